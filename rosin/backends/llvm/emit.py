@@ -1,0 +1,224 @@
+"""Text emission of LLVM IR: values, instructions and the function they go into.
+
+LLVM IR is written as text because it is what a reader wants to see and because building it costs little: one
+f-string an instruction. Every method names its result, appends one line and returns a `Val`. A `Val` is a scalar
+(`lanes == 1`) or a vector of `lanes` elements of one element type, so the same code emits both.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FLOAT_BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Val:
+    """An SSA value or a constant of LLVM: its text, its element type and its number of lanes."""
+
+    ref: str
+    elem: str
+    lanes: int = 1
+
+    @property
+    def type(self) -> str:
+        return self.elem if self.lanes == 1 else f"<{self.lanes} x {self.elem}>"
+
+    @property
+    def typed(self) -> str:
+        return f"{self.type} {self.ref}"
+
+
+def float_text(value: float, elem: str) -> str:
+    """The exact hexadecimal text that LLVM reads for a floating constant of type `elem`."""
+    if elem == "half":
+        return f"0xH{struct.unpack('<H', struct.pack('<e', value))[0]:04X}"
+    if elem == "bfloat":
+        bits = struct.unpack("<I", struct.pack("<f", value))[0]
+        is_nan = value != value
+        rounded = bits if is_nan else bits + 0x7FFF + ((bits >> 16) & 1)
+        return f"0xR{rounded >> 16 & 0xFFFF:04X}"
+    if elem == "float":
+        value = struct.unpack("<f", struct.pack("<f", value))[0]
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
+class Emitter:
+    """The body of one LLVM function under construction.
+
+    `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls.
+    """
+
+    def __init__(self, declarations: set[str] | None = None) -> None:
+        self.lines: list[str] = []
+        self.declarations: set[str] = set() if declarations is None else declarations
+        self._count = 0
+
+    # -- names, lines, blocks ------------------------------------------------------------------------------
+
+    def name(self, hint: str = "") -> str:
+        self._count += 1
+        return f"%{hint}.{self._count}" if hint else f"%v{self._count}"
+
+    def label(self, hint: str) -> str:
+        self._count += 1
+        return f"{hint}.{self._count}"
+
+    def line(self, text: str) -> None:
+        self.lines.append("  " + text)
+
+    def block(self, label: str) -> None:
+        self.lines.append(f"{label}:")
+
+    def define(self, text: str, elem: str, lanes: int = 1, hint: str = "") -> Val:
+        """Append `name = text` and return the new value."""
+        result = Val(self.name(hint), elem, lanes)
+        self.lines.append(f"  {result.ref} = {text}")
+        return result
+
+    def branch(self, label: str) -> None:
+        self.line(f"br label %{label}")
+
+    def branch_if(self, condition: Val, then: str, otherwise: str) -> None:
+        self.line(f"br i1 {condition.ref}, label %{then}, label %{otherwise}")
+
+    # -- constants -----------------------------------------------------------------------------------------
+
+    def const(self, value: float | int | bool, elem: str, lanes: int = 1) -> Val:
+        """A constant, the same in every lane."""
+        if elem in FLOAT_BITS:
+            text = float_text(float(value), elem)
+        elif elem == "i1":
+            text = "true" if value else "false"
+        else:
+            text = str(int(value))
+        return Val(text if lanes == 1 else f"splat ({elem} {text})", elem, lanes)
+
+    def like(self, value: float | int | bool, x: Val) -> Val:
+        """A constant of the type of `x`."""
+        return self.const(value, x.elem, x.lanes)
+
+    def bits_const(self, bits: int, x: Val) -> Val:
+        """The floating constant of the type of `x` that has these bits."""
+        width = FLOAT_BITS[x.elem]
+        if width == 64:
+            text = f"0x{bits:016X}"
+        elif width == 32:
+            text = float_text(struct.unpack("<f", struct.pack("<I", bits))[0], "float")
+        else:
+            text = f"0x{'H' if x.elem == 'half' else 'R'}{bits:04X}"
+        return Val(text if x.lanes == 1 else f"splat ({x.elem} {text})", x.elem, x.lanes)
+
+    def splat(self, x: Val, lanes: int) -> Val:
+        """`x`, a scalar, in every lane."""
+        if lanes == 1 or x.lanes == lanes:
+            return x
+        if not x.ref.startswith("%"):
+            return Val(f"splat ({x.elem} {x.ref})", x.elem, lanes)
+        vector = f"<{lanes} x {x.elem}>"
+        one = self.define(f"insertelement {vector} poison, {x.typed}, i64 0", x.elem, lanes)
+        return self.define(f"shufflevector {vector} {one.ref}, {vector} poison, <{lanes} x i32> zeroinitializer", x.elem, lanes)
+
+    # -- arithmetic ----------------------------------------------------------------------------------------
+
+    def binary(self, opcode: str, a: Val, b: Val) -> Val:
+        return self.define(f"{opcode} {a.type} {a.ref}, {b.ref}", a.elem, a.lanes)
+
+    def fadd(self, a: Val, b: Val) -> Val:
+        return self.binary("fadd", a, b)
+
+    def fsub(self, a: Val, b: Val) -> Val:
+        return self.binary("fsub", a, b)
+
+    def fmul(self, a: Val, b: Val) -> Val:
+        return self.binary("fmul", a, b)
+
+    def fdiv(self, a: Val, b: Val) -> Val:
+        return self.binary("fdiv", a, b)
+
+    def fneg(self, a: Val) -> Val:
+        return self.define(f"fneg {a.typed}", a.elem, a.lanes)
+
+    def fma(self, a: Val, b: Val, c: Val) -> Val:
+        """`a * b + c`, rounded once."""
+        return self.intrinsic("llvm.fma", a, b, c)
+
+    def add(self, a: Val, b: Val) -> Val:
+        return self.binary("add", a, b)
+
+    def sub(self, a: Val, b: Val) -> Val:
+        return self.binary("sub", a, b)
+
+    def mul(self, a: Val, b: Val) -> Val:
+        return self.binary("mul", a, b)
+
+    def bit_and(self, a: Val, b: Val) -> Val:
+        return self.binary("and", a, b)
+
+    def bit_or(self, a: Val, b: Val) -> Val:
+        return self.binary("or", a, b)
+
+    def bit_xor(self, a: Val, b: Val) -> Val:
+        return self.binary("xor", a, b)
+
+    def shl(self, a: Val, b: Val) -> Val:
+        return self.binary("shl", a, b)
+
+    def lshr(self, a: Val, b: Val) -> Val:
+        return self.binary("lshr", a, b)
+
+    def ashr(self, a: Val, b: Val) -> Val:
+        return self.binary("ashr", a, b)
+
+    def fcmp(self, predicate: str, a: Val, b: Val) -> Val:
+        """Compare floats; the predicate is LLVM's (`oeq olt ole ogt oge une uno ord …`)."""
+        return self.define(f"fcmp {predicate} {a.type} {a.ref}, {b.ref}", "i1", a.lanes)
+
+    def icmp(self, predicate: str, a: Val, b: Val) -> Val:
+        """Compare integers; the predicate is LLVM's (`eq ne slt sle sgt sge ult …`)."""
+        return self.define(f"icmp {predicate} {a.type} {a.ref}, {b.ref}", "i1", a.lanes)
+
+    def select(self, condition: Val, a: Val, b: Val) -> Val:
+        """`a` where the condition holds, else `b`, lane by lane."""
+        return self.define(f"select {condition.typed}, {a.typed}, {b.typed}", a.elem, a.lanes)
+
+    def convert(self, opcode: str, a: Val, elem: str) -> Val:
+        """One of LLVM's conversions (`fptosi sitofp fpext fptrunc zext sext trunc bitcast …`), lane by lane."""
+        if a.elem == elem:
+            return a
+        target = Val("", elem, a.lanes)
+        return self.define(f"{opcode} {a.typed} to {target.type}", elem, a.lanes)
+
+    def bitcast(self, a: Val, elem: str) -> Val:
+        return self.convert("bitcast", a, elem)
+
+    def intrinsic(self, name: str, *args: Val, suffix: str | None = None, trailing: Sequence[str] = ()) -> Val:
+        """Call an overloaded intrinsic whose operands and result all have the type of the first operand.
+
+        `trailing` holds further typed arguments as text, such as `i1 false`.
+        """
+        a = args[0]
+        if suffix is None:
+            base = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}.get(a.elem, a.elem)
+            suffix = base if a.lanes == 1 else f"v{a.lanes}{base}"
+        types = ", ".join([x.type for x in args] + [t.split()[0] for t in trailing])
+        self.declarations.add(f"declare {a.type} @{name}.{suffix}({types})")
+        texts = ", ".join([x.typed for x in args] + list(trailing))
+        return self.define(f"call {a.type} @{name}.{suffix}({texts})", a.elem, a.lanes)
+
+    # -- memory --------------------------------------------------------------------------------------------
+
+    def offset(self, pointer: Val, index: Val, elem: str) -> Val:
+        """The address of element `index` of an array of `elem` at `pointer`."""
+        return self.define(f"getelementptr inbounds {elem}, ptr {pointer.ref}, {index.typed}", "ptr")
+
+    def load(self, pointer: Val, elem: str, lanes: int = 1, align: int = 0) -> Val:
+        target = Val("", elem, lanes)
+        aligned = f", align {align}" if align else ""
+        return self.define(f"load {target.type}, ptr {pointer.ref}{aligned}", elem, lanes)
+
+    def store(self, value: Val, pointer: Val, align: int = 0) -> None:
+        aligned = f", align {align}" if align else ""
+        self.line(f"store {value.typed}, ptr {pointer.ref}{aligned}")

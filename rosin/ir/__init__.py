@@ -1,0 +1,1 @@
+"""The typed graph IR, its ops with all their target-free facts, and the loop-level IR."""

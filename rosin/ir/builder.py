@@ -1,0 +1,282 @@
+"""Building a graph node by node. A method for each op makes the rules of ops short to write and to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rosin.ir import literal
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType, bool_
+from rosin.ir.errors import RosinError
+from rosin.ir.graph import Graph, Node
+from rosin.ir.location import Location
+from rosin.ir.op import NumpyArray, Op, Value, Values
+from rosin.ir.ops import arithmetic as ar
+from rosin.ir.ops import exponential as ex
+from rosin.ir.ops import logic, movement
+from rosin.ir.ops import reduce as red
+from rosin.ir.ops import special as sp
+from rosin.ir.ops import trigonometric as tr
+from rosin.ir.ops.cast import Bitcast, Cast
+from rosin.ir.types import TensorType
+
+
+class Builder:
+    """Collects nodes and, at the end, makes the graph.
+
+    `location` is the place in the user's program that new nodes belong to; passes set it as they go.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: list[Value] = []
+        self.nodes: list[Node] = []
+        self.location: Location | None = None
+
+    # -- nodes ---------------------------------------------------------------------------------------------
+
+    def input(self, type: TensorType, name: str = "") -> Value:
+        value = Value(type, name)
+        self.inputs.append(value)
+        return value
+
+    def node(self, op: Op, *operands: Value, names: Sequence[str] = ()) -> Values:
+        """Append a node; its result types come from the op's rule, whose errors get the current location."""
+        try:
+            types = op.type(*(v.type for v in operands))
+        except RosinError as error:
+            error.location = error.location or self.location
+            raise
+        results = tuple(Value(t, names[i] if i < len(names) else "") for i, t in enumerate(types))
+        self.nodes.append(Node(op, operands, results, self.location))
+        return results
+
+    def copy(self, node: Node, operands: Values) -> Values:
+        """Append the node over operands of the same types."""
+        results = tuple(Value(v.type, v.name) for v in node.results)
+        self.nodes.append(Node(node.op, operands, results, node.location))
+        return results
+
+    def inline(self, graph: Graph, operands: Sequence[Value]) -> Values:
+        """Append all nodes of a graph, its inputs replaced by `operands`; gives what its outputs became."""
+        env = dict(zip(graph.inputs, operands, strict=True))
+        for node in graph.nodes:
+            results = self.copy(node, tuple(env[v] for v in node.operands))
+            env.update(zip(node.results, results, strict=True))
+        return tuple(env[v] for v in graph.outputs)
+
+    def graph(self, outputs: Sequence[Value], name: str = "main") -> Graph:
+        return Graph(tuple(self.inputs), tuple(self.nodes), tuple(outputs), name)
+
+    # -- constants -----------------------------------------------------------------------------------------
+
+    def full(self, value: float | int | bool, type: TensorType) -> Value:
+        """A value of `type` with the same number everywhere."""
+        return self.node(movement.Constant(literal.splat(value, type)))[0]
+
+    def constant(self, value: float | int | bool | NumpyArray, type: TensorType) -> Value:
+        """A constant scalar or array."""
+        if isinstance(value, float | int | bool):
+            return self.full(value, type)
+        return self.node(movement.Constant(literal.from_array(value.astype(type.dtype.numpy))))[0]
+
+    def like(self, value: float | int | bool, x: Value) -> Value:
+        """A number at the type of `x`."""
+        return self.full(value, x.type)
+
+    def zeros(self, type: TensorType) -> Value:
+        return self.full(0, type)
+
+    def iota(self, type: TensorType, axis: int) -> Value:
+        return self.node(movement.Iota(type, axis))[0]
+
+    # -- elementwise: a number may stand for one operand of a pair -------------------------------------------
+
+    def _pair(self, op: Op, x: Value | float, y: Value | float) -> Value:
+        if not isinstance(x, Value):
+            assert isinstance(y, Value)
+            x = self.like(x, y)
+        if not isinstance(y, Value):
+            y = self.like(y, x)
+        return self.node(op, x, y)[0]
+
+    def add(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.Add(), x, y)
+
+    def sub(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.Sub(), x, y)
+
+    def mul(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.Mul(), x, y)
+
+    def div(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.Div(), x, y)
+
+    def floor_divide(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.FloorDivide(), x, y)
+
+    def remainder(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.Remainder(), x, y)
+
+    def maximum(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.Maximum(), x, y)
+
+    def minimum(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ar.Minimum(), x, y)
+
+    def pow(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(ex.Pow(), x, y)
+
+    def atan2(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(tr.Atan2(), x, y)
+
+    def hypot(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(tr.Hypot(), x, y)
+
+    def equal(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.Equal(), x, y)
+
+    def not_equal(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.NotEqual(), x, y)
+
+    def less(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.Less(), x, y)
+
+    def less_equal(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.LessEqual(), x, y)
+
+    def greater(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.Greater(), x, y)
+
+    def greater_equal(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.GreaterEqual(), x, y)
+
+    def logical_and(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.And(), x, y)
+
+    def logical_or(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.Or(), x, y)
+
+    def logical_xor(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.Xor(), x, y)
+
+    def shift_left(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.ShiftLeft(), x, y)
+
+    def shift_right(self, x: Value | float, y: Value | float) -> Value:
+        return self._pair(logic.ShiftRight(), x, y)
+
+    def logical_not(self, x: Value) -> Value:
+        return self.node(logic.Not(), x)[0]
+
+    def select(self, condition: Value, x: Value, y: Value) -> Value:
+        return self.node(logic.Select(), condition, x, y)[0]
+
+    def neg(self, x: Value) -> Value:
+        return self.node(ar.Neg(), x)[0]
+
+    def sign(self, x: Value) -> Value:
+        return self.node(ar.Sign(), x)[0]
+
+    def floor(self, x: Value) -> Value:
+        return self.node(ar.Floor(), x)[0]
+
+    def exp(self, x: Value) -> Value:
+        return self.node(ex.Exp(), x)[0]
+
+    def log(self, x: Value) -> Value:
+        return self.node(ex.Log(), x)[0]
+
+    def sqrt(self, x: Value) -> Value:
+        return self.node(ex.Sqrt(), x)[0]
+
+    def rsqrt(self, x: Value) -> Value:
+        return self.node(ex.Rsqrt(), x)[0]
+
+    def sin(self, x: Value) -> Value:
+        return self.node(tr.Sin(), x)[0]
+
+    def cos(self, x: Value) -> Value:
+        return self.node(tr.Cos(), x)[0]
+
+    def sinh(self, x: Value) -> Value:
+        return self.node(tr.Sinh(), x)[0]
+
+    def cosh(self, x: Value) -> Value:
+        return self.node(tr.Cosh(), x)[0]
+
+    def sigmoid(self, x: Value) -> Value:
+        return self.node(sp.Sigmoid(), x)[0]
+
+    def digamma(self, x: Value) -> Value:
+        return self.node(sp.Digamma(), x)[0]
+
+    def polygamma(self, x: Value, order: int) -> Value:
+        return self.node(sp.Polygamma(order), x)[0]
+
+    def cast(self, x: Value, dtype: DType) -> Value:
+        """`x` as another element type; `x` itself when it has that type."""
+        return x if x.type.dtype == dtype else self.node(Cast(dtype), x)[0]
+
+    def bitcast(self, x: Value, dtype: DType) -> Value:
+        return self.node(Bitcast(dtype), x)[0]
+
+    # -- movement ------------------------------------------------------------------------------------------
+
+    def reshape(self, x: Value, shape: tuple[Dim, ...]) -> Value:
+        return x if x.type.shape == shape else self.node(movement.Reshape(shape), x)[0]
+
+    def transpose(self, x: Value, permutation: tuple[int, ...]) -> Value:
+        if permutation == tuple(range(len(permutation))):
+            return x
+        return self.node(movement.Transpose(permutation), x)[0]
+
+    def broadcast(self, x: Value, shape: tuple[Dim, ...], axes: tuple[int, ...]) -> Value:
+        return x if x.type.shape == shape else self.node(movement.Broadcast(shape, axes), x)[0]
+
+    def batch_front(self, x: Value, batched: bool, size: Dim) -> Value:
+        """`x` with the batch as axis 0: itself when it is batched, else copied for each example."""
+        if batched:
+            return x
+        return self.node(movement.Broadcast((size, *x.type.shape), tuple(range(1, x.type.rank + 1))), x)[0]
+
+    def slice(self, x: Value, starts: tuple[Dim, ...], limits: tuple[Dim, ...], steps: tuple[int, ...]) -> Value:
+        return self.node(movement.Slice(starts, limits, steps), x)[0]
+
+    def slice_axis(self, x: Value, axis: int, start: Dim, limit: Dim) -> Value:
+        """The elements `start … limit - 1` along one axis."""
+        starts, limits = [0] * x.type.rank, list(x.type.shape)
+        starts[axis], limits[axis] = start, limit  # type: ignore[call-overload]
+        return self.slice(x, tuple(starts), tuple(limits), (1,) * x.type.rank)
+
+    def pad(
+        self, x: Value, value: float, low: tuple[Dim, ...], high: tuple[Dim, ...], interior: tuple[int, ...]
+    ) -> Value:
+        if not any((*low, *high, *interior)):
+            return x
+        return self.node(movement.Pad(low, high, interior), x, self.full(value, TensorType(x.type.dtype)))[0]
+
+    def unpad(self, x: Value, shape: tuple[Dim, ...], low: tuple[Dim, ...], interior: tuple[int, ...]) -> Value:
+        """The elements of `x` at the places where padding would have put an operand of `shape`; 0 where it cut."""
+        steps = tuple(i + 1 for i in interior)
+        extents = tuple(n if n == 0 else (n - 1) * s + 1 for n, s in zip(shape, steps, strict=True))
+        before = tuple(-start for start in low)
+        after = tuple(e + start - size for e, start, size in zip(extents, low, x.type.shape, strict=True))
+        window = self.pad(x, 0, before, after, (0,) * len(shape))
+        if all(step == 1 for step in steps):
+            return window
+        return self.slice(window, (0,) * len(shape), extents, steps)
+
+    def concatenate(self, xs: Sequence[Value], axis: int) -> Value:
+        return self.node(movement.Concatenate(axis), *xs)[0]
+
+    def reverse(self, x: Value, axes: tuple[int, ...]) -> Value:
+        return self.node(movement.Reverse(axes), x)[0] if axes else x
+
+    # -- reductions ----------------------------------------------------------------------------------------
+
+    def sum(self, x: Value, axes: tuple[int, ...]) -> Value:
+        return self.node(red.Sum(axes), x)[0] if axes else x
+
+    def mask(self, x: Value) -> Value:
+        """Truth everywhere at the shape of `x`."""
+        return self.full(True, TensorType(bool_, x.type.shape))

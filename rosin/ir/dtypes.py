@@ -1,0 +1,111 @@
+"""Element types: the numbers an array may hold, their NumPy equals, and how they promote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import ml_dtypes
+import numpy as np
+
+Kind = Literal["bool", "int", "uint", "float", "complex"]
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """An element type: its name in the text of the IR, its kind and its width in bits."""
+
+    name: str
+    kind: Kind
+    bits: int
+    numpy: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DType) and self.name == other.name
+
+    @property
+    def bytes(self) -> int:
+        return max(self.bits // 8, 1)
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind == "float"
+
+    @property
+    def is_integer(self) -> bool:
+        return self.kind in ("int", "uint")
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether values of this type carry tangents."""
+        return self.kind in ("float", "complex")
+
+    @property
+    def accumulator(self) -> DType:
+        """The type that sums and products of this type are carried in: narrow floats are widened to f32."""
+        return f32 if self.kind == "float" and self.bits < 32 else self
+
+    @property
+    def lowest(self) -> float | int | bool:
+        """The least value: -inf for floats."""
+        if self.kind == "float":
+            return float("-inf")
+        return 0 if self.kind in ("bool", "uint") else -(1 << (self.bits - 1))
+
+    @property
+    def highest(self) -> float | int | bool:
+        """The greatest value: +inf for floats."""
+        if self.kind == "float":
+            return float("inf")
+        return 1 if self.kind == "bool" else (1 << (self.bits - (self.kind == "int"))) - 1
+
+
+def _make(name: str, kind: Kind, bits: int, scalar: Any) -> DType:
+    return DType(name, kind, bits, np.dtype(scalar))
+
+
+bool_ = _make("bool", "bool", 1, np.bool_)
+i8 = _make("i8", "int", 8, np.int8)
+i16 = _make("i16", "int", 16, np.int16)
+i32 = _make("i32", "int", 32, np.int32)
+i64 = _make("i64", "int", 64, np.int64)
+u8 = _make("u8", "uint", 8, np.uint8)
+u16 = _make("u16", "uint", 16, np.uint16)
+u32 = _make("u32", "uint", 32, np.uint32)
+u64 = _make("u64", "uint", 64, np.uint64)
+f16 = _make("f16", "float", 16, np.float16)
+bf16 = _make("bf16", "float", 16, ml_dtypes.bfloat16)
+f32 = _make("f32", "float", 32, np.float32)
+f64 = _make("f64", "float", 64, np.float64)
+
+ALL: tuple[DType, ...] = (bool_, i8, i16, i32, i64, u8, u16, u32, u64, f16, bf16, f32, f64)
+BY_NAME: dict[str, DType] = {d.name: d for d in ALL}
+_BY_NUMPY: dict[np.dtype[Any], DType] = {d.numpy: d for d in ALL}
+
+FLOATS = frozenset(d for d in ALL if d.is_float)
+INTEGERS = frozenset(d for d in ALL if d.is_integer)
+NUMBERS = FLOATS | INTEGERS
+ANY = frozenset(ALL)
+
+
+def from_numpy(dtype: Any) -> DType:
+    """The element type equal to a NumPy dtype.
+
+    Raises:
+        TypeError: NumPy has the dtype and Rosin does not (strings, objects, dates, big-endian numbers…).
+    """
+    key = np.dtype(dtype)
+    found = _BY_NUMPY.get(key)
+    if found is None:
+        names = ", ".join(d.name for d in ALL)
+        raise TypeError(f"dtype {key} has no equal in Rosin; the element types are {names}")
+    return found

@@ -1,0 +1,65 @@
+"""The graph: inputs, nodes in an order that defines before it uses, outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from rosin.ir.location import Location
+from rosin.ir.op import Op, Value, Values
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One use of an op."""
+
+    op: Op
+    operands: Values
+    results: Values
+    location: Location | None = None
+
+    @property
+    def regions(self) -> tuple[Graph, ...]:
+        """The graphs that the op holds as attributes (bodies of calls and loops)."""
+        return tuple(v for f in fields(self.op) if isinstance(v := getattr(self.op, f.name), Graph))  # type: ignore[arg-type]
+
+
+@dataclass(eq=False, slots=True)
+class Graph:
+    """A typed SSA graph. Built once by a `Builder`, then never changed; passes build new ones."""
+
+    inputs: Values
+    nodes: tuple[Node, ...]
+    outputs: Values
+    name: str = "main"
+    _key: tuple[Any, ...] | None = field(default=None, repr=False)
+
+    def users(self) -> dict[Value, list[Node]]:
+        """The nodes that use each value, once for each use."""
+        found: dict[Value, list[Node]] = {v: [] for v in self.values()}
+        for node in self.nodes:
+            for operand in node.operands:
+                found[operand].append(node)
+        return found
+
+    def values(self) -> Iterator[Value]:
+        """Inputs, then results, in order."""
+        yield from self.inputs
+        for node in self.nodes:
+            yield from node.results
+
+    def key(self) -> tuple[Any, ...]:
+        """What two graphs that compute the same in the same way have in common: all but names and locations."""
+        if self._key is None:
+            number = {v: i for i, v in enumerate(self.values())}
+            inputs = tuple(v.type for v in self.inputs)
+            nodes = tuple((n.op, tuple(number[v] for v in n.operands), len(n.results)) for n in self.nodes)
+            self._key = (inputs, nodes, tuple(number[v] for v in self.outputs))
+        return self._key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Graph) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        return hash(self.key())

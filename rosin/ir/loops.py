@@ -1,0 +1,377 @@
+"""The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
+
+    kernel     ::= name, buffers, statements
+    statement  ::= Loop(var, kind, carries, statements) | Let(local, expr) | Accumulate(carry, exprs)
+                 | Store(buffer, offset, expr) | When(tests, statements)
+    expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
+                 | Local
+    index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
+
+An expression is a scalar. Inside a loop of kind `vector` each lane evaluates it for its own value of the loop
+variable; what does not depend on that variable stays one scalar. `Apply` takes elementwise ops of the graph IR, so
+there is no second list of scalar operations.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+from rosin.ir.dtypes import DType
+from rosin.ir.index import Dynamic, Index, LoopVar
+
+_serial = itertools.count()
+
+
+class Scope(Enum):
+    """Where a buffer lives."""
+
+    ARGUMENT = "argument"
+    CONSTANT = "constant"
+    RESULT = "result"
+    ARENA = "arena"
+    LOCAL = "local"
+    """A small scratch array, private to one iteration of the parallel loop around it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buffer:
+    """A dense array in memory: an element type and a number of elements."""
+
+    name: str
+    dtype: DType
+    size: int
+    scope: Scope
+
+    @property
+    def bytes(self) -> int:
+        return self.dtype.bytes * self.size
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# -- expressions -----------------------------------------------------------------------------------------------
+
+
+class Expr:
+    """A scalar value. Compared by identity: a shared expression is computed once for each iteration."""
+
+    __slots__ = ()
+    dtype: DType
+
+    def children(self) -> tuple[Expr, ...]:
+        return ()
+
+    def indices(self) -> tuple[Index, ...]:
+        return ()
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        """This expression over other children and indices."""
+        return self
+
+    def variables(self) -> frozenset[LoopVar]:
+        """Every loop variable that the value depends on (locals are not looked into)."""
+        found: set[LoopVar] = set()
+        for expr in walk(self):
+            for index in expr.indices():
+                found |= index.variables()
+        return frozenset(found)
+
+    def substitute(self, values: Mapping[LoopVar, Index]) -> Expr:
+        """This expression with loop variables replaced; shared parts stay shared."""
+        return substitute(self, values, {})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const(Expr):
+    value: Any
+    dtype: DType
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Local(Expr):
+    """A named scalar: bound by `Let`, or carried by a loop."""
+
+    name: str
+    dtype: DType
+    serial: int = field(default_factory=lambda: next(_serial))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load(Expr):
+    buffer: Buffer
+    offset: Index
+
+    @property
+    def dtype(self) -> DType:  # pyright: ignore[reportIncompatibleVariableOverride]  # read-only here, never assigned
+        return self.buffer.dtype
+
+    def indices(self) -> tuple[Index, ...]:
+        return (self.offset,)
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        return Load(self.buffer, indices[0])
+
+    def __str__(self) -> str:
+        return f"{self.buffer}[{self.offset}]"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Apply(Expr):
+    """An elementwise op of the graph IR on scalars."""
+
+    op: Any
+    args: tuple[Expr, ...]
+    dtype: DType
+
+    def children(self) -> tuple[Expr, ...]:
+        return self.args
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        return Apply(self.op, children, self.dtype)
+
+    def __str__(self) -> str:
+        return f"{self.op.name}({', '.join(map(str, self.args))})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FromIndex(Expr):
+    """An index as a number of an integer type."""
+
+    index: Index
+    dtype: DType
+
+    def indices(self) -> tuple[Index, ...]:
+        return (self.index,)
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        return FromIndex(indices[0], self.dtype)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}({self.index})"
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The test `low <= index < high`."""
+
+    index: Index
+    low: int
+    high: int
+
+    @property
+    def always(self) -> bool:
+        low, high = self.index.bounds()
+        return self.low <= low and high < self.high
+
+    @property
+    def never(self) -> bool:
+        low, high = self.index.bounds()
+        return high < self.low or low >= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low} <= {self.index} < {self.high}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard(Expr):
+    """`then` where every test holds, else `otherwise`; `then` reads memory only where they hold."""
+
+    tests: tuple[Within, ...]
+    then: Expr
+    otherwise: Expr
+
+    @property
+    def dtype(self) -> DType:  # pyright: ignore[reportIncompatibleVariableOverride]  # read-only here, never assigned
+        return self.then.dtype
+
+    def children(self) -> tuple[Expr, ...]:
+        return (self.then, self.otherwise)
+
+    def indices(self) -> tuple[Index, ...]:
+        return tuple(test.index for test in self.tests)
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        tests = tuple(Within(i, t.low, t.high) for i, t in zip(indices, self.tests, strict=True))
+        return guard(tests, *children)
+
+    def __str__(self) -> str:
+        return f"({self.then} if {' and '.join(map(str, self.tests))} else {self.otherwise})"
+
+
+def guard(tests: tuple[Within, ...], then: Expr, otherwise: Expr) -> Expr:
+    """A guard without the tests that always hold; one of its sides when that decides it."""
+    if any(test.never for test in tests):
+        return otherwise
+    open_tests = tuple(test for test in tests if not test.always)
+    return Guard(open_tests, then, otherwise) if open_tests else then
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """Every expression below `expr` and itself, each once, operands first; expressions in indices too."""
+    seen: set[int] = set()
+    stack: list[tuple[Expr, bool]] = [(expr, False)]
+    while stack:
+        current, ready = stack.pop()
+        if ready:
+            yield current
+        elif id(current) not in seen:
+            seen.add(id(current))
+            stack.append((current, True))
+            stack.extend((child, False) for child in current.children())
+            for index in current.indices():
+                stack.extend((a.value, False) for a, _ in index.terms if isinstance(a, Dynamic))
+
+
+def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Expr:
+    """`expr` with loop variables replaced; `memo` keeps what is shared between calls shared."""
+    found = memo.get(id(expr))
+    if found is None:
+        children = tuple(substitute(child, values, memo) for child in expr.children())
+        indices = tuple(index.substitute(values) for index in expr.indices())
+        unchanged = children == expr.children() and indices == expr.indices()
+        found = memo[id(expr)] = expr if unchanged else expr.rebuild(children, indices)
+    return found
+
+
+# -- statements ------------------------------------------------------------------------------------------------
+
+
+class Kind(Enum):
+    """How the iterations of a loop run."""
+
+    SERIAL = "for"
+    PARALLEL = "parallel"
+    """Iterations are independent and may run on any thread."""
+    VECTOR = "vector"
+    """Iterations are independent but for carries, and run as the lanes of vectors."""
+    BLOCK = "block"
+    THREAD = "thread"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carry:
+    """Values that a loop combines over its iterations, starting from `initial`.
+
+    `combine` holds, over the placeholders `left` and `right`, what two sets of partial values come to; it is
+    associative, which is what lets a vector loop keep one partial value a lane. `locals` name the running values.
+    """
+
+    locals: tuple[Local, ...]
+    initial: tuple[Expr, ...]
+    left: tuple[Local, ...]
+    right: tuple[Local, ...]
+    combine: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop:
+    var: LoopVar
+    kind: Kind
+    body: tuple[Statement, ...]
+    carries: tuple[Carry, ...] = ()
+    unroll: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Let:
+    local: Local
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accumulate:
+    """Combine `values` into the running values of a carry of an enclosing loop."""
+
+    carry: Carry
+    values: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    buffer: Buffer
+    offset: Index
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class When:
+    tests: tuple[Within, ...]
+    body: tuple[Statement, ...]
+
+
+Statement: TypeAlias = "Loop | Let | Accumulate | Store | When"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kernel:
+    """One fused piece of a program: loops over the buffers that they read and write."""
+
+    name: str
+    buffers: tuple[Buffer, ...]
+    body: tuple[Statement, ...]
+    scratch: tuple[Buffer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Kernels in the order they run, over arguments, constants, results and one arena."""
+
+    name: str
+    kernels: tuple[Kernel, ...]
+    arguments: tuple[Buffer, ...]
+    constants: tuple[Buffer, ...]
+    results: tuple[Buffer, ...]
+    arena: Mapping[Buffer, int]
+    """The byte offset of every arena buffer."""
+    arena_bytes: int
+
+
+# -- text ------------------------------------------------------------------------------------------------------
+
+
+def text(program: Program) -> str:
+    """The program as indented text, one statement a line."""
+    lines = [f"program {program.name} (arena {program.arena_bytes} bytes)"]
+    for title, buffers in (("in", program.arguments), ("const", program.constants), ("out", program.results)):
+        lines += [f"  {title} {b.name}: {b.dtype}[{b.size}]" for b in buffers]
+    lines += [f"  arena {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.arena.items()]
+    for kernel in program.kernels:
+        lines += ["", *kernel_lines(kernel)]
+    return "\n".join(lines) + "\n"
+
+
+def kernel_lines(kernel: Kernel) -> list[str]:
+    lines = [f"kernel {kernel.name}({', '.join(b.name for b in kernel.buffers)})"]
+    lines += [f"  local {b.name}: {b.dtype}[{b.size}]" for b in kernel.scratch]
+    for statement in kernel.body:
+        lines += _statement_lines(statement, "  ")
+    return lines
+
+
+def _statement_lines(statement: Statement, indent: str) -> list[str]:
+    match statement:
+        case Let(local, value):
+            return [f"{indent}{local}: {local.dtype} = {value}"]
+        case Accumulate(carry, values):
+            pairs = zip(carry.locals, values, strict=True)
+            return [f"{indent}{', '.join(f'{local} <- {value}' for local, value in pairs)}"]
+        case Store(buffer, offset, value):
+            return [f"{indent}{buffer}[{offset}] = {value}"]
+        case When(tests, body):
+            head = f"{indent}when {' and '.join(map(str, tests))}:"
+        case Loop(var, kind, body, carries, unroll):
+            head = f"{indent}{kind.value} {var} in {var.extent}" + (f" unroll {unroll}" if unroll > 1 else "")
+            carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
+            head += f" carrying {', '.join(carried)}:" if carried else ":"
+    return [head, *(line for inner in body for line in _statement_lines(inner, indent + "  "))]

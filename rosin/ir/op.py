@@ -1,0 +1,426 @@
+"""What an op is: a frozen dataclass whose fields are its attributes and whose methods are its target-free facts.
+
+A concrete op derives from one of the kinds below, which settle the facts that ops of a kind have in common:
+
+    Elementwise   one scalar from the scalars at the same place; states its NumPy meaning and its partials
+    Linear        linear in groups of its operands; states a transpose, which gives both jvp and vjp
+    Smooth        anything else with a derivative; states jvp and vjp
+    Constantlike  no derivative flows through it (integers, comparisons, random bits…)
+
+and from at most one way to compute it in loops:
+
+    Elementwise   the scalar op itself, at every place
+    Pull          each element of the result read from a place of the operands
+    Fold          each element of the result combined from a domain of terms
+    Running       partial combinations along one axis
+    Push          updates combined into places of a copy of the first operand
+
+Ops without one are expanded before loops are made (calls, barriers). `@define("name")` makes the class a frozen
+dataclass, registers it for the parser and refuses a class that leaves a fact out.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, dataclass_transform
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rosin.ir import dims, dtypes
+from rosin.ir.dtypes import DType
+from rosin.ir.errors import AttributeValueError, DTypeError, NotDifferentiableError, ShapeError
+from rosin.ir.index import Index
+from rosin.ir.loops import Apply, Carry, Const, Expr, Local
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+    from rosin.ir.graph import Graph
+
+Types: TypeAlias = tuple[TensorType, ...]
+NumpyArray: TypeAlias = NDArray[Any]
+Arrays: TypeAlias = tuple[NumpyArray, ...]
+Reader: TypeAlias = Callable[[tuple[Index, ...]], Expr]
+"""Gives the element of an operand at an index, as an expression."""
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """An SSA value: an input of a graph or a result of a node. Its identity is the object itself."""
+
+    type: TensorType
+    name: str = field(default="")
+
+    def __str__(self) -> str:
+        return f"{self.name or '?'}: {self.type}"
+
+
+Values: TypeAlias = tuple[Value, ...]
+Maybe: TypeAlias = "tuple[Value | None, ...]"
+"""Tangents or cotangents, None where they are zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The work of one node: arithmetic operations, and bytes that are read and written when it runs alone."""
+
+    flops: int
+    bytes: int
+
+
+REGISTRY: dict[str, type[Op]] = {}
+O = TypeVar("O", bound="Op")  # noqa: E741
+
+
+@dataclass_transform(frozen_default=True)
+def define(name: str) -> Callable[[type[O]], type[O]]:
+    """Make a class the op called `name`."""
+
+    def decorate(cls: type[O]) -> type[O]:
+        cls.name = name
+        made = dataclass(frozen=True)(cls)
+        if inspect.isabstract(made):
+            missing = ", ".join(sorted(made.__abstractmethods__))
+            raise TypeError(f"op {name} leaves out: {missing}")
+        if name in REGISTRY:
+            raise TypeError(f"two ops are called {name}: {REGISTRY[name].__qualname__} and {made.__qualname__}")
+        REGISTRY[name] = made
+        return made
+
+    return decorate
+
+
+class Op(ABC):
+    """An operation on typed values. Subclasses are frozen dataclasses; fields are attributes."""
+
+    name: ClassVar[str]
+    commutative: ClassVar[bool] = False
+    """Whether exchanging the two operands changes nothing."""
+    effect: ClassVar[bool] = False
+    """Whether it does something besides giving its results, so that it is kept, in order."""
+    random: ClassVar[bool] = False
+
+    # -- facts every op has ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def type(self, *operands: TensorType) -> Types:
+        """The types of the results; raises a `RosinError` naming what disagrees."""
+
+    @abstractmethod
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        """The results in NumPy: the meaning of the op."""
+
+    @abstractmethod
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        """The tangents of the results, given those of the operands."""
+
+    @abstractmethod
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        """The cotangents of the operands, given those of the results."""
+
+    @abstractmethod
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: dims.Dim) -> Values:
+        """The results for a whole batch. Batched operands and all results have the batch as axis 0.
+
+        It is called only when some operand is batched.
+        """
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        """The work of one node; an op that does more than move its operands overrides it."""
+        return Cost(0, _bytes(operands) + _bytes(results))
+
+    # -- facts that ops with regions state otherwise -----------------------------------------------------------
+
+    def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
+        """The results and their tangents. An op overrides it when it computes both together."""
+        results = b.node(self, *operands)
+        return results, self.jvp(b, operands, results, tangents)
+
+    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
+        """The results and their pullback. An op overrides it when its pullback needs more than operands and results."""
+        results = b.node(self, *operands)
+        return results, lambda cotangents: self.vjp(b, operands, results, cotangents)
+
+    def expansion(self) -> Graph | None:
+        """A graph that computes the same, for ops that exist for the transforms alone."""
+        return None
+
+    # -- helpers ---------------------------------------------------------------------------------------------
+
+    def attributes(self) -> dict[str, Any]:
+        """The attributes by name, in the order of their declaration."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+    def expect(self, operands: Types, count: int) -> None:
+        if len(operands) != count:
+            raise ShapeError(f"{self.name} takes {count} operands and was given {len(operands)}", operands)
+
+    def bad_shape(self, operands: Sequence[TensorType], message: str) -> NoReturn:
+        raise ShapeError(f"{self.name}: {message}", operands)
+
+    def bad_dtype(self, operands: Sequence[TensorType], message: str) -> NoReturn:
+        raise DTypeError(f"{self.name}: {message}", operands)
+
+    def bad_attribute(self, operands: Sequence[TensorType], message: str) -> NoReturn:
+        raise AttributeValueError(f"{self.name}: {message}", operands)
+
+    def same_dtype(self, operands: Types) -> DType:
+        """The one element type of all operands."""
+        for operand in operands[1:]:
+            if operand.dtype != operands[0].dtype:
+                self.bad_dtype(operands, f"operands have dtypes {operands[0].dtype} and {operand.dtype}")
+        return operands[0].dtype
+
+    def check_axis(self, operands: Types, axis: int, rank: int) -> None:
+        if not 0 <= axis < rank:
+            self.bad_shape(operands, f"axis {axis} is out of range for rank {rank}")
+
+
+def _bytes(types: Types) -> int:
+    return sum(t.bytes for t in types)
+
+
+def elements(t: TensorType) -> int:
+    """The number of elements; a symbolic size counts as one."""
+    return t.bytes // t.dtype.bytes
+
+
+# -- derivatives -----------------------------------------------------------------------------------------------
+
+
+class Constantlike(Op):
+    """No derivative flows through: results are integers, truth values, or flat almost everywhere."""
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        return (None,) * len(results)
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        return (None,) * len(operands)
+
+
+class Undifferentiable(Op):
+    """A derivative of it is an error that gives `reason`."""
+
+    reason: ClassVar[str]
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        raise NotDifferentiableError(f"{self.name} has no derivative: {self.reason}", [v.type for v in operands])
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        raise NotDifferentiableError(f"{self.name} has no derivative: {self.reason}", [v.type for v in operands])
+
+
+class Linear(Op):
+    """One result, linear in each group of operands taken together, the other operands held fixed.
+
+    `groups()` lists the groups: `((0,),)` for a reshape, `((0,), (1,))` for a product, `((0, 1, 2),)` for a
+    concatenation of three. Operands in no group carry no derivative.
+    """
+
+    def groups(self, count: int) -> tuple[tuple[int, ...], ...]:
+        """The groups, given the number of operands."""
+        return ((0,),)
+
+    @abstractmethod
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        """For each operand in a group, the transpose of the map from it to the result, applied to `cotangent`."""
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        total: Value | None = None
+        for group in self.groups(len(operands)):
+            if all(tangents[i] is None for i in group):
+                continue
+            inputs = list(operands)
+            for i in group:
+                inputs[i] = tangents[i] or b.zeros(operands[i].type)
+            term = b.node(self, *inputs)[0]
+            total = term if total is None else b.add(total, term)
+        return (total,)
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        (cotangent,) = cotangents
+        assert cotangent is not None
+        return self.transpose(b, operands, cotangent)
+
+
+# -- elementwise -----------------------------------------------------------------------------------------------
+
+Partial: TypeAlias = "Value | float | None"
+
+
+class Elementwise(Op):
+    """One result; every operand has its shape, and each element depends on the elements at the same place."""
+
+    accepts: ClassVar[frozenset[DType]] = dtypes.FLOATS
+    arity: ClassVar[int] = 1
+    flops: ClassVar[int] = 1
+    """A rough count of machine operations for one element, for the cost model."""
+
+    @abstractmethod
+    def apply(self, *operands: NumpyArray) -> NumpyArray:
+        """The result in NumPy. Narrow floats arrive widened to f32, and the result is rounded back."""
+
+    @abstractmethod
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        """The partial derivative by each operand: a value, a number, or None where it is zero."""
+
+    def result_dtype(self, dtype: DType) -> DType:
+        """The element type of the result, given that of the operands."""
+        return dtype
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, self.arity)
+        self.check_elementwise(operands)
+        return (TensorType(self.result_dtype(operands[0].dtype), operands[0].shape),)
+
+    def check_elementwise(self, operands: Types) -> None:
+        """All operands have one shape and one accepted element type."""
+        dtype = self.same_dtype(operands)
+        if dtype not in self.accepts:
+            names = ", ".join(d.name for d in dtypes.ALL if d in self.accepts)
+            self.bad_dtype(operands, f"takes {names}, not {dtype}")
+        self.same_shape(operands)
+
+    def same_shape(self, operands: Types) -> None:
+        for operand in operands[1:]:
+            if operand.shape != operands[0].shape:
+                first, other = operands[0], operand
+                if first.rank != other.rank:
+                    self.bad_shape(operands, f"operands have ranks {first.rank} and {other.rank}")
+                axis = next(i for i in range(first.rank) if first.shape[i] != other.shape[i])
+                self.bad_shape(operands, f"axis {axis} has sizes {first.shape[axis]} and {other.shape[axis]}")
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        dtype = dtypes.from_numpy(operands[0].dtype)
+        if dtype.accumulator == dtype:
+            return (np.asarray(self.apply(*operands), self.result_dtype(dtype).numpy),)
+        widened = [np.asarray(x, np.float32) if x.dtype == dtype.numpy else x for x in operands]
+        return (np.asarray(self.apply(*widened)).astype(self.result_dtype(dtype).numpy),)
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        total: Value | None = None
+        for partial, tangent in zip(self.partials(b, operands, results[0]), tangents, strict=True):
+            term = _scaled(b, tangent, partial)
+            total = term if total is None or term is None else b.add(total, term)
+            total = total or term
+        return (total,)
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        return tuple(_scaled(b, cotangents[0], partial) for partial in self.partials(b, operands, results[0]))
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: dims.Dim) -> Values:
+        return b.node(self, *(b.batch_front(v, is_batched, size) for v, is_batched in zip(operands, batched)))
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        return Cost(self.flops * elements(results[0]), _bytes(operands) + _bytes(results))
+
+
+def _scaled(b: Builder, tangent: Value | None, partial: Partial) -> Value | None:
+    if tangent is None or partial is None:
+        return None
+    if isinstance(partial, Value):
+        return b.mul(tangent, partial)
+    if partial == 1:
+        return tangent
+    return b.neg(tangent) if partial == -1 else b.mul(tangent, partial)
+
+
+class Flat(Elementwise):
+    """An elementwise op whose derivative is zero wherever it has one, or whose result is no float."""
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (None,) * len(operands)
+
+
+# -- ways to compute in loops ----------------------------------------------------------------------------------
+
+
+class Pull(Op):
+    """Each element of the one result is an expression over elements of the operands."""
+
+    @abstractmethod
+    def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
+        """The result's element at `index`; `types` are the operands'."""
+
+
+@dataclass(frozen=True)
+class Monoid:
+    """How partial results combine: `combine(left, right)` is associative and `identity` is neutral."""
+
+    identity: tuple[Const, ...]
+    combine: Callable[[tuple[Expr, ...], tuple[Expr, ...]], tuple[Expr, ...]]
+
+    def carry(self, name: str) -> Carry:
+        """A carry for a loop that starts from the identity."""
+        left = tuple(Local(f"{name}_l{i}", c.dtype) for i, c in enumerate(self.identity))
+        right = tuple(Local(f"{name}_r{i}", c.dtype) for i, c in enumerate(self.identity))
+        suffix = (lambda i: f"{name}_{i}") if len(self.identity) > 1 else (lambda i: name)
+        running = tuple(Local(suffix(i), c.dtype) for i, c in enumerate(self.identity))
+        return Carry(running, self.identity, left, right, self.combine(left, right))
+
+
+class Fold(Op):
+    """Each element of the one result combines terms over a domain of its own, such as the axes that are summed."""
+
+    @abstractmethod
+    def domain(self, types: Types) -> tuple[int, ...]:
+        """The extents of the domain of the terms of one element."""
+
+    @abstractmethod
+    def monoid(self, types: Types) -> Monoid:
+        """How terms combine; its element types are those of the running values."""
+
+    @abstractmethod
+    def terms(
+        self, index: tuple[Index, ...], point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
+    ) -> tuple[Expr, ...]:
+        """The term that the point of the domain gives to the element at `index`."""
+
+    @abstractmethod
+    def finish(self, values: tuple[Expr, ...], types: Types) -> Expr:
+        """The element, from the combined values."""
+
+
+class Running(Op):
+    """Partial combinations along one axis: result element k combines the operand's elements 0 … k of its line."""
+
+    @abstractmethod
+    def line(self, types: Types) -> tuple[int, bool]:
+        """The axis, and whether it runs from the end."""
+
+    @abstractmethod
+    def monoid(self, types: Types) -> Monoid:
+        """How elements combine."""
+
+    @abstractmethod
+    def term(self, element: Expr) -> tuple[Expr, ...]:
+        """What an element of the operand contributes."""
+
+    @abstractmethod
+    def finish(self, values: tuple[Expr, ...], types: Types) -> Expr:
+        """The result's element, from the running values."""
+
+
+class Push(Op):
+    """The result is a copy of operand 0 into which updates are combined, one after the other, in a fixed order."""
+
+    @abstractmethod
+    def domain(self, types: Types) -> tuple[int, ...]:
+        """The extents of the domain of updates."""
+
+    @abstractmethod
+    def place(self, point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> tuple[Index, ...]:
+        """Where in the result the update at `point` goes. Indices may lie outside; such updates are dropped."""
+
+    @abstractmethod
+    def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:
+        """The new element, from the old one."""
+
+
+def apply(op: Elementwise, *args: Expr) -> Expr:
+    """An elementwise op on scalars."""
+    return Apply(op, args, op.result_dtype(args[0].dtype))

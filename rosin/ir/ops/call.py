@@ -1,0 +1,178 @@
+"""Ops that hold a graph for the sake of the transforms, and the barrier; none is left when loops are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rosin.ir.builder import Builder
+from rosin.ir.dims import Dim
+from rosin.ir.errors import NotDifferentiableError
+from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate
+from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Op, Types, Values, define
+from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.jvp import jvp_graph
+from rosin.ir.transform.vjp import vjp
+from rosin.ir.types import TensorType
+
+
+class Call(Op):
+    """An op whose meaning is the graph `body`."""
+
+    body: Graph
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, len(self.body.inputs))
+        for position, (operand, value) in enumerate(zip(operands, self.body.inputs, strict=True)):
+            if operand != value.type:
+                self.bad_shape(operands, f"operand {position} has type {operand} and the body takes {value.type}")
+        return tuple(v.type for v in self.body.outputs)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return tuple(evaluate(self.body, operands))
+
+    def expansion(self) -> Graph | None:
+        return self.body
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        costs = [n.op.cost(tuple(v.type for v in n.operands), tuple(v.type for v in n.results)) for n in self.body.nodes]
+        return Cost(sum(c.flops for c in costs), sum(c.bytes for c in costs))
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        raise AssertionError("a call states forward_jvp")
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        raise AssertionError("a call states forward_vjp")
+
+
+def _or_zeros(b: Builder, values: Maybe, like: Values) -> Values:
+    """Each value, or zeros, for those of `like` that carry derivatives."""
+    pairs = zip(values, like, strict=True)
+    return tuple(v or b.zeros(x.type) for v, x in pairs if x.type.dtype.differentiable)
+
+
+def _spread(values: Values, like: Values) -> Maybe:
+    """The values, in order, at the places of `like` that carry derivatives; None at the others."""
+    rest = iter(values)
+    return tuple(next(rest) if x.type.dtype.differentiable else None for x in like)
+
+
+@define("checkpoint")
+class Checkpoint(Call):
+    """`body`, whose intermediate values are not kept for the way back but computed again there."""
+
+    body: Graph
+
+    def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
+        graph, moves = jvp_graph(self.body, [t is not None for t in tangents])
+        results = b.node(Checkpoint(graph), *operands, *filter(None, tangents))
+        rest = iter(results[len(moves) :])
+        return results[: len(moves)], tuple(next(rest) if m else None for m in moves)
+
+    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
+        results = b.node(self, *operands)
+
+        def pullback(cotangents: Maybe) -> Maybe:
+            known = tuple(filter(None, cotangents))
+            # The barrier makes the second computation wait for the cotangents, so that it is not merged with the first.
+            held = b.node(Barrier(), *operands, *known)
+            again = iter(held[len(operands) :])
+            _, pull = vjp(b, self.body, held[: len(operands)], [True] * len(operands))
+            return pull([None if c is None else next(again) for c in cotangents])
+
+        return results, pullback
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(Checkpoint(batch_graph(self.body, batched, size)), *operands)
+
+
+@define("custom_jvp")
+class CustomJvp(Call):
+    """`body` with a derivative of the user's: `rule` takes operands and the tangents of those that carry
+    derivatives, and gives the results and the tangents of those that carry derivatives."""
+
+    body: Graph
+    rule: Graph
+
+    def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
+        outputs = b.inline(self.rule, (*operands, *_or_zeros(b, tangents, operands)))
+        count = len(self.body.outputs)
+        return outputs[:count], _spread(outputs[count:], self.body.outputs)
+
+    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
+        zeros = _or_zeros(b, (None,) * len(operands), operands)
+        # The rule is linear in its tangents, so its pullback by them, taken anywhere, is the transpose.
+        wanted = [False] * len(operands) + [True] * len(zeros)
+        outputs, pull = vjp(b, self.rule, (*operands, *zeros), wanted)
+        count = len(self.body.outputs)
+
+        def pullback(cotangents: Maybe) -> Maybe:
+            carried = [c for c, v in zip(cotangents, self.body.outputs, strict=True) if v.type.dtype.differentiable]
+            found = iter(pull([None] * count + carried)[len(operands) :])
+            return tuple(next(found) if x.type.dtype.differentiable else None for x in operands)
+
+        return outputs[:count], pullback
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        moving = [flag for flag, x in zip(batched, operands, strict=True) if x.type.dtype.differentiable]
+        rule = batch_graph(self.rule, [*batched, *moving], size)
+        return b.node(CustomJvp(batch_graph(self.body, batched, size), rule), *operands)
+
+
+@define("custom_vjp")
+class CustomVjp(Call):
+    """`body` with a reverse rule of the user's: `forward` gives the results and what is kept, `backward` takes what is
+    kept and the cotangents of results that carry derivatives, and gives those of operands that carry derivatives."""
+
+    body: Graph
+    forward: Graph
+    backward: Graph
+
+    def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
+        reason = "it has a custom vjp, which says nothing about forward mode; give it a custom_jvp instead"
+        raise NotDifferentiableError(f"{self.body.name} has no forward-mode derivative: {reason}")
+
+    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
+        outputs = b.inline(self.forward, operands)
+        count = len(self.body.outputs)
+
+        def pullback(cotangents: Maybe) -> Maybe:
+            carried = _or_zeros(b, cotangents, self.body.outputs)
+            return _spread(b.inline(self.backward, (*outputs[count:], *carried)), operands)
+
+        return outputs[:count], pullback
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        forward = batch_graph(self.forward, batched, size)
+        backward = batch_graph(self.backward, [True] * len(self.backward.inputs), size)
+        # A cotangent of an operand that is the same for all examples is the sum over them.
+        moving = [flag for flag, x in zip(batched, operands, strict=True) if x.type.dtype.differentiable]
+        return b.node(CustomVjp(batch_graph(self.body, batched, size), forward, _summed(backward, moving)), *operands)
+
+
+def _summed(graph: Graph, batched: list[bool]) -> Graph:
+    """The graph with each output that is not to be batched summed over the batch."""
+    b = Builder()
+    outputs = b.inline(graph, [b.input(v.type, v.name) for v in graph.inputs])
+    return b.graph([v if keep else b.sum(v, (0,)) for v, keep in zip(outputs, batched, strict=True)], graph.name)
+
+
+@define("barrier")
+class Barrier(Op):
+    """Its operands, unchanged. No result is available before every operand is, and no pass looks through it."""
+
+    def type(self, *operands: TensorType) -> Types:
+        return operands
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return operands
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        return tangents
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        return cotangents
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(self, *(b.batch_front(v, flag, size) for v, flag in zip(operands, batched, strict=True)))
+

@@ -1,0 +1,101 @@
+"""Graphs as text.
+
+    graph main(x: f32[2, 3], w: f32[3]) {
+      y: f32[2, 3] = exp(x)
+      total: f32[2] = sum(y) axes=(1,)
+      return total
+    }
+
+A value is called what the user's program calls it, where that is known; other values are called by the op that made
+them. Regions of an op stand in braces after its name. `parse` in rosin.ir.parser reads the text back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from rosin.ir.dtypes import BY_NAME, DType
+from rosin.ir.graph import Graph, Node
+from rosin.ir.literal import Literal
+from rosin.ir.op import Value
+from rosin.ir.types import TensorType
+
+RESERVED = {"graph", "return", "True", "False", "None", "dense", "nan", "inf", *BY_NAME}
+
+
+def text(graph: Graph, locations: bool = False) -> str:
+    """The graph as text; with `locations`, each node is followed by the user's file and line."""
+    return "\n".join(_graph_lines(graph, f"graph {_identifier(graph.name) or 'main'}", locations)) + "\n"
+
+
+def _graph_lines(graph: Graph, head: str, locations: bool) -> list[str]:
+    names = value_names(graph)
+    inputs = ", ".join(f"{names[v]}: {v.type}" for v in graph.inputs)
+    lines = [f"{head}({inputs}) {{"]
+    for node in graph.nodes:
+        lines += [f"  {line}" for line in _node_lines(node, names, locations)]
+    outputs = ", ".join(names[v] for v in graph.outputs)
+    return [*lines, f"  return {outputs}".rstrip(), "}"]
+
+
+def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[str]:
+    results = ", ".join(f"{names[v]}: {v.type}" for v in node.results)
+    operands = ", ".join(names[v] for v in node.operands)
+    line = f"{results} = {node.op.name}({operands})" if results else f"{node.op.name}({operands})"
+    lines = [line]
+    for name, value in node.op.attributes().items():
+        if isinstance(value, Graph):
+            region = _graph_lines(value, f"{name}=", locations)
+            lines[-1] += f" {region[0]}"
+            lines += region[1:]
+        else:
+            lines[-1] += f" {name}={attribute_text(value)}"
+    if locations and node.location is not None:
+        lines[0] += f"  # {node.location}"
+    return lines
+
+
+def attribute_text(value: Any) -> str:
+    """An attribute's value as the parser reads it."""
+    match value:
+        case bool() | int() | float() | None:
+            return repr(value)
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        case DType() | Literal() | TensorType():
+            return str(value)
+        case tuple():
+            parts: list[str] = [attribute_text(v) for v in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a tuple of attributes
+            return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+        case np.generic():
+            return repr(value.item())
+        case _:
+            return f"<{value}>"
+
+
+def value_names(graph: Graph) -> dict[Value, str]:
+    """A name for every value of a graph, each name once."""
+    taken: set[str] = set()
+    names: dict[Value, str] = {}
+    inputs = set(graph.inputs)
+    counts: dict[str, int] = {}
+    makers = {v: node.op.name for node in graph.nodes for v in node.results}
+    for value in graph.values():
+        base = _identifier(value.name) or ("arg" if value in inputs else makers[value])
+        if base in RESERVED:
+            base += "_"
+        name = base
+        while name in taken:
+            counts[base] = counts.get(base, 0) + 1
+            name = f"{base}_{counts[base]}"
+        taken.add(name)
+        names[value] = name
+    return names
+
+
+def _identifier(name: str) -> str:
+    name = re.sub(r"\W", "_", name)
+    return f"_{name}" if name[:1].isdigit() else name

@@ -1,0 +1,82 @@
+"""The type of a value: element type and shape."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rosin.ir import dims
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import BY_NAME, DType
+
+MAX_BYTES = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """`dtype[shape]`, dense and row-major. A storage layout and a sharding will be further fields with defaults."""
+
+    dtype: DType
+    shape: tuple[Dim, ...] = ()
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dim:
+        """The number of elements."""
+        return dims.product(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """The memory a value takes; a symbolic size counts as one."""
+        total = self.dtype.bytes
+        for dim in self.shape:
+            total *= dim if isinstance(dim, int) else 1
+        return total
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape as ints; raises ValueError when a size is symbolic."""
+        return dims.static(self.shape, str(self))
+
+    def with_shape(self, shape: tuple[Dim, ...]) -> TensorType:
+        return TensorType(self.dtype, shape)
+
+    def with_dtype(self, dtype: DType) -> TensorType:
+        return TensorType(dtype, self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+
+    __repr__ = __str__
+
+
+def shape_text(shape: tuple[Dim, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def parse_type(text: str) -> TensorType:
+    """The type written as `text`, such as `f32[n, 3]`.
+
+    Raises:
+        ValueError: the text is not a type.
+    """
+    match = re.fullmatch(r"\s*(\w+)\[(.*)\]\s*", text)
+    if match is None or match[1] not in BY_NAME:
+        raise ValueError(f"{text!r} is not a type; a type reads like f32[2, 3]")
+    parts = _split(match[2])
+    return TensorType(BY_NAME[match[1]], tuple(dims.parse(part) for part in parts))
+
+
+def _split(text: str) -> list[str]:
+    parts, depth, current = [], 0, ""
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            current += char
+    return [*parts, current] if current.strip() else parts

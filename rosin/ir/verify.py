@@ -1,0 +1,44 @@
+"""The rules that every graph keeps."""
+
+from __future__ import annotations
+
+from rosin.ir.errors import RosinError, VerifyError
+from rosin.ir.graph import Graph
+from rosin.ir.op import Value
+
+
+def verify(graph: Graph) -> None:
+    """Check that values are defined once and before use, and that result types are what the ops' rules give.
+
+    Raises:
+        VerifyError: a rule is broken; the message names the graph and the node.
+    """
+    defined: set[Value] = set()
+
+    def define(value: Value, where: str) -> None:
+        if value in defined:
+            raise VerifyError(f"{graph.name}: {value} is defined twice, the second time by {where}")
+        defined.add(value)
+
+    for value in graph.inputs:
+        define(value, "the inputs")
+    for position, node in enumerate(graph.nodes):
+        where = f"node {position}, {node.op.name}"
+        for operand in node.operands:
+            if operand not in defined:
+                raise VerifyError(f"{graph.name}: {where} uses {operand} before its definition", (), node.location)
+        for region in node.regions:
+            verify(region)
+        try:
+            types = node.op.type(*(v.type for v in node.operands))
+        except RosinError as error:
+            raise VerifyError(f"{graph.name}: {where}: {error.message}", error.operands, node.location) from error
+        if types != tuple(v.type for v in node.results):
+            written = ", ".join(str(v.type) for v in node.results)
+            message = f"{graph.name}: {where} has results {written}, and its rule gives {', '.join(map(str, types))}"
+            raise VerifyError(message, (), node.location)
+        for value in node.results:
+            define(value, where)
+    for value in graph.outputs:
+        if value not in defined:
+            raise VerifyError(f"{graph.name}: the output {value} is not defined")

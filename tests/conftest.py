@@ -1,0 +1,78 @@
+"""What every test shares: Hypothesis profiles, a compile cache of the session's own, and golden files."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+GOLDEN = Path(__file__).parent / "golden"
+
+# The default profile draws the same examples on every run. HYPOTHESIS_PROFILE=thorough draws many new ones.
+# How long an example takes depends on what else the machine does, so no profile judges that.
+settings.register_profile(
+    "default", derandomize=True, max_examples=50, database=None, deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+settings.register_profile(
+    "thorough", max_examples=2000, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_cache_dir = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the files in tests/golden that differ")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The xdist workers inherit the environment, so they share the folder that the main process makes and removes.
+    if not hasattr(config, "workerinput"):
+        config.stash[_cache_dir] = os.environ["ROSIN_CACHE_DIR"] = tempfile.mkdtemp(prefix="rosin-test-cache-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _cache_dir in config.stash:
+        shutil.rmtree(config.stash[_cache_dir], ignore_errors=True)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden(path, text)` fails unless `text` is what tests/golden/`path` holds.
+
+    With `--update-golden` it writes the file instead. A final newline is added where there is none.
+    """
+    update: bool = request.config.getoption("--update-golden")
+
+    def check(path: str, text: str) -> None:
+        file = GOLDEN / path
+        if ".." in Path(path).parts or not file.is_relative_to(GOLDEN):
+            raise ValueError(f"{path} is not inside tests/golden")
+        text = text if text.endswith("\n") else text + "\n"
+        if update:
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8", newline="\n")
+            return
+        if not file.exists():
+            pytest.fail(
+                f"tests/golden/{path} does not exist: write it with --update-golden, then read it", pytrace=False
+            )
+        expected = file.read_text(encoding="utf-8")
+        if expected != text:
+            diff = difflib.unified_diff(
+                expected.splitlines(keepends=True), text.splitlines(keepends=True), f"tests/golden/{path}", "this run"
+            )
+            pytest.fail(
+                f"differs from tests/golden/{path}; if the new text is right, use --update-golden\n{''.join(diff)}",
+                pytrace=False,
+            )
+
+    return check
