@@ -12,11 +12,14 @@ from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
 from rosin.ir.op import NumpyArray, Op, Value, Values
 from rosin.ir.ops import arithmetic as ar
+from rosin.ir.ops import contract as con
+from rosin.ir.ops import cumulative as cum
 from rosin.ir.ops import exponential as ex
 from rosin.ir.ops import logic, movement
 from rosin.ir.ops import reduce as red
 from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
+from rosin.ir.ops import window as win
 from rosin.ir.ops.cast import Bitcast, Cast
 from rosin.ir.types import TensorType
 
@@ -24,13 +27,15 @@ from rosin.ir.types import TensorType
 class Builder:
     """Collects nodes and, at the end, makes the graph.
 
-    `location` is the place in the user's program that new nodes belong to; passes set it as they go.
+    `location` is the place in the user's program that new nodes belong to; passes set it as they go. `batch_axis` is the
+    name of the axis that is being batched over, when it has one; batching sets it.
     """
 
     def __init__(self) -> None:
         self.inputs: list[Value] = []
         self.nodes: list[Node] = []
         self.location: Location | None = None
+        self.batch_axis: str | None = None
 
     # -- nodes ---------------------------------------------------------------------------------------------
 
@@ -174,6 +179,9 @@ class Builder:
     def neg(self, x: Value) -> Value:
         return self.node(ar.Neg(), x)[0]
 
+    def abs(self, x: Value) -> Value:
+        return self.node(ar.Abs(), x)[0]
+
     def sign(self, x: Value) -> Value:
         return self.node(ar.Sign(), x)[0]
 
@@ -244,8 +252,9 @@ class Builder:
 
     def slice_axis(self, x: Value, axis: int, start: Dim, limit: Dim) -> Value:
         """The elements `start … limit - 1` along one axis."""
-        starts, limits = [0] * x.type.rank, list(x.type.shape)
-        starts[axis], limits[axis] = start, limit  # type: ignore[call-overload]
+        starts: list[Dim] = [0] * x.type.rank
+        limits = list(x.type.shape)
+        starts[axis], limits[axis] = start, limit
         return self.slice(x, tuple(starts), tuple(limits), (1,) * x.type.rank)
 
     def pad(
@@ -266,6 +275,11 @@ class Builder:
             return window
         return self.slice(window, (0,) * len(shape), extents, steps)
 
+    def shift(self, x: Value, axis: int, by: int, fill: float) -> Value:
+        """`x` moved `by` places along one axis (backward when negative), `fill` in the places left free."""
+        low = tuple(by if i == axis else 0 for i in range(x.type.rank))
+        return self.pad(x, fill, low, tuple(-n for n in low), (0,) * x.type.rank)
+
     def concatenate(self, xs: Sequence[Value], axis: int) -> Value:
         return self.node(movement.Concatenate(axis), *xs)[0]
 
@@ -277,6 +291,134 @@ class Builder:
     def sum(self, x: Value, axes: tuple[int, ...]) -> Value:
         return self.node(red.Sum(axes), x)[0] if axes else x
 
+    def prod(self, x: Value, axes: tuple[int, ...]) -> Value:
+        return self.node(red.Prod(axes), x)[0] if axes else x
+
+    def max(self, x: Value, axes: tuple[int, ...]) -> Value:
+        return self.node(red.Max(axes), x)[0] if axes else x
+
+    def min(self, x: Value, axes: tuple[int, ...]) -> Value:
+        return self.node(red.Min(axes), x)[0] if axes else x
+
+    def any(self, x: Value, axes: tuple[int, ...]) -> Value:
+        return self.node(red.Any_(axes), x)[0] if axes else x
+
+    def all(self, x: Value, axes: tuple[int, ...]) -> Value:
+        return self.node(red.All(axes), x)[0] if axes else x
+
+    def argmax(self, x: Value, axis: int) -> Value:
+        return self.node(red.ArgMax(axis), x)[0]
+
+    def argmin(self, x: Value, axis: int) -> Value:
+        return self.node(red.ArgMin(axis), x)[0]
+
+    # -- running combinations --------------------------------------------------------------------------------
+
+    def cumsum(self, x: Value, axis: int, reverse: bool = False) -> Value:
+        return self.node(cum.CumSum(axis, reverse), x)[0]
+
+    def cumprod(self, x: Value, axis: int, reverse: bool = False) -> Value:
+        return self.node(cum.CumProd(axis, reverse), x)[0]
+
+    def cummax(self, x: Value, axis: int, reverse: bool = False) -> Value:
+        return self.node(cum.CumMax(axis, reverse), x)[0]
+
+    def cummin(self, x: Value, axis: int, reverse: bool = False) -> Value:
+        return self.node(cum.CumMin(axis, reverse), x)[0]
+
+    def cumlogsumexp(self, x: Value, axis: int, reverse: bool = False) -> Value:
+        return self.node(cum.CumLogSumExp(axis, reverse), x)[0]
+
+    def linear_recurrence(self, factors: Value, addends: Value, axis: int, reverse: bool = False) -> Value:
+        """y[k] = factors[k] * y[k - 1] + addends[k] along one axis, from 0."""
+        return self.node(cum.LinearRecurrence(axis, reverse), factors, addends)[0]
+
     def mask(self, x: Value) -> Value:
         """Truth everywhere at the shape of `x`."""
         return self.full(True, TensorType(bool_, x.type.shape))
+
+    # -- sums of products ------------------------------------------------------------------------------------
+
+    def dot_general(
+        self,
+        lhs: Value,
+        rhs: Value,
+        contract: tuple[tuple[int, ...], tuple[int, ...]],
+        batch: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
+        dtype: DType | None = None,
+    ) -> Value:
+        """The product over pairs of contracted axes, for each place along pairs of batch axes, lhs's axes first."""
+        return self.node(con.DotGeneral(*contract, *batch, dtype or lhs.type.dtype), lhs, rhs)[0]
+
+    def matmul(self, lhs: Value, rhs: Value, dtype: DType | None = None) -> Value:
+        """The matrix product of `[..., m, k]` and `[..., k, n]`, whose leading axes agree."""
+        n = lhs.type.rank
+        batch = tuple(range(n - 2))
+        return self.dot_general(lhs, rhs, ((n - 1,), (n - 2,)), (batch, batch), dtype)
+
+    def convolution(
+        self,
+        x: Value,
+        kernel: Value,
+        strides: tuple[int, ...] | None = None,
+        low: tuple[Dim, ...] | None = None,
+        high: tuple[Dim, ...] | None = None,
+        lhs_dilation: tuple[int, ...] | None = None,
+        rhs_dilation: tuple[int, ...] | None = None,
+        feature_groups: int = 1,
+        batch_groups: int = 1,
+        dtype: DType | None = None,
+    ) -> Value:
+        """The cross-correlation of `x[N, C, spatial…]` with `kernel[O, C / feature_groups, window…]`."""
+        ones, zeros = (1,) * (x.type.rank - 2), (0,) * (x.type.rank - 2)
+        steps = strides or ones, low or zeros, high or zeros, lhs_dilation or ones, rhs_dilation or ones
+        op = con.Convolution(*steps, feature_groups, batch_groups, dtype or x.type.dtype)
+        return self.node(op, x, kernel)[0]
+
+    # -- windows: an entry of each argument for every axis -------------------------------------------------------
+
+    def window_sum(
+        self,
+        x: Value,
+        window: tuple[int, ...],
+        strides: tuple[int, ...] | None = None,
+        low: tuple[Dim, ...] | None = None,
+        high: tuple[Dim, ...] | None = None,
+        dilation: tuple[int, ...] | None = None,
+    ) -> Value:
+        return self._window(win.WindowSum, x, window, strides, low, high, dilation)
+
+    def window_max(
+        self,
+        x: Value,
+        window: tuple[int, ...],
+        strides: tuple[int, ...] | None = None,
+        low: tuple[Dim, ...] | None = None,
+        high: tuple[Dim, ...] | None = None,
+        dilation: tuple[int, ...] | None = None,
+    ) -> Value:
+        return self._window(win.WindowMax, x, window, strides, low, high, dilation)
+
+    def window_min(
+        self,
+        x: Value,
+        window: tuple[int, ...],
+        strides: tuple[int, ...] | None = None,
+        low: tuple[Dim, ...] | None = None,
+        high: tuple[Dim, ...] | None = None,
+        dilation: tuple[int, ...] | None = None,
+    ) -> Value:
+        return self._window(win.WindowMin, x, window, strides, low, high, dilation)
+
+    def _window(
+        self,
+        op: type[win.WindowReduction],
+        x: Value,
+        window: tuple[int, ...],
+        strides: tuple[int, ...] | None,
+        low: tuple[Dim, ...] | None,
+        high: tuple[Dim, ...] | None,
+        dilation: tuple[int, ...] | None,
+    ) -> Value:
+        ones, zeros = (1,) * x.type.rank, (0,) * x.type.rank
+        return self.node(op(window, strides or ones, low or zeros, high or zeros, dilation or ones), x)[0]

@@ -27,10 +27,18 @@ class DType:
         return self.name
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.numpy)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, DType) and self.name == other.name
+        """Equal to itself, and to the NumPy dtype or scalar type of the same numbers."""
+        if isinstance(other, DType):
+            return self.name == other.name
+        return isinstance(other, np.dtype | type) and (other is self.numpy.type or other == self.numpy)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy reads this where it takes a dtype."""
+        return self.numpy
 
     @property
     def bytes(self) -> int:

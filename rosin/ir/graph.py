@@ -22,7 +22,7 @@ class Node:
     @property
     def regions(self) -> tuple[Graph, ...]:
         """The graphs that the op holds as attributes (bodies of calls and loops)."""
-        return tuple(v for f in fields(self.op) if isinstance(v := getattr(self.op, f.name), Graph))  # type: ignore[arg-type]
+        return tuple(v for f in fields(self.op) if isinstance(v := getattr(self.op, f.name), Graph))
 
 
 @dataclass(eq=False, slots=True)

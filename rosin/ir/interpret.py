@@ -39,8 +39,10 @@ def evaluate(
 
 def evaluate_op(op: Op, *operands: NumpyArray) -> Arrays:
     """One op on NumPy arrays, silent about division by zero and its like."""
+    # NumPy adds in the order of memory, so without this a sum would depend on how its operand came to lie there.
+    dense = [x if x.flags.c_contiguous else np.ascontiguousarray(x) for x in operands]
     with np.errstate(all="ignore"):
-        return op.eval(*operands)
+        return op.eval(*dense)
 
 
 def check(array: NumpyArray, type: TensorType, what: str) -> None:

@@ -34,11 +34,23 @@ class Location:
         return "\n".join(lines)
 
 
+_positions: dict[int, tuple[CodeType, list[tuple[int | None, int | None, int | None, int | None]]]] = {}
+_POSITIONS_LIMIT = 4096
+
+
 def of_instruction(code: CodeType, lasti: int) -> Location:
     """The place of one bytecode instruction; its columns are known when it stands on one line."""
-    for index, (line, end_line, column, end_column) in enumerate(code.co_positions()):
-        if index * 2 == lasti:
-            on_one_line = line == end_line and column is not None and end_column is not None
-            columns = (column, end_column) if on_one_line else (-1, -1)
-            return Location(code.co_filename, line or code.co_firstlineno, code.co_qualname, *columns)  # type: ignore[arg-type]
-    return Location(code.co_filename, code.co_firstlineno, code.co_qualname)
+    # Kept by id, since hashing a code object reads all of it; the entry keeps the code alive, so the id stays its own.
+    found = _positions.get(id(code))
+    if found is None:
+        if len(_positions) >= _POSITIONS_LIMIT:
+            _positions.clear()
+        found = _positions[id(code)] = (code, list(code.co_positions()))
+    positions = found[1]
+    if not 0 <= lasti < 2 * len(positions):
+        return Location(code.co_filename, code.co_firstlineno, code.co_qualname)
+    line, end_line, column, end_column = positions[lasti // 2]
+    line = line or code.co_firstlineno
+    if line != end_line or column is None or end_column is None:
+        return Location(code.co_filename, line, code.co_qualname)
+    return Location(code.co_filename, line, code.co_qualname, column, end_column)

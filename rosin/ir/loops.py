@@ -1,7 +1,7 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     kernel     ::= name, buffers, statements
-    statement  ::= Loop(var, kind, carries, statements) | Let(local, expr) | Accumulate(carry, exprs)
+    statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
                  | Local
@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Dynamic, Index, LoopVar
+from rosin.ir.literal import Literal
 
 _serial = itertools.count()
 
@@ -251,12 +252,8 @@ class Kind(Enum):
     """How the iterations of a loop run."""
 
     SERIAL = "for"
-    PARALLEL = "parallel"
-    """Iterations are independent and may run on any thread."""
     VECTOR = "vector"
     """Iterations are independent but for carries, and run as the lanes of vectors."""
-    BLOCK = "block"
-    THREAD = "thread"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,7 +277,10 @@ class Loop:
     kind: Kind
     body: tuple[Statement, ...]
     carries: tuple[Carry, ...] = ()
+    parallel: bool = False
+    """Whether iterations may run on any thread; only the outermost loop of a kernel is parallel."""
     unroll: int = 1
+    """How many iterations (of vectors, in a vector loop) run at once, each with carries of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -335,6 +335,8 @@ class Program:
     arena: Mapping[Buffer, int]
     """The byte offset of every arena buffer."""
     arena_bytes: int
+    data: Mapping[Buffer, Literal]
+    """The contents of every constant buffer."""
 
 
 # -- text ------------------------------------------------------------------------------------------------------
@@ -370,8 +372,9 @@ def _statement_lines(statement: Statement, indent: str) -> list[str]:
             return [f"{indent}{buffer}[{offset}] = {value}"]
         case When(tests, body):
             head = f"{indent}when {' and '.join(map(str, tests))}:"
-        case Loop(var, kind, body, carries, unroll):
-            head = f"{indent}{kind.value} {var} in {var.extent}" + (f" unroll {unroll}" if unroll > 1 else "")
+        case Loop(var, kind, body, carries, parallel, unroll):
+            head = f"{indent}{'parallel ' if parallel else ''}{kind.value} {var} in {var.extent}"
+            head += f" unroll {unroll}" if unroll > 1 else ""
             carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
             head += f" carrying {', '.join(carried)}:" if carried else ":"
     return [head, *(line for inner in body for line in _statement_lines(inner, indent + "  "))]

@@ -34,7 +34,7 @@ from rosin.ir import dims, dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import AttributeValueError, DTypeError, NotDifferentiableError, ShapeError
 from rosin.ir.index import Index
-from rosin.ir.loops import Apply, Carry, Const, Expr, Local
+from rosin.ir.loops import Apply, Carry, Const, Expr, Local, Within
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -98,11 +98,14 @@ class Op(ABC):
     """An operation on typed values. Subclasses are frozen dataclasses; fields are attributes."""
 
     name: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # what `define` adds, so that `fields` and `replace` take an op
     commutative: ClassVar[bool] = False
     """Whether exchanging the two operands changes nothing."""
     effect: ClassVar[bool] = False
     """Whether it does something besides giving its results, so that it is kept, in order."""
     random: ClassVar[bool] = False
+    slow_in_numpy: ClassVar[bool] = False
+    """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
 
     # -- facts every op has ----------------------------------------------------------------------------------
 
@@ -153,7 +156,7 @@ class Op(ABC):
 
     def attributes(self) -> dict[str, Any]:
         """The attributes by name, in the order of their declaration."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def expect(self, operands: Types, count: int) -> None:
         if len(operands) != count:
@@ -305,15 +308,17 @@ class Elementwise(Op):
         total: Value | None = None
         for partial, tangent in zip(self.partials(b, operands, results[0]), tangents, strict=True):
             term = _scaled(b, tangent, partial)
-            total = term if total is None or term is None else b.add(total, term)
-            total = total or term
+            if term is not None:
+                total = term if total is None else b.add(total, term)
         return (total,)
 
     def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
         return tuple(_scaled(b, cotangents[0], partial) for partial in self.partials(b, operands, results[0]))
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: dims.Dim) -> Values:
-        return b.node(self, *(b.batch_front(v, is_batched, size) for v, is_batched in zip(operands, batched)))
+        return b.node(
+            self, *(b.batch_front(v, is_batched, size) for v, is_batched in zip(operands, batched, strict=True))
+        )
 
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(self.flops * elements(results[0]), _bytes(operands) + _bytes(results))
@@ -358,8 +363,8 @@ class Monoid:
         """A carry for a loop that starts from the identity."""
         left = tuple(Local(f"{name}_l{i}", c.dtype) for i, c in enumerate(self.identity))
         right = tuple(Local(f"{name}_r{i}", c.dtype) for i, c in enumerate(self.identity))
-        suffix = (lambda i: f"{name}_{i}") if len(self.identity) > 1 else (lambda i: name)
-        running = tuple(Local(suffix(i), c.dtype) for i, c in enumerate(self.identity))
+        several = len(self.identity) > 1
+        running = tuple(Local(f"{name}_{i}" if several else name, c.dtype) for i, c in enumerate(self.identity))
         return Carry(running, self.identity, left, right, self.combine(left, right))
 
 
@@ -386,7 +391,10 @@ class Fold(Op):
 
 
 class Running(Op):
-    """Partial combinations along one axis: result element k combines the operand's elements 0 … k of its line."""
+    """Partial combinations along one axis: result element k combines elements 0 … k of the operands' lines.
+
+    Operands and the one result have the same shape.
+    """
 
     @abstractmethod
     def line(self, types: Types) -> tuple[int, bool]:
@@ -394,11 +402,11 @@ class Running(Op):
 
     @abstractmethod
     def monoid(self, types: Types) -> Monoid:
-        """How elements combine."""
+        """How terms combine: `combine(left, right)` has the terms that come first on the left."""
 
     @abstractmethod
-    def term(self, element: Expr) -> tuple[Expr, ...]:
-        """What an element of the operand contributes."""
+    def term(self, *elements: Expr) -> tuple[Expr, ...]:
+        """What the operands' elements at one place contribute."""
 
     @abstractmethod
     def finish(self, values: tuple[Expr, ...], types: Types) -> Expr:
@@ -406,15 +414,27 @@ class Running(Op):
 
 
 class Push(Op):
-    """The result is a copy of operand 0 into which updates are combined, one after the other, in a fixed order."""
+    """The result is a copy of operand 0 into which updates are combined one after the other, in row-major order."""
 
     @abstractmethod
     def domain(self, types: Types) -> tuple[int, ...]:
         """The extents of the domain of updates."""
 
     @abstractmethod
-    def place(self, point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> tuple[Index, ...]:
-        """Where in the result the update at `point` goes. Indices may lie outside; such updates are dropped."""
+    def disjoint(self, types: Types) -> tuple[bool, ...]:
+        """For each axis of the domain, whether points that differ along it never update the same place.
+
+        The iterations of such an axis may run at once and in any order, and its loop may stand outside of others.
+        """
+
+    @abstractmethod
+    def place(
+        self, point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
+    ) -> tuple[tuple[Within, ...], tuple[Index, ...]]:
+        """Tests, and where in the result the update at `point` goes.
+
+        The update is made where every test holds; the place lies within the result there.
+        """
 
     @abstractmethod
     def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:

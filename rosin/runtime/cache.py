@@ -173,7 +173,11 @@ def _default_folder() -> Path:
     if given:
         return Path(given)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path(os.path.expanduser("~")) / ".cache") / "rosin"
+    if base:
+        return Path(base) / "rosin"
+    home = os.path.expanduser("~")
+    # Without a home the name stays "~": use a folder that cannot be, so that the cache is off and says so.
+    return Path(os.devnull if home == "~" else home) / ".cache" / "rosin"
 
 
 def _checksum(key: str, meta: bytes, data: bytes) -> bytes:

@@ -4,16 +4,16 @@
 allocates the results with NumPy's C interface, runs the compiled program and wraps the results, all in native code: no
 Python runs unless something does not match, which is a *miss* and calls the Python function given for it.
 
-There is one native function for all entries, `rosin_entry` in `_TEXT`: it interprets a small table of what the program
-expects, so making an entry compiles nothing. Its text holds no address of the process, so the disk cache keeps its
-object. The table comes in through the `self` of the built-in function:
+There is one native function for all entries, `rosin_entry` of `entry_code`: it interprets a small table of what the
+program expects, so making an entry compiles nothing. Its text holds no address of the process, so the disk cache keeps
+its object. The table comes in through the `self` of the built-in function:
 
     self = (table: bytes, ...whatever must live as long as the function does)
 
 A tuple, because its items sit inside it, and because the garbage collector never clears one: the table, the
 `PyMethodDef` and the code are there for as long as the function can be called.
 
-The table is 64-bit words: the header (`_HEADER`); a record for each argument (descr, flags, bytes, ndim, dims…); for
+The table is 64-bit words: the header (`HEADER`); a record for each argument (descr, flags, bytes, ndim, dims…); for
 each constant (begin, end); for each result (descr, argument whose memory it takes or -1, ndim, dims…).
 
 Memory: the program's arena is on the stack when small, else the one arena of the process, which grows and stays, else
@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib
 import math
 import os
 import struct
@@ -35,11 +34,11 @@ from typing import Any
 import numpy as np
 
 from rosin.runtime import cache
+from rosin.runtime.entry_code import HEADER, WRITEABLE, entry_text
 
 __all__ = ["ArgumentSpec", "ResultSpec", "make_entry", "slot_offset"]
 
-STACK_ARENA_BYTES = 16 << 10
-_C_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
+_C_CONTIGUOUS, _ALIGNED = 0x1, 0x100
 _METH_FASTCALL_KEYWORDS = 0x80 | 0x02
 _NEW_FROM_DESCR = 94  # index in NumPy's table of C functions
 
@@ -111,9 +110,9 @@ def make_entry(
         "miss": id(miss),
         "fail": id(fail),
     }
-    words = [header[field] for field in _HEADER]
+    words = [header[field] for field in HEADER]
     for argument in arguments:
-        required = _C_CONTIGUOUS | _ALIGNED | (_WRITEABLE if argument.donated else 0)
+        required = _C_CONTIGUOUS | _ALIGNED | (WRITEABLE if argument.donated else 0)
         size = argument.dtype.itemsize * math.prod(argument.shape)
         words += [id(argument.dtype), required, size, len(argument.shape), *argument.shape]
     for constant in constants:
@@ -185,14 +184,17 @@ class _Arena(ctypes.Structure):
 @functools.cache
 def _new_function() -> Callable[[int, object, None], Callable[..., Any]]:
     prototype = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    return prototype(("PyCFunction_NewEx", ctypes.pythonapi))  # pyright: ignore[reportReturnType] a C function
+    return prototype(("PyCFunction_NewEx", ctypes.pythonapi))
 
 
 @functools.cache
 def _new_from_descr() -> int:
     """The address of `PyArray_NewFromDescr`."""
+    # NumPy has no stub for its C module.
+    from numpy._core import _multiarray_umath as umath  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
+
+    capsule: object = umath._ARRAY_API  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
-    capsule: object = importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API
     api: int = prototype(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, None)
     address = ctypes.c_void_p.from_address(api + _NEW_FROM_DESCR * ctypes.sizeof(ctypes.c_void_p)).value
     assert address is not None
@@ -213,582 +215,3 @@ def _address() -> int:
     os.register_at_fork(after_in_child=renew_arena)
     library.keep_forever()
     return library.address("rosin_entry")
-
-
-# -- the native function ---------------------------------------------------------------------------------------
-
-_HEADER = (
-    "program",
-    "nargs",
-    "nconst",
-    "nresults",
-    "arena_bytes",
-    "flags",
-    "array_type",
-    "value_offset",
-    "ndarray_type",
-    "new_from_descr",
-    "miss",
-    "fail",
-)
-
-
-def entry_text() -> str:
-    """The LLVM text of `rosin_entry`, with the layouts of this CPython filled in."""
-    head = object.__basicsize__
-    layout = {
-        "TYPE": head - 8,
-        "TUPLE_ITEMS": tuple.__basicsize__,
-        "BYTES_DATA": bytes.__basicsize__ - 1,
-        "DESCR_ORDER": head + 10,
-        "ARRAY_DATA": head,
-        "ARRAY_NDIM": head + 8,
-        "ARRAY_DIMS": head + 16,
-        "ARRAY_DESCR": head + 40,
-        "ARRAY_FLAGS": head + 48,
-        "STACK_ARENA": STACK_ARENA_BYTES,
-        "WRITEABLE": _WRITEABLE,
-        "HEADER": len(_HEADER),
-    }
-    loads: list[str] = []
-    for index, field in enumerate(_HEADER):
-        kind = "ptr" if field.endswith(("type", "descr")) or field in ("program", "miss", "fail") else "i64"
-        loads.append(f"  %{field}.at = getelementptr i64, ptr %table, i64 {index}")
-        loads.append(f"  %{field} = load {kind}, ptr %{field}.at")
-    text = _TEXT.replace("$LOAD_HEADER", "\n".join(loads))
-    for word, value in layout.items():
-        text = text.replace(f"${word}", str(value))
-    return text
-
-
-_TEXT = """\
-; The entry of every compiled function. Refcounts are touched through CPython's functions: right on every version.
-
-%Arena = type { ptr, i64, i32 }             ; the block, its bytes, 1 while a call has it
-@rosin_arena = global %Arena zeroinitializer, align 64
-
-declare void @Py_IncRef(ptr)
-declare void @Py_DecRef(ptr)
-declare ptr @PyErr_NoMemory()
-declare ptr @PyErr_Occurred()
-declare ptr @PyEval_SaveThread()
-declare void @PyEval_RestoreThread(ptr)
-declare ptr @PyLong_FromLong(i64)
-declare ptr @PyObject_CallOneArg(ptr, ptr)
-declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
-declare ptr @PyTuple_New(i64)
-declare ptr @PyType_GenericAlloc(ptr, i64)
-declare ptr @aligned_alloc(i64, i64)
-declare void @free(ptr)
-
-define ptr @rosin_entry(ptr %self, ptr %args, i64 %given, ptr %keywords) nounwind {
-entry:
-  %box.at = getelementptr i8, ptr %self, i64 $TUPLE_ITEMS
-  %box = load ptr, ptr %box.at
-  %table = getelementptr i8, ptr %box, i64 $BYTES_DATA
-$LOAD_HEADER
-  %specs = getelementptr i64, ptr %table, i64 $HEADER
-  %count.ok = icmp eq i64 %given, %nargs
-  %no.keywords = icmp eq ptr %keywords, null
-  %call.ok = and i1 %count.ok, %no.keywords
-  br i1 %call.ok, label %start, label %miss.call
-
-miss.call:
-  %missed = call ptr @PyObject_Vectorcall(ptr %miss, ptr %args, i64 %given, ptr %keywords)
-  ret ptr %missed
-
-start:
-  %nin = add i64 %nargs, %nconst
-  %nbuffers = add i64 %nin, %nresults
-  %nheld = add i64 %nargs, %nresults
-  %buffers = alloca ptr, i64 %nbuffers
-  %held = alloca ptr, i64 %nheld            ; the ndarrays of the arguments, then of the results
-  br label %arg.loop
-
-; -- arguments: check each against its record
-
-arg.loop:
-  %a = phi i64 [ 0, %start ], [ %a.next, %arg.match ]
-  %record = phi ptr [ %specs, %start ], [ %record.next, %arg.match ]
-  %a.more = icmp ult i64 %a, %nargs
-  br i1 %a.more, label %arg.body, label %const.loop
-
-arg.body:
-  %arg.at = getelementptr ptr, ptr %args, i64 %a
-  %arg = load ptr, ptr %arg.at
-  %arg.type.at = getelementptr i8, ptr %arg, i64 $TYPE
-  %arg.type = load ptr, ptr %arg.type.at
-  %is.array = icmp eq ptr %arg.type, %array_type
-  br i1 %is.array, label %arg.unwrap, label %arg.plain
-
-arg.unwrap:
-  %slot = getelementptr i8, ptr %arg, i64 %value_offset
-  %inner = load ptr, ptr %slot
-  %unset = icmp eq ptr %inner, null
-  br i1 %unset, label %miss.call, label %arg.inner
-
-arg.inner:
-  %inner.type.at = getelementptr i8, ptr %inner, i64 $TYPE
-  %inner.type = load ptr, ptr %inner.type.at
-  br label %arg.plain
-
-arg.plain:
-  %array = phi ptr [ %arg, %arg.body ], [ %inner, %arg.inner ]
-  %type = phi ptr [ %arg.type, %arg.body ], [ %inner.type, %arg.inner ]
-  %is.ndarray = icmp eq ptr %type, %ndarray_type
-  br i1 %is.ndarray, label %arg.ndarray, label %miss.call
-
-arg.ndarray:
-  %descr.at = getelementptr i8, ptr %array, i64 $ARRAY_DESCR
-  %descr = load ptr, ptr %descr.at
-  %want.descr = load ptr, ptr %record
-  %same.descr = icmp eq ptr %descr, %want.descr
-  br i1 %same.descr, label %arg.flags, label %arg.descr
-
-arg.descr:                                  ; another object (from a pickle): the same class and byte order will do
-  %descr.type.at = getelementptr i8, ptr %descr, i64 $TYPE
-  %descr.type = load ptr, ptr %descr.type.at
-  %want.type.at = getelementptr i8, ptr %want.descr, i64 $TYPE
-  %want.type = load ptr, ptr %want.type.at
-  %order.at = getelementptr i8, ptr %descr, i64 $DESCR_ORDER
-  %order = load i8, ptr %order.at
-  %want.order.at = getelementptr i8, ptr %want.descr, i64 $DESCR_ORDER
-  %want.order = load i8, ptr %want.order.at
-  %same.type = icmp eq ptr %descr.type, %want.type
-  %same.order = icmp eq i8 %order, %want.order
-  %descr.ok = and i1 %same.type, %same.order
-  br i1 %descr.ok, label %arg.flags, label %miss.call
-
-arg.flags:
-  %want.flags.at = getelementptr i64, ptr %record, i64 1
-  %want.flags.wide = load i64, ptr %want.flags.at
-  %want.flags = trunc i64 %want.flags.wide to i32
-  %array.flags.at = getelementptr i8, ptr %array, i64 $ARRAY_FLAGS
-  %array.flags = load i32, ptr %array.flags.at
-  %masked = and i32 %array.flags, %want.flags
-  %flags.ok = icmp eq i32 %masked, %want.flags
-  br i1 %flags.ok, label %arg.ndim, label %miss.call
-
-arg.ndim:
-  %want.ndim.at = getelementptr i64, ptr %record, i64 3
-  %want.ndim = load i64, ptr %want.ndim.at
-  %ndim.at = getelementptr i8, ptr %array, i64 $ARRAY_NDIM
-  %ndim.narrow = load i32, ptr %ndim.at
-  %ndim = sext i32 %ndim.narrow to i64
-  %ndim.ok = icmp eq i64 %ndim, %want.ndim
-  br i1 %ndim.ok, label %arg.dims, label %miss.call
-
-arg.dims:
-  %dims.at = getelementptr i8, ptr %array, i64 $ARRAY_DIMS
-  %dims = load ptr, ptr %dims.at
-  %want.dims = getelementptr i64, ptr %record, i64 4
-  br label %dim.loop
-
-dim.loop:
-  %d = phi i64 [ 0, %arg.dims ], [ %d.next, %dim.body ]
-  %d.more = icmp ult i64 %d, %ndim
-  br i1 %d.more, label %dim.body, label %arg.match
-
-dim.body:
-  %dim.at = getelementptr i64, ptr %dims, i64 %d
-  %dim = load i64, ptr %dim.at
-  %want.dim.at = getelementptr i64, ptr %want.dims, i64 %d
-  %want.dim = load i64, ptr %want.dim.at
-  %d.next = add i64 %d, 1
-  %dim.ok = icmp eq i64 %dim, %want.dim
-  br i1 %dim.ok, label %dim.loop, label %miss.call
-
-arg.match:
-  %data.at = getelementptr i8, ptr %array, i64 $ARRAY_DATA
-  %data = load ptr, ptr %data.at
-  %buffer.at = getelementptr ptr, ptr %buffers, i64 %a
-  store ptr %data, ptr %buffer.at
-  %held.at = getelementptr ptr, ptr %held, i64 %a
-  store ptr %array, ptr %held.at
-  %record.next = getelementptr i64, ptr %want.dims, i64 %ndim
-  %a.next = add i64 %a, 1
-  br label %arg.loop
-
-; -- constants
-
-const.loop:
-  %c = phi i64 [ 0, %arg.loop ], [ %c.next, %const.body ]
-  %c.more = icmp ult i64 %c, %nconst
-  br i1 %c.more, label %const.body, label %const.done
-
-const.body:
-  %c.word = shl i64 %c, 1
-  %const.at = getelementptr i64, ptr %record, i64 %c.word
-  %const = load ptr, ptr %const.at
-  %c.buffer = add i64 %nargs, %c
-  %const.to = getelementptr ptr, ptr %buffers, i64 %c.buffer
-  store ptr %const, ptr %const.to
-  %c.next = add i64 %c, 1
-  br label %const.loop
-
-const.done:
-  %const.words = shl i64 %nconst, 1
-  %result.records = getelementptr i64, ptr %record, i64 %const.words
-  %donates = and i64 %flags, 4
-  %no.donation = icmp eq i64 %donates, 0
-  br i1 %no.donation, label %hold.loop, label %donation
-
-donation:
-  %clash = call i1 @clash(ptr %specs, ptr %buffers, i64 %nargs, i64 %nconst)
-  br i1 %clash, label %miss.call, label %hold.loop
-
-; -- no miss from here on: hold the arguments' arrays, for Python may run (callbacks, other threads) and drop them
-
-hold.loop:
-  %h = phi i64 [ 0, %const.done ], [ 0, %donation ], [ %h.next, %hold.body ]
-  %h.more = icmp ult i64 %h, %nargs
-  br i1 %h.more, label %hold.body, label %result.loop
-
-hold.body:
-  %hold.at = getelementptr ptr, ptr %held, i64 %h
-  %hold = load ptr, ptr %hold.at
-  call void @Py_IncRef(ptr %hold)
-  %h.next = add i64 %h, 1
-  br label %hold.loop
-
-; -- results: allocate, or take a donated argument
-
-result.loop:
-  %r = phi i64 [ 0, %hold.loop ], [ %r.next, %result.made ]
-  %result.record = phi ptr [ %result.records, %hold.loop ], [ %result.record.next, %result.made ]
-  %r.held = add i64 %nargs, %r
-  %r.more = icmp ult i64 %r, %nresults
-  br i1 %r.more, label %result.body, label %arena.take
-
-result.body:
-  %result.descr = load ptr, ptr %result.record
-  %takes.at = getelementptr i64, ptr %result.record, i64 1
-  %takes = load i64, ptr %takes.at
-  %result.ndim.at = getelementptr i64, ptr %result.record, i64 2
-  %result.ndim = load i64, ptr %result.ndim.at
-  %result.dims = getelementptr i64, ptr %result.record, i64 3
-  %fresh = icmp slt i64 %takes, 0
-  br i1 %fresh, label %result.new, label %result.taken
-
-result.new:
-  %result.ndim.narrow = trunc i64 %result.ndim to i32
-  call void @Py_IncRef(ptr %result.descr)   ; the allocation steals one
-  %new = call ptr %new_from_descr(ptr %ndarray_type, ptr %result.descr, i32 %result.ndim.narrow, ptr %result.dims,
-                                  ptr null, ptr null, i32 0, ptr null)
-  %new.failed = icmp eq ptr %new, null
-  br i1 %new.failed, label %unwind, label %result.made
-
-result.taken:
-  %taken.at = getelementptr ptr, ptr %held, i64 %takes
-  %taken = load ptr, ptr %taken.at
-  call void @Py_IncRef(ptr %taken)
-  br label %result.made
-
-result.made:
-  %result = phi ptr [ %new, %result.new ], [ %taken, %result.taken ]
-  %result.held.at = getelementptr ptr, ptr %held, i64 %r.held
-  store ptr %result, ptr %result.held.at
-  %result.data.at = getelementptr i8, ptr %result, i64 $ARRAY_DATA
-  %result.data = load ptr, ptr %result.data.at
-  %result.buffer = add i64 %nin, %r
-  %result.buffer.at = getelementptr ptr, ptr %buffers, i64 %result.buffer
-  store ptr %result.data, ptr %result.buffer.at
-  %result.record.next = getelementptr i64, ptr %result.dims, i64 %result.ndim
-  %r.next = add i64 %r, 1
-  br label %result.loop
-
-; -- the arena, and the program
-
-arena.take:
-  %on.stack = icmp ule i64 %arena_bytes, $STACK_ARENA
-  br i1 %on.stack, label %arena.stack, label %arena.heap
-
-arena.stack:
-  %local = alloca i8, i64 %arena_bytes, align 64
-  br label %run
-
-arena.heap:
-  %block = call ptr @arena_take(i64 %arena_bytes)
-  %no.block = icmp eq ptr %block, null
-  br i1 %no.block, label %arena.none, label %run
-
-arena.none:
-  %raised = call ptr @PyErr_NoMemory()
-  br label %unwind
-
-run:
-  %arena = phi ptr [ %local, %arena.stack ], [ %block, %arena.heap ]
-  %release = and i64 %flags, 2
-  %keep.gil = icmp eq i64 %release, 0
-  br i1 %keep.gil, label %run.held, label %run.free
-
-run.held:
-  %code.held = call i32 %program(ptr %buffers, ptr %arena)
-  br label %ran
-
-run.free:
-  %thread = call ptr @PyEval_SaveThread()
-  %code.free = call i32 %program(ptr %buffers, ptr %arena)
-  call void @PyEval_RestoreThread(ptr %thread)
-  br label %ran
-
-ran:
-  %code = phi i32 [ %code.held, %run.held ], [ %code.free, %run.free ]
-  br i1 %on.stack, label %drop.args, label %arena.give
-
-arena.give:
-  call void @arena_give(ptr %arena)
-  br label %drop.args
-
-drop.args:
-  call void @drop(ptr %held, i64 %nargs)
-  %results = getelementptr ptr, ptr %held, i64 %nargs
-  %ok = icmp eq i32 %code, 0
-  br i1 %ok, label %wrap, label %failed
-
-; -- wrap the results
-
-wrap:
-  %single = and i64 %flags, 1
-  %many = icmp eq i64 %single, 0
-  br i1 %many, label %wrap.tuple, label %wrap.one
-
-wrap.one:
-  %only = load ptr, ptr %results
-  %one = call ptr @wrap(ptr %array_type, i64 %value_offset, ptr %only)
-  ret ptr %one
-
-wrap.tuple:
-  %tuple = call ptr @PyTuple_New(i64 %nresults)
-  %no.tuple = icmp eq ptr %tuple, null
-  br i1 %no.tuple, label %wrap.drop, label %wrap.loop
-
-wrap.loop:
-  %w = phi i64 [ 0, %wrap.tuple ], [ %w.next, %wrap.store ]
-  %w.more = icmp ult i64 %w, %nresults
-  br i1 %w.more, label %wrap.body, label %wrap.done
-
-wrap.body:
-  %w.at = getelementptr ptr, ptr %results, i64 %w
-  %w.result = load ptr, ptr %w.at
-  %w.next = add i64 %w, 1
-  %wrapped = call ptr @wrap(ptr %array_type, i64 %value_offset, ptr %w.result)
-  %not.wrapped = icmp eq ptr %wrapped, null
-  br i1 %not.wrapped, label %wrap.failed, label %wrap.store
-
-wrap.store:
-  %items = getelementptr i8, ptr %tuple, i64 $TUPLE_ITEMS
-  %item.at = getelementptr ptr, ptr %items, i64 %w
-  store ptr %wrapped, ptr %item.at
-  br label %wrap.loop
-
-wrap.done:
-  ret ptr %tuple
-
-wrap.failed:                                ; the tuple drops those wrapped, `wrap` has dropped the one at hand
-  call void @Py_DecRef(ptr %tuple)
-  br label %wrap.drop
-
-wrap.drop:
-  %from = phi i64 [ 0, %wrap.tuple ], [ %w.next, %wrap.failed ]
-  %rest = getelementptr ptr, ptr %results, i64 %from
-  %nrest = sub i64 %nresults, %from
-  call void @drop(ptr %rest, i64 %nrest)
-  ret ptr null
-
-; -- failures
-
-unwind:                                     ; results made so far: r
-  call void @drop(ptr %held, i64 %r.held)
-  ret ptr null
-
-failed:
-  call void @drop(ptr %results, i64 %nresults)
-  %pending = call ptr @PyErr_Occurred()
-  %unexplained = icmp eq ptr %pending, null
-  br i1 %unexplained, label %fail.call, label %fail.null
-
-fail.call:
-  %code.wide = sext i32 %code to i64
-  %number = call ptr @PyLong_FromLong(i64 %code.wide)
-  %no.number = icmp eq ptr %number, null
-  br i1 %no.number, label %fail.null, label %fail.python
-
-fail.python:
-  %answer = call ptr @PyObject_CallOneArg(ptr %fail, ptr %number)
-  call void @Py_DecRef(ptr %number)
-  ret ptr %answer
-
-fail.null:
-  ret ptr null
-}
-
-define internal void @drop(ptr %objects, i64 %count) nounwind {
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %body ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %body, label %done
-body:
-  %at = getelementptr ptr, ptr %objects, i64 %i
-  %object = load ptr, ptr %at
-  call void @Py_DecRef(ptr %object)
-  %next = add i64 %i, 1
-  br label %loop
-done:
-  ret void
-}
-
-; A new wrapper around `value`, whose reference is taken in either case.
-define internal ptr @wrap(ptr %type, i64 %offset, ptr %value) nounwind {
-entry:
-  %object = call ptr @PyType_GenericAlloc(ptr %type, i64 0)
-  %none = icmp eq ptr %object, null
-  br i1 %none, label %failed, label %store
-store:
-  %slot = getelementptr i8, ptr %object, i64 %offset
-  store ptr %value, ptr %slot
-  ret ptr %object
-failed:
-  call void @Py_DecRef(ptr %value)
-  ret ptr null
-}
-
-; Whether a donated argument shares memory with another argument or a constant. Empty arrays share with none.
-define internal i1 @clash(ptr %specs, ptr %begins, i64 %nargs, i64 %nconst) nounwind noinline {
-entry:
-  %nin = add i64 %nargs, %nconst
-  %ends = alloca i64, i64 %nin
-  br label %arg.loop
-arg.loop:
-  %a = phi i64 [ 0, %entry ], [ %a.next, %arg.body ]
-  %record = phi ptr [ %specs, %entry ], [ %record.next, %arg.body ]
-  %a.more = icmp ult i64 %a, %nargs
-  br i1 %a.more, label %arg.body, label %const.loop
-arg.body:
-  %size.at = getelementptr i64, ptr %record, i64 2
-  %size = load i64, ptr %size.at
-  %begin.at = getelementptr i64, ptr %begins, i64 %a
-  %begin = load i64, ptr %begin.at
-  %sum = add i64 %begin, %size
-  %empty = icmp eq i64 %size, 0
-  %end = select i1 %empty, i64 0, i64 %sum
-  %end.at = getelementptr i64, ptr %ends, i64 %a
-  store i64 %end, ptr %end.at
-  %ndim.at = getelementptr i64, ptr %record, i64 3
-  %ndim = load i64, ptr %ndim.at
-  %dims = getelementptr i64, ptr %record, i64 4
-  %record.next = getelementptr i64, ptr %dims, i64 %ndim
-  %a.next = add i64 %a, 1
-  br label %arg.loop
-const.loop:
-  %c = phi i64 [ 0, %arg.loop ], [ %c.next, %const.body ]
-  %c.more = icmp ult i64 %c, %nconst
-  br i1 %c.more, label %const.body, label %each.loop
-const.body:
-  %c.word = shl i64 %c, 1
-  %c.end.word = or i64 %c.word, 1
-  %c.end.at = getelementptr i64, ptr %record, i64 %c.end.word
-  %c.end = load i64, ptr %c.end.at
-  %c.to = add i64 %nargs, %c
-  %c.end.to = getelementptr i64, ptr %ends, i64 %c.to
-  store i64 %c.end, ptr %c.end.to
-  %c.next = add i64 %c, 1
-  br label %const.loop
-
-each.loop:                                  ; every donated argument, not empty, meets itself and should meet no other
-  %e = phi i64 [ 0, %const.loop ], [ %e.next, %each.next ]
-  %e.record = phi ptr [ %specs, %const.loop ], [ %e.record.next, %each.next ]
-  %e.more = icmp ult i64 %e, %nargs
-  br i1 %e.more, label %each.body, label %apart
-each.body:
-  %e.flags.at = getelementptr i64, ptr %e.record, i64 1
-  %e.flags = load i64, ptr %e.flags.at
-  %e.write = and i64 %e.flags, $WRITEABLE
-  %e.donated = icmp ne i64 %e.write, 0
-  %e.begin.at = getelementptr i64, ptr %begins, i64 %e
-  %e.begin = load i64, ptr %e.begin.at
-  %e.end.at = getelementptr i64, ptr %ends, i64 %e
-  %e.end = load i64, ptr %e.end.at
-  %e.full = icmp ne i64 %e.end, 0
-  %e.check = and i1 %e.donated, %e.full
-  br i1 %e.check, label %meet.loop, label %each.next
-meet.loop:
-  %m = phi i64 [ 0, %each.body ], [ %m.next, %meet.loop ]
-  %meets = phi i64 [ 0, %each.body ], [ %meets.next, %meet.loop ]
-  %m.begin.at = getelementptr i64, ptr %begins, i64 %m
-  %m.begin = load i64, ptr %m.begin.at
-  %m.end.at = getelementptr i64, ptr %ends, i64 %m
-  %m.end = load i64, ptr %m.end.at
-  %before = icmp ult i64 %m.begin, %e.end
-  %after = icmp ult i64 %e.begin, %m.end
-  %meet = and i1 %before, %after
-  %meet.wide = zext i1 %meet to i64
-  %meets.next = add i64 %meets, %meet.wide
-  %m.next = add nuw i64 %m, 1
-  %m.more = icmp ult i64 %m.next, %nin
-  br i1 %m.more, label %meet.loop, label %meet.done
-meet.done:
-  %alone = icmp eq i64 %meets.next, 1
-  br i1 %alone, label %each.next, label %shared
-each.next:
-  %e.ndim.at = getelementptr i64, ptr %e.record, i64 3
-  %e.ndim = load i64, ptr %e.ndim.at
-  %e.dims = getelementptr i64, ptr %e.record, i64 4
-  %e.record.next = getelementptr i64, ptr %e.dims, i64 %e.ndim
-  %e.next = add i64 %e, 1
-  br label %each.loop
-shared:
-  ret i1 true
-apart:
-  ret i1 false
-}
-
-define internal ptr @arena_take(i64 %bytes) nounwind noinline {
-entry:
-  %busy.at = getelementptr %Arena, ptr @rosin_arena, i64 0, i32 2
-  %pair = cmpxchg ptr %busy.at, i32 0, i32 1 acquire monotonic
-  %mine = extractvalue { i32, i1 } %pair, 1
-  br i1 %mine, label %shared, label %own
-own:
-  %block = call ptr @aligned_alloc(i64 64, i64 %bytes)
-  ret ptr %block
-shared:
-  %have.at = getelementptr %Arena, ptr @rosin_arena, i64 0, i32 1
-  %have = load i64, ptr %have.at
-  %old = load ptr, ptr @rosin_arena
-  %enough = icmp uge i64 %have, %bytes
-  br i1 %enough, label %use, label %grow
-use:
-  ret ptr %old
-grow:
-  call void @free(ptr %old)
-  %new = call ptr @aligned_alloc(i64 64, i64 %bytes)
-  %failed = icmp eq ptr %new, null
-  %size = select i1 %failed, i64 0, i64 %bytes
-  store atomic ptr %new, ptr @rosin_arena monotonic, align 8
-  store i64 %size, ptr %have.at
-  br i1 %failed, label %none, label %grown
-grown:
-  ret ptr %new
-none:
-  store atomic i32 0, ptr %busy.at release, align 4
-  ret ptr null
-}
-
-define internal void @arena_give(ptr %block) nounwind noinline {
-entry:
-  ; While this call has a block of its own another thread may change @rosin_arena, but never to that block.
-  %shared = load atomic ptr, ptr @rosin_arena monotonic, align 8
-  %is.shared = icmp eq ptr %block, %shared
-  br i1 %is.shared, label %release, label %own
-release:
-  %busy.at = getelementptr %Arena, ptr @rosin_arena, i64 0, i32 2
-  store atomic i32 0, ptr %busy.at release, align 4
-  ret void
-own:
-  call void @free(ptr %block)
-  ret void
-}
-"""

@@ -17,18 +17,21 @@ llvmlite costs about 70 ms to import: only `binding` does, on first use.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
-import importlib
 import os
 import re
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from llvmlite.binding import LLJIT, ModuleRef, ResourceTracker, TargetMachine
 
 __all__ = [
     "CompileError",
@@ -54,9 +57,10 @@ class LinkError(Exception):
 
 
 @functools.cache
-def binding() -> Any:
-    """`llvmlite.binding`, imported and initialised on first use. llvmlite has no type stubs, hence `Any`."""
-    llvm: Any = importlib.import_module("llvmlite.binding")
+def binding():  # its type is the module's, which no annotation can say
+    """`llvmlite.binding`, imported and initialised on first use."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm
@@ -129,7 +133,7 @@ def _cache_sizes() -> tuple[int, int, int]:
 _MODULE_PASSES = {0: ("always_inliner",), 1: ("always_inliner",), 2: ("always_inliner",), 3: ()}
 _FUNCTION_PASSES = {0: (), 1: ("sroa",), 2: ("sroa", "instruction_combine", "simplify_cfg", "new_gvn"), 3: ()}
 _PIPELINE = {0: 0, 1: 0, 2: 0, 3: 3}
-_CODE_GENERATION = {0: 0, 1: 2, 2: 2, 3: 3}
+_CODE_GENERATION: dict[int, Literal[0, 1, 2, 3]] = {0: 0, 1: 2, 2: 2, 3: 3}
 
 
 def compile_object(text: str, target: Target | None = None, optimize: int = 1) -> bytes:
@@ -142,22 +146,25 @@ def compile_object(text: str, target: Target | None = None, optimize: int = 1) -
     Raises `CompileError` when LLVM does not parse or verify the text.
     """
     target = host() if target is None else target
-    return bytes(_machine(target, optimize).emit_object(_optimized_module(text, target, optimize)))
+    with _optimized_module(text, target, optimize) as module:
+        return bytes(_machine(target, optimize).emit_object(module))
 
 
 def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
     """The assembler text of what `compile_object` makes of a module."""
     target = host() if target is None else target
-    return str(_machine(target, optimize).emit_assembly(_optimized_module(text, target, optimize)))
+    with _optimized_module(text, target, optimize) as module:
+        return str(_machine(target, optimize).emit_assembly(module))
 
 
 def optimized(text: str, target: Target | None = None, optimize: int = 1) -> str:
     """The LLVM text after the passes that `compile_object` runs, before code generation."""
-    return str(_optimized_module(text, host() if target is None else target, optimize))
+    with _optimized_module(text, host() if target is None else target, optimize) as module:
+        return str(module)
 
 
 @functools.lru_cache(maxsize=32)
-def _machine(target: Target, optimize: int) -> Any:
+def _machine(target: Target, optimize: int) -> TargetMachine:
     if optimize not in _PIPELINE:
         raise ValueError(f"optimize must be one of {sorted(_PIPELINE)}, not {optimize}")
     made = binding().Target.from_triple(target.triple)
@@ -166,22 +173,31 @@ def _machine(target: Target, optimize: int) -> Any:
     )
 
 
-def _optimized_module(text: str, target: Target, optimize: int) -> Any:
-    """Parse and verify a module in a context of its own and run the passes of the level."""
+@contextlib.contextmanager
+def _optimized_module(text: str, target: Target, optimize: int) -> Generator[ModuleRef]:
+    """Parse and verify a module in a context of its own and run the passes of the level.
+
+    The module must go before its context does, in an order of ours: the garbage collector has none.
+    """
     llvm = binding()
     machine = _machine(target, optimize)
-    try:
-        module = llvm.parse_assembly(text, llvm.create_context())
-        module.verify()
-    except RuntimeError as error:
-        raise CompileError(_explain(str(error), text)) from None
-    module.triple = target.triple
-    module.data_layout = str(machine.target_data)
-    _run_passes(module, machine, optimize)
-    return module
+    with contextlib.closing(llvm.create_context()) as context:
+        try:
+            module = llvm.parse_assembly(text, context)
+        except RuntimeError as error:
+            raise CompileError(_explain(str(error), text)) from None
+        with contextlib.closing(module):
+            try:
+                module.verify()
+            except RuntimeError as error:
+                raise CompileError(_explain(str(error), text)) from None
+            module.triple = target.triple
+            module.data_layout = str(machine.target_data)
+            _run_passes(module, machine, optimize)
+            yield module
 
 
-def _run_passes(module: Any, machine: Any, optimize: int) -> None:
+def _run_passes(module: ModuleRef, machine: TargetMachine, optimize: int) -> None:
     llvm = binding()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_PIPELINE[optimize]))
     if _PIPELINE[optimize]:
@@ -241,10 +257,12 @@ class _Session:
     current: _Session | None = None
 
     def __init__(self) -> None:
-        machine = binding().Target.from_triple(host().triple).create_target_machine(
-            cpu=host().cpu, features=host().features, reloc="pic", codemodel="small", jit=True
+        machine = (
+            binding()
+            .Target.from_triple(host().triple)
+            .create_target_machine(cpu=host().cpu, features=host().features, reloc="pic", codemodel="small", jit=True)
         )
-        self.engine: Any = binding().create_lljit_compiler(machine, use_jit_link=True, suppress_errors=True)
+        self.engine: LLJIT = binding().create_lljit_compiler(machine, use_jit_link=True, suppress_errors=True)
         self.count = 0
 
     @classmethod
@@ -260,7 +278,7 @@ class _Session:
 class Library:
     """Code in memory. Its addresses hold until the library dies; whoever keeps an address keeps the library."""
 
-    def __init__(self, session: _Session, name: str, tracker: Any, explain: Callable[[str], str]) -> None:
+    def __init__(self, session: _Session, name: str, tracker: ResourceTracker, explain: Callable[[str], str]) -> None:
         self._session = session
         self._name = name
         self._trackers = [tracker]

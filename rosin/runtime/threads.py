@@ -1,16 +1,433 @@
-"""The persistent thread pool (interface; body under way)."""
+"""The persistent thread pool, in native code: `rosin_parallel`, which compiled programs call.
+
+    void rosin_parallel(void (*fn)(void *context, int64 begin, int64 end), void *context, int64 count)
+
+covers [0, count) with one contiguous range a thread and returns when all are done. The caller publishes the job and
+then every thread, the caller too, claims ranges by a ticket until none is left. So a worker that is slow to wake (or
+that a fork has taken away) costs nothing: the caller does its range. With one thread, one item, or the pool at work for
+another caller (or for this one: a nested call), the range is one call on the spot, so nothing waits for anything.
+
+Workers and the waiting caller spin for a bounded time and then sleep on a futex (elsewhere than on Linux, a condition
+variable). Workers start with the first call that has work for them, and last as long as the process.
+"""
 
 from __future__ import annotations
 
-SYMBOL = "rosin_parallel"  # void rosin_parallel(ptr fn, ptr context, i64 count); fn(ptr context, i64 begin, i64 end)
+import ctypes
+import functools
+import os
+import platform
+import sys
+
+from rosin.runtime import cache, jit
+
+__all__ = ["SYMBOL", "install", "num_threads", "set_num_threads"]
+
+SYMBOL = "rosin_parallel"
+SPIN_NANOSECONDS = 50_000
+_MAX_THREADS = 1024
+
+
+class _Pool(ctypes.Structure):
+    """The state that `@rosin_pool` holds; what threads change often lies a cache line apart."""
+
+    _fields_ = [
+        ("ticket", ctypes.c_uint64),  # ranges of the job in the high half, ranges claimed in the low half
+        ("_1", ctypes.c_char * 56),
+        ("generation", ctypes.c_uint32),  # counts jobs; workers sleep on it
+        ("_2", ctypes.c_char * 60),
+        ("remaining", ctypes.c_uint32),  # ranges not done; the caller sleeps on it
+        ("_3", ctypes.c_char * 60),
+        ("sleepers", ctypes.c_uint32),  # workers asleep, or about to be
+        ("caller_sleeps", ctypes.c_uint32),
+        ("busy", ctypes.c_uint32),
+        ("started", ctypes.c_uint32),  # workers there are
+        ("threads", ctypes.c_uint32),  # threads wanted, the caller included
+        ("_4", ctypes.c_char * 44),
+        ("function", ctypes.c_void_p),
+        ("context", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("_5", ctypes.c_char * 40),
+        ("mutex", ctypes.c_char * 128),  # for the systems without a futex
+        ("condition", ctypes.c_char * 128),
+    ]
+
+
+_wanted = 0  # 0: not yet read from the environment
+
+
+def num_threads() -> int:
+    """The number of threads that share parallel work, the caller included.
+
+    `ROSIN_NUM_THREADS`, else the number of processors this process may use, until `set_num_threads` says otherwise.
+    """
+    global _wanted
+    if not _wanted:
+        given = os.environ.get("ROSIN_NUM_THREADS")
+        _wanted = _checked(int(given)) if given else min(_processors(), _MAX_THREADS)
+    return _wanted
+
+
+def set_num_threads(count: int) -> None:
+    """Share parallel work among `count` threads from the next call on. Threads beyond it sleep."""
+    global _wanted
+    _wanted = _checked(count)
+    if _pool.cache_info().currsize:
+        _pool()[0].threads = _wanted
 
 
 def install() -> int:
-    """Make `rosin_parallel` known to the JIT; returns its address. Call before loading code that uses the symbol."""
-    ...
+    """Make `rosin_parallel` known to `jit.load_object`, starting nothing yet; returns its address."""
+    return _pool()[1]
 
 
-def num_threads() -> int: ...
+def _checked(count: int) -> int:
+    if not 1 <= count <= _MAX_THREADS:
+        raise ValueError(f"the number of threads must be from 1 to {_MAX_THREADS}, not {count}")
+    return count
 
 
-def set_num_threads(count: int) -> None: ...
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@functools.cache
+def _pool() -> tuple[_Pool, int]:
+    """The pool's state and the address of `rosin_parallel`, loaded on first use and never unloaded."""
+    library = cache.load_text(pool_text(sys.platform, platform.machine()), optimize=2)
+    pool = _Pool.from_address(library.address("rosin_pool"))
+    pool.threads = num_threads()
+
+    def start_over() -> None:
+        # A fork copies the state but not the workers: the next job starts new ones.
+        fresh = _Pool(threads=pool.threads)
+        ctypes.memmove(ctypes.addressof(pool), ctypes.addressof(fresh), ctypes.sizeof(_Pool))
+
+    os.register_at_fork(after_in_child=start_over)
+    library.keep_forever()
+    address = library.address(SYMBOL)
+    jit.add_symbol(SYMBOL, address)
+    return pool, address
+
+
+# -- the native code -------------------------------------------------------------------------------------------
+
+_PAUSE = {"x86_64": ("llvm.x86.sse2.pause", "", ""), "aarch64": ("llvm.aarch64.hint", "i32", "i32 1")}
+_FUTEX = {"x86_64": 202, "aarch64": 98}
+
+
+def pool_text(system: str, machine: str) -> str:
+    """The LLVM text of the pool for a `sys.platform` and a `platform.machine()`."""
+    machine = {"AMD64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+    futex = system == "linux" and machine in _FUTEX
+    text = _TEXT + (_WAIT_FUTEX if futex else _WAIT_CONDITION)
+    for name, *_ in _Pool._fields_:
+        if not name.startswith("_"):
+            at = getattr(_Pool, name).offset
+            text = text.replace(f"@pool.{name}", f"getelementptr (i8, ptr @rosin_pool, i64 {at})")
+    intrinsic, parameters, arguments = _PAUSE.get(machine, ("llvm.donothing", "", ""))
+    words = {
+        "POOL_BYTES": ctypes.sizeof(_Pool),
+        "SPIN": SPIN_NANOSECONDS,
+        "CLOCK": 6 if system == "darwin" else 1,
+        "SET_MASK": 3 if system == "darwin" else 2,
+        "FUTEX": _FUTEX.get(machine, 0),
+        "PAUSE_DECLARED": f"declare void @{intrinsic}({parameters})",
+        "PAUSE": f"call void @{intrinsic}({arguments})",
+    }
+    for word, value in words.items():
+        text = text.replace(f"${word}$", str(value))
+    return text
+
+
+_TEXT = """\
+@rosin_pool = global [$POOL_BYTES$ x i8] zeroinitializer, align 64
+
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_detach(ptr)
+declare i32 @pthread_sigmask(i32, ptr, ptr)
+declare i32 @sigfillset(ptr)
+declare i32 @clock_gettime(i32, ptr)
+declare i64 @llvm.umin.i64(i64, i64)
+$PAUSE_DECLARED$
+
+define void @rosin_parallel(ptr %fn, ptr %context, i64 %count) nounwind {
+entry:
+  %threads.narrow = load atomic i32, ptr @pool.threads monotonic, align 4
+  %threads = zext i32 %threads.narrow to i64
+  %some = icmp sgt i64 %count, 0
+  br i1 %some, label %share, label %done
+share:
+  %ranges = call i64 @llvm.umin.i64(i64 %threads, i64 %count)
+  %alone = icmp ule i64 %ranges, 1
+  br i1 %alone, label %inline, label %take
+take:
+  %pair = cmpxchg ptr @pool.busy, i32 0, i32 1 acquire monotonic
+  %mine = extractvalue { i32, i1 } %pair, 1
+  br i1 %mine, label %staff, label %inline
+inline:
+  call void %fn(ptr %context, i64 0, i64 %count)
+  br label %done
+staff:
+  %workers = sub i64 %ranges, 1
+  %started.narrow = load i32, ptr @pool.started
+  %started = zext i32 %started.narrow to i64
+  %staffed = icmp uge i64 %started, %workers
+  br i1 %staffed, label %publish, label %hire
+hire:
+  call void @start_workers(i64 %workers)
+  br label %publish
+publish:
+  store ptr %fn, ptr @pool.function
+  store ptr %context, ptr @pool.context
+  store i64 %count, ptr @pool.count
+  %ranges.narrow = trunc i64 %ranges to i32
+  store atomic i32 %ranges.narrow, ptr @pool.remaining monotonic, align 4
+  %ticket = shl i64 %ranges, 32
+  store atomic i64 %ticket, ptr @pool.ticket release, align 8
+  %before = atomicrmw add ptr @pool.generation, i32 1 seq_cst
+  %sleepers = load atomic i32, ptr @pool.sleepers seq_cst, align 4
+  %all.awake = icmp eq i32 %sleepers, 0
+  br i1 %all.awake, label %own, label %rouse
+rouse:
+  call void @wake(ptr @pool.generation)
+  br label %own
+own:
+  call void @work()
+  %left = load atomic i32, ptr @pool.remaining acquire, align 4
+  %finished = icmp eq i32 %left, 0
+  br i1 %finished, label %free, label %wait
+wait:
+  call void @await_workers()
+  br label %free
+free:
+  store atomic i32 0, ptr @pool.busy release, align 4
+  br label %done
+done:
+  ret void
+}
+
+; Claim ranges of the job and run them until none is left. A late claim may find the next job: that is as good.
+define internal void @work() nounwind noinline {
+entry:
+  br label %claim
+claim:
+  %ticket = atomicrmw add ptr @pool.ticket, i64 1 acq_rel
+  %ranges = lshr i64 %ticket, 32
+  %mine = and i64 %ticket, 4294967295
+  %valid = icmp ult i64 %mine, %ranges
+  br i1 %valid, label %run, label %none
+run:
+  %fn = load ptr, ptr @pool.function
+  %context = load ptr, ptr @pool.context
+  %count = load i64, ptr @pool.count
+  %share = udiv i64 %count, %ranges
+  %longer = urem i64 %count, %ranges         ; so many ranges have one item more
+  %next = add i64 %mine, 1
+  %begin.even = mul i64 %share, %mine
+  %begin.extra = call i64 @llvm.umin.i64(i64 %mine, i64 %longer)
+  %begin = add i64 %begin.even, %begin.extra
+  %end.even = mul i64 %share, %next
+  %end.extra = call i64 @llvm.umin.i64(i64 %next, i64 %longer)
+  %end = add i64 %end.even, %end.extra
+  call void %fn(ptr %context, i64 %begin, i64 %end)
+  %left = atomicrmw sub ptr @pool.remaining, i32 1 seq_cst
+  %last = icmp eq i32 %left, 1
+  br i1 %last, label %report, label %claim
+report:
+  %sleeps = load atomic i32, ptr @pool.caller_sleeps seq_cst, align 4
+  %awake = icmp eq i32 %sleeps, 0
+  br i1 %awake, label %none, label %rouse
+rouse:
+  call void @wake(ptr @pool.remaining)
+  br label %none
+none:
+  ret void
+}
+
+define internal void @await_workers() nounwind noinline {
+entry:
+  %deadline = call i64 @deadline()
+  br label %spin
+spin:
+  $PAUSE$
+  %left = load atomic i32, ptr @pool.remaining acquire, align 4
+  %finished = icmp eq i32 %left, 0
+  br i1 %finished, label %done, label %check
+check:
+  %now = call i64 @now()
+  %early = icmp slt i64 %now, %deadline
+  br i1 %early, label %spin, label %doze
+doze:
+  store atomic i32 1, ptr @pool.caller_sleeps seq_cst, align 4
+  br label %look
+look:
+  %still = load atomic i32, ptr @pool.remaining seq_cst, align 4
+  %over = icmp eq i32 %still, 0
+  br i1 %over, label %woken, label %sleep
+sleep:
+  call void @wait(ptr @pool.remaining, i32 %still)
+  br label %look
+woken:
+  store atomic i32 0, ptr @pool.caller_sleeps monotonic, align 4
+  br label %done
+done:
+  ret void
+}
+
+; A worker: wait for the generation to change, work, again. `first` is the generation when it was started.
+define internal ptr @worker(ptr %first) nounwind {
+entry:
+  %first.wide = ptrtoint ptr %first to i64
+  %start = trunc i64 %first.wide to i32
+  br label %idle
+idle:
+  %seen = phi i32 [ %start, %entry ], [ %current, %busy ]
+  %deadline = call i64 @deadline()
+  br label %spin
+spin:
+  %spun = load atomic i32, ptr @pool.generation acquire, align 4
+  %called = icmp ne i32 %spun, %seen
+  br i1 %called, label %busy, label %check
+check:
+  $PAUSE$
+  %now = call i64 @now()
+  %early = icmp slt i64 %now, %deadline
+  br i1 %early, label %spin, label %doze
+doze:
+  %older = atomicrmw add ptr @pool.sleepers, i32 1 seq_cst
+  br label %look
+look:
+  %looked = load atomic i32, ptr @pool.generation seq_cst, align 4
+  %changed = icmp ne i32 %looked, %seen
+  br i1 %changed, label %woken, label %sleep
+sleep:
+  call void @wait(ptr @pool.generation, i32 %seen)
+  br label %look
+woken:
+  %newer = atomicrmw sub ptr @pool.sleepers, i32 1 monotonic
+  br label %busy
+busy:
+  %current = phi i32 [ %spun, %spin ], [ %looked, %woken ]
+  call void @work()
+  br label %idle
+}
+
+; Start workers until there are `wanted`. Where the system gives no more, the pool makes do with those it has.
+define internal void @start_workers(i64 %wanted) nounwind noinline {
+entry:
+  %thread = alloca ptr
+  %full = alloca [256 x i8], align 16        ; a sigset_t: signals stay with Python's threads
+  %old = alloca [256 x i8], align 16
+  %1 = call i32 @sigfillset(ptr %full)
+  %2 = call i32 @pthread_sigmask(i32 $SET_MASK$, ptr %full, ptr %old)
+  call void @prepare_wait()
+  %generation = load atomic i32, ptr @pool.generation monotonic, align 4
+  %generation.wide = zext i32 %generation to i64
+  %argument = inttoptr i64 %generation.wide to ptr
+  %wanted.narrow = trunc i64 %wanted to i32
+  br label %loop
+loop:
+  %started = load i32, ptr @pool.started
+  %more = icmp ult i32 %started, %wanted.narrow
+  br i1 %more, label %create, label %done
+create:
+  %error = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr %argument)
+  %ok = icmp eq i32 %error, 0
+  br i1 %ok, label %created, label %refused
+created:
+  %handle = load ptr, ptr %thread
+  %3 = call i32 @pthread_detach(ptr %handle)
+  %count = add i32 %started, 1
+  store i32 %count, ptr @pool.started
+  br label %loop
+refused:
+  %have = add i32 %started, 1
+  store atomic i32 %have, ptr @pool.threads monotonic, align 4
+  br label %done
+done:
+  %4 = call i32 @pthread_sigmask(i32 $SET_MASK$, ptr %old, ptr null)
+  ret void
+}
+
+define internal i64 @now() nounwind {
+  %time = alloca { i64, i64 }
+  %1 = call i32 @clock_gettime(i32 $CLOCK$, ptr %time)
+  %seconds = load i64, ptr %time
+  %part.at = getelementptr { i64, i64 }, ptr %time, i64 0, i32 1
+  %part = load i64, ptr %part.at
+  %whole = mul i64 %seconds, 1000000000
+  %sum = add i64 %whole, %part
+  ret i64 %sum
+}
+
+define internal i64 @deadline() nounwind {
+  %now = call i64 @now()
+  %end = add i64 %now, $SPIN$
+  ret i64 %end
+}
+"""
+
+_WAIT_FUTEX = """
+declare i64 @syscall(i64, ...)
+
+define internal void @prepare_wait() nounwind {
+  ret void
+}
+
+; Sleep while the word is `seen`, or return early for no reason.
+define internal void @wait(ptr %word, i32 %seen) nounwind {
+  %1 = call i64 (i64, ...) @syscall(i64 $FUTEX$, ptr %word, i32 128, i32 %seen, ptr null)
+  ret void
+}
+
+define internal void @wake(ptr %word) nounwind {
+  %1 = call i64 (i64, ...) @syscall(i64 $FUTEX$, ptr %word, i32 129, i32 2147483647)
+  ret void
+}
+"""
+
+_WAIT_CONDITION = """
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+
+define internal void @prepare_wait() nounwind {
+  %started = load i32, ptr @pool.started
+  %first = icmp eq i32 %started, 0
+  br i1 %first, label %make, label %made
+make:
+  %1 = call i32 @pthread_mutex_init(ptr @pool.mutex, ptr null)
+  %2 = call i32 @pthread_cond_init(ptr @pool.condition, ptr null)
+  ret void
+made:
+  ret void
+}
+
+; Sleep while the word is `seen`, or return early for no reason.
+define internal void @wait(ptr %word, i32 %seen) nounwind {
+entry:
+  %1 = call i32 @pthread_mutex_lock(ptr @pool.mutex)
+  %current = load atomic i32, ptr %word seq_cst, align 4
+  %same = icmp eq i32 %current, %seen
+  br i1 %same, label %sleep, label %done
+sleep:
+  %2 = call i32 @pthread_cond_wait(ptr @pool.condition, ptr @pool.mutex)
+  br label %done
+done:
+  %3 = call i32 @pthread_mutex_unlock(ptr @pool.mutex)
+  ret void
+}
+
+define internal void @wake(ptr %word) nounwind {
+  %1 = call i32 @pthread_mutex_lock(ptr @pool.mutex)
+  %2 = call i32 @pthread_cond_broadcast(ptr @pool.condition)
+  %3 = call i32 @pthread_mutex_unlock(ptr @pool.mutex)
+  ret void
+}
+"""

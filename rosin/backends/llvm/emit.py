@@ -51,16 +51,18 @@ class Emitter:
     `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls.
     """
 
-    def __init__(self, declarations: set[str] | None = None) -> None:
+    def __init__(self, declarations: set[str] | None = None, prefix: str = "v") -> None:
         self.lines: list[str] = []
         self.declarations: set[str] = set() if declarations is None else declarations
+        self._prefix = prefix
+        """What the names that this emitter makes start with; two emitters of one function differ in it."""
         self._count = 0
 
     # -- names, lines, blocks ------------------------------------------------------------------------------
 
     def name(self, hint: str = "") -> str:
         self._count += 1
-        return f"%{hint}.{self._count}" if hint else f"%v{self._count}"
+        return f"%{hint}.{self._prefix}{self._count}" if hint else f"%{self._prefix}{self._count}"
 
     def label(self, hint: str) -> str:
         self._count += 1

@@ -168,9 +168,11 @@ class Trunc(Flat):
 
 
 class Extreme(Binary):
-    """The greater or the smaller of two; NaN when either is NaN. Equal operands share the derivative equally."""
+    """The greater or the smaller of two; NaN when either is NaN. Equal operands share the derivative equally.
 
-    commutative = True
+    Of +0.0 and -0.0 it may give either, by their order, so it is not commutative.
+    """
+
     accepts = dtypes.ANY
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:

@@ -9,7 +9,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.errors import NotDifferentiableError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Op, Types, Values, define
+from rosin.ir.op import Arrays, Constantlike, Cost, Maybe, NumpyArray, Op, Types, Values, define
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.transform.jvp import jvp_graph
 from rosin.ir.transform.vjp import vjp
@@ -83,7 +83,7 @@ class Checkpoint(Call):
         return results, pullback
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
-        return b.node(Checkpoint(batch_graph(self.body, batched, size)), *operands)
+        return b.node(Checkpoint(batch_graph(self.body, batched, size, b.batch_axis)), *operands)
 
 
 @define("custom_jvp")
@@ -115,8 +115,8 @@ class CustomJvp(Call):
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         moving = [flag for flag, x in zip(batched, operands, strict=True) if x.type.dtype.differentiable]
-        rule = batch_graph(self.rule, [*batched, *moving], size)
-        return b.node(CustomJvp(batch_graph(self.body, batched, size), rule), *operands)
+        rule = batch_graph(self.rule, [*batched, *moving], size, b.batch_axis)
+        return b.node(CustomJvp(batch_graph(self.body, batched, size, b.batch_axis), rule), *operands)
 
 
 @define("custom_vjp")
@@ -143,11 +143,12 @@ class CustomVjp(Call):
         return outputs[:count], pullback
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
-        forward = batch_graph(self.forward, batched, size)
-        backward = batch_graph(self.backward, [True] * len(self.backward.inputs), size)
+        forward = batch_graph(self.forward, batched, size, b.batch_axis)
+        backward = batch_graph(self.backward, [True] * len(self.backward.inputs), size, b.batch_axis)
         # A cotangent of an operand that is the same for all examples is the sum over them.
         moving = [flag for flag, x in zip(batched, operands, strict=True) if x.type.dtype.differentiable]
-        return b.node(CustomVjp(batch_graph(self.body, batched, size), forward, _summed(backward, moving)), *operands)
+        body = batch_graph(self.body, batched, size, b.batch_axis)
+        return b.node(CustomVjp(body, forward, _summed(backward, moving)), *operands)
 
 
 def _summed(graph: Graph, batched: list[bool]) -> Graph:
@@ -155,6 +156,29 @@ def _summed(graph: Graph, batched: list[bool]) -> Graph:
     b = Builder()
     outputs = b.inline(graph, [b.input(v.type, v.name) for v in graph.inputs])
     return b.graph([v if keep else b.sum(v, (0,)) for v, keep in zip(outputs, batched, strict=True)], graph.name)
+
+
+@define("stop_gradient")
+class StopGradient(Constantlike):
+    """Its operand, taken for a constant by derivatives."""
+
+    of: TensorType
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 1)
+        if operands[0] != self.of:
+            self.bad_shape(operands, f"is made for {self.of}")
+        return operands
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return operands
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(StopGradient(operands[0].type), *operands)
+
+    def expansion(self) -> Graph | None:
+        b = Builder()
+        return b.graph([b.input(self.of)], self.name)
 
 
 @define("barrier")

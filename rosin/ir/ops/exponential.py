@@ -153,7 +153,9 @@ class Pow(Transcendental):
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         x, y = operands
         zero = b.like(0.0, x)
-        by_x = b.select(b.equal(y, zero), zero, b.mul(y, b.pow(x, b.sub(y, 1.0))))
+        # x⁰ is constant in x; at 0 the exponent is replaced first, so that no derivative multiplies 0 by infinity.
+        both_zero = b.logical_and(b.equal(x, zero), b.equal(y, zero))
+        by_x = b.mul(y, b.pow(x, b.sub(b.select(both_zero, b.like(1.0, y), y), 1.0)))
         at_zero = b.logical_and(b.equal(x, zero), b.greater_equal(y, zero))
         log_x = b.log(b.select(at_zero, b.like(1.0, x), x))
         return (by_x, b.mul(result, log_x))

@@ -1,19 +1,23 @@
-"""Reductions: sums, products, extremes and truth over axes."""
+"""Reductions: sums, products, extremes and truth over axes, and where an extreme is."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from abc import abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rosin.ir import dtypes
+from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
-from rosin.ir.loops import Const, Expr
+from rosin.ir.loops import Apply, Const, Expr, FromIndex
 from rosin.ir.op import (
     Arrays,
+    Constantlike,
     Cost,
+    Elementwise,
     Fold,
     Linear,
     Maybe,
@@ -27,8 +31,9 @@ from rosin.ir.op import (
     define,
     elements,
 )
-from rosin.ir.ops.arithmetic import Add
+from rosin.ir.ops.arithmetic import Add, Maximum, Minimum, Mul
 from rosin.ir.ops.cast import convert
+from rosin.ir.ops.logic import And, Equal, Greater, IsNan, Less, Not, Or, Select
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -54,7 +59,7 @@ class Reduction(Fold):
         return (x.with_shape(tuple(size for axis, size in enumerate(x.shape) if axis not in self.axes)),)
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
-        return b.node(type(self)(tuple(axis + 1 for axis in self.axes)), operands[0])  # type: ignore[call-arg]
+        return b.node(replace(self, axes=tuple(axis + 1 for axis in self.axes)), operands[0])
 
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(elements(operands[0]), operands[0].bytes + results[0].bytes)
@@ -84,6 +89,11 @@ def restore(b: Builder, x: Value, operand: Value, axes: tuple[int, ...]) -> Valu
     return b.broadcast(x, operand.type.shape, kept)
 
 
+def _wide(x: NumpyArray) -> np.dtype[Any]:
+    """The NumPy dtype that values of `x` are combined in."""
+    return dtypes.from_numpy(x.dtype).accumulator.numpy
+
+
 @define("sum")
 class Sum(Linear, Reduction):
     """The sum over axes. Narrow floats are summed in f32; integers wrap around."""
@@ -92,8 +102,7 @@ class Sum(Linear, Reduction):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         (x,) = operands
-        wide = dtypes.from_numpy(x.dtype).accumulator.numpy
-        return (np.asarray(np.sum(x, self.axes, dtype=wide)).astype(x.dtype),)
+        return (np.asarray(np.sum(x, self.axes, dtype=_wide(x))).astype(x.dtype),)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
         return (restore(b, cotangent, operands[0], self.axes),)
@@ -101,3 +110,222 @@ class Sum(Linear, Reduction):
     def monoid(self, types: Types) -> Monoid:
         dtype = types[0].dtype.accumulator
         return Monoid((Const(0, dtype),), lambda left, right: (apply(Add(), left[0], right[0]),))
+
+
+class Weighted(Reduction):
+    """A reduction that states its partial derivative by each element."""
+
+    @abstractmethod
+    def slope(self, b: Builder, x: Value, y: Value) -> Value:
+        """The derivative of the result by each element of the operand, at the operand's shape."""
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        (tangent,) = tangents
+        if tangent is None:
+            return (None,)
+        return (b.sum(b.mul(tangent, self.slope(b, operands[0], results[0])), self.axes),)
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        (cotangent,) = cotangents
+        if cotangent is None:
+            return (None,)
+        (x,) = operands
+        return (b.mul(restore(b, cotangent, x, self.axes), self.slope(b, x, results[0])),)
+
+
+@define("prod")
+class Prod(Weighted):
+    """The product over axes. Narrow floats are multiplied in f32; integers wrap around."""
+
+    axes: tuple[int, ...]
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        return (np.asarray(np.prod(x, self.axes, dtype=_wide(x))).astype(x.dtype),)
+
+    def slope(self, b: Builder, x: Value, y: Value) -> Value:
+        """The product of the other elements, from both sides: a division by the element would fail at zeros."""
+        kept = tuple(axis for axis in range(x.type.rank) if axis not in self.axes)
+        order = (*kept, *self.axes)
+        shape = tuple(x.type.shape[axis] for axis in kept)
+        line = b.reshape(b.transpose(x, order), (*shape, dims.product(x.type.shape[axis] for axis in self.axes)))
+        line = b.cast(line, x.type.dtype.accumulator)
+        axis = len(kept)
+        before = b.shift(b.cumprod(line, axis), axis, 1, 1.0)
+        after = b.shift(b.cumprod(line, axis, reverse=True), axis, -1, 1.0)
+        others = b.reshape(b.mul(before, after), tuple(x.type.shape[axis] for axis in order))
+        inverse = sorted(range(len(order)), key=order.__getitem__)
+        return b.cast(b.transpose(others, tuple(inverse)), x.type.dtype)
+
+    def monoid(self, types: Types) -> Monoid:
+        dtype = types[0].dtype.accumulator
+        return Monoid((Const(1, dtype),), lambda left, right: (apply(Mul(), left[0], right[0]),))
+
+
+class Extremum(Weighted):
+    """The greatest or the least element; NaN when one is NaN. Elements that tie share the derivative equally."""
+
+    def type(self, *operands: TensorType) -> Types:
+        result = Reduction.type(self, *operands)
+        _refuse_empty(self, operands, self.axes)
+        return result
+
+    def slope(self, b: Builder, x: Value, y: Value) -> Value:
+        # Counted in the accumulator: f16 has no odd numbers above 2048.
+        chosen = b.cast(b.equal(x, restore(b, y, x, self.axes)), x.type.dtype.accumulator)
+        share = b.div(chosen, restore(b, b.sum(chosen, self.axes), x, self.axes))
+        return b.cast(share, x.type.dtype)
+
+
+def _refuse_empty(op: Reduction | ArgExtremum, operands: Types, axes: tuple[int, ...]) -> None:
+    for axis in axes:
+        if operands[0].shape[axis] == 0:
+            op.bad_shape(operands, f"axis {axis} has no elements, and {op.name} of none is undefined")
+
+
+@define("max")
+class Max(Extremum):
+    """The greatest element over axes; NaN when one is NaN."""
+
+    axes: tuple[int, ...]
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        return (np.asarray(np.max(x.astype(_wide(x)), self.axes)).astype(x.dtype),)
+
+    def monoid(self, types: Types) -> Monoid:
+        dtype = types[0].dtype.accumulator
+        return Monoid((Const(dtype.lowest, dtype),), lambda left, right: (apply(Maximum(), left[0], right[0]),))
+
+
+@define("min")
+class Min(Extremum):
+    """The least element over axes; NaN when one is NaN."""
+
+    axes: tuple[int, ...]
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        return (np.asarray(np.min(x.astype(_wide(x)), self.axes)).astype(x.dtype),)
+
+    def monoid(self, types: Types) -> Monoid:
+        dtype = types[0].dtype.accumulator
+        return Monoid((Const(dtype.highest, dtype),), lambda left, right: (apply(Minimum(), left[0], right[0]),))
+
+
+@define("any")
+class Any_(Constantlike, Reduction):
+    """Whether one element is true; false for none."""
+
+    axes: tuple[int, ...]
+    accepts = frozenset({dtypes.bool_})
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return (np.asarray(np.any(operands[0], self.axes)),)
+
+    def monoid(self, types: Types) -> Monoid:
+        return Monoid((Const(False, dtypes.bool_),), lambda left, right: (apply(Or(), left[0], right[0]),))
+
+
+@define("all")
+class All(Constantlike, Reduction):
+    """Whether every element is true; true for none."""
+
+    axes: tuple[int, ...]
+    accepts = frozenset({dtypes.bool_})
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return (np.asarray(np.all(operands[0], self.axes)),)
+
+    def monoid(self, types: Types) -> Monoid:
+        return Monoid((Const(True, dtypes.bool_),), lambda left, right: (apply(And(), left[0], right[0]),))
+
+
+def first_extreme(beats: Elementwise, worst: Const, place: DType) -> Monoid:
+    """Pairs of value and place, of which the better one is kept; `beats` is true of a better value and a worse one.
+
+    Places are compared where values tie, so partial results combine in any order. A NaN beats every number.
+    """
+
+    def combine(left: tuple[Expr, ...], right: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        x, y = left[0], right[0]
+        better, same = apply(beats, y, x), apply(Equal(), x, y)
+        if worst.dtype.is_float:
+            x_nan, y_nan = apply(IsNan(), x), apply(IsNan(), y)
+            better = apply(Or(), better, apply(And(), y_nan, apply(Not(), x_nan)))
+            same = apply(Or(), same, apply(And(), x_nan, y_nan))
+        take = apply(Or(), better, apply(And(), same, apply(Less(), right[1], left[1])))
+        return tuple(Apply(Select(), (take, new, old), old.dtype) for old, new in zip(left, right, strict=True))
+
+    return Monoid((worst, Const(place.highest, place)), combine)
+
+
+class ArgExtremum(Constantlike, Fold):
+    """Where along an axis the extreme is, as i64: the first place of those that tie, the first NaN if there is one."""
+
+    axis: int
+    beats: ClassVar[Elementwise]
+    """The comparison that is true of a better value and a worse one."""
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 1)
+        (x,) = operands
+        self.check_axis(operands, self.axis, x.rank)
+        _refuse_empty(self, operands, (self.axis,))
+        return (TensorType(dtypes.i64, (*x.shape[: self.axis], *x.shape[self.axis + 1 :])),)
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(replace(self, axis=self.axis + 1), operands[0])
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        return Cost(2 * elements(operands[0]), operands[0].bytes + results[0].bytes)
+
+    def domain(self, types: Types) -> tuple[int, ...]:
+        return (types[0].sizes[self.axis],)
+
+    @abstractmethod
+    def worst(self, dtype: DType) -> float:
+        """The value that no other is worse than."""
+
+    def monoid(self, types: Types) -> Monoid:
+        dtype = types[0].dtype.accumulator
+        return first_extreme(self.beats, Const(self.worst(dtype), dtype), dtypes.i64)
+
+    def terms(
+        self, index: tuple[Index, ...], point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
+    ) -> tuple[Expr, ...]:
+        element = operands[0](merge(index, point, (self.axis,)))
+        return (convert(element, element.dtype.accumulator), FromIndex(point[0], dtypes.i64))
+
+    def finish(self, values: tuple[Expr, ...], types: Types) -> Expr:
+        return values[1]
+
+
+@define("argmax")
+class ArgMax(ArgExtremum):
+    """Where the greatest element is."""
+
+    axis: int
+    beats = Greater()
+
+    def worst(self, dtype: DType) -> float:
+        return dtype.lowest
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        return (np.asarray(np.argmax(x.astype(_wide(x)), self.axis), np.int64),)
+
+
+@define("argmin")
+class ArgMin(ArgExtremum):
+    """Where the least element is."""
+
+    axis: int
+    beats = Less()
+
+    def worst(self, dtype: DType) -> float:
+        return dtype.highest
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        return (np.asarray(np.argmin(x.astype(_wide(x)), self.axis), np.int64),)

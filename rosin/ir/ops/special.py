@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rosin.ir.op import NumpyArray, Partial, Value, Values, define
+from rosin.ir.op import NumpyArray, Partial, Types, Value, Values, define
 from rosin.ir.ops.exponential import Transcendental
+from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -107,6 +108,11 @@ class Polygamma(Transcendental):
     order: int
     flops = 120
 
+    def type(self, *operands: TensorType) -> Types:
+        if self.order < 1:
+            self.bad_attribute(operands, f"the order is {self.order}; it is at least 1 (order 0 is digamma)")
+        return Transcendental.type(self, *operands)
+
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return _vectorized(lambda x: polygamma(self.order, x), operands[0])
 
@@ -119,26 +125,24 @@ def _gaussian(b: Builder, x: Value, scale: float) -> Value:
 
 
 def _erfinv(y: float) -> float:
-    """Giles' first approximation (2010), then Newton steps on erf or, near ±1, on erfc."""
+    """Winitzki's approximation (2008), then Halley steps on erf or, far from 0, on erfc."""
     if not -1.0 < y < 1.0:
         return math.copysign(math.inf, y) if abs(y) == 1.0 else math.nan
-    w = -math.log((1.0 - y) * (1.0 + y))
-    x = y * (1.5 if w < 5 else math.sqrt(w)) if abs(y) > 0.7 else y * math.sqrt(math.pi) / 2
-    if abs(y) > 0.7:
-        a = 0.147
-        half = 2 / (math.pi * a) - w / 2
-        x = math.copysign(math.sqrt(math.sqrt(half * half + w / a) - half), y)
+    a, w = 0.147, math.log((1.0 - y) * (1.0 + y))
+    half = 2 / (math.pi * a) + w / 2
+    x = math.sqrt(math.sqrt(half * half - w / a) - half)
     for _ in range(4):
-        error = math.erf(x) - y if abs(y) < 0.5 else math.copysign((1 - abs(y)) - math.erfc(abs(x)), y)
+        error = math.erf(x) - abs(y) if abs(y) < 0.5 else (1 - abs(y)) - math.erfc(x)
         step = error * math.sqrt(math.pi) / 2 * math.exp(x * x)
         x -= step / (1 + x * step)
-    return x
+    return math.copysign(x, y)
 
 
 def _lgamma(x: float) -> float:
-    if x <= 0 and x == math.floor(x):
+    if math.isinf(x) or (x <= 0 and x == math.floor(x)):
         return math.inf
-    return math.lgamma(x)
+    # math.lgamma raises where the result overflows; up there the first term of Stirling's series is all there is.
+    return math.lgamma(x) if x < 1e300 else x * (math.log(x) - 1.0)
 
 
 _BERNOULLI = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
@@ -164,6 +168,9 @@ def _digamma(x: float) -> float:
     return total + math.log(x) - 0.5 / x - series
 
 
+def _power(x: float, n: int) -> float:
+    """xⁿ, infinite where `**` would raise."""
+    return math.prod((x,) * n)
 
 
 def cotangent_polynomial(order: int) -> list[int]:
@@ -189,14 +196,14 @@ def polygamma(order: int, x: float) -> float:
         return math.inf if order % 2 else math.nan
     if x < 0:
         cotangent = 1 / math.tan(math.pi * math.fmod(x, 1.0))
-        powers = sum(c * cotangent**k for k, c in enumerate(cotangent_polynomial(order)))
+        powers = sum(c * _power(cotangent, k) for k, c in enumerate(cotangent_polynomial(order)) if c)
         return -sign * polygamma(order, 1 - x) - math.pi ** (order + 1) * powers
     total, factorial = 0.0, math.factorial(order)
     while x < 15 + order:
-        total += factorial / x ** (order + 1) if x > 1e-150 else math.inf
+        total += factorial * _power(1 / x, order + 1)
         x += 1
-    series = math.factorial(order - 1) / x**order + factorial / (2 * x ** (order + 1))
+    series = math.factorial(order - 1) * _power(1 / x, order) + factorial / 2 * _power(1 / x, order + 1)
     for k, c in enumerate(_BERNOULLI, start=1):
         # Here c is B₂ₖ / (2k); the series wants B₂ₖ (2k + n - 1)! / (2k)!.
-        series += c * math.factorial(2 * k + order - 1) / math.factorial(2 * k - 1) / x ** (2 * k + order)
+        series += c * math.factorial(2 * k + order - 1) / math.factorial(2 * k - 1) * _power(1 / x, 2 * k + order)
     return sign * (total + series)

@@ -6,21 +6,26 @@ from collections.abc import Sequence
 
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values
+from rosin.ir.ops.collective import NamedAxis
 
 
 def batch(
-    b: Builder, graph: Graph, operands: Sequence[Value], batched: Sequence[bool], size: Dim
+    b: Builder, graph: Graph, operands: Sequence[Value], batched: Sequence[bool], size: Dim, axis: str | None = None
 ) -> tuple[Values, tuple[bool, ...]]:
-    """Append the graph for a batch of `size`; gives the outputs and whether each is batched."""
+    """Append the graph for a batch of `size`; gives the outputs and whether each is batched.
+
+    Ops of the graph over the axis called `axis` become ops over the batch.
+    """
+    outer, b.batch_axis = b.batch_axis, axis
     env: dict[Value, Value] = dict(zip(graph.inputs, operands, strict=True))
     many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}
     for node in graph.nodes:
         b.location = node.location
         inputs = tuple(env[v] for v in node.operands)
         flags = tuple(v in many for v in node.operands)
-        if any(flags):
+        if any(flags) or (axis is not None and _names_axis(node, axis)):
             results = node.op.batch(b, inputs, flags, size)
             many.update(node.results)
         else:
@@ -28,17 +33,24 @@ def batch(
         for old, new in zip(node.results, results, strict=True):
             new.name = new.name or old.name
             env[old] = new
-    b.location = None
+    b.location, b.batch_axis = None, outer
     return tuple(env[v] for v in graph.outputs), tuple(v in many for v in graph.outputs)
 
 
-def batch_graph(graph: Graph, batched: Sequence[bool], size: Dim) -> Graph:
-    """The graph for a batch, with every output batched."""
+def _names_axis(node: Node, axis: str) -> bool:
+    """Whether the node, or one in its regions, is an op over the axis of that name."""
+    if isinstance(node.op, NamedAxis):
+        return node.op.axis == axis
+    return any(_names_axis(inner, axis) for region in node.regions for inner in region.nodes)
+
+
+def batch_graph(graph: Graph, batched: Sequence[bool], size: Dim, axis: str | None = None) -> Graph:
+    """The graph for a batch, with every output batched. Rules of ops with regions pass the builder's `batch_axis`."""
     b = Builder()
     inputs = [
         b.input(v.type.with_shape((size, *v.type.shape)) if is_batched else v.type, v.name)
         for v, is_batched in zip(graph.inputs, batched, strict=True)
     ]
-    outputs, flags = batch(b, graph, inputs, batched, size)
+    outputs, flags = batch(b, graph, inputs, batched, size, axis)
     front = [b.batch_front(v, flag, size) for v, flag in zip(outputs, flags, strict=True)]
     return b.graph(front, f"{graph.name}_batch")

@@ -1,0 +1,665 @@
+"""One kernel of the loop IR as one LLVM function.
+
+Expressions are emitted where they are first needed and kept for the scope they stand in; what an inner loop needs and
+does not change is emitted before the loop. In a vector loop one variable stands for as many values as there are
+lanes: what depends on it becomes a vector, everything else stays a scalar. The rest of a loop that its lanes do not
+divide runs once more under a mask. Running values live in stack slots, which LLVM turns into registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.lowering import lower
+from rosin.backends.llvm.ops.cast import convert
+from rosin.backends.llvm.types import memory_type, register_type
+from rosin.ir.dtypes import DType, i64
+from rosin.ir.index import Dynamic, Index, LoopVar, Quotient, Remainder
+from rosin.ir.loops import (
+    Accumulate,
+    Apply,
+    Buffer,
+    Carry,
+    Const,
+    Expr,
+    FromIndex,
+    Guard,
+    Kernel,
+    Kind,
+    Let,
+    Load,
+    Local,
+    Loop,
+    Scope,
+    Statement,
+    Store,
+    When,
+    Within,
+    walk,
+)
+from rosin.ir.ops.arithmetic import Add, Mul
+
+Pointer = Callable[[Emitter, Buffer], Val]
+
+
+def kernel_text(kernel: Kernel, name: str, pointer: Pointer, vector_bytes: int, declarations: set[str]) -> str:
+    """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
+    return KernelEmitter(kernel, name, pointer, vector_bytes, declarations).text()
+
+
+def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
+    """How many lanes a vector loop of the kernel runs: as many as fit a register of its widest numbers."""
+    widest = 1
+    for expr in _expressions(kernel.body):
+        if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
+            widest = max(widest, expr.dtype.accumulator.bytes)
+    return max(vector_bytes // max(widest, 4), 1)
+
+
+def blocks_of(kernel: Kernel, vector_bytes: int) -> int:
+    """How many blocks the outermost loop is cut into when it is parallel; 0 when it is not."""
+    if len(kernel.body) != 1 or not isinstance(kernel.body[0], Loop) or not kernel.body[0].parallel:
+        return 0
+    loop = kernel.body[0]
+    lanes = lanes_of(kernel, vector_bytes) if loop.kind is Kind.VECTOR else 1
+    return -(-loop.var.extent // lanes)
+
+
+def _expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
+    for statement in statements:
+        match statement:
+            case Let() | Store():
+                yield from walk(statement.value)
+            case Accumulate():
+                for value in statement.values:
+                    yield from walk(value)
+            case Loop() | When():
+                yield from _expressions(statement.body)
+
+
+class KernelEmitter:
+    def __init__(
+        self, kernel: Kernel, name: str, pointer: Pointer, vector_bytes: int, declarations: set[str]
+    ) -> None:
+        self.kernel = kernel
+        self.name = name
+        self.e = Emitter(declarations)
+        self.head = Emitter(declarations, prefix="h")
+        self.pointer = pointer
+        self.width = lanes_of(kernel, vector_bytes)
+        self.frames: list[dict[Any, Any]] = [{}]
+        self.variables: dict[LoopVar, Val] = {}
+        self.locals: dict[Local, Val] = {}
+        self.slots: dict[Local, tuple[Val, DType, int]] = {}
+        self.bases: dict[Buffer, Val] = {}
+        self.lane: LoopVar | None = None
+        self.lanes = 1
+        self.mask: Val | None = None
+        self.guard: Val | None = None
+        self.needs: dict[int, frozenset[Any]] = {}
+        self.written = {s.buffer for s in _stores(kernel.body)}
+
+    def text(self) -> str:
+        for buffer in (*self.kernel.buffers, *self.kernel.scratch):
+            self.bases[buffer] = self._base(buffer)
+        self.statements(self.kernel.body)
+        self.e.line("ret void")
+        head = "\n".join(self.head.lines)
+        body = "\n".join(self.e.lines)
+        return f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end) {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
+
+    def _base(self, buffer: Buffer) -> Val:
+        if buffer.scope is Scope.LOCAL:
+            return self.head.define(f"alloca [{buffer.size} x {memory_type(buffer.dtype)}], align 64", "ptr", hint=buffer.name)
+        return self.pointer(self.head, buffer)
+
+    # -- scopes --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """What is emitted inside is known inside only."""
+        self.frames.append({})
+        yield
+        self.frames.pop()
+
+    def known(self, key: Any) -> Any:
+        for frame in reversed(self.frames):
+            if key in frame:
+                return frame[key]
+        return None
+
+    # -- statements ----------------------------------------------------------------------------------------
+
+    def statements(self, body: Sequence[Statement]) -> None:
+        for statement in body:
+            match statement:
+                case Let():
+                    self.locals[statement.local] = self.expr(statement.value)
+                case Store():
+                    self.store(statement)
+                case Accumulate():
+                    self.accumulate(statement)
+                case When():
+                    self.when(statement)
+                case Loop():
+                    self.loop(statement)
+
+    def store(self, statement: Store) -> None:
+        value = self.expr(statement.value)
+        dtype = statement.buffer.dtype
+        if dtype.kind == "bool":
+            value = self.e.convert("zext", value, "i8")
+        base, step, spread = self.place(statement.offset)
+        pointer = self.e.offset(self.bases[statement.buffer], base, memory_type(dtype))
+        if step == 0 and spread is None:
+            self.e.store(value, pointer, dtype.bytes)
+            return
+        value = self.e.splat(value, self.lanes)
+        if step == 1 and spread is None:
+            if self.mask is None:
+                self.e.store(value, pointer, dtype.bytes)
+            else:
+                self._masked_store(value, pointer, dtype.bytes)
+            return
+        pointers = self._pointers(pointer, step, spread, memory_type(dtype))
+        mask = self.mask or self.e.const(True, "i1", self.lanes)
+        suffix = f"{_mangled(value)}.v{self.lanes}p0"
+        self.e.declarations.add(
+            f"declare void @llvm.masked.scatter.{suffix}({value.type}, <{self.lanes} x ptr>, i32, {mask.type})"
+        )
+        self.e.line(
+            f"call void @llvm.masked.scatter.{suffix}({value.typed}, {pointers.typed}, i32 {dtype.bytes}, {mask.typed})"
+        )
+
+    def _masked_store(self, value: Val, pointer: Val, align: int) -> None:
+        assert self.mask is not None
+        name = f"llvm.masked.store.{_mangled(value)}.p0"
+        self.e.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {self.mask.type})")
+        self.e.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {self.mask.typed})")
+
+    def accumulate(self, statement: Accumulate) -> None:
+        carry = statement.carry
+        values = self._combined(carry, statement.values)
+        for local, value in zip(carry.locals, values, strict=True):
+            slot, _, lanes = self.slots[local]
+            value = self.e.splat(value, lanes)
+            if self.mask is not None and lanes > 1:
+                old = self._slot_value(local)
+                value = self.e.select(self.mask, value, old)
+            self.e.store(value, slot)
+
+    def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
+        """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
+        running = [self._slot_value(local) for local in carry.locals]
+        product = values[0]
+        if len(values) == 1 and product.dtype.is_float and _is_sum(carry) and isinstance(product, Apply):
+            if isinstance(product.op, Mul) and product.dtype.bits >= 32:
+                lanes = running[0].lanes
+                x, y = (self.e.splat(self.expr(a), lanes) for a in product.args)
+                return [self.e.fma(x, y, running[0])]
+        news = [self.e.splat(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
+        return self.combine(carry, running, news)
+
+    def combine(self, carry: Carry, left: Sequence[Val], right: Sequence[Val]) -> list[Val]:
+        """Two sets of partial values of a carry, combined."""
+        with self.frame():
+            for locals_, values in ((carry.left, left), (carry.right, right)):
+                self.locals.update(zip(locals_, values, strict=True))
+            lanes, self.lanes = self.lanes, left[0].lanes
+            result = [self.expr(c) for c in carry.combine]
+            self.lanes = lanes
+        return [self.e.splat(r, left[0].lanes) for r in result]
+
+    def when(self, statement: When) -> None:
+        scalar, vector = self.tests(statement.tests)
+        saved = self.mask
+        if vector is not None:
+            self.mask = vector if self.mask is None else self.e.bit_and(self.mask, vector)
+        if scalar is None:
+            with self.frame():
+                self.statements(statement.body)
+        else:
+            inside, after = self.e.label("when"), self.e.label("after")
+            self.e.branch_if(scalar, inside, after)
+            self.e.block(inside)
+            with self.frame():
+                self.statements(statement.body)
+            self.e.branch(after)
+            self.e.block(after)
+        self.mask = saved
+
+    # -- loops ---------------------------------------------------------------------------------------------
+
+    def loop(self, loop: Loop) -> None:
+        inner = _has_vector(loop)
+        lanes = self.width if inner else self.lanes
+        copies = loop.unroll if loop.kind is Kind.VECTOR and loop.carries else 1
+        slots = [self._open(loop.carries, lanes) for _ in range(copies)]
+        self._use(slots[0])
+        if loop.var.extent:
+            with self.frame():
+                if loop.var.extent > 1 or loop.kind is Kind.VECTOR:
+                    self.hoist(loop)
+                if loop.kind is Kind.VECTOR:
+                    self.vector_loop(loop, slots)
+                else:
+                    self.serial_loop(loop)
+        for carry in loop.carries:
+            values = [slots[0][local] for local in carry.locals]
+            parts = [self._load_slot(*v) for v in values]
+            for copy in slots[1:]:
+                parts = self.combine(carry, parts, [self._load_slot(*copy[local]) for local in carry.locals])
+            if inner and self.lanes == 1:
+                parts = self._across(carry, parts)
+            for local, part in zip(carry.locals, parts, strict=True):
+                self.slots.pop(local, None)
+                self.locals[local] = part
+
+    def _open(self, carries: Sequence[Carry], lanes: int) -> dict[Local, tuple[Val, DType, int]]:
+        """Stack slots for running values, set to their start."""
+        slots: dict[Local, tuple[Val, DType, int]] = {}
+        for carry in carries:
+            for local, initial in zip(carry.locals, carry.initial, strict=True):
+                elem = register_type(local.dtype)
+                slot = self.head.define(f"alloca {Val('', elem, lanes).type}, align 64", "ptr", hint="slot")
+                self.e.store(self.e.splat(self.expr(initial), lanes), slot)
+                slots[local] = (slot, local.dtype, lanes)
+        return slots
+
+    def _use(self, slots: dict[Local, tuple[Val, DType, int]]) -> None:
+        self.slots.update(slots)
+
+    def _load_slot(self, slot: Val, dtype: DType, lanes: int) -> Val:
+        return self.e.load(slot, register_type(dtype), lanes)
+
+    def _slot_value(self, local: Local) -> Val:
+        return self._load_slot(*self.slots[local])
+
+    def _across(self, carry: Carry, parts: list[Val]) -> list[Val]:
+        """The lanes of partial values combined, halves with halves."""
+        while parts[0].lanes > 1:
+            half = parts[0].lanes // 2
+            low = [self._take(p, range(half)) for p in parts]
+            high = [self._take(p, range(half, 2 * half)) for p in parts]
+            parts = self.combine(carry, low, high)
+        return parts
+
+    def _take(self, x: Val, which: Sequence[int]) -> Val:
+        if len(which) == 1:
+            return self.e.define(f"extractelement {x.typed}, i64 {which[0]}", x.elem)
+        mask = ", ".join(f"i32 {i}" for i in which)
+        return self.e.define(f"shufflevector {x.typed}, {x.type} poison, <{len(which)} x i32> <{mask}>", x.elem, len(which))
+
+    def serial_loop(self, loop: Loop) -> None:
+        if loop.parallel:
+            begin, end = Val("%begin", "i64"), Val("%end", "i64")
+            self.counted(begin, end, 1, lambda i: self.body(loop, i))
+        elif loop.var.extent == 1:
+            self.body(loop, self.e.const(0, "i64"))
+        else:
+            self.counted(self.e.const(0, "i64"), self.e.const(loop.var.extent, "i64"), 1, lambda i: self.body(loop, i))
+
+    def body(self, loop: Loop, value: Val) -> None:
+        self.variables[loop.var] = value
+        with self.frame():
+            self.statements(loop.body)
+        del self.variables[loop.var]
+
+    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> None:
+        """A loop from `begin` below `end`; it may run no time at all."""
+        e = self.e
+        head, inside, after = e.label("head"), e.label("loop"), e.label("done")
+        slot = self.head.define("alloca i64", "ptr", hint="count")
+        e.store(begin, slot)
+        e.branch(head)
+        e.block(head)
+        count = e.load(slot, "i64")
+        e.branch_if(e.icmp("slt", count, end), inside, after)
+        e.block(inside)
+        body(count)
+        e.store(e.define(f"add nsw i64 {count.ref}, {step}", "i64"), slot)
+        e.branch(head)
+        e.block(after)
+
+    def vector_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
+        assert self.lane is None, "a vector loop stands in another"
+        width, extent = self.width, loop.var.extent
+        if width == 1:
+            self.serial_loop(loop)
+            return
+        full, rest = divmod(extent, width)
+        self.lane, self.lanes = loop.var, width
+
+        def block(position: Val) -> None:
+            self.body(loop, self.e.define(f"mul nsw i64 {position.ref}, {width}", "i64"))
+
+        def unrolled(position: Val) -> None:
+            for at, copy in enumerate(slots):
+                self._use(copy)
+                first = position if at == 0 else self.e.define(f"add nsw i64 {position.ref}, {at}", "i64")
+                block(first)
+            self._use(slots[0])
+
+        def tail() -> None:
+            lanes = ", ".join(f"i1 {'true' if i < rest else 'false'}" for i in range(width))
+            saved = self.mask
+            self.mask = Val(f"<{lanes}>", "i1", width)
+            self.body(loop, self.e.const(full * width, "i64"))
+            self.mask = saved
+
+        if loop.parallel:
+            self._parallel_vectors(block, tail, full, rest)
+        else:
+            zero, many = self.e.const(0, "i64"), full - full % len(slots)
+            if many == len(slots):
+                unrolled(zero)
+            elif many:
+                self.counted(zero, self.e.const(many, "i64"), len(slots), unrolled)
+            for position in range(many, full):
+                block(self.e.const(position, "i64"))
+            if rest:
+                tail()
+        self.lane, self.lanes = None, 1
+
+    def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: int, rest: int) -> None:
+        end = Val("%end", "i64")
+        whole = self.e.intrinsic("llvm.smin", end, self.e.const(full, "i64"))
+        self.counted(Val("%begin", "i64"), whole, 1, block)
+        if rest:
+            inside, after = self.e.label("tail"), self.e.label("after")
+            self.e.branch_if(self.e.icmp("sgt", end, self.e.const(full, "i64")), inside, after)
+            self.e.block(inside)
+            tail()
+            self.e.branch(after)
+            self.e.block(after)
+
+    # -- what a loop does not change is computed before it ------------------------------------------------------
+
+    def hoist(self, loop: Loop) -> None:
+        seen: set[int] = set()
+        for top in _tops(loop.body):
+            self._hoist(top, seen)
+
+    def _hoist(self, expr: Expr, seen: set[int]) -> None:
+        if id(expr) in seen or isinstance(expr, Const | Local):
+            return
+        seen.add(id(expr))
+        if self._ready(expr):
+            self.expr(expr)
+            return
+        # What stands under a guard may not be read outside of it.
+        children = (expr.otherwise,) if isinstance(expr, Guard) else expr.children()
+        for child in children:
+            self._hoist(child, seen)
+        for index in () if isinstance(expr, Guard) else expr.indices():
+            for atom, _ in index.terms:
+                if isinstance(atom, Dynamic):
+                    self._hoist(atom.value, seen)
+
+    def _ready(self, expr: Expr) -> bool:
+        """Whether the value is the same in every iteration from here on."""
+        return all(
+            need in self.variables or (isinstance(need, Local) and need in self.locals and need not in self.slots)
+            for need in self._needs(expr)
+        )
+
+    def _needs(self, expr: Expr) -> frozenset[Any]:
+        """The variables, locals and written buffers that an expression depends on."""
+        found = self.needs.get(id(expr))
+        if found is None:
+            needs: set[Any] = set()
+            if isinstance(expr, Local):
+                needs.add(expr)
+            if isinstance(expr, Load) and expr.buffer in self.written:
+                needs.add(expr.buffer)
+            for child in expr.children():
+                needs |= self._needs(child)
+            for index in expr.indices():
+                needs |= self._index_needs(index)
+            found = self.needs[id(expr)] = frozenset(needs)
+        return found
+
+    def _index_needs(self, index: Index) -> set[Any]:
+        needs: set[Any] = set()
+        for atom, _ in index.terms:
+            if isinstance(atom, LoopVar):
+                needs.add(atom)
+            elif isinstance(atom, Dynamic):
+                needs |= self._needs(atom.value)
+            else:
+                needs |= self._index_needs(atom.dividend)
+        return needs
+
+    # -- expressions ---------------------------------------------------------------------------------------
+
+    def expr(self, expr: Expr) -> Val:
+        match expr:
+            case Const():
+                return self.e.const(expr.value, register_type(expr.dtype))
+            case Local():
+                return self._slot_value(expr) if expr in self.slots else self.locals[expr]
+            case _:
+                found = self.known(id(expr))
+                if found is None:
+                    found = self._emit(expr)
+                    self.frames[-1][id(expr)] = found
+                return found
+
+    def _emit(self, expr: Expr) -> Val:
+        match expr:
+            case Load():
+                return self.load(expr)
+            case Apply():
+                args = [self.expr(a) for a in expr.args]
+                lanes = max(a.lanes for a in args)
+                wide = tuple(self.e.splat(a, lanes) for a in args)
+                return lower(self.e, expr.op, tuple(a.dtype for a in expr.args), wide)
+            case FromIndex():
+                return convert(self.e, self.lane_index(expr.index), i64, expr.dtype)
+            case Guard():
+                return self.guarded(expr)
+            case _:
+                raise AssertionError(f"no such expression: {type(expr).__name__}")
+
+    def guarded(self, expr: Guard) -> Val:
+        scalar, vector = self.tests(expr.tests)
+        otherwise = self.expr(expr.otherwise)
+        saved = self.guard, self.mask
+        if scalar is not None:
+            self.guard = scalar if self.guard is None else self.e.bit_and(self.guard, scalar)
+        if vector is not None:
+            self.mask = vector if self.mask is None else self.e.bit_and(self.mask, vector)
+        with self.frame():
+            then = self.expr(expr.then)
+        self.guard, self.mask = saved
+        lanes = max(then.lanes, otherwise.lanes, 1 if vector is None else vector.lanes)
+        then, otherwise = self.e.splat(then, lanes), self.e.splat(otherwise, lanes)
+        if vector is not None:
+            condition = vector if scalar is None else self.e.bit_and(vector, self.e.splat(scalar, lanes))
+        else:
+            assert scalar is not None
+            condition = scalar
+        return self.e.select(condition, then, otherwise)
+
+    def load(self, expr: Load) -> Val:
+        key = ("load", expr.buffer, expr.offset) if expr.buffer not in self.written else id(expr)
+        found = self.known(key)
+        if found is None:
+            found = self.frames[-1][key] = self._load(expr)
+        return found
+
+    def _load(self, expr: Load) -> Val:
+        dtype = expr.dtype
+        elem = memory_type(dtype)
+        base, step, spread = self.place(expr.offset)
+        mask = self.mask
+        if self.guard is not None:
+            if step == 0 and spread is None:
+                # The first element may always be read; where the guard fails nobody looks at it.
+                base = self.e.select(self.guard, base, self.e.const(0, "i64"))
+            else:
+                wide = self.e.splat(self.guard, self.lanes)
+                mask = wide if mask is None else self.e.bit_and(mask, wide)
+        pointer = self.e.offset(self.bases[expr.buffer], base, elem)
+        if step == 0 and spread is None:
+            value = self.e.load(pointer, elem, align=dtype.bytes)
+        elif step == 1 and spread is None:
+            value = self._contiguous(pointer, elem, mask, dtype.bytes)
+        else:
+            value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
+        return self.e.icmp("ne", value, self.e.like(0, value)) if dtype.kind == "bool" else value
+
+    def _contiguous(self, pointer: Val, elem: str, mask: Val | None, align: int) -> Val:
+        if mask is None:
+            return self.e.load(pointer, elem, self.lanes, align)
+        like = Val("zeroinitializer", elem, self.lanes)
+        name = f"llvm.masked.load.{_mangled(like)}.p0"
+        self.e.declarations.add(f"declare {like.type} @{name}(ptr, i32, {mask.type}, {like.type})")
+        text = f"call {like.type} @{name}({pointer.typed}, i32 {align}, {mask.typed}, {like.typed})"
+        return self.e.define(text, elem, self.lanes)
+
+    def _gather(self, pointers: Val, elem: str, mask: Val | None, align: int) -> Val:
+        mask = mask or self.e.const(True, "i1", self.lanes)
+        like = Val("zeroinitializer", elem, self.lanes)
+        name = f"llvm.masked.gather.{_mangled(like)}.v{self.lanes}p0"
+        self.e.declarations.add(f"declare {like.type} @{name}({pointers.type}, i32, {mask.type}, {like.type})")
+        text = f"call {like.type} @{name}({pointers.typed}, i32 {align}, {mask.typed}, {like.typed})"
+        return self.e.define(text, elem, self.lanes)
+
+    def _pointers(self, base: Val, step: int, spread: Val | None, elem: str) -> Val:
+        """The address of each lane's element."""
+        offsets = self._ramp(step)
+        if spread is not None:
+            offsets = self.e.add(offsets, spread) if step else spread
+        text = f"getelementptr {elem}, ptr {base.ref}, {offsets.typed}"
+        return self.e.define(text, "ptr", self.lanes)
+
+    def _ramp(self, step: int) -> Val:
+        return Val("<" + ", ".join(f"i64 {i * step}" for i in range(self.lanes)) + ">", "i64", self.lanes)
+
+    # -- indices -------------------------------------------------------------------------------------------
+
+    def place(self, index: Index) -> tuple[Val, int, Val | None]:
+        """An index as a scalar part, the step from lane to lane, and what else differs between lanes (or None)."""
+        found = self.known(index)
+        if found is None:
+            found = self.frames[-1][index] = self._place(index)
+        return found
+
+    def _place(self, index: Index) -> tuple[Val, int, Val | None]:
+        e = self.e
+        total: Val | None = None
+        step = 0
+        spread: Val | None = None
+        for atom, coefficient in index.terms:
+            value = self._atom(atom)
+            if atom is self.lane:
+                step += coefficient
+            if value.lanes > 1:
+                scaled = value if coefficient == 1 else e.mul(value, e.like(coefficient, value))
+                spread = scaled if spread is None else e.add(spread, scaled)
+                continue
+            if value.ref == "0":
+                continue
+            scaled = value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {coefficient}", "i64")
+            total = scaled if total is None else e.define(f"add nsw i64 {total.ref}, {scaled.ref}", "i64")
+        if total is None:
+            total = e.const(index.constant, "i64")
+        elif index.constant:
+            total = e.define(f"add nsw i64 {total.ref}, {index.constant}", "i64")
+        return total, step, spread
+
+    def _atom(self, atom: Any) -> Val:
+        if isinstance(atom, LoopVar):
+            return self.variables[atom]
+        found = self.known(atom)
+        if found is None:
+            if isinstance(atom, Dynamic):
+                found = convert(self.e, self.expr(atom.value), atom.value.dtype, i64)
+            else:
+                found = self._divided(atom)
+            self.frames[-1][atom] = found
+        return found
+
+    def _divided(self, atom: Quotient | Remainder) -> Val:
+        """A quotient rounded down or its remainder."""
+        e = self.e
+        dividend = self.lane_index(atom.dividend)
+        divisor = e.like(atom.divisor, dividend)
+        low, _ = atom.dividend.bounds()
+        if low >= 0:
+            return e.binary("udiv" if isinstance(atom, Quotient) else "urem", dividend, divisor)
+        rest = e.binary("srem", dividend, divisor)
+        negative = e.icmp("slt", rest, e.like(0, rest))
+        if isinstance(atom, Remainder):
+            return e.select(negative, e.add(rest, divisor), rest)
+        quotient = e.binary("sdiv", dividend, divisor)
+        return e.select(negative, e.sub(quotient, e.like(1, quotient)), quotient)
+
+    def lane_index(self, index: Index) -> Val:
+        """An index as one i64, or as one for each lane when it differs between them."""
+        base, step, spread = self.place(index)
+        if step == 0 and spread is None:
+            return base
+        wide = self.e.splat(base, self.lanes)
+        if step:
+            wide = self.e.add(wide, self._ramp(step))
+        return wide if spread is None else self.e.add(wide, spread)
+
+    def tests(self, tests: Sequence[Within]) -> tuple[Val | None, Val | None]:
+        """The tests that are the same for all lanes, as one truth value, and those that differ, as one vector."""
+        scalar: Val | None = None
+        vector: Val | None = None
+        for test in tests:
+            value = self._test(test)
+            if value.lanes == 1:
+                scalar = value if scalar is None else self.e.bit_and(scalar, value)
+            else:
+                vector = value if vector is None else self.e.bit_and(vector, value)
+        return scalar, vector
+
+    def _test(self, test: Within) -> Val:
+        """low <= index < high, as one unsigned comparison of index - low."""
+        value = self.lane_index(test.index + -test.low)
+        return self.e.icmp("ult", value, self.e.like(test.high - test.low, value))
+
+
+def _is_sum(carry: Carry) -> bool:
+    (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
+    return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
+
+
+def _mangled(x: Val) -> str:
+    base = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}.get(x.elem, x.elem)
+    return f"v{x.lanes}{base}"
+
+
+def _has_vector(loop: Loop) -> bool:
+    return loop.kind is Kind.VECTOR or any(_has_vector(s) for s in loop.body if isinstance(s, Loop))
+
+
+def _stores(statements: Sequence[Statement]) -> Iterator[Store]:
+    for statement in statements:
+        if isinstance(statement, Store):
+            yield statement
+        elif isinstance(statement, Loop | When):
+            yield from _stores(statement.body)
+
+
+def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
+    """The expressions of statements that run in every iteration; what stands under a `when` may not."""
+    for statement in statements:
+        match statement:
+            case Let() | Store():
+                yield statement.value
+            case Accumulate():
+                yield from statement.values
+            case Loop():
+                if statement.var.extent:
+                    yield from _tops(statement.body)
+            case When():
+                pass
+

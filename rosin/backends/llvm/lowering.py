@@ -1,0 +1,46 @@
+"""The table from elementwise ops to LLVM, gathered from the files that are named as those of the ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.ops import arithmetic, cast, exponential, logic, special, trigonometric
+from rosin.backends.llvm.types import register_type
+from rosin.ir.dtypes import DType
+from rosin.ir.errors import UnsupportedError
+from rosin.ir.op import Elementwise, Op
+
+Rule = Callable[..., Val]
+
+TYPED: dict[type[Op], Rule] = {**arithmetic.EMIT, **logic.EMIT, **cast.EMIT}
+"""Rules that need the op and the type of its operands: (emitter, op, dtype, *operands)."""
+
+MATHEMATICS: dict[type[Op], Rule] = {**exponential.EMIT, **trigonometric.EMIT, **special.EMIT}
+"""Functions of floats, f32 and f64: (emitter, *operands), and the op first where it has attributes."""
+
+OWN_WIDTH = set(logic.EMIT) | set(cast.EMIT)
+"""Ops that take narrow floats as they are, since no arithmetic is done on them."""
+
+
+def lower(e: Emitter, op: Elementwise, dtypes: tuple[DType, ...], args: tuple[Val, ...]) -> Val:
+    """The op on values in registers, all of one number of lanes. Narrow floats are computed in f32 and rounded back.
+
+    Raises:
+        UnsupportedError: the backend has no rule for the op.
+    """
+    kind = type(op)
+    dtype = dtypes[-1]
+    rule = TYPED.get(kind) or MATHEMATICS.get(kind)
+    if rule is None:
+        raise UnsupportedError(f"the llvm target has no rule for {op.name}")
+    narrow = dtype.is_float and dtype.bits == 16 and kind not in OWN_WIDTH
+    if narrow:
+        args = tuple(cast.widen(e, a, d) for a, d in zip(args, dtypes, strict=True))
+    if kind in TYPED:
+        result = rule(e, op, dtype.accumulator if narrow else dtype, *args)
+    else:
+        result = rule(e, op, *args) if op.attributes() else rule(e, *args)
+    if narrow and op.result_dtype(dtype) == dtype:
+        result = e.convert("fptrunc", result, register_type(dtype))
+    return result

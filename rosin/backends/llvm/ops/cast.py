@@ -1,0 +1,84 @@
+"""LLVM for changes of element type."""
+
+from __future__ import annotations
+
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.types import register_type
+from rosin.ir.dtypes import DType
+from rosin.ir.op import Elementwise
+from rosin.ir.ops import cast as ops
+
+
+def _cast(e: Emitter, op: Elementwise, source: DType, x: Val) -> Val:
+    assert isinstance(op, ops.Cast)
+    return convert(e, x, source, op.dtype)
+
+
+def convert(e: Emitter, x: Val, source: DType, target: DType) -> Val:
+    """The nearest value of another type, as the op `cast` says."""
+    if source == target:
+        return x
+    if target.kind == "bool":
+        return e.fcmp("une", x, e.like(0, x)) if source.is_float else e.icmp("ne", x, e.like(0, x))
+    if source.is_float:
+        return _float_to_float(e, x, source, target) if target.is_float else _float_to_int(e, x, source, target)
+    if target.is_float:
+        # Integers reach narrow floats by way of f32, as they do in NumPy.
+        wide = "float" if target.bits == 16 else register_type(target)
+        number = e.convert("sitofp" if source.kind == "int" else "uitofp", x, wide)
+        return e.convert("fptrunc", number, register_type(target))
+    if target.bits > source.bits or source.kind == "bool":
+        return e.convert("sext" if source.kind == "int" else "zext", x, register_type(target))
+    return e.convert("trunc", x, register_type(target)) if target.bits < source.bits else x
+
+
+def widen(e: Emitter, x: Val, dtype: DType) -> Val:
+    """A narrow float as f32."""
+    return e.convert("fpext", x, "float") if dtype.bits == 16 else x
+
+
+def _float_to_float(e: Emitter, x: Val, source: DType, target: DType) -> Val:
+    if source.bits == 16 and target.bits == 16:
+        return e.convert("fptrunc", e.convert("fpext", x, "float"), register_type(target))
+    if source.bits == 16:
+        return e.convert("fpext", e.convert("fpext", x, "float"), register_type(target))
+    if source.bits == 64 and target.name == "bf16":
+        # NumPy's bfloat16 rounds by way of f32.
+        return e.convert("fptrunc", e.convert("fptrunc", x, "float"), "bfloat")
+    if source.bits == 64 and target.name == "f16":
+        return e.convert("fptrunc", _to_odd(e, x), "half")
+    return e.convert("fpext" if target.bits > source.bits else "fptrunc", x, register_type(target))
+
+
+def _to_odd(e: Emitter, x: Val) -> Val:
+    """f64 as f32, rounded toward zero with the last bit set when not exact, so that rounding again rounds once."""
+    near = e.convert("fptrunc", x, "float")
+    back = e.convert("fpext", near, "double")
+    beyond = e.fcmp("ogt", e.intrinsic("llvm.fabs", back), e.intrinsic("llvm.fabs", x))
+    bits = e.bitcast(near, "i32")
+    toward_zero = e.sub(bits, e.convert("zext", beyond, "i32"))
+    inexact = e.convert("zext", e.fcmp("one", back, x), "i32")
+    return e.bitcast(e.bit_or(toward_zero, inexact), "float")
+
+
+def _float_to_int(e: Emitter, x: Val, source: DType, target: DType) -> Val:
+    x = widen(e, x, source)
+    elem = register_type(target)
+    result = Val("", elem, x.lanes)
+    name = f"llvm.fpto{'s' if target.kind == 'int' else 'u'}i.sat"
+    suffix = f"{_mangled(result)}.{_mangled(x)}"
+    e.declarations.add(f"declare {result.type} @{name}.{suffix}({x.type})")
+    return e.define(f"call {result.type} @{name}.{suffix}({x.typed})", elem, x.lanes)
+
+
+def _mangled(x: Val) -> str:
+    base = {"float": "f32", "double": "f64"}.get(x.elem, x.elem)
+    return base if x.lanes == 1 else f"v{x.lanes}{base}"
+
+
+def _bitcast(e: Emitter, op: Elementwise, source: DType, x: Val) -> Val:
+    assert isinstance(op, ops.Bitcast)
+    return e.bitcast(x, register_type(op.dtype))
+
+
+EMIT = {ops.Cast: _cast, ops.Bitcast: _bitcast}

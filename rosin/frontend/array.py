@@ -1,0 +1,519 @@
+"""The class of arrays. Methods and operators are the functions of `rosin.numpy`; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import EllipsisType, ModuleType
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from rosin.frontend import core, source
+from rosin.frontend import numpy as rnp
+from rosin.frontend import trace as tr
+from rosin.frontend.core import ArrayLike, DTypeLike
+from rosin.frontend.errors import ImmutableError
+from rosin.ir import dims
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.errors import ShapeError
+from rosin.ir.op import NumpyArray, Value
+from rosin.ir.types import TensorType
+
+Axis: TypeAlias = "int | tuple[int, ...] | None"
+
+_BRANCH = (
+    "use rosin.numpy.where(condition, a, b) to choose between values, or name the argument that decides in "
+    "static_argnames"
+)
+_NUMBER = "name the argument it comes from in static_argnames, or keep computing with arrays"
+_INDEX = (
+    "sizes, ranges and positions that Python needs are known when a function is traced: name the argument in "
+    "static_argnames; x[i] takes a traced i"
+)
+_NUMPY = "use the function of the same name in rosin.numpy, which takes traced arrays"
+
+
+def _accepts(other: object) -> bool:
+    return isinstance(other, Array | bool | int | float | np.ndarray | np.generic)
+
+
+class Array:
+    """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array. It never changes.
+
+    Made by the functions of `rosin.numpy`; over a NumPy array nothing is copied, so a change of that shows here.
+    """
+
+    __slots__ = ("__weakref__", "_value")
+
+    # NumPy leaves operators between its arrays and ours to us.
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  # == compares elements
+
+    _value: NumpyArray
+
+    def __init__(self, data: ArrayLike, dtype: DTypeLike = None) -> None:
+        instead = "use rosin.numpy.asarray, which takes traced arrays"
+        self._value = core.concrete(core.asarray(data, dtype), "Array() makes an array of known numbers", instead)
+
+    # -- type --------------------------------------------------------------------------------------------------
+
+    @property
+    def type(self) -> TensorType:
+        """Element type and shape."""
+        return core.type_of(self)
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        return self._value.shape
+
+    @property
+    def dtype(self) -> DType:
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dim:
+        """The number of elements."""
+        return dims.product(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.bytes
+
+    @property
+    def nbytes(self) -> int:
+        return self.type.bytes
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Array:
+        """The array on a device; there is one, "cpu".
+
+        Raises:
+            ValueError: there is no such device.
+        """
+        if device != "cpu":
+            raise ValueError(f"there is no device {device!r}; the array is on 'cpu'")
+        return self
+
+    @property
+    def T(self) -> Array:
+        """The axes in opposite order."""
+        return rnp.permute_dims(self, tuple(reversed(range(self.ndim))))
+
+    @property
+    def mT(self) -> Array:
+        """The last two axes exchanged."""
+        return rnp.matrix_transpose(self)
+
+    @property
+    def at(self) -> At:
+        """`x.at[index].set(y)` is `x` with other elements at `index`; also add, multiply, min, max… and get."""
+        return At(self)
+
+    def strong(self) -> Array:
+        """The array with a dtype that does not give way."""
+        return self
+
+    def donate(self) -> None:
+        """Give the memory away; using the array from then on is an error."""
+        del self._value
+
+    def __getattr__(self, name: str) -> NoReturn:
+        # Python asks here for what it does not find, and `_value` is gone only once it was donated.
+        if name == "_value":
+            message = "the array was donated to a compiled function, whose results are in its memory now"
+            raise tr.located(ImmutableError(message))
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    # -- values ------------------------------------------------------------------------------------------------
+
+    def _known(self, use: str, instead: str) -> NumpyArray:
+        """The NumPy array, for what Python needs `use` of it for."""
+        return self._value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumpyArray:
+        value = self._known("np.asarray needs its numbers", _NUMPY)
+        if dtype is not None and np.dtype(dtype) != value.dtype:
+            if copy is False:
+                raise ValueError(f"an array of {value.dtype} cannot be one of {np.dtype(dtype)} without a copy")
+            return value.astype(dtype)
+        if copy:
+            return value.copy()
+        view = value.view()
+        view.flags.writeable = False
+        return view
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._known("DLPack passes on its numbers", _NUMPY).__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+            raise ValueError(f"there is no version {api_version!r} of the array API here")
+        return rnp
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        value = self._known("item() gives a Python number", _NUMBER)
+        if value.size != 1:
+            raise tr.located(ShapeError(f"item() needs an array of one element, not {self.type}"))
+        return self.dtype_item(value)
+
+    def dtype_item(self, value: NumpyArray) -> Any:
+        """A one-element NumPy array as a Python number; narrow floats too."""
+        return value.item() if value.dtype.kind in "biuf" else float(value.reshape(()))
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._known("tolist() gives Python numbers", _NUMBER).tolist()
+
+    def _scalar(self, use: str, instead: str) -> Any:
+        value = self._known(use, instead)
+        if value.size != 1:
+            raise tr.located(ShapeError(f"{use}, and {self.type} has {value.size} elements, not 1"))
+        return self.dtype_item(value)
+
+    def __bool__(self) -> bool:
+        return bool(self._scalar("`if`, `while`, `and` and bool() need its truth", _BRANCH))
+
+    def __int__(self) -> int:
+        return int(self._scalar("int() needs its number", _NUMBER))
+
+    def __float__(self) -> float:
+        return float(self._scalar("float() needs its number", _NUMBER))
+
+    def __index__(self) -> int:
+        value = self._known("range(), an index of a list or a size need its number", _INDEX)
+        if value.ndim or not self.dtype.is_integer:
+            raise tr.located(ShapeError(f"an index is one integer, not {self.type}"))
+        return int(value)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise tr.located(ShapeError(f"an array of rank 0 has no length: {self.type}"))
+        return dims.static(self.shape[:1], "len()")[0]
+
+    def __iter__(self) -> Iterator[Array]:
+        if not self.shape:
+            raise tr.located(ShapeError(f"an array of rank 0 cannot be iterated over: {self.type}"))
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, item: ArrayLike) -> bool:
+        return bool(rnp.any(rnp.equal(self, item)))
+
+    # -- text --------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        text = np.array2string(self._value, separator=", ", prefix="Array(")
+        shape = f", shape={self._value.shape}" if self._value.size == 0 and self._value.ndim > 1 else ""
+        return f"Array({text}{shape}, dtype={self._value.dtype.name})"
+
+    def __str__(self) -> str:
+        return str(self._value)
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        return format(self._scalar("a format needs its number", _NUMBER), spec)
+
+    # -- copies ------------------------------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Array, (np.asarray(self._value),))
+
+    def __copy__(self) -> Array:
+        return self
+
+    def copy(self) -> Array:
+        """The same numbers in memory of their own."""
+        return rnp.asarray(self, copy=True)
+
+    def block_until_ready(self) -> Array:
+        """The array; its numbers are always there already."""
+        return self
+
+    # -- elements ----------------------------------------------------------------------------------------------
+
+    def __getitem__(self, index: Any) -> Array:
+        return rnp.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        frame = source.user_frame()
+        name = (source.name_of(frame, self) if frame is not None else "") or "x"
+        message = f"arrays do not change: write {name} = {name}.at[…].set(…) instead of {name}[…] = …"
+        raise tr.located(ImmutableError(message, [self.type]))
+
+    # -- operators ---------------------------------------------------------------------------------------------
+
+    def __add__(self, other: ArrayLike) -> Array:
+        return rnp.add(self, other) if _accepts(other) else NotImplemented
+
+    def __radd__(self, other: ArrayLike) -> Array:
+        return rnp.add(other, self) if _accepts(other) else NotImplemented
+
+    def __sub__(self, other: ArrayLike) -> Array:
+        return rnp.subtract(self, other) if _accepts(other) else NotImplemented
+
+    def __rsub__(self, other: ArrayLike) -> Array:
+        return rnp.subtract(other, self) if _accepts(other) else NotImplemented
+
+    def __mul__(self, other: ArrayLike) -> Array:
+        return rnp.multiply(self, other) if _accepts(other) else NotImplemented
+
+    def __rmul__(self, other: ArrayLike) -> Array:
+        return rnp.multiply(other, self) if _accepts(other) else NotImplemented
+
+    def __truediv__(self, other: ArrayLike) -> Array:
+        return rnp.divide(self, other) if _accepts(other) else NotImplemented
+
+    def __rtruediv__(self, other: ArrayLike) -> Array:
+        return rnp.divide(other, self) if _accepts(other) else NotImplemented
+
+    def __floordiv__(self, other: ArrayLike) -> Array:
+        return rnp.floor_divide(self, other) if _accepts(other) else NotImplemented
+
+    def __rfloordiv__(self, other: ArrayLike) -> Array:
+        return rnp.floor_divide(other, self) if _accepts(other) else NotImplemented
+
+    def __mod__(self, other: ArrayLike) -> Array:
+        return rnp.remainder(self, other) if _accepts(other) else NotImplemented
+
+    def __rmod__(self, other: ArrayLike) -> Array:
+        return rnp.remainder(other, self) if _accepts(other) else NotImplemented
+
+    def __divmod__(self, other: ArrayLike) -> tuple[Array, Array]:
+        return (self // other, self % other)
+
+    def __pow__(self, other: ArrayLike) -> Array:
+        return rnp.pow(self, other) if _accepts(other) else NotImplemented
+
+    def __rpow__(self, other: ArrayLike) -> Array:
+        return rnp.pow(other, self) if _accepts(other) else NotImplemented
+
+    def __matmul__(self, other: ArrayLike) -> Array:
+        return rnp.matmul(self, other) if _accepts(other) else NotImplemented
+
+    def __rmatmul__(self, other: ArrayLike) -> Array:
+        return rnp.matmul(other, self) if _accepts(other) else NotImplemented
+
+    def __and__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_and(self, other) if _accepts(other) else NotImplemented
+
+    def __rand__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_and(other, self) if _accepts(other) else NotImplemented
+
+    def __or__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_or(self, other) if _accepts(other) else NotImplemented
+
+    def __ror__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_or(other, self) if _accepts(other) else NotImplemented
+
+    def __xor__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_xor(self, other) if _accepts(other) else NotImplemented
+
+    def __rxor__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_xor(other, self) if _accepts(other) else NotImplemented
+
+    def __lshift__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_left_shift(self, other) if _accepts(other) else NotImplemented
+
+    def __rlshift__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_left_shift(other, self) if _accepts(other) else NotImplemented
+
+    def __rshift__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_right_shift(self, other) if _accepts(other) else NotImplemented
+
+    def __rrshift__(self, other: ArrayLike) -> Array:
+        return rnp.bitwise_right_shift(other, self) if _accepts(other) else NotImplemented
+
+    def __lt__(self, other: ArrayLike) -> Array:
+        return rnp.less(self, other) if _accepts(other) else NotImplemented
+
+    def __le__(self, other: ArrayLike) -> Array:
+        return rnp.less_equal(self, other) if _accepts(other) else NotImplemented
+
+    def __gt__(self, other: ArrayLike) -> Array:
+        return rnp.greater(self, other) if _accepts(other) else NotImplemented
+
+    def __ge__(self, other: ArrayLike) -> Array:
+        return rnp.greater_equal(self, other) if _accepts(other) else NotImplemented
+
+    def __eq__(self, other: ArrayLike) -> Array:  # type: ignore[override]
+        return rnp.equal(self, other) if _accepts(other) else NotImplemented
+
+    def __ne__(self, other: ArrayLike) -> Array:  # type: ignore[override]
+        return rnp.not_equal(self, other) if _accepts(other) else NotImplemented
+
+    def __neg__(self) -> Array:
+        return rnp.negative(self)
+
+    def __pos__(self) -> Array:
+        return self
+
+    def __abs__(self) -> Array:
+        return rnp.abs(self)
+
+    def __invert__(self) -> Array:
+        return rnp.bitwise_invert(self)
+
+    def __round__(self, digits: int | None = None) -> Array:
+        return rnp.round(self, digits or 0)
+
+    # -- functions as methods ------------------------------------------------------------------------------------
+
+    def astype(self, dtype: DTypeLike) -> Array:
+        """The array as another dtype."""
+        return rnp.astype(self, dtype)
+
+    def sum(self, axis: Axis = None, *, dtype: DTypeLike = None, keepdims: bool = False) -> Array:
+        return rnp.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def prod(self, axis: Axis = None, *, dtype: DTypeLike = None, keepdims: bool = False) -> Array:
+        return rnp.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+        return rnp.mean(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
+        return rnp.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def std(self, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
+        return rnp.std(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+        return rnp.min(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+        return rnp.max(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+        return rnp.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+        return rnp.all(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Array:
+        return rnp.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Array:
+        return rnp.argmin(self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Array:
+        return rnp.cumulative_sum(self if axis is not None else self.ravel(), axis=axis)
+
+    def cumprod(self, axis: int | None = None) -> Array:
+        return rnp.cumulative_prod(self if axis is not None else self.ravel(), axis=axis)
+
+    def reshape(self, *shape: Any) -> Array:
+        """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+        return rnp.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self) -> Array:
+        return rnp.reshape(self, (-1,))
+
+    def flatten(self) -> Array:
+        return rnp.reshape(self, (-1,))
+
+    def transpose(self, *axes: Any) -> Array:
+        """The axes in another order, by default the opposite one."""
+        if not axes or axes == (None,):
+            return self.T
+        return rnp.permute_dims(self, axes[0] if isinstance(axes[0], tuple | list) else axes)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Array:
+        return rnp.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Axis = None) -> Array:
+        return rnp.squeeze(self, axis)
+
+    def clip(self, min: ArrayLike = None, max: ArrayLike = None) -> Array:
+        return rnp.clip(self, min, max)
+
+    def round(self, decimals: int = 0) -> Array:
+        return rnp.round(self, decimals)
+
+    def dot(self, other: ArrayLike) -> Array:
+        return rnp.dot(self, other)
+
+    def take(self, indices: ArrayLike, axis: int | None = None) -> Array:
+        return rnp.take(self, indices, axis=axis)
+
+    def repeat(self, repeats: int, axis: int | None = None) -> Array:
+        return rnp.repeat(self, repeats, axis=axis)
+
+
+class Tracer(Array):
+    """The stand-in for a value while a function is traced: it has a dtype and a shape, and no numbers yet."""
+
+    __slots__ = ("_ir", "_trace", "_weak")
+
+    _trace: tr.Trace
+    _ir: Value
+    _weak: bool
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        return self._ir.type.shape
+
+    def check_alive(self) -> None:
+        """Raise a TraceError if the trace of this value has ended."""
+        if self._trace.ended:
+            tr.leaked(self._ir, self._trace)
+
+    def strong(self) -> Array:
+        return self if not self._weak else self._trace.strong(self)
+
+    def _known(self, use: str, instead: str) -> NumpyArray:
+        tr.no_value(self, use, instead)
+
+    def __repr__(self) -> str:
+        name = f"{self._ir.name}: " if self._ir.name else ""
+        return f"Traced({name}{self._ir.type})"
+
+    __str__ = __repr__
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        tr.no_value(self, "pickling needs its numbers", "return it from the traced function first")
+
+
+class At:
+    """`x.at`: give it an index."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+
+    def __getitem__(self, index: Any) -> Place:
+        return Place(self._array, index)
+
+    def __repr__(self) -> str:
+        return f"{self._array!r}.at"
+
+
+class Place:
+    """`x.at[index]`: the methods give `x` with changes there. Repeated places take each change in turn."""
+
+    __slots__ = ("_array", "_index")
+
+    def __init__(self, array: Array, index: Any) -> None:
+        self._array, self._index = array, index
+
+    def get(self) -> Array:
+        return self._array[self._index]

@@ -1,0 +1,369 @@
+"""What the array functions stand on: making arrays, running ops, and reading types and values.
+
+No function module imports the class `Array` when it runs. They take anything array-like, turn it into an array with
+`asarray`, run ops with `bind` or `bind1`, and get arrays back; whether an op is computed now or recorded in a graph is
+settled here.
+
+    is_array(x)                an `Array`, traced or not
+    is_tracer(x)               an `Array` whose value is not known yet
+    is_scalar(x)               a Python bool, int or float: weakly typed, it takes the dtype of what it meets
+    is_weak(x)                 a Python scalar, or a traced value that stands for one
+    tracing()                  whether ops are being recorded
+    asarray(x, dtype=None)     the `Array` of an array-like object
+    as_dtype(x)                the element type that a user names in any way
+    type_of(x), shape_of(x), dtype_of(x)
+    bind(op, *arrays)          the results of an op
+    bind1(op, *arrays)         the one result of an op
+    apply(graph, arrays)       the outputs of a graph
+    concrete(x, use, instead)  the NumPy array in an array; a TraceError when it is traced
+    DEFAULT_INT, DEFAULT_FLOAT the dtypes of Python numbers on their own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+
+import numpy as np
+
+from rosin.frontend import trace as tr
+from rosin.frontend.trace import is_array, is_tracer, register_array
+from rosin.ir import dtypes
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.errors import DTypeError, RosinError
+from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate, evaluate_op
+from rosin.ir.literal import from_array
+from rosin.ir.op import NumpyArray, Op, Types
+from rosin.ir.ops.cast import Cast
+from rosin.ir.ops.movement import Constant
+from rosin.ir.types import TensorType
+from rosin.runtime.executable import Executable, compile_graph
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+Scalar: TypeAlias = "bool | int | float"
+ArrayLike: TypeAlias = Any
+"""An `Array`, a NumPy array or scalar, a Python number, nested sequences of these, or anything with `__dlpack__`."""
+DTypeLike: TypeAlias = Any
+"""An element type, a NumPy dtype or its name, or Python's bool, int or float."""
+
+DEFAULT_INT: DType = dtypes.i32
+DEFAULT_UINT: DType = dtypes.u32
+DEFAULT_FLOAT: DType = dtypes.f32
+
+CONSTANT_ELEMENTS = 256
+"""An array that a traced function makes of a list is part of its graph up to this size, and captured above."""
+EAGER_FLOPS = 1 << 20
+"""The work of an op that is slow in NumPy from which eager arrays compile a kernel for it."""
+EAGER_GRAPH_FLOPS = 1 << 25
+"""The work of a graph from which applying it to eager arrays compiles it."""
+_PLANS_LIMIT = 4096
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+def is_scalar(x: object) -> TypeGuard[Scalar]:
+    """Whether it is a Python bool, int or float. NumPy's scalars are not: they have a dtype."""
+    return isinstance(x, bool | int | float) and not isinstance(x, np.generic)
+
+
+def is_weak(x: object) -> bool:
+    """Whether its dtype gives way to that of an array it meets."""
+    return x._weak if is_tracer(x) else is_scalar(x)  # pyright: ignore[reportPrivateUsage]
+
+
+def tracing() -> bool:
+    """Whether ops are recorded rather than computed."""
+    return tr.current() is not None
+
+
+def type_of(x: Array) -> TensorType:
+    """The dtype and shape of an array."""
+    if is_tracer(x):
+        return x._ir.type  # pyright: ignore[reportPrivateUsage]
+    value = x._value  # pyright: ignore[reportPrivateUsage]
+    return TensorType(dtypes.from_numpy(value.dtype), value.shape)
+
+
+def numpy_type(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorType:
+    """The type of a NumPy array of that dtype and shape."""
+    return TensorType(dtypes.from_numpy(dtype), shape)
+
+
+def shape_of(x: Array) -> tuple[Dim, ...]:
+    return x._ir.type.shape if is_tracer(x) else x._value.shape  # pyright: ignore[reportPrivateUsage]
+
+
+def dtype_of(x: Array) -> DType:
+    return type_of(x).dtype
+
+
+def as_dtype(dtype: DTypeLike) -> DType:
+    """The element type that a user means by a Rosin dtype, a NumPy dtype or name, or Python's bool, int or float.
+
+    Raises:
+        DTypeError: Rosin has no such element type.
+    """
+    if isinstance(dtype, DType):
+        return dtype
+    if dtype is float:
+        return DEFAULT_FLOAT
+    if dtype is int:
+        return DEFAULT_INT
+    if isinstance(dtype, str) and dtype in dtypes.BY_NAME:
+        return dtypes.BY_NAME[dtype]
+    try:
+        return dtypes.from_numpy(dtype)
+    except TypeError as error:
+        raise tr.located(DTypeError(str(error))) from None
+
+
+def concrete(x: Array, use: str, instead: str) -> NumpyArray:
+    """The NumPy array in `x`; `use` says what Python needs it for, `instead` what does without.
+
+    Raises:
+        TraceError: `x` is traced.
+    """
+    if is_tracer(x):
+        tr.no_value(x, use, instead)
+    return x._value  # pyright: ignore[reportPrivateUsage]
+
+
+# -- making ------------------------------------------------------------------------------------------------------
+
+
+def asarray(x: ArrayLike, dtype: DTypeLike = None) -> Array:
+    """The array of anything array-like; an `Array` or a NumPy array of that dtype is taken as it is, not copied.
+
+    Python numbers without a dtype become the default dtype, weakly typed while tracing.
+
+    Raises:
+        DTypeError: the elements have a dtype that Rosin lacks.
+        ShapeError: nested sequences are ragged.
+    """
+    want = None if dtype is None else as_dtype(dtype)
+    if is_array(x):
+        return x if want is None else cast(x, want)
+    if is_scalar(x):
+        return _scalar(x, want)
+    array = _numpy(x, want)
+    trace = tr.current()
+    if trace is None:
+        return tr.wrap(array)
+    if array is not x:
+        # Made of a list or a scalar just now: nobody else can change it.
+        return bind1(Constant(from_array(array))) if array.size <= CONSTANT_ELEMENTS else tr.wrap(array)
+    return tr.wrap(array) if array.flags.c_contiguous else trace.captured(array)
+
+
+def _scalar(x: Scalar, want: DType | None) -> Array:
+    if want is None:
+        want = dtypes.bool_ if isinstance(x, bool) else DEFAULT_INT if isinstance(x, int) else DEFAULT_FLOAT
+        weak = True
+    else:
+        weak = False
+    if want.is_integer and isinstance(x, int) and not want.lowest <= x <= want.highest:
+        raise tr.located(DTypeError(f"{x} does not fit in {want}, whose range is {want.lowest} … {want.highest}"))
+    trace = tr.current()
+    if trace is not None:
+        return trace.constant(x, want, weak)
+    return tr.wrap(np.asarray(x, want.numpy) if want.kind != "bool" else np.asarray(bool(x)))
+
+
+def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
+    """An array-like object as a NumPy array of an element type that Rosin has."""
+    if not isinstance(x, np.ndarray):
+        x = _from_foreign(x)
+    array: NumpyArray = x
+    if want is None:
+        as_dtype(array.dtype)
+        return array
+    if array.dtype == want.numpy:
+        return array
+    return evaluate_op(Cast(want), array)[0]
+
+
+def _from_foreign(x: ArrayLike) -> NumpyArray:
+    if isinstance(x, list | tuple):
+        return _from_sequence(x)
+    if isinstance(x, np.generic) or hasattr(x, "__array__"):
+        return np.asarray(x)
+    if hasattr(x, "__dlpack__"):
+        return np.from_dlpack(x)
+    if isinstance(x, memoryview | bytearray | bytes) or hasattr(x, "__buffer__"):
+        return np.asarray(memoryview(x))
+    kind = type(x).__name__
+    raise tr.located(DTypeError(f"{x!r} of type {kind} is not an array, a number, or a nested sequence of numbers"))
+
+
+def _from_sequence(x: Sequence[Any]) -> NumpyArray:
+    leaves = list(_leaves(x))
+    for leaf in leaves:
+        if is_tracer(leaf):
+            instead = "use rosin.numpy.stack or rosin.numpy.concatenate, which join traced arrays"
+            tr.no_value(leaf, "a list that holds it cannot become an array here", instead)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise tr.located(DTypeError(f"a nested sequence is not an array: {error}")) from None
+    if all(is_scalar(leaf) for leaf in leaves):
+        if array.dtype.kind == "f" or not leaves:
+            return array.astype(DEFAULT_FLOAT.numpy)
+        if array.dtype.kind in "iu":
+            return _default_integers(array)
+    return array
+
+
+def _default_integers(array: NumpyArray) -> NumpyArray:
+    low, high = int(array.min()), int(array.max())
+    if not DEFAULT_INT.lowest <= low <= high <= DEFAULT_INT.highest:
+        value = low if low < DEFAULT_INT.lowest else high
+        raise tr.located(DTypeError(f"{value} does not fit in {DEFAULT_INT}; say which dtype the array is to have"))
+    return array.astype(DEFAULT_INT.numpy)
+
+
+def _leaves(x: Any) -> Any:
+    if isinstance(x, list | tuple):
+        for part in x:  # pyright: ignore[reportUnknownVariableType]  # a nest of anything
+            yield from _leaves(part)
+    else:
+        yield x
+
+
+def cast(x: Array, dtype: DType) -> Array:
+    """The array as another element type; strongly typed from then on."""
+    if dtype_of(x) != dtype:
+        return bind1(Cast(dtype), x)
+    if is_weak(x):
+        return x.strong()  # type: ignore[attr-defined]
+    return x
+
+
+# -- running -----------------------------------------------------------------------------------------------------
+
+
+def bind1(op: Op, *operands: Array) -> Array:
+    """The one result of an op."""
+    return bind(op, *operands)[0]
+
+
+def bind(op: Op, *operands: Array) -> tuple[Array, ...]:
+    """The results of an op: recorded while a function is traced, computed at once otherwise.
+
+    Raises:
+        RosinError: the op's type rule refuses the operands; the error shows the user's line.
+    """
+    trace = tr.current()
+    if trace is not None:
+        return trace.record(op, operands)
+    values = [x._value if type(x) is tr.array_type() else _dead(x) for x in operands]  # pyright: ignore[reportPrivateUsage]
+    results = _execute(op, values)
+    return tuple([tr.wrap(r) for r in results])
+
+
+def apply(graph: Graph, operands: Sequence[Array]) -> tuple[Array, ...]:
+    """The outputs of a graph: its nodes are recorded while a function is traced, computed at once otherwise."""
+    trace = tr.current()
+    if trace is not None:
+        return trace.inline(graph, operands)
+    values = [x._value if type(x) is tr.array_type() else _dead(x) for x in operands]  # pyright: ignore[reportPrivateUsage]
+    if _is_heavy(graph):
+        results: Sequence[NumpyArray] = _executable(graph)(*values)
+    else:
+        results = evaluate(graph, values)
+    return tuple([tr.wrap(r) for r in results])
+
+
+def _dead(x: Array) -> NumpyArray:
+    """No trace is active here, so a traced operand outlived its own."""
+    assert is_tracer(x)
+    tr.leaked(x._ir, x._trace)  # pyright: ignore[reportPrivateUsage]
+
+
+# -- eager execution ---------------------------------------------------------------------------------------------
+
+_plans: dict[Any, Executable | None] = {}
+_executables: dict[Graph, Executable] = {}
+
+
+def _execute(op: Op, values: list[NumpyArray]) -> Sequence[NumpyArray]:
+    """Small work by the op's NumPy meaning, heavy work by a kernel that is compiled once."""
+    key = (op, tuple([(v.dtype, v.shape) for v in values]))
+    try:
+        kernel = _plans[key]
+    except KeyError:
+        kernel = _plan(op, values)
+        if len(_plans) >= _PLANS_LIMIT:
+            _plans.clear()
+        _plans[key] = kernel
+    return evaluate_op(op, *values) if kernel is None else kernel(*values)
+
+
+def _plan(op: Op, values: list[NumpyArray]) -> Executable | None:
+    """Check the operands; give the kernel for heavy work, None for small."""
+    operands = tuple(TensorType(dtypes.from_numpy(v.dtype), v.shape) for v in values)
+    try:
+        results = op.type(*operands)
+    except RosinError as error:
+        raise tr.located(error) from None
+    for result in results:
+        tr.check_size(result, op.name)
+    if not _is_slow(op, operands, results):
+        return None
+    trace = tr.Trace(op.name)
+    inputs = [trace.builder.input(t, f"x{i}") for i, t in enumerate(operands)]
+    return compile_graph(trace.builder.graph(trace.builder.node(op, *inputs), op.name))
+
+
+def _is_slow(op: Op, operands: Types, results: Types) -> bool:
+    return op.slow_in_numpy and op.cost(operands, results).flops >= EAGER_FLOPS
+
+
+def _is_heavy(graph: Graph) -> bool:
+    total = 0
+    for node in graph.nodes:
+        operands, results = tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
+        if _is_slow(node.op, operands, results):
+            return True
+        total += node.op.cost(operands, results).flops
+    return total >= EAGER_GRAPH_FLOPS
+
+
+def _executable(graph: Graph) -> Executable:
+    found = _executables.get(graph)
+    if found is None:
+        if len(_executables) >= _PLANS_LIMIT:
+            _executables.clear()
+        found = _executables[graph] = compile_graph(graph)
+    return found
+
+
+__all__ = [
+    "DEFAULT_FLOAT",
+    "DEFAULT_INT",
+    "DEFAULT_UINT",
+    "ArrayLike",
+    "DTypeLike",
+    "Scalar",
+    "apply",
+    "as_dtype",
+    "asarray",
+    "bind",
+    "bind1",
+    "cast",
+    "concrete",
+    "dtype_of",
+    "is_array",
+    "is_scalar",
+    "is_tracer",
+    "is_weak",
+    "numpy_type",
+    "register_array",
+    "shape_of",
+    "tracing",
+    "type_of",
+]

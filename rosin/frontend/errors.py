@@ -1,0 +1,29 @@
+"""The errors that the front end adds to those of rosin.ir.errors."""
+
+from __future__ import annotations
+
+from rosin.ir.errors import RosinError
+
+
+class ArgumentError(RosinError, TypeError):
+    """An argument that the called function cannot take: a leaf that is no array, a static one that has no hash."""
+
+
+class ImmutableError(RosinError, TypeError):
+    """An attempt to change an array in place."""
+
+
+class ClosureError(RosinError, RuntimeError):
+    """A Python variable outside a compiled function that the function changes, or that changed since it was compiled."""
+
+
+class RecursiveCompileError(RosinError, RecursionError):
+    """A compiled function that calls itself with the arguments it is being traced with."""
+
+
+class TransformError(RosinError, ValueError):
+    """A transform that is asked of arguments or outputs that do not have it."""
+
+
+class AxisNameError(RosinError, NameError):
+    """A named axis that no enclosing vmap has."""

@@ -1,0 +1,312 @@
+"""Arrays from numbers, from other arrays and from nothing.
+
+Without a `dtype`, floats make the default float and integers the default integer (`core.DEFAULT_FLOAT`,
+`core.DEFAULT_INT`). Sizes may be symbolic wherever a shape is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rosin.frontend import core
+from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DTypeLike
+from rosin.frontend.numpy import elementwise, logic, promote
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import dims, dtypes
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.ops.movement import Broadcast, Iota, Pad, Reshape, Slice
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+
+def asarray(obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+    """The array of `obj`: an array, a NumPy array, a number, or nested sequences of numbers.
+
+    Arrays never change, so sharing and copying differ only where NumPy's memory is shared: `copy=True` copies that.
+
+    Raises:
+        DTypeError: an element type that Rosin has not.
+        ShapeError: nested sequences of unequal lengths.
+    """
+    if copy and isinstance(obj, np.ndarray):
+        obj = np.array(obj)
+    return core.asarray(obj, dtype)
+
+
+def full(shape: Dim | Sequence[Dim], fill_value: ArrayLike, *, dtype: DTypeLike | None = None) -> Array:
+    """`fill_value` at every place of `shape`; it may be an array that broadcasts to it."""
+    sizes = promote.as_shape("full", shape)
+    if core.is_scalar(fill_value):
+        own = promote.own_dtype(fill_value) if dtype is None else core.as_dtype(dtype)
+        return _filled("full", sizes, fill_value, own)
+    value = promote.array("full", fill_value)
+    return promote.spread_to("full", value if dtype is None else promote.cast(value, core.as_dtype(dtype)), sizes)
+
+
+def _filled(name: str, shape: promote.Shape, value: bool | int | float, dtype: DType) -> Array:
+    if isinstance(value, float) and not dtype.is_float:
+        value = bool(value) if dtype.kind == "bool" else _whole(name, value, dtype)
+    type = TensorType(dtype, shape)
+    promote.check_size(type, name)
+    return promote.number(name, value, type)
+
+
+def _whole(name: str, value: float, dtype: DType) -> int:
+    if not math.isfinite(value):
+        promote.bad_value(f"{name}: {value} is no number of {dtype}")
+    return int(value)
+
+
+def zeros(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None) -> Array:
+    """Zeros, of the default float unless `dtype` says otherwise."""
+    own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
+    return _filled("zeros", promote.as_shape("zeros", shape), 0, own)
+
+
+def ones(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None) -> Array:
+    """Ones, of the default float unless `dtype` says otherwise."""
+    own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
+    return _filled("ones", promote.as_shape("ones", shape), 1, own)
+
+
+def empty(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None) -> Array:
+    """Zeros: arrays are never written to, so an array of unset elements would have no use."""
+    return zeros(shape, dtype=dtype)
+
+
+def _like(name: str, x: ArrayLike, dtype: DTypeLike | None, shape: Dim | Sequence[Dim] | None) -> TensorType:
+    type = core.type_of(promote.array(name, x))
+    own = type.dtype if dtype is None else core.as_dtype(dtype)
+    return TensorType(own, type.shape if shape is None else promote.as_shape(name, shape))
+
+
+def zeros_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, shape: Dim | Sequence[Dim] | None = None) -> Array:
+    """Zeros of the type of x, or of another element type or shape."""
+    type = _like("zeros_like", x, dtype, shape)
+    return _filled("zeros_like", type.shape, 0, type.dtype)
+
+
+def ones_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, shape: Dim | Sequence[Dim] | None = None) -> Array:
+    """Ones of the type of x, or of another element type or shape."""
+    type = _like("ones_like", x, dtype, shape)
+    return _filled("ones_like", type.shape, 1, type.dtype)
+
+
+def empty_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, shape: Dim | Sequence[Dim] | None = None) -> Array:
+    """Zeros of the type of x, as `empty` gives them."""
+    return zeros_like(x, dtype=dtype, shape=shape)
+
+
+def full_like(
+    x: ArrayLike,
+    /,
+    fill_value: ArrayLike,
+    *,
+    dtype: DTypeLike | None = None,
+    shape: Dim | Sequence[Dim] | None = None,
+) -> Array:
+    """`fill_value` at every place of the type of x, or of another element type or shape."""
+    type = _like("full_like", x, dtype, shape)
+    return full(type.shape, fill_value, dtype=type.dtype)
+
+
+# -- ranges ------------------------------------------------------------------------------------------------------------
+
+
+def iota(dtype: DType, shape: promote.Shape, axis: int) -> Array:
+    """0, 1, 2, … along an axis of `shape`."""
+    return core.bind1(Iota(TensorType(dtype, shape), axis))
+
+
+def arange(
+    start: Dim | float, /, stop: Dim | float | None = None, step: float = 1, *, dtype: DTypeLike | None = None
+) -> Array:
+    """start, start + step, … below stop, as a vector; with one bound, from 0.
+
+    Integers make the default integer and floats the default float. The count is fixed when it is called, so bounds
+    and step are numbers, not traced arrays; a symbolic `stop` goes with a start of 0 and a step of 1.
+
+    Raises:
+        AttributeValueError: the step is 0.
+        DTypeError: a bound is no number.
+    """
+    first, last = (0, start) if stop is None else (start, stop)
+    if isinstance(last, dims.Sym) or isinstance(first, dims.Sym):
+        if first != 0 or step != 1:
+            promote.bad_value(f"arange: a symbolic stop goes with start 0 and step 1, not {first} and {step}")
+        assert not isinstance(last, float)
+        return iota(DEFAULT_INT if dtype is None else core.as_dtype(dtype), (last,), 0)
+    first, last, step = (_bound(x) for x in (first, last, step))
+    if step == 0:
+        promote.bad_value("arange: the step is 0")
+    whole = isinstance(first, int) and isinstance(last, int) and isinstance(step, int)
+    count = max(0, -((first - last) // step) if whole else math.ceil((last - first) / step))
+    own = (DEFAULT_INT if whole else DEFAULT_FLOAT) if dtype is None else core.as_dtype(dtype)
+    promote.check_size(TensorType(own, (int(count),)), "arange")
+    if own.is_integer and whole:
+        for value in (first, first + (int(count) - 1) * step) if count else ():
+            promote.check_fits("arange", int(value), own)
+    work = own.accumulator if own.kind != "bool" else DEFAULT_INT
+    if not whole and not own.is_float:
+        work = DEFAULT_FLOAT
+    line = iota(work, (int(count),), 0)
+    if step != 1:
+        # A negative step of an unsigned type wraps around, and so does the sum.
+        scale = step if work.is_float else int(step) % (1 << work.bits) if work.kind == "uint" else int(step)
+        line = elementwise.multiply(line, scale)
+    if first != 0:
+        line = elementwise.add(line, first)
+    return promote.cast(line, own)
+
+
+def _bound(x: object) -> int | float:
+    if isinstance(x, bool) or not isinstance(x, int | float | np.integer | np.floating):
+        if promote.is_array(x) and core.shape_of(x) == ():
+            value = core.concrete(
+                x, "arange needs its bounds", "use numbers that are known when the function is traced"
+            )
+            return int(value) if core.dtype_of(x).is_integer else float(value)
+        promote.bad_dtype(f"arange takes numbers, not {type(x).__name__}")
+    return int(x) if isinstance(x, int | np.integer) else float(x)
+
+
+def linspace(
+    start: ArrayLike, stop: ArrayLike, /, num: int, *, dtype: DTypeLike | None = None, endpoint: bool = True
+) -> Array:
+    """`num` numbers from start to stop in equal steps along a new first axis; without `endpoint`, stop is left out.
+
+    start and stop may be arrays that broadcast. The last element is exactly stop.
+
+    Raises:
+        AttributeValueError: num is negative.
+    """
+    num = promote.as_int("linspace", num, "num")
+    if num < 0:
+        promote.bad_value(f"linspace: num is {num}; it is not negative")
+    first, last = promote.promoted("linspace", start, stop, floating=True)
+    own = core.dtype_of(first)
+    shape = (num, *core.shape_of(first))
+    steps = num - 1 if endpoint else num
+    place = iota(own.accumulator, shape, 0)
+    share = elementwise.divide(place, max(steps, 1))
+    wide = [promote.cast(promote.spread(x, shape), own.accumulator) for x in (first, last)]
+    # A weighted mean of both ends is exact at both, where a sum of steps is not.
+    line = elementwise.add(
+        elementwise.multiply(wide[0], elementwise.subtract(1, share)), elementwise.multiply(wide[1], share)
+    )
+    return promote.cast(line, own if dtype is None else core.as_dtype(dtype))
+
+
+# -- matrices ----------------------------------------------------------------------------------------------------------
+
+
+def eye(n_rows: Dim, n_cols: Dim | None = None, /, *, k: int = 0, dtype: DTypeLike | None = None) -> Array:
+    """A matrix with ones on its k-th diagonal (above the main one for k > 0) and zeros elsewhere."""
+    shape = promote.as_shape("eye", (n_rows, n_rows if n_cols is None else n_cols))
+    own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
+    row, column = iota(dtypes.i64, shape, 0), iota(dtypes.i64, shape, 1)
+    return promote.cast(logic.equal(elementwise.add(row, k) if k else row, column), own)
+
+
+def identity(n: Dim, *, dtype: DTypeLike | None = None) -> Array:
+    """The square matrix with ones on the main diagonal."""
+    return eye(n, dtype=dtype)
+
+
+def _triangle(name: str, x: ArrayLike, k: int, upper: bool) -> Array:
+    operand = promote.array(name, x)
+    shape = core.shape_of(operand)
+    if len(shape) < 2:
+        promote.bad_shape(f"{name}: takes matrices, with at least 2 axes, not {len(shape)}", operand)
+    row, column = iota(dtypes.i64, shape[-2:], 0), iota(dtypes.i64, shape[-2:], 1)
+    edge = elementwise.add(row, promote.as_int(name, k, "k"))
+    keep = logic.greater_equal(column, edge) if upper else logic.less_equal(column, edge)
+    zero = promote.numbers(name, 0, operand)
+    return logic.where(keep, operand, zero)
+
+
+def tril(x: ArrayLike, /, *, k: int = 0) -> Array:
+    """Matrices (the last two axes) with zeros above the k-th diagonal."""
+    return _triangle("tril", x, k, upper=False)
+
+
+def triu(x: ArrayLike, /, *, k: int = 0) -> Array:
+    """Matrices (the last two axes) with zeros below the k-th diagonal."""
+    return _triangle("triu", x, k, upper=True)
+
+
+def diag(x: ArrayLike, /, *, k: int = 0) -> Array:
+    """The matrix with the vector x on its k-th diagonal, or the k-th diagonal of the matrix x.
+
+    Raises:
+        ShapeError: x is neither a vector nor a matrix.
+    """
+    operand = promote.array("diag", x)
+    rank = len(core.shape_of(operand))
+    if rank == 2:
+        return diagonal(operand, offset=k)
+    if rank != 1:
+        promote.bad_shape(f"diag: takes a vector or a matrix, not an array of rank {rank}", operand)
+    # Each element of the vector, then a row's length of zeros, makes the diagonal of a matrix one column too wide.
+    count = promote.static_size("diag", operand, 0)
+    size = count + abs(k)
+    before, zero = max(k, 0) + max(-k, 0) * size, promote.number("diag", 0, TensorType(core.dtype_of(operand)))
+    after = size * size - before - (count - 1) * (size + 1) - 1
+    if count == 0:
+        return zeros((size, size), dtype=core.dtype_of(operand))
+    line = core.bind1(Pad((before,), (after,), (size,)), operand, zero)
+    return core.bind1(Reshape((size, size)), line)
+
+
+def diagonal(x: ArrayLike, /, *, offset: int = 0) -> Array:
+    """The diagonal of matrices (the last two axes), `offset` above the main one: shape (..., length).
+
+    Raises:
+        ShapeError: x has fewer than two axes.
+    """
+    operand = promote.array("diagonal", x)
+    shape = core.shape_of(operand)
+    if len(shape) < 2:
+        promote.bad_shape(f"diagonal: takes matrices, with at least 2 axes, not {len(shape)}", operand)
+    rows, columns = (promote.static_size("diagonal", operand, axis) for axis in (-2, -1))
+    row, column = max(-offset, 0), max(offset, 0)
+    length = max(0, min(rows - row, columns - column))
+    # In the flattened matrix the elements of a diagonal are a row and one element apart.
+    front = shape[:-2]
+    flat = core.bind1(Reshape((*front, rows * columns)), operand)
+    start = row * columns + column if length else 0
+    limit = start + (length - 1) * (columns + 1) + 1 if length else 0
+    zero = (0,) * len(front)
+    return core.bind1(Slice((*zero, start), (*front, limit), (*(1,) * len(front), columns + 1)), flat)
+
+
+def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
+    """Vectors spread over the grid of all their combinations, one array for each vector.
+
+    Array i varies along axis i; with `indexing="xy"` the first two axes are exchanged, as plots have them.
+
+    Raises:
+        ShapeError: an array is not a vector.
+        AttributeValueError: indexing is neither "xy" nor "ij".
+    """
+    if indexing not in ("xy", "ij"):
+        promote.bad_value(f'meshgrid: indexing is "xy" or "ij", not {indexing!r}')
+    vectors = [promote.array("meshgrid", x) for x in arrays]
+    for vector in vectors:
+        if len(core.shape_of(vector)) > 1:
+            promote.bad_shape("meshgrid: takes vectors", vector)
+    axes = list(range(len(vectors)))
+    if indexing == "xy" and len(axes) > 1:
+        axes[:2] = [1, 0]
+    shape: list[Dim] = [1] * len(axes)
+    lines = [core.bind1(Reshape((1,)), v) if core.shape_of(v) == () else v for v in vectors]
+    for axis, line in zip(axes, lines, strict=True):
+        shape[axis] = core.shape_of(line)[0]
+    return [core.bind1(Broadcast(tuple(shape), (axis,)), line) for axis, line in zip(axes, lines, strict=True)]

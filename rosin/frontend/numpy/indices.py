@@ -1,0 +1,193 @@
+"""What stands between the brackets of `x[…]`, read into one entry for each axis."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from rosin.frontend import core
+from rosin.frontend.errors import BoundsError
+from rosin.frontend.numpy import promote
+from rosin.frontend.trace import located
+from rosin.ir import dims
+from rosin.ir.dims import Dim, Sym
+from rosin.ir.types import shape_text
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+
+@dataclass(frozen=True)
+class New:
+    """`None`: a new axis of size 1."""
+
+
+@dataclass(frozen=True)
+class At:
+    """A known position, not negative unless the axis has a symbolic size; the axis is dropped."""
+
+    position: Dim
+
+
+@dataclass(frozen=True)
+class Span:
+    """`count` elements from `first` on, `step` apart; the step is not 0."""
+
+    first: Dim
+    count: Dim
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """An array of integers: the positions along one axis, which may not be known and may be negative."""
+
+    array: Array
+
+
+Entry: TypeAlias = "New | At | Span | Positions"
+
+
+def parse(name: str, x: Array, index: Any) -> list[Entry]:
+    """The entries of an index of `x`: one for each axis, and those of new axes.
+
+    Raises:
+        BoundsError: there are more entries than axes, or a known position is outside its axis.
+        DTypeError: an entry is no index.
+    """
+    given = list(index) if isinstance(index, tuple) else [index]
+    given = [part for entry in given for part in _normal(name, entry)]
+    rank = len(core.shape_of(x))
+    used = sum(_axes_of(entry) for entry in given)
+    dots = [place for place, entry in enumerate(given) if entry is Ellipsis]
+    if len(dots) > 1:
+        raise located(BoundsError(f"{name}: an index has one `...` at most, not {len(dots)}", [core.type_of(x)]))
+    if used > rank:
+        raise located(BoundsError(f"{name}: {used} indices for {rank} axes", [core.type_of(x)]))
+    rest = [slice(None)] * (rank - used)
+    given = [*given[: dots[0]], *rest, *given[dots[0] + 1 :]] if dots else [*given, *rest]
+    entries: list[Entry] = []
+    axis = 0
+    for entry in given:
+        if entry is None:
+            entries.append(New())
+        elif isinstance(entry, _Mask):
+            entries += _mask_positions(name, x, entry, axis)
+            axis += entry.array.ndim
+        else:
+            entries.append(_entry(name, x, entry, axis))
+            axis += 1
+    return entries
+
+
+@dataclass(frozen=True, eq=False)
+class _Mask:
+    """Truth values, known, for as many axes as it has itself."""
+
+    array: np.ndarray[Any, Any]
+
+
+def _axes_of(entry: Any) -> int:
+    if entry is None or entry is Ellipsis:
+        return 0
+    return entry.array.ndim if isinstance(entry, _Mask) else 1
+
+
+def _normal(name: str, entry: Any) -> list[Any]:
+    """The entry with sequences and NumPy's arrays made arrays, and masks of truth values read."""
+    if isinstance(entry, bool | np.bool_):
+        promote.bad_dtype(f"{name}: {entry!r} is no index; a mask is an array of truth values")
+    if entry is None or entry is Ellipsis or isinstance(entry, slice | int | np.integer | Sym):
+        return [entry]
+    if isinstance(entry, list):
+        array = np.asarray(entry) if entry else np.zeros(0, np.int32)
+        entry = core.asarray(array)
+    if isinstance(entry, np.ndarray):
+        entry = core.asarray(entry)
+    if not promote.is_array(entry):
+        promote.bad_dtype(f"{name}: {type(entry).__name__} is no index: an index is an integer, a slice, None, `...` or an array")
+    dtype = core.dtype_of(entry)
+    if dtype.kind == "bool":
+        use = f"{name}: how many elements a mask picks is not known while tracing"
+        mask = core.concrete(entry, use, "choose between values with rosin.numpy.where(mask, a, b)")
+        if mask.ndim == 0:
+            promote.bad_dtype(f"{name}: a mask has at least one axis", entry)
+        return [_Mask(mask)]
+    if not dtype.is_integer:
+        promote.bad_dtype(f"{name}: an index is of integers or truth values, not {dtype}", entry)
+    if core.shape_of(entry) == () and not core.tracing():
+        # An eager scalar is as good as a number, and slices of known numbers are cheaper than gathers.
+        return [int(core.concrete(entry, "", ""))]
+    return [entry]
+
+
+def _entry(name: str, x: Array, entry: Any, axis: int) -> Entry:
+    size = core.shape_of(x)[axis]
+    if isinstance(entry, slice):
+        return span(name, x, entry, size, axis)
+    if promote.is_array(entry):
+        return Positions(entry)
+    return At(position(name, x, entry, size, axis))
+
+
+def position(name: str, x: Array, value: Any, size: Dim, axis: int) -> Dim:
+    """A known position counted from the front.
+
+    Raises:
+        BoundsError: it is outside the axis.
+    """
+    if isinstance(value, Sym):
+        return value
+    value = operator.index(value)
+    if isinstance(size, int) and not -size <= value < size:
+        message = f"{name}: index {value} is out of range for axis {axis} of size {size}"
+        raise located(BoundsError(message, [core.type_of(x)]))
+    return value + size if value < 0 else value
+
+
+def span(name: str, x: Array, given: slice, size: Dim, axis: int) -> Span:
+    """What a slice of an axis takes.
+
+    With a symbolic size the slice is taken to lie within the axis, as far as its numbers do not say otherwise.
+    """
+    start, stop = (_bound(name, bound) for bound in (given.start, given.stop))
+    step = 1 if given.step is None else promote.as_int(name, _bound(name, given.step), "a step")
+    if step == 0:
+        promote.bad_value(f"{name}: the step of a slice of axis {axis} is 0", x)
+    if isinstance(size, int) and not isinstance(start, Sym) and not isinstance(stop, Sym):
+        first, last, step = slice(start, stop, step).indices(size)
+        count = len(range(first, last, step))
+        return Span(first if count else 0, count, step)
+    if step < 0:
+        if start is None and stop is None and step == -1:
+            return Span(size - 1, size, -1)
+        promote.bad_value(f"{name}: axis {axis} of symbolic size {size} is only reversed as a whole", x)
+    first = 0 if start is None else _from_front(start, size)
+    last = size if stop is None else _from_front(stop, size)
+    count = last - first
+    if isinstance(count, int) and count < 0:
+        return Span(0, 0, 1)
+    return Span(first, (count + (step - 1)) // step, step)
+
+
+def _from_front(bound: Dim, size: Dim) -> Dim:
+    return bound + size if isinstance(bound, int) and bound < 0 else bound
+
+
+def _bound(name: str, bound: Any) -> Dim | None:
+    if bound is None or isinstance(bound, Sym):
+        return bound
+    return promote.as_int(name, bound, "a bound of a slice")
+
+
+def _mask_positions(name: str, x: Array, mask: _Mask, axis: int) -> Sequence[Entry]:
+    """The positions that a mask picks, in row-major order, along each of its axes."""
+    shape = core.shape_of(x)[axis : axis + mask.array.ndim]
+    if not dims.is_static(shape) or tuple(shape) != mask.array.shape:
+        text = f"a mask of shape {shape_text(mask.array.shape)} for axes of sizes {shape_text(tuple(shape))}"
+        raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
+    return [Positions(core.asarray(places.astype(np.int32))) for places in np.nonzero(mask.array)]

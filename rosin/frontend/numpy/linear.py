@@ -1,0 +1,185 @@
+"""Products of vectors, matrices and arrays, all through one op, `dot_general`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rosin.frontend import core
+from rosin.frontend.core import DTypeLike
+from rosin.frontend.numpy import creation, elementwise, manipulation, promote, reductions, transcendental
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir.ops.contract import DotGeneral
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+Axes = tuple[int, ...]
+
+
+def contract(x1: Array, x2: Array, axes: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())) -> Array:
+    """The sum of products over pairs of axes, for each place along pairs of batch axes, of arrays of one element type.
+
+    The result's axes are the batch axes, the other axes of x1, the other axes of x2.
+    """
+    return core.bind1(DotGeneral(*axes, *batch, core.dtype_of(x1)), x1, x2)
+
+
+def _numbers(name: str, x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
+    a, b = promote.alike(name, x1, x2)
+    return promote.numeric(name, a), b
+
+
+# -- matrix products ---------------------------------------------------------------------------------------------------
+
+
+def matmul(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The matrix product: `(..., m, k)` with `(..., k, n)` gives `(..., m, n)`, leading axes broadcast.
+
+    A vector is a row on the left and a column on the right, and the axis it lacks is left out of the result. Narrow
+    floats are summed in f32; integers wrap around in their own type.
+
+    Raises:
+        ShapeError: an operand has rank 0, the inner sizes differ, or the leading axes do not broadcast.
+        DTypeError: the operands are truth values.
+    """
+    a, b = _numbers("matmul", x1, x2)
+    left, right = core.shape_of(a), core.shape_of(b)
+    if not left or not right:
+        promote.bad_shape("matmul: takes vectors and matrices, not a number; multiply scales", a, b)
+    inner = len(right) - 2 if len(right) > 1 else 0
+    if left[-1] != right[inner]:
+        sizes = f"{left[-1]} (the last axis of the left) and {right[inner]} (axis {inner} of the right)"
+        promote.bad_shape(f"matmul: the inner sizes differ: {sizes}", a, b)
+    if len(right) <= 2:
+        return contract(a, b, ((len(left) - 1,), (inner,)))
+    if len(left) <= 2:
+        result = contract(a, b, ((len(left) - 1,), (inner,)))
+        return result if len(left) == 1 else manipulation.moveaxis(result, 0, -2)
+    return _batched_matmul(a, b)
+
+
+def _batched_matmul(a: Array, b: Array) -> Array:
+    left, right = core.shape_of(a), core.shape_of(b)
+    batch = promote.broadcast_batch("matmul", (a, left[:-2]), (b, right[:-2]))
+    a, b = promote.spread(a, (*batch, *left[-2:])), promote.spread(b, (*batch, *right[-2:]))
+    axes, n = tuple(range(len(batch))), len(batch)
+    return contract(a, b, ((n + 1,), (n,)), (axes, axes))
+
+
+def dot(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The sum of products over the last axis of x1 and the second to last of x2 (its only one if it is a vector).
+
+    A number scales the other operand.
+
+    Raises:
+        ShapeError: the sizes of the two axes differ.
+    """
+    a, b = _numbers("dot", x1, x2)
+    ranks = len(core.shape_of(a)), len(core.shape_of(b))
+    if 0 in ranks:
+        return elementwise.multiply(a, b)
+    return _tensordot("dot", a, b, (ranks[0] - 1,), (max(ranks[1] - 2, 0),))
+
+
+def inner(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The sum of products over the last axes of both; a number scales the other operand.
+
+    Raises:
+        ShapeError: the last sizes differ.
+    """
+    a, b = _numbers("inner", x1, x2)
+    ranks = len(core.shape_of(a)), len(core.shape_of(b))
+    if 0 in ranks:
+        return elementwise.multiply(a, b)
+    return _tensordot("inner", a, b, (ranks[0] - 1,), (ranks[1] - 1,))
+
+
+def tensordot(x1: ArrayLike, x2: ArrayLike, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
+    """The sum of products over axes: the last `axes` of x1 with the first of x2, or pairs given as two sequences.
+
+    The result has the other axes of x1, then those of x2.
+
+    Raises:
+        ShapeError: paired axes differ in size, or there is no such axis.
+    """
+    a, b = _numbers("tensordot", x1, x2)
+    rank = len(core.shape_of(a))
+    if isinstance(axes, int):
+        if not 0 <= axes <= min(rank, len(core.shape_of(b))):
+            promote.bad_shape(f"tensordot: {axes} axes are to be summed over", a, b)
+        return _tensordot("tensordot", a, b, tuple(range(rank - axes, rank)), tuple(range(axes)))
+    left, right = (promote.as_axes("tensordot", tuple(given), x) for given, x in zip(axes, (a, b), strict=True))
+    return _tensordot("tensordot", a, b, left, right)
+
+
+def _tensordot(name: str, a: Array, b: Array, left: Axes, right: Axes) -> Array:
+    if len(left) != len(right):
+        promote.bad_shape(f"{name}: {len(left)} axes of the left and {len(right)} of the right are paired", a, b)
+    for i, j in zip(left, right, strict=True):
+        sizes = core.shape_of(a)[i], core.shape_of(b)[j]
+        if sizes[0] != sizes[1]:
+            promote.bad_shape(
+                f"{name}: axis {i} of the left has size {sizes[0]} and axis {j} of the right {sizes[1]}", a, b
+            )
+    if not left:
+        rank = len(core.shape_of(b))
+        return elementwise.multiply(manipulation.expand_dims(a, tuple(range(-rank, 0))) if rank else a, b)
+    return contract(a, b, (left, right))
+
+
+def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
+    """The sum of products over one axis of both, counted from the end; the other axes broadcast.
+
+    Raises:
+        ShapeError: the axis has two sizes, or the other axes do not broadcast.
+    """
+    a, b = _numbers("vecdot", x1, x2)
+    rank = min(len(core.shape_of(a)), len(core.shape_of(b)))
+    if axis >= 0 and len(core.shape_of(a)) != len(core.shape_of(b)):
+        promote.bad_shape(f"vecdot: axis {axis} of arrays of different rank is counted from the end", a, b)
+    place = promote.as_axis("vecdot", axis, rank, a, b) - rank
+    sizes = core.shape_of(a)[place], core.shape_of(b)[place]
+    if sizes[0] != sizes[1]:
+        promote.bad_shape(f"vecdot: axis {place} has sizes {sizes[0]} and {sizes[1]}", a, b)
+    row = manipulation.expand_dims(manipulation.moveaxis(a, place, -1), -2)
+    column = manipulation.expand_dims(manipulation.moveaxis(b, place, -1), -1)
+    return manipulation.squeeze(matmul(row, column), (-2, -1))
+
+
+def outer(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The products of every element of x1 with every element of x2: shape (size of x1, size of x2)."""
+    a, b = promote.alike("outer", x1, x2)
+    return elementwise.multiply(manipulation.expand_dims(manipulation.ravel(a), 1), manipulation.ravel(b))
+
+
+# -- traces and norms --------------------------------------------------------------------------------------------------
+
+
+def trace(x: ArrayLike, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Array:
+    """The sum of the diagonal of matrices (the last two axes), `offset` above the main one."""
+    return reductions.sum(creation.diagonal(x, offset=offset), axis=-1, dtype=dtype)
+
+
+def vector_norm(
+    x: ArrayLike, /, *, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: float = 2
+) -> Array:
+    """The norm of vectors: (Σ |x|^ord)^(1/ord); the greatest |x| for inf, the least for -inf, the count for 0.
+
+    The derivative of the 2-norm of a zero vector is NaN, since it has none there.
+    """
+    operand = promote.floating("vector_norm", x)
+    if ord == 2:
+        return transcendental.sqrt(reductions.sum(elementwise.square(operand), axis=axis, keepdims=keepdims))
+    size = elementwise.abs(operand)
+    if ord == 1:
+        return reductions.sum(size, axis=axis, keepdims=keepdims)
+    if math.isinf(ord):
+        extreme = reductions.max if ord > 0 else reductions.min
+        return extreme(size, axis=axis, keepdims=keepdims)
+    if ord == 0:
+        count = reductions.count_nonzero(operand, axis=axis, keepdims=keepdims)
+        return promote.cast(count, core.dtype_of(operand))
+    total = reductions.sum(elementwise.pow(size, float(ord)), axis=axis, keepdims=keepdims)
+    return elementwise.pow(total, 1 / ord)

@@ -1,0 +1,108 @@
+"""The user's place in their program: the innermost frame outside Rosin, its expression, and what it assigns to."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from bisect import bisect_right
+from pathlib import Path
+from types import CodeType, FrameType
+
+from rosin.ir import location
+from rosin.ir.location import Location
+
+_PACKAGE = str(Path(__file__).parents[1]) + "/"
+_is_ours: dict[str, bool] = {}
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file of code belongs to Rosin, or to the libraries between it and the user."""
+    found = _is_ours.get(file)
+    if found is None:
+        found = _is_ours[file] = file.startswith(_PACKAGE) or "/optree/" in file or file.endswith("/functools.py")
+    return found
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame whose code is not Rosin's."""
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the one way to see the caller
+    while frame is not None:
+        if not is_ours(frame.f_code.co_filename):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def user_location() -> Location | None:
+    """The expression that the user's program is evaluating."""
+    frame = user_frame()
+    return None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
+
+
+class _Stores:
+    """The variables that the instruction after each one stores to, for one code object."""
+
+    __slots__ = ("code", "names", "offsets")
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+        instructions = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "NOP", "EXTENDED_ARG")]
+        self.offsets = [i.offset for i in instructions]
+        self.names = [_stored(instructions, position + 1) for position in range(len(instructions))]
+
+    def after(self, lasti: int) -> tuple[str, ...]:
+        # The offset may be that of a cache entry of the instruction, so look for the last one not above it.
+        position = bisect_right(self.offsets, lasti) - 1
+        return self.names[position] if position >= 0 else ()
+
+
+def _stored(instructions: list[dis.Instruction], at: int) -> tuple[str, ...]:
+    if at >= len(instructions):
+        return ()
+    instruction = instructions[at]
+    match instruction.opname:
+        case "STORE_FAST" | "STORE_NAME" | "STORE_GLOBAL" | "STORE_DEREF":
+            return (str(instruction.argval),)
+        case "STORE_FAST_LOAD_FAST" | "STORE_FAST_STORE_FAST":
+            names = instruction.argval
+            stored = names[:1] if instruction.opname.endswith("LOAD_FAST") else names
+            return tuple(str(name) for name in stored)
+        case "UNPACK_SEQUENCE":
+            names: list[str] = []
+            while len(names) < (instruction.argval or 0):
+                at += 1
+                more = _stored(instructions, at)
+                if not more:
+                    return ()
+                names += more
+            return tuple(names)
+        case _:
+            return ()
+
+
+_stores: dict[int, _Stores] = {}
+_STORES_LIMIT = 4096
+
+
+def assigned_names(frame: FrameType) -> tuple[str, ...]:
+    """The variables that the user's statement assigns the value of the running expression to, if it does at once."""
+    code = frame.f_code
+    found = _stores.get(id(code))
+    if found is None:
+        if len(_stores) >= _STORES_LIMIT:
+            _stores.clear()
+        # It keeps the code alive, so that its id stays its own.
+        found = _stores[id(code)] = _Stores(code)
+    return found.after(frame.f_lasti)
+
+
+def name_of(frame: FrameType, wanted: object) -> str:
+    """The variable that the frame's code reads `wanted` from, or ""."""
+    code, local, names = frame.f_code, frame.f_locals, frame.f_globals
+    for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
+        if local.get(name) is wanted:
+            return name
+    for name in code.co_names:
+        if names.get(name) is wanted or local.get(name) is wanted:
+            return name
+    return ""

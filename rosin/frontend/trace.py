@@ -1,0 +1,272 @@
+"""Tracing: while a function is traced, every op is recorded in a graph instead of being computed.
+
+Each thread has a stack of traces, one for each function being traced. All ops go to the innermost. A value of an outer
+trace that is used in an inner one, and an array that is used in any, becomes an input of the inner graph: it is
+*captured*, by reference, and whoever applies the graph passes it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
+
+import numpy as np
+
+from rosin.frontend import source
+from rosin.ir import dtypes, location
+from rosin.ir.builder import Builder
+from rosin.ir.dtypes import DType
+from rosin.ir.errors import RosinError, ShapeError, TraceError
+from rosin.ir.graph import Graph
+from rosin.ir.location import Location
+from rosin.ir.op import NumpyArray, Op, Value
+from rosin.ir.transform.split import needed
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array, Tracer
+
+ADDRESS_BYTES = 1 << 47
+"""No process has more memory than this to address."""
+
+Captured: TypeAlias = "Tracer | NumpyArray"
+
+_array_type: type[Array]
+_tracer_type: type[Tracer]
+
+
+def register_array(array: type[Array], tracer: type[Tracer]) -> None:
+    """Say which classes arrays and traced arrays are. `array.py` does so once; it imports us, so we cannot import it."""
+    global _array_type, _tracer_type
+    _array_type, _tracer_type = array, tracer
+
+
+def array_type() -> type[Array]:
+    """The class of arrays whose value is known."""
+    return _array_type
+
+
+def is_array(x: object) -> TypeGuard[Array]:
+    """Whether it is an `Array`, traced or not."""
+    return isinstance(x, _array_type)
+
+
+def is_tracer(x: object) -> TypeGuard[Tracer]:
+    """Whether it stands for a value that is not known yet."""
+    return isinstance(x, _tracer_type)
+
+
+def wrap(value: NumpyArray) -> Array:
+    """The `Array` over a NumPy array, which is copied only if its elements are not in order."""
+    array = object.__new__(_array_type)
+    # ascontiguousarray would make a scalar one-dimensional.
+    array._value = value if value.flags.c_contiguous else np.array(value, order="C")  # pyright: ignore[reportPrivateUsage]
+    return array
+
+
+class _State(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Trace] = []
+
+
+state = _State()
+
+
+def current() -> Trace | None:
+    """The innermost trace of this thread."""
+    stack = state.stack
+    return stack[-1] if stack else None
+
+
+class Trace:
+    """The recording of one call of one function."""
+
+    __slots__ = ("_known", "_last", "builder", "captures", "ended", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.builder = Builder()
+        self.captures: list[Captured] = []
+        self.ended = False
+        self._known: dict[Any, Value] = {}
+        # Frame, instruction and result of the node that was named last: a later node of the same expression is what
+        # the user's variable will hold, so it takes the name over.
+        self._last: tuple[int, int, Tracer | None] = (0, 0, None)
+
+    def __enter__(self) -> Trace:
+        state.stack.append(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        popped = state.stack.pop()
+        assert popped is self, "traces end in the opposite order of their start"
+        self.ended = True
+
+    # -- values ----------------------------------------------------------------------------------------------
+
+    def input(self, type: TensorType, name: str, weak: bool = False) -> Tracer:
+        check_size(type, f"argument {name} of {self.name}")
+        return self._tracer(self.builder.input(type, name), weak)
+
+    def constant(self, value: float | int | bool, dtype: DType, weak: bool) -> Tracer:
+        """A scalar that is part of the graph."""
+        return self._tracer(self.builder.full(value, TensorType(dtype)), weak)
+
+    def value_of(self, x: Array) -> Value:
+        """The value that stands for an array in this graph, captured if it comes from elsewhere."""
+        if isinstance(x, _tracer_type):
+            if x._trace is self:  # pyright: ignore[reportPrivateUsage]
+                return x._ir  # pyright: ignore[reportPrivateUsage]
+            return self._capture_tracer(x)
+        return self.capture(x._value)  # pyright: ignore[reportPrivateUsage]
+
+    def capture(self, array: NumpyArray) -> Value:
+        """The input that stands for a NumPy array: whatever it holds when the graph is applied."""
+        key = id(array)
+        value = self._known.get(key)
+        if value is None:
+            frame = source.user_frame()
+            name = source.name_of(frame, array) if frame is not None else ""
+            type = TensorType(dtypes.from_numpy(array.dtype), array.shape)
+            value = self._known[key] = self.builder.input(type, name or "captured")
+            self.captures.append(array)
+        return value
+
+    def strong(self, x: Tracer) -> Tracer:
+        """The same value with a dtype that does not give way."""
+        return self._tracer(self.value_of(x), False)
+
+    def captured(self, array: NumpyArray) -> Tracer:
+        """A captured NumPy array as a traced value, for one whose elements are put in order at each call."""
+        return self._tracer(self.capture(array), False)
+
+    def _capture_tracer(self, x: Tracer) -> Value:
+        value = self._known.get(x._ir)  # pyright: ignore[reportPrivateUsage]
+        if value is None:
+            x.check_alive()
+            value = self._known[x._ir] = self.builder.input(x._ir.type, x._ir.name)  # pyright: ignore[reportPrivateUsage]
+            self.captures.append(x)
+        return value
+
+    def _tracer(self, value: Value, weak: bool) -> Tracer:
+        tracer = object.__new__(_tracer_type)
+        tracer._trace, tracer._ir, tracer._weak = self, value, weak  # pyright: ignore[reportPrivateUsage]
+        return tracer
+
+    # -- nodes -----------------------------------------------------------------------------------------------
+
+    def record(self, op: Op, operands: Sequence[Array]) -> tuple[Tracer, ...]:
+        """Append a node; the results are weak when all operands are."""
+        values = tuple(self.value_of(x) for x in operands)
+        frame = source.user_frame()
+        b = self.builder
+        b.location = None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
+        results = b.node(op, *values)
+        for result in results:
+            check_size(result.type, op.name, b.location)
+        weak = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
+        tracers = tuple(self._tracer(v, weak) for v in results)
+        self._name(tracers)
+        return tracers
+
+    def inline(self, graph: Graph, operands: Sequence[Array]) -> tuple[Tracer, ...]:
+        """Append the nodes of a graph; gives its outputs."""
+        values = [self.value_of(x) for x in operands]
+        tracers = tuple(self._tracer(v, False) for v in self.builder.inline(graph, values))
+        inputs = set(values)
+        self._name(tuple(t for t in tracers if t._ir not in inputs))  # pyright: ignore[reportPrivateUsage]
+        return tracers
+
+    def _name(self, tracers: tuple[Tracer, ...]) -> None:
+        """Call the results what the user's program calls them."""
+        frame = source.user_frame()
+        if frame is None:
+            return
+        names = source.assigned_names(frame)
+        if not names or len(names) != len(tracers):
+            return
+        last_frame, last_at, last = self._last
+        if last is not None and (last_frame, last_at) == (id(frame), frame.f_lasti):
+            # In a loop the variable holds the value of the last round by now, and then that keeps the name.
+            if frame.f_locals.get(names[0]) is not last:
+                last._ir.name = ""  # pyright: ignore[reportPrivateUsage]
+        for tracer, name in zip(tracers, names, strict=True):
+            tracer._ir.name = name  # pyright: ignore[reportPrivateUsage]
+        self._last = (id(frame), frame.f_lasti, tracers[0])
+
+    def finish(self, outputs: Sequence[Array]) -> Graph:
+        """The graph: the arguments and then the captures as inputs, the nodes that outputs or effects need."""
+        values = tuple(self.value_of(x) for x in outputs)
+        nodes = tuple(needed(self.builder.nodes, values))
+        return Graph(tuple(self.builder.inputs), nodes, values, self.name)
+
+    def place_of(self, value: Value) -> Location | None:
+        """The user's line that made a value."""
+        return next((node.location for node in self.builder.nodes if value in node.results), None)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------
+
+
+def check_size(type: TensorType, what: str, location: Location | None = None) -> None:
+    """Refuse a value whose bytes cannot be counted or addressed.
+
+    Raises:
+        ShapeError: it takes more than 2**47 bytes.
+    """
+    if type.bytes > ADDRESS_BYTES:
+        message = f"{what}: {type} takes {type.bytes} bytes, and no process can address more than {ADDRESS_BYTES}"
+        raise ShapeError(message, (), location or source.user_location())
+
+
+def leaked(value: Value, trace: Trace) -> NoReturn:
+    """Say that a traced value is used after its function was traced.
+
+    Raises:
+        TraceError: always.
+    """
+    name = f"`{value.name}`" if value.name else "a value"
+    made = trace.place_of(value)
+    lines = [f"leaked: {name} of type {value.type} was traced in {trace.name}, and that trace has ended"]
+    if made is not None:
+        lines.append("  it was made here:")
+        lines.append(made.describe())
+    lines.append(f"  return it from {trace.name}, and use what the call gives; here it is used:")
+    raise TraceError("\n".join(lines), (), source.user_location())
+
+
+def no_value(x: Tracer, use: str, instead: str) -> NoReturn:
+    """Say that Python needs the number of a traced value here, and which tool does not.
+
+    Raises:
+        TraceError: always.
+    """
+    x.check_alive()
+    value, trace = x._ir, x._trace  # pyright: ignore[reportPrivateUsage]
+    name = f"`{value.name}`" if value.name else "this value"
+    message = f"{name} of type {value.type} is traced in {trace.name} and has no value yet: {use}\n  {instead}"
+    raise TraceError(message, (), source.user_location())
+
+
+def located(error: RosinError) -> RosinError:
+    """The error, with the user's line if it has none."""
+    error.location = error.location or source.user_location()
+    return error
+
+
+__all__ = [
+    "Captured",
+    "Trace",
+    "array_type",
+    "check_size",
+    "current",
+    "is_array",
+    "is_tracer",
+    "leaked",
+    "located",
+    "no_value",
+    "register_array",
+    "state",
+    "wrap",
+]

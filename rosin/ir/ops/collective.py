@@ -1,0 +1,135 @@
+"""Ops over a named axis: what the examples of a batch tell one another.
+
+Inside `vmap(f, axis_name="i")` the function sees one example, and these ops reach the others. Batching over the axis of
+that name replaces them by ordinary ops along axis 0; batching over any other axis leaves the name standing. A graph
+that runs holds none of them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from rosin.ir.builder import Builder
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import NUMBERS, i32
+from rosin.ir.errors import UnsupportedError
+from rosin.ir.op import Arrays, Constantlike, Linear, Maybe, NumpyArray, Op, Types, Value, Values, define
+from rosin.ir.types import TensorType
+
+
+class NamedAxis(Op):
+    """An op over the axis called `axis`, of `size` examples."""
+
+    axis: str
+    size: Dim
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        raise UnsupportedError(f"{self.name}: the axis {self.axis!r} has no meaning outside a batch over it")
+
+    @abstractmethod
+    def collapse(self, b: Builder, operands: Values) -> Values:
+        """The results for the whole batch along the axis, which is axis 0 of every operand and result."""
+
+    @abstractmethod
+    def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
+        """The results for a batch along another axis, which is axis 0 of every operand and result."""
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        front = tuple(b.batch_front(v, flag, size) for v, flag in zip(operands, batched, strict=True))
+        if b.batch_axis == self.axis:
+            return self.collapse(b, front)
+        return self.spread(b, front, size)
+
+
+@define("axis_sum")
+class AxisSum(NamedAxis, Linear):
+    """The sum over all examples, the same for each."""
+
+    axis: str
+    size: Dim
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 1)
+        if operands[0].dtype not in NUMBERS:
+            self.bad_dtype(operands, f"takes numbers, not {operands[0].dtype}")
+        return operands
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        # Every example's result depends on each example's operand, so each gets the sum of all cotangents.
+        return (b.node(self, cotangent)[0],)
+
+    def collapse(self, b: Builder, operands: Values) -> Values:
+        (x,) = operands
+        return (b.batch_front(b.sum(x, (0,)), False, x.type.shape[0]),)
+
+    def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
+        return b.node(self, *operands)
+
+
+@define("axis_gather")
+class AxisGather(NamedAxis, Linear):
+    """The operands of all examples along a new axis 0, the same for each example."""
+
+    axis: str
+    size: Dim
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 1)
+        return (operands[0].with_shape((self.size, *operands[0].shape)),)
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        return b.node(AxisSumScatter(self.axis, self.size), cotangent)
+
+    def collapse(self, b: Builder, operands: Values) -> Values:
+        (x,) = operands
+        return (b.batch_front(x, False, x.type.shape[0]),)
+
+    def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
+        (gathered,) = b.node(self, *operands)
+        rank = gathered.type.rank
+        return (b.transpose(gathered, (1, 0, *range(2, rank))),)
+
+
+@define("axis_sum_scatter")
+class AxisSumScatter(NamedAxis, Linear):
+    """For example i, the sum over all examples of element i along axis 0 of their operands."""
+
+    axis: str
+    size: Dim
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 1)
+        (x,) = operands
+        if x.dtype not in NUMBERS:
+            self.bad_dtype(operands, f"takes numbers, not {x.dtype}")
+        if not x.rank or x.shape[0] != self.size:
+            self.bad_shape(operands, f"axis 0 of the operand has the size of the axis {self.axis!r}, {self.size}")
+        return (x.with_shape(x.shape[1:]),)
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        return b.node(AxisGather(self.axis, self.size), cotangent)
+
+    def collapse(self, b: Builder, operands: Values) -> Values:
+        return (b.sum(operands[0], (0,)),)
+
+    def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
+        (x,) = operands
+        return b.node(self, b.transpose(x, (1, 0, *range(2, x.type.rank))))
+
+
+@define("axis_index")
+class AxisIndex(NamedAxis, Constantlike):
+    """The number of the example along the axis, an i32 scalar."""
+
+    axis: str
+    size: Dim
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 0)
+        return (TensorType(i32),)
+
+    def collapse(self, b: Builder, operands: Values) -> Values:
+        return (b.iota(TensorType(i32, (self.size,)), 0),)
+
+    def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
+        raise AssertionError("it has no operand that could be batched along another axis")

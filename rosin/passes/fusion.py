@@ -1,0 +1,352 @@
+"""Which nodes are computed together: the nodes of a graph fall into groups, each of which becomes one loop nest.
+
+A group has a *domain*, a list of axes with sizes. Every value computed in the group has, for each of its own axes,
+an axis of the domain. Some axes may be *reduced*: folds run over them. What has all axes of the domain is computed in
+the inner loops, what lacks the reduced ones once for each row of them; several folds over the same axes one after the
+other (a maximum, then a sum, then a quotient) share their rows, which stay in the cache.
+
+Three kinds of nodes are in no group: constants, which are data; moves of elements (reshape, transpose, broadcast,
+slice…), which are read through; and nodes that have no loop meaning, which is an error here.
+
+Nothing here knows an op by name. How a node reads its operands is found by asking for its element at symbolic places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rosin.ir import index as indices
+from rosin.ir.dtypes import DType
+from rosin.ir.errors import UnsupportedError
+from rosin.ir.graph import Graph, Node
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Expr
+from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Running, Value, elements
+from rosin.ir.ops.movement import Constant
+
+Axes = tuple["int | None", ...]
+"""The domain axis of each axis of a value; None for an axis of size 1."""
+
+MOVE_FLOPS = 4
+"""A pulled op of at most so many operations an element is read through rather than stored."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read(Expr):
+    """The element of a value at an index, not yet resolved to memory."""
+
+    value: Value
+    index: tuple[Index, ...]
+
+    @property
+    def dtype(self) -> DType:  # pyright: ignore[reportIncompatibleVariableOverride]  # read-only here, never assigned
+        return self.value.type.dtype
+
+    def indices(self) -> tuple[Index, ...]:
+        return self.index
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        return Read(self.value, indices)
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes computed in one loop nest, in the order of the graph."""
+
+    number: int
+    domain: tuple[int, ...]
+    reduced: frozenset[int] = frozenset()
+    nodes: list[Node] = field(default_factory=list["Node"])
+    axes: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
+    folded: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
+    """For each fold, the domain axis of each axis of its own domain."""
+    contraction: bool = False
+    """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
+    alone: bool = False
+    """Whether nothing may join."""
+
+    @property
+    def rows(self) -> frozenset[int]:
+        return frozenset(range(len(self.domain))) - self.reduced
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """How one node reads stored values: its own domain as variables, and each value with the index it is read at."""
+
+    variables: tuple[LoopVar, ...]
+    result_rank: int
+    reads: tuple[Read, ...]
+
+
+def is_move(node: Node) -> bool:
+    """Whether consumers read through the node, as through a view."""
+    if not isinstance(node.op, Pull) or isinstance(node.op, Elementwise):
+        return False
+    if isinstance(node.op, Constant):
+        return node.op.value.is_splat
+    cost = node.op.cost(tuple(v.type for v in node.operands), tuple(v.type for v in node.results))
+    return cost.flops <= MOVE_FLOPS * elements(node.results[0].type)
+
+
+def variable(name: str, extent: int) -> Index:
+    """A fresh loop variable as an index; an axis of size 1 has only the index 0."""
+    return indices.of(LoopVar(name, extent)) if extent != 1 else indices.ZERO
+
+
+class Fusion:
+    """The groups of a graph; see the module's text. `groups` are in an order in which they can run."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.moves: dict[Value, Node] = {}
+        self.constants: dict[Value, Constant] = {}
+        self.group_of: dict[Value, Group] = {}
+        self.uses_of: dict[Node, Uses] = {}
+        self._groups: list[Group] = []
+        self._before: dict[Group, int] = {}
+        """For each group, the set of groups it needs, directly or not, as bits by number."""
+        for node in graph.nodes:
+            self._place(node)
+        self.groups = self._ordered()
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def reader(self, value: Value, found: list[Read]) -> Reader:
+        """Reads a value through moves; notes every read of a stored value in `found`."""
+        move = self.moves.get(value)
+        if move is None:
+
+            def read(index: tuple[Index, ...]) -> Expr:
+                expr = Read(value, index)
+                found.append(expr)
+                return expr
+
+            return read
+        op = move.op
+        assert isinstance(op, Pull)
+        readers = tuple(self.reader(v, found) for v in move.operands)
+        types = tuple(v.type for v in move.operands)
+        return lambda index: op.element(index, readers, types)
+
+    def uses(self, node: Node) -> Uses:
+        found: list[Read] = []
+        op = node.op
+        types = tuple(v.type for v in node.operands)
+        readers = tuple(self.reader(v, found) for v in node.operands)
+        shape = node.results[0].type.sizes
+        folded = op.domain(types) if isinstance(op, Fold) else ()
+        variables = tuple(LoopVar(f"x{i}", n) for i, n in enumerate((*shape, *folded)))
+        places = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in variables)
+        index, point = places[: len(shape)], places[len(shape) :]
+        if isinstance(op, Fold):
+            op.terms(index, point, readers, types)
+        elif isinstance(op, Elementwise):
+            for reader in readers:
+                reader(index)
+        elif isinstance(op, Pull):
+            op.element(index, readers, types)
+        else:
+            for reader, operand in zip(readers, types, strict=True):
+                reader(tuple(variable("y", n) for n in operand.sizes))
+        # A number read for an index is a read too; the readers noted it when they made it.
+        return Uses(variables, len(shape), tuple(found))
+
+    # -- placing -------------------------------------------------------------------------------------------
+
+    def _place(self, node: Node) -> None:
+        if isinstance(node.op, Constant) and not node.op.value.is_splat:
+            self.constants[node.results[0]] = node.op
+        elif is_move(node):
+            self.moves[node.results[0]] = node
+        elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push):
+            self._join(node)
+        else:
+            message = f"{node.op.name} has no meaning in loops; expand it before fusion"
+            raise UnsupportedError(message, [v.type for v in node.operands], node.location)
+
+    def _join(self, node: Node) -> None:
+        uses = self.uses_of[node] = self.uses(node)
+        needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of}
+        if not isinstance(node.op, Running | Push) and 0 not in [v.extent for v in uses.variables]:
+            for group in sorted(needed, key=lambda g: -g.number):
+                mapping = self._fit(group, node, uses)
+                if mapping is not None and not self._between(group, needed):
+                    self._add(group, node, uses, mapping)
+                    self._merge_others(group, node, uses, mapping)
+                    return
+        self._new(node, uses)
+
+    def _new(self, node: Node, uses: Uses) -> None:
+        domain = tuple(v.extent for v in uses.variables)
+        group = Group(len(self._groups), domain)
+        self._groups.append(group)
+        self._before[group] = 0
+        group.alone = isinstance(node.op, Running | Push) or 0 in domain
+        if isinstance(node.op, Fold):
+            group.contraction = _is_contraction(uses)
+        self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)})
+
+    def _add(self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int]) -> None:
+        group.nodes.append(node)
+        (result,) = node.results
+        self.group_of[result] = group
+        shape = uses.variables[: uses.result_rank]
+        group.axes[result] = tuple(mapping[v] if v.extent != 1 else None for v in shape)
+        if isinstance(node.op, Fold):
+            over = uses.variables[uses.result_rank :]
+            group.folded[node] = tuple(mapping[v] if v.extent != 1 else None for v in over)
+            group.reduced = group.reduced | {mapping[v] for v in over if v in mapping}
+        bits = 0
+        for read in uses.reads:
+            other = self.group_of.get(read.value)
+            if other is not None and other is not group:
+                bits |= self._before[other] | 1 << other.number
+        self._need(group, bits)
+
+    def _need(self, group: Group, bits: int) -> None:
+        """Let `group` come after the groups in `bits`, and what comes after it too."""
+        if bits & ~self._before[group]:
+            self._before[group] |= bits
+            mask = 1 << group.number
+            for other, before in self._before.items():
+                if before & mask:
+                    self._before[other] = before | bits
+
+    # -- fitting -------------------------------------------------------------------------------------------
+
+    def _fit(self, group: Group, node: Node, uses: Uses) -> dict[LoopVar, int] | None:
+        """The domain axis of each variable of the node when it can be computed in the group, else None."""
+        if group.alone:
+            return None
+        mapping = _alignment(group, uses)
+        if mapping is None:
+            return None
+        folded = {mapping[v] for v in uses.variables[uses.result_rank :] if v.extent != 1}
+        own = {mapping[v] for v in uses.variables[: uses.result_rank] if v.extent != 1}
+        every = {i for i, n in enumerate(group.domain) if n != 1}
+        if isinstance(node.op, Fold):
+            reduced = {i for i in group.reduced if group.domain[i] != 1}
+            fits = own | folded == every and (folded == reduced if group.reduced else bool(folded))
+            return mapping if fits and not group.contraction else None
+        rows = every - group.reduced
+        if group.contraction:
+            return mapping if own == rows else None
+        return mapping if own in (every, rows) else None
+
+    def _between(self, group: Group, needed: Iterable[Group]) -> bool:
+        """Whether joining a node that needs the groups `needed` would make `group` wait for itself."""
+        mask = 1 << group.number
+        return any(self._before[other] & mask for other in needed if other is not group)
+
+    def _merge_others(self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int]) -> None:
+        """Merge into `group` the other groups whose values the node reads, where their domains are the same."""
+        for other in {self.group_of[r.value] for r in uses.reads if r.value in self.group_of}:
+            if other is group or other.alone or other.contraction or group.contraction:
+                continue
+            theirs = _alignment(other, uses)
+            if theirs is None or len(other.domain) != len(group.domain):
+                continue
+            translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
+            same = len(translate) == len(set(translate.values())) == len([n for n in other.domain if n != 1])
+            reduced = frozenset(translate.get(i, -1) for i in other.reduced if other.domain[i] != 1)
+            if not same or (other.reduced and group.reduced and reduced != group.reduced):
+                continue
+            if other.reduced and not group.reduced and not self._full(group):
+                continue
+            if group.reduced and not other.reduced and not self._full(other):
+                continue
+            if not self._third_between(group, other):
+                self._merge(group, other, translate)
+
+    def _full(self, group: Group) -> bool:
+        """Whether every value of the group has every axis of its domain."""
+        every = {i for i, n in enumerate(group.domain) if n != 1}
+        return all(set(axes) - {None} == every for axes in group.axes.values())
+
+    def _third_between(self, a: Group, b: Group) -> bool:
+        """Whether some third group comes after one of the two and before the other."""
+        for first, second in ((a, b), (b, a)):
+            mask = 1 << first.number
+            between = self._before[second] & ~(mask | 1 << second.number)
+            if any(between >> g.number & 1 and self._before[g] & mask for g in self._groups):
+                return True
+        return False
+
+    def _merge(self, group: Group, other: Group, translate: dict[int, int]) -> None:
+        order = {id(n): i for i, n in enumerate(self.graph.nodes)}
+        group.nodes = sorted([*group.nodes, *other.nodes], key=lambda n: order[id(n)])
+        for value, axes in other.axes.items():
+            group.axes[value] = tuple(None if a is None else translate[a] for a in axes)
+            self.group_of[value] = group
+        for node, axes in other.folded.items():
+            group.folded[node] = tuple(None if a is None else translate[a] for a in axes)
+        group.reduced = group.reduced | {translate[i] for i in other.reduced if i in translate}
+        self._groups.remove(other)
+        old, new = 1 << other.number, 1 << group.number
+        bits = (self._before.pop(other) | self._before[group]) & ~(old | new)
+        for g, before in self._before.items():
+            if before & old:
+                self._before[g] = before & ~old | new
+        self._before[group] = bits
+        for g, before in self._before.items():
+            if before & new:
+                self._before[g] = before | bits
+
+    # -- order ---------------------------------------------------------------------------------------------
+
+    def _ordered(self) -> list[Group]:
+        """The groups in an order in which each comes after what it needs, as near to the graph's as that allows."""
+        position = {id(n): i for i, n in enumerate(self.graph.nodes)}
+        first = {g: position[id(g.nodes[-1])] for g in self._groups}
+        done = 0
+        result: list[Group] = []
+        waiting = sorted(self._groups, key=lambda g: first[g])
+        while waiting:
+            for at, group in enumerate(waiting):
+                if not self._before[group] & ~done:
+                    break
+            else:
+                raise AssertionError("groups wait for each other")
+            done |= 1 << group.number
+            result.append(waiting.pop(at))
+        return result
+
+
+def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:
+    """The domain axis of each variable of a node, if it reads the group's values each at one place of the domain."""
+    mapping: dict[LoopVar, int] = {}
+    for read in uses.reads:
+        axes = group.axes.get(read.value)
+        if axes is None:
+            continue
+        for position, axis in zip(read.index, axes, strict=True):
+            if axis is None:
+                continue
+            if len(position.terms) != 1 or position.constant or position.terms[0][1] != 1:
+                return None
+            var = position.terms[0][0]
+            if not isinstance(var, LoopVar) or mapping.get(var, axis) != axis or group.domain[axis] != var.extent:
+                return None
+            mapping[var] = axis
+    if len(set(mapping.values())) != len(mapping):
+        return None
+    free = [i for i in range(len(group.domain)) if i not in mapping.values() and group.domain[i] != 1]
+    for var in uses.variables:
+        if var.extent == 1 or var in mapping:
+            continue
+        axis = next((i for i in free if group.domain[i] == var.extent), None)
+        if axis is None:
+            return None
+        free.remove(axis)
+        mapping[var] = axis
+    return mapping
+
+
+def _is_contraction(uses: Uses) -> bool:
+    """Whether the fold reads at least two values, each lacking some axis along which it is used again."""
+    every = {v for v in uses.variables if v.extent != 1}
+    if len(uses.reads) < 2:
+        return False
+    return all({v for position in r.index for v in position.variables()} != every for r in uses.reads)

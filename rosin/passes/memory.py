@@ -1,0 +1,143 @@
+"""Memory planning: one arena for all buffers of a program, in which buffers that are not live together share bytes.
+
+The problem is dynamic storage allocation, which is NP-hard, so greedy orders are tried until one needs no more than
+the bound, and the best is kept: buffers as they start, from large to small (Pisarchyk and Lee, "Efficient memory
+management for deep neural net inference", 2020), from long-lived to short-lived. Each buffer goes into the tightest
+hole that is free for the whole of its life.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """A buffer of `size_bytes`, live from step `first` to step `last`, both included."""
+
+    size_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The offset of each buffer and the size of the arena; no plan can take less than `lower_bound`."""
+
+    offsets: tuple[int, ...]
+    total_bytes: int
+    lower_bound: int
+
+
+def plan(buffers: Sequence[Lifetime], alignment: int = 64, reuse: Sequence[tuple[int, int]] = ()) -> Plan:
+    """Offsets, multiples of `alignment`, at which buffers that are live at one step do not overlap.
+
+    A pair `(i, j)` in `reuse` says that buffer j may be written over buffer i in place: the last step of i is the first
+    of j. The two then either start at the same offset or do not overlap.
+
+    Raises:
+        ValueError: a size is negative, a buffer ends before it starts, the alignment is not a positive number, or a
+            pair in `reuse` does not meet at one step.
+    """
+    _check(buffers, alignment, reuse)
+    sizes = [-(-b.size_bytes // alignment) * alignment for b in buffers]
+    bound = _lower_bound(buffers, sizes, reuse)
+    partners: defaultdict[int, set[int]] = defaultdict(set)
+    for i, j in reuse:
+        partners[i].add(j)
+        partners[j].add(i)
+    real = [i for i, size in enumerate(sizes) if size]
+    offsets = _by_start(buffers, sizes, partners, sorted(real, key=lambda i: (buffers[i].first, -sizes[i])))
+    total = _extent(offsets, sizes)
+    for order in (
+        sorted(real, key=lambda i: (-sizes[i], buffers[i].first)),
+        sorted(real, key=lambda i: (buffers[i].first - buffers[i].last, -sizes[i])),
+    ):
+        if total > bound:
+            other = _in_order(buffers, sizes, partners, order)
+            offsets, total = min((offsets, total), (other, _extent(other, sizes)), key=lambda found: found[1])
+    return Plan(tuple(offsets), total, bound)
+
+
+def _check(buffers: Sequence[Lifetime], alignment: int, reuse: Sequence[tuple[int, int]]) -> None:
+    if alignment < 1:
+        raise ValueError(f"the alignment is {alignment}; it must be positive")
+    for i, b in enumerate(buffers):
+        if b.size_bytes < 0 or b.last < b.first:
+            raise ValueError(f"buffer {i} has {b.size_bytes} bytes and lives from step {b.first} to {b.last}")
+    for i, j in reuse:
+        if i == j or buffers[i].last != buffers[j].first:
+            steps = f"buffer {i} is last live at step {buffers[i].last} and buffer {j} first at {buffers[j].first}"
+            raise ValueError(f"buffer {j} cannot take the memory of buffer {i}: {steps}")
+
+
+def _extent(offsets: Sequence[int], sizes: Sequence[int]) -> int:
+    return max((offset + size for offset, size in zip(offsets, sizes, strict=True)), default=0)
+
+
+def _lower_bound(buffers: Sequence[Lifetime], sizes: Sequence[int], reuse: Iterable[tuple[int, int]]) -> int:
+    """The most bytes that are live at one step, where a buffer that may lie in another counts only what exceeds it."""
+    change: defaultdict[int, int] = defaultdict(int)
+    for b, size in zip(buffers, sizes, strict=True):
+        change[b.first] += size
+        change[b.last + 1] -= size
+    shared: defaultdict[int, int] = defaultdict(int)
+    for i, j in reuse:
+        shared[j] = max(shared[j], min(sizes[i], sizes[j]))
+    saved: defaultdict[int, int] = defaultdict(int)
+    for j, size in shared.items():
+        saved[buffers[j].first] += size
+    live = peak = 0
+    for step in sorted(change):
+        live += change[step]
+        peak = max(peak, live - saved[step])
+    return peak
+
+
+def _by_start(
+    buffers: Sequence[Lifetime], sizes: Sequence[int], partners: dict[int, set[int]], order: Sequence[int]
+) -> list[int]:
+    """Offsets when buffers are placed in the order they start, among those that are still live."""
+    offsets = [0] * len(buffers)
+    live: list[tuple[int, int, int]] = []  # (offset, end, buffer), by offset
+    for i in order:
+        start = buffers[i].first
+        live = [entry for entry in live if buffers[entry[2]].last >= start]
+        offsets[i] = _place(live, sizes[i], partners.get(i, ()))
+        insort(live, (offsets[i], offsets[i] + sizes[i], i))
+    return offsets
+
+
+def _in_order(
+    buffers: Sequence[Lifetime], sizes: Sequence[int], partners: dict[int, set[int]], order: Sequence[int]
+) -> list[int]:
+    """Offsets when buffers are placed in `order`, among all that were placed and are live at some step with them."""
+    offsets = [0] * len(buffers)
+    first = np.array([buffers[i].first for i in order])
+    last = np.array([buffers[i].last for i in order])
+    for position, i in enumerate(order):
+        together = (first[:position] <= buffers[i].last) & (last[:position] >= buffers[i].first)
+        others = [order[int(k)] for k in np.flatnonzero(together)]
+        taken = sorted((offsets[k], offsets[k] + sizes[k], k) for k in others)
+        offsets[i] = _place(taken, sizes[i], partners.get(i, ()))
+    return offsets
+
+
+def _place(taken: Sequence[tuple[int, int, int]], size: int, partners: Iterable[int]) -> int:
+    """Where a buffer goes: over a partner if it can, else into the tightest hole, else at the end."""
+    for partner in partners:
+        at = next((offset for offset, _, k in taken if k == partner), None)
+        if at is not None and all(k == partner or end <= at or offset >= at + size for offset, end, k in taken):
+            return at
+    best, best_hole, free = -1, -1, 0
+    for offset, end, _ in taken:
+        hole = offset - free
+        if hole >= size and (best < 0 or hole < best_hole):
+            best, best_hole = free, hole
+        free = max(free, end)
+    return best if best >= 0 else free

@@ -1,0 +1,255 @@
+"""The loop nest of a group that runs row by row: elementwise work, and folds over shared axes.
+
+A softmax, say, has rows and one reduced axis. Its values have *levels*: the maximum is known after one pass over the
+row, the sum of exponentials after a second, the quotient comes in a third. Between passes stand what is computed once
+a row. A value that a later pass needs again is computed anew when that is cheap, and otherwise kept for the row in a
+scratch array that stays in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rosin.ir import index as indices
+from rosin.ir.graph import Node
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Accumulate, Apply, Buffer, Carry, Expr, Kernel, Let, Load, Local, Scope, Statement, Store
+from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
+from rosin.passes.fusion import Group
+from rosin.passes.nest import Inner, Memory, Nest, flops
+
+RECOMPUTE_FLOPS = 8
+"""A value of at most so many operations an element is computed again in a later pass rather than kept."""
+
+SCRATCH_BYTES = 1 << 17
+"""What is larger is computed again, whatever it costs."""
+
+
+def row_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
+    return [_Rows(group, memory).nest().kernel(name)]
+
+
+class _Rows:
+    def __init__(self, group: Group, memory: Memory) -> None:
+        self.group = group
+        self.memory = memory
+        self.vars = [LoopVar(f"i{axis}", n) for axis, n in enumerate(group.domain)]
+        self.level: dict[Value, int] = {}
+        self.maker: dict[Value, Node] = {v: n for n in group.nodes for v in n.results}
+        self.row: dict[Value, Expr] = {}
+        """What is known in the rows: results of folds and of what is computed from them."""
+        self.kept: dict[Value, Buffer] = {}
+        self.carries: dict[Value, Carry] = {}
+        self.loads: dict[tuple[Buffer, Index], Expr] = {}
+        for node in group.nodes:
+            self.level[node.results[0]] = self._level(node)
+
+    def place(self, axis: int | None) -> Index:
+        return indices.ZERO if axis is None or self.vars[axis].extent == 1 else indices.of(self.vars[axis])
+
+    def own_index(self, value: Value) -> tuple[Index, ...]:
+        return tuple(self.place(axis) for axis in self.group.axes[value])
+
+    def in_rows(self, node: Node) -> bool:
+        """Whether the node is computed once a row: it is no fold and lacks the reduced axes."""
+        return not isinstance(node.op, Fold) and not self.group.reduced.intersection(self.group.axes[node.results[0]])
+
+    def _level(self, node: Node) -> int:
+        """The pass whose loops compute the node; a fold's result is known one level later."""
+        level = 0
+        for read in self.memory.fusion.uses_of[node].reads:
+            maker = self.maker.get(read.value)
+            if maker is not None:
+                level = max(level, self.level[read.value] + isinstance(maker.op, Fold))
+        return level
+
+    # -- the nest ------------------------------------------------------------------------------------------
+
+    def nest(self) -> Nest:
+        body: list[Statement | Inner] = []
+        levels = max(self.level.values())
+        for level in range(levels + 1):
+            body += self._row_part(level)
+            inner = self._inner_part(level)
+            if inner is not None:
+                body.append(inner)
+                body += self._finish(level)
+        rows = [self.vars[i] for i in sorted(self.group.rows) if self.vars[i].extent != 1]
+        columns = [self.vars[i] for i in sorted(self.group.reduced) if self.vars[i].extent != 1]
+        statements = [s for part in body for s in (part.body if isinstance(part, Inner) else [part])]
+        values = [v for s in statements for v in _values(s)]
+        return Nest(rows, columns, body, tuple(self.kept.values()), flops(values))
+
+    def _row_part(self, level: int) -> list[Statement]:
+        """What is computed once a row before the pass."""
+        result: list[Statement] = []
+        for node in self.group.nodes:
+            value = node.results[0]
+            if self.level[value] != level or not self.in_rows(node):
+                continue
+            self.row[value] = self._compute(node, self._reader)
+            result += self._store(value, self.row[value])
+        return result
+
+    def _inner_part(self, level: int) -> Inner | None:
+        """The pass: its folds, its results, and what later passes need of it."""
+        here: dict[Value, Expr] = {}
+        body: list[Statement] = []
+        carries: list[Carry] = []
+        later = self._needed_later(level)
+        for node in self.group.nodes:
+            value = node.results[0]
+            if self.level[value] > level or self.in_rows(node):
+                continue
+            if isinstance(node.op, Fold):
+                if self.level[value] == level:
+                    carry, accumulate = self._fold(node, here)
+                    carries.append(carry)
+                    body.append(accumulate)
+                continue
+            if self.level[value] < level and value in (self.memory.buffers.keys() | self.kept.keys()):
+                here[value] = self._again(value)
+                continue
+            here[value] = self._compute(node, lambda v: self._reader(v, here))
+            if self.level[value] == level:
+                body += self._store(value, here[value])
+                if value in later:
+                    body += self._keep(value, here[value])
+        return Inner(body, tuple(carries)) if body else None
+
+    def _finish(self, level: int) -> list[Statement]:
+        """After the pass, its folds' results."""
+        result: list[Statement] = []
+        for node in self.group.nodes:
+            value = node.results[0]
+            if isinstance(node.op, Fold) and self.level[value] == level:
+                carry = self.carries[value]
+                expr = node.op.finish(carry.locals, tuple(v.type for v in node.operands))
+                local = Local(f"{node.op.name}{len(self.row)}", expr.dtype)
+                result.append(Let(local, expr))
+                self.row[value] = local
+                result += self._store(value, local)
+        return result
+
+    def _fold(self, node: Node, here: dict[Value, Expr]) -> tuple[Carry, Statement]:
+        op = node.op
+        assert isinstance(op, Fold)
+        types = tuple(v.type for v in node.operands)
+        carry = op.monoid(types).carry(f"{op.name}{len(self.row)}")
+        point = tuple(self.place(axis) for axis in self.group.folded[node])
+        readers = tuple(self._through(v, lambda w: self._reader(w, here)) for v in node.operands)
+        terms = op.terms(self.own_index(node.results[0]), point, readers, types)
+        self.carries[node.results[0]] = carry
+        return carry, Accumulate(carry, terms)
+
+    # -- values --------------------------------------------------------------------------------------------
+
+    def _compute(self, node: Node, read: Callable[[Value], Reader]) -> Expr:
+        op = node.op
+        index = self.own_index(node.results[0])
+        readers = tuple(self._through(v, read) for v in node.operands)
+        if isinstance(op, Elementwise):
+            return Apply(op, tuple(r(index) for r in readers), node.results[0].type.dtype)
+        assert isinstance(op, Pull)
+        return op.element(index, readers, tuple(v.type for v in node.operands))
+
+    def _through(self, value: Value, stored: Callable[[Value], Reader]) -> Reader:
+        """Reads a value through moves; `stored` gives the reader of what the moves start from."""
+        move = self.memory.fusion.moves.get(value)
+        if move is None:
+            return stored(value)
+        op = move.op
+        assert isinstance(op, Pull)
+        readers = tuple(self._through(v, stored) for v in move.operands)
+        types = tuple(v.type for v in move.operands)
+        return lambda index: op.element(index, readers, types)
+
+    def _reader(self, value: Value, here: dict[Value, Expr] | None = None) -> Reader:
+        """Reads a value of the group from where this pass has it, another one from memory."""
+        known = self.row.get(value)
+        if known is None and here is not None:
+            known = here.get(value)
+        if known is not None:
+            return lambda index: known
+        buffer, shape = self.memory.buffers[value], value.type.sizes
+        return lambda index: self._load(buffer, indices.flatten(index, shape))
+
+    def _load(self, buffer: Buffer, offset: Index) -> Expr:
+        key = (buffer, offset)
+        if key not in self.loads:
+            self.loads[key] = Load(buffer, offset)
+        return self.loads[key]
+
+    def _store(self, value: Value, expr: Expr) -> list[Statement]:
+        buffer = self.memory.buffers.get(value)
+        if buffer is None:
+            return []
+        return [Store(buffer, indices.flatten(self.own_index(value), value.type.sizes), expr)]
+
+    # -- what later passes need ------------------------------------------------------------------------------
+
+    def _needed_later(self, level: int) -> set[Value]:
+        """The values of this pass that a later one reads, are dear, and have no memory of their own."""
+        needed: set[Value] = set()
+        for node in self.group.nodes:
+            if self.level[node.results[0]] <= level:
+                continue
+            for read in self.memory.fusion.uses_of[node].reads:
+                maker = self.maker.get(read.value)
+                if maker is None or isinstance(maker.op, Fold) or self.in_rows(maker):
+                    continue
+                needed |= self._dear_below(read.value, level)
+        return {v for v in needed if v not in self.memory.buffers and self._row_bytes(v) <= SCRATCH_BYTES}
+
+    def _dear_below(self, value: Value, level: int) -> set[Value]:
+        """The last dear values on the way to `value` that are computed in the pass `level`."""
+        node = self.maker[value]
+        if value in self.memory.buffers or value in self.kept:
+            return set()
+        if self.level[value] == level and self._price(value) > RECOMPUTE_FLOPS:
+            return {value}
+        found: set[Value] = set()
+        for read in self.memory.fusion.uses_of[node].reads:
+            maker = self.maker.get(read.value)
+            if maker is not None and not isinstance(maker.op, Fold) and not self.in_rows(maker):
+                found |= self._dear_below(read.value, level)
+        return found
+
+    def _price(self, value: Value) -> int:
+        """Operations an element to compute the value from what is in memory."""
+        node = self.maker[value]
+        total = node.op.flops if isinstance(node.op, Elementwise) else 20
+        for read in self.memory.fusion.uses_of[node].reads:
+            maker = self.maker.get(read.value)
+            if maker is not None and not isinstance(maker.op, Fold) and not self.in_rows(maker):
+                total += self._price(read.value)
+            if total > RECOMPUTE_FLOPS:
+                break
+        return total
+
+    def _row_bytes(self, value: Value) -> int:
+        total = value.type.dtype.bytes
+        for axis in self.group.reduced:
+            total *= self.group.domain[axis]
+        return total
+
+    def _row_offset(self) -> Index:
+        axes = sorted(self.group.reduced)
+        return indices.flatten([self.place(a) for a in axes], [self.group.domain[a] for a in axes])
+
+    def _keep(self, value: Value, expr: Expr) -> list[Statement]:
+        size = self._row_bytes(value) // value.type.dtype.bytes
+        self.kept[value] = Buffer(f"row{len(self.kept)}", value.type.dtype, size, Scope.LOCAL)
+        return [Store(self.kept[value], self._row_offset(), expr)]
+
+    def _again(self, value: Value) -> Expr:
+        """A value of an earlier pass, from the scratch array or from its buffer."""
+        if value in self.kept:
+            return self._load(self.kept[value], self._row_offset())
+        return self._load(self.memory.buffers[value], indices.flatten(self.own_index(value), value.type.sizes))
+
+
+def _values(statement: Statement) -> tuple[Expr, ...]:
+    if isinstance(statement, Accumulate):
+        return statement.values
+    return (statement.value,) if isinstance(statement, Let | Store) else ()

@@ -1,0 +1,1 @@
+"""The rules of rosin.passes.simplify and rosin.passes.strength, by family of ops."""

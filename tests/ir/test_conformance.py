@@ -1,0 +1,319 @@
+"""Every fact that every op states, over the samples in tests/samples."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import pkgutil
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from rosin.ir import dims, ops
+from rosin.ir.builder import Builder
+from rosin.ir.errors import NotDifferentiableError
+from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate, evaluate_op
+from rosin.ir.op import REGISTRY, Elementwise, Op, Undifferentiable
+from rosin.ir.parser import parse
+from rosin.ir.printer import text
+from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.jvp import jvp_graph
+from rosin.ir.types import TensorType, parse_type
+from rosin.ir.verify import verify
+from tests.differentiation import (
+    Array,
+    assert_adjoint,
+    assert_near,
+    difference,
+    graph_of,
+    push,
+    random_directions,
+    vjp_graph,
+)
+from tests.samples import Bad, Sample, Symbolic, all_bad, all_samples, all_symbolic, finfo, references, type_of
+
+for _module in pkgutil.iter_modules(ops.__path__):
+    importlib.import_module(f"{ops.__name__}.{_module.name}")
+
+SAMPLES = all_samples()
+SMOOTH = [s for s in SAMPLES if s.smooth and any(t.dtype.is_float for t in s.types)]
+DIFFERENTIABLE = [s for s in SMOOTH if not isinstance(s.op, Undifferentiable)]
+over_samples = pytest.mark.parametrize("sample", SAMPLES, ids=str)
+over_differentiable = pytest.mark.parametrize("sample", DIFFERENTIABLE, ids=str)
+
+
+def _seed(sample: Sample) -> int:
+    return zlib.crc32(str(sample).encode())
+
+
+def _graph(sample: Sample) -> Graph:
+    return graph_of(sample.op, sample.types)
+
+
+def _in_f64(sample: Sample) -> tuple[Array, ...]:
+    return tuple(
+        x.astype(np.float64) if t.dtype.is_float else x for x, t in zip(sample.operands, sample.types, strict=True)
+    )
+
+
+def _moving(sample: Sample) -> list[bool]:
+    """Which operands to differentiate by."""
+    chosen = sample.differentiable
+    return [t.dtype.is_float and (chosen is None or i in chosen) for i, t in enumerate(sample.types)]
+
+
+# -- every op is there ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_every_op_has_samples(name: str) -> None:
+    op = REGISTRY[name]
+    assert any(type(s.op) is op for s in SAMPLES), f"{name} has no sample in tests/samples"
+    assert any(type(b.op) is op for b in all_bad()), f"{name} has no bad input in tests/samples"
+    assert op in references(), f"{name} has no reference in tests/samples"
+
+
+# -- types -----------------------------------------------------------------------------------------------------------
+
+
+@over_samples
+def test_type_rule_is_what_eval_gives(sample: Sample) -> None:
+    types = sample.op.type(*sample.types)
+    results = evaluate_op(sample.op, *sample.operands)
+    assert tuple(map(type_of, results)) == types
+
+
+@pytest.mark.parametrize("bad", all_bad(), ids=str)
+def test_type_rule_refuses(bad: Bad) -> None:
+    with pytest.raises(bad.error, match=bad.message) as caught:
+        bad.op.type(*bad.types)
+    assert caught.value.message.startswith(bad.op.name)
+    assert all(str(t) in str(caught.value) for t in bad.types)
+
+
+@pytest.mark.parametrize("symbolic", all_symbolic(), ids=str)
+def test_type_rule_over_symbols(symbolic: Symbolic) -> None:
+    results = symbolic.op.type(*map(parse_type, symbolic.operands))
+    assert results == tuple(map(parse_type, symbolic.results))
+
+
+ELEMENTWISE = {type(s.op): s for s in SAMPLES if isinstance(s.op, Elementwise)}
+
+
+@pytest.mark.parametrize("sample", ELEMENTWISE.values(), ids=lambda s: s.op.name)
+def test_elementwise_type_rule_over_symbols(sample: Sample) -> None:
+    shape = (dims.symbol("n"), dims.symbol("m") * 2 + 1, 3)
+    (result,) = sample.op.type(*(t.with_shape(shape) for t in sample.types))
+    assert result.shape == shape
+    assert result.dtype == sample.op.type(*sample.types)[0].dtype
+
+
+@over_samples
+def test_cost_is_whole_numbers(sample: Sample) -> None:
+    cost = sample.op.cost(sample.types, sample.op.type(*sample.types))
+    assert isinstance(cost.flops, int)
+    assert isinstance(cost.bytes, int)
+    assert cost.flops >= 0
+    assert cost.bytes >= 0
+
+
+# -- meaning ---------------------------------------------------------------------------------------------------------
+
+
+def _rounded(value: object, type: TensorType) -> Array:
+    """What a reference gave, in the result's element type: integers wrap around, floats are rounded."""
+    array = np.asarray(value)
+    if array.dtype == object and type.dtype.is_integer:
+        modulus, low = 1 << type.dtype.bits, int(type.dtype.lowest)
+        wrapped = [(int(v) - low) % modulus + low for v in array.ravel()]
+        return np.asarray(wrapped, type.dtype.numpy).reshape(array.shape)
+    if array.dtype == object:
+        array = array.astype(np.float64 if type.dtype.is_float else type.dtype.numpy)
+    with np.errstate(all="ignore"):
+        return array.astype(type.dtype.numpy)
+
+
+def assert_close(actual: Array, expected: Array, sample: Sample) -> None:
+    type = type_of(expected)
+    assert type_of(actual) == type
+    if not type.dtype.is_float:
+        np.testing.assert_array_equal(actual, expected)
+        return
+    info = finfo(type.dtype)
+    x, y = actual.astype(np.float64), expected.astype(np.float64)
+    rtol = max(4 * float(info.eps), sample.rtol or 0.0)
+    np.testing.assert_allclose(x, y, rtol=rtol, atol=sample.atol + 4 * float(info.smallest_subnormal))
+
+
+@over_samples
+def test_meaning_is_the_reference(sample: Sample) -> None:
+    reference = references()[type(sample.op)]
+    if reference is None:
+        return
+    with np.errstate(all="ignore"):
+        expected = reference(sample.op, *(sample.operands if hasattr(reference, "raw") else _in_f64(sample)))
+    results = evaluate_op(sample.op, *sample.operands)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    for actual, value, t in zip(results, expected, sample.op.type(*sample.types), strict=True):
+        assert_close(actual, _rounded(value, t), sample)
+
+
+@over_samples
+def test_expansion_means_the_same(sample: Sample) -> None:
+    body = sample.op.expansion()
+    if body is not None:
+        for actual, expected in zip(
+            evaluate(body, sample.operands), evaluate_op(sample.op, *sample.operands), strict=True
+        ):
+            assert_close(actual, expected, sample)
+
+
+# -- derivatives -----------------------------------------------------------------------------------------------------
+
+
+@over_differentiable
+def test_jvp_and_vjp(sample: Sample) -> None:
+    operands = _in_f64(sample)
+    graph = graph_of(sample.op, [type_of(x) for x in operands])
+    tangents = random_directions([type_of(x) for x in operands], _moving(sample), _seed(sample))
+    expected = difference(graph, operands, tangents, sample.step)
+    if sample.forward:
+        expected_name, pushed = "jvp", push(graph, operands, tangents)
+        assert_near(pushed, expected, sample.derivative_rtol, expected_name)
+        assert_adjoint(graph, operands, tangents, pushed, sample.adjoint_rtol, _seed(sample))
+    else:
+        assert_adjoint(graph, operands, tangents, expected, sample.derivative_rtol, _seed(sample))
+
+
+@over_differentiable
+def test_second_derivatives(sample: Sample) -> None:
+    """Forward over reverse against finite differences of reverse, and reverse over reverse against that."""
+    operands = _in_f64(sample)
+    graph = graph_of(sample.op, [type_of(x) for x in operands])
+    backward = vjp_graph(graph, _moving(sample))
+    outputs = [v.type for v in graph.outputs if v.type.dtype.is_float]
+    cotangents = random_directions(outputs, [True] * len(outputs), _seed(sample) + 1)
+    arguments = [*operands, *(c for c in cotangents if c is not None)]
+    moving = [*_moving(sample), *(True for _ in outputs)]
+    tangents = random_directions([type_of(x) for x in arguments], moving, _seed(sample) + 2)
+    expected = difference(backward, arguments, tangents, sample.step)
+    pushed = push(backward, arguments, tangents)
+    assert_near(pushed, expected, 10 * sample.derivative_rtol, "jvp of vjp")
+    assert_adjoint(backward, arguments, tangents, pushed, sample.adjoint_rtol, _seed(sample))
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if isinstance(s.op, Undifferentiable)], ids=str)
+def test_derivative_of_an_undifferentiable_op_is_an_error(sample: Sample) -> None:
+    assert isinstance(sample.op, Undifferentiable)
+    b = Builder()
+    operands = tuple(b.input(t) for t in sample.types)
+    results = b.node(sample.op, *operands)
+    with pytest.raises(NotDifferentiableError, match=sample.op.name) as caught:
+        sample.op.jvp(b, operands, results, operands)
+    assert sample.op.reason in caught.value.message
+    with pytest.raises(NotDifferentiableError, match=sample.op.name):
+        sample.op.vjp(b, operands, results, results)
+
+
+# -- batching --------------------------------------------------------------------------------------------------------
+
+
+def _examples(sample: Sample, count: int) -> list[tuple[Array, ...]]:
+    """The sample, and variations of it: elements in other places and, where that is safe, other values."""
+
+    def varied(x: Array, k: int) -> Array:
+        rolled = np.roll(x, k)
+        return rolled + np.asarray(0.001 * k, x.dtype) if sample.smooth and type_of(x).dtype.is_float else rolled
+
+    return [tuple(varied(x, k) for x in sample.operands) for k in range(count)]
+
+
+def _subsets(count: int) -> list[tuple[bool, ...]]:
+    """Every choice of batched operands but none; of more than three operands, each alone and all."""
+    if count <= 3:
+        return [flags for flags in itertools.product((False, True), repeat=count) if any(flags)]
+    return [*(tuple(i == k for i in range(count)) for k in range(count)), (True,) * count]
+
+
+def _same(actual: Array, expected: Array) -> None:
+    """Equal but for the order of summation."""
+    assert type_of(actual) == type_of(expected)
+    if not type_of(expected).dtype.is_float:
+        np.testing.assert_array_equal(actual, expected)
+        return
+    x, y = actual.astype(np.float64), expected.astype(np.float64)
+    eps = float(finfo(type_of(expected).dtype).eps)
+    size = float(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)))
+    np.testing.assert_allclose(x, y, rtol=8 * eps, atol=32 * eps * min(size, 1e3))
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands], ids=str)
+def test_batch_is_a_loop_over_examples(sample: Sample) -> None:
+    graph, count = _graph(sample), 3
+    examples = _examples(sample, count)
+    for flags in _subsets(len(sample.operands)):
+        batched = batch_graph(graph, flags, count)
+        verify(batched)
+        columns = zip(zip(*examples, strict=True), flags, strict=True)
+        results = evaluate(batched, [np.stack(column) if flag else column[0] for column, flag in columns])
+        for k, example in enumerate(examples):
+            mixed = [own if flag else first for own, first, flag in zip(example, examples[0], flags, strict=True)]
+            for many, one in zip(results, evaluate(graph, mixed), strict=True):
+                _same(many[k], one)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands and s.smooth], ids=str)
+def test_nested_batches(sample: Sample) -> None:
+    """Two batches of one graph: the inner one over the last operand, the outer one over all."""
+    graph, outer, inner = _graph(sample), 2, 3
+    flags = [i == len(sample.operands) - 1 for i in range(len(sample.operands))]
+    nested = batch_graph(batch_graph(graph, flags, inner), [True] * len(flags), outer)
+    verify(nested)
+    examples = _examples(sample, outer * inner)
+    columns: list[Array] = []
+    for position, flag in enumerate(flags):
+        column = [example[position] for example in examples]
+        rows = [np.stack(column[k * inner : (k + 1) * inner]) if flag else column[k * inner] for k in range(outer)]
+        columns.append(np.stack(rows))
+    results = evaluate(nested, columns)
+    for i, j in itertools.product(range(outer), range(inner)):
+        mixed = [columns[p][i, j] if flag else columns[p][i] for p, flag in enumerate(flags)]
+        for many, one in zip(results, evaluate(graph, [np.asarray(x) for x in mixed]), strict=True):
+            _same(many[i, j], one)
+
+
+# -- text ------------------------------------------------------------------------------------------------------------
+
+
+def _related(sample: Sample) -> Sequence[Graph]:
+    """The op's graph, and those that its rules make, in the element types of the sample."""
+    graph = _graph(sample)
+    found = [graph]
+    if sample.operands:
+        found.append(batch_graph(graph, [True] * len(sample.operands), 2))
+    if not isinstance(sample.op, Undifferentiable) and any(_moving(sample)):
+        found.append(vjp_graph(graph, _moving(sample)))
+        if sample.forward:
+            found.append(jvp_graph(graph, _moving(sample))[0])
+    return found
+
+
+@over_samples
+def test_graphs_verify_and_read_back(sample: Sample) -> None:
+    for graph in _related(sample):
+        verify(graph)
+        again = parse(text(graph))
+        verify(again)
+        assert again == graph, text(graph)
+        assert text(again) == text(graph)
+
+
+@over_samples
+def test_ops_are_hashable_values(sample: Sample) -> None:
+    op: Op = sample.op
+    attributes = op.attributes()
+    assert type(op)(**attributes) == op
+    assert hash(type(op)(**attributes)) == hash(op)
