@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.op import Op
 from rosin.ir.transform.jvp import jvp_graph
 from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType
@@ -19,13 +18,6 @@ from rosin.ir.types import TensorType
 Array: TypeAlias = NDArray[Any]
 MaybeArrays: TypeAlias = "Sequence[Array | None]"
 """Directions, None where the value does not move."""
-
-
-def graph_of(op: Op, types: Sequence[TensorType]) -> Graph:
-    """The graph that applies one op to its inputs."""
-    b = Builder()
-    operands = [b.input(t, f"x{i}") for i, t in enumerate(types)]
-    return b.graph(b.node(op, *operands))
 
 
 def vjp_graph(graph: Graph, wanted: Sequence[bool]) -> Graph:

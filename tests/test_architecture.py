@@ -1,7 +1,8 @@
 """The house rules that imports can break, read from the source of every file in rosin/.
 
 `ir < passes < backends < runtime < frontend < stdlib`: a file imports only from its own room or from rooms to the
-left. Imports inside functions and under TYPE_CHECKING count like all others.
+left. Imports inside functions and under TYPE_CHECKING count like all others, except that within a room an import for
+the sake of annotations alone may close a ring: an op's rules name the builder's type, and the builder makes ops.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Import:
     line: int
     module: str
     name: str | None = None
+    typing_only: bool = False
 
     @property
     def full(self) -> str:
@@ -59,10 +61,13 @@ def room_of(module: str) -> str | None:
 
 def imports_of(path: str, tree: ast.Module) -> Iterator[Import]:
     """Every import of a file, at whatever depth it stands."""
+    guards = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test).endswith("TYPE_CHECKING")]
+    typing_only = {id(inner) for guard in guards for statement in guard.body for inner in ast.walk(statement)}
     for node in ast.walk(tree):
+        annotations = id(node) in typing_only
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(node.lineno, alias.name)
+                yield Import(node.lineno, alias.name, None, annotations)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -70,7 +75,7 @@ def imports_of(path: str, tree: ast.Module) -> Iterator[Import]:
                 keep = len(package) - node.level + path.endswith("/__init__.py")
                 base = ".".join([*package[:keep], *([base] if base else [])])
             for alias in node.names:
-                yield Import(node.lineno, base, alias.name)
+                yield Import(node.lineno, base, alias.name, annotations)
 
 
 def base_dependencies() -> set[str]:
@@ -150,7 +155,7 @@ def code_faults(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def cycle_faults(files: Mapping[str, Iterable[Import]]) -> Iterator[str]:
-    """Files of one room that import each other in a ring.
+    """Files of one room that need each other, when they run, in a ring.
 
     A package's `__init__` counts only where it is imported by name: that it runs first is Python's doing.
     """
@@ -158,6 +163,8 @@ def cycle_faults(files: Mapping[str, Iterable[Import]]) -> Iterator[str]:
     graph: nx.DiGraph[str] = nx.DiGraph()
     for path, imports in files.items():
         for item in imports:
+            if item.typing_only:
+                continue
             target = modules.get(item.full) or modules.get(item.module)
             same_room = target is not None and room_of(module_of(target)) == room_of(module_of(path))
             if same_room and room_of(module_of(path)) is not None and not graph.has_edge(path, target):

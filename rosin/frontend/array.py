@@ -13,6 +13,7 @@ from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
+from rosin.frontend.numpy.indexing import changed
 from rosin.ir import dims
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -517,3 +518,26 @@ class Place:
 
     def get(self) -> Array:
         return self._array[self._index]
+
+    def set(self, values: ArrayLike) -> Array:
+        """The values there; of several for one place the last."""
+        return changed(self._array, self._index, "set", values)
+
+    def add(self, values: ArrayLike) -> Array:
+        """The values added to what is there."""
+        return changed(self._array, self._index, "add", values)
+
+    def multiply(self, values: ArrayLike) -> Array:
+        """What is there multiplied by the values."""
+        return changed(self._array, self._index, "multiply", values)
+
+    def min(self, values: ArrayLike) -> Array:
+        """The smaller of what is there and the values."""
+        return changed(self._array, self._index, "min", values)
+
+    def max(self, values: ArrayLike) -> Array:
+        """The greater of what is there and the values."""
+        return changed(self._array, self._index, "max", values)
+
+
+tr.register_array(Array, Tracer)

@@ -27,3 +27,7 @@ class TransformError(RosinError, ValueError):
 
 class AxisNameError(RosinError, NameError):
     """A named axis that no enclosing vmap has."""
+
+
+class BoundsError(RosinError, IndexError):
+    """An index outside its axis, or more indices than axes."""

@@ -134,11 +134,15 @@ def name_of(function: Function) -> str:
     return getattr(function, "__name__", None) or type(function).__name__
 
 
+def signature_of(function: Function) -> inspect.Signature:
+    return inspect.signature(function)
+
+
 def parameter_names(function: Function, count: int) -> list[str]:
     """The names of the first `count` positional arguments."""
     names: list[str] = []
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = signature_of(function).parameters.values()
     except (TypeError, ValueError):
         # Some functions written in C do not tell.
         return [f"arg{i}" for i in range(count)]

@@ -206,6 +206,11 @@ class Trace:
         return next((node.location for node in self.builder.nodes if value in node.results), None)
 
 
+def identity(x: Captured) -> object:
+    """What tells captured values apart."""
+    return id(x) if isinstance(x, np.ndarray) else x._ir  # pyright: ignore[reportPrivateUsage]
+
+
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +266,7 @@ __all__ = [
     "array_type",
     "check_size",
     "current",
+    "identity",
     "is_array",
     "is_tracer",
     "leaked",

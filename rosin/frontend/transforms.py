@@ -185,7 +185,9 @@ def _scalar_output(staged: Staged, f: Function) -> TensorType:
     name = staging.name_of(f)
     values = staged.graph.outputs[: len(staged.graph.outputs) - staged.aux_count]
     if not staged.structure.is_leaf() or len(values) != 1:
-        message = f"grad of {name}: its output is one scalar, not a tree of {len(values)} arrays; see has_aux and jacrev"
+        message = (
+            f"grad of {name}: its output is one scalar, not a tree of {len(values)} arrays; see has_aux and jacrev"
+        )
         raise tr.located(TransformError(message, [v.type for v in values]))
     type = values[0].type
     if type.rank:
@@ -267,9 +269,10 @@ def jacfwd(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "jacfwd", argnums, args, kwargs)
         types = [core.type_of(x) for x in chosen.arrays]
+        flat = chosen.flat()
 
         def push(*directions: Array) -> Any:
-            results = jvp(chosen.call, chosen.arrays, directions, has_aux)
+            results = jvp(flat, chosen.arrays, directions, has_aux)
             return results[1:] if has_aux else (results[1],)
 
         basis = _basis(types)
@@ -294,7 +297,7 @@ def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     @_wraps(f, "jacrev")
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "jacrev", argnums, args, kwargs)
-        results = vjp(chosen.call, *chosen.arrays, has_aux=has_aux)
+        results = vjp(chosen.flat(), *chosen.arrays, has_aux=has_aux)
         leaves, structure = tree.flatten(results[0])
         types = [core.type_of(leaf) for leaf in leaves]
         for type in types:
@@ -395,6 +398,13 @@ class _Chosen:
                 message = f"{self.name}: argnums has {number}, and the call has {count} positional arguments"
                 raise tr.located(TransformError(message))
         return tuple(n % count for n in numbers)
+
+    def flat(self) -> Function:
+        """The call as a function of the chosen arrays, called as the function is."""
+        call = functools.partial(self.call)
+        functools.update_wrapper(call, self.f, updated=())
+        del call.__wrapped__  # Its arguments are not those of the function.
+        return call
 
     def call(self, *arrays: Any) -> Any:
         """The call with other arrays."""

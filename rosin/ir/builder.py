@@ -15,8 +15,10 @@ from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import contract as con
 from rosin.ir.ops import cumulative as cum
 from rosin.ir.ops import exponential as ex
+from rosin.ir.ops import index as ind
 from rosin.ir.ops import logic, movement
 from rosin.ir.ops import reduce as red
+from rosin.ir.ops import scatter as sca
 from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops import window as win
@@ -422,3 +424,32 @@ class Builder:
     ) -> Value:
         ones, zeros = (1,) * x.type.rank, (0,) * x.type.rank
         return self.node(op(window, strides or ones, low or zeros, high or zeros, dilation or ones), x)[0]
+
+    # -- places that the program computes ------------------------------------------------------------------------
+
+    def gather(
+        self, x: Value, indices: Value, numbers: ind.Numbers, slice_sizes: tuple[Dim, ...], mode: str = "clip"
+    ) -> Value:
+        """Slices of `x`; the dimension numbers are explained in rosin.ir.ops.index."""
+        return self.node(ind.Gather(*numbers, mode, slice_sizes), x, indices)[0]
+
+    def scatter(
+        self,
+        kind: sca.Kind,
+        x: Value,
+        indices: Value,
+        updates: Value,
+        numbers: ind.Numbers,
+        mode: str = "drop",
+        unique: bool = False,
+    ) -> Value:
+        """`x` with slices of it combined with updates."""
+        return self.node(sca.KINDS[kind](*numbers, mode, unique), x, indices, updates)[0]
+
+    def dynamic_slice(self, x: Value, starts: Sequence[Value], sizes: tuple[Dim, ...]) -> Value:
+        """The part of `x` of these sizes at scalar starts."""
+        return self.node(ind.DynamicSlice(sizes), x, *starts)[0]
+
+    def dynamic_update_slice(self, x: Value, part: Value, starts: Sequence[Value]) -> Value:
+        """`x` with `part` in place of its own part at scalar starts."""
+        return self.node(ind.DynamicUpdateSlice(), x, part, *starts)[0]

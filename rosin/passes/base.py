@@ -81,7 +81,7 @@ def _name(made: list[Node], old: Values, new: Values) -> None:
 
 def is_fixed(op: Op) -> bool:
     """Whether the op stays where it is whatever its operands are: it has an effect, or nothing looks through it."""
-    return op.effect or isinstance(op, Barrier)
+    return op.effect or type(op) is Barrier
 
 
 @functools.cache

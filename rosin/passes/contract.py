@@ -6,6 +6,9 @@ axis lies side by side in memory in both operands, the tile is a block of dot pr
 the end. What follows elementwise is computed from the finished tile before it is stored.
 
 Sizes that the tile does not divide get kernels of their own with smaller tiles.
+
+An operand that does not lie as the vectors want it, or that is read under a guard at its border, is first copied to a
+buffer in which it does, border included, when the copy costs little beside the products: it is *packed*.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 from rosin.ir import index as indices
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
     Apply,
+    Buffer,
     Carry,
     Const,
     Expr,
@@ -30,18 +35,33 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Scope,
     Statement,
     Store,
+    Within,
+    guard,
     substitute,
     walk,
 )
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
-from rosin.passes.fusion import Group
-from rosin.passes.nest import PARALLEL_WORK, Memory, used_buffers
+from rosin.passes.fusion import Group, variable
+from rosin.passes.nest import PARALLEL_WORK, Memory, Nest, used_buffers
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
     return _Contraction(group, memory, name, vector_bytes).kernels()
+
+
+PACK_COST = 2.0
+"""Machine steps to copy one element of an operand."""
+
+GATHER_COST = 8.0
+"""Machine steps to load a vector whose elements do not lie side by side, beyond those of one that does."""
+
+GUARD_COST = 1.0
+SCATTER_COST = 2.0
+LANE_SUM_COST = 0.7
+"""Machine steps an element of the result to store it apart from its neighbours, or to add up its lanes."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,57 @@ class Tile:
     block: int
     width: int = 1
     """Lanes of a neighbour, when it is a vector."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """How the term reads one operand: the index along each of its axes, and the number read beyond its border."""
+
+    value: Value
+    index: tuple[Index, ...]
+    tests: tuple[Within, ...] = ()
+    border: Const | None = None
+
+    def step(self, var: LoopVar) -> int | None:
+        """How far the read moves in memory with a step of the variable; None where that is not one number."""
+        offset = indices.flatten(self.index, self.value.type.sizes)
+        return offset.coefficient(var) if offset.affine_in(var) else None
+
+    def packing(self, var: LoopVar | None) -> Packing | None:
+        """The packed form in which neighbours along `var` lie side by side; None where there is none."""
+        moving = [axis for axis, i in enumerate(self.index) if var is not None and var in i.variables()]
+        if len(moving) > 1 or (moving and var is not None and self.index[moving[0]].coefficient(var) != 1):
+            return None
+        if any(not isinstance(atom, LoopVar) for i in self.index for atom, _ in i.terms):
+            return None
+        inside = {Within(i, 0, n) for i, n in zip(self.index, self.value.type.sizes, strict=True)}
+        if any(test not in inside for test in self.tests):
+            return None
+        order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
+        low, extent = [], []
+        for axis in order:
+            least, most = self.index[axis].bounds()
+            low.append(least)
+            extent.append(most - least + 1)
+        return Packing(tuple(order), tuple(low), tuple(extent))
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A copy of an operand: its axes in this order, each from `low` on for `extent` elements."""
+
+    order: tuple[int, ...]
+    low: tuple[int, ...]
+    extent: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return prod(self.extent)
+
+    def offset(self, index: tuple[Index, ...]) -> Index:
+        """Where the element at the operand's `index` lies in the copy."""
+        place = [index[axis] + -low for axis, low in zip(self.order, self.low, strict=True)]
+        return indices.flatten(place, self.extent)
 
 
 class _Contraction:
@@ -69,41 +140,111 @@ class _Contraction:
         self.result = uses.variables[: uses.result_rank]
         self.folded = [v for v in uses.variables[uses.result_rank :] if v.extent != 1]
         self.index = tuple(_place(v) for v in self.result)
-        point = tuple(_place(v) for v in uses.variables[uses.result_rank :])
-        readers = tuple(memory.read(v) for v in self.node.operands)
-        self.terms = op.terms(self.index, point, readers, self.types)
-        self.loads = [e for t in self.terms for e in walk(t) if isinstance(e, Load)]
+        self.point = tuple(_place(v) for v in uses.variables[uses.result_rank :])
         self.monoid = op.monoid(self.types)
+        self.packed: dict[int, tuple[Packing, Buffer]] = {}
+        self.operands = self._operands()
+        self.terms = self._terms()
         widest = max(e.dtype.bytes for t in self.terms for e in walk(t))
-        self.width = max(vector_bytes // max(widest, 1), 1)
+        self.width = max(vector_bytes // max(widest, 4), 1)
         self.registers = 32 if vector_bytes >= 64 else 16
 
-    # -- choosing the tile ---------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def _operands(self) -> list[Operand | None]:
+        """How each operand is read; None for one that is not read at exactly one place."""
+        found: dict[int, list[Operand]] = {i: [] for i in range(len(self.node.operands))}
+        marks: dict[int, tuple[int, tuple[Index, ...]]] = {}
+
+        def reader(position: int) -> Reader:
+            def read(index: tuple[Index, ...]) -> Expr:
+                mark = Local(f"operand{position}", self.types[position].dtype)
+                marks[id(mark)] = (position, index)
+                kept.append(mark)
+                found[position].append(Operand(self.node.operands[position], index))
+                return mark
+
+            return read
+
+        kept: list[Expr] = []
+        terms = self.op.terms(self.index, self.point, tuple(reader(i) for i in found), self.types)
+        for expr in (e for t in terms for e in walk(t)):
+            if isinstance(expr, Guard) and id(expr.then) in marks and isinstance(expr.otherwise, Const):
+                position, index = marks[id(expr.then)]
+                found[position] = [Operand(self.node.operands[position], index, expr.tests, expr.otherwise)]
+        return [reads[0] if len(reads) == 1 else None for reads in found.values()]
+
+    def _terms(self) -> tuple[Expr, ...]:
+        """The terms, reading packed operands from their copies."""
+        packs: set[int] = set()
+
+        def reader(position: int) -> Reader:
+            if position not in self.packed:
+                return self.memory.read(self.node.operands[position])
+            packing, buffer = self.packed[position]
+
+            def read(index: tuple[Index, ...]) -> Expr:
+                load = Load(buffer, packing.offset(index))
+                packs.add(id(load))
+                keep.append(load)
+                return load
+
+            return read
+
+        keep: list[Expr] = []
+        terms = self.op.terms(self.index, self.point, tuple(map(reader, range(len(self.node.operands)))), self.types)
+        return tuple(_unguarded(t, packs) for t in terms)
+
+    @property
+    def loads(self) -> list[Load]:
+        return [e for t in self.terms for e in walk(t) if isinstance(e, Load)]
 
     def steps(self, var: LoopVar) -> list[int | None]:
         """How far each load moves with a step of the variable; None where that is not one number."""
         return [e.offset.coefficient(var) if e.offset.affine_in(var) else None for e in self.loads]
 
-    def use(self, var: LoopVar) -> float:
-        """The fraction of lanes that are busy when the variable runs as vectors."""
-        return var.extent / (-(-var.extent // self.width) * self.width)
+    # -- choosing the lanes ----------------------------------------------------------------------------------
 
     def lanes(self) -> LoopVar | None:
-        """The variable that runs as vectors."""
-        store = indices.flatten(self.index, self.node.results[0].type.sizes)
-        best: tuple[float, LoopVar] | None = None
-        for var in [v for v in self.result if v.extent != 1] + self.folded:
-            steps = self.steps(var)
-            smooth = all(step in (0, 1) for step in steps)
-            if var in self.folded:
-                # Lanes are added up at the end: dearer than an axis of the result unless there are many steps.
-                score = self.use(var) * (0.8 if var.extent >= 4 * self.width else 0.4)
-                score *= 1.0 if all(step == 1 for step in steps) else 0.1
+        """The variable that runs as vectors, with the operands packed for it: the one with the least estimated work."""
+        best: tuple[float, LoopVar, list[tuple[int, Packing]]] | None = None
+        for var in [*(v for v in self.result if v.extent != 1), *self.folded]:
+            cost, packs = self._estimate(var)
+            if best is None or cost < best[0]:
+                best = (cost, var, packs)
+        if best is None:
+            return None
+        for position, packing in best[2]:
+            name = f"{self.node.op.name}_{self.name.split('_')[0]}_packed{position}"
+            self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
+        self.terms = self._terms()
+        return best[1]
+
+    def _estimate(self, var: LoopVar) -> tuple[float, list[tuple[int, Packing]]]:
+        """A rough count of machine steps when `var` runs as vectors, and what is packed for it."""
+        vectors = -(-var.extent // self.width)
+        steps = self.work / var.extent * vectors
+        outputs = prod(v.extent for v in self.result)
+        cost = steps
+        if var in self.folded:
+            cost = steps * 1.3 + outputs * LANE_SUM_COST
+        elif indices.flatten(self.index, self.node.results[0].type.sizes).coefficient(var) != 1:
+            cost += outputs * SCATTER_COST
+        packs: list[tuple[int, Packing]] = []
+        for position, operand in enumerate(self.operands):
+            if operand is None:
+                cost += steps * GATHER_COST
+                continue
+            step = operand.step(var)
+            smooth = step in (0, 1) and not (var in self.folded and step == 0)
+            trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
+            packing = operand.packing(var if step else None) if trouble else None
+            if packing is not None and packing.size * PACK_COST < steps * trouble:
+                packs.append((position, packing))
+                cost += packing.size * PACK_COST
             else:
-                score = self.use(var) * (1.0 if smooth and store.coefficient(var) == 1 else 0.15 if smooth else 0.08)
-            if best is None or score > best[0]:
-                best = (score, var)
-        return best[1] if best else None
+                cost += steps * trouble
+        return cost, packs
 
     def partners(self, lanes: LoopVar) -> list[LoopVar]:
         """Result axes to tile besides the lanes, best first: a step along them leaves some load where it is."""
@@ -117,6 +258,7 @@ class _Contraction:
 
     def kernels(self) -> list[Kernel]:
         lanes = self.lanes()
+        packing = [self.packing_kernel(position) for position in self.packed]
         if lanes is None:
             return [self.kernel({}, None, 0)]
         partners = self.partners(lanes)
@@ -135,7 +277,24 @@ class _Contraction:
             choices = [
                 {lanes: v, **({partners[0]: r} if r is not None else {})} for v, r in itertools.product(vectors, rows)
             ]
-        return [self.kernel(choice, lanes, i) for i, choice in enumerate(choices)]
+        return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+
+    def packing_kernel(self, position: int) -> Kernel:
+        """Copies an operand to where the vectors want it, and writes its border."""
+        packing, buffer = self.packed[position]
+        operand = self.operands[position]
+        assert operand is not None
+        place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.extent)]
+        index: list[Index] = [indices.ZERO] * len(place)
+        for at, axis in enumerate(packing.order):
+            index[axis] = place[at] + packing.low[at]
+        element = self.memory.read(operand.value)(tuple(index))
+        if operand.border is not None:
+            tests = tuple(Within(i, 0, n) for i, n in zip(index, operand.value.type.sizes, strict=True))
+            element = guard(tests, element, operand.border)
+        store = Store(buffer, indices.flatten(place, packing.extent), element)
+        variables = [v for i in place for v in i.variables()]
+        return Nest(variables, [], [store]).kernel(f"{self.name}_pack{position}")
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""
@@ -257,6 +416,14 @@ class Sharing:
 
 def _place(var: LoopVar) -> Index:
     return indices.of(var) if var.extent != 1 else indices.ZERO
+
+
+def _unguarded(expr: Expr, packed: set[int]) -> Expr:
+    """The expression without the guards of reads from packed copies, which hold the border."""
+    if isinstance(expr, Guard) and id(expr.then) in packed:
+        return expr.then
+    children = tuple(_unguarded(c, packed) for c in expr.children())
+    return expr if children == expr.children() else expr.rebuild(children, expr.indices())
 
 
 def _apart(a: list[int | None], b: list[int | None]) -> bool:

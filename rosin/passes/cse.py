@@ -40,7 +40,7 @@ class Cse(Pass):
 
 def _key(op: Op, operands: Values) -> Hashable:
     """What nodes that compute the same have in common."""
-    if isinstance(op, Constant) and op.value.array.nbytes > HASHED_BYTES:
+    if type(op) is Constant and op.value.array.nbytes > HASHED_BYTES:
         return (op.value.type, id(op.value.array))
     if op.commutative and id(operands[1]) < id(operands[0]):
         operands = operands[::-1]

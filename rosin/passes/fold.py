@@ -35,7 +35,7 @@ class Fold(Pass):
         known: dict[Value, Literal] = {}
 
         def visit(node: Node, operands: Values) -> Values | None:
-            if isinstance(node.op, Constant):
+            if type(node.op) is Constant:
                 known[node.results[0]] = node.op.value
                 return None
             if not operands or not all(v in known for v in operands):

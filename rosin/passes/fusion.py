@@ -21,7 +21,7 @@ from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Expr
+from rosin.ir.loops import Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Running, Value, elements
 from rosin.ir.ops.movement import Constant
 
@@ -114,7 +114,12 @@ class Fusion:
     # -- reading -------------------------------------------------------------------------------------------
 
     def reader(self, value: Value, found: list[Read]) -> Reader:
-        """Reads a value through moves; notes every read of a stored value in `found`."""
+        """Reads a value through moves; notes every read of a stored value in `found`.
+
+        An empty value is never read, though an op may ask for an element of it on a way that is not taken.
+        """
+        if 0 in value.type.shape:
+            return lambda index: Const(0, value.type.dtype)
         move = self.moves.get(value)
         if move is None:
 
@@ -140,7 +145,9 @@ class Fusion:
         variables = tuple(LoopVar(f"x{i}", n) for i, n in enumerate((*shape, *folded)))
         places = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in variables)
         index, point = places[: len(shape)], places[len(shape) :]
-        if isinstance(op, Fold):
+        if 0 in (*shape, *folded):
+            pass
+        elif isinstance(op, Fold):
             op.terms(index, point, readers, types)
         elif isinstance(op, Elementwise):
             for reader in readers:

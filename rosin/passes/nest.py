@@ -12,6 +12,7 @@ from rosin.ir.loops import (
     Apply,
     Buffer,
     Carry,
+    Const,
     Expr,
     Kernel,
     Kind,
@@ -47,6 +48,8 @@ class Memory:
         self.buffers = buffers
 
     def read(self, value: Value) -> Reader:
+        if 0 in value.type.shape:
+            return lambda index: Const(0, value.type.dtype)
         move = self.fusion.moves.get(value)
         if move is None:
             buffer, shape = self.buffers[value], value.type.sizes

@@ -109,7 +109,7 @@ class Rewriter(Builder):
     def literal(self, value: Value) -> Literal | None:
         """The data of a constant."""
         node = self._makers.get(value)
-        return node.op.value if node is not None and isinstance(node.op, Constant) else None
+        return node.op.value if node is not None and type(node.op) is Constant else None
 
     def splat(self, value: Value) -> Literal | None:
         """The data of a constant that is one number everywhere."""

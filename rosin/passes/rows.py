@@ -136,10 +136,12 @@ class _Rows:
         assert isinstance(op, Fold)
         types = tuple(v.type for v in node.operands)
         carry = op.monoid(types).carry(f"{op.name}{len(self.row)}")
+        self.carries[node.results[0]] = carry
+        if 0 in op.domain(types):
+            return carry, Accumulate(carry, carry.initial)
         point = tuple(self.place(axis) for axis in self.group.folded[node])
         readers = tuple(self._through(v, lambda w: self._reader(w, here)) for v in node.operands)
         terms = op.terms(self.own_index(node.results[0]), point, readers, types)
-        self.carries[node.results[0]] = carry
         return carry, Accumulate(carry, terms)
 
     # -- values --------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ RULES: Table = {
     ar.Add: (a.add_zero, a.add_negated, a.add_constants),
     ar.Sub: (a.sub_zero, a.sub_negated, a.sub_itself),
     ar.Mul: (a.mul_by_unit, a.mul_by_zero, a.negated_both, a.negated_by_constant, a.mul_by_constants),
-    ar.Div: (a.div_by_unit, a.negated_both, a.negated_by_constant, a.div_by_power_of_two),
+    ar.Div: (a.negated_both, a.negated_by_constant, a.div_by_power_of_two),
     ar.FloorDivide: (a.whole_by_one,),
     ar.Remainder: (a.remainder_by_one,),
     ar.Neg: (a.neg_twice, a.neg_of_difference),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from rosin.ir import index as indices
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Accumulate, Kernel, Kind, Load, Loop, Statement, Store, When, Within
+from rosin.ir.loops import Accumulate, Kernel, Kind, Load, Loop, Statement, Store, When
 from rosin.ir.op import Push, Running
 from rosin.passes.fusion import Group
 from rosin.passes.nest import PARALLEL_WORK, Memory, Nest, choose_lanes, used_buffers
@@ -23,11 +25,9 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     if backward:
         place[axis] = place[axis] * -1 + (shape[axis] - 1)
     carry = op.monoid(types).carry("run")
-    element = memory.read(node.operands[0])(tuple(place))
-    store = Store(
-        memory.buffers[node.results[0]], indices.flatten(place, shape), op.finish(carry.locals, types)
-    )
-    body: list[Statement] = [Accumulate(carry, op.term(element)), store]
+    elements = tuple(memory.read(v)(tuple(place)) for v in node.operands)
+    store = Store(memory.buffers[node.results[0]], indices.flatten(place, shape), op.finish(carry.locals, types))
+    body: list[Statement] = [Accumulate(carry, op.term(*elements)), store]
     others = [v for i, v in enumerate(variables) if i != axis and v.extent != 1]
     lanes = choose_lanes(others, body)
     loops: list[Statement] = [Loop(variables[axis], Kind.SERIAL, tuple(body), (carry,))]
@@ -42,8 +42,8 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
 def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     """A copy of the first operand, then the updates in the order of their domain.
 
-    Updates may meet in one place, so their loops run one after the other; only trailing loops in which all updates
-    go to neighbouring places run as vectors.
+    Updates may meet in one place, so they run one after the other but along the axes that the op calls disjoint: such
+    loops stand outside and run on threads, and one of them, where places are side by side, runs as vectors inside.
     """
     node = group.nodes[0]
     op = node.op
@@ -60,16 +60,17 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
         return kernels
     point = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in domain)
     readers = tuple(memory.read(v) for v in node.operands)
-    goal = op.place(point, readers, types)
+    tests, goal = op.place(point, readers, types)
     offset = indices.flatten(goal, shape)
-    tests = tuple(Within(i, 0, n) for i, n in zip(goal, shape, strict=True))
-    tests = tuple(t for t in tests if not t.always)
     store = Store(target, offset, op.update(point, Load(target, offset), readers, types))
     body: list[Statement] = [When(tests, (store,))] if tests else [store]
-    live = [v for v in domain if v.extent != 1]
-    # Lanes may run together only along an axis whose updates all go to different places, side by side.
-    last = live[-1] if live else None
-    vector = last is not None and offset.affine_in(last) and offset.coefficient(last) == 1
-    for var in reversed(live):
-        body = [Loop(var, Kind.VECTOR if var is last and vector else Kind.SERIAL, tuple(body))]
+    free = {v for v, apart in zip(domain, op.disjoint(types), strict=True) if apart and v.extent != 1}
+    side_by_side = [v for v in free if offset.affine_in(v) and offset.coefficient(v) == 1]
+    lanes = max(side_by_side, key=lambda v: v.extent, default=None)
+    ordered = [v for v in domain if v.extent != 1 and v not in free]
+    outer = [v for v in domain if v in free and v is not lanes]
+    work = prod(v.extent for v in domain)
+    for var in reversed([*outer, *ordered, *([lanes] if lanes else [])]):
+        parallel = bool(outer) and var is outer[0] and work >= PARALLEL_WORK
+        body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
     return [*kernels, Kernel(name, used_buffers(body), tuple(body))]

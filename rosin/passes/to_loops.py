@@ -36,7 +36,8 @@ def to_loops(graph: Graph, vector_bytes: int = 32) -> Program:
     for group in fusion.groups:
         kernels += _lower(group, storage.memory, len(kernels), vector_bytes)
     for value, buffer in storage.copies:
-        kernels.append(_copy(value, buffer, storage.memory))
+        if buffer.size:
+            kernels.append(_copy(value, buffer, storage.memory))
     return storage.program(graph, kernels)
 
 

@@ -1,31 +1,182 @@
-"""The compile path: a graph goes in, something that runs comes out."""
+"""The compile path: a graph goes in, something that runs comes out.
+
+    graph → passes → loops → LLVM text → object code → loaded program
+
+The object code of a graph is kept on disk under a key made of the graph's text, the target and the compiler's own
+sources; when it is found there, none of the steps in between runs. Stages are made again, on demand, for whoever
+wants to look at them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import ctypes
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from rosin.ir import printer
+import numpy as np
+
+from rosin.backends.llvm.program import ENTRY, PARALLEL, program_text
+from rosin.ir import loops, printer
+from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph
-from rosin.ir.interpret import evaluate
+from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray
+from rosin.passes import pipeline
+from rosin.passes.to_loops import to_loops
+from rosin.runtime import cache, jit, threads
+from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry
+
+TARGETS = ("llvm", "interpreter")
 
 
-@dataclass
+def compile_graph(graph: Graph, target: str = "llvm", donated: Sequence[int] = ()) -> Executable:
+    """Compile a graph for a target; `donated` lists the inputs whose memory results may take over.
+
+    Raises:
+        UnsupportedError: there is no such target, or it declines an op of the graph.
+    """
+    if target == "interpreter":
+        return Executable(graph)
+    if target == "llvm":
+        return NativeExecutable(graph, tuple(donated))
+    raise UnsupportedError(f"no target is called {target!r}; there are {', '.join(TARGETS)}")
+
+
 class Executable:
-    """A compiled graph. Called with one C-contiguous NumPy array for each input; gives one for each output."""
+    """A graph that runs in the interpreter. Called with one C-contiguous array for each input."""
 
-    graph: Graph
-    target: str
     stages: tuple[str, ...] = ("traced",)
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
 
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
         return tuple(evaluate(self.graph, arguments))
 
     def stage_text(self, stage: str) -> str:
-        return printer.text(self.graph)
+        """The program at a stage, as text.
+
+        Raises:
+            ValueError: there is no such stage.
+        """
+        if stage == "traced":
+            return printer.text(self.graph)
+        raise ValueError(f"no stage is called {stage!r}; there are {', '.join(self.stages)}")
 
 
-def compile_graph(graph: Graph, target: str = "llvm", donated: Sequence[int] = ()) -> Executable:
-    """Compile a graph for a target; `donated` lists the inputs whose memory results may take over."""
-    return Executable(graph, target)
+class NativeExecutable(Executable):
+    """A graph compiled to machine code for this CPU."""
+
+    stages = ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES), "loops", "llvm", "optimized", "assembly")
+
+    def __init__(self, graph: Graph, donated: tuple[int, ...]) -> None:
+        super().__init__(graph)
+        self.donated = donated
+        self.from_cache = False
+        data, self.arena_bytes = self._object()
+        threads.install()
+        self.library = jit.load_object(data)
+        self.address = self.library.address(ENTRY)
+
+    # -- compiling -----------------------------------------------------------------------------------------
+
+    def _object(self) -> tuple[bytes, int]:
+        """The object code and the size of its arena, from the disk when it is there."""
+        key = _key(self.graph)
+        entry = cache.default().get(key)
+        if entry is not None:
+            self.from_cache = True
+            return entry.data, int(entry.meta["arena_bytes"])
+        program = to_loops(self.lowered(), jit.host().vector_bytes)
+        data = jit.compile_object(program_text(program, jit.host().vector_bytes))
+        cache.default().put(key, data, {"arena_bytes": program.arena_bytes})
+        return data, program.arena_bytes
+
+    def lowered(self) -> Graph:
+        """The graph after all passes."""
+        return pipeline.run(self.graph)
+
+    def program(self) -> loops.Program:
+        return to_loops(self.lowered(), jit.host().vector_bytes)
+
+    def stage_text(self, stage: str) -> str:
+        if stage == "loops":
+            return loops.text(self.program())
+        if stage in ("llvm", "optimized", "assembly"):
+            text = program_text(self.program(), jit.host().vector_bytes)
+            return {"llvm": str, "optimized": jit.optimized, "assembly": jit.assembly}[stage](text)
+        if stage in self.stages[1:]:
+            return printer.text(pipeline.stage(self.graph, stage))
+        return super().stage_text(stage)
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
+        arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
+        for position, (array, value) in enumerate(zip(arrays, self.graph.inputs, strict=True)):
+            check(array, value.type, f"argument {value.name or position} of {self.graph.name}")
+        results = tuple(np.empty(v.type.sizes, v.type.dtype.numpy) for v in self.graph.outputs)
+        pointers = (ctypes.c_void_p * (len(arrays) + len(results)))(*(a.ctypes.data for a in (*arrays, *results)))
+        arena = np.empty(self.arena_bytes + 64, np.uint8)
+        start = -arena.ctypes.data % 64
+        _PROGRAM(self.address)(pointers, arena.ctypes.data + start)
+        return results
+
+    def entry(
+        self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool
+    ) -> Callable[..., Any]:
+        """A native callable that takes arrays of this program's types and calls `miss` for anything else."""
+        arguments = [
+            ArgumentSpec(v.type.dtype.numpy, v.type.sizes, i in self.donated) for i, v in enumerate(self.graph.inputs)
+        ]
+        results = [ResultSpec(v.type.dtype.numpy, v.type.sizes) for v in self.graph.outputs]
+        return make_entry(
+            self.graph.name,
+            self.address,
+            arguments,
+            results,
+            (),
+            self.arena_bytes,
+            array_type,
+            value_offset,
+            miss,
+            _fail,
+            single,
+            release_gil=self.work > RELEASE_GIL_BYTES,
+            keep=self.library,
+        )
+
+    @property
+    def work(self) -> int:
+        """The bytes of arguments, results and arena: a rough measure of how long a call takes."""
+        return self.arena_bytes + sum(v.type.bytes for v in (*self.graph.inputs, *self.graph.outputs))
+
+
+RELEASE_GIL_BYTES = 1 << 16
+"""Programs over less memory are done before another Python thread could take over."""
+
+_PROGRAM = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
+
+
+def _fail(code: int) -> None:
+    raise RuntimeError(f"the compiled program ended with code {code}")
+
+
+def _key(graph: Graph) -> str:
+    """What the object code of a graph depends on, as a hash."""
+    parts = (printer.text(graph), jit.host().key, PARALLEL, _compiler_version())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def _compiler_version() -> str:
+    """A hash of the compiler's own sources, so that a change to them is never answered from an old cache."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for room in ("ir", "passes", "backends", "runtime"):
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

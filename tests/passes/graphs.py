@@ -16,7 +16,8 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import REGISTRY, Elementwise, Value
 from rosin.ir.ops import arithmetic, logic, movement
-from rosin.ir.types import TensorType
+from rosin.ir.ops.cast import Cast
+from rosin.ir.types import TensorType, parse_type
 from rosin.ir.verify import verify
 from rosin.passes.base import Pass
 
@@ -85,8 +86,6 @@ def check_pass(pass_: Pass, graph: Graph, seeds: Sequence[int] = (0, 1, 2)) -> G
 
 def build(types: str, make: Callable[..., Value | Sequence[Value]]) -> Graph:
     """The graph that `make(builder, *inputs)` gives on inputs such as `"f32[2, 3] i32[]"`, called x, y, z, w."""
-    from rosin.ir.types import parse_type
-
     b = Builder()
     parts = [part + "]" for part in types.split("]") if part.strip()]
     inputs = [b.input(parse_type(part), name) for part, name in zip(parts, "xyzwuv", strict=False)]
@@ -108,9 +107,8 @@ ELEMENTWISE = sorted(
 def random_graphs(draw: st.DrawFn, max_nodes: int = 14) -> Graph:
     """Graphs over a few small shapes and types, with many constants and movements so that rules find their matches."""
     b = Builder()
-    values: list[Value] = []
-    for i in range(draw(st.integers(1, 3))):
-        values.append(b.input(TensorType(draw(st.sampled_from(TYPES)), draw(st.sampled_from(SHAPES))), f"x{i}"))
+    type = st.builds(TensorType, st.sampled_from(TYPES), st.sampled_from(SHAPES))
+    values = [b.input(t, f"x{i}") for i, t in enumerate(draw(st.lists(type, min_size=1, max_size=3)))]
     for _ in range(draw(st.integers(1, max_nodes))):
         # Later values come first, so that chains grow deep.
         value = draw(st.sampled_from(values[::-1]))
@@ -165,8 +163,6 @@ def _common(draw: st.DrawFn, b: Builder, values: list[Value], x: Value) -> Value
 
 
 def _cast(draw: st.DrawFn, b: Builder, values: list[Value], x: Value) -> Value:
-    from rosin.ir.ops.cast import Cast
-
     return b.node(Cast(draw(st.sampled_from(TYPES))), x)[0]
 
 

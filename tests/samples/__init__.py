@@ -25,9 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rosin.ir import dtypes
+from rosin.ir.builder import Builder
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, RosinError, ShapeError
+from rosin.ir.graph import Graph
 from rosin.ir.op import Elementwise, Op
+from rosin.ir.ops.collective import NamedAxis
+from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType, parse_type
 
 Array: TypeAlias = NDArray[Any]
@@ -136,6 +140,18 @@ def all_symbolic() -> list[Symbolic]:
 
 def references() -> dict[type[Op], Reference]:
     return {op: reference for family in families() for op, reference in family.references.items()}
+
+
+def applied(op: Op, types: Sequence[TensorType]) -> Graph:
+    """The graph that applies an op to its inputs.
+
+    An op over a named axis has no meaning by itself; it is batched over that axis, axis 0 of every input and output.
+    """
+    named = isinstance(op, NamedAxis)
+    b = Builder()
+    operands = [b.input(t.with_shape(t.shape[1:]) if named else t, f"x{i}") for i, t in enumerate(types)]
+    graph = b.graph(b.node(op, *operands))
+    return batch_graph(graph, [True] * len(types), op.size, op.axis) if isinstance(op, NamedAxis) else graph
 
 
 def raw(reference: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.errors import ShapeError
 from rosin.ir.graph import Graph
 from rosin.ir.op import Op, Value
-from rosin.ir.ops.call import Barrier, Checkpoint, CustomJvp, CustomVjp
+from rosin.ir.ops.call import Barrier, Checkpoint, CustomJvp, CustomVjp, StopGradient
 from rosin.ir.types import TensorType
 from tests.samples import Bad, Reference, Sample, Symbolic, draw
 
@@ -101,6 +101,12 @@ SAMPLES: list[Sample] = [
     *(_sample(op, (5,), dtype) for dtype in (F32, dtypes.f16, dtypes.bf16) for op in _ops((5,), dtype)),
     *(_counted_sample(op) for op in _counted_ops((3,))),
     Sample(Barrier(), MIXED, ulps=0),
+    # Its derivative is not that of its meaning, so it is compared with nothing; test_call.py checks that none flows.
+    *(
+        Sample(StopGradient(TensorType(dtype, shape)), (draw(dtype, shape),), differentiable=(), ulps=0)
+        for dtype in dtypes.ALL
+        for shape in ((), (2, 3))
+    ),
     *(Sample(Barrier(), (draw(dtype, (3,)),), smooth=dtype == F64, ulps=0) for dtype in dtypes.ALL),
 ]
 
@@ -110,6 +116,7 @@ BAD: list[Bad] = [
         Bad(op, ("f64[3]", "f64[4]"), ShapeError, r"operand 1 has type f64\[4\] and the body takes f64\[3\]")
         for op in _ops((3,), F64)
     ),
+    Bad(StopGradient(TensorType(F64, (2,))), ("f64[3]",), ShapeError, r"is made for f64\[2\]"),
     Bad(Barrier(), (), ShapeError, "at least one operand"),
 ]
 
@@ -128,5 +135,6 @@ REFERENCES: dict[type[Op], Reference] = {
     Checkpoint: _meaning,
     CustomJvp: _meaning,
     CustomVjp: _meaning,
+    StopGradient: lambda op, x: x,
     Barrier: lambda op, *operands: operands,
 }

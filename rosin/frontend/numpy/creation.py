@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,9 +35,10 @@ def asarray(obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, copy: boo
         DTypeError: an element type that Rosin has not.
         ShapeError: nested sequences of unequal lengths.
     """
-    if copy and isinstance(obj, np.ndarray):
-        obj = np.array(obj)
-    return core.asarray(obj, dtype)
+    result = core.asarray(obj, dtype)
+    if copy and not core.is_tracer(result):
+        return core.asarray(np.array(core.concrete(result, "", "")))
+    return result
 
 
 def full(shape: Dim | Sequence[Dim], fill_value: ArrayLike, *, dtype: DTypeLike | None = None) -> Array:
@@ -174,7 +175,8 @@ def _bound(x: object) -> int | float:
             )
             return int(value) if core.dtype_of(x).is_integer else float(value)
         promote.bad_dtype(f"arange takes numbers, not {type(x).__name__}")
-    return int(x) if isinstance(x, int | np.integer) else float(x)
+    number: Any = x
+    return int(number) if isinstance(x, int | np.integer) else float(number)
 
 
 def linspace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import ml_dtypes
 import numpy as np
@@ -36,7 +37,7 @@ def result_type(*arrays_and_dtypes: ArrayLike | DTypeLike) -> DType:
     firm: DType | None = None
     weak: list[DType] = []
     for x in arrays_and_dtypes:
-        if core.is_weak(x):
+        if core.is_weak(x) and (core.is_scalar(x) or promote.is_array(x)):
             weak.append(promote.own_dtype(x))
         else:
             own = _own(x)
@@ -50,9 +51,9 @@ def result_type(*arrays_and_dtypes: ArrayLike | DTypeLike) -> DType:
 
 
 def _own(x: ArrayLike | DTypeLike) -> DType:
-    if promote.is_array(x) or isinstance(x, np.ndarray | np.generic):
-        return core.dtype_of(promote.array("result_type", x))
-    return core.as_dtype(x)
+    if promote.is_array(x):
+        return core.dtype_of(x)
+    return dtypes.from_numpy(x.dtype) if isinstance(x, np.ndarray | np.generic) else core.as_dtype(x)  # pyright: ignore[reportUnknownMemberType]  # of any dtype
 
 
 def can_cast(from_: ArrayLike | DTypeLike, to: DTypeLike, /) -> bool:
@@ -68,7 +69,7 @@ def isdtype(dtype: DTypeLike, kind: DTypeLike | tuple[DTypeLike, ...]) -> bool:
     "complex floating" or "numeric".
     """
     own = core.as_dtype(dtype)
-    kinds = kind if isinstance(kind, tuple) else (kind,)
+    kinds: tuple[Any, ...] = kind if isinstance(kind, tuple) else (kind,)  # pyright: ignore[reportUnknownVariableType]  # of Any
     return any(own in _KINDS[k] if isinstance(k, str) and k in _KINDS else own == core.as_dtype(k) for k in kinds)
 
 
@@ -104,10 +105,8 @@ def finfo(type: ArrayLike | DTypeLike, /) -> FloatInfo:
     dtype = _own(type)
     if not dtype.is_float:
         promote.bad_dtype(f"finfo tells of floats, not {dtype}; iinfo tells of integers")
-    info = ml_dtypes.finfo(dtype.numpy)
-    return FloatInfo(
-        dtype.bits, float(info.eps), float(info.max), float(info.min), float(info.smallest_normal), dtype
-    )
+    info = cast(Any, ml_dtypes.finfo(dtype.numpy))
+    return FloatInfo(dtype.bits, float(info.eps), float(info.max), float(info.min), float(info.smallest_normal), dtype)
 
 
 def iinfo(type: ArrayLike | DTypeLike, /) -> IntegerInfo:

@@ -9,13 +9,9 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rosin.frontend import core
 from rosin.frontend.numpy import datatypes, logic, promote
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.ir import dtypes
-from rosin.ir.dtypes import DType
 from rosin.ir.op import Op
 from rosin.ir.ops import arithmetic as ops
 from rosin.ir.ops.exponential import Pow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -44,9 +44,14 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """An array of integers: the positions along one axis, which may not be known and may be negative."""
+    """An array of integers: the positions along one axis, negative ones counted from its end.
+
+    Those of a list or a NumPy array are known, and checked against the axis; those of an array of ours are not, even
+    where it is not traced, so that a function does the same traced and not.
+    """
 
     array: Array
+    known: np.ndarray[Any, Any] | None = None
 
 
 Entry: TypeAlias = "New | At | Span | Positions"
@@ -59,8 +64,8 @@ def parse(name: str, x: Array, index: Any) -> list[Entry]:
         BoundsError: there are more entries than axes, or a known position is outside its axis.
         DTypeError: an entry is no index.
     """
-    given = list(index) if isinstance(index, tuple) else [index]
-    given = [part for entry in given for part in _normal(name, entry)]
+    parts = cast(tuple[Any, ...], index) if isinstance(index, tuple) else (index,)
+    given: list[Any] = [_normal(name, entry) for entry in parts]
     rank = len(core.shape_of(x))
     used = sum(_axes_of(entry) for entry in given)
     dots = [place for place, entry in enumerate(given) if entry is Ellipsis]
@@ -97,40 +102,45 @@ def _axes_of(entry: Any) -> int:
     return entry.array.ndim if isinstance(entry, _Mask) else 1
 
 
-def _normal(name: str, entry: Any) -> list[Any]:
+def _normal(name: str, entry: Any) -> Any:
     """The entry with sequences and NumPy's arrays made arrays, and masks of truth values read."""
     if isinstance(entry, bool | np.bool_):
         promote.bad_dtype(f"{name}: {entry!r} is no index; a mask is an array of truth values")
     if entry is None or entry is Ellipsis or isinstance(entry, slice | int | np.integer | Sym):
-        return [entry]
-    if isinstance(entry, list):
-        array = np.asarray(entry) if entry else np.zeros(0, np.int32)
-        entry = core.asarray(array)
-    if isinstance(entry, np.ndarray):
-        entry = core.asarray(entry)
+        return cast(Any, entry)
+    known: np.ndarray[Any, Any] | None = None
+    if isinstance(entry, list | np.ndarray):
+        known = np.asarray(entry)  # pyright: ignore[reportUnknownArgumentType]  # a nest of anything
+        # NumPy makes floats of an empty list, which has no position that is not whole.
+        known = known.astype(np.int32) if isinstance(entry, list) and not known.size else known
+        entry = core.asarray(known)
     if not promote.is_array(entry):
-        promote.bad_dtype(f"{name}: {type(entry).__name__} is no index: an index is an integer, a slice, None, `...` or an array")
+        promote.bad_dtype(
+            f"{name}: {type(entry).__name__} is no index: an index is an integer, a slice, None, `...` or an array"
+        )
     dtype = core.dtype_of(entry)
     if dtype.kind == "bool":
         use = f"{name}: how many elements a mask picks is not known while tracing"
-        mask = core.concrete(entry, use, "choose between values with rosin.numpy.where(mask, a, b)")
+        instead = "choose between values with rosin.numpy.where(mask, a, b)"
+        mask = core.concrete(entry, use, instead) if known is None else known
         if mask.ndim == 0:
             promote.bad_dtype(f"{name}: a mask has at least one axis", entry)
-        return [_Mask(mask)]
+        return _Mask(mask)
     if not dtype.is_integer:
         promote.bad_dtype(f"{name}: an index is of integers or truth values, not {dtype}", entry)
-    if core.shape_of(entry) == () and not core.tracing():
-        # An eager scalar is as good as a number, and slices of known numbers are cheaper than gathers.
-        return [int(core.concrete(entry, "", ""))]
-    return [entry]
+    return Positions(entry, known)
 
 
 def _entry(name: str, x: Array, entry: Any, axis: int) -> Entry:
     size = core.shape_of(x)[axis]
     if isinstance(entry, slice):
-        return span(name, x, entry, size, axis)
-    if promote.is_array(entry):
-        return Positions(entry)
+        return span(name, x, cast("slice[Any, Any, Any]", entry), size, axis)
+    if isinstance(entry, Positions):
+        known = entry.known
+        if known is not None and isinstance(size, int) and known.size:
+            for extreme in (int(known.min()), int(known.max())):
+                position(name, x, extreme, size, axis)
+        return entry
     return At(position(name, x, entry, size, axis))
 
 
@@ -149,7 +159,7 @@ def position(name: str, x: Array, value: Any, size: Dim, axis: int) -> Dim:
     return value + size if value < 0 else value
 
 
-def span(name: str, x: Array, given: slice, size: Dim, axis: int) -> Span:
+def span(name: str, x: Array, given: slice[Any, Any, Any], size: Dim, axis: int) -> Span:
     """What a slice of an axis takes.
 
     With a symbolic size the slice is taken to lie within the axis, as far as its numbers do not say otherwise.
@@ -190,4 +200,4 @@ def _mask_positions(name: str, x: Array, mask: _Mask, axis: int) -> Sequence[Ent
     if not dims.is_static(shape) or tuple(shape) != mask.array.shape:
         text = f"a mask of shape {shape_text(mask.array.shape)} for axes of sizes {shape_text(tuple(shape))}"
         raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
-    return [Positions(core.asarray(places.astype(np.int32))) for places in np.nonzero(mask.array)]
+    return [Positions(core.asarray(places.astype(np.int32)), places) for places in np.nonzero(mask.array)]

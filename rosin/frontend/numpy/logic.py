@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from rosin.frontend import core
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.frontend.numpy.stop import stop_gradient
 from rosin.ir import dtypes
 from rosin.ir.op import Op
 from rosin.ir.ops import arithmetic
@@ -174,5 +173,5 @@ def signbit(x: ArrayLike, /) -> Array:
     operand = promote.numeric("signbit", x)
     dtype = core.dtype_of(operand)
     if dtype.is_float:
-        operand = core.bind1(Bitcast(dtypes.BY_NAME[f"i{dtype.bits}"]), stop_gradient(operand))
+        operand = core.bind1(Bitcast(dtypes.BY_NAME[f"i{dtype.bits}"]), promote.stopped(operand))
     return less(operand, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rosin.frontend import core
 from rosin.frontend.core import DTypeLike
@@ -441,7 +441,8 @@ def _widths(x: Array, given: int | Sequence[Any]) -> list[tuple[int, int]]:
     rank = len(core.shape_of(x))
 
     def pair(value: Any) -> tuple[int, int]:
-        ends = (value, value) if not isinstance(value, Sequence) else tuple(value) * (2 if len(value) == 1 else 1)
+        ends = tuple(cast("Sequence[Any]", value)) if isinstance(value, Sequence) else (value,)
+        ends = ends * 2 if len(ends) == 1 else ends
         if len(ends) != 2:
             promote.bad_shape(f"pad: {value!r} is no pair of widths", x)
         low, high = (promote.as_int("pad", end, "a width") for end in ends)

@@ -29,6 +29,7 @@ from rosin.ir import dtypes, literal
 from rosin.ir.dims import Dim, Sym
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
+from rosin.ir.ops.call import StopGradient
 from rosin.ir.ops.cast import Cast
 from rosin.ir.ops.movement import Broadcast, Constant, Reshape
 from rosin.ir.types import TensorType, shape_text
@@ -143,7 +144,7 @@ def array(name: str, x: ArrayLike) -> Array:
 
 def _describe(x: object) -> str:
     if isinstance(x, list | tuple):
-        return f"a {type(x).__name__}; rosin.numpy.asarray makes an array of it"
+        return f"a {'list' if isinstance(x, list) else 'tuple'}; rosin.numpy.asarray makes an array of it"
     if isinstance(x, complex):
         return "a complex number"
     return f"{x!r}" if x is None or x is Ellipsis else f"{type(x).__name__}"
@@ -168,7 +169,9 @@ def alike(name: str, *xs: ArrayLike) -> tuple[Array, ...]:
     """
     given = operands(name, xs)
     dtype = common_dtype(given)
-    return tuple(number(name, x, TensorType(dtype)) if core.is_scalar(x) else cast(x, dtype) for x in given)
+    return tuple(
+        number(name, x, TensorType(dtype)) if isinstance(x, bool | int | float) else cast(x, dtype) for x in given
+    )
 
 
 def alike_floats(name: str, *xs: ArrayLike) -> tuple[Array, ...]:
@@ -189,9 +192,11 @@ def promoted(name: str, *xs: ArrayLike, floating: bool = False) -> tuple[Array, 
     dtype = common_dtype(given)
     if floating and not dtype.is_float:
         dtype = DEFAULT_FLOAT
-    shape = broadcast_arrays_shape(name, [x for x in given if not core.is_scalar(x)])
+    shape = broadcast_arrays_shape(name, [x for x in given if is_array(x)])
     full = TensorType(dtype, shape)
-    return tuple(number(name, x, full) if core.is_scalar(x) else spread(cast(x, dtype), shape) for x in given)
+    return tuple(
+        number(name, x, full) if isinstance(x, bool | int | float) else spread(cast(x, dtype), shape) for x in given
+    )
 
 
 def number(name: str, value: bool | int | float, type: TensorType) -> Array:
@@ -223,6 +228,11 @@ def numbers(name: str, value: bool | int | float, like: Array) -> Array:
 def cast(x: Array, dtype: DType) -> Array:
     """`x` as another element type, `x` itself when it has that type; what is weak stays weak."""
     return x if core.dtype_of(x) == dtype else core.bind1(Cast(dtype), x)
+
+
+def stopped(x: Array) -> Array:
+    """`x` itself, a constant to every derivative."""
+    return core.bind1(StopGradient(core.type_of(x)), x)
 
 
 def floating(name: str, x: ArrayLike) -> Array:

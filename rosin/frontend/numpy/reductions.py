@@ -1,8 +1,8 @@
 """Sums, products, extremes, means and truth over axes, and the same running along an axis.
 
 `axis` is an axis, a tuple of axes, or None for all; negative axes count from the end. With `keepdims` the reduced axes
-stay, with size 1. Every function raises `ShapeError` for an axis that there is not, and `DTypeError` for operands of the
-wrong kind.
+stay, with size 1. Every function raises `ShapeError` for an axis that there is not, and `DTypeError` for operands of
+the wrong kind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.frontend.numpy.stop import stop_gradient
 from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -249,7 +248,7 @@ def logsumexp(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> 
 
 def finite_top(x: Array, axes: tuple[int, ...]) -> Array:
     """The greatest element over axes that stay, as a constant to derivatives; 0 where it is no finite number."""
-    top = stop_gradient(max(x, axis=axes, keepdims=True))
+    top = promote.stopped(max(x, axis=axes, keepdims=True))
     return logic.where(logic.isfinite(top), top, 0)
 
 

@@ -35,7 +35,9 @@ class Call(Op):
         return self.body
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        costs = [n.op.cost(tuple(v.type for v in n.operands), tuple(v.type for v in n.results)) for n in self.body.nodes]
+        costs = [
+            n.op.cost(tuple(v.type for v in n.operands), tuple(v.type for v in n.results)) for n in self.body.nodes
+        ]
         return Cost(sum(c.flops for c in costs), sum(c.bytes for c in costs))
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
@@ -186,6 +188,8 @@ class Barrier(Op):
     """Its operands, unchanged. No result is available before every operand is, and no pass looks through it."""
 
     def type(self, *operands: TensorType) -> Types:
+        if not operands:
+            self.bad_shape(operands, "needs at least one operand")
         return operands
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -199,4 +203,3 @@ class Barrier(Op):
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(self, *(b.batch_front(v, flag, size) for v, flag in zip(operands, batched, strict=True)))
-

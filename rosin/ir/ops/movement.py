@@ -18,6 +18,7 @@ from rosin.ir.op import (
     Linear,
     Maybe,
     NumpyArray,
+    Op,
     Pull,
     Reader,
     Types,
@@ -81,6 +82,12 @@ class Iota(Source):
         return convert(FromIndex(index[self.axis], dtypes.i64), self.result.dtype)
 
 
+def _refuse_negative(op: Op, operands: Types, shape: tuple[Dim, ...]) -> None:
+    for axis, size in enumerate(shape):
+        if isinstance(size, int) and size < 0:
+            op.bad_shape(operands, f"axis {axis} of the result has size {size}")
+
+
 class Move(Linear, Pull):
     """Elements of one operand at other places."""
 
@@ -97,6 +104,7 @@ class Reshape(Move):
         if x.size != dims.product(self.shape):
             sizes = f"{x.size} elements do not fill {shape_text(self.shape)}, which has {dims.product(self.shape)}"
             self.bad_shape(operands, sizes)
+        _refuse_negative(self, operands, self.shape)
         return (x.with_shape(self.shape),)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -160,6 +168,7 @@ class Broadcast(Move):
             if x.shape[axis] != self.shape[target]:
                 message = f"axis {axis} has size {x.shape[axis]} and axis {target} of the result {self.shape[target]}"
                 self.bad_shape(operands, message)
+        _refuse_negative(self, operands, self.shape)
         return (x.with_shape(self.shape),)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -197,8 +206,9 @@ class Slice(Move):
             size = x.shape[axis]
             if step < 1:
                 self.bad_attribute(operands, f"the step along axis {axis} is {step}; it must be positive")
-            if all(isinstance(d, int) for d in (start, limit, size)) and not 0 <= start <= limit <= size:  # type: ignore[operator]
-                self.bad_shape(operands, f"{start}:{limit} along axis {axis} is not within 0:{size}")
+            if isinstance(start, int) and isinstance(limit, int) and isinstance(size, int):
+                if not 0 <= start <= limit <= size:
+                    self.bad_shape(operands, f"{start}:{limit} along axis {axis} is not within 0:{size}")
             shape.append((limit - start + (step - 1)) // step)
         return (x.with_shape(tuple(shape)),)
 
@@ -207,7 +217,9 @@ class Slice(Move):
         return (operands[0][tuple(slice(start, limit, step) for start, limit, step in bounds)],)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
-        low, high, interior = [], [], []
+        low: list[Dim] = []
+        high: list[Dim] = []
+        interior: list[int] = []
         for axis, size in enumerate(operands[0].type.shape):
             count = cotangent.type.shape[axis]
             covered = self.starts[axis] + (count - 1) * self.steps[axis] + 1 if count != 0 else self.starts[axis]

@@ -101,15 +101,8 @@ def mul_by_constants(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
     return b.mul(value, b.mul(factor, y))
 
 
-def div_by_unit(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
-    """x / 1 → x, and x / -1 → -x"""
-    if b.is_all(y, 1):
-        return x
-    return b.neg(x) if b.is_all(y, -1) else None
-
-
 def div_by_power_of_two(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
-    """x / c → x * (1 / c) where 1 / c is exact and no denormal."""
+    """x / c → x * (1 / c) where 1 / c is exact and no denormal, such as for c = -1 or c = 8."""
     constant = b.splat(y)
     exponent = None if constant is None else _exponent(constant.scalar)
     if constant is None or exponent is None or not _is_normal(-exponent, x.type.dtype):

@@ -159,7 +159,7 @@ def erfc_of_double(e: Emitter, x: Val) -> Val:
 
 
 def emit_erfc(e: Emitter, x: Val) -> Val:
-    """erfc(x) = 1 - erf(x) up to 1/2; above, exp(-x**2) times a polynomial; 2 - erfc(-x) below -1/2; float in double."""
+    """erfc(x) = 1 - erf(x) up to 1/2; above, exp(-x**2) times a polynomial, 2 - erfc(-x) below -1/2; f32 in f64."""
     return ap.in_double(e, erfc_of_double, x)
 
 
@@ -416,26 +416,90 @@ def digamma_of_positive(e: Emitter, x: Val) -> Val:
     return e.select(e.fcmp("oge", x, e.like(8.0, x)), e.fsub(emit_log(e, x), tail), near)
 
 
-def digamma_of_double(e: Emitter, x: Val) -> Val:
-    one, zero = e.like(1.0, x), e.like(0.0, x)
-    negative = e.fcmp("olt", x, zero)
-    positive = digamma_of_positive(e, e.select(negative, e.fsub(one, x), x))
-    # Reflection: digamma(x) = digamma(1 - x) - pi / tan(pi x), the tangent being that of an angle up to pi/4.
+def cotangent_of_pi(e: Emitter, x: Val, factor: float) -> Val:
+    """factor * cot(pi x) of doubles, from the tangent of an angle up to pi/4."""
+    zero, pi = e.like(0.0, x), Pair(e.like(math.pi, x), e.like(PI_LOW, x))
     fraction = e.fsub(x, e.intrinsic("llvm.rint", x))
     size = ap.absolute(e, fraction)
     steep = e.fcmp("ogt", size, e.like(0.25, x))
     part = e.select(steep, e.fsub(e.like(0.5, x), size), size)
-    tangent = tan_of_rest(e, ap.multiply_pairs(e, Pair(part, zero), Pair(e.like(math.pi, x), e.like(PI_LOW, x))))
-    pi = e.like(math.pi, x)
-    cotangent = ap.copysign(e, e.select(steep, e.fmul(tangent, pi), e.fdiv(pi, tangent)), fraction)
-    result = e.select(negative, e.fsub(positive, cotangent), positive)
-    pole = e.bit_and(negative, e.fcmp("ueq", fraction, zero))
-    return e.select(pole, e.like(math.nan, x), result)
+    tangent = tan_of_rest(e, ap.multiply_pairs(e, Pair(part, zero), pi))
+    scale = e.like(factor, x)
+    return ap.copysign(e, e.select(steep, e.fmul(tangent, scale), e.fdiv(scale, tangent)), fraction)
+
+
+def is_whole(e: Emitter, x: Val) -> Val:
+    """Whether x is an integer; infinities are, NaN is not."""
+    return e.fcmp("oeq", e.intrinsic("llvm.rint", x), x)
+
+
+def digamma_of_double(e: Emitter, x: Val) -> Val:
+    one, zero = e.like(1.0, x), e.like(0.0, x)
+    negative = e.fcmp("olt", x, zero)
+    positive = digamma_of_positive(e, e.select(negative, e.fsub(one, x), x))
+    # Reflection: digamma(x) = digamma(1 - x) - pi cot(pi x).
+    result = e.select(negative, e.fsub(positive, cotangent_of_pi(e, x, math.pi)), positive)
+    return e.select(e.bit_and(negative, is_whole(e, x)), e.like(math.nan, x), result)
 
 
 def emit_digamma(e: Emitter, x: Val) -> Val:
     """The derivative of lgamma: -inf at 0, +inf at -0, NaN at the negative integers; float in double."""
     return ap.in_double(e, digamma_of_double, x)
+
+
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+
+
+def power(e: Emitter, x: Val, exponent: int) -> Val:
+    """x**exponent for an exponent >= 1, by repeated squaring."""
+    if exponent == 1:
+        return x
+    half = power(e, x, exponent // 2)
+    square = e.fmul(half, half)
+    return e.fmul(square, x) if exponent % 2 else square
+
+
+def polygamma_of_positive(e: Emitter, x: Val, order: int) -> Val:
+    """|polygamma(order, x)| of doubles > 0: the recurrence up to 12 + order, then the asymptotic series."""
+    one, zero = e.like(1.0, x), e.like(0.0, x)
+    limit = e.like(12.0 + order, x)
+    total = zero
+    for _ in range(12 + order):
+        below = e.fcmp("olt", x, limit)
+        term = power(e, e.fdiv(one, x), order + 1)
+        total = e.select(below, e.fadd(total, term), total)
+        x = e.select(below, e.fadd(x, one), x)
+    inverse = e.fdiv(one, x)
+    square = e.fmul(inverse, inverse)
+    # Over order!: x**-n (1/n + 1/(2 x) + sum of B_2k C(2k + n - 1, n) / (2k) x**-2k).
+    terms = [b * math.comb(2 * k + order - 1, order) / (2 * k) for k, b in enumerate(BERNOULLI, start=1)]
+    series = e.fma(inverse, e.like(0.5, x), e.fmul(square, ap.horner(e, square, terms)))
+    series = e.fmul(e.fadd(series, e.like(1 / order, x)), power(e, inverse, order))
+    return e.fmul(e.fadd(total, series), e.like(math.factorial(order), x))
+
+
+def emit_polygamma(e: Emitter, op: Op, x: Val) -> Val:
+    """The derivative of digamma of the op's order, +inf (odd order) or NaN at 0 and the negative integers.
+
+    Negative x by reflection (DLMF 5.15.6) with the derivatives of the cotangent, polynomials in it; float in double.
+    """
+    assert isinstance(op, ops.Polygamma)
+    order = op.order
+    odd = order % 2 == 1
+
+    def of_double(e: Emitter, x: Val) -> Val:
+        zero, nan = e.like(0.0, x), e.like(math.nan, x)
+        negative = e.fcmp("olt", x, zero)
+        positive = polygamma_of_positive(e, e.select(negative, e.fsub(e.like(1.0, x), x), x), order)
+        coefficients = [-c * math.pi ** (order + 1) for c in ops.cotangent_polynomial(order)]
+        cotangents = ap.horner(e, cotangent_of_pi(e, x, 1.0), coefficients)
+        signed = positive if odd else e.fneg(positive)
+        result = e.select(negative, e.fsub(cotangents, positive), signed)
+        pole = e.bit_and(e.fcmp("ole", x, zero), is_whole(e, x))
+        result = e.select(pole, e.like(math.inf if odd else math.nan, x), result)
+        return e.select(e.fcmp("oeq", x, e.like(-math.inf, x)), nan, result)
+
+    return ap.in_double(e, of_double, x)
 
 
 EMIT: dict[type[Op], Callable[..., Val]] = {
@@ -445,4 +509,5 @@ EMIT: dict[type[Op], Callable[..., Val]] = {
     ops.Erfinv: emit_erfinv,
     ops.Lgamma: emit_lgamma,
     ops.Digamma: emit_digamma,
+    ops.Polygamma: emit_polygamma,
 }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.ops import approximation as ap
+from rosin.backends.llvm.ops import reduction
 from rosin.backends.llvm.ops.approximation import Pair
 from rosin.backends.llvm.ops.exponential import log1p_of_sum
 from rosin.ir.op import Op
@@ -113,12 +114,12 @@ def sin_of_rest(e: Emitter, rest: Val) -> Val:
 
 def emit_sin(e: Emitter, x: Val) -> Val:
     """sin(x) = sin(+-r) with x = n pi + r, |r| <= pi/2, the sign that of (-1)**n; exact reduction of any x."""
-    return sin_of_rest(e, ap.reduce_for_sin(e, x))
+    return sin_of_rest(e, reduction.reduce_for_sin(e, x))
 
 
 def emit_cos(e: Emitter, x: Val) -> Val:
     """cos(x) = sin(+-r) with x + pi/2 = n pi + r, |r| <= pi/2; exact reduction of any x."""
-    return sin_of_rest(e, ap.reduce_for_cos(e, x))
+    return sin_of_rest(e, reduction.reduce_for_cos(e, x))
 
 
 def tan_parts(e: Emitter, rest: Pair, coefficients: Sequence[float]) -> Pair:
@@ -136,7 +137,7 @@ def tan_of_rest(e: Emitter, rest: Pair) -> Val:
 
 
 def tan_of_double(e: Emitter, x: Val, coefficients: Sequence[float]) -> Val:
-    rest, odd = ap.reduce_for_tan(e, x)
+    rest, odd = reduction.reduce_for_tan(e, x)
     high, low = tan_parts(e, rest, coefficients)
     # -1 / (high + low) to first order in low, which spares it the rounding of the sum.
     inverse = e.fdiv(e.like(-1.0, x), high)
@@ -144,11 +145,13 @@ def tan_of_double(e: Emitter, x: Val, coefficients: Sequence[float]) -> Val:
     return e.select(odd, inverse, ap.with_sign_of(e, e.fadd(high, low), rest.high))
 
 
+def tan_for_float(e: Emitter, x: Val) -> Val:
+    return tan_of_double(e, x, TAN_FOR_FLOAT)
+
+
 def emit_tan(e: Emitter, x: Val) -> Val:
     """tan(x) = tan(r) or -1 / tan(r) with x = n pi/2 + r, |r| <= pi/4; exact reduction of any x; float in double."""
-    if x.elem == "float":
-        return ap.in_double(e, lambda e, x: tan_of_double(e, x, TAN_FOR_FLOAT), x)
-    return tan_of_double(e, x, TAN_DOUBLE)
+    return ap.in_double(e, tan_for_float, x) if x.elem == "float" else tan_of_double(e, x, TAN_DOUBLE)
 
 
 # -- inverse circular ------------------------------------------------------------------------------------------
@@ -365,7 +368,7 @@ def hypot_of_doubles(e: Emitter, large: Val, small: Val) -> Val:
 
 
 def emit_hypot(e: Emitter, x: Val, y: Val) -> Val:
-    """sqrt(x**2 + y**2) of coordinates scaled by a power of two; infinite if one is, even beside NaN; float in double."""
+    """sqrt(x**2 + y**2), coordinates scaled by a power of two; infinite if one is, even beside NaN; float in double."""
     infinity = e.like(math.inf, x)
     a, b = ap.absolute(e, x), ap.absolute(e, y)
     if x.elem == "float":

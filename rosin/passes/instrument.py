@@ -1,0 +1,215 @@
+"""Watching the passes at work: dumps, times, verification, and a check of every pass by value.
+
+All of it is switched on by one environment variable, `ROSIN_DEBUG`, a list with commas of
+
+    dump=FOLDER   a numbered text file in FOLDER for the graph after each pass
+    time          a table of the passes on standard error, one for each pipeline that runs
+    verify        the rules of the IR are checked after each pass
+    check         each pass has to keep what the interpreter computes
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from rosin.ir import dims, dtypes
+from rosin.ir.dtypes import DType
+from rosin.ir.errors import RosinError
+from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate
+from rosin.ir.op import NumpyArray
+from rosin.ir.printer import text
+from rosin.ir.types import TensorType
+from rosin.ir.verify import verify
+from rosin.passes.base import Pass
+
+VARIABLE = "ROSIN_DEBUG"
+
+
+class PassError(RosinError, AssertionError):
+    """A pass gave a graph that breaks the rules of the IR, or one that computes something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one pass did: the name of its stage, its time and the number of nodes before and after."""
+
+    stage: str
+    seconds: float
+    before: int
+    after: int
+    note: str = ""
+
+
+@dataclass
+class Instrument:
+    """Runs passes and watches them as its fields say; `records` grows by one entry a pass.
+
+    `arguments` are what `check` evaluates graphs on, in place of random ones.
+    """
+
+    dump: Path | None = None
+    time: bool = False
+    verify: bool = False
+    check: bool = False
+    arguments: Sequence[NumpyArray] | None = None
+    records: list[Record] = field(default_factory=list[Record])
+
+    def begin(self, graph: Graph) -> None:
+        """Start on a graph: its own text is the first one dumped."""
+        self.records.clear()
+        self._expected: list[NumpyArray] | None = None
+        if self.verify:
+            verify(graph)
+        if self.dump is not None:
+            self._folder = _fresh_folder(self.dump, graph.name)
+            self._write(0, "traced", graph, f"{len(graph.nodes)} nodes")
+
+    def apply(self, pass_: Pass, stage: str, graph: Graph) -> Graph:
+        """The graph after the pass.
+
+        Raises:
+            PassError: `verify` or `check` is on and the pass is at fault; the message names it.
+        """
+        start = time.perf_counter()
+        after = pass_.run(graph)
+        seconds = time.perf_counter() - start
+        if self.verify:
+            _verify(stage, after)
+        note = self._check(pass_, stage, graph, after) if self.check and after is not graph else ""
+        record = Record(stage, seconds, len(graph.nodes), len(after.nodes), note)
+        self.records.append(record)
+        if self.dump is not None:
+            self._write(len(self.records), stage, after, _describe(record))
+        return after
+
+    def end(self) -> None:
+        """The pipeline is through."""
+        if self.time:
+            sys.stderr.write(self.table())
+
+    def table(self) -> str:
+        """The records as text, one line a pass and one for all."""
+        width = max((len(r.stage) for r in self.records), default=5)
+        lines = [f"{r.stage:<{width}}  {_describe(r)}" for r in self.records]
+        return "\n".join([*lines, f"{'all':<{width}}  {sum(r.seconds for r in self.records) * 1e3:.2f} ms"]) + "\n"
+
+    def _write(self, number: int, stage: str, graph: Graph, about: str) -> None:
+        header = f"# {graph.name} after {stage}: {about}\n"
+        (self._folder / f"{number:02}-{stage}.txt").write_text(header + text(graph, locations=True), encoding="utf-8")
+
+    def _check(self, pass_: Pass, stage: str, before: Graph, after: Graph) -> str:
+        if not all(dims.is_static(v.type.shape) for graph in (before, after) for v in graph.values()):
+            return "not checked: sizes are symbolic"
+        given = self.arguments if self.arguments is not None else sample_arguments(before)
+        expected = evaluate(before, given) if self._expected is None else self._expected
+        found = self._expected = evaluate(after, given)
+        for i, (x, y) in enumerate(zip(expected, found, strict=True)):
+            fault = difference(x, y, pass_.ulps)
+            if fault is not None:
+                name = before.outputs[i].name
+                where = f"output {i}" + (f" ({name})" if name else "")
+                raise PassError(f"{before.name}: the pass {stage} changes {where}: {fault}", [before.outputs[i].type])
+        return ""
+
+
+def from_environment() -> Instrument | None:
+    """The instrument that `ROSIN_DEBUG` asks for; None when it is unset or empty.
+
+    Raises:
+        ValueError: the variable names something else.
+    """
+    value = os.environ.get(VARIABLE)
+    return parse(value) if value else None
+
+
+def parse(value: str) -> Instrument:
+    """The instrument for a list such as `dump=out,time,check`.
+
+    Raises:
+        ValueError: a part of the list is unknown, or `dump` has no folder.
+    """
+    made = Instrument()
+    for part in filter(None, (p.strip() for p in value.split(","))):
+        name, _, argument = part.partition("=")
+        if name == "dump" and argument:
+            made.dump = Path(argument)
+        elif part in ("time", "verify", "check"):
+            setattr(made, part, True)
+        else:
+            raise ValueError(f"{VARIABLE} is a list of dump=FOLDER, time, verify, check; it has {part!r}")
+    return made
+
+
+def _describe(record: Record) -> str:
+    nodes = f"{record.before} nodes" + (f" → {record.after}" if record.after != record.before else "")
+    return f"{record.seconds * 1e3:.2f} ms, {nodes}" + (f", {record.note}" if record.note else "")
+
+
+def _fresh_folder(parent: Path, name: str) -> Path:
+    """A new folder for a graph of this name; the second one of a name is numbered."""
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("counting has no end")
+
+
+def _verify(stage: str, graph: Graph) -> None:
+    try:
+        verify(graph)
+    except RosinError as error:
+        raise PassError(f"after the pass {stage}: {error.message}", error.operands, error.location) from error
+
+
+# -- values ----------------------------------------------------------------------------------------------------
+
+
+def sample_arguments(graph: Graph, seed: int = 0) -> list[NumpyArray]:
+    """Random arguments for a graph: floats around 0, small integers, truth values."""
+    rng = np.random.default_rng(seed)
+    return [_sample(v.type, rng) for v in graph.inputs]
+
+
+def _sample(type: TensorType, rng: np.random.Generator) -> NumpyArray:
+    if type.dtype == dtypes.bool_:
+        return rng.integers(0, 2, type.sizes).astype(np.bool_)
+    if type.dtype.is_integer:
+        return rng.integers(0, 8, type.sizes).astype(type.dtype.numpy)
+    return np.asarray(rng.standard_normal(type.sizes)).astype(type.dtype.numpy)
+
+
+def difference(x: NumpyArray, y: NumpyArray, ulps: int) -> str | None:
+    """Where and how two arrays differ by more than so many units in the last place; NaN equals NaN."""
+    if x.dtype != y.dtype or x.shape != y.shape:
+        return f"its type was {x.dtype}{list(x.shape)} and is {y.dtype}{list(y.shape)}"
+    bad = ~_close(x, y, ulps)
+    if not bad.any():
+        return None
+    at = tuple(int(i) for i in np.argwhere(bad)[0])
+    return f"element {list(at)} was {x[at]} and is {y[at]}; {int(bad.sum())} of {bad.size} elements differ"
+
+
+def _close(x: NumpyArray, y: NumpyArray, ulps: int) -> NumpyArray:
+    dtype = dtypes.from_numpy(x.dtype)
+    if not dtype.is_float:
+        return np.asarray(x == y)
+    both_nan = (x != x) & (y != y)
+    return np.asarray(both_nan | (np.abs(_ordered(x, dtype) - _ordered(y, dtype)) <= ulps))
+
+
+def _ordered(x: NumpyArray, dtype: DType) -> NumpyArray:
+    """Each float's place in the order of all floats of its type, -0.0 right before +0.0."""
+    bits = np.ascontiguousarray(x).view(f"i{dtype.bytes}").reshape(x.shape).astype(np.int64)
+    return np.where(bits < 0, -1 - (bits & ((1 << (dtype.bits - 1)) - 1)), bits)

@@ -1,0 +1,81 @@
+"""The pipeline: which passes a graph goes through on its way to a target, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rosin.ir.graph import Graph
+from rosin.passes.base import Pass
+from rosin.passes.cse import Cse
+from rosin.passes.dce import Dce
+from rosin.passes.fold import Fold
+from rosin.passes.inline import Inline
+from rosin.passes.instrument import Instrument, from_environment
+from rosin.passes.remat import LowerBarriers, Remat
+from rosin.passes.simplify import Simplify
+from rosin.passes.strength import Strength
+
+GRAPH_PASSES: tuple[Pass, ...] = (
+    Inline(),  # calls become their bodies: from here on there are only ops with a meaning in loops
+    Dce(),  # what derivatives computed and nothing asked for goes before it costs time
+    Fold(),  # constants first: the rules below match on them
+    Strength(),  # powers become products, which the rules below know
+    Simplify(),
+    Cse(),
+    Dce(),
+    Remat(),  # memory for time, where there is much to save
+    LowerBarriers(),  # after the last Cse, which would undo what barriers and Remat keep apart
+)
+"""What every target's own passes start from."""
+
+
+def run(graph: Graph, passes: Sequence[Pass] = GRAPH_PASSES, instrument: Instrument | None = None) -> Graph:
+    """The graph after all passes. Without an instrument the one that `ROSIN_DEBUG` asks for watches, if any.
+
+    Raises:
+        PassError: the instrument verifies or checks, and a pass is at fault.
+    """
+    *_, (_, after) = [("traced", graph), *stages(graph, passes, instrument)]
+    return after
+
+
+def stages(
+    graph: Graph, passes: Sequence[Pass] = GRAPH_PASSES, instrument: Instrument | None = None
+) -> Iterator[tuple[str, Graph]]:
+    """The name of each stage and the graph after it, one by one; stop early and later passes do not run."""
+    instrument = instrument or from_environment()
+    names = stage_names(passes)
+    if instrument is None:
+        for name, pass_ in zip(names, passes, strict=True):
+            graph = pass_.run(graph)
+            yield name, graph
+        return
+    instrument.begin(graph)
+    for name, pass_ in zip(names, passes, strict=True):
+        graph = instrument.apply(pass_, name, graph)
+        yield name, graph
+    instrument.end()
+
+
+def stage_names(passes: Sequence[Pass]) -> tuple[str, ...]:
+    """A name for each pass, its own; a pass that comes again is numbered: dce, dce-2."""
+    counts: dict[str, int] = {}
+    names: list[str] = []
+    for pass_ in passes:
+        counts[pass_.name] = counts.get(pass_.name, 0) + 1
+        names.append(pass_.name if counts[pass_.name] == 1 else f"{pass_.name}-{counts[pass_.name]}")
+    return tuple(names)
+
+
+def stage(graph: Graph, name: str, passes: Sequence[Pass] = GRAPH_PASSES) -> Graph:
+    """The graph after the pass called `name`, or as it came for "traced".
+
+    Raises:
+        ValueError: there is no such stage.
+    """
+    names = ("traced", *stage_names(passes))
+    if name not in names:
+        raise ValueError(f"there is no stage {name!r}; the stages are {', '.join(names)}")
+    if name == "traced":
+        return graph
+    return next(after for found, after in stages(graph, passes) if found == name)

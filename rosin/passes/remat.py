@@ -1,0 +1,173 @@
+"""Rematerialisation: computing a value again rather than keeping it in memory from one use to the next.
+
+`Remat` decides what to compute again; `LowerBarriers` removes the barriers by which `checkpoint` decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from rosin.ir.graph import Graph, Node
+from rosin.ir.op import Value, elements
+from rosin.ir.ops.call import Barrier
+from rosin.ir.ops.movement import Constant
+from rosin.passes.base import Pass, has_regions, is_fixed, rebuild
+
+
+@dataclass(frozen=True)
+class LowerBarriers(Pass):
+    """Barriers give way to their operands.
+
+    The order of nodes stays, and a value cannot stand before what it is computed from, so what used a barrier's results
+    still comes after all that the barrier waited for: a checkpoint's second computation stays in the backward part.
+    No pass may merge equal nodes after this one.
+    """
+
+    name: ClassVar[str] = "lower_barriers"
+
+    def rewrite(self, graph: Graph) -> Graph:
+        if not any(isinstance(node.op, Barrier) for node in graph.nodes):
+            return graph
+        return rebuild(graph, lambda node, operands: operands if isinstance(node.op, Barrier) else None)
+
+
+@dataclass(frozen=True)
+class Remat(Pass):
+    """Recomputes cheap values late in the program so that fewer bytes are kept across its fullest moment.
+
+    Which values to keep is a minimum cut, as in the partitioner of AOTAutograd (He and Yu, "Transcending runtime-memory
+    tradeoffs in checkpointing by being fusion aware", 2023). There the cut is between the forward and the backward
+    graph. Here the graph is one, and its two parts are what stands before and after the moment at which most bytes are
+    live: values that live across it are kept, or computed again from others that are. Inputs, outputs and constants
+    take memory anyway, so keeping them is free. A node may be computed again when it takes at most `flops` operations
+    an element and reads no more than `reads` times as many bytes as it writes; reductions, contractions, effects and
+    barriers are not.
+
+    Live bytes are counted as if every value were stored, in the order of the nodes; fusion will store fewer. Graphs
+    that keep less than `threshold` bytes are left alone. A round is kept only if it lowers the count.
+    """
+
+    name: ClassVar[str] = "remat"
+    threshold: int = 256 << 20
+    flops: int = 24
+    reads: int = 4
+    rounds: int = 8
+
+    def rewrite(self, graph: Graph) -> Graph:
+        peak, position = peak_bytes(graph)
+        for _ in range(self.rounds):
+            if peak <= self.threshold:
+                break
+            changed = self._split(graph, position)
+            lower, next_position = peak_bytes(changed)
+            if lower >= peak:
+                break
+            graph, peak, position = changed, lower, next_position
+        return graph
+
+    def _is_cheap(self, node: Node) -> bool:
+        """Whether the node may be computed again."""
+        if is_fixed(node.op) or has_regions(node.op) or len(node.results) != 1:
+            return False
+        (result,) = node.results
+        cost = node.op.cost(tuple(v.type for v in node.operands), (result.type,))
+        read = sum(v.type.bytes for v in node.operands)
+        return cost.flops <= self.flops * elements(result.type) and read <= self.reads * max(result.type.bytes, 1)
+
+    def _split(self, graph: Graph, position: int) -> Graph:
+        """The graph in which nodes after `position` use recomputed values where the cut says so."""
+        free = {*graph.inputs, *graph.outputs}
+        free.update(v for node in graph.nodes if isinstance(node.op, Constant) for v in node.results)
+        early, late = graph.nodes[: position + 1], graph.nodes[position + 1 :]
+        makers = {v: node for node in early for v in node.results}
+        used = dict.fromkeys(v for node in late for v in node.operands)
+        crossing = [v for v in used if v in makers and v not in free]
+        again = _recomputed(crossing, makers, free, self._is_cheap)
+        return _with_copies(graph, position, again) if again else graph
+
+
+def _recomputed(
+    crossing: Sequence[Value], makers: dict[Value, Node], free: set[Value], is_cheap: Callable[[Node], bool]
+) -> frozenset[Value]:
+    """The values to compute again: those on the far side of a minimum cut between what is there and what is needed."""
+    import networkx
+
+    nx: Any = networkx  # its functions are not typed
+    flow = nx.DiGraph()
+    stack, seen = list(crossing), set(crossing)
+    for value in crossing:
+        flow.add_edge((value, "out"), "needed")
+    while stack:
+        value = stack.pop()
+        flow.add_edge((value, "in"), (value, "out"), capacity=0 if value in free else value.type.bytes)
+        maker = makers.get(value)
+        if maker is None or value in free or not is_cheap(maker):
+            flow.add_edge("there", (value, "in"))
+            continue
+        if not maker.operands:
+            continue
+        for operand in maker.operands:
+            flow.add_edge((operand, "out"), (value, "in"))
+            if operand not in seen:
+                seen.add(operand)
+                stack.append(operand)
+    if "there" not in flow:
+        return frozenset(seen)
+    # Of all minimum cuts the one closest to the uses, which is found from their end, computes least again.
+    _, (far, _) = nx.minimum_cut(flow.reverse(), "needed", "there")
+    return frozenset(v for v in seen if (v, "in") in far)
+
+
+def _with_copies(graph: Graph, position: int, again: frozenset[Value]) -> Graph:
+    """The graph in which each of these values is computed a second time right before its first use after `position`."""
+    makers = {v: node for node in graph.nodes for v in node.results}
+    copies: dict[Value, Value] = {}
+    nodes: list[Node] = list(graph.nodes[: position + 1])
+
+    def copy(value: Value) -> Value:
+        """The value as the late part sees it; what it is computed from comes first, without recursion."""
+        stack = [value]
+        while stack:
+            current = stack[-1]
+            if current not in again or current in copies:
+                stack.pop()
+                continue
+            maker = makers[current]
+            missing = [v for v in maker.operands if v in again and v not in copies]
+            if missing:
+                stack.extend(missing)
+                continue
+            stack.pop()
+            copies[current] = Value(current.type, current.name)
+            operands = tuple(copies.get(v, v) for v in maker.operands)
+            nodes.append(Node(maker.op, operands, (copies[current],), maker.location))
+        return copies.get(value, value)
+
+    for node in graph.nodes[position + 1 :]:
+        operands = tuple(copy(v) for v in node.operands)
+        nodes.append(node if operands == node.operands else Node(node.op, operands, node.results, node.location))
+    return Graph(graph.inputs, tuple(nodes), graph.outputs, graph.name)
+
+
+def peak_bytes(graph: Graph) -> tuple[int, int]:
+    """The most bytes that are live at once besides inputs, outputs and constants, and the node at which that is."""
+    free = {*graph.inputs, *graph.outputs}
+    last: dict[Value, int] = {}
+    for position, node in enumerate(graph.nodes):
+        for value in node.operands:
+            last[value] = position
+    ends: dict[int, int] = {}
+    live = peak = at = 0
+    for position, node in enumerate(graph.nodes):
+        if not isinstance(node.op, Constant):
+            for value in node.results:
+                if value not in free:
+                    live += value.type.bytes
+                    end = last.get(value, position)
+                    ends[end] = ends.get(end, 0) + value.type.bytes
+        if live > peak:
+            peak, at = live, position
+        live -= ends.pop(position, 0)
+    return peak, at
