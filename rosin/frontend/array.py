@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import EllipsisType, ModuleType
+from types import ModuleType
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
+from rosin.frontend.numpy.indexing import changed
 from rosin.frontend.numpy.indexing import changed
 from rosin.ir import dims
 from rosin.ir.dims import Dim
@@ -517,7 +518,38 @@ class Place:
         self._array, self._index = array, index
 
     def get(self) -> Array:
+        """The elements there."""
         return self._array[self._index]
+
+    def set(self, values: ArrayLike) -> Array:
+        """`x` with these values there."""
+        return changed(self._array, self._index, "set", values)
+
+    def add(self, values: ArrayLike) -> Array:
+        """`x` with these values added there."""
+        return changed(self._array, self._index, "add", values)
+
+    def subtract(self, values: ArrayLike) -> Array:
+        """`x` with these values subtracted there."""
+        return changed(self._array, self._index, "add", -core.asarray(values))
+
+    def multiply(self, values: ArrayLike) -> Array:
+        """`x` multiplied by these values there."""
+        return changed(self._array, self._index, "mul", values)
+
+    def min(self, values: ArrayLike) -> Array:
+        """The lesser of `x` and these values there."""
+        return changed(self._array, self._index, "min", values)
+
+    def max(self, values: ArrayLike) -> Array:
+        """The greater of `x` and these values there."""
+        return changed(self._array, self._index, "max", values)
+
+    def apply(self, function: Callable[[Array], Array]) -> Array:
+        """`x` with what is there replaced by `function` of it; each place is meant once."""
+        return self.set(function(self.get()))
+
+    mul = multiply
 
     def set(self, values: ArrayLike) -> Array:
         """The values there; of several for one place the last."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core, staging, tree
@@ -29,6 +30,21 @@ class _Axes(threading.local):
 
 
 _axes = _Axes()
+
+
+def axes() -> list[tuple[str, Dim]]:
+    """The named axes that enclose this place, with their sizes."""
+    return list(_axes.sizes)
+
+
+@contextmanager
+def within(sizes: list[tuple[str, Dim]]) -> Iterator[None]:
+    """Put what is done inside among these named axes."""
+    outer, _axes.sizes = _axes.sizes, sizes
+    try:
+        yield
+    finally:
+        _axes.sizes = outer
 
 
 def vmap(
@@ -123,18 +139,14 @@ class _Call:
             args, kwargs = tree.unflatten(self.structure, leaves)
             return self.f(*args, **kwargs)
 
-        if axis_name is None:
+        named = [] if axis_name is None else [(axis_name, size)]
+        with within([*axes(), *named]):
             return staging.stage(run, inputs, staging.name_of(self.f))
-        _axes.sizes.append((axis_name, size))
-        try:
-            return staging.stage(run, inputs, staging.name_of(self.f))
-        finally:
-            _axes.sizes.pop()
 
 
 def _apply(staged: Staged, call: _Call, size: Dim, out_axes: Tree, axis_name: str | None) -> Any:
     """Batch the graph of one example and apply it to the batch."""
-    axes = _out_axes(staged, out_axes, call.name)
+    places = _out_axes(staged, out_axes, call.name)
     b = Builder()
     inputs: list[Value] = []
     operands: list[Value] = []
@@ -146,7 +158,7 @@ def _apply(staged: Staged, call: _Call, size: Dim, out_axes: Tree, axis_name: st
     flags = [True] * len(call.arrays) + [False] * len(captured)
     outputs, many = batch_into(b, staged.graph, [*operands, *captured], flags, size, axis_name)
     results: list[Value] = []
-    for position, (value, is_batched, axis) in enumerate(zip(outputs, many, axes, strict=True)):
+    for position, (value, is_batched, axis) in enumerate(zip(outputs, many, places, strict=True)):
         if axis is None:
             if is_batched:
                 path = tree.path_texts("result", staged.structure)[position]

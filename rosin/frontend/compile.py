@@ -14,7 +14,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
@@ -29,6 +29,8 @@ from rosin.frontend.tree import Structure
 from rosin.ir.graph import Graph
 from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
+from rosin.passes import pipeline
+from rosin.passes.inline import Inline
 from rosin.runtime.entry import slot_offset
 from rosin.runtime.executable import Executable, compile_graph
 
@@ -353,6 +355,8 @@ class Compiled:
 
         with self._guarded((id(self), call.structure, _static_key(call.static), leaves)):
             staged = staging.stage(run, inputs, self._name)
+        # No derivative is taken any more, so what is there for derivatives can go.
+        staged = replace(staged, graph=Inline().rewrite(staged.graph))
         if closure is not None:
             try:
                 closure.check_after_trace(self._name)
@@ -463,9 +467,8 @@ class Compiled:
             ArgumentError: no pass has that name.
         """
         program = self._program(args, kwargs)
-        if stage == "traced":
-            return ShownGraph.of(program.staged.graph)
-        return ShownGraph.of(_graph_at(program.staged.graph, self.target, stage))
+        _check_stage(stage, ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES)))
+        return ShownGraph.of(pipeline.stage(program.staged.graph, stage))
 
     def text(self, *args: Any, stage: str = "traced", **kwargs: Any) -> str:
         """The program for these arguments as text, at any stage down to the assembly.
@@ -538,10 +541,6 @@ class ShownGraph(Graph):
 def _check_stage(stage: str, stages: Sequence[str]) -> None:
     if stage not in stages:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
-
-
-def _graph_at(graph: Graph, target: str, stage: str) -> Graph:
-    raise NotImplementedError
 
 
 def _static_key(static: tuple[tuple[int | str, Any], ...]) -> tuple[Any, ...]:

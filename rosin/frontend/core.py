@@ -39,6 +39,7 @@ from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
 from rosin.ir.ops.movement import Constant
 from rosin.ir.types import TensorType
+from rosin.passes.inline import Inline
 from rosin.runtime.executable import Executable, compile_graph
 
 if TYPE_CHECKING:
@@ -271,6 +272,8 @@ def apply(graph: Graph, operands: Sequence[Array]) -> tuple[Array, ...]:
     if trace is not None:
         return trace.inline(graph, operands)
     values = [x._value if type(x) is tr.array_type() else _dead(x) for x in operands]  # pyright: ignore[reportPrivateUsage]
+    # No derivative is taken any more, so what is there for derivatives can go.
+    graph = Inline().rewrite(graph)
     if _is_heavy(graph):
         results: Sequence[NumpyArray] = _executable(graph)(*values)
     else:

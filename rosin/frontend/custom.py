@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import operator
+import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import batching, core, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import TransformError
 from rosin.frontend.staging import Function, Input, Staged
@@ -16,7 +18,7 @@ from rosin.frontend.tree import Structure, Tree
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value
-from rosin.ir.ops.call import Checkpoint, CustomJvp, CustomVjp, StopGradient
+from rosin.ir.ops.call import Checkpoint, CustomJvp, CustomVjp, Deferred, StopGradient
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -83,6 +85,16 @@ class _Arguments:
 # -- custom derivatives --------------------------------------------------------------------------------------------
 
 
+class _Discovering(threading.local):
+    """The functions whose rules are being traced only to learn what these capture."""
+
+    def __init__(self) -> None:
+        self.functions: list[_Custom] = []
+
+
+_discovering = _Discovering()
+
+
 class _Custom:
     """A function with a rule, called with the arguments at `nondiff_argnums` passed to the rule as they are."""
 
@@ -121,6 +133,19 @@ class _Custom:
         arrays = [staging.as_argument(leaf, path, self.name, instead) for leaf, path in zip(leaves, paths, strict=True)]
         inputs = [staging.input_of(x, path) for x, path in zip(arrays, paths, strict=True)]
         return fixed, arrays, structure, inputs
+
+    def is_plain(self) -> bool:
+        """Whether a call is nothing but a call of the function: no derivative can be asked of it."""
+        return not core.tracing() or self in _discovering.functions
+
+    def captures(self, *stages: Callable[[], Staged]) -> list[tr.Captured]:
+        """What the graphs capture, the function's own calls in them taken for calls without a rule."""
+        _discovering.functions.append(self)
+        try:
+            found = {tr.identity(c): c for stage in stages for c in stage().captures}
+        finally:
+            _discovering.functions.pop()
+        return list(found.values())
 
     def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """All arguments by position, defaults filled in."""
@@ -162,58 +187,45 @@ class custom_jvp(_Custom):
         def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
             out = self(*primals)
             parts = [r(t, out, *primals) for r, t in zip(rules, tangents, strict=True) if r is not None]
-            if not parts:
-                return out, None
-            return out, functools.reduce(lambda a, b: tree.map(lambda x, y: x + y, a, b), parts)
+            return out, functools.reduce(functools.partial(tree.map, operator.add), parts) if parts else None
 
         self.rule = rule
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = self.positional(args, kwargs)
-        if not core.tracing():
+        if self.is_plain():
             return self.__wrapped__(*args)
         if self.rule is None:
             raise tr.located(TransformError(f"{self.name} is a custom_jvp without a rule; give it one with defjvp"))
-        fixed, arrays, structure, inputs = self.flat(args)
+        call = _Flat(self, args)
+        body = call.stage_body()
+        run = functools.partial(self._run_rule, self.rule, call, body)
+        inputs = [*call.inputs, *call.tangents()]
+        name = f"{self.name}_jvp"
+        captures = self.captures(lambda: body, lambda: staging.stage(run, inputs, name))
+        axes = batching.axes()
 
-        def body(tracers: list[Any]) -> Any:
-            return self.__wrapped__(*self.join(fixed, tree.unflatten(structure, tracers)))
+        def rule() -> Graph:
+            with batching.within(axes):
+                staged = staging.stage(run, inputs, name, adopted=captures)
+            return _with_captured_tangents(staged.graph, len(call.inputs), len(inputs))
 
-        staged = staging.stage(body, inputs, self.name)
-        floats = [i.type.dtype.differentiable for i in inputs]
-        dots = [Input(i.type, f"{i.name}_dot") for i, is_float in zip(inputs, floats, strict=True) if is_float]
-        rule = staging.stage(
-            functools.partial(self._run_rule, self.rule, fixed, structure, floats, staged),
-            [*inputs, *dots],
-            f"{self.name}_jvp",
-        )
-        operands, body_graph, rule_graph = _merge_jvp(staged, rule, arrays, len(dots))
-        results = core.bind(CustomJvp(body_graph, rule_graph), *operands)
-        return tree.unflatten(staged.structure, results)
+        op = CustomJvp(_with_captures(body, call, captures), Deferred(rule))
+        results = core.bind(op, *call.arrays, *staging.captured_arrays(captures))
+        return tree.unflatten(body.structure, results)
 
-    def _run_rule(
-        self,
-        rule: Function,
-        fixed: list[Any],
-        structure: Structure,
-        floats: list[bool],
-        staged: Staged,
-        tracers: list[Any],
-    ) -> Any:
+    def _run_rule(self, rule: Function, call: _Flat, body: Staged, tracers: list[Any]) -> Any:
         """The rule on flat primals and tangents; gives outputs and the tangents of those that hold floats."""
-        count = len(floats)
+        count = len(call.inputs)
         rest = iter(tracers[count:])
-        primals = tree.unflatten(structure, tracers[:count])
-        tangents = tree.unflatten(structure, [next(rest) if is_float else None for is_float in floats])
-        result = rule(*fixed, primals, tangents)
-        if not (isinstance(result, tuple) and len(result) == 2):  # pyright: ignore[reportUnknownArgumentType]
-            message = f"the jvp rule of {self.name} returns a pair (output, tangent), not a {type(result).__name__}"
-            raise tr.located(TransformError(message))
-        types = [v.type for v in staged.graph.outputs]
-        out, tangent = result  # pyright: ignore[reportUnknownVariableType]
+        primals = tree.unflatten(call.structure, tracers[:count])
+        moving = [next(rest) if i.type.dtype.differentiable else None for i in call.inputs]
+        result = rule(*call.fixed, primals, tree.unflatten(call.structure, moving))
+        out, tangent = _pair(result, f"the jvp rule of {self.name} returns a pair (output, tangent)")
+        types = [v.type for v in body.graph.outputs]
         what = f"the jvp rule of {self.name}"
-        outputs = _like(out, staged.structure, types, f"{what}: its output", False)
-        moved = _like(tangent, staged.structure, types, f"{what}: its tangent", True)
+        outputs = _like(out, body.structure, types, f"{what}: its output", False)
+        moved = _like(tangent, body.structure, types, f"{what}: its tangent", True)
         return [*outputs, *(m for m, t in zip(moved, types, strict=True) if t.dtype.differentiable)]
 
 
@@ -223,6 +235,7 @@ class custom_vjp(_Custom):
     `f.defvjp(forward, backward)`: `forward(*args)` returns the output and what is kept, `backward(kept, cotangent)`
     returns a tuple of cotangents, one for each argument, None for zero. The arguments at `nondiff_argnums` come first
     in `backward`, as they are. What the functions read from outside their arguments is taken for constant.
+    Cotangents of outputs that hold no floats are None.
     """
 
     def __init__(self, f: Function, nondiff_argnums: Numbers = ()) -> None:
@@ -235,77 +248,139 @@ class custom_vjp(_Custom):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = self.positional(args, kwargs)
-        if not core.tracing():
+        if self.is_plain():
             return self.__wrapped__(*args)
         if self.rules is None:
             raise tr.located(TransformError(f"{self.name} is a custom_vjp without rules; give it some with defvjp"))
-        fixed, arrays, structure, inputs = self.flat(args)
+        call = _Flat(self, args)
+        body = call.stage_body()
+        rules = _Reverse(self, self.rules, call, body)
+        captures = self.captures(lambda: body, rules.stage_forward, rules.stage_backward)
+        axes = batching.axes()
 
-        def body(tracers: list[Any]) -> Any:
-            return self.__wrapped__(*self.join(fixed, tree.unflatten(structure, tracers)))
+        def forward() -> Graph:
+            with batching.within(axes):
+                return rules.forward_graph(captures)
 
-        staged = staging.stage(body, inputs, self.name)
-        forward, kept = self._stage_forward(fixed, structure, inputs, staged)
-        backward = self._stage_backward(fixed, structure, inputs, staged, forward, kept)
-        operands, op = _merge_vjp(staged, forward, backward, arrays)
-        return tree.unflatten(staged.structure, core.bind(op, *operands))
+        def backward() -> Graph:
+            with batching.within(axes):
+                return rules.backward_graph(captures)
 
-    def _stage_forward(
-        self, fixed: list[Any], structure: Structure, inputs: list[Input], staged: Staged
-    ) -> tuple[Staged, Structure]:
-        """`forward` as a graph that gives the outputs and the leaves of what is kept; and the structure of these."""
-        assert self.rules is not None
-        forward = self.rules[0]
-        shapes: list[Structure] = []
+        op = CustomVjp(_with_captures(body, call, captures), Deferred(forward), Deferred(backward))
+        results = core.bind(op, *call.arrays, *staging.captured_arrays(captures))
+        return tree.unflatten(body.structure, results)
+
+
+class _Flat:
+    """A call of a custom function: what is passed on as it is, and the flat arrays of the rest."""
+
+    def __init__(self, custom: _Custom, args: tuple[Any, ...]) -> None:
+        self.custom = custom
+        self.fixed, self.arrays, self.structure, self.inputs = custom.flat(args)
+
+    def arguments(self, leaves: Sequence[Any]) -> list[Any]:
+        """The arguments with other leaves."""
+        return self.custom.join(self.fixed, tree.unflatten(self.structure, leaves))
+
+    def tangents(self) -> list[Input]:
+        return [Input(i.type, f"{i.name}_dot") for i in self.inputs if i.type.dtype.differentiable]
+
+    def stage_body(self) -> Staged:
+        """The function itself as a graph."""
+        function = self.custom.__wrapped__
+        return staging.stage(lambda tracers: function(*self.arguments(tracers)), self.inputs, self.custom.name)
+
+
+class _Reverse:
+    """The rules of a custom_vjp for one call, traced when they are asked for."""
+
+    def __init__(self, custom: custom_vjp, rules: tuple[Function, Function], call: _Flat, body: Staged) -> None:
+        self.name = custom.name
+        self.forward, self.backward = rules
+        self.call, self.body = call, body
+        self.types = [v.type for v in body.graph.outputs]
+        # Known once `forward` was traced.
+        self.kept: Structure | None = None
+        self.residuals: list[TensorType] = []
+
+    def stage_forward(self, adopted: Sequence[tr.Captured] | None = None) -> Staged:
+        """`forward`: arguments to outputs and the leaves of what is kept."""
 
         def run(tracers: list[Any]) -> Any:
-            result = forward(*self.join(fixed, tree.unflatten(structure, tracers)))
-            if not (isinstance(result, tuple) and len(result) == 2):  # pyright: ignore[reportUnknownArgumentType]
-                message = (
-                    f"the forward rule of {self.name} returns a pair (output, kept), not a {type(result).__name__}"
-                )
-                raise tr.located(TransformError(message))
-            out, kept = result  # pyright: ignore[reportUnknownVariableType]
-            types = [v.type for v in staged.graph.outputs]
-            outputs = _like(out, staged.structure, types, f"the forward rule of {self.name}: its output", False)
-            leaves, shape = tree.flatten(kept)
-            shapes.append(shape)
+            result = self.forward(*self.call.arguments(tracers))
+            out, kept = _pair(result, f"the forward rule of {self.name} returns a pair (output, kept)")
+            outputs = _like(out, self.body.structure, self.types, f"the forward rule of {self.name}: its output", False)
+            leaves, self.kept = tree.flatten(kept)
             return [*outputs, *leaves]
 
-        return staging.stage(run, inputs, f"{self.name}_fwd"), shapes[0]
+        staged = staging.stage(run, self.call.inputs, f"{self.name}_fwd", adopted=adopted)
+        self.residuals = [v.type for v in staged.graph.outputs[len(self.types) :]]
+        return staged
 
-    def _stage_backward(
-        self,
-        fixed: list[Any],
-        structure: Structure,
-        inputs: list[Input],
-        staged: Staged,
-        forward: Staged,
-        kept: Structure,
-    ) -> Staged:
-        """`backward` as a graph from what is kept and the cotangents of float outputs to cotangents of float inputs."""
-        assert self.rules is not None
-        backward = self.rules[1]
-        types = [v.type for v in staged.graph.outputs]
-        residuals = [v.type for v in forward.graph.outputs[len(types) :]]
-        carried = [Input(t, "cotangent") for t in types if t.dtype.differentiable]
+    def stage_backward(self, adopted: Sequence[tr.Captured] | None = None) -> Staged:
+        """`backward`: what is kept and the cotangents of float outputs to the cotangents of float arguments."""
+        carried = [Input(t, "cotangent") for t in self.types if t.dtype.differentiable]
+        inputs = self.call.inputs
+        kept = self.kept
+        assert kept is not None, "backward is traced after forward"
 
         def run(tracers: list[Any]) -> Any:
-            rest = iter(tracers[len(residuals) :])
-            # An output without floats has a cotangent of zeros, as it has in the pullback.
-            bars = [next(rest) if t.dtype.differentiable else None for t in types]
-            result = backward(
-                *fixed,
-                tree.unflatten(kept, tracers[: len(residuals)]),
-                tree.unflatten(staged.structure, bars),
-            )
-            if isinstance(result, list):
-                result = tuple(result)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            rest = iter(tracers[len(self.residuals) :])
+            bars = [next(rest) if t.dtype.differentiable else None for t in self.types]
+            held = tree.unflatten(kept, tracers[: len(self.residuals)])
+            result = self.backward(*self.call.fixed, held, tree.unflatten(self.body.structure, bars))
+            given = tuple(result) if isinstance(result, list) else result  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
             what = f"the backward rule of {self.name}: its cotangents"
-            found = _like(result, structure, [i.type for i in inputs], what, True)
+            found = _like(given, self.call.structure, [i.type for i in inputs], what, True)
             return [g for g, i in zip(found, inputs, strict=True) if i.type.dtype.differentiable]
 
-        return staging.stage(run, [*(Input(t, "kept") for t in residuals), *carried], f"{self.name}_bwd")
+        inner = [*(Input(t, "kept") for t in self.residuals), *carried]
+        return staging.stage(run, inner, f"{self.name}_bwd", adopted=adopted)
+
+    def forward_graph(self, captures: Sequence[tr.Captured]) -> Graph:
+        """Arguments and captures to outputs, what is kept, and the captures, which `backward` may need."""
+        graph = self.stage_forward(captures).graph
+        return Graph(graph.inputs, graph.nodes, (*graph.outputs, *graph.inputs[len(self.call.inputs) :]), graph.name)
+
+    def backward_graph(self, captures: Sequence[tr.Captured]) -> Graph:
+        """What is kept, captures and cotangents to cotangents of arguments and, zero, of captures."""
+        graph = self.stage_backward(captures).graph
+        kept, captured = len(self.residuals), len(graph.inputs) - len(captures)
+        inputs = (*graph.inputs[:kept], *graph.inputs[captured:], *graph.inputs[kept:captured])
+        b = Builder()
+        new = [b.input(v.type, v.name) for v in inputs]
+        env = dict(zip(inputs, new, strict=True))
+        found = b.inline(graph, [env[v] for v in graph.inputs])
+        constant = [b.zeros(v.type) for v in graph.inputs[captured:] if v.type.dtype.differentiable]
+        return b.graph([*found, *constant], graph.name)
+
+
+def _with_captures(body: Staged, call: _Flat, captures: Sequence[tr.Captured]) -> Graph:
+    """The body over the arguments and all captures, of which it has some."""
+    count = len(call.inputs)
+    own = {tr.identity(c): v for c, v in zip(body.captures, body.graph.inputs[count:], strict=True)}
+    inputs = list(body.graph.inputs[:count])
+    for captured in captures:
+        type = core.type_of(staging.captured_arrays([captured])[0])
+        inputs.append(own.get(tr.identity(captured)) or Value(type, "captured"))
+    return Graph(tuple(inputs), body.graph.nodes, body.graph.outputs, body.graph.name)
+
+
+def _with_captured_tangents(graph: Graph, primals: int, arguments: int) -> Graph:
+    """A rule over primals, tangents and captures as one over primals, captures and the tangents of all these.
+
+    The tangents of captures are not used: what a function captures counts as constant.
+    """
+    captured = graph.inputs[arguments:]
+    unused = [Value(v.type, f"{v.name}_dot") for v in captured if v.type.dtype.differentiable]
+    inputs = (*graph.inputs[:primals], *captured, *graph.inputs[primals:arguments], *unused)
+    return Graph(inputs, graph.nodes, graph.outputs, graph.name)
+
+
+def _pair(result: Any, what: str) -> tuple[Any, Any]:
+    if not (isinstance(result, tuple) and len(result) == 2):  # pyright: ignore[reportUnknownArgumentType]
+        raise tr.located(TransformError(f"{what}, not {staging.kind_of(result)}"))
+    return result[0], result[1]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _like(given: Tree, structure: Structure, types: Sequence[TensorType], what: str, derivative: bool) -> list[Array]:
@@ -346,70 +421,3 @@ def _flatten_to(structure: Structure, given: Tree) -> list[Any]:
     for child, part in zip(structure.children(), children, strict=True):
         parts += _flatten_to(child, part)
     return parts
-
-
-# -- graphs over common operands -----------------------------------------------------------------------------------
-
-
-def _merge_jvp(body: Staged, rule: Staged, arrays: list[Array], dots: int) -> tuple[list[Array], Graph, Graph]:
-    """Body and rule over the same operands: the arguments, then what either captured, then (the rule) tangents."""
-    captures = _union(body, rule)
-    count = len(arrays)
-    types = [core.type_of(x) for x in (*arrays, *staging.captured_arrays(captures))]
-
-    b = Builder()
-    inputs = [b.input(t, v) for t, v in zip(types, _names(body, count, len(types)), strict=True)]
-    body_graph = b.graph(b.inline(body.graph, _pick(inputs, count, captures, body)), body.graph.name)
-
-    b = Builder()
-    inputs = [b.input(t, v) for t, v in zip(types, _names(body, count, len(types)), strict=True)]
-    tangents = [b.input(t, "dot") for t in types if t.dtype.differentiable]
-    picked = _pick(inputs, count, captures, rule)
-    outputs = b.inline(rule.graph, [*picked[:count], *tangents[:dots], *picked[count:]])
-    return [*arrays, *staging.captured_arrays(captures)], body_graph, b.graph(outputs, rule.graph.name)
-
-
-def _merge_vjp(body: Staged, forward: Staged, backward: Staged, arrays: list[Array]) -> tuple[list[Array], CustomVjp]:
-    """Body and forward rule over the same operands; what the backward rule captured is kept by the forward rule."""
-    captures = _union(body, forward, backward)
-    count = len(arrays)
-    types = [core.type_of(x) for x in (*arrays, *staging.captured_arrays(captures))]
-    names = _names(body, count, len(types))
-
-    b = Builder()
-    inputs = [b.input(t, name) for t, name in zip(types, names, strict=True)]
-    body_graph = b.graph(b.inline(body.graph, _pick(inputs, count, captures, body)), body.graph.name)
-
-    b = Builder()
-    inputs = [b.input(t, name) for t, name in zip(types, names, strict=True)]
-    outputs = b.inline(forward.graph, _pick(inputs, count, captures, forward))
-    extra = _pick(inputs, count, captures, backward)[count:]
-    forward_graph = b.graph([*outputs, *extra], forward.graph.name)
-
-    b = Builder()
-    own = len(outputs) - len(body.graph.outputs)
-    residuals = [b.input(v.type, v.name) for v in (*outputs[len(body.graph.outputs) :], *extra)]
-    carried = [b.input(v.type, "cotangent") for v in body.graph.outputs if v.type.dtype.differentiable]
-    found = b.inline(backward.graph, [*residuals[:own], *carried, *residuals[own:]])
-    # What was captured counts as constant.
-    constant = [b.zeros(t) for t in types[count:] if t.dtype.differentiable]
-    backward_graph = b.graph([*found, *constant], backward.graph.name)
-    operands = [*arrays, *staging.captured_arrays(captures)]
-    return operands, CustomVjp(body_graph, forward_graph, backward_graph)
-
-
-def _union(*all: Staged) -> list[tr.Captured]:
-    captures: dict[Any, tr.Captured] = {}
-    for staged in all:
-        captures |= {tr.identity(c): c for c in staged.captures}
-    return list(captures.values())
-
-
-def _pick(inputs: list[Value], count: int, captures: list[tr.Captured], staged: Staged) -> list[Value]:
-    """The inputs that one of the graphs takes, out of the common ones."""
-    place = {tr.identity(c): i for i, c in enumerate(captures)}
-    return [*inputs[:count], *(inputs[count + place[tr.identity(c)]] for c in staged.captures)]
-
-
-def _names(body: Staged, count: int, total: int) -> list[str]:
-    return [v.name for v in body.graph.inputs[:count]] + ["captured"] * (total - count)

@@ -53,22 +53,32 @@ def captured_arrays(captures: Sequence[tr.Captured]) -> list[Array]:
     return [tr.wrap(c) if isinstance(c, np.ndarray) else c for c in captures]
 
 
-def stage(function: Callable[[list[Any]], Tree], inputs: Sequence[Input], name: str, has_aux: bool = False) -> Staged:
+def stage(
+    function: Callable[[list[Any]], Tree],
+    inputs: Sequence[Input],
+    name: str,
+    has_aux: bool = False,
+    adopted: Sequence[tr.Captured] | None = None,
+) -> Staged:
     """Trace `function`, which gets one traced array for each input; with `has_aux` it returns a pair.
 
-    What the pair holds second may have leaves that are no arrays; these are kept as they are.
+    What the pair holds second may have leaves that are no arrays; these are kept as they are. With `adopted` the trace
+    happens later than the call it belongs to, and these are its captures; other arrays become constants.
 
     Raises:
         ArgumentError: the function returns something that is no tree of arrays, or no pair.
     """
-    trace = tr.Trace(identifier(name))
+    trace = tr.Trace(identifier(name), adopted is not None)
     with trace:
-        result = function([trace.input(i.type, i.name, i.weak) for i in inputs])
+        arguments = [trace.input(i.type, i.name, i.weak) for i in inputs]
+        for captured in adopted or ():
+            trace.adopt(captured)
+        result = function(arguments)
         aux_outputs: list[Array] = []
         aux_tree: Tree = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):  # pyright: ignore[reportUnknownArgumentType]
-                raise ArgumentError(f"{name} has_aux=True, so it returns a pair (output, aux), not {_kind(result)}")
+                raise ArgumentError(f"{name} has_aux=True, so it returns a pair (output, aux), not {kind_of(result)}")
             result, aux = result  # pyright: ignore[reportUnknownVariableType]
             aux_leaves, aux_structure = tree.flatten(aux)
             aux_outputs = [leaf for leaf in aux_leaves if core.is_array(leaf)]
@@ -101,7 +111,7 @@ def as_output(leaf: Any, name: str, structure: Structure, position: int) -> Arra
     if is_array_like(leaf):
         return core.asarray(leaf)
     path = tree.path_texts("result", structure)[position]
-    raise ArgumentError(f"{name} returns {_kind(leaf)} at {path}; a traced function returns arrays and trees of them")
+    raise ArgumentError(f"{name} returns {kind_of(leaf)} at {path}; a traced function returns arrays and trees of them")
 
 
 def as_argument(leaf: Any, path: str, name: str, instead: str) -> Array:
@@ -112,10 +122,10 @@ def as_argument(leaf: Any, path: str, name: str, instead: str) -> Array:
     """
     if is_array_like(leaf):
         return core.asarray(leaf)
-    raise tr.located(ArgumentError(f"{name}: {path} is {_kind(leaf)}, which is no array; {instead}"))
+    raise tr.located(ArgumentError(f"{name}: {path} is {kind_of(leaf)}, which is no array; {instead}"))
 
 
-def _kind(x: object) -> str:
+def kind_of(x: object) -> str:
     text = repr(x)
     return f"{text if len(text) <= 40 else text[:37] + '...'} of type {type(x).__name__}"
 

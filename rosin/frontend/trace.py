@@ -20,7 +20,9 @@ from rosin.ir.dtypes import DType
 from rosin.ir.errors import RosinError, ShapeError, TraceError
 from rosin.ir.graph import Graph
 from rosin.ir.location import Location
+from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Value
+from rosin.ir.ops.movement import Constant
 from rosin.ir.transform.split import needed
 from rosin.ir.types import TensorType
 
@@ -82,12 +84,15 @@ def current() -> Trace | None:
 class Trace:
     """The recording of one call of one function."""
 
-    __slots__ = ("_known", "_last", "builder", "captures", "ended", "name")
+    __slots__ = ("_known", "_last", "builder", "captures", "deferred", "ended", "held", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, deferred: bool = False) -> None:
+        self.deferred = deferred
+        """Whether it happens later than the call it belongs to, so that nobody is left to pass new captures."""
         self.name = name
         self.builder = Builder()
         self.captures: list[Captured] = []
+        self.held: list[NumpyArray] = []
         self.ended = False
         self._known: dict[Any, Value] = {}
         # Frame, instruction and result of the node that was named last: a later node of the same expression is what
@@ -125,11 +130,13 @@ class Trace:
         """The input that stands for a NumPy array: whatever it holds when the graph is applied."""
         key = id(array)
         value = self._known.get(key)
-        if value is None:
+        if value is None and self.deferred:
+            self.held.append(array)
+            value = self._known[key] = self.builder.node(Constant(from_array(array)))[0]
+        elif value is None:
             frame = source.user_frame()
             name = source.name_of(frame, array) if frame is not None else ""
-            type = TensorType(dtypes.from_numpy(array.dtype), array.shape)
-            value = self._known[key] = self.builder.input(type, name or "captured")
+            value = self._known[key] = self.builder.input(numpy_type(array), name or "captured")
             self.captures.append(array)
         return value
 
@@ -144,10 +151,21 @@ class Trace:
     def _capture_tracer(self, x: Tracer) -> Value:
         value = self._known.get(x._ir)  # pyright: ignore[reportPrivateUsage]
         if value is None:
-            x.check_alive()
+            if not any(trace.knows(x) for trace in state.stack):
+                x.check_alive()
             value = self._known[x._ir] = self.builder.input(x._ir.type, x._ir.name)  # pyright: ignore[reportPrivateUsage]
             self.captures.append(x)
         return value
+
+    def adopt(self, captured: Captured) -> None:
+        """Capture a value though its trace may have ended: whoever applies the graph has it as an operand."""
+        type = captured._ir.type if isinstance(captured, _tracer_type) else numpy_type(captured)  # pyright: ignore[reportPrivateUsage]
+        self._known[identity(captured)] = self.builder.input(type, "captured")
+        self.captures.append(captured)
+
+    def knows(self, x: Tracer) -> bool:
+        """Whether a value of another trace is captured here already."""
+        return x._ir in self._known  # pyright: ignore[reportPrivateUsage]
 
     def _tracer(self, value: Value, weak: bool) -> Tracer:
         tracer = object.__new__(_tracer_type)
@@ -206,9 +224,13 @@ class Trace:
         return next((node.location for node in self.builder.nodes if value in node.results), None)
 
 
+def numpy_type(array: NumpyArray) -> TensorType:
+    return TensorType(dtypes.from_numpy(array.dtype), array.shape)
+
+
 def identity(x: Captured) -> object:
     """What tells captured values apart."""
-    return id(x) if isinstance(x, np.ndarray) else x._ir  # pyright: ignore[reportPrivateUsage]
+    return x._ir if isinstance(x, _tracer_type) else id(x)  # pyright: ignore[reportPrivateUsage]
 
 
 # -- errors ------------------------------------------------------------------------------------------------------

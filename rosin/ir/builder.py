@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rosin.ir import literal
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import DType, bool_
+from rosin.ir.dtypes import DType, bool_, u32
 from rosin.ir.errors import RosinError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
@@ -17,6 +17,7 @@ from rosin.ir.ops import cumulative as cum
 from rosin.ir.ops import exponential as ex
 from rosin.ir.ops import index as ind
 from rosin.ir.ops import logic, movement
+from rosin.ir.ops import random as rnd
 from rosin.ir.ops import reduce as red
 from rosin.ir.ops import scatter as sca
 from rosin.ir.ops import special as sp
@@ -453,3 +454,20 @@ class Builder:
     def dynamic_update_slice(self, x: Value, part: Value, starts: Sequence[Value]) -> Value:
         """`x` with `part` in place of its own part at scalar starts."""
         return self.node(ind.DynamicUpdateSlice(), x, part, *starts)[0]
+
+    # -- random numbers: see rosin.ir.ops.random -------------------------------------------------------------------
+
+    def random_bits(self, key: Value, shape: tuple[Dim, ...], dtype: DType = u32) -> Value:
+        """For each key (two u32 words along the last axis) random bits of a shape."""
+        return self.node(rnd.RandomBits(shape, dtype), key)[0]
+
+    def random_fold_in(self, key: Value, number: Value) -> Value:
+        """For each key and its u32 number a new key."""
+        return self.node(rnd.RandomFoldIn(), key, number)[0]
+
+    def random_split(self, key: Value, count: Dim) -> Value:
+        """For each key `count` new keys, along a new axis before the words."""
+        *batch, words = key.type.shape
+        axis = len(batch)
+        keys = self.broadcast(key, (*batch, count, words), (*range(axis), axis + 1))
+        return self.random_fold_in(keys, self.iota(TensorType(u32, (*batch, count)), axis))

@@ -28,6 +28,9 @@ from rosin.ir.ops.movement import Constant
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
 
+MAX_NODES = 96
+"""A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
+
 MOVE_FLOPS = 4
 """A pulled op of at most so many operations an element is read through rather than stored."""
 
@@ -225,7 +228,7 @@ class Fusion:
 
     def _fit(self, group: Group, node: Node, uses: Uses) -> dict[LoopVar, int] | None:
         """The domain axis of each variable of the node when it can be computed in the group, else None."""
-        if group.alone:
+        if group.alone or len(group.nodes) >= MAX_NODES:
             return None
         mapping = _alignment(group, uses)
         if mapping is None:
@@ -251,6 +254,8 @@ class Fusion:
         """Merge into `group` the other groups whose values the node reads, where their domains are the same."""
         for other in {self.group_of[r.value] for r in uses.reads if r.value in self.group_of}:
             if other is group or other.alone or other.contraction or group.contraction:
+                continue
+            if len(other.nodes) + len(group.nodes) > MAX_NODES:
                 continue
             theirs = _alignment(other, uses)
             if theirs is None or len(other.domain) != len(group.domain):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -156,6 +157,7 @@ def _describe(record: Record) -> str:
 
 def _fresh_folder(parent: Path, name: str) -> Path:
     """A new folder for a graph of this name; the second one of a name is numbered."""
+    name = re.sub(r"\W", "_", name)
     for number in itertools.count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:

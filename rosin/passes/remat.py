@@ -92,10 +92,10 @@ def _recomputed(
     crossing: Sequence[Value], makers: dict[Value, Node], free: set[Value], is_cheap: Callable[[Node], bool]
 ) -> frozenset[Value]:
     """The values to compute again: those on the far side of a minimum cut between what is there and what is needed."""
-    import networkx
+    import networkx as nx
 
-    nx: Any = networkx  # its functions are not typed
-    flow = nx.DiGraph()
+    flows: Any = nx  # its functions are not typed
+    flow = flows.DiGraph()
     stack, seen = list(crossing), set(crossing)
     for value in crossing:
         flow.add_edge((value, "out"), "needed")
@@ -116,7 +116,7 @@ def _recomputed(
     if "there" not in flow:
         return frozenset(seen)
     # Of all minimum cuts the one closest to the uses, which is found from their end, computes least again.
-    _, (far, _) = nx.minimum_cut(flow.reverse(), "needed", "there")
+    _, (far, _) = flows.minimum_cut(flow.reverse(), "needed", "there")
     return frozenset(v for v in seen if (v, "in") in far)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.ops import arithmetic, cast, exponential, logic, special, trigonometric
-from rosin.backends.llvm.types import register_type
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.op import Elementwise, Op
@@ -42,5 +41,5 @@ def lower(e: Emitter, op: Elementwise, dtypes: tuple[DType, ...], args: tuple[Va
     else:
         result = rule(e, op, *args) if op.attributes() else rule(e, *args)
     if narrow and op.result_dtype(dtype) == dtype:
-        result = e.convert("fptrunc", result, register_type(dtype))
+        result = cast.narrow(e, result, dtype)
     return result

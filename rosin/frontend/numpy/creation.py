@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -175,7 +175,7 @@ def _bound(x: object) -> int | float:
             )
             return int(value) if core.dtype_of(x).is_integer else float(value)
         promote.bad_dtype(f"arange takes numbers, not {type(x).__name__}")
-    number: Any = x
+    number = cast(Any, x)
     return int(number) if isinstance(x, int | np.integer) else float(number)
 
 

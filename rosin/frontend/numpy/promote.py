@@ -209,7 +209,7 @@ def number(name: str, value: bool | int | float, type: TensorType) -> Array:
     if isinstance(value, int) and dtype.is_integer:
         check_fits(name, value, dtype)
     if dtype.is_float and isinstance(value, int):
-        value = float(value) if abs(value) < 1 << 1023 else math.copysign(math.inf, value)
+        value = float(value) if abs(value) < 1 << 1023 else math.inf if value > 0 else -math.inf
     with np.errstate(all="ignore"):
         return core.bind1(Constant(literal.splat(value, type)))
 

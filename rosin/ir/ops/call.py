@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import TypeAlias
 
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
@@ -88,16 +90,35 @@ class Checkpoint(Call):
         return b.node(Checkpoint(batch_graph(self.body, batched, size, b.batch_axis)), *operands)
 
 
+class Deferred:
+    """A graph that is made when it is first asked for: the rule of a function may use that very function."""
+
+    def __init__(self, make: Callable[[], Graph]) -> None:
+        self.graph = functools.cache(make)
+
+
+Rule: TypeAlias = "Graph | Deferred"
+
+
+def _graph(rule: Rule) -> Graph:
+    return rule.graph() if isinstance(rule, Deferred) else rule
+
+
+def _later(rule: Rule, change: Callable[[Graph], Graph]) -> Rule:
+    """`change` of a rule, deferred when the rule is."""
+    return Deferred(lambda: change(rule.graph())) if isinstance(rule, Deferred) else change(rule)
+
+
 @define("custom_jvp")
 class CustomJvp(Call):
     """`body` with a derivative of the user's: `rule` takes operands and the tangents of those that carry
     derivatives, and gives the results and the tangents of those that carry derivatives."""
 
     body: Graph
-    rule: Graph
+    rule: Rule
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
-        outputs = b.inline(self.rule, (*operands, *_or_zeros(b, tangents, operands)))
+        outputs = b.inline(_graph(self.rule), (*operands, *_or_zeros(b, tangents, operands)))
         count = len(self.body.outputs)
         return outputs[:count], _spread(outputs[count:], self.body.outputs)
 
@@ -105,7 +126,7 @@ class CustomJvp(Call):
         zeros = _or_zeros(b, (None,) * len(operands), operands)
         # The rule is linear in its tangents, so its pullback by them, taken anywhere, is the transpose.
         wanted = [False] * len(operands) + [True] * len(zeros)
-        outputs, pull = vjp(b, self.rule, (*operands, *zeros), wanted)
+        outputs, pull = vjp(b, _graph(self.rule), (*operands, *zeros), wanted)
         count = len(self.body.outputs)
 
         def pullback(cotangents: Maybe) -> Maybe:
@@ -117,7 +138,8 @@ class CustomJvp(Call):
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         moving = [flag for flag, x in zip(batched, operands, strict=True) if x.type.dtype.differentiable]
-        rule = batch_graph(self.rule, [*batched, *moving], size, b.batch_axis)
+        axis = b.batch_axis
+        rule = _later(self.rule, lambda graph: batch_graph(graph, [*batched, *moving], size, axis))
         return b.node(CustomJvp(batch_graph(self.body, batched, size, b.batch_axis), rule), *operands)
 
 
@@ -127,30 +149,34 @@ class CustomVjp(Call):
     kept and the cotangents of results that carry derivatives, and gives those of operands that carry derivatives."""
 
     body: Graph
-    forward: Graph
-    backward: Graph
+    forward: Rule
+    backward: Rule
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         reason = "it has a custom vjp, which says nothing about forward mode; give it a custom_jvp instead"
         raise NotDifferentiableError(f"{self.body.name} has no forward-mode derivative: {reason}")
 
     def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
-        outputs = b.inline(self.forward, operands)
+        outputs = b.inline(_graph(self.forward), operands)
         count = len(self.body.outputs)
 
         def pullback(cotangents: Maybe) -> Maybe:
             carried = _or_zeros(b, cotangents, self.body.outputs)
-            return _spread(b.inline(self.backward, (*outputs[count:], *carried)), operands)
+            return _spread(b.inline(_graph(self.backward), (*outputs[count:], *carried)), operands)
 
         return outputs[:count], pullback
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
-        forward = batch_graph(self.forward, batched, size, b.batch_axis)
-        backward = batch_graph(self.backward, [True] * len(self.backward.inputs), size, b.batch_axis)
+        axis = b.batch_axis
+        forward = _later(self.forward, lambda graph: batch_graph(graph, batched, size, axis))
         # A cotangent of an operand that is the same for all examples is the sum over them.
         moving = [flag for flag, x in zip(batched, operands, strict=True) if x.type.dtype.differentiable]
+
+        def reverse(graph: Graph) -> Graph:
+            return _summed(batch_graph(graph, [True] * len(graph.inputs), size, axis), moving)
+
         body = batch_graph(self.body, batched, size, b.batch_axis)
-        return b.node(CustomVjp(body, forward, _summed(backward, moving)), *operands)
+        return b.node(CustomVjp(body, forward, _later(self.backward, reverse)), *operands)
 
 
 def _summed(graph: Graph, batched: list[bool]) -> Graph:

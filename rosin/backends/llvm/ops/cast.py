@@ -24,9 +24,10 @@ def convert(e: Emitter, x: Val, source: DType, target: DType) -> Val:
         return _float_to_float(e, x, source, target) if target.is_float else _float_to_int(e, x, source, target)
     if target.is_float:
         # Integers reach narrow floats by way of f32, as they do in NumPy.
-        wide = "float" if target.bits == 16 else register_type(target)
-        number = e.convert("sitofp" if source.kind == "int" else "uitofp", x, wide)
-        return e.convert("fptrunc", number, register_type(target))
+        opcode = "sitofp" if source.kind == "int" else "uitofp"
+        if target.bits == 16:
+            return narrow(e, e.convert(opcode, x, "float"), target)
+        return e.convert(opcode, x, register_type(target))
     if target.bits > source.bits or source.kind == "bool":
         return e.convert("sext" if source.kind == "int" else "zext", x, register_type(target))
     return e.convert("trunc", x, register_type(target)) if target.bits < source.bits else x
@@ -37,16 +38,34 @@ def widen(e: Emitter, x: Val, dtype: DType) -> Val:
     return e.convert("fpext", x, "float") if dtype.bits == 16 else x
 
 
+def narrow(e: Emitter, x: Val, dtype: DType) -> Val:
+    """f32 rounded to a 16-bit float, to nearest even.
+
+    bfloat16 is rounded by integer arithmetic: the instruction for it, where there is one, flushes denormals to zero.
+    """
+    if dtype.name != "bf16":
+        return e.convert("fptrunc", x, register_type(dtype))
+    bits = e.bitcast(x, "i32")
+    high = e.lshr(bits, e.like(16, bits))
+    odd = e.bit_and(high, e.like(1, bits))
+    rounded = e.lshr(e.add(bits, e.add(odd, e.like(0x7FFF, bits))), e.like(16, bits))
+    quiet = e.bit_or(high, e.like(0x40, bits))
+    result = e.select(e.fcmp("uno", x, x), quiet, rounded)
+    return e.bitcast(e.convert("trunc", result, "i16"), "bfloat")
+
+
 def _float_to_float(e: Emitter, x: Val, source: DType, target: DType) -> Val:
     if source.bits == 16 and target.bits == 16:
-        return e.convert("fptrunc", e.convert("fpext", x, "float"), register_type(target))
+        return narrow(e, e.convert("fpext", x, "float"), target)
     if source.bits == 16:
         return e.convert("fpext", e.convert("fpext", x, "float"), register_type(target))
     if source.bits == 64 and target.name == "bf16":
         # NumPy's bfloat16 rounds by way of f32.
-        return e.convert("fptrunc", e.convert("fptrunc", x, "float"), "bfloat")
+        return narrow(e, e.convert("fptrunc", x, "float"), target)
     if source.bits == 64 and target.name == "f16":
         return e.convert("fptrunc", _to_odd(e, x), "half")
+    if target.bits == 16:
+        return narrow(e, x, target)
     return e.convert("fpext" if target.bits > source.bits else "fptrunc", x, register_type(target))
 
 

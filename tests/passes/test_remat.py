@@ -1,0 +1,155 @@
+"""Rematerialisation: barriers, and what is computed again to save memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given, settings
+
+from rosin.ir.builder import Builder
+from rosin.ir.graph import Graph
+from rosin.ir.op import Value
+from rosin.ir.ops.call import Barrier, Checkpoint
+from rosin.ir.printer import text
+from rosin.ir.transform.vjp import vjp
+from rosin.passes.cse import Cse
+from rosin.passes.dce import Dce
+from rosin.passes.inline import Inline
+from rosin.passes.pipeline import GRAPH_PASSES, run
+from rosin.passes.remat import LowerBarriers, Remat, peak_bytes
+from rosin.passes.simplify import Simplify
+from tests.passes.graphs import build, check_pass, random_graphs
+
+
+def names(graph: Graph) -> list[str]:
+    return [n.op.name for n in graph.nodes]
+
+
+def gradient(forward: Graph) -> Graph:
+    b = Builder()
+    inputs = [b.input(v.type, v.name) for v in forward.inputs]
+    outputs, pull = vjp(b, forward, inputs, [True] * len(inputs))
+    found = pull([b.like(1.0, v) for v in outputs])
+    return b.graph([*outputs, *(v for v in found if v is not None)])
+
+
+# -- barriers --------------------------------------------------------------------------------------------------
+
+
+def checkpointed() -> Graph:
+    block = build("f32[64]", lambda b, x: b.exp(b.sin(b.exp(x))))
+    return gradient(build("f32[64]", lambda b, x: b.sum(b.sin(b.node(Checkpoint(block), x)[0]), (0,))))
+
+
+def test_a_checkpoint_is_computed_twice_and_the_second_time_late(golden: Callable[[str, str], None]) -> None:
+    graph = checkpointed()
+    after = run(graph)
+    ops = names(after)
+    assert ops.count("exp") == 4
+    assert "barrier" not in ops
+    # The second computation stands after the first of the backward part: the cotangent that the barrier waits for.
+    assert ops.index("cos") < [i for i, name in enumerate(ops) if name == "exp"][2]
+    golden("remat/checkpoint.txt", f"{text(graph)}\n{text(after)}")
+
+
+def test_merging_after_the_barriers_are_gone_would_undo_it() -> None:
+    """The reason why the pipeline lowers barriers after its last Cse."""
+    assert names(Cse().run(run(checkpointed()))).count("exp") == 2
+    passes = [p.name for p in GRAPH_PASSES]
+    assert "cse" not in passes[passes.index("lower_barriers") :]
+
+
+def test_what_used_a_barrier_comes_after_all_it_waited_for() -> None:
+    def make(b: Builder, x: Value, y: Value) -> Value:
+        waited = b.exp(y)
+        held, _ = b.node(Barrier(), x, waited)
+        return b.add(b.neg(held), waited)
+
+    graph = build("f32[3] f32[3]", make)
+    assert names(check_pass(LowerBarriers(), graph)) == ["exp", "neg", "add"]
+
+
+def test_a_graph_without_barriers_is_given_back() -> None:
+    graph = build("f32[3]", lambda b, x: b.exp(x))
+    assert LowerBarriers().run(graph) is graph
+
+
+# -- recomputation ---------------------------------------------------------------------------------------------
+
+
+def elementwise_chain(depth: int, size: int = 1024) -> Graph:
+    """A deep chain of cheap ops and its gradient: every link keeps a value for the way back."""
+
+    def make(b: Builder, x: Value) -> Value:
+        for _ in range(depth):
+            x = b.sin(b.mul(x, 1.5))
+        return b.sum(x, (0,))
+
+    return Dce().run(Cse().run(Simplify().run(gradient(build(f"f32[{size}]", make)))))
+
+
+def test_fewer_bytes_are_live(golden: Callable[[str, str], None]) -> None:
+    graph = elementwise_chain(3)
+    after = check_pass(Remat(threshold=0), graph)
+    assert peak_bytes(after)[0] < peak_bytes(graph)[0]
+    golden("remat/chain.txt", f"{text(graph)}\n{text(after)}")
+
+
+def test_small_graphs_are_left_alone() -> None:
+    graph = elementwise_chain(6)
+    assert Remat().run(graph) is graph
+    peak, _ = peak_bytes(graph)
+    assert Remat(threshold=peak).run(graph) is graph
+    assert Remat(threshold=peak - 1).run(graph) is not graph
+
+
+def test_dear_ops_are_kept() -> None:
+    """The results of reductions and of what costs more than the limit are not computed again."""
+
+    def make(b: Builder, x: Value) -> list[Value]:
+        power, total = b.pow(x, x), b.sum(b.broadcast(x, (8, 64), (1,)), (0,))
+        peak = b.exp(b.broadcast(x, (64, 64), (1,)))
+        spread = b.sum(peak, (0,))
+        return [b.add(b.add(power, total), spread)]
+
+    graph = build("f32[64]", make)
+    after = check_pass(Remat(threshold=0), graph)
+    assert names(after).count("pow") == 1
+    assert names(after).count("sum") == 2
+
+
+def test_the_cheapest_set_is_kept() -> None:
+    """Of a wide value and the narrow one it comes from, the narrow one lives on."""
+
+    def make(b: Builder, x: Value) -> Value:
+        narrow = b.sum(x, (0,))
+        wide = b.broadcast(b.neg(narrow), (256, 16), (1,))
+        big = b.exp(b.broadcast(x, (8, 256, 16), (1, 2)))
+        total = b.add(b.sum(big, (0,)), x)
+        return b.sum(b.mul(b.sin(wide), total), (0, 1))
+
+    after = check_pass(Remat(threshold=0), build("f32[256, 16]", make))
+    makers = {v: n for n in after.nodes for v in n.results}
+    big = next(i for i, n in enumerate(after.nodes) if n.results[0].type.shape == (8, 256, 16))
+    late = {v for n in after.nodes[big + 1 :] for v in n.operands}
+    early = {v for n in after.nodes[:big] for v in n.results}
+    assert [makers[v].op.name for v in late & early if v.type.rank == 1] in (["neg"], ["sum"], [])
+
+
+@given(random_graphs())
+@settings(max_examples=150)
+def test_random_graphs_keep_every_bit_and_no_more_bytes(graph: Graph) -> None:
+    for candidate in (graph, Inline().run(graph)):
+        after = check_pass(Remat(threshold=0), candidate, seeds=(0,))
+        assert peak_bytes(after)[0] <= peak_bytes(candidate)[0]
+
+
+def test_live_bytes_by_hand() -> None:
+    def make(b: Builder, x: Value) -> Value:
+        one = b.exp(x)  # 12 bytes, to node 2
+        two = b.sin(x)  # 12 bytes, to node 2
+        three = b.add(one, two)  # 12 bytes, to node 3
+        return b.neg(three)  # an output: not counted
+
+    assert peak_bytes(build("f32[3]", make)) == (36, 2)
+    assert peak_bytes(build("f32[3]", lambda b, x: b.add(b.exp(x), b.like(1.0, x)))) == (12, 0)
