@@ -1,5 +1,8 @@
 """Random well-typed graphs, as a Hypothesis strategy.
 
+Hypothesis chooses a seed and a number of steps, and a generator of random numbers makes all other choices: they are
+spread evenly so, where Hypothesis's own prefer what is small. A failing graph shrinks to the fewest steps of its seed.
+
 Every value carries an interval that its numbers lie in, so that values stay finite and mild; and whether it is exact,
 that is, free of rounding. Steps in which a rounding error would jump (comparisons, rounding, positions of extremes,
 casts to integers) take exact values only, so two correct evaluations differ by rounding errors and by nothing else.
@@ -8,16 +11,19 @@ casts to integers) take exact values only, so two correct evaluations differ by 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
+import numpy as np
 from hypothesis import strategies as st
 
 from rosin.ir import dtypes
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import DType
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Graph, Node
+from rosin.ir.interpret import evaluate
 from rosin.ir.op import Op, Value
 from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import exponential as ex
@@ -26,18 +32,16 @@ from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops.index import Numbers
 from rosin.ir.types import TensorType
-from tests.samples import Array, draw
+from tests.samples import Array, draw, finfo
 
-Draw = Callable[[st.SearchStrategy[Any]], Any]
 T = TypeVar("T")
 
-MIXED = (
-    dtypes.f32, dtypes.f64, dtypes.f16, dtypes.bf16, dtypes.i32, dtypes.i64, dtypes.u8, dtypes.i8, dtypes.u32,
-    dtypes.bool_,
-)  # fmt: skip
+FLOATS = (*[dtypes.f32] * 3, *[dtypes.f64] * 2, dtypes.f16, dtypes.bf16)
+MIXED = (*FLOATS, dtypes.i32, dtypes.i64, dtypes.u8, dtypes.i8, dtypes.u32, dtypes.bool_)
 LARGEST = 50.0
 """No value is greater in magnitude, as far as intervals tell."""
 MAX_SIZE = 120
+SIZES = (1, 2, 3, 4, 5) * 6 + (0,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +131,8 @@ COMPARISONS: tuple[Op, ...] = (
 class Maker:
     """Adds one step after another to a graph; a step that finds no operands adds nothing."""
 
-    def __init__(self, draw: Draw, element_types: Sequence[DType]) -> None:
-        self.draw = draw
+    def __init__(self, seed: int, element_types: Sequence[DType]) -> None:
+        self.random = random.Random(seed)
         self.b = Builder()
         self.items: list[Item] = []
         self.element_types = element_types
@@ -136,15 +140,18 @@ class Maker:
     # -- choosing --------------------------------------------------------------------------------------------
 
     def one_of(self, choices: Sequence[T]) -> T:
-        return self.draw(st.sampled_from(choices))
+        return self.random.choice(choices)
 
     def number(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
+        return self.random.randint(low, high)
+
+    def flip(self) -> bool:
+        return self.random.random() < 0.5
 
     def pick(self, accepts: Callable[[Item], bool] = lambda item: True) -> Item | None:
-        """A value that will do; those made last come first, which makes graphs deep."""
-        found = [item for item in reversed(self.items) if accepts(item)]
-        return self.one_of(found) if found else None
+        """A value that will do; more often one of those made last, which makes graphs deep."""
+        found = [item for item in self.items if accepts(item)]
+        return self.one_of(found[-3:] if self.flip() else found) if found else None
 
     def partner(self, x: Item, exact: bool = False) -> Item:
         """A value of the type of `x`, maybe `x` itself."""
@@ -152,7 +159,7 @@ class Maker:
         return found or x
 
     def subset(self, rank: int) -> tuple[int, ...]:
-        return tuple(axis for axis in range(rank) if self.draw(st.booleans()))
+        return tuple(axis for axis in range(rank) if self.flip())
 
     # -- adding ----------------------------------------------------------------------------------------------
 
@@ -165,13 +172,16 @@ class Maker:
 
     def inputs(self) -> None:
         for _ in range(self.number(1, 3)):
-            shape = tuple(self.one_of((3, 2, 4, 1, 5, 0)) for _ in range(self.number(0, 3)))
+            shape = tuple(self.one_of(SIZES) for _ in range(self.number(0, 3)))
             dtype = self.one_of(self.element_types)
             value = self.b.input(TensorType(dtype, shape), f"x{len(self.items)}")
             self.items.append(Item(value, *INPUTS[dtype.kind], True))
 
     def step(self) -> None:
-        self.one_of(STEPS)(self)
+        """Try steps until one adds a value."""
+        before = len(self.items)
+        while len(self.items) == before:
+            self.one_of(STEPS)(self)
 
     # -- elementwise -------------------------------------------------------------------------------------------
 
@@ -179,12 +189,11 @@ class Maker:
         x = self.pick(lambda item: item.dtype.is_float)
         if x is None:
             return
-        table = (*SMOOTH, *SELECTING, *(ROUNDING if x.exact else ()))
-        op, image = self.one_of(table)
-        interval = image(x.low, x.high)
-        if interval is not None:
-            smooth = any(op is other for other, _ in SMOOTH)
-            self.add(self.b.node(op, x.value)[0], *interval, exact=x.exact and not smooth)
+        table = (*SMOOTH, *SMOOTH, *SELECTING, *(ROUNDING if x.exact else ()))
+        fitting = [(op, interval) for op, image in table if (interval := image(x.low, x.high)) is not None]
+        op, interval = self.one_of(fitting)
+        smooth = any(op is other for other, _ in SMOOTH)
+        self.add(self.b.node(op, x.value)[0], *interval, exact=x.exact and not smooth)
 
     def binary(self) -> None:
         x = self.pick(lambda item: item.dtype != dtypes.bool_)
@@ -220,7 +229,7 @@ class Maker:
         if x is None:
             return
         number = self.one_of((0.5, -1.5, 2.0, 0.0))
-        if self.draw(st.booleans()):
+        if self.flip():
             self.add(self.b.add(x.value, number), x.low + number, x.high + number, False)
         else:
             ends = (x.low * number, x.high * number)
@@ -287,8 +296,7 @@ class Maker:
     def transpose(self) -> None:
         x = self.pick(lambda item: item.rank > 1)
         if x is not None:
-            order = self.draw(st.permutations(range(x.rank)))
-            self.moved(x, self.b.transpose(x.value, tuple(order)))
+            self.moved(x, self.b.transpose(x.value, tuple(self.random.sample(range(x.rank), x.rank))))
 
     def broadcast(self) -> None:
         x = self.pick(lambda item: item.rank < 3)
@@ -369,7 +377,7 @@ class Maker:
         x = self.pick(lambda item: item.rank > 0 and item.dtype != dtypes.bool_)
         if x is None:
             return
-        b, axis, reverse = self.b, self.number(0, x.rank - 1), self.draw(st.booleans())
+        b, axis, reverse = self.b, self.number(0, x.rank - 1), self.flip()
         count, kind = x.shape[axis], self.one_of(("sum", "max", "min", "prod", "logsumexp", "recurrence"))
         if kind == "sum":
             self.add(b.cumsum(x.value, axis, reverse), min(x.low, x.low * count), max(x.high, x.high * count), False)
@@ -428,7 +436,7 @@ class Maker:
         sizes = tuple(max(n - self.number(0, 1), 0) for n in x.shape)
         starts = [first] * x.rank
         part = self.b.dynamic_slice(x.value, starts, sizes)
-        if self.draw(st.booleans()):
+        if self.flip():
             self.moved(x, part)
         else:
             self.moved(x, self.b.dynamic_update_slice(x.value, part, starts[::-1]))
@@ -443,15 +451,22 @@ STEPS: tuple[Callable[[Maker], None], ...] = (
 )  # fmt: skip
 
 
-@st.composite
-def graphs(draw: Draw, element_types: Sequence[DType] = MIXED, steps: int = 12) -> Graph:
-    """Graphs of up to `steps` steps over inputs of these element types, with one to three outputs."""
-    maker = Maker(draw, element_types)
+def random_graph(seed: int, steps: int, element_types: Sequence[DType] = MIXED) -> Graph:
+    """A graph of so many steps over inputs of these element types, with one to three outputs."""
+    maker = Maker(seed, element_types)
     maker.inputs()
-    for _ in range(draw(st.integers(1, steps))):
+    for _ in range(steps):
         maker.step()
-    outputs = [maker.items[-1], *(maker.one_of(maker.items) for _ in range(draw(st.integers(0, 2))))]
+    used = {operand for node in maker.b.nodes for operand in node.operands}
+    unused = [item for item in maker.items if item.value not in used]
+    outputs = [*unused[-2:], maker.one_of(maker.items)][: maker.number(1, 3)]
     return maker.b.graph([item.value for item in outputs])
+
+
+def graphs(element_types: Sequence[DType] = MIXED, steps: int = 12) -> st.SearchStrategy[Graph]:
+    """Graphs of up to `steps` steps."""
+    counts = st.sampled_from(range(1, steps + 1))
+    return st.builds(random_graph, st.integers(0, 1 << 32), counts, st.just(element_types))
 
 
 def arguments(graph: Graph, seed: int = 0) -> list[Array]:
@@ -459,3 +474,28 @@ def arguments(graph: Graph, seed: int = 0) -> list[Array]:
     return [
         draw(v.type.dtype, v.type.sizes, *INPUTS[v.type.dtype.kind], seed=(seed, i)) for i, v in enumerate(graph.inputs)
     ]
+
+
+def assert_outputs_agree(graph: Graph, operands: Sequence[Array], actual: Sequence[Array]) -> None:
+    """Fail unless these are the graph's outputs, but for rounding errors.
+
+    They are judged by the greatest number that occurs in the graph and by its narrowest float type.
+    """
+    largest, coarsest = 1.0, 0.0
+
+    def observe(node: Node, results: tuple[Array, ...]) -> None:
+        nonlocal largest, coarsest
+        for x in results:
+            if dtypes.from_numpy(x.dtype).is_float:
+                largest = max(largest, float(np.max(np.abs(x), initial=0.0)))
+                coarsest = max(coarsest, float(finfo(dtypes.from_numpy(x.dtype)).eps))
+
+    expected = evaluate(graph, operands, observe)
+    for position, (x, y) in enumerate(zip(actual, expected, strict=True)):
+        assert x.dtype == y.dtype
+        if dtypes.from_numpy(y.dtype).is_float:
+            bound = 64 * coarsest * largest
+            wide = (x.astype(np.float64), y.astype(np.float64))
+            np.testing.assert_allclose(*wide, rtol=64 * coarsest, atol=bound, err_msg=f"output {position}")
+        else:
+            np.testing.assert_array_equal(x, y, err_msg=f"output {position}")

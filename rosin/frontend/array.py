@@ -531,11 +531,11 @@ class Place:
 
     def subtract(self, values: ArrayLike) -> Array:
         """`x` with these values subtracted there."""
-        return changed(self._array, self._index, "add", -core.asarray(values))
+        return changed(self._array, self._index, "add", -values if core.is_scalar(values) else -core.asarray(values))
 
     def multiply(self, values: ArrayLike) -> Array:
         """`x` multiplied by these values there."""
-        return changed(self._array, self._index, "mul", values)
+        return changed(self._array, self._index, "multiply", values)
 
     def min(self, values: ArrayLike) -> Array:
         """The lesser of `x` and these values there."""

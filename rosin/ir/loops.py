@@ -337,6 +337,8 @@ class Program:
     arena_bytes: int
     data: Mapping[Buffer, Literal]
     """The contents of every constant buffer."""
+    aliases: Mapping[Buffer, Buffer] = field(default_factory=dict["Buffer", "Buffer"])
+    """The donated argument whose memory a result takes, for the results that take one."""
 
 
 # -- text ------------------------------------------------------------------------------------------------------
@@ -347,6 +349,7 @@ def text(program: Program) -> str:
     lines = [f"program {program.name} (arena {program.arena_bytes} bytes)"]
     for title, buffers in (("in", program.arguments), ("const", program.constants), ("out", program.results)):
         lines += [f"  {title} {b.name}: {b.dtype}[{b.size}]" for b in buffers]
+    lines += [f"  {result.name} takes the memory of {argument.name}" for result, argument in program.aliases.items()]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.arena.items()]
     for kernel in program.kernels:
         lines += ["", *kernel_lines(kernel)]

@@ -62,6 +62,8 @@ class Group:
     reduced: frozenset[int] = frozenset()
     nodes: list[Node] = field(default_factory=list["Node"])
     axes: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
+    reads: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
+    """For values of other groups that are read at one place of the whole domain, the domain axis of each axis."""
     folded: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
     """For each fold, the domain axis of each axis of its own domain."""
     contraction: bool = False
@@ -108,6 +110,7 @@ class Fusion:
         self.group_of: dict[Value, Group] = {}
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
+        self._readers: dict[Value, set[Group]] = {}
         self._before: dict[Group, int] = {}
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         for node in graph.nodes:
@@ -186,7 +189,26 @@ class Fusion:
                     self._add(group, node, uses, mapping)
                     self._merge_others(group, node, uses, mapping)
                     return
+            for group in self._siblings(uses):
+                mapping = self._fit(group, node, uses)
+                if mapping is not None and not self._between(group, needed):
+                    self._add(group, node, uses, mapping)
+                    return
         self._new(node, uses)
+
+    def _siblings(self, uses: Uses) -> list[Group]:
+        """Groups that read, over the whole of the same domain, a value that the node reads over the whole of its own.
+
+        Such a group and the node share one pass over that value.
+        """
+        sizes = sorted(v.extent for v in uses.variables if v.extent != 1)
+        found: dict[Group, None] = {}
+        for read in uses.reads:
+            if len({v for position in read.index for v in position.variables()}) == len(sizes):
+                for group in self._readers.get(read.value, ()):
+                    if sorted(n for n in group.domain if n != 1) == sizes and not group.contraction:
+                        found[group] = None
+        return sorted(found, key=lambda g: -g.number)[:4]
 
     def _new(self, node: Node, uses: Uses) -> None:
         domain = tuple(v.extent for v in uses.variables)
@@ -213,7 +235,20 @@ class Fusion:
             other = self.group_of.get(read.value)
             if other is not None and other is not group:
                 bits |= self._before[other] | 1 << other.number
+            if other is not group:
+                self._note_read(group, read, mapping)
         self._need(group, bits)
+
+    def _note_read(self, group: Group, read: Read, mapping: dict[LoopVar, int]) -> None:
+        """Remember a read of the whole domain, each axis at one variable."""
+        axes: list[int | None] = []
+        for position in read.index:
+            var = position.terms[0][0] if len(position.terms) == 1 and not position.constant else None
+            bare = isinstance(var, LoopVar) and position.terms[0][1] == 1
+            axes.append(mapping.get(var) if bare and isinstance(var, LoopVar) else None)
+        if {a for a in axes if a is not None} == {i for i, n in enumerate(group.domain) if n != 1}:
+            group.reads.setdefault(read.value, tuple(axes))
+            self._readers.setdefault(read.value, set()).add(group)
 
     def _need(self, group: Group, bits: int) -> None:
         """Let `group` come after the groups in `bits`, and what comes after it too."""
@@ -292,6 +327,10 @@ class Fusion:
         for value, axes in other.axes.items():
             group.axes[value] = tuple(None if a is None else translate[a] for a in axes)
             self.group_of[value] = group
+        for value, axes in other.reads.items():
+            group.reads.setdefault(value, tuple(None if a is None else translate[a] for a in axes))
+            self._readers[value].discard(other)
+            self._readers[value].add(group)
         for node, axes in other.folded.items():
             group.folded[node] = tuple(None if a is None else translate[a] for a in axes)
         group.reduced = group.reduced | {translate[i] for i in other.reduced if i in translate}
@@ -330,11 +369,15 @@ def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:
     """The domain axis of each variable of a node, if it reads the group's values each at one place of the domain."""
     mapping: dict[LoopVar, int] = {}
     for read in uses.reads:
-        axes = group.axes.get(read.value)
+        computed = group.axes.get(read.value)
+        axes = computed or group.reads.get(read.value)
         if axes is None:
             continue
         for position, axis in zip(read.index, axes, strict=True):
             if axis is None:
+                continue
+            if computed is None and not (len(position.terms) == 1 and not position.constant):
+                # Another place of a value from elsewhere, which says nothing about how the two line up.
                 continue
             if len(position.terms) != 1 or position.constant or position.terms[0][1] != 1:
                 return None

@@ -18,8 +18,10 @@ from rosin.passes.strength import Strength
 GRAPH_PASSES: tuple[Pass, ...] = (
     Inline(),  # calls become their bodies: from here on there are only ops with a meaning in loops
     Dce(),  # what derivatives computed and nothing asked for goes before it costs time
-    Fold(),  # constants first: the rules below match on them
-    Strength(),  # powers become products, which the rules below know
+    Fold(),  # constants first: the rules match on them
+    Cse(),  # and on operands that are the same value
+    Simplify(),
+    Strength(),  # powers whose exponents have become constants
     Simplify(),
     Cse(),
     Dce(),

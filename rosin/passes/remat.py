@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,8 +45,13 @@ class Remat(Pass):
     an element and reads no more than `reads` times as many bytes as it writes; reductions, contractions, effects and
     barriers are not.
 
+    Computing everything again from the inputs would bring all of it back at once, so of values computed one from the
+    other every so many are held fast; each length in `chains` is tried and the one with the fewest live bytes is taken.
+    That is how checkpoints at equal distances bound the memory of a chain (Chen et al., "Training deep nets with
+    sublinear memory cost", 2016).
+
     Live bytes are counted as if every value were stored, in the order of the nodes; fusion will store fewer. Graphs
-    that keep less than `threshold` bytes are left alone. A round is kept only if it lowers the count.
+    that keep at most `threshold` bytes are left alone. A round is kept only if it lowers the count.
     """
 
     name: ClassVar[str] = "remat"
@@ -54,14 +59,15 @@ class Remat(Pass):
     flops: int = 24
     reads: int = 4
     rounds: int = 8
+    chains: tuple[int, ...] = (1, 3, 8)
 
     def rewrite(self, graph: Graph) -> Graph:
         peak, position = peak_bytes(graph)
         for _ in range(self.rounds):
             if peak <= self.threshold:
                 break
-            changed = self._split(graph, position)
-            lower, next_position = peak_bytes(changed)
+            tried = [self._split(graph, position, chain) for chain in self.chains]
+            (lower, next_position), changed = min(((peak_bytes(g), g) for g in tried), key=lambda found: found[0][0])
             if lower >= peak:
                 break
             graph, peak, position = changed, lower, next_position
@@ -76,22 +82,37 @@ class Remat(Pass):
         read = sum(v.type.bytes for v in node.operands)
         return cost.flops <= self.flops * elements(result.type) and read <= self.reads * max(result.type.bytes, 1)
 
-    def _split(self, graph: Graph, position: int) -> Graph:
+    def _split(self, graph: Graph, position: int, chain: int) -> Graph:
         """The graph in which nodes after `position` use recomputed values where the cut says so."""
         free = {*graph.inputs, *graph.outputs}
         free.update(v for node in graph.nodes if isinstance(node.op, Constant) for v in node.results)
         early, late = graph.nodes[: position + 1], graph.nodes[position + 1 :]
-        makers = {v: node for node in early for v in node.results}
+        made = {v for node in early for v in node.results}
         used = dict.fromkeys(v for node in late for v in node.operands)
-        crossing = [v for v in used if v in makers and v not in free]
-        again = _recomputed(crossing, makers, free, self._is_cheap)
+        crossing = [v for v in used if v in made and v not in free]
+        again = _recomputed(crossing, self._makers(early, free, chain), free) if crossing else frozenset[Value]()
         return _with_copies(graph, position, again) if again else graph
 
+    def _makers(self, nodes: Sequence[Node], free: set[Value], chain: int) -> dict[Value, Node]:
+        """The nodes that may be computed again, by their results: at most `chain` of them one after the other."""
+        depth: dict[Value, int] = {}
+        makers: dict[Value, Node] = {}
+        for node in nodes:
+            if not self._is_cheap(node) or node.results[0] in free:
+                continue
+            length = 1 + max((depth.get(v, 0) for v in node.operands), default=0)
+            if length <= chain:
+                depth[node.results[0]] = length
+                makers[node.results[0]] = node
+        return makers
 
-def _recomputed(
-    crossing: Sequence[Value], makers: dict[Value, Node], free: set[Value], is_cheap: Callable[[Node], bool]
-) -> frozenset[Value]:
-    """The values to compute again: those on the far side of a minimum cut between what is there and what is needed."""
+
+def _recomputed(crossing: Sequence[Value], makers: Mapping[Value, Node], free: set[Value]) -> frozenset[Value]:
+    """The values to compute again: those on the far side of a minimum cut between what is there and what is needed.
+
+    `makers` has the nodes that may be computed again, by their results; values of all others are there. To keep a value
+    costs its bytes, but nothing for one that is `free`.
+    """
     import networkx as nx
 
     flows: Any = nx  # its functions are not typed
@@ -103,10 +124,8 @@ def _recomputed(
         value = stack.pop()
         flow.add_edge((value, "in"), (value, "out"), capacity=0 if value in free else value.type.bytes)
         maker = makers.get(value)
-        if maker is None or value in free or not is_cheap(maker):
+        if maker is None:
             flow.add_edge("there", (value, "in"))
-            continue
-        if not maker.operands:
             continue
         for operand in maker.operands:
             flow.add_edge((operand, "out"), (value, "in"))

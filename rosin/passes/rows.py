@@ -125,7 +125,7 @@ class _Rows:
             if isinstance(node.op, Fold) and self.level[value] == level:
                 carry = self.carries[value]
                 expr = node.op.finish(carry.locals, tuple(v.type for v in node.operands))
-                local = Local(f"{node.op.name}{len(self.row)}", expr.dtype)
+                local = Local(f"{carry.locals[0].name}_end", expr.dtype)
                 result.append(Let(local, expr))
                 self.row[value] = local
                 result += self._store(value, local)
@@ -135,7 +135,7 @@ class _Rows:
         op = node.op
         assert isinstance(op, Fold)
         types = tuple(v.type for v in node.operands)
-        carry = op.monoid(types).carry(f"{op.name}{len(self.row)}")
+        carry = op.monoid(types).carry(f"{op.name}{len(self.carries)}")
         self.carries[node.results[0]] = carry
         if 0 in op.domain(types):
             return carry, Accumulate(carry, carry.initial)

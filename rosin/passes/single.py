@@ -21,7 +21,8 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     axis, backward = op.line(types)
     shape = node.results[0].type.sizes
     variables = [LoopVar(f"i{i}", n) for i, n in enumerate(shape)]
-    place = [indices.of(v) for v in variables]
+    # Only the axis that runs has a loop of one iteration; the others have no loop, and so no variable.
+    place = [indices.of(v) if v.extent != 1 or i == axis else indices.ZERO for i, v in enumerate(variables)]
     if backward:
         place[axis] = place[axis] * -1 + (shape[axis] - 1)
     carry = op.monoid(types).carry("run")

@@ -10,6 +10,8 @@ out; every other value exists only inside the kernel that computes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph
 from rosin.ir.loops import Buffer, Kernel, Program, Scope, Store
@@ -17,14 +19,15 @@ from rosin.ir.op import Fold, Push, Running, Value, elements
 from rosin.ir.ops.movement import Reshape
 from rosin.passes import memory
 from rosin.passes.contract import contraction_kernels
+from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
 from rosin.passes.nest import Memory, Nest
 from rosin.passes.rows import row_kernels
 from rosin.passes.single import push_kernels, running_kernels
 
 
-def to_loops(graph: Graph, vector_bytes: int = 32) -> Program:
-    """The loop-level program of a graph without calls and barriers.
+def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) -> Program:
+    """The loop-level program of a graph without calls and barriers; `donated` lists inputs that may be written over.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
@@ -38,7 +41,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32) -> Program:
     for value, buffer in storage.copies:
         if buffer.size:
             kernels.append(_copy(value, buffer, storage.memory))
-    return storage.program(graph, kernels)
+    return storage.program(graph, kernels, donated)
 
 
 def _lower(group: Group, memory: Memory, number: int, vector_bytes: int) -> list[Kernel]:
@@ -93,7 +96,7 @@ class _Storage:
                     count += 1
         self.memory = Memory(fusion, buffers)
 
-    def program(self, graph: Graph, kernels: list[Kernel]) -> Program:
+    def program(self, graph: Graph, kernels: list[Kernel], donated: Sequence[int]) -> Program:
         first: dict[Buffer, int] = {}
         last: dict[Buffer, int] = {}
         for position, kernel in enumerate(kernels):
@@ -114,6 +117,7 @@ class _Storage:
             arena,
             plan.total_bytes,
             data,
+            aliases(kernels, [self.arguments[i] for i in donated], self.results),
         )
 
 

@@ -76,31 +76,39 @@ class NativeExecutable(Executable):
         super().__init__(graph)
         self.donated = donated
         self.from_cache = False
-        data, self.arena_bytes = self._object()
+        self.aliases: dict[int, int] = {}
+        data = self._object()
         threads.install()
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
 
     # -- compiling -----------------------------------------------------------------------------------------
 
-    def _object(self) -> tuple[bytes, int]:
-        """The object code and the size of its arena, from the disk when it is there."""
-        key = _key(self.graph)
+    def _object(self) -> bytes:
+        """The object code, from the disk when it is there; sets what else a call needs to know."""
+        key = _key(self.graph, self.donated)
         entry = cache.default().get(key)
         if entry is not None:
             self.from_cache = True
-            return entry.data, int(entry.meta["arena_bytes"])
-        program = to_loops(self.lowered(), jit.host().vector_bytes)
-        data = jit.compile_object(program_text(program, jit.host().vector_bytes))
-        cache.default().put(key, data, {"arena_bytes": program.arena_bytes})
-        return data, program.arena_bytes
+            data, meta = entry.data, entry.meta
+        else:
+            program = self.program()
+            data = jit.compile_object(program_text(program, jit.host().vector_bytes))
+            results, arguments = program.results, program.arguments
+            pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
+            meta = {"arena_bytes": program.arena_bytes, "aliases": pairs}
+            cache.default().put(key, data, meta)
+        self.arena_bytes = int(meta["arena_bytes"])
+        self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
+        return data
 
     def lowered(self) -> Graph:
         """The graph after all passes."""
         return pipeline.run(self.graph)
 
     def program(self) -> loops.Program:
-        return to_loops(self.lowered(), jit.host().vector_bytes)
+        """The loop-level program."""
+        return to_loops(self.lowered(), jit.host().vector_bytes, self.donated)
 
     def stage_text(self, stage: str) -> str:
         if stage == "loops":
@@ -119,6 +127,10 @@ class NativeExecutable(Executable):
         for position, (array, value) in enumerate(zip(arrays, self.graph.inputs, strict=True)):
             check(array, value.type, f"argument {value.name or position} of {self.graph.name}")
         results = tuple(np.empty(v.type.sizes, v.type.dtype.numpy) for v in self.graph.outputs)
+        for result, argument in self.aliases.items():
+            # The caller keeps its array: the result starts as a copy, and the program works on that.
+            results[result][...] = arrays[argument]
+            arrays[argument] = results[result]
         pointers = (ctypes.c_void_p * (len(arrays) + len(results)))(*(a.ctypes.data for a in (*arrays, *results)))
         arena = np.empty(self.arena_bytes + 64, np.uint8)
         start = -arena.ctypes.data % 64
@@ -130,9 +142,11 @@ class NativeExecutable(Executable):
     ) -> Callable[..., Any]:
         """A native callable that takes arrays of this program's types and calls `miss` for anything else."""
         arguments = [
-            ArgumentSpec(v.type.dtype.numpy, v.type.sizes, i in self.donated) for i, v in enumerate(self.graph.inputs)
+            ArgumentSpec(v.type.dtype.numpy, v.type.sizes, i in self.aliases.values()) for i, v in enumerate(self.graph.inputs)
         ]
-        results = [ResultSpec(v.type.dtype.numpy, v.type.sizes) for v in self.graph.outputs]
+        results = [
+            ResultSpec(v.type.dtype.numpy, v.type.sizes, self.aliases.get(i)) for i, v in enumerate(self.graph.outputs)
+        ]
         return make_entry(
             self.graph.name,
             self.address,
@@ -165,9 +179,9 @@ def _fail(code: int) -> None:
     raise RuntimeError(f"the compiled program ended with code {code}")
 
 
-def _key(graph: Graph) -> str:
+def _key(graph: Graph, donated: tuple[int, ...]) -> str:
     """What the object code of a graph depends on, as a hash."""
-    parts = (printer.text(graph), jit.host().key, PARALLEL, _compiler_version())
+    parts = (printer.text(graph), str(donated), jit.host().key, PARALLEL, _compiler_version())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -41,8 +41,7 @@ def test_long_chains_and_wide_graphs_do_not_recurse() -> None:
         return x
 
     def wide(b: Builder, x: object) -> object:
-        parts = [b.mul(x, float(i)) for i in range(2500)]  # type: ignore[arg-type]
-        return parts
+        return [b.mul(x, float(i)) for i in range(2500)]  # type: ignore[arg-type]
 
     for make in (deep, wide):
         graph = build("f32[4]", make)  # type: ignore[arg-type]

@@ -117,11 +117,15 @@ def slices() -> list[Sample]:
 
 
 def places(op: Indexed, x: Array, index: Array, sizes: tuple[int, ...], shape: tuple[int, ...]) -> dict[Any, Any]:
-    """For every element of the slices its place in the array, None where its slice is left out; by the definition."""
+    """For every element of the slices its place in the array, None where its slice is left out.
+
+    By the definition, and slice by slice.
+    """
     lacking = (*op.collapsed_slice_dims, *op.operand_batching_dims)
     found: dict[Any, Any] = {}
-    for at in itertools.product(*map(range, shape)):
-        batch = [at[axis] for axis in range(len(shape)) if axis not in op.offset_dims]
+    outer = [axis for axis in range(len(shape)) if axis not in op.offset_dims]
+    for at in sorted(itertools.product(*map(range, shape)), key=lambda at: [at[axis] for axis in outer]):
+        batch = [at[axis] for axis in outer]
         start = [0] * x.ndim
         for component, axis in enumerate(op.start_index_map):
             source = list(batch)

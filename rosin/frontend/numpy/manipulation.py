@@ -259,10 +259,10 @@ def slice_axis(x: Array, axis: int, start: Dim, limit: Dim) -> Array:
 
 
 def _sequence(name: str, arrays: Any) -> list[Array]:
-    given = promote.alike(name, *arrays)
+    given = list(arrays)
     if not given:
         promote.bad_shape(f"{name}: needs at least one array")
-    return list(given)
+    return list(promote.alike(name, *given))
 
 
 def concat(arrays: Sequence[ArrayLike], /, *, axis: int | None = 0) -> Array:

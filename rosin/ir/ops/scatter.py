@@ -5,9 +5,9 @@ StableHLO calls update_window_dims, inserted_window_dims, input_batching_dims, s
 scatter_dims_to_operand_dims is called offset_dims, collapsed_slice_dims, operand_batching_dims,
 start_indices_batching_dims and start_index_map here, as in a gather, whose transpose a scatter is.
 
-Updates are made one after the other in row-major order, and each rounds to the array's element type; so updates of one
-place have a result that does not depend on the target. `unique` promises that no two updates go to one place, which
-frees the order; a program that breaks the promise gets any of the results that some order gives.
+Slices are written one after the other, in the row-major order of their indices, and each update rounds to the array's
+element type; so updates of one place have a result that does not depend on the target. `unique` promises that no two
+updates go to one place, which frees the order; a program that breaks the promise gets what some order gives.
 """
 
 from __future__ import annotations
@@ -91,15 +91,22 @@ class Scatter(Indexed, Push):
 
     # -- meaning -------------------------------------------------------------------------------------------
 
+    def order(self, rank: int) -> tuple[int, ...]:
+        """The axes of the updates, outermost first, in the order in which updates are made."""
+        return (*(axis for axis in range(rank) if axis not in self.offset_dims), *self.offset_dims)
+
     def eval(self, *operands: NumpyArray) -> Arrays:
         x, indices, updates = operands
         types = [TensorType(dtypes.from_numpy(o.dtype), o.shape) for o in operands]
         sizes = dims.static(self.slice_sizes(types[0], types[2]), self.name)
         places, valid = self.find(x, indices, sizes, updates.shape)
+        order = self.order(updates.ndim)
+        made = valid.transpose(order)
         result = np.array(x, order="C")
-        if valid.any():
-            flat = np.ravel_multi_index(places, x.shape)[valid] if x.ndim else np.zeros(valid.sum(), np.int64)
-            self.write(result.reshape(-1), flat, updates[valid])
+        if made.any():
+            where = [place.transpose(order)[made] for place in places]
+            flat = np.ravel_multi_index(where, x.shape) if where else np.zeros(made.sum(), np.int64)
+            self.write(result.reshape(-1), flat, updates.transpose(order)[made])
         return (result,)
 
     @abstractmethod
@@ -107,24 +114,27 @@ class Scatter(Indexed, Push):
         """Make the updates, in order, in an array of rank 1."""
 
     def domain(self, types: Types) -> tuple[int, ...]:
-        return types[2].sizes
+        return tuple(types[2].sizes[axis] for axis in self.order(types[2].rank))
+
+    def at(self, point: tuple[Index, ...]) -> tuple[Index, ...]:
+        """The place in the updates of a point of the domain."""
+        known = dict(zip(self.order(len(point)), point, strict=True))
+        return tuple(known[axis] for axis in range(len(point)))
 
     def disjoint(self, types: Types) -> tuple[bool, ...]:
+        order = self.order(types[2].rank)
         if self.unique:
-            return (True,) * types[2].rank
-        free: set[int] = set()
-        for axis, offset in zip(self.spanned(types[0].rank), self.offset_dims, strict=True):
-            if axis not in self.start_index_map:
-                free.add(offset)
-        batch = [axis for axis in range(types[2].rank) if axis not in self.offset_dims]
-        free |= {batch[other - (other > self.index_vector_dim)] for other in self.start_indices_batching_dims}
-        return tuple(axis in free for axis in range(types[2].rank))
+            return (True,) * len(order)
+        offsets = zip(self.spanned(types[0].rank), self.offset_dims, strict=True)
+        free = {offset for axis, offset in offsets if axis not in self.start_index_map}
+        free |= {order[other - (other > self.index_vector_dim)] for other in self.start_indices_batching_dims}
+        return tuple(axis in free for axis in order)
 
     def place(
         self, point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
     ) -> tuple[tuple[Within, ...], tuple[Index, ...]]:
         sizes = dims.static(self.slice_sizes(types[0], types[2]), self.name)
-        return self.locate(point, operands[1], types, sizes)
+        return self.locate(self.at(point), operands[1], types, sizes)
 
     # -- for derivatives -----------------------------------------------------------------------------------
 
@@ -148,7 +158,7 @@ class Combining(Scatter):
         self.function.at(result, places, updates)
 
     def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:
-        return apply(self.combine, old, operands[2](point))
+        return apply(self.combine, old, operands[2](self.at(point)))
 
 
 @define("scatter_set")
@@ -164,7 +174,7 @@ class ScatterSet(Linear, Scatter):
         result[places] = updates
 
     def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:
-        return operands[2](point)
+        return operands[2](self.at(point))
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
         x, _, updates = operands
