@@ -1,6 +1,6 @@
 """Rosin: array code in Python, traced, differentiated, batched, and compiled to machine code."""
 
-from rosin.frontend import numpy, tree
+from rosin.frontend import nn, numpy, random, tree
 from rosin.frontend.array import Array
 from rosin.frontend.batching import (
     all_gather,
@@ -34,12 +34,14 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "nn",
     "numpy",
     "pmax",
     "pmean",
     "pmin",
     "psum",
     "psum_scatter",
+    "random",
     "stop_gradient",
     "tree",
     "value_and_grad",

@@ -468,8 +468,8 @@ class Tracer(Array):
         return self._ir.type.shape
 
     def check_alive(self) -> None:
-        """Raise a TraceError if the trace of this value has ended."""
-        if self._trace.ended:
+        """Raise a TraceError if the trace of this value has ended, or is that of another thread."""
+        if self._trace not in tr.state.stack:
             tr.leaked(self._ir, self._trace)
 
     def strong(self) -> Array:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from weakref import WeakSet
 
 import numpy as np
 
@@ -186,11 +187,24 @@ class _Tracing(threading.local):
 _tracing = _Tracing()
 
 
+_every: WeakSet[Compiled] = WeakSet()
+_every_lock = threading.Lock()
+
+
 class Compiled:
     """A compiled function. Call it as the function; `ir` and `text` show what it was compiled to.
 
     Inside another traced function its ops are recorded there, so that transforms see them.
     """
+
+    # A call takes no Python of ours: `__call__` is the slot `_entry` itself, whose content CPython calls. It holds the
+    # native entry for the arguments of the last call, or `_dispatch` while some thread is tracing.
+    __slots__ = ("__dict__", "__weakref__", "_entry")
+    _entry: Callable[..., Any]
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __init__(self, f: Function, target: str, static: _Selected, donated: _Selected) -> None:
         functools.update_wrapper(self, f)
@@ -206,12 +220,23 @@ class Compiled:
         """Forget what was compiled; the next call traces anew, with the Python values of that time."""
         self._families: dict[Any, _Family] = {}
         self._closure: Closure | None = None
-        self._entry: Callable[..., Any] = self._slow
+        self._set_fast(self._slow)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def _set_fast(self, entry: Callable[..., Any]) -> None:
+        """Take `entry` for calls outside of traces."""
+        with _every_lock:
+            _every.add(self)
+            self._fast = entry
+            self._entry = self._dispatch if tr.is_anywhere() else entry
+
+    def switch(self, tracing: bool) -> None:
+        """Look at each call whether a trace is active, or not, when no thread has one."""
+        self._entry = self._dispatch if tracing else self._fast
+
+    def _dispatch(self, *args: Any, **kwargs: Any) -> Any:
         if tr.state.stack:
             return self._inline(args, kwargs)
-        return self._entry(*args, **kwargs)
+        return self._fast(*args, **kwargs)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -399,7 +424,7 @@ class Compiled:
         single = structure.is_leaf()
         several = structure.type is tuple and structure == tree.structure((0,) * structure.num_leaves)
         if call.static or self._donated or not flat or not (single or several):
-            self._entry = self._slow
+            self._set_fast(self._slow)
             return
         captures, count = program.captures, len(call.leaves)
         if not captures:
@@ -408,7 +433,7 @@ class Compiled:
             native = self._with_captures(program, captures, count, single)
         closure = self._closure
         if not closure:
-            self._entry = native
+            self._set_fast(native)
             return
 
         def entry(*args: Any, **kwargs: Any) -> Any:
@@ -416,7 +441,7 @@ class Compiled:
                 self._check_closure()
             return native(*args, **kwargs)
 
-        self._entry = entry
+        self._set_fast(entry)
 
     def _with_captures(
         self, program: _Program, captures: tuple[NumpyArray, ...], count: int, single: bool
@@ -497,6 +522,16 @@ class Compiled:
             if program is None:
                 program = family.programs[leaves] = self._compile(call, family, leaves)
         return program
+
+
+def _switch(tracing: bool) -> None:
+    with _every_lock:
+        for compiled in _every:
+            compiled.switch(tracing)
+
+
+setattr(Compiled, "__call__", Compiled.__dict__["_entry"])  # noqa: B010  # CPython calls what the slot holds
+tr.on_tracing(_switch)
 
 
 class _Guard:

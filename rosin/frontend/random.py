@@ -1,8 +1,8 @@
 """Random numbers from explicit keys: the same key and shape give the same numbers, everywhere and always.
 
-A key is an array `u32[2]`. It is used once: for numbers, or for new keys (`split`, `fold_in`), since what is drawn twice
-from one key is equal, or related. The bits are made by counting (rosin.ir.ops.random), so each element depends on its
-key and its place alone; under `vmap` every example has the bits that it has by itself.
+A key is an array `u32[2]`. It is used once: for numbers, or for new keys (`split`, `fold_in`), since what is drawn
+twice from one key is equal, or related. The bits are made by counting (rosin.ir.ops.random), so each element depends on
+its key and its place alone; under `vmap` every example has the bits that it has by itself.
 
 Floats of 23 (f32) or 52 (f64) random bits are made in the way of JAX, and `uniform` and `normal` give the numbers that
 JAX gives for the same key, up to rounding.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions, transcendental
 from rosin.frontend.numpy.datatypes import finfo
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.ir import dtypes, literal
+from rosin.ir import dims, dtypes, literal
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, u8, u16, u32, u64
 from rosin.ir.ops.cast import Bitcast
@@ -31,7 +31,7 @@ from rosin.ir.ops.random import RandomBits, RandomFoldIn
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
-Shape = Dim | Sequence[Dim]
+Shape: TypeAlias = "Dim | Sequence[Dim]"
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------
@@ -44,8 +44,8 @@ def key(seed: ArrayLike) -> Array:
         DTypeError: the seed is no integer.
         AttributeValueError: it has more than 64 bits.
     """
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        number = int(seed)
+    if isinstance(seed, int) and not isinstance(seed, bool):
+        number = seed
         if not -(1 << 63) <= number < 1 << 64:
             promote.bad_value(f"key: the seed {number} has more than 64 bits")
         words = np.array([number >> 32 & 0xFFFFFFFF, number & 0xFFFFFFFF], np.uint32)
@@ -78,8 +78,7 @@ def split(key: ArrayLike, num: Shape = 2) -> Array:
     """New keys `u32[num, 2]` from a key; `num` may be a shape. They are those of folding in 0, 1, …"""
     source = _one_key("split", key)
     shape = promote.as_shape("split", num)
-    size = manipulation.ravel(creation.empty(shape, dtype=u32))
-    count = core.shape_of(size)[0]
+    count = dims.product(shape)
     keys = core.bind1(RandomFoldIn(), promote.spread(source, (count, 2)), creation.iota(u32, (count,), 0))
     return manipulation.reshape(keys, (*shape, 2))
 
@@ -149,10 +148,14 @@ def uniform(
         ShapeError: a bound does not broadcast to the shape.
     """
     own = _float("uniform", dtype)
-    unit = _unit("uniform", key, shape, own)
     if core.is_scalar(minval) and core.is_scalar(maxval) and (minval, maxval) == (0, 1):
-        return unit
-    low, high = (_bound("uniform", x, own, core.shape_of(unit)) for x in (minval, maxval))
+        return _unit("uniform", key, shape, own)
+    return _between("uniform", key, shape, own, minval, maxval)
+
+
+def _between(name: str, key: ArrayLike, shape: Shape, dtype: DType, minval: ArrayLike, maxval: ArrayLike) -> Array:
+    unit = _unit(name, key, shape, dtype)
+    low, high = (_bound(name, x, dtype, core.shape_of(unit)) for x in (minval, maxval))
     scaled = elementwise.add(elementwise.multiply(unit, elementwise.subtract(high, low)), low)
     # Rounding may take the least numbers below the bound.
     return elementwise.maximum(low, scaled)
@@ -234,7 +237,7 @@ def _below_32(random: Array, span: Array) -> Array:
 
 def _below_64(key: ArrayLike, span: Array, shape: promote.Shape) -> Array:
     """The whole part of random / 2**128 * span."""
-    keys = split(key)
+    keys = split(_one_key("randint", key))
     first, second = (_bits("randint", key_, shape, u64) for key_ in manipulation.unstack(keys))
     low = elementwise.multiply(first, span)
     total = elementwise.add(low, _high_product(second, span))
@@ -268,7 +271,7 @@ def normal(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) 
     wide = _wide(own)
     # Above -1, where the inverse would be infinite.
     lowest = float(np.nextafter(np.array(-1, wide.numpy), np.array(0, wide.numpy)))
-    unit = uniform(key, shape, wide, lowest, 1.0)
+    unit = _between("normal", key, shape, wide, lowest, 1.0)
     return promote.cast(elementwise.multiply(transcendental.erfinv(unit), math.sqrt(2)), own)
 
 
@@ -288,7 +291,7 @@ def truncated_normal(
         wanted = promote.as_shape("truncated_normal", shape)
     low, high = (promote.spread_to("truncated_normal", x, wanted) for x in (low, high))
     start, stop = (transcendental.erf(elementwise.multiply(x, math.sqrt(0.5))) for x in (low, high))
-    unit = uniform(key, wanted, wide, start, stop)
+    unit = _between("truncated_normal", key, wanted, wide, start, stop)
     found = elementwise.multiply(transcendental.erfinv(unit), math.sqrt(2))
     inside = elementwise.clip(found, elementwise.nextafter(low, math.inf), elementwise.nextafter(high, -math.inf))
     return promote.cast(inside, own)
@@ -304,18 +307,22 @@ def exponential(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FL
 def gumbel(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) -> Array:
     """Gumbel numbers of location 0 and scale 1: -log(-log(u)) for uniform u in (0, 1)."""
     own = _float("gumbel", dtype)
-    unit = uniform(key, shape, _wide(own), finfo(_wide(own)).smallest_normal, 1.0)
+    return promote.cast(_gumbel("gumbel", key, shape, _wide(own)), own)
+
+
+def _gumbel(name: str, key: ArrayLike, shape: Shape, dtype: DType) -> Array:
+    unit = _between(name, key, shape, dtype, finfo(dtype).smallest_normal, 1.0)
     inner = elementwise.negative(transcendental.log(unit))
-    return promote.cast(elementwise.negative(transcendental.log(inner)), own)
+    return elementwise.negative(transcendental.log(inner))
 
 
 def laplace(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) -> Array:
     """Laplace numbers of location 0 and scale 1, whose density is exp(-|x|) / 2."""
     own = _float("laplace", dtype)
     wide = _wide(own)
-    unit = uniform(key, shape, wide, -1.0 + finfo(wide).eps, 1.0)
+    unit = _between("laplace", key, shape, wide, -1.0 + finfo(wide).eps, 1.0)
     size = transcendental.log1p(elementwise.negative(elementwise.abs(unit)))
-    return promote.cast(elementwise.multiply(elementwise.sign(unit), elementwise.negative(size)), own)
+    return promote.cast(elementwise.multiply(elementwise.sign(unit), size), own)
 
 
 def categorical(key: ArrayLike, logits: ArrayLike, axis: int = -1, shape: Shape | None = None) -> Array:
@@ -337,7 +344,7 @@ def categorical(key: ArrayLike, logits: ArrayLike, axis: int = -1, shape: Shape 
     wanted = batch if shape is None else promote.as_shape("categorical", shape)
     if wanted[len(wanted) - len(batch) :] != batch:
         promote.bad_shape(f"categorical: the shape {list(wanted)} does not end in {list(batch)}", given)
-    noise = gumbel(key, (*wanted, core.shape_of(line)[-1]), core.dtype_of(wide))
+    noise = _gumbel("categorical", key, (*wanted, core.shape_of(line)[-1]), core.dtype_of(wide))
     return reductions.argmax(elementwise.add(noise, line), axis=-1)
 
 

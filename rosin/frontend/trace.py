@@ -8,7 +8,7 @@ trace that is used in an inner one, and an array that is used in any, becomes an
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
 
 import numpy as np
@@ -56,7 +56,7 @@ def is_array(x: object) -> TypeGuard[Array]:
 
 def is_tracer(x: object) -> TypeGuard[Tracer]:
     """Whether it stands for a value that is not known yet."""
-    return isinstance(x, _tracer_type)
+    return type(x) is _tracer_type
 
 
 def wrap(value: NumpyArray) -> Array:
@@ -73,6 +73,31 @@ class _State(threading.local):
 
 
 state = _State()
+
+
+# Whoever must act otherwise while any thread traces is told when the first trace starts and when the last one ends.
+_lock = threading.Lock()
+_running = 0
+_listeners: list[Callable[[bool], None]] = []
+
+
+def on_tracing(listener: Callable[[bool], None]) -> None:
+    """Have `listener` called with whether some thread is tracing, each time that this changes."""
+    _listeners.append(listener)
+
+
+def is_anywhere() -> bool:
+    """Whether some thread is tracing."""
+    return _running > 0
+
+
+def _count(change: int) -> None:
+    global _running
+    with _lock:
+        before, _running = _running, _running + change
+        if (before > 0) != (_running > 0):
+            for listener in _listeners:
+                listener(_running > 0)
 
 
 def current() -> Trace | None:
@@ -100,6 +125,7 @@ class Trace:
         self._last: tuple[int, int, Tracer | None] = (0, 0, None)
 
     def __enter__(self) -> Trace:
+        _count(1)
         state.stack.append(self)
         return self
 
@@ -107,6 +133,7 @@ class Trace:
         popped = state.stack.pop()
         assert popped is self, "traces end in the opposite order of their start"
         self.ended = True
+        _count(-1)
 
     # -- values ----------------------------------------------------------------------------------------------
 
@@ -248,12 +275,15 @@ def check_size(type: TensorType, what: str, location: Location | None = None) ->
 
 
 def leaked(value: Value, trace: Trace) -> NoReturn:
-    """Say that a traced value is used after its function was traced.
+    """Say that a traced value is used after its function was traced, or by another thread meanwhile.
 
     Raises:
         TraceError: always.
     """
     name = f"`{value.name}`" if value.name else "a value"
+    if not trace.ended:
+        message = f"{name} of type {value.type} is being traced in {trace.name} by another thread; use it there"
+        raise TraceError(message, (), source.user_location())
     made = trace.place_of(value)
     lines = [f"leaked: {name} of type {value.type} was traced in {trace.name}, and that trace has ended"]
     if made is not None:

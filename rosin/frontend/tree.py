@@ -24,6 +24,8 @@ Path: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
 
 _registered: set[type] = set()
+_settled: set[type] = set()
+"""Classes of leaves that were looked at and are no dataclasses."""
 _MISSING = object()
 
 
@@ -145,15 +147,19 @@ def path_texts(name: str, shape: Structure) -> list[str]:
 
 def _register_dataclasses(found: Sequence[Any], is_leaf: IsLeaf) -> bool:
     """Register the classes of dataclass instances among what was taken for leaves; gives whether there were any."""
+    if _settled.issuperset([type(leaf) for leaf in found]):
+        return False
     more = False
     for leaf in found:
-        cls = type(leaf)
-        if dataclasses.is_dataclass(leaf) and cls not in _registered and not (is_leaf is not None and is_leaf(leaf)):
-            # The element types and expressions of the IR are dataclasses too, and no trees of arrays.
-            if cls.__module__.startswith("rosin.ir"):
-                continue
+        cls: type[Any] = type(leaf)
+        if cls in _settled or (is_leaf is not None and is_leaf(leaf)):
+            continue
+        # The element types and expressions of the IR are dataclasses too, and no trees of arrays.
+        if dataclasses.is_dataclass(cls) and not cls.__module__.startswith("rosin.ir"):
             register_dataclass(cls)
             more = True
+        else:
+            _settled.add(cls)
     return more
 
 

@@ -30,8 +30,8 @@ from rosin.ir.types import TensorType
 class Builder:
     """Collects nodes and, at the end, makes the graph.
 
-    `location` is the place in the user's program that new nodes belong to; passes set it as they go. `batch_axis` is the
-    name of the axis that is being batched over, when it has one; batching sets it.
+    `location` is the place in the user's program that new nodes belong to; passes set it as they go. `batch_axis` is
+    the name of the axis that is being batched over, when it has one; batching sets it.
     """
 
     def __init__(self) -> None:

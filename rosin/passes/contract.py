@@ -374,16 +374,10 @@ class _Contraction:
         return result
 
     def _reader(self, value: Value, known: Mapping[Value, Expr]) -> Reader:
-        if value in known:
-            return lambda index: known[value]
-        move = self.memory.fusion.moves.get(value)
-        if move is None:
-            return self.memory.read(value)
-        op = move.op
-        assert isinstance(op, Pull)
-        readers = tuple(self._reader(v, known) for v in move.operands)
-        types = tuple(v.type for v in move.operands)
-        return lambda index: op.element(index, readers, types)
+        def stored(base: Value) -> Reader:
+            return (lambda index: known[base]) if base in known else self.memory.stored(base)
+
+        return self.memory.fusion.reader(value, stored)
 
 
 class Sharing:

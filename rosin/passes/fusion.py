@@ -13,7 +13,7 @@ Nothing here knows an op by name. How a node reads its operands is found by aski
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
@@ -119,8 +119,8 @@ class Fusion:
 
     # -- reading -------------------------------------------------------------------------------------------
 
-    def reader(self, value: Value, found: list[Read]) -> Reader:
-        """Reads a value through moves; notes every read of a stored value in `found`.
+    def reader(self, value: Value, stored: Callable[[Value], Reader]) -> Reader:
+        """Reads a value through moves; `stored` gives the readers of the values that the moves start from.
 
         An empty value is never read, though an op may ask for an element of it on a way that is not taken.
         """
@@ -128,24 +128,26 @@ class Fusion:
             return lambda index: Const(0, value.type.dtype)
         move = self.moves.get(value)
         if move is None:
-
-            def read(index: tuple[Index, ...]) -> Expr:
-                expr = Read(value, index)
-                found.append(expr)
-                return expr
-
-            return read
+            return stored(value)
         op = move.op
         assert isinstance(op, Pull)
-        readers = tuple(self.reader(v, found) for v in move.operands)
+        readers = tuple(self.reader(v, stored) for v in move.operands)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
 
     def uses(self, node: Node) -> Uses:
         found: list[Read] = []
+
+        def stored(value: Value) -> Reader:
+            def read(index: tuple[Index, ...]) -> Expr:
+                found.append(Read(value, index))
+                return found[-1]
+
+            return read
+
         op = node.op
         types = tuple(v.type for v in node.operands)
-        readers = tuple(self.reader(v, found) for v in node.operands)
+        readers = tuple(self.reader(v, stored) for v in node.operands)
         shape = node.results[0].type.sizes
         folded = op.domain(types) if isinstance(op, Fold) else ()
         variables = tuple(LoopVar(f"x{i}", n) for i, n in enumerate((*shape, *folded)))

@@ -12,7 +12,6 @@ from rosin.ir.loops import (
     Apply,
     Buffer,
     Carry,
-    Const,
     Expr,
     Kernel,
     Kind,
@@ -27,7 +26,7 @@ from rosin.ir.loops import (
     substitute,
     walk,
 )
-from rosin.ir.op import Pull, Reader, Value
+from rosin.ir.op import Reader, Value
 from rosin.passes.fusion import Fusion
 
 PARALLEL_WORK = 200_000
@@ -48,17 +47,11 @@ class Memory:
         self.buffers = buffers
 
     def read(self, value: Value) -> Reader:
-        if 0 in value.type.shape:
-            return lambda index: Const(0, value.type.dtype)
-        move = self.fusion.moves.get(value)
-        if move is None:
-            buffer, shape = self.buffers[value], value.type.sizes
-            return lambda index: Load(buffer, indices.flatten(index, shape))
-        op = move.op
-        assert isinstance(op, Pull)
-        readers = tuple(self.read(v) for v in move.operands)
-        types = tuple(v.type for v in move.operands)
-        return lambda index: op.element(index, readers, types)
+        return self.fusion.reader(value, self.stored)
+
+    def stored(self, value: Value) -> Reader:
+        """Reads a value that is in memory."""
+        return lambda index: Load(self.buffers[value], indices.flatten(index, value.type.sizes))
 
 
 @dataclass(eq=False)

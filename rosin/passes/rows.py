@@ -140,7 +140,7 @@ class _Rows:
         if 0 in op.domain(types):
             return carry, Accumulate(carry, carry.initial)
         point = tuple(self.place(axis) for axis in self.group.folded[node])
-        readers = tuple(self._through(v, lambda w: self._reader(w, here)) for v in node.operands)
+        readers = tuple(self.memory.fusion.reader(v, lambda w: self._reader(w, here)) for v in node.operands)
         terms = op.terms(self.own_index(node.results[0]), point, readers, types)
         return carry, Accumulate(carry, terms)
 
@@ -149,22 +149,11 @@ class _Rows:
     def _compute(self, node: Node, read: Callable[[Value], Reader]) -> Expr:
         op = node.op
         index = self.own_index(node.results[0])
-        readers = tuple(self._through(v, read) for v in node.operands)
+        readers = tuple(self.memory.fusion.reader(v, read) for v in node.operands)
         if isinstance(op, Elementwise):
             return Apply(op, tuple(r(index) for r in readers), node.results[0].type.dtype)
         assert isinstance(op, Pull)
         return op.element(index, readers, tuple(v.type for v in node.operands))
-
-    def _through(self, value: Value, stored: Callable[[Value], Reader]) -> Reader:
-        """Reads a value through moves; `stored` gives the reader of what the moves start from."""
-        move = self.memory.fusion.moves.get(value)
-        if move is None:
-            return stored(value)
-        op = move.op
-        assert isinstance(op, Pull)
-        readers = tuple(self._through(v, stored) for v in move.operands)
-        types = tuple(v.type for v in move.operands)
-        return lambda index: op.element(index, readers, types)
 
     def _reader(self, value: Value, here: dict[Value, Expr] | None = None) -> Reader:
         """Reads a value of the group from where this pass has it, another one from memory."""
@@ -173,8 +162,8 @@ class _Rows:
             known = here.get(value)
         if known is not None:
             return lambda index: known
-        buffer, shape = self.memory.buffers[value], value.type.sizes
-        return lambda index: self._load(buffer, indices.flatten(index, shape))
+        # An op may have an operand that it does not read after all; such a value has no buffer.
+        return lambda index: self._load(self.memory.buffers[value], indices.flatten(index, value.type.sizes))
 
     def _load(self, buffer: Buffer, offset: Index) -> Expr:
         key = (buffer, offset)

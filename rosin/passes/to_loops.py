@@ -37,6 +37,8 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) 
     storage = _Storage(graph, fusion)
     kernels: list[Kernel] = []
     for group in fusion.groups:
+        if not any(v in storage.memory.buffers for n in group.nodes for v in n.results):
+            continue  # Only empty values are made from it.
         kernels += _lower(group, storage.memory, len(kernels), vector_bytes)
     for value, buffer in storage.copies:
         if buffer.size:

@@ -112,9 +112,7 @@ class DotGeneral(Contraction):
             used = (*batch, *contract)
             twice = next((axis for axis in used if used.count(axis) > 1), None)
             if twice is not None:
-                self.bad_shape(
-                    operands, f"axis {twice} of {side} is named twice: batch {batch}, contract {contract}"
-                )
+                self.bad_shape(operands, f"axis {twice} of {side} is named twice: batch {batch}, contract {contract}")
         batch = tuple(lhs.shape[axis] for axis in self.lhs_batch)
         left, right = self._free(operands)
         shape = (*batch, *(lhs.shape[axis] for axis in left), *(rhs.shape[axis] for axis in right))
@@ -234,6 +232,7 @@ class Convolution(Contraction):
     feature_groups: int
     batch_groups: int
     dtype: DType
+    slow_in_numpy = True
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 2)

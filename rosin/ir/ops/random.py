@@ -103,6 +103,8 @@ class Word:
 class FromKey(Constantlike, Pull):
     """An op whose operand 0 is an array of keys."""
 
+    slow_in_numpy = True
+
     def check_keys(self, operands: Types) -> None:
         key = operands[0]
         if key.dtype != u32:

@@ -75,6 +75,7 @@ class Windowed(Op):
     low: tuple[Dim, ...]
     high: tuple[Dim, ...]
     dilation: tuple[int, ...]
+    slow_in_numpy = True
 
     def windows_of(self, operands: Types, x: TensorType) -> tuple[Dim, ...]:
         """How many windows `x` has along each axis."""

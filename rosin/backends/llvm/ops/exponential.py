@@ -83,9 +83,11 @@ def emit_expm1(e: Emitter, x: Val) -> Val:
     return ap.keep_tiny(e, x, e.fmul(result, e.like(2.0, x)), 2.0**-60)
 
 
-def log_of_parts(e: Emitter, k: Val, f: Val) -> Val:
-    """k ln 2 + log(1 + f)."""
+def log_of_parts(e: Emitter, k: Val, f: Val, low: Val | None = None) -> Val:
+    """k ln 2 + log(1 + f), and `low` added before the last roundings."""
     correction = ap.log1p_correction(e, f)
+    if low is not None:
+        correction = e.fadd(correction, low)
     if f.elem == "float":
         return e.fma(k, e.like(ap.LN2_FLOAT[0], f), e.fadd(f, correction))
     correction = e.fma(k, e.like(ap.LN2_DOUBLE[1], f), correction)
@@ -106,9 +108,15 @@ def log1p_of_sum(e: Emitter, x: Val, low: Val | None = None) -> Val:
     layout = ap.format_of(m)
     # 2**(1-k), zero for the largest k, where the rounding error no longer counts.
     exponent = e.bitcast(e.fsub(e.like(layout.magic + layout.bias + 1, m), k), layout.integer)
-    low = total.low if low is None else e.fadd(total.low, low)
-    fraction = e.fma(e.fmul(low, e.like(0.5, m)), ap.power_of_two(e, exponent, m.elem), e.fsub(m, one))
-    result = ap.log_special_cases(e, total.high, log_of_parts(e, k, fraction))
+    scale = ap.power_of_two(e, exponent, m.elem)
+    near, half = e.fsub(m, one), e.like(0.5, m)
+    if low is None:
+        result = log_of_parts(e, k, e.fma(e.fmul(total.low, half), scale, near))
+    else:
+        # Keep what the fraction loses in rounding as well.
+        fraction = ap.fast_two_sum(e, near, e.fmul(e.fmul(e.fadd(total.low, low), half), scale))
+        result = log_of_parts(e, k, fraction.high, fraction.low)
+    result = ap.log_special_cases(e, total.high, result)
     return ap.keep_tiny(e, x, result, 2.0**-60)
 
 

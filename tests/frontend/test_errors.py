@@ -1,0 +1,309 @@
+"""Each kind of bad input gives one clear error; the whole messages are in tests/golden/errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin import numpy as rnp
+from rosin.ir.errors import RosinError
+
+CASES: dict[str, Callable[[], Any]] = {}
+
+
+def case(function: Callable[[], Any]) -> Callable[[], Any]:
+    CASES[function.__name__] = function
+    return function
+
+
+@case
+def shape_mismatch() -> Any:
+    x, y = rnp.ones((2, 3)), rnp.ones((4,))
+    return x + y
+
+
+@case
+def shape_mismatch_in_compiled() -> Any:
+    @rosin.compile
+    def layer(x: Any, w: Any) -> Any:
+        hidden = rnp.tanh(x @ w)
+        return hidden.sum()
+
+    return layer(rnp.ones((2, 3)), rnp.ones((4, 5)))
+
+
+@case
+def dtype_mismatch() -> Any:
+    x = rnp.ones(3)
+    return x & True
+
+
+@case
+def dtype_unknown() -> Any:
+    return rnp.asarray(np.asarray(["a", "b"]))
+
+
+@case
+def wrong_axis() -> Any:
+    return rosin.compile(lambda x: rnp.sum(x, axis=2))(rnp.ones((2, 3)))
+
+
+@case
+def index_out_of_range() -> Any:
+    @rosin.compile
+    def pick(x: Any) -> Any:
+        return x[5]
+
+    return pick(rnp.ones(3))
+
+
+@case
+def too_many_indices() -> Any:
+    x = rnp.ones(3)
+    return x[0, 1]
+
+
+@case
+def leaf_is_no_array() -> Any:
+    f = rosin.compile(lambda params, x: x)
+    return f({"layers": [{"w": rnp.ones(2), "activation": "relu"}]}, rnp.ones(2))
+
+
+@case
+def leaf_of_grad_is_no_array() -> Any:
+    return rosin.grad(lambda params: rnp.sum(params["w"]))({"w": rnp.ones(2), "name": "layer"})
+
+
+@case
+def returns_no_array() -> Any:
+    return rosin.compile(lambda x: {"out": x, "kind": "sum"})(rnp.ones(2))
+
+
+@case
+def static_without_hash() -> Any:
+    @rosin.compile(static_argnames="sizes")
+    def f(x: Any, sizes: Any) -> Any:
+        return rnp.reshape(x, sizes)
+
+    return f(rnp.ones(4), [2, 2])
+
+
+@case
+def grad_of_vector() -> Any:
+    def doubled(x: Any) -> Any:
+        return x * 2
+
+    return rosin.grad(doubled)(rnp.ones(3))
+
+
+@case
+def grad_of_integer_output() -> Any:
+    def count(x: Any) -> Any:
+        return rnp.sum(x > 0)
+
+    return rosin.grad(count)(rnp.ones(3))
+
+
+@case
+def grad_by_integer() -> Any:
+    def total(x: Any, n: Any) -> Any:
+        return rnp.sum(x * n)
+
+    return rosin.grad(total, argnums=1)(rnp.ones(3), 2)
+
+
+@case
+def grad_argnums() -> Any:
+    def total(x: Any) -> Any:
+        return rnp.sum(x)
+
+    return rosin.grad(total, argnums=1)(rnp.ones(3))
+
+
+@case
+def leaked_tracer() -> Any:
+    kept: dict[str, Any] = {}
+
+    def f(x: Any) -> Any:
+        hidden = rnp.sin(x)
+        kept["hidden"] = hidden
+        return hidden * 2
+
+    rosin.vmap(f)(rnp.ones(3))
+    return kept["hidden"] + 1
+
+
+@case
+def closure_assigned() -> Any:
+    steps = 0
+
+    @rosin.compile
+    def step(x: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return x * 2
+
+    return step(rnp.ones(3))
+
+
+@case
+def closure_changed() -> Any:
+    rate = 0.1
+
+    @rosin.compile
+    def update(x: Any) -> Any:
+        return x * rate
+
+    update(rnp.ones(3))
+    rate = 0.01
+    return update(rnp.ones(3))
+
+
+@case
+def closure_holds_tracer() -> Any:
+    history: list[Any] = []
+
+    @rosin.compile
+    def step(x: Any) -> Any:
+        history.append(x * 2)
+        return x
+
+    return step(rnp.ones(3))
+
+
+@case
+def recursive_compile() -> Any:
+    @rosin.compile
+    def factorial(n: Any) -> Any:
+        return n * factorial(n - 1)
+
+    return factorial(5)
+
+
+@case
+def branch_on_traced() -> Any:
+    @rosin.compile
+    def relu(x: Any) -> Any:
+        if x > 0:
+            return x
+        return x * 0
+
+    return relu(1.0)
+
+
+@case
+def loop_over_traced() -> Any:
+    @rosin.compile
+    def power(x: Any, n: Any) -> Any:
+        for _ in range(n):
+            x = x * x
+        return x
+
+    return power(rnp.ones(2), 3)
+
+
+@case
+def int_of_traced() -> Any:
+    @rosin.compile
+    def f(x: Any) -> Any:
+        largest = x.max()
+        return x * int(largest)
+
+    return f(rnp.ones(2))
+
+
+@case
+def numpy_of_traced() -> Any:
+    @rosin.compile
+    def f(x: Any) -> Any:
+        return np.sort(x)
+
+    return f(rnp.ones(2))
+
+
+@case
+def shape_from_traced() -> Any:
+    @rosin.compile
+    def f(n: Any) -> Any:
+        return rnp.zeros(n)
+
+    return f(3)
+
+
+@case
+def assignment() -> Any:
+    @rosin.compile
+    def f(x: Any) -> Any:
+        x[0] = 1.0
+        return x
+
+    return f(rnp.ones(2))
+
+
+@case
+def assignment_eager() -> Any:
+    weights = rnp.ones(2)
+    weights[0] = 1.0
+    return weights
+
+
+@case
+def vmap_sizes() -> Any:
+    def f(params: Any, x: Any) -> Any:
+        return params["w"] * x
+
+    return rosin.vmap(f)({"w": rnp.ones((3, 2))}, rnp.ones((4, 2)))
+
+
+@case
+def unknown_axis_name() -> Any:
+    return rosin.vmap(lambda x: x / rosin.psum(x, "batch"), axis_name="rows")(rnp.ones(3))
+
+
+@case
+def undifferentiable() -> Any:
+    return rosin.jvp(_scaled, (rnp.ones(2),), (rnp.ones(2),))
+
+
+_scaled = rosin.custom_vjp(lambda x: x * 2)
+_scaled.defvjp(lambda x: (x * 2, None), lambda kept, bar: (bar * 2,))
+
+
+@case
+def bytes_overflow() -> Any:
+    return rosin.compile(lambda x: rnp.broadcast_to(x, (1 << 31, 1 << 31, 2)))(rnp.ones(1))
+
+
+@case
+def number_does_not_fit() -> Any:
+    return rnp.ones(2, dtype=rnp.int8) + 300
+
+
+@case
+def donated() -> Any:
+    update = rosin.compile(lambda x: x + 1, donate_argnames="x")
+    state = rnp.ones(2)
+    update(state)
+    return state * 2
+
+
+def normal(text: str) -> str:
+    """The message without what differs from checkout to checkout and from edit to edit."""
+    text = re.sub(r'File "[^"]*[/\\]([^"/\\]+)", line \d+', r'File "\1", line N', text)
+    return re.sub(r"0x[0-9a-f]+", "0x…", text)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_message(name: str, golden: Callable[[str, str], None]) -> None:
+    with pytest.raises(RosinError) as caught:
+        CASES[name]()
+    assert not rosin.frontend.core.tracing()
+    error = caught.value
+    assert error.location is not None, "the user's line is missing"
+    assert error.location.file == __file__
+    golden(f"errors/{name}.txt", f"{type(error).__name__}: {normal(str(error))}")
