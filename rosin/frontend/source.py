@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dis
+import functools
 import sys
 from bisect import bisect_right
 from pathlib import Path
 from types import CodeType, FrameType
 
+import numpy as np
+import optree
+
 from rosin.ir import location
 from rosin.ir.location import Location
 
-_PACKAGE = str(Path(__file__).parents[1]) + "/"
+_PACKAGES = tuple(f"{Path(file).parent}/" for file in (np.__file__, optree.__file__, str(Path(__file__).parent)))
 _is_ours: dict[str, bool] = {}
 
 
 def is_ours(file: str) -> bool:
-    """Whether a file of code belongs to Rosin, or to the libraries between it and the user."""
+    """Whether a file of code belongs to Rosin, or to the libraries through which the user may call it."""
     found = _is_ours.get(file)
     if found is None:
-        found = _is_ours[file] = file.startswith(_PACKAGE) or "/optree/" in file or file.endswith("/functools.py")
+        found = _is_ours[file] = file.startswith(_PACKAGES) or file == functools.__file__
     return found
 
 

@@ -78,7 +78,8 @@ def stage(
         aux_tree: Tree = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):  # pyright: ignore[reportUnknownArgumentType]
-                raise ArgumentError(f"{name} has_aux=True, so it returns a pair (output, aux), not {kind_of(result)}")
+                message = f"{name} returns {kind_of(result)}; with has_aux it returns a pair (output, aux)"
+                raise tr.located(ArgumentError(message))
             result, aux = result  # pyright: ignore[reportUnknownVariableType]
             aux_leaves, aux_structure = tree.flatten(aux)
             aux_outputs = [leaf for leaf in aux_leaves if core.is_array(leaf)]
@@ -111,7 +112,8 @@ def as_output(leaf: Any, name: str, structure: Structure, position: int) -> Arra
     if is_array_like(leaf):
         return core.asarray(leaf)
     path = tree.path_texts("result", structure)[position]
-    raise ArgumentError(f"{name} returns {kind_of(leaf)} at {path}; a traced function returns arrays and trees of them")
+    message = f"{name} returns {kind_of(leaf)} at {path}; a traced function returns arrays and trees of them"
+    raise tr.located(ArgumentError(message))
 
 
 def as_argument(leaf: Any, path: str, name: str, instead: str) -> Array:

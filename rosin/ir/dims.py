@@ -40,7 +40,8 @@ class Sym:
         return _wrap(self.expr * _expr(other))
 
     def __floordiv__(self, other: Dim) -> Dim:
-        return _wrap(_sympy().floor(self.expr / _expr(other)))
+        whole, rest = _split(self.expr, other) if isinstance(other, int) else (0, self.expr)
+        return _wrap(whole + _sympy().floor(rest / _expr(other)))
 
     def __rfloordiv__(self, other: int) -> Dim:
         return _wrap(_sympy().floor(_expr(other) / self.expr))
@@ -71,6 +72,12 @@ Dim: TypeAlias = "int | Sym"
 
 def _expr(dim: Dim) -> Any:
     return dim.expr if isinstance(dim, Sym) else _sympy().Integer(dim)
+
+
+def _split(expr: Any, divisor: int) -> tuple[Any, Any]:
+    """Multiples of `divisor` taken out of every term: the quotients, and the rest. So (2*n + 1) // 2 is n."""
+    terms = expr.as_coefficients_dict().items()
+    return sum(c // divisor * term for term, c in terms), sum(c % divisor * term for term, c in terms)
 
 
 def _wrap(expr: Any) -> Dim:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rosin.ir.location import Location
 from rosin.ir.types import TensorType
@@ -24,6 +25,16 @@ class RosinError(Exception):
         if self.location is not None:
             lines.append(self.location.describe())
         return "\n".join(lines)
+
+
+@contextmanager
+def located(location: Location | None) -> Iterator[None]:
+    """Give the errors raised inside this place, if they have none."""
+    try:
+        yield
+    except RosinError as error:
+        error.location = error.location or location
+        raise
 
 
 class ShapeError(RosinError, ValueError):

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
-from rosin.ir import literal
+from rosin.ir import dims, literal
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import BY_NAME
 from rosin.ir.errors import ParseError
@@ -18,6 +18,7 @@ from rosin.ir.types import TensorType, parse_type
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\n]+|\#[^\n]*)
       | (?P<type>(?:bool|bf16|[iufc]\d+)\[[^\]]*\])
+      | (?P<size>\[[^\]]*\])
       | (?P<dense>dense\((?:"[^"]*"|[^()"]*)\))
       | (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<number>-?(?:inf|nan|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\b|-?\d+\.)
@@ -138,7 +139,9 @@ class _Parser:
             attribute = self.take("word")
             self.expect("=")
             of = results[0][1] if results else None
-            attributes[attribute] = self.graph(attribute) if self.peek() == "(" and self.region() else self.attribute(of)
+            attributes[attribute] = (
+                self.graph(attribute) if self.peek() == "(" and self.region() else self.attribute(of)
+            )
         missing = [n for n in names if n not in attributes]
         if missing:
             self.fail(f"{name} lacks the attribute {missing[0]!r}")
@@ -171,6 +174,8 @@ class _Parser:
             return re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], text[1:-1])
         if kind == "type":
             return parse_type(text)
+        if kind == "size":
+            return dims.parse(text[1:-1])
         if kind == "dense" and result is not None:
             return literal.parse_array(text[len("dense(") : -1], result)
         if kind == "number":

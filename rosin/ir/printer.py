@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from rosin.ir.dims import Sym
 from rosin.ir.dtypes import BY_NAME, DType
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal
@@ -67,6 +68,8 @@ def attribute_text(value: Any) -> str:
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
         case DType() | Literal() | TensorType():
             return str(value)
+        case Sym():
+            return f"[{value}]"
         case tuple():
             parts: list[str] = [attribute_text(v) for v in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a tuple of attributes
             return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"

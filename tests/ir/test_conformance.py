@@ -13,6 +13,7 @@ import pytest
 
 from rosin.ir import dims, ops
 from rosin.ir.builder import Builder
+from rosin.ir.dims import Dim
 from rosin.ir.errors import NotDifferentiableError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -308,25 +309,48 @@ def test_named_axes_inside_another_batch(sample: Sample) -> None:
 # -- text ------------------------------------------------------------------------------------------------------------
 
 
-def _related(sample: Sample) -> Sequence[Graph]:
-    """The op's graph, and those that its rules make, in the element types of the sample."""
-    graph = _graph(sample)
+def _related(graph: Graph, moving: Sequence[bool], size: Dim, forward: bool = True) -> Sequence[Graph]:
+    """A graph, and those that the rules of its ops make."""
     found = [graph]
-    if sample.operands:
-        found.append(batch_graph(graph, [True] * len(sample.operands), 2))
-    if not isinstance(sample.op, Undifferentiable) and any(_moving(sample)):
-        found.append(vjp_graph(graph, _moving(sample)))
-        if sample.forward:
-            found.append(jvp_graph(graph, _moving(sample))[0])
+    if graph.inputs:
+        found.append(batch_graph(graph, [True] * len(graph.inputs), size))
+    if any(moving) and not any(isinstance(node.op, Undifferentiable) for node in graph.nodes):
+        found.append(vjp_graph(graph, moving))
+        if forward:
+            found.append(jvp_graph(graph, moving)[0])
     return found
+
+
+def _verify_and_read_back(graph: Graph) -> None:
+    verify(graph)
+    again = parse(text(graph))
+    verify(again)
+    assert again == graph, text(graph)
+    assert hash(again) == hash(graph)
+    assert text(again) == text(graph)
 
 
 @over_samples
 def test_graphs_verify_and_read_back(sample: Sample) -> None:
-    for graph in _related(sample):
-        verify(graph)
-        again = parse(text(graph))
-        verify(again)
-        assert again == graph, text(graph)
-        assert hash(again) == hash(graph)
-        assert text(again) == text(graph)
+    """In the element types of the sample."""
+    for graph in _related(_graph(sample), _moving(sample), 2, sample.forward):
+        _verify_and_read_back(graph)
+
+
+@pytest.mark.parametrize("symbolic", all_symbolic(), ids=str)
+def test_symbolic_graphs_verify_and_read_back(symbolic: Symbolic) -> None:
+    b = Builder()
+    operands = [b.input(parse_type(t)) for t in symbolic.operands]
+    graph = b.graph(b.node(symbolic.op, *operands))
+    for related in _related(graph, [v.type.dtype.is_float for v in operands], dims.symbol("batch")):
+        _verify_and_read_back(related)
+
+
+@pytest.mark.parametrize("sample", ELEMENTWISE.values(), ids=lambda s: s.op.name)
+def test_symbolic_elementwise_graphs_verify_and_read_back(sample: Sample) -> None:
+    shape = (dims.symbol("n"), dims.symbol("m") * 2 + 1)
+    b = Builder()
+    operands = [b.input(t.with_shape(shape)) for t in sample.types]
+    graph = b.graph(b.node(sample.op, *operands))
+    for related in _related(graph, _moving(sample), dims.symbol("batch")):
+        _verify_and_read_back(related)

@@ -338,7 +338,8 @@ def as_shape(name: str, shape: Dim | Sequence[Dim]) -> Shape:
         ShapeError: a size is negative.
         DTypeError: a size is not an integer.
     """
-    sizes = (shape,) if isinstance(shape, int | Sym | np.integer) else tuple(shape)
+    one = isinstance(shape, int | Sym | np.integer) or (core.is_array(shape) and core.shape_of(shape) == ())
+    sizes = (shape,) if one else tuple(shape)
     result = tuple(size if isinstance(size, Sym) else as_int(name, size, "a size") for size in sizes)
     for size in result:
         if isinstance(size, int) and size < 0:

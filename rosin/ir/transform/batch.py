@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
+from rosin.ir.errors import located
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.collective import NamedAxis
@@ -26,7 +27,8 @@ def batch(
         inputs = tuple(env[v] for v in node.operands)
         flags = tuple(v in many for v in node.operands)
         if any(flags) or (axis is not None and _names_axis(node, axis)):
-            results = node.op.batch(b, inputs, flags, size)
+            with located(node.location):
+                results = node.op.batch(b, inputs, flags, size)
             many.update(node.results)
         else:
             results = b.copy(node, inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosin.ir.builder import Builder
+from rosin.ir.errors import located
 from rosin.ir.graph import Graph
 from rosin.ir.op import Maybe, Value, Values
 
@@ -21,7 +22,8 @@ def jvp(b: Builder, graph: Graph, primals: Sequence[Value], tangents: Sequence[V
         operands = tuple(env[v] for v in node.operands)
         incoming = tuple(moving.get(v) for v in node.operands)
         if any(incoming):
-            results, outgoing = node.op.forward_jvp(b, operands, incoming)
+            with located(node.location):
+                results, outgoing = node.op.forward_jvp(b, operands, incoming)
             moving.update((v, t) for v, t in zip(node.results, outgoing, strict=True) if t is not None)
         else:
             results = b.copy(node, operands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rosin.ir.builder import Builder
+from rosin.ir.errors import located
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Maybe, Value, Values
 
@@ -24,7 +25,8 @@ def vjp(
         b.location = node.location
         operands = tuple(env[v] for v in node.operands)
         if any(v in active for v in node.operands):
-            results, pullback = node.op.forward_vjp(b, operands)
+            with located(node.location):
+                results, pullback = node.op.forward_vjp(b, operands)
             active.update(v for v in node.results if v.type.dtype.differentiable)
             tape.append((node, pullback))
         else:
@@ -47,7 +49,9 @@ def vjp(
             incoming = tuple(found.pop(v, None) for v in node.results)
             if any(incoming):
                 b.location = node.location
-                for operand, cotangent in zip(node.operands, pullback(incoming), strict=True):
+                with located(node.location):
+                    outgoing = pullback(incoming)
+                for operand, cotangent in zip(node.operands, outgoing, strict=True):
                     add(operand, cotangent)
         b.location = None
         return tuple(found.get(v) for v in graph.inputs)

@@ -1,0 +1,176 @@
+"""Kernels at sizes that the samples of ops do not reach: tiles with rests, packed operands, threads, every width."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rosin.backends.llvm.program import ENTRY, program_text
+from rosin.ir.builder import Builder
+from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate
+from rosin.ir.op import Value
+from rosin.ir.types import parse_type
+from rosin.passes import contract, nest, single
+from rosin.passes.to_loops import to_loops
+from rosin.runtime import jit, threads
+from tests.samples import draw
+
+Build = Callable[..., Value | Sequence[Value]]
+Array = NDArray[np.generic]
+
+
+def graph_of(build: Build, *types: str) -> Graph:
+    b = Builder()
+    outputs = build(b, *(b.input(parse_type(t), f"x{i}") for i, t in enumerate(types)))
+    return b.graph([outputs] if isinstance(outputs, Value) else outputs)
+
+
+def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Array]:
+    """The outputs of the graph compiled as it is, for registers of this width."""
+    program = to_loops(graph, vector_bytes)
+    threads.install()
+    library = jit.load_object(jit.compile_object(program_text(program, vector_bytes)))
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
+    results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
+    arrays = [np.ascontiguousarray(x) for x in operands]
+    pointers = (ctypes.c_void_p * (len(arrays) + len(results)))(*(a.ctypes.data for a in (*arrays, *results)))
+    arena = np.full(program.arena_bytes + 64, 0xA5, np.uint8)
+    assert function(pointers, arena.ctypes.data + -arena.ctypes.data % 64) == 0
+    return results
+
+
+def draw_for(value: Value, seed: int) -> Array:
+    """Numbers whose sums stay away from 0; small whole ones for integers."""
+    low, high = (-0.5, 1.0) if value.type.dtype.is_float else (-3, 4)
+    return draw(value.type.dtype, value.type.sizes, low, high, seed=seed)
+
+
+def check(build: Build, *types: str, vector_bytes: int, rtol: float = 2e-5) -> None:
+    graph = graph_of(build, *types)
+    operands = [draw_for(v, i) for i, v in enumerate(graph.inputs)]
+    for x, y in zip(run(graph, operands, vector_bytes), evaluate(graph, operands), strict=True):
+        assert x.dtype == y.dtype
+        scale = float(np.max(np.abs(y.astype(np.float64)), initial=1e-6))
+        np.testing.assert_allclose(x.astype(np.float64), y.astype(np.float64), rtol=rtol, atol=rtol * scale)
+
+
+@pytest.fixture(params=[16, 32, 64])
+def width(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+@pytest.fixture(params=[False, True], ids=["serial", "threads"])
+def parallel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """With threads every kernel that can be cut into blocks is, however small."""
+    for module in (contract, nest, single):
+        monkeypatch.setattr(module, "PARALLEL_WORK", 0 if request.param else 1 << 60)
+    return request.param
+
+
+def softmax(b: Builder, x: Value, axis: int) -> Value:
+    shape = x.type.shape
+    kept = tuple(i for i in range(len(shape)) if i != axis)
+    e = b.exp(b.sub(x, b.broadcast(b.max(x, (axis,)), shape, kept)))
+    return b.div(e, b.broadcast(b.sum(e, (axis,)), shape, kept))
+
+
+@pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,)), ((0,), (1,))], ids=["nn", "nt", "tn", "tt"])
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (7, 33, 61), (64, 64, 64), (1, 70, 130), (129, 5, 1), (35, 128, 48)])
+def test_matrix_products(m: int, k: int, n: int, sides: tuple[tuple[int], tuple[int]], width: int, parallel: bool) -> None:
+    left = f"f32[{m}, {k}]" if sides[0] == (1,) else f"f32[{k}, {m}]"
+    right = f"f32[{k}, {n}]" if sides[1] == (0,) else f"f32[{n}, {k}]"
+    check(lambda b, x, y: b.maximum(b.add(b.dot_general(x, y, sides), 0.5), 0.0), left, right, vector_bytes=width)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "bf16", "f16", "i32", "i8"])
+def test_matrix_products_of_every_kind(dtype: str, width: int) -> None:
+    rtol = {"f64": 1e-12, "bf16": 2e-2, "f16": 2e-3}.get(dtype, 0.0)
+    check(lambda b, x, y: b.matmul(x, y), f"{dtype}[3, 17, 40]", f"{dtype}[3, 40, 23]", vector_bytes=width, rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"low": (1, 1), "high": (1, 1)},
+        {"strides": (2, 2), "low": (1, 0), "high": (0, 1)},
+        {"low": (2, 2), "high": (2, 2), "rhs_dilation": (2, 2)},
+        {"low": (1, 1), "high": (1, 1), "lhs_dilation": (2, 2)},
+        {"low": (-1, 0), "high": (0, -1)},
+    ],
+    ids=["valid", "same", "strided", "atrous", "transposed", "cropped"],
+)
+@pytest.mark.parametrize(("n", "c", "size", "o"), [(2, 3, 20, 5), (16, 8, 6, 33)], ids=["wide", "deep"])
+def test_convolutions(n: int, c: int, size: int, o: int, options: dict[str, tuple[int, int]], width: int) -> None:
+    def build(b: Builder, x: Value, kernel: Value) -> Value:
+        return b.maximum(b.convolution(x, kernel, **options), 0.0)
+
+    check(build, f"f32[{n}, {c}, {size}, {size}]", f"f32[{o}, {c}, 3, 3]", vector_bytes=width)
+
+
+def test_convolution_kernels_may_be_views(width: int) -> None:
+    def build(b: Builder, x: Value, kernel: Value) -> Value:
+        return b.convolution(x, b.transpose(b.reverse(kernel, (2, 3)), (1, 0, 2, 3)), low=(1, 1), high=(1, 1))
+
+    check(build, "f32[8, 12, 7, 7]", "f32[12, 20, 3, 3]", vector_bytes=width)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("shape", ["[3, 37, 65]", "[5, 1, 200]", "[130, 4, 3]"])
+def test_softmax_over_any_axis(axis: int, shape: str, width: int, parallel: bool) -> None:
+    check(lambda b, x: softmax(b, x, axis), f"f32{shape}", vector_bytes=width)
+
+
+def test_rows_wider_than_scratch(width: int) -> None:
+    """Values too many to be kept for a later pass are computed again."""
+    check(lambda b, x: softmax(b, x, 1), "f32[2, 40001]", vector_bytes=width)
+    check(lambda b, x: softmax(b, x, 0), "f32[3001, 40]", vector_bytes=width)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)], ids=str)
+def test_reductions_over_any_axes(axes: tuple[int, ...], width: int, parallel: bool) -> None:
+    def build(b: Builder, x: Value) -> list[Value]:
+        return [b.sum(b.mul(x, x), axes), b.max(x, axes), b.sum(x, axes)]
+
+    check(build, "f32[6, 35, 70]", vector_bytes=width)
+
+
+def test_elementwise_with_a_rest(width: int, parallel: bool) -> None:
+    for size in (1, 15, 16, 17, 1000, 4099):
+        check(lambda b, x, y: b.add(b.mul(x, y), b.exp(x)), f"f32[{size}]", f"f32[{size}]", vector_bytes=width)
+
+
+def test_moves_between(width: int, parallel: bool) -> None:
+    def build(b: Builder, x: Value, y: Value) -> list[Value]:
+        turned = b.add(b.transpose(x, (1, 0)), 1.0)
+        joined = b.concatenate([turned, y, b.reverse(y, (0, 1))], 0)
+        return [b.pad(joined, 3.0, (1, 2), (2, -1), (1, 0)), b.reshape(turned, (70, 33))]
+
+    check(build, "f32[35, 66]", "f32[9, 35]", vector_bytes=width)
+
+
+def test_results_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit, for every kind of kernel that runs on threads."""
+    for module in (contract, nest, single):
+        monkeypatch.setattr(module, "PARALLEL_WORK", 0)
+
+    def build(b: Builder, x: Value, y: Value) -> list[Value]:
+        h = b.matmul(x, y)
+        return [softmax(b, h, 1), b.sum(h, (0,)), b.cumsum(h, 0), b.transpose(h, (1, 0)), b.exp(x)]
+
+    graph = graph_of(build, "f32[67, 130]", "f32[130, 45]")
+    operands = [draw_for(v, i) for i, v in enumerate(graph.inputs)]
+    before = threads.num_threads()
+    found: list[list[bytes]] = []
+    try:
+        for count in (1, 2, 3):
+            threads.set_num_threads(count)
+            found.append([x.tobytes() for x in run(graph, operands, 32)])
+    finally:
+        threads.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
