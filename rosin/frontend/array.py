@@ -48,9 +48,8 @@ class Array:
 
     __slots__ = ("__weakref__", "_value")
 
-    # NumPy leaves operators between its arrays and ours to us.
+    # NumPy leaves operators between its arrays and ours to us; its functions take ours by `__array__`.
     __array_priority__ = 1000
-    __array_ufunc__ = None
     __hash__ = None  # pyright: ignore[reportAssignmentType]  # == compares elements
 
     _value: NumpyArray

@@ -39,8 +39,9 @@ def evaluate(
 
 def evaluate_op(op: Op, *operands: NumpyArray) -> Arrays:
     """One op on NumPy arrays, silent about division by zero and its like."""
-    # NumPy adds in the order of memory, so without this a sum would depend on how its operand came to lie there.
-    dense = [x if x.flags.c_contiguous else np.ascontiguousarray(x) for x in operands]
+    # NumPy takes other loops for other strides, even along an axis of size 1, and adds in the order of memory; without
+    # this a result would depend on how its operands came to lie there.
+    dense = [x.ravel().reshape(x.shape) for x in operands]
     with np.errstate(all="ignore"):
         return op.eval(*dense)
 

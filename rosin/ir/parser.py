@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
 from rosin.ir import dims, literal
 from rosin.ir.builder import Builder
@@ -12,7 +12,7 @@ from rosin.ir.dtypes import BY_NAME
 from rosin.ir.errors import ParseError
 from rosin.ir.graph import Graph
 from rosin.ir.op import REGISTRY, Value
-from rosin.ir.ops import call as _call  # noqa: F401  # registers its ops
+from rosin.ir.ops import call as _call  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers its ops
 from rosin.ir.types import TensorType, parse_type
 
 _TOKEN = re.compile(
@@ -59,7 +59,7 @@ class _Parser:
             line += match[0].count("\n")
             at = match.end()
 
-    def fail(self, message: str) -> Any:
+    def fail(self, message: str) -> NoReturn:
         at = min(self.position, len(self.tokens) - 1)
         line = self.tokens[at][2] if self.tokens else 1
         raise ParseError(f"line {line}: {message}")
@@ -127,14 +127,14 @@ class _Parser:
         name = self.take("word")
         op_class = REGISTRY.get(name)
         if op_class is None:
-            return self.fail(f"no op is called {name!r}")
+            self.fail(f"no op is called {name!r}")
         self.expect("(")
         operands: list[Value] = []
         while not self.accept(")"):
             operands.append(self.value(env))
             self.accept(",")
         attributes: dict[str, Any] = {}
-        names = [f.name for f in fields(op_class)]  # type: ignore[arg-type]
+        names = [f.name for f in fields(op_class)]
         while self.peek() in names and self.tokens[self.position + 1][1] == "=":
             attribute = self.take("word")
             self.expect("=")

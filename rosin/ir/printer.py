@@ -13,7 +13,7 @@ them. Regions of an op stand in braces after its name. `parse` in rosin.ir.parse
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -71,10 +71,10 @@ def attribute_text(value: Any) -> str:
         case Sym():
             return f"[{value}]"
         case tuple():
-            parts: list[str] = [attribute_text(v) for v in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a tuple of attributes
+            parts = [attribute_text(v) for v in cast("tuple[Any, ...]", value)]
             return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
         case np.generic():
-            return repr(value.item())
+            return repr(cast("np.generic[Any]", value).item())
         case _:
             return f"<{value}>"
 

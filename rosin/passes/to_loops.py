@@ -17,6 +17,7 @@ from rosin.ir.graph import Graph
 from rosin.ir.loops import Buffer, Kernel, Program, Scope, Store
 from rosin.ir.op import Fold, Push, Running, Value, elements
 from rosin.ir.ops.movement import Reshape
+from rosin.ir.printer import value_names
 from rosin.passes import memory
 from rosin.passes.contract import contraction_kernels
 from rosin.passes.donate import aliases
@@ -61,7 +62,7 @@ def _lower(group: Group, memory: Memory, number: int, vector_bytes: int) -> list
 
 
 class _Storage:
-    """The buffer of every value that lives in memory."""
+    """The buffer of every value that lives in memory, called as the value is in the text of the graph."""
 
     def __init__(self, graph: Graph, fusion: Fusion) -> None:
         self.arguments: list[Buffer] = []
@@ -69,12 +70,13 @@ class _Storage:
         self.constants: list[Buffer] = []
         self.copies: list[tuple[Value, Buffer]] = []
         buffers: dict[Value, Buffer] = {}
-        for position, value in enumerate(graph.inputs):
-            buffer = _buffer(f"in{position}", value, Scope.ARGUMENT)
+        names = value_names(graph)
+        for value in graph.inputs:
+            buffer = _buffer(names[value], value, Scope.ARGUMENT)
             self.arguments.append(buffer)
             buffers[value] = buffer
         for value in fusion.constants:
-            buffer = _buffer(f"c{len(self.constants)}", value, Scope.CONSTANT)
+            buffer = _buffer(names[value], value, Scope.CONSTANT)
             self.constants.append(buffer)
             buffers[value] = buffer
         for position, value in enumerate(graph.outputs):
@@ -90,12 +92,10 @@ class _Storage:
         }
         for output, _ in self.copies:
             needed |= set(_stored_below(output, fusion))
-        count = 0
         for node in graph.nodes:
             for value in node.results:
                 if value in needed and value not in buffers and value in fusion.group_of:
-                    buffers[value] = _buffer(f"t{count}", value, Scope.ARENA)
-                    count += 1
+                    buffers[value] = _buffer(names[value], value, Scope.ARENA)
         self.memory = Memory(fusion, buffers)
 
     def program(self, graph: Graph, kernels: list[Kernel], donated: Sequence[int]) -> Program:

@@ -13,7 +13,7 @@ from tests.random_graphs import MIXED, arguments, assert_outputs_agree, graphs
 from tests.samples import draw
 
 
-@settings(max_examples=500)
+@settings(max_examples=1000)
 @given(graphs(MIXED))
 def test_llvm_agrees_with_the_interpreter(graph: Graph) -> None:
     note(text(graph))
@@ -21,7 +21,7 @@ def test_llvm_agrees_with_the_interpreter(graph: Graph) -> None:
     assert_outputs_agree(graph, operands, compile_graph(graph, "llvm")(*operands))
 
 
-@settings(max_examples=100)
+@settings(max_examples=300)
 @given(graphs((dtypes.f32, dtypes.f32, dtypes.i32), steps=6))
 def test_llvm_agrees_on_derivatives(graph: Graph) -> None:
     """The graphs that reverse mode makes: many scatters, paddings and recurrences, and much to fuse."""

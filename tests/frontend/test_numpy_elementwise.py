@@ -223,7 +223,12 @@ def test_clip() -> None:
     check(lambda x: rnp.clip(x, max=0.25), x, expected=np.clip(x, None, 0.25))
     check(lambda x: rnp.clip(x), x, expected=x)
     check(lambda x: rnp.clip(x, 3, 2), x, expected=np.array([2, 2, 2, np.nan], np.float32))
-    check(lambda x, low: rnp.clip(x, low, 5), x, np.array([[1], [2]], np.float32), expected=np.clip(x, [[1], [2]], 5).astype(np.float32))
+    check(
+        lambda x, low: rnp.clip(x, low, 5),
+        x,
+        np.array([[1], [2]], np.float32),
+        expected=np.clip(x, [[1], [2]], 5).astype(np.float32),
+    )
     whole = np.array([1, 5, 9], np.int16)
     check(lambda x: rnp.clip(x, 2, 6), whole, expected=np.clip(whole, 2, 6))
 

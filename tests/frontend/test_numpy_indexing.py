@@ -55,7 +55,8 @@ _CHANGES = {
 
 
 @pytest.mark.parametrize(
-    "index", [0, -1, slice(None), slice(1, None), slice(None, None, -1), (0, 1), (..., 2), (None, 1), (slice(3, 0, -2),)]
+    "index",
+    [0, -1, slice(None), slice(1, None), slice(None, None, -1), (0, 1), (..., 2), (None, 1), (slice(3, 0, -2),)],
 )
 def test_basic_indices_become_slices(index: Any) -> None:
     text = rosin.compile(lambda x: x[index]).text(X[0])
@@ -306,7 +307,12 @@ def test_take_along_axis(axis: int) -> None:
     check(lambda x, p: rnp.take_along_axis(x, p, axis=axis), X, order, expected=np.take_along_axis(X, order, axis))
     place = np.argmin(X, axis, keepdims=True)[:1, :1]
     if axis == -1:
-        check(lambda x, p: rnp.take_along_axis(x, p, axis=axis), X, place, expected=np.take_along_axis(X, np.broadcast_to(place, (2, 3, 4, 1)), axis))
+        check(
+            lambda x, p: rnp.take_along_axis(x, p, axis=axis),
+            X,
+            place,
+            expected=np.take_along_axis(X, np.broadcast_to(place, (2, 3, 4, 1)), axis),
+        )
     with pytest.raises(ShapeError, match="ranks 4 and 1 differ"):
         rnp.take_along_axis(X, np.array([0]), axis=axis)
     with pytest.raises(DTypeError, match="positions are integers"):

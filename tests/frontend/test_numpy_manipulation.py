@@ -193,9 +193,7 @@ def test_pad_far(size: int, before: int, after: int, mode: Any) -> None:
 
 
 def test_pad_with_numbers_and_refusals() -> None:
-    check(
-        lambda x: rnp.pad(x, 1, constant_values=-2), X, expected=np.pad(X, 1, constant_values=-2)
-    )
+    check(lambda x: rnp.pad(x, 1, constant_values=-2), X, expected=np.pad(X, 1, constant_values=-2))
     whole = np.arange(3, dtype=np.int8)
     check(lambda x: rnp.pad(x, (1, 0), constant_values=7), whole, expected=np.pad(whole, (1, 0), constant_values=7))
     with pytest.raises(AttributeValueError, match="not 'mirror'"):

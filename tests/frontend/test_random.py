@@ -62,7 +62,11 @@ def test_known_keys(key: Any) -> None:
 )
 def test_known_uniform_numbers(key: Any, dtype: str, expected: list[float]) -> None:
     own = rnp.zeros(0, dtype=dtype).dtype.numpy
-    near(both(lambda k: random.uniform(k, 5, dtype), key)[0], np.array(expected).astype(own), 2e-4 if dtype == "f16" else 1e-6)
+    near(
+        both(lambda k: random.uniform(k, 5, dtype), key)[0],
+        np.array(expected).astype(own),
+        2e-4 if dtype == "f16" else 1e-6,
+    )
 
 
 @pytest.mark.parametrize(

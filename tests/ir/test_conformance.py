@@ -309,11 +309,13 @@ def test_named_axes_inside_another_batch(sample: Sample) -> None:
 # -- text ------------------------------------------------------------------------------------------------------------
 
 
-def _related(graph: Graph, moving: Sequence[bool], size: Dim, forward: bool = True) -> Sequence[Graph]:
+def _related(
+    graph: Graph, moving: Sequence[bool], batched: Sequence[bool], size: Dim, forward: bool = True
+) -> Sequence[Graph]:
     """A graph, and those that the rules of its ops make."""
     found = [graph]
     if graph.inputs:
-        found.append(batch_graph(graph, [True] * len(graph.inputs), size))
+        found.append(batch_graph(graph, batched, size))
     if any(moving) and not any(isinstance(node.op, Undifferentiable) for node in graph.nodes):
         found.append(vjp_graph(graph, moving))
         if forward:
@@ -333,7 +335,8 @@ def _verify_and_read_back(graph: Graph) -> None:
 @over_samples
 def test_graphs_verify_and_read_back(sample: Sample) -> None:
     """In the element types of the sample."""
-    for graph in _related(_graph(sample), _moving(sample), 2, sample.forward):
+    batched = [True] * len(sample.operands)
+    for graph in _related(_graph(sample), _moving(sample), batched, 2, sample.forward):
         _verify_and_read_back(graph)
 
 
@@ -342,7 +345,8 @@ def test_symbolic_graphs_verify_and_read_back(symbolic: Symbolic) -> None:
     b = Builder()
     operands = [b.input(parse_type(t)) for t in symbolic.operands]
     graph = b.graph(b.node(symbolic.op, *operands))
-    for related in _related(graph, [v.type.dtype.is_float for v in operands], dims.symbol("batch")):
+    moving, batched = [v.type.dtype.is_float for v in operands], [i == 0 for i in range(len(operands))]
+    for related in _related(graph, moving, batched, dims.symbol("batch")):
         _verify_and_read_back(related)
 
 
@@ -352,5 +356,5 @@ def test_symbolic_elementwise_graphs_verify_and_read_back(sample: Sample) -> Non
     b = Builder()
     operands = [b.input(t.with_shape(shape)) for t in sample.types]
     graph = b.graph(b.node(sample.op, *operands))
-    for related in _related(graph, _moving(sample), dims.symbol("batch")):
+    for related in _related(graph, _moving(sample), [True] * len(operands), dims.symbol("batch")):
         _verify_and_read_back(related)

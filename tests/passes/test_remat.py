@@ -103,6 +103,19 @@ def test_small_graphs_are_left_alone() -> None:
     assert Remat(threshold=peak - 1).run(graph) is not graph
 
 
+def test_what_would_save_nothing_is_not_done() -> None:
+    """The value is used at the fullest moment itself, so to compute it again afterwards frees nothing there."""
+
+    def make(b: Builder, x: Value) -> Value:
+        one = b.exp(x)
+        full = b.add(one, b.sin(x))
+        return b.add(b.sum(full, (0,)), b.sum(b.neg(one), (0,)))
+
+    graph = build("f32[64]", make)
+    assert peak_bytes(graph) == (3 * 256, 2)
+    assert Remat(threshold=0).run(graph) is graph
+
+
 def test_dear_ops_are_kept() -> None:
     """The results of reductions and of what costs more than the limit are not computed again."""
 

@@ -245,6 +245,76 @@ def test_what_is_not_safe_stays(name: str) -> None:
     )
 
 
+# What a rule nearly matches; whatever becomes of it, the values stay.
+NEAR: dict[str, tuple[str, Make]] = {
+    "pad back at the start what was cut": (
+        "f32[8]",
+        lambda b, x: b.pad(b.pad(x, 1.0, (-2,), (1,), (0,)), 1.0, (2,), (0,), (0,)),
+    ),
+    "pad back at the end what was cut": (
+        "f32[8]",
+        lambda b, x: b.pad(b.pad(x, 1.0, (1,), (-2,), (0,)), 1.0, (0,), (2,), (0,)),
+    ),
+    "slice between the padded elements": (
+        "f32[8]",
+        lambda b, x: b.slice(b.pad(x, 1.0, (3,), (2,), (1,)), (4,), (15,), (2,)),
+    ),
+    "slice past the last padded element": (
+        "f32[8]",
+        lambda b, x: b.slice(b.pad(x, 1.0, (3,), (2,), (1,)), (5,), (20,), (2,)),
+    ),
+    "slice with another step than the padding": (
+        "f32[8]",
+        lambda b, x: b.slice(b.pad(x, 1.0, (3,), (2,), (1,)), (5,), (16,), (3,)),
+    ),
+    "slice over the seam of a concatenation": (
+        "f32[8] f32[8]",
+        lambda b, x, y: b.slice(b.concatenate([x, y], 0), (7,), (15,), (2,)),
+    ),
+    "slices that do not meet": (
+        "f32[8, 4]",
+        lambda b, x: b.concatenate([b.slice_axis(x, 0, 1, 3), b.slice_axis(x, 0, 4, 7)], 0),
+    ),
+    "slices that meet and differ elsewhere": (
+        "f32[8, 4]",
+        lambda b, x: b.concatenate([b.slice(x, (0, 0), (3, 2), (1, 1)), b.slice(x, (3, 2), (6, 4), (1, 1))], 0),
+    ),
+    "slices with steps": (
+        "f32[8]",
+        lambda b, x: b.concatenate([b.slice(x, (0,), (3,), (2,)), b.slice(x, (3,), (8,), (2,))], 0),
+    ),
+    "no copies at all": ("bool[8]", lambda b, x: b.any(b.broadcast(x, (0, 8), (1,)), (0, 1))),
+    "dot with the free axes exchanged": (
+        "f32[4, 3, 5] f32[5, 2]",
+        lambda b, x, y: node(b, DotGeneral((2,), (0,), (), (), dtypes.f32), b.transpose(x, (1, 0, 2)), y),
+    ),
+    "dot with batch axes exchanged": (
+        "f32[4, 3, 5, 6] f32[3, 4, 6]",
+        lambda b, x, y: node(b, DotGeneral((3,), (2,), (0, 1), (0, 1), dtypes.f32), b.transpose(x, (1, 0, 2, 3)), y),
+    ),
+    "movements of values of other shapes": (
+        "f32[4, 3] f32[2, 6]",
+        lambda b, x, y: b.add(b.reshape(x, (12,)), b.reshape(y, (12,))),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_near_misses_keep_every_bit(name: str) -> None:
+    check_pass(Simplify(), build(*NEAR[name]), seeds=range(5))
+
+
+def test_movements_that_serve_others_too_stay() -> None:
+    """Moving the sum before them would leave three transposes where there were two."""
+
+    def make(b: Builder, x: Value, y: Value) -> list[Value]:
+        one, other = b.transpose(x, (1, 0)), b.transpose(y, (1, 0))
+        return [b.add(one, other), one, other]
+
+    graph = build("f32[4, 8] f32[4, 8]", make)
+    assert check_pass(Simplify(), graph) is graph
+
+
 @pytest.mark.parametrize("wide_type", dtypes.ALL)
 @pytest.mark.parametrize("narrow", dtypes.ALL)
 def test_which_types_hold_which(wide_type: DType, narrow: DType) -> None:

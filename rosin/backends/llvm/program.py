@@ -28,7 +28,7 @@ def program_text(program: Program, vector_bytes: int) -> str:
 
     def pointer(e: Emitter, buffer: Buffer) -> Val:
         if buffer.scope is Scope.CONSTANT:
-            return Val(f"@{buffer.name}", "ptr")
+            return Val(f"@constant.{buffer.name}", "ptr")
         if buffer.scope is Scope.ARENA:
             arena_at = e.define("getelementptr inbounds ptr, ptr %context, i64 1", "ptr")
             arena = e.load(arena_at, "ptr")
@@ -68,4 +68,4 @@ def program_text(program: Program, vector_bytes: int) -> str:
 def _constant(buffer: Buffer, program: Program) -> str:
     data = np.ascontiguousarray(program.data[buffer].full()).tobytes()
     text = "".join(f"\\{byte:02X}" for byte in data)
-    return f'@{buffer.name} = private constant [{len(data)} x i8] c"{text}", align 64'
+    return f'@constant.{buffer.name} = private constant [{len(data)} x i8] c"{text}", align 64'

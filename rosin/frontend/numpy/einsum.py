@@ -32,7 +32,7 @@ def einsum(equation: str, /, *operands: ArrayLike) -> Array:
     """The sum of products that the equation says, such as `"bij,bjk->bik"` for a batch of matrix products.
 
     Each operand has a letter for each axis. Axes of one letter run together; letters that the result lacks are summed
-    over. `...` stands for leading axes that broadcast. Without `->` the result has the letters that occur once, in
+    over, `...` too. `...` stands for further axes, which broadcast. Without `->` the result has the letters that occur once, in
     alphabetical order, after those of `...`. A letter twice in an operand takes its diagonal.
 
     Products are formed pair by pair, next the pair whose product grows least over what it replaces.
@@ -70,7 +70,8 @@ def _parse(equation: str, arrays: Sequence[Array]) -> tuple[list[Labels], Labels
     if not arrow:
         once = sorted(label for label in set(used) if not label.startswith(".") and used.count(label) == 1)
         return inputs, (*dots, *once)
-    output = _labels(equation, right, len(right.replace("...", "")) + len(dots), arrays)
+    shown = len(dots) if "..." in right else 0
+    output = _labels(equation, right, len(right.replace("...", "")) + shown, arrays)
     for label in output:
         if label not in used:
             promote.bad_value(f"einsum: {label!r} of the result of {equation!r} is in no operand", *arrays)

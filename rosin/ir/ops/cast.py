@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Cast(Elementwise):
     """The nearest value of another type.
 
-    Floats round to nearest even; a float becomes an integer by truncation, saturating at the type's ends, NaN giving
-    0; integers wrap around; a number is true when it is not zero.
+    Floats round to nearest even, f64 and integers on their way to bf16 by way of f32. A float becomes an integer by
+    truncation, saturating at the type's ends, NaN giving 0; integers wrap around; a number is true when it is not zero.
     """
 
     dtype: DType

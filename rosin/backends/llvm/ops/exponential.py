@@ -1,7 +1,8 @@
 """Exponentials, logarithms, roots and powers as inlined vector code.
 
 Every function takes and returns floats or doubles, of any number of lanes. Special values are those of C99, annex F.
-The errors given were measured against 113-bit arithmetic on a million and more arguments over all exponents.
+Errors are the greatest measured: for double against 113-bit arithmetic on millions of arguments over all exponents, for
+float the same and mostly all 2**32 arguments.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ RECIPROCAL_CBRT = (1.5418864488601685, -0.8099589943885803, 0.31775617599487305,
 
 
 def emit_exp(e: Emitter, x: Val) -> Val:
-    """exp(x) = 2**n exp(r) with |r| <= ln(2)/2 by a minimax polynomial; at most 0.84 ulp (float), 0.83 (double)."""
+    """exp(x) = 2**n exp(r) with |r| <= ln(2)/2 by a minimax polynomial; at most 0.90 ulp (float), 0.85 (double)."""
     lowest, highest = EXP_RANGE[x.elem]
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     reduced = ap.reduce_by_ln2(e, x, 2 * ap.format_of(x).bias)
@@ -66,7 +67,7 @@ def emit_exp(e: Emitter, x: Val) -> Val:
 
 
 def emit_exp2(e: Emitter, x: Val) -> Val:
-    """2**x = 2**n 2**r with |r| <= 1/2 by a minimax polynomial; exact at integers."""
+    """2**x = 2**n 2**r with |r| <= 1/2 by a minimax polynomial; exact at integers; at most 0.85 ulp, 0.83 (double)."""
     lowest, highest = EXP2_RANGE[x.elem]
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     n, bits = ap.nearest_integer(e, x, 1.0, 2 * ap.format_of(x).bias)
@@ -75,7 +76,7 @@ def emit_exp2(e: Emitter, x: Val) -> Val:
 
 
 def emit_expm1(e: Emitter, x: Val) -> Val:
-    """exp(x) - 1 = 2**n expm1(r) + (2**n - 1), halved until the last step so that 2**n cannot overflow."""
+    """exp(x) - 1 = 2**n exp(r) - 1, halved until the last step so that 2**n cannot overflow; at most 1.5 ulp."""
     clamped = ap.at_most(e, ap.at_least(e, x, -40.0), EXP_RANGE[x.elem][1])
     reduced = ap.reduce_by_ln2(e, clamped, ap.format_of(x).bias - 1)
     half = ap.power_of_two(e, reduced.bits, x.elem)
@@ -95,7 +96,7 @@ def log_of_parts(e: Emitter, k: Val, f: Val, low: Val | None = None) -> Val:
 
 
 def emit_log(e: Emitter, x: Val) -> Val:
-    """log(x) = k ln 2 + log(m) with sqrt(1/2) <= m < sqrt(2); at most 0.84 ulp (float), 0.83 (double)."""
+    """log(x) = k ln 2 + log(m) with sqrt(1/2) <= m < sqrt(2); at most 0.91 ulp (float), 0.86 (double)."""
     k, m = ap.split_exponent(e, x)
     return ap.log_special_cases(e, x, log_of_parts(e, k, e.fsub(m, e.like(1.0, x))))
 
@@ -121,7 +122,7 @@ def log1p_of_sum(e: Emitter, x: Val, low: Val | None = None) -> Val:
 
 
 def emit_log1p(e: Emitter, x: Val) -> Val:
-    """log(1 + x), the rounding error of the sum carried along."""
+    """log(1 + x), the rounding error of the sum carried along; at most 1.5 ulp."""
     return log1p_of_sum(e, x)
 
 
@@ -134,14 +135,14 @@ def scaled_log(e: Emitter, f: Val, scale: tuple[float, float], low: Val | None) 
 
 
 def emit_log2(e: Emitter, x: Val) -> Val:
-    """log2(x) = k + log(m) / ln 2; exact at powers of two."""
+    """log2(x) = k + log(m) / ln 2; exact at powers of two; at most 1.1 ulp."""
     k, m = ap.split_exponent(e, x)
     result = e.fadd(k, scaled_log(e, e.fsub(m, e.like(1.0, x)), LOG2_E[x.elem], None))
     return ap.log_special_cases(e, x, result)
 
 
 def emit_log10(e: Emitter, x: Val) -> Val:
-    """log10(x) = k log10(2) + log(m) / ln 10."""
+    """log10(x) = k log10(2) + log(m) / ln 10; at most 0.96 ulp."""
     k, m = ap.split_exponent(e, x)
     high, low = LOG10_2[x.elem]
     fraction = scaled_log(e, e.fsub(m, e.like(1.0, x)), LOG10_E[x.elem], e.fmul(k, e.like(low, x)))
@@ -149,7 +150,7 @@ def emit_log10(e: Emitter, x: Val) -> Val:
 
 
 def emit_sqrt(e: Emitter, x: Val) -> Val:
-    """The correctly rounded square root of the hardware."""
+    """The correctly rounded square root of the hardware: 0.5 ulp."""
     return ap.square_root(e, x)
 
 
@@ -161,7 +162,8 @@ def emit_rsqrt(e: Emitter, x: Val) -> Val:
 def emit_cbrt(e: Emitter, x: Val) -> Val:
     """The cube root of |x| = 8**q m, 1 <= m < 8, with the sign of x.
 
-    m**(-1/3) by a polynomial and one third-order step, then m**(1/3) by a Newton step with an exact residual.
+    m**(-1/3) by a polynomial and one third-order step, then m**(1/3) by a Newton step with an exact residual:
+    at most 0.501 ulp.
     """
     layout = ap.format_of(x)
     size = ap.absolute(e, x)
@@ -248,7 +250,10 @@ def power_for_float(e: Emitter, x: Val, y: Val) -> Val:
 
 
 def emit_pow(e: Emitter, x: Val, y: Val) -> Val:
-    """x**y as exp(y log|x|) with the sign and the special values of C99's pow."""
+    """x**y as exp(y log|x|) with the sign and the special values of C99's pow.
+
+    y log|x| is double-word for double: at most 1.05 ulp. Float goes through double: at most 0.66.
+    """
     zero, one, infinity = e.like(0.0, x), e.like(1.0, x), e.like(math.inf, x)
     size = ap.absolute(e, x)
     # A huge y acts like a finite one, and stays clear of 0 * inf.

@@ -2,7 +2,8 @@
 
 Every function takes and returns floats or doubles, of any number of lanes. Special values are those of C99, annex F,
 and for erfinv and digamma those of scipy.special.
-The errors given were measured against 113-bit arithmetic on a million and more arguments over all exponents.
+Errors are the greatest measured: for double against 113-bit arithmetic on millions of arguments over all exponents, for
+float the same and mostly all 2**32 arguments. Float goes through double unless said otherwise: at most 0.501 ulp.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from rosin.ir.ops import special as ops
 def emit_sigmoid(e: Emitter, x: Val) -> Val:
     """1 / (1 + exp(-x)) as a - a q with q = z / (1 + z) and z = exp(-|x|), where a is z for negative x, else 1.
 
-    This falls to zero through subnormal numbers, and a small q carries few of its rounding errors into the sum.
+    This falls to zero through subnormal numbers, and a small q carries few of its rounding errors into the sum. At most
+    1.7 ulp; float in float.
     """
     one = e.like(1.0, x)
     power = emit_exp(e, e.fneg(ap.absolute(e, x)))
@@ -100,7 +102,10 @@ ERF_LIMIT = {"float": 2.95, "double": 4.95}
 
 
 def emit_erf(e: Emitter, x: Val) -> Val:
-    """erf(x) by a polynomial up to 1; above, 1 - 2**q(|x|) with q a polynomial for log2(erfc)."""
+    """erf(x) by a polynomial up to 1; above, 1 - 2**q(|x|) with q a polynomial for log2(erfc).
+
+    At most 1.1 ulp; float in float.
+    """
     one, size = e.like(1.0, x), ap.absolute(e, x)
     square = e.fmul(x, x)
     near = e.fma(ap.horner(e, square, ap.by_type(x, ERF_FLOAT, ERF_DOUBLE)), size, size)
@@ -159,7 +164,10 @@ def erfc_of_double(e: Emitter, x: Val) -> Val:
 
 
 def emit_erfc(e: Emitter, x: Val) -> Val:
-    """erfc(x) = 1 - erf(x) up to 1/2; above, exp(-x**2) times a polynomial, 2 - erfc(-x) below -1/2; f32 in f64."""
+    """erfc(x) = 1 - erf(x) up to 1/2; above, exp(-x**2) times a polynomial, and 2 - erfc(-x) below -1/2.
+
+    At most 3.3 ulp.
+    """
     return ap.in_double(e, erfc_of_double, x)
 
 
@@ -248,7 +256,10 @@ def erfinv_of_double(e: Emitter, x: Val) -> Val:
 
 
 def emit_erfinv(e: Emitter, x: Val) -> Val:
-    """erfinv(x) as x times polynomials in w = -log(1 - x**2) or its root, in the manner of Giles (2010)."""
+    """erfinv(x) as x times polynomials in w = -log(1 - x**2) or its root, in the manner of Giles (2010).
+
+    At most 3.3 ulp.
+    """
     return ap.in_double(e, erfinv_of_double, x)
 
 
@@ -348,7 +359,11 @@ def lgamma_of_double(e: Emitter, x: Val) -> Val:
 
 
 def emit_lgamma(e: Emitter, x: Val) -> Val:
-    """log |Gamma(x)|, +inf at the poles; float in double."""
+    """log |Gamma(x)|, +inf at the poles.
+
+    At most 2.3 ulp for positive x. For negative x at most 4 ulp or an absolute error of 1e-15, which shows next to the
+    zeros between the poles.
+    """
     return ap.in_double(e, lgamma_of_double, x)
 
 
@@ -450,7 +465,11 @@ def digamma_of_double(e: Emitter, x: Val) -> Val:
 
 
 def emit_digamma(e: Emitter, x: Val) -> Val:
-    """The derivative of lgamma: -inf at 0, +inf at -0, NaN at the negative integers; float in double."""
+    """The derivative of lgamma: -inf at 0, +inf at -0, NaN at the negative integers.
+
+    At most 3.5 ulp for positive x, the zero included. For negative x at most 4 ulp of the larger of digamma(1 - x) and
+    pi cot(pi x): an absolute error below 2e-15 next to the zeros down to -1000.
+    """
     return ap.in_double(e, digamma_of_double, x)
 
 
@@ -488,7 +507,8 @@ def polygamma_of_positive(e: Emitter, x: Val, order: int) -> Val:
 def emit_polygamma(e: Emitter, op: Op, x: Val) -> Val:
     """The derivative of digamma of the op's order, +inf (odd order) or NaN at 0 and the negative integers.
 
-    Negative x by reflection (DLMF 5.15.6) with the derivatives of the cotangent, polynomials in it; float in double.
+    Negative x by reflection (DLMF 5.15.6) with the derivatives of the cotangent, polynomials in it. Relative error at
+    most 8e-16 up to order 3, 1.6e-15 at order 8.
     """
     assert isinstance(op, ops.Polygamma)
     order = op.order

@@ -1,7 +1,8 @@
 """Circular and hyperbolic functions and their inverses as inlined vector code.
 
 Every function takes and returns floats or doubles, of any number of lanes. Special values are those of C99, annex F.
-The errors given were measured against 113-bit arithmetic on a million and more arguments over all exponents.
+Errors are the greatest measured: for double against 113-bit arithmetic on millions of arguments over all exponents, for
+float the same and mostly all 2**32 arguments.
 """
 
 from __future__ import annotations
@@ -113,12 +114,12 @@ def sin_of_rest(e: Emitter, rest: Val) -> Val:
 
 
 def emit_sin(e: Emitter, x: Val) -> Val:
-    """sin(x) = sin(+-r) with x = n pi + r, |r| <= pi/2, the sign that of (-1)**n; exact reduction of any x."""
+    """sin(x) = (-1)**n sin(r) with x = n pi + r, |r| <= pi/2, for any x; at most 1.75 ulp, never above 1."""
     return sin_of_rest(e, reduction.reduce_for_sin(e, x))
 
 
 def emit_cos(e: Emitter, x: Val) -> Val:
-    """cos(x) = sin(+-r) with x + pi/2 = n pi + r, |r| <= pi/2; exact reduction of any x."""
+    """cos(x) = (-1)**n sin(r) with x + pi/2 = n pi + r, |r| <= pi/2, for any x; at most 1.85 ulp, never above 1."""
     return sin_of_rest(e, reduction.reduce_for_cos(e, x))
 
 
@@ -150,7 +151,10 @@ def tan_for_float(e: Emitter, x: Val) -> Val:
 
 
 def emit_tan(e: Emitter, x: Val) -> Val:
-    """tan(x) = tan(r) or -1 / tan(r) with x = n pi/2 + r, |r| <= pi/4; exact reduction of any x; float in double."""
+    """tan(x) = tan(r) or -1 / tan(r) with x = n pi/2 + r, |r| <= pi/4, for any x.
+
+    At most 1.3 ulp, for float, which goes through double, 0.53.
+    """
     return ap.in_double(e, tan_for_float, x) if x.elem == "float" else tan_of_double(e, x, TAN_DOUBLE)
 
 
@@ -167,7 +171,7 @@ def asin_parts(e: Emitter, size: Val) -> tuple[Val, Val, Val]:
 
 
 def emit_asin(e: Emitter, x: Val) -> Val:
-    """asin(x) by a polynomial up to 1/2; above, pi/2 - 2 asin(sqrt((1 - |x|) / 2))."""
+    """asin(x) by a polynomial up to 1/2; above, pi/2 - 2 asin(sqrt((1 - |x|) / 2)); at most 1.2 ulp."""
     size = ap.absolute(e, x)
     above, s, tail = asin_parts(e, size)
     high, low = QUARTER_PI[x.elem]
@@ -179,7 +183,10 @@ def emit_asin(e: Emitter, x: Val) -> Val:
 
 
 def emit_acos(e: Emitter, x: Val) -> Val:
-    """acos(x) = pi/2 - asin(x) up to |x| = 1/2; above, 2 asin(sqrt((1 - x) / 2)), and pi minus that below -1/2."""
+    """acos(x) = pi/2 - asin(x) up to |x| = 1/2; above, 2 asin(sqrt((1 - |x|) / 2)), and pi minus that for negative x.
+
+    At most 1.15 ulp.
+    """
     size = ap.absolute(e, x)
     above, s, tail = asin_parts(e, size)
     positive = e.fcmp("ogt", x, e.like(0.0, x))
@@ -217,7 +224,7 @@ def sum_of_angle(e: Emitter, quarters: Val, rest: Val) -> Val:
 
 
 def emit_atan(e: Emitter, x: Val) -> Val:
-    """atan(x) from the quotient x / 1 or 1 / x below one, which `angle_of_quotient` brings to at most 35/64."""
+    """atan(x) from the quotient x / 1 or 1 / x below one, which `angle_of_quotient` reduces; at most 1.4 ulp."""
     size, one = ap.absolute(e, x), e.like(1.0, x)
     swapped = e.fcmp("ogt", size, one)
     quarters, rest = angle_of_quotient(e, e.select(swapped, one, size), e.select(swapped, size, one))
@@ -227,7 +234,10 @@ def emit_atan(e: Emitter, x: Val) -> Val:
 
 
 def emit_atan2(e: Emitter, y: Val, x: Val) -> Val:
-    """The angle of the point (x, y), from the smaller over the larger coordinate; zeros and infinities as in C99."""
+    """The angle of the point (x, y), from the smaller over the larger coordinate; zeros and infinities as in C99.
+
+    At most 1.7 ulp.
+    """
     one, infinity = e.like(1.0, x), e.like(math.inf, x)
     height, width = ap.absolute(e, y), ap.absolute(e, x)
     swapped = e.fcmp("ogt", height, width)
@@ -274,7 +284,7 @@ def quarter_exponentials(e: Emitter, size: Val) -> Pair:
 
 
 def emit_sinh(e: Emitter, x: Val) -> Val:
-    """sinh(x) = (exp(|x|) - exp(-|x|)) / 2 with the sign of x, below 1 by a polynomial."""
+    """sinh(x) = (exp(|x|) - exp(-|x|)) / 2 with the sign of x, below 1 by a polynomial; at most 1.7 ulp."""
     size = ap.absolute(e, x)
     grown, decayed = quarter_exponentials(e, size)
     result = ap.copysign(e, e.fmul(e.fsub(grown, decayed), e.like(2.0, x)), x)
@@ -285,7 +295,7 @@ def emit_sinh(e: Emitter, x: Val) -> Val:
 
 
 def emit_cosh(e: Emitter, x: Val) -> Val:
-    """cosh(x) = (exp(|x|) + exp(-|x|)) / 2."""
+    """cosh(x) = (exp(|x|) + exp(-|x|)) / 2; at most 1.3 ulp."""
     grown, decayed = quarter_exponentials(e, ap.absolute(e, x))
     return e.fmul(e.fadd(grown, decayed), e.like(2.0, x))
 
@@ -309,7 +319,7 @@ TANH_LIMIT = {"float": 10.0, "double": 20.0}
 
 
 def emit_tanh(e: Emitter, x: Val) -> Val:
-    """tanh(x) by a polynomial up to 0.55; above, 1 - 2 / (exp(2 |x|) + 1), which is more than 1/2."""
+    """tanh(x) by a polynomial up to 0.55; above, 1 - 2 / (exp(2 |x|) + 1), which is more than 1/2; at most 1.6 ulp."""
     one, size = e.like(1.0, x), ap.absolute(e, x)
     limited = ap.at_most(e, size, TANH_LIMIT[x.elem])
     reduced = ap.reduce_by_ln2(e, e.fadd(limited, limited), ap.format_of(x).bias)
@@ -326,7 +336,7 @@ LARGE = {"float": 2.0**30, "double": 2.0**60}
 
 
 def emit_asinh(e: Emitter, x: Val) -> Val:
-    """asinh(x) = log1p(|x| + x**2 / (1 + sqrt(x**2 + 1))), and log(|x|) + log(2) for large x."""
+    """asinh(x) = log1p(|x| + x**2 / (1 + sqrt(x**2 + 1))), for large x log(|x|) + log(2); at most 1.2 ulp."""
     size, one = ap.absolute(e, x), e.like(1.0, x)
     large = e.fcmp("ogt", size, e.like(LARGE[x.elem], x))
     root = ap.square_root(e, e.fma(size, size, one))
@@ -338,7 +348,7 @@ def emit_asinh(e: Emitter, x: Val) -> Val:
 
 
 def emit_acosh(e: Emitter, x: Val) -> Val:
-    """acosh(x) = log1p(t + sqrt(2 t + t**2)) with t = x - 1, and log(x) + log(2) for large x."""
+    """acosh(x) = log1p(t + sqrt(2 t + t**2)) with t = x - 1, for large x log(x) + log(2); at most 1.5 ulp."""
     one = e.like(1.0, x)
     large = e.fcmp("ogt", x, e.like(LARGE[x.elem], x))
     t = e.fsub(x, one)
@@ -350,7 +360,7 @@ def emit_acosh(e: Emitter, x: Val) -> Val:
 
 
 def emit_atanh(e: Emitter, x: Val) -> Val:
-    """atanh(x) = log1p(2 |x| + 2 x**2 / (1 - |x|)) / 2."""
+    """atanh(x) = log1p(2 |x| + 2 x**2 / (1 - |x|)) / 2; at most 1.3 ulp."""
     size = ap.absolute(e, x)
     size = e.select(e.fcmp("ogt", size, e.like(1.0, x)), e.like(math.nan, x), size)
     twice = e.fadd(size, size)
@@ -368,7 +378,10 @@ def hypot_of_doubles(e: Emitter, large: Val, small: Val) -> Val:
 
 
 def emit_hypot(e: Emitter, x: Val, y: Val) -> Val:
-    """sqrt(x**2 + y**2), coordinates scaled by a power of two; infinite if one is, even beside NaN; float in double."""
+    """sqrt(x**2 + y**2), the coordinates scaled by a power of two; infinite if one is, even beside NaN.
+
+    At most 0.95 ulp, for float, which goes through double, 0.501.
+    """
     infinity = e.like(math.inf, x)
     a, b = ap.absolute(e, x), ap.absolute(e, y)
     if x.elem == "float":
