@@ -1,5 +1,7 @@
 """Rosin: array code in Python, traced, differentiated, batched, and compiled to machine code."""
 
+import sys as _sys
+
 from rosin.frontend import nn, numpy, random, tree
 from rosin.frontend.array import Array
 from rosin.frontend.batching import (
@@ -16,21 +18,47 @@ from rosin.frontend.batching import (
 from rosin.frontend.compile import Compiled, compile
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
+from rosin.ir.dtypes import bf16 as bfloat16
+from rosin.ir.dtypes import f16 as float16
+from rosin.ir.dtypes import f32 as float32
+from rosin.ir.dtypes import f64 as float64
+from rosin.ir.dtypes import i8 as int8
+from rosin.ir.dtypes import i16 as int16
+from rosin.ir.dtypes import i32 as int32
+from rosin.ir.dtypes import i64 as int64
+from rosin.ir.dtypes import u8 as uint8
+from rosin.ir.dtypes import u16 as uint16
+from rosin.ir.dtypes import u32 as uint32
+from rosin.ir.dtypes import u64 as uint64
+from rosin.ir.errors import RosinError
+
+# So that `import rosin.numpy` finds what `from rosin import numpy` does.
+for _module in (nn, numpy, random, tree):
+    _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Array",
     "Compiled",
+    "RosinError",
     "all_gather",
     "axis_index",
     "axis_size",
+    "bfloat16",
     "checkpoint",
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "float16",
+    "float32",
+    "float64",
     "grad",
     "hessian",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
     "jacfwd",
     "jacrev",
     "jvp",
@@ -44,6 +72,10 @@ __all__ = [
     "random",
     "stop_gradient",
     "tree",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
     "value_and_grad",
     "vjp",
     "vmap",

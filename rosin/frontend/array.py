@@ -14,11 +14,10 @@ from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
 from rosin.frontend.numpy.indexing import changed
-from rosin.frontend.numpy.indexing import changed
 from rosin.ir import dims
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.errors import ShapeError
+from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import NumpyArray, Value
 from rosin.ir.types import TensorType
 
@@ -105,12 +104,12 @@ class Array:
         return self
 
     @property
-    def T(self) -> Array:
+    def T(self) -> Array:  # noqa: N802  # the array API's name
         """The axes in opposite order."""
         return rnp.permute_dims(self, tuple(reversed(range(self.ndim))))
 
     @property
-    def mT(self) -> Array:
+    def mT(self) -> Array:  # noqa: N802  # the array API's name
         """The last two axes exchanged."""
         return rnp.matrix_transpose(self)
 
@@ -196,7 +195,7 @@ class Array:
     def __index__(self) -> int:
         value = self._known("range(), an index of a list or a size need its number", _INDEX)
         if value.ndim or not self.dtype.is_integer:
-            raise tr.located(ShapeError(f"an index is one integer, not {self.type}"))
+            raise tr.located(DTypeError(f"an index is one integer, not {self.type}"))
         return int(value)
 
     def __len__(self) -> int:
@@ -349,10 +348,10 @@ class Array:
     def __ge__(self, other: ArrayLike) -> Array:
         return rnp.greater_equal(self, other) if _accepts(other) else NotImplemented
 
-    def __eq__(self, other: ArrayLike) -> Array:  # type: ignore[override]
+    def __eq__(self, other: ArrayLike) -> Array:  # pyright: ignore[reportIncompatibleMethodOverride]  # compares elements
         return rnp.equal(self, other) if _accepts(other) else NotImplemented
 
-    def __ne__(self, other: ArrayLike) -> Array:  # type: ignore[override]
+    def __ne__(self, other: ArrayLike) -> Array:  # pyright: ignore[reportIncompatibleMethodOverride]  # compares elements
         return rnp.not_equal(self, other) if _accepts(other) else NotImplemented
 
     def __neg__(self) -> Array:
@@ -429,7 +428,8 @@ class Array:
         """The axes in another order, by default the opposite one."""
         if not axes or axes == (None,):
             return self.T
-        return rnp.permute_dims(self, axes[0] if isinstance(axes[0], tuple | list) else axes)
+        order: Any = axes if isinstance(axes[0], int) else axes[0]
+        return rnp.permute_dims(self, order)
 
     def swapaxes(self, axis1: int, axis2: int) -> Array:
         return rnp.swapaxes(self, axis1, axis2)
@@ -509,7 +509,8 @@ class At:
 
 
 class Place:
-    """`x.at[index]`: the methods give `x` with changes there. Repeated places take each change in turn."""
+    """`x.at[index]`: the methods give `x` with changes there. Repeated places take each change in turn,
+    so that of several values that are set the last stays."""
 
     __slots__ = ("_array", "_index")
 
@@ -549,26 +550,6 @@ class Place:
         return self.set(function(self.get()))
 
     mul = multiply
-
-    def set(self, values: ArrayLike) -> Array:
-        """The values there; of several for one place the last."""
-        return changed(self._array, self._index, "set", values)
-
-    def add(self, values: ArrayLike) -> Array:
-        """The values added to what is there."""
-        return changed(self._array, self._index, "add", values)
-
-    def multiply(self, values: ArrayLike) -> Array:
-        """What is there multiplied by the values."""
-        return changed(self._array, self._index, "multiply", values)
-
-    def min(self, values: ArrayLike) -> Array:
-        """The smaller of what is there and the values."""
-        return changed(self._array, self._index, "min", values)
-
-    def max(self, values: ArrayLike) -> Array:
-        """The greater of what is there and the values."""
-        return changed(self._array, self._index, "max", values)
 
 
 tr.register_array(Array, Tracer)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rosin.frontend import core, staging, tree
 from rosin.frontend import trace as tr
-
 from rosin.frontend.errors import AxisNameError, TransformError
 from rosin.frontend.staging import Function, Input, Staged
 from rosin.frontend.tree import Tree
@@ -38,7 +37,7 @@ def axes() -> list[tuple[str, Dim]]:
 
 
 @contextmanager
-def within(sizes: list[tuple[str, Dim]]) -> Iterator[None]:
+def within(sizes: list[tuple[str, Dim]]) -> Generator[None]:
     """Put what is done inside among these named axes."""
     outer, _axes.sizes = _axes.sizes, sizes
     try:
@@ -88,11 +87,13 @@ class _Call:
     def __init__(self, f: Function, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], in_axes: Tree) -> None:
         self.f, self.name = f, name
         self.leaves, self.structure = tree.flatten((args, kwargs))
-        axes_tree = (tuple(in_axes) if isinstance(in_axes, list) else in_axes, 0 if kwargs else {})
-        if isinstance(in_axes, tuple | list) and len(in_axes) != len(args):  # pyright: ignore[reportUnknownArgumentType]
-            message = f"{name}: in_axes has {len(in_axes)} entries, and there are {len(args)} positional arguments"  # pyright: ignore[reportUnknownArgumentType]
+        axes: Any = tuple(cast("list[Any]", in_axes)) if isinstance(in_axes, list) else in_axes
+        if isinstance(axes, tuple) and len(cast("tuple[Any, ...]", axes)) != len(args):
+            count = len(cast("tuple[Any, ...]", axes))
+            message = f"{name}: in_axes has {count} entries, and there are {len(args)} positional arguments"
             raise tr.located(TransformError(message))
-        self.axes = _prefix(axes_tree, (args, kwargs), f"{name}: in_axes")
+        by_keyword: Any = 0 if kwargs else {}
+        self.axes = _prefix((axes, by_keyword), (args, kwargs), f"{name}: in_axes")
         self.paths = _paths(f, args, kwargs)
         self.arrays: list[Array] = []
         self.places: list[int] = []
@@ -110,7 +111,7 @@ class _Call:
 
     def size(self, axis_size: int | None) -> Dim:
         """The number of examples."""
-        sizes = [core.shape_of(x)[self.axes[p]] for x, p in zip(self.arrays, self.places, strict=True)]
+        sizes: list[Dim] = [core.shape_of(x)[self.axes[p]] for x, p in zip(self.arrays, self.places, strict=True)]
         known = sizes if axis_size is None else [axis_size, *sizes]
         if not known:
             message = f"{self.name}: no argument is batched (in_axes is None for all), and axis_size is not given"
@@ -246,7 +247,7 @@ def psum(x: Tree, axis_name: str | Sequence[str]) -> Tree:
     Raises:
         AxisNameError: no enclosing vmap has an axis of that name.
     """
-    return _over(x, axis_name, lambda array, name: core.bind1(AxisSum(name, axis_size(name)), array))
+    return _over(x, axis_name, _sum)
 
 
 def pmean(x: Tree, axis_name: str | Sequence[str]) -> Tree:
@@ -257,7 +258,7 @@ def pmean(x: Tree, axis_name: str | Sequence[str]) -> Tree:
     """
 
     def mean(array: Array, name: str) -> Array:
-        return core.bind1(AxisSum(name, axis_size(name)), array) / axis_size(name)
+        return _sum(array, name) / axis_size(name)
 
     return _over(x, axis_name, mean)
 
@@ -268,7 +269,11 @@ def pmax(x: Tree, axis_name: str | Sequence[str]) -> Tree:
     Raises:
         AxisNameError: no enclosing vmap has an axis of that name.
     """
-    return _over(x, axis_name, lambda array, name: _gather(array, name).max(axis=0))
+
+    def greatest(array: Array, name: str) -> Array:
+        return _gather(array, name).max(axis=0)
+
+    return _over(x, axis_name, greatest)
 
 
 def pmin(x: Tree, axis_name: str | Sequence[str]) -> Tree:
@@ -277,7 +282,11 @@ def pmin(x: Tree, axis_name: str | Sequence[str]) -> Tree:
     Raises:
         AxisNameError: no enclosing vmap has an axis of that name.
     """
-    return _over(x, axis_name, lambda array, name: _gather(array, name).min(axis=0))
+
+    def least(array: Array, name: str) -> Array:
+        return _gather(array, name).min(axis=0)
+
+    return _over(x, axis_name, least)
 
 
 def all_gather(x: Tree, axis_name: str, *, axis: int = 0, tiled: bool = False) -> Tree:
@@ -309,15 +318,28 @@ def psum_scatter(x: Tree, axis_name: str) -> Tree:
     Raises:
         AxisNameError: no enclosing vmap has an axis of that name.
     """
-    return _over(x, axis_name, lambda array, name: core.bind1(AxisSumScatter(name, axis_size(name)), array))
+
+    def scatter(array: Array, name: str) -> Array:
+        return core.bind1(AxisSumScatter(name, axis_size(name)), array)
+
+    return _over(x, axis_name, scatter)
+
+
+def _sum(x: Array, name: str) -> Array:
+    return core.bind1(AxisSum(name, axis_size(name)), x)
 
 
 def _gather(x: Array, name: str) -> Array:
     return core.bind1(AxisGather(name, axis_size(name)), x)
 
 
-def _over(x: Tree, axis_name: str | Sequence[str], function: Any) -> Tree:
+def _over(x: Tree, axis_name: str | Sequence[str], function: Callable[[Array, str], Array]) -> Tree:
     names = (axis_name,) if isinstance(axis_name, str) else tuple(axis_name)
-    for name in names:
-        x = tree.map(lambda leaf, name=name: function(core.asarray(leaf), name), x)
-    return x
+
+    def each(leaf: Any) -> Array:
+        array = core.asarray(leaf)
+        for name in names:
+            array = function(array, name)
+        return array
+
+    return tree.map(each, x)

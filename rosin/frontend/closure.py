@@ -8,7 +8,7 @@ names, and compare them by identity at each call.
 from __future__ import annotations
 
 import dis
-import sysconfig
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -18,7 +18,6 @@ from rosin.frontend import source
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ClosureError
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _UNSET: Any = object()
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
 _COMPARED = (bool, int, float, str, bytes, type(None))
@@ -101,11 +100,12 @@ class Closure:
             raise tr.located(ClosureError(message))
         for variable in self.variables:
             held = variable.value
-            items = held.values() if isinstance(held, dict) else held if isinstance(held, list | set) else ()
+            values: Any = held.values() if isinstance(held, dict) else held  # pyright: ignore[reportUnknownVariableType]  # a dict of anything
+            items: list[Any] = list(values) if isinstance(held, dict | list | set) else []
             if any(tr.is_tracer(item) and item._trace.ended for item in items):  # pyright: ignore[reportPrivateUsage]
                 message = (
-                    f"mutated closure: {variable.function} puts a traced value into `{variable.name}`, which is outside "
-                    f"itself; {name} is traced once, and the value is no number\n  return it instead"
+                    f"mutated closure: {variable.function} puts a traced value into `{variable.name}`, which is "
+                    f"outside itself; {name} is traced once, and the value is no number\n  return it instead"
                 )
                 raise tr.located(ClosureError(message))
 
@@ -134,7 +134,7 @@ def _short(value: Any) -> str:
 
 def _is_code(value: Any) -> bool:
     """Functions, modules and classes are taken to stay what they are; so is what wraps a function."""
-    return isinstance(value, _CODE) or callable(value) and hasattr(value, "__wrapped__")
+    return isinstance(value, _CODE) or (callable(value) and hasattr(value, "__wrapped__"))
 
 
 def _variables(function: Any, seen: set[int]) -> list[Variable]:
@@ -146,20 +146,18 @@ def _variables(function: Any, seen: set[int]) -> list[Variable]:
     if not isinstance(function, FunctionType) or id(function) in seen or _is_library(function.__code__):
         return []
     seen.add(id(function))
-    found: list[Variable] = []
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        found.append(_read(Variable(name, function.__name__, cell, True, None)))
-    for name in dict.fromkeys(_global_names(function.__code__)):
-        if name in function.__globals__:
-            found.append(_read(Variable(name, function.__name__, function.__globals__, False, None)))
+    own, outside, code = function.__name__, function.__globals__, function.__code__
+    found = [
+        Variable(name, own, cell, True, None)
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
+    ]
+    found += [
+        Variable(name, own, outside, False, None) for name in dict.fromkeys(_global_names(code)) if name in outside
+    ]
     for variable in list(found):
+        variable.value = variable.now()
         found += _variables(variable.value, seen)
     return found
-
-
-def _read(variable: Variable) -> Variable:
-    variable.value = variable.now()
-    return variable
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
@@ -174,4 +172,12 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 def _is_library(code: CodeType) -> bool:
     """Whether code comes with Python, with an installed package or with Rosin, rather than from the user's program."""
-    return code.co_filename.startswith(_LIBRARIES) or source.is_ours(code.co_filename)
+    return code.co_filename.startswith(_libraries()) or source.is_ours(code.co_filename)
+
+
+@functools.cache
+def _libraries() -> tuple[str, ...]:
+    """Where Python's library and installed packages are."""
+    import sysconfig  # On first use: it reads how Python was built.
+
+    return tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

@@ -11,12 +11,11 @@ a call does, cheapest first:
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakSet
 
 import numpy as np
@@ -25,28 +24,19 @@ from rosin.frontend import core, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
 from rosin.frontend.errors import ArgumentError, ClosureError, RecursiveCompileError
-from rosin.frontend.staging import Function, Input, Staged
-from rosin.frontend.tree import Structure
+from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
+from rosin.frontend.staging import Function, Staged
 from rosin.ir.graph import Graph
 from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
-from rosin.passes import pipeline
 from rosin.passes.inline import Inline
-from rosin.runtime.entry import slot_offset
-from rosin.runtime.executable import Executable, compile_graph
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
+    from rosin.runtime.executable import Executable
 
 RECURSION_LIMIT = 100
 """How many compiled calls may be inlined inside one another with ever new signatures."""
-
-Names: TypeAlias = "str | Iterable[str]"
-Numbers: TypeAlias = "int | Iterable[int]"
-Leaf: TypeAlias = tuple[Any, tuple[int, ...], bool]
-"""The dtype and shape of a leaf, and whether it is a Python number."""
-
-_EMPTY: dict[str, Any] = {}
 
 
 @overload
@@ -89,58 +79,9 @@ def compile(
             "donate_argnums": donate_argnums,
         }
         return functools.partial(compile, **options)
-    static = _Selected(f, "static", static_argnames, static_argnums)
-    donated = _Selected(f, "donate", donate_argnames, donate_argnums)
+    static = Selected(f, "static", static_argnames, static_argnums)
+    donated = Selected(f, "donate", donate_argnames, donate_argnums)
     return Compiled(f, target, static, donated)
-
-
-class _Selected:
-    """Arguments that are chosen by name or by position: both are known for each, where the signature tells."""
-
-    def __init__(self, f: Function, what: str, names: Names, numbers: Numbers) -> None:
-        self.names = {names} if isinstance(names, str) else set(names)
-        self.numbers = {numbers} if isinstance(numbers, int) else set(numbers)
-        if not self:
-            return
-        parameters = list(inspect.signature(f).parameters.values())
-        takes_keywords = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        takes_more = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        known = {p.name for p in parameters}
-        for name in sorted(self.names):
-            if name not in known and not takes_keywords:
-                message = f"{what}_argnames: {staging.name_of(f)} has no argument {name!r}; it has"
-                raise ArgumentError(f"{message} {', '.join(p.name for p in parameters) or 'none'}")
-        for number in sorted(self.numbers):
-            if not (-len(positional) <= number < len(positional) or (takes_more and number >= 0)):
-                message = f"{what}_argnums: {staging.name_of(f)} has {len(positional)} positional arguments"
-                raise ArgumentError(f"{message}, and none has number {number}")
-        self.numbers = {n % len(positional) if n < 0 else n for n in self.numbers}
-        self.numbers |= {i for i, name in enumerate(positional) if name in self.names}
-        self.names |= {name for i, name in enumerate(positional) if i in self.numbers}
-
-    def __bool__(self) -> bool:
-        return bool(self.names or self.numbers)
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call taken apart: the tree of what is traced, and the static arguments with their places."""
-
-    leaves: list[Any]
-    structure: Structure
-    static: tuple[tuple[int | str, Any], ...]
-
-    def arguments(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments again, with other leaves."""
-        positional, keywords = tree.unflatten(self.structure, leaves)
-        positional, keywords = list(positional), dict(keywords)
-        for place, value in self.static:
-            if isinstance(place, int):
-                positional.insert(place, value)
-            else:
-                keywords[place] = value
-        return positional, keywords
 
 
 @dataclass(slots=True)
@@ -151,7 +92,9 @@ class _Program:
     executable: Executable
     captures: tuple[NumpyArray, ...]
     native: Callable[..., Any]
-    """Takes the leaves; gives the outputs as a tuple, or a `_Missed`."""
+    """Takes the leaves and captures; gives the outputs as a tuple, or a `_Missed`."""
+    direct: Callable[..., Any] | None
+    """Takes the arguments and gives the result, where these are arrays and this is one or several."""
 
     def run(self, values: Sequence[NumpyArray]) -> Any:
         """The result for NumPy arrays of this signature."""
@@ -175,7 +118,7 @@ class _Family:
     __slots__ = ("last", "programs")
 
     def __init__(self) -> None:
-        self.programs: dict[tuple[Leaf, ...], _Program] = {}
+        self.programs: dict[Types, _Program] = {}
         self.last: _Program | None = None
 
 
@@ -206,7 +149,7 @@ class Compiled:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
-    def __init__(self, f: Function, target: str, static: _Selected, donated: _Selected) -> None:
+    def __init__(self, f: Function, target: str, static: Selected, donated: Selected) -> None:
         functools.update_wrapper(self, f)
         self.__wrapped__ = f
         self.target = target
@@ -254,207 +197,51 @@ class Compiled:
         """A call whose arguments are not what the native entry takes as they are."""
         if self._closure:
             self._check_closure()
-        call = self._take_apart(args, kwargs)
+        call = take_apart(self._static, args, kwargs)
+        call.make_arrays(self.__wrapped__)
         family = self._family(call)
         last = family.last
-        if last is not None:
-            result = last.native(*call.leaves, *last.captures)
-            if type(result) is _Missed:
-                return result.result
-            if self._donated:
-                self._take_donated(call)
-            return tree.unflatten(last.staged.structure, result)
-        return self._find(call, family)
+        if last is None:
+            return self._find(call, family)
+        result = last.native(*call.leaves, *last.captures)
+        if type(result) is _Missed:
+            return result.result
+        if self._donated:
+            self._take_donated(call)
+        return tree.unflatten(last.staged.structure, result)
 
-    def _take_apart(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call:
-        static: list[tuple[int | str, Any]] = []
-        if self._static:
-            static += [(i, args[i]) for i in sorted(self._static.numbers) if i < len(args)]
-            static += [(name, kwargs[name]) for name in sorted(self._static.names) if name in kwargs]
-            args = tuple([a for i, a in enumerate(args) if i not in self._static.numbers])
-            kwargs = {name: value for name, value in kwargs.items() if name not in self._static.names}
-        leaves, structure = tree.flatten((args, kwargs))
-        return _Call(leaves, structure, tuple(static))
-
-    def _family(self, call: _Call) -> _Family:
-        key: Any = (call.structure, _static_key(call.static)) if call.static else call.structure
-        try:
-            family = self._families.get(key)
-        except TypeError as error:
-            raise tr.located(self._unhashable(call, error)) from None
+    def _family(self, call: Call) -> _Family:
+        key = call.key(self.__wrapped__)
+        family = self._families.get(key)
         if family is None:
             family = self._families[key] = _Family()
         return family
 
-    def _unhashable(self, call: _Call, error: TypeError) -> ArgumentError:
-        for place, value in call.static:
-            try:
-                hash(value)
-            except TypeError:
-                name = self._parameter(place)
-                kind = type(value).__name__
-                message = f"{self._name}: the static argument {name} is a {kind}, which has no hash; a tuple has one"
-                return ArgumentError(message)
-        return ArgumentError(f"{self._name}: a static field of a dataclass has no hash: {error}")
-
-    def _parameter(self, place: int | str) -> str:
-        if isinstance(place, str):
-            return f"`{place}`"
-        return f"`{staging.parameter_names(self.__wrapped__, place + 1)[place]}`"
-
-    def _find(self, call: _Call, family: _Family) -> Any:
+    def _find(self, call: Call, family: _Family) -> Any:
         """The result by the program of the call's signature, compiled if there is none."""
-        values, leaves = self._values(call)
-        program = family.programs.get(leaves)
-        if program is None:
-            with self._lock:
-                program = family.programs.get(leaves)
-                if program is None:
-                    program = family.programs[leaves] = self._compile(call, family, leaves)
-                    self._set_entry(call, program)
+        values, types = call.values()
+        program = self._program(call, family, types)
         family.last = program
+        self._set_fast(program.direct or self._slow)
         result = program.run(values)
         if self._donated:
             self._take_donated(call)
         return result
 
-    def _values(self, call: _Call) -> tuple[list[NumpyArray], tuple[Leaf, ...]]:
-        """The leaves as NumPy arrays, and what the signature says of each."""
-        values: list[NumpyArray] = []
-        leaves: list[Leaf] = []
-        for position, leaf in enumerate(call.leaves):
-            if not core.is_array(leaf) and not staging.is_array_like(leaf):
-                path = self._paths(call)[position]
-                instead = "if it decides what is computed, name its argument in static_argnames"
-                staging.as_argument(leaf, path, self._name, instead)
-            array = core.asarray(leaf)
-            if core.is_tracer(array):
-                array.check_alive()
-                raise AssertionError("a live tracer is met only while tracing")
-            value = array._value  # pyright: ignore[reportPrivateUsage]
-            values.append(value)
-            leaves.append((value.dtype, value.shape, core.is_scalar(leaf)))
-        return values, tuple(leaves)
+    def _program(self, call: Call, family: _Family, types: Types) -> _Program:
+        program = family.programs.get(types)
+        if program is None:
+            with self._lock:
+                program = family.programs.get(types)
+                if program is None:
+                    program = family.programs[types] = self._compile(call, family, types)
+        return program
 
-    def _paths(self, call: _Call) -> list[str]:
-        """The leaves as the user would write them, by the names of the parameters."""
-        positional, keywords = call.structure.children()
-        static = {place for place, _ in call.static if isinstance(place, int)}
-        names = staging.parameter_names(self.__wrapped__, positional.num_children + len(static))
-        names = [name for i, name in enumerate(names) if i not in static]
-        paths: list[str] = []
-        for name, part in zip(names, positional.children(), strict=True):
-            paths += tree.path_texts(name, part)
-        for name, part in zip(keywords.entries(), keywords.children(), strict=True):
-            paths += tree.path_texts(name, part)
-        return paths
-
-    # -- compiling -------------------------------------------------------------------------------------------
-
-    def _compile(self, call: _Call, family: _Family, leaves: tuple[Leaf, ...]) -> _Program:
-        if self._closure is None:
-            self._closure = Closure(self.__wrapped__)
-        staged = self._stage(call, leaves, self._closure)
-        captures = tuple(c for c in staged.captures if isinstance(c, np.ndarray))
-        assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
-        executable = compile_graph(staged.graph, self.target, self._donated_leaves(call))
-        count = len(leaves)
-
-        def miss(*given: Any) -> _Missed:
-            call_again = _Call(list(given[:count]), call.structure, call.static)
-            return _Missed(self._find(call_again, family))
-
-        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
-        return _Program(staged, executable, captures, native)
-
-    def _stage(self, call: _Call, leaves: tuple[Leaf, ...], closure: Closure | None) -> Staged:
-        paths = self._paths(call)
-        inputs = [
-            Input(core.numpy_type(dtype, shape), staging.identifier(path), weak)
-            for (dtype, shape, weak), path in zip(leaves, paths, strict=True)
-        ]
-
-        def run(tracers: list[Any]) -> Any:
-            positional, keywords = call.arguments(tracers)
-            return self.__wrapped__(*positional, **keywords)
-
-        with self._guarded((id(self), call.structure, _static_key(call.static), leaves)):
-            staged = staging.stage(run, inputs, self._name)
-        # No derivative is taken any more, so what is there for derivatives can go.
-        staged = replace(staged, graph=Inline().rewrite(staged.graph))
-        if closure is not None:
-            try:
-                closure.check_after_trace(self._name)
-            except ClosureError:
-                self.clear()
-                raise
-        return staged
-
-    def _guarded(self, signature: Any) -> _Guard:
-        return _Guard(self._name, signature)
-
-    def _donated_leaves(self, call: _Call) -> tuple[int, ...]:
-        """The positions of leaves of donated arguments."""
-        if not self._donated:
-            return ()
-        positional, keywords = call.structure.children()
-        static = sorted(place for place, _ in call.static if isinstance(place, int))
-        marks: list[bool] = []
-        number = 0
-        for part in positional.children():
-            while number in static:
-                number += 1
-            marks += [number in self._donated.numbers] * part.num_leaves
-            number += 1
-        for name, part in zip(keywords.entries(), keywords.children(), strict=True):
-            marks += [name in self._donated.names] * part.num_leaves
-        return tuple(i for i, mark in enumerate(marks) if mark)
-
-    def _take_donated(self, call: _Call) -> None:
+    def _take_donated(self, call: Call) -> None:
         """Make sure that nobody reads a donated array: results may be in its memory."""
-        for position in self._donated_leaves(call):
-            leaf = call.leaves[position]
-            if core.is_array(leaf):
-                leaf.donate()
-
-    def _set_entry(self, call: _Call, program: _Program) -> None:
-        """Send calls like this one straight to the native entry, if they need no Python."""
-        structure = program.staged.structure
-        flat = call.structure == tree.structure(((0,) * len(call.leaves), _EMPTY))
-        single = structure.is_leaf()
-        several = structure.type is tuple and structure == tree.structure((0,) * structure.num_leaves)
-        if call.static or self._donated or not flat or not (single or several):
-            self._set_fast(self._slow)
-            return
-        captures, count = program.captures, len(call.leaves)
-        if not captures:
-            native = program.executable.entry(tr.array_type(), _value_offset(), self._slow, single)
-        else:
-            native = self._with_captures(program, captures, count, single)
-        closure = self._closure
-        if not closure:
-            self._set_fast(native)
-            return
-
-        def entry(*args: Any, **kwargs: Any) -> Any:
-            if closure.changed() is not None:
-                self._check_closure()
-            return native(*args, **kwargs)
-
-        self._set_fast(entry)
-
-    def _with_captures(
-        self, program: _Program, captures: tuple[NumpyArray, ...], count: int, single: bool
-    ) -> Callable[..., Any]:
-        def miss(*given: Any, **kwargs: Any) -> Any:
-            return self._slow(*given[: len(given) - len(captures)], **kwargs)
-
-        inner = program.executable.entry(tr.array_type(), _value_offset(), miss, single)
-
-        def entry(*args: Any, **kwargs: Any) -> Any:
-            return inner(*args, *captures, **kwargs)
-
-        return entry
+        leaves = [call.leaves[position] for position in call.leaves_of(self._donated)]
+        for leaf in {id(leaf): leaf for leaf in leaves if core.is_array(leaf)}.values():
+            leaf.donate()
 
     def _check_closure(self) -> None:
         assert self._closure is not None
@@ -462,20 +249,92 @@ class Compiled:
         if variable is not None:
             self._closure.refuse(variable, self._name)
 
+    # -- compiling -------------------------------------------------------------------------------------------
+
+    def _compile(self, call: Call, family: _Family, types: Types) -> _Program:
+        if self._closure is None:
+            self._closure = Closure(self.__wrapped__)
+        staged = self._stage(call, types, self._closure)
+        captures = tuple(c for c in staged.captures if isinstance(c, np.ndarray))
+        assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
+        donated = call.leaves_of(self._donated) if self._donated else ()
+        executable = core.compile_path().compile_graph(staged.graph, self.target, donated)
+        count = len(types)
+
+        def miss(*given: Any) -> _Missed:
+            again = replace(call, leaves=list(given[:count]))
+            return _Missed(self._find(again, family))
+
+        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
+        return _Program(staged, executable, captures, native, self._direct(call, staged, executable, captures))
+
+    def _stage(self, call: Call, types: Types, closure: Closure) -> Staged:
+        inputs = call.inputs(self.__wrapped__, types)
+
+        def run(tracers: list[Any]) -> Any:
+            positional, keywords = call.arguments(tracers)
+            return self.__wrapped__(*positional, **keywords)
+
+        with _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs))):
+            staged = staging.stage(run, inputs, self._name)
+        try:
+            closure.check_after_trace(self._name)
+        except ClosureError:
+            self.clear()
+            raise
+        # No derivative is taken any more, so what is there for derivatives can go.
+        return replace(staged, graph=Inline().rewrite(staged.graph))
+
+    def _direct(
+        self, call: Call, staged: Staged, executable: Executable, captures: tuple[NumpyArray, ...]
+    ) -> Callable[..., Any] | None:
+        """What takes the arguments of calls like this one as they are, if these need no Python: the native entry."""
+        structure = staged.structure
+        flat = call.structure == tree.structure(((0,) * len(call.leaves), {}))
+        single = structure.is_leaf()
+        several = structure.type is tuple and structure == tree.structure((0,) * structure.num_leaves)
+        if call.static or call.weak or self._donated or not flat or not (single or several):
+            return None
+        if captures:
+            native = self._with_captures(executable, captures, single)
+        else:
+            native = executable.entry(tr.array_type(), _value_offset(), self._slow, single)
+        closure = self._closure
+        if not closure:
+            return native
+
+        def entry(*args: Any, **kwargs: Any) -> Any:
+            if closure.changed() is not None:
+                self._check_closure()
+            return native(*args, **kwargs)
+
+        return entry
+
+    def _with_captures(
+        self, executable: Executable, captures: tuple[NumpyArray, ...], single: bool
+    ) -> Callable[..., Any]:
+        def miss(*given: Any, **kwargs: Any) -> Any:
+            return self._slow(*given[: len(given) - len(captures)], **kwargs)
+
+        inner = executable.entry(tr.array_type(), _value_offset(), miss, single)
+
+        def entry(*args: Any, **kwargs: Any) -> Any:
+            return inner(*args, *captures, **kwargs)
+
+        return entry
+
     # -- inside another trace ----------------------------------------------------------------------------------
 
     def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record the function's ops in the trace that is active."""
-        call = self._take_apart(args, kwargs)
-        self._family(call)  # Refuses static arguments without a hash.
-        instead = "if it decides what is computed, name its argument in static_argnames"
-        paths: list[str] = []
+        call = take_apart(self._static, args, kwargs)
         arrays: list[Array] = []
         for position, leaf in enumerate(call.leaves):
-            paths = paths or (self._paths(call) if not staging.is_array_like(leaf) else [])
-            arrays.append(staging.as_argument(leaf, paths[position] if paths else "", self._name, instead))
+            if not staging.is_array_like(leaf):
+                staging.as_argument(leaf, call.paths(self.__wrapped__)[position], self._name, MAKE_STATIC)
+            arrays.append(core.asarray(leaf))
         types = tuple((core.type_of(x), core.is_weak(x)) for x in arrays)
-        with self._guarded((id(self), call.structure, _static_key(call.static), types)):
+        with _Guard(self._name, (id(self), call.key(self.__wrapped__), types)):
             positional, keywords = call.arguments(arrays)
             result = self.__wrapped__(*positional, **keywords)
         leaves, structure = tree.flatten(result)
@@ -491,7 +350,9 @@ class Compiled:
         Raises:
             ArgumentError: no pass has that name.
         """
-        program = self._program(args, kwargs)
+        program = self._shown(args, kwargs)
+        from rosin.passes import pipeline
+
         _check_stage(stage, ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES)))
         return ShownGraph.of(pipeline.stage(program.staged.graph, stage))
 
@@ -501,7 +362,7 @@ class Compiled:
         Raises:
             ArgumentError: there is no such stage.
         """
-        program = self._program(args, kwargs)
+        program = self._shown(args, kwargs)
         if stage == "traced":
             return text(program.staged.graph)
         _check_stage(stage, program.executable.stages)
@@ -509,19 +370,15 @@ class Compiled:
 
     def stages(self, *args: Any, **kwargs: Any) -> tuple[str, ...]:
         """The names of the stages that `text` shows, in order."""
-        return ("traced", *(s for s in self._program(args, kwargs).executable.stages if s != "traced"))
+        return ("traced", *(s for s in self._shown(args, kwargs).executable.stages if s != "traced"))
 
-    def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Program:
+    def _shown(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Program:
+        """The program that a call with these arguments runs."""
         if self._closure:
             self._check_closure()
-        call = self._take_apart(args, kwargs)
-        family = self._family(call)
-        _, leaves = self._values(call)
-        with self._lock:
-            program = family.programs.get(leaves)
-            if program is None:
-                program = family.programs[leaves] = self._compile(call, family, leaves)
-        return program
+        call = take_apart(self._static, args, kwargs)
+        call.make_arrays(self.__wrapped__)
+        return self._program(call, self._family(call), call.values()[1])
 
 
 def _switch(tracing: bool) -> None:
@@ -578,15 +435,12 @@ def _check_stage(stage: str, stages: Sequence[str]) -> None:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
 
 
-def _static_key(static: tuple[tuple[int | str, Any], ...]) -> tuple[Any, ...]:
-    """1, 1.0 and True are equal and decide differently, so their types count."""
-    return tuple([(place, type(value), value) for place, value in static])
-
-
 def _ordered(array: NumpyArray) -> NumpyArray:
     return array if array.flags.c_contiguous else np.array(array, order="C")
 
 
 @functools.cache
 def _value_offset() -> int:
+    from rosin.runtime.entry import slot_offset
+
     return slot_offset(tr.array_type(), "_value")

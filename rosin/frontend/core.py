@@ -22,6 +22,7 @@ settled here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -40,10 +41,10 @@ from rosin.ir.ops.cast import Cast
 from rosin.ir.ops.movement import Constant
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
-from rosin.runtime.executable import Executable, compile_graph
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
+    from rosin.runtime.executable import Executable
 
 Scalar: TypeAlias = "bool | int | float"
 ArrayLike: TypeAlias = Any
@@ -177,9 +178,7 @@ def _scalar(x: Scalar, want: DType | None) -> Array:
 
 def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
     """An array-like object as a NumPy array of an element type that Rosin has."""
-    if not isinstance(x, np.ndarray):
-        x = _from_foreign(x)
-    array: NumpyArray = x
+    array: NumpyArray = x if isinstance(x, np.ndarray) else _from_foreign(x)  # pyright: ignore[reportUnknownVariableType]  # of any dtype
     if want is None:
         as_dtype(array.dtype)
         return array
@@ -190,13 +189,13 @@ def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
 
 def _from_foreign(x: ArrayLike) -> NumpyArray:
     if isinstance(x, list | tuple):
-        return _from_sequence(x)
-    if isinstance(x, np.generic) or hasattr(x, "__array__"):
+        return _from_sequence(x)  # pyright: ignore[reportUnknownArgumentType]  # of anything
+    if hasattr(x, "__array__"):
         return np.asarray(x)
     if hasattr(x, "__dlpack__"):
         return np.from_dlpack(x)
-    if isinstance(x, memoryview | bytearray | bytes) or hasattr(x, "__buffer__"):
-        return np.asarray(memoryview(x))
+    if isinstance(x, memoryview | bytearray):
+        return np.asarray(x)
     kind = type(x).__name__
     raise tr.located(DTypeError(f"{x!r} of type {kind} is not an array, a number, or a nested sequence of numbers"))
 
@@ -289,6 +288,7 @@ def _dead(x: Array) -> NumpyArray:
 
 # -- eager execution ---------------------------------------------------------------------------------------------
 
+_UNPLANNED: Any = object()
 _plans: dict[Any, Executable | None] = {}
 _executables: dict[Graph, Executable] = {}
 
@@ -296,9 +296,8 @@ _executables: dict[Graph, Executable] = {}
 def _execute(op: Op, values: list[NumpyArray]) -> Sequence[NumpyArray]:
     """Small work by the op's NumPy meaning, heavy work by a kernel that is compiled once."""
     key = (op, tuple([(v.dtype, v.shape) for v in values]))
-    try:
-        kernel = _plans[key]
-    except KeyError:
+    kernel = _plans.get(key, _UNPLANNED)
+    if kernel is _UNPLANNED:
         kernel = _plan(op, values)
         if len(_plans) >= _PLANS_LIMIT:
             _plans.clear()
@@ -319,7 +318,14 @@ def _plan(op: Op, values: list[NumpyArray]) -> Executable | None:
         return None
     trace = tr.Trace(op.name)
     inputs = [trace.builder.input(t, f"x{i}") for i, t in enumerate(operands)]
-    return compile_graph(trace.builder.graph(trace.builder.node(op, *inputs), op.name))
+    return compile_path().compile_graph(trace.builder.graph(trace.builder.node(op, *inputs), op.name))
+
+
+def compile_path() -> ModuleType:
+    """rosin.runtime.executable. It brings all passes and a backend: what compiles nothing never loads them."""
+    from rosin.runtime import executable
+
+    return executable
 
 
 def _is_slow(op: Op, operands: Types, results: Types) -> bool:
@@ -341,7 +347,7 @@ def _executable(graph: Graph) -> Executable:
     if found is None:
         if len(_executables) >= _PLANS_LIMIT:
             _executables.clear()
-        found = _executables[graph] = compile_graph(graph)
+        found = _executables[graph] = compile_path().compile_graph(graph)
     return found
 
 
@@ -358,6 +364,7 @@ __all__ = [
     "bind",
     "bind1",
     "cast",
+    "compile_path",
     "concrete",
     "dtype_of",
     "is_array",

@@ -6,7 +6,7 @@ import functools
 import operator
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -99,7 +99,7 @@ class _Custom:
     """A function with a rule, called with the arguments at `nondiff_argnums` passed to the rule as they are."""
 
     def __init__(self, f: Function, nondiff_argnums: Numbers = ()) -> None:
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(cast("Any", self), f)
         self.__wrapped__ = f
         self.name = staging.name_of(f)
         self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
@@ -378,9 +378,9 @@ def _with_captured_tangents(graph: Graph, primals: int, arguments: int) -> Graph
 
 
 def _pair(result: Any, what: str) -> tuple[Any, Any]:
-    if not (isinstance(result, tuple) and len(result) == 2):  # pyright: ignore[reportUnknownArgumentType]
+    if not staging.is_pair(result):
         raise tr.located(TransformError(f"{what}, not {staging.kind_of(result)}"))
-    return result[0], result[1]  # pyright: ignore[reportUnknownVariableType]
+    return result
 
 
 def _like(given: Tree, structure: Structure, types: Sequence[TensorType], what: str, derivative: bool) -> list[Array]:
@@ -416,7 +416,8 @@ def _flatten_to(structure: Structure, given: Tree) -> list[Any]:
         return [None] * structure.num_leaves
     if structure.is_leaf():
         return [given]
-    children = structure.one_level().flatten_up_to(given) if structure.num_children else []
+    top = structure.one_level()
+    children: list[Any] = top.flatten_up_to(given) if top is not None else []
     parts: list[Any] = []
     for child, part in zip(structure.children(), children, strict=True):
         parts += _flatten_to(child, part)

@@ -14,7 +14,7 @@ class ImmutableError(RosinError, TypeError):
 
 
 class ClosureError(RosinError, RuntimeError):
-    """A Python variable outside a compiled function that the function changes, or that changed since it was compiled."""
+    """A variable outside a compiled function that the function changes, or that changed since it was compiled."""
 
 
 class RecursiveCompileError(RosinError, RecursionError):

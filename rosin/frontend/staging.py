@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
 import numpy as np
 
@@ -77,10 +77,10 @@ def stage(
         aux_outputs: list[Array] = []
         aux_tree: Tree = None
         if has_aux:
-            if not (isinstance(result, tuple) and len(result) == 2):  # pyright: ignore[reportUnknownArgumentType]
+            if not is_pair(result):
                 message = f"{name} returns {kind_of(result)}; with has_aux it returns a pair (output, aux)"
                 raise tr.located(ArgumentError(message))
-            result, aux = result  # pyright: ignore[reportUnknownVariableType]
+            result, aux = result
             aux_leaves, aux_structure = tree.flatten(aux)
             aux_outputs = [leaf for leaf in aux_leaves if core.is_array(leaf)]
             places = [_Place() if core.is_array(leaf) else leaf for leaf in aux_leaves]
@@ -125,6 +125,10 @@ def as_argument(leaf: Any, path: str, name: str, instead: str) -> Array:
     if is_array_like(leaf):
         return core.asarray(leaf)
     raise tr.located(ArgumentError(f"{name}: {path} is {kind_of(leaf)}, which is no array; {instead}"))
+
+
+def is_pair(x: object) -> TypeGuard[tuple[Any, Any]]:
+    return isinstance(x, tuple) and len(cast("tuple[Any, ...]", x)) == 2
 
 
 def kind_of(x: object) -> str:

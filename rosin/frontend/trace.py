@@ -19,8 +19,8 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import RosinError, ShapeError, TraceError
 from rosin.ir.graph import Graph
-from rosin.ir.location import Location
 from rosin.ir.literal import from_array
+from rosin.ir.location import Location
 from rosin.ir.op import NumpyArray, Op, Value
 from rosin.ir.ops.movement import Constant
 from rosin.ir.transform.split import needed
@@ -39,7 +39,7 @@ _tracer_type: type[Tracer]
 
 
 def register_array(array: type[Array], tracer: type[Tracer]) -> None:
-    """Say which classes arrays and traced arrays are. `array.py` does so once; it imports us, so we cannot import it."""
+    """Say which classes arrays and traced arrays are: `array.py` does once. It imports us, so we cannot import it."""
     global _array_type, _tracer_type
     _array_type, _tracer_type = array, tracer
 
@@ -186,7 +186,7 @@ class Trace:
 
     def adopt(self, captured: Captured) -> None:
         """Capture a value though its trace may have ended: whoever applies the graph has it as an operand."""
-        type = captured._ir.type if isinstance(captured, _tracer_type) else numpy_type(captured)  # pyright: ignore[reportPrivateUsage]
+        type = numpy_type(captured) if isinstance(captured, np.ndarray) else captured._ir.type  # pyright: ignore[reportPrivateUsage]
         self._known[identity(captured)] = self.builder.input(type, "captured")
         self.captures.append(captured)
 
@@ -257,7 +257,7 @@ def numpy_type(array: NumpyArray) -> TensorType:
 
 def identity(x: Captured) -> object:
     """What tells captured values apart."""
-    return x._ir if isinstance(x, _tracer_type) else id(x)  # pyright: ignore[reportPrivateUsage]
+    return id(x) if isinstance(x, np.ndarray) else x._ir  # pyright: ignore[reportPrivateUsage]
 
 
 # -- errors ------------------------------------------------------------------------------------------------------

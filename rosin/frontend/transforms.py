@@ -61,7 +61,7 @@ def grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
 
 
 def value_and_grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
-    """The value of a function and its gradient, computed together; see `grad`. With `has_aux`: `((value, aux), gradient)`.
+    """The value of a function and its gradient, computed together, as `grad` does; or `((value, aux), gradient)`.
 
     Raises:
         TransformError: the output is not a scalar, or there is no such argument.
@@ -401,9 +401,11 @@ class _Chosen:
 
     def flat(self) -> Function:
         """The call as a function of the chosen arrays, called as the function is."""
-        call = functools.partial(self.call)
-        functools.update_wrapper(call, self.f, updated=())
-        del call.__wrapped__  # Its arguments are not those of the function.
+
+        def call(*arrays: Any) -> Any:
+            return self.call(*arrays)
+
+        call.__name__ = staging.name_of(self.f)
         return call
 
     def call(self, *arrays: Any) -> Any:

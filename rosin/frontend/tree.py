@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import optree
 
@@ -147,11 +147,11 @@ def path_texts(name: str, shape: Structure) -> list[str]:
 
 def _register_dataclasses(found: Sequence[Any], is_leaf: IsLeaf) -> bool:
     """Register the classes of dataclass instances among what was taken for leaves; gives whether there were any."""
-    if _settled.issuperset([type(leaf) for leaf in found]):
+    kinds: list[type[Any]] = [type(leaf) for leaf in found]
+    if _settled.issuperset(kinds):
         return False
     more = False
-    for leaf in found:
-        cls: type[Any] = type(leaf)
+    for cls, leaf in zip(kinds, found, strict=True):
         if cls in _settled or (is_leaf is not None and is_leaf(leaf)):
             continue
         # The element types and expressions of the IR are dataclasses too, and no trees of arrays.
@@ -171,7 +171,7 @@ def register_dataclass(cls: type[T]) -> type[T]:
     """
     if cls in _registered:
         return cls
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    fields = dataclasses.fields(cast("Any", cls))
     dynamic = tuple(f.name for f in fields if not f.metadata.get("static", False))
     static = tuple(f.name for f in fields if f.metadata.get("static", False))
 
@@ -191,6 +191,7 @@ def register_dataclass(cls: type[T]) -> type[T]:
             object.__setattr__(node, name, value)
         return node
 
-    optree.register_pytree_node(cls, take, make, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)
+    library: Any = optree
+    library.register_pytree_node(cls, take, make, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)
     _registered.add(cls)
     return cls

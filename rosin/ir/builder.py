@@ -24,7 +24,7 @@ from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops import window as win
 from rosin.ir.ops.cast import Bitcast, Cast
-from rosin.ir.types import TensorType
+from rosin.ir.types import MAX_BYTES, TensorType
 
 
 class Builder:
@@ -51,6 +51,9 @@ class Builder:
         """Append a node; its result types come from the op's rule, whose errors get the current location."""
         try:
             types = op.type(*(v.type for v in operands))
+            for type in types:
+                if type.bytes > MAX_BYTES:
+                    op.bad_shape([v.type for v in operands], f"a result of type {type} takes {type.bytes} bytes")
         except RosinError as error:
             error.location = error.location or self.location
             raise

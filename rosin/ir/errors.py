@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from rosin.ir.location import Location
@@ -28,7 +28,7 @@ class RosinError(Exception):
 
 
 @contextmanager
-def located(location: Location | None) -> Iterator[None]:
+def located(location: Location | None) -> Generator[None]:
     """Give the errors raised inside this place, if they have none."""
     try:
         yield

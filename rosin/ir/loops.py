@@ -142,7 +142,7 @@ class Apply(Expr):
         return Apply(self.op, children, self.dtype)
 
     def __str__(self) -> str:
-        return f"{self.op.name}({', '.join(map(str, self.args))})"
+        return f"{self.op.name}(…)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +207,7 @@ class Guard(Expr):
         return guard(tests, *children)
 
     def __str__(self) -> str:
-        return f"({self.then} if {' and '.join(map(str, self.tests))} else {self.otherwise})"
+        return f"(… if {' and '.join(map(str, self.tests))} else …)"
 
 
 def guard(tests: tuple[Within, ...], then: Expr, otherwise: Expr) -> Expr:
@@ -359,25 +359,84 @@ def text(program: Program) -> str:
 def kernel_lines(kernel: Kernel) -> list[str]:
     lines = [f"kernel {kernel.name}({', '.join(b.name for b in kernel.buffers)})"]
     lines += [f"  local {b.name}: {b.dtype}[{b.size}]" for b in kernel.scratch]
-    for statement in kernel.body:
-        lines += _statement_lines(statement, "  ")
-    return lines
+    return lines + _Text(kernel).block(kernel.body, "  ", {})
 
 
-def _statement_lines(statement: Statement, indent: str) -> list[str]:
-    match statement:
-        case Let(local, value):
-            return [f"{indent}{local}: {local.dtype} = {value}"]
-        case Accumulate(carry, values):
-            pairs = zip(carry.locals, values, strict=True)
-            return [f"{indent}{', '.join(f'{local} <- {value}' for local, value in pairs)}"]
-        case Store(buffer, offset, value):
-            return [f"{indent}{buffer}[{offset}] = {value}"]
-        case When(tests, body):
-            head = f"{indent}when {' and '.join(map(str, tests))}:"
-        case Loop(var, kind, body, carries, parallel, unroll):
-            head = f"{indent}{'parallel ' if parallel else ''}{kind.value} {var} in {var.extent}"
-            head += f" unroll {unroll}" if unroll > 1 else ""
-            carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
-            head += f" carrying {', '.join(carried)}:" if carried else ":"
-    return [head, *(line for inner in body for line in _statement_lines(inner, indent + "  "))]
+class _Text:
+    """Writes statements. What is used more than once, and is more than a load, stands on a line of its own."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.uses: dict[int, int] = {}
+        self.count = 0
+        self._count_uses(kernel.body)
+
+    def _count_uses(self, statements: tuple[Statement, ...]) -> None:
+        for statement in statements:
+            if isinstance(statement, Loop | When):
+                self._count_uses(statement.body)
+            else:
+                for top in _values(statement):
+                    first = self._seen(top)
+                    stack = [top] if first else []
+                    while stack:
+                        stack += [child for child in stack.pop().children() if self._seen(child)]
+
+    def _seen(self, expr: Expr) -> bool:
+        """Count a use; whether it is the first."""
+        self.uses[id(expr)] = self.uses.get(id(expr), 0) + 1
+        return self.uses[id(expr)] == 1
+
+    def block(self, statements: tuple[Statement, ...], indent: str, outer: dict[int, str]) -> list[str]:
+        lines: list[str] = []
+        named = dict(outer)
+        for statement in statements:
+            lines += self.statement(statement, indent, named)
+        return lines
+
+    def statement(self, statement: Statement, indent: str, named: dict[int, str]) -> list[str]:
+        lines: list[str] = []
+        if not isinstance(statement, Loop | When):
+            texts = [self.expr(value, indent, named, lines) for value in _values(statement)]
+        match statement:
+            case Let():
+                lines.append(f"{indent}{statement.local}: {statement.local.dtype} = {texts[0]}")  # pyright: ignore[reportPossiblyUnboundVariable]  # it is no loop
+            case Accumulate():
+                pairs = zip(statement.carry.locals, texts, strict=True)  # pyright: ignore[reportPossiblyUnboundVariable]  # it is no loop
+                lines.append(indent + ", ".join(f"{local} <- {text}" for local, text in pairs))
+            case Store():
+                lines.append(f"{indent}{statement.buffer}[{statement.offset}] = {texts[0]}")  # pyright: ignore[reportPossiblyUnboundVariable]  # it is no loop
+            case When(tests, body):
+                lines.append(f"{indent}when {' and '.join(map(str, tests))}:")
+                lines += self.block(body, indent + "  ", named)
+            case Loop(var, kind, body, carries, parallel, unroll):
+                head = f"{indent}{'parallel ' if parallel else ''}{kind.value} {var} in {var.extent}"
+                head += f" unroll {unroll}" if unroll > 1 else ""
+                carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
+                lines.append(head + (f" carrying {', '.join(carried)}:" if carried else ":"))
+                lines += self.block(body, indent + "  ", named)
+        return lines
+
+    def expr(self, expr: Expr, indent: str, named: dict[int, str], lines: list[str]) -> str:
+        """The expression; lines that name its shared parts are added to `lines`."""
+        if id(expr) in named:
+            return named[id(expr)]
+        parts = [self.expr(child, indent, named, lines) for child in expr.children()]
+        match expr:
+            case Apply():
+                text = f"{expr.op.name}({', '.join(parts)})"
+            case Guard():
+                text = f"({parts[0]} if {' and '.join(map(str, expr.tests))} else {parts[1]})"
+            case _:
+                return str(expr)
+        if self.uses.get(id(expr), 0) > 1:
+            self.count += 1
+            named[id(expr)] = f"v{self.count}"
+            lines.append(f"{indent}v{self.count}: {expr.dtype} = {text}")
+            return named[id(expr)]
+        return text
+
+
+def _values(statement: Statement) -> tuple[Expr, ...]:
+    if isinstance(statement, Accumulate):
+        return statement.values
+    return (statement.value,) if isinstance(statement, Let | Store) else ()

@@ -10,6 +10,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import BY_NAME, DType
 
 MAX_BYTES = (1 << 63) - 1
+"""What a signed 64-bit offset reaches; the builder refuses values that take more."""
 
 
 @dataclass(frozen=True, slots=True)

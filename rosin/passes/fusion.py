@@ -13,6 +13,7 @@ Nothing here knows an op by name. How a node reads its operands is found by aski
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -110,6 +111,8 @@ class Fusion:
         self.group_of: dict[Value, Group] = {}
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
+        self._numbers = itertools.count()
+        """No number is given twice, though merged groups leave the list."""
         self._readers: dict[Value, set[Group]] = {}
         self._before: dict[Group, int] = {}
         """For each group, the set of groups it needs, directly or not, as bits by number."""
@@ -214,7 +217,7 @@ class Fusion:
 
     def _new(self, node: Node, uses: Uses) -> None:
         domain = tuple(v.extent for v in uses.variables)
-        group = Group(len(self._groups), domain)
+        group = Group(next(self._numbers), domain)
         self._groups.append(group)
         self._before[group] = 0
         group.alone = isinstance(node.op, Running | Push) or 0 in domain
@@ -275,6 +278,8 @@ class Fusion:
         every = {i for i, n in enumerate(group.domain) if n != 1}
         if isinstance(node.op, Fold):
             reduced = {i for i in group.reduced if group.domain[i] != 1}
+            if group.folded and _fold_axes(group) != {frozenset(folded)}:
+                return None
             fits = own | folded == every and (folded == reduced if group.reduced else bool(folded))
             return mapping if fits and not group.contraction else None
         rows = every - group.reduced
@@ -302,11 +307,14 @@ class Fusion:
             reduced = frozenset(translate.get(i, -1) for i in other.reduced if other.domain[i] != 1)
             if not same or (other.reduced and group.reduced and reduced != group.reduced):
                 continue
+            over = {frozenset(translate[a] for a in axes) for axes in _fold_axes(other)}
+            if len(over | _fold_axes(group)) > 1:
+                continue
             if other.reduced and not group.reduced and not self._full(group):
                 continue
             if group.reduced and not other.reduced and not self._full(other):
                 continue
-            if not self._third_between(group, other):
+            if not self._third_between(group, other) and not self._read_each_other(group, other, node):
                 self._merge(group, other, translate)
 
     def _full(self, group: Group) -> bool:
@@ -322,6 +330,17 @@ class Fusion:
             if any(between >> g.number & 1 and self._before[g] & mask for g in self._groups):
                 return True
         return False
+
+    def _read_each_other(self, a: Group, b: Group, node: Node) -> bool:
+        """Whether a node of one group, but `node`, reads a value of the other: it does so at some other place."""
+        pairs = ((a, b), (b, a))
+        return any(
+            self.group_of.get(read.value) is there
+            for here, there in pairs
+            for n in here.nodes
+            if n is not node
+            for read in self.uses_of[n].reads
+        )
 
     def _merge(self, group: Group, other: Group, translate: dict[int, int]) -> None:
         order = {id(n): i for i, n in enumerate(self.graph.nodes)}
@@ -365,6 +384,11 @@ class Fusion:
             done |= 1 << group.number
             result.append(waiting.pop(at))
         return result
+
+
+def _fold_axes(group: Group) -> set[frozenset[int]]:
+    """The domain axes that each fold of the group runs over; a fold may run over none."""
+    return {frozenset(a for a in axes if a is not None) for axes in group.folded.values()}
 
 
 def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:

@@ -12,12 +12,13 @@ from typing import ClassVar
 from rosin.ir.graph import Graph
 from rosin.ir.op import Elementwise
 from rosin.ir.ops import arithmetic as ar
-from rosin.ir.ops import cast, contract, logic, movement
+from rosin.ir.ops import cast, contract, index, logic, movement
 from rosin.ir.ops import reduce as red
 from rosin.passes.base import Pass
 from rosin.passes.rewrite import Rewriter, Table
 from rosin.passes.rules import arithmetic as a
 from rosin.passes.rules import contract as c
+from rosin.passes.rules import index as i
 from rosin.passes.rules import lift
 from rosin.passes.rules import logic as l
 from rosin.passes.rules import movement as m
@@ -60,7 +61,9 @@ RULES: Table = {
     movement.Reverse: (m.reverse_short, m.reverse_twice, m.reverse_of_broadcast),
     red.Reduction: (r.over_short_axes, r.of_reduction, r.of_broadcast),
     red.Sum: (r.sum_of_splat,),
-    contract.DotGeneral: (c.dot_of_transposed,),
+    contract.DotGeneral: (c.dot_of_transposed, c.dot_of_one_term),
+    index.DynamicSlice: (i.slice_of_whole, i.slice_at_constants),
+    index.DynamicUpdateSlice: (i.update_of_whole,),
 }
 
 

@@ -67,6 +67,26 @@ class Executable:
         raise ValueError(f"no stage is called {stage!r}; there are {', '.join(self.stages)}")
 
 
+    def entry(
+        self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool
+    ) -> Callable[..., Any]:
+        """A callable that takes arrays of this program's types and calls `miss` for anything else."""
+        specs = [(v.type.dtype.numpy, v.type.shape) for v in self.graph.inputs]
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            values = [a._value if type(a) is array_type else a for a in arguments]
+            if keywords or [(getattr(v, "dtype", None), np.shape(v)) for v in values] != specs:
+                return miss(*arguments, **keywords)
+            results: list[Any] = []
+            for value in self(*values):
+                result: Any = object.__new__(array_type)
+                result._value = value
+                results.append(result)
+            return results[0] if single else tuple(results)
+
+        return call
+
+
 class NativeExecutable(Executable):
     """A graph compiled to machine code for this CPU."""
 

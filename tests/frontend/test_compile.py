@@ -271,7 +271,7 @@ def test_a_changed_closure_cell_is_refused() -> None:
     scale = float("2")
     np.testing.assert_array_equal(f(x), [2, 2])
     scale = 3.0
-    with pytest.raises(ClosureError, match="`scale`, which was 2.0 .* and is 3.0 now"):
+    with pytest.raises(ClosureError, match=r"`scale`, which was 2.0 .* and is 3.0 now"):
         f(x)
     with pytest.raises(ClosureError, match="scale"):
         f(np.ones(5, np.float32))
@@ -286,7 +286,7 @@ def test_a_changed_global_is_refused_through_functions(monkeypatch: pytest.Monke
     f(ones(2))
     f(ones(2))
     monkeypatch.setitem(globals(), "LIMIT", 5.0)
-    with pytest.raises(ClosureError, match="helper reads `LIMIT`, which was 2.0"):
+    with pytest.raises(ClosureError, match=r"helper reads `LIMIT`, which was 2.0"):
         f(ones(2))
 
 
@@ -416,7 +416,7 @@ def test_ir_shows_names_types_and_parses() -> None:
         hidden = rnp.tanh(x @ params["w"])
         low = hidden.min()
         total = hidden.sum() + low * hidden.max()
-        return total
+        return {"total": total}
 
     args = ({"w": ones(3, 2)}, ones(4, 3))
     graph = f.ir(*args)

@@ -259,7 +259,7 @@ def test_isclose() -> None:
     assert not bool(rnp.allclose(x[:2], y[:2]))
 
 
-# -- powers --------------------------------------------------------------------------------------------------------------
+# -- powers ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exponent", [-1, 0, 1, 2, 3, 7, 16, 17, 40, -3, 0.5])
@@ -295,7 +295,7 @@ def test_powers_mix_with_numbers_and_types() -> None:
     check(rnp.pow, x, np.array([2.0, 3.0], np.float32), expected=np.array([1, 8], np.float32))
 
 
-# -- methods and operators -----------------------------------------------------------------------------------------------
+# -- methods and operators -------------------------------------------------------------------------------------------
 
 OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow,
              operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]  # fmt: skip
@@ -320,16 +320,24 @@ def test_aliases_are_the_functions() -> None:
         assert hasattr(rnp, name)
 
 
-STANDARD = """abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_invert bitwise_or
-bitwise_right_shift bitwise_xor ceil clip conj copysign cos cosh divide equal exp expm1 floor floor_divide greater
-greater_equal hypot imag isfinite isinf isnan less less_equal log log1p log2 log10 logaddexp logical_and logical_not
-logical_or logical_xor maximum minimum multiply negative nextafter not_equal positive pow real reciprocal remainder round
-sign signbit sin sinh square sqrt subtract tan tanh trunc""".split()
-MORE = """arange asarray empty empty_like eye full full_like linspace meshgrid ones ones_like tril triu zeros zeros_like
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+STANDARD = _names("""
+abs acos acosh add asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_invert bitwise_or
+bitwise_right_shift bitwise_xor ceil clip conj copysign cos cosh divide equal exp expm1 floor floor_divide
+greater greater_equal hypot imag isfinite isinf isnan less less_equal log log1p log2 log10 logaddexp
+logical_and logical_not logical_or logical_xor maximum minimum multiply negative nextafter not_equal positive
+pow real reciprocal remainder round sign signbit sin sinh square sqrt subtract tan tanh trunc
+""")
+MORE = _names("""
+arange asarray empty empty_like eye full full_like linspace meshgrid ones ones_like tril triu zeros zeros_like
 astype can_cast finfo iinfo isdtype result_type take take_along_axis matmul matrix_transpose tensordot vecdot
-broadcast_arrays broadcast_to concat expand_dims flip moveaxis permute_dims repeat reshape roll squeeze stack tile unstack
-argmax argmin count_nonzero where cumulative_prod cumulative_sum max mean min prod std sum var all any diff e inf nan
-newaxis pi bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64""".split()
+broadcast_arrays broadcast_to concat expand_dims flip moveaxis permute_dims repeat reshape roll squeeze stack
+tile unstack argmax argmin count_nonzero where cumulative_prod cumulative_sum max mean min prod std sum var
+all any diff e inf nan newaxis pi bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64
+""")
 
 
 @pytest.mark.parametrize("names", [STANDARD, MORE])
@@ -337,7 +345,7 @@ def test_the_standards_names_are_there(names: list[str]) -> None:
     assert [name for name in names if name not in rnp.__all__] == []
 
 
-# -- derivatives of compositions -------------------------------------------------------------------------------------------
+# -- derivatives of compositions -------------------------------------------------------------------------------------
 
 
 def _slope(function: Callable[..., Any], x: float, order: int = 1) -> float:

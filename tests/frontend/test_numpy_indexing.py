@@ -23,7 +23,7 @@ def _counted(shape: tuple[int, ...]) -> np.ndarray:
     return np.arange(int(np.prod(shape)), dtype=np.float32).reshape(shape) + 1
 
 
-# -- known positions and slices ------------------------------------------------------------------------------------------
+# -- known positions and slices --------------------------------------------------------------------------------------
 
 
 @given(data=st.data(), shape=array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=5))
@@ -81,7 +81,7 @@ def test_out_of_range() -> None:
         x[-3]
     with pytest.raises(BoundsError, match="5 indices for 4 axes"):
         x[0, 0, 0, 0, 0]
-    with pytest.raises(BoundsError, match="one `...` at most, not 2"):
+    with pytest.raises(BoundsError, match=r"one `\.\.\.` at most, not 2"):
         x[..., 0, ...]
     with pytest.raises(BoundsError, match="index 9 is out of range for axis 3 of size 5"):
         x[..., [0, 9]]
@@ -102,7 +102,7 @@ def test_what_is_no_index() -> None:
         x[0:1.5]
 
 
-# -- arrays of positions -------------------------------------------------------------------------------------------------
+# -- arrays of positions ---------------------------------------------------------------------------------------------
 
 I2 = np.array([1, 0, -1])
 ADVANCED: list[Any] = [
@@ -146,13 +146,16 @@ def test_traced_arrays_of_positions(index: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", _CHANGES)
-@pytest.mark.parametrize("index", [i for i in ADVANCED if np.size(i[0]) != 4], ids=str)
+@pytest.mark.parametrize("index", ADVANCED, ids=str)
 def test_changes_at_arrays_of_positions(kind: str, index: Any) -> None:
-    """At distinct places, so that NumPy's in-place operators say the same."""
     index = tuple(np.asarray(i, int) if isinstance(i, list) else i for i in index)
     values = _counted(X[index].shape) * -0.5
     expected = X.copy()
-    expected[index] = _CHANGES[kind](X[index], values)
+    in_place = {"add": np.add, "multiply": np.multiply, "min": np.minimum, "max": np.maximum}
+    if kind == "set":
+        expected[index] = values
+    else:
+        in_place[kind].at(expected, index, values)
     check(lambda x, v: getattr(x.at[index], kind)(v), X, values, expected=expected)
 
 
@@ -213,7 +216,7 @@ def test_a_traced_integer_becomes_a_dynamic_slice() -> None:
     near(rosin.compile(lambda x, i: x[i, ..., i])(X, 1), X[1, ..., 1])
 
 
-# -- masks ---------------------------------------------------------------------------------------------------------------
+# -- masks -----------------------------------------------------------------------------------------------------------
 
 
 def test_masks() -> None:
@@ -232,12 +235,12 @@ def test_masks() -> None:
 def test_masks_refused() -> None:
     with pytest.raises(BoundsError, match=r"a mask of shape \[2\] for axes of sizes \[3\]"):
         rnp.asarray(X)[:, np.array([True, False])]
-    with pytest.raises(TraceError, match="rosin.numpy.where") as caught:
+    with pytest.raises(TraceError, match=r"rosin\.numpy\.where") as caught:
         rosin.compile(lambda x: x[x > 1])(X)
     assert "getitem: how many elements a mask picks" in str(caught.value)
 
 
-# -- changes -------------------------------------------------------------------------------------------------------------
+# -- changes ---------------------------------------------------------------------------------------------------------
 
 
 def test_values_that_do_not_fit() -> None:
@@ -245,7 +248,7 @@ def test_values_that_do_not_fit() -> None:
     with pytest.raises(ShapeError, match=r"at\[…\].set: shape \[3\] does not broadcast to \[5\]"):
         x.at[0, 0, 0].set(np.ones(3, np.float32))
     whole = rnp.zeros(3, dtype="i32")
-    with pytest.raises(DTypeError, match="an array of i32 does not hold 1.5"):
+    with pytest.raises(DTypeError, match=r"does not hold 1\.5"):
         whole.at[0].set(1.5)
     with pytest.raises(DTypeError, match="an array of i32 does not hold values of f32"):
         whole.at[0].set(np.float32(1))
@@ -292,7 +295,7 @@ def test_derivatives_of_changes(kind: str) -> None:
                 assert float(gradient[k]) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6, abs=1e-6)
 
 
-# -- take ----------------------------------------------------------------------------------------------------------------
+# -- take ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("axis", [None, 0, -1, 2])

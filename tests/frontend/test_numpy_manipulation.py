@@ -138,8 +138,9 @@ def test_joining() -> None:
         check(lambda x, a=axis: rnp.stack([x, x + 1], axis=a), X, expected=np.stack([X, X + 1], axis))
     v = np.arange(3.0)
     for name in ("vstack", "hstack"):
-        check(lambda v, f=getattr(rnp, name): f([v, v]), v, expected=getattr(np, name)([v, v]))
-        check(lambda x, f=getattr(rnp, name): f([x, x]), X, expected=getattr(np, name)([X, X]))
+        function = getattr(rnp, name)
+        check(lambda v, f=function: f([v, v]), v, expected=getattr(np, name)([v, v]))
+        check(lambda x, f=function: f([x, x]), X, expected=getattr(np, name)([X, X]))
     check(lambda: rnp.stack([1, 2.5]), expected=np.array([1, 2.5], np.float32))
 
 

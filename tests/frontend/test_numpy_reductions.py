@@ -110,7 +110,7 @@ def test_extremes_of_truth_values_and_nan() -> None:
     check(rnp.max, np.array([1, np.nan, 3]), expected=np.array(np.nan))
 
 
-# -- logarithms of sums --------------------------------------------------------------------------------------------------
+# -- logarithms of sums ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("axis", AXES, ids=str)
@@ -141,7 +141,7 @@ def test_the_derivative_of_logsumexp_is_softmax() -> None:
     near(rosin.hessian(rnp.logsumexp)(x[[0, 1, 3]]), np.diag(p) - np.outer(p, p), 1e-13)
 
 
-# -- running along an axis -----------------------------------------------------------------------------------------------
+# -- running along an axis -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
@@ -170,7 +170,7 @@ def test_running_without_an_axis() -> None:
             function(X)
 
 
-# -- derivatives ---------------------------------------------------------------------------------------------------------
+# -- derivatives -----------------------------------------------------------------------------------------------------
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "mean": lambda x: rnp.mean(x, axis=0),

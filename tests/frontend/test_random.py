@@ -24,7 +24,7 @@ def key() -> Any:
     return random.key(42)
 
 
-# -- known answers, made once with JAX 0.10.2 (threefry keys, 64-bit types switched on) ---------------------------------
+# -- known answers, made once with JAX 0.10.2 (threefry keys, 64-bit types switched on) ------------------------------
 
 
 def test_keys() -> None:
@@ -86,7 +86,7 @@ def test_known_numbers(key: Any, draw: Callable[[Any], Any], expected: list[floa
     np.testing.assert_allclose(np.asarray(found), expected, rtol=2e-6)
 
 
-# -- distributions -------------------------------------------------------------------------------------------------------
+# -- distributions ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_categorical(key: Any) -> None:
         random.categorical(key, table, axis=0, shape=5)
 
 
-# -- the same bits, however asked for ------------------------------------------------------------------------------------
+# -- the same bits, however asked for --------------------------------------------------------------------------------
 
 DRAWS: dict[str, Callable[[Any], Any]] = {
     "bits": lambda k: random.bits(k, (3, 2), "u64"),

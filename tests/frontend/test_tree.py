@@ -93,7 +93,7 @@ def test_element_types_are_no_trees() -> None:
 def test_map_over_several_trees() -> None:
     assert tree.map(lambda a, b, c: a + b * c, {"x": 1}, {"x": 2}, {"x": 3}) == {"x": 7}
     assert tree.map(lambda a, b: (a, b), [1, 2], [(3,), {"k": 4}]) == [(1, (3,)), (2, {"k": 4})]
-    with pytest.raises(ValueError, match="[Ee]xpected"):
+    with pytest.raises(ValueError, match=r"[Ee]xpected"):
         tree.map(lambda a, b: a, {"x": 1}, [1])
 
 
@@ -132,7 +132,7 @@ def test_transpose() -> None:
 
 
 def test_wrong_number_of_leaves() -> None:
-    with pytest.raises(ValueError, match="[Ll]eaves"):
+    with pytest.raises(ValueError, match=r"[Ll]eaves"):
         tree.unflatten(tree.structure([1, 2]), [1])
 
 
@@ -146,6 +146,6 @@ def test_dataclasses_go_through_transforms() -> None:
 
 
 def test_named_tuples_keep_their_class() -> None:
-    Old = namedtuple("Old", "a b")  # noqa: PYI024  # the untyped kind too
+    Old = namedtuple("Old", "a b")  # the untyped kind too
     assert tree.map(lambda v: -v, Old(1, 2)) == Old(-1, -2)
     assert isinstance(rosin.compile(lambda p: p)(Point(1.0, 2.0)), Point)

@@ -29,6 +29,8 @@ from rosin.passes.instrument import Instrument, PassError, difference
 from rosin.passes.simplify import Simplify
 from rosin.passes.strength import Strength
 from tests.passes.graphs import arguments, build, random_graphs, same_bits
+from tests.random_graphs import arguments as typical_arguments
+from tests.random_graphs import graphs as typical_graphs
 
 EXACT = tuple(p for p in pipeline.GRAPH_PASSES if not p.ulps)
 
@@ -91,6 +93,17 @@ def test_random_graphs_keep_every_bit_through_the_pipeline(graph: Graph) -> None
         given = arguments(graph, seed)
         for x, y in zip(evaluate(graph, given), evaluate(after, given), strict=True):
             assert same_bits(x, y)
+
+
+@given(typical_graphs())
+@settings(max_examples=200)
+def test_typical_graphs_keep_every_bit_after_each_pass(graph: Graph) -> None:
+    given = typical_arguments(graph)
+    expected = evaluate(graph, given)
+    for name, after in pipeline.stages(graph, EXACT):
+        verify(after)
+        found = evaluate(after, given)
+        assert all(map(same_bits, expected, found)), name
 
 
 @given(random_graphs())

@@ -20,8 +20,10 @@ from rosin.ir.ops import arithmetic, exponential, movement
 from rosin.ir.ops.call import Barrier, Checkpoint
 from rosin.ir.ops.cast import Bitcast, Cast
 from rosin.ir.ops.contract import DotGeneral
+from rosin.ir.ops.index import DynamicSlice, DynamicUpdateSlice
 from rosin.ir.printer import text
 from rosin.ir.types import TensorType
+from rosin.ir.verify import verify
 from rosin.passes.dce import Dce
 from rosin.passes.fold import Fold
 from rosin.passes.rewrite import Rewriter
@@ -39,6 +41,10 @@ def node(b: Builder, op: Any, *operands: Value) -> Value:
 def wide(b: Builder, x: Value) -> Value:
     """x copied along a new first axis of size 4."""
     return b.broadcast(x, (4, *x.type.shape), tuple(range(1, x.type.rank + 1)))
+
+
+def _index(b: Builder, at: int) -> Value:
+    return b.full(at, TensorType(dtypes.i32))
 
 
 MATMUL = DotGeneral((1,), (0,), (), (), dtypes.f32)
@@ -173,6 +179,17 @@ FIRES: dict[str, tuple[str, Make]] = {
         "f32[4, 3] f32[5, 4]",
         lambda b, x, y: node(b, MATMUL, b.transpose(x, (1, 0)), b.transpose(y, (1, 0))),
     ),
+    "dot_of_one_term": ("f32[4, 1] f32[1, 3]", lambda b, x, y: node(b, MATMUL, x, y)),
+    "dot_of_one_term/batched": (
+        "bf16[5, 2, 4] bf16[2, 5]",
+        lambda b, x, y: node(b, DotGeneral((), (), (1, 0), (0, 1), dtypes.f32), x, y),
+    ),
+    "slice_of_whole": ("f32[4, 3] i32[]", lambda b, x, i: node(b, DynamicSlice((4, 3)), x, i, i)),
+    "slice_at_constants": (
+        "f32[9, 4]",
+        lambda b, x: node(b, DynamicSlice((3, 2)), x, _index(b, 7), _index(b, -5)),
+    ),
+    "update_of_whole": ("f32[4] f32[4] i32[]", lambda b, x, y, i: node(b, DynamicUpdateSlice(), x, y, i)),
 }  # fmt: skip
 
 
@@ -304,6 +321,16 @@ def test_near_misses_keep_every_bit(name: str) -> None:
     check_pass(Simplify(), build(*NEAR[name]), seeds=range(5))
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_a_transposed_operand_changes_no_bit_of_a_large_product(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    op = DotGeneral((1,), (0,), (), (), dtypes.BY_NAME[dtype])
+    for m, k, n in rng.integers(1, 100, (40, 3)):
+        types = f"{dtype}[{k}, {m}] {dtype}[{n}, {k}]"
+        graph = build(types, lambda b, x, y: node(b, op, b.transpose(x, (1, 0)), b.transpose(y, (1, 0))))
+        check_pass(Simplify(), graph, seeds=(0,))
+
+
 def test_movements_that_serve_others_too_stay() -> None:
     """Moving the sum before them would leave three transposes where there were two."""
 
@@ -383,3 +410,26 @@ def test_random_graphs_keep_every_bit_after_folding(graph: Graph) -> None:
 def test_a_graph_without_matches_is_given_back_as_it_is() -> None:
     graph = build("f32[8]", lambda b, x: b.sin(x))
     assert Simplify().run(graph) is graph
+
+
+def test_rules_take_symbolic_sizes() -> None:
+    """Rules that need numbers leave symbolic sizes alone, and the others work on them."""
+
+    def make(b: Builder, x: Value, y: Value) -> list[Value]:
+        n, m = x.type.shape
+        rows = b.broadcast(y, (n, m), (1,))
+        total = b.add(b.mul(rows, 3.0), b.broadcast(b.full(1.0, TensorType(dtypes.f32)), (n, m), ()))
+        moved = b.transpose(b.transpose(x, (1, 0)), (1, 0))
+        flat = b.reshape(b.reshape(moved, (n * m,)), (n, m))
+        padded = b.pad(b.pad(flat, 0.0, (1, 0), (0, 0), (0, 0)), 0.0, (1, 0), (0, 0), (0, 0))
+        part = b.slice(b.slice(x, (0, 0), (n, m), (1, 1)), (1, 0), (n, m), (1, 1))
+        whole = b.concatenate([b.slice_axis(x, 0, 0, 1), b.slice_axis(x, 0, 1, n)], 0)
+        return [total, flat, padded, part, whole, b.sum(b.reverse(rows, (0, 1)), (0, 1)), b.max(rows, (0,))]
+
+    graph = build("f32[n, m] f32[m]", make)
+    after = Dce().run(Simplify().run(graph))
+    verify(after)
+    assert [v.type for v in after.outputs] == [v.type for v in graph.outputs]
+    # The product and sum are done on m numbers, and everything that came to x again is x.
+    assert [n.results[0].type.rank for n in after.nodes if n.op.name in ("mul", "add")] == [1, 1]
+    assert after.outputs[1] is after.outputs[4] is after.inputs[0]

@@ -152,6 +152,8 @@ class KernelEmitter:
         dtype = statement.buffer.dtype
         if dtype.kind == "bool":
             value = self.e.convert("zext", value, "i8")
+        elif value.elem == "bfloat":
+            value = self.e.bitcast(value, memory_type(dtype))
         base, step, spread = self.place(statement.offset)
         pointer = self.e.offset(self.bases[statement.buffer], base, memory_type(dtype))
         if step == 0 and spread is None:
@@ -510,7 +512,9 @@ class KernelEmitter:
             value = self._contiguous(pointer, elem, mask, dtype.bytes)
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
-        return self.e.icmp("ne", value, self.e.like(0, value)) if dtype.kind == "bool" else value
+        if dtype.kind == "bool":
+            return self.e.icmp("ne", value, self.e.like(0, value))
+        return self.e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
 
     def _contiguous(self, pointer: Val, elem: str, mask: Val | None, align: int) -> Val:
         if mask is None:

@@ -13,5 +13,8 @@ def register_type(dtype: DType) -> str:
 
 
 def memory_type(dtype: DType) -> str:
-    """The LLVM type of an element of `dtype` in a buffer; truth values take a byte there."""
-    return "i8" if dtype.kind == "bool" else register_type(dtype)
+    """The LLVM type of an element of `dtype` in a buffer; truth values take a byte there.
+
+    bf16 is its bits there: LLVM 22 cannot lower masked loads of vectors of bfloat for AVX2.
+    """
+    return {"bool": "i8", "bf16": "i16"}.get(dtype.name) or register_type(dtype)

@@ -32,8 +32,8 @@ def einsum(equation: str, /, *operands: ArrayLike) -> Array:
     """The sum of products that the equation says, such as `"bij,bjk->bik"` for a batch of matrix products.
 
     Each operand has a letter for each axis. Axes of one letter run together; letters that the result lacks are summed
-    over, `...` too. `...` stands for further axes, which broadcast. Without `->` the result has the letters that occur once, in
-    alphabetical order, after those of `...`. A letter twice in an operand takes its diagonal.
+    over, `...` too, which stands for further axes, that broadcast. Without `->` the result has the axes of `...`, then
+    the letters that occur once, in alphabetical order. A letter twice in an operand takes its diagonal.
 
     Products are formed pair by pair, next the pair whose product grows least over what it replaces.
 

@@ -2,7 +2,7 @@
 
 Integers and slices of known numbers become slices, never gathers. Positions in arrays of integers may be computed by
 the program; negative ones count from the end. One that is outside its axis is moved to the nearest end when elements
-are read, and left out when they are written. Known positions (Python integers, lists, NumPy arrays) are checked instead.
+are read, and left out when they are written. Known positions (Python integers, lists, NumPy arrays) are checked.
 
 Arrays of positions broadcast against each other. Their axes stand where the arrays stand if these are side by side,
 else in front, and integers between them count as arrays: as in NumPy.

@@ -103,9 +103,11 @@ def logical_not(x: ArrayLike, /) -> Array:
 def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """x1 where the condition holds, else x2; the three are broadcast. What is not selected has derivative 0."""
     test = truth("where", condition)
-    a, b = promote.alike("where", x1, x2)
-    shape = promote.broadcast_arrays_shape("where", [test, a, b])
-    return core.bind1(ops.Select(), *(promote.spread(x, shape) for x in (test, a, b)))
+    given = promote.operands("where", (x1, x2))
+    dtype = promote.common_dtype(given)
+    shape = promote.broadcast_arrays_shape("where", [test, *(x for x in given if promote.is_array(x))])
+    (test,) = promote.spread_operands("where", [test], TensorType(dtypes.bool_, shape))
+    return core.bind1(ops.Select(), test, *promote.spread_operands("where", given, TensorType(dtype, shape)))
 
 
 # -- bits --------------------------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ and not weak. A traced Python number is as weak as one that is not traced.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
+from typing import cast as cast_to
 
 import numpy as np
 
@@ -188,15 +190,43 @@ def promoted(name: str, *xs: ArrayLike, floating: bool = False) -> tuple[Array, 
         DTypeError: an operand is no array or number.
         AttributeValueError: a Python integer does not fit the element type.
     """
+    types = [core.type_of(x) if is_array(x) else None for x in xs]
+    if types[0] is not None and all(t == types[0] for t in types) and (types[0].dtype.is_float or not floating):
+        return tuple(x for x in xs if is_array(x))
     given = operands(name, xs)
     dtype = common_dtype(given)
     if floating and not dtype.is_float:
         dtype = DEFAULT_FLOAT
-    shape = broadcast_arrays_shape(name, [x for x in given if is_array(x)])
-    full = TensorType(dtype, shape)
+    full = TensorType(dtype, broadcast_arrays_shape(name, [x for x in given if is_array(x)]))
+    return spread_operands(name, given, full)
+
+
+def spread_operands(name: str, given: Sequence[Operand], type: TensorType) -> tuple[Array, ...]:
+    """Arrays and numbers as operands of `type` of an op, whose shapes are known to broadcast.
+
+    They are for ops alone and never a result: a small array of one number may be handed out many times.
+    """
     return tuple(
-        number(name, x, full) if isinstance(x, bool | int | float) else spread(cast(x, dtype), shape) for x in given
+        _constant(name, x, type) if isinstance(x, bool | int | float) else spread(cast(x, type.dtype), type.shape)
+        for x in given
     )
+
+
+_SMALL = 64
+"""Arrays of one number up to this many elements are kept, for the same ones are asked for again and again."""
+
+
+def _constant(name: str, value: bool | int | float, type: TensorType) -> Array:
+    if core.tracing() or type.bytes > _SMALL * type.dtype.bytes:
+        return number(name, value, type)
+    # As keys 1 and 1.0 are equal, and 0.0 and -0.0.
+    kind, sign = (float, math.copysign(1, value)) if isinstance(value, float) else (int, 1)
+    return _small_constant(name, value, kind, sign, type)
+
+
+@functools.lru_cache(maxsize=1024)
+def _small_constant(name: str, value: bool | int | float, kind: Any, sign: float, type: TensorType) -> Array:
+    return number(name, value, type)
 
 
 def number(name: str, value: bool | int | float, type: TensorType) -> Array:
@@ -338,8 +368,9 @@ def as_shape(name: str, shape: Dim | Sequence[Dim]) -> Shape:
         ShapeError: a size is negative.
         DTypeError: a size is not an integer.
     """
-    one = isinstance(shape, int | Sym | np.integer) or (core.is_array(shape) and core.shape_of(shape) == ())
-    sizes = (shape,) if one else tuple(shape)
+    # A traced size says itself, when it is asked for its number, what to use instead.
+    one = isinstance(shape, int | Sym | np.integer) or is_array(shape)
+    sizes: tuple[Any, ...] = (shape,) if one else tuple(cast_to(Sequence[Any], shape))
     result = tuple(size if isinstance(size, Sym) else as_int(name, size, "a size") for size in sizes)
     for size in result:
         if isinstance(size, int) and size < 0:

@@ -146,6 +146,8 @@ class DotGeneral(Contraction):
         depth = math.prod(lhs.shape[axis] for axis in self.lhs_contract)
         a = lhs.transpose(*self.lhs_batch, *left, *self.lhs_contract).reshape(math.prod(batch), math.prod(rows), depth)
         b = rhs.transpose(*self.rhs_batch, *self.rhs_contract, *right).reshape(len(a), depth, math.prod(columns))
+        # A BLAS rounds otherwise for a transposed operand, so both are laid out afresh.
+        a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
         return (np.matmul(a, b).astype(self.dtype.numpy, copy=False).reshape([*batch, *rows, *columns]),)
 
     def cost(self, operands: Types, results: Types) -> Cost:

@@ -128,6 +128,7 @@ class LinearRecurrence(Cumulative):
     accepts = dtypes.FLOATS
     arity = 2
     flops = 2
+    slow_in_numpy = True
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         factors, addends = (x.astype(dtypes.from_numpy(x.dtype).accumulator.numpy) for x in operands)
@@ -261,6 +262,7 @@ class CumLogSumExp(Recurrent):
     reverse: bool
     accepts = dtypes.FLOATS
     flops = 40
+    slow_in_numpy = True
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         return (self.along(_running_logsumexp, operands[0]),)

@@ -41,6 +41,7 @@ class Erf(Transcendental):
     """The error function, 2/√π ∫₀ˣ exp(-t²) dt."""
 
     flops = 30
+    slow_in_numpy = True
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return _vectorized(math.erf, operands[0])
@@ -54,6 +55,7 @@ class Erfc(Transcendental):
     """1 - erf(x), accurate where it is small."""
 
     flops = 40
+    slow_in_numpy = True
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return _vectorized(math.erfc, operands[0])
@@ -67,6 +69,7 @@ class Erfinv(Transcendental):
     """The inverse of erf: ±∞ at ±1, NaN outside [-1, 1]."""
 
     flops = 40
+    slow_in_numpy = True
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return _vectorized(_erfinv, operands[0])
@@ -80,6 +83,7 @@ class Lgamma(Transcendental):
     """The logarithm of |Γ(x)|; +∞ at 0 and the negative integers."""
 
     flops = 80
+    slow_in_numpy = True
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return _vectorized(_lgamma, operands[0])
@@ -93,6 +97,7 @@ class Digamma(Transcendental):
     """ψ(x), the derivative of lgamma; NaN at the negative integers, ∓∞ at ±0."""
 
     flops = 80
+    slow_in_numpy = True
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return _vectorized(_digamma, operands[0])
@@ -107,6 +112,7 @@ class Polygamma(Transcendental):
 
     order: int
     flops = 120
+    slow_in_numpy = True
 
     def type(self, *operands: TensorType) -> Types:
         if self.order < 1:

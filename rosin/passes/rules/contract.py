@@ -7,6 +7,7 @@ from dataclasses import replace
 from rosin.ir.op import Value
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.ops.movement import Transpose
+from rosin.ir.types import TensorType
 from rosin.passes.rewrite import Rewriter
 
 
@@ -27,3 +28,28 @@ def dot_of_transposed(b: Rewriter, op: DotGeneral, lhs: Value, rhs: Value) -> Va
         }
         return b.node(replace(op, **axes), *((source, rhs) if side == "lhs" else (lhs, source)))[0]
     return None
+
+
+def dot_of_one_term(b: Rewriter, op: DotGeneral, lhs: Value, rhs: Value) -> Value | None:
+    """A contraction of axes of size 1, or of none → a product, and + 0.0, since a sum of -0.0 alone is +0.0."""
+    if any(lhs.type.shape[axis] != 1 for axis in op.lhs_contract):
+        return None
+    (result,) = op.type(lhs.type, rhs.type)
+    batch = len(op.lhs_batch)
+    free = lhs.type.rank - batch - len(op.lhs_contract)
+    left = tuple(range(batch + free))
+    right = (*range(batch), *range(batch + free, result.rank))
+    x = _spread(b, lhs, op.lhs_batch, op.lhs_contract, result, left)
+    y = _spread(b, rhs, op.rhs_batch, op.rhs_contract, result, right)
+    product = b.mul(x, y)
+    return b.add(product, 0.0) if result.dtype.is_float else product
+
+
+def _spread(
+    b: Rewriter, x: Value, batch: tuple[int, ...], contract: tuple[int, ...], result: TensorType, axes: tuple[int, ...]
+) -> Value:
+    """One side of the product at the result's type; `axes` are those of the result that it has."""
+    order = (*batch, *(axis for axis in range(x.type.rank) if axis not in (*batch, *contract)))
+    moved = b.transpose(x, (*order, *contract))
+    flat = b.reshape(moved, tuple(x.type.shape[axis] for axis in order))
+    return b.broadcast(b.cast(flat, result.dtype), result.shape, axes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from typing import Literal
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -21,12 +22,10 @@ def module_text(emit: Callable[..., Val], arity: int, elem: str, lanes: int) -> 
     """A module with `void @kernel(ptr in..., ptr out, i64 vectors)`."""
     e = Emitter()
     pointers = [Val(f"%in{i}", "ptr") for i in range(arity)]
-    body: list[str] = []
     index = Val("%index", "i64")
     start = e.mul(index, Val(str(lanes), "i64"))
     arguments = [e.load(e.offset(p, start, elem), elem, lanes, align=4) for p in pointers]
     e.store(emit(e, *arguments), e.offset(Val("%out", "ptr"), start, elem), align=4)
-    body = e.lines
     parameters = ", ".join(["ptr noalias " + p.ref for p in pointers] + ["ptr noalias %out", "i64 %vectors"])
     return "\n".join(
         [
@@ -36,7 +35,7 @@ def module_text(emit: Callable[..., Val], arity: int, elem: str, lanes: int) -> 
             "  br label %loop",
             "loop:",
             "  %index = phi i64 [0, %entry], [%next, %loop]",
-            *body,
+            *e.lines,
             "  %next = add i64 %index, 1",
             "  %more = icmp ult i64 %next, %vectors",
             "  br i1 %more, label %loop, label %done",
@@ -47,7 +46,9 @@ def module_text(emit: Callable[..., Val], arity: int, elem: str, lanes: int) -> 
     )
 
 
-def compile_text(text: str, level: int = 2) -> tuple[llvm.ExecutionEngine, llvm.TargetMachine, llvm.ModuleRef]:
+def compile_text(
+    text: str, level: Literal[0, 1, 2, 3] = 2
+) -> tuple[llvm.ExecutionEngine, llvm.TargetMachine, llvm.ModuleRef]:
     module = llvm.parse_assembly(text)
     module.verify()
     machine = llvm.Target.from_default_triple().create_target_machine(
