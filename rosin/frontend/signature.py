@@ -110,26 +110,27 @@ class Call:
         Raises:
             ArgumentError: a static value has no hash.
         """
-        if not self.static and not self.weak:
-            return self.structure
-        key = (self.structure, tuple([(place, type(value), value) for place, value in self.static]), self.weak)
+        static: list[tuple[Any, ...]] = [(place, type(value), value) for place, value in self.static]
+        key: Any = (self.structure, tuple(static), self.weak) if static or self.weak else self.structure
         try:
             hash(key)
         except TypeError as error:
-            raise tr.located(self._unhashable(f, error)) from None
+            raise tr.located(ArgumentError(f"{staging.name_of(f)}: {self._without_hash(f) or error}")) from None
         return key
 
-    def _unhashable(self, f: Function, error: TypeError) -> ArgumentError:
+    def _without_hash(self, f: Function) -> str:
+        """Which static argument has no hash."""
         for place, value in self.static:
             try:
                 hash(value)
-            except TypeError:
+            except TypeError as error:
                 name = place if isinstance(place, str) else staging.parameter_names(f, place + 1)[place]
                 kind = type(value).__name__
-                own = staging.name_of(f)
-                message = f"{own}: the static argument `{name}` is a {kind}, which has no hash; a tuple has one"
-                return ArgumentError(message)
-        return ArgumentError(f"{staging.name_of(f)}: a static field of a dataclass has no hash: {error}")
+                inside = "" if type(value).__hash__ is None else f" ({error})"  # pyright: ignore[reportUnnecessaryComparison]  # None is how a class says it has no hash
+                return (
+                    f"the static argument `{name}` is a {kind}, which has no hash{inside}; a tuple of numbers has one"
+                )
+        return ""
 
     # -- leaves ----------------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import optree
 
-from rosin.frontend.errors import TransformError
+from rosin.frontend.errors import ArgumentError, TransformError
+from rosin.frontend.trace import located
 
 NAMESPACE = "rosin"
 
@@ -176,11 +177,10 @@ def register_dataclass(cls: type[T]) -> type[T]:
     static = tuple(f.name for f in fields if f.metadata.get("static", False))
 
     def take(node: Any) -> tuple[tuple[Any, ...], Hashable, tuple[str, ...]]:
-        return (
-            tuple([getattr(node, name) for name in dynamic]),
-            tuple([getattr(node, name) for name in static]),
-            dynamic,
-        )
+        values = tuple([getattr(node, name) for name in static])
+        if static:
+            _check_static(cls, static, values)
+        return tuple([getattr(node, name) for name in dynamic]), values, dynamic
 
     def make(values: Any, children: Any) -> Any:
         # Neither __init__ nor __post_init__ runs: leaves may be anything while a tree is worked on.
@@ -195,3 +195,16 @@ def register_dataclass(cls: type[T]) -> type[T]:
     library.register_pytree_node(cls, take, make, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)
     _registered.add(cls)
     return cls
+
+
+def _check_static(cls: type[Any], names: Sequence[str], values: tuple[Any, ...]) -> None:
+    """Refuse values that could change while a structure holds them."""
+    try:
+        hash(values)
+    except TypeError:
+        for name, value in zip(names, values, strict=True):
+            if type(value).__hash__ is None:  # pyright: ignore[reportUnnecessaryComparison]  # None is how a class says it has no hash
+                kind = type(value).__name__
+                message = f"the static field {cls.__name__}.{name} holds a {kind}, which has no hash; a tuple has one"
+                raise located(ArgumentError(message)) from None
+        raise

@@ -209,7 +209,8 @@ def _collect(constant: int, terms: dict[Atom, int]) -> Index:
 
 def strides(shape: Sequence[int]) -> tuple[int, ...]:
     """The distance in elements between neighbours along each axis of a dense row-major array."""
-    result, step = [], 1
+    result: list[int] = []
+    step = 1
     for size in reversed(shape):
         result.append(step)
         step *= size

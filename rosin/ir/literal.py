@@ -76,7 +76,11 @@ def _nested(array: NDArray[Any], dtype: dtypes.DType) -> str:
 def _shortest(array: NDArray[Any], number: float) -> str:
     if number in (float("inf"), float("-inf")):
         return repr(number)
-    return np.format_float_scientific(np.float32(number), unique=True, trim="0") if abs(number) >= 1e16 else str(np.float32(number))
+    return (
+        np.format_float_scientific(np.float32(number), unique=True, trim="0")
+        if abs(number) >= 1e16
+        else str(np.float32(number))
+    )
 
 
 def splat(value: float | int | bool, type: TensorType) -> Literal:
@@ -104,7 +108,8 @@ def parse_array(text: str, type: TensorType) -> Literal:
 
 def _parse_nested(text: str, dtype: dtypes.DType) -> Any:
     if text.startswith("["):
-        parts, depth, current = [], 0, ""
+        parts: list[str] = []
+        depth, current = 0, ""
         for char in text[1:-1]:
             depth += (char == "[") - (char == "]")
             if char == "," and depth == 0:

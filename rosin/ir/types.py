@@ -72,7 +72,8 @@ def parse_type(text: str) -> TensorType:
 
 
 def _split(text: str) -> list[str]:
-    parts, depth, current = [], 0, ""
+    parts: list[str] = []
+    depth, current = 0, ""
     for char in text:
         depth += (char == "(") - (char == ")")
         if char == "," and depth == 0:

@@ -63,6 +63,9 @@ def test_numpy_arrays_and_python_numbers() -> None:
     assert f(ones(3).astype(rnp.float16), np.float32(2)).dtype == rnp.float32
     assert f(ones(3).astype(rnp.bfloat16), 2).dtype == rnp.bfloat16
     assert f(2, 3).dtype == rnp.int32
+    # An array of the same type is not weak, though a program for a weak one has been compiled.
+    assert f(ones(3).astype(rnp.float16), 2.0).dtype == rnp.float16
+    assert f(ones(3).astype(rnp.float16), np.asarray(2, np.float32)).dtype == rnp.float32
 
 
 def test_arrays_whose_elements_are_out_of_order() -> None:
@@ -153,6 +156,12 @@ def test_equal_static_values_of_other_types_are_told_apart() -> None:
     assert f(x, 2).dtype == rnp.int32
     assert f(x, 2.0).dtype == rnp.float32
     assert f(x, 2).dtype == rnp.int32
+
+
+def test_a_static_field_without_hash() -> None:
+    f = rosin.compile(lambda model: model.w)
+    with pytest.raises(ArgumentError, match="static field"):
+        f(Model(ones(1), ones(1), name=[1]))
 
 
 def test_unknown_static_arguments() -> None:

@@ -229,4 +229,3 @@ class NextAfter(Flat):
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return np.nextafter(*operands)
-

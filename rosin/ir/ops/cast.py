@@ -102,4 +102,3 @@ class Bitcast(Elementwise, Undifferentiable):
 def convert(value: Expr, dtype: DType) -> Expr:
     """A loop-level value as an element of `dtype`."""
     return value if value.dtype == dtype else Apply(Cast(dtype), (value,), dtype)
-

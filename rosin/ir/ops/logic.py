@@ -154,7 +154,9 @@ class ShiftRight(Shift):
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         ok, count = _in_width(*operands)
-        return np.where(ok, np.right_shift(operands[0], count), np.where(operands[0] < 0, -1, 0).astype(operands[0].dtype))
+        return np.where(
+            ok, np.right_shift(operands[0], count), np.where(operands[0] < 0, -1, 0).astype(operands[0].dtype)
+        )
 
 
 class Question(Flat):
@@ -222,4 +224,3 @@ class Select(Elementwise):
         zero = b.zeros(results[0].type)
         condition = operands[0]
         return (None, b.select(condition, cotangent, zero), b.select(condition, zero, cotangent))
-
