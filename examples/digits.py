@@ -208,7 +208,10 @@ def main() -> None:
     print(f"training, compile time included     {total:.1f} s")
     print(f"first step, compile time included   {1000 * first:.0f} ms")
     print(f"each later step (batch of {BATCH})       {1e6 * float(np.median(seconds)):.0f} µs")
-    print(f"the same step, side by side         {1e6 * ours:.0f} µs here, {1e6 * theirs:.0f} µs in NumPy ({theirs / ours:.1f} x)")
+    print(
+        f"the same step, side by side         {1e6 * ours:.0f} µs here, {1e6 * theirs:.0f} µs in NumPy "
+        f"({theirs / ours:.1f} x)"
+    )
     print(f"                                    losses within {apart:.1e} of each other over 30 steps")
     print(f"the training step at every stage    {options.output.resolve()}")
 

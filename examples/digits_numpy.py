@@ -22,7 +22,9 @@ def conv(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarra
     return out.transpose(0, 3, 1, 2), columns
 
 
-def conv_gradient(out: np.ndarray, columns: np.ndarray, kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def conv_gradient(
+    out: np.ndarray, columns: np.ndarray, kernel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The gradients by input, kernel and bias, given that by the result."""
     o, c = kernel.shape[:2]
     flat = out.transpose(0, 2, 3, 1).reshape(-1, o)

@@ -19,6 +19,7 @@ from rosin.frontend.compile import Compiled, compile
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
 from rosin.ir.dtypes import bf16 as bfloat16
+from rosin.ir.dtypes import bool_
 from rosin.ir.dtypes import f16 as float16
 from rosin.ir.dtypes import f32 as float32
 from rosin.ir.dtypes import f64 as float64
@@ -46,6 +47,7 @@ __all__ = [
     "axis_index",
     "axis_size",
     "bfloat16",
+    "bool_",
     "checkpoint",
     "compile",
     "custom_jvp",

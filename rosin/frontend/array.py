@@ -477,6 +477,11 @@ class Tracer(Array):
     def _known(self, use: str, instead: str) -> NumpyArray:
         tr.no_value(self, use, instead)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "_value":
+            tr.no_value(self, "what is called here needs its numbers", _NUMPY)
+        raise AttributeError(f"a traced array has no attribute {name!r}")
+
     def __repr__(self) -> str:
         name = f"{self._ir.name}: " if self._ir.name else ""
         return f"Traced({name}{self._ir.type})"

@@ -178,7 +178,7 @@ def _scalar(x: Scalar, want: DType | None) -> Array:
 
 def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
     """An array-like object as a NumPy array of an element type that Rosin has."""
-    array: NumpyArray = x if isinstance(x, np.ndarray) else _from_foreign(x)  # pyright: ignore[reportUnknownVariableType]  # of any dtype
+    array: NumpyArray = x if isinstance(x, np.ndarray) else _from_foreign(x, want)  # pyright: ignore[reportUnknownVariableType]  # of any dtype
     if want is None:
         as_dtype(array.dtype)
         return array
@@ -187,9 +187,9 @@ def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
     return evaluate_op(Cast(want), array)[0]
 
 
-def _from_foreign(x: ArrayLike) -> NumpyArray:
+def _from_foreign(x: ArrayLike, want: DType | None) -> NumpyArray:
     if isinstance(x, list | tuple):
-        return _from_sequence(x)  # pyright: ignore[reportUnknownArgumentType]  # of anything
+        return _from_sequence(x, want)  # pyright: ignore[reportUnknownArgumentType]  # of anything
     if hasattr(x, "__array__"):
         return np.asarray(x)
     if hasattr(x, "__dlpack__"):
@@ -200,7 +200,7 @@ def _from_foreign(x: ArrayLike) -> NumpyArray:
     raise tr.located(DTypeError(f"{x!r} of type {kind} is not an array, a number, or a nested sequence of numbers"))
 
 
-def _from_sequence(x: Sequence[Any]) -> NumpyArray:
+def _from_sequence(x: Sequence[Any], want: DType | None) -> NumpyArray:
     leaves = list(_leaves(x))
     for leaf in leaves:
         if is_tracer(leaf):
@@ -212,18 +212,20 @@ def _from_sequence(x: Sequence[Any]) -> NumpyArray:
         raise tr.located(DTypeError(f"a nested sequence is not an array: {error}")) from None
     if all(is_scalar(leaf) for leaf in leaves):
         if array.dtype.kind == "f" or not leaves:
-            return array.astype(DEFAULT_FLOAT.numpy)
+            # What is cast to integers or truth values is cast from the numbers as they are.
+            return array if want and not want.is_float else evaluate_op(Cast(want or DEFAULT_FLOAT), array)[0]
         if array.dtype.kind in "iu":
-            return _default_integers(array)
+            return _fitting_integers(array, want or DEFAULT_INT)
     return array
 
 
-def _default_integers(array: NumpyArray) -> NumpyArray:
+def _fitting_integers(array: NumpyArray, want: DType) -> NumpyArray:
+    """Python's integers in an element type, which has to hold them if it is one of integers."""
     low, high = int(array.min()), int(array.max())
-    if not DEFAULT_INT.lowest <= low <= high <= DEFAULT_INT.highest:
-        value = low if low < DEFAULT_INT.lowest else high
-        raise tr.located(DTypeError(f"{value} does not fit in {DEFAULT_INT}; say which dtype the array is to have"))
-    return array.astype(DEFAULT_INT.numpy)
+    if want.is_integer and not want.lowest <= low <= high <= want.highest:
+        value = low if low < want.lowest else high
+        raise tr.located(DTypeError(f"{value} does not fit in {want}; say which dtype the array is to have"))
+    return evaluate_op(Cast(want), array)[0]
 
 
 def _leaves(x: Any) -> Any:

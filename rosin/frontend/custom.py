@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import operator
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -95,7 +97,7 @@ class _Discovering(threading.local):
 _discovering = _Discovering()
 
 
-class _Custom:
+class _Custom(ABC):
     """A function with a rule, called with the arguments at `nondiff_argnums` passed to the rule as they are."""
 
     def __init__(self, f: Function, nondiff_argnums: Numbers = ()) -> None:
@@ -103,6 +105,13 @@ class _Custom:
         self.__wrapped__ = f
         self.name = staging.name_of(f)
         self.nondiff = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else tuple(nondiff_argnums)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    @abstractmethod
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's value."""
 
     def split(self, args: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
         """The arguments that are not differentiated, and those that are."""

@@ -126,10 +126,8 @@ class Call:
             except TypeError as error:
                 name = place if isinstance(place, str) else staging.parameter_names(f, place + 1)[place]
                 kind = type(value).__name__
-                inside = "" if type(value).__hash__ is None else f" ({error})"  # pyright: ignore[reportUnnecessaryComparison]  # None is how a class says it has no hash
-                return (
-                    f"the static argument `{name}` is a {kind}, which has no hash{inside}; a tuple of numbers has one"
-                )
+                inside = "" if type(value).__hash__ is None else f" ({error})"
+                return f"the static argument `{name}` is a {kind}, which has no hash{inside}; a tuple has one"
         return ""
 
     # -- leaves ----------------------------------------------------------------------------------------------

@@ -203,7 +203,7 @@ def _check_static(cls: type[Any], names: Sequence[str], values: tuple[Any, ...])
         hash(values)
     except TypeError:
         for name, value in zip(names, values, strict=True):
-            if type(value).__hash__ is None:  # pyright: ignore[reportUnnecessaryComparison]  # None is how a class says it has no hash
+            if type(value).__hash__ is None:
                 kind = type(value).__name__
                 message = f"the static field {cls.__name__}.{name} holds a {kind}, which has no hash; a tuple has one"
                 raise located(ArgumentError(message)) from None

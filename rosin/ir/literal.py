@@ -40,8 +40,10 @@ class Literal:
         """Whether it is a splat of `number`; +0.0 and -0.0 are told apart."""
         if not self.is_splat:
             return False
-        value = np.asarray(number, self.type.dtype.numpy)
-        return value.tobytes() == self.array.tobytes()
+        if not self.type.dtype.is_float:
+            return bool(self.array.item() == number)
+        with np.errstate(over="ignore"):
+            return np.asarray(number, self.type.dtype.numpy).tobytes() == self.array.tobytes()
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -100,7 +100,8 @@ class Operand:
         if any(test not in inside for test in self.tests):
             return None
         order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
-        low, extent = [], []
+        low: list[int] = []
+        extent: list[int] = []
         for axis in order:
             least, most = self.index[axis].bounds()
             low.append(least)
@@ -300,7 +301,8 @@ class _Contraction:
         """The nest over one kind of tile."""
         outer = [v for v in self.result if v.extent != 1 and v not in tiles]
         blocks = {v: LoopVar(f"{v.name}_block", t.count) for v, t in tiles.items()}
-        tiled = sorted(tiles, key=lambda v: v is not lanes)
+        # Vectors innermost: a scalar is spent before the next one is broadcast, so that the tile fits the registers.
+        tiled = sorted(tiles, key=lambda v: v is lanes)
         lane = LoopVar(f"{lanes.name}_lane", tiles[lanes].width) if lanes in tiles and lanes is not None else None
         sharing = Sharing()
         carries: list[Carry] = []
@@ -313,7 +315,9 @@ class _Contraction:
                 place = indices.of(blocks[var]) * (tile.block * tile.width) + (tile.start + at * tile.width)
                 if tile.count == 1:
                     place = Index(tile.start + at * tile.width)
-                values[var] = place + indices.of(lane) if var is lanes and lane is not None and tile.width > 1 else place
+                values[var] = (
+                    place + indices.of(lane) if var is lanes and lane is not None and tile.width > 1 else place
+                )
             carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
             carries.append(carry)
             memo: dict[int, Expr] = {}
@@ -342,7 +346,7 @@ class _Contraction:
         order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
         if not order:
             return [Loop(LoopVar("once", 1), Kind.SERIAL, tuple(steps), carries)]
-        body = steps
+        body: list[Statement] = steps
         for var in reversed(order):
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             body = [Loop(var, kind, tuple(body), carries if var is order[0] else ())]

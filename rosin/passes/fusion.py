@@ -6,7 +6,9 @@ the inner loops, what lacks the reduced ones once for each row of them; several 
 other (a maximum, then a sum, then a quotient) share their rows, which stay in the cache.
 
 Three kinds of nodes are in no group: constants, which are data; moves of elements (reshape, transpose, broadcast,
-slice…), which are read through; and nodes that have no loop meaning, which is an error here.
+slice…) and barriers, which are read through; and nodes that have no loop meaning, which is an error here.
+
+What reads through a barrier comes after all that the barrier waits for, and so is never merged with what came before.
 
 Nothing here knows an op by name. How a node reads its operands is found by asking for its element at symbolic places.
 """
@@ -24,6 +26,7 @@ from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Running, Value, elements
+from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Constant
 
 Axes = tuple["int | None", ...]
@@ -132,11 +135,32 @@ class Fusion:
         move = self.moves.get(value)
         if move is None:
             return stored(value)
+        if isinstance(move.op, Barrier):
+            return self.reader(move.operands[move.results.index(value)], stored)
         op = move.op
         assert isinstance(op, Pull)
         readers = tuple(self.reader(v, stored) for v in move.operands)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
+
+    def waits(self, operands: Iterable[Value]) -> set[Group]:
+        """The groups that barriers between the operands and stored values wait for."""
+        found: set[Group] = set()
+        for value in operands:
+            move = self.moves.get(value)
+            if move is not None:
+                found |= self.waits(move.operands)
+                if isinstance(move.op, Barrier):
+                    found |= {self.group_of[v] for v in self.roots(move.operands) if v in self.group_of}
+        return found
+
+    def roots(self, operands: Iterable[Value]) -> set[Value]:
+        """The stored values that the operands come to, through moves."""
+        found: set[Value] = set()
+        for value in operands:
+            move = self.moves.get(value)
+            found |= {value} if move is None else self.roots(move.operands)
+        return found
 
     def uses(self, node: Node) -> Uses:
         found: list[Read] = []
@@ -176,6 +200,8 @@ class Fusion:
     def _place(self, node: Node) -> None:
         if isinstance(node.op, Constant) and not node.op.value.is_splat:
             self.constants[node.results[0]] = node.op
+        elif isinstance(node.op, Barrier):
+            self.moves.update((v, node) for v in node.results)
         elif is_move(node):
             self.moves[node.results[0]] = node
         elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push):
@@ -186,20 +212,21 @@ class Fusion:
 
     def _join(self, node: Node) -> None:
         uses = self.uses_of[node] = self.uses(node)
-        needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of}
+        waits = self.waits(node.operands)
+        needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
         if not isinstance(node.op, Running | Push) and 0 not in [v.extent for v in uses.variables]:
-            for group in sorted(needed, key=lambda g: -g.number):
+            for group in sorted(needed - waits, key=lambda g: -g.number):
                 mapping = self._fit(group, node, uses)
                 if mapping is not None and not self._between(group, needed):
-                    self._add(group, node, uses, mapping)
-                    self._merge_others(group, node, uses, mapping)
+                    self._add(group, node, uses, mapping, waits)
+                    self._merge_others(group, node, uses, mapping, waits)
                     return
             for group in self._siblings(uses):
-                mapping = self._fit(group, node, uses)
+                mapping = None if group in waits else self._fit(group, node, uses)
                 if mapping is not None and not self._between(group, needed):
-                    self._add(group, node, uses, mapping)
+                    self._add(group, node, uses, mapping, waits)
                     return
-        self._new(node, uses)
+        self._new(node, uses, waits)
 
     def _siblings(self, uses: Uses) -> list[Group]:
         """Groups that read, over the whole of the same domain, a value that the node reads over the whole of its own.
@@ -215,7 +242,7 @@ class Fusion:
                         found[group] = None
         return sorted(found, key=lambda g: -g.number)[:4]
 
-    def _new(self, node: Node, uses: Uses) -> None:
+    def _new(self, node: Node, uses: Uses, waits: set[Group]) -> None:
         domain = tuple(v.extent for v in uses.variables)
         group = Group(next(self._numbers), domain)
         self._groups.append(group)
@@ -223,9 +250,9 @@ class Fusion:
         group.alone = isinstance(node.op, Running | Push) or 0 in domain
         if isinstance(node.op, Fold):
             group.contraction = _is_contraction(uses)
-        self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)})
+        self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)}, waits)
 
-    def _add(self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int]) -> None:
+    def _add(self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], waits: set[Group]) -> None:
         group.nodes.append(node)
         (result,) = node.results
         self.group_of[result] = group
@@ -236,6 +263,8 @@ class Fusion:
             group.folded[node] = tuple(mapping[v] if v.extent != 1 else None for v in over)
             group.reduced = group.reduced | {mapping[v] for v in over if v in mapping}
         bits = 0
+        for other in waits:
+            bits |= self._before[other] | 1 << other.number
         for read in uses.reads:
             other = self.group_of.get(read.value)
             if other is not None and other is not group:
@@ -292,9 +321,11 @@ class Fusion:
         mask = 1 << group.number
         return any(self._before[other] & mask for other in needed if other is not group)
 
-    def _merge_others(self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int]) -> None:
+    def _merge_others(
+        self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], waits: set[Group]
+    ) -> None:
         """Merge into `group` the other groups whose values the node reads, where their domains are the same."""
-        for other in {self.group_of[r.value] for r in uses.reads if r.value in self.group_of}:
+        for other in {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} - waits:
             if other is group or other.alone or other.contraction or group.contraction:
                 continue
             if len(other.nodes) + len(group.nodes) > MAX_NODES:
@@ -376,12 +407,9 @@ class Fusion:
         result: list[Group] = []
         waiting = sorted(self._groups, key=lambda g: first[g])
         while waiting:
-            for at, group in enumerate(waiting):
-                if not self._before[group] & ~done:
-                    break
-            else:
-                raise AssertionError("groups wait for each other")
-            done |= 1 << group.number
+            at = next((i for i, group in enumerate(waiting) if not self._before[group] & ~done), None)
+            assert at is not None, "groups wait for each other"
+            done |= 1 << waiting[at].number
             result.append(waiting.pop(at))
         return result
 

@@ -147,7 +147,8 @@ class Nest:
             return Accumulate(s.carry, tuple(widen(v) for v in s.values))
 
         self.body = [
-            Inner([statement(s) for s in p.body], p.carries) if isinstance(p, Inner) else statement(p) for p in self.body
+            Inner([statement(s) for s in p.body], p.carries) if isinstance(p, Inner) else statement(p)
+            for p in self.body
         ]
         self.scratch = tuple(wide.values())
         return lanes
@@ -159,7 +160,9 @@ class Nest:
         at = len(variables) - 2
         while at >= 0:
             outer, inner = variables[at], variables[at + 1]
-            if self.lanes not in (outer, inner) and all(_joins(i, outer, inner) for i in all_indices(self.statements())):
+            if self.lanes not in (outer, inner) and all(
+                _joins(i, outer, inner) for i in all_indices(self.statements())
+            ):
                 joined = LoopVar(inner.name, outer.extent * inner.extent)
                 values = {outer: indices.ZERO, inner: indices.of(joined)}
                 memo: dict[int, Expr] = {}

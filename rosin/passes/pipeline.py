@@ -11,7 +11,7 @@ from rosin.passes.dce import Dce
 from rosin.passes.fold import Fold
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
-from rosin.passes.remat import LowerBarriers, Remat
+from rosin.passes.remat import Remat
 from rosin.passes.simplify import Simplify
 from rosin.passes.strength import Strength
 
@@ -26,7 +26,6 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Cse(),
     Dce(),
     Remat(),  # memory for time, where there is much to save
-    LowerBarriers(),  # after the last Cse, which would undo what barriers and Remat keep apart
 )
 """What every target's own passes start from."""
 

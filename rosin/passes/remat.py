@@ -1,6 +1,7 @@
 """Rematerialisation: computing a value again rather than keeping it in memory from one use to the next.
 
-`Remat` decides what to compute again; `LowerBarriers` removes the barriers by which `checkpoint` decides it.
+`Remat` decides by itself what to compute again. Where the user decides, by `checkpoint`, the second computation reads
+through a barrier that waits for the cotangents: the barrier stays in the graph and fusion keeps to it.
 """
 
 from __future__ import annotations
@@ -11,26 +12,8 @@ from typing import Any, ClassVar
 
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, elements
-from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Constant
-from rosin.passes.base import Pass, has_regions, is_fixed, rebuild
-
-
-@dataclass(frozen=True)
-class LowerBarriers(Pass):
-    """Barriers give way to their operands.
-
-    The order of nodes stays, and a value cannot stand before what it is computed from, so what used a barrier's results
-    still comes after all that the barrier waited for: a checkpoint's second computation stays in the backward part.
-    No pass may merge equal nodes after this one.
-    """
-
-    name: ClassVar[str] = "lower_barriers"
-
-    def rewrite(self, graph: Graph) -> Graph:
-        if not any(isinstance(node.op, Barrier) for node in graph.nodes):
-            return graph
-        return rebuild(graph, lambda node, operands: operands if isinstance(node.op, Barrier) else None)
+from rosin.passes.base import Pass, has_regions, is_fixed
 
 
 @dataclass(frozen=True)

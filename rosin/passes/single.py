@@ -71,7 +71,8 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     ordered = [v for v in domain if v.extent != 1 and v not in free]
     outer = [v for v in domain if v in free and v is not lanes]
     work = prod(v.extent for v in domain)
-    for var in reversed([*outer, *ordered, *([lanes] if lanes else [])]):
+    order: list[LoopVar] = [*outer, *ordered, *([lanes] if lanes is not None else [])]
+    for var in reversed(order):
         parallel = bool(outer) and var is outer[0] and work >= PARALLEL_WORK
         body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
     return [*kernels, Kernel(name, used_buffers(body), tuple(body))]

@@ -16,6 +16,7 @@ from rosin.ir import index as indices
 from rosin.ir.graph import Graph
 from rosin.ir.loops import Buffer, Kernel, Program, Scope, Store
 from rosin.ir.op import Fold, Push, Running, Value, elements
+from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Reshape
 from rosin.ir.printer import value_names
 from rosin.passes import memory
@@ -28,7 +29,7 @@ from rosin.passes.single import push_kernels, running_kernels
 
 
 def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) -> Program:
-    """The loop-level program of a graph without calls and barriers; `donated` lists inputs that may be written over.
+    """The loop-level program of a graph without calls; `donated` lists inputs that may be written over.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
@@ -91,7 +92,7 @@ class _Storage:
             r.value for n, u in fusion.uses_of.items() for r in u.reads if _crosses(fusion, r.value, n.results[0])
         }
         for output, _ in self.copies:
-            needed |= set(_stored_below(output, fusion))
+            needed |= fusion.roots([output])
         for node in graph.nodes:
             for value in node.results:
                 if value in needed and value not in buffers and value in fusion.group_of:
@@ -135,17 +136,9 @@ def _crosses(fusion: Fusion, value: Value, reader: Value) -> bool:
 
 def _through_reshapes(value: Value, fusion: Fusion) -> Value:
     """The value whose memory, as it lies, is also this value's."""
-    while value in fusion.moves and isinstance(fusion.moves[value].op, Reshape):
-        (value,) = fusion.moves[value].operands
+    while (move := fusion.moves.get(value)) is not None and isinstance(move.op, Reshape | Barrier):
+        value = move.operands[move.results.index(value)]
     return value
-
-
-def _stored_below(value: Value, fusion: Fusion) -> list[Value]:
-    """The stored values that a value is read from, through moves."""
-    move = fusion.moves.get(value)
-    if move is None:
-        return [value]
-    return [v for operand in move.operands for v in _stored_below(operand, fusion)]
 
 
 def _copy(value: Value, target: Buffer, memory: Memory) -> Kernel:
@@ -156,4 +149,3 @@ def _copy(value: Value, target: Buffer, memory: Memory) -> Kernel:
     store = Store(target, indices.flatten(place, shape), expr)
     variables = [v for index in place for v in index.variables()]
     return Nest(variables, [], [store]).kernel(f"copy_{target.name}")
-

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,10 @@ class Executable:
             return printer.text(self.graph)
         raise ValueError(f"no stage is called {stage!r}; there are {', '.join(self.stages)}")
 
-
-    def entry(
-        self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool
-    ) -> Callable[..., Any]:
+    def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
         """A callable that takes arrays of this program's types and calls `miss` for anything else."""
         specs = [(v.type.dtype.numpy, v.type.shape) for v in self.graph.inputs]
+        array_class: Any = array_type
 
         def call(*arguments: Any, **keywords: Any) -> Any:
             values = [a._value if type(a) is array_type else a for a in arguments]
@@ -79,7 +77,7 @@ class Executable:
                 return miss(*arguments, **keywords)
             results: list[Any] = []
             for value in self(*values):
-                result: Any = object.__new__(array_type)
+                result: Any = object.__new__(array_class)
                 result._value = value
                 results.append(result)
             return results[0] if single else tuple(results)
@@ -110,7 +108,8 @@ class NativeExecutable(Executable):
         entry = cache.default().get(key)
         if entry is not None:
             self.from_cache = True
-            data, meta = entry.data, entry.meta
+            data = entry.data
+            meta: Mapping[str, Any] = entry.meta
         else:
             program = self.program()
             data = jit.compile_object(program_text(program, jit.host().vector_bytes))
@@ -146,7 +145,9 @@ class NativeExecutable(Executable):
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         for position, (array, value) in enumerate(zip(arrays, self.graph.inputs, strict=True)):
             check(array, value.type, f"argument {value.name or position} of {self.graph.name}")
-        results = tuple(np.empty(v.type.sizes, v.type.dtype.numpy) for v in self.graph.outputs)
+        results: tuple[NumpyArray, ...] = tuple(
+            np.empty(v.type.sizes, v.type.dtype.numpy) for v in self.graph.outputs
+        )
         for result, argument in self.aliases.items():
             # The caller keeps its array: the result starts as a copy, and the program works on that.
             results[result][...] = arrays[argument]
@@ -157,12 +158,11 @@ class NativeExecutable(Executable):
         _PROGRAM(self.address)(pointers, arena.ctypes.data + start)
         return results
 
-    def entry(
-        self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool
-    ) -> Callable[..., Any]:
+    def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
         """A native callable that takes arrays of this program's types and calls `miss` for anything else."""
         arguments = [
-            ArgumentSpec(v.type.dtype.numpy, v.type.sizes, i in self.aliases.values()) for i, v in enumerate(self.graph.inputs)
+            ArgumentSpec(v.type.dtype.numpy, v.type.sizes, i in self.aliases.values())
+            for i, v in enumerate(self.graph.inputs)
         ]
         results = [
             ResultSpec(v.type.dtype.numpy, v.type.sizes, self.aliases.get(i)) for i, v in enumerate(self.graph.outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -552,6 +553,24 @@ def test_custom_vjp_with_fixed_arguments() -> None:
     f.defvjp(lambda x, kind: (x, None), lambda kind, kept, bar: (bar * (2.0 if kind == "double" else 1.0),))
     close(rosin.grad(lambda x: f(x, "double"))(1.0), 2.0)
     close(rosin.grad(lambda x: f(x, kind="single"))(1.0), 1.0)
+
+
+class Layer:
+    """A method with a rule of its own; the object is passed on as it is."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    @functools.partial(rosin.custom_jvp, nondiff_argnums=(0,))
+    def __call__(self, x: Any) -> Any:
+        return x * self.scale
+
+
+Layer.__call__.defjvp(lambda self, p, t: (self(*p), t[0] * 100.0 * self.scale))
+
+
+def test_custom_rules_of_methods() -> None:
+    close(rosin.grad(Layer(2.0))(1.0), 200.0)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------

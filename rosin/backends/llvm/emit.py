@@ -121,7 +121,9 @@ class Emitter:
             return Val(f"splat ({x.elem} {x.ref})", x.elem, lanes)
         vector = f"<{lanes} x {x.elem}>"
         one = self.define(f"insertelement {vector} poison, {x.typed}, i64 0", x.elem, lanes)
-        return self.define(f"shufflevector {vector} {one.ref}, {vector} poison, <{lanes} x i32> zeroinitializer", x.elem, lanes)
+        return self.define(
+            f"shufflevector {vector} {one.ref}, {vector} poison, <{lanes} x i32> zeroinitializer", x.elem, lanes
+        )
 
     # -- arithmetic ----------------------------------------------------------------------------------------
 

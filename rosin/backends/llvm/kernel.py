@@ -8,7 +8,7 @@ divide runs once more under a mask. Running values live in stack slots, which LL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,9 +81,7 @@ def _expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
 
 
 class KernelEmitter:
-    def __init__(
-        self, kernel: Kernel, name: str, pointer: Pointer, vector_bytes: int, declarations: set[str]
-    ) -> None:
+    def __init__(self, kernel: Kernel, name: str, pointer: Pointer, vector_bytes: int, declarations: set[str]) -> None:
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations)
@@ -109,17 +107,20 @@ class KernelEmitter:
         self.e.line("ret void")
         head = "\n".join(self.head.lines)
         body = "\n".join(self.e.lines)
-        return f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end) {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
+        signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
+        return f"{signature} {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
 
     def _base(self, buffer: Buffer) -> Val:
         if buffer.scope is Scope.LOCAL:
-            return self.head.define(f"alloca [{buffer.size} x {memory_type(buffer.dtype)}], align 64", "ptr", hint=buffer.name)
+            return self.head.define(
+                f"alloca [{buffer.size} x {memory_type(buffer.dtype)}], align 64", "ptr", hint=buffer.name
+            )
         return self.pointer(self.head, buffer)
 
     # -- scopes --------------------------------------------------------------------------------------------
 
     @contextmanager
-    def frame(self) -> Iterator[None]:
+    def frame(self) -> Generator[None]:
         """What is emitted inside is known inside only."""
         self.frames.append({})
         yield
@@ -293,7 +294,9 @@ class KernelEmitter:
         if len(which) == 1:
             return self.e.define(f"extractelement {x.typed}, i64 {which[0]}", x.elem)
         mask = ", ".join(f"i32 {i}" for i in which)
-        return self.e.define(f"shufflevector {x.typed}, {x.type} poison, <{len(which)} x i32> <{mask}>", x.elem, len(which))
+        return self.e.define(
+            f"shufflevector {x.typed}, {x.type} poison, <{len(which)} x i32> <{mask}>", x.elem, len(which)
+        )
 
     def serial_loop(self, loop: Loop) -> None:
         if loop.parallel:
@@ -666,4 +669,3 @@ def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
                     yield from _tops(statement.body)
             case When():
                 pass
-

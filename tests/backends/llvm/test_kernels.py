@@ -79,9 +79,15 @@ def softmax(b: Builder, x: Value, axis: int) -> Value:
     return b.div(e, b.broadcast(b.sum(e, (axis,)), shape, kept))
 
 
-@pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,)), ((0,), (1,))], ids=["nn", "nt", "tn", "tt"])
-@pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (7, 33, 61), (64, 64, 64), (1, 70, 130), (129, 5, 1), (35, 128, 48)])
-def test_matrix_products(m: int, k: int, n: int, sides: tuple[tuple[int], tuple[int]], width: int, parallel: bool) -> None:
+@pytest.mark.parametrize(
+    "sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,)), ((0,), (1,))], ids=["nn", "nt", "tn", "tt"]
+)
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(1, 1, 1), (7, 33, 61), (64, 64, 64), (1, 70, 130), (129, 5, 1), (35, 128, 48)]
+)
+def test_matrix_products(
+    m: int, k: int, n: int, sides: tuple[tuple[int], tuple[int]], width: int, parallel: bool
+) -> None:
     left = f"f32[{m}, {k}]" if sides[0] == (1,) else f"f32[{k}, {m}]"
     right = f"f32[{k}, {n}]" if sides[1] == (0,) else f"f32[{n}, {k}]"
     check(lambda b, x, y: b.maximum(b.add(b.dot_general(x, y, sides), 0.5), 0.0), left, right, vector_bytes=width)

@@ -45,14 +45,14 @@ def _sign(e: Emitter, op: Elementwise, dtype: DType, x: Val) -> Val:
     return e.select(e.icmp("sgt", x, zero), one, minus)
 
 
-def _rounding(intrinsic: str):  # noqa: ANN202  # the type is that of the functions beside it
+def _rounding(intrinsic: str):  # the type is that of the functions beside it
     def emit(e: Emitter, op: Elementwise, dtype: DType, x: Val) -> Val:
         return e.intrinsic(intrinsic, x)
 
     return emit
 
 
-def _extreme(greater: bool):  # noqa: ANN202  # the type is that of the functions beside it
+def _extreme(greater: bool):  # the type is that of the functions beside it
     def emit(e: Emitter, op: Elementwise, dtype: DType, x: Val, y: Val) -> Val:
         if dtype.kind == "bool":
             return e.bit_or(x, y) if greater else e.bit_and(x, y)

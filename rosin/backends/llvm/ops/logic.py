@@ -8,7 +8,7 @@ from rosin.ir.op import Elementwise
 from rosin.ir.ops import logic as ops
 
 
-def _compare(floats: str, integers: str):  # noqa: ANN202  # the type is that of the functions beside it
+def _compare(floats: str, integers: str):  # the type is that of the functions beside it
     def emit(e: Emitter, op: Elementwise, dtype: DType, x: Val, y: Val) -> Val:
         if dtype.is_float:
             return e.fcmp(floats, x, y)
@@ -19,7 +19,7 @@ def _compare(floats: str, integers: str):  # noqa: ANN202  # the type is that of
     return emit
 
 
-def _bits(opcode: str):  # noqa: ANN202  # the type is that of the functions beside it
+def _bits(opcode: str):  # the type is that of the functions beside it
     def emit(e: Emitter, op: Elementwise, dtype: DType, x: Val, y: Val) -> Val:
         return e.binary(opcode, x, y)
 
