@@ -64,6 +64,9 @@ def compile(
 ) -> Any:
     """Compile a function of trees of arrays; a decorator with or without arguments.
 
+    What the function reads from outside its arguments is part of what is compiled: arrays by reference, other values as
+    they are now, and rebinding one makes the next call an error. What happens inside an object is not seen.
+
     Static arguments are Python values that decide what is computed: they need a hash, and each new value compiles
     anew. The memory of donated arguments may be taken over by results; such arrays cannot be used afterwards.
 

@@ -34,7 +34,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, RosinError
 from rosin.ir.graph import Graph
-from rosin.ir.interpret import evaluate, evaluate_op
+from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
@@ -275,10 +275,8 @@ def apply(graph: Graph, operands: Sequence[Array]) -> tuple[Array, ...]:
     values = [x._value if type(x) is tr.array_type() else _dead(x) for x in operands]  # pyright: ignore[reportPrivateUsage]
     # No derivative is taken any more, so what is there for derivatives can go.
     graph = Inline().rewrite(graph)
-    if _is_heavy(graph):
-        results: Sequence[NumpyArray] = _executable(graph)(*values)
-    else:
-        results = evaluate(graph, values)
+    kernel = _kernel(graph) if _is_heavy(graph) else None
+    results = _evaluate(graph, values) if kernel is None else kernel(*values)
     return tuple([tr.wrap(r) for r in results])
 
 
@@ -293,6 +291,8 @@ def _dead(x: Array) -> NumpyArray:
 _UNPLANNED: Any = object()
 _plans: dict[Any, Executable | None] = {}
 _executables: dict[Graph, Executable] = {}
+_met: set[int] = set()
+"""Hashes of graphs that were heavy once."""
 
 
 def _execute(op: Op, values: list[NumpyArray]) -> Sequence[NumpyArray]:
@@ -344,13 +344,26 @@ def _is_heavy(graph: Graph) -> bool:
     return total >= EAGER_GRAPH_FLOPS
 
 
-def _executable(graph: Graph) -> Executable:
+def _kernel(graph: Graph) -> Executable | None:
+    """The compiled graph, from the second time that it is met: one with a number of its own each time never comes back."""
     found = _executables.get(graph)
-    if found is None:
-        if len(_executables) >= _PLANS_LIMIT:
-            _executables.clear()
-        found = _executables[graph] = compile_path().compile_graph(graph)
+    if found is not None:
+        return found
+    if hash(graph) not in _met:
+        _met.add(hash(graph))
+        return None
+    if len(_executables) >= _PLANS_LIMIT:
+        _executables.clear()
+    found = _executables[graph] = compile_path().compile_graph(graph)
     return found
+
+
+def _evaluate(graph: Graph, values: Sequence[NumpyArray]) -> list[NumpyArray]:
+    """The outputs of a graph, op by op as arrays outside of any graph compute them."""
+    env = dict(zip(graph.inputs, values, strict=True))
+    for node in graph.nodes:
+        env.update(zip(node.results, _execute(node.op, [env[v] for v in node.operands]), strict=True))
+    return [env[v] for v in graph.outputs]
 
 
 __all__ = [

@@ -109,6 +109,13 @@ def test_linspace(num: int, endpoint: bool) -> None:
         rnp.linspace(0, 1, -1)
 
 
+def test_linspace_in_the_type_that_is_asked_for() -> None:
+    near(rnp.linspace(0, 1e-60, 3, dtype="f64"), np.linspace(0, 1e-60, 3))
+    near(rnp.linspace(0, 10, 4, dtype="i32"), np.linspace(0, 10, 4, dtype=np.int32))
+    near(rnp.linspace(-1, -2, 3, dtype="i64"), np.linspace(-1, -2, 3, dtype=np.int64))
+    near(rnp.linspace(1, 2, 5, dtype="f16"), np.linspace(1, 2, 5, dtype=np.float16))
+
+
 @pytest.mark.parametrize("k", [-3, -1, 0, 1, 2, 5])
 def test_matrices(k: int) -> None:
     check(lambda: rnp.eye(3, 4, k=k), expected=np.eye(3, 4, k=k, dtype=np.float32))
@@ -148,6 +155,24 @@ def test_asarray() -> None:
     x[0] = 9
     assert float(shared[0]) == 9
     assert float(copied[0]) == 0
+
+
+def test_lists_are_read_in_the_type_that_is_asked_for() -> None:
+    assert rnp.asarray([1.0316224833083538], dtype="f64").item() == 1.0316224833083538
+    assert rnp.asarray([2**63], dtype="u64").item() == 2**63
+    near(rnp.asarray([1e300, 1]), np.array([np.inf, 1], np.float32))
+    with pytest.raises(DTypeError, match="300 does not fit in u8"):
+        rnp.asarray([300], dtype="u8")
+    with pytest.raises(DTypeError, match="2147483648 does not fit in i32"):
+        rnp.asarray([2**31])
+
+
+def test_devices_and_dlpack() -> None:
+    x = np.arange(3.0)
+    near(rnp.from_dlpack(x), x)
+    near(rnp.zeros(2, device="cpu"), np.zeros(2, np.float32))
+    with pytest.raises(AttributeValueError, match="ones: there is no device 'gpu'"):
+        rnp.ones(2, device="gpu")
 
 
 def test_symbolic_sizes() -> None:

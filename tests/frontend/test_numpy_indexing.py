@@ -232,6 +232,15 @@ def test_masks() -> None:
     near(rosin.compile(lambda x: x[:, mask])(X), X[:, mask])
 
 
+def test_axes_without_elements() -> None:
+    x = np.zeros((0, 3), np.float32)
+    for index in (np.zeros(0, int), np.zeros((0, 3), bool), np.zeros((2, 0), int), (slice(None), [1, 1])):
+        near(rnp.asarray(x)[index], x[index])
+        near(rnp.asarray(x).at[index].set(1), x)
+    with pytest.raises(BoundsError, match="axis 0 has no elements to take"):
+        rnp.asarray(x[:, 0])[rnp.asarray([0])]
+
+
 def test_masks_refused() -> None:
     with pytest.raises(BoundsError, match=r"a mask of shape \[2\] for axes of sizes \[3\]"):
         rnp.asarray(X)[:, np.array([True, False])]

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes
 import rosin
 from rosin import numpy as rnp
 from rosin.ir import dims
-from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
+from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError, TraceError
 from tests.frontend.agree import check, near
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -167,6 +167,12 @@ def test_splitting() -> None:
 @pytest.mark.parametrize(("repeats", "axis"), [(2, 1), (0, 0), (3, None), ([1, 0, 2], 1), ([2], 0), ([0, 0], 0)])
 def test_repeat(repeats: Any, axis: Any) -> None:
     check(lambda x: rnp.repeat(x, repeats, axis=axis), X, expected=np.repeat(X, repeats, axis))
+
+
+def test_repeat_by_an_array() -> None:
+    near(rnp.repeat(X, rnp.asarray([1, 0, 2]), axis=1), np.repeat(X, [1, 0, 2], 1))
+    with pytest.raises(TraceError, match="use counts that are known"):
+        rosin.compile(lambda x, n: rnp.repeat(x, n, axis=1))(X, np.array([1, 0, 2]))
 
 
 def test_repeat_refuses() -> None:

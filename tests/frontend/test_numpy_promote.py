@@ -176,3 +176,16 @@ def test_astype() -> None:
     check(lambda x: rnp.astype(x, bool), x, expected=np.array([True, False, True, True, True]))
     check(lambda x: rnp.astype(x, "float64"), x, expected=x.astype(np.float64))
     assert both(lambda x: rnp.astype(x, rnp.float16), x)[0].dtype == dtypes.f16
+
+
+def test_the_standards_questions() -> None:
+    assert rnp.ones(1).__array_namespace__() is rnp
+    info = rnp.__array_namespace_info__()
+    assert info.default_dtypes() == {"real floating": rnp.float32, "integral": rnp.int32, "indexing": rnp.int32}
+    assert info.dtypes(kind="signed integer").keys() == {"int8", "int16", "int32", "int64"}
+    assert info.dtypes(kind=("bool", "real floating")).keys() == {"bool", "float32", "float64"}
+    assert len(info.dtypes()) == 11
+    assert info.devices() == [info.default_device()]
+    assert info.capabilities()["boolean indexing"]
+    with pytest.raises(AttributeValueError, match="there is no device 'tpu'"):
+        info.dtypes(device="tpu")

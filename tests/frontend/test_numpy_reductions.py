@@ -160,6 +160,13 @@ def test_running_combinations(axis: int) -> None:
         check(lambda x, n=n: rnp.diff(x, axis=axis, n=n), X, expected=np.diff(X, n, axis))
 
 
+def test_differences_at_the_ends() -> None:
+    x, row = X[0], X[1, :1]
+    check(lambda x, r: rnp.diff(x, axis=0, prepend=r), x, row, expected=np.diff(x, axis=0, prepend=row))
+    check(lambda x, r: rnp.diff(x, axis=0, append=r, n=2), x, row, expected=np.diff(x, 2, 0, append=row))
+    check(rnp.diff, x > 0, expected=np.diff(x > 0))
+
+
 def test_running_without_an_axis() -> None:
     check(rnp.cumulative_sum, X[0, 0], expected=np.cumsum(X[0, 0]))
     check(rnp.cumsum, X, expected=np.cumsum(X))

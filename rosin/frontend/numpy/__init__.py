@@ -15,6 +15,7 @@ from rosin.frontend.numpy.creation import (
     empty,
     empty_like,
     eye,
+    from_dlpack,
     full,
     full_like,
     identity,
@@ -58,6 +59,7 @@ from rosin.frontend.numpy.elementwise import (
     trunc,
 )
 from rosin.frontend.numpy.indexing import getitem, take, take_along_axis
+from rosin.frontend.numpy.info import __array_namespace_info__
 from rosin.frontend.numpy.linear import dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
 from rosin.frontend.numpy.logic import (
     bitwise_and,
@@ -172,6 +174,8 @@ from rosin.frontend.numpy.transcendental import (
 )
 from rosin.ir import dtypes as _dtypes
 
+__array_api_version__ = "2024.12"
+
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
 absolute = abs
@@ -216,6 +220,8 @@ float32 = _dtypes.f32
 float64 = _dtypes.f64
 
 __all__ = [
+    "__array_api_version__",
+    "__array_namespace_info__",
     "abs",
     "absolute",
     "acos",
@@ -302,6 +308,7 @@ __all__ = [
     "float64",
     "floor",
     "floor_divide",
+    "from_dlpack",
     "full",
     "full_like",
     "getitem",

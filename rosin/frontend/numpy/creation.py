@@ -26,13 +26,9 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 
-def check_device(name: str, device: str | None) -> None:
-    """Refuse a device that there is not."""
-    if device not in (None, "cpu"):
-        promote.bad_value(f"{name}: there is no device {device!r}; arrays are on 'cpu'")
-
-
-def asarray(obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, copy: bool | None = None) -> Array:
+def asarray(
+    obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, copy: bool | None = None
+) -> Array:
     """The array of `obj`: an array, a NumPy array, a number, or nested sequences of numbers.
 
     Arrays never change, so sharing and copying differ only where NumPy's memory is shared: `copy=True` copies that.
@@ -41,16 +37,18 @@ def asarray(obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, device: s
         DTypeError: an element type that Rosin has not.
         ShapeError: nested sequences of unequal lengths.
     """
-    check_device("asarray", device)
+    promote.check_device("asarray", device)
     result = core.asarray(obj, dtype)
     if copy and not core.is_tracer(result):
         return core.asarray(np.array(core.concrete(result, "", "")))
     return result
 
 
-def full(shape: Dim | Sequence[Dim], fill_value: ArrayLike, *, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
+def full(
+    shape: Dim | Sequence[Dim], fill_value: ArrayLike, *, dtype: DTypeLike | None = None, device: str | None = None
+) -> Array:
     """`fill_value` at every place of `shape`; it may be an array that broadcasts to it."""
-    check_device("full", device)
+    promote.check_device("full", device)
     sizes = promote.as_shape("full", shape)
     if core.is_scalar(fill_value):
         own = promote.own_dtype(fill_value) if dtype is None else core.as_dtype(dtype)
@@ -75,21 +73,21 @@ def _whole(name: str, value: float, dtype: DType) -> int:
 
 def zeros(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
     """Zeros, of the default float unless `dtype` says otherwise."""
-    check_device("zeros", device)
+    promote.check_device("zeros", device)
     own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
     return _filled("zeros", promote.as_shape("zeros", shape), 0, own)
 
 
 def ones(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
     """Ones, of the default float unless `dtype` says otherwise."""
-    check_device("ones", device)
+    promote.check_device("ones", device)
     own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
     return _filled("ones", promote.as_shape("ones", shape), 1, own)
 
 
 def empty(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
     """Zeros: arrays are never written to, so an array of unset elements would have no use."""
-    check_device("empty", device)
+    promote.check_device("empty", device)
     return zeros(shape, dtype=dtype)
 
 
@@ -99,23 +97,44 @@ def _like(name: str, x: ArrayLike, dtype: DTypeLike | None, shape: Dim | Sequenc
     return TensorType(own, type.shape if shape is None else promote.as_shape(name, shape))
 
 
-def zeros_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, shape: Dim | Sequence[Dim] | None = None) -> Array:
+def zeros_like(
+    x: ArrayLike,
+    /,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+    shape: Dim | Sequence[Dim] | None = None,
+) -> Array:
     """Zeros of the type of x, or of another element type or shape."""
-    check_device("zeros_like", device)
+    promote.check_device("zeros_like", device)
     type = _like("zeros_like", x, dtype, shape)
     return _filled("zeros_like", type.shape, 0, type.dtype)
 
 
-def ones_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, shape: Dim | Sequence[Dim] | None = None) -> Array:
+def ones_like(
+    x: ArrayLike,
+    /,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+    shape: Dim | Sequence[Dim] | None = None,
+) -> Array:
     """Ones of the type of x, or of another element type or shape."""
-    check_device("ones_like", device)
+    promote.check_device("ones_like", device)
     type = _like("ones_like", x, dtype, shape)
     return _filled("ones_like", type.shape, 1, type.dtype)
 
 
-def empty_like(x: ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, shape: Dim | Sequence[Dim] | None = None) -> Array:
+def empty_like(
+    x: ArrayLike,
+    /,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+    shape: Dim | Sequence[Dim] | None = None,
+) -> Array:
     """Zeros of the type of x, as `empty` gives them."""
-    check_device("empty_like", device)
+    promote.check_device("empty_like", device)
     return zeros_like(x, dtype=dtype, shape=shape)
 
 
@@ -124,11 +143,12 @@ def full_like(
     /,
     fill_value: ArrayLike,
     *,
-    dtype: DTypeLike | None = None, device: str | None = None,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
     shape: Dim | Sequence[Dim] | None = None,
 ) -> Array:
     """`fill_value` at every place of the type of x, or of another element type or shape."""
-    check_device("full_like", device)
+    promote.check_device("full_like", device)
     type = _like("full_like", x, dtype, shape)
     return full(type.shape, fill_value, dtype=type.dtype)
 
@@ -139,7 +159,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
     Raises:
         DTypeError: an element type that Rosin has not.
     """
-    check_device("from_dlpack", device)
+    promote.check_device("from_dlpack", device)
     return asarray(np.from_dlpack(x), copy=copy)
 
 
@@ -152,7 +172,13 @@ def iota(dtype: DType, shape: promote.Shape, axis: int) -> Array:
 
 
 def arange(
-    start: Dim | float, /, stop: Dim | float | None = None, step: float = 1, *, dtype: DTypeLike | None = None, device: str | None = None
+    start: Dim | float,
+    /,
+    stop: Dim | float | None = None,
+    step: float = 1,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
 ) -> Array:
     """start, start + step, … below stop, as a vector; with one bound, from 0.
 
@@ -163,7 +189,7 @@ def arange(
         AttributeValueError: the step is 0.
         DTypeError: a bound is no number.
     """
-    check_device("arange", device)
+    promote.check_device("arange", device)
     first, last = (0, start) if stop is None else (start, stop)
     if isinstance(last, dims.Sym) or isinstance(first, dims.Sym):
         if first != 0 or step != 1:
@@ -206,42 +232,51 @@ def _bound(x: object) -> int | float:
 
 
 def linspace(
-    start: ArrayLike, stop: ArrayLike, /, num: int, *, dtype: DTypeLike | None = None, device: str | None = None, endpoint: bool = True
+    start: ArrayLike,
+    stop: ArrayLike,
+    /,
+    num: int,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+    endpoint: bool = True,
 ) -> Array:
     """`num` numbers from start to stop in equal steps along a new first axis; without `endpoint`, stop is left out.
 
-    start and stop may be arrays that broadcast. The last element is exactly stop.
+    start and stop may be arrays that broadcast. The last element is exactly stop. Integers are rounded down.
 
     Raises:
         AttributeValueError: num is negative.
     """
-    check_device("linspace", device)
+    promote.check_device("linspace", device)
     num = promote.as_int("linspace", num, "num")
     if num < 0:
         promote.bad_value(f"linspace: num is {num}; it is not negative")
-    first, last = promote.promoted("linspace", start, stop, floating=True)
-    own = core.dtype_of(first)
+    given = promote.operands("linspace", (start, stop))
+    own = promote.common_dtype(given)
+    own = own if own.is_float else DEFAULT_FLOAT
     wanted = own if dtype is None else core.as_dtype(dtype)
-    if wanted.is_float:
-        first, last = promote.promoted("linspace", start, stop, creation_like(wanted))
-    shape = (num, *core.shape_of(first))
-    steps = num - 1 if endpoint else num
-    place = iota(own.accumulator, shape, 0)
-    share = elementwise.divide(place, max(steps, 1))
-    wide = [promote.cast(promote.spread(x, shape), own.accumulator) for x in (first, last)]
+    # Whole numbers are found in f64, where each has a place of its own up to 2**53.
+    work = wanted.accumulator if wanted.is_float else dtypes.f64
+    ends = promote.broadcast_arrays_shape("linspace", [x for x in given if promote.is_array(x)])
+    shape = (num, *ends)
+    first, last = promote.spread_operands("linspace", given, TensorType(work, shape))
+    share = elementwise.divide(iota(work, shape, 0), max(num - 1 if endpoint else num, 1))
     # A weighted mean of both ends is exact at both, where a sum of steps is not.
     line = elementwise.add(
-        elementwise.multiply(wide[0], elementwise.subtract(1, share)), elementwise.multiply(wide[1], share)
+        elementwise.multiply(first, elementwise.subtract(1, share)), elementwise.multiply(last, share)
     )
-    return promote.cast(line, own if dtype is None else core.as_dtype(dtype))
+    return promote.cast(elementwise.floor(line) if wanted.is_integer else line, wanted)
 
 
 # -- matrices ----------------------------------------------------------------------------------------------------------
 
 
-def eye(n_rows: Dim, n_cols: Dim | None = None, /, *, k: int = 0, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
+def eye(
+    n_rows: Dim, n_cols: Dim | None = None, /, *, k: int = 0, dtype: DTypeLike | None = None, device: str | None = None
+) -> Array:
     """A matrix with ones on its k-th diagonal (above the main one for k > 0) and zeros elsewhere."""
-    check_device("eye", device)
+    promote.check_device("eye", device)
     shape = promote.as_shape("eye", (n_rows, n_rows if n_cols is None else n_cols))
     own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
     row, column = iota(dtypes.i64, shape, 0), iota(dtypes.i64, shape, 1)

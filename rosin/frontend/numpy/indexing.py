@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rosin.frontend import core
+from rosin.frontend.errors import BoundsError
 from rosin.frontend.numpy import creation, elementwise, indices, logic, manipulation, promote, reductions
 from rosin.frontend.numpy.indices import At, Entry, New, Positions, Span
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.trace import located
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -122,6 +124,14 @@ class _Layout:
 def _gather(x: Array, axes: Sequence[int], arrays: Sequence[Array], layout: _Layout) -> Array:
     """The elements of x at positions along some axes, for each place along the others."""
     shape = core.shape_of(x)
+    hollow = next((axis for axis in axes if shape[axis] == 0), None)
+    if hollow is not None:
+        others = [size for axis, size in enumerate(shape) if axis not in axes]
+        result = (*others[: layout.place], *layout.shape, *others[layout.place :])
+        if 0 not in result:
+            message = f"getitem: axis {hollow} has no elements to take"
+            raise located(BoundsError(message, [core.type_of(x)]))
+        return promote.number("getitem", 0, TensorType(core.dtype_of(x), result))
     if not layout.shape:
         sizes = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
         given = _one_dtype(arrays)
@@ -319,6 +329,8 @@ def _scatter(name: str, x: Array, entries: Sequence[Entry], change: Change, upda
     batch = [place for place, own in enumerate(owner) if own not in whole]
     sizes = tuple(core.shape_of(updates)[place] for place in batch)
     mapped = [i for i in range(len(axes)) if i not in whole]
+    if any(shape[i] == 0 for i in mapped):
+        return x
     lines = [_line(axes[i], shape[i], [owner[place] for place in batch], i) for i in mapped]
     vectors, vector_axis = _vectors(lines, sizes)
     offsets = tuple(place for place, own in enumerate(owner) if own in whole)

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 
-def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True) -> Array:
+def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str | None = None) -> Array:
     """x as another element type.
 
     Floats round to nearest even; a float becomes an integer by truncation, saturating at the type's ends, NaN giving
     0; integers wrap around; a number is true when it is not zero. Arrays never change, so `copy` decides nothing.
     """
+    promote.check_device("astype", device)
     return core.cast(promote.array("astype", x), core.as_dtype(dtype))
 
 
@@ -342,7 +343,7 @@ def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[Array, ...]:
 # -- repeating ---------------------------------------------------------------------------------------------------------
 
 
-def repeat(x: ArrayLike, repeats: int | Sequence[int], /, *, axis: int | None = None) -> Array:
+def repeat(x: ArrayLike, repeats: int | Sequence[int] | Array, /, *, axis: int | None = None) -> Array:
     """Each element along an axis several times; None takes the elements in row-major order.
 
     `repeats` is one count, or one for each place, known when it is called, since they settle the result's shape.
@@ -355,6 +356,9 @@ def repeat(x: ArrayLike, repeats: int | Sequence[int], /, *, axis: int | None = 
         operand, axis = ravel(operand), 0
     shape = core.shape_of(operand)
     place = promote.as_axis("repeat", axis, len(shape), operand)
+    if promote.is_array(repeats) and core.shape_of(repeats) != ():
+        use = "repeat: the counts settle the shape of its result"
+        repeats = core.concrete(repeats, use, "use counts that are known when the function is traced").tolist()
     if isinstance(repeats, Sequence):
         return _repeat_each(operand, [promote.as_int("repeat", r, "a count") for r in repeats], place)
     count = promote.as_int("repeat", repeats, "the count")

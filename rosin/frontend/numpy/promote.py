@@ -358,6 +358,12 @@ def spread_to(name: str, x: Array, shape: Shape) -> Array:
     return spread(x, shape)
 
 
+def check_device(name: str, device: str | None) -> None:
+    """Refuse a device that there is not."""
+    if device not in (None, "cpu"):
+        bad_value(f"{name}: there is no device {device!r}; arrays are on 'cpu'")
+
+
 # -- shapes and axes ---------------------------------------------------------------------------------------------------
 
 

@@ -328,14 +328,34 @@ def logcumsumexp(x: ArrayLike, /, *, axis: int | None = None) -> Array:
     return core.bind1(running.CumLogSumExp(along, False), operand)
 
 
-def diff(x: ArrayLike, /, *, axis: int = -1, n: int = 1) -> Array:
-    """The differences of neighbours along an axis, `n` times over."""
-    operand = promote.numeric("diff", x)
+def diff(
+    x: ArrayLike,
+    /,
+    *,
+    axis: int = -1,
+    n: int = 1,
+    prepend: ArrayLike | None = None,
+    append: ArrayLike | None = None,
+) -> Array:
+    """The differences of neighbours along an axis, `n` times over; of truth values whether they differ.
+
+    `prepend` and `append` are joined to x along the axis first.
+
+    Raises:
+        AttributeValueError: n is negative.
+    """
+    operand = promote.array("diff", x)
     along = promote.as_axis("diff", axis, len(core.shape_of(operand)), operand)
-    for _ in range(promote.as_int("diff", n, "n")):
+    if promote.as_int("diff", n, "n") < 0:
+        promote.bad_value(f"diff: n is {n}; it is not negative", operand)
+    if prepend is not None or append is not None:
+        parts = [part for part in (prepend, operand, append) if part is not None]
+        operand = manipulation.concat(parts, axis=along)
+    minus = logic.logical_xor if core.dtype_of(operand).kind == "bool" else elementwise.subtract
+    for _ in range(n):
         size = core.shape_of(operand)[along]
         if size == 0:
             break
         after = manipulation.slice_axis(operand, along, 1, size)
-        operand = elementwise.subtract(after, manipulation.slice_axis(operand, along, 0, size - 1))
+        operand = minus(after, manipulation.slice_axis(operand, along, 0, size - 1))
     return operand
