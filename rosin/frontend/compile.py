@@ -175,6 +175,11 @@ class Compiled:
             self._fast = entry
             self._entry = self._dispatch if tr.is_anywhere() else entry
 
+    def _prefer(self, program: _Program) -> None:
+        """Have the next call try this program first, if it needs no Python."""
+        if program.direct is not None and program.direct is not self._fast:
+            self._set_fast(program.direct)
+
     def switch(self, tracing: bool) -> None:
         """Look at each call whether a trace is active, or not, when no thread has one."""
         self._entry = self._dispatch if tracing else self._fast
@@ -209,6 +214,7 @@ class Compiled:
         result = last.native(*call.leaves, *last.captures)
         if type(result) is _Missed:
             return result.result
+        self._prefer(last)
         if self._donated:
             self._take_donated(call)
         return tree.unflatten(last.staged.structure, result)
@@ -225,7 +231,7 @@ class Compiled:
         values, types = call.values()
         program = self._program(call, family, types)
         family.last = program
-        self._set_fast(program.direct or self._slow)
+        self._prefer(program)
         result = program.run(values)
         if self._donated:
             self._take_donated(call)

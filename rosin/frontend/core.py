@@ -345,7 +345,7 @@ def _is_heavy(graph: Graph) -> bool:
 
 
 def _kernel(graph: Graph) -> Executable | None:
-    """The compiled graph, from the second time that it is met: one with a number of its own each time never comes back."""
+    """The compiled graph, from the second time that it is met: many hold a number of their own and never come back."""
     found = _executables.get(graph)
     if found is not None:
         return found

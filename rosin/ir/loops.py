@@ -321,6 +321,8 @@ class Kernel:
     buffers: tuple[Buffer, ...]
     body: tuple[Statement, ...]
     scratch: tuple[Buffer, ...] = ()
+    registers: int = 1
+    """How many registers the lanes of a vector loop fill, where its target has registers for lanes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

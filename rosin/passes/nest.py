@@ -29,11 +29,14 @@ from rosin.ir.loops import (
 from rosin.ir.op import Reader, Value
 from rosin.passes.fusion import Fusion
 
-PARALLEL_WORK = 200_000
-"""Kernels of fewer machine operations (a few tens of microseconds) stay on one thread."""
+PARALLEL_WORK = 1_000_000
+"""Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it."""
 
 SCRATCH_BYTES = 1 << 18
 """The most that the scratch arrays of one row, for all lanes, may take."""
+
+COLUMN_REGISTERS = 4
+"""How many vector registers of neighbouring columns are folded at once."""
 
 UNROLL_FLOPS = 12
 """A vector reduction of at most so many operations an element keeps several partial results, to hide latency."""
@@ -82,7 +85,9 @@ class Nest:
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         loops = self._loops(lanes)
-        return Kernel(name, used_buffers(loops), tuple(loops), self.scratch)
+        # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
+        apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
+        return Kernel(name, used_buffers(loops), tuple(loops), self.scratch, COLUMN_REGISTERS if apart else 1)
 
     def statements(self) -> list[Statement]:
         return [s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])]

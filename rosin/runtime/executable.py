@@ -145,9 +145,7 @@ class NativeExecutable(Executable):
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         for position, (array, value) in enumerate(zip(arrays, self.graph.inputs, strict=True)):
             check(array, value.type, f"argument {value.name or position} of {self.graph.name}")
-        results: tuple[NumpyArray, ...] = tuple(
-            np.empty(v.type.sizes, v.type.dtype.numpy) for v in self.graph.outputs
-        )
+        results: tuple[NumpyArray, ...] = tuple(np.empty(v.type.sizes, v.type.dtype.numpy) for v in self.graph.outputs)
         for result, argument in self.aliases.items():
             # The caller keeps its array: the result starts as a copy, and the program works on that.
             results[result][...] = arrays[argument]

@@ -51,12 +51,16 @@ def kernel_text(kernel: Kernel, name: str, pointer: Pointer, vector_bytes: int, 
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
-    """How many lanes a vector loop of the kernel runs: as many as fit a register of its widest numbers."""
+    """How many lanes a vector loop of the kernel runs: as many as fit its registers, of its widest numbers."""
     widest = 1
     for expr in _expressions(kernel.body):
         if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
             widest = max(widest, expr.dtype.accumulator.bytes)
-    return max(vector_bytes // max(widest, 4), 1)
+    lanes = max(vector_bytes // max(widest, 4), 1)
+    extent = max((loop.var.extent for loop in _vector_loops(kernel.body)), default=1)
+    return lanes * max(
+        r for r in range(1, kernel.registers + 1) if r == 1 or (r & (r - 1) == 0 and r * lanes <= extent)
+    )
 
 
 def blocks_of(kernel: Kernel, vector_bytes: int) -> int:
@@ -642,6 +646,14 @@ def _is_sum(carry: Carry) -> bool:
 def _mangled(x: Val) -> str:
     base = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}.get(x.elem, x.elem)
     return f"v{x.lanes}{base}"
+
+
+def _vector_loops(statements: Sequence[Statement]) -> Iterator[Loop]:
+    for statement in statements:
+        if isinstance(statement, Loop) and statement.kind is Kind.VECTOR:
+            yield statement
+        if isinstance(statement, Loop | When):
+            yield from _vector_loops(statement.body)
 
 
 def _has_vector(loop: Loop) -> bool:
