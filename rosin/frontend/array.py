@@ -375,31 +375,54 @@ class Array:
         """The array as another dtype."""
         return rnp.astype(self, dtype)
 
-    def sum(self, axis: Axis = None, *, dtype: DTypeLike = None, keepdims: bool = False) -> Array:
+    # NumPy's functions of the same names call these with its own arguments: `out` is always None, `ddof` a correction.
+
+    def sum(self, axis: Axis = None, *, dtype: DTypeLike = None, out: None = None, keepdims: bool = False) -> Array:
         return rnp.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
-    def prod(self, axis: Axis = None, *, dtype: DTypeLike = None, keepdims: bool = False) -> Array:
+    def prod(self, axis: Axis = None, *, dtype: DTypeLike = None, out: None = None, keepdims: bool = False) -> Array:
         return rnp.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
-        return rnp.mean(self, axis=axis, keepdims=keepdims)
+    def mean(self, axis: Axis = None, *, dtype: DTypeLike = None, out: None = None, keepdims: bool = False) -> Array:
+        return rnp.mean(self._as(dtype), axis=axis, keepdims=keepdims)
 
-    def var(self, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
-        return rnp.var(self, axis=axis, correction=correction, keepdims=keepdims)
+    def var(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: DTypeLike = None,
+        out: None = None,
+        ddof: float = 0.0,
+        correction: float = 0.0,
+        keepdims: bool = False,
+    ) -> Array:
+        return rnp.var(self._as(dtype), axis=axis, correction=correction or ddof, keepdims=keepdims)
 
-    def std(self, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Array:
-        return rnp.std(self, axis=axis, correction=correction, keepdims=keepdims)
+    def std(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: DTypeLike = None,
+        out: None = None,
+        ddof: float = 0.0,
+        correction: float = 0.0,
+        keepdims: bool = False,
+    ) -> Array:
+        return rnp.std(self._as(dtype), axis=axis, correction=correction or ddof, keepdims=keepdims)
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    def _as(self, dtype: DTypeLike) -> Array:
+        return self if dtype is None else self.astype(dtype)
+
+    def min(self, axis: Axis = None, *, out: None = None, keepdims: bool = False) -> Array:
         return rnp.min(self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    def max(self, axis: Axis = None, *, out: None = None, keepdims: bool = False) -> Array:
         return rnp.max(self, axis=axis, keepdims=keepdims)
 
-    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    def any(self, axis: Axis = None, *, out: None = None, keepdims: bool = False) -> Array:
         return rnp.any(self, axis=axis, keepdims=keepdims)
 
-    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    def all(self, axis: Axis = None, *, out: None = None, keepdims: bool = False) -> Array:
         return rnp.all(self, axis=axis, keepdims=keepdims)
 
     def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Array:

@@ -54,6 +54,8 @@ class Rewriter(Builder):
                 found = rule(self, node.op, *operands)
                 if found is not None:
                     return (found,)
+            if operands != node.operands and (folded := self._folded(node.op, operands)) is not None:
+                return folded
             for value in node.results:
                 makers[value] = node if operands == node.operands else Node(node.op, operands, node.results)
             return None
@@ -74,6 +76,10 @@ class Rewriter(Builder):
             found = rule(self, op, *operands)
             if found is not None:
                 return (found,)
+        return self._folded(op, operands)
+
+    def _folded(self, op: Op, operands: Values) -> Values | None:
+        """The results of an op on constants, as constants."""
         literals = [self.literal(v) for v in operands]
         known = [x for x in literals if x is not None]
         if not operands or len(known) < len(literals):

@@ -131,6 +131,10 @@ def test_numpy_reads_arrays() -> None:
     np.testing.assert_array_equal(np.from_dlpack(x), [1.0, 4.0])
     assert x.__dlpack_device__() == (1, 0)
     assert np.concatenate([x, x]).shape == (4,)
+    for name in ("sum", "prod", "mean", "var", "std", "min", "max", "any", "all", "argmax", "cumsum", "sort", "ravel"):
+        np.testing.assert_allclose(getattr(np, name)(x), getattr(np, name)(np.asarray(x)), err_msg=name)
+    assert np.var(x, ddof=1) == 4.5
+    assert np.mean(x, dtype=np.float64).dtype == np.float64
 
 
 PAIRS = [
@@ -321,7 +325,7 @@ def test_heavy_work_is_compiled_and_agrees() -> None:
     from rosin.ir.interpret import evaluate_op
     from rosin.ir.ops.cumulative import CumLogSumExp
 
-    long = rng.normal(size=(1 << 21,)).astype(np.float32)
+    long = rng.normal(size=(1 << 16,)).astype(np.float32)
     op = CumLogSumExp(0, False)
     (found,) = core.bind(op, core.asarray(long))
     np.testing.assert_allclose(found, evaluate_op(op, long)[0], rtol=1e-4)

@@ -517,3 +517,14 @@ def test_errors_of_the_function_come_with_its_line() -> None:
         rosin.compile(lambda x: x @ x)(ones(2, 3))
     assert caught.value.location is not None
     assert caught.value.location.file == __file__
+
+
+def test_running_out_of_memory_is_an_error() -> None:
+    f = rosin.compile(lambda x: rnp.broadcast_to(x, (1 << 42,)) + 1)
+    x = ones(1)
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            f(x)
+    with pytest.raises(MemoryError):
+        rnp.broadcast_to(x, (1 << 42,)) + 1
+    np.testing.assert_array_equal(rosin.compile(lambda x: x + 1)(x), [2])

@@ -106,6 +106,13 @@ def test_typical_graphs_keep_every_bit_after_each_pass(graph: Graph) -> None:
         assert all(map(same_bits, expected, found)), name
 
 
+def test_what_reads_a_constant_that_a_rule_made_is_folded() -> None:
+    graph = build("i32[]", lambda b, x: [b.cast(b.equal(b.abs(x), b.abs(x)), dtypes.f32)])
+    after = pipeline.run(graph)
+    assert [n.op.name for n in after.nodes] == ["constant"]
+    assert pipeline.run(after).key() == after.key()
+
+
 @given(random_graphs())
 def test_a_second_run_finds_nothing_to_do(graph: Graph) -> None:
     after = pipeline.run(graph)

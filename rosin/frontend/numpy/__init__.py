@@ -1,6 +1,14 @@
 """The array functions: the array API standard, version 2024.12, and more under the names that NumPy has for them.
 
-Arrays never change; functions of several arrays promote and broadcast (`promote.py` says how).
+What to know when coming from NumPy:
+
+- Arrays never change. `x.at[index].set(y)` gives another array; so do `add`, `multiply`, `min` and `max`.
+- Python's floats make f32 and its integers i32, and they give way to the arrays that they meet (`promote.py`). NumPy's
+  scalars do not: `x * np.float64(2)` is f64.
+- Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
+- A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
+  left out when they are written; known positions are checked (`indexing.py`).
+- Shapes never depend on numbers that are traced, so functions whose results do (`nonzero`, `unique`) are not here.
 """
 
 from __future__ import annotations
