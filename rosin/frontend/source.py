@@ -43,6 +43,10 @@ def user_location() -> Location | None:
     return None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
 
 
+_RETURNED = ("",)
+"""In place of names: the value is what the function returns."""
+
+
 class _Stores:
     """The variables that the instruction after each one stores to, for one code object."""
 
@@ -71,12 +75,14 @@ def _stored(instructions: list[dis.Instruction], at: int) -> tuple[str, ...]:
             names = instruction.argval
             stored = names[:1] if instruction.opname.endswith("LOAD_FAST") else names
             return tuple(str(name) for name in stored)
+        case "RETURN_VALUE":
+            return _RETURNED
         case "UNPACK_SEQUENCE":
             names: list[str] = []
             while len(names) < (instruction.argval or 0):
                 at += 1
                 more = _stored(instructions, at)
-                if not more:
+                if not more or more is _RETURNED:
                     return ()
                 names += more
             return tuple(names)
@@ -88,8 +94,21 @@ _stores: dict[int, _Stores] = {}
 _STORES_LIMIT = 4096
 
 
-def assigned_names(frame: FrameType) -> tuple[str, ...]:
-    """The variables that the user's statement assigns the value of the running expression to, if it does at once."""
+def assignment(frame: FrameType) -> tuple[FrameType, tuple[str, ...]]:
+    """The variables that the value of the running expression is assigned to at once, and the frame they are in.
+
+    A value that a function of the user's returns is assigned where its caller assigns it.
+    """
+    names = _names(frame)
+    while names is _RETURNED:
+        caller = frame.f_back
+        if caller is None or is_ours(caller.f_code.co_filename):
+            return frame, ()
+        frame, names = caller, _names(caller)
+    return frame, names
+
+
+def _names(frame: FrameType) -> tuple[str, ...]:
     code = frame.f_code
     found = _stores.get(id(code))
     if found is None:

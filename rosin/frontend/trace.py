@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
 
 import numpy as np
@@ -122,7 +123,7 @@ class Trace:
         self._known: dict[Any, Value] = {}
         # Frame, instruction and result of the node that was named last: a later node of the same expression is what
         # the user's variable will hold, so it takes the name over.
-        self._last: tuple[int, int, Tracer | None] = (0, 0, None)
+        self._last: tuple[FrameType, int, Tracer] | None = None
 
     def __enter__(self) -> Trace:
         _count(1)
@@ -133,6 +134,7 @@ class Trace:
         popped = state.stack.pop()
         assert popped is self, "traces end in the opposite order of their start"
         self.ended = True
+        self._last = None
         _count(-1)
 
     # -- values ----------------------------------------------------------------------------------------------
@@ -143,6 +145,7 @@ class Trace:
 
     def constant(self, value: float | int | bool, dtype: DType, weak: bool) -> Tracer:
         """A scalar that is part of the graph."""
+        self.builder.location = source.user_location()
         return self._tracer(self.builder.full(value, TensorType(dtype)), weak)
 
     def value_of(self, x: Array) -> Value:
@@ -218,7 +221,10 @@ class Trace:
     def inline(self, graph: Graph, operands: Sequence[Array]) -> tuple[Tracer, ...]:
         """Append the nodes of a graph; gives its outputs."""
         values = [self.value_of(x) for x in operands]
+        start, here = len(self.builder.nodes), source.user_location()
         tracers = tuple(self._tracer(v, False) for v in self.builder.inline(graph, values))
+        for node in self.builder.nodes[start:]:
+            node.location = node.location or here
         inputs = set(values)
         self._name(tuple(t for t in tracers if t._ir not in inputs))  # pyright: ignore[reportPrivateUsage]
         return tracers
@@ -228,17 +234,18 @@ class Trace:
         frame = source.user_frame()
         if frame is None:
             return
-        names = source.assigned_names(frame)
+        frame, names = source.assignment(frame)
         if not names or len(names) != len(tracers):
             return
-        last_frame, last_at, last = self._last
-        if last is not None and (last_frame, last_at) == (id(frame), frame.f_lasti):
+        if self._last is not None:
+            last_frame, last_at, last = self._last
             # In a loop the variable holds the value of the last round by now, and then that keeps the name.
-            if frame.f_locals.get(names[0]) is not last:
+            same = last_frame is frame and last_at == frame.f_lasti
+            if same and frame.f_locals.get(names[0]) is not last:
                 last._ir.name = ""  # pyright: ignore[reportPrivateUsage]
         for tracer, name in zip(tracers, names, strict=True):
             tracer._ir.name = name  # pyright: ignore[reportPrivateUsage]
-        self._last = (id(frame), frame.f_lasti, tracers[0])
+        self._last = (frame, frame.f_lasti, tracers[0])
 
     def finish(self, outputs: Sequence[Array]) -> Graph:
         """The graph: the arguments and then the captures as inputs, the nodes that outputs or effects need."""

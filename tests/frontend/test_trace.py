@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,25 @@ def test_names_in_a_loop_and_of_closure_variables() -> None:
     total = None
 
 
+def test_names_in_a_function_that_is_called_again() -> None:
+    def layer(x: Any) -> Any:
+        y = rnp.sin(x)
+        return y * 2
+
+    def f(x: Any) -> Any:
+        first = layer(x)
+        return layer(first)
+
+    assert [name for name in names_of(f) if name] == ["y", "first", "y"]
+
+
+def test_every_node_of_a_transform_has_a_line() -> None:
+    def f(x: Any) -> Any:
+        return rosin.grad(lambda x: rnp.sum(rnp.tanh(x) ** 3))(x) + 1
+
+    assert all(node.location is not None for node in rosin.compile(f).ir(np.ones(3)).nodes)
+
+
 def test_unpacked_results_are_named() -> None:
     def pair(x: Any) -> Any:
         return core.apply(inner.graph, [x])
@@ -107,10 +127,8 @@ def test_unpacked_results_are_named() -> None:
 
 def test_names_of_instructions() -> None:
     def frame_names() -> tuple[str, ...]:
-        import sys
-
         frame = sys._getframe(1)
-        return source.assigned_names(frame)
+        return source.assignment(frame)[1]
 
     first = frame_names()
     second, third = frame_names() or ("", "")
