@@ -354,7 +354,8 @@ class Compiled:
     # -- inspection ------------------------------------------------------------------------------------------
 
     def ir(self, *args: Any, stage: str = "traced", **kwargs: Any) -> ShownGraph:
-        """The graph for these arguments: as traced, or after the pass called `stage`. Its `str` is its text.
+        """The graph for these arguments: as traced, or after the pass called `stage`. Its `str` is its text,
+        and `.text(locations=True)` the same with the user's file and line after each node.
 
         Raises:
             ArgumentError: no pass has that name.
@@ -432,6 +433,10 @@ class ShownGraph(Graph):
     @staticmethod
     def of(graph: Graph) -> ShownGraph:
         return ShownGraph(graph.inputs, graph.nodes, graph.outputs, graph.name)
+
+    def text(self, locations: bool = False) -> str:
+        """The text; with `locations`, each node is followed by the user's file and line."""
+        return text(self, locations)
 
     def __str__(self) -> str:
         return text(self)

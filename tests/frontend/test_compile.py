@@ -528,3 +528,15 @@ def test_running_out_of_memory_is_an_error() -> None:
     with pytest.raises(MemoryError):
         rnp.broadcast_to(x, (1 << 42,)) + 1
     np.testing.assert_array_equal(rosin.compile(lambda x: x + 1)(x), [2])
+
+
+def test_the_text_gives_the_users_lines_on_request() -> None:
+    @rosin.compile
+    def f(x: rosin.Array) -> rosin.Array:
+        y = rnp.exp(x)
+        return y + 1
+
+    graph = f.ir(ones(2))
+    first = f.__wrapped__.__code__.co_firstlineno
+    assert f"exp(x)  # {__file__}:{first + 2}" in graph.text(locations=True)
+    assert "#" not in graph.text()
