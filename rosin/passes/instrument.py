@@ -2,10 +2,10 @@
 
 All of it is switched on by one environment variable, `ROSIN_DEBUG`, a list with commas of
 
-    dump=FOLDER   a numbered text file in FOLDER for the graph after each pass
-    time          a table of the passes on standard error, one for each pipeline that runs
+    dump=FOLDER   a numbered text file in FOLDER for the graph after each pass, and for loops, LLVM and assembly
+    time          a table of the passes on standard error, one for each pipeline that runs, and the stages after them
     verify        the rules of the IR are checked after each pass
-    check         each pass has to keep what the interpreter computes
+    check         each pass, and the compiled program, has to keep what the interpreter computes
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from rosin.ir import dims, dtypes
@@ -63,10 +65,12 @@ class Instrument:
     check: bool = False
     arguments: Sequence[NumpyArray] | None = None
     records: list[Record] = field(default_factory=list[Record])
+    later_stages: int = 0
 
     def begin(self, graph: Graph) -> None:
         """Start on a graph: its own text is the first one dumped."""
         self.records.clear()
+        self.later_stages = 0
         self._expected: list[NumpyArray] | None = None
         if self.verify:
             verify(graph)
@@ -96,6 +100,42 @@ class Instrument:
         """The pipeline is through."""
         if self.time:
             sys.stderr.write(self.table())
+
+    def later(self, stage: str, seconds: float, make: Callable[[], str], about: str) -> None:
+        """Note a stage after the passes (loops, LLVM, object code); `make` gives its text when it is dumped."""
+        line = f"{seconds * 1e3:.2f} ms, {about}"
+        self.later_stages += 1
+        if self.time:
+            sys.stderr.write(f"{stage}  {line}\n")
+        if self.dump is not None:
+            number = len(self.records) + self.later_stages
+            (self._folder / f"{number:02}-{stage}.txt").write_text(f"; {stage}: {line}\n{make()}", encoding="utf-8")
+
+    def check_program(self, graph: Graph, run: Callable[..., Sequence[NumpyArray]]) -> None:
+        """With `check`, run the compiled program on the arguments and compare with the interpreter.
+
+        Kernels add in another order than NumPy and fuse multiplications with additions, so floats may differ by a few
+        hundred units in the last place of the greatest number of their array.
+
+        Raises:
+            PassError: an output is farther off than that.
+        """
+        if not self.check or not all(dims.is_static(v.type.shape) for v in graph.values()):
+            return
+        given = self.arguments if self.arguments is not None else sample_arguments(graph)
+        for i, (x, y) in enumerate(zip(evaluate(graph, given), run(*given), strict=True)):
+            with np.errstate(all="ignore"):
+                wide = x.astype(np.float64), y.astype(np.float64)
+            finite = np.isfinite(wide[0])
+            scale = float(np.max(np.abs(wide[0]), where=finite, initial=0.0))
+            info: Any = ml_dtypes.finfo(x.dtype) if graph.outputs[i].type.dtype.is_float else None
+            unit = 0.0 if info is None else float(info.eps)
+            near = np.abs(wide[0] - wide[1]) <= 512 * unit * scale
+            same = (wide[0] == wide[1]) | (np.isnan(wide[0]) & np.isnan(wide[1]))
+            if not np.all(np.where(finite, near, same) | same):
+                at = np.unravel_index(int(np.argmin(np.where(finite, near, same) | same)), x.shape)
+                message = f"{graph.name}: the compiled program gives {y[at]!r} and the interpreter {x[at]!r}"
+                raise PassError(f"{message} at {tuple(map(int, at))} of output {i}", [graph.outputs[i].type])
 
     def table(self) -> str:
         """The records as text, one line a pass and one for all."""

@@ -4,7 +4,7 @@
 
 The object code of a graph is kept on disk under a key made of the graph's text, the target and the compiler's own
 sources; when it is found there, none of the steps in between runs. Stages are made again, on demand, for whoever
-wants to look at them.
+wants to look at them, and where `ROSIN_DEBUG` watches, everything is compiled anew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray
 from rosin.passes import pipeline
-from rosin.passes.instrument import from_environment
+from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import cache, jit, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry
@@ -96,25 +97,27 @@ class NativeExecutable(Executable):
         self.donated = donated
         self.from_cache = False
         self.aliases: dict[int, int] = {}
-        data = self._object()
+        watch = from_environment()
+        data = self._object(watch)
         threads.install()
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
+        if watch is not None:
+            watch.check_program(graph, self)
 
     # -- compiling -----------------------------------------------------------------------------------------
 
-    def _object(self) -> bytes:
+    def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
         key = _key(self.graph, self.donated)
-        # An instrument watches passes at work, so these have to run.
-        entry = None if from_environment() else cache.default().get(key)
+        # An instrument watches the compiler at work, so that it has to work.
+        entry = None if watch is not None else cache.default().get(key)
         if entry is not None:
             self.from_cache = True
             data = entry.data
             meta: Mapping[str, Any] = entry.meta
         else:
-            program = self.program()
-            data = jit.compile_object(program_text(program, jit.host().vector_bytes))
+            program, data = self._build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
             meta = {"arena_bytes": program.arena_bytes, "aliases": pairs}
@@ -122,6 +125,22 @@ class NativeExecutable(Executable):
         self.arena_bytes = int(meta["arena_bytes"])
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
         return data
+
+    def _build(self, watch: Instrument | None) -> tuple[loops.Program, bytes]:
+        """The loop-level program and its object code."""
+        graph = pipeline.run(self.graph, instrument=watch)
+        start = time.perf_counter()
+        program = to_loops(graph, jit.host().vector_bytes, self.donated)
+        middle = time.perf_counter()
+        text = program_text(program, jit.host().vector_bytes)
+        late = time.perf_counter()
+        data = jit.compile_object(text)
+        if watch is not None:
+            watch.later("loops", middle - start, lambda: loops.text(program), f"{len(program.kernels)} kernels")
+            watch.later("llvm", late - middle, lambda: text, f"{len(text.splitlines())} lines")
+            done = time.perf_counter()
+            watch.later("assembly", done - late, lambda: jit.assembly(text), f"{len(data)} bytes of object code")
+        return program, data
 
     def lowered(self) -> Graph:
         """The graph after all passes."""
