@@ -63,6 +63,11 @@ class DType:
         return f32 if self.kind == "float" and self.bits < 32 else self
 
     @property
+    def epsilon(self) -> float:
+        """The distance from 1 to the next greater float; 0 for other types."""
+        return {"f16": 2.0**-10, "bf16": 2.0**-7, "f32": 2.0**-23, "f64": 2.0**-52}.get(self.name, 0.0)
+
+    @property
     def lowest(self) -> float | int | bool:
         """The least value: -inf for floats."""
         if self.kind == "float":

@@ -18,9 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from rosin.ir import dims, dtypes
@@ -128,8 +126,7 @@ class Instrument:
                 wide = x.astype(np.float64), y.astype(np.float64)
             finite = np.isfinite(wide[0])
             scale = float(np.max(np.abs(wide[0]), where=finite, initial=0.0))
-            info: Any = ml_dtypes.finfo(x.dtype) if graph.outputs[i].type.dtype.is_float else None
-            unit = 0.0 if info is None else float(info.eps)
+            unit = graph.outputs[i].type.dtype.epsilon
             near = np.abs(wide[0] - wide[1]) <= 512 * unit * scale
             same = (wide[0] == wide[1]) | (np.isnan(wide[0]) & np.isnan(wide[1]))
             if not np.all(np.where(finite, near, same) | same):

@@ -6,7 +6,9 @@ from hypothesis import assume, given, note, settings
 
 from rosin.ir import dtypes
 from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate
 from rosin.ir.printer import text
+from rosin.passes import pipeline
 from rosin.runtime.executable import compile_graph
 from tests.differentiation import vjp_graph
 from tests.random_graphs import MIXED, arguments, assert_outputs_agree, graphs
@@ -16,8 +18,12 @@ from tests.samples import draw
 @settings(max_examples=1000)
 @given(graphs(MIXED))
 def test_llvm_agrees_with_the_interpreter(graph: Graph) -> None:
+    """After every pass the interpreter, and at the end LLVM, still give what the graph as traced gives."""
     note(text(graph))
     operands = arguments(graph)
+    for stage, after in pipeline.stages(graph):
+        note(stage)
+        assert_outputs_agree(graph, operands, evaluate(after, operands))
     assert_outputs_agree(graph, operands, compile_graph(graph, "llvm")(*operands))
 
 
