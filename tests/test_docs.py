@@ -79,6 +79,22 @@ def test_blocks_run_in_order_and_print_what_the_page_says(page: str, monkeypatch
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_diffs_still_apply(page: str) -> None:
+    for block in blocks(page):
+        if block.language != "diff":
+            continue
+        for name, hunks in re.findall(
+            r"^--- (?:a/)?(\S+)\n\+\+\+ .*\n((?:[@ +-].*\n|\n)*?)(?=^--- |\Z)", block.text, re.MULTILINE
+        ):
+            if name == "/dev/null":
+                continue
+            source = (ROOT / name).read_text(encoding="utf-8")
+            for hunk in re.split(r"^@@.*\n", hunks, flags=re.MULTILINE)[1:]:
+                old = "".join(f"{line[1:]}\n" for line in hunk.splitlines() if not line.startswith("+"))
+                assert old in source, f"{page}:{block.line}: {name} has changed where the diff does"
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target, anchor in LINK.findall(re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)):

@@ -473,6 +473,7 @@ def test_arguments_are_held_while_the_gil_is_free() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*os.fork")  # what JAX says of any fork, once another test has imported it
 def test_arena_in_a_forked_child() -> None:
     sleep = program("  %1 = call i32 @usleep(i32 200000)\n  ret i32 0", "declare i32 @usleep(i32)")
     slow = make(sleep, results=[()], arena=1 << 20, release_gil=True)

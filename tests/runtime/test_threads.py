@@ -167,6 +167,7 @@ def in_child(work: Callable[[], bool]) -> bool:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*os.fork")  # what JAX says of any fork, once another test has imported it
 def test_fork_after_use(caller: Caller) -> None:
     threads.set_num_threads(3)
     caller.run("flat", 10)
@@ -181,6 +182,7 @@ def test_fork_after_use(caller: Caller) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*os.fork")  # what JAX says of any fork, once another test has imported it
 def test_fork_while_another_thread_has_the_pool(caller: Caller) -> None:
     threads.set_num_threads(2)
     done = threading.Event()
