@@ -261,9 +261,10 @@ class Compiled:
     # -- compiling -------------------------------------------------------------------------------------------
 
     def _compile(self, call: Call, family: _Family, types: Types) -> _Program:
-        if self._closure is None:
-            self._closure = Closure(self.__wrapped__)
-        staged = self._stage(call, types, self._closure)
+        # What is read outside counts from the first trace that comes through.
+        closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
+        staged = self._stage(call, types, closure)
+        self._closure = closure
         captures = tuple(c for c in staged.captures if isinstance(c, np.ndarray))
         assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()

@@ -224,7 +224,7 @@ def _fitting_integers(array: NumpyArray, want: DType) -> NumpyArray:
     low, high = int(array.min()), int(array.max())
     if want.is_integer and not want.lowest <= low <= high <= want.highest:
         value = low if low < want.lowest else high
-        raise tr.located(DTypeError(f"{value} does not fit in {want}; say which dtype the array is to have"))
+        raise tr.located(DTypeError(f"{value} does not fit in {want}; name a dtype that holds it"))
     return evaluate_op(Cast(want), array)[0]
 
 

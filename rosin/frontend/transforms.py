@@ -194,7 +194,7 @@ def _scalar_output(staged: Staged, f: Function) -> TensorType:
         message = f"grad of {name}: its output is a scalar, not of shape {type.shape}; sum it, or use jacrev or vjp"
         raise tr.located(TransformError(message, [type]))
     if not type.dtype.differentiable:
-        message = f"grad of {name}: its output holds floats, not {type.dtype}, which has no derivative"
+        message = f"grad of {name}: its output has dtype {type.dtype}, and only floats have derivatives"
         raise tr.located(DTypeError(message, [type]))
     return type
 
@@ -302,7 +302,7 @@ def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
         types = [core.type_of(leaf) for leaf in leaves]
         for type in types:
             if not type.dtype.differentiable:
-                message = f"jacrev of {staging.name_of(f)}: its output holds floats, not {type.dtype}"
+                message = f"jacrev of {staging.name_of(f)}: its output has to be of floats, not {type.dtype}"
                 raise tr.located(DTypeError(message, [type]))
 
         def pull(*cotangents: Array) -> Any:
@@ -387,7 +387,7 @@ class _Chosen:
             array = staging.as_argument(leaf, path, self.name, "argnums chooses arguments that are trees of arrays")
             type = core.type_of(array)
             if floats and not type.dtype.differentiable:
-                message = f"{self.name}: {path} holds floats, not {type.dtype}, by which there is no derivative"
+                message = f"{self.name}: {path} has dtype {type.dtype}, and derivatives are taken by floats"
                 raise tr.located(DTypeError(message, [type]))
             self.arrays.append(array)
 

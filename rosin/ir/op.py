@@ -4,7 +4,7 @@ A concrete op derives from one of the kinds below, which settle the facts that o
 
     Elementwise   one scalar from the scalars at the same place; states its NumPy meaning and its partials
     Linear        linear in groups of its operands; states a transpose, which gives both jvp and vjp
-    Smooth        anything else with a derivative; states jvp and vjp
+    Op            anything else with a derivative states jvp and vjp itself
     Constantlike  no derivative flows through it (integers, comparisons, random bits…)
 
 and from at most one way to compute it in loops:

@@ -266,7 +266,9 @@ class _Contraction:
         if lanes in self.folded:
             first = partners[:1]
             second = [v for v in partners[1:] if _apart(self.steps(first[0]), self.steps(v))][:1] if first else []
-            blocks = [_blocks(v.extent, 4) for v in (*first, *second)]
+            # A square of sums and the loads of its two sides fit the registers.
+            side = 4 if self.registers == 32 else 3
+            blocks = [_blocks(v.extent, side) for v in (*first, *second)]
             choices = [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
         else:
             groups = max(1, min(4 if self.registers == 32 else 2, -(-lanes.extent // self.width)))

@@ -33,6 +33,7 @@ from rosin.ir.verify import verify
 from rosin.passes.base import Pass
 
 VARIABLE = "ROSIN_DEBUG"
+CHECK_DRAWS = 4
 
 
 class PassError(RosinError, AssertionError):
@@ -69,7 +70,7 @@ class Instrument:
         """Start on a graph: its own text is the first one dumped."""
         self.records.clear()
         self.later_stages = 0
-        self._expected: list[NumpyArray] | None = None
+        self._expected: list[list[NumpyArray]] = []
         if self.verify:
             verify(graph)
         if self.dump is not None:
@@ -120,8 +121,12 @@ class Instrument:
         """
         if not self.check or not all(dims.is_static(v.type.shape) for v in graph.values()):
             return
-        given = self.arguments if self.arguments is not None else sample_arguments(graph)
-        for i, (x, y) in enumerate(zip(evaluate(graph, given), run(*given), strict=True)):
+        pairs = [
+            (i, x, y)
+            for given in self._argument_sets(graph)
+            for i, (x, y) in enumerate(zip(evaluate(graph, given), run(*given), strict=True))
+        ]
+        for i, x, y in pairs:
             with np.errstate(all="ignore"):
                 wide = x.astype(np.float64), y.astype(np.float64)
             finite = np.isfinite(wide[0])
@@ -147,16 +152,23 @@ class Instrument:
     def _check(self, pass_: Pass, stage: str, before: Graph, after: Graph) -> str:
         if not all(dims.is_static(v.type.shape) for graph in (before, after) for v in graph.values()):
             return "not checked: sizes are symbolic"
-        given = self.arguments if self.arguments is not None else sample_arguments(before)
-        expected = evaluate(before, given) if self._expected is None else self._expected
-        found = self._expected = evaluate(after, given)
-        for i, (x, y) in enumerate(zip(expected, found, strict=True)):
-            fault = difference(x, y, pass_.ulps)
-            if fault is not None:
-                name = before.outputs[i].name
-                where = f"output {i}" + (f" ({name})" if name else "")
-                raise PassError(f"{before.name}: the pass {stage} changes {where}: {fault}", [before.outputs[i].type])
+        sets = self._argument_sets(before)
+        expected = self._expected or [evaluate(before, given) for given in sets]
+        self._expected = [evaluate(after, given) for given in sets]
+        for xs, ys in zip(expected, self._expected, strict=True):
+            for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
+                fault = difference(x, y, pass_.ulps)
+                if fault is not None:
+                    output = before.outputs[i]
+                    where = f"output {i}" + (f" ({output.name})" if output.name else "")
+                    raise PassError(f"{before.name}: the pass {stage} changes {where}: {fault}", [output.type])
         return ""
+
+    def _argument_sets(self, graph: Graph) -> list[Sequence[NumpyArray]]:
+        """What values are checked on: the arguments given, or several draws, as one may miss what a bug changes."""
+        if self.arguments is not None:
+            return [self.arguments]
+        return [sample_arguments(graph, seed) for seed in range(CHECK_DRAWS)]
 
 
 def from_environment() -> Instrument | None:

@@ -165,6 +165,51 @@ def closure_changed() -> Any:
 
 
 @case
+def closure_contents_changed() -> Any:
+    settings = {"rate": 0.1, "decay": {"steps": [10, 20]}}
+
+    @rosin.compile
+    def update(x: Any) -> Any:
+        return x * settings["rate"]
+
+    update(rnp.ones(3))
+    settings["rate"] = 0.01
+    return update(rnp.ones(3))
+
+
+@case
+def closure_attribute_changed() -> Any:
+    class Model:
+        rate = 1.0
+        calls = 0
+
+    model = Model()
+    model.rate = 0.1
+
+    @rosin.compile
+    def update(x: Any) -> Any:
+        return x * model.rate
+
+    update(rnp.ones(3))
+    model.calls = 1  # nothing that the function reads
+    update(rnp.ones(3))
+    model.rate = 0.01
+    return update(rnp.ones(3))
+
+
+@case
+def closure_contents_assigned() -> Any:
+    calls: list[int] = []
+
+    @rosin.compile
+    def step(x: Any) -> Any:
+        calls.append(1)
+        return x
+
+    return step(rnp.ones(3))
+
+
+@case
 def closure_holds_tracer() -> Any:
     history: list[Any] = []
 

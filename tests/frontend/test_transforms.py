@@ -580,9 +580,9 @@ def test_errors_of_transforms() -> None:
     x = rnp.asarray([1.0, 2.0])
     with pytest.raises(TransformError, match="scalar, not of shape"):
         rosin.grad(lambda x: x * 2)(x)
-    with pytest.raises(DTypeError, match="its output holds floats, not i32"):
+    with pytest.raises(DTypeError, match="its output has dtype i32"):
         rosin.grad(lambda x: rnp.astype(rnp.sum(x), rnp.int32))(x)
-    with pytest.raises(DTypeError, match="x holds floats, not i32"):
+    with pytest.raises(DTypeError, match="x has dtype i32"):
         rosin.grad(lambda x: rnp.sum(x))(rnp.asarray([1, 2]))
     with pytest.raises(TransformError, match="argnums has 2"):
         rosin.grad(lambda x: rnp.sum(x), argnums=2)(x)
