@@ -82,7 +82,9 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
 
     def decorate(cls: type[O]) -> type[O]:
         cls.name = name
-        made = dataclass(frozen=True)(cls)
+        # Most ops have no attributes. What `dataclass` would write for each of them is Op's own, and takes time.
+        annotated = inspect.get_annotations(cls).values()
+        made = dataclass(frozen=True)(cls) if any(not str(a).startswith("ClassVar") for a in annotated) else cls
         if inspect.isabstract(made):
             missing = ", ".join(sorted(made.__abstractmethods__))
             raise TypeError(f"op {name} leaves out: {missing}")
@@ -94,11 +96,11 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
     return decorate
 
 
+@dataclass(frozen=True)
 class Op(ABC):
     """An operation on typed values. Subclasses are frozen dataclasses; fields are attributes."""
 
     name: ClassVar[str]
-    __dataclass_fields__: ClassVar[dict[str, Any]]  # what `define` adds, so that `fields` and `replace` take an op
     commutative: ClassVar[bool] = False
     """Whether exchanging the two operands changes nothing."""
     effect: ClassVar[bool] = False
@@ -106,6 +108,10 @@ class Op(ABC):
     random: ClassVar[bool] = False
     slow_in_numpy: ClassVar[bool] = False
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
+
+    def __hash__(self) -> int:
+        """That of an op without attributes; equality is that of class and attributes."""
+        return hash(type(self).name)
 
     # -- facts every op has ----------------------------------------------------------------------------------
 
