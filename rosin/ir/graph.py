@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 from rosin.ir.location import Location
-from rosin.ir.op import Op, Value, Values
+from rosin.ir.op import Cost, Op, Value, Values
 
 
 @dataclass(eq=False, slots=True)
@@ -21,8 +21,8 @@ class Node:
 
     @property
     def regions(self) -> tuple[Graph, ...]:
-        """The graphs that the op holds as attributes (bodies of calls and loops)."""
-        return tuple(v for f in fields(self.op) if isinstance(v := getattr(self.op, f.name), Graph))
+        """The graphs that the op holds."""
+        return regions(self.op)
 
 
 @dataclass(eq=False, slots=True)
@@ -58,8 +58,23 @@ class Graph:
             self._key = (inputs, nodes, tuple(number[v] for v in self.outputs))
         return self._key
 
+    def cost(self) -> Cost:
+        """The work of all nodes."""
+        costs = [n.op.cost(tuple(v.type for v in n.operands), tuple(v.type for v in n.results)) for n in self.nodes]
+        return Cost(sum(c.flops for c in costs), sum(c.bytes for c in costs))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self.key() == other.key()
 
     def __hash__(self) -> int:
         return hash(self.key())
+
+
+def regions(op: Op) -> tuple[Graph, ...]:
+    """The graphs that an op holds as attributes, alone or in tuples (bodies of calls and loops, branches)."""
+    found: list[Graph] = []
+    for attribute in fields(op):
+        value = getattr(op, attribute.name)
+        parts = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+        found += [part for part in parts if isinstance(part, Graph)]
+    return tuple(found)

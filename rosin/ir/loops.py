@@ -1,5 +1,7 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
+    program    ::= steps
+    step       ::= kernel | Repeat(var, steps) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
     kernel     ::= name, buffers, statements
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -245,6 +247,34 @@ def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr
     return found
 
 
+def substitute_buffers(expr: Expr, names: Mapping[Buffer, Buffer], memo: dict[int, Expr]) -> Expr:
+    """`expr` reading other buffers in place of some, in its indices too; `memo` keeps what is shared shared."""
+    found = memo.get(id(expr))
+    if found is None:
+        children = tuple(substitute_buffers(child, names, memo) for child in expr.children())
+        places = tuple(_index_over(index, names, memo) for index in expr.indices())
+        if isinstance(expr, Load) and expr.buffer in names:
+            found = Load(names[expr.buffer], places[0])
+        elif children != expr.children() or places != expr.indices():
+            found = expr.rebuild(children, places)
+        else:
+            found = expr
+        memo[id(expr)] = found
+    return found
+
+
+def _index_over(index: Index, names: Mapping[Buffer, Buffer], memo: dict[int, Expr]) -> Index:
+    if not any(isinstance(atom, Dynamic) for atom, _ in index.terms):
+        return index
+    total = Index(index.constant)
+    for atom, coefficient in index.terms:
+        if isinstance(atom, Dynamic):
+            value = substitute_buffers(atom.value, names, memo)
+            atom = atom if value is atom.value else Dynamic(value, atom.low, atom.high)
+        total = total + Index(0, ((atom, coefficient),))
+    return total
+
+
 # -- statements ------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +349,7 @@ class Kernel:
 
     name: str
     buffers: tuple[Buffer, ...]
+    """What it reads or writes."""
     body: tuple[Statement, ...]
     scratch: tuple[Buffer, ...] = ()
     registers: int = 1
@@ -326,11 +357,55 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Repeat:
+    """Steps that run once for each value of the variable, in order; kernels in them may use it in indices."""
+
+    var: LoopVar
+    body: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RepeatWhile:
+    """`test`, then, as long as `predicate` is true, `body` and `test` again."""
+
+    test: tuple[Step, ...]
+    predicate: Load
+    body: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """The steps of one branch: of number `index`, or of the first or the last when that is beyond them."""
+
+    index: Load
+    branches: tuple[tuple[Step, ...], ...]
+
+
+Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch"
+
+
+def kernels(steps: tuple[Step, ...]) -> Iterator[Kernel]:
+    """Every kernel of the steps, in the order of the text."""
+    for step in steps:
+        match step:
+            case Kernel():
+                yield step
+            case Repeat():
+                yield from kernels(step.body)
+            case RepeatWhile():
+                yield from kernels(step.test)
+                yield from kernels(step.body)
+            case Branch():
+                for branch in step.branches:
+                    yield from kernels(branch)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """Kernels in the order they run, over arguments, constants, results and one arena."""
+    """Steps in the order they run, over arguments, constants, results and one arena."""
 
     name: str
-    kernels: tuple[Kernel, ...]
+    steps: tuple[Step, ...]
     arguments: tuple[Buffer, ...]
     constants: tuple[Buffer, ...]
     results: tuple[Buffer, ...]
@@ -353,9 +428,27 @@ def text(program: Program) -> str:
         lines += [f"  {title} {b.name}: {b.dtype}[{b.size}]" for b in buffers]
     lines += [f"  {result.name} takes the memory of {argument.name}" for result, argument in program.aliases.items()]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.arena.items()]
-    for kernel in program.kernels:
-        lines += ["", *kernel_lines(kernel)]
+    for step in program.steps:
+        lines += ["", *_step_lines(step, "")]
     return "\n".join(lines) + "\n"
+
+
+def _step_lines(step: Step, indent: str) -> list[str]:
+    match step:
+        case Kernel():
+            return [indent + line for line in kernel_lines(step)]
+        case Repeat(var, body):
+            parts = [(f"repeat {var} in {var.extent}:", body)]
+        case RepeatWhile(test, predicate, body):
+            parts = [("test:", test), (f"while {predicate}:", body)]
+        case Branch(index, branches):
+            parts = [(f"branch {number} of {index}:", steps) for number, steps in enumerate(branches)]
+    lines: list[str] = []
+    for head, steps in parts:
+        lines.append(indent + head)
+        for inner in steps:
+            lines += _step_lines(inner, indent + "  ")
+    return lines
 
 
 def kernel_lines(kernel: Kernel) -> list[str]:

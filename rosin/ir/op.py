@@ -72,6 +72,15 @@ class Cost:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """An op with fewer operands and results, and the positions of those that are left."""
+
+    op: Op
+    operands: tuple[int, ...]
+    results: tuple[int, ...]
+
+
 REGISTRY: dict[str, type[Op]] = {}
 O = TypeVar("O", bound="Op")  # noqa: E741
 
@@ -142,6 +151,14 @@ class Op(ABC):
         """The work of one node; an op that does more than move its operands overrides it."""
         return Cost(0, _bytes(operands) + _bytes(results))
 
+    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
+        """Which results may have a tangent when these operands have one. It is called only when some operand has."""
+        return tuple(t.dtype.differentiable for t in results)
+
+    def needs(self, used: tuple[bool, ...], count: int) -> tuple[bool, ...]:
+        """Which of so many operands these results, or effects, are computed from. It is called only for some result."""
+        return (True,) * count
+
     # -- facts that ops with regions state otherwise -----------------------------------------------------------
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
@@ -149,13 +166,22 @@ class Op(ABC):
         results = b.node(self, *operands)
         return results, self.jvp(b, operands, results, tangents)
 
-    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
-        """The results and their pullback. An op overrides it when its pullback needs more than operands and results."""
+    def forward_vjp(
+        self, b: Builder, operands: Values, active: tuple[bool, ...]
+    ) -> tuple[Values, Callable[[Maybe], Maybe]]:
+        """The results and their pullback, which is asked for the cotangents of the active operands.
+
+        An op overrides it when its pullback needs more than operands and results.
+        """
         results = b.node(self, *operands)
         return results, lambda cotangents: self.vjp(b, operands, results, cotangents)
 
     def expansion(self) -> Graph | None:
         """A graph that computes the same, for ops that exist for the transforms alone."""
+        return None
+
+    def without_unused(self, used: tuple[bool, ...]) -> Narrowed | None:
+        """The op that does only what these results, or effects, need; None where that is the op itself."""
         return None
 
     # -- helpers ---------------------------------------------------------------------------------------------
@@ -203,6 +229,9 @@ def elements(t: TensorType) -> int:
 
 class Constantlike(Op):
     """No derivative flows through: results are integers, truth values, or flat almost everywhere."""
+
+    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
+        return (False,) * len(results)
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         return (None,) * len(results)
@@ -342,6 +371,9 @@ def _scaled(b: Builder, tangent: Value | None, partial: Partial) -> Value | None
 
 class Flat(Elementwise):
     """An elementwise op whose derivative is zero wherever it has one, or whose result is no float."""
+
+    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
+        return (False,) * len(results)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (None,) * len(operands)

@@ -13,6 +13,7 @@ from rosin.ir.errors import ParseError
 from rosin.ir.graph import Graph
 from rosin.ir.op import REGISTRY, Value
 from rosin.ir.ops import call as _call  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers its ops
+from rosin.ir.ops import scan as _scan  # noqa: F401  # pyright: ignore[reportUnusedImport]  # and those of control flow
 from rosin.ir.types import TensorType, parse_type
 
 _TOKEN = re.compile(
@@ -139,9 +140,7 @@ class _Parser:
             attribute = self.take("word")
             self.expect("=")
             of = results[0][1] if results else None
-            attributes[attribute] = (
-                self.graph(attribute) if self.peek() == "(" and self.region() else self.attribute(of)
-            )
+            attributes[attribute] = self.attribute(attribute, of)
         missing = [n for n in names if n not in attributes]
         if missing:
             self.fail(f"{name} lacks the attribute {missing[0]!r}")
@@ -161,11 +160,14 @@ class _Parser:
                 break
         return at < len(self.tokens) and self.tokens[at][1] == "{"
 
-    def attribute(self, result: TensorType | None) -> Any:
+    def attribute(self, name: str, result: TensorType | None) -> Any:
+        """The value of the attribute of that name: a region, a tuple, or a word."""
+        if self.peek() == "(" and self.region():
+            return self.graph(name)
         if self.accept("("):
             parts: list[Any] = []
             while not self.accept(")"):
-                parts.append(self.attribute(result))
+                parts.append(self.attribute(name, result))
                 self.accept(",")
             return tuple(parts)
         kind = self.kind()

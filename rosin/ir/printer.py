@@ -49,14 +49,28 @@ def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[st
     lines = [line]
     for name, value in node.op.attributes().items():
         if isinstance(value, Graph):
-            region = _graph_lines(value, f"{name}=", locations)
-            lines[-1] += f" {region[0]}"
-            lines += region[1:]
+            _append(lines, " ", _graph_lines(value, f"{name}=", locations))
+        elif graphs := _branches(value):
+            for position, region in enumerate(graphs):
+                _append(lines, ", " if position else f" {name}=(", _graph_lines(region, "", locations))
+            lines[-1] += ",)" if len(graphs) == 1 else ")"
         else:
             lines[-1] += f" {name}={attribute_text(value)}"
     if locations and node.location is not None:
         lines[0] += f"  # {node.location}"
     return lines
+
+
+def _branches(value: Any) -> tuple[Graph, ...]:
+    """The graphs of an attribute that is a tuple of them, else none."""
+    parts = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
+    return parts if all(isinstance(part, Graph) for part in parts) else ()
+
+
+def _append(lines: list[str], between: str, more: list[str]) -> None:
+    """Go on in the last line with the first of `more`."""
+    lines[-1] += between + more[0]
+    lines += more[1:]
 
 
 def attribute_text(value: Any) -> str:

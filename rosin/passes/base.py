@@ -103,11 +103,17 @@ def map_regions(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
 
 
 def _map_node(node: Node, change: Callable[[Graph], Graph]) -> Node:
+    op = map_op(node.op, change)
+    return node if op is node.op else Node(op, node.operands, node.results, node.location)
+
+
+def map_op(op: Op, change: Callable[[Graph], Graph]) -> Op:
+    """The op with `change` done to the graphs that it holds."""
     changed: dict[str, Any] = {}
-    for name in region_fields(type(node.op)):
-        value = getattr(node.op, name)
+    for name in region_fields(type(op)):
+        value = getattr(op, name)
         graphs = cast("tuple[Graph, ...]", value if isinstance(value, tuple) else (value,))
         new = tuple(map(change, graphs))
         if any(after is not before for after, before in zip(new, graphs, strict=True)):
             changed[name] = new if isinstance(value, tuple) else new[0]
-    return Node(replace(node.op, **changed), node.operands, node.results, node.location) if changed else node
+    return replace(op, **changed) if changed else op

@@ -44,8 +44,9 @@ from rosin.ir.loops import (
     walk,
 )
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
+from rosin.ir.statements import used_buffers
 from rosin.passes.fusion import Group, variable
-from rosin.passes.nest import PARALLEL_WORK, Memory, Nest, used_buffers
+from rosin.passes.nest import PARALLEL_WORK, Memory, Nest
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
@@ -374,9 +375,8 @@ class _Contraction:
                     assert isinstance(node.op, Pull)
                     expr = node.op.element(index, readers, tuple(v.type for v in node.operands))
                 known[value] = sharing.intern(expr)
-            buffer = self.memory.buffers.get(value)
-            if buffer is not None:
-                result.append(Store(buffer, indices.flatten(index, value.type.sizes), known[value]))
+            if value in self.memory:
+                result.append(self.memory.store(value, index, known[value]))
         return result
 
     def _reader(self, value: Value, known: Mapping[Value, Expr]) -> Reader:

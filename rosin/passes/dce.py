@@ -5,23 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph
+from rosin.ir.transform.split import needed
 from rosin.passes.base import Pass
 
 
 @dataclass(frozen=True)
 class Dce(Pass):
-    """Keeps what the outputs need and what has an effect. Inputs stay, used or not: they are the signature."""
+    """Keeps what the outputs need and what has an effect. Inputs stay, used or not: they are the signature.
+
+    Branches and loops lose the results that nothing uses, then the carried values and operands that these alone needed.
+    """
 
     name: ClassVar[str] = "dce"
 
     def rewrite(self, graph: Graph) -> Graph:
-        needed = set(graph.outputs)
-        kept: list[Node] = []
-        for node in reversed(graph.nodes):
-            if node.op.effect or not needed.isdisjoint(node.results):
-                kept.append(node)
-                needed.update(node.operands)
-        if len(kept) == len(graph.nodes):
+        kept = needed(graph.nodes, graph.outputs)
+        if len(kept) == len(graph.nodes) and all(new is old for new, old in zip(kept, graph.nodes, strict=True)):
             return graph
-        return Graph(graph.inputs, tuple(reversed(kept)), graph.outputs, graph.name)
+        return Graph(graph.inputs, tuple(kept), graph.outputs, graph.name)

@@ -9,30 +9,81 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rosin.ir.index import Index
-from rosin.ir.loops import Accumulate, Buffer, Expr, Kernel, Let, Load, Loop, Statement, Store, When, walk
+from rosin.ir.index import Dynamic, Index
+from rosin.ir.loops import (
+    Accumulate,
+    Branch,
+    Buffer,
+    Expr,
+    Kernel,
+    Let,
+    Load,
+    Loop,
+    RepeatWhile,
+    Statement,
+    Step,
+    Store,
+    When,
+    kernels,
+    walk,
+)
 
 
-def aliases(kernels: Sequence[Kernel], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:
+def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:
     """The donated argument whose memory each result takes, for the results that take one."""
+    uses = Uses(steps)
     found: dict[Buffer, Buffer] = {}
     for result in results:
         for argument in donated:
             alike = argument.dtype == result.dtype and argument.size == result.size
-            if alike and argument not in found.values() and _may_share(kernels, argument, result):
+            if alike and argument not in found.values() and uses.may_share(argument, result):
                 found[result] = argument
                 break
     return found
 
 
-def _may_share(kernels: Sequence[Kernel], argument: Buffer, result: Buffer) -> bool:
-    writes = [i for i, k in enumerate(kernels) if any(s.buffer is result for _, s in _stores(k.body))]
-    reads = [i for i, k in enumerate(kernels) if any(_loads(s, argument) for _, s in _plain(k.body))]
-    if not writes:
-        return False
-    if not reads or reads[-1] < writes[0]:
-        return True
-    return reads[-1] == writes[0] and _in_place(kernels[writes[0]], argument, result)
+class Uses:
+    """When buffers are read and written. What happens in a loop or a branch takes as long as that does."""
+
+    def __init__(self, steps: tuple[Step, ...]) -> None:
+        self.reads: dict[Buffer, tuple[int, Kernel | None]] = {}
+        """The last moment at which each buffer is read, and the kernel that reads it, where it runs once."""
+        self.writes: dict[Buffer, tuple[int, Kernel | None]] = {}
+        """The first moment at which each buffer is written, likewise."""
+        self.now = 0
+        for step in steps:
+            self._visit(step)
+
+    def _visit(self, step: Step) -> None:
+        if isinstance(step, Kernel):
+            self.now += 1
+            self._note(step, self.now, self.now, step)
+            return
+        first = self.now + 1
+        inside = list(kernels((step,)))
+        self.now += max(len(inside), 1)
+        if isinstance(step, RepeatWhile | Branch):
+            decides = step.predicate if isinstance(step, RepeatWhile) else step.index
+            self.reads[decides.buffer] = (self.now, None)
+        for kernel in inside:
+            self._note(kernel, first, self.now, None)
+
+    def _note(self, kernel: Kernel, first: int, last: int, once: Kernel | None) -> None:
+        for _, statement in _plain(kernel.body):
+            for buffer in {e.buffer for top in _tops(statement) for e in walk(top) if isinstance(e, Load)}:
+                self.reads[buffer] = (last, once)
+            if isinstance(statement, Store):
+                self.writes.setdefault(statement.buffer, (first, once))
+
+    def may_share(self, argument: Buffer, result: Buffer) -> bool:
+        """Whether nothing reads the argument's old contents once the result is written in their place."""
+        if result not in self.writes:
+            return False
+        written, writer = self.writes[result]
+        read, reader = self.reads.get(argument, (0, None))
+        if read < written:
+            return True
+        return reader is not None and reader is writer and _in_place(reader, argument, result)
 
 
 def _in_place(kernel: Kernel, argument: Buffer, result: Buffer) -> bool:
@@ -66,13 +117,19 @@ def _stores(block: Sequence[Statement]) -> Iterator[tuple[Sequence[Statement], S
     return ((home, s) for home, s in _plain(block) if isinstance(s, Store))
 
 
-def _loads(statement: Statement, buffer: Buffer) -> list[Index]:
-    """Where a statement reads a buffer, through indices that are read too."""
+def _tops(statement: Statement) -> tuple[Expr, ...]:
     match statement:
         case Accumulate():
-            tops: tuple[Expr, ...] = statement.values
-        case Let() | Store():
-            tops = (statement.value,)
+            return statement.values
+        case Let():
+            return (statement.value,)
+        case Store():
+            dynamic = tuple(a.value for a, _ in statement.offset.terms if isinstance(a, Dynamic))
+            return (statement.value, *dynamic)
         case _:
-            tops = ()
-    return [e.offset for top in tops for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]
+            return ()
+
+
+def _loads(statement: Statement, buffer: Buffer) -> list[Index]:
+    """Where a statement reads a buffer, through indices that are read too."""
+    return [e.offset for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]

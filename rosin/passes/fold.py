@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,9 +14,10 @@ from rosin.ir.graph import Graph, Node
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import Literal, from_array
 from rosin.ir.op import Elementwise, NumpyArray, Op, Value, Values
+from rosin.ir.ops.control import Control, Switch
 from rosin.ir.ops.movement import Constant, Move
 from rosin.ir.types import TensorType
-from rosin.passes.base import Pass, has_regions, is_fixed, rebuild
+from rosin.passes.base import Pass, has_regions, is_fixed, map_op, map_regions, rebuild
 
 WORK = 1 << 22
 """Nodes that read and write more bytes, or take more operations, are left to run time."""
@@ -25,10 +26,15 @@ WORK = 1 << 22
 @dataclass(frozen=True)
 class Fold(Pass):
     """Evaluates nodes whose operands are all constants, when each result has at most `elements` elements or is one
-    number everywhere. Ops without operands, ops with bodies, effects and barriers stay."""
+    number everywhere. Ops without operands, ops with bodies, effects and barriers stay. A number that a branch or a
+    loop takes as it is becomes a constant inside of it, so that the nodes there are evaluated too."""
 
     name: ClassVar[str] = "fold"
     elements: int = 1024
+
+    def run(self, graph: Graph) -> Graph:
+        """The graph after the pass, bodies of loops and branches last: they learn of constants from outside."""
+        return map_regions(self.rewrite(graph), self.run)
 
     def rewrite(self, graph: Graph) -> Graph:
         b = Builder()
@@ -38,6 +44,8 @@ class Fold(Pass):
             if type(node.op) is Constant:
                 known[node.results[0]] = node.op.value
                 return None
+            if isinstance(node.op, Control):
+                return _absorb(b, node.op, node, operands, known)
             if not operands or not all(v in known for v in operands):
                 return None
             types = tuple(v.type for v in node.results)
@@ -49,6 +57,25 @@ class Fold(Pass):
             return results
 
         return rebuild(graph, visit, b)
+
+
+def _absorb(b: Builder, op: Control, node: Node, operands: Values, known: Mapping[Value, Literal]) -> Values | None:
+    """Append the node with numbers among its unchanged operands made inside, if there are any."""
+    places = op.unchanged(range(len(operands)))
+    inside = {i: known[operands[i]] for i in places if operands[i] in known and known[operands[i]].is_splat}
+    if not inside:
+        return None
+    # The regions of a switch lack its first operand.
+    shift = places[0] if isinstance(op, Switch) else 0
+
+    def change(region: Graph) -> Graph:
+        made = [Node(Constant(x), (), (region.inputs[i - shift],), node.location) for i, x in inside.items()]
+        inputs = tuple(v for i, v in enumerate(region.inputs) if i + shift not in inside)
+        return Graph(inputs, (*made, *region.nodes), region.outputs, region.name)
+
+    rest = tuple(x for i, x in enumerate(operands) if i not in inside)
+    b.nodes.append(Node(map_op(op, change), rest, node.results, node.location))
+    return node.results
 
 
 def fold(

@@ -27,6 +27,7 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
+from rosin.ir.ops.control import Control
 from rosin.ir.ops.movement import Constant
 
 Axes = tuple["int | None", ...]
@@ -143,6 +144,10 @@ class Fusion:
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
 
+    def group_with(self, node: Node) -> Group | None:
+        """The group that the node is computed in."""
+        return next((self.group_of.get(v) for v in node.results), None)
+
     def waits(self, operands: Iterable[Value]) -> set[Group]:
         """The groups that barriers between the operands and stored values wait for."""
         found: set[Group] = set()
@@ -202,6 +207,8 @@ class Fusion:
             self.constants[node.results[0]] = node.op
         elif isinstance(node.op, Barrier):
             self.moves.update((v, node) for v in node.results)
+        elif isinstance(node.op, Control):
+            self._alone(node)
         elif is_move(node):
             self.moves[node.results[0]] = node
         elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push):
@@ -209,6 +216,26 @@ class Fusion:
         else:
             message = f"{node.op.name} has no meaning in loops; expand it before fusion"
             raise UnsupportedError(message, [v.type for v in node.operands], node.location)
+
+    def _alone(self, node: Node) -> None:
+        """A loop or a branch is a group of its own, whose regions have groups of theirs."""
+        found: list[Read] = []
+
+        def stored(value: Value) -> Reader:
+            found.append(Read(value, tuple(variable("y", n) for n in value.type.sizes)))
+            return lambda index: found[-1]
+
+        for operand in node.operands:
+            self.reader(operand, stored)
+        self.uses_of[node] = Uses((), 0, tuple(found))
+        group = Group(next(self._numbers), (), alone=True, nodes=[node])
+        self._groups.append(group)
+        self._before[group] = 0
+        bits = 0
+        for other in {self.group_of[r.value] for r in found if r.value in self.group_of} | self.waits(node.operands):
+            bits |= self._before[other] | 1 << other.number
+        self.group_of.update((v, group) for v in node.results)
+        self._need(group, bits)
 
     def _join(self, node: Node) -> None:
         uses = self.uses_of[node] = self.uses(node)

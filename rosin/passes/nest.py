@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
-from rosin.ir.index import Dynamic, Index, LoopVar
-from rosin.ir.loops import (
-    Accumulate,
-    Apply,
-    Buffer,
-    Carry,
-    Expr,
-    Kernel,
-    Kind,
-    Let,
-    Load,
-    Loop,
-    Scope,
-    Statement,
-    Store,
-    When,
-    Within,
-    substitute,
-    walk,
-)
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kernel, Kind, Let, Load, Loop, Statement, Store
 from rosin.ir.op import Reader, Value
+from rosin.ir.statements import all_indices, offsets, replace, used_buffers
 from rosin.passes.fusion import Fusion
 
 PARALLEL_WORK = 1_000_000
@@ -42,19 +25,39 @@ UNROLL_FLOPS = 12
 """A vector reduction of at most so many operations an element keeps several partial results, to hide latency."""
 
 
-class Memory:
-    """Reads values from their buffers, through the moves in between."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value lies: in a buffer, from an offset on that may depend on the loops around the kernels."""
 
-    def __init__(self, fusion: Fusion, buffers: Mapping[Value, Buffer]) -> None:
+    buffer: Buffer
+    base: Index = indices.ZERO
+
+
+class Memory:
+    """Reads and writes values where they lie; reads go through the moves in between."""
+
+    def __init__(self, fusion: Fusion, places: Mapping[Value, Place]) -> None:
         self.fusion = fusion
-        self.buffers = buffers
+        self.places = places
+
+    def __contains__(self, value: Value) -> bool:
+        """Whether the value lies in memory at all."""
+        return value in self.places
 
     def read(self, value: Value) -> Reader:
         return self.fusion.reader(value, self.stored)
 
     def stored(self, value: Value) -> Reader:
         """Reads a value that is in memory."""
-        return lambda index: Load(self.buffers[value], indices.flatten(index, value.type.sizes))
+        return lambda index: Load(*self.at(value, index))
+
+    def at(self, value: Value, index: Sequence[Index]) -> tuple[Buffer, Index]:
+        """The buffer and the offset of an element."""
+        place = self.places[value]
+        return place.buffer, place.base + indices.flatten(index, value.type.sizes)
+
+    def store(self, value: Value, index: Sequence[Index], expr: Expr) -> Store:
+        return Store(*self.at(value, index), expr)
 
 
 @dataclass(eq=False)
@@ -215,115 +218,3 @@ def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) 
     if not variables:
         return None
     return variables[max(range(len(variables)), key=score)]
-
-
-# -- looking into statements -----------------------------------------------------------------------------------
-
-
-def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
-    """The top expressions of statements, nested ones too."""
-    for statement in statements:
-        match statement:
-            case Let():
-                yield statement.value
-            case Store():
-                yield statement.value
-            case Accumulate():
-                yield from statement.values
-            case When():
-                yield from expressions(statement.body)
-            case Loop():
-                yield from (e for c in statement.carries for e in c.initial)
-                yield from expressions(statement.body)
-
-
-def stores(statements: Sequence[Statement]) -> Iterator[Store]:
-    for statement in statements:
-        if isinstance(statement, Store):
-            yield statement
-        elif isinstance(statement, Loop | When):
-            yield from stores(statement.body)
-
-
-def offsets(statements: Sequence[Statement]) -> Iterator[Index]:
-    """Where memory is read and written, each place of an expression once."""
-    for store in stores(statements):
-        yield store.offset
-    seen: set[int] = set()
-    for top in expressions(statements):
-        for expr in walk(top):
-            if isinstance(expr, Load) and id(expr) not in seen:
-                seen.add(id(expr))
-                yield expr.offset
-
-
-def tests_of(statements: Sequence[Statement]) -> Iterator[Within]:
-    for statement in statements:
-        if isinstance(statement, When):
-            yield from statement.tests
-        if isinstance(statement, Loop | When):
-            yield from tests_of(statement.body)
-
-
-def all_indices(statements: Sequence[Statement]) -> Iterator[Index]:
-    """Every index in the statements: offsets, tests and indices used as numbers."""
-    for store in stores(statements):
-        yield store.offset
-        yield from _dynamic(store.offset)
-    for test in tests_of(statements):
-        yield test.index
-    for top in expressions(statements):
-        for expr in walk(top):
-            yield from expr.indices()
-
-
-def _dynamic(index: Index) -> Iterator[Index]:
-    for atom, _ in index.terms:
-        if isinstance(atom, Dynamic):
-            for expr in walk(atom.value):
-                yield from expr.indices()
-
-
-def replace(statement: Statement, values: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Statement:
-    """The statement with loop variables replaced; what expressions share stays shared."""
-    match statement:
-        case Let():
-            return Let(statement.local, substitute(statement.value, values, memo))
-        case Accumulate():
-            return Accumulate(statement.carry, tuple(substitute(v, values, memo) for v in statement.values))
-        case Store():
-            offset = statement.offset.substitute(values)
-            return Store(statement.buffer, offset, substitute(statement.value, values, memo))
-        case When():
-            tests = tuple(Within(t.index.substitute(values), t.low, t.high) for t in statement.tests)
-            return When(tests, tuple(replace(s, values, memo) for s in statement.body))
-        case Loop():
-            body = tuple(replace(s, values, memo) for s in statement.body)
-            return Loop(statement.var, statement.kind, body, statement.carries, statement.parallel, statement.unroll)
-
-
-def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
-    """The buffers read or written, but for scratch of the kernel's own."""
-    found: dict[Buffer, None] = {}
-    for top in expressions(statements):
-        for expr in walk(top):
-            if isinstance(expr, Load):
-                found[expr.buffer] = None
-    for store in stores(statements):
-        found[store.buffer] = None
-        for atom, _ in store.offset.terms:
-            if isinstance(atom, Dynamic):
-                found.update((e.buffer, None) for e in walk(atom.value) if isinstance(e, Load))
-    return tuple(b for b in found if b.scope is not Scope.LOCAL)
-
-
-def flops(exprs: Sequence[Expr]) -> int:
-    """Machine operations to evaluate expressions once, shared parts counted once."""
-    seen: set[int] = set()
-    total = 0
-    for top in exprs:
-        for expr in walk(top):
-            if id(expr) not in seen:
-                seen.add(id(expr))
-                total += expr.op.flops if isinstance(expr, Apply) else 1
-    return total

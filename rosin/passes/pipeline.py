@@ -9,6 +9,7 @@ from rosin.passes.base import Pass
 from rosin.passes.cse import Cse
 from rosin.passes.dce import Dce
 from rosin.passes.fold import Fold
+from rosin.passes.hoist import Hoist
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.remat import Remat
@@ -22,6 +23,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Cse(),  # and on operands that are the same value
     Simplify(),
     Strength(),  # powers whose exponents have become constants
+    Hoist(),  # what loops need not do in every step; merged below with what stands before them already
     Simplify(),
     Cse(),
     Dce(),

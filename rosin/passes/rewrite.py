@@ -1,9 +1,9 @@
 """Local rewriting: rules that replace a node by something better, looking only at the nodes its operands come from.
 
-A rule is a function of a rewriter, the op and its operands. It gives the value that takes the place of the result, or
-None; in that case it must not have appended anything. What a rule appends goes through the rules in its turn. As a
-rule looks at producers alone, and every producer has been through the rules before, one sweep from inputs to outputs
-comes to the same graph as any number of sweeps.
+A rule is a function of a rewriter, the op and its operands. It gives the value that takes the place of the result (a
+tuple of them, for an op of several results), or None; in that case it must not have appended anything. What a rule
+appends goes through the rules in its turn. As a rule looks at producers alone, and every producer has been through the
+rules before, one sweep from inputs to outputs comes to the same graph as any number of sweeps.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from rosin.ir.ops.movement import Constant
 from rosin.passes.base import rebuild
 from rosin.passes.fold import fold
 
-Rule: TypeAlias = "Callable[..., Value | None]"
-"""(rewriter, op, *operands) → the value that stands for the result, or None."""
+Rule: TypeAlias = "Callable[..., Value | Values | None]"
+"""(rewriter, op, *operands) → the value that stands for the result, one for each of several results, or None."""
 Table: TypeAlias = Mapping[type[Op], Sequence[Rule]]
 
 MAX_DEPTH = 100
@@ -53,7 +53,7 @@ class Rewriter(Builder):
             for rule in rules:
                 found = rule(self, node.op, *operands)
                 if found is not None:
-                    return (found,)
+                    return found if isinstance(found, tuple) else (found,)
             if operands != node.operands and (folded := self._folded(node.op, operands)) is not None:
                 return folded
             for value in node.results:
@@ -71,11 +71,22 @@ class Rewriter(Builder):
         self._depth -= 1
         return results
 
+    def inline(self, graph: Graph, operands: Sequence[Value]) -> Values:
+        """As any builder does, but simplified; nodes without a location of their own get the current one."""
+        env = dict(zip(graph.inputs, operands, strict=True))
+        location = self.location
+        for node in graph.nodes:
+            self.location = node.location or location
+            results = self.node(node.op, *(env[v] for v in node.operands), names=[v.name for v in node.results])
+            env.update(zip(node.results, results, strict=True))
+        self.location = location
+        return tuple(env[v] for v in graph.outputs)
+
     def _simplified(self, op: Op, operands: Values) -> Values | None:
         for rule in self._rules_of(type(op)):
             found = rule(self, op, *operands)
             if found is not None:
-                return (found,)
+                return found if isinstance(found, tuple) else (found,)
         return self._folded(op, operands)
 
     def _folded(self, op: Op, operands: Values) -> Values | None:

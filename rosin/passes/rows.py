@@ -15,8 +15,9 @@ from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Apply, Buffer, Carry, Expr, Kernel, Let, Load, Local, Scope, Statement, Store
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
+from rosin.ir.statements import flops
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Inner, Memory, Nest, flops
+from rosin.passes.nest import Inner, Memory, Nest
 
 RECOMPUTE_FLOPS = 8
 """A value of at most so many operations an element is computed again in a later pass rather than kept."""
@@ -107,7 +108,7 @@ class _Rows:
                     carries.append(carry)
                     body.append(accumulate)
                 continue
-            if self.level[value] < level and value in (self.memory.buffers.keys() | self.kept.keys()):
+            if self.level[value] < level and (value in self.memory or value in self.kept):
                 here[value] = self._again(value)
                 continue
             here[value] = self._compute(node, lambda v: self._reader(v, here))
@@ -163,7 +164,7 @@ class _Rows:
         if known is not None:
             return lambda index: known
         # An op may have an operand that it does not read after all; such a value has no buffer.
-        return lambda index: self._load(self.memory.buffers[value], indices.flatten(index, value.type.sizes))
+        return lambda index: self._load(*self.memory.at(value, index))
 
     def _load(self, buffer: Buffer, offset: Index) -> Expr:
         key = (buffer, offset)
@@ -172,10 +173,7 @@ class _Rows:
         return self.loads[key]
 
     def _store(self, value: Value, expr: Expr) -> list[Statement]:
-        buffer = self.memory.buffers.get(value)
-        if buffer is None:
-            return []
-        return [Store(buffer, indices.flatten(self.own_index(value), value.type.sizes), expr)]
+        return [self.memory.store(value, self.own_index(value), expr)] if value in self.memory else []
 
     # -- what later passes need ------------------------------------------------------------------------------
 
@@ -190,12 +188,12 @@ class _Rows:
                 if maker is None or isinstance(maker.op, Fold) or self.in_rows(maker):
                     continue
                 needed |= self._dear_below(read.value, level)
-        return {v for v in needed if v not in self.memory.buffers and self._row_bytes(v) <= SCRATCH_BYTES}
+        return {v for v in needed if v not in self.memory and self._row_bytes(v) <= SCRATCH_BYTES}
 
     def _dear_below(self, value: Value, level: int) -> set[Value]:
         """The last dear values on the way to `value` that are computed in the pass `level`."""
         node = self.maker[value]
-        if value in self.memory.buffers or value in self.kept:
+        if value in self.memory or value in self.kept:
             return set()
         if self.level[value] == level and self._price(value) > RECOMPUTE_FLOPS:
             return {value}
@@ -237,7 +235,7 @@ class _Rows:
         """A value of an earlier pass, from the scratch array or from its buffer."""
         if value in self.kept:
             return self._load(self.kept[value], self._row_offset())
-        return self._load(self.memory.buffers[value], indices.flatten(self.own_index(value), value.type.sizes))
+        return self._load(*self.memory.at(value, self.own_index(value)))
 
 
 def _values(statement: Statement) -> tuple[Expr, ...]:

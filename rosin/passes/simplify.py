@@ -14,10 +14,14 @@ from rosin.ir.op import Elementwise
 from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import cast, contract, index, logic, movement
 from rosin.ir.ops import reduce as red
+from rosin.ir.ops.control import Switch
+from rosin.ir.ops.loop import Loop
+from rosin.ir.ops.scan import Scan
 from rosin.passes.base import Pass
 from rosin.passes.rewrite import Rewriter, Table
 from rosin.passes.rules import arithmetic as a
 from rosin.passes.rules import contract as c
+from rosin.passes.rules import control as f
 from rosin.passes.rules import index as i
 from rosin.passes.rules import lift
 from rosin.passes.rules import logic as l
@@ -64,6 +68,9 @@ RULES: Table = {
     contract.DotGeneral: (c.dot_of_transposed, c.dot_of_one_term),
     index.DynamicSlice: (i.slice_of_whole, i.slice_at_constants),
     index.DynamicUpdateSlice: (i.update_of_whole,),
+    Switch: (f.switch_known, f.switch_alike),
+    Loop: (f.carry_unchanged,),
+    Scan: (f.scan_short,),
 }
 
 

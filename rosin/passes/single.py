@@ -6,10 +6,11 @@ from math import prod
 
 from rosin.ir import index as indices
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Accumulate, Kernel, Kind, Load, Loop, Statement, Store, When
+from rosin.ir.loops import Accumulate, Kernel, Kind, Loop, Statement, When
 from rosin.ir.op import Push, Running
+from rosin.ir.statements import used_buffers
 from rosin.passes.fusion import Group
-from rosin.passes.nest import PARALLEL_WORK, Memory, Nest, choose_lanes, used_buffers
+from rosin.passes.nest import PARALLEL_WORK, Memory, Nest, choose_lanes
 
 
 def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -27,7 +28,7 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
         place[axis] = place[axis] * -1 + (shape[axis] - 1)
     carry = op.monoid(types).carry("run")
     elements = tuple(memory.read(v)(tuple(place)) for v in node.operands)
-    store = Store(memory.buffers[node.results[0]], indices.flatten(place, shape), op.finish(carry.locals, types))
+    store = memory.store(node.results[0], place, op.finish(carry.locals, types))
     body: list[Statement] = [Accumulate(carry, op.term(*elements)), store]
     others = [v for i, v in enumerate(variables) if i != axis and v.extent != 1]
     lanes = choose_lanes(others, body)
@@ -50,11 +51,11 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     op = node.op
     assert isinstance(op, Push)
     types = tuple(v.type for v in node.operands)
-    target = memory.buffers[node.results[0]]
-    shape = node.results[0].type.sizes
+    (result,) = node.results
+    shape = result.type.sizes
     place = [LoopVar(f"i{i}", n) for i, n in enumerate(shape)]
     start = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in place)
-    copy = Store(target, indices.flatten(start, shape), memory.read(node.operands[0])(start))
+    copy = memory.store(result, start, memory.read(node.operands[0])(start))
     kernels = [Nest([v for v in place if v.extent != 1], [], [copy]).kernel(f"{name}_copy")] if 0 not in shape else []
     domain = [LoopVar(f"u{i}", n) for i, n in enumerate(op.domain(types))]
     if 0 in shape or 0 in [v.extent for v in domain]:
@@ -62,8 +63,8 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     point = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in domain)
     readers = tuple(memory.read(v) for v in node.operands)
     tests, goal = op.place(point, readers, types)
-    offset = indices.flatten(goal, shape)
-    store = Store(target, offset, op.update(point, Load(target, offset), readers, types))
+    store = memory.store(result, goal, op.update(point, memory.stored(result)(goal), readers, types))
+    offset = store.offset
     body: list[Statement] = [When(tests, (store,))] if tests else [store]
     free = {v for v, apart in zip(domain, op.disjoint(types), strict=True) if apart and v.extent != 1}
     side_by_side = [v for v in free if offset.affine_in(v) and offset.coefficient(v) == 1]

@@ -1,8 +1,10 @@
-"""A graph becomes a loop-level program: each fused group a kernel, each stored value a buffer.
+"""A graph becomes a loop-level program: each fused group a kernel, each stored value a place in a buffer.
 
-    Fusion (rosin.passes.fusion)      which nodes share a loop nest
+    fusion.py                         which nodes share a loop nest
     rows.py, contract.py, single.py   the loop nest of one group
-    memory.py                         where the values in between live
+    control.py                        loops and branches around the kernels of a region
+    arena.py, memory.py               where the values in between live
+    donate.py                         which results are written over arguments
 
 The order of kernels is that of the groups. A value lives in memory when another group reads it or the graph gives it
 out; every other value exists only inside the kernel that computes it.
@@ -10,20 +12,25 @@ out; every other value exists only inside the kernel that computes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph
-from rosin.ir.loops import Buffer, Kernel, Program, Scope, Store
-from rosin.ir.op import Fold, Push, Running, Value, elements
+from rosin.ir.literal import Literal
+from rosin.ir.loops import Buffer, Kernel, Load, Program, Scope, Step, Store
+from rosin.ir.op import Fold, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
+from rosin.ir.ops.control import Control
 from rosin.ir.ops.movement import Reshape
 from rosin.ir.printer import value_names
-from rosin.passes import memory
+from rosin.ir.types import TensorType
+from rosin.passes.arena import plan_arena
 from rosin.passes.contract import contraction_kernels
+from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
-from rosin.passes.nest import Memory, Nest
+from rosin.passes.nest import Memory, Nest, Place
 from rosin.passes.rows import row_kernels
 from rosin.passes.single import push_kernels, running_kernels
 
@@ -35,117 +42,168 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) 
         UnsupportedError: an op has no meaning in loops.
         ValueError: a size is symbolic.
     """
-    fusion = Fusion(graph)
-    storage = _Storage(graph, fusion)
-    kernels: list[Kernel] = []
-    for group in fusion.groups:
-        if not any(v in storage.memory.buffers for n in group.nodes for v in n.results):
-            continue  # Only empty values are made from it.
-        kernels += _lower(group, storage.memory, len(kernels), vector_bytes)
-    for value, buffer in storage.copies:
-        if buffer.size:
-            kernels.append(_copy(value, buffer, storage.memory))
-    return storage.program(graph, kernels, donated)
+    making = Making(vector_bytes)
+    names = value_names(graph)
+    arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
+    results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
+    steps = tuple(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
+    arena, arena_bytes = plan_arena(steps)
+    return Program(
+        graph.name,
+        steps,
+        tuple(arguments),
+        tuple(making.constants),
+        tuple(results),
+        arena,
+        arena_bytes,
+        making.constants,
+        aliases(steps, [arguments[i] for i in donated], results),
+    )
 
 
-def _lower(group: Group, memory: Memory, number: int, vector_bytes: int) -> list[Kernel]:
-    op = group.nodes[0].op
-    name = f"k{number}_" + "_".join(dict.fromkeys(n.op.name for n in group.nodes))[:48]
-    if 0 in group.domain and not (isinstance(op, Fold) and 0 not in group.nodes[0].results[0].type.sizes):
-        return []
-    if isinstance(op, Push):
-        return push_kernels(group, memory, name)
-    if isinstance(op, Running):
-        return running_kernels(group, memory, name)
-    if group.contraction and 0 not in group.domain:
-        return contraction_kernels(group, memory, name, vector_bytes)
-    return row_kernels(group, memory, name)
+@dataclass
+class Making:
+    """What the regions of one program share while it is made."""
+
+    vector_bytes: int
+    constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
+    kernels: int = 0
+    loops: int = 0
+
+    def next_loop(self) -> int:
+        self.loops += 1
+        return self.loops - 1
+
+    def buffer(self, name: str, type: TensorType, scope: Scope) -> Buffer:
+        return Buffer(name, type.dtype, elements(type), scope)
+
+    def kernel_name(self, ops: Iterable[str]) -> str:
+        self.kernels += 1
+        return f"k{self.kernels - 1}_" + "_".join(dict.fromkeys(ops))[:48]
 
 
-class _Storage:
-    """The buffer of every value that lives in memory, called as the value is in the text of the graph."""
+class Region:
+    """One graph on its way: where its values lie, given where its inputs do and where its outputs go."""
 
-    def __init__(self, graph: Graph, fusion: Fusion) -> None:
-        self.arguments: list[Buffer] = []
-        self.results: list[Buffer] = []
-        self.constants: list[Buffer] = []
-        self.copies: list[tuple[Value, Buffer]] = []
-        buffers: dict[Value, Buffer] = {}
-        names = value_names(graph)
-        for value in graph.inputs:
-            buffer = _buffer(names[value], value, Scope.ARGUMENT)
-            self.arguments.append(buffer)
-            buffers[value] = buffer
-        for value in fusion.constants:
-            buffer = _buffer(names[value], value, Scope.CONSTANT)
-            self.constants.append(buffer)
-            buffers[value] = buffer
-        for position, value in enumerate(graph.outputs):
-            buffer = _buffer(f"out{position}", value, Scope.RESULT)
-            self.results.append(buffer)
-            source = _through_reshapes(value, fusion)
-            if source in fusion.group_of and source not in buffers:
-                buffers[source] = buffer
+    def __init__(
+        self,
+        graph: Graph,
+        inputs: Sequence[Place],
+        outputs: Sequence[Place],
+        making: Making,
+        skip: Collection[int] = (),
+    ) -> None:
+        """`skip` lists outputs that are where they belong already."""
+        self.making = making
+        self.fusion = Fusion(graph)
+        self.names = value_names(graph)
+        self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
+        self.memory = Memory(self.fusion, self.places)
+        self.copies: list[tuple[Value, Place]] = []
+        for value, constant in self.fusion.constants.items():
+            buffer = making.buffer(f"{self.names[value]}{len(making.constants)}", value.type, Scope.CONSTANT)
+            making.constants[buffer] = constant.value
+            self.places[value] = Place(buffer)
+        for position, (value, place) in enumerate(zip(graph.outputs, outputs, strict=True)):
+            if position in skip:
+                continue
+            source = self.through_reshapes(value)
+            if source in self.fusion.group_of and source not in self.places:
+                self.places[source] = place
             else:
-                self.copies.append((value, buffer))
-        needed = {
-            r.value for n, u in fusion.uses_of.items() for r in u.reads if _crosses(fusion, r.value, n.results[0])
+                self.copies.append((value, place))
+        self._place_what_is_read(graph)
+
+    def _place_what_is_read(self, graph: Graph) -> None:
+        """Arena buffers for the values that another group, or a copy, reads."""
+        group_of = self.fusion.group_of
+        read = {
+            r.value
+            for node, uses in self.fusion.uses_of.items()
+            for r in uses.reads
+            if group_of.get(r.value) is not self.fusion.group_with(node)
         }
         for output, _ in self.copies:
-            needed |= fusion.roots([output])
+            read |= self.fusion.roots([output])
         for node in graph.nodes:
             for value in node.results:
-                if value in needed and value not in buffers and value in fusion.group_of:
-                    buffers[value] = _buffer(names[value], value, Scope.ARENA)
-        self.memory = Memory(fusion, buffers)
+                if value in read and value in group_of and value not in self.places:
+                    self.places[value] = Place(self.making.buffer(self.names[value], value.type, Scope.ARENA))
 
-    def program(self, graph: Graph, kernels: list[Kernel], donated: Sequence[int]) -> Program:
-        first: dict[Buffer, int] = {}
-        last: dict[Buffer, int] = {}
-        for position, kernel in enumerate(kernels):
-            for buffer in kernel.buffers:
-                if buffer.scope is Scope.ARENA:
-                    first.setdefault(buffer, position)
-                    last[buffer] = position
-        live = list(first)
-        plan = memory.plan([memory.Lifetime(b.bytes, first[b], last[b]) for b in live])
-        arena = dict(zip(live, plan.offsets, strict=True))
-        data = {self.memory.buffers[v]: op.value for v, op in self.memory.fusion.constants.items()}
-        return Program(
-            graph.name,
-            tuple(kernels),
-            tuple(self.arguments),
-            tuple(self.constants),
-            tuple(self.results),
-            arena,
-            plan.total_bytes,
-            data,
-            aliases(kernels, [self.arguments[i] for i in donated], self.results),
-        )
+    def through_reshapes(self, value: Value) -> Value:
+        """The value whose memory, as it lies, is also this value's."""
+        moves = self.fusion.moves
+        while (move := moves.get(value)) is not None and isinstance(move.op, Reshape | Barrier):
+            value = move.operands[move.results.index(value)]
+        return value
 
+    # -- steps ---------------------------------------------------------------------------------------------
 
-def _buffer(name: str, value: Value, scope: Scope) -> Buffer:
-    return Buffer(name, value.type.dtype, elements(value.type), scope)
+    def steps(self) -> list[Step]:
+        result: list[Step] = []
+        for group in self.fusion.groups:
+            node = group.nodes[0]
+            if isinstance(node.op, Control):
+                result += control_steps(self, node)
+            elif any(v in self.places for n in group.nodes for v in n.results):
+                result += self._group(group)
+            # Of a group without a place only empty values are made.
+        for value, place in self.copies:
+            result += self.copy(value, place)
+        return result
 
+    def _group(self, group: Group) -> list[Kernel]:
+        node = group.nodes[0]
+        name = self.making.kernel_name(n.op.name for n in group.nodes)
+        if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.sizes):
+            return []
+        if isinstance(node.op, Push):
+            return push_kernels(group, self.memory, name)
+        if isinstance(node.op, Running):
+            return running_kernels(group, self.memory, name)
+        if group.contraction and 0 not in group.domain:
+            return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
+        return row_kernels(group, self.memory, name)
 
-def _crosses(fusion: Fusion, value: Value, reader: Value) -> bool:
-    """Whether a read by the node of `reader` needs the value in memory."""
-    group = fusion.group_of.get(value)
-    return group is not None and group is not fusion.group_of.get(reader)
+    # -- places --------------------------------------------------------------------------------------------
 
+    def arena(self, name: str, type: TensorType) -> Place:
+        """Room for a value."""
+        return Place(self.making.buffer(name, type, Scope.ARENA))
 
-def _through_reshapes(value: Value, fusion: Fusion) -> Value:
-    """The value whose memory, as it lies, is also this value's."""
-    while (move := fusion.moves.get(value)) is not None and isinstance(move.op, Reshape | Barrier):
-        value = move.operands[move.results.index(value)]
-    return value
+    def stored_all(self, values: Sequence[Value], steps: list[Step]) -> list[Place]:
+        """Where values lie for the regions of a node; steps that put there what lies nowhere are added to `steps`."""
+        found: list[Place] = []
+        for value in values:
+            source = self.through_reshapes(value)
+            if source in self.places:
+                found.append(self.places[source])
+            else:
+                place = self.arena(self.names[value], value.type)
+                steps += self.copy(value, place)
+                found.append(place)
+        return found
 
+    def inner(
+        self, graph: Graph, inputs: Sequence[Place], outputs: Sequence[Place], skip: Collection[int] = ()
+    ) -> list[Step]:
+        """The steps of a region of a node of this one."""
+        return Region(graph, inputs, outputs, self.making, skip).steps()
 
-def _copy(value: Value, target: Buffer, memory: Memory) -> Kernel:
-    """A kernel that writes a value that is read through moves, or stored elsewhere, to a buffer."""
-    shape = value.type.sizes
-    place = tuple(variable(f"i{axis}", n) for axis, n in enumerate(shape))
-    expr = memory.read(value)(place)
-    store = Store(target, indices.flatten(place, shape), expr)
-    variables = [v for index in place for v in index.variables()]
-    return Nest(variables, [], [store]).kernel(f"copy_{target.name}")
+    def copy(self, value: Value, place: Place) -> list[Kernel]:
+        """A kernel that writes a value that is read through moves, or lies elsewhere, to a place."""
+        return self._copied(value.type, self.memory.read(value), place)
+
+    def transfer(self, type: TensorType, source: Place, target: Place) -> list[Kernel]:
+        """A kernel that copies a value of this type from one place to another."""
+        shape = type.sizes
+        return self._copied(type, lambda i: Load(source.buffer, source.base + indices.flatten(i, shape)), target)
+
+    def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Kernel]:
+        shape = type.sizes
+        if 0 in shape:
+            return []
+        index = tuple(variable(f"i{axis}", n) for axis, n in enumerate(shape))
+        store = Store(target.buffer, target.base + indices.flatten(index, shape), read(index))
+        variables = [v for position in index for v in position.variables()]
+        return [Nest(variables, [], [store]).kernel(f"copy_{target.buffer.name}")]

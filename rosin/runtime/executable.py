@@ -136,7 +136,12 @@ class NativeExecutable(Executable):
         late = time.perf_counter()
         data = jit.compile_object(text)
         if watch is not None:
-            watch.later("loops", middle - start, lambda: loops.text(program), f"{len(program.kernels)} kernels")
+            watch.later(
+                "loops",
+                middle - start,
+                lambda: loops.text(program),
+                f"{sum(1 for _ in loops.kernels(program.steps))} kernels",
+            )
             watch.later("llvm", late - middle, lambda: text, f"{len(text.splitlines())} lines")
             done = time.perf_counter()
             watch.later("assembly", done - late, lambda: jit.assembly(text), f"{len(data)} bytes of object code")

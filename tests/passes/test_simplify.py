@@ -20,7 +20,10 @@ from rosin.ir.ops import arithmetic, exponential, movement
 from rosin.ir.ops.call import Barrier, Checkpoint
 from rosin.ir.ops.cast import Bitcast, Cast
 from rosin.ir.ops.contract import DotGeneral
+from rosin.ir.ops.control import Switch
 from rosin.ir.ops.index import DynamicSlice, DynamicUpdateSlice
+from rosin.ir.ops.loop import While
+from rosin.ir.ops.scan import Scan
 from rosin.ir.printer import text
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
@@ -47,6 +50,11 @@ def _index(b: Builder, at: int) -> Value:
     return b.full(at, TensorType(dtypes.i32))
 
 
+SINES = build("f32[8] f32[8]", lambda b, x, y: [b.neg(b.neg(b.sin(x))), y])
+SWAP = build("f32[8] f32[8]", lambda b, x, y: [b.add(x, y), x])
+KEEP = build("f32[8] f32[8]", lambda b, x, y: [x, b.add(y, x)])
+BELOW = build("i32[] i32[] i32[]", lambda b, i, n, x: [b.less(i, x)])
+COUNT = build("i32[] i32[] i32[]", lambda b, i, n, x: [b.maximum(b.add(i, 1), 0), n])
 MATMUL = DotGeneral((1,), (0,), (), (), dtypes.f32)
 
 # rule → (input types, graph); the name before a slash is the rule's.
@@ -190,6 +198,15 @@ FIRES: dict[str, tuple[str, Make]] = {
         lambda b, x: node(b, DynamicSlice((3, 2)), x, _index(b, 7), _index(b, -5)),
     ),
     "update_of_whole": ("f32[4] f32[4] i32[]", lambda b, x, y, i: node(b, DynamicUpdateSlice(), x, y, i)),
+    "switch_known": ("f32[8] f32[8]", lambda b, x, y: b.node(Switch((SINES, SWAP)), _index(b, 7), x, y)),
+    "switch_alike": ("i32[] f32[8] f32[8]", lambda b, i, x, y: b.node(Switch((SWAP, SWAP)), i, x, y)),
+    "carry_unchanged": ("f32[8] f32[8]", lambda b, x, y: b.node(Scan(KEEP, 2, 0, 3, False), x, y)),
+    "carry_unchanged/while": (
+        "i32[] i32[] i32[]",
+        lambda b, i, n, x: b.node(While(BELOW, COUNT, 2), i, n, b.remainder(x, 8)),
+    ),
+    "scan_short": ("f32[8] f32[1, 8]", lambda b, x, y: b.node(Scan(SWAP, 1, 1, 1, True), x, y)),
+    "scan_short/no_step": ("f32[8] f32[0, 8]", lambda b, x, y: b.node(Scan(SWAP, 1, 1, 0, False), x, y)),
 }  # fmt: skip
 
 

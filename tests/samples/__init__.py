@@ -49,6 +49,7 @@ class Sample:
         sample covers, are not.
     differentiable: positions of the operands to differentiate by; None for all that are floats.
     forward: whether forward mode exists (it does not for an op with a reverse rule of its own alone).
+    reverse: whether reverse mode exists (it does not for a loop of unknown length).
     rtol, atol: how near the NumPy meaning is to the reference; rtol defaults to 4 units in the last place of the type.
     derivative_rtol: how near derivatives are to finite differences in f64, `step` being the difference's step.
     adjoint_rtol: how near reverse mode is to the adjoint of forward mode.
@@ -61,6 +62,7 @@ class Sample:
     smooth: bool = True
     differentiable: tuple[int, ...] | None = None
     forward: bool = True
+    reverse: bool = True
     rtol: float | None = None
     atol: float = 0.0
     derivative_rtol: float = 1e-6

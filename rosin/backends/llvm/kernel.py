@@ -41,13 +41,18 @@ from rosin.ir.loops import (
     walk,
 )
 from rosin.ir.ops.arithmetic import Add, Mul
+from rosin.ir.statements import all_indices, loop_variables, stores
 
 Pointer = Callable[[Emitter, Buffer], Val]
+Outer = Callable[[Emitter, LoopVar], Val]
+"""Gives the value of a variable of a loop around the kernel."""
 
 
-def kernel_text(kernel: Kernel, name: str, pointer: Pointer, vector_bytes: int, declarations: set[str]) -> str:
+def kernel_text(
+    kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
+) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
-    return KernelEmitter(kernel, name, pointer, vector_bytes, declarations).text()
+    return KernelEmitter(kernel, name, pointer, outer, vector_bytes, declarations).text()
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
@@ -85,12 +90,15 @@ def _expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
 
 
 class KernelEmitter:
-    def __init__(self, kernel: Kernel, name: str, pointer: Pointer, vector_bytes: int, declarations: set[str]) -> None:
+    def __init__(
+        self, kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
+    ) -> None:
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations)
         self.head = Emitter(declarations, prefix="h")
         self.pointer = pointer
+        self.outer = outer
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
@@ -102,11 +110,13 @@ class KernelEmitter:
         self.mask: Val | None = None
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
-        self.written = {s.buffer for s in _stores(kernel.body)}
+        self.written = {s.buffer for s in stores(kernel.body)}
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
             self.bases[buffer] = self._base(buffer)
+        for var in free_variables(self.kernel):
+            self.variables[var] = self.outer(self.head, var)
         self.statements(self.kernel.body)
         self.e.line("ret void")
         head = "\n".join(self.head.lines)
@@ -648,6 +658,15 @@ def _mangled(x: Val) -> str:
     return f"v{x.lanes}{base}"
 
 
+def free_variables(kernel: Kernel) -> list[LoopVar]:
+    """The variables of loops around the kernel that its indices use."""
+    own = set(loop_variables(kernel.body))
+    found: dict[LoopVar, None] = {}
+    for index in all_indices(kernel.body):
+        found.update((var, None) for var in index.variables() if var not in own)
+    return list(found)
+
+
 def _vector_loops(statements: Sequence[Statement]) -> Iterator[Loop]:
     for statement in statements:
         if isinstance(statement, Loop) and statement.kind is Kind.VECTOR:
@@ -658,14 +677,6 @@ def _vector_loops(statements: Sequence[Statement]) -> Iterator[Loop]:
 
 def _has_vector(loop: Loop) -> bool:
     return loop.kind is Kind.VECTOR or any(_has_vector(s) for s in loop.body if isinstance(s, Loop))
-
-
-def _stores(statements: Sequence[Statement]) -> Iterator[Store]:
-    for statement in statements:
-        if isinstance(statement, Store):
-            yield statement
-        elif isinstance(statement, Loop | When):
-            yield from _stores(statement.body)
 
 
 def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:

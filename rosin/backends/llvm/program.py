@@ -1,8 +1,9 @@
 """A loop-level program as the text of one LLVM module.
 
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
-results; `arena` is memory for everything in between. Constants are globals of the module. Kernels run one after the
-other, those with a parallel loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
+results; `arena` is memory for everything in between. Constants are globals of the module. Kernels get a context that
+holds both addresses and the variables of the loops around them. They run one after the other, those with a parallel
+loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import blocks_of, kernel_text
-from rosin.ir.loops import Buffer, Program, Scope
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Branch, Buffer, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
+CONTEXT_HEAD = 2
+"""The context's first words: the addresses of the buffers and of the arena. Loop variables follow."""
 
 
 def program_text(program: Program, vector_bytes: int) -> str:
@@ -23,46 +27,141 @@ def program_text(program: Program, vector_bytes: int) -> str:
     Raises:
         UnsupportedError: an op has no rule on this target.
     """
-    declarations: set[str] = set()
-    addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
+    return _Module(program, vector_bytes).text()
 
-    def pointer(e: Emitter, buffer: Buffer) -> Val:
+
+class _Module:
+    def __init__(self, program: Program, vector_bytes: int) -> None:
+        self.program = program
+        self.vector_bytes = vector_bytes
+        self.declarations: set[str] = set()
+        self.addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
+        self.functions: list[str] = []
+        self.slots: dict[LoopVar, int] = {}
+        """Where in the context each loop variable stands; loops that do not nest share places."""
+        self.deepest = 0
+
+    def text(self) -> str:
+        main = Emitter(self.declarations)
+        for step in self.program.steps:
+            self.step(main, step, 0)
+        body = "\n".join(
+            [
+                f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
+                f"  %context = alloca [{CONTEXT_HEAD + self.deepest} x ptr]",
+                "  store ptr %buffers, ptr %context",
+                "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
+                "  store ptr %arena, ptr %second",
+                *main.lines,
+                "  ret i32 0",
+                "}",
+            ]
+        )
+        constants = [_constant(buffer, self.program) for buffer in self.program.constants]
+        return "\n".join(
+            [f"; {self.program.name}", *constants, *sorted(self.declarations), "", *self.functions, body, ""]
+        )
+
+    # -- addresses -----------------------------------------------------------------------------------------
+
+    def pointer(self, e: Emitter, buffer: Buffer) -> Val:
+        """The address of a buffer, from the context."""
         if buffer.scope is Scope.CONSTANT:
             return Val(f"@constant.{buffer.name}", "ptr")
         if buffer.scope is Scope.ARENA:
-            arena_at = e.define("getelementptr inbounds ptr, ptr %context, i64 1", "ptr")
-            arena = e.load(arena_at, "ptr")
-            offset = program.arena[buffer]
+            arena = e.load(self.word(e, 1), "ptr")
+            offset = self.program.arena[buffer]
             return e.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {offset}", "ptr", hint=buffer.name)
         table = e.load(Val("%context", "ptr"), "ptr")
-        slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {addresses[buffer]}", "ptr")
+        slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {self.addresses[buffer]}", "ptr")
         return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=buffer.name)
 
-    functions: list[str] = []
-    calls = Emitter(declarations)
-    for position, kernel in enumerate(program.kernels):
-        name = f"k{position}"
-        functions.append(f"; {kernel.name}\n" + kernel_text(kernel, name, pointer, vector_bytes, declarations))
-        blocks = blocks_of(kernel, vector_bytes)
+    def word(self, e: Emitter, number: int) -> Val:
+        return e.define(f"getelementptr inbounds ptr, ptr %context, i64 {number}", "ptr")
+
+    def variable(self, e: Emitter, var: LoopVar) -> Val:
+        """The value of a loop variable of the program, from the context."""
+        return e.load(self.word(e, CONTEXT_HEAD + self.slots[var]), "i64")
+
+    # -- steps ---------------------------------------------------------------------------------------------
+
+    def step(self, e: Emitter, step: Step, depth: int) -> None:
+        match step:
+            case Kernel():
+                self.call(e, step)
+            case Repeat():
+                self.repeat(e, step, depth)
+            case RepeatWhile():
+                self.repeat_while(e, step, depth)
+            case Branch():
+                self.branch(e, step, depth)
+
+    def call(self, e: Emitter, kernel: Kernel) -> None:
+        name = f"k{len(self.functions)}"
+        text = kernel_text(kernel, name, self.pointer, self.variable, self.vector_bytes, self.declarations)
+        self.functions.append(f"; {kernel.name}\n{text}")
+        blocks = blocks_of(kernel, self.vector_bytes)
         if blocks > 1:
-            declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-            calls.line(f"call void @{PARALLEL}(ptr @{name}, ptr %context, i64 {blocks})")
+            self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+            e.line(f"call void @{PARALLEL}(ptr @{name}, ptr %context, i64 {blocks})")
         else:
-            calls.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
-    main = "\n".join(
-        [
-            f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
-            "  %context = alloca [2 x ptr]",
-            "  store ptr %buffers, ptr %context",
-            "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
-            "  store ptr %arena, ptr %second",
-            *calls.lines,
-            "  ret i32 0",
-            "}",
-        ]
-    )
-    constants = [_constant(buffer, program) for buffer in program.constants]
-    return "\n".join([f"; {program.name}", *constants, *sorted(declarations), "", *functions, main, ""])
+            e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
+
+    def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
+        self.slots[step.var] = depth
+        self.deepest = max(self.deepest, depth + 1)
+        head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
+        e.store(e.const(0, "i64"), self.word(e, CONTEXT_HEAD + depth))
+        e.branch(head)
+        e.block(head)
+        count = self.variable(e, step.var)
+        e.branch_if(e.icmp("slt", count, e.const(step.var.extent, "i64")), inside, after)
+        e.block(inside)
+        for inner in step.body:
+            self.step(e, inner, depth + 1)
+        # The count is read again: what stands before may be another block by now.
+        e.store(e.add(self.variable(e, step.var), e.const(1, "i64")), self.word(e, CONTEXT_HEAD + depth))
+        e.branch(head)
+        e.block(after)
+
+    def repeat_while(self, e: Emitter, step: RepeatWhile, depth: int) -> None:
+        head, inside, after = e.label("while"), e.label("step"), e.label("done")
+        e.branch(head)
+        e.block(head)
+        for inner in step.test:
+            self.step(e, inner, depth)
+        e.branch_if(e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8")), inside, after)
+        e.block(inside)
+        for inner in step.body:
+            self.step(e, inner, depth)
+        e.branch(head)
+        e.block(after)
+
+    def branch(self, e: Emitter, step: Branch, depth: int) -> None:
+        last = len(step.branches) - 1
+        index = e.intrinsic("llvm.smax", self.scalar(e, step.index, "i32"), e.const(0, "i32"))
+        labels = [e.label(f"branch{number}") for number in range(last + 1)]
+        after = e.label("done")
+        cases = " ".join(f"i32 {number}, label %{label}" for number, label in enumerate(labels[:-1]))
+        e.line(f"switch i32 {index.ref}, label %{labels[-1]} [ {cases} ]")
+        for label, steps in zip(labels, step.branches, strict=True):
+            e.block(label)
+            for inner in steps:
+                self.step(e, inner, depth)
+            e.branch(after)
+        e.block(after)
+
+    def scalar(self, e: Emitter, load: Load, elem: str) -> Val:
+        pointer = self.pointer(e, load.buffer)
+        return e.load(e.offset(pointer, self.index(e, load.offset), elem), elem)
+
+    def index(self, e: Emitter, index: Index) -> Val:
+        """An index over loop variables of the program."""
+        total = e.const(index.constant, "i64")
+        for atom, coefficient in index.terms:
+            assert isinstance(atom, LoopVar), "the place of a value is affine in the loops around it"
+            total = e.add(total, e.mul(self.variable(e, atom), e.const(coefficient, "i64")))
+        return total
 
 
 def _constant(buffer: Buffer, program: Program) -> str:

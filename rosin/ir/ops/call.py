@@ -37,10 +37,7 @@ class Call(Op):
         return self.body
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        costs = [
-            n.op.cost(tuple(v.type for v in n.operands), tuple(v.type for v in n.results)) for n in self.body.nodes
-        ]
-        return Cost(sum(c.flops for c in costs), sum(c.bytes for c in costs))
+        return self.body.cost()
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("a call states forward_jvp")
@@ -73,7 +70,9 @@ class Checkpoint(Call):
         rest = iter(results[len(moves) :])
         return results[: len(moves)], tuple(next(rest) if m else None for m in moves)
 
-    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
+    def forward_vjp(
+        self, b: Builder, operands: Values, active: tuple[bool, ...]
+    ) -> tuple[Values, Callable[[Maybe], Maybe]]:
         results = b.node(self, *operands)
 
         def pullback(cotangents: Maybe) -> Maybe:
@@ -81,7 +80,7 @@ class Checkpoint(Call):
             # The barrier makes the second computation wait for the cotangents, so that it is not merged with the first.
             held = b.node(Barrier(), *operands, *known)
             again = iter(held[len(operands) :])
-            _, pull = vjp(b, self.body, held[: len(operands)], [True] * len(operands))
+            _, pull = vjp(b, self.body, held[: len(operands)], active)
             return pull([None if c is None else next(again) for c in cotangents])
 
         return results, pullback
@@ -122,7 +121,9 @@ class CustomJvp(Call):
         count = len(self.body.outputs)
         return outputs[:count], _spread(outputs[count:], self.body.outputs)
 
-    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
+    def forward_vjp(
+        self, b: Builder, operands: Values, active: tuple[bool, ...]
+    ) -> tuple[Values, Callable[[Maybe], Maybe]]:
         zeros = _or_zeros(b, (None,) * len(operands), operands)
         # The rule is linear in its tangents, so its pullback by them, taken anywhere, is the transpose.
         wanted = [False] * len(operands) + [True] * len(zeros)
@@ -156,7 +157,9 @@ class CustomVjp(Call):
         reason = "it has a custom vjp, which says nothing about forward mode; give it a custom_jvp instead"
         raise NotDifferentiableError(f"{self.body.name} has no forward-mode derivative: {reason}")
 
-    def forward_vjp(self, b: Builder, operands: Values) -> tuple[Values, Callable[[Maybe], Maybe]]:
+    def forward_vjp(
+        self, b: Builder, operands: Values, active: tuple[bool, ...]
+    ) -> tuple[Values, Callable[[Maybe], Maybe]]:
         outputs = b.inline(_graph(self.forward), operands)
         count = len(self.body.outputs)
 
@@ -220,6 +223,9 @@ class Barrier(Op):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         return operands
+
+    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
+        return moving
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         return tangents

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import located
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.collective import NamedAxis
+from rosin.ir.transform import flow
 
 
 def batch(
@@ -26,7 +26,7 @@ def batch(
         b.location = node.location
         inputs = tuple(env[v] for v in node.operands)
         flags = tuple(v in many for v in node.operands)
-        if any(flags) or (axis is not None and _names_axis(node, axis)):
+        if any(flags) or (axis is not None and flow.names_axis(node, axis)):
             with located(node.location):
                 results = node.op.batch(b, inputs, flags, size)
             many.update(node.results)
@@ -37,13 +37,6 @@ def batch(
             env[old] = new
     b.location, b.batch_axis = None, outer
     return tuple(env[v] for v in graph.outputs), tuple(v in many for v in graph.outputs)
-
-
-def _names_axis(node: Node, axis: str) -> bool:
-    """Whether the node, or one in its regions, is an op over the axis of that name."""
-    if isinstance(node.op, NamedAxis):
-        return node.op.axis == axis
-    return any(_names_axis(inner, axis) for region in node.regions for inner in region.nodes)
 
 
 def batch_graph(graph: Graph, batched: Sequence[bool], size: Dim, axis: str | None = None) -> Graph:

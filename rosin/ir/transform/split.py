@@ -58,11 +58,18 @@ def split(graph: Graph, late: Sequence[bool], count: int) -> tuple[Graph, Graph]
 
 
 def needed(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
-    """The nodes that the outputs, or effects, need."""
+    """The nodes that the outputs, or effects, need, each with no more results and operands than that takes."""
     live = set(outputs)
     kept: list[Node] = []
     for node in reversed(nodes):
-        if node.op.effect or any(v in live for v in node.results):
-            live.update(node.operands)
-            kept.append(node)
+        used = tuple(v in live for v in node.results)
+        if not node.op.effect and not any(used):
+            continue
+        less = node.op.without_unused(used)
+        if less is not None:
+            operands = tuple(node.operands[i] for i in less.operands)
+            results = tuple(node.results[i] for i in less.results)
+            node = Node(less.op, operands, results, node.location)
+        live.update(node.operands)
+        kept.append(node)
     return kept[::-1]

@@ -8,6 +8,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.errors import located
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Maybe, Value, Values
+from rosin.ir.transform import flow
 
 
 def vjp(
@@ -19,15 +20,14 @@ def vjp(
     each input: None where it is zero, not wanted, or of an element type that carries none.
     """
     env: dict[Value, Value] = dict(zip(graph.inputs, primals, strict=True))
-    active = {v for v, w in zip(graph.inputs, wanted, strict=True) if w and v.type.dtype.differentiable}
+    active = flow.moving_values(graph, wanted)
     tape: list[tuple[Node, Callable[[Maybe], Maybe]]] = []
     for node in graph.nodes:
         b.location = node.location
         operands = tuple(env[v] for v in node.operands)
-        if any(v in active for v in node.operands):
+        if any(v in active for v in node.results):
             with located(node.location):
-                results, pullback = node.op.forward_vjp(b, operands)
-            active.update(v for v in node.results if v.type.dtype.differentiable)
+                results, pullback = node.op.forward_vjp(b, operands, tuple(v in active for v in node.operands))
             tape.append((node, pullback))
         else:
             results = b.copy(node, operands)

@@ -1,0 +1,298 @@
+"""Control flow: a choice among branches, a loop that a predicate ends, and a loop over the elements of arrays.
+
+The graphs that such an op holds are its *regions*. A region sees nothing but its inputs, so whatever it captures is an
+operand of the op. The operands of a loop come in *sections*:
+
+    carried     go from one step to the next; the results begin with what they are after the last one
+    constants   are the same in every step
+    stacked     (scan alone) have a leading axis of the loop's length, of which each step sees one element
+
+The derivative and the batch of a region are graphs like any other, so these ops nest in each other and under every
+transform. Which values are concerned (which have a tangent, which differ between examples) a loop finds by following
+its body until nothing is added (rosin.ir.transform.flow).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import NoReturn, TypeAlias, TypeVar
+
+from rosin.ir.builder import Builder
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import i32
+from rosin.ir.graph import Graph, regions
+from rosin.ir.interpret import evaluate
+from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
+from rosin.ir.ops.call import StopGradient
+from rosin.ir.transform import flow
+from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.jvp import jvp
+from rosin.ir.transform.split import needed
+from rosin.ir.transform.vjp import vjp
+from rosin.ir.types import TensorType
+
+T = TypeVar("T")
+Pullback: TypeAlias = Callable[[Maybe], Maybe]
+
+
+class Control(Op):
+    """An op whose regions run as values decide."""
+
+    @cached_property
+    def effect(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]  # elsewhere it is the class that tells
+        """Whether a region has an effect."""
+        return any(node.op.effect for region in regions(self) for node in region.nodes)
+
+    @cached_property
+    def may_not_end(self) -> bool:
+        """Whether there is a `while` in it, however deep."""
+        return any(map(may_not_end, regions(self)))
+
+    @abstractmethod
+    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
+        """What belongs to those operands that every region takes as they are, all along."""
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        raise AssertionError("control flow states forward_jvp")
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        raise AssertionError("control flow states forward_vjp")
+
+    def check_inputs(self, operands: Types, what: str, region: Graph, given: Types, first: int = 0) -> None:
+        """Raise unless the region takes values of these types, which are the operands from `first` on."""
+        if len(region.inputs) != len(given):
+            self.bad_shape(operands, f"{what} takes {len(region.inputs)} values and is given {len(given)}")
+        for position, (value, type) in enumerate(zip(region.inputs, given, strict=True)):
+            if value.type != type:
+                place = f"operand {position + first}{called(value)}"
+                self.disagree(operands, f"{place} has type {type} and {what} takes {value.type}", type, value.type)
+
+    def disagree(self, operands: Types, message: str, left: TensorType, right: TensorType) -> NoReturn:
+        """Raise the error for what differs in the two types, the element type coming first."""
+        if left.dtype != right.dtype:
+            self.bad_dtype(operands, message)
+        self.bad_shape(operands, message)
+
+
+def called(value: Value) -> str:
+    """The value's name in brackets, for messages; nothing when it has none."""
+    return f" ({value.name})" if value.name else ""
+
+
+def may_not_end(region: Graph) -> bool:
+    """Whether there is a `while` in the region, however deep."""
+    return any(
+        node.op.may_not_end if isinstance(node.op, Control) else any(map(may_not_end, node.regions))
+        for node in region.nodes
+    )
+
+
+def types_of(values: Sequence[Value]) -> Types:
+    """The type of each value."""
+    return tuple(v.type for v in values)
+
+
+def flagged(values: Sequence[T], flags: Sequence[bool]) -> list[T]:
+    """The values whose flags are set."""
+    return [v for v, flag in zip(values, flags, strict=True) if flag]
+
+
+def bar(value: Value) -> str:
+    """A name for the cotangent of a value that has one."""
+    return value.name and f"{value.name}_bar"
+
+
+def positions(flags: Sequence[bool]) -> tuple[int, ...]:
+    """The positions of the flags that are set."""
+    return tuple(i for i, flag in enumerate(flags) if flag)
+
+
+def restricted(region: Graph, inputs: Sequence[bool], outputs: Sequence[bool]) -> Graph:
+    """The region with these inputs and outputs alone, and the nodes that they need."""
+    kept = flagged(region.outputs, outputs)
+    return Graph(tuple(flagged(region.inputs, inputs)), tuple(needed(region.nodes, kept)), tuple(kept), region.name)
+
+
+def spread_mask(b: Builder, mask: Value, x: TensorType) -> Value:
+    """A truth value for each example, at the shape of a batched value."""
+    return b.broadcast(mask, x.shape, (0,))
+
+
+def of_a_taker(b: Builder, taken: Value, x: Value) -> Value:
+    """Batched `x` in which examples that are not taken have the numbers of one that is; some example is taken."""
+    if x.type.shape[0] == 0:
+        return x
+    lane = b.argmax(taken, 0)
+    origin = b.full(0, lane.type)
+    row = b.dynamic_slice(x, (lane, *[origin] * (x.type.rank - 1)), (1, *x.type.shape[1:]))
+    shared = b.broadcast(b.reshape(row, x.type.shape[1:]), x.type.shape, tuple(range(1, x.type.rank)))
+    return b.select(spread_mask(b, taken, x.type), x, shared)
+
+
+# -- a choice ----------------------------------------------------------------------------------------------------
+
+
+@define("switch")
+class Switch(Control):
+    """The results of one of the branches on the operands after the first, which is its number, an i32 scalar.
+
+    A number below 0 chooses the first branch, one that is too large the last.
+
+    Reverse mode keeps the operands and computes the chosen branch again on the way back: branches keep different
+    things, and room for all of them would be made and filled whichever is chosen.
+
+    Under a batch with an index for each example all branches run and each example selects its results. The selection
+    stands around derivatives too: of a branch that an example does not take, no derivative flows into that example's
+    operands, be it infinite. A branch with a `while` in it might never end on the operands of others, so it runs only
+    when some example takes it, the others computing what that one does.
+    """
+
+    branches: tuple[Graph, ...]
+
+    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
+        return operands[1:]
+
+    def type(self, *operands: TensorType) -> Types:
+        if not self.branches:
+            self.bad_attribute(operands, "needs at least one branch")
+        if not operands or operands[0] != TensorType(i32):
+            self.bad_dtype(operands, f"the index is an i32 scalar, not {operands[0] if operands else 'missing'}")
+        first = types_of(self.branches[0].outputs)
+        for number, branch in enumerate(self.branches):
+            self.check_inputs(operands, f"branch {number}", branch, operands[1:], 1)
+            if len(branch.outputs) != len(first):
+                counts = f"{len(first)} results and branch {number} {len(branch.outputs)}"
+                self.bad_shape(operands, f"branch 0 gives {counts}")
+            for position, (value, type) in enumerate(zip(branch.outputs, first, strict=True)):
+                if value.type != type:
+                    types = f"{type} in branch 0 and {value.type} in branch {number}"
+                    self.disagree(operands, f"result {position} has type {types}", type, value.type)
+        return first
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        index = min(max(int(operands[0]), 0), len(self.branches) - 1)
+        return tuple(evaluate(self.branches[index], operands[1:]))
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        """That of the dearest branch."""
+        costs = [branch.cost() for branch in self.branches]
+        return Cost(max(c.flops for c in costs), max(c.bytes for c in costs))
+
+    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
+        each = [flow.moves(branch, moving[1:]) for branch in self.branches]
+        return tuple(map(any, zip(*each, strict=True)))
+
+    def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
+        moving = tuple(t is not None for t in tangents)
+        moves = self.moves(moving, types_of(self.branches[0].outputs))
+        branches: list[Graph] = []
+        for branch in self.branches:
+            region = Pushed(branch, moving[1:], moves)
+            branches.append(region.b.graph((*region.results, *filter(None, region.slopes)), f"{branch.name}_jvp"))
+        results = b.node(Switch(tuple(branches)), *operands, *filter(None, tangents))
+        slopes = iter(results[len(moves) :])
+        return results[: len(moves)], tuple(next(slopes) if m else None for m in moves)
+
+    def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
+        results = b.node(self, *operands)
+        wanted = active[1:]
+
+        def pullback(cotangents: Maybe) -> Maybe:
+            backs = [Pulled(branch, wanted, [c is not None for c in cotangents]) for branch in self.branches]
+            slopes = [any(found) for found in zip(*(back.slopes for back in backs), strict=True)]
+            branches = tuple(back.graph(slopes) for back in backs)
+            found = iter(b.node(Switch(branches), *operands, *filter(None, cotangents)))
+            return (None, *(next(found) if s else None for s in slopes))
+
+        return results, pullback
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        if not batched[0]:
+            branches = tuple(batch_graph(branch, batched[1:], size, b.batch_axis) for branch in self.branches)
+            return b.node(Switch(branches), *operands)
+        last = len(self.branches) - 1
+        index = b.minimum(b.maximum(operands[0], 0), last)
+        chosen: Values | None = None
+        for number, branch in enumerate(self.branches):
+            taken = b.equal(index, number)
+            results = self._for_takers(b, branch, taken, operands[1:], batched[1:], size)
+            if chosen is not None:
+                pairs = zip(results, chosen, strict=True)
+                results = tuple(b.select(spread_mask(b, taken, x.type), x, y) for x, y in pairs)
+            chosen = results
+        assert chosen is not None, "a switch has a branch"
+        return chosen
+
+    def _for_takers(
+        self, b: Builder, branch: Graph, taken: Value, operands: Values, batched: tuple[bool, ...], size: Dim
+    ) -> Values:
+        """The results of a branch, batched; those of examples that do not take it are of no account."""
+        many = batch_graph(branch, batched, size, b.batch_axis)
+        if not may_not_end(branch):
+            pairs = zip(operands, batched, strict=True)
+            return b.inline(many, [_held(b, taken, x) if flag else x for x, flag in pairs])
+        run, skip = Builder(), Builder()
+        mask, *inputs = (run.input(v.type, v.name) for v in (taken, *many.inputs))
+        pairs = zip(inputs, batched, strict=True)
+        results = run.inline(many, [of_a_taker(run, mask, x) if flag else x for x, flag in pairs])
+        for v in (taken, *many.inputs):
+            skip.input(v.type, v.name)
+        nothing = skip.graph([skip.zeros(v.type) for v in many.outputs], f"no_{branch.name}")
+        some = b.cast(b.any(taken, (0,)), i32)
+        return b.node(Switch((nothing, run.graph(results, many.name))), some, taken, *operands)
+
+    def needs(self, used: tuple[bool, ...], count: int) -> tuple[bool, ...]:
+        each = [flow.needs(branch, used) for branch in self.branches]
+        return (True, *map(any, zip(*each, strict=True)))
+
+    def without_unused(self, used: tuple[bool, ...]) -> Narrowed | None:
+        live = self.needs(used, len(self.branches[0].inputs) + 1)
+        if all(used) and all(live):
+            return None
+        branches = tuple(restricted(branch, live[1:], used) for branch in self.branches)
+        return Narrowed(Switch(branches), positions(live), positions(used))
+
+
+def _held(b: Builder, taken: Value, x: Value) -> Value:
+    """`x`, of which examples that are not taken get no cotangent."""
+    if not x.type.dtype.differentiable:
+        return x
+    return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
+
+
+# -- derivatives of regions --------------------------------------------------------------------------------------
+
+
+class Pushed:
+    """A region and its derivative along the inputs that move, in a builder; outputs that move have a tangent."""
+
+    def __init__(self, region: Graph, moving: Sequence[bool], moves: Sequence[bool]) -> None:
+        b = self.b = Builder()
+        self.primals = tuple(b.input(v.type, v.name) for v in region.inputs)
+        pairs = zip(region.inputs, moving, strict=True)
+        self.tangents: Maybe = tuple(b.input(v.type, f"{v.name}_dot") if m else None for v, m in pairs)
+        self.results, found = jvp(b, region, self.primals, self.tangents)
+        each = zip(self.results, found, moves, strict=True)
+        self.slopes: Maybe = tuple((t or b.zeros(v.type)) if m else None for v, t, m in each)
+
+
+class Pulled:
+    """A region and the way back through it, in a builder: the cotangents of its inputs from those of some outputs."""
+
+    def __init__(self, region: Graph, wanted: Sequence[bool], known: Sequence[bool]) -> None:
+        b = self.b = Builder()
+        self.primals = tuple(b.input(v.type, v.name) for v in region.inputs)
+        self.results, pull = vjp(b, region, self.primals, wanted)
+        pairs = zip(self.results, known, strict=True)
+        self.seeds: Maybe = tuple(b.input(v.type, bar(v)) if k else None for v, k in pairs)
+        self.slopes: Maybe = pull(self.seeds)
+        self.name = f"{region.name}_vjp"
+
+    def graph(self, slopes: Sequence[bool]) -> Graph:
+        """From inputs and cotangents of outputs to cotangents of inputs, zeros where none was found."""
+        triples = zip(self.slopes, self.primals, slopes, strict=True)
+        outputs = [s or self.b.zeros(x.type) for s, x, flag in triples if flag]
+        backward = self.b.graph(outputs, self.name)
+        return Graph(backward.inputs, tuple(needed(backward.nodes, outputs)), backward.outputs, backward.name)

@@ -1,0 +1,95 @@
+"""Lifetimes of arena buffers in a program with loops, for the plan of where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rosin.ir.loops import Branch, Buffer, Kernel, Load, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.statements import loaded_buffers, stores
+from rosin.passes import memory
+
+
+def plan_arena(steps: tuple[Step, ...]) -> tuple[dict[Buffer, int], int]:
+    """The byte offset of every arena buffer that the steps use, and the bytes of the arena."""
+    spans = _Spans()
+    spans.visit(steps)
+    live = list(spans.first)
+    plan = memory.plan([memory.Lifetime(b.bytes, spans.first[b], spans.last[b]) for b in live])
+    return dict(zip(live, plan.offsets, strict=True)), plan.total_bytes
+
+
+@dataclass
+class _Spans:
+    """The first and last moment at which each buffer is used.
+
+    A buffer that an iteration of a loop reads before it writes it holds something from before: it lives as long as
+    the loop. So does one that is used outside of the loop too.
+    """
+
+    first: dict[Buffer, int] = field(default_factory=dict["Buffer", "int"])
+    last: dict[Buffer, int] = field(default_factory=dict["Buffer", "int"])
+    now: int = 0
+
+    def use(self, buffer: Buffer) -> None:
+        if buffer.scope is Scope.ARENA:
+            self.first.setdefault(buffer, self.now)
+            self.last[buffer] = max(self.last.get(buffer, 0), self.now)
+
+    def visit(self, steps: tuple[Step, ...]) -> None:
+        for step in steps:
+            match step:
+                case Kernel():
+                    self.now += 1
+                    for buffer in step.buffers:
+                        self.use(buffer)
+                case Repeat():
+                    self.loop(step.body, None)
+                case RepeatWhile():
+                    self.loop((*step.test, *step.body), step.predicate)
+                case Branch():
+                    self.now += 1
+                    self.use(step.index.buffer)
+                    for branch in step.branches:
+                        self.visit(branch)
+
+    def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
+        before = set(self.first)
+        start = self.now
+        self.visit(body)
+        self.now += 1
+        if predicate is not None:
+            self.use(predicate.buffer)
+        held = before | read_first(body)
+        if predicate is not None:
+            held.add(predicate.buffer)
+        for buffer, last in list(self.last.items()):
+            if last > start and buffer in held:
+                self.first[buffer] = min(self.first[buffer], start)
+                self.last[buffer] = self.now
+        self.now += 1
+
+
+def read_first(steps: tuple[Step, ...]) -> set[Buffer]:
+    """The buffers that the steps may read before they have written all of them."""
+    found: set[Buffer] = set()
+    written: set[Buffer] = set()
+    _read_first(steps, found, written, certain=True)
+    return found
+
+
+def _read_first(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer], certain: bool) -> None:
+    for step in steps:
+        match step:
+            case Kernel():
+                found |= loaded_buffers(step.body) - written
+                if certain:
+                    written |= {s.buffer for s in stores(step.body)}
+            case Repeat():
+                _read_first(step.body, found, written, certain)
+            case RepeatWhile():
+                _read_first(step.test, found, written, certain)
+                _read_first(step.body, found, written, certain=False)
+            case Branch():
+                found |= {step.index.buffer} - written
+                for branch in step.branches:
+                    _read_first(branch, found, written, certain=False)

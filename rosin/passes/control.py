@@ -1,0 +1,158 @@
+"""Loops and branches of a graph as steps around the kernels of their regions.
+
+A carried value has one place for the whole loop. A step of the body writes its next value straight there when nothing
+in the body reads the old one afterwards, and otherwise beside it, to be copied at the end of the step. Elements of
+stacked operands are read, and of stacked results written, where they lie in the whole arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rosin.ir import dims
+from rosin.ir import index as indices
+from rosin.ir.graph import Graph, Node
+from rosin.ir.index import LoopVar
+from rosin.ir.loops import Branch, Buffer, Expr, Kernel, Load, Repeat, RepeatWhile, Step, substitute_buffers
+from rosin.ir.op import Value
+from rosin.ir.ops.control import Switch
+from rosin.ir.ops.loop import While
+from rosin.ir.ops.scan import Scan
+from rosin.ir.statements import rewrite_expressions, used_buffers
+from rosin.ir.types import TensorType
+from rosin.passes.donate import Uses
+from rosin.passes.nest import Place
+
+if TYPE_CHECKING:
+    from rosin.passes.to_loops import Region
+
+
+def control_steps(region: Region, node: Node) -> list[Step]:
+    """The steps of a node that holds regions."""
+    for value in node.results:
+        region.places.setdefault(value, region.arena(region.names[value], value.type))
+    match node.op:
+        case Scan():
+            return _scan(region, node, node.op)
+        case While():
+            return _while(region, node, node.op)
+        case Switch():
+            return _switch(region, node, node.op)
+        case _:
+            raise AssertionError(f"{node.op.name} is no control flow")
+
+
+def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
+    first, constants, stacked = op.sections(node.operands)
+    steps, carries = _carry(region, first, node.results[: op.carried])
+    fixed = region.stored_all(constants, steps)
+    sources = region.stored_all(stacked, steps)
+    (length,) = dims.static((op.length,), "scan")
+    time = LoopVar(f"t{region.making.next_loop()}", length)
+    at = indices.of(time) if not op.reverse else indices.of(time) * -1 + (length - 1)
+
+    def slice_of(place: Place, type: TensorType) -> Place:
+        return Place(place.buffer, place.base + at * dims.static((type.size,), "scan")[0])
+
+    inputs = op.body.inputs
+    elements = [slice_of(p, v.type) for p, v in zip(sources, inputs[len(inputs) - op.stacked :], strict=True)]
+    results = zip(node.results[op.carried :], op.body.outputs[op.carried :], strict=True)
+    rows = [slice_of(region.places[v], out.type) for v, out in results]
+    body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows)
+    if length and body:
+        steps.append(Repeat(time, tuple(body)))
+    return steps + _hand_over(region, carries, node.results)
+
+
+def _while(region: Region, node: Node, op: While) -> list[Step]:
+    first, constants = op.sections(node.operands)
+    steps, carries = _carry(region, first, node.results)
+    inputs = [*carries, *region.stored_all(constants, steps)]
+    (truth,) = op.cond.outputs
+    predicate = region.arena("predicate", truth.type)
+    test = region.inner(op.cond, inputs, [predicate])
+    body = _body(region, op.body, carries, inputs, [])
+    steps.append(RepeatWhile(tuple(test), Load(predicate.buffer, predicate.base), tuple(body)))
+    return steps + _hand_over(region, carries, node.results)
+
+
+def _switch(region: Region, node: Node, op: Switch) -> list[Step]:
+    steps: list[Step] = []
+    index, *inputs = region.stored_all(node.operands, steps)
+    outputs = [region.places[v] for v in node.results]
+    branches = tuple(tuple(region.inner(branch, inputs, outputs)) for branch in op.branches)
+    return [*steps, Branch(Load(index.buffer, index.base), branches)]
+
+
+def _carry(region: Region, first: Sequence[Value], results: Sequence[Value]) -> tuple[list[Step], list[Place]]:
+    """Places for carried values, and the steps that put the first ones there."""
+    steps: list[Step] = []
+    carries: list[Place] = []
+    for value, result in zip(first, results, strict=True):
+        place = region.places[result]
+        if place.base != indices.ZERO:
+            place = region.arena(f"{region.names[result]}_carried", result.type)
+        steps += region.copy(value, place)
+        carries.append(place)
+    return steps, carries
+
+
+def _hand_over(region: Region, carries: Sequence[Place], results: Sequence[Value]) -> list[Step]:
+    """Copies of carried values that could not be carried where their results lie."""
+    steps: list[Step] = []
+    for place, result in zip(carries, results, strict=False):
+        if place != region.places[result]:
+            steps += region.transfer(result.type, place, region.places[result])
+    return steps
+
+
+def _body(
+    region: Region, body: Graph, carries: Sequence[Place], inputs: Sequence[Place], rows: Sequence[Place]
+) -> list[Step]:
+    """One step of a loop, after which the carried values are the next ones."""
+    outputs = body.outputs[: len(carries)]
+    kept = [output is body.inputs[i] for i, output in enumerate(outputs)]
+    following = [
+        place if same else region.arena(f"next_{place.buffer.name}", output.type)
+        for place, output, same in zip(carries, outputs, kept, strict=True)
+    ]
+    steps = region.inner(body, inputs, [*following, *rows], skip=[i for i, same in enumerate(kept) if same])
+    late: list[Step] = []
+    for place, new, output, same in zip(carries, following, outputs, kept, strict=True):
+        if same:
+            continue
+        if Uses(tuple(steps)).may_share(place.buffer, new.buffer):
+            steps = [_renamed(step, {new.buffer: place.buffer}) for step in steps]
+        else:
+            late += region.transfer(output.type, new, place)
+    return steps + late
+
+
+def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
+    """The step with other buffers in place of some."""
+    memo: dict[int, Expr] = {}
+
+    def load(expr: Load) -> Load:
+        renamed = substitute_buffers(expr, names, memo)
+        assert isinstance(renamed, Load)
+        return renamed
+
+    def all_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(_renamed(s, names) for s in steps)
+
+    match step:
+        case Kernel():
+            body = tuple(
+                rewrite_expressions(
+                    s, lambda e: substitute_buffers(e, names, memo), lambda b, offset: (names.get(b, b), offset)
+                )
+                for s in step.body
+            )
+            return Kernel(step.name, used_buffers(body), body, step.scratch, step.registers)
+        case Repeat():
+            return Repeat(step.var, all_of(step.body))
+        case RepeatWhile():
+            return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body))
+        case Branch():
+            return Branch(load(step.index), tuple(map(all_of, step.branches)))

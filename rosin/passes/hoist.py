@@ -1,0 +1,91 @@
+"""Loop-invariant code motion: what a loop would compute again in every step is computed once before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from rosin.ir.builder import Builder
+from rosin.ir.graph import Graph, Node
+from rosin.ir.op import Value, Values
+from rosin.ir.ops.control import Control
+from rosin.ir.ops.loop import Loop
+from rosin.ir.ops.movement import Move
+from rosin.ir.transform.split import needed
+from rosin.passes.base import Pass, is_fixed, rebuild, region_fields
+
+
+@dataclass(frozen=True)
+class Hoist(Pass):
+    """Nodes in a loop that depend on its constants alone move in front of it, from inner loops outwards.
+
+    Movements of elements and ops without operands stay: to read another place, or to make a constant, costs less than
+    to keep a value. So do effects, barriers, and whatever holds a `while`, which the loop might never have begun.
+    """
+
+    name: ClassVar[str] = "hoist"
+
+    def rewrite(self, graph: Graph) -> Graph:
+        b = Builder()
+
+        def visit(node: Node, operands: Values) -> Values | None:
+            return _hoisted(b, node.op, node, operands) if isinstance(node.op, Loop) else None
+
+        return rebuild(graph, visit, b)
+
+
+def _hoisted(b: Builder, op: Loop, node: Node, operands: Values) -> Values | None:
+    """Append the loop and before it what it need not do in every step; None when there is nothing."""
+    regions: dict[str, Graph] = {name: getattr(op, name) for name in region_fields(type(op))}
+    plans = {name: _Plan(op, region) for name, region in regions.items()}
+    if not any(plan.moved for plan in plans.values()):
+        return None
+    outside = [b.inline(plan.before, op.unchanged(operands)) for plan in plans.values()]
+    for name, plan in plans.items():
+        # Every region takes all operands, so what was moved out of another one it takes too, and leaves.
+        more = [v for other in plans.values() for v in (plan.moved if other is plan else _like(other.moved))]
+        regions[name] = Graph(_with(op, plan.region.inputs, more), plan.rest, plan.region.outputs, plan.region.name)
+    values = _with(op, operands, [v for found in outside for v in found])
+    b.nodes.append(Node(replace(op, **regions), values, node.results, node.location))
+    return node.results
+
+
+class _Plan:
+    """What moves out of a region: `before` computes it from the loop's constants, `rest` stays."""
+
+    def __init__(self, op: Loop, region: Graph) -> None:
+        self.region = region
+        constants = op.unchanged(region.inputs)
+        same, worth = set(constants), set[Value]()
+        invariant: list[Node] = []
+        for node in region.nodes:
+            if not _stays(node) and same.issuperset(node.operands):
+                same.update(node.results)
+                invariant.append(node)
+                if node.operands and not isinstance(node.op, Move):
+                    worth.update(node.results)
+        left = [node for node in region.nodes if worth.isdisjoint(node.results)]
+        self.rest = tuple(needed(left, region.outputs))
+        used = {*region.outputs, *(v for node in self.rest for v in node.operands)}
+        self.moved: Values = ()
+        for node in invariant:
+            for value in node.results:
+                if value in worth and value in used:
+                    value.name = value.name or node.op.name
+                    self.moved += (value,)
+        self.before = Graph(tuple(constants), tuple(needed(invariant, self.moved)), self.moved, region.name)
+
+
+def _stays(node: Node) -> bool:
+    return is_fixed(node.op) or (isinstance(node.op, Control) and node.op.may_not_end)
+
+
+def _like(values: Sequence[Value]) -> list[Value]:
+    return [Value(v.type, v.name) for v in values]
+
+
+def _with(op: Loop, values: Sequence[Value], more: Sequence[Value]) -> Values:
+    """Operands, or inputs of a region, with some more constants."""
+    carried, constants, *stacked = op.sections(values)
+    return (*carried, *constants, *more, *(v for section in stacked for v in section))

@@ -1,0 +1,68 @@
+"""Rules for control flow: choices that are known, carried values that stay what they are, loops of no or one step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from rosin.ir.graph import Graph
+from rosin.ir.op import Value, Values
+from rosin.ir.ops.control import Switch
+from rosin.ir.ops.loop import Loop
+from rosin.ir.ops.scan import Scan
+from rosin.passes.base import map_op
+from rosin.passes.rewrite import Rewriter
+
+T = TypeVar("T")
+
+
+def switch_known(b: Rewriter, op: Switch, index: Value, *operands: Value) -> Values | None:
+    """switch(2, …) → the third branch"""
+    literal = b.literal(index)
+    if literal is None:
+        return None
+    return b.inline(op.branches[min(max(int(literal.scalar), 0), len(op.branches) - 1)], operands)
+
+
+def switch_alike(b: Rewriter, op: Switch, index: Value, *operands: Value) -> Values | None:
+    """A switch of one branch, or of branches that are all the same → the branch"""
+    first = op.branches[0]
+    return b.inline(first, operands) if all(branch == first for branch in op.branches[1:]) else None
+
+
+def carry_unchanged(b: Rewriter, op: Loop, *operands: Value) -> Values | None:
+    """A carried value that the body gives back as it came → a constant"""
+    changed = [op.body.outputs[i] is not op.body.inputs[i] for i in range(op.carried)]
+    if all(changed):
+        return None
+
+    def moved(values: Sequence[T]) -> tuple[T, ...]:
+        """Carries that do not change behind those that do."""
+        carried = list(zip(changed, values[: op.carried], strict=True))
+        kept = [v for flag, v in carried if flag], [v for flag, v in carried if not flag]
+        return (*kept[0], *kept[1], *values[op.carried :])
+
+    def without(region: Graph) -> Graph:
+        outputs = region.outputs
+        if region is op.body:
+            outputs = tuple(v for i, v in enumerate(outputs) if i >= op.carried or changed[i])
+        return Graph(moved(region.inputs), region.nodes, outputs, region.name)
+
+    smaller = map_op(op, without)
+    assert isinstance(smaller, Loop), "the regions alone are changed"
+    found = iter(b.node(replace(smaller, carried=sum(changed)), *moved(operands)))
+    flags = (*changed, *[True] * (len(op.body.outputs) - op.carried))
+    return tuple(next(found) if flag else operands[i] for i, flag in enumerate(flags))
+
+
+def scan_short(b: Rewriter, op: Scan, *operands: Value) -> Values | None:
+    """A scan of no steps → its carries; of one step → its body"""
+    carries, constants, stacked = op.sections(operands)
+    given = op.body.outputs[op.carried :]
+    if op.length == 0:
+        return (*carries, *(b.zeros(v.type.with_shape((0, *v.type.shape))) for v in given))
+    if op.length != 1:
+        return None
+    found = b.inline(op.body, (*carries, *constants, *(b.reshape(x, x.type.shape[1:]) for x in stacked)))
+    return (*found[: op.carried], *(b.reshape(v, (1, *v.type.shape)) for v in found[op.carried :]))
