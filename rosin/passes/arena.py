@@ -13,6 +13,7 @@ def plan_arena(steps: tuple[Step, ...]) -> tuple[dict[Buffer, int], int]:
     """The byte offset of every arena buffer that the steps use, and the bytes of the arena."""
     spans = _Spans()
     spans.visit(steps)
+    spans.cover_loops()
     live = list(spans.first)
     plan = memory.plan([memory.Lifetime(b.bytes, spans.first[b], spans.last[b]) for b in live])
     return dict(zip(live, plan.offsets, strict=True)), plan.total_bytes
@@ -28,6 +29,8 @@ class _Spans:
 
     first: dict[Buffer, int] = field(default_factory=dict["Buffer", "int"])
     last: dict[Buffer, int] = field(default_factory=dict["Buffer", "int"])
+    loops: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """The first and the last moment of each loop, inner ones first."""
     now: int = 0
 
     def use(self, buffer: Buffer) -> None:
@@ -53,20 +56,24 @@ class _Spans:
                         self.visit(branch)
 
     def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
-        before = set(self.first)
+        self.now += 1
         start = self.now
         self.visit(body)
         self.now += 1
         if predicate is not None:
             self.use(predicate.buffer)
-        held = before | read_first(body)
-        if predicate is not None:
-            held.add(predicate.buffer)
-        for buffer, last in list(self.last.items()):
-            if last > start and buffer in held:
-                self.first[buffer] = min(self.first[buffer], start)
-                self.last[buffer] = self.now
-        self.now += 1
+        for buffer in read_first(body) & self.first.keys():
+            self.first[buffer] = min(self.first[buffer], start)
+            self.last[buffer] = self.now
+        self.loops.append((start, self.now))
+
+    def cover_loops(self) -> None:
+        """Let what is used inside of a loop and outside of it live through all of its steps."""
+        for start, end in self.loops:
+            for buffer, first in self.first.items():
+                last = self.last[buffer]
+                if first <= end and last >= start and not (start <= first and last <= end):
+                    self.first[buffer], self.last[buffer] = min(first, start), max(last, end)
 
 
 def read_first(steps: tuple[Step, ...]) -> set[Buffer]:

@@ -74,8 +74,13 @@ class Making:
         self.loops += 1
         return self.loops - 1
 
+    names: dict[str, int] = field(default_factory=dict["str", "int"])
+    """How many buffers were to have each name."""
+
     def buffer(self, name: str, type: TensorType, scope: Scope) -> Buffer:
-        return Buffer(name, type.dtype, elements(type), scope)
+        """A buffer for a value of this type; the second one of a name is numbered."""
+        count = self.names[name] = self.names.get(name, 0) + 1
+        return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, elements(type), scope)
 
     def kernel_name(self, ops: Iterable[str]) -> str:
         self.kernels += 1
@@ -101,7 +106,7 @@ class Region:
         self.memory = Memory(self.fusion, self.places)
         self.copies: list[tuple[Value, Place]] = []
         for value, constant in self.fusion.constants.items():
-            buffer = making.buffer(f"{self.names[value]}{len(making.constants)}", value.type, Scope.CONSTANT)
+            buffer = making.buffer(self.names[value], value.type, Scope.CONSTANT)
             making.constants[buffer] = constant.value
             self.places[value] = Place(buffer)
         for position, (value, place) in enumerate(zip(graph.outputs, outputs, strict=True)):
