@@ -14,7 +14,7 @@ buffer in which it does, border included, when the copy costs little beside the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -38,13 +38,14 @@ from rosin.ir.loops import (
     Scope,
     Statement,
     Store,
+    When,
     Within,
     guard,
     substitute,
     walk,
 )
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
-from rosin.ir.statements import used_buffers
+from rosin.ir.statements import replace, used_buffers
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import PARALLEL_WORK, Memory, Nest
 
@@ -58,6 +59,13 @@ PACK_COST = 2.0
 
 GATHER_COST = 8.0
 """Machine steps to load a vector whose elements do not lie side by side, beyond those of one that does."""
+
+BAND_BYTES = 1 << 20
+"""Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
+
+NEAR_BYTES = 1 << 19
+FAR_COST = 0.5
+"""Machine steps to load a vector of an operand of more bytes than these, whose rows lie far apart."""
 
 GUARD_COST = 1.0
 SCATTER_COST = 2.0
@@ -90,8 +98,12 @@ class Operand:
         offset = indices.flatten(self.index, self.value.type.sizes)
         return offset.coefficient(var) if offset.affine_in(var) else None
 
-    def packing(self, var: LoopVar | None) -> Packing | None:
-        """The packed form in which neighbours along `var` lie side by side; None where there is none."""
+    def packing(self, var: LoopVar | None, block: int) -> Packing | None:
+        """The packed form in which neighbours along `var` lie side by side; None where there is none.
+
+        Where an axis is `var` alone, blocks of `block` neighbours lie apart, each with all of the other axes: what a
+        tile reads is one piece of memory then.
+        """
         moving = [axis for axis, i in enumerate(self.index) if var is not None and var in i.variables()]
         if len(moving) > 1 or (moving and var is not None and self.index[moving[0]].coefficient(var) != 1):
             return None
@@ -107,25 +119,47 @@ class Operand:
             least, most = self.index[axis].bounds()
             low.append(least)
             extent.append(most - least + 1)
-        return Packing(tuple(order), tuple(low), tuple(extent))
+        alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
+        return Packing(tuple(order), tuple(low), tuple(extent), block if alone and extent[-1] > block else 0)
 
 
 @dataclass(frozen=True)
 class Packing:
-    """A copy of an operand: its axes in this order, each from `low` on for `extent` elements."""
+    """A copy of an operand: its axes in this order, each from `low` on for `extent` elements.
+
+    With `block`, the last axis is cut into blocks of so many elements, and the number of the block comes first.
+    """
 
     order: tuple[int, ...]
     low: tuple[int, ...]
     extent: tuple[int, ...]
+    block: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the copy."""
+        if not self.block:
+            return self.extent
+        return (-(-self.extent[-1] // self.block), *self.extent[:-1], self.block)
 
     @property
     def size(self) -> int:
-        return prod(self.extent)
+        return prod(self.shape)
 
     def offset(self, index: tuple[Index, ...]) -> Index:
         """Where the element at the operand's `index` lies in the copy."""
         place = [index[axis] + -low for axis, low in zip(self.order, self.low, strict=True)]
-        return indices.flatten(place, self.extent)
+        if self.block:
+            place = [place[-1] // self.block, *place[:-1], place[-1] % self.block]
+        return indices.flatten(place, self.shape)
+
+    def index(self, place: Sequence[Index]) -> tuple[Index, ...]:
+        """The operand's index of the element at a place of the copy."""
+        along = [*place[1:-1], place[0] * self.block + place[-1]] if self.block else list(place)
+        found: list[Index] = [indices.ZERO] * len(self.order)
+        for axis, position, low in zip(self.order, along, self.low, strict=True):
+            found[axis] = position + low
+        return tuple(found)
 
 
 class _Contraction:
@@ -217,8 +251,7 @@ class _Contraction:
         if best is None:
             return None
         for position, packing in best[2]:
-            name = f"{self.node.op.name}_{self.name.split('_')[0]}_packed{position}"
-            self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
+            self._pack(position, packing)
         self.terms = self._terms()
         return best[1]
 
@@ -240,13 +273,19 @@ class _Contraction:
             step = operand.step(var)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            packing = operand.packing(var if step else None) if trouble else None
+            if var not in self.folded and step == 1 and operand.value.type.bytes > NEAR_BYTES:
+                trouble += FAR_COST
+            packing = operand.packing(var if step else None, self.groups(var) * self.width) if trouble else None
             if packing is not None and packing.size * PACK_COST < steps * trouble:
                 packs.append((position, packing))
                 cost += packing.size * PACK_COST
             else:
                 cost += steps * trouble
         return cost, packs
+
+    def groups(self, lanes: LoopVar) -> int:
+        """How many vectors of lanes a tile has."""
+        return max(1, min(4 if self.registers == 32 else 2, -(-lanes.extent // self.width)))
 
     def partners(self, lanes: LoopVar) -> list[LoopVar]:
         """Result axes to tile besides the lanes, best first: a step along them leaves some load where it is."""
@@ -260,7 +299,6 @@ class _Contraction:
 
     def kernels(self) -> list[Kernel]:
         lanes = self.lanes()
-        packing = [self.packing_kernel(position) for position in self.packed]
         if lanes is None:
             return [self.kernel({}, None, 0)]
         partners = self.partners(lanes)
@@ -272,31 +310,47 @@ class _Contraction:
             blocks = [_blocks(v.extent, side) for v in (*first, *second)]
             choices = [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
         else:
-            groups = max(1, min(4 if self.registers == 32 else 2, -(-lanes.extent // self.width)))
+            groups = self.groups(lanes)
             if not partners:
                 groups = max(groups, min(8, lanes.extent // self.width))
             room = (self.registers - groups - 1) // groups if partners else 1
             vectors = _vector_blocks(lanes.extent, groups, self.width)
             rows = _blocks(partners[0].extent, room) if partners else [None]
+            if partners and rows[0] is not None:
+                self._pack_rows(partners[0], rows[0].block, lanes)
             choices = [
                 {lanes: v, **({partners[0]: r} if r is not None else {})} for v, r in itertools.product(vectors, rows)
             ]
+        packing = [self.packing_kernel(position) for position in self.packed]
         return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+
+    def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> None:
+        """Pack a large operand of which a tile reads rows, when there are many vectors to read them for."""
+        for position, operand in enumerate(self.operands):
+            if operand is None or position in self.packed or operand.step(lanes) != 0:
+                continue
+            if operand.value.type.bytes > NEAR_BYTES and lanes.extent >= 16 * self.width:
+                packing = operand.packing(row, block)
+                if packing is not None and packing.block:
+                    self._pack(position, packing)
+        self.terms = self._terms()
+
+    def _pack(self, position: int, packing: Packing) -> None:
+        name = f"{self.node.op.name}_{self.name.split('_')[0]}_packed{position}"
+        self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
 
     def packing_kernel(self, position: int) -> Kernel:
         """Copies an operand to where the vectors want it, and writes its border."""
         packing, buffer = self.packed[position]
         operand = self.operands[position]
         assert operand is not None
-        place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.extent)]
-        index: list[Index] = [indices.ZERO] * len(place)
-        for at, axis in enumerate(packing.order):
-            index[axis] = place[at] + packing.low[at]
-        element = self.memory.read(operand.value)(tuple(index))
-        if operand.border is not None:
+        place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.shape)]
+        index = packing.index(place)
+        element = self.memory.read(operand.value)(index)
+        if operand.border is not None or packing.block:
             tests = tuple(Within(i, 0, n) for i, n in zip(index, operand.value.type.sizes, strict=True))
-            element = guard(tests, element, operand.border)
-        store = Store(buffer, indices.flatten(place, packing.extent), element)
+            element = guard(tests, element, operand.border or Const(0, element.dtype))
+        store = Store(buffer, indices.flatten(place, packing.shape), element)
         variables = [v for i in place for v in i.variables()]
         return Nest(variables, [], [store]).kernel(f"{self.name}_pack{position}")
 
@@ -329,7 +383,12 @@ class _Contraction:
         body = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None) + ends
         if lane is not None and lane.extent > 1:
             body = [Loop(lane, Kind.VECTOR, tuple(body))]
-        for var in reversed([*outer, *(blocks[v] for v in tiled if tiles[v].count > 1)]):
+        # A panel of vectors stays near while all rows pass by it.
+        order = [*outer, *(blocks[v] for v in reversed(tiled) if tiles[v].count > 1)]
+        row = next((v for v in tiled if v is not lanes and tiles[v].count > 1), None)
+        if row is not None and lanes in tiles:
+            body, order = self._row_bands(body, order, blocks[row], tiles[row].block)
+        for var in reversed(order):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
         if isinstance(body[0], Loop) and len(body) == 1 and body[0].kind is Kind.SERIAL and self.work >= PARALLEL_WORK:
             loop = body[0]
@@ -337,6 +396,30 @@ class _Contraction:
                 body = [Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)]
         name = f"{self.name}_{number}" if number else self.name
         return Kernel(name, used_buffers(body), tuple(body))
+
+    def _row_bands(
+        self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int
+    ) -> tuple[list[Statement], list[LoopVar]]:
+        """Cut the loop over rows into bands that stay in the cache, with the loop over bands outside of the panels'."""
+        row_bytes = block * prod(v.extent for v in self.folded) * max(t.dtype.bytes for t in self.types)
+        band = max(BAND_BYTES // row_bytes, 1)
+        if row.extent <= band:
+            return list(body), order
+        # Bands run on threads; a number of them that many divide keeps all busy.
+        count = -(-row.extent // band)
+        count = -(-count // 4) * 4
+        band = -(-row.extent // count)
+        outer, inner = LoopVar(f"{row.name}_band", count), LoopVar(row.name, band)
+        place = indices.of(outer) * band + indices.of(inner)
+        memo: dict[int, Expr] = {}
+        banded: list[Statement] = [replace(s, {row: place}, memo) for s in body]
+        if count * band > row.extent:
+            banded = [When((Within(place, 0, row.extent),), tuple(banded))]
+        others = [v for v in order if v is not row]
+        return banded, [*others[: len(others) - 1], outer, *others[len(others) - 1 :], inner] if others else [
+            outer,
+            inner,
+        ]
 
     @property
     def work(self) -> int:
@@ -433,7 +516,8 @@ def _apart(a: list[int | None], b: list[int | None]) -> bool:
 
 def _blocks(extent: int, most: int) -> list[Tile]:
     """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one."""
-    block = next((b for b in range(min(most, extent), max(most // 2, 1) - 1, -1) if extent % b == 0), min(most, extent))
+    smallest = max(most // 2, 1) if extent < 16 * most else max(most - 1, 1)
+    block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), min(most, extent))
     tiles = [Tile(0, extent // block, block)]
     if extent % block:
         tiles.append(Tile(extent - extent % block, 1, extent % block))

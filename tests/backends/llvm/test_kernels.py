@@ -93,6 +93,18 @@ def test_matrix_products(
     check(lambda b, x, y: b.maximum(b.add(b.dot_general(x, y, sides), 0.5), 0.0), left, right, vector_bytes=width)
 
 
+@pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,))], ids=["nn", "nt", "tn"])
+def test_large_matrix_products(
+    sides: tuple[tuple[int], tuple[int]], width: int, parallel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both operands are packed, rows run in bands, and nothing divides anything."""
+    monkeypatch.setattr(contract, "NEAR_BYTES", 1 << 10)
+    monkeypatch.setattr(contract, "BAND_BYTES", 1 << 12)
+    left = "f32[131, 70]" if sides[0] == (1,) else "f32[70, 131]"
+    right = "f32[70, 301]" if sides[1] == (0,) else "f32[301, 70]"
+    check(lambda b, x, y: b.add(b.dot_general(x, y, sides), 0.5), left, right, vector_bytes=width)
+
+
 @pytest.mark.parametrize("dtype", ["f64", "bf16", "f16", "i32", "i8"])
 def test_matrix_products_of_every_kind(dtype: str, width: int) -> None:
     rtol = {"f64": 1e-12, "bf16": 2e-2, "f16": 2e-3}.get(dtype, 0.0)
