@@ -8,18 +8,31 @@ stacked operands are read, and of stacked results written, where they lie in the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rosin.ir import dims
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph, Node
-from rosin.ir.index import LoopVar
-from rosin.ir.loops import Branch, Buffer, Expr, Kernel, Load, Repeat, RepeatWhile, Step, substitute_buffers
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Expr,
+    Inner,
+    Kernel,
+    Load,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    Statement,
+    Step,
+)
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
-from rosin.ir.statements import rewrite_expressions, used_buffers
+from rosin.ir.statements import relocated, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.nest import Place
@@ -133,23 +146,28 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
     """The step with other buffers in place of some."""
     memo: dict[int, Expr] = {}
 
+    def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+        return names.get(buffer, buffer), offset
+
     def load(expr: Load) -> Load:
-        renamed = substitute_buffers(expr, names, memo)
-        assert isinstance(renamed, Load)
-        return renamed
+        return Load(*place(expr.buffer, expr.offset))
 
     def all_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(_renamed(s, names) for s in steps)
 
+    def rewritten(statement: Statement) -> Statement:
+        return relocated(statement, place, memo)
+
     match step:
         case Kernel():
-            body = tuple(
-                rewrite_expressions(
-                    s, lambda e: substitute_buffers(e, names, memo), lambda b, offset: (names.get(b, b), offset)
-                )
-                for s in step.body
-            )
-            return Kernel(step.name, used_buffers(body), body, step.scratch, step.registers)
+            body = tuple(map(rewritten, step.body))
+            return replace(step, buffers=used_buffers(body), body=body)
+        case Nest():
+            parts = [
+                replace(p, body=tuple(map(rewritten, p.body))) if isinstance(p, Inner) else rewritten(p)
+                for p in step.body
+            ]
+            return replace(step, body=tuple(parts))
         case Repeat():
             return Repeat(step.var, all_of(step.body))
         case RepeatWhile():

@@ -13,7 +13,7 @@ import numpy as np
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import blocks_of, kernel_text
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import Branch, Buffer, Kernel, Load, Nest, Program, Repeat, RepeatWhile, Scope, Step
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -89,6 +89,8 @@ class _Module:
         match step:
             case Kernel():
                 self.call(e, step)
+            case Nest():
+                raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
                 self.repeat(e, step, depth)
             case RepeatWhile():
