@@ -127,7 +127,7 @@ def boolean(x: Any, what: str) -> Array:
     if type.dtype.kind != "bool":
         raise tr.located(DTypeError(f"{what} is a boolean, not {type}; x != 0 is one", [type]))
     if type.rank:
-        message = f"{what} is one boolean, not {type}; reduce it by all() or any(), or see vmap and numpy.where"
+        message = f"{what} is one boolean, not {type}; reduce it by all() or any(), or see vmap and rosin.numpy.where"
         raise tr.located(ShapeError(message, [type]))
     return array
 
@@ -313,7 +313,7 @@ def _length(xs: Argument, length: Dim | None, what: str) -> Dim:
     """
     for path, type in zip(xs.paths, xs.types, strict=True):
         if not type.rank:
-            hint = "; a list is a tree of its items, numpy.asarray makes an array of it"
+            hint = "; a list is a tree of its items, rosin.numpy.asarray makes it an array"
             raise tr.located(ShapeError(f"{what}: {path} is a scalar, and the loop goes along axis 0{hint}", [type]))
     sizes: list[Dim] = [type.shape[0] for type in xs.types]
     if length is not None and not isinstance(length, Sym):
