@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, region_fields
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.control import Control
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.loop import Loop
 from rosin.ir.ops.movement import Move
+from rosin.ir.transform.effects import calls_host
 from rosin.ir.transform.split import needed
-from rosin.passes.base import Pass, is_fixed, rebuild, region_fields
+from rosin.passes.base import Pass, is_fixed, rebuild
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Hoist(Pass):
     """Nodes in a loop that depend on its constants alone move in front of it, from inner loops outwards.
 
     Movements of elements and ops without operands stay: to read another place, or to make a constant, costs less than
-    to keep a value. So do effects, barriers, and whatever holds a `while`, which the loop might never have begun.
+    to keep a value. So do effects, barriers, what Python computes, and whatever holds a `while`, which the
+    loop might never have begun.
     """
 
     name: ClassVar[str] = "hoist"
@@ -45,8 +48,10 @@ def _hoisted(b: Builder, op: Loop, node: Node, operands: Values) -> Values | Non
     for name, plan in plans.items():
         # Every region takes all operands, so what was moved out of another one it takes too, and leaves.
         more = [v for other in plans.values() for v in (plan.moved if other is plan else _like(other.moved))]
-        regions[name] = Graph(_with(op, plan.region.inputs, more), plan.rest, plan.region.outputs, plan.region.name)
-    values = _with(op, operands, [v for found in outside for v in found])
+        regions[name] = Graph(
+            op.with_constants(plan.region.inputs, more), plan.rest, plan.region.outputs, plan.region.name
+        )
+    values = op.with_constants(operands, [v for found in outside for v in found])
     b.nodes.append(Node(replace(op, **regions), values, node.results, node.location))
     return node.results
 
@@ -78,14 +83,10 @@ class _Plan:
 
 
 def _stays(node: Node) -> bool:
-    return is_fixed(node.op) or (isinstance(node.op, Control) and node.op.may_not_end)
+    if isinstance(node.op, Control):
+        return node.op.effect or node.op.may_not_end or any(map(calls_host, node.regions))
+    return is_fixed(node.op) or isinstance(node.op, Host)
 
 
 def _like(values: Sequence[Value]) -> list[Value]:
     return [Value(v.type, v.name) for v in values]
-
-
-def _with(op: Loop, values: Sequence[Value], more: Sequence[Value]) -> Values:
-    """Operands, or inputs of a region, with some more constants."""
-    carried, constants, *stacked = op.sections(values)
-    return (*carried, *constants, *more, *(v for section in stacked for v in section))

@@ -22,12 +22,13 @@ from typing import NoReturn, TypeAlias, TypeVar
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i32
-from rosin.ir.graph import Graph, regions
+from rosin.ir.graph import Graph, map_op, regions
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.effects import calls_host, guarded, silent
 from rosin.ir.transform.jvp import jvp
 from rosin.ir.transform.split import needed
 from rosin.ir.transform.vjp import vjp
@@ -53,6 +54,18 @@ class Control(Op):
     @abstractmethod
     def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
         """What belongs to those operands that every region takes as they are, all along."""
+
+    @abstractmethod
+    def with_constants(self, values: Sequence[T], more: Sequence[T]) -> tuple[T, ...]:
+        """Operands, or inputs of a region, with some more that every region takes as they are."""
+
+    def only_where(self, b: Builder, taken: Value, operands: Values, guard: Callable[[Graph], Graph]) -> Values:
+        def region(graph: Graph) -> Graph:
+            made = guard(graph)
+            inputs = self.with_constants(made.inputs[:-1], made.inputs[-1:])
+            return Graph(inputs, made.nodes, made.outputs, made.name)
+
+        return b.node(map_op(self, region), *self.with_constants(operands, (taken,)))
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("control flow states forward_jvp")
@@ -154,6 +167,9 @@ class Switch(Control):
     def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
         return operands[1:]
 
+    def with_constants(self, values: Sequence[T], more: Sequence[T]) -> tuple[T, ...]:
+        return (*values, *more)
+
     def type(self, *operands: TensorType) -> Types:
         if not self.branches:
             self.bad_attribute(operands, "needs at least one branch")
@@ -200,7 +216,7 @@ class Switch(Control):
         wanted = active[1:]
 
         def pullback(cotangents: Maybe) -> Maybe:
-            backs = [Pulled(branch, wanted, [c is not None for c in cotangents]) for branch in self.branches]
+            backs = [Pulled(silent(branch), wanted, [c is not None for c in cotangents]) for branch in self.branches]
             slopes = [any(found) for found in zip(*(back.slopes for back in backs), strict=True)]
             branches = tuple(back.graph(slopes) for back in backs)
             found = iter(b.node(Switch(branches), *operands, *filter(None, cotangents)))
@@ -229,6 +245,8 @@ class Switch(Control):
         self, b: Builder, branch: Graph, taken: Value, operands: Values, batched: tuple[bool, ...], size: Dim
     ) -> Values:
         """The results of a branch, batched; those of examples that do not take it are of no account."""
+        if calls_host(branch):
+            branch, operands, batched = guarded(branch), (*operands, taken), (*batched, True)
         many = batch_graph(branch, batched, size, b.batch_axis)
         if not may_not_end(branch):
             pairs = zip(operands, batched, strict=True)

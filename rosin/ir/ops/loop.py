@@ -28,6 +28,7 @@ from rosin.ir.ops.control import (
 )
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
+from rosin.ir.transform.effects import calls_host, guarded
 from rosin.ir.types import TensorType
 
 T = TypeVar("T")
@@ -47,6 +48,10 @@ class Loop(Control):
 
     def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
         return self.sections(operands)[1]
+
+    def with_constants(self, values: Sequence[T], more: Sequence[T]) -> tuple[T, ...]:
+        carried, constants, *stacked = self.sections(values)
+        return (*carried, *constants, *more, *(v for section in stacked for v in section))
 
     def halves(self, outputs: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
         """What belongs to each output of the body: carried, and stacked."""
@@ -203,10 +208,10 @@ class While(Loop):
         old, constants = values[: self.carried], values[self.carried :]
         if may_not_end(self.body):
             values = [of_a_taker(body, mask, v) if m else v for v, m in zip(values, many, strict=True)]
-        found, flags = batch(body, self.body, values, many, size, axis)
+        found, flags = batch(body, *_masked(self.body, values, many, mask), size, axis)
         front = [body.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True)]
         new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in zip(front, old, strict=True)]
-        again, _ = batch(body, self.cond, (*new, *constants), many, size, axis)
+        again, _ = batch(body, *_masked(self.cond, (*new, *constants), many, mask), size, axis)
         name = f"{self.body.name}_batch"
         op = While(cond.graph([cond.any(going, (0,))], "any"), body.graph((*again, *new), name), self.carried + 1)
         return b.node(op, running, *inputs)[1:]
@@ -225,6 +230,13 @@ class While(Loop):
         kept = live[: self.carried]
         cond, body = restricted(self.cond, live, (True,)), restricted(self.body, live, kept)
         return Narrowed(While(cond, body, sum(kept)), positions(live), positions(kept))
+
+
+def _masked(
+    region: Graph, values: Sequence[Value], many: Sequence[bool], mask: Value
+) -> tuple[Graph, Sequence[Value], Sequence[bool]]:
+    """A region with its inputs, of which Python does its part only for the examples in the mask."""
+    return (guarded(region), (*values, mask), (*many, True)) if calls_host(region) else (region, values, many)
 
 
 def batched_region(
