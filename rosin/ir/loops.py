@@ -1,7 +1,7 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | Repeat(var, steps) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
+    step       ::= kernel | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
     kernel     ::= name, buffers, statements
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -358,10 +358,17 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
-    """Steps that run once for each value of the variable, in order; kernels in them may use it in indices."""
+    """Steps that run once for each value of the variable, in order; kernels in them may use it in indices.
+
+    It counts from `start`, 0 if there is none, to before `stop`, its extent if there is none; what they hold is moved
+    into that range. With `backward` it counts down.
+    """
 
     var: LoopVar
     body: tuple[Step, ...]
+    start: Load | None = None
+    stop: Load | None = None
+    backward: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -437,8 +444,9 @@ def _step_lines(step: Step, indent: str) -> list[str]:
     match step:
         case Kernel():
             return [indent + line for line in kernel_lines(step)]
-        case Repeat(var, body):
-            parts = [(f"repeat {var} in {var.extent}:", body)]
+        case Repeat(var, body, start, stop, backward):
+            first = f"{start} … " if start else ""
+            parts = [(f"repeat {var} in {first}{stop or var.extent}{', backward' * backward}:", body)]
         case RepeatWhile(test, predicate, body):
             parts = [("test:", test), (f"while {predicate}:", body)]
         case Branch(index, branches):

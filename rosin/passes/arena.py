@@ -46,6 +46,9 @@ class _Spans:
                     for buffer in step.buffers:
                         self.use(buffer)
                 case Repeat():
+                    self.now += 1
+                    for bound in filter(None, (step.start, step.stop)):
+                        self.use(bound.buffer)
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
@@ -92,7 +95,9 @@ def _read_first(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer
                 if certain:
                     written |= {s.buffer for s in stores(step.body)}
             case Repeat():
-                _read_first(step.body, found, written, certain)
+                bounds = [bound.buffer for bound in (step.start, step.stop) if bound]
+                found |= {*bounds} - written
+                _read_first(step.body, found, written, certain and not bounds)
             case RepeatWhile():
                 _read_first(step.test, found, written, certain)
                 _read_first(step.body, found, written, certain=False)

@@ -50,18 +50,21 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     sources = region.stored_all(stacked, steps)
     (length,) = dims.static((op.length,), "scan")
     time = LoopVar(f"t{region.making.next_loop()}", length)
-    at = indices.of(time) if not op.reverse else indices.of(time) * -1 + (length - 1)
+    count = Load(fixed[0].buffer, fixed[0].base) if op.counted else None
 
     def slice_of(place: Place, type: TensorType) -> Place:
-        return Place(place.buffer, place.base + at * dims.static((type.size,), "scan")[0])
+        return Place(place.buffer, place.base + indices.of(time) * dims.static((type.size,), "scan")[0])
 
     inputs = op.body.inputs
     elements = [slice_of(p, v.type) for p, v in zip(sources, inputs[len(inputs) - op.stacked :], strict=True)]
-    results = zip(node.results[op.carried :], op.body.outputs[op.carried :], strict=True)
-    rows = [slice_of(region.places[v], out.type) for v, out in results]
+    given = op.body.outputs[op.carried :]
+    rows = [slice_of(region.places[v], out.type) for v, out in zip(node.results[op.carried :], given, strict=True)]
     body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows)
     if length and body:
-        steps.append(Repeat(time, tuple(body)))
+        steps.append(Repeat(time, tuple(body), None, count, op.reverse))
+    rest = [k for out, row in zip(given, rows, strict=True) for k in region.zeros(out.type, row)] if count else []
+    if length and rest:
+        steps.append(Repeat(time, tuple(rest), count))
     return steps + _hand_over(region, carries, node.results)
 
 
@@ -151,7 +154,8 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             )
             return Kernel(step.name, used_buffers(body), body, step.scratch, step.registers)
         case Repeat():
-            return Repeat(step.var, all_of(step.body))
+            start, stop = (load(x) if x else None for x in (step.start, step.stop))
+            return Repeat(step.var, all_of(step.body), start, stop, step.backward)
         case RepeatWhile():
             return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body))
         case Branch():

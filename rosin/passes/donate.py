@@ -19,6 +19,7 @@ from rosin.ir.loops import (
     Let,
     Load,
     Loop,
+    Repeat,
     RepeatWhile,
     Statement,
     Step,
@@ -62,8 +63,7 @@ class Uses:
         first = self.now + 1
         inside = list(kernels((step,)))
         self.now += max(len(inside), 1)
-        if isinstance(step, RepeatWhile | Branch):
-            decides = step.predicate if isinstance(step, RepeatWhile) else step.index
+        for decides in _deciding(step):
             self.reads[decides.buffer] = (self.now, None)
         for kernel in inside:
             self._note(kernel, first, self.now, None)
@@ -84,6 +84,18 @@ class Uses:
         if read < written:
             return True
         return reader is not None and reader is writer and _in_place(reader, argument, result)
+
+
+def _deciding(step: Repeat | RepeatWhile | Branch) -> list[Load]:
+    """What a loop or a branch, or one inside of it, reads to know how it goes on."""
+    match step:
+        case Repeat():
+            found, inside = [bound for bound in (step.start, step.stop) if bound], step.body
+        case RepeatWhile():
+            found, inside = [step.predicate], (*step.test, *step.body)
+        case Branch():
+            found, inside = [step.index], tuple(s for branch in step.branches for s in branch)
+    return found + [load for s in inside if not isinstance(s, Kernel) for load in _deciding(s)]
 
 
 def _in_place(kernel: Kernel, argument: Buffer, result: Buffer) -> bool:

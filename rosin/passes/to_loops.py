@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph
 from rosin.ir.literal import Literal
-from rosin.ir.loops import Buffer, Kernel, Load, Program, Scope, Step, Store
+from rosin.ir.loops import Buffer, Const, Kernel, Load, Program, Scope, Step, Store
 from rosin.ir.op import Fold, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.control import Control
@@ -203,6 +203,10 @@ class Region:
         """A kernel that copies a value of this type from one place to another."""
         shape = type.sizes
         return self._copied(type, lambda i: Load(source.buffer, source.base + indices.flatten(i, shape)), target)
+
+    def zeros(self, type: TensorType, place: Place) -> list[Kernel]:
+        """A kernel that writes zeros for a value of this type to a place."""
+        return self._copied(type, lambda i: Const(type.dtype.numpy.type(0).item(), type.dtype), place)
 
     def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Kernel]:
         shape = type.sizes

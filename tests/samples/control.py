@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from rosin.ir.op import Op, Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
-from rosin.ir.types import parse_type
+from rosin.ir.types import TensorType, parse_type
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
 
 F64, I32 = dtypes.f64, dtypes.i32
@@ -233,9 +234,17 @@ def _exchange(length: int) -> Scan:
 
 
 def _scan_meaning(op: Scan, *operands: Array) -> object:
-    order = range(int(op.length))[:: -1 if op.reverse else 1]  # type: ignore[arg-type]
+    length = int(op.length)  # type: ignore[arg-type]
     first, stacked = operands[: op.carried], operands[len(operands) - op.stacked :]
     constants = operands[op.carried : len(operands) - op.stacked]
+    if op.counted:
+        count = int(np.clip(constants[0], 0, length))
+        found = _scan_meaning(
+            replace(op, length=count, counted=False), *first, *constants[1:], *(x[:count] for x in stacked)
+        )
+        rest = [np.concatenate([x, np.zeros((length - count, *x.shape[1:]), x.dtype)]) for x in found[op.carried :]]  # type: ignore[index]
+        return (*found[: op.carried], *rest)  # type: ignore[index]
+    order = range(length)[:: -1 if op.reverse else 1]
     rows: dict[int, Sequence[object]] = {}
     carries: Sequence[Array] = first
     for i in order:
@@ -294,6 +303,16 @@ def _running_sample(shape: tuple[int, ...], length: int, reverse: bool, dtype: d
     return Sample(op, operands, label, smooth=dtype == F64, rtol=rtol, ulps=16, atol=0.0)
 
 
+def _counted_sample(length: int, count: int, reverse: bool, narrow: bool) -> Sample:
+    """The running scan, of which `count` steps happen."""
+    op, dtype = _running("[3]", length, reverse), I32 if narrow else dtypes.i64
+    inputs = list(op.body.inputs)
+    inputs.insert(1, Value(TensorType(dtype), "count"))
+    op = replace(op, body=Graph(tuple(inputs), op.body.nodes, op.body.outputs, op.body.name), counted=True)
+    operands = (draw(F64, (3,)), np.array(count, dtype.numpy), draw(F64), draw(F64, (length, 3), seed=1))
+    return Sample(op, operands, f"counted-{count}-of-{length}{'-reverse' * reverse}", ulps=16)
+
+
 SAMPLES: list[Sample] = [
     *(
         Sample(_choices(str(list(shape))), (_index(n), draw(F64, shape), draw(F64)), f"choices{list(shape)}-{n}")
@@ -327,6 +346,11 @@ SAMPLES: list[Sample] = [
     *(
         Sample(_spring(n), (draw(F64, seed=1), draw(F64, seed=2), _index(3), np.array(0.1)), f"spring-{n}")
         for n in (0, 1, 6)
+    ),
+    *(
+        _counted_sample(length, count, reverse, narrow=not reverse)
+        for length, count in ((5, 3), (4, 0), (3, 9), (3, -2), (0, 1), (1, 1), (1, 0))
+        for reverse in (False, True)
     ),
     Sample(_each(4), (draw(F64, (2, 3)), draw(F64, (4, 3)), draw(I32, (4,), 0, 9)), "each"),
     Sample(_powers(3, 2), (draw(F64, (2,)), np.array(0.8), draw(F64, (3, 2, 2), seed=1)), "nested"),
@@ -393,6 +417,18 @@ BAD: list[Bad] = [
         ("f32[4, 2]",),
         ShapeError,
         r"operand 0 \(x\) has type f32\[2\] and the body takes f32\[3\]",
+    ),
+    Bad(
+        Scan(_X, 0, 1, 4, False, True),
+        ("f32[4, 3]",),
+        DTypeError,
+        "number of steps is an i32 or i64 scalar, not missing",
+    ),
+    Bad(
+        Scan(_X, 0, 0, 4, False, True),
+        ("f32[3]",),
+        DTypeError,
+        r"number of steps is an i32 or i64 scalar, not f32\[3\]",
     ),
     Bad(Scan(_Y, 1, 0, 4, True), ("f32[3]",), DTypeError, r"carry 0 \(x\) has type f32\[3\] and the body gives f64"),
 ]

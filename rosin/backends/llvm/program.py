@@ -12,6 +12,7 @@ import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import blocks_of, kernel_text
+from rosin.backends.llvm.types import memory_type
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Branch, Buffer, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
 
@@ -111,18 +112,28 @@ class _Module:
         self.slots[step.var] = depth
         self.deepest = max(self.deepest, depth + 1)
         head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
-        e.store(e.const(0, "i64"), self.word(e, CONTEXT_HEAD + depth))
+        zero, one, extent = (e.const(n, "i64") for n in (0, 1, step.var.extent))
+        start = self.bound(e, step.start, step.var.extent) if step.start else zero
+        stop = self.bound(e, step.stop, step.var.extent) if step.stop else extent
+        e.store(e.sub(stop, one) if step.backward else start, self.word(e, CONTEXT_HEAD + depth))
         e.branch(head)
         e.block(head)
         count = self.variable(e, step.var)
-        e.branch_if(e.icmp("slt", count, e.const(step.var.extent, "i64")), inside, after)
+        more = e.icmp("sge", count, start) if step.backward else e.icmp("slt", count, stop)
+        e.branch_if(more, inside, after)
         e.block(inside)
         for inner in step.body:
             self.step(e, inner, depth + 1)
         # The count is read again: what stands before may be another block by now.
-        e.store(e.add(self.variable(e, step.var), e.const(1, "i64")), self.word(e, CONTEXT_HEAD + depth))
+        following = e.add(self.variable(e, step.var), e.const(-1 if step.backward else 1, "i64"))
+        e.store(following, self.word(e, CONTEXT_HEAD + depth))
         e.branch(head)
         e.block(after)
+
+    def bound(self, e: Emitter, load: Load, extent: int) -> Val:
+        """A bound of a loop, within 0 … extent."""
+        wide = e.convert("sext", self.scalar(e, load, memory_type(load.dtype)), "i64")
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), e.const(extent, "i64"))
 
     def repeat_while(self, e: Emitter, step: RepeatWhile, depth: int) -> None:
         head, inside, after = e.label("while"), e.label("step"), e.label("done")

@@ -27,7 +27,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.transform import flow
-from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.batch import batch, batch_graph
 from rosin.ir.transform.jvp import jvp
 from rosin.ir.transform.split import needed
 from rosin.ir.transform.vjp import vjp
@@ -131,6 +131,24 @@ def of_a_taker(b: Builder, taken: Value, x: Value) -> Value:
     return b.select(spread_mask(b, taken, x.type), x, shared)
 
 
+def held(b: Builder, taken: Value, x: Value) -> Value:
+    """`x`, of which examples that are not taken get no cotangent."""
+    if not x.type.dtype.differentiable:
+        return x
+    return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
+
+
+def masked_region(
+    b: Builder, region: Graph, mask: Value, inputs: Sequence[Value], many: Sequence[bool], size: Dim, axis: str | None
+) -> Values:
+    """The outputs of a region on inputs of which `many` are batched; those of examples that are masked out are of no
+    account, and no derivative flows from them. Some example is not masked out."""
+    keep = of_a_taker if may_not_end(region) else held
+    values = [keep(b, mask, v) if m else v for v, m in zip(inputs, many, strict=True)]
+    found, flags = batch(b, region, values, many, size, axis)
+    return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True))
+
+
 # -- a choice ----------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +250,7 @@ class Switch(Control):
         many = batch_graph(branch, batched, size, b.batch_axis)
         if not may_not_end(branch):
             pairs = zip(operands, batched, strict=True)
-            return b.inline(many, [_held(b, taken, x) if flag else x for x, flag in pairs])
+            return b.inline(many, [held(b, taken, x) if flag else x for x, flag in pairs])
         run, skip = Builder(), Builder()
         mask, *inputs = (run.input(v.type, v.name) for v in (taken, *many.inputs))
         pairs = zip(inputs, batched, strict=True)
@@ -253,13 +271,6 @@ class Switch(Control):
             return None
         branches = tuple(restricted(branch, live[1:], used) for branch in self.branches)
         return Narrowed(Switch(branches), positions(live), positions(used))
-
-
-def _held(b: Builder, taken: Value, x: Value) -> Value:
-    """`x`, of which examples that are not taken get no cotangent."""
-    if not x.type.dtype.differentiable:
-        return x
-    return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
 
 
 # -- derivatives of regions --------------------------------------------------------------------------------------

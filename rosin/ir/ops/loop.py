@@ -19,8 +19,7 @@ from rosin.ir.ops.control import (
     Pullback,
     Pushed,
     called,
-    may_not_end,
-    of_a_taker,
+    masked_region,
     positions,
     restricted,
     spread_mask,
@@ -201,10 +200,7 @@ class While(Loop):
         going, *_ = (cond.input(v.type, v.name) for v in (running, *inputs))
         mask, *values = (body.input(v.type, v.name) for v in (running, *inputs))
         old, constants = values[: self.carried], values[self.carried :]
-        if may_not_end(self.body):
-            values = [of_a_taker(body, mask, v) if m else v for v, m in zip(values, many, strict=True)]
-        found, flags = batch(body, self.body, values, many, size, axis)
-        front = [body.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True)]
+        front = masked_region(body, self.body, mask, values, many, size, axis)
         new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in zip(front, old, strict=True)]
         again, _ = batch(body, self.cond, (*new, *constants), many, size, axis)
         name = f"{self.body.name}_batch"

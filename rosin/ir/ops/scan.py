@@ -11,11 +11,12 @@ import numpy as np
 from rosin.ir import dims
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import i32, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
 from rosin.ir.ops.arithmetic import Add
-from rosin.ir.ops.control import Pullback, Pulled, bar, positions, restricted, types_of
+from rosin.ir.ops.control import Pullback, Pulled, bar, masked_region, positions, restricted, spread_mask, types_of
 from rosin.ir.ops.loop import Loop, batched_region
 from rosin.ir.transform import flow
 from rosin.ir.transform.split import needed, split
@@ -33,6 +34,10 @@ class Scan(Loop):
     the carried values after the last step, then the stacked results. With `reverse` the steps go from the last element
     to the first.
 
+    With `counted` the first constant, an i32 or i64 scalar, is the number of steps: those of elements at or beyond it
+    do not happen, and stacked results are zeros there. Under a batch with a count for each example the loop runs to the
+    largest, and an example that is done keeps its carried values.
+
     Reverse mode is one more scan, the other way. The forward one stacks what each step's way back needs, its residuals:
     not what is stacked anyway, and not what is the same in every step, which is computed once outside.
     """
@@ -42,10 +47,15 @@ class Scan(Loop):
     stacked: int
     length: Dim
     reverse: bool
+    counted: bool = False
 
     def sections(self, operands: Sequence[T]) -> tuple[Sequence[T], ...]:
         end = len(operands) - self.stacked
         return operands[: self.carried], operands[self.carried : end], operands[end:]
+
+    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
+        """The constants but for the count, which stays an operand."""
+        return self.sections(operands)[1][self.counted :]
 
     def type(self, *operands: TensorType) -> Types:
         if self.stacked < 0 or self.carried + self.stacked > len(operands):
@@ -53,6 +63,8 @@ class Scan(Loop):
             self.bad_attribute(operands, f"takes {counts} and was given {len(operands)} in all")
         if isinstance(self.length, int) and self.length < 0:
             self.bad_attribute(operands, f"the length is {self.length}; it is not negative")
+        if self.counted:
+            self.check_count(operands)
         first = len(operands) - self.stacked
         for position, operand in enumerate(operands[first:], first):
             if not operand.rank or operand.shape[0] != self.length:
@@ -63,29 +75,36 @@ class Scan(Loop):
         given = types_of(self.body.outputs)[self.carried :]
         return (*operands[: self.carried], *(t.with_shape((self.length, *t.shape)) for t in given))
 
+    def check_count(self, operands: Types) -> None:
+        """Raise unless the first constant can be the number of steps."""
+        constants = self.sections(operands)[1]
+        if not constants or constants[0] not in (TensorType(i32), TensorType(i64)):
+            given = constants[0] if constants else "missing"
+            self.bad_dtype(operands, f"the number of steps is an i32 or i64 scalar, not {given}")
+
     def eval(self, *operands: NumpyArray) -> Arrays:
         first, constants, stacked = self.sections(operands)
         carries = list(first)
-        count = stacked[0].shape[0] if stacked else dims.static((self.length,), self.name)[0]
-        rows: list[Sequence[NumpyArray]] = []
+        length = stacked[0].shape[0] if stacked else dims.static((self.length,), self.name)[0]
+        count = min(max(int(constants[0]), 0), length) if self.counted else length
+        types = types_of(self.body.outputs)[self.carried :]
+        results = [np.zeros((length, *t.sizes), t.dtype.numpy) for t in types]
         for step in reversed(range(count)) if self.reverse else range(count):
             found = evaluate(self.body, (*carries, *constants, *(x[step, ...] for x in stacked)))
             carries = found[: self.carried]
-            rows.append(found[self.carried :])
-        if not rows:
-            types = types_of(self.body.outputs)[self.carried :]
-            return (*carries, *(np.empty((0, *t.sizes), t.dtype.numpy) for t in types))
-        return (*carries, *map(np.stack, zip(*(rows[::-1] if self.reverse else rows), strict=True)))
+            for result, row in zip(results, found[self.carried :], strict=True):
+                result[step] = row
+        return (*carries, *results)
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        """That of all steps; a symbolic length counts as one."""
+        """That of as many steps as there can be; a symbolic length counts as one."""
         once, count = self.body.cost(), self.length if isinstance(self.length, int) else 1
         return Cost(once.flops * count, once.bytes * count)
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         body, inputs, (moving, moves) = self.push(b, operands, tangents)
         carried, _, stacked = (len(part) + sum(part) for part in self.sections(moving))
-        results = b.node(Scan(body, carried, stacked, self.length, self.reverse), *inputs)
+        results = b.node(replace(self, body=body, carried=carried, stacked=stacked), *inputs)
         return self.parted(results, moves)
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
@@ -95,15 +114,12 @@ class Scan(Loop):
         return found[: way.count], lambda cotangents: way.pull(b, operands, residuals, cotangents)
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        if self.counted and batched[self.carried]:
+            return self._batch_counts(b, operands, batched, size)
         axis = b.batch_axis
         many, results = self.settle(batched, lambda region, flags: flow.spreads(region, flags, axis))
+        inputs = self._batched_operands(b, operands, batched, many, size)
         first = len(operands) - self.stacked
-        inputs: list[Value] = []
-        for position, (x, flag, m) in enumerate(zip(operands, batched, many, strict=True)):
-            if flag and position >= first:
-                inputs.append(_swapped(b, x))
-            else:
-                inputs.append(b.batch_front(x, False, size) if m and not flag else x)
         body = batched_region(self.body, (*inputs[:first], *map(_element, inputs[first:])), many, results, size, axis)
         found = b.node(replace(self, body=body), *inputs)
         each = enumerate(zip(found, results, strict=True))
@@ -112,10 +128,43 @@ class Scan(Loop):
             for position, (v, flag) in each
         )
 
+    def _batched_operands(
+        self, b: Builder, operands: Values, batched: Sequence[bool], many: Sequence[bool], size: Dim
+    ) -> list[Value]:
+        """The operands of a batch, `many` of them batched; steps come before examples."""
+        first = len(operands) - self.stacked
+        inputs: list[Value] = []
+        for position, (x, flag, m) in enumerate(zip(operands, batched, many, strict=True)):
+            if flag and position >= first:
+                inputs.append(_swapped(b, x))
+            else:
+                inputs.append(b.batch_front(x, False, size) if m and not flag else x)
+        return inputs
+
+    def _batch_counts(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        """The loop to the largest count. The step's number is one more element, the count one more constant."""
+        axis = b.batch_axis
+        many = (*[True] * self.carried, *batched[self.carried :])
+        inputs = self._batched_operands(b, operands, batched, many, size)
+        (before, constants, stacked), loop = self.sections(inputs), _Assembly(b)
+        loop.constant(b.max(constants[0], (0,)), "count")
+        old = [loop.carry(x, v.name) for x, v in zip(before, self.body.inputs, strict=False)]
+        same = [loop.constant(x, v.name) for x, v in zip(constants, self.body.inputs[self.carried :], strict=False)]
+        rows = [loop.element(x, v.name) for x, v in zip(stacked, self.sections(self.body.inputs)[2], strict=True)]
+        number = loop.element(b.iota(TensorType(constants[0].type.dtype, (self.length,)), 0), "step")
+        mask = loop.b.less(loop.b.broadcast(number, (size,), ()), same[0])
+        found = masked_region(loop.b, self.body, mask, (*old, *same, *rows), many, size, axis)
+        nothing = [loop.b.zeros(v.type) for v in found[self.carried :]]
+        pairs = zip(found, (*old, *nothing), strict=True)
+        outputs = [loop.b.select(spread_mask(loop.b, mask, x.type), x, y) for x, y in pairs]
+        results = loop.run(outputs, self, f"{self.body.name}_batch", self.reverse)
+        return (*results[: self.carried], *(_swapped(b, v) for v in results[self.carried :]))
+
     def needs(self, used: tuple[bool, ...], count: int) -> tuple[bool, ...]:
         carries, stacked = self.halves(used)
         kept = flow.settled(carries, lambda flags: flow.needs(self.body, (*flags, *stacked))[: self.carried])
-        return (*kept, *flow.needs(self.body, (*kept, *stacked))[self.carried :])
+        _, constants, elements = self.sections(flow.needs(self.body, (*kept, *stacked)))
+        return (*kept, *[True] * self.counted, *constants[self.counted :], *elements)
 
     def without_unused(self, used: tuple[bool, ...]) -> Narrowed | None:
         live = self.needs(used, len(self.body.inputs))
@@ -123,7 +172,8 @@ class Scan(Loop):
         results = (*kept, *self.halves(used)[1])
         if all(live) and all(results):
             return None
-        op = Scan(restricted(self.body, live, results), sum(kept), sum(elements), self.length, self.reverse)
+        body = restricted(self.body, live, results)
+        op = replace(self, body=body, carried=sum(kept), stacked=sum(elements))
         return Narrowed(op, positions(live), positions(results))
 
 
@@ -183,6 +233,8 @@ class _WayBack:
     def pull(self, b: Builder, operands: Values, residuals: dict[Value, Value], cotangents: Maybe) -> Maybe:
         """The cotangents of the operands. Those of constants are summed over the steps, narrow floats in f32."""
         scan, loop, body = self.scan, _Assembly(b), self.scan.body
+        if scan.counted:
+            loop.constant(operands[scan.carried], "count")
         carries = list(zip(body.inputs, cotangents, self.given, strict=False))[: scan.carried]
         elements = list(zip(body.outputs, cotangents, self.given, strict=True))[scan.carried :]
         # Carries get cotangents from the steps after, stacked results only from outside.
@@ -200,7 +252,7 @@ class _WayBack:
                 wide = term.type.with_dtype(term.type.dtype.accumulator)
                 outputs.append(loop.b.add(loop.carry(b.zeros(wide), bar(value)), loop.b.cast(term, wide.dtype)))
         outputs += filter(None, stacked)
-        results = iter(loop.run(outputs, scan.length, not scan.reverse, f"{body.name}_vjp"))
+        results = iter(loop.run(outputs, scan, f"{body.name}_vjp", not scan.reverse))
         there = [*(given for _, _, given in carries), *(s is not None for s in slopes[scan.carried :])]
         return tuple(b.cast(next(results), x.type.dtype) if t else None for x, t in zip(operands, there, strict=True))
 
@@ -251,8 +303,9 @@ class _Assembly:
         self.inputs[section].append(value)
         return value
 
-    def run(self, outputs: Sequence[Value], length: Dim, reverse: bool, name: str) -> Values:
-        """Append the scan; gives its results."""
+    def run(self, outputs: Sequence[Value], like: Scan, name: str, reverse: bool) -> Values:
+        """Append a scan of as many steps as that one; gives its results."""
         self.b.inputs = [v for section in self.inputs for v in section]
-        op = Scan(self.b.graph(outputs, name), len(self.inputs[0]), len(self.inputs[2]), length, reverse)
+        body, carried, stacked = self.b.graph(outputs, name), len(self.inputs[0]), len(self.inputs[2])
+        op = Scan(body, carried, stacked, like.length, reverse, like.counted)
         return self.outside.node(op, *(x for section in self.sections for x in section))
