@@ -1,7 +1,8 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
+    step       ::= kernel | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
+                 | Branch(load, steps, …) | Room(tape, number)
     kernel     ::= name, buffers, statements
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -36,6 +37,8 @@ class Scope(Enum):
     CONSTANT = "constant"
     RESULT = "result"
     ARENA = "arena"
+    TAPE = "tape"
+    """One part of the records of a tape."""
     LOCAL = "local"
     """A small scratch array, private to one iteration of the parallel loop around it."""
 
@@ -52,6 +55,17 @@ class Buffer:
     @property
     def bytes(self) -> int:
         return self.dtype.bytes * self.size
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """Memory that grows while the program runs: records of so many bytes, one for each step of a loop."""
+
+    name: str
+    record: int
 
     def __str__(self) -> str:
         return self.name
@@ -378,6 +392,8 @@ class RepeatWhile:
     test: tuple[Step, ...]
     predicate: Load
     body: tuple[Step, ...]
+    var: LoopVar | None = None
+    """What counts the steps, where something in the body asks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -388,7 +404,18 @@ class Branch:
     branches: tuple[tuple[Step, ...], ...]
 
 
-Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch"
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """Make sure that the tape has room for as many records as the number says, or for record `var` and those before.
+
+    The program ends with an error when there is no memory for them.
+    """
+
+    tape: Tape
+    number: Load | LoopVar
+
+
+Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch | Room"
 
 
 def kernels(steps: tuple[Step, ...]) -> Iterator[Kernel]:
@@ -405,6 +432,8 @@ def kernels(steps: tuple[Step, ...]) -> Iterator[Kernel]:
             case Branch():
                 for branch in step.branches:
                     yield from kernels(branch)
+            case Room():
+                pass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -423,6 +452,8 @@ class Program:
     """The contents of every constant buffer."""
     aliases: Mapping[Buffer, Buffer] = field(default_factory=dict["Buffer", "Buffer"])
     """The donated argument whose memory a result takes, for the results that take one."""
+    tapes: Mapping[Buffer, tuple[Tape, int]] = field(default_factory=dict["Buffer", "tuple[Tape, int]"])
+    """For each buffer on a tape, the tape, and at which byte of each record it is."""
 
 
 # -- text ------------------------------------------------------------------------------------------------------
@@ -435,6 +466,9 @@ def text(program: Program) -> str:
         lines += [f"  {title} {b.name}: {b.dtype}[{b.size}]" for b in buffers]
     lines += [f"  {result.name} takes the memory of {argument.name}" for result, argument in program.aliases.items()]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.arena.items()]
+    lines += [
+        f"  tape {b.name}: {b.dtype}[{b.size}] at {at} of {t.record} of {t}" for b, (t, at) in program.tapes.items()
+    ]
     for step in program.steps:
         lines += ["", *_step_lines(step, "")]
     return "\n".join(lines) + "\n"
@@ -447,10 +481,12 @@ def _step_lines(step: Step, indent: str) -> list[str]:
         case Repeat(var, body, start, stop, backward):
             first = f"{start} … " if start else ""
             parts = [(f"repeat {var} in {first}{stop or var.extent}{', backward' * backward}:", body)]
-        case RepeatWhile(test, predicate, body):
-            parts = [("test:", test), (f"while {predicate}:", body)]
+        case RepeatWhile(test, predicate, body, var):
+            parts = [("test:", test), (f"while {predicate}{f', counted by {var}' if var else ''}:", body)]
         case Branch(index, branches):
             parts = [(f"branch {number} of {index}:", steps) for number, steps in enumerate(branches)]
+        case Room(tape, number):
+            return [f"{indent}room on {tape} for {number}{' + 1' * isinstance(number, LoopVar)}"]
     lines: list[str] = []
     for head, steps in parts:
         lines.append(indent + head)

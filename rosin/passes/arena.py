@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import Branch, Buffer, Kernel, Load, Repeat, RepeatWhile, Room, Scope, Step
 from rosin.ir.statements import loaded_buffers, stores
 from rosin.passes import memory
 
@@ -57,6 +57,10 @@ class _Spans:
                     self.use(step.index.buffer)
                     for branch in step.branches:
                         self.visit(branch)
+                case Room():
+                    self.now += 1
+                    if isinstance(step.number, Load):
+                        self.use(step.number.buffer)
 
     def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
         self.now += 1
@@ -105,3 +109,6 @@ def _read_first(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer
                 found |= {step.index.buffer} - written
                 for branch in step.branches:
                     _read_first(branch, found, written, certain=False)
+            case Room():
+                if isinstance(step.number, Load):
+                    found |= {step.number.buffer} - written

@@ -21,6 +21,7 @@ from rosin.ir.loops import (
     Loop,
     Repeat,
     RepeatWhile,
+    Room,
     Statement,
     Step,
     Store,
@@ -86,8 +87,8 @@ class Uses:
         return reader is not None and reader is writer and _in_place(reader, argument, result)
 
 
-def _deciding(step: Repeat | RepeatWhile | Branch) -> list[Load]:
-    """What a loop or a branch, or one inside of it, reads to know how it goes on."""
+def _deciding(step: Step) -> list[Load]:
+    """What a step, or one inside of it, reads to know how it goes on."""
     match step:
         case Repeat():
             found, inside = [bound for bound in (step.start, step.stop) if bound], step.body
@@ -95,7 +96,11 @@ def _deciding(step: Repeat | RepeatWhile | Branch) -> list[Load]:
             found, inside = [step.predicate], (*step.test, *step.body)
         case Branch():
             found, inside = [step.index], tuple(s for branch in step.branches for s in branch)
-    return found + [load for s in inside if not isinstance(s, Kernel) for load in _deciding(s)]
+        case Room():
+            found, inside = [step.number] if isinstance(step.number, Load) else [], ()
+        case Kernel():
+            found, inside = [], ()
+    return found + [load for s in inside for load in _deciding(s)]
 
 
 def _in_place(kernel: Kernel, argument: Buffer, result: Buffer) -> bool:

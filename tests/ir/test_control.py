@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from rosin.ir import dtypes
 from rosin.ir.builder import Builder
-from rosin.ir.errors import NotDifferentiableError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Op, Value
@@ -336,12 +335,6 @@ def test_a_named_axis_inside_of_loops() -> None:
 
 
 # -- derivatives -------------------------------------------------------------------------------------------------------
-
-
-def test_a_while_says_what_to_do_instead_of_reverse_mode() -> None:
-    graph = of_types(_halving(), "x: f64[]")
-    with pytest.raises(NotDifferentiableError, match=r"while has no reverse-mode derivative: .*forward mode works"):
-        vjp_graph(graph, [True])
 
 
 def _halving() -> While:

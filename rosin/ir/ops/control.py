@@ -51,8 +51,11 @@ class Control(Op):
         return any(map(may_not_end, regions(self)))
 
     @abstractmethod
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        """What belongs to those operands that every region takes as they are, all along."""
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        """Which of so many operands every region takes as they are, all along: a run of them, maybe empty.
+
+        Given the number of a region, which of its so many inputs these operands are, in the same order.
+        """
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("control flow states forward_jvp")
@@ -149,6 +152,17 @@ def masked_region(
     return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True))
 
 
+def batched_region(
+    region: Graph, inputs: Sequence[Value], many: Sequence[bool], results: Sequence[bool], size: Dim, axis: str | None
+) -> Graph:
+    """The region on values like `inputs`, of which `many` are batched; so are those outputs that `results` names."""
+    b = Builder()
+    found, flags = batch(b, region, [b.input(v.type, v.name) for v in inputs], many, size, axis)
+    each = zip(found, flags, results, strict=True)
+    front = [b.batch_front(v, False, size) if wanted and not flag else v for v, flag, wanted in each]
+    return b.graph(front, f"{region.name}_batch")
+
+
 # -- a choice ----------------------------------------------------------------------------------------------------
 
 
@@ -169,8 +183,8 @@ class Switch(Control):
 
     branches: tuple[Graph, ...]
 
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        return operands[1:]
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        return range(1 if region is None else 0, count)
 
     def type(self, *operands: TensorType) -> Types:
         if not self.branches:

@@ -15,11 +15,19 @@ from rosin.ir.dtypes import i32, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.arithmetic import Add
-from rosin.ir.ops.control import Pullback, Pulled, bar, masked_region, positions, restricted, spread_mask, types_of
-from rosin.ir.ops.loop import Loop, batched_region
+from rosin.ir.ops.control import (
+    Pullback,
+    bar,
+    batched_region,
+    masked_region,
+    positions,
+    restricted,
+    spread_mask,
+    types_of,
+)
+from rosin.ir.ops.loop import Loop
+from rosin.ir.ops.step import StepBack
 from rosin.ir.transform import flow
-from rosin.ir.transform.split import needed, split
 from rosin.ir.types import TensorType
 
 T = TypeVar("T")
@@ -53,9 +61,9 @@ class Scan(Loop):
         end = len(operands) - self.stacked
         return operands[: self.carried], operands[self.carried : end], operands[end:]
 
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        """The constants but for the count, which stays an operand."""
-        return self.sections(operands)[1][self.counted :]
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        """The constants but for the number of steps, which stays an operand."""
+        return range(self.carried + self.counted, count - self.stacked)
 
     def type(self, *operands: TensorType) -> Types:
         if self.stacked < 0 or self.carried + self.stacked > len(operands):
@@ -190,49 +198,35 @@ def _swapped(b: Builder, x: Value) -> Value:
 class _WayBack:
     """Reverse mode of a scan: the loop forward with residuals, and the loop back.
 
-    The graph of one step, forward and back, is cut where cotangents come in; what crosses the cut is a residual. The
-    fixed residuals are the same in every step, some of the others are elements of stacked operands or results, and the
-    forward loop stacks the rest.
+    The fixed residuals are the same in every step, some of the others are elements of stacked operands or results, and
+    the forward loop stacks the rest.
     """
 
     def __init__(self, scan: Scan, active: tuple[bool, ...]) -> None:
         body, count = scan.body, len(scan.body.outputs)
         self.scan, self.count = scan, count
         wanted, self.given = scan.settle(active, flow.moves)
-        step = Pulled(body, wanted, self.given)
-        # The cotangent of an active carry is carried, be it zero; what gets none in one step gets none in any.
-        carries = (*wanted[: scan.carried], *[False] * (len(wanted) - scan.carried))
-        triples = zip(step.slopes, step.primals, carries, strict=True)
-        slopes = [s or (step.b.zeros(x.type) if is_carried else None) for s, x, is_carried in triples]
-        self.slopes = tuple(s is not None for s in slopes)
-        joint = step.b.graph((*step.results, *filter(None, slopes)), body.name)
-        forward, self.back = split(joint, [False] * len(body.inputs) + [True] * sum(self.given), count)
-        self.kept = forward.outputs[count:]
-        made = {v: node.op.name for node in forward.nodes for v in node.results}
-        self.names = {v: v.name or made.get(v, "") for v in self.kept}
-
-        first, constants, self.elements = scan.sections(forward.inputs)
-        changing = [True] * len(first) + [False] * len(constants) + [True] * len(self.elements)
-        varying = flow.varying_values(forward, changing)
-        self.fixed = tuple(v for v in self.kept if v not in varying)
-        same = [n for n in forward.nodes if not n.op.effect and varying.isdisjoint(n.operands)]
-        self.before = Graph(forward.inputs, tuple(needed(same, self.fixed)), self.fixed, body.name)
-
-        there = {*self.fixed, *self.elements, *forward.outputs[scan.carried : count]}
-        outputs = (*forward.outputs[:count], *(v for v in self.kept if v not in there))
+        first, constants, _ = scan.sections(range(len(body.inputs)))
+        step = self.step = StepBack(
+            body, wanted, self.given, scan.carried, range(len(first), len(first) + len(constants))
+        )
+        self.elements = scan.sections(step.forward.inputs)[2]
+        there = {*step.fixed, *self.elements, *step.forward.outputs[scan.carried : count]}
+        outputs = (*step.forward.outputs[:count], *(v for v in step.kept if v not in there))
         self.stacked = outputs[scan.carried :]
-        self.forward = replace(scan, body=Graph(forward.inputs, forward.nodes, outputs, body.name))
+        self.forward = replace(scan, body=Graph(step.forward.inputs, step.forward.nodes, outputs, body.name))
 
     def residuals(self, b: Builder, operands: Values, results: Values) -> dict[Value, Value]:
         """For each residual its value outside of the loops, where those that are not fixed are stacked."""
         found = dict(zip(self.elements, self.scan.sections(operands)[-1], strict=True))
         found.update(zip(self.stacked, results[self.scan.carried :], strict=True))
-        found.update(zip(self.fixed, b.inline(self.before, operands), strict=True))
+        constants = self.scan.sections(operands)[1]
+        found.update(zip(self.step.fixed, b.inline(self.step.before, constants), strict=True))
         return found
 
     def pull(self, b: Builder, operands: Values, residuals: dict[Value, Value], cotangents: Maybe) -> Maybe:
         """The cotangents of the operands. Those of constants are summed over the steps, narrow floats in f32."""
-        scan, loop, body = self.scan, _Assembly(b), self.scan.body
+        scan, step, loop, body = self.scan, self.step, _Assembly(b), self.scan.body
         if scan.counted:
             loop.constant(operands[scan.carried], "count")
         carries = list(zip(body.inputs, cotangents, self.given, strict=False))[: scan.carried]
@@ -240,10 +234,9 @@ class _WayBack:
         # Carries get cotangents from the steps after, stacked results only from outside.
         seeds: list[Value | None] = [loop.carry(c or b.zeros(v.type), bar(v)) for v, c, given in carries if given]
         seeds += [loop.element(c, bar(v)) if c else None for v, c, given in elements if given]
-        inside = {v: loop.constant(residuals[v], self.names[v]) for v in self.fixed}
-        inside |= {v: loop.element(residuals[v], self.names[v]) for v in self.kept if v not in inside}
-        found = iter(_inline_linear(loop.b, self.back, [inside[v] for v in self.kept], seeds))
-        slopes = [next(found) if slope else None for slope in self.slopes]
+        inside = {v: loop.constant(residuals[v], step.names[v]) for v in step.fixed}
+        inside |= {v: loop.element(residuals[v], step.names[v]) for v in step.kept if v not in inside}
+        slopes = step.pull(loop.b, inside, seeds)
 
         before, terms, stacked = scan.sections(slopes)
         outputs = [s or loop.b.zeros(v.type) for s, (v, _, given) in zip(before, carries, strict=True) if given]
@@ -255,29 +248,6 @@ class _WayBack:
         results = iter(loop.run(outputs, scan, f"{body.name}_vjp", not scan.reverse))
         there = [*(given for _, _, given in carries), *(s is not None for s in slopes[scan.carried :])]
         return tuple(b.cast(next(results), x.type.dtype) if t else None for x, t in zip(operands, there, strict=True))
-
-
-def _inline_linear(b: Builder, graph: Graph, known: Sequence[Value], seeds: Sequence[Value | None]) -> Maybe:
-    """Append a graph whose outputs are linear in its last inputs, the seeds; None stands for zero.
-
-    What is computed from zeros and known values alone is zero, since cotangents are only ever combined linearly.
-    """
-    env: dict[Value, Value | None] = dict(zip(graph.inputs, (*known, *seeds), strict=True))
-    alive = {v for v in graph.inputs[len(known) :] if env[v] is not None}
-    for node in graph.nodes:
-        operands = [env[v] for v in node.operands]
-        is_alive = any(v in alive for v in node.operands)
-        if is_alive:
-            alive.update(node.results)
-        if None in operands and not is_alive:
-            env.update((v, None) for v in node.results)
-        elif None in operands and isinstance(node.op, Add):
-            (env[node.results[0]],) = filter(None, operands)
-        else:
-            pairs = zip(operands, node.operands, strict=True)
-            results = b.copy(node, tuple(x or b.zeros(v.type) for x, v in pairs))
-            env.update(zip(node.results, results, strict=True))
-    return tuple(env[v] for v in graph.outputs)
 
 
 class _Assembly:
