@@ -1,12 +1,13 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | nest | Repeat(var, steps) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
+    step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
+                 | Branch(load, steps, …) | Room(tape, number)
     kernel     ::= name, buffers, statements
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
-                 | While(statements, load, statements) | Choose(load, statements, …)
+                 | While(statements, load, statements, var) | Choose(load, statements, …) | Room(tape, number)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
                  | Local
     index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
@@ -38,6 +39,8 @@ class Scope(Enum):
     CONSTANT = "constant"
     RESULT = "result"
     ARENA = "arena"
+    TAPE = "tape"
+    """One part of the records of a tape."""
     LOCAL = "local"
     """A small scratch array, private to one iteration of the parallel loop around it."""
     LANES = "lanes"
@@ -58,6 +61,17 @@ class Buffer:
     @property
     def bytes(self) -> int:
         return self.dtype.bytes * self.size
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """Memory that grows while the program runs: records of so many bytes, one for each step of a loop."""
+
+    name: str
+    record: int
 
     def __str__(self) -> str:
         return self.name
@@ -322,6 +336,10 @@ class Loop:
     """Whether iterations may run on any thread; only the outermost loop of a kernel is parallel."""
     unroll: int = 1
     """How many iterations (of vectors, in a vector loop) run at once, each with carries of its own."""
+    start: Load | None = None
+    stop: Load | None = None
+    """A serial loop may run from `start` to before `stop`, as `Repeat` does, and count down."""
+    backward: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -361,6 +379,8 @@ class While:
     test: tuple[Statement, ...]
     predicate: Load
     body: tuple[Statement, ...]
+    var: LoopVar | None = None
+    """What counts the steps, where something in the body asks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -374,7 +394,18 @@ class Choose:
     branches: tuple[tuple[Statement, ...], ...]
 
 
-Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | While | Choose"
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """A statement or a step: make sure that a tape has room for so many records, or for record `var` and those before.
+
+    The program ends with an error when there is no memory for them.
+    """
+
+    tape: Tape
+    number: Load | LoopVar
+
+
+Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | While | Choose | Room"
 
 
 def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
@@ -441,10 +472,17 @@ class Nest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
-    """Steps that run once for each value of the variable, in order; kernels in them may use it in indices."""
+    """Steps that run once for each value of the variable, in order; kernels in them may use it in indices.
+
+    It counts from `start`, 0 if there is none, to before `stop`, its extent if there is none; what they hold is moved
+    into that range. With `backward` it counts down.
+    """
 
     var: LoopVar
     body: tuple[Step, ...]
+    start: Load | None = None
+    stop: Load | None = None
+    backward: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -454,6 +492,8 @@ class RepeatWhile:
     test: tuple[Step, ...]
     predicate: Load
     body: tuple[Step, ...]
+    var: LoopVar | None = None
+    """What counts the steps, where something in the body asks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -464,7 +504,7 @@ class Branch:
     branches: tuple[tuple[Step, ...], ...]
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch"
+Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room"
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -478,6 +518,21 @@ def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
             return step.branches
         case _:
             return ()
+
+
+def decisions(step: Step) -> list[Load]:
+    """What a step itself reads to know how it goes on."""
+    match step:
+        case Repeat():
+            return [bound for bound in (step.start, step.stop) if bound]
+        case RepeatWhile():
+            return [step.predicate]
+        case Branch():
+            return [step.index]
+        case Room():
+            return [step.number] if isinstance(step.number, Load) else []
+        case _:
+            return []
 
 
 def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
@@ -510,6 +565,8 @@ class Program:
     """The contents of every constant buffer."""
     aliases: Mapping[Buffer, Buffer] = field(default_factory=dict["Buffer", "Buffer"])
     """The donated argument whose memory a result takes, for the results that take one."""
+    tapes: Mapping[Buffer, tuple[Tape, int]] = field(default_factory=dict["Buffer", "tuple[Tape, int]"])
+    """For each buffer on a tape, the tape, and at which byte of each record it is."""
 
 
 # -- text ------------------------------------------------------------------------------------------------------
@@ -522,6 +579,9 @@ def text(program: Program) -> str:
         lines += [f"  {title} {b.name}: {b.dtype}[{b.size}]" for b in buffers]
     lines += [f"  {result.name} takes the memory of {argument.name}" for result, argument in program.aliases.items()]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.arena.items()]
+    lines += [
+        f"  tape {b.name}: {b.dtype}[{b.size}] at {at} of {t.record} of {t}" for b, (t, at) in program.tapes.items()
+    ]
     for step in program.steps:
         lines += ["", *_step_lines(step, "")]
     return "\n".join(lines) + "\n"
@@ -534,17 +594,29 @@ def _step_lines(step: Step, indent: str) -> list[str]:
         case Nest():
             raise AssertionError("nests are kernels by the time that a program is whole")
         case Repeat(var):
-            heads = [f"repeat {var} in {var.extent}:"]
-        case RepeatWhile(_, predicate):
-            heads = ["test:", f"while {predicate}:"]
+            heads = [f"repeat {var} in {range_text(step)}:"]
+        case RepeatWhile(_, predicate, _, var):
+            heads = ["test:", f"while {predicate}{f', counted by {var}' if var else ''}:"]
         case Branch(index, branches):
             heads = [f"branch {number} of {index}:" for number in range(len(branches))]
+        case Room():
+            return [indent + room_text(step)]
     lines: list[str] = []
     for head, steps in zip(heads, parts(step), strict=True):
         lines.append(indent + head)
         for inner in steps:
             lines += _step_lines(inner, indent + "  ")
     return lines
+
+
+def range_text(loop: Repeat | Loop) -> str:
+    """The range of a loop's variable."""
+    first = f"{loop.start} … " if loop.start else ""
+    return f"{first}{loop.stop or loop.var.extent}{', backward' * loop.backward}"
+
+
+def room_text(room: Room) -> str:
+    return f"room on {room.tape} for {room.number}{' + 1' * isinstance(room.number, LoopVar)}"
 
 
 def kernel_lines(kernel: Kernel) -> list[str]:
@@ -598,12 +670,14 @@ class _Text:
                 lines.append(f"{indent}{statement.buffer}[{statement.offset}] = {texts[0]}")
             case When(tests):
                 heads = [f"when {' and '.join(map(str, tests))}:"]
-            case While(_, predicate):
-                heads = ["test:", f"while {predicate}:"]
+            case While(_, predicate, _, var):
+                heads = ["test:", f"while {predicate}{f', counted by {var}' if var else ''}:"]
+            case Room():
+                lines.append(indent + room_text(statement))
             case Choose(index, branches):
                 heads = [f"branch {number} of {index}:" for number in range(len(branches))]
             case Loop(var, kind, _, carries, parallel, unroll):
-                head = f"{'parallel ' if parallel else ''}{kind.value} {var} in {var.extent}"
+                head = f"{'parallel ' if parallel else ''}{kind.value} {var} in {range_text(statement)}"
                 head += f" unroll {unroll}" if unroll > 1 else ""
                 carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
                 heads = [head + (f" carrying {', '.join(carried)}:" if carried else ":")]

@@ -19,6 +19,7 @@ from rosin.ir.loops import (
     Loop,
     Nest,
     Placing,
+    Room,
     Scope,
     Statement,
     Store,
@@ -41,6 +42,9 @@ def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
         match statement:
             case Loop():
                 yield from (e for c in statement.carries for e in c.initial)
+                yield from (bound for bound in (statement.start, statement.stop) if bound)
+            case Room():
+                yield from (statement.number,) if isinstance(statement.number, Load) else ()
             case While():
                 yield statement.predicate
             case Choose():
@@ -113,7 +117,7 @@ def rebuilt(statement: Statement, each: Callable[[Statement], Statement]) -> Sta
         case Loop() | When():
             return dataclasses.replace(statement, body=block(statement.body))
         case While():
-            return While(block(statement.test), statement.predicate, block(statement.body))
+            return dataclasses.replace(statement, test=block(statement.test), body=block(statement.body))
         case Choose():
             return Choose(statement.index, tuple(map(block, statement.branches)))
         case _:
@@ -172,7 +176,7 @@ def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
 
 def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
     """The variables of the loops among the statements."""
-    return (s.var for s in nested(statements) if isinstance(s, Loop))
+    return (s.var for s in nested(statements) if isinstance(s, Loop | While) and s.var)
 
 
 def relocated(statement: Statement, place: Placing, memo: dict[int, Expr]) -> Statement:
@@ -200,8 +204,14 @@ def _rewritten(statement: Statement, rewrite: Callable[[Expr], Expr], place: Pla
             return Accumulate(statement.carry, tuple(map(rewrite, statement.values)))
         case Store():
             return Store(*place(statement.buffer, statement.offset), rewrite(statement.value))
+        case Loop():
+            start, stop = (load(bound) if bound else None for bound in (statement.start, statement.stop))
+            return dataclasses.replace(statement, start=start, stop=stop)
+        case Room():
+            number = statement.number
+            return Room(statement.tape, load(number)) if isinstance(number, Load) else statement
         case While():
-            return While(statement.test, load(statement.predicate), statement.body)
+            return dataclasses.replace(statement, predicate=load(statement.predicate))
         case Choose():
             return Choose(load(statement.index), statement.branches)
         case _:

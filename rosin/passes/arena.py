@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Nest, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import Branch, Buffer, Kernel, Load, Nest, Repeat, RepeatWhile, Room, Scope, Step
 from rosin.ir.statements import loaded_buffers, statements_of, stores
 from rosin.passes import memory
 
@@ -48,6 +48,9 @@ class _Spans:
                     for buffer in step.buffers:
                         self.use(buffer)
                 case Repeat():
+                    self.now += 1
+                    for bound in filter(None, (step.start, step.stop)):
+                        self.use(bound.buffer)
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
@@ -56,6 +59,10 @@ class _Spans:
                     self.use(step.index.buffer)
                     for branch in step.branches:
                         self.visit(branch)
+                case Room():
+                    self.now += 1
+                    if isinstance(step.number, Load):
+                        self.use(step.number.buffer)
 
     def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
         self.now += 1
@@ -95,7 +102,10 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 found |= loaded_buffers(body) - written
                 written |= {s.buffer for s in stores(body)}
             case Repeat():
-                written = _written_after(step.body, found, written)
+                bounds = {bound.buffer for bound in (step.start, step.stop) if bound}
+                found |= bounds - written
+                after = _written_after(step.body, found, written)
+                written = written if bounds else after
             case RepeatWhile():
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
@@ -104,4 +114,7 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 found |= {step.index.buffer} - written
                 each = [_written_after(branch, found, written) for branch in step.branches]
                 written = {buffer for buffer in each[0] if all(buffer in other for other in each)}
+            case Room():
+                if isinstance(step.number, Load):
+                    found |= {step.number.buffer} - written
     return written

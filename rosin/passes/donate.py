@@ -12,19 +12,19 @@ from typing import TypeAlias
 
 from rosin.ir.index import Dynamic, Index
 from rosin.ir.loops import (
-    Branch,
     Buffer,
     Expr,
     Inner,
     Kernel,
     Load,
     Nest,
-    RepeatWhile,
     Statement,
     Step,
     Store,
     blocks,
+    decisions,
     leaves,
+    parts,
     values,
     walk,
 )
@@ -63,8 +63,7 @@ class Uses:
         first = self.now + 1
         inside = list(leaves((step,)))
         self.now += max(len(inside), 1)
-        if isinstance(step, RepeatWhile | Branch):
-            decides = step.predicate if isinstance(step, RepeatWhile) else step.index
+        for decides in _deciding(step):
             self.reads[decides.buffer] = (self.now, None)
         for kernel in inside:
             self._note(kernel, first, self.now, None)
@@ -85,6 +84,11 @@ class Uses:
         if read < written:
             return True
         return reader is not None and reader is writer and _in_place(reader, argument, result)
+
+
+def _deciding(step: Step) -> list[Load]:
+    """What a step, or one inside of it, reads to know how it goes on."""
+    return [*decisions(step), *(load for block in parts(step) for s in block for load in _deciding(s))]
 
 
 def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:

@@ -18,6 +18,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from math import prod
 
 from rosin.ir import index as indices
@@ -36,11 +37,13 @@ from rosin.ir.loops import (
     Nest,
     Repeat,
     RepeatWhile,
+    Room,
     Scope,
     Statement,
     Step,
     Store,
     While,
+    decisions,
     leaves,
     parts,
     walk,
@@ -87,15 +90,15 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel():
+        case Kernel() | Room():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
         case Repeat():
-            return _loop_kernel(step, uses) or [Repeat(step.var, all_of(step.body))]
+            return _loop_kernel(step, uses) or [replace_fields(step, body=all_of(step.body))]
         case RepeatWhile():
             found = _loop_kernel(step, uses)
-            return found or [RepeatWhile(all_of(step.test), step.predicate, all_of(step.body))]
+            return found or [replace_fields(step, test=all_of(step.test), body=all_of(step.body))]
 
 
 def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
@@ -103,8 +106,7 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
     for step in steps:
         if isinstance(step, Kernel | Nest):
             yield from used_buffers(statements_of(step))
-        elif isinstance(step, RepeatWhile | Branch):
-            yield (step.predicate if isinstance(step, RepeatWhile) else step.index).buffer
+        yield from (load.buffer for load in decisions(step))
         for inner in parts(step):
             yield from _uses(inner)
 
@@ -139,7 +141,7 @@ def _lanes_of(step: Step) -> _Lanes | None:
     """The lanes of a loop, if it has any."""
     inside = list(leaves((step,)))
     nests = [leaf for leaf in inside if isinstance(leaf, Nest)]
-    if len(nests) != len(inside):
+    if len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
         return None
     guarded = {leaf for inner in _loops((step,)) if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
     counts = {v.extent for nest in nests for v in nest.rows if v.extent >= MIN_LANES}
@@ -316,10 +318,12 @@ class _Making:
                 return self._of_nest(step)
             case Kernel():
                 return self._whole(step)
-            case Repeat():
-                return [Loop(step.var, Kind.SERIAL, inner[0])]
-            case RepeatWhile():
-                return [While(inner[0], step.predicate, inner[1])]
+            case Repeat(var, _, start, stop, backward):
+                return [Loop(var, Kind.SERIAL, inner[0], start=start, stop=stop, backward=backward)]
+            case RepeatWhile(_, predicate, _, var):
+                return [While(inner[0], predicate, inner[1], var)]
+            case Room():
+                return [step]
             case Branch():
                 return [Choose(step.index, tuple(inner))]
 
@@ -350,7 +354,7 @@ class _Making:
 
     def _in_registers(self, body: list[Statement]) -> list[Statement]:
         """The statements on scratch arrays in place of what they write, but for what lies apart in every step."""
-        times = {s.var for s in _loops((self.step,)) if isinstance(s, Repeat)}
+        times = {s.var for s in _loops((self.step,)) if isinstance(s, Repeat | RepeatWhile)}
         offsets: dict[Buffer, set[Index]] = {}
         for buffer, offset in _places(body):
             offsets.setdefault(buffer, set()).add(offset)
@@ -458,6 +462,6 @@ def _kept_by_whiles(step: Step) -> set[Buffer]:
 def _steps_of(step: Step) -> int:
     """About how many steps the loops in a step take, nested ones multiplied."""
     inner = max((_steps_of(s) for block in parts(step) for s in block), default=1)
-    if isinstance(step, Repeat):
+    if isinstance(step, Repeat) and step.stop is None:
         return inner * step.var.extent
-    return inner * (UNKNOWN_STEPS if isinstance(step, RepeatWhile) else 1)
+    return inner * (UNKNOWN_STEPS if isinstance(step, Repeat | RepeatWhile) else 1)

@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal
-from rosin.ir.loops import Buffer, Load, Nest, Program, Scope, Step, Store
+from rosin.ir.loops import Buffer, Const, Load, Nest, Program, Scope, Step, Store, Tape
 from rosin.ir.op import Fold, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.control import Control
@@ -34,6 +34,7 @@ from rosin.passes.loop_kernels import arrange
 from rosin.passes.nest import Memory, Place
 from rosin.passes.rows import row_nest
 from rosin.passes.single import push_kernels, running_kernels
+from rosin.passes.tapes import TapeRow
 
 
 def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) -> Program:
@@ -59,6 +60,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) 
         arena_bytes,
         making.constants,
         aliases(steps, [arguments[i] for i in donated], results),
+        making.tapes,
     )
 
 
@@ -68,6 +70,8 @@ class Making:
 
     vector_bytes: int
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
+    tapes: dict[Buffer, tuple[Tape, int]] = field(default_factory=dict["Buffer", "tuple[Tape, int]"])
+    """For each buffer on a tape, the tape, and at which byte of each record it is."""
     kernels: int = 0
     loops: int = 0
 
@@ -106,6 +110,10 @@ class Region:
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
         self.memory = Memory(self.fusion, self.places)
         self.copies: list[tuple[Value, Place]] = []
+        self.tapes: dict[Node, TapeRow] = {}
+        """For sweeps whose first leg a `while` has done, what it kept."""
+        self.made = {*graph.inputs, *self.fusion.constants}
+        """The values that the steps so far have made, inputs and constants."""
         for value, constant in self.fusion.constants.items():
             buffer = making.buffer(self.names[value], value.type, Scope.CONSTANT)
             making.constants[buffer] = constant.value
@@ -146,7 +154,12 @@ class Region:
     # -- steps ---------------------------------------------------------------------------------------------
 
     def steps(self) -> list[Step]:
+        inputs = set(self.fusion.graph.inputs)
         result: list[Step] = []
+        # An input that is given out goes first: afterwards, what lies in its place may be written over.
+        early = [c for c in self.copies if inputs >= self.fusion.roots([c[0]])]
+        for value, place in early:
+            result += self.copy(value, place)
         for group in self.fusion.groups:
             node = group.nodes[0]
             if isinstance(node.op, Control):
@@ -154,8 +167,10 @@ class Region:
             elif any(v in self.places for n in group.nodes for v in n.results):
                 result += self._group(group)
             # Of a group without a place only empty values are made.
+            self.made.update(v for n in group.nodes for v in n.results)
         for value, place in self.copies:
-            result += self.copy(value, place)
+            if (value, place) not in early:
+                result += self.copy(value, place)
         return result
 
     def _group(self, group: Group) -> Sequence[Step]:
@@ -204,6 +219,10 @@ class Region:
         """A nest that copies a value of this type from one place to another."""
         shape = type.sizes
         return self._copied(type, lambda i: Load(source.buffer, source.base + indices.flatten(i, shape)), target)
+
+    def zeros(self, type: TensorType, place: Place) -> list[Step]:
+        """A nest that writes zeros for a value of this type to a place."""
+        return self._copied(type, lambda i: Const(type.dtype.numpy.type(0).item(), type.dtype), place)
 
     def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Step]:
         shape = type.sizes

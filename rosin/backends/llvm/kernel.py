@@ -34,9 +34,11 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Room,
     Scope,
     Statement,
     Store,
+    Tape,
     When,
     While,
     Within,
@@ -52,13 +54,23 @@ OF_LANES = (Scope.LANES, Scope.STATE)
 Pointer = Callable[[Emitter, Buffer], Val]
 Outer = Callable[[Emitter, LoopVar], Val]
 """Gives the value of a variable of a loop around the kernel."""
+RoomOn = Callable[[Emitter, Tape, Val, str], str]
+"""Makes room for so many records on a tape and goes on at a label; gives the label where it goes when there is none."""
+
+MOST_RECORDS = (1 << 63) - 1
 
 
 def kernel_text(
-    kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
+    kernel: Kernel,
+    name: str,
+    pointer: Pointer,
+    outer: Outer,
+    room: RoomOn,
+    vector_bytes: int,
+    declarations: set[str],
 ) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
-    return KernelEmitter(kernel, name, pointer, outer, vector_bytes, declarations).text()
+    return KernelEmitter(kernel, name, pointer, outer, room, vector_bytes, declarations).text()
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
@@ -85,8 +97,16 @@ def blocks_of(kernel: Kernel, vector_bytes: int) -> int:
 
 class KernelEmitter:
     def __init__(
-        self, kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
+        self,
+        kernel: Kernel,
+        name: str,
+        pointer: Pointer,
+        outer: Outer,
+        room: RoomOn,
+        vector_bytes: int,
+        declarations: set[str],
     ) -> None:
+        self.room = room
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations)
@@ -104,10 +124,12 @@ class KernelEmitter:
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.written = {s.buffer for s in stores(kernel.body)}
+        self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
-            self.bases[buffer] = self._base(buffer)
+            if buffer.scope is not Scope.TAPE or not self.growing:
+                self.bases[buffer] = self._base(buffer)
         for var in free_variables(self.kernel):
             self.variables[var] = self.outer(self.head, var)
         self.statements(self.kernel.body)
@@ -123,6 +145,15 @@ class KernelEmitter:
             elem = Val("", memory_type(buffer.dtype), lanes).type
             return self.head.define(f"alloca [{buffer.size} x {elem}], align 64", "ptr", hint=buffer.name)
         return self.pointer(self.head, buffer)
+
+    def base(self, buffer: Buffer) -> Val:
+        """The address of a buffer. A tape that grows in this kernel moves, so its address is read again."""
+        if buffer in self.bases:
+            return self.bases[buffer]
+        found = self.known(buffer)
+        if found is None:
+            found = self.frames[-1][buffer] = self.pointer(self.e, buffer)
+        return found
 
     # -- scopes --------------------------------------------------------------------------------------------
 
@@ -158,6 +189,8 @@ class KernelEmitter:
                     self.while_(statement)
                 case Choose():
                     self.choose(statement)
+                case Room():
+                    self.room_for(statement)
 
     def store(self, statement: Store) -> None:
         value = self.expr(statement.value)
@@ -170,7 +203,7 @@ class KernelEmitter:
         if statement.buffer.scope in OF_LANES:
             self._store_lanes(statement, value, base, step, spread)
             return
-        pointer = self.e.offset(self.bases[statement.buffer], base, memory_type(dtype))
+        pointer = self.e.offset(self.base(statement.buffer), base, memory_type(dtype))
         if step == 0 and spread is None:
             # A fold that is the same for all lanes ran as vectors all the same.
             self.e.store(self._take(value, [0]) if value.lanes > 1 else value, pointer, dtype.bytes)
@@ -192,7 +225,7 @@ class KernelEmitter:
             pointers = self._pointers_of_lanes(buffer, base, step, spread)
             self._scatter(value, pointers, buffer.dtype.bytes)
             return
-        pointer = self.e.offset(self.bases[buffer], base, Val("", elem, self.lanes).type)
+        pointer = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
         if self.mask is not None and buffer.scope is Scope.STATE:
             value = self.e.select(self.mask, value, self.e.load(pointer, elem, self.lanes))
         self.e.store(value, pointer)
@@ -200,7 +233,7 @@ class KernelEmitter:
     def _pointers_of_lanes(self, buffer: Buffer, base: Val, step: int, spread: Val | None) -> Val:
         """The address of each lane's element, where lanes are at different places of their scratch arrays."""
         elem = memory_type(buffer.dtype)
-        first = self.e.offset(self.bases[buffer], base, Val("", elem, self.lanes).type)
+        first = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
         apart = None if spread is None else self.e.mul(spread, self.e.like(self.lanes, spread))
         return self._pointers(first, step * self.lanes + 1, apart, elem)
 
@@ -278,6 +311,10 @@ class KernelEmitter:
         e, saved = self.e, self.mask
         head, inside, after = e.label("while"), e.label("step"), e.label("done")
         going: Val | None = None
+        steps = None
+        if statement.var is not None:
+            steps = self.head.define("alloca i64", "ptr", hint="steps")
+            e.store(e.const(0, "i64"), steps)
         if self.lane is not None:
             going = self.head.define(f"alloca {Val('', 'i1', self.lanes).type}", "ptr", hint="going")
             e.store(self.mask or e.const(True, "i1", self.lanes), going)
@@ -298,10 +335,33 @@ class KernelEmitter:
                 e.branch_if(again, inside, after)
                 e.block(inside)
                 with self.frame():
+                    if statement.var is not None and steps is not None:
+                        self.variables[statement.var] = e.load(steps, "i64")
+                        e.store(e.add(self.variables[statement.var], e.const(1, "i64")), steps)
                     self.statements(statement.body)
             e.branch(head)
             e.block(after)
         self.mask = saved
+
+    def room_for(self, statement: Room) -> None:
+        """Room on a tape; without memory for it the kernel ends at once."""
+        number = statement.number
+        wanted = self.variables[number] if isinstance(number, LoopVar) else self._bound(number, MOST_RECORDS)
+        if isinstance(number, LoopVar):
+            wanted = self.e.add(wanted, self.e.const(1, "i64"))
+        enough = self.e.label("enough")
+        failed = self.room(self.e, statement.tape, wanted, enough)
+        self.e.block(failed)
+        self.e.line("ret void")
+        self.e.block(enough)
+        for frame in self.frames:
+            for buffer in [b for b in frame if isinstance(b, Buffer)]:
+                del frame[buffer]
+
+    def _bound(self, load: Load, most: int) -> Val:
+        """A number that is read, moved into 0 … most."""
+        e, wide = self.e, convert(self.e, self.expr(load), load.dtype, i64)
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), e.const(most, "i64"))
 
     def choose(self, statement: Choose) -> None:
         e, last = self.e, len(statement.branches) - 1
@@ -385,10 +445,14 @@ class KernelEmitter:
         if loop.parallel:
             begin, end = Val("%begin", "i64"), Val("%end", "i64")
             self.counted(begin, end, 1, lambda i: self.body(loop, i))
-        elif loop.var.extent == 1:
+        elif loop.var.extent == 1 and not (loop.start or loop.stop):
             self.body(loop, self.e.const(0, "i64"))
         else:
-            self.counted(self.e.const(0, "i64"), self.e.const(loop.var.extent, "i64"), 1, lambda i: self.body(loop, i))
+            e, extent = self.e, loop.var.extent
+            begin = self._bound(loop.start, extent) if loop.start else e.const(0, "i64")
+            end = self._bound(loop.stop, extent) if loop.stop else e.const(extent, "i64")
+            last = e.sub(e.add(begin, end), e.const(1, "i64")) if loop.backward else None
+            self.counted(begin, end, 1, lambda i: self.body(loop, i if last is None else e.sub(last, i)))
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
@@ -600,10 +664,10 @@ class KernelEmitter:
                 pointers = self._pointers_of_lanes(expr.buffer, base, step, spread)
                 value = self._gather(pointers, elem, mask, dtype.bytes)
             else:
-                pointer = self.e.offset(self.bases[expr.buffer], base, Val("", elem, self.lanes).type)
+                pointer = self.e.offset(self.base(expr.buffer), base, Val("", elem, self.lanes).type)
                 value = self.e.load(pointer, elem, self.lanes)
             return self._loaded(value, dtype)
-        pointer = self.e.offset(self.bases[expr.buffer], base, elem)
+        pointer = self.e.offset(self.base(expr.buffer), base, elem)
         if step == 0 and spread is None:
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
