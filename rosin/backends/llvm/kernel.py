@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
 from rosin.backends.llvm.lowering import lower
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.types import memory_type, register_type
@@ -42,11 +43,12 @@ from rosin.ir.loops import (
     When,
     While,
     Within,
+    blocks,
     values,
     walk,
 )
 from rosin.ir.ops.arithmetic import Add, Mul
-from rosin.ir.statements import PRIVATE, all_indices, expressions, loop_variables, nested, stores
+from rosin.ir.statements import PRIVATE, all_indices, expressions, loaded_buffers, loop_variables, nested, stores
 
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
@@ -124,6 +126,9 @@ class KernelEmitter:
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.written = {s.buffer for s in stores(kernel.body)}
+        self.read = loaded_buffers(kernel.body)
+        self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
+        """Values that wait for the other parts of their block, to be written together."""
         self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
 
     def text(self) -> str:
@@ -174,6 +179,8 @@ class KernelEmitter:
 
     def statements(self, body: Sequence[Statement]) -> None:
         for statement in body:
+            if blocks(statement) and not _is_scope(statement):
+                self._write_parts()
             match statement:
                 case Let():
                     self.frames[-1][statement.local] = self.expr(statement.value)
@@ -191,6 +198,12 @@ class KernelEmitter:
                     self.choose(statement)
                 case Room():
                     self.room_for(statement)
+
+    def block(self, body: Sequence[Statement]) -> None:
+        """Statements that stand in a block of their own."""
+        with self.frame():
+            self.statements(body)
+            self._write_parts()
 
     def store(self, statement: Store) -> None:
         value = self.expr(statement.value)
@@ -215,7 +228,40 @@ class KernelEmitter:
             else:
                 self._masked_store(value, pointer, dtype.bytes)
             return
+        block = self._block_of(statement.buffer, statement.offset, step, spread)
+        if block is not None and self.mask is None and statement.buffer not in self.read:
+            start, part = block
+            parts = self.parts.setdefault((statement.buffer, start), {})
+            parts[part] = value
+            if len(parts) == step:
+                self._write_block(statement.buffer, start, [parts[k] for k in range(step)])
+                del self.parts[statement.buffer, start]
+            return
         self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
+
+    def _block_of(self, buffer: Buffer, offset: Index, step: int, spread: Val | None) -> tuple[Index, int] | None:
+        """Where the block starts of which the lanes have a part each, and which part; None where there is no such."""
+        if not 1 < step <= MOST_PARTS or spread is not None:
+            return None
+        part = offset.constant % step
+        start = offset - part
+        low, high = start.bounds()
+        return (start, part) if low >= 0 and high + step <= buffer.size else None
+
+    def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
+        base, _, _ = self.place(start)
+        pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+        self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
+
+    def _write_parts(self) -> None:
+        """Write what waits for the other parts of its block and need not wait any longer."""
+        for (buffer, start), parts in self.parts.items():
+            for part, value in parts.items():
+                base, step, _ = self.place(start + part)
+                pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+                pointers = self._pointers(pointer, step, None, memory_type(buffer.dtype))
+                self._scatter(value, pointers, buffer.dtype.bytes)
+        self.parts.clear()
 
     def _store_lanes(self, statement: Store, value: Val, base: Val, step: int, spread: Val | None) -> None:
         """Each lane's number into its scratch array. A lane that does not take part keeps its `STATE`."""
@@ -292,14 +338,12 @@ class KernelEmitter:
         if vector is not None:
             self.mask = vector if self.mask is None else self.e.bit_and(self.mask, vector)
         if scalar is None:
-            with self.frame():
-                self.statements(statement.body)
+            self.block(statement.body)
         else:
             inside, after = self.e.label("when"), self.e.label("after")
             self.e.branch_if(scalar, inside, after)
             self.e.block(inside)
-            with self.frame():
-                self.statements(statement.body)
+            self.block(statement.body)
             self.e.branch(after)
             self.e.block(after)
         self.mask = saved
@@ -326,6 +370,7 @@ class KernelEmitter:
                 if going is not None:
                     self.mask = e.load(going, "i1", self.lanes)
                 self.statements(statement.test)
+                self._write_parts()
                 again = self.expr(statement.predicate)
                 if again.lanes > 1:
                     assert going is not None, "only lanes differ in what a predicate says"
@@ -338,7 +383,7 @@ class KernelEmitter:
                     if statement.var is not None and steps is not None:
                         self.variables[statement.var] = e.load(steps, "i64")
                         e.store(e.add(self.variables[statement.var], e.const(1, "i64")), steps)
-                    self.statements(statement.body)
+                    self.block(statement.body)
             e.branch(head)
             e.block(after)
         self.mask = saved
@@ -372,8 +417,7 @@ class KernelEmitter:
         e.line(f"switch i32 {index.ref}, label %{labels[-1]} [ {cases} ]")
         for label, branch in zip(labels, statement.branches, strict=True):
             e.block(label)
-            with self.frame():
-                self.statements(branch)
+            self.block(branch)
             e.branch(after)
         e.block(after)
 
@@ -445,7 +489,7 @@ class KernelEmitter:
         if loop.parallel:
             begin, end = Val("%begin", "i64"), Val("%end", "i64")
             self.counted(begin, end, 1, lambda i: self.body(loop, i))
-        elif loop.var.extent == 1 and not (loop.start or loop.stop):
+        elif _is_scope(loop):
             self.body(loop, self.e.const(0, "i64"))
         else:
             e, extent = self.e, loop.var.extent
@@ -456,8 +500,11 @@ class KernelEmitter:
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
-        with self.frame():
-            self.statements(loop.body)
+        if _is_scope(loop):
+            with self.frame():
+                self.statements(loop.body)
+        else:
+            self.block(loop.body)
         del self.variables[loop.var]
 
     def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> None:
@@ -672,9 +719,22 @@ class KernelEmitter:
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             value = self._contiguous(pointer, elem, mask, dtype.bytes)
+        elif mask is None and (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
+            value = unzipped(self.e, self._read_block(expr.buffer, block[0], step), step, block[1])
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self._loaded(value, dtype)
+
+    def _read_block(self, buffer: Buffer, start: Index, parts: int) -> Val:
+        """All parts that the lanes have of a block."""
+        key = ("block", buffer, start)
+        found = None if buffer in self.written else self.known(key)
+        if found is None:
+            base, _, _ = self.place(start)
+            elem = memory_type(buffer.dtype)
+            pointer = self.e.offset(self.base(buffer), base, elem)
+            found = self.frames[-1][key] = self.e.load(pointer, elem, parts * self.lanes, buffer.dtype.bytes)
+        return found
 
     def _loaded(self, value: Val, dtype: DType) -> Val:
         """What was read from memory as it lies in registers."""
@@ -795,6 +855,12 @@ class KernelEmitter:
         """low <= index < high, as one unsigned comparison of index - low."""
         value = self.lane_index(test.index + -test.low)
         return self.e.icmp("ult", value, self.e.like(test.high - test.low, value))
+
+
+def _is_scope(statement: Statement) -> bool:
+    """Whether it is a loop of one iteration: names in it are its own, and it is no loop in the code."""
+    once = isinstance(statement, Loop) and statement.kind is Kind.SERIAL and statement.var.extent == 1
+    return once and not (statement.parallel or statement.start or statement.stop)
 
 
 def _is_sum(carry: Carry) -> bool:
