@@ -8,19 +8,33 @@ stacked operands are read, and of stacked results written, where they lie in the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rosin.ir import dims
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph, Node
-from rosin.ir.index import LoopVar
-from rosin.ir.loops import Branch, Buffer, Expr, Kernel, Load, Repeat, RepeatWhile, Room, Step, substitute_buffers
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Expr,
+    Inner,
+    Kernel,
+    Load,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Statement,
+    Step,
+)
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.ops.sweeps import Sweeps
-from rosin.ir.statements import rewrite_expressions, used_buffers
+from rosin.ir.statements import relocated, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.nest import Place
@@ -31,6 +45,9 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 1 << 40
 """A loop of so many steps would take days."""
+
+ROOM_BYTES = 1 << 15
+"""Room for about so many bytes at once is made on a tape."""
 
 
 def control_steps(region: Region, node: Node) -> list[Step]:
@@ -89,9 +106,15 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
         return steps + _hand_over(region, carries, node.results)
     row = region.tapes[taped.sweeps] = tape_row(region.making, taped.kept)
     inputs += region.stored_all(taped.more, steps)
-    time = _time(region)
-    body = [Room(row.tape, time), *_body(region, taped.body, carries, inputs, row.places(time))]
-    steps.append(RepeatWhile(test, Load(predicate.buffer, predicate.base), tuple(body), time))
+    # Room is made for some steps at once, so that these may be one kernel.
+    some = max(ROOM_BYTES // max(row.tape.record, 1), 1)
+    outer, inner = _time(region), LoopVar(f"t{region.making.next_loop()}", some)
+    time = indices.of(outer) * some + indices.of(inner)
+    body = _body(region, taped.body, carries, inputs, row.places(time))
+    again = tuple(region.inner(op.cond, inputs[: len(op.cond.inputs)], [predicate]))
+    goes_on = Load(predicate.buffer, predicate.base)
+    room = Room(row.tape, indices.of(outer) * some + some)
+    steps.append(RepeatWhile(test, goes_on, (room, RepeatWhile(again, goes_on, tuple(body), inner)), outer))
     return steps + _hand_over(region, carries, node.results)
 
 
@@ -108,8 +131,8 @@ def _sweeps(region: Region, node: Node, op: Sweeps) -> list[Step]:
             steps.append(Room(row.tape, number))
         more, carries = _carry(region, first, found)
         time = _time(region)
-        known = [place for before in rows for place in before.places(time)]
-        body = _body(region, leg, carries, [*carries, *fixed, *known], row.places(time))
+        known = [place for before in rows for place in before.places(indices.of(time))]
+        body = _body(region, leg, carries, [*carries, *fixed, *known], row.places(indices.of(time)))
         steps += more
         if body:
             steps.append(Repeat(time, tuple(body), None, number, backward=len(rows) % 2 == 1))
@@ -179,29 +202,34 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
     """The step with other buffers in place of some."""
     memo: dict[int, Expr] = {}
 
+    def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+        return names.get(buffer, buffer), offset
+
     def load(expr: Load) -> Load:
-        renamed = substitute_buffers(expr, names, memo)
-        assert isinstance(renamed, Load)
-        return renamed
+        return Load(*place(expr.buffer, expr.offset))
 
     def all_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(_renamed(s, names) for s in steps)
 
+    def rewritten(statement: Statement) -> Statement:
+        return relocated(statement, place, memo)
+
     match step:
         case Kernel():
-            body = tuple(
-                rewrite_expressions(
-                    s, lambda e: substitute_buffers(e, names, memo), lambda b, offset: (names.get(b, b), offset)
-                )
-                for s in step.body
-            )
-            return Kernel(step.name, used_buffers(body), body, step.scratch, step.registers)
+            body = tuple(map(rewritten, step.body))
+            return replace(step, buffers=used_buffers(body), body=body)
+        case Nest():
+            parts = [
+                replace(p, body=tuple(map(rewritten, p.body))) if isinstance(p, Inner) else rewritten(p)
+                for p in step.body
+            ]
+            return replace(step, body=tuple(parts))
         case Repeat():
             start, stop = (load(x) if x else None for x in (step.start, step.stop))
-            return Repeat(step.var, all_of(step.body), start, stop, step.backward)
+            return replace(step, body=all_of(step.body), start=start, stop=stop)
         case RepeatWhile():
-            return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body), step.var)
+            return replace(step, test=all_of(step.test), predicate=load(step.predicate), body=all_of(step.body))
         case Branch():
             return Branch(load(step.index), tuple(map(all_of, step.branches)))
         case Room():
-            return Room(step.tape, load(step.number)) if isinstance(step.number, Load) else step
+            return replace(step, number=load(step.number)) if isinstance(step.number, Load) else step

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal
-from rosin.ir.loops import Buffer, Const, Kernel, Load, Program, Scope, Step, Store, Tape
+from rosin.ir.loops import Buffer, Const, Load, Nest, Program, Scope, Step, Store, Tape
 from rosin.ir.op import Fold, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.control import Control
@@ -30,8 +30,9 @@ from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
-from rosin.passes.nest import Memory, Nest, Place
-from rosin.passes.rows import row_kernels
+from rosin.passes.loop_kernels import arrange
+from rosin.passes.nest import Memory, Place
+from rosin.passes.rows import row_nest
 from rosin.passes.single import push_kernels, running_kernels
 from rosin.passes.tapes import TapeRow
 
@@ -47,7 +48,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) 
     names = value_names(graph)
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
-    steps = tuple(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
+    steps = arrange(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
     arena, arena_bytes = plan_arena(steps)
     return Program(
         graph.name,
@@ -172,7 +173,7 @@ class Region:
                 result += self.copy(value, place)
         return result
 
-    def _group(self, group: Group) -> list[Kernel]:
+    def _group(self, group: Group) -> Sequence[Step]:
         node = group.nodes[0]
         name = self.making.kernel_name(n.op.name for n in group.nodes)
         if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.sizes):
@@ -183,7 +184,7 @@ class Region:
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:
             return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
-        return row_kernels(group, self.memory, name)
+        return [row_nest(group, self.memory, name)]
 
     # -- places --------------------------------------------------------------------------------------------
 
@@ -210,24 +211,24 @@ class Region:
         """The steps of a region of a node of this one."""
         return Region(graph, inputs, outputs, self.making, skip).steps()
 
-    def copy(self, value: Value, place: Place) -> list[Kernel]:
-        """A kernel that writes a value that is read through moves, or lies elsewhere, to a place."""
+    def copy(self, value: Value, place: Place) -> list[Step]:
+        """A nest that writes a value that is read through moves, or lies elsewhere, to a place."""
         return self._copied(value.type, self.memory.read(value), place)
 
-    def transfer(self, type: TensorType, source: Place, target: Place) -> list[Kernel]:
-        """A kernel that copies a value of this type from one place to another."""
+    def transfer(self, type: TensorType, source: Place, target: Place) -> list[Step]:
+        """A nest that copies a value of this type from one place to another."""
         shape = type.sizes
         return self._copied(type, lambda i: Load(source.buffer, source.base + indices.flatten(i, shape)), target)
 
-    def zeros(self, type: TensorType, place: Place) -> list[Kernel]:
-        """A kernel that writes zeros for a value of this type to a place."""
+    def zeros(self, type: TensorType, place: Place) -> list[Step]:
+        """A nest that writes zeros for a value of this type to a place."""
         return self._copied(type, lambda i: Const(type.dtype.numpy.type(0).item(), type.dtype), place)
 
-    def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Kernel]:
+    def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Step]:
         shape = type.sizes
         if 0 in shape:
             return []
         index = tuple(variable(f"i{axis}", n) for axis, n in enumerate(shape))
         store = Store(target.buffer, target.base + indices.flatten(index, shape), read(index))
-        variables = [v for position in index for v in position.variables()]
-        return [Nest(variables, [], [store]).kernel(f"copy_{target.buffer.name}")]
+        variables = tuple(v for position in index for v in position.variables())
+        return [Nest(f"copy_{target.buffer.name}", variables, (), (store,))]

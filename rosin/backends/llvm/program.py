@@ -18,7 +18,19 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import blocks_of, kernel_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Program, Repeat, RepeatWhile, Room, Scope, Step
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Kernel,
+    Load,
+    Nest,
+    Program,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Scope,
+    Step,
+)
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -125,6 +137,8 @@ class _Module:
         match step:
             case Kernel():
                 self.call(e, step)
+            case Nest():
+                raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
                 self.repeat(e, step, depth)
             case RepeatWhile():
@@ -183,7 +197,10 @@ class _Module:
         e.block(head)
         for inner in step.test:
             self.step(e, inner, depth)
-        e.branch_if(e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8")), inside, after)
+        again = e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8"))
+        if step.var is not None:
+            again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), e.const(step.var.extent, "i64")))
+        e.branch_if(again, inside, after)
         e.block(inside)
         for inner in step.body:
             self.step(e, inner, depth)
@@ -194,10 +211,8 @@ class _Module:
         e.block(after)
 
     def room(self, e: Emitter, step: Room) -> None:
-        if isinstance(step.number, LoopVar):
-            wanted = e.add(self.variable(e, step.number), e.const(1, "i64"))
-        else:
-            wanted = self.bound(e, step.number, MOST_RECORDS)
+        number = step.number
+        wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, MOST_RECORDS)
         tape = self.tapes[step.tape]
         grow, enough = e.label("grow"), e.label("enough")
         e.branch_if(e.icmp("sgt", wanted, e.load(self.word(e, tape + 1), "i64")), grow, enough)
