@@ -4,6 +4,7 @@ import sys as _sys
 
 from rosin.frontend import nn, numpy, random, tree
 from rosin.frontend.array import Array
+from rosin.frontend.associative import associative_scan
 from rosin.frontend.batching import (
     all_gather,
     axis_index,
@@ -16,6 +17,7 @@ from rosin.frontend.batching import (
     vmap,
 )
 from rosin.frontend.compile import Compiled, compile
+from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
 from rosin.ir.dtypes import bf16 as bfloat16
@@ -44,17 +46,20 @@ __all__ = [
     "Compiled",
     "RosinError",
     "all_gather",
+    "associative_scan",
     "axis_index",
     "axis_size",
     "bfloat16",
     "bool_",
     "checkpoint",
     "compile",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "float16",
     "float32",
     "float64",
+    "fori_loop",
     "grad",
     "hessian",
     "int8",
@@ -64,6 +69,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "map",
     "nn",
     "numpy",
     "pmax",
@@ -72,7 +78,9 @@ __all__ = [
     "psum",
     "psum_scatter",
     "random",
+    "scan",
     "stop_gradient",
+    "switch",
     "tree",
     "uint8",
     "uint16",
@@ -81,4 +89,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]

@@ -22,6 +22,7 @@ import numpy as np
 from rosin.ir.dims import Sym
 from rosin.ir.dtypes import BY_NAME, DType
 from rosin.ir.graph import Graph, Node
+from rosin.ir.host import HostFunction
 from rosin.ir.literal import Literal
 from rosin.ir.op import Op, Value
 from rosin.ir.types import TensorType
@@ -87,7 +88,7 @@ def attribute_text(value: Any) -> str:
             return repr(value)
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-        case DType() | Literal() | TensorType():
+        case DType() | Literal() | TensorType() | HostFunction():
             return str(value)
         case Sym():
             return f"[{value}]"

@@ -99,22 +99,23 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     (truth,) = op.cond.outputs
     predicate = region.arena("predicate", truth.type)
     test = tuple(region.inner(op.cond, inputs, [predicate]))
+    goes_on = Load(predicate.buffer, predicate.base)
     taped = taped_while(region, node)
     if taped is None:
-        body = _body(region, op.body, carries, inputs, [])
-        steps.append(RepeatWhile(test, Load(predicate.buffer, predicate.base), tuple(body)))
+        steps.append(RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, []))))
         return steps + _hand_over(region, carries, node.results)
     row = region.tapes[taped.sweeps] = tape_row(region.making, taped.kept)
     inputs += region.stored_all(taped.more, steps)
     # Room is made for some steps at once, so that these may be one kernel.
     some = max(ROOM_BYTES // max(row.tape.record, 1), 1)
     outer, inner = _time(region), LoopVar(f"t{region.making.next_loop()}", some)
-    time = indices.of(outer) * some + indices.of(inner)
-    body = _body(region, taped.body, carries, inputs, row.places(time))
-    again = tuple(region.inner(op.cond, inputs[: len(op.cond.inputs)], [predicate]))
-    goes_on = Load(predicate.buffer, predicate.base)
-    room = Room(row.tape, indices.of(outer) * some + some)
-    steps.append(RepeatWhile(test, goes_on, (room, RepeatWhile(again, goes_on, tuple(body), inner)), outer))
+    body = _body(region, taped.body, carries, inputs, row.places(indices.of(outer) * some + indices.of(inner)))
+    if row.tape.record:
+        again = tuple(region.inner(op.cond, inputs[: len(op.cond.inputs)], [predicate]))
+        room = Room(row.tape, indices.of(outer) * some + some)
+        steps.append(RepeatWhile(test, goes_on, (room, RepeatWhile(again, goes_on, tuple(body), inner)), outer))
+    else:
+        steps.append(RepeatWhile(test, goes_on, tuple(body)))
     return steps + _hand_over(region, carries, node.results)
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control, Switch
+from rosin.ir.ops.control import Control, Switch, with_more
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Move
+from rosin.ir.transform.effects import calls_host
 from rosin.ir.transform.split import needed
-from rosin.passes.base import Pass, is_fixed, map_op, rebuild
+from rosin.passes.base import Pass, is_fixed, rebuild
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Hoist(Pass):
     """Nodes in a loop that depend on its constants alone move in front of it, from inner loops outwards.
 
     Movements of elements and ops without operands stay: to read another place, or to make a constant, costs less than
-    to keep a value. So do effects, barriers, and whatever holds a `while`, which the loop might never have begun.
+    to keep a value. So do effects, barriers, what Python computes, and whatever holds a `while`, which the
+    loop might never have begun.
     """
 
     name: ClassVar[str] = "hoist"
@@ -48,10 +51,10 @@ def _hoisted(b: Builder, op: Control, node: Node, operands: Values) -> Values | 
         # Every region takes all constants, so what was moved out of another one it takes too, and leaves.
         more = [v for other in plans for v in (plan.moved if other is plan else _like(other.moved))]
         region = plan.region
-        regions.append(Graph(_with(plan.places, region.inputs, more), plan.rest, region.outputs, region.name))
-    values = _with(places, operands, [v for found in outside for v in found])
-    new = iter(regions)
-    b.nodes.append(Node(map_op(op, lambda _: next(new)), values, node.results, node.location))
+        inputs = with_more(region.inputs, plan.places, more)
+        regions.append(Graph(inputs, plan.rest, region.outputs, region.name))
+    values = with_more(operands, places, [v for found in outside for v in found])
+    b.nodes.append(Node(with_regions(op, regions), values, node.results, node.location))
     return node.results
 
 
@@ -82,13 +85,10 @@ class _Plan:
 
 
 def _stays(node: Node) -> bool:
-    return is_fixed(node.op) or (isinstance(node.op, Control) and node.op.may_not_end)
+    if isinstance(node.op, Control):
+        return node.op.effect or node.op.may_not_end or any(map(calls_host, node.regions))
+    return is_fixed(node.op) or isinstance(node.op, Host)
 
 
 def _like(values: Sequence[Value]) -> list[Value]:
     return [Value(v.type, v.name) for v in values]
-
-
-def _with(places: range, values: Sequence[Value], more: Sequence[Value]) -> Values:
-    """Operands, or inputs of a region, with some more constants after those at `places`."""
-    return (*values[: places.stop], *more, *values[places.stop :])

@@ -22,12 +22,13 @@ from typing import NoReturn, TypeAlias, TypeVar
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i32
-from rosin.ir.graph import Graph, regions
+from rosin.ir.graph import Graph, regions, with_regions
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch, batch_graph
+from rosin.ir.transform.effects import calls_host, guarded, silent
 from rosin.ir.transform.jvp import jvp
 from rosin.ir.transform.split import needed
 from rosin.ir.transform.vjp import vjp
@@ -57,6 +58,14 @@ class Control(Op):
         Given the number of a region, which of its so many inputs these operands are, in the same order.
         """
 
+    def only_where(self, b: Builder, taken: Value, operands: Values, guard: Callable[[Graph], Graph]) -> Values:
+        made: list[Graph] = []
+        for number, region in enumerate(map(guard, regions(self))):
+            *inputs, last = region.inputs
+            inputs = with_more(inputs, self.unchanged(len(inputs), number), (last,))
+            made.append(Graph(inputs, region.nodes, region.outputs, region.name))
+        return b.node(with_regions(self, made), *with_more(operands, self.unchanged(len(operands)), (taken,)))
+
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("control flow states forward_jvp")
 
@@ -77,6 +86,11 @@ class Control(Op):
         if left.dtype != right.dtype:
             self.bad_dtype(operands, message)
         self.bad_shape(operands, message)
+
+
+def with_more(values: Sequence[T], unchanged: range, more: Sequence[T]) -> tuple[T, ...]:
+    """Operands, or inputs of a region, with some more after those that are unchanged."""
+    return (*values[: unchanged.stop], *more, *values[unchanged.stop :])
 
 
 def called(value: Value) -> str:
@@ -148,8 +162,15 @@ def masked_region(
     account, and no derivative flows from them. Some example is not masked out."""
     keep = of_a_taker if may_not_end(region) else held
     values = [keep(b, mask, v) if m else v for v, m in zip(inputs, many, strict=True)]
-    found, flags = batch(b, region, values, many, size, axis)
+    found, flags = batch(b, *of_the_masked(region, values, many, mask), size, axis)
     return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True))
+
+
+def of_the_masked(
+    region: Graph, values: Sequence[Value], many: Sequence[bool], mask: Value
+) -> tuple[Graph, Sequence[Value], Sequence[bool]]:
+    """A region with its inputs, of which Python does its part only for the examples in the mask."""
+    return (guarded(region), (*values, mask), (*many, True)) if calls_host(region) else (region, values, many)
 
 
 def batched_region(
@@ -232,7 +253,7 @@ class Switch(Control):
         wanted = active[1:]
 
         def pullback(cotangents: Maybe) -> Maybe:
-            backs = [Pulled(branch, wanted, [c is not None for c in cotangents]) for branch in self.branches]
+            backs = [Pulled(silent(branch), wanted, [c is not None for c in cotangents]) for branch in self.branches]
             slopes = [any(found) for found in zip(*(back.slopes for back in backs), strict=True)]
             branches = tuple(back.graph(slopes) for back in backs)
             found = iter(b.node(Switch(branches), *operands, *filter(None, cotangents)))
@@ -261,6 +282,8 @@ class Switch(Control):
         self, b: Builder, branch: Graph, taken: Value, operands: Values, batched: tuple[bool, ...], size: Dim
     ) -> Values:
         """The results of a branch, batched; those of examples that do not take it are of no account."""
+        if calls_host(branch):
+            branch, operands, batched = guarded(branch), (*operands, taken), (*batched, True)
         many = batch_graph(branch, batched, size, b.batch_axis)
         if not may_not_end(branch):
             pairs = zip(operands, batched, strict=True)

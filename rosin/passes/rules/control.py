@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Graph, map_op
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import Loop
 from rosin.ir.ops.scan import Scan
-from rosin.passes.base import map_op
 from rosin.passes.rewrite import Rewriter
 
 T = TypeVar("T")
