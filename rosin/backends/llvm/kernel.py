@@ -44,6 +44,7 @@ from rosin.ir.loops import (
     While,
     Within,
     blocks,
+    decides,
     values,
     walk,
 )
@@ -355,10 +356,9 @@ class KernelEmitter:
         e, saved = self.e, self.mask
         head, inside, after = e.label("while"), e.label("step"), e.label("done")
         going: Val | None = None
-        steps = None
-        if statement.var is not None:
-            steps = self.head.define("alloca i64", "ptr", hint="steps")
-            e.store(e.const(0, "i64"), steps)
+        count = None if statement.var is None else self.head.define("alloca i64", "ptr", hint="count")
+        if count is not None:
+            e.store(e.const(0, "i64"), count)
         if self.lane is not None:
             going = self.head.define(f"alloca {Val('', 'i1', self.lanes).type}", "ptr", hint="going")
             e.store(self.mask or e.const(True, "i1", self.lanes), going)
@@ -377,13 +377,14 @@ class KernelEmitter:
                     self.mask = e.bit_and(e.load(going, "i1", self.lanes), again)
                     e.store(self.mask, going)
                     again = e.intrinsic_across("llvm.vector.reduce.or", self.mask)
+                if statement.var is not None and count is not None:
+                    now = self.variables[statement.var] = e.load(count, "i64")
+                    again = e.bit_and(again, e.icmp("slt", now, e.const(statement.var.extent, "i64")))
                 e.branch_if(again, inside, after)
                 e.block(inside)
-                with self.frame():
-                    if statement.var is not None and steps is not None:
-                        self.variables[statement.var] = e.load(steps, "i64")
-                        e.store(e.add(self.variables[statement.var], e.const(1, "i64")), steps)
-                    self.block(statement.body)
+                self.block(statement.body)
+                if statement.var is not None and count is not None:
+                    e.store(e.add(self.variables.pop(statement.var), e.const(1, "i64")), count)
             e.branch(head)
             e.block(after)
         self.mask = saved
@@ -391,9 +392,7 @@ class KernelEmitter:
     def room_for(self, statement: Room) -> None:
         """Room on a tape; without memory for it the kernel ends at once."""
         number = statement.number
-        wanted = self.variables[number] if isinstance(number, LoopVar) else self._bound(number, MOST_RECORDS)
-        if isinstance(number, LoopVar):
-            wanted = self.e.add(wanted, self.e.const(1, "i64"))
+        wanted = self.place(number)[0] if isinstance(number, Index) else self._bound(number, MOST_RECORDS)
         enough = self.e.label("enough")
         failed = self.room(self.e, statement.tape, wanted, enough)
         self.e.block(failed)
@@ -859,8 +858,9 @@ class KernelEmitter:
 
 def _is_scope(statement: Statement) -> bool:
     """Whether it is a loop of one iteration: names in it are its own, and it is no loop in the code."""
-    once = isinstance(statement, Loop) and statement.kind is Kind.SERIAL and statement.var.extent == 1
-    return once and not (statement.parallel or statement.start or statement.stop)
+    if not isinstance(statement, Loop) or statement.kind is not Kind.SERIAL or statement.var.extent != 1:
+        return False
+    return not statement.parallel and not decides(statement)
 
 
 def _is_sum(carry: Carry) -> bool:
@@ -894,7 +894,7 @@ def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The expressions of statements that run in every iteration; what stands under a `when`, say, may not."""
     for statement in statements:
         yield from values(statement)
-        if isinstance(statement, Loop) and statement.var.extent:
+        if isinstance(statement, Loop) and statement.var.extent and not decides(statement):
             yield from _tops(statement.body)
         elif isinstance(statement, While):
             yield from _tops(statement.test)

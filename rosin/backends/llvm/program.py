@@ -192,7 +192,10 @@ class _Module:
         e.block(head)
         for inner in step.test:
             self.step(e, inner, depth)
-        e.branch_if(e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8")), inside, after)
+        again = e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8"))
+        if step.var is not None:
+            again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), e.const(step.var.extent, "i64")))
+        e.branch_if(again, inside, after)
         e.block(inside)
         for inner in step.body:
             self.step(e, inner, depth)
@@ -203,10 +206,8 @@ class _Module:
         e.block(after)
 
     def room(self, e: Emitter, step: Room) -> None:
-        if isinstance(step.number, LoopVar):
-            wanted = e.add(self.variable(e, step.number), e.const(1, "i64"))
-        else:
-            wanted = self.bound(e, step.number, MOST_RECORDS)
+        number = step.number
+        wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, MOST_RECORDS)
         enough = e.label("enough")
         e.block(self.grow(e, step.tape, wanted, enough))
         e.branch("no_room")
