@@ -2,6 +2,7 @@
 
     program    ::= steps
     step       ::= kernel | Repeat(var, steps) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
+                 | HostCall(op, loads, loads, load)
     kernel     ::= name, buffers, statements
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -20,11 +21,15 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.literal import Literal
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.op import Op
 
 _serial = itertools.count()
 
@@ -381,23 +386,48 @@ class Branch:
     branches: tuple[tuple[Step, ...], ...]
 
 
-Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch"
+@dataclass(frozen=True, slots=True, eq=False)
+class HostCall:
+    """Python computes the NumPy meaning of an op, which reads its operands and writes its results where they lie."""
+
+    op: Op
+    operands: tuple[TensorType, ...]
+    results: tuple[TensorType, ...]
+    reads: tuple[Load, ...]
+    """The first element of each operand."""
+    writes: tuple[Load, ...]
+    """Where the first element of each result goes."""
+    when: Load | None
+    """The truth value that says whether Python is called at all; None when it always is."""
+
+
+Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch | HostCall"
 
 
 def kernels(steps: tuple[Step, ...]) -> Iterator[Kernel]:
     """Every kernel of the steps, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, Kernel))
+
+
+def host_calls(steps: tuple[Step, ...]) -> Iterator[HostCall]:
+    """Every call of Python in the steps, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, HostCall))
+
+
+def innermost(steps: tuple[Step, ...]) -> Iterator[Kernel | HostCall]:
+    """Every step that holds no others, in the order of the text."""
     for step in steps:
         match step:
-            case Kernel():
+            case Kernel() | HostCall():
                 yield step
             case Repeat():
-                yield from kernels(step.body)
+                yield from innermost(step.body)
             case RepeatWhile():
-                yield from kernels(step.test)
-                yield from kernels(step.body)
+                yield from innermost(step.test)
+                yield from innermost(step.body)
             case Branch():
                 for branch in step.branches:
-                    yield from kernels(branch)
+                    yield from innermost(branch)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -439,6 +469,10 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             return [indent + line for line in kernel_lines(step)]
         case Repeat(var, body):
             parts = [(f"repeat {var} in {var.extent}:", body)]
+        case HostCall(op, _, _, reads, writes, when):
+            called = f"host {op.name}({', '.join(map(str, reads))})"
+            gives = f"{', '.join(map(str, writes))} = " if writes else ""
+            return [f"{indent}{gives}{called}{f' when {when}' if when is not None else ''}"]
         case RepeatWhile(test, predicate, body):
             parts = [("test:", test), (f"while {predicate}:", body)]
         case Branch(index, branches):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import Branch, Buffer, HostCall, Kernel, Load, Repeat, RepeatWhile, Scope, Step
 from rosin.ir.statements import loaded_buffers, stores
 from rosin.passes import memory
 
@@ -49,6 +49,10 @@ class _Spans:
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
+                case HostCall():
+                    self.now += 1
+                    for load in (*step.reads, *step.writes, *filter(None, (step.when,))):
+                        self.use(load.buffer)
                 case Branch():
                     self.now += 1
                     self.use(step.index.buffer)
@@ -96,6 +100,10 @@ def _read_first(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer
             case RepeatWhile():
                 _read_first(step.test, found, written, certain)
                 _read_first(step.body, found, written, certain=False)
+            case HostCall():
+                found |= {load.buffer for load in (*step.reads, *filter(None, (step.when,)))} - written
+                if certain:
+                    written |= {load.buffer for load in step.writes}
             case Branch():
                 found |= {step.index.buffer} - written
                 for branch in step.branches:

@@ -1,4 +1,4 @@
-"""Loops and branches of a graph as steps around the kernels of their regions.
+"""Loops and branches of a graph as steps around the kernels of their regions, and what Python computes between them.
 
 A carried value has one place for the whole loop. A step of the body writes its next value straight there when nothing
 in the body reads the old one afterwards, and otherwise beside it, to be copied at the end of the step. Elements of
@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 from rosin.ir import dims
 from rosin.ir import index as indices
+from rosin.ir.builder import Builder
+from rosin.ir.dtypes import bool_
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Branch, Buffer, Expr, Kernel, Load, Repeat, RepeatWhile, Step, substitute_buffers
+from rosin.ir.loops import Branch, Buffer, Expr, HostCall, Kernel, Load, Repeat, RepeatWhile, Step, substitute_buffers
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import rewrite_expressions, used_buffers
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def control_steps(region: Region, node: Node) -> list[Step]:
-    """The steps of a node that holds regions."""
+    """The steps of a node that holds regions, or that Python computes."""
     for value in node.results:
         region.places.setdefault(value, region.arena(region.names[value], value.type))
     match node.op:
@@ -39,6 +42,8 @@ def control_steps(region: Region, node: Node) -> list[Step]:
             return _while(region, node, node.op)
         case Switch():
             return _switch(region, node, node.op)
+        case Host():
+            return _host(region, node, node.op)
         case _:
             raise AssertionError(f"{node.op.name} is no control flow")
 
@@ -83,6 +88,25 @@ def _switch(region: Region, node: Node, op: Switch) -> list[Step]:
     outputs = [region.places[v] for v in node.results]
     branches = tuple(tuple(region.inner(branch, inputs, outputs)) for branch in op.branches)
     return [*steps, Branch(Load(index.buffer, index.base), branches)]
+
+
+def _host(region: Region, node: Node, op: Host) -> list[Step]:
+    steps: list[Step] = []
+    places = region.stored_all(node.operands, steps)
+    reads, writes = ([Load(p.buffer, p.base) for p in ps] for ps in (places, [region.places[v] for v in node.results]))
+    when: Load | None = None
+    if not node.results:
+        # Without results there is nothing to do where no example asks for it.
+        when = reads[0]
+        if node.operands[0].type.rank:
+            b = Builder()
+            mask = b.input(node.operands[0].type)
+            some = region.arena("some", TensorType(bool_))
+            graph = b.graph([b.any(mask, tuple(range(mask.type.rank)))], "some")
+            steps += region.inner(graph, places[:1], [some])
+            when = Load(some.buffer, some.base)
+    operands, results = (tuple(v.type for v in values) for values in (node.operands, node.results))
+    return [*steps, HostCall(op, operands, results, tuple(reads), tuple(writes), when)]
 
 
 def _carry(region: Region, first: Sequence[Value], results: Sequence[Value]) -> tuple[list[Step], list[Place]]:
@@ -156,3 +180,7 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body))
         case Branch():
             return Branch(load(step.index), tuple(map(all_of, step.branches)))
+        case HostCall():
+            reads, writes = (tuple(map(load, loads)) for loads in (step.reads, step.writes))
+            when = None if step.when is None else load(step.when)
+            return HostCall(step.op, step.operands, step.results, reads, writes, when)

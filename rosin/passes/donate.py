@@ -24,7 +24,7 @@ from rosin.ir.loops import (
     Step,
     Store,
     When,
-    kernels,
+    innermost,
     walk,
 )
 
@@ -60,13 +60,18 @@ class Uses:
             self._note(step, self.now, self.now, step)
             return
         first = self.now + 1
-        inside = list(kernels((step,)))
+        inside = list(innermost((step,)))
         self.now += max(len(inside), 1)
         if isinstance(step, RepeatWhile | Branch):
             decides = step.predicate if isinstance(step, RepeatWhile) else step.index
             self.reads[decides.buffer] = (self.now, None)
-        for kernel in inside:
-            self._note(kernel, first, self.now, None)
+        for part in inside:
+            if isinstance(part, Kernel):
+                self._note(part, first, self.now, None)
+            else:
+                self.reads.update((load.buffer, (self.now, None)) for load in part.reads)
+                for load in part.writes:
+                    self.writes.setdefault(load.buffer, (first, None))
 
     def _note(self, kernel: Kernel, first: int, last: int, once: Kernel | None) -> None:
         for _, statement in _plain(kernel.body):

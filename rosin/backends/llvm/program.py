@@ -3,7 +3,10 @@
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
 results; `arena` is memory for everything in between. Constants are globals of the module. Kernels get a context that
 holds both addresses and the variables of the loops around them. They run one after the other, those with a parallel
-loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
+loop on the threads of the pool, through `rosin_parallel(function, context, count)`. What Python computes is asked of
+`rosin_host(receiver, number, pointers)`: the number counts such calls in the order of the text, the pointers are to
+operands and results, and a status that is not zero ends the program. So does one that `rosin_poll(state)` gives, which
+loops ask now and then whether a signal wants them to stop.
 """
 
 from __future__ import annotations
@@ -12,13 +15,20 @@ import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import blocks_of, kernel_text
+from rosin.backends.llvm.types import memory_type
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import Branch, Buffer, HostCall, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
-CONTEXT_HEAD = 2
-"""The context's first words: the addresses of the buffers and of the arena. Loop variables follow."""
+HOST = "rosin_host"
+RECEIVER = "host_receiver"
+"""The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
+POLL = "rosin_poll"
+POLL_STATE = 2
+CONTEXT_HEAD = 5
+"""The context's first words: the addresses of the buffers and of the arena, and from word `POLL_STATE` on the three of
+`rosin_poll`. Loop variables follow."""
 
 
 def program_text(program: Program, vector_bytes: int) -> str:
@@ -40,6 +50,8 @@ class _Module:
         self.slots: dict[LoopVar, int] = {}
         """Where in the context each loop variable stands; loops that do not nest share places."""
         self.deepest = 0
+        self.host_calls = 0
+        self.most_pointers = 0
 
     def text(self) -> str:
         main = Emitter(self.declarations)
@@ -52,14 +64,18 @@ class _Module:
                 "  store ptr %buffers, ptr %context",
                 "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
                 "  store ptr %arena, ptr %second",
+                f"  %poll = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
+                "  store [3 x i64] zeroinitializer, ptr %poll",
+                *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *main.lines,
                 "  ret i32 0",
                 "}",
             ]
         )
+        receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
         return "\n".join(
-            [f"; {self.program.name}", *constants, *sorted(self.declarations), "", *self.functions, body, ""]
+            [f"; {self.program.name}", *receiver, *constants, *sorted(self.declarations), "", *self.functions, body, ""]
         )
 
     # -- addresses -----------------------------------------------------------------------------------------
@@ -95,6 +111,8 @@ class _Module:
                 self.repeat_while(e, step, depth)
             case Branch():
                 self.branch(e, step, depth)
+            case HostCall():
+                self.host_call(e, step)
 
     def call(self, e: Emitter, kernel: Kernel) -> None:
         name = f"k{len(self.functions)}"
@@ -117,6 +135,7 @@ class _Module:
         count = self.variable(e, step.var)
         e.branch_if(e.icmp("slt", count, e.const(step.var.extent, "i64")), inside, after)
         e.block(inside)
+        self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth + 1)
         # The count is read again: what stands before may be another block by now.
@@ -132,10 +151,22 @@ class _Module:
             self.step(e, inner, depth)
         e.branch_if(e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8")), inside, after)
         e.block(inside)
+        self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth)
         e.branch(head)
         e.block(after)
+
+    def poll(self, e: Emitter) -> None:
+        """Ask whether to stop, if it is time to."""
+        ask, on = e.label("poll"), e.label("on")
+        state = Val("%poll", "ptr")
+        left = e.sub(e.load(state, "i64"), e.const(1, "i64"))
+        e.store(left, state)
+        e.branch_if(e.icmp("sgt", left, e.const(0, "i64")), on, ask)
+        e.block(ask)
+        self.declarations.add(f"declare i32 @{POLL}(ptr)")
+        self.stop_unless_zero(e, e.define(f"call i32 @{POLL}(ptr %poll)", "i32"), on)
 
     def branch(self, e: Emitter, step: Branch, depth: int) -> None:
         last = len(step.branches) - 1
@@ -150,6 +181,35 @@ class _Module:
                 self.step(e, inner, depth)
             e.branch(after)
         e.block(after)
+
+    def host_call(self, e: Emitter, step: HostCall) -> None:
+        number, after = self.host_calls, e.label("done")
+        self.host_calls += 1
+        if step.when is not None:
+            called = e.label("host")
+            e.branch_if(e.icmp("ne", self.scalar(e, step.when, "i8"), e.const(0, "i8")), called, after)
+            e.block(called)
+        loads = (*step.reads, *step.writes)
+        self.most_pointers = max(self.most_pointers, len(loads))
+        for position, load in enumerate(loads):
+            at = e.define(f"getelementptr inbounds ptr, ptr %pointers, i64 {position}", "ptr")
+            e.store(self.address(e, load), at)
+        self.declarations.add(f"declare i32 @{HOST}(ptr, i64, ptr)")
+        receiver = e.load(Val(f"@{RECEIVER}", "ptr"), "ptr")
+        status = e.define(f"call i32 @{HOST}(ptr {receiver.ref}, i64 {number}, ptr %pointers)", "i32")
+        self.stop_unless_zero(e, status, after)
+
+    def stop_unless_zero(self, e: Emitter, status: Val, after: str) -> None:
+        """End the program with a status that is not zero; else go on at `after`."""
+        stop = e.label("stop")
+        e.branch_if(e.icmp("eq", status, e.const(0, "i32")), after, stop)
+        e.block(stop)
+        e.line(f"ret i32 {status.ref}")
+        e.block(after)
+
+    def address(self, e: Emitter, load: Load) -> Val:
+        """The address of an element."""
+        return e.offset(self.pointer(e, load.buffer), self.index(e, load.offset), memory_type(load.dtype))
 
     def scalar(self, e: Emitter, load: Load, elem: str) -> Val:
         pointer = self.pointer(e, load.buffer)
