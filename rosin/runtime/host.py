@@ -8,17 +8,17 @@ Three functions in native code, which programs and callers of programs know by n
 
 A status other than 0 means that a Python exception is set: it comes out of the call of the program unchanged.
 
-A loop that may run long calls `rosin_poll` every so many steps. Its state is three words, at first zeros: the steps to
-go until the next call, which the loop counts down, the steps from one call to the next, and when the last one was. So
-the steps between two calls follow the time that steps take, up to `MOST_STEPS`, and signals are looked for about every
-`POLL_NANOSECONDS`. Python runs signal handlers on its main thread alone: elsewhere nothing stops a loop.
+A loop that may run long calls `rosin_poll` every so many steps. Its state is four words, at first zeros: the steps to
+go until the next call, which the loop counts down, the steps from one call to the next, when the last call was, and
+when signals were last looked for. The steps between two calls follow the time that steps take, up to `MOST_STEPS`, and
+signals are looked for about every `POLL_NANOSECONDS`. Python runs signal handlers on its main thread alone: elsewhere
+nothing stops a loop.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +36,7 @@ __all__ = ["POLL_SYMBOL", "SYMBOL", "Receiver", "install", "run"]
 SYMBOL = "rosin_host"
 POLL_SYMBOL = "rosin_poll"
 POLL_NANOSECONDS = 20_000_000
-MOST_STEPS = 1024
+MOST_STEPS = 128
 
 
 class Receiver:
@@ -99,10 +99,10 @@ def _runner() -> Any:
 
 def _text(platform: str) -> str:
     values = {
-        "MONOTONIC": 6 if platform == "darwin" else 1,
+        # The clocks that are read fastest; they tick every few milliseconds.
+        "CLOCK": 5 if platform == "darwin" else 6,
         "POLL": POLL_NANOSECONDS,
-        "QUICK": POLL_NANOSECONDS // 4,
-        "MOST_DOUBLED": 2 ** int(math.log2(MOST_STEPS) - 1),
+        "MOST": MOST_STEPS,
     }
     text = _TEXT
     for word, value in values.items():
@@ -171,43 +171,46 @@ entry:
   %clock = alloca [2 x i64]
   %stride.at = getelementptr i64, ptr %state, i64 1
   %last.at = getelementptr i64, ptr %state, i64 2
-  %got = call i32 @clock_gettime(i32 $MONOTONIC, ptr %clock)
+  %looked.at = getelementptr i64, ptr %state, i64 3
+  %got = call i32 @clock_gettime(i32 $CLOCK, ptr %clock)
   %seconds = load i64, ptr %clock
   %part.at = getelementptr i64, ptr %clock, i64 1
   %part = load i64, ptr %part.at
   %whole = mul i64 %seconds, 1000000000
   %now = add i64 %whole, %part
   %last = load i64, ptr %last.at
-  %stride = load i64, ptr %stride.at
+  store i64 %now, ptr %last.at
   %first = icmp eq i64 %last, 0
   br i1 %first, label %begin, label %later
 
 begin:                                      ; the first call only notes the time
-  store i64 %now, ptr %last.at
+  store i64 %now, ptr %looked.at
   store i64 1, ptr %stride.at
   store i64 1, ptr %state
   ret i32 0
 
-later:                                      ; fewer steps when they took long, more when they were quick
+later:                                      ; as many steps as take the time, but at most twice as many as the last time
   %passed = sub i64 %now, %last
-  %long = icmp sgt i64 %passed, $POLL
-  %quick = icmp slt i64 %passed, $QUICK
-  %half = lshr i64 %stride, 1
-  %least = call i64 @llvm.umax.i64(i64 %half, i64 1)
-  %small = icmp ule i64 %stride, $MOST_DOUBLED
+  %some = call i64 @llvm.umax.i64(i64 %passed, i64 1)
+  %stride = load i64, ptr %stride.at
+  %scaled = mul i64 %stride, $POLL
+  %fitting = udiv i64 %scaled, %some
   %twice = shl i64 %stride, 1
-  %grows = and i1 %quick, %small
-  %more = select i1 %grows, i64 %twice, i64 %stride
-  %next = select i1 %long, i64 %least, i64 %more
+  %grown = call i64 @llvm.umin.i64(i64 %fitting, i64 %twice)
+  %capped = call i64 @llvm.umin.i64(i64 %grown, i64 $MOST)
+  %next = call i64 @llvm.umax.i64(i64 %capped, i64 1)
   store i64 %next, ptr %stride.at
   store i64 %next, ptr %state
-  br i1 %long, label %look, label %go.on
+  %looked = load i64, ptr %looked.at
+  %since = sub i64 %now, %looked
+  %due = icmp sge i64 %since, $POLL
+  br i1 %due, label %look, label %go.on
 
 go.on:
   ret i32 0
 
 look:
-  store i64 %now, ptr %last.at
+  store i64 %now, ptr %looked.at
   %gil = call i32 @PyGILState_Ensure()
   %signals = call i32 @PyErr_CheckSignals()
   call void @PyGILState_Release(i32 %gil)
@@ -216,5 +219,6 @@ look:
   ret i32 %status
 }
 
+declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
 """

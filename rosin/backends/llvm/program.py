@@ -26,9 +26,9 @@ RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
 POLL = "rosin_poll"
 POLL_STATE = 2
-CONTEXT_HEAD = 5
-"""The context's first words: the addresses of the buffers and of the arena, and from word `POLL_STATE` on the three of
-`rosin_poll`. Loop variables follow."""
+CONTEXT_HEAD = 6
+"""The context's first words: the addresses of the buffers and of the arena, and from word `POLL_STATE` on the four that
+`rosin_poll` keeps. Loop variables follow."""
 
 
 def program_text(program: Program, vector_bytes: int) -> str:
@@ -65,7 +65,7 @@ class _Module:
                 "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
                 "  store ptr %arena, ptr %second",
                 f"  %poll = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
-                "  store [3 x i64] zeroinitializer, ptr %poll",
+                f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %poll",
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *main.lines,
                 "  ret i32 0",
