@@ -29,6 +29,8 @@ from rosin.frontend.staging import Function, Staged
 from rosin.ir.graph import Graph
 from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
+from rosin.passes.checks import KINDS as CHECK_KINDS
+from rosin.passes.checks import Checks
 from rosin.passes.inline import Inline
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    checks: Names = (),
 ) -> Any: ...
 def compile(
     f: Function | None = None,
@@ -61,6 +64,7 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    checks: Names = (),
 ) -> Any:
     """Compile a function of trees of arrays; a decorator with or without arguments.
 
@@ -70,8 +74,14 @@ def compile(
     Static arguments are Python values that decide what is computed: they need a hash, and each new value compiles
     anew. The memory of donated arguments may be taken over by results; such arrays cannot be used afterwards.
 
+    With `checks`, names in one string or several ("index,nan"), a call raises an error with the user's line where
+
+    - "index": an index lies outside of its array (an OutOfRangeError, which is an IndexError);
+    - "nan": an op gives a NaN where its operands have none (a NanError, which is a FloatingPointError);
+    - "shape": sizes disagree, which is an error in any case.
+
     Raises:
-        ArgumentError: a static or donated argument is not one of the function's.
+        ArgumentError: a static or donated argument is not one of the function's, or no check has that name.
     """
     if f is None:
         options: dict[str, Any] = {
@@ -80,11 +90,22 @@ def compile(
             "static_argnums": static_argnums,
             "donate_argnames": donate_argnames,
             "donate_argnums": donate_argnums,
+            "checks": checks,
         }
         return functools.partial(compile, **options)
     static = Selected(f, "static", static_argnames, static_argnums)
     donated = Selected(f, "donate", donate_argnames, donate_argnums)
-    return Compiled(f, target, static, donated)
+    return Compiled(f, target, static, donated, _check_kinds(checks))
+
+
+def _check_kinds(checks: Names) -> tuple[str, ...]:
+    names = checks.split(",") if isinstance(checks, str) else checks
+    kinds = tuple([name.strip() for name in names if name.strip()])
+    for kind in kinds:
+        if kind not in CHECK_KINDS:
+            message = f"checks: there is no check {kind!r}; there are {', '.join(CHECK_KINDS)}"
+            raise tr.located(ArgumentError(message))
+    return kinds
 
 
 @dataclass(slots=True)
@@ -152,12 +173,15 @@ class Compiled:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
-    def __init__(self, f: Function, target: str, static: Selected, donated: Selected) -> None:
+    def __init__(
+        self, f: Function, target: str, static: Selected, donated: Selected, checks: tuple[str, ...] = ()
+    ) -> None:
         functools.update_wrapper(self, f)
         self.__wrapped__ = f
         self.target = target
         self._static = static
         self._donated = donated
+        self._checks = checks
         self._name = staging.name_of(f)
         self._lock = threading.RLock()
         self.clear()
@@ -293,7 +317,8 @@ class Compiled:
             self.clear()
             raise
         # No derivative is taken any more, so what is there for derivatives can go.
-        return replace(staged, graph=Inline().rewrite(staged.graph))
+        graph = Inline().rewrite(staged.graph)
+        return replace(staged, graph=Checks(self._checks).run(graph) if self._checks else graph)
 
     def _direct(
         self, call: Call, staged: Staged, executable: Executable, captures: tuple[NumpyArray, ...]
