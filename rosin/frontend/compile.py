@@ -116,7 +116,7 @@ class _Program:
     executable: Executable
     captures: tuple[NumpyArray, ...]
     native: Callable[..., Any]
-    """Takes the leaves and captures; gives the outputs as a tuple, or a `_Missed`."""
+    """Takes the leaves and captures; gives the outputs as a tuple, or `_MISSED`."""
     direct: Callable[..., Any] | None
     """Takes the arguments and gives the result, where these are arrays and this is one or several."""
 
@@ -127,13 +127,12 @@ class _Program:
         return tree.unflatten(self.staged.structure, [tr.wrap(o) for o in outputs])
 
 
-class _Missed:
-    """A result that came on the slow way: it is whole already."""
+_MISSED: Any = object()
+"""In place of outputs: the leaves are not what the native entry takes."""
 
-    __slots__ = ("result",)
 
-    def __init__(self, result: Any) -> None:
-        self.result = result
+def _miss(*given: Any) -> Any:
+    return _MISSED
 
 
 class _Family:
@@ -235,12 +234,15 @@ class Compiled:
         last = family.last
         if last is None:
             return self._find(call, family)
-        result = last.native(*call.leaves, *last.captures)
-        if type(result) is _Missed:
-            return result.result
-        self._prefer(last)
-        if self._donated:
+        try:
+            result = last.native(*call.leaves, *last.captures)
+        except BaseException:
             self._take_donated(call)
+            raise
+        if result is _MISSED:
+            return self._find(call, family)
+        self._prefer(last)
+        self._take_donated(call)
         return tree.unflatten(last.staged.structure, result)
 
     def _family(self, call: Call) -> _Family:
@@ -256,10 +258,10 @@ class Compiled:
         program = self._program(call, family, types)
         family.last = program
         self._prefer(program)
-        result = program.run(values)
-        if self._donated:
+        try:
+            return program.run(values)
+        finally:
             self._take_donated(call)
-        return result
 
     def _program(self, call: Call, family: _Family, types: Types) -> _Program:
         program = family.programs.get(types)
@@ -267,11 +269,13 @@ class Compiled:
             with self._lock:
                 program = family.programs.get(types)
                 if program is None:
-                    program = family.programs[types] = self._compile(call, family, types)
+                    program = family.programs[types] = self._compile(call, types)
         return program
 
     def _take_donated(self, call: Call) -> None:
-        """Make sure that nobody reads a donated array: results may be in its memory."""
+        """Make sure that nobody reads a donated array: results may be in its memory, also when the program failed."""
+        if not self._donated:
+            return
         leaves = [call.leaves[position] for position in call.leaves_of(self._donated)]
         for leaf in {id(leaf): leaf for leaf in leaves if core.is_array(leaf)}.values():
             leaf.donate()
@@ -284,7 +288,7 @@ class Compiled:
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def _compile(self, call: Call, family: _Family, types: Types) -> _Program:
+    def _compile(self, call: Call, types: Types) -> _Program:
         # What is read outside counts from the first trace that comes through.
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
         staged = self._stage(call, types, closure)
@@ -293,13 +297,7 @@ class Compiled:
         assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated)
-        count = len(types)
-
-        def miss(*given: Any) -> _Missed:
-            again = replace(call, leaves=list(given[:count]))
-            return _Missed(self._find(again, family))
-
-        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
+        native = executable.entry(tr.array_type(), _value_offset(), _miss, False)
         return _Program(staged, executable, captures, native, self._direct(call, staged, executable, captures))
 
     def _stage(self, call: Call, types: Types, closure: Closure) -> Staged:

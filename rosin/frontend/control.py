@@ -102,7 +102,8 @@ def run_switch(
 
 def _branch_number(index: Any, count: int) -> Array:
     """The index as an i32 scalar, which any wider integer fits into once it is clipped."""
-    number = core.asarray(index)
+    # A Python integer of any size can be clipped, and need not fit an element type before it is.
+    number = core.asarray(min(max(int(index), 0), count - 1) if _is_known(index) else index)
     type = core.type_of(number)
     if not type.dtype.is_integer:
         raise tr.located(DTypeError(f"switch: the index is an integer, not {type}", [type]))

@@ -483,3 +483,34 @@ def test_a_failed_program_leaves_nothing_behind() -> None:
         gc.collect()
         assert sys.getrefcount(bad) == before
         assert f(good)[0].item() == 2.0
+
+
+@pytest.mark.parametrize("target", ["llvm", "interpreter"])
+def test_what_is_donated_to_a_program_that_fails_is_gone(target: str) -> None:
+    def update(x: Any, limit: Any) -> Any:
+        y = x * 2
+        rosin.check(y[0] < limit, "too much")
+        return y
+
+    f = rosin.compile(update, donate_argnames="x", target=target)
+    for size in (1, 2):
+        state = rnp.ones(1000)
+        if size == 2:
+            state = f(state, 100.0)
+        with pytest.raises(rosin.CheckError):
+            f(state, 1.0)
+        with pytest.raises(rosin.RosinError, match="donated"):
+            rnp.sum(state)
+    state = rnp.ones(1000)
+    with pytest.raises(rosin.RosinError, match="no array"):
+        f(state, "limit")
+    assert float(state[0]) == 1.0
+
+
+def test_a_compiled_function_does_not_keep_its_first_arguments() -> None:
+    f = rosin.compile(lambda tree: tree["x"] * 2)
+    x = np.ones(10)
+    before = sys.getrefcount(x)
+    f({"x": x})
+    gc.collect()
+    assert sys.getrefcount(x) == before
