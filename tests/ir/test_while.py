@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rosin.ir import dtypes
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.loop import While
@@ -130,10 +130,6 @@ def floats(graph: Graph) -> list[bool]:
 
 def seeds_of(graph: Graph) -> list[np.ndarray]:
     return [draw(v.type.dtype, v.type.sizes, seed=i) for i, v in enumerate(graph.outputs) if v.type.dtype.is_float]
-
-
-def deep(graph: Graph) -> list[Node]:
-    return [inner for node in graph.nodes for inner in (node, *(n for r in node.regions for n in deep(r)))]
 
 
 @settings(max_examples=100)

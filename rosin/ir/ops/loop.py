@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
@@ -17,6 +18,7 @@ from rosin.ir.ops.control import (
     Control,
     Pullback,
     Pushed,
+    bar,
     batched_region,
     called,
     masked_region,
@@ -26,10 +28,12 @@ from rosin.ir.ops.control import (
     spread_mask,
     types_of,
 )
-from rosin.ir.ops.sweeps import Sweeps
+from rosin.ir.ops.revolve import Plan, Revolve, check_plan, in_segments, like
+from rosin.ir.ops.sweeps import Sweeps, wide
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
 from rosin.ir.transform.effects import silent
+from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType
 
 T = TypeVar("T")
@@ -114,7 +118,8 @@ class While(Loop):
 
     Operands: the first `carried` are carried, the others constants; both regions take them all.
 
-    Reverse mode counts the steps, and walks as many of them forward again and then back, as `sweeps`.
+    Reverse mode counts the steps, and walks as many of them forward again and then back, as `sweeps`. A `checkpoint`
+    says how it keeps fewer states than there are steps; rosin.ir.ops.revolve tells how.
 
     Under a batch whose predicate differs between examples, the loop runs while any example goes on, and an example
     that is done keeps its values. A body with a `while` in it might never end on values that the outer predicate
@@ -124,6 +129,7 @@ class While(Loop):
     cond: Graph
     body: Graph
     carried: int
+    checkpoint: Plan = None
 
     @cached_property
     def may_not_end(self) -> bool:
@@ -133,6 +139,7 @@ class While(Loop):
         return operands[: self.carried], operands[self.carried :]
 
     def type(self, *operands: TensorType) -> Types:
+        check_plan(self, operands, self.checkpoint)
         self.check_loop(operands, operands)
         if len(self.body.outputs) != self.carried:
             counts = f"carries {self.carried} values, and its body gives {len(self.body.outputs)}"
@@ -159,7 +166,7 @@ class While(Loop):
         cond = Builder()
         values, constants = self._inputs_of(cond, body, sum(moves))
         (again,) = cond.inline(self.cond, (*values, *constants))
-        op = While(cond.graph([again], self.cond.name), body, self.carried + sum(moves))
+        op = While(cond.graph([again], self.cond.name), body, self.carried + sum(moves), self.checkpoint)
         return self.parted(b.node(op, *inputs), moves)
 
     def _inputs_of(self, b: Builder, body: Graph, tangents: int) -> tuple[Values, Values]:
@@ -170,9 +177,50 @@ class While(Loop):
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
         *found, count = self.counting(b, operands)
-        steps = Sweeps((silent(self.body),), (self.carried,))
-        inside = (False, *active)
-        return tuple(found), lambda cotangents: steps.pull(b, (count, *operands), inside, cotangents)[1:]
+        body, inside = silent(self.body), (False, *active)
+
+        def pullback(cotangents: Maybe) -> Maybe:
+            if isinstance(self.checkpoint, int):
+                return self._pull_by_slots(b, self.checkpoint, count, operands, active, cotangents)
+            if self.checkpoint == "sqrt":
+                _, pull = vjp(b, in_segments(body, self.carried), (count, *operands), inside)
+                return pull(cotangents)[1:]
+            steps = Sweeps((body,), (self.carried,))
+            return steps.pull(b, (count, *operands), inside, cotangents)[1:]
+
+        return tuple(found), pullback
+
+    def _pull_by_slots(
+        self, b: Builder, slots: int, count: Value, operands: Values, active: tuple[bool, ...], cotangents: Maybe
+    ) -> Maybe:
+        """The way back, each state being computed again from one of those in the slots."""
+        body, leg = silent(self.body), Builder()
+        (carries, constants), (wanted, given) = self.sections(operands), self.settle(active, flow.moves)
+        number, *values = leg.input(TensorType(i64), "step"), *like(leg, body.inputs)
+        step = leg.graph([leg.add(number, 1), *leg.inline(body, values)], body.name)
+        revolve = Revolve(slots, step, self.carried, While)
+        start = [count, *revolve.start(b, carries)]
+
+        back = Builder()
+        (end, *held), same, summed = like(back, start), body.inputs[self.carried :], wanted[self.carried :]
+        seeds = [back.input(v.type, bar(v)) if g else None for v, g in zip(body.outputs, given, strict=True)]
+        sums = [back.input(wide(v.type), bar(v)) if w else None for v, w in zip(same, summed, strict=True)]
+        fixed = like(back, same)
+        last = back.sub(end, 1)
+        state, held = revolve.before(back, held, last, fixed)
+        slopes = vjp(back, body, (*state, *fixed), wanted)[1](seeds)
+        outputs = [last, *held]
+        for seed, slope in zip(seeds, slopes, strict=False):
+            if seed is not None:
+                outputs.append(slope or back.zeros(seed.type))
+        for total, slope in zip(sums, slopes[self.carried :], strict=True):
+            if total is not None:
+                outputs.append(total if slope is None else back.add(total, back.cast(slope, total.type.dtype)))
+        start += [c or b.zeros(x.type) for c, x, g in zip(cotangents, carries, given, strict=True) if g]
+        start += [b.zeros(total.type) for total in sums if total is not None]
+        op = Sweeps((back.graph(outputs, f"{body.name}_vjp"),), (len(start),))
+        found = iter(b.node(op, count, *start, *constants)[1 + len(held) :])
+        return tuple(b.cast(next(found), x.type.dtype) if w else None for x, w in zip(operands, wanted, strict=True))
 
     def counting(self, b: Builder, operands: Values) -> Values:
         """Append the loop; gives its results, and the number of its steps, an i64."""
@@ -204,7 +252,7 @@ class While(Loop):
         body = batched_region(self.body, inputs, many, results, size, axis)
         cond = Builder()
         predicate, _ = batch(cond, self.cond, [cond.input(v.type, v.name) for v in inputs], many, size, axis)
-        found = b.node(While(cond.graph(predicate, self.cond.name), body, self.carried), *inputs)
+        found = b.node(replace(self, cond=cond.graph(predicate, self.cond.name), body=body), *inputs)
         return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, results, strict=True))
 
     def _batch_masked(self, b: Builder, inputs: Sequence[Value], many: Sequence[bool], size: Dim) -> Values:
@@ -220,7 +268,8 @@ class While(Loop):
         new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in zip(front, old, strict=True)]
         again, _ = batch(body, *of_the_masked(self.cond, (*new, *constants), many, mask), size, axis)
         name = f"{self.body.name}_batch"
-        op = While(cond.graph([cond.any(going, (0,))], "any"), body.graph((*again, *new), name), self.carried + 1)
+        test = cond.graph([cond.any(going, (0,))], "any")
+        op = While(test, body.graph((*again, *new), name), self.carried + 1, self.checkpoint)
         return b.node(op, running, *inputs)[1:]
 
     def needs(self, used: tuple[bool, ...], count: int) -> tuple[bool, ...]:
@@ -236,4 +285,4 @@ class While(Loop):
             return None
         kept = live[: self.carried]
         cond, body = restricted(self.cond, live, (True,)), restricted(self.body, live, kept)
-        return Narrowed(While(cond, body, sum(kept)), positions(live), positions(kept))
+        return Narrowed(replace(self, cond=cond, body=body, carried=sum(kept)), positions(live), positions(kept))
