@@ -7,7 +7,7 @@
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
-                 | While(statements, load, statements) | Choose(load, statements, …)
+                 | While(statements, load, statements, var) | Choose(load, statements, …) | Room(tape, number)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
                  | Local
     index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
@@ -267,6 +267,15 @@ def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr
     return found
 
 
+def renewed(expr: Expr, memo: dict[int, Expr]) -> Expr:
+    """An expression like this one, computed apart from it; `memo` keeps what is shared shared."""
+    found = memo.get(id(expr))
+    if found is None:
+        children = tuple(renewed(child, memo) for child in expr.children())
+        found = memo[id(expr)] = expr.rebuild(children, expr.indices())
+    return found
+
+
 Placing: TypeAlias = Callable[[Buffer, Index], tuple[Buffer, Index]]
 """Where an element of a buffer is instead: in which buffer, and where in it."""
 
@@ -395,7 +404,15 @@ class Choose:
     branches: tuple[tuple[Statement, ...], ...]
 
 
-Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | While | Choose"
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """A step or a statement: a tape has room for so many records, or the program ends with an error."""
+
+    tape: Tape
+    number: Load | Index
+
+
+Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | While | Choose | Room"
 
 
 def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
@@ -494,14 +511,6 @@ class Branch:
     branches: tuple[tuple[Step, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Room:
-    """Make sure that the tape has room for so many records; the program ends with an error when there is no memory."""
-
-    tape: Tape
-    number: Load | Index
-
-
 Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room"
 
 
@@ -597,8 +606,8 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             heads = ["test:", f"while {_condition(step)}:"]
         case Branch(index, branches):
             heads = [f"branch {number} of {index}:" for number in range(len(branches))]
-        case Room(tape, number):
-            return [f"{indent}room on {tape} for {number}"]
+        case Room():
+            return [f"{indent}room on {step.tape} for {step.number}"]
     lines: list[str] = []
     for head, steps in zip(heads, parts(step), strict=True):
         lines.append(indent + head)
@@ -669,6 +678,8 @@ class _Text:
                 heads = [f"when {' and '.join(map(str, tests))}:"]
             case While():
                 heads = ["test:", f"while {_condition(statement)}:"]
+            case Room(tape, number):
+                lines.append(f"{indent}room on {tape} for {number}")
             case Choose(index, branches):
                 heads = [f"branch {number} of {index}:" for number in range(len(branches))]
             case Loop(_, kind, _, carries, parallel, unroll):

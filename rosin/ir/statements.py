@@ -19,6 +19,7 @@ from rosin.ir.loops import (
     Loop,
     Nest,
     Placing,
+    Room,
     Scope,
     Statement,
     Store,
@@ -29,6 +30,7 @@ from rosin.ir.loops import (
     decides,
     relocate,
     relocate_index,
+    renewed,
     substitute,
     values,
     walk,
@@ -170,6 +172,12 @@ def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
     return (s.var for s in nested(statements) if isinstance(s, Loop | While) and s.var is not None)
 
 
+def renewed_statement(statement: Statement, memo: dict[int, Expr]) -> Statement:
+    """A statement like this one, whose expressions are computed apart from those of this one."""
+    inside = rebuilt(statement, lambda inner: renewed_statement(inner, memo))
+    return _rewritten(inside, lambda e: renewed(e, memo), lambda buffer, offset: (buffer, offset))
+
+
 def relocated(statement: Statement, place: Placing, memo: dict[int, Expr]) -> Statement:
     """The statement reading and writing elsewhere."""
     inside = rebuilt(statement, lambda inner: relocated(inner, place, memo))
@@ -197,6 +205,8 @@ def _rewritten(statement: Statement, rewrite: Callable[[Expr], Expr], place: Pla
             return Store(*place(statement.buffer, statement.offset), rewrite(statement.value))
         case While():
             return dataclasses.replace(statement, predicate=load(statement.predicate))
+        case Room(tape, number):
+            return Room(tape, load(number)) if isinstance(number, Load) else statement
         case Loop():
             start, stop = (load(bound) if bound else None for bound in (statement.start, statement.stop))
             return dataclasses.replace(statement, start=start, stop=stop)

@@ -14,11 +14,11 @@ their own.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from math import prod
 
 from rosin.ir import index as indices
@@ -53,6 +53,7 @@ from rosin.ir.statements import (
     expressions,
     loop_variables,
     relocated,
+    renewed_statement,
     replace,
     statements_of,
     stores,
@@ -90,17 +91,15 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel():
+        case Kernel() | Room():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
         case Repeat():
-            return _loop_kernel(step, uses) or [dataclasses.replace(step, body=all_of(step.body))]
+            return _loop_kernel(step, uses) or [replace_fields(step, body=all_of(step.body))]
         case RepeatWhile():
             found = _loop_kernel(step, uses)
-            return found or [dataclasses.replace(step, test=all_of(step.test), body=all_of(step.body))]
-        case Room():
-            return [step]
+            return found or [replace_fields(step, test=all_of(step.test), body=all_of(step.body))]
 
 
 def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
@@ -143,10 +142,10 @@ def _lanes_of(step: Step) -> _Lanes | None:
     """The lanes of a loop, if it has any."""
     inside = list(leaves((step,)))
     nests = [leaf for leaf in inside if isinstance(leaf, Nest)]
-    loops = list(_loops((step,)))
-    if len(nests) != len(inside) or any(isinstance(s, RepeatWhile) and s.var for s in loops):
+    if len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
         return None
-    bounds = {load.buffer for inner in loops if isinstance(inner, Repeat) for load in decides(inner)}
+    loops = list(_loops((step,)))
+    bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
     counts = {v.extent for nest in nests for v in nest.rows if v.extent >= MIN_LANES}
     for count in sorted(counts, reverse=True):
@@ -322,16 +321,17 @@ class _Making:
                 return self._of_nest(step)
             case Kernel():
                 return self._whole(step)
-            case Repeat():
-                start, stop, backward = step.start, step.stop, step.backward
-                return [Loop(step.var, Kind.SERIAL, inner[0], start=start, stop=stop, backward=backward)]
-            case RepeatWhile():
-                return [While(inner[0], step.predicate, inner[1], step.var)]
+            case Repeat(var, _, start, stop, backward):
+                return [Loop(var, Kind.SERIAL, inner[0], start=start, stop=stop, backward=backward)]
+            case RepeatWhile(_, predicate, _, var):
+                # A loop in this one may have the same test, and must not take what this one has found for its own.
+                memo: dict[int, Expr] = {}
+                test = tuple(renewed_statement(s, memo) for s in inner[0])
+                return [While(test, Load(predicate.buffer, predicate.offset), inner[1], var)]
+            case Room():
+                return [step]
             case Branch():
                 return [Choose(step.index, tuple(inner))]
-            case Room():
-                self.refused = True
-                return []
 
     def _whole(self, kernel: Kernel) -> list[Statement]:
         """The statements of a kernel as they are."""

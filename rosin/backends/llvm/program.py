@@ -15,22 +15,11 @@ from __future__ import annotations
 import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.kernel import blocks_of, kernel_text
+from rosin.backends.llvm.kernel import MOST_RECORDS, blocks_of, kernel_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import (
-    Branch,
-    Buffer,
-    Kernel,
-    Load,
-    Nest,
-    Program,
-    Repeat,
-    RepeatWhile,
-    Room,
-    Scope,
-    Step,
-)
+from rosin.ir.loops import Branch, Buffer, Kernel, Load, Nest, Program, Repeat, RepeatWhile, Room, Scope, Step, Tape
+from rosin.ir.statements import nested
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -38,7 +27,6 @@ CONTEXT_HEAD = 2
 """The context's first words: the addresses of the buffers and of the arena. Tapes and loop variables follow."""
 TAPE_WORDS = 3
 GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
-MOST_RECORDS = (1 << 63) - 1
 OUT_OF_MEMORY = 1
 """What the program returns when there is no room for a tape."""
 
@@ -150,7 +138,7 @@ class _Module:
 
     def call(self, e: Emitter, kernel: Kernel) -> None:
         name = f"k{len(self.functions)}"
-        text = kernel_text(kernel, name, self.pointer, self.variable, self.vector_bytes, self.declarations)
+        text = kernel_text(kernel, name, self.pointer, self.variable, self.grow, self.vector_bytes, self.declarations)
         self.functions.append(f"; {kernel.name}\n{text}")
         blocks = blocks_of(kernel, self.vector_bytes)
         if blocks > 1:
@@ -158,6 +146,13 @@ class _Module:
             e.line(f"call void @{PARALLEL}(ptr @{name}, ptr %context, i64 {blocks})")
         else:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
+        for tape in dict.fromkeys(s.tape for s in nested(kernel.body) if isinstance(s, Room)):
+            # A kernel that found no room for one more record has left a mark.
+            on = e.label("on")
+            e.branch_if(
+                e.icmp("slt", e.load(self.word(e, self.tapes[tape] + 1), "i64"), e.const(0, "i64")), "no_room", on
+            )
+            e.block(on)
 
     def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
         self.slots[step.var] = depth
@@ -213,15 +208,23 @@ class _Module:
     def room(self, e: Emitter, step: Room) -> None:
         number = step.number
         wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, MOST_RECORDS)
-        tape = self.tapes[step.tape]
-        grow, enough = e.label("grow"), e.label("enough")
-        e.branch_if(e.icmp("sgt", wanted, e.load(self.word(e, tape + 1), "i64")), grow, enough)
+        enough = e.label("enough")
+        e.block(self.grow(e, step.tape, wanted, enough))
+        e.branch("no_room")
+        e.block(enough)
+
+    def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
+        """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
+        words = self.word(e, self.tapes[tape])
+        room = self.word(e, self.tapes[tape] + 1)
+        grow, failed = e.label("grow"), e.label("failed")
+        e.branch_if(e.icmp("sgt", wanted, e.load(room, "i64")), grow, enough)
         e.block(grow)
         self.declarations.add(f"declare i32 @{GROW}(ptr, i64, i64)")
-        words, record = self.word(e, tape), e.const(step.tape.record, "i64")
-        failed = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
-        e.branch_if(e.icmp("eq", failed, e.const(0, "i32")), enough, "no_room")
-        e.block(enough)
+        record = e.const(tape.record, "i64")
+        code = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
+        e.branch_if(e.icmp("eq", code, e.const(0, "i32")), enough, failed)
+        return failed
 
     def branch(self, e: Emitter, step: Branch, depth: int) -> None:
         last = len(step.branches) - 1

@@ -15,6 +15,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
 from rosin.ir.ops.loop import While
 from rosin.ir.printer import text
+from rosin.ir.statements import nested
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType
@@ -106,9 +107,12 @@ def settling() -> Graph:
 def test_the_loop_itself_writes_the_tape(golden: Callable[[str, str], None]) -> None:
     graph = settling()
     program = to_loops(pipeline.run(graph))
-    # Room is made before sweeps and in a loop, so there is only the loop and the way back.
-    assert not any(isinstance(step, loops.Room) for step in program.steps)
-    assert sum(isinstance(step, loops.RepeatWhile) for step in program.steps) == 1
+    every = [s for kernel in loops.kernels(program.steps) for s in nested(kernel.body)]
+    forward, block = (s for s in every if isinstance(s, loops.While))
+    assert block in forward.body
+    (back,) = (s for s in every if isinstance(s, loops.Loop) and s.stop)
+    assert any(isinstance(s, loops.Room) for s in forward.body)
+    assert back.backward
     golden("loops/vjp_of_while.txt", loops.text(program))
     given = [np.array([1.0, 2.0, -0.5]), np.array(-1.0)]
     close(compile_graph(graph)(*given), evaluate(graph, given), 1e-12)
