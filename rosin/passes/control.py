@@ -15,6 +15,7 @@ from rosin.ir import dims
 from rosin.ir import index as indices
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bool_
+from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -103,6 +104,9 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     steps, carries = _carry(region, first, node.results)
     inputs = [*carries, *region.stored_all(constants, steps)]
     (truth,) = op.cond.outputs
+    if op.lanes:
+        message = f"a while of lanes, whose predicate is {truth.type}, has no meaning in loops; expand it before"
+        raise UnsupportedError(message, [v.type for v in node.operands], node.location)
     predicate = region.arena("predicate", truth.type)
     test = tuple(region.inner(op.cond, inputs, [predicate]))
     goes_on = Load(predicate.buffer, predicate.base)
