@@ -479,11 +479,13 @@ class Array:
 class Tracer(Array):
     """The stand-in for a value while a function is traced: it has a dtype and a shape, and no numbers yet."""
 
-    __slots__ = ("_ir", "_trace", "_weak")
+    __slots__ = ("_ir", "_row", "_trace", "_weak")
 
     _trace: tr.Trace
     _ir: Value
     _weak: bool
+    _row: tuple[Tracer, int]
+    """An element along axis 0 of another traced array, if it is one; it has no `_ir` until someone asks for it."""
 
     @property
     def shape(self) -> tuple[Dim, ...]:
@@ -500,7 +502,9 @@ class Tracer(Array):
     def _known(self, use: str, instead: str) -> NumpyArray:
         tr.no_value(self, use, instead)
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
+        if name == "_ir":
+            return self._trace.taken_row(self)
         if name == "_value":
             tr.no_value(self, "what is called here needs its numbers", _NUMPY)
         raise AttributeError(f"a traced array has no attribute {name!r}")

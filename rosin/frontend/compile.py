@@ -20,7 +20,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
 from rosin.frontend.errors import ArgumentError, ClosureError, RecursiveCompileError
@@ -283,7 +283,7 @@ class Compiled:
 
         def run(tracers: list[Any]) -> Any:
             positional, keywords = call.arguments(tracers)
-            return self.__wrapped__(*positional, **keywords)
+            return rewrite.call(self.__wrapped__, *positional, **keywords)
 
         with _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs))):
             staged = staging.stage(run, inputs, self._name)
@@ -346,7 +346,7 @@ class Compiled:
         types = tuple((core.type_of(x), core.is_weak(x)) for x in arrays)
         with _Guard(self._name, (id(self), call.key(self.__wrapped__), types)):
             positional, keywords = call.arguments(arrays)
-            result = self.__wrapped__(*positional, **keywords)
+            result = rewrite.rewritten(self.__wrapped__)(*positional, **keywords)
         leaves, structure = tree.flatten(result)
         return tree.unflatten(
             structure, [staging.as_output(leaf, self._name, structure, i) for i, leaf in enumerate(leaves)]

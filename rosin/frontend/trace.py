@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard
 
 import numpy as np
 
 from rosin.frontend import source
+from rosin.frontend.errors import ImmutableError
 from rosin.ir import dtypes, location
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import DType
@@ -107,10 +108,23 @@ def current() -> Trace | None:
     return stack[-1] if stack else None
 
 
+class Change(NamedTuple):
+    """A traced value that a region gave another value, and what it stood for before."""
+
+    array: Tracer
+    trace: Trace
+    value: Value
+    weak: bool
+
+    def undo(self) -> None:
+        """Let it stand for that again."""
+        self.array._trace, self.array._ir, self.array._weak = self[1:]  # pyright: ignore[reportPrivateUsage]
+
+
 class Trace:
     """The recording of one call of one function."""
 
-    __slots__ = ("_known", "_last", "builder", "captures", "deferred", "ended", "held", "name")
+    __slots__ = ("_known", "_last", "builder", "captures", "changes", "deferred", "ended", "held", "name")
 
     def __init__(self, name: str, deferred: bool = False) -> None:
         self.deferred = deferred
@@ -120,6 +134,8 @@ class Trace:
         self.captures: list[Captured] = []
         self.held: list[NumpyArray] = []
         self.ended = False
+        self.changes: list[Change] | None = None
+        """For a region that control flow runs: values of outer traces that are changed in it, as they were before."""
         self._known: dict[Any, Value] = {}
         # Frame, instruction and result of the node that was named last: a later node of the same expression is what
         # the user's variable will hold, so it takes the name over.
@@ -127,6 +143,7 @@ class Trace:
 
     def __enter__(self) -> Trace:
         _count(1)
+        self.ended = False
         state.stack.append(self)
         return self
 
@@ -196,6 +213,38 @@ class Trace:
     def knows(self, x: Tracer) -> bool:
         """Whether a value of another trace is captured here already."""
         return x._ir in self._known  # pyright: ignore[reportPrivateUsage]
+
+    def assign(self, x: Tracer, new: Array) -> None:
+        """Let the object `x` stand for another value from now on, for all who hold it.
+
+        Raises:
+            ImmutableError: it belongs to an outer trace, and this one is no branch or step of that one's.
+        """
+        value = self.value_of(new)
+        if x._trace is not self:  # pyright: ignore[reportPrivateUsage]
+            x.check_alive()
+            if self.changes is None:
+                name = f"`{x._ir.name}`" if x._ir.name else "the array"  # pyright: ignore[reportPrivateUsage]
+                message = f"{name} comes from outside {self.name}, which is traced on its own and cannot change it"
+                raise located(ImmutableError(f"{message}\n  return the new value", [x._ir.type]))  # pyright: ignore[reportPrivateUsage]
+            self.changes.append(Change(x, x._trace, x._ir, x._weak))  # pyright: ignore[reportPrivateUsage]
+        x._trace, x._ir = self, value  # pyright: ignore[reportPrivateUsage]
+
+    def row(self, stacked: Tracer, position: int) -> Tracer:
+        """An element along axis 0, of which there is a node only once it is used."""
+        tracer = object.__new__(_tracer_type)
+        tracer._trace, tracer._weak, tracer._row = self, False, (stacked, position)  # pyright: ignore[reportPrivateUsage]
+        return tracer
+
+    def taken_row(self, x: Tracer) -> Value:
+        """The value of a row, which it has from now on."""
+        stacked, position = x._row  # pyright: ignore[reportPrivateUsage]
+        whole, b = stacked._ir, self.builder  # pyright: ignore[reportPrivateUsage]
+        shape = whole.type.shape
+        b.location = source.user_location()
+        part = b.slice_axis(whole, 0, position, position + 1)
+        x._ir = b.reshape(part, shape[1:])  # pyright: ignore[reportPrivateUsage]
+        return x._ir  # pyright: ignore[reportPrivateUsage]
 
     def _tracer(self, value: Value, weak: bool) -> Tracer:
         tracer = object.__new__(_tracer_type)
@@ -267,6 +316,22 @@ def numpy_type(array: NumpyArray) -> TensorType:
 def identity(x: Captured) -> object:
     """What tells captured values apart."""
     return id(x) if isinstance(x, np.ndarray) else x._ir  # pyright: ignore[reportPrivateUsage]
+
+
+def copied(x: Tracer) -> Tracer:
+    """Another object that stands for the same value."""
+    return x._trace._tracer(x._ir, x._weak)  # pyright: ignore[reportPrivateUsage]
+
+
+def name_value(x: Array, name: str) -> None:
+    """Call a traced value that has no name what the user's program calls it."""
+    if isinstance(x, _tracer_type) and not x._ir.name and name.isidentifier():  # pyright: ignore[reportPrivateUsage]
+        x._ir.name = name  # pyright: ignore[reportPrivateUsage]
+
+
+def same_value(a: Tracer, b: Tracer) -> bool:
+    """Whether two traced arrays stand for one value."""
+    return a is b or a._ir is b._ir  # pyright: ignore[reportPrivateUsage]
 
 
 # -- errors ------------------------------------------------------------------------------------------------------
