@@ -14,6 +14,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
 from rosin.frontend.numpy.indexing import changed
+from rosin.frontend.rewrite import reasons
 from rosin.ir import dims
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -24,7 +25,7 @@ from rosin.ir.types import TensorType
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 
 _BRANCH = (
-    "use rosin.numpy.where(condition, a, b) to choose between values, or name the argument that decides in "
+    "use rosin.cond, rosin.while_loop or rosin.numpy.where(condition, a, b), or name the argument that decides in "
     "static_argnames"
 )
 _NUMBER = "name the argument it comes from in static_argnames, or keep computing with arrays"
@@ -500,6 +501,9 @@ class Tracer(Array):
         return self if not self._weak else self._trace.strong(self)
 
     def _known(self, use: str, instead: str) -> NumpyArray:
+        reason = reasons.of_user()
+        if reason:
+            instead += f"\n  control flow is rewritten in functions, but not in this one: {reason}"
         tr.no_value(self, use, instead)
 
     def __getattr__(self, name: str) -> Any:

@@ -233,6 +233,7 @@ def recursive_compile() -> Any:
 @case
 def branch_on_traced() -> Any:
     @rosin.compile
+    @rosin.no_rewrite
     def relu(x: Any) -> Any:
         if x > 0:
             return x
@@ -244,6 +245,7 @@ def branch_on_traced() -> Any:
 @case
 def loop_over_traced() -> Any:
     @rosin.compile
+    @rosin.no_rewrite
     def power(x: Any, n: Any) -> Any:
         for _ in range(n):
             x = x * x
@@ -253,11 +255,11 @@ def loop_over_traced() -> Any:
 
 
 @case
-def int_of_traced() -> Any:
+def item_of_traced() -> Any:
     @rosin.compile
     def f(x: Any) -> Any:
         largest = x.max()
-        return x * int(largest)
+        return x * largest.item()
 
     return f(rnp.ones(2))
 

@@ -108,21 +108,18 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _renamed(code: CodeType, like: CodeType) -> CodeType:
     """The code with the names that the function's had, blocks having that of the function they are in."""
-    return _with_names(code, like.co_name, like.co_qualname, code.co_qualname).replace(
-        co_firstlineno=like.co_firstlineno
-    )
+    return _with_names(code, like.co_name, like.co_qualname)
 
 
-def _with_names(code: CodeType, name: str, qualname: str, old: str) -> CodeType:
+def _with_names(code: CodeType, name: str, qualname: str) -> CodeType:
     constants: list[Any] = []
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             own = constant.co_name
             if own.startswith("."):
-                constant = _with_names(constant, name, qualname, constant.co_qualname)
+                constant = _with_names(constant, name, qualname)
             else:
-                inner = f"{qualname}.<locals>.{own}"
-                constant = _with_names(constant, own, inner, constant.co_qualname)
+                constant = _with_names(constant, own, f"{qualname}.<locals>.{own}")
         constants.append(constant)
     return code.replace(co_name=name, co_qualname=qualname, co_consts=tuple(constants))
 

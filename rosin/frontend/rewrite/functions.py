@@ -93,7 +93,10 @@ def _settle(code: CodeType) -> None:
 
 
 def _rewritten_code(f: FunctionType) -> Any:
-    if is_library(f.__code__) or f.__dict__.get("__rosin_no_rewrite__"):
+    if is_library(f.__code__):
+        return None
+    if f.__dict__.get("__rosin_no_rewrite__"):
+        reasons.note(f.__code__, "it is marked by rosin.no_rewrite")
         return None
     # What parses and compiles Python is needed for nothing else.
     from rosin.frontend.rewrite import build

@@ -16,7 +16,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.errors import ControlFlowError
 from rosin.frontend.rewrite.branch import choose, goes_on
 from rosin.frontend.rewrite.loop import Loop, UnstableError, truth
-from rosin.frontend.rewrite.memory import Memory
+from rosin.frontend.rewrite.memory import Memory, is_number
 from rosin.frontend.rewrite.scope import BREAK, CONTINUE, RETURN, Live
 from rosin.frontend.rewrite.signals import Signal, Traced, kinds_of, mapped, next_step
 from rosin.frontend.rewrite.steps import Range, Steps, as_steps
@@ -71,13 +71,13 @@ class Layer:
             return self._unless(signal, rest, self.blocks[number])
         return signal
 
-    def _unless(self, signal: Traced, rest: Part, block: Block) -> Signal:
+    def _unless(self, signal: Traced, rest: Part, block: Block, *extra: Any) -> Signal:
         """Run a block if there was no signal."""
         if 0 not in signal.kinds:
             return signal
         left = signal.kinds - {0}
         kept: Signal = next(iter(left)) if len(left) == 1 else Traced(signal.code, left)
-        return choose(goes_on(signal), rest, lambda: kept, block)
+        return choose(goes_on(signal), rest, lambda: kept, block, extra)
 
     def while_(self, test: Callable[[], Any], body: Part, orelse: Part | None, number: int) -> Signal:
         block = self.blocks[number]
@@ -117,7 +117,7 @@ class Layer:
                     message = f"the loop of line {block.line} may have ended, and Python still has items for it"
                     raise tr.located(ControlFlowError(f"{message}\n  use a `while` loop, or range()"))
                 given = signal
-                signal = self._unless(given, lambda item=item: body(item), _in_step(block))
+                signal = self._unless(given, lambda item=item: body(item), _in_step(block), body)
             if signal in (BREAK, RETURN):
                 return signal
             signal = next_step(signal)
@@ -146,7 +146,7 @@ class Layer:
     def _python_rest(self, signal: Signal, steps: Steps, body: Callable[[Any], Signal], block: Block) -> Signal:
         for item in steps:
             given = signal
-            signal = body(item) if given is None else self._unless(_traced(given), lambda item=item: body(item), _in_step(block))
+            signal = body(item) if given is None else self._unless(_traced(given), lambda item=item: body(item), _in_step(block), body)
             if signal in (BREAK, RETURN):
                 return signal
             signal = next_step(signal)
@@ -187,12 +187,22 @@ class Layer:
         """`and`, if `both`, or `or` of a traced value with others, which are computed only if they are needed."""
         whole = self.and_ if both else self.or_
         kept = truth(first)
-        last: Any = first if core.dtype_of(first).kind != "bool" else kept
+        last = kept if core.dtype_of(first).kind == "bool" else first
+        dtype = core.dtype_of(last)
 
         def others() -> Any:
-            return whole(rest[0](), *rest[1:])
+            nonlocal dtype
+            value = whole(rest[0](), *rest[1:])
+            if not is_number(value):
+                return value
+            # A truth value and a number make a number: false is 0.
+            dtype = rnp.result_type(value, last)
+            return value if core.is_weak(value) else core.cast(core.asarray(value), dtype)
 
-        return self._select(kept, others, lambda: last) if both else self._select(kept, lambda: last, others)
+        def this() -> Any:
+            return last if core.is_weak(last) else core.cast(last, dtype)
+
+        return self._select(kept if both else rnp.logical_not(kept), others, this)
 
     def not_(self, x: Any) -> Any:
         return rnp.logical_not(truth(x)) if decides(x) else not x

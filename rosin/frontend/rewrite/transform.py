@@ -85,10 +85,14 @@ class _Function:
         self.nonlocals = scope.declared(node, ast.Nonlocal)
         self.rebound = scope.rebound_inside(node)
         self.functions = 0
+        self.signalling: set[ast.stmt] = set()
 
     def rewrite(self) -> None:
         self.node.body = normal(self.node.body)
         scope.annotate(self.node)
+        # Found now, since statements change while they are rewritten.
+        nodes = [n for n in scope.inner(self.node.body) if isinstance(n, ast.stmt)]
+        self.signalling = {n for n in nodes if may_signal(n)}
         local = scope.assigned(self.node.body) - self.globals - self.nonlocals
         body = self.block(self.node.body, True)
         head = self._declarations(self.globals, self.nonlocals)
@@ -115,7 +119,7 @@ class _Function:
         found: list[ast.stmt] = []
         for position, statement in enumerate(statements):
             found += self.statement(statement, top)
-            if may_signal(statement):
+            if statement in self.signalling:
                 return [*found, *self._after(statement, list(statements[position + 1 :]), top)]
         return found or [at(self.node, ast.Pass())]
 
@@ -199,7 +203,7 @@ class _Function:
     def _set(self, node: ast.stmt, place: ast.expr, call: ast.expr) -> ast.stmt:
         """The call of the layer that decides a statement, at the place of its test."""
         at(place, call)
-        if may_signal(node):
+        if node in self.signalling:
             return at(place, ast.Assign([ast.Name(SIGNAL, ast.Store())], call))
         return at(place, ast.Expr(call))
 
@@ -229,7 +233,7 @@ class _Function:
 
     def _plain(self, node: ast.If | ast.With | ast.Try | ast.Match, top: bool) -> list[ast.stmt]:
         """A statement that stays, with its blocks rewritten; as functions if a signal has to pass through it."""
-        signals = may_signal(node)
+        signals = node in self.signalling
 
         def part(statements: list[ast.stmt]) -> list[ast.stmt]:
             if not statements or not signals:
