@@ -93,7 +93,7 @@ class _Program:
 
     staged: Staged
     executable: Executable
-    captures: tuple[NumpyArray, ...]
+    captures: tuple[tr.Captured, ...]
     native: Callable[..., Any]
     """Takes the leaves and captures; gives the outputs as a tuple, or a `_Missed`."""
     direct: Callable[..., Any] | None
@@ -265,8 +265,8 @@ class Compiled:
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
         staged = self._stage(call, types, closure)
         self._closure = closure
-        captures = tuple(c for c in staged.captures if isinstance(c, np.ndarray))
-        assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
+        captures = staged.captures
+        assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated)
         count = len(types)
@@ -296,7 +296,7 @@ class Compiled:
         return replace(staged, graph=Inline().rewrite(staged.graph))
 
     def _direct(
-        self, call: Call, staged: Staged, executable: Executable, captures: tuple[NumpyArray, ...]
+        self, call: Call, staged: Staged, executable: Executable, captures: tuple[tr.Captured, ...]
     ) -> Callable[..., Any] | None:
         """What takes the arguments of calls like this one as they are, if these need no Python: the native entry."""
         structure = staged.structure
@@ -321,7 +321,7 @@ class Compiled:
         return entry
 
     def _with_captures(
-        self, executable: Executable, captures: tuple[NumpyArray, ...], single: bool
+        self, executable: Executable, captures: tuple[tr.Captured, ...], single: bool
     ) -> Callable[..., Any]:
         def miss(*given: Any, **kwargs: Any) -> Any:
             return self._slow(*given[: len(given) - len(captures)], **kwargs)
@@ -450,7 +450,8 @@ def _check_stage(stage: str, stages: Sequence[str]) -> None:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
 
 
-def _ordered(array: NumpyArray) -> NumpyArray:
+def _ordered(captured: tr.Captured) -> NumpyArray:
+    array = tr.numpy_of(captured)
     return array if array.flags.c_contiguous else np.array(array, order="C")
 
 

@@ -160,7 +160,9 @@ def run_while(what: str, cond_fun: Function, body_fun: Function, init: Tree, nam
     role = f"{what}: what {staging.name_of(body_fun)} carries"
     carry, step, weak = settled(start, body, lambda structure: structure, role)
     test = _stage(
-        lambda *leaves: boolean(rewrite.call(cond_fun, carry.tree(leaves)), f"{what}: what {staging.name_of(cond_fun)} gives"),
+        lambda *leaves: boolean(
+            rewrite.call(cond_fun, carry.tree(leaves)), f"{what}: what {staging.name_of(cond_fun)} gives"
+        ),
         carry.inputs,
         cond_fun,
     )

@@ -226,7 +226,11 @@ class _Merge:
         if len(present) == 1 or not all(wanted):
             chosen = pair[0] if pair[0] is not None and (wanted[0] or pair[1] is None) else pair[1]
             assert chosen is not None
-            return chosen[0] if chosen[1] is None else self._result(path, [chosen[1] if p is chosen else None for p in pair])
+            return (
+                chosen[0]
+                if chosen[1] is None
+                else self._result(path, [chosen[1] if p is chosen else None for p in pair])
+            )
         shown = [_described(p[0]) for p in present]
         self._refuse_texts(path, *shown)
 

@@ -146,7 +146,11 @@ class Layer:
     def _python_rest(self, signal: Signal, steps: Steps, body: Callable[[Any], Signal], block: Block) -> Signal:
         for item in steps:
             given = signal
-            signal = body(item) if given is None else self._unless(_traced(given), lambda item=item: body(item), _in_step(block), body)
+            signal = (
+                body(item)
+                if given is None
+                else self._unless(_traced(given), lambda item=item: body(item), _in_step(block), body)
+            )
             if signal in (BREAK, RETURN):
                 return signal
             signal = next_step(signal)
@@ -293,7 +297,9 @@ class Layer:
         """A condition of a comprehension."""
         if decides(test):
             use = "how many elements a comprehension keeps depends on values"
-            tr.no_value(test, use, "use rosin.numpy.where to choose values, or a `for` loop that adds up") if core.is_tracer(test) else None
+            tr.no_value(
+                test, use, "use rosin.numpy.where to choose values, or a `for` loop that adds up"
+            ) if core.is_tracer(test) else None
         return test
 
     def asserted(self, test: Any, message: Callable[[], Any]) -> Any:
@@ -320,7 +326,12 @@ def _traced(signal: Signal) -> Traced:
 
 def _in_step(block: Block) -> Block:
     """A step of a loop as a block of its own: its end is where the next step begins, or the loop's end."""
-    return Block("for", block.line, block.names, Live(block.head | block.live.end, {**block.live.after, CONTINUE: block.head | block.live.end}))
+    return Block(
+        "for",
+        block.line,
+        block.names,
+        Live(block.head | block.live.end, {**block.live.after, CONTINUE: block.head | block.live.end}),
+    )
 
 
 def _line() -> int:

@@ -388,7 +388,9 @@ class Loop:
                 holds = count < self.steps.length
             elif self.test is not None:
                 holds = self.test()
-            changed = [mem.unchanged(old, mem.contents(c)) for old, c in zip(before, self.memory.containers, strict=True)]
+            changed = [
+                mem.unchanged(old, mem.contents(c)) for old, c in zip(before, self.memory.containers, strict=True)
+            ]
             fresh = [i for i, same in enumerate(changed) if not same and i not in self._begun]
             if fresh or [k for k in changed_arrays(trace) if k not in self._arrays]:
                 raise self._unstable("its test changes what the loop carries")
@@ -492,7 +494,10 @@ def truth(x: Array) -> Array:
 def _row_maker(trace: tr.Trace, value: mem.Value, arrays: list[Array]) -> Callable[[int], Any]:
     def make(step: int) -> Any:
         rest = iter(arrays)
-        leaves = [known if x is None else trace.row(next(rest), step) for known, x in zip(value.leaves, value.arrays, strict=True)]  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        leaves = [
+            known if x is None else trace.row(next(rest), step)
+            for known, x in zip(value.leaves, value.arrays, strict=True)
+        ]  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         return tree.unflatten(value.structure, leaves)
 
     return make

@@ -14,7 +14,16 @@ from rosin.frontend import core
 from rosin.frontend import numpy as rnp
 from rosin.frontend.rewrite.layer import Layer, decides
 from rosin.frontend.rewrite.loop import truth
-from rosin.frontend.rewrite.steps import Elements, Enumerated, Range, Steps, Zipped, as_steps, reversed_steps, traced_range
+from rosin.frontend.rewrite.steps import (
+    Elements,
+    Enumerated,
+    Range,
+    Steps,
+    Zipped,
+    as_steps,
+    reversed_steps,
+    traced_range,
+)
 from rosin.ir import dtypes
 
 _MATH = {

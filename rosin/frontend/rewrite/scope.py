@@ -212,7 +212,9 @@ def _try(node: ast.Try, live: Live, always: Names) -> Names:
     """The same for `try`: what handlers and `finally` read is live wherever the body may stop."""
     final = _block(node.finalbody, live, always)
     after = {signal: names | final for signal, names in live.after.items()} if node.finalbody else live.after
-    inside = Live(final if node.finalbody else live.end, after, live.raised | (final if node.finalbody else frozenset()))
+    inside = Live(
+        final if node.finalbody else live.end, after, live.raised | (final if node.finalbody else frozenset())
+    )
     caught: Names = frozenset()
     for handler in node.handlers:
         caught |= _block(handler.body, inside, always) | (read([handler.type]) if handler.type else frozenset())

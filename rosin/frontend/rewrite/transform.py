@@ -141,7 +141,12 @@ class _Function:
         return [run, at(statement, ast.Assign([ast.Name(SIGNAL, ast.Store())], call))]
 
     def function(
-        self, called: str, statements: Sequence[ast.stmt], place: ast.AST, *arguments: str, first: ast.stmt | None = None
+        self,
+        called: str,
+        statements: Sequence[ast.stmt],
+        place: ast.AST,
+        *arguments: str,
+        first: ast.stmt | None = None,
     ) -> ast.FunctionDef:
         """A block as a function over the variables of this one."""
         self.functions += 1
@@ -229,7 +234,9 @@ class _Function:
 
     def _loop(self, kind: str, node: ast.While | ast.For, parts: Sequence[ast.AST]) -> int:
         head = scope.head_of(node)
-        return self._block(kind, node, parts, scope.live_of(node), head=head, appended=_appended(node), outer=scope.outer_of(node))
+        return self._block(
+            kind, node, parts, scope.live_of(node), head=head, appended=_appended(node), outer=scope.outer_of(node)
+        )
 
     def _plain(self, node: ast.If | ast.With | ast.Try | ast.Match, top: bool) -> list[ast.stmt]:
         """A statement that stays, with its blocks rewritten; as functions if a signal has to pass through it."""

@@ -39,7 +39,9 @@ def test_and_so_does_compiled_code(source: str) -> None:
 @given(programs())
 def test_and_so_do_examples_of_a_batch(source: str) -> None:
     function = function_of(source)
-    batched = rosin.compile(rosin.vmap(lambda a, b, n: function(a, b, n, np.asarray(XS, np.int32))), target="interpreter")
+    batched = rosin.compile(
+        rosin.vmap(lambda a, b, n: function(a, b, n, np.asarray(XS, np.int32))), target="interpreter"
+    )
     columns = [np.asarray(column, np.int32) for column in zip(*ARGUMENTS, strict=True)]
     expected = [plain(source, arguments) for arguments in ARGUMENTS]
     np.testing.assert_array_equal(np.asarray(batched(*columns)), expected, err_msg=source)
@@ -50,5 +52,5 @@ def test_and_so_do_examples_of_a_batch(source: str) -> None:
 def test_with_known_values_it_is_python_all_along(source: str, arguments: tuple[int, int, int]) -> None:
     function = function_of(source)
     found: list[Any] = []
-    rosin.compile(lambda x: (found.append(function(*arguments, XS)), x)[1], target="interpreter")(1.0)
+    rosin.vmap(lambda x: (found.append(function(*arguments, XS)), x)[1])(np.ones(2, np.float32))
     assert found == [plain(source, arguments)], source
