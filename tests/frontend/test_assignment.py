@@ -31,7 +31,7 @@ def test_who_holds_the_object_sees_the_change_and_slices_do_not() -> None:
 
 
 def test_nothing_is_copied_while_nothing_else_holds_the_memory() -> None:
-    x = rnp.arange(4.0)
+    x = rnp.asarray([0.0, 1.0, 2.0, 3.0]) + 0
     before = address(x)
     x[1] = 9
     x[2:] += 1
