@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.frontend import core, staging, tree
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
-from rosin.frontend.errors import ControlFlowError
-from rosin.frontend.regions import argument
+from rosin.frontend.regions import argument, refuse
 from rosin.frontend.staging import Function
 from rosin.frontend.tree import Tree
 from rosin.ir import dims
@@ -47,15 +46,12 @@ def associative_scan(fn: Function, elems: Tree, *, reverse: bool = False, axis: 
         raise tr.located(ShapeError("\n".join(["associative_scan: the lengths disagree", *lines])))
 
     def combine(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
-        # From the last to the first, what lies before in the running order lies behind in memory; the order of the
-        # operands is that of the running order.
         leaves, structure = tree.flatten(fn(given.tree(a), given.tree(b)))
         found = [staging.as_output(leaf, name, structure, i) for i, leaf in enumerate(leaves)]
-        types = [core.type_of(x) for x in found]
-        if structure != given.structure or types != [core.type_of(x) for x in a]:
-            wanted = ", ".join(str(core.type_of(x)) for x in a)
-            message = f"associative_scan: {name} combines leaves of types {wanted}, and gives {structure} of"
-            raise tr.located(ControlFlowError(f"{message} {', '.join(map(str, types))}"))
+        wanted, types = [core.type_of(x) for x in a], [core.type_of(x) for x in found]
+        if structure != given.structure or types != wanted:
+            message = f"associative_scan: what {name} combines comes back as another type"
+            refuse(message, "elems", (given.structure, wanted, "taken"), (structure, types, "given back"))
         return found
 
     arrays = list(given.arrays)

@@ -127,7 +127,7 @@ def boolean(x: Any, what: str) -> Array:
     if type.dtype.kind != "bool":
         raise tr.located(DTypeError(f"{what} is a boolean, not {type}; x != 0 is one", [type]))
     if type.rank:
-        message = f"{what} is one boolean, not {type}; reduce it by all() or any(), or see vmap and numpy.where"
+        message = f"{what} is one boolean, not {type}; reduce it by all() or any(), or see vmap and rosin.numpy.where"
         raise tr.located(ShapeError(message, [type]))
     return array
 
@@ -138,8 +138,8 @@ def boolean(x: Any, what: str) -> Array:
 def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
     """`val = body_fun(val)` as long as `cond_fun(val)` holds, beginning with `init_val`.
 
-    The value is a tree of arrays whose types stay the same. There is a derivative in forward mode, and none in reverse
-    mode, which needs to know the number of steps beforehand: see `scan` and `fori_loop`.
+    The value is a tree of arrays whose types stay the same. Reverse mode keeps what it needs of every step on a tape
+    that grows as the loop runs.
 
     Raises:
         ControlFlowError: `body_fun` gives back another tree, or other types.
@@ -175,8 +175,8 @@ def run_while(what: str, cond_fun: Function, body_fun: Function, init: Tree, nam
 def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Tree) -> Tree:
     """`val = body_fun(i, val)` for each `i` from `lower` up to and without `upper`, beginning with `init_val`.
 
-    Bounds that are Python integers make a loop of known length, which has every derivative. Other bounds are integer
-    scalars, and what `while_loop` says of derivatives holds.
+    Bounds that are Python integers make a loop of known length. Other bounds are integer scalars; reverse mode is then
+    that of `while_loop`.
 
     Raises:
         ControlFlowError: `body_fun` gives back another tree, or other types.
@@ -315,7 +315,7 @@ def _length(xs: Argument, length: Dim | None, what: str) -> Dim:
     """
     for path, type in zip(xs.paths, xs.types, strict=True):
         if not type.rank:
-            hint = "; a list is a tree of its items, numpy.asarray makes an array of it"
+            hint = "; a list is a tree of its items, rosin.numpy.asarray makes it an array"
             raise tr.located(ShapeError(f"{what}: {path} is a scalar, and the loop goes along axis 0{hint}", [type]))
     sizes: list[Dim] = [type.shape[0] for type in xs.types]
     if length is not None and not isinstance(length, Sym):

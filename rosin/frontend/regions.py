@@ -162,10 +162,9 @@ def given_way(type: TensorType, is_weak: bool, other: TensorType) -> TensorType:
 
 
 def _refuse_carry(carry: Argument, structure: Structure, types: Sequence[TensorType], role: str) -> NoReturn:
-    compared = _Compared(carry.names, carry.structure, carry.types, structure, types)
     differ = "another tree" if carry.structure != structure else "other types"
     message = f"{role} comes back as {differ}; a carried value keeps its type from step to step"
-    raise tr.located(ControlFlowError(compared.message(message, "taken", "given back")))
+    refuse(message, carry.names, (carry.structure, carry.types, "taken"), (structure, types, "given back"))
 
 
 # -- branches ----------------------------------------------------------------------------------------------------
@@ -221,9 +220,9 @@ def _conflict(branch: Staged, other: Staged) -> bool:
 
 
 def _refuse_branches(a: Staged, b: Staged, labels: tuple[str, str], names: Names, what: str) -> NoReturn:
-    compared = _Compared(names, a.structure, _types(a), b.structure, _types(b))
     differ = "different trees" if a.structure != b.structure else "different types"
-    raise tr.located(ControlFlowError(compared.message(f"{what}: the branches give {differ}", *labels)))
+    sides = [(branch.structure, _types(branch), label) for branch, label in zip((a, b), labels, strict=True)]
+    refuse(f"{what}: the branches give {differ}", names, *sides)
 
 
 # -- messages ----------------------------------------------------------------------------------------------------
@@ -239,45 +238,35 @@ class _Shown:
         return self.text
 
 
-class _Compared:
-    """Two trees with types at their leaves, side by side."""
+Side: TypeAlias = "tuple[Structure, Sequence[TensorType], str]"
+"""A tree with types at its leaves, and what messages say of it: "taken", "given back"."""
 
-    def __init__(
-        self, names: Names, a: Structure, types_a: Sequence[TensorType], b: Structure, types_b: Sequence[TensorType]
-    ) -> None:
-        self.same_tree = a == b
-        self.types = list(zip(types_a, types_b, strict=True)) if self.same_tree else []
-        self.paths = paths(names, a)
-        alike = not isinstance(names, str) and b.num_children == len(names)
-        self.parts = [
-            (name, text_a, text_b)
-            for (name, text_a), (_, text_b) in zip(
-                _texts(names if alike else _one(names), a, types_a),
-                _texts(names if alike else _one(names), b, types_b),
-                strict=True,
-            )
-            if text_a != text_b
-        ]
 
-    def message(self, head: str, a: str, b: str) -> str:
-        """The head, both trees, and the leaves that differ with what differs in them."""
-        lines = [head]
-        for name, text_a, text_b in self.parts:
-            titles = [f"{name} {a}:", f"{name} {b}:"]
+def refuse(message: str, names: Names, a: Side, b: Side) -> NoReturn:
+    """Raise an error that shows two trees side by side, and the leaves that differ with what differs in them.
+
+    Raises:
+        ControlFlowError: always.
+    """
+    lines = [message]
+    if not isinstance(names, str) and b[0].num_children != len(names):
+        names = f"({', '.join(names)})"
+    for (name, text_a), (_, text_b) in zip(_texts(names, *a[:2]), _texts(names, *b[:2]), strict=True):
+        if text_a != text_b:
+            titles = [f"{name} {a[2]}:", f"{name} {b[2]}:"]
             width = max(map(len, titles))
             lines += [f"    {title:{width}} {text}" for title, text in zip(titles, (text_a, text_b), strict=True)]
-        differing = [(p, x, y) for p, (x, y) in zip(self.paths, self.types, strict=False) if x != y]
-        for path, x, y in differing[:_SHOWN]:
-            kind = "dtypes" if x.dtype != y.dtype else "shapes"
-            both = " and shapes" if kind == "dtypes" and x.shape != y.shape else ""
-            lines.append(f"  the {kind}{both} of {path} differ: {x} {a}, {y} {b}")
+    if a[0] == b[0]:
+        differing = [(p, x, y) for p, x, y in zip(paths(names, a[0]), a[1], b[1], strict=True) if x != y]
+        lines += [_difference(path, x, y, a[2], b[2]) for path, x, y in differing[:_SHOWN]]
         if len(differing) > _SHOWN:
             lines.append(f"  and so do {len(differing) - _SHOWN} more")
-        return "\n".join(lines)
+    raise tr.located(ControlFlowError("\n".join(lines)))
 
 
-def _one(names: Names) -> str:
-    return names if isinstance(names, str) else f"({', '.join(names)})"
+def _difference(path: str, x: TensorType, y: TensorType, a: str, b: str) -> str:
+    kinds = [kind for kind, same in (("dtypes", x.dtype == y.dtype), ("shapes", x.shape == y.shape)) if not same]
+    return f"  the {' and '.join(kinds)} of {path} differ: {x} {a}, {y} {b}"
 
 
 def _texts(names: Names, structure: Structure, types: Sequence[TensorType]) -> list[tuple[str, str]]:
