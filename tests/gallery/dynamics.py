@@ -67,7 +67,7 @@ def bouncing_ball(height: Any, bounce: Any) -> Any:
 @program(10.0, 20.0, others=(5.0, 31.0), by=(0, 1), reverse="while")
 def time_of_landing(speed: Any, height: Any) -> Any:
     """Event detection: step until below ground, then halve the last step."""
-    t, h = 0.0, 0.1
+    t, h = 0.0 * speed, 0.1
     while True:
         after = height + speed * (t + h) - 4.905 * (t + h) ** 2
         if after < 0:

@@ -9,8 +9,7 @@ import numpy as np
 from rosin import numpy as rnp
 from tests.gallery.table import draws, program
 
-GRAPH = np.round(draws(11, 6, 6) * 9 + 1)
-OTHER_GRAPH = np.round(draws(12, 6, 6) * 9 + 1)
+GRAPH, OTHER_GRAPH = draws(11, 6, 6) * 9 + 1, draws(12, 6, 6) * 9 + 1
 
 
 @program([1, 3, 4, 7, 9, 12], 7, others=([0, 1, 2, 3, 4, 5], 9))
@@ -91,9 +90,7 @@ def knapsack(weights: Any, values: Any) -> Any:
 @program(GRAPH, others=(OTHER_GRAPH,), by=(0,))
 def floyd_warshall(distance: Any) -> Any:
     for k in rnp.arange(len(distance)):
-        distance = rnp.minimum(distance, distance[:, k : k + 1] + distance[k : k + 1, :]) if False else rnp.minimum(
-            distance, distance[:, k][:, None] + distance[k][None, :]
-        )
+        distance = rnp.minimum(distance, distance[:, k][:, None] + distance[k][None, :])
     return distance
 
 
@@ -155,11 +152,11 @@ def cky(words: Any, rules: Any) -> Any:
 @program(np.log(draws(21, 4, 4)), others=(np.log(draws(22, 4, 4)),))
 def beam_search(transitions: Any) -> Any:
     """The two best paths of six steps from state 0; a path ends when it is in state 3."""
-    states, scores = rnp.asarray([0, 1]), rnp.asarray([0.0, -1e9])
+    states, scores = rnp.asarray([0, 1], dtype=rnp.int32), rnp.asarray([0.0, -1e9], dtype=transitions.dtype)
     for _ in range(6):
         if (states == 3).all():
             break
-        moves = rnp.where((states == 3)[:, None], rnp.asarray([-1e9, -1e9, -1e9, 0.0]), transitions[states])
+        moves = rnp.where((states == 3)[:, None], rnp.asarray([-1e9, -1e9, -1e9, 0.0], dtype=transitions.dtype), transitions[states])
         total = (scores[:, None] + moves).reshape(-1)
         first = rnp.argmax(total)
         second = rnp.argmax(rnp.where(rnp.arange(8) == first, -1e18, total))

@@ -43,10 +43,11 @@ def program(
 
 
 def _as_array(x: Any) -> Any:
-    """Floats in double precision, so that rounding stays out of the comparison."""
+    """Floats in double precision, so that rounding stays out of the comparison; integers as Rosin has Python's."""
     if isinstance(x, float):
         return np.float64(x)
-    return np.asarray(x) if isinstance(x, list) else x
+    array = np.asarray(x) if isinstance(x, list) else x
+    return array.astype(np.int32) if isinstance(array, np.ndarray) and array.dtype == np.int64 else array
 
 
 def draws(seed: int, *shape: int) -> Any:

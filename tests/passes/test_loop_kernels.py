@@ -165,3 +165,17 @@ def test_large_steps_keep_kernels_of_their_own() -> None:
 
     program = lowered(scan_of("x: f64[1000000]", 1, 0, step))
     assert any(isinstance(s, Repeat) for s in program.steps)
+
+
+def test_writes_at_a_place_that_the_step_computes() -> None:
+    """Where to write, and whether that is within the array, is read from what is in registers."""
+
+    def step(b: Builder, i: Value, x: Value) -> list[Value]:
+        place = b.select(b.less(i, 2), b.add(i, 1), i)
+        numbers = Numbers((), (0,), (), (), (0,), 0)
+        (after,) = b.node(ScatterSet(*numbers, "drop", True), x, b.reshape(place, (1,)), b.full(1.0, TensorType(f64)))
+        return [b.add(i, 1), after]
+
+    graph = scan_of("i: i32[]; x: f64[4]", 2, 0, step)
+    agree(graph)
+    agree(batch_graph(graph, [True, True], 12))
