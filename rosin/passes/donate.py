@@ -108,11 +108,14 @@ def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
     home, store = stores[0]
     after = False
     for block, statement in _plain(kernel.body):
-        offsets = _loads(statement, argument)
-        if offsets and (block is not home or any(o != store.offset for o in offsets)):
+        loads = _loads(statement, argument)
+        if loads and (block is not home or any(load.offset != store.offset for load in loads)):
             return False
-        # A read that the store needs too is done by then; any other one after the store would see the new value.
-        if offsets and after and store.offset not in _loads(store, argument):
+        # A read that the store needs too is done by then, if it is the very same one and so is kept in a register; any
+        # other one after the store would see the new value, and what an index reads is read once more for it.
+        if after and not {id(load) for load in loads} <= {id(load) for load in _loads(store, argument)}:
+            return False
+        if after and _is_read_for_index(statement, argument):
             return False
         after = after or statement is store
     return True
@@ -140,6 +143,16 @@ def _tops(statement: Statement) -> tuple[Expr, ...]:
     return (*values(statement), *(a.value for a, _ in dynamic if isinstance(a, Dynamic)))
 
 
-def _loads(statement: Statement, buffer: Buffer) -> list[Index]:
-    """Where a statement reads a buffer, through indices that are read too."""
-    return [e.offset for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]
+def _is_read_for_index(statement: Statement, buffer: Buffer) -> bool:
+    """Whether a statement reads a buffer to find out where to read another, or where to write."""
+    tops = _tops(statement)
+    found = [index for top in tops for e in walk(top) for index in e.indices()]
+    if isinstance(statement, Store):
+        found.append(statement.offset)
+    inside = [a.value for index in found for a, _ in index.terms if isinstance(a, Dynamic)]
+    return any(isinstance(e, Load) and e.buffer is buffer for value in inside for e in walk(value))
+
+
+def _loads(statement: Statement, buffer: Buffer) -> list[Load]:
+    """What a statement reads of a buffer, for indices too."""
+    return [e for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]

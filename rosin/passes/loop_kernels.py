@@ -53,6 +53,7 @@ from rosin.ir.loops import (
 from rosin.ir.statements import (
     PRIVATE,
     expressions,
+    loads_of_places,
     loop_variables,
     relocated,
     renewed_statement,
@@ -223,10 +224,7 @@ def _keep_apart(nests: Sequence[Nest], lanes: _Lanes) -> bool:
 def _loads(statements: Sequence[Statement]) -> Iterator[Load]:
     for top in expressions(statements):
         yield from (e for e in walk(top) if isinstance(e, Load))
-    for store in stores(statements):
-        for atom, _ in store.offset.terms:
-            if isinstance(atom, indices.Dynamic):
-                yield from (e for e in walk(atom.value) if isinstance(e, Load))
+    yield from loads_of_places(statements)
 
 
 # -- the statements of a nest --------------------------------------------------------------------------------------
