@@ -15,7 +15,6 @@ from rosin.ir import dims
 from rosin.ir import index as indices
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bool_
-from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -42,6 +41,8 @@ from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.statements import relocated, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
+from rosin.passes.inline import Inline
+from rosin.passes.loop_kernels import runs_as_lanes
 from rosin.passes.nest import Place
 from rosin.passes.tapes import tape_row, taped_while
 
@@ -104,12 +105,20 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     steps, carries = _carry(region, first, node.results)
     inputs = [*carries, *region.stored_all(constants, steps)]
     (truth,) = op.cond.outputs
-    if op.lanes:
-        message = f"a while of lanes, whose predicate is {truth.type}, has no meaning in loops; expand it before"
-        raise UnsupportedError(message, [v.type for v in node.operands], node.location)
     predicate = region.arena("predicate", truth.type)
     test = tuple(region.inner(op.cond, inputs, [predicate]))
     goes_on = Load(predicate.buffer, predicate.base)
+    if op.lanes:
+        (count,) = dims.static((truth.type.size,), "while")
+        loop = RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, [])), lanes=count)
+        if runs_as_lanes(loop):
+            return [*steps, loop, *_hand_over(region, carries, node.results)]
+        plain = op.expansion()
+        assert plain is not None, "a loop of lanes has an expansion"
+        outputs = [region.places[v] for v in node.results]
+        steps = []
+        operands = region.stored_all(node.operands, steps)
+        return [*steps, *region.inner(Inline().run(plain), operands, outputs)]
     taped = taped_while(region, node)
     if taped is None:
         steps.append(RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, []))))
