@@ -67,6 +67,9 @@ class Control(Op):
 
         return b.node(map_op(self, region), *self.with_constants(operands, (taken,)))
 
+    def silenced(self, silence: Callable[[Graph], Graph]) -> Op:
+        return map_op(self, silence)
+
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("control flow states forward_jvp")
 
