@@ -20,6 +20,7 @@ from rosin.frontend.compile import Compiled, compile
 from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
 from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
+from rosin.frontend.rewrite import no_rewrite
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
 from rosin.ir.dtypes import bf16 as bfloat16
 from rosin.ir.dtypes import bool_
@@ -77,6 +78,7 @@ __all__ = [
     "jvp",
     "map",
     "nn",
+    "no_rewrite",
     "numpy",
     "pmax",
     "pmean",

@@ -20,7 +20,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
 from rosin.frontend.errors import ArgumentError, ClosureError, RecursiveCompileError
@@ -114,7 +114,7 @@ class _Program:
 
     staged: Staged
     executable: Executable
-    captures: tuple[NumpyArray, ...]
+    captures: tuple[tr.Captured, ...]
     native: Callable[..., Any]
     """Takes the leaves and captures; gives the outputs as a tuple, or `_MISSED`."""
     direct: Callable[..., Any] | None
@@ -293,8 +293,8 @@ class Compiled:
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
         staged = self._stage(call, types, closure)
         self._closure = closure
-        captures = tuple(c for c in staged.captures if isinstance(c, np.ndarray))
-        assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
+        captures = staged.captures
+        assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated)
         native = executable.entry(tr.array_type(), _value_offset(), _miss, False)
@@ -305,7 +305,7 @@ class Compiled:
 
         def run(tracers: list[Any]) -> Any:
             positional, keywords = call.arguments(tracers)
-            return self.__wrapped__(*positional, **keywords)
+            return rewrite.call(self.__wrapped__, *positional, **keywords)
 
         with _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs))):
             staged = staging.stage(run, inputs, self._name)
@@ -319,7 +319,7 @@ class Compiled:
         return replace(staged, graph=Checks(self._checks).run(graph) if self._checks else graph)
 
     def _direct(
-        self, call: Call, staged: Staged, executable: Executable, captures: tuple[NumpyArray, ...]
+        self, call: Call, staged: Staged, executable: Executable, captures: tuple[tr.Captured, ...]
     ) -> Callable[..., Any] | None:
         """What takes the arguments of calls like this one as they are, if these need no Python: the native entry."""
         structure = staged.structure
@@ -344,7 +344,7 @@ class Compiled:
         return entry
 
     def _with_captures(
-        self, executable: Executable, captures: tuple[NumpyArray, ...], single: bool
+        self, executable: Executable, captures: tuple[tr.Captured, ...], single: bool
     ) -> Callable[..., Any]:
         def miss(*given: Any, **kwargs: Any) -> Any:
             return self._slow(*given[: len(given) - len(captures)], **kwargs)
@@ -369,7 +369,7 @@ class Compiled:
         types = tuple((core.type_of(x), core.is_weak(x)) for x in arrays)
         with _Guard(self._name, (id(self), call.key(self.__wrapped__), types)):
             positional, keywords = call.arguments(arrays)
-            result = self.__wrapped__(*positional, **keywords)
+            result = rewrite.rewritten(self.__wrapped__)(*positional, **keywords)
         leaves, structure = tree.flatten(result)
         return tree.unflatten(
             structure, [staging.as_output(leaf, self._name, structure, i) for i, leaf in enumerate(leaves)]
@@ -473,7 +473,8 @@ def _check_stage(stage: str, stages: Sequence[str]) -> None:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
 
 
-def _ordered(array: NumpyArray) -> NumpyArray:
+def _ordered(captured: tr.Captured) -> NumpyArray:
+    array = tr.numpy_of(captured)
     return array if array.flags.c_contiguous else np.array(array, order="C")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
 from rosin.ir import dims, host, literal
@@ -143,7 +143,7 @@ class _Parser:
             self.expect("=")
             of = results[0][1] if results else None
             attributes[attribute] = self.attribute(attribute, of)
-        missing = [n for n in names if n not in attributes]
+        missing = [f.name for f in fields(op_class) if f.name not in attributes and f.default is MISSING]
         if missing:
             self.fail(f"{name} lacks the attribute {missing[0]!r}")
         values = b.node(op_class(**attributes), *operands, names=[n for n, _ in results])

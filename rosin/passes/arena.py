@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rosin.ir.loops import Branch, Buffer, HostCall, Kernel, Load, Repeat, RepeatWhile, Scope, Step
-from rosin.ir.statements import loaded_buffers, stores
+from rosin.ir.loops import Branch, Buffer, HostCall, Kernel, Load, Nest, Repeat, RepeatWhile, Room, Scope, Step, decides
+from rosin.ir.statements import loaded_buffers, statements_of, stores
 from rosin.passes import memory
 
 
@@ -41,11 +41,16 @@ class _Spans:
     def visit(self, steps: tuple[Step, ...]) -> None:
         for step in steps:
             match step:
+                case Nest():
+                    raise AssertionError("nests are kernels by the time that memory is planned")
                 case Kernel():
                     self.now += 1
                     for buffer in step.buffers:
                         self.use(buffer)
                 case Repeat():
+                    self.now += 1
+                    for bound in decides(step):
+                        self.use(bound.buffer)
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
@@ -58,6 +63,10 @@ class _Spans:
                     self.use(step.index.buffer)
                     for branch in step.branches:
                         self.visit(branch)
+                case Room():
+                    self.now += 1
+                    for number in decides(step):
+                        self.use(number.buffer)
 
     def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
         self.now += 1
@@ -83,28 +92,36 @@ class _Spans:
 def read_first(steps: tuple[Step, ...]) -> set[Buffer]:
     """The buffers that the steps may read before they have written all of them."""
     found: set[Buffer] = set()
-    written: set[Buffer] = set()
-    _read_first(steps, found, written, certain=True)
+    _written_after(steps, found, set())
     return found
 
 
-def _read_first(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer], certain: bool) -> None:
+def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer]) -> set[Buffer]:
+    """What is written for certain once the steps are done; what they read before goes to `found`."""
+    written = set(written)
     for step in steps:
         match step:
-            case Kernel():
-                found |= loaded_buffers(step.body) - written
-                if certain:
-                    written |= {s.buffer for s in stores(step.body)}
+            case Kernel() | Nest():
+                body = statements_of(step)
+                found |= loaded_buffers(body) - written
+                written |= {s.buffer for s in stores(body)}
             case Repeat():
-                _read_first(step.body, found, written, certain)
+                if decides(step):
+                    found |= {load.buffer for load in decides(step)} - written
+                    _written_after(step.body, found, written)
+                else:
+                    written = _written_after(step.body, found, written)
             case RepeatWhile():
-                _read_first(step.test, found, written, certain)
-                _read_first(step.body, found, written, certain=False)
+                written = _written_after(step.test, found, written)
+                found |= {step.predicate.buffer} - written
+                _written_after(step.body, found, written)
             case HostCall():
-                found |= {load.buffer for load in (*step.reads, *filter(None, (step.when,)))} - written
-                if certain:
-                    written |= {load.buffer for load in step.writes}
+                found |= {load.buffer for load in (*step.reads, *decides(step))} - written
+                written |= set() if step.when else {load.buffer for load in step.writes}
             case Branch():
                 found |= {step.index.buffer} - written
-                for branch in step.branches:
-                    _read_first(branch, found, written, certain=False)
+                each = [_written_after(branch, found, written) for branch in step.branches]
+                written = {buffer for buffer in each[0] if all(buffer in other for other in each)}
+            case Room():
+                found |= {load.buffer for load in decides(step)} - written
+    return written

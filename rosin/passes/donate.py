@@ -8,25 +8,28 @@ before that same element is written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from rosin.ir.index import Dynamic, Index
 from rosin.ir.loops import (
-    Accumulate,
-    Branch,
     Buffer,
     Expr,
+    HostCall,
+    Inner,
     Kernel,
-    Let,
     Load,
-    Loop,
-    RepeatWhile,
+    Nest,
     Statement,
     Step,
     Store,
-    When,
+    blocks,
+    decides,
     innermost,
+    parts,
+    values,
     walk,
 )
+from rosin.ir.statements import nested, statements_of
 
 
 def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:
@@ -46,34 +49,35 @@ class Uses:
     """When buffers are read and written. What happens in a loop or a branch takes as long as that does."""
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
-        self.reads: dict[Buffer, tuple[int, Kernel | None]] = {}
+        self.reads: dict[Buffer, tuple[int, Kernel | Nest | None]] = {}
         """The last moment at which each buffer is read, and the kernel that reads it, where it runs once."""
-        self.writes: dict[Buffer, tuple[int, Kernel | None]] = {}
+        self.writes: dict[Buffer, tuple[int, Kernel | Nest | None]] = {}
         """The first moment at which each buffer is written, likewise."""
         self.now = 0
         for step in steps:
             self._visit(step)
 
     def _visit(self, step: Step) -> None:
-        if isinstance(step, Kernel):
+        if isinstance(step, Kernel | Nest):
             self.now += 1
             self._note(step, self.now, self.now, step)
             return
         first = self.now + 1
         inside = list(innermost((step,)))
         self.now += max(len(inside), 1)
-        if isinstance(step, RepeatWhile | Branch):
-            decides = step.predicate if isinstance(step, RepeatWhile) else step.index
-            self.reads[decides.buffer] = (self.now, None)
+        for load in _deciding(step):
+            self.reads[load.buffer] = (self.now, None)
         for part in inside:
-            if isinstance(part, Kernel):
+            if not isinstance(part, HostCall):
                 self._note(part, first, self.now, None)
-            else:
-                self.reads.update((load.buffer, (self.now, None)) for load in part.reads)
-                for load in part.writes:
-                    self.writes.setdefault(load.buffer, (first, None))
+                continue
+            self.reads.update((load.buffer, (self.now, None)) for load in part.reads)
+            for load in part.writes:
+                self.writes.setdefault(load.buffer, (first, None))
 
-    def _note(self, kernel: Kernel, first: int, last: int, once: Kernel | None) -> None:
+    def _note(self, kernel: Kernel | Nest, first: int, last: int, once: Kernel | Nest | None) -> None:
+        for statement in nested(statements_of(kernel)):
+            self.reads.update((load.buffer, (last, None)) for load in decides(statement))
         for _, statement in _plain(kernel.body):
             for buffer in {e.buffer for top in _tops(statement) for e in walk(top) if isinstance(e, Load)}:
                 self.reads[buffer] = (last, once)
@@ -91,7 +95,12 @@ class Uses:
         return reader is not None and reader is writer and _in_place(reader, argument, result)
 
 
-def _in_place(kernel: Kernel, argument: Buffer, result: Buffer) -> bool:
+def _deciding(step: Step) -> list[Load]:
+    """What a step, or one inside of it, reads to know how it goes on."""
+    return [*decides(step), *(load for inside in parts(step) for s in inside for load in _deciding(s))]
+
+
+def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
     """Whether the kernel writes each element once, next to its only reads, which come first."""
     stores = [(block, s) for block, s in _stores(kernel.body) if s.buffer is result]
     if len(stores) != 1:
@@ -99,42 +108,51 @@ def _in_place(kernel: Kernel, argument: Buffer, result: Buffer) -> bool:
     home, store = stores[0]
     after = False
     for block, statement in _plain(kernel.body):
-        offsets = _loads(statement, argument)
-        if offsets and (block is not home or any(o != store.offset for o in offsets)):
+        loads = _loads(statement, argument)
+        if loads and (block is not home or any(load.offset != store.offset for load in loads)):
             return False
-        # A read that the store needs too is done by then; any other one after the store would see the new value.
-        if offsets and after and store.offset not in _loads(store, argument):
+        # A read that the store needs too is done by then, if it is the very same one and so is kept in a register; any
+        # other one after the store would see the new value, and what an index reads is read once more for it.
+        if after and not {id(load) for load in loads} <= {id(load) for load in _loads(store, argument)}:
+            return False
+        if after and _is_read_for_index(statement, argument):
             return False
         after = after or statement is store
     return True
 
 
-def _plain(block: Sequence[Statement]) -> Iterator[tuple[Sequence[Statement], Statement]]:
-    """Every statement that is no loop and no test, with the list it stands in."""
+Block: TypeAlias = "Sequence[Statement | Inner]"
+
+
+def _plain(block: Block) -> Iterator[tuple[Block, Statement]]:
+    """Every statement in which there are no others, with the list it stands in."""
     for statement in block:
-        if isinstance(statement, Loop | When):
-            yield from _plain(statement.body)
-        else:
+        inside = (statement.body,) if isinstance(statement, Inner) else blocks(statement)
+        for inner in inside:
+            yield from _plain(inner)
+        if not inside and not isinstance(statement, Inner):
             yield block, statement
 
 
-def _stores(block: Sequence[Statement]) -> Iterator[tuple[Sequence[Statement], Store]]:
+def _stores(block: Block) -> Iterator[tuple[Block, Store]]:
     return ((home, s) for home, s in _plain(block) if isinstance(s, Store))
 
 
 def _tops(statement: Statement) -> tuple[Expr, ...]:
-    match statement:
-        case Accumulate():
-            return statement.values
-        case Let():
-            return (statement.value,)
-        case Store():
-            dynamic = tuple(a.value for a, _ in statement.offset.terms if isinstance(a, Dynamic))
-            return (statement.value, *dynamic)
-        case _:
-            return ()
+    dynamic = statement.offset.terms if isinstance(statement, Store) else ()
+    return (*values(statement), *(a.value for a, _ in dynamic if isinstance(a, Dynamic)))
 
 
-def _loads(statement: Statement, buffer: Buffer) -> list[Index]:
-    """Where a statement reads a buffer, through indices that are read too."""
-    return [e.offset for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]
+def _is_read_for_index(statement: Statement, buffer: Buffer) -> bool:
+    """Whether a statement reads a buffer to find out where to read another, or where to write."""
+    tops = _tops(statement)
+    found = [index for top in tops for e in walk(top) for index in e.indices()]
+    if isinstance(statement, Store):
+        found.append(statement.offset)
+    inside = [a.value for index in found for a, _ in index.terms if isinstance(a, Dynamic)]
+    return any(isinstance(e, Load) and e.buffer is buffer for value in inside for e in walk(value))
+
+
+def _loads(statement: Statement, buffer: Buffer) -> list[Load]:
+    """What a statement reads of a buffer, for indices too."""
+    return [e for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]

@@ -10,11 +10,11 @@ import numpy as np
 
 from rosin.ir import dims
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node, map_op
+from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import Literal, from_array
 from rosin.ir.op import Elementwise, NumpyArray, Op, Value, Values
-from rosin.ir.ops.control import Control, Switch
+from rosin.ir.ops.control import Control
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Constant, Move
 from rosin.ir.types import TensorType
@@ -63,20 +63,21 @@ class Fold(Pass):
 
 def _absorb(b: Builder, op: Control, node: Node, operands: Values, known: Mapping[Value, Literal]) -> Values | None:
     """Append the node with numbers among its unchanged operands made inside, if there are any."""
-    places = op.unchanged(range(len(operands)))
-    inside = {i: known[operands[i]] for i in places if operands[i] in known and known[operands[i]].is_splat}
+    places = op.unchanged(len(operands))
+    found = [known.get(operands[i]) for i in places]
+    inside = {at: x for at, x in enumerate(found) if x is not None and x.is_splat}
     if not inside:
         return None
-    # The regions of a switch lack its first operand.
-    shift = places[0] if isinstance(op, Switch) else 0
 
-    def change(region: Graph) -> Graph:
-        made = [Node(Constant(x), (), (region.inputs[i - shift],), node.location) for i, x in inside.items()]
-        inputs = tuple(v for i, v in enumerate(region.inputs) if i + shift not in inside)
-        return Graph(inputs, (*made, *region.nodes), region.outputs, region.name)
+    def changed(number: int, region: Graph) -> Graph:
+        at = op.unchanged(len(region.inputs), number)
+        made = {at[k]: Node(Constant(x), (), (region.inputs[at[k]],), node.location) for k, x in inside.items()}
+        inputs = tuple(v for i, v in enumerate(region.inputs) if i not in made)
+        return Graph(inputs, (*made.values(), *region.nodes), region.outputs, region.name)
 
-    rest = tuple(x for i, x in enumerate(operands) if i not in inside)
-    b.nodes.append(Node(map_op(op, change), rest, node.results, node.location))
+    new = with_regions(op, [changed(number, region) for number, region in enumerate(node.regions)])
+    rest = tuple(x for i, x in enumerate(operands) if i not in {places[k] for k in inside})
+    b.nodes.append(Node(new, rest, node.results, node.location))
     return node.results
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node, region_fields
+from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control
+from rosin.ir.ops.control import Control, Switch, with_more
 from rosin.ir.ops.effect import Host
-from rosin.ir.ops.loop import Loop
 from rosin.ir.ops.movement import Move
 from rosin.ir.transform.effects import calls_host
 from rosin.ir.transform.split import needed
@@ -33,35 +32,38 @@ class Hoist(Pass):
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:
-            return _hoisted(b, node.op, node, operands) if isinstance(node.op, Loop) else None
+            if not isinstance(node.op, Control) or isinstance(node.op, Switch):
+                return None
+            return _hoisted(b, node.op, node, operands)
 
         return rebuild(graph, visit, b)
 
 
-def _hoisted(b: Builder, op: Loop, node: Node, operands: Values) -> Values | None:
+def _hoisted(b: Builder, op: Control, node: Node, operands: Values) -> Values | None:
     """Append the loop and before it what it need not do in every step; None when there is nothing."""
-    regions: dict[str, Graph] = {name: getattr(op, name) for name in region_fields(type(op))}
-    plans = {name: _Plan(op, region) for name, region in regions.items()}
-    if not any(plan.moved for plan in plans.values()):
+    places = op.unchanged(len(operands))
+    plans = [_Plan(region, op.unchanged(len(region.inputs), number)) for number, region in enumerate(node.regions)]
+    if not any(plan.moved for plan in plans):
         return None
-    outside = [b.inline(plan.before, op.unchanged(operands)) for plan in plans.values()]
-    for name, plan in plans.items():
-        # Every region takes all operands, so what was moved out of another one it takes too, and leaves.
-        more = [v for other in plans.values() for v in (plan.moved if other is plan else _like(other.moved))]
-        regions[name] = Graph(
-            op.with_constants(plan.region.inputs, more), plan.rest, plan.region.outputs, plan.region.name
-        )
-    values = op.with_constants(operands, [v for found in outside for v in found])
-    b.nodes.append(Node(replace(op, **regions), values, node.results, node.location))
+    outside = [b.inline(plan.before, operands[places.start : places.stop]) for plan in plans]
+    regions: list[Graph] = []
+    for plan in plans:
+        # Every region takes all constants, so what was moved out of another one it takes too, and leaves.
+        more = [v for other in plans for v in (plan.moved if other is plan else _like(other.moved))]
+        region = plan.region
+        inputs = with_more(region.inputs, plan.places, more)
+        regions.append(Graph(inputs, plan.rest, region.outputs, region.name))
+    values = with_more(operands, places, [v for found in outside for v in found])
+    b.nodes.append(Node(with_regions(op, regions), values, node.results, node.location))
     return node.results
 
 
 class _Plan:
     """What moves out of a region: `before` computes it from the loop's constants, `rest` stays."""
 
-    def __init__(self, op: Loop, region: Graph) -> None:
-        self.region = region
-        constants = op.unchanged(region.inputs)
+    def __init__(self, region: Graph, places: range) -> None:
+        self.region, self.places = region, places
+        constants = region.inputs[places.start : places.stop]
         same, worth = set(constants), set[Value]()
         invariant: list[Node] = []
         for node in region.nodes:

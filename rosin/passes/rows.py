@@ -13,11 +13,26 @@ from collections.abc import Callable
 from rosin.ir import index as indices
 from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Apply, Buffer, Carry, Expr, Kernel, Let, Load, Local, Scope, Statement, Store
+from rosin.ir.loops import (
+    Accumulate,
+    Apply,
+    Buffer,
+    Carry,
+    Expr,
+    Inner,
+    Let,
+    Load,
+    Local,
+    Nest,
+    Scope,
+    Statement,
+    Store,
+    values,
+)
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Inner, Memory, Nest
+from rosin.passes.nest import Memory
 
 RECOMPUTE_FLOPS = 8
 """A value of at most so many operations an element is computed again in a later pass rather than kept."""
@@ -26,8 +41,8 @@ SCRATCH_BYTES = 1 << 17
 """What is larger is computed again, whatever it costs."""
 
 
-def row_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
-    return [_Rows(group, memory).nest().kernel(name)]
+def row_nest(group: Group, memory: Memory, name: str) -> Nest:
+    return _Rows(group, memory).nest(name)
 
 
 class _Rows:
@@ -66,7 +81,7 @@ class _Rows:
 
     # -- the nest ------------------------------------------------------------------------------------------
 
-    def nest(self) -> Nest:
+    def nest(self, name: str) -> Nest:
         body: list[Statement | Inner] = []
         levels = max(self.level.values())
         for level in range(levels + 1):
@@ -75,11 +90,11 @@ class _Rows:
             if inner is not None:
                 body.append(inner)
                 body += self._finish(level)
-        rows = [self.vars[i] for i in sorted(self.group.rows) if self.vars[i].extent != 1]
-        columns = [self.vars[i] for i in sorted(self.group.reduced) if self.vars[i].extent != 1]
+        rows = tuple(self.vars[i] for i in sorted(self.group.rows) if self.vars[i].extent != 1)
+        columns = tuple(self.vars[i] for i in sorted(self.group.reduced) if self.vars[i].extent != 1)
         statements = [s for part in body for s in (part.body if isinstance(part, Inner) else [part])]
-        values = [v for s in statements for v in _values(s)]
-        return Nest(rows, columns, body, tuple(self.kept.values()), flops(values))
+        work = flops([v for s in statements for v in values(s)])
+        return Nest(name, rows, columns, tuple(body), tuple(self.kept.values()), work)
 
     def _row_part(self, level: int) -> list[Statement]:
         """What is computed once a row before the pass."""
@@ -116,7 +131,7 @@ class _Rows:
                 body += self._store(value, here[value])
                 if value in later:
                     body += self._keep(value, here[value])
-        return Inner(body, tuple(carries)) if body else None
+        return Inner(tuple(body), tuple(carries)) if body else None
 
     def _finish(self, level: int) -> list[Statement]:
         """After the pass, its folds' results."""
@@ -236,9 +251,3 @@ class _Rows:
         if value in self.kept:
             return self._load(self.kept[value], self._row_offset())
         return self._load(*self.memory.at(value, self.own_index(value)))
-
-
-def _values(statement: Statement) -> tuple[Expr, ...]:
-    if isinstance(statement, Accumulate):
-        return statement.values
-    return (statement.value,) if isinstance(statement, Let | Store) else ()

@@ -15,11 +15,11 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from rosin.backends.llvm.program import ENTRY, PARALLEL, RECEIVER, program_text
+from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, program_text
 from rosin.ir import loops, printer
 from rosin.ir.builder import Builder
 from rosin.ir.errors import UnsupportedError
@@ -32,7 +32,7 @@ from rosin.ir.parser import parse
 from rosin.passes import pipeline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import cache, host, jit, threads
+from rosin.runtime import cache, host, jit, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry
 from rosin.runtime.host import Receiver
 
@@ -107,6 +107,7 @@ class NativeExecutable(Executable):
         """What the program asks of Python; None when it asks nothing."""
         data = self._object(watch)
         threads.install()
+        tapes.install()
         host.install()
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
@@ -237,7 +238,10 @@ RELEASE_GIL_BYTES = 1 << 16
 """Programs over less memory, without loops, are done before another Python thread could take over."""
 
 
-def _fail(code: int) -> None:
+def _fail(code: int) -> NoReturn:
+    if code == OUT_OF_MEMORY:
+        what = "what reverse mode keeps of the steps of a loop"
+        raise MemoryError(f"there is no memory for {what}; a checkpoint keeps less of them")
     raise RuntimeError(f"the compiled program ended with code {code}")
 
 

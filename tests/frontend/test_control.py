@@ -17,7 +17,6 @@ from rosin.frontend.errors import ControlFlowError
 from tests.control_flow import CASES, Case, Floats, Plain
 
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-backward = pytest.mark.parametrize("case", [c for c in CASES if c.backward], ids=lambda case: case.name)
 
 
 def traced(case: Case) -> Any:
@@ -75,7 +74,7 @@ def test_jvp(case: Case) -> None:
             close(derivative, slope(case, x, along), 1e-6)
 
 
-@backward
+@cases
 def test_grad(case: Case) -> None:
     weights = np.random.default_rng(3).normal(size=plain(case, case.sample(0)).shape)
 
@@ -90,7 +89,7 @@ def test_grad(case: Case) -> None:
         close(rosin.grad(loss)(x), expected, 1e-6)
 
 
-@backward
+@cases
 def test_second_derivative(case: Case) -> None:
     """Forward over reverse and reverse over reverse agree with the slope of the gradient."""
     x, along = case.sample(1), direction(case)
@@ -119,7 +118,7 @@ def test_vmap_of_jvp_and_jvp_of_vmap(case: Case) -> None:
     close(rosin.compile(lambda x, d: rosin.jvp(rosin.vmap(traced(case)), (x,), (d,))[1])(xs, along), expected, 1e-6)
 
 
-@backward
+@cases
 def test_vmap_of_grad(case: Case) -> None:
     gradient = rosin.grad(lambda x: rnp.sum(case.function(rosin, rnp, x)))
     xs = np.stack([case.sample(seed) for seed in range(5)])
@@ -342,9 +341,28 @@ def test_associative_scan_keeps_the_order_of_operands() -> None:
         close(found, Plain.associative_scan(np.matmul, matrices, reverse=reverse))
 
 
-def test_reverse_through_a_traced_bound_is_refused_with_a_reason() -> None:
-    with pytest.raises(rosin.RosinError, match="fixed number of steps"):
-        rosin.compile(rosin.grad(lambda x, n: rosin.fori_loop(0, n, lambda i, y: y * x, x)))(1.0, 3)
+def test_reverse_through_a_traced_bound() -> None:
+    slope = rosin.compile(rosin.grad(lambda x, n: rosin.fori_loop(0, n, lambda i, y: y * x, x)))
+    for n in (0, 1, 3, 10):
+        close(slope(1.1, n), (n + 1) * 1.1**n, 1e-5)
+
+
+@pytest.mark.parametrize("checkpoint", ["sqrt", 3])
+def test_checkpoints(checkpoint: Any) -> None:
+    """Each kind of loop has the same gradient, and says what is no plan."""
+
+    def loops(x: Any, plan: Any) -> Any:
+        _, rows = rosin.scan(lambda c, y: (rnp.sin(c * y), c), x, rnp.arange(1.0, 8.0), checkpoint=plan)
+        known = rosin.fori_loop(0, 7, lambda i, c: rnp.sin(c) * 1.5, x, checkpoint=plan)
+        traced = rosin.fori_loop(0, rnp.asarray(7), lambda i, c: rnp.sin(c) * 1.5, x, checkpoint=plan)
+        last = rosin.while_loop(lambda c: c > 0.2, lambda c: rnp.sin(c) * 0.9, x, checkpoint=plan)
+        return rnp.sum(rows) + known + traced + last
+
+    for x in (0.4, 1.1):
+        slope = rosin.compile(rosin.grad(lambda x: loops(x, checkpoint)))(x)
+        close(slope, rosin.grad(lambda x: loops(x, None))(x), 1e-5)
+    with pytest.raises(rosin.RosinError, match="not 'all'"):
+        loops(1.0, "all")
 
 
 def test_a_python_error_in_a_body_leaves_no_trace_behind() -> None:

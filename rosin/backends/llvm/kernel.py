@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
 from rosin.backends.llvm.lowering import lower
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.types import memory_type, register_type
@@ -23,6 +24,7 @@ from rosin.ir.loops import (
     Apply,
     Buffer,
     Carry,
+    Choose,
     Const,
     Expr,
     FromIndex,
@@ -33,32 +35,78 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Room,
     Scope,
     Statement,
     Store,
+    Tape,
     When,
+    While,
     Within,
+    blocks,
+    decides,
+    values,
     walk,
 )
 from rosin.ir.ops.arithmetic import Add, Mul
-from rosin.ir.statements import all_indices, loop_variables, stores
+from rosin.ir.statements import PRIVATE, all_indices, expressions, loaded_buffers, loop_variables, nested, stores
 
-Pointer = Callable[[Emitter, Buffer], Val]
-Outer = Callable[[Emitter, LoopVar], Val]
-"""Gives the value of a variable of a loop around the kernel."""
+OF_LANES = (Scope.LANES, Scope.STATE)
+"""Scratch arrays whose elements are vectors, one number for each lane."""
 
 
-def kernel_text(
-    kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
-) -> str:
+class Surroundings(Protocol):
+    """What a kernel has of the program around it."""
+
+    def pointer(self, e: Emitter, buffer: Buffer) -> Val:
+        """The address of a buffer."""
+        ...
+
+    def variable(self, e: Emitter, var: LoopVar) -> Val:
+        """The value of a variable of a loop around the kernel."""
+        ...
+
+    def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
+        """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
+        ...
+
+    def asked(self, e: Emitter) -> Val:
+        """Whether a signal wants the program to stop: a status, 0 when none does."""
+        ...
+
+    def status(self, e: Emitter) -> Val:
+        """Where a kernel leaves the status with which the program ends."""
+        ...
+
+
+POLLED_STEPS = 1024
+"""A loop in a kernel, whose steps are small, asks after so many steps whether to stop."""
+
+MOST_RECORDS = (1 << 63) - 1
+
+
+def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
-    return KernelEmitter(kernel, name, pointer, outer, vector_bytes, declarations).text()
+    return KernelEmitter(kernel, name, around, vector_bytes, declarations).text()
+
+
+def may_stop(kernel: Kernel) -> bool:
+    """Whether the kernel may end before its time and leave a status."""
+    return any(isinstance(s, Room) or _is_long(s) for s in nested(kernel.body))
+
+
+def _is_long(statement: Statement) -> bool:
+    """Whether it is a loop that may take so long that somebody wants to stop it."""
+    if isinstance(statement, Loop):
+        serial = statement.kind is Kind.SERIAL and not statement.parallel
+        return serial and statement.var.extent > POLLED_STEPS * POLLED_STEPS
+    return isinstance(statement, While)
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
     """How many lanes a vector loop of the kernel runs: as many as fit its registers, of its widest numbers."""
     widest = 1
-    for expr in _expressions(kernel.body):
+    for expr in (e for top in expressions(kernel.body) for e in walk(top)):
         if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
             widest = max(widest, expr.dtype.accumulator.bytes)
     lanes = max(vector_bytes // max(widest, 4), 1)
@@ -77,32 +125,23 @@ def blocks_of(kernel: Kernel, vector_bytes: int) -> int:
     return -(-loop.var.extent // lanes)
 
 
-def _expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
-    for statement in statements:
-        match statement:
-            case Let() | Store():
-                yield from walk(statement.value)
-            case Accumulate():
-                for value in statement.values:
-                    yield from walk(value)
-            case Loop() | When():
-                yield from _expressions(statement.body)
-
-
 class KernelEmitter:
     def __init__(
-        self, kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
+        self,
+        kernel: Kernel,
+        name: str,
+        around: Surroundings,
+        vector_bytes: int,
+        declarations: set[str],
     ) -> None:
+        self.around = around
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations)
         self.head = Emitter(declarations, prefix="h")
-        self.pointer = pointer
-        self.outer = outer
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
-        self.locals: dict[Local, Val] = {}
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
         self.bases: dict[Buffer, Val] = {}
         self.lane: LoopVar | None = None
@@ -111,12 +150,17 @@ class KernelEmitter:
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.written = {s.buffer for s in stores(kernel.body)}
+        self.read = loaded_buffers(kernel.body)
+        self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
+        """Values that wait for the other parts of their block, to be written together."""
+        self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
-            self.bases[buffer] = self._base(buffer)
+            if buffer.scope is not Scope.TAPE or not self.growing:
+                self.bases[buffer] = self._base(buffer)
         for var in free_variables(self.kernel):
-            self.variables[var] = self.outer(self.head, var)
+            self.variables[var] = self.around.variable(self.head, var)
         self.statements(self.kernel.body)
         self.e.line("ret void")
         head = "\n".join(self.head.lines)
@@ -125,11 +169,20 @@ class KernelEmitter:
         return f"{signature} {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
 
     def _base(self, buffer: Buffer) -> Val:
-        if buffer.scope is Scope.LOCAL:
-            return self.head.define(
-                f"alloca [{buffer.size} x {memory_type(buffer.dtype)}], align 64", "ptr", hint=buffer.name
-            )
-        return self.pointer(self.head, buffer)
+        if buffer.scope in PRIVATE:
+            lanes = self.width if buffer.scope in OF_LANES else 1
+            elem = Val("", memory_type(buffer.dtype), lanes).type
+            return self.head.define(f"alloca [{buffer.size} x {elem}], align 64", "ptr", hint=buffer.name)
+        return self.around.pointer(self.head, buffer)
+
+    def base(self, buffer: Buffer) -> Val:
+        """The address of a buffer. A tape that grows in this kernel moves, so its address is read again."""
+        if buffer in self.bases:
+            return self.bases[buffer]
+        found = self.known(buffer)
+        if found is None:
+            found = self.frames[-1][buffer] = self.around.pointer(self.e, buffer)
+        return found
 
     # -- scopes --------------------------------------------------------------------------------------------
 
@@ -150,9 +203,11 @@ class KernelEmitter:
 
     def statements(self, body: Sequence[Statement]) -> None:
         for statement in body:
+            if blocks(statement) and not _is_scope(statement):
+                self._write_parts()
             match statement:
                 case Let():
-                    self.locals[statement.local] = self.expr(statement.value)
+                    self.frames[-1][statement.local] = self.expr(statement.value)
                 case Store():
                     self.store(statement)
                 case Accumulate():
@@ -161,6 +216,18 @@ class KernelEmitter:
                     self.when(statement)
                 case Loop():
                     self.loop(statement)
+                case While():
+                    self.while_(statement)
+                case Choose():
+                    self.choose(statement)
+                case Room():
+                    self.room_for(statement)
+
+    def block(self, body: Sequence[Statement]) -> None:
+        """Statements that stand in a block of their own."""
+        with self.frame():
+            self.statements(body)
+            self._write_parts()
 
     def store(self, statement: Store) -> None:
         value = self.expr(statement.value)
@@ -170,9 +237,13 @@ class KernelEmitter:
         elif value.elem == "bfloat":
             value = self.e.bitcast(value, memory_type(dtype))
         base, step, spread = self.place(statement.offset)
-        pointer = self.e.offset(self.bases[statement.buffer], base, memory_type(dtype))
+        if statement.buffer.scope in OF_LANES:
+            self._store_lanes(statement, value, base, step, spread)
+            return
+        pointer = self.e.offset(self.base(statement.buffer), base, memory_type(dtype))
         if step == 0 and spread is None:
-            self.e.store(value, pointer, dtype.bytes)
+            # A fold that is the same for all lanes ran as vectors all the same.
+            self.e.store(self._take(value, [0]) if value.lanes > 1 else value, pointer, dtype.bytes)
             return
         value = self.e.splat(value, self.lanes)
         if step == 1 and spread is None:
@@ -181,14 +252,69 @@ class KernelEmitter:
             else:
                 self._masked_store(value, pointer, dtype.bytes)
             return
-        pointers = self._pointers(pointer, step, spread, memory_type(dtype))
+        block = self._block_of(statement.buffer, statement.offset, step, spread)
+        if block is not None and self.mask is None and statement.buffer not in self.read:
+            start, part = block
+            parts = self.parts.setdefault((statement.buffer, start), {})
+            parts[part] = value
+            if len(parts) == step:
+                self._write_block(statement.buffer, start, [parts[k] for k in range(step)])
+                del self.parts[statement.buffer, start]
+            return
+        self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
+
+    def _block_of(self, buffer: Buffer, offset: Index, step: int, spread: Val | None) -> tuple[Index, int] | None:
+        """Where the block starts of which the lanes have a part each, and which part; None where there is no such."""
+        if not 1 < step <= MOST_PARTS or spread is not None:
+            return None
+        part = offset.constant % step
+        start = offset - part
+        low, high = start.bounds()
+        return (start, part) if low >= 0 and high + step <= buffer.size else None
+
+    def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
+        base, _, _ = self.place(start)
+        pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+        self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
+
+    def _write_parts(self) -> None:
+        """Write what waits for the other parts of its block and need not wait any longer."""
+        for (buffer, start), parts in self.parts.items():
+            for part, value in parts.items():
+                base, step, _ = self.place(start + part)
+                pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+                pointers = self._pointers(pointer, step, None, memory_type(buffer.dtype))
+                self._scatter(value, pointers, buffer.dtype.bytes)
+        self.parts.clear()
+
+    def _store_lanes(self, statement: Store, value: Val, base: Val, step: int, spread: Val | None) -> None:
+        """Each lane's number into its scratch array. A lane that does not take part keeps its `STATE`."""
+        buffer, elem = statement.buffer, memory_type(statement.buffer.dtype)
+        value = self.e.splat(value, self.lanes)
+        if step or spread is not None:
+            pointers = self._pointers_of_lanes(buffer, base, step, spread)
+            self._scatter(value, pointers, buffer.dtype.bytes)
+            return
+        pointer = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
+        if self.mask is not None and buffer.scope is Scope.STATE:
+            value = self.e.select(self.mask, value, self.e.load(pointer, elem, self.lanes))
+        self.e.store(value, pointer)
+
+    def _pointers_of_lanes(self, buffer: Buffer, base: Val, step: int, spread: Val | None) -> Val:
+        """The address of each lane's element, where lanes are at different places of their scratch arrays."""
+        elem = memory_type(buffer.dtype)
+        first = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
+        apart = None if spread is None else self.e.mul(spread, self.e.like(self.lanes, spread))
+        return self._pointers(first, step * self.lanes + 1, apart, elem)
+
+    def _scatter(self, value: Val, pointers: Val, align: int) -> None:
         mask = self.mask or self.e.const(True, "i1", self.lanes)
         suffix = f"{_mangled(value)}.v{self.lanes}p0"
         self.e.declarations.add(
             f"declare void @llvm.masked.scatter.{suffix}({value.type}, <{self.lanes} x ptr>, i32, {mask.type})"
         )
         self.e.line(
-            f"call void @llvm.masked.scatter.{suffix}({value.typed}, {pointers.typed}, i32 {dtype.bytes}, {mask.typed})"
+            f"call void @llvm.masked.scatter.{suffix}({value.typed}, {pointers.typed}, i32 {align}, {mask.typed})"
         )
 
     def _masked_store(self, value: Val, pointer: Val, align: int) -> None:
@@ -224,7 +350,7 @@ class KernelEmitter:
         """Two sets of partial values of a carry, combined."""
         with self.frame():
             for locals_, values in ((carry.left, left), (carry.right, right)):
-                self.locals.update(zip(locals_, values, strict=True))
+                self.frames[-1].update(zip(locals_, values, strict=True))
             lanes, self.lanes = self.lanes, left[0].lanes
             result = [self.expr(c) for c in carry.combine]
             self.lanes = lanes
@@ -236,17 +362,104 @@ class KernelEmitter:
         if vector is not None:
             self.mask = vector if self.mask is None else self.e.bit_and(self.mask, vector)
         if scalar is None:
-            with self.frame():
-                self.statements(statement.body)
+            self.block(statement.body)
         else:
             inside, after = self.e.label("when"), self.e.label("after")
             self.e.branch_if(scalar, inside, after)
             self.e.block(inside)
-            with self.frame():
-                self.statements(statement.body)
+            self.block(statement.body)
             self.e.branch(after)
             self.e.block(after)
         self.mask = saved
+
+    # -- loops that a predicate ends, and branches -----------------------------------------------------------
+
+    def while_(self, statement: While) -> None:
+        """Test, step, test, step…; lanes that are done take no part any more."""
+        e, saved = self.e, self.mask
+        head, inside, after = e.label("while"), e.label("step"), e.label("done")
+        going: Val | None = None
+        count = None if statement.var is None else self.head.define("alloca i64", "ptr", hint="count")
+        if count is not None:
+            e.store(e.const(0, "i64"), count)
+        if self.lane is not None:
+            going = self.head.define(f"alloca {Val('', 'i1', self.lanes).type}", "ptr", hint="going")
+            e.store(self.mask or e.const(True, "i1", self.lanes), going)
+        with self.frame():
+            self._hoist_all((*statement.test, *statement.body))
+            e.branch(head)
+            e.block(head)
+            with self.frame():
+                if going is not None:
+                    self.mask = e.load(going, "i1", self.lanes)
+                self.statements(statement.test)
+                self._write_parts()
+                again = self.expr(statement.predicate)
+                if again.lanes > 1:
+                    assert going is not None, "only lanes differ in what a predicate says"
+                    self.mask = e.bit_and(e.load(going, "i1", self.lanes), again)
+                    e.store(self.mask, going)
+                    again = e.intrinsic_across("llvm.vector.reduce.or", self.mask)
+                if statement.var is not None and count is not None:
+                    now = self.variables[statement.var] = e.load(count, "i64")
+                    again = e.bit_and(again, e.icmp("slt", now, e.const(statement.var.extent, "i64")))
+                e.branch_if(again, inside, after)
+                e.block(inside)
+                self.poll()
+                self.block(statement.body)
+                if statement.var is not None and count is not None:
+                    e.store(e.add(self.variables.pop(statement.var), e.const(1, "i64")), count)
+            e.branch(head)
+            e.block(after)
+        self.mask = saved
+
+    def room_for(self, statement: Room) -> None:
+        """Room on a tape; without memory for it the kernel ends at once."""
+        number = statement.number
+        wanted = self.place(number)[0] if isinstance(number, Index) else self._bound(number, MOST_RECORDS)
+        enough = self.e.label("enough")
+        failed = self.around.grow(self.e, statement.tape, wanted, enough)
+        self.e.block(failed)
+        self.e.line("ret void")
+        self.e.block(enough)
+        for frame in self.frames:
+            for buffer in [b for b in frame if isinstance(b, Buffer)]:
+                del frame[buffer]
+
+    def poll(self) -> None:
+        """Ask now and then whether to stop, in a loop that may be long."""
+        e, count = self.e, self.head.define("alloca i64", "ptr", hint="polled")
+        self.head.store(self.head.const(0, "i64"), count)
+        ask, stop, on = e.label("poll"), e.label("stop"), e.label("on")
+        steps = e.add(e.load(count, "i64"), e.const(1, "i64"))
+        e.store(steps, count)
+        rest = e.binary("and", steps, e.const(POLLED_STEPS - 1, "i64"))
+        e.branch_if(e.icmp("eq", rest, e.const(0, "i64")), ask, on)
+        e.block(ask)
+        status = self.around.asked(e)
+        e.branch_if(e.icmp("eq", status, e.const(0, "i32")), on, stop)
+        e.block(stop)
+        e.store(status, self.around.status(e))
+        e.line("ret void")
+        e.block(on)
+
+    def _bound(self, load: Load, most: int) -> Val:
+        """A number that is read, moved into 0 … most."""
+        e, wide = self.e, convert(self.e, self.expr(load), load.dtype, i64)
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), e.const(most, "i64"))
+
+    def choose(self, statement: Choose) -> None:
+        e, last = self.e, len(statement.branches) - 1
+        index = e.intrinsic("llvm.smax", self.expr(statement.index), e.const(0, "i32"))
+        labels = [e.label(f"branch{number}") for number in range(last + 1)]
+        after = e.label("done")
+        cases = " ".join(f"i32 {number}, label %{label}" for number, label in enumerate(labels[:-1]))
+        e.line(f"switch i32 {index.ref}, label %{labels[-1]} [ {cases} ]")
+        for label, branch in zip(labels, statement.branches, strict=True):
+            e.block(label)
+            self.block(branch)
+            e.branch(after)
+        e.block(after)
 
     # -- loops ---------------------------------------------------------------------------------------------
 
@@ -273,7 +486,7 @@ class KernelEmitter:
                 parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
                 self.slots.pop(local, None)
-                self.locals[local] = part
+                self.frames[-1][local] = part
 
     def _open(self, carries: Sequence[Carry], lanes: int) -> dict[Local, tuple[Val, DType, int]]:
         """Stack slots for running values, set to their start."""
@@ -316,15 +529,24 @@ class KernelEmitter:
         if loop.parallel:
             begin, end = Val("%begin", "i64"), Val("%end", "i64")
             self.counted(begin, end, 1, lambda i: self.body(loop, i))
-        elif loop.var.extent == 1:
+        elif _is_scope(loop):
             self.body(loop, self.e.const(0, "i64"))
         else:
-            self.counted(self.e.const(0, "i64"), self.e.const(loop.var.extent, "i64"), 1, lambda i: self.body(loop, i))
+            e, extent = self.e, loop.var.extent
+            begin = self._bound(loop.start, extent) if loop.start else e.const(0, "i64")
+            end = self._bound(loop.stop, extent) if loop.stop else e.const(extent, "i64")
+            last = e.sub(e.add(begin, end), e.const(1, "i64")) if loop.backward else None
+            self.counted(begin, end, 1, lambda i: self.body(loop, i if last is None else e.sub(last, i)))
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
-        with self.frame():
-            self.statements(loop.body)
+        if _is_long(loop):
+            self.poll()
+        if _is_scope(loop):
+            with self.frame():
+                self.statements(loop.body)
+        else:
+            self.block(loop.body)
         del self.variables[loop.var]
 
     def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> None:
@@ -398,8 +620,11 @@ class KernelEmitter:
     # -- what a loop does not change is computed before it ------------------------------------------------------
 
     def hoist(self, loop: Loop) -> None:
+        self._hoist_all(loop.body)
+
+    def _hoist_all(self, statements: Sequence[Statement]) -> None:
         seen: set[int] = set()
-        for top in _tops(loop.body):
+        for top in _tops(statements):
             self._hoist(top, seen)
 
     def _hoist(self, expr: Expr, seen: set[int]) -> None:
@@ -421,7 +646,8 @@ class KernelEmitter:
     def _ready(self, expr: Expr) -> bool:
         """Whether the value is the same in every iteration from here on."""
         return all(
-            need in self.variables or (isinstance(need, Local) and need in self.locals and need not in self.slots)
+            need in self.variables
+            or (isinstance(need, Local) and need not in self.slots and self.known(need) is not None)
             for need in self._needs(expr)
         )
 
@@ -459,7 +685,7 @@ class KernelEmitter:
             case Const():
                 return self.e.const(expr.value, register_type(expr.dtype))
             case Local():
-                return self._slot_value(expr) if expr in self.slots else self.locals[expr]
+                return self._slot_value(expr) if expr in self.slots else self.known(expr)
             case _:
                 found = self.known(id(expr))
                 if found is None:
@@ -522,13 +748,38 @@ class KernelEmitter:
             else:
                 wide = self.e.splat(self.guard, self.lanes)
                 mask = wide if mask is None else self.e.bit_and(mask, wide)
-        pointer = self.e.offset(self.bases[expr.buffer], base, elem)
+        if expr.buffer.scope in OF_LANES:
+            if step or spread is not None:
+                pointers = self._pointers_of_lanes(expr.buffer, base, step, spread)
+                value = self._gather(pointers, elem, mask, dtype.bytes)
+            else:
+                pointer = self.e.offset(self.base(expr.buffer), base, Val("", elem, self.lanes).type)
+                value = self.e.load(pointer, elem, self.lanes)
+            return self._loaded(value, dtype)
+        pointer = self.e.offset(self.base(expr.buffer), base, elem)
         if step == 0 and spread is None:
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             value = self._contiguous(pointer, elem, mask, dtype.bytes)
+        elif mask is None and (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
+            value = unzipped(self.e, self._read_block(expr.buffer, block[0], step), step, block[1])
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
+        return self._loaded(value, dtype)
+
+    def _read_block(self, buffer: Buffer, start: Index, parts: int) -> Val:
+        """All parts that the lanes have of a block."""
+        key = ("block", buffer, start)
+        found = None if buffer in self.written else self.known(key)
+        if found is None:
+            base, _, _ = self.place(start)
+            elem = memory_type(buffer.dtype)
+            pointer = self.e.offset(self.base(buffer), base, elem)
+            found = self.frames[-1][key] = self.e.load(pointer, elem, parts * self.lanes, buffer.dtype.bytes)
+        return found
+
+    def _loaded(self, value: Val, dtype: DType) -> Val:
+        """What was read from memory as it lies in registers."""
         if dtype.kind == "bool":
             return self.e.icmp("ne", value, self.e.like(0, value))
         return self.e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
@@ -648,6 +899,13 @@ class KernelEmitter:
         return self.e.icmp("ult", value, self.e.like(test.high - test.low, value))
 
 
+def _is_scope(statement: Statement) -> bool:
+    """Whether it is a loop of one iteration: names in it are its own, and it is no loop in the code."""
+    if not isinstance(statement, Loop) or statement.kind is not Kind.SERIAL or statement.var.extent != 1:
+        return False
+    return not statement.parallel and not decides(statement)
+
+
 def _is_sum(carry: Carry) -> bool:
     (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
     return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
@@ -668,11 +926,7 @@ def free_variables(kernel: Kernel) -> list[LoopVar]:
 
 
 def _vector_loops(statements: Sequence[Statement]) -> Iterator[Loop]:
-    for statement in statements:
-        if isinstance(statement, Loop) and statement.kind is Kind.VECTOR:
-            yield statement
-        if isinstance(statement, Loop | When):
-            yield from _vector_loops(statement.body)
+    return (s for s in nested(statements) if isinstance(s, Loop) and s.kind is Kind.VECTOR)
 
 
 def _has_vector(loop: Loop) -> bool:
@@ -680,15 +934,10 @@ def _has_vector(loop: Loop) -> bool:
 
 
 def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
-    """The expressions of statements that run in every iteration; what stands under a `when` may not."""
+    """The expressions of statements that run in every iteration; what stands under a `when`, say, may not."""
     for statement in statements:
-        match statement:
-            case Let() | Store():
-                yield statement.value
-            case Accumulate():
-                yield from statement.values
-            case Loop():
-                if statement.var.extent:
-                    yield from _tops(statement.body)
-            case When():
-                pass
+        yield from values(statement)
+        if isinstance(statement, Loop) and statement.var.extent and not decides(statement):
+            yield from _tops(statement.body)
+        elif isinstance(statement, While):
+            yield from _tops(statement.test)

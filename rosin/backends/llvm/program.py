@@ -2,11 +2,16 @@
 
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
 results; `arena` is memory for everything in between. Constants are globals of the module. Kernels get a context that
-holds both addresses and the variables of the loops around them. They run one after the other, those with a parallel
-loop on the threads of the pool, through `rosin_parallel(function, context, count)`. What Python computes is asked of
-`rosin_host(receiver, number, pointers)`: the number counts such calls in the order of the text, the pointers are to
-operands and results, and a status that is not zero ends the program. So does one that `rosin_poll(state)` gives, which
-loops ask now and then whether a signal wants them to stop.
+holds both addresses, the tapes and the variables of the loops around them. They run one after the other, those with a
+parallel loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
+
+A tape is three words: its address, for how many records it has room, and its bytes. `rosin_tape_grow(tape, records,
+record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
+
+What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
+the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
+`rosin_poll(state)` gives, which loops ask now and then whether a signal wants them to stop, or that a kernel leaves
+in the context. The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
 """
 
 from __future__ import annotations
@@ -14,10 +19,24 @@ from __future__ import annotations
 import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.kernel import blocks_of, kernel_text
+from rosin.backends.llvm.kernel import MOST_RECORDS, blocks_of, kernel_text, may_stop
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Branch, Buffer, HostCall, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    HostCall,
+    Kernel,
+    Load,
+    Nest,
+    Program,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Scope,
+    Step,
+    Tape,
+)
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -26,9 +45,14 @@ RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
 POLL = "rosin_poll"
 POLL_STATE = 2
-CONTEXT_HEAD = 6
-"""The context's first words: the addresses of the buffers and of the arena, and from word `POLL_STATE` on the four that
-`rosin_poll` keeps. Loop variables follow."""
+STATUS = 6
+CONTEXT_HEAD = 7
+"""The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
+`rosin_poll` keeps, and the status. Tapes and loop variables follow."""
+TAPE_WORDS = 3
+GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
+OUT_OF_MEMORY = 1
+"""What the program returns when there is no room for a tape."""
 
 
 def program_text(program: Program, vector_bytes: int) -> str:
@@ -47,6 +71,10 @@ class _Module:
         self.declarations: set[str] = set()
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
         self.functions: list[str] = []
+        tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
+        self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
+        """Where in the context each tape stands."""
+        self.first_slot = CONTEXT_HEAD + TAPE_WORDS * len(tapes)
         self.slots: dict[LoopVar, int] = {}
         """Where in the context each loop variable stands; loops that do not nest share places."""
         self.deepest = 0
@@ -57,18 +85,25 @@ class _Module:
         main = Emitter(self.declarations)
         for step in self.program.steps:
             self.step(main, step, 0)
+        self.end(main)
+        empty: list[str] = []
+        if self.tapes:
+            words = f"ptr %tapes, i8 0, i64 {8 * TAPE_WORDS * len(self.tapes)}"
+            empty = [f"  %tapes = getelementptr inbounds ptr, ptr %context, i64 {CONTEXT_HEAD}"]
+            empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
+            self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
         body = "\n".join(
             [
                 f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
-                f"  %context = alloca [{CONTEXT_HEAD + self.deepest} x ptr]",
+                f"  %context = alloca [{self.first_slot + self.deepest} x ptr]",
                 "  store ptr %buffers, ptr %context",
                 "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
                 "  store ptr %arena, ptr %second",
-                f"  %poll = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
-                f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %poll",
+                f"  %cleared = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
+                f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %cleared",
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
+                *empty,
                 *main.lines,
-                "  ret i32 0",
                 "}",
             ]
         )
@@ -77,6 +112,15 @@ class _Module:
         return "\n".join(
             [f"; {self.program.name}", *receiver, *constants, *sorted(self.declarations), "", *self.functions, body, ""]
         )
+
+    def end(self, e: Emitter) -> None:
+        """The end of the program, to which also goes whoever has left a status."""
+        e.branch("end")
+        e.block("end")
+        if self.tapes:
+            self.declarations.add(f"declare void @{FREE}(ptr, i64)")
+            e.line(f"call void @{FREE}({self.word(e, CONTEXT_HEAD).typed}, i64 {len(self.tapes)})")
+        e.line(f"ret i32 {e.load(self.status(e), 'i32').ref}")
 
     # -- addresses -----------------------------------------------------------------------------------------
 
@@ -88,6 +132,10 @@ class _Module:
             arena = e.load(self.word(e, 1), "ptr")
             offset = self.program.arena[buffer]
             return e.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {offset}", "ptr", hint=buffer.name)
+        if buffer.scope is Scope.TAPE:
+            tape, at = self.program.tapes[buffer]
+            start = e.load(self.word(e, self.tapes[tape]), "ptr")
+            return e.define(f"getelementptr inbounds i8, ptr {start.ref}, i64 {at}", "ptr", hint=buffer.name)
         table = e.load(Val("%context", "ptr"), "ptr")
         slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {self.addresses[buffer]}", "ptr")
         return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=buffer.name)
@@ -97,7 +145,7 @@ class _Module:
 
     def variable(self, e: Emitter, var: LoopVar) -> Val:
         """The value of a loop variable of the program, from the context."""
-        return e.load(self.word(e, CONTEXT_HEAD + self.slots[var]), "i64")
+        return e.load(self.word(e, self.first_slot + self.slots[var]), "i64")
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -105,18 +153,22 @@ class _Module:
         match step:
             case Kernel():
                 self.call(e, step)
+            case Nest():
+                raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
                 self.repeat(e, step, depth)
             case RepeatWhile():
                 self.repeat_while(e, step, depth)
             case Branch():
                 self.branch(e, step, depth)
+            case Room():
+                self.room(e, step)
             case HostCall():
                 self.host_call(e, step)
 
     def call(self, e: Emitter, kernel: Kernel) -> None:
         name = f"k{len(self.functions)}"
-        text = kernel_text(kernel, name, self.pointer, self.variable, self.vector_bytes, self.declarations)
+        text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
         self.functions.append(f"; {kernel.name}\n{text}")
         blocks = blocks_of(kernel, self.vector_bytes)
         if blocks > 1:
@@ -124,49 +176,107 @@ class _Module:
             e.line(f"call void @{PARALLEL}(ptr @{name}, ptr %context, i64 {blocks})")
         else:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
+        if may_stop(kernel):
+            on = e.label("on")
+            e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
+            e.block(on)
 
     def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
         self.slots[step.var] = depth
         self.deepest = max(self.deepest, depth + 1)
         head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
-        e.store(e.const(0, "i64"), self.word(e, CONTEXT_HEAD + depth))
+        zero, one, extent = (e.const(n, "i64") for n in (0, 1, step.var.extent))
+        start = self.bound(e, step.start, step.var.extent) if step.start else zero
+        stop = self.bound(e, step.stop, step.var.extent) if step.stop else extent
+        e.store(e.sub(stop, one) if step.backward else start, self.word(e, self.first_slot + depth))
         e.branch(head)
         e.block(head)
         count = self.variable(e, step.var)
-        e.branch_if(e.icmp("slt", count, e.const(step.var.extent, "i64")), inside, after)
+        more = e.icmp("sge", count, start) if step.backward else e.icmp("slt", count, stop)
+        e.branch_if(more, inside, after)
         e.block(inside)
         self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth + 1)
         # The count is read again: what stands before may be another block by now.
-        e.store(e.add(self.variable(e, step.var), e.const(1, "i64")), self.word(e, CONTEXT_HEAD + depth))
+        following = e.add(self.variable(e, step.var), e.const(-1 if step.backward else 1, "i64"))
+        e.store(following, self.word(e, self.first_slot + depth))
         e.branch(head)
         e.block(after)
 
+    def bound(self, e: Emitter, load: Load, extent: int) -> Val:
+        """A bound of a loop, within 0 … extent."""
+        wide = e.convert("sext", self.scalar(e, load, memory_type(load.dtype)), "i64")
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), e.const(extent, "i64"))
+
     def repeat_while(self, e: Emitter, step: RepeatWhile, depth: int) -> None:
         head, inside, after = e.label("while"), e.label("step"), e.label("done")
+        if step.var is not None:
+            self.slots[step.var] = depth
+            e.store(e.const(0, "i64"), self.word(e, self.first_slot + depth))
+            depth += 1
+            self.deepest = max(self.deepest, depth)
         e.branch(head)
         e.block(head)
         for inner in step.test:
             self.step(e, inner, depth)
-        e.branch_if(e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8")), inside, after)
+        again = e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8"))
+        if step.var is not None:
+            again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), e.const(step.var.extent, "i64")))
+        e.branch_if(again, inside, after)
         e.block(inside)
         self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth)
+        if step.var is not None:
+            following = e.add(self.variable(e, step.var), e.const(1, "i64"))
+            e.store(following, self.word(e, self.first_slot + self.slots[step.var]))
         e.branch(head)
         e.block(after)
+
+    def room(self, e: Emitter, step: Room) -> None:
+        number = step.number
+        wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, MOST_RECORDS)
+        enough = e.label("enough")
+        e.block(self.grow(e, step.tape, wanted, enough))
+        e.branch("end")
+        e.block(enough)
+
+    def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
+        """Room for so many records on a tape, then on to `enough`; else the status says so, and it goes on at the label
+        that this gives."""
+        words = self.word(e, self.tapes[tape])
+        room = self.word(e, self.tapes[tape] + 1)
+        grow, failed, stop = e.label("grow"), e.label("failed"), e.label("stop")
+        e.branch_if(e.icmp("sgt", wanted, e.load(room, "i64")), grow, enough)
+        e.block(grow)
+        self.declarations.add(f"declare i32 @{GROW}(ptr, i64, i64)")
+        record = e.const(tape.record, "i64")
+        code = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
+        e.branch_if(e.icmp("eq", code, e.const(0, "i32")), enough, failed)
+        e.block(failed)
+        e.store(e.const(OUT_OF_MEMORY, "i32"), self.word(e, STATUS))
+        e.branch(stop)
+        return stop
 
     def poll(self, e: Emitter) -> None:
         """Ask whether to stop, if it is time to."""
         ask, on = e.label("poll"), e.label("on")
-        state = Val("%poll", "ptr")
+        state = self.word(e, POLL_STATE)
         left = e.sub(e.load(state, "i64"), e.const(1, "i64"))
         e.store(left, state)
         e.branch_if(e.icmp("sgt", left, e.const(0, "i64")), on, ask)
         e.block(ask)
+        self.stop_unless_zero(e, self.asked(e), on)
+
+    def asked(self, e: Emitter) -> Val:
+        """What `rosin_poll` says."""
         self.declarations.add(f"declare i32 @{POLL}(ptr)")
-        self.stop_unless_zero(e, e.define(f"call i32 @{POLL}(ptr %poll)", "i32"), on)
+        return e.define(f"call i32 @{POLL}({self.word(e, POLL_STATE).typed})", "i32")
+
+    def status(self, e: Emitter) -> Val:
+        """Where the status is."""
+        return self.word(e, STATUS)
 
     def branch(self, e: Emitter, step: Branch, depth: int) -> None:
         last = len(step.branches) - 1
@@ -204,7 +314,8 @@ class _Module:
         stop = e.label("stop")
         e.branch_if(e.icmp("eq", status, e.const(0, "i32")), after, stop)
         e.block(stop)
-        e.line(f"ret i32 {status.ref}")
+        e.store(status, self.status(e))
+        e.branch("end")
         e.block(after)
 
     def address(self, e: Emitter, load: Load) -> Val:

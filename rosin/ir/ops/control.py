@@ -22,12 +22,12 @@ from typing import NoReturn, TypeAlias, TypeVar
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i32
-from rosin.ir.graph import Graph, map_op, regions
+from rosin.ir.graph import Graph, regions, with_regions
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.transform import flow
-from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.batch import batch, batch_graph
 from rosin.ir.transform.effects import calls_host, guarded, silent
 from rosin.ir.transform.jvp import jvp
 from rosin.ir.transform.split import needed
@@ -52,20 +52,19 @@ class Control(Op):
         return any(map(may_not_end, regions(self)))
 
     @abstractmethod
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        """What belongs to those operands that every region takes as they are, all along."""
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        """Which of so many operands every region takes as they are, all along: a run of them, maybe empty.
 
-    @abstractmethod
-    def with_constants(self, values: Sequence[T], more: Sequence[T]) -> tuple[T, ...]:
-        """Operands, or inputs of a region, with some more that every region takes as they are."""
+        Given the number of a region, which of its so many inputs these operands are, in the same order.
+        """
 
     def only_where(self, b: Builder, taken: Value, operands: Values, guard: Callable[[Graph], Graph]) -> Values:
-        def region(graph: Graph) -> Graph:
-            made = guard(graph)
-            inputs = self.with_constants(made.inputs[:-1], made.inputs[-1:])
-            return Graph(inputs, made.nodes, made.outputs, made.name)
-
-        return b.node(map_op(self, region), *self.with_constants(operands, (taken,)))
+        made: list[Graph] = []
+        for number, region in enumerate(map(guard, regions(self))):
+            *inputs, last = region.inputs
+            inputs = with_more(inputs, self.unchanged(len(inputs), number), (last,))
+            made.append(Graph(inputs, region.nodes, region.outputs, region.name))
+        return b.node(with_regions(self, made), *with_more(operands, self.unchanged(len(operands)), (taken,)))
 
     def silenced(self, silence: Callable[[Graph], Graph]) -> Op:
         return map_op(self, silence)
@@ -90,6 +89,11 @@ class Control(Op):
         if left.dtype != right.dtype:
             self.bad_dtype(operands, message)
         self.bad_shape(operands, message)
+
+
+def with_more(values: Sequence[T], unchanged: range, more: Sequence[T]) -> tuple[T, ...]:
+    """Operands, or inputs of a region, with some more after those that are unchanged."""
+    return (*values[: unchanged.stop], *more, *values[unchanged.stop :])
 
 
 def called(value: Value) -> str:
@@ -133,18 +137,62 @@ def restricted(region: Graph, inputs: Sequence[bool], outputs: Sequence[bool]) -
 
 def spread_mask(b: Builder, mask: Value, x: TensorType) -> Value:
     """A truth value for each example, at the shape of a batched value."""
-    return b.broadcast(mask, x.shape, (0,))
+    return b.broadcast(mask, x.shape, tuple(range(mask.type.rank)))
 
 
 def of_a_taker(b: Builder, taken: Value, x: Value) -> Value:
     """Batched `x` in which examples that are not taken have the numbers of one that is; some example is taken."""
-    if x.type.shape[0] == 0:
+    rank, count = taken.type.rank, taken.type.size
+    if count == 0:
         return x
-    lane = b.argmax(taken, 0)
+    one = x.type.shape[rank:]
+    lane = b.argmax(b.reshape(taken, (count,)), 0)
     origin = b.full(0, lane.type)
-    row = b.dynamic_slice(x, (lane, *[origin] * (x.type.rank - 1)), (1, *x.type.shape[1:]))
-    shared = b.broadcast(b.reshape(row, x.type.shape[1:]), x.type.shape, tuple(range(1, x.type.rank)))
+    row = b.dynamic_slice(b.reshape(x, (count, *one)), (lane, *[origin] * len(one)), (1, *one))
+    shared = b.broadcast(b.reshape(row, one), x.type.shape, tuple(range(rank, x.type.rank)))
     return b.select(spread_mask(b, taken, x.type), x, shared)
+
+
+def held(b: Builder, taken: Value, x: Value) -> Value:
+    """`x`, of which examples that are not taken get no cotangent."""
+    if not x.type.dtype.differentiable:
+        return x
+    return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
+
+
+def of_the_taking(b: Builder, region: Graph, mask: Value, inputs: Sequence[Value], many: Sequence[bool]) -> list[Value]:
+    """Inputs for a region, of which `many` are batched, when what it gives for examples outside the mask is of no
+    account: no derivative flows from them, and a region that might not end on theirs gets numbers of others."""
+    keep = of_a_taker if may_not_end(region) else held
+    return [keep(b, mask, v) if m else v for v, m in zip(inputs, many, strict=True)]
+
+
+def masked_region(
+    b: Builder, region: Graph, mask: Value, inputs: Sequence[Value], many: Sequence[bool], size: Dim, axis: str | None
+) -> Values:
+    """The outputs of a region on inputs of which `many` are batched; those of examples that are masked out are of no
+    account, and no derivative flows from them. Some example is not masked out."""
+    values = of_the_taking(b, region, mask, inputs, many)
+    found, flags = batch(b, *of_the_masked(region, values, many, mask), size, axis)
+    return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True))
+
+
+def of_the_masked(
+    region: Graph, values: Sequence[Value], many: Sequence[bool], mask: Value
+) -> tuple[Graph, Sequence[Value], Sequence[bool]]:
+    """A region with its inputs, of which Python does its part only for the examples in the mask."""
+    return (guarded(region), (*values, mask), (*many, True)) if calls_host(region) else (region, values, many)
+
+
+def batched_region(
+    region: Graph, inputs: Sequence[Value], many: Sequence[bool], results: Sequence[bool], size: Dim, axis: str | None
+) -> Graph:
+    """The region on values like `inputs`, of which `many` are batched; so are those outputs that `results` names."""
+    b = Builder()
+    found, flags = batch(b, region, [b.input(v.type, v.name) for v in inputs], many, size, axis)
+    each = zip(found, flags, results, strict=True)
+    front = [b.batch_front(v, False, size) if wanted and not flag else v for v, flag, wanted in each]
+    return b.graph(front, f"{region.name}_batch")
 
 
 # -- a choice ----------------------------------------------------------------------------------------------------
@@ -167,11 +215,8 @@ class Switch(Control):
 
     branches: tuple[Graph, ...]
 
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        return operands[1:]
-
-    def with_constants(self, values: Sequence[T], more: Sequence[T]) -> tuple[T, ...]:
-        return (*values, *more)
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        return range(1 if region is None else 0, count)
 
     def type(self, *operands: TensorType) -> Types:
         if not self.branches:
@@ -253,8 +298,8 @@ class Switch(Control):
         many = batch_graph(guarded(branch) if last else branch, (*batched, *last), size, b.batch_axis)
         if not may_not_end(branch):
             pairs = zip(operands, batched, strict=True)
-            held = [_held(b, taken, x) if flag else x for x, flag in pairs]
-            return b.inline(many, [*held, *(taken for _ in last)])
+            values = [held(b, taken, x) if flag else x for x, flag in pairs]
+            return b.inline(many, [*values, *(taken for _ in last)])
         run, skip = Builder(), Builder()
         mask, *inputs = (run.input(v.type, v.name) for v in (taken, *operands))
         pairs = zip(inputs, batched, strict=True)
@@ -276,13 +321,6 @@ class Switch(Control):
             return None
         branches = tuple(restricted(branch, live[1:], used) for branch in self.branches)
         return Narrowed(Switch(branches), positions(live), positions(used))
-
-
-def _held(b: Builder, taken: Value, x: Value) -> Value:
-    """`x`, of which examples that are not taken get no cotangent."""
-    if not x.type.dtype.differentiable:
-        return x
-    return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
 
 
 # -- derivatives of regions --------------------------------------------------------------------------------------
