@@ -22,6 +22,7 @@ settled here.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeGuard, TypeVar
@@ -68,6 +69,8 @@ EAGER_FLOPS = 1 << 20
 EAGER_GRAPH_FLOPS = 1 << 25
 """The work of a graph from which applying it to eager arrays compiles it."""
 _PLANS_LIMIT = 4096
+_KERNELS_LIMIT = 512
+"""Kernels for eager work take some 60 KiB each; the oldest go first."""
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -327,6 +330,8 @@ def _dead(x: Array) -> NumpyArray:
 
 _UNPLANNED: Any = object()
 _plans: dict[Any, Executable | None] = {}
+_planned: deque[Any] = deque()
+"""The keys of plans that are kernels, oldest first."""
 _executables: dict[Graph, Executable] = {}
 _met: set[int] = set()
 """Hashes of graphs that were heavy once."""
@@ -340,7 +345,12 @@ def _execute(op: Op, values: list[NumpyArray]) -> Sequence[NumpyArray]:
         kernel = _plan(op, values)
         if len(_plans) >= _PLANS_LIMIT:
             _plans.clear()
+            _planned.clear()
         _plans[key] = kernel
+        if kernel is not None:
+            _planned.append(key)
+            if len(_planned) > _KERNELS_LIMIT:
+                _plans.pop(_planned.popleft(), None)
     return evaluate_op(op, *values) if kernel is None else kernel(*values)
 
 
@@ -391,8 +401,8 @@ def _kernel(graph: Graph) -> Executable | None:
     if hash(graph) not in _met:
         _met.add(hash(graph))
         return None
-    if len(_executables) >= _PLANS_LIMIT:
-        _executables.clear()
+    if len(_executables) >= _KERNELS_LIMIT:
+        _executables.pop(next(iter(_executables)))
     found = _executables[graph] = compile_path().compile_graph(graph)
     return found
 

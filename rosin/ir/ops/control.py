@@ -22,7 +22,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i32
-from rosin.ir.graph import Graph, regions, with_regions
+from rosin.ir.graph import Graph, map_op, regions, with_regions
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.ops.call import StopGradient
@@ -65,6 +65,9 @@ class Control(Op):
             inputs = with_more(inputs, self.unchanged(len(inputs), number), (last,))
             made.append(Graph(inputs, region.nodes, region.outputs, region.name))
         return b.node(with_regions(self, made), *with_more(operands, self.unchanged(len(operands)), (taken,)))
+
+    def silenced(self, silence: Callable[[Graph], Graph]) -> Op:
+        return map_op(self, silence)
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("control flow states forward_jvp")
