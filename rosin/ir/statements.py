@@ -44,6 +44,8 @@ def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
         yield from decides(statement)
         if isinstance(statement, Loop):
             yield from (e for c in statement.carries for e in c.initial)
+        if isinstance(statement, When):
+            yield from (a.value for t in statement.tests for a, _ in t.index.terms if isinstance(a, Dynamic))
         for block in blocks(statement):
             yield from expressions(block)
 
@@ -185,6 +187,9 @@ def relocated(statement: Statement, place: Placing, memo: dict[int, Expr]) -> St
     def store(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
         return place(buffer, relocate_index(offset, place, memo))
 
+    if isinstance(inside, When):
+        tests = tuple(Within(relocate_index(t.index, place, memo), t.low, t.high) for t in inside.tests)
+        return When(tests, inside.body)
     return _rewritten(inside, lambda e: relocate(e, place, memo), store)
 
 

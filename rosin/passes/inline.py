@@ -10,7 +10,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control
+from rosin.ir.ops.region import Control
 from rosin.passes.base import Pass, rebuild
 
 

@@ -1,4 +1,4 @@
-"""A loop that a predicate ends, and what it has in common with a scan; rosin.ir.ops.control tells about both."""
+"""A loop that a predicate ends, and what it has in common with a scan; rosin.ir.ops.region tells about both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rosin.ir.dtypes import bool_, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.control import (
+from rosin.ir.ops.region import (
     Control,
     Pullback,
     Pushed,
