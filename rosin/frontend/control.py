@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError, ControlFlowError
@@ -88,7 +88,7 @@ def run_switch(
     given = argument(operands, names, what)
 
     def trace(branch: Function) -> Staged:
-        return _stage(lambda *leaves: branch(*given.tree(leaves)), given.inputs, branch)
+        return _stage(lambda *leaves: rewrite.call(branch, *given.tree(leaves)), given.inputs, branch)
 
     staged, weak = agreed([trace(branch) for branch in branches], labels, results, what)
     captures, graphs = shared_captures(staged)
@@ -103,7 +103,8 @@ def run_switch(
 
 def _branch_number(index: Any, count: int) -> Array:
     """The index as an i32 scalar, which any wider integer fits into once it is clipped."""
-    number = core.asarray(index)
+    # A Python integer of any size can be clipped, and need not fit an element type before it is.
+    number = core.asarray(min(max(int(index), 0), count - 1) if _is_known(index) else index)
     type = core.type_of(number)
     if not type.dtype.is_integer:
         raise tr.located(DTypeError(f"switch: the index is an integer, not {type}", [type]))
@@ -161,12 +162,14 @@ def run_while(
     start = argument(init, names, what)
 
     def body(inputs: Sequence[Input]) -> Staged:
-        return _stage(lambda *leaves: body_fun(start.tree(leaves)), inputs, body_fun)
+        return _stage(lambda *leaves: rewrite.call(body_fun, start.tree(leaves)), inputs, body_fun)
 
     role = f"{what}: what {staging.name_of(body_fun)} carries"
     carry, step, weak = settled(start, body, lambda structure: structure, role)
     test = _stage(
-        lambda *leaves: boolean(cond_fun(carry.tree(leaves)), f"{what}: what {staging.name_of(cond_fun)} gives"),
+        lambda *leaves: boolean(
+            rewrite.call(cond_fun, carry.tree(leaves)), f"{what}: what {staging.name_of(cond_fun)} gives"
+        ),
         carry.inputs,
         cond_fun,
     )
@@ -191,7 +194,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Tree, *, che
     names = ("i", *staging.parameter_names(body_fun, 2)[1:])
 
     def step(state: Any) -> Any:
-        return state[0] + 1, body_fun(*state)
+        return state[0] + 1, rewrite.call(body_fun, *state)
 
     step.__name__ = staging.name_of(body_fun)
     if _is_known(lower) and _is_known(upper):
@@ -281,7 +284,7 @@ def map(f: Function, xs: Tree) -> Tree:
     (name,) = staging.parameter_names(f, 1)
 
     def step(_: None, x: Any) -> tuple[None, Any]:
-        return None, f(x)
+        return None, rewrite.call(f, x)
 
     step.__name__ = staging.name_of(f)
     return run_scan("map", step, None, "carry", xs, name, None, False)[1]
@@ -306,7 +309,7 @@ def run_scan(
 
     def body(inputs: Sequence[Input]) -> Staged:
         def run(*leaves: Any) -> tuple[Any, Any]:
-            result = f(start.tree(leaves[:carried]), whole.tree(leaves[carried:]))
+            result = rewrite.call(f, start.tree(leaves[:carried]), whole.tree(leaves[carried:]))
             if staging.is_pair(result):
                 return result
             message = f"{what}: {staging.name_of(f)} returns {staging.kind_of(result)}; it returns a pair (carry, y)"

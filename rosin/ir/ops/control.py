@@ -128,16 +128,18 @@ class Switch(Control):
         self, b: Builder, branch: Graph, taken: Value, operands: Values, batched: tuple[bool, ...], size: Dim
     ) -> Values:
         """The results of a branch, batched; those of examples that do not take it are of no account."""
-        if calls_host(branch):
-            branch, operands, batched = guarded(branch), (*operands, taken), (*batched, True)
-        many = batch_graph(branch, batched, size, b.batch_axis)
+        # The last input of a guarded branch is who takes it.
+        last = [True] if calls_host(branch) else []
+        many = batch_graph(guarded(branch) if last else branch, (*batched, *last), size, b.batch_axis)
         if not may_not_end(branch) and not is_dear(branch, size):
             pairs = zip(operands, batched, strict=True)
-            return b.inline(many, [held(b, taken, x) if flag else x for x, flag in pairs])
+            values = [held(b, taken, x) if flag else x for x, flag in pairs]
+            return b.inline(many, [*values, *(taken for _ in last)])
         run, skip = Builder(), Builder()
-        mask, *inputs = (run.input(v.type, v.name) for v in (taken, *many.inputs))
-        results = run.inline(many, of_the_taking(run, branch, mask, inputs, batched))
-        for v in (taken, *many.inputs):
+        mask, *inputs = (run.input(v.type, v.name) for v in (taken, *operands))
+        values = of_the_taking(run, branch, mask, inputs, batched)
+        results = run.inline(many, [*values, *(mask for _ in last)])
+        for v in (taken, *operands):
             skip.input(v.type, v.name)
         nothing = skip.graph([skip.zeros(v.type) for v in many.outputs], f"no_{branch.name}")
         some = b.cast(b.any(taken, (0,)), i32)
