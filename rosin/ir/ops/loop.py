@@ -24,6 +24,7 @@ from rosin.ir.ops.region import (
     batched_region,
     called,
     masked_region,
+    may_not_end,
     of_the_masked,
     of_the_taking,
     positions,
@@ -173,11 +174,13 @@ class While(Loop):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         carries, constants = list(operands[: self.carried]), operands[self.carried :]
+        endless = may_not_end(self.body)
         going = evaluate(self.cond, (*carries, *constants))[0]
         while going.any():
-            # Lanes that are done compute what one does that goes on, since a loop inside might not end for them.
-            some = np.unravel_index(int(going.argmax()), going.shape)
-            stepping = [_chosen(going, x, np.broadcast_to(x[some], x.shape)) for x in carries]
+            stepping = carries
+            if endless:
+                some = np.unravel_index(int(going.argmax()), going.shape)
+                stepping = [_chosen(going, x, np.broadcast_to(x[some], x.shape)) for x in carries]
             found = evaluate(self.body, (*stepping, *constants))
             carries = [_chosen(going, x, y) for x, y in zip(found, carries, strict=True)]
             going = going & evaluate(self.cond, (*carries, *constants))[0]
