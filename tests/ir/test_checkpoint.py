@@ -134,7 +134,7 @@ def test_what_is_no_plan(plan: Plan) -> None:
 
 def test_a_length_that_is_a_symbol_has_no_segments() -> None:
     op = Scan(region("step", "x: f64[]", lambda b, x: [x]), 1, 0, dims.symbol("n"), False, checkpoint="sqrt")
-    with pytest.raises(AttributeValueError, match="a checkpoint needs a length that is a number, not n"):
+    with pytest.raises(AttributeValueError, match="a checkpoint is for a length that is a number, and n is symbolic"):
         op.type(TensorType(dtypes.f64))
 
 
