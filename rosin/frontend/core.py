@@ -40,9 +40,9 @@ from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.loop import Loop
 from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
 

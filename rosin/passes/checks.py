@@ -13,10 +13,10 @@ from rosin.ir.dtypes import bool_
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.effect import Check, Statement, where_of
 from rosin.ir.ops.logic import IsNan
 from rosin.ir.ops.movement import Constant, Move
+from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.base import Pass, rebuild, with_operands
 

@@ -31,6 +31,7 @@ from rosin.ir.loops import (
     Room,
     Statement,
     Step,
+    Store,
 )
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
@@ -231,10 +232,20 @@ def _body(
         if same:
             continue
         if Uses(tuple(steps)).may_share(place.buffer, new.buffer):
-            steps = [_renamed(step, {new.buffer: place.buffer}) for step in steps]
+            steps = [s for s in (_renamed(step, {new.buffer: place.buffer}) for step in steps) if not _is_idle(s)]
         else:
             late += region.transfer(output.type, new, place)
     return steps + late
+
+
+def _is_idle(step: Step) -> bool:
+    """Whether the step writes to each place what is there."""
+    if not isinstance(step, Nest):
+        return False
+    return all(
+        isinstance(s, Store) and isinstance(s.value, Load) and (s.value.buffer, s.value.offset) == (s.buffer, s.offset)
+        for s in step.body
+    )
 
 
 def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:

@@ -11,8 +11,8 @@ from rosin.ir.dims import is_static
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
 from rosin.ir.op import Value, Values, elements
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.loop import While
+from rosin.ir.ops.region import Control
 from rosin.ir.transform.effects import calls_host
 from rosin.passes.base import Pass, rebuild
 
