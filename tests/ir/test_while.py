@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value, Values
+from rosin.ir.ops import sweeps
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.parser import parse
@@ -21,7 +23,6 @@ from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
-from rosin.passes.inline import Inline
 from tests.differentiation import difference, pull, push, random_directions, vjp_graph
 from tests.ir.test_control import SMOOTH_TYPES, close
 from tests.random_graphs import arguments, random_graph
@@ -195,6 +196,30 @@ def test_a_batch_of_gradients_is_a_loop_over_them(graph: Graph, data: st.DataObj
     over_examples(backward, flags)
 
 
+def blocked(graph: Graph, count: int) -> Graph:
+    """A batch of so many examples, two of which make a block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeps, "BLOCK", 2)
+        return batch_graph(graph, [True] * len(graph.inputs), count)
+
+
+@settings(max_examples=30)
+@given(whiles(steps=3), st.sampled_from([4, 5]))
+def test_blocks_of_examples_are_the_batch(graph: Graph, count: int) -> None:
+    """A batch of gradients, and its derivatives."""
+    moving = floats(graph)
+    assume(any(moving) and seeds_of(graph))
+    backward = vjp_graph(graph, moving)
+    many, whole = blocked(backward, count), batch_graph(backward, [True] * len(backward.inputs), count)
+    note(text(many))
+    verify(many)
+    assert parse(text(many)) == many
+    operands = arguments(many)
+    close(evaluate(many, operands), evaluate(whole, operands), 1e-12)
+    again = seeds_of(many)
+    close(pull(many, operands, again, floats(many)), pull(whole, operands, again, floats(many)), 1e-8)
+
+
 @settings(max_examples=30)
 @given(whiles(steps=3))
 def test_the_gradient_of_a_batch_is_the_batch_of_gradients(graph: Graph) -> None:
@@ -293,12 +318,20 @@ def test_what_no_derivative_reaches_is_not_walked_back() -> None:
         2,
     )
     graph = region("main", "i: i32[]; x: f64[]; n: i32[]", lambda b, *xs: b.node(op, *xs))
-    (sweeps,) = [node for node in vjp_graph(graph, [False, True, False]).nodes if isinstance(node.op, Sweeps)]
-    narrowed = sweeps.op.without_unused((False, False, True))
+    (back,) = [node for node in vjp_graph(graph, [False, True, False]).nodes if isinstance(node.op, Sweeps)]
+    narrowed = back.op.without_unused((False, False, True))
     assert narrowed is not None
     assert isinstance(narrowed.op, Sweeps)
     assert narrowed.op.carried == (0, 1)
     assert [len(leg.outputs) for leg in narrowed.op.legs] == [0, 1]
+
+
+def plain(graph: Graph) -> Graph:
+    """The expansion of the one loop of lanes that the graph is."""
+    (node,) = graph.nodes
+    expansion = node.op.expansion()
+    assert expansion is not None
+    return expansion
 
 
 def test_a_batch_is_a_loop_of_lanes(golden: Callable[[str, str], None]) -> None:
@@ -311,10 +344,10 @@ def test_a_batch_is_a_loop_of_lanes(golden: Callable[[str, str], None]) -> None:
         (3,),
         (2, 3),
     ]
-    golden("control/lanes.txt", f"{text(many)}\n{text(Inline().run(many))}")
+    golden("control/lanes.txt", f"{text(many)}\n{text(plain(many))}")
     xs = np.array([[0.5, 3.0, 100.0], [1.0, 2.0, 1.5]])
     halved = [[0.5, 0.75, 0.78125], [1.0, 1.0, 0.75]]
-    for g in (grid, Inline().run(grid)):
+    for g in (grid, plain(grid)):
         assert evaluate(g, [xs])[0].tolist() == halved
 
 

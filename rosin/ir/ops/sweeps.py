@@ -34,6 +34,10 @@ T = TypeVar("T")
 Flags: TypeAlias = tuple[bool, ...]
 
 
+BLOCK = 256
+"""How many examples run together; fewer would leave too little to do for threads, more would wait for each other."""
+
+
 @define("sweeps")
 class Sweeps(Control):
     """As many steps as the first operand says, an i32 or i64 scalar: leg 0 from the first step to the last, leg 1 from
@@ -47,7 +51,7 @@ class Sweeps(Control):
     walks each leg the other way, the last one first, and has twice as many legs.
 
     Under a batch with a number for each example the legs run to the largest, and an example that has fewer steps keeps
-    what it carries in the others.
+    what it carries in the others. Many examples run block by block, each block to the largest of its own.
     """
 
     legs: tuple[Graph, ...]
@@ -182,6 +186,8 @@ class Sweeps(Control):
         many = (batched[0], *carries, *self.constants(batched))
         fronted = zip(operands, batched, many, strict=True)
         values = tuple(b.batch_front(x, False, size) if m and not f else x for x, f, m in fronted)
+        if masked and self._runs_in_blocks(size, axis):
+            return self._batch_blocks(b, values, self.constants(batched), size)
         if masked:
             return self._batch_counts(b, values, self.constants(batched), size)
         legs: list[Graph] = []
@@ -192,6 +198,44 @@ class Sweeps(Control):
             kept += legs[-1].outputs[len(first) :]
         found = b.node(Sweeps(tuple(legs), self.carried), *values)
         return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, carries, strict=True))
+
+    def _runs_in_blocks(self, size: Dim, axis: str | None) -> bool:
+        nodes = [node for leg in self.legs for node in leg.nodes]
+        together = axis is not None and any(flow.names_axis(node, axis) for node in nodes)
+        return isinstance(size, int) and size >= 2 * BLOCK and not together
+
+    def _batch_blocks(self, b: Builder, operands: Values, batched: Sequence[bool], size: Dim) -> Values:
+        """All steps of a block of examples before the next block: each has a tape and a largest number of its own."""
+        assert isinstance(size, int), "there are blocks of a number of examples"
+        flags, start = [True] * (1 + sum(self.carried)) + list(batched), TensorType(i64)
+        rest = size % BLOCK
+        shapes = [(BLOCK, *x.type.shape[1:]) if flag else x.type.shape for x, flag in zip(operands, flags, strict=True)]
+        inner = Builder()
+        number = inner.input(start, "block")
+        before = [inner.input(x.type.with_shape((size - rest, *x.type.shape[1:])), "") for x in self._carried(operands)]
+        inputs = [inner.input(x.type) for x in operands]
+        at, origin = inner.mul(number, BLOCK), inner.full(0, start)
+
+        def place(x: Value) -> list[Value]:
+            return [at, *[origin] * (x.type.rank - 1)]
+
+        triples = zip(inputs, flags, shapes, strict=True)
+        rows = tuple(inner.dynamic_slice(x, place(x), shape) if flag else x for x, flag, shape in triples)
+        found = self._batch_counts(inner, rows, batched, BLOCK)
+        after = [inner.dynamic_update_slice(x, y, place(x)) for x, y in zip(before, found, strict=True)]
+        leg = inner.graph([inner.add(number, 1), *after], "block")
+        empty = [b.zeros(v.type) for v in before]
+        op = Sweeps((leg,), (1 + len(before),))
+        results = b.node(op, b.full(size // BLOCK, start), b.full(0, start), *empty, *operands)[1:]
+        if not rest:
+            return results
+        pairs = zip(operands, flags, strict=True)
+        last = tuple(b.slice_axis(x, 0, size - rest, size) if flag else x for x, flag in pairs)
+        ends = self._batch_counts(b, last, batched, rest)
+        return tuple(b.concatenate([x, y], 0) for x, y in zip(results, ends, strict=True))
+
+    def _carried(self, operands: Sequence[T]) -> Sequence[T]:
+        return operands[1 : 1 + sum(self.carried)]
 
     def _batch_counts(self, b: Builder, operands: Values, batched: Sequence[bool], size: Dim) -> Values:
         """The legs to the largest number of steps. Leg 0 carries the step's number, and keeps who takes part in it."""

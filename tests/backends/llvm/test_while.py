@@ -25,7 +25,7 @@ from rosin.runtime import tapes
 from rosin.runtime.executable import compile_graph
 from tests.differentiation import vjp_graph
 from tests.ir.test_control import close
-from tests.ir.test_while import floats, seeds_of, whiles
+from tests.ir.test_while import blocked, floats, seeds_of, whiles
 from tests.random_graphs import arguments
 from tests.samples.control import NESTED, region
 
@@ -62,6 +62,13 @@ def test_batches_of_derivatives(graph: Graph) -> None:
     assume(any(floats(graph)) and seeds_of(graph))
     backward = vjp_graph(graph, floats(graph))
     agree(batch_graph(backward, [True] * len(backward.inputs), 3))
+
+
+@settings(max_examples=20)
+@given(whiles(steps=3))
+def test_blocks_of_examples(graph: Graph) -> None:
+    assume(any(floats(graph)) and seeds_of(graph))
+    agree(blocked(vjp_graph(graph, floats(graph)), 5))
 
 
 @settings(max_examples=25)
