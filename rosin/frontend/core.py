@@ -202,7 +202,9 @@ def another(x: Any, args: Sequence[Any]) -> Any:
         if x is arg or (isinstance(arg, list | tuple) and any(x is part for part in arg)):  # pyright: ignore[reportUnknownVariableType]
             if is_tracer(x):
                 return tr.copied(x)
-            return tr.wrap(x._value) if is_array(x) else x  # pyright: ignore[reportPrivateUsage]
+            trace = tr.current()
+            if is_array(x):
+                return tr.wrap(x._value) if trace is None else trace.captured(x)  # pyright: ignore[reportPrivateUsage]
     return x
 
 

@@ -192,8 +192,8 @@ class Trace:
         """The same value with a dtype that does not give way."""
         return self._tracer(self.value_of(x), False)
 
-    def captured(self, array: NumpyArray) -> Tracer:
-        """A captured NumPy array as a traced value, for one whose elements are put in order at each call."""
+    def captured(self, array: Array | NumpyArray) -> Tracer:
+        """A captured array as a traced value."""
         return self._tracer(self.capture(array), False)
 
     def _capture_tracer(self, x: Tracer) -> Value:

@@ -123,8 +123,10 @@ def _check(node: Node, code: CodeType) -> None:
     mentioned |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
     mentioned |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
     bare = {name.rpartition("__")[2] for name in mentioned if name.startswith("__")}
+    if "@pytest_ar" in code.co_names:
+        return  # pytest has put other code in place of an assert.
     for name in (*code.co_names, *code.co_freevars):
-        known = name in mentioned or name.startswith(("@", "__")) or name.rpartition("__")[2] in bare
+        known = name in mentioned or name.startswith("__") or name.rpartition("__")[2] in bare
         if not known and not _is_bound_otherwise(node, name):
             raise NoSource("its source is not what was compiled")
 

@@ -314,7 +314,7 @@ class Layer:
         text = f"{error!r}" if isinstance(error, BaseException) else getattr(error, "__name__", repr(error))
         message = (
             f"`raise {text}` stands where a traced test decides, and whether it is reached is not known yet\n"
-            f"  use an assert, which is checked when the program runs, or give back a value that tells"
+            f"  give back a value that tells, or check it outside of what is compiled"
         )
         return tr.located(ControlFlowError(message))
 

@@ -2,7 +2,7 @@
 
 A block is run once to be traced, though its course is decided later, so whatever it changed is read off and put back.
 Variables are cells, as the blocks are functions over them. Containers are the lists, dicts and objects of the user's
-classes that can be reached from variables that a block reads. Changes of traced arrays are noted by the trace.
+classes that can be reached from variables that a block reads, and the variables of functions that are reached. Changes of traced arrays are noted by the trace.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Memory:
         self.cells = {name: cells[name] for name in names if name in cells}
         self.known = {name: _read(cell) for name, cell in cells.items()}
         """What each variable that a block reads or assigns holds before."""
+        self._own = {id(cell) for cell in cells.values()}
         self.containers: list[Container] = []
         self._names: dict[int, str] = {}
         room = [_ITEMS]
@@ -91,6 +92,11 @@ class Memory:
         seen.add(id(x))
         if isinstance(x, FunctionType):
             for inner, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
+                if id(cell) not in self._own and id(cell) not in seen:
+                    # A variable that only a function that is called knows.
+                    seen.add(id(cell))
+                    self.containers.append(cell)
+                    self._names[id(cell)] = inner
                 self._search(_read(cell), inner, depth - 1, room, seen)
             return
         if isinstance(x, types.MethodType):
@@ -162,6 +168,9 @@ def contents(container: Container) -> Any:
     """A shallow copy of what a container holds."""
     if isinstance(container, list):
         return list(container)
+    if isinstance(container, CellType):
+        value = _read(container)
+        return [] if value is UNBOUND else [value]
     return dict(container if isinstance(container, dict) else vars(container))
 
 
@@ -178,6 +187,12 @@ def fill(container: Container, held: Any) -> None:
     """Have a container hold other things, staying the object that it is."""
     if isinstance(container, list):
         container[:] = held
+        return
+    if isinstance(container, CellType):
+        if held:
+            container.cell_contents = held[0]
+        elif _read(container) is not UNBOUND:
+            del container.cell_contents
         return
     inside = container if isinstance(container, dict) else vars(container)
     inside.clear()
