@@ -25,6 +25,7 @@ import functools
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeGuard, TypeVar
+from typing import cast as typing_cast
 
 import numpy as np
 
@@ -188,10 +189,10 @@ def fresh(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         result: Any = function(*args, **kwargs)
-        if isinstance(result, list | tuple):
-            made = [another(x, args) for x in result]  # pyright: ignore[reportUnknownVariableType]  # of arrays
-            return type(result)(made)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        return another(result, args)
+        if not isinstance(result, list | tuple):
+            return another(result, args)
+        several = typing_cast("Any", result)
+        return several.__class__([another(x, args) for x in several])
 
     return call
 

@@ -189,7 +189,9 @@ def relocated(statement: Statement, place: Placing, memo: dict[int, Expr]) -> St
 
     if isinstance(inside, When):
         # A test whether a computed position is within the array reads what it was computed from.
-        return When(tuple(Within(relocate_index(t.index, place, memo), t.low, t.high) for t in inside.tests), inside.body)
+        return When(
+            tuple(Within(relocate_index(t.index, place, memo), t.low, t.high) for t in inside.tests), inside.body
+        )
     return _rewritten(inside, lambda e: relocate(e, place, memo), store)
 
 

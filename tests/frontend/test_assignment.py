@@ -172,7 +172,7 @@ def _results(function: Any, x: rosin.Array) -> list[Any]:
         for options in ({}, {"axis": 0}, {"axis": ()}, {"shift": 0}, {"axis": -1}):
             try:
                 result = function(*args, **options)
-            except Exception:  # noqa: S112, PERF203  # most functions do not take such arguments
+            except Exception:  # most functions do not take such arguments
                 continue
             found += result if isinstance(result, list | tuple) else [result]
     return found

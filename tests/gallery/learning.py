@@ -81,7 +81,14 @@ def rejection_sampling(chance: Any) -> Any:
     return x, i
 
 
-@program(draws(39, 9, 3), draws(40, 4, 4), draws(41, 3, 4), others=(draws(42, 9, 3), draws(43, 4, 4), draws(44, 3, 4)), by=(1, 2), reverse="while")
+@program(
+    draws(39, 9, 3),
+    draws(40, 4, 4),
+    draws(41, 3, 4),
+    others=(draws(42, 9, 3), draws(43, 4, 4), draws(44, 3, 4)),
+    by=(1, 2),
+    reverse="while",
+)
 def rnn_with_early_stop(inputs: Any, recurrent: Any, weights: Any) -> Any:
     state = rnp.zeros(4, dtype=inputs.dtype)
     for x in inputs:
@@ -91,7 +98,13 @@ def rnn_with_early_stop(inputs: Any, recurrent: Any, weights: Any) -> Any:
     return state.sum()
 
 
-@program(draws(45, 5, 3), draws(46, 4, 4), draws(47, 3, 4), others=(draws(48, 5, 3), draws(49, 4, 4), draws(50, 3, 4)), by=(1, 2))
+@program(
+    draws(45, 5, 3),
+    draws(46, 4, 4),
+    draws(47, 3, 4),
+    others=(draws(48, 5, 3), draws(49, 4, 4), draws(50, 3, 4)),
+    by=(1, 2),
+)
 def rnn(inputs: Any, recurrent: Any, weights: Any) -> Any:
     state = rnp.zeros(4, dtype=inputs.dtype)
     states = []
@@ -132,7 +145,7 @@ def bandit(chance: Any) -> Any:
 @program(draws(55, 8, 2) - 0.5, others=(draws(56, 8, 2) - 0.5,))
 def perceptron(points: Any) -> Any:
     weights = rnp.zeros(2, dtype=points.dtype)
-    for epoch in range(10):
+    for _ in range(10):
         mistakes = 0
         for point in points:
             label = 1.0 if point[0] > 0 else -1.0
@@ -144,11 +157,16 @@ def perceptron(points: Any) -> Any:
     return weights
 
 
-@program(np.array([0.2, 0.7, -0.4]), np.array([1.0, 1.0, 0.0]), others=(np.array([0.9, -0.7, 0.4]), np.array([1.0, 0.0, 1.0])), by=(0,))
+@program(
+    np.array([0.2, 0.7, -0.4]),
+    np.array([1.0, 1.0, 0.0]),
+    others=(np.array([0.9, -0.7, 0.4]), np.array([1.0, 0.0, 1.0])),
+    by=(0,),
+)
 def logistic_regression(xs: Any, labels: Any) -> Any:
     slope = offset = 0.0
     for _ in range(8):
-        for x, label in zip(xs, labels):
+        for x, label in zip(xs, labels, strict=False):
             error = 1 / (1 + rnp.exp(-slope * x - offset)) - label
             slope, offset = slope - 0.5 * error * x, offset - 0.5 * error
     return slope + offset

@@ -80,7 +80,7 @@ def longest_increasing(xs: Any) -> Any:
 @program([3, 4, 2, 5], [4.0, 5.0, 3.0, 6.0], others=([1, 6, 3, 2], [1.0, 9.0, 4.0, 4.0]), by=(1,))
 def knapsack(weights: Any, values: Any) -> Any:
     best = rnp.zeros(9, dtype=values.dtype)
-    for weight, value in zip(weights, values):
+    for weight, value in zip(weights, values, strict=False):
         for room in reversed(rnp.arange(9)):
             if room >= weight:
                 best[room] = max(best[room], best[room - weight] + value)
@@ -125,7 +125,12 @@ def viterbi(transitions: Any, emissions: Any) -> Any:
     return rnp.stack(path)
 
 
-@program(np.log(draws(13, 3, 3)), np.log(draws(14, 7, 3)), others=(np.log(draws(15, 3, 3)), np.log(draws(16, 7, 3))), by=(0, 1))
+@program(
+    np.log(draws(13, 3, 3)),
+    np.log(draws(14, 7, 3)),
+    others=(np.log(draws(15, 3, 3)), np.log(draws(16, 7, 3))),
+    by=(0, 1),
+)
 def forward_algorithm(transitions: Any, emissions: Any) -> Any:
     score = emissions[0]
     for emission in emissions[1:]:
@@ -156,7 +161,9 @@ def beam_search(transitions: Any) -> Any:
     for _ in range(6):
         if (states == 3).all():
             break
-        moves = rnp.where((states == 3)[:, None], rnp.asarray([-1e9, -1e9, -1e9, 0.0], dtype=transitions.dtype), transitions[states])
+        moves = rnp.where(
+            (states == 3)[:, None], rnp.asarray([-1e9, -1e9, -1e9, 0.0], dtype=transitions.dtype), transitions[states]
+        )
         total = (scores[:, None] + moves).reshape(-1)
         first = rnp.argmax(total)
         second = rnp.argmax(rnp.where(rnp.arange(8) == first, -1e18, total))

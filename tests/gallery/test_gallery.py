@@ -84,7 +84,9 @@ def weighted(program: Program, function: Any, arguments: tuple[Any, ...]) -> Any
         for place, x in zip(program.by, moving, strict=True):
             whole[place] = x
         result = function(*whole)
-        return sum((x * rnp.cos(1.0 + rnp.arange(x.size, dtype=x.dtype)).reshape(x.shape)).sum() for x in _parts(result))
+        return sum(
+            (x * rnp.cos(1.0 + rnp.arange(x.size, dtype=x.dtype)).reshape(x.shape)).sum() for x in _parts(result)
+        )
 
     return total
 

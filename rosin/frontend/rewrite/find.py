@@ -15,7 +15,7 @@ _FRAME_READERS = {"locals", "eval", "exec", "vars", "dir"}
 """Built-in functions that look at the variables of the frame they are called from."""
 
 
-class NoSource(Exception):  # noqa: N818  # it is caught and kept as a reason
+class NoSource(Exception):  # it is caught and kept as a reason
     """Why a function cannot be rewritten."""
 
 

@@ -6,9 +6,10 @@ what Python does. If so, the blocks become regions of a `switch`, a `while` or a
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from rosin.frontend import core, tree
 from rosin.frontend import numpy as rnp
@@ -259,12 +260,14 @@ class Layer:
             low, high = (start, items[-1]) if step > 0 and len(items) else (items[-1] if items else 1, start)
             within = rnp.logical_and(x >= low, x <= high) if len(items) else rnp.zeros((), dtype=bool)
             return rnp.logical_and(within, (x - start) % step == 0)
-        if isinstance(items, tuple | list) and (decides(x) or any(map(decides, items))):
-            found: Any = False
-            for item in items:
-                found = self.or_(found, lambda item=item: item is x or item == x)
-            return found
+        if isinstance(items, tuple | list):
+            listed = list(cast("Any", items))
+            if decides(x) or any(map(decides, listed)):
+                return functools.reduce(self._or_is(x), listed, False)
         return x in items
+
+    def _or_is(self, x: Any) -> Callable[[Any, Any], Any]:
+        return lambda found, item: self.or_(found, lambda: item is x or item == x)
 
     def comprehension(self, source: Any, make: Callable[[Any], list[Any]]) -> list[Any]:
         """A list whose first `for` runs over `source`."""
@@ -295,11 +298,9 @@ class Layer:
 
     def kept(self, test: Any) -> Any:
         """A condition of a comprehension."""
-        if decides(test):
+        if core.is_tracer(test):
             use = "how many elements a comprehension keeps depends on values"
-            tr.no_value(
-                test, use, "use rosin.numpy.where to choose values, or a `for` loop that adds up"
-            ) if core.is_tracer(test) else None
+            tr.no_value(test, use, "use rosin.numpy.where to choose values, or a `for` loop that adds up")
         return test
 
     def asserted(self, test: Any, message: Callable[[], Any]) -> Any:

@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rosin.frontend.rewrite import scope
-from rosin.frontend.rewrite.find import NoSource
 from rosin.frontend.rewrite.expressions import (
     Expressions,
     at,
@@ -36,6 +35,7 @@ from rosin.frontend.rewrite.expressions import (
     parameters,
     visit_defaults,
 )
+from rosin.frontend.rewrite.find import NoSource
 from rosin.frontend.rewrite.scope import BREAK, CONTINUE, RETURN, VALUE, Live, Names
 
 SIGNAL, ITEM = ".signal", ".item"

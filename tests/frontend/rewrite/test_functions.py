@@ -144,7 +144,7 @@ def test_partials_and_decorated_functions() -> None:
 
     @decorated
     def clipped(x: Any, high: Any) -> Any:
-        return high if x > high else x
+        return min(x, high)
 
     assert float(traced(clipped, 15.0)) == 10.0
     partial = functools.partial(clipped.__wrapped__, high=2.0)  # type: ignore[attr-defined]
@@ -191,7 +191,7 @@ def test_what_has_no_source_says_so() -> None:
     def left(x: Any) -> Any:
         return x if x > 0 else -x
 
-    with pytest.raises(TraceError, match="marked by rosin.no_rewrite"):
+    with pytest.raises(TraceError, match=r"marked by rosin\.no_rewrite"):
         traced(left, 1.0)
 
     def looks(x: Any) -> Any:
