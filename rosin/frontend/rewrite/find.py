@@ -62,11 +62,23 @@ def _tree(code: CodeType) -> ast.Module:
     try:
         module = ast.parse("".join(lines))
     except SyntaxError:
-        raise NoSource("its source is not what was compiled") from None
+        return _block(lines, code.co_firstlineno)
     if len(_trees) >= _TREES_LIMIT:
         _trees.clear()
     _trees[code.co_filename] = (lines, module)
     return module
+
+
+def _block(lines: list[str], first: int) -> ast.Module:
+    """The tree of the one statement that begins on a line, where the file is no module: a page with code in it."""
+    block = inspect.getblock(lines[first - 1 :])
+    head = "\n" * (first - 1)
+    if block and block[0][:1].isspace() and first > 1:
+        head = "\n" * (first - 2) + "if 1:\n"  # So that columns stay what they are.
+    try:
+        return ast.parse(head + "".join(block))
+    except SyntaxError:
+        raise NoSource("its source is not what was compiled") from None
 
 
 def _functions(node: ast.AST, owner: str | None) -> list[Found]:
