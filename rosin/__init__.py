@@ -2,7 +2,7 @@
 
 import sys as _sys
 
-from rosin.frontend import nn, numpy, random, tree
+from rosin.frontend import debug, nn, numpy, random, tree
 from rosin.frontend.array import Array
 from rosin.frontend.associative import associative_scan
 from rosin.frontend.batching import (
@@ -19,6 +19,7 @@ from rosin.frontend.batching import (
 from rosin.frontend.compile import Compiled, compile
 from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
+from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
 from rosin.frontend.rewrite import no_rewrite
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
 from rosin.ir.dtypes import bf16 as bfloat16
@@ -34,29 +35,33 @@ from rosin.ir.dtypes import u8 as uint8
 from rosin.ir.dtypes import u16 as uint16
 from rosin.ir.dtypes import u32 as uint32
 from rosin.ir.dtypes import u64 as uint64
-from rosin.ir.errors import RosinError
+from rosin.ir.errors import CheckError, RosinError
 
 # So that `import rosin.numpy` finds what `from rosin import numpy` does.
-for _module in (nn, numpy, random, tree):
+for _module in (debug, nn, numpy, random, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Array",
+    "CheckError",
     "Compiled",
     "RosinError",
+    "ShapeDtypeStruct",
     "all_gather",
     "associative_scan",
     "axis_index",
     "axis_size",
     "bfloat16",
     "bool_",
+    "check",
     "checkpoint",
     "compile",
     "cond",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "float16",
     "float32",
     "float64",
@@ -67,6 +72,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "io_callback",
     "jacfwd",
     "jacrev",
     "jvp",
@@ -79,6 +85,7 @@ __all__ = [
     "pmin",
     "psum",
     "psum_scatter",
+    "pure_callback",
     "random",
     "scan",
     "stop_gradient",

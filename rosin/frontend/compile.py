@@ -29,6 +29,8 @@ from rosin.frontend.staging import Function, Staged
 from rosin.ir.graph import Graph
 from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
+from rosin.passes.checks import KINDS as CHECK_KINDS
+from rosin.passes.checks import Checks
 from rosin.passes.inline import Inline
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    checks: Names = (),
 ) -> Any: ...
 def compile(
     f: Function | None = None,
@@ -61,6 +64,7 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    checks: Names = (),
 ) -> Any:
     """Compile a function of trees of arrays; a decorator with or without arguments.
 
@@ -70,8 +74,14 @@ def compile(
     Static arguments are Python values that decide what is computed: they need a hash, and each new value compiles
     anew. The memory of donated arguments may be taken over by results; such arrays cannot be used afterwards.
 
+    With `checks`, names in one string or several ("index,nan"), a call raises an error with the user's line where
+
+    - "index": an index lies outside of its array (an OutOfRangeError, which is an IndexError);
+    - "nan": an op gives a NaN where its operands have none (a NanError, which is a FloatingPointError);
+    - "shape": sizes disagree, which is an error in any case.
+
     Raises:
-        ArgumentError: a static or donated argument is not one of the function's.
+        ArgumentError: a static or donated argument is not one of the function's, or no check has that name.
     """
     if f is None:
         options: dict[str, Any] = {
@@ -80,11 +90,22 @@ def compile(
             "static_argnums": static_argnums,
             "donate_argnames": donate_argnames,
             "donate_argnums": donate_argnums,
+            "checks": checks,
         }
         return functools.partial(compile, **options)
     static = Selected(f, "static", static_argnames, static_argnums)
     donated = Selected(f, "donate", donate_argnames, donate_argnums)
-    return Compiled(f, target, static, donated)
+    return Compiled(f, target, static, donated, _check_kinds(checks))
+
+
+def _check_kinds(checks: Names) -> tuple[str, ...]:
+    names = checks.split(",") if isinstance(checks, str) else checks
+    kinds = tuple([name.strip() for name in names if name.strip()])
+    for kind in kinds:
+        if kind not in CHECK_KINDS:
+            message = f"checks: there is no check {kind!r}; there are {', '.join(CHECK_KINDS)}"
+            raise tr.located(ArgumentError(message))
+    return kinds
 
 
 @dataclass(slots=True)
@@ -95,7 +116,7 @@ class _Program:
     executable: Executable
     captures: tuple[tr.Captured, ...]
     native: Callable[..., Any]
-    """Takes the leaves and captures; gives the outputs as a tuple, or a `_Missed`."""
+    """Takes the leaves and captures; gives the outputs as a tuple, or `_MISSED`."""
     direct: Callable[..., Any] | None
     """Takes the arguments and gives the result, where these are arrays and this is one or several."""
 
@@ -106,13 +127,12 @@ class _Program:
         return tree.unflatten(self.staged.structure, [tr.wrap(o) for o in outputs])
 
 
-class _Missed:
-    """A result that came on the slow way: it is whole already."""
+_MISSED: Any = object()
+"""In place of outputs: the leaves are not what the native entry takes."""
 
-    __slots__ = ("result",)
 
-    def __init__(self, result: Any) -> None:
-        self.result = result
+def _miss(*given: Any) -> Any:
+    return _MISSED
 
 
 class _Family:
@@ -152,12 +172,15 @@ class Compiled:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
-    def __init__(self, f: Function, target: str, static: Selected, donated: Selected) -> None:
+    def __init__(
+        self, f: Function, target: str, static: Selected, donated: Selected, checks: tuple[str, ...] = ()
+    ) -> None:
         functools.update_wrapper(self, f)
         self.__wrapped__ = f
         self.target = target
         self._static = static
         self._donated = donated
+        self._checks = checks
         self._name = staging.name_of(f)
         self._lock = threading.RLock()
         self.clear()
@@ -211,12 +234,15 @@ class Compiled:
         last = family.last
         if last is None:
             return self._find(call, family)
-        result = last.native(*call.leaves, *last.captures)
-        if type(result) is _Missed:
-            return result.result
-        self._prefer(last)
-        if self._donated:
+        try:
+            result = last.native(*call.leaves, *last.captures)
+        except BaseException:
             self._take_donated(call)
+            raise
+        if result is _MISSED:
+            return self._find(call, family)
+        self._prefer(last)
+        self._take_donated(call)
         return tree.unflatten(last.staged.structure, result)
 
     def _family(self, call: Call) -> _Family:
@@ -232,10 +258,10 @@ class Compiled:
         program = self._program(call, family, types)
         family.last = program
         self._prefer(program)
-        result = program.run(values)
-        if self._donated:
+        try:
+            return program.run(values)
+        finally:
             self._take_donated(call)
-        return result
 
     def _program(self, call: Call, family: _Family, types: Types) -> _Program:
         program = family.programs.get(types)
@@ -243,11 +269,13 @@ class Compiled:
             with self._lock:
                 program = family.programs.get(types)
                 if program is None:
-                    program = family.programs[types] = self._compile(call, family, types)
+                    program = family.programs[types] = self._compile(call, types)
         return program
 
     def _take_donated(self, call: Call) -> None:
-        """Make sure that nobody reads a donated array: results may be in its memory."""
+        """Make sure that nobody reads a donated array: results may be in its memory, also when the program failed."""
+        if not self._donated:
+            return
         leaves = [call.leaves[position] for position in call.leaves_of(self._donated)]
         for leaf in {id(leaf): leaf for leaf in leaves if core.is_array(leaf)}.values():
             leaf.donate()
@@ -260,7 +288,7 @@ class Compiled:
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def _compile(self, call: Call, family: _Family, types: Types) -> _Program:
+    def _compile(self, call: Call, types: Types) -> _Program:
         # What is read outside counts from the first trace that comes through.
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
         staged = self._stage(call, types, closure)
@@ -269,13 +297,7 @@ class Compiled:
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated)
-        count = len(types)
-
-        def miss(*given: Any) -> _Missed:
-            again = replace(call, leaves=list(given[:count]))
-            return _Missed(self._find(again, family))
-
-        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
+        native = executable.entry(tr.array_type(), _value_offset(), _miss, False)
         return _Program(staged, executable, captures, native, self._direct(call, staged, executable, captures))
 
     def _stage(self, call: Call, types: Types, closure: Closure) -> Staged:
@@ -293,7 +315,8 @@ class Compiled:
             self.clear()
             raise
         # No derivative is taken any more, so what is there for derivatives can go.
-        return replace(staged, graph=Inline().rewrite(staged.graph))
+        graph = Inline().rewrite(staged.graph)
+        return replace(staged, graph=Checks(self._checks).run(graph) if self._checks else graph)
 
     def _direct(
         self, call: Call, staged: Staged, executable: Executable, captures: tuple[tr.Captured, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Nest, Repeat, RepeatWhile, Room, Scope, Step, decides
+from rosin.ir.loops import Branch, Buffer, HostCall, Kernel, Load, Nest, Repeat, RepeatWhile, Room, Scope, Step, decides
 from rosin.ir.statements import loaded_buffers, statements_of, stores
 from rosin.passes import memory
 
@@ -54,6 +54,10 @@ class _Spans:
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
+                case HostCall():
+                    self.now += 1
+                    for load in (*step.reads, *step.writes, *filter(None, (step.when,))):
+                        self.use(load.buffer)
                 case Branch():
                     self.now += 1
                     self.use(step.index.buffer)
@@ -111,6 +115,9 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
+            case HostCall():
+                found |= {load.buffer for load in (*step.reads, *decides(step))} - written
+                written |= set() if step.when else {load.buffer for load in step.writes}
             case Branch():
                 found |= {step.index.buffer} - written
                 each = [_written_after(branch, found, written) for branch in step.branches]

@@ -14,6 +14,7 @@ from rosin.ir.index import Dynamic
 from rosin.ir.loops import (
     Buffer,
     Expr,
+    HostCall,
     Inner,
     Kernel,
     Load,
@@ -23,7 +24,7 @@ from rosin.ir.loops import (
     Store,
     blocks,
     decides,
-    leaves,
+    innermost,
     parts,
     values,
     walk,
@@ -62,12 +63,17 @@ class Uses:
             self._note(step, self.now, self.now, step)
             return
         first = self.now + 1
-        inside = list(leaves((step,)))
+        inside = list(innermost((step,)))
         self.now += max(len(inside), 1)
         for load in _deciding(step):
             self.reads[load.buffer] = (self.now, None)
-        for kernel in inside:
-            self._note(kernel, first, self.now, None)
+        for part in inside:
+            if not isinstance(part, HostCall):
+                self._note(part, first, self.now, None)
+                continue
+            self.reads.update((load.buffer, (self.now, None)) for load in part.reads)
+            for load in part.writes:
+                self.writes.setdefault(load.buffer, (first, None))
 
     def _note(self, kernel: Kernel | Nest, first: int, last: int, once: Kernel | Nest | None) -> None:
         for statement in nested(statements_of(kernel)):

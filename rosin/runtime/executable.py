@@ -19,17 +19,22 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, program_text
+from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, program_text
 from rosin.ir import loops, printer
+from rosin.ir.builder import Builder
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import check, evaluate
-from rosin.ir.op import NumpyArray
+from rosin.ir.op import NumpyArray, Op, Types
+from rosin.ir.ops.effect import of_function
+from rosin.ir.ops.loop import Loop
+from rosin.ir.parser import parse
 from rosin.passes import pipeline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import cache, jit, tapes, threads
+from rosin.runtime import cache, host, jit, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry
+from rosin.runtime.host import Receiver
 
 TARGETS = ("llvm", "interpreter")
 
@@ -98,11 +103,16 @@ class NativeExecutable(Executable):
         self.from_cache = False
         self.aliases: dict[int, int] = {}
         watch = from_environment()
+        self.receiver: Receiver | None = None
+        """What the program asks of Python; None when it asks nothing."""
         data = self._object(watch)
         threads.install()
         tapes.install()
+        host.install()
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
+        if self.receiver is not None:
+            ctypes.c_void_p.from_address(self.library.address(RECEIVER)).value = id(self.receiver)
         if watch is not None:
             watch.check_program(graph, self)
 
@@ -111,18 +121,26 @@ class NativeExecutable(Executable):
     def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
         key = _key(self.graph, self.donated)
+        # A Python function is known in this process alone, and its label may stand for another one elsewhere.
+        keeps = not _has_functions(self.graph)
         # An instrument watches the compiler at work, so that it has to work.
-        entry = None if watch is not None else cache.default().get(key)
+        entry = cache.default().get(key) if keeps and watch is None else None
         if entry is not None:
             self.from_cache = True
             data = entry.data
             meta: Mapping[str, Any] = entry.meta
+            if meta["host"]:
+                self.receiver = Receiver(list(map(_read_call, meta["host"])))
         else:
             program, data = self._build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
-            meta = {"arena_bytes": program.arena_bytes, "aliases": pairs}
-            cache.default().put(key, data, meta)
+            calls = list(loops.host_calls(program.steps))
+            if calls:
+                self.receiver = Receiver.of(calls)
+            meta = {"arena_bytes": program.arena_bytes, "aliases": pairs, "host": list(map(_written_call, calls))}
+            if keeps:
+                cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
         return data
@@ -180,9 +198,9 @@ class NativeExecutable(Executable):
         pointers = (ctypes.c_void_p * (len(arrays) + len(results)))(*(a.ctypes.data for a in (*arrays, *results)))
         arena = np.empty(self.arena_bytes + 64, np.uint8)
         start = -arena.ctypes.data % 64
-        code = _PROGRAM(self.address)(pointers, arena.ctypes.data + start)
-        if code:
-            _fail(code)
+        status = host.run(self.address, pointers, arena.ctypes.data + start)
+        if status:
+            _fail(status)
         return results
 
     def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
@@ -206,8 +224,8 @@ class NativeExecutable(Executable):
             miss,
             _fail,
             single,
-            release_gil=self.work > RELEASE_GIL_BYTES,
-            keep=self.library,
+            release_gil=self.work > RELEASE_GIL_BYTES or any(isinstance(n.op, Loop) for n in self.graph.nodes),
+            keep=(self.library, self.receiver),
         )
 
     @property
@@ -217,9 +235,7 @@ class NativeExecutable(Executable):
 
 
 RELEASE_GIL_BYTES = 1 << 16
-"""Programs over less memory are done before another Python thread could take over."""
-
-_PROGRAM = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
+"""Programs over less memory, without loops, are done before another Python thread could take over."""
 
 
 def _fail(code: int) -> NoReturn:
@@ -227,6 +243,22 @@ def _fail(code: int) -> NoReturn:
         what = "what reverse mode keeps of the steps of a loop"
         raise MemoryError(f"there is no memory for {what}; a checkpoint keeps less of them")
     raise RuntimeError(f"the compiled program ended with code {code}")
+
+
+def _has_functions(graph: Graph) -> bool:
+    """Whether the graph calls a Python function of the user's."""
+    return any(of_function(node.op) is not None or any(map(_has_functions, node.regions)) for node in graph.nodes)
+
+
+def _written_call(call: loops.HostCall) -> str:
+    """A call of Python as the text of a graph."""
+    b = Builder()
+    return printer.text(b.graph(b.node(call.op, *map(b.input, call.operands)), "host"))
+
+
+def _read_call(text: str) -> tuple[Op, Types, Types]:
+    (node,) = parse(text).nodes
+    return node.op, tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
 
 
 def _key(graph: Graph, donated: tuple[int, ...]) -> str:
