@@ -42,7 +42,7 @@ def _accepts(other: object) -> bool:
 
 
 class Array:
-    """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array. 
+    """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array.
 
     Made by the functions of `rosin.numpy`; over a NumPy array nothing is copied, so a change of that shows here.
     """

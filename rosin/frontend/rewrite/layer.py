@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from rosin.frontend import core, tree
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
+from rosin.frontend.effects import check
 from rosin.frontend.errors import ControlFlowError
 from rosin.frontend.rewrite.branch import choose, goes_on
 from rosin.frontend.rewrite.loop import Loop, UnstableError, truth
@@ -304,8 +305,12 @@ class Layer:
         return test
 
     def asserted(self, test: Any, message: Callable[[], Any]) -> Any:
-        """The test of an `assert`."""
-        return test
+        """The test of an `assert`, which becomes a check."""
+        if not decides(test):
+            return test
+        text, values = _template(message())
+        check(truth(test), text, *values)
+        return True
 
     def raised(self, error: Any) -> Any:
         """What is raised; in a branch that a traced test decides, an error that says so."""
@@ -315,9 +320,23 @@ class Layer:
         text = f"{error!r}" if isinstance(error, BaseException) else getattr(error, "__name__", repr(error))
         message = (
             f"`raise {text}` stands where a traced test decides, and whether it is reached is not known yet\n"
-            f"  give back a value that tells, or check it outside of what is compiled"
+            f"  use an assert, which is checked when the program runs, or give back a value that tells"
         )
         return tr.located(ControlFlowError(message))
+
+
+def _template(message: Any) -> tuple[str, list[Any]]:
+    """The text of a message with places for its numbers, and these."""
+    texts: list[str] = []
+    values: list[Any] = []
+    for part in cast("list[Any]", message if isinstance(message, list) else [message]):
+        value, spec = part if isinstance(part, tuple) else (part, "")  # pyright: ignore[reportUnknownVariableType]  # as the rewriter made it
+        if is_number(value):
+            values.append(value)
+            texts.append(f"{{:{spec}}}")
+        else:
+            texts.append(format(value, spec).replace("{", "{{").replace("}", "}}"))
+    return "".join(texts), values
 
 
 def _traced(signal: Signal) -> Traced:

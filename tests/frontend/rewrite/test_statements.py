@@ -267,6 +267,30 @@ def test_derivatives_and_batches_of_rewritten_functions() -> None:
     np.testing.assert_allclose(rosin.vmap(rosin.grad(f))(x, n), slopes, rtol=1e-6)
 
 
+def test_asserts_become_checks() -> None:
+    @rosin.compile
+    def root(x: Any, unit: str = "m") -> Any:
+        assert x.ndim == 0, "a scalar"
+        for i in range(3):
+            assert x + i > 0, f"step {i}: {x:.2f} {unit} {{is}} too low"
+        return rnp.sqrt(x)
+
+    assert float(root(4.0)) == 2.0
+    with pytest.raises(AssertionError, match=r"step 0: -1\.50 m \{is\} too low") as caught:
+        root(-1.5)
+    assert "assert x + i > 0" in str(caught.value)
+    with pytest.raises(AssertionError, match="a scalar"):
+        root(np.ones(2))
+
+    @rosin.compile
+    def plain(x: Any) -> Any:
+        assert x < 3
+        return x
+
+    with pytest.raises(rosin.CheckError, match="x < 3"):
+        plain(5.0)
+
+
 def test_eager_arrays_are_never_traced() -> None:
     def f(x: Any) -> Any:
         return "positive" if x > 0 else "negative"
