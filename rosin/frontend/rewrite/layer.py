@@ -330,7 +330,7 @@ def _template(message: Any) -> tuple[str, list[Any]]:
     texts: list[str] = []
     values: list[Any] = []
     for part in cast("list[Any]", message if isinstance(message, list) else [message]):
-        value, spec = part if isinstance(part, tuple) else (part, "")  # pyright: ignore[reportUnknownVariableType]  # as the rewriter made it
+        value, spec = cast("tuple[Any, str]", part if isinstance(part, tuple) else (part, ""))
         if is_number(value):
             values.append(value)
             texts.append(f"{{:{spec}}}")
