@@ -32,6 +32,7 @@ from rosin.ir.loops import (
     Room,
     Statement,
     Step,
+    Store,
 )
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
@@ -39,7 +40,7 @@ from rosin.ir.ops.effect import Host
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.ops.sweeps import Sweeps
-from rosin.ir.statements import relocated, used_buffers
+from rosin.ir.statements import relocated, statements_of, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.nest import Place
@@ -222,10 +223,20 @@ def _body(
         if same:
             continue
         if Uses(tuple(steps)).may_share(place.buffer, new.buffer):
-            steps = [_renamed(step, {new.buffer: place.buffer}) for step in steps]
+            renamed = [_renamed(step, {new.buffer: place.buffer}) for step in steps]
+            steps = [step for step in renamed if not _changes_nothing(step)]
         else:
             late += region.transfer(output.type, new, place)
     return steps + late
+
+
+def _changes_nothing(step: Step) -> bool:
+    """Whether a nest copies elements to where they are: the copy that a scatter begins with, made in place."""
+    statements = statements_of(step) if isinstance(step, Nest) else []
+    return bool(statements) and all(
+        isinstance(s, Store) and isinstance(s.value, Load) and (s.value.buffer, s.value.offset) == (s.buffer, s.offset)
+        for s in statements
+    )
 
 
 def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
