@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeGuard, TypeVar
+from typing import cast as typing_cast
 
 import numpy as np
 
@@ -191,10 +192,10 @@ def fresh(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         result: Any = function(*args, **kwargs)
-        if isinstance(result, list | tuple):
-            made = [another(x, args) for x in result]  # pyright: ignore[reportUnknownVariableType]  # of arrays
-            return type(result)(made)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        return another(result, args)
+        if not isinstance(result, list | tuple):
+            return another(result, args)
+        several = typing_cast("Any", result)
+        return several.__class__([another(x, args) for x in several])
 
     return call
 
@@ -205,7 +206,9 @@ def another(x: Any, args: Sequence[Any]) -> Any:
         if x is arg or (isinstance(arg, list | tuple) and any(x is part for part in arg)):  # pyright: ignore[reportUnknownVariableType]
             if is_tracer(x):
                 return tr.copied(x)
-            return tr.wrap(x._value) if is_array(x) else x  # pyright: ignore[reportPrivateUsage]
+            trace = tr.current()
+            if is_array(x):
+                return tr.wrap(x._value) if trace is None else trace.captured(x)  # pyright: ignore[reportPrivateUsage]
     return x
 
 
