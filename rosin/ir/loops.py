@@ -2,6 +2,7 @@
 
     program    ::= steps
     step       ::= kernel | Repeat(var, steps) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
+                 | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -12,6 +13,9 @@
 An expression is a scalar. Inside a loop of kind `vector` each lane evaluates it for its own value of the loop
 variable; what does not depend on that variable stays one scalar. `Apply` takes elementwise ops of the graph IR, so
 there is no second list of scalar operations.
+
+Extents, coefficients of indices, bounds of tests and numbers of elements are sizes: ints, or polynomials over the
+symbols of the program, whose values it reads from its arguments when it is called.
 """
 
 from __future__ import annotations
@@ -22,9 +26,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
+from rosin.ir import facts
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.literal import Literal
+from rosin.ir.sizes import Sizes
 
 _serial = itertools.count()
 
@@ -46,12 +53,12 @@ class Buffer:
 
     name: str
     dtype: DType
-    size: int
+    size: Dim
     scope: Scope
 
     @property
-    def bytes(self) -> int:
-        return self.dtype.bytes * self.size
+    def bytes(self) -> Dim:
+        return self.size * self.dtype.bytes
 
     def __str__(self) -> str:
         return self.name
@@ -169,18 +176,20 @@ class Within:
     """The test `low <= index < high`."""
 
     index: Index
-    low: int
-    high: int
+    low: Dim
+    high: Dim
 
     @property
     def always(self) -> bool:
         low, high = self.index.bounds()
-        return self.low <= low and high < self.high
+        above = low is not None and facts.known_at_least(low, self.low)
+        return above and high is not None and facts.known_at_least(self.high - 1, high)
 
     @property
     def never(self) -> bool:
         low, high = self.index.bounds()
-        return high < self.low or low >= self.high
+        below = high is not None and facts.known_at_least(self.low - 1, high)
+        return below or (low is not None and facts.known_at_least(low, self.high))
 
     def __str__(self) -> str:
         return f"{self.low} <= {self.index} < {self.high}"
@@ -354,6 +363,8 @@ class Kernel:
     scratch: tuple[Buffer, ...] = ()
     registers: int = 1
     """How many registers the lanes of a vector loop fill, where its target has registers for lanes."""
+    work: Dim | None = None
+    """The scalar operations of a parallel kernel that runs on threads only where they are many enough: symbolic ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -381,7 +392,17 @@ class Branch:
     branches: tuple[tuple[Step, ...], ...]
 
 
-Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch"
+@dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    """`small` where `size <= most`, else `large`; both compute the same."""
+
+    size: Dim
+    most: int
+    small: tuple[Step, ...]
+    large: tuple[Step, ...]
+
+
+Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch | Either"
 
 
 def kernels(steps: tuple[Step, ...]) -> Iterator[Kernel]:
@@ -398,6 +419,9 @@ def kernels(steps: tuple[Step, ...]) -> Iterator[Kernel]:
             case Branch():
                 for branch in step.branches:
                     yield from kernels(branch)
+            case Either():
+                yield from kernels(step.small)
+                yield from kernels(step.large)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -410,12 +434,19 @@ class Program:
     constants: tuple[Buffer, ...]
     results: tuple[Buffer, ...]
     arena: Mapping[Buffer, int]
-    """The byte offset of every arena buffer."""
+    """The byte offset of every arena buffer whose size is a number."""
     arena_bytes: int
+    """What these buffers take; slots follow them."""
     data: Mapping[Buffer, Literal]
     """The contents of every constant buffer."""
     aliases: Mapping[Buffer, Buffer] = field(default_factory=dict["Buffer", "Buffer"])
     """The donated argument whose memory a result takes, for the results that take one."""
+    slot_of: Mapping[Buffer, int] = field(default_factory=dict["Buffer", int])
+    """The slot of every arena buffer whose size is symbolic."""
+    slots: tuple[Dim, ...] = ()
+    """The bytes of each slot. They lie one after the other, each aligned."""
+    sizes: Sizes | None = None
+    """Where symbolic sizes come from, for a program that has some."""
 
 
 # -- text ------------------------------------------------------------------------------------------------------
@@ -428,6 +459,8 @@ def text(program: Program) -> str:
         lines += [f"  {title} {b.name}: {b.dtype}[{b.size}]" for b in buffers]
     lines += [f"  {result.name} takes the memory of {argument.name}" for result, argument in program.aliases.items()]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.arena.items()]
+    lines += [f"  slot {number} of {bytes} bytes" for number, bytes in enumerate(program.slots)]
+    lines += [f"  arena {b.name}: {b.dtype}[{b.size}] in slot {slot}" for b, slot in program.slot_of.items()]
     for step in program.steps:
         lines += ["", *_step_lines(step, "")]
     return "\n".join(lines) + "\n"
@@ -443,6 +476,8 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             parts = [("test:", test), (f"while {predicate}:", body)]
         case Branch(index, branches):
             parts = [(f"branch {number} of {index}:", steps) for number, steps in enumerate(branches)]
+        case Either(size, most, small, large):
+            parts = [(f"where {size} <= {most}:", small), ("otherwise:", large)]
     lines: list[str] = []
     for head, steps in parts:
         lines.append(indent + head)

@@ -224,7 +224,7 @@ SYMBOLIC: list[Symbolic] = [
     Symbolic(mv.Broadcast((n, m), (1,)), ("f32[m]",), ("f32[n, m]",)),
     Symbolic(mv.Slice((1, 0), (n, 3), (1, 1)), ("f32[n, 3]",), ("f32[n - 1, 3]",)),
     Symbolic(mv.Slice((0,), (n * 2,), (2,)), ("f32[2*n]",), ("f32[n]",)),
-    Symbolic(mv.Slice((0,), (n,), (2,)), ("f32[n]",), ("f32[floor(n/2 + 1/2)]",)),
+    Symbolic(mv.Slice((0,), (n,), (2,)), ("f32[n]",), ("f32[(n + 1)//2]",)),
     Symbolic(mv.Pad((1, 0), (2, 0), (0, 1)), ("f32[n, m]", "f32[]"), ("f32[n + 3, 2*m - 1]",)),
     Symbolic(mv.Concatenate(0), ("f32[n, 3]", "f32[m, 3]", "f32[2, 3]"), ("f32[m + n + 2, 3]",)),
     Symbolic(mv.Reverse((0,)), ("f32[n, m]",), ("f32[n, m]",)),

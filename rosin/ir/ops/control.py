@@ -31,7 +31,7 @@ from rosin.ir.transform.batch import batch_graph
 from rosin.ir.transform.jvp import jvp
 from rosin.ir.transform.split import needed
 from rosin.ir.transform.vjp import vjp
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
 Pullback: TypeAlias = Callable[[Maybe], Maybe]
@@ -65,7 +65,7 @@ class Control(Op):
         if len(region.inputs) != len(given):
             self.bad_shape(operands, f"{what} takes {len(region.inputs)} values and is given {len(given)}")
         for position, (value, type) in enumerate(zip(region.inputs, given, strict=True)):
-            if value.type != type:
+            if not same_type(value.type, type):
                 place = f"operand {position + first}{called(value)}"
                 self.disagree(operands, f"{place} has type {type} and {what} takes {value.type}", type, value.type)
 
@@ -166,7 +166,7 @@ class Switch(Control):
                 counts = f"{len(first)} results and branch {number} {len(branch.outputs)}"
                 self.bad_shape(operands, f"branch 0 gives {counts}")
             for position, (value, type) in enumerate(zip(branch.outputs, first, strict=True)):
-                if value.type != type:
+                if not same_type(value.type, type):
                     types = f"{type} in branch 0 and {value.type} in branch {number}"
                     self.disagree(operands, f"result {position} has type {types}", type, value.type)
         return first

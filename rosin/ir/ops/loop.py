@@ -28,7 +28,7 @@ from rosin.ir.ops.control import (
 )
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
 Settled: TypeAlias = tuple[tuple[bool, ...], tuple[bool, ...]]
@@ -69,7 +69,7 @@ class Loop(Control):
             self.bad_shape(operands, counts)
         for position in range(self.carried):
             before, after = self.body.inputs[position], self.body.outputs[position]
-            if before.type != after.type:
+            if not same_type(before.type, after.type):
                 message = f"carry {position}{called(before)} has type {before.type} and the body gives {after.type}"
                 self.disagree(operands, f"{message}; a carried value keeps its type", before.type, after.type)
 
