@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rosin.ir import dims
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Branch, Buffer, Expr, Kernel, Load, Repeat, RepeatWhile, Step, substitute_buffers
+from rosin.ir.loops import Branch, Buffer, Either, Expr, Kernel, Load, Repeat, RepeatWhile, Step, substitute_buffers
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
@@ -48,19 +47,19 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     steps, carries = _carry(region, first, node.results[: op.carried])
     fixed = region.stored_all(constants, steps)
     sources = region.stored_all(stacked, steps)
-    (length,) = dims.static((op.length,), "scan")
+    length = op.length
     time = LoopVar(f"t{region.making.next_loop()}", length)
     at = indices.of(time) if not op.reverse else indices.of(time) * -1 + (length - 1)
 
     def slice_of(place: Place, type: TensorType) -> Place:
-        return Place(place.buffer, place.base + at * dims.static((type.size,), "scan")[0])
+        return Place(place.buffer, place.base + at * type.size)
 
     inputs = op.body.inputs
     elements = [slice_of(p, v.type) for p, v in zip(sources, inputs[len(inputs) - op.stacked :], strict=True)]
     results = zip(node.results[op.carried :], op.body.outputs[op.carried :], strict=True)
     rows = [slice_of(region.places[v], out.type) for v, out in results]
     body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows)
-    if length and body:
+    if length != 0 and body:
         steps.append(Repeat(time, tuple(body)))
     return steps + _hand_over(region, carries, node.results)
 
@@ -149,10 +148,12 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
                 )
                 for s in step.body
             )
-            return Kernel(step.name, used_buffers(body), body, step.scratch, step.registers)
+            return Kernel(step.name, used_buffers(body), body, step.scratch, step.registers, step.work)
         case Repeat():
             return Repeat(step.var, all_of(step.body))
         case RepeatWhile():
             return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body))
         case Branch():
             return Branch(load(step.index), tuple(map(all_of, step.branches)))
+        case Either():
+            return Either(step.size, step.most, all_of(step.small), all_of(step.large))

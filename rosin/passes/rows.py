@@ -8,12 +8,28 @@ scratch array that stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Apply, Buffer, Carry, Expr, Kernel, Let, Load, Local, Scope, Statement, Store
+from rosin.ir.loops import (
+    Accumulate,
+    Apply,
+    Buffer,
+    Carry,
+    Either,
+    Expr,
+    Let,
+    Load,
+    Local,
+    Scope,
+    Statement,
+    Step,
+    Store,
+)
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
 from rosin.passes.fusion import Group
@@ -26,14 +42,24 @@ SCRATCH_BYTES = 1 << 17
 """What is larger is computed again, whatever it costs."""
 
 
-def row_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
-    return [_Rows(group, memory).nest().kernel(name)]
+def row_kernels(group: Group, memory: Memory, name: str) -> Sequence[Step]:
+    rows = _Rows(group, memory, keep=True)
+    kernel = rows.nest().kernel(name)
+    if rows.row_bytes is None:
+        return [kernel]
+    # Whether a row fits the scratch arrays is known when the program runs.
+    again = _Rows(group, memory, keep=False).nest().kernel(f"{name}_long")
+    return [Either(rows.row_bytes, SCRATCH_BYTES, (kernel,), (again,))]
 
 
 class _Rows:
-    def __init__(self, group: Group, memory: Memory) -> None:
+    def __init__(self, group: Group, memory: Memory, keep: bool) -> None:
+        """`keep` says whether values of rows of unknown length are kept."""
         self.group = group
         self.memory = memory
+        self.keep = keep
+        self.row_bytes: Dim | None = None
+        """The bytes of the longest row that is kept, where that is not known."""
         self.vars = [LoopVar(f"i{axis}", n) for axis, n in enumerate(group.domain)]
         self.level: dict[Value, int] = {}
         self.maker: dict[Value, Node] = {v: n for n in group.nodes for v in n.results}
@@ -188,7 +214,7 @@ class _Rows:
                 if maker is None or isinstance(maker.op, Fold) or self.in_rows(maker):
                     continue
                 needed |= self._dear_below(read.value, level)
-        return {v for v in needed if v not in self.memory and self._row_bytes(v) <= SCRATCH_BYTES}
+        return {v for v in needed if v not in self.memory and self._may_keep(self._row_bytes(v))}
 
     def _dear_below(self, value: Value, level: int) -> set[Value]:
         """The last dear values on the way to `value` that are computed in the pass `level`."""
@@ -216,18 +242,29 @@ class _Rows:
                 break
         return total
 
-    def _row_bytes(self, value: Value) -> int:
-        total = value.type.dtype.bytes
-        for axis in self.group.reduced:
-            total *= self.group.domain[axis]
-        return total
+    def _may_keep(self, row_bytes: Dim) -> bool:
+        """Whether a row of so many bytes is kept; one of unknown length where that is asked for."""
+        if facts.known_at_least(SCRATCH_BYTES, row_bytes):
+            return True
+        return self.keep and not isinstance(row_bytes, int) and not facts.known_at_least(row_bytes, SCRATCH_BYTES + 1)
+
+    def _row_bytes(self, value: Value) -> Dim:
+        return self._row_size() * value.type.dtype.bytes
+
+    def _row_size(self) -> Dim:
+        return dims.product(self.group.domain[axis] for axis in sorted(self.group.reduced))
 
     def _row_offset(self) -> Index:
         axes = sorted(self.group.reduced)
         return indices.flatten([self.place(a) for a in axes], [self.group.domain[a] for a in axes])
 
     def _keep(self, value: Value, expr: Expr) -> list[Statement]:
-        size = self._row_bytes(value) // value.type.dtype.bytes
+        size, bytes = self._row_size(), self._row_bytes(value)
+        if not isinstance(size, int):
+            if not facts.known_at_least(SCRATCH_BYTES, bytes):
+                longest = [bytes] if self.row_bytes is None else [bytes, self.row_bytes]
+                self.row_bytes = max(longest, key=facts.estimate)
+            size = SCRATCH_BYTES // value.type.dtype.bytes
         self.kept[value] = Buffer(f"row{len(self.kept)}", value.type.dtype, size, Scope.LOCAL)
         return [Store(self.kept[value], self._row_offset(), expr)]
 

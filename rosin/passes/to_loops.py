@@ -19,11 +19,12 @@ from rosin.ir import index as indices
 from rosin.ir.graph import Graph
 from rosin.ir.literal import Literal
 from rosin.ir.loops import Buffer, Kernel, Load, Program, Scope, Step, Store
-from rosin.ir.op import Fold, Push, Reader, Running, Value, elements
+from rosin.ir.op import Fold, Push, Reader, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.control import Control
 from rosin.ir.ops.movement import Reshape
 from rosin.ir.printer import value_names
+from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
 from rosin.passes.arena import plan_arena
 from rosin.passes.contract import contraction_kernels
@@ -35,29 +36,35 @@ from rosin.passes.rows import row_kernels
 from rosin.passes.single import push_kernels, running_kernels
 
 
-def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) -> Program:
+def to_loops(
+    graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None
+) -> Program:
     """The loop-level program of a graph without calls; `donated` lists inputs that may be written over.
+
+    `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
-        ValueError: a size is symbolic.
     """
     making = Making(vector_bytes)
     names = value_names(graph)
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     steps = tuple(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
-    arena, arena_bytes = plan_arena(steps)
+    places = plan_arena(steps)
     return Program(
         graph.name,
         steps,
         tuple(arguments),
         tuple(making.constants),
         tuple(results),
-        arena,
-        arena_bytes,
+        places.offsets,
+        places.total_bytes,
         making.constants,
         aliases(steps, [arguments[i] for i in donated], results),
+        places.slot_of,
+        places.slots,
+        sizes,
     )
 
 
@@ -80,7 +87,7 @@ class Making:
     def buffer(self, name: str, type: TensorType, scope: Scope) -> Buffer:
         """A buffer for a value of this type; the second one of a name is numbered."""
         count = self.names[name] = self.names.get(name, 0) + 1
-        return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, elements(type), scope)
+        return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, type.size, scope)
 
     def kernel_name(self, ops: Iterable[str]) -> str:
         self.kernels += 1
@@ -157,10 +164,10 @@ class Region:
             result += self.copy(value, place)
         return result
 
-    def _group(self, group: Group) -> list[Kernel]:
+    def _group(self, group: Group) -> Sequence[Step]:
         node = group.nodes[0]
         name = self.making.kernel_name(n.op.name for n in group.nodes)
-        if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.sizes):
+        if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.shape):
             return []
         if isinstance(node.op, Push):
             return push_kernels(group, self.memory, name)
@@ -201,11 +208,11 @@ class Region:
 
     def transfer(self, type: TensorType, source: Place, target: Place) -> list[Kernel]:
         """A kernel that copies a value of this type from one place to another."""
-        shape = type.sizes
+        shape = type.shape
         return self._copied(type, lambda i: Load(source.buffer, source.base + indices.flatten(i, shape)), target)
 
     def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Kernel]:
-        shape = type.sizes
+        shape = type.shape
         if 0 in shape:
             return []
         index = tuple(variable(f"i{axis}", n) for axis, n in enumerate(shape))

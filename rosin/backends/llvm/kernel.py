@@ -15,9 +15,12 @@ from typing import Any
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.lowering import lower
 from rosin.backends.llvm.ops.cast import convert
+from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.types import memory_type, register_type
+from rosin.ir import facts
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
-from rosin.ir.index import Dynamic, Index, LoopVar, Quotient, Remainder
+from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder, inner
 from rosin.ir.loops import (
     Accumulate,
     Apply,
@@ -46,13 +49,15 @@ from rosin.ir.statements import all_indices, loop_variables, stores
 Pointer = Callable[[Emitter, Buffer], Val]
 Outer = Callable[[Emitter, LoopVar], Val]
 """Gives the value of a variable of a loop around the kernel."""
+Size = Callable[[Emitter, str], Val]
+"""Gives the value of a symbol."""
 
 
 def kernel_text(
-    kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
+    kernel: Kernel, name: str, pointer: Pointer, outer: Outer, size: Size, vector_bytes: int, declarations: set[str]
 ) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
-    return KernelEmitter(kernel, name, pointer, outer, vector_bytes, declarations).text()
+    return KernelEmitter(kernel, name, pointer, outer, size, vector_bytes, declarations).text()
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
@@ -62,19 +67,19 @@ def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
         if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
             widest = max(widest, expr.dtype.accumulator.bytes)
     lanes = max(vector_bytes // max(widest, 4), 1)
-    extent = max((loop.var.extent for loop in _vector_loops(kernel.body)), default=1)
+    extent = max((facts.estimate(loop.var.extent) for loop in _vector_loops(kernel.body)), default=1)
     return lanes * max(
         r for r in range(1, kernel.registers + 1) if r == 1 or (r & (r - 1) == 0 and r * lanes <= extent)
     )
 
 
-def blocks_of(kernel: Kernel, vector_bytes: int) -> int:
+def blocks_of(kernel: Kernel, vector_bytes: int) -> Dim:
     """How many blocks the outermost loop is cut into when it is parallel; 0 when it is not."""
     if len(kernel.body) != 1 or not isinstance(kernel.body[0], Loop) or not kernel.body[0].parallel:
         return 0
     loop = kernel.body[0]
     lanes = lanes_of(kernel, vector_bytes) if loop.kind is Kind.VECTOR else 1
-    return -(-loop.var.extent // lanes)
+    return (loop.var.extent + (lanes - 1)) // lanes
 
 
 def _expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
@@ -91,12 +96,20 @@ def _expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
 
 class KernelEmitter:
     def __init__(
-        self, kernel: Kernel, name: str, pointer: Pointer, outer: Outer, vector_bytes: int, declarations: set[str]
+        self,
+        kernel: Kernel,
+        name: str,
+        pointer: Pointer,
+        outer: Outer,
+        size: Size,
+        vector_bytes: int,
+        declarations: set[str],
     ) -> None:
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations)
         self.head = Emitter(declarations, prefix="h")
+        self.sizes = SizeEmitter(self.head, lambda symbol: size(self.head, symbol))
         self.pointer = pointer
         self.outer = outer
         self.width = lanes_of(kernel, vector_bytes)
@@ -126,10 +139,15 @@ class KernelEmitter:
 
     def _base(self, buffer: Buffer) -> Val:
         if buffer.scope is Scope.LOCAL:
+            assert isinstance(buffer.size, int), "scratch arrays have a size that is a number"
             return self.head.define(
                 f"alloca [{buffer.size} x {memory_type(buffer.dtype)}], align 64", "ptr", hint=buffer.name
             )
         return self.pointer(self.head, buffer)
+
+    def dim(self, dim: Dim) -> Val:
+        """A size, computed at the head of the function."""
+        return self.sizes.value(dim)
 
     # -- scopes --------------------------------------------------------------------------------------------
 
@@ -256,9 +274,9 @@ class KernelEmitter:
         copies = loop.unroll if loop.kind is Kind.VECTOR and loop.carries else 1
         slots = [self._open(loop.carries, lanes) for _ in range(copies)]
         self._use(slots[0])
-        if loop.var.extent:
+        if loop.var.extent != 0:
             with self.frame():
-                if loop.var.extent > 1 or loop.kind is Kind.VECTOR:
+                if loop.var.extent != 1 or loop.kind is Kind.VECTOR:
                     self.hoist(loop)
                 if loop.kind is Kind.VECTOR:
                     self.vector_loop(loop, slots)
@@ -319,7 +337,7 @@ class KernelEmitter:
         elif loop.var.extent == 1:
             self.body(loop, self.e.const(0, "i64"))
         else:
-            self.counted(self.e.const(0, "i64"), self.e.const(loop.var.extent, "i64"), 1, lambda i: self.body(loop, i))
+            self.counted(self.e.const(0, "i64"), self.dim(loop.var.extent), 1, lambda i: self.body(loop, i))
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
@@ -349,7 +367,7 @@ class KernelEmitter:
         if width == 1:
             self.serial_loop(loop)
             return
-        full, rest = divmod(extent, width)
+        full, rest = extent // width, extent % width
         self.lane, self.lanes = loop.var, width
 
         def block(position: Val) -> None:
@@ -363,10 +381,9 @@ class KernelEmitter:
             self._use(slots[0])
 
         def tail() -> None:
-            lanes = ", ".join(f"i1 {'true' if i < rest else 'false'}" for i in range(width))
             saved = self.mask
-            self.mask = Val(f"<{lanes}>", "i1", width)
-            self.body(loop, self.e.const(full * width, "i64"))
+            self.mask = self._first_lanes(rest)
+            self.body(loop, self.dim(full * width))
             self.mask = saved
 
         if loop.parallel:
@@ -375,25 +392,43 @@ class KernelEmitter:
             zero, many = self.e.const(0, "i64"), full - full % len(slots)
             if many == len(slots):
                 unrolled(zero)
-            elif many:
-                self.counted(zero, self.e.const(many, "i64"), len(slots), unrolled)
-            for position in range(many, full):
-                block(self.e.const(position, "i64"))
-            if rest:
-                tail()
+            elif not _is_zero(many):
+                self.counted(zero, self.dim(many), len(slots), unrolled)
+            if isinstance(many, int) and isinstance(full, int):
+                for position in range(many, full):
+                    block(self.e.const(position, "i64"))
+            elif len(slots) > 1:
+                self.counted(self.dim(many), self.dim(full), 1, block)
+            if isinstance(rest, int):
+                if rest:
+                    tail()
+            else:
+                self._where(self.e.icmp("ne", self.dim(rest), zero), "tail", tail)
         self.lane, self.lanes = None, 1
 
-    def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: int, rest: int) -> None:
+    def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: Dim, rest: Dim) -> None:
         end = Val("%end", "i64")
-        whole = self.e.intrinsic("llvm.smin", end, self.e.const(full, "i64"))
+        whole = self.e.intrinsic("llvm.smin", end, self.dim(full))
         self.counted(Val("%begin", "i64"), whole, 1, block)
-        if rest:
-            inside, after = self.e.label("tail"), self.e.label("after")
-            self.e.branch_if(self.e.icmp("sgt", end, self.e.const(full, "i64")), inside, after)
-            self.e.block(inside)
-            tail()
-            self.e.branch(after)
-            self.e.block(after)
+        if rest != 0:
+            self._where(self.e.icmp("sgt", end, self.dim(full)), "tail", tail)
+
+    def _where(self, condition: Val, name: str, body: Callable[[], None]) -> None:
+        """Run a body if a condition holds."""
+        inside, after = self.e.label(name), self.e.label("after")
+        self.e.branch_if(condition, inside, after)
+        self.e.block(inside)
+        body()
+        self.e.branch(after)
+        self.e.block(after)
+
+    def _first_lanes(self, count: Dim) -> Val:
+        """The mask of the first lanes."""
+        if isinstance(count, int):
+            lanes = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.width))
+            return Val(f"<{lanes}>", "i1", self.width)
+        numbers = Val("<" + ", ".join(f"i64 {i}" for i in range(self.width)) + ">", "i64", self.width)
+        return self.e.icmp("slt", numbers, self.e.splat(self.dim(count), self.width))
 
     # -- what a loop does not change is computed before it ------------------------------------------------------
 
@@ -449,7 +484,7 @@ class KernelEmitter:
             elif isinstance(atom, Dynamic):
                 needs |= self._needs(atom.value)
             else:
-                needs |= self._index_needs(atom.dividend)
+                needs |= self._index_needs(inner(atom))
         return needs
 
     # -- expressions ---------------------------------------------------------------------------------------
@@ -550,47 +585,50 @@ class KernelEmitter:
         text = f"call {like.type} @{name}({pointers.typed}, i32 {align}, {mask.typed}, {like.typed})"
         return self.e.define(text, elem, self.lanes)
 
-    def _pointers(self, base: Val, step: int, spread: Val | None, elem: str) -> Val:
+    def _pointers(self, base: Val, step: Dim, spread: Val | None, elem: str) -> Val:
         """The address of each lane's element."""
         offsets = self._ramp(step)
         if spread is not None:
-            offsets = self.e.add(offsets, spread) if step else spread
+            offsets = self.e.add(offsets, spread) if step != 0 else spread
         text = f"getelementptr {elem}, ptr {base.ref}, {offsets.typed}"
         return self.e.define(text, "ptr", self.lanes)
 
-    def _ramp(self, step: int) -> Val:
+    def _ramp(self, step: Dim) -> Val:
+        """`step` times the number of each lane."""
+        if not isinstance(step, int):
+            return self.e.mul(self._ramp(1), self.e.splat(self.dim(step), self.lanes))
         return Val("<" + ", ".join(f"i64 {i * step}" for i in range(self.lanes)) + ">", "i64", self.lanes)
 
     # -- indices -------------------------------------------------------------------------------------------
 
-    def place(self, index: Index) -> tuple[Val, int, Val | None]:
+    def place(self, index: Index) -> tuple[Val, Dim, Val | None]:
         """An index as a scalar part, the step from lane to lane, and what else differs between lanes (or None)."""
         found = self.known(index)
         if found is None:
             found = self.frames[-1][index] = self._place(index)
         return found
 
-    def _place(self, index: Index) -> tuple[Val, int, Val | None]:
+    def _place(self, index: Index) -> tuple[Val, Dim, Val | None]:
         e = self.e
         total: Val | None = None
-        step = 0
+        step: Dim = 0
         spread: Val | None = None
         for atom, coefficient in index.terms:
             value = self._atom(atom)
             if atom is self.lane:
-                step += coefficient
+                step = step + coefficient
             if value.lanes > 1:
-                scaled = value if coefficient == 1 else e.mul(value, e.like(coefficient, value))
+                scaled = value if coefficient == 1 else e.mul(value, e.splat(self.dim(coefficient), value.lanes))
                 spread = scaled if spread is None else e.add(spread, scaled)
                 continue
             if value.ref == "0":
                 continue
-            scaled = value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {coefficient}", "i64")
+            scaled = value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {self.dim(coefficient).ref}", "i64")
             total = scaled if total is None else e.define(f"add nsw i64 {total.ref}, {scaled.ref}", "i64")
         if total is None:
-            total = e.const(index.constant, "i64")
-        elif index.constant:
-            total = e.define(f"add nsw i64 {total.ref}, {index.constant}", "i64")
+            total = self.dim(index.constant)
+        elif index.constant != 0:
+            total = e.define(f"add nsw i64 {total.ref}, {self.dim(index.constant).ref}", "i64")
         return total, step, spread
 
     def _atom(self, atom: Any) -> Val:
@@ -600,6 +638,9 @@ class KernelEmitter:
         if found is None:
             if isinstance(atom, Dynamic):
                 found = convert(self.e, self.expr(atom.value), atom.value.dtype, i64)
+            elif isinstance(atom, Least):
+                index = self.lane_index(atom.index)
+                found = self.e.intrinsic("llvm.smin", index, self.e.splat(self.dim(atom.most), index.lanes))
             else:
                 found = self._divided(atom)
             self.frames[-1][atom] = found
@@ -609,9 +650,9 @@ class KernelEmitter:
         """A quotient rounded down or its remainder."""
         e = self.e
         dividend = self.lane_index(atom.dividend)
-        divisor = e.like(atom.divisor, dividend)
+        divisor = e.splat(self._not_zero(atom.divisor), dividend.lanes)
         low, _ = atom.dividend.bounds()
-        if low >= 0:
+        if low is not None and facts.known_at_least(low, 0):
             return e.binary("udiv" if isinstance(atom, Quotient) else "urem", dividend, divisor)
         rest = e.binary("srem", dividend, divisor)
         negative = e.icmp("slt", rest, e.like(0, rest))
@@ -620,13 +661,21 @@ class KernelEmitter:
         quotient = e.binary("sdiv", dividend, divisor)
         return e.select(negative, e.sub(quotient, e.like(1, quotient)), quotient)
 
+    def _not_zero(self, divisor: Dim) -> Val:
+        """The divisor; 1 in place of a 0, by which nothing is divided that anybody looks at."""
+        value = self.dim(divisor)
+        if facts.positive(divisor):
+            return value
+        head = self.head
+        return head.select(head.icmp("eq", value, head.const(0, "i64")), head.const(1, "i64"), value)
+
     def lane_index(self, index: Index) -> Val:
         """An index as one i64, or as one for each lane when it differs between them."""
         base, step, spread = self.place(index)
         if step == 0 and spread is None:
             return base
         wide = self.e.splat(base, self.lanes)
-        if step:
+        if step != 0:
             wide = self.e.add(wide, self._ramp(step))
         return wide if spread is None else self.e.add(wide, spread)
 
@@ -644,8 +693,16 @@ class KernelEmitter:
 
     def _test(self, test: Within) -> Val:
         """low <= index < high, as one unsigned comparison of index - low."""
-        value = self.lane_index(test.index + -test.low)
-        return self.e.icmp("ult", value, self.e.like(test.high - test.low, value))
+        value = self.lane_index(test.index - test.low)
+        room = self.dim(test.high - test.low)
+        if not facts.known_at_least(test.high, test.low):
+            room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
+        return self.e.icmp("ult", value, self.e.splat(room, value.lanes))
+
+
+def _is_zero(dim: Dim) -> bool:
+    """Whether the size is known to be 0; it is not negative."""
+    return facts.known_at_least(0, dim)
 
 
 def _is_sum(carry: Carry) -> bool:
@@ -688,7 +745,7 @@ def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
             case Accumulate():
                 yield from statement.values
             case Loop():
-                if statement.var.extent:
+                if statement.var.extent != 0:
                     yield from _tops(statement.body)
             case When():
                 pass

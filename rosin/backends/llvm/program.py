@@ -1,19 +1,25 @@
 """A loop-level program as the text of one LLVM module.
 
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
-results; `arena` is memory for everything in between. Constants are globals of the module. Kernels get a context that
+results; `arena` is memory for everything in between. Of a program with symbolic sizes the last buffer is the block that
+its function `sizes` has filled (rosin.backends.llvm.sizes). Constants are globals of the module. Kernels get a context that
 holds both addresses and the variables of the loops around them. They run one after the other, those with a parallel
 loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import blocks_of, kernel_text
+from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
+from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Branch, Buffer, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import Branch, Buffer, Either, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
+from rosin.passes.nest import PARALLEL_WORK
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -36,6 +42,8 @@ class _Module:
         self.vector_bytes = vector_bytes
         self.declarations: set[str] = set()
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
+        sources = program.sizes.sources if program.sizes is not None else ()
+        self.symbols = {source.name: number for number, source in enumerate(sources)}
         self.functions: list[str] = []
         self.slots: dict[LoopVar, int] = {}
         """Where in the context each loop variable stands; loops that do not nest share places."""
@@ -57,6 +65,8 @@ class _Module:
                 "}",
             ]
         )
+        if self.program.sizes is not None:
+            body = f"{sizes_text(self.program, self.declarations)}\n{body}"
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
         return "\n".join(
             [f"; {self.program.name}", *constants, *sorted(self.declarations), "", *self.functions, body, ""]
@@ -70,11 +80,31 @@ class _Module:
             return Val(f"@constant.{buffer.name}", "ptr")
         if buffer.scope is Scope.ARENA:
             arena = e.load(self.word(e, 1), "ptr")
-            offset = self.program.arena[buffer]
+            slot = self.program.slot_of.get(buffer)
+            offset = str(self.program.arena[buffer]) if slot is None else self._slot_offset(e, slot).ref
             return e.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {offset}", "ptr", hint=buffer.name)
+        return self._buffer(e, self.addresses[buffer], buffer.name)
+
+    def _buffer(self, e: Emitter, number: int, name: str) -> Val:
         table = e.load(Val("%context", "ptr"), "ptr")
-        slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {self.addresses[buffer]}", "ptr")
-        return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=buffer.name)
+        slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {number}", "ptr")
+        return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=name)
+
+    def _block_word(self, e: Emitter, number: int) -> Val:
+        """A word of the block of sizes."""
+        block = self._buffer(e, len(self.addresses), "sizes")
+        return e.load(e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr"), "i64")
+
+    def _slot_offset(self, e: Emitter, slot: int) -> Val:
+        assert self.program.sizes is not None
+        return self._block_word(e, len(self.program.sizes.sources) + 1 + slot)
+
+    def size(self, e: Emitter, symbol: str) -> Val:
+        """The value of a symbol."""
+        return self._block_word(e, self.symbols[symbol])
+
+    def dim(self, e: Emitter, dim: Dim) -> Val:
+        return SizeEmitter(e, lambda symbol: self.size(e, symbol)).value(dim)
 
     def word(self, e: Emitter, number: int) -> Val:
         return e.define(f"getelementptr inbounds ptr, ptr %context, i64 {number}", "ptr")
@@ -95,27 +125,56 @@ class _Module:
                 self.repeat_while(e, step, depth)
             case Branch():
                 self.branch(e, step, depth)
+            case Either():
+                small = e.icmp("sle", self.dim(e, step.size), e.const(step.most, "i64"))
+                self.choose(e, small, step.small, step.large, depth)
 
     def call(self, e: Emitter, kernel: Kernel) -> None:
         name = f"k{len(self.functions)}"
-        text = kernel_text(kernel, name, self.pointer, self.variable, self.vector_bytes, self.declarations)
+        text = kernel_text(kernel, name, self.pointer, self.variable, self.size, self.vector_bytes, self.declarations)
         self.functions.append(f"; {kernel.name}\n{text}")
         blocks = blocks_of(kernel, self.vector_bytes)
-        if blocks > 1:
-            self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-            e.line(f"call void @{PARALLEL}(ptr @{name}, ptr %context, i64 {blocks})")
-        else:
+        if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
+            return
+        count = self.dim(e, blocks)
+        self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+        on_threads, alone = f"call void @{PARALLEL}(ptr @{name}, ptr %context, {count.typed})", e.label("alone")
+        if kernel.work is None:
+            e.line(on_threads)
+            return
+        many, after = e.label("threads"), e.label("after")
+        enough = e.icmp("sge", self.dim(e, kernel.work), e.const(PARALLEL_WORK, "i64"))
+        e.branch_if(enough, many, alone)
+        e.block(many)
+        e.line(on_threads)
+        e.branch(after)
+        e.block(alone)
+        e.line(f"call void @{name}(ptr %context, i64 0, {count.typed})")
+        e.branch(after)
+        e.block(after)
+
+    def choose(self, e: Emitter, condition: Val, then: Sequence[Step], otherwise: Sequence[Step], depth: int) -> None:
+        """The steps that a condition chooses."""
+        labels, after = (e.label("small"), e.label("large")), e.label("done")
+        e.branch_if(condition, *labels)
+        for label, steps in zip(labels, (then, otherwise), strict=True):
+            e.block(label)
+            for step in steps:
+                self.step(e, step, depth)
+            e.branch(after)
+        e.block(after)
 
     def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
         self.slots[step.var] = depth
         self.deepest = max(self.deepest, depth + 1)
         head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
+        extent = self.dim(e, step.var.extent)
         e.store(e.const(0, "i64"), self.word(e, CONTEXT_HEAD + depth))
         e.branch(head)
         e.block(head)
         count = self.variable(e, step.var)
-        e.branch_if(e.icmp("slt", count, e.const(step.var.extent, "i64")), inside, after)
+        e.branch_if(e.icmp("slt", count, extent), inside, after)
         e.block(inside)
         for inner in step.body:
             self.step(e, inner, depth + 1)
@@ -157,10 +216,10 @@ class _Module:
 
     def index(self, e: Emitter, index: Index) -> Val:
         """An index over loop variables of the program."""
-        total = e.const(index.constant, "i64")
+        total = self.dim(e, index.constant)
         for atom, coefficient in index.terms:
             assert isinstance(atom, LoopVar), "the place of a value is affine in the loops around it"
-            total = e.add(total, e.mul(self.variable(e, atom), e.const(coefficient, "i64")))
+            total = e.add(total, e.mul(self.variable(e, atom), self.dim(e, coefficient)))
         return total
 
 

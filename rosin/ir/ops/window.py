@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from rosin.ir import dims, dtypes, facts
+from rosin.ir import dtypes, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
