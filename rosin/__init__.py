@@ -17,6 +17,9 @@ from rosin.frontend.batching import (
 )
 from rosin.frontend.compile import Compiled, compile
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
+from rosin.frontend.errors import RecompileWarning
+from rosin.frontend.signatures import Signature
+from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
 from rosin.ir.dtypes import bf16 as bfloat16
 from rosin.ir.dtypes import bool_
@@ -42,7 +45,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Array",
     "Compiled",
+    "Condition",
+    "RecompileWarning",
     "RosinError",
+    "Signature",
+    "Size",
+    "Spec",
     "all_gather",
     "axis_index",
     "axis_size",
@@ -52,6 +60,7 @@ __all__ = [
     "compile",
     "custom_jvp",
     "custom_vjp",
+    "dim",
     "float16",
     "float32",
     "float64",
@@ -72,6 +81,7 @@ __all__ = [
     "psum",
     "psum_scatter",
     "random",
+    "spec",
     "stop_gradient",
     "tree",
     "uint8",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import MethodType
@@ -20,20 +21,31 @@ from weakref import WeakSet
 
 import numpy as np
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, source, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
-from rosin.frontend.errors import ArgumentError, ClosureError, RecursiveCompileError
+from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where, differing, fits, opened
+from rosin.frontend.errors import ArgumentError, ClosureError, RecompileWarning, RecursiveCompileError
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
+from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
+from rosin.ir import facts
+from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph
 from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
+from rosin.ir.sizes import Sizes
 from rosin.passes.inline import Inline
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
     from rosin.runtime.executable import Executable
+
+CACHE_SIZE = 64
+"""How many programs of one function are kept."""
+
+MANY_PROGRAMS = 8
+"""How often a function may compile before it is warned of."""
 
 RECURSION_LIMIT = 100
 """How many compiled calls may be inlined inside one another with ever new signatures."""
@@ -51,6 +63,9 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    dynamic: Dynamic = None,
+    where: Where = (),
+    cache_size: int = CACHE_SIZE,
 ) -> Any: ...
 def compile(
     f: Function | None = None,
@@ -61,6 +76,9 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    dynamic: Dynamic = None,
+    where: Where = (),
+    cache_size: int = CACHE_SIZE,
 ) -> Any:
     """Compile a function of trees of arrays; a decorator with or without arguments.
 
@@ -70,8 +88,13 @@ def compile(
     Static arguments are Python values that decide what is computed: they need a hash, and each new value compiles
     anew. The memory of donated arguments may be taken over by results; such arrays cannot be used afterwards.
 
+    `dynamic` says which sizes of arguments are symbolic, so that one program serves all of them (rosin.frontend.dynamic
+    and docs/shapes.md): None makes a size symbolic when it is met the second time, False none, True all; a mapping
+    names arguments, with axes or a `spec` for each. `where` are conditions that these sizes fit: a call that breaks one
+    is an error. Of the programs that were compiled the `cache_size` used last are kept.
+
     Raises:
-        ArgumentError: a static or donated argument is not one of the function's.
+        ArgumentError: a static or donated argument is not one of the function's, or a condition is none.
     """
     if f is None:
         options: dict[str, Any] = {
@@ -80,14 +103,17 @@ def compile(
             "static_argnums": static_argnums,
             "donate_argnames": donate_argnames,
             "donate_argnums": donate_argnums,
+            "dynamic": dynamic,
+            "where": where,
+            "cache_size": cache_size,
         }
         return functools.partial(compile, **options)
     static = Selected(f, "static", static_argnames, static_argnums)
     donated = Selected(f, "donate", donate_argnames, donate_argnums)
-    return Compiled(f, target, static, donated)
+    return Compiled(f, target, static, donated, Axes(dynamic, where, staging.name_of(f)), cache_size)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Program:
     """What one signature was compiled to."""
 
@@ -98,6 +124,23 @@ class _Program:
     """Takes the leaves and captures; gives the outputs as a tuple, or a `_Missed`."""
     direct: Callable[..., Any] | None
     """Takes the arguments and gives the result, where these are arrays and this is one or several."""
+    signature: Signature
+    pattern: Pattern | None = None
+    sizes: Sizes | None = None
+    """Where the symbols of the pattern are read, with the guards."""
+
+    def serves(self, types: Types) -> bool:
+        """Whether this program with symbolic sizes is for a call of these types, whose dtypes are the same.
+
+        Raises:
+            ConstraintError: the sizes break a condition.
+        """
+        assert self.pattern is not None
+        assert self.sizes is not None
+        same = len(types) == len(self.signature.types) and all(
+            a == b for (a, _), (b, _) in zip(types, self.signature.types, strict=True)
+        )
+        return same and fits(self.pattern, self.sizes, self.executable.sizes, types)
 
     def run(self, values: Sequence[NumpyArray]) -> Any:
         """The result for NumPy arrays of this signature."""
@@ -118,11 +161,43 @@ class _Missed:
 class _Family:
     """The programs for one tree of arguments and one set of static values."""
 
-    __slots__ = ("last", "programs")
+    __slots__ = ("last", "met", "open", "programs", "refused", "symbolic")
 
     def __init__(self) -> None:
         self.programs: dict[Types, _Program] = {}
+        self.symbolic: list[_Program] = []
+        """Programs for many sizes, newest first."""
         self.last: _Program | None = None
+        self.met: list[Types] = []
+        """What was called for so far, of which the axes that became symbolic are seen."""
+        self.open: set[tuple[int, int]] = set()
+        self.refused: str = ""
+        """Why axes do not become symbolic by themselves, once the function could not be traced so."""
+
+    def find(self, types: Types) -> _Program | None:
+        """The program for a call of these types.
+
+        Raises:
+            ConstraintError: it has a symbolic size that breaks a condition.
+        """
+        found = self.programs.get(types)
+        return found if found is not None else next((p for p in self.symbolic if p.serves(types)), None)
+
+    def automatic(self, types: Types, paths: Sequence[str]) -> Pattern | None:
+        """The pattern for a call, in which the axes are symbolic that were met with another size."""
+        if self.refused:
+            return None
+        new = differing(types, self.met)
+        self.open |= new
+        axes = ", ".join(f"axis {axis} of `{paths[leaf]}`" for leaf, axis in sorted(self.open))
+        return opened(types, paths, self.open, f"a second size of {axes}") if self.open else None
+
+    def drop(self, program: _Program) -> None:
+        """Forget a program."""
+        self.programs = {types: p for types, p in self.programs.items() if p is not program}
+        self.symbolic = [p for p in self.symbolic if p is not program]
+        if self.last is program:
+            self.last = None
 
 
 class _Tracing(threading.local):
@@ -152,12 +227,16 @@ class Compiled:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
-    def __init__(self, f: Function, target: str, static: Selected, donated: Selected) -> None:
+    def __init__(
+        self, f: Function, target: str, static: Selected, donated: Selected, axes: Axes, cache_size: int
+    ) -> None:
         functools.update_wrapper(self, f)
         self.__wrapped__ = f
         self.target = target
         self._static = static
         self._donated = donated
+        self._axes = axes
+        self._cache_size = max(cache_size, 1)
         self._name = staging.name_of(f)
         self._lock = threading.RLock()
         self.clear()
@@ -165,6 +244,10 @@ class Compiled:
     def clear(self) -> None:
         """Forget what was compiled; the next call traces anew, with the Python values of that time."""
         self._families: dict[Any, _Family] = {}
+        self._recent: dict[_Program, _Family] = {}
+        """The programs, those used last at the end."""
+        self._compiled = 0
+        self._warned = False
         self._closure: Closure | None = None
         self._set_fast(self._slow)
 
@@ -230,7 +313,7 @@ class Compiled:
         """The result by the program of the call's signature, compiled if there is none."""
         values, types = call.values()
         program = self._program(call, family, types)
-        family.last = program
+        self._use(program, family)
         self._prefer(program)
         result = program.run(values)
         if self._donated:
@@ -238,13 +321,67 @@ class Compiled:
         return result
 
     def _program(self, call: Call, family: _Family, types: Types) -> _Program:
-        program = family.programs.get(types)
+        program = family.find(types)
         if program is None:
             with self._lock:
-                program = family.programs.get(types)
+                program = family.find(types)
                 if program is None:
-                    program = family.programs[types] = self._compile(call, family, types)
+                    program = self._new_program(call, family, types)
         return program
+
+    def _new_program(self, call: Call, family: _Family, types: Types) -> _Program:
+        paths = call.paths(self.__wrapped__)
+        pattern = self._axes.stated(types, paths)
+        if pattern is None and self._axes.automatic:
+            pattern = family.automatic(types, paths)
+        family.met.append(types)
+        program = None if pattern is None else self._symbolic_program(call, family, types, pattern)
+        if program is None:
+            program = family.programs[types] = self._compile(call, family, types, None)
+            if family.refused and len(family.met) > 1:
+                why = f"{program.signature.why}; its sizes are not symbolic: {family.refused}"
+                program.signature = replace(program.signature, why=why)
+        self._compiled += 1
+        if self._compiled >= MANY_PROGRAMS and not self._warned:
+            self._warned = True
+            self._warn(family, paths)
+        return program
+
+    def _symbolic_program(self, call: Call, family: _Family, types: Types, pattern: Pattern) -> _Program | None:
+        """The program for a pattern; None where sizes became symbolic by themselves and that does not work."""
+        try:
+            program = self._compile(call, family, types, pattern)
+        except Exception as error:  # Traced again with numbers, a mistake of the user's own shows as what it is.
+            if pattern.stated:
+                raise
+            if not family.symbolic:
+                family.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            return None
+        family.symbolic.insert(0, program)
+        return program
+
+    def _use(self, program: _Program, family: _Family) -> None:
+        """Note that a program is used; forget the one that was not for longest when there are too many."""
+        with self._lock:
+            family.last = program
+            self._recent.pop(program, None)
+            self._recent[program] = family
+            while len(self._recent) > self._cache_size:
+                oldest = next(iter(self._recent))
+                self._recent.pop(oldest).drop(oldest)
+
+    def _warn(self, family: _Family, paths: Sequence[str]) -> None:
+        """Tell which argument keeps the function compiling."""
+        reason = culprit(family.met, paths) if len(family.met) > 1 else ""
+        if not reason:
+            reason = "static arguments, or the tree of the arguments, differ from call to call"
+        refused = f"; sizes did not become symbolic: {family.refused}" if family.refused else ""
+        message = f"{self._name} was compiled {self._compiled} times: {reason}{refused}; see {self._name}.signatures()"
+        warnings.warn(message, RecompileWarning, stacklevel=source.user_depth())
+
+    def signatures(self) -> list[Signature]:
+        """What was compiled, and why: the types of the arguments, guards and conditions on sizes, oldest use first."""
+        return [program.signature for program in self._recent]
 
     def _take_donated(self, call: Call) -> None:
         """Make sure that nobody reads a donated array: results may be in its memory."""
@@ -260,26 +397,35 @@ class Compiled:
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def _compile(self, call: Call, family: _Family, types: Types) -> _Program:
+    def _compile(self, call: Call, family: _Family, types: Types, pattern: Pattern | None) -> _Program:
         # What is read outside counts from the first trace that comes through.
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
-        staged = self._stage(call, types, closure)
+        known = None if pattern is None else pattern.facts(types)
+        shapes = [shape for _, shape in types] if pattern is None else pattern.shapes
+        if known is None:
+            staged = self._stage(call, types, shapes, closure)
+        else:
+            with facts.assuming(known, gather=True):
+                staged = self._stage(call, types, shapes, closure)
         self._closure = closure
         captures = tuple(c for c in staged.captures if isinstance(c, np.ndarray))
         assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
-        executable = core.compile_path().compile_graph(staged.graph, self.target, donated)
-        count = len(types)
+        executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known)
+        count, bare = len(types), replace(call, leaves=[])
 
         def miss(*given: Any) -> _Missed:
-            again = replace(call, leaves=list(given[:count]))
+            again = replace(bare, leaves=list(given[:count]))
             return _Missed(self._find(again, family))
 
         native = executable.entry(tr.array_type(), _value_offset(), miss, False)
-        return _Program(staged, executable, captures, native, self._direct(call, staged, executable, captures))
+        direct = self._direct(call, staged, executable, captures)
+        sizes = None if pattern is None or known is None else pattern.sizes(known.guards)
+        signature = signature_of(call, self.__wrapped__, types, pattern, executable.sizes, sizes)
+        return _Program(staged, executable, captures, native, direct, signature, pattern, sizes)
 
-    def _stage(self, call: Call, types: Types, closure: Closure) -> Staged:
-        inputs = call.inputs(self.__wrapped__, types)
+    def _stage(self, call: Call, types: Types, shapes: Sequence[Sequence[Dim]], closure: Closure) -> Staged:
+        inputs = call.inputs(self.__wrapped__, types, shapes)
 
         def run(tracers: list[Any]) -> Any:
             positional, keywords = call.arguments(tracers)
@@ -389,7 +535,10 @@ class Compiled:
             self._check_closure()
         call = take_apart(self._static, args, kwargs)
         call.make_arrays(self.__wrapped__)
-        return self._program(call, self._family(call), call.values()[1])
+        family = self._family(call)
+        program = self._program(call, family, call.values()[1])
+        self._use(program, family)
+        return program
 
 
 def _switch(tracing: bool) -> None:

@@ -174,6 +174,10 @@ class Trace:
         """The same value with a dtype that does not give way."""
         return self._tracer(self.value_of(x), False)
 
+    def weak(self, x: Array) -> Tracer:
+        """The same value with a dtype that gives way to that of what it meets."""
+        return self._tracer(self.value_of(x), True)
+
     def captured(self, array: NumpyArray) -> Tracer:
         """A captured NumPy array as a traced value, for one whose elements are put in order at each call."""
         return self._tracer(self.capture(array), False)

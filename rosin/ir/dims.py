@@ -199,7 +199,7 @@ def divide(a: Dim, b: Dim) -> Dim | None:
     """`a / b` when it is a polynomial with integer coefficients, else None."""
     if isinstance(a, int) and isinstance(b, int):
         return a // b if b and a % b == 0 else None
-    if isinstance(a, int):
+    if isinstance(a, int) or (isinstance(b, int) and b == 0):
         return 0 if a == 0 else None
     if a == b:
         return 1
@@ -250,11 +250,18 @@ def parse(text: str) -> Dim:
         raise ValueError(f"{text!r} is not a size; a size reads like 4, n, 2*n + 1 or (n + 1)//2") from None
 
 
+def floor_divide(a: Dim, b: Dim) -> Dim:
+    """`a // b`; a number over a symbolic size too."""
+    if isinstance(a, int) and isinstance(b, Sym):
+        return _made({(_floor(a, b),): 1}) if a else 0
+    return a // b
+
+
 _OPERATIONS: dict[type[ast.operator], Callable[[Dim, Dim], Dim]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
-    ast.FloorDiv: lambda a, b: floor_divide(a, b),
+    ast.FloorDiv: floor_divide,
     ast.Mod: lambda a, b: a - floor_divide(a, b) * b,
 }
 
@@ -273,13 +280,6 @@ def _read(node: ast.expr) -> Dim:
             return _OPERATIONS[type(op)](_read(left), _read(right))
         case _:
             raise KeyError(node)
-
-
-def floor_divide(a: Dim, b: Dim) -> Dim:
-    """`a // b`; a number over a symbolic size too."""
-    if isinstance(a, int) and isinstance(b, Sym):
-        return _made({(_floor(a, b),): 1}) if a else 0
-    return a // b
 
 
 def product(dims: Iterable[Dim]) -> Dim:

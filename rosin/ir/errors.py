@@ -45,6 +45,10 @@ class ConstraintError(ShapeError):
     """Arguments of a program with symbolic sizes that do not fit what it asks of them."""
 
 
+class GuardError(ConstraintError):
+    """Sizes for which another specialisation of a program is needed."""
+
+
 class DTypeError(RosinError, TypeError):
     """An element type that an op does not take, or element types that disagree."""
 

@@ -5,8 +5,8 @@
     checks   what ops need and nobody proved; a program checks it when it is called
 
 Type rules ask `same` and `at_least`. While facts are *gathered* (a function is traced, a graph is compiled), what can
-neither be proved nor refuted there is taken to hold and becomes a check; otherwise it is taken to hold only if it is
-about an inequality, for a graph whose sizes become numbers later has its rules asked once more then.
+neither be proved nor refuted there is taken to hold, if it does for the call at hand, and becomes a check. Otherwise it
+is taken to hold only if it is an inequality: a graph whose sizes become numbers later has its rules asked once more.
 
 A proof writes each symbol as its least value plus something that is not negative, or as its greatest one less such a
 thing, quotients by what bounds them, and looks whether a sum without negative terms comes out. It may fail to find
@@ -39,6 +39,12 @@ class Check:
         left, right = dims.evaluate(self.left, sizes), dims.evaluate(self.right, sizes)
         return left == right if self.kind == "==" else left >= right if self.kind == ">=" else left != right
 
+    def opposite(self) -> Check:
+        """What holds where this does not."""
+        if self.kind == ">=":
+            return Check(self.right, ">=", self.left + 1)
+        return Check(self.left, "!=" if self.kind == "==" else "==", self.right)
+
     def substitute(self, values: Mapping[str, Dim]) -> Check:
         return Check(dims.substitute(self.left, values), self.kind, dims.substitute(self.right, values))
 
@@ -47,7 +53,7 @@ class Check:
         left, kind, right = self.left, self.kind, self.right
         if isinstance(left, int) and isinstance(right, Sym):
             left, kind, right = right, "<=" if kind == ">=" else kind, left
-        if isinstance(left, Sym) and isinstance(right, int) and left.constant and kind != "<=":
+        if isinstance(left, Sym) and isinstance(right, int) and left.constant:
             left, right = left - left.constant, right - left.constant
         if kind in (">=", "<=") and isinstance(left, Sym) and all(c < 0 for m, c in left.terms if m):
             left, kind, right = -left, "<=" if kind == ">=" else ">=", -right
@@ -82,6 +88,12 @@ class Facts:
     fresh: list[str] = field(default_factory=list[str])
     """The conditions that were learnt and have no reason yet."""
     gathers: bool = False
+    guards: list[Check] = field(default_factory=list[Check])
+    """What a program was specialised to, by a decision that Python took: another program serves other sizes."""
+    actual: dict[str, int] = field(default_factory=dict[str, int])
+    """The sizes of the call that a function is traced for, by which such decisions are taken."""
+    pins: bool = False
+    """Whether an op that needs a certain number may make a symbol that number: where nobody named the symbol."""
     _proved: dict[Dim, bool] = field(default_factory=dict[Dim, bool], repr=False)
 
     def of(self, name: str) -> Bounds:
@@ -90,7 +102,7 @@ class Facts:
     def copy(self) -> Facts:
         """The same facts, to be gathered to apart."""
         parts = dict(self.bounds), dict(self.equal), list(self.checks), dict(self.typical), dict(self.reasons)
-        return Facts(*parts)
+        return Facts(*parts, guards=list(self.guards), actual=self.actual, pins=self.pins)
 
     # -- learning ------------------------------------------------------------------------------------------
 
@@ -163,6 +175,44 @@ class Facts:
         for text in self.fresh:
             self.reasons.setdefault(text, reason)
         self.fresh.clear()
+
+    def decide(self, check: Check) -> bool | None:
+        """Whether a condition holds: by proof, else as for the call at hand, which becomes a guard; else None."""
+        check = Check(self.settled(check.left), check.kind, self.settled(check.right))
+        proved = self._proved_check(check)
+        if proved is not None:
+            return proved
+        if self.here(check.left) is None or self.here(check.right) is None:
+            return None
+        holds = check.holds(self.actual)
+        guard = check if holds else check.opposite()
+        self.guards.append(guard)
+        if guard.kind != "!=":
+            self.learn(guard)
+            self.explain("a decision in Python")
+        return holds
+
+    def here(self, dim: Dim) -> int | None:
+        """What the size is for the call at hand; None where there is none."""
+        known = self.actual.keys() >= dims.names(dim).keys()
+        return dims.evaluate(dim, self.actual) if known else None
+
+    def _proved_check(self, check: Check) -> bool | None:
+        difference = self.divided(check.left - check.right)[0]
+        if check.kind == ">=":
+            if self.not_negative(difference):
+                return True
+            return False if self.not_negative(-difference - 1) else None
+        equal = None
+        if difference == 0:
+            equal = True
+        elif (
+            self.not_negative(difference - 1)
+            or self.not_negative(-difference - 1)
+            or any(g.kind == "!=" and g.left - g.right in (difference, -difference) for g in self.guards)
+        ):
+            equal = False
+        return equal if equal is None or check.kind == "==" else not equal
 
     # -- proving -------------------------------------------------------------------------------------------
 
@@ -360,8 +410,12 @@ def same(a: Dim, b: Dim) -> bool:
     difference = facts.divided(facts.settled(a) - facts.settled(b))[0]
     if isinstance(difference, int):
         return difference == 0
-    if isinstance(a, int) or isinstance(b, int) or not facts.gathers or _apart(facts, difference):
+    if not facts.gathers or _apart(facts, difference) or facts.here(difference) not in (None, 0):
         return False
+    if isinstance(a, int) or isinstance(b, int):
+        if not facts.pins:
+            return False
+        facts.guards.append(Check(facts.settled(a), "==", facts.settled(b)))
     facts.learn(Check(a, "==", b))
     return True
 
@@ -387,6 +441,8 @@ def at_least(a: Dim, b: Dim) -> bool:
     if facts.not_negative(-difference - 1):
         return False
     if facts.gathers:
+        if (facts.here(difference) or 0) < 0:
+            return False
         facts.learn(Check(a, ">=", b))
     return True
 

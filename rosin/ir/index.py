@@ -238,7 +238,7 @@ def _atom_bounds(atom: Atom) -> Bounds:
 
 
 def _divided(bound: Dim | None, divisor: Dim) -> Dim | None:
-    if bound is None or isinstance(bound, int) and not isinstance(divisor, int):
+    if bound is None or (isinstance(bound, int) and not isinstance(divisor, int)):
         return 0 if bound == 0 else None
     return bound // divisor
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from rosin.ir import dtypes
 from rosin.ir.errors import RosinError, ShapeError
+from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Arrays, NumpyArray, Op, Value
-from rosin.ir.facts import Facts
 from rosin.ir.sizes import sizes_of
 from rosin.ir.specialize import specialize
 from rosin.ir.types import TensorType

@@ -364,7 +364,7 @@ class Kernel:
     registers: int = 1
     """How many registers the lanes of a vector loop fill, where its target has registers for lanes."""
     work: Dim | None = None
-    """The scalar operations of a parallel kernel that runs on threads only where they are many enough: symbolic ones."""
+    """The scalar operations of a parallel kernel, where their number decides at run time whether threads run it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rosin.ir import dims
 from rosin.ir.dims import Dim, Floor, Sym, Symbol
-from rosin.ir.errors import ConstraintError, RosinError
+from rosin.ir.errors import ConstraintError, GuardError, RosinError
 from rosin.ir.facts import Check, Facts
 
 if TYPE_CHECKING:
@@ -55,14 +55,20 @@ class Sizes:
     checks: tuple[Check, ...]
     limits: tuple[Dim, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict[str, str])
+    guards: tuple[Check, ...] = ()
+    """Conditions that a program was specialised to."""
 
     def bind(self, shapes: Sequence[Sequence[int]]) -> dict[str, int]:
         """The value of each symbol, for arguments of these shapes, of the right ranks.
 
         Raises:
+            GuardError: the shapes are for another specialisation.
             ConstraintError: the shapes do not fit; the message names the argument, the axis, and what is asked.
         """
         found = {source.name: source.read(shapes) for source in self.sources}
+        for guard in self.guards:
+            if not guard.holds(found):
+                raise GuardError(self._violated(guard, found, shapes))
         for argument, axis in self.checked:
             actual, dim = shapes[argument][axis], self.arguments[argument][axis]
             wanted = dims.evaluate(dim, found)
@@ -96,7 +102,7 @@ class Sizes:
 
     def key(self) -> str:
         """What tells the sizes of two programs apart, as text."""
-        return "; ".join(map(str, (*self.checks, *self.limits)))
+        return "; ".join(map(str, (*self.guards, *self.checks, *self.limits)))
 
 
 def sizes_of(graph: Graph, facts: Facts, limits: Sequence[Dim] = ()) -> Sizes | None:
@@ -107,30 +113,50 @@ def sizes_of(graph: Graph, facts: Facts, limits: Sequence[Dim] = ()) -> Sizes | 
     """
     arguments = tuple(v.type.shape for v in graph.inputs)
     results = tuple(v.type.shape for v in graph.outputs)
-    checks = facts.all_checks()
     used = {n: None for shape in (*arguments, *results) for dim in shape for n in dims.names(dim)}
     used |= {n: None for v in graph.values() for dim in v.type.shape for n in dims.names(dim)}
     if not used:
         return None
-    sources = list(_sources(arguments))
-    missing = [name for name in used if name not in {s.name for s in sources}]
+    read = {s.name for s in _sources(arguments)}
+    missing = [name for name in used if name not in read]
     if missing:
         message = f"{graph.name}: the size {missing[0]} cannot be read from an argument: it is the size of no axis"
         raise RosinError(message)
+    names = tuple(v.name or f"{i}" for i, v in enumerate(graph.inputs))
+    guards = [g.substitute(facts.equal) for g in facts.guards]
+    return bound_sizes(names, arguments, results, facts.all_checks(), limits, facts.reasons, guards)
+
+
+def bound_sizes(
+    names: Sequence[str],
+    arguments: Sequence[Shape],
+    results: Sequence[Shape],
+    checks: Sequence[Check],
+    limits: Sequence[Dim] = (),
+    reasons: Mapping[str, str] | None = None,
+    guards: Sequence[Check] = (),
+) -> Sizes:
+    """The sizes of arguments of these names and shapes; conditions on other symbols than theirs are left out."""
+    sources = tuple(_sources(arguments))
+    known = {s.name for s in sources}
     read = {(s.argument, s.axis) for s in sources if s.factor == 1}
     axes = [(i, axis) for i, shape in enumerate(arguments) for axis in range(len(shape)) if (i, axis) not in read]
-    known = {s.name for s in sources}
-    checks += [Check(dims.symbol(s.name), ">=", 0) for s in sources if s.offset > 0 and facts.of(s.name).low < 1]
-    kept = tuple(c for c in checks if known.issuperset(dims.names(c.left) | dims.names(c.right)))
+    # Below its offset a size would make the symbol negative.
+    more = [Check(dims.symbol(s.name), ">=", 0) for s in sources if s.offset > 0]
+
+    def about(found: Sequence[Check]) -> tuple[Check, ...]:
+        return tuple(c for c in found if known.issuperset(dims.names(c.left) | dims.names(c.right)))
+
     return Sizes(
-        tuple(v.name or f"{i}" for i, v in enumerate(graph.inputs)),
-        arguments,
-        results,
-        tuple(sources),
+        tuple(names),
+        tuple(arguments),
+        tuple(results),
+        sources,
         tuple(axes),
-        kept,
+        about([*checks, *more]),
         tuple(limits),
-        facts.reasons,
+        dict(reasons or {}),
+        about(guards),
     )
 
 

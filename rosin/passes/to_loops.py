@@ -36,9 +36,7 @@ from rosin.passes.rows import row_kernels
 from rosin.passes.single import push_kernels, running_kernels
 
 
-def to_loops(
-    graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None
-) -> Program:
+def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None) -> Program:
     """The loop-level program of a graph without calls; `donated` lists inputs that may be written over.
 
     `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.

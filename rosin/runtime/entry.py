@@ -5,8 +5,9 @@ allocates the results with NumPy's C interface, runs the compiled program and wr
 Python runs unless something does not match, which is a *miss* and calls the Python function given for it.
 
 There is one native function for all entries, `rosin_entry` of `entry_code`: it interprets a small table of what the
-program expects, so making an entry compiles nothing; symbolic sizes are the matter of the program's own `sizes`. Its text holds no address of the process, so the disk cache keeps
-its object. The table comes in through the `self` of the built-in function:
+program expects, so making an entry compiles nothing; symbolic sizes are up to the program's own `sizes`. Its text holds
+no address of the process, so the disk cache keeps its object. The table comes in through the `self` of the built-in
+function:
 
     self = (table: bytes, ...whatever must live as long as the function does)
 

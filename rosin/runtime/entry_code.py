@@ -100,7 +100,7 @@ start:
   %slots = add i64 %nbuffers, 1
   %buffers = alloca ptr, i64 %slots         ; the last one is the block of sizes
   %shapes = alloca i64, i64 %ndims          ; the sizes of all axes of all arguments
-  %block = alloca i64, i64 %block_words
+  %sizes.block = alloca i64, i64 %block_words
   %held = alloca ptr, i64 %nheld            ; the ndarrays of the arguments, then of the results
   br label %arg.loop
 
@@ -234,23 +234,23 @@ const.body:
 const.done:
   %const.words = shl i64 %nconst, 1
   %result.records = getelementptr i64, ptr %record, i64 %const.words
-  %block.at = getelementptr ptr, ptr %buffers, i64 %nbuffers
-  store ptr %block, ptr %block.at
+  %block.slot = getelementptr ptr, ptr %buffers, i64 %nbuffers
+  store ptr %sizes.block, ptr %block.slot
   %static = icmp eq ptr %sizes, null
   br i1 %static, label %sized, label %size
 
 ; -- symbolic sizes: the program's own function reads and checks them, and says how large the rest is
 
 size:
-  %refused = call i64 %sizes(ptr %shapes, ptr %block)
-  %arena.at = getelementptr i64, ptr %block, i64 %arena_word
+  %refused = call i64 %sizes(ptr %shapes, ptr %sizes.block)
+  %arena.at = getelementptr i64, ptr %sizes.block, i64 %arena_word
   %arena.sized = load i64, ptr %arena.at
   %fits = icmp eq i64 %refused, 0
   br i1 %fits, label %sized, label %miss.call
 
 sized:
   %arena.size = phi i64 [ %arena_bytes, %const.done ], [ %arena.sized, %size ]
-  %result.shapes = getelementptr i64, ptr %block, i64 %shapes_word
+  %result.shapes = getelementptr i64, ptr %sizes.block, i64 %shapes_word
   %donates = and i64 %flags, 4
   %no.donation = icmp eq i64 %donates, 0
   br i1 %no.donation, label %hold.loop, label %donation

@@ -623,7 +623,9 @@ class KernelEmitter:
                 continue
             if value.ref == "0":
                 continue
-            scaled = value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {self.dim(coefficient).ref}", "i64")
+            scaled = (
+                value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {self.dim(coefficient).ref}", "i64")
+            )
             total = scaled if total is None else e.define(f"add nsw i64 {total.ref}, {scaled.ref}", "i64")
         if total is None:
             total = self.dim(index.constant)

@@ -1,10 +1,12 @@
 """A loop-level program as the text of one LLVM module.
 
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
-results; `arena` is memory for everything in between. Of a program with symbolic sizes the last buffer is the block that
-its function `sizes` has filled (rosin.backends.llvm.sizes). Constants are globals of the module. Kernels get a context that
+results; `arena` is memory for everything in between. Constants are globals of the module. Kernels get a context that
 holds both addresses and the variables of the loops around them. They run one after the other, those with a parallel
 loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
+
+Of a program with symbolic sizes the last buffer is the block that its function `sizes` has filled
+(rosin.backends.llvm.sizes).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Branch, Buffer, Either, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
-from rosin.passes.nest import PARALLEL_WORK
+from rosin.passes import nest
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -144,7 +146,7 @@ class _Module:
             e.line(on_threads)
             return
         many, after = e.label("threads"), e.label("after")
-        enough = e.icmp("sge", self.dim(e, kernel.work), e.const(PARALLEL_WORK, "i64"))
+        enough = e.icmp("sge", self.dim(e, kernel.work), e.const(nest.PARALLEL_WORK, "i64"))
         e.branch_if(enough, many, alone)
         e.block(many)
         e.line(on_threads)

@@ -130,7 +130,7 @@ def sizes_text(program: Program, declarations: set[str]) -> str:
         symbols[source.name] = value
     for argument, axis in sizes.checked:
         emitter.refuse(e.icmp("ne", given[argument, axis], emitter.value(sizes.arguments[argument][axis])))
-    for check in sizes.checks:
+    for check in (*sizes.guards, *sizes.checks):
         emitter.refuse(_fails(e, emitter, check))
     for limit in sizes.limits:
         emitter.refuse(e.icmp("ugt", emitter.value(limit), e.const(ADDRESS_BYTES, "i64")))

@@ -9,6 +9,7 @@ import numpy as np
 from rosin.ir import dims, dtypes, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
 from rosin.ir.literal import Literal
 from rosin.ir.loops import Const, Expr, FromIndex, Within, guard
@@ -48,6 +49,7 @@ class Constant(Source):
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 0)
+        _refuse_negative(self, operands, self.value.type.shape)
         return (self.value.type,)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -70,6 +72,7 @@ class Iota(Source):
         self.check_axis((self.result,), self.axis, self.result.rank)
         if self.result.dtype == dtypes.bool_:
             self.bad_dtype((self.result,), "counts in numbers, not in bool")
+        _refuse_negative(self, operands, self.result.shape)
         return (self.result,)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -80,6 +83,26 @@ class Iota(Source):
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
         return convert(FromIndex(index[self.axis], dtypes.i64), self.result.dtype)
+
+
+@define("dimension")
+class Dimension(Source):
+    """A size as a scalar of an integer type."""
+
+    size: Dim
+    dtype: DType
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 0)
+        if not self.dtype.is_integer:
+            self.bad_dtype((TensorType(self.dtype),), f"a size is an integer, not {self.dtype}")
+        return (TensorType(self.dtype),)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return (np.asarray(dims.static((self.size,), self.name)[0]).astype(self.dtype.numpy),)
+
+    def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
+        return convert(FromIndex(Index(self.size), dtypes.i64), self.dtype)
 
 
 def _refuse_negative(op: Op, operands: Types, shape: tuple[Dim, ...]) -> None:

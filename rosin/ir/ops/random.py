@@ -132,6 +132,9 @@ class RandomBits(FromKey):
         self.check_keys(operands)
         if self.dtype not in (u8, u16, u32, u64):
             self.bad_dtype(operands, f"bits come as u8, u16, u32 or u64, not {self.dtype}")
+        for axis, size in enumerate(self.shape):
+            if not facts.at_least(size, 0):
+                self.bad_shape(operands, f"axis {axis} of the shape has size {size}")
         return (TensorType(self.dtype, (*operands[0].shape[:-1], *self.shape)),)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
