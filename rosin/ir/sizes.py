@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rosin.ir import dims
 from rosin.ir.dims import Dim, Floor, Sym, Symbol
-from rosin.ir.errors import ConstraintError, GuardError, RosinError
+from rosin.ir.errors import ConstraintError, GuardError, ShapeError
 from rosin.ir.facts import Check, Facts
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def sizes_of(graph: Graph, facts: Facts, limits: Sequence[Dim] = ()) -> Sizes | 
     """The sizes of a graph whose symbols the facts know; None for one without symbols.
 
     Raises:
-        RosinError: a symbol cannot be read from the arguments.
+        ShapeError: a symbol cannot be read from the arguments.
     """
     arguments = tuple(v.type.shape for v in graph.inputs)
     results = tuple(v.type.shape for v in graph.outputs)
@@ -120,8 +120,10 @@ def sizes_of(graph: Graph, facts: Facts, limits: Sequence[Dim] = ()) -> Sizes | 
     read = {s.name for s in _sources(arguments)}
     missing = [name for name in used if name not in read]
     if missing:
-        message = f"{graph.name}: the size {missing[0]} cannot be read from an argument: it is the size of no axis"
-        raise RosinError(message)
+        message = (
+            f"{graph.name}: the symbolic size {missing[0]} cannot be read from an argument: it is the size of no axis"
+        )
+        raise ShapeError(message)
     names = tuple(v.name or f"{i}" for i, v in enumerate(graph.inputs))
     guards = [g.substitute(facts.equal) for g in facts.guards]
     return bound_sizes(names, arguments, results, facts.all_checks(), limits, facts.reasons, guards)

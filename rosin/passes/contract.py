@@ -535,13 +535,19 @@ def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:
 
 def _blocks(extent: Dim, most: int) -> list[Tile]:
     """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one."""
+    likely = max(facts.estimate(extent), 1)
+    smallest = max(most // 2, 1) if likely < 16 * most else max(most - 1, 1)
     if not isinstance(extent, int):
-        exact = next((b for b in range(most, most // 2, -1) if facts.divide(extent, b) is not None), None)
+        choices = range(most, smallest - 1, -1)
+        exact = next((b for b in choices if facts.divide(extent, b) is not None), None)
         if exact is not None:
             return [Tile(0, extent // exact, exact)]
-        whole = extent // most * most
-        return [Tile(0, extent // most, most), Tile(whole, (extent - whole + (most - 1)) // most, most, end=extent)]
-    smallest = max(most // 2, 1) if extent < 16 * most else max(most - 1, 1)
+        block = next((b for b in choices if likely % b == 0), most)
+        whole = extent // block * block
+        return [
+            Tile(0, extent // block, block),
+            Tile(whole, (extent - whole + (block - 1)) // block, block, end=extent),
+        ]
     block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), min(most, extent))
     tiles = [Tile(0, extent // block, block)]
     if extent % block:
