@@ -4,6 +4,7 @@ import sys as _sys
 
 from rosin.frontend import nn, numpy, random, tree
 from rosin.frontend.array import Array
+from rosin.frontend.associative import associative_scan
 from rosin.frontend.batching import (
     all_gather,
     axis_index,
@@ -16,6 +17,7 @@ from rosin.frontend.batching import (
     vmap,
 )
 from rosin.frontend.compile import Compiled, compile
+from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
 from rosin.frontend.errors import RecompileWarning
 from rosin.frontend.signatures import Signature
@@ -52,18 +54,21 @@ __all__ = [
     "Size",
     "Spec",
     "all_gather",
+    "associative_scan",
     "axis_index",
     "axis_size",
     "bfloat16",
     "bool_",
     "checkpoint",
     "compile",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "dim",
     "float16",
     "float32",
     "float64",
+    "fori_loop",
     "grad",
     "hessian",
     "int8",
@@ -73,6 +78,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "map",
     "nn",
     "numpy",
     "pmax",
@@ -81,8 +87,10 @@ __all__ = [
     "psum",
     "psum_scatter",
     "random",
+    "scan",
     "spec",
     "stop_gradient",
+    "switch",
     "tree",
     "uint8",
     "uint16",
@@ -91,4 +99,5 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]

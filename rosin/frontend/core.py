@@ -34,11 +34,13 @@ from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, RosinError, TraceError
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Graph, regions
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
+from rosin.ir.ops.control import Control
+from rosin.ir.ops.loop import Loop
 from rosin.ir.ops.movement import Constant, Dimension
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
@@ -268,15 +270,17 @@ def bind1(op: Op, *operands: Array) -> Array:
     return bind(op, *operands)[0]
 
 
-def bind(op: Op, *operands: Array) -> tuple[Array, ...]:
+def bind(op: Op, *operands: Array, weak: Sequence[bool] | None = None) -> tuple[Array, ...]:
     """The results of an op: recorded while a function is traced, computed at once otherwise.
+
+    `weak` says which results stand for Python numbers; without it they do when all operands do.
 
     Raises:
         RosinError: the op's type rule refuses the operands; the error shows the user's line.
     """
     trace = tr.current()
     if trace is not None:
-        return trace.record(op, operands)
+        return trace.record(op, operands, weak)
     values = [x._value if type(x) is tr.array_type() else _dead(x) for x in operands]  # pyright: ignore[reportPrivateUsage]
     results = _execute(op, values)
     return tuple([tr.wrap(r) for r in results])
@@ -346,17 +350,19 @@ def compile_path() -> ModuleType:
 
 
 def _is_slow(op: Op, operands: Types, results: Types) -> bool:
+    """Whether a kernel pays for being compiled. A loop always does: how often Python would go round is not known."""
+    if isinstance(op, Control):
+        return isinstance(op, Loop) or any(map(_has_slow_nodes, regions(op)))
     return op.slow_in_numpy and op.cost(operands, results).flops >= EAGER_FLOPS
 
 
+def _has_slow_nodes(graph: Graph) -> bool:
+    pairs = ((tuple(v.type for v in node.operands), tuple(v.type for v in node.results)) for node in graph.nodes)
+    return any(_is_slow(node.op, *types) for node, types in zip(graph.nodes, pairs, strict=True))
+
+
 def _is_heavy(graph: Graph) -> bool:
-    total = 0
-    for node in graph.nodes:
-        operands, results = tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
-        if _is_slow(node.op, operands, results):
-            return True
-        total += node.op.cost(operands, results).flops
-    return total >= EAGER_GRAPH_FLOPS
+    return _has_slow_nodes(graph) or graph.cost().flops >= EAGER_GRAPH_FLOPS
 
 
 def _kernel(graph: Graph) -> Executable | None:

@@ -219,7 +219,7 @@ class custom_jvp(_Custom):
                 staged = staging.stage(run, inputs, name, adopted=captures)
             return _with_captured_tangents(staged.graph, len(call.inputs), len(inputs))
 
-        op = CustomJvp(_with_captures(body, call, captures), Deferred(rule))
+        op = CustomJvp(body.over(captures), Deferred(rule))
         results = core.bind(op, *call.arrays, *staging.captured_arrays(captures))
         return tree.unflatten(body.structure, results)
 
@@ -275,7 +275,7 @@ class custom_vjp(_Custom):
             with batching.within(axes):
                 return rules.backward_graph(captures)
 
-        op = CustomVjp(_with_captures(body, call, captures), Deferred(forward), Deferred(backward))
+        op = CustomVjp(body.over(captures), Deferred(forward), Deferred(backward))
         results = core.bind(op, *call.arrays, *staging.captured_arrays(captures))
         return tree.unflatten(body.structure, results)
 
@@ -362,17 +362,6 @@ class _Reverse:
         found = b.inline(graph, [env[v] for v in graph.inputs])
         constant = [b.zeros(v.type) for v in graph.inputs[captured:] if v.type.dtype.differentiable]
         return b.graph([*found, *constant], graph.name)
-
-
-def _with_captures(body: Staged, call: _Flat, captures: Sequence[tr.Captured]) -> Graph:
-    """The body over the arguments and all captures, of which it has some."""
-    count = len(call.inputs)
-    own = {tr.identity(c): v for c, v in zip(body.captures, body.graph.inputs[count:], strict=True)}
-    inputs = list(body.graph.inputs[:count])
-    for captured in captures:
-        type = core.type_of(staging.captured_arrays([captured])[0])
-        inputs.append(own.get(tr.identity(captured)) or Value(type, "captured"))
-    return Graph(tuple(inputs), body.graph.nodes, body.graph.outputs, body.graph.name)
 
 
 def _with_captured_tangents(graph: Graph, primals: int, arguments: int) -> Graph:

@@ -35,3 +35,7 @@ class AxisNameError(RosinError, NameError):
 
 class BoundsError(RosinError, IndexError):
     """An index outside its axis, or more indices than axes."""
+
+
+class ControlFlowError(RosinError, TypeError):
+    """Functions given to a loop or a branch whose results do not fit: a carry that changes type, unlike branches."""

@@ -15,6 +15,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
 from rosin.frontend.tree import Structure, Tree
 from rosin.ir.graph import Graph
+from rosin.ir.op import Value
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -43,10 +44,22 @@ class Staged:
     aux: Tree = None
     aux_count: int = 0
     """The last outputs of the graph are leaves of `aux`."""
+    weak: tuple[bool, ...] = ()
+    """Which outputs stand for Python numbers, whose dtype gives way."""
 
     def operands(self, arguments: Sequence[Array]) -> list[Array]:
         """What the graph is applied to."""
         return [*arguments, *captured_arrays(self.captures)]
+
+    def over(self, captures: Sequence[tr.Captured]) -> Graph:
+        """The graph over the arguments and all of these captures, of which it has some."""
+        count = len(self.graph.inputs) - len(self.captures)
+        own = {tr.identity(c): v for c, v in zip(self.captures, self.graph.inputs[count:], strict=True)}
+        inputs = list(self.graph.inputs[:count])
+        for captured in captures:
+            type = core.type_of(captured_arrays([captured])[0])
+            inputs.append(own.get(tr.identity(captured)) or Value(type, "captured"))
+        return Graph(tuple(inputs), self.graph.nodes, self.graph.outputs, self.graph.name)
 
 
 def captured_arrays(captures: Sequence[tr.Captured]) -> list[Array]:
@@ -88,7 +101,8 @@ def stage(
         leaves, structure = tree.flatten(result)
         outputs = [as_output(leaf, name, structure, i) for i, leaf in enumerate(leaves)]
         graph = trace.finish([*outputs, *aux_outputs])
-    return Staged(graph, tuple(trace.captures), structure, aux_tree, len(aux_outputs))
+    weak = tuple(core.is_weak(x) for x in (*outputs, *aux_outputs))
+    return Staged(graph, tuple(trace.captures), structure, aux_tree, len(aux_outputs), weak)
 
 
 class _Place:

@@ -208,8 +208,8 @@ class Trace:
 
     # -- nodes -----------------------------------------------------------------------------------------------
 
-    def record(self, op: Op, operands: Sequence[Array]) -> tuple[Tracer, ...]:
-        """Append a node; the results are weak when all operands are."""
+    def record(self, op: Op, operands: Sequence[Array], weak: Sequence[bool] | None = None) -> tuple[Tracer, ...]:
+        """Append a node. `weak` says which results are; without it they are when all operands are."""
         values = tuple(self.value_of(x) for x in operands)
         frame = source.user_frame()
         b = self.builder
@@ -217,8 +217,10 @@ class Trace:
         results = b.node(op, *values)
         for result in results:
             check_size(result.type, op.name, b.location)
-        weak = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
-        tracers = tuple(self._tracer(v, weak) for v in results)
+        if weak is None:
+            same = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
+            weak = (same,) * len(results)
+        tracers = tuple(self._tracer(v, w) for v, w in zip(results, weak, strict=True))
         self._name(tracers)
         return tracers
 

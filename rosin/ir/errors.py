@@ -75,3 +75,15 @@ class ParseError(RosinError, ValueError):
 
 class UnsupportedError(RosinError, TypeError):
     """An op or type that a target declines."""
+
+
+class CheckError(RosinError, AssertionError):
+    """A check that failed while a program ran."""
+
+
+class OutOfRangeError(CheckError, IndexError):
+    """A checked index that lies outside of the array it is for."""
+
+
+class NanError(CheckError, FloatingPointError):
+    """A checked result that has a NaN where its operands had none."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from rosin.ir import dims
@@ -87,3 +88,21 @@ def regions(op: Op) -> tuple[Graph, ...]:
         parts = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         found += [part for part in parts if isinstance(part, Graph)]
     return tuple(found)
+
+
+@functools.cache
+def region_fields(op_class: type[Op]) -> tuple[str, ...]:
+    """The attributes of an op that hold graphs, alone or in a tuple."""
+    return tuple(f.name for f in fields(op_class) if "Graph" in str(f.type))
+
+
+def map_op(op: Op, change: Callable[[Graph], Graph]) -> Op:
+    """The op with `change` done to the graphs that it holds."""
+    changed: dict[str, Any] = {}
+    for name in region_fields(type(op)):
+        value = getattr(op, name)
+        graphs = cast("tuple[Graph, ...]", value if isinstance(value, tuple) else (value,))
+        new = tuple(map(change, graphs))
+        if any(after is not before for after, before in zip(new, graphs, strict=True)):
+            changed[name] = new if isinstance(value, tuple) else new[0]
+    return replace(op, **changed) if changed else op

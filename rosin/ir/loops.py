@@ -1,11 +1,13 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | Repeat(var, steps) | RepeatWhile(steps, load, steps) | Branch(load, steps, …)
-                 | Either(size, most, steps, steps)
+    step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
+                 | Branch(load, steps, …) | Room(tape, number) | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements
+    nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
+                 | While(statements, load, statements, var) | Choose(load, statements, …) | Room(tape, number)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
                  | Local
     index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
@@ -21,7 +23,7 @@ symbols of the program, whose values it reads from its arguments when it is call
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
@@ -43,8 +45,14 @@ class Scope(Enum):
     CONSTANT = "constant"
     RESULT = "result"
     ARENA = "arena"
+    TAPE = "tape"
+    """One part of the records of a tape."""
     LOCAL = "local"
     """A small scratch array, private to one iteration of the parallel loop around it."""
+    LANES = "lanes"
+    """A small scratch array of each lane of the vector loop around it, in registers where it can be."""
+    STATE = "state"
+    """As `LANES`, but a lane that a `While` is done with keeps what it has there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +67,17 @@ class Buffer:
     @property
     def bytes(self) -> Dim:
         return self.size * self.dtype.bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """Memory that grows while the program runs: records of so many bytes, one for each step of a loop."""
+
+    name: str
+    record: Dim
 
     def __str__(self) -> str:
         return self.name
@@ -256,29 +275,34 @@ def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr
     return found
 
 
-def substitute_buffers(expr: Expr, names: Mapping[Buffer, Buffer], memo: dict[int, Expr]) -> Expr:
-    """`expr` reading other buffers in place of some, in its indices too; `memo` keeps what is shared shared."""
+Placing: TypeAlias = Callable[[Buffer, Index], tuple[Buffer, Index]]
+"""Where an element of a buffer is instead: in which buffer, and where in it."""
+
+
+def relocate(expr: Expr, place: Placing, memo: dict[int, Expr]) -> Expr:
+    """`expr` reading elsewhere, in its indices too; `memo` keeps what is shared shared."""
     found = memo.get(id(expr))
     if found is None:
-        children = tuple(substitute_buffers(child, names, memo) for child in expr.children())
-        places = tuple(_index_over(index, names, memo) for index in expr.indices())
-        if isinstance(expr, Load) and expr.buffer in names:
-            found = Load(names[expr.buffer], places[0])
-        elif children != expr.children() or places != expr.indices():
-            found = expr.rebuild(children, places)
+        children = tuple(relocate(child, place, memo) for child in expr.children())
+        indices = tuple(relocate_index(index, place, memo) for index in expr.indices())
+        if isinstance(expr, Load):
+            target = place(expr.buffer, indices[0])
+            found = expr if target == (expr.buffer, expr.offset) else Load(*target)
         else:
-            found = expr
+            unchanged = children == expr.children() and indices == expr.indices()
+            found = expr if unchanged else expr.rebuild(children, indices)
         memo[id(expr)] = found
     return found
 
 
-def _index_over(index: Index, names: Mapping[Buffer, Buffer], memo: dict[int, Expr]) -> Index:
+def relocate_index(index: Index, place: Placing, memo: dict[int, Expr]) -> Index:
+    """The index, of which the numbers that are read are read elsewhere."""
     if not any(isinstance(atom, Dynamic) for atom, _ in index.terms):
         return index
     total = Index(index.constant)
     for atom, coefficient in index.terms:
         if isinstance(atom, Dynamic):
-            value = substitute_buffers(atom.value, names, memo)
+            value = relocate(atom.value, place, memo)
             atom = atom if value is atom.value else Dynamic(value, atom.low, atom.high)
         total = total + Index(0, ((atom, coefficient),))
     return total
@@ -320,6 +344,10 @@ class Loop:
     """Whether iterations may run on any thread; only the outermost loop of a kernel is parallel."""
     unroll: int = 1
     """How many iterations (of vectors, in a vector loop) run at once, each with carries of its own."""
+    start: Load | None = None
+    stop: Load | None = None
+    """A serial loop may run from `start` to before `stop`, as `Repeat` does, and count down."""
+    backward: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -349,7 +377,67 @@ class When:
     body: tuple[Statement, ...]
 
 
-Statement: TypeAlias = "Loop | Let | Accumulate | Store | When"
+@dataclass(frozen=True, slots=True, eq=False)
+class While:
+    """`test`, then, as long as `predicate` is true, `body` and `test` again.
+
+    In a vector loop each lane goes on for itself: one that is done keeps what it has in memory and in `STATE`.
+    """
+
+    test: tuple[Statement, ...]
+    predicate: Load
+    body: tuple[Statement, ...]
+    var: LoopVar | None = None
+    """What counts the steps, where something in the body asks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choose:
+    """The statements of branch `index`, or of the first or the last when that is beyond them.
+
+    In a vector loop it is one branch for all lanes.
+    """
+
+    index: Load
+    branches: tuple[tuple[Statement, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Room:
+    """A statement or a step: make sure that a tape has room for so many records, or for record `var` and those before.
+
+    The program ends with an error when there is no memory for them.
+    """
+
+    tape: Tape
+    number: Load | LoopVar
+
+
+Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | While | Choose | Room"
+
+
+def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
+    """The lists of statements in a statement."""
+    match statement:
+        case Loop() | When():
+            return (statement.body,)
+        case While():
+            return (statement.test, statement.body)
+        case Choose():
+            return statement.branches
+        case _:
+            return ()
+
+
+def values(statement: Statement) -> tuple[Expr, ...]:
+    """The expressions of a statement, without those of statements in it."""
+    match statement:
+        case Let() | Store():
+            return (statement.value,)
+        case Accumulate():
+            return statement.values
+        case _:
+            return ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -368,11 +456,43 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Inner:
+    """Statements of the inner loops of a nest, one pass over its columns, with what the pass carries."""
+
+    body: tuple[Statement, ...]
+    carries: tuple[Carry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nest:
+    """A kernel to be: loops over `rows`, and in them, one after the other, statements and passes over `columns`.
+
+    The rows are independent of each other. Which loop stands outside, runs as vectors or on threads is open.
+    """
+
+    name: str
+    rows: tuple[LoopVar, ...]
+    columns: tuple[LoopVar, ...]
+    body: tuple[Statement | Inner, ...]
+    scratch: tuple[Buffer, ...] = ()
+    """Arrays that are private to one iteration of all rows."""
+    flops: int = 1
+    """Machine operations of one element of the whole domain."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
-    """Steps that run once for each value of the variable, in order; kernels in them may use it in indices."""
+    """Steps that run once for each value of the variable, in order; kernels in them may use it in indices.
+
+    It counts from `start`, 0 if there is none, to before `stop`, its extent if there is none; what they hold is moved
+    into that range. With `backward` it counts down.
+    """
 
     var: LoopVar
     body: tuple[Step, ...]
+    start: Load | None = None
+    stop: Load | None = None
+    backward: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -382,6 +502,8 @@ class RepeatWhile:
     test: tuple[Step, ...]
     predicate: Load
     body: tuple[Step, ...]
+    var: LoopVar | None = None
+    """What counts the steps, where something in the body asks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -402,26 +524,51 @@ class Either:
     large: tuple[Step, ...]
 
 
-Step: TypeAlias = "Kernel | Repeat | RepeatWhile | Branch | Either"
+Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | Either"
 
 
-def kernels(steps: tuple[Step, ...]) -> Iterator[Kernel]:
-    """Every kernel of the steps, in the order of the text."""
+def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
+    """The lists of steps in a step."""
+    match step:
+        case Repeat():
+            return (step.body,)
+        case RepeatWhile():
+            return (step.test, step.body)
+        case Branch():
+            return step.branches
+        case Either():
+            return (step.small, step.large)
+        case _:
+            return ()
+
+
+def decisions(step: Step) -> list[Load]:
+    """What a step itself reads to know how it goes on."""
+    match step:
+        case Repeat():
+            return [bound for bound in (step.start, step.stop) if bound]
+        case RepeatWhile():
+            return [step.predicate]
+        case Branch():
+            return [step.index]
+        case Room():
+            return [step.number] if isinstance(step.number, Load) else []
+        case _:
+            return []
+
+
+def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
+    """Every kernel of the steps, or nest that is to become one, in the order of the text."""
     for step in steps:
-        match step:
-            case Kernel():
-                yield step
-            case Repeat():
-                yield from kernels(step.body)
-            case RepeatWhile():
-                yield from kernels(step.test)
-                yield from kernels(step.body)
-            case Branch():
-                for branch in step.branches:
-                    yield from kernels(branch)
-            case Either():
-                yield from kernels(step.small)
-                yield from kernels(step.large)
+        if isinstance(step, Kernel | Nest):
+            yield step
+        for inner in parts(step):
+            yield from leaves(inner)
+
+
+def kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
+    """Every kernel of the steps, in the order of the text."""
+    return (leaf for leaf in leaves(steps) if isinstance(leaf, Kernel))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -441,6 +588,8 @@ class Program:
     """The contents of every constant buffer."""
     aliases: Mapping[Buffer, Buffer] = field(default_factory=dict["Buffer", "Buffer"])
     """The donated argument whose memory a result takes, for the results that take one."""
+    tapes: Mapping[Buffer, tuple[Tape, Dim]] = field(default_factory=dict["Buffer", "tuple[Tape, Dim]"])
+    """For each buffer on a tape, the tape, and at which byte of each record it is."""
     slot_of: Mapping[Buffer, int] = field(default_factory=dict["Buffer", int])
     """The slot of every arena buffer whose size is symbolic."""
     slots: tuple[Dim, ...] = ()
@@ -459,6 +608,9 @@ def text(program: Program) -> str:
         lines += [f"  {title} {b.name}: {b.dtype}[{b.size}]" for b in buffers]
     lines += [f"  {result.name} takes the memory of {argument.name}" for result, argument in program.aliases.items()]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.arena.items()]
+    lines += [
+        f"  tape {b.name}: {b.dtype}[{b.size}] at {at} of {t.record} of {t}" for b, (t, at) in program.tapes.items()
+    ]
     lines += [f"  slot {number} of {bytes} bytes" for number, bytes in enumerate(program.slots)]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] in slot {slot}" for b, slot in program.slot_of.items()]
     for step in program.steps:
@@ -470,25 +622,39 @@ def _step_lines(step: Step, indent: str) -> list[str]:
     match step:
         case Kernel():
             return [indent + line for line in kernel_lines(step)]
-        case Repeat(var, body):
-            parts = [(f"repeat {var} in {var.extent}:", body)]
-        case RepeatWhile(test, predicate, body):
-            parts = [("test:", test), (f"while {predicate}:", body)]
+        case Nest():
+            raise AssertionError("nests are kernels by the time that a program is whole")
+        case Repeat(var):
+            heads = [f"repeat {var} in {range_text(step)}:"]
+        case RepeatWhile(_, predicate, _, var):
+            heads = ["test:", f"while {predicate}{f', counted by {var}' if var else ''}:"]
         case Branch(index, branches):
-            parts = [(f"branch {number} of {index}:", steps) for number, steps in enumerate(branches)]
-        case Either(size, most, small, large):
-            parts = [(f"where {size} <= {most}:", small), ("otherwise:", large)]
+            heads = [f"branch {number} of {index}:" for number in range(len(branches))]
+        case Either(size, most):
+            heads = [f"where {size} <= {most}:", "otherwise:"]
+        case Room():
+            return [indent + room_text(step)]
     lines: list[str] = []
-    for head, steps in parts:
+    for head, steps in zip(heads, parts(step), strict=True):
         lines.append(indent + head)
         for inner in steps:
             lines += _step_lines(inner, indent + "  ")
     return lines
 
 
+def range_text(loop: Repeat | Loop) -> str:
+    """The range of a loop's variable."""
+    first = f"{loop.start} … " if loop.start else ""
+    return f"{first}{loop.stop or loop.var.extent}{', backward' * loop.backward}"
+
+
+def room_text(room: Room) -> str:
+    return f"room on {room.tape} for {room.number}{' + 1' * isinstance(room.number, LoopVar)}"
+
+
 def kernel_lines(kernel: Kernel) -> list[str]:
     lines = [f"kernel {kernel.name}({', '.join(b.name for b in kernel.buffers)})"]
-    lines += [f"  local {b.name}: {b.dtype}[{b.size}]" for b in kernel.scratch]
+    lines += [f"  {b.scope.value} {b.name}: {b.dtype}[{b.size}]" for b in kernel.scratch]
     return lines + _Text(kernel).block(kernel.body, "  ", {})
 
 
@@ -502,10 +668,10 @@ class _Text:
 
     def _count_uses(self, statements: tuple[Statement, ...]) -> None:
         for statement in statements:
-            if isinstance(statement, Loop | When):
-                self._count_uses(statement.body)
-            else:
-                for top in _values(statement):
+            for inner in blocks(statement):
+                self._count_uses(inner)
+            if not blocks(statement):
+                for top in values(statement):
                     first = self._seen(top)
                     stack = [top] if first else []
                     while stack:
@@ -525,25 +691,31 @@ class _Text:
 
     def statement(self, statement: Statement, indent: str, named: dict[int, str]) -> list[str]:
         lines: list[str] = []
-        if not isinstance(statement, Loop | When):
-            texts = [self.expr(value, indent, named, lines) for value in _values(statement)]
+        texts = [self.expr(value, indent, named, lines) for value in values(statement)]
+        heads: list[str] = []
         match statement:
             case Let():
-                lines.append(f"{indent}{statement.local}: {statement.local.dtype} = {texts[0]}")  # pyright: ignore[reportPossiblyUnboundVariable]  # it is no loop
+                lines.append(f"{indent}{statement.local}: {statement.local.dtype} = {texts[0]}")
             case Accumulate():
-                pairs = zip(statement.carry.locals, texts, strict=True)  # pyright: ignore[reportPossiblyUnboundVariable]  # it is no loop
+                pairs = zip(statement.carry.locals, texts, strict=True)
                 lines.append(indent + ", ".join(f"{local} <- {text}" for local, text in pairs))
             case Store():
-                lines.append(f"{indent}{statement.buffer}[{statement.offset}] = {texts[0]}")  # pyright: ignore[reportPossiblyUnboundVariable]  # it is no loop
-            case When(tests, body):
-                lines.append(f"{indent}when {' and '.join(map(str, tests))}:")
-                lines += self.block(body, indent + "  ", named)
-            case Loop(var, kind, body, carries, parallel, unroll):
-                head = f"{indent}{'parallel ' if parallel else ''}{kind.value} {var} in {var.extent}"
+                lines.append(f"{indent}{statement.buffer}[{statement.offset}] = {texts[0]}")
+            case When(tests):
+                heads = [f"when {' and '.join(map(str, tests))}:"]
+            case While(_, predicate, _, var):
+                heads = ["test:", f"while {predicate}{f', counted by {var}' if var else ''}:"]
+            case Room():
+                lines.append(indent + room_text(statement))
+            case Choose(index, branches):
+                heads = [f"branch {number} of {index}:" for number in range(len(branches))]
+            case Loop(var, kind, _, carries, parallel, unroll):
+                head = f"{'parallel ' if parallel else ''}{kind.value} {var} in {range_text(statement)}"
                 head += f" unroll {unroll}" if unroll > 1 else ""
                 carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
-                lines.append(head + (f" carrying {', '.join(carried)}:" if carried else ":"))
-                lines += self.block(body, indent + "  ", named)
+                heads = [head + (f" carrying {', '.join(carried)}:" if carried else ":")]
+        for head, block in zip(heads, blocks(statement), strict=True):
+            lines += [indent + head, *self.block(block, indent + "  ", named)]
         return lines
 
     def expr(self, expr: Expr, indent: str, named: dict[int, str], lines: list[str]) -> str:
@@ -564,9 +736,3 @@ class _Text:
             lines.append(f"{indent}v{self.count}: {expr.dtype} = {text}")
             return named[id(expr)]
         return text
-
-
-def _values(statement: Statement) -> tuple[Expr, ...]:
-    if isinstance(statement, Accumulate):
-        return statement.values
-    return (statement.value,) if isinstance(statement, Let | Store) else ()

@@ -184,6 +184,13 @@ class Op(ABC):
         """The op that does only what these results, or effects, need; None where that is the op itself."""
         return None
 
+    def only_where(self, b: Builder, taken: Value, operands: Values, guard: Callable[[Graph], Graph]) -> Values:
+        """The results, what Python does for them being done only where the truth value `taken` holds.
+
+        It is asked of ops that Python has a part in. `guard` makes a region one with `taken` as last input.
+        """
+        raise AssertionError(f"Python has no part in {self.name}")
+
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def attributes(self) -> dict[str, Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
-from rosin.ir import dims, literal
+from rosin.ir import dims, host, literal
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import BY_NAME
 from rosin.ir.errors import ParseError
 from rosin.ir.graph import Graph
 from rosin.ir.op import REGISTRY, Value
 from rosin.ir.ops import call as _call  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers its ops
+from rosin.ir.ops import effect as _effect  # noqa: F401  # pyright: ignore[reportUnusedImport]  # its too
 from rosin.ir.ops import scan as _scan  # noqa: F401  # pyright: ignore[reportUnusedImport]  # and those of control flow
 from rosin.ir.types import TensorType, parse_type
 
@@ -20,6 +21,7 @@ _TOKEN = re.compile(
     r"""(?P<space>[ \t\n]+|\#[^\n]*)
       | (?P<type>(?:bool|bf16|[iufc]\d+)\[[^\]]*\])
       | (?P<size>\[[^\]]*\])
+      | (?P<host>host\("[^"]*"\))
       | (?P<dense>dense\((?:"[^"]*"|[^()"]*)\))
       | (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<number>-?(?:inf|nan|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\b|-?\d+\.)
@@ -141,7 +143,7 @@ class _Parser:
             self.expect("=")
             of = results[0][1] if results else None
             attributes[attribute] = self.attribute(attribute, of)
-        missing = [n for n in names if n not in attributes]
+        missing = [f.name for f in fields(op_class) if f.name not in attributes and f.default is MISSING]
         if missing:
             self.fail(f"{name} lacks the attribute {missing[0]!r}")
         values = b.node(op_class(**attributes), *operands, names=[n for n, _ in results])
@@ -180,6 +182,8 @@ class _Parser:
             return dims.parse(text[1:-1])
         if kind == "dense" and result is not None:
             return literal.parse_array(text[len("dense(") : -1], result)
+        if kind == "host":
+            return host.find(text[len('host("') : -2])
         if kind == "number":
             return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
         constants = {"True": True, "False": False, "None": None, **BY_NAME}

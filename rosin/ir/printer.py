@@ -7,12 +7,14 @@
     }
 
 A value is called what the user's program calls it, where that is known; other values are called by the op that made
-them. Regions of an op stand in braces after its name. `parse` in rosin.ir.parser reads the text back.
+them. Regions of an op stand in braces after its name. An attribute at its default is not written. `parse` in
+rosin.ir.parser reads the text back.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import MISSING, fields
 from typing import Any, cast
 
 import numpy as np
@@ -20,8 +22,9 @@ import numpy as np
 from rosin.ir.dims import Sym
 from rosin.ir.dtypes import BY_NAME, DType
 from rosin.ir.graph import Graph, Node
+from rosin.ir.host import HostFunction
 from rosin.ir.literal import Literal
-from rosin.ir.op import Value
+from rosin.ir.op import Op, Value
 from rosin.ir.types import TensorType
 
 RESERVED = {"graph", "return", "True", "False", "None", "dense", "nan", "inf", *BY_NAME}
@@ -47,7 +50,7 @@ def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[st
     operands = ", ".join(names[v] for v in node.operands)
     line = f"{results} = {node.op.name}({operands})" if results else f"{node.op.name}({operands})"
     lines = [line]
-    for name, value in node.op.attributes().items():
+    for name, value in written_attributes(node.op).items():
         if isinstance(value, Graph):
             _append(lines, " ", _graph_lines(value, f"{name}=", locations))
         elif graphs := _branches(value):
@@ -59,6 +62,11 @@ def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[st
     if locations and node.location is not None:
         lines[0] += f"  # {node.location}"
     return lines
+
+
+def written_attributes(op: Op) -> dict[str, Any]:
+    """The attributes of an op, but those that are at their default."""
+    return {f.name: v for f in fields(op) if (v := getattr(op, f.name)) != f.default or f.default is MISSING}
 
 
 def _branches(value: Any) -> tuple[Graph, ...]:
@@ -80,7 +88,7 @@ def attribute_text(value: Any) -> str:
             return repr(value)
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-        case DType() | Literal() | TensorType():
+        case DType() | Literal() | TensorType() | HostFunction():
             return str(value)
         case Sym():
             return f"[{value}]"

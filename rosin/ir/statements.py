@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rosin.ir.index import Dynamic, Index, LoopVar
@@ -9,16 +10,27 @@ from rosin.ir.loops import (
     Accumulate,
     Apply,
     Buffer,
+    Choose,
     Expr,
+    Inner,
+    Kernel,
     Let,
     Load,
     Loop,
+    Nest,
+    Placing,
+    Room,
     Scope,
     Statement,
     Store,
     When,
+    While,
     Within,
+    blocks,
+    relocate,
+    relocate_index,
     substitute,
+    values,
     walk,
 )
 
@@ -26,26 +38,38 @@ from rosin.ir.loops import (
 def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The top expressions of statements, nested ones too."""
     for statement in statements:
+        yield from values(statement)
         match statement:
-            case Let():
-                yield statement.value
-            case Store():
-                yield statement.value
-            case Accumulate():
-                yield from statement.values
-            case When():
-                yield from expressions(statement.body)
             case Loop():
                 yield from (e for c in statement.carries for e in c.initial)
-                yield from expressions(statement.body)
+                yield from (bound for bound in (statement.start, statement.stop) if bound)
+            case Room():
+                yield from (statement.number,) if isinstance(statement.number, Load) else ()
+            case While():
+                yield statement.predicate
+            case Choose():
+                yield statement.index
+            case _:
+                pass
+        for block in blocks(statement):
+            yield from expressions(block)
+
+
+def statements_of(leaf: Kernel | Nest) -> list[Statement]:
+    """The statements of a kernel, or those that stand in the loops of a nest."""
+    return [s for part in leaf.body for s in (part.body if isinstance(part, Inner) else [part])]
+
+
+def nested(statements: Sequence[Statement]) -> Iterator[Statement]:
+    """Every statement, each before those in it."""
+    for statement in statements:
+        yield statement
+        for block in blocks(statement):
+            yield from nested(block)
 
 
 def stores(statements: Sequence[Statement]) -> Iterator[Store]:
-    for statement in statements:
-        if isinstance(statement, Store):
-            yield statement
-        elif isinstance(statement, Loop | When):
-            yield from stores(statement.body)
+    return (s for s in nested(statements) if isinstance(s, Store))
 
 
 def offsets(statements: Sequence[Statement]) -> Iterator[Index]:
@@ -61,11 +85,7 @@ def offsets(statements: Sequence[Statement]) -> Iterator[Index]:
 
 
 def tests_of(statements: Sequence[Statement]) -> Iterator[Within]:
-    for statement in statements:
-        if isinstance(statement, When):
-            yield from statement.tests
-        if isinstance(statement, Loop | When):
-            yield from tests_of(statement.body)
+    return (test for s in nested(statements) if isinstance(s, When) for test in s.tests)
 
 
 def all_indices(statements: Sequence[Statement]) -> Iterator[Index]:
@@ -87,22 +107,34 @@ def _dynamic(index: Index) -> Iterator[Index]:
                 yield from expr.indices()
 
 
-def replace(statement: Statement, values: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Statement:
-    """The statement with loop variables replaced; what expressions share stays shared."""
+def rebuilt(statement: Statement, each: Callable[[Statement], Statement]) -> Statement:
+    """The statement with `each` applied to those in it."""
+
+    def block(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        return tuple(map(each, statements))
+
     match statement:
-        case Let():
-            return Let(statement.local, substitute(statement.value, values, memo))
-        case Accumulate():
-            return Accumulate(statement.carry, tuple(substitute(v, values, memo) for v in statement.values))
-        case Store():
-            offset = statement.offset.substitute(values)
-            return Store(statement.buffer, offset, substitute(statement.value, values, memo))
-        case When():
-            tests = tuple(Within(t.index.substitute(values), t.low, t.high) for t in statement.tests)
-            return When(tests, tuple(replace(s, values, memo) for s in statement.body))
-        case Loop():
-            body = tuple(replace(s, values, memo) for s in statement.body)
-            return Loop(statement.var, statement.kind, body, statement.carries, statement.parallel, statement.unroll)
+        case Loop() | When():
+            return dataclasses.replace(statement, body=block(statement.body))
+        case While():
+            return dataclasses.replace(statement, test=block(statement.test), body=block(statement.body))
+        case Choose():
+            return Choose(statement.index, tuple(map(block, statement.branches)))
+        case _:
+            return statement
+
+
+def replace(statement: Statement, places: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Statement:
+    """The statement with loop variables replaced; what expressions share stays shared."""
+    statement = rebuilt(statement, lambda inner: replace(inner, places, memo))
+    if isinstance(statement, When):
+        tests = tuple(Within(t.index.substitute(places), t.low, t.high) for t in statement.tests)
+        return When(tests, statement.body)
+    return _rewritten(statement, lambda e: substitute(e, places, memo), lambda b, i: (b, i.substitute(places)))
+
+
+PRIVATE = (Scope.LOCAL, Scope.LANES, Scope.STATE)
+"""Where the scratch arrays of one kernel are."""
 
 
 def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
@@ -117,7 +149,7 @@ def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
         for atom, _ in store.offset.terms:
             if isinstance(atom, Dynamic):
                 found.update((e.buffer, None) for e in walk(atom.value) if isinstance(e, Load))
-    return tuple(b for b in found if b.scope is not Scope.LOCAL)
+    return tuple(b for b in found if b.scope not in PRIVATE)
 
 
 def flops(exprs: Sequence[Expr]) -> int:
@@ -144,17 +176,27 @@ def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
 
 def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
     """The variables of the loops among the statements."""
-    for statement in statements:
-        if isinstance(statement, Loop):
-            yield statement.var
-        if isinstance(statement, Loop | When):
-            yield from loop_variables(statement.body)
+    return (s.var for s in nested(statements) if isinstance(s, Loop | While) and s.var)
 
 
-def rewrite_expressions(
-    statement: Statement, rewrite: Callable[[Expr], Expr], place: Callable[[Buffer, Index], tuple[Buffer, Index]]
-) -> Statement:
-    """The statement with each expression rewritten, and each store put where `place` says."""
+def relocated(statement: Statement, place: Placing, memo: dict[int, Expr]) -> Statement:
+    """The statement reading and writing elsewhere."""
+    inside = rebuilt(statement, lambda inner: relocated(inner, place, memo))
+
+    def store(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+        return place(buffer, relocate_index(offset, place, memo))
+
+    return _rewritten(inside, lambda e: relocate(e, place, memo), store)
+
+
+def _rewritten(statement: Statement, rewrite: Callable[[Expr], Expr], place: Placing) -> Statement:
+    """The statement with its own expressions rewritten, not those of the statements in it."""
+
+    def load(expr: Load) -> Load:
+        found = rewrite(expr)
+        assert isinstance(found, Load), "what is read to decide stays something that is read"
+        return found
+
     match statement:
         case Let():
             return Let(statement.local, rewrite(statement.value))
@@ -162,8 +204,15 @@ def rewrite_expressions(
             return Accumulate(statement.carry, tuple(map(rewrite, statement.values)))
         case Store():
             return Store(*place(statement.buffer, statement.offset), rewrite(statement.value))
-        case When():
-            return When(statement.tests, tuple(rewrite_expressions(s, rewrite, place) for s in statement.body))
         case Loop():
-            body = tuple(rewrite_expressions(s, rewrite, place) for s in statement.body)
-            return Loop(statement.var, statement.kind, body, statement.carries, statement.parallel, statement.unroll)
+            start, stop = (load(bound) if bound else None for bound in (statement.start, statement.stop))
+            return dataclasses.replace(statement, start=start, stop=stop)
+        case Room():
+            number = statement.number
+            return Room(statement.tape, load(number)) if isinstance(number, Load) else statement
+        case While():
+            return dataclasses.replace(statement, predicate=load(statement.predicate))
+        case Choose():
+            return Choose(load(statement.index), statement.branches)
+        case _:
+            return statement

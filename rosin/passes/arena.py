@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from rosin.ir import facts
 from rosin.ir.dims import Dim
-from rosin.ir.loops import Branch, Buffer, Either, Kernel, Load, Repeat, RepeatWhile, Scope, Step
-from rosin.ir.statements import loaded_buffers, stores
+from rosin.ir.loops import Branch, Buffer, Either, Kernel, Load, Nest, Repeat, RepeatWhile, Room, Scope, Step
+from rosin.ir.statements import loaded_buffers, statements_of, stores
 from rosin.passes import memory
 
 
@@ -86,11 +86,16 @@ class _Spans:
     def visit(self, steps: tuple[Step, ...]) -> None:
         for step in steps:
             match step:
+                case Nest():
+                    raise AssertionError("nests are kernels by the time that memory is planned")
                 case Kernel():
                     self.now += 1
                     for buffer in step.buffers:
                         self.use(buffer)
                 case Repeat():
+                    self.now += 1
+                    for bound in filter(None, (step.start, step.stop)):
+                        self.use(bound.buffer)
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
@@ -102,6 +107,10 @@ class _Spans:
                 case Either():
                     self.visit(step.small)
                     self.visit(step.large)
+                case Room():
+                    self.now += 1
+                    if isinstance(step.number, Load):
+                        self.use(step.number.buffer)
 
     def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
         self.now += 1
@@ -127,28 +136,36 @@ class _Spans:
 def read_first(steps: tuple[Step, ...]) -> set[Buffer]:
     """The buffers that the steps may read before they have written all of them."""
     found: set[Buffer] = set()
-    written: set[Buffer] = set()
-    _read_first(steps, found, written, certain=True)
+    _written_after(steps, found, set())
     return found
 
 
-def _read_first(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer], certain: bool) -> None:
+def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buffer]) -> set[Buffer]:
+    """What is written for certain once the steps are done; what they read before goes to `found`."""
+    written = set(written)
     for step in steps:
         match step:
-            case Kernel():
-                found |= loaded_buffers(step.body) - written
-                if certain:
-                    written |= {s.buffer for s in stores(step.body)}
+            case Kernel() | Nest():
+                body = statements_of(step)
+                found |= loaded_buffers(body) - written
+                written |= {s.buffer for s in stores(body)}
             case Repeat():
-                _read_first(step.body, found, written, certain)
+                bounds = {bound.buffer for bound in (step.start, step.stop) if bound}
+                found |= bounds - written
+                after = _written_after(step.body, found, written)
+                written = written if bounds else after
             case RepeatWhile():
-                _read_first(step.test, found, written, certain)
-                _read_first(step.body, found, written, certain=False)
+                written = _written_after(step.test, found, written)
+                found |= {step.predicate.buffer} - written
+                _written_after(step.body, found, written)
             case Branch():
                 found |= {step.index.buffer} - written
-                for branch in step.branches:
-                    _read_first(branch, found, written, certain=False)
+                each = [_written_after(branch, found, written) for branch in step.branches]
+                written = {buffer for buffer in each[0] if all(buffer in other for other in each)}
             case Either():
-                # Both write the same buffers.
-                _read_first(step.small, found, set(written), certain)
-                _read_first(step.large, found, written, certain)
+                each = [_written_after(steps, found, written) for steps in (step.small, step.large)]
+                written = each[0] & each[1]
+            case Room():
+                if isinstance(step.number, Load):
+                    found |= {step.number.buffer} - written
+    return written

@@ -6,14 +6,13 @@ gives the very graph it was given when there is nothing to do, and keeps the inp
 
 from __future__ import annotations
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, TypeAlias, cast
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, map_op, region_fields
 from rosin.ir.op import Op, Value, Values
 from rosin.ir.ops.call import Barrier
 
@@ -84,12 +83,6 @@ def is_fixed(op: Op) -> bool:
     return op.effect or type(op) is Barrier
 
 
-@functools.cache
-def region_fields(op_class: type[Op]) -> tuple[str, ...]:
-    """The attributes of an op that hold graphs, alone or in a tuple."""
-    return tuple(f.name for f in fields(op_class) if "Graph" in str(f.type))
-
-
 def has_regions(op: Op) -> bool:
     return bool(region_fields(type(op)))
 
@@ -105,15 +98,3 @@ def map_regions(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
 def _map_node(node: Node, change: Callable[[Graph], Graph]) -> Node:
     op = map_op(node.op, change)
     return node if op is node.op else Node(op, node.operands, node.results, node.location)
-
-
-def map_op(op: Op, change: Callable[[Graph], Graph]) -> Op:
-    """The op with `change` done to the graphs that it holds."""
-    changed: dict[str, Any] = {}
-    for name in region_fields(type(op)):
-        value = getattr(op, name)
-        graphs = cast("tuple[Graph, ...]", value if isinstance(value, tuple) else (value,))
-        new = tuple(map(change, graphs))
-        if any(after is not before for after, before in zip(new, graphs, strict=True)):
-            changed[name] = new if isinstance(value, tuple) else new[0]
-    return replace(op, **changed) if changed else op

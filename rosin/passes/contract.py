@@ -39,6 +39,7 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Nest,
     Scope,
     Statement,
     Store,
@@ -51,7 +52,7 @@ from rosin.ir.loops import (
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import replace, used_buffers
 from rosin.passes.fusion import Group, variable
-from rosin.passes.nest import Memory, Nest, threads
+from rosin.passes.nest import Memory, arranged, threads
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
@@ -368,7 +369,7 @@ class _Contraction:
             element = guard(tests, element, operand.border or Const(0, element.dtype))
         store = Store(buffer, indices.flatten(place, packing.shape), element)
         variables = [v for i in place for v in i.variables()]
-        return Nest(variables, [], [store]).kernel(f"{self.name}_pack{position}")
+        return arranged(Nest(f"{self.name}_pack{position}", tuple(variables), (), (store,)))
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""

@@ -8,23 +8,43 @@ stacked operands are read, and of stacked results written, where they lie in the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph, Node
-from rosin.ir.index import LoopVar
-from rosin.ir.loops import Branch, Buffer, Either, Expr, Kernel, Load, Repeat, RepeatWhile, Step, substitute_buffers
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Either,
+    Expr,
+    Inner,
+    Kernel,
+    Load,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Statement,
+    Step,
+)
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
-from rosin.ir.statements import rewrite_expressions, used_buffers
+from rosin.ir.ops.sweeps import Sweeps
+from rosin.ir.statements import relocated, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.nest import Place
+from rosin.passes.tapes import tape_row, taped_while
 
 if TYPE_CHECKING:
     from rosin.passes.to_loops import Region
+
+MOST_STEPS = 1 << 40
+"""A loop of so many steps would take days."""
 
 
 def control_steps(region: Region, node: Node) -> list[Step]:
@@ -38,6 +58,8 @@ def control_steps(region: Region, node: Node) -> list[Step]:
             return _while(region, node, node.op)
         case Switch():
             return _switch(region, node, node.op)
+        case Sweeps():
+            return _sweeps(region, node, node.op)
         case _:
             raise AssertionError(f"{node.op.name} is no control flow")
 
@@ -49,18 +71,21 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     sources = region.stored_all(stacked, steps)
     length = op.length
     time = LoopVar(f"t{region.making.next_loop()}", length)
-    at = indices.of(time) if not op.reverse else indices.of(time) * -1 + (length - 1)
+    count = Load(fixed[0].buffer, fixed[0].base) if op.counted else None
 
     def slice_of(place: Place, type: TensorType) -> Place:
-        return Place(place.buffer, place.base + at * type.size)
+        return Place(place.buffer, place.base + indices.of(time) * type.size)
 
     inputs = op.body.inputs
     elements = [slice_of(p, v.type) for p, v in zip(sources, inputs[len(inputs) - op.stacked :], strict=True)]
-    results = zip(node.results[op.carried :], op.body.outputs[op.carried :], strict=True)
-    rows = [slice_of(region.places[v], out.type) for v, out in results]
+    given = op.body.outputs[op.carried :]
+    rows = [slice_of(region.places[v], out.type) for v, out in zip(node.results[op.carried :], given, strict=True)]
     body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows)
     if length != 0 and body:
-        steps.append(Repeat(time, tuple(body)))
+        steps.append(Repeat(time, tuple(body), None, count, op.reverse))
+    rest = [k for out, row in zip(given, rows, strict=True) for k in region.zeros(out.type, row)] if count else []
+    if length != 0 and rest:
+        steps.append(Repeat(time, tuple(rest), count))
     return steps + _hand_over(region, carries, node.results)
 
 
@@ -70,10 +95,46 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     inputs = [*carries, *region.stored_all(constants, steps)]
     (truth,) = op.cond.outputs
     predicate = region.arena("predicate", truth.type)
-    test = region.inner(op.cond, inputs, [predicate])
-    body = _body(region, op.body, carries, inputs, [])
-    steps.append(RepeatWhile(tuple(test), Load(predicate.buffer, predicate.base), tuple(body)))
+    test = tuple(region.inner(op.cond, inputs, [predicate]))
+    taped = taped_while(region, node)
+    if taped is None:
+        body = _body(region, op.body, carries, inputs, [])
+        steps.append(RepeatWhile(test, Load(predicate.buffer, predicate.base), tuple(body)))
+        return steps + _hand_over(region, carries, node.results)
+    row = region.tapes[taped.sweeps] = tape_row(region.making, taped.kept)
+    inputs += region.stored_all(taped.more, steps)
+    time = _time(region)
+    body = [Room(row.tape, time), *_body(region, taped.body, carries, inputs, row.places(time))]
+    steps.append(RepeatWhile(test, Load(predicate.buffer, predicate.base), tuple(body), time))
     return steps + _hand_over(region, carries, node.results)
+
+
+def _sweeps(region: Region, node: Node, op: Sweeps) -> list[Step]:
+    """The legs one after the other; leg 0 is done already where a `while` has written its tape."""
+    steps: list[Step] = []
+    count, *fixed = region.stored_all([node.operands[0], *op.constants(node.operands)], steps)
+    number = Load(count.buffer, count.base)
+    rows = [region.tapes[node]] if node in region.tapes else []
+    starts, results = op.carries(node.operands), op.carries((node.operands[0], *node.results))
+    for leg, first, found in list(zip(op.legs, starts, results, strict=True))[len(rows) :]:
+        row = tape_row(region.making, leg.outputs[len(first) :])
+        if row.tape.record:
+            steps.append(Room(row.tape, number))
+        more, carries = _carry(region, first, found)
+        time = _time(region)
+        known = [place for before in rows for place in before.places(time)]
+        body = _body(region, leg, carries, [*carries, *fixed, *known], row.places(time))
+        steps += more
+        if body:
+            steps.append(Repeat(time, tuple(body), None, number, backward=len(rows) % 2 == 1))
+        steps += _hand_over(region, carries, found)
+        rows.append(row)
+    return steps
+
+
+def _time(region: Region) -> LoopVar:
+    """A variable for the steps of a loop that is as long as it turns out to be."""
+    return LoopVar(f"t{region.making.next_loop()}", MOST_STEPS)
 
 
 def _switch(region: Region, node: Node, op: Switch) -> list[Step]:
@@ -132,28 +193,36 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
     """The step with other buffers in place of some."""
     memo: dict[int, Expr] = {}
 
+    def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+        return names.get(buffer, buffer), offset
+
     def load(expr: Load) -> Load:
-        renamed = substitute_buffers(expr, names, memo)
-        assert isinstance(renamed, Load)
-        return renamed
+        return Load(*place(expr.buffer, expr.offset))
 
     def all_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(_renamed(s, names) for s in steps)
 
+    def rewritten(statement: Statement) -> Statement:
+        return relocated(statement, place, memo)
+
     match step:
         case Kernel():
-            body = tuple(
-                rewrite_expressions(
-                    s, lambda e: substitute_buffers(e, names, memo), lambda b, offset: (names.get(b, b), offset)
-                )
-                for s in step.body
-            )
-            return Kernel(step.name, used_buffers(body), body, step.scratch, step.registers, step.work)
+            body = tuple(map(rewritten, step.body))
+            return replace(step, buffers=used_buffers(body), body=body)
+        case Nest():
+            parts = [
+                replace(p, body=tuple(map(rewritten, p.body))) if isinstance(p, Inner) else rewritten(p)
+                for p in step.body
+            ]
+            return replace(step, body=tuple(parts))
         case Repeat():
-            return Repeat(step.var, all_of(step.body))
+            start, stop = (load(x) if x else None for x in (step.start, step.stop))
+            return Repeat(step.var, all_of(step.body), start, stop, step.backward)
         case RepeatWhile():
-            return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body))
+            return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body), step.var)
         case Branch():
             return Branch(load(step.index), tuple(map(all_of, step.branches)))
         case Either():
             return Either(step.size, step.most, all_of(step.small), all_of(step.large))
+        case Room():
+            return Room(step.tape, load(step.number)) if isinstance(step.number, Load) else step

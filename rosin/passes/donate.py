@@ -8,23 +8,24 @@ before that same element is written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from rosin.ir.index import Dynamic, Index
 from rosin.ir.loops import (
-    Accumulate,
-    Branch,
     Buffer,
     Expr,
+    Inner,
     Kernel,
-    Let,
     Load,
-    Loop,
-    RepeatWhile,
+    Nest,
     Statement,
     Step,
     Store,
-    When,
-    kernels,
+    blocks,
+    decisions,
+    leaves,
+    parts,
+    values,
     walk,
 )
 
@@ -46,29 +47,28 @@ class Uses:
     """When buffers are read and written. What happens in a loop or a branch takes as long as that does."""
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
-        self.reads: dict[Buffer, tuple[int, Kernel | None]] = {}
+        self.reads: dict[Buffer, tuple[int, Kernel | Nest | None]] = {}
         """The last moment at which each buffer is read, and the kernel that reads it, where it runs once."""
-        self.writes: dict[Buffer, tuple[int, Kernel | None]] = {}
+        self.writes: dict[Buffer, tuple[int, Kernel | Nest | None]] = {}
         """The first moment at which each buffer is written, likewise."""
         self.now = 0
         for step in steps:
             self._visit(step)
 
     def _visit(self, step: Step) -> None:
-        if isinstance(step, Kernel):
+        if isinstance(step, Kernel | Nest):
             self.now += 1
             self._note(step, self.now, self.now, step)
             return
         first = self.now + 1
-        inside = list(kernels((step,)))
+        inside = list(leaves((step,)))
         self.now += max(len(inside), 1)
-        if isinstance(step, RepeatWhile | Branch):
-            decides = step.predicate if isinstance(step, RepeatWhile) else step.index
+        for decides in _deciding(step):
             self.reads[decides.buffer] = (self.now, None)
         for kernel in inside:
             self._note(kernel, first, self.now, None)
 
-    def _note(self, kernel: Kernel, first: int, last: int, once: Kernel | None) -> None:
+    def _note(self, kernel: Kernel | Nest, first: int, last: int, once: Kernel | Nest | None) -> None:
         for _, statement in _plain(kernel.body):
             for buffer in {e.buffer for top in _tops(statement) for e in walk(top) if isinstance(e, Load)}:
                 self.reads[buffer] = (last, once)
@@ -86,7 +86,12 @@ class Uses:
         return reader is not None and reader is writer and _in_place(reader, argument, result)
 
 
-def _in_place(kernel: Kernel, argument: Buffer, result: Buffer) -> bool:
+def _deciding(step: Step) -> list[Load]:
+    """What a step, or one inside of it, reads to know how it goes on."""
+    return [*decisions(step), *(load for block in parts(step) for s in block for load in _deciding(s))]
+
+
+def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
     """Whether the kernel writes each element once, next to its only reads, which come first."""
     stores = [(block, s) for block, s in _stores(kernel.body) if s.buffer is result]
     if len(stores) != 1:
@@ -104,30 +109,26 @@ def _in_place(kernel: Kernel, argument: Buffer, result: Buffer) -> bool:
     return True
 
 
-def _plain(block: Sequence[Statement]) -> Iterator[tuple[Sequence[Statement], Statement]]:
-    """Every statement that is no loop and no test, with the list it stands in."""
+Block: TypeAlias = "Sequence[Statement | Inner]"
+
+
+def _plain(block: Block) -> Iterator[tuple[Block, Statement]]:
+    """Every statement in which there are no others, with the list it stands in."""
     for statement in block:
-        if isinstance(statement, Loop | When):
-            yield from _plain(statement.body)
-        else:
+        inside = (statement.body,) if isinstance(statement, Inner) else blocks(statement)
+        for inner in inside:
+            yield from _plain(inner)
+        if not inside and not isinstance(statement, Inner):
             yield block, statement
 
 
-def _stores(block: Sequence[Statement]) -> Iterator[tuple[Sequence[Statement], Store]]:
+def _stores(block: Block) -> Iterator[tuple[Block, Store]]:
     return ((home, s) for home, s in _plain(block) if isinstance(s, Store))
 
 
 def _tops(statement: Statement) -> tuple[Expr, ...]:
-    match statement:
-        case Accumulate():
-            return statement.values
-        case Let():
-            return (statement.value,)
-        case Store():
-            dynamic = tuple(a.value for a, _ in statement.offset.terms if isinstance(a, Dynamic))
-            return (statement.value, *dynamic)
-        case _:
-            return ()
+    dynamic = statement.offset.terms if isinstance(statement, Store) else ()
+    return (*values(statement), *(a.value for a, _ in dynamic if isinstance(a, Dynamic)))
 
 
 def _loads(statement: Statement, buffer: Buffer) -> list[Index]:

@@ -10,14 +10,15 @@ import numpy as np
 
 from rosin.ir import dims
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, map_op
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import Literal, from_array
 from rosin.ir.op import Elementwise, NumpyArray, Op, Value, Values
-from rosin.ir.ops.control import Control, Switch
+from rosin.ir.ops.control import Control
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Constant, Move
 from rosin.ir.types import TensorType
-from rosin.passes.base import Pass, has_regions, is_fixed, map_op, map_regions, rebuild
+from rosin.passes.base import Pass, has_regions, is_fixed, map_regions, rebuild
 
 WORK = 1 << 22
 """Nodes that read and write more bytes, or take more operations, are left to run time."""
@@ -26,8 +27,9 @@ WORK = 1 << 22
 @dataclass(frozen=True)
 class Fold(Pass):
     """Evaluates nodes whose operands are all constants, when each result has at most `elements` elements or is one
-    number everywhere. Ops without operands, ops with bodies, effects and barriers stay. A number that a branch or a
-    loop takes as it is becomes a constant inside of it, so that the nodes there are evaluated too."""
+    number everywhere. Ops without operands, ops with bodies, what Python computes, effects and barriers stay. A number
+    that a branch or a loop takes as it is becomes a constant inside of it, so that the nodes there are evaluated too.
+    """
 
     name: ClassVar[str] = "fold"
     elements: int = 1024
@@ -61,20 +63,21 @@ class Fold(Pass):
 
 def _absorb(b: Builder, op: Control, node: Node, operands: Values, known: Mapping[Value, Literal]) -> Values | None:
     """Append the node with numbers among its unchanged operands made inside, if there are any."""
-    places = op.unchanged(range(len(operands)))
-    inside = {i: known[operands[i]] for i in places if operands[i] in known and known[operands[i]].is_splat}
+    places = op.unchanged(len(operands))
+    found = [known.get(operands[i]) for i in places]
+    inside = {at: x for at, x in enumerate(found) if x is not None and x.is_splat}
     if not inside:
         return None
-    # The regions of a switch lack its first operand.
-    shift = places[0] if isinstance(op, Switch) else 0
 
-    def change(region: Graph) -> Graph:
-        made = [Node(Constant(x), (), (region.inputs[i - shift],), node.location) for i, x in inside.items()]
-        inputs = tuple(v for i, v in enumerate(region.inputs) if i + shift not in inside)
-        return Graph(inputs, (*made, *region.nodes), region.outputs, region.name)
+    def changed(number: int, region: Graph) -> Graph:
+        at = op.unchanged(len(region.inputs), number)
+        made = {at[k]: Node(Constant(x), (), (region.inputs[at[k]],), node.location) for k, x in inside.items()}
+        inputs = tuple(v for i, v in enumerate(region.inputs) if i not in made)
+        return Graph(inputs, (*made.values(), *region.nodes), region.outputs, region.name)
 
-    rest = tuple(x for i, x in enumerate(operands) if i not in inside)
-    b.nodes.append(Node(map_op(op, change), rest, node.results, node.location))
+    new = iter([changed(number, region) for number, region in enumerate(node.regions)])
+    rest = tuple(x for i, x in enumerate(operands) if i not in {places[k] for k in inside})
+    b.nodes.append(Node(map_op(op, lambda _: next(new)), rest, node.results, node.location))
     return node.results
 
 
@@ -82,7 +85,7 @@ def fold(
     op: Op, operands: Sequence[Literal], types: Sequence[TensorType], elements: int = 1024
 ) -> tuple[Literal, ...] | None:
     """The results of an op on constants, or None when they are to be computed at run time."""
-    if is_fixed(op) or has_regions(op):
+    if is_fixed(op) or has_regions(op) or isinstance(op, Host):
         return None
     if operands and all(x.is_splat for x in operands):
         if isinstance(op, Move):

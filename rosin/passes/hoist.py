@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, map_op
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control
-from rosin.ir.ops.loop import Loop
+from rosin.ir.ops.control import Control, Switch
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Move
+from rosin.ir.transform.effects import calls_host
 from rosin.ir.transform.split import needed
-from rosin.passes.base import Pass, is_fixed, rebuild, region_fields
+from rosin.passes.base import Pass, is_fixed, rebuild
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Hoist(Pass):
     """Nodes in a loop that depend on its constants alone move in front of it, from inner loops outwards.
 
     Movements of elements and ops without operands stay: to read another place, or to make a constant, costs less than
-    to keep a value. So do effects, barriers, and whatever holds a `while`, which the loop might never have begun.
+    to keep a value. So do effects, barriers, what Python computes, and whatever holds a `while`, which the
+    loop might never have begun.
     """
 
     name: ClassVar[str] = "hoist"
@@ -30,33 +32,38 @@ class Hoist(Pass):
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:
-            return _hoisted(b, node.op, node, operands) if isinstance(node.op, Loop) else None
+            if not isinstance(node.op, Control) or isinstance(node.op, Switch):
+                return None
+            return _hoisted(b, node.op, node, operands)
 
         return rebuild(graph, visit, b)
 
 
-def _hoisted(b: Builder, op: Loop, node: Node, operands: Values) -> Values | None:
+def _hoisted(b: Builder, op: Control, node: Node, operands: Values) -> Values | None:
     """Append the loop and before it what it need not do in every step; None when there is nothing."""
-    regions: dict[str, Graph] = {name: getattr(op, name) for name in region_fields(type(op))}
-    plans = {name: _Plan(op, region) for name, region in regions.items()}
-    if not any(plan.moved for plan in plans.values()):
+    places = op.unchanged(len(operands))
+    plans = [_Plan(region, op.unchanged(len(region.inputs), number)) for number, region in enumerate(node.regions)]
+    if not any(plan.moved for plan in plans):
         return None
-    outside = [b.inline(plan.before, op.unchanged(operands)) for plan in plans.values()]
-    for name, plan in plans.items():
-        # Every region takes all operands, so what was moved out of another one it takes too, and leaves.
-        more = [v for other in plans.values() for v in (plan.moved if other is plan else _like(other.moved))]
-        regions[name] = Graph(_with(op, plan.region.inputs, more), plan.rest, plan.region.outputs, plan.region.name)
-    values = _with(op, operands, [v for found in outside for v in found])
-    b.nodes.append(Node(replace(op, **regions), values, node.results, node.location))
+    outside = [b.inline(plan.before, operands[places.start : places.stop]) for plan in plans]
+    regions: list[Graph] = []
+    for number, plan in enumerate(plans):
+        # Every region takes all constants, so what was moved out of another one it takes too, and leaves.
+        more = [v for other in plans for v in (plan.moved if other is plan else _like(other.moved))]
+        inputs = op.with_constants(plan.region.inputs, more, number)
+        regions.append(Graph(inputs, plan.rest, plan.region.outputs, plan.region.name))
+    values = op.with_constants(operands, [v for found in outside for v in found])
+    new = iter(regions)
+    b.nodes.append(Node(map_op(op, lambda _: next(new)), values, node.results, node.location))
     return node.results
 
 
 class _Plan:
     """What moves out of a region: `before` computes it from the loop's constants, `rest` stays."""
 
-    def __init__(self, op: Loop, region: Graph) -> None:
-        self.region = region
-        constants = op.unchanged(region.inputs)
+    def __init__(self, region: Graph, places: range) -> None:
+        self.region, self.places = region, places
+        constants = region.inputs[places.start : places.stop]
         same, worth = set(constants), set[Value]()
         invariant: list[Node] = []
         for node in region.nodes:
@@ -78,14 +85,10 @@ class _Plan:
 
 
 def _stays(node: Node) -> bool:
-    return is_fixed(node.op) or (isinstance(node.op, Control) and node.op.may_not_end)
+    if isinstance(node.op, Control):
+        return node.op.effect or node.op.may_not_end or any(map(calls_host, node.regions))
+    return is_fixed(node.op) or isinstance(node.op, Host)
 
 
 def _like(values: Sequence[Value]) -> list[Value]:
     return [Value(v.type, v.name) for v in values]
-
-
-def _with(op: Loop, values: Sequence[Value], more: Sequence[Value]) -> Values:
-    """Operands, or inputs of a region, with some more constants."""
-    carried, constants, *stacked = op.sections(values)
-    return (*carried, *constants, *more, *(v for section in stacked for v in section))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kernel, Kind, Let, Load, Loop, Statement, Store
+from rosin.ir.loops import Accumulate, Buffer, Expr, Inner, Kernel, Kind, Let, Load, Loop, Nest, Statement, Store
 from rosin.ir.op import Reader, Value
 from rosin.ir.statements import all_indices, offsets, replace, used_buffers
 from rosin.passes.fusion import Fusion
@@ -62,38 +62,30 @@ class Memory:
         return Store(*self.at(value, index), expr)
 
 
-@dataclass(eq=False)
-class Inner:
-    """Statements of the inner loops, with what they carry."""
-
-    body: list[Statement]
-    carries: tuple[Carry, ...] = ()
+def arranged(nest: Nest) -> Kernel:
+    """The kernel of a nest, its loops in the order that suits memory."""
+    return _Arrangement(nest).kernel()
 
 
-@dataclass(eq=False)
-class Nest:
-    """Outer loops over `rows`; in them, one after the other, statements and passes over the inner loops."""
+class _Arrangement:
+    """A nest while its loops are put in order."""
 
-    rows: list[LoopVar]
-    columns: list[LoopVar]
-    body: list[Statement | Inner]
-    scratch: tuple[Buffer, ...] = ()
-    flops: int = 1
-    """Machine operations of one element of the whole domain."""
-    lanes: LoopVar | None = field(default=None)
-    """The variable that runs as vectors; chosen when it is None."""
+    def __init__(self, nest: Nest) -> None:
+        self.name, self.flops, self.scratch = nest.name, nest.flops, nest.scratch
+        self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
 
-    def kernel(self, name: str) -> Kernel:
+    def kernel(self) -> Kernel:
         self._collapse(self.rows)
         self._collapse(self.columns)
-        lanes = self.lanes or choose_lanes([*self.rows, *self.columns], self.statements())
+        lanes = choose_lanes([*self.rows, *self.columns], self.statements())
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work)
         loops = self._loops(lanes, on_threads)
         # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
-        return Kernel(name, used_buffers(loops), tuple(loops), self.scratch, COLUMN_REGISTERS if apart else 1, work)
+        registers = COLUMN_REGISTERS if apart else 1
+        return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
 
     def statements(self) -> list[Statement]:
         return [s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])]
@@ -108,7 +100,7 @@ class Nest:
         body: list[Statement] = []
         columns = [v for v in self.columns if v is not lanes] + [v for v in self.columns if v is lanes]
         for part in self.body:
-            body += [self._inner(part, columns, lanes)] if isinstance(part, Inner) and columns else _plain(part)
+            body += [self._inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
@@ -117,7 +109,7 @@ class Nest:
         return body
 
     def _inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
-        body: list[Statement] = part.body
+        body: list[Statement] = list(part.body)
         for var in reversed(columns):
             vector = var is lanes
             many = vector and bool(part.carries) and self.flops <= UNROLL_FLOPS
@@ -155,8 +147,7 @@ class Nest:
             return Accumulate(s.carry, tuple(widen(v) for v in s.values))
 
         self.body = [
-            Inner([statement(s) for s in p.body], p.carries) if isinstance(p, Inner) else statement(p)
-            for p in self.body
+            Inner(tuple(map(statement, p.body)), p.carries) if isinstance(p, Inner) else statement(p) for p in self.body
         ]
         self.scratch = tuple(wide.values())
         return lanes
@@ -168,14 +159,12 @@ class Nest:
         at = len(variables) - 2
         while at >= 0:
             outer, inner = variables[at], variables[at + 1]
-            if self.lanes not in (outer, inner) and all(
-                _joins(i, outer, inner) for i in all_indices(self.statements())
-            ):
+            if all(_joins(i, outer, inner) for i in all_indices(self.statements())):
                 joined = LoopVar(inner.name, outer.extent * inner.extent)
                 values = {outer: indices.ZERO, inner: indices.of(joined)}
                 memo: dict[int, Expr] = {}
                 self.body = [
-                    Inner([replace(s, values, memo) for s in part.body], part.carries)
+                    Inner(tuple(replace(s, values, memo) for s in part.body), part.carries)
                     if isinstance(part, Inner)
                     else replace(part, values, memo)
                     for part in self.body
@@ -193,12 +182,13 @@ def threads(work: Dim) -> tuple[bool, Dim | None]:
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work
 
 
-def _plain(part: Statement | Inner) -> list[Statement]:
+def plain(part: Statement | Inner) -> list[Statement]:
+    """A part of a nest without columns as statements."""
     if isinstance(part, Inner):
         if part.carries:
             # Folds over no loop at all: one term each. A loop of one iteration carries them.
-            return [Loop(LoopVar("once", 1), Kind.SERIAL, tuple(part.body), part.carries)]
-        return part.body
+            return [Loop(LoopVar("once", 1), Kind.SERIAL, part.body, part.carries)]
+        return list(part.body)
     return [part]
 
 

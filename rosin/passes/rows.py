@@ -8,7 +8,7 @@ scratch array that stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
@@ -22,18 +22,21 @@ from rosin.ir.loops import (
     Carry,
     Either,
     Expr,
+    Inner,
     Let,
     Load,
     Local,
+    Nest,
     Scope,
     Statement,
     Step,
     Store,
+    values,
 )
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Inner, Memory, Nest
+from rosin.passes.nest import Memory
 
 RECOMPUTE_FLOPS = 8
 """A value of at most so many operations an element is computed again in a later pass rather than kept."""
@@ -42,14 +45,14 @@ SCRATCH_BYTES = 1 << 17
 """What is larger is computed again, whatever it costs."""
 
 
-def row_kernels(group: Group, memory: Memory, name: str) -> Sequence[Step]:
+def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
     rows = _Rows(group, memory, keep=True)
-    kernel = rows.nest().kernel(name)
+    nest = rows.nest(name)
     if rows.row_bytes is None:
-        return [kernel]
+        return [nest]
     # Whether a row fits the scratch arrays is known when the program runs.
-    again = _Rows(group, memory, keep=False).nest().kernel(f"{name}_long")
-    return [Either(rows.row_bytes, SCRATCH_BYTES, (kernel,), (again,))]
+    again = _Rows(group, memory, keep=False).nest(f"{name}_long")
+    return [Either(rows.row_bytes, SCRATCH_BYTES, (nest,), (again,))]
 
 
 class _Rows:
@@ -92,7 +95,7 @@ class _Rows:
 
     # -- the nest ------------------------------------------------------------------------------------------
 
-    def nest(self) -> Nest:
+    def nest(self, name: str) -> Nest:
         body: list[Statement | Inner] = []
         levels = max(self.level.values())
         for level in range(levels + 1):
@@ -101,11 +104,11 @@ class _Rows:
             if inner is not None:
                 body.append(inner)
                 body += self._finish(level)
-        rows = [self.vars[i] for i in sorted(self.group.rows) if self.vars[i].extent != 1]
-        columns = [self.vars[i] for i in sorted(self.group.reduced) if self.vars[i].extent != 1]
+        rows = tuple(self.vars[i] for i in sorted(self.group.rows) if self.vars[i].extent != 1)
+        columns = tuple(self.vars[i] for i in sorted(self.group.reduced) if self.vars[i].extent != 1)
         statements = [s for part in body for s in (part.body if isinstance(part, Inner) else [part])]
-        values = [v for s in statements for v in _values(s)]
-        return Nest(rows, columns, body, tuple(self.kept.values()), flops(values))
+        work = flops([v for s in statements for v in values(s)])
+        return Nest(name, rows, columns, tuple(body), tuple(self.kept.values()), work)
 
     def _row_part(self, level: int) -> list[Statement]:
         """What is computed once a row before the pass."""
@@ -142,7 +145,7 @@ class _Rows:
                 body += self._store(value, here[value])
                 if value in later:
                     body += self._keep(value, here[value])
-        return Inner(body, tuple(carries)) if body else None
+        return Inner(tuple(body), tuple(carries)) if body else None
 
     def _finish(self, level: int) -> list[Statement]:
         """After the pass, its folds' results."""
@@ -273,9 +276,3 @@ class _Rows:
         if value in self.kept:
             return self._load(self.kept[value], self._row_offset())
         return self._load(*self.memory.at(value, self.own_index(value)))
-
-
-def _values(statement: Statement) -> tuple[Expr, ...]:
-    if isinstance(statement, Accumulate):
-        return statement.values
-    return (statement.value,) if isinstance(statement, Let | Store) else ()

@@ -70,7 +70,7 @@ RULES: Table = {
     index.DynamicUpdateSlice: (i.update_of_whole,),
     Switch: (f.switch_known, f.switch_alike),
     Loop: (f.carry_unchanged,),
-    Scan: (f.scan_short,),
+    Scan: (f.scan_count_known, f.scan_short),
 }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Accumulate, Kernel, Kind, Loop, Statement, When
+from rosin.ir.loops import Accumulate, Kernel, Kind, Loop, Nest, Statement, When
 from rosin.ir.op import Push, Running
 from rosin.ir.statements import used_buffers
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, Nest, choose_lanes, threads
+from rosin.passes.nest import Memory, choose_lanes, threads
 
 
 def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -40,7 +40,7 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     return [Kernel(name, used_buffers(loops), tuple(loops), work=work if order else None)]
 
 
-def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
+def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     """A copy of the first operand, then the updates in the order of their domain.
 
     Updates may meet in one place, so they run one after the other but along the axes that the op calls disjoint: such
@@ -55,10 +55,11 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     place = [LoopVar(f"i{i}", n) for i, n in enumerate(shape)]
     start = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in place)
     copy = memory.store(result, start, memory.read(node.operands[0])(start))
-    kernels = [Nest([v for v in place if v.extent != 1], [], [copy]).kernel(f"{name}_copy")] if 0 not in shape else []
+    rows = tuple(v for v in place if v.extent != 1)
+    steps: list[Kernel | Nest] = [Nest(f"{name}_copy", rows, (), (copy,))] if 0 not in shape else []
     domain = [LoopVar(f"u{i}", n) for i, n in enumerate(op.domain(types))]
     if 0 in shape or 0 in [v.extent for v in domain]:
-        return kernels
+        return steps
     point = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in domain)
     readers = tuple(memory.read(v) for v in node.operands)
     tests, goal = op.place(point, readers, types)
@@ -75,4 +76,4 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     for var in reversed(order):
         parallel = bool(outer) and var is outer[0] and on_threads
         body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
-    return [*kernels, Kernel(name, used_buffers(body), tuple(body), work=work if outer else None)]
+    return [*steps, Kernel(name, used_buffers(body), tuple(body), work=work if outer else None)]

@@ -16,9 +16,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
-from rosin.ir.graph import Graph
+from rosin.ir.dims import Dim
+from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal
-from rosin.ir.loops import Buffer, Kernel, Load, Program, Scope, Step, Store
+from rosin.ir.loops import Buffer, Const, Load, Nest, Program, Scope, Step, Store, Tape
 from rosin.ir.op import Fold, Push, Reader, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.control import Control
@@ -31,9 +32,11 @@ from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
-from rosin.passes.nest import Memory, Nest, Place
-from rosin.passes.rows import row_kernels
+from rosin.passes.loop_kernels import arrange
+from rosin.passes.nest import Memory, Place
+from rosin.passes.rows import row_steps
 from rosin.passes.single import push_kernels, running_kernels
+from rosin.passes.tapes import TapeRow
 
 
 def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None) -> Program:
@@ -48,7 +51,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     names = value_names(graph)
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
-    steps = tuple(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
+    steps = arrange(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
     places = plan_arena(steps)
     return Program(
         graph.name,
@@ -60,6 +63,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
         places.total_bytes,
         making.constants,
         aliases(steps, [arguments[i] for i in donated], results),
+        making.tapes,
         places.slot_of,
         places.slots,
         sizes,
@@ -72,6 +76,8 @@ class Making:
 
     vector_bytes: int
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
+    tapes: dict[Buffer, tuple[Tape, Dim]] = field(default_factory=dict["Buffer", "tuple[Tape, Dim]"])
+    """For each buffer on a tape, the tape, and at which byte of each record it is."""
     kernels: int = 0
     loops: int = 0
 
@@ -110,6 +116,10 @@ class Region:
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
         self.memory = Memory(self.fusion, self.places)
         self.copies: list[tuple[Value, Place]] = []
+        self.tapes: dict[Node, TapeRow] = {}
+        """For sweeps whose first leg a `while` has done, what it kept."""
+        self.made = {*graph.inputs, *self.fusion.constants}
+        """The values that the steps so far have made, inputs and constants."""
         for value, constant in self.fusion.constants.items():
             buffer = making.buffer(self.names[value], value.type, Scope.CONSTANT)
             making.constants[buffer] = constant.value
@@ -150,7 +160,12 @@ class Region:
     # -- steps ---------------------------------------------------------------------------------------------
 
     def steps(self) -> list[Step]:
+        inputs = set(self.fusion.graph.inputs)
         result: list[Step] = []
+        # An input that is given out goes first: afterwards, what lies in its place may be written over.
+        early = [c for c in self.copies if inputs >= self.fusion.roots([c[0]])]
+        for value, place in early:
+            result += self.copy(value, place)
         for group in self.fusion.groups:
             node = group.nodes[0]
             if isinstance(node.op, Control):
@@ -158,8 +173,10 @@ class Region:
             elif any(v in self.places for n in group.nodes for v in n.results):
                 result += self._group(group)
             # Of a group without a place only empty values are made.
+            self.made.update(v for n in group.nodes for v in n.results)
         for value, place in self.copies:
-            result += self.copy(value, place)
+            if (value, place) not in early:
+                result += self.copy(value, place)
         return result
 
     def _group(self, group: Group) -> Sequence[Step]:
@@ -173,7 +190,7 @@ class Region:
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:
             return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
-        return row_kernels(group, self.memory, name)
+        return row_steps(group, self.memory, name)
 
     # -- places --------------------------------------------------------------------------------------------
 
@@ -200,20 +217,24 @@ class Region:
         """The steps of a region of a node of this one."""
         return Region(graph, inputs, outputs, self.making, skip).steps()
 
-    def copy(self, value: Value, place: Place) -> list[Kernel]:
-        """A kernel that writes a value that is read through moves, or lies elsewhere, to a place."""
+    def copy(self, value: Value, place: Place) -> list[Step]:
+        """A nest that writes a value that is read through moves, or lies elsewhere, to a place."""
         return self._copied(value.type, self.memory.read(value), place)
 
-    def transfer(self, type: TensorType, source: Place, target: Place) -> list[Kernel]:
-        """A kernel that copies a value of this type from one place to another."""
+    def transfer(self, type: TensorType, source: Place, target: Place) -> list[Step]:
+        """A nest that copies a value of this type from one place to another."""
         shape = type.shape
         return self._copied(type, lambda i: Load(source.buffer, source.base + indices.flatten(i, shape)), target)
 
-    def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Kernel]:
+    def zeros(self, type: TensorType, place: Place) -> list[Step]:
+        """A nest that writes zeros for a value of this type to a place."""
+        return self._copied(type, lambda i: Const(type.dtype.numpy.type(0).item(), type.dtype), place)
+
+    def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Step]:
         shape = type.shape
         if 0 in shape:
             return []
         index = tuple(variable(f"i{axis}", n) for axis, n in enumerate(shape))
         store = Store(target.buffer, target.base + indices.flatten(index, shape), read(index))
-        variables = [v for position in index for v in position.variables()]
-        return [Nest(variables, [], [store]).kernel(f"copy_{target.buffer.name}")]
+        variables = tuple(v for position in index for v in position.variables())
+        return [Nest(f"copy_{target.buffer.name}", variables, (), (store,))]

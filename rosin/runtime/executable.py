@@ -15,11 +15,11 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from rosin.backends.llvm.program import ENTRY, PARALLEL, program_text
+from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, program_text
 from rosin.backends.llvm.sizes import SIZES
 from rosin.ir import dims, facts, loops, printer
 from rosin.ir.dims import Dim
@@ -34,7 +34,7 @@ from rosin.ir.verify import verify
 from rosin.passes import pipeline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import cache, jit, threads
+from rosin.runtime import cache, jit, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, make_entry
 
 TARGETS = ("llvm", "interpreter")
@@ -161,6 +161,7 @@ class NativeExecutable(Executable):
         watch = from_environment()
         data = self._object(watch)
         threads.install()
+        tapes.install()
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
         if watch is not None:
@@ -250,7 +251,9 @@ class NativeExecutable(Executable):
         pointers = (ctypes.c_void_p * len(buffers))(*(a.ctypes.data for a in buffers))
         arena = np.empty(arena_bytes + 64, np.uint8)
         start = -arena.ctypes.data % 64
-        _PROGRAM(self.address)(pointers, arena.ctypes.data + start)
+        code = _PROGRAM(self.address)(pointers, arena.ctypes.data + start)
+        if code:
+            _fail(code)
         return results
 
     def _block(self, arrays: Sequence[NumpyArray]) -> tuple[NumpyArray, int]:
@@ -310,7 +313,10 @@ _SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 _PROGRAM = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
 
 
-def _fail(code: int) -> None:
+def _fail(code: int) -> NoReturn:
+    if code == OUT_OF_MEMORY:
+        what = "what reverse mode keeps of the steps of a loop"
+        raise MemoryError(f"there is no memory for {what}; a checkpoint keeps less of them")
     raise RuntimeError(f"the compiled program ended with code {code}")
 
 

@@ -337,6 +337,93 @@ def donated() -> Any:
     return state * 2
 
 
+@case
+def carry_changes_dtype() -> Any:
+    def step(state: Any, x: Any) -> Any:
+        return {"pos": state["pos"] + x, "count": state["count"] + 1}, None
+
+    return rosin.scan(step, {"pos": rnp.zeros(3), "count": rnp.asarray(0)}, np.ones((5, 3)))
+
+
+@case
+def carry_changes_shape() -> Any:
+    @rosin.compile
+    def grow(x: Any) -> Any:
+        return rosin.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, rnp.concatenate([s[1], x])), (0, x))
+
+    return grow(rnp.ones(2))
+
+
+@case
+def carry_changes_tree() -> Any:
+    return rosin.fori_loop(0, 3, lambda i, state: (state[0], {"w": state[1]["w"]}), (1.0, {"w": 2.0, "b": 0.0}))
+
+
+@case
+def branches_disagree() -> Any:
+    @rosin.compile
+    def f(x: Any) -> Any:
+        return rosin.cond(x.sum() > 0, lambda: {"y": x, "n": 0}, lambda: {"y": x.astype("float64"), "n": 1})
+
+    return f(rnp.ones(2))
+
+
+@case
+def branches_disagree_in_tree() -> Any:
+    return rosin.switch(1, [lambda x: (x, x), lambda x: (x, x), lambda x: x], rnp.ones(2))
+
+
+@case
+def predicate_is_no_boolean() -> Any:
+    return rosin.cond(rnp.asarray(1), lambda: 1, lambda: 2)
+
+
+@case
+def predicate_is_no_scalar() -> Any:
+    x = rnp.ones(3)
+    return rosin.while_loop(lambda y: y < 3, lambda y: y + 1, x)
+
+
+@case
+def index_is_no_integer() -> Any:
+    return rosin.switch(1.0, [lambda: 1, lambda: 2])
+
+
+@case
+def scan_without_length() -> Any:
+    return rosin.scan(lambda c, _: (c, None), 0.0)
+
+
+@case
+def scan_lengths_disagree() -> Any:
+    return rosin.scan(lambda c, x: (c, x["a"]), 0.0, {"a": rnp.ones((3, 2)), "b": rnp.ones(4)}, length=3)
+
+
+@case
+def scan_over_a_scalar() -> Any:
+    return rosin.map(lambda x: x, [1.0, 2.0])
+
+
+@case
+def scan_returns_no_pair() -> Any:
+    return rosin.scan(lambda total, x: total + x, 0.0, rnp.ones(3))
+
+
+@case
+def bound_is_no_integer() -> Any:
+    return rosin.fori_loop(0, 2.5, lambda i, x: x, 1.0)
+
+
+@case
+def carry_is_no_array() -> Any:
+    return rosin.while_loop(lambda s: s["n"] < 3, lambda s: s, {"n": 0, "mode": "fast"})
+
+
+@case
+def associative_scan_changes_type() -> Any:
+    return rosin.associative_scan(lambda a, b: (a[0] + b[0], a[1] > b[1]), (rnp.ones(3), rnp.ones(3)))
+
+
 def normal(text: str) -> str:
     """The message without what differs from checkout to checkout and from edit to edit."""
     text = re.sub(r'File "[^"]*[/\\]([^"/\\]+)", line \d+', r'File "\1", line N', text)

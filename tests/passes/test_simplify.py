@@ -52,6 +52,7 @@ def _index(b: Builder, at: int) -> Value:
 
 SINES = build("f32[8] f32[8]", lambda b, x, y: [b.neg(b.neg(b.sin(x))), y])
 SWAP = build("f32[8] f32[8]", lambda b, x, y: [b.add(x, y), x])
+COUNTED = build("f32[8] i32[] f32[8]", lambda b, x, n, y: [b.add(x, y), x])
 KEEP = build("f32[8] f32[8]", lambda b, x, y: [x, b.add(y, x)])
 BELOW = build("i32[] i32[] i32[]", lambda b, i, n, x: [b.less(i, x)])
 COUNT = build("i32[] i32[] i32[]", lambda b, i, n, x: [b.maximum(b.add(i, 1), 0), n])
@@ -204,6 +205,14 @@ FIRES: dict[str, tuple[str, Make]] = {
     "carry_unchanged/while": (
         "i32[] i32[] i32[]",
         lambda b, i, n, x: b.node(While(BELOW, COUNT, 2), i, n, b.remainder(x, 8)),
+    ),
+    "scan_count_known": (
+        "f32[8] f32[5, 8]",
+        lambda b, x, y: b.node(Scan(COUNTED, 1, 1, 5, True, True), x, _index(b, 3), y),
+    ),
+    "scan_count_known/all": (
+        "f32[8] f32[5, 8]",
+        lambda b, x, y: b.node(Scan(COUNTED, 1, 1, 5, False, True), x, _index(b, 9), y),
     ),
     "scan_short": ("f32[8] f32[1, 8]", lambda b, x, y: b.node(Scan(SWAP, 1, 1, 1, True), x, y)),
     "scan_short/no_step": ("f32[8] f32[0, 8]", lambda b, x, y: b.node(Scan(SWAP, 1, 1, 0, False), x, y)),

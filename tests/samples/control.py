@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from rosin.ir.op import Op, Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
-from rosin.ir.types import parse_type
+from rosin.ir.ops.sweeps import Sweeps
+from rosin.ir.types import TensorType, parse_type
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
 
 F64, I32 = dtypes.f64, dtypes.i32
@@ -164,6 +166,65 @@ def _root(x: Array, target: Array, tolerance: float = 1e-10) -> Array:
     return x
 
 
+# -- sweeps --------------------------------------------------------------------------------------------------------
+
+
+def _there_and_back(shape: str, legs: int) -> Sweeps:
+    """Forth, x ← sin(x) + rate, which keeps the old x and its square; back, y ← rate y + the square; forth again, with
+    the sum of y that the second leg kept added to z; back again, z ← z x."""
+    x, rate = f"x: f64{shape}", "rate: f64[]"
+
+    def forth(b: Builder, x: Value, rate: Value) -> list[Value]:
+        return [b.add(b.sin(x), b.broadcast(rate, x.type.shape, ())), x, b.mul(x, x)]
+
+    def back(b: Builder, y: Value, rate: Value, old: Value, square: Value) -> list[Value]:
+        new = b.add(b.mul(y, b.broadcast(rate, y.type.shape, ())), square)
+        return [new, *([b.sum(y, tuple(range(y.type.rank)))] if legs > 2 else [])]
+
+    def again(b: Builder, z: Value, rate: Value, old: Value, square: Value, total: Value) -> list[Value]:
+        return [b.add(b.mul(z, 0.5), b.sin(total))]
+
+    def home(b: Builder, z: Value, rate: Value, old: Value, square: Value, total: Value) -> list[Value]:
+        return [b.mul(z, old)]
+
+    kept = f"old: f64{shape}; square: f64{shape}"
+    regions = (
+        region("forth", f"{x}; {rate}", forth),
+        region("back", f"y: f64{shape}; {rate}; {kept}", back),
+        region("again", f"z: f64[]; {rate}; {kept}; total: f64[]", again),
+        region("home", f"z: f64{shape}; {rate}; {kept}; total: f64[]", home),
+    )
+    return Sweeps(regions[:legs], (1,) * legs)
+
+
+def _sweeps_meaning(op: Sweeps, count: Array, *operands: Array) -> object:
+    *carries, rate = operands
+    steps = max(int(count), 0)
+    olds: list[Array] = []
+    totals: dict[int, Array] = {}
+    x = carries[0]
+    for _ in range(steps):
+        olds.append(x)
+        x = np.sin(x) + rate
+    results = [x]
+    for leg, z in list(enumerate(carries))[1:]:
+        for step in range(steps)[:: -1 if leg % 2 else 1]:
+            if leg == 1:
+                totals[step] = z.sum()
+                z = z * rate + olds[step] ** 2
+            else:
+                z = z * 0.5 + np.sin(totals[step]) if leg == 2 else z * olds[step]
+        results.append(z)
+    return tuple(results)
+
+
+def _sweeps_sample(shape: tuple[int, ...], count: int, legs: int, narrow: bool = False) -> Sample:
+    given = np.array(count, np.int32 if narrow else np.int64)
+    starts = [draw(F64, () if leg == 2 else shape, seed=leg) for leg in range(legs)]
+    op = _there_and_back(str(list(shape)), legs)
+    return Sample(op, (given, *starts, np.array(0.7)), f"{legs}-legs-{count}-{list(shape)}", rtol=1e-13, ulps=64)
+
+
 # -- scan ----------------------------------------------------------------------------------------------------------
 
 
@@ -233,9 +294,17 @@ def _exchange(length: int) -> Scan:
 
 
 def _scan_meaning(op: Scan, *operands: Array) -> object:
-    order = range(int(op.length))[:: -1 if op.reverse else 1]  # type: ignore[arg-type]
+    length = int(op.length)  # type: ignore[arg-type]
     first, stacked = operands[: op.carried], operands[len(operands) - op.stacked :]
     constants = operands[op.carried : len(operands) - op.stacked]
+    if op.counted:
+        count = int(np.clip(constants[0], 0, length))
+        found = _scan_meaning(
+            replace(op, length=count, counted=False), *first, *constants[1:], *(x[:count] for x in stacked)
+        )
+        rest = [np.concatenate([x, np.zeros((length - count, *x.shape[1:]), x.dtype)]) for x in found[op.carried :]]  # type: ignore[index]
+        return (*found[: op.carried], *rest)  # type: ignore[index]
+    order = range(length)[:: -1 if op.reverse else 1]
     rows: dict[int, Sequence[object]] = {}
     carries: Sequence[Array] = first
     for i in order:
@@ -294,6 +363,16 @@ def _running_sample(shape: tuple[int, ...], length: int, reverse: bool, dtype: d
     return Sample(op, operands, label, smooth=dtype == F64, rtol=rtol, ulps=16, atol=0.0)
 
 
+def _counted_sample(length: int, count: int, reverse: bool, narrow: bool) -> Sample:
+    """The running scan, of which `count` steps happen."""
+    op, dtype = _running("[3]", length, reverse), I32 if narrow else dtypes.i64
+    inputs = list(op.body.inputs)
+    inputs.insert(1, Value(TensorType(dtype), "count"))
+    op = replace(op, body=Graph(tuple(inputs), op.body.nodes, op.body.outputs, op.body.name), counted=True)
+    operands = (draw(F64, (3,)), np.array(count, dtype.numpy), draw(F64), draw(F64, (length, 3), seed=1))
+    return Sample(op, operands, f"counted-{count}-of-{length}{'-reverse' * reverse}", ulps=16)
+
+
 SAMPLES: list[Sample] = [
     *(
         Sample(_choices(str(list(shape))), (_index(n), draw(F64, shape), draw(F64)), f"choices{list(shape)}-{n}")
@@ -304,20 +383,21 @@ SAMPLES: list[Sample] = [
     Sample(ONLY, (_index(0),), "only"),
     *(Sample(COLLATZ, (np.array(n), np.array(0, np.int32)), f"collatz-{n}") for n in (1, 6, 27)),
     *(
-        Sample(_newton(), (np.array(x), np.array(t)), f"newton{t}", reverse=False, rtol=1e-9, derivative_rtol=1e-5)
+        Sample(_newton(), (np.array(x), np.array(t)), f"newton{t}", rtol=1e-9, derivative_rtol=1e-5)
         for x, t in ((1.0, 3.0), (0.5, -4.0))
     ),
-    Sample(_newton("f32"), (np.array(1, np.float32), np.array(3, np.float32)), "f32", False, reverse=False, rtol=1e-2),
+    Sample(_newton("f32"), (np.array(1, np.float32), np.array(3, np.float32)), "f32", False, rtol=1e-2),
     *(
         Sample(
             COUNTED,
             (_index(0), draw(F64, (3,)), _index(n), draw(F64, (3,), seed=1)),
             f"counted-{n}",
-            reverse=False,
         )
         for n in (0, 1, 5)
     ),
-    Sample(NESTED, (np.array(0.5), np.array(1.0)), "nested", reverse=False, rtol=1e-8, derivative_rtol=1e-4),
+    Sample(NESTED, (np.array(0.5), np.array(1.0)), "nested", rtol=1e-8, derivative_rtol=1e-4),
+    *(_sweeps_sample((3,), count, legs) for count, legs in ((3, 1), (3, 2), (0, 2), (-1, 3), (1, 4), (4, 4))),
+    _sweeps_sample((), 2, 3, narrow=True),
     *(
         _running_sample(shape, length, reverse)
         for shape, length in (((), 4), ((3,), 1), ((2, 1, 3), 3), ((3,), 0), ((0,), 3))
@@ -327,6 +407,11 @@ SAMPLES: list[Sample] = [
     *(
         Sample(_spring(n), (draw(F64, seed=1), draw(F64, seed=2), _index(3), np.array(0.1)), f"spring-{n}")
         for n in (0, 1, 6)
+    ),
+    *(
+        _counted_sample(length, count, reverse, narrow=not reverse)
+        for length, count in ((5, 3), (4, 0), (3, 9), (3, -2), (0, 1), (1, 1), (1, 0))
+        for reverse in (False, True)
     ),
     Sample(_each(4), (draw(F64, (2, 3)), draw(F64, (4, 3)), draw(I32, (4,), 0, 9)), "each"),
     Sample(_powers(3, 2), (draw(F64, (2,)), np.array(0.8), draw(F64, (3, 2, 2), seed=1)), "nested"),
@@ -384,6 +469,19 @@ BAD: list[Bad] = [
         ShapeError,
         "the predicate takes 0 values and is given 1",
     ),
+    Bad(Sweeps((), ()), ("i32[]",), AttributeValueError, "has 0 legs and 0 numbers of carried values"),
+    Bad(Sweeps((_X,), (1, 1)), ("i32[]", "f32[3]"), AttributeValueError, "has 1 legs and 2 numbers"),
+    Bad(Sweeps((_X,), (1,)), ("f32[]", "f32[3]"), DTypeError, r"an i32 or i64 scalar, not f32\[\]"),
+    Bad(Sweeps((_X,), (1,)), (), DTypeError, "an i32 or i64 scalar, not missing"),
+    Bad(Sweeps((_X,), (2,)), ("i32[]", "f32[3]"), AttributeValueError, "carries 2 of 1 operands"),
+    Bad(Sweeps((_X,), (1,)), ("i32[]", "f32[3]", "f32[3]"), ShapeError, "leg 0 takes 1 values and is given 2"),
+    Bad(Sweeps((_NONE,), (1,)), ("i32[]", "f32[3]"), ShapeError, "leg 0 carries 1 values and gives 0"),
+    Bad(
+        Sweeps((_Y,), (1,)),
+        ("i32[]", "f32[3]"),
+        DTypeError,
+        r"carry 0 \(x\) of leg 0 has type f32\[3\] and it gives f64\[3\]",
+    ),
     Bad(Scan(_X, 1, 1, 3, False), ("f32[3]",), AttributeValueError, "1 carried and 1 stacked operands and was given 1"),
     Bad(Scan(_X, 1, 0, -3, False), ("f32[3]",), AttributeValueError, "the length is -3"),
     Bad(Scan(_X, 0, 1, 4, False), ("f32[5, 3]",), ShapeError, "axis 0 of operand 0 has size 5; the loop has 4 steps"),
@@ -393,6 +491,18 @@ BAD: list[Bad] = [
         ("f32[4, 2]",),
         ShapeError,
         r"operand 0 \(x\) has type f32\[2\] and the body takes f32\[3\]",
+    ),
+    Bad(
+        Scan(_X, 0, 1, 4, False, True),
+        ("f32[4, 3]",),
+        DTypeError,
+        "number of steps is an i32 or i64 scalar, not missing",
+    ),
+    Bad(
+        Scan(_X, 0, 0, 4, False, True),
+        ("f32[3]",),
+        DTypeError,
+        r"number of steps is an i32 or i64 scalar, not f32\[3\]",
     ),
     Bad(Scan(_Y, 1, 0, 4, True), ("f32[3]",), DTypeError, r"carry 0 \(x\) has type f32\[3\] and the body gives f64"),
 ]
@@ -406,4 +516,9 @@ SYMBOLIC: list[Symbolic] = [
     for n in (parse_type("f64[n]").shape[0],)
 ]
 
-REFERENCES: dict[type[Op], Reference] = {Switch: _switch_meaning, While: _while_meaning, Scan: _scan_meaning}
+REFERENCES: dict[type[Op], Reference] = {
+    Switch: _switch_meaning,
+    While: _while_meaning,
+    Scan: _scan_meaning,
+    Sweeps: _sweeps_meaning,
+}

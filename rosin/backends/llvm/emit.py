@@ -212,6 +212,14 @@ class Emitter:
         texts = ", ".join([x.typed for x in args] + list(trailing))
         return self.define(f"call {a.type} @{name}.{suffix}({texts})", a.elem, a.lanes)
 
+    def intrinsic_across(self, name: str, x: Val) -> Val:
+        """Call an intrinsic that makes one number of the lanes of a vector, or gives the number that `x` is."""
+        if x.lanes == 1:
+            return x
+        suffix = f"v{x.lanes}{x.elem}"
+        self.declarations.add(f"declare {x.elem} @{name}.{suffix}({x.type})")
+        return self.define(f"call {x.elem} @{name}.{suffix}({x.typed})", x.elem)
+
     # -- memory --------------------------------------------------------------------------------------------
 
     def offset(self, pointer: Val, index: Val, elem: str) -> Val:

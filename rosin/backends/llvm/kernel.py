@@ -26,6 +26,7 @@ from rosin.ir.loops import (
     Apply,
     Buffer,
     Carry,
+    Choose,
     Const,
     Expr,
     FromIndex,
@@ -36,34 +37,52 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Room,
     Scope,
     Statement,
     Store,
+    Tape,
     When,
+    While,
     Within,
+    values,
     walk,
 )
 from rosin.ir.ops.arithmetic import Add, Mul
-from rosin.ir.statements import all_indices, loop_variables, stores
+from rosin.ir.statements import PRIVATE, all_indices, expressions, loop_variables, nested, stores
+
+OF_LANES = (Scope.LANES, Scope.STATE)
+"""Scratch arrays whose elements are vectors, one number for each lane."""
 
 Pointer = Callable[[Emitter, Buffer], Val]
 Outer = Callable[[Emitter, LoopVar], Val]
 """Gives the value of a variable of a loop around the kernel."""
 Size = Callable[[Emitter, str], Val]
 """Gives the value of a symbol."""
+RoomOn = Callable[[Emitter, Tape, Val, str], str]
+"""Makes room for so many records on a tape and goes on at a label; gives the label where it goes when there is none."""
+
+MOST_RECORDS = (1 << 63) - 1
 
 
 def kernel_text(
-    kernel: Kernel, name: str, pointer: Pointer, outer: Outer, size: Size, vector_bytes: int, declarations: set[str]
+    kernel: Kernel,
+    name: str,
+    pointer: Pointer,
+    outer: Outer,
+    size: Size,
+    room: RoomOn,
+    vector_bytes: int,
+    declarations: set[str],
 ) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
-    return KernelEmitter(kernel, name, pointer, outer, size, vector_bytes, declarations).text()
+    return KernelEmitter(kernel, name, pointer, outer, size, room, vector_bytes, declarations).text()
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
     """How many lanes a vector loop of the kernel runs: as many as fit its registers, of its widest numbers."""
     widest = 1
-    for expr in _expressions(kernel.body):
+    for expr in (e for top in expressions(kernel.body) for e in walk(top)):
         if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
             widest = max(widest, expr.dtype.accumulator.bytes)
     lanes = max(vector_bytes // max(widest, 4), 1)
@@ -82,18 +101,6 @@ def blocks_of(kernel: Kernel, vector_bytes: int) -> Dim:
     return (loop.var.extent + (lanes - 1)) // lanes
 
 
-def _expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
-    for statement in statements:
-        match statement:
-            case Let() | Store():
-                yield from walk(statement.value)
-            case Accumulate():
-                for value in statement.values:
-                    yield from walk(value)
-            case Loop() | When():
-                yield from _expressions(statement.body)
-
-
 class KernelEmitter:
     def __init__(
         self,
@@ -102,9 +109,11 @@ class KernelEmitter:
         pointer: Pointer,
         outer: Outer,
         size: Size,
+        room: RoomOn,
         vector_bytes: int,
         declarations: set[str],
     ) -> None:
+        self.room = room
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations)
@@ -115,7 +124,6 @@ class KernelEmitter:
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
-        self.locals: dict[Local, Val] = {}
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
         self.bases: dict[Buffer, Val] = {}
         self.lane: LoopVar | None = None
@@ -124,10 +132,12 @@ class KernelEmitter:
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.written = {s.buffer for s in stores(kernel.body)}
+        self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
-            self.bases[buffer] = self._base(buffer)
+            if buffer.scope is not Scope.TAPE or not self.growing:
+                self.bases[buffer] = self._base(buffer)
         for var in free_variables(self.kernel):
             self.variables[var] = self.outer(self.head, var)
         self.statements(self.kernel.body)
@@ -138,12 +148,21 @@ class KernelEmitter:
         return f"{signature} {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
 
     def _base(self, buffer: Buffer) -> Val:
-        if buffer.scope is Scope.LOCAL:
+        if buffer.scope in PRIVATE:
             assert isinstance(buffer.size, int), "scratch arrays have a size that is a number"
-            return self.head.define(
-                f"alloca [{buffer.size} x {memory_type(buffer.dtype)}], align 64", "ptr", hint=buffer.name
-            )
+            lanes = self.width if buffer.scope in OF_LANES else 1
+            elem = Val("", memory_type(buffer.dtype), lanes).type
+            return self.head.define(f"alloca [{buffer.size} x {elem}], align 64", "ptr", hint=buffer.name)
         return self.pointer(self.head, buffer)
+
+    def base(self, buffer: Buffer) -> Val:
+        """The address of a buffer. A tape that grows in this kernel moves, so its address is read again."""
+        if buffer in self.bases:
+            return self.bases[buffer]
+        found = self.known(buffer)
+        if found is None:
+            found = self.frames[-1][buffer] = self.pointer(self.e, buffer)
+        return found
 
     def dim(self, dim: Dim) -> Val:
         """A size, computed at the head of the function."""
@@ -170,7 +189,7 @@ class KernelEmitter:
         for statement in body:
             match statement:
                 case Let():
-                    self.locals[statement.local] = self.expr(statement.value)
+                    self.frames[-1][statement.local] = self.expr(statement.value)
                 case Store():
                     self.store(statement)
                 case Accumulate():
@@ -179,6 +198,12 @@ class KernelEmitter:
                     self.when(statement)
                 case Loop():
                     self.loop(statement)
+                case While():
+                    self.while_(statement)
+                case Choose():
+                    self.choose(statement)
+                case Room():
+                    self.room_for(statement)
 
     def store(self, statement: Store) -> None:
         value = self.expr(statement.value)
@@ -188,9 +213,13 @@ class KernelEmitter:
         elif value.elem == "bfloat":
             value = self.e.bitcast(value, memory_type(dtype))
         base, step, spread = self.place(statement.offset)
-        pointer = self.e.offset(self.bases[statement.buffer], base, memory_type(dtype))
+        if statement.buffer.scope in OF_LANES:
+            self._store_lanes(statement, value, base, step, spread)
+            return
+        pointer = self.e.offset(self.base(statement.buffer), base, memory_type(dtype))
         if step == 0 and spread is None:
-            self.e.store(value, pointer, dtype.bytes)
+            # A fold that is the same for all lanes ran as vectors all the same.
+            self.e.store(self._take(value, [0]) if value.lanes > 1 else value, pointer, dtype.bytes)
             return
         value = self.e.splat(value, self.lanes)
         if step == 1 and spread is None:
@@ -199,14 +228,36 @@ class KernelEmitter:
             else:
                 self._masked_store(value, pointer, dtype.bytes)
             return
-        pointers = self._pointers(pointer, step, spread, memory_type(dtype))
+        self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
+
+    def _store_lanes(self, statement: Store, value: Val, base: Val, step: Dim, spread: Val | None) -> None:
+        """Each lane's number into its scratch array. A lane that does not take part keeps its `STATE`."""
+        buffer, elem = statement.buffer, memory_type(statement.buffer.dtype)
+        value = self.e.splat(value, self.lanes)
+        if step != 0 or spread is not None:
+            pointers = self._pointers_of_lanes(buffer, base, step, spread)
+            self._scatter(value, pointers, buffer.dtype.bytes)
+            return
+        pointer = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
+        if self.mask is not None and buffer.scope is Scope.STATE:
+            value = self.e.select(self.mask, value, self.e.load(pointer, elem, self.lanes))
+        self.e.store(value, pointer)
+
+    def _pointers_of_lanes(self, buffer: Buffer, base: Val, step: Dim, spread: Val | None) -> Val:
+        """The address of each lane's element, where lanes are at different places of their scratch arrays."""
+        elem = memory_type(buffer.dtype)
+        first = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
+        apart = None if spread is None else self.e.mul(spread, self.e.like(self.lanes, spread))
+        return self._pointers(first, step * self.lanes + 1, apart, elem)
+
+    def _scatter(self, value: Val, pointers: Val, align: int) -> None:
         mask = self.mask or self.e.const(True, "i1", self.lanes)
         suffix = f"{_mangled(value)}.v{self.lanes}p0"
         self.e.declarations.add(
             f"declare void @llvm.masked.scatter.{suffix}({value.type}, <{self.lanes} x ptr>, i32, {mask.type})"
         )
         self.e.line(
-            f"call void @llvm.masked.scatter.{suffix}({value.typed}, {pointers.typed}, i32 {dtype.bytes}, {mask.typed})"
+            f"call void @llvm.masked.scatter.{suffix}({value.typed}, {pointers.typed}, i32 {align}, {mask.typed})"
         )
 
     def _masked_store(self, value: Val, pointer: Val, align: int) -> None:
@@ -242,7 +293,7 @@ class KernelEmitter:
         """Two sets of partial values of a carry, combined."""
         with self.frame():
             for locals_, values in ((carry.left, left), (carry.right, right)):
-                self.locals.update(zip(locals_, values, strict=True))
+                self.frames[-1].update(zip(locals_, values, strict=True))
             lanes, self.lanes = self.lanes, left[0].lanes
             result = [self.expr(c) for c in carry.combine]
             self.lanes = lanes
@@ -265,6 +316,80 @@ class KernelEmitter:
             self.e.branch(after)
             self.e.block(after)
         self.mask = saved
+
+    # -- loops that a predicate ends, and branches -----------------------------------------------------------
+
+    def while_(self, statement: While) -> None:
+        """Test, step, test, step…; lanes that are done take no part any more."""
+        e, saved = self.e, self.mask
+        head, inside, after = e.label("while"), e.label("step"), e.label("done")
+        going: Val | None = None
+        steps = None
+        if statement.var is not None:
+            steps = self.head.define("alloca i64", "ptr", hint="steps")
+            e.store(e.const(0, "i64"), steps)
+        if self.lane is not None:
+            going = self.head.define(f"alloca {Val('', 'i1', self.lanes).type}", "ptr", hint="going")
+            e.store(self.mask or e.const(True, "i1", self.lanes), going)
+        with self.frame():
+            self._hoist_all((*statement.test, *statement.body))
+            e.branch(head)
+            e.block(head)
+            with self.frame():
+                if going is not None:
+                    self.mask = e.load(going, "i1", self.lanes)
+                self.statements(statement.test)
+                again = self.expr(statement.predicate)
+                if again.lanes > 1:
+                    assert going is not None, "only lanes differ in what a predicate says"
+                    self.mask = e.bit_and(e.load(going, "i1", self.lanes), again)
+                    e.store(self.mask, going)
+                    again = e.intrinsic_across("llvm.vector.reduce.or", self.mask)
+                e.branch_if(again, inside, after)
+                e.block(inside)
+                with self.frame():
+                    if statement.var is not None and steps is not None:
+                        self.variables[statement.var] = e.load(steps, "i64")
+                        e.store(e.add(self.variables[statement.var], e.const(1, "i64")), steps)
+                    self.statements(statement.body)
+            e.branch(head)
+            e.block(after)
+        self.mask = saved
+
+    def room_for(self, statement: Room) -> None:
+        """Room on a tape; without memory for it the kernel ends at once."""
+        number = statement.number
+        if isinstance(number, LoopVar):
+            wanted = self.e.add(self.variables[number], self.e.const(1, "i64"))
+        else:
+            wanted = self._bound(number, self.e.const(MOST_RECORDS, "i64"))
+        enough = self.e.label("enough")
+        failed = self.room(self.e, statement.tape, wanted, enough)
+        self.e.block(failed)
+        self.e.line("ret void")
+        self.e.block(enough)
+        for frame in self.frames:
+            for buffer in [b for b in frame if isinstance(b, Buffer)]:
+                del frame[buffer]
+
+    def _bound(self, load: Load, most: Val) -> Val:
+        """A number that is read, moved into 0 … most."""
+        e, wide = self.e, convert(self.e, self.expr(load), load.dtype, i64)
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), most)
+
+    def choose(self, statement: Choose) -> None:
+        e, last = self.e, len(statement.branches) - 1
+        index = e.intrinsic("llvm.smax", self.expr(statement.index), e.const(0, "i32"))
+        labels = [e.label(f"branch{number}") for number in range(last + 1)]
+        after = e.label("done")
+        cases = " ".join(f"i32 {number}, label %{label}" for number, label in enumerate(labels[:-1]))
+        e.line(f"switch i32 {index.ref}, label %{labels[-1]} [ {cases} ]")
+        for label, branch in zip(labels, statement.branches, strict=True):
+            e.block(label)
+            with self.frame():
+                self.statements(branch)
+            e.branch(after)
+        e.block(after)
 
     # -- loops ---------------------------------------------------------------------------------------------
 
@@ -291,7 +416,7 @@ class KernelEmitter:
                 parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
                 self.slots.pop(local, None)
-                self.locals[local] = part
+                self.frames[-1][local] = part
 
     def _open(self, carries: Sequence[Carry], lanes: int) -> dict[Local, tuple[Val, DType, int]]:
         """Stack slots for running values, set to their start."""
@@ -334,10 +459,14 @@ class KernelEmitter:
         if loop.parallel:
             begin, end = Val("%begin", "i64"), Val("%end", "i64")
             self.counted(begin, end, 1, lambda i: self.body(loop, i))
-        elif loop.var.extent == 1:
+        elif loop.var.extent == 1 and not (loop.start or loop.stop):
             self.body(loop, self.e.const(0, "i64"))
         else:
-            self.counted(self.e.const(0, "i64"), self.dim(loop.var.extent), 1, lambda i: self.body(loop, i))
+            e, extent = self.e, self.dim(loop.var.extent)
+            begin = self._bound(loop.start, extent) if loop.start else e.const(0, "i64")
+            end = self._bound(loop.stop, extent) if loop.stop else extent
+            last = e.sub(e.add(begin, end), e.const(1, "i64")) if loop.backward else None
+            self.counted(begin, end, 1, lambda i: self.body(loop, i if last is None else e.sub(last, i)))
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
@@ -433,8 +562,11 @@ class KernelEmitter:
     # -- what a loop does not change is computed before it ------------------------------------------------------
 
     def hoist(self, loop: Loop) -> None:
+        self._hoist_all(loop.body)
+
+    def _hoist_all(self, statements: Sequence[Statement]) -> None:
         seen: set[int] = set()
-        for top in _tops(loop.body):
+        for top in _tops(statements):
             self._hoist(top, seen)
 
     def _hoist(self, expr: Expr, seen: set[int]) -> None:
@@ -456,7 +588,8 @@ class KernelEmitter:
     def _ready(self, expr: Expr) -> bool:
         """Whether the value is the same in every iteration from here on."""
         return all(
-            need in self.variables or (isinstance(need, Local) and need in self.locals and need not in self.slots)
+            need in self.variables
+            or (isinstance(need, Local) and need not in self.slots and self.known(need) is not None)
             for need in self._needs(expr)
         )
 
@@ -494,7 +627,7 @@ class KernelEmitter:
             case Const():
                 return self.e.const(expr.value, register_type(expr.dtype))
             case Local():
-                return self._slot_value(expr) if expr in self.slots else self.locals[expr]
+                return self._slot_value(expr) if expr in self.slots else self.known(expr)
             case _:
                 found = self.known(id(expr))
                 if found is None:
@@ -557,13 +690,25 @@ class KernelEmitter:
             else:
                 wide = self.e.splat(self.guard, self.lanes)
                 mask = wide if mask is None else self.e.bit_and(mask, wide)
-        pointer = self.e.offset(self.bases[expr.buffer], base, elem)
+        if expr.buffer.scope in OF_LANES:
+            if step != 0 or spread is not None:
+                pointers = self._pointers_of_lanes(expr.buffer, base, step, spread)
+                value = self._gather(pointers, elem, mask, dtype.bytes)
+            else:
+                pointer = self.e.offset(self.base(expr.buffer), base, Val("", elem, self.lanes).type)
+                value = self.e.load(pointer, elem, self.lanes)
+            return self._loaded(value, dtype)
+        pointer = self.e.offset(self.base(expr.buffer), base, elem)
         if step == 0 and spread is None:
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             value = self._contiguous(pointer, elem, mask, dtype.bytes)
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
+        return self._loaded(value, dtype)
+
+    def _loaded(self, value: Val, dtype: DType) -> Val:
+        """What was read from memory as it lies in registers."""
         if dtype.kind == "bool":
             return self.e.icmp("ne", value, self.e.like(0, value))
         return self.e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
@@ -727,11 +872,7 @@ def free_variables(kernel: Kernel) -> list[LoopVar]:
 
 
 def _vector_loops(statements: Sequence[Statement]) -> Iterator[Loop]:
-    for statement in statements:
-        if isinstance(statement, Loop) and statement.kind is Kind.VECTOR:
-            yield statement
-        if isinstance(statement, Loop | When):
-            yield from _vector_loops(statement.body)
+    return (s for s in nested(statements) if isinstance(s, Loop) and s.kind is Kind.VECTOR)
 
 
 def _has_vector(loop: Loop) -> bool:
@@ -739,15 +880,10 @@ def _has_vector(loop: Loop) -> bool:
 
 
 def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
-    """The expressions of statements that run in every iteration; what stands under a `when` may not."""
+    """The expressions of statements that run in every iteration; what stands under a `when`, say, may not."""
     for statement in statements:
-        match statement:
-            case Let() | Store():
-                yield statement.value
-            case Accumulate():
-                yield from statement.values
-            case Loop():
-                if statement.var.extent != 0:
-                    yield from _tops(statement.body)
-            case When():
-                pass
+        yield from values(statement)
+        if isinstance(statement, Loop) and statement.var.extent != 0:
+            yield from _tops(statement.body)
+        elif isinstance(statement, While):
+            yield from _tops(statement.test)

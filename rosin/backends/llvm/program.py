@@ -2,8 +2,12 @@
 
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
 results; `arena` is memory for everything in between. Constants are globals of the module. Kernels get a context that
-holds both addresses and the variables of the loops around them. They run one after the other, those with a parallel
-loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
+holds both addresses, the tapes and the variables of the loops around them. They run one after the other, those with a
+parallel loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
+
+A tape is three words: its address, for how many records it has room, and its bytes. `rosin_tape_grow(tape, records,
+record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back. The
+program returns 0, or `OUT_OF_MEMORY`.
 
 Of a program with symbolic sizes the last buffer is the block that its function `sizes` has filled
 (rosin.backends.llvm.sizes).
@@ -16,17 +20,37 @@ from collections.abc import Sequence
 import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.kernel import blocks_of, kernel_text
+from rosin.backends.llvm.kernel import MOST_RECORDS, blocks_of, kernel_text
 from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
+from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Branch, Buffer, Either, Kernel, Load, Program, Repeat, RepeatWhile, Scope, Step
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Either,
+    Kernel,
+    Load,
+    Nest,
+    Program,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Scope,
+    Step,
+    Tape,
+)
+from rosin.ir.statements import nested
 from rosin.passes import nest
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
 CONTEXT_HEAD = 2
-"""The context's first words: the addresses of the buffers and of the arena. Loop variables follow."""
+"""The context's first words: the addresses of the buffers and of the arena. Tapes and loop variables follow."""
+TAPE_WORDS = 3
+GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
+OUT_OF_MEMORY = 1
+"""What the program returns when there is no room for a tape."""
 
 
 def program_text(program: Program, vector_bytes: int) -> str:
@@ -47,6 +71,10 @@ class _Module:
         sources = program.sizes.sources if program.sizes is not None else ()
         self.symbols = {source.name: number for number, source in enumerate(sources)}
         self.functions: list[str] = []
+        tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
+        self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
+        """Where in the context each tape stands."""
+        self.first_slot = CONTEXT_HEAD + TAPE_WORDS * len(tapes)
         self.slots: dict[LoopVar, int] = {}
         """Where in the context each loop variable stands; loops that do not nest share places."""
         self.deepest = 0
@@ -55,15 +83,24 @@ class _Module:
         main = Emitter(self.declarations)
         for step in self.program.steps:
             self.step(main, step, 0)
+        empty: list[str] = []
+        if self.tapes:
+            words = f"ptr %tapes, i8 0, i64 {8 * TAPE_WORDS * len(self.tapes)}"
+            empty = [f"  %tapes = getelementptr inbounds ptr, ptr %context, i64 {CONTEXT_HEAD}"]
+            empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
+            self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+            self.end_with_tapes(main)
+        else:
+            main.line("ret i32 0")
         body = "\n".join(
             [
                 f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
-                f"  %context = alloca [{CONTEXT_HEAD + self.deepest} x ptr]",
+                f"  %context = alloca [{self.first_slot + self.deepest} x ptr]",
                 "  store ptr %buffers, ptr %context",
                 "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
                 "  store ptr %arena, ptr %second",
+                *empty,
                 *main.lines,
-                "  ret i32 0",
                 "}",
             ]
         )
@@ -73,6 +110,15 @@ class _Module:
         return "\n".join(
             [f"; {self.program.name}", *constants, *sorted(self.declarations), "", *self.functions, body, ""]
         )
+
+    def end_with_tapes(self, e: Emitter) -> None:
+        """The end of the program, and the one when there is no room for a tape."""
+        self.declarations.add(f"declare void @{FREE}(ptr, i64)")
+        for block, code in (("", 0), ("no_room", OUT_OF_MEMORY)):
+            if block:
+                e.block(block)
+            e.line(f"call void @{FREE}(ptr %tapes, i64 {len(self.tapes)})")
+            e.line(f"ret i32 {code}")
 
     # -- addresses -----------------------------------------------------------------------------------------
 
@@ -85,6 +131,12 @@ class _Module:
             slot = self.program.slot_of.get(buffer)
             offset = str(self.program.arena[buffer]) if slot is None else self._slot_offset(e, slot).ref
             return e.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {offset}", "ptr", hint=buffer.name)
+        if buffer.scope is Scope.TAPE:
+            tape, at = self.program.tapes[buffer]
+            start = e.load(self.word(e, self.tapes[tape]), "ptr")
+            return e.define(
+                f"getelementptr inbounds i8, ptr {start.ref}, {self.dim(e, at).typed}", "ptr", hint=buffer.name
+            )
         return self._buffer(e, self.addresses[buffer], buffer.name)
 
     def _buffer(self, e: Emitter, number: int, name: str) -> Val:
@@ -113,7 +165,7 @@ class _Module:
 
     def variable(self, e: Emitter, var: LoopVar) -> Val:
         """The value of a loop variable of the program, from the context."""
-        return e.load(self.word(e, CONTEXT_HEAD + self.slots[var]), "i64")
+        return e.load(self.word(e, self.first_slot + self.slots[var]), "i64")
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -121,6 +173,8 @@ class _Module:
         match step:
             case Kernel():
                 self.call(e, step)
+            case Nest():
+                raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
                 self.repeat(e, step, depth)
             case RepeatWhile():
@@ -130,30 +184,40 @@ class _Module:
             case Either():
                 small = e.icmp("sle", self.dim(e, step.size), e.const(step.most, "i64"))
                 self.choose(e, small, step.small, step.large, depth)
+            case Room():
+                self.room(e, step)
 
     def call(self, e: Emitter, kernel: Kernel) -> None:
         name = f"k{len(self.functions)}"
-        text = kernel_text(kernel, name, self.pointer, self.variable, self.size, self.vector_bytes, self.declarations)
+        read = self.pointer, self.variable, self.size
+        text = kernel_text(kernel, name, *read, self.grow, self.vector_bytes, self.declarations)
         self.functions.append(f"; {kernel.name}\n{text}")
         blocks = blocks_of(kernel, self.vector_bytes)
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
-            return
-        count = self.dim(e, blocks)
+        else:
+            self._on_threads(e, kernel, name, self.dim(e, blocks))
+        for tape in dict.fromkeys(s.tape for s in nested(kernel.body) if isinstance(s, Room)):
+            # A kernel that found no room for one more record has left a mark.
+            on = e.label("on")
+            e.branch_if(
+                e.icmp("slt", e.load(self.word(e, self.tapes[tape] + 1), "i64"), e.const(0, "i64")), "no_room", on
+            )
+            e.block(on)
+
+    def _on_threads(self, e: Emitter, kernel: Kernel, name: str, blocks: Val) -> None:
+        """Run the blocks of a kernel on threads, where it is known only now whether there is enough to do."""
         self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-        on_threads, alone = f"call void @{PARALLEL}(ptr @{name}, ptr %context, {count.typed})", e.label("alone")
+        shared = f"call void @{PARALLEL}(ptr @{name}, ptr %context, {blocks.typed})"
         if kernel.work is None:
-            e.line(on_threads)
+            e.line(shared)
             return
-        many, after = e.label("threads"), e.label("after")
-        enough = e.icmp("sge", self.dim(e, kernel.work), e.const(nest.PARALLEL_WORK, "i64"))
-        e.branch_if(enough, many, alone)
-        e.block(many)
-        e.line(on_threads)
-        e.branch(after)
-        e.block(alone)
-        e.line(f"call void @{name}(ptr %context, i64 0, {count.typed})")
-        e.branch(after)
+        many, alone, after = e.label("threads"), e.label("alone"), e.label("after")
+        e.branch_if(e.icmp("sge", self.dim(e, kernel.work), e.const(nest.PARALLEL_WORK, "i64")), many, alone)
+        for label, line in ((many, shared), (alone, f"call void @{name}(ptr %context, i64 0, {blocks.typed})")):
+            e.block(label)
+            e.line(line)
+            e.branch(after)
         e.block(after)
 
     def choose(self, e: Emitter, condition: Val, then: Sequence[Step], otherwise: Sequence[Step], depth: int) -> None:
@@ -171,22 +235,36 @@ class _Module:
         self.slots[step.var] = depth
         self.deepest = max(self.deepest, depth + 1)
         head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
-        extent = self.dim(e, step.var.extent)
-        e.store(e.const(0, "i64"), self.word(e, CONTEXT_HEAD + depth))
+        zero, one, extent = e.const(0, "i64"), e.const(1, "i64"), self.dim(e, step.var.extent)
+        start = self.bound(e, step.start, extent) if step.start else zero
+        stop = self.bound(e, step.stop, extent) if step.stop else extent
+        e.store(e.sub(stop, one) if step.backward else start, self.word(e, self.first_slot + depth))
         e.branch(head)
         e.block(head)
         count = self.variable(e, step.var)
-        e.branch_if(e.icmp("slt", count, extent), inside, after)
+        more = e.icmp("sge", count, start) if step.backward else e.icmp("slt", count, stop)
+        e.branch_if(more, inside, after)
         e.block(inside)
         for inner in step.body:
             self.step(e, inner, depth + 1)
         # The count is read again: what stands before may be another block by now.
-        e.store(e.add(self.variable(e, step.var), e.const(1, "i64")), self.word(e, CONTEXT_HEAD + depth))
+        following = e.add(self.variable(e, step.var), e.const(-1 if step.backward else 1, "i64"))
+        e.store(following, self.word(e, self.first_slot + depth))
         e.branch(head)
         e.block(after)
 
+    def bound(self, e: Emitter, load: Load, extent: Val) -> Val:
+        """A bound of a loop, within 0 … extent."""
+        wide = e.convert("sext", self.scalar(e, load, memory_type(load.dtype)), "i64")
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), extent)
+
     def repeat_while(self, e: Emitter, step: RepeatWhile, depth: int) -> None:
         head, inside, after = e.label("while"), e.label("step"), e.label("done")
+        if step.var is not None:
+            self.slots[step.var] = depth
+            e.store(e.const(0, "i64"), self.word(e, self.first_slot + depth))
+            depth += 1
+            self.deepest = max(self.deepest, depth)
         e.branch(head)
         e.block(head)
         for inner in step.test:
@@ -195,8 +273,34 @@ class _Module:
         e.block(inside)
         for inner in step.body:
             self.step(e, inner, depth)
+        if step.var is not None:
+            following = e.add(self.variable(e, step.var), e.const(1, "i64"))
+            e.store(following, self.word(e, self.first_slot + self.slots[step.var]))
         e.branch(head)
         e.block(after)
+
+    def room(self, e: Emitter, step: Room) -> None:
+        if isinstance(step.number, LoopVar):
+            wanted = e.add(self.variable(e, step.number), e.const(1, "i64"))
+        else:
+            wanted = self.bound(e, step.number, e.const(MOST_RECORDS, "i64"))
+        enough = e.label("enough")
+        e.block(self.grow(e, step.tape, wanted, enough))
+        e.branch("no_room")
+        e.block(enough)
+
+    def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
+        """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
+        words = self.word(e, self.tapes[tape])
+        room = self.word(e, self.tapes[tape] + 1)
+        grow, failed = e.label("grow"), e.label("failed")
+        e.branch_if(e.icmp("sgt", wanted, e.load(room, "i64")), grow, enough)
+        e.block(grow)
+        self.declarations.add(f"declare i32 @{GROW}(ptr, i64, i64)")
+        record = self.dim(e, tape.record)
+        code = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
+        e.branch_if(e.icmp("eq", code, e.const(0, "i32")), enough, failed)
+        return failed
 
     def branch(self, e: Emitter, step: Branch, depth: int) -> None:
         last = len(step.branches) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -11,8 +12,9 @@ from rosin.ir.dims import Dim
 from rosin.ir.errors import NotDifferentiableError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.op import Arrays, Constantlike, Cost, Maybe, NumpyArray, Op, Types, Values, define
+from rosin.ir.op import Arrays, Constantlike, Cost, Maybe, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.effects import silent
 from rosin.ir.transform.jvp import jvp_graph
 from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType
@@ -22,6 +24,18 @@ class Call(Op):
     """An op whose meaning is the graph `body`."""
 
     body: Graph
+
+    @functools.cached_property
+    def effect(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]  # elsewhere it is the class that tells
+        """Whether the body has an effect."""
+        return any(node.op.effect for node in self.body.nodes)
+
+    @abstractmethod
+    def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
+        """The call whose graphs are guarded, with a truth value as last operand (see Op.only_where)."""
+
+    def only_where(self, b: Builder, taken: Value, operands: Values, guard: Callable[[Graph], Graph]) -> Values:
+        return b.node(self.guarded(guard), *operands, taken)
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, len(self.body.inputs))
@@ -64,6 +78,9 @@ class Checkpoint(Call):
 
     body: Graph
 
+    def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
+        return Checkpoint(guard(self.body))
+
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         graph, moves = jvp_graph(self.body, [t is not None for t in tangents])
         results = b.node(Checkpoint(graph), *operands, *filter(None, tangents))
@@ -80,7 +97,7 @@ class Checkpoint(Call):
             # The barrier makes the second computation wait for the cotangents, so that it is not merged with the first.
             held = b.node(Barrier(), *operands, *known)
             again = iter(held[len(operands) :])
-            _, pull = vjp(b, self.body, held[: len(operands)], active)
+            _, pull = vjp(b, silent(self.body), held[: len(operands)], active)
             return pull([None if c is None else next(again) for c in cotangents])
 
         return results, pullback
@@ -115,6 +132,17 @@ class CustomJvp(Call):
 
     body: Graph
     rule: Rule
+
+    def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
+        count = len(self.body.inputs)
+
+        def rule(graph: Graph) -> Graph:
+            # The truth value stands behind the operands, before their tangents.
+            made = guard(graph)
+            *inputs, taken = made.inputs
+            return Graph((*inputs[:count], taken, *inputs[count:]), made.nodes, made.outputs, made.name)
+
+        return CustomJvp(guard(self.body), _later(self.rule, rule))
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         outputs = b.inline(_graph(self.rule), (*operands, *_or_zeros(b, tangents, operands)))
@@ -152,6 +180,9 @@ class CustomVjp(Call):
     body: Graph
     forward: Rule
     backward: Rule
+
+    def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
+        return CustomVjp(guard(self.body), _later(self.forward, guard), self.backward)
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         reason = "it has a custom vjp, which says nothing about forward mode; give it a custom_jvp instead"

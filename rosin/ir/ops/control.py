@@ -22,12 +22,13 @@ from typing import NoReturn, TypeAlias, TypeVar
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i32
-from rosin.ir.graph import Graph, regions
+from rosin.ir.graph import Graph, map_op, regions
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.transform import flow
-from rosin.ir.transform.batch import batch_graph
+from rosin.ir.transform.batch import batch, batch_graph
+from rosin.ir.transform.effects import calls_host, guarded, silent
 from rosin.ir.transform.jvp import jvp
 from rosin.ir.transform.split import needed
 from rosin.ir.transform.vjp import vjp
@@ -51,8 +52,26 @@ class Control(Op):
         return any(map(may_not_end, regions(self)))
 
     @abstractmethod
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        """What belongs to those operands that every region takes as they are, all along."""
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        """Which of so many operands every region takes as they are, all along: a run of them, maybe empty.
+
+        Given the number of a region, which of its so many inputs these operands are, in the same order.
+        """
+
+    def with_constants(self, values: Sequence[T], more: Sequence[T], region: int | None = None) -> tuple[T, ...]:
+        """Operands, or inputs of a region, with some more that every region takes as they are."""
+        places = self.unchanged(len(values), region)
+        return (*values[: places.stop], *more, *values[places.stop :])
+
+    def only_where(self, b: Builder, taken: Value, operands: Values, guard: Callable[[Graph], Graph]) -> Values:
+        numbers = iter(range(len(regions(self))))
+
+        def region(graph: Graph) -> Graph:
+            made = guard(graph)
+            inputs = self.with_constants(made.inputs[:-1], made.inputs[-1:], next(numbers))
+            return Graph(inputs, made.nodes, made.outputs, made.name)
+
+        return b.node(map_op(self, region), *self.with_constants(operands, (taken,)))
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("control flow states forward_jvp")
@@ -131,6 +150,42 @@ def of_a_taker(b: Builder, taken: Value, x: Value) -> Value:
     return b.select(spread_mask(b, taken, x.type), x, shared)
 
 
+def held(b: Builder, taken: Value, x: Value) -> Value:
+    """`x`, of which examples that are not taken get no cotangent."""
+    if not x.type.dtype.differentiable:
+        return x
+    return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
+
+
+def masked_region(
+    b: Builder, region: Graph, mask: Value, inputs: Sequence[Value], many: Sequence[bool], size: Dim, axis: str | None
+) -> Values:
+    """The outputs of a region on inputs of which `many` are batched; those of examples that are masked out are of no
+    account, and no derivative flows from them. Some example is not masked out."""
+    keep = of_a_taker if may_not_end(region) else held
+    values = [keep(b, mask, v) if m else v for v, m in zip(inputs, many, strict=True)]
+    found, flags = batch(b, *for_takers(region, values, many, mask), size, axis)
+    return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True))
+
+
+def for_takers(
+    region: Graph, values: Sequence[Value], many: Sequence[bool], mask: Value
+) -> tuple[Graph, Sequence[Value], Sequence[bool]]:
+    """A region with its inputs, of which Python does its part only for the examples in the mask."""
+    return (guarded(region), (*values, mask), (*many, True)) if calls_host(region) else (region, values, many)
+
+
+def batched_region(
+    region: Graph, inputs: Sequence[Value], many: Sequence[bool], results: Sequence[bool], size: Dim, axis: str | None
+) -> Graph:
+    """The region on values like `inputs`, of which `many` are batched; so are those outputs that `results` names."""
+    b = Builder()
+    found, flags = batch(b, region, [b.input(v.type, v.name) for v in inputs], many, size, axis)
+    each = zip(found, flags, results, strict=True)
+    front = [b.batch_front(v, False, size) if wanted and not flag else v for v, flag, wanted in each]
+    return b.graph(front, f"{region.name}_batch")
+
+
 # -- a choice ----------------------------------------------------------------------------------------------------
 
 
@@ -151,8 +206,8 @@ class Switch(Control):
 
     branches: tuple[Graph, ...]
 
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        return operands[1:]
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        return range(1 if region is None else 0, count)
 
     def type(self, *operands: TensorType) -> Types:
         if not self.branches:
@@ -200,7 +255,7 @@ class Switch(Control):
         wanted = active[1:]
 
         def pullback(cotangents: Maybe) -> Maybe:
-            backs = [Pulled(branch, wanted, [c is not None for c in cotangents]) for branch in self.branches]
+            backs = [Pulled(silent(branch), wanted, [c is not None for c in cotangents]) for branch in self.branches]
             slopes = [any(found) for found in zip(*(back.slopes for back in backs), strict=True)]
             branches = tuple(back.graph(slopes) for back in backs)
             found = iter(b.node(Switch(branches), *operands, *filter(None, cotangents)))
@@ -229,10 +284,12 @@ class Switch(Control):
         self, b: Builder, branch: Graph, taken: Value, operands: Values, batched: tuple[bool, ...], size: Dim
     ) -> Values:
         """The results of a branch, batched; those of examples that do not take it are of no account."""
+        if calls_host(branch):
+            branch, operands, batched = guarded(branch), (*operands, taken), (*batched, True)
         many = batch_graph(branch, batched, size, b.batch_axis)
         if not may_not_end(branch):
             pairs = zip(operands, batched, strict=True)
-            return b.inline(many, [_held(b, taken, x) if flag else x for x, flag in pairs])
+            return b.inline(many, [held(b, taken, x) if flag else x for x, flag in pairs])
         run, skip = Builder(), Builder()
         mask, *inputs = (run.input(v.type, v.name) for v in (taken, *many.inputs))
         pairs = zip(inputs, batched, strict=True)
@@ -253,13 +310,6 @@ class Switch(Control):
             return None
         branches = tuple(restricted(branch, live[1:], used) for branch in self.branches)
         return Narrowed(Switch(branches), positions(live), positions(used))
-
-
-def _held(b: Builder, taken: Value, x: Value) -> Value:
-    """`x`, of which examples that are not taken get no cotangent."""
-    if not x.type.dtype.differentiable:
-        return x
-    return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
 
 
 # -- derivatives of regions --------------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import bool_
-from rosin.ir.errors import NotDifferentiableError
+from rosin.ir.dtypes import bool_, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
@@ -18,14 +17,16 @@ from rosin.ir.ops.control import (
     Control,
     Pullback,
     Pushed,
+    batched_region,
     called,
-    may_not_end,
-    of_a_taker,
+    for_takers,
+    masked_region,
     positions,
     restricted,
     spread_mask,
     types_of,
 )
+from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
 from rosin.ir.types import TensorType, same_type
@@ -45,8 +46,9 @@ class Loop(Control):
     def sections(self, operands: Sequence[T]) -> tuple[Sequence[T], ...]:
         """What belongs to each operand, cut into sections."""
 
-    def unchanged(self, operands: Sequence[T]) -> Sequence[T]:
-        return self.sections(operands)[1]
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        constants = self.sections(range(count))[1]
+        return range(self.carried, self.carried + len(constants))
 
     def halves(self, outputs: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
         """What belongs to each output of the body: carried, and stacked."""
@@ -111,7 +113,7 @@ class While(Loop):
 
     Operands: the first `carried` are carried, the others constants; both regions take them all.
 
-    Reverse mode would need what every step computed, and how many steps there are is known only at the end.
+    Reverse mode counts the steps, and walks as many of them forward again and then back, as `sweeps`.
 
     Under a batch whose predicate differs between examples, the loop runs while any example goes on, and an example
     that is done keeps its values. A body with a `while` in it might never end on values that the outer predicate
@@ -166,14 +168,26 @@ class While(Loop):
         return inputs[: self.carried], constants[: len(self.body.inputs) - self.carried]
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
-        def pullback(cotangents: Maybe) -> Maybe:
-            reason = "the number of its steps, each of which reverse mode must walk back, is not known beforehand"
-            instead = "forward mode works (jvp, jacfwd), and so does a scan or a fori_loop with a fixed number of steps"
-            raise NotDifferentiableError(
-                f"while has no reverse-mode derivative: {reason}; {instead}", types_of(operands)
-            )
+        *found, count = self.counting(b, operands)
+        steps = Sweeps((self.body,), (self.carried,))
+        inside = (False, *active)
+        return tuple(found), lambda cotangents: steps.pull(b, (count, *operands), inside, cotangents)[1:]
 
-        return b.node(self, *operands), pullback
+    def counting(self, b: Builder, operands: Values) -> Values:
+        """Append the loop; gives its results, and the number of its steps, an i64."""
+
+        def counted(region: Graph) -> tuple[Graph, Value]:
+            count = Value(TensorType(i64), "steps")
+            inputs = (*region.inputs[: self.carried], count, *region.inputs[self.carried :])
+            return Graph(inputs, region.nodes, region.outputs, region.name), count
+
+        (cond, _), (body, count) = counted(self.cond), counted(self.body)
+        inner = Builder()
+        inner.inputs, inner.nodes = list(body.inputs), list(body.nodes)
+        body = inner.graph([*body.outputs, inner.add(count, 1)], body.name)
+        start = b.full(0, TensorType(i64))
+        values = (*operands[: self.carried], start, *operands[self.carried :])
+        return b.node(While(cond, body, self.carried + 1), *values)
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         axis = b.batch_axis
@@ -201,12 +215,9 @@ class While(Loop):
         going, *_ = (cond.input(v.type, v.name) for v in (running, *inputs))
         mask, *values = (body.input(v.type, v.name) for v in (running, *inputs))
         old, constants = values[: self.carried], values[self.carried :]
-        if may_not_end(self.body):
-            values = [of_a_taker(body, mask, v) if m else v for v, m in zip(values, many, strict=True)]
-        found, flags = batch(body, self.body, values, many, size, axis)
-        front = [body.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True)]
+        front = masked_region(body, self.body, mask, values, many, size, axis)
         new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in zip(front, old, strict=True)]
-        again, _ = batch(body, self.cond, (*new, *constants), many, size, axis)
+        again, _ = batch(body, *for_takers(self.cond, (*new, *constants), many, mask), size, axis)
         name = f"{self.body.name}_batch"
         op = While(cond.graph([cond.any(going, (0,))], "any"), body.graph((*again, *new), name), self.carried + 1)
         return b.node(op, running, *inputs)[1:]
@@ -225,14 +236,3 @@ class While(Loop):
         kept = live[: self.carried]
         cond, body = restricted(self.cond, live, (True,)), restricted(self.body, live, kept)
         return Narrowed(While(cond, body, sum(kept)), positions(live), positions(kept))
-
-
-def batched_region(
-    region: Graph, inputs: Sequence[Value], many: Sequence[bool], results: Sequence[bool], size: Dim, axis: str | None
-) -> Graph:
-    """The region on values like `inputs`, of which `many` are batched; so are those outputs that `results` names."""
-    b = Builder()
-    found, flags = batch(b, region, [b.input(v.type, v.name) for v in inputs], many, size, axis)
-    each = zip(found, flags, results, strict=True)
-    front = [b.batch_front(v, False, size) if wanted and not flag else v for v, flag, wanted in each]
-    return b.graph(front, f"{region.name}_batch")

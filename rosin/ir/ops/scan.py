@@ -11,14 +11,23 @@ import numpy as np
 from rosin.ir import dims, facts
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import i32, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.arithmetic import Add
-from rosin.ir.ops.control import Pullback, Pulled, bar, positions, restricted, types_of
-from rosin.ir.ops.loop import Loop, batched_region
+from rosin.ir.ops.control import (
+    Pullback,
+    bar,
+    batched_region,
+    masked_region,
+    positions,
+    restricted,
+    spread_mask,
+    types_of,
+)
+from rosin.ir.ops.loop import Loop
+from rosin.ir.ops.step import StepBack
 from rosin.ir.transform import flow
-from rosin.ir.transform.split import needed, split
 from rosin.ir.types import TensorType
 
 T = TypeVar("T")
@@ -33,6 +42,10 @@ class Scan(Loop):
     the carried values after the last step, then the stacked results. With `reverse` the steps go from the last element
     to the first.
 
+    With `counted` the first constant, an i32 or i64 scalar, is the number of steps: those of elements at or beyond it
+    do not happen, and stacked results are zeros there. Under a batch with a count for each example the loop runs to the
+    largest, and an example that is done keeps its carried values.
+
     Reverse mode is one more scan, the other way. The forward one stacks what each step's way back needs, its residuals:
     not what is stacked anyway, and not what is the same in every step, which is computed once outside.
     """
@@ -42,10 +55,15 @@ class Scan(Loop):
     stacked: int
     length: Dim
     reverse: bool
+    counted: bool = False
 
     def sections(self, operands: Sequence[T]) -> tuple[Sequence[T], ...]:
         end = len(operands) - self.stacked
         return operands[: self.carried], operands[self.carried : end], operands[end:]
+
+    def unchanged(self, count: int, region: int | None = None) -> range:
+        """The constants but for the number of steps, which stays an operand."""
+        return range(self.carried + self.counted, count - self.stacked)
 
     def type(self, *operands: TensorType) -> Types:
         if self.stacked < 0 or self.carried + self.stacked > len(operands):
@@ -53,6 +71,8 @@ class Scan(Loop):
             self.bad_attribute(operands, f"takes {counts} and was given {len(operands)} in all")
         if not facts.at_least(self.length, 0):
             self.bad_attribute(operands, f"the length is {self.length}; it is not negative")
+        if self.counted:
+            self.check_count(operands)
         first = len(operands) - self.stacked
         for position, operand in enumerate(operands[first:], first):
             if not operand.rank or not facts.same(operand.shape[0], self.length):
@@ -63,29 +83,36 @@ class Scan(Loop):
         given = types_of(self.body.outputs)[self.carried :]
         return (*operands[: self.carried], *(t.with_shape((self.length, *t.shape)) for t in given))
 
+    def check_count(self, operands: Types) -> None:
+        """Raise unless the first constant can be the number of steps."""
+        constants = self.sections(operands)[1]
+        if not constants or constants[0] not in (TensorType(i32), TensorType(i64)):
+            given = constants[0] if constants else "missing"
+            self.bad_dtype(operands, f"the number of steps is an i32 or i64 scalar, not {given}")
+
     def eval(self, *operands: NumpyArray) -> Arrays:
         first, constants, stacked = self.sections(operands)
         carries = list(first)
-        count = stacked[0].shape[0] if stacked else dims.static((self.length,), self.name)[0]
-        rows: list[Sequence[NumpyArray]] = []
+        length = stacked[0].shape[0] if stacked else dims.static((self.length,), self.name)[0]
+        count = min(max(int(constants[0]), 0), length) if self.counted else length
+        types = types_of(self.body.outputs)[self.carried :]
+        results = [np.zeros((length, *t.sizes), t.dtype.numpy) for t in types]
         for step in reversed(range(count)) if self.reverse else range(count):
             found = evaluate(self.body, (*carries, *constants, *(x[step, ...] for x in stacked)))
             carries = found[: self.carried]
-            rows.append(found[self.carried :])
-        if not rows:
-            types = types_of(self.body.outputs)[self.carried :]
-            return (*carries, *(np.empty((0, *t.sizes), t.dtype.numpy) for t in types))
-        return (*carries, *map(np.stack, zip(*(rows[::-1] if self.reverse else rows), strict=True)))
+            for result, row in zip(results, found[self.carried :], strict=True):
+                result[step] = row
+        return (*carries, *results)
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        """That of all steps; a symbolic length counts as a typical one."""
+        """That of as many steps as there can be; a symbolic length counts as a typical one."""
         once, count = self.body.cost(), facts.estimate(self.length)
         return Cost(once.flops * count, once.bytes * count)
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         body, inputs, (moving, moves) = self.push(b, operands, tangents)
         carried, _, stacked = (len(part) + sum(part) for part in self.sections(moving))
-        results = b.node(Scan(body, carried, stacked, self.length, self.reverse), *inputs)
+        results = b.node(replace(self, body=body, carried=carried, stacked=stacked), *inputs)
         return self.parted(results, moves)
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
@@ -95,15 +122,12 @@ class Scan(Loop):
         return found[: way.count], lambda cotangents: way.pull(b, operands, residuals, cotangents)
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        if self.counted and batched[self.carried]:
+            return self._batch_counts(b, operands, batched, size)
         axis = b.batch_axis
         many, results = self.settle(batched, lambda region, flags: flow.spreads(region, flags, axis))
+        inputs = self._batched_operands(b, operands, batched, many, size)
         first = len(operands) - self.stacked
-        inputs: list[Value] = []
-        for position, (x, flag, m) in enumerate(zip(operands, batched, many, strict=True)):
-            if flag and position >= first:
-                inputs.append(_swapped(b, x))
-            else:
-                inputs.append(b.batch_front(x, False, size) if m and not flag else x)
         body = batched_region(self.body, (*inputs[:first], *map(_element, inputs[first:])), many, results, size, axis)
         found = b.node(replace(self, body=body), *inputs)
         each = enumerate(zip(found, results, strict=True))
@@ -112,10 +136,43 @@ class Scan(Loop):
             for position, (v, flag) in each
         )
 
+    def _batched_operands(
+        self, b: Builder, operands: Values, batched: Sequence[bool], many: Sequence[bool], size: Dim
+    ) -> list[Value]:
+        """The operands of a batch, `many` of them batched; steps come before examples."""
+        first = len(operands) - self.stacked
+        inputs: list[Value] = []
+        for position, (x, flag, m) in enumerate(zip(operands, batched, many, strict=True)):
+            if flag and position >= first:
+                inputs.append(_swapped(b, x))
+            else:
+                inputs.append(b.batch_front(x, False, size) if m and not flag else x)
+        return inputs
+
+    def _batch_counts(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        """The loop to the largest count. The step's number is one more element, the count one more constant."""
+        axis = b.batch_axis
+        many = (*[True] * self.carried, *batched[self.carried :])
+        inputs = self._batched_operands(b, operands, batched, many, size)
+        (before, constants, stacked), loop = self.sections(inputs), _Assembly(b)
+        loop.constant(b.max(constants[0], (0,)), "count")
+        old = [loop.carry(x, v.name) for x, v in zip(before, self.body.inputs, strict=False)]
+        same = [loop.constant(x, v.name) for x, v in zip(constants, self.body.inputs[self.carried :], strict=False)]
+        rows = [loop.element(x, v.name) for x, v in zip(stacked, self.sections(self.body.inputs)[2], strict=True)]
+        number = loop.element(b.iota(TensorType(constants[0].type.dtype, (self.length,)), 0), "step")
+        mask = loop.b.less(loop.b.broadcast(number, (size,), ()), same[0])
+        found = masked_region(loop.b, self.body, mask, (*old, *same, *rows), many, size, axis)
+        nothing = [loop.b.zeros(v.type) for v in found[self.carried :]]
+        pairs = zip(found, (*old, *nothing), strict=True)
+        outputs = [loop.b.select(spread_mask(loop.b, mask, x.type), x, y) for x, y in pairs]
+        results = loop.run(outputs, self, f"{self.body.name}_batch", self.reverse)
+        return (*results[: self.carried], *(_swapped(b, v) for v in results[self.carried :]))
+
     def needs(self, used: tuple[bool, ...], count: int) -> tuple[bool, ...]:
         carries, stacked = self.halves(used)
         kept = flow.settled(carries, lambda flags: flow.needs(self.body, (*flags, *stacked))[: self.carried])
-        return (*kept, *flow.needs(self.body, (*kept, *stacked))[self.carried :])
+        _, constants, elements = self.sections(flow.needs(self.body, (*kept, *stacked)))
+        return (*kept, *[True] * self.counted, *constants[self.counted :], *elements)
 
     def without_unused(self, used: tuple[bool, ...]) -> Narrowed | None:
         live = self.needs(used, len(self.body.inputs))
@@ -123,7 +180,8 @@ class Scan(Loop):
         results = (*kept, *self.halves(used)[1])
         if all(live) and all(results):
             return None
-        op = Scan(restricted(self.body, live, results), sum(kept), sum(elements), self.length, self.reverse)
+        body = restricted(self.body, live, results)
+        op = replace(self, body=body, carried=sum(kept), stacked=sum(elements))
         return Narrowed(op, positions(live), positions(results))
 
 
@@ -140,58 +198,45 @@ def _swapped(b: Builder, x: Value) -> Value:
 class _WayBack:
     """Reverse mode of a scan: the loop forward with residuals, and the loop back.
 
-    The graph of one step, forward and back, is cut where cotangents come in; what crosses the cut is a residual. The
-    fixed residuals are the same in every step, some of the others are elements of stacked operands or results, and the
-    forward loop stacks the rest.
+    The fixed residuals are the same in every step, some of the others are elements of stacked operands or results, and
+    the forward loop stacks the rest.
     """
 
     def __init__(self, scan: Scan, active: tuple[bool, ...]) -> None:
         body, count = scan.body, len(scan.body.outputs)
         self.scan, self.count = scan, count
         wanted, self.given = scan.settle(active, flow.moves)
-        step = Pulled(body, wanted, self.given)
-        # The cotangent of an active carry is carried, be it zero; what gets none in one step gets none in any.
-        carries = (*wanted[: scan.carried], *[False] * (len(wanted) - scan.carried))
-        triples = zip(step.slopes, step.primals, carries, strict=True)
-        slopes = [s or (step.b.zeros(x.type) if is_carried else None) for s, x, is_carried in triples]
-        self.slopes = tuple(s is not None for s in slopes)
-        joint = step.b.graph((*step.results, *filter(None, slopes)), body.name)
-        forward, self.back = split(joint, [False] * len(body.inputs) + [True] * sum(self.given), count)
-        self.kept = forward.outputs[count:]
-        made = {v: node.op.name for node in forward.nodes for v in node.results}
-        self.names = {v: v.name or made.get(v, "") for v in self.kept}
-
-        first, constants, self.elements = scan.sections(forward.inputs)
-        changing = [True] * len(first) + [False] * len(constants) + [True] * len(self.elements)
-        varying = flow.varying_values(forward, changing)
-        self.fixed = tuple(v for v in self.kept if v not in varying)
-        same = [n for n in forward.nodes if not n.op.effect and varying.isdisjoint(n.operands)]
-        self.before = Graph(forward.inputs, tuple(needed(same, self.fixed)), self.fixed, body.name)
-
-        there = {*self.fixed, *self.elements, *forward.outputs[scan.carried : count]}
-        outputs = (*forward.outputs[:count], *(v for v in self.kept if v not in there))
+        first, constants, _ = scan.sections(range(len(body.inputs)))
+        step = self.step = StepBack(
+            body, wanted, self.given, scan.carried, range(len(first), len(first) + len(constants))
+        )
+        self.elements = scan.sections(step.forward.inputs)[2]
+        there = {*step.fixed, *self.elements, *step.forward.outputs[scan.carried : count]}
+        outputs = (*step.forward.outputs[:count], *(v for v in step.kept if v not in there))
         self.stacked = outputs[scan.carried :]
-        self.forward = replace(scan, body=Graph(forward.inputs, forward.nodes, outputs, body.name))
+        self.forward = replace(scan, body=Graph(step.forward.inputs, step.forward.nodes, outputs, body.name))
 
     def residuals(self, b: Builder, operands: Values, results: Values) -> dict[Value, Value]:
         """For each residual its value outside of the loops, where those that are not fixed are stacked."""
         found = dict(zip(self.elements, self.scan.sections(operands)[-1], strict=True))
         found.update(zip(self.stacked, results[self.scan.carried :], strict=True))
-        found.update(zip(self.fixed, b.inline(self.before, operands), strict=True))
+        constants = self.scan.sections(operands)[1]
+        found.update(zip(self.step.fixed, b.inline(self.step.before, constants), strict=True))
         return found
 
     def pull(self, b: Builder, operands: Values, residuals: dict[Value, Value], cotangents: Maybe) -> Maybe:
         """The cotangents of the operands. Those of constants are summed over the steps, narrow floats in f32."""
-        scan, loop, body = self.scan, _Assembly(b), self.scan.body
+        scan, step, loop, body = self.scan, self.step, _Assembly(b), self.scan.body
+        if scan.counted:
+            loop.constant(operands[scan.carried], "count")
         carries = list(zip(body.inputs, cotangents, self.given, strict=False))[: scan.carried]
         elements = list(zip(body.outputs, cotangents, self.given, strict=True))[scan.carried :]
         # Carries get cotangents from the steps after, stacked results only from outside.
         seeds: list[Value | None] = [loop.carry(c or b.zeros(v.type), bar(v)) for v, c, given in carries if given]
         seeds += [loop.element(c, bar(v)) if c else None for v, c, given in elements if given]
-        inside = {v: loop.constant(residuals[v], self.names[v]) for v in self.fixed}
-        inside |= {v: loop.element(residuals[v], self.names[v]) for v in self.kept if v not in inside}
-        found = iter(_inline_linear(loop.b, self.back, [inside[v] for v in self.kept], seeds))
-        slopes = [next(found) if slope else None for slope in self.slopes]
+        inside = {v: loop.constant(residuals[v], step.names[v]) for v in step.fixed}
+        inside |= {v: loop.element(residuals[v], step.names[v]) for v in step.kept if v not in inside}
+        slopes = step.pull(loop.b, inside, seeds)
 
         before, terms, stacked = scan.sections(slopes)
         outputs = [s or loop.b.zeros(v.type) for s, (v, _, given) in zip(before, carries, strict=True) if given]
@@ -200,32 +245,9 @@ class _WayBack:
                 wide = term.type.with_dtype(term.type.dtype.accumulator)
                 outputs.append(loop.b.add(loop.carry(b.zeros(wide), bar(value)), loop.b.cast(term, wide.dtype)))
         outputs += filter(None, stacked)
-        results = iter(loop.run(outputs, scan.length, not scan.reverse, f"{body.name}_vjp"))
+        results = iter(loop.run(outputs, scan, f"{body.name}_vjp", not scan.reverse))
         there = [*(given for _, _, given in carries), *(s is not None for s in slopes[scan.carried :])]
         return tuple(b.cast(next(results), x.type.dtype) if t else None for x, t in zip(operands, there, strict=True))
-
-
-def _inline_linear(b: Builder, graph: Graph, known: Sequence[Value], seeds: Sequence[Value | None]) -> Maybe:
-    """Append a graph whose outputs are linear in its last inputs, the seeds; None stands for zero.
-
-    What is computed from zeros and known values alone is zero, since cotangents are only ever combined linearly.
-    """
-    env: dict[Value, Value | None] = dict(zip(graph.inputs, (*known, *seeds), strict=True))
-    alive = {v for v in graph.inputs[len(known) :] if env[v] is not None}
-    for node in graph.nodes:
-        operands = [env[v] for v in node.operands]
-        is_alive = any(v in alive for v in node.operands)
-        if is_alive:
-            alive.update(node.results)
-        if None in operands and not is_alive:
-            env.update((v, None) for v in node.results)
-        elif None in operands and isinstance(node.op, Add):
-            (env[node.results[0]],) = filter(None, operands)
-        else:
-            pairs = zip(operands, node.operands, strict=True)
-            results = b.copy(node, tuple(x or b.zeros(v.type) for x, v in pairs))
-            env.update(zip(node.results, results, strict=True))
-    return tuple(env[v] for v in graph.outputs)
 
 
 class _Assembly:
@@ -251,8 +273,9 @@ class _Assembly:
         self.inputs[section].append(value)
         return value
 
-    def run(self, outputs: Sequence[Value], length: Dim, reverse: bool, name: str) -> Values:
-        """Append the scan; gives its results."""
+    def run(self, outputs: Sequence[Value], like: Scan, name: str, reverse: bool) -> Values:
+        """Append a scan of as many steps as that one; gives its results."""
         self.b.inputs = [v for section in self.inputs for v in section]
-        op = Scan(self.b.graph(outputs, name), len(self.inputs[0]), len(self.inputs[2]), length, reverse)
+        body, carried, stacked = self.b.graph(outputs, name), len(self.inputs[0]), len(self.inputs[2])
+        op = Scan(body, carried, stacked, like.length, reverse, like.counted)
         return self.outside.node(op, *(x for section in self.sections for x in section))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Graph, map_op
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import Loop
 from rosin.ir.ops.scan import Scan
-from rosin.passes.base import map_op
 from rosin.passes.rewrite import Rewriter
 
 T = TypeVar("T")
@@ -38,10 +37,11 @@ def carry_unchanged(b: Rewriter, op: Loop, *operands: Value) -> Values | None:
         return None
 
     def moved(values: Sequence[T]) -> tuple[T, ...]:
-        """Carries that do not change behind those that do."""
-        carried = list(zip(changed, values[: op.carried], strict=True))
+        """Carries that do not change after the constants."""
+        carries, constants, *stacked = op.sections(values)
+        carried = list(zip(changed, carries, strict=True))
         kept = [v for flag, v in carried if flag], [v for flag, v in carried if not flag]
-        return (*kept[0], *kept[1], *values[op.carried :])
+        return (*kept[0], *constants, *kept[1], *(v for section in stacked for v in section))
 
     def without(region: Graph) -> Graph:
         outputs = region.outputs
@@ -56,13 +56,32 @@ def carry_unchanged(b: Rewriter, op: Loop, *operands: Value) -> Values | None:
     return tuple(next(found) if flag else operands[i] for i, flag in enumerate(flags))
 
 
+def scan_count_known(b: Rewriter, op: Scan, *operands: Value) -> Values | None:
+    """A counted scan whose count is known → a scan of that length"""
+    literal = b.literal(operands[op.carried]) if op.counted else None
+    if literal is None or not isinstance(op.length, int):
+        return None
+    count = min(max(int(literal.scalar), 0), op.length)
+    carries, constants, stacked = op.sections(operands)
+    rows = [b.slice_axis(x, 0, 0, count) for x in stacked]
+    found = b.node(replace(op, length=count, counted=False), *carries, *constants, *rows)
+    if count == op.length:
+        return found
+
+    def padded(x: Value) -> Value:
+        nothing = (0,) * x.type.rank
+        return b.pad(x, 0, nothing, (op.length - count, *nothing[1:]), nothing)
+
+    return (*found[: op.carried], *map(padded, found[op.carried :]))
+
+
 def scan_short(b: Rewriter, op: Scan, *operands: Value) -> Values | None:
     """A scan of no steps → its carries; of one step → its body"""
     carries, constants, stacked = op.sections(operands)
     given = op.body.outputs[op.carried :]
     if op.length == 0:
         return (*carries, *(b.zeros(v.type.with_shape((0, *v.type.shape))) for v in given))
-    if op.length != 1:
+    if op.length != 1 or op.counted:
         return None
     found = b.inline(op.body, (*carries, *constants, *(b.reshape(x, x.type.shape[1:]) for x in stacked)))
     return (*found[: op.carried], *(b.reshape(v, (1, *v.type.shape)) for v in found[op.carried :]))

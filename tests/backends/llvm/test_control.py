@@ -17,6 +17,7 @@ from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.printer import text
+from rosin.ir.statements import stores, used_buffers
 from rosin.ir.transform.batch import batch_graph
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
@@ -101,8 +102,11 @@ def growing(length: int) -> Graph:
 def test_a_step_writes_over_what_it_read_where_it_may() -> None:
     """No room besides the result, no copy in the loop."""
     program = to_loops(pipeline.run(growing(7)))
-    (repeat,) = [step for step in program.steps if isinstance(step, loops.Repeat)]
-    assert len(repeat.body) == 1
+    start, loop = program.steps
+    assert isinstance(start, loops.Kernel)
+    assert isinstance(loop, loops.Kernel)
+    assert set(used_buffers(loop.body)) == {*program.results, program.arguments[1]}
+    assert sum(store.buffer in program.results for store in stores(loop.body)) == 1
     assert program.arena_bytes == 0
 
 

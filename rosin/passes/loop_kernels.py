@@ -1,0 +1,484 @@
+"""From nests to kernels: a loop whose steps are small becomes one kernel, with its state in registers.
+
+A loop of a program runs, in each of its steps, kernels over arrays in memory. When these arrays are small, calling the
+kernels and passing the state through memory takes longer than the arithmetic. Such a loop becomes one kernel:
+
+    alone   the loop is the kernel's outermost one, and what it writes lies in scratch arrays
+    lanes   all that is written has an axis of many lanes, and no lane looks at another: the loop over lanes stands
+            outside, as vectors and on threads, and a vector of lanes runs all of its steps before the next one does
+
+Small nests are unrolled, so that scratch arrays are read and written at known places and LLVM makes registers of them.
+What is used outside of the loop is copied in before it and out after it. Nests outside of such loops become kernels of
+their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
+
+from rosin.ir import index as indices
+from rosin.ir.dims import Dim, product, static
+from rosin.ir.facts import estimate, known_at_least
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Choose,
+    Either,
+    Expr,
+    Inner,
+    Kernel,
+    Kind,
+    Let,
+    Load,
+    Loop,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Scope,
+    Statement,
+    Step,
+    Store,
+    While,
+    decisions,
+    leaves,
+    parts,
+    walk,
+)
+from rosin.ir.statements import (
+    PRIVATE,
+    expressions,
+    loop_variables,
+    relocated,
+    replace,
+    statements_of,
+    stores,
+    used_buffers,
+)
+from rosin.passes.arena import read_first
+from rosin.passes.nest import PARALLEL_WORK, arranged, plain
+
+MIN_LANES = 4
+"""So many lanes make it worth to run them as vectors."""
+
+UNROLLED = 32
+"""A nest over at most so many points is unrolled; a scratch array of at most so many elements may be registers."""
+
+UNROLLED_FLOPS = 6000
+"""A loop of more operations a step, all nests unrolled, stays as it is: the text would be long and registers few."""
+
+SMALL = 4096
+"""A nest over more points takes so long that calling a kernel costs nothing beside it."""
+
+UNKNOWN_STEPS = 64
+"""How many steps a loop is taken to have that a predicate ends."""
+
+
+def arrange(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps with all nests arranged as kernels, and loops of small steps each as one kernel."""
+    uses = Counter(_uses(steps))
+    return tuple(s for step in steps for s in _arranged(step, uses))
+
+
+def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
+    def all_of(steps: Sequence[Step]) -> tuple[Step, ...]:
+        return tuple(s for inner in steps for s in _arranged(inner, uses))
+
+    match step:
+        case Nest():
+            return [arranged(step)]
+        case Kernel() | Room():
+            return [step]
+        case Branch():
+            return [Branch(step.index, tuple(map(all_of, step.branches)))]
+        case Either():
+            return [Either(step.size, step.most, all_of(step.small), all_of(step.large))]
+        case Repeat():
+            return _loop_kernel(step, uses) or [replace_fields(step, body=all_of(step.body))]
+        case RepeatWhile():
+            found = _loop_kernel(step, uses)
+            return found or [replace_fields(step, test=all_of(step.test), body=all_of(step.body))]
+
+
+def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
+    """Every buffer once for each leaf, or decision, that uses it."""
+    for step in steps:
+        if isinstance(step, Kernel | Nest):
+            yield from used_buffers(statements_of(step))
+        yield from (load.buffer for load in decisions(step))
+        for inner in parts(step):
+            yield from _uses(inner)
+
+
+def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer]) -> list[Step] | None:
+    """The loop as one kernel, with what must follow it, where that pays and can be."""
+    lanes = _lanes_of(step)
+    found = None if lanes is None else _Making(step, uses, lanes).steps()
+    return found or _Making(step, uses, None).steps()
+
+
+def _work(nest: Nest) -> Dim:
+    return product(v.extent for v in (*nest.rows, *nest.columns))
+
+
+def _at_most(size: Dim, most: int) -> bool:
+    """Whether a size is a number, and at most that one."""
+    return isinstance(size, int) and size <= most
+
+
+# -- lanes -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Lanes:
+    """A way to run a loop for each lane by itself; `count` is 0 where there are no lanes."""
+
+    count: int
+    var: LoopVar
+    bodies: dict[Nest, list[Statement]] = field(default_factory=dict["Nest", "list[Statement]"])
+    """What each nest does in a lane. Nests without a body here compute what is the same for all."""
+    sizes: dict[Buffer, int] = field(default_factory=dict["Buffer", "int"])
+    """For what is written with lanes, how many elements a lane has, in one step."""
+
+
+def _lanes_of(step: Step) -> _Lanes | None:
+    """The lanes of a loop, if it has any."""
+    inside = list(leaves((step,)))
+    nests = [leaf for leaf in inside if isinstance(leaf, Nest)]
+    if len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
+        return None
+    guarded = {leaf for inner in _loops((step,)) if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
+    extents = {v.extent for nest in nests for v in nest.rows}
+    counts = [n for n in extents if isinstance(n, int) and n >= MIN_LANES]
+    for count in sorted(counts, reverse=True):
+        lanes = _Lanes(count, LoopVar("lane", count))
+        if all(_find_lane(nest, lanes) for nest in nests) and _keep_apart(nests, lanes):
+            same = [nest for nest in nests if nest not in lanes.bodies]
+            if guarded.isdisjoint(same) and _pays(nests, lanes):
+                return lanes
+    return None
+
+
+def _pays(nests: Sequence[Nest], lanes: _Lanes) -> bool:
+    """Whether what lanes do is more than what is computed again for each vector of them."""
+    each = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest in lanes.bodies)
+    again = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest not in lanes.bodies)
+    return each > 2 * again * max(lanes.count // MIN_LANES, 1)
+
+
+def _find_lane(nest: Nest, lanes: _Lanes) -> bool:
+    """Note what the nest does in a lane, and what is written along lanes; False where that cannot be."""
+    for var in nest.rows:
+        if var.extent != lanes.count or not _at_most(_work(nest), SMALL * lanes.count):
+            continue
+        body = _opened(nest, {var: lanes.var})
+        written = list(stores(body))
+        strides = {s.buffer: s.offset.coefficient(lanes.var) for s in written}
+        sizes = {buffer: n for buffer, n in strides.items() if isinstance(n, int)}
+        fits = all(_apart(s.offset, lanes, sizes.get(s.buffer, 0), body) for s in written)
+        if fits and all(lanes.sizes.get(b, n) == n for b, n in sizes.items()):
+            lanes.bodies[nest] = body
+            lanes.sizes.update(sizes)
+            return True
+    # What is the same for all lanes is computed again for each vector of them.
+    return _at_most(_work(nest), UNROLLED)
+
+
+def _apart(offset: Index, lanes: _Lanes, size: int, body: Sequence[Statement]) -> bool:
+    """Whether places of lanes are apart: lane k of a step has the elements `k * size … (k + 1) * size - 1` of it."""
+    if size < 1 or not offset.affine_in(lanes.var):
+        return False
+    rest = offset - indices.of(lanes.var) * size
+    own = set(loop_variables(body))
+    inside = Index(rest.constant % (size * lanes.count))
+    for atom, coefficient in rest.terms:
+        if isinstance(atom, LoopVar) and atom not in own:
+            if coefficient % (size * lanes.count) != 0:
+                return False
+        else:
+            inside = inside + Index(0, ((atom, coefficient),))
+    low, high = inside.bounds()
+    return low is not None and high is not None and known_at_least(low, 0) and known_at_least(size - 1, high)
+
+
+def _keep_apart(nests: Sequence[Nest], lanes: _Lanes) -> bool:
+    """Whether no lane reads what another has written, and what is the same for all depends on none of them."""
+    same = {s.buffer for nest in nests if nest not in lanes.bodies for s in stores(statements_of(nest))}
+    if not same.isdisjoint(lanes.sizes):
+        return False
+    for nest in nests:
+        body = lanes.bodies.get(nest)
+        for load in _loads(statements_of(nest) if body is None else body):
+            size = lanes.sizes.get(load.buffer)
+            if size is not None and (body is None or not _apart(load.offset, lanes, size, body)):
+                return False
+            if load.buffer in same and lanes.var in load.offset.variables():
+                return False
+    return True
+
+
+def _loads(statements: Sequence[Statement]) -> Iterator[Load]:
+    for top in expressions(statements):
+        yield from (e for e in walk(top) if isinstance(e, Load))
+    for store in stores(statements):
+        for atom, _ in store.offset.terms:
+            if isinstance(atom, indices.Dynamic):
+                yield from (e for e in walk(atom.value) if isinstance(e, Load))
+
+
+# -- the statements of a nest --------------------------------------------------------------------------------------
+
+
+def _opened(nest: Nest, names: Mapping[LoopVar, LoopVar]) -> list[Statement]:
+    """The statements of a nest, some of its rows being other variables: unrolled where it is small, else in loops."""
+    rows = [v for v in nest.rows if v not in names]
+    start = {v: indices.of(other) for v, other in names.items()}
+    if _at_most(product(v.extent for v in (*rows, *nest.columns)), UNROLLED):
+        return [s for at in _points_of(rows) for s in _row(nest, {**start, **at}, len(rows) > 0)]
+    memo: dict[int, Expr] = {}
+    body: list[Statement] = [replace(s, start, memo) for part in nest.body for s in _looped(part, nest.columns)]
+    for row in reversed(rows):
+        body = [Loop(row, Kind.SERIAL, tuple(body))]
+    return body
+
+
+def _row(nest: Nest, at: Mapping[LoopVar, Index], apart: bool) -> list[Statement]:
+    """The statements of one row of a nest, each pass over the columns unrolled."""
+    memo: dict[int, Expr] = {}
+    found: list[Statement] = []
+    for part in nest.body:
+        if isinstance(part, Inner) and nest.columns:
+            once = [replace(s, at, memo) for s in part.body]
+            points = [(c, dict[int, Expr]()) for c in _points_of(nest.columns)]
+            every = [replace(s, c, shared) for c, shared in points for s in once]
+            found += plain(Inner(tuple(every), part.carries))
+        else:
+            found += [replace(s, at, memo) for s in plain(part)]
+    # Rows share the names of their locals, and with them what is computed from these: each has a scope of its own.
+    apart = apart and any(isinstance(s, Let) or (isinstance(s, Loop) and s.carries) for s in found)
+    return [Loop(LoopVar("once", 1), Kind.SERIAL, tuple(found))] if apart else found
+
+
+def _looped(part: Statement | Inner, columns: Sequence[LoopVar]) -> list[Statement]:
+    """A part of a nest in serial loops over the columns."""
+    if not isinstance(part, Inner) or not columns:
+        return plain(part)
+    body: list[Statement] = list(part.body)
+    for var in reversed(columns):
+        body = [Loop(var, Kind.SERIAL, tuple(body), part.carries if var is columns[0] else ())]
+    return body
+
+
+def _points_of(variables: Sequence[LoopVar]) -> Iterator[dict[LoopVar, Index]]:
+    """All points of a domain, in row-major order."""
+    extents = static((v.extent for v in variables), "an unrolled nest")
+    for point in itertools.product(*map(range, extents)):
+        yield {v: Index(i) for v, i in zip(variables, point, strict=True)}
+
+
+# -- making the kernel -------------------------------------------------------------------------------------------
+
+
+class _Making:
+    """One loop on its way to a kernel."""
+
+    def __init__(self, step: Repeat | RepeatWhile, uses: Counter[Buffer], lanes: _Lanes | None) -> None:
+        self.step = step
+        self.lanes = lanes
+        self.lane_count = 1 if lanes is None else lanes.count
+        self.sizes: Mapping[Buffer, int] = {} if lanes is None else lanes.sizes
+        inside = Counter(_uses((step,)))
+        self.outside = {b for b, n in inside.items() if uses[b] > n or b.scope is not Scope.ARENA}
+        self.scratch: list[Buffer] = []
+        self.flops = 0
+        self.registers = 1
+        self.refused = False
+        """Whether something has turned up that needs a kernel of its own."""
+        self.after: list[Step] = []
+
+    def steps(self) -> list[Step] | None:
+        """The kernel and what follows it; None where it would not pay."""
+        inside = list(leaves((self.step,)))
+        if not all(map(self._small, inside)):
+            return None
+        body = self._statements(self.step)
+        if self.flops > UNROLLED_FLOPS or self.refused:
+            return None
+        body = self._in_registers(body)
+        if self.lanes is not None:
+            # The latency of short steps is hidden by running several vectors of lanes together.
+            self.registers = 4 if self.flops <= 48 else 2 if self.flops <= 400 else 1
+            parallel = self.flops * self.lane_count * _steps_of(self.step) >= PARALLEL_WORK
+            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=parallel)]
+        name = "loop_" + "_".join(dict.fromkeys(leaf.name.partition("_")[2] for leaf in inside))
+        return [Kernel(name[:60], used_buffers(body), tuple(body), tuple(self.scratch), self.registers), *self.after]
+
+    def _small(self, leaf: Kernel | Nest) -> bool:
+        return self.lanes is not None or isinstance(leaf, Kernel) or _at_most(_work(leaf), SMALL)
+
+    # -- statements ----------------------------------------------------------------------------------------
+
+    def _statements(self, step: Step) -> list[Statement]:
+        inner = [tuple(s for part in steps for s in self._statements(part)) for steps in parts(step)]
+        match step:
+            case Nest():
+                return self._of_nest(step)
+            case Kernel():
+                return self._whole(step)
+            case Repeat(var, _, start, stop, backward):
+                return [Loop(var, Kind.SERIAL, inner[0], start=start, stop=stop, backward=backward)]
+            case RepeatWhile(_, predicate, _, var):
+                return [While(inner[0], predicate, inner[1], var)]
+            case Room():
+                return [step]
+            case Branch():
+                return [Choose(step.index, tuple(inner))]
+            case Either():
+                self.refused = True
+                return []
+
+    def _whole(self, kernel: Kernel) -> list[Statement]:
+        """The statements of a kernel as they are."""
+        self.refused = self.refused or any(isinstance(s, Loop) and s.parallel for s in kernel.body)
+        self.scratch += kernel.scratch
+        self.registers = max(self.registers, kernel.registers)
+        return list(kernel.body)
+
+    def _of_nest(self, nest: Nest) -> list[Statement]:
+        points = _work(nest)
+        body = None if self.lanes is None else self.lanes.bodies.get(nest)
+        if body is not None:
+            points = points // self.lane_count
+        elif self.lanes is None and not _at_most(points, UNROLLED):
+            return self._whole(arranged(nest))
+        else:
+            body = _opened(nest, {})
+        self.flops += nest.flops * min(estimate(points), UNROLLED)
+        scope = Scope.LANES if self.lanes is not None and nest in self.lanes.bodies else Scope.LOCAL
+        own = {b: Buffer(b.name, b.dtype, b.size, scope) for b in nest.scratch}
+        self.scratch += own.values()
+        memo: dict[int, Expr] = {}
+        return [relocated(s, lambda b, offset: (own.get(b, b), offset), memo) for s in body] if own else body
+
+    # -- registers -----------------------------------------------------------------------------------------
+
+    def _in_registers(self, body: list[Statement]) -> list[Statement]:
+        """The statements on scratch arrays in place of what they write, but for what lies apart in every step."""
+        times = {s.var for s in _loops((self.step,)) if isinstance(s, Repeat | RepeatWhile)}
+        offsets: dict[Buffer, set[Index]] = {}
+        for buffer, offset in _places(body):
+            offsets.setdefault(buffer, set()).add(offset)
+        kept = _kept_by_whiles(self.step)
+        moves: dict[Buffer, _Move] = {}
+        for buffer in dict.fromkeys(s.buffer for s in stores(body) if s.buffer.scope not in PRIVATE):
+            if any(not times.isdisjoint(offset.variables()) for offset in offsets[buffer]):
+                continue
+            scope = Scope.LOCAL
+            if buffer in self.sizes:
+                scope = Scope.STATE if buffer in kept else Scope.LANES
+            move = self._move(buffer, offsets[buffer], scope)
+            if move is not None:
+                moves[buffer] = move
+                self.scratch.append(move.scratch)
+
+        def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+            return moves[buffer].place(offset) if buffer in moves else (buffer, offset)
+
+        memo: dict[int, Expr] = {}
+        moved = [relocated(s, place, memo) for s in body]
+        first = read_first((self.step,))
+        load = [s for b, move in moves.items() if b in first or b in self.outside for s in move.load()]
+        store = [s for b, move in moves.items() if b in self.outside for s in move.store(self._target(b))]
+        return [*load, *moved, *store]
+
+    def _move(self, buffer: Buffer, offsets: set[Index], scope: Scope) -> _Move | None:
+        """The move of a buffer to a scratch array, where that is small and what lanes have is known."""
+        if self.lanes is None or buffer not in self.sizes:
+            if not isinstance(buffer.size, int):
+                return None
+            rows, start = range(buffer.size), indices.ZERO
+        else:
+            size = self.sizes[buffer]
+            start = indices.of(self.lanes.var) * size
+            rests = [offset - start for offset in offsets]
+            if all(not rest.terms for rest in rests):
+                rows = sorted(static((rest.constant for rest in rests), "a scratch array"))
+            elif size * self.lane_count == buffer.size:
+                rows = range(size)
+            else:
+                return None
+        if len(rows) > UNROLLED:
+            return None
+        return _Move(buffer, Buffer(f"{buffer.name}_in", buffer.dtype, len(rows), scope), start, tuple(rows))
+
+    def _target(self, buffer: Buffer) -> Buffer:
+        """Where the contents of a scratch array go in the end.
+
+        What is the same for all lanes every vector of them computes, from what the first one found: it is put aside.
+        """
+        if self.lanes is None or buffer in self.sizes:
+            return buffer
+        target = Buffer(f"{buffer.name}_end", buffer.dtype, buffer.size, Scope.ARENA)
+        var = LoopVar("i0", buffer.size)
+        place = indices.of(var) if buffer.size != 1 else indices.ZERO
+        copy = Store(buffer, place, Load(target, place))
+        self.after.append(arranged(Nest(f"copy_{buffer.name}", (var,) if buffer.size != 1 else (), (), (copy,))))
+        return target
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A buffer whose elements `start + row` are in a scratch array instead, in the order of the rows."""
+
+    buffer: Buffer
+    scratch: Buffer
+    start: Index
+    rows: tuple[int, ...]
+
+    def place(self, offset: Index) -> tuple[Buffer, Index]:
+        rest = offset - self.start
+        return self.scratch, rest if rest.terms else Index(self.rows.index(static((rest.constant,), "a row")[0]))
+
+    def load(self) -> list[Statement]:
+        return [Store(self.scratch, Index(k), Load(self.buffer, self.start + row)) for k, row in enumerate(self.rows)]
+
+    def store(self, target: Buffer) -> list[Statement]:
+        return [Store(target, self.start + row, Load(self.scratch, Index(k))) for k, row in enumerate(self.rows)]
+
+
+def _places(statements: Sequence[Statement]) -> Iterator[tuple[Buffer, Index]]:
+    yield from ((s.buffer, s.offset) for s in stores(statements))
+    yield from ((e.buffer, e.offset) for e in _loads(statements))
+
+
+def _loops(steps: Sequence[Step]) -> Iterator[Step]:
+    """Every step that holds others."""
+    for step in steps:
+        if parts(step):
+            yield step
+        for block in parts(step):
+            yield from _loops(block)
+
+
+def _kept_by_whiles(step: Step) -> set[Buffer]:
+    """The buffers whose contents a lane that is done with some `while` in the step must keep."""
+    found: set[Buffer] = set()
+    everywhere = Counter(_uses((step,)))
+    for inner in _loops((step,)):
+        if isinstance(inner, RepeatWhile):
+            here = Counter(_uses((inner,)))
+            found.update(read_first((inner,)), (b for b, n in here.items() if everywhere[b] > n or inner is step))
+    return found
+
+
+def _steps_of(step: Step) -> int:
+    """About how many steps the loops in a step take, nested ones multiplied."""
+    inner = max((_steps_of(s) for block in parts(step) for s in block), default=1)
+    if isinstance(step, Repeat) and step.stop is None:
+        return inner * estimate(step.var.extent)
+    return inner * (UNKNOWN_STEPS if isinstance(step, Repeat | RepeatWhile) else 1)
