@@ -53,7 +53,7 @@ class Builder:
             types = op.type(*(v.type for v in operands))
             known = facts.current()
             if known.fresh:
-                known.explain(f"{op.name} at {self.location}" if self.location else op.name)
+                known.explain(f"{op.name}\n{self.location.describe()}" if self.location else op.name)
             for type in types:
                 if type.bytes > MAX_BYTES:
                     op.bad_shape([v.type for v in operands], f"a result of type {type} takes {type.bytes} bytes")

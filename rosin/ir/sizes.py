@@ -98,7 +98,7 @@ class Sizes:
     def _violated(self, check: Check, sizes: Mapping[str, int], shapes: Sequence[Sequence[int]]) -> str:
         reason = self.reasons.get(str(check), "")
         where = self._read_from(check.left - check.right, shapes)
-        return f"the sizes do not fit `{check}`{where}" + (f"\n  asked by {reason}" if reason else "")
+        return f"the sizes do not fit `{check}`{where}" + (f"\n  which is asked by {reason}" if reason else "")
 
     def key(self) -> str:
         """What tells the sizes of two programs apart, as text."""
