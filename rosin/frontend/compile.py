@@ -239,10 +239,20 @@ class Compiled:
         self._cache_size = max(cache_size, 1)
         self._name = staging.name_of(f)
         self._lock = threading.RLock()
-        self.clear()
+        self._forget()
 
     def clear(self) -> None:
         """Forget what was compiled; the next call traces anew, with the Python values of that time."""
+        if self._recent:
+            # A program holds its family, which holds it: without this they would wait for the garbage collector.
+            for program, family in self._recent.items():
+                family.drop(program)
+            self._forget()
+            core.compile_path().release_memory()
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
         self._families: dict[Any, _Family] = {}
         self._recent: dict[_Program, _Family] = {}
         """The programs, those used last at the end."""

@@ -306,6 +306,13 @@ class NativeExecutable(Executable):
         return self.arena_bytes + sum(v.type.bytes for v in (*self.graph.inputs, *self.graph.outputs))
 
 
+def release_memory() -> None:
+    """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 RELEASE_GIL_BYTES = 1 << 16
 """Programs over less memory are done before another Python thread could take over."""
 
