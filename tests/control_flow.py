@@ -98,8 +98,6 @@ class Case:
 
     function: Callable[[Any, Any, Any], Any]
     size: int = 4
-    backward: bool = True
-    """Whether it has a derivative in reverse mode."""
 
     @property
     def name(self) -> str:
@@ -112,9 +110,9 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(size: int = 4, backward: bool = True) -> Callable[[Any], Any]:
+def case(size: int = 4) -> Callable[[Any], Any]:
     def add(function: Any) -> Any:
-        CASES.append(Case(function, size, backward))
+        CASES.append(Case(function, size))
         return function
 
     return add
@@ -158,12 +156,12 @@ def python_numbers_give_way(c: Any, xp: Any, x: Any) -> Any:
 # -- loops -------------------------------------------------------------------------------------------------------
 
 
-@case(backward=False)
+@case()
 def doubled_until(c: Any, xp: Any, x: Any) -> Any:
     return c.while_loop(lambda y: xp.sum(y) < 40, lambda y: y * 1.5 + xp.sin(x), x)
 
 
-@case(backward=False)
+@case()
 def newton(c: Any, xp: Any, x: Any) -> Any:
     """A square root, whose number of steps differs between examples; the carry begins as a Python number."""
 
@@ -176,7 +174,7 @@ def newton(c: Any, xp: Any, x: Any) -> Any:
     return found * x + 0 * count
 
 
-@case(backward=False)
+@case()
 def euclid(c: Any, xp: Any, x: Any) -> Any:
     whole = xp.asarray(xp.floor(x * 100), dtype="int32")
     a, _ = c.while_loop(lambda s: s[1] != 0, lambda s: (s[1], s[0] % s[1]), (whole[0], whole[1]))
@@ -193,7 +191,7 @@ def from_a_bound_above(c: Any, xp: Any, x: Any) -> Any:
     return c.fori_loop(3, 1, lambda i, y: y * i, x) * c.fori_loop(2, 5, lambda i, y: y + i, x[0])
 
 
-@case(backward=False)
+@case()
 def to_a_traced_bound(c: Any, xp: Any, x: Any) -> Any:
     bound = xp.asarray(xp.floor(x[0] * 5), dtype="int32")
     return c.fori_loop(1, bound, lambda i, y: xp.cos(y) + x * i, x)
@@ -264,7 +262,7 @@ def scan_in_a_scan(c: Any, xp: Any, x: Any) -> Any:
     return rows * last
 
 
-@case(backward=False)
+@case()
 def while_in_a_branch_in_a_while(c: Any, xp: Any, x: Any) -> Any:
     def shrink(y: Any) -> Any:
         return c.while_loop(lambda z: xp.sum(z) > 2, lambda z: z * 0.7, y)

@@ -138,8 +138,8 @@ def boolean(x: Any, what: str) -> Array:
 def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
     """`val = body_fun(val)` as long as `cond_fun(val)` holds, beginning with `init_val`.
 
-    The value is a tree of arrays whose types stay the same. There is a derivative in forward mode, and none in reverse
-    mode, which needs to know the number of steps beforehand: see `scan` and `fori_loop`.
+    The value is a tree of arrays whose types stay the same. Reverse mode keeps what it needs of every step on a tape
+    that grows as the loop runs.
 
     Raises:
         ControlFlowError: `body_fun` gives back another tree, or other types.
@@ -173,8 +173,8 @@ def run_while(what: str, cond_fun: Function, body_fun: Function, init: Tree, nam
 def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Tree) -> Tree:
     """`val = body_fun(i, val)` for each `i` from `lower` up to and without `upper`, beginning with `init_val`.
 
-    Bounds that are Python integers make a loop of known length, which has every derivative. Other bounds are integer
-    scalars, and what `while_loop` says of derivatives holds.
+    Bounds that are Python integers make a loop of known length. Other bounds are integer scalars; reverse mode is then
+    that of `while_loop`.
 
     Raises:
         ControlFlowError: `body_fun` gives back another tree, or other types.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
@@ -94,6 +94,12 @@ def regions(op: Op) -> tuple[Graph, ...]:
 def region_fields(op_class: type[Op]) -> tuple[str, ...]:
     """The attributes of an op that hold graphs, alone or in a tuple."""
     return tuple(f.name for f in fields(op_class) if "Graph" in str(f.type))
+
+
+def with_regions(op: Op, graphs: Sequence[Graph]) -> Op:
+    """The op with other graphs in place of those that it holds, in the order of `regions`."""
+    rest = iter(graphs)
+    return map_op(op, lambda _: next(rest))
 
 
 def map_op(op: Op, change: Callable[[Graph], Graph]) -> Op:

@@ -275,6 +275,15 @@ def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr
     return found
 
 
+def renewed(expr: Expr, memo: dict[int, Expr]) -> Expr:
+    """An expression like this one, computed apart from it; `memo` keeps what is shared shared."""
+    found = memo.get(id(expr))
+    if found is None:
+        children = tuple(renewed(child, memo) for child in expr.children())
+        found = memo[id(expr)] = expr.rebuild(children, expr.indices())
+    return found
+
+
 Placing: TypeAlias = Callable[[Buffer, Index], tuple[Buffer, Index]]
 """Where an element of a buffer is instead: in which buffer, and where in it."""
 
@@ -346,8 +355,9 @@ class Loop:
     """How many iterations (of vectors, in a vector loop) run at once, each with carries of its own."""
     start: Load | None = None
     stop: Load | None = None
-    """A serial loop may run from `start` to before `stop`, as `Repeat` does, and count down."""
+    """Of a serial loop, the iteration that it starts from and the one that it stops before, where they are read."""
     backward: bool = False
+    """Whether a serial loop counts down."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -388,7 +398,7 @@ class While:
     predicate: Load
     body: tuple[Statement, ...]
     var: LoopVar | None = None
-    """What counts the steps, where something in the body asks."""
+    """What counts the steps; there are no more than its extent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -404,13 +414,10 @@ class Choose:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Room:
-    """A statement or a step: make sure that a tape has room for so many records, or for record `var` and those before.
-
-    The program ends with an error when there is no memory for them.
-    """
+    """A step or a statement: a tape has room for so many records, or the program ends with an error."""
 
     tape: Tape
-    number: Load | LoopVar
+    number: Load | Index
 
 
 Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | While | Choose | Room"
@@ -503,7 +510,7 @@ class RepeatWhile:
     predicate: Load
     body: tuple[Step, ...]
     var: LoopVar | None = None
-    """What counts the steps, where something in the body asks."""
+    """What counts the steps; there are no more than its extent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -542,19 +549,19 @@ def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
             return ()
 
 
-def decisions(step: Step) -> list[Load]:
-    """What a step itself reads to know how it goes on."""
-    match step:
-        case Repeat():
-            return [bound for bound in (step.start, step.stop) if bound]
-        case RepeatWhile():
-            return [step.predicate]
-        case Branch():
-            return [step.index]
+def decides(part: Step | Statement) -> tuple[Load, ...]:
+    """What a step or a statement reads to know how it goes on."""
+    match part:
+        case Repeat() | Loop():
+            return tuple(bound for bound in (part.start, part.stop) if bound)
+        case RepeatWhile() | While():
+            return (part.predicate,)
+        case Branch() | Choose():
+            return (part.index,)
         case Room():
-            return [step.number] if isinstance(step.number, Load) else []
+            return (part.number,) if isinstance(part.number, Load) else ()
         case _:
-            return []
+            return ()
 
 
 def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
@@ -624,16 +631,16 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             return [indent + line for line in kernel_lines(step)]
         case Nest():
             raise AssertionError("nests are kernels by the time that a program is whole")
-        case Repeat(var):
-            heads = [f"repeat {var} in {range_text(step)}:"]
-        case RepeatWhile(_, predicate, _, var):
-            heads = ["test:", f"while {predicate}{f', counted by {var}' if var else ''}:"]
+        case Repeat():
+            heads = [f"repeat {_range(step)}:"]
+        case RepeatWhile():
+            heads = ["test:", f"while {_condition(step)}:"]
         case Branch(index, branches):
             heads = [f"branch {number} of {index}:" for number in range(len(branches))]
         case Either(size, most):
             heads = [f"where {size} <= {most}:", "otherwise:"]
         case Room():
-            return [indent + room_text(step)]
+            return [f"{indent}room on {step.tape} for {step.number}"]
     lines: list[str] = []
     for head, steps in zip(heads, parts(step), strict=True):
         lines.append(indent + head)
@@ -642,14 +649,13 @@ def _step_lines(step: Step, indent: str) -> list[str]:
     return lines
 
 
-def range_text(loop: Repeat | Loop) -> str:
-    """The range of a loop's variable."""
+def _range(loop: Repeat | Loop) -> str:
     first = f"{loop.start} … " if loop.start else ""
-    return f"{first}{loop.stop or loop.var.extent}{', backward' * loop.backward}"
+    return f"{loop.var} in {first}{loop.stop or loop.var.extent}{', backward' * loop.backward}"
 
 
-def room_text(room: Room) -> str:
-    return f"room on {room.tape} for {room.number}{' + 1' * isinstance(room.number, LoopVar)}"
+def _condition(loop: RepeatWhile | While) -> str:
+    return f"{loop.predicate} and {loop.var} in {loop.var.extent}" if loop.var else f"{loop.predicate}"
 
 
 def kernel_lines(kernel: Kernel) -> list[str]:
@@ -703,14 +709,14 @@ class _Text:
                 lines.append(f"{indent}{statement.buffer}[{statement.offset}] = {texts[0]}")
             case When(tests):
                 heads = [f"when {' and '.join(map(str, tests))}:"]
-            case While(_, predicate, _, var):
-                heads = ["test:", f"while {predicate}{f', counted by {var}' if var else ''}:"]
-            case Room():
-                lines.append(indent + room_text(statement))
+            case While():
+                heads = ["test:", f"while {_condition(statement)}:"]
+            case Room(tape, number):
+                lines.append(f"{indent}room on {tape} for {number}")
             case Choose(index, branches):
                 heads = [f"branch {number} of {index}:" for number in range(len(branches))]
-            case Loop(var, kind, _, carries, parallel, unroll):
-                head = f"{'parallel ' if parallel else ''}{kind.value} {var} in {range_text(statement)}"
+            case Loop(_, kind, _, carries, parallel, unroll):
+                head = f"{'parallel ' if parallel else ''}{kind.value} {_range(statement)}"
                 head += f" unroll {unroll}" if unroll > 1 else ""
                 carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
                 heads = [head + (f" carrying {', '.join(carried)}:" if carried else ":")]

@@ -27,8 +27,10 @@ from rosin.ir.loops import (
     While,
     Within,
     blocks,
+    decides,
     relocate,
     relocate_index,
+    renewed,
     substitute,
     values,
     walk,
@@ -39,18 +41,9 @@ def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The top expressions of statements, nested ones too."""
     for statement in statements:
         yield from values(statement)
-        match statement:
-            case Loop():
-                yield from (e for c in statement.carries for e in c.initial)
-                yield from (bound for bound in (statement.start, statement.stop) if bound)
-            case Room():
-                yield from (statement.number,) if isinstance(statement.number, Load) else ()
-            case While():
-                yield statement.predicate
-            case Choose():
-                yield statement.index
-            case _:
-                pass
+        yield from decides(statement)
+        if isinstance(statement, Loop):
+            yield from (e for c in statement.carries for e in c.initial)
         for block in blocks(statement):
             yield from expressions(block)
 
@@ -176,7 +169,13 @@ def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
 
 def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
     """The variables of the loops among the statements."""
-    return (s.var for s in nested(statements) if isinstance(s, Loop | While) and s.var)
+    return (s.var for s in nested(statements) if isinstance(s, Loop | While) and s.var is not None)
+
+
+def renewed_statement(statement: Statement, memo: dict[int, Expr]) -> Statement:
+    """A statement like this one, whose expressions are computed apart from those of this one."""
+    inside = rebuilt(statement, lambda inner: renewed_statement(inner, memo))
+    return _rewritten(inside, lambda e: renewed(e, memo), lambda buffer, offset: (buffer, offset))
 
 
 def relocated(statement: Statement, place: Placing, memo: dict[int, Expr]) -> Statement:
@@ -204,14 +203,13 @@ def _rewritten(statement: Statement, rewrite: Callable[[Expr], Expr], place: Pla
             return Accumulate(statement.carry, tuple(map(rewrite, statement.values)))
         case Store():
             return Store(*place(statement.buffer, statement.offset), rewrite(statement.value))
+        case While():
+            return dataclasses.replace(statement, predicate=load(statement.predicate))
+        case Room(tape, number):
+            return Room(tape, load(number)) if isinstance(number, Load) else statement
         case Loop():
             start, stop = (load(bound) if bound else None for bound in (statement.start, statement.stop))
             return dataclasses.replace(statement, start=start, stop=stop)
-        case Room():
-            number = statement.number
-            return Room(statement.tape, load(number)) if isinstance(number, Load) else statement
-        case While():
-            return dataclasses.replace(statement, predicate=load(statement.predicate))
         case Choose():
             return Choose(load(statement.index), statement.branches)
         case _:

@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 
 from rosin.ir import facts
 from rosin.ir.dims import Dim
-from rosin.ir.loops import Branch, Buffer, Either, Kernel, Load, Nest, Repeat, RepeatWhile, Room, Scope, Step
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Either,
+    Kernel,
+    Load,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Scope,
+    Step,
+    decides,
+)
 from rosin.ir.statements import loaded_buffers, statements_of, stores
 from rosin.passes import memory
 
@@ -94,7 +107,7 @@ class _Spans:
                         self.use(buffer)
                 case Repeat():
                     self.now += 1
-                    for bound in filter(None, (step.start, step.stop)):
+                    for bound in decides(step):
                         self.use(bound.buffer)
                     self.loop(step.body, None)
                 case RepeatWhile():
@@ -109,8 +122,8 @@ class _Spans:
                     self.visit(step.large)
                 case Room():
                     self.now += 1
-                    if isinstance(step.number, Load):
-                        self.use(step.number.buffer)
+                    for number in decides(step):
+                        self.use(number.buffer)
 
     def loop(self, body: tuple[Step, ...], predicate: Load | None) -> None:
         self.now += 1
@@ -150,10 +163,11 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 found |= loaded_buffers(body) - written
                 written |= {s.buffer for s in stores(body)}
             case Repeat():
-                bounds = {bound.buffer for bound in (step.start, step.stop) if bound}
-                found |= bounds - written
-                after = _written_after(step.body, found, written)
-                written = written if bounds else after
+                if decides(step):
+                    found |= {load.buffer for load in decides(step)} - written
+                    _written_after(step.body, found, written)
+                else:
+                    written = _written_after(step.body, found, written)
             case RepeatWhile():
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
@@ -166,6 +180,5 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 each = [_written_after(steps, found, written) for steps in (step.small, step.large)]
                 written = each[0] & each[1]
             case Room():
-                if isinstance(step.number, Load):
-                    found |= {step.number.buffer} - written
+                found |= {load.buffer for load in decides(step)} - written
     return written

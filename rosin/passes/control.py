@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 1 << 40
 """A loop of so many steps would take days."""
+
+ROOM_BYTES = 1 << 15
+"""Room for about so many bytes at once is made on a tape."""
 
 
 def control_steps(region: Region, node: Node) -> list[Step]:
@@ -96,16 +100,23 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     (truth,) = op.cond.outputs
     predicate = region.arena("predicate", truth.type)
     test = tuple(region.inner(op.cond, inputs, [predicate]))
+    goes_on = Load(predicate.buffer, predicate.base)
     taped = taped_while(region, node)
     if taped is None:
-        body = _body(region, op.body, carries, inputs, [])
-        steps.append(RepeatWhile(test, Load(predicate.buffer, predicate.base), tuple(body)))
+        steps.append(RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, []))))
         return steps + _hand_over(region, carries, node.results)
     row = region.tapes[taped.sweeps] = tape_row(region.making, taped.kept)
     inputs += region.stored_all(taped.more, steps)
-    time = _time(region)
-    body = [Room(row.tape, time), *_body(region, taped.body, carries, inputs, row.places(time))]
-    steps.append(RepeatWhile(test, Load(predicate.buffer, predicate.base), tuple(body), time))
+    # Room is made for some steps at once, so that these may be one kernel.
+    some = max(ROOM_BYTES // max(facts.estimate(row.tape.record), 1), 1)
+    outer, inner = _time(region), LoopVar(f"t{region.making.next_loop()}", some)
+    body = _body(region, taped.body, carries, inputs, row.places(indices.of(outer) * some + indices.of(inner)))
+    if row.tape.record != 0:
+        again = tuple(region.inner(op.cond, inputs[: len(op.cond.inputs)], [predicate]))
+        room = Room(row.tape, indices.of(outer) * some + some)
+        steps.append(RepeatWhile(test, goes_on, (room, RepeatWhile(again, goes_on, tuple(body), inner)), outer))
+    else:
+        steps.append(RepeatWhile(test, goes_on, tuple(body)))
     return steps + _hand_over(region, carries, node.results)
 
 
@@ -118,12 +129,12 @@ def _sweeps(region: Region, node: Node, op: Sweeps) -> list[Step]:
     starts, results = op.carries(node.operands), op.carries((node.operands[0], *node.results))
     for leg, first, found in list(zip(op.legs, starts, results, strict=True))[len(rows) :]:
         row = tape_row(region.making, leg.outputs[len(first) :])
-        if row.tape.record:
+        if row.tape.record != 0:
             steps.append(Room(row.tape, number))
         more, carries = _carry(region, first, found)
         time = _time(region)
-        known = [place for before in rows for place in before.places(time)]
-        body = _body(region, leg, carries, [*carries, *fixed, *known], row.places(time))
+        known = [place for before in rows for place in before.places(indices.of(time))]
+        body = _body(region, leg, carries, [*carries, *fixed, *known], row.places(indices.of(time)))
         steps += more
         if body:
             steps.append(Repeat(time, tuple(body), None, number, backward=len(rows) % 2 == 1))
@@ -217,12 +228,12 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             return replace(step, body=tuple(parts))
         case Repeat():
             start, stop = (load(x) if x else None for x in (step.start, step.stop))
-            return Repeat(step.var, all_of(step.body), start, stop, step.backward)
+            return replace(step, body=all_of(step.body), start=start, stop=stop)
         case RepeatWhile():
-            return RepeatWhile(all_of(step.test), load(step.predicate), all_of(step.body), step.var)
+            return replace(step, test=all_of(step.test), predicate=load(step.predicate), body=all_of(step.body))
         case Branch():
             return Branch(load(step.index), tuple(map(all_of, step.branches)))
         case Either():
             return Either(step.size, step.most, all_of(step.small), all_of(step.large))
         case Room():
-            return Room(step.tape, load(step.number)) if isinstance(step.number, Load) else step
+            return replace(step, number=load(step.number)) if isinstance(step.number, Load) else step

@@ -22,12 +22,13 @@ from rosin.ir.loops import (
     Step,
     Store,
     blocks,
-    decisions,
+    decides,
     leaves,
     parts,
     values,
     walk,
 )
+from rosin.ir.statements import nested, statements_of
 
 
 def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:
@@ -63,12 +64,14 @@ class Uses:
         first = self.now + 1
         inside = list(leaves((step,)))
         self.now += max(len(inside), 1)
-        for decides in _deciding(step):
-            self.reads[decides.buffer] = (self.now, None)
+        for load in _deciding(step):
+            self.reads[load.buffer] = (self.now, None)
         for kernel in inside:
             self._note(kernel, first, self.now, None)
 
     def _note(self, kernel: Kernel | Nest, first: int, last: int, once: Kernel | Nest | None) -> None:
+        for statement in nested(statements_of(kernel)):
+            self.reads.update((load.buffer, (last, None)) for load in decides(statement))
         for _, statement in _plain(kernel.body):
             for buffer in {e.buffer for top in _tops(statement) for e in walk(top) if isinstance(e, Load)}:
                 self.reads[buffer] = (last, once)
@@ -88,7 +91,7 @@ class Uses:
 
 def _deciding(step: Step) -> list[Load]:
     """What a step, or one inside of it, reads to know how it goes on."""
-    return [*decisions(step), *(load for block in parts(step) for s in block for load in _deciding(s))]
+    return [*decides(step), *(load for inside in parts(step) for s in inside for load in _deciding(s))]
 
 
 def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:

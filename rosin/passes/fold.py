@@ -10,7 +10,7 @@ import numpy as np
 
 from rosin.ir import dims
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node, map_op
+from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import Literal, from_array
 from rosin.ir.op import Elementwise, NumpyArray, Op, Value, Values
@@ -75,9 +75,9 @@ def _absorb(b: Builder, op: Control, node: Node, operands: Values, known: Mappin
         inputs = tuple(v for i, v in enumerate(region.inputs) if i not in made)
         return Graph(inputs, (*made.values(), *region.nodes), region.outputs, region.name)
 
-    new = iter([changed(number, region) for number, region in enumerate(node.regions)])
+    new = with_regions(op, [changed(number, region) for number, region in enumerate(node.regions)])
     rest = tuple(x for i, x in enumerate(operands) if i not in {places[k] for k in inside})
-    b.nodes.append(Node(map_op(op, lambda _: next(new)), rest, node.results, node.location))
+    b.nodes.append(Node(new, rest, node.results, node.location))
     return node.results
 
 

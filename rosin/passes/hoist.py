@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node, map_op
+from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control, Switch
+from rosin.ir.ops.control import Control, Switch, with_more
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Move
 from rosin.ir.transform.effects import calls_host
@@ -47,14 +47,14 @@ def _hoisted(b: Builder, op: Control, node: Node, operands: Values) -> Values | 
         return None
     outside = [b.inline(plan.before, operands[places.start : places.stop]) for plan in plans]
     regions: list[Graph] = []
-    for number, plan in enumerate(plans):
+    for plan in plans:
         # Every region takes all constants, so what was moved out of another one it takes too, and leaves.
         more = [v for other in plans for v in (plan.moved if other is plan else _like(other.moved))]
-        inputs = op.with_constants(plan.region.inputs, more, number)
-        regions.append(Graph(inputs, plan.rest, plan.region.outputs, plan.region.name))
-    values = op.with_constants(operands, [v for found in outside for v in found])
-    new = iter(regions)
-    b.nodes.append(Node(map_op(op, lambda _: next(new)), values, node.results, node.location))
+        region = plan.region
+        inputs = with_more(region.inputs, plan.places, more)
+        regions.append(Graph(inputs, plan.rest, region.outputs, region.name))
+    values = with_more(operands, places, [v for found in outside for v in found])
+    b.nodes.append(Node(with_regions(op, regions), values, node.results, node.location))
     return node.results
 
 

@@ -45,7 +45,7 @@ from rosin.ir.loops import (
     Step,
     Store,
     While,
-    decisions,
+    decides,
     leaves,
     parts,
     walk,
@@ -55,6 +55,7 @@ from rosin.ir.statements import (
     expressions,
     loop_variables,
     relocated,
+    renewed_statement,
     replace,
     statements_of,
     stores,
@@ -76,7 +77,7 @@ SMALL = 4096
 """A nest over more points takes so long that calling a kernel costs nothing beside it."""
 
 UNKNOWN_STEPS = 64
-"""How many steps a loop is taken to have that a predicate ends."""
+"""How many steps a loop is taken to have that a predicate or a number that is read ends."""
 
 
 def arrange(steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -110,7 +111,7 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
     for step in steps:
         if isinstance(step, Kernel | Nest):
             yield from used_buffers(statements_of(step))
-        yield from (load.buffer for load in decisions(step))
+        yield from (load.buffer for load in decides(step))
         for inner in parts(step):
             yield from _uses(inner)
 
@@ -152,14 +153,16 @@ def _lanes_of(step: Step) -> _Lanes | None:
     nests = [leaf for leaf in inside if isinstance(leaf, Nest)]
     if len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
         return None
-    guarded = {leaf for inner in _loops((step,)) if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
+    loops = list(_loops((step,)))
+    bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
+    guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
     extents = {v.extent for nest in nests for v in nest.rows}
     counts = [n for n in extents if isinstance(n, int) and n >= MIN_LANES]
     for count in sorted(counts, reverse=True):
         lanes = _Lanes(count, LoopVar("lane", count))
         if all(_find_lane(nest, lanes) for nest in nests) and _keep_apart(nests, lanes):
             same = [nest for nest in nests if nest not in lanes.bodies]
-            if guarded.isdisjoint(same) and _pays(nests, lanes):
+            if guarded.isdisjoint(same) and bounds.isdisjoint(lanes.sizes) and _pays(nests, lanes):
                 return lanes
     return None
 
@@ -333,7 +336,10 @@ class _Making:
             case Repeat(var, _, start, stop, backward):
                 return [Loop(var, Kind.SERIAL, inner[0], start=start, stop=stop, backward=backward)]
             case RepeatWhile(_, predicate, _, var):
-                return [While(inner[0], predicate, inner[1], var)]
+                # A loop in this one may have the same test, and must not take what this one has found for its own.
+                memo: dict[int, Expr] = {}
+                test = tuple(renewed_statement(s, memo) for s in inner[0])
+                return [While(test, Load(predicate.buffer, predicate.offset), inner[1], var)]
             case Room():
                 return [step]
             case Branch():
@@ -369,7 +375,7 @@ class _Making:
 
     def _in_registers(self, body: list[Statement]) -> list[Statement]:
         """The statements on scratch arrays in place of what they write, but for what lies apart in every step."""
-        times = {s.var for s in _loops((self.step,)) if isinstance(s, Repeat | RepeatWhile)}
+        times = {s.var for s in _loops((self.step,)) if isinstance(s, Repeat | RepeatWhile) and s.var is not None}
         offsets: dict[Buffer, set[Index]] = {}
         for buffer, offset in _places(body):
             offsets.setdefault(buffer, set()).add(offset)
@@ -479,6 +485,7 @@ def _kept_by_whiles(step: Step) -> set[Buffer]:
 def _steps_of(step: Step) -> int:
     """About how many steps the loops in a step take, nested ones multiplied."""
     inner = max((_steps_of(s) for block in parts(step) for s in block), default=1)
-    if isinstance(step, Repeat) and step.stop is None:
-        return inner * estimate(step.var.extent)
-    return inner * (UNKNOWN_STEPS if isinstance(step, Repeat | RepeatWhile) else 1)
+    if isinstance(step, Repeat):
+        extent = estimate(step.var.extent)
+        return inner * (min(extent, UNKNOWN_STEPS) if step.stop else extent)
+    return inner * (UNKNOWN_STEPS if isinstance(step, RepeatWhile) else 1)

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph, Node
-from rosin.ir.index import LoopVar
+from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Scope, Tape
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.arithmetic import Add
@@ -34,9 +33,9 @@ class TapeRow:
     tape: Tape
     buffers: tuple[Buffer, ...]
 
-    def places(self, time: LoopVar) -> list[Place]:
+    def places(self, time: Index) -> list[Place]:
         """Where the parts of the record of a step lie."""
-        return [Place(b, indices.of(time) * (self.tape.record // b.dtype.bytes)) for b in self.buffers]
+        return [Place(b, time * (self.tape.record // b.dtype.bytes)) for b in self.buffers]
 
 
 def tape_row(making: Making, values: Sequence[Value]) -> TapeRow:

@@ -17,7 +17,6 @@ from rosin.frontend.errors import ControlFlowError
 from tests.control_flow import CASES, Case, Floats, Plain
 
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-backward = pytest.mark.parametrize("case", [c for c in CASES if c.backward], ids=lambda case: case.name)
 
 
 def traced(case: Case) -> Any:
@@ -75,7 +74,7 @@ def test_jvp(case: Case) -> None:
             close(derivative, slope(case, x, along), 1e-6)
 
 
-@backward
+@cases
 def test_grad(case: Case) -> None:
     weights = np.random.default_rng(3).normal(size=plain(case, case.sample(0)).shape)
 
@@ -90,7 +89,7 @@ def test_grad(case: Case) -> None:
         close(rosin.grad(loss)(x), expected, 1e-6)
 
 
-@backward
+@cases
 def test_second_derivative(case: Case) -> None:
     """Forward over reverse and reverse over reverse agree with the slope of the gradient."""
     x, along = case.sample(1), direction(case)
@@ -119,7 +118,7 @@ def test_vmap_of_jvp_and_jvp_of_vmap(case: Case) -> None:
     close(rosin.compile(lambda x, d: rosin.jvp(rosin.vmap(traced(case)), (x,), (d,))[1])(xs, along), expected, 1e-6)
 
 
-@backward
+@cases
 def test_vmap_of_grad(case: Case) -> None:
     gradient = rosin.grad(lambda x: rnp.sum(case.function(rosin, rnp, x)))
     xs = np.stack([case.sample(seed) for seed in range(5)])
@@ -344,7 +343,8 @@ def test_associative_scan_keeps_the_order_of_operands() -> None:
 
 def test_reverse_through_a_traced_bound() -> None:
     slope = rosin.compile(rosin.grad(lambda x, n: rosin.fori_loop(0, n, lambda i, y: y * x, x)))
-    assert [float(slope(2.0, n)) for n in (0, 1, 3)] == [1.0, 4.0, 32.0]
+    for n in (0, 1, 3, 10):
+        close(slope(1.1, n), (n + 1) * 1.1**n, 1e-5)
 
 
 def test_a_python_error_in_a_body_leaves_no_trace_behind() -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
 from rosin.backends.llvm.lowering import lower
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
@@ -45,11 +46,13 @@ from rosin.ir.loops import (
     When,
     While,
     Within,
+    blocks,
+    decides,
     values,
     walk,
 )
 from rosin.ir.ops.arithmetic import Add, Mul
-from rosin.ir.statements import PRIVATE, all_indices, expressions, loop_variables, nested, stores
+from rosin.ir.statements import PRIVATE, all_indices, expressions, loaded_buffers, loop_variables, nested, stores
 
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
@@ -132,6 +135,9 @@ class KernelEmitter:
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.written = {s.buffer for s in stores(kernel.body)}
+        self.read = loaded_buffers(kernel.body)
+        self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
+        """Values that wait for the other parts of their block, to be written together."""
         self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
 
     def text(self) -> str:
@@ -187,6 +193,8 @@ class KernelEmitter:
 
     def statements(self, body: Sequence[Statement]) -> None:
         for statement in body:
+            if blocks(statement) and not _is_scope(statement):
+                self._write_parts()
             match statement:
                 case Let():
                     self.frames[-1][statement.local] = self.expr(statement.value)
@@ -204,6 +212,12 @@ class KernelEmitter:
                     self.choose(statement)
                 case Room():
                     self.room_for(statement)
+
+    def block(self, body: Sequence[Statement]) -> None:
+        """Statements that stand in a block of their own."""
+        with self.frame():
+            self.statements(body)
+            self._write_parts()
 
     def store(self, statement: Store) -> None:
         value = self.expr(statement.value)
@@ -228,7 +242,44 @@ class KernelEmitter:
             else:
                 self._masked_store(value, pointer, dtype.bytes)
             return
+        block = self._block_of(statement.buffer, statement.offset, step, spread)
+        if block is not None and self.mask is None and statement.buffer not in self.read:
+            start, part, count = block
+            parts = self.parts.setdefault((statement.buffer, start), {})
+            parts[part] = value
+            if len(parts) == count:
+                self._write_block(statement.buffer, start, [parts[k] for k in range(count)])
+                del self.parts[statement.buffer, start]
+            return
         self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
+
+    def _block_of(self, buffer: Buffer, offset: Index, step: Dim, spread: Val | None) -> tuple[Index, int, int] | None:
+        """Where the block starts of which the lanes have a part each, which part, of how many; None for no block."""
+        if not isinstance(step, int) or not 1 < step <= MOST_PARTS or spread is not None:
+            return None
+        part = offset.constant % step
+        if not isinstance(part, int):
+            return None
+        start = offset - part
+        low, high = start.bounds()
+        if low is None or high is None or not facts.known_at_least(low, 0):
+            return None
+        return (start, part, step) if facts.known_at_least(buffer.size, high + step) else None
+
+    def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
+        base, _, _ = self.place(start)
+        pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+        self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
+
+    def _write_parts(self) -> None:
+        """Write what waits for the other parts of its block and need not wait any longer."""
+        for (buffer, start), parts in self.parts.items():
+            for part, value in parts.items():
+                base, step, _ = self.place(start + part)
+                pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+                pointers = self._pointers(pointer, step, None, memory_type(buffer.dtype))
+                self._scatter(value, pointers, buffer.dtype.bytes)
+        self.parts.clear()
 
     def _store_lanes(self, statement: Store, value: Val, base: Val, step: Dim, spread: Val | None) -> None:
         """Each lane's number into its scratch array. A lane that does not take part keeps its `STATE`."""
@@ -305,14 +356,12 @@ class KernelEmitter:
         if vector is not None:
             self.mask = vector if self.mask is None else self.e.bit_and(self.mask, vector)
         if scalar is None:
-            with self.frame():
-                self.statements(statement.body)
+            self.block(statement.body)
         else:
             inside, after = self.e.label("when"), self.e.label("after")
             self.e.branch_if(scalar, inside, after)
             self.e.block(inside)
-            with self.frame():
-                self.statements(statement.body)
+            self.block(statement.body)
             self.e.branch(after)
             self.e.block(after)
         self.mask = saved
@@ -324,10 +373,9 @@ class KernelEmitter:
         e, saved = self.e, self.mask
         head, inside, after = e.label("while"), e.label("step"), e.label("done")
         going: Val | None = None
-        steps = None
-        if statement.var is not None:
-            steps = self.head.define("alloca i64", "ptr", hint="steps")
-            e.store(e.const(0, "i64"), steps)
+        count = None if statement.var is None else self.head.define("alloca i64", "ptr", hint="count")
+        if count is not None:
+            e.store(e.const(0, "i64"), count)
         if self.lane is not None:
             going = self.head.define(f"alloca {Val('', 'i1', self.lanes).type}", "ptr", hint="going")
             e.store(self.mask or e.const(True, "i1", self.lanes), going)
@@ -339,19 +387,21 @@ class KernelEmitter:
                 if going is not None:
                     self.mask = e.load(going, "i1", self.lanes)
                 self.statements(statement.test)
+                self._write_parts()
                 again = self.expr(statement.predicate)
                 if again.lanes > 1:
                     assert going is not None, "only lanes differ in what a predicate says"
                     self.mask = e.bit_and(e.load(going, "i1", self.lanes), again)
                     e.store(self.mask, going)
                     again = e.intrinsic_across("llvm.vector.reduce.or", self.mask)
+                if statement.var is not None and count is not None:
+                    now = self.variables[statement.var] = e.load(count, "i64")
+                    again = e.bit_and(again, e.icmp("slt", now, self.dim(statement.var.extent)))
                 e.branch_if(again, inside, after)
                 e.block(inside)
-                with self.frame():
-                    if statement.var is not None and steps is not None:
-                        self.variables[statement.var] = e.load(steps, "i64")
-                        e.store(e.add(self.variables[statement.var], e.const(1, "i64")), steps)
-                    self.statements(statement.body)
+                self.block(statement.body)
+                if statement.var is not None and count is not None:
+                    e.store(e.add(self.variables.pop(statement.var), e.const(1, "i64")), count)
             e.branch(head)
             e.block(after)
         self.mask = saved
@@ -359,8 +409,8 @@ class KernelEmitter:
     def room_for(self, statement: Room) -> None:
         """Room on a tape; without memory for it the kernel ends at once."""
         number = statement.number
-        if isinstance(number, LoopVar):
-            wanted = self.e.add(self.variables[number], self.e.const(1, "i64"))
+        if isinstance(number, Index):
+            wanted = self.place(number)[0]
         else:
             wanted = self._bound(number, self.e.const(MOST_RECORDS, "i64"))
         enough = self.e.label("enough")
@@ -386,8 +436,7 @@ class KernelEmitter:
         e.line(f"switch i32 {index.ref}, label %{labels[-1]} [ {cases} ]")
         for label, branch in zip(labels, statement.branches, strict=True):
             e.block(label)
-            with self.frame():
-                self.statements(branch)
+            self.block(branch)
             e.branch(after)
         e.block(after)
 
@@ -459,7 +508,7 @@ class KernelEmitter:
         if loop.parallel:
             begin, end = Val("%begin", "i64"), Val("%end", "i64")
             self.counted(begin, end, 1, lambda i: self.body(loop, i))
-        elif loop.var.extent == 1 and not (loop.start or loop.stop):
+        elif _is_scope(loop):
             self.body(loop, self.e.const(0, "i64"))
         else:
             e, extent = self.e, self.dim(loop.var.extent)
@@ -470,8 +519,11 @@ class KernelEmitter:
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
-        with self.frame():
-            self.statements(loop.body)
+        if _is_scope(loop):
+            with self.frame():
+                self.statements(loop.body)
+        else:
+            self.block(loop.body)
         del self.variables[loop.var]
 
     def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> None:
@@ -703,9 +755,23 @@ class KernelEmitter:
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             value = self._contiguous(pointer, elem, mask, dtype.bytes)
+        elif mask is None and (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
+            start, part, count = block
+            value = unzipped(self.e, self._read_block(expr.buffer, start, count), count, part)
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self._loaded(value, dtype)
+
+    def _read_block(self, buffer: Buffer, start: Index, parts: int) -> Val:
+        """All parts that the lanes have of a block."""
+        key = ("block", buffer, start)
+        found = None if buffer in self.written else self.known(key)
+        if found is None:
+            base, _, _ = self.place(start)
+            elem = memory_type(buffer.dtype)
+            pointer = self.e.offset(self.base(buffer), base, elem)
+            found = self.frames[-1][key] = self.e.load(pointer, elem, parts * self.lanes, buffer.dtype.bytes)
+        return found
 
     def _loaded(self, value: Val, dtype: DType) -> Val:
         """What was read from memory as it lies in registers."""
@@ -852,6 +918,13 @@ def _is_zero(dim: Dim) -> bool:
     return facts.known_at_least(0, dim)
 
 
+def _is_scope(statement: Statement) -> bool:
+    """Whether it is a loop of one iteration: names in it are its own, and it is no loop in the code."""
+    if not isinstance(statement, Loop) or statement.kind is not Kind.SERIAL or statement.var.extent != 1:
+        return False
+    return not statement.parallel and not decides(statement)
+
+
 def _is_sum(carry: Carry) -> bool:
     (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
     return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
@@ -883,7 +956,7 @@ def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The expressions of statements that run in every iteration; what stands under a `when`, say, may not."""
     for statement in statements:
         yield from values(statement)
-        if isinstance(statement, Loop) and statement.var.extent != 0:
+        if isinstance(statement, Loop) and statement.var.extent != 0 and not decides(statement):
             yield from _tops(statement.body)
         elif isinstance(statement, While):
             yield from _tops(statement.test)

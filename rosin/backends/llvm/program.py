@@ -269,7 +269,10 @@ class _Module:
         e.block(head)
         for inner in step.test:
             self.step(e, inner, depth)
-        e.branch_if(e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8")), inside, after)
+        again = e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8"))
+        if step.var is not None:
+            again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), self.dim(e, step.var.extent)))
+        e.branch_if(again, inside, after)
         e.block(inside)
         for inner in step.body:
             self.step(e, inner, depth)
@@ -280,10 +283,8 @@ class _Module:
         e.block(after)
 
     def room(self, e: Emitter, step: Room) -> None:
-        if isinstance(step.number, LoopVar):
-            wanted = e.add(self.variable(e, step.number), e.const(1, "i64"))
-        else:
-            wanted = self.bound(e, step.number, e.const(MOST_RECORDS, "i64"))
+        number, most = step.number, e.const(MOST_RECORDS, "i64")
+        wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, most)
         enough = e.label("enough")
         e.block(self.grow(e, step.tape, wanted, enough))
         e.branch("no_room")
@@ -298,6 +299,9 @@ class _Module:
         e.block(grow)
         self.declarations.add(f"declare i32 @{GROW}(ptr, i64, i64)")
         record = self.dim(e, tape.record)
+        if not isinstance(tape.record, int):
+            # Records that turn out to be empty take a byte, so that there is something to grow.
+            record = e.intrinsic("llvm.smax", record, e.const(1, "i64"))
         code = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
         e.branch_if(e.icmp("eq", code, e.const(0, "i32")), enough, failed)
         return failed

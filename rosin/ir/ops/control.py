@@ -22,7 +22,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i32
-from rosin.ir.graph import Graph, map_op, regions
+from rosin.ir.graph import Graph, regions, with_regions
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Op, Types, Value, Values, define
 from rosin.ir.ops.call import StopGradient
@@ -58,20 +58,13 @@ class Control(Op):
         Given the number of a region, which of its so many inputs these operands are, in the same order.
         """
 
-    def with_constants(self, values: Sequence[T], more: Sequence[T], region: int | None = None) -> tuple[T, ...]:
-        """Operands, or inputs of a region, with some more that every region takes as they are."""
-        places = self.unchanged(len(values), region)
-        return (*values[: places.stop], *more, *values[places.stop :])
-
     def only_where(self, b: Builder, taken: Value, operands: Values, guard: Callable[[Graph], Graph]) -> Values:
-        numbers = iter(range(len(regions(self))))
-
-        def region(graph: Graph) -> Graph:
-            made = guard(graph)
-            inputs = self.with_constants(made.inputs[:-1], made.inputs[-1:], next(numbers))
-            return Graph(inputs, made.nodes, made.outputs, made.name)
-
-        return b.node(map_op(self, region), *self.with_constants(operands, (taken,)))
+        made: list[Graph] = []
+        for number, region in enumerate(map(guard, regions(self))):
+            *inputs, last = region.inputs
+            inputs = with_more(inputs, self.unchanged(len(inputs), number), (last,))
+            made.append(Graph(inputs, region.nodes, region.outputs, region.name))
+        return b.node(with_regions(self, made), *with_more(operands, self.unchanged(len(operands)), (taken,)))
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         raise AssertionError("control flow states forward_jvp")
@@ -93,6 +86,11 @@ class Control(Op):
         if left.dtype != right.dtype:
             self.bad_dtype(operands, message)
         self.bad_shape(operands, message)
+
+
+def with_more(values: Sequence[T], unchanged: range, more: Sequence[T]) -> tuple[T, ...]:
+    """Operands, or inputs of a region, with some more after those that are unchanged."""
+    return (*values[: unchanged.stop], *more, *values[unchanged.stop :])
 
 
 def called(value: Value) -> str:
@@ -164,11 +162,11 @@ def masked_region(
     account, and no derivative flows from them. Some example is not masked out."""
     keep = of_a_taker if may_not_end(region) else held
     values = [keep(b, mask, v) if m else v for v, m in zip(inputs, many, strict=True)]
-    found, flags = batch(b, *for_takers(region, values, many, mask), size, axis)
+    found, flags = batch(b, *of_the_masked(region, values, many, mask), size, axis)
     return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True))
 
 
-def for_takers(
+def of_the_masked(
     region: Graph, values: Sequence[Value], many: Sequence[bool], mask: Value
 ) -> tuple[Graph, Sequence[Value], Sequence[bool]]:
     """A region with its inputs, of which Python does its part only for the examples in the mask."""

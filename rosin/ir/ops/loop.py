@@ -19,8 +19,8 @@ from rosin.ir.ops.control import (
     Pushed,
     batched_region,
     called,
-    for_takers,
     masked_region,
+    of_the_masked,
     positions,
     restricted,
     spread_mask,
@@ -29,6 +29,7 @@ from rosin.ir.ops.control import (
 from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
+from rosin.ir.transform.effects import silent
 from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
@@ -169,7 +170,7 @@ class While(Loop):
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
         *found, count = self.counting(b, operands)
-        steps = Sweeps((self.body,), (self.carried,))
+        steps = Sweeps((silent(self.body),), (self.carried,))
         inside = (False, *active)
         return tuple(found), lambda cotangents: steps.pull(b, (count, *operands), inside, cotangents)[1:]
 
@@ -217,7 +218,7 @@ class While(Loop):
         old, constants = values[: self.carried], values[self.carried :]
         front = masked_region(body, self.body, mask, values, many, size, axis)
         new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in zip(front, old, strict=True)]
-        again, _ = batch(body, *for_takers(self.cond, (*new, *constants), many, mask), size, axis)
+        again, _ = batch(body, *of_the_masked(self.cond, (*new, *constants), many, mask), size, axis)
         name = f"{self.body.name}_batch"
         op = While(cond.graph([cond.any(going, (0,))], "any"), body.graph((*again, *new), name), self.carried + 1)
         return b.node(op, running, *inputs)[1:]

@@ -108,7 +108,8 @@ def test_the_loop_itself_writes_the_tape(golden: Callable[[str, str], None]) -> 
     graph = settling()
     program = to_loops(pipeline.run(graph))
     every = [s for kernel in loops.kernels(program.steps) for s in nested(kernel.body)]
-    (forward,) = (s for s in every if isinstance(s, loops.While))
+    forward, block = (s for s in every if isinstance(s, loops.While))
+    assert block in forward.body
     (back,) = (s for s in every if isinstance(s, loops.Loop) and s.stop)
     assert any(isinstance(s, loops.Room) for s in forward.body)
     assert back.backward
