@@ -2,7 +2,7 @@
 
 import sys as _sys
 
-from rosin.frontend import nn, numpy, random, tree
+from rosin.frontend import debug, nn, numpy, random, tree
 from rosin.frontend.array import Array
 from rosin.frontend.associative import associative_scan
 from rosin.frontend.batching import (
@@ -19,7 +19,9 @@ from rosin.frontend.batching import (
 from rosin.frontend.compile import Compiled, compile
 from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
+from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
 from rosin.frontend.errors import RecompileWarning
+from rosin.frontend.rewrite import no_rewrite
 from rosin.frontend.signatures import Signature
 from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
@@ -36,20 +38,22 @@ from rosin.ir.dtypes import u8 as uint8
 from rosin.ir.dtypes import u16 as uint16
 from rosin.ir.dtypes import u32 as uint32
 from rosin.ir.dtypes import u64 as uint64
-from rosin.ir.errors import RosinError
+from rosin.ir.errors import CheckError, RosinError
 
 # So that `import rosin.numpy` finds what `from rosin import numpy` does.
-for _module in (nn, numpy, random, tree):
+for _module in (debug, nn, numpy, random, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Array",
+    "CheckError",
     "Compiled",
     "Condition",
     "RecompileWarning",
     "RosinError",
+    "ShapeDtypeStruct",
     "Signature",
     "Size",
     "Spec",
@@ -59,11 +63,13 @@ __all__ = [
     "axis_size",
     "bfloat16",
     "bool_",
+    "check",
     "checkpoint",
     "compile",
     "cond",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "dim",
     "float16",
     "float32",
@@ -75,17 +81,20 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "io_callback",
     "jacfwd",
     "jacrev",
     "jvp",
     "map",
     "nn",
+    "no_rewrite",
     "numpy",
     "pmax",
     "pmean",
     "pmin",
     "psum",
     "psum_scatter",
+    "pure_callback",
     "random",
     "scan",
     "spec",

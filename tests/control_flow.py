@@ -85,7 +85,8 @@ def _zip(f: Any, trees: list[Any]) -> Any:
 
 
 def _stacked(trees: list[Any]) -> Any:
-    return _zip(lambda parts: np.stack([np.asarray(p) for p in parts]), trees)
+    # Of no steps nothing is known to be stacked.
+    return _zip(lambda parts: np.stack([np.asarray(p) for p in parts]), trees) if trees else None
 
 
 def _joined(trees: list[Any], axis: int) -> Any:

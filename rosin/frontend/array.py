@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, NoReturn, TypeAlias
@@ -14,7 +15,8 @@ from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
-from rosin.frontend.numpy.indexing import changed
+from rosin.frontend.numpy.indexing import changed, fitting
+from rosin.frontend.rewrite import reasons
 from rosin.frontend.sizes import Size, shape_of_dims, sized
 from rosin.ir import dims
 from rosin.ir.dtypes import DType
@@ -25,7 +27,7 @@ from rosin.ir.types import TensorType
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 
 _BRANCH = (
-    "use rosin.numpy.where(condition, a, b) to choose between values, or name the argument that decides in "
+    "use rosin.cond, rosin.while_loop or rosin.numpy.where(condition, a, b), or name the argument that decides in "
     "static_argnames"
 )
 _NUMBER = "name the argument it comes from in static_argnames, or keep computing with arrays"
@@ -55,8 +57,11 @@ class Array:
     _value: NumpyArray
 
     def __init__(self, data: ArrayLike, dtype: DTypeLike = None) -> None:
-        instead = "use rosin.numpy.asarray, which takes traced arrays"
-        self._value = core.concrete(core.asarray(data, dtype), "Array() makes an array of known numbers", instead)
+        if core.is_tracer(data):
+            instead = "use rosin.numpy.asarray, which takes traced arrays"
+            tr.no_value(data, "Array() makes an array of known numbers", instead)
+        value = core.known(data, dtype)
+        self._value = value if value.flags.c_contiguous else np.array(value, order="C")
 
     # -- type --------------------------------------------------------------------------------------------------
 
@@ -233,7 +238,7 @@ class Array:
         return (Array, (np.asarray(self._value),))
 
     def __copy__(self) -> Array:
-        return self
+        return self.copy()
 
     def copy(self) -> Array:
         """The same numbers in memory of their own."""
@@ -248,11 +253,45 @@ class Array:
     def __getitem__(self, index: Any) -> Array:
         return rnp.getitem(self, index)
 
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        frame = source.user_frame()
-        name = (source.name_of(frame, self) if frame is not None else "") or "x"
-        message = f"arrays do not change: write {name} = {name}.at[…].set(…) instead of {name}[…] = …"
-        raise tr.located(ImmutableError(message, [self.type]))
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Give the array other elements at `index`: what holds this array sees them, what was made of it does not.
+
+        Nothing is copied if nothing else holds the memory.
+
+        Raises:
+            ImmutableError: the array comes from outside of what is being traced.
+        """
+        if core.tracing():
+            frame = source.user_frame()
+            name = (source.name_of(frame, self) if frame is not None else "") or "the array"
+            message = f"{name} comes from outside of what is traced, and a compiled call cannot change it"
+            raise tr.located(
+                ImmutableError(f"{message}\n  use {name}.at[…].set(…), or pass it as an argument", [self.type])
+            )
+        if not self._written(index, value):
+            self._value = changed(self, index, "set", value)._value
+
+    def _written(self, index: Any, value: Any) -> bool:
+        """Write elements into the memory, if nothing else reads it and the place is known; gives whether it was."""
+        entries = index if isinstance(index, tuple) else (index,)
+        if not all(isinstance(entry, int | slice) and type(entry) is not bool for entry in entries):
+            return False
+        own, base = self._value, self._value.base
+        # The slot, the name, and the argument of the call: who else reads the memory holds one more reference.
+        if sys.getrefcount(own) > 3 or not own.flags.writeable:
+            return False
+        if base is not None and not (isinstance(base, np.ndarray) and base.base is None and sys.getrefcount(base) == 3):
+            return False
+        place = tuple(entries)
+        try:
+            part = own[place]
+        except (IndexError, TypeError, ValueError):
+            return False  # `changed` says what is wrong.
+        new = fitting("at[…].set", self, value)._value
+        if new.shape != part.shape and not (new.ndim == 0 and new.size == 1):
+            return False
+        own[place] = new
+        return True
 
     # -- operators ---------------------------------------------------------------------------------------------
 
@@ -359,7 +398,7 @@ class Array:
         return rnp.negative(self)
 
     def __pos__(self) -> Array:
-        return self
+        return rnp.positive(self)
 
     def __abs__(self) -> Array:
         return rnp.abs(self)
@@ -480,11 +519,13 @@ class Array:
 class Tracer(Array):
     """The stand-in for a value while a function is traced: it has a dtype and a shape, and no numbers yet."""
 
-    __slots__ = ("_ir", "_trace", "_weak")
+    __slots__ = ("_ir", "_row", "_trace", "_weak")
 
     _trace: tr.Trace
     _ir: Value
     _weak: bool
+    _row: tuple[Tracer, int] | None
+    """An element along axis 0 of another traced array, if it is one; it has no `_ir` until someone asks for it."""
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -500,9 +541,14 @@ class Tracer(Array):
         return self if not self._weak else self._trace.strong(self)
 
     def _known(self, use: str, instead: str) -> NumpyArray:
+        reason = reasons.of_user()
+        if reason:
+            instead += f"\n  control flow is rewritten in functions, but not in this one: {reason}"
         tr.no_value(self, use, instead)
 
-    def __getattr__(self, name: str) -> NoReturn:
+    def __getattr__(self, name: str) -> Any:
+        if name == "_ir":
+            return self._trace.taken_row(self)
         if name == "_value":
             tr.no_value(self, "what is called here needs its numbers", _NUMPY)
         raise AttributeError(f"a traced array has no attribute {name!r}")
@@ -513,11 +559,18 @@ class Tracer(Array):
 
     __str__ = __repr__
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        trace = tr.current()
+        if trace is None:
+            self.check_alive()
+        else:
+            trace.assign(self, changed(self, index, "set", value))
+
     def __copy__(self) -> Array:
-        return self
+        return tr.copied(self)
 
     def __deepcopy__(self, memo: Any) -> Array:
-        return self
+        return tr.copied(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         tr.no_value(self, "pickling needs its numbers", "return it from the traced function first")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import AxisNameError, TransformError
 from rosin.frontend.sizes import Size, as_dim, sized
@@ -140,7 +140,7 @@ class _Call:
             for place, tracer in zip(self.places, tracers, strict=True):
                 leaves[place] = tracer
             args, kwargs = tree.unflatten(self.structure, leaves)
-            return self.f(*args, **kwargs)
+            return rewrite.call(self.f, *args, **kwargs)
 
         named = [] if axis_name is None else [(axis_name, size)]
         with within([*axes(), *named]):

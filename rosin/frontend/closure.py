@@ -104,7 +104,7 @@ def _items(value: Any, attributes: frozenset[str]) -> Any:
         return value.items()
     if issubclass(kind, list | tuple | set | frozenset):
         return enumerate(value)
-    if attributes and not callable(value) and not tr.is_array(value) and _is_users(kind):
+    if attributes and not callable(value) and not tr.is_array(value) and is_users(kind):
         return [(name, value.__dict__[name]) for name in sorted(attributes) if name in value.__dict__]
     return None
 
@@ -127,7 +127,7 @@ class _Held:
         return id(self.item[0])
 
 
-def _is_users(kind: type) -> bool:
+def is_users(kind: type) -> bool:
     """Whether a class with attributes in a dict is of the user's program."""
     if kind.__module__ in ("builtins", "__builtin__") or not hasattr(kind, "__dict__"):
         return False
@@ -237,7 +237,7 @@ def _variables(function: Any, seen: set[int]) -> list[Variable]:
         function = function.__wrapped__
     if isinstance(function, MethodType):
         function = function.__func__
-    if not isinstance(function, FunctionType) or id(function) in seen or _is_library(function.__code__):
+    if not isinstance(function, FunctionType) or id(function) in seen or is_library(function.__code__):
         return []
     seen.add(id(function))
     own, outside, code = function.__name__, function.__globals__, function.__code__
@@ -277,7 +277,7 @@ def _attribute_names(code: CodeType) -> Iterator[str]:
             yield from _attribute_names(constant)
 
 
-def _is_library(code: CodeType) -> bool:
+def is_library(code: CodeType) -> bool:
     """Whether code comes with Python, with an installed package or with Rosin, rather than from the user's program."""
     return code.co_filename.startswith(_libraries()) or source.is_ours(code.co_filename)
 

@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from rosin.frontend import core, source, staging, tree
+from rosin.frontend import core, rewrite, source, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
 from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where, differing, fits, opened
@@ -35,6 +35,8 @@ from rosin.ir.graph import Graph
 from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
 from rosin.ir.sizes import Sizes
+from rosin.passes.checks import KINDS as CHECK_KINDS
+from rosin.passes.checks import Checks
 from rosin.passes.inline import Inline
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    checks: Names = (),
     dynamic: Dynamic = None,
     where: Where = (),
     cache_size: int = CACHE_SIZE,
@@ -76,6 +79,7 @@ def compile(
     static_argnums: Numbers = (),
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
+    checks: Names = (),
     dynamic: Dynamic = None,
     where: Where = (),
     cache_size: int = CACHE_SIZE,
@@ -88,13 +92,20 @@ def compile(
     Static arguments are Python values that decide what is computed: they need a hash, and each new value compiles
     anew. The memory of donated arguments may be taken over by results; such arrays cannot be used afterwards.
 
+    With `checks`, names in one string or several ("index,nan"), a call raises an error with the user's line where
+
+    - "index": an index lies outside of its array (an OutOfRangeError, which is an IndexError);
+    - "nan": an op gives a NaN where its operands have none (a NanError, which is a FloatingPointError);
+    - "shape": sizes disagree, which is an error in any case.
+
     `dynamic` says which sizes of arguments are symbolic, so that one program serves all of them (rosin.frontend.dynamic
     and docs/shapes.md): None makes a size symbolic when it is met the second time, False none, True all; a mapping
     names arguments, with axes or a `spec` for each. `where` are conditions that these sizes fit: a call that breaks one
     is an error. Of the programs that were compiled the `cache_size` used last are kept.
 
     Raises:
-        ArgumentError: a static or donated argument is not one of the function's, or a condition is none.
+        ArgumentError: a static or donated argument is not one of the function's, no check has that name, or a condition
+            is none.
     """
     if f is None:
         options: dict[str, Any] = {
@@ -103,6 +114,7 @@ def compile(
             "static_argnums": static_argnums,
             "donate_argnames": donate_argnames,
             "donate_argnums": donate_argnums,
+            "checks": checks,
             "dynamic": dynamic,
             "where": where,
             "cache_size": cache_size,
@@ -110,7 +122,18 @@ def compile(
         return functools.partial(compile, **options)
     static = Selected(f, "static", static_argnames, static_argnums)
     donated = Selected(f, "donate", donate_argnames, donate_argnums)
-    return Compiled(f, target, static, donated, Axes(dynamic, where, staging.name_of(f)), cache_size)
+    axes = Axes(dynamic, where, staging.name_of(f))
+    return Compiled(f, target, static, donated, axes, cache_size, _check_kinds(checks))
+
+
+def _check_kinds(checks: Names) -> tuple[str, ...]:
+    names = checks.split(",") if isinstance(checks, str) else checks
+    kinds = tuple([name.strip() for name in names if name.strip()])
+    for kind in kinds:
+        if kind not in CHECK_KINDS:
+            message = f"checks: there is no check {kind!r}; there are {', '.join(CHECK_KINDS)}"
+            raise tr.located(ArgumentError(message))
+    return kinds
 
 
 @dataclass(slots=True, eq=False)
@@ -119,9 +142,9 @@ class _Program:
 
     staged: Staged
     executable: Executable
-    captures: tuple[NumpyArray, ...]
+    captures: tuple[tr.Captured, ...]
     native: Callable[..., Any]
-    """Takes the leaves and captures; gives the outputs as a tuple, or a `_Missed`."""
+    """Takes the leaves and captures; gives the outputs as a tuple, or `_MISSED`."""
     direct: Callable[..., Any] | None
     """Takes the arguments and gives the result, where these are arrays and this is one or several."""
     signature: Signature
@@ -149,13 +172,12 @@ class _Program:
         return tree.unflatten(self.staged.structure, [tr.wrap(o) for o in outputs])
 
 
-class _Missed:
-    """A result that came on the slow way: it is whole already."""
+_MISSED: Any = object()
+"""In place of outputs: the leaves are not what the native entry takes."""
 
-    __slots__ = ("result",)
 
-    def __init__(self, result: Any) -> None:
-        self.result = result
+def _miss(*given: Any) -> Any:
+    return _MISSED
 
 
 class _Family:
@@ -228,7 +250,14 @@ class Compiled:
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __init__(
-        self, f: Function, target: str, static: Selected, donated: Selected, axes: Axes, cache_size: int
+        self,
+        f: Function,
+        target: str,
+        static: Selected,
+        donated: Selected,
+        axes: Axes,
+        cache_size: int = CACHE_SIZE,
+        checks: tuple[str, ...] = (),
     ) -> None:
         functools.update_wrapper(self, f)
         self.__wrapped__ = f
@@ -237,6 +266,7 @@ class Compiled:
         self._donated = donated
         self._axes = axes
         self._cache_size = max(cache_size, 1)
+        self._checks = checks
         self._name = staging.name_of(f)
         self._lock = threading.RLock()
         self._forget()
@@ -304,12 +334,15 @@ class Compiled:
         last = family.last
         if last is None:
             return self._find(call, family)
-        result = last.native(*call.leaves, *last.captures)
-        if type(result) is _Missed:
-            return result.result
-        self._prefer(last)
-        if self._donated:
+        try:
+            result = last.native(*call.leaves, *last.captures)
+        except BaseException:
             self._take_donated(call)
+            raise
+        if result is _MISSED:
+            return self._find(call, family)
+        self._prefer(last)
+        self._take_donated(call)
         return tree.unflatten(last.staged.structure, result)
 
     def _family(self, call: Call) -> _Family:
@@ -325,10 +358,10 @@ class Compiled:
         program = self._program(call, family, types)
         self._use(program, family)
         self._prefer(program)
-        result = program.run(values)
-        if self._donated:
+        try:
+            return program.run(values)
+        finally:
             self._take_donated(call)
-        return result
 
     def _program(self, call: Call, family: _Family, types: Types) -> _Program:
         program = family.find(types)
@@ -347,7 +380,7 @@ class Compiled:
         family.met.append(types)
         program = None if pattern is None else self._symbolic_program(call, family, types, pattern)
         if program is None:
-            program = family.programs[types] = self._compile(call, family, types, None)
+            program = family.programs[types] = self._compile(call, types, None)
             if family.refused and len(family.met) > 1:
                 why = f"{program.signature.why}; its sizes are not symbolic: {family.refused}"
                 program.signature = replace(program.signature, why=why)
@@ -360,7 +393,7 @@ class Compiled:
     def _symbolic_program(self, call: Call, family: _Family, types: Types, pattern: Pattern) -> _Program | None:
         """The program for a pattern; None where sizes became symbolic by themselves and that does not work."""
         try:
-            program = self._compile(call, family, types, pattern)
+            program = self._compile(call, types, pattern)
         except Exception as error:  # Traced again with numbers, a mistake of the user's own shows as what it is.
             if pattern.stated:
                 raise
@@ -394,7 +427,9 @@ class Compiled:
         return [program.signature for program in self._recent]
 
     def _take_donated(self, call: Call) -> None:
-        """Make sure that nobody reads a donated array: results may be in its memory."""
+        """Make sure that nobody reads a donated array: results may be in its memory, also when the program failed."""
+        if not self._donated:
+            return
         leaves = [call.leaves[position] for position in call.leaves_of(self._donated)]
         for leaf in {id(leaf): leaf for leaf in leaves if core.is_array(leaf)}.values():
             leaf.donate()
@@ -407,7 +442,7 @@ class Compiled:
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def _compile(self, call: Call, family: _Family, types: Types, pattern: Pattern | None) -> _Program:
+    def _compile(self, call: Call, types: Types, pattern: Pattern | None) -> _Program:
         # What is read outside counts from the first trace that comes through.
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
         known = None if pattern is None else pattern.facts(types)
@@ -418,17 +453,11 @@ class Compiled:
             with facts.assuming(known, gather=True):
                 staged = self._stage(call, types, shapes, closure)
         self._closure = closure
-        captures = tuple(c for c in staged.captures if isinstance(c, np.ndarray))
-        assert len(captures) == len(staged.captures), "no trace is around this one, so there are no tracers to capture"
+        captures = staged.captures
+        assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known)
-        count, bare = len(types), replace(call, leaves=[])
-
-        def miss(*given: Any) -> _Missed:
-            again = replace(bare, leaves=list(given[:count]))
-            return _Missed(self._find(again, family))
-
-        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
+        native = executable.entry(tr.array_type(), _value_offset(), _miss, False)
         direct = self._direct(call, staged, executable, captures)
         sizes = None if pattern is None or known is None else pattern.sizes(known.guards)
         signature = signature_of(call, self.__wrapped__, types, pattern, executable.sizes, sizes)
@@ -439,7 +468,7 @@ class Compiled:
 
         def run(tracers: list[Any]) -> Any:
             positional, keywords = call.arguments(tracers)
-            return self.__wrapped__(*positional, **keywords)
+            return rewrite.call(self.__wrapped__, *positional, **keywords)
 
         with _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs))):
             staged = staging.stage(run, inputs, self._name)
@@ -449,10 +478,11 @@ class Compiled:
             self.clear()
             raise
         # No derivative is taken any more, so what is there for derivatives can go.
-        return replace(staged, graph=Inline().rewrite(staged.graph))
+        graph = Inline().rewrite(staged.graph)
+        return replace(staged, graph=Checks(self._checks).run(graph) if self._checks else graph)
 
     def _direct(
-        self, call: Call, staged: Staged, executable: Executable, captures: tuple[NumpyArray, ...]
+        self, call: Call, staged: Staged, executable: Executable, captures: tuple[tr.Captured, ...]
     ) -> Callable[..., Any] | None:
         """What takes the arguments of calls like this one as they are, if these need no Python: the native entry."""
         structure = staged.structure
@@ -477,7 +507,7 @@ class Compiled:
         return entry
 
     def _with_captures(
-        self, executable: Executable, captures: tuple[NumpyArray, ...], single: bool
+        self, executable: Executable, captures: tuple[tr.Captured, ...], single: bool
     ) -> Callable[..., Any]:
         def miss(*given: Any, **kwargs: Any) -> Any:
             return self._slow(*given[: len(given) - len(captures)], **kwargs)
@@ -502,7 +532,7 @@ class Compiled:
         types = tuple((core.type_of(x), core.is_weak(x)) for x in arrays)
         with _Guard(self._name, (id(self), call.key(self.__wrapped__), types)):
             positional, keywords = call.arguments(arrays)
-            result = self.__wrapped__(*positional, **keywords)
+            result = rewrite.rewritten(self.__wrapped__)(*positional, **keywords)
         leaves, structure = tree.flatten(result)
         return tree.unflatten(
             structure, [staging.as_output(leaf, self._name, structure, i) for i, leaf in enumerate(leaves)]
@@ -609,7 +639,8 @@ def _check_stage(stage: str, stages: Sequence[str]) -> None:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
 
 
-def _ordered(array: NumpyArray) -> NumpyArray:
+def _ordered(captured: tr.Captured) -> NumpyArray:
+    array = tr.numpy_of(captured)
     return array if array.flags.c_contiguous else np.array(array, order="C")
 
 

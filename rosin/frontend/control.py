@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError, ControlFlowError
@@ -29,6 +29,7 @@ from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.graph import Graph
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import While
+from rosin.ir.ops.revolve import Plan
 from rosin.ir.ops.scan import Scan
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def run_switch(
     given = argument(operands, names, what)
 
     def trace(branch: Function) -> Staged:
-        return _stage(lambda *leaves: branch(*given.tree(leaves)), given.inputs, branch)
+        return _stage(lambda *leaves: rewrite.call(branch, *given.tree(leaves)), given.inputs, branch)
 
     staged, weak = agreed([trace(branch) for branch in branches], labels, results, what)
     captures, graphs = shared_captures(staged)
@@ -102,7 +103,8 @@ def run_switch(
 
 def _branch_number(index: Any, count: int) -> Array:
     """The index as an i32 scalar, which any wider integer fits into once it is clipped."""
-    number = core.asarray(index)
+    # A Python integer of any size can be clipped, and need not fit an element type before it is.
+    number = core.asarray(min(max(int(index), 0), count - 1) if _is_known(index) else index)
     type = core.type_of(number)
     if not type.dtype.is_integer:
         raise tr.located(DTypeError(f"switch: the index is an integer, not {type}", [type]))
@@ -135,48 +137,56 @@ def boolean(x: Any, what: str) -> Array:
 # -- loops that a predicate ends -----------------------------------------------------------------------------------
 
 
-def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
+def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree, *, checkpoint: Plan = None) -> Tree:
     """`val = body_fun(val)` as long as `cond_fun(val)` holds, beginning with `init_val`.
 
     The value is a tree of arrays whose types stay the same. Reverse mode keeps what it needs of every step on a tape
-    that grows as the loop runs.
+    that grows as the loop runs. With `checkpoint="sqrt"` it keeps about two states for each root of the number of
+    steps and makes each step twice again; with a number of slots it keeps so many states, and makes as few steps again
+    as can be (Griewank and Walther, "Algorithm 799: revolve", 2000).
 
     Raises:
+        AttributeValueError: `checkpoint` is none of these.
         ControlFlowError: `body_fun` gives back another tree, or other types.
         DTypeError: `cond_fun` gives no boolean.
         ShapeError: `cond_fun` gives no scalar.
     """
     (name,) = staging.parameter_names(body_fun, 1)
-    return run_while("while_loop", cond_fun, body_fun, init_val, name)
+    return run_while("while_loop", cond_fun, body_fun, init_val, name, checkpoint)
 
 
-def run_while(what: str, cond_fun: Function, body_fun: Function, init: Tree, names: Names) -> Tree:
+def run_while(
+    what: str, cond_fun: Function, body_fun: Function, init: Tree, names: Names, checkpoint: Plan = None
+) -> Tree:
     """A loop from `init`; both functions take the tree as one argument."""
     start = argument(init, names, what)
 
     def body(inputs: Sequence[Input]) -> Staged:
-        return _stage(lambda *leaves: body_fun(start.tree(leaves)), inputs, body_fun)
+        return _stage(lambda *leaves: rewrite.call(body_fun, start.tree(leaves)), inputs, body_fun)
 
     role = f"{what}: what {staging.name_of(body_fun)} carries"
     carry, step, weak = settled(start, body, lambda structure: structure, role)
     test = _stage(
-        lambda *leaves: boolean(cond_fun(carry.tree(leaves)), f"{what}: what {staging.name_of(cond_fun)} gives"),
+        lambda *leaves: boolean(
+            rewrite.call(cond_fun, carry.tree(leaves)), f"{what}: what {staging.name_of(cond_fun)} gives"
+        ),
         carry.inputs,
         cond_fun,
     )
     captures, (cond_graph, body_graph) = shared_captures([test, step])
-    op = While(cond_graph, body_graph, len(carry.arrays))
+    op = While(cond_graph, body_graph, len(carry.arrays), checkpoint)
     found = core.bind(op, *carry.arrays, *staging.captured_arrays(captures), weak=weak)
     return carry.tree(found)
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Tree) -> Tree:
+def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Tree, *, checkpoint: Plan = None) -> Tree:
     """`val = body_fun(i, val)` for each `i` from `lower` up to and without `upper`, beginning with `init_val`.
 
     Bounds that are Python integers make a loop of known length. Other bounds are integer scalars; reverse mode is then
-    that of `while_loop`.
+    that of `while_loop`, which tells about `checkpoint` too.
 
     Raises:
+        AttributeValueError: `checkpoint` is no plan for keeping states.
         ControlFlowError: `body_fun` gives back another tree, or other types.
         DTypeError: a bound is no integer.
         ShapeError: a bound is no scalar.
@@ -184,14 +194,14 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Tree) -> Tre
     names = ("i", *staging.parameter_names(body_fun, 2)[1:])
 
     def step(state: Any) -> Any:
-        return state[0] + 1, body_fun(*state)
+        return state[0] + 1, rewrite.call(body_fun, *state)
 
     step.__name__ = staging.name_of(body_fun)
     if _is_known(lower) and _is_known(upper):
         first, last = int(lower), max(int(lower), int(upper))
         fits = dtypes.i32.lowest <= first <= last <= dtypes.i32.highest
         init = (first if fits else core.asarray(first, dtypes.i64), init_val)
-        return run_scan("fori_loop", _without_rows(step), init, names, None, "", last - first, False)[0][1]
+        return run_scan("fori_loop", _without_rows(step), init, names, None, "", last - first, False, checkpoint)[0][1]
     start, end = _bound(lower, "lower"), _bound(upper, "upper")
     if not core.is_weak(lower) or not core.is_weak(upper):
         dtype = rnp.result_type(start, end)
@@ -200,7 +210,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Tree) -> Tre
     def goes_on(state: Any) -> Array:
         return state[0] < end
 
-    return run_while("fori_loop", goes_on, step, (start, init_val), names)[1]
+    return run_while("fori_loop", goes_on, step, (start, init_val), names, checkpoint)[1]
 
 
 def _is_known(x: object) -> bool:
@@ -231,7 +241,15 @@ def _bound(x: Any, name: str) -> Array:
 # -- loops over arrays -------------------------------------------------------------------------------------------
 
 
-def scan(f: Function, init: Tree, xs: Tree = None, length: Dim | None = None, *, reverse: bool = False) -> Any:
+def scan(
+    f: Function,
+    init: Tree,
+    xs: Tree = None,
+    length: Dim | None = None,
+    *,
+    reverse: bool = False,
+    checkpoint: Plan = None,
+) -> Any:
     """`carry, y = f(carry, x)` for each element `x` along axis 0 of `xs`, beginning with `init`.
 
     Args:
@@ -241,16 +259,18 @@ def scan(f: Function, init: Tree, xs: Tree = None, length: Dim | None = None, *,
             elements are that tree.
         length: the number of steps.
         reverse: from the last element to the first. What is given for an element is stacked at its place.
+        checkpoint: how reverse mode keeps less than what it needs of every step, as for `while_loop`.
 
     Returns:
         The carry after the last step, and the trees `y` stacked along a new axis 0.
 
     Raises:
+        AttributeValueError: `checkpoint` is no plan for keeping states.
         ControlFlowError: `f` returns no pair, or gives back a carry of another tree or other types.
         ShapeError: the sizes of axis 0 disagree, a leaf has rank 0, or nothing tells the length.
     """
     carry_name, x_name = staging.parameter_names(f, 2)
-    return run_scan("scan", f, init, carry_name, xs, x_name, length, reverse)
+    return run_scan("scan", f, init, carry_name, xs, x_name, length, reverse, checkpoint)
 
 
 def map(f: Function, xs: Tree) -> Tree:
@@ -264,14 +284,22 @@ def map(f: Function, xs: Tree) -> Tree:
     (name,) = staging.parameter_names(f, 1)
 
     def step(_: None, x: Any) -> tuple[None, Any]:
-        return None, f(x)
+        return None, rewrite.call(f, x)
 
     step.__name__ = staging.name_of(f)
     return run_scan("map", step, None, "carry", xs, name, None, False)[1]
 
 
 def run_scan(
-    what: str, f: Function, init: Tree, names: Names, xs: Tree, xs_names: Names, length: Dim | None, reverse: bool
+    what: str,
+    f: Function,
+    init: Tree,
+    names: Names,
+    xs: Tree,
+    xs_names: Names,
+    length: Dim | None,
+    reverse: bool,
+    checkpoint: Plan = None,
 ) -> tuple[Tree, Tree]:
     """A loop over `xs` that carries a tree from `init`; `f` takes both trees and gives a pair."""
     start, whole = argument(init, names, what), argument(xs, xs_names, what)
@@ -281,7 +309,7 @@ def run_scan(
 
     def body(inputs: Sequence[Input]) -> Staged:
         def run(*leaves: Any) -> tuple[Any, Any]:
-            result = f(start.tree(leaves[:carried]), whole.tree(leaves[carried:]))
+            result = rewrite.call(f, start.tree(leaves[:carried]), whole.tree(leaves[carried:]))
             if staging.is_pair(result):
                 return result
             message = f"{what}: {staging.name_of(f)} returns {staging.kind_of(result)}; it returns a pair (carry, y)"
@@ -296,7 +324,7 @@ def run_scan(
     inputs = graph.inputs
     graph = Graph((*inputs[:carried], *inputs[last:], *inputs[carried:last]), graph.nodes, graph.outputs, graph.name)
     found = core.bind(
-        Scan(graph, carried, len(elements), count, reverse),
+        Scan(graph, carried, len(elements), count, reverse, checkpoint=checkpoint),
         *carry.arrays,
         *staging.captured_arrays(captures),
         *whole.arrays,

@@ -21,9 +21,10 @@ settled here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
     from rosin.runtime.executable import Executable
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Scalar: TypeAlias = "bool | int | float"
 ArrayLike: TypeAlias = Any
 """An `Array`, a NumPy array or scalar, a Python number, nested sequences of these, or anything with `__dlpack__`."""
@@ -163,8 +166,9 @@ def asarray(x: ArrayLike, dtype: DTypeLike = None) -> Array:
         return tr.wrap(array)
     if array is not x:
         # Made of a list or a scalar just now: nobody else can change it.
-        return bind1(Constant(from_array(array))) if array.size <= CONSTANT_ELEMENTS else tr.wrap(array)
-    return tr.wrap(array) if array.flags.c_contiguous else trace.captured(array)
+        if array.size <= CONSTANT_ELEMENTS:
+            return bind1(Constant(from_array(array)))
+    return trace.captured(array)
 
 
 def _scalar(x: Scalar, want: DType | None) -> Array:
@@ -191,6 +195,35 @@ def size_array(dim: Dim, want: DType | None = None) -> Array:
 
 
 register_number(size_array)
+
+
+def fresh(function: Callable[P, R]) -> Callable[P, R]:
+    """A function whose results are never its arguments: arrays can be assigned to, and only one object then changes."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        result: Any = function(*args, **kwargs)
+        if isinstance(result, list | tuple):
+            made = [another(x, args) for x in result]  # pyright: ignore[reportUnknownVariableType]  # of arrays
+            return type(result)(made)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return another(result, args)
+
+    return call
+
+
+def another(x: Any, args: Sequence[Any]) -> Any:
+    """The array, as an object of its own if it is among the arguments, or in a list among them."""
+    for arg in args:
+        if x is arg or (isinstance(arg, list | tuple) and any(x is part for part in arg)):  # pyright: ignore[reportUnknownVariableType]
+            if is_tracer(x):
+                return tr.copied(x)
+            return tr.wrap(x._value) if is_array(x) else x  # pyright: ignore[reportPrivateUsage]
+    return x
+
+
+def known(x: ArrayLike, dtype: DTypeLike = None) -> NumpyArray:
+    """The numbers of anything array-like that is not traced."""
+    return _numpy(x._value if is_array(x) else x, None if dtype is None else as_dtype(dtype))  # pyright: ignore[reportPrivateUsage]
 
 
 def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:

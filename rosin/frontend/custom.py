@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from rosin.frontend import batching, core, staging, tree
+from rosin.frontend import batching, core, rewrite, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import TransformError
 from rosin.frontend.staging import Function, Input, Staged
@@ -81,7 +81,7 @@ class _Arguments:
         for place, tracer in zip(self.places, tracers, strict=True):
             leaves[place] = tracer
         args, kwargs = tree.unflatten(self.structure, leaves)
-        return f(*args, **kwargs)
+        return rewrite.call(f, *args, **kwargs)
 
 
 # -- custom derivatives --------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ class custom_jvp(_Custom):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = self.positional(args, kwargs)
         if self.is_plain():
-            return self.__wrapped__(*args)
+            return rewrite.call(self.__wrapped__, *args)
         if self.rule is None:
             raise tr.located(TransformError(f"{self.name} is a custom_jvp without a rule; give it one with defjvp"))
         call = _Flat(self, args)
@@ -229,7 +229,7 @@ class custom_jvp(_Custom):
         rest = iter(tracers[count:])
         primals = tree.unflatten(call.structure, tracers[:count])
         moving = [next(rest) if i.type.dtype.differentiable else None for i in call.inputs]
-        result = rule(*call.fixed, primals, tree.unflatten(call.structure, moving))
+        result = rewrite.call(rule, *call.fixed, primals, tree.unflatten(call.structure, moving))
         out, tangent = _pair(result, f"the jvp rule of {self.name} returns a pair (output, tangent)")
         types = [v.type for v in body.graph.outputs]
         what = f"the jvp rule of {self.name}"
@@ -258,7 +258,7 @@ class custom_vjp(_Custom):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = self.positional(args, kwargs)
         if self.is_plain():
-            return self.__wrapped__(*args)
+            return rewrite.call(self.__wrapped__, *args)
         if self.rules is None:
             raise tr.located(TransformError(f"{self.name} is a custom_vjp without rules; give it some with defvjp"))
         call = _Flat(self, args)

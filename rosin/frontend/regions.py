@@ -135,18 +135,18 @@ def settled(
         if given != carry.structure:
             _refuse_carry(carry, given, types, role)
         weak = staged.weak[: len(types)]
-        wanted = [_promoted(*each) for each in zip(carry.inputs, types, weak, strict=True)]
+        wanted = [promoted(*each) for each in zip(carry.inputs, types, weak, strict=True)]
         if changes == CHANGES or all(new.type == old.type for new, old in zip(wanted, carry.inputs, strict=True)):
             break
         carry, changes = carry.cast(wanted), changes + 1
-    found = [_given_way(*each) for each in zip(types, weak, carry.types, strict=True)]
+    found = [given_way(*each) for each in zip(types, weak, carry.types, strict=True)]
     if found != list(carry.types):
         _refuse_carry(carry, given, found, role)
     still_weak = tuple([i.weak and w for i, w in zip(carry.inputs, weak, strict=True)])
     return carry, replace(staged, graph=with_dtypes(staged.graph, carry.types)), still_weak
 
 
-def _promoted(carry: Input, given: TensorType, is_weak: bool) -> Input:
+def promoted(carry: Input, given: TensorType, is_weak: bool) -> Input:
     """What a carry has to be so that the body can give it back."""
     if not carry.weak or carry.type.dtype == given.dtype:
         return carry
@@ -154,7 +154,7 @@ def _promoted(carry: Input, given: TensorType, is_weak: bool) -> Input:
     return Input(carry.type.with_dtype(combine(given.dtype, carry.type.dtype)), carry.name, is_weak)
 
 
-def _given_way(type: TensorType, is_weak: bool, other: TensorType) -> TensorType:
+def given_way(type: TensorType, is_weak: bool, other: TensorType) -> TensorType:
     """The type, with the dtype of the other if it is that of a Python number which can take it."""
     if is_weak and promote_weak(other.dtype, type.dtype) == other.dtype:
         return type.with_dtype(other.dtype)
@@ -185,7 +185,7 @@ def agreed(
     columns = zip(*[zip(_types(b), b.weak, strict=True) for b in branches], strict=True)
     wanted = [_common(column) for column in columns]
     for label, branch in zip(labels, branches, strict=True):
-        found = [_given_way(t, w, c) for t, w, c in zip(_types(branch), branch.weak, wanted, strict=True)]
+        found = [given_way(t, w, c) for t, w, c in zip(_types(branch), branch.weak, wanted, strict=True)]
         if found != wanted:
             # Of the others, one that is like what is wanted stands in for all.
             other = next(i for i, b in enumerate(branches) if _conflict(b, branch))
@@ -214,7 +214,7 @@ def _conflict(branch: Staged, other: Staged) -> bool:
     for position in range(len(branch.weak)):
         column = [(_types(b)[position], b.weak[position]) for b in (branch, other)]
         wanted = _common(column)
-        if any(_given_way(type, is_weak, wanted) != wanted for type, is_weak in column):
+        if any(given_way(type, is_weak, wanted) != wanted for type, is_weak in column):
             return True
     return False
 

@@ -57,13 +57,13 @@ class Staged:
         own = {tr.identity(c): v for c, v in zip(self.captures, self.graph.inputs[count:], strict=True)}
         inputs = list(self.graph.inputs[:count])
         for captured in captures:
-            type = core.type_of(captured_arrays([captured])[0])
+            type = tr.captured_type(captured)
             inputs.append(own.get(tr.identity(captured)) or Value(type, "captured"))
         return Graph(tuple(inputs), self.graph.nodes, self.graph.outputs, self.graph.name)
 
 
 def captured_arrays(captures: Sequence[tr.Captured]) -> list[Array]:
-    return [tr.wrap(c) if isinstance(c, np.ndarray) else c for c in captures]
+    return [core.asarray(c) for c in captures]
 
 
 def stage(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard
 
 import numpy as np
 
 from rosin.frontend import source
+from rosin.frontend.errors import ImmutableError
 from rosin.ir import dtypes, location
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import DType
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 ADDRESS_BYTES = 1 << 47
 """No process has more memory than this to address."""
 
-Captured: TypeAlias = "Tracer | NumpyArray"
+Captured: TypeAlias = "Array | NumpyArray"
+"""A traced value of an outer trace, an array, or a NumPy array; of the latter two, whatever they hold at each call."""
 
 _array_type: type[Array]
 _tracer_type: type[Tracer]
@@ -107,10 +109,23 @@ def current() -> Trace | None:
     return stack[-1] if stack else None
 
 
+class Change(NamedTuple):
+    """A traced value that a region gave another value, and what it stood for before."""
+
+    array: Tracer
+    trace: Trace
+    value: Value
+    weak: bool
+
+    def undo(self) -> None:
+        """Let it stand for that again."""
+        self.array._trace, self.array._ir, self.array._weak = self[1:]  # pyright: ignore[reportPrivateUsage]
+
+
 class Trace:
     """The recording of one call of one function."""
 
-    __slots__ = ("_known", "_last", "builder", "captures", "deferred", "ended", "held", "name")
+    __slots__ = ("_known", "_last", "builder", "captures", "changes", "deferred", "ended", "held", "name")
 
     def __init__(self, name: str, deferred: bool = False) -> None:
         self.deferred = deferred
@@ -118,8 +133,10 @@ class Trace:
         self.name = name
         self.builder = Builder()
         self.captures: list[Captured] = []
-        self.held: list[NumpyArray] = []
+        self.held: list[Array | NumpyArray] = []
         self.ended = False
+        self.changes: list[Change] | None = None
+        """For a region that control flow runs: values of outer traces that are changed in it, as they were before."""
         self._known: dict[Any, Value] = {}
         # Frame, instruction and result of the node that was named last: a later node of the same expression is what
         # the user's variable will hold, so it takes the name over.
@@ -127,6 +144,7 @@ class Trace:
 
     def __enter__(self) -> Trace:
         _count(1)
+        self.ended = False
         state.stack.append(self)
         return self
 
@@ -154,19 +172,19 @@ class Trace:
             if x._trace is self:  # pyright: ignore[reportPrivateUsage]
                 return x._ir  # pyright: ignore[reportPrivateUsage]
             return self._capture_tracer(x)
-        return self.capture(x._value)  # pyright: ignore[reportPrivateUsage]
+        return self.capture(x)
 
-    def capture(self, array: NumpyArray) -> Value:
-        """The input that stands for a NumPy array: whatever it holds when the graph is applied."""
+    def capture(self, array: Array | NumpyArray) -> Value:
+        """The input that stands for an array: whatever it holds when the graph is applied."""
         key = id(array)
         value = self._known.get(key)
         if value is None and self.deferred:
             self.held.append(array)
-            value = self._known[key] = self.builder.node(Constant(from_array(array)))[0]
+            value = self._known[key] = self.builder.node(Constant(from_array(numpy_of(array))))[0]
         elif value is None:
             frame = source.user_frame()
             name = source.name_of(frame, array) if frame is not None else ""
-            value = self._known[key] = self.builder.input(numpy_type(array), name or "captured")
+            value = self._known[key] = self.builder.input(captured_type(array), name or "captured")
             self.captures.append(array)
         return value
 
@@ -193,13 +211,45 @@ class Trace:
 
     def adopt(self, captured: Captured) -> None:
         """Capture a value though its trace may have ended: whoever applies the graph has it as an operand."""
-        type = numpy_type(captured) if isinstance(captured, np.ndarray) else captured._ir.type  # pyright: ignore[reportPrivateUsage]
-        self._known[identity(captured)] = self.builder.input(type, "captured")
+        self._known[identity(captured)] = self.builder.input(captured_type(captured), "captured")
         self.captures.append(captured)
 
     def knows(self, x: Tracer) -> bool:
         """Whether a value of another trace is captured here already."""
         return x._ir in self._known  # pyright: ignore[reportPrivateUsage]
+
+    def assign(self, x: Tracer, new: Array) -> None:
+        """Let the object `x` stand for another value from now on, for all who hold it.
+
+        Raises:
+            ImmutableError: it belongs to an outer trace, and this one is no branch or step of that one's.
+        """
+        value = self.value_of(new)
+        if x._trace is not self:  # pyright: ignore[reportPrivateUsage]
+            x.check_alive()
+            if self.changes is None:
+                name = f"`{x._ir.name}`" if x._ir.name else "the array"  # pyright: ignore[reportPrivateUsage]
+                message = f"{name} comes from outside {self.name}, which is traced on its own and cannot change it"
+                raise located(ImmutableError(f"{message}\n  return the new value", [x._ir.type]))  # pyright: ignore[reportPrivateUsage]
+            self.changes.append(Change(x, x._trace, x._ir, x._weak))  # pyright: ignore[reportPrivateUsage]
+        x._trace, x._ir, x._row = self, value, None  # pyright: ignore[reportPrivateUsage]
+
+    def row(self, stacked: Tracer, position: int) -> Tracer:
+        """An element along axis 0, of which there is a node only once it is used."""
+        tracer = object.__new__(_tracer_type)
+        tracer._trace, tracer._weak, tracer._row = self, False, (stacked, position)  # pyright: ignore[reportPrivateUsage]
+        return tracer
+
+    def taken_row(self, x: Tracer) -> Value:
+        """The value of a row, which it has from now on."""
+        assert x._row is not None, "what has no value is a row"  # pyright: ignore[reportPrivateUsage]
+        stacked, position = x._row  # pyright: ignore[reportPrivateUsage]
+        whole, b = stacked._ir, self.builder  # pyright: ignore[reportPrivateUsage]
+        shape = whole.type.shape
+        b.location = source.user_location()
+        part = b.slice_axis(whole, 0, position, position + 1)
+        x._ir = b.reshape(part, shape[1:])  # pyright: ignore[reportPrivateUsage]
+        return x._ir  # pyright: ignore[reportPrivateUsage]
 
     def _tracer(self, value: Value, weak: bool) -> Tracer:
         tracer = object.__new__(_tracer_type)
@@ -270,7 +320,43 @@ def numpy_type(array: NumpyArray) -> TensorType:
 
 def identity(x: Captured) -> object:
     """What tells captured values apart."""
-    return id(x) if isinstance(x, np.ndarray) else x._ir  # pyright: ignore[reportPrivateUsage]
+    return x._ir if isinstance(x, _tracer_type) else id(x)  # pyright: ignore[reportPrivateUsage]
+
+
+def numpy_of(x: Array | NumpyArray) -> NumpyArray:
+    """The numbers of what is captured and not traced."""
+    return x if isinstance(x, np.ndarray) else x._value  # pyright: ignore[reportPrivateUsage]
+
+
+def captured_type(x: Captured) -> TensorType:
+    """The type of what is captured."""
+    return x._ir.type if isinstance(x, _tracer_type) else numpy_type(numpy_of(x))  # pyright: ignore[reportPrivateUsage]
+
+
+def copied(x: Tracer) -> Tracer:
+    """Another object that stands for the same value."""
+    return x._trace._tracer(x._ir, x._weak)  # pyright: ignore[reportPrivateUsage]
+
+
+def whole_of_rows(arrays: Any) -> Tracer | None:
+    """The traced array of which a sequence has the rows, all of them and in order."""
+    rows: list[Any] = [getattr(x, "_row", None) for x in arrays] if isinstance(arrays, list | tuple) else []  # pyright: ignore[reportUnknownVariableType]  # of anything
+    if not rows or None in rows:
+        return None
+    whole = rows[0][0]
+    alike = all(stacked is whole and position == i for i, (stacked, position) in enumerate(rows))
+    return copied(whole) if alike and len(rows) == whole.shape[0] else None
+
+
+def name_value(x: Array, name: str) -> None:
+    """Call a traced value that has no name what the user's program calls it."""
+    if isinstance(x, _tracer_type) and not x._ir.name and name.isidentifier():  # pyright: ignore[reportPrivateUsage]
+        x._ir.name = name  # pyright: ignore[reportPrivateUsage]
+
+
+def same_value(a: Tracer, b: Tracer) -> bool:
+    """Whether two traced arrays stand for one value."""
+    return a is b or a._ir is b._ir  # pyright: ignore[reportPrivateUsage]
 
 
 # -- errors ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.batching import vmap
 from rosin.frontend.errors import TransformError
@@ -413,7 +413,7 @@ class _Chosen:
         args = list(self.args)
         for number, value in zip(self.numbers, tree.unflatten(self.structure, arrays), strict=True):
             args[number] = value
-        return self.f(*args, **self.kwargs)
+        return rewrite.call(self.f, *args, **self.kwargs)
 
     def stage(self, has_aux: bool = False) -> Staged:
         """Trace the call."""

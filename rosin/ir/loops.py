@@ -2,7 +2,8 @@
 
     program    ::= steps
     step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
-                 | Branch(load, steps, …) | Room(tape, number) | Either(size, most, steps, steps)
+                 | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
+                 | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
@@ -26,7 +27,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rosin.ir import facts
 from rosin.ir.dims import Dim
@@ -34,6 +35,10 @@ from rosin.ir.dtypes import DType
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.literal import Literal
 from rosin.ir.sizes import Sizes
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.op import Op
 
 _serial = itertools.count()
 
@@ -522,6 +527,21 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HostCall:
+    """Python computes the NumPy meaning of an op, which reads its operands and writes its results where they lie."""
+
+    op: Op
+    operands: tuple[TensorType, ...]
+    results: tuple[TensorType, ...]
+    reads: tuple[Load, ...]
+    """The first element of each operand."""
+    writes: tuple[Load, ...]
+    """Where the first element of each result goes."""
+    when: Load | None
+    """The truth value that says whether Python is called at all; None when it always is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Either:
     """`small` where `size <= most`, else `large`; both compute the same."""
 
@@ -531,7 +551,7 @@ class Either:
     large: tuple[Step, ...]
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | Either"
+Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | Either"
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -560,22 +580,34 @@ def decides(part: Step | Statement) -> tuple[Load, ...]:
             return (part.index,)
         case Room():
             return (part.number,) if isinstance(part.number, Load) else ()
+        case HostCall():
+            return (part.when,) if part.when is not None else ()
         case _:
             return ()
 
 
-def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
-    """Every kernel of the steps, or nest that is to become one, in the order of the text."""
+def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall]:
+    """Every step that computes, in the order of the text."""
     for step in steps:
-        if isinstance(step, Kernel | Nest):
+        if isinstance(step, Kernel | Nest | HostCall):
             yield step
         for inner in parts(step):
-            yield from leaves(inner)
+            yield from innermost(inner)
+
+
+def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
+    """Every kernel of the steps, or nest that is to become one, in the order of the text."""
+    return (step for step in innermost(steps) if not isinstance(step, HostCall))
 
 
 def kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
     """Every kernel of the steps, in the order of the text."""
-    return (leaf for leaf in leaves(steps) if isinstance(leaf, Kernel))
+    return (step for step in innermost(steps) if isinstance(step, Kernel))
+
+
+def host_calls(steps: Sequence[Step]) -> Iterator[HostCall]:
+    """Every call of Python in the steps, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, HostCall))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -633,6 +665,10 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             raise AssertionError("nests are kernels by the time that a program is whole")
         case Repeat():
             heads = [f"repeat {_range(step)}:"]
+        case HostCall(op, _, _, reads, writes, when):
+            called = f"host {op.name}({', '.join(map(str, reads))})"
+            gives = f"{', '.join(map(str, writes))} = " if writes else ""
+            return [f"{indent}{gives}{called}{f' when {when}' if when is not None else ''}"]
         case RepeatWhile():
             heads = ["test:", f"while {_condition(step)}:"]
         case Branch(index, branches):

@@ -159,6 +159,11 @@ class Op(ABC):
         """Which of so many operands these results, or effects, are computed from. It is called only for some result."""
         return (True,) * count
 
+    def indexed(self, b: Builder, operands: Values) -> Sequence[tuple[Value, int, dims.Dim]]:
+        """The operands that are indices, or parts of them, each with the axis of operand 0 that it is for and the
+        largest index that is in range."""
+        return ()
+
     # -- facts that ops with regions state otherwise -----------------------------------------------------------
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:

@@ -137,11 +137,8 @@ def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
         for expr in walk(top):
             if isinstance(expr, Load):
                 found[expr.buffer] = None
-    for store in stores(statements):
-        found[store.buffer] = None
-        for atom, _ in store.offset.terms:
-            if isinstance(atom, Dynamic):
-                found.update((e.buffer, None) for e in walk(atom.value) if isinstance(e, Load))
+    found.update((s.buffer, None) for s in stores(statements))
+    found.update((load.buffer, None) for load in loads_of_places(statements))
     return tuple(b for b in found if b.scope not in PRIVATE)
 
 
@@ -160,11 +157,16 @@ def flops(exprs: Sequence[Expr]) -> int:
 def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
     """The buffers that are read."""
     found = {e.buffer for top in expressions(statements) for e in walk(top) if isinstance(e, Load)}
-    for store in stores(statements):
-        for atom, _ in store.offset.terms:
+    return found | {load.buffer for load in loads_of_places(statements)}
+
+
+def loads_of_places(statements: Sequence[Statement]) -> Iterator[Load]:
+    """What is read to find out where to write, and whether that is within the array."""
+    written = [s.offset for s in stores(statements)]
+    for index in (*written, *(test.index for test in tests_of(statements))):
+        for atom, _ in index.terms:
             if isinstance(atom, Dynamic):
-                found |= {e.buffer for e in walk(atom.value) if isinstance(e, Load)}
-    return found
+                yield from (e for e in walk(atom.value) if isinstance(e, Load))
 
 
 def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
@@ -185,6 +187,11 @@ def relocated(statement: Statement, place: Placing, memo: dict[int, Expr]) -> St
     def store(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
         return place(buffer, relocate_index(offset, place, memo))
 
+    if isinstance(inside, When):
+        # A test whether a computed position is within the array reads what it was computed from.
+        return When(
+            tuple(Within(relocate_index(t.index, place, memo), t.low, t.high) for t in inside.tests), inside.body
+        )
     return _rewritten(inside, lambda e: relocate(e, place, memo), store)
 
 

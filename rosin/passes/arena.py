@@ -11,6 +11,7 @@ from rosin.ir.loops import (
     Branch,
     Buffer,
     Either,
+    HostCall,
     Kernel,
     Load,
     Nest,
@@ -112,6 +113,10 @@ class _Spans:
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
+                case HostCall():
+                    self.now += 1
+                    for load in (*step.reads, *step.writes, *filter(None, (step.when,))):
+                        self.use(load.buffer)
                 case Branch():
                     self.now += 1
                     self.use(step.index.buffer)
@@ -172,6 +177,9 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
+            case HostCall():
+                found |= {load.buffer for load in (*step.reads, *decides(step))} - written
+                written |= set() if step.when else {load.buffer for load in step.writes}
             case Branch():
                 found |= {step.index.buffer} - written
                 each = [_written_after(branch, found, written) for branch in step.branches]

@@ -1,4 +1,4 @@
-"""Loops and branches of a graph as steps around the kernels of their regions.
+"""Loops and branches of a graph as steps around the kernels of their regions, and what Python computes between them.
 
 A carried value has one place for the whole loop. A step of the body writes its next value straight there when nothing
 in the body reads the old one afterwards, and otherwise beside it, to be copied at the end of the step. Elements of
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from rosin.ir import facts
 from rosin.ir import index as indices
+from rosin.ir.builder import Builder
+from rosin.ir.dtypes import bool_
+from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -20,6 +23,7 @@ from rosin.ir.loops import (
     Buffer,
     Either,
     Expr,
+    HostCall,
     Inner,
     Kernel,
     Load,
@@ -32,6 +36,7 @@ from rosin.ir.loops import (
 )
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.ops.sweeps import Sweeps
@@ -52,7 +57,7 @@ ROOM_BYTES = 1 << 15
 
 
 def control_steps(region: Region, node: Node) -> list[Step]:
-    """The steps of a node that holds regions."""
+    """The steps of a node that holds regions, or that Python computes."""
     for value in node.results:
         region.places.setdefault(value, region.arena(region.names[value], value.type))
     match node.op:
@@ -64,6 +69,8 @@ def control_steps(region: Region, node: Node) -> list[Step]:
             return _switch(region, node, node.op)
         case Sweeps():
             return _sweeps(region, node, node.op)
+        case Host():
+            return _host(region, node, node.op)
         case _:
             raise AssertionError(f"{node.op.name} is no control flow")
 
@@ -98,6 +105,9 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     steps, carries = _carry(region, first, node.results)
     inputs = [*carries, *region.stored_all(constants, steps)]
     (truth,) = op.cond.outputs
+    if op.lanes:
+        message = f"a while of lanes, whose predicate is {truth.type}, has no meaning in loops; expand it before"
+        raise UnsupportedError(message, [v.type for v in node.operands], node.location)
     predicate = region.arena("predicate", truth.type)
     test = tuple(region.inner(op.cond, inputs, [predicate]))
     goes_on = Load(predicate.buffer, predicate.base)
@@ -154,6 +164,25 @@ def _switch(region: Region, node: Node, op: Switch) -> list[Step]:
     outputs = [region.places[v] for v in node.results]
     branches = tuple(tuple(region.inner(branch, inputs, outputs)) for branch in op.branches)
     return [*steps, Branch(Load(index.buffer, index.base), branches)]
+
+
+def _host(region: Region, node: Node, op: Host) -> list[Step]:
+    steps: list[Step] = []
+    places = region.stored_all(node.operands, steps)
+    reads, writes = ([Load(p.buffer, p.base) for p in ps] for ps in (places, [region.places[v] for v in node.results]))
+    when: Load | None = None
+    if not node.results:
+        # Without results there is nothing to do where no example asks for it.
+        when = reads[0]
+        if node.operands[0].type.rank:
+            b = Builder()
+            mask = b.input(node.operands[0].type)
+            some = region.arena("some", TensorType(bool_))
+            graph = b.graph([b.any(mask, tuple(range(mask.type.rank)))], "some")
+            steps += region.inner(graph, places[:1], [some])
+            when = Load(some.buffer, some.base)
+    operands, results = (tuple(v.type for v in values) for values in (node.operands, node.results))
+    return [*steps, HostCall(op, operands, results, tuple(reads), tuple(writes), when)]
 
 
 def _carry(region: Region, first: Sequence[Value], results: Sequence[Value]) -> tuple[list[Step], list[Place]]:
@@ -237,3 +266,7 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             return Either(step.size, step.most, all_of(step.small), all_of(step.large))
         case Room():
             return replace(step, number=load(step.number)) if isinstance(step.number, Load) else step
+        case HostCall():
+            reads, writes = (tuple(map(load, loads)) for loads in (step.reads, step.writes))
+            when = None if step.when is None else load(step.when)
+            return HostCall(step.op, step.operands, step.results, reads, writes, when)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from rosin.ir.index import Dynamic, Index
+from rosin.ir.index import Dynamic
 from rosin.ir.loops import (
     Buffer,
     Expr,
+    HostCall,
     Inner,
     Kernel,
     Load,
@@ -23,7 +24,7 @@ from rosin.ir.loops import (
     Store,
     blocks,
     decides,
-    leaves,
+    innermost,
     parts,
     values,
     walk,
@@ -62,12 +63,17 @@ class Uses:
             self._note(step, self.now, self.now, step)
             return
         first = self.now + 1
-        inside = list(leaves((step,)))
+        inside = list(innermost((step,)))
         self.now += max(len(inside), 1)
         for load in _deciding(step):
             self.reads[load.buffer] = (self.now, None)
-        for kernel in inside:
-            self._note(kernel, first, self.now, None)
+        for part in inside:
+            if not isinstance(part, HostCall):
+                self._note(part, first, self.now, None)
+                continue
+            self.reads.update((load.buffer, (self.now, None)) for load in part.reads)
+            for load in part.writes:
+                self.writes.setdefault(load.buffer, (first, None))
 
     def _note(self, kernel: Kernel | Nest, first: int, last: int, once: Kernel | Nest | None) -> None:
         for statement in nested(statements_of(kernel)):
@@ -102,11 +108,14 @@ def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
     home, store = stores[0]
     after = False
     for block, statement in _plain(kernel.body):
-        offsets = _loads(statement, argument)
-        if offsets and (block is not home or any(o != store.offset for o in offsets)):
+        loads = _loads(statement, argument)
+        if loads and (block is not home or any(load.offset != store.offset for load in loads)):
             return False
-        # A read that the store needs too is done by then; any other one after the store would see the new value.
-        if offsets and after and store.offset not in _loads(store, argument):
+        # A read that the store needs too is done by then, if it is the very same one and so is kept in a register; any
+        # other one after the store would see the new value, and what an index reads is read once more for it.
+        if after and not {id(load) for load in loads} <= {id(load) for load in _loads(store, argument)}:
+            return False
+        if after and _is_read_for_index(statement, argument):
             return False
         after = after or statement is store
     return True
@@ -134,6 +143,16 @@ def _tops(statement: Statement) -> tuple[Expr, ...]:
     return (*values(statement), *(a.value for a, _ in dynamic if isinstance(a, Dynamic)))
 
 
-def _loads(statement: Statement, buffer: Buffer) -> list[Index]:
-    """Where a statement reads a buffer, through indices that are read too."""
-    return [e.offset for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]
+def _is_read_for_index(statement: Statement, buffer: Buffer) -> bool:
+    """Whether a statement reads a buffer to find out where to read another, or where to write."""
+    tops = _tops(statement)
+    found = [index for top in tops for e in walk(top) for index in e.indices()]
+    if isinstance(statement, Store):
+        found.append(statement.offset)
+    inside = [a.value for index in found for a, _ in index.terms if isinstance(a, Dynamic)]
+    return any(isinstance(e, Load) and e.buffer is buffer for value in inside for e in walk(value))
+
+
+def _loads(statement: Statement, buffer: Buffer) -> list[Load]:
+    """What a statement reads of a buffer, for indices too."""
+    return [e for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]

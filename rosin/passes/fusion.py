@@ -29,6 +29,7 @@ from rosin.ir.loops import Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.control import Control
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Constant
 
 Axes = tuple["int | None", ...]
@@ -119,6 +120,8 @@ class Fusion:
         self._numbers = itertools.count()
         """No number is given twice, though merged groups leave the list."""
         self._readers: dict[Value, set[Group]] = {}
+        self._effect: Group | None = None
+        """The group of the last effect so far."""
         self._before: dict[Group, int] = {}
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         for node in graph.nodes:
@@ -208,7 +211,7 @@ class Fusion:
             self.constants[node.results[0]] = node.op
         elif isinstance(node.op, Barrier):
             self.moves.update((v, node) for v in node.results)
-        elif isinstance(node.op, Control):
+        elif isinstance(node.op, Control | Host):
             self._alone(node)
         elif is_move(node):
             self.moves[node.results[0]] = node
@@ -219,7 +222,10 @@ class Fusion:
             raise UnsupportedError(message, [v.type for v in node.operands], node.location)
 
     def _alone(self, node: Node) -> None:
-        """A loop or a branch is a group of its own, whose regions have groups of theirs."""
+        """A loop or a branch is a group of its own, whose regions have groups of theirs; so is what Python computes.
+
+        Effects keep their order, and a loop that may not end does not come before an effect that stands before it.
+        """
         found: list[Read] = []
 
         def stored(value: Value) -> Reader:
@@ -236,6 +242,11 @@ class Fusion:
         for other in {self.group_of[r.value] for r in found if r.value in self.group_of} | self.waits(node.operands):
             bits |= self._before[other] | 1 << other.number
         self.group_of.update((v, group) for v in node.results)
+        effect = node.op.effect
+        if self._effect is not None and (effect or (isinstance(node.op, Control) and node.op.may_not_end)):
+            bits |= self._before[self._effect] | 1 << self._effect.number
+        if effect:
+            self._effect = group
         self._need(group, bits)
 
     def _join(self, node: Node) -> None:

@@ -10,6 +10,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
 from rosin.ir.op import Value, Values
+from rosin.ir.ops.control import Control
 from rosin.passes.base import Pass, rebuild
 
 
@@ -24,6 +25,9 @@ class Inline(Pass):
 
         def visit(node: Node, operands: Values) -> Values | None:
             body = node.op.expansion()
+            if body is not None and isinstance(node.op, Control):
+                # The regions of a loop of lanes are not those that were inlined already.
+                body = self.run(body)
             return None if body is None else _append(b, body, operands, node.location)
 
         return rebuild(graph, visit, b)
@@ -35,7 +39,7 @@ def _append(b: Builder, graph: Graph, operands: Sequence[Value], location: Locat
     for node in graph.nodes:
         inputs = tuple(env[v] for v in node.operands)
         where = node.location or location
-        body = node.op.expansion()
+        body = node.op.expansion() if not isinstance(node.op, Control) else None
         if body is None:
             results = tuple(Value(v.type, v.name) for v in node.results)
             b.nodes.append(Node(node.op, inputs, results, where))

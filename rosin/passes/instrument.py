@@ -27,7 +27,9 @@ from rosin.ir.errors import RosinError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import NumpyArray
+from rosin.ir.ops.control import may_not_end
 from rosin.ir.printer import text
+from rosin.ir.transform.effects import calls_host
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from rosin.passes.base import Pass
@@ -119,7 +121,7 @@ class Instrument:
         Raises:
             PassError: an output is farther off than that.
         """
-        if not self.check or not all(dims.is_static(v.type.shape) for v in graph.values()):
+        if not self.check or self._unchecked(graph):
             return
         pairs = [
             (i, x, y)
@@ -150,8 +152,9 @@ class Instrument:
         (self._folder / f"{number:02}-{stage}.txt").write_text(header + text(graph, locations=True), encoding="utf-8")
 
     def _check(self, pass_: Pass, stage: str, before: Graph, after: Graph) -> str:
-        if not all(dims.is_static(v.type.shape) for graph in (before, after) for v in graph.values()):
-            return "not checked: sizes are symbolic"
+        reason = self._unchecked(before) or self._unchecked(after)
+        if reason:
+            return f"not checked: {reason}"
         sets = self._argument_sets(before)
         expected = self._expected or [evaluate(before, given) for given in sets]
         self._expected = [evaluate(after, given) for given in sets]
@@ -162,6 +165,16 @@ class Instrument:
                     output = before.outputs[i]
                     where = f"output {i}" + (f" ({output.name})" if output.name else "")
                     raise PassError(f"{before.name}: the pass {stage} changes {where}: {fault}", [output.type])
+        return ""
+
+    def _unchecked(self, graph: Graph) -> str:
+        """Why the graph cannot be run to see what it computes; nothing when it can."""
+        if not all(dims.is_static(v.type.shape) for v in graph.values()):
+            return "sizes are symbolic"
+        if calls_host(graph):
+            return "Python has a part in it, which would be done for nothing"
+        if may_not_end(graph) and self.arguments is None:
+            return "a loop in it may not end on random numbers"
         return ""
 
     def _argument_sets(self, graph: Graph) -> list[Sequence[NumpyArray]]:

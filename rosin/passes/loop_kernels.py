@@ -30,6 +30,7 @@ from rosin.ir.loops import (
     Choose,
     Either,
     Expr,
+    HostCall,
     Inner,
     Kernel,
     Kind,
@@ -46,6 +47,7 @@ from rosin.ir.loops import (
     Store,
     While,
     decides,
+    host_calls,
     leaves,
     parts,
     walk,
@@ -53,6 +55,7 @@ from rosin.ir.loops import (
 from rosin.ir.statements import (
     PRIVATE,
     expressions,
+    loads_of_places,
     loop_variables,
     relocated,
     renewed_statement,
@@ -93,7 +96,7 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room():
+        case Kernel() | Room() | HostCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -112,12 +115,16 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
         if isinstance(step, Kernel | Nest):
             yield from used_buffers(statements_of(step))
         yield from (load.buffer for load in decides(step))
+        if isinstance(step, HostCall):
+            yield from (load.buffer for load in (*step.reads, *step.writes))
         for inner in parts(step):
             yield from _uses(inner)
 
 
 def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer]) -> list[Step] | None:
     """The loop as one kernel, with what must follow it, where that pays and can be."""
+    if any(host_calls((step,))):
+        return None
     lanes = _lanes_of(step)
     found = None if lanes is None else _Making(step, uses, lanes).steps()
     return found or _Making(step, uses, None).steps()
@@ -228,10 +235,7 @@ def _keep_apart(nests: Sequence[Nest], lanes: _Lanes) -> bool:
 def _loads(statements: Sequence[Statement]) -> Iterator[Load]:
     for top in expressions(statements):
         yield from (e for e in walk(top) if isinstance(e, Load))
-    for store in stores(statements):
-        for atom, _ in store.offset.terms:
-            if isinstance(atom, indices.Dynamic):
-                yield from (e for e in walk(atom.value) if isinstance(e, Load))
+    yield from loads_of_places(statements)
 
 
 # -- the statements of a nest --------------------------------------------------------------------------------------
@@ -316,7 +320,9 @@ class _Making:
         if self.lanes is not None:
             # The latency of short steps is hidden by running several vectors of lanes together.
             self.registers = 4 if self.flops <= 48 else 2 if self.flops <= 400 else 1
-            parallel = self.flops * self.lane_count * _steps_of(self.step) >= PARALLEL_WORK
+            # Who waits for other threads cannot stop them, and a loop that a predicate ends may have to be stopped.
+            ends = not any(isinstance(s, RepeatWhile) for s in _loops((self.step,)))
+            parallel = ends and self.flops * self.lane_count * _steps_of(self.step) >= PARALLEL_WORK
             body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=parallel)]
         name = "loop_" + "_".join(dict.fromkeys(leaf.name.partition("_")[2] for leaf in inside))
         return [Kernel(name[:60], used_buffers(body), tuple(body), tuple(self.scratch), self.registers), *self.after]
@@ -342,6 +348,8 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset), inner[1], var)]
             case Room():
                 return [step]
+            case HostCall():
+                raise AssertionError("a loop in which Python computes is no kernel")
             case Branch():
                 return [Choose(step.index, tuple(inner))]
             case Either():

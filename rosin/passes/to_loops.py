@@ -2,7 +2,7 @@
 
     fusion.py                         which nodes share a loop nest
     rows.py, contract.py, single.py   the loop nest of one group
-    control.py                        loops and branches around the kernels of a region
+    control.py                        loops and branches around the kernels of a region, and calls of Python
     arena.py, memory.py               where the values in between live
     donate.py                         which results are written over arguments
 
@@ -23,6 +23,7 @@ from rosin.ir.loops import Buffer, Const, Load, Nest, Program, Scope, Step, Stor
 from rosin.ir.op import Fold, Push, Reader, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.control import Control
+from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Reshape
 from rosin.ir.printer import value_names
 from rosin.ir.sizes import Sizes
@@ -168,7 +169,7 @@ class Region:
             result += self.copy(value, place)
         for group in self.fusion.groups:
             node = group.nodes[0]
-            if isinstance(node.op, Control):
+            if isinstance(node.op, Control | Host):
                 result += control_steps(self, node)
             elif any(v in self.places for n in group.nodes for v in n.results):
                 result += self._group(group)

@@ -19,23 +19,28 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, program_text
+from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, program_text
 from rosin.backends.llvm.sizes import SIZES
 from rosin.ir import dims, facts, loops, printer
+from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, RosinError, UnsupportedError
 from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import check, evaluate
-from rosin.ir.op import NumpyArray
+from rosin.ir.op import NumpyArray, Op, Types
+from rosin.ir.ops.effect import of_function
+from rosin.ir.ops.loop import Loop
+from rosin.ir.parser import parse
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
 from rosin.ir.verify import verify
 from rosin.passes import pipeline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import cache, jit, tapes, threads
+from rosin.runtime import cache, host, jit, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, make_entry
+from rosin.runtime.host import Receiver
 
 TARGETS = ("llvm", "interpreter")
 
@@ -159,11 +164,16 @@ class NativeExecutable(Executable):
         self.from_cache = False
         self.aliases: dict[int, int] = {}
         watch = from_environment()
+        self.receiver: Receiver | None = None
+        """What the program asks of Python; None when it asks nothing."""
         data = self._object(watch)
         threads.install()
         tapes.install()
+        host.install()
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
+        if self.receiver is not None:
+            ctypes.c_void_p.from_address(self.library.address(RECEIVER)).value = id(self.receiver)
         if watch is not None:
             watch.check_program(graph, self)
 
@@ -172,18 +182,31 @@ class NativeExecutable(Executable):
     def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
         key = _key(self.graph, self.donated, self.known, self.sizes)
+        # A Python function is known in this process alone, and its label may stand for another one elsewhere.
+        keeps = not _has_functions(self.graph)
         # An instrument watches the compiler at work, so that it has to work.
-        entry = None if watch is not None else cache.default().get(key)
+        entry = cache.default().get(key) if keeps and watch is None else None
         if entry is not None:
             self.from_cache = True
             data = entry.data
             meta: Mapping[str, Any] = entry.meta
+            if meta["host"]:
+                self.receiver = Receiver(list(map(_read_call, meta["host"])))
         else:
             program, data = self._build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
-            meta = {"arena_bytes": program.arena_bytes, "aliases": pairs, "slots": len(program.slots)}
-            cache.default().put(key, data, meta)
+            calls = list(loops.host_calls(program.steps))
+            if calls:
+                self.receiver = Receiver.of(calls)
+            meta = {
+                "arena_bytes": program.arena_bytes,
+                "aliases": pairs,
+                "host": list(map(_written_call, calls)),
+                "slots": len(program.slots),
+            }
+            if keeps:
+                cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
@@ -251,9 +274,9 @@ class NativeExecutable(Executable):
         pointers = (ctypes.c_void_p * len(buffers))(*(a.ctypes.data for a in buffers))
         arena = np.empty(arena_bytes + 64, np.uint8)
         start = -arena.ctypes.data % 64
-        code = _PROGRAM(self.address)(pointers, arena.ctypes.data + start)
-        if code:
-            _fail(code)
+        status = host.run(self.address, pointers, arena.ctypes.data + start)
+        if status:
+            _fail(status)
         return results
 
     def _block(self, arrays: Sequence[NumpyArray]) -> tuple[NumpyArray, int]:
@@ -295,8 +318,8 @@ class NativeExecutable(Executable):
             miss,
             _fail,
             single,
-            release_gil=self.work > RELEASE_GIL_BYTES,
-            keep=self.library,
+            release_gil=self.work > RELEASE_GIL_BYTES or any(isinstance(n.op, Loop) for n in self.graph.nodes),
+            keep=(self.library, self.receiver),
             sizes=self._sizes_spec(),
         )
 
@@ -314,10 +337,9 @@ def release_memory() -> None:
 
 
 RELEASE_GIL_BYTES = 1 << 16
-"""Programs over less memory are done before another Python thread could take over."""
+"""Programs over less memory, without loops, are done before another Python thread could take over."""
 
 _SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
-_PROGRAM = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)
 
 
 def _fail(code: int) -> NoReturn:
@@ -325,6 +347,22 @@ def _fail(code: int) -> NoReturn:
         what = "what reverse mode keeps of the steps of a loop"
         raise MemoryError(f"there is no memory for {what}; a checkpoint keeps less of them")
     raise RuntimeError(f"the compiled program ended with code {code}")
+
+
+def _has_functions(graph: Graph) -> bool:
+    """Whether the graph calls a Python function of the user's."""
+    return any(of_function(node.op) is not None or any(map(_has_functions, node.regions)) for node in graph.nodes)
+
+
+def _written_call(call: loops.HostCall) -> str:
+    """A call of Python as the text of a graph."""
+    b = Builder()
+    return printer.text(b.graph(b.node(call.op, *map(b.input, call.operands)), "host"))
+
+
+def _read_call(text: str) -> tuple[Op, Types, Types]:
+    (node,) = parse(text).nodes
+    return node.op, tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
 
 
 def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:

@@ -1,7 +1,6 @@
 """The memory of tapes, in native code: `rosin_tape_grow` and `rosin_tapes_free`, which compiled programs call.
 
-    int32 rosin_tape_grow(tape, int64 records, int64 record)    makes room for so many records of so many bytes; without
-                                                                memory for them gives 1 and leaves room for -1
+    int32 rosin_tape_grow(tape, int64 records, int64 record)    makes room for so many records of so many bytes
     void rosin_tapes_free(tapes, int64 count)                   gives back what the tapes have
 
 A tape is three words: its address, for how many records it has room, and its bytes. Room at least doubles when it
@@ -116,7 +115,6 @@ made:
   %before = atomicrmw add ptr @rosin_tape_bytes, i64 %more monotonic
   ret i32 0
 fail:
-  store i64 -1, ptr %room.at
   ret i32 1
 }
 

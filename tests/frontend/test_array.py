@@ -108,12 +108,10 @@ def test_numpy_arrays_are_not_copied() -> None:
     assert core.asarray(x, rnp.float32) is x
 
 
-def test_arrays_do_not_change() -> None:
+def test_what_is_made_of_an_array_does_not_change_it() -> None:
     x = rnp.ones(3)
     with pytest.raises(ValueError, match="read-only"):
         np.asarray(x)[0] = 1
-    with pytest.raises(ImmutableError, match=r"write x = x.at\[…\].set"):
-        x[0] = 1
     y = x
     y += 1
     np.testing.assert_array_equal(x, [1, 1, 1])
@@ -183,7 +181,7 @@ def test_operators_on_integers(op: Any) -> None:
 def test_unary_operators() -> None:
     x = rnp.asarray([-1.5, 2.5])
     np.testing.assert_array_equal(-x, [1.5, -2.5])
-    assert +x is x
+    np.testing.assert_array_equal(+x, x)
     np.testing.assert_array_equal(abs(x), [1.5, 2.5])
     np.testing.assert_array_equal(round(x), [-2.0, 2.0])
     np.testing.assert_array_equal(~rnp.asarray([1, 2]), [-2, -3])
@@ -257,7 +255,8 @@ def test_copies() -> None:
     again = pickle.loads(pickle.dumps(x))
     assert type(again) is rosin.Array
     np.testing.assert_array_equal(again, x)
-    assert copy.copy(x) is x
+    assert copy.copy(x) is not x
+    np.testing.assert_array_equal(copy.copy(x), x)
     deep = copy.deepcopy(x)
     assert not np.shares_memory(np.asarray(deep), np.asarray(x))
     assert not np.shares_memory(np.asarray(x.copy()), np.asarray(x))

@@ -347,6 +347,24 @@ def test_reverse_through_a_traced_bound() -> None:
         close(slope(1.1, n), (n + 1) * 1.1**n, 1e-5)
 
 
+@pytest.mark.parametrize("checkpoint", ["sqrt", 3])
+def test_checkpoints(checkpoint: Any) -> None:
+    """Each kind of loop has the same gradient, and says what is no plan."""
+
+    def loops(x: Any, plan: Any) -> Any:
+        _, rows = rosin.scan(lambda c, y: (rnp.sin(c * y), c), x, rnp.arange(1.0, 8.0), checkpoint=plan)
+        known = rosin.fori_loop(0, 7, lambda i, c: rnp.sin(c) * 1.5, x, checkpoint=plan)
+        traced = rosin.fori_loop(0, rnp.asarray(7), lambda i, c: rnp.sin(c) * 1.5, x, checkpoint=plan)
+        last = rosin.while_loop(lambda c: c > 0.2, lambda c: rnp.sin(c) * 0.9, x, checkpoint=plan)
+        return rnp.sum(rows) + known + traced + last
+
+    for x in (0.4, 1.1):
+        slope = rosin.compile(rosin.grad(lambda x: loops(x, checkpoint)))(x)
+        close(slope, rosin.grad(lambda x: loops(x, None))(x), 1e-5)
+    with pytest.raises(rosin.RosinError, match="not 'all'"):
+        loops(1.0, "all")
+
+
 def test_a_python_error_in_a_body_leaves_no_trace_behind() -> None:
     def broken(c: Any) -> Any:
         raise KeyError("mine")

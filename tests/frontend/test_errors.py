@@ -281,6 +281,7 @@ def recursive_compile() -> Any:
 @case
 def branch_on_traced() -> Any:
     @rosin.compile
+    @rosin.no_rewrite
     def relu(x: Any) -> Any:
         if x > 0:
             return x
@@ -292,6 +293,7 @@ def branch_on_traced() -> Any:
 @case
 def loop_over_traced() -> Any:
     @rosin.compile
+    @rosin.no_rewrite
     def power(x: Any, n: Any) -> Any:
         for _ in range(n):
             x = x * x
@@ -301,11 +303,11 @@ def loop_over_traced() -> Any:
 
 
 @case
-def int_of_traced() -> Any:
+def item_of_traced() -> Any:
     @rosin.compile
     def f(x: Any) -> Any:
         largest = x.max()
-        return x * int(largest)
+        return x * largest.item()
 
     return f(rnp.ones(2))
 
@@ -329,20 +331,35 @@ def shape_from_traced() -> Any:
 
 
 @case
-def assignment() -> Any:
+def assignment_outside() -> Any:
+    weights = rnp.ones(2)
+
     @rosin.compile
     def f(x: Any) -> Any:
-        x[0] = 1.0
-        return x
+        weights[0] = x
+        return weights
+
+    return f(1.0)
+
+
+@case
+def assignment_in_transform() -> Any:
+    @rosin.compile
+    def f(x: Any) -> Any:
+        def inner(y: Any) -> Any:
+            x[0] = y
+            return y
+
+        return rosin.grad(inner)(x[0])
 
     return f(rnp.ones(2))
 
 
 @case
 def assignment_eager() -> Any:
-    weights = rnp.ones(2)
-    weights[0] = 1.0
-    return weights
+    counts = rnp.arange(2)
+    counts[0] = 1.5
+    return counts
 
 
 @case

@@ -64,10 +64,11 @@ def test_basic_indices_become_slices(index: Any) -> None:
     assert "dynamic" not in text
 
 
-def test_the_slice_of_all_is_the_array() -> None:
+def test_the_slice_of_all_shares_memory_and_is_another_object() -> None:
     x = rnp.asarray(X)
-    assert x[...] is x
-    assert x[:, :] is x
+    for whole in (x[...], x[:, :]):
+        assert whole is not x
+        assert np.shares_memory(np.asarray(whole), np.asarray(x))
 
 
 def test_out_of_range() -> None:

@@ -205,8 +205,9 @@ def test_traced_values_print_and_copy() -> None:
     def f(x: Any) -> Any:
         assert repr(x) == "Traced(x: f32[2, 3])"
         assert f"{x}" == repr(x)
-        assert copy.deepcopy(x) is x
-        assert copy.copy(x) is x
+        for other in (copy.deepcopy(x), copy.copy(x)):
+            assert other is not x
+            assert repr(other) == repr(x)
         return x
 
     rosin.compile(f)(np.ones((2, 3), np.float32))
@@ -232,7 +233,7 @@ def test_traced_values_print_and_copy() -> None:
 )
 def test_uses_that_need_the_number_name_the_tool(use: Any, tool: str) -> None:
     with pytest.raises(TraceError) as caught:
-        rosin.compile(lambda x: (use(x), x)[1])(1.0)
+        rosin.compile(rosin.no_rewrite(lambda x: (use(x), x)[1]))(1.0)
     assert tool in str(caught.value)
     assert "`x` of type f32[]" in str(caught.value) or "this value of type i32[]" in str(caught.value)
     assert caught.value.location is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from hypothesis import assume, given, note, settings
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rosin.ir import dtypes
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.loop import While
@@ -21,6 +21,7 @@ from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
+from rosin.passes.inline import Inline
 from tests.differentiation import difference, pull, push, random_directions, vjp_graph
 from tests.ir.test_control import SMOOTH_TYPES, close
 from tests.random_graphs import arguments, random_graph
@@ -130,10 +131,6 @@ def floats(graph: Graph) -> list[bool]:
 
 def seeds_of(graph: Graph) -> list[np.ndarray]:
     return [draw(v.type.dtype, v.type.sizes, seed=i) for i, v in enumerate(graph.outputs) if v.type.dtype.is_float]
-
-
-def deep(graph: Graph) -> list[Node]:
-    return [inner for node in graph.nodes for inner in (node, *(n for r in node.regions for n in deep(r)))]
 
 
 @settings(max_examples=100)
@@ -302,3 +299,20 @@ def test_what_no_derivative_reaches_is_not_walked_back() -> None:
     assert isinstance(narrowed.op, Sweeps)
     assert narrowed.op.carried == (0, 1)
     assert [len(leg.outputs) for leg in narrowed.op.legs] == [0, 1]
+
+
+def test_a_batch_is_a_loop_of_lanes(golden: Callable[[str, str], None]) -> None:
+    """Two batches are lanes of lanes; as a plain loop it carries who goes on."""
+    graph = region("main", "x: f64[]", lambda b, x: b.node(halving(), x))
+    many = batch_graph(graph, [True], 3)
+    grid = batch_graph(many, [True], 2)
+    assert [node.op.lanes for g in (graph, many, grid) for node in g.nodes if isinstance(node.op, While)] == [
+        (),
+        (3,),
+        (2, 3),
+    ]
+    golden("control/lanes.txt", f"{text(many)}\n{text(Inline().run(many))}")
+    xs = np.array([[0.5, 3.0, 100.0], [1.0, 2.0, 1.5]])
+    halved = [[0.5, 0.75, 0.78125], [1.0, 1.0, 0.75]]
+    for g in (grid, Inline().run(grid)):
+        assert evaluate(g, [xs])[0].tolist() == halved

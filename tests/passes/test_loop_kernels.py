@@ -9,12 +9,16 @@ import pytest
 
 from rosin.ir import loops
 from rosin.ir.builder import Builder
+from rosin.ir.dtypes import f64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.loops import Kernel, Kind, Loop, Program, Repeat, Scope
 from rosin.ir.op import Value
+from rosin.ir.ops.index import DynamicSlice, Numbers
 from rosin.ir.ops.scan import Scan
+from rosin.ir.ops.scatter import ScatterSet
 from rosin.ir.transform.batch import batch_graph
+from rosin.ir.types import TensorType
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
 from rosin.runtime.executable import compile_graph
@@ -165,3 +169,31 @@ def test_large_steps_keep_kernels_of_their_own() -> None:
 
     program = lowered(scan_of("x: f64[1000000]", 1, 0, step))
     assert any(isinstance(s, Repeat) for s in program.steps)
+
+
+def test_writes_at_a_place_that_the_step_computes() -> None:
+    """Where to write, and whether that is within the array, is read from what is in registers."""
+
+    def step(b: Builder, i: Value, x: Value) -> list[Value]:
+        place = b.select(b.less(i, 2), b.add(i, 1), i)
+        numbers = Numbers((), (0,), (), (), (0,), 0)
+        (after,) = b.node(ScatterSet(*numbers, "drop", True), x, b.reshape(place, (1,)), b.full(1.0, TensorType(f64)))
+        return [b.add(i, 1), after]
+
+    graph = scan_of("i: i32[]; x: f64[4]", 2, 0, step)
+    agree(graph)
+    agree(batch_graph(graph, [True, True], 12))
+
+
+def test_what_a_step_reads_for_an_index_is_not_the_next_value() -> None:
+    def step(b: Builder, i: Value, x: Value, table: Value) -> list[Value]:
+        zero = b.full(0, i.type)
+        (taken,) = b.node(DynamicSlice((1,)), table, b.minimum(i, b.full(7, i.type)))
+        return [b.add(b.maximum(i, zero), 1), b.add(b.mul(x, 0.5), b.reshape(taken, ()))]
+
+    body = region("step", "i: i32[]; x: f64[]; table: f64[8]", step)
+    op = Scan(body, 2, 0, 5, False)
+    graph = region("main", "i: i32[]; x: f64[]; table: f64[8]", lambda b, *operands: b.node(op, *operands))
+    agree(graph)
+    agree(batch_graph(graph, [True, True, True], 2))
+    agree(batch_graph(graph, [True, True, True], 20))

@@ -17,6 +17,8 @@ from rosin.ir.graph import Graph, Node
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.call import Checkpoint
+from rosin.ir.ops.effect import Check
+from rosin.ir.ops.loop import While
 from rosin.ir.parser import parse as parse_graph
 from rosin.ir.transform.vjp import vjp
 from rosin.ir.verify import verify
@@ -228,6 +230,28 @@ def test_symbolic_sizes_are_not_checked_and_that_is_noted() -> None:
     watch = Instrument(check=True)
     pipeline.run(b.graph([b.neg(b.neg(x))]), (Simplify(),), watch)
     assert watch.records[0].note == "not checked: sizes are symbolic"
+
+
+def test_programs_that_python_has_a_part_in_are_not_checked() -> None:
+    def make(b: Builder, x: Value) -> Value:
+        b.node(Check("", "check", None), b.less(x, 100.0))
+        return b.neg(b.neg(x))
+
+    watch = Instrument(check=True)
+    pipeline.run(build("f32[]", make), (Simplify(),), watch)
+    assert watch.records[0].note == "not checked: Python has a part in it, which would be done for nothing"
+
+
+def test_loops_that_may_not_end_are_checked_on_given_numbers_alone() -> None:
+    body = build("f32[]", lambda b, x: b.neg(b.neg(b.mul(x, 2.0))))
+    loop = While(build("f32[]", lambda b, x: b.less(x, 9.0)), body, 1)
+    graph = build("f32[]", lambda b, x: b.node(loop, x)[0])
+    watch = Instrument(check=True)
+    pipeline.run(graph, (Simplify(),), watch)
+    assert watch.records[0].note == "not checked: a loop in it may not end on random numbers"
+    watch = Instrument(check=True, arguments=[np.asarray(1, np.float32)])
+    pipeline.run(graph, (Simplify(),), watch)
+    assert watch.records[0].note == ""
 
 
 def test_the_environment_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

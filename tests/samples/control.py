@@ -139,8 +139,39 @@ NESTED = While(
 """A while in a while."""
 
 
+def _lanes(shape: tuple[int, ...]) -> While:
+    """Each lane halves its row and counts, as long as the row's sum is above a limit that is the same for all."""
+    axes = tuple(range(len(shape), len(shape) + 1))
+    lanes = str(list(shape))
+    types = f"x: f64{[*shape, 2]}; count: i32{lanes}; limit: f64[]"
+
+    def far(b: Builder, x: Value, count: Value, limit: Value) -> list[Value]:
+        return [b.greater(b.sum(x, axes), b.broadcast(limit, shape, ()))]
+
+    def halve(b: Builder, x: Value, count: Value, limit: Value) -> list[Value]:
+        return [b.mul(b.sin(x), 0.5), b.add(count, 1)]
+
+    return While(region("far", types, far), region("lanes", types, halve), 2)
+
+
+def _lanes_sample(shape: tuple[int, ...], limit: float) -> Sample:
+    operands = (draw(F64, (*shape, 2), 0.1, 1.5), np.zeros(shape, np.int32), np.array(limit))
+    return Sample(_lanes(shape), operands, f"lanes{list(shape)}-{limit}".replace(" ", ""), differentiable=(0,))
+
+
+def _lanes_meaning(x: Array, count: Array, limit: Array) -> object:
+    x, count = x.copy(), count.copy()
+    for place in np.ndindex(count.shape):
+        while x[place].sum() > limit:
+            x[place] = np.sin(x[place]) * 0.5
+            count[place] += 1
+    return x, count
+
+
 def _while_meaning(op: While, *operands: Array) -> object:
     match op.body.name:
+        case "lanes":
+            return _lanes_meaning(*operands)
         case "collatz":
             n, steps = (int(x) for x in operands)
             while n > 1:
@@ -396,6 +427,10 @@ SAMPLES: list[Sample] = [
         for n in (0, 1, 5)
     ),
     Sample(NESTED, (np.array(0.5), np.array(1.0)), "nested", rtol=1e-8, derivative_rtol=1e-4),
+    *(
+        _lanes_sample(shape, limit)
+        for shape, limit in (((5,), 0.4), ((2, 3), 0.3), ((3,), 9.0), ((1,), 0.2), ((0,), 0.2))
+    ),
     *(_sweeps_sample((3,), count, legs) for count, legs in ((3, 1), (3, 2), (0, 2), (-1, 3), (1, 4), (4, 4))),
     _sweeps_sample((), 2, 3, narrow=True),
     *(
@@ -461,8 +496,18 @@ BAD: list[Bad] = [
         r"carry 0 \(x\) has type f32\[3\] and the body gives f64\[3\]; a carried value keeps its type",
     ),
     Bad(While(_YES, _Z, 1), ("f32[3]",), ShapeError, r"carry 0 \(x\) has type f32\[3\] and the body gives f32\[6\]; a"),
-    Bad(While(_MANY, _X, 1), ("f32[3]",), DTypeError, r"one truth value, bool\[\], not bool\[3\]"),
-    Bad(While(_NONE, _X, 1), ("f32[3]",), DTypeError, r"one truth value, bool\[\], not nothing"),
+    Bad(While(_X, _X, 1), ("f32[3]",), DTypeError, r"one truth value, bool\[\], or one a lane, not f32\[3\]"),
+    Bad(
+        While(
+            region("far", "x: f32[3]; y: f32[2, 3]", lambda b, x, y: [b.greater(x, 0.0)]),
+            region("same", "x: f32[3]; y: f32[2, 3]", lambda b, x, y: [x, y]),
+            2,
+        ),
+        ("f32[3]", "f32[2, 3]"),
+        ShapeError,
+        r"carry 1 \(y\) is f32\[2, 3\]; the axes of the predicate, bool\[3\], do not lead in it",
+    ),
+    Bad(While(_NONE, _X, 1), ("f32[3]",), DTypeError, r"one truth value, bool\[\], or one a lane, not nothing"),
     Bad(
         While(region("none", "", lambda b: [b.full(True, parse_type("bool[]"))]), _X, 1),
         ("f32[3]",),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
@@ -57,29 +57,57 @@ from rosin.ir.statements import PRIVATE, all_indices, expressions, loaded_buffer
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
 
-Pointer = Callable[[Emitter, Buffer], Val]
-Outer = Callable[[Emitter, LoopVar], Val]
-"""Gives the value of a variable of a loop around the kernel."""
-Size = Callable[[Emitter, str], Val]
-"""Gives the value of a symbol."""
-RoomOn = Callable[[Emitter, Tape, Val, str], str]
-"""Makes room for so many records on a tape and goes on at a label; gives the label where it goes when there is none."""
+
+class Surroundings(Protocol):
+    """What a kernel has of the program around it."""
+
+    def pointer(self, e: Emitter, buffer: Buffer) -> Val:
+        """The address of a buffer."""
+        ...
+
+    def variable(self, e: Emitter, var: LoopVar) -> Val:
+        """The value of a variable of a loop around the kernel."""
+        ...
+
+    def size(self, e: Emitter, symbol: str) -> Val:
+        """The value of a symbol."""
+        ...
+
+    def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
+        """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
+        ...
+
+    def asked(self, e: Emitter) -> Val:
+        """Whether a signal wants the program to stop: a status, 0 when none does."""
+        ...
+
+    def status(self, e: Emitter) -> Val:
+        """Where a kernel leaves the status with which the program ends."""
+        ...
+
+
+POLLED_STEPS = 1024
+"""A loop in a kernel, whose steps are small, asks after so many steps whether to stop."""
 
 MOST_RECORDS = (1 << 63) - 1
 
 
-def kernel_text(
-    kernel: Kernel,
-    name: str,
-    pointer: Pointer,
-    outer: Outer,
-    size: Size,
-    room: RoomOn,
-    vector_bytes: int,
-    declarations: set[str],
-) -> str:
+def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
-    return KernelEmitter(kernel, name, pointer, outer, size, room, vector_bytes, declarations).text()
+    return KernelEmitter(kernel, name, around, vector_bytes, declarations).text()
+
+
+def may_stop(kernel: Kernel) -> bool:
+    """Whether the kernel may end before its time and leave a status."""
+    return any(isinstance(s, Room) or _is_long(s) for s in nested(kernel.body))
+
+
+def _is_long(statement: Statement) -> bool:
+    """Whether it is a loop that may take so long that somebody wants to stop it."""
+    if isinstance(statement, Loop):
+        serial = statement.kind is Kind.SERIAL and not statement.parallel
+        return serial and facts.estimate(statement.var.extent) > POLLED_STEPS * POLLED_STEPS
+    return isinstance(statement, While)
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
@@ -109,21 +137,16 @@ class KernelEmitter:
         self,
         kernel: Kernel,
         name: str,
-        pointer: Pointer,
-        outer: Outer,
-        size: Size,
-        room: RoomOn,
+        around: Surroundings,
         vector_bytes: int,
         declarations: set[str],
     ) -> None:
-        self.room = room
+        self.around = around
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations)
         self.head = Emitter(declarations, prefix="h")
-        self.sizes = SizeEmitter(self.head, lambda symbol: size(self.head, symbol))
-        self.pointer = pointer
-        self.outer = outer
+        self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
@@ -145,7 +168,7 @@ class KernelEmitter:
             if buffer.scope is not Scope.TAPE or not self.growing:
                 self.bases[buffer] = self._base(buffer)
         for var in free_variables(self.kernel):
-            self.variables[var] = self.outer(self.head, var)
+            self.variables[var] = self.around.variable(self.head, var)
         self.statements(self.kernel.body)
         self.e.line("ret void")
         head = "\n".join(self.head.lines)
@@ -159,7 +182,7 @@ class KernelEmitter:
             lanes = self.width if buffer.scope in OF_LANES else 1
             elem = Val("", memory_type(buffer.dtype), lanes).type
             return self.head.define(f"alloca [{buffer.size} x {elem}], align 64", "ptr", hint=buffer.name)
-        return self.pointer(self.head, buffer)
+        return self.around.pointer(self.head, buffer)
 
     def base(self, buffer: Buffer) -> Val:
         """The address of a buffer. A tape that grows in this kernel moves, so its address is read again."""
@@ -167,7 +190,7 @@ class KernelEmitter:
             return self.bases[buffer]
         found = self.known(buffer)
         if found is None:
-            found = self.frames[-1][buffer] = self.pointer(self.e, buffer)
+            found = self.frames[-1][buffer] = self.around.pointer(self.e, buffer)
         return found
 
     def dim(self, dim: Dim) -> Val:
@@ -399,6 +422,7 @@ class KernelEmitter:
                     again = e.bit_and(again, e.icmp("slt", now, self.dim(statement.var.extent)))
                 e.branch_if(again, inside, after)
                 e.block(inside)
+                self.poll()
                 self.block(statement.body)
                 if statement.var is not None and count is not None:
                     e.store(e.add(self.variables.pop(statement.var), e.const(1, "i64")), count)
@@ -414,13 +438,30 @@ class KernelEmitter:
         else:
             wanted = self._bound(number, self.e.const(MOST_RECORDS, "i64"))
         enough = self.e.label("enough")
-        failed = self.room(self.e, statement.tape, wanted, enough)
+        failed = self.around.grow(self.e, statement.tape, wanted, enough)
         self.e.block(failed)
         self.e.line("ret void")
         self.e.block(enough)
         for frame in self.frames:
             for buffer in [b for b in frame if isinstance(b, Buffer)]:
                 del frame[buffer]
+
+    def poll(self) -> None:
+        """Ask now and then whether to stop, in a loop that may be long."""
+        e, count = self.e, self.head.define("alloca i64", "ptr", hint="polled")
+        self.head.store(self.head.const(0, "i64"), count)
+        ask, stop, on = e.label("poll"), e.label("stop"), e.label("on")
+        steps = e.add(e.load(count, "i64"), e.const(1, "i64"))
+        e.store(steps, count)
+        rest = e.binary("and", steps, e.const(POLLED_STEPS - 1, "i64"))
+        e.branch_if(e.icmp("eq", rest, e.const(0, "i64")), ask, on)
+        e.block(ask)
+        status = self.around.asked(e)
+        e.branch_if(e.icmp("eq", status, e.const(0, "i32")), on, stop)
+        e.block(stop)
+        e.store(status, self.around.status(e))
+        e.line("ret void")
+        e.block(on)
 
     def _bound(self, load: Load, most: Val) -> Val:
         """A number that is read, moved into 0 … most."""
@@ -519,6 +560,8 @@ class KernelEmitter:
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
+        if _is_long(loop):
+            self.poll()
         if _is_scope(loop):
             with self.frame():
                 self.statements(loop.body)

@@ -6,8 +6,12 @@ holds both addresses, the tapes and the variables of the loops around them. They
 parallel loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
 
 A tape is three words: its address, for how many records it has room, and its bytes. `rosin_tape_grow(tape, records,
-record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back. The
-program returns 0, or `OUT_OF_MEMORY`.
+record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
+
+What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
+the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
+`rosin_poll(state)` gives, which loops ask now and then whether a signal wants them to stop, or that a kernel leaves
+in the context. The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
 
 Of a program with symbolic sizes the last buffer is the block that its function `sizes` has filled
 (rosin.backends.llvm.sizes).
@@ -20,7 +24,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.kernel import MOST_RECORDS, blocks_of, kernel_text
+from rosin.backends.llvm.kernel import MOST_RECORDS, blocks_of, kernel_text, may_stop
 from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
@@ -29,6 +33,7 @@ from rosin.ir.loops import (
     Branch,
     Buffer,
     Either,
+    HostCall,
     Kernel,
     Load,
     Nest,
@@ -40,13 +45,19 @@ from rosin.ir.loops import (
     Step,
     Tape,
 )
-from rosin.ir.statements import nested
 from rosin.passes import nest
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
-CONTEXT_HEAD = 2
-"""The context's first words: the addresses of the buffers and of the arena. Tapes and loop variables follow."""
+HOST = "rosin_host"
+RECEIVER = "host_receiver"
+"""The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
+POLL = "rosin_poll"
+POLL_STATE = 2
+STATUS = 6
+CONTEXT_HEAD = 7
+"""The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
+`rosin_poll` keeps, and the status. Tapes and loop variables follow."""
 TAPE_WORDS = 3
 GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
 OUT_OF_MEMORY = 1
@@ -78,20 +89,20 @@ class _Module:
         self.slots: dict[LoopVar, int] = {}
         """Where in the context each loop variable stands; loops that do not nest share places."""
         self.deepest = 0
+        self.host_calls = 0
+        self.most_pointers = 0
 
     def text(self) -> str:
         main = Emitter(self.declarations)
         for step in self.program.steps:
             self.step(main, step, 0)
+        self.end(main)
         empty: list[str] = []
         if self.tapes:
             words = f"ptr %tapes, i8 0, i64 {8 * TAPE_WORDS * len(self.tapes)}"
             empty = [f"  %tapes = getelementptr inbounds ptr, ptr %context, i64 {CONTEXT_HEAD}"]
             empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
             self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-            self.end_with_tapes(main)
-        else:
-            main.line("ret i32 0")
         body = "\n".join(
             [
                 f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
@@ -99,6 +110,9 @@ class _Module:
                 "  store ptr %buffers, ptr %context",
                 "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
                 "  store ptr %arena, ptr %second",
+                f"  %cleared = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
+                f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %cleared",
+                *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
                 *main.lines,
                 "}",
@@ -106,19 +120,20 @@ class _Module:
         )
         if self.program.sizes is not None:
             body = f"{sizes_text(self.program, self.declarations)}\n{body}"
+        receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
         return "\n".join(
-            [f"; {self.program.name}", *constants, *sorted(self.declarations), "", *self.functions, body, ""]
+            [f"; {self.program.name}", *receiver, *constants, *sorted(self.declarations), "", *self.functions, body, ""]
         )
 
-    def end_with_tapes(self, e: Emitter) -> None:
-        """The end of the program, and the one when there is no room for a tape."""
-        self.declarations.add(f"declare void @{FREE}(ptr, i64)")
-        for block, code in (("", 0), ("no_room", OUT_OF_MEMORY)):
-            if block:
-                e.block(block)
-            e.line(f"call void @{FREE}(ptr %tapes, i64 {len(self.tapes)})")
-            e.line(f"ret i32 {code}")
+    def end(self, e: Emitter) -> None:
+        """The end of the program, to which also goes whoever has left a status."""
+        e.branch("end")
+        e.block("end")
+        if self.tapes:
+            self.declarations.add(f"declare void @{FREE}(ptr, i64)")
+            e.line(f"call void @{FREE}({self.word(e, CONTEXT_HEAD).typed}, i64 {len(self.tapes)})")
+        e.line(f"ret i32 {e.load(self.status(e), 'i32').ref}")
 
     # -- addresses -----------------------------------------------------------------------------------------
 
@@ -186,23 +201,21 @@ class _Module:
                 self.choose(e, small, step.small, step.large, depth)
             case Room():
                 self.room(e, step)
+            case HostCall():
+                self.host_call(e, step)
 
     def call(self, e: Emitter, kernel: Kernel) -> None:
         name = f"k{len(self.functions)}"
-        read = self.pointer, self.variable, self.size
-        text = kernel_text(kernel, name, *read, self.grow, self.vector_bytes, self.declarations)
+        text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
         self.functions.append(f"; {kernel.name}\n{text}")
         blocks = blocks_of(kernel, self.vector_bytes)
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
         else:
             self._on_threads(e, kernel, name, self.dim(e, blocks))
-        for tape in dict.fromkeys(s.tape for s in nested(kernel.body) if isinstance(s, Room)):
-            # A kernel that found no room for one more record has left a mark.
+        if may_stop(kernel):
             on = e.label("on")
-            e.branch_if(
-                e.icmp("slt", e.load(self.word(e, self.tapes[tape] + 1), "i64"), e.const(0, "i64")), "no_room", on
-            )
+            e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)
 
     def _on_threads(self, e: Emitter, kernel: Kernel, name: str, blocks: Val) -> None:
@@ -245,6 +258,7 @@ class _Module:
         more = e.icmp("sge", count, start) if step.backward else e.icmp("slt", count, stop)
         e.branch_if(more, inside, after)
         e.block(inside)
+        self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth + 1)
         # The count is read again: what stands before may be another block by now.
@@ -274,6 +288,7 @@ class _Module:
             again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), self.dim(e, step.var.extent)))
         e.branch_if(again, inside, after)
         e.block(inside)
+        self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth)
         if step.var is not None:
@@ -287,14 +302,15 @@ class _Module:
         wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, most)
         enough = e.label("enough")
         e.block(self.grow(e, step.tape, wanted, enough))
-        e.branch("no_room")
+        e.branch("end")
         e.block(enough)
 
     def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
-        """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
+        """Room for so many records on a tape, then on to `enough`; else the status says so, and it goes on at the label
+        that this gives."""
         words = self.word(e, self.tapes[tape])
         room = self.word(e, self.tapes[tape] + 1)
-        grow, failed = e.label("grow"), e.label("failed")
+        grow, failed, stop = e.label("grow"), e.label("failed"), e.label("stop")
         e.branch_if(e.icmp("sgt", wanted, e.load(room, "i64")), grow, enough)
         e.block(grow)
         self.declarations.add(f"declare i32 @{GROW}(ptr, i64, i64)")
@@ -304,7 +320,29 @@ class _Module:
             record = e.intrinsic("llvm.smax", record, e.const(1, "i64"))
         code = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
         e.branch_if(e.icmp("eq", code, e.const(0, "i32")), enough, failed)
-        return failed
+        e.block(failed)
+        e.store(e.const(OUT_OF_MEMORY, "i32"), self.word(e, STATUS))
+        e.branch(stop)
+        return stop
+
+    def poll(self, e: Emitter) -> None:
+        """Ask whether to stop, if it is time to."""
+        ask, on = e.label("poll"), e.label("on")
+        state = self.word(e, POLL_STATE)
+        left = e.sub(e.load(state, "i64"), e.const(1, "i64"))
+        e.store(left, state)
+        e.branch_if(e.icmp("sgt", left, e.const(0, "i64")), on, ask)
+        e.block(ask)
+        self.stop_unless_zero(e, self.asked(e), on)
+
+    def asked(self, e: Emitter) -> Val:
+        """What `rosin_poll` says."""
+        self.declarations.add(f"declare i32 @{POLL}(ptr)")
+        return e.define(f"call i32 @{POLL}({self.word(e, POLL_STATE).typed})", "i32")
+
+    def status(self, e: Emitter) -> Val:
+        """Where the status is."""
+        return self.word(e, STATUS)
 
     def branch(self, e: Emitter, step: Branch, depth: int) -> None:
         last = len(step.branches) - 1
@@ -319,6 +357,36 @@ class _Module:
                 self.step(e, inner, depth)
             e.branch(after)
         e.block(after)
+
+    def host_call(self, e: Emitter, step: HostCall) -> None:
+        number, after = self.host_calls, e.label("done")
+        self.host_calls += 1
+        if step.when is not None:
+            called = e.label("host")
+            e.branch_if(e.icmp("ne", self.scalar(e, step.when, "i8"), e.const(0, "i8")), called, after)
+            e.block(called)
+        loads = (*step.reads, *step.writes)
+        self.most_pointers = max(self.most_pointers, len(loads))
+        for position, load in enumerate(loads):
+            at = e.define(f"getelementptr inbounds ptr, ptr %pointers, i64 {position}", "ptr")
+            e.store(self.address(e, load), at)
+        self.declarations.add(f"declare i32 @{HOST}(ptr, i64, ptr)")
+        receiver = e.load(Val(f"@{RECEIVER}", "ptr"), "ptr")
+        status = e.define(f"call i32 @{HOST}(ptr {receiver.ref}, i64 {number}, ptr %pointers)", "i32")
+        self.stop_unless_zero(e, status, after)
+
+    def stop_unless_zero(self, e: Emitter, status: Val, after: str) -> None:
+        """End the program with a status that is not zero; else go on at `after`."""
+        stop = e.label("stop")
+        e.branch_if(e.icmp("eq", status, e.const(0, "i32")), after, stop)
+        e.block(stop)
+        e.store(status, self.status(e))
+        e.branch("end")
+        e.block(after)
+
+    def address(self, e: Emitter, load: Load) -> Val:
+        """The address of an element."""
+        return e.offset(self.pointer(e, load.buffer), self.index(e, load.offset), memory_type(load.dtype))
 
     def scalar(self, e: Emitter, load: Load, elem: str) -> Val:
         pointer = self.pointer(e, load.buffer)

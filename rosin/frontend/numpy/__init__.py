@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 from rosin.frontend.numpy.creation import (
+    array,
     arange,
     asarray,
     diag,
@@ -187,7 +188,6 @@ __array_api_version__ = "2024.12"
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
 absolute = abs
-array = asarray
 arccos = acos
 arccosh = acosh
 arcsin = asin

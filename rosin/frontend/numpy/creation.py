@@ -14,7 +14,7 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DTypeLike
-from rosin.frontend.numpy import elementwise, logic, promote
+from rosin.frontend.numpy import elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.sizes import Size
 from rosin.ir import dims, dtypes
@@ -32,17 +32,32 @@ def asarray(
 ) -> Array:
     """The array of `obj`: an array, a NumPy array, a number, or nested sequences of numbers.
 
-    Arrays never change, so sharing and copying differ only where NumPy's memory is shared: `copy=True` copies that.
+    The memory of a NumPy array is shared unless `copy` is true. Lists and tuples may hold traced arrays.
 
     Raises:
         DTypeError: an element type that Rosin has not.
         ShapeError: nested sequences of unequal lengths.
     """
     promote.check_device("asarray", device)
+    if isinstance(obj, list | tuple) and _holds_tracers(obj):
+        stacked = manipulation.stack([asarray(x, dtype=dtype) for x in obj])
+        return stacked if dtype is None else core.cast(stacked, core.as_dtype(dtype))
     result = core.asarray(obj, dtype)
     if copy and not core.is_tracer(result):
         return core.asarray(np.array(core.concrete(result, "", "")))
-    return result
+    return core.another(result, (obj,)) if copy else result
+
+
+def _holds_tracers(x: Any) -> bool:
+    return any(_holds_tracers(part) for part in x) if isinstance(x, list | tuple) else core.is_tracer(x)  # pyright: ignore[reportUnknownVariableType]  # a nest of anything
+
+
+@core.fresh
+def array(
+    obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, copy: bool | None = None
+) -> Array:
+    """As `asarray`, but never the very object that it is given."""
+    return asarray(obj, dtype=dtype, device=device, copy=copy)
 
 
 def full(
@@ -139,6 +154,7 @@ def empty_like(
     return zeros_like(x, dtype=dtype, shape=shape)
 
 
+@core.fresh
 def full_like(
     x: ArrayLike,
     /,

@@ -78,6 +78,7 @@ def negative(x: ArrayLike, /) -> Array:
     return _unary("negative", ops.Neg(), x)
 
 
+@core.fresh
 def positive(x: ArrayLike, /) -> Array:
     """x itself, which must be numbers."""
     return promote.numeric("positive", x)
@@ -105,6 +106,7 @@ _MOST_MULTIPLIED = 16
 """Whole powers of floats up to this one are products: cheaper than `pow`, and off by a few units in the last place."""
 
 
+@core.fresh
 def pow(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """x1 to the power x2.
 
@@ -161,21 +163,25 @@ def _integer_power(base: Array, exponent: Array) -> Array:
 # -- rounding ----------------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def floor(x: ArrayLike, /) -> Array:
     """The greatest whole number not above x."""
     return _rounded("floor", ops.Floor(), x)
 
 
+@core.fresh
 def ceil(x: ArrayLike, /) -> Array:
     """The least whole number not below x."""
     return _rounded("ceil", ops.Ceil(), x)
 
 
+@core.fresh
 def trunc(x: ArrayLike, /) -> Array:
     """The nearest whole number toward zero."""
     return _rounded("trunc", ops.Trunc(), x)
 
 
+@core.fresh
 def round(x: ArrayLike, /, decimals: int = 0) -> Array:
     """The nearest multiple of 10 to the power -decimals, halves to the even one.
 
@@ -224,6 +230,7 @@ def minimum(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return core.bind1(ops.Minimum(), *promote.promoted("minimum", x1, x2))
 
 
+@core.fresh
 def clip(x: ArrayLike, /, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:
     """min(max(x, min), max); None leaves a side open. Where min is above max the result is max."""
     if min is None and max is None:
@@ -244,6 +251,7 @@ def nextafter(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 # -- parts of complex numbers, of which there are only real ones so far ------------------------------------------------
 
 
+@core.fresh
 def real(x: ArrayLike, /) -> Array:
     """The real part of numbers: real numbers themselves."""
     return promote.numeric("real", x)
@@ -255,6 +263,7 @@ def imag(x: ArrayLike, /) -> Array:
     return promote.numbers("imag", 0, operand)
 
 
+@core.fresh
 def conj(x: ArrayLike, /) -> Array:
     """The complex conjugate: real numbers themselves."""
     return promote.numeric("conj", x)
@@ -263,6 +272,7 @@ def conj(x: ArrayLike, /) -> Array:
 # -- floats that are no numbers ----------------------------------------------------------------------------------------
 
 
+@core.fresh
 def nan_to_num(x: ArrayLike, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """x with NaN, +inf and -inf replaced; None stands for the greatest and the least finite number of the type."""
     operand = promote.numeric("nan_to_num", x)

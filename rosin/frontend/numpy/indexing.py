@@ -40,6 +40,7 @@ Change = Literal["set", "add", "multiply", "min", "max"]
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def getitem(x: ArrayLike, index: Any, /) -> Array:
     """`x[index]`, index being an integer, a slice, None, `...`, an array of integers or of truth values, or a tuple.
 
@@ -218,6 +219,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, /, *, axis: int = -1) -> A
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def changed(x: Array, index: Any, change: Change, values: ArrayLike) -> Array:
     """x with other elements at `x[index]`: `values`, or what is there combined with them; values broadcast.
 
@@ -230,8 +232,11 @@ def changed(x: Array, index: Any, change: Change, values: ArrayLike) -> Array:
         BoundsError: a known position is outside its axis, or there are more indices than axes.
     """
     name = f"at[…].{change}"
+    mask = _traced_mask(x, index)
+    if mask is not None:
+        return _change_masked(name, x, mask, change, fitting(name, x, values))
     entries = indices.parse(name, x, index)
-    updates = _fitting(name, x, values)
+    updates = fitting(name, x, values)
     if change != "set" and change not in ("min", "max"):
         promote.numeric(name, x)
     if any(isinstance(entry, Positions) for entry in entries):
@@ -239,7 +244,30 @@ def changed(x: Array, index: Any, change: Change, values: ArrayLike) -> Array:
     return _change_part(name, x, entries, change, updates)
 
 
-def _fitting(name: str, x: Array, values: ArrayLike) -> Array:
+def _traced_mask(x: Array, index: Any) -> Array | None:
+    """The index, if it is a traced mask of truth values for the first axes of x."""
+    if not core.is_tracer(index) or core.dtype_of(index).kind != "bool":
+        return None
+    shape, own = core.shape_of(index), core.shape_of(x)
+    return index if shape and shape == own[: len(shape)] else None
+
+
+def _change_masked(name: str, x: Array, mask: Array, change: Change, updates: Array) -> Array:
+    """A change where a traced mask holds. How many places that are is not known, so all get the same.
+
+    Raises:
+        ShapeError: the updates are not the same for all places.
+    """
+    shape = core.shape_of(x)
+    rest = shape[len(core.shape_of(mask)) :]
+    updates = promote.spread(promote.spread_to(name, updates, rest), shape)
+    spread = manipulation.reshape(mask, (*core.shape_of(mask), *[1] * len(rest)))
+    if change != "set":
+        updates = _functions(change, core.dtype_of(x))[0](x, updates)
+    return logic.where(spread, updates, x)
+
+
+def fitting(name: str, x: Array, values: ArrayLike) -> Array:
     """The values in the element type of x, which has to hold their kind of numbers."""
     own = core.dtype_of(x)
     if core.is_scalar(values):

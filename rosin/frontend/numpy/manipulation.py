@@ -6,10 +6,13 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from rosin.frontend import core
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.trace import whole_of_rows
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
 from rosin.ir.ops.movement import Broadcast, Concatenate, Pad, Reshape, Reverse, Slice, Transpose
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 
+@core.fresh
 def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str | None = None) -> Array:
     """x as another element type.
 
@@ -32,6 +36,7 @@ def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str 
 # -- shapes ------------------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def reshape(x: ArrayLike, /, shape: Dim | Sequence[Dim], *, copy: bool | None = None) -> Array:
     """The elements in row-major order in another shape, of which one size may be -1: whatever fills it.
 
@@ -62,12 +67,14 @@ def _completed(x: Array, own: promote.Shape, shape: Sequence[Dim]) -> promote.Sh
     return tuple(sizes)
 
 
+@core.fresh
 def ravel(x: ArrayLike, /) -> Array:
     """The elements in row-major order as a vector."""
     operand = promote.array("ravel", x)
     return reshape(operand, (dims.product(core.shape_of(operand)),))
 
 
+@core.fresh
 def squeeze(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
     """x without the given axes, which have size 1; None drops every axis of size 1.
 
@@ -85,6 +92,7 @@ def squeeze(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
     return reshape(operand, [size for i, size in enumerate(shape) if i not in dropped])
 
 
+@core.fresh
 def expand_dims(x: ArrayLike, /, axis: int | Sequence[int] = 0) -> Array:
     """x with new axes of size 1, at these places of the result.
 
@@ -102,11 +110,13 @@ def expand_dims(x: ArrayLike, /, axis: int | Sequence[int] = 0) -> Array:
     return reshape(operand, [1 if i in places else next(sizes) for i in range(rank)])
 
 
+@core.fresh
 def atleast_1d(x: ArrayLike, /) -> Array:
     """x, a number made a vector of one element."""
     return _at_least(x, 1)
 
 
+@core.fresh
 def atleast_2d(x: ArrayLike, /) -> Array:
     """x with new first axes of size 1 until it has two."""
     return _at_least(x, 2)
@@ -127,6 +137,7 @@ def _at_least(x: ArrayLike, rank: int) -> Array:
 # -- broadcasting ------------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def broadcast_to(x: ArrayLike, /, shape: Dim | Sequence[Dim]) -> Array:
     """x copied along axes that it lacks or has with size 1, so that it has `shape`.
 
@@ -136,6 +147,7 @@ def broadcast_to(x: ArrayLike, /, shape: Dim | Sequence[Dim]) -> Array:
     return promote.spread_to("broadcast_to", promote.array("broadcast_to", x), promote.as_shape("broadcast_to", shape))
 
 
+@core.fresh
 def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
     """The arrays, broadcast to one shape.
 
@@ -150,6 +162,7 @@ def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
 # -- orders of axes ----------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def permute_dims(x: ArrayLike, /, axes: Sequence[int]) -> Array:
     """The axes in another order: axis i of the result is axis `axes[i]` of x.
 
@@ -164,6 +177,7 @@ def permute_dims(x: ArrayLike, /, axes: Sequence[int]) -> Array:
     return operand if order == tuple(range(rank)) else core.bind1(Transpose(order), operand)
 
 
+@core.fresh
 def transpose(x: ArrayLike, /, axes: Sequence[int] | None = None) -> Array:
     """The axes in another order, by default the opposite one."""
     operand = promote.array("transpose", x)
@@ -183,6 +197,7 @@ def matrix_transpose(x: ArrayLike, /) -> Array:
     return permute_dims(operand, (*range(rank - 2), rank - 1, rank - 2))
 
 
+@core.fresh
 def swapaxes(x: ArrayLike, axis1: int, axis2: int, /) -> Array:
     """Two axes exchanged."""
     operand = promote.array("swapaxes", x)
@@ -193,6 +208,7 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int, /) -> Array:
     return permute_dims(operand, order)
 
 
+@core.fresh
 def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int], /) -> Array:
     """Axes `source` at the places `destination` of the result, the others in their order.
 
@@ -210,6 +226,7 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
     return permute_dims(operand, [placed[i] if i in placed else next(others) for i in range(rank)])
 
 
+@core.fresh
 def flip(x: ArrayLike, /, *, axis: int | Sequence[int] | None = None) -> Array:
     """The elements in opposite order along the given axes, or along all."""
     operand = promote.array("flip", x)
@@ -217,6 +234,7 @@ def flip(x: ArrayLike, /, *, axis: int | Sequence[int] | None = None) -> Array:
     return core.bind1(Reverse(axes), operand) if axes else operand
 
 
+@core.fresh
 def roll(x: ArrayLike, /, shift: int | Sequence[int], *, axis: int | Sequence[int] | None = None) -> Array:
     """The elements moved on by `shift`, those that leave at the end coming back at the start.
 
@@ -266,6 +284,7 @@ def _sequence(name: str, arrays: Any) -> list[Array]:
     return list(promote.alike(name, *given))
 
 
+@core.fresh
 def concat(arrays: Sequence[ArrayLike], /, *, axis: int | None = 0) -> Array:
     """The arrays one after the other along an axis; None takes their elements in row-major order.
 
@@ -288,6 +307,9 @@ def stack(arrays: Sequence[ArrayLike], /, *, axis: int = 0) -> Array:
     Raises:
         ShapeError: there is no array, or shapes disagree.
     """
+    whole = whole_of_rows(arrays) if axis == 0 else None
+    if whole is not None:
+        return whole
     given = _sequence("stack", arrays)
     shape = core.shape_of(given[0])
     for position, x in enumerate(given):
@@ -297,11 +319,13 @@ def stack(arrays: Sequence[ArrayLike], /, *, axis: int = 0) -> Array:
     return concat([expand_dims(x, axis) for x in given], axis=axis)
 
 
+@core.fresh
 def vstack(arrays: Sequence[ArrayLike], /) -> Array:
     """The arrays as rows: along the first axis, vectors being rows."""
     return concat([atleast_2d(x) for x in _sequence("vstack", arrays)], axis=0)
 
 
+@core.fresh
 def hstack(arrays: Sequence[ArrayLike], /) -> Array:
     """The arrays side by side: along the second axis, vectors along their only one."""
     given = [atleast_1d(x) for x in _sequence("hstack", arrays)]
@@ -356,6 +380,8 @@ def repeat(x: ArrayLike, repeats: int | Sequence[int] | Array, /, *, axis: int |
         operand, axis = ravel(operand), 0
     shape = core.shape_of(operand)
     place = promote.as_axis("repeat", axis, len(shape), operand)
+    if isinstance(repeats, np.ndarray):
+        repeats = repeats.tolist()
     if promote.is_array(repeats) and core.shape_of(repeats) != ():
         use = "repeat: the counts settle the shape of its result"
         repeats = core.concrete(repeats, use, "use counts that are known when the function is traced").tolist()
@@ -400,6 +426,7 @@ def tile(x: ArrayLike, repetitions: int | Sequence[int], /) -> Array:
 # -- padding -----------------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def pad(
     x: ArrayLike,
     pad_width: int | Sequence[Any],

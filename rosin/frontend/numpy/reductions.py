@@ -52,6 +52,7 @@ def _total(dtype: DType, asked: DTypeLike | None) -> DType:
 # -- sums and products -------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def sum(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
     """The sum over axes; 0 over none. Truth values and narrow integers are summed in the default integer."""
     operand = promote.array("sum", x)
@@ -60,6 +61,7 @@ def sum(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, k
     return _restored(core.bind1(ops.Sum(axes), operand) if axes else operand, operand, axes, keepdims)
 
 
+@core.fresh
 def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
     """The product over axes; 1 over none. Truth values and narrow integers are multiplied in the default integer."""
     operand = promote.array("prod", x)
@@ -133,6 +135,7 @@ def _extreme(name: str, op: type[ops.Max] | type[ops.Min], x: ArrayLike, axis: A
     return _restored(core.bind1(op(axes), operand), operand, axes, keepdims)
 
 
+@core.fresh
 def max(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """The greatest element over axes, NaN if one is NaN. Elements that tie share the derivative equally.
 
@@ -142,6 +145,7 @@ def max(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return _extreme("max", ops.Max, x, axis, keepdims)
 
 
+@core.fresh
 def min(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """The least element over axes, NaN if one is NaN. Elements that tie share the derivative equally.
 
@@ -189,6 +193,7 @@ def argmin(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) 
 # -- truth -------------------------------------------------------------------------------------------------------------
 
 
+@core.fresh
 def any(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Whether one element is true (not zero) over axes; false over none."""
     operand = logic.truth("any", x)
@@ -196,6 +201,7 @@ def any(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     return _restored(core.bind1(ops.Any_(axes), operand) if axes else operand, operand, axes, keepdims)
 
 
+@core.fresh
 def all(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Whether every element is true (not zero) over axes; true over none."""
     operand = logic.truth("all", x)

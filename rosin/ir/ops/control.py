@@ -134,17 +134,19 @@ def restricted(region: Graph, inputs: Sequence[bool], outputs: Sequence[bool]) -
 
 def spread_mask(b: Builder, mask: Value, x: TensorType) -> Value:
     """A truth value for each example, at the shape of a batched value."""
-    return b.broadcast(mask, x.shape, (0,))
+    return b.broadcast(mask, x.shape, tuple(range(mask.type.rank)))
 
 
 def of_a_taker(b: Builder, taken: Value, x: Value) -> Value:
     """Batched `x` in which examples that are not taken have the numbers of one that is; some example is taken."""
-    if x.type.shape[0] == 0:
+    rank, count = taken.type.rank, taken.type.size
+    if count == 0:
         return x
-    lane = b.argmax(taken, 0)
+    one = x.type.shape[rank:]
+    lane = b.argmax(b.reshape(taken, (count,)), 0)
     origin = b.full(0, lane.type)
-    row = b.dynamic_slice(x, (lane, *[origin] * (x.type.rank - 1)), (1, *x.type.shape[1:]))
-    shared = b.broadcast(b.reshape(row, x.type.shape[1:]), x.type.shape, tuple(range(1, x.type.rank)))
+    row = b.dynamic_slice(b.reshape(x, (count, *one)), (lane, *[origin] * len(one)), (1, *one))
+    shared = b.broadcast(b.reshape(row, one), x.type.shape, tuple(range(rank, x.type.rank)))
     return b.select(spread_mask(b, taken, x.type), x, shared)
 
 
@@ -155,13 +157,19 @@ def held(b: Builder, taken: Value, x: Value) -> Value:
     return b.select(spread_mask(b, taken, x.type), x, b.node(StopGradient(x.type), x)[0])
 
 
+def of_the_taking(b: Builder, region: Graph, mask: Value, inputs: Sequence[Value], many: Sequence[bool]) -> list[Value]:
+    """Inputs for a region, of which `many` are batched, when what it gives for examples outside the mask is of no
+    account: no derivative flows from them, and a region that might not end on theirs gets numbers of others."""
+    keep = of_a_taker if may_not_end(region) else held
+    return [keep(b, mask, v) if m else v for v, m in zip(inputs, many, strict=True)]
+
+
 def masked_region(
     b: Builder, region: Graph, mask: Value, inputs: Sequence[Value], many: Sequence[bool], size: Dim, axis: str | None
 ) -> Values:
     """The outputs of a region on inputs of which `many` are batched; those of examples that are masked out are of no
     account, and no derivative flows from them. Some example is not masked out."""
-    keep = of_a_taker if may_not_end(region) else held
-    values = [keep(b, mask, v) if m else v for v, m in zip(inputs, many, strict=True)]
+    values = of_the_taking(b, region, mask, inputs, many)
     found, flags = batch(b, *of_the_masked(region, values, many, mask), size, axis)
     return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, flags, strict=True))
 
@@ -282,17 +290,19 @@ class Switch(Control):
         self, b: Builder, branch: Graph, taken: Value, operands: Values, batched: tuple[bool, ...], size: Dim
     ) -> Values:
         """The results of a branch, batched; those of examples that do not take it are of no account."""
-        if calls_host(branch):
-            branch, operands, batched = guarded(branch), (*operands, taken), (*batched, True)
-        many = batch_graph(branch, batched, size, b.batch_axis)
+        # The last input of a guarded branch is who takes it.
+        last = [True] if calls_host(branch) else []
+        many = batch_graph(guarded(branch) if last else branch, (*batched, *last), size, b.batch_axis)
         if not may_not_end(branch):
             pairs = zip(operands, batched, strict=True)
-            return b.inline(many, [held(b, taken, x) if flag else x for x, flag in pairs])
+            values = [held(b, taken, x) if flag else x for x, flag in pairs]
+            return b.inline(many, [*values, *(taken for _ in last)])
         run, skip = Builder(), Builder()
-        mask, *inputs = (run.input(v.type, v.name) for v in (taken, *many.inputs))
+        mask, *inputs = (run.input(v.type, v.name) for v in (taken, *operands))
         pairs = zip(inputs, batched, strict=True)
-        results = run.inline(many, [of_a_taker(run, mask, x) if flag else x for x, flag in pairs])
-        for v in (taken, *many.inputs):
+        values = [of_a_taker(run, mask, x) if flag else x for x, flag in pairs]
+        results = run.inline(many, [*values, *(mask for _ in last)])
+        for v in (taken, *operands):
             skip.input(v.type, v.name)
         nothing = skip.graph([skip.zeros(v.type) for v in many.outputs], f"no_{branch.name}")
         some = b.cast(b.any(taken, (0,)), i32)

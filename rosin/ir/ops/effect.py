@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from string import Formatter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -122,9 +123,21 @@ class Check(Statement):
         raise ERRORS[self.kind](text, (), Location(*self.where) if self.where is not None else None)
 
 
+class _Formatter(Formatter):
+    """Writes numbers, where nothing is said of how, as `str` does, and each number of an array as is said."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if not format_spec:
+            return str(value)
+        if np.ndim(value):
+            array: NumpyArray = np.asarray(value)
+            return np.array2string(array, formatter={"all": lambda x: format(x, format_spec)})
+        return super().format_field(value, format_spec)
+
+
 def filled(format: str, operands: Sequence[NumpyArray]) -> str:
     """The text of a format; a scalar fills its field as the number that it is."""
-    return format.format(*(x[()] for x in operands))
+    return _Formatter().vformat(format, [x[()] for x in operands], {})
 
 
 class Callback(Host, Undifferentiable):
@@ -137,8 +150,10 @@ class Callback(Host, Undifferentiable):
     def given(self) -> tuple[TensorType, ...]:
         return self.results
 
-    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
-        return tuple(t.dtype.differentiable for t in results)
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        if any(t.dtype.differentiable for t in self.results):
+            return super().jvp(b, operands, results, tangents)
+        return (None,) * len(results)
 
     def call(self, place: tuple[int, ...], *operands: NumpyArray) -> Sequence[NumpyArray]:
         found = self.function.function(*operands)

@@ -18,6 +18,7 @@ where it does; "fill", in a gather, makes all of it 0; "drop", in a scatter, lea
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -174,6 +175,20 @@ class Indexed(Op):
             if axis not in self.operand_batching_dims and not (facts.at_least(size, 0) and facts.at_least(whole, size)):
                 self.bad_shape(operands, f"a slice of size {size} does not fit axis {axis} of size {whole}")
 
+    def indexed(self, b: Builder, operands: Values) -> list[tuple[Value, int, Dim]]:
+        x, index = operands[:2]
+        sizes = self.extents(tuple(v.type for v in operands))
+        found: list[tuple[Value, int, Dim]] = []
+        for component, axis in enumerate(self.start_index_map):
+            whole = self.index_vector_dim == index.type.rank
+            part = index if whole else b.slice_axis(index, self.index_vector_dim, component, component + 1)
+            found.append((part, axis, x.type.shape[axis] - sizes[axis]))
+        return found
+
+    @abstractmethod
+    def extents(self, operands: Types) -> tuple[Dim, ...]:
+        """How far a slice extends along each axis of the array."""
+
     # -- where things are ----------------------------------------------------------------------------------
 
     def spanned(self, rank: int) -> Axes:
@@ -267,6 +282,9 @@ class Gather(Linear, Indexed, Pull):
     slice_sizes: tuple[Dim, ...]
     modes = ("clip", "fill")
 
+    def extents(self, operands: Types) -> tuple[Dim, ...]:
+        return self.slice_sizes
+
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 2)
         x, index = operands
@@ -333,6 +351,16 @@ class Sliding(Linear, Pull):
             if not (facts.at_least(size, 0) and facts.at_least(whole, size)):
                 self.bad_shape(operands, f"a part of size {size} does not fit axis {axis} of size {whole}")
 
+    def indexed(self, b: Builder, operands: Values) -> list[tuple[Value, int, Dim]]:
+        x = operands[0].type
+        starts = operands[len(operands) - x.rank :]
+        sizes = self.extents(tuple(v.type for v in operands))
+        return [(s, axis, x.shape[axis] - sizes[axis]) for axis, s in enumerate(starts)]
+
+    @abstractmethod
+    def extents(self, operands: Types) -> tuple[Dim, ...]:
+        """How far the part extends along each axis of the array."""
+
     def starts(self, readers: tuple[Reader, ...], types: Types, x: TensorType, sizes: tuple[Dim, ...]) -> list[Index]:
         """The clamped starts in loops."""
         found: list[Index] = []
@@ -371,6 +399,9 @@ class DynamicSlice(Sliding):
     """The part of operand 0 of the given sizes that starts at the scalars that follow, one for each axis."""
 
     sizes: tuple[Dim, ...]
+
+    def extents(self, operands: Types) -> tuple[Dim, ...]:
+        return self.sizes
 
     def type(self, *operands: TensorType) -> Types:
         if not operands:
@@ -411,6 +442,9 @@ class DynamicUpdateSlice(Sliding):
 
     def groups(self, count: int) -> tuple[tuple[int, ...], ...]:
         return ((0, 1),)
+
+    def extents(self, operands: Types) -> tuple[Dim, ...]:
+        return operands[1].shape
 
     def type(self, *operands: TensorType) -> Types:
         if len(operands) < 2:

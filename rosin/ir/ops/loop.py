@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeAlias, TypeVar
+
+import numpy as np
 
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
@@ -17,19 +20,23 @@ from rosin.ir.ops.control import (
     Control,
     Pullback,
     Pushed,
+    bar,
     batched_region,
     called,
     masked_region,
     of_the_masked,
+    of_the_taking,
     positions,
     restricted,
     spread_mask,
     types_of,
 )
-from rosin.ir.ops.sweeps import Sweeps
+from rosin.ir.ops.revolve import Plan, Revolve, check_plan, in_segments, like
+from rosin.ir.ops.sweeps import Sweeps, wide
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
-from rosin.ir.transform.effects import silent
+from rosin.ir.transform.effects import calls_host, silent
+from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
@@ -103,6 +110,11 @@ class Loop(Control):
         return tuple(values), tuple(dots)
 
 
+def _chosen(lanes: NumpyArray, x: NumpyArray, y: NumpyArray) -> NumpyArray:
+    """`x` in the lanes that are chosen, `y` in the others."""
+    return np.where(lanes.reshape(lanes.shape + (1,) * (x.ndim - lanes.ndim)), x, y)
+
+
 def _joined(values: Sequence[Sequence[Value]], more: Sequence[Sequence[Value | None]]) -> Values:
     """Each section followed by what there is of the other values of that section."""
     return tuple(v for one, other in zip(values, more, strict=True) for v in (*one, *filter(None, other)))
@@ -114,16 +126,20 @@ class While(Loop):
 
     Operands: the first `carried` are carried, the others constants; both regions take them all.
 
-    Reverse mode counts the steps, and walks as many of them forward again and then back, as `sweeps`.
+    Reverse mode counts the steps, and walks as many of them forward again and then back, as `sweeps`. A `checkpoint`
+    says how it keeps fewer states than there are steps; rosin.ir.ops.revolve tells how.
 
-    Under a batch whose predicate differs between examples, the loop runs while any example goes on, and an example
-    that is done keeps its values. A body with a `while` in it might never end on values that the outer predicate
-    refuses, so examples that are done compute there what one that goes on does.
+    A predicate with axes makes a loop of *lanes*: these axes lead in every carried value, each lane goes on as long as
+    its own truth value holds, and what a lane that is done carries never changes again. The loop ends with the last
+    lane. That is what a batch gives whose predicate differs between examples. Its expansion is a plain loop, which runs
+    while any lane goes on, and selects. A body with a `while` in it might never end on values that the outer predicate
+    refuses, so lanes that are done compute there what one that goes on does.
     """
 
     cond: Graph
     body: Graph
     carried: int
+    checkpoint: Plan = None
 
     @cached_property
     def may_not_end(self) -> bool:
@@ -133,21 +149,56 @@ class While(Loop):
         return operands[: self.carried], operands[self.carried :]
 
     def type(self, *operands: TensorType) -> Types:
+        check_plan(self, operands, self.checkpoint)
         self.check_loop(operands, operands)
         if len(self.body.outputs) != self.carried:
             counts = f"carries {self.carried} values, and its body gives {len(self.body.outputs)}"
             self.bad_shape(operands, counts)
         self.check_inputs(operands, "the predicate", self.cond, operands)
-        if types_of(self.cond.outputs) != (TensorType(bool_),):
-            given = ", ".join(map(str, types_of(self.cond.outputs))) or "nothing"
-            self.bad_dtype(operands, f"the predicate gives one truth value, bool[], not {given}")
+        truths = types_of(self.cond.outputs)
+        if len(truths) != 1 or truths[0].dtype != bool_:
+            given = ", ".join(map(str, truths)) or "nothing"
+            self.bad_dtype(operands, f"the predicate gives one truth value, bool[], or one a lane, not {given}")
+        lanes = truths[0].shape
+        for position, value in enumerate(operands[: self.carried]):
+            if value.shape[: len(lanes)] != lanes:
+                axes = f"the axes of the predicate, {truths[0]}, do not lead in it"
+                self.bad_shape(operands, f"carry {position}{called(self.body.inputs[position])} is {value}; {axes}")
         return operands[: self.carried]
+
+    @property
+    def lanes(self) -> tuple[Dim, ...]:
+        """The axes of lanes; none for a plain loop."""
+        return self.cond.outputs[0].type.shape
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         carries, constants = list(operands[: self.carried]), operands[self.carried :]
-        while evaluate(self.cond, (*carries, *constants))[0]:
-            carries = evaluate(self.body, (*carries, *constants))
+        going = evaluate(self.cond, (*carries, *constants))[0]
+        while going.any():
+            # Lanes that are done compute what one does that goes on, since a loop inside might not end for them.
+            some = np.unravel_index(int(going.argmax()), going.shape)
+            stepping = [_chosen(going, x, np.broadcast_to(x[some], x.shape)) for x in carries]
+            found = evaluate(self.body, (*stepping, *constants))
+            carries = [_chosen(going, x, y) for x, y in zip(found, carries, strict=True)]
+            going = going & evaluate(self.cond, (*carries, *constants))[0]
         return tuple(carries)
+
+    def expansion(self) -> Graph | None:
+        """A loop of lanes as a plain one."""
+        if not self.lanes:
+            return None
+        b = Builder()
+        operands = [b.input(v.type, v.name) for v in self.body.inputs]
+        many = [position < self.carried for position in range(len(operands))]
+
+        def step(inner: Builder, mask: Value, values: Values) -> Values:
+            return inner.inline(self.body, of_the_taking(inner, self.body, mask, values, many))
+
+        def test(inner: Builder, mask: Value, values: Values) -> Value:
+            return inner.inline(self.cond, values)[0]
+
+        running = b.inline(self.cond, operands)[0]
+        return b.graph(self._masked(b, running, operands, step, test), self.body.name)
 
     def cost(self, operands: Types, results: Types) -> Cost:
         """That of one step: how many there are is not known."""
@@ -159,7 +210,7 @@ class While(Loop):
         cond = Builder()
         values, constants = self._inputs_of(cond, body, sum(moves))
         (again,) = cond.inline(self.cond, (*values, *constants))
-        op = While(cond.graph([again], self.cond.name), body, self.carried + sum(moves))
+        op = While(cond.graph([again], self.cond.name), body, self.carried + sum(moves), self.checkpoint)
         return self.parted(b.node(op, *inputs), moves)
 
     def _inputs_of(self, b: Builder, body: Graph, tangents: int) -> tuple[Values, Values]:
@@ -169,10 +220,54 @@ class While(Loop):
         return inputs[: self.carried], constants[: len(self.body.inputs) - self.carried]
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
+        plain = self.expansion()
+        if plain is not None:
+            return vjp(b, plain, operands, active)
         *found, count = self.counting(b, operands)
-        steps = Sweeps((silent(self.body),), (self.carried,))
-        inside = (False, *active)
-        return tuple(found), lambda cotangents: steps.pull(b, (count, *operands), inside, cotangents)[1:]
+        body, inside = silent(self.body), (False, *active)
+
+        def pullback(cotangents: Maybe) -> Maybe:
+            if isinstance(self.checkpoint, int):
+                return self._pull_by_slots(b, self.checkpoint, count, operands, active, cotangents)
+            if self.checkpoint == "sqrt":
+                _, pull = vjp(b, in_segments(body, self.carried), (count, *operands), inside)
+                return pull(cotangents)[1:]
+            steps = Sweeps((body,), (self.carried,))
+            return steps.pull(b, (count, *operands), inside, cotangents)[1:]
+
+        return tuple(found), pullback
+
+    def _pull_by_slots(
+        self, b: Builder, slots: int, count: Value, operands: Values, active: tuple[bool, ...], cotangents: Maybe
+    ) -> Maybe:
+        """The way back, each state being computed again from one of those in the slots."""
+        body, leg = silent(self.body), Builder()
+        (carries, constants), (wanted, given) = self.sections(operands), self.settle(active, flow.moves)
+        number, *values = leg.input(TensorType(i64), "step"), *like(leg, body.inputs)
+        step = leg.graph([leg.add(number, 1), *leg.inline(body, values)], body.name)
+        revolve = Revolve(slots, step, self.carried, While)
+        start = [count, *revolve.start(b, carries)]
+
+        back = Builder()
+        (end, *held), same, summed = like(back, start), body.inputs[self.carried :], wanted[self.carried :]
+        seeds = [back.input(v.type, bar(v)) if g else None for v, g in zip(body.outputs, given, strict=True)]
+        sums = [back.input(wide(v.type), bar(v)) if w else None for v, w in zip(same, summed, strict=True)]
+        fixed = like(back, same)
+        last = back.sub(end, 1)
+        state, held = revolve.before(back, held, last, fixed)
+        slopes = vjp(back, body, (*state, *fixed), wanted)[1](seeds)
+        outputs = [last, *held]
+        for seed, slope in zip(seeds, slopes, strict=False):
+            if seed is not None:
+                outputs.append(slope or back.zeros(seed.type))
+        for total, slope in zip(sums, slopes[self.carried :], strict=True):
+            if total is not None:
+                outputs.append(total if slope is None else back.add(total, back.cast(slope, total.type.dtype)))
+        start += [c or b.zeros(x.type) for c, x, g in zip(cotangents, carries, given, strict=True) if g]
+        start += [b.zeros(total.type) for total in sums if total is not None]
+        op = Sweeps((back.graph(outputs, f"{body.name}_vjp"),), (len(start),))
+        found = iter(b.node(op, count, *start, *constants)[1 + len(held) :])
+        return tuple(b.cast(next(found), x.type.dtype) if w else None for x, w in zip(operands, wanted, strict=True))
 
     def counting(self, b: Builder, operands: Values) -> Values:
         """Append the loop; gives its results, and the number of its steps, an i64."""
@@ -193,34 +288,51 @@ class While(Loop):
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         axis = b.batch_axis
         many, results = self.settle(batched, lambda region, flags: flow.spreads(region, flags, axis))
-        (masked,) = flow.spreads(self.cond, many, axis)
+        masked = bool(self.lanes) or flow.spreads(self.cond, many, axis) == (True,)
         if masked:
-            many = (*[True] * self.carried, *many[self.carried :])
-        inputs = [
+            many, results = (*[True] * self.carried, *many[self.carried :]), (True,) * self.carried
+        inputs = tuple(
             b.batch_front(x, False, size) if m and not f else x for x, f, m in zip(operands, batched, many, strict=True)
-        ]
-        if masked:
+        )
+        if masked and any(map(calls_host, (self.cond, self.body))):
             return self._batch_masked(b, inputs, many, size)
         body = batched_region(self.body, inputs, many, results, size, axis)
-        cond = Builder()
-        predicate, _ = batch(cond, self.cond, [cond.input(v.type, v.name) for v in inputs], many, size, axis)
-        found = b.node(While(cond.graph(predicate, self.cond.name), body, self.carried), *inputs)
+        cond = batched_region(self.cond, inputs, many, [masked], size, axis)
+        found = b.node(replace(self, cond=cond, body=body), *inputs)
         return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, results, strict=True))
 
-    def _batch_masked(self, b: Builder, inputs: Sequence[Value], many: Sequence[bool], size: Dim) -> Values:
-        """The loop while any example goes on; which do is carried first."""
+    def _batch_masked(self, b: Builder, inputs: Values, many: Sequence[bool], size: Dim) -> Values:
+        """The plain loop, in which Python does its part for the examples that go on alone."""
         axis, location = b.batch_axis, b.location
         (running,), _ = batch(b, self.cond, inputs, many, size, axis)
         b.location = location
+
+        def step(inner: Builder, mask: Value, values: Values) -> Values:
+            return masked_region(inner, self.body, mask, values, many, size, axis)
+
+        def test(inner: Builder, mask: Value, values: Values) -> Value:
+            return batch(inner, *of_the_masked(self.cond, values, many, mask), size, axis)[0][0]
+
+        return self._masked(b, running, inputs, step, test)
+
+    def _masked(
+        self,
+        b: Builder,
+        running: Value,
+        inputs: Sequence[Value],
+        step: Callable[[Builder, Value, Values], Values],
+        test: Callable[[Builder, Value, Values], Value],
+    ) -> Values:
+        """The loop while any lane goes on; which do is carried first. `step` and `test` append the regions."""
         cond, body = Builder(), Builder()
         going, *_ = (cond.input(v.type, v.name) for v in (running, *inputs))
         mask, *values = (body.input(v.type, v.name) for v in (running, *inputs))
         old, constants = values[: self.carried], values[self.carried :]
-        front = masked_region(body, self.body, mask, values, many, size, axis)
-        new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in zip(front, old, strict=True)]
-        again, _ = batch(body, *of_the_masked(self.cond, (*new, *constants), many, mask), size, axis)
-        name = f"{self.body.name}_batch"
-        op = While(cond.graph([cond.any(going, (0,))], "any"), body.graph((*again, *new), name), self.carried + 1)
+        pairs = zip(step(body, mask, tuple(values)), old, strict=True)
+        new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in pairs]
+        again = body.logical_and(mask, test(body, mask, (*new, *constants)))
+        some = cond.graph([cond.any(going, tuple(range(going.type.rank)))], "any")
+        op = While(some, body.graph((again, *new), f"{self.body.name}_lanes"), self.carried + 1, self.checkpoint)
         return b.node(op, running, *inputs)[1:]
 
     def needs(self, used: tuple[bool, ...], count: int) -> tuple[bool, ...]:
@@ -236,4 +348,4 @@ class While(Loop):
             return None
         kept = live[: self.carried]
         cond, body = restricted(self.cond, live, (True,)), restricted(self.body, live, kept)
-        return Narrowed(While(cond, body, sum(kept)), positions(live), positions(kept))
+        return Narrowed(replace(self, cond=cond, body=body, carried=sum(kept)), positions(live), positions(kept))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -15,6 +16,7 @@ from rosin.ir.dtypes import i32, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
+from rosin.ir.ops.call import Checkpoint
 from rosin.ir.ops.control import (
     Pullback,
     bar,
@@ -25,9 +27,13 @@ from rosin.ir.ops.control import (
     spread_mask,
     types_of,
 )
-from rosin.ir.ops.loop import Loop
+from rosin.ir.ops.loop import Loop, While
+from rosin.ir.ops.revolve import NUMBER, Plan, Revolve, check_plan, like, row_of
 from rosin.ir.ops.step import StepBack
+from rosin.ir.ops.sweeps import wide
 from rosin.ir.transform import flow
+from rosin.ir.transform.effects import silent
+from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType
 
 T = TypeVar("T")
@@ -47,7 +53,8 @@ class Scan(Loop):
     largest, and an example that is done keeps its carried values.
 
     Reverse mode is one more scan, the other way. The forward one stacks what each step's way back needs, its residuals:
-    not what is stacked anyway, and not what is the same in every step, which is computed once outside.
+    not what is stacked anyway, and not what is the same in every step, which is computed once outside. A `checkpoint`
+    says how it keeps less than that; rosin.ir.ops.revolve tells how.
     """
 
     body: Graph
@@ -56,6 +63,7 @@ class Scan(Loop):
     length: Dim
     reverse: bool
     counted: bool = False
+    checkpoint: Plan = None
 
     def sections(self, operands: Sequence[T]) -> tuple[Sequence[T], ...]:
         end = len(operands) - self.stacked
@@ -73,6 +81,11 @@ class Scan(Loop):
             self.bad_attribute(operands, f"the length is {self.length}; it is not negative")
         if self.counted:
             self.check_count(operands)
+        check_plan(self, operands, self.checkpoint)
+        if self.checkpoint is not None and not isinstance(self.length, int):
+            self.bad_attribute(
+                operands, f"a checkpoint is for a length that is a number, and {self.length} is symbolic"
+            )
         first = len(operands) - self.stacked
         for position, operand in enumerate(operands[first:], first):
             if not operand.rank or not facts.same(operand.shape[0], self.length):
@@ -90,10 +103,15 @@ class Scan(Loop):
             given = constants[0] if constants else "missing"
             self.bad_dtype(operands, f"the number of steps is an i32 or i64 scalar, not {given}")
 
+    @property
+    def steps(self) -> int:
+        """The length as a number; raises ValueError when it is symbolic."""
+        return dims.static((self.length,), self.name)[0]
+
     def eval(self, *operands: NumpyArray) -> Arrays:
         first, constants, stacked = self.sections(operands)
         carries = list(first)
-        length = stacked[0].shape[0] if stacked else dims.static((self.length,), self.name)[0]
+        length = stacked[0].shape[0] if stacked else self.steps
         count = min(max(int(constants[0]), 0), length) if self.counted else length
         types = types_of(self.body.outputs)[self.carried :]
         results = [np.zeros((length, *t.sizes), t.dtype.numpy) for t in types]
@@ -116,6 +134,10 @@ class Scan(Loop):
         return self.parted(results, moves)
 
     def forward_vjp(self, b: Builder, operands: Values, active: tuple[bool, ...]) -> tuple[Values, Pullback]:
+        if self.checkpoint == "sqrt":
+            return vjp(b, _in_segments(self, types_of(operands)), operands, active)
+        if isinstance(self.checkpoint, int) and self.length != 0:
+            return b.node(self, *operands), lambda cotangents: _BySlots(self, active).pull(b, operands, cotangents)
         way = _WayBack(self, active)
         found = b.node(way.forward, *operands)
         residuals = way.residuals(b, operands, found)
@@ -248,6 +270,98 @@ class _WayBack:
         results = iter(loop.run(outputs, scan, f"{body.name}_vjp", not scan.reverse))
         there = [*(given for _, _, given in carries), *(s is not None for s in slopes[scan.carried :])]
         return tuple(b.cast(next(results), x.type.dtype) if t else None for x, t in zip(operands, there, strict=True))
+
+
+def _in_segments(op: Scan, types: Types) -> Graph:
+    """The loop as a loop over segments, each of which is computed again on the way back, and a last shorter one."""
+    b, plain = Builder(), replace(op, checkpoint=None)
+    size = max(math.isqrt(op.steps), 1)
+    segments, rest = divmod(op.steps, size)
+    # The shorter one comes last, so it has the last elements, or with `reverse` the first.
+    start, tail = (rest, 0) if op.reverse else (0, segments * size)
+    carries, constants, stacked = op.sections([b.input(t) for t in types])
+
+    def counted(b: Builder, constants: Sequence[Value], before: Value | int) -> Sequence[Value]:
+        """The constants of a segment that begins after so many elements."""
+        return [b.sub(constants[0], before), *constants[1:]] if op.counted else constants
+
+    loop = _Assembly(b)
+    old = [loop.carry(x, v.name) for x, v in zip(carries, op.body.inputs, strict=False)]
+    same = [loop.constant(x, "") for x in constants]
+    whole = [b.slice_axis(x, 0, start, start + segments * size) for x in stacked]
+    rows = [loop.element(b.reshape(x, (segments, size, *x.type.shape[1:])), "") for x in whole]
+    if op.counted:
+        firsts = b.add(b.mul(b.iota(TensorType(same[0].type.dtype, (segments,)), 0), size), start)
+        same = [*counted(loop.b, same, loop.element(firsts, "first"))]
+    segment = Builder()
+    inside = segment.graph(segment.node(replace(plain, length=size), *like(segment, [*old, *same, *rows])))
+    outputs = loop.b.node(Checkpoint(inside), *old, *same, *rows)
+    name = f"{op.body.name}_segments"
+    found = loop.run(outputs, replace(plain, length=segments, counted=False), name, op.reverse)
+    parts = [b.reshape(x, (segments * size, *x.type.shape[2:])) for x in found[op.carried :]]
+    if not rest:
+        return b.graph([*found[: op.carried], *parts], op.body.name)
+    ends = [b.slice_axis(x, 0, tail, tail + rest) for x in stacked]
+    last = b.node(replace(plain, length=rest), *found[: op.carried], *counted(b, constants, tail), *ends)
+    order = -1 if op.reverse else 1
+    joined = [b.concatenate([x, y][::order], 0) for x, y in zip(parts, last[op.carried :], strict=True)]
+    return b.graph([*last[: op.carried], *joined], op.body.name)
+
+
+class _BySlots:
+    """Reverse mode of a scan with a number of slots for states: one more scan, the other way."""
+
+    def __init__(self, op: Scan, active: tuple[bool, ...]) -> None:
+        self.op, self.body = op, silent(op.body)
+        self.wanted, self.given = op.settle(active, flow.moves)
+
+    def _leg(self, steps: TensorType) -> Graph:
+        """A step, from its number, what is carried, the constants, the stacked operands and the number of steps."""
+        op, b = self.op, Builder()
+        number = b.input(steps, "step")
+        carries, constants, rows = op.sections(self.body.inputs)
+        inside = like(b, [*carries, *constants])
+        whole = [b.input(v.type.with_shape((op.length, *v.type.shape)), v.name) for v in rows]
+        count = b.input(steps, "steps")
+        at = b.sub(b.sub(count, 1), number) if op.reverse else number
+        found = b.inline(self.body, [*inside, *(row_of(b, x, at) for x in whole)])
+        return b.graph([b.add(number, 1), *found[: op.carried]], self.body.name)
+
+    def pull(self, b: Builder, operands: Values, cotangents: Maybe) -> Maybe:
+        """Append the loop back; gives the cotangents of the operands."""
+        op, body, loop = self.op, self.body, _Assembly(b)
+        carries, constants, stacked = op.sections(operands)
+        count = b.full(op.steps, NUMBER)
+        if op.counted:
+            loop.constant(constants[0], "count")
+            count = b.minimum(b.maximum(b.cast(constants[0], i64), 0), count)
+        assert isinstance(op.checkpoint, int), "so many slots are asked for"
+        revolve = Revolve(op.checkpoint, self._leg(NUMBER), op.carried, While)
+        end, *slots = (loop.carry(x, "") for x in [count, *revolve.start(b, carries)])
+        pairs = list(zip(body.outputs, cotangents, self.given, strict=True))
+        seeds = [loop.carry(c or b.zeros(v.type), bar(v)) if g else None for v, c, g in pairs[: op.carried]]
+        sections = zip(op.sections(body.inputs)[1], op.sections(self.wanted)[1], strict=True)
+        sums = [loop.carry(b.zeros(wide(v.type)), bar(v)) if w else None for v, w in sections]
+        fixed = [loop.constant(x, "") for x in (*constants, *stacked, count)]
+        rows = [loop.element(x, "") for x in stacked]
+        seeds += [loop.element(c, bar(v)) if c is not None and g else None for v, c, g in pairs[op.carried :]]
+
+        last = loop.b.sub(end, 1)
+        state, slots = revolve.before(loop.b, slots, last, fixed)
+        inputs = (*state, *fixed[: len(constants)], *rows)
+        slopes = vjp(loop.b, body, inputs, self.wanted)[1](seeds)
+        before, terms, elements = op.sections(slopes)
+        outputs: list[Value] = [last, *slots]
+        outputs += [s or loop.b.zeros(x.type) for s, x in zip(before, seeds, strict=False) if x is not None]
+        for total, term in zip(sums, terms, strict=True):
+            if total is not None:
+                outputs.append(total if term is None else loop.b.add(total, loop.b.cast(term, total.type.dtype)))
+        outputs += [s for s in elements if s is not None]
+        found = iter(
+            loop.run(outputs, replace(op, checkpoint=None), f"{body.name}_vjp", not op.reverse)[1 + len(slots) :]
+        )
+        there = [*self.given[: op.carried], *(s is not None for s in sums), *(s is not None for s in elements)]
+        return tuple(b.cast(next(found), x.type.dtype) if t else None for x, t in zip(operands, there, strict=True))
 
 
 class _Assembly:

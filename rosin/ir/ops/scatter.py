@@ -80,6 +80,9 @@ class Scatter(Indexed, Push):
         extents = dict(zip(self.spanned(x.rank), (updates.shape[axis] for axis in offsets), strict=False))
         return tuple(extents.get(axis, 1) for axis in range(x.rank))
 
+    def extents(self, operands: Types) -> tuple[Dim, ...]:
+        return self.slice_sizes(operands[0], operands[2])
+
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(elements(operands[2]), sum(t.bytes for t in operands) + results[0].bytes)
 

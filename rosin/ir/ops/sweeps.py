@@ -321,7 +321,7 @@ class _WayBack:
         _, slopes, _ = op.inputs(number, step.slopes)
         fixed = op.inputs(number, leg.inputs)[1]
         seeds = [b.input(v.type, bar(v)) for v, g in zip(leg.outputs, self.given[number], strict=False) if g]
-        sums = [b.input(_wide(v.type), bar(v)) if s else None for v, s in zip(fixed, slopes, strict=True)]
+        sums = [b.input(wide(v.type), bar(v)) if s else None for v, s in zip(fixed, slopes, strict=True)]
         constants = [b.input(v.type, v.name) for v in fixed]
         there = [[b.input(v.type, v.name) for v in tape] for tape in self.tapes]
         residuals = dict(zip(step.fixed, b.inline(step.before, constants), strict=True))
@@ -355,7 +355,7 @@ class _WayBack:
             values, xs = op.carries(operands)[number], op.constants(operands)
             triples = zip(values, incoming[number], self.given[number], strict=True)
             own = [c or b.zeros(v.type) for v, c, given in triples if given]
-            own += [b.zeros(_wide(x.type)) for x, slope in zip(xs, constants, strict=True) if slope]
+            own += [b.zeros(wide(x.type)) for x, slope in zip(xs, constants, strict=True) if slope]
             starts += own
             carried.append(len(own))
         there = 1 + sum(op.carried)
@@ -374,5 +374,6 @@ class _WayBack:
         return (None, *(b.cast(s, x.type.dtype) if s is not None else None for x, s in pairs))
 
 
-def _wide(type: TensorType) -> TensorType:
+def wide(type: TensorType) -> TensorType:
+    """The type in which cotangents are summed over steps."""
     return type.with_dtype(type.dtype.accumulator)

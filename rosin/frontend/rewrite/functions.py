@@ -1,0 +1,121 @@
+"""The functions that take the place of the user's while something is traced."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from typing import Any, TypeVar
+
+from rosin.frontend import trace as tr
+from rosin.frontend.closure import is_library
+from rosin.frontend.rewrite import reasons, unbound
+from rosin.frontend.rewrite.layer import Layer
+from rosin.frontend.rewrite.replaced import replacements
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def no_rewrite(f: F) -> F:
+    """Leave a function as it is, a decorator: its `if` and `while` ask Python for the truth of what they test."""
+    f.__dict__["__rosin_no_rewrite__"] = True
+    return f
+
+
+def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a user's function that is being traced, rewritten.
+
+    Raises:
+        ControlFlowError: it reads a variable that got no value on some way there.
+    """
+    if len(tr.state.stack) == 1:
+        unbound.forget()
+    try:
+        return rewritten(f)(*args, **kwargs)
+    except NameError as error:
+        explained = unbound.explained(error)
+        if explained is None:
+            raise
+        raise explained from None
+
+
+def rewritten(f: Any) -> Any:
+    """What to call instead of `f` inside a trace: `f` itself unless it is, or wraps, a function of the user's."""
+    if not tr.state.stack:
+        return f
+    kind = type(f)  # pyright: ignore[reportUnknownVariableType]  # of anything
+    if kind is FunctionType:
+        return _function(f)
+    if kind is MethodType:
+        inner = rewritten(f.__func__)
+        return f if inner is f.__func__ else MethodType(inner, f.__self__)
+    if kind is BuiltinFunctionType or kind is type:
+        return _replaced.get(f, f) if f.__hash__ is not None and _is_free(f) else f
+    if kind is functools.partial:
+        inner = rewritten(f.func)
+        return f if inner is f.func else functools.partial(inner, *f.args, **f.keywords)
+    called = getattr(kind, "__call__", None)
+    if type(called) is FunctionType:
+        inner = _function(called)
+        return f if inner is called else MethodType(inner, f)
+    return f
+
+
+def _is_free(f: Any) -> bool:
+    """Whether a built-in is no method of a value, whose hash might not exist."""
+    return isinstance(f, type) or inspect.ismodule(f.__self__)
+
+
+_codes: dict[int, tuple[CodeType, Any]] = {}
+"""The rewritten form of each code object, None where there is nothing to rewrite; the code is kept alive by it."""
+_LIMIT = 8192
+
+
+def _function(f: FunctionType) -> FunctionType:
+    code = f.__code__
+    found = _codes.get(id(code))
+    if found is None:
+        if len(_codes) >= _LIMIT:
+            _codes.clear()
+        found = _codes[id(code)] = (code, _rewritten_code(f))
+        if found[1] is not None:
+            _settle(found[1].code)
+    return f if found[1] is None else found[1].over(f)
+
+
+def _settle(code: CodeType) -> None:
+    """Note that what is made of this code, and of the code inside it, is rewritten already."""
+    _codes[id(code)] = (code, None)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _settle(constant)
+
+
+def _rewritten_code(f: FunctionType) -> Any:
+    if is_library(f.__code__):
+        return None
+    if f.__dict__.get("__rosin_no_rewrite__"):
+        reasons.note(f.__code__, "it is marked by rosin.no_rewrite")
+        return None
+    # What parses and compiles Python is needed for nothing else.
+    from rosin.frontend.rewrite import build
+
+    try:
+        return build.rewrite(f, lambda blocks: Layer(blocks, rewritten), _is_fixed)
+    except build.NoSource as reason:
+        reasons.note(f.__code__, str(reason))
+        return None
+
+
+def _is_fixed(x: Any) -> bool:
+    """Whether calls of a global stay as they are: what comes with a library, and does not ask for numbers."""
+    if isinstance(x, FunctionType):
+        return is_library(x.__code__)
+    if isinstance(x, BuiltinFunctionType | type):
+        return x not in _replaced and getattr(x, "__module__", None) in _PLAIN_MODULES
+    return False
+
+
+_PLAIN_MODULES = ("builtins", "numpy", "math", "functools", "itertools", "operator")
+_replaced = replacements(rewritten)

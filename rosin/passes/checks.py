@@ -1,0 +1,90 @@
+"""Checks that the user asks for: indices that lie outside of their array, and NaNs where they first come up.
+
+The pass runs on the graph as it was traced, before any other, so that each check stands at the user's own op.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rosin.ir.builder import Builder
+from rosin.ir.dtypes import bool_
+from rosin.ir.errors import UnsupportedError
+from rosin.ir.graph import Graph, Node
+from rosin.ir.op import Value, Values
+from rosin.ir.ops.control import Control
+from rosin.ir.ops.effect import Check, Statement, location_fields
+from rosin.ir.ops.logic import IsNan
+from rosin.ir.ops.movement import Constant, Move
+from rosin.ir.types import TensorType
+from rosin.passes.base import Pass, rebuild, with_operands
+
+KINDS = ("index", "nan", "shape")
+"""What can be asked for. Sizes are compared when a function is traced, whether it is asked for or not."""
+
+
+@dataclass(frozen=True)
+class Checks(Pass):
+    """Adds checks of the given kinds to every op, in loops and branches too."""
+
+    name: ClassVar[str] = "checks"
+    kinds: tuple[str, ...] = KINDS
+
+    def rewrite(self, graph: Graph) -> Graph:
+        b = Builder()
+
+        def visit(node: Node, operands: Values) -> Values | None:
+            node = with_operands(node, operands)
+            start = len(b.nodes)
+            if "index" in self.kinds:
+                _check_indices(b, node)
+            b.nodes.append(node)
+            if "nan" in self.kinds:
+                _check_nans(b, node)
+            # The node stands for itself, unless checks stand beside it.
+            if len(b.nodes) == start + 1:
+                b.nodes.pop()
+                return None
+            return node.results
+
+        return rebuild(graph, visit, b)
+
+
+def _check_indices(b: Builder, node: Node) -> None:
+    for index, axis, room in node.op.indexed(b, node.operands):
+        array = node.operands[0].type
+        if not isinstance(room, int):
+            message = f"{node.op.name}: indices are checked only along axes of fixed size, and this is one of {array}"
+            raise UnsupportedError(message, (), node.location)
+        flat = b.reshape(index, (index.type.size,))
+        if flat.type.shape == (0,):
+            continue
+        least, most = b.min(flat, (0,)), b.max(flat, (0,))
+        tests = [b.less(least, 0)] if flat.type.dtype.kind == "int" else []
+        if room < flat.type.dtype.highest:
+            tests.append(b.less(b.like(room, most), most))
+        seen = "is {0}" if index.type.size == 1 else "runs from {0} to {1}"
+        message = f"{node.op.name}: the index along axis {axis} of {array} {seen}; it is to lie in 0 … {room}"
+        for failing in tests[:1] if len(tests) < 2 else [b.logical_or(*tests)]:
+            b.node(Check(message, "index", location_fields(node.location)), failing, least, most)
+
+
+def _check_nans(b: Builder, node: Node) -> None:
+    if isinstance(node.op, Control | Statement | Move | Constant):
+        return
+    if not any(v.type.dtype.is_float for v in node.results):
+        return
+    failing = b.logical_and(_has_nan(b, node.results), b.logical_not(_has_nan(b, node.operands)))
+    types = ", ".join(str(v.type) for v in node.operands)
+    message = f"{node.op.name} gives a NaN, and its operands ({types}) have none"
+    b.node(Check(message, "nan", location_fields(node.location)), failing)
+
+
+def _has_nan(b: Builder, values: Values) -> Value:
+    """Whether an element of one of the values is a NaN."""
+    found = b.full(False, TensorType(bool_))
+    for value in values:
+        if value.type.dtype.is_float:
+            found = b.logical_or(found, b.any(b.node(IsNan(), value)[0], tuple(range(value.type.rank))))
+    return found

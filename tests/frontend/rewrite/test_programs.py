@@ -1,0 +1,56 @@
+"""Random functions with nested control flow do the same traced as in plain Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rosin
+from tests.frontend.rewrite.programs import function_of, programs
+
+XS = [3, 1, 4]
+ARGUMENTS = [(2, 7, 3), (-4, 0, 0), (5, 5, 1)]
+
+
+def plain(source: str, arguments: tuple[int, int, int]) -> Any:
+    return function_of(source)(*arguments, XS)
+
+
+@settings(max_examples=60)
+@given(programs())
+def test_a_traced_program_does_what_plain_python_does(source: str) -> None:
+    traced = rosin.compile(function_of(source), target="interpreter")
+    for arguments in ARGUMENTS:
+        assert int(traced(*arguments, np.asarray(XS, np.int32))) == plain(source, arguments), source
+
+
+@settings(max_examples=25)
+@given(programs())
+def test_and_so_does_compiled_code(source: str) -> None:
+    compiled = rosin.compile(function_of(source))
+    for arguments in ARGUMENTS:
+        assert int(compiled(*arguments, np.asarray(XS, np.int32))) == plain(source, arguments), source
+
+
+@settings(max_examples=25)
+@given(programs())
+def test_and_so_do_examples_of_a_batch(source: str) -> None:
+    function = function_of(source)
+    batched = rosin.compile(
+        rosin.vmap(lambda a, b, n: function(a, b, n, np.asarray(XS, np.int32))), target="interpreter"
+    )
+    columns = [np.asarray(column, np.int32) for column in zip(*ARGUMENTS, strict=True)]
+    expected = [plain(source, arguments) for arguments in ARGUMENTS]
+    np.testing.assert_array_equal(np.asarray(batched(*columns)), expected, err_msg=source)
+
+
+@settings(max_examples=60)
+@given(programs(), st.sampled_from(ARGUMENTS))
+def test_with_known_values_it_is_python_all_along(source: str, arguments: tuple[int, int, int]) -> None:
+    function = function_of(source)
+    found: list[Any] = []
+    rosin.vmap(lambda x: (found.append(function(*arguments, XS)), x)[1])(np.ones(2, np.float32))
+    assert found == [plain(source, arguments)], source
