@@ -77,6 +77,8 @@ def _variants(value: Any, chosen: set[int]) -> list[Any]:
             return [value.with_shape(shape) for shape in _shapes(value.shape, chosen)]
         case Literal() if value.is_splat:
             return [Literal(value.type.with_shape(s), value.array) for s in _shapes(value.type.shape, chosen)]
+        case tuple() if value and all(isinstance(part, TensorType) for part in value):
+            return list(itertools.islice(itertools.product(*(_variants(part, chosen) for part in value)), 64))
         case tuple() if all(isinstance(part, int) for part in value):
             return _shapes(value, chosen)
         case _:

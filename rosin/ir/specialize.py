@@ -21,11 +21,11 @@ def specialize(graph: Graph, sizes: Mapping[str, Dim]) -> Graph:
     Raises:
         RosinError: the type rule of an op refuses its operands at these sizes.
     """
-    env = {v: Value(_type(v.type, sizes), v.name) for v in graph.inputs}
+    env = {v: Value(type_at(v.type, sizes), v.name) for v in graph.inputs}
     inputs = tuple(env[v] for v in graph.inputs)
     nodes: list[Node] = []
     for node in graph.nodes:
-        op, operands = _op(node.op, sizes), tuple(env[v] for v in node.operands)
+        op, operands = op_at(node.op, sizes), tuple(env[v] for v in node.operands)
         with located(node.location):
             types = op.type(*(v.type for v in operands))
         results = tuple(Value(t, v.name) for t, v in zip(types, node.results, strict=True))
@@ -34,7 +34,8 @@ def specialize(graph: Graph, sizes: Mapping[str, Dim]) -> Graph:
     return Graph(inputs, tuple(nodes), tuple(env[v] for v in graph.outputs), graph.name)
 
 
-def _op(op: Op, sizes: Mapping[str, Dim]) -> Op:
+def op_at(op: Op, sizes: Mapping[str, Dim]) -> Op:
+    """The op with sizes in the place of symbols among its attributes and in its regions."""
     old = {f.name: getattr(op, f.name) for f in fields(op)}
     new = {name: _attribute(value, sizes) for name, value in old.items()}
     changed = {name: value for name, value in new.items() if value is not old[name]}
@@ -47,9 +48,9 @@ def _attribute(value: Any, sizes: Mapping[str, Dim]) -> Any:
         case Sym():
             return dims.substitute(value, sizes)
         case TensorType():
-            return _type(value, sizes)
+            return type_at(value, sizes)
         case Literal():
-            type = _type(value.type, sizes)
+            type = type_at(value.type, sizes)
             return value if type is value.type else Literal(type, value.array)
         case Graph():
             return specialize(value, sizes)
@@ -61,7 +62,8 @@ def _attribute(value: Any, sizes: Mapping[str, Dim]) -> Any:
             return value
 
 
-def _type(type: TensorType, sizes: Mapping[str, Dim]) -> TensorType:
+def type_at(type: TensorType, sizes: Mapping[str, Dim]) -> TensorType:
+    """The type with sizes in the place of symbols."""
     if dims.is_static(type.shape):
         return type
     return type.with_shape(tuple(dims.substitute(dim, sizes) for dim in type.shape))

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
 
 from rosin.ir import index as indices
-from rosin.ir.dims import Dim, product, static
+from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import estimate, known_at_least
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -245,7 +245,8 @@ def _opened(nest: Nest, names: Mapping[LoopVar, LoopVar]) -> list[Statement]:
     """The statements of a nest, some of its rows being other variables: unrolled where it is small, else in loops."""
     rows = [v for v in nest.rows if v not in names]
     start = {v: indices.of(other) for v, other in names.items()}
-    if _at_most(product(v.extent for v in (*rows, *nest.columns)), UNROLLED):
+    extents = [v.extent for v in (*rows, *nest.columns)]
+    if is_static(extents) and _at_most(product(extents), UNROLLED):
         return [s for at in _points_of(rows) for s in _row(nest, {**start, **at}, len(rows) > 0)]
     memo: dict[int, Expr] = {}
     body: list[Statement] = [replace(s, start, memo) for part in nest.body for s in _looped(part, nest.columns)]

@@ -177,6 +177,11 @@ class NativeExecutable(Executable):
         if watch is not None:
             watch.check_program(graph, self)
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbolic sizes, in the order in which programs have them."""
+        return () if self.sizes is None else tuple(source.name for source in self.sizes.sources)
+
     # -- compiling -----------------------------------------------------------------------------------------
 
     def _object(self, watch: Instrument | None) -> bytes:
@@ -191,14 +196,14 @@ class NativeExecutable(Executable):
             data = entry.data
             meta: Mapping[str, Any] = entry.meta
             if meta["host"]:
-                self.receiver = Receiver(list(map(_read_call, meta["host"])))
+                self.receiver = Receiver(list(map(_read_call, meta["host"])), self.symbols)
         else:
             program, data = self._build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
             calls = list(loops.host_calls(program.steps))
             if calls:
-                self.receiver = Receiver.of(calls)
+                self.receiver = Receiver.of(calls, self.symbols)
             meta = {
                 "arena_bytes": program.arena_bytes,
                 "aliases": pairs,

@@ -365,11 +365,12 @@ class _Module:
             called = e.label("host")
             e.branch_if(e.icmp("ne", self.scalar(e, step.when, "i8"), e.const(0, "i8")), called, after)
             e.block(called)
-        loads = (*step.reads, *step.writes)
-        self.most_pointers = max(self.most_pointers, len(loads))
-        for position, load in enumerate(loads):
-            at = e.define(f"getelementptr inbounds ptr, ptr %pointers, i64 {position}", "ptr")
-            e.store(self.address(e, load), at)
+        pointers = [self.address(e, load) for load in (*step.reads, *step.writes)]
+        if self.program.sizes is not None:
+            pointers.append(self._buffer(e, len(self.addresses), "sizes"))
+        self.most_pointers = max(self.most_pointers, len(pointers))
+        for position, pointer in enumerate(pointers):
+            e.store(pointer, e.define(f"getelementptr inbounds ptr, ptr %pointers, i64 {position}", "ptr"))
         self.declarations.add(f"declare i32 @{HOST}(ptr, i64, ptr)")
         receiver = e.load(Val(f"@{RECEIVER}", "ptr"), "ptr")
         status = e.define(f"call i32 @{HOST}(ptr {receiver.ref}, i64 {number}, ptr %pointers)", "i32")
