@@ -14,27 +14,24 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakSet
 
-import numpy as np
-
 from rosin.frontend import core, rewrite, source, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
-from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where, differing, fits, opened
+from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where
 from rosin.frontend.errors import ArgumentError, ClosureError, RecompileWarning, RecursiveCompileError
+from rosin.frontend.programs import MISSED, Family, Program, miss
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
 from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph
-from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
-from rosin.ir.sizes import Sizes
 from rosin.passes.checks import KINDS as CHECK_KINDS
 from rosin.passes.checks import Checks
 from rosin.passes.inline import Inline
@@ -136,92 +133,6 @@ def _check_kinds(checks: Names) -> tuple[str, ...]:
     return kinds
 
 
-@dataclass(slots=True, eq=False)
-class _Program:
-    """What one signature was compiled to."""
-
-    staged: Staged
-    executable: Executable
-    captures: tuple[tr.Captured, ...]
-    native: Callable[..., Any]
-    """Takes the leaves and captures; gives the outputs as a tuple, or `_MISSED`."""
-    direct: Callable[..., Any] | None
-    """Takes the arguments and gives the result, where these are arrays and this is one or several."""
-    signature: Signature
-    pattern: Pattern | None = None
-    sizes: Sizes | None = None
-    """Where the symbols of the pattern are read, with the guards."""
-
-    def serves(self, types: Types) -> bool:
-        """Whether this program with symbolic sizes is for a call of these types, whose dtypes are the same.
-
-        Raises:
-            ConstraintError: the sizes break a condition.
-        """
-        assert self.pattern is not None
-        assert self.sizes is not None
-        same = len(types) == len(self.signature.types) and all(
-            a == b for (a, _), (b, _) in zip(types, self.signature.types, strict=True)
-        )
-        return same and fits(self.pattern, self.sizes, self.executable.sizes, types)
-
-    def run(self, values: Sequence[NumpyArray]) -> Any:
-        """The result for NumPy arrays of this signature."""
-        captured = [_ordered(c) for c in self.captures]
-        outputs = self.executable(*values, *captured)
-        return tree.unflatten(self.staged.structure, [tr.wrap(o) for o in outputs])
-
-
-_MISSED: Any = object()
-"""In place of outputs: the leaves are not what the native entry takes."""
-
-
-def _miss(*given: Any) -> Any:
-    return _MISSED
-
-
-class _Family:
-    """The programs for one tree of arguments and one set of static values."""
-
-    __slots__ = ("last", "met", "open", "programs", "refused", "symbolic")
-
-    def __init__(self) -> None:
-        self.programs: dict[Types, _Program] = {}
-        self.symbolic: list[_Program] = []
-        """Programs for many sizes, newest first."""
-        self.last: _Program | None = None
-        self.met: list[Types] = []
-        """What was called for so far, of which the axes that became symbolic are seen."""
-        self.open: set[tuple[int, int]] = set()
-        self.refused: str = ""
-        """Why axes do not become symbolic by themselves, once the function could not be traced so."""
-
-    def find(self, types: Types) -> _Program | None:
-        """The program for a call of these types.
-
-        Raises:
-            ConstraintError: it has a symbolic size that breaks a condition.
-        """
-        found = self.programs.get(types)
-        return found if found is not None else next((p for p in self.symbolic if p.serves(types)), None)
-
-    def automatic(self, types: Types, paths: Sequence[str]) -> Pattern | None:
-        """The pattern for a call, in which the axes are symbolic that were met with another size."""
-        if self.refused:
-            return None
-        new = differing(types, self.met)
-        self.open |= new
-        axes = ", ".join(f"axis {axis} of `{paths[leaf]}`" for leaf, axis in sorted(self.open))
-        return opened(types, paths, self.open, f"a second size of {axes}") if self.open else None
-
-    def drop(self, program: _Program) -> None:
-        """Forget a program."""
-        self.programs = {types: p for types, p in self.programs.items() if p is not program}
-        self.symbolic = [p for p in self.symbolic if p is not program]
-        if self.last is program:
-            self.last = None
-
-
 class _Tracing(threading.local):
     def __init__(self) -> None:
         self.signatures: list[Any] = []
@@ -283,8 +194,8 @@ class Compiled:
             self._forget()
 
     def _forget(self) -> None:
-        self._families: dict[Any, _Family] = {}
-        self._recent: dict[_Program, _Family] = {}
+        self._families: dict[Any, Family] = {}
+        self._recent: dict[Program, Family] = {}
         """The programs, those used last at the end."""
         self._compiled = 0
         self._warned = False
@@ -298,7 +209,7 @@ class Compiled:
             self._fast = entry
             self._entry = self._dispatch if tr.is_anywhere() else entry
 
-    def _prefer(self, program: _Program) -> None:
+    def _prefer(self, program: Program) -> None:
         """Have the next call try this program first, if it needs no Python."""
         if program.direct is not None and program.direct is not self._fast:
             self._set_fast(program.direct)
@@ -339,20 +250,20 @@ class Compiled:
         except BaseException:
             self._take_donated(call)
             raise
-        if result is _MISSED:
+        if result is MISSED:
             return self._find(call, family)
         self._prefer(last)
         self._take_donated(call)
         return tree.unflatten(last.staged.structure, result)
 
-    def _family(self, call: Call) -> _Family:
+    def _family(self, call: Call) -> Family:
         key = call.key(self.__wrapped__)
         family = self._families.get(key)
         if family is None:
-            family = self._families[key] = _Family()
+            family = self._families[key] = Family()
         return family
 
-    def _find(self, call: Call, family: _Family) -> Any:
+    def _find(self, call: Call, family: Family) -> Any:
         """The result by the program of the call's signature, compiled if there is none."""
         values, types = call.values()
         program = self._program(call, family, types)
@@ -363,7 +274,7 @@ class Compiled:
         finally:
             self._take_donated(call)
 
-    def _program(self, call: Call, family: _Family, types: Types) -> _Program:
+    def _program(self, call: Call, family: Family, types: Types) -> Program:
         program = family.find(types)
         if program is None:
             with self._lock:
@@ -372,12 +283,12 @@ class Compiled:
                     program = self._new_program(call, family, types)
         return program
 
-    def _new_program(self, call: Call, family: _Family, types: Types) -> _Program:
+    def _new_program(self, call: Call, family: Family, types: Types) -> Program:
         paths = call.paths(self.__wrapped__)
         pattern = self._axes.stated(types, paths)
         if pattern is None and self._axes.automatic:
             pattern = family.automatic(types, paths)
-        family.met.append(types)
+        family.note(types)
         program = None if pattern is None else self._symbolic_program(call, family, types, pattern)
         if program is None:
             program = family.programs[types] = self._compile(call, types, None)
@@ -390,7 +301,7 @@ class Compiled:
             self._warn(family, paths)
         return program
 
-    def _symbolic_program(self, call: Call, family: _Family, types: Types, pattern: Pattern) -> _Program | None:
+    def _symbolic_program(self, call: Call, family: Family, types: Types, pattern: Pattern) -> Program | None:
         """The program for a pattern; None where sizes became symbolic by themselves and that does not work."""
         try:
             program = self._compile(call, types, pattern)
@@ -400,10 +311,10 @@ class Compiled:
             if not family.symbolic:
                 family.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             return None
-        family.symbolic.insert(0, program)
+        family.add(program)
         return program
 
-    def _use(self, program: _Program, family: _Family) -> None:
+    def _use(self, program: Program, family: Family) -> None:
         """Note that a program is used; forget the one that was not for longest when there are too many."""
         with self._lock:
             family.last = program
@@ -413,7 +324,7 @@ class Compiled:
                 oldest = next(iter(self._recent))
                 self._recent.pop(oldest).drop(oldest)
 
-    def _warn(self, family: _Family, paths: Sequence[str]) -> None:
+    def _warn(self, family: Family, paths: Sequence[str]) -> None:
         """Tell which argument keeps the function compiling."""
         reason = culprit(family.met, paths) if len(family.met) > 1 else ""
         if not reason:
@@ -442,7 +353,7 @@ class Compiled:
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def _compile(self, call: Call, types: Types, pattern: Pattern | None) -> _Program:
+    def _compile(self, call: Call, types: Types, pattern: Pattern | None) -> Program:
         # What is read outside counts from the first trace that comes through.
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
         known = None if pattern is None else pattern.facts(types)
@@ -457,11 +368,11 @@ class Compiled:
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known)
-        native = executable.entry(tr.array_type(), _value_offset(), _miss, False)
+        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
         direct = self._direct(call, staged, executable, captures)
         sizes = None if pattern is None or known is None else pattern.sizes(known.guards)
         signature = signature_of(call, self.__wrapped__, types, pattern, executable.sizes, sizes)
-        return _Program(staged, executable, captures, native, direct, signature, pattern, sizes)
+        return Program(staged, executable, captures, native, direct, signature, pattern, sizes)
 
     def _stage(self, call: Call, types: Types, shapes: Sequence[Sequence[Dim]], closure: Closure) -> Staged:
         inputs = call.inputs(self.__wrapped__, types, shapes)
@@ -569,7 +480,7 @@ class Compiled:
         """The names of the stages that `text` shows, in order."""
         return ("traced", *(s for s in self._shown(args, kwargs).executable.stages if s != "traced"))
 
-    def _shown(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Program:
+    def _shown(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
         """The program that a call with these arguments runs."""
         if self._closure:
             self._check_closure()
@@ -637,11 +548,6 @@ class ShownGraph(Graph):
 def _check_stage(stage: str, stages: Sequence[str]) -> None:
     if stage not in stages:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
-
-
-def _ordered(captured: tr.Captured) -> NumpyArray:
-    array = tr.numpy_of(captured)
-    return array if array.flags.c_contiguous else np.array(array, order="C")
 
 
 @functools.cache
