@@ -157,6 +157,7 @@ class KernelEmitter:
         self.mask: Val | None = None
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
+        self.dummy: Val | None = None
         self.written = {s.buffer for s in stores(kernel.body)}
         self.read = loaded_buffers(kernel.body)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
@@ -795,6 +796,9 @@ class KernelEmitter:
             return self._loaded(value, dtype)
         pointer = self.e.offset(self.base(expr.buffer), base, elem)
         if step == 0 and spread is None:
+            if self.guard is not None and not facts.positive(expr.buffer.size):
+                # A buffer that may be empty has no first element.
+                pointer = self.e.select(self.guard, pointer, self._anything())
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             value = self._contiguous(pointer, elem, mask, dtype.bytes)
@@ -804,6 +808,13 @@ class KernelEmitter:
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self._loaded(value, dtype)
+
+    def _anything(self) -> Val:
+        """The address of some number that may be read."""
+        if self.dummy is None:
+            self.dummy = self.head.define("alloca i64", "ptr", hint="anything")
+            self.head.store(self.head.const(0, "i64"), self.dummy)
+        return self.dummy
 
     def _read_block(self, buffer: Buffer, start: Index, parts: int) -> Val:
         """All parts that the lanes have of a block."""
