@@ -25,7 +25,7 @@ from rosin.ir.ops.takers import block_size, in_blocks, is_dear
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.transform.effects import calls_host, guarded, silent
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 
 @define("switch")
@@ -61,7 +61,7 @@ class Switch(Control):
                 counts = f"{len(first)} results and branch {number} {len(branch.outputs)}"
                 self.bad_shape(operands, f"branch 0 gives {counts}")
             for position, (value, type) in enumerate(zip(branch.outputs, first, strict=True)):
-                if value.type != type:
+                if not same_type(value.type, type):
                     types = f"{type} in branch 0 and {value.type} in branch {number}"
                     self.disagree(operands, f"result {position} has type {types}", type, value.type)
         return first

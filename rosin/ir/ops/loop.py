@@ -38,7 +38,7 @@ from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
 from rosin.ir.transform.effects import calls_host, silent
 from rosin.ir.transform.vjp import vjp
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
 Settled: TypeAlias = tuple[tuple[bool, ...], tuple[bool, ...]]
@@ -80,7 +80,7 @@ class Loop(Control):
             self.bad_shape(operands, counts)
         for position in range(self.carried):
             before, after = self.body.inputs[position], self.body.outputs[position]
-            if before.type != after.type:
+            if not same_type(before.type, after.type):
                 message = f"carry {position}{called(before)} has type {before.type} and the body gives {after.type}"
                 self.disagree(operands, f"{message}; a carried value keeps its type", before.type, after.type)
 

@@ -29,7 +29,7 @@ from rosin.ir.transform.effects import calls_host, guarded
 from rosin.ir.transform.jvp import jvp
 from rosin.ir.transform.split import needed
 from rosin.ir.transform.vjp import vjp
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
 Pullback: TypeAlias = Callable[[Maybe], Maybe]
@@ -77,7 +77,7 @@ class Control(Op):
         if len(region.inputs) != len(given):
             self.bad_shape(operands, f"{what} takes {len(region.inputs)} values and is given {len(given)}")
         for position, (value, type) in enumerate(zip(region.inputs, given, strict=True)):
-            if value.type != type:
+            if not same_type(value.type, type):
                 place = f"operand {position + first}{called(value)}"
                 self.disagree(operands, f"{place} has type {type} and {what} takes {value.type}", type, value.type)
 

@@ -28,7 +28,7 @@ from rosin.ir.ops.region import (
 )
 from rosin.ir.ops.step import StepBack
 from rosin.ir.transform import flow
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
 Flags: TypeAlias = tuple[bool, ...]
@@ -112,7 +112,7 @@ class Sweeps(Control):
             if len(leg.outputs) < len(given):
                 self.bad_shape(operands, f"{what} carries {len(given)} values and gives {len(leg.outputs)}")
             for position, (before, after) in enumerate(zip(leg.inputs, leg.outputs[: len(given)], strict=False)):
-                if before.type != after.type:
+                if not same_type(before.type, after.type):
                     carry = f"carry {position}{called(before)} of {what} has type {before.type}"
                     self.disagree(operands, f"{carry} and it gives {after.type}", before.type, after.type)
             rest = (*rest, *types_of(leg.outputs[len(given) :]))
