@@ -6,7 +6,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def _accepts(other: object) -> bool:
 
 
 class Array:
-    """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array. It never changes.
+    """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array.
 
     Made by the functions of `rosin.numpy`; over a NumPy array nothing is copied, so a change of that shows here.
     """
@@ -273,16 +273,15 @@ class Array:
 
     def _written(self, index: Any, value: Any) -> bool:
         """Write elements into the memory, if nothing else reads it and the place is known; gives whether it was."""
-        entries = index if isinstance(index, tuple) else (index,)
-        if not all(isinstance(entry, int | slice) and type(entry) is not bool for entry in entries):
+        place: tuple[Any, ...] = cast("Any", index) if isinstance(index, tuple) else (index,)
+        if not all(type(entry) in (int, slice) for entry in place):
             return False
         own, base = self._value, self._value.base
         # The slot, the name, and the argument of the call: who else reads the memory holds one more reference.
         if sys.getrefcount(own) > 3 or not own.flags.writeable:
             return False
-        if base is not None and not (isinstance(base, np.ndarray) and base.base is None and sys.getrefcount(base) == 3):
+        if base is not None and not (base.base is None and sys.getrefcount(base) == 3):
             return False
-        place = tuple(entries)
         try:
             part = own[place]
         except (IndexError, TypeError, ValueError):

@@ -22,9 +22,11 @@ settled here.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeGuard, TypeVar
+from typing import cast as typing_cast
 
 import numpy as np
 
@@ -40,9 +42,9 @@ from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.loop import Loop
 from rosin.ir.ops.movement import Constant, Dimension
+from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
 
@@ -69,6 +71,8 @@ EAGER_FLOPS = 1 << 20
 EAGER_GRAPH_FLOPS = 1 << 25
 """The work of a graph from which applying it to eager arrays compiles it."""
 _PLANS_LIMIT = 4096
+_KERNELS_LIMIT = 512
+"""Kernels for eager work take some 60 KiB each; the oldest go first."""
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -203,10 +207,10 @@ def fresh(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         result: Any = function(*args, **kwargs)
-        if isinstance(result, list | tuple):
-            made = [another(x, args) for x in result]  # pyright: ignore[reportUnknownVariableType]  # of arrays
-            return type(result)(made)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        return another(result, args)
+        if not isinstance(result, list | tuple):
+            return another(result, args)
+        several = typing_cast("Any", result)
+        return several.__class__([another(x, args) for x in several])
 
     return call
 
@@ -217,7 +221,9 @@ def another(x: Any, args: Sequence[Any]) -> Any:
         if x is arg or (isinstance(arg, list | tuple) and any(x is part for part in arg)):  # pyright: ignore[reportUnknownVariableType]
             if is_tracer(x):
                 return tr.copied(x)
-            return tr.wrap(x._value) if is_array(x) else x  # pyright: ignore[reportPrivateUsage]
+            trace = tr.current()
+            if is_array(x):
+                return tr.wrap(x._value) if trace is None else trace.captured(x)  # pyright: ignore[reportPrivateUsage]
     return x
 
 
@@ -342,6 +348,8 @@ def _dead(x: Array) -> NumpyArray:
 
 _UNPLANNED: Any = object()
 _plans: dict[Any, Executable | None] = {}
+_planned: deque[Any] = deque()
+"""The keys of plans that are kernels, oldest first."""
 _executables: dict[Graph, Executable] = {}
 _met: set[int] = set()
 """Hashes of graphs that were heavy once."""
@@ -355,7 +363,12 @@ def _execute(op: Op, values: list[NumpyArray]) -> Sequence[NumpyArray]:
         kernel = _plan(op, values)
         if len(_plans) >= _PLANS_LIMIT:
             _plans.clear()
+            _planned.clear()
         _plans[key] = kernel
+        if kernel is not None:
+            _planned.append(key)
+            if len(_planned) > _KERNELS_LIMIT:
+                _plans.pop(_planned.popleft(), None)
     return evaluate_op(op, *values) if kernel is None else kernel(*values)
 
 
@@ -406,8 +419,8 @@ def _kernel(graph: Graph) -> Executable | None:
     if hash(graph) not in _met:
         _met.add(hash(graph))
         return None
-    if len(_executables) >= _PLANS_LIMIT:
-        _executables.clear()
+    if len(_executables) >= _KERNELS_LIMIT:
+        _executables.pop(next(iter(_executables)))
     found = _executables[graph] = compile_path().compile_graph(graph)
     return found
 

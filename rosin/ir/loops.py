@@ -516,6 +516,8 @@ class RepeatWhile:
     body: tuple[Step, ...]
     var: LoopVar | None = None
     """What counts the steps; there are no more than its extent."""
+    lanes: int = 0
+    """How many elements the predicate has, when each decides for a lane of its own; such a loop is made one kernel."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -196,6 +196,10 @@ class Op(ABC):
         """
         raise AssertionError(f"Python has no part in {self.name}")
 
+    def silenced(self, silence: Callable[[Graph], Graph]) -> Op:
+        """The op, for computing its results a second time: `silence` takes the effects out of a graph that it holds."""
+        return self
+
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def attributes(self) -> dict[str, Any]:

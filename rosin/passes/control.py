@@ -15,7 +15,6 @@ from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bool_
-from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -33,6 +32,7 @@ from rosin.ir.loops import (
     Room,
     Statement,
     Step,
+    Store,
 )
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
@@ -43,6 +43,8 @@ from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.statements import relocated, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
+from rosin.passes.inline import Inline
+from rosin.passes.loop_kernels import runs_as_lanes
 from rosin.passes.nest import Place
 from rosin.passes.tapes import tape_row, taped_while
 
@@ -105,12 +107,15 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     steps, carries = _carry(region, first, node.results)
     inputs = [*carries, *region.stored_all(constants, steps)]
     (truth,) = op.cond.outputs
-    if op.lanes:
-        message = f"a while of lanes, whose predicate is {truth.type}, has no meaning in loops; expand it before"
-        raise UnsupportedError(message, [v.type for v in node.operands], node.location)
     predicate = region.arena("predicate", truth.type)
     test = tuple(region.inner(op.cond, inputs, [predicate]))
     goes_on = Load(predicate.buffer, predicate.base)
+    if op.lanes:
+        (count,) = truth.type.sizes
+        loop = RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, [])), lanes=count)
+        if runs_as_lanes(loop):
+            return [*steps, loop, *_hand_over(region, carries, node.results)]
+        return _expanded(region, node, op)
     taped = taped_while(region, node)
     if taped is None:
         steps.append(RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, []))))
@@ -128,6 +133,15 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     else:
         steps.append(RepeatWhile(test, goes_on, tuple(body)))
     return steps + _hand_over(region, carries, node.results)
+
+
+def _expanded(region: Region, node: Node, op: While) -> list[Step]:
+    """The expansion of a loop of lanes that cannot run lane by lane."""
+    plain = op.expansion()
+    assert plain is not None, "a loop of lanes has an expansion"
+    steps: list[Step] = []
+    operands = region.stored_all(node.operands, steps)
+    return [*steps, *region.inner(Inline().run(plain), operands, [region.places[v] for v in node.results])]
 
 
 def _sweeps(region: Region, node: Node, op: Sweeps) -> list[Step]:
@@ -223,10 +237,20 @@ def _body(
         if same:
             continue
         if Uses(tuple(steps)).may_share(place.buffer, new.buffer):
-            steps = [_renamed(step, {new.buffer: place.buffer}) for step in steps]
+            steps = [s for s in (_renamed(step, {new.buffer: place.buffer}) for step in steps) if not _is_idle(s)]
         else:
             late += region.transfer(output.type, new, place)
     return steps + late
+
+
+def _is_idle(step: Step) -> bool:
+    """Whether the step writes to each place what is there."""
+    if not isinstance(step, Nest):
+        return False
+    return all(
+        isinstance(s, Store) and isinstance(s.value, Load) and (s.value.buffer, s.value.offset) == (s.buffer, s.offset)
+        for s in step.body
+    )
 
 
 def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:

@@ -28,9 +28,9 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.region import Control
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""

@@ -127,7 +127,14 @@ def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer]) -> list[Step
         return None
     lanes = _lanes_of(step)
     found = None if lanes is None else _Making(step, uses, lanes).steps()
-    return found or _Making(step, uses, None).steps()
+    if found is None and not any(isinstance(s, RepeatWhile) and s.lanes for s in _loops((step,))):
+        found = _Making(step, uses, None).steps()
+    return found
+
+
+def runs_as_lanes(step: RepeatWhile) -> bool:
+    """Whether a loop of lanes can be a kernel in which each lane goes on for itself."""
+    return step.lanes >= MIN_LANES and _loop_kernel(step, Counter(_uses((step,)))) is not None
 
 
 def _work(nest: Nest) -> Dim:
@@ -164,7 +171,8 @@ def _lanes_of(step: Step) -> _Lanes | None:
     bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
     counts = dict.fromkeys(v.extent for nest in nests for v in nest.rows if estimate(v.extent) >= MIN_LANES)
-    for count in sorted(counts, key=estimate, reverse=True):
+    own: dict[Dim, None] = dict.fromkeys(s.lanes for s in loops if isinstance(s, RepeatWhile) and s.lanes)
+    for count in sorted(own or counts, key=estimate, reverse=True):
         lanes = _Lanes(count, LoopVar("lane", count))
         if all(_find_lane(nest, lanes) for nest in nests) and _keep_apart(nests, lanes):
             same = [nest for nest in nests if nest not in lanes.bodies]
@@ -357,7 +365,8 @@ class _Making:
                 # A loop in this one may have the same test, and must not take what this one has found for its own.
                 memo: dict[int, Expr] = {}
                 test = tuple(renewed_statement(s, memo) for s in inner[0])
-                return [While(test, Load(predicate.buffer, predicate.offset), inner[1], var)]
+                own = indices.of(self.lanes.var) if self.lanes is not None and step.lanes else indices.ZERO
+                return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
             case HostCall():
@@ -400,7 +409,7 @@ class _Making:
         offsets: dict[Buffer, set[Index]] = {}
         for buffer, offset in _places(body):
             offsets.setdefault(buffer, set()).add(offset)
-        kept = _kept_by_whiles(self.step)
+        kept = _kept_by_whiles(self.step, self.outside)
         moves: dict[Buffer, _Move] = {}
         for buffer in dict.fromkeys(s.buffer for s in stores(body) if s.buffer.scope not in PRIVATE):
             if any(not times.isdisjoint(offset.variables()) for offset in offsets[buffer]):
@@ -492,14 +501,14 @@ def _loops(steps: Sequence[Step]) -> Iterator[Step]:
             yield from _loops(block)
 
 
-def _kept_by_whiles(step: Step) -> set[Buffer]:
+def _kept_by_whiles(step: Step, outside: set[Buffer]) -> set[Buffer]:
     """The buffers whose contents a lane that is done with some `while` in the step must keep."""
     found: set[Buffer] = set()
     everywhere = Counter(_uses((step,)))
     for inner in _loops((step,)):
         if isinstance(inner, RepeatWhile):
             here = Counter(_uses((inner,)))
-            found.update(read_first((inner,)), (b for b, n in here.items() if everywhere[b] > n or inner is step))
+            found.update(read_first((inner,)), (b for b, n in here.items() if everywhere[b] > n or b in outside))
     return found
 
 

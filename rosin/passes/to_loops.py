@@ -22,9 +22,9 @@ from rosin.ir.literal import Literal
 from rosin.ir.loops import Buffer, Const, Load, Nest, Program, Scope, Step, Store, Tape
 from rosin.ir.op import Fold, Push, Reader, Running, Value
 from rosin.ir.ops.call import Barrier
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Reshape
+from rosin.ir.ops.region import Control
 from rosin.ir.printer import value_names
 from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType

@@ -489,6 +489,85 @@ def associative_scan_changes_type() -> Any:
     return rosin.associative_scan(lambda a, b: (a[0] + b[0], a[1] > b[1]), (rnp.ones(3), rnp.ones(3)))
 
 
+@case
+def check_fails() -> Any:
+    @rosin.compile
+    def half(n: Any) -> Any:
+        rosin.check(n % 2 == 0, "{} is odd", n)
+        return n // 2
+
+    return half(3)
+
+
+@case
+def check_fails_in_a_batch() -> Any:
+    def half(n: Any) -> Any:
+        rosin.check(n % 2 == 0, "{} is odd", n)
+        return n // 2
+
+    return rosin.vmap(half)(np.asarray([2, 4, 5, 7]))
+
+
+@case
+def checked_is_no_boolean() -> Any:
+    x = rnp.ones(2)
+    rosin.check(x, "x is zero")
+
+
+@case
+def format_does_not_fit() -> Any:
+    x = rnp.ones(2)
+    rosin.debug.print("x is {} of {}", x)
+
+
+@case
+def index_check_fails() -> Any:
+    @rosin.compile(checks="index")
+    def pick(x: Any, i: Any) -> Any:
+        return rosin.map(lambda k: x[k], i)
+
+    return pick(rnp.ones(3), np.asarray([0, 3]))
+
+
+@case
+def nan_check_fails() -> Any:
+    @rosin.compile(checks="nan")
+    def f(x: Any) -> Any:
+        scaled = x / rnp.sum(x)
+        return rnp.sum(scaled)
+
+    return f(rnp.zeros(3))
+
+
+@case
+def callback_gives_another_type() -> Any:
+    @rosin.compile
+    def f(x: Any) -> Any:
+        return rosin.pure_callback(np.cumsum, rosin.ShapeDtypeStruct((), x.dtype), x)
+
+    return f(rnp.ones(3))
+
+
+@case
+def callback_gives_another_tree() -> Any:
+    return rosin.pure_callback(lambda x: (x, x), rnp.ones(3), rnp.ones(3))
+
+
+@case
+def callback_has_no_derivative() -> Any:
+    return rosin.grad(lambda x: rosin.pure_callback(np.square, x, x))(2.0)
+
+
+@case
+def callback_types_are_none() -> Any:
+    return rosin.pure_callback(np.sort, {"sorted": float}, rnp.ones(3))
+
+
+@case
+def unknown_check() -> Any:
+    return rosin.compile(lambda x: x, checks="index, bounds")
+
+
 def normal(text: str) -> str:
     """The message without what differs from checkout to checkout and from edit to edit."""
     text = re.sub(r'File "[^"]*[/\\]([^"/\\]+)", line \d+', r'File "\1", line N', text)

@@ -39,17 +39,19 @@ def asarray(
         ShapeError: nested sequences of unequal lengths.
     """
     promote.check_device("asarray", device)
-    if isinstance(obj, list | tuple) and _holds_tracers(obj):
-        stacked = manipulation.stack([asarray(x, dtype=dtype) for x in obj])
+    given: Any = obj
+    if _is_sequence_with_tracers(obj):
+        stacked = manipulation.stack([asarray(x, dtype=dtype) for x in given])
         return stacked if dtype is None else core.cast(stacked, core.as_dtype(dtype))
     result = core.asarray(obj, dtype)
     if copy and not core.is_tracer(result):
         return core.asarray(np.array(core.concrete(result, "", "")))
-    return core.another(result, (obj,)) if copy else result
+    return core.another(result, (given,)) if copy else result
 
 
-def _holds_tracers(x: Any) -> bool:
-    return any(_holds_tracers(part) for part in x) if isinstance(x, list | tuple) else core.is_tracer(x)  # pyright: ignore[reportUnknownVariableType]  # a nest of anything
+def _is_sequence_with_tracers(x: Any) -> bool:
+    """Whether a list or tuple, or one in it, holds traced arrays."""
+    return isinstance(x, list | tuple) and any(core.is_tracer(p) or _is_sequence_with_tracers(p) for p in cast(Any, x))
 
 
 @core.fresh

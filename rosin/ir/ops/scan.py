@@ -1,4 +1,4 @@
-"""A loop over the elements of arrays; rosin.ir.ops.control tells about loops."""
+"""A loop over the elements of arrays; rosin.ir.ops.region tells about loops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
 from rosin.ir.ops.call import Checkpoint
-from rosin.ir.ops.control import (
+from rosin.ir.ops.loop import Loop, While
+from rosin.ir.ops.region import (
     Pullback,
     bar,
     batched_region,
@@ -27,7 +28,6 @@ from rosin.ir.ops.control import (
     spread_mask,
     types_of,
 )
-from rosin.ir.ops.loop import Loop, While
 from rosin.ir.ops.revolve import NUMBER, Plan, Revolve, check_plan, like, row_of
 from rosin.ir.ops.step import StepBack
 from rosin.ir.ops.sweeps import wide

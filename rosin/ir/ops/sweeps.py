@@ -1,5 +1,5 @@
 """Loops over the same steps one after the other, forth and back in turn: what reverse mode makes of loops whose number
-of steps is known only when they run; rosin.ir.ops.control tells about loops."""
+of steps is known only when they run; rosin.ir.ops.region tells about loops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rosin.ir.dtypes import i32, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.control import (
+from rosin.ir.ops.region import (
     Control,
     Pullback,
     Pushed,
