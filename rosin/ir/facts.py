@@ -226,7 +226,7 @@ class Facts:
         if not names:
             return dim, {}
         # Nobody else has a symbol with such a name.
-        parts: dict[str, Dim] = {n: Sym((((Symbol(n + "'"),), 1),)) * self.of(n).multiple for n in names}
+        parts: dict[str, Dim] = {n: dims.of_atom(Symbol(n + "'")) * self.of(n).multiple for n in names}
         back: dict[str, Dim] = {n + "'": dims.symbol(n) // self.of(n).multiple for n in names}
         return dims.substitute(dim, parts), back
 
@@ -271,9 +271,9 @@ class Facts:
             bounds = self.of_part(name)
             signs = {c > 0 for m, c in dim.terms if any(isinstance(a, Symbol) and a.name == name for a in m)}
             if signs == {False} and bounds.high is not None:
-                shifted[name] = bounds.high - Sym((((Symbol(name),), 1),))
+                shifted[name] = bounds.high - dims.of_atom(Symbol(name))
             elif bounds.low:
-                shifted[name] = Sym((((Symbol(name),), 1),)) + bounds.low
+                shifted[name] = dims.of_atom(Symbol(name)) + bounds.low
         least = dims.substitute(dim, shifted)
         return least >= 0 if isinstance(least, int) else all(c >= 0 for _, c in least.terms)
 
