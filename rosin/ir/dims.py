@@ -227,12 +227,17 @@ def _without(monomial: Monomial, factor: Monomial) -> Monomial | None:
 # -- making and reading ----------------------------------------------------------------------------------------------
 
 
+def of_atom(atom: Atom) -> Sym:
+    """A symbol or a quotient as a size."""
+    return Sym((((atom,), 1),))
+
+
 @functools.cache
 def symbol(name: str) -> Sym:
     """The symbolic size called `name`."""
     if not re.fullmatch(r"[A-Za-z_]\w*", name):
         raise ValueError(f"a dimension's name is an identifier, not {name!r}")
-    return Sym((((Symbol(name),), 1),))
+    return of_atom(Symbol(name))
 
 
 @functools.cache
@@ -348,7 +353,7 @@ def replace_atoms(dim: Dim, value: Callable[[Atom], Dim | None]) -> Dim:
             new = value(atom)
             if new is None and isinstance(atom, Floor):
                 new = floor_divide(replace_atoms(atom.dividend, value), replace_atoms(atom.divisor, value))
-            part = part * (Sym((((atom,), 1),)) if new is None else new)
+            part = part * (of_atom(atom) if new is None else new)
         result = part + result
     return result
 
@@ -399,7 +404,7 @@ def _remainders(dim: Sym) -> Iterator[tuple[str, Dim]]:
     for monomial, coefficient in dim.terms:
         atom = monomial[0] if len(monomial) == 1 else None
         if isinstance(atom, Floor) and isinstance(rest, Sym) and isinstance(atom.divisor, int):
-            without = rest - (atom.dividend - Sym((((atom,), atom.divisor),)))
+            without = rest - (atom.dividend - of_atom(atom) * atom.divisor)
             if coefficient == -atom.divisor and len(_terms(without)) < len(rest.terms):
                 yield f"{factor_text(atom.dividend)}%{atom.divisor}", without
                 rest = without

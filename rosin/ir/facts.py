@@ -221,19 +221,20 @@ class Facts:
         return dims.substitute(dim, self.equal) if self.equal and isinstance(dim, Sym) else dim
 
     def divided(self, dim: Dim) -> tuple[Dim, dict[str, Dim]]:
-        """The size with each multiple `n` of 8 written as `8*n_`, and what puts the new symbols back."""
+        """The size with each multiple `n` of 8 written as `8*n'`, and what puts the new symbols back."""
         names = [name for name in dims.names(dim) if self.of(name).multiple > 1]
         if not names:
             return dim, {}
-        parts: dict[str, Dim] = {n: dims.symbol(n + "_") * self.of(n).multiple for n in names}
-        back: dict[str, Dim] = {n + "_": dims.symbol(n) // self.of(n).multiple for n in names}
+        # Nobody else has a symbol with such a name.
+        parts: dict[str, Dim] = {n: dims.of_atom(Symbol(n + "'")) * self.of(n).multiple for n in names}
+        back: dict[str, Dim] = {n + "'": dims.symbol(n) // self.of(n).multiple for n in names}
         return dims.substitute(dim, parts), back
 
     def of_part(self, name: str) -> Bounds:
         """The bounds of a symbol, or of one that `divided` made."""
-        whole = self.bounds.get(name[:-1]) if name.endswith("_") and name not in self.bounds else None
-        if whole is None or whole.multiple == 1:
+        if not name.endswith("'"):
             return self.of(name)
+        whole = self.of(name[:-1])
         high = None if whole.high is None else whole.high // whole.multiple
         return Bounds(-(-whole.low // whole.multiple), high)
 
@@ -270,9 +271,9 @@ class Facts:
             bounds = self.of_part(name)
             signs = {c > 0 for m, c in dim.terms if any(isinstance(a, Symbol) and a.name == name for a in m)}
             if signs == {False} and bounds.high is not None:
-                shifted[name] = bounds.high - dims.symbol(name)
+                shifted[name] = bounds.high - dims.of_atom(Symbol(name))
             elif bounds.low:
-                shifted[name] = dims.symbol(name) + bounds.low
+                shifted[name] = dims.of_atom(Symbol(name)) + bounds.low
         least = dims.substitute(dim, shifted)
         return least >= 0 if isinstance(least, int) else all(c >= 0 for _, c in least.terms)
 
@@ -280,6 +281,9 @@ class Facts:
         """Sizes that are not above a positive multiple of `dim` and lack the quotient."""
         with_it = {m: c for m, c in dim.terms if quotient in m}
         if any(m.count(quotient) > 1 for m in with_it) or len({c > 0 for c in with_it.values()}) > 1:
+            return []
+        others = {a for m in with_it for a in m if isinstance(a, Floor) and a != quotient}
+        if not all(self.not_negative(a.dividend) and self.not_negative(a.divisor - 1) for a in others):
             return []
         dividend, divisor = quotient.dividend, quotient.divisor
         found: list[Dim] = []

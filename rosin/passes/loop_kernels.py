@@ -22,7 +22,7 @@ from dataclasses import replace as replace_fields
 
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim, is_static, product, static
-from rosin.ir.facts import estimate, known_at_least
+from rosin.ir.facts import divide, estimate, known_at_least
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Branch,
@@ -65,7 +65,7 @@ from rosin.ir.statements import (
     used_buffers,
 )
 from rosin.passes.arena import read_first
-from rosin.passes.nest import PARALLEL_WORK, arranged, plain
+from rosin.passes.nest import arranged, plain, threads
 
 MIN_LANES = 4
 """So many lanes make it worth to run them as vectors."""
@@ -153,7 +153,7 @@ def _at_most(size: Dim, most: int) -> bool:
 class _Lanes:
     """A way to run a loop for each lane by itself; `count` is 0 where there are no lanes."""
 
-    count: int
+    count: Dim
     var: LoopVar
     bodies: dict[Nest, list[Statement]] = field(default_factory=dict["Nest", "list[Statement]"])
     """What each nest does in a lane. Nests without a body here compute what is the same for all."""
@@ -170,10 +170,9 @@ def _lanes_of(step: Step) -> _Lanes | None:
     loops = list(_loops((step,)))
     bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
-    extents = {v.extent for nest in nests for v in nest.rows}
-    counts = {n for n in extents if isinstance(n, int) and n >= MIN_LANES}
-    counts = {inner.lanes for inner in loops if isinstance(inner, RepeatWhile) and inner.lanes} or counts
-    for count in sorted(counts, reverse=True):
+    counts = dict.fromkeys(v.extent for nest in nests for v in nest.rows if estimate(v.extent) >= MIN_LANES)
+    own: dict[Dim, None] = dict.fromkeys(s.lanes for s in loops if isinstance(s, RepeatWhile) and s.lanes)
+    for count in sorted(own or counts, key=estimate, reverse=True):
         lanes = _Lanes(count, LoopVar("lane", count))
         if all(_find_lane(nest, lanes) for nest in nests) and _keep_apart(nests, lanes):
             same = [nest for nest in nests if nest not in lanes.bodies]
@@ -186,13 +185,14 @@ def _pays(nests: Sequence[Nest], lanes: _Lanes) -> bool:
     """Whether what lanes do is more than what is computed again for each vector of them."""
     each = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest in lanes.bodies)
     again = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest not in lanes.bodies)
-    return each > 2 * again * max(lanes.count // MIN_LANES, 1)
+    return each > 2 * again * max(estimate(lanes.count) // MIN_LANES, 1)
 
 
 def _find_lane(nest: Nest, lanes: _Lanes) -> bool:
     """Note what the nest does in a lane, and what is written along lanes; False where that cannot be."""
     for var in nest.rows:
-        if var.extent != lanes.count or not _at_most(_work(nest), SMALL * lanes.count):
+        others = product(v.extent for v in (*nest.rows, *nest.columns) if v is not var)
+        if var.extent != lanes.count or not _at_most(others, SMALL):
             continue
         body = _opened(nest, {var: lanes.var})
         written = list(stores(body))
@@ -213,15 +213,23 @@ def _apart(offset: Index, lanes: _Lanes, size: int, body: Sequence[Statement]) -
         return False
     rest = offset - indices.of(lanes.var) * size
     own = set(loop_variables(body))
-    inside = Index(rest.constant % (size * lanes.count))
+    step = lanes.count * size
+    inside = Index(_remainder(rest.constant, step))
     for atom, coefficient in rest.terms:
         if isinstance(atom, LoopVar) and atom not in own:
-            if coefficient % (size * lanes.count) != 0:
+            if divide(coefficient, step) is None:
                 return False
         else:
             inside = inside + Index(0, ((atom, coefficient),))
     low, high = inside.bounds()
     return low is not None and high is not None and known_at_least(low, 0) and known_at_least(size - 1, high)
+
+
+def _remainder(size: Dim, divisor: Dim) -> Dim:
+    """The remainder; the size itself where it is not known better."""
+    if isinstance(size, int) and isinstance(divisor, int):
+        return size % divisor
+    return size if divide(size, divisor) is None else 0
 
 
 def _keep_apart(nests: Sequence[Nest], lanes: _Lanes) -> bool:
@@ -331,10 +339,13 @@ class _Making:
             self.registers = 4 if self.flops <= 48 else 2 if self.flops <= 400 else 1
             # Who waits for other threads cannot stop them, and a loop that a predicate ends may have to be stopped.
             ends = not any(isinstance(s, RepeatWhile) for s in _loops((self.step,)))
-            parallel = ends and self.flops * self.lane_count * _steps_of(self.step) >= PARALLEL_WORK
-            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=parallel)]
+            on_threads, work = threads(self.lane_count * (self.flops * _steps_of(self.step)))
+            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=ends and on_threads)]
+        else:
+            work = None
         name = "loop_" + "_".join(dict.fromkeys(leaf.name.partition("_")[2] for leaf in inside))
-        return [Kernel(name[:60], used_buffers(body), tuple(body), tuple(self.scratch), self.registers), *self.after]
+        scratch = tuple(self.scratch)
+        return [Kernel(name[:60], used_buffers(body), tuple(body), scratch, self.registers, work), *self.after]
 
     def _small(self, leaf: Kernel | Nest) -> bool:
         return self.lanes is not None or isinstance(leaf, Kernel) or _at_most(_work(leaf), SMALL)
@@ -377,7 +388,8 @@ class _Making:
         points = _work(nest)
         body = None if self.lanes is None else self.lanes.bodies.get(nest)
         if body is not None:
-            points = points // self.lane_count
+            points = divide(points, self.lane_count)
+            assert points is not None, "lanes are a row of the nest"
         elif self.lanes is None and not _at_most(points, UNROLLED):
             return self._whole(arranged(nest))
         else:
@@ -432,7 +444,7 @@ class _Making:
             rests = [offset - start for offset in offsets]
             if all(not rest.terms for rest in rests):
                 rows = sorted(static((rest.constant for rest in rests), "a scratch array"))
-            elif size * self.lane_count == buffer.size:
+            elif self.lane_count * size == buffer.size:
                 rows = range(size)
             else:
                 return None

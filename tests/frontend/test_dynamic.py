@@ -40,6 +40,21 @@ def halves(x: Any) -> Any:
     return x[:half] + x[x.shape[0] - half :]
 
 
+def trajectory(x: Any) -> Any:
+    return rosin.fori_loop(0, 50, lambda i, s: s + 0.01 * rnp.stack([s[0] * (1 - s[1]), s[1] * (s[0] - 1)]), x)
+
+
+def collatz(x: Any) -> Any:
+    """The steps from each number to 1."""
+    start = (rnp.asarray(rnp.abs(x) * 30 + 1, dtype=rnp.int32), rnp.asarray(0, dtype=rnp.int32))
+
+    def step(state: Any) -> Any:
+        number, count = state
+        return rnp.where(number % 2 == 0, number // 2, 3 * number + 1), count + 1
+
+    return rosin.while_loop(lambda state: state[0] > 1, step, start)[1]
+
+
 FUNCTIONS: dict[str, tuple[Callable[..., Any], Any, Callable[[int], tuple[Any, ...]]]] = {
     "scaled by its size": (lambda x: x * x.shape[0] + 1 / x.shape[0], {"x": 0}, lambda n: (vector(n + 1),)),
     "counting": (lambda x: x + rnp.arange(x.shape[0]), {"x": 0}, lambda n: (vector(n),)),
@@ -62,6 +77,8 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Any, Callable[[int], tuple[Any, .
         lambda n: (matrix(n + 1, 3), matrix(3, 5)),
     ),
     "vmap": (rosin.vmap(lambda x: rnp.cumsum(x) / rnp.max(x)), {"x": {0: "n"}}, lambda n: (matrix(n, 6) + 2,)),
+    "lanes": (rosin.vmap(trajectory), {"x": {0: "n"}}, lambda n: (matrix(n, 2) + 2,)),
+    "lanes of a while": (rosin.vmap(collatz), {"x": {0: "n"}}, lambda n: (vector(n),)),
     "random": (
         lambda x: rosin.random.normal(rosin.random.key(3), x.shape) + x,
         {"x": {0: "n"}},
@@ -94,6 +111,12 @@ def test_one_program_for_all_sizes(name: str) -> None:
                 assert actual.shape == expected.shape
                 np.testing.assert_allclose(np.asarray(actual), np.asarray(expected), rtol=2e-5, atol=2e-6)
     assert len(symbolic.signatures()) == 1
+
+
+def test_a_loop_of_so_many_lanes_is_one_kernel() -> None:
+    f = rosin.compile(rosin.vmap(trajectory), dynamic={"x": {0: "n"}})
+    f(matrix(64, 2))
+    assert "vector lane in n" in f.text(matrix(64, 2), stage="loops")
 
 
 @pytest.mark.parametrize("target", ["llvm", "interpreter"])

@@ -57,11 +57,11 @@ class SizeEmitter:
         return total
 
     def _atom(self, atom: dims.Atom) -> Val:
-        found = self.known.get(dims.Sym((((atom,), 1),)))
+        found = self.known.get(dims.of_atom(atom))
         if found is not None:
             return found
         value = self.symbol(atom.name) if isinstance(atom, Symbol) else self._quotient(atom)
-        self.known[dims.Sym((((atom,), 1),))] = value
+        self.known[dims.of_atom(atom)] = value
         return value
 
     def _quotient(self, atom: Floor) -> Val:
