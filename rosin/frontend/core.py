@@ -22,6 +22,7 @@ settled here.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeGuard, TypeVar
@@ -30,19 +31,20 @@ from typing import cast as typing_cast
 import numpy as np
 
 from rosin.frontend import trace as tr
+from rosin.frontend.sizes import Size, register_number
 from rosin.frontend.trace import is_array, is_tracer, register_array
-from rosin.ir import dtypes
+from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.errors import DTypeError, RosinError
+from rosin.ir.errors import DTypeError, RosinError, TraceError
 from rosin.ir.graph import Graph, regions
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.loop import Loop
-from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.movement import Constant, Dimension
+from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
 
@@ -69,6 +71,8 @@ EAGER_FLOPS = 1 << 20
 EAGER_GRAPH_FLOPS = 1 << 25
 """The work of a graph from which applying it to eager arrays compiles it."""
 _PLANS_LIMIT = 4096
+_KERNELS_LIMIT = 512
+"""Kernels for eager work take some 60 KiB each; the oldest go first."""
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -97,7 +101,7 @@ def type_of(x: Array) -> TensorType:
     return TensorType(dtypes.from_numpy(value.dtype), value.shape)
 
 
-def numpy_type(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorType:
+def numpy_type(dtype: np.dtype[Any], shape: tuple[Dim, ...]) -> TensorType:
     """The type of a NumPy array of that dtype and shape."""
     return TensorType(dtypes.from_numpy(dtype), shape)
 
@@ -158,6 +162,8 @@ def asarray(x: ArrayLike, dtype: DTypeLike = None) -> Array:
         return x if want is None else cast(x, want)
     if is_scalar(x):
         return _scalar(x, want)
+    if isinstance(x, Size):
+        return size_array(x.dim, want)
     array = _numpy(x, want)
     trace = tr.current()
     if trace is None:
@@ -181,6 +187,18 @@ def _scalar(x: Scalar, want: DType | None) -> Array:
     if trace is not None:
         return trace.constant(x, want, weak)
     return tr.wrap(np.asarray(x, want.numpy) if want.kind != "bool" else np.asarray(bool(x)))
+
+
+def size_array(dim: Dim, want: DType | None = None) -> Array:
+    """A symbolic size as a number of an element type; weakly typed without one."""
+    trace = tr.current()
+    if trace is None:
+        raise tr.located(TraceError(f"the number of the symbolic size {dim} is known only where a function is traced"))
+    number = bind1(Dimension(facts.current().settled(dim), dtypes.i64))
+    return trace.weak(number) if want is None else cast(number, want)
+
+
+register_number(size_array)
 
 
 def fresh(function: Callable[P, R]) -> Callable[P, R]:
@@ -330,6 +348,8 @@ def _dead(x: Array) -> NumpyArray:
 
 _UNPLANNED: Any = object()
 _plans: dict[Any, Executable | None] = {}
+_planned: deque[Any] = deque()
+"""The keys of plans that are kernels, oldest first."""
 _executables: dict[Graph, Executable] = {}
 _met: set[int] = set()
 """Hashes of graphs that were heavy once."""
@@ -343,7 +363,12 @@ def _execute(op: Op, values: list[NumpyArray]) -> Sequence[NumpyArray]:
         kernel = _plan(op, values)
         if len(_plans) >= _PLANS_LIMIT:
             _plans.clear()
+            _planned.clear()
         _plans[key] = kernel
+        if kernel is not None:
+            _planned.append(key)
+            if len(_planned) > _KERNELS_LIMIT:
+                _plans.pop(_planned.popleft(), None)
     return evaluate_op(op, *values) if kernel is None else kernel(*values)
 
 
@@ -394,8 +419,8 @@ def _kernel(graph: Graph) -> Executable | None:
     if hash(graph) not in _met:
         _met.add(hash(graph))
         return None
-    if len(_executables) >= _PLANS_LIMIT:
-        _executables.clear()
+    if len(_executables) >= _KERNELS_LIMIT:
+        _executables.pop(next(iter(_executables)))
     found = _executables[graph] = compile_path().compile_graph(graph)
     return found
 

@@ -24,7 +24,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, RosinError
 from rosin.ir.host import HostFunction
-from rosin.ir.ops.effect import Check, IoCallback, PureCallback, location_fields
+from rosin.ir.ops.effect import Check, IoCallback, PureCallback, where_of
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def check(pred: Any, message: str, *args: Any, **kwargs: Any) -> None:
     if type.rank:
         holds = rnp.all(holds)
     format, arrays = line(message, args, kwargs, "check")
-    op = Check(format, "check", location_fields(source.user_location()))
+    op = Check(format, "check", where_of(source.user_location()))
     core.bind(op, rnp.logical_not(holds), *arrays)
 
 
@@ -84,7 +84,8 @@ def pure_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **k
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
     function, arrays, types, structure = _function("pure_callback", callback, result_shape_dtypes, args, kwargs)
-    return tree.unflatten(structure, core.bind(PureCallback(function, types), core.asarray(True), *arrays))
+    op = PureCallback(function, types, where_of(source.user_location()))
+    return tree.unflatten(structure, core.bind(op, core.asarray(True), *arrays))
 
 
 def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwargs: Any) -> Tree:
@@ -97,7 +98,8 @@ def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwa
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
     function, arrays, types, structure = _function("io_callback", callback, result_shape_dtypes, args, kwargs)
-    return tree.unflatten(structure, core.bind(IoCallback(function, types), core.asarray(True), *arrays))
+    op = IoCallback(function, types, where_of(source.user_location()))
+    return tree.unflatten(structure, core.bind(op, core.asarray(True), *arrays))
 
 
 _functions: WeakValueDictionary[tuple[int, Structure, Structure], HostFunction] = WeakValueDictionary()

@@ -192,6 +192,10 @@ class Trace:
         """The same value with a dtype that does not give way."""
         return self._tracer(self.value_of(x), False)
 
+    def weak(self, x: Array) -> Tracer:
+        """The same value with a dtype that gives way to that of what it meets."""
+        return self._tracer(self.value_of(x), True)
+
     def captured(self, array: Array | NumpyArray) -> Tracer:
         """A captured array as a traced value."""
         return self._tracer(self.capture(array), False)

@@ -13,10 +13,10 @@ from rosin.ir.dtypes import bool_
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control
-from rosin.ir.ops.effect import Check, Statement, location_fields
+from rosin.ir.ops.effect import Check, Statement, where_of
 from rosin.ir.ops.logic import IsNan
 from rosin.ir.ops.movement import Constant, Move
+from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.base import Pass, rebuild, with_operands
 
@@ -67,7 +67,7 @@ def _check_indices(b: Builder, node: Node) -> None:
         seen = "is {0}" if index.type.size == 1 else "runs from {0} to {1}"
         message = f"{node.op.name}: the index along axis {axis} of {array} {seen}; it is to lie in 0 … {room}"
         for failing in tests[:1] if len(tests) < 2 else [b.logical_or(*tests)]:
-            b.node(Check(message, "index", location_fields(node.location)), failing, least, most)
+            b.node(Check(message, "index", where_of(node.location)), failing, least, most)
 
 
 def _check_nans(b: Builder, node: Node) -> None:
@@ -78,7 +78,7 @@ def _check_nans(b: Builder, node: Node) -> None:
     failing = b.logical_and(_has_nan(b, node.results), b.logical_not(_has_nan(b, node.operands)))
     types = ", ".join(str(v.type) for v in node.operands)
     message = f"{node.op.name} gives a NaN, and its operands ({types}) have none"
-    b.node(Check(message, "nan", location_fields(node.location)), failing)
+    b.node(Check(message, "nan", where_of(node.location)), failing)
 
 
 def _has_nan(b: Builder, values: Values) -> Value:

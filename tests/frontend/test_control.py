@@ -260,6 +260,18 @@ def test_eager_calls_compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(compiled) == 1
 
 
+def test_eager_kernels_are_not_kept_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "_KERNELS_LIMIT", 3)
+    core._planned.clear()  # pyright: ignore[reportPrivateUsage]
+    core._plans.clear()  # pyright: ignore[reportPrivateUsage]
+    for factor in range(6):
+        found = rosin.fori_loop(0, 2, lambda i, y, factor=factor: y * (factor + 0.5), 1.0)
+        assert float(found) == (factor + 0.5) ** 2
+    kernels = [key for key, kernel in core._plans.items() if kernel is not None]  # pyright: ignore[reportPrivateUsage]
+    assert kernels == list(core._planned)  # pyright: ignore[reportPrivateUsage]
+    assert len(kernels) == 3
+
+
 def test_a_captured_array_is_read_when_the_loop_runs() -> None:
     weight = np.ones(2)
 

@@ -153,6 +153,27 @@ def test_derivatives_print_once(way: Way, derivative: str, capsys: pytest.Captur
     assert lines(capsys) == ["in 2.0", "branch 2.0", "checkpoint 4.0", "step 2.0", "step 3.0"]
 
 
+def test_rules_of_custom_derivatives_print_once_too(way: Way, capsys: pytest.CaptureFixture[str]) -> None:
+    @rosin.custom_vjp
+    def square(x: Any) -> Any:
+        return _printed("square {}", x, x * x)
+
+    def forward(x: Any) -> Any:
+        return _printed("forward {}", x, x * x), x
+
+    square.defvjp(forward, lambda x, bar: (_printed("back {}", bar, 2 * x * bar),))
+
+    def f(x: Any) -> Any:
+        return rosin.cond(x > 1, square, lambda y: y, x)
+
+    assert way(rosin.vmap(rosin.grad(f)))(np.asarray([3.0, 0.5])).tolist() == [6, 1]
+    assert lines(capsys) == ["square 3.0", "back 1.0"]
+    way(rosin.grad(f))(3.0)
+    assert lines(capsys) == ["square 3.0", "back 1.0"]
+    way(rosin.grad(square))(3.0)
+    assert lines(capsys) == ["forward 3.0", "back 1.0"]
+
+
 def test_formats_that_do_not_fit() -> None:
     x = rnp.ones(2)
     for format, args in [("{} {}", (x,)), ("{name}", (x,)), ("{", (x,)), ("{0.none}", (x,))]:

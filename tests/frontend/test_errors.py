@@ -38,6 +38,54 @@ def shape_mismatch_in_compiled() -> Any:
 
 
 @case
+def size_breaks_a_condition() -> Any:
+    n = rosin.dim("n", max=4096)
+    double = rosin.compile(lambda x: x * 2, dynamic={"x": rosin.spec(rosin.float32, (n, 3))}, where=[n % 8 == 0])
+    double(rnp.ones((16, 3)))
+    return double(rnp.ones((12, 3)))
+
+
+@case
+def sizes_that_have_to_be_equal() -> Any:
+    product = rosin.compile(lambda x, y: x @ y, dynamic={"x": {0: "n", 1: "k"}, "y": {0: "k", 1: "m"}})
+    product(rnp.ones((2, 3)), rnp.ones((3, 4)))
+    return product(rnp.ones((2, 3)), rnp.ones((5, 4)))
+
+
+@case
+def size_that_an_op_refuses() -> Any:
+    cut = rosin.compile(lambda x: x[2:-1], dynamic={"x": {0: "n"}})
+    cut(rnp.ones(7))
+    return cut(rnp.ones(2))
+
+
+@case
+def size_that_is_specified_otherwise() -> Any:
+    double = rosin.compile(lambda x: x * 2, dynamic={"x": rosin.spec("f32[n, 3]")})
+    return double(rnp.ones((2, 4)))
+
+
+@case
+def symbolic_size_made_a_number() -> Any:
+    def total(x: Any, w: Any) -> Any:
+        return x + w
+
+    return rosin.compile(total, dynamic={"x": 0})(rnp.ones(3), rnp.ones(4))
+
+
+@case
+def sizes_that_no_process_can_address() -> Any:
+    outer = rosin.compile(lambda x, y: x[:, None] * y[None, :], dynamic={"x": {0: "n"}, "y": {0: "m"}})
+    outer(rnp.ones(3), rnp.ones(2))
+    return outer(rnp.ones(1 << 23), rnp.ones(1 << 23))
+
+
+@case
+def dynamic_names_no_argument() -> Any:
+    return rosin.compile(lambda x: x * 2, dynamic={"y": 0})(rnp.ones(3))
+
+
+@case
 def dtype_mismatch() -> Any:
     x = rnp.ones(3)
     return x & True
@@ -439,6 +487,85 @@ def carry_is_no_array() -> Any:
 @case
 def associative_scan_changes_type() -> Any:
     return rosin.associative_scan(lambda a, b: (a[0] + b[0], a[1] > b[1]), (rnp.ones(3), rnp.ones(3)))
+
+
+@case
+def check_fails() -> Any:
+    @rosin.compile
+    def half(n: Any) -> Any:
+        rosin.check(n % 2 == 0, "{} is odd", n)
+        return n // 2
+
+    return half(3)
+
+
+@case
+def check_fails_in_a_batch() -> Any:
+    def half(n: Any) -> Any:
+        rosin.check(n % 2 == 0, "{} is odd", n)
+        return n // 2
+
+    return rosin.vmap(half)(np.asarray([2, 4, 5, 7]))
+
+
+@case
+def checked_is_no_boolean() -> Any:
+    x = rnp.ones(2)
+    rosin.check(x, "x is zero")
+
+
+@case
+def format_does_not_fit() -> Any:
+    x = rnp.ones(2)
+    rosin.debug.print("x is {} of {}", x)
+
+
+@case
+def index_check_fails() -> Any:
+    @rosin.compile(checks="index")
+    def pick(x: Any, i: Any) -> Any:
+        return rosin.map(lambda k: x[k], i)
+
+    return pick(rnp.ones(3), np.asarray([0, 3]))
+
+
+@case
+def nan_check_fails() -> Any:
+    @rosin.compile(checks="nan")
+    def f(x: Any) -> Any:
+        scaled = x / rnp.sum(x)
+        return rnp.sum(scaled)
+
+    return f(rnp.zeros(3))
+
+
+@case
+def callback_gives_another_type() -> Any:
+    @rosin.compile
+    def f(x: Any) -> Any:
+        return rosin.pure_callback(np.cumsum, rosin.ShapeDtypeStruct((), x.dtype), x)
+
+    return f(rnp.ones(3))
+
+
+@case
+def callback_gives_another_tree() -> Any:
+    return rosin.pure_callback(lambda x: (x, x), rnp.ones(3), rnp.ones(3))
+
+
+@case
+def callback_has_no_derivative() -> Any:
+    return rosin.grad(lambda x: rosin.pure_callback(np.square, x, x))(2.0)
+
+
+@case
+def callback_types_are_none() -> Any:
+    return rosin.pure_callback(np.sort, {"sorted": float}, rnp.ones(3))
+
+
+@case
+def unknown_check() -> Any:
+    return rosin.compile(lambda x: x, checks="index, bounds")
 
 
 def normal(text: str) -> str:

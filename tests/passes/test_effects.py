@@ -32,7 +32,7 @@ def _refused(*operands: object) -> Sequence[object]:
 
 
 FUNCTION = HostFunction(_refused, "refused")
-CALL = PureCallback(FUNCTION, (F32,))
+CALL = PureCallback(FUNCTION, (F32,), None)
 
 
 def yes(b: Builder) -> Value:
@@ -48,7 +48,7 @@ def test_pure_calls_are_merged_and_others_are_not() -> None:
         on = yes(b)
         for _ in range(2):
             b.node(Print("{}"), on, x)
-            b.node(IoCallback(FUNCTION, (F32,)), on, x)
+            b.node(IoCallback(FUNCTION, (F32,), None), on, x)
         return [*b.node(CALL, on, x), *b.node(CALL, on, x)]
 
     after = Cse().run(region("main", "x: f32[]", make))
@@ -129,7 +129,7 @@ def test_a_donated_argument_is_not_written_over_before_python_has_read_it() -> N
 
     def make(b: Builder, x: Value) -> list[Value]:
         result = b.add(x, 1.0)
-        b.node(IoCallback(HostFunction(note, "note"), ()), yes(b), x)
+        b.node(IoCallback(HostFunction(note, "note"), (), None), yes(b), x)
         return [result]
 
     graph = region("main", "x: f32[40]", make)

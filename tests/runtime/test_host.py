@@ -28,7 +28,7 @@ def function(symbol: str, *types: Any) -> Any:
 
 
 def callback(python: Any) -> Callback:
-    return PureCallback(HostFunction(python, "test"), (F64,))
+    return PureCallback(HostFunction(python, "test"), (F64,), None)
 
 
 def call(receiver: Any, number: int, *arrays: np.ndarray[Any, Any]) -> int:

@@ -43,7 +43,7 @@ def _callbacks(op: Op) -> list[Sample]:
     ]
 
 
-PURE, IO = PureCallback(SORTED, RESULTS), IoCallback(SORTED, RESULTS)
+PURE, IO = PureCallback(SORTED, RESULTS, None), IoCallback(SORTED, RESULTS, ("file.py", 3, "main", 4, 9))
 LINE = Print("x = {:.3f}, y = {}")
 HELD = Check("x is {}", "check", ("file.py", 3, "main", 4, 9))
 

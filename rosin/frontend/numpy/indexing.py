@@ -19,7 +19,7 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.errors import BoundsError
-from rosin.frontend.numpy import creation, elementwise, indices, logic, manipulation, promote, reductions
+from rosin.frontend.numpy import creation, elementwise, indices, logic, manipulation, promote
 from rosin.frontend.numpy.indices import At, Entry, New, Positions, Span
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
@@ -174,10 +174,8 @@ def _from_front(entry: Positions, size: Dim) -> Array:
 
 
 def _number(size: Dim, dtype: DType) -> int | Array:
-    """A size as a number; a symbolic one is counted when the program runs."""
-    if isinstance(size, int):
-        return size
-    return reductions.sum(promote.number("getitem", 1, TensorType(dtype, (size,))), dtype=dtype)
+    """A size as a number; a symbolic one is known when the program runs."""
+    return size if isinstance(size, int) else core.size_array(size, dtype)
 
 
 def take(x: ArrayLike, indices: ArrayLike, /, *, axis: int | None = None) -> Array:

@@ -31,6 +31,10 @@ class Call(Op):
         return any(node.op.effect for node in self.body.nodes)
 
     @abstractmethod
+    def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
+        """The call whose graphs have no effects."""
+
+    @abstractmethod
     def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
         """The call whose graphs are guarded, with a truth value as last operand (see Op.only_where)."""
 
@@ -77,6 +81,9 @@ class Checkpoint(Call):
     """`body`, whose intermediate values are not kept for the way back but computed again there."""
 
     body: Graph
+
+    def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
+        return Checkpoint(silence(self.body))
 
     def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
         return Checkpoint(guard(self.body))
@@ -133,6 +140,9 @@ class CustomJvp(Call):
     body: Graph
     rule: Rule
 
+    def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
+        return CustomJvp(silence(self.body), _later(self.rule, silence))
+
     def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
         count = len(self.body.inputs)
 
@@ -180,6 +190,9 @@ class CustomVjp(Call):
     body: Graph
     forward: Rule
     backward: Rule
+
+    def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
+        return CustomVjp(silence(self.body), _later(self.forward, silence), self.backward)
 
     def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
         return CustomVjp(guard(self.body), _later(self.forward, guard), self.backward)

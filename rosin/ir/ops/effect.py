@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from rosin.ir import dtypes
+from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
-from rosin.ir.errors import CheckError, NanError, OutOfRangeError, RosinError
+from rosin.ir.errors import CheckError, NanError, OutOfRangeError, RosinError, located
 from rosin.ir.host import HostFunction
 from rosin.ir.location import Location
 from rosin.ir.op import Arrays, Maybe, NumpyArray, Op, Types, Undifferentiable, Value, Values, define
@@ -54,7 +54,7 @@ class Host(Op):
             self.bad_dtype(operands, f"operand 0 says by truth values when it is done; it is {found}")
         lanes = operands[0].shape
         for position, operand in enumerate(operands[1:], 1):
-            if operand.shape[: len(lanes)] != lanes:
+            if not facts.same_shape(operand.shape[: len(lanes)], lanes):
                 axes = f"the axes {operands[0]} of the batch do not lead in {operand}"
                 self.bad_shape(operands, f"operand {position}: {axes}")
         return tuple(t.with_shape((*lanes, *t.shape)) for t in self.given)
@@ -120,7 +120,7 @@ class Check(Statement):
         text = filled(self.message, operands)
         if place:
             text += f"\n  in example {', '.join(map(str, place))} of the batch"
-        raise ERRORS[self.kind](text, (), Location(*self.where) if self.where is not None else None)
+        raise ERRORS[self.kind](text, (), place_of(self.where))
 
 
 class _Formatter(Formatter):
@@ -145,6 +145,7 @@ class Callback(Host, Undifferentiable):
 
     function: HostFunction
     results: tuple[TensorType, ...]
+    where: Where
 
     @property
     def given(self) -> tuple[TensorType, ...]:
@@ -156,11 +157,12 @@ class Callback(Host, Undifferentiable):
         return (None,) * len(results)
 
     def call(self, place: tuple[int, ...], *operands: NumpyArray) -> Sequence[NumpyArray]:
-        found = self.function.function(*operands)
-        if len(found) != len(self.results):
-            counts = f"{len(found)} results, and {len(self.results)} are expected"
-            raise RosinError(f"{self.name}: {self.function.name} gives {counts}")
-        return [self._as(x, t, i) for i, (x, t) in enumerate(zip(found, self.results, strict=True))]
+        with located(place_of(self.where)):
+            found = self.function.function(*operands)
+            if len(found) != len(self.results):
+                counts = f"{len(found)} results, and {len(self.results)} are expected"
+                raise RosinError(f"{self.name}: {self.function.name} gives {counts}")
+            return [self._as(x, t, i) for i, (x, t) in enumerate(zip(found, self.results, strict=True))]
 
     def _as(self, x: Any, expected: TensorType, position: int) -> NumpyArray:
         """A result as an array; a Python number takes the expected element type."""
@@ -181,6 +183,7 @@ class PureCallback(Callback):
 
     function: HostFunction
     results: tuple[TensorType, ...]
+    where: Where
 
     reason: ClassVar[str] = (
         "a Python function is a black box; a custom_jvp around it can say what its derivative is, and stop_gradient "
@@ -194,12 +197,18 @@ class IoCallback(Callback):
 
     function: HostFunction
     results: tuple[TensorType, ...]
+    where: Where
 
     effect: ClassVar[bool] = True
     reason: ClassVar[str] = "a Python function with effects is a black box; stop_gradient says that it has none"
 
 
-def location_fields(location: Location | None) -> Where:
+def place_of(where: Where) -> Location | None:
+    """The place that an attribute tells."""
+    return None if where is None else Location(*where)
+
+
+def where_of(location: Location | None) -> Where:
     """A place as an attribute."""
     if location is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bool_
 from rosin.ir.errors import NotDifferentiableError
-from rosin.ir.graph import Graph, Node, map_op
+from rosin.ir.graph import Graph, Node
 from rosin.ir.ops.effect import Host
 from rosin.ir.types import TensorType
 
@@ -39,14 +39,14 @@ def silent(region: Graph) -> Graph:
     Raises:
         NotDifferentiableError: a result comes from an effect, which would happen twice.
     """
-    if not any(node.op.effect for node in region.nodes):
+    if not any(node.op.effect or node.regions for node in region.nodes):
         return region
     nodes: list[Node] = []
     for node in region.nodes:
-        if not node.op.effect:
+        if node.regions:
+            nodes.append(Node(node.op.silenced(silent), node.operands, node.results, node.location))
+        elif not node.op.effect:
             nodes.append(node)
-        elif node.regions:
-            nodes.append(Node(map_op(node.op, silent), node.operands, node.results, node.location))
         elif node.results:
             reason = "reverse mode computes what stands around it a second time, and it would happen twice"
             instead = "call it outside of branches and checkpoints, or use pure_callback"
