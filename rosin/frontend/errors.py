@@ -10,7 +10,7 @@ class ArgumentError(RosinError, TypeError):
 
 
 class ImmutableError(RosinError, TypeError):
-    """An attempt to change an array in place."""
+    """A use of an array that was donated, or an attempt to change one that comes from outside of what is traced."""
 
 
 class ClosureError(RosinError, RuntimeError):

@@ -99,17 +99,6 @@ def choose(test: Array, then: Part, orelse: Part, block: Block, extra: Sequence[
     return _Merge(test, outcomes, memory, block).result()
 
 
-@dataclass
-class _Slot:
-    """Something that gets its value from the branch that was taken."""
-
-    path: str
-    write: Callable[[Any], None]
-    structure: tree.Structure | None = None
-    leaves: Sequence[Any] = ()
-    """What is known, or a number in the list of results."""
-
-
 class _Result(int):
     """A position in the list of results."""
 

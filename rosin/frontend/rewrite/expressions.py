@@ -102,7 +102,7 @@ def binds(node: ast.AST) -> bool:
 class Expressions(ast.NodeTransformer):
     """Rewrites expressions; statements are left to whoever calls it.
 
-    `is_fixed` says of what is called whether it is known to need no rewriting, `definition` rewrites a lambda's body.
+    `is_fixed` says of what is called whether it is known to need no rewriting.
     """
 
     def __init__(self, is_fixed: Callable[[ast.expr], bool], first_argument: str | None) -> None:
@@ -179,10 +179,10 @@ class Expressions(ast.NodeTransformer):
         return self._new(node, layer(method, source, thunk(whole, ITEMS)))
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
-        own, self.first_argument = self.first_argument, _first(node.args)
+        own, self.first_argument = self.first_argument, first_argument(node.args)
         node.body = self.visit(node.body)
         self.first_argument = own
-        _visit_defaults(self, node.args)
+        visit_defaults(self, node.args)
         return node
 
     def _parts(self, node: Any) -> Any:
@@ -190,21 +190,13 @@ class Expressions(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _first(args: ast.arguments) -> str | None:
+def first_argument(args: ast.arguments) -> str | None:
+    """The name of the first positional argument."""
     positional: Sequence[ast.arg] = (*args.posonlyargs, *args.args)
     return positional[0].arg if positional else None
 
 
-def _visit_defaults(expressions: Expressions, args: ast.arguments) -> None:
-    args.defaults = [expressions.visit(d) for d in args.defaults]
-    args.kw_defaults = [None if d is None else expressions.visit(d) for d in args.kw_defaults]
-
-
-def first_argument(args: ast.arguments) -> str | None:
-    """The name of the first positional argument."""
-    return _first(args)
-
-
 def visit_defaults(expressions: Expressions, args: ast.arguments) -> None:
     """Rewrite the defaults of a nested function, which the outer one evaluates."""
-    _visit_defaults(expressions, args)
+    args.defaults = [expressions.visit(d) for d in args.defaults]
+    args.kw_defaults = [None if d is None else expressions.visit(d) for d in args.kw_defaults]

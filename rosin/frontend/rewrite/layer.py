@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from rosin.frontend import core, tree
+from rosin.frontend import core
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.effects import check
@@ -31,7 +31,6 @@ Part = Callable[[], Signal]
 
 _GUARDED = 10_000
 """How many items Python hands out after a loop may have ended by a traced signal."""
-_NOTHING = Block("choose", 0, (), Live(frozenset()))
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "Eq": operator.eq,
@@ -118,8 +117,7 @@ class Layer:
                 if guarded > _GUARDED:
                     message = f"the loop of line {block.line} may have ended, and Python still has items for it"
                     raise tr.located(ControlFlowError(f"{message}\n  use a `while` loop, or range()"))
-                given = signal
-                signal = self._unless(given, lambda item=item: body(item), _in_step(block), body)
+                signal = self._unless(signal, functools.partial(body, item), _in_step(block), body)
             if signal in (BREAK, RETURN):
                 return signal
             signal = next_step(signal)
@@ -147,12 +145,10 @@ class Layer:
 
     def _python_rest(self, signal: Signal, steps: Steps, body: Callable[[Any], Signal], block: Block) -> Signal:
         for item in steps:
-            given = signal
-            signal = (
-                body(item)
-                if given is None
-                else self._unless(_traced(given), lambda item=item: body(item), _in_step(block), body)
-            )
+            if isinstance(signal, Traced):
+                signal = self._unless(signal, functools.partial(body, item), _in_step(block), body)
+            else:
+                signal = body(item)
             if signal in (BREAK, RETURN):
                 return signal
             signal = next_step(signal)
@@ -339,24 +335,12 @@ def _template(message: Any) -> tuple[str, list[Any]]:
     return "".join(texts), values
 
 
-def _traced(signal: Signal) -> Traced:
-    assert isinstance(signal, Traced)
-    return signal
-
-
 def _in_step(block: Block) -> Block:
     """A step of a loop as a block of its own: its end is where the next step begins, or the loop's end."""
-    return Block(
-        "for",
-        block.line,
-        block.names,
-        Live(block.head | block.live.end, {**block.live.after, CONTINUE: block.head | block.live.end}),
-    )
+    end = block.head | block.live.end
+    return Block("for", block.line, block.names, Live(end, {**block.live.after, CONTINUE: end}))
 
 
 def _line() -> int:
     place = tr.source.user_location()
     return 0 if place is None else place.line
-
-
-__all__ = ["Layer", "decides", "tree"]

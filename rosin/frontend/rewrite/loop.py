@@ -24,7 +24,7 @@ from rosin.frontend.rewrite import memory as mem
 from rosin.frontend.rewrite import unbound
 from rosin.frontend.rewrite.branch import changed_arrays, current_name, region, zeros
 from rosin.frontend.rewrite.memory import UNBOUND, Memory
-from rosin.frontend.rewrite.scope import CONTINUE, RETURN, VALUE
+from rosin.frontend.rewrite.scope import RETURN, VALUE
 from rosin.frontend.rewrite.signals import Signal, as_signal, code_of, is_code, kinds_of, next_step
 from rosin.frontend.rewrite.steps import Steps, counter_dtype
 from rosin.frontend.rewrite.transform import Block
@@ -137,6 +137,12 @@ class Loop:
         self.slots: list[_Slot] = []
         self._arrays: set[int] = set()
         self._begun: set[int] = set()
+        """The positions of the containers that are carried."""
+        self._changed: list[int] = []
+        self._mutated: list[Tracer] = []
+        """Containers and arrays that the body changed when it was traced last, and that are not carried yet."""
+        self._known_test: bool | None = None
+        """What the test is, where Python knows it."""
         for name in self.memory.cells:
             self._add_variable(name)
 
@@ -185,7 +191,7 @@ class Loop:
         changes = 0
         for _ in range(_ROUNDS):
             traced = self._trace_body()
-            if self.scan and kinds_of(next_step_kinds(traced.signal)) != frozenset([0]):
+            if self.scan and kinds_of(traced.signal) != frozenset([0]):
                 self.scan = False
                 continue
             verdicts = [self._compare(slot, traced, i, changes < CHANGES) for i, slot in enumerate(self.slots)]
@@ -210,7 +216,7 @@ class Loop:
                 signal = self.body(self.steps.at(counter))
             values = [None if slot.read() is UNBOUND else mem.value_of(slot.read()) for slot in self.slots]
             rows: dict[int, list[mem.Value]] = {}
-            self._changed: list[int] = []
+            self._changed = []
             for i, container in enumerate(self.memory.containers):
                 now = mem.contents(container)
                 if i in self._begun or mem.unchanged(before[i], now):
@@ -372,8 +378,6 @@ class Loop:
         op = While(test_graph, body_graph, len(starts))
         return list(core.bind(op, *starts, *staging.captured_arrays(captures), weak=weak))
 
-    _known_test: bool | None = None
-
     def _test(self, coded: bool, starts: list[Array]) -> Staged:
         """Whether there is another step: there was no signal, and the predicate holds or the count is not reached."""
         before = [mem.contents(c) for c in self.memory.containers]
@@ -472,11 +476,6 @@ class Loop:
         raise self._unstable(f"`{path}` changes its type: {before} before a step, {after} after it")
 
 
-def next_step_kinds(signal: Signal) -> Signal:
-    """The signal of a body whose `continue`s are done with."""
-    return None if kinds_of(signal) <= {0, CONTINUE} else signal
-
-
 def truth(x: Array) -> Array:
     """The truth of a traced number.
 
@@ -522,6 +521,3 @@ def _described(x: Any) -> str:
         return f"an array {core.type_of(x)}"
     text = repr(x)
     return text if len(text) <= 60 else f"a {type(x).__name__}"
-
-
-__all__ = ["Loop", "UnstableError", "truth"]

@@ -17,7 +17,6 @@ from rosin.frontend.rewrite.steps import (
     Elements,
     Enumerated,
     Range,
-    Steps,
     Zipped,
     as_steps,
     reversed_steps,
@@ -186,6 +185,3 @@ def replacements(rewritten: Callable[[Any], Any]) -> dict[Any, Callable[..., Any
     }
     found.update({getattr(math, name): _math(name) for name in _MATH})
     return found
-
-
-__all__ = ["Steps", "replacements"]

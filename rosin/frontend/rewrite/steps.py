@@ -14,6 +14,7 @@ from rosin.frontend.errors import ControlFlowError
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError
+from rosin.ir.ops.index import DynamicSlice
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -41,13 +42,22 @@ class Steps(ABC):
 
     def at(self, step: Any) -> Any:
         """The item of a step."""
-        return self.item([x[step] for x in self.stacked()], step)
+        return self.item([_element(x, step) for x in self.stacked()], step)
 
     def __iter__(self) -> Iterator[Any]:
         """The items one by one, for Python."""
         if not isinstance(self.length, int):
             tr.no_value(self.length, "a loop that Python runs needs the number of its steps", "use a `for` statement")
         return (self.at(i) for i in range(self.length))
+
+
+def _element(x: Array, step: Any) -> Array:
+    """The element of a step, which is never negative and never too large."""
+    if isinstance(step, int):
+        return x[step]
+    rest = core.shape_of(x)[1:]
+    origin = core.asarray(0, core.dtype_of(step))
+    return rnp.reshape(core.bind1(DynamicSlice((1, *rest)), x, step, *[origin] * len(rest)), rest)
 
 
 class Elements(Steps):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -124,3 +125,13 @@ def programs(draw: st.DrawFn) -> str:
     body = draw(_block((*VARIABLES, "n"), 3, False, "    "))
     head = ["def total(xs):", "    return sum(xs)", "", "def f(a, b, n, xs):", "    c, d = 1, a - b"]
     return "\n".join([*head, *body, "    return a + 100 * b + 10000 * c + d", ""])
+
+
+def smooth(source: str) -> str:
+    """The program with one more argument `x`, a float that its steps multiply and that its results hold; the integers
+    alone decide which way it goes."""
+    body = re.sub(
+        r"^( +)([abcd]) = (.*) % 97$", r"\g<0>\n\1x = 0.7 * x + 0.003 * \2 * x + 0.1 * \2", source, flags=re.MULTILINE
+    )
+    body = re.sub(r"^( +)return (?!sum)(.*)$", r"\1return x + 0.001 * (\2)", body, flags=re.MULTILINE)
+    return body.replace("def f(a, b, n, xs):", "def f(a, b, n, xs, x):")
