@@ -327,10 +327,10 @@ def measure(bench: Bench) -> None:
     middle = {name: statistics.median(found) for name, found in times.items()}
     peers = [seconds for name, seconds in middle.items() if name != "rosin"]
     ratio = f"{min(peers) / middle['rosin']:7.2f}" if peers else "      -"
-    cells = [
-        f"{name} {middle[name] * 1e3:9.3f} ms, {middle[name] * 1e9 / bench.steps:7.2f} ns a step, first {first[name]:5.2f} s"
-        for name in runs
-    ]
+    cells: list[str] = []
+    for name, seconds in middle.items():
+        each = f"{seconds * 1e9 / bench.steps:7.2f} ns a step"
+        cells.append(f"{name} {seconds * 1e3:9.3f} ms, {each}, first {first[name]:5.2f} s")
     print(f"{bench.name:30s} {ratio}   {'   '.join(cells)}")
 
 

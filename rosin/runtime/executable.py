@@ -21,7 +21,7 @@ import numpy as np
 
 from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, program_text
 from rosin.backends.llvm.sizes import SIZES
-from rosin.ir import dims, facts, loops, printer
+from rosin.ir import dims, facts, loop_printer, loops, printer
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, RosinError, UnsupportedError
@@ -230,7 +230,7 @@ class NativeExecutable(Executable):
             watch.later(
                 "loops",
                 middle - start,
-                lambda: loops.text(program),
+                lambda: loop_printer.text(program),
                 f"{sum(1 for _ in loops.kernels(program.steps))} kernels",
             )
             watch.later("llvm", late - middle, lambda: text, f"{len(text.splitlines())} lines")
@@ -254,7 +254,7 @@ class NativeExecutable(Executable):
 
     def _stage_text(self, stage: str) -> str:
         if stage == "loops":
-            return loops.text(self.program())
+            return loop_printer.text(self.program())
         if stage in ("llvm", "optimized", "assembly"):
             text = program_text(self.program(), jit.host().vector_bytes)
             return {"llvm": str, "optimized": jit.optimized, "assembly": jit.assembly}[stage](text)

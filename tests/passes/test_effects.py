@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rosin.ir import dtypes, loops
+from rosin.ir import dtypes, loop_printer, loops
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.host import HostFunction
@@ -110,14 +110,14 @@ def test_host_calls_in_loops(golden: Callable[[str, str], None]) -> None:
 
     scan = Scan(region("step", "total: f32[]; x: f32[]", step), 1, 1, 3, False)
     graph = region("main", "total: f32[]; x: f32[3]", lambda b, total, x: b.node(scan, total, x))
-    golden("loops/host_calls.txt", loops.text(to_loops(pipeline.run(graph))))
+    golden("loops/host_calls.txt", loop_printer.text(to_loops(pipeline.run(graph))))
 
 
 def test_a_batch_asks_python_only_when_an_example_wants_it(golden: Callable[[str, str], None]) -> None:
     graph = region(
         "main", "when: bool[5]; x: f32[5, 2]", lambda b, when, x: [b.node(Print("{}"), when, x), b.sin(x)][1:]
     )
-    golden("loops/host_call_of_a_batch.txt", loops.text(to_loops(pipeline.run(graph))))
+    golden("loops/host_call_of_a_batch.txt", loop_printer.text(to_loops(pipeline.run(graph))))
 
 
 def test_a_donated_argument_is_not_written_over_before_python_has_read_it() -> None:

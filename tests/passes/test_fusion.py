@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given
 
-from rosin.ir import loops
+from rosin.ir import loop_printer, loops
 from rosin.ir.builder import Builder
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph
@@ -75,7 +75,7 @@ PATTERNS: dict[str, tuple[Build, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", PATTERNS)
 def test_loops_of_patterns(name: str, golden: Callable[[str, str], None]) -> None:
     build, types = PATTERNS[name]
-    golden(f"loops/{name}.txt", loops.text(to_loops(graph_of(build, *types), 32)))
+    golden(f"loops/{name}.txt", loop_printer.text(to_loops(graph_of(build, *types), 32)))
 
 
 @pytest.mark.parametrize("name", ["softmax", "layer_norm", "dense", "chain", "two_sums_of_one_array", "column_sums"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from rosin.ir import loops
+from rosin.ir import loop_printer, loops
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import f64
 from rosin.ir.graph import Graph
@@ -60,7 +60,7 @@ def test_small_state_is_held_in_scratch_arrays(golden: Callable[[str, str], None
     program = lowered(spirals())
     assert not any(isinstance(step, Repeat) for step in program.steps)
     assert program.arena_bytes == 0
-    golden("loops/small_state.txt", loops.text(program))
+    golden("loops/small_state.txt", loop_printer.text(program))
     agree(spirals())
 
 
@@ -71,7 +71,7 @@ def test_lanes_stand_outside_of_time(golden: Callable[[str, str], None]) -> None
     assert outermost.kind is Kind.VECTOR
     assert outermost.var.extent == 100
     assert {b.scope for b in loop_kernel(program).scratch} == {Scope.LANES}
-    golden("loops/lanes.txt", loops.text(program))
+    golden("loops/lanes.txt", loop_printer.text(program))
 
 
 @pytest.mark.parametrize("lanes", [1, 3, 4, 7, 8, 33, 1000])

@@ -23,8 +23,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.kernel import MOST_RECORDS, blocks_of, kernel_text, may_stop
+from rosin.backends.llvm.kernel import kernel_text
 from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, note, settings
 
-from rosin.ir import loops
+from rosin.ir import loop_printer, loops
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -119,7 +119,7 @@ def test_a_counted_scan_makes_no_step_too_many() -> None:
 
 
 def test_the_program_does_not_grow_with_the_number_of_steps() -> None:
-    short, long = (loops.text(to_loops(pipeline.run(growing(n)))) for n in (3, 3_000_000))
+    short, long = (loop_printer.text(to_loops(pipeline.run(growing(n)))) for n in (3, 3_000_000))
     assert len(long.splitlines()) == len(short.splitlines())
 
 
@@ -134,7 +134,7 @@ def test_branches_beyond_the_ends(golden: Callable[[str, str], None]) -> None:
         times, plus = program(np.array(index, np.int32), x)
         np.testing.assert_array_equal(times, x * np.float32(chosen))
         np.testing.assert_array_equal(plus, x + np.float32(chosen))
-    golden("loops/switch.txt", loops.text(to_loops(pipeline.run(graph))))
+    golden("loops/switch.txt", loop_printer.text(to_loops(pipeline.run(graph))))
 
 
 def test_loops_in_branches_in_loops(golden: Callable[[str, str], None]) -> None:
@@ -160,7 +160,7 @@ def test_loops_in_branches_in_loops(golden: Callable[[str, str], None]) -> None:
     operands = [np.array(3.0), np.array([1, 1, 0, 1, 1, 1, 0, 1], np.int32)]
     for x, y in zip(compile_graph(graph)(*operands), evaluate(graph, operands), strict=True):
         np.testing.assert_array_equal(x, y)
-    golden("loops/nested_control.txt", loops.text(to_loops(pipeline.run(graph))))
+    golden("loops/nested_control.txt", loop_printer.text(to_loops(pipeline.run(graph))))
 
 
 def test_matrix_products_in_loops_may_be_packed() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, note, settings
 
-from rosin.ir import dtypes, loops
+from rosin.ir import dtypes, loop_printer, loops
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -120,7 +120,7 @@ def test_the_loop_itself_writes_the_tape(golden: Callable[[str, str], None]) -> 
     (back,) = (s for s in every if isinstance(s, loops.Loop) and s.stop)
     assert any(isinstance(s, loops.Room) for s in forward.body)
     assert back.backward
-    golden("loops/vjp_of_while.txt", loops.text(program))
+    golden("loops/vjp_of_while.txt", loop_printer.text(program))
     given = [np.array([1.0, 2.0, -0.5]), np.array(-1.0)]
     close(compile_graph(graph)(*given), evaluate(graph, given), 1e-12)
 

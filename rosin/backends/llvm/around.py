@@ -1,0 +1,108 @@
+"""What a kernel has of the program around it, and what the program asks of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.ir import facts
+from rosin.ir.dims import Dim
+from rosin.ir.index import LoopVar
+from rosin.ir.loops import (
+    Buffer,
+    Const,
+    FromIndex,
+    Kernel,
+    Kind,
+    Loop,
+    Room,
+    Statement,
+    Tape,
+    While,
+    walk,
+)
+from rosin.ir.statements import all_indices, expressions, loop_variables, nested
+
+
+class Surroundings(Protocol):
+    """What a kernel has of the program around it."""
+
+    def pointer(self, e: Emitter, buffer: Buffer) -> Val:
+        """The address of a buffer."""
+        ...
+
+    def variable(self, e: Emitter, var: LoopVar) -> Val:
+        """The value of a variable of a loop around the kernel."""
+        ...
+
+    def size(self, e: Emitter, symbol: str) -> Val:
+        """The value of a symbol."""
+        ...
+
+    def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
+        """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
+        ...
+
+    def asked(self, e: Emitter) -> Val:
+        """Whether a signal wants the program to stop: a status, 0 when none does."""
+        ...
+
+    def status(self, e: Emitter) -> Val:
+        """Where a kernel leaves the status with which the program ends."""
+        ...
+
+
+POLLED_STEPS = 1024
+"""A loop in a kernel, whose steps are small, asks after so many steps whether to stop."""
+
+MOST_RECORDS = (1 << 63) - 1
+"""More than any tape has room for."""
+
+
+def may_stop(kernel: Kernel) -> bool:
+    """Whether the kernel may end before its time and leave a status."""
+    return any(isinstance(s, Room) or is_long(s) for s in nested(kernel.body))
+
+
+def is_long(statement: Statement) -> bool:
+    """Whether it is a loop that may take so long that somebody wants to stop it."""
+    if isinstance(statement, Loop):
+        serial = statement.kind is Kind.SERIAL and not statement.parallel
+        return serial and facts.estimate(statement.var.extent) > POLLED_STEPS * POLLED_STEPS
+    return isinstance(statement, While)
+
+
+def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
+    """How many lanes a vector loop of the kernel runs: as many as fit its registers, of its widest numbers."""
+    widest = 1
+    for expr in (e for top in expressions(kernel.body) for e in walk(top)):
+        if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
+            widest = max(widest, expr.dtype.accumulator.bytes)
+    lanes = max(vector_bytes // max(widest, 4), 1)
+    extent = max((facts.estimate(loop.var.extent) for loop in _vector_loops(kernel.body)), default=1)
+    return lanes * max(
+        r for r in range(1, kernel.registers + 1) if r == 1 or (r & (r - 1) == 0 and r * lanes <= extent)
+    )
+
+
+def blocks_of(kernel: Kernel, vector_bytes: int) -> Dim:
+    """How many blocks the outermost loop is cut into when it is parallel; 0 when it is not."""
+    if len(kernel.body) != 1 or not isinstance(kernel.body[0], Loop) or not kernel.body[0].parallel:
+        return 0
+    loop = kernel.body[0]
+    lanes = lanes_of(kernel, vector_bytes) if loop.kind is Kind.VECTOR else 1
+    return (loop.var.extent + (lanes - 1)) // lanes
+
+
+def free_variables(kernel: Kernel) -> list[LoopVar]:
+    """The variables of loops around the kernel that its indices use."""
+    own = set(loop_variables(kernel.body))
+    found: dict[LoopVar, None] = {}
+    for index in all_indices(kernel.body):
+        found.update((var, None) for var in index.variables() if var not in own)
+    return list(found)
+
+
+def _vector_loops(statements: Sequence[Statement]) -> Iterator[Loop]:
+    return (s for s in nested(statements) if isinstance(s, Loop) and s.kind is Kind.VECTOR)

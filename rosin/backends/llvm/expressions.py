@@ -1,0 +1,158 @@
+"""Expressions of a kernel: each is computed once for the scope it stands in, or before a loop that leaves it be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.lowering import lower
+from rosin.backends.llvm.memory import Memory
+from rosin.backends.llvm.ops.cast import convert
+from rosin.backends.llvm.types import register_type
+from rosin.ir.dtypes import DType, i64
+from rosin.ir.index import Dynamic, Index, LoopVar, inner
+from rosin.ir.loops import (
+    Apply,
+    Const,
+    Expr,
+    FromIndex,
+    Guard,
+    Load,
+    Local,
+    Loop,
+    Statement,
+    While,
+    decides,
+    values,
+)
+
+
+class Expressions(Memory):
+    """The values of expressions."""
+
+    def expr(self, expr: Expr) -> Val:
+        match expr:
+            case Const():
+                return self.e.const(expr.value, register_type(expr.dtype))
+            case Local():
+                return self._slot_value(expr) if expr in self.slots else self.known(expr)
+            case _:
+                found = self.known(id(expr))
+                if found is None:
+                    found = self._emit(expr)
+                    self.frames[-1][id(expr)] = found
+                return found
+
+    def _emit(self, expr: Expr) -> Val:
+        match expr:
+            case Load():
+                return self.load(expr)
+            case Apply():
+                args = [self.expr(a) for a in expr.args]
+                lanes = max(a.lanes for a in args)
+                wide = tuple(self.e.splat(a, lanes) for a in args)
+                return lower(self.e, expr.op, tuple(a.dtype for a in expr.args), wide)
+            case FromIndex():
+                return convert(self.e, self.lane_index(expr.index), i64, expr.dtype)
+            case Guard():
+                return self.guarded(expr)
+            case _:
+                raise AssertionError(f"no such expression: {type(expr).__name__}")
+
+    def guarded(self, expr: Guard) -> Val:
+        scalar, vector = self.tests(expr.tests)
+        otherwise = self.expr(expr.otherwise)
+        saved = self.guard, self.mask
+        if scalar is not None:
+            self.guard = scalar if self.guard is None else self.e.bit_and(self.guard, scalar)
+        if vector is not None:
+            self.mask = vector if self.mask is None else self.e.bit_and(self.mask, vector)
+        with self.frame():
+            then = self.expr(expr.then)
+        self.guard, self.mask = saved
+        lanes = max(then.lanes, otherwise.lanes, 1 if vector is None else vector.lanes)
+        then, otherwise = self.e.splat(then, lanes), self.e.splat(otherwise, lanes)
+        if vector is not None:
+            condition = vector if scalar is None else self.e.bit_and(vector, self.e.splat(scalar, lanes))
+        else:
+            assert scalar is not None
+            condition = scalar
+        return self.e.select(condition, then, otherwise)
+
+    def _slot_value(self, local: Local) -> Val:
+        return self._load_slot(*self.slots[local])
+
+    def _load_slot(self, slot: Val, dtype: DType, lanes: int) -> Val:
+        return self.e.load(slot, register_type(dtype), lanes)
+
+    # -- what a loop does not change is computed before it -----------------------------------------------------------
+
+    def hoist(self, loop: Loop) -> None:
+        self._hoist_all(loop.body)
+
+    def _hoist_all(self, statements: Sequence[Statement]) -> None:
+        seen: set[int] = set()
+        for top in _tops(statements):
+            self._hoist(top, seen)
+
+    def _hoist(self, expr: Expr, seen: set[int]) -> None:
+        if id(expr) in seen or isinstance(expr, Const | Local):
+            return
+        seen.add(id(expr))
+        if self._ready(expr):
+            self.expr(expr)
+            return
+        # What stands under a guard may not be read outside of it.
+        children = (expr.otherwise,) if isinstance(expr, Guard) else expr.children()
+        for child in children:
+            self._hoist(child, seen)
+        for index in () if isinstance(expr, Guard) else expr.indices():
+            for atom, _ in index.terms:
+                if isinstance(atom, Dynamic):
+                    self._hoist(atom.value, seen)
+
+    def _ready(self, expr: Expr) -> bool:
+        """Whether the value is the same in every iteration from here on."""
+        return all(
+            need in self.variables
+            or (isinstance(need, Local) and need not in self.slots and self.known(need) is not None)
+            for need in self._needs(expr)
+        )
+
+    def _needs(self, expr: Expr) -> frozenset[Any]:
+        """The variables, locals and written buffers that an expression depends on."""
+        found = self.needs.get(id(expr))
+        if found is None:
+            needs: set[Any] = set()
+            if isinstance(expr, Local):
+                needs.add(expr)
+            if isinstance(expr, Load) and expr.buffer in self.written:
+                needs.add(expr.buffer)
+            for child in expr.children():
+                needs |= self._needs(child)
+            for index in expr.indices():
+                needs |= self._index_needs(index)
+            found = self.needs[id(expr)] = frozenset(needs)
+        return found
+
+    def _index_needs(self, index: Index) -> set[Any]:
+        needs: set[Any] = set()
+        for atom, _ in index.terms:
+            if isinstance(atom, LoopVar):
+                needs.add(atom)
+            elif isinstance(atom, Dynamic):
+                needs |= self._needs(atom.value)
+            else:
+                needs |= self._index_needs(inner(atom))
+        return needs
+
+
+def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
+    """The expressions of statements that run in every iteration; what stands under a `when`, say, may not."""
+    for statement in statements:
+        yield from values(statement)
+        if isinstance(statement, Loop) and statement.var.extent != 0 and not decides(statement):
+            yield from _tops(statement.body)
+        elif isinstance(statement, While):
+            yield from _tops(statement.test)

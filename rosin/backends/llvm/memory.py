@@ -1,0 +1,224 @@
+"""Reading and writing memory: one element, neighbours, parts of blocks, and elements that are anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
+from rosin.backends.llvm.places import OF_LANES, Places
+from rosin.backends.llvm.types import memory_type, register_type
+from rosin.ir import facts
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.index import Index
+from rosin.ir.loops import (
+    Buffer,
+    Load,
+    Scope,
+    Store,
+)
+
+
+class Memory(Places):
+    """Loads and stores of a kernel."""
+
+    # -- stores ------------------------------------------------------------------------------------------------
+
+    def store(self, statement: Store) -> None:
+        value = self.expr(statement.value)
+        dtype = statement.buffer.dtype
+        if dtype.kind == "bool":
+            value = self.e.convert("zext", value, "i8")
+        elif value.elem == "bfloat":
+            value = self.e.bitcast(value, memory_type(dtype))
+        base, step, spread = self.place(statement.offset)
+        if statement.buffer.scope in OF_LANES:
+            self._store_lanes(statement, value, base, step, spread)
+            return
+        pointer = self.e.offset(self.base(statement.buffer), base, memory_type(dtype))
+        if step == 0 and spread is None:
+            # A fold that is the same for all lanes ran as vectors all the same.
+            self.e.store(self._take(value, [0]) if value.lanes > 1 else value, pointer, dtype.bytes)
+            return
+        value = self.e.splat(value, self.lanes)
+        if step == 1 and spread is None:
+            if self.mask is None:
+                self.e.store(value, pointer, dtype.bytes)
+            else:
+                self._masked_store(value, pointer, dtype.bytes)
+            return
+        block = self._block_of(statement.buffer, statement.offset, step, spread)
+        if block is not None and self.mask is None and statement.buffer not in self.read:
+            start, part, count = block
+            parts = self.parts.setdefault((statement.buffer, start), {})
+            parts[part] = value
+            if len(parts) == count:
+                self._write_block(statement.buffer, start, [parts[k] for k in range(count)])
+                del self.parts[statement.buffer, start]
+            return
+        self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
+
+    def _masked_store(self, value: Val, pointer: Val, align: int) -> None:
+        assert self.mask is not None
+        name = f"llvm.masked.store.{_mangled(value)}.p0"
+        self.e.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {self.mask.type})")
+        self.e.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {self.mask.typed})")
+
+    def _scatter(self, value: Val, pointers: Val, align: int) -> None:
+        mask = self.mask or self.e.const(True, "i1", self.lanes)
+        suffix = f"{_mangled(value)}.v{self.lanes}p0"
+        self.e.declarations.add(
+            f"declare void @llvm.masked.scatter.{suffix}({value.type}, <{self.lanes} x ptr>, i32, {mask.type})"
+        )
+        self.e.line(
+            f"call void @llvm.masked.scatter.{suffix}({value.typed}, {pointers.typed}, i32 {align}, {mask.typed})"
+        )
+
+    def _store_lanes(self, statement: Store, value: Val, base: Val, step: Dim, spread: Val | None) -> None:
+        """Each lane's number into its scratch array. A lane that does not take part keeps its `STATE`."""
+        buffer, elem = statement.buffer, memory_type(statement.buffer.dtype)
+        value = self.e.splat(value, self.lanes)
+        if step != 0 or spread is not None:
+            pointers = self._pointers_of_lanes(buffer, base, step, spread)
+            self._scatter(value, pointers, buffer.dtype.bytes)
+            return
+        pointer = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
+        if self.mask is not None and buffer.scope is Scope.STATE:
+            value = self.e.select(self.mask, value, self.e.load(pointer, elem, self.lanes))
+        self.e.store(value, pointer)
+
+    def _pointers_of_lanes(self, buffer: Buffer, base: Val, step: Dim, spread: Val | None) -> Val:
+        """The address of each lane's element, where lanes are at different places of their scratch arrays."""
+        elem = memory_type(buffer.dtype)
+        first = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
+        apart = None if spread is None else self.e.mul(spread, self.e.like(self.lanes, spread))
+        return self._pointers(first, step * self.lanes + 1, apart, elem)
+
+    # -- blocks ------------------------------------------------------------------------------------------------
+
+    def _block_of(self, buffer: Buffer, offset: Index, step: Dim, spread: Val | None) -> tuple[Index, int, int] | None:
+        """Where the block starts of which the lanes have a part each, which part, of how many; None for no block."""
+        if not isinstance(step, int) or not 1 < step <= MOST_PARTS or spread is not None:
+            return None
+        part = offset.constant % step
+        if not isinstance(part, int):
+            return None
+        start = offset - part
+        low, high = start.bounds()
+        if low is None or high is None or not facts.known_at_least(low, 0):
+            return None
+        return (start, part, step) if facts.known_at_least(buffer.size, high + step) else None
+
+    def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
+        base, _, _ = self.place(start)
+        pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+        self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
+
+    def _write_parts(self) -> None:
+        """Write what waits for the other parts of its block and need not wait any longer."""
+        for (buffer, start), parts in self.parts.items():
+            for part, value in parts.items():
+                base, step, _ = self.place(start + part)
+                pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+                pointers = self._pointers(pointer, step, None, memory_type(buffer.dtype))
+                self._scatter(value, pointers, buffer.dtype.bytes)
+        self.parts.clear()
+
+    def _read_block(self, buffer: Buffer, start: Index, parts: int) -> Val:
+        """All parts that the lanes have of a block."""
+        key = ("block", buffer, start)
+        found = None if buffer in self.written else self.known(key)
+        if found is None:
+            base, _, _ = self.place(start)
+            elem = memory_type(buffer.dtype)
+            pointer = self.e.offset(self.base(buffer), base, elem)
+            found = self.frames[-1][key] = self.e.load(pointer, elem, parts * self.lanes, buffer.dtype.bytes)
+        return found
+
+    def _take(self, x: Val, which: Sequence[int]) -> Val:
+        if len(which) == 1:
+            return self.e.define(f"extractelement {x.typed}, i64 {which[0]}", x.elem)
+        mask = ", ".join(f"i32 {i}" for i in which)
+        return self.e.define(
+            f"shufflevector {x.typed}, {x.type} poison, <{len(which)} x i32> <{mask}>", x.elem, len(which)
+        )
+
+    # -- loads -------------------------------------------------------------------------------------------------
+
+    def load(self, expr: Load) -> Val:
+        key = ("load", expr.buffer, expr.offset) if expr.buffer not in self.written else id(expr)
+        found = self.known(key)
+        if found is None:
+            found = self.frames[-1][key] = self._load(expr)
+        return found
+
+    def _load(self, expr: Load) -> Val:
+        dtype = expr.dtype
+        elem = memory_type(dtype)
+        base, step, spread = self.place(expr.offset)
+        mask = self.mask
+        if self.guard is not None:
+            if step == 0 and spread is None:
+                # The first element may always be read; where the guard fails nobody looks at it.
+                base = self.e.select(self.guard, base, self.e.const(0, "i64"))
+            else:
+                wide = self.e.splat(self.guard, self.lanes)
+                mask = wide if mask is None else self.e.bit_and(mask, wide)
+        if expr.buffer.scope in OF_LANES:
+            if step != 0 or spread is not None:
+                pointers = self._pointers_of_lanes(expr.buffer, base, step, spread)
+                value = self._gather(pointers, elem, mask, dtype.bytes)
+            else:
+                pointer = self.e.offset(self.base(expr.buffer), base, Val("", elem, self.lanes).type)
+                value = self.e.load(pointer, elem, self.lanes)
+            return self._loaded(value, dtype)
+        pointer = self.e.offset(self.base(expr.buffer), base, elem)
+        if step == 0 and spread is None:
+            if self.guard is not None and not facts.positive(expr.buffer.size):
+                # A buffer that may be empty has no first element.
+                pointer = self.e.select(self.guard, pointer, self._anything())
+            value = self.e.load(pointer, elem, align=dtype.bytes)
+        elif step == 1 and spread is None:
+            value = self._contiguous(pointer, elem, mask, dtype.bytes)
+        elif mask is None and (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
+            start, part, count = block
+            value = unzipped(self.e, self._read_block(expr.buffer, start, count), count, part)
+        else:
+            value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
+        return self._loaded(value, dtype)
+
+    def _anything(self) -> Val:
+        """The address of some number that may be read."""
+        if self.dummy is None:
+            self.dummy = self.head.define("alloca i64", "ptr", hint="anything")
+            self.head.store(self.head.const(0, "i64"), self.dummy)
+        return self.dummy
+
+    def _loaded(self, value: Val, dtype: DType) -> Val:
+        """What was read from memory as it lies in registers."""
+        if dtype.kind == "bool":
+            return self.e.icmp("ne", value, self.e.like(0, value))
+        return self.e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
+
+    def _contiguous(self, pointer: Val, elem: str, mask: Val | None, align: int) -> Val:
+        if mask is None:
+            return self.e.load(pointer, elem, self.lanes, align)
+        like = Val("zeroinitializer", elem, self.lanes)
+        name = f"llvm.masked.load.{_mangled(like)}.p0"
+        self.e.declarations.add(f"declare {like.type} @{name}(ptr, i32, {mask.type}, {like.type})")
+        text = f"call {like.type} @{name}({pointer.typed}, i32 {align}, {mask.typed}, {like.typed})"
+        return self.e.define(text, elem, self.lanes)
+
+    def _gather(self, pointers: Val, elem: str, mask: Val | None, align: int) -> Val:
+        mask = mask or self.e.const(True, "i1", self.lanes)
+        like = Val("zeroinitializer", elem, self.lanes)
+        name = f"llvm.masked.gather.{_mangled(like)}.v{self.lanes}p0"
+        self.e.declarations.add(f"declare {like.type} @{name}({pointers.type}, i32, {mask.type}, {like.type})")
+        text = f"call {like.type} @{name}({pointers.typed}, i32 {align}, {mask.typed}, {like.typed})"
+        return self.e.define(text, elem, self.lanes)
+
+
+def _mangled(x: Val) -> str:
+    base = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}.get(x.elem, x.elem)
+    return f"v{x.lanes}{base}"

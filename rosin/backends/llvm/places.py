@@ -1,0 +1,233 @@
+"""Where the elements are that a kernel reads and writes: scopes, indices, and the tests that indices take.
+
+In a vector loop an index is a scalar, a step from lane to lane, and what else differs between lanes; most are the first
+two, so that lanes are neighbours in memory.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rosin.backends.llvm.around import Surroundings, lanes_of
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.ops.cast import convert
+from rosin.backends.llvm.sizes import SizeEmitter
+from rosin.backends.llvm.types import memory_type
+from rosin.ir import facts
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType, i64
+from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
+from rosin.ir.loops import (
+    Buffer,
+    Expr,
+    Kernel,
+    Local,
+    Room,
+    Scope,
+    Within,
+)
+from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
+
+OF_LANES = (Scope.LANES, Scope.STATE)
+"""Scratch arrays whose elements are vectors, one number for each lane."""
+
+
+class Places(ABC):
+    """The state of a kernel that is being emitted, and its indices."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        name: str,
+        around: Surroundings,
+        vector_bytes: int,
+        declarations: set[str],
+    ) -> None:
+        self.around = around
+        self.kernel = kernel
+        self.name = name
+        self.e = Emitter(declarations)
+        self.head = Emitter(declarations, prefix="h")
+        self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
+        self.width = lanes_of(kernel, vector_bytes)
+        self.frames: list[dict[Any, Any]] = [{}]
+        self.variables: dict[LoopVar, Val] = {}
+        self.slots: dict[Local, tuple[Val, DType, int]] = {}
+        self.bases: dict[Buffer, Val] = {}
+        self.lane: LoopVar | None = None
+        self.lanes = 1
+        self.mask: Val | None = None
+        self.guard: Val | None = None
+        self.needs: dict[int, frozenset[Any]] = {}
+        self.dummy: Val | None = None
+        self.written = {s.buffer for s in stores(kernel.body)}
+        self.read = loaded_buffers(kernel.body)
+        self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
+        """Values that wait for the other parts of their block, to be written together."""
+        self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
+
+    @abstractmethod
+    def expr(self, expr: Expr) -> Val:
+        """The value of an expression."""
+
+    # -- scopes ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def frame(self) -> Generator[None]:
+        """What is emitted inside is known inside only."""
+        self.frames.append({})
+        yield
+        self.frames.pop()
+
+    def known(self, key: Any) -> Any:
+        for frame in reversed(self.frames):
+            if key in frame:
+                return frame[key]
+        return None
+
+    # -- buffers and sizes -------------------------------------------------------------------------------------
+
+    def _base(self, buffer: Buffer) -> Val:
+        if buffer.scope in PRIVATE:
+            assert isinstance(buffer.size, int), "scratch arrays have a size that is a number"
+            lanes = self.width if buffer.scope in OF_LANES else 1
+            elem = Val("", memory_type(buffer.dtype), lanes).type
+            return self.head.define(f"alloca [{buffer.size} x {elem}], align 64", "ptr", hint=buffer.name)
+        return self.around.pointer(self.head, buffer)
+
+    def base(self, buffer: Buffer) -> Val:
+        """The address of a buffer. A tape that grows in this kernel moves, so its address is read again."""
+        if buffer in self.bases:
+            return self.bases[buffer]
+        found = self.known(buffer)
+        if found is None:
+            found = self.frames[-1][buffer] = self.around.pointer(self.e, buffer)
+        return found
+
+    def dim(self, dim: Dim) -> Val:
+        """A size, computed at the head of the function."""
+        return self.sizes.value(dim)
+
+    def _pointers(self, base: Val, step: Dim, spread: Val | None, elem: str) -> Val:
+        """The address of each lane's element."""
+        offsets = self._ramp(step)
+        if spread is not None:
+            offsets = self.e.add(offsets, spread) if step != 0 else spread
+        text = f"getelementptr {elem}, ptr {base.ref}, {offsets.typed}"
+        return self.e.define(text, "ptr", self.lanes)
+
+    def _ramp(self, step: Dim) -> Val:
+        """`step` times the number of each lane."""
+        if not isinstance(step, int):
+            return self.e.mul(self._ramp(1), self.e.splat(self.dim(step), self.lanes))
+        return Val("<" + ", ".join(f"i64 {i * step}" for i in range(self.lanes)) + ">", "i64", self.lanes)
+
+    # -- indices -----------------------------------------------------------------------------------------------
+
+    def place(self, index: Index) -> tuple[Val, Dim, Val | None]:
+        """An index as a scalar part, the step from lane to lane, and what else differs between lanes (or None)."""
+        found = self.known(index)
+        if found is None:
+            found = self.frames[-1][index] = self._place(index)
+        return found
+
+    def _place(self, index: Index) -> tuple[Val, Dim, Val | None]:
+        e = self.e
+        total: Val | None = None
+        step: Dim = 0
+        spread: Val | None = None
+        for atom, coefficient in index.terms:
+            value = self._atom(atom)
+            if atom is self.lane:
+                step = step + coefficient
+            if value.lanes > 1:
+                scaled = value if coefficient == 1 else e.mul(value, e.splat(self.dim(coefficient), value.lanes))
+                spread = scaled if spread is None else e.add(spread, scaled)
+                continue
+            if value.ref == "0":
+                continue
+            scaled = (
+                value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {self.dim(coefficient).ref}", "i64")
+            )
+            total = scaled if total is None else e.define(f"add nsw i64 {total.ref}, {scaled.ref}", "i64")
+        if total is None:
+            total = self.dim(index.constant)
+        elif index.constant != 0:
+            total = e.define(f"add nsw i64 {total.ref}, {self.dim(index.constant).ref}", "i64")
+        return total, step, spread
+
+    def _atom(self, atom: Any) -> Val:
+        if isinstance(atom, LoopVar):
+            return self.variables[atom]
+        found = self.known(atom)
+        if found is None:
+            if isinstance(atom, Dynamic):
+                found = convert(self.e, self.expr(atom.value), atom.value.dtype, i64)
+            elif isinstance(atom, Least):
+                index = self.lane_index(atom.index)
+                found = self.e.intrinsic("llvm.smin", index, self.e.splat(self.dim(atom.most), index.lanes))
+            else:
+                found = self._divided(atom)
+            self.frames[-1][atom] = found
+        return found
+
+    def _divided(self, atom: Quotient | Remainder) -> Val:
+        """A quotient rounded down or its remainder."""
+        e = self.e
+        dividend = self.lane_index(atom.dividend)
+        divisor = e.splat(self._not_zero(atom.divisor), dividend.lanes)
+        low, _ = atom.dividend.bounds()
+        if low is not None and facts.known_at_least(low, 0):
+            return e.binary("udiv" if isinstance(atom, Quotient) else "urem", dividend, divisor)
+        rest = e.binary("srem", dividend, divisor)
+        negative = e.icmp("slt", rest, e.like(0, rest))
+        if isinstance(atom, Remainder):
+            return e.select(negative, e.add(rest, divisor), rest)
+        quotient = e.binary("sdiv", dividend, divisor)
+        return e.select(negative, e.sub(quotient, e.like(1, quotient)), quotient)
+
+    def _not_zero(self, divisor: Dim) -> Val:
+        """The divisor; 1 in place of a 0, by which nothing is divided that anybody looks at."""
+        value = self.dim(divisor)
+        if facts.positive(divisor):
+            return value
+        head = self.head
+        return head.select(head.icmp("eq", value, head.const(0, "i64")), head.const(1, "i64"), value)
+
+    def lane_index(self, index: Index) -> Val:
+        """An index as one i64, or as one for each lane when it differs between them."""
+        base, step, spread = self.place(index)
+        if step == 0 and spread is None:
+            return base
+        wide = self.e.splat(base, self.lanes)
+        if step != 0:
+            wide = self.e.add(wide, self._ramp(step))
+        return wide if spread is None else self.e.add(wide, spread)
+
+    def tests(self, tests: Sequence[Within]) -> tuple[Val | None, Val | None]:
+        """The tests that are the same for all lanes, as one truth value, and those that differ, as one vector."""
+        scalar: Val | None = None
+        vector: Val | None = None
+        for test in tests:
+            value = self._test(test)
+            if value.lanes == 1:
+                scalar = value if scalar is None else self.e.bit_and(scalar, value)
+            else:
+                vector = value if vector is None else self.e.bit_and(vector, value)
+        return scalar, vector
+
+    def _test(self, test: Within) -> Val:
+        """low <= index < high, as one unsigned comparison of index - low."""
+        value = self.lane_index(test.index - test.low)
+        room = self.dim(test.high - test.low)
+        if not facts.known_at_least(test.high, test.low):
+            room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
+        return self.e.icmp("ult", value, self.e.splat(room, value.lanes))
+
+
+def is_zero(dim: Dim) -> bool:
+    """Whether the size is known to be 0; it is not negative."""
+    return facts.known_at_least(0, dim)
