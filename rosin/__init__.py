@@ -20,7 +20,10 @@ from rosin.frontend.compile import Compiled, compile
 from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
 from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
+from rosin.frontend.errors import RecompileWarning
 from rosin.frontend.rewrite import no_rewrite
+from rosin.frontend.signatures import Signature
+from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
 from rosin.ir.dtypes import bf16 as bfloat16
 from rosin.ir.dtypes import bool_
@@ -47,8 +50,13 @@ __all__ = [
     "Array",
     "CheckError",
     "Compiled",
+    "Condition",
+    "RecompileWarning",
     "RosinError",
     "ShapeDtypeStruct",
+    "Signature",
+    "Size",
+    "Spec",
     "all_gather",
     "associative_scan",
     "axis_index",
@@ -62,6 +70,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "debug",
+    "dim",
     "float16",
     "float32",
     "float64",
@@ -88,6 +97,7 @@ __all__ = [
     "pure_callback",
     "random",
     "scan",
+    "spec",
     "stop_gradient",
     "switch",
     "tree",

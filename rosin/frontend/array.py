@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
@@ -16,8 +17,8 @@ from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
 from rosin.frontend.numpy.indexing import changed, fitting
 from rosin.frontend.rewrite import reasons
+from rosin.frontend.sizes import Size, shape_of_dims, sized
 from rosin.ir import dims
-from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import NumpyArray, Value
@@ -38,11 +39,11 @@ _NUMPY = "use the function of the same name in rosin.numpy, which takes traced a
 
 
 def _accepts(other: object) -> bool:
-    return isinstance(other, Array | bool | int | float | np.ndarray | np.generic)
+    return isinstance(other, Array | bool | int | float | np.ndarray | np.generic | Size)
 
 
 class Array:
-    """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array. It never changes.
+    """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array.
 
     Made by the functions of `rosin.numpy`; over a NumPy array nothing is copied, so a change of that shows here.
     """
@@ -70,7 +71,7 @@ class Array:
         return core.type_of(self)
 
     @property
-    def shape(self) -> tuple[Dim, ...]:
+    def shape(self) -> tuple[Any, ...]:
         return self._value.shape
 
     @property
@@ -82,9 +83,9 @@ class Array:
         return len(self.shape)
 
     @property
-    def size(self) -> Dim:
+    def size(self) -> int | Size:
         """The number of elements."""
-        return dims.product(self.shape)
+        return sized(dims.product(core.shape_of(self)))
 
     @property
     def itemsize(self) -> int:
@@ -206,7 +207,7 @@ class Array:
     def __len__(self) -> int:
         if not self.shape:
             raise tr.located(ShapeError(f"an array of rank 0 has no length: {self.type}"))
-        return dims.static(self.shape[:1], "len()")[0]
+        return operator.index(self.shape[0])
 
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
@@ -272,16 +273,15 @@ class Array:
 
     def _written(self, index: Any, value: Any) -> bool:
         """Write elements into the memory, if nothing else reads it and the place is known; gives whether it was."""
-        entries = index if isinstance(index, tuple) else (index,)
-        if not all(isinstance(entry, int | slice) and type(entry) is not bool for entry in entries):
+        place: tuple[Any, ...] = cast("Any", index) if isinstance(index, tuple) else (index,)
+        if not all(type(entry) in (int, slice) for entry in place):
             return False
         own, base = self._value, self._value.base
         # The slot, the name, and the argument of the call: who else reads the memory holds one more reference.
         if sys.getrefcount(own) > 3 or not own.flags.writeable:
             return False
-        if base is not None and not (isinstance(base, np.ndarray) and base.base is None and sys.getrefcount(base) == 3):
+        if base is not None and not (base.base is None and sys.getrefcount(base) == 3):
             return False
-        place = tuple(entries)
         try:
             part = own[place]
         except (IndexError, TypeError, ValueError):
@@ -527,8 +527,9 @@ class Tracer(Array):
     """An element along axis 0 of another traced array, if it is one; it has no `_ir` until someone asks for it."""
 
     @property
-    def shape(self) -> tuple[Dim, ...]:
-        return self._ir.type.shape
+    def shape(self) -> tuple[Any, ...]:
+        """The sizes; one that is not known yet is a `Size`, to compute with and to give where a shape is asked for."""
+        return shape_of_dims(self._ir.type.shape)
 
     def check_alive(self) -> None:
         """Raise a TraceError if the trace of this value has ended, or is that of another thread."""

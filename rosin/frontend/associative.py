@@ -75,7 +75,7 @@ class _Line:
 
     def running(self, combine: Any, arrays: list[Array]) -> list[Array]:
         """The running combinations: those of pairs of neighbours are every second one, and give the others."""
-        size = int(arrays[0].shape[self.axes[0]])  # pyright: ignore[reportArgumentType]  # the caller knows it
+        size = int(arrays[0].shape[self.axes[0]])
         if size < 2:
             return arrays
         pairs = combine(self.cut(arrays, 0, size - 1, 2), self.cut(arrays, 1, None, 2))

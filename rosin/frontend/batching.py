@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from rosin.frontend import core, rewrite, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import AxisNameError, TransformError
+from rosin.frontend.sizes import Size, as_dim, sized
 from rosin.frontend.staging import Function, Input, Staged
 from rosin.frontend.tree import Tree
+from rosin.ir import facts
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.op import Value
@@ -112,11 +114,11 @@ class _Call:
     def size(self, axis_size: int | None) -> Dim:
         """The number of examples."""
         sizes: list[Dim] = [core.shape_of(x)[self.axes[p]] for x, p in zip(self.arrays, self.places, strict=True)]
-        known = sizes if axis_size is None else [axis_size, *sizes]
+        known = sizes if axis_size is None else [as_dim(axis_size), *sizes]
         if not known:
             message = f"{self.name}: no argument is batched (in_axes is None for all), and axis_size is not given"
             raise tr.located(TransformError(message))
-        if any(size != known[0] for size in known):
+        if not all(facts.same(size, known[0]) for size in known):
             lines = [f"{self.name}: the sizes of the batched axes disagree"]
             if axis_size is not None:
                 lines.append(f"    axis_size is {axis_size}")
@@ -218,7 +220,16 @@ def _from_front(b: Builder, x: Value, axis: int) -> Value:
 # -- named axes --------------------------------------------------------------------------------------------------
 
 
-def axis_size(axis_name: str) -> Dim:
+def axis_size(axis_name: str) -> int | Size:
+    """The number of examples along a named axis.
+
+    Raises:
+        AxisNameError: no enclosing vmap has an axis of that name.
+    """
+    return sized(_size_of(axis_name))
+
+
+def _size_of(axis_name: str) -> Dim:
     """The number of examples along a named axis.
 
     Raises:
@@ -238,7 +249,7 @@ def axis_index(axis_name: str) -> Array:
     Raises:
         AxisNameError: no enclosing vmap has an axis of that name.
     """
-    return core.bind1(AxisIndex(axis_name, axis_size(axis_name)))
+    return core.bind1(AxisIndex(axis_name, _size_of(axis_name)))
 
 
 def psum(x: Tree, axis_name: str | Sequence[str]) -> Tree:
@@ -320,17 +331,17 @@ def psum_scatter(x: Tree, axis_name: str) -> Tree:
     """
 
     def scatter(array: Array, name: str) -> Array:
-        return core.bind1(AxisSumScatter(name, axis_size(name)), array)
+        return core.bind1(AxisSumScatter(name, _size_of(name)), array)
 
     return _over(x, axis_name, scatter)
 
 
 def _sum(x: Array, name: str) -> Array:
-    return core.bind1(AxisSum(name, axis_size(name)), x)
+    return core.bind1(AxisSum(name, _size_of(name)), x)
 
 
 def _gather(x: Array, name: str) -> Array:
-    return core.bind1(AxisGather(name, axis_size(name)), x)
+    return core.bind1(AxisGather(name, _size_of(name)), x)
 
 
 def _over(x: Tree, axis_name: str | Sequence[str], function: Callable[[Array, str], Array]) -> Tree:

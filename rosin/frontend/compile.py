@@ -12,22 +12,25 @@ from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakSet
 
-import numpy as np
-
-from rosin.frontend import core, rewrite, staging, tree
+from rosin.frontend import core, rewrite, source, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
-from rosin.frontend.errors import ArgumentError, ClosureError, RecursiveCompileError
+from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where
+from rosin.frontend.errors import ArgumentError, ClosureError, RecompileWarning, RecursiveCompileError
+from rosin.frontend.programs import MISSED, Family, Program, miss
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
+from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
+from rosin.ir import facts
+from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph
-from rosin.ir.op import NumpyArray
 from rosin.ir.printer import text
 from rosin.passes.checks import KINDS as CHECK_KINDS
 from rosin.passes.inline import Inline
@@ -35,6 +38,12 @@ from rosin.passes.inline import Inline
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
     from rosin.runtime.executable import Executable
+
+CACHE_SIZE = 64
+"""How many programs of one function are kept."""
+
+MANY_PROGRAMS = 8
+"""How often a function may compile before it is warned of."""
 
 RECURSION_LIMIT = 100
 """How many compiled calls may be inlined inside one another with ever new signatures."""
@@ -53,6 +62,9 @@ def compile(
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
     checks: Names = (),
+    dynamic: Dynamic = None,
+    where: Where = (),
+    cache_size: int = CACHE_SIZE,
 ) -> Any: ...
 def compile(
     f: Function | None = None,
@@ -64,6 +76,9 @@ def compile(
     donate_argnames: Names = (),
     donate_argnums: Numbers = (),
     checks: Names = (),
+    dynamic: Dynamic = None,
+    where: Where = (),
+    cache_size: int = CACHE_SIZE,
 ) -> Any:
     """Compile a function of trees of arrays; a decorator with or without arguments.
 
@@ -79,8 +94,14 @@ def compile(
     - "nan": an op gives a NaN where its operands have none (a NanError, which is a FloatingPointError);
     - "shape": sizes disagree, which is an error in any case.
 
+    `dynamic` says which sizes of arguments are symbolic, so that one program serves all of them (rosin.frontend.dynamic
+    and docs/shapes.md): None makes a size symbolic when it is met the second time, False none, True all; a mapping
+    names arguments, with axes or a `spec` for each. `where` are conditions that these sizes fit: a call that breaks one
+    is an error. Of the programs that were compiled the `cache_size` used last are kept.
+
     Raises:
-        ArgumentError: a static or donated argument is not one of the function's, or no check has that name.
+        ArgumentError: a static or donated argument is not one of the function's, no check has that name, or a condition
+            is none.
     """
     if f is None:
         options: dict[str, Any] = {
@@ -90,11 +111,15 @@ def compile(
             "donate_argnames": donate_argnames,
             "donate_argnums": donate_argnums,
             "checks": checks,
+            "dynamic": dynamic,
+            "where": where,
+            "cache_size": cache_size,
         }
         return functools.partial(compile, **options)
     static = Selected(f, "static", static_argnames, static_argnums)
     donated = Selected(f, "donate", donate_argnames, donate_argnums)
-    return Compiled(f, target, static, donated, _check_kinds(checks))
+    axes = Axes(dynamic, where, staging.name_of(f))
+    return Compiled(f, target, static, donated, axes, cache_size, _check_kinds(checks))
 
 
 def _check_kinds(checks: Names) -> tuple[str, ...]:
@@ -105,43 +130,6 @@ def _check_kinds(checks: Names) -> tuple[str, ...]:
             message = f"checks: there is no check {kind!r}; there are {', '.join(CHECK_KINDS)}"
             raise tr.located(ArgumentError(message))
     return kinds
-
-
-@dataclass(slots=True)
-class _Program:
-    """What one signature was compiled to."""
-
-    staged: Staged
-    executable: Executable
-    captures: tuple[tr.Captured, ...]
-    native: Callable[..., Any]
-    """Takes the leaves and captures; gives the outputs as a tuple, or `_MISSED`."""
-    direct: Callable[..., Any] | None
-    """Takes the arguments and gives the result, where these are arrays and this is one or several."""
-
-    def run(self, values: Sequence[NumpyArray]) -> Any:
-        """The result for NumPy arrays of this signature."""
-        captured = [_ordered(c) for c in self.captures]
-        outputs = self.executable(*values, *captured)
-        return tree.unflatten(self.staged.structure, [tr.wrap(o) for o in outputs])
-
-
-_MISSED: Any = object()
-"""In place of outputs: the leaves are not what the native entry takes."""
-
-
-def _miss(*given: Any) -> Any:
-    return _MISSED
-
-
-class _Family:
-    """The programs for one tree of arguments and one set of static values."""
-
-    __slots__ = ("last", "programs")
-
-    def __init__(self) -> None:
-        self.programs: dict[Types, _Program] = {}
-        self.last: _Program | None = None
 
 
 class _Tracing(threading.local):
@@ -172,21 +160,44 @@ class Compiled:
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __init__(
-        self, f: Function, target: str, static: Selected, donated: Selected, checks: tuple[str, ...] = ()
+        self,
+        f: Function,
+        target: str,
+        static: Selected,
+        donated: Selected,
+        axes: Axes,
+        cache_size: int = CACHE_SIZE,
+        checks: tuple[str, ...] = (),
     ) -> None:
         functools.update_wrapper(self, f)
         self.__wrapped__ = f
         self.target = target
         self._static = static
         self._donated = donated
+        self._axes = axes
+        self._cache_size = max(cache_size, 1)
         self._checks = checks
         self._name = staging.name_of(f)
         self._lock = threading.RLock()
-        self.clear()
+        self._forget()
 
     def clear(self) -> None:
         """Forget what was compiled; the next call traces anew, with the Python values of that time."""
-        self._families: dict[Any, _Family] = {}
+        if self._recent:
+            # A program holds its family, which holds it: without this they would wait for the garbage collector.
+            for program, family in self._recent.items():
+                family.drop(program)
+            self._forget()
+            core.compile_path().release_memory()
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._families: dict[Any, Family] = {}
+        self._recent: dict[Program, Family] = {}
+        """The programs, those used last at the end."""
+        self._compiled = 0
+        self._warned = False
         self._closure: Closure | None = None
         self._set_fast(self._slow)
 
@@ -197,7 +208,7 @@ class Compiled:
             self._fast = entry
             self._entry = self._dispatch if tr.is_anywhere() else entry
 
-    def _prefer(self, program: _Program) -> None:
+    def _prefer(self, program: Program) -> None:
         """Have the next call try this program first, if it needs no Python."""
         if program.direct is not None and program.direct is not self._fast:
             self._set_fast(program.direct)
@@ -238,38 +249,92 @@ class Compiled:
         except BaseException:
             self._take_donated(call)
             raise
-        if result is _MISSED:
+        if result is MISSED:
             return self._find(call, family)
         self._prefer(last)
         self._take_donated(call)
         return tree.unflatten(last.staged.structure, result)
 
-    def _family(self, call: Call) -> _Family:
+    def _family(self, call: Call) -> Family:
         key = call.key(self.__wrapped__)
         family = self._families.get(key)
         if family is None:
-            family = self._families[key] = _Family()
+            family = self._families[key] = Family()
         return family
 
-    def _find(self, call: Call, family: _Family) -> Any:
+    def _find(self, call: Call, family: Family) -> Any:
         """The result by the program of the call's signature, compiled if there is none."""
         values, types = call.values()
         program = self._program(call, family, types)
-        family.last = program
+        self._use(program, family)
         self._prefer(program)
         try:
             return program.run(values)
         finally:
             self._take_donated(call)
 
-    def _program(self, call: Call, family: _Family, types: Types) -> _Program:
-        program = family.programs.get(types)
+    def _program(self, call: Call, family: Family, types: Types) -> Program:
+        program = family.find(types)
         if program is None:
             with self._lock:
-                program = family.programs.get(types)
+                program = family.find(types)
                 if program is None:
-                    program = family.programs[types] = self._compile(call, types)
+                    program = self._new_program(call, family, types)
         return program
+
+    def _new_program(self, call: Call, family: Family, types: Types) -> Program:
+        paths = call.paths(self.__wrapped__)
+        pattern = self._axes.stated(types, paths)
+        if pattern is None and self._axes.automatic:
+            pattern = family.automatic(types, paths)
+        family.note(types)
+        program = None if pattern is None else self._symbolic_program(call, family, types, pattern)
+        if program is None:
+            program = family.programs[types] = self._compile(call, types, None)
+            if family.refused and len(family.met) > 1:
+                why = f"{program.signature.why}; its sizes are not symbolic: {family.refused}"
+                program.signature = replace(program.signature, why=why)
+        self._compiled += 1
+        if self._compiled >= MANY_PROGRAMS and not self._warned:
+            self._warned = True
+            self._warn(family, paths)
+        return program
+
+    def _symbolic_program(self, call: Call, family: Family, types: Types, pattern: Pattern) -> Program | None:
+        """The program for a pattern; None where sizes became symbolic by themselves and that does not work."""
+        try:
+            program = self._compile(call, types, pattern)
+        except Exception as error:  # Traced again with numbers, a mistake of the user's own shows as what it is.
+            if pattern.stated:
+                raise
+            if not family.symbolic:
+                family.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            return None
+        family.add(program)
+        return program
+
+    def _use(self, program: Program, family: Family) -> None:
+        """Note that a program is used; forget the one that was not for longest when there are too many."""
+        with self._lock:
+            family.last = program
+            self._recent.pop(program, None)
+            self._recent[program] = family
+            while len(self._recent) > self._cache_size:
+                oldest = next(iter(self._recent))
+                self._recent.pop(oldest).drop(oldest)
+
+    def _warn(self, family: Family, paths: Sequence[str]) -> None:
+        """Tell which argument keeps the function compiling."""
+        reason = culprit(family.met, paths) if len(family.met) > 1 else ""
+        if not reason:
+            reason = "static arguments, or the tree of the arguments, differ from call to call"
+        refused = f"; sizes did not become symbolic: {family.refused}" if family.refused else ""
+        message = f"{self._name} was compiled {self._compiled} times: {reason}{refused}; see {self._name}.signatures()"
+        warnings.warn(message, RecompileWarning, stacklevel=source.user_depth())
+
+    def signatures(self) -> list[Signature]:
+        """What was compiled, and why: the types of the arguments, guards and conditions on sizes, oldest use first."""
+        return [program.signature for program in self._recent]
 
     def _take_donated(self, call: Call) -> None:
         """Make sure that nobody reads a donated array: results may be in its memory, also when the program failed."""
@@ -287,20 +352,29 @@ class Compiled:
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def _compile(self, call: Call, types: Types) -> _Program:
+    def _compile(self, call: Call, types: Types, pattern: Pattern | None) -> Program:
         # What is read outside counts from the first trace that comes through.
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
-        staged = self._stage(call, types, closure)
+        known = None if pattern is None else pattern.facts(types)
+        shapes = [shape for _, shape in types] if pattern is None else pattern.shapes
+        if known is None:
+            staged = self._stage(call, types, shapes, closure)
+        else:
+            with facts.assuming(known, gather=True):
+                staged = self._stage(call, types, shapes, closure)
         self._closure = closure
         captures = staged.captures
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
-        executable = core.compile_path().compile_graph(staged.graph, self.target, donated)
-        native = executable.entry(tr.array_type(), _value_offset(), _miss, False)
-        return _Program(staged, executable, captures, native, self._direct(call, staged, executable, captures))
+        executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known)
+        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
+        direct = self._direct(call, staged, executable, captures)
+        sizes = None if pattern is None or known is None else pattern.sizes(known.guards)
+        signature = signature_of(call, self.__wrapped__, types, pattern, executable.sizes, sizes)
+        return Program(staged, executable, captures, native, direct, signature, pattern, sizes)
 
-    def _stage(self, call: Call, types: Types, closure: Closure) -> Staged:
-        inputs = call.inputs(self.__wrapped__, types)
+    def _stage(self, call: Call, types: Types, shapes: Sequence[Sequence[Dim]], closure: Closure) -> Staged:
+        inputs = call.inputs(self.__wrapped__, types, shapes)
 
         def run(tracers: list[Any]) -> Any:
             positional, keywords = call.arguments(tracers)
@@ -406,13 +480,16 @@ class Compiled:
         """The names of the stages that `text` shows, in order."""
         return ("traced", *(s for s in self._shown(args, kwargs).executable.stages if s != "traced"))
 
-    def _shown(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Program:
+    def _shown(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
         """The program that a call with these arguments runs."""
         if self._closure:
             self._check_closure()
         call = take_apart(self._static, args, kwargs)
         call.make_arrays(self.__wrapped__)
-        return self._program(call, self._family(call), call.values()[1])
+        family = self._family(call)
+        program = self._program(call, family, call.values()[1])
+        self._use(program, family)
+        return program
 
 
 def _switch(tracing: bool) -> None:
@@ -471,11 +548,6 @@ class ShownGraph(Graph):
 def _check_stage(stage: str, stages: Sequence[str]) -> None:
     if stage not in stages:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
-
-
-def _ordered(captured: tr.Captured) -> NumpyArray:
-    array = tr.numpy_of(captured)
-    return array if array.flags.c_contiguous else np.array(array, order="C")
 
 
 @functools.cache

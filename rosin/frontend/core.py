@@ -26,23 +26,25 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeGuard, TypeVar
+from typing import cast as typing_cast
 
 import numpy as np
 
 from rosin.frontend import trace as tr
+from rosin.frontend.sizes import Size, register_number
 from rosin.frontend.trace import is_array, is_tracer, register_array
-from rosin.ir import dtypes
+from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.errors import DTypeError, RosinError
+from rosin.ir.errors import DTypeError, RosinError, TraceError
 from rosin.ir.graph import Graph, regions
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.loop import Loop
-from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.movement import Constant, Dimension
+from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
 
@@ -99,7 +101,7 @@ def type_of(x: Array) -> TensorType:
     return TensorType(dtypes.from_numpy(value.dtype), value.shape)
 
 
-def numpy_type(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorType:
+def numpy_type(dtype: np.dtype[Any], shape: tuple[Dim, ...]) -> TensorType:
     """The type of a NumPy array of that dtype and shape."""
     return TensorType(dtypes.from_numpy(dtype), shape)
 
@@ -160,6 +162,8 @@ def asarray(x: ArrayLike, dtype: DTypeLike = None) -> Array:
         return x if want is None else cast(x, want)
     if is_scalar(x):
         return _scalar(x, want)
+    if isinstance(x, Size):
+        return size_array(x.dim, want)
     array = _numpy(x, want)
     trace = tr.current()
     if trace is None:
@@ -185,16 +189,28 @@ def _scalar(x: Scalar, want: DType | None) -> Array:
     return tr.wrap(np.asarray(x, want.numpy) if want.kind != "bool" else np.asarray(bool(x)))
 
 
+def size_array(dim: Dim, want: DType | None = None) -> Array:
+    """A symbolic size as a number of an element type; weakly typed without one."""
+    trace = tr.current()
+    if trace is None:
+        raise tr.located(TraceError(f"the number of the symbolic size {dim} is known only where a function is traced"))
+    number = bind1(Dimension(facts.current().settled(dim), dtypes.i64))
+    return trace.weak(number) if want is None else cast(number, want)
+
+
+register_number(size_array)
+
+
 def fresh(function: Callable[P, R]) -> Callable[P, R]:
     """A function whose results are never its arguments: arrays can be assigned to, and only one object then changes."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         result: Any = function(*args, **kwargs)
-        if isinstance(result, list | tuple):
-            made = [another(x, args) for x in result]  # pyright: ignore[reportUnknownVariableType]  # of arrays
-            return type(result)(made)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        return another(result, args)
+        if not isinstance(result, list | tuple):
+            return another(result, args)
+        several = typing_cast("Any", result)
+        return several.__class__([another(x, args) for x in several])
 
     return call
 
@@ -205,7 +221,9 @@ def another(x: Any, args: Sequence[Any]) -> Any:
         if x is arg or (isinstance(arg, list | tuple) and any(x is part for part in arg)):  # pyright: ignore[reportUnknownVariableType]
             if is_tracer(x):
                 return tr.copied(x)
-            return tr.wrap(x._value) if is_array(x) else x  # pyright: ignore[reportPrivateUsage]
+            trace = tr.current()
+            if is_array(x):
+                return tr.wrap(x._value) if trace is None else trace.captured(x)  # pyright: ignore[reportPrivateUsage]
     return x
 
 

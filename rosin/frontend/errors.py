@@ -21,6 +21,10 @@ class RecursiveCompileError(RosinError, RecursionError):
     """A compiled function that calls itself with the arguments it is being traced with."""
 
 
+class RecompileWarning(UserWarning):
+    """A compiled function that is compiled again and again."""
+
+
 class TransformError(RosinError, ValueError):
     """A transform that is asked of arguments or outputs that do not have it."""
 

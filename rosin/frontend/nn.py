@@ -120,7 +120,7 @@ def one_hot(x: ArrayLike, /, num_classes: int, *, dtype: DTypeLike | None = None
         promote.bad_dtype("one_hot takes integers", operand)
     shape = core.shape_of(operand)
     place = promote.as_axis("one_hot", axis, len(shape) + 1, operand)
-    full = (*shape[:place], promote.as_int("one_hot", num_classes, "num_classes"), *shape[place:])
+    full = (*shape[:place], promote.as_size("one_hot", num_classes, "num_classes"), *shape[place:])
     # Compared in i64: a narrow type may not hold the number of classes.
     wide = core.as_dtype("i64")
     number = promote.spread(manipulation.expand_dims(promote.cast(operand, wide), place), full)

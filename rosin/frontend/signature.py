@@ -14,6 +14,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
 from rosin.frontend.staging import Function, Input
 from rosin.frontend.tree import Structure
+from rosin.ir.dims import Dim
 from rosin.ir.op import NumpyArray
 
 Names: TypeAlias = "str | Iterable[str]"
@@ -158,12 +159,12 @@ class Call:
         values = [core.asarray(leaf)._value for leaf in self.leaves]  # pyright: ignore[reportPrivateUsage]
         return values, tuple([(value.dtype, value.shape) for value in values])
 
-    def inputs(self, f: Function, types: Types) -> list[Input]:
-        """The leaves as inputs of a graph."""
-        pairs = zip(types, self.paths(f), strict=True)
+    def inputs(self, f: Function, types: Types, shapes: Sequence[Sequence[Dim]]) -> list[Input]:
+        """The leaves as inputs of a graph, of these shapes, which may be symbolic."""
+        triples = zip(types, shapes, self.paths(f), strict=True)
         return [
-            Input(core.numpy_type(dtype, shape), staging.identifier(path), i in self.weak)
-            for i, ((dtype, shape), path) in enumerate(pairs)
+            Input(core.numpy_type(dtype, tuple(shape)), staging.identifier(path), i in self.weak)
+            for i, ((dtype, _), shape, path) in enumerate(triples)
         ]
 
 

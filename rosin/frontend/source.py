@@ -37,6 +37,15 @@ def user_frame() -> FrameType | None:
     return None
 
 
+def user_depth() -> int:
+    """How many frames up from the caller the user's program is, the caller being 1: what `warnings.warn` asks for."""
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the one way to see the caller
+    depth = 1
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
 def user_location() -> Location | None:
     """The expression that the user's program is evaluating."""
     frame = user_frame()

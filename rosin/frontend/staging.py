@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
-import numpy as np
-
 from rosin.frontend import core, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard, cast
 
 import numpy as np
 
@@ -207,8 +207,12 @@ class Trace:
         """The same value with a dtype that does not give way."""
         return self._tracer(self.value_of(x), False)
 
-    def captured(self, array: NumpyArray) -> Tracer:
-        """A captured NumPy array as a traced value, for one whose elements are put in order at each call."""
+    def weak(self, x: Array) -> Tracer:
+        """The same value with a dtype that gives way to that of what it meets."""
+        return self._tracer(self.value_of(x), True)
+
+    def captured(self, array: Array | NumpyArray) -> Tracer:
+        """A captured array as a traced value."""
         return self._tracer(self.capture(array), False)
 
     def _capture_tracer(self, x: Tracer) -> Value:
@@ -353,7 +357,9 @@ def copied(x: Tracer) -> Tracer:
 
 def whole_of_rows(arrays: Any) -> Tracer | None:
     """The traced array of which a sequence has the rows, all of them and in order."""
-    rows: list[Any] = [getattr(x, "_row", None) for x in arrays] if isinstance(arrays, list | tuple) else []  # pyright: ignore[reportUnknownVariableType]  # of anything
+    rows: list[Any] = (
+        [getattr(x, "_row", None) for x in cast("Any", arrays)] if isinstance(arrays, list | tuple) else []
+    )
     if not rows or None in rows:
         return None
     whole = rows[0][0]

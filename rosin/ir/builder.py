@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rosin.ir import literal
+from rosin.ir import facts, literal
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, bool_, u32
 from rosin.ir.errors import RosinError
@@ -51,6 +51,9 @@ class Builder:
         """Append a node; its result types come from the op's rule, whose errors get the current location."""
         try:
             types = op.type(*(v.type for v in operands))
+            known = facts.current()
+            if known.fresh:
+                known.explain(f"{op.name}\n{self.location.describe()}" if self.location else op.name)
             for type in types:
                 if type.bytes > MAX_BYTES:
                     op.bad_shape([v.type for v in operands], f"a result of type {type} takes {type.bytes} bytes")

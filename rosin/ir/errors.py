@@ -41,6 +41,14 @@ class ShapeError(RosinError, ValueError):
     """Sizes, ranks or axes that disagree."""
 
 
+class ConstraintError(ShapeError):
+    """Arguments of a program with symbolic sizes that do not fit what it asks of them."""
+
+
+class GuardError(ConstraintError):
+    """Sizes for which another specialisation of a program is needed."""
+
+
 class DTypeError(RosinError, TypeError):
     """An element type that an op does not take, or element types that disagree."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
+from rosin.ir import dims
 from rosin.ir.location import Location
 from rosin.ir.op import Cost, Op, Value, Values
 
@@ -35,6 +36,7 @@ class Graph:
     outputs: Values
     name: str = "main"
     _key: tuple[Any, ...] | None = field(default=None, repr=False)
+    _symbols: tuple[str, ...] | None = field(default=None, repr=False)
 
     def users(self) -> dict[Value, list[Node]]:
         """The nodes that use each value, once for each use."""
@@ -49,6 +51,13 @@ class Graph:
         yield from self.inputs
         for node in self.nodes:
             yield from node.results
+
+    def symbols(self) -> tuple[str, ...]:
+        """The names of the symbolic sizes of its values, in order."""
+        if self._symbols is None:
+            sizes = (dim for v in self.values() for dim in v.type.shape if not isinstance(dim, int))
+            self._symbols = tuple({name: None for dim in sizes for name in dims.names(dim)})
+        return self._symbols
 
     def key(self) -> tuple[Any, ...]:
         """What two graphs that compute the same in the same way have in common: all but names and locations."""

@@ -4,6 +4,9 @@ An `Index` is affine in atoms: a constant plus integer multiples of loop variabl
 affine in them (a quotient, a remainder, a number read from an array). The algebra keeps what a loop schedule asks
 for, the coefficient of each variable and the bounds of the whole, in plain sight, and it undoes a reshape:
 `c * (x // c) + x % c` becomes `x` again.
+
+Coefficients, divisors and extents are sizes, so they may be symbolic. Bounds are then what can be proved
+(rosin.ir.facts); they hold inside of the loops that the variables belong to, which may not run at all.
 """
 
 from __future__ import annotations
@@ -12,6 +15,9 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from rosin.ir import facts
+from rosin.ir.dims import Dim, factor_text
 
 if TYPE_CHECKING:
     from rosin.ir.loops import Expr
@@ -24,7 +30,7 @@ class LoopVar:
     """A loop variable that counts 0, 1, …, extent - 1. Two variables are equal only if they are the same one."""
 
     name: str
-    extent: int
+    extent: Dim
     serial: int = field(default_factory=lambda: next(_serial))
 
     def __str__(self) -> str:
@@ -36,10 +42,10 @@ class Quotient:
     """`dividend // divisor`, rounded down."""
 
     dividend: Index
-    divisor: int
+    divisor: Dim
 
     def __str__(self) -> str:
-        return f"({self.dividend}) // {self.divisor}"
+        return f"({self.dividend}) // {factor_text(self.divisor)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,10 @@ class Remainder:
     """`dividend % divisor`, never negative."""
 
     dividend: Index
-    divisor: int
+    divisor: Dim
 
     def __str__(self) -> str:
-        return f"({self.dividend}) % {self.divisor}"
+        return f"({self.dividend}) % {factor_text(self.divisor)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,25 +64,38 @@ class Dynamic:
     """An index that the program computes; it lies in `low … high`, both included."""
 
     value: Expr
-    low: int
-    high: int
+    low: Dim
+    high: Dim
 
     def __str__(self) -> str:
         return f"[{self.value}]"
 
 
-Atom: TypeAlias = "LoopVar | Quotient | Remainder | Dynamic"
+@dataclass(frozen=True, slots=True)
+class Least:
+    """`index`, or `most` where that is less: a place that stays within an array; `index` is not negative."""
+
+    index: Index
+    most: Dim
+
+    def __str__(self) -> str:
+        return f"min({self.index}, {self.most})"
+
+
+Atom: TypeAlias = "LoopVar | Quotient | Remainder | Dynamic | Least"
+Bounds: TypeAlias = "tuple[Dim | None, Dim | None]"
+"""The least and the greatest value, both included; None where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """`constant + Σ coefficient * atom`, no coefficient zero, each atom once."""
 
-    constant: int
-    terms: tuple[tuple[Atom, int], ...] = ()
+    constant: Dim
+    terms: tuple[tuple[Atom, Dim], ...] = ()
 
-    def __add__(self, other: Index | int) -> Index:
-        if isinstance(other, int):
+    def __add__(self, other: Index | Dim) -> Index:
+        if not isinstance(other, Index):
             return Index(self.constant + other, self.terms)
         if not other.terms:
             return Index(self.constant + other.constant, self.terms)
@@ -87,10 +106,10 @@ class Index:
             terms[atom] = terms.get(atom, 0) + coefficient
         return _collect(self.constant + other.constant, terms)
 
-    def __sub__(self, other: Index | int) -> Index:
+    def __sub__(self, other: Index | Dim) -> Index:
         return self + other * -1
 
-    def __mul__(self, factor: int) -> Index:
+    def __mul__(self, factor: Dim) -> Index:
         if factor == 0:
             return ZERO
         if factor == 1:
@@ -100,41 +119,58 @@ class Index:
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def __floordiv__(self, divisor: int) -> Index:
+    def __floordiv__(self, divisor: Dim) -> Index:
         if divisor == 1:
             return self
         whole, rest = self._split(divisor)
-        low, high = rest.bounds()
-        if low // divisor == high // divisor:
-            return whole + low // divisor
-        return whole + Index(0, ((Quotient(rest, divisor), 1),))
+        quotient = rest._quotient(divisor)
+        return whole + (Index(0, ((Quotient(rest, divisor), 1),)) if quotient is None else quotient)
 
-    def __mod__(self, divisor: int) -> Index:
+    def __mod__(self, divisor: Dim) -> Index:
         if divisor == 1:
             return ZERO
         _, rest = self._split(divisor)
-        low, high = rest.bounds()
-        if low // divisor == high // divisor:
-            return rest - low // divisor * divisor
-        return Index(0, ((Remainder(rest, divisor), 1),))
+        quotient = rest._quotient(divisor)
+        return Index(0, ((Remainder(rest, divisor), 1),)) if quotient is None else rest - quotient * divisor
 
-    def _split(self, divisor: int) -> tuple[Index, Index]:
+    def _split(self, divisor: Dim) -> tuple[Index, Index]:
         """The quotient of the terms that `divisor` divides, and the rest with its constant in `0 … divisor - 1`."""
-        whole = tuple((a, c // divisor) for a, c in self.terms if c % divisor == 0)
-        rest = tuple((a, c) for a, c in self.terms if c % divisor)
-        return Index(self.constant // divisor, whole), Index(self.constant % divisor, rest)
+        if isinstance(divisor, int) and isinstance(self.constant, int):
+            start: tuple[Dim, Dim] = self.constant // divisor, self.constant % divisor
+        else:
+            exact = facts.divide(self.constant, divisor)
+            start = (0, self.constant) if exact is None else (exact, 0)
+        parts = [(a, c, facts.divide(c, divisor)) for a, c in self.terms]
+        whole = tuple((a, q) for a, _, q in parts if q is not None)
+        rest = tuple((a, c) for a, c, q in parts if q is None)
+        return Index(start[0], whole), Index(start[1], rest)
 
-    def coefficient(self, atom: Atom) -> int:
+    def _quotient(self, divisor: Dim) -> Dim | None:
+        """The quotient by `divisor` when it is the same everywhere, else None."""
+        low, high = self.bounds()
+        if isinstance(low, int) and isinstance(high, int) and isinstance(divisor, int):
+            return low // divisor if low // divisor == high // divisor else None
+        if low is None or high is None:
+            return None
+        within = facts.known_at_least(low, 0) and facts.known_at_least(divisor - 1, high)
+        return 0 if within else None
+
+    def coefficient(self, atom: Atom) -> Dim:
         """The multiple of `atom` in this index; 0 when it does not occur by itself."""
         return next((c for a, c in self.terms if a == atom), 0)
 
-    def bounds(self) -> tuple[int, int]:
+    def bounds(self) -> Bounds:
         """The least and the greatest value, both included; they may be wider than what is reached."""
-        low = high = self.constant
+        low: Dim | None = self.constant
+        high: Dim | None = self.constant
         for atom, coefficient in self.terms:
             a, b = _atom_bounds(atom)
-            low += coefficient * (a if coefficient > 0 else b)
-            high += coefficient * (b if coefficient > 0 else a)
+            if not facts.known_at_least(coefficient, 0):
+                if not facts.known_at_least(0, coefficient):
+                    return None, None
+                a, b = b, a
+            low = None if low is None or a is None else low + coefficient * a
+            high = None if high is None or b is None else high + coefficient * b
         return low, high
 
     def variables(self) -> frozenset[LoopVar]:
@@ -146,7 +182,7 @@ class Index:
             elif isinstance(atom, Dynamic):
                 found |= atom.value.variables()
             else:
-                found |= atom.dividend.variables()
+                found |= inner(atom).variables()
         return frozenset(found)
 
     def affine_in(self, var: LoopVar) -> bool:
@@ -161,8 +197,8 @@ class Index:
         return total
 
     def __str__(self) -> str:
-        parts = [(f"{a}" if c == 1 else f"{c}*{a}") for a, c in self.terms]
-        if self.constant or not parts:
+        parts = [(f"{a}" if c == 1 else f"{factor_text(c)}*{a}") for a, c in self.terms]
+        if self.constant != 0 or not parts:
             parts.append(str(self.constant))
         return " + ".join(parts).replace("+ -", "- ")
 
@@ -170,54 +206,79 @@ class Index:
 ZERO = Index(0)
 
 
-def of(value: LoopVar | Dynamic | int) -> Index:
-    """A variable or a number as an index."""
-    return Index(value) if isinstance(value, int) else Index(0, ((value, 1),))
+def of(value: LoopVar | Dynamic | Dim) -> Index:
+    """A variable or a size as an index."""
+    return Index(0, ((value, 1),)) if isinstance(value, LoopVar | Dynamic) else Index(value)
 
 
-def _atom_bounds(atom: Atom) -> tuple[int, int]:
-    if isinstance(atom, LoopVar):
-        return 0, max(atom.extent - 1, 0)
-    if isinstance(atom, Remainder):
-        return 0, atom.divisor - 1
-    if isinstance(atom, Quotient):
-        low, high = atom.dividend.bounds()
-        return low // atom.divisor, high // atom.divisor
-    return atom.low, atom.high
+def least(index: Index, most: Dim) -> Index:
+    """The index, or `most` where that is less."""
+    return Index(0, ((Least(index, most), 1),))
+
+
+def inner(atom: Quotient | Remainder | Least) -> Index:
+    """The index that an atom is made of."""
+    return atom.index if isinstance(atom, Least) else atom.dividend
+
+
+def _atom_bounds(atom: Atom) -> Bounds:
+    match atom:
+        case LoopVar():
+            # A loop over nothing does not run, so that any bounds hold in it; these are in order.
+            return 0, max(atom.extent - 1, 0) if isinstance(atom.extent, int) else atom.extent - 1
+        case Remainder():
+            return 0, atom.divisor - 1
+        case Quotient():
+            low, high = atom.dividend.bounds()
+            return _divided(low, atom.divisor), _divided(high, atom.divisor)
+        case Least():
+            return 0, atom.most
+        case Dynamic():
+            return atom.low, atom.high
+
+
+def _divided(bound: Dim | None, divisor: Dim) -> Dim | None:
+    if bound is None or (isinstance(bound, int) and not isinstance(divisor, int)):
+        return 0 if bound == 0 else None
+    return bound // divisor
 
 
 def _substitute_atom(atom: Atom, values: Mapping[LoopVar, Index]) -> Index:
-    if isinstance(atom, LoopVar):
-        return values.get(atom) or of(atom)
-    if isinstance(atom, Quotient):
-        return atom.dividend.substitute(values) // atom.divisor
-    if isinstance(atom, Remainder):
-        return atom.dividend.substitute(values) % atom.divisor
-    return of(Dynamic(atom.value.substitute(values), atom.low, atom.high))
+    match atom:
+        case LoopVar():
+            return values.get(atom) or of(atom)
+        case Quotient():
+            return atom.dividend.substitute(values) // atom.divisor
+        case Remainder():
+            return atom.dividend.substitute(values) % atom.divisor
+        case Least():
+            return least(atom.index.substitute(values), atom.most)
+        case Dynamic():
+            return of(Dynamic(atom.value.substitute(values), atom.low, atom.high))
 
 
-def _collect(constant: int, terms: dict[Atom, int]) -> Index:
+def _collect(constant: Dim, terms: dict[Atom, Dim]) -> Index:
     """The index with these terms, zeros dropped and each `c*(x // c)` joined with its `x % c`."""
     for atom, coefficient in terms.items():
-        if isinstance(atom, Remainder) and coefficient:
+        if isinstance(atom, Remainder) and coefficient != 0:
             quotient = Quotient(atom.dividend, atom.divisor)
             if terms.get(quotient) == coefficient * atom.divisor:
                 rest = {a: c for a, c in terms.items() if a not in (atom, quotient)}
                 return _collect(constant, rest) + atom.dividend * coefficient
-    return Index(constant, tuple((a, c) for a, c in terms.items() if c))
+    return Index(constant, tuple((a, c) for a, c in terms.items() if c != 0))
 
 
-def strides(shape: Sequence[int]) -> tuple[int, ...]:
+def strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     """The distance in elements between neighbours along each axis of a dense row-major array."""
-    result: list[int] = []
-    step = 1
+    result: list[Dim] = []
+    step: Dim = 1
     for size in reversed(shape):
         result.append(step)
         step *= size
     return tuple(reversed(result))
 
 
-def flatten(index: Iterable[Index], shape: Sequence[int]) -> Index:
+def flatten(index: Iterable[Index], shape: Sequence[Dim]) -> Index:
     """The row-major offset of the element at `index`."""
     total = ZERO
     for position, step in reversed(list(zip(index, strides(shape), strict=True))):
@@ -225,7 +286,7 @@ def flatten(index: Iterable[Index], shape: Sequence[int]) -> Index:
     return total
 
 
-def unflatten(offset: Index, shape: Sequence[int]) -> tuple[Index, ...]:
+def unflatten(offset: Index, shape: Sequence[Dim]) -> tuple[Index, ...]:
     """The index of the element at a row-major offset that lies within the array."""
     result: list[Index] = []
     rest = offset

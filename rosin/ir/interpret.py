@@ -8,8 +8,11 @@ import numpy as np
 
 from rosin.ir import dtypes
 from rosin.ir.errors import RosinError, ShapeError
+from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Arrays, NumpyArray, Op, Value
+from rosin.ir.sizes import sizes_of
+from rosin.ir.specialize import specialize
 from rosin.ir.types import TensorType
 
 
@@ -23,10 +26,11 @@ def evaluate(
     """
     if len(arguments) != len(graph.inputs):
         raise ShapeError(f"{graph.name} takes {len(graph.inputs)} arguments and was given {len(arguments)}")
-    env: dict[Value, NumpyArray] = {}
-    for value, array in zip(graph.inputs, arguments, strict=True):
-        check(array, value.type, f"argument {value.name or len(env)} of {graph.name}")
-        env[value] = array
+    for position, (value, array) in enumerate(zip(graph.inputs, arguments, strict=True)):
+        check(array, value.type, f"argument {value.name or position} of {graph.name}")
+    if graph.symbols():
+        graph = at_sizes(graph, [x.shape for x in arguments])
+    env: dict[Value, NumpyArray] = dict(zip(graph.inputs, arguments, strict=True))
     for node in graph.nodes:
         results = evaluate_op(node.op, *(env[v] for v in node.operands))
         for value, array in zip(node.results, results, strict=True):
@@ -35,6 +39,17 @@ def evaluate(
         if observe is not None:
             observe(node, results)
     return [np.ascontiguousarray(env[v]).reshape(env[v].shape) for v in graph.outputs]
+
+
+def at_sizes(graph: Graph, shapes: Sequence[tuple[int, ...]]) -> Graph:
+    """The graph for arguments of these shapes, its symbolic sizes replaced by numbers.
+
+    Raises:
+        ConstraintError: the shapes do not fit one another.
+        RosinError: an op refuses the sizes.
+    """
+    sizes = sizes_of(graph, Facts())
+    return graph if sizes is None else specialize(graph, sizes.bind(shapes))
 
 
 def evaluate_op(op: Op, *operands: NumpyArray) -> Arrays:

@@ -3,6 +3,7 @@
     program    ::= steps
     step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
+                 | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
@@ -15,6 +16,9 @@
 An expression is a scalar. Inside a loop of kind `vector` each lane evaluates it for its own value of the loop
 variable; what does not depend on that variable stays one scalar. `Apply` takes elementwise ops of the graph IR, so
 there is no second list of scalar operations.
+
+Extents, coefficients of indices, bounds of tests and numbers of elements are sizes: ints, or polynomials over the
+symbols of the program, whose values it reads from its arguments when it is called.
 """
 
 from __future__ import annotations
@@ -25,9 +29,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from rosin.ir import facts
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.literal import Literal
+from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -59,12 +66,12 @@ class Buffer:
 
     name: str
     dtype: DType
-    size: int
+    size: Dim
     scope: Scope
 
     @property
-    def bytes(self) -> int:
-        return self.dtype.bytes * self.size
+    def bytes(self) -> Dim:
+        return self.size * self.dtype.bytes
 
     def __str__(self) -> str:
         return self.name
@@ -75,7 +82,7 @@ class Tape:
     """Memory that grows while the program runs: records of so many bytes, one for each step of a loop."""
 
     name: str
-    record: int
+    record: Dim
 
     def __str__(self) -> str:
         return self.name
@@ -193,18 +200,20 @@ class Within:
     """The test `low <= index < high`."""
 
     index: Index
-    low: int
-    high: int
+    low: Dim
+    high: Dim
 
     @property
     def always(self) -> bool:
         low, high = self.index.bounds()
-        return self.low <= low and high < self.high
+        above = low is not None and facts.known_at_least(low, self.low)
+        return above and high is not None and facts.known_at_least(self.high - 1, high)
 
     @property
     def never(self) -> bool:
         low, high = self.index.bounds()
-        return high < self.low or low >= self.high
+        below = high is not None and facts.known_at_least(self.low - 1, high)
+        return below or (low is not None and facts.known_at_least(low, self.high))
 
     def __str__(self) -> str:
         return f"{self.low} <= {self.index} < {self.high}"
@@ -454,6 +463,8 @@ class Kernel:
     scratch: tuple[Buffer, ...] = ()
     registers: int = 1
     """How many registers the lanes of a vector loop fill, where its target has registers for lanes."""
+    work: Dim | None = None
+    """The scalar operations of a parallel kernel, where their number decides at run time whether threads run it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -505,6 +516,8 @@ class RepeatWhile:
     body: tuple[Step, ...]
     var: LoopVar | None = None
     """What counts the steps; there are no more than its extent."""
+    lanes: int = 0
+    """How many elements the predicate has, when each decides for a lane of its own; such a loop is made one kernel."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -530,7 +543,17 @@ class HostCall:
     """The truth value that says whether Python is called at all; None when it always is."""
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall"
+@dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    """`small` where `size <= most`, else `large`; both compute the same."""
+
+    size: Dim
+    most: int
+    small: tuple[Step, ...]
+    large: tuple[Step, ...]
+
+
+Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | Either"
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -542,6 +565,8 @@ def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
             return (step.test, step.body)
         case Branch():
             return step.branches
+        case Either():
+            return (step.small, step.large)
         case _:
             return ()
 
@@ -597,14 +622,21 @@ class Program:
     constants: tuple[Buffer, ...]
     results: tuple[Buffer, ...]
     arena: Mapping[Buffer, int]
-    """The byte offset of every arena buffer."""
+    """The byte offset of every arena buffer whose size is a number."""
     arena_bytes: int
+    """What these buffers take; slots follow them."""
     data: Mapping[Buffer, Literal]
     """The contents of every constant buffer."""
     aliases: Mapping[Buffer, Buffer] = field(default_factory=dict["Buffer", "Buffer"])
     """The donated argument whose memory a result takes, for the results that take one."""
-    tapes: Mapping[Buffer, tuple[Tape, int]] = field(default_factory=dict["Buffer", "tuple[Tape, int]"])
+    tapes: Mapping[Buffer, tuple[Tape, Dim]] = field(default_factory=dict["Buffer", "tuple[Tape, Dim]"])
     """For each buffer on a tape, the tape, and at which byte of each record it is."""
+    slot_of: Mapping[Buffer, int] = field(default_factory=dict["Buffer", int])
+    """The slot of every arena buffer whose size is symbolic."""
+    slots: tuple[Dim, ...] = ()
+    """The bytes of each slot. They lie one after the other, each aligned."""
+    sizes: Sizes | None = None
+    """Where symbolic sizes come from, for a program that has some."""
 
 
 # -- text ------------------------------------------------------------------------------------------------------
@@ -620,6 +652,8 @@ def text(program: Program) -> str:
     lines += [
         f"  tape {b.name}: {b.dtype}[{b.size}] at {at} of {t.record} of {t}" for b, (t, at) in program.tapes.items()
     ]
+    lines += [f"  slot {number} of {bytes} bytes" for number, bytes in enumerate(program.slots)]
+    lines += [f"  arena {b.name}: {b.dtype}[{b.size}] in slot {slot}" for b, slot in program.slot_of.items()]
     for step in program.steps:
         lines += ["", *_step_lines(step, "")]
     return "\n".join(lines) + "\n"
@@ -641,6 +675,8 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             heads = ["test:", f"while {_condition(step)}:"]
         case Branch(index, branches):
             heads = [f"branch {number} of {index}:" for number in range(len(branches))]
+        case Either(size, most):
+            heads = [f"where {size} <= {most}:", "otherwise:"]
         case Room():
             return [f"{indent}room on {step.tape} for {step.number}"]
     lines: list[str] = []

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, d
 import numpy as np
 from numpy.typing import NDArray
 
-from rosin.ir import dims, dtypes
+from rosin.ir import dims, dtypes, facts
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import AttributeValueError, DTypeError, NotDifferentiableError, ShapeError
 from rosin.ir.index import Index
@@ -236,7 +236,7 @@ def _bytes(types: Types) -> int:
 
 
 def elements(t: TensorType) -> int:
-    """The number of elements; a symbolic size counts as one."""
+    """The number of elements; a symbolic size counts as a typical one."""
     return t.bytes // t.dtype.bytes
 
 
@@ -341,11 +341,11 @@ class Elementwise(Op):
 
     def same_shape(self, operands: Types) -> None:
         for operand in operands[1:]:
-            if operand.shape != operands[0].shape:
+            if not facts.same_shape(operand.shape, operands[0].shape):
                 first, other = operands[0], operand
                 if first.rank != other.rank:
                     self.bad_shape(operands, f"operands have ranks {first.rank} and {other.rank}")
-                axis = next(i for i in range(first.rank) if first.shape[i] != other.shape[i])
+                axis = next(i for i in range(first.rank) if not facts.same(first.shape[i], other.shape[i]))
                 self.bad_shape(operands, f"axis {axis} has sizes {first.shape[axis]} and {other.shape[axis]}")
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -426,7 +426,7 @@ class Fold(Op):
     """Each element of the one result combines terms over a domain of its own, such as the axes that are summed."""
 
     @abstractmethod
-    def domain(self, types: Types) -> tuple[int, ...]:
+    def domain(self, types: Types) -> tuple[dims.Dim, ...]:
         """The extents of the domain of the terms of one element."""
 
     @abstractmethod
@@ -471,7 +471,7 @@ class Push(Op):
     """The result is a copy of operand 0 into which updates are combined one after the other, in row-major order."""
 
     @abstractmethod
-    def domain(self, types: Types) -> tuple[int, ...]:
+    def domain(self, types: Types) -> tuple[dims.Dim, ...]:
         """The extents of the domain of updates."""
 
     @abstractmethod

@@ -44,6 +44,8 @@ def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
         yield from decides(statement)
         if isinstance(statement, Loop):
             yield from (e for c in statement.carries for e in c.initial)
+        if isinstance(statement, When):
+            yield from (a.value for t in statement.tests for a, _ in t.index.terms if isinstance(a, Dynamic))
         for block in blocks(statement):
             yield from expressions(block)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rosin.ir import dims
+from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import BY_NAME, DType
 
@@ -31,10 +31,10 @@ class TensorType:
 
     @property
     def bytes(self) -> int:
-        """The memory a value takes; a symbolic size counts as one."""
+        """The memory a value takes; a symbolic size counts as a typical one."""
         total = self.dtype.bytes
         for dim in self.shape:
-            total *= dim if isinstance(dim, int) else 1
+            total *= dim if isinstance(dim, int) else facts.estimate(dim)
         return total
 
     @property
@@ -52,6 +52,11 @@ class TensorType:
         return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
 
     __repr__ = __str__
+
+
+def same_type(a: TensorType, b: TensorType) -> bool:
+    """Whether two types are the same, as far as facts about sizes tell."""
+    return a.dtype == b.dtype and facts.same_shape(a.shape, b.shape)
 
 
 def shape_text(shape: tuple[Dim, ...]) -> str:

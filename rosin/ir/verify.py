@@ -5,6 +5,7 @@ from __future__ import annotations
 from rosin.ir.errors import RosinError, VerifyError
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value
+from rosin.ir.types import same_type
 
 
 def verify(graph: Graph) -> None:
@@ -33,7 +34,7 @@ def verify(graph: Graph) -> None:
             types = node.op.type(*(v.type for v in node.operands))
         except RosinError as error:
             raise VerifyError(f"{graph.name}: {where}: {error.message}", error.operands, node.location) from error
-        if types != tuple(v.type for v in node.results):
+        if len(types) != len(node.results) or not all(map(same_type, types, (v.type for v in node.results))):
             written = ", ".join(str(v.type) for v in node.results)
             message = f"{graph.name}: {where} has results {written}, and its rule gives {', '.join(map(str, types))}"
             raise VerifyError(message, (), node.location)

@@ -2,21 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rosin.ir.loops import Branch, Buffer, HostCall, Kernel, Load, Nest, Repeat, RepeatWhile, Room, Scope, Step, decides
+from rosin.ir import facts
+from rosin.ir.dims import Dim
+from rosin.ir.loops import (
+    Branch,
+    Buffer,
+    Either,
+    HostCall,
+    Kernel,
+    Load,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    Room,
+    Scope,
+    Step,
+    decides,
+)
 from rosin.ir.statements import loaded_buffers, statements_of, stores
 from rosin.passes import memory
 
 
-def plan_arena(steps: tuple[Step, ...]) -> tuple[dict[Buffer, int], int]:
-    """The byte offset of every arena buffer that the steps use, and the bytes of the arena."""
+@dataclass(frozen=True)
+class Places:
+    """Where arena buffers lie: at offsets within `total_bytes`, or in slots of symbolic sizes, which follow."""
+
+    offsets: dict[Buffer, int]
+    total_bytes: int
+    slot_of: dict[Buffer, int]
+    slots: tuple[Dim, ...]
+    """The bytes of each slot."""
+
+
+def plan_arena(steps: tuple[Step, ...]) -> Places:
+    """Where every arena buffer lies that the steps use."""
     spans = _Spans()
     spans.visit(steps)
     spans.cover_loops()
-    live = list(spans.first)
-    plan = memory.plan([memory.Lifetime(b.bytes, spans.first[b], spans.last[b]) for b in live])
-    return dict(zip(live, plan.offsets, strict=True)), plan.total_bytes
+    sized: list[Buffer] = []
+    lifetimes: list[memory.Lifetime] = []
+    for buffer in spans.first:
+        if isinstance(buffer.bytes, int):
+            sized.append(buffer)
+            lifetimes.append(memory.Lifetime(buffer.bytes, spans.first[buffer], spans.last[buffer]))
+    plan = memory.plan(lifetimes)
+    slot_of, slots = _slots([b for b in spans.first if not isinstance(b.bytes, int)], spans)
+    return Places(dict(zip(sized, plan.offsets, strict=True)), plan.total_bytes, slot_of, slots)
+
+
+def _slots(buffers: Sequence[Buffer], spans: _Spans) -> tuple[dict[Buffer, int], tuple[Dim, ...]]:
+    """The slot of each buffer of symbolic size, and what slots take. Two share one if one is known to be the larger."""
+    found: dict[Buffer, int] = {}
+    sizes: list[Dim] = []
+    ends: list[int] = []
+    for buffer in sorted(buffers, key=lambda b: spans.first[b]):
+        free = [i for i, end in enumerate(ends) if end < spans.first[buffer]]
+        slot = next((i for i in free if sizes[i] == buffer.bytes), None)
+        if slot is None:
+            slot = next((i for i in free if _ordered(sizes[i], buffer.bytes)), None)
+        if slot is None:
+            slot = len(sizes)
+            sizes.append(buffer.bytes)
+            ends.append(0)
+        if not facts.known_at_least(sizes[slot], buffer.bytes):
+            sizes[slot] = buffer.bytes
+        ends[slot] = spans.last[buffer]
+        found[buffer] = slot
+    return found, tuple(sizes)
+
+
+def _ordered(a: Dim, b: Dim) -> bool:
+    return facts.known_at_least(a, b) or facts.known_at_least(b, a)
 
 
 @dataclass
@@ -63,6 +122,9 @@ class _Spans:
                     self.use(step.index.buffer)
                     for branch in step.branches:
                         self.visit(branch)
+                case Either():
+                    self.visit(step.small)
+                    self.visit(step.large)
                 case Room():
                     self.now += 1
                     for number in decides(step):
@@ -122,6 +184,9 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 found |= {step.index.buffer} - written
                 each = [_written_after(branch, found, written) for branch in step.branches]
                 written = {buffer for buffer in each[0] if all(buffer in other for other in each)}
+            case Either():
+                each = [_written_after(steps, found, written) for steps in (step.small, step.large)]
+                written = each[0] & each[1]
             case Room():
                 found |= {load.buffer for load in decides(step)} - written
     return written

@@ -5,7 +5,9 @@ step loads a few vectors of one operand and a few scalars of the other, and mult
 axis lies side by side in memory in both operands, the tile is a block of dot products, whose lanes are added up at
 the end. What follows elementwise is computed from the finished tile before it is stored.
 
-Sizes that the tile does not divide get kernels of their own with smaller tiles.
+Sizes that the tile does not divide get kernels of their own with smaller tiles. Of a symbolic size it is not known how
+much is left: along the vectors' axis that is a loop over single vectors and one under a mask, along another axis one
+more tile, which computes its last row again for each that it has too many, and does not store those.
 
 An operand that does not lie as the vectors want it, or that is read under a guard at its border, is first copied to a
 buffer in which it does, border included, when the copy costs little beside the products: it is *packed*.
@@ -18,7 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
@@ -48,7 +52,7 @@ from rosin.ir.loops import (
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import replace, used_buffers
 from rosin.passes.fusion import Group, variable
-from rosin.passes.nest import PARALLEL_WORK, Memory, arranged
+from rosin.passes.nest import Memory, arranged, threads
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
@@ -78,11 +82,13 @@ LANE_SUM_COST = 0.7
 class Tile:
     """A piece of the result: along one axis, `count` blocks of `block` neighbours starting at `start`."""
 
-    start: int
-    count: int
+    start: Dim
+    count: Dim
     block: int
-    width: int = 1
+    width: Dim = 1
     """Lanes of a neighbour, when it is a vector."""
+    end: Dim | None = None
+    """Where the axis ends, for a piece that may reach beyond."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,9 @@ class Operand:
     tests: tuple[Within, ...] = ()
     border: Const | None = None
 
-    def step(self, var: LoopVar) -> int | None:
+    def step(self, var: LoopVar) -> Dim | None:
         """How far the read moves in memory with a step of the variable; None where that is not one number."""
-        offset = indices.flatten(self.index, self.value.type.sizes)
+        offset = indices.flatten(self.index, self.value.type.shape)
         return offset.coefficient(var) if offset.affine_in(var) else None
 
     def packing(self, var: LoopVar | None, block: int) -> Packing | None:
@@ -110,18 +116,21 @@ class Operand:
             return None
         if any(not isinstance(atom, LoopVar) for i in self.index for atom, _ in i.terms):
             return None
-        inside = {Within(i, 0, n) for i, n in zip(self.index, self.value.type.sizes, strict=True)}
+        inside = {Within(i, 0, n) for i, n in zip(self.index, self.value.type.shape, strict=True)}
         if any(test not in inside for test in self.tests):
             return None
         order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
-        low: list[int] = []
-        extent: list[int] = []
+        low: list[Dim] = []
+        extent: list[Dim] = []
         for axis in order:
             least, most = self.index[axis].bounds()
+            if least is None or most is None:
+                return None
             low.append(least)
             extent.append(most - least + 1)
         alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
-        return Packing(tuple(order), tuple(low), tuple(extent), block if alone and extent[-1] > block else 0)
+        blocked = alone and not facts.known_at_least(block, extent[-1])
+        return Packing(tuple(order), tuple(low), tuple(extent), block if blocked else 0)
 
 
 @dataclass(frozen=True)
@@ -132,24 +141,29 @@ class Packing:
     """
 
     order: tuple[int, ...]
-    low: tuple[int, ...]
-    extent: tuple[int, ...]
+    low: tuple[Dim, ...]
+    extent: tuple[Dim, ...]
     block: int = 0
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[Dim, ...]:
         """The shape of the copy."""
         if not self.block:
             return self.extent
         return (-(-self.extent[-1] // self.block), *self.extent[:-1], self.block)
 
     @property
-    def size(self) -> int:
-        return prod(self.shape)
+    def size(self) -> Dim:
+        return dims.product(self.shape)
+
+    @property
+    def cost(self) -> float:
+        """Machine steps to make it."""
+        return facts.estimate(self.size) * PACK_COST
 
     def offset(self, index: tuple[Index, ...]) -> Index:
         """Where the element at the operand's `index` lies in the copy."""
-        place = [index[axis] + -low for axis, low in zip(self.order, self.low, strict=True)]
+        place = [index[axis] - low for axis, low in zip(self.order, self.low, strict=True)]
         if self.block:
             place = [place[-1] // self.block, *place[:-1], place[-1] % self.block]
         return indices.flatten(place, self.shape)
@@ -236,7 +250,7 @@ class _Contraction:
     def loads(self) -> list[Load]:
         return [e for t in self.terms for e in walk(t) if isinstance(e, Load)]
 
-    def steps(self, var: LoopVar) -> list[int | None]:
+    def steps(self, var: LoopVar) -> list[Dim | None]:
         """How far each load moves with a step of the variable; None where that is not one number."""
         return [e.offset.coefficient(var) if e.offset.affine_in(var) else None for e in self.loads]
 
@@ -258,13 +272,14 @@ class _Contraction:
 
     def _estimate(self, var: LoopVar) -> tuple[float, list[tuple[int, Packing]]]:
         """A rough count of machine steps when `var` runs as vectors, and what is packed for it."""
-        vectors = -(-var.extent // self.width)
-        steps = self.work / var.extent * vectors
-        outputs = prod(v.extent for v in self.result)
+        extent = facts.estimate(var.extent)
+        vectors = -(-extent // self.width)
+        steps = facts.estimate(self.work) / max(extent, 1) * vectors
+        outputs = prod(facts.estimate(v.extent) for v in self.result)
         cost = steps
         if var in self.folded:
             cost = steps * 1.3 + outputs * LANE_SUM_COST
-        elif indices.flatten(self.index, self.node.results[0].type.sizes).coefficient(var) != 1:
+        elif indices.flatten(self.index, self.node.results[0].type.shape).coefficient(var) != 1:
             cost += outputs * SCATTER_COST
         packs: list[tuple[int, Packing]] = []
         for position, operand in enumerate(self.operands):
@@ -276,25 +291,26 @@ class _Contraction:
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
             if var not in self.folded and step == 1 and operand.value.type.bytes > NEAR_BYTES:
                 trouble += FAR_COST
-            packing = operand.packing(var if step else None, self.groups(var) * self.width) if trouble else None
-            if packing is not None and packing.size * PACK_COST < steps * trouble:
+            packing = operand.packing(var if step != 0 else None, self.groups(var) * self.width) if trouble else None
+            if packing is not None and packing.cost < steps * trouble:
                 packs.append((position, packing))
-                cost += packing.size * PACK_COST
+                cost += packing.cost
             else:
                 cost += steps * trouble
         return cost, packs
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has."""
-        return max(1, min(4 if self.registers == 32 else 2, -(-lanes.extent // self.width)))
+        return max(1, min(4 if self.registers == 32 else 2, -(-facts.estimate(lanes.extent) // self.width)))
 
     def partners(self, lanes: LoopVar) -> list[LoopVar]:
         """Result axes to tile besides the lanes, best first: a step along them leaves some load where it is."""
         candidates = [v for v in self.result if v is not lanes and v.extent != 1 and 0 in self.steps(v)]
         if lanes in self.folded:
-            return sorted(candidates, key=lambda v: -v.extent)
+            return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
         still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
-        return sorted((v for v in candidates if all(self.steps(v)[i] == 0 for i in still)), key=lambda v: -v.extent)
+        fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
+        return sorted(fit, key=lambda v: -facts.estimate(v.extent))
 
     # -- kernels -------------------------------------------------------------------------------------------
 
@@ -313,7 +329,7 @@ class _Contraction:
         else:
             groups = self.groups(lanes)
             if not partners:
-                groups = max(groups, min(8, lanes.extent // self.width))
+                groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
             room = (self.registers - groups - 1) // groups if partners else 1
             vectors = _vector_blocks(lanes.extent, groups, self.width)
             rows = _blocks(partners[0].extent, room) if partners else [None]
@@ -330,7 +346,7 @@ class _Contraction:
         for position, operand in enumerate(self.operands):
             if operand is None or position in self.packed or operand.step(lanes) != 0:
                 continue
-            if operand.value.type.bytes > NEAR_BYTES and lanes.extent >= 16 * self.width:
+            if operand.value.type.bytes > NEAR_BYTES and facts.estimate(lanes.extent) >= 16 * self.width:
                 packing = operand.packing(row, block)
                 if packing is not None and packing.block:
                     self._pack(position, packing)
@@ -349,7 +365,7 @@ class _Contraction:
         index = packing.index(place)
         element = self.memory.read(operand.value)(index)
         if operand.border is not None or packing.block:
-            tests = tuple(Within(i, 0, n) for i, n in zip(index, operand.value.type.sizes, strict=True))
+            tests = tuple(Within(i, 0, n) for i, n in zip(index, operand.value.type.shape, strict=True))
             element = guard(tests, element, operand.border or Const(0, element.dtype))
         store = Store(buffer, indices.flatten(place, packing.shape), element)
         variables = [v for i in place for v in i.variables()]
@@ -368,53 +384,59 @@ class _Contraction:
         ends: list[Statement] = []
         for position in itertools.product(*(range(tiles[v].block) for v in tiled)):
             values: dict[LoopVar, Index] = {}
+            inside: list[Within] = []
             for var, at in zip(tiled, position, strict=True):
                 tile = tiles[var]
-                place = indices.of(blocks[var]) * (tile.block * tile.width) + (tile.start + at * tile.width)
+                place = indices.of(blocks[var]) * (tile.width * tile.block) + (tile.start + tile.width * at)
                 if tile.count == 1:
-                    place = Index(tile.start + at * tile.width)
+                    place = Index(tile.start + tile.width * at)
+                if tile.end is not None and at:
+                    inside.append(Within(place, 0, tile.end))
+                    place = indices.least(place, tile.end - 1)
                 values[var] = (
-                    place + indices.of(lane) if var is lanes and lane is not None and tile.width > 1 else place
+                    place + indices.of(lane) if var is lanes and lane is not None and tile.width != 1 else place
                 )
             carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
             carries.append(carry)
             memo: dict[int, Expr] = {}
             steps.append(Accumulate(carry, tuple(sharing.intern(substitute(t, values, memo)) for t in self.terms)))
-            ends += self.epilogue(carry, values, sharing)
+            end = self.epilogue(carry, values, sharing)
+            ends += [When(tuple(inside), tuple(end))] if inside else end
         body = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None) + ends
-        if lane is not None and lane.extent > 1:
+        if lane is not None and lane.extent != 1:
             body = [Loop(lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
-        order = [*outer, *(blocks[v] for v in reversed(tiled) if tiles[v].count > 1)]
-        row = next((v for v in tiled if v is not lanes and tiles[v].count > 1), None)
+        order = [*outer, *(blocks[v] for v in reversed(tiled) if tiles[v].count != 1)]
+        row = next((v for v in tiled if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
         if row is not None and lanes in tiles:
             body, order = self._row_bands(body, order, blocks[row], tiles[row].block)
         for var in reversed(order):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
-        if isinstance(body[0], Loop) and len(body) == 1 and body[0].kind is Kind.SERIAL and self.work >= PARALLEL_WORK:
-            loop = body[0]
-            if not loop.carries:
-                body = [Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)]
+        on_threads, work = threads(self.work)
+        loop = body[0]
+        if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
+            body = [Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)]
         name = f"{self.name}_{number}" if number else self.name
-        return Kernel(name, used_buffers(body), tuple(body))
+        return Kernel(name, used_buffers(body), tuple(body), work=work)
 
     def _row_bands(
         self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int
     ) -> tuple[list[Statement], list[LoopVar]]:
         """Cut the loop over rows into bands that stay in the cache, with the loop over bands outside of the panels'."""
-        row_bytes = block * prod(v.extent for v in self.folded) * max(t.dtype.bytes for t in self.types)
-        band = max(BAND_BYTES // row_bytes, 1)
-        if row.extent <= band:
+        depth = prod(facts.estimate(v.extent) for v in self.folded)
+        band = max(BAND_BYTES // max(block * depth * max(t.dtype.bytes for t in self.types), 1), 1)
+        if facts.estimate(row.extent) <= band:
             return list(body), order
-        # Bands run on threads; a number of them that many divide keeps all busy.
         count = -(-row.extent // band)
-        count = -(-count // 4) * 4
-        band = -(-row.extent // count)
+        if isinstance(row.extent, int) and isinstance(count, int):
+            # Bands run on threads; a number of them that many divide keeps all busy.
+            count = -(-count // 4) * 4
+            band = -(-row.extent // count)
         outer, inner = LoopVar(f"{row.name}_band", count), LoopVar(row.name, band)
         place = indices.of(outer) * band + indices.of(inner)
         memo: dict[int, Expr] = {}
         banded: list[Statement] = [replace(s, {row: place}, memo) for s in body]
-        if count * band > row.extent:
+        if not facts.known_at_least(row.extent, count * band):
             banded = [When((Within(place, 0, row.extent),), tuple(banded))]
         others = [v for v in order if v is not row]
         return banded, [*others[: len(others) - 1], outer, *others[len(others) - 1 :], inner] if others else [
@@ -423,11 +445,8 @@ class _Contraction:
         ]
 
     @property
-    def work(self) -> int:
-        total = 1
-        for var in (*self.result, *self.folded):
-            total *= var.extent
-        return total
+    def work(self) -> Dim:
+        return dims.product(var.extent for var in (*self.result, *self.folded))
 
     def _fold_loops(self, steps: list[Statement], carries: tuple[Carry, ...], lanes: LoopVar | None) -> list[Statement]:
         order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
@@ -510,14 +529,26 @@ def _unguarded(expr: Expr, packed: set[int]) -> Expr:
     return expr if children == expr.children() else expr.rebuild(children, expr.indices())
 
 
-def _apart(a: list[int | None], b: list[int | None]) -> bool:
+def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:
     """Whether two axes move different loads."""
     return any(x == 0 and y != 0 for x, y in zip(a, b, strict=True))
 
 
-def _blocks(extent: int, most: int) -> list[Tile]:
+def _blocks(extent: Dim, most: int) -> list[Tile]:
     """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one."""
-    smallest = max(most // 2, 1) if extent < 16 * most else max(most - 1, 1)
+    likely = max(facts.estimate(extent), 1)
+    smallest = max(most // 2, 1) if likely < 16 * most else max(most - 1, 1)
+    if not isinstance(extent, int):
+        choices = range(most, smallest - 1, -1)
+        exact = next((b for b in choices if facts.divide(extent, b) is not None), None)
+        if exact is not None:
+            return [Tile(0, extent // exact, exact)]
+        block = next((b for b in choices if likely % b == 0), most)
+        whole = extent // block * block
+        return [
+            Tile(0, extent // block, block),
+            Tile(whole, (extent - whole + (block - 1)) // block, block, end=extent),
+        ]
     block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), min(most, extent))
     tiles = [Tile(0, extent // block, block)]
     if extent % block:
@@ -525,8 +556,10 @@ def _blocks(extent: int, most: int) -> list[Tile]:
     return tiles
 
 
-def _vector_blocks(extent: int, groups: int, width: int) -> list[Tile]:
+def _vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
     """The extent in blocks of `groups` vectors, then one of the whole vectors left, then what is less than a vector."""
+    if not isinstance(extent, int):
+        return _open_vector_blocks(extent, groups, width)
     tiles: list[Tile] = []
     start = 0
     for count in (groups, (extent // width) % groups):
@@ -536,5 +569,18 @@ def _vector_blocks(extent: int, groups: int, width: int) -> list[Tile]:
             tiles.append(Tile(start, many, count, width))
             start += many * block
     if start < extent:
+        tiles.append(Tile(start, 1, 1, extent - start))
+    return tiles
+
+
+def _open_vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
+    """A symbolic extent in blocks of `groups` vectors, single vectors, and what is less than a vector, where needed."""
+    block = groups * width
+    tiles = [Tile(0, extent // block, groups, width)]
+    if groups > 1 and facts.divide(extent, block) is None:
+        start = extent // block * block
+        tiles.append(Tile(start, (extent - start) // width, 1, width))
+    if facts.divide(extent, width) is None:
+        start = extent // width * width
         tiles.append(Tile(start, 1, 1, extent - start))
     return tiles

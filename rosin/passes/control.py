@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rosin.ir import dims
+from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bool_
-from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Branch,
     Buffer,
+    Either,
     Expr,
     HostCall,
     Inner,
@@ -32,6 +32,7 @@ from rosin.ir.loops import (
     Room,
     Statement,
     Step,
+    Store,
 )
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
@@ -42,6 +43,8 @@ from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.statements import relocated, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
+from rosin.passes.inline import Inline
+from rosin.passes.loop_kernels import runs_as_lanes
 from rosin.passes.nest import Place
 from rosin.passes.tapes import tape_row, taped_while
 
@@ -79,22 +82,22 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     steps, carries = _carry(region, first, node.results[: op.carried])
     fixed = region.stored_all(constants, steps)
     sources = region.stored_all(stacked, steps)
-    (length,) = dims.static((op.length,), "scan")
+    length = op.length
     time = LoopVar(f"t{region.making.next_loop()}", length)
     count = Load(fixed[0].buffer, fixed[0].base) if op.counted else None
 
     def slice_of(place: Place, type: TensorType) -> Place:
-        return Place(place.buffer, place.base + indices.of(time) * dims.static((type.size,), "scan")[0])
+        return Place(place.buffer, place.base + indices.of(time) * type.size)
 
     inputs = op.body.inputs
     elements = [slice_of(p, v.type) for p, v in zip(sources, inputs[len(inputs) - op.stacked :], strict=True)]
     given = op.body.outputs[op.carried :]
     rows = [slice_of(region.places[v], out.type) for v, out in zip(node.results[op.carried :], given, strict=True)]
     body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows)
-    if length and body:
+    if length != 0 and body:
         steps.append(Repeat(time, tuple(body), None, count, op.reverse))
     rest = [k for out, row in zip(given, rows, strict=True) for k in region.zeros(out.type, row)] if count else []
-    if length and rest:
+    if length != 0 and rest:
         steps.append(Repeat(time, tuple(rest), count))
     return steps + _hand_over(region, carries, node.results)
 
@@ -104,12 +107,15 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     steps, carries = _carry(region, first, node.results)
     inputs = [*carries, *region.stored_all(constants, steps)]
     (truth,) = op.cond.outputs
-    if op.lanes:
-        message = f"a while of lanes, whose predicate is {truth.type}, has no meaning in loops; expand it before"
-        raise UnsupportedError(message, [v.type for v in node.operands], node.location)
     predicate = region.arena("predicate", truth.type)
     test = tuple(region.inner(op.cond, inputs, [predicate]))
     goes_on = Load(predicate.buffer, predicate.base)
+    if op.lanes:
+        (count,) = truth.type.sizes
+        loop = RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, [])), lanes=count)
+        if runs_as_lanes(loop):
+            return [*steps, loop, *_hand_over(region, carries, node.results)]
+        return _expanded(region, node, op)
     taped = taped_while(region, node)
     if taped is None:
         steps.append(RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, []))))
@@ -117,16 +123,25 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     row = region.tapes[taped.sweeps] = tape_row(region.making, taped.kept)
     inputs += region.stored_all(taped.more, steps)
     # Room is made for some steps at once, so that these may be one kernel.
-    some = max(ROOM_BYTES // max(row.tape.record, 1), 1)
+    some = max(ROOM_BYTES // max(facts.estimate(row.tape.record), 1), 1)
     outer, inner = _time(region), LoopVar(f"t{region.making.next_loop()}", some)
     body = _body(region, taped.body, carries, inputs, row.places(indices.of(outer) * some + indices.of(inner)))
-    if row.tape.record:
+    if row.tape.record != 0:
         again = tuple(region.inner(op.cond, inputs[: len(op.cond.inputs)], [predicate]))
         room = Room(row.tape, indices.of(outer) * some + some)
         steps.append(RepeatWhile(test, goes_on, (room, RepeatWhile(again, goes_on, tuple(body), inner)), outer))
     else:
         steps.append(RepeatWhile(test, goes_on, tuple(body)))
     return steps + _hand_over(region, carries, node.results)
+
+
+def _expanded(region: Region, node: Node, op: While) -> list[Step]:
+    """The expansion of a loop of lanes that cannot run lane by lane."""
+    plain = op.expansion()
+    assert plain is not None, "a loop of lanes has an expansion"
+    steps: list[Step] = []
+    operands = region.stored_all(node.operands, steps)
+    return [*steps, *region.inner(Inline().run(plain), operands, [region.places[v] for v in node.results])]
 
 
 def _sweeps(region: Region, node: Node, op: Sweeps) -> list[Step]:
@@ -138,7 +153,7 @@ def _sweeps(region: Region, node: Node, op: Sweeps) -> list[Step]:
     starts, results = op.carries(node.operands), op.carries((node.operands[0], *node.results))
     for leg, first, found in list(zip(op.legs, starts, results, strict=True))[len(rows) :]:
         row = tape_row(region.making, leg.outputs[len(first) :])
-        if row.tape.record:
+        if row.tape.record != 0:
             steps.append(Room(row.tape, number))
         more, carries = _carry(region, first, found)
         time = _time(region)
@@ -222,10 +237,20 @@ def _body(
         if same:
             continue
         if Uses(tuple(steps)).may_share(place.buffer, new.buffer):
-            steps = [_renamed(step, {new.buffer: place.buffer}) for step in steps]
+            steps = [s for s in (_renamed(step, {new.buffer: place.buffer}) for step in steps) if not _is_idle(s)]
         else:
             late += region.transfer(output.type, new, place)
     return steps + late
+
+
+def _is_idle(step: Step) -> bool:
+    """Whether the step writes to each place what is there."""
+    if not isinstance(step, Nest):
+        return False
+    return all(
+        isinstance(s, Store) and isinstance(s.value, Load) and (s.value.buffer, s.value.offset) == (s.buffer, s.offset)
+        for s in step.body
+    )
 
 
 def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
@@ -261,6 +286,8 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             return replace(step, test=all_of(step.test), predicate=load(step.predicate), body=all_of(step.body))
         case Branch():
             return Branch(load(step.index), tuple(map(all_of, step.branches)))
+        case Either():
+            return Either(step.size, step.most, all_of(step.small), all_of(step.large))
         case Room():
             return replace(step, number=load(step.number)) if isinstance(step.number, Load) else step
         case HostCall():

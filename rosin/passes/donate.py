@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from rosin.ir.index import Dynamic, Index
+from rosin.ir.index import Dynamic
 from rosin.ir.loops import (
     Buffer,
     Expr,

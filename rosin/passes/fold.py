@@ -14,9 +14,9 @@ from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import Literal, from_array
 from rosin.ir.op import Elementwise, NumpyArray, Op, Value, Values
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Constant, Move
+from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.base import Pass, has_regions, is_fixed, map_regions, rebuild
 

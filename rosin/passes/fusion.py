@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
@@ -27,9 +28,9 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Running, Value, elements
 from rosin.ir.ops.call import Barrier
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.region import Control
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -64,7 +65,7 @@ class Group:
     """Nodes computed in one loop nest, in the order of the graph."""
 
     number: int
-    domain: tuple[int, ...]
+    domain: tuple[Dim, ...]
     reduced: frozenset[int] = frozenset()
     nodes: list[Node] = field(default_factory=list["Node"])
     axes: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
@@ -101,7 +102,7 @@ def is_move(node: Node) -> bool:
     return cost.flops <= MOVE_FLOPS * elements(node.results[0].type)
 
 
-def variable(name: str, extent: int) -> Index:
+def variable(name: str, extent: Dim) -> Index:
     """A fresh loop variable as an index; an axis of size 1 has only the index 0."""
     return indices.of(LoopVar(name, extent)) if extent != 1 else indices.ZERO
 
@@ -183,8 +184,8 @@ class Fusion:
         op = node.op
         types = tuple(v.type for v in node.operands)
         readers = tuple(self.reader(v, stored) for v in node.operands)
-        shape = node.results[0].type.sizes
-        folded = op.domain(types) if isinstance(op, Fold) else ()
+        shape = node.results[0].type.shape
+        folded: tuple[Dim, ...] = op.domain(types) if isinstance(op, Fold) else ()
         variables = tuple(LoopVar(f"x{i}", n) for i, n in enumerate((*shape, *folded)))
         places = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in variables)
         index, point = places[: len(shape)], places[len(shape) :]
@@ -199,7 +200,7 @@ class Fusion:
             op.element(index, readers, types)
         else:
             for reader, operand in zip(readers, types, strict=True):
-                reader(tuple(variable("y", n) for n in operand.sizes))
+                reader(tuple(variable("y", n) for n in operand.shape))
         # A number read for an index is a read too; the readers noted it when they made it.
         return Uses(variables, len(shape), tuple(found))
 
@@ -228,7 +229,7 @@ class Fusion:
         found: list[Read] = []
 
         def stored(value: Value) -> Reader:
-            found.append(Read(value, tuple(variable("y", n) for n in value.type.sizes)))
+            found.append(Read(value, tuple(variable("y", n) for n in value.type.shape)))
             return lambda index: found[-1]
 
         for operand in node.operands:
@@ -271,12 +272,12 @@ class Fusion:
 
         Such a group and the node share one pass over that value.
         """
-        sizes = sorted(v.extent for v in uses.variables if v.extent != 1)
+        sizes = sorted(str(v.extent) for v in uses.variables if v.extent != 1)
         found: dict[Group, None] = {}
         for read in uses.reads:
             if len({v for position in read.index for v in position.variables()}) == len(sizes):
                 for group in self._readers.get(read.value, ()):
-                    if sorted(n for n in group.domain if n != 1) == sizes and not group.contraction:
+                    if sorted(str(n) for n in group.domain if n != 1) == sizes and not group.contraction:
                         found[group] = None
         return sorted(found, key=lambda g: -g.number)[:4]
 

@@ -9,9 +9,10 @@ from typing import ClassVar
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control, Switch, with_more
+from rosin.ir.ops.control import Switch
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Move
+from rosin.ir.ops.region import Control, with_more
 from rosin.ir.transform.effects import calls_host
 from rosin.ir.transform.split import needed
 from rosin.passes.base import Pass, is_fixed, rebuild

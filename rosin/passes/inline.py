@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
+from rosin.ir.dims import is_static
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
-from rosin.ir.op import Value, Values
-from rosin.ir.ops.control import Control
+from rosin.ir.op import Value, Values, elements
+from rosin.ir.ops.loop import While
+from rosin.ir.ops.region import Control
+from rosin.ir.transform.effects import calls_host
 from rosin.passes.base import Pass, rebuild
 
 
 @dataclass(frozen=True)
 class Inline(Pass):
-    """Every op that has an `expansion` gives way to it, however deep they nest."""
+    """Every op that has an `expansion` gives way to it, however deep they nest.
+
+    A loop of lanes stays when a lane has little to do: such a loop may become one kernel, lane by lane.
+    """
 
     name: ClassVar[str] = "inline"
 
@@ -24,13 +30,25 @@ class Inline(Pass):
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:
-            body = node.op.expansion()
+            body = None if isinstance(node.op, While) and _is_narrow(node.op) else node.op.expansion()
             if body is not None and isinstance(node.op, Control):
                 # The regions of a loop of lanes are not those that were inlined already.
                 body = self.run(body)
             return None if body is None else _append(b, body, operands, node.location)
 
         return rebuild(graph, visit, b)
+
+
+NARROW = 64
+"""A lane with values of more elements than these has work enough for kernels over all lanes."""
+
+
+def _is_narrow(op: While) -> bool:
+    """Whether it is a loop of lanes in which no value has many elements for a lane, and Python computes nothing."""
+    if len(op.lanes) != 1 or not isinstance(op.lanes[0], int) or calls_host(op.body) or calls_host(op.cond):
+        return False
+    values = [v for region in (op.cond, op.body) for v in region.values()]
+    return all(is_static(v.type.shape) and elements(v.type) <= NARROW * op.lanes[0] for v in values)
 
 
 def _append(b: Builder, graph: Graph, operands: Sequence[Value], location: Location | None) -> Values:

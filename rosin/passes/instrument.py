@@ -27,7 +27,7 @@ from rosin.ir.errors import RosinError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.control import may_not_end
+from rosin.ir.ops.region import may_not_end
 from rosin.ir.printer import text
 from rosin.ir.transform.effects import calls_host
 from rosin.ir.types import TensorType

@@ -19,14 +19,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
-from math import prod
 
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim, is_static, product, static
+from rosin.ir.facts import estimate, known_at_least
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Branch,
     Buffer,
     Choose,
+    Either,
     Expr,
     HostCall,
     Inner,
@@ -98,6 +100,8 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
+        case Either():
+            return [Either(step.size, step.most, all_of(step.small), all_of(step.large))]
         case Repeat():
             return _loop_kernel(step, uses) or [replace_fields(step, body=all_of(step.body))]
         case RepeatWhile():
@@ -123,11 +127,23 @@ def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer]) -> list[Step
         return None
     lanes = _lanes_of(step)
     found = None if lanes is None else _Making(step, uses, lanes).steps()
-    return found or _Making(step, uses, None).steps()
+    if found is None and not any(isinstance(s, RepeatWhile) and s.lanes for s in _loops((step,))):
+        found = _Making(step, uses, None).steps()
+    return found
 
 
-def _work(nest: Nest) -> int:
-    return prod(v.extent for v in (*nest.rows, *nest.columns))
+def runs_as_lanes(step: RepeatWhile) -> bool:
+    """Whether a loop of lanes can be a kernel in which each lane goes on for itself."""
+    return step.lanes >= MIN_LANES and _loop_kernel(step, Counter(_uses((step,)))) is not None
+
+
+def _work(nest: Nest) -> Dim:
+    return product(v.extent for v in (*nest.rows, *nest.columns))
+
+
+def _at_most(size: Dim, most: int) -> bool:
+    """Whether a size is a number, and at most that one."""
+    return isinstance(size, int) and size <= most
 
 
 # -- lanes -------------------------------------------------------------------------------------------------------
@@ -154,7 +170,9 @@ def _lanes_of(step: Step) -> _Lanes | None:
     loops = list(_loops((step,)))
     bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
-    counts = {v.extent for nest in nests for v in nest.rows if v.extent >= MIN_LANES}
+    extents = {v.extent for nest in nests for v in nest.rows}
+    counts = {n for n in extents if isinstance(n, int) and n >= MIN_LANES}
+    counts = {inner.lanes for inner in loops if isinstance(inner, RepeatWhile) and inner.lanes} or counts
     for count in sorted(counts, reverse=True):
         lanes = _Lanes(count, LoopVar("lane", count))
         if all(_find_lane(nest, lanes) for nest in nests) and _keep_apart(nests, lanes):
@@ -166,26 +184,27 @@ def _lanes_of(step: Step) -> _Lanes | None:
 
 def _pays(nests: Sequence[Nest], lanes: _Lanes) -> bool:
     """Whether what lanes do is more than what is computed again for each vector of them."""
-    each = sum(_work(nest) * nest.flops for nest in nests if nest in lanes.bodies)
-    again = sum(_work(nest) * nest.flops for nest in nests if nest not in lanes.bodies)
+    each = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest in lanes.bodies)
+    again = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest not in lanes.bodies)
     return each > 2 * again * max(lanes.count // MIN_LANES, 1)
 
 
 def _find_lane(nest: Nest, lanes: _Lanes) -> bool:
     """Note what the nest does in a lane, and what is written along lanes; False where that cannot be."""
     for var in nest.rows:
-        if var.extent != lanes.count or _work(nest) // lanes.count > SMALL:
+        if var.extent != lanes.count or not _at_most(_work(nest), SMALL * lanes.count):
             continue
         body = _opened(nest, {var: lanes.var})
         written = list(stores(body))
-        sizes = {s.buffer: s.offset.coefficient(lanes.var) for s in written}
-        fits = all(_apart(s.offset, lanes, sizes[s.buffer], body) for s in written)
+        strides = {s.buffer: s.offset.coefficient(lanes.var) for s in written}
+        sizes = {buffer: n for buffer, n in strides.items() if isinstance(n, int)}
+        fits = all(_apart(s.offset, lanes, sizes.get(s.buffer, 0), body) for s in written)
         if fits and all(lanes.sizes.get(b, n) == n for b, n in sizes.items()):
             lanes.bodies[nest] = body
             lanes.sizes.update(sizes)
             return True
     # What is the same for all lanes is computed again for each vector of them.
-    return _work(nest) <= UNROLLED
+    return _at_most(_work(nest), UNROLLED)
 
 
 def _apart(offset: Index, lanes: _Lanes, size: int, body: Sequence[Statement]) -> bool:
@@ -197,12 +216,12 @@ def _apart(offset: Index, lanes: _Lanes, size: int, body: Sequence[Statement]) -
     inside = Index(rest.constant % (size * lanes.count))
     for atom, coefficient in rest.terms:
         if isinstance(atom, LoopVar) and atom not in own:
-            if coefficient % (size * lanes.count):
+            if coefficient % (size * lanes.count) != 0:
                 return False
         else:
             inside = inside + Index(0, ((atom, coefficient),))
     low, high = inside.bounds()
-    return low >= 0 and high < size
+    return low is not None and high is not None and known_at_least(low, 0) and known_at_least(size - 1, high)
 
 
 def _keep_apart(nests: Sequence[Nest], lanes: _Lanes) -> bool:
@@ -234,7 +253,8 @@ def _opened(nest: Nest, names: Mapping[LoopVar, LoopVar]) -> list[Statement]:
     """The statements of a nest, some of its rows being other variables: unrolled where it is small, else in loops."""
     rows = [v for v in nest.rows if v not in names]
     start = {v: indices.of(other) for v, other in names.items()}
-    if prod(v.extent for v in (*rows, *nest.columns)) <= UNROLLED:
+    extents = [v.extent for v in (*rows, *nest.columns)]
+    if is_static(extents) and _at_most(product(extents), UNROLLED):
         return [s for at in _points_of(rows) for s in _row(nest, {**start, **at}, len(rows) > 0)]
     memo: dict[int, Expr] = {}
     body: list[Statement] = [replace(s, start, memo) for part in nest.body for s in _looped(part, nest.columns)]
@@ -272,7 +292,8 @@ def _looped(part: Statement | Inner, columns: Sequence[LoopVar]) -> list[Stateme
 
 def _points_of(variables: Sequence[LoopVar]) -> Iterator[dict[LoopVar, Index]]:
     """All points of a domain, in row-major order."""
-    for point in itertools.product(*(range(v.extent) for v in variables)):
+    extents = static((v.extent for v in variables), "an unrolled nest")
+    for point in itertools.product(*map(range, extents)):
         yield {v: Index(i) for v, i in zip(variables, point, strict=True)}
 
 
@@ -316,7 +337,7 @@ class _Making:
         return [Kernel(name[:60], used_buffers(body), tuple(body), tuple(self.scratch), self.registers), *self.after]
 
     def _small(self, leaf: Kernel | Nest) -> bool:
-        return self.lanes is not None or isinstance(leaf, Kernel) or _work(leaf) <= SMALL
+        return self.lanes is not None or isinstance(leaf, Kernel) or _at_most(_work(leaf), SMALL)
 
     # -- statements ----------------------------------------------------------------------------------------
 
@@ -333,13 +354,17 @@ class _Making:
                 # A loop in this one may have the same test, and must not take what this one has found for its own.
                 memo: dict[int, Expr] = {}
                 test = tuple(renewed_statement(s, memo) for s in inner[0])
-                return [While(test, Load(predicate.buffer, predicate.offset), inner[1], var)]
+                own = indices.of(self.lanes.var) if self.lanes is not None and step.lanes else indices.ZERO
+                return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
             case HostCall():
                 raise AssertionError("a loop in which Python computes is no kernel")
             case Branch():
                 return [Choose(step.index, tuple(inner))]
+            case Either():
+                self.refused = True
+                return []
 
     def _whole(self, kernel: Kernel) -> list[Statement]:
         """The statements of a kernel as they are."""
@@ -352,12 +377,12 @@ class _Making:
         points = _work(nest)
         body = None if self.lanes is None else self.lanes.bodies.get(nest)
         if body is not None:
-            points //= self.lane_count
-        elif self.lanes is None and points > UNROLLED:
+            points = points // self.lane_count
+        elif self.lanes is None and not _at_most(points, UNROLLED):
             return self._whole(arranged(nest))
         else:
             body = _opened(nest, {})
-        self.flops += nest.flops * min(points, UNROLLED)
+        self.flops += nest.flops * min(estimate(points), UNROLLED)
         scope = Scope.LANES if self.lanes is not None and nest in self.lanes.bodies else Scope.LOCAL
         own = {b: Buffer(b.name, b.dtype, b.size, scope) for b in nest.scratch}
         self.scratch += own.values()
@@ -372,7 +397,7 @@ class _Making:
         offsets: dict[Buffer, set[Index]] = {}
         for buffer, offset in _places(body):
             offsets.setdefault(buffer, set()).add(offset)
-        kept = _kept_by_whiles(self.step)
+        kept = _kept_by_whiles(self.step, self.outside)
         moves: dict[Buffer, _Move] = {}
         for buffer in dict.fromkeys(s.buffer for s in stores(body) if s.buffer.scope not in PRIVATE):
             if any(not times.isdisjoint(offset.variables()) for offset in offsets[buffer]):
@@ -398,13 +423,15 @@ class _Making:
     def _move(self, buffer: Buffer, offsets: set[Index], scope: Scope) -> _Move | None:
         """The move of a buffer to a scratch array, where that is small and what lanes have is known."""
         if self.lanes is None or buffer not in self.sizes:
+            if not isinstance(buffer.size, int):
+                return None
             rows, start = range(buffer.size), indices.ZERO
         else:
             size = self.sizes[buffer]
             start = indices.of(self.lanes.var) * size
             rests = [offset - start for offset in offsets]
             if all(not rest.terms for rest in rests):
-                rows = sorted(rest.constant for rest in rests)
+                rows = sorted(static((rest.constant for rest in rests), "a scratch array"))
             elif size * self.lane_count == buffer.size:
                 rows = range(size)
             else:
@@ -439,7 +466,7 @@ class _Move:
 
     def place(self, offset: Index) -> tuple[Buffer, Index]:
         rest = offset - self.start
-        return self.scratch, rest if rest.terms else Index(self.rows.index(rest.constant))
+        return self.scratch, rest if rest.terms else Index(self.rows.index(static((rest.constant,), "a row")[0]))
 
     def load(self) -> list[Statement]:
         return [Store(self.scratch, Index(k), Load(self.buffer, self.start + row)) for k, row in enumerate(self.rows)]
@@ -462,14 +489,14 @@ def _loops(steps: Sequence[Step]) -> Iterator[Step]:
             yield from _loops(block)
 
 
-def _kept_by_whiles(step: Step) -> set[Buffer]:
+def _kept_by_whiles(step: Step, outside: set[Buffer]) -> set[Buffer]:
     """The buffers whose contents a lane that is done with some `while` in the step must keep."""
     found: set[Buffer] = set()
     everywhere = Counter(_uses((step,)))
     for inner in _loops((step,)):
         if isinstance(inner, RepeatWhile):
             here = Counter(_uses((inner,)))
-            found.update(read_first((inner,)), (b for b, n in here.items() if everywhere[b] > n or inner is step))
+            found.update(read_first((inner,)), (b for b, n in here.items() if everywhere[b] > n or b in outside))
     return found
 
 
@@ -477,5 +504,6 @@ def _steps_of(step: Step) -> int:
     """About how many steps the loops in a step take, nested ones multiplied."""
     inner = max((_steps_of(s) for block in parts(step) for s in block), default=1)
     if isinstance(step, Repeat):
-        return inner * (min(step.var.extent, UNKNOWN_STEPS) if step.stop else step.var.extent)
+        extent = estimate(step.var.extent)
+        return inner * (min(extent, UNKNOWN_STEPS) if step.stop else extent)
     return inner * (UNKNOWN_STEPS if isinstance(step, RepeatWhile) else 1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Buffer, Expr, Inner, Kernel, Kind, Let, Load, Loop, Nest, Statement, Store
 from rosin.ir.op import Reader, Value
@@ -54,7 +56,7 @@ class Memory:
     def at(self, value: Value, index: Sequence[Index]) -> tuple[Buffer, Index]:
         """The buffer and the offset of an element."""
         place = self.places[value]
-        return place.buffer, place.base + indices.flatten(index, value.type.sizes)
+        return place.buffer, place.base + indices.flatten(index, value.type.shape)
 
     def store(self, value: Value, index: Sequence[Index], expr: Expr) -> Store:
         return Store(*self.at(value, index), expr)
@@ -78,31 +80,30 @@ class _Arrangement:
         lanes = choose_lanes([*self.rows, *self.columns], self.statements())
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
-        loops = self._loops(lanes)
+        on_threads, work = threads(self.work)
+        loops = self._loops(lanes, on_threads)
         # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
-        return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, COLUMN_REGISTERS if apart else 1)
+        registers = COLUMN_REGISTERS if apart else 1
+        return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
 
     def statements(self) -> list[Statement]:
         return [s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])]
 
     @property
-    def work(self) -> int:
-        total = self.flops + 1
-        for var in (*self.rows, *self.columns):
-            total *= var.extent
-        return total
+    def work(self) -> Dim:
+        return dims.product(var.extent for var in (*self.rows, *self.columns)) * (self.flops + 1)
 
     # -- building ------------------------------------------------------------------------------------------
 
-    def _loops(self, lanes: LoopVar | None) -> list[Statement]:
+    def _loops(self, lanes: LoopVar | None, on_threads: bool) -> list[Statement]:
         body: list[Statement] = []
         columns = [v for v in self.columns if v is not lanes] + [v for v in self.columns if v is lanes]
         for part in self.body:
             body += [self._inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
         for var in reversed(rows):
-            parallel = var is rows[0] and self.work >= PARALLEL_WORK
+            parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             body = [Loop(var, kind, tuple(body), parallel=parallel)]
         return body
@@ -119,7 +120,7 @@ class _Arrangement:
 
     def _widen_scratch(self, lanes: LoopVar) -> LoopVar | None:
         """Give each lane a scratch array of its own; where that takes too much, run the columns as vectors."""
-        if sum(b.bytes for b in self.scratch) * lanes.extent > SCRATCH_BYTES:
+        if not facts.known_at_least(SCRATCH_BYTES, dims.total(b.bytes for b in self.scratch) * lanes.extent):
             return choose_lanes(self.columns, self.statements())
         wide = {b: Buffer(b.name, b.dtype, b.size * lanes.extent, b.scope) for b in self.scratch}
         memo: dict[int, Expr] = {}
@@ -172,6 +173,15 @@ class _Arrangement:
             at -= 1
 
 
+def threads(work: Dim) -> tuple[bool, Dim | None]:
+    """Whether a kernel of so much work may run on threads, and the work where that is decided when it runs."""
+    if isinstance(work, int):
+        return work >= PARALLEL_WORK, None
+    if facts.known_at_least(work, PARALLEL_WORK):
+        return True, None
+    return not facts.known_at_least(PARALLEL_WORK - 1, work), work
+
+
 def plain(part: Statement | Inner) -> list[Statement]:
     """A part of a nest without columns as statements."""
     if isinstance(part, Inner):
@@ -199,10 +209,11 @@ def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) 
                 total -= 2
             else:
                 step = offset.coefficient(var)
-                total += {0: 0.0, 1: 2.0}.get(step, -1.5)
-        if var.extent < 4:
+                total += {0: 0.0, 1: 2.0}.get(step, -1.5) if isinstance(step, int) else -1.5
+        extent = facts.estimate(var.extent)
+        if extent < 4:
             total -= 3 * len(accesses)
-        return total, min(var.extent, 64), position
+        return total, min(extent, 64), position
 
     if not variables:
         return None

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -18,6 +20,7 @@ from rosin.ir.loops import (
     Apply,
     Buffer,
     Carry,
+    Either,
     Expr,
     Inner,
     Let,
@@ -26,6 +29,7 @@ from rosin.ir.loops import (
     Nest,
     Scope,
     Statement,
+    Step,
     Store,
     values,
 )
@@ -41,14 +45,24 @@ SCRATCH_BYTES = 1 << 17
 """What is larger is computed again, whatever it costs."""
 
 
-def row_nest(group: Group, memory: Memory, name: str) -> Nest:
-    return _Rows(group, memory).nest(name)
+def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
+    rows = _Rows(group, memory, keep=True)
+    nest = rows.nest(name)
+    if rows.row_bytes is None:
+        return [nest]
+    # Whether a row fits the scratch arrays is known when the program runs.
+    again = _Rows(group, memory, keep=False).nest(f"{name}_long")
+    return [Either(rows.row_bytes, SCRATCH_BYTES, (nest,), (again,))]
 
 
 class _Rows:
-    def __init__(self, group: Group, memory: Memory) -> None:
+    def __init__(self, group: Group, memory: Memory, keep: bool) -> None:
+        """`keep` says whether values of rows of unknown length are kept."""
         self.group = group
         self.memory = memory
+        self.keep = keep
+        self.row_bytes: Dim | None = None
+        """The bytes of the longest row that is kept, where that is not known."""
         self.vars = [LoopVar(f"i{axis}", n) for axis, n in enumerate(group.domain)]
         self.level: dict[Value, int] = {}
         self.maker: dict[Value, Node] = {v: n for n in group.nodes for v in n.results}
@@ -203,7 +217,7 @@ class _Rows:
                 if maker is None or isinstance(maker.op, Fold) or self.in_rows(maker):
                     continue
                 needed |= self._dear_below(read.value, level)
-        return {v for v in needed if v not in self.memory and self._row_bytes(v) <= SCRATCH_BYTES}
+        return {v for v in needed if v not in self.memory and self._may_keep(self._row_bytes(v))}
 
     def _dear_below(self, value: Value, level: int) -> set[Value]:
         """The last dear values on the way to `value` that are computed in the pass `level`."""
@@ -231,18 +245,29 @@ class _Rows:
                 break
         return total
 
-    def _row_bytes(self, value: Value) -> int:
-        total = value.type.dtype.bytes
-        for axis in self.group.reduced:
-            total *= self.group.domain[axis]
-        return total
+    def _may_keep(self, row_bytes: Dim) -> bool:
+        """Whether a row of so many bytes is kept; one of unknown length where that is asked for."""
+        if facts.known_at_least(SCRATCH_BYTES, row_bytes):
+            return True
+        return self.keep and not isinstance(row_bytes, int) and not facts.known_at_least(row_bytes, SCRATCH_BYTES + 1)
+
+    def _row_bytes(self, value: Value) -> Dim:
+        return self._row_size() * value.type.dtype.bytes
+
+    def _row_size(self) -> Dim:
+        return dims.product(self.group.domain[axis] for axis in sorted(self.group.reduced))
 
     def _row_offset(self) -> Index:
         axes = sorted(self.group.reduced)
         return indices.flatten([self.place(a) for a in axes], [self.group.domain[a] for a in axes])
 
     def _keep(self, value: Value, expr: Expr) -> list[Statement]:
-        size = self._row_bytes(value) // value.type.dtype.bytes
+        size, bytes = self._row_size(), self._row_bytes(value)
+        if not isinstance(size, int):
+            if not facts.known_at_least(SCRATCH_BYTES, bytes):
+                longest = [bytes] if self.row_bytes is None else [bytes, self.row_bytes]
+                self.row_bytes = max(longest, key=facts.estimate)
+            size = SCRATCH_BYTES // value.type.dtype.bytes
         self.kept[value] = Buffer(f"row{len(self.kept)}", value.type.dtype, size, Scope.LOCAL)
         return [Store(self.kept[value], self._row_offset(), expr)]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from math import prod
-
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.index import LoopVar
 from rosin.ir.loops import Accumulate, Kernel, Kind, Loop, Nest, Statement, When
 from rosin.ir.op import Push, Running
 from rosin.ir.statements import used_buffers
 from rosin.passes.fusion import Group
-from rosin.passes.nest import PARALLEL_WORK, Memory, choose_lanes
+from rosin.passes.nest import Memory, choose_lanes, threads
 
 
 def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -20,7 +19,7 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     assert isinstance(op, Running)
     types = tuple(v.type for v in node.operands)
     axis, backward = op.line(types)
-    shape = node.results[0].type.sizes
+    shape = node.results[0].type.shape
     variables = [LoopVar(f"i{i}", n) for i, n in enumerate(shape)]
     # Only the axis that runs has a loop of one iteration; the others have no loop, and so no variable.
     place = [indices.of(v) if v.extent != 1 or i == axis else indices.ZERO for i, v in enumerate(variables)]
@@ -34,11 +33,11 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     lanes = choose_lanes(others, body)
     loops: list[Statement] = [Loop(variables[axis], Kind.SERIAL, tuple(body), (carry,))]
     order = [v for v in others if v is not lanes] + [v for v in others if v is lanes]
+    on_threads, work = threads(node.results[0].type.size * (4 * node.results[0].type.dtype.bytes))
     for var in reversed(order):
-        total = node.results[0].type.bytes
-        parallel = var is order[0] and total * 4 >= PARALLEL_WORK
+        parallel = var is order[0] and on_threads
         loops = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(loops), parallel=parallel)]
-    return [Kernel(name, used_buffers(loops), tuple(loops))]
+    return [Kernel(name, used_buffers(loops), tuple(loops), work=work if order else None)]
 
 
 def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
@@ -52,7 +51,7 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]
     assert isinstance(op, Push)
     types = tuple(v.type for v in node.operands)
     (result,) = node.results
-    shape = result.type.sizes
+    shape = result.type.shape
     place = [LoopVar(f"i{i}", n) for i, n in enumerate(shape)]
     start = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in place)
     copy = memory.store(result, start, memory.read(node.operands[0])(start))
@@ -69,12 +68,12 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]
     body: list[Statement] = [When(tests, (store,))] if tests else [store]
     free = {v for v, apart in zip(domain, op.disjoint(types), strict=True) if apart and v.extent != 1}
     side_by_side = [v for v in free if offset.affine_in(v) and offset.coefficient(v) == 1]
-    lanes = max(side_by_side, key=lambda v: v.extent, default=None)
+    lanes = max(side_by_side, key=lambda v: facts.estimate(v.extent), default=None)
     ordered = [v for v in domain if v.extent != 1 and v not in free]
     outer = [v for v in domain if v in free and v is not lanes]
-    work = prod(v.extent for v in domain)
+    on_threads, work = threads(dims.product(v.extent for v in domain))
     order: list[LoopVar] = [*outer, *ordered, *([lanes] if lanes is not None else [])]
     for var in reversed(order):
-        parallel = bool(outer) and var is outer[0] and work >= PARALLEL_WORK
+        parallel = bool(outer) and var is outer[0] and on_threads
         body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
-    return [*steps, Kernel(name, used_buffers(body), tuple(body))]
+    return [*steps, Kernel(name, used_buffers(body), tuple(body), work=work if outer else None)]

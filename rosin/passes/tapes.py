@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Scope, Tape
-from rosin.ir.op import Value, Values, elements
+from rosin.ir.op import Value, Values
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.movement import Constant
@@ -39,12 +40,13 @@ class TapeRow:
 
 def tape_row(making: Making, values: Sequence[Value]) -> TapeRow:
     """A tape for records of such values, each aligned as its element type wants it."""
-    ends, widest = 0, max((v.type.dtype.bytes for v in values), default=1)
-    starts: list[int] = []
+    ends: Dim = 0
+    widest = max((v.type.dtype.bytes for v in values), default=1)
+    starts: list[Dim] = []
     for value in values:
         width = value.type.dtype.bytes
         starts.append(-(-ends // width) * width)
-        ends = starts[-1] + width * elements(value.type)
+        ends = starts[-1] + value.type.size * width
     tape = Tape(f"tape{len({tape for tape, _ in making.tapes.values()})}", -(-ends // widest) * widest)
     buffers = tuple(making.buffer(v.name or "kept", v.type, Scope.TAPE) for v in values)
     making.tapes.update((b, (tape, start)) for b, start in zip(buffers, starts, strict=True))

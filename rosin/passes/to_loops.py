@@ -16,15 +16,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal
 from rosin.ir.loops import Buffer, Const, Load, Nest, Program, Scope, Step, Store, Tape
-from rosin.ir.op import Fold, Push, Reader, Running, Value, elements
+from rosin.ir.op import Fold, Push, Reader, Running, Value
 from rosin.ir.ops.call import Barrier
-from rosin.ir.ops.control import Control
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.movement import Reshape
+from rosin.ir.ops.region import Control
 from rosin.ir.printer import value_names
+from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
 from rosin.passes.arena import plan_arena
 from rosin.passes.contract import contraction_kernels
@@ -33,35 +35,39 @@ from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.nest import Memory, Place
-from rosin.passes.rows import row_nest
+from rosin.passes.rows import row_steps
 from rosin.passes.single import push_kernels, running_kernels
 from rosin.passes.tapes import TapeRow
 
 
-def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = ()) -> Program:
+def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None) -> Program:
     """The loop-level program of a graph without calls; `donated` lists inputs that may be written over.
+
+    `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
-        ValueError: a size is symbolic.
     """
     making = Making(vector_bytes)
     names = value_names(graph)
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     steps = arrange(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
-    arena, arena_bytes = plan_arena(steps)
+    places = plan_arena(steps)
     return Program(
         graph.name,
         steps,
         tuple(arguments),
         tuple(making.constants),
         tuple(results),
-        arena,
-        arena_bytes,
+        places.offsets,
+        places.total_bytes,
         making.constants,
         aliases(steps, [arguments[i] for i in donated], results),
         making.tapes,
+        places.slot_of,
+        places.slots,
+        sizes,
     )
 
 
@@ -71,7 +77,7 @@ class Making:
 
     vector_bytes: int
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
-    tapes: dict[Buffer, tuple[Tape, int]] = field(default_factory=dict["Buffer", "tuple[Tape, int]"])
+    tapes: dict[Buffer, tuple[Tape, Dim]] = field(default_factory=dict["Buffer", "tuple[Tape, Dim]"])
     """For each buffer on a tape, the tape, and at which byte of each record it is."""
     kernels: int = 0
     loops: int = 0
@@ -86,7 +92,7 @@ class Making:
     def buffer(self, name: str, type: TensorType, scope: Scope) -> Buffer:
         """A buffer for a value of this type; the second one of a name is numbered."""
         count = self.names[name] = self.names.get(name, 0) + 1
-        return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, elements(type), scope)
+        return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, type.size, scope)
 
     def kernel_name(self, ops: Iterable[str]) -> str:
         self.kernels += 1
@@ -177,7 +183,7 @@ class Region:
     def _group(self, group: Group) -> Sequence[Step]:
         node = group.nodes[0]
         name = self.making.kernel_name(n.op.name for n in group.nodes)
-        if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.sizes):
+        if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.shape):
             return []
         if isinstance(node.op, Push):
             return push_kernels(group, self.memory, name)
@@ -185,7 +191,7 @@ class Region:
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:
             return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
-        return [row_nest(group, self.memory, name)]
+        return row_steps(group, self.memory, name)
 
     # -- places --------------------------------------------------------------------------------------------
 
@@ -218,7 +224,7 @@ class Region:
 
     def transfer(self, type: TensorType, source: Place, target: Place) -> list[Step]:
         """A nest that copies a value of this type from one place to another."""
-        shape = type.sizes
+        shape = type.shape
         return self._copied(type, lambda i: Load(source.buffer, source.base + indices.flatten(i, shape)), target)
 
     def zeros(self, type: TensorType, place: Place) -> list[Step]:
@@ -226,7 +232,7 @@ class Region:
         return self._copied(type, lambda i: Const(type.dtype.numpy.type(0).item(), type.dtype), place)
 
     def _copied(self, type: TensorType, read: Reader, target: Place) -> list[Step]:
-        shape = type.sizes
+        shape = type.shape
         if 0 in shape:
             return []
         index = tuple(variable(f"i{axis}", n) for axis, n in enumerate(shape))

@@ -5,16 +5,18 @@ allocates the results with NumPy's C interface, runs the compiled program and wr
 Python runs unless something does not match, which is a *miss* and calls the Python function given for it.
 
 There is one native function for all entries, `rosin_entry` of `entry_code`: it interprets a small table of what the
-program expects, so making an entry compiles nothing. Its text holds no address of the process, so the disk cache keeps
-its object. The table comes in through the `self` of the built-in function:
+program expects, so making an entry compiles nothing; symbolic sizes are up to the program's own `sizes`. Its text holds
+no address of the process, so the disk cache keeps its object. The table comes in through the `self` of the built-in
+function:
 
     self = (table: bytes, ...whatever must live as long as the function does)
 
 A tuple, because its items sit inside it, and because the garbage collector never clears one: the table, the
 `PyMethodDef` and the code are there for as long as the function can be called.
 
-The table is 64-bit words: the header (`HEADER`); a record for each argument (descr, flags, bytes, ndim, dims…); for
-each constant (begin, end); for each result (descr, argument whose memory it takes or -1, ndim, dims…).
+The table is 64-bit words: the header (`HEADER`); a record for each argument (descr, flags, bytes of an element, ndim,
+dims…); for each constant (begin, end); for each result (descr, argument whose memory it takes or -1, ndim, dims…). A
+size that is symbolic stands there as -1.
 
 Memory: the program's arena is on the stack when small, else the one arena of the process, which grows and stays, else
 (that one is busy: another thread, a recursive call) a block of its own for the call.
@@ -24,7 +26,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -33,10 +34,11 @@ from typing import Any
 
 import numpy as np
 
+from rosin.ir.dims import Dim
 from rosin.runtime import cache
 from rosin.runtime.entry_code import HEADER, WRITEABLE, entry_text
 
-__all__ = ["ArgumentSpec", "ResultSpec", "make_entry", "slot_offset"]
+__all__ = ["ArgumentSpec", "ResultSpec", "SizesSpec", "make_entry", "slot_offset"]
 
 _C_CONTIGUOUS, _ALIGNED = 0x1, 0x100
 _METH_FASTCALL_KEYWORDS = 0x80 | 0x02
@@ -48,7 +50,7 @@ class ArgumentSpec:
     """What an argument must be. A donated one is written to by the program, and must share memory with no other."""
 
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
+    shape: tuple[Dim, ...]
     donated: bool = False
 
 
@@ -57,8 +59,20 @@ class ResultSpec:
     """What a result is. With `aliases=i` it is the array of donated argument `i`, of the same dtype and shape."""
 
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
+    shape: tuple[Dim, ...]
     aliases: int | None = None
+
+
+@dataclass(frozen=True)
+class SizesSpec:
+    """The function `i64 sizes(ptr dims, ptr block)` of a program with symbolic sizes, and how its block is laid out."""
+
+    address: int
+    block_words: int
+    arena_word: int
+    """Which word is the number of bytes of the arena."""
+    shapes_word: int
+    """From which word on the sizes of the results' axes stand."""
 
 
 def make_entry(
@@ -75,6 +89,7 @@ def make_entry(
     single: bool,
     release_gil: bool,
     keep: object = None,
+    sizes: SizesSpec | None = None,
 ) -> Callable[..., Any]:
     """A built-in function that runs the native program `i32 program(ptr buffers, ptr arena)`.
 
@@ -89,6 +104,9 @@ def make_entry(
     The results come wrapped in `array_type`: the one result when `single`, else a tuple. A program that returns other
     than 0 has its results dropped and the call is `fail(code)`, which raises; unless the program has set a Python
     exception itself, which then propagates. `release_gil` lets other Python threads run during the program.
+
+    With `sizes`, shapes may have symbolic sizes, -1 in the table: the function gets all sizes of all arguments and
+    says whether they fit, which else is a miss, and how large arena and results are. Its block is one more buffer.
 
     `keep` lives as long as the function does: give it what owns the program's code (the `Library`).
 
@@ -109,18 +127,22 @@ def make_entry(
         "new_from_descr": _new_from_descr(),
         "miss": id(miss),
         "fail": id(fail),
+        "sizes": 0 if sizes is None else sizes.address,
+        "ndims": sum(len(argument.shape) for argument in arguments),
+        "block_words": 0 if sizes is None else sizes.block_words,
+        "arena_word": 0 if sizes is None else sizes.arena_word,
+        "shapes_word": 0 if sizes is None else sizes.shapes_word,
     }
     words = [header[field] for field in HEADER]
     for argument in arguments:
         required = _C_CONTIGUOUS | _ALIGNED | (WRITEABLE if argument.donated else 0)
-        size = argument.dtype.itemsize * math.prod(argument.shape)
-        words += [id(argument.dtype), required, size, len(argument.shape), *argument.shape]
+        words += [id(argument.dtype), required, argument.dtype.itemsize, len(argument.shape), *_words(argument.shape)]
     for constant in constants:
         begin = constant.ctypes.data
         words += [begin, begin + constant.nbytes if constant.nbytes else 0]
     for result in results:
         taken = -1 if result.aliases is None else result.aliases
-        words += [id(result.dtype), taken, len(result.shape), *result.shape]
+        words += [id(result.dtype), taken, len(result.shape), *_words(result.shape)]
 
     method = _MethodDef(name.encode(), _address(), _METH_FASTCALL_KEYWORDS, None)
     table = struct.pack(f"={len(words)}q", *words)
@@ -151,7 +173,7 @@ def _check_specs(
     for spec in (*arguments, *results):
         if not spec.dtype.isnative or spec.dtype.hasobject or spec.dtype.names or spec.dtype.subdtype:
             raise ValueError(f"dtype {spec.dtype} is not a native number")
-        if any(size < 0 for size in spec.shape):
+        if any(isinstance(size, int) and size < 0 for size in spec.shape):
             raise ValueError(f"negative size in shape {spec.shape}")
     for index, constant in enumerate(constants):
         if not (constant.flags.c_contiguous and constant.flags.aligned):
@@ -166,6 +188,10 @@ def _check_specs(
         argument = arguments[result.aliases]
         if not argument.donated or (argument.dtype, argument.shape) != (result.dtype, result.shape):
             raise ValueError(f"result {index} {result} cannot take the memory of argument {argument}")
+
+
+def _words(shape: Sequence[Dim]) -> list[int]:
+    return [size if isinstance(size, int) else -1 for size in shape]
 
 
 class _MethodDef(ctypes.Structure):

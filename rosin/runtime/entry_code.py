@@ -21,6 +21,11 @@ HEADER = (
     "new_from_descr",
     "miss",
     "fail",
+    "sizes",
+    "ndims",
+    "block_words",
+    "arena_word",
+    "shapes_word",
 )
 
 
@@ -43,7 +48,7 @@ def entry_text() -> str:
     }
     loads: list[str] = []
     for index, field in enumerate(HEADER):
-        kind = "ptr" if field.endswith(("type", "descr")) or field in ("program", "miss", "fail") else "i64"
+        kind = "ptr" if field.endswith(("type", "descr")) or field in ("program", "miss", "fail", "sizes") else "i64"
         loads.append(f"  %{field}.at = getelementptr i64, ptr %table, i64 {index}")
         loads.append(f"  %{field} = load {kind}, ptr %{field}.at")
     text = _TEXT.replace("$LOADS", "\n".join(loads))
@@ -92,7 +97,10 @@ start:
   %nin = add i64 %nargs, %nconst
   %nbuffers = add i64 %nin, %nresults
   %nheld = add i64 %nargs, %nresults
-  %buffers = alloca ptr, i64 %nbuffers
+  %slots = add i64 %nbuffers, 1
+  %buffers = alloca ptr, i64 %slots         ; the last one is the block of sizes
+  %shapes = alloca i64, i64 %ndims          ; the sizes of all axes of all arguments
+  %sizes.block = alloca i64, i64 %block_words
   %held = alloca ptr, i64 %nheld            ; the ndarrays of the arguments, then of the results
   br label %arg.loop
 
@@ -101,6 +109,7 @@ start:
 arg.loop:
   %a = phi i64 [ 0, %start ], [ %a.next, %arg.match ]
   %record = phi ptr [ %specs, %start ], [ %record.next, %arg.match ]
+  %shape = phi ptr [ %shapes, %start ], [ %shape.next, %arg.match ]
   %a.more = icmp ult i64 %a, %nargs
   br i1 %a.more, label %arg.body, label %const.loop
 
@@ -186,7 +195,11 @@ dim.body:
   %want.dim.at = getelementptr i64, ptr %want.dims, i64 %d
   %want.dim = load i64, ptr %want.dim.at
   %d.next = add i64 %d, 1
-  %dim.ok = icmp eq i64 %dim, %want.dim
+  %shape.at = getelementptr i64, ptr %shape, i64 %d
+  store i64 %dim, ptr %shape.at
+  %dim.same = icmp eq i64 %dim, %want.dim
+  %dim.any = icmp slt i64 %want.dim, 0      ; a symbolic size
+  %dim.ok = or i1 %dim.same, %dim.any
   br i1 %dim.ok, label %dim.loop, label %miss.call
 
 arg.match:
@@ -197,6 +210,7 @@ arg.match:
   %held.at = getelementptr ptr, ptr %held, i64 %a
   store ptr %array, ptr %held.at
   %record.next = getelementptr i64, ptr %want.dims, i64 %ndim
+  %shape.next = getelementptr i64, ptr %shape, i64 %ndim
   %a.next = add i64 %a, 1
   br label %arg.loop
 
@@ -220,18 +234,35 @@ const.body:
 const.done:
   %const.words = shl i64 %nconst, 1
   %result.records = getelementptr i64, ptr %record, i64 %const.words
+  %block.slot = getelementptr ptr, ptr %buffers, i64 %nbuffers
+  store ptr %sizes.block, ptr %block.slot
+  %static = icmp eq ptr %sizes, null
+  br i1 %static, label %sized, label %size
+
+; -- symbolic sizes: the program's own function reads and checks them, and says how large the rest is
+
+size:
+  %refused = call i64 %sizes(ptr %shapes, ptr %sizes.block)
+  %arena.at = getelementptr i64, ptr %sizes.block, i64 %arena_word
+  %arena.sized = load i64, ptr %arena.at
+  %fits = icmp eq i64 %refused, 0
+  br i1 %fits, label %sized, label %miss.call
+
+sized:
+  %arena.size = phi i64 [ %arena_bytes, %const.done ], [ %arena.sized, %size ]
+  %result.shapes = getelementptr i64, ptr %sizes.block, i64 %shapes_word
   %donates = and i64 %flags, 4
   %no.donation = icmp eq i64 %donates, 0
   br i1 %no.donation, label %hold.loop, label %donation
 
 donation:
-  %clash = call i1 @clash(ptr %specs, ptr %buffers, i64 %nargs, i64 %nconst)
+  %clash = call i1 @clash(ptr %specs, ptr %buffers, ptr %shapes, i64 %nargs, i64 %nconst)
   br i1 %clash, label %miss.call, label %hold.loop
 
 ; -- no miss from here on: hold the arguments' arrays, for Python may run (callbacks, other threads) and drop them
 
 hold.loop:
-  %h = phi i64 [ 0, %const.done ], [ 0, %donation ], [ %h.next, %hold.body ]
+  %h = phi i64 [ 0, %sized ], [ 0, %donation ], [ %h.next, %hold.body ]
   %h.more = icmp ult i64 %h, %nargs
   br i1 %h.more, label %hold.body, label %result.loop
 
@@ -247,6 +278,7 @@ hold.body:
 result.loop:
   %r = phi i64 [ 0, %hold.loop ], [ %r.next, %result.made ]
   %result.record = phi ptr [ %result.records, %hold.loop ], [ %result.record.next, %result.made ]
+  %result.shape = phi ptr [ %result.shapes, %hold.loop ], [ %result.shape.next, %result.made ]
   %r.held = add i64 %nargs, %r
   %r.more = icmp ult i64 %r, %nresults
   br i1 %r.more, label %result.body, label %arena.take
@@ -257,7 +289,8 @@ result.body:
   %takes = load i64, ptr %takes.at
   %result.ndim.at = getelementptr i64, ptr %result.record, i64 2
   %result.ndim = load i64, ptr %result.ndim.at
-  %result.dims = getelementptr i64, ptr %result.record, i64 3
+  %result.want = getelementptr i64, ptr %result.record, i64 3
+  %result.dims = select i1 %static, ptr %result.want, ptr %result.shape
   %fresh = icmp slt i64 %takes, 0
   br i1 %fresh, label %result.new, label %result.taken
 
@@ -284,22 +317,23 @@ result.made:
   %result.buffer = add i64 %nin, %r
   %result.buffer.at = getelementptr ptr, ptr %buffers, i64 %result.buffer
   store ptr %result.data, ptr %result.buffer.at
-  %result.record.next = getelementptr i64, ptr %result.dims, i64 %result.ndim
+  %result.record.next = getelementptr i64, ptr %result.want, i64 %result.ndim
+  %result.shape.next = getelementptr i64, ptr %result.shape, i64 %result.ndim
   %r.next = add i64 %r, 1
   br label %result.loop
 
 ; -- the arena, and the program
 
 arena.take:
-  %on.stack = icmp ule i64 %arena_bytes, $STACK_ARENA
+  %on.stack = icmp ule i64 %arena.size, $STACK_ARENA
   br i1 %on.stack, label %arena.stack, label %arena.heap
 
 arena.stack:
-  %local = alloca i8, i64 %arena_bytes, align 64
+  %local = alloca i8, i64 %arena.size, align 64
   br label %run
 
 arena.heap:
-  %block = call ptr @arena_take(i64 %arena_bytes)
+  %block = call ptr @arena_take(i64 %arena.size)
   %no.block = icmp eq ptr %block, null
   br i1 %no.block, label %arena.none, label %run
 
@@ -447,7 +481,7 @@ failed:
 }
 
 ; Whether a donated argument shares memory with another argument or a constant. Empty arrays share with none.
-define internal i1 @clash(ptr %specs, ptr %begins, i64 %nargs, i64 %nconst) nounwind noinline {
+define internal i1 @clash(ptr %specs, ptr %begins, ptr %shapes, i64 %nargs, i64 %nconst) nounwind noinline {
 entry:
   %nin = add i64 %nargs, %nconst
   %ends = alloca i64, i64 %nin
@@ -455,11 +489,27 @@ entry:
 arg.loop:
   %a = phi i64 [ 0, %entry ], [ %a.next, %arg.body ]
   %record = phi ptr [ %specs, %entry ], [ %record.next, %arg.body ]
+  %shape = phi ptr [ %shapes, %entry ], [ %shape.next, %arg.body ]
   %a.more = icmp ult i64 %a, %nargs
-  br i1 %a.more, label %arg.body, label %const.loop
+  br i1 %a.more, label %arg.sized, label %const.loop
+arg.sized:                                  ; the bytes are those of an element times the sizes
+  %item.at = getelementptr i64, ptr %record, i64 2
+  %item = load i64, ptr %item.at
+  %rank.at = getelementptr i64, ptr %record, i64 3
+  %rank = load i64, ptr %rank.at
+  br label %axis.loop
+axis.loop:
+  %x = phi i64 [ 0, %arg.sized ], [ %x.next, %axis.body ]
+  %size = phi i64 [ %item, %arg.sized ], [ %size.next, %axis.body ]
+  %x.more = icmp ult i64 %x, %rank
+  br i1 %x.more, label %axis.body, label %arg.body
+axis.body:
+  %axis.at = getelementptr i64, ptr %shape, i64 %x
+  %axis = load i64, ptr %axis.at
+  %size.next = mul i64 %size, %axis
+  %x.next = add i64 %x, 1
+  br label %axis.loop
 arg.body:
-  %size.at = getelementptr i64, ptr %record, i64 2
-  %size = load i64, ptr %size.at
   %begin.at = getelementptr i64, ptr %begins, i64 %a
   %begin = load i64, ptr %begin.at
   %sum = add i64 %begin, %size
@@ -467,10 +517,9 @@ arg.body:
   %end = select i1 %empty, i64 0, i64 %sum
   %end.at = getelementptr i64, ptr %ends, i64 %a
   store i64 %end, ptr %end.at
-  %ndim.at = getelementptr i64, ptr %record, i64 3
-  %ndim = load i64, ptr %ndim.at
   %dims = getelementptr i64, ptr %record, i64 4
-  %record.next = getelementptr i64, ptr %dims, i64 %ndim
+  %record.next = getelementptr i64, ptr %dims, i64 %rank
+  %shape.next = getelementptr i64, ptr %shape, i64 %rank
   %a.next = add i64 %a, 1
   br label %arg.loop
 const.loop:

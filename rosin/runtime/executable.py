@@ -20,36 +20,72 @@ from typing import Any, NoReturn
 import numpy as np
 
 from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, program_text
-from rosin.ir import loops, printer
+from rosin.backends.llvm.sizes import SIZES
+from rosin.ir import dims, facts, loops, printer
 from rosin.ir.builder import Builder
-from rosin.ir.errors import UnsupportedError
+from rosin.ir.dims import Dim
+from rosin.ir.errors import ConstraintError, RosinError, UnsupportedError
+from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.effect import of_function
 from rosin.ir.ops.loop import Loop
 from rosin.ir.parser import parse
+from rosin.ir.sizes import Sizes, sizes_of
+from rosin.ir.specialize import specialize
+from rosin.ir.verify import verify
 from rosin.passes import pipeline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import cache, host, jit, tapes, threads
-from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry
+from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, make_entry
 from rosin.runtime.host import Receiver
 
 TARGETS = ("llvm", "interpreter")
 
 
-def compile_graph(graph: Graph, target: str = "llvm", donated: Sequence[int] = ()) -> Executable:
+def compile_graph(
+    graph: Graph, target: str = "llvm", donated: Sequence[int] = (), known: Facts | None = None
+) -> Executable:
     """Compile a graph for a target; `donated` lists the inputs whose memory results may take over.
+
+    `known` is what is known of symbolic sizes. Arguments are checked to fit it, and what else the graph needs of them.
 
     Raises:
         UnsupportedError: there is no such target, or it declines an op of the graph.
+        RosinError: a symbolic size cannot be read from the arguments.
     """
-    if target == "interpreter":
-        return Executable(graph)
-    if target == "llvm":
-        return NativeExecutable(graph, tuple(donated))
+    graph, known, sizes = size_graph(graph, known)
+    with facts.assuming(known):
+        if target == "interpreter":
+            return Executable(graph, known, sizes)
+        if target == "llvm":
+            return NativeExecutable(graph, tuple(donated), known, sizes)
     raise UnsupportedError(f"no target is called {target!r}; there are {', '.join(TARGETS)}")
+
+
+def size_graph(graph: Graph, known: Facts | None) -> tuple[Graph, Facts, Sizes | None]:
+    """The graph with sizes that are found to be equal made the same, and what is known and asked of its sizes."""
+    known = Facts() if known is None else known.copy()
+    if not graph.symbols():
+        return graph, known, None
+    with facts.assuming(known, gather=True):
+        verify(graph)
+        if known.equal:
+            graph = specialize(graph, known.equal)
+        limits = dict.fromkeys(v.type.size * v.type.dtype.bytes for v in graph.values())
+        symbolic = [bytes for bytes in limits if not isinstance(bytes, int)]
+        return graph, known, sizes_of(graph, known, _largest(symbolic))
+
+
+def _largest(sizes: Sequence[Dim]) -> list[Dim]:
+    """The sizes without those that are known to be at most another one."""
+    found: list[Dim] = []
+    for size in sizes:
+        if not any(facts.known_at_least(other, size) for other in found):
+            found = [other for other in found if not facts.known_at_least(size, other)] + [size]
+    return found
 
 
 class Executable:
@@ -57,11 +93,27 @@ class Executable:
 
     stages: tuple[str, ...] = ("traced",)
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, known: Facts | None = None, sizes: Sizes | None = None) -> None:
         self.graph = graph
+        self.known = known or Facts()
+        self.sizes = sizes
 
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
+        self.bind(arguments)
         return tuple(evaluate(self.graph, arguments))
+
+    def bind(self, arguments: Sequence[NumpyArray]) -> dict[str, int]:
+        """The values of symbolic sizes for arguments, whose types are checked.
+
+        Raises:
+            RosinError: an argument has another type.
+            ConstraintError: the sizes do not fit.
+        """
+        for position, (array, value) in enumerate(zip(arguments, self.graph.inputs, strict=True)):
+            check(array, value.type, f"argument {value.name or position} of {self.graph.name}")
+        if self.sizes is None:
+            return {}
+        return self.sizes.bind([array.shape for array in arguments])
 
     def stage_text(self, stage: str) -> str:
         """The program at a stage, as text.
@@ -75,12 +127,11 @@ class Executable:
 
     def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
         """A callable that takes arrays of this program's types and calls `miss` for anything else."""
-        specs = [(v.type.dtype.numpy, v.type.shape) for v in self.graph.inputs]
         array_class: Any = array_type
 
         def call(*arguments: Any, **keywords: Any) -> Any:
             values = [a._value if type(a) is array_type else a for a in arguments]
-            if keywords or [(getattr(v, "dtype", None), np.shape(v)) for v in values] != specs:
+            if keywords or not self._fit(values):
                 return miss(*arguments, **keywords)
             results: list[Any] = []
             for value in self(*values):
@@ -91,14 +142,24 @@ class Executable:
 
         return call
 
+    def _fit(self, values: Sequence[Any]) -> bool:
+        """Whether values are arrays that the program takes."""
+        if len(values) != len(self.graph.inputs) or not all(isinstance(v, np.ndarray) for v in values):
+            return False
+        try:
+            self.bind(values)
+        except (RosinError, TypeError):
+            return False
+        return True
+
 
 class NativeExecutable(Executable):
     """A graph compiled to machine code for this CPU."""
 
     stages = ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES), "loops", "llvm", "optimized", "assembly")
 
-    def __init__(self, graph: Graph, donated: tuple[int, ...]) -> None:
-        super().__init__(graph)
+    def __init__(self, graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> None:
+        super().__init__(graph, known, sizes)
         self.donated = donated
         self.from_cache = False
         self.aliases: dict[int, int] = {}
@@ -116,11 +177,16 @@ class NativeExecutable(Executable):
         if watch is not None:
             watch.check_program(graph, self)
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbolic sizes, in the order in which programs have them."""
+        return () if self.sizes is None else tuple(source.name for source in self.sizes.sources)
+
     # -- compiling -----------------------------------------------------------------------------------------
 
     def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
-        key = _key(self.graph, self.donated)
+        key = _key(self.graph, self.donated, self.known, self.sizes)
         # A Python function is known in this process alone, and its label may stand for another one elsewhere.
         keeps = not _has_functions(self.graph)
         # An instrument watches the compiler at work, so that it has to work.
@@ -130,18 +196,24 @@ class NativeExecutable(Executable):
             data = entry.data
             meta: Mapping[str, Any] = entry.meta
             if meta["host"]:
-                self.receiver = Receiver(list(map(_read_call, meta["host"])))
+                self.receiver = Receiver(list(map(_read_call, meta["host"])), self.symbols)
         else:
             program, data = self._build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
             calls = list(loops.host_calls(program.steps))
             if calls:
-                self.receiver = Receiver.of(calls)
-            meta = {"arena_bytes": program.arena_bytes, "aliases": pairs, "host": list(map(_written_call, calls))}
+                self.receiver = Receiver.of(calls, self.symbols)
+            meta = {
+                "arena_bytes": program.arena_bytes,
+                "aliases": pairs,
+                "host": list(map(_written_call, calls)),
+                "slots": len(program.slots),
+            }
             if keeps:
                 cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
+        self.slots = int(meta["slots"])
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
         return data
 
@@ -149,7 +221,7 @@ class NativeExecutable(Executable):
         """The loop-level program and its object code."""
         graph = pipeline.run(self.graph, instrument=watch)
         start = time.perf_counter()
-        program = to_loops(graph, jit.host().vector_bytes, self.donated)
+        program = to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes)
         middle = time.perf_counter()
         text = program_text(program, jit.host().vector_bytes)
         late = time.perf_counter()
@@ -168,13 +240,19 @@ class NativeExecutable(Executable):
 
     def lowered(self) -> Graph:
         """The graph after all passes."""
-        return pipeline.run(self.graph)
+        with facts.assuming(self.known):
+            return pipeline.run(self.graph)
 
     def program(self) -> loops.Program:
         """The loop-level program."""
-        return to_loops(self.lowered(), jit.host().vector_bytes, self.donated)
+        with facts.assuming(self.known):
+            return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes)
 
     def stage_text(self, stage: str) -> str:
+        with facts.assuming(self.known):
+            return self._stage_text(stage)
+
+    def _stage_text(self, stage: str) -> str:
         if stage == "loops":
             return loops.text(self.program())
         if stage in ("llvm", "optimized", "assembly"):
@@ -188,29 +266,50 @@ class NativeExecutable(Executable):
 
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
-        for position, (array, value) in enumerate(zip(arrays, self.graph.inputs, strict=True)):
-            check(array, value.type, f"argument {value.name or position} of {self.graph.name}")
-        results: tuple[NumpyArray, ...] = tuple(np.empty(v.type.sizes, v.type.dtype.numpy) for v in self.graph.outputs)
+        sizes = self.bind(arrays)
+        shapes = [[dims.evaluate(dim, sizes) for dim in v.type.shape] for v in self.graph.outputs]
+        outputs = zip(shapes, self.graph.outputs, strict=True)
+        results: tuple[NumpyArray, ...] = tuple(np.empty(shape, v.type.dtype.numpy) for shape, v in outputs)
         for result, argument in self.aliases.items():
             # The caller keeps its array: the result starts as a copy, and the program works on that.
             results[result][...] = arrays[argument]
             arrays[argument] = results[result]
-        pointers = (ctypes.c_void_p * (len(arrays) + len(results)))(*(a.ctypes.data for a in (*arrays, *results)))
-        arena = np.empty(self.arena_bytes + 64, np.uint8)
+        block, arena_bytes = self._block(arrays)
+        buffers = (*arrays, *results, block)
+        pointers = (ctypes.c_void_p * len(buffers))(*(a.ctypes.data for a in buffers))
+        arena = np.empty(arena_bytes + 64, np.uint8)
         start = -arena.ctypes.data % 64
         status = host.run(self.address, pointers, arena.ctypes.data + start)
         if status:
             _fail(status)
         return results
 
+    def _block(self, arrays: Sequence[NumpyArray]) -> tuple[NumpyArray, int]:
+        """The block of sizes for arguments that fit, and the bytes of the arena."""
+        spec = self._sizes_spec()
+        if spec is None:
+            return np.empty(0, np.int64), self.arena_bytes
+        given = np.array([n for array in arrays for n in array.shape], np.int64)
+        block = np.empty(spec.block_words, np.int64)
+        if _SIZES(spec.address)(given.ctypes.data, block.ctypes.data):
+            raise ConstraintError(f"{self.graph.name}: the memory that these sizes take cannot be addressed")
+        return block, int(block[spec.arena_word])
+
+    def _sizes_spec(self) -> SizesSpec | None:
+        if self.sizes is None:
+            return None
+        symbols, words = len(self.sizes.sources), sum(map(len, self.sizes.results))
+        address = self.library.address(SIZES)
+        return SizesSpec(address, symbols + 1 + self.slots + words, symbols, symbols + 1 + self.slots)
+
     def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
         """A native callable that takes arrays of this program's types and calls `miss` for anything else."""
         arguments = [
-            ArgumentSpec(v.type.dtype.numpy, v.type.sizes, i in self.aliases.values())
+            ArgumentSpec(v.type.dtype.numpy, v.type.shape, i in self.aliases.values())
             for i, v in enumerate(self.graph.inputs)
         ]
         results = [
-            ResultSpec(v.type.dtype.numpy, v.type.sizes, self.aliases.get(i)) for i, v in enumerate(self.graph.outputs)
+            ResultSpec(v.type.dtype.numpy, v.type.shape, self.aliases.get(i)) for i, v in enumerate(self.graph.outputs)
         ]
         return make_entry(
             self.graph.name,
@@ -226,6 +325,7 @@ class NativeExecutable(Executable):
             single,
             release_gil=self.work > RELEASE_GIL_BYTES or any(isinstance(n.op, Loop) for n in self.graph.nodes),
             keep=(self.library, self.receiver),
+            sizes=self._sizes_spec(),
         )
 
     @property
@@ -234,8 +334,17 @@ class NativeExecutable(Executable):
         return self.arena_bytes + sum(v.type.bytes for v in (*self.graph.inputs, *self.graph.outputs))
 
 
+def release_memory() -> None:
+    """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 RELEASE_GIL_BYTES = 1 << 16
 """Programs over less memory, without loops, are done before another Python thread could take over."""
+
+_SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
 
 def _fail(code: int) -> NoReturn:
@@ -261,9 +370,10 @@ def _read_call(text: str) -> tuple[Op, Types, Types]:
     return node.op, tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
 
 
-def _key(graph: Graph, donated: tuple[int, ...]) -> str:
+def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
     """What the object code of a graph depends on, as a hash."""
-    parts = (printer.text(graph), str(donated), jit.host().key, PARALLEL, _compiler_version())
+    about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
+    parts = (printer.text(graph), str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

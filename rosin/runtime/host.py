@@ -20,7 +20,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ import numpy as np
 from rosin.ir.interpret import check
 from rosin.ir.loops import HostCall
 from rosin.ir.op import NumpyArray, Op
+from rosin.ir.specialize import op_at, type_at
 from rosin.ir.types import TensorType
 from rosin.runtime import cache, jit
 
@@ -40,24 +41,44 @@ MOST_STEPS = 128
 
 
 class Receiver:
-    """What calls of one program come to: the ops that it has Python compute, by number."""
+    """What calls of one program come to: the ops that it has Python compute, by number.
 
-    def __init__(self, calls: Sequence[tuple[Op, tuple[TensorType, ...], tuple[TensorType, ...]]]) -> None:
+    A program with symbolic sizes passes one more pointer, to the values of these `symbols`.
+    """
+
+    def __init__(
+        self,
+        calls: Sequence[tuple[Op, tuple[TensorType, ...], tuple[TensorType, ...]]],
+        symbols: Sequence[str] = (),
+    ) -> None:
         self.calls = list(calls)
+        self.symbols = symbols
 
     @staticmethod
-    def of(steps: Sequence[HostCall]) -> Receiver:
-        return Receiver([(step.op, step.operands, step.results) for step in steps])
+    def of(steps: Sequence[HostCall], symbols: Sequence[str] = ()) -> Receiver:
+        return Receiver([(step.op, step.operands, step.results) for step in steps], symbols)
 
     def __call__(self, number: int, address: int) -> None:
         op, operands, results = self.calls[number]
-        pointers = (ctypes.c_void_p * (len(operands) + len(results))).from_address(address)
+        count = len(operands) + len(results)
+        pointers = (ctypes.c_void_p * (count + 1 if self.symbols else count)).from_address(address)
+        if self.symbols:
+            block = (ctypes.c_int64 * len(self.symbols)).from_address(pointers[count] or 0)
+            op, operands, results = at_sizes(op, operands, results, dict(zip(self.symbols, block, strict=True)))
         found = op.eval(*(_copied(p, t) for p, t in zip(pointers, operands, strict=False)))
-        for pointer, type, array in zip(pointers[len(operands) :], results, found, strict=True):
+        for pointer, type, array in zip(pointers[len(operands) : count], results, found, strict=True):
             check(array, type, f"{op.name}'s NumPy meaning")
             dense = np.ascontiguousarray(array)
             if dense.nbytes:
                 ctypes.memmove(pointer, dense.ctypes.data, dense.nbytes)
+
+
+def at_sizes(
+    op: Op, operands: tuple[TensorType, ...], results: tuple[TensorType, ...], sizes: Mapping[str, int]
+) -> tuple[Op, tuple[TensorType, ...], tuple[TensorType, ...]]:
+    """The call with numbers in place of symbols."""
+    of = [tuple(type_at(t, sizes) for t in types) for types in (operands, results)]
+    return op_at(op, sizes), of[0], of[1]
 
 
 def _copied(pointer: Any, type: TensorType) -> NumpyArray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import assume, given, note, settings
 
-from rosin.ir import dtypes
+from rosin.ir import dims, dtypes
+from rosin.ir.errors import ConstraintError
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.printer import text
+from rosin.ir.transform.batch import batch_graph
 from rosin.passes import pipeline
 from rosin.runtime.executable import compile_graph
 from tests.differentiation import vjp_graph
@@ -25,6 +28,41 @@ def test_llvm_agrees_with_the_interpreter(graph: Graph) -> None:
         note(stage)
         assert_outputs_agree(graph, operands, evaluate(after, operands))
     assert_outputs_agree(graph, operands, compile_graph(graph, "llvm")(*operands))
+
+
+@settings(max_examples=100)
+@given(graphs(MIXED, steps=8))
+def test_llvm_agrees_on_symbolic_batches(graph: Graph) -> None:
+    """Compiled once for batches of any size, some of whose inputs are shared."""
+    assume(graph.inputs)
+    flags = [position % 3 != 2 for position in range(len(graph.inputs))]
+    batched = batch_graph(graph, flags, dims.symbol("n"))
+    note(text(batched))
+    executable = compile_graph(batched, "llvm")
+    for count in (1, 3, 9, 0):
+        pairs = zip(arguments(graph), flags, strict=True)
+        operands = [np.repeat(x[None], count, 0) if flag else x for x, flag in pairs]
+        try:
+            executable.bind(operands)
+        except ConstraintError:
+            assert count == 0, "an extreme over no examples, say"
+            continue
+        assert_outputs_agree(batched, operands, executable(*operands))
+
+
+@settings(max_examples=40)
+@given(graphs((dtypes.f32, dtypes.f32, dtypes.i32), steps=5))
+def test_llvm_agrees_on_derivatives_of_symbolic_batches(graph: Graph) -> None:
+    assume(any(v.type.dtype.is_float for v in graph.inputs))
+    batched = batch_graph(graph, [True] * len(graph.inputs), dims.symbol("n"))
+    backward = vjp_graph(batched, [v.type.dtype.is_float for v in graph.inputs])
+    note(text(backward))
+    executable = compile_graph(backward, "llvm")
+    for count in (4, 1):
+        outputs = [v.type for v in graph.outputs if v.type.dtype.is_float]
+        cotangents = [draw(t.dtype, (count, *t.sizes), -1, 1) for t in outputs]
+        operands = [*(np.repeat(x[None], count, 0) for x in arguments(graph)), *cotangents]
+        assert_outputs_agree(backward, operands, executable(*operands))
 
 
 @settings(max_examples=300)

@@ -15,7 +15,6 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.frontend import core
-from rosin.frontend.errors import ImmutableError
 from rosin.ir import dtypes
 from rosin.ir.errors import DTypeError, ShapeError
 

@@ -38,6 +38,54 @@ def shape_mismatch_in_compiled() -> Any:
 
 
 @case
+def size_breaks_a_condition() -> Any:
+    n = rosin.dim("n", max=4096)
+    double = rosin.compile(lambda x: x * 2, dynamic={"x": rosin.spec(rosin.float32, (n, 3))}, where=[n % 8 == 0])
+    double(rnp.ones((16, 3)))
+    return double(rnp.ones((12, 3)))
+
+
+@case
+def sizes_that_have_to_be_equal() -> Any:
+    product = rosin.compile(lambda x, y: x @ y, dynamic={"x": {0: "n", 1: "k"}, "y": {0: "k", 1: "m"}})
+    product(rnp.ones((2, 3)), rnp.ones((3, 4)))
+    return product(rnp.ones((2, 3)), rnp.ones((5, 4)))
+
+
+@case
+def size_that_an_op_refuses() -> Any:
+    cut = rosin.compile(lambda x: x[2:-1], dynamic={"x": {0: "n"}})
+    cut(rnp.ones(7))
+    return cut(rnp.ones(2))
+
+
+@case
+def size_that_is_specified_otherwise() -> Any:
+    double = rosin.compile(lambda x: x * 2, dynamic={"x": rosin.spec("f32[n, 3]")})
+    return double(rnp.ones((2, 4)))
+
+
+@case
+def symbolic_size_made_a_number() -> Any:
+    def total(x: Any, w: Any) -> Any:
+        return x + w
+
+    return rosin.compile(total, dynamic={"x": 0})(rnp.ones(3), rnp.ones(4))
+
+
+@case
+def sizes_that_no_process_can_address() -> Any:
+    outer = rosin.compile(lambda x, y: x[:, None] * y[None, :], dynamic={"x": {0: "n"}, "y": {0: "m"}})
+    outer(rnp.ones(3), rnp.ones(2))
+    return outer(rnp.ones(1 << 23), rnp.ones(1 << 23))
+
+
+@case
+def dynamic_names_no_argument() -> Any:
+    return rosin.compile(lambda x: x * 2, dynamic={"y": 0})(rnp.ones(3))
+
+
+@case
 def dtype_mismatch() -> Any:
     x = rnp.ones(3)
     return x & True

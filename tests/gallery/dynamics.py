@@ -119,7 +119,7 @@ def gillespie(chance: Any, population: Any) -> Any:
 def queue(arrivals: Any, services: Any) -> Any:
     """The longest wait of customers at one counter."""
     clock = free_at = longest = 0.0
-    for gap, service in zip(arrivals, services):
+    for gap, service in zip(arrivals, services, strict=False):
         clock += gap
         wait = max(free_at - clock, 0.0)
         if wait > longest:

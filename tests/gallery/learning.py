@@ -145,7 +145,7 @@ def bandit(chance: Any) -> Any:
 @program(draws(55, 8, 2) - 0.5, others=(draws(56, 8, 2) - 0.5,))
 def perceptron(points: Any) -> Any:
     weights = rnp.zeros(2, dtype=points.dtype)
-    for epoch in range(10):
+    for _ in range(10):
         mistakes = 0
         for point in points:
             label = 1.0 if point[0] > 0 else -1.0
@@ -166,7 +166,7 @@ def perceptron(points: Any) -> Any:
 def logistic_regression(xs: Any, labels: Any) -> Any:
     slope = offset = 0.0
     for _ in range(8):
-        for x, label in zip(xs, labels):
+        for x, label in zip(xs, labels, strict=False):
             error = 1 / (1 + rnp.exp(-slope * x - offset)) - label
             slope, offset = slope - 0.5 * error * x, offset - 0.5 * error
     return slope + offset

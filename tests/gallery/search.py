@@ -80,7 +80,7 @@ def longest_increasing(xs: Any) -> Any:
 @program([3, 4, 2, 5], [4.0, 5.0, 3.0, 6.0], others=([1, 6, 3, 2], [1.0, 9.0, 4.0, 4.0]), by=(1,))
 def knapsack(weights: Any, values: Any) -> Any:
     best = rnp.zeros(9, dtype=values.dtype)
-    for weight, value in zip(weights, values):
+    for weight, value in zip(weights, values, strict=False):
         for room in reversed(rnp.arange(9)):
             if room >= weight:
                 best[room] = max(best[room], best[room - weight] + value)

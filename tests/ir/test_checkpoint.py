@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
-from rosin.ir import dtypes
+from rosin.ir import dims, dtypes
 from rosin.ir.builder import Builder
 from rosin.ir.errors import AttributeValueError
 from rosin.ir.graph import Graph, Node
@@ -130,6 +130,12 @@ def test_what_is_no_plan(plan: Plan) -> None:
     for op in (Scan(body, 1, 0, 3, False, checkpoint=plan), While(cond, body, 1, plan)):
         with pytest.raises(AttributeValueError, match='a checkpoint is "sqrt" or a positive number of slots'):
             op.type(TensorType(dtypes.f64))
+
+
+def test_a_length_that_is_a_symbol_has_no_segments() -> None:
+    op = Scan(region("step", "x: f64[]", lambda b, x: [x]), 1, 0, dims.symbol("n"), False, checkpoint="sqrt")
+    with pytest.raises(AttributeValueError, match="a checkpoint is for a length that is a number, and n is symbolic"):
+        op.type(TensorType(dtypes.f64))
 
 
 def test_python_does_its_part_once(capsys: pytest.CaptureFixture[str]) -> None:

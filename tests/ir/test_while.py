@@ -316,3 +316,14 @@ def test_a_batch_is_a_loop_of_lanes(golden: Callable[[str, str], None]) -> None:
     halved = [[0.5, 0.75, 0.78125], [1.0, 1.0, 0.75]]
     for g in (grid, Inline().run(grid)):
         assert evaluate(g, [xs])[0].tolist() == halved
+
+
+def test_text_of_the_way_back(golden: Callable[[str, str], None]) -> None:
+    types = "x: f64[]; w: f64[]"
+    op = While(
+        region("small", types, lambda b, x, w: [b.less(x, 9.0)]),
+        region("grow", types, lambda b, x, w: [b.add(x, b.mul(b.sin(x), b.exp(w)))]),
+        1,
+    )
+    backward = vjp_graph(region("main", types, lambda b, *xs: b.node(op, *xs)), [True, True])
+    golden("control/vjp_of_while.txt", text(backward))

@@ -63,6 +63,12 @@ PATTERNS: dict[str, tuple[Build, tuple[str, ...]]] = {
     ),
     "column_sums": (lambda b, x, y: b.sum(b.mul(x, y), (0,)), ("f32[40, 64]", "f32[40, 64]")),
     "running": (lambda b, x: b.cumsum(b.mul(x, 2.0), 0), ("f32[6, 20]",)),
+    "symbolic_softmax": (softmax, ("f32[n, m]",)),
+    "symbolic_dense": (dense, ("f32[n, k]", "f32[k, m]", "f32[m]")),
+    "symbolic_moves": (
+        lambda b, x: b.exp(b.reshape(b.transpose(b.add(x, 1.0), (1, 0)), (x.type.size,))),
+        ("f32[n, 7]",),
+    ),
 }
 
 

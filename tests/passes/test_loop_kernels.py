@@ -12,7 +12,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import f64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.loops import Kernel, Kind, Loop, Program, Repeat, Scope
+from rosin.ir.loops import Kernel, Kind, Loop, Program, Repeat, Scope, leaves
 from rosin.ir.op import Value
 from rosin.ir.ops.index import DynamicSlice, Numbers
 from rosin.ir.ops.scan import Scan
@@ -183,6 +183,20 @@ def test_writes_at_a_place_that_the_step_computes() -> None:
     graph = scan_of("i: i32[]; x: f64[4]", 2, 0, step)
     agree(graph)
     agree(batch_graph(graph, [True, True], 12))
+
+
+def test_a_step_that_writes_one_element_copies_nothing() -> None:
+    def step(b: Builder, i: Value, x: Value) -> list[Value]:
+        old = b.dynamic_slice(x, (i,), (1,))
+        numbers = Numbers((0,), (), (), (), (0,), 0)
+        place = b.reshape(i, (1,))
+        (after,) = b.node(ScatterSet(*numbers, "drop", True), x, place, b.add(old, b.full(1.0, old.type)))
+        return [b.add(i, 1), after]
+
+    graph = scan_of("i: i32[]; x: f64[50000]", 2, 0, step)
+    agree(graph)
+    inside = [leaf.name for s in lowered(graph).steps if isinstance(s, Repeat) for leaf in leaves(s.body)]
+    assert not any("copy" in name for name in inside)
 
 
 def test_what_a_step_reads_for_an_index_is_not_the_next_value() -> None:

@@ -64,6 +64,7 @@ IOTAS = [
     *(_sample(mv.Iota(parse_type(f"{dtype}[5]"), 0)) for dtype in OTHERS if dtype != dtypes.bool_),
     *(_sample(mv.Iota(parse_type(f"i32{shape}"), axis)) for shape in ("[2, 3, 4]", "[1, 0, 3]") for axis in range(3)),
     _sample(mv.Iota(parse_type("u8[300]"), 0)),
+    *(_sample(mv.Dimension(size, dtype)) for size in (0, 7, 300) for dtype in (dtypes.i64, dtypes.i32, dtypes.u8)),
 ]
 RESHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((), (1, 1)),
@@ -186,6 +187,8 @@ BAD: list[Bad] = [
     Bad(mv.Iota(parse_type("i32[3]"), 0), ("i32[3]",), ShapeError, "takes 0 operands and was given 1"),
     Bad(mv.Iota(parse_type("i32[3]"), 1), (), ShapeError, "axis 1 is out of range for rank 1"),
     Bad(mv.Iota(parse_type("bool[3]"), 0), (), DTypeError, "not in bool"),
+    Bad(mv.Dimension(3, dtypes.i64), ("i64[]",), ShapeError, "takes 0 operands and was given 1"),
+    Bad(mv.Dimension(3, dtypes.f32), (), DTypeError, "a size is an integer, not f32"),
     Bad(mv.Reshape((4, 2)), ("f32[2, 3]",), ShapeError, r"6 elements do not fill \[4, 2\], which has 8"),
     Bad(mv.Reshape((-2, -3)), ("f32[2, 3]",), ShapeError, "size -2"),
     Bad(mv.Transpose((0, 0)), ("f32[2, 3]",), ShapeError, "is not an order of the 2 axes"),
@@ -218,13 +221,14 @@ BAD: list[Bad] = [
 n, m = symbol("n"), symbol("m")
 SYMBOLIC: list[Symbolic] = [
     Symbolic(mv.Iota(parse_type("i32[n, 3]"), 0), (), ("i32[n, 3]",)),
+    Symbolic(mv.Dimension(n * 2, dtypes.i64), (), ("i64[]",)),
     Symbolic(mv.Reshape((n * m, 3)), ("f32[n, m, 3]",), ("f32[n*m, 3]",)),
     Symbolic(mv.Reshape((n * 2 + 2,)), ("f32[2, n + 1]",), ("f32[2*n + 2]",)),
     Symbolic(mv.Transpose((2, 0, 1)), ("f32[n, m, 3]",), ("f32[3, n, m]",)),
     Symbolic(mv.Broadcast((n, m), (1,)), ("f32[m]",), ("f32[n, m]",)),
     Symbolic(mv.Slice((1, 0), (n, 3), (1, 1)), ("f32[n, 3]",), ("f32[n - 1, 3]",)),
     Symbolic(mv.Slice((0,), (n * 2,), (2,)), ("f32[2*n]",), ("f32[n]",)),
-    Symbolic(mv.Slice((0,), (n,), (2,)), ("f32[n]",), ("f32[floor(n/2 + 1/2)]",)),
+    Symbolic(mv.Slice((0,), (n,), (2,)), ("f32[n]",), ("f32[(n + 1)//2]",)),
     Symbolic(mv.Pad((1, 0), (2, 0), (0, 1)), ("f32[n, m]", "f32[]"), ("f32[n + 3, 2*m - 1]",)),
     Symbolic(mv.Concatenate(0), ("f32[n, 3]", "f32[m, 3]", "f32[2, 3]"), ("f32[m + n + 2, 3]",)),
     Symbolic(mv.Reverse((0,)), ("f32[n, m]",), ("f32[n, m]",)),
@@ -304,6 +308,7 @@ def _reverse(op: Op, x: Array) -> Array:
 REFERENCES: dict[type[Op], Reference] = {
     mv.Constant: _constant,
     mv.Iota: _iota,
+    mv.Dimension: lambda op: np.asarray(op.size),
     mv.Reshape: _reshape,
     mv.Transpose: _transpose,
     mv.Broadcast: _broadcast,

@@ -16,9 +16,12 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
 from rosin.backends.llvm.lowering import lower
 from rosin.backends.llvm.ops.cast import convert
+from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.types import memory_type, register_type
+from rosin.ir import facts
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
-from rosin.ir.index import Dynamic, Index, LoopVar, Quotient, Remainder
+from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder, inner
 from rosin.ir.loops import (
     Accumulate,
     Apply,
@@ -66,6 +69,10 @@ class Surroundings(Protocol):
         """The value of a variable of a loop around the kernel."""
         ...
 
+    def size(self, e: Emitter, symbol: str) -> Val:
+        """The value of a symbol."""
+        ...
+
     def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
         """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
         ...
@@ -99,7 +106,7 @@ def _is_long(statement: Statement) -> bool:
     """Whether it is a loop that may take so long that somebody wants to stop it."""
     if isinstance(statement, Loop):
         serial = statement.kind is Kind.SERIAL and not statement.parallel
-        return serial and statement.var.extent > POLLED_STEPS * POLLED_STEPS
+        return serial and facts.estimate(statement.var.extent) > POLLED_STEPS * POLLED_STEPS
     return isinstance(statement, While)
 
 
@@ -110,19 +117,19 @@ def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
         if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
             widest = max(widest, expr.dtype.accumulator.bytes)
     lanes = max(vector_bytes // max(widest, 4), 1)
-    extent = max((loop.var.extent for loop in _vector_loops(kernel.body)), default=1)
+    extent = max((facts.estimate(loop.var.extent) for loop in _vector_loops(kernel.body)), default=1)
     return lanes * max(
         r for r in range(1, kernel.registers + 1) if r == 1 or (r & (r - 1) == 0 and r * lanes <= extent)
     )
 
 
-def blocks_of(kernel: Kernel, vector_bytes: int) -> int:
+def blocks_of(kernel: Kernel, vector_bytes: int) -> Dim:
     """How many blocks the outermost loop is cut into when it is parallel; 0 when it is not."""
     if len(kernel.body) != 1 or not isinstance(kernel.body[0], Loop) or not kernel.body[0].parallel:
         return 0
     loop = kernel.body[0]
     lanes = lanes_of(kernel, vector_bytes) if loop.kind is Kind.VECTOR else 1
-    return -(-loop.var.extent // lanes)
+    return (loop.var.extent + (lanes - 1)) // lanes
 
 
 class KernelEmitter:
@@ -139,6 +146,7 @@ class KernelEmitter:
         self.name = name
         self.e = Emitter(declarations)
         self.head = Emitter(declarations, prefix="h")
+        self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
@@ -149,6 +157,7 @@ class KernelEmitter:
         self.mask: Val | None = None
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
+        self.dummy: Val | None = None
         self.written = {s.buffer for s in stores(kernel.body)}
         self.read = loaded_buffers(kernel.body)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
@@ -170,6 +179,7 @@ class KernelEmitter:
 
     def _base(self, buffer: Buffer) -> Val:
         if buffer.scope in PRIVATE:
+            assert isinstance(buffer.size, int), "scratch arrays have a size that is a number"
             lanes = self.width if buffer.scope in OF_LANES else 1
             elem = Val("", memory_type(buffer.dtype), lanes).type
             return self.head.define(f"alloca [{buffer.size} x {elem}], align 64", "ptr", hint=buffer.name)
@@ -183,6 +193,10 @@ class KernelEmitter:
         if found is None:
             found = self.frames[-1][buffer] = self.around.pointer(self.e, buffer)
         return found
+
+    def dim(self, dim: Dim) -> Val:
+        """A size, computed at the head of the function."""
+        return self.sizes.value(dim)
 
     # -- scopes --------------------------------------------------------------------------------------------
 
@@ -254,23 +268,27 @@ class KernelEmitter:
             return
         block = self._block_of(statement.buffer, statement.offset, step, spread)
         if block is not None and self.mask is None and statement.buffer not in self.read:
-            start, part = block
+            start, part, count = block
             parts = self.parts.setdefault((statement.buffer, start), {})
             parts[part] = value
-            if len(parts) == step:
-                self._write_block(statement.buffer, start, [parts[k] for k in range(step)])
+            if len(parts) == count:
+                self._write_block(statement.buffer, start, [parts[k] for k in range(count)])
                 del self.parts[statement.buffer, start]
             return
         self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
 
-    def _block_of(self, buffer: Buffer, offset: Index, step: int, spread: Val | None) -> tuple[Index, int] | None:
-        """Where the block starts of which the lanes have a part each, and which part; None where there is no such."""
-        if not 1 < step <= MOST_PARTS or spread is not None:
+    def _block_of(self, buffer: Buffer, offset: Index, step: Dim, spread: Val | None) -> tuple[Index, int, int] | None:
+        """Where the block starts of which the lanes have a part each, which part, of how many; None for no block."""
+        if not isinstance(step, int) or not 1 < step <= MOST_PARTS or spread is not None:
             return None
         part = offset.constant % step
+        if not isinstance(part, int):
+            return None
         start = offset - part
         low, high = start.bounds()
-        return (start, part) if low >= 0 and high + step <= buffer.size else None
+        if low is None or high is None or not facts.known_at_least(low, 0):
+            return None
+        return (start, part, step) if facts.known_at_least(buffer.size, high + step) else None
 
     def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
         base, _, _ = self.place(start)
@@ -287,11 +305,11 @@ class KernelEmitter:
                 self._scatter(value, pointers, buffer.dtype.bytes)
         self.parts.clear()
 
-    def _store_lanes(self, statement: Store, value: Val, base: Val, step: int, spread: Val | None) -> None:
+    def _store_lanes(self, statement: Store, value: Val, base: Val, step: Dim, spread: Val | None) -> None:
         """Each lane's number into its scratch array. A lane that does not take part keeps its `STATE`."""
         buffer, elem = statement.buffer, memory_type(statement.buffer.dtype)
         value = self.e.splat(value, self.lanes)
-        if step or spread is not None:
+        if step != 0 or spread is not None:
             pointers = self._pointers_of_lanes(buffer, base, step, spread)
             self._scatter(value, pointers, buffer.dtype.bytes)
             return
@@ -300,7 +318,7 @@ class KernelEmitter:
             value = self.e.select(self.mask, value, self.e.load(pointer, elem, self.lanes))
         self.e.store(value, pointer)
 
-    def _pointers_of_lanes(self, buffer: Buffer, base: Val, step: int, spread: Val | None) -> Val:
+    def _pointers_of_lanes(self, buffer: Buffer, base: Val, step: Dim, spread: Val | None) -> Val:
         """The address of each lane's element, where lanes are at different places of their scratch arrays."""
         elem = memory_type(buffer.dtype)
         first = self.e.offset(self.base(buffer), base, Val("", elem, self.lanes).type)
@@ -402,7 +420,7 @@ class KernelEmitter:
                     again = e.intrinsic_across("llvm.vector.reduce.or", self.mask)
                 if statement.var is not None and count is not None:
                     now = self.variables[statement.var] = e.load(count, "i64")
-                    again = e.bit_and(again, e.icmp("slt", now, e.const(statement.var.extent, "i64")))
+                    again = e.bit_and(again, e.icmp("slt", now, self.dim(statement.var.extent)))
                 e.branch_if(again, inside, after)
                 e.block(inside)
                 self.poll()
@@ -416,7 +434,10 @@ class KernelEmitter:
     def room_for(self, statement: Room) -> None:
         """Room on a tape; without memory for it the kernel ends at once."""
         number = statement.number
-        wanted = self.place(number)[0] if isinstance(number, Index) else self._bound(number, MOST_RECORDS)
+        if isinstance(number, Index):
+            wanted = self.place(number)[0]
+        else:
+            wanted = self._bound(number, self.e.const(MOST_RECORDS, "i64"))
         enough = self.e.label("enough")
         failed = self.around.grow(self.e, statement.tape, wanted, enough)
         self.e.block(failed)
@@ -443,10 +464,10 @@ class KernelEmitter:
         e.line("ret void")
         e.block(on)
 
-    def _bound(self, load: Load, most: int) -> Val:
+    def _bound(self, load: Load, most: Val) -> Val:
         """A number that is read, moved into 0 … most."""
         e, wide = self.e, convert(self.e, self.expr(load), load.dtype, i64)
-        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), e.const(most, "i64"))
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), most)
 
     def choose(self, statement: Choose) -> None:
         e, last = self.e, len(statement.branches) - 1
@@ -469,9 +490,9 @@ class KernelEmitter:
         copies = loop.unroll if loop.kind is Kind.VECTOR and loop.carries else 1
         slots = [self._open(loop.carries, lanes) for _ in range(copies)]
         self._use(slots[0])
-        if loop.var.extent:
+        if loop.var.extent != 0:
             with self.frame():
-                if loop.var.extent > 1 or loop.kind is Kind.VECTOR:
+                if loop.var.extent != 1 or loop.kind is Kind.VECTOR:
                     self.hoist(loop)
                 if loop.kind is Kind.VECTOR:
                     self.vector_loop(loop, slots)
@@ -532,9 +553,9 @@ class KernelEmitter:
         elif _is_scope(loop):
             self.body(loop, self.e.const(0, "i64"))
         else:
-            e, extent = self.e, loop.var.extent
+            e, extent = self.e, self.dim(loop.var.extent)
             begin = self._bound(loop.start, extent) if loop.start else e.const(0, "i64")
-            end = self._bound(loop.stop, extent) if loop.stop else e.const(extent, "i64")
+            end = self._bound(loop.stop, extent) if loop.stop else extent
             last = e.sub(e.add(begin, end), e.const(1, "i64")) if loop.backward else None
             self.counted(begin, end, 1, lambda i: self.body(loop, i if last is None else e.sub(last, i)))
 
@@ -571,7 +592,7 @@ class KernelEmitter:
         if width == 1:
             self.serial_loop(loop)
             return
-        full, rest = divmod(extent, width)
+        full, rest = extent // width, extent % width
         self.lane, self.lanes = loop.var, width
 
         def block(position: Val) -> None:
@@ -585,10 +606,9 @@ class KernelEmitter:
             self._use(slots[0])
 
         def tail() -> None:
-            lanes = ", ".join(f"i1 {'true' if i < rest else 'false'}" for i in range(width))
             saved = self.mask
-            self.mask = Val(f"<{lanes}>", "i1", width)
-            self.body(loop, self.e.const(full * width, "i64"))
+            self.mask = self._first_lanes(rest)
+            self.body(loop, self.dim(full * width))
             self.mask = saved
 
         if loop.parallel:
@@ -597,25 +617,43 @@ class KernelEmitter:
             zero, many = self.e.const(0, "i64"), full - full % len(slots)
             if many == len(slots):
                 unrolled(zero)
-            elif many:
-                self.counted(zero, self.e.const(many, "i64"), len(slots), unrolled)
-            for position in range(many, full):
-                block(self.e.const(position, "i64"))
-            if rest:
-                tail()
+            elif not _is_zero(many):
+                self.counted(zero, self.dim(many), len(slots), unrolled)
+            if isinstance(many, int) and isinstance(full, int):
+                for position in range(many, full):
+                    block(self.e.const(position, "i64"))
+            elif len(slots) > 1:
+                self.counted(self.dim(many), self.dim(full), 1, block)
+            if isinstance(rest, int):
+                if rest:
+                    tail()
+            else:
+                self._where(self.e.icmp("ne", self.dim(rest), zero), "tail", tail)
         self.lane, self.lanes = None, 1
 
-    def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: int, rest: int) -> None:
+    def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: Dim, rest: Dim) -> None:
         end = Val("%end", "i64")
-        whole = self.e.intrinsic("llvm.smin", end, self.e.const(full, "i64"))
+        whole = self.e.intrinsic("llvm.smin", end, self.dim(full))
         self.counted(Val("%begin", "i64"), whole, 1, block)
-        if rest:
-            inside, after = self.e.label("tail"), self.e.label("after")
-            self.e.branch_if(self.e.icmp("sgt", end, self.e.const(full, "i64")), inside, after)
-            self.e.block(inside)
-            tail()
-            self.e.branch(after)
-            self.e.block(after)
+        if rest != 0:
+            self._where(self.e.icmp("sgt", end, self.dim(full)), "tail", tail)
+
+    def _where(self, condition: Val, name: str, body: Callable[[], None]) -> None:
+        """Run a body if a condition holds."""
+        inside, after = self.e.label(name), self.e.label("after")
+        self.e.branch_if(condition, inside, after)
+        self.e.block(inside)
+        body()
+        self.e.branch(after)
+        self.e.block(after)
+
+    def _first_lanes(self, count: Dim) -> Val:
+        """The mask of the first lanes."""
+        if isinstance(count, int):
+            lanes = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.width))
+            return Val(f"<{lanes}>", "i1", self.width)
+        numbers = Val("<" + ", ".join(f"i64 {i}" for i in range(self.width)) + ">", "i64", self.width)
+        return self.e.icmp("slt", numbers, self.e.splat(self.dim(count), self.width))
 
     # -- what a loop does not change is computed before it ------------------------------------------------------
 
@@ -675,7 +713,7 @@ class KernelEmitter:
             elif isinstance(atom, Dynamic):
                 needs |= self._needs(atom.value)
             else:
-                needs |= self._index_needs(atom.dividend)
+                needs |= self._index_needs(inner(atom))
         return needs
 
     # -- expressions ---------------------------------------------------------------------------------------
@@ -749,7 +787,7 @@ class KernelEmitter:
                 wide = self.e.splat(self.guard, self.lanes)
                 mask = wide if mask is None else self.e.bit_and(mask, wide)
         if expr.buffer.scope in OF_LANES:
-            if step or spread is not None:
+            if step != 0 or spread is not None:
                 pointers = self._pointers_of_lanes(expr.buffer, base, step, spread)
                 value = self._gather(pointers, elem, mask, dtype.bytes)
             else:
@@ -758,14 +796,25 @@ class KernelEmitter:
             return self._loaded(value, dtype)
         pointer = self.e.offset(self.base(expr.buffer), base, elem)
         if step == 0 and spread is None:
+            if self.guard is not None and not facts.positive(expr.buffer.size):
+                # A buffer that may be empty has no first element.
+                pointer = self.e.select(self.guard, pointer, self._anything())
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             value = self._contiguous(pointer, elem, mask, dtype.bytes)
         elif mask is None and (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
-            value = unzipped(self.e, self._read_block(expr.buffer, block[0], step), step, block[1])
+            start, part, count = block
+            value = unzipped(self.e, self._read_block(expr.buffer, start, count), count, part)
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self._loaded(value, dtype)
+
+    def _anything(self) -> Val:
+        """The address of some number that may be read."""
+        if self.dummy is None:
+            self.dummy = self.head.define("alloca i64", "ptr", hint="anything")
+            self.head.store(self.head.const(0, "i64"), self.dummy)
+        return self.dummy
 
     def _read_block(self, buffer: Buffer, start: Index, parts: int) -> Val:
         """All parts that the lanes have of a block."""
@@ -801,47 +850,52 @@ class KernelEmitter:
         text = f"call {like.type} @{name}({pointers.typed}, i32 {align}, {mask.typed}, {like.typed})"
         return self.e.define(text, elem, self.lanes)
 
-    def _pointers(self, base: Val, step: int, spread: Val | None, elem: str) -> Val:
+    def _pointers(self, base: Val, step: Dim, spread: Val | None, elem: str) -> Val:
         """The address of each lane's element."""
         offsets = self._ramp(step)
         if spread is not None:
-            offsets = self.e.add(offsets, spread) if step else spread
+            offsets = self.e.add(offsets, spread) if step != 0 else spread
         text = f"getelementptr {elem}, ptr {base.ref}, {offsets.typed}"
         return self.e.define(text, "ptr", self.lanes)
 
-    def _ramp(self, step: int) -> Val:
+    def _ramp(self, step: Dim) -> Val:
+        """`step` times the number of each lane."""
+        if not isinstance(step, int):
+            return self.e.mul(self._ramp(1), self.e.splat(self.dim(step), self.lanes))
         return Val("<" + ", ".join(f"i64 {i * step}" for i in range(self.lanes)) + ">", "i64", self.lanes)
 
     # -- indices -------------------------------------------------------------------------------------------
 
-    def place(self, index: Index) -> tuple[Val, int, Val | None]:
+    def place(self, index: Index) -> tuple[Val, Dim, Val | None]:
         """An index as a scalar part, the step from lane to lane, and what else differs between lanes (or None)."""
         found = self.known(index)
         if found is None:
             found = self.frames[-1][index] = self._place(index)
         return found
 
-    def _place(self, index: Index) -> tuple[Val, int, Val | None]:
+    def _place(self, index: Index) -> tuple[Val, Dim, Val | None]:
         e = self.e
         total: Val | None = None
-        step = 0
+        step: Dim = 0
         spread: Val | None = None
         for atom, coefficient in index.terms:
             value = self._atom(atom)
             if atom is self.lane:
-                step += coefficient
+                step = step + coefficient
             if value.lanes > 1:
-                scaled = value if coefficient == 1 else e.mul(value, e.like(coefficient, value))
+                scaled = value if coefficient == 1 else e.mul(value, e.splat(self.dim(coefficient), value.lanes))
                 spread = scaled if spread is None else e.add(spread, scaled)
                 continue
             if value.ref == "0":
                 continue
-            scaled = value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {coefficient}", "i64")
+            scaled = (
+                value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {self.dim(coefficient).ref}", "i64")
+            )
             total = scaled if total is None else e.define(f"add nsw i64 {total.ref}, {scaled.ref}", "i64")
         if total is None:
-            total = e.const(index.constant, "i64")
-        elif index.constant:
-            total = e.define(f"add nsw i64 {total.ref}, {index.constant}", "i64")
+            total = self.dim(index.constant)
+        elif index.constant != 0:
+            total = e.define(f"add nsw i64 {total.ref}, {self.dim(index.constant).ref}", "i64")
         return total, step, spread
 
     def _atom(self, atom: Any) -> Val:
@@ -851,6 +905,9 @@ class KernelEmitter:
         if found is None:
             if isinstance(atom, Dynamic):
                 found = convert(self.e, self.expr(atom.value), atom.value.dtype, i64)
+            elif isinstance(atom, Least):
+                index = self.lane_index(atom.index)
+                found = self.e.intrinsic("llvm.smin", index, self.e.splat(self.dim(atom.most), index.lanes))
             else:
                 found = self._divided(atom)
             self.frames[-1][atom] = found
@@ -860,9 +917,9 @@ class KernelEmitter:
         """A quotient rounded down or its remainder."""
         e = self.e
         dividend = self.lane_index(atom.dividend)
-        divisor = e.like(atom.divisor, dividend)
+        divisor = e.splat(self._not_zero(atom.divisor), dividend.lanes)
         low, _ = atom.dividend.bounds()
-        if low >= 0:
+        if low is not None and facts.known_at_least(low, 0):
             return e.binary("udiv" if isinstance(atom, Quotient) else "urem", dividend, divisor)
         rest = e.binary("srem", dividend, divisor)
         negative = e.icmp("slt", rest, e.like(0, rest))
@@ -871,13 +928,21 @@ class KernelEmitter:
         quotient = e.binary("sdiv", dividend, divisor)
         return e.select(negative, e.sub(quotient, e.like(1, quotient)), quotient)
 
+    def _not_zero(self, divisor: Dim) -> Val:
+        """The divisor; 1 in place of a 0, by which nothing is divided that anybody looks at."""
+        value = self.dim(divisor)
+        if facts.positive(divisor):
+            return value
+        head = self.head
+        return head.select(head.icmp("eq", value, head.const(0, "i64")), head.const(1, "i64"), value)
+
     def lane_index(self, index: Index) -> Val:
         """An index as one i64, or as one for each lane when it differs between them."""
         base, step, spread = self.place(index)
         if step == 0 and spread is None:
             return base
         wide = self.e.splat(base, self.lanes)
-        if step:
+        if step != 0:
             wide = self.e.add(wide, self._ramp(step))
         return wide if spread is None else self.e.add(wide, spread)
 
@@ -895,8 +960,16 @@ class KernelEmitter:
 
     def _test(self, test: Within) -> Val:
         """low <= index < high, as one unsigned comparison of index - low."""
-        value = self.lane_index(test.index + -test.low)
-        return self.e.icmp("ult", value, self.e.like(test.high - test.low, value))
+        value = self.lane_index(test.index - test.low)
+        room = self.dim(test.high - test.low)
+        if not facts.known_at_least(test.high, test.low):
+            room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
+        return self.e.icmp("ult", value, self.e.splat(room, value.lanes))
+
+
+def _is_zero(dim: Dim) -> bool:
+    """Whether the size is known to be 0; it is not negative."""
+    return facts.known_at_least(0, dim)
 
 
 def _is_scope(statement: Statement) -> bool:
@@ -937,7 +1010,7 @@ def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The expressions of statements that run in every iteration; what stands under a `when`, say, may not."""
     for statement in statements:
         yield from values(statement)
-        if isinstance(statement, Loop) and statement.var.extent and not decides(statement):
+        if isinstance(statement, Loop) and statement.var.extent != 0 and not decides(statement):
             yield from _tops(statement.body)
         elif isinstance(statement, While):
             yield from _tops(statement.test)

@@ -12,19 +12,27 @@ What Python computes is asked of `rosin_host(receiver, number, pointers)`: the n
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
 `rosin_poll(state)` gives, which loops ask now and then whether a signal wants them to stop, or that a kernel leaves
 in the context. The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
+
+Of a program with symbolic sizes the last buffer is the block that its function `sizes` has filled
+(rosin.backends.llvm.sizes).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import MOST_RECORDS, blocks_of, kernel_text, may_stop
+from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
 from rosin.backends.llvm.types import memory_type
+from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Branch,
     Buffer,
+    Either,
     HostCall,
     Kernel,
     Load,
@@ -37,6 +45,7 @@ from rosin.ir.loops import (
     Step,
     Tape,
 )
+from rosin.passes import nest
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -70,6 +79,8 @@ class _Module:
         self.vector_bytes = vector_bytes
         self.declarations: set[str] = set()
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
+        sources = program.sizes.sources if program.sizes is not None else ()
+        self.symbols = {source.name: number for number, source in enumerate(sources)}
         self.functions: list[str] = []
         tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
         self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
@@ -107,6 +118,8 @@ class _Module:
                 "}",
             ]
         )
+        if self.program.sizes is not None:
+            body = f"{sizes_text(self.program, self.declarations)}\n{body}"
         receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
         return "\n".join(
@@ -130,15 +143,37 @@ class _Module:
             return Val(f"@constant.{buffer.name}", "ptr")
         if buffer.scope is Scope.ARENA:
             arena = e.load(self.word(e, 1), "ptr")
-            offset = self.program.arena[buffer]
+            slot = self.program.slot_of.get(buffer)
+            offset = str(self.program.arena[buffer]) if slot is None else self._slot_offset(e, slot).ref
             return e.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {offset}", "ptr", hint=buffer.name)
         if buffer.scope is Scope.TAPE:
             tape, at = self.program.tapes[buffer]
             start = e.load(self.word(e, self.tapes[tape]), "ptr")
-            return e.define(f"getelementptr inbounds i8, ptr {start.ref}, i64 {at}", "ptr", hint=buffer.name)
+            return e.define(
+                f"getelementptr inbounds i8, ptr {start.ref}, {self.dim(e, at).typed}", "ptr", hint=buffer.name
+            )
+        return self._buffer(e, self.addresses[buffer], buffer.name)
+
+    def _buffer(self, e: Emitter, number: int, name: str) -> Val:
         table = e.load(Val("%context", "ptr"), "ptr")
-        slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {self.addresses[buffer]}", "ptr")
-        return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=buffer.name)
+        slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {number}", "ptr")
+        return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=name)
+
+    def _block_word(self, e: Emitter, number: int) -> Val:
+        """A word of the block of sizes."""
+        block = self._buffer(e, len(self.addresses), "sizes")
+        return e.load(e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr"), "i64")
+
+    def _slot_offset(self, e: Emitter, slot: int) -> Val:
+        assert self.program.sizes is not None
+        return self._block_word(e, len(self.program.sizes.sources) + 1 + slot)
+
+    def size(self, e: Emitter, symbol: str) -> Val:
+        """The value of a symbol."""
+        return self._block_word(e, self.symbols[symbol])
+
+    def dim(self, e: Emitter, dim: Dim) -> Val:
+        return SizeEmitter(e, lambda symbol: self.size(e, symbol)).value(dim)
 
     def word(self, e: Emitter, number: int) -> Val:
         return e.define(f"getelementptr inbounds ptr, ptr %context, i64 {number}", "ptr")
@@ -161,6 +196,9 @@ class _Module:
                 self.repeat_while(e, step, depth)
             case Branch():
                 self.branch(e, step, depth)
+            case Either():
+                small = e.icmp("sle", self.dim(e, step.size), e.const(step.most, "i64"))
+                self.choose(e, small, step.small, step.large, depth)
             case Room():
                 self.room(e, step)
             case HostCall():
@@ -171,23 +209,48 @@ class _Module:
         text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
         self.functions.append(f"; {kernel.name}\n{text}")
         blocks = blocks_of(kernel, self.vector_bytes)
-        if blocks > 1:
-            self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-            e.line(f"call void @{PARALLEL}(ptr @{name}, ptr %context, i64 {blocks})")
-        else:
+        if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
+        else:
+            self._on_threads(e, kernel, name, self.dim(e, blocks))
         if may_stop(kernel):
             on = e.label("on")
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)
 
+    def _on_threads(self, e: Emitter, kernel: Kernel, name: str, blocks: Val) -> None:
+        """Run the blocks of a kernel on threads, where it is known only now whether there is enough to do."""
+        self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+        shared = f"call void @{PARALLEL}(ptr @{name}, ptr %context, {blocks.typed})"
+        if kernel.work is None:
+            e.line(shared)
+            return
+        many, alone, after = e.label("threads"), e.label("alone"), e.label("after")
+        e.branch_if(e.icmp("sge", self.dim(e, kernel.work), e.const(nest.PARALLEL_WORK, "i64")), many, alone)
+        for label, line in ((many, shared), (alone, f"call void @{name}(ptr %context, i64 0, {blocks.typed})")):
+            e.block(label)
+            e.line(line)
+            e.branch(after)
+        e.block(after)
+
+    def choose(self, e: Emitter, condition: Val, then: Sequence[Step], otherwise: Sequence[Step], depth: int) -> None:
+        """The steps that a condition chooses."""
+        labels, after = (e.label("small"), e.label("large")), e.label("done")
+        e.branch_if(condition, *labels)
+        for label, steps in zip(labels, (then, otherwise), strict=True):
+            e.block(label)
+            for step in steps:
+                self.step(e, step, depth)
+            e.branch(after)
+        e.block(after)
+
     def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
         self.slots[step.var] = depth
         self.deepest = max(self.deepest, depth + 1)
         head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
-        zero, one, extent = (e.const(n, "i64") for n in (0, 1, step.var.extent))
-        start = self.bound(e, step.start, step.var.extent) if step.start else zero
-        stop = self.bound(e, step.stop, step.var.extent) if step.stop else extent
+        zero, one, extent = e.const(0, "i64"), e.const(1, "i64"), self.dim(e, step.var.extent)
+        start = self.bound(e, step.start, extent) if step.start else zero
+        stop = self.bound(e, step.stop, extent) if step.stop else extent
         e.store(e.sub(stop, one) if step.backward else start, self.word(e, self.first_slot + depth))
         e.branch(head)
         e.block(head)
@@ -204,10 +267,10 @@ class _Module:
         e.branch(head)
         e.block(after)
 
-    def bound(self, e: Emitter, load: Load, extent: int) -> Val:
+    def bound(self, e: Emitter, load: Load, extent: Val) -> Val:
         """A bound of a loop, within 0 … extent."""
         wide = e.convert("sext", self.scalar(e, load, memory_type(load.dtype)), "i64")
-        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), e.const(extent, "i64"))
+        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), extent)
 
     def repeat_while(self, e: Emitter, step: RepeatWhile, depth: int) -> None:
         head, inside, after = e.label("while"), e.label("step"), e.label("done")
@@ -222,7 +285,7 @@ class _Module:
             self.step(e, inner, depth)
         again = e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8"))
         if step.var is not None:
-            again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), e.const(step.var.extent, "i64")))
+            again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), self.dim(e, step.var.extent)))
         e.branch_if(again, inside, after)
         e.block(inside)
         self.poll(e)
@@ -235,8 +298,8 @@ class _Module:
         e.block(after)
 
     def room(self, e: Emitter, step: Room) -> None:
-        number = step.number
-        wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, MOST_RECORDS)
+        number, most = step.number, e.const(MOST_RECORDS, "i64")
+        wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, most)
         enough = e.label("enough")
         e.block(self.grow(e, step.tape, wanted, enough))
         e.branch("end")
@@ -251,7 +314,10 @@ class _Module:
         e.branch_if(e.icmp("sgt", wanted, e.load(room, "i64")), grow, enough)
         e.block(grow)
         self.declarations.add(f"declare i32 @{GROW}(ptr, i64, i64)")
-        record = e.const(tape.record, "i64")
+        record = self.dim(e, tape.record)
+        if not isinstance(tape.record, int):
+            # Records that turn out to be empty take a byte, so that there is something to grow.
+            record = e.intrinsic("llvm.smax", record, e.const(1, "i64"))
         code = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
         e.branch_if(e.icmp("eq", code, e.const(0, "i32")), enough, failed)
         e.block(failed)
@@ -299,11 +365,12 @@ class _Module:
             called = e.label("host")
             e.branch_if(e.icmp("ne", self.scalar(e, step.when, "i8"), e.const(0, "i8")), called, after)
             e.block(called)
-        loads = (*step.reads, *step.writes)
-        self.most_pointers = max(self.most_pointers, len(loads))
-        for position, load in enumerate(loads):
-            at = e.define(f"getelementptr inbounds ptr, ptr %pointers, i64 {position}", "ptr")
-            e.store(self.address(e, load), at)
+        pointers = [self.address(e, load) for load in (*step.reads, *step.writes)]
+        if self.program.sizes is not None:
+            pointers.append(self._buffer(e, len(self.addresses), "sizes"))
+        self.most_pointers = max(self.most_pointers, len(pointers))
+        for position, pointer in enumerate(pointers):
+            e.store(pointer, e.define(f"getelementptr inbounds ptr, ptr %pointers, i64 {position}", "ptr"))
         self.declarations.add(f"declare i32 @{HOST}(ptr, i64, ptr)")
         receiver = e.load(Val(f"@{RECEIVER}", "ptr"), "ptr")
         status = e.define(f"call i32 @{HOST}(ptr {receiver.ref}, i64 {number}, ptr %pointers)", "i32")
@@ -328,10 +395,10 @@ class _Module:
 
     def index(self, e: Emitter, index: Index) -> Val:
         """An index over loop variables of the program."""
-        total = e.const(index.constant, "i64")
+        total = self.dim(e, index.constant)
         for atom, coefficient in index.terms:
             assert isinstance(atom, LoopVar), "the place of a value is affine in the loops around it"
-            total = e.add(total, e.mul(self.variable(e, atom), e.const(coefficient, "i64")))
+            total = e.add(total, e.mul(self.variable(e, atom), self.dim(e, coefficient)))
         return total
 
 

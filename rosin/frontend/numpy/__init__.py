@@ -16,8 +16,8 @@ from __future__ import annotations
 import math
 
 from rosin.frontend.numpy.creation import (
-    array,
     arange,
+    array,
     asarray,
     diag,
     diagonal,

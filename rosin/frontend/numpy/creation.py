@@ -16,6 +16,7 @@ from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.sizes import Size
 from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -38,17 +39,19 @@ def asarray(
         ShapeError: nested sequences of unequal lengths.
     """
     promote.check_device("asarray", device)
-    if isinstance(obj, list | tuple) and _holds_tracers(obj):
-        stacked = manipulation.stack([asarray(x, dtype=dtype) for x in obj])
+    given: Any = obj
+    if _is_sequence_with_tracers(obj):
+        stacked = manipulation.stack([asarray(x, dtype=dtype) for x in given])
         return stacked if dtype is None else core.cast(stacked, core.as_dtype(dtype))
     result = core.asarray(obj, dtype)
     if copy and not core.is_tracer(result):
         return core.asarray(np.array(core.concrete(result, "", "")))
-    return core.another(result, (obj,)) if copy else result
+    return core.another(result, (given,)) if copy else result
 
 
-def _holds_tracers(x: Any) -> bool:
-    return any(_holds_tracers(part) for part in x) if isinstance(x, list | tuple) else core.is_tracer(x)  # pyright: ignore[reportUnknownVariableType]  # a nest of anything
+def _is_sequence_with_tracers(x: Any) -> bool:
+    """Whether a list or tuple, or one in it, holds traced arrays."""
+    return isinstance(x, list | tuple) and any(core.is_tracer(p) or _is_sequence_with_tracers(p) for p in cast(Any, x))
 
 
 @core.fresh
@@ -199,7 +202,7 @@ def arange(
     """start, start + step, … below stop, as a vector; with one bound, from 0.
 
     Integers make the default integer and floats the default float. The count is fixed when it is called, so bounds
-    and step are numbers, not traced arrays; a symbolic `stop` goes with a start of 0 and a step of 1.
+    and step are numbers or symbolic sizes, not traced arrays.
 
     Raises:
         AttributeValueError: the step is 0.
@@ -207,11 +210,8 @@ def arange(
     """
     promote.check_device("arange", device)
     first, last = (0, start) if stop is None else (start, stop)
-    if isinstance(last, dims.Sym) or isinstance(first, dims.Sym):
-        if first != 0 or step != 1:
-            promote.bad_value(f"arange: a symbolic stop goes with start 0 and step 1, not {first} and {step}")
-        assert not isinstance(last, float)
-        return iota(DEFAULT_INT if dtype is None else core.as_dtype(dtype), (last,), 0)
+    if any(isinstance(x, dims.Sym | Size) for x in (first, last, step)):
+        return _symbolic_range(first, last, step, DEFAULT_INT if dtype is None else core.as_dtype(dtype))
     first, last, step = (_bound(x) for x in (first, last, step))
     if step == 0:
         promote.bad_value("arange: the step is 0")
@@ -233,6 +233,22 @@ def arange(
     if first != 0:
         line = elementwise.add(line, first)
     return promote.cast(line, own)
+
+
+def _symbolic_range(first: Any, last: Any, step: Any, dtype: DType) -> Array:
+    """A range with symbolic bounds, which must not lie in the wrong order; the step is a number."""
+    step = promote.as_int("arange", step, "a step")
+    if step == 0:
+        promote.bad_value("arange: the step is 0")
+    start, stop = promote.as_size("arange", first, "a bound"), promote.as_size("arange", last, "a bound")
+    length = stop - start if step > 0 else start - stop
+    count = (length + (abs(step) - 1)) // abs(step)
+    line = iota(dtype, (count,), 0)
+    if step != 1:
+        line = elementwise.multiply(line, step)
+    if isinstance(start, int):
+        return line if start == 0 else elementwise.add(line, start)
+    return elementwise.add(line, core.size_array(start, dtype))
 
 
 def _bound(x: object) -> int | float:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from rosin.frontend import core
 from rosin.frontend.numpy import creation, elementwise, linear, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import facts
 from rosin.ir.dims import Dim
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 Labels = tuple[str, ...]
-_SYMBOLIC_SIZE = 64
-"""What a symbolic size counts as when an order of contraction is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +103,8 @@ def _sizes(equation: str, inputs: Sequence[Labels], arrays: Sequence[Array]) -> 
             if label.startswith(".") and known == 1:
                 sizes[label] = size
                 continue
+            if facts.same(known, size):
+                continue
             name = f"axis {label[1:]} from the end of `...`" if label.startswith(".") else repr(label)
             promote.bad_shape(f"einsum: {name} in {equation!r} has sizes {known} and {size}", *arrays)
     return sizes
@@ -158,7 +159,7 @@ def _next_pair(terms: Sequence[_Term], output: Labels, sizes: dict[str, Dim]) ->
         total = 1
         for label in labels:
             size = sizes[label]
-            total *= size if isinstance(size, int) else _SYMBOLIC_SIZE
+            total *= facts.estimate(size)
         return total
 
     def growth(pair: tuple[int, int]) -> int:

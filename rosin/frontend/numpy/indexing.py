@@ -10,6 +10,7 @@ else in front, and integers between them count as arrays: as in NumPy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,11 +19,11 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.errors import BoundsError
-from rosin.frontend.numpy import creation, elementwise, indices, logic, manipulation, promote, reductions
+from rosin.frontend.numpy import creation, elementwise, indices, logic, manipulation, promote
 from rosin.frontend.numpy.indices import At, Entry, New, Positions, Span
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
-from rosin.ir import dtypes
+from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.index import DynamicSlice, Gather, Numbers
@@ -173,10 +174,8 @@ def _from_front(entry: Positions, size: Dim) -> Array:
 
 
 def _number(size: Dim, dtype: DType) -> int | Array:
-    """A size as a number; a symbolic one is counted when the program runs."""
-    if isinstance(size, int):
-        return size
-    return reductions.sum(promote.number("getitem", 1, TensorType(dtype, (size,))), dtype=dtype)
+    """A size as a number; a symbolic one is known when the program runs."""
+    return size if isinstance(size, int) else core.size_array(size, dtype)
 
 
 def take(x: ArrayLike, indices: ArrayLike, /, *, axis: int | None = None) -> Array:
@@ -241,9 +240,34 @@ def changed(x: Array, index: Any, change: Change, values: ArrayLike) -> Array:
     updates = fitting(name, x, values)
     if change != "set" and change not in ("min", "max"):
         promote.numeric(name, x)
+    if change == "set" and core.tracing() and _is_small(x, entries):
+        # One place of many, as a step of a loop sets it: a scatter leaves the others alone.
+        first = next(i for i, entry in enumerate(entries) if isinstance(entry, At))
+        entries[first] = _as_positions(entries[first])
     if any(isinstance(entry, Positions) for entry in entries):
         return _scatter(name, x, entries, change, updates)
     return _change_part(name, x, entries, change, updates)
+
+
+_MANY, _SHARE = 256, 16
+
+
+def _is_small(x: Array, entries: Sequence[Entry]) -> bool:
+    """Whether a part at a known position is small in an array that is not."""
+    shape = core.shape_of(x)
+    axes = [entry for entry in entries if isinstance(entry, At | Span)]
+    if not dims.is_static(shape) or len(axes) < len(shape) or not any(isinstance(e, At) for e in axes):
+        return False
+    part = math.prod(e.count if isinstance(e, Span) and isinstance(e.count, int) else 1 for e in axes)
+    whole = dims.product(shape)
+    return isinstance(whole, int) and whole >= _MANY and part * _SHARE <= whole
+
+
+def _as_positions(entry: Entry) -> Positions:
+    """A known position as an array of none or one."""
+    assert isinstance(entry, At)
+    known = np.asarray(entry.position, np.int32)
+    return Positions(core.asarray(known), known)
 
 
 def _traced_mask(x: Array, index: Any) -> Array | None:

@@ -12,6 +12,7 @@ import numpy as np
 from rosin.frontend import core
 from rosin.frontend.errors import BoundsError
 from rosin.frontend.numpy import promote
+from rosin.frontend.sizes import Size
 from rosin.frontend.trace import located
 from rosin.ir import dims
 from rosin.ir.dims import Dim, Sym
@@ -106,7 +107,7 @@ def _normal(name: str, entry: Any) -> Any:
     """The entry with sequences and NumPy's arrays made arrays, and masks of truth values read."""
     if isinstance(entry, bool | np.bool_):
         promote.bad_dtype(f"{name}: {entry!r} is no index; a mask is an array of truth values")
-    if entry is None or entry is Ellipsis or isinstance(entry, slice | int | np.integer | Sym):
+    if entry is None or entry is Ellipsis or isinstance(entry, slice | int | np.integer | Sym | Size):
         return cast(Any, entry)
     known: np.ndarray[Any, Any] | None = None
     if isinstance(entry, list | np.ndarray):
@@ -150,8 +151,8 @@ def position(name: str, x: Array, value: Any, size: Dim, axis: int) -> Dim:
     Raises:
         BoundsError: it is outside the axis.
     """
-    if isinstance(value, Sym):
-        return value
+    if isinstance(value, Sym | Size):
+        return promote.as_size(name, value, "an index")
     value = operator.index(value)
     if isinstance(size, int) and not -size <= value < size:
         message = f"{name}: index {value} is out of range for axis {axis} of size {size}"
@@ -189,9 +190,7 @@ def _from_front(bound: Dim, size: Dim) -> Dim:
 
 
 def _bound(name: str, bound: Any) -> Dim | None:
-    if bound is None or isinstance(bound, Sym):
-        return bound
-    return promote.as_int(name, bound, "a bound of a slice")
+    return None if bound is None else promote.as_size(name, bound, "a bound of a slice")
 
 
 def _mask_positions(name: str, x: Array, mask: _Mask, axis: int) -> Sequence[Entry]:

@@ -10,6 +10,7 @@ from rosin.frontend import core
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import creation, elementwise, manipulation, promote, reductions, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import facts
 from rosin.ir.ops.contract import DotGeneral
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def matmul(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     if not left or not right:
         promote.bad_shape("matmul: takes vectors and matrices, not a number; multiply scales", a, b)
     inner = len(right) - 2 if len(right) > 1 else 0
-    if left[-1] != right[inner]:
+    if not facts.same(left[-1], right[inner]):
         sizes = f"{left[-1]} (the last axis of the left) and {right[inner]} (axis {inner} of the right)"
         promote.bad_shape(f"matmul: the inner sizes differ: {sizes}", a, b)
     if len(right) <= 2:
@@ -119,7 +120,7 @@ def _tensordot(name: str, a: Array, b: Array, left: Axes, right: Axes) -> Array:
         promote.bad_shape(f"{name}: {len(left)} axes of the left and {len(right)} of the right are paired", a, b)
     for i, j in zip(left, right, strict=True):
         sizes = core.shape_of(a)[i], core.shape_of(b)[j]
-        if sizes[0] != sizes[1]:
+        if not facts.same(*sizes):
             promote.bad_shape(
                 f"{name}: axis {i} of the left has size {sizes[0]} and axis {j} of the right {sizes[1]}", a, b
             )
@@ -141,7 +142,7 @@ def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
         promote.bad_shape(f"vecdot: axis {axis} of arrays of different rank is counted from the end", a, b)
     place = promote.as_axis("vecdot", axis, rank, a, b) - rank
     sizes = core.shape_of(a)[place], core.shape_of(b)[place]
-    if sizes[0] != sizes[1]:
+    if not facts.same(*sizes):
         promote.bad_shape(f"vecdot: axis {place} has sizes {sizes[0]} and {sizes[1]}", a, b)
     row = manipulation.expand_dims(manipulation.moveaxis(a, place, -1), -2)
     column = manipulation.expand_dims(manipulation.moveaxis(b, place, -1), -1)

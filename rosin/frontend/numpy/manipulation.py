@@ -13,8 +13,8 @@ from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import whole_of_rows
-from rosin.ir import dims
-from rosin.ir.dims import Dim, Sym
+from rosin.ir import dims, facts
+from rosin.ir.dims import Dim
 from rosin.ir.ops.movement import Broadcast, Concatenate, Pad, Reshape, Reverse, Slice, Transpose
 from rosin.ir.types import TensorType, shape_text
 
@@ -50,7 +50,7 @@ def reshape(x: ArrayLike, /, shape: Dim | Sequence[Dim], *, copy: bool | None = 
 
 
 def _completed(x: Array, own: promote.Shape, shape: Sequence[Dim]) -> promote.Shape:
-    sizes: list[Dim] = [s if isinstance(s, Sym) else promote.as_int("reshape", s, "a size") for s in shape]
+    sizes: list[Dim] = [promote.as_size("reshape", s, "a size") for s in shape]
     text = shape_text(tuple(sizes))
     unknown = [axis for axis, size in enumerate(sizes) if size == -1]
     if len(unknown) > 1:
@@ -60,7 +60,7 @@ def _completed(x: Array, own: promote.Shape, shape: Sequence[Dim]) -> promote.Sh
             promote.bad_shape(f"reshape: size {size} of axis {axis} in {text} is negative", x)
     if unknown:
         total, known = dims.product(own), dims.product(size for size in sizes if size != -1)
-        rest = None if known == 0 else dims.divide(total, known)
+        rest = None if known == 0 else facts.divide(total, known)
         if rest is None:
             promote.bad_shape(f"reshape: {total} elements of {shape_text(own)} do not fill {text}", x)
         sizes[unknown[0]] = rest
@@ -350,7 +350,7 @@ def split(x: ArrayLike, sections: int | Sequence[int], /, *, axis: int = 0) -> l
         cuts.append(whole)
         return [slice_axis(operand, place, a, max(a, b)) for a, b in itertools.pairwise(cuts)]
     count = promote.as_int("split", sections, "the number of parts")
-    part = dims.divide(size, count) if count > 0 else None
+    part = facts.divide(size, count) if count > 0 else None
     if part is None:
         promote.bad_shape(f"split: axis {place} of size {size} cannot be cut into {count} equal parts", operand)
     return [slice_axis(operand, place, part * i, part * (i + 1)) for i in range(count)]

@@ -26,8 +26,9 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DEFAULT_UINT
+from rosin.frontend.sizes import Size, as_dim
 from rosin.frontend.trace import check_size, located
-from rosin.ir import dtypes, literal
+from rosin.ir import dtypes, facts, literal
 from rosin.ir.dims import Dim, Sym
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
@@ -139,7 +140,7 @@ def array(name: str, x: ArrayLike) -> Array:
     """
     if is_array(x):
         return x
-    if isinstance(x, bool | int | float | np.ndarray | np.generic):
+    if isinstance(x, bool | int | float | np.ndarray | np.generic | Size):
         return core.asarray(x)
     bad_dtype(f"{name} takes arrays and numbers, not {_describe(x)}")
 
@@ -289,7 +290,7 @@ def numeric(name: str, x: ArrayLike) -> Array:
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The shape that arrays of these shapes broadcast to: sizes are matched from the last axis, and 1 fits any.
 
-    A symbolic size fits itself and 1.
+    A symbolic size fits itself and 1, and another one that is equal, which is checked when the program is called.
 
     Raises:
         ShapeError: two sizes differ and neither is 1.
@@ -317,7 +318,7 @@ def _broadcast(name: str, shapes: Sequence[Shape], arrays: Sequence[Array]) -> S
             size, known = shape[axis], result[axis]
             if known == 1:
                 result[axis] = size
-            elif size not in (1, known):
+            elif size != 1 and not facts.same(known, size):
                 listed = " and ".join(shape_text(tuple(s)) for s in shapes)
                 bad_shape(
                     f"{name}: shapes {listed} do not broadcast: axis {axis} has sizes {known} and {size}", *arrays
@@ -336,7 +337,7 @@ def spread(x: Array, shape: Shape) -> Array:
         return x
     check_size(TensorType(core.dtype_of(x), shape), "broadcast")
     offset = len(shape) - len(own)
-    kept = [axis for axis, size in enumerate(own) if size == shape[offset + axis]]
+    kept = [axis for axis, size in enumerate(own) if facts.same(size, shape[offset + axis])]
     if len(kept) < len(own):
         x = core.bind1(Reshape(tuple(own[axis] for axis in kept)), x)
     return core.bind1(Broadcast(shape, tuple(offset + axis for axis in kept)), x)
@@ -352,7 +353,7 @@ def spread_to(name: str, x: Array, shape: Shape) -> Array:
     if len(own) > len(shape):
         bad_shape(f"{name}: an array of rank {len(own)} does not broadcast to {shape_text(shape)}", x)
     for axis in range(-1, -len(own) - 1, -1):
-        if own[axis] not in (1, shape[axis]):
+        if own[axis] != 1 and not facts.same(own[axis], shape[axis]):
             sizes = f"axis {axis} has size {own[axis]}, not {shape[axis]} or 1"
             bad_shape(f"{name}: shape {shape_text(own)} does not broadcast to {shape_text(shape)}: {sizes}", x)
     return spread(x, shape)
@@ -375,13 +376,24 @@ def as_shape(name: str, shape: Dim | Sequence[Dim]) -> Shape:
         DTypeError: a size is not an integer.
     """
     # A traced size says itself, when it is asked for its number, what to use instead.
-    one = isinstance(shape, int | Sym | np.integer) or is_array(shape)
+    one = isinstance(shape, int | Sym | Size | np.integer) or is_array(shape)
     sizes: tuple[Any, ...] = (shape,) if one else tuple(cast_to(Sequence[Any], shape))
-    result = tuple(size if isinstance(size, Sym) else as_int(name, size, "a size") for size in sizes)
+    result = tuple(as_size(name, size, "a size") for size in sizes)
     for size in result:
         if isinstance(size, int) and size < 0:
             bad_shape(f"{name}: {size} in the shape {shape_text(result)} is negative")
     return result
+
+
+def as_size(name: str, value: Any, what: str) -> Dim:
+    """A size, which may be symbolic, from whatever says that it is one.
+
+    Raises:
+        DTypeError: it is no integer.
+    """
+    if isinstance(value, Size | Sym):
+        return facts.current().settled(as_dim(value))
+    return as_int(name, value, what)
 
 
 def as_int(name: str, value: Any, what: str) -> int:
@@ -393,7 +405,7 @@ def as_int(name: str, value: Any, what: str) -> int:
     if isinstance(value, bool):
         bad_dtype(f"{name}: {what} is an integer, not bool")
     # A traced array answers __index__ with an error of its own, which says what to use instead.
-    if isinstance(value, int | np.integer) or (is_array(value) and core.dtype_of(value).is_integer):
+    if isinstance(value, int | np.integer | Size) or (is_array(value) and core.dtype_of(value).is_integer):
         return int(value.__index__())
     bad_dtype(f"{name}: {what} is an integer, not {type(value).__name__}")
 

@@ -85,10 +85,10 @@ def _mean(x: Array, axes: tuple[int, ...], count: Dim | float, keepdims: bool) -
 
 
 def count_of(count: Dim | float, dtype: DType) -> float | Array:
-    """A number of elements as a float: a symbolic one is read off the shape when the program runs."""
+    """A number of elements as a float: a symbolic one is known when the program runs."""
     if isinstance(count, int | float):
         return float(count)
-    return core.bind1(ops.Sum((0,)), promote.number("mean", 1, TensorType(dtype, (count,))))
+    return core.size_array(count, dtype)
 
 
 def var(x: ArrayLike, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:

@@ -135,7 +135,7 @@ class _Merge:
         kinds = kinds_of(signals[0]) | kinds_of(signals[1])
         place = -1
         if any(isinstance(s, Traced) for s in signals) and len(kinds) > 1:
-            codes = []
+            codes: list[Array | None] = []
             for outcome in self.outcomes:
                 with outcome.trace:
                     codes.append(code_of(outcome.signal))
@@ -231,8 +231,7 @@ class _Merge:
                 if chosen[1] is None
                 else self._result(path, [chosen[1] if p is chosen else None for p in pair])
             )
-        shown = [_described(p[0]) for p in present]
-        self._refuse_texts(path, *shown)
+        return self._refuse_texts(path, *(_described(p[0]) for p in present))
 
     def _fitting(self, pair: list[Any], wanted: Sequence[bool]) -> list[Any]:
         """The two arrays; one that nobody reads and that has another type is left out."""

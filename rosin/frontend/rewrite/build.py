@@ -1,8 +1,8 @@
 """From a rewritten syntax tree to a function: the same name, the same lines, the same variables of outer functions."""
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import builtins
 import copy

@@ -61,6 +61,20 @@ def thunk(body: ast.expr, *names: str) -> ast.Lambda:
     return ast.Lambda(parameters(*names), body)
 
 
+def message_parts(message: ast.expr) -> ast.expr:
+    """A message, as a list of texts and of values with how to write them if it is an f-string."""
+    if not isinstance(message, ast.JoinedStr):
+        return message
+    parts: list[ast.expr] = []
+    for part in message.values:
+        if isinstance(part, ast.FormattedValue):
+            spec = part.format_spec if part.format_spec is not None else ast.Constant("")
+            parts.append(ast.Tuple([part.value, spec], ast.Load()))
+        else:
+            parts.append(part)
+    return ast.List(parts, ast.Load())
+
+
 def is_static(test: ast.expr) -> bool:
     """Whether one sees that a test asks about Python objects, never about numbers in an array."""
     match test:

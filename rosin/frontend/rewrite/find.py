@@ -15,7 +15,7 @@ _FRAME_READERS = {"locals", "eval", "exec", "vars", "dir"}
 """Built-in functions that look at the variables of the frame they are called from."""
 
 
-class NoSource(Exception):  # noqa: N818  # it is caught and kept as a reason
+class NoSource(Exception):  # it is caught and kept as a reason
     """Why a function cannot be rewritten."""
 
 
@@ -27,8 +27,12 @@ class Found:
     owner: str | None
 
 
-_trees: dict[str, tuple[list[str], ast.Module]] = {}
-_TREES_LIMIT = 64
+_Index: TypeAlias = dict[int, list[Found]]
+"""The functions of a file by the line that each begins on, decorators included."""
+
+_files: dict[str, tuple[list[str], _Index | None]] = {}
+"""The lines of each file and its functions, None for one that is no module."""
+_LIMIT = 256
 
 
 def find(function: FunctionType) -> Found:
@@ -40,8 +44,8 @@ def find(function: FunctionType) -> Found:
     code = function.__code__
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         raise NoSource("generators and coroutines are not rewritten")
-    module = _tree(code)
-    found = [f for f in _functions(module, None) if _is_of(f, code)]
+    begun = _functions_of(code).get(code.co_firstlineno, [])
+    found = [f for f in begun if _is_of(f, code)]
     if len(found) > 1:
         raise NoSource(f"several functions called {code.co_name} begin on line {code.co_firstlineno}")
     if not found:
@@ -50,43 +54,57 @@ def find(function: FunctionType) -> Found:
     return found[0]
 
 
-def _tree(code: CodeType) -> ast.Module:
-    """The syntax tree of the file that the code is from."""
+def _functions_of(code: CodeType) -> _Index:
+    """The functions in the file that the code is from."""
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
         raise NoSource(f"there is no source of {code.co_filename}")
-    known = _trees.get(code.co_filename)
-    if known is not None and known[0] is lines:
-        return known[1]
+    known = _files.get(code.co_filename)
+    if known is None or known[0] is not lines:
+        if len(_files) >= _LIMIT:
+            _files.clear()
+        try:
+            index: _Index | None = _indexed(ast.parse("".join(lines)))
+        except SyntaxError:
+            index = None
+        known = _files[code.co_filename] = (lines, index)
+    return known[1] if known[1] is not None else _indexed(_block(lines, code.co_firstlineno))
+
+
+def _block(lines: list[str], first: int) -> ast.Module:
+    """The tree of the one statement that begins on a line, where the file is no module: a page with code in it."""
+    block = inspect.getblock(lines[first - 1 :])
+    head = "\n" * (first - 1)
+    if block and block[0][:1].isspace() and first > 1:
+        head = "\n" * (first - 2) + "if 1:\n"  # So that columns stay what they are.
     try:
-        module = ast.parse("".join(lines))
+        return ast.parse(head + "".join(block))
     except SyntaxError:
         raise NoSource("its source is not what was compiled") from None
-    if len(_trees) >= _TREES_LIMIT:
-        _trees.clear()
-    _trees[code.co_filename] = (lines, module)
-    return module
 
 
-def _functions(node: ast.AST, owner: str | None) -> list[Found]:
-    """Every function and lambda below a node."""
-    found: list[Found] = []
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.Lambda):
-            found.append(Found(child, owner))
-        found += _functions(child, child.name if isinstance(child, ast.ClassDef) else owner)
-    return found
+def _indexed(module: ast.Module) -> _Index:
+    """The functions and lambdas of a tree."""
+    index: _Index = {}
+    stack: list[tuple[ast.AST, str | None]] = [(module, None)]
+    while stack:
+        node, owner = stack.pop()
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            first = node.lineno
+            if isinstance(node, ast.FunctionDef):
+                first = min([first, *(d.lineno for d in node.decorator_list)])
+            index.setdefault(first, []).append(Found(node, owner))
+        inside = node.name if isinstance(node, ast.ClassDef) else owner
+        stack += [(child, inside) for child in ast.iter_child_nodes(node)]
+    return index
 
 
 def _is_of(found: Found, code: CodeType) -> bool:
-    """Whether a node begins where the code does, is called so, and takes the same arguments."""
+    """Whether a node is called what the code is, and takes the same arguments."""
     node = found.node
-    first = node.lineno
-    if isinstance(node, ast.FunctionDef):
-        first = min([first, *(d.lineno for d in node.decorator_list)])
     name = node.name if isinstance(node, ast.FunctionDef) else "<lambda>"
-    if first != code.co_firstlineno or name != code.co_name:
+    if name != code.co_name:
         return False
     own = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     if list(code.co_varnames[: len(own)]) != [mangled(name, found.owner) for name in own]:
@@ -123,8 +141,10 @@ def _check(node: Node, code: CodeType) -> None:
     mentioned |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
     mentioned |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
     bare = {name.rpartition("__")[2] for name in mentioned if name.startswith("__")}
+    if "@pytest_ar" in code.co_names:
+        return  # pytest has put other code in place of an assert.
     for name in (*code.co_names, *code.co_freevars):
-        known = name in mentioned or name.startswith(("@", "__")) or name.rpartition("__")[2] in bare
+        known = name in mentioned or name.startswith("__") or name.rpartition("__")[2] in bare
         if not known and not _is_bound_otherwise(node, name):
             raise NoSource("its source is not what was compiled")
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import is_library
@@ -44,7 +44,7 @@ def rewritten(f: Any) -> Any:
     """What to call instead of `f` inside a trace: `f` itself unless it is, or wraps, a function of the user's."""
     if not tr.state.stack:
         return f
-    kind = type(f)  # pyright: ignore[reportUnknownVariableType]  # of anything
+    kind = cast("Any", type(f))
     if kind is FunctionType:
         return _function(f)
     if kind is MethodType:
@@ -55,7 +55,7 @@ def rewritten(f: Any) -> Any:
     if kind is functools.partial:
         inner = rewritten(f.func)
         return f if inner is f.func else functools.partial(inner, *f.args, **f.keywords)
-    called = getattr(kind, "__call__", None)
+    called: Any = getattr(kind, "__call__", None)  # noqa: B004  # what a call would run, not whether there is one
     if type(called) is FunctionType:
         inner = _function(called)
         return f if inner is called else MethodType(inner, f)

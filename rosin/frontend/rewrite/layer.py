@@ -6,13 +6,15 @@ what Python does. If so, the blocks become regions of a `switch`, a `while` or a
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from rosin.frontend import core, tree
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
+from rosin.frontend.effects import check
 from rosin.frontend.errors import ControlFlowError
 from rosin.frontend.rewrite.branch import choose, goes_on
 from rosin.frontend.rewrite.loop import Loop, UnstableError, truth
@@ -259,12 +261,14 @@ class Layer:
             low, high = (start, items[-1]) if step > 0 and len(items) else (items[-1] if items else 1, start)
             within = rnp.logical_and(x >= low, x <= high) if len(items) else rnp.zeros((), dtype=bool)
             return rnp.logical_and(within, (x - start) % step == 0)
-        if isinstance(items, tuple | list) and (decides(x) or any(map(decides, items))):
-            found: Any = False
-            for item in items:
-                found = self.or_(found, lambda item=item: item is x or item == x)
-            return found
+        if isinstance(items, tuple | list):
+            listed = list(cast("Any", items))
+            if decides(x) or any(map(decides, listed)):
+                return functools.reduce(self._or_is(x), listed, False)
         return x in items
+
+    def _or_is(self, x: Any) -> Callable[[Any, Any], Any]:
+        return lambda found, item: self.or_(found, lambda: item is x or item == x)
 
     def comprehension(self, source: Any, make: Callable[[Any], list[Any]]) -> list[Any]:
         """A list whose first `for` runs over `source`."""
@@ -295,16 +299,18 @@ class Layer:
 
     def kept(self, test: Any) -> Any:
         """A condition of a comprehension."""
-        if decides(test):
+        if core.is_tracer(test):
             use = "how many elements a comprehension keeps depends on values"
-            tr.no_value(
-                test, use, "use rosin.numpy.where to choose values, or a `for` loop that adds up"
-            ) if core.is_tracer(test) else None
+            tr.no_value(test, use, "use rosin.numpy.where to choose values, or a `for` loop that adds up")
         return test
 
     def asserted(self, test: Any, message: Callable[[], Any]) -> Any:
-        """The test of an `assert`."""
-        return test
+        """The test of an `assert`, which becomes a check."""
+        if not decides(test):
+            return test
+        text, values = _template(message())
+        check(truth(test), text, *values)
+        return True
 
     def raised(self, error: Any) -> Any:
         """What is raised; in a branch that a traced test decides, an error that says so."""
@@ -317,6 +323,20 @@ class Layer:
             f"  use an assert, which is checked when the program runs, or give back a value that tells"
         )
         return tr.located(ControlFlowError(message))
+
+
+def _template(message: Any) -> tuple[str, list[Any]]:
+    """The text of a message with places for its numbers, and these."""
+    texts: list[str] = []
+    values: list[Any] = []
+    for part in cast("list[Any]", message if isinstance(message, list) else [message]):
+        value, spec = cast("tuple[Any, str]", part if isinstance(part, tuple) else (part, ""))
+        if is_number(value):
+            values.append(value)
+            texts.append(f"{{:{spec}}}")
+        else:
+            texts.append(format(value, spec).replace("{", "{{").replace("}", "}}"))
+    return "".join(texts), values
 
 
 def _traced(signal: Signal) -> Traced:

@@ -67,7 +67,7 @@ class _Slot:
     held: Any
     structure: tree.Structure | None = None
     """Of what is carried; None when the object stays the same."""
-    leaves: list[Any] = field(default_factory=lambda: [])
+    leaves: list[Any] = field(default_factory=list[Any])
     """`_Leaf`s, and what is known."""
     late: bool = False
     """Whether it gets its value in the loop, and nobody reads what it held before."""
@@ -420,7 +420,8 @@ class Loop:
     def _append(self, traced: _Traced, stacked: list[Array]) -> None:
         """Append the rows of what was stacked to the lists."""
         trace = tr.current()
-        assert trace is not None and self.steps is not None
+        assert trace is not None
+        assert self.steps is not None
         for position, values in traced.rows.items():
             columns: list[Callable[[int], Any]] = []
             for value in values:
@@ -493,11 +494,9 @@ def truth(x: Array) -> Array:
 
 def _row_maker(trace: tr.Trace, value: mem.Value, arrays: list[Array]) -> Callable[[int], Any]:
     def make(step: int) -> Any:
-        rest = iter(arrays)
-        leaves = [
-            known if x is None else trace.row(next(rest), step)
-            for known, x in zip(value.leaves, value.arrays, strict=True)
-        ]  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        rest: Any = iter(arrays)
+        pairs = zip(value.leaves, value.arrays, strict=True)
+        leaves = [known if x is None else trace.row(next(rest), step) for known, x in pairs]
         return tree.unflatten(value.structure, leaves)
 
     return make

@@ -2,16 +2,18 @@
 
 A block is run once to be traced, though its course is decided later, so whatever it changed is read off and put back.
 Variables are cells, as the blocks are functions over them. Containers are the lists, dicts and objects of the user's
-classes that can be reached from variables that a block reads. Changes of traced arrays are noted by the trace.
+classes that can be reached from variables that a block reads, and the variables of functions that are reached. Changes
+of traced arrays are noted by the trace.
 """
 
 from __future__ import annotations
 
+import operator
 import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import CellType, FunctionType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -20,7 +22,13 @@ from rosin.frontend import trace as tr
 from rosin.frontend.closure import is_users
 from rosin.frontend.tree import Structure
 
-UNBOUND: Any = type("Unbound", (), {"__repr__": lambda self: "nothing"})()
+
+class _Unbound:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+UNBOUND: Any = _Unbound()
 """In place of the value of a variable that has none."""
 
 Container: TypeAlias = Any
@@ -73,6 +81,7 @@ class Memory:
         self.cells = {name: cells[name] for name in names if name in cells}
         self.known = {name: _read(cell) for name, cell in cells.items()}
         """What each variable that a block reads or assigns holds before."""
+        self._own = {id(cell) for cell in cells.values()}
         self.containers: list[Container] = []
         self._names: dict[int, str] = {}
         room = [_ITEMS]
@@ -91,6 +100,11 @@ class Memory:
         seen.add(id(x))
         if isinstance(x, FunctionType):
             for inner, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
+                if id(cell) not in self._own and id(cell) not in seen:
+                    # A variable that only a function that is called knows.
+                    seen.add(id(cell))
+                    self.containers.append(cell)
+                    self._names[id(cell)] = inner
                 self._search(_read(cell), inner, depth - 1, room, seen)
             return
         if isinstance(x, types.MethodType):
@@ -144,16 +158,18 @@ def _read(cell: CellType) -> Any:
 
 
 def _is_container(x: Any) -> bool:
-    return type(x) in (list, dict) or (not isinstance(x, tuple) and not callable(x) and is_users(type(x)))
+    kind = cast("Any", type(x))
+    return kind in (list, dict) or (not isinstance(x, tuple) and not callable(x) and is_users(kind))
 
 
 def _items(x: Any) -> list[tuple[str, Any]]:
     """What is in a container or tuple, with how to write it after the container's name."""
     if isinstance(x, dict):
-        return [(f"[{key!r}]", item) for key, item in x.items()]
+        return [(f"[{key!r}]", item) for key, item in cast("dict[Any, Any]", x).items()]
     if isinstance(x, list | tuple | set | frozenset):
-        return [(f"[{i}]", item) for i, item in enumerate(x)]
-    if _is_container(x) or (callable(x) and is_users(type(x))):
+        return [(f"[{i}]", item) for i, item in enumerate(cast("list[Any]", x))]
+    kind = cast("Any", type(x))
+    if _is_container(x) or (callable(x) and is_users(kind)):
         return [(f".{key}", item) for key, item in vars(x).items()]
     return []
 
@@ -161,16 +177,19 @@ def _items(x: Any) -> list[tuple[str, Any]]:
 def contents(container: Container) -> Any:
     """A shallow copy of what a container holds."""
     if isinstance(container, list):
-        return list(container)
-    return dict(container if isinstance(container, dict) else vars(container))
+        return [*cast("list[Any]", container)]
+    if isinstance(container, CellType):
+        value = _read(container)
+        return [] if value is UNBOUND else [value]
+    return {**cast("dict[Any, Any]", container if isinstance(container, dict) else vars(container))}
 
 
 def unchanged(old: Any, new: Any) -> bool:
     """Whether a container holds the same objects under the same keys."""
     if len(old) != len(new):
         return False
-    if isinstance(old, list):
-        return all(a is b for a, b in zip(old, new, strict=True))
+    if not hasattr(old, "keys"):
+        return all(map(operator.is_, old, new))
     return list(old) == list(new) and all(old[key] is new[key] for key in old)
 
 
@@ -178,7 +197,12 @@ def fill(container: Container, held: Any) -> None:
     """Have a container hold other things, staying the object that it is."""
     if isinstance(container, list):
         container[:] = held
-        return
-    inside = container if isinstance(container, dict) else vars(container)
-    inside.clear()
-    inside.update(held)
+    elif isinstance(container, CellType):
+        if held:
+            container.cell_contents = held[0]
+        elif _read(container) is not UNBOUND:
+            del container.cell_contents
+    else:
+        items = cast("dict[Any, Any]", container if isinstance(container, dict) else vars(container))
+        items.clear()
+        items.update(held)

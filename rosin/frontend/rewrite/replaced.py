@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -68,17 +67,19 @@ def _reversed(sequence: Any) -> Any:
 
 def _extreme(python: Any, pair: Callable[[Any, Any], Any], whole: Callable[[Any], Any]) -> Callable[..., Any]:
     def extreme(*args: Any, **options: Any) -> Any:
-        if options or not (_any_traced(args) or (len(args) == 1 and _holds_traced(args[0]))):
+        only: Any = args[0] if len(args) == 1 else None
+        if options or not (_any_traced(args) or _holds_traced(only)):
             return python(*args, **options)
         if len(args) > 1:
             return functools.reduce(pair, args)
-        return whole(args[0]) if core.is_array(args[0]) else functools.reduce(pair, args[0])
+        return whole(only) if core.is_array(only) else functools.reduce(pair, only)
 
     return extreme
 
 
 def _holds_traced(x: Any) -> bool:
-    return isinstance(x, list | tuple) and any(decides(item) for item in x)  # pyright: ignore[reportUnknownVariableType]  # of anything
+    items: Any = x
+    return isinstance(x, list | tuple) and any(map(decides, items))
 
 
 def _min_of_two(a: Any, b: Any) -> Any:
@@ -101,14 +102,24 @@ def _some(python: Any, whole: Callable[[Any], Any], joined: str) -> Callable[[An
     def some(iterable: Any) -> Any:
         if decides(iterable):
             return whole(iterable)
-        items = list(iterable) if not isinstance(iterable, list | tuple) else iterable  # pyright: ignore[reportUnknownVariableType]  # of anything
+        items: list[Any] = list(iterable)
         if not _holds_traced(items):
             return python(items)
-        method = getattr(_LAYER, joined)
-        first, *rest = [truth(x) if decides(x) else bool(x) for x in items]  # pyright: ignore[reportUnknownVariableType]
-        return method(first, *[lambda x=x: x for x in rest])
+        first, *rest = [truth(x) if decides(x) else bool(x) for x in items]
+        return getattr(_LAYER, joined)(first, *map(_thunk, rest))
 
     return some
+
+
+def _thunk(x: Any) -> Callable[[], Any]:
+    return lambda: x
+
+
+def _reduce(rewritten: Callable[[Any], Any]) -> Callable[..., Any]:
+    def reduce(function: Any, *rest: Any) -> Any:
+        return functools.reduce(rewritten(function), *rest)
+
+    return reduce
 
 
 def _number(python: Any, convert: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -171,8 +182,7 @@ def replacements(rewritten: Callable[[Any], Any]) -> dict[Any, Callable[..., Any
         builtins.float: _number(float, _as_float),
         builtins.bool: _number(bool, truth),
         builtins.map: _map(rewritten),
-        functools.reduce: lambda function, *rest: functools.reduce(rewritten(function), *rest),
-        itertools.accumulate: itertools.accumulate,
+        functools.reduce: _reduce(rewritten),
     }
     found.update({getattr(math, name): _math(name) for name in _MATH})
     return found

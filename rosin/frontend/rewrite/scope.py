@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 Names: TypeAlias = frozenset[str]
+_NONE: Names = frozenset()
 
 CONTINUE, BREAK, RETURN = 1, 2, 3
 """Signals: how a block ends if not at its end, which is None or, where a number is needed, 0."""
@@ -29,7 +30,7 @@ class Live:
     """The variables that are live where a block ends: at its end, and where a signal leads."""
 
     end: Names
-    after: dict[int, Names] = field(default_factory=lambda: {})
+    after: dict[int, Names] = field(default_factory=dict["int", "Names"])
     raised: Names = frozenset()
     """In the handlers around."""
     last: Names = frozenset()
@@ -123,23 +124,27 @@ def annotate(function: ast.FunctionDef) -> None:
     _block(function.body, always, outside)
 
 
+_LIVE, _HEAD, _OUTER = "rosin_live", "rosin_head", "rosin_outer"
+
+
 def live_of(node: ast.AST) -> Live:
     """What was written on a statement: for a loop the end is where its predicate fails."""
-    return node.rosin_live  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    return getattr(node, _LIVE)
 
 
 def head_of(node: ast.AST) -> Names:
     """The variables that are live where a loop begins a step."""
-    return node.rosin_head  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    return getattr(node, _HEAD)
 
 
 def outer_of(node: ast.AST) -> Live:
     """For a loop: what is live around it as a whole."""
-    return node.rosin_outer  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    return getattr(node, _OUTER)
 
 
 def _write(node: Any, live: Live, head: Names = frozenset(), outer: Live | None = None) -> None:
-    node.rosin_live, node.rosin_head, node.rosin_outer = live, head, outer
+    for key, value in ((_LIVE, live), (_HEAD, head), (_OUTER, outer)):
+        setattr(node, key, value)
 
 
 def _block(statements: list[ast.stmt], live: Live, always: Names) -> Names:
@@ -168,11 +173,11 @@ def _statement(node: ast.stmt, live: Live, always: Names) -> Names:
             _write(node, live)
             found = read([subject]) | live.end
             for case in cases:
-                found |= read([case.pattern]) | (read([case.guard]) if case.guard else frozenset())
+                found |= read([case.pattern]) | (read([case.guard]) if case.guard else _NONE)
                 found |= _block(case.body, live, always)
             return found
         case ast.Return(value=value):
-            return (read([value]) if value else frozenset()) | live.at(RETURN) - {VALUE}
+            return (read([value]) if value else _NONE) | live.at(RETURN) - {VALUE}
         case ast.Break():
             return live.at(BREAK)
         case ast.Continue():
@@ -195,7 +200,7 @@ def _loop(node: ast.While | ast.For, live: Live, always: Names) -> Names:
     end = _block(node.orelse, live, always)
     head: Names = frozenset()
     while True:
-        tested = read([node.test]) if isinstance(node, ast.While) else frozenset[str]()
+        tested = read([node.test]) if isinstance(node, ast.While) else _NONE
         start = head | tested | end
         inside = Live(start, {**live.after, BREAK: live.end, CONTINUE: start}, live.raised)
         before = _block(node.body, inside, always)
@@ -205,18 +210,16 @@ def _loop(node: ast.While | ast.For, live: Live, always: Names) -> Names:
             break
         head |= before
     _write(node, Live(end, {**live.after, BREAK: live.end}, live.raised, live.last), head | tested, live)
-    return start | (read([node.iter]) if isinstance(node, ast.For) else frozenset())
+    return start | (read([node.iter]) if isinstance(node, ast.For) else _NONE)
 
 
 def _try(node: ast.Try, live: Live, always: Names) -> Names:
     """The same for `try`: what handlers and `finally` read is live wherever the body may stop."""
     final = _block(node.finalbody, live, always)
     after = {signal: names | final for signal, names in live.after.items()} if node.finalbody else live.after
-    inside = Live(
-        final if node.finalbody else live.end, after, live.raised | (final if node.finalbody else frozenset())
-    )
+    inside = Live(final if node.finalbody else live.end, after, live.raised | (final if node.finalbody else _NONE))
     caught: Names = frozenset()
     for handler in node.handlers:
-        caught |= _block(handler.body, inside, always) | (read([handler.type]) if handler.type else frozenset())
+        caught |= _block(handler.body, inside, always) | (read([handler.type]) if handler.type else _NONE)
     rest = _block(node.orelse, inside, always)
     return _block(node.body, Live(rest, inside.after, inside.raised | caught), always)

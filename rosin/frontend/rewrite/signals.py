@@ -66,4 +66,4 @@ def next_step(signal: Signal) -> Signal:
 
 def needed(live: Live, kinds: frozenset[int]) -> Names:
     """The variables that may be read after a block that ends in one of these ways."""
-    return frozenset().union(*(live.at(kind) for kind in kinds))
+    return frozenset[str]().union(*(live.at(kind) for kind in kinds))

@@ -24,7 +24,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rosin.frontend.rewrite import scope
-from rosin.frontend.rewrite.find import NoSource
 from rosin.frontend.rewrite.expressions import (
     Expressions,
     at,
@@ -32,10 +31,12 @@ from rosin.frontend.rewrite.expressions import (
     first_argument,
     is_static,
     layer,
+    message_parts,
     name,
     parameters,
     visit_defaults,
 )
+from rosin.frontend.rewrite.find import NoSource
 from rosin.frontend.rewrite.scope import BREAK, CONTINUE, RETURN, VALUE, Live, Names
 
 SIGNAL, ITEM = ".signal", ".item"
@@ -288,11 +289,9 @@ class _Function:
     def _assert(self, node: ast.Assert) -> ast.stmt:
         if is_static(node.test) or (node.msg is not None and binds(node.msg)):
             return self.expressions.rewrite(node)
-        test = self.expressions.rewrite(node.test)
-        message = ast.Constant(None) if node.msg is None else self.expressions.rewrite(node.msg)
-        lazy = at(node, ast.Lambda(parameters(), message))
-        node.test = at(node.test, layer("asserted", test, lazy))
-        node.msg = None if node.msg is None else message
+        said = ast.Constant(ast.unparse(node.test)) if node.msg is None else self.expressions.rewrite(node.msg)
+        lazy = at(node, ast.Lambda(parameters(), message_parts(said)))
+        node.test = at(node.test, layer("asserted", self.expressions.rewrite(node.test), lazy))
         self.expressions.changed = True
         return node
 

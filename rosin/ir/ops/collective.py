@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from rosin.ir import facts
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import NUMBERS, i32
@@ -102,7 +103,7 @@ class AxisSumScatter(NamedAxis, Linear):
         (x,) = operands
         if x.dtype not in NUMBERS:
             self.bad_dtype(operands, f"takes numbers, not {x.dtype}")
-        if not x.rank or x.shape[0] != self.size:
+        if not x.rank or not facts.same(x.shape[0], self.size):
             self.bad_shape(operands, f"axis 0 of the operand has the size of the axis {self.axis!r}, {self.size}")
         return (x.with_shape(x.shape[1:]),)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rosin.ir import dims, dtypes
+from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
@@ -127,7 +127,7 @@ class DotGeneral(Contraction):
                 self.bad_shape(operands, f"{what} axis {i} of lhs is out of range for rank {lhs.rank}")
             if not 0 <= j < rhs.rank:
                 self.bad_shape(operands, f"{what} axis {j} of rhs is out of range for rank {rhs.rank}")
-            if lhs.shape[i] != rhs.shape[j]:
+            if not facts.same(lhs.shape[i], rhs.shape[j]):
                 sizes = f"{lhs.shape[i]} and {rhs.shape[j]}"
                 self.bad_shape(operands, f"{what} axes {i} of lhs and {j} of rhs have sizes {sizes}")
 
@@ -151,7 +151,7 @@ class DotGeneral(Contraction):
         return (np.matmul(a, b).astype(self.dtype.numpy, copy=False).reshape([*batch, *rows, *columns]),)
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        depth = math.prod(_number(operands[0].shape[axis]) for axis in self.lhs_contract)
+        depth = math.prod(facts.estimate(operands[0].shape[axis]) for axis in self.lhs_contract)
         return Cost(2 * depth * elements(results[0]), operands[0].bytes + operands[1].bytes + results[0].bytes)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
@@ -190,8 +190,8 @@ class DotGeneral(Contraction):
         result = b.dot_general(lhs, rhs, contract, axes, self.dtype)
         return (b.transpose(result, (at, *_others((at,), result.type.rank))),)
 
-    def domain(self, types: Types) -> tuple[int, ...]:
-        return tuple(types[0].sizes[axis] for axis in self.lhs_contract)
+    def domain(self, types: Types) -> tuple[Dim, ...]:
+        return tuple(types[0].shape[axis] for axis in self.lhs_contract)
 
     def terms(
         self, index: tuple[Index, ...], point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
@@ -206,11 +206,6 @@ class DotGeneral(Contraction):
 
 def _shift(axes: tuple[int, ...], batched: bool) -> tuple[int, ...]:
     return tuple(axis + batched for axis in axes)
-
-
-def _number(size: Dim) -> int:
-    """The size for a cost; a symbolic one counts as one."""
-    return size if isinstance(size, int) else 1
 
 
 @define("convolution")
@@ -231,8 +226,8 @@ class Convolution(Contraction):
     high: tuple[Dim, ...]
     lhs_dilation: tuple[int, ...]
     rhs_dilation: tuple[int, ...]
-    feature_groups: int
-    batch_groups: int
+    feature_groups: Dim
+    batch_groups: Dim
     dtype: DType
     slow_in_numpy = True
 
@@ -263,26 +258,26 @@ class Convolution(Contraction):
                 if isinstance(value, int) and value < 1:
                     self.bad_attribute(operands, f"{name} of spatial axis {axis} is {value}; it must be positive")
         for name in ("feature_groups", "batch_groups"):
-            if getattr(self, name) < 1:
+            if not facts.at_least(getattr(self, name), 1):
                 self.bad_attribute(operands, f"{name} is {getattr(self, name)}; it must be positive")
-        if self.feature_groups > 1 and self.batch_groups > 1:
+        if self.feature_groups != 1 and self.batch_groups != 1:
             both = f"{self.feature_groups} feature groups and {self.batch_groups} batch groups"
             self.bad_attribute(operands, f"{both}; at most one of the two may be above 1")
 
     def _check_groups(self, operands: Types) -> tuple[Dim, Dim]:
         """The result's batch size and channels."""
         x, kernel = operands
-        channels = dims.divide(x.shape[1], self.feature_groups)
+        channels = facts.divide(x.shape[1], self.feature_groups)
         if channels is None:
             self.bad_shape(operands, f"{self.feature_groups} feature groups do not divide {x.shape[1]} input channels")
-        if channels != kernel.shape[1]:
+        if not facts.same(channels, kernel.shape[1]):
             per = f"{x.shape[1]} input channels in {self.feature_groups} groups are {channels} in each"
             self.bad_shape(operands, f"{per}, and the kernel (axis 1) takes {kernel.shape[1]}")
-        batch = dims.divide(x.shape[0], self.batch_groups)
+        batch = facts.divide(x.shape[0], self.batch_groups)
         if batch is None:
             self.bad_shape(operands, f"{self.batch_groups} batch groups do not divide a batch of {x.shape[0]}")
         for name, groups in (("feature", self.feature_groups), ("batch", self.batch_groups)):
-            if dims.divide(kernel.shape[0], groups) is None:
+            if facts.divide(kernel.shape[0], groups) is None:
                 self.bad_shape(operands, f"{groups} {name} groups do not divide {kernel.shape[0]} output channels")
         return batch, kernel.shape[0]
 
@@ -302,8 +297,9 @@ class Convolution(Contraction):
         channels, *window = kernel.shape[1:]
         (padded,) = self._pad.eval(x, np.zeros((), x.dtype))
         patches = windows(padded, window, self.strides, self.rhs_dilation)
-        groups, n = self.batch_groups * self.feature_groups, len(window)
-        patches = patches.reshape([self.batch_groups, batch, self.feature_groups, channels, *spatial, *window])
+        batches, features = dims.static((self.batch_groups, self.feature_groups), "convolution")
+        groups, n = batches * features, len(window)
+        patches = patches.reshape([batches, batch, features, channels, *spatial, *window])
         places, inside = range(4, 4 + n), range(4 + n, 4 + 2 * n)
         rows = patches.transpose(0, 2, 1, *places, 3, *inside)
         depth = channels * math.prod(window)
@@ -313,7 +309,7 @@ class Convolution(Contraction):
         return (result.reshape(shape).astype(self.dtype.numpy, copy=False),)
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        depth = math.prod(_number(size) for size in operands[1].shape[1:])
+        depth = math.prod(facts.estimate(size) for size in operands[1].shape[1:])
         return Cost(2 * depth * elements(results[0]), operands[0].bytes + operands[1].bytes + results[0].bytes)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
@@ -369,7 +365,7 @@ class Convolution(Contraction):
         """The examples join the batch of the input."""
         x, kernel = operands
         rest = x.type.shape[2:]
-        if self.batch_groups > 1:
+        if self.batch_groups != 1:
             # The batch group stays the outer part of the batch.
             split = _split(b, x, 1, self.batch_groups, x.type.shape[1] // self.batch_groups)
             x = b.transpose(split, (1, 0, *range(2, split.type.rank)))
@@ -394,24 +390,23 @@ class Convolution(Contraction):
         """Each example is a group of its own: a batch group where there are such already, else a feature group."""
         x, kernel = operands
         examples, n, channels, *spatial = x.type.shape
-        groups = dims.static((size,), f"{self.name} with a kernel for each example")[0]
         merged = b.reshape(kernel, (size * kernel.type.shape[1], *kernel.type.shape[2:]))
-        if self.batch_groups > 1:
-            op = self._with_groups(self.feature_groups, groups * self.batch_groups)
+        if self.batch_groups != 1:
+            op = self._with_groups(self.feature_groups, size * self.batch_groups)
             (result,) = b.node(op, b.reshape(x, (examples * n, channels, *spatial)), merged)
         else:
-            op = self._with_groups(groups * self.feature_groups, 1)
+            op = self._with_groups(size * self.feature_groups, 1)
             front = b.transpose(x, (1, 0, *range(2, x.type.rank)))
             (result,) = b.node(op, b.reshape(front, (n, examples * channels, *spatial)), merged)
         split = _split(b, result, 1, size, kernel.type.shape[1])
         return b.transpose(split, (1, 0, *range(2, split.type.rank)))
 
-    def _with_groups(self, feature: int, batch: int) -> Convolution:
+    def _with_groups(self, feature: Dim, batch: Dim) -> Convolution:
         sizes = self.strides, self.low, self.high, self.lhs_dilation, self.rhs_dilation
         return Convolution(*sizes, feature, batch, self.dtype)
 
-    def domain(self, types: Types) -> tuple[int, ...]:
-        return types[1].sizes[1:]
+    def domain(self, types: Types) -> tuple[Dim, ...]:
+        return types[1].shape[1:]
 
     def terms(
         self, index: tuple[Index, ...], point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
@@ -420,11 +415,15 @@ class Convolution(Contraction):
         example, out, *place = index
         channel, *offset = point
         groups = self.feature_groups * self.batch_groups
-        group = out // max(kernel.sizes[0] // groups, 1)
-        if self.batch_groups > 1:
-            example = group * (x.sizes[0] // groups) + example
+        each = facts.divide(kernel.shape[0], groups)
+        assert each is not None, "the type rule says that groups divide the output channels"
+        group = out // each if each != 0 else out
+        if self.batch_groups != 1:
+            inside = facts.divide(x.shape[0], groups)
+            assert inside is not None, "the type rule says that batch groups divide the batch"
+            example = group * inside + example
         else:
-            channel = group * kernel.sizes[1] + channel
+            channel = group * kernel.shape[1] + channel
         steps = zip(place, self.strides, offset, self.rhs_dilation, strict=True)
         source = (example, channel, *(p * s + o * d for p, s, o, d in steps))
         padded = self._pad.element(source, (operands[0], lambda _: Const(0, x.dtype)), (x, TensorType(x.dtype)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rosin.ir import dtypes
+from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.loops import Apply, Const, Expr
@@ -62,7 +62,7 @@ class Cumulative(Running):
             self.bad_dtype(operands, f"takes {names}, not {dtype}")
         self.check_axis(operands, self.axis, first.rank)
         for other in operands[1:]:
-            if other.shape != first.shape:
+            if not facts.same_shape(other.shape, first.shape):
                 self.bad_shape(operands, f"operands have shapes {list(first.shape)} and {list(other.shape)}")
         return (first,)
 

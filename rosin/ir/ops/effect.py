@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from rosin.ir import dtypes
+from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.errors import CheckError, NanError, OutOfRangeError, RosinError, located
 from rosin.ir.host import HostFunction
@@ -54,7 +54,7 @@ class Host(Op):
             self.bad_dtype(operands, f"operand 0 says by truth values when it is done; it is {found}")
         lanes = operands[0].shape
         for position, operand in enumerate(operands[1:], 1):
-            if operand.shape[: len(lanes)] != lanes:
+            if not facts.same_shape(operand.shape[: len(lanes)], lanes):
                 axes = f"the axes {operands[0]} of the batch do not lead in {operand}"
                 self.bad_shape(operands, f"operand {position}: {axes}")
         return tuple(t.with_shape((*lanes, *t.shape)) for t in self.given)

@@ -24,14 +24,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from rosin.ir import dims, dtypes
+from rosin.ir import dims, dtypes, facts
 from rosin.ir import index as positions
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Dynamic, Index
-from rosin.ir.loops import Const, Expr, Within, guard
+from rosin.ir.loops import Const, Expr, FromIndex, Within, guard
 from rosin.ir.op import Arrays, Linear, Maybe, NumpyArray, Op, Pull, Reader, Types, Value, Values, apply, define
-from rosin.ir.ops.arithmetic import Clamp
+from rosin.ir.ops.arithmetic import Clamp, Minimum
+from rosin.ir.ops.cast import convert
 from rosin.ir.types import TensorType, shape_text
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Indexed(Op):
         if self.index_vector_dim in both[1]:
             self.bad_shape(operands, f"start_indices_batching_dims {both[1]} has index_vector_dim")
         for axis, other in zip(*both, strict=True):
-            if x.shape[axis] != index.shape[other]:
+            if not facts.same(x.shape[axis], index.shape[other]):
                 sizes = f"sizes {x.shape[axis]} and {index.shape[other]}"
                 self.bad_shape(operands, f"batching axes {axis} of the array and {other} of the indices have {sizes}")
         for name in ("collapsed_slice_dims", "start_index_map"):
@@ -169,10 +170,9 @@ class Indexed(Op):
             message = f"offset_dims {offsets} has {len(offsets)} entries for {spanned} axes that slices keep"
             self.bad_shape(operands, message)
         for axis, (size, whole) in enumerate(zip(slice_sizes, x.shape, strict=True)):
-            if axis in (*self.collapsed_slice_dims, *self.operand_batching_dims) and size != 1:
+            if axis in (*self.collapsed_slice_dims, *self.operand_batching_dims) and not facts.same(size, 1):
                 self.bad_shape(operands, f"slices lack axis {axis}, so their size along it is 1, not {size}")
-            fits = not isinstance(size, int) or not isinstance(whole, int) or 0 <= size <= whole
-            if not fits and axis not in self.operand_batching_dims:
+            if axis not in self.operand_batching_dims and not (facts.at_least(size, 0) and facts.at_least(whole, size)):
                 self.bad_shape(operands, f"a slice of size {size} does not fit axis {axis} of size {whole}")
 
     def indexed(self, b: Builder, operands: Values) -> list[tuple[Value, int, Dim]]:
@@ -206,7 +206,7 @@ class Indexed(Op):
         return low, min(room if self.clips else room + 1, int(dtype.highest))
 
     def locate(
-        self, at: tuple[Index, ...], indices: Reader, types: Types, slice_sizes: tuple[int, ...]
+        self, at: tuple[Index, ...], indices: Reader, types: Types, slice_sizes: tuple[Dim, ...]
     ) -> tuple[tuple[Within, ...], tuple[Index, ...]]:
         """Where in the array the element `at` of the slices is, if the tests hold."""
         x, index = types[:2]
@@ -218,13 +218,18 @@ class Indexed(Op):
             place[axis] = batch[other - (other > self.index_vector_dim)]
         tests: list[Within] = []
         for component, axis in enumerate(self.start_index_map):
-            room = x.sizes[axis] - slice_sizes[axis]
+            room = x.shape[axis] - slice_sizes[axis]
             if room == 0 and self.clips:
                 continue
             source = list(batch)
             if self.index_vector_dim < index.rank:
                 source.insert(self.index_vector_dim, Index(component))
-            start = dynamic(indices(tuple(source)), *self.span(index.dtype, room))
+            value = indices(tuple(source))
+            low = 0 if self.clips else -1
+            if isinstance(room, int):
+                start = dynamic(value, *self.span(index.dtype, room))
+            else:
+                start = dynamic_within(value, low, room if self.clips else room + 1)
             place[axis] = place[axis] + start
             if not self.clips:
                 tests.append(Within(start, 0, room + 1))
@@ -260,6 +265,14 @@ def dynamic(value: Expr, low: int, high: int) -> Index:
     """A computed number, clamped to `low … high`, as an index."""
     bounds = Const(low, value.dtype), Const(high, value.dtype)
     return positions.of(Dynamic(apply(Clamp(), bounds[0], value, bounds[1]), low, high))
+
+
+def dynamic_within(value: Expr, low: int, high: Dim) -> Index:
+    """The same with a symbolic bound: the number is clamped as an i64, which no size exceeds."""
+    if value.dtype == dtypes.u64:
+        value = apply(Minimum(), value, Const(dtypes.i64.highest, dtypes.u64))
+    bounds = Const(low, dtypes.i64), FromIndex(Index(high), dtypes.i64)
+    return positions.of(Dynamic(apply(Clamp(), bounds[0], convert(value, dtypes.i64), bounds[1]), low, high))
 
 
 @define("gather")
@@ -311,8 +324,7 @@ class Gather(Linear, Indexed, Pull):
         return (b.gather(x, indices, numbers, slice_sizes, self.mode),)
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
-        sizes = dims.static(self.slice_sizes, self.name)
-        tests, place = self.locate(index, operands[1], types, sizes)
+        tests, place = self.locate(index, operands[1], types, self.slice_sizes)
         return guard(tests, operands[0](place), Const(0, types[0].dtype))
 
 
@@ -336,7 +348,7 @@ class Sliding(Linear, Pull):
                 found = ", ".join(s.dtype.name for s in starts)
                 self.bad_dtype(operands, f"starts are integers of one type, not {found}")
         for axis, (size, whole) in enumerate(zip(sizes, x.shape, strict=True)):
-            if isinstance(size, int) and isinstance(whole, int) and not 0 <= size <= whole:
+            if not (facts.at_least(size, 0) and facts.at_least(whole, size)):
                 self.bad_shape(operands, f"a part of size {size} does not fit axis {axis} of size {whole}")
 
     def indexed(self, b: Builder, operands: Values) -> list[tuple[Value, int, Dim]]:
@@ -349,12 +361,16 @@ class Sliding(Linear, Pull):
     def extents(self, operands: Types) -> tuple[Dim, ...]:
         """How far the part extends along each axis of the array."""
 
-    def starts(self, readers: tuple[Reader, ...], types: Types, x: TensorType, sizes: tuple[int, ...]) -> list[Index]:
+    def starts(self, readers: tuple[Reader, ...], types: Types, x: TensorType, sizes: tuple[Dim, ...]) -> list[Index]:
         """The clamped starts in loops."""
         found: list[Index] = []
-        for reader, t, whole, size in zip(readers, types, x.sizes, sizes, strict=True):
-            room = min(whole - size, int(t.dtype.highest))
-            found.append(dynamic(reader(()), 0, room) if room else positions.ZERO)
+        for reader, t, whole, size in zip(readers, types, x.shape, sizes, strict=True):
+            room = whole - size
+            if isinstance(room, int):
+                room = min(room, int(t.dtype.highest))
+                found.append(dynamic(reader(()), 0, room) if room else positions.ZERO)
+            else:
+                found.append(dynamic_within(reader(()), 0, room))
         return found
 
     def region(self, x: NumpyArray, sizes: tuple[int, ...], starts: tuple[NumpyArray, ...]) -> tuple[slice, ...]:
@@ -416,7 +432,7 @@ class DynamicSlice(Sliding):
         return (b.gather(x, indices, rows, self.sizes),)
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
-        starts = self.starts(operands[1:], types[1:], types[0], dims.static(self.sizes, self.name))
+        starts = self.starts(operands[1:], types[1:], types[0], self.sizes)
         return operands[0](tuple(i + start for i, start in zip(index, starts, strict=True)))
 
 
@@ -461,7 +477,7 @@ class DynamicUpdateSlice(Sliding):
         return (b.scatter("set", x, indices, part, numbers, "clip", unique=True),)
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
-        sizes = types[1].sizes
+        sizes = types[1].shape
         starts = self.starts(operands[2:], types[2:], types[0], sizes)
         inside = tuple(i - start for i, start in zip(index, starts, strict=True))
         tests = tuple(Within(i, 0, n) for i, n in zip(inside, sizes, strict=True))

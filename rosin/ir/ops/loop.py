@@ -1,4 +1,4 @@
-"""A loop that a predicate ends, and what it has in common with a scan; rosin.ir.ops.control tells about both."""
+"""A loop that a predicate ends, and what it has in common with a scan; rosin.ir.ops.region tells about both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rosin.ir.dtypes import bool_, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.control import (
+from rosin.ir.ops.region import (
     Control,
     Pullback,
     Pushed,
@@ -24,6 +24,7 @@ from rosin.ir.ops.control import (
     batched_region,
     called,
     masked_region,
+    may_not_end,
     of_the_masked,
     of_the_taking,
     positions,
@@ -37,7 +38,7 @@ from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
 from rosin.ir.transform.effects import calls_host, silent
 from rosin.ir.transform.vjp import vjp
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
 Settled: TypeAlias = tuple[tuple[bool, ...], tuple[bool, ...]]
@@ -79,7 +80,7 @@ class Loop(Control):
             self.bad_shape(operands, counts)
         for position in range(self.carried):
             before, after = self.body.inputs[position], self.body.outputs[position]
-            if before.type != after.type:
+            if not same_type(before.type, after.type):
                 message = f"carry {position}{called(before)} has type {before.type} and the body gives {after.type}"
                 self.disagree(operands, f"{message}; a carried value keeps its type", before.type, after.type)
 
@@ -173,11 +174,13 @@ class While(Loop):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         carries, constants = list(operands[: self.carried]), operands[self.carried :]
+        endless = may_not_end(self.body)
         going = evaluate(self.cond, (*carries, *constants))[0]
         while going.any():
-            # Lanes that are done compute what one does that goes on, since a loop inside might not end for them.
-            some = np.unravel_index(int(going.argmax()), going.shape)
-            stepping = [_chosen(going, x, np.broadcast_to(x[some], x.shape)) for x in carries]
+            stepping = carries
+            if endless:
+                some = np.unravel_index(int(going.argmax()), going.shape)
+                stepping = [_chosen(going, x, np.broadcast_to(x[some], x.shape)) for x in carries]
             found = evaluate(self.body, (*stepping, *constants))
             carries = [_chosen(going, x, y) for x, y in zip(found, carries, strict=True)]
             going = going & evaluate(self.cond, (*carries, *constants))[0]

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rosin.ir import dims, dtypes
+from rosin.ir import dims, dtypes, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
 from rosin.ir.literal import Literal
 from rosin.ir.loops import Const, Expr, FromIndex, Within, guard
@@ -48,6 +49,7 @@ class Constant(Source):
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 0)
+        _refuse_negative(self, operands, self.value.type.shape)
         return (self.value.type,)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -70,6 +72,7 @@ class Iota(Source):
         self.check_axis((self.result,), self.axis, self.result.rank)
         if self.result.dtype == dtypes.bool_:
             self.bad_dtype((self.result,), "counts in numbers, not in bool")
+        _refuse_negative(self, operands, self.result.shape)
         return (self.result,)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -82,9 +85,29 @@ class Iota(Source):
         return convert(FromIndex(index[self.axis], dtypes.i64), self.result.dtype)
 
 
+@define("dimension")
+class Dimension(Source):
+    """A size as a scalar of an integer type."""
+
+    size: Dim
+    dtype: DType
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 0)
+        if not self.dtype.is_integer:
+            self.bad_dtype((TensorType(self.dtype),), f"a size is an integer, not {self.dtype}")
+        return (TensorType(self.dtype),)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return (np.asarray(dims.static((self.size,), self.name)[0]).astype(self.dtype.numpy),)
+
+    def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
+        return convert(FromIndex(Index(self.size), dtypes.i64), self.dtype)
+
+
 def _refuse_negative(op: Op, operands: Types, shape: tuple[Dim, ...]) -> None:
     for axis, size in enumerate(shape):
-        if isinstance(size, int) and size < 0:
+        if not facts.at_least(size, 0):
             op.bad_shape(operands, f"axis {axis} of the result has size {size}")
 
 
@@ -101,7 +124,7 @@ class Reshape(Move):
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 1)
         (x,) = operands
-        if x.size != dims.product(self.shape):
+        if not facts.same(x.size, dims.product(self.shape)):
             sizes = f"{x.size} elements do not fill {shape_text(self.shape)}, which has {dims.product(self.shape)}"
             self.bad_shape(operands, sizes)
         _refuse_negative(self, operands, self.shape)
@@ -117,8 +140,7 @@ class Reshape(Move):
         return (b.reshape(operands[0], (size, *self.shape)),)
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
-        offset = indices.flatten(index, dims.static(self.shape, "reshape"))
-        return operands[0](indices.unflatten(offset, types[0].sizes))
+        return operands[0](indices.unflatten(indices.flatten(index, self.shape), types[0].shape))
 
 
 @define("transpose")
@@ -165,7 +187,7 @@ class Broadcast(Move):
             self.bad_shape(operands, f"axes {self.axes} do not name one result axis, in order, for each of {x.rank}")
         for axis, target in enumerate(self.axes):
             self.check_axis(operands, target, len(self.shape))
-            if x.shape[axis] != self.shape[target]:
+            if not facts.same(x.shape[axis], self.shape[target]):
                 message = f"axis {axis} has size {x.shape[axis]} and axis {target} of the result {self.shape[target]}"
                 self.bad_shape(operands, message)
         _refuse_negative(self, operands, self.shape)
@@ -206,9 +228,9 @@ class Slice(Move):
             size = x.shape[axis]
             if step < 1:
                 self.bad_attribute(operands, f"the step along axis {axis} is {step}; it must be positive")
-            if isinstance(start, int) and isinstance(limit, int) and isinstance(size, int):
-                if not 0 <= start <= limit <= size:
-                    self.bad_shape(operands, f"{start}:{limit} along axis {axis} is not within 0:{size}")
+            within = facts.at_least(start, 0) and facts.at_least(limit, start) and facts.at_least(size, limit)
+            if not within:
+                self.bad_shape(operands, f"{start}:{limit} along axis {axis} is not within 0:{size}")
             shape.append((limit - start + (step - 1)) // step)
         return (x.with_shape(tuple(shape)),)
 
@@ -232,8 +254,8 @@ class Slice(Move):
         return (b.slice(operands[0], (0, *self.starts), (size, *self.limits), (1, *self.steps)),)
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
-        starts = dims.static(self.starts, "slice")
-        return operands[0](tuple(i * step + start for i, start, step in zip(index, starts, self.steps, strict=True)))
+        places = zip(index, self.starts, self.steps, strict=True)
+        return operands[0](tuple(i * step + start for i, start, step in places))
 
 
 @define("pad")
@@ -265,7 +287,9 @@ class Pad(Linear, Pull):
                 self.bad_attribute(operands, f"the interior padding of axis {axis} is {interior}; it is not negative")
             size = x.shape[axis]
             total = low + high + (size if size == 0 else size + (size - 1) * interior)
-            if isinstance(total, int) and total < 0:
+            if interior and size != 0 and not facts.at_least(size, 1):
+                self.bad_shape(operands, f"axis {axis} has no neighbours to pad between")
+            if not facts.at_least(total, 0):
                 self.bad_shape(operands, f"padding {low}, {high} leaves axis {axis} of size {size} with size {total}")
             shape.append(total)
         return (x.with_shape(tuple(shape)),)
@@ -310,10 +334,9 @@ class Pad(Linear, Pull):
         x, value = operands
         tests: list[Within] = []
         source: list[Index] = []
-        low = dims.static(self.low, "pad")
         for axis, position in enumerate(index):
-            step, size = self.interior[axis] + 1, types[0].sizes[axis]
-            shifted = position - low[axis]
+            step, size = self.interior[axis] + 1, types[0].shape[axis]
+            shifted = position - self.low[axis]
             if step > 1:
                 tests.append(Within(shifted, 0, (size - 1) * step + 1))
                 tests.append(Within(shifted % step, 0, 1))
@@ -343,7 +366,7 @@ class Concatenate(Linear, Pull):
             if operand.rank != first.rank:
                 self.bad_shape(operands, f"operand {position} has rank {operand.rank} and operand 0 rank {first.rank}")
             for axis in range(first.rank):
-                if axis != self.axis and operand.shape[axis] != first.shape[axis]:
+                if axis != self.axis and not facts.same(operand.shape[axis], first.shape[axis]):
                     sizes = f"{operand.shape[axis]} and in operand 0 {first.shape[axis]}"
                     self.bad_shape(operands, f"axis {axis} of operand {position} has size {sizes}")
             total = total + operand.shape[self.axis]
@@ -367,11 +390,11 @@ class Concatenate(Linear, Pull):
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
         along = index[self.axis]
-        sizes = [t.sizes[self.axis] for t in types]
-        end = sum(sizes)
+        sizes = [t.shape[self.axis] for t in types]
+        end = dims.total(sizes)
         result: Expr | None = None
         for reader, size in reversed(list(zip(operands, sizes, strict=True))):
-            end -= size
+            end = end - size
             if size == 0:
                 continue
             place = (*index[: self.axis], along - end, *index[self.axis + 1 :])
@@ -407,5 +430,5 @@ class Reverse(Move):
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
         source = list(index)
         for axis in self.axes:
-            source[axis] = index[axis] * -1 + (types[0].sizes[axis] - 1)
+            source[axis] = index[axis] * -1 + (types[0].shape[axis] - 1)
         return operands[0](tuple(source))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from rosin.ir import dims
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, u8, u16, u32, u64
@@ -109,7 +109,7 @@ class FromKey(Constantlike, Pull):
         key = operands[0]
         if key.dtype != u32:
             self.bad_dtype(operands, f"a key is two u32 words, not {key.dtype}")
-        if key.rank < 1 or key.shape[-1] != 2:
+        if key.rank < 1 or not facts.same(key.shape[-1], 2):
             self.bad_shape(operands, f"a key is two u32 words along the last axis, not {key}")
 
     def words(self, batch: tuple[Index, ...], keys: Reader) -> tuple[Word, Word]:
@@ -132,6 +132,9 @@ class RandomBits(FromKey):
         self.check_keys(operands)
         if self.dtype not in (u8, u16, u32, u64):
             self.bad_dtype(operands, f"bits come as u8, u16, u32 or u64, not {self.dtype}")
+        for axis, size in enumerate(self.shape):
+            if not facts.at_least(size, 0):
+                self.bad_shape(operands, f"axis {axis} of the shape has size {size}")
         return (TensorType(self.dtype, (*operands[0].shape[:-1], *self.shape)),)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
@@ -148,7 +151,7 @@ class RandomBits(FromKey):
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
         keys = types[0].rank - 1
-        number = indices.flatten(index[keys:], dims.static(self.shape, self.name))
+        number = indices.flatten(index[keys:], self.shape)
         counter = Word(FromIndex(number // WORD, u32)), Word(FromIndex(number % WORD, u32))
         a, b = threefry(self.words(index[:keys], operands[0]), counter)
         if self.dtype != u64:
@@ -167,7 +170,7 @@ class RandomFoldIn(FromKey):
         key, number = operands
         if number.dtype != u32:
             self.bad_dtype(operands, f"folds in u32 numbers, not {number.dtype}")
-        if number.shape != key.shape[:-1]:
+        if not facts.same_shape(number.shape, key.shape[:-1]):
             self.bad_shape(
                 operands, f"there are {shape_text(key.shape[:-1])} keys and {shape_text(number.shape)} numbers"
             )

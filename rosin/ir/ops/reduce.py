@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rosin.ir import dims, dtypes
+from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
@@ -64,8 +64,8 @@ class Reduction(Fold):
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(elements(operands[0]), operands[0].bytes + results[0].bytes)
 
-    def domain(self, types: Types) -> tuple[int, ...]:
-        return tuple(types[0].sizes[axis] for axis in self.axes)
+    def domain(self, types: Types) -> tuple[Dim, ...]:
+        return tuple(types[0].shape[axis] for axis in self.axes)
 
     def terms(
         self, index: tuple[Index, ...], point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
@@ -179,7 +179,7 @@ class Extremum(Weighted):
 
 def _refuse_empty(op: Reduction | ArgExtremum, operands: Types, axes: tuple[int, ...]) -> None:
     for axis in axes:
-        if operands[0].shape[axis] == 0:
+        if not facts.at_least(operands[0].shape[axis], 1):
             op.bad_shape(operands, f"axis {axis} has no elements, and {op.name} of none is undefined")
 
 
@@ -280,8 +280,8 @@ class ArgExtremum(Constantlike, Fold):
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(2 * elements(operands[0]), operands[0].bytes + results[0].bytes)
 
-    def domain(self, types: Types) -> tuple[int, ...]:
-        return (types[0].sizes[self.axis],)
+    def domain(self, types: Types) -> tuple[Dim, ...]:
+        return (types[0].shape[self.axis],)
 
     @abstractmethod
     def worst(self, dtype: DType) -> float:

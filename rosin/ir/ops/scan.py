@@ -1,4 +1,4 @@
-"""A loop over the elements of arrays; rosin.ir.ops.control tells about loops."""
+"""A loop over the elements of arrays; rosin.ir.ops.region tells about loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from rosin.ir import dims
+from rosin.ir import dims, facts
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i32, i64
@@ -17,7 +17,8 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
 from rosin.ir.ops.call import Checkpoint
-from rosin.ir.ops.control import (
+from rosin.ir.ops.loop import Loop, While
+from rosin.ir.ops.region import (
     Pullback,
     bar,
     batched_region,
@@ -27,7 +28,6 @@ from rosin.ir.ops.control import (
     spread_mask,
     types_of,
 )
-from rosin.ir.ops.loop import Loop, While
 from rosin.ir.ops.revolve import NUMBER, Plan, Revolve, check_plan, like, row_of
 from rosin.ir.ops.step import StepBack
 from rosin.ir.ops.sweeps import wide
@@ -77,7 +77,7 @@ class Scan(Loop):
         if self.stacked < 0 or self.carried + self.stacked > len(operands):
             counts = f"{self.carried} carried and {self.stacked} stacked operands"
             self.bad_attribute(operands, f"takes {counts} and was given {len(operands)} in all")
-        if isinstance(self.length, int) and self.length < 0:
+        if not facts.at_least(self.length, 0):
             self.bad_attribute(operands, f"the length is {self.length}; it is not negative")
         if self.counted:
             self.check_count(operands)
@@ -88,7 +88,7 @@ class Scan(Loop):
             )
         first = len(operands) - self.stacked
         for position, operand in enumerate(operands[first:], first):
-            if not operand.rank or operand.shape[0] != self.length:
+            if not operand.rank or not facts.same(operand.shape[0], self.length):
                 size = f"has size {operand.shape[0]}" if operand.rank else "is missing"
                 self.bad_shape(operands, f"axis 0 of operand {position} {size}; the loop has {self.length} steps")
         elements = tuple(x.with_shape(x.shape[1:]) for x in operands[first:])
@@ -123,8 +123,8 @@ class Scan(Loop):
         return (*carries, *results)
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        """That of as many steps as there can be; a symbolic length counts as one."""
-        once, count = self.body.cost(), self.length if isinstance(self.length, int) else 1
+        """That of as many steps as there can be; a symbolic length counts as a typical one."""
+        once, count = self.body.cost(), facts.estimate(self.length)
         return Cost(once.flops * count, once.bytes * count)
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:

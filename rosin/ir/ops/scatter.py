@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from rosin.ir import dims, dtypes
+from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index
 from rosin.ir.loops import Expr, Within
@@ -69,7 +69,7 @@ class Scatter(Indexed, Push):
             axes = f"{len(batch)} axes of the indices and {len(self.offset_dims)} of slices"
             self.bad_shape(operands, f"the updates have rank {updates.rank} for {axes}")
         found = tuple(size for axis, size in enumerate(updates.shape) if axis not in self.offset_dims)
-        if found != batch:
+        if not facts.same_shape(found, batch):
             self.bad_shape(operands, f"there are {shape_text(batch)} indices and {shape_text(found)} updates")
         self.check_slices(operands, self.slice_sizes(x, updates), updates.rank)
         return (x,)
@@ -116,8 +116,8 @@ class Scatter(Indexed, Push):
     def write(self, result: NumpyArray, places: NumpyArray, updates: NumpyArray) -> None:
         """Make the updates, in order, in an array of rank 1."""
 
-    def domain(self, types: Types) -> tuple[int, ...]:
-        return tuple(types[2].sizes[axis] for axis in self.order(types[2].rank))
+    def domain(self, types: Types) -> tuple[Dim, ...]:
+        return tuple(types[2].shape[axis] for axis in self.order(types[2].rank))
 
     def at(self, point: tuple[Index, ...]) -> tuple[Index, ...]:
         """The place in the updates of a point of the domain."""
@@ -136,7 +136,7 @@ class Scatter(Indexed, Push):
     def place(
         self, point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
     ) -> tuple[tuple[Within, ...], tuple[Index, ...]]:
-        sizes = dims.static(self.slice_sizes(types[0], types[2]), self.name)
+        sizes = self.slice_sizes(types[0], types[2])
         return self.locate(self.at(point), operands[1], types, sizes)
 
     # -- for derivatives -----------------------------------------------------------------------------------

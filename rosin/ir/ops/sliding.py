@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from numpy.lib.stride_tricks import as_strided
 
+from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.op import NumpyArray
 
@@ -14,12 +15,16 @@ def extent(size: Dim, dilation: int) -> Dim:
     """The length that `size` elements take when neighbours lie `dilation` apart; 0 for no element."""
     if isinstance(size, int) and size == 0:
         return 0
+    if dilation != 1 and not facts.at_least(size, 1):
+        return 0
     return (size - 1) * dilation + 1
 
 
 def count(length: Dim, window: Dim, stride: int) -> Dim:
     """How many windows of an extent lie within a length, one every `stride`."""
     if isinstance(length, int) and isinstance(window, int) and length < window:
+        return 0
+    if not facts.at_least(length - window + stride, 0):
         return 0
     return (length - window) // stride + 1
 

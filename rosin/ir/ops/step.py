@@ -8,7 +8,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.op import Maybe, Value
 from rosin.ir.ops.arithmetic import Add
-from rosin.ir.ops.control import Pulled
+from rosin.ir.ops.region import Pulled
 from rosin.ir.transform import flow
 from rosin.ir.transform.split import needed, split
 

@@ -1,5 +1,5 @@
 """Loops over the same steps one after the other, forth and back in turn: what reverse mode makes of loops whose number
-of steps is known only when they run; rosin.ir.ops.control tells about loops."""
+of steps is known only when they run; rosin.ir.ops.region tells about loops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rosin.ir.dtypes import i32, i64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.control import (
+from rosin.ir.ops.region import (
     Control,
     Pullback,
     Pushed,
@@ -28,7 +28,7 @@ from rosin.ir.ops.control import (
 )
 from rosin.ir.ops.step import StepBack
 from rosin.ir.transform import flow
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, same_type
 
 T = TypeVar("T")
 Flags: TypeAlias = tuple[bool, ...]
@@ -108,7 +108,7 @@ class Sweeps(Control):
             if len(leg.outputs) < len(given):
                 self.bad_shape(operands, f"{what} carries {len(given)} values and gives {len(leg.outputs)}")
             for position, (before, after) in enumerate(zip(leg.inputs, leg.outputs[: len(given)], strict=False)):
-                if before.type != after.type:
+                if not same_type(before.type, after.type):
                     carry = f"carry {position}{called(before)} of {what} has type {before.type}"
                     self.disagree(operands, f"{carry} and it gives {after.type}", before.type, after.type)
             rest = (*rest, *types_of(leg.outputs[len(given) :]))

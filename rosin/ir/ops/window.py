@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from rosin.ir import dims, dtypes
+from rosin.ir import dtypes, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -118,11 +118,11 @@ class Windowed(Op):
 
     def source(self, index: tuple[Index, ...], offset: tuple[Index, ...]) -> tuple[Index, ...]:
         """Where in the array, or in its padding, the element `offset` of the window `index` is."""
-        steps = zip(index, self.strides, offset, self.dilation, dims.static(self.low, self.name), strict=True)
+        steps = zip(index, self.strides, offset, self.dilation, self.low, strict=True)
         return tuple(i * s + o * d - low for i, s, o, d, low in steps)
 
 
-def _inside(place: tuple[Index, ...], shape: tuple[int, ...]) -> tuple[Within, ...]:
+def _inside(place: tuple[Index, ...], shape: tuple[Dim, ...]) -> tuple[Within, ...]:
     return tuple(Within(i, 0, n) for i, n in zip(place, shape, strict=True))
 
 
@@ -140,14 +140,14 @@ class WindowFold(Windowed, Fold):
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(math.prod(self.window) * elements(results[0]), operands[0].bytes + results[0].bytes)
 
-    def domain(self, types: Types) -> tuple[int, ...]:
+    def domain(self, types: Types) -> tuple[Dim, ...]:
         return self.window
 
     def terms(
         self, index: tuple[Index, ...], point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
     ) -> tuple[Expr, ...]:
         place = self.source(index, point)
-        tests = _inside(place, types[0].sizes)
+        tests = _inside(place, types[0].shape)
         pairs = zip(self.inner(operands[0](place), point), self.monoid(types).identity, strict=True)
         return tuple(guard(tests, term, neutral) for term, neutral in pairs)
 
@@ -324,7 +324,7 @@ def _check_choice(op: Windowed, operands: Types, counts: tuple[Dim, ...]) -> Non
     """Operand 1 has a number for each of the windows."""
     if operands[1].dtype != WHICH:
         op.bad_dtype(operands, f"the choice is {WHICH}, not {operands[1].dtype}")
-    if operands[1].shape != counts:
+    if not facts.same_shape(operands[1].shape, counts):
         op.bad_shape(operands, f"there are {shape_text(counts)} windows, and the choice has {operands[1]}")
 
 
@@ -364,7 +364,7 @@ class WindowTake(Linear, Windowed, Pull):
         chosen = apply(Clamp(), Const(-1, WHICH), operands[1](index), Const(size, WHICH))
         which = indices.of(Dynamic(chosen, -1, size))
         place = self.source(index, indices.unflatten(which, self.window))
-        tests = (Within(which, 0, size), *_inside(place, types[0].sizes))
+        tests = (Within(which, 0, size), *_inside(place, types[0].shape))
         return guard(tests, operands[0](place), Const(0, types[0].dtype))
 
 
@@ -377,7 +377,7 @@ class Covering(Linear, Windowed, Fold):
         """The type of the array."""
         array = operands[0].with_shape(self.shape)
         counts = self.windows_of(operands, array)
-        if operands[0].shape != counts:
+        if not facts.same_shape(operands[0].shape, counts):
             places = f"{shape_text(self.shape)} has {shape_text(counts)} windows"
             self.bad_shape(operands, f"an array of {places}, and operand 0 is {operands[0]}")
         return array
@@ -400,10 +400,10 @@ class Covering(Linear, Windowed, Fold):
         return self.crop().eval(total, np.zeros((), wide.dtype))[0].astype(given.dtype)
 
     def cost(self, operands: Types, results: Types) -> Cost:
-        work = 2 * math.prod(self.domain(operands)) * elements(results[0])
+        work = 2 * math.prod(map(facts.estimate, self.domain(operands))) * elements(results[0])
         return Cost(work, sum(t.bytes for t in (*operands, *results)))
 
-    def domain(self, types: Types) -> tuple[int, ...]:
+    def domain(self, types: Types) -> tuple[Dim, ...]:
         """Along an axis the windows that may cover an element, or the places it may have in one, where fewer."""
         steps = zip(self.window, self.strides, self.dilation, strict=True)
         return tuple((w - 1) // s + 1 if d == 1 else w for w, s, d in steps)
@@ -418,7 +418,7 @@ class Covering(Linear, Windowed, Fold):
         tests: list[Within] = []
         window: list[Index] = []
         offset: list[Index] = []
-        for axis, (number, low) in enumerate(zip(types[0].sizes, dims.static(self.low, self.name), strict=True)):
+        for axis, (number, low) in enumerate(zip(types[0].shape, self.low, strict=True)):
             stride, dilation = self.strides[axis], self.dilation[axis]
             place, step = index[axis] + low, point[axis]
             if dilation == 1:

@@ -110,6 +110,14 @@ def test_a_step_writes_over_what_it_read_where_it_may() -> None:
     assert program.arena_bytes == 0
 
 
+def test_a_counted_scan_makes_no_step_too_many() -> None:
+    """A million million steps would take hours."""
+    body = region("double", "x: f64[]; n: i64[]", lambda b, x, n: [b.mul(x, 2.0)])
+    program = compile_graph(of_types(Scan(body, 1, 0, 10**12, False, True), "x: f64[]; n: i64[]"))
+    for count, result in ((0, 1.0), (5, 32.0), (-3, 1.0)):
+        assert program(np.array(1.0), np.array(count))[0] == result
+
+
 def test_the_program_does_not_grow_with_the_number_of_steps() -> None:
     short, long = (loops.text(to_loops(pipeline.run(growing(n)))) for n in (3, 3_000_000))
     assert len(long.splitlines()) == len(short.splitlines())

@@ -15,7 +15,7 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
 from rosin.ir.types import parse_type
-from rosin.passes import contract, nest, single
+from rosin.passes import contract, nest
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import jit, threads
 from tests.samples import draw
@@ -67,8 +67,7 @@ def width(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(params=[False, True], ids=["serial", "threads"])
 def parallel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """With threads every kernel that can be cut into blocks is, however small."""
-    for module in (contract, nest, single):
-        monkeypatch.setattr(module, "PARALLEL_WORK", 0 if request.param else 1 << 60)
+    monkeypatch.setattr(nest, "PARALLEL_WORK", 0 if request.param else 1 << 60)
     return request.param
 
 
@@ -174,8 +173,7 @@ def test_moves_between(width: int, parallel: bool) -> None:
 
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit, for every kind of kernel that runs on threads."""
-    for module in (contract, nest, single):
-        monkeypatch.setattr(module, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
 
     def build(b: Builder, x: Value, y: Value) -> list[Value]:
         h = b.matmul(x, y)

@@ -1,0 +1,69 @@
+"""A graph with other sizes in place of symbolic ones: numbers for the interpreter, or what a symbol is found to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, cast
+
+from rosin.ir import dims
+from rosin.ir.dims import Dim, Sym
+from rosin.ir.errors import located
+from rosin.ir.graph import Graph, Node
+from rosin.ir.literal import Literal
+from rosin.ir.op import Op, Value
+from rosin.ir.types import TensorType
+
+
+def specialize(graph: Graph, sizes: Mapping[str, Dim]) -> Graph:
+    """The graph with sizes put in the place of symbols, in its types and in the attributes and regions of its ops.
+
+    Raises:
+        RosinError: the type rule of an op refuses its operands at these sizes.
+    """
+    env = {v: Value(type_at(v.type, sizes), v.name) for v in graph.inputs}
+    inputs = tuple(env[v] for v in graph.inputs)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        op, operands = op_at(node.op, sizes), tuple(env[v] for v in node.operands)
+        with located(node.location):
+            types = op.type(*(v.type for v in operands))
+        results = tuple(Value(t, v.name) for t, v in zip(types, node.results, strict=True))
+        env.update(zip(node.results, results, strict=True))
+        nodes.append(Node(op, operands, results, node.location))
+    return Graph(inputs, tuple(nodes), tuple(env[v] for v in graph.outputs), graph.name)
+
+
+def op_at(op: Op, sizes: Mapping[str, Dim]) -> Op:
+    """The op with sizes in the place of symbols among its attributes and in its regions."""
+    old = {f.name: getattr(op, f.name) for f in fields(op)}
+    new = {name: _attribute(value, sizes) for name, value in old.items()}
+    changed = {name: value for name, value in new.items() if value is not old[name]}
+    return replace(op, **changed) if changed else op
+
+
+def _attribute(value: Any, sizes: Mapping[str, Dim]) -> Any:
+    """The value of an attribute; the very same object where no symbol is in it."""
+    match value:
+        case Sym():
+            return dims.substitute(value, sizes)
+        case TensorType():
+            return type_at(value, sizes)
+        case Literal():
+            type = type_at(value.type, sizes)
+            return value if type is value.type else Literal(type, value.array)
+        case Graph():
+            return specialize(value, sizes)
+        case tuple():
+            old = cast("tuple[Any, ...]", value)
+            parts = tuple(_attribute(part, sizes) for part in old)
+            return old if all(x is y for x, y in zip(parts, old, strict=True)) else parts
+        case _:
+            return value
+
+
+def type_at(type: TensorType, sizes: Mapping[str, Dim]) -> TensorType:
+    """The type with sizes in the place of symbols."""
+    if dims.is_static(type.shape):
+        return type
+    return type.with_shape(tuple(dims.substitute(dim, sizes) for dim in type.shape))
