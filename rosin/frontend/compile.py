@@ -33,7 +33,6 @@ from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph
 from rosin.ir.printer import text
 from rosin.passes.checks import KINDS as CHECK_KINDS
-from rosin.passes.checks import Checks
 from rosin.passes.inline import Inline
 
 if TYPE_CHECKING:
@@ -381,7 +380,8 @@ class Compiled:
             positional, keywords = call.arguments(tracers)
             return rewrite.call(self.__wrapped__, *positional, **keywords)
 
-        with _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs))):
+        guard = _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs)))
+        with guard, tr.checking(self._checks):
             staged = staging.stage(run, inputs, self._name)
         try:
             closure.check_after_trace(self._name)
@@ -389,8 +389,7 @@ class Compiled:
             self.clear()
             raise
         # No derivative is taken any more, so what is there for derivatives can go.
-        graph = Inline().rewrite(staged.graph)
-        return replace(staged, graph=Checks(self._checks).run(graph) if self._checks else graph)
+        return replace(staged, graph=Inline().rewrite(staged.graph))
 
     def _direct(
         self, call: Call, staged: Staged, executable: Executable, captures: tuple[tr.Captured, ...]
@@ -441,7 +440,8 @@ class Compiled:
                 staging.as_argument(leaf, call.paths(self.__wrapped__)[position], self._name, MAKE_STATIC)
             arrays.append(core.asarray(leaf))
         types = tuple((core.type_of(x), core.is_weak(x)) for x in arrays)
-        with _Guard(self._name, (id(self), call.key(self.__wrapped__), types)):
+        guard = _Guard(self._name, (id(self), call.key(self.__wrapped__), types))
+        with guard, tr.checking(self._checks):
             positional, keywords = call.arguments(arrays)
             result = rewrite.rewritten(self.__wrapped__)(*positional, **keywords)
         leaves, structure = tree.flatten(result)

@@ -15,6 +15,7 @@ from rosin.frontend.tree import Structure, Tree
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value
 from rosin.ir.types import TensorType
+from rosin.passes.checks import CheckNans
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -99,6 +100,8 @@ def stage(
         leaves, structure = tree.flatten(result)
         outputs = [as_output(leaf, name, structure, i) for i, leaf in enumerate(leaves)]
         graph = trace.finish([*outputs, *aux_outputs])
+        if "nan" in tr.state.checks:
+            graph = CheckNans().run(graph)
     weak = tuple(core.is_weak(x) for x in (*outputs, *aux_outputs))
     return Staged(graph, tuple(trace.captures), structure, aux_tree, len(aux_outputs), weak)
 

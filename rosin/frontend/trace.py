@@ -8,7 +8,8 @@ trace that is used in an inner one, and an array that is used in any, becomes an
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard, cast
 
@@ -27,6 +28,7 @@ from rosin.ir.op import NumpyArray, Op, Value
 from rosin.ir.ops.movement import Constant
 from rosin.ir.transform.split import needed
 from rosin.ir.types import TensorType
+from rosin.passes.checks import add_checks
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array, Tracer
@@ -73,9 +75,22 @@ def wrap(value: NumpyArray) -> Array:
 class _State(threading.local):
     def __init__(self) -> None:
         self.stack: list[Trace] = []
+        self.checks: tuple[str, ...] = ()
+        """The kinds of checks that are added to what is recorded (see rosin.passes.checks)."""
 
 
 state = _State()
+
+
+@contextmanager
+def checking(kinds: tuple[str, ...]) -> Generator[None]:
+    """Have checks of these kinds, too, added to what is recorded inside."""
+    before = state.checks
+    state.checks = tuple(dict.fromkeys((*before, *kinds)))
+    try:
+        yield
+    finally:
+        state.checks = before
 
 
 # Whoever must act otherwise while any thread traces is told when the first trace starts and when the last one ends.
@@ -267,6 +282,8 @@ class Trace:
         results = b.node(op, *values)
         for result in results:
             check_size(result.type, op.name, b.location)
+        if state.checks:
+            add_checks(b, b.nodes[-1], state.checks)
         if weak is None:
             same = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
             weak = (same,) * len(results)
@@ -418,6 +435,7 @@ __all__ = [
     "Trace",
     "array_type",
     "check_size",
+    "checking",
     "current",
     "identity",
     "is_array",

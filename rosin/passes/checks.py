@@ -1,6 +1,8 @@
 """Checks that the user asks for: indices that lie outside of their array, and NaNs where they first come up.
 
-The pass runs on the graph as it was traced, before any other, so that each check stands at the user's own op.
+`add_checks` adds them behind a node as it is recorded. So they stand at the user's own op, for one example, and in a
+batch they count for the examples that come by there alone. The pass adds what is missing then: checks for NaNs behind
+the nodes that derivatives are made of.
 """
 
 from __future__ import annotations
@@ -13,10 +15,9 @@ from rosin.ir.dtypes import bool_
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values
-from rosin.ir.ops.effect import Check, Statement, where_of
-from rosin.ir.ops.logic import IsNan
+from rosin.ir.ops.effect import Check, where_of
+from rosin.ir.ops.logic import NotEqual
 from rosin.ir.ops.movement import Constant, Move
-from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.base import Pass, rebuild, with_operands
 
@@ -24,25 +25,31 @@ KINDS = ("index", "nan", "shape")
 """What can be asked for. Sizes are compared when a function is traced, whether it is asked for or not."""
 
 
-@dataclass(frozen=True)
-class Checks(Pass):
-    """Adds checks of the given kinds to every op, in loops and branches too."""
+def add_checks(b: Builder, node: Node, kinds: tuple[str, ...]) -> None:
+    """Append the checks of these kinds of a node that was appended before."""
+    if "index" in kinds:
+        _check_indices(b, node)
+    if "nan" in kinds:
+        _check_nans(b, node)
 
-    name: ClassVar[str] = "checks"
-    kinds: tuple[str, ...] = KINDS
+
+@dataclass(frozen=True)
+class CheckNans(Pass):
+    """Adds checks for NaNs to the ops that have none, in loops and branches too."""
+
+    name: ClassVar[str] = "check_nans"
 
     def rewrite(self, graph: Graph) -> Graph:
         b = Builder()
+        tested = {n.operands[0] for n in graph.nodes if isinstance(n.op, NotEqual) and n.operands[0] is n.operands[1]}
 
         def visit(node: Node, operands: Values) -> Values | None:
-            node = with_operands(node, operands)
+            # What compares a value with itself is a test for NaNs, and needs none itself.
+            if not tested.isdisjoint(node.results):
+                return None
             start = len(b.nodes)
-            if "index" in self.kinds:
-                _check_indices(b, node)
-            b.nodes.append(node)
-            if "nan" in self.kinds:
-                _check_nans(b, node)
-            # The node stands for itself, unless checks stand beside it.
+            b.nodes.append(with_operands(node, operands))
+            _check_nans(b, b.nodes[-1])
             if len(b.nodes) == start + 1:
                 b.nodes.pop()
                 return None
@@ -71,9 +78,7 @@ def _check_indices(b: Builder, node: Node) -> None:
 
 
 def _check_nans(b: Builder, node: Node) -> None:
-    if isinstance(node.op, Control | Statement | Move | Constant):
-        return
-    if not any(v.type.dtype.is_float for v in node.results):
+    if node.regions or isinstance(node.op, Move | Constant) or not any(v.type.dtype.is_float for v in node.results):
         return
     failing = b.logical_and(_has_nan(b, node.results), b.logical_not(_has_nan(b, node.operands)))
     types = ", ".join(str(v.type) for v in node.operands)
@@ -82,9 +87,9 @@ def _check_nans(b: Builder, node: Node) -> None:
 
 
 def _has_nan(b: Builder, values: Values) -> Value:
-    """Whether an element of one of the values is a NaN."""
+    """Whether an element of one of the values is a NaN: whether it differs from itself."""
     found = b.full(False, TensorType(bool_))
     for value in values:
         if value.type.dtype.is_float:
-            found = b.logical_or(found, b.any(b.node(IsNan(), value)[0], tuple(range(value.type.rank))))
+            found = b.logical_or(found, b.any(b.not_equal(value, value), tuple(range(value.type.rank))))
     return found

@@ -120,6 +120,48 @@ def test_of_what_derivatives_compute(target: str) -> None:
         f(0.0)
 
 
+@TARGETS
+def test_in_a_batch_the_examples_that_come_by_are_checked(target: str) -> None:
+    """Of those that do not, garbage goes through the branch or the loop: square roots of negative numbers."""
+
+    def branch(x: Any) -> Any:
+        return rosin.cond(x >= 0, rnp.sqrt, lambda y: y, x)
+
+    def loop(x: Any) -> Any:
+        return rosin.while_loop(lambda y: y > 1.5, lambda y: rnp.sqrt(y - 0.25), x)
+
+    def pick(x: Any) -> Any:
+        return rosin.cond(x < 4, lambda i: rnp.asarray(X)[rnp.astype(i, "int32")], lambda i: i * 0, x)
+
+    xs = np.asarray([4.0, -1.0, 0.125], np.float32)
+    for function in (branch, loop, pick):
+        alone = [np.asarray(rosin.compile(function)(x)) for x in xs]
+        f = rosin.compile(rosin.vmap(function), checks="index,nan", target=target)
+        np.testing.assert_allclose(np.asarray(f(xs)), alone, rtol=1e-6)
+        g = rosin.compile(rosin.vmap(rosin.grad(function)), checks="index,nan", target=target)
+        assert np.isfinite(np.asarray(g(xs))).all()
+    with pytest.raises(NanError, match=r"sqrt gives a NaN, and its operands \(f32\[\]\) have none\n  in example 1 of"):
+        rosin.compile(rosin.vmap(rnp.sqrt), checks="nan", target=target)(xs)
+
+
+def test_checks_go_with_the_function_that_asks_for_them() -> None:
+    inner = rosin.compile(rnp.log, checks="nan")
+    outer = rosin.compile(lambda x: inner(x) + rnp.sqrt(x))
+    with pytest.raises(NanError, match="log"):
+        outer(-1.0)
+    with pytest.raises(NanError, match="log"):
+        rosin.grad(inner)(-1.0)
+    unchecked = rosin.compile(lambda x: rnp.sqrt(x) + inner(x + 10))
+    assert np.isnan(float(unchecked(-1.0)))
+
+
+def test_what_nothing_uses_is_checked_too() -> None:
+    f = rosin.compile(lambda x, i: (x[i], x * 2)[1], checks="index")
+    assert f(X, 1).shape == (4,)
+    with pytest.raises(IndexError):
+        f(X, 9)
+
+
 def test_without_checks_nothing_is_checked() -> None:
     f = rosin.compile(lambda x, i: rnp.log(x)[i])
     assert "check" not in f.text(X, 4)
