@@ -69,8 +69,8 @@ RULES: Table = {
     index.DynamicSlice: (i.slice_of_whole, i.slice_at_constants),
     index.DynamicUpdateSlice: (i.update_of_whole,),
     Switch: (f.switch_known, f.switch_alike),
-    Loop: (f.carry_unchanged,),
-    Scan: (f.scan_count_known, f.scan_short),
+    Loop: (f.carry_unchanged, f.taken_twice),
+    Scan: (f.scan_count_known, f.scan_short, f.stacked_twice),
 }
 
 

@@ -51,6 +51,13 @@ def _index(b: Builder, at: int) -> Value:
 
 
 SINES = build("f32[8] f32[8]", lambda b, x, y: [b.neg(b.neg(b.sin(x))), y])
+TWICE = build("f32[8] f32[8]", lambda b, x, y: [b.mul(x, y), _sine := b.sin(y), b.sin(x), _sine])
+SAME = build(
+    "f32[8] f32[] f32[] f32[8] f32[8]",
+    lambda b, x, k, m, y, z: [b.add(b.mul(x, b.broadcast(b.add(k, m), (8,), ())), b.mul(y, z)), y],
+)
+BELOW_BOTH = build("i32[] i32[] i32[]", lambda b, i, n, m: [b.less(i, b.minimum(n, m))])
+COUNT_BOTH = build("i32[] i32[] i32[]", lambda b, i, n, m: [b.maximum(b.add(i, 1), 0)])
 SWAP = build("f32[8] f32[8]", lambda b, x, y: [b.add(x, y), x])
 COUNTED = build("f32[8] i32[] f32[8]", lambda b, x, n, y: [b.add(x, y), x])
 KEEP = build("f32[8] f32[8]", lambda b, x, y: [x, b.add(y, x)])
@@ -215,6 +222,9 @@ FIRES: dict[str, tuple[str, Make]] = {
         lambda b, x, y: b.node(Scan(COUNTED, 1, 1, 5, False, True), x, _index(b, 9), y),
     ),
     "scan_short": ("f32[8] f32[1, 8]", lambda b, x, y: b.node(Scan(SWAP, 1, 1, 1, True), x, y)),
+    "stacked_twice": ("f32[8] f32[3, 8]", lambda b, x, y: b.node(Scan(TWICE, 1, 1, 3, False), x, y)),
+    "taken_twice": ("f32[8] f32[3, 8] f32[]", lambda b, x, y, k: b.node(Scan(SAME, 1, 2, 3, True), x, k, k, y, y)),
+    "taken_twice/while": ("i32[] i32[]", lambda b, i, n: b.node(While(BELOW_BOTH, COUNT_BOTH, 1), i, n, n)),
     "scan_short/no_step": ("f32[8] f32[0, 8]", lambda b, x, y: b.node(Scan(SWAP, 1, 1, 0, False), x, y)),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph, map_op
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.control import Switch
@@ -85,3 +86,39 @@ def scan_short(b: Rewriter, op: Scan, *operands: Value) -> Values | None:
         return None
     found = b.inline(op.body, (*carries, *constants, *(b.reshape(x, x.type.shape[1:]) for x in stacked)))
     return (*found[: op.carried], *(b.reshape(v, (1, *v.type.shape)) for v in found[op.carried :]))
+
+
+def stacked_twice(b: Rewriter, op: Scan, *operands: Value) -> Values | None:
+    """What a scan stacks twice → stacked once"""
+    given = op.body.outputs[op.carried :]
+    kept = tuple(dict.fromkeys(given))
+    if len(kept) == len(given):
+        return None
+    body = Graph(op.body.inputs, op.body.nodes, (*op.body.outputs[: op.carried], *kept), op.body.name)
+    found = b.node(replace(op, body=body), *operands)
+    rows = dict(zip(kept, found[op.carried :], strict=True))
+    return (*found[: op.carried], *(rows[v] for v in given))
+
+
+def taken_twice(b: Rewriter, op: Loop, *operands: Value) -> Values | None:
+    """A constant or a stacked operand that a loop takes twice → taken once"""
+    sections = op.sections(range(len(operands)))
+    first: dict[tuple[int, Value], int] = {}
+    source = [
+        position if number == 0 else first.setdefault((number, operands[position]), position)
+        for number, section in enumerate(sections)
+        for position in section
+    ]
+    kept = sorted(set(source))
+    if len(kept) == len(operands):
+        return None
+
+    def narrowed(region: Graph) -> Graph:
+        inner = Builder()
+        inputs = {i: inner.input(region.inputs[i].type, region.inputs[i].name) for i in kept}
+        return inner.graph(inner.inline(region, [inputs[position] for position in source]), region.name)
+
+    smaller = map_op(op, narrowed)
+    if isinstance(smaller, Scan):
+        smaller = replace(smaller, stacked=len(set(source).intersection(sections[2])))
+    return b.node(smaller, *(operands[position] for position in kept))
