@@ -268,9 +268,9 @@ def _global_names(code: CodeType) -> Iterator[str]:
 
 
 def _attribute_names(code: CodeType) -> Iterator[str]:
-    """The attributes that a function and the functions inside it read."""
+    """The attributes that a function and the functions inside it read or assign to."""
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+        if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR"):
             yield str(instruction.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -17,7 +17,7 @@ from rosin.frontend.rewrite.expressions import LAYER, Expressions, first_argumen
 from rosin.frontend.rewrite.find import NoSource
 from rosin.frontend.rewrite.transform import Block, Rewriter
 
-_FACTORY = ".factory"
+_FACTORY, _FUNCTION = ".factory", ".function"
 _FLAGS = __future__.annotations.compiler_flag
 
 
@@ -59,6 +59,8 @@ def rewrite(
     _bare(node)
     if isinstance(node, ast.FunctionDef):
         node = rewriter.rewrite(node)
+        # Under its own name it would be a variable of the factory, and hide what the function calls by that name.
+        node.name = _FUNCTION
         statement: ast.stmt = node
     else:
         expressions = Expressions(rewriter.is_fixed, first_argument(node.args))
@@ -70,7 +72,8 @@ def rewrite(
     module = _factory(statement, code.co_freevars, found.owner)
     flags = code.co_flags & _FLAGS
     outer = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
-    made = next(c for c in _codes(outer) if c.co_name == code.co_name and c.co_firstlineno == node.lineno)
+    name = _FUNCTION if isinstance(node, ast.FunctionDef) else code.co_name
+    made = next(c for c in _codes(outer) if c.co_name == name and c.co_firstlineno == node.lineno)
     return Rewritten(_renamed(made, code), CellType(make_layer(rewriter.blocks)))
 
 
@@ -92,7 +95,8 @@ def _factory(statement: ast.stmt, free: tuple[str, ...], owner: str | None) -> a
     if owner is not None:
         kind: Any = ast.ClassDef(owner, [], [], body, [])
         kind.type_params = []
-        body = [kind]
+        # The same for the class, unless it is a variable of an outer function.
+        body = [kind] if owner in free else [ast.Global([owner]), kind]
     parameters = ast.arguments([], [ast.arg(n) for n in (*free, LAYER)], None, [], [], None, [])
     factory: Any = ast.FunctionDef(_FACTORY, parameters, body, [], None)
     factory.type_params = []

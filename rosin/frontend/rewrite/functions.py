@@ -8,11 +8,14 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any, TypeVar, cast
 
+from rosin.frontend import staging
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import is_library
+from rosin.frontend.errors import RecursiveCompileError
 from rosin.frontend.rewrite import reasons, unbound
 from rosin.frontend.rewrite.layer import Layer
 from rosin.frontend.rewrite.replaced import replacements
+from rosin.ir.errors import RosinError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,6 +31,7 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
     Raises:
         ControlFlowError: it reads a variable that got no value on some way there.
+        RecursiveCompileError: it calls itself, and a traced value decides when that ends.
     """
     if len(tr.state.stack) == 1:
         unbound.forget()
@@ -38,6 +42,14 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if explained is None:
             raise
         raise explained from None
+    except RecursionError as error:
+        if isinstance(error, RosinError):
+            raise
+        message = (
+            f"{staging.name_of(f)} calls itself, or another function does, until Python gives up: where values decide "
+            f"when to stop, both ways are traced\n  use a loop"
+        )
+        raise tr.located(RecursiveCompileError(message)) from None
 
 
 def rewritten(f: Any) -> Any:

@@ -89,7 +89,7 @@ class Memory:
         for name, cell in cells.items():
             self._search(_read(cell), name, _DEPTH, room, seen)
         for value in reached:
-            if isinstance(value, list | dict):
+            if _is_container(value):
                 self._search(value, "", _DEPTH, room, seen)
 
     def _search(self, x: Any, name: str, depth: int, room: list[int], seen: set[int]) -> None:

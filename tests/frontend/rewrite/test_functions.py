@@ -161,6 +161,30 @@ def test_recursion_that_python_ends() -> None:
     assert float(traced(lambda x: power(x, 5) if x > 0 else power(x, 2), -3.0)) == 9.0
 
 
+def halved_until(x: Any, low: float, depth: int = 0) -> Any:
+    if depth == 4:
+        return x
+    return halved_until(x / 2 if x > low else x, low, depth + 1)
+
+
+class Scale:
+    """A class whose methods name it."""
+
+    factor = 2.0
+
+    def of(self, x: Any) -> Any:
+        __hidden = Scale.factor
+        if x > 0 and isinstance(self, Scale):
+            return __hidden * x
+        return x
+
+
+def test_globals_that_are_called_what_the_function_or_its_class_is() -> None:
+    for x in (3.0, 100.0):
+        assert float(traced(lambda y: halved_until(y, 2.0), x)) == halved_until(x, 2.0)
+    assert float(traced(Scale().of, 3.0)) == 6.0
+
+
 def test_several_lambdas_on_a_line() -> None:
     fs = [lambda x: x if x > 0 else -x, lambda x: 1.0 if x > 0 else 2.0, lambda x: x * 3 if not x > 0 else x]
     assert [float(traced(f, -2.0)) for f in fs] == [2.0, 2.0, -6.0]

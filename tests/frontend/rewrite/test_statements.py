@@ -10,7 +10,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.frontend.errors import ControlFlowError
+from rosin.frontend.errors import ClosureError, ControlFlowError, RecursiveCompileError
 from rosin.ir.errors import TraceError
 
 
@@ -403,6 +403,30 @@ def test_appending_in_a_loop_of_unknown_length() -> None:
         return rnp.stack(out)
 
     assert "out" in refused(f, 1.0)
+
+
+def test_recursion_that_values_end() -> None:
+    def factorial(n: Any) -> Any:
+        return 1 if n <= 1 else n * factorial(n - 1)
+
+    with pytest.raises(RecursiveCompileError, match=r"(?s)factorial calls itself.*use a loop"):
+        rosin.compile(factorial)(5)
+
+
+def test_an_object_outside_that_is_changed() -> None:
+    class Model:
+        def __init__(self) -> None:
+            self.last = 0.0
+
+    model = Model()
+
+    def f(x: Any) -> Any:
+        if x > 0:
+            model.last = x
+        return x
+
+    with pytest.raises(ClosureError, match="changes what is in `model`"):
+        rosin.compile(f)(1.0)
 
 
 def test_raising_where_values_decide() -> None:
