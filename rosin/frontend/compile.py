@@ -30,6 +30,7 @@ from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
 from rosin.ir import facts
 from rosin.ir.dims import Dim
+from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph
 from rosin.ir.printer import text
 from rosin.passes.checks import KINDS as CHECK_KINDS
@@ -290,7 +291,9 @@ class Compiled:
         family.note(types)
         program = None if pattern is None else self._symbolic_program(call, family, types, pattern)
         if program is None:
-            program = family.programs[types] = self._compile(call, types, None)
+            program = family.programs[types] = self._compile(
+                call, types, self._traced(call, types, [shape for _, shape in types])
+            )
             if family.refused and len(family.met) > 1:
                 why = f"{program.signature.why}; its sizes are not symbolic: {family.refused}"
                 program.signature = replace(program.signature, why=why)
@@ -302,14 +305,17 @@ class Compiled:
 
     def _symbolic_program(self, call: Call, family: Family, types: Types, pattern: Pattern) -> Program | None:
         """The program for a pattern; None where sizes became symbolic by themselves and that does not work."""
+        known = pattern.facts(types)
         try:
-            program = self._compile(call, types, pattern)
+            with facts.assuming(known, gather=True):
+                staged = self._traced(call, types, pattern.shapes)
         except Exception as error:  # Traced again with numbers, a mistake of the user's own shows as what it is.
             if pattern.stated:
                 raise
             if not family.symbolic:
                 family.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             return None
+        program = self._compile(call, types, staged, pattern, known)
         family.add(program)
         return program
 
@@ -352,17 +358,17 @@ class Compiled:
 
     # -- compiling -------------------------------------------------------------------------------------------
 
-    def _compile(self, call: Call, types: Types, pattern: Pattern | None) -> Program:
+    def _traced(self, call: Call, types: Types, shapes: Sequence[Sequence[Dim]]) -> Staged:
         # What is read outside counts from the first trace that comes through.
         closure = self._closure if self._closure is not None else Closure(self.__wrapped__)
-        known = None if pattern is None else pattern.facts(types)
-        shapes = [shape for _, shape in types] if pattern is None else pattern.shapes
-        if known is None:
-            staged = self._stage(call, types, shapes, closure)
-        else:
-            with facts.assuming(known, gather=True):
-                staged = self._stage(call, types, shapes, closure)
+        staged = self._stage(call, types, shapes, closure)
         self._closure = closure
+        return staged
+
+    def _compile(
+        self, call: Call, types: Types, staged: Staged, pattern: Pattern | None = None, known: Facts | None = None
+    ) -> Program:
+        """The program of a traced call; with symbolic sizes of a pattern, of which so much is known."""
         captures = staged.captures
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from rosin.frontend import source, staging
+from rosin.frontend import staging
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
 from rosin.frontend.signature import Types
@@ -46,12 +46,19 @@ class Pattern:
     """Whether the user asked for it, so that what does not fit is an error and no reason to compile anew."""
 
     def facts(self, types: Types) -> Facts:
-        """What is known when the function is traced for a call of these types."""
+        """What is known when the function is traced for a call of these types.
+
+        Raises:
+            ConstraintError: the call breaks a condition.
+        """
         known = Facts()
         for check in self.checks:
             known.learn(check)
         known.explain("the specification")
-        known.actual = self.sizes(()).bind([shape for _, shape in types])
+        try:
+            known.actual = self.sizes(()).bind([shape for _, shape in types])
+        except ConstraintError as error:
+            raise tr.located(error) from None
         known.typical = {name: max(size, 1) for name, size in known.actual.items()}
         known.pins = not self.stated
         return known
@@ -229,7 +236,6 @@ def fits(pattern: Pattern, sizes: Sizes, more: Sizes | None, types: Types) -> bo
             more.bind(shapes)
     except ConstraintError as error:
         if pattern.stated and not isinstance(error, GuardError):
-            error.location = error.location or source.user_location()
-            raise
+            raise tr.located(error) from None
         return False
     return True

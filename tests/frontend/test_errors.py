@@ -46,6 +46,11 @@ def size_breaks_a_condition() -> Any:
 
 
 @case
+def first_size_breaks_a_condition() -> Any:
+    return rosin.compile(lambda x: x * 2, dynamic={"x": {0: "n"}}, where=["n <= 4"])(rnp.ones(5))
+
+
+@case
 def sizes_that_have_to_be_equal() -> Any:
     product = rosin.compile(lambda x, y: x @ y, dynamic={"x": {0: "n", 1: "k"}, "y": {0: "k", 1: "m"}})
     product(rnp.ones((2, 3)), rnp.ones((3, 4)))
