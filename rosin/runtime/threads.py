@@ -2,13 +2,15 @@
 
     void rosin_parallel(void (*fn)(void *context, int64 begin, int64 end), void *context, int64 count)
 
-covers [0, count) with one contiguous range a thread and returns when all are done. The caller publishes the job and
+covers [0, count) with a few contiguous ranges a thread and returns when all are done. The caller publishes the job and
 then every thread, the caller too, claims ranges by a ticket until none is left. So a worker that is slow to wake (or
-that a fork has taken away) costs nothing: the caller does its range. With one thread, one item, or the pool at work for
+that a fork has taken away) costs little: the caller does its ranges. With one thread, one item, or the pool at work for
 another caller (or for this one: a nested call), the range is one call on the spot, so nothing waits for anything.
 
 Workers and the waiting caller spin for a bounded time and then sleep on a futex (elsewhere than on Linux, a condition
-variable). Workers start with the first call that has work for them, and last as long as the process.
+variable). A scheduler likes to wake a worker on the caller's processor, where it waits for the caller to be done, so
+before sleepers are woken that processor is closed to them (on Linux). Workers start with the first call that has work
+for them, and last as long as the process.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ __all__ = ["SYMBOL", "install", "num_threads", "set_num_threads"]
 
 SYMBOL = "rosin_parallel"
 SPIN_NANOSECONDS = 50_000
+RANGES = 4
+"""How many ranges there are for each thread: a worker that is slow to wake leaves more of them to others."""
 _MAX_THREADS = 1024
 
 
@@ -134,6 +138,8 @@ def pool_text(system: str, machine: str) -> str:
         "CLOCK": 6 if system == "darwin" else 1,
         "SET_MASK": 3 if system == "darwin" else 2,
         "FUTEX": _FUTEX.get(machine, 0),
+        "MOST": _MAX_THREADS,
+        "RANGES": RANGES,
         "PAUSE_DECLARED": f"declare void @{intrinsic}({parameters})",
         "PAUSE": f"call void @{intrinsic}({arguments})",
     }
@@ -160,8 +166,8 @@ entry:
   %some = icmp sgt i64 %count, 0
   br i1 %some, label %share, label %done
 share:
-  %ranges = call i64 @llvm.umin.i64(i64 %threads, i64 %count)
-  %alone = icmp ule i64 %ranges, 1
+  %team = call i64 @llvm.umin.i64(i64 %threads, i64 %count)
+  %alone = icmp ule i64 %team, 1
   br i1 %alone, label %inline, label %take
 take:
   %pair = cmpxchg ptr @pool.busy, i32 0, i32 1 acquire monotonic
@@ -171,7 +177,9 @@ inline:
   call void %fn(ptr %context, i64 0, i64 %count)
   br label %done
 staff:
-  %workers = sub i64 %ranges, 1
+  %workers = sub i64 %team, 1
+  %pieces = mul i64 %team, $RANGES$
+  %ranges = call i64 @llvm.umin.i64(i64 %pieces, i64 %count)
   %started.narrow = load i32, ptr @pool.started
   %started = zext i32 %started.narrow to i64
   %staffed = icmp uge i64 %started, %workers
@@ -192,6 +200,7 @@ publish:
   %all.awake = icmp eq i32 %sleepers, 0
   br i1 %all.awake, label %own, label %rouse
 rouse:
+  call void @make_way()
   call void @wake(ptr @pool.generation)
   br label %own
 own:
@@ -340,6 +349,7 @@ create:
 created:
   %handle = load ptr, ptr %thread
   %3 = call i32 @pthread_detach(ptr %handle)
+  call void @remember(ptr %handle, i32 %started)
   %count = add i32 %started, 1
   store i32 %count, ptr @pool.started
   br label %loop
@@ -373,9 +383,70 @@ define internal i64 @deadline() nounwind {
 _WAIT_FUTEX = """
 declare i64 @syscall(i64, ...)
 
+@handles = internal global [$MOST$ x ptr] zeroinitializer
+@allowed = internal global [16 x i64] zeroinitializer    ; a cpu_set_t: the processors that the pool may use
+@closed = internal global i32 -1                         ; the one that is closed to workers
+
+declare i32 @sched_getcpu()
+declare i32 @sched_getaffinity(i32, i64, ptr)
+declare i32 @pthread_setaffinity_np(ptr, i64, ptr)
+
 define internal void @prepare_wait() nounwind {
+  %1 = call i32 @sched_getaffinity(i32 0, i64 128, ptr @allowed)
+  store i32 -1, ptr @closed
   ret void
 }
+
+define internal void @remember(ptr %handle, i32 %number) nounwind {
+  %at = getelementptr ptr, ptr @handles, i32 %number
+  store ptr %handle, ptr %at
+  ret void
+}
+
+; Close the caller's processor to the workers, if that leaves them any.
+define internal void @make_way() nounwind noinline {
+entry:
+  %open = alloca [16 x i64], align 16
+  %cpu = call i32 @sched_getcpu()
+  %known = icmp ult i32 %cpu, 1024
+  %closed = load i32, ptr @closed
+  %same = icmp eq i32 %cpu, %closed
+  %other = xor i1 %same, true
+  %needed = and i1 %known, %other
+  br i1 %needed, label %copy, label %done
+copy:
+  %mask = load <16 x i64>, ptr @allowed, align 8
+  %word = lshr i32 %cpu, 6
+  %place = and i32 %cpu, 63
+  %place.wide = zext i32 %place to i64
+  %bit = shl i64 1, %place.wide
+  %old = extractelement <16 x i64> %mask, i32 %word
+  %clear = xor i64 %bit, -1
+  %new = and i64 %old, %clear
+  %rest = insertelement <16 x i64> %mask, i64 %new, i32 %word
+  store <16 x i64> %rest, ptr %open, align 8
+  %any = call i64 @llvm.vector.reduce.or.v16i64(<16 x i64> %rest)
+  %some = icmp ne i64 %any, 0
+  br i1 %some, label %note, label %done
+note:
+  store i32 %cpu, ptr @closed
+  %started = load i32, ptr @pool.started
+  br label %each
+each:
+  %i = phi i32 [ 0, %note ], [ %next, %set ]
+  %more = icmp ult i32 %i, %started
+  br i1 %more, label %set, label %done
+set:
+  %at = getelementptr ptr, ptr @handles, i32 %i
+  %handle = load ptr, ptr %at
+  %1 = call i32 @pthread_setaffinity_np(ptr %handle, i64 128, ptr %open)
+  %next = add i32 %i, 1
+  br label %each
+done:
+  ret void
+}
+
+declare i64 @llvm.vector.reduce.or.v16i64(<16 x i64>)
 
 ; Sleep while the word is `seen`, or return early for no reason.
 define internal void @wait(ptr %word, i32 %seen) nounwind {
@@ -396,6 +467,14 @@ declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
+
+define internal void @remember(ptr %handle, i32 %number) nounwind {
+  ret void
+}
+
+define internal void @make_way() nounwind {
+  ret void
+}
 
 define internal void @prepare_wait() nounwind {
   %started = load i32, ptr @pool.started
