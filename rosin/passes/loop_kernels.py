@@ -151,7 +151,7 @@ def _at_most(size: Dim, most: int) -> bool:
 
 @dataclass
 class _Lanes:
-    """A way to run a loop for each lane by itself; `count` is 0 where there are no lanes."""
+    """A way to run a loop for each lane by itself."""
 
     count: Dim
     var: LoopVar
