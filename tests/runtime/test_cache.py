@@ -180,6 +180,7 @@ def hammer(folder: str, seed: int) -> None:
             assert entry.meta["number"] == (number + 3) % 10
 
 
+@pytest.mark.filterwarnings("ignore:.*os.fork")  # what JAX says of any fork, once another test has imported it
 def test_many_processes(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     workers = [context.Process(target=hammer, args=(str(tmp_path), seed)) for seed in range(6)]
