@@ -83,9 +83,7 @@ def pure_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **k
         ArgumentError: a leaf of the arguments is no array, or one of `result_shape_dtypes` has no shape or dtype.
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
-    function, arrays, types, structure = _function("pure_callback", callback, result_shape_dtypes, args, kwargs)
-    op = PureCallback(function, types, where_of(source.user_location()))
-    return tree.unflatten(structure, core.bind(op, core.asarray(True), *arrays))
+    return _call(PureCallback, callback, result_shape_dtypes, args, kwargs)
 
 
 def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwargs: Any) -> Tree:
@@ -97,8 +95,19 @@ def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwa
         ArgumentError: a leaf of the arguments is no array, or one of `result_shape_dtypes` has no shape or dtype.
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
-    function, arrays, types, structure = _function("io_callback", callback, result_shape_dtypes, args, kwargs)
-    op = IoCallback(function, types, where_of(source.user_location()))
+    return _call(IoCallback, callback, result_shape_dtypes, args, kwargs)
+
+
+def _call(
+    kind: type[PureCallback | IoCallback],
+    callback: Function,
+    given: Tree,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Tree:
+    """Record a call of Python of this kind; gives the tree of its results."""
+    function, arrays, types, structure = _function(kind.name, callback, given, args, kwargs)
+    op = kind(function, types, where_of(source.user_location()))
     return tree.unflatten(structure, core.bind(op, core.asarray(True), *arrays))
 
 

@@ -72,11 +72,10 @@ def offsets(statements: Sequence[Statement]) -> Iterator[Index]:
     for store in stores(statements):
         yield store.offset
     seen: set[int] = set()
-    for top in expressions(statements):
-        for expr in walk(top):
-            if isinstance(expr, Load) and id(expr) not in seen:
-                seen.add(id(expr))
-                yield expr.offset
+    for load in _loads_of_expressions(statements):
+        if id(load) not in seen:
+            seen.add(id(load))
+            yield load.offset
 
 
 def tests_of(statements: Sequence[Statement]) -> Iterator[Within]:
@@ -134,11 +133,7 @@ PRIVATE = (Scope.LOCAL, Scope.LANES, Scope.STATE)
 
 def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
     """The buffers read or written, but for scratch of the kernel's own."""
-    found: dict[Buffer, None] = {}
-    for top in expressions(statements):
-        for expr in walk(top):
-            if isinstance(expr, Load):
-                found[expr.buffer] = None
+    found = dict.fromkeys(load.buffer for load in _loads_of_expressions(statements))
     found.update((s.buffer, None) for s in stores(statements))
     found.update((load.buffer, None) for load in loads_of_places(statements))
     return tuple(b for b in found if b.scope not in PRIVATE)
@@ -158,8 +153,18 @@ def flops(exprs: Sequence[Expr]) -> int:
 
 def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
     """The buffers that are read."""
-    found = {e.buffer for top in expressions(statements) for e in walk(top) if isinstance(e, Load)}
-    return found | {load.buffer for load in loads_of_places(statements)}
+    return {load.buffer for load in loads(statements)}
+
+
+def loads(statements: Sequence[Statement]) -> Iterator[Load]:
+    """Every read of memory, those for places too."""
+    yield from _loads_of_expressions(statements)
+    yield from loads_of_places(statements)
+
+
+def _loads_of_expressions(statements: Sequence[Statement]) -> Iterator[Load]:
+    for top in expressions(statements):
+        yield from (e for e in walk(top) if isinstance(e, Load))
 
 
 def loads_of_places(statements: Sequence[Statement]) -> Iterator[Load]:

@@ -50,12 +50,10 @@ from rosin.ir.loops import (
     host_calls,
     leaves,
     parts,
-    walk,
 )
 from rosin.ir.statements import (
     PRIVATE,
-    expressions,
-    loads_of_places,
+    loads,
     loop_variables,
     relocated,
     renewed_statement,
@@ -239,19 +237,13 @@ def _keep_apart(nests: Sequence[Nest], lanes: _Lanes) -> bool:
         return False
     for nest in nests:
         body = lanes.bodies.get(nest)
-        for load in _loads(statements_of(nest) if body is None else body):
+        for load in loads(statements_of(nest) if body is None else body):
             size = lanes.sizes.get(load.buffer)
             if size is not None and (body is None or not _apart(load.offset, lanes, size, body)):
                 return False
             if load.buffer in same and lanes.var in load.offset.variables():
                 return False
     return True
-
-
-def _loads(statements: Sequence[Statement]) -> Iterator[Load]:
-    for top in expressions(statements):
-        yield from (e for e in walk(top) if isinstance(e, Load))
-    yield from loads_of_places(statements)
 
 
 # -- the statements of a nest --------------------------------------------------------------------------------------
@@ -489,7 +481,7 @@ class _Move:
 
 def _places(statements: Sequence[Statement]) -> Iterator[tuple[Buffer, Index]]:
     yield from ((s.buffer, s.offset) for s in stores(statements))
-    yield from ((e.buffer, e.offset) for e in _loads(statements))
+    yield from ((e.buffer, e.offset) for e in loads(statements))
 
 
 def _loops(steps: Sequence[Step]) -> Iterator[Step]:

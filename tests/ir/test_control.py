@@ -61,7 +61,7 @@ def random_scan(seed: int, steps: int, length: int, exact: bool = False) -> Grap
     values = {i: b.input(inner.inputs[i].type, inner.inputs[i].name) for i in order}
     outputs = b.inline(inner, [values[i] for i in range(len(values))])
     scalars = [b.sum(v, tuple(range(v.type.rank))) for v in outputs if v.type.dtype.is_float]
-    carries = [_next(b, values[i], scalars, exact) for i in order if kinds[i] == "carried"]
+    carries = [next_carry(b, values[i], scalars, exact) for i in order if kinds[i] == "carried"]
     carried, stacked, counted = kinds.count("carried"), kinds.count("stacked"), chooser.random() < 0.4
     if counted:
         b.inputs.insert(carried, Value(TensorType(dtypes.i32), "count"))
@@ -91,7 +91,7 @@ def _inside_a_scan(graph: Graph) -> Graph:
     return b.graph(last, graph.name)
 
 
-def _next(b: Builder, x: Value, scalars: Sequence[Value], exact: bool) -> Value:
+def next_carry(b: Builder, x: Value, scalars: Sequence[Value], exact: bool) -> Value:
     """The next carry, within the interval that random graphs count on."""
     if not x.type.dtype.is_float:
         return b.remainder(b.add(b.mul(x, 3), 1), 10)

@@ -24,7 +24,7 @@ from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from tests.differentiation import difference, pull, push, random_directions, vjp_graph
-from tests.ir.test_control import SMOOTH_TYPES, close
+from tests.ir.test_control import SMOOTH_TYPES, close, next_carry
 from tests.random_graphs import arguments, random_graph
 from tests.samples import draw
 from tests.samples.control import region
@@ -69,17 +69,6 @@ def _loop(inner: Graph, order: Sequence[int], carried: int, limit: float, exact:
     operands = [b.input(t) for t in types]
     most = b.remainder(number, MOST + 1)
     return b.graph(b.node(op, b.full(0, scalar), *operands, most), "main")
-
-
-def next_carry(b: Builder, x: Value, scalars: Sequence[Value], exact: bool) -> Value:
-    """The next carry, within the interval that random graphs count on."""
-    if not x.type.dtype.is_float:
-        return b.remainder(b.add(b.mul(x, 3), 1), 10)
-    total = b.mul(x, 0.75)
-    for scalar in scalars:
-        total = b.add(total, b.broadcast(b.cast(b.sin(scalar), x.type.dtype), x.type.shape, ()))
-    moved = b.mul(b.sin(total), 1.5)
-    return b.mul(b.floor(b.add(b.mul(moved, 8.0), 0.5)), 0.125) if exact else moved
 
 
 def _inside_a_while(graph: Graph, steps: int) -> Graph:

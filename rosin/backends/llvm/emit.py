@@ -8,7 +8,7 @@ f-string an instruction. Every method names its result, appends one line and ret
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 FLOAT_BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}
@@ -85,6 +85,19 @@ class Emitter:
 
     def branch_if(self, condition: Val, then: str, otherwise: str) -> None:
         self.line(f"br i1 {condition.ref}, label %{then}, label %{otherwise}")
+
+    def choice(self, index: Val, branches: Sequence[Callable[[], None]]) -> None:
+        """What branch `index` appends, or the first or the last when that is beyond them."""
+        least = self.intrinsic("llvm.smax", index, self.const(0, index.elem))
+        labels = [self.label(f"branch{number}") for number in range(len(branches))]
+        after = self.label("done")
+        cases = " ".join(f"{index.elem} {number}, label %{label}" for number, label in enumerate(labels[:-1]))
+        self.line(f"switch {least.typed}, label %{labels[-1]} [ {cases} ]")
+        for label, branch in zip(labels, branches, strict=True):
+            self.block(label)
+            branch()
+            self.branch(after)
+        self.block(after)
 
     # -- constants -----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ divide runs once more under a mask. Running values live in stack slots, which LL
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, is_long
 from rosin.backends.llvm.emit import Val
@@ -220,17 +221,7 @@ class KernelEmitter(Expressions):
         return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), most)
 
     def choose(self, statement: Choose) -> None:
-        e, last = self.e, len(statement.branches) - 1
-        index = e.intrinsic("llvm.smax", self.expr(statement.index), e.const(0, "i32"))
-        labels = [e.label(f"branch{number}") for number in range(last + 1)]
-        after = e.label("done")
-        cases = " ".join(f"i32 {number}, label %{label}" for number, label in enumerate(labels[:-1]))
-        e.line(f"switch i32 {index.ref}, label %{labels[-1]} [ {cases} ]")
-        for label, branch in zip(labels, statement.branches, strict=True):
-            e.block(label)
-            self.block(branch)
-            e.branch(after)
-        e.block(after)
+        self.e.choice(self.expr(statement.index), [partial(self.block, branch) for branch in statement.branches])
 
     def loop(self, loop: Loop) -> None:
         inner = _has_vector(loop)

@@ -20,6 +20,7 @@ Of a program with symbolic sizes the last buffer is the block that its function 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -346,18 +347,11 @@ class _Module:
         return self.word(e, STATUS)
 
     def branch(self, e: Emitter, step: Branch, depth: int) -> None:
-        last = len(step.branches) - 1
-        index = e.intrinsic("llvm.smax", self.scalar(e, step.index, "i32"), e.const(0, "i32"))
-        labels = [e.label(f"branch{number}") for number in range(last + 1)]
-        after = e.label("done")
-        cases = " ".join(f"i32 {number}, label %{label}" for number, label in enumerate(labels[:-1]))
-        e.line(f"switch i32 {index.ref}, label %{labels[-1]} [ {cases} ]")
-        for label, steps in zip(labels, step.branches, strict=True):
-            e.block(label)
+        def all_of(steps: tuple[Step, ...]) -> None:
             for inner in steps:
                 self.step(e, inner, depth)
-            e.branch(after)
-        e.block(after)
+
+        e.choice(self.scalar(e, step.index, "i32"), [partial(all_of, steps) for steps in step.branches])
 
     def host_call(self, e: Emitter, step: HostCall) -> None:
         number, after = self.host_calls, e.label("done")
