@@ -93,7 +93,11 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
         cls.name = name
         # Most ops have no attributes. What `dataclass` would write for each of them is Op's own, and takes time.
         annotated = inspect.get_annotations(cls).values()
-        made = dataclass(frozen=True)(cls) if any(not str(a).startswith("ClassVar") for a in annotated) else cls
+        made = (
+            dataclass(frozen=True, repr=False)(cls)
+            if any(not str(a).startswith("ClassVar") for a in annotated)
+            else cls
+        )
         if inspect.isabstract(made):
             missing = ", ".join(sorted(made.__abstractmethods__))
             raise TypeError(f"op {name} leaves out: {missing}")
@@ -105,7 +109,7 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
     return decorate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Op(ABC):
     """An operation on typed values. Subclasses are frozen dataclasses; fields are attributes."""
 
@@ -117,6 +121,10 @@ class Op(ABC):
     random: ClassVar[bool] = False
     slow_in_numpy: ClassVar[bool] = False
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
+
+    def __repr__(self) -> str:
+        """One for all ops: what `dataclass` writes for each takes time when they are imported."""
+        return f"{type(self).__qualname__}({', '.join(f'{name}={x!r}' for name, x in self.attributes().items())})"
 
     def __hash__(self) -> int:
         """That of an op without attributes; equality is that of class and attributes."""

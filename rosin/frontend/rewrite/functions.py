@@ -13,8 +13,6 @@ from rosin.frontend import trace as tr
 from rosin.frontend.closure import is_library
 from rosin.frontend.errors import RecursiveCompileError
 from rosin.frontend.rewrite import reasons, unbound
-from rosin.frontend.rewrite.layer import Layer
-from rosin.frontend.rewrite.replaced import replacements
 from rosin.ir.errors import RosinError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,7 +61,7 @@ def rewritten(f: Any) -> Any:
         inner = rewritten(f.__func__)
         return f if inner is f.__func__ else MethodType(inner, f.__self__)
     if kind is BuiltinFunctionType or kind is type:
-        return _replaced.get(f, f) if f.__hash__ is not None and _is_free(f) else f
+        return _replaced().get(f, f) if f.__hash__ is not None and _is_free(f) else f
     if kind is functools.partial:
         inner = rewritten(f.func)
         return f if inner is f.func else functools.partial(inner, *f.args, **f.keywords)
@@ -110,8 +108,9 @@ def _rewritten_code(f: FunctionType) -> Any:
     if f.__dict__.get("__rosin_no_rewrite__"):
         reasons.note(f.__code__, "it is marked by rosin.no_rewrite")
         return None
-    # What parses and compiles Python is needed for nothing else.
+    # What parses and compiles Python is needed for nothing else; so is what the result calls.
     from rosin.frontend.rewrite import build
+    from rosin.frontend.rewrite.layer import Layer
 
     try:
         return build.rewrite(f, lambda blocks: Layer(blocks, rewritten), _is_fixed)
@@ -125,9 +124,15 @@ def _is_fixed(x: Any) -> bool:
     if isinstance(x, FunctionType):
         return is_library(x.__code__)
     if isinstance(x, BuiltinFunctionType | type):
-        return x not in _replaced and getattr(x, "__module__", None) in _PLAIN_MODULES
+        return x not in _replaced() and getattr(x, "__module__", None) in _PLAIN_MODULES
     return False
 
 
 _PLAIN_MODULES = ("builtins", "numpy", "math", "functools", "itertools", "operator")
-_replaced = replacements(rewritten)
+
+
+@functools.cache
+def _replaced() -> dict[Any, Any]:
+    from rosin.frontend.rewrite.replaced import replacements
+
+    return replacements(rewritten)
