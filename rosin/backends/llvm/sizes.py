@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.ir import dims
+from rosin.ir import dims, facts
 from rosin.ir.dims import Dim, Floor, Symbol
 from rosin.ir.facts import Check
 from rosin.ir.loops import Program
@@ -68,6 +68,8 @@ class SizeEmitter:
         """Rounded down; a divisor that is not a number may be 0, and counts as 1 then."""
         e = self.e
         dividend, divisor = self.value(atom.dividend), self.value(atom.divisor)
+        if facts.known_at_least(atom.dividend, 0) and facts.positive(atom.divisor):
+            return e.binary("udiv", dividend, divisor)
         if not isinstance(atom.divisor, int):
             divisor = e.select(e.icmp("eq", divisor, e.const(0, "i64")), e.const(1, "i64"), divisor)
         quotient, rest = e.binary("sdiv", dividend, divisor), e.binary("srem", dividend, divisor)
