@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -336,6 +337,9 @@ class NativeExecutable(Executable):
 
 def release_memory() -> None:
     """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
+    # What tracing left in rings lies among what is given back.
+    gc.collect()
+    jit.leave_session()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
