@@ -179,6 +179,12 @@ def test_sizes_are_only_shared_where_an_op_needs_it() -> None:
     assert len(f.signatures()) == 2
 
 
+def test_signatures_read_well_in_a_list() -> None:
+    f = rosin.compile(lambda x: x[1:], dynamic={"x": {0: "n"}})
+    f(vector(4))
+    assert repr(f.signatures()) == "[<Signature (x: f32[n]): dynamic=\n  conditions: n >= 1>]"
+
+
 def test_nothing_becomes_symbolic_when_that_is_asked() -> None:
     f = rosin.compile(lambda x: x * 2, dynamic=False)
     for n in (3, 4, 5):
