@@ -65,12 +65,12 @@ def test_sizes_that_overflow(name: str) -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_more_than_there_is_memory_for(name: str) -> None:
     make = MAKERS[name]
-    with pytest.raises(OutOfMemoryError, match="there is no memory for .* bytes") as caught:
+    with pytest.raises(OutOfMemoryError, match=r"there is no memory for .* bytes") as caught:
         make(X, TOO_LARGE)
     assert isinstance(caught.value, MemoryError)
     f = rosin.compile(lambda x: make(x, TOO_LARGE))
     for _ in range(2):
-        with pytest.raises(OutOfMemoryError, match="lambda: there is no memory for its results .* bytes"):
+        with pytest.raises(OutOfMemoryError, match=r"lambda: there is no memory for its results .* bytes"):
             f(X)
 
 
