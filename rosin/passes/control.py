@@ -30,6 +30,7 @@ from rosin.ir.loops import (
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Statement,
     Step,
     Store,
@@ -294,3 +295,5 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             reads, writes = (tuple(map(load, loads)) for loads in (step.reads, step.writes))
             when = None if step.when is None else load(step.when)
             return HostCall(step.op, step.operands, step.results, reads, writes, when)
+        case RoutineCall():
+            return replace(step, reads=tuple(map(load, step.reads)), writes=tuple(map(load, step.writes)))

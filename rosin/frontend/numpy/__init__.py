@@ -148,6 +148,7 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
+from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, top_k
 from rosin.frontend.numpy.transcendental import (
     acos,
     acosh,
@@ -248,6 +249,8 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argpartition",
+    "argsort",
     "array",
     "array_equal",
     "asarray",
@@ -342,6 +345,7 @@ __all__ = [
     "left_shift",
     "less",
     "less_equal",
+    "lexsort",
     "lgamma",
     "linspace",
     "log",
@@ -376,6 +380,7 @@ __all__ = [
     "ones_like",
     "outer",
     "pad",
+    "partition",
     "permute_dims",
     "pi",
     "positive",
@@ -398,6 +403,7 @@ __all__ = [
     "signbit",
     "sin",
     "sinh",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -413,6 +419,7 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
+    "top_k",
     "trace",
     "transpose",
     "tril",
