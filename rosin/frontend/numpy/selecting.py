@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 Count: TypeAlias = "int | Size | None"
+Fill: TypeAlias = "int | Array"
 
 
 def size(number: ArrayLike, /, *, max: int | Size) -> int | Size:
@@ -49,11 +50,13 @@ def size(number: ArrayLike, /, *, max: int | Size) -> int | Size:
     return known
 
 
-def nonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int | Sequence[int] | None = None) -> tuple[Array, ...]:
+def nonzero(
+    x: ArrayLike, /, *, size: Count = None, fill_value: int | Array | Sequence[int] | None = None
+) -> tuple[Array, ...]:
     """Where elements are not zero, in row-major order: for each axis an array of positions of the default integer type.
 
     size: how many places there are to be; without it there are as many as there are such elements.
-    fill_value: the position that fills places for which there is no element, or one for each axis; 0 by default.
+    fill_value: the position that fills places for which there is no element, or one for each axis.
 
     Raises:
         ShapeError: x has no axis.
@@ -62,7 +65,9 @@ def nonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int | Sequence[i
     shape = core.shape_of(operand)
     if not shape:
         promote.bad_shape("nonzero: a scalar has no axis along which it could be", operand)
-    fills = list(fill_value) if isinstance(fill_value, Sequence) else [fill_value or 0] * len(shape)
+    fills = (
+        list(fill_value) if isinstance(fill_value, Sequence) else [0 if fill_value is None else fill_value] * len(shape)
+    )
     if len(fills) != len(shape):
         promote.bad_value(f"nonzero: {len(fills)} fill values for {len(shape)} axes", operand)
     where = _where("nonzero", operand, size)
@@ -73,7 +78,7 @@ def nonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int | Sequence[i
     return tuple(logic.where(there, position, fill) for position, fill in zip(found, fills, strict=True))
 
 
-def flatnonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int = 0) -> Array:
+def flatnonzero(x: ArrayLike, /, *, size: Count = None, fill_value: Fill = 0) -> Array:
     """Where elements are not zero, counted in row-major order; see `nonzero`."""
     return nonzero(manipulation.ravel(promote.array("flatnonzero", x)), size=size, fill_value=fill_value)[0]
 
