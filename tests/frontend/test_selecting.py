@@ -164,6 +164,30 @@ def test_results_give_back_what_they_do_not_need() -> None:
     assert found.flags.owndata or found.base is not None
 
 
+def test_repeat_by_counts() -> None:
+    x, counts = ROWS, np.array([2, 0, 3, 1, 0, 1])
+    expected = np.repeat(x, counts, axis=0)
+
+    def ragged(x: Any, counts: Any) -> Any:
+        return rnp.repeat(x, counts, axis=0, total_repeat_length=rosin.size(rnp.sum(counts), max=20))
+
+    agree(ragged, expected, x, counts)
+    agree(ragged, x[:0], x, counts * 0)
+    agree(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=7), expected, x, counts)
+    agree(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=5), expected[:5], x, counts)
+    longer = np.concatenate([expected, x[-1:], x[-1:]])
+    agree(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=9), longer, x, counts)
+    agree(lambda x, c: rnp.repeat(x[0], c[0], total_repeat_length=14), np.repeat(x[0], 2), x, counts + 0 * counts)
+    np.testing.assert_array_equal(rnp.repeat(x, counts, axis=0), expected)
+    np.testing.assert_array_equal(rnp.repeat(x, counts, axis=0, total_repeat_length=7), expected)
+    slope = rosin.grad(lambda x: rnp.sum(ragged(x, rnp.asarray(counts))))
+    agree(slope, np.broadcast_to(counts[:, None], x.shape), x)
+    with pytest.raises(TraceError, match="give total_repeat_length="):
+        rosin.compile(lambda x, c: rnp.repeat(x, c, axis=0))(x, counts)
+    with pytest.raises(ShapeError, match="2 counts for axis 0 of size 6"):
+        rosin.compile(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=3))(x, counts[:2])
+
+
 # -- derivatives -------------------------------------------------------------------------------------------------------
 
 

@@ -110,7 +110,6 @@ from rosin.frontend.numpy.manipulation import (
     pad,
     permute_dims,
     ravel,
-    repeat,
     reshape,
     roll,
     split,
@@ -148,7 +147,7 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
-from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
 from rosin.frontend.numpy.sets import (
     intersect1d,
     isin,

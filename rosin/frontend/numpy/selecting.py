@@ -14,7 +14,7 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
-from rosin.frontend.numpy import counted, indexing, logic, manipulation, promote
+from rosin.frontend.numpy import counted, creation, indexing, logic, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.sizes import Size, sized
 from rosin.ir import dims, dtypes, facts
@@ -151,3 +151,44 @@ def _where(name: str, x: Array, size: Count) -> Array:
 
 def _is_there(where: Array, length: Dim) -> Array:
     return logic.less(where, counted.number(length, core.dtype_of(where)))
+
+
+def repeat(
+    x: ArrayLike,
+    repeats: int | Sequence[int] | Array,
+    /,
+    *,
+    axis: int | None = None,
+    total_repeat_length: Count = None,
+) -> Array:
+    """Each element along an axis several times; None takes the elements in row-major order.
+
+    repeats: one count, or one for each place.
+    total_repeat_length: how many there are then to be: needed where counts are traced. It may be a size of the
+        program's own: `rosin.size(rosin.numpy.sum(repeats), max=…)`. What is beyond it is left out, and where there are
+        fewer, the last element goes on.
+
+    Raises:
+        ShapeError: a count is negative, or there is not one for each place.
+        TraceError: counts are traced, and nothing says how many elements there are in the end.
+    """
+    traced = core.is_tracer(repeats) and len(core.shape_of(repeats)) == 1
+    if not traced and total_repeat_length is None:
+        return manipulation.repeat(x, repeats, axis=axis)
+    operand, counts = promote.array("repeat", x), core.asarray(repeats)
+    if total_repeat_length is None:
+        instead = "give total_repeat_length=, a number or rosin.size(rosin.numpy.sum(repeats), max=…)"
+        core.concrete(counts, "repeat: the counts settle the shape of its result", instead)
+        raise AssertionError("traced counts are refused")
+    if axis is None:
+        operand, axis = manipulation.ravel(operand), 0
+    place = promote.as_axis("repeat", axis, len(core.shape_of(operand)), operand)
+    length = core.shape_of(operand)[place]
+    counts = manipulation.broadcast_to(counts, (length,)) if core.shape_of(counts) in ((), (1,)) else counts
+    if not facts.same(core.shape_of(counts)[0], length):
+        promote.bad_shape(f"repeat: {core.shape_of(counts)[0]} counts for axis {place} of size {length}", operand)
+    total = promote.as_size("repeat", total_repeat_length, "total_repeat_length")
+    ends = reductions.cumsum(promote.cast(counts, DEFAULT_INT))
+    # Each end that is passed means one place further; the last one is not, so that the last element goes on.
+    passed = creation.zeros(total + 1, dtype=DEFAULT_INT).at[ends[:-1]].add(1)[: sized(total)]
+    return indexing.at_places(operand, reductions.cumsum(passed), place)
