@@ -253,6 +253,35 @@ def test_batches_over_something_else() -> None:
     agree(lambda x: rosin.vmap(lambda s: s * x[x > 0])(rnp.arange(3.0)), np.arange(3)[:, None] * LINE[LINE > 0], LINE)
 
 
+def test_batches_of_which_each_example_has_its_own_size() -> None:
+    """Against a loop in Python."""
+
+    def until(x: Any) -> Any:
+        low = rnp.zeros(())
+        while rnp.sum(x > low) > 3:
+            low = rnp.mean(x[x > low])
+        return low
+
+    def scanned(m: Any) -> Any:
+        return rosin.scan(lambda c, r: (c + rnp.sum(r[r > c]) * 0.1, rnp.max(r[r > -9])), rnp.zeros(()), m)[1]
+
+    cases: list[tuple[Callable[[Any], Any], Any]] = [
+        (lambda r: rnp.sum(r[r > 0]), ROWS),
+        (lambda r: r.at[r > 0].set(r[r > 0] * 2), ROWS),
+        (lambda r: rosin.vmap(lambda low: rnp.sum(r[r > low]))(rnp.asarray([0.0, 0.5])), ROWS),
+        (lambda r: rosin.cond(r[0] > 0, lambda: rnp.sum(r[r > 0]), lambda: rnp.sum(r[r < 0] ** 2)), ROWS),
+        (rosin.grad(lambda r: rnp.mean(r[r > 0]) ** 2), ROWS),
+        (until, ROWS),
+        (scanned, DEEP),
+        (rosin.grad(lambda m: rnp.sum(scanned(m) ** 2)), DEEP),
+    ]
+    for f, rows in cases:
+        expected = np.stack([np.asarray(f(rnp.asarray(row))) for row in rows])
+        agree(rosin.vmap(f), expected, rows)
+    total = rosin.grad(lambda m: rnp.sum(rosin.vmap(lambda r: rnp.sum(r[r > 0] ** 2))(m)))
+    agree(total, np.where(ROWS > 0, 2 * ROWS, 0), ROWS)
+
+
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +334,7 @@ def test_sizes_that_do_not_fit(target: str) -> None:
 @pytest.mark.parametrize(
     ("f", "error", "message"),
     [
-        (lambda x: rosin.vmap(lambda r: r[r > 0])(x), ShapeError, "each of the 6 examples of a batch .* size="),
+        (lambda x: rosin.vmap(lambda r: r[r > 0])(x), ShapeError, "each of the 6 examples .* size="),
         (lambda x: 1 if x[x > 0].shape[0] > 3 else 2, TraceError, "known only when the program runs"),
         (lambda x: list(range(x[x > 0].shape[0])), TraceError, "the program counts it when it runs"),
         (lambda x: x[x[0] > 0], BoundsError, r"a mask of shape \[7\] for axes of sizes \[6\]"),
