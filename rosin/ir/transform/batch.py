@@ -59,9 +59,7 @@ def _one_by_one(
     for value in graph.outputs:
         own = sorted({name for dim in value.type.shape for name in dims.names(dim)} & measured.keys())
         if own:
-            message = (
-                f"each of the {size} examples of a batch would have a result {value.type} with a {own[0]} of its own"
-            )
+            message = f"each of the {size} examples would give {value.type}, with a size {own[0]} of its own"
             raise ShapeError(f"{message}\n  give size=, to have the same for all")
     if axis is not None and any(flow.names_axis(node, axis) for node in graph.nodes):
         raise ShapeError(f"an example of the batch over {axis!r} measures sizes of its own, and cannot look at others")
