@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HEADER", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
+__all__ = ["HEADER", "NO_ROOM", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
 
 STACK_ARENA_BYTES = 16 << 10  # an arena up to this size is on the stack
 NO_ROOM = -1  # the code of a call for which there is no memory: its results, or what lies between

@@ -392,6 +392,18 @@ def test_division_by_a_size_rounds_as_division_by_its_number(dtype: type) -> Non
     assert len(one.signatures()) == 1
 
 
+def test_sizes_that_break_what_is_known_do_not_divide() -> None:
+    d = rosin.dim("d", min=1)
+    f = rosin.compile(
+        lambda x, y: x[: x.shape[0] // y.shape[0]],
+        dynamic={"x": 0, "y": rosin.spec(rosin.float32, (d,))},
+    )
+    assert f(vector(12), vector(5)).shape == (2,)
+    for _ in range(2):
+        with pytest.raises(ConstraintError, match="d >= 1"):
+            f(vector(12), vector(0))
+
+
 def test_text_of_stages() -> None:
     f = rosin.compile(lambda x: rnp.exp(x).sum(axis=1), dynamic={"x": {0: "n", 1: "m"}})
     f(matrix(3, 4))
