@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rosin.ir.loops import (
     Accumulate,
+    Again,
     Apply,
     Branch,
     Choose,
@@ -51,6 +52,8 @@ def _step_lines(step: Step, indent: str) -> list[str]:
     match step:
         case Kernel():
             return [indent + line for line in kernel_lines(step)]
+        case Again(name, kernel):
+            return [f"{indent}kernel {name}({', '.join(b.name for b in step.buffers)}) as {kernel.name}"]
         case Nest():
             raise AssertionError("nests are kernels by the time that a program is whole")
         case Repeat():

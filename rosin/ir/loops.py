@@ -1,7 +1,8 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
+    step       ::= kernel | nest | Again(name, kernel, places)
+                 | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
                  | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements
@@ -468,6 +469,21 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """What a kernel that stands before does, with other buffers in the places of its own."""
+
+    name: str
+    kernel: Kernel
+    places: Mapping[Buffer, Buffer]
+    """For each buffer of the kernel the one in its place; no two have the same."""
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What it reads or writes."""
+        return tuple(self.places[b] for b in self.kernel.buffers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Inner:
     """Statements of the inner loops of a nest, one pass over its columns, with what the pass carries."""
 
@@ -553,7 +569,7 @@ class Either:
     large: tuple[Step, ...]
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | Either"
+Step: TypeAlias = "Kernel | Nest | Again | Repeat | RepeatWhile | Branch | Room | HostCall | Either"
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -588,10 +604,10 @@ def decides(part: Step | Statement) -> tuple[Load, ...]:
             return ()
 
 
-def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall]:
+def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | Again | HostCall]:
     """Every step that computes, in the order of the text."""
     for step in steps:
-        if isinstance(step, Kernel | Nest | HostCall):
+        if isinstance(step, Kernel | Nest | Again | HostCall):
             yield step
         for inner in parts(step):
             yield from innermost(inner)
@@ -599,12 +615,12 @@ def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall]:
 
 def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
     """Every kernel of the steps, or nest that is to become one, in the order of the text."""
-    return (step for step in innermost(steps) if not isinstance(step, HostCall))
+    return (step for step in innermost(steps) if isinstance(step, Kernel | Nest))
 
 
-def kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
-    """Every kernel of the steps, in the order of the text."""
-    return (step for step in innermost(steps) if isinstance(step, Kernel))
+def kernels(steps: Sequence[Step]) -> Iterator[Kernel | Again]:
+    """Every kernel of the steps, those that come again too, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, Kernel | Again))
 
 
 def host_calls(steps: Sequence[Step]) -> Iterator[HostCall]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Either,
@@ -102,7 +103,7 @@ class _Spans:
             match step:
                 case Nest():
                     raise AssertionError("nests are kernels by the time that memory is planned")
-                case Kernel():
+                case Kernel() | Again():
                     self.now += 1
                     for buffer in step.buffers:
                         self.use(buffer)
@@ -177,6 +178,8 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
+            case Again():
+                raise AssertionError("kernels come again outside of loops alone")
             case HostCall():
                 found |= {load.buffer for load in (*step.reads, *decides(step))} - written
                 written |= set() if step.when else {load.buffer for load in step.writes}

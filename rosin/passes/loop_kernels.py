@@ -25,6 +25,7 @@ from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Choose,
@@ -94,7 +95,7 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room() | HostCall():
+        case Kernel() | Again() | Room() | HostCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -110,7 +111,9 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
 def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
     """Every buffer once for each leaf, or decision, that uses it."""
     for step in steps:
-        if isinstance(step, Kernel | Nest):
+        if isinstance(step, Kernel | Again):
+            yield from step.buffers
+        if isinstance(step, Nest):
             yield from used_buffers(statements_of(step))
         yield from (load.buffer for load in decides(step))
         if isinstance(step, HostCall):
@@ -361,6 +364,8 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
+            case Again():
+                raise AssertionError("kernels come again outside of loops alone")
             case HostCall():
                 raise AssertionError("a loop in which Python computes is no kernel")
             case Branch():

@@ -4,6 +4,7 @@
     rows.py, contract.py, single.py   the loop nest of one group
     control.py                        loops and branches around the kernels of a region, and calls of Python
     arena.py, memory.py               where the values in between live
+    alike.py                          which groups need no kernels of their own
     donate.py                         which results are written over arguments
 
 The order of kernels is that of the groups. A value lives in memory when another group reads it or the graph gives it
@@ -28,6 +29,7 @@ from rosin.ir.ops.region import Control
 from rosin.ir.printer import value_names
 from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
+from rosin.passes.alike import Alike
 from rosin.passes.arena import plan_arena
 from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
@@ -52,21 +54,22 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     names = value_names(graph)
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
-    steps = arrange(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
-    places = plan_arena(steps)
+    places = ([Place(b) for b in arguments], [Place(b) for b in results])
+    steps = arrange(Region(graph, *places, making, alike=Alike(making.copy)).steps())
+    arena = plan_arena(steps)
     return Program(
         graph.name,
         steps,
         tuple(arguments),
         tuple(making.constants),
         tuple(results),
-        places.offsets,
-        places.total_bytes,
+        arena.offsets,
+        arena.total_bytes,
         making.constants,
         aliases(steps, [arguments[i] for i in donated], results),
         making.tapes,
-        places.slot_of,
-        places.slots,
+        arena.slot_of,
+        arena.slots,
         sizes,
     )
 
@@ -91,8 +94,15 @@ class Making:
 
     def buffer(self, name: str, type: TensorType, scope: Scope) -> Buffer:
         """A buffer for a value of this type; the second one of a name is numbered."""
+        return Buffer(self._own(name), type.dtype, type.size, scope)
+
+    def copy(self, buffer: Buffer) -> Buffer:
+        """A buffer like the given one."""
+        return Buffer(self._own(buffer.name), buffer.dtype, buffer.size, buffer.scope)
+
+    def _own(self, name: str) -> str:
         count = self.names[name] = self.names.get(name, 0) + 1
-        return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, type.size, scope)
+        return name if count == 1 else f"{name}.{count}"
 
     def kernel_name(self, ops: Iterable[str]) -> str:
         self.kernels += 1
@@ -109,9 +119,11 @@ class Region:
         outputs: Sequence[Place],
         making: Making,
         skip: Collection[int] = (),
+        alike: Alike | None = None,
     ) -> None:
-        """`skip` lists outputs that are where they belong already."""
+        """`skip` lists outputs that are where they belong already; `alike` knows groups outside of loops."""
         self.making = making
+        self.alike = alike
         self.fusion = Fusion(graph)
         self.names = value_names(graph)
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
@@ -181,8 +193,13 @@ class Region:
         return result
 
     def _group(self, group: Group) -> Sequence[Step]:
-        node = group.nodes[0]
         name = self.making.kernel_name(n.op.name for n in group.nodes)
+        if self.alike is None:
+            return self._made(group, name)
+        return self.alike.steps(group, self.memory, name, lambda: self._made(group, name))
+
+    def _made(self, group: Group, name: str) -> Sequence[Step]:
+        node = group.nodes[0]
         if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.shape):
             return []
         if isinstance(node.op, Push):

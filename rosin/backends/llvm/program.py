@@ -8,6 +8,10 @@ parallel loop on the threads of the pool, through `rosin_parallel(function, cont
 A tape is three words: its address, for how many records it has room, and its bytes. `rosin_tape_grow(tape, records,
 record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
 
+A kernel that comes again is one function for all its calls. The context says which table is that of the call: two words
+for each buffer, the number of an address among those of the caller, or `IN_ARENA` or `IN_SLOT`, and how many bytes
+behind that address it starts, or which word of the block of sizes says so.
+
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
 `rosin_poll(state)` gives, which loops ask now and then whether a signal wants them to stop, or that a kernel leaves
@@ -19,7 +23,7 @@ Of a program with symbolic sizes the last buffer is the block that its function 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -32,6 +36,7 @@ from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Either,
@@ -46,8 +51,10 @@ from rosin.ir.loops import (
     Scope,
     Step,
     Tape,
+    kernels,
 )
 from rosin.passes import nest
+from rosin.passes.alike import ANYWHERE
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -57,9 +64,11 @@ RECEIVER = "host_receiver"
 POLL = "rosin_poll"
 POLL_STATE = 2
 STATUS = 6
-CONTEXT_HEAD = 7
+TABLE = 7
+CONTEXT_HEAD = 8
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
-`rosin_poll` keeps, and the status. Tapes and loop variables follow."""
+`rosin_poll` keeps, the status, and the table of a kernel that comes again. Tapes and loop variables follow."""
+IN_ARENA, IN_SLOT = -1, -2
 TAPE_WORDS = 3
 GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
 OUT_OF_MEMORY = 1
@@ -84,6 +93,16 @@ class _Module:
         sources = program.sizes.sources if program.sizes is not None else ()
         self.symbols = {source.name: number for number, source in enumerate(sources)}
         self.functions: list[str] = []
+        self.calls: dict[Kernel, list[str]] = {}
+        """For the kernels that come again, the names of all their calls."""
+        for step in kernels(program.steps):
+            if isinstance(step, Again):
+                self.calls.setdefault(step.kernel, [step.kernel.name]).append(step.name)
+        self.shared: dict[Kernel, str] = {}
+        """The functions of these kernels, as far as they are there."""
+        self.rows: dict[Buffer, int] = {}
+        """Where the table has each buffer, while such a function is emitted."""
+        self.tables: list[str] = []
         tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
         self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
         """Where in the context each tape stands."""
@@ -125,7 +144,17 @@ class _Module:
         receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
         return "\n".join(
-            [f"; {self.program.name}", *receiver, *constants, *sorted(self.declarations), "", *self.functions, body, ""]
+            [
+                f"; {self.program.name}",
+                *receiver,
+                *constants,
+                *self.tables,
+                *sorted(self.declarations),
+                "",
+                *self.functions,
+                body,
+                "",
+            ]
         )
 
     def end(self, e: Emitter) -> None:
@@ -141,6 +170,8 @@ class _Module:
 
     def pointer(self, e: Emitter, buffer: Buffer) -> Val:
         """The address of a buffer, from the context."""
+        if buffer in self.rows:
+            return self._from_table(e, buffer)
         if buffer.scope is Scope.CONSTANT:
             return Val(f"@constant.{buffer.name}", "ptr")
         if buffer.scope is Scope.ARENA:
@@ -156,6 +187,29 @@ class _Module:
             )
         return self._buffer(e, self.addresses[buffer], buffer.name)
 
+    def _from_table(self, e: Emitter, buffer: Buffer) -> Val:
+        """The address of a buffer of a kernel that comes again."""
+        table = e.load(self.word(e, TABLE), "ptr")
+        first = 2 * self.rows[buffer]
+        holder, distance = (e.load(e.offset(table, e.const(first + i, "i64"), "i64"), "i64") for i in range(2))
+        if self.program.slots:
+            in_slot = e.icmp("eq", holder, e.const(IN_SLOT, "i64"))
+            word = e.select(in_slot, distance, e.const(0, "i64"))
+            start = e.load(e.offset(self._buffer(e, len(self.addresses), "sizes"), word, "i64"), "i64")
+            distance = e.select(in_slot, start, distance)
+        given = e.load(Val("%context", "ptr"), "ptr")
+        outside = e.define(f"getelementptr ptr, ptr {given.ref}, {holder.typed}", "ptr")
+        inside = e.icmp("slt", holder, e.const(0, "i64"))
+        base = e.load(e.select(inside, self.word(e, 1), outside), "ptr")
+        return e.define(f"getelementptr inbounds i8, ptr {base.ref}, {distance.typed}", "ptr", hint=buffer.name)
+
+    def _row(self, buffer: Buffer) -> tuple[int, int]:
+        """What tables say of a buffer."""
+        if buffer in self.addresses:
+            return self.addresses[buffer], 0
+        slot = self.program.slot_of.get(buffer)
+        return (IN_ARENA, self.program.arena[buffer]) if slot is None else (IN_SLOT, self._slot_word(slot))
+
     def _buffer(self, e: Emitter, number: int, name: str) -> Val:
         table = e.load(Val("%context", "ptr"), "ptr")
         slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {number}", "ptr")
@@ -167,8 +221,12 @@ class _Module:
         return e.load(e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr"), "i64")
 
     def _slot_offset(self, e: Emitter, slot: int) -> Val:
+        return self._block_word(e, self._slot_word(slot))
+
+    def _slot_word(self, slot: int) -> int:
+        """Which word of the block of sizes says where a slot starts."""
         assert self.program.sizes is not None
-        return self._block_word(e, len(self.program.sizes.sources) + 1 + slot)
+        return len(self.program.sizes.sources) + 1 + slot
 
     def size(self, e: Emitter, symbol: str) -> Val:
         """The value of a symbol."""
@@ -188,8 +246,12 @@ class _Module:
 
     def step(self, e: Emitter, step: Step, depth: int) -> None:
         match step:
+            case Kernel() if step not in self.calls:
+                self.call(e, step, self.function(step, step.name))
             case Kernel():
-                self.call(e, step)
+                self.call_shared(e, step, {})
+            case Again():
+                self.call_shared(e, step.kernel, step.places)
             case Nest():
                 raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
@@ -206,10 +268,28 @@ class _Module:
             case HostCall():
                 self.host_call(e, step)
 
-    def call(self, e: Emitter, kernel: Kernel) -> None:
+    def function(self, kernel: Kernel, title: str) -> str:
+        """The name of a function that does what a kernel does."""
         name = f"k{len(self.functions)}"
         text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
-        self.functions.append(f"; {kernel.name}\n{text}")
+        self.functions.append(f"; {title}\n{text}")
+        return name
+
+    def call_shared(self, e: Emitter, kernel: Kernel, places: Mapping[Buffer, Buffer]) -> None:
+        """A call of a kernel that comes again, on these buffers in the places of its own."""
+        buffers = [b for b in kernel.buffers if b.scope in ANYWHERE]
+        name = self.shared.get(kernel)
+        if name is None:
+            self.rows = {b: row for row, b in enumerate(buffers)}
+            name = self.shared[kernel] = self.function(kernel, ", ".join(self.calls[kernel]))
+            self.rows = {}
+        words = [f"i64 {word}" for b in buffers for word in self._row(places.get(b, b))]
+        table = f"@table{len(self.tables)}"
+        self.tables.append(f"{table} = private constant [{len(words)} x i64] [{', '.join(words)}]")
+        e.store(Val(table, "ptr"), self.word(e, TABLE))
+        self.call(e, kernel, name)
+
+    def call(self, e: Emitter, kernel: Kernel, name: str) -> None:
         blocks = blocks_of(kernel, self.vector_bytes)
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
