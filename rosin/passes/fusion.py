@@ -117,6 +117,7 @@ class Fusion:
         self.group_of: dict[Value, Group] = {}
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
+        self._order = {id(node): i for i, node in enumerate(graph.nodes)}
         self._numbers = itertools.count()
         """No number is given twice, though merged groups leave the list."""
         self._readers: dict[Value, set[Group]] = {}
@@ -124,6 +125,8 @@ class Fusion:
         """The group of the last effect so far."""
         self._before: dict[Group, int] = {}
         """For each group, the set of groups it needs, directly or not, as bits by number."""
+        self._needed = 0
+        """The groups that some other one needs, and perhaps more."""
         for node in graph.nodes:
             self._place(node)
         self.groups = self._ordered()
@@ -327,10 +330,12 @@ class Fusion:
         """Let `group` come after the groups in `bits`, and what comes after it too."""
         if bits & ~self._before[group]:
             self._before[group] |= bits
+            self._needed |= bits
             mask = 1 << group.number
-            for other, before in self._before.items():
-                if before & mask:
-                    self._before[other] = before | bits
+            if self._needed & mask:
+                for other, before in self._before.items():
+                    if before & mask:
+                        self._before[other] = before | bits
 
     # -- fitting -------------------------------------------------------------------------------------------
 
@@ -413,8 +418,7 @@ class Fusion:
         )
 
     def _merge(self, group: Group, other: Group, translate: dict[int, int]) -> None:
-        order = {id(n): i for i, n in enumerate(self.graph.nodes)}
-        group.nodes = sorted([*group.nodes, *other.nodes], key=lambda n: order[id(n)])
+        group.nodes = sorted([*group.nodes, *other.nodes], key=lambda n: self._order[id(n)])
         for value, axes in other.axes.items():
             group.axes[value] = tuple(None if a is None else translate[a] for a in axes)
             self.group_of[value] = group
@@ -427,6 +431,7 @@ class Fusion:
         group.reduced = group.reduced | {translate[i] for i in other.reduced if i in translate}
         self._groups.remove(other)
         old, new = 1 << other.number, 1 << group.number
+        self._needed |= new
         bits = (self._before.pop(other) | self._before[group]) & ~(old | new)
         for g, before in self._before.items():
             if before & old:
@@ -440,8 +445,7 @@ class Fusion:
 
     def _ordered(self) -> list[Group]:
         """The groups in an order in which each comes after what it needs, as near to the graph's as that allows."""
-        position = {id(n): i for i, n in enumerate(self.graph.nodes)}
-        first = {g: position[id(g.nodes[-1])] for g in self._groups}
+        first = {g: self._order[id(g.nodes[-1])] for g in self._groups}
         done = 0
         result: list[Group] = []
         waiting = sorted(self._groups, key=lambda g: first[g])

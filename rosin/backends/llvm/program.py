@@ -124,9 +124,12 @@ class _Module:
             empty = [f"  %tapes = getelementptr inbounds ptr, ptr %context, i64 {CONTEXT_HEAD}"]
             empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
             self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        # Code that calls kernels one after the other gets no better by optimisation.
+        plain = all(isinstance(step, Kernel | Again) for step in self.program.steps)
+        attributes = " noinline optnone" if plain else ""
         body = "\n".join(
             [
-                f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
+                f"define i32 @{ENTRY}(ptr %buffers, ptr %arena){attributes} {{",
                 f"  %context = alloca [{self.first_slot + self.deepest} x ptr]",
                 "  store ptr %buffers, ptr %context",
                 "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
