@@ -513,7 +513,7 @@ tr.on_tracing(_switch)
 
 @contextlib.contextmanager
 def _without_collecting() -> Iterator[None]:
-    """No collection of garbage in cycles: compiling leaves little of it, and makes much that a collection looks through."""
+    """No search for garbage in cycles: compiling leaves little of it, and makes much that a search looks through."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -401,6 +401,8 @@ class Fusion:
         """Whether some third group comes after one of the two and before the other."""
         for first, second in ((a, b), (b, a)):
             mask = 1 << first.number
+            if not self._before[second] & mask:
+                continue
             between = self._before[second] & ~(mask | 1 << second.number)
             if any(between >> g.number & 1 and self._before[g] & mask for g in self._groups):
                 return True
