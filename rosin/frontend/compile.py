@@ -15,7 +15,7 @@ import functools
 import gc
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, overload
@@ -512,7 +512,7 @@ tr.on_tracing(_switch)
 
 
 @contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
+def _without_collecting() -> Generator[None]:
     """No search for garbage in cycles: compiling leaves little of it, and makes much that a search looks through."""
     was_on = gc.isenabled()
     gc.disable()
