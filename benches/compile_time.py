@@ -3,14 +3,15 @@
     python benches/compile_time.py [--all] [NAME ...]
 
 Every program is compiled with an empty cache, after small programs have loaded what compilers need. The first columns
-show where our time goes: tracing (with derivatives), passes over the graph, loops, LLVM text, and LLVM itself. JAX takes
-half a minute over a hundred layers, so that they are left to us alone, unless `--all` asks for them. The lines at the
-end are the claims: a hundred layers against one, and a loop of many steps against one of few.
+show where our time goes: tracing (with derivatives), passes over the graph, loops, LLVM text, and LLVM itself. JAX
+takes half a minute over a hundred layers, so that they are left to us alone, unless `--all` asks for them. The lines at
+the end are the claims: a hundred layers against one, and a loop of many steps against one of few.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import sys
 import tempfile
@@ -22,11 +23,11 @@ from typing import Any
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["ROSIN_CACHE_DIR"] = tempfile.mkdtemp(prefix="rosin-compile-time-")
 
-import numpy as np  # noqa: E402  # where the cache is comes first
+import numpy as np  # where the cache is comes first
 
-import rosin  # noqa: E402
-from rosin.passes import pipeline  # noqa: E402
-from rosin.runtime import executable, jit  # noqa: E402
+import rosin
+from rosin.passes import pipeline
+from rosin.runtime import executable, jit
 
 Array = np.ndarray[Any, Any]
 WIDTH, ROWS = 64, 32
@@ -141,7 +142,7 @@ def convolution_step(n: Namespace) -> Callable[..., Any]:
 def benches() -> dict[str, Bench]:
     x = draw(ROWS, WIDTH)
     sizes = (784, 256, 128, 10)
-    perceptron = [(draw(a, b), draw(b)) for a, b in zip(sizes, sizes[1:], strict=False)]
+    perceptron = [(draw(a, b), draw(b)) for a, b in itertools.pairwise(sizes)]
     kernels = [draw(16, 3, 3, 3)] + [draw(16, 16, 3, 3)] * 9
     one, many = [block_weights()], [block_weights()] * LAYERS
     cells = (draw(WIDTH, WIDTH), draw(WIDTH, WIDTH))

@@ -1,11 +1,11 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | nest | Again(name, kernel, places)
+    step       ::= kernel | nest | Again(name, kernel, places, numbers)
                  | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
                  | Either(size, most, steps, steps)
-    kernel     ::= name, buffers, statements
+    kernel     ::= name, buffers, statements, numbers
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -132,7 +132,7 @@ class Const(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Local(Expr):
-    """A named scalar: bound by `Let`, or carried by a loop."""
+    """A named scalar: bound by `Let`, carried by a loop, or given to the kernel."""
 
     name: str
     dtype: DType
@@ -466,6 +466,8 @@ class Kernel:
     """How many registers the lanes of a vector loop fill, where its target has registers for lanes."""
     work: Dim | None = None
     """The scalar operations of a parallel kernel, where their number decides at run time whether threads run it."""
+    numbers: Mapping[Local, Literal] = field(default_factory=dict["Local", "Literal"])
+    """Numbers that it is given, other ones when it comes again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -476,6 +478,8 @@ class Again:
     kernel: Kernel
     places: Mapping[Buffer, Buffer]
     """For each buffer of the kernel the one in its place; no two have the same."""
+    numbers: Mapping[Local, Literal]
+    """What the numbers are here that the kernel is given."""
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:

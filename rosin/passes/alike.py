@@ -1,18 +1,23 @@
 """Groups that are alike, as those of equal layers are: they become the kernels of the first one, on other buffers.
 
 What the kernels of a group look like follows from its *shape*: its ops, how these read each other and memory, and the
-types. Which buffers they touch does not matter, only which of them are the same. So a group of a known shape needs no
-kernels of its own, and a program of a hundred equal layers costs, from here on, what one layer does.
+types. Which buffers they touch does not matter, only which of them are the same; nor do the numbers that floats are
+combined with, a rate or a scale. So a group of a known shape needs no kernels of its own, and a program of a hundred
+equal layers costs, from here on, what one layer does. Numbers in which groups of one shape differ are given to their
+kernels like buffers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 
 from rosin.ir.graph import Node
-from rosin.ir.loops import Again, Buffer, Either, Kernel, Scope, Step, kernels
-from rosin.ir.op import Value
+from rosin.ir.literal import Literal
+from rosin.ir.loops import Again, Buffer, Either, Kernel, Local, Scope, Step, kernels
+from rosin.ir.op import Elementwise, Value
 from rosin.ir.ops.call import Barrier
+from rosin.ir.ops.movement import Constant
 from rosin.passes.cse import attributes
 from rosin.passes.fusion import Group
 from rosin.passes.loop_kernels import arrange
@@ -26,44 +31,71 @@ Copy = Callable[[Buffer], Buffer]
 
 
 class Alike:
-    """The shapes that a program's groups have had so far, and what these have become."""
+    """The shapes of a program's groups, and what those of each shape become."""
 
-    def __init__(self, copy: Copy) -> None:
+    def __init__(self, groups: Sequence[Group], memory: Memory, copy: Copy) -> None:
+        self.memory = memory
         self.copy = copy
-        self.known: dict[Hashable, _Made] = {}
+        self.shapes = {group: _Shape(group, memory) for group in groups}
+        self.differing: dict[Hashable, set[int]] = {}
+        """For each shape, which of its numbers are not the same in all groups."""
+        first: dict[Hashable, list[Literal]] = {}
+        for shape in self.shapes.values():
+            before = first.setdefault(shape.key, shape.numbers)
+            pairs = enumerate(zip(before, shape.numbers, strict=True))
+            self.differing.setdefault(shape.key, set()).update(k for k, (a, b) in pairs if a != b)
+        self.made: dict[Hashable, _Made] = {}
 
-    def steps(self, group: Group, memory: Memory, name: str, make: Callable[[], Sequence[Step]]) -> list[Step]:
-        """The steps of a group, which `make` gives where its shape is new."""
-        shape = _Shape(group, memory)
-        made = self.known.get(shape.key)
-        if made is None:
-            steps = arrange(make())
-            self.known[shape.key] = _Made(name, shape.buffers, steps)
-            return list(steps)
-        return made.again(name, shape.buffers, self.copy)
+    def steps(self, group: Group, name: str, make: Callable[[], Sequence[Step]]) -> list[Step]:
+        """The steps of a group, which `make` gives where they are the first of their shape."""
+        shape = self.shapes[group]
+        made = self.made.get(shape.key)
+        if made is not None:
+            return made.again(name, shape, self.copy)
+        locals = {k: Local(f"number{k}", shape.numbers[k].type.dtype) for k in sorted(self.differing[shape.key])}
+        given = self.memory.fusion.given
+        given.update((shape.constants[k], local) for k, local in locals.items())
+        numbers = {local: shape.numbers[k] for k, local in locals.items()}
+        steps = [_with_numbers(step, numbers) for step in arrange(make())]
+        given.clear()
+        self.made[shape.key] = _Made(name, shape, steps, locals)
+        return steps
+
+
+def _with_numbers(step: Step, numbers: Mapping[Local, Literal]) -> Step:
+    match step:
+        case Kernel():
+            return replace(step, numbers=numbers)
+        case Either(size, most, small, large):
+            both = (tuple(_with_numbers(s, numbers) for s in steps) for steps in (small, large))
+            return Either(size, most, *both)
+        case _:
+            raise AssertionError("a group becomes kernels, and choices between kernels")
 
 
 class _Made:
-    """The steps that the first group of a shape has become."""
+    """The steps that the first group of a shape has become; `locals` stand for the numbers that differ."""
 
-    def __init__(self, name: str, buffers: Sequence[Buffer], steps: Sequence[Step]) -> None:
+    def __init__(self, name: str, shape: _Shape, steps: Sequence[Step], locals: Mapping[int, Local]) -> None:
         self.name = name
-        self.buffers = buffers
+        self.buffers = shape.buffers
         self.steps = steps
+        self.locals = locals
         used = dict.fromkeys(b for kernel in kernels(steps) for b in kernel.buffers)
-        self.own = [b for b in used if b.scope in ANYWHERE and b not in set(buffers)]
+        self.own = [b for b in used if b.scope in ANYWHERE and b not in set(self.buffers)]
         """What the steps hand from one to the next, packed operands for instance."""
 
-    def again(self, name: str, buffers: Sequence[Buffer], copy: Copy) -> list[Step]:
-        """The steps on other buffers."""
-        places = dict(zip(self.buffers, buffers, strict=True))
+    def again(self, name: str, shape: _Shape, copy: Copy) -> list[Step]:
+        """The steps on the buffers of another group of the shape."""
+        places = dict(zip(self.buffers, shape.buffers, strict=True))
         places.update((b, copy(b)) for b in self.own)
+        numbers = {local: shape.numbers[k] for k, local in self.locals.items()}
 
         def repeated(step: Step) -> Step:
             match step:
                 case Kernel():
                     here = {b: places.get(b, b) for b in step.buffers}
-                    return Again(name + step.name.removeprefix(self.name), step, here)
+                    return Again(name + step.name.removeprefix(self.name), step, here, numbers)
                 case Either(size, most, small, large):
                     return Either(size, most, tuple(map(repeated, small)), tuple(map(repeated, large)))
                 case _:
@@ -73,33 +105,49 @@ class _Made:
 
 
 class _Shape:
-    """All that the kernels of a group depend on, with numbers for the buffers that they touch."""
+    """All that the kernels of a group depend on, with numbers for the buffers and the constants in it."""
 
     def __init__(self, group: Group, memory: Memory) -> None:
         self.memory = memory
-        self.numbers: dict[Value, Hashable] = {}
+        self.known: dict[Value, Hashable] = {}
         """How each value is told apart: by its number among those of the group, by its move, or by its place."""
         self.found: dict[Buffer, int] = {}
         self.moves: dict[Hashable, int] = {}
+        self.splats: dict[Value, Constant] = {}
+        self.fixed: set[Value] = set()
+        """The constants that decide what kernels look like."""
         nodes = tuple(self._node(group, node) for node in group.nodes)
-        self.key: Hashable = (group.domain, group.reduced, group.contraction, nodes, tuple(self.moves))
+        constants = tuple(self._number(value, op) for value, op in self.splats.items())
+        self.key: Hashable = (group.domain, group.reduced, group.contraction, nodes, tuple(self.moves), constants)
 
     @property
     def buffers(self) -> list[Buffer]:
         """The buffers in the order of their numbers."""
         return list(self.found)
 
+    @property
+    def constants(self) -> list[Value]:
+        """The constants in the order of their numbers."""
+        return list(self.splats)
+
+    @property
+    def numbers(self) -> list[Literal]:
+        """What they are."""
+        return [op.value for op in self.splats.values()]
+
     def _node(self, group: Group, node: Node) -> Hashable:
         operands = tuple(map(self._operand, node.operands))
+        if not isinstance(node.op, Elementwise):
+            self._fix(node.operands)
         results = tuple((v.type, group.axes[v], self._place(v)) for v in node.results)
         for value in node.results:
-            self.numbers[value] = ("computed", len(self.numbers))
+            self.known[value] = ("computed", len(self.known))
         return attributes(node.op), operands, results, group.folded.get(node)
 
     def _operand(self, value: Value) -> Hashable:
-        found = self.numbers.get(value)
+        found = self.known.get(value)
         if found is None:
-            found = self.numbers[value] = self._source(value)
+            found = self.known[value] = self._source(value)
         return found
 
     def _source(self, value: Value) -> Hashable:
@@ -109,8 +157,27 @@ class _Shape:
             return "stored", value.type, self._place(value)
         if isinstance(move.op, Barrier):
             return self._operand(move.operands[move.results.index(value)])
+        if isinstance(move.op, Constant):
+            self.splats[value] = move.op
+            return "constant", len(self.splats)
         key = (attributes(move.op), tuple(map(self._operand, move.operands)), value.type)
+        if len(move.operands) > 1:
+            self._fix(move.operands)
         return "moved", self.moves.setdefault(key, len(self.moves))
+
+    def _fix(self, values: Sequence[Value]) -> None:
+        """Keep the constants that values come from: what reads them may look at what they are."""
+        for value in values:
+            move = self.memory.fusion.moves.get(value)
+            if value in self.splats:
+                self.fixed.add(value)
+            elif move is not None:
+                self._fix(move.operands)
+
+    def _number(self, value: Value, op: Constant) -> Hashable:
+        """What is said of a constant: what it is, if that matters, and else of which type."""
+        varies = value.type.dtype.is_float and value not in self.fixed
+        return value.type if varies else attributes(op)
 
     def _place(self, value: Value) -> Hashable:
         """Where a value lies; None for one that lies nowhere."""

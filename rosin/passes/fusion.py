@@ -114,6 +114,8 @@ class Fusion:
         self.graph = graph
         self.moves: dict[Value, Node] = {}
         self.constants: dict[Value, Constant] = {}
+        self.given: dict[Value, Expr] = {}
+        """Numbers that are not read from their constants, but given to the kernels that are being made."""
         self.group_of: dict[Value, Group] = {}
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
@@ -140,6 +142,8 @@ class Fusion:
         """
         if 0 in value.type.shape:
             return lambda index: Const(0, value.type.dtype)
+        if value in self.given:
+            return lambda index: self.given[value]
         move = self.moves.get(value)
         if move is None:
             return stored(value)

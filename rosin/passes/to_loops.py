@@ -55,7 +55,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
-    steps = arrange(Region(graph, *places, making, alike=Alike(making.copy)).steps())
+    steps = arrange(Region(graph, *places, making).steps(alone=False))
     arena = plan_arena(steps)
     return Program(
         graph.name,
@@ -119,11 +119,9 @@ class Region:
         outputs: Sequence[Place],
         making: Making,
         skip: Collection[int] = (),
-        alike: Alike | None = None,
     ) -> None:
-        """`skip` lists outputs that are where they belong already; `alike` knows groups outside of loops."""
+        """`skip` lists outputs that are where they belong already."""
         self.making = making
-        self.alike = alike
         self.fusion = Fusion(graph)
         self.names = value_names(graph)
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
@@ -172,7 +170,9 @@ class Region:
 
     # -- steps ---------------------------------------------------------------------------------------------
 
-    def steps(self) -> list[Step]:
+    def steps(self, alone: bool = True) -> list[Step]:
+        """The steps that compute the outputs; outside of loops, groups need not have kernels of their `alone`."""
+        alike = None if alone else Alike(self._plain_groups(), self.memory, self.making.copy)
         inputs = set(self.fusion.graph.inputs)
         result: list[Step] = []
         # An input that is given out goes first: afterwards, what lies in its place may be written over.
@@ -183,8 +183,8 @@ class Region:
             node = group.nodes[0]
             if isinstance(node.op, Control | Host):
                 result += control_steps(self, node)
-            elif any(v in self.places for n in group.nodes for v in n.results):
-                result += self._group(group)
+            elif self._is_stored(group):
+                result += self._group(group, alike)
             # Of a group without a place only empty values are made.
             self.made.update(v for n in group.nodes for v in n.results)
         for value, place in self.copies:
@@ -192,11 +192,18 @@ class Region:
                 result += self.copy(value, place)
         return result
 
-    def _group(self, group: Group) -> Sequence[Step]:
+    def _plain_groups(self) -> list[Group]:
+        """The groups that become kernels."""
+        return [g for g in self.fusion.groups if not isinstance(g.nodes[0].op, Control | Host) and self._is_stored(g)]
+
+    def _is_stored(self, group: Group) -> bool:
+        return any(v in self.places for n in group.nodes for v in n.results)
+
+    def _group(self, group: Group, alike: Alike | None) -> Sequence[Step]:
         name = self.making.kernel_name(n.op.name for n in group.nodes)
-        if self.alike is None:
+        if alike is None:
             return self._made(group, name)
-        return self.alike.steps(group, self.memory, name, lambda: self._made(group, name))
+        return alike.steps(group, name, lambda: self._made(group, name))
 
     def _made(self, group: Group, name: str) -> Sequence[Step]:
         node = group.nodes[0]

@@ -53,6 +53,14 @@ def test_the_program_says_which_kernel_comes_again(golden: Callable[[str, str], 
     golden("loops/alike.txt", loop_printer.text(lowered(layers(3, dense, "f32[1, 4]", "f32[4, 4]", "f32[4]"))))
 
 
+def test_the_program_says_what_numbers_kernels_are_given(golden: Callable[[str, str], None]) -> None:
+    b = Builder()
+    x = b.input(parse_type("f32[4]"), "x")
+    for rate in (0.25, 0.75):
+        x = b.mul(b.cumsum(x, 0), rate)
+    golden("loops/alike_numbers.txt", loop_printer.text(lowered(b.graph([x]))))
+
+
 @pytest.mark.parametrize(
     "other",
     [

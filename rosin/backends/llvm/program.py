@@ -10,7 +10,7 @@ record)` makes room, and answers other than 0 when there is none; `rosin_tapes_f
 
 A kernel that comes again is one function for all its calls. The context says which table is that of the call: two words
 for each buffer, the number of an address among those of the caller, or `IN_ARENA` or `IN_SLOT`, and how many bytes
-behind that address it starts, or which word of the block of sizes says so.
+behind that address it starts, or which word of the block of sizes says so; then a word for each number that is given.
 
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
@@ -35,6 +35,7 @@ from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
+from rosin.ir.literal import Literal
 from rosin.ir.loops import (
     Again,
     Branch,
@@ -43,6 +44,7 @@ from rosin.ir.loops import (
     HostCall,
     Kernel,
     Load,
+    Local,
     Nest,
     Program,
     Repeat,
@@ -102,6 +104,8 @@ class _Module:
         """The functions of these kernels, as far as they are there."""
         self.rows: dict[Buffer, int] = {}
         """Where the table has each buffer, while such a function is emitted."""
+        self.words: dict[Local, int] = {}
+        """Where it has each number."""
         self.tables: list[str] = []
         tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
         self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
@@ -192,9 +196,7 @@ class _Module:
 
     def _from_table(self, e: Emitter, buffer: Buffer) -> Val:
         """The address of a buffer of a kernel that comes again."""
-        table = e.load(self.word(e, TABLE), "ptr")
-        first = 2 * self.rows[buffer]
-        holder, distance = (e.load(e.offset(table, e.const(first + i, "i64"), "i64"), "i64") for i in range(2))
+        holder, distance = (e.load(self._table_word(e, 2 * self.rows[buffer] + i), "i64") for i in range(2))
         if self.program.slots:
             in_slot = e.icmp("eq", holder, e.const(IN_SLOT, "i64"))
             word = e.select(in_slot, distance, e.const(0, "i64"))
@@ -205,6 +207,13 @@ class _Module:
         inside = e.icmp("slt", holder, e.const(0, "i64"))
         base = e.load(e.select(inside, self.word(e, 1), outside), "ptr")
         return e.define(f"getelementptr inbounds i8, ptr {base.ref}, {distance.typed}", "ptr", hint=buffer.name)
+
+    def _table_word(self, e: Emitter, number: int) -> Val:
+        return e.offset(e.load(self.word(e, TABLE), "ptr"), e.const(number, "i64"), "i64")
+
+    def number(self, e: Emitter, local: Local) -> Val:
+        """A number that the kernel is given, as it lies in memory."""
+        return e.load(self._table_word(e, self.words[local]), memory_type(local.dtype))
 
     def _row(self, buffer: Buffer) -> tuple[int, int]:
         """What tables say of a buffer."""
@@ -252,9 +261,9 @@ class _Module:
             case Kernel() if step not in self.calls:
                 self.call(e, step, self.function(step, step.name))
             case Kernel():
-                self.call_shared(e, step, {})
+                self.call_shared(e, step, {}, step.numbers)
             case Again():
-                self.call_shared(e, step.kernel, step.places)
+                self.call_shared(e, step.kernel, step.places, step.numbers)
             case Nest():
                 raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
@@ -278,15 +287,19 @@ class _Module:
         self.functions.append(f"; {title}\n{text}")
         return name
 
-    def call_shared(self, e: Emitter, kernel: Kernel, places: Mapping[Buffer, Buffer]) -> None:
-        """A call of a kernel that comes again, on these buffers in the places of its own."""
+    def call_shared(
+        self, e: Emitter, kernel: Kernel, places: Mapping[Buffer, Buffer], numbers: Mapping[Local, Literal]
+    ) -> None:
+        """A call of a kernel that comes again, on these buffers in the places of its own and with these numbers."""
         buffers = [b for b in kernel.buffers if b.scope in ANYWHERE]
         name = self.shared.get(kernel)
         if name is None:
             self.rows = {b: row for row, b in enumerate(buffers)}
+            self.words = {local: 2 * len(buffers) + at for at, local in enumerate(kernel.numbers)}
             name = self.shared[kernel] = self.function(kernel, ", ".join(self.calls[kernel]))
             self.rows = {}
         words = [f"i64 {word}" for b in buffers for word in self._row(places.get(b, b))]
+        words += [f"i64 {int.from_bytes(numbers[local].array.tobytes(), 'little')}" for local in kernel.numbers]
         table = f"@table{len(self.tables)}"
         self.tables.append(f"{table} = private constant [{len(words)} x i64] [{', '.join(words)}]")
         e.store(Val(table, "ptr"), self.word(e, TABLE))

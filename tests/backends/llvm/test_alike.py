@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
 from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
+from rosin.ir.types import parse_type
 from rosin.passes import nest, pipeline
 from rosin.passes.alike import Alike
 from rosin.passes.loop_kernels import arrange
@@ -57,7 +59,7 @@ def repeated(graph: Graph, times: int) -> Graph:
 def apart(graph: Graph, operands: Sequence[Array]) -> list[Array]:
     """The outputs when every kernel is a function of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Alike, "steps", lambda self, group, memory, name, make: list(arrange(make())))
+        patch.setattr(Alike, "steps", lambda self, group, name, make: list(arrange(make())))
         return run(graph, operands, 32)
 
 
@@ -96,6 +98,47 @@ def test_a_function_names_all_its_calls() -> None:
     assert "; k0_mul_exp\n" in module, "three times the same elementwise work in a row is one group"
     module = program_text(to_loops(layers(3, lambda b, x, w, c: b.matmul(x, w), *BLOCK)), 32)
     assert re.search("^; k0_dot_general, k1_dot_general, k2_dot_general$", module, re.MULTILINE)
+
+
+def scaled(numbers: Sequence[float], dtype: str) -> Graph:
+    """Layers that differ in two numbers."""
+    b = Builder()
+    x = b.input(parse_type(f"{dtype}[8, 16]"), "x")
+    for i, number in enumerate(numbers):
+        h = b.matmul(x, b.input(parse_type(f"{dtype}[16, 16]"), f"w{i}"))
+        shift = b.broadcast(b.full(0.5 - number, h.type.with_shape(())), (8, 16), ())
+        x = b.add(b.maximum(b.mul(h, number), 0.25), shift)
+    return b.graph([x])
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "f16"])
+def test_layers_that_differ_in_numbers_are_one_function(dtype: str) -> None:
+    graph = scaled([0.1, 0.3, 0.35, -1.5, 0.7], dtype)
+    assert functions(graph) == functions(scaled([0.1], dtype))
+    check(graph)
+
+
+@pytest.mark.parametrize("numbers", [(0.5, -0.0, 0.0), (math.nan, 1.0, math.inf), (1.0, 1.0, 2.0)])
+def test_numbers_are_told_apart_by_their_bits(numbers: tuple[float, ...]) -> None:
+    b = Builder()
+    inputs = [b.input(parse_type("f32[4, 8]"), f"x{i}") for i in range(len(numbers))]
+    graph = b.graph([b.div(b.mul(x, n), x) for x, n in zip(inputs, numbers, strict=True)])
+    assert len(re.findall("^define internal", program_text(to_loops(graph), 32), re.MULTILINE)) == 1
+    operands = arguments(graph)
+    for x, y in zip(run(graph, operands, 32), evaluate(graph, operands), strict=True):
+        assert same_bits(x, y)
+
+
+def test_numbers_that_kernels_are_made_after_stay_apart() -> None:
+    """What a border holds is no operand of arithmetic, and neither is a whole number."""
+
+    def build(b: Builder, x: Value, y: Value, n: Value, m: Value) -> list[Value]:
+        borders = [b.sum(b.pad(v, c, (1, 1), (1, 1), (0, 0)), (0,)) for v, c in ((x, 1.0), (y, 2.0))]
+        return [*borders, b.add(n, 3), b.add(m, 4)]
+
+    graph = graph_of(build, "f32[5, 6]", "f32[5, 6]", "i32[7]", "i32[7]")
+    assert len(re.findall("^define internal", program_text(to_loops(graph), 32), re.MULTILINE)) == 4
+    check(graph)
 
 
 def test_layers_give_the_right_bits() -> None:
