@@ -37,28 +37,29 @@ class Alike:
         self.memory = memory
         self.copy = copy
         self.shapes = {group: _Shape(group, memory) for group in groups}
-        self.differing: dict[Hashable, set[int]] = {}
-        """For each shape, which of its numbers are not the same in all groups."""
-        first: dict[Hashable, list[Literal]] = {}
-        for shape in self.shapes.values():
-            before = first.setdefault(shape.key, shape.numbers)
-            pairs = enumerate(zip(before, shape.numbers, strict=True))
-            self.differing.setdefault(shape.key, set()).update(k for k, (a, b) in pairs if a != b)
-        self.made: dict[Hashable, _Made] = {}
+        self.first: dict[Group, Group] = {}
+        """For each group the first one of its shape."""
+        self.differing: dict[Group, set[int]] = {}
+        """For the first group of each shape, which of its numbers are not the same in all others."""
+        known: dict[Hashable, Group] = {}
+        for group, shape in self.shapes.items():
+            first = self.first[group] = known.setdefault(shape.key, group)
+            pairs = enumerate(zip(self.shapes[first].numbers, shape.numbers, strict=True))
+            self.differing.setdefault(first, set()).update(k for k, (a, b) in pairs if a is not b and a != b)
+        self.made: dict[Group, _Made] = {}
 
     def steps(self, group: Group, name: str, make: Callable[[], Sequence[Step]]) -> list[Step]:
         """The steps of a group, which `make` gives where they are the first of their shape."""
         shape = self.shapes[group]
-        made = self.made.get(shape.key)
-        if made is not None:
-            return made.again(name, shape, self.copy)
-        locals = {k: Local(f"number{k}", shape.numbers[k].type.dtype) for k in sorted(self.differing[shape.key])}
+        if self.first[group] is not group:
+            return self.made[self.first[group]].again(name, shape, self.copy)
+        locals = {k: Local(f"number{k}", shape.numbers[k].type.dtype) for k in sorted(self.differing[group])}
         given = self.memory.fusion.given
         given.update((shape.constants[k], local) for k, local in locals.items())
         numbers = {local: shape.numbers[k] for k, local in locals.items()}
         steps = [_with_numbers(step, numbers) for step in arrange(make())]
         given.clear()
-        self.made[shape.key] = _Made(name, shape, steps, locals)
+        self.made[group] = _Made(name, shape, steps, locals)
         return steps
 
 

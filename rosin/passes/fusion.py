@@ -120,6 +120,8 @@ class Fusion:
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
         self._order = {id(node): i for i, node in enumerate(graph.nodes)}
+        self._points: dict[tuple[Dim, ...], tuple[LoopVar, ...]] = {}
+        """Variables for the elements of results of each shape: nodes that are no folds share them."""
         self._numbers = itertools.count()
         """No number is given twice, though merged groups leave the list."""
         self._readers: dict[Value, set[Group]] = {}
@@ -193,7 +195,7 @@ class Fusion:
         readers = tuple(self.reader(v, stored) for v in node.operands)
         shape = node.results[0].type.shape
         folded: tuple[Dim, ...] = op.domain(types) if isinstance(op, Fold) else ()
-        variables = tuple(LoopVar(f"x{i}", n) for i, n in enumerate((*shape, *folded)))
+        variables = _fresh((*shape, *folded)) if isinstance(op, Fold) else self._variables(shape)
         places = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in variables)
         index, point = places[: len(shape)], places[len(shape) :]
         if 0 in (*shape, *folded):
@@ -210,6 +212,12 @@ class Fusion:
                 reader(tuple(variable("y", n) for n in operand.shape))
         # A number read for an index is a read too; the readers noted it when they made it.
         return Uses(variables, len(shape), tuple(found))
+
+    def _variables(self, shape: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
+        found = self._points.get(shape)
+        if found is None:
+            found = self._points[shape] = _fresh(shape)
+        return found
 
     # -- placing -------------------------------------------------------------------------------------------
 
@@ -265,7 +273,8 @@ class Fusion:
                 mapping = self._fit(group, node, uses)
                 if mapping is not None and not self._between(group, needed):
                     self._add(group, node, uses, mapping, waits)
-                    self._merge_others(group, node, uses, mapping, waits)
+                    if len(needed) > 1:
+                        self._merge_others(group, node, uses, mapping, needed - waits)
                     return
             for group in self._siblings(uses):
                 mapping = None if group in waits else self._fit(group, node, uses)
@@ -370,10 +379,10 @@ class Fusion:
         return any(self._before[other] & mask for other in needed if other is not group)
 
     def _merge_others(
-        self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], waits: set[Group]
+        self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], others: set[Group]
     ) -> None:
-        """Merge into `group` the other groups whose values the node reads, where their domains are the same."""
-        for other in {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} - waits:
+        """Merge into `group` other groups, whose values the node reads, where their domains are the same."""
+        for other in others:
             if other is group or other.alone or other.contraction or group.contraction:
                 continue
             if len(other.nodes) + len(group.nodes) > MAX_NODES:
@@ -461,6 +470,10 @@ class Fusion:
             done |= 1 << waiting[at].number
             result.append(waiting.pop(at))
         return result
+
+
+def _fresh(extents: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
+    return tuple(LoopVar(f"x{i}", n) for i, n in enumerate(extents))
 
 
 def _fold_axes(group: Group) -> set[frozenset[int]]:

@@ -143,6 +143,8 @@ def _place(taken: Sequence[tuple[int, int, int]], size: int, partners: Iterable[
     best, best_hole, free = -1, -1, 0
     for offset, end, _ in taken:
         hole = offset - free
+        if hole == size:
+            return free
         if hole >= size and (best < 0 or hole < best_hole):
             best, best_hole = free, hole
         if end > free:
