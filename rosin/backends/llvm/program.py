@@ -23,6 +23,7 @@ Of a program with symbolic sizes the last buffer is the block that its function 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -35,7 +36,6 @@ from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.literal import Literal
 from rosin.ir.loops import (
     Again,
     Branch,
@@ -71,6 +71,8 @@ CONTEXT_HEAD = 8
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
 `rosin_poll` keeps, the status, and the table of a kernel that comes again. Tapes and loop variables follow."""
 IN_ARENA, IN_SLOT = -1, -2
+LONG_RUN = 8
+"""So many calls in a row that differ in nothing but function and table are a loop over both."""
 TAPE_WORDS = 3
 GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
 OUT_OF_MEMORY = 1
@@ -100,13 +102,17 @@ class _Module:
         for step in kernels(program.steps):
             if isinstance(step, Again):
                 self.calls.setdefault(step.kernel, [step.kernel.name]).append(step.name)
+        self.short = {kernel for kernel in self.calls if self.runs_at_once(kernel)}
         self.shared: dict[Kernel, str] = {}
         """The functions of these kernels, as far as they are there."""
         self.rows: dict[Buffer, int] = {}
         """Where the table has each buffer, while such a function is emitted."""
         self.words: dict[Local, int] = {}
         """Where it has each number."""
-        self.tables: list[str] = []
+        self.table_words: list[int] = []
+        """The tables of all calls, one after the other."""
+        self.runs: list[str] = []
+        """What the loops over calls call."""
         tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
         self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
         """Where in the context each tape stands."""
@@ -119,8 +125,13 @@ class _Module:
 
     def text(self) -> str:
         main = Emitter(self.declarations)
-        for step in self.program.steps:
-            self.step(main, step, 0)
+        for again, run in itertools.groupby(self.program.steps, self._is_short):
+            steps = list(run)
+            if again and len(steps) >= LONG_RUN:
+                self.run_of_calls(main, steps)
+            else:
+                for step in steps:
+                    self.step(main, step, 0)
         self.end(main)
         empty: list[str] = []
         if self.tapes:
@@ -150,12 +161,15 @@ class _Module:
             body = f"{sizes_text(self.program, self.declarations)}\n{body}"
         receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
+        words = ", ".join(f"i64 {word}" for word in self.table_words)
+        tables = [f"@tables = private constant [{len(self.table_words)} x i64] [{words}]"] if words else []
         return "\n".join(
             [
                 f"; {self.program.name}",
                 *receiver,
                 *constants,
-                *self.tables,
+                *tables,
+                *self.runs,
                 *sorted(self.declarations),
                 "",
                 *self.functions,
@@ -260,10 +274,10 @@ class _Module:
         match step:
             case Kernel() if step not in self.calls:
                 self.call(e, step, self.function(step, step.name))
-            case Kernel():
-                self.call_shared(e, step, {}, step.numbers)
-            case Again():
-                self.call_shared(e, step.kernel, step.places, step.numbers)
+            case Kernel() | Again():
+                name, table = self.shared_call(step)
+                e.store(Val(table, "ptr"), self.word(e, TABLE))
+                self.call(e, _kernel_of(step), name)
             case Nest():
                 raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
@@ -287,10 +301,10 @@ class _Module:
         self.functions.append(f"; {title}\n{text}")
         return name
 
-    def call_shared(
-        self, e: Emitter, kernel: Kernel, places: Mapping[Buffer, Buffer], numbers: Mapping[Local, Literal]
-    ) -> None:
-        """A call of a kernel that comes again, on these buffers in the places of its own and with these numbers."""
+    def shared_call(self, step: Kernel | Again) -> tuple[str, str]:
+        """The function of a kernel that comes again, and the table for a call."""
+        kernel = _kernel_of(step)
+        places: Mapping[Buffer, Buffer] = step.places if isinstance(step, Again) else {}
         buffers = [b for b in kernel.buffers if b.scope in ANYWHERE]
         name = self.shared.get(kernel)
         if name is None:
@@ -298,12 +312,44 @@ class _Module:
             self.words = {local: 2 * len(buffers) + at for at, local in enumerate(kernel.numbers)}
             name = self.shared[kernel] = self.function(kernel, ", ".join(self.calls[kernel]))
             self.rows = {}
-        words = [f"i64 {word}" for b in buffers for word in self._row(places.get(b, b))]
-        words += [f"i64 {int.from_bytes(numbers[local].array.tobytes(), 'little')}" for local in kernel.numbers]
-        table = f"@table{len(self.tables)}"
-        self.tables.append(f"{table} = private constant [{len(words)} x i64] [{', '.join(words)}]")
-        e.store(Val(table, "ptr"), self.word(e, TABLE))
-        self.call(e, kernel, name)
+        start = len(self.table_words)
+        self.table_words += [word for b in buffers for word in self._row(places.get(b, b))]
+        for local in kernel.numbers:
+            self.table_words.append(int.from_bytes(step.numbers[local].array.tobytes(), "little"))
+        return name, f"getelementptr (i64, ptr @tables, i64 {start})"
+
+    def _is_short(self, step: Step) -> bool:
+        """Whether a step is one plain call of a function that is called more than once."""
+        return isinstance(step, Kernel | Again) and _kernel_of(step) in self.short
+
+    def runs_at_once(self, kernel: Kernel) -> bool:
+        """Whether a kernel runs on one thread, to its end."""
+        blocks = blocks_of(kernel, self.vector_bytes)
+        return isinstance(blocks, int) and blocks <= 1 and not may_stop(kernel)
+
+    def run_of_calls(self, e: Emitter, steps: Sequence[Step]) -> None:
+        """Plain calls in a row, as data: functions with their tables, and a loop that calls one after the other."""
+        rows: list[str] = []
+        for step in steps:
+            assert isinstance(step, Kernel | Again)
+            name, table = self.shared_call(step)
+            rows.append(f"[2 x ptr] [ptr @{name}, ptr {table}]")
+        calls = f"@calls{len(self.runs)}"
+        self.runs.append(f"{calls} = private constant [{len(rows)} x [2 x ptr]] [{', '.join(rows)}]")
+        head, inside, after = e.label("calls"), e.label("call"), e.label("done")
+        count = e.define("alloca i64", "ptr", hint="count")
+        e.store(e.const(0, "i64"), count)
+        e.branch(head)
+        e.block(head)
+        at = e.load(count, "i64")
+        e.branch_if(e.icmp("slt", at, e.const(len(rows), "i64")), inside, after)
+        e.block(inside)
+        row = e.offset(Val(calls, "ptr"), at, "[2 x ptr]")
+        e.store(e.load(e.offset(row, e.const(1, "i64"), "ptr"), "ptr"), self.word(e, TABLE))
+        e.line(f"call void {e.load(row, 'ptr').ref}(ptr %context, i64 0, i64 1)")
+        e.store(e.add(at, e.const(1, "i64")), count)
+        e.branch(head)
+        e.block(after)
 
     def call(self, e: Emitter, kernel: Kernel, name: str) -> None:
         blocks = blocks_of(kernel, self.vector_bytes)
@@ -491,6 +537,10 @@ class _Module:
             assert isinstance(atom, LoopVar), "the place of a value is affine in the loops around it"
             total = e.add(total, e.mul(self.variable(e, atom), self.dim(e, coefficient)))
         return total
+
+
+def _kernel_of(step: Kernel | Again) -> Kernel:
+    return step.kernel if isinstance(step, Again) else step
 
 
 def _constant(buffer: Buffer, program: Program) -> str:
