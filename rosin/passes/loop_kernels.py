@@ -23,7 +23,7 @@ from dataclasses import replace as replace_fields
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
-from rosin.ir.index import Index, LoopVar
+from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.loops import (
     Branch,
     Buffer,
@@ -73,6 +73,9 @@ UNROLLED = 32
 
 UNROLLED_FLOPS = 6000
 """A loop of more operations a step, all nests unrolled, stays as it is: the text would be long and registers few."""
+
+NEIGHBOURS = 8
+"""Lanes whose elements are at most so many places apart are read and written together."""
 
 SMALL = 4096
 """A nest over more points takes so long that calling a kernel costs nothing beside it."""
@@ -207,7 +210,7 @@ def _find_lane(nest: Nest, lanes: _Lanes) -> bool:
 
 def _apart(offset: Index, lanes: _Lanes, size: int, body: Sequence[Statement]) -> bool:
     """Whether places of lanes are apart: lane k of a step has the elements `k * size … (k + 1) * size - 1` of it."""
-    if size < 1 or not offset.affine_in(lanes.var):
+    if size < 1 or offset.coefficient(lanes.var) != size:
         return False
     rest = offset - indices.of(lanes.var) * size
     own = set(loop_variables(body))
@@ -332,7 +335,10 @@ class _Making:
             # Who waits for other threads cannot stop them, and a loop that a predicate ends may have to be stopped.
             ends = not any(isinstance(s, RepeatWhile) for s in _loops((self.step,)))
             on_threads, work = threads(self.lane_count * (self.flops * _steps_of(self.step)))
-            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=ends and on_threads)]
+            refill = 0
+            if isinstance(self.step, RepeatWhile) and self.step.lanes and self.step.var is None:
+                body, refill = self._refilled(body, self.lanes.var)
+            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=ends and on_threads, refill=refill)]
         else:
             work = None
         name = "loop_" + "_".join(dict.fromkeys(leaf.name.partition("_")[2] for leaf in inside))
@@ -443,6 +449,38 @@ class _Making:
         if len(rows) > UNROLLED:
             return None
         return _Move(buffer, Buffer(f"{buffer.name}_in", buffer.dtype, len(rows), scope), start, tuple(rows))
+
+    def _refilled(self, body: list[Statement], lane: LoopVar) -> tuple[list[Statement], int]:
+        """A loop of lanes that end by themselves, and what a step of it takes if lanes may change places, else 0.
+
+        What a step reads at the place of its lane is read before the first one. Lanes stay where they are when a step
+        reads or writes more memory in which they are neighbours, since they would no longer be.
+        """
+        (one,) = (s for s in body if isinstance(s, While))
+        written = {s.buffer for s in stores(body)}
+        own: dict[tuple[Buffer, Index], Buffer] = {}
+        for load in loads([one]):
+            key = load.buffer, load.offset
+            if load.buffer in written or load.buffer.scope in PRIVATE or key in own:
+                continue
+            if [atom for atom, _ in load.offset.terms] == [lane]:
+                own[key] = Buffer(f"{load.buffer.name}_in", load.buffer.dtype, 1, Scope.STATE)
+        if len(own) > UNROLLED:
+            return body, 0
+        memo: dict[int, Expr] = {}
+
+        def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+            found = own.get((buffer, offset))
+            return (buffer, offset) if found is None else (found, indices.ZERO)
+
+        moved = relocated(one, place, memo)
+        for buffer, offset in _places([moved]):
+            step = 0 if any(isinstance(atom, Dynamic) for atom, _ in offset.terms) else offset.coefficient(lane)
+            if buffer.scope not in PRIVATE and isinstance(step, int) and 0 < abs(step) <= NEIGHBOURS:
+                return body, 0
+        self.scratch += own.values()
+        first = [Store(scratch, indices.ZERO, Load(*key)) for key, scratch in own.items()]
+        return [*first, *(moved if s is one else s for s in body)], max(self.flops, 1)
 
     def _target(self, buffer: Buffer) -> Buffer:
         """Where the contents of a scratch array go in the end.

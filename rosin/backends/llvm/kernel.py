@@ -13,9 +13,9 @@ from functools import partial
 
 from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, is_long
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.expressions import Expressions
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import is_zero
+from rosin.backends.llvm.refill import MOST_PLACES, Refilling
 from rosin.backends.llvm.types import register_type
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
@@ -50,7 +50,7 @@ def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: i
     return KernelEmitter(kernel, name, around, vector_bytes, declarations).text()
 
 
-class KernelEmitter(Expressions):
+class KernelEmitter(Refilling):
     """The statements of a kernel."""
 
     def text(self) -> str:
@@ -316,6 +316,9 @@ class KernelEmitter(Expressions):
         width, extent = self.width, loop.var.extent
         if width == 1:
             self.serial_loop(loop)
+            return
+        if loop.refill and width <= MOST_PLACES:
+            self.refilled_loop(loop)
             return
         full, rest = extent // width, extent % width
         self.lane, self.lanes = loop.var, width
