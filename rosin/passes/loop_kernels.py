@@ -332,13 +332,11 @@ class _Making:
         if self.lanes is not None:
             # The latency of short steps is hidden by running several vectors of lanes together.
             self.registers = 4 if self.flops <= 48 else 2 if self.flops <= 400 else 1
-            # Who waits for other threads cannot stop them, and a loop that a predicate ends may have to be stopped.
-            ends = not any(isinstance(s, RepeatWhile) for s in _loops((self.step,)))
             on_threads, work = threads(self.lane_count * (self.flops * _steps_of(self.step)))
             refill = 0
             if isinstance(self.step, RepeatWhile) and self.step.lanes and self.step.var is None:
                 body, refill = self._refilled(body, self.lanes.var)
-            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=ends and on_threads, refill=refill)]
+            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=on_threads, refill=refill)]
         else:
             work = None
         name = "loop_" + "_".join(dict.fromkeys(leaf.name.partition("_")[2] for leaf in inside))

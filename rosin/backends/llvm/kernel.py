@@ -66,6 +66,11 @@ class KernelEmitter(Refilling):
         signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
         return f"{signature} {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
 
+    @property
+    def shared(self) -> bool:
+        """Whether several threads may run the kernel at once."""
+        return any(isinstance(s, Loop) and s.parallel for s in self.kernel.body)
+
     def statements(self, body: Sequence[Statement]) -> None:
         for statement in body:
             if blocks(statement) and not _is_scope(statement):
@@ -208,10 +213,11 @@ class KernelEmitter(Refilling):
         rest = e.binary("and", steps, e.const(POLLED_STEPS - 1, "i64"))
         e.branch_if(e.icmp("eq", rest, e.const(0, "i64")), ask, on)
         e.block(ask)
-        status = self.around.asked(e)
+        status = self.around.asked(e, team=self.shared)
         e.branch_if(e.icmp("eq", status, e.const(0, "i32")), on, stop)
         e.block(stop)
-        e.store(status, self.around.status(e))
+        if not self.shared:
+            e.store(status, self.around.status(e))
         e.line("ret void")
         e.block(on)
 

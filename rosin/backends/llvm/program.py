@@ -11,7 +11,8 @@ record)` makes room, and answers other than 0 when there is none; `rosin_tapes_f
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
 `rosin_poll(state)` gives, which loops ask now and then whether a signal wants them to stop, or that a kernel leaves
-in the context. The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
+in the context. A kernel on several threads asks `rosin_poll_team`, and so does the thread that waits for the others
+(`rosin_parallel_polling`). The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
 
 Of a program with symbolic sizes the last buffer is the block that its function `sizes` has filled
 (rosin.backends.llvm.sizes).
@@ -54,12 +55,14 @@ PARALLEL = "rosin_parallel"
 HOST = "rosin_host"
 RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
-POLL = "rosin_poll"
+POLL, POLL_TEAM = "rosin_poll", "rosin_poll_team"
+PARALLEL_POLLING = "rosin_parallel_polling"
 POLL_STATE = 2
 STATUS = 6
-CONTEXT_HEAD = 7
+CALLER = 7
+CONTEXT_HEAD = 8
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
-`rosin_poll` keeps, and the status. Tapes and loop variables follow."""
+`rosin_poll` keeps, the status, and the thread that runs the program. Tapes and loop variables follow."""
 TAPE_WORDS = 3
 GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
 OUT_OF_MEMORY = 1
@@ -93,6 +96,8 @@ class _Module:
         self.deepest = 0
         self.host_calls = 0
         self.most_pointers = 0
+        self.has_teams = False
+        """Whether threads share a kernel that may have to be stopped."""
 
     def text(self) -> str:
         main = Emitter(self.declarations)
@@ -105,6 +110,10 @@ class _Module:
             empty = [f"  %tapes = getelementptr inbounds ptr, ptr %context, i64 {CONTEXT_HEAD}"]
             empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
             self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        caller = Emitter(self.declarations, prefix="c")
+        if self.has_teams:
+            self.declarations.add("declare i64 @pthread_self()")
+            caller.store(caller.define("call i64 @pthread_self()", "i64"), self.word(caller, CALLER))
         body = "\n".join(
             [
                 f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
@@ -116,6 +125,7 @@ class _Module:
                 f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %cleared",
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
+                *caller.lines,
                 *main.lines,
                 "}",
             ]
@@ -222,8 +232,15 @@ class _Module:
 
     def _on_threads(self, e: Emitter, kernel: Kernel, name: str, blocks: Val) -> None:
         """Run the blocks of a kernel on threads, where it is known only now whether there is enough to do."""
-        self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-        shared = f"call void @{PARALLEL}(ptr @{name}, ptr %context, {blocks.typed})"
+        arguments = f"ptr @{name}, ptr %context, {blocks.typed}"
+        shared = f"call void @{PARALLEL}({arguments})"
+        if may_stop(kernel):
+            self.declarations.add(f"declare void @{PARALLEL_POLLING}(ptr, ptr, i64, ptr, ptr)")
+            self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
+            state = self.word(e, POLL_STATE)
+            shared = f"call void @{PARALLEL_POLLING}({arguments}, ptr @{POLL_TEAM}, {state.typed})"
+        else:
+            self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
         if kernel.work is None:
             e.line(shared)
             return
@@ -337,10 +354,12 @@ class _Module:
         e.block(ask)
         self.stop_unless_zero(e, self.asked(e), on)
 
-    def asked(self, e: Emitter) -> Val:
-        """What `rosin_poll` says."""
-        self.declarations.add(f"declare i32 @{POLL}(ptr)")
-        return e.define(f"call i32 @{POLL}({self.word(e, POLL_STATE).typed})", "i32")
+    def asked(self, e: Emitter, team: bool = False) -> Val:
+        """What `rosin_poll` says, or `rosin_poll_team`."""
+        self.has_teams = self.has_teams or team
+        asked = POLL_TEAM if team else POLL
+        self.declarations.add(f"declare i32 @{asked}(ptr)")
+        return e.define(f"call i32 @{asked}({self.word(e, POLL_STATE).typed})", "i32")
 
     def status(self, e: Emitter) -> Val:
         """Where the status is."""

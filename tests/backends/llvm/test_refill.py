@@ -22,7 +22,7 @@ from rosin.ir.ops.index import DynamicSlice
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.transform.batch import batch_graph
-from rosin.passes import pipeline
+from rosin.passes import nest, pipeline
 from rosin.passes.to_loops import to_loops
 from tests.backends.llvm.test_kernels import run
 from tests.ir.test_while import random_while
@@ -80,6 +80,12 @@ def eager(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(refill, name, 0)
 
 
+def shared(patch: pytest.MonkeyPatch) -> None:
+    """Run lanes on threads, however few there are."""
+    eager(patch)
+    patch.setattr(nest, "PARALLEL_WORK", 0)
+
+
 def waiting(patch: pytest.MonkeyPatch) -> None:
     """Have lanes that are done wait for the others of their vector."""
     patch.setattr(refill, "MOST_PLACES", 0)
@@ -99,7 +105,7 @@ def same_bits(found: Sequence[Array], expected: Sequence[Array]) -> None:
 @pytest.mark.parametrize("pattern", ["alike", "geometric", "heavy", "one", "none"])
 @pytest.mark.parametrize("lanes", [4, 16, 31, 64, 65, 200, 1000])
 @pytest.mark.parametrize("tables", [False, True], ids=["table", "tables"])
-@pytest.mark.parametrize("way", [None, eager, waiting])
+@pytest.mark.parametrize("way", [None, eager, waiting, shared])
 def test_every_lane_computes_what_it_computes_alone(
     pattern: str, lanes: int, tables: bool, way: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
