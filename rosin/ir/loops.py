@@ -519,7 +519,7 @@ class RepeatWhile:
     body: tuple[Step, ...]
     var: LoopVar | None = None
     """What counts the steps; there are no more than its extent."""
-    lanes: int = 0
+    lanes: Dim = 0
     """How many elements the predicate has, when each decides for a lane of its own; such a loop is made one kernel."""
 
 

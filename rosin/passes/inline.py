@@ -41,10 +41,10 @@ class Inline(Pass):
 
 def _is_narrow(op: While) -> bool:
     """Whether it is a loop of lanes in which no value has many elements for a lane, and Python computes nothing."""
-    if len(op.lanes) != 1 or not isinstance(op.lanes[0], int) or calls_host(op.body) or calls_host(op.cond):
+    if len(op.lanes) != 1 or calls_host(op.body) or calls_host(op.cond):
         return False
-    values = [v for region in (op.cond, op.body) for v in region.values()]
-    return all(known_at_least(NARROW * op.lanes[0], v.type.size) for v in values)
+    values, most = [v for region in (op.cond, op.body) for v in region.values()], NARROW * op.lanes[0]
+    return all(known_at_least(most, v.type.size) or known_at_least(NARROW, v.type.size) for v in values)
 
 
 def _append(b: Builder, graph: Graph, operands: Sequence[Value], location: Location | None) -> Values:
