@@ -37,6 +37,7 @@ from rosin.ir.loops import (
     Let,
     Load,
     Loop,
+    Measured,
     Nest,
     Repeat,
     RepeatWhile,
@@ -100,7 +101,7 @@ def _arranged(step: Step, uses: Counter[Buffer], known: Mapping[Step, Lanes]) ->
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room() | HostCall():
+        case Kernel() | Room() | HostCall() | Measured():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -374,8 +375,8 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
-            case HostCall():
-                raise AssertionError("a loop in which Python computes is no kernel")
+            case HostCall() | Measured():
+                raise AssertionError("a loop in which Python computes, or may have to, is no kernel")
             case Branch():
                 return [Choose(step.index, tuple(inner))]
             case Either():

@@ -8,7 +8,7 @@ What to know when coming from NumPy:
 - Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
 - A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
   left out when they are written; known positions are checked (`indexing.py`).
-- Shapes never depend on numbers that are traced, so functions whose results do (`nonzero`, `unique`) are not here.
+- Where a shape depends on numbers that are traced (`x[mask]`, `nonzero`), its sizes are symbolic (`selecting.py`).
 """
 
 from __future__ import annotations
@@ -148,6 +148,7 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero
 from rosin.frontend.numpy.transcendental import (
     acos,
     acosh,
@@ -248,6 +249,7 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argwhere",
     "array",
     "array_equal",
     "asarray",
@@ -277,6 +279,7 @@ __all__ = [
     "cbrt",
     "ceil",
     "clip",
+    "compress",
     "concat",
     "concatenate",
     "conj",
@@ -308,8 +311,10 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "extract",
     "eye",
     "finfo",
+    "flatnonzero",
     "flip",
     "float16",
     "float32",
@@ -371,6 +376,7 @@ __all__ = [
     "negative",
     "newaxis",
     "nextafter",
+    "nonzero",
     "not_equal",
     "ones",
     "ones_like",
