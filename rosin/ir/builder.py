@@ -20,6 +20,7 @@ from rosin.ir.ops import logic, movement
 from rosin.ir.ops import random as rnd
 from rosin.ir.ops import reduce as red
 from rosin.ir.ops import scatter as sca
+from rosin.ir.ops import sort as srt
 from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops import window as win
@@ -467,6 +468,16 @@ class Builder:
     def dynamic_update_slice(self, x: Value, part: Value, starts: Sequence[Value]) -> Value:
         """`x` with `part` in place of its own part at scalar starts."""
         return self.node(ind.DynamicUpdateSlice(), x, part, *starts)[0]
+
+    # -- order -----------------------------------------------------------------------------------------------------
+
+    def sort(self, x: Value, descending: bool = False) -> Value:
+        """Each line along the last axis in order."""
+        return self.node(srt.Sort(descending), x)[0]
+
+    def argsort(self, x: Value, descending: bool = False) -> Value:
+        """The places, as i32, of the elements of each line in order."""
+        return self.node(srt.ArgSort(descending), x)[0]
 
     # -- random numbers: see rosin.ir.ops.random -------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from rosin.ir.loops import (
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Statement,
     Step,
     Store,
@@ -60,6 +61,9 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             called = f"host {op.name}({', '.join(map(str, reads))})"
             gives = f"{', '.join(map(str, writes))} = " if writes else ""
             return [f"{indent}{gives}{called}{f' when {when}' if when is not None else ''}"]
+        case RoutineCall(name, reads, writes, numbers, count):
+            given = ", ".join(map(str, (*reads, *numbers)))
+            return [f"{indent}{', '.join(map(str, writes))} = routine {name}({given}) of {count}"]
         case RepeatWhile():
             heads = ["test:", f"while {_condition(step)}:"]
         case Branch(index, branches):

@@ -3,7 +3,8 @@
     program    ::= steps
     step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
-                 | Either(size, most, steps, steps) | Measured(symbol, load, conditions, host call)
+                 | RoutineCall(name, loads, loads, numbers, count) | Measured(symbol, load, conditions, host call)
+                 | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
@@ -548,6 +549,21 @@ class HostCall:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RoutineCall:
+    """A routine of the target does pieces `0 … count - 1` of its task, given addresses and numbers."""
+
+    name: str
+    reads: tuple[Load, ...]
+    """The first element of each operand."""
+    writes: tuple[Load, ...]
+    """Where the result goes, and the room that the routine needs, if it needs any."""
+    numbers: tuple[Dim, ...]
+    count: Dim
+    work: Dim | None
+    """The scalar operations, where their number decides at run time whether threads run it; None where none may."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Either:
     """`small` where `size <= most`, else `large`; both compute the same."""
 
@@ -567,7 +583,7 @@ class Measured:
     misfit: HostCall
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | Either | Measured"
+Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either | Measured"
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -606,10 +622,10 @@ def decides(part: Step | Statement) -> tuple[Load, ...]:
             return ()
 
 
-def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall]:
+def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall | RoutineCall]:
     """Every step that computes, in the order of the text."""
     for step in steps:
-        if isinstance(step, Kernel | Nest | HostCall):
+        if isinstance(step, Kernel | Nest | HostCall | RoutineCall):
             yield step
         for inner in parts(step):
             yield from innermost(inner)
@@ -617,7 +633,7 @@ def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall]:
 
 def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
     """Every kernel of the steps, or nest that is to become one, in the order of the text."""
-    return (step for step in innermost(steps) if not isinstance(step, HostCall))
+    return (step for step in innermost(steps) if isinstance(step, Kernel | Nest))
 
 
 def kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
@@ -628,6 +644,11 @@ def kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
 def host_calls(steps: Sequence[Step]) -> Iterator[HostCall]:
     """Every call of Python in the steps, in the order of the text."""
     return (step for step in innermost(steps) if isinstance(step, HostCall))
+
+
+def routine_calls(steps: Sequence[Step]) -> Iterator[RoutineCall]:
+    """Every call of a routine in the steps, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, RoutineCall))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

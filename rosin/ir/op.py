@@ -14,6 +14,7 @@ and from at most one way to compute it in loops:
     Fold          each element of the result combined from a domain of terms
     Running       partial combinations along one axis
     Push          updates combined into places of a copy of the first operand
+    Routine       whole arrays by native code that the target brings along
 
 Ops without one are expanded before loops are made (calls, barriers). `@define("name")` makes the class a frozen
 dataclass, registers it for the parser and refuses a class that leaves a fact out.
@@ -517,6 +518,27 @@ class Push(Op):
     @abstractmethod
     def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:
         """The new element, from the old one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a routine of the target is asked to do: `count` independent pieces, each by the same `numbers`."""
+
+    name: str
+    numbers: tuple[dims.Dim, ...]
+    count: dims.Dim
+    work: dims.Dim
+    """Scalar operations of all pieces, which decide whether threads share them."""
+    room: dims.Dim = 0
+    """Bytes of memory that it needs besides operands and results."""
+
+
+class Routine(Op):
+    """The one result is written as a whole, from whole operands, by native code that is the same for every program."""
+
+    @abstractmethod
+    def task(self, types: Types) -> Task:
+        """Which routine, and what it is told; `types` are the operands'."""
 
 
 def apply(op: Elementwise, *args: Expr) -> Expr:

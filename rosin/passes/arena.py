@@ -19,6 +19,7 @@ from rosin.ir.loops import (
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Scope,
     Step,
     decides,
@@ -114,9 +115,9 @@ class _Spans:
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
-                case HostCall():
+                case HostCall() | RoutineCall():
                     self.now += 1
-                    for load in (*step.reads, *step.writes, *filter(None, (step.when,))):
+                    for load in (*step.reads, *step.writes, *decides(step)):
                         self.use(load.buffer)
                 case Branch():
                     self.now += 1
@@ -178,9 +179,9 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
-            case HostCall():
+            case HostCall() | RoutineCall():
                 found |= {load.buffer for load in (*step.reads, *decides(step))} - written
-                written |= set() if step.when else {load.buffer for load in step.writes}
+                written |= set() if decides(step) else {load.buffer for load in step.writes}
             case Branch():
                 found |= {step.index.buffer} - written
                 each = [_written_after(branch, found, written) for branch in step.branches]

@@ -32,6 +32,7 @@ from rosin.ir.loops import (
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Statement,
     Step,
     Store,
@@ -327,3 +328,5 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             return HostCall(step.op, step.operands, step.results, reads, writes, when)
         case Measured():
             return replace(step, number=load(step.number))
+        case RoutineCall():
+            return replace(step, reads=tuple(map(load, step.reads)), writes=tuple(map(load, step.writes)))

@@ -26,7 +26,7 @@ from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Const, Expr
-from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Running, Value, elements
+from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
@@ -219,7 +219,7 @@ class Fusion:
             self.constants[node.results[0]] = node.op
         elif isinstance(node.op, Barrier):
             self.moves.update((v, node) for v in node.results)
-        elif isinstance(node.op, Control | Host | Measure):
+        elif isinstance(node.op, Control | Host | Measure | Routine):
             self._alone(node)
         elif is_move(node):
             self.moves[node.results[0]] = node
@@ -230,7 +230,8 @@ class Fusion:
             raise UnsupportedError(message, [v.type for v in node.operands], node.location)
 
     def _alone(self, node: Node) -> None:
-        """A loop or a branch is a group of its own, whose regions have groups of theirs; so is what Python computes.
+        """A loop or a branch is a group of its own, whose regions have groups of theirs; so is what Python computes,
+        or a routine.
 
         Effects keep their order, and a loop that may not end does not come before an effect that stands before it.
         """

@@ -42,13 +42,14 @@ from rosin.ir.loops import (
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Scope,
     Statement,
     Step,
     Store,
     While,
     decides,
-    host_calls,
+    innermost,
     leaves,
     parts,
 )
@@ -101,7 +102,7 @@ def _arranged(step: Step, uses: Counter[Buffer], known: Mapping[Step, Lanes]) ->
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room() | HostCall() | Measured():
+        case Kernel() | Room() | HostCall() | Measured() | RoutineCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -120,7 +121,7 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
         if isinstance(step, Kernel | Nest):
             yield from used_buffers(statements_of(step))
         yield from (load.buffer for load in decides(step))
-        if isinstance(step, HostCall):
+        if isinstance(step, HostCall | RoutineCall):
             yield from (load.buffer for load in (*step.reads, *step.writes))
         for inner in parts(step):
             yield from _uses(inner)
@@ -128,13 +129,18 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
 
 def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer], known: Mapping[Step, Lanes]) -> list[Step] | None:
     """The loop as one kernel, with what must follow it, where that pays and can be."""
-    if any(host_calls((step,))):
+    if _calls(step):
         return None
     lanes = known.get(step) or lanes_of(step)
     found = None if lanes is None else _Making(step, uses, lanes).steps()
     if found is None and not any(isinstance(s, RepeatWhile) and s.lanes for s in _loops((step,))):
         found = _Making(step, uses, None).steps()
     return found
+
+
+def _calls(step: Step) -> bool:
+    """Whether something in the step is computed elsewhere than in kernels."""
+    return any(isinstance(inner, HostCall | RoutineCall) for inner in innermost((step,)))
 
 
 def _work(nest: Nest) -> Dim:
@@ -176,7 +182,7 @@ def lanes_of(step: Step) -> Lanes | None:
     inside = list(leaves((step,)))
     nests = [leaf for leaf in inside if isinstance(leaf, Nest)]
     loops = list(_loops((step,)))
-    alone = any(isinstance(s, Either) for s in loops) or any(host_calls((step,)))
+    alone = any(isinstance(s, Either) for s in loops) or _calls(step)
     if alone or len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
         return None
     bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
@@ -375,8 +381,8 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
-            case HostCall() | Measured():
-                raise AssertionError("a loop in which Python computes, or may have to, is no kernel")
+            case HostCall() | Measured() | RoutineCall():
+                raise AssertionError("a loop with calls is no kernel")
             case Branch():
                 return [Choose(step.index, tuple(inner))]
             case Either():

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import bool_
+from rosin.ir.dtypes import bool_, u8
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal, splat
-from rosin.ir.loops import Buffer, Const, Load, Nest, Program, Scope, Step, Store, Tape
-from rosin.ir.op import Fold, Pack, Push, Reader, Running, Value
+from rosin.ir.loops import Buffer, Const, Load, Nest, Program, RoutineCall, Scope, Step, Store, Tape
+from rosin.ir.op import Fold, Pack, Push, Reader, Routine, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
@@ -36,7 +36,7 @@ from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
 from rosin.passes.loop_kernels import Lanes, arrange
-from rosin.passes.nest import Memory, Place
+from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.rows import row_steps
 from rosin.passes.single import pack_kernels, push_kernels, running_kernels
 from rosin.passes.tapes import TapeRow
@@ -186,6 +186,8 @@ class Region:
             node = group.nodes[0]
             if isinstance(node.op, Control | Host | Measure):
                 result += control_steps(self, node)
+            elif isinstance(node.op, Routine):
+                result += self._routine(node, node.op)
             elif any(v in self.places for n in group.nodes for v in n.results):
                 result += self._group(group)
             # Of a group without a place only empty values are made.
@@ -209,6 +211,22 @@ class Region:
         if group.contraction and 0 not in group.domain:
             return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
         return row_steps(group, self.memory, name)
+
+    def _routine(self, node: Node, op: Routine) -> list[Step]:
+        """A call of a routine of the target, which reads operands and writes the result where they lie as a whole."""
+        (result,) = node.results
+        if result not in self.places or 0 in result.type.shape:
+            return []
+        steps: list[Step] = []
+        task = op.task(tuple(v.type for v in node.operands))
+        reads = self.stored_all(node.operands, steps)
+        writes = [self.places[result]]
+        if task.room != 0:
+            writes.append(self.arena(f"room_{self.names[result]}", TensorType(u8, (task.room,))))
+        given, made = (tuple(Load(p.buffer, p.base) for p in places) for places in (reads, writes))
+        on_threads, _ = threads(task.work)
+        work = task.work if on_threads and task.count != 1 else None
+        return [*steps, RoutineCall(task.name, given, made, task.numbers, task.count, work)]
 
     # -- places --------------------------------------------------------------------------------------------
 

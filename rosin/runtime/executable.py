@@ -40,7 +40,7 @@ from rosin.passes import pipeline
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import cache, host, jit, tapes, threads
+from rosin.runtime import cache, host, jit, routines, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_entry
 from rosin.runtime.host import Receiver
 
@@ -175,6 +175,7 @@ class NativeExecutable(Executable):
         threads.install()
         tapes.install()
         host.install()
+        routines.install(self.routines)
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
         if self.receiver is not None:
@@ -214,11 +215,13 @@ class NativeExecutable(Executable):
                 "aliases": pairs,
                 "host": list(map(_written_call, calls)),
                 "slots": len(program.slots),
+                "routines": sorted({call.name for call in loops.routine_calls(program.steps)}),
             }
             if keeps:
                 cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
+        self.routines: list[str] = meta["routines"]
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
         return data
 

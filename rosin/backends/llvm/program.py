@@ -45,6 +45,7 @@ from rosin.ir.loops import (
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Scope,
     Step,
     Tape,
@@ -53,6 +54,8 @@ from rosin.passes import nest
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
+ROUTINE = "rosin_"
+"""What the names of routines begin with."""
 HOST = "rosin_host"
 RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
@@ -97,6 +100,7 @@ class _Module:
         self.deepest = 0
         self.host_calls = 0
         self.most_pointers = 0
+        self.most_words = 0
         self.has_teams = False
         """Whether threads share a kernel that may have to be stopped."""
 
@@ -124,6 +128,7 @@ class _Module:
                 "  store ptr %arena, ptr %second",
                 f"  %cleared = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
                 f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %cleared",
+                *([f"  %words = alloca [{self.most_words} x i64]"] if self.most_words else []),
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
                 *caller.lines,
@@ -222,6 +227,8 @@ class _Module:
                 self.host_call(e, step)
             case Measured():
                 self.measured(e, step)
+            case RoutineCall():
+                self.routine_call(e, step)
 
     def call(self, e: Emitter, kernel: Kernel) -> None:
         name = f"k{len(self.functions)}"
@@ -231,29 +238,30 @@ class _Module:
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
         else:
-            self._on_threads(e, kernel, name, self.dim(e, blocks))
+            self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
         if may_stop(kernel):
             on = e.label("on")
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)
 
-    def _on_threads(self, e: Emitter, kernel: Kernel, name: str, blocks: Val) -> None:
-        """Run the blocks of a kernel on threads, where it is known only now whether there is enough to do."""
-        arguments = f"ptr @{name}, ptr %context, {blocks.typed}"
-        shared = f"call void @{PARALLEL}({arguments})"
-        if may_stop(kernel):
-            self.declarations.add(f"declare void @{PARALLEL_POLLING}(ptr, ptr, i64, ptr, ptr)")
+    def _on_threads(
+        self, e: Emitter, work: Dim | None, name: str, context: str, blocks: Val, stops: bool = False
+    ) -> None:
+        """Run the blocks of a kernel on threads, where it may be known only now whether there is enough to do. While it
+        waits for others, the thread that runs the program looks whether a kernel is to stop, if that `stops` at all."""
+        function, types, arguments = PARALLEL, "ptr, ptr, i64", f"ptr @{name}, ptr {context}, {blocks.typed}"
+        if stops:
+            function, types = PARALLEL_POLLING, f"{types}, ptr, ptr"
+            arguments += f", ptr @{POLL_TEAM}, {self.word(e, POLL_STATE).typed}"
             self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
-            state = self.word(e, POLL_STATE)
-            shared = f"call void @{PARALLEL_POLLING}({arguments}, ptr @{POLL_TEAM}, {state.typed})"
-        else:
-            self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-        if kernel.work is None:
+        self.declarations.add(f"declare void @{function}({types})")
+        shared = f"call void @{function}({arguments})"
+        if work is None or isinstance(work, int):
             e.line(shared)
             return
         many, alone, after = e.label("threads"), e.label("alone"), e.label("after")
-        e.branch_if(e.icmp("sge", self.dim(e, kernel.work), e.const(nest.PARALLEL_WORK, "i64")), many, alone)
-        for label, line in ((many, shared), (alone, f"call void @{name}(ptr %context, i64 0, {blocks.typed})")):
+        e.branch_if(e.icmp("sge", self.dim(e, work), e.const(nest.PARALLEL_WORK, "i64")), many, alone)
+        for label, line in ((many, shared), (alone, f"call void @{name}(ptr {context}, i64 0, {blocks.typed})")):
             e.block(label)
             e.line(line)
             e.branch(after)
@@ -418,6 +426,22 @@ class _Module:
             first = len(sizes.symbols) + 1 + len(self.program.slots)
             for number, dim in result_words(sizes).items():
                 e.store(self.dim(e, dim), self._block_place(e, first + number))
+
+    def routine_call(self, e: Emitter, step: RoutineCall) -> None:
+        """The routine gets words: the addresses of operands and result, the numbers, and the address of the room."""
+        result, *room = step.writes
+        words = [self.address(e, load) for load in (*step.reads, result)]
+        words += [self.dim(e, number) for number in step.numbers]
+        words += [self.address(e, load) for load in room] or [Val("null", "ptr")]
+        self.most_words = max(self.most_words, len(words))
+        for position, word in enumerate(words):
+            e.store(word, e.define(f"getelementptr inbounds i64, ptr %words, i64 {position}", "ptr"))
+        name, count = ROUTINE + step.name, self.dim(e, step.count)
+        self.declarations.add(f"declare void @{name}(ptr, i64, i64)")
+        if step.work is None:
+            e.line(f"call void @{name}(ptr %words, i64 0, {count.typed})")
+        else:
+            self._on_threads(e, step.work, name, "%words", count)
 
     def stop_unless_zero(self, e: Emitter, status: Val, after: str) -> None:
         """End the program with a status that is not zero; else go on at `after`."""

@@ -149,6 +149,7 @@ from rosin.frontend.numpy.reductions import (
     var,
 )
 from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero
+from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, top_k
 from rosin.frontend.numpy.transcendental import (
     acos,
     acosh,
@@ -249,6 +250,8 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argpartition",
+    "argsort",
     "argwhere",
     "array",
     "array_equal",
@@ -347,6 +350,7 @@ __all__ = [
     "left_shift",
     "less",
     "less_equal",
+    "lexsort",
     "lgamma",
     "linspace",
     "log",
@@ -382,6 +386,7 @@ __all__ = [
     "ones_like",
     "outer",
     "pad",
+    "partition",
     "permute_dims",
     "pi",
     "positive",
@@ -404,6 +409,7 @@ __all__ = [
     "signbit",
     "sin",
     "sinh",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -419,6 +425,7 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
+    "top_k",
     "trace",
     "transpose",
     "tril",
