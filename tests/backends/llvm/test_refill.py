@@ -16,11 +16,12 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bf16
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.loops import Loop, Scope, kernels
+from rosin.ir.loops import Load, Loop, Scope, Store, kernels
 from rosin.ir.op import Value
 from rosin.ir.ops.index import DynamicSlice
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
+from rosin.ir.statements import nested
 from rosin.ir.transform.batch import batch_graph
 from rosin.passes import nest, pipeline
 from rosin.passes.to_loops import to_loops
@@ -152,4 +153,22 @@ def test_lanes_that_read_what_lies_side_by_side_stay_where_they_are() -> None:
     assert not is_refilled(graph)
     rng = np.random.default_rng(0)
     given = [rng.random(100), rng.random((40, 100))]
+    same_bits(run(graph, given, 32), evaluate(graph, given))
+
+
+def test_nothing_is_read_beyond_an_array() -> None:
+    """The first lane has no neighbour before it, and what is read for it stands under a test."""
+    types = "x: f64[100]; row: f64[100]"
+
+    def step(b: Builder, x: Value, row: Value) -> list[Value]:
+        shifted = b.pad(b.slice_axis(row, 0, 0, 99), 7.0, (1,), (0,), (0,))
+        return [b.add(b.mul(x, 1.01), shifted)]
+
+    op = While(region("small", types, lambda b, x, row: [b.less(b.abs(x), 3.0)]), region("add", types, step), 1)
+    graph = region("main", types, lambda b, *operands: b.node(op, *operands))
+    for kernel in kernels(to_loops(graph).steps):
+        inside = [s for s in nested(kernel.body) if isinstance(s, Store) and s.buffer.scope is Scope.STATE]
+        assert not any(isinstance(s.value, Load) and s.value.offset.constant == -1 for s in inside)
+    rng = np.random.default_rng(0)
+    given = [rng.random(100), rng.random(100) + 0.1]
     same_bits(run(graph, given, 32), evaluate(graph, given))
