@@ -91,8 +91,8 @@ class Refilling(Expressions):
             begin, last = (e.mul(Val(name, "i64"), e.const(width, "i64")) for name in ("%begin", "%end"))
             end = e.intrinsic("llvm.smin", last, end)
         slots, (moves, one) = self._slots(), self._parted(loop)
-        for value, slot in ((begin, slots.following), (e.const(0, "i64"), slots.held)):
-            e.store(value, slot)
+        e.store(begin, slots.following)
+        e.store(e.const(0, "i64"), slots.held)
         e.store(e.const(False, "i1"), slots.packed)
         e.store(e.const(False, "i1", width), slots.going)
         head, step, exchange, done = (e.label(name) for name in ("while", "step", "exchange", "done"))

@@ -316,10 +316,11 @@ class While(Loop):
 
     def _block_size(self, many: Sequence[bool], size: Dim, axis: str | None) -> int:
         """How many examples a block has, where steps are dear; 0 where all lanes had better make every step."""
-        own = flow.varying_values(self.body, many)
-        if self.lanes or not is_dear(self.body, size) or all(known_at_least(NARROW, v.type.size) for v in own):
+        if self.lanes or not is_dear(self.body, size):
             return 0
-        return block_size(self.body, many, size, axis)
+        own = flow.varying_values(self.body, many)
+        narrow = all(known_at_least(NARROW, v.type.size) for v in own)
+        return 0 if narrow else block_size(self.body, many, size, axis)
 
     def _batch_masked(self, b: Builder, inputs: Values, many: Sequence[bool], size: Dim, block: int = 0) -> Values:
         """The plain loop, in which Python does its part for the examples that go on alone; with a `block`, examples
