@@ -110,7 +110,6 @@ from rosin.frontend.numpy.manipulation import (
     pad,
     permute_dims,
     ravel,
-    repeat,
     reshape,
     roll,
     split,
@@ -148,7 +147,19 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
-from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
+from rosin.frontend.numpy.sets import (
+    intersect1d,
+    isin,
+    setdiff1d,
+    setxor1d,
+    union1d,
+    unique,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, top_k
 from rosin.frontend.numpy.transcendental import (
     acos,
@@ -341,10 +352,12 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "intersect1d",
     "invert",
     "isclose",
     "isdtype",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
     "left_shift",
@@ -404,6 +417,8 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "setdiff1d",
+    "setxor1d",
     "sigmoid",
     "sign",
     "signbit",
@@ -436,6 +451,12 @@ __all__ = [
     "uint16",
     "uint32",
     "uint64",
+    "union1d",
+    "unique",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
     "unstack",
     "var",
     "vecdot",
