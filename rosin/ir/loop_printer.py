@@ -165,6 +165,7 @@ class _Text:
             case Loop(_, kind, _, carries, parallel, unroll):
                 head = f"{'parallel ' if parallel else ''}{kind.value} {_range(statement)}"
                 head += f" unroll {unroll}" if unroll > 1 else ""
+                head += " refilled" if statement.refill else ""
                 carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
                 heads = [head + (f" carrying {', '.join(carried)}:" if carried else ":")]
         for head, block in zip(heads, blocks(statement), strict=True):

@@ -366,6 +366,9 @@ class Loop:
     """Of a serial loop, the iteration that it starts from and the one that it stops before, where they are read."""
     backward: bool = False
     """Whether a serial loop counts down."""
+    refill: int = 0
+    """Of a vector loop around one `While`, with stores before and after it: the operations of a step, if lanes that are
+    done had better give their places in vectors to the next ones. What lanes compute is the same either way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -538,7 +541,7 @@ class RepeatWhile:
     body: tuple[Step, ...]
     var: LoopVar | None = None
     """What counts the steps; there are no more than its extent."""
-    lanes: int = 0
+    lanes: Dim = 0
     """How many elements the predicate has, when each decides for a lane of its own; such a loop is made one kernel."""
 
 

@@ -57,7 +57,7 @@ class Alike:
         given = self.memory.fusion.given
         given.update((shape.constants[k], local) for k, local in locals.items())
         numbers = {local: shape.numbers[k] for k, local in locals.items()}
-        steps = [_with_numbers(step, numbers) for step in arrange(make())]
+        steps = [_with_numbers(step, numbers) for step in arrange(make(), {})]
         given.clear()
         self.made[group] = _Made(name, shape, steps, locals)
         return steps

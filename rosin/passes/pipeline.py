@@ -13,6 +13,7 @@ from rosin.passes.hoist import Hoist
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.remat import Remat
+from rosin.passes.residuals import Residuals
 from rosin.passes.simplify import Simplify
 from rosin.passes.strength import Strength
 
@@ -24,6 +25,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Simplify(),
     Strength(),  # powers whose exponents have become constants
     Hoist(),  # what loops need not do in every step; merged below with what stands before them already
+    Residuals(),  # what loops keep for their way back, once it is known what steps compute; the rest is dropped below
     Simplify(),
     Cse(),
     Dce(),

@@ -37,7 +37,7 @@ from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
-from rosin.passes.loop_kernels import arrange
+from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.rows import row_steps
 from rosin.passes.single import pack_kernels, push_kernels, running_kernels
@@ -57,7 +57,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
-    steps = arrange(Region(graph, *places, making).steps(alone=False))
+    steps = arrange(Region(graph, *places, making).steps(alone=False), making.lanes)
     arena = plan_arena(steps)
     return Program(
         graph.name,
@@ -87,6 +87,8 @@ class Making:
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
     tapes: dict[Buffer, tuple[Tape, Dim]] = field(default_factory=dict["Buffer", "tuple[Tape, Dim]"])
     """For each buffer on a tape, the tape, and at which byte of each record it is."""
+    lanes: dict[Step, Lanes] = field(default_factory=dict["Step", "Lanes"])
+    """For each loop of lanes, how these run by themselves."""
     kernels: int = 0
     loops: int = 0
 

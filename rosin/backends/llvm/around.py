@@ -49,8 +49,9 @@ class Surroundings(Protocol):
         """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
         ...
 
-    def asked(self, e: Emitter) -> Val:
-        """Whether a signal wants the program to stop: a status, 0 when none does."""
+    def asked(self, e: Emitter, team: bool = False) -> Val:
+        """Whether a signal wants the program to stop: a status, 0 when none does. A `team` of threads may ask at once,
+        and one that finds a status leaves it for the others."""
         ...
 
     def status(self, e: Emitter) -> Val:

@@ -15,7 +15,8 @@ behind that address it starts, or which word of the block of sizes says so; then
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
 `rosin_poll(state)` gives, which loops ask now and then whether a signal wants them to stop, or that a kernel leaves
-in the context. The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
+in the context. A kernel on several threads asks `rosin_poll_team`, and so does the thread that waits for the others
+(`rosin_parallel_polling`). The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
 
 Of a program with symbolic sizes the last buffer is the block that its function `sizes` has filled
 (rosin.backends.llvm.sizes).
@@ -67,13 +68,16 @@ ROUTINE = "rosin_"
 HOST = "rosin_host"
 RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
-POLL = "rosin_poll"
+POLL, POLL_TEAM = "rosin_poll", "rosin_poll_team"
+PARALLEL_POLLING = "rosin_parallel_polling"
 POLL_STATE = 2
 STATUS = 6
-TABLE = 7
-CONTEXT_HEAD = 8
+CALLER = 7
+TABLE = 8
+CONTEXT_HEAD = 9
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
-`rosin_poll` keeps, the status, and the table of a kernel that comes again. Tapes and loop variables follow."""
+`rosin_poll` keeps, the status, the thread that runs the program, and the table of a kernel that comes again. Tapes and
+loop variables follow."""
 IN_ARENA, IN_SLOT = -1, -2
 LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
@@ -127,6 +131,8 @@ class _Module:
         self.host_calls = 0
         self.most_pointers = 0
         self.most_words = 0
+        self.has_teams = False
+        """Whether threads share a kernel that may have to be stopped."""
 
     def text(self) -> str:
         main = Emitter(self.declarations)
@@ -147,6 +153,10 @@ class _Module:
         # Code that calls kernels one after the other gets no better by optimisation.
         plain = all(isinstance(step, Kernel | Again) for step in self.program.steps)
         attributes = " noinline optnone" if plain else ""
+        caller = Emitter(self.declarations, prefix="c")
+        if self.has_teams:
+            self.declarations.add("declare i64 @pthread_self()")
+            caller.store(caller.define("call i64 @pthread_self()", "i64"), self.word(caller, CALLER))
         body = "\n".join(
             [
                 f"define i32 @{ENTRY}(ptr %buffers, ptr %arena){attributes} {{",
@@ -159,6 +169,7 @@ class _Module:
                 *([f"  %words = alloca [{self.most_words} x i64]"] if self.most_words else []),
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
+                *caller.lines,
                 *main.lines,
                 "}",
             ]
@@ -370,16 +381,24 @@ class _Module:
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
         else:
-            self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks))
+            self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
         if may_stop(kernel):
             on = e.label("on")
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)
 
-    def _on_threads(self, e: Emitter, work: Dim | None, name: str, context: str, blocks: Val) -> None:
-        """Run the blocks of a kernel on threads, where it may be known only now whether there is enough to do."""
-        self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-        shared = f"call void @{PARALLEL}(ptr @{name}, ptr {context}, {blocks.typed})"
+    def _on_threads(
+        self, e: Emitter, work: Dim | None, name: str, context: str, blocks: Val, stops: bool = False
+    ) -> None:
+        """Run the blocks of a kernel on threads, where it may be known only now whether there is enough to do. While it
+        waits for others, the thread that runs the program looks whether a kernel is to stop, if that `stops` at all."""
+        function, types, arguments = PARALLEL, "ptr, ptr, i64", f"ptr @{name}, ptr {context}, {blocks.typed}"
+        if stops:
+            function, types = PARALLEL_POLLING, f"{types}, ptr, ptr"
+            arguments += f", ptr @{POLL_TEAM}, {self.word(e, POLL_STATE).typed}"
+            self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
+        self.declarations.add(f"declare void @{function}({types})")
+        shared = f"call void @{function}({arguments})"
         if work is None or isinstance(work, int):
             e.line(shared)
             return
@@ -493,10 +512,12 @@ class _Module:
         e.block(ask)
         self.stop_unless_zero(e, self.asked(e), on)
 
-    def asked(self, e: Emitter) -> Val:
-        """What `rosin_poll` says."""
-        self.declarations.add(f"declare i32 @{POLL}(ptr)")
-        return e.define(f"call i32 @{POLL}({self.word(e, POLL_STATE).typed})", "i32")
+    def asked(self, e: Emitter, team: bool = False) -> Val:
+        """What `rosin_poll` says, or `rosin_poll_team`."""
+        self.has_teams = self.has_teams or team
+        asked = POLL_TEAM if team else POLL
+        self.declarations.add(f"declare i32 @{asked}(ptr)")
+        return e.define(f"call i32 @{asked}({self.word(e, POLL_STATE).typed})", "i32")
 
     def status(self, e: Emitter) -> Val:
         """Where the status is."""
