@@ -5,6 +5,7 @@
     control.py                        loops and branches around the kernels of a region, and calls of Python
     arena.py, memory.py               where the values in between live
     donate.py                         which results are written over arguments
+    parts/split.py                    complex numbers as their real and imaginary parts
 
 The order of kernels is that of the groups. A value lives in memory when another group reads it or the graph gives it
 out; every other value exists only inside the kernel that computes it.
@@ -35,6 +36,7 @@ from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.nest import Memory, Place
+from rosin.passes.parts.split import split
 from rosin.passes.rows import row_steps
 from rosin.passes.single import push_kernels, running_kernels
 from rosin.passes.tapes import TapeRow
@@ -54,7 +56,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     steps = arrange(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
     places = plan_arena(steps)
-    return Program(
+    program = Program(
         graph.name,
         steps,
         tuple(arguments),
@@ -69,6 +71,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
         places.slots,
         sizes,
     )
+    return split(program)
 
 
 @dataclass
