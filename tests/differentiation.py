@@ -22,7 +22,7 @@ MaybeArrays: TypeAlias = "Sequence[Array | None]"
 
 
 def vjp_graph(graph: Graph, wanted: Sequence[bool]) -> Graph:
-    """The graph from inputs and the cotangents of float outputs, real or complex, to the cotangents of the wanted inputs."""
+    """The graph from inputs and the cotangents of float outputs, to the cotangents of the wanted inputs."""
     b = Builder()
     primals = [b.input(v.type, v.name) for v in graph.inputs]
     outputs, pull = vjp(b, graph, primals, wanted)

@@ -69,7 +69,7 @@ def _nested(array: NDArray[Any], dtype: dtypes.DType) -> str:
         return "[" + ", ".join(_nested(part, dtype) for part in array) + "]"
     if dtype.is_complex:
         # A space between the parts: a sign or a letter may belong to a number.
-        return f"{_nested(array.real, dtype.part)} {_nested(array.imag, dtype.part)}i"
+        return f"{_nested(np.real(array), dtype.part)} {_nested(np.imag(array), dtype.part)}i"
     if not dtype.is_float:
         return str(array.item())
     number = float(array)

@@ -34,7 +34,19 @@ from tests.differentiation import (
     random_directions,
     vjp_graph,
 )
-from tests.samples import Bad, Sample, Symbolic, all_bad, all_samples, all_symbolic, applied, finfo, references, type_of, wide
+from tests.samples import (
+    Bad,
+    Sample,
+    Symbolic,
+    all_bad,
+    all_samples,
+    all_symbolic,
+    applied,
+    finfo,
+    references,
+    type_of,
+    wide,
+)
 
 for _module in pkgutil.iter_modules(ops.__path__):
     importlib.import_module(f"{ops.__name__}.{_module.name}")
@@ -62,9 +74,7 @@ def _operand_types(sample: Sample) -> tuple[TensorType, ...]:
 
 
 def _in_f64(sample: Sample) -> tuple[Array, ...]:
-    return tuple(
-        wide(x) if t.dtype.differentiable else x for x, t in zip(sample.operands, sample.types, strict=True)
-    )
+    return tuple(wide(x) if t.dtype.differentiable else x for x, t in zip(sample.operands, sample.types, strict=True))
 
 
 def _moving(sample: Sample) -> list[bool]:
@@ -154,11 +164,17 @@ def assert_close(actual: Array, expected: Array, sample: Sample) -> None:
         return
     info = finfo(type.dtype)
     x, y = wide(actual), wide(expected)
-    if type.dtype.is_complex:
-        # What is beside a NaN is left open by C99.
-        x, y = np.where(np.isnan(x), np.nan, x), np.where(np.isnan(y), np.nan, y)
     rtol = max(4 * float(info.eps), sample.rtol or 0.0)
-    np.testing.assert_allclose(x, y, rtol=rtol, atol=sample.atol + 4 * float(info.smallest_subnormal))
+    atol = sample.atol + 4 * float(info.smallest_subnormal)
+    if not type.dtype.is_complex:
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=atol)
+        return
+    # What is beside a NaN is left open by C99; what is beside an infinity is a number by itself.
+    x, y = np.where(np.isnan(x), np.nan, x), np.where(np.isnan(y), np.nan, y)
+    finite = np.isfinite(y)
+    np.testing.assert_allclose(x[finite], y[finite], rtol=rtol, atol=atol)
+    for part in (np.real, np.imag):
+        np.testing.assert_allclose(part(x[~finite]), part(y[~finite]), rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if references().get(type(s.op))], ids=str)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
-from rosin.ir.errors import DTypeError, ShapeError
+from rosin.ir.errors import DTypeError
 from rosin.ir.op import Elementwise, Op
 from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import complex as cx
@@ -55,7 +55,6 @@ BINARY: list[tuple[Elementwise, tuple[float, float], tuple[float, float]]] = [
     (ar.Div(), NEAR, FAR),
     (ex.Pow(), FAR, NEAR),
 ]
-LINEAR = cum.LinearRecurrence
 
 
 def _sample(op: Op, *operands: Array, label: str = "", **options: Any) -> Sample:
@@ -80,8 +79,13 @@ def _special(op: Elementwise) -> list[Sample]:
     return [_sample(op, special_values(t), label=f"special-{t}", rtol=8 * t.epsilon) for t in COMPLEX]
 
 
-def _all(*shape: int, low: float = -2, high: float = 2, seed: int = 0) -> list[Array]:
-    return [draw(t, shape, low, high, seed=seed) for t in COMPLEX]
+def _slack(x: Array) -> float:
+    """What sums of some tens of numbers may be off."""
+    return 1e-5 if x.dtype == np.complex64 else 1e-13
+
+
+def _all(*shape: int) -> list[Array]:
+    return [draw(t, shape) for t in COMPLEX]
 
 
 def _pairs(*shapes: Sequence[int]) -> list[tuple[Array, ...]]:
@@ -93,7 +97,14 @@ def _dot(lhs: tuple[int, ...], rhs: tuple[int, ...], *batch: tuple[int, ...], dt
 
 
 def _products() -> list[Sample]:
-    shapes = [((3, 4), (4, 5)), ((7,), (7,)), ((6, 17), (17, 19)), ((17, 40), (40, 1)), ((1, 3), (3, 33)), ((3, 0), (0, 2))]
+    shapes = [
+        ((3, 4), (4, 5)),
+        ((7,), (7,)),
+        ((6, 17), (17, 19)),
+        ((17, 40), (40, 1)),
+        ((1, 3), (3, 33)),
+        ((3, 0), (0, 2)),
+    ]
     found: list[Sample] = []
     for t in COMPLEX:
         slack = 64 * t.epsilon
@@ -104,7 +115,9 @@ def _products() -> list[Sample]:
         op = _dot((2,), (1,), (0,), (0,), dtype=t)
         found.append(_sample(op, draw(t, (2, 3, 4), seed=1), draw(t, (2, 4, 5), seed=2), atol=slack * 8))
         op = _dot((0,), (1,), dtype=t)
-        found.append(_sample(op, draw(t, (9, 20), seed=1), draw(t, (18, 9), seed=2), label=f"swapped-{t}", atol=slack * 8))
+        found.append(
+            _sample(op, draw(t, (9, 20), seed=1), draw(t, (18, 9), seed=2), label=f"swapped-{t}", atol=slack * 8)
+        )
     widened = _dot((1,), (0,), dtype=dtypes.c128)
     found.append(_sample(widened, *(draw(dtypes.c64, (3, 3), seed=i) for i in (1, 2)), label="wide"))
     return found
@@ -115,10 +128,17 @@ def _convolutions() -> list[Sample]:
     two = ((2, 1), (1, 0), (1, 1), (1, 1), (1, 2), 2, 1)
     return [
         *(
-            _sample(con.Convolution(*one, t), draw(t, (2, 2, 19), seed=1), draw(t, (3, 2, 3), seed=2), atol=1e2 * t.epsilon)
+            _sample(
+                con.Convolution(*one, t), draw(t, (2, 2, 19), seed=1), draw(t, (3, 2, 3), seed=2), atol=1e2 * t.epsilon
+            )
             for t in COMPLEX
         ),
-        _sample(con.Convolution(*two, dtypes.c128), draw(dtypes.c128, (2, 4, 6, 7)), draw(dtypes.c128, (6, 2, 2, 2)), atol=1e-13),
+        _sample(
+            con.Convolution(*two, dtypes.c128),
+            draw(dtypes.c128, (2, 4, 6, 7)),
+            draw(dtypes.c128, (6, 2, 2, 2)),
+            atol=1e-13,
+        ),
     ]
 
 
@@ -146,26 +166,29 @@ def _places() -> list[Sample]:
     for t in COMPLEX:
         table, rows = draw(t, (4, 11), seed=1), draw(t, (4, 11), seed=2)
         found.append(_sample(ind.Gather(*_ROWS, "clip", (1, 11)), table, where, ulps=0))
-        found.append(_sample(ind.DynamicSlice((2, 5)), table, np.int32(1)[None][0], np.int32(3)[None][0], ulps=0))
-        for kind in (sca.ScatterSet, sca.ScatterAdd, sca.ScatterMul):
-            found.append(_sample(kind(*_ROWS, "drop", False), table, where, rows, atol=16 * t.epsilon))
+        found.append(_sample(ind.DynamicSlice((2, 5)), table, np.array(1), np.array(3), ulps=0))
+        found += [
+            _sample(kind(*_ROWS, "drop", False), table, where, rows, atol=16 * t.epsilon)
+            for kind in (sca.ScatterSet, sca.ScatterAdd, sca.ScatterMul)
+        ]
     return found
 
 
 def _windows() -> list[Sample]:
     attributes = ((2, 3), (1, 2), (1, 0), (0, 1), (1, 1))
     return [
-        *(_sample(win.WindowSum(*attributes), x, atol=1e-6 if x.itemsize == 8 else 0.0) for x in _all(5, 7)),
+        *(_sample(win.WindowSum(*attributes), x, atol=_slack(x)) for x in _all(5, 7)),
         _sample(win.WindowSpread((3,), (2,), (0,), (0,), (1,), (9,)), draw(dtypes.c128, (4,))),
     ]
 
 
+SPECIAL = special_values(dtypes.f64)
 SAMPLES: list[Sample] = [
     *(s for op, bounds in UNARY for s in _elementwise(op, bounds)),
     *(s for op, *bounds in BINARY for s in _elementwise(op, *bounds)),
     *(s for op, _ in UNARY for s in _special(op)),
     *(Sample(cx.Complex(), tuple(draw(t, (9,), seed=i) for i in (1, 2)), ulps=0) for t in (dtypes.f32, dtypes.f64)),
-    Sample(cx.Complex(), (special_values(dtypes.f64), special_values(dtypes.f64)[::-1].copy()), "special", smooth=False),
+    Sample(cx.Complex(), (SPECIAL, SPECIAL[::-1].copy()), "special", smooth=False),
     *(
         _sample(Cast(target), draw(source, (9,), 0, 90), label=f"{source}-{target}", smooth=False, ulps=0)
         for target in COMPLEX
@@ -174,11 +197,20 @@ SAMPLES: list[Sample] = [
     *(_sample(Cast(dtypes.bool_), special_values(t), label=f"special-{t}-bool", ulps=0) for t in COMPLEX),
     _sample(Cast(dtypes.c128), draw(dtypes.f64, (4,)), label="smooth-real"),
     _sample(logic.Select(), draw(dtypes.bool_, (9,)), draw(dtypes.c128, (9,)), draw(dtypes.c128, (9,), seed=1), ulps=0),
-    *(_sample(red.Sum(axes), x, atol=1e-5 if x.itemsize == 8 else 1e-13) for axes in ((0,), (1,), (0, 1)) for x in _all(3, 37)),
+    *(_sample(red.Sum(axes), x, atol=_slack(x)) for axes in ((0,), (1,), (0, 1)) for x in _all(3, 37)),
     *(_sample(red.Prod(axes), x, ulps=64) for axes in ((0,), (1,)) for x in _all(3, 5)),
-    *(_sample(op(axis, reverse), x, ulps=64, atol=1e-5 if x.itemsize == 8 else 1e-13)
-      for op in (cum.CumSum, cum.CumProd) for axis in (0, 1) for reverse in (False, True) for x in _all(3, 5)),
-    *(_sample(LINEAR(1, reverse), *xs, ulps=64, atol=64 * 2.0**-23) for reverse in (False, True) for xs in _pairs((2, 5), (2, 5))),
+    *(
+        _sample(op(axis, reverse), x, ulps=64, atol=_slack(x))
+        for op in (cum.CumSum, cum.CumProd)
+        for axis in (0, 1)
+        for reverse in (False, True)
+        for x in _all(3, 5)
+    ),
+    *(
+        _sample(cum.LinearRecurrence(1, reverse), *xs, ulps=64, atol=_slack(xs[0]))
+        for reverse in (False, True)
+        for xs in _pairs((2, 5), (2, 5))
+    ),
     *_products(),
     *_convolutions(),
     *_moves(),
@@ -188,22 +220,44 @@ SAMPLES: list[Sample] = [
 
 ORDERING: tuple[Elementwise, ...] = (logic.Less(), logic.LessEqual(), logic.Greater(), logic.GreaterEqual())
 REAL_ONLY: tuple[Elementwise, ...] = (
-    *ORDERING, ar.Maximum(), ar.Minimum(), ar.FloorDivide(), ar.Remainder(), ar.NextAfter(), tr.Atan2(), tr.Hypot(),
+    *ORDERING,
+    ar.Maximum(),
+    ar.Minimum(),
+    ar.FloorDivide(),
+    ar.Remainder(),
+    ar.NextAfter(),
+    tr.Atan2(),
+    tr.Hypot(),
 )
+WHOLE: tuple[Elementwise, ...] = (ar.Floor(), ar.Ceil(), ar.Round(), ar.Trunc(), ex.Cbrt())
+EXTREMES = (cum.CumMax, cum.CumMin, cum.CumLogSumExp)
 BAD: list[Bad] = [
     *(bad for op in (cx.Real(), cx.Imag(), cx.Conj(), cx.Complex()) for bad in elementwise_bad(op)),
     *(Bad(op, ("c64[3]",) * 2, DTypeError, "takes .*, not c64") for op in REAL_ONLY),
-    *(Bad(op, ("c128[3]",), DTypeError, "takes .*, not c128") for op in (ar.Floor(), ar.Ceil(), ar.Round(), ar.Trunc(), ex.Cbrt())),
+    *(Bad(op, ("c128[3]",), DTypeError, "takes .*, not c128") for op in WHOLE),
     Bad(ar.Clamp(), ("c64[3]",) * 3, DTypeError, "takes .*, not c64"),
     *(Bad(Cast(t), ("c64[3]",), DTypeError, f"c64 does not become {t}") for t in REAL if t != dtypes.bool_),
     Bad(Bitcast(dtypes.c64), ("f64[3]",), DTypeError, "f64 has not the width of c64"),
     Bad(Bitcast(dtypes.f64), ("c64[3]",), DTypeError, "takes .*, not c64"),
     *(Bad(op((0,)), ("c64[3]",), DTypeError, "takes .*, not c64") for op in (red.Max, red.Min)),
     *(Bad(op(0), ("c64[3]",), DTypeError, "c64 has no order") for op in (red.ArgMax, red.ArgMin)),
-    *(Bad(op(0, False), ("c64[3]",), DTypeError, "takes .*, not c64") for op in (cum.CumMax, cum.CumMin, cum.CumLogSumExp)),
+    *(
+        Bad(op(0, False), ("c64[3]",), DTypeError, "takes .*, not c64")
+        for op in (cum.CumMax, cum.CumMin, cum.CumLogSumExp)
+    ),
     Bad(win.WindowMax((2,), (1,), (0,), (0,), (1,)), ("c64[3]",), DTypeError, "takes ordered numbers, not c64"),
-    Bad(sca.ScatterMax(*_ROWS, "drop", False), ("c64[4, 3]", "i32[2, 1]", "c64[2, 3]"), DTypeError, "combines ordered numbers, not c64"),
-    Bad(con.DotGeneral((1,), (0,), (), (), dtypes.f32), ("c64[2, 3]", "c64[3, 2]"), DTypeError, "does not hold products of c64"),
+    Bad(
+        sca.ScatterMax(*_ROWS, "drop", False),
+        ("c64[4, 3]", "i32[2, 1]", "c64[2, 3]"),
+        DTypeError,
+        "combines ordered numbers, not c64",
+    ),
+    Bad(
+        con.DotGeneral((1,), (0,), (), (), dtypes.f32),
+        ("c64[2, 3]", "c64[3, 2]"),
+        DTypeError,
+        "does not hold products of c64",
+    ),
     Bad(ar.Add(), ("c64[3]", "f32[3]"), DTypeError, "dtypes c64 and f32"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -63,17 +64,23 @@ BAD: list[Bad] = [bad for op, _ in UNARY for bad in elementwise_bad(op)] + eleme
 SYMBOLIC: list[Symbolic] = []
 
 
-
-def _exact(
-    real: Callable[..., Any], function: Callable[..., Any], elsewhere: Callable[..., Any]
-) -> Callable[..., Any]:
+def _exact(real: Callable[..., Any], function: Callable[..., Any], elsewhere: Callable[..., Any]) -> Callable[..., Any]:
     """NumPy's function of real numbers; of complex ones `function` in many digits, or `elsewhere` at infinities."""
 
     def reference(op: Op, x: Array) -> Any:
         if not np.iscomplexobj(x):
             return real(x.astype(np.longdouble))
+
+        def upper(z: complex) -> complex:
+            return complex(function(mpmath.mpc(z))) if cmath.isfinite(z) else complex(elsewhere(z))
+
+        # Many digits have no sign of zero; both halves of the plane are alike.
         with mpmath.workprec(2200):
-            return np.array([complex(function(z) if cmath.isfinite(z) else elsewhere(z)) for z in x.ravel().tolist()]).reshape(x.shape)
+            found = [
+                upper(z) if math.copysign(1, z.imag) > 0 else upper(z.conjugate()).conjugate()
+                for z in x.ravel().tolist()
+            ]
+        return np.array(found, complex).reshape(x.shape)
 
     return reference
 

@@ -55,10 +55,7 @@ CONSTANTS = [
         _sample(_data(np.zeros(shape, "f")), label=f"shape-{shape}")
         for shape in ((), (0,), (2, 0), (1,), (1, 1), (2, 1))
     ),
-    *(
-        _sample(_data(NAN_BITS[f"u{dtype.bytes}"].view(dtype.numpy)), label=f"nan-bits-{dtype}")
-        for dtype in REAL[-4:]
-    ),
+    *(_sample(_data(NAN_BITS[f"u{dtype.bytes}"].view(dtype.numpy)), label=f"nan-bits-{dtype}") for dtype in REAL[-4:]),
 ]
 IOTAS = [
     *(_sample(mv.Iota(parse_type(f"{dtype}[5]"), 0)) for dtype in OTHERS if dtype != dtypes.bool_),

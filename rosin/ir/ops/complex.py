@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
 
+def paired(real: NumpyArray, imag: NumpyArray) -> NumpyArray:
+    """The NumPy array of complex numbers with these parts, of one float type.
+
+    A sum with i times the imaginary part would lose the signs of zeros, and make NaN of infinities.
+    """
+    parts = np.stack([real, imag], -1)
+    return np.asarray(parts.view(np.result_type(parts.dtype, np.complex64))[..., 0])
+
+
 class Part(Linear, Elementwise):
     """An elementwise op that is linear over the real numbers."""
 
@@ -81,11 +90,7 @@ class Complex(Part):
         return dtype.complex
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
-        x, y = operands
-        # A sum with i y would lose the signs of zeros, and make NaN of infinities.
-        result = np.empty(x.shape, dtypes.from_numpy(x.dtype).complex.numpy)
-        result.real, result.imag = x, y
-        return result
+        return paired(*operands)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
         """Re(c (x + i y)) = Re(c) x - Im(c) y"""

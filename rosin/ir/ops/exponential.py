@@ -10,6 +10,7 @@ import numpy as np
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import Elementwise, NumpyArray, Partial, Value, Values, define
+from rosin.ir.ops.complex import paired
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -175,34 +176,31 @@ class Pow(Analytic):
         return (by_x, b.mul(result, log_x))
 
 
-
 # -- meanings of which NumPy lacks an accurate one ---------------------------------------------------------------------
 
 
 def _complex_exp2(z: NumpyArray) -> NumpyArray:
     """exp(z log 2), of angles rounded to f64. Part by part, since a complex product makes NaN of an infinity."""
-    wide = np.empty(z.shape, np.clongdouble)
-    wide.real, wide.imag = z.real * np.log(np.longdouble(2)), z.imag.astype(np.float64) * LN2
-    return np.exp(wide).astype(z.dtype)
+    x, y = np.real(z).astype(np.longdouble), np.imag(z).astype(np.float64)
+    angle = (y * LN2).astype(np.longdouble)
+    return np.exp(paired(x * np.log(np.longdouble(2)), angle)).astype(z.dtype)
 
 
 def _complex_expm1(z: NumpyArray) -> NumpyArray:
     """exp(z) - 1, where NumPy makes NaN of an infinite exponential."""
-    whole = np.exp(z)
-    far = (np.abs(z.real) > 40) | ~np.isfinite(z) | (z.imag == 0)
-    result = np.where(far, 0, np.expm1(np.where(far, 0, z)))
-    result.real = np.where(far, np.where(z.imag == 0, np.expm1(z.real), whole.real - 1), result.real)
-    result.imag = np.where(far, whole.imag, result.imag)
-    return result.astype(z.dtype)
+    x, y = np.real(z), np.imag(z)
+    far = (np.abs(x) > 40) | ~np.isfinite(z) | (y == 0)
+    near, whole = np.expm1(np.where(far, 0, z)), np.exp(z)
+    real = np.where(far, np.where(y == 0, np.expm1(x), np.real(whole) - 1), np.real(near))
+    return paired(real.astype(x.dtype), np.where(far, np.imag(whole), np.imag(near)).astype(x.dtype))
 
 
 def _complex_log1p(z: NumpyArray) -> NumpyArray:
     """log(1 + z) with a real part that is accurate near 0, where NumPy's is not: log1p(x (2 + x) + y²) / 2."""
-    x, y = z.real.astype(np.longdouble), z.imag.astype(np.longdouble)
+    part = np.real(z).dtype
+    x, y = np.real(z).astype(np.longdouble), np.imag(z).astype(np.longdouble)
     near = np.maximum(np.abs(x), np.abs(y)) < 1e6
     square = np.where(near, x * (2 + x) + y * y, 0)
     near &= square > -0.5
-    result = np.empty_like(z)
-    result.real = np.where(near, np.log1p(np.where(near, square, 0)) / 2, np.log(np.hypot(1 + x, y)))
-    result.imag = np.arctan2(y, 1 + x)
-    return result
+    real = np.where(near, np.log1p(np.where(near, square, 0)) / 2, np.log(np.hypot(1 + x, y)))
+    return paired(real.astype(part), np.arctan2(y, 1 + x).astype(part))

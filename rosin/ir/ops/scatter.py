@@ -20,6 +20,7 @@ import numpy as np
 
 from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
 from rosin.ir.loops import Expr, Within
 from rosin.ir.op import (
@@ -63,7 +64,8 @@ class Scatter(Indexed, Push):
         if updates.dtype != x.dtype:
             self.bad_dtype(operands, f"the array is {x.dtype} and the updates {updates.dtype}")
         if x.dtype not in self.accepts:
-            self.bad_dtype(operands, f"combines {'ordered ' if self.accepts == dtypes.REALS else ''}numbers, not {x.dtype}")
+            what = "ordered numbers" if self.accepts == dtypes.REALS else "numbers"
+            self.bad_dtype(operands, f"combines {what}, not {x.dtype}")
         self.check_numbers(operands)
         batch = self.batch_sizes(index)
         if updates.rank != len(batch) + len(self.offset_dims):

@@ -81,7 +81,8 @@ class Windowed(Op):
     def windows_of(self, operands: Types, x: TensorType) -> tuple[Dim, ...]:
         """How many windows `x` has along each axis."""
         if x.dtype not in self.accepts:
-            self.bad_dtype(operands, f"takes {'ordered ' if self.accepts == dtypes.REALS else ''}numbers, not {x.dtype}")
+            what = "ordered numbers" if self.accepts == dtypes.REALS else "numbers"
+            self.bad_dtype(operands, f"takes {what}, not {x.dtype}")
         for name in ("window", "strides", "low", "high", "dilation"):
             values: tuple[Dim, ...] = getattr(self, name)
             if len(values) != x.rank:

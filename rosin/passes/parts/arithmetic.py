@@ -25,6 +25,38 @@ from rosin.passes.parts.scalar import (
 Rule = Callable[..., "Real | Pair"]
 
 
+def real(x: Pair) -> Real:
+    return x[0]
+
+
+def imag(x: Pair) -> Real:
+    return x[1]
+
+
+def combine(x: Real, y: Real) -> Pair:
+    return x, y
+
+
+def conjugate(x: Pair) -> Pair:
+    return x[0], -x[1]
+
+
+def negate(x: Pair) -> Pair:
+    return -x[0], -x[1]
+
+
+def radius(x: Pair) -> Real:
+    return hypot(x[0], x[1])
+
+
+def add(x: Pair, y: Pair) -> Pair:
+    return x[0] + y[0], x[1] + y[1]
+
+
+def subtract(x: Pair, y: Pair) -> Pair:
+    return x[0] - y[0], x[1] - y[1]
+
+
 def multiply(x: Pair, y: Pair) -> Pair:
     (a, b), (c, d) = x, y
     return a * c - b * d, a * d + b * c
@@ -38,10 +70,10 @@ def divide(x: Pair, y: Pair) -> Pair:
     first, second = where(swap, b, a), where(swap, a, b)
     ratio = small / large
     scale = large + small * ratio
-    real, imag = (first + second * ratio) / scale, (second - first * ratio) / scale
+    quotient, rest = (first + second * ratio) / scale, (second - first * ratio) / scale
     by_zero = large.equals(0.0)
     size = magnitude(large)
-    return where_pair(by_zero, (a / size, b / size), (real, where(swap, -imag, imag)))
+    return where_pair(by_zero, (a / size, b / size), (quotient, where(swap, -rest, rest)))
 
 
 def sign(x: Pair) -> Pair:
@@ -50,8 +82,8 @@ def sign(x: Pair) -> Pair:
     # Of finite numbers whose radius overflows, a quarter has the same sign.
     large = is_infinite(hypot(a, b)) & is_finite(a) & is_finite(b)
     a, b = where(large, a * 0.25, a), where(large, b * 0.25, b)
-    radius = hypot(a, b)
-    plain = where_pair(radius.equals(0.0), (a.like(0.0), a.like(0.0)), (a / radius, b / radius))
+    size = hypot(a, b)
+    plain = where_pair(size.equals(0.0), (a.like(0.0), a.like(0.0)), (a / size, b / size))
     along_a = with_sign(1.0, a), a.like(0.0)
     along_b = a.like(0.0), with_sign(1.0, b)
     plain = where_pair(is_infinite(a) & is_finite(b), along_a, plain)
@@ -63,28 +95,44 @@ def sign(x: Pair) -> Pair:
 def _cast(op: Cast, x: Real | Pair) -> Real | Pair:
     part = op.dtype.part
     if isinstance(x, Real):
-        real = x.cast(part)
-        return real, real.like(0.0)
+        value = x.cast(part)
+        return value, value.like(0.0)
     a, b = x
     return (a.cast(part), b.cast(part)) if op.dtype.is_complex else a.differs(0.0) | b.differs(0.0)
 
 
+def equal(x: Pair, y: Pair) -> Real:
+    return x[0].equals(y[0]) & x[1].equals(y[1])
+
+
+def not_equal(x: Pair, y: Pair) -> Real:
+    return x[0].differs(y[0]) | x[1].differs(y[1])
+
+
+def both_finite(x: Pair) -> Real:
+    return is_finite(x[0]) & is_finite(x[1])
+
+
+def either_nan(x: Pair) -> Real:
+    return is_nan(x[0]) | is_nan(x[1])
+
+
 FUNCTIONS: dict[type[Op], Rule] = {
-    ar.Add: lambda x, y: (x[0] + y[0], x[1] + y[1]),
-    ar.Sub: lambda x, y: (x[0] - y[0], x[1] - y[1]),
+    ar.Add: add,
+    ar.Sub: subtract,
     ar.Mul: multiply,
     ar.Div: divide,
-    ar.Neg: lambda x: (-x[0], -x[1]),
-    ar.Abs: lambda x: hypot(*x),
+    ar.Neg: negate,
+    ar.Abs: radius,
     ar.Sign: sign,
-    cx.Real: lambda x: x[0],
-    cx.Imag: lambda x: x[1],
-    cx.Conj: lambda x: (x[0], -x[1]),
-    cx.Complex: lambda x, y: (x, y),
-    logic.Equal: lambda x, y: x[0].equals(y[0]) & x[1].equals(y[1]),
-    logic.NotEqual: lambda x, y: x[0].differs(y[0]) | x[1].differs(y[1]),
-    logic.IsFinite: lambda x: is_finite(x[0]) & is_finite(x[1]),
-    logic.IsNan: lambda x: is_nan(x[0]) | is_nan(x[1]),
+    cx.Real: real,
+    cx.Imag: imag,
+    cx.Conj: conjugate,
+    cx.Complex: combine,
+    logic.Equal: equal,
+    logic.NotEqual: not_equal,
+    logic.IsFinite: both_finite,
+    logic.IsNan: either_nan,
     logic.Select: where_pair,
     Cast: _cast,
 }

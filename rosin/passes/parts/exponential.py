@@ -1,4 +1,4 @@
-"""The parts of exponentials, logarithms, roots and powers of complex numbers, with the special cases of C99's Annex G."""
+"""The parts of exponentials, logarithms, roots and powers of complex numbers; C99, Annex G, has the special cases."""
 
 from __future__ import annotations
 

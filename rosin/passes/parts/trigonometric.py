@@ -152,6 +152,10 @@ def inverse_hyperbolic_tangent(z: Pair) -> Pair:
     return where(on_axis, x, with_sign(size, x)), where(on_axis, call(tr.Atan(), y), angle)
 
 
+def cosine(z: Pair) -> Pair:
+    return hyperbolic_cosine(_turned(z))
+
+
 def _circular(function: Callable[[Pair], Pair]) -> Callable[[Pair], Pair]:
     """The function turned by a right angle: -i f(i z)."""
     return lambda z: _turned_back(function(_turned(z)))
@@ -167,7 +171,7 @@ FUNCTIONS: dict[type[Op], Callable[..., Pair]] = {
     tr.Cosh: hyperbolic_cosine,
     tr.Tanh: hyperbolic_tangent,
     tr.Sin: _circular(hyperbolic_sine),
-    tr.Cos: lambda z: hyperbolic_cosine(_turned(z)),
+    tr.Cos: cosine,
     tr.Tan: _circular(hyperbolic_tangent),
     tr.Asin: inverse_sine,
     tr.Acos: inverse_cosine,
