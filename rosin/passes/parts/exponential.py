@@ -52,7 +52,7 @@ def exponential(z: Pair) -> Pair:
     whole = size * factor
     wild = ~is_finite(y)
     real = where(wild & is_infinite(x), where(x > 0.0, x, 0.0), real)
-    imag = where(wild & x.equals(-INFINITY), 0.0, imag)
+    imag = where(wild & x.equals(-INFINITY), with_sign(0.0, y), imag)
     return where_pair(y.equals(0.0), (whole, y), (real, imag))
 
 

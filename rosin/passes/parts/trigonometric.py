@@ -70,7 +70,7 @@ def hyperbolic_cosine(z: Pair) -> Pair:
     imag, real = _products(x, sin(y), cos(y))
     wild = ~is_finite(y)
     real = where(wild & is_infinite(x), INFINITY, real)
-    imag = where(wild & x.equals(0.0), x, imag)
+    imag = where(wild & x.equals(0.0), where(has_sign(y), -x, x), imag)
     return where_pair(y.equals(0.0), (cosh(x), where(has_sign(x), -y, y)), (real, imag))
 
 
@@ -84,7 +84,7 @@ def hyperbolic_tangent(z: Pair) -> Pair:
     denominator = 1.0 + square * s * s
     real, imag = square * sqrt(1.0 + s * s) * s / denominator, t / denominator
     beyond = sin(y) * cos(y) * exp(size * -2.0) * 4.0
-    beyond = where(is_infinite(x), where(is_finite(y), beyond, 0.0), beyond)
+    beyond = where(is_infinite(x), where(is_finite(y), beyond, with_sign(0.0, y)), beyond)
     known = far & (is_finite(y) | is_infinite(x))
     real, imag = where(known, with_sign(1.0, x), real), where(far, beyond, imag)
     real = where(x.equals(0.0), x, real)
