@@ -168,7 +168,10 @@ class _Split:
     def store(self, buffer: Buffer, offset: Index, parts: Sequence[Expr]) -> list[Statement]:
         if len(parts) == 1:
             return [Store(buffer, offset, parts[0])]
-        return [Store(buffer, offset * 2 + k, part) for k, part in enumerate(parts)]
+        # Both parts are known before one is written: the number may be computed from what is there.
+        locals_ = [Local(name, part.dtype) for name, part in zip(("re", "im"), parts, strict=True)]
+        lets: list[Statement] = [Let(local, part) for local, part in zip(locals_, parts, strict=True)]
+        return [*lets, *(Store(buffer, offset * 2 + k, local) for k, local in enumerate(locals_))]
 
     def accumulate(self, statement: Accumulate) -> list[Statement]:
         carries = self.carry(statement.carry)
