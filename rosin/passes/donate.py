@@ -14,7 +14,6 @@ from rosin.ir.index import Dynamic
 from rosin.ir.loops import (
     Buffer,
     Expr,
-    HostCall,
     Inner,
     Kernel,
     Load,
@@ -68,7 +67,7 @@ class Uses:
         for load in _deciding(step):
             self.reads[load.buffer] = (self.now, None)
         for part in inside:
-            if not isinstance(part, HostCall):
+            if isinstance(part, Kernel | Nest):
                 self._note(part, first, self.now, None)
                 continue
             self.reads.update((load.buffer, (self.now, None)) for load in part.reads)

@@ -37,17 +37,19 @@ from rosin.ir.loops import (
     Let,
     Load,
     Loop,
+    Measured,
     Nest,
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Scope,
     Statement,
     Step,
     Store,
     While,
     decides,
-    host_calls,
+    innermost,
     leaves,
     parts,
 )
@@ -94,7 +96,7 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room() | HostCall():
+        case Kernel() | Room() | HostCall() | Measured() | RoutineCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -113,7 +115,7 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
         if isinstance(step, Kernel | Nest):
             yield from used_buffers(statements_of(step))
         yield from (load.buffer for load in decides(step))
-        if isinstance(step, HostCall):
+        if isinstance(step, HostCall | RoutineCall):
             yield from (load.buffer for load in (*step.reads, *step.writes))
         for inner in parts(step):
             yield from _uses(inner)
@@ -121,7 +123,7 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
 
 def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer]) -> list[Step] | None:
     """The loop as one kernel, with what must follow it, where that pays and can be."""
-    if any(host_calls((step,))):
+    if any(isinstance(inner, HostCall | RoutineCall) for inner in innermost((step,))):
         return None
     lanes = _lanes_of(step)
     found = None if lanes is None else _Making(step, uses, lanes).steps()
@@ -361,8 +363,8 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
-            case HostCall():
-                raise AssertionError("a loop in which Python computes is no kernel")
+            case HostCall() | Measured() | RoutineCall():
+                raise AssertionError("a loop with calls is no kernel")
             case Branch():
                 return [Choose(step.index, tuple(inner))]
             case Either():

@@ -17,7 +17,7 @@ from rosin.ir.ops import contract as con
 from rosin.ir.ops import cumulative as cum
 from rosin.ir.ops import exponential as ex
 from rosin.ir.ops import index as ind
-from rosin.ir.ops import logic
+from rosin.ir.ops import logic, sort
 from rosin.ir.ops import movement as mv
 from rosin.ir.ops import reduce as red
 from rosin.ir.ops import scatter as sca
@@ -241,6 +241,7 @@ BAD: list[Bad] = [
     Bad(Bitcast(dtypes.f64), ("c64[3]",), DTypeError, "takes .*, not c64"),
     *(Bad(op((0,)), ("c64[3]",), DTypeError, "takes .*, not c64") for op in (red.Max, red.Min)),
     *(Bad(op(0), ("c64[3]",), DTypeError, "c64 has no order") for op in (red.ArgMax, red.ArgMin)),
+    *(Bad(op(False), ("c64[3]",), DTypeError, "c64 has no order") for op in (sort.Sort, sort.ArgSort)),
     *(
         Bad(op(0, False), ("c64[3]",), DTypeError, "takes .*, not c64")
         for op in (cum.CumMax, cum.CumMin, cum.CumLogSumExp)

@@ -8,7 +8,7 @@ What to know when coming from NumPy:
 - Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
 - A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
   left out when they are written; known positions are checked (`indexing.py`).
-- Shapes never depend on numbers that are traced, so functions whose results do (`nonzero`, `unique`) are not here.
+- Where a shape depends on numbers that are traced (`x[mask]`, `nonzero`), its sizes are symbolic (`selecting.py`).
 """
 
 from __future__ import annotations
@@ -146,6 +146,8 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero
+from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, top_k
 from rosin.frontend.numpy.transcendental import (
     acos,
     acosh,
@@ -250,6 +252,9 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argpartition",
+    "argsort",
+    "argwhere",
     "array",
     "array_equal",
     "asarray",
@@ -281,6 +286,7 @@ __all__ = [
     "clip",
     "complex64",
     "complex128",
+    "compress",
     "concat",
     "concatenate",
     "conj",
@@ -313,8 +319,10 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "extract",
     "eye",
     "finfo",
+    "flatnonzero",
     "flip",
     "float16",
     "float32",
@@ -351,6 +359,7 @@ __all__ = [
     "left_shift",
     "less",
     "less_equal",
+    "lexsort",
     "lgamma",
     "linspace",
     "log",
@@ -380,11 +389,13 @@ __all__ = [
     "negative",
     "newaxis",
     "nextafter",
+    "nonzero",
     "not_equal",
     "ones",
     "ones_like",
     "outer",
     "pad",
+    "partition",
     "permute_dims",
     "pi",
     "positive",
@@ -407,6 +418,7 @@ __all__ = [
     "signbit",
     "sin",
     "sinh",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -422,6 +434,7 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
+    "top_k",
     "trace",
     "transpose",
     "tril",

@@ -9,6 +9,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.errors import located
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value, Values
+from rosin.ir.specialize import apart
 from rosin.ir.transform import flow
 
 
@@ -19,6 +20,7 @@ def batch(
 
     Ops of the graph over the axis called `axis` become ops over the batch.
     """
+    graph = apart(graph, b.nodes)
     outer, b.batch_axis = b.batch_axis, axis
     env: dict[Value, Value] = dict(zip(graph.inputs, operands, strict=True))
     many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, measures
 from rosin.ir.op import Value
 from rosin.ir.ops.collective import NamedAxis
 
@@ -48,8 +48,12 @@ def names_axis(node: Node, axis: str) -> bool:
 def needs(graph: Graph, used: Sequence[bool]) -> Flags:
     """Which inputs these outputs, or effects, are computed from."""
     live = {v for v, is_used in zip(graph.outputs, used, strict=True) if is_used}
+    measured = measures(graph.nodes)
+    sizes: set[str] = set()
     for node in reversed(graph.nodes):
-        if node.op.effect or not live.isdisjoint(node.results):
+        own = measures([node]).keys() if measured else ()
+        if node.op.effect or not live.isdisjoint(node.results) or not sizes.isdisjoint(own):
+            sizes |= node.mentions(measured) if measured else set()
             flags = node.op.needs(tuple(v in live for v in node.results), len(node.operands))
             live.update(v for v, flag in zip(node.operands, flags, strict=True) if flag)
     return tuple(v in live for v in graph.inputs)
@@ -58,9 +62,12 @@ def needs(graph: Graph, used: Sequence[bool]) -> Flags:
 def varying_values(graph: Graph, varying: Sequence[bool]) -> set[Value]:
     """The values that are computed from these inputs, or by effects."""
     found = {v for v, varies in zip(graph.inputs, varying, strict=True) if varies}
+    measured = measures(graph.nodes)
+    sizes: set[str] = set()
     for node in graph.nodes:
-        if node.op.effect or any(v in found for v in node.operands):
+        if node.op.effect or any(v in found for v in node.operands) or (sizes and node.mentions(sizes)):
             found.update(node.results)
+            sizes |= measures([node]).keys() if measured else set()
     return found
 
 

@@ -32,11 +32,13 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Measured,
     Nest,
     Program,
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Statement,
     Step,
     Store,
@@ -130,7 +132,11 @@ class _Split:
             case HostCall():
                 reads, writes = tuple(map(self.first, step.reads)), tuple(map(self.first, step.writes))
                 return dataclasses.replace(step, reads=reads, writes=writes)
-            case Room():
+            case Measured():
+                # What is measured, and what is called when it does not fit, is of integers.
+                return step
+            case Room() | RoutineCall():
+                assert not any(load.dtype.is_complex for load in _loads(step)), "routines are of real numbers"
                 return step
             case Nest():
                 raise AssertionError("nests have become kernels before parts are taken")
@@ -269,6 +275,10 @@ class _Split:
                 return dataclasses.replace(atom, index=self.index(atom.index))
             case _:
                 return dataclasses.replace(atom, dividend=self.index(atom.dividend))
+
+
+def _loads(step: Room | RoutineCall) -> tuple[Load, ...]:
+    return (*step.reads, *step.writes) if isinstance(step, RoutineCall) else ()
 
 
 def _is_sum(carry: Carry) -> bool:
