@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rosin.ir.dtypes import BY_NAME, DType, bool_
+from rosin.ir.dtypes import BY_NAME, DType
 from rosin.ir.loops import Apply, Const, Expr
 from rosin.ir.op import Elementwise, apply
 from rosin.ir.ops import arithmetic as ar
@@ -141,10 +141,6 @@ def with_sign(x: Real | float, sign: Real) -> Real:
     """The magnitude of x with the sign of another number."""
     size = magnitude(sign.like(x))
     return where(has_sign(sign), -size, size)
-
-
-def truth(value: bool) -> Real:
-    return Real(Const(value, bool_))
 
 
 def greater(x: Real, y: Real) -> Real:

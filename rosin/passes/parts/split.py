@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from rosin.ir.dtypes import DType
+from rosin.ir.errors import UnsupportedError
 from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar
 from rosin.ir.literal import Literal
 from rosin.ir.loops import (
@@ -174,10 +175,14 @@ class _Split:
     def store(self, buffer: Buffer, offset: Index, parts: Sequence[Expr]) -> list[Statement]:
         if len(parts) == 1:
             return [Store(buffer, offset, parts[0])]
-        # Both parts are known before one is written: the number may be computed from what is there.
-        locals_ = [Local(name, part.dtype) for name, part in zip(("re", "im"), parts, strict=True)]
-        lets: list[Statement] = [Let(local, part) for local, part in zip(locals_, parts, strict=True)]
-        return [*lets, *(Store(buffer, offset * 2 + k, local) for k, local in enumerate(locals_))]
+        lets: list[Statement] = []
+        named = list(parts)
+        for k, part in enumerate(parts):
+            # Both parts are known before one is written: the number may be computed from what is there.
+            if not isinstance(part, Local | Const):
+                named[k] = local = Local(("re", "im")[k], part.dtype)
+                lets.append(Let(local, part))
+        return [*lets, *(Store(buffer, offset * 2 + k, part) for k, part in enumerate(named))]
 
     def accumulate(self, statement: Accumulate) -> list[Statement]:
         carries = self.carry(statement.carry)
@@ -244,7 +249,9 @@ class _Split:
     def applied(self, expr: Apply) -> tuple[Expr, ...]:
         args = [tuple(map(Real, self.expr(arg))) for arg in expr.args]
         operands = [arg if len(arg) == 2 else arg[0] for arg in args]
-        rule = FUNCTIONS[type(expr.op)]
+        rule = FUNCTIONS.get(type(expr.op))
+        if rule is None:
+            raise UnsupportedError(f"{expr.op.name} of complex numbers is not known by its parts")
         result = rule(expr.op, *operands) if expr.op.attributes() else rule(*operands)
         return tuple(part.expr for part in (result if isinstance(result, tuple) else (result,)))
 
