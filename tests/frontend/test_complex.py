@@ -250,6 +250,13 @@ def test_threads_and_donated_arguments() -> None:
     near(work(rnp.asarray(big, copy=True)), np.exp(big * 1j) + big.conj())
 
 
+def test_large_eager_arrays_are_as_small_ones() -> None:
+    """Large ones are computed by kernels, since NumPy takes one complex number at a time."""
+    large = numbers(1 << 16)
+    for function, theirs in ((rnp.exp, np.exp), (rnp.sqrt, np.sqrt), (lambda z: z / (z + 1), lambda z: z / (z + 1))):
+        near(function(rnp.asarray(large)), theirs(large))
+
+
 def test_python_computes_with_complex_arrays() -> None:
     spec = rosin.ShapeDtypeStruct((5,), rnp.complex128)
     near(rosin.compile(lambda z: rosin.pure_callback(lambda z: np.asarray(z) ** 2, spec, z) + 1)(Z), Z**2 + 1)

@@ -49,7 +49,7 @@ from rosin.ir.loops import (
     guard,
     innermost,
 )
-from rosin.ir.op import apply
+from rosin.ir.op import Op, apply
 from rosin.ir.ops.arithmetic import Add, Mul
 from rosin.ir.types import TensorType
 from rosin.passes.parts import arithmetic, exponential, trigonometric
@@ -249,7 +249,8 @@ class _Split:
     def applied(self, expr: Apply) -> tuple[Expr, ...]:
         args = [tuple(map(Real, self.expr(arg))) for arg in expr.args]
         operands = [arg if len(arg) == 2 else arg[0] for arg in args]
-        rule = FUNCTIONS.get(type(expr.op))
+        kind: type[Op] = type(expr.op)
+        rule = FUNCTIONS.get(kind)
         if rule is None:
             raise UnsupportedError(f"{expr.op.name} of complex numbers is not known by its parts")
         result = rule(expr.op, *operands) if expr.op.attributes() else rule(*operands)
