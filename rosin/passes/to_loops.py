@@ -38,7 +38,7 @@ from rosin.passes.donate import aliases
 from rosin.passes.fusion import Fusion, Group, variable
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.nest import Memory, Place, threads
-from rosin.passes.parts.split import split
+from rosin.passes.parts.split import has_complex, split
 from rosin.passes.rows import row_steps
 from rosin.passes.single import pack_kernels, push_kernels, running_kernels
 from rosin.passes.tapes import TapeRow
@@ -73,7 +73,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
         places.slots,
         sizes,
     )
-    return split(program)
+    return split(program) if has_complex(graph) else program
 
 
 @dataclass

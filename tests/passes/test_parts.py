@@ -62,6 +62,13 @@ def test_nothing_is_complex_any_more(name: str) -> None:
         assert not any(e.dtype.is_complex for e in exprs)
 
 
+def test_complex_numbers_that_never_lie_in_memory() -> None:
+    graph = build("f32[9] f32[9]", lambda b, x, y: b.abs(b.exp(b.complex(x, y))))
+    x, y = draw(dtypes.f32, (9,), seed=1), draw(dtypes.f32, (9,), seed=2)
+    (found,) = compile_graph(graph, "llvm")(x, y)
+    np.testing.assert_allclose(found, np.exp(x), rtol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(16,), (7,), (37,), (5, 3)])
 def test_memory_is_read_and_written_in_blocks(shape: Sequence[int]) -> None:
     """Rests of lines too, under masks, and an array that is written over."""

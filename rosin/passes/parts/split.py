@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
+from rosin.ir.graph import Graph
 from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar
 from rosin.ir.literal import Literal
 from rosin.ir.loops import (
@@ -47,9 +48,8 @@ from rosin.ir.loops import (
     While,
     Within,
     guard,
-    innermost,
 )
-from rosin.ir.op import Op, apply
+from rosin.ir.op import apply
 from rosin.ir.ops.arithmetic import Add, Mul
 from rosin.ir.types import TensorType
 from rosin.passes.parts import arithmetic, exponential, trigonometric
@@ -62,12 +62,15 @@ or a pair, and the op first where it has attributes."""
 T = TypeVar("T")
 
 
+def has_complex(graph: Graph) -> bool:
+    """Whether a value of the graph, or of a region in it, is of complex numbers."""
+    if any(v.type.dtype.is_complex for v in graph.values()):
+        return True
+    return any(has_complex(region) for node in graph.nodes for region in node.regions)
+
+
 def split(program: Program) -> Program:
-    """The program over real and imaginary parts; the program itself where there are none."""
-    buffers = (*program.arguments, *program.constants, *program.results, *program.arena, *program.slot_of)
-    used = {b for leaf in innermost(program.steps) if isinstance(leaf, Kernel) for b in (*leaf.buffers, *leaf.scratch)}
-    if not any(b.dtype.is_complex for b in (*buffers, *program.tapes, *used)):
-        return program
+    """The program over real and imaginary parts."""
     return _Split().program(program)
 
 
@@ -80,8 +83,6 @@ class _Split:
         self.carries: dict[Carry, tuple[Carry, ...]] = {}
         self.found: dict[int, tuple[Expr, ...]] = {}
         self.atoms: dict[int, Atom] = {}
-        self.kept: list[Expr] = []
-        """Expressions by whose identity others are known."""
 
     # -- the program -----------------------------------------------------------------------------------------
 
@@ -221,11 +222,13 @@ class _Split:
         return self.locals[local]
 
     def expr(self, expr: Expr) -> tuple[Expr, ...]:
-        """The parts of a complex expression; a real one alone. What is shared stays shared."""
+        """The parts of a complex expression; a real one alone. What is shared stays shared.
+
+        Expressions are known by their identity: the program that is taken apart holds them all.
+        """
         found = self.found.get(id(expr))
         if found is None:
             found = self.found[id(expr)] = self._expr(expr)
-            self.kept.append(expr)
         return found
 
     def _expr(self, expr: Expr) -> tuple[Expr, ...]:
@@ -249,8 +252,7 @@ class _Split:
     def applied(self, expr: Apply) -> tuple[Expr, ...]:
         args = [tuple(map(Real, self.expr(arg))) for arg in expr.args]
         operands = [arg if len(arg) == 2 else arg[0] for arg in args]
-        kind: type[Op] = type(expr.op)
-        rule = FUNCTIONS.get(kind)
+        rule = FUNCTIONS.get(expr.op.__class__)
         if rule is None:
             raise UnsupportedError(f"{expr.op.name} of complex numbers is not known by its parts")
         result = rule(expr.op, *operands) if expr.op.attributes() else rule(*operands)
