@@ -307,6 +307,48 @@ def test_second_derivatives_are_slopes_of_gradients(name: str) -> None:
     np.testing.assert_allclose(np.asarray(along), (high - low) / (2 * step), rtol=2e-6, atol=2e-6)
 
 
+def _scanned(z: Any) -> Any:
+    def step(w: Any, x: Any) -> Any:
+        return rnp.tanh(w * x) + rnp.conj(x) * 0.1, abs(w)
+
+    last, sizes = rosin.scan(step, z[0], z[1:])
+    return rnp.real(last * 1j) + rnp.sum(sizes)
+
+
+def _looped(z: Any) -> Any:
+    def go_on(state: Any) -> Any:
+        return (state[1] < 3) & (abs(state[0][0]) < 100)
+
+    w, _ = rosin.while_loop(go_on, lambda s: (s[0] * z + rnp.conj(s[0]) * 0.5j, s[1] + 1), (z, 0))
+    return rnp.sum(abs(w) ** 2)
+
+
+def _checkpointed(z: Any) -> Any:
+    return rnp.sum(abs(rosin.checkpoint(lambda z: rnp.sin(z) * rnp.exp(z * 1j))(z)))
+
+
+@pytest.mark.parametrize("function", [_scanned, _looped, _checkpointed])
+def test_gradients_through_loops(function: Callable[[Any], Any]) -> None:
+    step = 1e-6
+    found = np.asarray(rosin.compile(rosin.grad(function))(Z))
+    near(rosin.grad(function)(rnp.asarray(Z)), found, 1e-12)
+    for place in range(Z.size):
+        slopes: list[float] = []
+        for direction in (1, 1j):
+            moved = [Z.copy(), Z.copy()]
+            moved[0][place] += step * direction
+            moved[1][place] -= step * direction
+            high, low = (float(function(rnp.asarray(z))) for z in moved)
+            slopes.append((high - low) / (2 * step))
+        np.testing.assert_allclose(found[place], slopes[0] - 1j * slopes[1], rtol=1e-6, atol=1e-7)
+
+
+def test_nans_are_found_in_complex_numbers() -> None:
+    divided = rosin.compile(lambda z: z / (z - z), checks=("nan",))
+    with pytest.raises(rosin.CheckError, match="div gives a NaN"):
+        divided(rnp.asarray([1j]))
+
+
 def test_holomorphic_derivatives() -> None:
     def f(z: Any) -> Any:
         return rnp.sin(z) * z**3
