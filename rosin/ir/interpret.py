@@ -67,7 +67,8 @@ def measuring(node: Node, operands: list[NumpyArray], sizes: dict[str, Dim], exe
             env.update(zip(inner.results, found, strict=True))
         return tuple(env[v] for v in body.outputs)
     with located(node.location):
-        op = op_at(node.op, sizes)
+        with facts.assuming(Facts(), gather=True):
+            op = op_at(node.op, sizes)
         op.type(*(TensorType(v.type.dtype, x.shape) for v, x in zip(node.operands, operands, strict=True)))
         results = tuple(execute(op, operands))
     if isinstance(op, Measure):

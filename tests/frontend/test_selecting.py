@@ -164,6 +164,30 @@ def test_results_give_back_what_they_do_not_need() -> None:
     assert found.flags.owndata or found.base is not None
 
 
+def test_repeat_by_counts() -> None:
+    x, counts = ROWS, np.array([2, 0, 3, 1, 0, 1])
+    expected = np.repeat(x, counts, axis=0)
+
+    def ragged(x: Any, counts: Any) -> Any:
+        return rnp.repeat(x, counts, axis=0, total_repeat_length=rosin.size(rnp.sum(counts), max=20))
+
+    agree(ragged, expected, x, counts)
+    agree(ragged, x[:0], x, counts * 0)
+    agree(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=7), expected, x, counts)
+    agree(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=5), expected[:5], x, counts)
+    longer = np.concatenate([expected, x[-1:], x[-1:]])
+    agree(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=9), longer, x, counts)
+    agree(lambda x, c: rnp.repeat(x[0], c[0], total_repeat_length=14), np.repeat(x[0], 2), x, counts + 0 * counts)
+    np.testing.assert_array_equal(rnp.repeat(x, counts, axis=0), expected)
+    np.testing.assert_array_equal(rnp.repeat(x, counts, axis=0, total_repeat_length=7), expected)
+    slope = rosin.grad(lambda x: rnp.sum(ragged(x, rnp.asarray(counts))))
+    agree(slope, np.broadcast_to(counts[:, None], x.shape), x)
+    with pytest.raises(TraceError, match="give total_repeat_length="):
+        rosin.compile(lambda x, c: rnp.repeat(x, c, axis=0))(x, counts)
+    with pytest.raises(ShapeError, match="2 counts for axis 0 of size 6"):
+        rosin.compile(lambda x, c: rnp.repeat(x, c, axis=0, total_repeat_length=3))(x, counts[:2])
+
+
 # -- derivatives -------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +253,35 @@ def test_batches_over_something_else() -> None:
     agree(lambda x: rosin.vmap(lambda s: s * x[x > 0])(rnp.arange(3.0)), np.arange(3)[:, None] * LINE[LINE > 0], LINE)
 
 
+def test_batches_of_which_each_example_has_its_own_size() -> None:
+    """Against a loop in Python."""
+
+    def until(x: Any) -> Any:
+        low = rnp.zeros(())
+        while rnp.sum(x > low) > 3:
+            low = rnp.mean(x[x > low])
+        return low
+
+    def scanned(m: Any) -> Any:
+        return rosin.scan(lambda c, r: (c + rnp.sum(r[r > c]) * 0.1, rnp.max(r[r > -9])), rnp.zeros(()), m)[1]
+
+    cases: list[tuple[Callable[[Any], Any], Any]] = [
+        (lambda r: rnp.sum(r[r > 0]), ROWS),
+        (lambda r: r.at[r > 0].set(r[r > 0] * 2), ROWS),
+        (lambda r: rosin.vmap(lambda low: rnp.sum(r[r > low]))(rnp.asarray([0.0, 0.5])), ROWS),
+        (lambda r: rosin.cond(r[0] > 0, lambda: rnp.sum(r[r > 0]), lambda: rnp.sum(r[r < 0] ** 2)), ROWS),
+        (rosin.grad(lambda r: rnp.mean(r[r > 0]) ** 2), ROWS),
+        (until, ROWS),
+        (scanned, DEEP),
+        (rosin.grad(lambda m: rnp.sum(scanned(m) ** 2)), DEEP),
+    ]
+    for f, rows in cases:
+        expected = np.stack([np.asarray(f(rnp.asarray(row))) for row in rows])
+        agree(rosin.vmap(f), expected, rows)
+    total = rosin.grad(lambda m: rnp.sum(rosin.vmap(lambda r: rnp.sum(r[r > 0] ** 2))(m)))
+    agree(total, np.where(ROWS > 0, 2 * ROWS, 0), ROWS)
+
+
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +334,7 @@ def test_sizes_that_do_not_fit(target: str) -> None:
 @pytest.mark.parametrize(
     ("f", "error", "message"),
     [
-        (lambda x: rosin.vmap(lambda r: r[r > 0])(x), ShapeError, "each of the 6 examples of a batch .* size="),
+        (lambda x: rosin.vmap(lambda r: r[r > 0])(x), ShapeError, "each of the 6 examples .* size="),
         (lambda x: 1 if x[x > 0].shape[0] > 3 else 2, TraceError, "known only when the program runs"),
         (lambda x: list(range(x[x > 0].shape[0])), TraceError, "the program counts it when it runs"),
         (lambda x: x[x[0] > 0], BoundsError, r"a mask of shape \[7\] for axes of sizes \[6\]"),

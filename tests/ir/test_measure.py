@@ -7,7 +7,7 @@ import pytest
 
 from rosin.ir import dims, dtypes, facts
 from rosin.ir.builder import Builder
-from rosin.ir.errors import ConstraintError, VerifyError
+from rosin.ir.errors import ConstraintError, ShapeError, VerifyError
 from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -19,6 +19,7 @@ from rosin.ir.ops.movement import Dimension, Slice
 from rosin.ir.ops.scan import Scan
 from rosin.ir.parser import parse
 from rosin.ir.printer import text
+from rosin.ir.transform.batch import batch_graph
 from rosin.ir.transform.split import split
 from rosin.ir.types import TensorType, parse_type
 from rosin.ir.verify import verify
@@ -222,3 +223,23 @@ def test_slices_by_a_measured_size() -> None:
         executable = compile_graph(graph, target)
         for number in range(6):
             np.testing.assert_array_equal(executable(X, np.asarray(number))[0], np.roll(X, -number))
+
+
+def test_a_batch_whose_examples_measure_for_themselves_is_a_loop_over_them() -> None:
+    b = Builder()
+    x, scale = b.input(parse_type("f64[5]"), "x"), b.input(parse_type("f64[]"), "scale")
+    y = _picked(b, x)
+    graph = b.graph([b.mul(b.sum(y, (0,)), scale), b.add(scale, scale)])
+    rows = np.stack([X, -X, X * 0])
+    for flags, numbers in (([True, False], np.asarray(2.0)), ([True, True], np.array([2.0, 3.0, 4.0]))):
+        batched = batch_graph(graph, flags, 3)
+        verify(batched)
+        expected = np.array([row[row > 0].sum() for row in rows]) * numbers
+        for target in ("interpreter", "llvm"):
+            sums, doubled = compile_graph(batched, target)(rows, numbers)
+            np.testing.assert_array_equal(sums, expected)
+            np.testing.assert_array_equal(doubled, np.broadcast_to(2 * numbers, 3))
+    with pytest.raises(ShapeError, match="each of the 3 examples would give"):
+        batch_graph(b.graph([y]), [True, False], 3)
+    same = batch_graph(graph, [False, True], 3)
+    assert "scan" not in text(same)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
-from rosin.frontend.numpy import counted, indexing, logic, manipulation, promote
+from rosin.frontend.numpy import counted, creation, indexing, logic, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.sizes import Size, sized
 from rosin.ir import dims, dtypes, facts
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 Count: TypeAlias = "int | Size | None"
+Fill: TypeAlias = "int | Array"
 
 
 def size(number: ArrayLike, /, *, max: int | Size) -> int | Size:
@@ -49,11 +50,13 @@ def size(number: ArrayLike, /, *, max: int | Size) -> int | Size:
     return known
 
 
-def nonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int | Sequence[int] | None = None) -> tuple[Array, ...]:
+def nonzero(
+    x: ArrayLike, /, *, size: Count = None, fill_value: int | Array | Sequence[int] | None = None
+) -> tuple[Array, ...]:
     """Where elements are not zero, in row-major order: for each axis an array of positions of the default integer type.
 
     size: how many places there are to be; without it there are as many as there are such elements.
-    fill_value: the position that fills places for which there is no element, or one for each axis; 0 by default.
+    fill_value: the position that fills places for which there is no element, or one for each axis.
 
     Raises:
         ShapeError: x has no axis.
@@ -62,7 +65,9 @@ def nonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int | Sequence[i
     shape = core.shape_of(operand)
     if not shape:
         promote.bad_shape("nonzero: a scalar has no axis along which it could be", operand)
-    fills = list(fill_value) if isinstance(fill_value, Sequence) else [fill_value or 0] * len(shape)
+    fills = (
+        list(fill_value) if isinstance(fill_value, Sequence) else [0 if fill_value is None else fill_value] * len(shape)
+    )
     if len(fills) != len(shape):
         promote.bad_value(f"nonzero: {len(fills)} fill values for {len(shape)} axes", operand)
     where = _where("nonzero", operand, size)
@@ -73,7 +78,7 @@ def nonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int | Sequence[i
     return tuple(logic.where(there, position, fill) for position, fill in zip(found, fills, strict=True))
 
 
-def flatnonzero(x: ArrayLike, /, *, size: Count = None, fill_value: int = 0) -> Array:
+def flatnonzero(x: ArrayLike, /, *, size: Count = None, fill_value: Fill = 0) -> Array:
     """Where elements are not zero, counted in row-major order; see `nonzero`."""
     return nonzero(manipulation.ravel(promote.array("flatnonzero", x)), size=size, fill_value=fill_value)[0]
 
@@ -146,3 +151,44 @@ def _where(name: str, x: Array, size: Count) -> Array:
 
 def _is_there(where: Array, length: Dim) -> Array:
     return logic.less(where, counted.number(length, core.dtype_of(where)))
+
+
+def repeat(
+    x: ArrayLike,
+    repeats: int | Sequence[int] | Array,
+    /,
+    *,
+    axis: int | None = None,
+    total_repeat_length: Count = None,
+) -> Array:
+    """Each element along an axis several times; None takes the elements in row-major order.
+
+    repeats: one count, or one for each place.
+    total_repeat_length: how many there are then to be: needed where counts are traced. It may be a size of the
+        program's own: `rosin.size(rosin.numpy.sum(repeats), max=…)`. What is beyond it is left out, and where there are
+        fewer, the last element goes on.
+
+    Raises:
+        ShapeError: a count is negative, or there is not one for each place.
+        TraceError: counts are traced, and nothing says how many elements there are in the end.
+    """
+    traced = core.is_tracer(repeats) and len(core.shape_of(repeats)) == 1
+    if not traced and total_repeat_length is None:
+        return manipulation.repeat(x, repeats, axis=axis)
+    operand, counts = promote.array("repeat", x), core.asarray(repeats)
+    if total_repeat_length is None:
+        instead = "give total_repeat_length=, a number or rosin.size(rosin.numpy.sum(repeats), max=…)"
+        core.concrete(counts, "repeat: the counts settle the shape of its result", instead)
+        raise AssertionError("traced counts are refused")
+    if axis is None:
+        operand, axis = manipulation.ravel(operand), 0
+    place = promote.as_axis("repeat", axis, len(core.shape_of(operand)), operand)
+    length = core.shape_of(operand)[place]
+    counts = manipulation.broadcast_to(counts, (length,)) if core.shape_of(counts) in ((), (1,)) else counts
+    if not facts.same(core.shape_of(counts)[0], length):
+        promote.bad_shape(f"repeat: {core.shape_of(counts)[0]} counts for axis {place} of size {length}", operand)
+    total = promote.as_size("repeat", total_repeat_length, "total_repeat_length")
+    ends = reductions.cumsum(promote.cast(counts, DEFAULT_INT))
+    # Each end that is passed means one place further; the last one is not, so that the last element goes on.
+    passed = creation.zeros(total + 1, dtype=DEFAULT_INT).at[ends[:-1]].add(1)[: sized(total)]
+    return indexing.at_places(operand, reductions.cumsum(passed), place)

@@ -32,10 +32,27 @@ def moving_values(graph: Graph, moving: Sequence[bool]) -> set[Value]:
 def spreads(graph: Graph, batched: Sequence[bool], axis: str | None) -> Flags:
     """Which outputs are batched when these inputs are, the batch being the axis of that name."""
     many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}
+    measured = measures(graph.nodes)
+    sizes: set[str] = set()
     for node in graph.nodes:
-        if any(v in many for v in node.operands) or (axis is not None and names_axis(node, axis)):
+        sized = bool(sizes) and bool(node.mentions(sizes))
+        if sized or any(v in many for v in node.operands) or (axis is not None and names_axis(node, axis)):
             many.update(node.results)
+            sizes |= measures([node]).keys() if measured else set()
     return tuple(v in many for v in graph.outputs)
+
+
+def measures_apart(graph: Graph, batched: Sequence[bool]) -> bool:
+    """Whether a size is measured, be it in a region, that each example of the batch has for itself."""
+    if not graph.measured():
+        return False
+    many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}
+    for node in graph.nodes:
+        if any(v in many for v in node.operands):
+            if node.op.measured():
+                return True
+            many.update(node.results)
+    return False
 
 
 def names_axis(node: Node, axis: str) -> bool:
