@@ -36,18 +36,33 @@ from rosin.passes.parts.scalar import (
 INFINITY = float("inf")
 
 
-def scaled_exponential(x: Real) -> tuple[Real, float]:
-    """exp(x) as a number times a constant, so that it may be multiplied by less than 1 where exp(x) overflows."""
-    far = 80.0 if x.dtype.bits == 32 else 700.0
+_FAR = {32: 80.0, 64: 700.0}
+"""Exponentials beyond are near the greatest number of a type of so many bits."""
+
+
+def nearly_overflows(x: Real) -> Real:
+    """Whether exp(x) is so great that it may have to be kept in two factors."""
+    return x > _FAR[x.dtype.bits]
+
+
+def scaled_exponential(x: Real) -> tuple[Real, Real]:
+    """exp(x) as a product of two numbers, so that the first may be made smaller where exp(x) overflows."""
+    far = _FAR[x.dtype.bits]
     # The difference is exact, since an exponential beyond twice as far is infinite anyway.
-    return exp(where(x > far, x - far, x)), math.exp(far)
+    size = exp(where(nearly_overflows(x), x - far, x))
+    return size, where(nearly_overflows(x), x.like(math.exp(far)), 1.0)
+
+
+def extremes(size: Real) -> tuple[Real, Real]:
+    """Whether a magnitude is so great that sums with it overflow, and whether it is so small that it has few digits."""
+    if size.dtype.bits == 32:
+        return size > 2.0**126, size < 2.0**-100
+    return size > 2.0**1022, size < 2.0**-960
 
 
 def exponential(z: Pair) -> Pair:
     x, y = z
-    size, scale = scaled_exponential(x)
-    far = x > (80.0 if x.dtype.bits == 32 else 700.0)
-    factor = where(far, x.like(scale), x.like(1.0))
+    size, factor = scaled_exponential(x)
     real, imag = size * cos(y) * factor, size * sin(y) * factor
     whole = size * factor
     wild = ~is_finite(y)
@@ -68,12 +83,10 @@ def exponential_minus_one(z: Pair) -> Pair:
 
 def log_radius(x: Real, y: Real) -> Real:
     """log |x + i y|, accurate where it is near 0 too, and for numbers whose radius overflows or is denormal."""
-    narrow = x.dtype.bits == 32
     a, b = magnitude(x), magnitude(y)
     large, small = where(a < b, b, a), where(a < b, a, b)
-    huge = large > (2.0**126 if narrow else 2.0**1022)
-    tiny = large < (2.0**-100 if narrow else 2.0**-960)
-    shift = 60 if narrow else 120
+    huge, tiny = extremes(large)
+    shift = 60 if x.dtype.bits == 32 else 120
     factor = where(huge, large.like(0.25), where(tiny, large.like(2.0**shift), 1.0))
     offset = where(huge, large.like(math.log(4.0)), where(tiny, large.like(-shift * math.log(2.0)), 0.0))
     far = log(hypot(large * factor, small * factor)) + offset
@@ -111,14 +124,11 @@ def logarithm_of_one_plus(z: Pair) -> Pair:
 def square_root(z: Pair) -> Pair:
     """W. Kahan, "Branch cuts for complex elementary functions" (1987): of the part of z with the sign that adds up."""
     x, y = z
-    narrow = x.dtype.bits == 32
     a, b = magnitude(x), magnitude(y)
-    large = greater(a, b)
-    huge = large > (2.0**126 if narrow else 2.0**1022)
-    tiny = large < (2.0**-100 if narrow else 2.0**-960)
-    up = 24 if narrow else 54
-    factor = where(huge, large.like(0.0625), where(tiny, large.like(2.0**up), 1.0))
-    back = where(huge, large.like(4.0), where(tiny, large.like(2.0 ** (-up // 2)), 1.0))
+    huge, tiny = extremes(greater(a, b))
+    up = 24 if x.dtype.bits == 32 else 54
+    factor = where(huge, x.like(0.0625), where(tiny, x.like(2.0**up), 1.0))
+    back = where(huge, x.like(4.0), where(tiny, x.like(2.0 ** (-up // 2)), 1.0))
     scaled_a, scaled_b = a * factor, b * factor
     root = sqrt((scaled_a + hypot(scaled_a, scaled_b)) * 0.5)
     other = scaled_b / (root * 2.0) * back

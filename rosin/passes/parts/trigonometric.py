@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from rosin.ir.op import Op
 from rosin.ir.ops import trigonometric as tr
-from rosin.passes.parts.exponential import INFINITY, log_radius, scaled_exponential, square_root
+from rosin.passes.parts.exponential import INFINITY, log_radius, nearly_overflows, scaled_exponential, square_root
 from rosin.passes.parts.scalar import (
     Pair,
     Real,
@@ -49,12 +49,11 @@ def _turned_back(z: Pair) -> Pair:
 def _products(x: Real, first: Real, second: Real) -> Pair:
     """sinh(x) times a factor and cosh(x) times another, each at most 1, also where sinh(x) overflows."""
     size = magnitude(x)
-    reduced, scale = scaled_exponential(size)
-    far = size > (80.0 if x.dtype.bits == 32 else 700.0)
+    reduced, factor = scaled_exponential(size)
     half = reduced * 0.5
-    beyond = half * first * scale, half * second * scale
-    beyond = where(has_sign(x), -beyond[0], beyond[0]), beyond[1]
-    return where_pair(far, beyond, (sinh(x) * first, cosh(x) * second))
+    odd, even = half * first * factor, half * second * factor
+    beyond = where(has_sign(x), -odd, odd), even
+    return where_pair(nearly_overflows(size), beyond, (sinh(x) * first, cosh(x) * second))
 
 
 def hyperbolic_sine(z: Pair) -> Pair:
