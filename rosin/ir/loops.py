@@ -1,11 +1,12 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
+    step       ::= kernel | nest | Again(name, kernel, places, numbers)
+                 | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
                  | RoutineCall(name, loads, loads, numbers, count) | Measured(symbol, load, conditions, host call)
                  | Either(size, most, steps, steps)
-    kernel     ::= name, buffers, statements
+    kernel     ::= name, buffers, statements, numbers
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -133,7 +134,7 @@ class Const(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Local(Expr):
-    """A named scalar: bound by `Let`, or carried by a loop."""
+    """A named scalar: bound by `Let`, carried by a loop, or given to the kernel."""
 
     name: str
     dtype: DType
@@ -470,6 +471,25 @@ class Kernel:
     """How many registers the lanes of a vector loop fill, where its target has registers for lanes."""
     work: Dim | None = None
     """The scalar operations of a parallel kernel, where their number decides at run time whether threads run it."""
+    numbers: Mapping[Local, Literal] = field(default_factory=dict["Local", "Literal"])
+    """Numbers that it is given, other ones when it comes again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """What a kernel that stands before does, with other buffers in the places of its own."""
+
+    name: str
+    kernel: Kernel
+    places: Mapping[Buffer, Buffer]
+    """For each buffer of the kernel the one in its place; no two have the same."""
+    numbers: Mapping[Local, Literal]
+    """What the numbers are here that the kernel is given."""
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What it reads or writes."""
+        return tuple(self.places[b] for b in self.kernel.buffers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -583,7 +603,9 @@ class Measured:
     misfit: HostCall
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either | Measured"
+Step: TypeAlias = (
+    "Kernel | Nest | Again | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either | Measured"
+)
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -622,10 +644,10 @@ def decides(part: Step | Statement) -> tuple[Load, ...]:
             return ()
 
 
-def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall | RoutineCall]:
+def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | Again | HostCall | RoutineCall]:
     """Every step that computes, in the order of the text."""
     for step in steps:
-        if isinstance(step, Kernel | Nest | HostCall | RoutineCall):
+        if isinstance(step, Kernel | Nest | Again | HostCall | RoutineCall):
             yield step
         for inner in parts(step):
             yield from innermost(inner)
@@ -636,9 +658,9 @@ def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
     return (step for step in innermost(steps) if isinstance(step, Kernel | Nest))
 
 
-def kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
-    """Every kernel of the steps, in the order of the text."""
-    return (step for step in innermost(steps) if isinstance(step, Kernel))
+def kernels(steps: Sequence[Step]) -> Iterator[Kernel | Again]:
+    """Every kernel of the steps, those that come again too, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, Kernel | Again))
 
 
 def host_calls(steps: Sequence[Step]) -> Iterator[HostCall]:

@@ -19,6 +19,7 @@ from rosin.ir.facts import Check
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Either,
@@ -311,6 +312,8 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
                 for p in step.body
             ]
             return replace(step, body=tuple(parts))
+        case Again():
+            raise AssertionError("kernels come again outside of loops alone")
         case Repeat():
             start, stop = (load(x) if x else None for x in (step.start, step.stop))
             return replace(step, body=all_of(step.body), start=start, stop=stop)

@@ -25,6 +25,7 @@ from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Choose,
@@ -102,7 +103,7 @@ def _arranged(step: Step, uses: Counter[Buffer], known: Mapping[Step, Lanes]) ->
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room() | HostCall() | Measured() | RoutineCall():
+        case Kernel() | Again() | Room() | HostCall() | Measured() | RoutineCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -119,7 +120,9 @@ def _arranged(step: Step, uses: Counter[Buffer], known: Mapping[Step, Lanes]) ->
 def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
     """Every buffer once for each leaf, or decision, that uses it."""
     for step in steps:
-        if isinstance(step, Kernel | Nest):
+        if isinstance(step, Kernel | Again):
+            yield from step.buffers
+        if isinstance(step, Nest):
             yield from used_buffers(statements_of(step))
         yield from (load.buffer for load in decides(step))
         if isinstance(step, HostCall | RoutineCall):
@@ -382,6 +385,8 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
+            case Again():
+                raise AssertionError("kernels come again outside of loops alone")
             case HostCall() | Measured() | RoutineCall():
                 raise AssertionError("a loop with calls is no kernel")
             case Branch():

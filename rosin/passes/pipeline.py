@@ -50,16 +50,17 @@ def stages(
     """The name of each stage and the graph after it, one by one; stop early and later passes do not run."""
     instrument = instrument or from_environment()
     names = stage_names(passes)
-    if instrument is None:
-        for name, pass_ in zip(names, passes, strict=True):
-            graph = pass_.run(graph)
-            yield name, graph
-        return
-    instrument.begin(graph)
+    given: dict[Pass, Graph] = {}
+    if instrument is not None:
+        instrument.begin(graph)
     for name, pass_ in zip(names, passes, strict=True):
-        graph = instrument.apply(pass_, name, graph)
+        # A pass has nothing to do on the very graph that it gave.
+        if given.get(pass_) is not graph:
+            graph = pass_.run(graph) if instrument is None else instrument.apply(pass_, name, graph)
+        given[pass_] = graph
         yield name, graph
-    instrument.end()
+    if instrument is not None:
+        instrument.end()
 
 
 def stage_names(passes: Sequence[Pass]) -> tuple[str, ...]:

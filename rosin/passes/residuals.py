@@ -54,7 +54,12 @@ class Residuals(Pass):
         return rebuild(graph, visit, b)
 
     def choice(self, step: Graph, needed: Iterable[Value], free: set[Value]) -> _Choice | None:
-        """What to keep of a step so that values of it can be had again; None where that saves little."""
+        """What to keep of a step so that values of it can be had again; None where that saves little.
+
+        A step that measures sizes keeps what it does: nothing says in which order its nodes would be computed again.
+        """
+        if step.measured():
+            return None
         crossing = [v for v in dict.fromkeys(needed) if v not in free]
         makers = {n.results[0]: n for n in step.nodes if is_cheap(n, self.flops, self.reads)}
         again = recomputed(crossing, makers, free) if crossing else frozenset[Value]()

@@ -15,6 +15,7 @@ from rosin.ir.loops import (
     FromIndex,
     Kernel,
     Kind,
+    Local,
     Loop,
     Room,
     Statement,
@@ -30,6 +31,10 @@ class Surroundings(Protocol):
 
     def pointer(self, e: Emitter, buffer: Buffer) -> Val:
         """The address of a buffer."""
+        ...
+
+    def number(self, e: Emitter, local: Local) -> Val:
+        """A number that the kernel is given, as it lies in memory."""
         ...
 
     def variable(self, e: Emitter, var: LoopVar) -> Val:

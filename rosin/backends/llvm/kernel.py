@@ -57,6 +57,8 @@ class KernelEmitter(Refilling):
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
             if buffer.scope is not Scope.TAPE or not self.growing:
                 self.bases[buffer] = self._base(buffer)
+        for local in self.kernel.numbers:
+            self.frames[0][local] = self.loaded(self.head, self.around.number(self.head, local), local.dtype)
         for var in free_variables(self.kernel):
             self.variables[var] = self.around.variable(self.head, var)
         self.statements(self.kernel.body)
