@@ -20,11 +20,20 @@ from rosin.ir.ops import logic, movement
 from rosin.ir.ops import random as rnd
 from rosin.ir.ops import reduce as red
 from rosin.ir.ops import scatter as sca
+from rosin.ir.ops import sort as srt
 from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops import window as win
 from rosin.ir.ops.cast import Bitcast, Cast
+from rosin.ir.specialize import apart
 from rosin.ir.types import MAX_BYTES, TensorType
+
+
+def explain(op: Op, location: Location | None) -> None:
+    """Say that what was learnt of sizes just now is for the sake of an op."""
+    known = facts.current()
+    if known.fresh:
+        known.explain(f"{op.name}\n{location.describe()}" if location else op.name)
 
 
 class Builder:
@@ -51,9 +60,7 @@ class Builder:
         """Append a node; its result types come from the op's rule, whose errors get the current location."""
         try:
             types = op.type(*(v.type for v in operands))
-            known = facts.current()
-            if known.fresh:
-                known.explain(f"{op.name}\n{self.location.describe()}" if self.location else op.name)
+            explain(op, self.location)
             for type in types:
                 if type.bytes > MAX_BYTES:
                     op.bad_shape([v.type for v in operands], f"a result of type {type} takes {type.bytes} bytes")
@@ -72,6 +79,7 @@ class Builder:
 
     def inline(self, graph: Graph, operands: Sequence[Value]) -> Values:
         """Append all nodes of a graph, its inputs replaced by `operands`; gives what its outputs became."""
+        graph = apart(graph, self.nodes)
         env = dict(zip(graph.inputs, operands, strict=True))
         for node in graph.nodes:
             results = self.copy(node, tuple(env[v] for v in node.operands))
@@ -460,6 +468,16 @@ class Builder:
     def dynamic_update_slice(self, x: Value, part: Value, starts: Sequence[Value]) -> Value:
         """`x` with `part` in place of its own part at scalar starts."""
         return self.node(ind.DynamicUpdateSlice(), x, part, *starts)[0]
+
+    # -- order -----------------------------------------------------------------------------------------------------
+
+    def sort(self, x: Value, descending: bool = False) -> Value:
+        """Each line along the last axis in order."""
+        return self.node(srt.Sort(descending), x)[0]
+
+    def argsort(self, x: Value, descending: bool = False) -> Value:
+        """The places, as i32, of the elements of each line in order."""
+        return self.node(srt.ArgSort(descending), x)[0]
 
     # -- random numbers: see rosin.ir.ops.random -------------------------------------------------------------------
 

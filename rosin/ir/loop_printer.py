@@ -19,11 +19,13 @@ from rosin.ir.loops import (
     Let,
     Local,
     Loop,
+    Measured,
     Nest,
     Program,
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Statement,
     Step,
     Store,
@@ -67,6 +69,9 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             called = f"host {op.name}({', '.join(map(str, reads))})"
             gives = f"{', '.join(map(str, writes))} = " if writes else ""
             return [f"{indent}{gives}{called}{f' when {when}' if when is not None else ''}"]
+        case RoutineCall(name, reads, writes, numbers, count):
+            given = ", ".join(map(str, (*reads, *numbers)))
+            return [f"{indent}{', '.join(map(str, writes))} = routine {name}({given}) of {count}"]
         case RepeatWhile():
             heads = ["test:", f"while {_condition(step)}:"]
         case Branch(index, branches):
@@ -75,6 +80,9 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             heads = [f"where {size} <= {most}:", "otherwise:"]
         case Room():
             return [f"{indent}room on {step.tape} for {step.number}"]
+        case Measured(symbol, number, asked):
+            conditions = ", ".join(dict.fromkeys(map(str, asked)))
+            return [f"{indent}size {symbol} = {number} where {conditions}"]
     lines: list[str] = []
     for head, steps in zip(heads, parts(step), strict=True):
         lines.append(indent + head)

@@ -4,6 +4,7 @@
     step       ::= kernel | nest | Again(name, kernel, places, numbers)
                  | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
+                 | RoutineCall(name, loads, loads, numbers, count) | Measured(symbol, load, conditions, host call)
                  | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements, numbers
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
+from rosin.ir.facts import Check
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.literal import Literal
 from rosin.ir.sizes import Sizes
@@ -564,6 +566,21 @@ class HostCall:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RoutineCall:
+    """A routine of the target does pieces `0 … count - 1` of its task, given addresses and numbers."""
+
+    name: str
+    reads: tuple[Load, ...]
+    """The first element of each operand."""
+    writes: tuple[Load, ...]
+    """Where the result goes, and the room that the routine needs, if it needs any."""
+    numbers: tuple[Dim, ...]
+    count: Dim
+    work: Dim | None
+    """The scalar operations, where their number decides at run time whether threads run it; None where none may."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Either:
     """`small` where `size <= most`, else `large`; both compute the same."""
 
@@ -573,7 +590,19 @@ class Either:
     large: tuple[Step, ...]
 
 
-Step: TypeAlias = "Kernel | Nest | Again | Repeat | RepeatWhile | Branch | Room | HostCall | Either"
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """From here on, the symbol is the number that is read. Where a condition on sizes fails then, `misfit` says so."""
+
+    symbol: str
+    number: Load
+    asked: tuple[Check, ...]
+    misfit: HostCall
+
+
+Step: TypeAlias = (
+    "Kernel | Nest | Again | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either | Measured"
+)
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -587,6 +616,8 @@ def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
             return step.branches
         case Either():
             return (step.small, step.large)
+        case Measured():
+            return ((step.misfit,),)
         case _:
             return ()
 
@@ -604,14 +635,16 @@ def decides(part: Step | Statement) -> tuple[Load, ...]:
             return (part.number,) if isinstance(part.number, Load) else ()
         case HostCall():
             return (part.when,) if part.when is not None else ()
+        case Measured():
+            return (part.number,)
         case _:
             return ()
 
 
-def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | Again | HostCall]:
+def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | Again | HostCall | RoutineCall]:
     """Every step that computes, in the order of the text."""
     for step in steps:
-        if isinstance(step, Kernel | Nest | Again | HostCall):
+        if isinstance(step, Kernel | Nest | Again | HostCall | RoutineCall):
             yield step
         for inner in parts(step):
             yield from innermost(inner)
@@ -630,6 +663,11 @@ def kernels(steps: Sequence[Step]) -> Iterator[Kernel | Again]:
 def host_calls(steps: Sequence[Step]) -> Iterator[HostCall]:
     """Every call of Python in the steps, in the order of the text."""
     return (step for step in innermost(steps) if isinstance(step, HostCall))
+
+
+def routine_calls(steps: Sequence[Step]) -> Iterator[RoutineCall]:
+    """Every call of a routine in the steps, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, RoutineCall))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ and from at most one way to compute it in loops:
     Fold          each element of the result combined from a domain of terms
     Running       partial combinations along one axis
     Push          updates combined into places of a copy of the first operand
+    Routine       whole arrays by native code that the target brings along
 
 Ops without one are expanded before loops are made (calls, barriers). `@define("name")` makes the class a frozen
 dataclass, registers it for the parser and refuses a class that leaves a fact out.
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, dataclass_transform
 
@@ -188,6 +189,10 @@ class Op(ABC):
         """
         results = b.node(self, *operands)
         return results, lambda cotangents: self.vjp(b, operands, results, cotangents)
+
+    def measured(self) -> Mapping[str, dims.Dim]:
+        """The symbols that are known after the op, since they are measured in it, each with the most that it can be."""
+        return {}
 
     def expansion(self) -> Graph | None:
         """A graph that computes the same, for ops that exist for the transforms alone."""
@@ -475,6 +480,18 @@ class Running(Op):
         """The result's element, from the running values."""
 
 
+class Pack(Op):
+    """Each line of the one result lists, in order, the places along the operand's last axis that are taken.
+
+    The result is as long as its type says: places beyond that are left out, and where there are fewer, the rest is
+    the length of that axis.
+    """
+
+    @abstractmethod
+    def takes(self, index: tuple[Index, ...], operands: tuple[Reader, ...]) -> Expr:
+        """The truth value that says whether the place at the end of `index` is taken."""
+
+
 class Push(Op):
     """The result is a copy of operand 0 into which updates are combined one after the other, in row-major order."""
 
@@ -501,6 +518,27 @@ class Push(Op):
     @abstractmethod
     def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:
         """The new element, from the old one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a routine of the target is asked to do: `count` independent pieces, each by the same `numbers`."""
+
+    name: str
+    numbers: tuple[dims.Dim, ...]
+    count: dims.Dim
+    work: dims.Dim
+    """Scalar operations of all pieces, which decide whether threads share them."""
+    room: dims.Dim = 0
+    """Bytes of memory that it needs besides operands and results."""
+
+
+class Routine(Op):
+    """The one result is written as a whole, from whole operands, by native code that is the same for every program."""
+
+    @abstractmethod
+    def task(self, types: Types) -> Task:
+        """Which routine, and what it is told; `types` are the operands'."""
 
 
 def apply(op: Elementwise, *args: Expr) -> Expr:

@@ -15,10 +15,12 @@ from rosin.ir.loops import (
     HostCall,
     Kernel,
     Load,
+    Measured,
     Nest,
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Scope,
     Step,
     decides,
@@ -114,9 +116,9 @@ class _Spans:
                     self.loop(step.body, None)
                 case RepeatWhile():
                     self.loop((*step.test, *step.body), step.predicate)
-                case HostCall():
+                case HostCall() | RoutineCall():
                     self.now += 1
-                    for load in (*step.reads, *step.writes, *filter(None, (step.when,))):
+                    for load in (*step.reads, *step.writes, *decides(step)):
                         self.use(load.buffer)
                 case Branch():
                     self.now += 1
@@ -126,7 +128,7 @@ class _Spans:
                 case Either():
                     self.visit(step.small)
                     self.visit(step.large)
-                case Room():
+                case Room() | Measured():
                     self.now += 1
                     for number in decides(step):
                         self.use(number.buffer)
@@ -180,9 +182,9 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 _written_after(step.body, found, written)
             case Again():
                 raise AssertionError("kernels come again outside of loops alone")
-            case HostCall():
+            case HostCall() | RoutineCall():
                 found |= {load.buffer for load in (*step.reads, *decides(step))} - written
-                written |= set() if step.when else {load.buffer for load in step.writes}
+                written |= set() if decides(step) else {load.buffer for load in step.writes}
             case Branch():
                 found |= {step.index.buffer} - written
                 each = [_written_after(branch, found, written) for branch in step.branches]
@@ -190,6 +192,6 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
             case Either():
                 each = [_written_after(steps, found, written) for steps in (step.small, step.large)]
                 written = each[0] & each[1]
-            case Room():
+            case Room() | Measured():
                 found |= {load.buffer for load in decides(step)} - written
     return written

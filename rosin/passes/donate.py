@@ -15,7 +15,6 @@ from rosin.ir.loops import (
     Again,
     Buffer,
     Expr,
-    HostCall,
     Inner,
     Kernel,
     Load,
@@ -72,7 +71,7 @@ class Uses:
         for load in _deciding(step):
             self.reads[load.buffer] = (self.now, None)
         for part in inside:
-            if not isinstance(part, HostCall):
+            if isinstance(part, Kernel | Nest | Again):
                 self._note(part, first, self.now, None)
                 continue
             self.reads.update((load.buffer, (self.now, None)) for load in part.reads)

@@ -38,17 +38,19 @@ from rosin.ir.loops import (
     Let,
     Load,
     Loop,
+    Measured,
     Nest,
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Scope,
     Statement,
     Step,
     Store,
     While,
     decides,
-    host_calls,
+    innermost,
     leaves,
     parts,
 )
@@ -95,7 +97,7 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Again() | Room() | HostCall():
+        case Kernel() | Again() | Room() | HostCall() | Measured() | RoutineCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -116,7 +118,7 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
         if isinstance(step, Nest):
             yield from used_buffers(statements_of(step))
         yield from (load.buffer for load in decides(step))
-        if isinstance(step, HostCall):
+        if isinstance(step, HostCall | RoutineCall):
             yield from (load.buffer for load in (*step.reads, *step.writes))
         for inner in parts(step):
             yield from _uses(inner)
@@ -124,7 +126,7 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
 
 def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer]) -> list[Step] | None:
     """The loop as one kernel, with what must follow it, where that pays and can be."""
-    if any(host_calls((step,))):
+    if any(isinstance(inner, HostCall | RoutineCall) for inner in innermost((step,))):
         return None
     lanes = _lanes_of(step)
     found = None if lanes is None else _Making(step, uses, lanes).steps()
@@ -366,8 +368,8 @@ class _Making:
                 return [step]
             case Again():
                 raise AssertionError("kernels come again outside of loops alone")
-            case HostCall():
-                raise AssertionError("a loop in which Python computes is no kernel")
+            case HostCall() | Measured() | RoutineCall():
+                raise AssertionError("a loop with calls is no kernel")
             case Branch():
                 return [Choose(step.index, tuple(inner))]
             case Either():

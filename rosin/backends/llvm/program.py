@@ -32,7 +32,7 @@ import numpy as np
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
-from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
+from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
@@ -45,11 +45,13 @@ from rosin.ir.loops import (
     Kernel,
     Load,
     Local,
+    Measured,
     Nest,
     Program,
     Repeat,
     RepeatWhile,
     Room,
+    RoutineCall,
     Scope,
     Step,
     Tape,
@@ -60,6 +62,8 @@ from rosin.passes.alike import ANYWHERE
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
+ROUTINE = "rosin_"
+"""What the names of routines begin with."""
 HOST = "rosin_host"
 RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
@@ -94,8 +98,8 @@ class _Module:
         self.vector_bytes = vector_bytes
         self.declarations: set[str] = set()
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
-        sources = program.sizes.sources if program.sizes is not None else ()
-        self.symbols = {source.name: number for number, source in enumerate(sources)}
+        symbols = program.sizes.symbols if program.sizes is not None else ()
+        self.symbols = {name: number for number, name in enumerate(symbols)}
         self.functions: list[str] = []
         self.calls: dict[Kernel, list[str]] = {}
         """For the kernels that come again, the names of all their calls."""
@@ -122,6 +126,7 @@ class _Module:
         self.deepest = 0
         self.host_calls = 0
         self.most_pointers = 0
+        self.most_words = 0
 
     def text(self) -> str:
         main = Emitter(self.declarations)
@@ -151,6 +156,7 @@ class _Module:
                 "  store ptr %arena, ptr %second",
                 f"  %cleared = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
                 f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %cleared",
+                *([f"  %words = alloca [{self.most_words} x i64]"] if self.most_words else []),
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
                 *main.lines,
@@ -180,6 +186,7 @@ class _Module:
 
     def end(self, e: Emitter) -> None:
         """The end of the program, to which also goes whoever has left a status."""
+        self.measured_results(e)
         e.branch("end")
         e.block("end")
         if self.tapes:
@@ -243,8 +250,11 @@ class _Module:
 
     def _block_word(self, e: Emitter, number: int) -> Val:
         """A word of the block of sizes."""
+        return e.load(self._block_place(e, number), "i64")
+
+    def _block_place(self, e: Emitter, number: int) -> Val:
         block = self._buffer(e, len(self.addresses), "sizes")
-        return e.load(e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr"), "i64")
+        return e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr")
 
     def _slot_offset(self, e: Emitter, slot: int) -> Val:
         return self._block_word(e, self._slot_word(slot))
@@ -252,7 +262,7 @@ class _Module:
     def _slot_word(self, slot: int) -> int:
         """Which word of the block of sizes says where a slot starts."""
         assert self.program.sizes is not None
-        return len(self.program.sizes.sources) + 1 + slot
+        return len(self.program.sizes.symbols) + 1 + slot
 
     def size(self, e: Emitter, symbol: str) -> Val:
         """The value of a symbol."""
@@ -293,6 +303,10 @@ class _Module:
                 self.room(e, step)
             case HostCall():
                 self.host_call(e, step)
+            case Measured():
+                self.measured(e, step)
+            case RoutineCall():
+                self.routine_call(e, step)
 
     def function(self, kernel: Kernel, title: str) -> str:
         """The name of a function that does what a kernel does."""
@@ -356,22 +370,22 @@ class _Module:
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
         else:
-            self._on_threads(e, kernel, name, self.dim(e, blocks))
+            self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks))
         if may_stop(kernel):
             on = e.label("on")
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)
 
-    def _on_threads(self, e: Emitter, kernel: Kernel, name: str, blocks: Val) -> None:
-        """Run the blocks of a kernel on threads, where it is known only now whether there is enough to do."""
+    def _on_threads(self, e: Emitter, work: Dim | None, name: str, context: str, blocks: Val) -> None:
+        """Run the blocks of a kernel on threads, where it may be known only now whether there is enough to do."""
         self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-        shared = f"call void @{PARALLEL}(ptr @{name}, ptr %context, {blocks.typed})"
-        if kernel.work is None:
+        shared = f"call void @{PARALLEL}(ptr @{name}, ptr {context}, {blocks.typed})"
+        if work is None or isinstance(work, int):
             e.line(shared)
             return
         many, alone, after = e.label("threads"), e.label("alone"), e.label("after")
-        e.branch_if(e.icmp("sge", self.dim(e, kernel.work), e.const(nest.PARALLEL_WORK, "i64")), many, alone)
-        for label, line in ((many, shared), (alone, f"call void @{name}(ptr %context, i64 0, {blocks.typed})")):
+        e.branch_if(e.icmp("sge", self.dim(e, work), e.const(nest.PARALLEL_WORK, "i64")), many, alone)
+        for label, line in ((many, shared), (alone, f"call void @{name}(ptr {context}, i64 0, {blocks.typed})")):
             e.block(label)
             e.line(line)
             e.branch(after)
@@ -512,6 +526,44 @@ class _Module:
         receiver = e.load(Val(f"@{RECEIVER}", "ptr"), "ptr")
         status = e.define(f"call i32 @{HOST}(ptr {receiver.ref}, i64 {number}, ptr %pointers)", "i32")
         self.stop_unless_zero(e, status, after)
+
+    def measured(self, e: Emitter, step: Measured) -> None:
+        number = self.scalar(e, step.number, "i64")
+        e.store(number, self._block_place(e, self.symbols[step.symbol]))
+        failed = e.const(False, "i1")
+        sizes = SizeEmitter(e, lambda symbol: self.size(e, symbol))
+        for check in step.asked:
+            failed = e.bit_or(failed, fails(sizes, check))
+        misfit, fits = e.label("misfit"), e.label("fits")
+        e.branch_if(failed, misfit, fits)
+        e.block(misfit)
+        self.host_call(e, step.misfit)
+        e.branch(fits)
+        e.block(fits)
+
+    def measured_results(self, e: Emitter) -> None:
+        """Write the sizes of results that were not known before."""
+        sizes = self.program.sizes
+        if sizes is not None:
+            first = len(sizes.symbols) + 1 + len(self.program.slots)
+            for number, dim in result_words(sizes).items():
+                e.store(self.dim(e, dim), self._block_place(e, first + number))
+
+    def routine_call(self, e: Emitter, step: RoutineCall) -> None:
+        """The routine gets words: the addresses of operands and result, the numbers, and the address of the room."""
+        result, *room = step.writes
+        words = [self.address(e, load) for load in (*step.reads, result)]
+        words += [self.dim(e, number) for number in step.numbers]
+        words += [self.address(e, load) for load in room] or [Val("null", "ptr")]
+        self.most_words = max(self.most_words, len(words))
+        for position, word in enumerate(words):
+            e.store(word, e.define(f"getelementptr inbounds i64, ptr %words, i64 {position}", "ptr"))
+        name, count = ROUTINE + step.name, self.dim(e, step.count)
+        self.declarations.add(f"declare void @{name}(ptr, i64, i64)")
+        if step.work is None:
+            e.line(f"call void @{name}(ptr %words, i64 0, {count.typed})")
+        else:
+            self._on_threads(e, step.work, name, "%words", count)
 
     def stop_unless_zero(self, e: Emitter, status: Val, after: str) -> None:
         """End the program with a status that is not zero; else go on at `after`."""

@@ -1,0 +1,125 @@
+"""Sorting, and the places that elements have in order.
+
+The order is NumPy's: NaNs are the greatest, and -0.0 ties with 0.0. Every sort is stable: elements that tie keep the
+order they had, in a descending sort too. `axis` is the axis along which lines run; None takes all elements in row-major
+order. Places are of the default integer type. Every function raises `ShapeError` for an axis that there is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rosin.frontend import core
+from rosin.frontend.numpy import manipulation, promote
+from rosin.frontend.numpy.indexing import take_along_axis
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import facts
+from rosin.ir.ops import sort as ops
+from rosin.ir.types import shape_text
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+
+def _sorted(name: str, op: ops.Sorting, x: ArrayLike, axis: int | None) -> Array:
+    """What an op that sorts along the last axis gives along any."""
+    operand = promote.array(name, x)
+    if axis is None:
+        return core.bind1(op, manipulation.ravel(operand))
+    rank = len(core.shape_of(operand))
+    along = promote.as_axis(name, axis, rank, operand)
+    if along == rank - 1:
+        return core.bind1(op, operand)
+    return manipulation.moveaxis(core.bind1(op, manipulation.moveaxis(operand, along, -1)), -1, along)
+
+
+def sort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
+    """The elements of each line in order. Every sort is stable, whatever `stable` says.
+
+    The derivative goes with the elements; those that tie keep their own.
+    """
+    return _sorted("sort", ops.Sort(bool(descending)), x, axis)
+
+
+def argsort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
+    """Where the elements of each line in order come from. Every sort is stable, whatever `stable` says."""
+    return _sorted("argsort", ops.ArgSort(bool(descending)), x, axis)
+
+
+def lexsort(keys: ArrayLike | Sequence[ArrayLike], /, *, axis: int = -1) -> Array:
+    """Where elements come from when they are ordered by the last key, where that ties by the one before, and so on.
+
+    `keys` is a sequence of arrays of one shape, or an array whose first axis tells them apart.
+
+    Raises:
+        ShapeError: there are no keys, or their shapes differ.
+    """
+    parts = keys if isinstance(keys, Sequence) else manipulation.unstack(keys)
+    arrays = [promote.array("lexsort", part) for part in parts]
+    if not arrays:
+        promote.bad_shape("lexsort: there are no keys")
+    shape = core.shape_of(arrays[0])
+    for other in arrays[1:]:
+        if not facts.same_shape(core.shape_of(other), shape):
+            shapes = f"{shape_text(shape)} and {shape_text(core.shape_of(other))}"
+            promote.bad_shape(f"lexsort: keys have shapes {shapes}", *arrays)
+    along = promote.as_axis("lexsort", axis, len(shape), arrays[0])
+    places = argsort(arrays[0], axis=along)
+    if 0 in shape:
+        return places
+    for key in arrays[1:]:
+        # A stable sort by a key keeps what the keys before it say where that key ties.
+        order = argsort(take_along_axis(key, places, axis=along), axis=along)
+        places = take_along_axis(places, order, axis=along)
+    return places
+
+
+def top_k(x: ArrayLike, /, k: int, *, axis: int = -1) -> tuple[Array, Array]:
+    """The `k` greatest elements of each line, the greatest first, and their places. NaNs are the greatest.
+
+    Raises:
+        ShapeError: a line has fewer than `k` elements, or k is negative.
+    """
+    operand = promote.array("top_k", x)
+    shape = core.shape_of(operand)
+    along = promote.as_axis("top_k", axis, len(shape), operand)
+    count = promote.as_int("top_k", k, "k")
+    if count < 0 or not facts.at_least(shape[along], count):
+        promote.bad_shape(f"top_k: k is {count} for axis {along} of size {shape[along]}", operand)
+    places = manipulation.slice_axis(argsort(operand, axis=along, descending=True), along, 0, count)
+    if 0 in core.shape_of(places):
+        return manipulation.slice_axis(operand, along, 0, count), places
+    return take_along_axis(operand, places, axis=along), places
+
+
+def partition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -1) -> Array:
+    """Each line with the elements at the places `kth` that a sort would put there, and none after a greater one.
+
+    All other elements are in order too.
+
+    Raises:
+        ShapeError: a line has no place `kth`.
+    """
+    _check_places("partition", x, kth, axis)
+    return _sorted("partition", ops.Sort(False), x, axis)
+
+
+def argpartition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -1) -> Array:
+    """Where the elements of `partition` come from.
+
+    Raises:
+        ShapeError: a line has no place `kth`.
+    """
+    _check_places("argpartition", x, kth, axis)
+    return _sorted("argpartition", ops.ArgSort(False), x, axis)
+
+
+def _check_places(name: str, x: ArrayLike, kth: int | Sequence[int], axis: int | None) -> None:
+    operand = promote.array(name, x)
+    shape = core.shape_of(operand)
+    length = core.type_of(operand).size if axis is None else shape[promote.as_axis(name, axis, len(shape), operand)]
+    for place in kth if isinstance(kth, Sequence) else (kth,):
+        wanted = promote.as_int(name, place, "a place")
+        if not facts.at_least(length, wanted + 1 if wanted >= 0 else -wanted):
+            promote.bad_shape(f"{name}: there is no place {wanted} in lines of {length} elements", operand)

@@ -1,0 +1,26 @@
+"""The routines that programs call: native code that is the same for all of them, made when the first one needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from rosin.backends.llvm.program import ROUTINE
+from rosin.backends.llvm.routines import routine_text
+from rosin.runtime import cache, jit
+
+__all__ = ["install"]
+
+_known: set[str] = set()
+_lock = threading.Lock()
+
+
+def install(names: Iterable[str]) -> None:
+    """Make routines known to `jit.load_object`; their object code is kept on the disk."""
+    with _lock:
+        for name in names:
+            if name not in _known:
+                library = cache.load_text(routine_text(name, ROUTINE + name, jit.host().vector_bytes))
+                jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
+                library.keep_forever()
+                _known.add(name)
