@@ -123,6 +123,7 @@ from rosin.frontend.numpy.manipulation import (
     vstack,
 )
 from rosin.frontend.numpy.promote import broadcast_shapes
+from rosin.frontend.numpy.quantiles import median, nanmedian, nanpercentile, nanquantile, percentile, quantile
 from rosin.frontend.numpy.reductions import (
     all,
     allclose,
@@ -148,6 +149,7 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
+from rosin.frontend.numpy.searching import digitize, searchsorted
 from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, top_k
 from rosin.frontend.numpy.transcendental import (
     acos,
@@ -297,6 +299,7 @@ __all__ = [
     "diagonal",
     "diff",
     "digamma",
+    "digitize",
     "divide",
     "dot",
     "e",
@@ -364,6 +367,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "median",
     "meshgrid",
     "min",
     "minimum",
@@ -372,6 +376,9 @@ __all__ = [
     "multiply",
     "nan",
     "nan_to_num",
+    "nanmedian",
+    "nanpercentile",
+    "nanquantile",
     "negative",
     "newaxis",
     "nextafter",
@@ -381,12 +388,14 @@ __all__ = [
     "outer",
     "pad",
     "partition",
+    "percentile",
     "permute_dims",
     "pi",
     "positive",
     "pow",
     "power",
     "prod",
+    "quantile",
     "ravel",
     "real",
     "reciprocal",
@@ -398,6 +407,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "searchsorted",
     "sigmoid",
     "sign",
     "signbit",
