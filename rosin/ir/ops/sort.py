@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MOST = (1 << 31) - 1
 """Places are i32."""
 
-SHORT = 64
+SHORT = 512
 """A line of at most so many elements is sorted without room."""
 
 STEP_FLOPS = 2
