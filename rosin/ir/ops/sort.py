@@ -43,18 +43,20 @@ MOST = (1 << 31) - 1
 SHORT = 512
 """A line of at most so many elements is sorted without room."""
 
+WORK = 16
+"""Scalar operations that an element of a short line takes, about."""
+
 STEP_FLOPS = 2
 """Operations for each element and each halving of a line."""
 
 
-def room_bytes(dtype: DType, places: bool) -> int:
-    """Bytes of room for each element of a long line: records of a key of at least 32 bits, and the place it is from.
+SLACK = 64
+"""Room for so many more elements than a line has, so that vectors may reach over its end."""
 
-    Records need two places each; keys without places that are as wide as elements have one in the result.
-    """
-    if places:
-        return 24 if dtype.bits == 64 else 16
-    return dtype.bytes if dtype.bits >= 32 else 8
+
+def room_bytes(dtype: DType, places: bool) -> int:
+    """Bytes of room for each element of a long line: two records of a key of at least 32 bits, and of a place."""
+    return 2 * (max(dtype.bytes, 4) + (4 if places else 0))
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,9 +89,11 @@ class Sorting(Routine):
     def task(self, types: Types) -> Task:
         (x,) = types
         length = x.shape[-1]
-        room = 0 if facts.known_at_least(SHORT, length) else x.size * room_bytes(x.dtype, self.places)
-        work = x.size * 16
-        return Task(f"{self.name}_{x.dtype}", (length, int(self.descending)), dims.product(x.shape[:-1]), work, room)
+        lines = dims.product(x.shape[:-1])
+        room = lines * (length + SLACK) * room_bytes(x.dtype, self.places)
+        if facts.known_at_least(SHORT, length):
+            room = 0
+        return Task(f"{self.name}_{x.dtype}", (length, int(self.descending)), lines, x.size * WORK, room)
 
     def order(self, x: NumpyArray) -> NumpyArray:
         """The places of the sorted elements."""

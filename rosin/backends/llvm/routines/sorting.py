@@ -8,13 +8,14 @@ where the order is descending, and the address of the room that lines longer tha
 What is sorted are *keys* (keys.py): integers whose order as signed numbers is that of the elements, all bits inverted
 where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An argsort sorts records of
 a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
-merging (merging.py), long ones byte by byte (radix.py). What a key does not tell, the sign of a zero and the bits of a
-NaN, is copied in order in the end.
+merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py). What a key does not tell,
+the sign of a zero and the bits of a NaN, is copied in order in the end.
 """
 
 from __future__ import annotations
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import Keys
 from rosin.backends.llvm.routines.merging import merging_texts
@@ -22,7 +23,7 @@ from rosin.backends.llvm.routines.networks import network_text
 from rosin.backends.llvm.routines.radix import radix_text
 from rosin.backends.llvm.routines.records import BYTES, Records, texts
 from rosin.ir.dtypes import DType
-from rosin.ir.ops.sort import SHORT, room_bytes
+from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
 
 REGISTERS = 8
 """Lines that fit so many registers are sorted by a network."""
@@ -52,8 +53,6 @@ class _Sorting:
         self.most_merged = SHORT if places else max(MERGED * self.block, SHORT)
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
-        self.in_result = not places and dtype.bits >= 32
-        """Whether keys have room in the result."""
         self.declarations: set[str] = set()
 
     def text(self) -> str:
@@ -67,6 +66,7 @@ class _Sorting:
         functions += merging_texts(self.records, self.block, f"network{self.block}", "by_merging", declarations)
         digits = [(4 if self.packed else 0) + i for i in range(BYTES[self.keys.elem])]
         functions.append(radix_text(self.records, digits, "by_bytes", declarations))
+        functions += chunks_texts(self.records, "by_bytes", "by_chunks", declarations)
         functions += [self._shortest(), self._short(), self._long(), self._line(), self._lines()]
         if self.exact:
             functions.append(self._restore())
@@ -209,17 +209,29 @@ class _Sorting:
         return f.text(f"internal i1 @short{self._signature}")
 
     def _long(self) -> str:
-        """Byte by byte. The parts of records stand one after the other in the room, then those of the others."""
+        """Byte by byte, or in chunks, in the room: for each part the records, and then their other places."""
         f = Function(self.declarations)
-        e, count = f.e, Val("%count", "i64")
-        arrays, offset = [Val("%target", "ptr")] if self.in_result else [], f.word(0)
-        for elem in self.records.parts * (2 - len(arrays)):
-            arrays.append(e.offset(Val("%room", "ptr"), offset, "i8"))
-            offset = e.add(offset, e.mul(count, f.word(BYTES[elem])))
-        here, there = arrays[: len(self.records.parts)], arrays[len(self.records.parts) :]
-        lost = self._read(f, here)
-        moved = e.define(f"call i1 @by_bytes({texts(count, *here, *there)})", "i1")
-        self._write(f, [e.select(moved, b, a) for a, b in zip(here, there, strict=True)])
+        e, count, offset = f.e, Val("%count", "i64"), f.word(0)
+        here: list[Val] = []
+        there: list[Val] = []
+        for part in self.records.parts:
+            for array in (here, there):
+                array.append(e.offset(Val("%room", "ptr"), offset, "i8"))
+                offset = e.add(offset, e.mul(e.add(count, f.word(SLACK)), f.word(BYTES[part])))
+        lost, moved = self._read(f, here), f.variable(e.const(False, "i1"))
+
+        def by(way: str, length: Val) -> None:
+            e.store(e.define(f"call i1 @{way}({texts(length, *here, *there)})", "i1"), moved)
+
+        def in_chunks() -> None:
+            lanes = self.records.lanes
+            whole = e.bit_and(e.add(count, f.word(lanes - 1)), f.word(-lanes))
+            self._fill(f, here, whole)
+            by("by_chunks", whole)
+
+        f.when(e.icmp("sle", count, f.word(CHUNK)), lambda: by("by_bytes", count), in_chunks)
+        is_moved = e.load(moved, "i1")
+        self._write(f, [e.select(is_moved, b, a) for a, b in zip(here, there, strict=True)])
         e.line(f"ret i1 {lost.ref}")
         return f.text(f"internal i1 @long{self._signature}")
 
@@ -255,13 +267,12 @@ class _Sorting:
         source, target, room = (word(number, "ptr") for number in (0, 1, 4))
         count, descending = word(2, "i64"), word(3, "i64")
         result = 4 if self.places else self.keys.dtype.bytes
-        bytes = [self.keys.dtype.bytes, result, room_bytes(self.keys.dtype, self.places)]
+        bytes = [e.mul(count, f.word(b)) for b in (self.keys.dtype.bytes, result)]
+        bytes.append(e.mul(e.add(count, f.word(SLACK)), f.word(room_bytes(self.keys.dtype, self.places))))
 
         def line(number: Val) -> None:
-            first = e.mul(number, count)
-            starts = [
-                e.offset(p, e.mul(first, f.word(b)), "i8") for p, b in zip((source, target, room), bytes, strict=True)
-            ]
+            pairs = zip((source, target, room), bytes, strict=True)
+            starts = [e.offset(p, e.mul(number, b), "i8") for p, b in pairs]
             e.line(f"call void @line({texts(*starts, count, descending)})")
 
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, line)
