@@ -101,9 +101,8 @@ class Sorting(Routine):
         x = x.astype(dtypes.from_numpy(x.dtype).accumulator.numpy, copy=False)
         if not self.descending:
             return np.argsort(x, axis=-1, kind="stable")
-        # What is sorted backwards from the end is turned around with ties in their order.
-        last = x.shape[-1] - 1
-        return last - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+        # Sorted from the end, and then turned around, elements that tie stand in their order again.
+        return x.shape[-1] - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
 
 
 @define("argsort")
@@ -132,7 +131,9 @@ class Sort(Sorting):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         (x,) = operands
-        return (np.take_along_axis(x, self.order(x), -1),)
+        if self.descending or x.dtype == dtypes.bf16.numpy:
+            return (np.take_along_axis(x, self.order(x), -1),)
+        return (np.sort(x, axis=-1, kind="stable"),)
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         (tangent,) = tangents
