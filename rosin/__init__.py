@@ -21,6 +21,7 @@ from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loo
 from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
 from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
 from rosin.frontend.errors import RecompileWarning
+from rosin.frontend.numpy.selecting import size
 from rosin.frontend.rewrite import no_rewrite
 from rosin.frontend.signatures import Signature
 from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
@@ -97,6 +98,7 @@ __all__ = [
     "pure_callback",
     "random",
     "scan",
+    "size",
     "spec",
     "stop_gradient",
     "switch",

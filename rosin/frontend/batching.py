@@ -71,6 +71,7 @@ def vmap(
     """
 
     @functools.wraps(f)
+    @facts.gathers
     def batched(*args: Any, **kwargs: Any) -> Any:
         name = f"vmap of {staging.name_of(f)}"
         call = _Call(f, name, args, kwargs, in_axes)

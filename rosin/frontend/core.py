@@ -38,7 +38,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, RosinError, TraceError
 from rosin.ir.graph import Graph, regions
-from rosin.ir.interpret import evaluate_op
+from rosin.ir.interpret import at_sizes, evaluate_op, measuring
 from rosin.ir.literal import from_array
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.cast import Cast
@@ -427,9 +427,14 @@ def _kernel(graph: Graph) -> Executable | None:
 
 def _evaluate(graph: Graph, values: Sequence[NumpyArray]) -> list[NumpyArray]:
     """The outputs of a graph, op by op as arrays outside of any graph compute them."""
+    if graph.symbols():
+        graph = at_sizes(graph, [x.shape for x in values])
     env = dict(zip(graph.inputs, values, strict=True))
+    sizes: dict[str, Dim] | None = {} if graph.measured() else None
     for node in graph.nodes:
-        env.update(zip(node.results, _execute(node.op, [env[v] for v in node.operands]), strict=True))
+        operands = [env[v] for v in node.operands]
+        found = _execute(node.op, operands) if sizes is None else measuring(node, operands, sizes, _execute)
+        env.update(zip(node.results, found, strict=True))
     return [env[v] for v in graph.outputs]
 
 

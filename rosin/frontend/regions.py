@@ -20,6 +20,7 @@ from rosin.frontend.errors import ControlFlowError
 from rosin.frontend.numpy.promote import promote_types, promote_weak
 from rosin.frontend.staging import Input, Staged
 from rosin.frontend.tree import Structure, Tree
+from rosin.ir import dims
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.types import TensorType
@@ -102,7 +103,24 @@ def _parts(names: Names, structure: Structure) -> list[tuple[str, Structure]]:
 def shared_captures(regions: Sequence[Staged]) -> tuple[list[tr.Captured], list[Graph]]:
     """What any of the regions captures, and the regions over all of it."""
     captures = list({tr.identity(c): c for region in regions for c in region.captures}.values())
+    for region in regions:
+        _refuse_measured(region.graph)
     return captures, [region.over(captures) for region in regions]
+
+
+def _refuse_measured(graph: Graph) -> None:
+    """Refuse results whose size the region measures: whoever takes them does not know how large they are.
+
+    Raises:
+        ControlFlowError: there is one.
+    """
+    measured = graph.measured()
+    for value in graph.outputs if measured else ():
+        inside = sorted({name for dim in value.type.shape for name in dims.names(dim)} & measured.keys())
+        if inside:
+            message = f"{graph.name} gives {value.type}, and counts in each step or branch what {inside[0]} is"
+            instead = "give size=, so that it is the same in all of them, or use what it has here and give a number"
+            raise tr.located(ControlFlowError(f"{message}\n  {instead}"))
 
 
 def with_dtypes(graph: Graph, types: Sequence[TensorType]) -> Graph:

@@ -40,6 +40,9 @@ class Condition:
         if found is None:
             message = f"whether `{self.check}` holds is not known: it depends on sizes that are symbolic here"
             instead = "state it, with where= or with min=, max= and multiple_of= of rosin.dim"
+            if facts.current().is_measured(self.check.left - self.check.right):
+                message = f"whether `{self.check}` holds is known only when the program runs, which counts these sizes"
+                instead = "compare an array, such as rosin.numpy.sum(mask), and choose with cond or where"
             raise TraceError(f"{message}\n  {instead}", (), source.user_location())
         return found
 
@@ -151,6 +154,8 @@ class Size:
             return dim
         if not known.actual.keys() >= dims.names(dim).keys():
             message = f"the number of the symbolic size {self} is needed here, and it is not known"
+            if known.is_measured(dim):
+                message += ": the program counts it when it runs\n  give size= where it comes from, for a number"
             raise TraceError(message, (), source.user_location())
         number = dims.evaluate(dim, known.actual)
         assert known.decide(Check(dim, "==", number))

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 from rosin.frontend import core, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
+from rosin.frontend.sizes import Size
 from rosin.frontend.tree import Structure, Tree
+from rosin.ir import facts
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value
 from rosin.ir.types import TensorType
@@ -81,7 +83,7 @@ def stage(
         ArgumentError: the function returns something that is no tree of arrays, or no pair.
     """
     trace = tr.Trace(identifier(name), adopted is not None)
-    with trace:
+    with trace, facts.gathering():
         arguments = [trace.input(i.type, i.name, i.weak) for i in inputs]
         for captured in adopted or ():
             trace.adopt(captured)
@@ -123,7 +125,9 @@ def is_array_like(x: object) -> bool:
 
 
 def as_output(leaf: Any, name: str, structure: Structure, position: int) -> Array:
-    """A leaf of what a traced function returned."""
+    """A leaf of what a traced function returned; a symbolic size becomes its number."""
+    if isinstance(leaf, Size):
+        return core.size_array(leaf.dim)
     if is_array_like(leaf):
         return core.asarray(leaf)
     path = tree.path_texts("result", structure)[position]

@@ -140,7 +140,7 @@ class Change(NamedTuple):
 class Trace:
     """The recording of one call of one function."""
 
-    __slots__ = ("_known", "_last", "builder", "captures", "changes", "deferred", "ended", "held", "name")
+    __slots__ = ("_known", "_last", "builder", "captures", "changes", "counted", "deferred", "ended", "held", "name")
 
     def __init__(self, name: str, deferred: bool = False) -> None:
         self.deferred = deferred
@@ -152,6 +152,8 @@ class Trace:
         self.ended = False
         self.changes: list[Change] | None = None
         """For a region that control flow runs: values of outer traces that are changed in it, as they were before."""
+        self.counted: dict[Any, Any] = {}
+        """The sizes and places that are counted in the trace, by the values that they are of."""
         self._known: dict[Any, Value] = {}
         # Frame, instruction and result of the node that was named last: a later node of the same expression is what
         # the user's variable will hold, so it takes the name over.

@@ -20,7 +20,7 @@ from rosin.frontend.batching import vmap
 from rosin.frontend.errors import TransformError
 from rosin.frontend.staging import Function, Staged
 from rosin.frontend.tree import Structure, Tree
-from rosin.ir import dims
+from rosin.ir import dims, facts
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import DTypeError
@@ -69,6 +69,7 @@ def value_and_grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> 
     """
 
     @_wraps(f, "value_and_grad")
+    @facts.gathers
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "grad", argnums, args, kwargs)
         staged = chosen.stage(has_aux)
@@ -90,6 +91,7 @@ def value_and_grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> 
     return value_and_gradient
 
 
+@facts.gathers
 def vjp(f: Function, *primals: Tree, has_aux: bool = False) -> Any:
     """The value of `f(*primals)` and its pullback, which takes a cotangent of the value to a tuple of cotangents.
 
@@ -206,6 +208,7 @@ def _or_zeros(b: Builder, found: Sequence[Value | None], like: Sequence[Value]) 
 # -- forward mode ------------------------------------------------------------------------------------------------
 
 
+@facts.gathers
 def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux: bool = False) -> Any:
     """The value of `f(*primals)` and its derivative along `tangents`, which have the trees of the primals.
 
@@ -266,6 +269,7 @@ def jacfwd(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     """
 
     @_wraps(f, "jacfwd")
+    @facts.gathers
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "jacfwd", argnums, args, kwargs)
         types = [core.type_of(x) for x in chosen.arrays]
@@ -295,6 +299,7 @@ def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     """
 
     @_wraps(f, "jacrev")
+    @facts.gathers
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "jacrev", argnums, args, kwargs)
         results = vjp(chosen.flat(), *chosen.arrays, has_aux=has_aux)

@@ -25,7 +25,15 @@ from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops import window as win
 from rosin.ir.ops.cast import Bitcast, Cast
+from rosin.ir.specialize import apart
 from rosin.ir.types import MAX_BYTES, TensorType
+
+
+def explain(op: Op, location: Location | None) -> None:
+    """Say that what was learnt of sizes just now is for the sake of an op."""
+    known = facts.current()
+    if known.fresh:
+        known.explain(f"{op.name}\n{location.describe()}" if location else op.name)
 
 
 class Builder:
@@ -52,9 +60,7 @@ class Builder:
         """Append a node; its result types come from the op's rule, whose errors get the current location."""
         try:
             types = op.type(*(v.type for v in operands))
-            known = facts.current()
-            if known.fresh:
-                known.explain(f"{op.name}\n{self.location.describe()}" if self.location else op.name)
+            explain(op, self.location)
             for type in types:
                 if type.bytes > MAX_BYTES:
                     op.bad_shape([v.type for v in operands], f"a result of type {type} takes {type.bytes} bytes")
@@ -73,6 +79,7 @@ class Builder:
 
     def inline(self, graph: Graph, operands: Sequence[Value]) -> Values:
         """Append all nodes of a graph, its inputs replaced by `operands`; gives what its outputs became."""
+        graph = apart(graph, self.nodes)
         env = dict(zip(graph.inputs, operands, strict=True))
         for node in graph.nodes:
             results = self.copy(node, tuple(env[v] for v in node.operands))

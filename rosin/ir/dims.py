@@ -332,6 +332,11 @@ def atoms(dim: Dim) -> Iterator[Atom]:
                 yield from atoms(atom.divisor)
 
 
+def words(text: str) -> set[str]:
+    """The names in what is written over sizes."""
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
 def names(dim: Dim) -> dict[str, None]:
     """The names of the symbols in a size, in order."""
     return {atom.name: None for atom in atoms(dim) if isinstance(atom, Symbol)}

@@ -15,13 +15,19 @@ what is true; it never finds what is not.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from rosin.ir import dims
 from rosin.ir.dims import Atom, Dim, Floor, Sym, Symbol
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 TYPICAL = 256
 """What a size counts as in estimates of cost when nothing better is known."""
@@ -94,6 +100,9 @@ class Facts:
     """The sizes of the call that a function is traced for, by which such decisions are taken."""
     pins: bool = False
     """Whether an op that needs a certain number may make a symbol that number: where nobody named the symbol."""
+    measured: dict[str, Dim] = field(default_factory=dict[str, Dim])
+    """The symbols that a program counts while it runs, each with the most that it can be."""
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
     _proved: dict[Dim, bool] = field(default_factory=dict[Dim, bool], repr=False)
 
     def of(self, name: str) -> Bounds:
@@ -102,7 +111,40 @@ class Facts:
     def copy(self) -> Facts:
         """The same facts, to be gathered to apart."""
         parts = dict(self.bounds), dict(self.equal), list(self.checks), dict(self.typical), dict(self.reasons)
-        return Facts(*parts, guards=list(self.guards), actual=self.actual, pins=self.pins)
+        found = Facts(*parts, guards=list(self.guards), actual=self.actual, pins=self.pins)
+        found.measured = dict(self.measured)
+        return found
+
+    # -- measured sizes ------------------------------------------------------------------------------------
+
+    def measure(self, name: str, most: Dim) -> None:
+        """Note that a symbol is a size that a program measures while it runs."""
+        if self.gathers and name not in self.measured:
+            self.measured[name] = most
+            self.typical[name] = max(self.estimate(most) // 2, 1)
+            self.learn(Check(most, ">=", dims.symbol(name)))
+            self.fresh.clear()
+
+    def new_name(self, taken: Collection[str] = ()) -> str:
+        """A name for a measured size that no symbol has."""
+        for number in self._numbers:
+            name = f"k{number}" if number > 1 else "k"
+            if not any(name in names for names in (taken, self.measured, self.actual, self.bounds, self.equal)):
+                return name
+        raise AssertionError("there is no last number")
+
+    def greatest(self, dim: Dim) -> Dim:
+        """A size without measured symbols that is at least `dim`, whose greatest values these symbols take."""
+        while not isinstance(dim, int):
+            inside = [name for name in dims.names(dim) if name in self.measured]
+            if not inside:
+                break
+            dim = _greatest(dim, inside[-1], self.measured[inside[-1]])
+        return dim
+
+    def is_measured(self, dim: Dim) -> bool:
+        """Whether a size depends on one that a program measures."""
+        return not isinstance(dim, int) and not self.measured.keys().isdisjoint(dims.names(dim))
 
     # -- learning ------------------------------------------------------------------------------------------
 
@@ -112,7 +154,8 @@ class Facts:
         left, right = self.settled(check.left), self.settled(check.right)
         check = Check(left, check.kind, right)
         self.fresh.append(str(check))
-        if check.kind == "==" and self._unify(left, right):
+        measured = self.is_measured(left) or self.is_measured(right)
+        if check.kind == "==" and not measured and self._unify(left, right):
             return
         if not self._bound(check) and check not in self.checks:
             self.checks.append(check)
@@ -334,6 +377,27 @@ class Facts:
         return found + self.checks
 
 
+def _greatest(dim: Dim, name: str, most: Dim) -> Dim:
+    """A size that is at least `dim` for every value of a symbol from 0 to `most`, and lacks the symbol."""
+    if isinstance(dim, int):
+        return dim
+    result: Dim = 0
+    for monomial, coefficient in dim.terms:
+        part: Dim = coefficient
+        for atom in monomial:
+            if name not in _names_of(atom):
+                value: Dim = dims.of_atom(atom)
+            elif isinstance(atom, Symbol):
+                value = most if coefficient > 0 else 0
+            else:
+                # Where the quotient is taken away, or is over the symbol, its bound is a plain one.
+                value = _greatest(atom.dividend, name, most) if coefficient > 0 else 0
+                value = value // atom.divisor if name not in dims.names(atom.divisor) else value
+            part = part * value
+        result = result + part
+    return result
+
+
 def _multiple_of(difference: Sym) -> tuple[str, int] | None:
     """The symbol and the number of `n % number`, if that is what is zero."""
     for sign in (1, -1):
@@ -404,6 +468,30 @@ def assuming(facts: Facts, gather: bool = False) -> Generator[Facts]:
         _state.facts, facts.gathers = outer, gathered
 
 
+@contextmanager
+def gathering() -> Generator[None]:
+    """Let there be facts to which what ops need is added: those that hold here if they are, else new ones.
+
+    A function is traced and transformed in such a place, as it may measure sizes.
+    """
+    if _state.facts.gathers:
+        yield
+    else:
+        with assuming(Facts(), gather=True):
+            yield
+
+
+def gathers(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, whose work is done where facts are gathered."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with gathering():
+            return function(*args, **kwargs)
+
+    return call
+
+
 def same(a: Dim, b: Dim) -> bool:
     """Whether two sizes are equal; while facts are gathered, two symbolic ones are made so if they may be."""
     if a == b:
@@ -411,12 +499,15 @@ def same(a: Dim, b: Dim) -> bool:
     if isinstance(a, int) and isinstance(b, int):
         return False
     facts = _state.facts
-    difference = facts.divided(facts.settled(a) - facts.settled(b))[0]
+    apart = facts.settled(a) - facts.settled(b)
+    difference = facts.divided(apart)[0]
     if isinstance(difference, int):
         return difference == 0
+    if any(c.kind == "==" and c.left - c.right in (apart, -apart) for c in facts.checks):
+        return True
     if not facts.gathers or _apart(facts, difference) or facts.here(difference) not in (None, 0):
         return False
-    if isinstance(a, int) or isinstance(b, int):
+    if (isinstance(a, int) or isinstance(b, int)) and not facts.is_measured(apart):
         if not facts.pins:
             return False
         facts.guards.append(Check(facts.settled(a), "==", facts.settled(b)))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from rosin.ir import dims
+from rosin.ir.dims import Dim, Sym
+from rosin.ir.literal import Literal
 from rosin.ir.location import Location
 from rosin.ir.op import Cost, Op, Value, Values
+from rosin.ir.types import TensorType
 
 
 @dataclass(eq=False, slots=True)
@@ -26,6 +29,12 @@ class Node:
         """The graphs that the op holds."""
         return regions(self.op)
 
+    def mentions(self, symbols: Collection[str]) -> set[str]:
+        """Those of the symbols that stand in its attributes, regions or results."""
+        found = {name for value in self.results for dim in value.type.shape for name in dims.names(dim)}
+        found |= _names_in(tuple(self.op.attributes().values()))
+        return found.intersection(symbols)
+
 
 @dataclass(eq=False, slots=True)
 class Graph:
@@ -37,6 +46,7 @@ class Graph:
     name: str = "main"
     _key: tuple[Any, ...] | None = field(default=None, repr=False)
     _symbols: tuple[str, ...] | None = field(default=None, repr=False)
+    _measured: dict[str, Dim] | None = field(default=None, repr=False)
 
     def users(self) -> dict[Value, list[Node]]:
         """The nodes that use each value, once for each use."""
@@ -53,11 +63,18 @@ class Graph:
             yield from node.results
 
     def symbols(self) -> tuple[str, ...]:
-        """The names of the symbolic sizes of its values, in order."""
+        """The names of the symbolic sizes of its values, and of those that are measured in it, in order."""
         if self._symbols is None:
             sizes = (dim for v in self.values() for dim in v.type.shape if not isinstance(dim, int))
-            self._symbols = tuple({name: None for dim in sizes for name in dims.names(dim)})
+            found = {name: None for dim in sizes for name in dims.names(dim)}
+            self._symbols = tuple(found | dict.fromkeys(self.measured()))
         return self._symbols
+
+    def measured(self) -> dict[str, Dim]:
+        """The symbols that are measured in the graph, be it in a region, each with the most that it can be."""
+        if self._measured is None:
+            self._measured = measured_in(self.nodes)
+        return self._measured
 
     def key(self) -> tuple[Any, ...]:
         """What two graphs that compute the same in the same way have in common: all but names and locations."""
@@ -78,6 +95,41 @@ class Graph:
 
     def __hash__(self) -> int:
         return hash(self.key())
+
+
+def measures(nodes: Sequence[Node]) -> dict[str, Node]:
+    """The nodes after which a size is known that is measured in them, by the symbol that it is."""
+    return {name: node for node in nodes for name in node.op.measured()}
+
+
+def measured_in(nodes: Sequence[Node]) -> dict[str, Dim]:
+    """The symbols that are measured in the nodes, be it in regions of theirs, each with the most that it can be."""
+    found: dict[str, Dim] = {}
+    for node in nodes:
+        found |= node.op.measured()
+        for region in node.regions:
+            found |= region.measured()
+    return found
+
+
+def _names_in(value: Any) -> set[str]:
+    """The symbols in the value of an attribute."""
+    match value:
+        case Sym():
+            return set(dims.names(value))
+        case TensorType():
+            return {name for dim in value.shape for name in dims.names(dim)}
+        case Literal():
+            return _names_in(value.type)
+        case Graph():
+            found = {name for v in value.values() for name in _names_in(v.type)}
+            for node in value.nodes:
+                found |= _names_in(tuple(node.op.attributes().values()))
+            return found
+        case tuple():
+            return {name for part in cast("tuple[Any, ...]", value) for name in _names_in(part)}
+        case _:
+            return set()
 
 
 def regions(op: Op) -> tuple[Graph, ...]:

@@ -14,6 +14,7 @@ from rosin.ir.loops import (
     Kernel,
     Let,
     Loop,
+    Measured,
     Nest,
     Program,
     Repeat,
@@ -71,6 +72,9 @@ def _step_lines(step: Step, indent: str) -> list[str]:
             heads = [f"where {size} <= {most}:", "otherwise:"]
         case Room():
             return [f"{indent}room on {step.tape} for {step.number}"]
+        case Measured(symbol, number, asked):
+            conditions = ", ".join(dict.fromkeys(map(str, asked)))
+            return [f"{indent}size {symbol} = {number} where {conditions}"]
     lines: list[str] = []
     for head, steps in zip(heads, parts(step), strict=True):
         lines.append(indent + head)

@@ -3,7 +3,7 @@
     program    ::= steps
     step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
-                 | RoutineCall(name, loads, loads, numbers, count)
+                 | RoutineCall(name, loads, loads, numbers, count) | Measured(symbol, load, conditions, host call)
                  | Either(size, most, steps, steps)
     kernel     ::= name, buffers, statements
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
+from rosin.ir.facts import Check
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.literal import Literal
 from rosin.ir.sizes import Sizes
@@ -571,7 +572,17 @@ class Either:
     large: tuple[Step, ...]
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either"
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """From here on, the symbol is the number that is read. Where a condition on sizes fails then, `misfit` says so."""
+
+    symbol: str
+    number: Load
+    asked: tuple[Check, ...]
+    misfit: HostCall
+
+
+Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either | Measured"
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -585,6 +596,8 @@ def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
             return step.branches
         case Either():
             return (step.small, step.large)
+        case Measured():
+            return ((step.misfit,),)
         case _:
             return ()
 
@@ -602,6 +615,8 @@ def decides(part: Step | Statement) -> tuple[Load, ...]:
             return (part.number,) if isinstance(part.number, Load) else ()
         case HostCall():
             return (part.when,) if part.when is not None else ()
+        case Measured():
+            return (part.number,)
         case _:
             return ()
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, dataclass_transform
 
@@ -189,6 +189,10 @@ class Op(ABC):
         """
         results = b.node(self, *operands)
         return results, lambda cotangents: self.vjp(b, operands, results, cotangents)
+
+    def measured(self) -> Mapping[str, dims.Dim]:
+        """The symbols that are known after the op, since they are measured in it, each with the most that it can be."""
+        return {}
 
     def expansion(self) -> Graph | None:
         """A graph that computes the same, for ops that exist for the transforms alone."""
@@ -474,6 +478,18 @@ class Running(Op):
     @abstractmethod
     def finish(self, values: tuple[Expr, ...], types: Types) -> Expr:
         """The result's element, from the running values."""
+
+
+class Pack(Op):
+    """Each line of the one result lists, in order, the places along the operand's last axis that are taken.
+
+    The result is as long as its type says: places beyond that are left out, and where there are fewer, the rest is
+    the length of that axis.
+    """
+
+    @abstractmethod
+    def takes(self, index: tuple[Index, ...], operands: tuple[Reader, ...]) -> Expr:
+        """The truth value that says whether the place at the end of `index` is taken."""
 
 
 class Push(Op):

@@ -7,7 +7,7 @@ number. The other axes, and the facts, are checked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rosin.ir import dims
@@ -57,6 +57,19 @@ class Sizes:
     reasons: Mapping[str, str] = field(default_factory=dict[str, str])
     guards: tuple[Check, ...] = ()
     """Conditions that a program was specialised to."""
+    measured: Mapping[str, Dim] = field(default_factory=dict[str, Dim])
+    """The symbols that the program measures while it runs, each with the most that it can be."""
+    late: tuple[Check, ...] = ()
+    """What is asked of these."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """All symbols, in the order in which a program has them."""
+        return (*(source.name for source in self.sources), *self.measured)
+
+    def greatest(self, dim: Dim) -> Dim:
+        """What a size is at most, by the sizes of the arguments alone."""
+        return Facts(measured=dict(self.measured)).greatest(dim)
 
     def bind(self, shapes: Sequence[Sequence[int]]) -> dict[str, int]:
         """The value of each symbol, for arguments of these shapes, of the right ranks.
@@ -102,7 +115,7 @@ class Sizes:
 
     def key(self) -> str:
         """What tells the sizes of two programs apart, as text."""
-        return "; ".join(map(str, (*self.guards, *self.checks, *self.limits)))
+        return "; ".join(map(str, (*self.guards, *self.checks, *self.limits, *self.late)))
 
 
 def sizes_of(graph: Graph, facts: Facts, limits: Sequence[Dim] = ()) -> Sizes | None:
@@ -114,11 +127,12 @@ def sizes_of(graph: Graph, facts: Facts, limits: Sequence[Dim] = ()) -> Sizes | 
     arguments = tuple(v.type.shape for v in graph.inputs)
     results = tuple(v.type.shape for v in graph.outputs)
     used = {n: None for shape in (*arguments, *results) for dim in shape for n in dims.names(dim)}
-    used |= {n: None for v in graph.values() for dim in v.type.shape for n in dims.names(dim)}
+    used |= dict.fromkeys(graph.symbols())
     if not used:
         return None
     read = {s.name for s in _sources(arguments)}
-    missing = [name for name in used if name not in read]
+    measured = {name: most for name, most in graph.measured().items() if name not in read}
+    missing = [name for name in used if name not in read and name not in measured]
     if missing:
         message = (
             f"{graph.name}: the symbolic size {missing[0]} cannot be read from an argument: it is the size of no axis"
@@ -126,7 +140,12 @@ def sizes_of(graph: Graph, facts: Facts, limits: Sequence[Dim] = ()) -> Sizes | 
         raise ShapeError(message)
     names = tuple(v.name or f"{i}" for i, v in enumerate(graph.inputs))
     guards = [g.substitute(facts.equal) for g in facts.guards]
-    return bound_sizes(names, arguments, results, facts.all_checks(), limits, facts.reasons, guards)
+    checks = facts.all_checks()
+    found = bound_sizes(names, arguments, results, checks, limits, facts.reasons, guards)
+    if not measured:
+        return found
+    late = tuple(c for c in checks if not measured.keys().isdisjoint(dims.names(c.left) | dims.names(c.right)))
+    return replace(found, measured=measured, late=late)
 
 
 def bound_sizes(

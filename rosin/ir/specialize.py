@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from rosin.ir import dims
+from rosin.ir import dims, facts
 from rosin.ir.dims import Dim, Sym
 from rosin.ir.errors import located
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, measured_in
 from rosin.ir.literal import Literal
 from rosin.ir.op import Op, Value
+from rosin.ir.ops.measure import Measure
 from rosin.ir.types import TensorType
 
 
@@ -34,11 +35,28 @@ def specialize(graph: Graph, sizes: Mapping[str, Dim]) -> Graph:
     return Graph(inputs, tuple(nodes), tuple(env[v] for v in graph.outputs), graph.name)
 
 
+def apart(graph: Graph, nodes: Sequence[Node]) -> Graph:
+    """The graph with new names for those sizes that are measured in it and in the nodes too, to which it is added: a
+    symbol is measured in one place of a program."""
+    measured = graph.measured()
+    taken = measured_in(nodes) if measured else {}
+    both = [name for name in measured if name in taken]
+    if not both:
+        return graph
+    known = facts.current()
+    new: dict[str, Dim] = {}
+    for name in both:
+        new[name] = dims.symbol(known.new_name((*graph.symbols(), *taken, *map(str, new.values()))))
+    return specialize(graph, new)
+
+
 def op_at(op: Op, sizes: Mapping[str, Dim]) -> Op:
     """The op with sizes in the place of symbols among its attributes and in its regions."""
     old = {f.name: getattr(op, f.name) for f in fields(op)}
     new = {name: _attribute(value, sizes) for name, value in old.items()}
     changed = {name: value for name, value in new.items() if value is not old[name]}
+    if isinstance(op, Measure) and isinstance(sizes.get(op.symbol), Sym):
+        changed["symbol"] = str(sizes[op.symbol])
     return replace(op, **changed) if changed else op
 
 

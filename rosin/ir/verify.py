@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from rosin.ir.builder import explain
 from rosin.ir.errors import RosinError, VerifyError
-from rosin.ir.graph import Graph
+from rosin.ir.graph import Graph, measures
 from rosin.ir.op import Value
 from rosin.ir.types import same_type
 
 
 def verify(graph: Graph) -> None:
-    """Check that values are defined once and before use, and that result types are what the ops' rules give.
+    """Check that values are defined once and before use, sizes that are measured too, and that result types are what
+    the ops' rules give.
 
     Raises:
         VerifyError: a rule is broken; the message names the graph and the node.
     """
     defined: set[Value] = set()
+    unknown = dict(measures(graph.nodes))
 
     def define(value: Value, where: str) -> None:
         if value in defined:
@@ -28,10 +31,17 @@ def verify(graph: Graph) -> None:
         for operand in node.operands:
             if operand not in defined:
                 raise VerifyError(f"{graph.name}: {where} uses {operand} before its definition", (), node.location)
+        for name in node.op.measured():
+            if unknown.pop(name, None) is not node:
+                raise VerifyError(f"{graph.name}: {where} measures {name} a second time", (), node.location)
+        early = node.mentions(unknown) if unknown else ()
+        for name in sorted(early):
+            raise VerifyError(f"{graph.name}: {where} has the size {name} before it is measured", (), node.location)
         for region in node.regions:
             verify(region)
         try:
             types = node.op.type(*(v.type for v in node.operands))
+            explain(node.op, node.location)
         except RosinError as error:
             raise VerifyError(f"{graph.name}: {where}: {error.message}", error.operands, node.location) from error
         if len(types) != len(node.results) or not all(map(same_type, types, (v.type for v in node.results))):

@@ -14,6 +14,7 @@ from rosin.ir.loops import (
     HostCall,
     Kernel,
     Load,
+    Measured,
     Nest,
     Repeat,
     RepeatWhile,
@@ -126,7 +127,7 @@ class _Spans:
                 case Either():
                     self.visit(step.small)
                     self.visit(step.large)
-                case Room():
+                case Room() | Measured():
                     self.now += 1
                     for number in decides(step):
                         self.use(number.buffer)
@@ -188,6 +189,6 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
             case Either():
                 each = [_written_after(steps, found, written) for steps in (step.small, step.large)]
                 written = each[0] & each[1]
-            case Room():
+            case Room() | Measured():
                 found |= {load.buffer for load in decides(step)} - written
     return written

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rosin.ir import facts
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bool_
+from rosin.ir.facts import Check
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -26,6 +27,7 @@ from rosin.ir.loops import (
     Inner,
     Kernel,
     Load,
+    Measured,
     Nest,
     Repeat,
     RepeatWhile,
@@ -39,6 +41,7 @@ from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.loop import While
+from rosin.ir.ops.measure import Measure, Misfit
 from rosin.ir.ops.scan import Scan
 from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.statements import relocated, used_buffers
@@ -74,6 +77,8 @@ def control_steps(region: Region, node: Node) -> list[Step]:
             return _sweeps(region, node, node.op)
         case Host():
             return _host(region, node, node.op)
+        case Measure():
+            return _measure(region, node, node.op)
         case _:
             raise AssertionError(f"{node.op.name} is no control flow")
 
@@ -200,6 +205,30 @@ def _host(region: Region, node: Node, op: Host) -> list[Step]:
     return [*steps, HostCall(op, operands, results, tuple(reads), tuple(writes), when)]
 
 
+def _measure(region: Region, node: Node, op: Measure) -> list[Step]:
+    """The symbol is known from here on, and with it whether the sizes fit that were measured so far."""
+    steps: list[Step] = []
+    (place,) = region.stored_all(node.operands, steps)
+    making, size = region.making, dims.symbol(op.symbol)
+    making.measured.add(op.symbol)
+    asked = [Check(size, ">=", 0), Check(op.most, ">=", size)]
+    reasons = [f"  {op.symbol} is measured here:\n{node.location.describe()}" if node.location else ""] * 2
+    sizes = making.sizes
+    assert sizes is not None, "a program that measures sizes has some"
+    for check in sizes.late:
+        names = dims.names(check.left) | dims.names(check.right)
+        if op.symbol in names and making.measured.issuperset(names.keys() & sizes.measured.keys()):
+            asked.append(check)
+            reason = sizes.reasons.get(str(check), "")
+            reasons.append(f"  which is asked by {reason}" if reason else "")
+    names = tuple({name: None for c in asked for dim in (c.left, c.right) for name in dims.names(dim)})
+    texts = tuple(f"{check}\n{reason}" if reason else str(check) for check, reason in zip(asked, reasons, strict=True))
+    lefts, kinds, rights = zip(*((c.left, c.kind, c.right) for c in asked), strict=True)
+    misfit = Misfit(lefts, kinds, rights, texts, names, tuple(map(dims.symbol, names)))
+    call = HostCall(misfit, (TensorType(bool_),), (), (Load(making.truth(), indices.ZERO),), (), None)
+    return [*steps, Measured(op.symbol, Load(place.buffer, place.base), tuple(asked), call)]
+
+
 def _carry(region: Region, first: Sequence[Value], results: Sequence[Value]) -> tuple[list[Step], list[Place]]:
     """Places for carried values, and the steps that put the first ones there."""
     steps: list[Step] = []
@@ -295,5 +324,7 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
             reads, writes = (tuple(map(load, loads)) for loads in (step.reads, step.writes))
             when = None if step.when is None else load(step.when)
             return HostCall(step.op, step.operands, step.results, reads, writes, when)
+        case Measured():
+            return replace(step, number=load(step.number))
         case RoutineCall():
             return replace(step, reads=tuple(map(load, step.reads)), writes=tuple(map(load, step.writes)))

@@ -26,9 +26,10 @@ from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Const, Expr
-from rosin.ir.op import Elementwise, Fold, Pull, Push, Reader, Routine, Running, Value, elements
+from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
+from rosin.ir.ops.measure import Measure
 from rosin.ir.ops.movement import Constant
 from rosin.ir.ops.region import Control
 
@@ -122,6 +123,8 @@ class Fusion:
         self._readers: dict[Value, set[Group]] = {}
         self._effect: Group | None = None
         """The group of the last effect so far."""
+        self._measured: dict[str, Group] = {}
+        """The groups that measure a size, so far."""
         self._before: dict[Group, int] = {}
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         for node in graph.nodes:
@@ -153,15 +156,20 @@ class Fusion:
         return next((self.group_of.get(v) for v in node.results), None)
 
     def waits(self, operands: Iterable[Value]) -> set[Group]:
-        """The groups that barriers between the operands and stored values wait for."""
+        """The groups that barriers between the operands and stored values wait for, and those that measure sizes which
+        moves between them mention."""
         found: set[Group] = set()
         for value in operands:
             move = self.moves.get(value)
             if move is not None:
-                found |= self.waits(move.operands)
+                found |= self.waits(move.operands) | self._sizes_of(move)
                 if isinstance(move.op, Barrier):
                     found |= {self.group_of[v] for v in self.roots(move.operands) if v in self.group_of}
         return found
+
+    def _sizes_of(self, node: Node) -> set[Group]:
+        """The groups that measure the sizes which the node mentions."""
+        return {self._measured[name] for name in node.mentions(self._measured)} if self._measured else set()
 
     def roots(self, operands: Iterable[Value]) -> set[Value]:
         """The stored values that the operands come to, through moves."""
@@ -211,11 +219,11 @@ class Fusion:
             self.constants[node.results[0]] = node.op
         elif isinstance(node.op, Barrier):
             self.moves.update((v, node) for v in node.results)
-        elif isinstance(node.op, Control | Host | Routine):
+        elif isinstance(node.op, Control | Host | Measure | Routine):
             self._alone(node)
         elif is_move(node):
             self.moves[node.results[0]] = node
-        elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push):
+        elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push | Pack):
             self._join(node)
         else:
             message = f"{node.op.name} has no meaning in loops; expand it before fusion"
@@ -240,7 +248,8 @@ class Fusion:
         self._groups.append(group)
         self._before[group] = 0
         bits = 0
-        for other in {self.group_of[r.value] for r in found if r.value in self.group_of} | self.waits(node.operands):
+        needed = {self.group_of[r.value] for r in found if r.value in self.group_of}
+        for other in needed | self.waits(node.operands) | self._sizes_of(node):
             bits |= self._before[other] | 1 << other.number
         self.group_of.update((v, group) for v in node.results)
         effect = node.op.effect
@@ -248,13 +257,14 @@ class Fusion:
             bits |= self._before[self._effect] | 1 << self._effect.number
         if effect:
             self._effect = group
+        self._measured.update(dict.fromkeys(node.op.measured(), group))
         self._need(group, bits)
 
     def _join(self, node: Node) -> None:
         uses = self.uses_of[node] = self.uses(node)
-        waits = self.waits(node.operands)
+        waits = self.waits(node.operands) | self._sizes_of(node)
         needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
-        if not isinstance(node.op, Running | Push) and 0 not in [v.extent for v in uses.variables]:
+        if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
             for group in sorted(needed - waits, key=lambda g: -g.number):
                 mapping = self._fit(group, node, uses)
                 if mapping is not None and not self._between(group, needed):
@@ -287,7 +297,7 @@ class Fusion:
         group = Group(next(self._numbers), domain)
         self._groups.append(group)
         self._before[group] = 0
-        group.alone = isinstance(node.op, Running | Push) or 0 in domain
+        group.alone = isinstance(node.op, Running | Push | Pack) or 0 in domain
         if isinstance(node.op, Fold):
             group.contraction = _is_contraction(uses)
         self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)}, waits)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
-from rosin.ir.graph import Graph, Node, with_regions
+from rosin.ir.graph import Graph, Node, measures, with_regions
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.effect import Host
@@ -67,8 +67,10 @@ class _Plan:
         constants = region.inputs[places.start : places.stop]
         same, worth = set(constants), set[Value]()
         invariant: list[Node] = []
+        measured = measures(region.nodes)
         for node in region.nodes:
-            if not _stays(node) and same.issuperset(node.operands):
+            sized = measured and (node.op.measured() or node.mentions(measured))
+            if not _stays(node) and not sized and same.issuperset(node.operands):
                 same.update(node.results)
                 invariant.append(node)
                 if node.operands and not isinstance(node.op, Move):

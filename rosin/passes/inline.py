@@ -13,6 +13,7 @@ from rosin.ir.location import Location
 from rosin.ir.op import Value, Values, elements
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.region import Control
+from rosin.ir.specialize import apart
 from rosin.ir.transform.effects import calls_host
 from rosin.passes.base import Pass, rebuild
 
@@ -53,6 +54,7 @@ def _is_narrow(op: While) -> bool:
 
 def _append(b: Builder, graph: Graph, operands: Sequence[Value], location: Location | None) -> Values:
     """Append fresh copies of the nodes of a graph; those without a location of their own get that of the call."""
+    graph = apart(graph, b.nodes)
     env = dict(zip(graph.inputs, operands, strict=True))
     for node in graph.nodes:
         inputs = tuple(env[v] for v in node.operands)

@@ -37,6 +37,7 @@ from rosin.ir.loops import (
     Let,
     Load,
     Loop,
+    Measured,
     Nest,
     Repeat,
     RepeatWhile,
@@ -95,7 +96,7 @@ def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room() | HostCall() | RoutineCall():
+        case Kernel() | Room() | HostCall() | Measured() | RoutineCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
@@ -362,7 +363,7 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
-            case HostCall() | RoutineCall():
+            case HostCall() | Measured() | RoutineCall():
                 raise AssertionError("a loop with calls is no kernel")
             case Branch():
                 return [Choose(step.index, tuple(inner))]

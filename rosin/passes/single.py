@@ -1,12 +1,30 @@
-"""The loop nests of groups of one node: running combinations along an axis, and updates pushed into places."""
+"""The loop nests of groups of one node: running combinations, updates pushed into places, and lists of places."""
 
 from __future__ import annotations
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
-from rosin.ir.index import LoopVar
-from rosin.ir.loops import Accumulate, Kernel, Kind, Loop, Nest, Statement, When
-from rosin.ir.op import Push, Running
+from rosin.ir.dtypes import i64
+from rosin.ir.index import Dynamic, Index, LoopVar
+from rosin.ir.loops import (
+    Accumulate,
+    Carry,
+    Const,
+    Expr,
+    FromIndex,
+    Kernel,
+    Kind,
+    Local,
+    Loop,
+    Nest,
+    Statement,
+    Store,
+    When,
+    Within,
+)
+from rosin.ir.op import Pack, Push, Running, apply
+from rosin.ir.ops.arithmetic import Add
+from rosin.ir.ops.cast import convert
 from rosin.ir.statements import used_buffers
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, choose_lanes, threads
@@ -38,6 +56,46 @@ def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
         parallel = var is order[0] and on_threads
         loops = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(loops), parallel=parallel)]
     return [Kernel(name, used_buffers(loops), tuple(loops), work=work if order else None)]
+
+
+def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
+    """Lines side by side. Every place is written where the next one that is taken goes, and the count goes up by its
+    truth value: nothing branches on what the mask holds."""
+    node = group.nodes[0]
+    op = node.op
+    assert isinstance(op, Pack)
+    (mask,), (result,) = node.operands, node.results
+    *lines, size = (LoopVar(f"i{i}", n) for i, n in enumerate(result.type.shape))
+    if 0 in result.type.shape:
+        return []
+    outer = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in lines)
+    length = mask.type.shape[-1]
+    count = Local("count", i64)
+    left, right = Local("left", i64), Local("right", i64)
+    carry = Carry((count,), (Const(0, i64),), (left,), (right,), (apply(Add(), left, right),))
+    dtype = result.type.dtype
+
+    def put(place: Index, value: Expr) -> Store:
+        return memory.store(result, [*outer, place], value)
+
+    at = Index(0, ((Dynamic(count, 0, length), 1),))
+    there = LoopVar("at", length)
+    taken = op.takes((*outer, indices.of(there)), (memory.read(mask),))
+    found: list[Statement] = [
+        When((Within(at, 0, size.extent),), (put(at, convert(FromIndex(indices.of(there), i64), dtype)),)),
+        Accumulate(carry, (convert(taken, i64),)),
+    ]
+    rest = put(indices.of(size), convert(FromIndex(Index(length), i64), dtype))
+    fill = Loop(size, Kind.SERIAL, (When((Within(indices.of(size) - at, 0, size.extent),), (rest,)),))
+    body: list[Statement] = [
+        Loop(there, Kind.SERIAL, tuple(found), (carry,)),
+        When((Within(at, 0, size.extent),), (fill,)),
+    ]
+    on_threads, work = threads(length * dims.product(v.extent for v in lines) * 2)
+    order = [v for v in lines if v.extent != 1]
+    for var in reversed(order):
+        body = [Loop(var, Kind.SERIAL, tuple(body), parallel=var is order[0] and on_threads)]
+    return [Kernel(name, used_buffers(body), tuple(body), work=work if order else None)]
 
 
 def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import u8
+from rosin.ir.dtypes import bool_, u8
 from rosin.ir.graph import Graph, Node
-from rosin.ir.literal import Literal
+from rosin.ir.literal import Literal, splat
 from rosin.ir.loops import Buffer, Const, Load, Nest, Program, RoutineCall, Scope, Step, Store, Tape
-from rosin.ir.op import Fold, Push, Reader, Routine, Running, Value
+from rosin.ir.op import Fold, Pack, Push, Reader, Routine, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
+from rosin.ir.ops.measure import Measure
 from rosin.ir.ops.movement import Reshape
 from rosin.ir.ops.region import Control
 from rosin.ir.printer import value_names
@@ -37,7 +38,7 @@ from rosin.passes.fusion import Fusion, Group, variable
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.rows import row_steps
-from rosin.passes.single import push_kernels, running_kernels
+from rosin.passes.single import pack_kernels, push_kernels, running_kernels
 from rosin.passes.tapes import TapeRow
 
 
@@ -49,7 +50,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    making = Making(vector_bytes)
+    making = Making(vector_bytes, sizes)
     names = value_names(graph)
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
@@ -77,6 +78,9 @@ class Making:
     """What the regions of one program share while it is made."""
 
     vector_bytes: int
+    sizes: Sizes | None = None
+    measured: set[str] = field(default_factory=set[str])
+    """The symbols that steps so far have measured."""
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
     tapes: dict[Buffer, tuple[Tape, Dim]] = field(default_factory=dict["Buffer", "tuple[Tape, Dim]"])
     """For each buffer on a tape, the tape, and at which byte of each record it is."""
@@ -94,6 +98,13 @@ class Making:
         """A buffer for a value of this type; the second one of a name is numbered."""
         count = self.names[name] = self.names.get(name, 0) + 1
         return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, type.size, scope)
+
+    def truth(self) -> Buffer:
+        """The truth value True in memory."""
+        type = TensorType(bool_)
+        buffer = self.buffer("true", type, Scope.CONSTANT)
+        self.constants[buffer] = splat(True, type)
+        return buffer
 
     def kernel_name(self, ops: Iterable[str]) -> str:
         self.kernels += 1
@@ -165,12 +176,12 @@ class Region:
         inputs = set(self.fusion.graph.inputs)
         result: list[Step] = []
         # An input that is given out goes first: afterwards, what lies in its place may be written over.
-        early = [c for c in self.copies if inputs >= self.fusion.roots([c[0]])]
+        early = [c for c in self.copies if inputs >= self.fusion.roots([c[0]]) and not self.fusion.waits([c[0]])]
         for value, place in early:
             result += self.copy(value, place)
         for group in self.fusion.groups:
             node = group.nodes[0]
-            if isinstance(node.op, Control | Host):
+            if isinstance(node.op, Control | Host | Measure):
                 result += control_steps(self, node)
             elif isinstance(node.op, Routine):
                 result += self._routine(node, node.op)
@@ -190,6 +201,8 @@ class Region:
             return []
         if isinstance(node.op, Push):
             return push_kernels(group, self.memory, name)
+        if isinstance(node.op, Pack):
+            return pack_kernels(group, self.memory, name)
         if isinstance(node.op, Running):
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:

@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 
-from rosin.ir.dims import Dim
+from rosin.ir.dims import Dim, is_static
 from rosin.runtime import cache
 from rosin.runtime.entry_code import HEADER, WRITEABLE, entry_text
 
@@ -73,6 +73,8 @@ class SizesSpec:
     """Which word is the number of bytes of the arena."""
     shapes_word: int
     """From which word on the sizes of the results' axes stand."""
+    measured: bool = False
+    """Whether these are at first the most that they can be, and the program writes what they are."""
 
 
 def make_entry(
@@ -107,12 +109,14 @@ def make_entry(
 
     With `sizes`, shapes may have symbolic sizes, -1 in the table: the function gets all sizes of all arguments and
     says whether they fit, which else is a miss, and how large arena and results are. Its block is one more buffer.
+    Where the program measures sizes, results are cut to what it says at its end.
 
     `keep` lives as long as the function does: give it what owns the program's code (the `Library`).
 
     Raises `ValueError` when the specs contradict one another.
     """
     _check_specs(arguments, results, constants, single)
+    finish = _cutter(results) if sizes is not None and sizes.measured else None
     flags = single | release_gil << 1 | any(argument.donated for argument in arguments) << 2
     header = {
         "program": program_address,
@@ -132,6 +136,7 @@ def make_entry(
         "block_words": 0 if sizes is None else sizes.block_words,
         "arena_word": 0 if sizes is None else sizes.arena_word,
         "shapes_word": 0 if sizes is None else sizes.shapes_word,
+        "finish": 0 if finish is None else id(finish),
     }
     words = [header[field] for field in HEADER]
     for argument in arguments:
@@ -147,8 +152,31 @@ def make_entry(
     method = _MethodDef(name.encode(), _address(), _METH_FASTCALL_KEYWORDS, None)
     table = struct.pack(f"={len(words)}q", *words)
     dtypes = tuple(spec.dtype for spec in (*arguments, *results))
-    self = (table, method, dtypes, tuple(constants), array_type, miss, fail, keep)
+    self = (table, method, dtypes, tuple(constants), array_type, miss, fail, finish, keep)
     return _new_function()(ctypes.addressof(method), self, None)
+
+
+def cut(array: np.ndarray[Any, Any], shape: Sequence[int]) -> None:
+    """Give an array that owns its memory the shape of what stands in the beginning of it; the rest is given back."""
+    array.resize(shape, refcheck=False)
+
+
+def _cutter(results: Sequence[ResultSpec]) -> Callable[[int], None]:
+    """What cuts results to their sizes; it gets the address of two addresses: of the results, and of the sizes."""
+    ranks = [len(result.shape) for result in results]
+    symbolic = [not is_static(result.shape) for result in results]
+
+    def finish(address: int) -> None:
+        places = (ctypes.c_void_p * 2).from_address(address)
+        arrays = (ctypes.py_object * len(ranks)).from_address(places[0] or 0)
+        sizes = (ctypes.c_int64 * sum(ranks)).from_address(places[1] or 0)
+        start = 0
+        for array, rank, cuts in zip(arrays, ranks, symbolic, strict=True):
+            if cuts:
+                cut(array, sizes[start : start + rank])
+            start += rank
+
+    return finish
 
 
 def slot_offset(cls: type, name: str) -> int:

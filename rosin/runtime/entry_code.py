@@ -26,7 +26,10 @@ HEADER = (
     "block_words",
     "arena_word",
     "shapes_word",
+    "finish",
 )
+
+POINTERS = ("program", "miss", "fail", "sizes", "finish")
 
 
 def entry_text() -> str:
@@ -48,7 +51,7 @@ def entry_text() -> str:
     }
     loads: list[str] = []
     for index, field in enumerate(HEADER):
-        kind = "ptr" if field.endswith(("type", "descr")) or field in ("program", "miss", "fail", "sizes") else "i64"
+        kind = "ptr" if field.endswith(("type", "descr")) or field in POINTERS else "i64"
         loads.append(f"  %{field}.at = getelementptr i64, ptr %table, i64 {index}")
         loads.append(f"  %{field} = load {kind}, ptr %{field}.at")
     text = _TEXT.replace("$LOADS", "\n".join(loads))
@@ -70,6 +73,7 @@ declare ptr @PyErr_Occurred()
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare ptr @PyLong_FromLong(i64)
+declare ptr @PyLong_FromVoidPtr(ptr)
 declare ptr @PyObject_CallOneArg(ptr, ptr)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare ptr @PyTuple_New(i64)
@@ -369,7 +373,36 @@ drop.args:
   call void @drop(ptr %held, i64 %nargs)
   %results = getelementptr ptr, ptr %held, i64 %nargs
   %ok = icmp eq i32 %code, 0
-  br i1 %ok, label %wrap, label %failed
+  br i1 %ok, label %finish.maybe, label %failed
+
+; -- where the program measured sizes, results get the shapes that they turned out to have
+
+finish.maybe:
+  %final = icmp eq ptr %finish, null
+  br i1 %final, label %wrap, label %finish.call
+
+finish.call:
+  %places = alloca [2 x ptr]
+  %shapes.place = getelementptr ptr, ptr %places, i64 1
+  store ptr %results, ptr %places
+  store ptr %result.shapes, ptr %shapes.place
+  %places.number = call ptr @PyLong_FromVoidPtr(ptr %places)
+  %no.places = icmp eq ptr %places.number, null
+  br i1 %no.places, label %finish.failed, label %finish.python
+
+finish.python:
+  %finished = call ptr @PyObject_CallOneArg(ptr %finish, ptr %places.number)
+  call void @Py_DecRef(ptr %places.number)
+  %not.finished = icmp eq ptr %finished, null
+  br i1 %not.finished, label %finish.failed, label %finish.done
+
+finish.done:
+  call void @Py_DecRef(ptr %finished)
+  br label %wrap
+
+finish.failed:
+  call void @drop(ptr %results, i64 %nresults)
+  ret ptr null
 
 ; -- wrap the results
 

@@ -34,12 +34,14 @@ from rosin.ir.ops.loop import Loop
 from rosin.ir.parser import parse
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
+from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from rosin.passes import pipeline
+from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import cache, host, jit, routines, tapes, threads
-from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, make_entry
+from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_entry
 from rosin.runtime.host import Receiver
 
 TARGETS = ("llvm", "interpreter")
@@ -70,11 +72,14 @@ def size_graph(graph: Graph, known: Facts | None) -> tuple[Graph, Facts, Sizes |
     known = Facts() if known is None else known.copy()
     if not graph.symbols():
         return graph, known, None
+    if graph.measured():
+        # Inlining gives new names to what is measured, so that has to be done by now.
+        graph = Inline().run(graph)
     with facts.assuming(known, gather=True):
         verify(graph)
         if known.equal:
             graph = specialize(graph, known.equal)
-        limits = dict.fromkeys(v.type.size * v.type.dtype.bytes for v in graph.values())
+        limits = dict.fromkeys(known.greatest(v.type.size * v.type.dtype.bytes) for v in graph.values())
         symbolic = [bytes for bytes in limits if not isinstance(bytes, int)]
         return graph, known, sizes_of(graph, known, _largest(symbolic))
 
@@ -181,7 +186,7 @@ class NativeExecutable(Executable):
     @property
     def symbols(self) -> tuple[str, ...]:
         """The symbolic sizes, in the order in which programs have them."""
-        return () if self.sizes is None else tuple(source.name for source in self.sizes.sources)
+        return () if self.sizes is None else self.sizes.symbols
 
     # -- compiling -----------------------------------------------------------------------------------------
 
@@ -270,9 +275,7 @@ class NativeExecutable(Executable):
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         sizes = self.bind(arrays)
-        shapes = [[dims.evaluate(dim, sizes) for dim in v.type.shape] for v in self.graph.outputs]
-        outputs = zip(shapes, self.graph.outputs, strict=True)
-        results: tuple[NumpyArray, ...] = tuple(np.empty(shape, v.type.dtype.numpy) for shape, v in outputs)
+        results: tuple[NumpyArray, ...] = tuple(self._room(v.type, sizes) for v in self.graph.outputs)
         for result, argument in self.aliases.items():
             # The caller keeps its array: the result starts as a copy, and the program works on that.
             results[result][...] = arrays[argument]
@@ -285,7 +288,16 @@ class NativeExecutable(Executable):
         status = host.run(self.address, pointers, arena.ctypes.data + start)
         if status:
             _fail(status)
+        if self.sizes is not None and self.sizes.measured:
+            found = dict(zip(self.symbols, block.tolist(), strict=False))
+            for result, value in zip(results, self.graph.outputs, strict=True):
+                cut(result, [dims.evaluate(dim, found) for dim in value.type.shape])
         return results
+
+    def _room(self, type: TensorType, sizes: Mapping[str, int]) -> NumpyArray:
+        """An array for a result, of the greatest sizes that it may turn out to have."""
+        most = type.shape if self.sizes is None else map(self.sizes.greatest, type.shape)
+        return np.empty([dims.evaluate(dim, sizes) for dim in most], type.dtype.numpy)
 
     def _block(self, arrays: Sequence[NumpyArray]) -> tuple[NumpyArray, int]:
         """The block of sizes for arguments that fit, and the bytes of the arena."""
@@ -301,9 +313,10 @@ class NativeExecutable(Executable):
     def _sizes_spec(self) -> SizesSpec | None:
         if self.sizes is None:
             return None
-        symbols, words = len(self.sizes.sources), sum(map(len, self.sizes.results))
+        symbols, words = len(self.sizes.symbols), sum(map(len, self.sizes.results))
         address = self.library.address(SIZES)
-        return SizesSpec(address, symbols + 1 + self.slots + words, symbols, symbols + 1 + self.slots)
+        first = symbols + 1 + self.slots
+        return SizesSpec(address, first + words, symbols, first, bool(self.sizes.measured))
 
     def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
         """A native callable that takes arrays of this program's types and calls `miss` for anything else."""

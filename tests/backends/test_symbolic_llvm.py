@@ -25,7 +25,7 @@ from tests.samples import Array, Sample, all_samples, applied, finfo, type_of
 from tests.symbolic import resized, sizes_of, symbolic
 
 SAMPLES = [(sample, graph) for sample in all_samples() if (graph := symbolic(sample)) is not None]
-BATCHED = [s for s in all_samples() if s.operands and not s.label.startswith("special")]
+BATCHED = [s for s in all_samples() if s.operands and s.batches and not s.label.startswith("special")]
 """Special values say nothing about sizes, which the first test runs them with anyway."""
 
 

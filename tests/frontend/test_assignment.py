@@ -134,8 +134,10 @@ def test_a_mask_that_is_traced() -> None:
         return x.at[keep].add(1)
 
     np.testing.assert_array_equal(rosin.compile(rows)(x, np.array([False, True])), [[0, 1, 2], [2, 3, 4]])
-    with pytest.raises(ShapeError, match="does not broadcast"):
-        rosin.compile(lambda x, m: x.at[m].set(rnp.ones(2)))(np.ones(3), np.ones(3, bool))
+    part = rosin.compile(lambda x, m: x.at[m].set(rnp.arange(2.0)))
+    np.testing.assert_array_equal(part(np.ones(3), np.array([True, False, True])), [0, 1, 1])
+    with pytest.raises(ShapeError, match="do not fit `k == 2`: k = 3"):
+        part(np.ones(3), np.ones(3, bool))
 
 
 def test_a_known_place_of_a_large_array() -> None:

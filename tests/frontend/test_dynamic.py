@@ -14,6 +14,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin.frontend.errors import ControlFlowError
 from rosin.ir.errors import ConstraintError, RosinError, ShapeError, TraceError
 
 SIZES = (0, 1, 2, 3, 7, 8, 9, 16, 33, 100)
@@ -226,7 +227,7 @@ def test_what_follows_is_no_guard() -> None:
 def test_a_number_that_python_asks_for_is_a_guard() -> None:
     def f(x: Any) -> Any:
         total = x[0]
-        for i in range(1, x.shape[0]):
+        for i in range(1, int(x.shape[0])):
             total = total + x[i]
         return total
 
@@ -234,6 +235,64 @@ def test_a_number_that_python_asks_for_is_a_guard() -> None:
     for n in (3, 4, 3, 4):
         np.testing.assert_allclose(g(vector(n)), vector(n).sum(), atol=1e-6)
     assert [s.guards for s in g.signatures()] == [("n == 3",), ("n == 4",)]
+
+
+def test_plain_loops_over_symbolic_sizes_are_loops_of_one_program() -> None:
+    def elements(xs: Any) -> Any:
+        total = 0.0
+        for x in xs:
+            total = total + x * x if x > 0 else total * 0.5
+        return total
+
+    def pairs(xs: Any) -> Any:
+        n = xs.shape[0]
+        total = xs[0] * 0
+        for i in range(n):
+            for j in range(i + 1, n):
+                total = total + abs(xs[i] - xs[j]) * (j - i)
+        return total
+
+    def until(xs: Any) -> Any:
+        total = 0.0
+        for i, (a, b) in enumerate(zip(xs, reversed(xs), strict=False)):
+            total = total + a * b * i
+            if total > 3:
+                break
+        return total
+
+    def picked(xs: Any) -> Any:
+        total = 0.0
+        for x in xs[xs > 0]:
+            total = total * 0.9 + x
+        return total
+
+    for f in (elements, pairs, until, picked):
+        g = rosin.compile(f, dynamic={"xs": {0: "n"}})
+        slope = rosin.compile(rosin.grad(f), dynamic={"xs": {0: "n"}})
+        for n in (3, 7, 1, 30):
+            x = vector(n)
+            expected = f(x)
+            np.testing.assert_allclose(g(x), expected, rtol=1e-5)
+            h = 1e-2
+            ends = [f(x.astype(np.float64) + step * np.eye(n)[0]) for step in (h, -h)]
+            if f is not until and abs(x[0]) > h:
+                np.testing.assert_allclose(slope(x)[0], (ends[0] - ends[1]) / (2 * h), rtol=1e-3, atol=1e-3)
+        assert [s.guards for s in g.signatures()] == [()]
+
+
+def test_a_list_of_as_many_items_as_a_symbolic_size_says_needs_the_number() -> None:
+    def doubled(xs: Any) -> Any:
+        found: list[Any] = []
+        for x in xs:
+            found.append(x * 2)  # noqa: PERF401  # a loop is what this is about
+        return rnp.stack(found)
+
+    g = rosin.compile(doubled, dynamic={"xs": {0: "n"}})
+    for n in (3, 4):
+        np.testing.assert_array_equal(g(vector(n)), vector(n) * 2)
+    assert [s.guards[-1] for s in g.signatures()] == ["n == 3", "n == 4"]
+    with pytest.raises(ControlFlowError, match="the `for` loop"):
+        rosin.compile(lambda xs: doubled(xs[xs > 0]))(vector(5))
 
 
 def test_a_comparison_without_a_call_is_an_error() -> None:

@@ -232,3 +232,35 @@ def coin_change(coins: Any, amount: Any) -> Any:
             if coin <= value and least[value - coin] + 1 < least[value]:
                 least[value] = least[value - coin] + 1
     return least[amount]
+
+
+@program([3.0, -1.0, 4.0, -1.5, 9.0, 2.6], 2, others=([5.0, 0.5, -8.0, 7.0, 9.5, 3.0], 4), by=(0,), reverse="while")
+def select_by_halves(xs: Any, rank: Any) -> Any:
+    """Quickselect: what is left of the line is as long as it turns out to be."""
+    low, high = rnp.min(xs) - 1, rnp.max(xs)
+    while rnp.sum((xs > low) & (xs <= high)) > 1:
+        left = xs[(xs > low) & (xs <= high)]
+        pivot = rnp.mean(left)
+        smaller = rnp.sum(xs <= pivot)
+        if rank < smaller:
+            high = pivot
+        else:
+            low = pivot
+    return rnp.sum(xs[(xs > low) & (xs <= high)])
+
+
+@program([2, 2, 3, 3, 3, 1, 5, 5], others=([7, 1, 1, 1, 1, 1, 1, 9],))
+def run_lengths(xs: Any) -> Any:
+    """The longest run, what it is of, and how many runs there are."""
+    ends = rnp.flatnonzero(rnp.concatenate([xs[1:] != xs[:-1], xs[:1] == xs[:1]])) + 1
+    lengths = rnp.concatenate([ends[:1], rnp.diff(ends)])
+    which = rnp.argmax(lengths)
+    return lengths[which], xs[ends[which] - 1], ends.size
+
+
+@program([0.9, 0.1, 0.8, 0.3, 0.7], others=([0.2, 0.6, 0.61, 0.4, 0.55],), by=(0,))
+def mean_of_the_trusted(scores: Any) -> Any:
+    """Scores above the mean, each against the others."""
+    trusted = scores[scores > rnp.mean(scores)]
+    apart = trusted[:, None] - trusted[None, :]
+    return rnp.sum(trusted * rnp.sum(apart**2, axis=1)) / trusted.size

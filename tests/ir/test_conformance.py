@@ -257,7 +257,7 @@ def _same(actual: Array, expected: Array) -> None:
     np.testing.assert_allclose(x, y, rtol=8 * eps, atol=32 * eps * min(size, 1e3))
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands], ids=str)
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands and s.batches], ids=str)
 def test_batch_is_a_loop_over_examples(sample: Sample) -> None:
     graph, count = _graph(sample), 3
     examples = _examples(sample, count)
@@ -272,7 +272,7 @@ def test_batch_is_a_loop_over_examples(sample: Sample) -> None:
                 _same(many[k], one)
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands and s.smooth], ids=str)
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands and s.smooth and s.batches], ids=str)
 def test_nested_batches(sample: Sample) -> None:
     """Two batches of one graph: the inner one over the last operand, the outer one over all."""
     graph, outer, inner = _graph(sample), 2, 3
@@ -339,7 +339,7 @@ def _verify_and_read_back(graph: Graph) -> None:
     assert text(again) == text(graph)
 
 
-@over_samples
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.batches], ids=str)
 def test_graphs_verify_and_read_back(sample: Sample) -> None:
     """In the element types of the sample."""
     batched = [True] * len(sample.operands)

@@ -54,6 +54,7 @@ class Sample:
     derivative_rtol: how near derivatives are to finite differences in f64, `step` being the difference's step.
     adjoint_rtol: how near reverse mode is to the adjoint of forward mode.
     ulps: how far a backend may be from the NumPy meaning, in units in the last place of floats; `atol` is added.
+    batches: whether there are batches of it.
     """
 
     op: Op
@@ -69,6 +70,7 @@ class Sample:
     adjoint_rtol: float = 1e-10
     step: float = 1e-3
     ulps: int = 4
+    batches: bool = True
 
     @property
     def types(self) -> tuple[TensorType, ...]:

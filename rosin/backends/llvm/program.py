@@ -27,7 +27,7 @@ import numpy as np
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
-from rosin.backends.llvm.sizes import SizeEmitter, sizes_text
+from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
@@ -38,6 +38,7 @@ from rosin.ir.loops import (
     HostCall,
     Kernel,
     Load,
+    Measured,
     Nest,
     Program,
     Repeat,
@@ -84,8 +85,8 @@ class _Module:
         self.vector_bytes = vector_bytes
         self.declarations: set[str] = set()
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
-        sources = program.sizes.sources if program.sizes is not None else ()
-        self.symbols = {source.name: number for number, source in enumerate(sources)}
+        symbols = program.sizes.symbols if program.sizes is not None else ()
+        self.symbols = {name: number for number, name in enumerate(symbols)}
         self.functions: list[str] = []
         tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
         self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
@@ -135,6 +136,7 @@ class _Module:
 
     def end(self, e: Emitter) -> None:
         """The end of the program, to which also goes whoever has left a status."""
+        self.measured_results(e)
         e.branch("end")
         e.block("end")
         if self.tapes:
@@ -168,12 +170,15 @@ class _Module:
 
     def _block_word(self, e: Emitter, number: int) -> Val:
         """A word of the block of sizes."""
+        return e.load(self._block_place(e, number), "i64")
+
+    def _block_place(self, e: Emitter, number: int) -> Val:
         block = self._buffer(e, len(self.addresses), "sizes")
-        return e.load(e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr"), "i64")
+        return e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr")
 
     def _slot_offset(self, e: Emitter, slot: int) -> Val:
         assert self.program.sizes is not None
-        return self._block_word(e, len(self.program.sizes.sources) + 1 + slot)
+        return self._block_word(e, len(self.program.sizes.symbols) + 1 + slot)
 
     def size(self, e: Emitter, symbol: str) -> Val:
         """The value of a symbol."""
@@ -210,6 +215,8 @@ class _Module:
                 self.room(e, step)
             case HostCall():
                 self.host_call(e, step)
+            case Measured():
+                self.measured(e, step)
             case RoutineCall():
                 self.routine_call(e, step)
 
@@ -377,6 +384,28 @@ class _Module:
         receiver = e.load(Val(f"@{RECEIVER}", "ptr"), "ptr")
         status = e.define(f"call i32 @{HOST}(ptr {receiver.ref}, i64 {number}, ptr %pointers)", "i32")
         self.stop_unless_zero(e, status, after)
+
+    def measured(self, e: Emitter, step: Measured) -> None:
+        number = self.scalar(e, step.number, "i64")
+        e.store(number, self._block_place(e, self.symbols[step.symbol]))
+        failed = e.const(False, "i1")
+        sizes = SizeEmitter(e, lambda symbol: self.size(e, symbol))
+        for check in step.asked:
+            failed = e.bit_or(failed, fails(sizes, check))
+        misfit, fits = e.label("misfit"), e.label("fits")
+        e.branch_if(failed, misfit, fits)
+        e.block(misfit)
+        self.host_call(e, step.misfit)
+        e.branch(fits)
+        e.block(fits)
+
+    def measured_results(self, e: Emitter) -> None:
+        """Write the sizes of results that were not known before."""
+        sizes = self.program.sizes
+        if sizes is not None:
+            first = len(sizes.symbols) + 1 + len(self.program.slots)
+            for number, dim in result_words(sizes).items():
+                e.store(self.dim(e, dim), self._block_place(e, first + number))
 
     def routine_call(self, e: Emitter, step: RoutineCall) -> None:
         """The routine gets words: the addresses of operands and result, the numbers, and the address of the room."""

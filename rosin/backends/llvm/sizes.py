@@ -7,6 +7,9 @@ arguments, one after the other. It writes to `block`
 
 and gives 0, or 1 where the arguments do not fit or a number does not fit 63 bits; what is wrong is found again in
 Python then. The block is passed on to the program, as the last of its buffers.
+
+Sizes that the program measures come last among the symbols. What depends on them stands in the block with the most that
+it can be; the program puts the symbols there as it finds them, and at its end the sizes of results.
 """
 
 from __future__ import annotations
@@ -110,7 +113,13 @@ class _Checked(SizeEmitter):
 def block_words(program: Program) -> int:
     """How many words the block of a program's sizes has."""
     assert program.sizes is not None
-    return len(program.sizes.sources) + 1 + len(program.slots) + sum(map(len, program.sizes.results))
+    return len(program.sizes.symbols) + 1 + len(program.slots) + sum(map(len, program.sizes.results))
+
+
+def result_words(sizes: Sizes) -> dict[int, Dim]:
+    """The words of the block that a program fills at its end, numbered from the first size of a result on."""
+    every = [dim for shape in sizes.results for dim in shape]
+    return {number: dim for number, dim in enumerate(every) if not dims.names(dim).keys().isdisjoint(sizes.measured)}
 
 
 def sizes_text(program: Program, declarations: set[str]) -> str:
@@ -131,11 +140,11 @@ def sizes_text(program: Program, declarations: set[str]) -> str:
     for argument, axis in sizes.checked:
         emitter.refuse(e.icmp("ne", given[argument, axis], emitter.value(sizes.arguments[argument][axis])))
     for check in (*sizes.guards, *sizes.checks):
-        emitter.refuse(_fails(e, emitter, check))
+        emitter.refuse(fails(emitter, check))
     for limit in sizes.limits:
         emitter.refuse(e.icmp("ugt", emitter.value(limit), e.const(ADDRESS_BYTES, "i64")))
-    words = [*symbols.values(), *_arena(emitter, program)]
-    words += [emitter.value(dim) for shape in sizes.results for dim in shape]
+    words = [*symbols.values(), *[e.const(0, "i64")] * len(sizes.measured), *_arena(emitter, program)]
+    words += [emitter.value(sizes.greatest(dim)) for shape in sizes.results for dim in shape]
     for number, word in enumerate(words):
         e.store(word, e.define(f"getelementptr i64, ptr %block, i64 {number}", "ptr"))
     code = e.convert("zext", emitter.bad, "i64") if emitter.bad.ref != "false" else e.const(0, "i64")
@@ -154,19 +163,21 @@ def _given(e: Emitter, sizes: Sizes) -> dict[tuple[int, int], Val]:
     return found
 
 
-def _fails(e: Emitter, emitter: SizeEmitter, check: Check) -> Val:
+def fails(emitter: SizeEmitter, check: Check) -> Val:
+    """Whether a condition does not hold."""
     predicate = {"==": "ne", ">=": "slt", "!=": "eq"}[check.kind]
-    return e.icmp(predicate, emitter.value(check.left), emitter.value(check.right))
+    return emitter.e.icmp(predicate, emitter.value(check.left), emitter.value(check.right))
 
 
 def _arena(emitter: _Checked, program: Program) -> list[Val]:
     """The bytes of the arena, then the offset of each slot. A negative size is refused by then, as a result's is."""
-    e = emitter.e
+    e, sizes = emitter.e, program.sizes
+    assert sizes is not None
     end = e.const(-(-program.arena_bytes // ALIGNMENT) * ALIGNMENT, "i64")
     offsets: list[Val] = []
     for size in program.slots:
         offsets.append(end)
-        value = e.intrinsic("llvm.smax", emitter.value(size), e.const(0, "i64"))
+        value = e.intrinsic("llvm.smax", emitter.value(sizes.greatest(size)), e.const(0, "i64"))
         emitter.refuse(e.icmp("ugt", value, e.const(ADDRESS_BYTES, "i64")))
         aligned = e.bit_and(e.add(value, e.const(2 * ALIGNMENT - 1, "i64")), e.const(-ALIGNMENT, "i64"))
         end = emitter.add(end, aligned)

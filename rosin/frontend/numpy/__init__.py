@@ -8,7 +8,7 @@ What to know when coming from NumPy:
 - Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
 - A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
   left out when they are written; known positions are checked (`indexing.py`).
-- Shapes never depend on numbers that are traced, so functions whose results do (`nonzero`, `unique`) are not here.
+- Where a shape depends on numbers that are traced (`x[mask]`, `nonzero`), its sizes are symbolic (`selecting.py`).
 """
 
 from __future__ import annotations
@@ -110,7 +110,6 @@ from rosin.frontend.numpy.manipulation import (
     pad,
     permute_dims,
     ravel,
-    repeat,
     reshape,
     roll,
     split,
@@ -150,6 +149,19 @@ from rosin.frontend.numpy.reductions import (
     var,
 )
 from rosin.frontend.numpy.searching import digitize, searchsorted
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
+from rosin.frontend.numpy.sets import (
+    intersect1d,
+    isin,
+    setdiff1d,
+    setxor1d,
+    union1d,
+    unique,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, top_k
 from rosin.frontend.numpy.transcendental import (
     acos,
@@ -253,6 +265,7 @@ __all__ = [
     "argmin",
     "argpartition",
     "argsort",
+    "argwhere",
     "array",
     "array_equal",
     "asarray",
@@ -282,6 +295,7 @@ __all__ = [
     "cbrt",
     "ceil",
     "clip",
+    "compress",
     "concat",
     "concatenate",
     "conj",
@@ -314,8 +328,10 @@ __all__ = [
     "exp2",
     "expand_dims",
     "expm1",
+    "extract",
     "eye",
     "finfo",
+    "flatnonzero",
     "flip",
     "float16",
     "float32",
@@ -339,10 +355,12 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "intersect1d",
     "invert",
     "isclose",
     "isdtype",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
     "left_shift",
@@ -382,6 +400,7 @@ __all__ = [
     "negative",
     "newaxis",
     "nextafter",
+    "nonzero",
     "not_equal",
     "ones",
     "ones_like",
@@ -408,6 +427,8 @@ __all__ = [
     "round",
     "rsqrt",
     "searchsorted",
+    "setdiff1d",
+    "setxor1d",
     "sigmoid",
     "sign",
     "signbit",
@@ -440,6 +461,12 @@ __all__ = [
     "uint16",
     "uint32",
     "uint64",
+    "union1d",
+    "unique",
+    "unique_all",
+    "unique_counts",
+    "unique_inverse",
+    "unique_values",
     "unstack",
     "var",
     "vecdot",

@@ -19,18 +19,18 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.errors import BoundsError
-from rosin.frontend.numpy import creation, elementwise, indices, logic, manipulation, promote
+from rosin.frontend.numpy import counted, creation, elementwise, indices, logic, manipulation, promote
 from rosin.frontend.numpy.indices import At, Entry, New, Positions, Span
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
-from rosin.ir import dims, dtypes
+from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.index import DynamicSlice, Gather, Numbers
 from rosin.ir.ops.logic import Select
 from rosin.ir.ops.movement import Pad, Reverse, Slice
 from rosin.ir.ops.scatter import ScatterAdd, ScatterMax, ScatterMin, ScatterMul, ScatterSet
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, shape_text
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -49,9 +49,11 @@ def getitem(x: ArrayLike, index: Any, /) -> Array:
         BoundsError: a known position is outside its axis, or there are more indices than axes.
         DTypeError: an entry is no index.
         ShapeError: arrays of positions do not broadcast.
-        TraceError: a mask of truth values, or a bound of a slice, is traced.
+        TraceError: a bound of a slice is traced; `rosin.size` makes a size of it.
     """
     operand = promote.array("getitem", x)
+    if counted.is_counted(index) and core.dtype_of(index).kind == "bool" and len(core.shape_of(index)) > 1:
+        operand, index = _in_rows("getitem", operand, index), manipulation.ravel(index)
     entries = indices.parse("getitem", operand, index)
     part = _basic(operand, entries)
     if not any(isinstance(entry, Positions) for entry in entries):
@@ -148,6 +150,12 @@ def _gather(x: Array, axes: Sequence[int], arrays: Sequence[Array], layout: _Lay
     return core.bind1(Gather(*numbers, slice_sizes=sizes, mode="clip"), x, vectors)
 
 
+def at_places(x: Array, where: Array, axis: int = 0) -> Array:
+    """The parts of x at places along an axis, none of which is negative."""
+    layout = _Layout([], core.shape_of(where), axis)
+    return _gather(x, [axis], [where], layout)
+
+
 def _vectors(arrays: Sequence[Array], shape: promote.Shape) -> tuple[Array, int]:
     """Positions along several axes as vectors along a last axis, which single ones lack, and where that is."""
     spread = [promote.spread(array, shape) for array in _one_dtype(arrays)]
@@ -167,15 +175,19 @@ def _from_front(entry: Positions, size: Dim) -> Array:
     if entry.known is not None and isinstance(size, int):
         return core.asarray(np.where(entry.known < 0, entry.known + size, entry.known).astype(wide.numpy))
     array = promote.cast(entry.array, wide)
-    if own.kind == "uint":
+    if own.kind == "uint" or entry.from_front:
         return array
-    moved = elementwise.add(array, _number(size, wide))
+    moved = elementwise.add(array, counted.number(size, wide))
     return logic.where(logic.less(array, 0), moved, array)
 
 
-def _number(size: Dim, dtype: DType) -> int | Array:
-    """A size as a number; a symbolic one is known when the program runs."""
-    return size if isinstance(size, int) else core.size_array(size, dtype)
+def _in_rows(name: str, x: Array, mask: Array) -> Array:
+    """x with the first axes, which a mask is for, as one."""
+    own, shape = core.shape_of(mask), core.shape_of(x)
+    if not facts.same_shape(own, shape[: len(own)]):
+        text = f"a mask of shape {shape_text(own)} for axes of sizes {shape_text(shape[: len(own)])}"
+        raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
+    return manipulation.reshape(x, (dims.product(own), *shape[len(own) :]))
 
 
 def take(x: ArrayLike, indices: ArrayLike, /, *, axis: int | None = None) -> Array:
@@ -235,7 +247,9 @@ def changed(x: Array, index: Any, change: Change, values: ArrayLike) -> Array:
     name = f"at[…].{change}"
     mask = _traced_mask(x, index)
     if mask is not None:
-        return _change_masked(name, x, mask, change, fitting(name, x, values))
+        updates = fitting(name, x, values)
+        if len(core.shape_of(updates)) <= len(core.shape_of(x)) - len(core.shape_of(mask)):
+            return _change_masked(name, x, mask, change, updates)
     entries = indices.parse(name, x, index)
     updates = fitting(name, x, values)
     if change != "set" and change not in ("min", "max"):
@@ -403,9 +417,9 @@ def _line(entry: Entry, size: Dim, owner: Sequence[int], axis: int) -> Array:
     if isinstance(entry, Span):
         line = creation.iota(dtypes.i32, tuple(entry.count if o == axis else 1 for o in owner), owner.index(axis))
         scaled = line if entry.step == 1 else elementwise.multiply(line, entry.step)
-        return elementwise.add(scaled, _number(entry.first, dtypes.i32))
+        return elementwise.add(scaled, counted.number(entry.first, dtypes.i32))
     assert isinstance(entry, At)
-    position = _number(entry.position, dtypes.i32)
+    position = counted.number(entry.position, dtypes.i32)
     return promote.number("getitem", position, TensorType(dtypes.i32)) if isinstance(position, int) else position
 
 

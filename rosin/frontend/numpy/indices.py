@@ -11,10 +11,10 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.errors import BoundsError
-from rosin.frontend.numpy import promote
+from rosin.frontend.numpy import counted, promote
 from rosin.frontend.sizes import Size
 from rosin.frontend.trace import located
-from rosin.ir import dims
+from rosin.ir import facts
 from rosin.ir.dims import Dim, Sym
 from rosin.ir.types import shape_text
 
@@ -53,6 +53,8 @@ class Positions:
 
     array: Array
     known: np.ndarray[Any, Any] | None = None
+    from_front: bool = False
+    """Whether none is negative for certain."""
 
 
 Entry: TypeAlias = "New | At | Span | Positions"
@@ -83,7 +85,7 @@ def parse(name: str, x: Array, index: Any) -> list[Entry]:
             entries.append(New())
         elif isinstance(entry, _Mask):
             entries += _mask_positions(name, x, entry, axis)
-            axis += entry.array.ndim
+            axis += len(entry.shape)
         else:
             entries.append(_entry(name, x, entry, axis))
             axis += 1
@@ -92,15 +94,19 @@ def parse(name: str, x: Array, index: Any) -> list[Entry]:
 
 @dataclass(frozen=True, eq=False)
 class _Mask:
-    """Truth values, known, for as many axes as it has itself."""
+    """Truth values, known or not, for as many axes as it has itself."""
 
-    array: np.ndarray[Any, Any]
+    array: np.ndarray[Any, Any] | Array
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        return core.shape_of(self.array) if promote.is_array(self.array) else self.array.shape
 
 
 def _axes_of(entry: Any) -> int:
     if entry is None or entry is Ellipsis:
         return 0
-    return entry.array.ndim if isinstance(entry, _Mask) else 1
+    return len(entry.shape) if isinstance(entry, _Mask) else 1
 
 
 def _normal(name: str, entry: Any) -> Any:
@@ -121,12 +127,11 @@ def _normal(name: str, entry: Any) -> Any:
         )
     dtype = core.dtype_of(entry)
     if dtype.kind == "bool":
-        use = f"{name}: how many elements a mask picks is not known while tracing"
-        instead = "choose between values with rosin.numpy.where(mask, a, b)"
-        mask = core.concrete(entry, use, instead) if known is None else known
-        if mask.ndim == 0:
+        if not core.shape_of(entry):
             promote.bad_dtype(f"{name}: a mask has at least one axis", entry)
-        return _Mask(mask)
+        if known is None and not counted.is_counted(entry):
+            known = core.known(entry)
+        return _Mask(entry if known is None else known)
     if not dtype.is_integer:
         promote.bad_dtype(f"{name}: an index is of integers or truth values, not {dtype}", entry)
     return Positions(entry, known)
@@ -195,8 +200,10 @@ def _bound(name: str, bound: Any) -> Dim | None:
 
 def _mask_positions(name: str, x: Array, mask: _Mask, axis: int) -> Sequence[Entry]:
     """The positions that a mask picks, in row-major order, along each of its axes."""
-    shape = core.shape_of(x)[axis : axis + mask.array.ndim]
-    if not dims.is_static(shape) or tuple(shape) != mask.array.shape:
-        text = f"a mask of shape {shape_text(mask.array.shape)} for axes of sizes {shape_text(tuple(shape))}"
+    shape = core.shape_of(x)[axis : axis + len(mask.shape)]
+    if not facts.same_shape(shape, mask.shape):
+        text = f"a mask of shape {shape_text(mask.shape)} for axes of sizes {shape_text(tuple(shape))}"
         raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
-    return [Positions(core.asarray(places.astype(np.int32)), places) for places in np.nonzero(mask.array)]
+    if isinstance(mask.array, np.ndarray):
+        return [Positions(core.asarray(places.astype(np.int32)), places) for places in np.nonzero(mask.array)]
+    return [Positions(at, from_front=True) for at in counted.positions(counted.places(mask.array), shape)]

@@ -30,8 +30,8 @@ class NamespaceInfo:
     __module__ = "rosin.numpy"
 
     def capabilities(self) -> dict[str, bool | int | None]:
-        """Known masks may be indices, shapes never depend on data, and there is no limit to the count of axes."""
-        return {"boolean indexing": True, "data-dependent shapes": False, "max dimensions": None}
+        """Masks may be indices, shapes may depend on data, and there is no limit to the count of axes."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": None}
 
     def default_device(self) -> str:
         return "cpu"

@@ -337,7 +337,7 @@ def spread(x: Array, shape: Shape) -> Array:
         return x
     check_size(TensorType(core.dtype_of(x), shape), "broadcast")
     offset = len(shape) - len(own)
-    kept = [axis for axis, size in enumerate(own) if facts.same(size, shape[offset + axis])]
+    kept = [axis for axis, size in enumerate(own) if size != 1 or shape[offset + axis] == 1]
     if len(kept) < len(own):
         x = core.bind1(Reshape(tuple(own[axis] for axis in kept)), x)
     return core.bind1(Broadcast(shape, tuple(offset + axis for axis in kept)), x)

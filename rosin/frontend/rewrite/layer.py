@@ -21,8 +21,10 @@ from rosin.frontend.rewrite.loop import Loop, UnstableError, truth
 from rosin.frontend.rewrite.memory import Memory, is_number
 from rosin.frontend.rewrite.scope import BREAK, CONTINUE, RETURN, Live
 from rosin.frontend.rewrite.signals import Signal, Traced, kinds_of, mapped, next_step
-from rosin.frontend.rewrite.steps import Range, Steps, as_steps
+from rosin.frontend.rewrite.steps import Range, Steps, as_steps, is_size
 from rosin.frontend.rewrite.transform import Block
+from rosin.frontend.sizes import as_dim
+from rosin.ir import facts
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -131,8 +133,10 @@ class Layer:
         try:
             return Loop(block, body, None, steps).run()
         except UnstableError:
-            if not isinstance(steps.length, int):
+            if not is_size(steps.length) or facts.current().is_measured(as_dim(steps.length)):
                 raise
+        if steps.length == 0:
+            return None
         signal = next_step(body(steps.at(0)))
         if signal is None and steps.length > 1:
             try:

@@ -26,10 +26,11 @@ from rosin.frontend.rewrite.branch import changed_arrays, current_name, region, 
 from rosin.frontend.rewrite.memory import UNBOUND, Memory
 from rosin.frontend.rewrite.scope import RETURN, VALUE
 from rosin.frontend.rewrite.signals import Signal, as_signal, code_of, is_code, kinds_of, next_step
-from rosin.frontend.rewrite.steps import Steps, counter_dtype
+from rosin.frontend.rewrite.steps import Steps, counter_dtype, is_size
 from rosin.frontend.rewrite.transform import Block
+from rosin.frontend.sizes import as_dim
 from rosin.frontend.staging import Input, Staged
-from rosin.ir import dtypes
+from rosin.ir import dtypes, facts
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value as Operand
 from rosin.ir.ops.loop import While
@@ -131,8 +132,8 @@ class Loop:
         self.appendable |= {id(self.memory.known[n]) for n in block.appended if n in self.memory.known}
         self.memory.containers += [x for x in lists if not any(x is c for c in self.memory.containers)]
         self.name = current_name(block.kind)
-        self.scan = steps is not None and isinstance(steps.length, int) and entry is None
-        self.certain = self.scan and steps is not None and steps.length > 0
+        self.scan = steps is not None and is_size(steps.length) and entry is None
+        self.certain = self.scan and steps is not None and facts.positive(as_dim(steps.length))
         """Whether there is a step for sure."""
         self.slots: list[_Slot] = []
         self._arrays: set[int] = set()
@@ -221,13 +222,22 @@ class Loop:
                 now = mem.contents(container)
                 if i in self._begun or mem.unchanged(before[i], now):
                     continue
-                if self.scan and id(container) in self.appendable and mem.unchanged(before[i], now[: len(before[i])]):
+                if (
+                    self._appends
+                    and id(container) in self.appendable
+                    and mem.unchanged(before[i], now[: len(before[i])])
+                ):
                     rows[i] = [mem.value_of(x) for x in now[len(before[i]) :]]
                 else:
                     self._changed.append(i)
             self._mutated = [array for key, (array, _) in changed_arrays(trace).items() if key not in self._arrays]
             signal = next_step(signal)
             return _Traced(trace, signal, counter, elements, inputs, values, [[] for _ in self.slots], rows)
+
+    @property
+    def _appends(self) -> bool:
+        """Whether what steps append to lists can be: their number is known."""
+        return self.scan and self.steps is not None and isinstance(self.steps.length, int)
 
     def _counter(self) -> Any:
         assert self.steps is not None
@@ -415,7 +425,7 @@ class Loop:
         order = (*inputs[:carried], *inputs[carried + count :], *inputs[carried : carried + count])
         graph = Graph(order, graph.nodes, graph.outputs, graph.name)
         more = len(graph.outputs) - carried
-        op = Scan(graph, carried, count, self.steps.length, False)
+        op = Scan(graph, carried, count, as_dim(self.steps.length), False)
         flags = (*weak, *[False] * more)
         found = list(core.bind(op, *starts, *staging.captured_arrays(captures), *stacked, weak=flags))
         self._append(traced, found[carried:])

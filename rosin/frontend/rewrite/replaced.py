@@ -22,6 +22,7 @@ from rosin.frontend.rewrite.steps import (
     reversed_steps,
     traced_range,
 )
+from rosin.frontend.sizes import Size
 from rosin.ir import dtypes
 
 _MATH = {
@@ -41,7 +42,8 @@ def _any_traced(args: tuple[Any, ...]) -> bool:
 
 
 def _range(*args: Any) -> Any:
-    return traced_range(*args) if _any_traced(args) else range(*args)
+    symbolic = any(isinstance(x, Size) for x in args)
+    return traced_range(*args) if symbolic or _any_traced(args) else range(*args)
 
 
 def _enumerate(iterable: Any, start: Any = 0) -> Any:

@@ -1,17 +1,18 @@
-"""What a traced loop can run over: a range with a traced bound, the elements of a traced array, and `zip`, `enumerate`
-and `reversed` of these."""
+"""What a traced loop can run over: a range with a traced or symbolic bound, the elements of a traced array, and `zip`,
+`enumerate` and `reversed` of these."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from rosin.frontend import core
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ControlFlowError
-from rosin.ir import dtypes
+from rosin.frontend.sizes import Size, as_dim, sized
+from rosin.ir import dtypes, facts
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError
 from rosin.ir.ops.index import DynamicSlice
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 Count = Any
-"""A number of steps: a Python integer, or a traced one."""
+"""A number of steps: a Python integer, a symbolic size, or a traced integer."""
 
 
 class Steps(ABC):
@@ -46,9 +47,19 @@ class Steps(ABC):
 
     def __iter__(self) -> Iterator[Any]:
         """The items one by one, for Python."""
-        if not isinstance(self.length, int):
+        if not is_size(self.length):
             tr.no_value(self.length, "a loop that Python runs needs the number of its steps", "use a `for` statement")
         return (self.at(i) for i in range(self.length))
+
+
+def is_size(length: Count) -> TypeGuard[int | Size]:
+    """Whether there are as many steps as some axis may have elements: known, or symbolic."""
+    return isinstance(length, int | Size)
+
+
+def _array(x: Any) -> Any:
+    """A symbolic size as an array."""
+    return core.size_array(x.dim) if isinstance(x, Size) else x
 
 
 def _element(x: Array, step: Any) -> Array:
@@ -65,7 +76,7 @@ class Elements(Steps):
 
     def __init__(self, array: Array) -> None:
         self.array = array
-        self.length = len(array)
+        self.length: Count = sized(core.shape_of(array)[0])
 
     def stacked(self) -> list[Array]:
         return [self.array]
@@ -82,13 +93,17 @@ class Range(Steps):
 
     def __init__(self, start: Any, stop: Any, step: Any = 1) -> None:
         self.start, self.stop, self.step = start, stop, step
+        self.length: Count
         if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
             self.length = len(range(start, stop, step))
             return
         if isinstance(step, int) and step == 0:
             raise ValueError("range() arg 3 must not be zero")
-        distance = stop - start
-        count = distance if _is_one(step) else -((distance) // -step)
+        if is_size(start) and is_size(stop) and _is_one(step) and facts.known_at_least(as_dim(stop), as_dim(start)):
+            self.length = stop - start
+            return
+        distance = _array(stop) - _array(start)
+        count = distance if _is_one(step) else -((distance) // -_array(step))
         self.length = rnp.maximum(count, 0)
 
     def stacked(self) -> list[Array]:
@@ -113,8 +128,10 @@ class Zipped(Steps):
         self.parts = parts
         length = parts[0].length
         for part in parts[1:]:
-            known = isinstance(length, int) and isinstance(part.length, int)
-            length = min(length, part.length) if known else rnp.minimum(length, part.length)
+            if isinstance(length, int) and isinstance(part.length, int):
+                length = min(length, part.length)
+            elif not (is_size(length) and is_size(part.length) and as_dim(length) == as_dim(part.length)):
+                length = rnp.minimum(_array(length), _array(part.length))
         self.length = length
 
     def stacked(self) -> list[Array]:
@@ -162,13 +179,13 @@ def as_steps(x: Any) -> Steps | None:
     """Whether a traced loop can run over `x`, and how."""
     if isinstance(x, Steps):
         return x
-    if core.is_array(x) and core.tracing() and core.shape_of(x) and isinstance(core.shape_of(x)[0], int):
+    if core.is_array(x) and core.tracing() and core.shape_of(x):
         return Elements(x)
     return None
 
 
 def traced_range(*bounds: Any) -> Any:
-    """`range` of numbers of which some are traced."""
+    """`range` of numbers of which some are traced, or symbolic sizes."""
     for bound in bounds:
         if core.is_array(bound) and (core.shape_of(bound) or not core.dtype_of(bound).is_integer):
             raise tr.located(DTypeError(f"range() takes integers, not {core.type_of(bound)}", [core.type_of(bound)]))
@@ -181,4 +198,4 @@ def traced_range(*bounds: Any) -> Any:
 
 def counter_dtype(length: Count) -> DType:
     """The element type in which the steps are counted."""
-    return dtypes.i32 if isinstance(length, int) or core.dtype_of(length).bits < 64 else dtypes.i64
+    return dtypes.i32 if is_size(length) or core.dtype_of(length).bits < 64 else dtypes.i64

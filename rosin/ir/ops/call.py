@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from rosin.ir.builder import Builder
@@ -53,6 +53,9 @@ class Call(Op):
 
     def expansion(self) -> Graph | None:
         return self.body
+
+    def measured(self) -> Mapping[str, Dim]:
+        return self.body.measured()
 
     def cost(self, operands: Types, results: Types) -> Cost:
         return self.body.cost()

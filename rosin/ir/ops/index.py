@@ -172,7 +172,11 @@ class Indexed(Op):
         for axis, (size, whole) in enumerate(zip(slice_sizes, x.shape, strict=True)):
             if axis in (*self.collapsed_slice_dims, *self.operand_batching_dims) and not facts.same(size, 1):
                 self.bad_shape(operands, f"slices lack axis {axis}, so their size along it is 1, not {size}")
-            if axis not in self.operand_batching_dims and not (facts.at_least(size, 0) and facts.at_least(whole, size)):
+            if axis in self.operand_batching_dims:
+                continue
+            # With no more slices of 1 than the axis is long, none is taken of an axis that is empty.
+            few = size == 1 and facts.known_at_least(whole, dims.product(self.batch_sizes(operands[1])))
+            if not few and not (facts.at_least(size, 0) and facts.at_least(whole, size)):
                 self.bad_shape(operands, f"a slice of size {size} does not fit axis {axis} of size {whole}")
 
     def indexed(self, b: Builder, operands: Values) -> list[tuple[Value, int, Dim]]:

@@ -32,6 +32,7 @@ from rosin.ir.ops.revolve import NUMBER, Plan, Revolve, check_plan, like, row_of
 from rosin.ir.ops.step import StepBack
 from rosin.ir.ops.sweeps import wide
 from rosin.ir.transform import flow
+from rosin.ir.transform.batch import register_loop
 from rosin.ir.transform.effects import silent
 from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType
@@ -393,3 +394,10 @@ class _Assembly:
         body, carried, stacked = self.b.graph(outputs, name), len(self.inputs[0]), len(self.inputs[2])
         op = Scan(body, carried, stacked, like.length, reverse, like.counted)
         return self.outside.node(op, *(x for section in self.sections for x in section))
+
+
+def _over(b: Builder, body: Graph, operands: Sequence[Value], stacked: int, length: Dim) -> Values:
+    return b.node(Scan(body, 0, stacked, length, False), *operands)
+
+
+register_loop(_over)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
+from rosin.ir import dims
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
-from rosin.ir.errors import located
+from rosin.ir.errors import ShapeError, located
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value, Values
+from rosin.ir.specialize import apart
 from rosin.ir.transform import flow
+from rosin.ir.transform.effects import silent
+from rosin.ir.transform.split import needed
 
 
 def batch(
@@ -19,6 +24,9 @@ def batch(
 
     Ops of the graph over the axis called `axis` become ops over the batch.
     """
+    if flow.measures_apart(graph, batched):
+        return _one_by_one(b, graph, operands, batched, size, axis)
+    graph = apart(graph, b.nodes)
     outer, b.batch_axis = b.batch_axis, axis
     env: dict[Value, Value] = dict(zip(graph.inputs, operands, strict=True))
     many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}
@@ -37,6 +45,52 @@ def batch(
             env[old] = new
     b.location, b.batch_axis = None, outer
     return tuple(env[v] for v in graph.outputs), tuple(v in many for v in graph.outputs)
+
+
+def _one_by_one(
+    b: Builder, graph: Graph, operands: Sequence[Value], batched: Sequence[bool], size: Dim, axis: str | None
+) -> tuple[Values, tuple[bool, ...]]:
+    """The batch as a loop over its examples, each of which measures sizes of its own.
+
+    Raises:
+        ShapeError: a result has such a size, or an op looks at other examples.
+    """
+    measured = graph.measured()
+    for value in graph.outputs:
+        own = sorted({name for dim in value.type.shape for name in dims.names(dim)} & measured.keys())
+        if own:
+            message = f"each of the {size} examples would give {value.type}, with a size {own[0]} of its own"
+            raise ShapeError(f"{message}\n  give size=, to have the same for all")
+    if axis is not None and any(flow.names_axis(node, axis) for node in graph.nodes):
+        raise ShapeError(f"an example of the batch over {axis!r} measures sizes of its own, and cannot look at others")
+    flags = flow.spreads(graph, batched, axis)
+    loop = Builder()
+    inner: dict[int, Value] = {}
+    for wanted in (False, True):
+        for position, value in enumerate(graph.inputs):
+            if batched[position] is wanted:
+                inner[position] = loop.input(value.type, value.name)
+    found = loop.inline(graph, [inner[position] for position in range(len(graph.inputs))])
+    body = loop.graph([v for v, flag in zip(found, flags, strict=True) if flag], f"{graph.name}_example")
+    ordered = [operands[position] for position in inner]
+    rows = iter(_loop_over(b, body, ordered, sum(batched), size))
+    # What is the same for all is computed once.
+    same = [v for v, flag in zip(graph.outputs, flags, strict=True) if not flag]
+    once = Graph(graph.inputs, tuple(needed(silent(graph).nodes, same)), tuple(same), graph.name)
+    others = iter(b.inline(once, operands))
+    return tuple(next(rows) if flag else next(others) for flag in flags), flags
+
+
+LoopOver: TypeAlias = "Callable[[Builder, Graph, Sequence[Value], int, Dim], Values]"
+"""Appends a loop of so many steps, of whose operands so many last ones are stacked; it gives stacked results."""
+
+_loop_over: LoopOver
+
+
+def register_loop(make: LoopOver) -> None:
+    """Say how such a loop is made: scan.py does once. It imports us, so we cannot import it."""
+    global _loop_over
+    _loop_over = make
 
 
 def batch_graph(graph: Graph, batched: Sequence[bool], size: Dim, axis: str | None = None) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, measures
 from rosin.ir.op import Value
 from rosin.ir.ops.collective import NamedAxis
 
@@ -32,10 +32,27 @@ def moving_values(graph: Graph, moving: Sequence[bool]) -> set[Value]:
 def spreads(graph: Graph, batched: Sequence[bool], axis: str | None) -> Flags:
     """Which outputs are batched when these inputs are, the batch being the axis of that name."""
     many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}
+    measured = measures(graph.nodes)
+    sizes: set[str] = set()
     for node in graph.nodes:
-        if any(v in many for v in node.operands) or (axis is not None and names_axis(node, axis)):
+        sized = bool(sizes) and bool(node.mentions(sizes))
+        if sized or any(v in many for v in node.operands) or (axis is not None and names_axis(node, axis)):
             many.update(node.results)
+            sizes |= measures([node]).keys() if measured else set()
     return tuple(v in many for v in graph.outputs)
+
+
+def measures_apart(graph: Graph, batched: Sequence[bool]) -> bool:
+    """Whether a size is measured, be it in a region, that each example of the batch has for itself."""
+    if not graph.measured():
+        return False
+    many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}
+    for node in graph.nodes:
+        if any(v in many for v in node.operands):
+            if node.op.measured():
+                return True
+            many.update(node.results)
+    return False
 
 
 def names_axis(node: Node, axis: str) -> bool:
@@ -48,8 +65,12 @@ def names_axis(node: Node, axis: str) -> bool:
 def needs(graph: Graph, used: Sequence[bool]) -> Flags:
     """Which inputs these outputs, or effects, are computed from."""
     live = {v for v, is_used in zip(graph.outputs, used, strict=True) if is_used}
+    measured = measures(graph.nodes)
+    sizes: set[str] = set()
     for node in reversed(graph.nodes):
-        if node.op.effect or not live.isdisjoint(node.results):
+        own = measures([node]).keys() if measured else ()
+        if node.op.effect or not live.isdisjoint(node.results) or not sizes.isdisjoint(own):
+            sizes |= node.mentions(measured) if measured else set()
             flags = node.op.needs(tuple(v in live for v in node.results), len(node.operands))
             live.update(v for v, flag in zip(node.operands, flags, strict=True) if flag)
     return tuple(v in live for v in graph.inputs)
@@ -58,9 +79,12 @@ def needs(graph: Graph, used: Sequence[bool]) -> Flags:
 def varying_values(graph: Graph, varying: Sequence[bool]) -> set[Value]:
     """The values that are computed from these inputs, or by effects."""
     found = {v for v, varies in zip(graph.inputs, varying, strict=True) if varies}
+    measured = measures(graph.nodes)
+    sizes: set[str] = set()
     for node in graph.nodes:
-        if node.op.effect or any(v in found for v in node.operands):
+        if node.op.effect or any(v in found for v in node.operands) or (sizes and node.mentions(sizes)):
             found.update(node.results)
+            sizes |= measures([node]).keys() if measured else set()
     return found
 
 

@@ -8,6 +8,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.errors import located
 from rosin.ir.graph import Graph
 from rosin.ir.op import Maybe, Value, Values
+from rosin.ir.specialize import apart
 
 
 def jvp(b: Builder, graph: Graph, primals: Sequence[Value], tangents: Sequence[Value | None]) -> tuple[Values, Maybe]:
@@ -15,6 +16,7 @@ def jvp(b: Builder, graph: Graph, primals: Sequence[Value], tangents: Sequence[V
 
     A tangent of None is zero; so is one of an element type that carries none.
     """
+    graph = apart(graph, b.nodes)
     env: dict[Value, Value] = dict(zip(graph.inputs, primals, strict=True))
     moving: dict[Value, Value] = {v: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None}
     for node in graph.nodes:

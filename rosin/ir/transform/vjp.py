@@ -8,6 +8,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.errors import located
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Maybe, Value, Values
+from rosin.ir.specialize import apart
 from rosin.ir.transform import flow
 
 
@@ -19,6 +20,7 @@ def vjp(
     The pullback takes a cotangent for each output (None for zero), appends the way back, and gives a cotangent for
     each input: None where it is zero, not wanted, or of an element type that carries none.
     """
+    graph = apart(graph, b.nodes)
     env: dict[Value, Value] = dict(zip(graph.inputs, primals, strict=True))
     active = flow.moving_values(graph, wanted)
     tape: list[tuple[Node, Callable[[Maybe], Maybe]]] = []

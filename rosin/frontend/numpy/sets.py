@@ -1,0 +1,169 @@
+"""Distinct elements, and arrays as sets. How many there are depends on data: see `selecting.py`, also for `size`.
+
+Elements are compared by `==`, so -0.0 is 0.0. A NaN is not equal to another one, except where `equal_nan` says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rosin.frontend import core
+from rosin.frontend.core import DEFAULT_INT
+from rosin.frontend.numpy import counted, creation, elementwise, indexing, logic, manipulation, promote, reductions
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.numpy.selecting import Count, flatnonzero
+from rosin.frontend.numpy.sorting import argsort, sort
+from rosin.frontend.sizes import sized
+from rosin.ir import dtypes
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+
+class UniqueAllResult(NamedTuple):
+    values: Array
+    indices: Array
+    inverse_indices: Array
+    counts: Array
+
+
+class UniqueCountsResult(NamedTuple):
+    values: Array
+    counts: Array
+
+
+class UniqueInverseResult(NamedTuple):
+    values: Array
+    inverse_indices: Array
+
+
+def _unique(name: str, x: ArrayLike, equal_nan: bool, size: Count) -> UniqueAllResult:
+    operand = promote.array(name, x)
+    flat = manipulation.ravel(operand)
+    order = argsort(flat)
+    line = indexing.at_places(flat, order)
+    begins = _begins(line, equal_nan)
+    which = elementwise.subtract(reductions.cumsum(begins, dtype=DEFAULT_INT), 1)
+    inverse = creation.zeros_like(order).at[order].set(which)
+    length = counted.number(core.shape_of(flat)[0], DEFAULT_INT)
+    starts = flatnonzero(begins, size=size, fill_value=length)
+    if size is None:
+        counts = elementwise.subtract(_following(starts, length), starts)
+    else:
+        counts = creation.zeros_like(starts).at[which].add(1)
+        starts = logic.where(logic.less(starts, length), starts, 0)
+    found = indexing.at_places(line, starts), indexing.at_places(order, starts)
+    return UniqueAllResult(*found, manipulation.reshape(inverse, core.shape_of(operand)), counts)
+
+
+def _following(line: Array, last: int | Array) -> Array:
+    """Each element's next one; that of the last is given."""
+    count = counted.number(core.shape_of(line)[0], DEFAULT_INT)
+    place = elementwise.add(creation.iota(DEFAULT_INT, core.shape_of(line), 0), 1)
+    after = indexing.at_places(line, elementwise.minimum(place, elementwise.subtract(count, 1)))
+    return logic.where(logic.less(place, count), after, last)
+
+
+def _begins(line: Array, equal_nan: bool) -> Array:
+    """Where elements of a sorted line differ from those before them."""
+    place = creation.iota(DEFAULT_INT, core.shape_of(line), 0)
+    before = indexing.at_places(line, elementwise.maximum(elementwise.subtract(place, 1), 0))
+    differs = logic.not_equal(line, before)
+    if equal_nan and core.dtype_of(line).is_float:
+        differs = logic.logical_and(differs, logic.logical_not(logic.isnan(before)))
+    return logic.logical_or(logic.equal(place, 0), differs)
+
+
+def unique_all(x: ArrayLike, /, *, size: Count = None) -> UniqueAllResult:
+    """The distinct elements in order; where each is first; for each element of x which it is; how often each is there.
+
+    size: how many there are to be. Where there are fewer, the least one stands again in the end, none of which are
+        counted; where there are more, the greatest are left out.
+    """
+    return _unique("unique_all", x, False, size)
+
+
+def unique_counts(x: ArrayLike, /, *, size: Count = None) -> UniqueCountsResult:
+    """The distinct elements in order, and how often each is there; see `unique_all`."""
+    found = _unique("unique_counts", x, False, size)
+    return UniqueCountsResult(found.values, found.counts)
+
+
+def unique_inverse(x: ArrayLike, /, *, size: Count = None) -> UniqueInverseResult:
+    """The distinct elements in order, and for each element of x which of them it is; see `unique_all`."""
+    found = _unique("unique_inverse", x, False, size)
+    return UniqueInverseResult(found.values, found.inverse_indices)
+
+
+def unique_values(x: ArrayLike, /, *, size: Count = None) -> Array:
+    """The distinct elements in order; see `unique_all`."""
+    return _distinct(manipulation.ravel(promote.array("unique_values", x)), False, size)
+
+
+def _distinct(flat: Array, equal_nan: bool, size: Count = None) -> Array:
+    line = sort(flat)
+    starts = flatnonzero(_begins(line, equal_nan), size=size)
+    return indexing.at_places(line, starts)
+
+
+def unique(
+    x: ArrayLike,
+    /,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    *,
+    equal_nan: bool = True,
+    size: Count = None,
+) -> Array | tuple[Array, ...]:
+    """The distinct elements of x in order, and what else is asked for, as NumPy gives them; see `unique_all`."""
+    if not (return_index or return_inverse or return_counts):
+        return _distinct(manipulation.ravel(promote.array("unique", x)), equal_nan, size)
+    found = _unique("unique", x, equal_nan, size)
+    asked = (True, return_index, return_inverse, return_counts)
+    return tuple(part for part, is_asked in zip(found, asked, strict=True) if is_asked)
+
+
+# -- sets --------------------------------------------------------------------------------------------------------------
+
+
+def _pair(name: str, x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
+    """The elements of both as lines of one element type."""
+    a, b = (manipulation.ravel(promote.array(name, x)) for x in (x1, x2))
+    both = promote.promote_types(core.dtype_of(a), core.dtype_of(b))
+    return promote.cast(a, both), promote.cast(b, both)
+
+
+def isin(element: ArrayLike, test_elements: ArrayLike, /, *, invert: bool = False) -> Array:
+    """Whether each element is among others, or is not."""
+    first, others = _pair("isin", element, test_elements)
+    which = unique_inverse(manipulation.concat([first, others])).inverse_indices
+    (count,) = core.shape_of(first)
+    among = creation.zeros_like(which, dtype=dtypes.bool_).at[which[sized(count) :]].set(True)
+    found = indexing.at_places(among, which[: sized(count)])
+    shape = core.shape_of(promote.array("isin", element))
+    return manipulation.reshape(logic.logical_not(found) if invert else found, shape)
+
+
+def union1d(x1: ArrayLike, x2: ArrayLike, /, *, size: Count = None) -> Array:
+    """The distinct elements that are in one of the arrays, in order."""
+    return _distinct(manipulation.concat(_pair("union1d", x1, x2)), True, size)
+
+
+def intersect1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The distinct elements that are in both arrays, in order."""
+    first, second = (_distinct(x, True) for x in _pair("intersect1d", x1, x2))
+    return first[isin(first, second)]
+
+
+def setdiff1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The distinct elements of the first array that are not in the second, in order."""
+    first, second = _pair("setdiff1d", x1, x2)
+    first = _distinct(first, True)
+    return first[isin(first, second, invert=True)]
+
+
+def setxor1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The distinct elements that are in one of the arrays alone, in order."""
+    first, second = _pair("setxor1d", x1, x2)
+    return union1d(setdiff1d(first, second), setdiff1d(second, first))
