@@ -192,6 +192,20 @@ def test_batches_and_loops() -> None:
     check(rosin.vmap(rotate), np.stack([x[0, 0]] * 2), expected=(np.stack([carry] * 2), np.array([first] * 2)))
 
 
+def test_layers_that_are_alike() -> None:
+    def layers(x: Any) -> Any:
+        for number in range(8):
+            x = rnp.sort(rnp.tanh(x * (number + 0.5)), descending=number % 2 == 1) + rnp.argsort(x) * 0.01
+        return x
+
+    x = RANDOM.normal(size=(3, 600))
+    expected = x
+    for number in range(8):
+        down, y = number % 2 == 1, np.tanh(expected * (number + 0.5))
+        expected = np.take_along_axis(y, order(y, descending=down), -1) + order(expected) * 0.01
+    check(layers, x, expected=expected, tolerance=1e-11)
+
+
 def test_operands_stay_as_they_are() -> None:
     x = RANDOM.normal(size=1000).astype(np.float32)
     before = x.copy()

@@ -46,12 +46,11 @@ SHORT = 512
 WORK = 16
 """Scalar operations that an element of a short line takes, about."""
 
-STEP_FLOPS = 2
-"""Operations for each element and each halving of a line."""
-
-
 SLACK = 64
 """Room for so many more elements than a line has, so that vectors may reach over its end."""
+
+STEP_FLOPS = 2
+"""Operations for each element and each halving of a line."""
 
 
 def room_bytes(dtype: DType, places: bool) -> int:
