@@ -102,6 +102,26 @@ def dtype_unknown() -> Any:
 
 
 @case
+def complex_has_no_order() -> Any:
+    return rosin.compile(lambda z: rnp.max(z * 1j))(rnp.ones(3))
+
+
+@case
+def complex_to_real() -> Any:
+    return (rnp.ones(3) + 1j).astype(rosin.float32)
+
+
+@case
+def gradient_of_complex_output() -> Any:
+    return rosin.grad(lambda z: z * z)(rnp.asarray(1 + 2j))
+
+
+@case
+def holomorphic_in_real_numbers() -> Any:
+    return rosin.grad(lambda x: x * x, holomorphic=True)(1.0)
+
+
+@case
 def wrong_axis() -> Any:
     return rosin.compile(lambda x: rnp.sum(x, axis=2))(rnp.ones((2, 3)))
 

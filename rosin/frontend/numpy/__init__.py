@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 
+from rosin.frontend.numpy.complex import angle, conj, imag, iscomplex, iscomplexobj, isreal, isrealobj, real
 from rosin.frontend.numpy.creation import (
     arange,
     array,
@@ -44,12 +45,10 @@ from rosin.frontend.numpy.elementwise import (
     add,
     ceil,
     clip,
-    conj,
     copysign,
     divide,
     floor,
     floor_divide,
-    imag,
     maximum,
     minimum,
     multiply,
@@ -58,7 +57,6 @@ from rosin.frontend.numpy.elementwise import (
     nextafter,
     positive,
     pow,
-    real,
     reciprocal,
     remainder,
     round,
@@ -203,6 +201,7 @@ __array_api_version__ = "2024.12"
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
 absolute = abs
+conjugate = conj
 arccos = acos
 arccosh = acosh
 arcsin = asin
@@ -241,6 +240,8 @@ float16 = _dtypes.f16
 bfloat16 = _dtypes.bf16
 float32 = _dtypes.f32
 float64 = _dtypes.f64
+complex64 = _dtypes.c64
+complex128 = _dtypes.c128
 
 __all__ = [
     "__array_api_version__",
@@ -252,6 +253,7 @@ __all__ = [
     "add",
     "all",
     "allclose",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -295,10 +297,13 @@ __all__ = [
     "cbrt",
     "ceil",
     "clip",
+    "complex64",
+    "complex128",
     "compress",
     "concat",
     "concatenate",
     "conj",
+    "conjugate",
     "copysign",
     "cos",
     "cosh",
@@ -358,11 +363,15 @@ __all__ = [
     "intersect1d",
     "invert",
     "isclose",
+    "iscomplex",
+    "iscomplexobj",
     "isdtype",
     "isfinite",
     "isin",
     "isinf",
     "isnan",
+    "isreal",
+    "isrealobj",
     "left_shift",
     "less",
     "less_equal",
