@@ -593,6 +593,16 @@ def unknown_check() -> Any:
     return rosin.compile(lambda x: x, checks="index, bounds")
 
 
+@case
+def too_few_to_choose() -> Any:
+    return rosin.compile(lambda scores: rnp.top_k(scores, 5))(rnp.ones((2, 3)))
+
+
+@case
+def side_is_neither() -> Any:
+    return rnp.searchsorted(rnp.arange(3), 1, side="middle")
+
+
 def normal(text: str) -> str:
     """The message without what differs from checkout to checkout and from edit to edit."""
     text = re.sub(r'File "[^"]*[/\\]([^"/\\]+)", line \d+', r'File "\1", line N', text)

@@ -120,6 +120,7 @@ from rosin.frontend.numpy.manipulation import (
     vstack,
 )
 from rosin.frontend.numpy.promote import broadcast_shapes
+from rosin.frontend.numpy.quantiles import median, nanmedian, nanpercentile, nanquantile, percentile, quantile
 from rosin.frontend.numpy.reductions import (
     all,
     allclose,
@@ -145,6 +146,7 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
+from rosin.frontend.numpy.searching import digitize, searchsorted
 from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
 from rosin.frontend.numpy.sets import (
     intersect1d,
@@ -316,6 +318,7 @@ __all__ = [
     "diagonal",
     "diff",
     "digamma",
+    "digitize",
     "divide",
     "dot",
     "e",
@@ -391,6 +394,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "median",
     "meshgrid",
     "min",
     "minimum",
@@ -399,6 +403,9 @@ __all__ = [
     "multiply",
     "nan",
     "nan_to_num",
+    "nanmedian",
+    "nanpercentile",
+    "nanquantile",
     "negative",
     "newaxis",
     "nextafter",
@@ -409,12 +416,14 @@ __all__ = [
     "outer",
     "pad",
     "partition",
+    "percentile",
     "permute_dims",
     "pi",
     "positive",
     "pow",
     "power",
     "prod",
+    "quantile",
     "ravel",
     "real",
     "reciprocal",
@@ -426,6 +435,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "searchsorted",
     "setdiff1d",
     "setxor1d",
     "sigmoid",
