@@ -188,6 +188,31 @@ def run(c, most):
     return out
 """
 
+NUMBA_COLLATZ = """
+@njit(parallel=True)
+def run(starts):
+    out = np.empty(starts.size, np.int32)
+    for i in prange(starts.size):
+        n, k = starts[i], np.int32(0)
+        while n != 1:
+            n = n // np.int32(2) if n % np.int32(2) == 0 else np.int32(3) * n + np.int32(1)
+            k += np.int32(1)
+        out[i] = k
+    return out
+"""
+
+NUMBA_WALKS = """
+@njit(parallel=True)
+def run(counts):
+    out = np.empty(counts.size, np.float32)
+    for i in prange(counts.size):
+        x = np.float32(1)
+        for k in range(counts[i]):
+            x = x * np.float32(0.999) + np.float32(0.5)
+        out[i] = x
+    return out
+"""
+
 
 def trajectory(lax: Any, xp: Any) -> Callable[[Any], Any]:
     def step(y: Any, _: Any) -> Any:
@@ -219,6 +244,24 @@ def escape(lax: Any, xp: Any, most: int) -> Callable[[Any], Any]:
         return lax.while_loop(goes_on, step, (zero, zero, 0))[2]
 
     return inside
+
+
+def collatz(lax: Any, xp: Any) -> Callable[[Any], Any]:
+    def step(state: Any) -> Any:
+        n, k = state
+        return xp.where(n % 2 == 0, n // 2, 3 * n + 1), k + 1
+
+    return lambda n: lax.while_loop(lambda state: state[0] != 1, step, (n, n * 0))[1]
+
+
+def walks(lax: Any, xp: Any) -> Callable[[Any], Any]:
+    """As many short steps as each example says."""
+
+    def run(count: Any) -> Any:
+        one = xp.ones((), dtype="float32")
+        return lax.while_loop(lambda s: s[1] < count, lambda s: (s[0] * 0.999 + 0.5, s[1] + 1), (one, count * 0))[0]
+
+    return run
 
 
 def settle(lax: Any, xp: Any) -> Callable[[Any, Any], Any]:
@@ -253,6 +296,8 @@ def benches() -> list[Bench]:
     grid = np.stack(np.meshgrid(np.linspace(-2, 1, 300), np.linspace(-1.5, 1.5, 300)), -1).reshape(-1, 2)
     grid = grid.astype(np.float32)
     carts = rng.uniform(-0.05, 0.05, LANES).astype(np.float32)
+    numbers = np.arange(1, 100_001, dtype=np.int32)
+    lengths = np.minimum(10 * rng.pareto(1.2, 20_000) + 1, 20_000).astype(np.int32)
     xp = rosin.numpy
     return [
         Bench(
@@ -299,6 +344,24 @@ def benches() -> list[Bench]:
                 **_numba(NUMBA_MANDELBROT, grid, 100),
             },
             len(grid),
+        ),
+        Bench(
+            "Collatz from 1 ... 100,000",
+            {
+                "rosin": _rosin(rosin.vmap(collatz(rosin, xp)), numbers),
+                **_jax(lambda jax: jax.vmap(collatz(jax.lax, jax.numpy)), numbers),
+                **_numba(NUMBA_COLLATZ, numbers),
+            },
+            10_753_840,
+        ),
+        Bench(
+            "20,000 walks of Pareto lengths",
+            {
+                "rosin": _rosin(rosin.vmap(walks(rosin, xp)), lengths),
+                **_jax(lambda jax: jax.vmap(walks(jax.lax, jax.numpy)), lengths),
+                **_numba(NUMBA_WALKS, lengths),
+            },
+            int(lengths.sum()),
         ),
         Bench(
             "4096 cart-poles, 300 steps",

@@ -10,10 +10,12 @@ a call does, cheapest first:
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, overload
@@ -280,7 +282,8 @@ class Compiled:
             with self._lock:
                 program = family.find(types)
                 if program is None:
-                    program = self._new_program(call, family, types)
+                    with _without_collecting():
+                        program = self._new_program(call, family, types)
         return program
 
     def _new_program(self, call: Call, family: Family, types: Types) -> Program:
@@ -506,6 +509,18 @@ def _switch(tracing: bool) -> None:
 
 setattr(Compiled, "__call__", Compiled.__dict__["_entry"])  # noqa: B010  # CPython calls what the slot holds
 tr.on_tracing(_switch)
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Generator[None]:
+    """No search for garbage in cycles: compiling leaves little of it, and makes much that a search looks through."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Guard:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from rosin.ir.literal import Literal
 from rosin.ir.loops import (
     Accumulate,
+    Again,
     Apply,
     Branch,
     Choose,
@@ -13,6 +17,7 @@ from rosin.ir.loops import (
     HostCall,
     Kernel,
     Let,
+    Local,
     Loop,
     Measured,
     Nest,
@@ -53,6 +58,9 @@ def _step_lines(step: Step, indent: str) -> list[str]:
     match step:
         case Kernel():
             return [indent + line for line in kernel_lines(step)]
+        case Again(name, kernel):
+            buffers = ", ".join(b.name for b in step.buffers)
+            return [f"{indent}kernel {name}({buffers}) as {kernel.name}{_given(step.numbers)}"]
         case Nest():
             raise AssertionError("nests are kernels by the time that a program is whole")
         case Repeat():
@@ -92,8 +100,13 @@ def _condition(loop: RepeatWhile | While) -> str:
     return f"{loop.predicate} and {loop.var} in {loop.var.extent}" if loop.var else f"{loop.predicate}"
 
 
+def _given(numbers: Mapping[Local, Literal]) -> str:
+    """The numbers that a kernel is given."""
+    return f" with {', '.join(f'{local} = {literal.scalar}' for local, literal in numbers.items())}" if numbers else ""
+
+
 def kernel_lines(kernel: Kernel) -> list[str]:
-    lines = [f"kernel {kernel.name}({', '.join(b.name for b in kernel.buffers)})"]
+    lines = [f"kernel {kernel.name}({', '.join(b.name for b in kernel.buffers)}){_given(kernel.numbers)}"]
     lines += [f"  {b.scope.value} {b.name}: {b.dtype}[{b.size}]" for b in kernel.scratch]
     return lines + _Text(kernel).block(kernel.body, "  ", {})
 
@@ -152,6 +165,7 @@ class _Text:
             case Loop(_, kind, _, carries, parallel, unroll):
                 head = f"{'parallel ' if parallel else ''}{kind.value} {_range(statement)}"
                 head += f" unroll {unroll}" if unroll > 1 else ""
+                head += " refilled" if statement.refill else ""
                 carried = [f"{n} = {i}" for c in carries for n, i in zip(c.locals, c.initial, strict=True)]
                 heads = [head + (f" carrying {', '.join(carried)}:" if carried else ":")]
         for head, block in zip(heads, blocks(statement), strict=True):

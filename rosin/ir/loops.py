@@ -1,11 +1,12 @@
 """The loop-level IR: what a kernel does, element by element, the same for every target that has loops.
 
     program    ::= steps
-    step       ::= kernel | nest | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
+    step       ::= kernel | nest | Again(name, kernel, places, numbers)
+                 | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
                  | RoutineCall(name, loads, loads, numbers, count) | Measured(symbol, load, conditions, host call)
                  | Either(size, most, steps, steps)
-    kernel     ::= name, buffers, statements
+    kernel     ::= name, buffers, statements, numbers
     nest       ::= name, rows, columns, statements and Inner(statements, carries), to become a kernel
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
@@ -133,7 +134,7 @@ class Const(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Local(Expr):
-    """A named scalar: bound by `Let`, or carried by a loop."""
+    """A named scalar: bound by `Let`, carried by a loop, or given to the kernel."""
 
     name: str
     dtype: DType
@@ -365,6 +366,9 @@ class Loop:
     """Of a serial loop, the iteration that it starts from and the one that it stops before, where they are read."""
     backward: bool = False
     """Whether a serial loop counts down."""
+    refill: int = 0
+    """Of a vector loop around one `While`, with stores before and after it: the operations of a step, if lanes that are
+    done had better give their places in vectors to the next ones. What lanes compute is the same either way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -467,6 +471,25 @@ class Kernel:
     """How many registers the lanes of a vector loop fill, where its target has registers for lanes."""
     work: Dim | None = None
     """The scalar operations of a parallel kernel, where their number decides at run time whether threads run it."""
+    numbers: Mapping[Local, Literal] = field(default_factory=dict["Local", "Literal"])
+    """Numbers that it is given, other ones when it comes again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Again:
+    """What a kernel that stands before does, with other buffers in the places of its own."""
+
+    name: str
+    kernel: Kernel
+    places: Mapping[Buffer, Buffer]
+    """For each buffer of the kernel the one in its place; no two have the same."""
+    numbers: Mapping[Local, Literal]
+    """What the numbers are here that the kernel is given."""
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """What it reads or writes."""
+        return tuple(self.places[b] for b in self.kernel.buffers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -518,7 +541,7 @@ class RepeatWhile:
     body: tuple[Step, ...]
     var: LoopVar | None = None
     """What counts the steps; there are no more than its extent."""
-    lanes: int = 0
+    lanes: Dim = 0
     """How many elements the predicate has, when each decides for a lane of its own; such a loop is made one kernel."""
 
 
@@ -580,7 +603,9 @@ class Measured:
     misfit: HostCall
 
 
-Step: TypeAlias = "Kernel | Nest | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either | Measured"
+Step: TypeAlias = (
+    "Kernel | Nest | Again | Repeat | RepeatWhile | Branch | Room | HostCall | RoutineCall | Either | Measured"
+)
 
 
 def parts(step: Step) -> tuple[tuple[Step, ...], ...]:
@@ -619,10 +644,10 @@ def decides(part: Step | Statement) -> tuple[Load, ...]:
             return ()
 
 
-def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | HostCall | RoutineCall]:
+def innermost(steps: Sequence[Step]) -> Iterator[Kernel | Nest | Again | HostCall | RoutineCall]:
     """Every step that computes, in the order of the text."""
     for step in steps:
-        if isinstance(step, Kernel | Nest | HostCall | RoutineCall):
+        if isinstance(step, Kernel | Nest | Again | HostCall | RoutineCall):
             yield step
         for inner in parts(step):
             yield from innermost(inner)
@@ -633,9 +658,9 @@ def leaves(steps: Sequence[Step]) -> Iterator[Kernel | Nest]:
     return (step for step in innermost(steps) if isinstance(step, Kernel | Nest))
 
 
-def kernels(steps: Sequence[Step]) -> Iterator[Kernel]:
-    """Every kernel of the steps, in the order of the text."""
-    return (step for step in innermost(steps) if isinstance(step, Kernel))
+def kernels(steps: Sequence[Step]) -> Iterator[Kernel | Again]:
+    """Every kernel of the steps, those that come again too, in the order of the text."""
+    return (step for step in innermost(steps) if isinstance(step, Kernel | Again))
 
 
 def host_calls(steps: Sequence[Step]) -> Iterator[HostCall]:

@@ -122,5 +122,7 @@ def value_names(graph: Graph) -> dict[Value, str]:
 
 
 def _identifier(name: str) -> str:
+    if not name or name.isidentifier():
+        return name
     name = re.sub(r"\W", "_", name)
     return f"_{name}" if name[:1].isdigit() else name

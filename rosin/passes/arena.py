@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Either,
@@ -104,7 +105,7 @@ class _Spans:
             match step:
                 case Nest():
                     raise AssertionError("nests are kernels by the time that memory is planned")
-                case Kernel():
+                case Kernel() | Again():
                     self.now += 1
                     for buffer in step.buffers:
                         self.use(buffer)
@@ -179,6 +180,8 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
+            case Again():
+                raise AssertionError("kernels come again outside of loops alone")
             case HostCall() | RoutineCall():
                 found |= {load.buffer for load in (*step.reads, *decides(step))} - written
                 written |= set() if decides(step) else {load.buffer for load in step.writes}

@@ -3,7 +3,8 @@
 One axis runs as vectors. When it is an axis of the result, the tile is a block of `rows x vectors` running sums, each
 step loads a few vectors of one operand and a few scalars of the other, and multiplies all pairs. When only a folded
 axis lies side by side in memory in both operands, the tile is a block of dot products, whose lanes are added up at
-the end. What follows elementwise is computed from the finished tile before it is stored.
+the end. What follows elementwise is computed from the finished tile before it is stored: unrolled like the tile where
+that is little code, and else row by row.
 
 Sizes that the tile does not divide get kernels of their own with smaller tiles. Of a symbolic size it is not known how
 much is left: along the vectors' axis that is a loop over single vectors and one under a mask, along another axis one
@@ -26,12 +27,10 @@ from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
-    Apply,
     Buffer,
     Carry,
     Const,
     Expr,
-    FromIndex,
     Guard,
     Kernel,
     Kind,
@@ -49,10 +48,12 @@ from rosin.ir.loops import (
     substitute,
     walk,
 )
-from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
+from rosin.ir.op import Fold, Reader, Value
 from rosin.ir.statements import replace, used_buffers
+from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads
+from rosin.passes.tiles import Tile, Tiling, row_blocks, vector_blocks
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
@@ -76,19 +77,6 @@ GUARD_COST = 1.0
 SCATTER_COST = 2.0
 LANE_SUM_COST = 0.7
 """Machine steps an element of the result to store it apart from its neighbours, or to add up its lanes."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A piece of the result: along one axis, `count` blocks of `block` neighbours starting at `start`."""
-
-    start: Dim
-    count: Dim
-    block: int
-    width: Dim = 1
-    """Lanes of a neighbour, when it is a vector."""
-    end: Dim | None = None
-    """Where the axis ends, for a piece that may reach beyond."""
 
 
 @dataclass(frozen=True)
@@ -326,15 +314,15 @@ class _Contraction:
             second = [v for v in partners[1:] if _apart(self.steps(first[0]), self.steps(v))][:1] if first else []
             # A square of sums and the loads of its two sides fit the registers.
             side = {32: 4, 16: 3}.get(self.registers, 2)
-            blocks = [_blocks(v.extent, side) for v in (*first, *second)]
+            blocks = [row_blocks(v.extent, side) for v in (*first, *second)]
             choices = [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
         else:
             groups = self.groups(lanes)
             if not partners:
                 groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
             room = (self.registers - groups - 1) // groups if partners else 1
-            vectors = _vector_blocks(lanes.extent, groups, self.width)
-            rows = _blocks(partners[0].extent, room) if partners else [None]
+            vectors = vector_blocks(lanes.extent, groups, self.width)
+            rows = row_blocks(partners[0].extent, room) if partners else [None]
             if partners and rows[0] is not None:
                 self._pack_rows(partners[0], rows[0].block, lanes)
             choices = [
@@ -376,42 +364,39 @@ class _Contraction:
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""
         outer = [v for v in self.result if v.extent != 1 and v not in tiles]
-        blocks = {v: LoopVar(f"{v.name}_block", t.count) for v, t in tiles.items()}
-        # Vectors innermost: a scalar is spent before the next one is broadcast, so that the tile fits the registers.
-        tiled = sorted(tiles, key=lambda v: v is lanes)
-        lane = LoopVar(f"{lanes.name}_lane", tiles[lanes].width) if lanes in tiles and lanes is not None else None
-        sharing = Sharing()
+        tiling = Tiling(tiles, lanes)
+        epilogue = Epilogue(self.group, self.memory)
+        late = self._late(tiling, epilogue)
+        positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
+        sums = self._sums(tiling, len(positions))
         carries: list[Carry] = []
         steps: list[Statement] = []
         ends: list[Statement] = []
-        for position in itertools.product(*(range(tiles[v].block) for v in tiled)):
-            values: dict[LoopVar, Index] = {}
-            inside: list[Within] = []
-            for var, at in zip(tiled, position, strict=True):
-                tile = tiles[var]
-                place = indices.of(blocks[var]) * (tile.width * tile.block) + (tile.start + tile.width * at)
-                if tile.count == 1:
-                    place = Index(tile.start + tile.width * at)
-                if tile.end is not None and at:
-                    inside.append(Within(place, 0, tile.end))
-                    place = indices.least(place, tile.end - 1)
-                values[var] = (
-                    place + indices.of(lane) if var is lanes and lane is not None and tile.width != 1 else place
-                )
+        for at, position in enumerate(positions):
+            places, inside = tiling.at(position)
             carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
             carries.append(carry)
             memo: dict[int, Expr] = {}
-            steps.append(Accumulate(carry, tuple(sharing.intern(substitute(t, values, memo)) for t in self.terms)))
-            end = self.epilogue(carry, values, sharing)
-            ends += [When(tuple(inside), tuple(end))] if inside else end
+            terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
+            steps.append(Accumulate(carry, tuple(terms)))
+            finished = self.op.finish(carry.locals, self.types)
+            local = Local(carry.locals[0].name + "_end", finished.dtype)
+            end: list[Statement] = [Let(local, finished)]
+            if late is None:
+                end += epilogue.statements(local, self._along(places))
+            else:
+                end.append(Store(sums, Index(at), local))
+            ends += [When(inside, tuple(end))] if inside else end
+        if late is not None:
+            ends.append(self._row_by_row(tiling, late, epilogue, sums))
         body = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None) + ends
-        if lane is not None and lane.extent != 1:
-            body = [Loop(lane, Kind.VECTOR, tuple(body))]
+        if tiling.lane is not None and tiling.is_vector:
+            body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
-        order = [*outer, *(blocks[v] for v in reversed(tiled) if tiles[v].count != 1)]
-        row = next((v for v in tiled if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
+        order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
+        row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
         if row is not None and lanes in tiles:
-            body, order = self._row_bands(body, order, blocks[row], tiles[row].block)
+            body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
         for var in reversed(order):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
         on_threads, work = threads(self.work)
@@ -419,7 +404,34 @@ class _Contraction:
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)]
         name = f"{self.name}_{number}" if number else self.name
-        return Kernel(name, used_buffers(body), tuple(body), work=work)
+        return Kernel(name, used_buffers(body), tuple(body), () if late is None else (sums,), work=work)
+
+    def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
+        """Where an element of the result is along each axis."""
+        return {axis: _place(v).substitute(places) for axis, v in enumerate(self.result)}
+
+    def _late(self, tiling: Tiling, epilogue: Epilogue) -> LoopVar | None:
+        """The axis of the tile along which what follows runs in a loop; None where it is unrolled."""
+        rows = (v for v in tiling.axes if v is not tiling.lanes and tiling.tiles[v].block > 1)
+        row = next(rows, None)
+        return row if epilogue.is_long and all(t.end is None for t in tiling.tiles.values()) else None
+
+    def _sums(self, tiling: Tiling, count: int) -> Buffer:
+        """A scratch array for the finished sums of a tile."""
+        scope = Scope.LANES if tiling.is_vector else Scope.LOCAL
+        return Buffer("sums", self.node.results[0].type.dtype, count, scope)
+
+    def _row_by_row(self, tiling: Tiling, row: LoopVar, epilogue: Epilogue, sums: Buffer) -> Statement:
+        """What follows the finished sums of a tile, in a loop along one axis."""
+        again = LoopVar(f"{row.name}_row", tiling.tiles[row].block)
+        shape = [tiling.tiles[v].block for v in tiling.axes]
+        along = zip(tiling.axes, shape, strict=True)
+        each = [[indices.of(again)] if v is row else [Index(at) for at in range(n)] for v, n in along]
+        body: list[Statement] = []
+        for position in itertools.product(*each):
+            places, _ = tiling.at(position)
+            body += epilogue.statements(Load(sums, indices.flatten(position, shape)), self._along(places))
+        return Loop(again, Kind.SERIAL, tuple(body))
 
     def _row_bands(
         self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int
@@ -460,64 +472,6 @@ class _Contraction:
             body = [Loop(var, kind, tuple(body), carries if var is order[0] else ())]
         return body
 
-    # -- epilogue ------------------------------------------------------------------------------------------
-
-    def epilogue(self, carry: Carry, values: dict[LoopVar, Index], sharing: Sharing) -> list[Statement]:
-        """The element of the result, and everything that the group computes from it."""
-        finished = self.op.finish(carry.locals, self.types)
-        local = Local(carry.locals[0].name + "_end", finished.dtype)
-        known: dict[Value, Expr] = {self.node.results[0]: local}
-        result: list[Statement] = [Let(local, finished)]
-        place = {axis: _place(v).substitute(values) for axis, v in enumerate(self.result)}
-        for node in self.group.nodes:
-            value = node.results[0]
-            index = tuple(indices.ZERO if a is None else place[a] for a in self.group.axes[value])
-            if node is not self.node:
-                readers = tuple(self._reader(v, known) for v in node.operands)
-                if isinstance(node.op, Elementwise):
-                    expr: Expr = Apply(node.op, tuple(r(index) for r in readers), value.type.dtype)
-                else:
-                    assert isinstance(node.op, Pull)
-                    expr = node.op.element(index, readers, tuple(v.type for v in node.operands))
-                known[value] = sharing.intern(expr)
-            if value in self.memory:
-                result.append(self.memory.store(value, index, known[value]))
-        return result
-
-    def _reader(self, value: Value, known: Mapping[Value, Expr]) -> Reader:
-        def stored(base: Value) -> Reader:
-            return (lambda index: known[base]) if base in known else self.memory.stored(base)
-
-        return self.memory.fusion.reader(value, stored)
-
-
-class Sharing:
-    """Makes equal expressions the same object, so that tiles load what they share once."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[object, ...], Expr] = {}
-
-    def intern(self, expr: Expr) -> Expr:
-        children = tuple(self.intern(c) for c in expr.children())
-        same = all(a is b for a, b in zip(children, expr.children(), strict=True))
-        key: tuple[object, ...]
-        match expr:
-            case Load():
-                key = (Load, expr.buffer, expr.offset)
-            case Const():
-                key = (Const, repr(expr.value), expr.dtype)
-            case Apply():
-                key = (Apply, expr.op, expr.dtype, *map(id, children))
-            case FromIndex():
-                key = (FromIndex, expr.index, expr.dtype)
-            case Guard():
-                key = (Guard, expr.tests, *map(id, children))
-            case _:
-                return expr
-        if key not in self.known:
-            self.known[key] = expr if same else expr.rebuild(children, expr.indices())
-        return self.known[key]
-
 
 def _place(var: LoopVar) -> Index:
     return indices.of(var) if var.extent != 1 else indices.ZERO
@@ -534,55 +488,3 @@ def _unguarded(expr: Expr, packed: set[int]) -> Expr:
 def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:
     """Whether two axes move different loads."""
     return any(x == 0 and y != 0 for x, y in zip(a, b, strict=True))
-
-
-def _blocks(extent: Dim, most: int) -> list[Tile]:
-    """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one."""
-    likely = max(facts.estimate(extent), 1)
-    smallest = max(most // 2, 1) if likely < 16 * most else max(most - 1, 1)
-    if not isinstance(extent, int):
-        choices = range(most, smallest - 1, -1)
-        exact = next((b for b in choices if facts.divide(extent, b) is not None), None)
-        if exact is not None:
-            return [Tile(0, extent // exact, exact)]
-        block = next((b for b in choices if likely % b == 0), most)
-        whole = extent // block * block
-        return [
-            Tile(0, extent // block, block),
-            Tile(whole, (extent - whole + (block - 1)) // block, block, end=extent),
-        ]
-    block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), min(most, extent))
-    tiles = [Tile(0, extent // block, block)]
-    if extent % block:
-        tiles.append(Tile(extent - extent % block, 1, extent % block))
-    return tiles
-
-
-def _vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
-    """The extent in blocks of `groups` vectors, then one of the whole vectors left, then what is less than a vector."""
-    if not isinstance(extent, int):
-        return _open_vector_blocks(extent, groups, width)
-    tiles: list[Tile] = []
-    start = 0
-    for count in (groups, (extent // width) % groups):
-        block = count * width
-        if count and (extent - start) // block:
-            many = (extent - start) // block if count == groups else 1
-            tiles.append(Tile(start, many, count, width))
-            start += many * block
-    if start < extent:
-        tiles.append(Tile(start, 1, 1, extent - start))
-    return tiles
-
-
-def _open_vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
-    """A symbolic extent in blocks of `groups` vectors, single vectors, and what is less than a vector, where needed."""
-    block = groups * width
-    tiles = [Tile(0, extent // block, groups, width)]
-    if groups > 1 and facts.divide(extent, block) is None:
-        start = extent // block * block
-        tiles.append(Tile(start, (extent - start) // width, 1, width))
-    if facts.divide(extent, width) is None:
-        start = extent // width * width
-        tiles.append(Tile(start, 1, 1, extent - start))
-    return tiles

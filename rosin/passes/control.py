@@ -19,6 +19,7 @@ from rosin.ir.facts import Check
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Either,
@@ -48,7 +49,7 @@ from rosin.ir.statements import relocated, used_buffers
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.inline import Inline
-from rosin.passes.loop_kernels import runs_as_lanes
+from rosin.passes.loop_kernels import MIN_LANES, lanes_of
 from rosin.passes.nest import Place
 from rosin.passes.tapes import tape_row, taped_while
 
@@ -117,11 +118,13 @@ def _while(region: Region, node: Node, op: While) -> list[Step]:
     test = tuple(region.inner(op.cond, inputs, [predicate]))
     goes_on = Load(predicate.buffer, predicate.base)
     if op.lanes:
-        (count,) = truth.type.sizes
+        (count,) = truth.type.shape
         loop = RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, [])), lanes=count)
-        if runs_as_lanes(loop):
-            return [*steps, loop, *_hand_over(region, carries, node.results)]
-        return _expanded(region, node, op)
+        lanes = lanes_of(loop) if not isinstance(count, int) or count >= MIN_LANES else None
+        if lanes is None:
+            return _expanded(region, node, op)
+        region.making.lanes[loop] = lanes
+        return [*steps, loop, *_hand_over(region, carries, node.results)]
     taped = taped_while(region, node)
     if taped is None:
         steps.append(RepeatWhile(test, goes_on, tuple(_body(region, op.body, carries, inputs, []))))
@@ -309,6 +312,8 @@ def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
                 for p in step.body
             ]
             return replace(step, body=tuple(parts))
+        case Again():
+            raise AssertionError("kernels come again outside of loops alone")
         case Repeat():
             start, stop = (load(x) if x else None for x in (step.start, step.stop))
             return replace(step, body=all_of(step.body), start=start, stop=stop)

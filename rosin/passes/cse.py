@@ -40,13 +40,18 @@ class Cse(Pass):
 
 def _key(op: Op, operands: Values) -> Hashable:
     """What nodes that compute the same have in common."""
-    if type(op) is Constant and op.value.array.nbytes > HASHED_BYTES:
-        return (op.value.type, id(op.value.array))
     if op.commutative and id(operands[1]) < id(operands[0]):
         operands = operands[::-1]
+    return attributes(op), operands
+
+
+def attributes(op: Op) -> Hashable:
+    """What ops that are the same have in common."""
+    if type(op) is Constant and op.value.array.nbytes > HASHED_BYTES:
+        return op.value.type, id(op.value.array)
     # 0.0 == -0.0, so the sign of a number among the attributes has to be told apart by its text.
     numbers = float_fields(type(op))
-    return (op, operands, *[str(getattr(op, name)) for name in numbers]) if numbers else (op, operands)
+    return (op, *[str(getattr(op, name)) for name in numbers]) if numbers else op
 
 
 @functools.cache

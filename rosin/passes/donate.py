@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from rosin.ir.index import Dynamic
 from rosin.ir.loops import (
+    Again,
     Buffer,
     Expr,
     Inner,
@@ -33,6 +34,8 @@ from rosin.ir.statements import nested, statements_of
 
 def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:
     """The donated argument whose memory each result takes, for the results that take one."""
+    if not donated:
+        return {}
     uses = Uses(steps)
     found: dict[Buffer, Buffer] = {}
     for result in results:
@@ -48,16 +51,17 @@ class Uses:
     """When buffers are read and written. What happens in a loop or a branch takes as long as that does."""
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
-        self.reads: dict[Buffer, tuple[int, Kernel | Nest | None]] = {}
+        self.reads: dict[Buffer, tuple[int, Kernel | Nest | Again | None]] = {}
         """The last moment at which each buffer is read, and the kernel that reads it, where it runs once."""
-        self.writes: dict[Buffer, tuple[int, Kernel | Nest | None]] = {}
+        self.writes: dict[Buffer, tuple[int, Kernel | Nest | Again | None]] = {}
         """The first moment at which each buffer is written, likewise."""
         self.now = 0
+        self._known: dict[Kernel | Nest, _Touched] = {}
         for step in steps:
             self._visit(step)
 
     def _visit(self, step: Step) -> None:
-        if isinstance(step, Kernel | Nest):
+        if isinstance(step, Kernel | Nest | Again):
             self.now += 1
             self._note(step, self.now, self.now, step)
             return
@@ -67,21 +71,26 @@ class Uses:
         for load in _deciding(step):
             self.reads[load.buffer] = (self.now, None)
         for part in inside:
-            if isinstance(part, Kernel | Nest):
+            if isinstance(part, Kernel | Nest | Again):
                 self._note(part, first, self.now, None)
                 continue
             self.reads.update((load.buffer, (self.now, None)) for load in part.reads)
             for load in part.writes:
                 self.writes.setdefault(load.buffer, (first, None))
 
-    def _note(self, kernel: Kernel | Nest, first: int, last: int, once: Kernel | Nest | None) -> None:
-        for statement in nested(statements_of(kernel)):
-            self.reads.update((load.buffer, (last, None)) for load in decides(statement))
-        for _, statement in _plain(kernel.body):
-            for buffer in {e.buffer for top in _tops(statement) for e in walk(top) if isinstance(e, Load)}:
-                self.reads[buffer] = (last, once)
-            if isinstance(statement, Store):
-                self.writes.setdefault(statement.buffer, (first, once))
+    def _note(self, leaf: Kernel | Nest | Again, first: int, last: int, once: Kernel | Nest | Again | None) -> None:
+        kernel = leaf.kernel if isinstance(leaf, Again) else leaf
+        touched = self._known.get(kernel)
+        if touched is None:
+            touched = self._known[kernel] = _Touched(kernel)
+
+        def here(buffer: Buffer) -> Buffer:
+            return leaf.places[buffer] if isinstance(leaf, Again) else buffer
+
+        self.reads.update((here(buffer), (last, None)) for buffer in touched.deciding)
+        self.reads.update((here(buffer), (last, once)) for buffer in touched.read)
+        for buffer in touched.written:
+            self.writes.setdefault(here(buffer), (first, once))
 
     def may_share(self, argument: Buffer, result: Buffer) -> bool:
         """Whether nothing reads the argument's old contents once the result is written in their place."""
@@ -91,7 +100,22 @@ class Uses:
         read, reader = self.reads.get(argument, (0, None))
         if read < written:
             return True
-        return reader is not None and reader is writer and _in_place(reader, argument, result)
+        if reader is None or reader is not writer:
+            return False
+        if isinstance(reader, Again):
+            own = {there: here for here, there in reader.places.items()}
+            return _in_place(reader.kernel, own[argument], own[result])
+        return _in_place(reader, argument, result)
+
+
+class _Touched:
+    """The buffers that a kernel reads to know how it goes on, what else it reads, and what it writes."""
+
+    def __init__(self, kernel: Kernel | Nest) -> None:
+        plain = [statement for _, statement in _plain(kernel.body)]
+        self.deciding = {load.buffer for s in nested(statements_of(kernel)) for load in decides(s)}
+        self.read = {e.buffer for s in plain for top in _tops(s) for e in walk(top) if isinstance(e, Load)}
+        self.written = {s.buffer for s in plain if isinstance(s, Store)}
 
 
 def _deciding(step: Step) -> list[Load]:

@@ -36,6 +36,9 @@ from rosin.ir.ops.region import Control
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
 
+APART = Control | Host | Measure | Routine
+"""What is a group of its own and no kernel: it becomes steps around kernels, or calls."""
+
 MAX_NODES = 96
 """A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
 
@@ -115,9 +118,14 @@ class Fusion:
         self.graph = graph
         self.moves: dict[Value, Node] = {}
         self.constants: dict[Value, Constant] = {}
+        self.given: dict[Value, Expr] = {}
+        """Numbers that are not read from their constants, but given to the kernels that are being made."""
         self.group_of: dict[Value, Group] = {}
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
+        self._order = {id(node): i for i, node in enumerate(graph.nodes)}
+        self._points: dict[tuple[Dim, ...], tuple[LoopVar, ...]] = {}
+        """Variables for the elements of results of each shape: nodes that are no folds share them."""
         self._numbers = itertools.count()
         """No number is given twice, though merged groups leave the list."""
         self._readers: dict[Value, set[Group]] = {}
@@ -127,6 +135,8 @@ class Fusion:
         """The groups that measure a size, so far."""
         self._before: dict[Group, int] = {}
         """For each group, the set of groups it needs, directly or not, as bits by number."""
+        self._needed = 0
+        """The groups that some other one needs, and perhaps more."""
         for node in graph.nodes:
             self._place(node)
         self.groups = self._ordered()
@@ -140,6 +150,8 @@ class Fusion:
         """
         if 0 in value.type.shape:
             return lambda index: Const(0, value.type.dtype)
+        if value in self.given:
+            return lambda index: self.given[value]
         move = self.moves.get(value)
         if move is None:
             return stored(value)
@@ -194,7 +206,7 @@ class Fusion:
         readers = tuple(self.reader(v, stored) for v in node.operands)
         shape = node.results[0].type.shape
         folded: tuple[Dim, ...] = op.domain(types) if isinstance(op, Fold) else ()
-        variables = tuple(LoopVar(f"x{i}", n) for i, n in enumerate((*shape, *folded)))
+        variables = _fresh((*shape, *folded)) if isinstance(op, Fold) else self._variables(shape)
         places = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in variables)
         index, point = places[: len(shape)], places[len(shape) :]
         if 0 in (*shape, *folded):
@@ -212,6 +224,12 @@ class Fusion:
         # A number read for an index is a read too; the readers noted it when they made it.
         return Uses(variables, len(shape), tuple(found))
 
+    def _variables(self, shape: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
+        found = self._points.get(shape)
+        if found is None:
+            found = self._points[shape] = _fresh(shape)
+        return found
+
     # -- placing -------------------------------------------------------------------------------------------
 
     def _place(self, node: Node) -> None:
@@ -219,7 +237,7 @@ class Fusion:
             self.constants[node.results[0]] = node.op
         elif isinstance(node.op, Barrier):
             self.moves.update((v, node) for v in node.results)
-        elif isinstance(node.op, Control | Host | Measure | Routine):
+        elif isinstance(node.op, APART):
             self._alone(node)
         elif is_move(node):
             self.moves[node.results[0]] = node
@@ -269,7 +287,8 @@ class Fusion:
                 mapping = self._fit(group, node, uses)
                 if mapping is not None and not self._between(group, needed):
                     self._add(group, node, uses, mapping, waits)
-                    self._merge_others(group, node, uses, mapping, waits)
+                    if len(needed) > 1:
+                        self._merge_others(group, node, uses, mapping, needed - waits)
                     return
             for group in self._siblings(uses):
                 mapping = None if group in waits else self._fit(group, node, uses)
@@ -338,10 +357,12 @@ class Fusion:
         """Let `group` come after the groups in `bits`, and what comes after it too."""
         if bits & ~self._before[group]:
             self._before[group] |= bits
+            self._needed |= bits
             mask = 1 << group.number
-            for other, before in self._before.items():
-                if before & mask:
-                    self._before[other] = before | bits
+            if self._needed & mask:
+                for other, before in self._before.items():
+                    if before & mask:
+                        self._before[other] = before | bits
 
     # -- fitting -------------------------------------------------------------------------------------------
 
@@ -372,10 +393,10 @@ class Fusion:
         return any(self._before[other] & mask for other in needed if other is not group)
 
     def _merge_others(
-        self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], waits: set[Group]
+        self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], others: set[Group]
     ) -> None:
-        """Merge into `group` the other groups whose values the node reads, where their domains are the same."""
-        for other in {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} - waits:
+        """Merge into `group` other groups, whose values the node reads, where their domains are the same."""
+        for other in others:
             if other is group or other.alone or other.contraction or group.contraction:
                 continue
             if len(other.nodes) + len(group.nodes) > MAX_NODES:
@@ -407,6 +428,8 @@ class Fusion:
         """Whether some third group comes after one of the two and before the other."""
         for first, second in ((a, b), (b, a)):
             mask = 1 << first.number
+            if not self._before[second] & mask:
+                continue
             between = self._before[second] & ~(mask | 1 << second.number)
             if any(between >> g.number & 1 and self._before[g] & mask for g in self._groups):
                 return True
@@ -424,8 +447,7 @@ class Fusion:
         )
 
     def _merge(self, group: Group, other: Group, translate: dict[int, int]) -> None:
-        order = {id(n): i for i, n in enumerate(self.graph.nodes)}
-        group.nodes = sorted([*group.nodes, *other.nodes], key=lambda n: order[id(n)])
+        group.nodes = sorted([*group.nodes, *other.nodes], key=lambda n: self._order[id(n)])
         for value, axes in other.axes.items():
             group.axes[value] = tuple(None if a is None else translate[a] for a in axes)
             self.group_of[value] = group
@@ -438,6 +460,7 @@ class Fusion:
         group.reduced = group.reduced | {translate[i] for i in other.reduced if i in translate}
         self._groups.remove(other)
         old, new = 1 << other.number, 1 << group.number
+        self._needed |= new
         bits = (self._before.pop(other) | self._before[group]) & ~(old | new)
         for g, before in self._before.items():
             if before & old:
@@ -451,8 +474,7 @@ class Fusion:
 
     def _ordered(self) -> list[Group]:
         """The groups in an order in which each comes after what it needs, as near to the graph's as that allows."""
-        position = {id(n): i for i, n in enumerate(self.graph.nodes)}
-        first = {g: position[id(g.nodes[-1])] for g in self._groups}
+        first = {g: self._order[id(g.nodes[-1])] for g in self._groups}
         done = 0
         result: list[Group] = []
         waiting = sorted(self._groups, key=lambda g: first[g])
@@ -462,6 +484,10 @@ class Fusion:
             done |= 1 << waiting[at].number
             result.append(waiting.pop(at))
         return result
+
+
+def _fresh(extents: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
+    return tuple(LoopVar(f"x{i}", n) for i, n in enumerate(extents))
 
 
 def _fold_axes(group: Group) -> set[frozenset[int]]:

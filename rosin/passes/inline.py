@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
-from rosin.ir.dims import is_static
+from rosin.ir.facts import known_at_least
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
-from rosin.ir.op import Value, Values, elements
-from rosin.ir.ops.loop import While
+from rosin.ir.op import Value, Values
+from rosin.ir.ops.loop import NARROW, While
 from rosin.ir.ops.region import Control
 from rosin.ir.specialize import apart
 from rosin.ir.transform.effects import calls_host
@@ -40,16 +40,12 @@ class Inline(Pass):
         return rebuild(graph, visit, b)
 
 
-NARROW = 64
-"""A lane with values of more elements than these has work enough for kernels over all lanes."""
-
-
 def _is_narrow(op: While) -> bool:
     """Whether it is a loop of lanes in which no value has many elements for a lane, and Python computes nothing."""
-    if len(op.lanes) != 1 or not isinstance(op.lanes[0], int) or calls_host(op.body) or calls_host(op.cond):
+    if len(op.lanes) != 1 or calls_host(op.body) or calls_host(op.cond):
         return False
-    values = [v for region in (op.cond, op.body) for v in region.values()]
-    return all(is_static(v.type.shape) and elements(v.type) <= NARROW * op.lanes[0] for v in values)
+    values, most = [v for region in (op.cond, op.body) for v in region.values()], NARROW * op.lanes[0]
+    return all(known_at_least(most, v.type.size) or known_at_least(NARROW, v.type.size) for v in values)
 
 
 def _append(b: Builder, graph: Graph, operands: Sequence[Value], location: Location | None) -> Values:

@@ -23,8 +23,9 @@ from dataclasses import replace as replace_fields
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
-from rosin.ir.index import Index, LoopVar
+from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Choose,
@@ -76,6 +77,9 @@ UNROLLED = 32
 UNROLLED_FLOPS = 6000
 """A loop of more operations a step, all nests unrolled, stays as it is: the text would be long and registers few."""
 
+NEIGHBOURS = 8
+"""Lanes whose elements are at most so many places apart are read and written together."""
+
 SMALL = 4096
 """A nest over more points takes so long that calling a kernel costs nothing beside it."""
 
@@ -83,36 +87,42 @@ UNKNOWN_STEPS = 64
 """How many steps a loop is taken to have that a predicate or a number that is read ends."""
 
 
-def arrange(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps with all nests arranged as kernels, and loops of small steps each as one kernel."""
+def arrange(steps: Sequence[Step], known: Mapping[Step, Lanes]) -> tuple[Step, ...]:
+    """The steps with all nests arranged as kernels, and loops of small steps each as one kernel.
+
+    Of some loops it is `known` how they run for each lane by itself.
+    """
     uses = Counter(_uses(steps))
-    return tuple(s for step in steps for s in _arranged(step, uses))
+    return tuple(s for step in steps for s in _arranged(step, uses, known))
 
 
-def _arranged(step: Step, uses: Counter[Buffer]) -> list[Step]:
+def _arranged(step: Step, uses: Counter[Buffer], known: Mapping[Step, Lanes]) -> list[Step]:
     def all_of(steps: Sequence[Step]) -> tuple[Step, ...]:
-        return tuple(s for inner in steps for s in _arranged(inner, uses))
+        return tuple(s for inner in steps for s in _arranged(inner, uses, known))
 
     match step:
         case Nest():
             return [arranged(step)]
-        case Kernel() | Room() | HostCall() | Measured() | RoutineCall():
+        case Kernel() | Again() | Room() | HostCall() | Measured() | RoutineCall():
             return [step]
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
         case Either():
             return [Either(step.size, step.most, all_of(step.small), all_of(step.large))]
         case Repeat():
-            return _loop_kernel(step, uses) or [replace_fields(step, body=all_of(step.body))]
+            return _loop_kernel(step, uses, known) or [replace_fields(step, body=all_of(step.body))]
         case RepeatWhile():
-            found = _loop_kernel(step, uses)
+            found = _loop_kernel(step, uses, known)
+            assert found or not step.lanes, "a loop of lanes that end by themselves is one kernel"
             return found or [replace_fields(step, test=all_of(step.test), body=all_of(step.body))]
 
 
 def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
     """Every buffer once for each leaf, or decision, that uses it."""
     for step in steps:
-        if isinstance(step, Kernel | Nest):
+        if isinstance(step, Kernel | Again):
+            yield from step.buffers
+        if isinstance(step, Nest):
             yield from used_buffers(statements_of(step))
         yield from (load.buffer for load in decides(step))
         if isinstance(step, HostCall | RoutineCall):
@@ -121,20 +131,20 @@ def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
             yield from _uses(inner)
 
 
-def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer]) -> list[Step] | None:
+def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer], known: Mapping[Step, Lanes]) -> list[Step] | None:
     """The loop as one kernel, with what must follow it, where that pays and can be."""
-    if any(isinstance(inner, HostCall | RoutineCall) for inner in innermost((step,))):
+    if _calls(step):
         return None
-    lanes = _lanes_of(step)
+    lanes = known.get(step) or lanes_of(step)
     found = None if lanes is None else _Making(step, uses, lanes).steps()
     if found is None and not any(isinstance(s, RepeatWhile) and s.lanes for s in _loops((step,))):
         found = _Making(step, uses, None).steps()
     return found
 
 
-def runs_as_lanes(step: RepeatWhile) -> bool:
-    """Whether a loop of lanes can be a kernel in which each lane goes on for itself."""
-    return step.lanes >= MIN_LANES and _loop_kernel(step, Counter(_uses((step,)))) is not None
+def _calls(step: Step) -> bool:
+    """Whether something in the step is computed elsewhere than in kernels."""
+    return any(isinstance(inner, HostCall | RoutineCall) for inner in innermost((step,)))
 
 
 def _work(nest: Nest) -> Dim:
@@ -150,8 +160,8 @@ def _at_most(size: Dim, most: int) -> bool:
 
 
 @dataclass
-class _Lanes:
-    """A way to run a loop for each lane by itself."""
+class Lanes:
+    """A way to run a loop for each lane by itself, as one kernel."""
 
     count: Dim
     var: LoopVar
@@ -160,35 +170,46 @@ class _Lanes:
     sizes: dict[Buffer, int] = field(default_factory=dict["Buffer", "int"])
     """For what is written with lanes, how many elements a lane has, in one step."""
 
+    def points(self, nest: Nest) -> Dim:
+        """How many points of a nest a lane goes over."""
+        points = divide(_work(nest), self.count) if nest in self.bodies else _work(nest)
+        assert points is not None, "lanes are a row of the nest"
+        return points
 
-def _lanes_of(step: Step) -> _Lanes | None:
+    def flops(self, nests: Sequence[Nest]) -> int:
+        """The operations of a lane in one step, as the text has them."""
+        return sum(nest.flops * min(estimate(self.points(nest)), UNROLLED) for nest in nests)
+
+
+def lanes_of(step: Step) -> Lanes | None:
     """The lanes of a loop, if it has any."""
     inside = list(leaves((step,)))
     nests = [leaf for leaf in inside if isinstance(leaf, Nest)]
-    if len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
-        return None
     loops = list(_loops((step,)))
+    alone = any(isinstance(s, Either) for s in loops) or _calls(step)
+    if alone or len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
+        return None
     bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
     counts = dict.fromkeys(v.extent for nest in nests for v in nest.rows if estimate(v.extent) >= MIN_LANES)
     own: dict[Dim, None] = dict.fromkeys(s.lanes for s in loops if isinstance(s, RepeatWhile) and s.lanes)
     for count in sorted(own or counts, key=estimate, reverse=True):
-        lanes = _Lanes(count, LoopVar("lane", count))
+        lanes = Lanes(count, LoopVar("lane", count))
         if all(_find_lane(nest, lanes) for nest in nests) and _keep_apart(nests, lanes):
             same = [nest for nest in nests if nest not in lanes.bodies]
             if guarded.isdisjoint(same) and bounds.isdisjoint(lanes.sizes) and _pays(nests, lanes):
-                return lanes
+                return lanes if lanes.flops(nests) <= UNROLLED_FLOPS else None
     return None
 
 
-def _pays(nests: Sequence[Nest], lanes: _Lanes) -> bool:
+def _pays(nests: Sequence[Nest], lanes: Lanes) -> bool:
     """Whether what lanes do is more than what is computed again for each vector of them."""
     each = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest in lanes.bodies)
     again = sum(estimate(_work(nest)) * nest.flops for nest in nests if nest not in lanes.bodies)
     return each > 2 * again * max(estimate(lanes.count) // MIN_LANES, 1)
 
 
-def _find_lane(nest: Nest, lanes: _Lanes) -> bool:
+def _find_lane(nest: Nest, lanes: Lanes) -> bool:
     """Note what the nest does in a lane, and what is written along lanes; False where that cannot be."""
     for var in nest.rows:
         others = product(v.extent for v in (*nest.rows, *nest.columns) if v is not var)
@@ -207,9 +228,9 @@ def _find_lane(nest: Nest, lanes: _Lanes) -> bool:
     return _at_most(_work(nest), UNROLLED)
 
 
-def _apart(offset: Index, lanes: _Lanes, size: int, body: Sequence[Statement]) -> bool:
+def _apart(offset: Index, lanes: Lanes, size: int, body: Sequence[Statement]) -> bool:
     """Whether places of lanes are apart: lane k of a step has the elements `k * size … (k + 1) * size - 1` of it."""
-    if size < 1 or not offset.affine_in(lanes.var):
+    if size < 1 or offset.coefficient(lanes.var) != size:
         return False
     rest = offset - indices.of(lanes.var) * size
     own = set(loop_variables(body))
@@ -232,7 +253,7 @@ def _remainder(size: Dim, divisor: Dim) -> Dim:
     return size if divide(size, divisor) is None else 0
 
 
-def _keep_apart(nests: Sequence[Nest], lanes: _Lanes) -> bool:
+def _keep_apart(nests: Sequence[Nest], lanes: Lanes) -> bool:
     """Whether no lane reads what another has written, and what is the same for all depends on none of them."""
     same = {s.buffer for nest in nests if nest not in lanes.bodies for s in stores(statements_of(nest))}
     if not same.isdisjoint(lanes.sizes):
@@ -305,7 +326,7 @@ def _points_of(variables: Sequence[LoopVar]) -> Iterator[dict[LoopVar, Index]]:
 class _Making:
     """One loop on its way to a kernel."""
 
-    def __init__(self, step: Repeat | RepeatWhile, uses: Counter[Buffer], lanes: _Lanes | None) -> None:
+    def __init__(self, step: Repeat | RepeatWhile, uses: Counter[Buffer], lanes: Lanes | None) -> None:
         self.step = step
         self.lanes = lanes
         self.lane_count = 1 if lanes is None else lanes.count
@@ -331,10 +352,11 @@ class _Making:
         if self.lanes is not None:
             # The latency of short steps is hidden by running several vectors of lanes together.
             self.registers = 4 if self.flops <= 48 else 2 if self.flops <= 400 else 1
-            # Who waits for other threads cannot stop them, and a loop that a predicate ends may have to be stopped.
-            ends = not any(isinstance(s, RepeatWhile) for s in _loops((self.step,)))
             on_threads, work = threads(self.lane_count * (self.flops * _steps_of(self.step)))
-            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=ends and on_threads)]
+            refill = 0
+            if isinstance(self.step, RepeatWhile) and self.step.lanes and self.step.var is None:
+                body, refill = self._refilled(body, self.lanes.var)
+            body = [Loop(self.lanes.var, Kind.VECTOR, tuple(body), parallel=on_threads, refill=refill)]
         else:
             work = None
         name = "loop_" + "_".join(dict.fromkeys(leaf.name.partition("_")[2] for leaf in inside))
@@ -363,6 +385,8 @@ class _Making:
                 return [While(test, Load(predicate.buffer, predicate.offset + own), inner[1], var)]
             case Room():
                 return [step]
+            case Again():
+                raise AssertionError("kernels come again outside of loops alone")
             case HostCall() | Measured() | RoutineCall():
                 raise AssertionError("a loop with calls is no kernel")
             case Branch():
@@ -379,15 +403,11 @@ class _Making:
         return list(kernel.body)
 
     def _of_nest(self, nest: Nest) -> list[Statement]:
-        points = _work(nest)
-        body = None if self.lanes is None else self.lanes.bodies.get(nest)
-        if body is not None:
-            points = divide(points, self.lane_count)
-            assert points is not None, "lanes are a row of the nest"
-        elif self.lanes is None and not _at_most(points, UNROLLED):
+        points = _work(nest) if self.lanes is None else self.lanes.points(nest)
+        if self.lanes is None and not _at_most(points, UNROLLED):
             return self._whole(arranged(nest))
-        else:
-            body = _opened(nest, {})
+        found = None if self.lanes is None else self.lanes.bodies.get(nest)
+        body = _opened(nest, {}) if found is None else found
         self.flops += nest.flops * min(estimate(points), UNROLLED)
         scope = Scope.LANES if self.lanes is not None and nest in self.lanes.bodies else Scope.LOCAL
         own = {b: Buffer(b.name, b.dtype, b.size, scope) for b in nest.scratch}
@@ -446,6 +466,38 @@ class _Making:
             return None
         return _Move(buffer, Buffer(f"{buffer.name}_in", buffer.dtype, len(rows), scope), start, tuple(rows))
 
+    def _refilled(self, body: list[Statement], lane: LoopVar) -> tuple[list[Statement], int]:
+        """A loop of lanes that end by themselves, and what a step of it takes if lanes may change places, else 0.
+
+        What a step reads at the place of its lane is read before the first one. Lanes stay where they are when a step
+        reads or writes more memory in which they are neighbours, since they would no longer be.
+        """
+        (one,) = (s for s in body if isinstance(s, While))
+        written = {s.buffer for s in stores(body)}
+        own: dict[tuple[Buffer, Index], Buffer] = {}
+        for load in loads([one]):
+            key = load.buffer, load.offset
+            if load.buffer in written or load.buffer.scope in PRIVATE or key in own:
+                continue
+            if [atom for atom, _ in load.offset.terms] == [lane] and _is_inside(load):
+                own[key] = Buffer(f"{load.buffer.name}_in", load.buffer.dtype, 1, Scope.STATE)
+        if len(own) > UNROLLED:
+            return body, 0
+        memo: dict[int, Expr] = {}
+
+        def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+            found = own.get((buffer, offset))
+            return (buffer, offset) if found is None else (found, indices.ZERO)
+
+        moved = relocated(one, place, memo)
+        for buffer, offset in _places([moved]):
+            step = 0 if any(isinstance(atom, Dynamic) for atom, _ in offset.terms) else offset.coefficient(lane)
+            if buffer.scope not in PRIVATE and isinstance(step, int) and 0 < abs(step) <= NEIGHBOURS:
+                return body, 0
+        self.scratch += own.values()
+        first = [Store(scratch, indices.ZERO, Load(*key)) for key, scratch in own.items()]
+        return [*first, *(moved if s is one else s for s in body)], max(self.flops, 1)
+
     def _target(self, buffer: Buffer) -> Buffer:
         """Where the contents of a scratch array go in the end.
 
@@ -479,6 +531,14 @@ class _Move:
 
     def store(self, target: Buffer) -> list[Statement]:
         return [Store(target, self.start + row, Load(self.scratch, Index(k))) for k, row in enumerate(self.rows)]
+
+
+def _is_inside(load: Load) -> bool:
+    """Whether what is read lies in its array whatever tests stand around it."""
+    low, high = load.offset.bounds()
+    if low is None or high is None:
+        return False
+    return known_at_least(low, 0) and known_at_least(load.buffer.size - 1, high)
 
 
 def _places(statements: Sequence[Statement]) -> Iterator[tuple[Buffer, Index]]:

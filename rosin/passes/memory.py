@@ -12,6 +12,7 @@ from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -105,11 +106,16 @@ def _by_start(
     """Offsets when buffers are placed in the order they start, among those that are still live."""
     offsets = [0] * len(buffers)
     live: list[tuple[int, int, int]] = []  # (offset, end, buffer), by offset
+    ends: list[int] = []  # the last steps of those that are live, as a heap
     for i in order:
         start = buffers[i].first
-        live = [entry for entry in live if buffers[entry[2]].last >= start]
+        if ends and ends[0] < start:
+            live = [entry for entry in live if buffers[entry[2]].last >= start]
+            while ends and ends[0] < start:
+                heappop(ends)
         offsets[i] = _place(live, sizes[i], partners.get(i, ()))
         insort(live, (offsets[i], offsets[i] + sizes[i], i))
+        heappush(ends, buffers[i].last)
     return offsets
 
 
@@ -137,7 +143,10 @@ def _place(taken: Sequence[tuple[int, int, int]], size: int, partners: Iterable[
     best, best_hole, free = -1, -1, 0
     for offset, end, _ in taken:
         hole = offset - free
+        if hole == size:
+            return free
         if hole >= size and (best < 0 or hole < best_hole):
             best, best_hole = free, hole
-        free = max(free, end)
+        if end > free:
+            free = end
     return best if best >= 0 else free

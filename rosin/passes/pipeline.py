@@ -13,6 +13,7 @@ from rosin.passes.hoist import Hoist
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.remat import Remat
+from rosin.passes.residuals import Residuals
 from rosin.passes.simplify import Simplify
 from rosin.passes.strength import Strength
 
@@ -24,6 +25,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Simplify(),
     Strength(),  # powers whose exponents have become constants
     Hoist(),  # what loops need not do in every step; merged below with what stands before them already
+    Residuals(),  # what loops keep for their way back, once it is known what steps compute; the rest is dropped below
     Simplify(),
     Cse(),
     Dce(),
@@ -48,16 +50,17 @@ def stages(
     """The name of each stage and the graph after it, one by one; stop early and later passes do not run."""
     instrument = instrument or from_environment()
     names = stage_names(passes)
-    if instrument is None:
-        for name, pass_ in zip(names, passes, strict=True):
-            graph = pass_.run(graph)
-            yield name, graph
-        return
-    instrument.begin(graph)
+    given: dict[Pass, Graph] = {}
+    if instrument is not None:
+        instrument.begin(graph)
     for name, pass_ in zip(names, passes, strict=True):
-        graph = instrument.apply(pass_, name, graph)
+        # A pass has nothing to do on the very graph that it gave.
+        if given.get(pass_) is not graph:
+            graph = pass_.run(graph) if instrument is None else instrument.apply(pass_, name, graph)
+        given[pass_] = graph
         yield name, graph
-    instrument.end()
+    if instrument is not None:
+        instrument.end()
 
 
 def stage_names(passes: Sequence[Pass]) -> tuple[str, ...]:

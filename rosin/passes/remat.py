@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
-from rosin.ir.op import Value, elements
+from rosin.ir.op import Value
 from rosin.ir.ops.movement import Constant
 from rosin.passes.base import Pass, has_regions, is_fixed
 
@@ -56,15 +57,6 @@ class Remat(Pass):
             graph, peak, position = changed, lower, next_position
         return graph
 
-    def _is_cheap(self, node: Node) -> bool:
-        """Whether the node may be computed again."""
-        if is_fixed(node.op) or has_regions(node.op) or len(node.results) != 1:
-            return False
-        (result,) = node.results
-        cost = node.op.cost(tuple(v.type for v in node.operands), (result.type,))
-        read = sum(v.type.bytes for v in node.operands)
-        return cost.flops <= self.flops * elements(result.type) and read <= self.reads * max(result.type.bytes, 1)
-
     def _split(self, graph: Graph, position: int, chain: int) -> Graph:
         """The graph in which nodes after `position` use recomputed values where the cut says so."""
         free = {*graph.inputs, *graph.outputs}
@@ -73,7 +65,7 @@ class Remat(Pass):
         made = {v for node in early for v in node.results}
         used = dict.fromkeys(v for node in late for v in node.operands)
         crossing = [v for v in used if v in made and v not in free]
-        again = _recomputed(crossing, self._makers(early, free, chain), free) if crossing else frozenset[Value]()
+        again = recomputed(crossing, self._makers(early, free, chain), free) if crossing else frozenset[Value]()
         return _with_copies(graph, position, again) if again else graph
 
     def _makers(self, nodes: Sequence[Node], free: set[Value], chain: int) -> dict[Value, Node]:
@@ -81,7 +73,7 @@ class Remat(Pass):
         depth: dict[Value, int] = {}
         makers: dict[Value, Node] = {}
         for node in nodes:
-            if not self._is_cheap(node) or node.results[0] in free:
+            if not is_cheap(node, self.flops, self.reads) or node.results[0] in free:
                 continue
             length = 1 + max((depth.get(v, 0) for v in node.operands), default=0)
             if length <= chain:
@@ -90,7 +82,18 @@ class Remat(Pass):
         return makers
 
 
-def _recomputed(crossing: Sequence[Value], makers: Mapping[Value, Node], free: set[Value]) -> frozenset[Value]:
+def is_cheap(node: Node, flops: int, reads: int) -> bool:
+    """Whether the node may be computed again: with so many operations an element, reading so many times its bytes."""
+    if is_fixed(node.op) or has_regions(node.op) or len(node.results) != 1:
+        return False
+    (result,) = node.results
+    cost = node.op.cost(tuple(v.type for v in node.operands), (result.type,))
+    size, written = estimate(result.type.size), estimate(result.type.bytes)
+    read = sum(estimate(v.type.bytes) for v in node.operands)
+    return cost.flops <= flops * size and read <= reads * max(written, 1)
+
+
+def recomputed(crossing: Sequence[Value], makers: Mapping[Value, Node], free: set[Value]) -> frozenset[Value]:
     """The values to compute again: those on the far side of a minimum cut between what is there and what is needed.
 
     `makers` has the nodes that may be computed again, by their results; values of all others are there. To keep a value
@@ -105,7 +108,7 @@ def _recomputed(crossing: Sequence[Value], makers: Mapping[Value, Node], free: s
         flow.add_edge((value, "out"), "needed")
     while stack:
         value = stack.pop()
-        flow.add_edge((value, "in"), (value, "out"), capacity=0 if value in free else value.type.bytes)
+        flow.add_edge((value, "in"), (value, "out"), capacity=0 if value in free else estimate(value.type.bytes))
         maker = makers.get(value)
         if maker is None:
             flow.add_edge("there", (value, "in"))

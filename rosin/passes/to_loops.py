@@ -4,6 +4,7 @@
     rows.py, contract.py, single.py   the loop nest of one group
     control.py                        loops and branches around the kernels of a region, and calls of Python
     arena.py, memory.py               where the values in between live
+    alike.py                          which groups need no kernels of their own
     donate.py                         which results are written over arguments
     parts/split.py                    complex numbers as their real and imaginary parts
 
@@ -31,12 +32,13 @@ from rosin.ir.ops.region import Control
 from rosin.ir.printer import value_names
 from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
+from rosin.passes.alike import Alike
 from rosin.passes.arena import plan_arena
 from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
-from rosin.passes.fusion import Fusion, Group, variable
-from rosin.passes.loop_kernels import arrange
+from rosin.passes.fusion import APART, Fusion, Group, variable
+from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.rows import row_steps
@@ -56,21 +58,22 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     names = value_names(graph)
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
-    steps = arrange(Region(graph, [Place(b) for b in arguments], [Place(b) for b in results], making).steps())
-    places = plan_arena(steps)
+    places = ([Place(b) for b in arguments], [Place(b) for b in results])
+    steps = arrange(Region(graph, *places, making).steps(alone=False), making.lanes)
+    arena = plan_arena(steps)
     program = Program(
         graph.name,
         steps,
         tuple(arguments),
         tuple(making.constants),
         tuple(results),
-        places.offsets,
-        places.total_bytes,
+        arena.offsets,
+        arena.total_bytes,
         making.constants,
         aliases(steps, [arguments[i] for i in donated], results),
         making.tapes,
-        places.slot_of,
-        places.slots,
+        arena.slot_of,
+        arena.slots,
         sizes,
     )
     return split(program) if has_complex(graph) else program
@@ -87,6 +90,8 @@ class Making:
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
     tapes: dict[Buffer, tuple[Tape, Dim]] = field(default_factory=dict["Buffer", "tuple[Tape, Dim]"])
     """For each buffer on a tape, the tape, and at which byte of each record it is."""
+    lanes: dict[Step, Lanes] = field(default_factory=dict["Step", "Lanes"])
+    """For each loop of lanes, how these run by themselves."""
     kernels: int = 0
     loops: int = 0
 
@@ -99,8 +104,15 @@ class Making:
 
     def buffer(self, name: str, type: TensorType, scope: Scope) -> Buffer:
         """A buffer for a value of this type; the second one of a name is numbered."""
+        return Buffer(self._own(name), type.dtype, type.size, scope)
+
+    def copy(self, buffer: Buffer) -> Buffer:
+        """A buffer like the given one."""
+        return Buffer(self._own(buffer.name), buffer.dtype, buffer.size, buffer.scope)
+
+    def _own(self, name: str) -> str:
         count = self.names[name] = self.names.get(name, 0) + 1
-        return Buffer(name if count == 1 else f"{name}.{count}", type.dtype, type.size, scope)
+        return name if count == 1 else f"{name}.{count}"
 
     def truth(self) -> Buffer:
         """The truth value True in memory."""
@@ -175,7 +187,9 @@ class Region:
 
     # -- steps ---------------------------------------------------------------------------------------------
 
-    def steps(self) -> list[Step]:
+    def steps(self, alone: bool = True) -> list[Step]:
+        """The steps that compute the outputs; outside of loops, groups need not have kernels of their `alone`."""
+        alike = None if alone else Alike(self._plain_groups(), self.memory, self.making.copy)
         inputs = set(self.fusion.graph.inputs)
         result: list[Step] = []
         # An input that is given out goes first: afterwards, what lies in its place may be written over.
@@ -188,8 +202,8 @@ class Region:
                 result += control_steps(self, node)
             elif isinstance(node.op, Routine):
                 result += self._routine(node, node.op)
-            elif any(v in self.places for n in group.nodes for v in n.results):
-                result += self._group(group)
+            elif self._is_stored(group):
+                result += self._group(group, alike)
             # Of a group without a place only empty values are made.
             self.made.update(v for n in group.nodes for v in n.results)
         for value, place in self.copies:
@@ -197,9 +211,21 @@ class Region:
                 result += self.copy(value, place)
         return result
 
-    def _group(self, group: Group) -> Sequence[Step]:
-        node = group.nodes[0]
+    def _plain_groups(self) -> list[Group]:
+        """The groups that become kernels."""
+        return [g for g in self.fusion.groups if not isinstance(g.nodes[0].op, APART) and self._is_stored(g)]
+
+    def _is_stored(self, group: Group) -> bool:
+        return any(v in self.places for n in group.nodes for v in n.results)
+
+    def _group(self, group: Group, alike: Alike | None) -> Sequence[Step]:
         name = self.making.kernel_name(n.op.name for n in group.nodes)
+        if alike is None:
+            return self._made(group, name)
+        return alike.steps(group, name, lambda: self._made(group, name))
+
+    def _made(self, group: Group, name: str) -> Sequence[Step]:
+        node = group.nodes[0]
         if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.shape):
             return []
         if isinstance(node.op, Push):

@@ -1,9 +1,10 @@
 """What compiled programs ask of Python while they run: to compute something, and whether to stop.
 
-Three functions in native code, which programs and callers of programs know by name or address:
+Functions in native code, which programs and callers of programs know by name or address:
 
     i32 rosin_host(receiver, i64 number, ptr pointers)   calls `receiver(number, pointers)`, with the GIL
     i32 rosin_poll(ptr state)                            whether a signal wants the program to stop
+    i32 rosin_poll_team(ptr state)                       the same, where several threads run the program
     i32 rosin_run(program, ptr buffers, ptr arena)       runs a program without the GIL
 
 A status other than 0 means that a Python exception is set: it comes out of the call of the program unchanged.
@@ -12,7 +13,8 @@ A loop that may run long calls `rosin_poll` every so many steps. Its state is fo
 go until the next call, which the loop counts down, the steps from one call to the next, when the last call was, and
 when signals were last looked for. The steps between two calls follow the time that steps take, up to `MOST_STEPS`, and
 signals are looked for about every `POLL_NANOSECONDS`. Python runs signal handlers on its main thread alone: elsewhere
-nothing stops a loop.
+nothing stops a loop. Threads of a team share two more words: the status, and who called the program. That one alone
+looks for signals; a status that it finds stays there for the others to see.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ from rosin.ir.specialize import op_at, type_at
 from rosin.ir.types import TensorType
 from rosin.runtime import cache, jit
 
-__all__ = ["POLL_SYMBOL", "SYMBOL", "Receiver", "install", "run"]
+__all__ = ["POLL_SYMBOL", "SYMBOL", "TEAM_SYMBOL", "Receiver", "install", "run"]
 
 SYMBOL = "rosin_host"
 POLL_SYMBOL = "rosin_poll"
+TEAM_SYMBOL = "rosin_poll_team"
 POLL_NANOSECONDS = 20_000_000
 MOST_STEPS = 128
 
@@ -106,7 +109,7 @@ def run(program: int, buffers: Any, arena: int) -> int:
 def _library() -> jit.Library:
     library = cache.load_text(_text(sys.platform), optimize=2)
     library.keep_forever()
-    for symbol in (SYMBOL, POLL_SYMBOL):
+    for symbol in (SYMBOL, POLL_SYMBOL, TEAM_SYMBOL):
         jit.add_symbol(symbol, library.address(symbol))
     return library
 
@@ -142,6 +145,7 @@ declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare void @Py_DecRef(ptr)
 declare i32 @clock_gettime(i32, ptr)
+declare i64 @pthread_self()
 
 define i32 @rosin_run(ptr %program, ptr %buffers, ptr %arena) nounwind {
   %thread = call ptr @PyEval_SaveThread()
@@ -238,6 +242,28 @@ look:
   %stop = icmp ne i32 %signals, 0
   %status = zext i1 %stop to i32
   ret i32 %status
+}
+
+define i32 @rosin_poll_team(ptr %state) nounwind {
+entry:
+  %status.at = getelementptr i64, ptr %state, i64 4
+  %caller.at = getelementptr i64, ptr %state, i64 5
+  %status = load atomic i32, ptr %status.at monotonic, align 4
+  %over = icmp ne i32 %status, 0
+  br i1 %over, label %stop, label %ask
+stop:
+  ret i32 %status
+ask:
+  %caller = load i64, ptr %caller.at
+  %self = call i64 @pthread_self()
+  %mine = icmp eq i64 %caller, %self
+  br i1 %mine, label %look, label %go.on
+go.on:
+  ret i32 0
+look:
+  %found = call i32 @rosin_poll(ptr %state)
+  store atomic i32 %found, ptr %status.at monotonic, align 4
+  ret i32 %found
 }
 
 declare i64 @llvm.umin.i64(i64, i64)

@@ -1,11 +1,14 @@
 """The persistent thread pool, in native code: `rosin_parallel`, which compiled programs call.
 
     void rosin_parallel(void (*fn)(void *context, int64 begin, int64 end), void *context, int64 count)
+    void rosin_parallel_polling(fn, context, count, int32 (*poll)(void *state), void *state)
 
 covers [0, count) with a few contiguous ranges a thread and returns when all are done. The caller publishes the job and
 then every thread, the caller too, claims ranges by a ticket until none is left. So a worker that is slow to wake (or
 that a fork has taken away) costs little: the caller does its ranges. With one thread, one item, or the pool at work for
 another caller (or for this one: a nested call), the range is one call on the spot, so nothing waits for anything.
+The second function is for work that may have to be stopped: a caller that waits for workers calls `poll` now and then,
+which has them end when it is time to; how they learn of it is not the pool's affair.
 
 Workers and the waiting caller spin for a bounded time and then sleep on a futex (elsewhere than on Linux, a condition
 variable). A scheduler likes to wake a worker on the caller's processor, where it waits for the caller to be done, so
@@ -23,9 +26,12 @@ import sys
 
 from rosin.runtime import cache, jit
 
-__all__ = ["SYMBOL", "install", "num_threads", "set_num_threads"]
+__all__ = ["POLLING_SYMBOL", "SYMBOL", "install", "num_threads", "set_num_threads"]
 
 SYMBOL = "rosin_parallel"
+POLLING_SYMBOL = "rosin_parallel_polling"
+SLICE_NANOSECONDS = 20_000_000
+"""How long a caller that polls waits at a time."""
 SPIN_NANOSECONDS = 50_000
 RANGES = 4
 """How many ranges there are for each thread: a worker that is slow to wake leaves more of them to others."""
@@ -111,9 +117,9 @@ def _pool() -> tuple[_Pool, int]:
 
     os.register_at_fork(after_in_child=start_over)
     library.keep_forever()
-    address = library.address(SYMBOL)
-    jit.add_symbol(SYMBOL, address)
-    return pool, address
+    for symbol in (SYMBOL, POLLING_SYMBOL):
+        jit.add_symbol(symbol, library.address(symbol))
+    return pool, library.address(SYMBOL)
 
 
 # -- the native code -------------------------------------------------------------------------------------------
@@ -135,6 +141,7 @@ def pool_text(system: str, machine: str) -> str:
     words = {
         "POOL_BYTES": ctypes.sizeof(_Pool),
         "SPIN": SPIN_NANOSECONDS,
+        "SLICE": SLICE_NANOSECONDS,
         "CLOCK": 6 if system == "darwin" else 1,
         "SET_MASK": 3 if system == "darwin" else 2,
         "FUTEX": _FUTEX.get(machine, 0),
@@ -160,6 +167,11 @@ declare i64 @llvm.umin.i64(i64, i64)
 $PAUSE_DECLARED$
 
 define void @rosin_parallel(ptr %fn, ptr %context, i64 %count) nounwind {
+  call void @rosin_parallel_polling(ptr %fn, ptr %context, i64 %count, ptr null, ptr null)
+  ret void
+}
+
+define void @rosin_parallel_polling(ptr %fn, ptr %context, i64 %count, ptr %poll, ptr %state) nounwind {
 entry:
   %threads.narrow = load atomic i32, ptr @pool.threads monotonic, align 4
   %threads = zext i32 %threads.narrow to i64
@@ -209,7 +221,7 @@ own:
   %finished = icmp eq i32 %left, 0
   br i1 %finished, label %free, label %wait
 wait:
-  call void @await_workers()
+  call void @await_workers(ptr %poll, ptr %state)
   br label %free
 free:
   store atomic i32 0, ptr @pool.busy release, align 4
@@ -256,7 +268,7 @@ none:
   ret void
 }
 
-define internal void @await_workers() nounwind noinline {
+define internal void @await_workers(ptr %poll, ptr %state) nounwind noinline {
 entry:
   %deadline = call i64 @deadline()
   br label %spin
@@ -277,7 +289,14 @@ look:
   %over = icmp eq i32 %still, 0
   br i1 %over, label %woken, label %sleep
 sleep:
+  %silent = icmp eq ptr %poll, null
+  br i1 %silent, label %rest, label %slice
+rest:
   call void @wait(ptr @pool.remaining, i32 %still)
+  br label %look
+slice:
+  call void @wait_slice(ptr @pool.remaining, i32 %still)
+  %1 = call i32 %poll(ptr %state)
   br label %look
 woken:
   store atomic i32 0, ptr @pool.caller_sleeps monotonic, align 4
@@ -454,6 +473,14 @@ define internal void @wait(ptr %word, i32 %seen) nounwind {
   ret void
 }
 
+; The same, for so long at most.
+define internal void @wait_slice(ptr %word, i32 %seen) nounwind {
+  %time = alloca { i64, i64 }
+  store { i64, i64 } { i64 0, i64 $SLICE$ }, ptr %time
+  %1 = call i64 (i64, ...) @syscall(i64 $FUTEX$, ptr %word, i32 128, i32 %seen, ptr %time)
+  ret void
+}
+
 define internal void @wake(ptr %word) nounwind {
   %1 = call i64 (i64, ...) @syscall(i64 $FUTEX$, ptr %word, i32 129, i32 2147483647)
   ret void
@@ -466,6 +493,7 @@ declare i32 @pthread_mutex_lock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_timedwait(ptr, ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
 
 define internal void @remember(ptr %handle, i32 %number) nounwind {
@@ -500,6 +528,32 @@ sleep:
   br label %done
 done:
   %3 = call i32 @pthread_mutex_unlock(ptr @pool.mutex)
+  ret void
+}
+
+; The same, for so long at most.
+define internal void @wait_slice(ptr %word, i32 %seen) nounwind {
+entry:
+  %time = alloca { i64, i64 }
+  %part.at = getelementptr { i64, i64 }, ptr %time, i64 0, i32 1
+  %1 = call i32 @clock_gettime(i32 0, ptr %time)
+  %seconds = load i64, ptr %time
+  %part = load i64, ptr %part.at
+  %later = add i64 %part, $SLICE$
+  %over = udiv i64 %later, 1000000000
+  %rest = urem i64 %later, 1000000000
+  %sum = add i64 %seconds, %over
+  store i64 %sum, ptr %time
+  store i64 %rest, ptr %part.at
+  %2 = call i32 @pthread_mutex_lock(ptr @pool.mutex)
+  %current = load atomic i32, ptr %word seq_cst, align 4
+  %same = icmp eq i32 %current, %seen
+  br i1 %same, label %sleep, label %done
+sleep:
+  %3 = call i32 @pthread_cond_timedwait(ptr @pool.condition, ptr @pool.mutex, ptr %time)
+  br label %done
+done:
+  %4 = call i32 @pthread_mutex_unlock(ptr @pool.mutex)
   ret void
 }
 

@@ -389,3 +389,17 @@ def test_a_python_error_in_a_body_leaves_no_trace_behind() -> None:
 def test_names_of_a_carry_in_messages() -> None:
     with pytest.raises(ControlFlowError, match=r"state\['pos'\]\[1\] differ"):
         rosin.while_loop(lambda s: True, lambda state: {"pos": (state["pos"][0], rnp.ones(2))}, {"pos": (1.0, 2.0)})
+
+
+def test_a_loop_whose_results_nothing_uses_is_dropped() -> None:
+    """Even one that would not end; but not one that Python is told of."""
+
+    def forever(x: Any) -> Any:
+        return rosin.while_loop(lambda y: y == y, lambda y: y * 1, x)
+
+    def told(x: Any) -> Any:
+        return rosin.while_loop(lambda y: y > 0, lambda y: (rosin.check(y < 3, "too large"), y - 1)[1], x)
+
+    assert float(rosin.compile(lambda x: (forever(x), x + 1)[1])(1.0)) == 2.0
+    with pytest.raises(rosin.CheckError, match="too large"):
+        rosin.compile(lambda x: (told(x), x + 1)[1])(4.0)

@@ -120,6 +120,14 @@ def test_a_loop_of_so_many_lanes_is_one_kernel() -> None:
     assert "vector lane in n" in f.text(matrix(64, 2), stage="loops")
 
 
+def test_lanes_that_end_by_themselves_are_one_kernel() -> None:
+    """However few there are in the first call."""
+    symbolic, static = rosin.compile(rosin.vmap(collatz), dynamic={"x": {0: "n"}}), rosin.compile(rosin.vmap(collatz))
+    assert "vector lane in n refilled" in symbolic.text(vector(2), stage="loops")
+    for n in (2, 1000, 70_001):
+        np.testing.assert_array_equal(symbolic(vector(n)), static(vector(n)))
+
+
 @pytest.mark.parametrize("target", ["llvm", "interpreter"])
 def test_a_specification_with_conditions(target: str) -> None:
     n = rosin.dim("n", min=2, max=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
 import subprocess
 import sys
@@ -473,6 +474,42 @@ def test_a_loop_that_does_not_end_is_interrupted(stop: str, call: str) -> None:
         timeout=60,
     )
     assert done.stdout.split() == ["True"], done.stderr
+
+
+_ENDLESS_LANES = """
+import os, signal, threading, time, numpy as np, rosin
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def lane(x, n):
+    return rosin.while_loop(lambda s: (s[1] < n) | (n < 0), lambda s: (s[0] * x, s[1] + 1), (x, 0))
+f = rosin.compile(rosin.vmap(lane))
+x, n = np.full(40_000, 0.5), np.arange(40_000) % 50
+expected = [np.asarray(v) for v in f(x, n)]
+endless = np.where({which}, -1, n)
+for _ in range(3):
+    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    start = time.monotonic()
+    try:
+        f(x, endless.astype(n.dtype))
+    except KeyboardInterrupt:
+        print(time.monotonic() - start < 10)
+    print(all(np.array_equal(u, v) for u, v in zip(f(x, n), expected)))
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("which", ["n >= 0", "np.arange(n.size) == 5", "np.arange(n.size) == 39_990"])
+def test_lanes_that_do_not_end_are_interrupted_on_every_thread(which: str, threads: int) -> None:
+    """Whoever runs them: the caller, which looks for signals, or workers, for which it waits."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDLESS_LANES.format(which=which)],
+        env={**os.environ, "ROSIN_NUM_THREADS": str(threads)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["True"] * 6, done.stderr
 
 
 def test_other_threads_run_while_a_loop_does() -> None:

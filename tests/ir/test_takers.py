@@ -1,4 +1,4 @@
-"""Branches of a batch that run for those alone that take them: the same results as a loop over the examples."""
+"""Branches, and steps of loops, that run for those examples alone that take them: the same as a loop over examples."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
+from rosin.ir.ops import loop
 from rosin.ir.ops.collective import AxisSum
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.effect import Print
@@ -155,3 +156,93 @@ def test_which_branches_run_in_blocks() -> None:
     )  # what examples tell one another needs all of them
     assert block_size(across, flags, 100, "i") == 0
     assert block_size(across, flags, 100, None) == BLOCK
+
+
+# -- steps of a while ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few numbers a lane has, it has work enough for kernels over many."""
+    monkeypatch.setattr(loop, "NARROW", 0)
+
+
+def stepping() -> Graph:
+    """As many dear steps as each example says, fewer for one that grows small."""
+    types = f"i: i32[]; {TYPES}; n: i32[]"
+
+    def goes_on(b: Builder, i: Value, x: Value, w: Value, n: Value) -> list[Value]:
+        return [b.logical_and(b.less(i, n), b.greater(b.max(b.abs(x), (0,)), 1e-3))]
+
+    def step(b: Builder, i: Value, x: Value, w: Value, n: Value) -> list[Value]:
+        return [b.add(i, 1), b.mul(_dear(b, x, w)[0], 0.6)]
+
+    op = While(region("goes_on", types, goes_on), region("step", types, step), 2)
+    start = TensorType(dtypes.i32)
+    return region("main", f"n: i32[]; {TYPES}", lambda b, n, x, w: [b.node(op, b.full(0, start), x, w, n)[1]])
+
+
+def blocks_in(graph: Graph) -> int:
+    return sum(isinstance(n.op, Sweeps) for node in graph.nodes for r in node.regions for n in r.nodes)
+
+
+@pytest.mark.usefixtures("wide")
+@settings(max_examples=10)
+@given(INDICES)
+def test_dear_steps_are_made_for_those_alone_that_go_on(index: np.ndarray) -> None:
+    graph, flags = stepping(), [True, True, False]
+    operands = sample(np.abs(index) * 2)
+    many = batch_graph(graph, flags, len(index))
+    verify(many)
+    assert blocks_in(many) == 1
+    expected = one_by_one(graph, operands, flags)
+    close(evaluate(many, operands), expected, 1e-12)
+    close(compile_graph(many)(*operands), expected, 1e-9)
+
+
+@pytest.mark.usefixtures("wide")
+@settings(max_examples=5)
+@given(INDICES)
+def test_derivatives_of_dear_steps(index: np.ndarray) -> None:
+    graph, flags = stepping(), [True, True, False]
+    operands = sample(np.abs(index))
+    many = batch_graph(graph, flags, len(index))
+    tangents = [None, draw(dtypes.f64, operands[1].shape, seed=3), draw(dtypes.f64, operands[2].shape, seed=4)]
+    pushed = push(many, operands, tangents)
+    close(pushed, difference(many, operands, tangents, 1e-4), 1e-5)
+    backward = vjp_graph(many, [False, True, True])
+    seeds = [draw(v.type.dtype, v.type.sizes, seed=2) for v in many.outputs]
+    pulled = evaluate(backward, [*operands, *seeds])
+    total = float(np.vdot(seeds[0], pushed[0]))
+    found = sum(float(np.vdot(c, t)) for c, t in zip(pulled, tangents[1:], strict=True) if t is not None)
+    np.testing.assert_allclose(found, total, rtol=1e-9)
+    close(compile_graph(backward)(*operands, *seeds), pulled, 1e-8)
+    each = batch_graph(vjp_graph(graph, [False, True, False]), [*flags, True], len(index))
+    close(compile_graph(each)(*operands, *seeds), pulled[:1], 1e-8)
+    twice = vjp_graph(vjp_graph(graph, [False, True, False]), [False, True, False, False])
+    one = [operands[0][0], operands[1][0], operands[2], seeds[0][0], np.ones(WIDTH)]
+    again = batch_graph(twice, [True, True, False, True, False], len(index))
+    found = evaluate(again, [*operands, *seeds, one[-1]])[0][0]
+    close([found], evaluate(twice, one), 1e-9)
+
+
+@pytest.mark.usefixtures("wide")
+def test_dear_steps_in_a_batch_of_batches() -> None:
+    graph = stepping()
+    counts = np.random.default_rng(5).integers(0, 3, (2, 40)).astype(np.int32)
+    x, w = draw(dtypes.f64, (2, 40, WIDTH), 0.2, 1.0), draw(dtypes.f64, (WIDTH, WIDTH), -0.4, 0.4)
+    grid = batch_graph(batch_graph(graph, [True, True, False], 40), [True, True, False], 2)
+    verify(grid)
+    rows = [one_by_one(graph, [counts[k], x[k], w], [True, True, False]) for k in range(2)]
+    expected = [np.stack(column) for column in zip(*rows, strict=True)]
+    close(evaluate(grid, [counts, x, w]), expected, 1e-12)
+    close(compile_graph(grid)(counts, x, w), expected, 1e-9)
+
+
+def test_which_steps_are_made_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those of lanes that may run in registers, and not those of few examples."""
+    flags = [True, True, False]
+    assert blocks_in(batch_graph(stepping(), flags, 40)) == 0
+    monkeypatch.setattr(loop, "NARROW", 0)
+    assert blocks_in(batch_graph(stepping(), flags, 2 * BLOCK - 1)) == 0
+    assert blocks_in(batch_graph(stepping(), flags, 40)) == 1

@@ -57,7 +57,7 @@ def test_nothing_is_complex_any_more(name: str) -> None:
     program = to_loops(pipeline.run(build(types, make)))
     buffers = [*program.arguments, *program.results, *program.constants, *program.arena, *program.data]
     assert not any(b.dtype.is_complex for b in buffers)
-    for kernel in loops.kernels(program.steps):
+    for kernel in loops.leaves(program.steps):
         exprs = [e for top in expressions(statements_of(kernel)) for e in walk(top)]
         assert not any(e.dtype.is_complex for e in exprs)
 

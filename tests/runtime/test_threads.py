@@ -63,6 +63,60 @@ define void @nested(ptr %context, i64 %count, i64 %repeat) {
 """
 
 
+WAITING = """
+declare void @POLLING(ptr, ptr, i64, ptr, ptr)
+declare i64 @pthread_self()
+
+; The context: the caller, whether a worker has come, whether it may go, and how often the caller has polled.
+define void @stay(ptr %context, i64 %begin, i64 %end) nounwind {
+entry:
+  %come = getelementptr i64, ptr %context, i64 1
+  %go = getelementptr i64, ptr %context, i64 2
+  %caller = load i64, ptr %context
+  %self = call i64 @pthread_self()
+  %mine = icmp eq i64 %caller, %self
+  br i1 %mine, label %look, label %note
+note:
+  store atomic i64 1, ptr %come seq_cst, align 8
+  br label %look
+look:
+  %word = phi ptr [ %come, %entry ], [ %go, %note ], [ %word, %look ]
+  %seen = load atomic i64, ptr %word seq_cst, align 8
+  %over = icmp ne i64 %seen, 0
+  br i1 %over, label %done, label %look
+done:
+  ret void
+}
+
+define i32 @poll(ptr %context) nounwind {
+  %go = getelementptr i64, ptr %context, i64 2
+  %count = getelementptr i64, ptr %context, i64 3
+  %before = load i64, ptr %count
+  %after = add i64 %before, 1
+  store i64 %after, ptr %count
+  %enough = icmp sge i64 %after, 3
+  %said = zext i1 %enough to i64
+  store atomic i64 %said, ptr %go seq_cst, align 8
+  ret i32 0
+}
+
+define void @wait_for_workers(ptr %context) {
+  %self = call i64 @pthread_self()
+  store i64 %self, ptr %context
+  call void @POLLING(ptr @stay, ptr %context, i64 100, ptr @poll, ptr %context)
+  ret void
+}
+"""
+
+
+def polls_while_waiting(symbol: str) -> int:
+    """How often a caller polls that waits for workers which go on until it has done so three times."""
+    library = jit.load_object(jit.compile_object(WAITING.replace("POLLING", symbol)))
+    context = (ctypes.c_int64 * 4)()
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("wait_for_workers"))(ctypes.addressof(context))
+    return context[3]
+
+
 def pieces(number: int, count: int) -> int:
     """How many ranges there are for so many threads."""
     return min(count, number * threads.RANGES) if min(number, count) > 1 else min(count, 1)
@@ -114,6 +168,13 @@ def test_nested_calls_run_inline(caller: Caller) -> None:
     for _ in range(50):
         counts, _ = caller.run("nested", 3, room=100)
         assert (counts == 3).all()
+
+
+def test_a_caller_polls_while_it_waits() -> None:
+    threads.install()
+    threads.set_num_threads(2)
+    for _ in range(3):
+        assert polls_while_waiting(threads.POLLING_SYMBOL) >= 3
 
 
 def test_concurrent_callers(caller: Caller) -> None:
@@ -208,20 +269,22 @@ def test_fork_while_another_thread_has_the_pool(caller: Caller) -> None:
 
 def test_without_a_futex() -> None:
     """The variant of systems other than Linux, on a symbol of its own."""
-    text = threads.pool_text("freebsd", platform.machine()).replace("@rosin_parallel", "@rosin_parallel_plain")
+    text = threads.pool_text("freebsd", platform.machine()).replace("@rosin_parallel", "@plain_parallel")
     assert "pthread_cond_wait" in text
     assert "syscall" not in text
     library = jit.load_object(jit.compile_object(text, optimize=2))
     library.keep_forever()
-    jit.add_symbol("rosin_parallel_plain", library.address("rosin_parallel_plain"))
+    for symbol in ("plain_parallel", "plain_parallel_polling"):
+        jit.add_symbol(symbol, library.address(symbol))
     pool = threads._Pool.from_address(library.address("rosin_pool"))
     pool.threads = 3
-    caller = Caller("rosin_parallel_plain")
+    caller = Caller("plain_parallel")
     for round in range(30):
         counts, ranges = caller.run("flat", 100, repeat=100)
         assert (counts == 100).all()
         assert len(ranges) == pieces(3, 100)
         time.sleep(0.001 * (round % 3))
+    assert polls_while_waiting("plain_parallel_polling") >= 3
 
 
 EXIT = """

@@ -15,6 +15,7 @@ from rosin.ir.loops import (
     FromIndex,
     Kernel,
     Kind,
+    Local,
     Loop,
     Room,
     Statement,
@@ -32,6 +33,10 @@ class Surroundings(Protocol):
         """The address of a buffer."""
         ...
 
+    def number(self, e: Emitter, local: Local) -> Val:
+        """A number that the kernel is given, as it lies in memory."""
+        ...
+
     def variable(self, e: Emitter, var: LoopVar) -> Val:
         """The value of a variable of a loop around the kernel."""
         ...
@@ -44,8 +49,9 @@ class Surroundings(Protocol):
         """Room for so many records on a tape, then on to `enough`; gives the label where it goes when there is none."""
         ...
 
-    def asked(self, e: Emitter) -> Val:
-        """Whether a signal wants the program to stop: a status, 0 when none does."""
+    def asked(self, e: Emitter, team: bool = False) -> Val:
+        """Whether a signal wants the program to stop: a status, 0 when none does. A `team` of threads may ask at once,
+        and one that finds a status leaves it for the others."""
         ...
 
     def status(self, e: Emitter) -> Val:

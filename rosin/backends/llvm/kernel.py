@@ -13,9 +13,9 @@ from functools import partial
 
 from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, is_long
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.expressions import Expressions
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import is_zero
+from rosin.backends.llvm.refill import MOST_PLACES, Refilling
 from rosin.backends.llvm.types import register_type
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
@@ -50,13 +50,15 @@ def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: i
     return KernelEmitter(kernel, name, around, vector_bytes, declarations).text()
 
 
-class KernelEmitter(Expressions):
+class KernelEmitter(Refilling):
     """The statements of a kernel."""
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
             if buffer.scope is not Scope.TAPE or not self.growing:
                 self.bases[buffer] = self._base(buffer)
+        for local in self.kernel.numbers:
+            self.frames[0][local] = self.loaded(self.head, self.around.number(self.head, local), local.dtype)
         for var in free_variables(self.kernel):
             self.variables[var] = self.around.variable(self.head, var)
         self.statements(self.kernel.body)
@@ -65,6 +67,11 @@ class KernelEmitter(Expressions):
         body = "\n".join(self.e.lines)
         signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
         return f"{signature} {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
+
+    @property
+    def shared(self) -> bool:
+        """Whether several threads may run the kernel at once."""
+        return any(isinstance(s, Loop) and s.parallel for s in self.kernel.body)
 
     def statements(self, body: Sequence[Statement]) -> None:
         for statement in body:
@@ -209,10 +216,11 @@ class KernelEmitter(Expressions):
         rest = e.binary("and", steps, e.const(POLLED_STEPS - 1, "i64"))
         e.branch_if(e.icmp("eq", rest, e.const(0, "i64")), ask, on)
         e.block(ask)
-        status = self.around.asked(e)
+        status = self.around.asked(e, team=self.shared)
         e.branch_if(e.icmp("eq", status, e.const(0, "i32")), on, stop)
         e.block(stop)
-        e.store(status, self.around.status(e))
+        if not self.shared:
+            e.store(status, self.around.status(e))
         e.line("ret void")
         e.block(on)
 
@@ -317,6 +325,9 @@ class KernelEmitter(Expressions):
         width, extent = self.width, loop.var.extent
         if width == 1:
             self.serial_loop(loop)
+            return
+        if loop.refill and width <= MOST_PLACES:
+            self.refilled_loop(loop)
             return
         full, rest = extent // width, extent % width
         self.lane, self.lanes = loop.var, width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
 from rosin.backends.llvm.places import OF_LANES, Places
 from rosin.backends.llvm.types import memory_type, register_type
@@ -197,7 +197,7 @@ class Memory(Places):
             else:
                 pointer = self.e.offset(self.base(expr.buffer), base, Val("", elem, self.lanes).type)
                 value = self.e.load(pointer, elem, self.lanes)
-            return self._loaded(value, dtype)
+            return self.loaded(self.e, value, dtype)
         pointer = self.e.offset(self.base(expr.buffer), base, elem)
         if step == 0 and spread is None:
             if self.guard is not None and not facts.positive(expr.buffer.size):
@@ -211,7 +211,7 @@ class Memory(Places):
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
-        return self._loaded(value, dtype)
+        return self.loaded(self.e, value, dtype)
 
     def _anything(self) -> Val:
         """The address of some number that may be read."""
@@ -220,11 +220,11 @@ class Memory(Places):
             self.head.store(self.head.const(0, "i64"), self.dummy)
         return self.dummy
 
-    def _loaded(self, value: Val, dtype: DType) -> Val:
+    def loaded(self, e: Emitter, value: Val, dtype: DType) -> Val:
         """What was read from memory as it lies in registers."""
         if dtype.kind == "bool":
-            return self.e.icmp("ne", value, self.e.like(0, value))
-        return self.e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
+            return e.icmp("ne", value, e.like(0, value))
+        return e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
 
     def _contiguous(self, pointer: Val, elem: str, mask: Val | None, align: int, count: int) -> Val:
         if mask is None:

@@ -8,10 +8,15 @@ parallel loop on the threads of the pool, through `rosin_parallel(function, cont
 A tape is three words: its address, for how many records it has room, and its bytes. `rosin_tape_grow(tape, records,
 record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
 
+A kernel that comes again is one function for all its calls. The context says which table is that of the call: two words
+for each buffer, the number of an address among those of the caller, or `IN_ARENA` or `IN_SLOT`, and how many bytes
+behind that address it starts, or which word of the block of sizes says so; then a word for each number that is given.
+
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
 `rosin_poll(state)` gives, which loops ask now and then whether a signal wants them to stop, or that a kernel leaves
-in the context. The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
+in the context. A kernel on several threads asks `rosin_poll_team`, and so does the thread that waits for the others
+(`rosin_parallel_polling`). The program returns the status: 0, or `OUT_OF_MEMORY`, or what these functions gave.
 
 Of a program with symbolic sizes the last buffer is the block that its function `sizes` has filled
 (rosin.backends.llvm.sizes).
@@ -19,7 +24,8 @@ Of a program with symbolic sizes the last buffer is the block that its function 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -32,12 +38,14 @@ from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
+    Again,
     Branch,
     Buffer,
     Either,
     HostCall,
     Kernel,
     Load,
+    Local,
     Measured,
     Nest,
     Program,
@@ -48,8 +56,10 @@ from rosin.ir.loops import (
     Scope,
     Step,
     Tape,
+    kernels,
 )
 from rosin.passes import nest
+from rosin.passes.alike import ANYWHERE
 
 ENTRY = "program"
 PARALLEL = "rosin_parallel"
@@ -58,12 +68,19 @@ ROUTINE = "rosin_"
 HOST = "rosin_host"
 RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
-POLL = "rosin_poll"
+POLL, POLL_TEAM = "rosin_poll", "rosin_poll_team"
+PARALLEL_POLLING = "rosin_parallel_polling"
 POLL_STATE = 2
 STATUS = 6
-CONTEXT_HEAD = 7
+CALLER = 7
+TABLE = 8
+CONTEXT_HEAD = 9
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
-`rosin_poll` keeps, and the status. Tapes and loop variables follow."""
+`rosin_poll` keeps, the status, the thread that runs the program, and the table of a kernel that comes again. Tapes and
+loop variables follow."""
+IN_ARENA, IN_SLOT = -1, -2
+LONG_RUN = 8
+"""So many calls in a row that differ in nothing but function and table are a loop over both."""
 TAPE_WORDS = 3
 GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
 OUT_OF_MEMORY = 1
@@ -88,6 +105,22 @@ class _Module:
         symbols = program.sizes.symbols if program.sizes is not None else ()
         self.symbols = {name: number for number, name in enumerate(symbols)}
         self.functions: list[str] = []
+        self.calls: dict[Kernel, list[str]] = {}
+        """For the kernels that come again, the names of all their calls."""
+        for step in kernels(program.steps):
+            if isinstance(step, Again):
+                self.calls.setdefault(step.kernel, [step.kernel.name]).append(step.name)
+        self.short = {kernel for kernel in self.calls if self.runs_at_once(kernel)}
+        self.shared: dict[Kernel, str] = {}
+        """The functions of these kernels, as far as they are there."""
+        self.rows: dict[Buffer, int] = {}
+        """Where the table has each buffer, while such a function is emitted."""
+        self.words: dict[Local, int] = {}
+        """Where it has each number."""
+        self.table_words: list[int] = []
+        """The tables of all calls, one after the other."""
+        self.runs: list[str] = []
+        """What the loops over calls call."""
         tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
         self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
         """Where in the context each tape stands."""
@@ -98,11 +131,18 @@ class _Module:
         self.host_calls = 0
         self.most_pointers = 0
         self.most_words = 0
+        self.has_teams = False
+        """Whether threads share a kernel that may have to be stopped."""
 
     def text(self) -> str:
         main = Emitter(self.declarations)
-        for step in self.program.steps:
-            self.step(main, step, 0)
+        for again, run in itertools.groupby(self.program.steps, self._is_short):
+            steps = list(run)
+            if again and len(steps) >= LONG_RUN:
+                self.run_of_calls(main, steps)
+            else:
+                for step in steps:
+                    self.step(main, step, 0)
         self.end(main)
         empty: list[str] = []
         if self.tapes:
@@ -110,9 +150,16 @@ class _Module:
             empty = [f"  %tapes = getelementptr inbounds ptr, ptr %context, i64 {CONTEXT_HEAD}"]
             empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
             self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        # Code that calls kernels one after the other gets no better by optimisation.
+        plain = all(isinstance(step, Kernel | Again) for step in self.program.steps)
+        attributes = " noinline optnone" if plain else ""
+        caller = Emitter(self.declarations, prefix="c")
+        if self.has_teams:
+            self.declarations.add("declare i64 @pthread_self()")
+            caller.store(caller.define("call i64 @pthread_self()", "i64"), self.word(caller, CALLER))
         body = "\n".join(
             [
-                f"define i32 @{ENTRY}(ptr %buffers, ptr %arena) {{",
+                f"define i32 @{ENTRY}(ptr %buffers, ptr %arena){attributes} {{",
                 f"  %context = alloca [{self.first_slot + self.deepest} x ptr]",
                 "  store ptr %buffers, ptr %context",
                 "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
@@ -122,6 +169,7 @@ class _Module:
                 *([f"  %words = alloca [{self.most_words} x i64]"] if self.most_words else []),
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
+                *caller.lines,
                 *main.lines,
                 "}",
             ]
@@ -130,8 +178,21 @@ class _Module:
             body = f"{sizes_text(self.program, self.declarations)}\n{body}"
         receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
+        words = ", ".join(f"i64 {word}" for word in self.table_words)
+        tables = [f"@tables = private constant [{len(self.table_words)} x i64] [{words}]"] if words else []
         return "\n".join(
-            [f"; {self.program.name}", *receiver, *constants, *sorted(self.declarations), "", *self.functions, body, ""]
+            [
+                f"; {self.program.name}",
+                *receiver,
+                *constants,
+                *tables,
+                *self.runs,
+                *sorted(self.declarations),
+                "",
+                *self.functions,
+                body,
+                "",
+            ]
         )
 
     def end(self, e: Emitter) -> None:
@@ -148,6 +209,8 @@ class _Module:
 
     def pointer(self, e: Emitter, buffer: Buffer) -> Val:
         """The address of a buffer, from the context."""
+        if buffer in self.rows:
+            return self._from_table(e, buffer)
         if buffer.scope is Scope.CONSTANT:
             return Val(f"@constant.{buffer.name}", "ptr")
         if buffer.scope is Scope.ARENA:
@@ -163,6 +226,34 @@ class _Module:
             )
         return self._buffer(e, self.addresses[buffer], buffer.name)
 
+    def _from_table(self, e: Emitter, buffer: Buffer) -> Val:
+        """The address of a buffer of a kernel that comes again."""
+        holder, distance = (e.load(self._table_word(e, 2 * self.rows[buffer] + i), "i64") for i in range(2))
+        if self.program.slots:
+            in_slot = e.icmp("eq", holder, e.const(IN_SLOT, "i64"))
+            word = e.select(in_slot, distance, e.const(0, "i64"))
+            start = e.load(e.offset(self._buffer(e, len(self.addresses), "sizes"), word, "i64"), "i64")
+            distance = e.select(in_slot, start, distance)
+        given = e.load(Val("%context", "ptr"), "ptr")
+        outside = e.define(f"getelementptr ptr, ptr {given.ref}, {holder.typed}", "ptr")
+        inside = e.icmp("slt", holder, e.const(0, "i64"))
+        base = e.load(e.select(inside, self.word(e, 1), outside), "ptr")
+        return e.define(f"getelementptr inbounds i8, ptr {base.ref}, {distance.typed}", "ptr", hint=buffer.name)
+
+    def _table_word(self, e: Emitter, number: int) -> Val:
+        return e.offset(e.load(self.word(e, TABLE), "ptr"), e.const(number, "i64"), "i64")
+
+    def number(self, e: Emitter, local: Local) -> Val:
+        """A number that the kernel is given, as it lies in memory."""
+        return e.load(self._table_word(e, self.words[local]), memory_type(local.dtype))
+
+    def _row(self, buffer: Buffer) -> tuple[int, int]:
+        """What tables say of a buffer."""
+        if buffer in self.addresses:
+            return self.addresses[buffer], 0
+        slot = self.program.slot_of.get(buffer)
+        return (IN_ARENA, self.program.arena[buffer]) if slot is None else (IN_SLOT, self._slot_word(slot))
+
     def _buffer(self, e: Emitter, number: int, name: str) -> Val:
         table = e.load(Val("%context", "ptr"), "ptr")
         slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {number}", "ptr")
@@ -177,8 +268,12 @@ class _Module:
         return e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr")
 
     def _slot_offset(self, e: Emitter, slot: int) -> Val:
+        return self._block_word(e, self._slot_word(slot))
+
+    def _slot_word(self, slot: int) -> int:
+        """Which word of the block of sizes says where a slot starts."""
         assert self.program.sizes is not None
-        return self._block_word(e, len(self.program.sizes.symbols) + 1 + slot)
+        return len(self.program.sizes.symbols) + 1 + slot
 
     def size(self, e: Emitter, symbol: str) -> Val:
         """The value of a symbol."""
@@ -198,8 +293,12 @@ class _Module:
 
     def step(self, e: Emitter, step: Step, depth: int) -> None:
         match step:
-            case Kernel():
-                self.call(e, step)
+            case Kernel() if step not in self.calls:
+                self.call(e, step, self.function(step, step.name))
+            case Kernel() | Again():
+                name, table = self.shared_call(step)
+                e.store(Val(table, "ptr"), self.word(e, TABLE))
+                self.call(e, _kernel_of(step), name)
             case Nest():
                 raise AssertionError("nests are kernels by the time that a program is whole")
             case Repeat():
@@ -220,24 +319,86 @@ class _Module:
             case RoutineCall():
                 self.routine_call(e, step)
 
-    def call(self, e: Emitter, kernel: Kernel) -> None:
+    def function(self, kernel: Kernel, title: str) -> str:
+        """The name of a function that does what a kernel does."""
         name = f"k{len(self.functions)}"
         text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
-        self.functions.append(f"; {kernel.name}\n{text}")
+        self.functions.append(f"; {title}\n{text}")
+        return name
+
+    def shared_call(self, step: Kernel | Again) -> tuple[str, str]:
+        """The function of a kernel that comes again, and the table for a call."""
+        kernel = _kernel_of(step)
+        places: Mapping[Buffer, Buffer] = step.places if isinstance(step, Again) else {}
+        buffers = [b for b in kernel.buffers if b.scope in ANYWHERE]
+        name = self.shared.get(kernel)
+        if name is None:
+            self.rows = {b: row for row, b in enumerate(buffers)}
+            self.words = {local: 2 * len(buffers) + at for at, local in enumerate(kernel.numbers)}
+            name = self.shared[kernel] = self.function(kernel, ", ".join(self.calls[kernel]))
+            self.rows = {}
+        start = len(self.table_words)
+        self.table_words += [word for b in buffers for word in self._row(places.get(b, b))]
+        for local in kernel.numbers:
+            self.table_words.append(int.from_bytes(step.numbers[local].array.tobytes(), "little"))
+        return name, f"getelementptr (i64, ptr @tables, i64 {start})"
+
+    def _is_short(self, step: Step) -> bool:
+        """Whether a step is one plain call of a function that is called more than once."""
+        return isinstance(step, Kernel | Again) and _kernel_of(step) in self.short
+
+    def runs_at_once(self, kernel: Kernel) -> bool:
+        """Whether a kernel runs on one thread, to its end."""
+        blocks = blocks_of(kernel, self.vector_bytes)
+        return isinstance(blocks, int) and blocks <= 1 and not may_stop(kernel)
+
+    def run_of_calls(self, e: Emitter, steps: Sequence[Step]) -> None:
+        """Plain calls in a row, as data: functions with their tables, and a loop that calls one after the other."""
+        rows: list[str] = []
+        for step in steps:
+            assert isinstance(step, Kernel | Again)
+            name, table = self.shared_call(step)
+            rows.append(f"[2 x ptr] [ptr @{name}, ptr {table}]")
+        calls = f"@calls{len(self.runs)}"
+        self.runs.append(f"{calls} = private constant [{len(rows)} x [2 x ptr]] [{', '.join(rows)}]")
+        head, inside, after = e.label("calls"), e.label("call"), e.label("done")
+        count = e.define("alloca i64", "ptr", hint="count")
+        e.store(e.const(0, "i64"), count)
+        e.branch(head)
+        e.block(head)
+        at = e.load(count, "i64")
+        e.branch_if(e.icmp("slt", at, e.const(len(rows), "i64")), inside, after)
+        e.block(inside)
+        row = e.offset(Val(calls, "ptr"), at, "[2 x ptr]")
+        e.store(e.load(e.offset(row, e.const(1, "i64"), "ptr"), "ptr"), self.word(e, TABLE))
+        e.line(f"call void {e.load(row, 'ptr').ref}(ptr %context, i64 0, i64 1)")
+        e.store(e.add(at, e.const(1, "i64")), count)
+        e.branch(head)
+        e.block(after)
+
+    def call(self, e: Emitter, kernel: Kernel, name: str) -> None:
         blocks = blocks_of(kernel, self.vector_bytes)
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
         else:
-            self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks))
+            self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
         if may_stop(kernel):
             on = e.label("on")
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)
 
-    def _on_threads(self, e: Emitter, work: Dim | None, name: str, context: str, blocks: Val) -> None:
-        """Run the blocks of a kernel on threads, where it may be known only now whether there is enough to do."""
-        self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
-        shared = f"call void @{PARALLEL}(ptr @{name}, ptr {context}, {blocks.typed})"
+    def _on_threads(
+        self, e: Emitter, work: Dim | None, name: str, context: str, blocks: Val, stops: bool = False
+    ) -> None:
+        """Run the blocks of a kernel on threads, where it may be known only now whether there is enough to do. While it
+        waits for others, the thread that runs the program looks whether a kernel is to stop, if that `stops` at all."""
+        function, types, arguments = PARALLEL, "ptr, ptr, i64", f"ptr @{name}, ptr {context}, {blocks.typed}"
+        if stops:
+            function, types = PARALLEL_POLLING, f"{types}, ptr, ptr"
+            arguments += f", ptr @{POLL_TEAM}, {self.word(e, POLL_STATE).typed}"
+            self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
+        self.declarations.add(f"declare void @{function}({types})")
+        shared = f"call void @{function}({arguments})"
         if work is None or isinstance(work, int):
             e.line(shared)
             return
@@ -351,10 +512,12 @@ class _Module:
         e.block(ask)
         self.stop_unless_zero(e, self.asked(e), on)
 
-    def asked(self, e: Emitter) -> Val:
-        """What `rosin_poll` says."""
-        self.declarations.add(f"declare i32 @{POLL}(ptr)")
-        return e.define(f"call i32 @{POLL}({self.word(e, POLL_STATE).typed})", "i32")
+    def asked(self, e: Emitter, team: bool = False) -> Val:
+        """What `rosin_poll` says, or `rosin_poll_team`."""
+        self.has_teams = self.has_teams or team
+        asked = POLL_TEAM if team else POLL
+        self.declarations.add(f"declare i32 @{asked}(ptr)")
+        return e.define(f"call i32 @{asked}({self.word(e, POLL_STATE).typed})", "i32")
 
     def status(self, e: Emitter) -> Val:
         """Where the status is."""
@@ -447,6 +610,10 @@ class _Module:
             assert isinstance(atom, LoopVar), "the place of a value is affine in the loops around it"
             total = e.add(total, e.mul(self.variable(e, atom), self.dim(e, coefficient)))
         return total
+
+
+def _kernel_of(step: Kernel | Again) -> Kernel:
+    return step.kernel if isinstance(step, Again) else step
 
 
 def _constant(buffer: Buffer, program: Program) -> str:

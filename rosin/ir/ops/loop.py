@@ -13,6 +13,7 @@ import numpy as np
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import bool_, i64
+from rosin.ir.facts import known_at_least
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Arrays, Cost, Maybe, Narrowed, NumpyArray, Types, Value, Values, define
@@ -34,11 +35,15 @@ from rosin.ir.ops.region import (
 )
 from rosin.ir.ops.revolve import Plan, Revolve, check_plan, in_segments, like
 from rosin.ir.ops.sweeps import Sweeps, wide
+from rosin.ir.ops.takers import block_size, in_blocks, is_dear
 from rosin.ir.transform import flow
 from rosin.ir.transform.batch import batch
 from rosin.ir.transform.effects import calls_host, silent
 from rosin.ir.transform.vjp import vjp
 from rosin.ir.types import TensorType, same_type
+
+NARROW = 64
+"""A lane whose values have no more elements than these may run by itself, its state in registers."""
 
 T = TypeVar("T")
 Settled: TypeAlias = tuple[tuple[bool, ...], tuple[bool, ...]]
@@ -135,6 +140,9 @@ class While(Loop):
     lane. That is what a batch gives whose predicate differs between examples. Its expansion is a plain loop, which runs
     while any lane goes on, and selects. A body with a `while` in it might never end on values that the outer predicate
     refuses, so lanes that are done compute there what one that goes on does.
+
+    A batch of many examples with dear steps is a plain loop at once, in which a step is made for those examples alone
+    that go on, in blocks (rosin.ir.ops.takers).
     """
 
     cond: Graph
@@ -299,24 +307,37 @@ class While(Loop):
         )
         if masked and any(map(calls_host, (self.cond, self.body))):
             return self._batch_masked(b, inputs, many, size)
+        if masked and (block := self._block_size(many, size, axis)):
+            return self._batch_masked(b, inputs, many, size, block)
         body = batched_region(self.body, inputs, many, results, size, axis)
         cond = batched_region(self.cond, inputs, many, [masked], size, axis)
         found = b.node(replace(self, cond=cond, body=body), *inputs)
         return tuple(b.batch_front(v, flag, size) for v, flag in zip(found, results, strict=True))
 
-    def _batch_masked(self, b: Builder, inputs: Values, many: Sequence[bool], size: Dim) -> Values:
-        """The plain loop, in which Python does its part for the examples that go on alone."""
+    def _block_size(self, many: Sequence[bool], size: Dim, axis: str | None) -> int:
+        """How many examples a block has, where steps are dear; 0 where all lanes had better make every step."""
+        if self.lanes or not is_dear(self.body, size):
+            return 0
+        own = flow.varying_values(self.body, many)
+        narrow = all(known_at_least(NARROW, v.type.size) for v in own)
+        return 0 if narrow else block_size(self.body, many, size, axis)
+
+    def _batch_masked(self, b: Builder, inputs: Values, many: Sequence[bool], size: Dim, block: int = 0) -> Values:
+        """The plain loop, in which Python does its part for the examples that go on alone; with a `block`, examples
+        that go on are put together in blocks of so many, and steps are computed for these alone."""
         axis, location = b.batch_axis, b.location
         (running,), _ = batch(b, self.cond, inputs, many, size, axis)
         b.location = location
 
         def step(inner: Builder, mask: Value, values: Values) -> Values:
+            if block:
+                return in_blocks(inner, self.body, mask, values, many, values[: self.carried], block)
             return masked_region(inner, self.body, mask, values, many, size, axis)
 
         def test(inner: Builder, mask: Value, values: Values) -> Value:
             return batch(inner, *of_the_masked(self.cond, values, many, mask), size, axis)[0][0]
 
-        return self._masked(b, running, inputs, step, test)
+        return self._masked(b, running, inputs, step, test, chosen=block > 0)
 
     def _masked(
         self,
@@ -325,14 +346,17 @@ class While(Loop):
         inputs: Sequence[Value],
         step: Callable[[Builder, Value, Values], Values],
         test: Callable[[Builder, Value, Values], Value],
+        chosen: bool = False,
     ) -> Values:
-        """The loop while any lane goes on; which do is carried first. `step` and `test` append the regions."""
+        """The loop while any lane goes on; which do is carried first. `step` and `test` append the regions; what a step
+        gives for lanes that are done is of no account, unless it has `chosen` what they had."""
         cond, body = Builder(), Builder()
         going, *_ = (cond.input(v.type, v.name) for v in (running, *inputs))
         mask, *values = (body.input(v.type, v.name) for v in (running, *inputs))
         old, constants = values[: self.carried], values[self.carried :]
-        pairs = zip(step(body, mask, tuple(values)), old, strict=True)
-        new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in pairs]
+        new = step(body, mask, tuple(values))
+        if not chosen:
+            new = [body.select(spread_mask(body, mask, x.type), x, y) for x, y in zip(new, old, strict=True)]
         again = body.logical_and(mask, test(body, mask, (*new, *constants)))
         some = cond.graph([cond.any(going, tuple(range(going.type.rank)))], "any")
         op = While(some, body.graph((again, *new), f"{self.body.name}_lanes"), self.carried + 1, self.checkpoint)

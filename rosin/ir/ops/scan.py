@@ -177,7 +177,7 @@ class Scan(Loop):
         axis = b.batch_axis
         many = (*[True] * self.carried, *batched[self.carried :])
         inputs = self._batched_operands(b, operands, batched, many, size)
-        (before, constants, stacked), loop = self.sections(inputs), _Assembly(b)
+        (before, constants, stacked), loop = self.sections(inputs), Assembly(b)
         loop.constant(b.max(constants[0], (0,)), "count")
         old = [loop.carry(x, v.name) for x, v in zip(before, self.body.inputs, strict=False)]
         same = [loop.constant(x, v.name) for x, v in zip(constants, self.body.inputs[self.carried :], strict=False)]
@@ -249,7 +249,7 @@ class _WayBack:
 
     def pull(self, b: Builder, operands: Values, residuals: dict[Value, Value], cotangents: Maybe) -> Maybe:
         """The cotangents of the operands. Those of constants are summed over the steps, narrow floats in f32."""
-        scan, step, loop, body = self.scan, self.step, _Assembly(b), self.scan.body
+        scan, step, loop, body = self.scan, self.step, Assembly(b), self.scan.body
         if scan.counted:
             loop.constant(operands[scan.carried], "count")
         carries = list(zip(body.inputs, cotangents, self.given, strict=False))[: scan.carried]
@@ -286,7 +286,7 @@ def _in_segments(op: Scan, types: Types) -> Graph:
         """The constants of a segment that begins after so many elements."""
         return [b.sub(constants[0], before), *constants[1:]] if op.counted else constants
 
-    loop = _Assembly(b)
+    loop = Assembly(b)
     old = [loop.carry(x, v.name) for x, v in zip(carries, op.body.inputs, strict=False)]
     same = [loop.constant(x, "") for x in constants]
     whole = [b.slice_axis(x, 0, start, start + segments * size) for x in stacked]
@@ -330,7 +330,7 @@ class _BySlots:
 
     def pull(self, b: Builder, operands: Values, cotangents: Maybe) -> Maybe:
         """Append the loop back; gives the cotangents of the operands."""
-        op, body, loop = self.op, self.body, _Assembly(b)
+        op, body, loop = self.op, self.body, Assembly(b)
         carries, constants, stacked = op.sections(operands)
         count = b.full(op.steps, NUMBER)
         if op.counted:
@@ -365,7 +365,7 @@ class _BySlots:
         return tuple(b.cast(next(found), x.type.dtype) if t else None for x, t in zip(operands, there, strict=True))
 
 
-class _Assembly:
+class Assembly:
     """A scan that is put together operand by operand; its body is built in `b`."""
 
     def __init__(self, outside: Builder) -> None:

@@ -1,4 +1,6 @@
-"""A branch of a batch for those examples alone that take it: they are put in order and computed block by block.
+"""A region for those examples of a batch alone that take it: they are put in order and computed block by block.
+
+It is a branch of a `switch`, or a step of a `while`, that costs more than to put examples in order.
 
 A block has a fixed number of examples. Their operands are gathered, and their results are put where they belong; the
 last block is filled up with copies of its first example, whose results go nowhere.

@@ -10,14 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from rosin.backends.llvm.program import ENTRY, program_text
+from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
+from rosin.ir.ops.trigonometric import Tanh
 from rosin.ir.types import parse_type
-from rosin.passes import contract, nest
+from rosin.passes import contract, epilogue, nest
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import jit, threads
+from rosin.runtime import host, jit, threads
 from tests.samples import draw
 
 Build = Callable[..., Value | Sequence[Value]]
@@ -34,6 +36,7 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     """The outputs of the graph compiled as it is, for registers of this width."""
     program = to_loops(graph, vector_bytes)
     threads.install()
+    host.install()
     library = jit.load_object(jit.compile_object(program_text(program, vector_bytes)))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
     results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
@@ -102,6 +105,35 @@ def test_large_matrix_products(
     left = "f32[131, 70]" if sides[0] == (1,) else "f32[70, 131]"
     right = "f32[70, 301]" if sides[1] == (0,) else "f32[301, 70]"
     check(lambda b, x, y: b.add(b.dot_general(x, y, sides), 0.5), left, right, vector_bytes=width)
+
+
+@pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,))], ids=["nn", "nt", "tn"])
+@pytest.mark.parametrize(("m", "k", "n"), [(7, 33, 61), (64, 64, 64), (1, 70, 130), (129, 5, 1)])
+@pytest.mark.parametrize("dtype", ["f32", "f64", "bf16"])
+def test_long_epilogues(
+    dtype: str,
+    m: int,
+    k: int,
+    n: int,
+    sides: tuple[tuple[int], tuple[int]],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is much code runs row by row of a tile, and gives the bits that it gives unrolled."""
+    left = f"{dtype}[{m}, {k}]" if sides[0] == (1,) else f"{dtype}[{k}, {m}]"
+    right = f"{dtype}[{k}, {n}]" if sides[1] == (0,) else f"{dtype}[{n}, {k}]"
+
+    def build(b: Builder, x: Value, y: Value, z: Value) -> Value:
+        return b.mul(b.node(Tanh(), b.dot_general(x, y, sides))[0], z)
+
+    graph = graph_of(build, left, right, f"{dtype}[{m}, {n}]")
+    operands = [draw_for(v, i) for i, v in enumerate(graph.inputs)]
+    rows = run(graph, operands, width)
+    rolled = loop_printer.text(to_loops(graph, width)).count("tanh(")
+    monkeypatch.setattr(epilogue, "LONG", 1 << 30)
+    assert rolled < loop_printer.text(to_loops(graph, width)).count("tanh(") or 1 in (m, n)
+    assert rows[0].tobytes() == run(graph, operands, width)[0].tobytes()
+    check(build, left, right, f"{dtype}[{m}, {n}]", vector_bytes=width, rtol=2e-2 if dtype == "bf16" else 2e-5)
 
 
 @pytest.mark.parametrize("dtype", ["f64", "bf16", "f16", "i32", "i8"])

@@ -1,0 +1,83 @@
+"""What follows a contraction elementwise: the rest of its group, computed from finished sums before they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rosin.ir import index as indices
+from rosin.ir.index import Index
+from rosin.ir.loops import Apply, Const, Expr, FromIndex, Guard, Load, Statement
+from rosin.ir.op import Elementwise, Pull, Reader, Value
+from rosin.passes.fusion import Group
+from rosin.passes.nest import Memory
+
+LONG = 16
+"""So many operations an element are not unrolled for all elements of a tile."""
+
+
+class Epilogue:
+    """The nodes of a group after its first, which is a contraction."""
+
+    def __init__(self, group: Group, memory: Memory) -> None:
+        self.group = group
+        self.memory = memory
+        self.sharing = Sharing()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is much code."""
+        return sum(n.op.flops for n in self.group.nodes[1:] if isinstance(n.op, Elementwise)) >= LONG
+
+    def statements(self, finished: Expr, place: Mapping[int, Index]) -> list[Statement]:
+        """What is stored of one element of the contraction, `place` being where it is along each axis."""
+        first = self.group.nodes[0]
+        known: dict[Value, Expr] = {first.results[0]: finished}
+        result: list[Statement] = []
+        for node in self.group.nodes:
+            value = node.results[0]
+            index = tuple(indices.ZERO if a is None else place[a] for a in self.group.axes[value])
+            if node is not first:
+                readers = tuple(self._reader(v, known) for v in node.operands)
+                if isinstance(node.op, Elementwise):
+                    expr: Expr = Apply(node.op, tuple(r(index) for r in readers), value.type.dtype)
+                else:
+                    assert isinstance(node.op, Pull)
+                    expr = node.op.element(index, readers, tuple(v.type for v in node.operands))
+                known[value] = self.sharing.intern(expr)
+            if value in self.memory:
+                result.append(self.memory.store(value, index, known[value]))
+        return result
+
+    def _reader(self, value: Value, known: Mapping[Value, Expr]) -> Reader:
+        def stored(base: Value) -> Reader:
+            return (lambda index: known[base]) if base in known else self.memory.stored(base)
+
+        return self.memory.fusion.reader(value, stored)
+
+
+class Sharing:
+    """Makes equal expressions the same object, so that tiles load what they share once."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[object, ...], Expr] = {}
+
+    def intern(self, expr: Expr) -> Expr:
+        children = tuple(self.intern(c) for c in expr.children())
+        same = all(a is b for a, b in zip(children, expr.children(), strict=True))
+        key: tuple[object, ...]
+        match expr:
+            case Load():
+                key = (Load, expr.buffer, expr.offset)
+            case Const():
+                key = (Const, repr(expr.value), expr.dtype)
+            case Apply():
+                key = (Apply, expr.op, expr.dtype, *map(id, children))
+            case FromIndex():
+                key = (FromIndex, expr.index, expr.dtype)
+            case Guard():
+                key = (Guard, expr.tests, *map(id, children))
+            case _:
+                return expr
+        if key not in self.known:
+            self.known[key] = expr if same else expr.rebuild(children, expr.indices())
+        return self.known[key]

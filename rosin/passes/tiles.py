@@ -1,0 +1,114 @@
+"""The tiles of a contraction's result: along each of some axes, blocks of neighbours that are computed together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rosin.ir import facts
+from rosin.ir import index as indices
+from rosin.ir.dims import Dim
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Within
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of the result: along one axis, `count` blocks of `block` neighbours starting at `start`."""
+
+    start: Dim
+    count: Dim
+    block: int
+    width: Dim = 1
+    """Lanes of a neighbour, when it is a vector."""
+    end: Dim | None = None
+    """Where the axis ends, for a piece that may reach beyond."""
+
+
+class Tiling:
+    """One kind of tile: a piece along each axis, of which that of `lanes` runs as vectors."""
+
+    def __init__(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None) -> None:
+        self.tiles = tiles
+        self.lanes = lanes
+        # Vectors innermost: a scalar is spent before the next one is broadcast, so that the tile fits the registers.
+        self.axes = sorted(tiles, key=lambda v: v is lanes)
+        self.blocks = {v: LoopVar(f"{v.name}_block", t.count) for v, t in tiles.items()}
+        self.lane: LoopVar | None = None
+        """The number of a lane in its vector."""
+        if lanes is not None and lanes in tiles:
+            self.lane = LoopVar(f"{lanes.name}_lane", tiles[lanes].width)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the elements of a tile are vectors."""
+        return self.lane is not None and self.lane.extent != 1
+
+    def at(self, position: Sequence[int | Index]) -> tuple[dict[LoopVar, Index], tuple[Within, ...]]:
+        """Where the neighbours of these numbers are along the axes, and the tests that there are such."""
+        places: dict[LoopVar, Index] = {}
+        inside: list[Within] = []
+        for var, number in zip(self.axes, position, strict=True):
+            tile = self.tiles[var]
+            place = indices.ZERO + tile.width * number + tile.start
+            if tile.count != 1:
+                place = indices.of(self.blocks[var]) * (tile.width * tile.block) + place
+            if tile.end is not None and number != 0:
+                inside.append(Within(place, 0, tile.end))
+                place = indices.least(place, tile.end - 1)
+            if var is self.lanes and self.lane is not None and tile.width != 1:
+                place = place + indices.of(self.lane)
+            places[var] = place
+        return places, tuple(inside)
+
+
+def row_blocks(extent: Dim, most: int) -> list[Tile]:
+    """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one."""
+    likely = max(facts.estimate(extent), 1)
+    smallest = max(most // 2, 1) if likely < 16 * most else max(most - 1, 1)
+    if not isinstance(extent, int):
+        choices = range(most, smallest - 1, -1)
+        exact = next((b for b in choices if facts.divide(extent, b) is not None), None)
+        if exact is not None:
+            return [Tile(0, extent // exact, exact)]
+        block = next((b for b in choices if likely % b == 0), most)
+        whole = extent // block * block
+        return [
+            Tile(0, extent // block, block),
+            Tile(whole, (extent - whole + (block - 1)) // block, block, end=extent),
+        ]
+    block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), min(most, extent))
+    tiles = [Tile(0, extent // block, block)]
+    if extent % block:
+        tiles.append(Tile(extent - extent % block, 1, extent % block))
+    return tiles
+
+
+def vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
+    """The extent in blocks of `groups` vectors, then one of the whole vectors left, then what is less than a vector."""
+    if not isinstance(extent, int):
+        return _open_vector_blocks(extent, groups, width)
+    tiles: list[Tile] = []
+    start = 0
+    for count in (groups, (extent // width) % groups):
+        block = count * width
+        if count and (extent - start) // block:
+            many = (extent - start) // block if count == groups else 1
+            tiles.append(Tile(start, many, count, width))
+            start += many * block
+    if start < extent:
+        tiles.append(Tile(start, 1, 1, extent - start))
+    return tiles
+
+
+def _open_vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
+    """A symbolic extent in blocks of `groups` vectors, single vectors, and what is less than a vector, where needed."""
+    block = groups * width
+    tiles = [Tile(0, extent // block, groups, width)]
+    if groups > 1 and facts.divide(extent, block) is None:
+        start = extent // block * block
+        tiles.append(Tile(start, (extent - start) // width, 1, width))
+    if facts.divide(extent, width) is None:
+        start = extent // width * width
+        tiles.append(Tile(start, 1, 1, extent - start))
+    return tiles
