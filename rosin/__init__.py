@@ -28,6 +28,8 @@ from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
 from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
 from rosin.ir.dtypes import bf16 as bfloat16
 from rosin.ir.dtypes import bool_
+from rosin.ir.dtypes import c64 as complex64
+from rosin.ir.dtypes import c128 as complex128
 from rosin.ir.dtypes import f16 as float16
 from rosin.ir.dtypes import f32 as float32
 from rosin.ir.dtypes import f64 as float64
@@ -67,6 +69,8 @@ __all__ = [
     "check",
     "checkpoint",
     "compile",
+    "complex64",
+    "complex128",
     "cond",
     "custom_jvp",
     "custom_vjp",

@@ -393,6 +393,15 @@ class Maker:
             bound = 2.0 ** (count + 1)
             self.add(b.linear_recurrence(x.value, self.partner(x).value, axis, reverse), -bound, bound, False)
 
+    def order(self) -> None:
+        x = self.pick(lambda item: item.rank > 0)
+        if x is not None:
+            descending = self.flip()
+            if x.exact and self.flip():
+                self.add(self.b.argsort(x.value, descending), 0, x.shape[-1], True)
+            else:
+                self.moved(x, self.b.sort(x.value, descending))
+
     # -- contractions, windows, positions ------------------------------------------------------------------------
 
     def contraction(self) -> None:
@@ -447,7 +456,7 @@ STEPS: tuple[Callable[[Maker], None], ...] = (
     Maker.unary, Maker.unary, Maker.unary, Maker.binary, Maker.binary, Maker.binary, Maker.constant, Maker.comparison,
     Maker.selection, Maker.clamp, Maker.bits, Maker.cast, Maker.reshape, Maker.transpose, Maker.broadcast, Maker.slice,
     Maker.pad, Maker.concatenate, Maker.reverse, Maker.iota, Maker.reduction, Maker.reduction, Maker.position,
-    Maker.cumulative, Maker.contraction, Maker.window, Maker.places, Maker.part,
+    Maker.cumulative, Maker.order, Maker.contraction, Maker.window, Maker.places, Maker.part,
 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ _NUMPY = "use the function of the same name in rosin.numpy, which takes traced a
 
 
 def _accepts(other: object) -> bool:
-    return isinstance(other, Array | bool | int | float | np.ndarray | np.generic | Size)
+    return isinstance(other, Array | bool | int | float | complex | np.ndarray | np.generic | Size)
 
 
 class Array:
@@ -121,6 +121,22 @@ class Array:
         return rnp.matrix_transpose(self)
 
     @property
+    def real(self) -> Array:
+        """The real part."""
+        return rnp.real(self)
+
+    @property
+    def imag(self) -> Array:
+        """The imaginary part, zeros for real numbers."""
+        return rnp.imag(self)
+
+    def conj(self) -> Array:
+        """The complex conjugate."""
+        return rnp.conj(self)
+
+    conjugate = conj
+
+    @property
     def at(self) -> At:
         """`x.at[index].set(y)` is `x` with other elements at `index`; also add, multiply, min, max… and get."""
         return At(self)
@@ -178,7 +194,7 @@ class Array:
 
     def dtype_item(self, value: NumpyArray) -> Any:
         """A one-element NumPy array as a Python number; narrow floats too."""
-        return value.item() if value.dtype.kind in "biuf" else float(value.reshape(()))
+        return value.item() if value.dtype.kind in "biufc" else float(value.reshape(()))
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
@@ -194,10 +210,15 @@ class Array:
         return bool(self._scalar("`if`, `while`, `and` and bool() need its truth", _BRANCH))
 
     def __int__(self) -> int:
+        core.refuse_parts(self.dtype, core.DEFAULT_INT)
         return int(self._scalar("int() needs its number", _NUMBER))
 
     def __float__(self) -> float:
+        core.refuse_parts(self.dtype, core.DEFAULT_FLOAT)
         return float(self._scalar("float() needs its number", _NUMBER))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("complex() needs its number", _NUMBER))
 
     def __index__(self) -> int:
         value = self._known("range(), an index of a list or a size need its number", _INDEX)

@@ -6,7 +6,7 @@ settled here.
 
     is_array(x)                an `Array`, traced or not
     is_tracer(x)               an `Array` whose value is not known yet
-    is_scalar(x)               a Python bool, int or float: weakly typed, it takes the dtype of what it meets
+    is_scalar(x)               a Python bool, int, float or complex: weakly typed, it takes the dtype of what it meets
     is_weak(x)                 a Python scalar, or a traced value that stands for one
     tracing()                  whether ops are being recorded
     asarray(x, dtype=None)     the `Array` of an array-like object
@@ -16,7 +16,7 @@ settled here.
     bind1(op, *arrays)         the one result of an op
     apply(graph, arrays)       the outputs of a graph
     concrete(x, use, instead)  the NumPy array in an array; a TraceError when it is traced
-    DEFAULT_INT, DEFAULT_FLOAT the dtypes of Python numbers on their own
+    DEFAULT_INT, DEFAULT_FLOAT, DEFAULT_COMPLEX the dtypes of Python numbers on their own
 """
 
 from __future__ import annotations
@@ -54,15 +54,16 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Scalar: TypeAlias = "bool | int | float"
+Scalar: TypeAlias = "bool | int | float | complex"
 ArrayLike: TypeAlias = Any
 """An `Array`, a NumPy array or scalar, a Python number, nested sequences of these, or anything with `__dlpack__`."""
 DTypeLike: TypeAlias = Any
-"""An element type, a NumPy dtype or its name, or Python's bool, int or float."""
+"""An element type, a NumPy dtype or its name, or Python's bool, int, float or complex."""
 
 DEFAULT_INT: DType = dtypes.i32
 DEFAULT_UINT: DType = dtypes.u32
 DEFAULT_FLOAT: DType = dtypes.f32
+DEFAULT_COMPLEX: DType = dtypes.c64
 
 CONSTANT_ELEMENTS = 256
 """An array that a traced function makes of a list is part of its graph up to this size, and captured above."""
@@ -79,8 +80,8 @@ _KERNELS_LIMIT = 512
 
 
 def is_scalar(x: object) -> TypeGuard[Scalar]:
-    """Whether it is a Python bool, int or float. NumPy's scalars are not: they have a dtype."""
-    return isinstance(x, bool | int | float) and not isinstance(x, np.generic)
+    """Whether it is a Python bool, int, float or complex. NumPy's scalars are not: they have a dtype."""
+    return isinstance(x, bool | int | float | complex) and not isinstance(x, np.generic)
 
 
 def is_weak(x: object) -> bool:
@@ -115,7 +116,7 @@ def dtype_of(x: Array) -> DType:
 
 
 def as_dtype(dtype: DTypeLike) -> DType:
-    """The element type that a user means by a Rosin dtype, a NumPy dtype or name, or Python's bool, int or float.
+    """The element type that a user means by a Rosin dtype, a NumPy dtype or name, or a type of Python's numbers.
 
     Raises:
         DTypeError: Rosin has no such element type.
@@ -126,6 +127,8 @@ def as_dtype(dtype: DTypeLike) -> DType:
         return DEFAULT_FLOAT
     if dtype is int:
         return DEFAULT_INT
+    if dtype is complex:
+        return DEFAULT_COMPLEX
     if isinstance(dtype, str) and dtype in dtypes.BY_NAME:
         return dtypes.BY_NAME[dtype]
     try:
@@ -177,16 +180,32 @@ def asarray(x: ArrayLike, dtype: DTypeLike = None) -> Array:
 
 def _scalar(x: Scalar, want: DType | None) -> Array:
     if want is None:
-        want = dtypes.bool_ if isinstance(x, bool) else DEFAULT_INT if isinstance(x, int) else DEFAULT_FLOAT
-        weak = True
+        want, weak = default_of(x), True
     else:
         weak = False
+    if isinstance(x, complex):
+        refuse_parts(dtypes.c128, want)
     if want.is_integer and isinstance(x, int) and not want.lowest <= x <= want.highest:
         raise tr.located(DTypeError(f"{x} does not fit in {want}, whose range is {want.lowest} … {want.highest}"))
     trace = tr.current()
     if trace is not None:
         return trace.constant(x, want, weak)
     return tr.wrap(np.asarray(x, want.numpy) if want.kind != "bool" else np.asarray(bool(x)))
+
+
+def default_of(x: Scalar) -> DType:
+    """The element type of a Python number on its own."""
+    if isinstance(x, bool):
+        return dtypes.bool_
+    if isinstance(x, int):
+        return DEFAULT_INT
+    return DEFAULT_COMPLEX if isinstance(x, complex) else DEFAULT_FLOAT
+
+
+def refuse_parts(own: DType, want: DType) -> None:
+    """Refuse to make real numbers of complex ones, which would drop a part."""
+    if own.is_complex and not (want.is_complex or want == dtypes.bool_):
+        raise tr.located(DTypeError(f"complex numbers do not become {want}: take their real or imaginary part, or abs"))
 
 
 def size_array(dim: Dim, want: DType | None = None) -> Array:
@@ -240,6 +259,7 @@ def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
         return array
     if array.dtype == want.numpy:
         return array
+    refuse_parts(dtypes.from_numpy(array.dtype), want)
     return evaluate_op(Cast(want), array)[0]
 
 
@@ -267,6 +287,8 @@ def _from_sequence(x: Sequence[Any], want: DType | None) -> NumpyArray:
     except ValueError as error:
         raise tr.located(DTypeError(f"a nested sequence is not an array: {error}")) from None
     if all(is_scalar(leaf) for leaf in leaves):
+        if array.dtype.kind == "c":
+            return array if want else evaluate_op(Cast(DEFAULT_COMPLEX), array)[0]
         if array.dtype.kind == "f" or not leaves:
             # What is cast to integers or truth values is cast from the numbers as they are.
             return array if want and not want.is_float else evaluate_op(Cast(want or DEFAULT_FLOAT), array)[0]
@@ -410,7 +432,7 @@ def _is_slow(op: Op, operands: Types, results: Types) -> bool:
     """Whether a kernel pays for being compiled. A loop always does: how often Python would go round is not known."""
     if isinstance(op, Control):
         return isinstance(op, Loop) or any(map(_has_slow_nodes, regions(op)))
-    return op.slow_in_numpy and op.cost(operands, results).flops >= EAGER_FLOPS
+    return op.is_slow_in_numpy(operands) and op.cost(operands, results).flops >= EAGER_FLOPS
 
 
 def _has_slow_nodes(graph: Graph) -> bool:
@@ -450,6 +472,7 @@ def _evaluate(graph: Graph, values: Sequence[NumpyArray]) -> list[NumpyArray]:
 
 
 __all__ = [
+    "DEFAULT_COMPLEX",
     "DEFAULT_FLOAT",
     "DEFAULT_INT",
     "DEFAULT_UINT",
@@ -464,12 +487,14 @@ __all__ = [
     "cast",
     "compile_path",
     "concrete",
+    "default_of",
     "dtype_of",
     "is_array",
     "is_scalar",
     "is_tracer",
     "is_weak",
     "numpy_type",
+    "refuse_parts",
     "register_array",
     "shape_of",
     "tracing",

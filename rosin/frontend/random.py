@@ -162,7 +162,7 @@ def _between(name: str, key: ArrayLike, shape: Shape, dtype: DType, minval: Arra
 
 
 def _bound(name: str, x: ArrayLike, dtype: DType, shape: promote.Shape) -> Array:
-    if core.is_scalar(x):
+    if isinstance(x, bool | int | float):
         return promote.number(name, float(x), promote.TensorType(dtype, shape))
     return promote.spread_to(name, promote.cast(promote.array(name, x), dtype), shape)
 

@@ -178,7 +178,7 @@ class Trace:
         check_size(type, f"argument {name} of {self.name}")
         return self._tracer(self.builder.input(type, name), weak)
 
-    def constant(self, value: float | int | bool, dtype: DType, weak: bool) -> Tracer:
+    def constant(self, value: complex | int | bool, dtype: DType, weak: bool) -> Tracer:
         """A scalar that is part of the graph."""
         self.builder.location = source.user_location()
         return self._tracer(self.builder.full(value, TensorType(dtype)), weak)

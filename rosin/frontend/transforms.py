@@ -40,17 +40,21 @@ ArgNums: TypeAlias = "int | Sequence[int]"
 # -- reverse mode ------------------------------------------------------------------------------------------------
 
 
-def grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+def grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """The gradient of a function with a scalar float output, by the arguments at `argnums`.
 
     The gradient has the tree of the argument; a tuple of these when `argnums` is a sequence. With `has_aux` the
     function returns `(output, aux)` and the gradient function `(gradient, aux)`.
 
+    By a complex argument z = x + i y, of a real output u, it is du/dx - i du/dy; a step down is against its conjugate.
+    With `holomorphic` argument and output are complex, and the gradient is the complex derivative, which is right where
+    the function has one.
+
     Raises:
         TransformError: the output is not a scalar, or there is no such argument.
-        DTypeError: the output or an argument holds no floats.
+        DTypeError: the output or an argument holds no floats, or complex numbers that `holomorphic` is silent about.
     """
-    both = value_and_grad(f, argnums, has_aux)
+    both = value_and_grad(f, argnums, has_aux, holomorphic)
 
     @_wraps(f, "grad")
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -60,20 +64,22 @@ def grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
     return gradient
 
 
-def value_and_grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+def value_and_grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """The value of a function and its gradient, computed together, as `grad` does; or `((value, aux), gradient)`.
 
     Raises:
         TransformError: the output is not a scalar, or there is no such argument.
-        DTypeError: the output or an argument holds no floats.
+        DTypeError: the output or an argument holds no floats, or complex numbers that `holomorphic` is silent about.
     """
 
     @_wraps(f, "value_and_grad")
     @facts.gathers
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "grad", argnums, args, kwargs)
+        chosen.expect_complex(holomorphic)
         staged = chosen.stage(has_aux)
         out = _scalar_output(staged, f)
+        _check_output("grad", f, out, holomorphic, "take its real part or abs")
         b = Builder()
         inputs = [b.input(v.type, v.name) for v in staged.graph.inputs]
         wanted = [i < len(chosen.arrays) for i in range(len(inputs))]
@@ -201,6 +207,21 @@ def _scalar_output(staged: Staged, f: Function) -> TensorType:
     return type
 
 
+def _check_output(what: str, f: Function, type: TensorType, holomorphic: bool, instead: str) -> None:
+    """Refuse a complex output of a function that is not said to be holomorphic, and a real one that is."""
+    if type.dtype.is_complex == holomorphic:
+        return
+    name = f"{what} of {staging.name_of(f)}"
+    if holomorphic:
+        message = f"{name}: holomorphic=True is for complex outputs, and this is {type.dtype}"
+    else:
+        message = (
+            f"{name}: its output is complex: {instead}, pass holomorphic=True if the function has a complex "
+            "derivative, or use jvp or vjp"
+        )
+    raise tr.located(DTypeError(message, [type]))
+
+
 def _or_zeros(b: Builder, found: Sequence[Value | None], like: Sequence[Value]) -> list[Value]:
     return [g if g is not None else b.zeros(v.type) for g, v in zip(found, like, strict=False)]
 
@@ -256,15 +277,15 @@ def jvp(f: Function, primals: Sequence[Tree], tangents: Sequence[Tree], has_aux:
 # -- whole derivatives -------------------------------------------------------------------------------------------
 
 
-def jacfwd(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+def jacfwd(f: Function, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """The Jacobian in forward mode, one direction for each element of the arguments; best for few inputs.
 
     For an output of shape `s` and an argument of shape `t` its shape is `s + t`; it has the tree of the output, each
     leaf being the tree of the argument (a tuple of these when `argnums` is a sequence). With `has_aux` a pair
-    `(jacobian, aux)`.
+    `(jacobian, aux)`. By complex arguments it is that of complex derivatives, for functions that are `holomorphic`.
 
     Raises:
-        DTypeError: an argument holds no floats.
+        DTypeError: an argument holds no floats, or complex numbers without `holomorphic`, or real ones with it.
         TransformError: there is no such argument.
     """
 
@@ -272,7 +293,15 @@ def jacfwd(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     @facts.gathers
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "jacfwd", argnums, args, kwargs)
+        chosen.expect_complex(holomorphic)
         types = [core.type_of(x) for x in chosen.arrays]
+        for type, path in zip(types, chosen.paths, strict=True):
+            if type.dtype.is_complex and not holomorphic:
+                message = (
+                    f"{chosen.name}: {path} is complex, and would move along the real axis alone: pass "
+                    "holomorphic=True if the function has a complex derivative, or use jvp"
+                )
+                raise tr.located(DTypeError(message, [type]))
         flat = chosen.flat()
 
         def push(*directions: Array) -> Any:
@@ -290,7 +319,7 @@ def jacfwd(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     return jacobian
 
 
-def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """The Jacobian in reverse mode, one pullback for each element of the output; best for few outputs. See `jacfwd`.
 
     Raises:
@@ -302,6 +331,7 @@ def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     @facts.gathers
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         chosen = _Chosen(f, "jacrev", argnums, args, kwargs)
+        chosen.expect_complex(holomorphic)
         results = vjp(chosen.flat(), *chosen.arrays, has_aux=has_aux)
         leaves, structure = tree.flatten(results[0])
         types = [core.type_of(leaf) for leaf in leaves]
@@ -309,6 +339,7 @@ def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
             if not type.dtype.differentiable:
                 message = f"jacrev of {staging.name_of(f)}: its output has to be of floats, not {type.dtype}"
                 raise tr.located(DTypeError(message, [type]))
+            _check_output("jacrev", f, type, holomorphic, "take its real and imaginary parts")
 
         def pull(*cotangents: Array) -> Any:
             return results[1](tree.unflatten(structure, cotangents))
@@ -325,14 +356,14 @@ def jacrev(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function
     return jacobian
 
 
-def hessian(f: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+def hessian(f: Function, argnums: ArgNums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """The second derivative of a function, forward over reverse; of shape `s + t + t` where the Jacobian is `s + t`.
 
     Raises:
         DTypeError: an argument or the output holds no floats.
         TransformError: there is no such argument.
     """
-    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
+    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
 def _basis(types: Sequence[TensorType]) -> list[Array]:
@@ -403,6 +434,14 @@ class _Chosen:
                 message = f"{self.name}: argnums has {number}, and the call has {count} positional arguments"
                 raise tr.located(TransformError(message))
         return tuple(n % count for n in numbers)
+
+    def expect_complex(self, holomorphic: bool) -> None:
+        """Refuse real arguments of a function that is said to be holomorphic."""
+        for array, path in zip(self.arrays, self.paths, strict=True):
+            type = core.type_of(array)
+            if holomorphic and not type.dtype.is_complex:
+                message = f"{self.name}: holomorphic=True is for complex arguments, and {path} is {type.dtype}"
+                raise tr.located(DTypeError(message, [type]))
 
     def flat(self) -> Function:
         """The call as a function of the chosen arrays, called as the function is."""

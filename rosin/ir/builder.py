@@ -25,6 +25,7 @@ from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops import window as win
 from rosin.ir.ops.cast import Bitcast, Cast
+from rosin.ir.ops.complex import Complex, Conj, Imag, Real
 from rosin.ir.specialize import apart
 from rosin.ir.types import MAX_BYTES, TensorType
 
@@ -91,17 +92,17 @@ class Builder:
 
     # -- constants -----------------------------------------------------------------------------------------
 
-    def full(self, value: float | int | bool, type: TensorType) -> Value:
+    def full(self, value: complex | int | bool, type: TensorType) -> Value:
         """A value of `type` with the same number everywhere."""
         return self.node(movement.Constant(literal.splat(value, type)))[0]
 
-    def constant(self, value: float | int | bool | NumpyArray, type: TensorType) -> Value:
+    def constant(self, value: complex | int | bool | NumpyArray, type: TensorType) -> Value:
         """A constant scalar or array."""
-        if isinstance(value, float | int | bool):
+        if isinstance(value, complex | float | int | bool):
             return self.full(value, type)
         return self.node(movement.Constant(literal.from_array(value.astype(type.dtype.numpy))))[0]
 
-    def like(self, value: float | int | bool, x: Value) -> Value:
+    def like(self, value: complex | int | bool, x: Value) -> Value:
         """A number at the type of `x`."""
         return self.full(value, x.type)
 
@@ -244,6 +245,24 @@ class Builder:
 
     def bitcast(self, x: Value, dtype: DType) -> Value:
         return self.node(Bitcast(dtype), x)[0]
+
+    # -- complex numbers -------------------------------------------------------------------------------------
+
+    def real(self, x: Value) -> Value:
+        return self.node(Real(), x)[0]
+
+    def imag(self, x: Value) -> Value:
+        return self.node(Imag(), x)[0]
+
+    def conj(self, x: Value) -> Value:
+        return self.node(Conj(), x)[0]
+
+    def complex(self, real: Value, imag: Value) -> Value:
+        return self.node(Complex(), real, imag)[0]
+
+    def real_part(self, x: Value) -> Value:
+        """The real part of a complex value; a real one itself."""
+        return self.real(x) if x.type.dtype.is_complex else x
 
     # -- movement ------------------------------------------------------------------------------------------
 

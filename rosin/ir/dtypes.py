@@ -49,13 +49,22 @@ class DType:
         return self.kind == "float"
 
     @property
+    def is_complex(self) -> bool:
+        return self.kind == "complex"
+
+    @property
     def is_integer(self) -> bool:
         return self.kind in ("int", "uint")
 
     @property
     def differentiable(self) -> bool:
-        """Whether values of this type carry tangents."""
+        """Whether values of this type carry tangents: floats, real and complex."""
         return self.kind in ("float", "complex")
+
+    @property
+    def part(self) -> DType:
+        """The type of the real part of a number, and of its absolute value: of a real number, its own."""
+        return {"c64": f32, "c128": f64}.get(self.name, self)
 
     @property
     def accumulator(self) -> DType:
@@ -63,9 +72,14 @@ class DType:
         return f32 if self.kind == "float" and self.bits < 32 else self
 
     @property
+    def complex(self) -> DType:
+        """The type of complex numbers with parts of this float type, or at least as precise ones."""
+        return self if self.is_complex else c128 if self.bits == 64 else c64
+
+    @property
     def epsilon(self) -> float:
-        """The distance from 1 to the next greater float; 0 for other types."""
-        return {"f16": 2.0**-10, "bf16": 2.0**-7, "f32": 2.0**-23, "f64": 2.0**-52}.get(self.name, 0.0)
+        """The distance from 1 to the next greater float, of the parts of a complex number; 0 for other types."""
+        return {"f16": 2.0**-10, "bf16": 2.0**-7, "f32": 2.0**-23, "f64": 2.0**-52}.get(self.part.name, 0.0)
 
     @property
     def lowest(self) -> float | int | bool:
@@ -99,14 +113,21 @@ f16 = _make("f16", "float", 16, np.float16)
 bf16 = _make("bf16", "float", 16, ml_dtypes.bfloat16)
 f32 = _make("f32", "float", 32, np.float32)
 f64 = _make("f64", "float", 64, np.float64)
+c64 = _make("c64", "complex", 64, np.complex64)
+c128 = _make("c128", "complex", 128, np.complex128)
 
-ALL: tuple[DType, ...] = (bool_, i8, i16, i32, i64, u8, u16, u32, u64, f16, bf16, f32, f64)
+ALL: tuple[DType, ...] = (bool_, i8, i16, i32, i64, u8, u16, u32, u64, f16, bf16, f32, f64, c64, c128)
 BY_NAME: dict[str, DType] = {d.name: d for d in ALL}
 _BY_NUMPY: dict[np.dtype[Any], DType] = {d.numpy: d for d in ALL}
 
 FLOATS = frozenset(d for d in ALL if d.is_float)
 INTEGERS = frozenset(d for d in ALL if d.is_integer)
-NUMBERS = FLOATS | INTEGERS
+COMPLEX = frozenset(d for d in ALL if d.is_complex)
+FIELDS = FLOATS | COMPLEX
+"""Real and complex floats: what can be divided."""
+REALS = FLOATS | INTEGERS
+NUMBERS = REALS | COMPLEX
+ORDERED = REALS | {bool_}
 ANY = frozenset(ALL)
 
 

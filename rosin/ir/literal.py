@@ -36,11 +36,11 @@ class Literal:
         """The data at its whole shape (read-only)."""
         return np.broadcast_to(self.array, self.type.sizes)
 
-    def is_all(self, number: float) -> bool:
+    def is_all(self, number: complex) -> bool:
         """Whether it is a splat of `number`; +0.0 and -0.0 are told apart."""
         if not self.is_splat:
             return False
-        if not self.type.dtype.is_float:
+        if not self.type.dtype.differentiable:
             return bool(self.array.item() == number)
         with np.errstate(over="ignore"):
             return np.asarray(number, self.type.dtype.numpy).tobytes() == self.array.tobytes()
@@ -67,6 +67,9 @@ class Literal:
 def _nested(array: NDArray[Any], dtype: dtypes.DType) -> str:
     if array.ndim:
         return "[" + ", ".join(_nested(part, dtype) for part in array) + "]"
+    if dtype.is_complex:
+        # A space between the parts: a sign or a letter may belong to a number.
+        return f"{_nested(np.real(array), dtype.part)} {_nested(np.imag(array), dtype.part)}i"
     if not dtype.is_float:
         return str(array.item())
     number = float(array)
@@ -85,7 +88,7 @@ def _shortest(array: NDArray[Any], number: float) -> str:
     )
 
 
-def splat(value: float | int | bool, type: TensorType) -> Literal:
+def splat(value: complex | int | bool, type: TensorType) -> Literal:
     """`value` in every element."""
     return Literal(type, np.asarray(value).astype(type.dtype.numpy))
 
@@ -120,6 +123,10 @@ def _parse_nested(text: str, dtype: dtypes.DType) -> Any:
             else:
                 current += char
         return [_parse_nested(part.strip(), dtype) for part in [*parts, current] if part.strip()]
+    if dtype.is_complex:
+        real, imag = (_parse_nested(part, dtype.part) for part in text[:-1].split())
+        # Arithmetic would lose the sign of a zero.
+        return np.array([real, imag], dtype.part.numpy).view(dtype.numpy)[0]
     if text.startswith("nan:"):
         return np.frombuffer(bytes.fromhex(text[4:])[::-1], dtype.numpy)[0]
     if dtype.kind == "bool":

@@ -115,7 +115,9 @@ class Expr:
         found: set[LoopVar] = set()
         for expr in walk(self):
             for index in expr.indices():
-                found |= index.variables()
+                # The walk has come through the numbers that are read for it, or will.
+                fixed = tuple(term for term in index.terms if not isinstance(term[0], Dynamic))
+                found |= Index(0, fixed).variables()
         return frozenset(found)
 
     def substitute(self, values: Mapping[LoopVar, Index]) -> Expr:

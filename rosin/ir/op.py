@@ -168,6 +168,10 @@ class Op(ABC):
         """Which of so many operands these results, or effects, are computed from. It is called only for some result."""
         return (True,) * count
 
+    def is_slow_in_numpy(self, operands: Types) -> bool:
+        """As `slow_in_numpy`, of operands of these types."""
+        return self.slow_in_numpy
+
     def indexed(self, b: Builder, operands: Values) -> Sequence[tuple[Value, int, dims.Dim]]:
         """The operands that are indices, or parts of them, each with the axis of operand 0 that it is for and the
         largest index that is in range."""
@@ -383,6 +387,10 @@ class Elementwise(Op):
         return b.node(
             self, *(b.batch_front(v, is_batched, size) for v, is_batched in zip(operands, batched, strict=True))
         )
+
+    def is_slow_in_numpy(self, operands: Types) -> bool:
+        """NumPy computes all but the plainest functions of complex numbers one number at a time."""
+        return self.slow_in_numpy or (operands[0].dtype.is_complex and self.flops > 1)
 
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(self.flops * elements(results[0]), _bytes(operands) + _bytes(results))

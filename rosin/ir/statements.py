@@ -147,7 +147,7 @@ def flops(exprs: Sequence[Expr]) -> int:
         for expr in walk(top):
             if id(expr) not in seen:
                 seen.add(id(expr))
-                total += expr.op.flops if isinstance(expr, Apply) else 1
+                total += (expr.op.flops if isinstance(expr, Apply) else 1) * (4 if expr.dtype.is_complex else 1)
     return total
 
 

@@ -78,7 +78,8 @@ def _check_indices(b: Builder, node: Node) -> None:
 
 
 def _check_nans(b: Builder, node: Node) -> None:
-    if node.regions or isinstance(node.op, Move | Constant) or not any(v.type.dtype.is_float for v in node.results):
+    floats = any(v.type.dtype.differentiable for v in node.results)
+    if node.regions or isinstance(node.op, Move | Constant) or not floats:
         return
     failing = b.logical_and(_has_nan(b, node.results), b.logical_not(_has_nan(b, node.operands)))
     types = ", ".join(str(v.type) for v in node.operands)
@@ -90,6 +91,6 @@ def _has_nan(b: Builder, values: Values) -> Value:
     """Whether an element of one of the values is a NaN: whether it differs from itself."""
     found = b.full(False, TensorType(bool_))
     for value in values:
-        if value.type.dtype.is_float:
+        if value.type.dtype.differentiable:
             found = b.logical_or(found, b.any(b.not_equal(value, value), tuple(range(value.type.rank))))
     return found

@@ -184,9 +184,11 @@ class _Contraction:
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.operands = self._operands()
         self.terms = self._terms()
-        widest = max(e.dtype.bytes for t in self.terms for e in walk(t))
+        widest = max(e.dtype.part.bytes for t in self.terms for e in walk(t))
         self.width = max(vector_bytes // max(widest, 4), 1)
-        self.registers = 32 if vector_bytes >= 64 else 16
+        # A complex number takes two registers.
+        parts = 2 if any(c.dtype.is_complex for c in self.monoid.identity) else 1
+        self.registers = (32 if vector_bytes >= 64 else 16) // parts
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -289,7 +291,7 @@ class _Contraction:
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has."""
-        return max(1, min(4 if self.registers == 32 else 2, -(-facts.estimate(lanes.extent) // self.width)))
+        return max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
 
     def partners(self, lanes: LoopVar) -> list[LoopVar]:
         """Result axes to tile besides the lanes, best first: a step along them leaves some load where it is."""
@@ -311,7 +313,7 @@ class _Contraction:
             first = partners[:1]
             second = [v for v in partners[1:] if _apart(self.steps(first[0]), self.steps(v))][:1] if first else []
             # A square of sums and the loads of its two sides fit the registers.
-            side = 4 if self.registers == 32 else 3
+            side = {32: 4, 16: 3}.get(self.registers, 2)
             blocks = [row_blocks(v.extent, side) for v in (*first, *second)]
             choices = [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
         else:

@@ -129,8 +129,9 @@ class Instrument:
             for i, (x, y) in enumerate(zip(evaluate(graph, given), run(*given), strict=True))
         ]
         for i, x, y in pairs:
+            kind = np.complex128 if np.iscomplexobj(x) else np.float64
             with np.errstate(all="ignore"):
-                wide = x.astype(np.float64), y.astype(np.float64)
+                wide = x.astype(kind), y.astype(kind)
             finite = np.isfinite(wide[0])
             scale = float(np.max(np.abs(wide[0]), where=finite, initial=0.0))
             unit = graph.outputs[i].type.dtype.epsilon
@@ -267,6 +268,8 @@ def difference(x: NumpyArray, y: NumpyArray, ulps: int) -> str | None:
 
 def _close(x: NumpyArray, y: NumpyArray, ulps: int) -> NumpyArray:
     dtype = dtypes.from_numpy(x.dtype)
+    if dtype.is_complex:
+        return _close(np.real(x), np.real(y), ulps) & _close(np.imag(x), np.imag(y), ulps)
     if not dtype.is_float:
         return np.asarray(x == y)
     both_nan = (x != x) & (y != y)

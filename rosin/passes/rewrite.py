@@ -133,7 +133,7 @@ class Rewriter(Builder):
         literal = self.literal(value)
         return literal if literal is not None and literal.is_splat else None
 
-    def is_all(self, value: Value, number: float) -> bool:
+    def is_all(self, value: Value, number: complex) -> bool:
         """Whether the value is a constant that is this number everywhere; +0.0 and -0.0 are told apart."""
         literal = self.splat(value)
         return literal is not None and literal.is_all(number)

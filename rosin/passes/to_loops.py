@@ -6,6 +6,7 @@
     arena.py, memory.py               where the values in between live
     alike.py                          which groups need no kernels of their own
     donate.py                         which results are written over arguments
+    parts/split.py                    complex numbers as their real and imaginary parts
 
 The order of kernels is that of the groups. A value lives in memory when another group reads it or the graph gives it
 out; every other value exists only inside the kernel that computes it.
@@ -39,6 +40,7 @@ from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
+from rosin.passes.parts.split import has_complex, split
 from rosin.passes.rows import row_steps
 from rosin.passes.single import pack_kernels, push_kernels, running_kernels
 from rosin.passes.tapes import TapeRow
@@ -59,7 +61,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
     steps = arrange(Region(graph, *places, making).steps(alone=False), making.lanes)
     arena = plan_arena(steps)
-    return Program(
+    program = Program(
         graph.name,
         steps,
         tuple(arguments),
@@ -74,6 +76,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
         arena.slots,
         sizes,
     )
+    return split(program) if has_complex(graph) else program
 
 
 @dataclass

@@ -9,7 +9,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.op import Fold, Op, Push, Running
 from rosin.ir.ops.arithmetic import Clamp, Extreme
 from rosin.runtime.executable import compile_graph
-from tests.samples import Array, Sample, all_samples, applied, finfo, type_of
+from tests.samples import Array, Sample, all_samples, applied, finfo, type_of, wide
 
 
 def _spacing(x: Array, info: object) -> Array:
@@ -28,6 +28,9 @@ def assert_agrees(actual: Array, expected: Array, sample: Sample) -> None:
     """The same type; the same integers, infinities and NaNs; floats within the sample's tolerance."""
     dtype = type_of(expected).dtype
     assert type_of(actual) == type_of(expected)
+    if dtype.is_complex:
+        _assert_agrees_in_the_plane(actual, expected, sample)
+        return
     if not dtype.is_float:
         np.testing.assert_array_equal(actual, expected)
         return
@@ -46,6 +49,21 @@ def assert_agrees(actual: Array, expected: Array, sample: Sample) -> None:
         both_zero = (x == 0) & (y == 0)
         wrong = both_zero & (np.signbit(x) != np.signbit(y))
         np.testing.assert_array_equal(wrong, False, "zeros of the other sign")
+
+
+def _assert_agrees_in_the_plane(actual: Array, expected: Array, sample: Sample) -> None:
+    """The same NaNs and infinities; other complex numbers within the tolerance, measured by their distance."""
+    x, y = wide(actual), wide(expected)
+    np.testing.assert_array_equal(np.isnan(x), np.isnan(y), "NaN in other places")
+    finite = np.isfinite(y)
+    np.testing.assert_array_equal(np.isfinite(x), finite, "infinities in other places")
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.where(finite, np.abs(x - y), 0.0)
+        size = np.where(finite, np.maximum(np.abs(y.real), np.abs(y.imag)), 1.0)
+    allowed = sample.ulps * _spacing(size, finfo(type_of(expected).dtype)) + sample.atol
+    worst = np.argmax(distance / np.maximum(allowed, 1e-320)) if y.size else 0
+    message = f"{x.ravel()[worst]!r} instead of {y.ravel()[worst]!r} at {worst}" if y.size else ""
+    assert np.all(distance <= allowed), f"{message}, beyond {sample.ulps} ulps"
 
 
 @pytest.mark.parametrize("sample", all_samples(), ids=str)

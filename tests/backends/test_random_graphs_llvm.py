@@ -13,6 +13,7 @@ from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.passes import pipeline
 from rosin.runtime.executable import compile_graph
+from tests.complex_graphs import assert_complex_outputs, complex_arguments, complex_graphs
 from tests.differentiation import vjp_graph
 from tests.random_graphs import MIXED, arguments, assert_outputs_agree, graphs
 from tests.samples import draw
@@ -76,3 +77,29 @@ def test_llvm_agrees_on_derivatives(graph: Graph) -> None:
     cotangents = [draw(v.type.dtype, v.type.sizes, -1, 1) for v in graph.outputs if v.type.dtype.is_float]
     operands = [*arguments(graph), *cotangents]
     assert_outputs_agree(backward, operands, compile_graph(backward, "llvm")(*operands))
+
+
+@settings(max_examples=150)
+@given(complex_graphs((dtypes.c64, dtypes.c128)))
+def test_llvm_agrees_on_complex_numbers(graph: Graph) -> None:
+    """After every pass the interpreter, and at the end LLVM, still give what the graph as traced gives."""
+    note(text(graph))
+    operands = complex_arguments(graph)
+    for stage, after in pipeline.stages(graph):
+        note(stage)
+        assert_complex_outputs(graph, operands, evaluate(after, operands))
+    assert_complex_outputs(graph, operands, compile_graph(graph, "llvm")(*operands))
+
+
+@settings(max_examples=60)
+@given(complex_graphs((dtypes.c64, dtypes.c128), steps=4))
+def test_llvm_agrees_on_derivatives_of_batches_of_complex_numbers(graph: Graph) -> None:
+    batched = batch_graph(graph, [True, True], dims.symbol("n"))
+    backward = vjp_graph(batched, [True, True])
+    note(text(backward))
+    executable = compile_graph(backward, "llvm")
+    for count in (4, 1):
+        cotangents = [draw(v.type.dtype, (count, *v.type.sizes), -1, 1, seed=2) for v in graph.outputs]
+        operands = [*(np.repeat(x[None], count, 0) for x in complex_arguments(graph)), *cotangents]
+        scaled = [x / 16 for x in operands[-2:]]
+        assert_complex_outputs(backward, [*operands[:-2], *scaled], executable(*operands[:-2], *scaled))

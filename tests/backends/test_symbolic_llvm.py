@@ -21,7 +21,7 @@ from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
 from rosin.runtime.executable import Executable, compile_graph
 from tests.backends.test_conformance_llvm import assert_agrees
-from tests.samples import Array, Sample, all_samples, applied, finfo, type_of
+from tests.samples import Array, Sample, all_samples, applied, finfo, type_of, wide
 from tests.symbolic import resized, sizes_of, symbolic
 
 SAMPLES = [(sample, graph) for sample in all_samples() if (graph := symbolic(sample)) is not None]
@@ -67,9 +67,9 @@ def stricter(op: Op) -> bool:
 def check(executable: Executable, graph: Graph, operands: Sequence[Array], sample: Sample) -> None:
     for actual, value in zip(executable(*operands), evaluate(graph, operands), strict=True):
         dtype = type_of(value).dtype
-        if isinstance(sample.op, Fold | Running | Push | Control) and dtype.is_float and value.size:
+        if isinstance(sample.op, Fold | Running | Push | Control) and dtype.differentiable and value.size:
             # Longer sums than the sample's lose more of what cancels in them.
-            finite = value[np.isfinite(value)].astype(np.float64)
+            finite = wide(value[np.isfinite(value)])
             lost = 256 * float(finfo(dtype).eps) * float(np.max(np.abs(finite), initial=0.0))
             assert_agrees(actual, value, replace(sample, atol=max(sample.atol, lost)))
         else:

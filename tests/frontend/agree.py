@@ -11,7 +11,7 @@ import rosin
 from rosin import numpy as rnp
 from rosin.ir import dtypes
 
-TOLERANCE = {"f16": 2e-3, "bf16": 2e-2, "f32": 2e-6, "f64": 1e-13}
+TOLERANCE = {"f16": 2e-3, "bf16": 2e-2, "f32": 2e-6, "f64": 1e-13, "c64": 4e-6, "c128": 2e-13}
 """How far results may be off, relative to their size, by element type."""
 
 
@@ -21,11 +21,12 @@ def near(found: Any, expected: Any, tolerance: float | None = None, what: str = 
     assert array.dtype == wanted.dtype, f"{what} dtype {array.dtype}, not {wanted.dtype}"
     assert array.shape == wanted.shape, f"{what} shape {array.shape}, not {wanted.shape}"
     dtype = dtypes.from_numpy(wanted.dtype)
-    if not dtype.is_float:
+    if not dtype.differentiable:
         np.testing.assert_array_equal(array, wanted, err_msg=what)
         return
     relative = TOLERANCE[dtype.name] if tolerance is None else tolerance
-    wide, size = wanted.astype(np.float64), np.float64
+    size = np.complex128 if dtype.is_complex else np.float64
+    wide = wanted.astype(size)
     np.testing.assert_allclose(array.astype(size), wide, rtol=relative, atol=relative / 8, err_msg=what)
 
 

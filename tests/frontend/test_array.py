@@ -55,7 +55,7 @@ def test_every_dtype_makes_arrays(dtype: dtypes.DType) -> None:
     assert x.dtype == dtype
     assert np.asarray(x).dtype == dtype.numpy
     assert x[1].item() == 1
-    assert type(x[1].item()) is {"bool": bool, "float": float}.get(dtype.kind, int)
+    assert type(x[1].item()) is {"bool": bool, "float": float, "complex": complex}.get(dtype.kind, int)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,9 @@ def test_every_dtype_makes_arrays(dtype: dtypes.DType) -> None:
         (np.float64(1), dtypes.f64),
         ([np.float64(1)], dtypes.f64),
         (np.arange(3), dtypes.i64),
+        (1j, dtypes.c64),
+        ([1, 2j], dtypes.c64),
+        (np.zeros(2, complex), dtypes.c128),
         (np.zeros(2, np.uint8), dtypes.u8),
         (memoryview(np.zeros(2, np.int16)), dtypes.i16),
     ],
@@ -84,8 +87,8 @@ def test_what_is_no_array() -> None:
         core.asarray("text")
     with pytest.raises(DTypeError, match=r"not an array: .*inhomogeneous"):
         core.asarray([[1, 2], [3]])
-    with pytest.raises(DTypeError, match="complex128"):
-        core.asarray(np.zeros(2, complex))
+    with pytest.raises(DTypeError, match="complex numbers do not become f32"):
+        core.asarray(np.zeros(2, complex), rnp.float32)
     with pytest.raises(DTypeError, match="does not fit in i32"):
         core.asarray(1 << 40)
     with pytest.raises(DTypeError, match="does not fit in i32"):

@@ -102,6 +102,26 @@ def dtype_unknown() -> Any:
 
 
 @case
+def complex_has_no_order() -> Any:
+    return rosin.compile(lambda z: rnp.max(z * 1j))(rnp.ones(3))
+
+
+@case
+def complex_to_real() -> Any:
+    return (rnp.ones(3) + 1j).astype(rosin.float32)
+
+
+@case
+def gradient_of_complex_output() -> Any:
+    return rosin.grad(lambda z: z * z)(rnp.asarray(1 + 2j))
+
+
+@case
+def holomorphic_in_real_numbers() -> Any:
+    return rosin.grad(lambda x: x * x, holomorphic=True)(1.0)
+
+
+@case
 def wrong_axis() -> Any:
     return rosin.compile(lambda x: rnp.sum(x, axis=2))(rnp.ones((2, 3)))
 
@@ -571,6 +591,16 @@ def callback_types_are_none() -> Any:
 @case
 def unknown_check() -> Any:
     return rosin.compile(lambda x: x, checks="index, bounds")
+
+
+@case
+def too_few_to_choose() -> Any:
+    return rosin.compile(lambda scores: rnp.top_k(scores, 5))(rnp.ones((2, 3)))
+
+
+@case
+def side_is_neither() -> Any:
+    return rnp.searchsorted(rnp.arange(3), 1, side="middle")
 
 
 def normal(text: str) -> str:

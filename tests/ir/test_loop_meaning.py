@@ -17,7 +17,7 @@ from rosin.ir.ops.movement import Constant
 from rosin.ir.ops.random import RandomBits
 from rosin.ir.ops.scatter import ScatterAdd
 from tests.loop_eval import Grid, Lanes, Read, compute, readers
-from tests.samples import Sample, all_samples, finfo, type_of
+from tests.samples import Sample, all_samples, finfo, type_of, wide
 from tests.samples.index import CASES
 from tests.samples.random import KEY, threefry
 
@@ -36,10 +36,10 @@ def same(actual: np.ndarray[Any, Any], expected: np.ndarray[Any, Any], sample: S
     """Equal but for the order of summation."""
     assert type_of(actual) == type_of(expected)
     dtype = type_of(expected).dtype
-    if not dtype.is_float:
+    if not dtype.differentiable:
         np.testing.assert_array_equal(actual, expected)
         return
-    x, y = actual.astype(np.float64), expected.astype(np.float64)
+    x, y = wide(actual), wide(expected)
     eps = float(finfo(dtype).eps)
     size = float(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)))
     np.testing.assert_allclose(x, y, rtol=8 * eps, atol=max(sample.atol, 32 * eps * min(size, 1e3)))

@@ -13,6 +13,7 @@ from rosin.ir.parser import parse
 from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.verify import verify
+from tests.complex_graphs import complex_arguments, complex_graphs
 from tests.differentiation import Array, assert_adjoint, push, random_directions, vjp_graph
 from tests.random_graphs import arguments, assert_outputs_agree, graphs
 
@@ -83,3 +84,21 @@ def test_batch_is_a_loop_over_examples(graph: Graph, data: st.DataObject) -> Non
     for k in range(3):
         mixed = [c[k] if flag else c[0] for c, flag in zip(columns, flags, strict=True)]
         assert_outputs_agree(graph, mixed, [many[k] for many in results])
+
+
+@settings(max_examples=100)
+@given(complex_graphs((dtypes.c128,), steps=6))
+def test_derivatives_of_complex_numbers_are_adjoint(graph: Graph) -> None:
+    """Reverse mode to forward mode, and reverse over reverse to forward over reverse."""
+    note(text(graph))
+    operands = complex_arguments(graph)
+    verify(graph)
+    assert parse(text(graph)) == graph
+    moving = [True, True]
+    tangents = random_directions([v.type for v in graph.inputs], moving, 1)
+    assert_adjoint(graph, operands, tangents, push(graph, operands, tangents), 1e-9, 2)
+    backward = vjp_graph(graph, moving)
+    cotangents = [c for c in random_directions([v.type for v in graph.outputs], moving, 3) if c is not None]
+    everything = [*operands, *cotangents]
+    tangents = random_directions([v.type for v in backward.inputs], [True] * len(everything), 4)
+    assert_adjoint(backward, everything, tangents, push(backward, everything, tangents), 1e-8, 5)

@@ -389,6 +389,15 @@ def test_which_types_hold_which(wide_type: DType, narrow: DType) -> None:
     if narrow.is_float:
         info = {"f16": (11, 15), "bf16": (8, 127), "f32": (24, 127), "f64": (53, 1023)}[narrow.name]
         numbers += [1.0 + 2.0 ** (1 - info[0]), 2.0 ** info[1], 2.0 ** (2 - info[1] - info[0])]
+    if narrow.is_complex:
+        numbers += [1j, complex(1 + narrow.epsilon, 2.0 ** (127 if narrow == dtypes.c64 else 1023))]
+        if not (wide_type.is_complex or wide_type == dtypes.bool_):
+            assert not holds(wide_type, narrow)
+            return
+    if wide_type.is_complex and not narrow.is_complex:
+        # There is no way back but by the real part.
+        assert holds(wide_type, narrow) == holds(wide_type.part, narrow)
+        return
     with np.errstate(all="ignore"):
         source = np.array([narrow.numpy.type(n) for n in numbers])
         there = Cast(wide_type).apply(source)
@@ -397,7 +406,9 @@ def test_which_types_hold_which(wide_type: DType, narrow: DType) -> None:
     assert holds(wide_type, narrow) == exact
 
 
-def _number(x: Any) -> float | int:
+def _number(x: Any) -> complex | int:
+    if np.iscomplexobj(x):
+        return complex(x)
     return int(x) if np.issubdtype(x.dtype, np.integer) or x.dtype == np.bool_ else float(x)
 
 

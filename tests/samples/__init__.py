@@ -40,6 +40,10 @@ Reference: TypeAlias = "Callable[..., Any] | None"
 what it gives is rounded to the result's element type before it is compared (Python ints wrap around)."""
 
 
+REAL = tuple(dtype for dtype in dtypes.ALL if not dtype.is_complex)
+"""The element types that the samples of a family are over; those of complex numbers stand in complex.py."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """An op on operands.
@@ -176,7 +180,17 @@ def in_python(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def in_long_double(function: Callable[..., Any]) -> Callable[..., Any]:
     """A reference from a NumPy function, evaluated in the 80-bit floats of x86 or whatever is widest here."""
-    return lambda op, *operands: function(*(x.astype(np.longdouble) for x in operands))
+
+    def reference(op: Op, *operands: Array) -> Any:
+        return function(*(x.astype(np.clongdouble if np.iscomplexobj(x) else np.longdouble) for x in operands))
+
+    return reference
+
+
+def wide(x: Array) -> Array:
+    """Floats, real or complex, in f64, where they are compared."""
+    with np.errstate(invalid="ignore"):  # A signalling NaN says so when it is converted.
+        return x.astype(np.complex128 if np.iscomplexobj(x) else np.float64)
 
 
 # -- operands --------------------------------------------------------------------------------------------------
@@ -198,6 +212,9 @@ def draw(dtype: DType, shape: Sequence[int] = (), low: float = -2.0, high: float
     if dtype.is_integer:
         least, most = max(int(np.ceil(low)), int(dtype.lowest)), min(int(np.floor(high)), int(dtype.highest))
         return rng.integers(least, most + 1, shape).astype(dtype.numpy)
+    if dtype.is_complex:
+        parts = [draw(dtype.part, shape, low, high, seed=(seed, part)) for part in ("real", "imag")]
+        return np.asarray(parts[0] + 1j * parts[1], dtype.numpy)
     cells = (np.arange(count) + rng.uniform(0.025, 0.975, count)) / max(count, 1)
     return rng.permutation(low + (high - low) * cells).reshape(shape).astype(dtype.numpy)
 
@@ -210,6 +227,10 @@ def special_values(dtype: DType) -> Array:
         low, high = int(dtype.lowest), int(dtype.highest)
         values = [low, low + 1, 0, 1, 2, 3, high // 2, high - 1, high, *([-1, -2] if dtype.kind == "int" else [])]
         return np.array(values, dtype.numpy)
+    if dtype.is_complex:
+        values = special_values(dtype.part)[[0, 2, 7, 8, 9, 10, 12, 13, 14, 15, 17, 24, 28]]
+        real, imag = (axis.ravel() for axis in np.meshgrid(values, values))
+        return np.stack([real, imag], -1).view(dtype.numpy).ravel()
     info = finfo(dtype)
     tiny, least, most = float(info.tiny), float(info.smallest_subnormal), float(info.max)
     values = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 1e-3, 30.0, 100.0, tiny, least, most, np.inf, np.nan]
@@ -220,7 +241,7 @@ def finfo(dtype: DType) -> Any:
     """NumPy's facts of a float type, and ml_dtypes' of bf16."""
     import ml_dtypes
 
-    return ml_dtypes.finfo(dtype.numpy)
+    return ml_dtypes.finfo(dtype.part.numpy)
 
 
 def by_name(types: Iterable[DType]) -> list[DType]:
@@ -252,7 +273,7 @@ def elementwise_samples(
     """
     assert len(bounds) == op.arity
     rtol = rtol or {}
-    accepted = by_name(op.accepts)
+    accepted = by_name(op.accepts & set(REAL))
     main = dtypes.f64 if dtypes.f64 in op.accepts else accepted[0]
 
     def make(dtype: DType, shape: tuple[int, ...]) -> tuple[Array, ...]:

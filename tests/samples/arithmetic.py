@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 
 import numpy as np
@@ -91,7 +92,13 @@ def _modulus(x: float, y: float) -> float:
     return x % y if y != 0 and math.isfinite(x) else math.nan
 
 
-def _sign(x: float) -> float:
+def _sign(x: complex) -> complex:
+    if isinstance(x, complex):
+        if cmath.isnan(x) or (math.isinf(x.real) and math.isinf(x.imag)):
+            return complex(math.nan, math.nan)
+        if cmath.isinf(x):
+            return complex(*(math.copysign(math.isinf(part), part) for part in (x.real, x.imag)))
+        return x / 4 / abs(x / 4) if x / 4 else x / abs(x) if x else x
     return x if x != x or x == 0 else 1 if x > 0 else -1
 
 
@@ -110,6 +117,12 @@ def _greater(x: float, y: float) -> float:
 
 def _smaller(x: float, y: float) -> float:
     return x + y if x != x or y != y else min(x, y)
+
+
+def _magnitude(op: Op, x: Array) -> Array:
+    if np.iscomplexobj(x):
+        return np.hypot(x.real.astype(np.longdouble), x.imag.astype(np.longdouble))
+    return in_python(lambda v: math.fabs(v) if isinstance(v, float) else max(v, -v))(op, x)
 
 
 @raw
@@ -137,7 +150,7 @@ REFERENCES: dict[type[Op], Reference] = {
     ar.Mul: in_python(lambda x, y: x * y),
     ar.Div: in_python(_ratio),
     ar.Neg: in_python(lambda x: -x),
-    ar.Abs: in_python(lambda x: math.fabs(x) if isinstance(x, float) else max(x, -x)),
+    ar.Abs: _magnitude,
     ar.Sign: in_python(_sign),
     ar.Floor: _whole(math.floor),
     ar.Ceil: _whole(math.ceil),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import cmath
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
 import numpy as np
 
 from rosin.ir import dtypes
 from rosin.ir.op import Elementwise, Op
 from rosin.ir.ops import exponential as ex
 from tests.samples import (
+    Array,
     Bad,
     Reference,
     Sample,
@@ -56,14 +63,57 @@ BAD: list[Bad] = [bad for op, _ in UNARY for bad in elementwise_bad(op)] + eleme
 
 SYMBOLIC: list[Symbolic] = []
 
+
+def _exact(real: Callable[..., Any], function: Callable[..., Any], elsewhere: Callable[..., Any]) -> Callable[..., Any]:
+    """NumPy's function of real numbers; of complex ones `function` in many digits, or `elsewhere` at infinities."""
+
+    def reference(op: Op, x: Array) -> Any:
+        if not np.iscomplexobj(x):
+            return real(x.astype(np.longdouble))
+
+        def upper(z: complex) -> complex:
+            return complex(function(mpmath.mpc(z))) if cmath.isfinite(z) else complex(elsewhere(z))
+
+        # Many digits have no sign of zero; both halves of the plane are alike.
+        with mpmath.workprec(2200):
+            found = [
+                upper(z) if math.copysign(1, z.imag) > 0 else upper(z.conjugate()).conjugate()
+                for z in x.ravel().tolist()
+            ]
+        return np.array(found, complex).reshape(x.shape)
+
+    return reference
+
+
+def _parts(x: Array, y: Array) -> Array:
+    result = np.empty(x.shape, np.clongdouble)
+    result.real, result.imag = x, y
+    return result
+
+
+def _scaled_log(real: Callable[..., Any], base: int) -> Callable[..., Any]:
+    def reference(op: Op, x: Array) -> Any:
+        if not np.iscomplexobj(x):
+            return real(x.astype(np.longdouble))
+        found = np.log(x.astype(np.clongdouble))
+        return _parts(found.real / np.log(np.longdouble(base)), found.imag / np.log(np.longdouble(base)))
+
+    return reference
+
+
+def _powers_of_two(z: Array) -> Array:
+    """Of angles the nearest f64, which is what the op is a function of."""
+    return np.exp(_parts(z.real * np.log(np.longdouble(2)), z.imag * np.log(2.0)))
+
+
 REFERENCES: dict[type[Op], Reference] = {
     ex.Exp: in_long_double(np.exp),
-    ex.Exp2: in_long_double(np.exp2),
-    ex.Expm1: in_long_double(np.expm1),
+    ex.Exp2: lambda op, x: _powers_of_two(x) if np.iscomplexobj(x) else np.exp2(x.astype(np.longdouble)),
+    ex.Expm1: _exact(np.expm1, lambda z: mpmath.expm1(z), lambda z: np.exp(z) - 1),
     ex.Log: in_long_double(np.log),
-    ex.Log1p: in_long_double(np.log1p),
-    ex.Log2: in_long_double(np.log2),
-    ex.Log10: in_long_double(np.log10),
+    ex.Log1p: _exact(np.log1p, lambda z: mpmath.log(1 + z), lambda z: np.log(1 + z)),
+    ex.Log2: _scaled_log(np.log2, 2),
+    ex.Log10: _scaled_log(np.log10, 10),
     ex.Sqrt: in_long_double(np.sqrt),
     ex.Rsqrt: in_long_double(lambda x: 1 / np.sqrt(x)),
     ex.Cbrt: in_long_double(np.cbrt),

@@ -13,10 +13,10 @@ from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from rosin.ir.op import Op
 from rosin.ir.ops import movement as mv
 from rosin.ir.types import parse_type
-from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw, special_values
+from tests.samples import REAL, Array, Bad, Reference, Sample, Symbolic, draw, special_values
 
 F64 = dtypes.f64
-OTHERS = [dtype for dtype in dtypes.ALL if dtype != F64]
+OTHERS = [dtype for dtype in REAL if dtype != F64]
 
 
 def _sample(op: Op, *operands: Array, label: str = "", smooth: bool = True) -> Sample:
@@ -44,21 +44,18 @@ NAN_BITS = {
     "u8": np.array([0x7FF0000000000001, 0xFFF8000000000000, 0x7FF8DEADBEEF0000], np.uint64),
 }
 CONSTANTS = [
-    *(_sample(_data(special_values(dtype)), label=f"special-{dtype}") for dtype in dtypes.ALL),
-    *(_sample(_data(special_values(dtype)[:9]), label=f"few-{dtype}") for dtype in dtypes.ALL),
-    *(_sample(_data(special_values(dtype)[-6:].reshape(2, -1)), label=f"last-{dtype}") for dtype in dtypes.ALL),
-    *(_sample(_data(draw(dtype, (3, 5), -100, 100)), label=f"drawn-{dtype}") for dtype in dtypes.ALL),
-    *(_sample(_data(draw(dtype, (3, 7), -100, 100)), label=f"long-{dtype}") for dtype in dtypes.ALL),
-    *(_sample(_splat(1, f"{dtype}[2, 3]"), label=f"splat-{dtype}") for dtype in dtypes.ALL),
-    *(_sample(_splat(v, f"{t}[2]"), label=f"splat-{v}-{t}") for t in dtypes.ALL[-4:] for v in (np.nan, np.inf, -0.0)),
+    *(_sample(_data(special_values(dtype)), label=f"special-{dtype}") for dtype in REAL),
+    *(_sample(_data(special_values(dtype)[:9]), label=f"few-{dtype}") for dtype in REAL),
+    *(_sample(_data(special_values(dtype)[-6:].reshape(2, -1)), label=f"last-{dtype}") for dtype in REAL),
+    *(_sample(_data(draw(dtype, (3, 5), -100, 100)), label=f"drawn-{dtype}") for dtype in REAL),
+    *(_sample(_data(draw(dtype, (3, 7), -100, 100)), label=f"long-{dtype}") for dtype in REAL),
+    *(_sample(_splat(1, f"{dtype}[2, 3]"), label=f"splat-{dtype}") for dtype in REAL),
+    *(_sample(_splat(v, f"{t}[2]"), label=f"splat-{v}-{t}") for t in REAL[-4:] for v in (np.nan, np.inf, -0.0)),
     *(
         _sample(_data(np.zeros(shape, "f")), label=f"shape-{shape}")
         for shape in ((), (0,), (2, 0), (1,), (1, 1), (2, 1))
     ),
-    *(
-        _sample(_data(NAN_BITS[f"u{dtype.bytes}"].view(dtype.numpy)), label=f"nan-bits-{dtype}")
-        for dtype in dtypes.ALL[-4:]
-    ),
+    *(_sample(_data(NAN_BITS[f"u{dtype.bytes}"].view(dtype.numpy)), label=f"nan-bits-{dtype}") for dtype in REAL[-4:]),
 ]
 IOTAS = [
     *(_sample(mv.Iota(parse_type(f"{dtype}[5]"), 0)) for dtype in OTHERS if dtype != dtypes.bool_),

@@ -15,7 +15,7 @@ from rosin.ir.op import Op
 from rosin.ir.ops import window as win
 from rosin.ir.ops.window import Windowed
 from rosin.ir.types import TensorType
-from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
+from tests.samples import REAL, Array, Bad, Reference, Sample, Symbolic, draw
 
 Steps = tuple[tuple[int, ...], ...]
 NONE = 2**31 - 1
@@ -68,7 +68,7 @@ def reductions() -> Iterator[Sample]:
             smooth = op is win.WindowSum or name not in ("only-padding", "empty")
             yield Sample(op(*steps), (apart(shape),), name, smooth=smooth, atol=1e-13)
         shape, steps = CASES["padded"]
-        for dtype in dtypes.ALL:
+        for dtype in REAL:
             if dtype not in (dtypes.bool_, dtypes.f64):
                 x = draw(dtype, shape, -100, 100)
                 yield Sample(op(*steps), (x,), f"padded-{dtype}", smooth=False, atol=1e-4)
@@ -122,7 +122,7 @@ def reference_reduction(function: Callable[[Sequence[Any]], Any]) -> Reference:
         result = np.zeros(op.type(TensorType(dtypes.from_numpy(x.dtype), x.shape))[0].sizes, object)
         for index, inside in walk(op, x.shape):
             result[index] = function([x[place].item() for _, place in inside])
-        return result if x.dtype.kind in "iu" else result.astype(float)
+        return result if x.dtype.kind in "iu" else np.array(result.tolist()).reshape(result.shape)
 
     return reference
 
@@ -171,7 +171,7 @@ BAD: list[Bad] = [
         Bad(op(*ONE), ("f32[5]", "f32[4]", "f32[]"), ShapeError, "takes 1 operands and was given 3")
         for op in (win.WindowSum, win.WindowMax, win.WindowMin, win.WindowArgMax, win.WindowArgMin)
     ),
-    Bad(win.WindowMax(*ONE), ("bool[5]",), DTypeError, "floats or integers, not bool"),
+    Bad(win.WindowMax(*ONE), ("bool[5]",), DTypeError, "numbers, not bool"),
     Bad(win.WindowMax(*ONE), ("f32[5, 2]",), AttributeValueError, r"window \(2,\) has 1 entries for rank 2"),
     Bad(win.WindowSum((0,), *ONE[1:]), ("f32[5]",), AttributeValueError, "window of axis 0 is 0; it must be positive"),
     Bad(win.WindowSum((2,), (-1,), *ONE[2:]), ("f32[5]",), AttributeValueError, "strides of axis 0 is -1"),

@@ -77,6 +77,7 @@ class KernelEmitter(Refilling):
         for statement in body:
             if blocks(statement) and not _is_scope(statement):
                 self._write_parts()
+            self._write_parts_before(statement)
             match statement:
                 case Let():
                     self.frames[-1][statement.local] = self.expr(statement.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
@@ -11,11 +11,14 @@ from rosin.backends.llvm.types import memory_type, register_type
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.index import Index
+from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Buffer,
+    Const,
     Load,
+    Local,
     Scope,
+    Statement,
     Store,
 )
 
@@ -46,10 +49,10 @@ class Memory(Places):
             if self.mask is None:
                 self.e.store(value, pointer, dtype.bytes)
             else:
-                self._masked_store(value, pointer, dtype.bytes)
+                self._masked_store(value, pointer, dtype.bytes, self.mask)
             return
         block = self._block_of(statement.buffer, statement.offset, step, spread)
-        if block is not None and self.mask is None and statement.buffer not in self.read:
+        if block is not None:
             start, part, count = block
             parts = self.parts.setdefault((statement.buffer, start), {})
             parts[part] = value
@@ -59,11 +62,10 @@ class Memory(Places):
             return
         self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
 
-    def _masked_store(self, value: Val, pointer: Val, align: int) -> None:
-        assert self.mask is not None
+    def _masked_store(self, value: Val, pointer: Val, align: int, mask: Val) -> None:
         name = f"llvm.masked.store.{_mangled(value)}.p0"
-        self.e.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {self.mask.type})")
-        self.e.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {self.mask.typed})")
+        self.e.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
+        self.e.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {mask.typed})")
 
     def _scatter(self, value: Val, pointers: Val, align: int) -> None:
         mask = self.mask or self.e.const(True, "i1", self.lanes)
@@ -113,27 +115,50 @@ class Memory(Places):
     def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
         base, _, _ = self.place(start)
         pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
-        self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
+        if self.mask is None:
+            self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
+        else:
+            self._masked_store(zipped(self.e, values), pointer, buffer.dtype.bytes, self._mask_of(len(values)))
+
+    def _mask_of(self, parts: int, mask: Val | None = None) -> Val:
+        """The mask of a block, whose parts are those of lanes."""
+        mask = mask or self.mask
+        assert mask is not None
+        return zipped(self.e, [mask] * parts)
+
+    def _write_parts_before(self, statement: Statement) -> None:
+        """Before a statement that may read them, write the parts that wait of buffers that are read."""
+        if isinstance(statement, Store) and isinstance(statement.value, Local | Const):
+            if all(isinstance(atom, LoopVar) for atom, _ in statement.offset.terms):
+                return
+        for key in [key for key in self.parts if key[0] in self.read]:
+            self._write_apart(*key, self.parts.pop(key))
 
     def _write_parts(self) -> None:
         """Write what waits for the other parts of its block and need not wait any longer."""
         for (buffer, start), parts in self.parts.items():
-            for part, value in parts.items():
-                base, step, _ = self.place(start + part)
-                pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
-                pointers = self._pointers(pointer, step, None, memory_type(buffer.dtype))
-                self._scatter(value, pointers, buffer.dtype.bytes)
+            self._write_apart(buffer, start, parts)
         self.parts.clear()
 
-    def _read_block(self, buffer: Buffer, start: Index, parts: int) -> Val:
-        """All parts that the lanes have of a block."""
-        key = ("block", buffer, start)
+    def _write_apart(self, buffer: Buffer, start: Index, parts: Mapping[int, Val]) -> None:
+        """Write some parts of a block, each element by itself."""
+        elem = memory_type(buffer.dtype)
+        for part, value in parts.items():
+            base, step, _ = self.place(start + part)
+            pointer = self.e.offset(self.base(buffer), base, elem)
+            self._scatter(value, self._pointers(pointer, step, None, elem), buffer.dtype.bytes)
+
+    def _read_block(self, buffer: Buffer, start: Index, parts: int, mask: Val | None) -> Val:
+        """All parts that the lanes have of a block, of those lanes that the mask is for."""
+        key = ("block", buffer, start, None if mask is None else mask.ref)
         found = None if buffer in self.written else self.known(key)
         if found is None:
             base, _, _ = self.place(start)
             elem = memory_type(buffer.dtype)
             pointer = self.e.offset(self.base(buffer), base, elem)
-            found = self.frames[-1][key] = self.e.load(pointer, elem, parts * self.lanes, buffer.dtype.bytes)
+            wide = None if mask is None else self._mask_of(parts, mask)
+            found = self._contiguous(pointer, elem, wide, buffer.dtype.bytes, parts * self.lanes)
+            self.frames[-1][key] = found
         return found
 
     def _take(self, x: Val, which: Sequence[int]) -> Val:
@@ -180,10 +205,10 @@ class Memory(Places):
                 pointer = self.e.select(self.guard, pointer, self._anything())
             value = self.e.load(pointer, elem, align=dtype.bytes)
         elif step == 1 and spread is None:
-            value = self._contiguous(pointer, elem, mask, dtype.bytes)
-        elif mask is None and (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
+            value = self._contiguous(pointer, elem, mask, dtype.bytes, self.lanes)
+        elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
-            value = unzipped(self.e, self._read_block(expr.buffer, start, count), count, part)
+            value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self.loaded(self.e, value, dtype)
@@ -201,14 +226,14 @@ class Memory(Places):
             return e.icmp("ne", value, e.like(0, value))
         return e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
 
-    def _contiguous(self, pointer: Val, elem: str, mask: Val | None, align: int) -> Val:
+    def _contiguous(self, pointer: Val, elem: str, mask: Val | None, align: int, count: int) -> Val:
         if mask is None:
-            return self.e.load(pointer, elem, self.lanes, align)
-        like = Val("zeroinitializer", elem, self.lanes)
+            return self.e.load(pointer, elem, count, align)
+        like = Val("zeroinitializer", elem, count)
         name = f"llvm.masked.load.{_mangled(like)}.p0"
         self.e.declarations.add(f"declare {like.type} @{name}(ptr, i32, {mask.type}, {like.type})")
         text = f"call {like.type} @{name}({pointer.typed}, i32 {align}, {mask.typed}, {like.typed})"
-        return self.e.define(text, elem, self.lanes)
+        return self.e.define(text, elem, count)
 
     def _gather(self, pointers: Val, elem: str, mask: Val | None, align: int) -> Val:
         mask = mask or self.e.const(True, "i1", self.lanes)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 
+from rosin.frontend.numpy.complex import angle, conj, imag, iscomplex, iscomplexobj, isreal, isrealobj, real
 from rosin.frontend.numpy.creation import (
     arange,
     array,
@@ -44,12 +45,10 @@ from rosin.frontend.numpy.elementwise import (
     add,
     ceil,
     clip,
-    conj,
     copysign,
     divide,
     floor,
     floor_divide,
-    imag,
     maximum,
     minimum,
     multiply,
@@ -58,7 +57,6 @@ from rosin.frontend.numpy.elementwise import (
     nextafter,
     positive,
     pow,
-    real,
     reciprocal,
     remainder,
     round,
@@ -122,6 +120,7 @@ from rosin.frontend.numpy.manipulation import (
     vstack,
 )
 from rosin.frontend.numpy.promote import broadcast_shapes
+from rosin.frontend.numpy.quantiles import median, nanmedian, nanpercentile, nanquantile, percentile, quantile
 from rosin.frontend.numpy.reductions import (
     all,
     allclose,
@@ -147,6 +146,7 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
+from rosin.frontend.numpy.searching import digitize, searchsorted
 from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
 from rosin.frontend.numpy.sets import (
     intersect1d,
@@ -201,6 +201,7 @@ __array_api_version__ = "2024.12"
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
 absolute = abs
+conjugate = conj
 arccos = acos
 arccosh = acosh
 arcsin = asin
@@ -239,6 +240,8 @@ float16 = _dtypes.f16
 bfloat16 = _dtypes.bf16
 float32 = _dtypes.f32
 float64 = _dtypes.f64
+complex64 = _dtypes.c64
+complex128 = _dtypes.c128
 
 __all__ = [
     "__array_api_version__",
@@ -250,6 +253,7 @@ __all__ = [
     "add",
     "all",
     "allclose",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -293,10 +297,13 @@ __all__ = [
     "cbrt",
     "ceil",
     "clip",
+    "complex64",
+    "complex128",
     "compress",
     "concat",
     "concatenate",
     "conj",
+    "conjugate",
     "copysign",
     "cos",
     "cosh",
@@ -311,6 +318,7 @@ __all__ = [
     "diagonal",
     "diff",
     "digamma",
+    "digitize",
     "divide",
     "dot",
     "e",
@@ -355,11 +363,15 @@ __all__ = [
     "intersect1d",
     "invert",
     "isclose",
+    "iscomplex",
+    "iscomplexobj",
     "isdtype",
     "isfinite",
     "isin",
     "isinf",
     "isnan",
+    "isreal",
+    "isrealobj",
     "left_shift",
     "less",
     "less_equal",
@@ -382,6 +394,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "median",
     "meshgrid",
     "min",
     "minimum",
@@ -390,6 +403,9 @@ __all__ = [
     "multiply",
     "nan",
     "nan_to_num",
+    "nanmedian",
+    "nanpercentile",
+    "nanquantile",
     "negative",
     "newaxis",
     "nextafter",
@@ -400,12 +416,14 @@ __all__ = [
     "outer",
     "pad",
     "partition",
+    "percentile",
     "permute_dims",
     "pi",
     "positive",
     "pow",
     "power",
     "prod",
+    "quantile",
     "ravel",
     "real",
     "reciprocal",
@@ -417,6 +435,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "searchsorted",
     "setdiff1d",
     "setxor1d",
     "sigmoid",

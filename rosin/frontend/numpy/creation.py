@@ -75,8 +75,8 @@ def full(
     return promote.spread_to("full", value if dtype is None else promote.cast(value, core.as_dtype(dtype)), sizes)
 
 
-def _filled(name: str, shape: promote.Shape, value: bool | int | float, dtype: DType) -> Array:
-    if isinstance(value, float) and not dtype.is_float:
+def _filled(name: str, shape: promote.Shape, value: core.Scalar, dtype: DType) -> Array:
+    if isinstance(value, float) and not dtype.differentiable:
         value = bool(value) if dtype.kind == "bool" else _whole(name, value, dtype)
     type = TensorType(dtype, shape)
     promote.check_size(type, name)
@@ -286,10 +286,10 @@ def linspace(
         promote.bad_value(f"linspace: num is {num}; it is not negative")
     given = promote.operands("linspace", (start, stop))
     own = promote.common_dtype(given)
-    own = own if own.is_float else DEFAULT_FLOAT
+    own = own if own.differentiable else DEFAULT_FLOAT
     wanted = own if dtype is None else core.as_dtype(dtype)
     # Whole numbers are found in f64, where each has a place of its own up to 2**53.
-    work = wanted.accumulator if wanted.is_float else dtypes.f64
+    work = wanted.accumulator if wanted.differentiable else dtypes.f64
     ends = promote.broadcast_arrays_shape("linspace", [x for x in given if promote.is_array(x)])
     shape = (num, *ends)
     first, last = promote.spread_operands("linspace", given, TensorType(work, shape))

@@ -21,7 +21,7 @@ _KINDS: dict[str, frozenset[DType]] = {
     "unsigned integer": frozenset(d for d in dtypes.ALL if d.kind == "uint"),
     "integral": dtypes.INTEGERS,
     "real floating": dtypes.FLOATS,
-    "complex floating": frozenset(),
+    "complex floating": dtypes.COMPLEX,
     "numeric": dtypes.NUMBERS,
 }
 
@@ -97,12 +97,12 @@ class IntegerInfo:
 
 
 def finfo(type: ArrayLike | DTypeLike, /) -> FloatInfo:
-    """The limits of a float type, or of that of an array.
+    """The limits of a float type, or of that of an array; of a complex type those of its parts.
 
     Raises:
         DTypeError: it is no float type.
     """
-    dtype = _own(type)
+    dtype = _own(type).part
     if not dtype.is_float:
         promote.bad_dtype(f"finfo tells of floats, not {dtype}; iinfo tells of integers")
     info = cast(Any, ml_dtypes.finfo(dtype.numpy))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rosin.frontend import core
 from rosin.frontend.numpy import datatypes, logic, promote
+from rosin.frontend.numpy.complex import combined, imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir.op import Op
 from rosin.ir.ops import arithmetic as ops
@@ -58,7 +59,7 @@ def multiply(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 
 def divide(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """x1 / x2 in floats; integers become the default float first."""
+    """x1 / x2 in floats, real or complex; integers become the default float first."""
     a, b = promote.promoted("divide", x1, x2, floating=True)
     return core.bind1(ops.Div(), a, b)
 
@@ -91,12 +92,12 @@ def square(x: ArrayLike, /) -> Array:
 
 
 def reciprocal(x: ArrayLike, /) -> Array:
-    """1 / x in floats."""
+    """1 / x in floats, real or complex."""
     return divide(1, promote.floating("reciprocal", x))
 
 
 def abs(x: ArrayLike, /) -> Array:
-    """The absolute value; its derivative at 0 is 0."""
+    """The absolute value, a real number of a complex one too; its derivative at 0 is 0."""
     return _unary("abs", ops.Abs(), x)
 
 
@@ -116,7 +117,7 @@ def pow(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     Raises:
         AttributeValueError: a negative Python integer is the power of integers.
     """
-    if isinstance(x2, int) and not isinstance(x2, bool) and not isinstance(x1, bool | int | float):
+    if isinstance(x2, int) and not isinstance(x2, bool) and not core.is_scalar(x1):
         base = promote.numeric("pow", x1)
         if core.dtype_of(base).is_integer and x2 < 0:
             promote.bad_value(f"pow: integers have no whole power {x2}; make them floats first", base)
@@ -126,7 +127,7 @@ def pow(x1: ArrayLike, x2: ArrayLike, /) -> Array:
             return reciprocal(base)
     a, b = promote.promoted("pow", x1, x2)
     promote.numeric("pow", a)
-    return core.bind1(Pow(), a, b) if core.dtype_of(a).is_float else _integer_power(a, b)
+    return core.bind1(Pow(), a, b) if core.dtype_of(a).differentiable else _integer_power(a, b)
 
 
 def _whole_power(base: Array, exponent: int) -> Array:
@@ -183,7 +184,7 @@ def trunc(x: ArrayLike, /) -> Array:
 
 @core.fresh
 def round(x: ArrayLike, /, decimals: int = 0) -> Array:
-    """The nearest multiple of 10 to the power -decimals, halves to the even one.
+    """The nearest multiple of 10 to the power -decimals, halves to the even one; of complex numbers part by part.
 
     Raises:
         AttributeValueError: integers are to be rounded before their point.
@@ -194,6 +195,8 @@ def round(x: ArrayLike, /, decimals: int = 0) -> Array:
         if decimals < 0:
             promote.bad_value(f"round: integers are not rounded to {decimals} decimals", operand)
         return operand
+    if core.dtype_of(operand).is_complex:
+        return combined(*(round(part, decimals) for part in (real(operand), imag(operand))))
     if decimals == 0:
         return core.bind1(ops.Round(), operand)
     scale = 10.0 ** builtins.abs(decimals)
@@ -206,7 +209,7 @@ def round(x: ArrayLike, /, decimals: int = 0) -> Array:
 
 
 def sign(x: ArrayLike, /) -> Array:
-    """-1, 0 or 1; NaN for NaN."""
+    """-1, 0 or 1, or x / |x| of a complex number; NaN for NaN."""
     return _unary("sign", ops.Sign(), x)
 
 
@@ -248,34 +251,18 @@ def nextafter(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return core.bind1(ops.NextAfter(), *promote.promoted("nextafter", x1, x2, floating=True))
 
 
-# -- parts of complex numbers, of which there are only real ones so far ------------------------------------------------
-
-
-@core.fresh
-def real(x: ArrayLike, /) -> Array:
-    """The real part of numbers: real numbers themselves."""
-    return promote.numeric("real", x)
-
-
-def imag(x: ArrayLike, /) -> Array:
-    """The imaginary part of numbers: zeros for real ones."""
-    operand = promote.numeric("imag", x)
-    return promote.numbers("imag", 0, operand)
-
-
-@core.fresh
-def conj(x: ArrayLike, /) -> Array:
-    """The complex conjugate: real numbers themselves."""
-    return promote.numeric("conj", x)
-
-
 # -- floats that are no numbers ----------------------------------------------------------------------------------------
 
 
 @core.fresh
 def nan_to_num(x: ArrayLike, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
-    """x with NaN, +inf and -inf replaced; None stands for the greatest and the least finite number of the type."""
+    """x with NaN, +inf and -inf replaced; None stands for the greatest and the least finite number of the type.
+
+    Of complex numbers each part is replaced.
+    """
     operand = promote.numeric("nan_to_num", x)
+    if core.dtype_of(operand).is_complex:
+        return combined(*(nan_to_num(part, nan, posinf, neginf) for part in (real(operand), imag(operand))))
     if not core.dtype_of(operand).is_float:
         return operand
     greatest = datatypes.finfo(operand).max

@@ -319,7 +319,8 @@ def fitting(name: str, x: Array, values: ArrayLike) -> Array:
     kind = core.dtype_of(given)
     if (
         promote.promote_types(own, kind) != own
-        and not (own.is_float and kind.is_float)
+        and not (own.kind == kind.kind and own.differentiable)
+        and not (own.is_complex and kind.is_float)
         and not (own.is_integer and kind.is_integer)
     ):
         promote.bad_dtype(f"{name}: an array of {own} does not hold values of {kind}; cast them first", x, given)
@@ -353,20 +354,18 @@ def _change_part(name: str, x: Array, entries: Sequence[Entry], change: Change, 
     return function(x, updates if pad is None else _padded(name, pad, updates, neutral))
 
 
-def _padded(name: str, pad: Pad, updates: Array, value: float) -> Array:
+def _padded(name: str, pad: Pad, updates: Array, value: complex) -> Array:
     return core.bind1(pad, updates, promote.number(name, value, TensorType(core.dtype_of(updates))))
 
 
 def _functions(change: Change, dtype: DType) -> Any:
     """The function that combines old and new elements, and the new element that changes no old one."""
     # Zero added to -0.0 gives 0.0; -0.0 changes nothing.
-    zero = -0.0 if dtype.is_float else 0
-    return {
-        "add": (elementwise.add, zero),
-        "multiply": (elementwise.multiply, 1),
-        "min": (elementwise.minimum, dtype.highest),
-        "max": (elementwise.maximum, dtype.lowest),
-    }[change]
+    if change == "add":
+        return elementwise.add, complex(-0.0, -0.0) if dtype.is_complex else -0.0 if dtype.is_float else 0
+    if change == "multiply":
+        return elementwise.multiply, 1
+    return (elementwise.minimum, dtype.highest) if change == "min" else (elementwise.maximum, dtype.lowest)
 
 
 _SCATTERS = {"set": ScatterSet, "add": ScatterAdd, "multiply": ScatterMul, "min": ScatterMin, "max": ScatterMax}

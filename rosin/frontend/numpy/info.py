@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT
+from rosin.frontend.core import DEFAULT_COMPLEX, DEFAULT_FLOAT, DEFAULT_INT
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.datatypes import isdtype
 from rosin.ir import dtypes
@@ -20,6 +20,8 @@ _NAMES: dict[str, DType] = {
     "uint64": dtypes.u64,
     "float32": dtypes.f32,
     "float64": dtypes.f64,
+    "complex64": dtypes.c64,
+    "complex128": dtypes.c128,
 }
 """The element types that the standard knows."""
 
@@ -42,7 +44,12 @@ class NamespaceInfo:
     def default_dtypes(self, *, device: str | None = None) -> dict[str, DType]:
         """The element types of Python's numbers, and of indices."""
         promote.check_device("default_dtypes", device)
-        return {"real floating": DEFAULT_FLOAT, "integral": DEFAULT_INT, "indexing": DEFAULT_INT}
+        return {
+            "real floating": DEFAULT_FLOAT,
+            "complex floating": DEFAULT_COMPLEX,
+            "integral": DEFAULT_INT,
+            "indexing": DEFAULT_INT,
+        }
 
     def dtypes(self, *, device: str | None = None, kind: str | tuple[str, ...] | None = None) -> dict[str, DType]:
         """The element types that the standard knows, of a kind as `isdtype` has them; None for all."""

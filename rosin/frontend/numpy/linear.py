@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rosin.frontend import core
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import creation, elementwise, manipulation, promote, reductions, transcendental
+from rosin.frontend.numpy.complex import conj, imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
 from rosin.ir.ops.contract import DotGeneral
@@ -133,6 +134,8 @@ def _tensordot(name: str, a: Array, b: Array, left: Axes, right: Axes) -> Array:
 def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
     """The sum of products over one axis of both, counted from the end; the other axes broadcast.
 
+    Complex numbers of x1 are conjugated.
+
     Raises:
         ShapeError: the axis has two sizes, or the other axes do not broadcast.
     """
@@ -144,7 +147,7 @@ def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
     sizes = core.shape_of(a)[place], core.shape_of(b)[place]
     if not facts.same(*sizes):
         promote.bad_shape(f"vecdot: axis {place} has sizes {sizes[0]} and {sizes[1]}", a, b)
-    row = manipulation.expand_dims(manipulation.moveaxis(a, place, -1), -2)
+    row = manipulation.expand_dims(manipulation.moveaxis(conj(a), place, -1), -2)
     column = manipulation.expand_dims(manipulation.moveaxis(b, place, -1), -1)
     return manipulation.squeeze(matmul(row, column), (-2, -1))
 
@@ -172,7 +175,10 @@ def vector_norm(
     """
     operand = promote.floating("vector_norm", x)
     if ord == 2:
-        return transcendental.sqrt(reductions.sum(elementwise.square(operand), axis=axis, keepdims=keepdims))
+        squares = elementwise.square(real(operand))
+        if core.dtype_of(operand).is_complex:
+            squares = elementwise.add(squares, elementwise.square(imag(operand)))
+        return transcendental.sqrt(reductions.sum(squares, axis=axis, keepdims=keepdims))
     size = elementwise.abs(operand)
     if ord == 1:
         return reductions.sum(size, axis=axis, keepdims=keepdims)
@@ -181,6 +187,6 @@ def vector_norm(
         return extreme(size, axis=axis, keepdims=keepdims)
     if ord == 0:
         count = reductions.count_nonzero(operand, axis=axis, keepdims=keepdims)
-        return promote.cast(count, core.dtype_of(operand))
+        return promote.cast(count, core.dtype_of(size))
     total = reductions.sum(elementwise.pow(size, float(ord)), axis=axis, keepdims=keepdims)
     return elementwise.pow(total, 1 / ord)

@@ -16,6 +16,7 @@ from rosin.ir.op import Op
 from rosin.ir.ops import arithmetic
 from rosin.ir.ops import logic as ops
 from rosin.ir.ops.cast import Bitcast
+from rosin.ir.ops.complex import Imag, Real
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def isclose(
     """Whether |x1 - x2| <= atol + rtol |x2|. Infinities are close to themselves alone, NaN to NaN if `equal_nan`."""
     x, y = promote.promoted("isclose", x1, x2, floating=True)
     distance = core.bind1(arithmetic.Abs(), core.bind1(arithmetic.Sub(), x, y))
-    scaled = core.bind1(arithmetic.Mul(), core.bind1(arithmetic.Abs(), y), promote.numbers("isclose", rtol, y))
-    bound = core.bind1(arithmetic.Add(), scaled, promote.numbers("isclose", atol, y))
+    size = core.bind1(arithmetic.Abs(), y)
+    scaled = core.bind1(arithmetic.Mul(), size, promote.numbers("isclose", rtol, size))
+    bound = core.bind1(arithmetic.Add(), scaled, promote.numbers("isclose", atol, size))
     near = logical_and(less_equal(distance, bound), logical_and(isfinite(x), isfinite(y)))
     close = logical_or(near, equal(x, y))
     return logical_or(close, logical_and(isnan(x), isnan(y))) if equal_nan else close
@@ -151,23 +153,26 @@ def _everywhere(value: bool, x: Array) -> Array:
 
 
 def isfinite(x: ArrayLike, /) -> Array:
-    """Whether it is neither an infinity nor NaN."""
+    """Whether it is neither an infinity nor NaN, in both parts of a complex number."""
     operand = promote.array("isfinite", x)
-    return core.bind1(ops.IsFinite(), operand) if core.dtype_of(operand).is_float else _everywhere(True, operand)
+    return core.bind1(ops.IsFinite(), operand) if core.dtype_of(operand).differentiable else _everywhere(True, operand)
 
 
 def isinf(x: ArrayLike, /) -> Array:
-    """Whether it is an infinity."""
+    """Whether it is an infinity, in a part of a complex number."""
     operand = promote.array("isinf", x)
-    if not core.dtype_of(operand).is_float:
+    dtype = core.dtype_of(operand)
+    if dtype.is_complex:
+        return logical_or(isinf(core.bind1(Real(), operand)), isinf(core.bind1(Imag(), operand)))
+    if not dtype.is_float:
         return _everywhere(False, operand)
     return core.bind1(ops.Not(), core.bind1(ops.Or(), isfinite(operand), isnan(operand)))
 
 
 def isnan(x: ArrayLike, /) -> Array:
-    """Whether it is NaN."""
+    """Whether it is NaN, in a part of a complex number."""
     operand = promote.array("isnan", x)
-    return core.bind1(ops.IsNan(), operand) if core.dtype_of(operand).is_float else _everywhere(False, operand)
+    return core.bind1(ops.IsNan(), operand) if core.dtype_of(operand).differentiable else _everywhere(False, operand)
 
 
 def signbit(x: ArrayLike, /) -> Array:

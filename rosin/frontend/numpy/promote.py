@@ -7,11 +7,13 @@ The rules are the array API's table where it speaks, and elsewhere those of JAX:
 - an integer with a float gives that float: i64 with f16 is f16;
 - bf16 with f16 gives f32;
 - u64 with a signed integer has no integer type that holds both, and gives the default float;
+- complex numbers hold floats of their width: c64 with f32 or an integer is c64, with f64 c128;
 - a Python number is weak: it takes the element type of the arrays it meets if its kind allows, so that `x + 1` and
-  `x * 0.5` keep the type of a float `x`. A float that meets integer arrays gives the default float.
+  `x * 0.5` keep the type of a float `x`. A float that meets integer arrays gives the default float, a complex number
+  that meets floats the complex type of their width.
 
-The default float and integer are `core.DEFAULT_FLOAT` and `core.DEFAULT_INT`. NumPy's scalars are arrays of rank 0
-and not weak. A traced Python number is as weak as one that is not traced.
+The defaults are `core.DEFAULT_FLOAT`, `core.DEFAULT_COMPLEX` and `core.DEFAULT_INT`. NumPy's scalars are arrays of rank
+0 and not weak. A traced Python number is as weak as one that is not traced.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ from rosin.ir.types import TensorType, shape_text
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
-ArrayLike: TypeAlias = "Array | np.ndarray[Any, Any] | np.generic | bool | int | float"
-Operand: TypeAlias = "Array | bool | int | float"
+ArrayLike: TypeAlias = "Array | np.ndarray[Any, Any] | np.generic | bool | int | float | complex"
+Operand: TypeAlias = "Array | bool | int | float | complex"
 Shape: TypeAlias = tuple[Dim, ...]
 
 
@@ -72,6 +74,9 @@ def promote_types(a: DType, b: DType) -> DType:
         return a
     if a.kind == "bool":
         return b
+    if a.is_complex or b.is_complex:
+        wide = max(a, b, key=lambda dtype: dtype.bits if dtype.is_complex else 0)
+        return dtypes.c128 if dtypes.f64 in (a, b) else wide
     if a.is_float != b.is_float:
         return a if a.is_float else b
     if a.is_float and a.bits == b.bits:
@@ -87,7 +92,9 @@ def promote_weak(dtype: DType | None, weak: DType) -> DType:
     """The element type of arrays of `dtype` (None: no array) with a Python number, whose own type would be `weak`."""
     if dtype is None:
         return weak
-    if weak.kind == "bool" or dtype.is_float or (weak.is_integer and dtype.is_integer):
+    if weak.is_complex and dtype.is_float:
+        return dtype.complex
+    if weak.kind == "bool" or dtype.differentiable or (weak.is_integer and dtype.is_integer):
         return dtype
     return weak
 
@@ -110,11 +117,7 @@ def common_dtype(xs: Sequence[Operand]) -> DType:
 
 def own_dtype(x: Operand) -> DType:
     """The element type of an array, or of a Python number on its own."""
-    if isinstance(x, bool):
-        return dtypes.bool_
-    if isinstance(x, int):
-        return DEFAULT_INT
-    return DEFAULT_FLOAT if isinstance(x, float) else core.dtype_of(x)
+    return core.default_of(x) if isinstance(x, bool | int | float | complex) else core.dtype_of(x)
 
 
 def accumulator_of(dtype: DType) -> DType:
@@ -140,7 +143,7 @@ def array(name: str, x: ArrayLike) -> Array:
     """
     if is_array(x):
         return x
-    if isinstance(x, bool | int | float | np.ndarray | np.generic | Size):
+    if isinstance(x, bool | int | float | complex | np.ndarray | np.generic | Size):
         return core.asarray(x)
     bad_dtype(f"{name} takes arrays and numbers, not {_describe(x)}")
 
@@ -148,8 +151,6 @@ def array(name: str, x: ArrayLike) -> Array:
 def _describe(x: object) -> str:
     if isinstance(x, list | tuple):
         return f"a {'list' if isinstance(x, list) else 'tuple'}; rosin.numpy.asarray makes an array of it"
-    if isinstance(x, complex):
-        return "a complex number"
     return f"{x!r}" if x is None or x is Ellipsis else f"{type(x).__name__}"
 
 
@@ -173,12 +174,13 @@ def alike(name: str, *xs: ArrayLike) -> tuple[Array, ...]:
     given = operands(name, xs)
     dtype = common_dtype(given)
     return tuple(
-        number(name, x, TensorType(dtype)) if isinstance(x, bool | int | float) else cast(x, dtype) for x in given
+        number(name, x, TensorType(dtype)) if isinstance(x, bool | int | float | complex) else cast(x, dtype)
+        for x in given
     )
 
 
 def alike_floats(name: str, *xs: ArrayLike) -> tuple[Array, ...]:
-    """The operands as floats of one element type, which products and sums are made of."""
+    """The operands as floats of one element type, real or complex, which products and sums are made of."""
     given = alike(name, *xs)
     return tuple(floating(name, x) for x in given)
 
@@ -192,11 +194,11 @@ def promoted(name: str, *xs: ArrayLike, floating: bool = False) -> tuple[Array, 
         AttributeValueError: a Python integer does not fit the element type.
     """
     types = [core.type_of(x) if is_array(x) else None for x in xs]
-    if types[0] is not None and all(t == types[0] for t in types) and (types[0].dtype.is_float or not floating):
+    if types[0] is not None and all(t == types[0] for t in types) and (types[0].dtype.differentiable or not floating):
         return tuple(x for x in xs if is_array(x))
     given = operands(name, xs)
     dtype = common_dtype(given)
-    if floating and not dtype.is_float:
+    if floating and not dtype.differentiable:
         dtype = DEFAULT_FLOAT
     full = TensorType(dtype, broadcast_arrays_shape(name, [x for x in given if is_array(x)]))
     return spread_operands(name, given, full)
@@ -208,7 +210,9 @@ def spread_operands(name: str, given: Sequence[Operand], type: TensorType) -> tu
     They are for ops alone and never a result: a small array of one number may be handed out many times.
     """
     return tuple(
-        _constant(name, x, type) if isinstance(x, bool | int | float) else spread(cast(x, type.dtype), type.shape)
+        _constant(name, x, type)
+        if isinstance(x, bool | int | float | complex)
+        else spread(cast(x, type.dtype), type.shape)
         for x in given
     )
 
@@ -217,29 +221,34 @@ _SMALL = 64
 """Arrays of one number up to this many elements are kept, for the same ones are asked for again and again."""
 
 
-def _constant(name: str, value: bool | int | float, type: TensorType) -> Array:
+def _constant(name: str, value: core.Scalar, type: TensorType) -> Array:
     if core.tracing() or type.bytes > _SMALL * type.dtype.bytes:
         return number(name, value, type)
     # As keys 1 and 1.0 are equal, and 0.0 and -0.0.
     kind, sign = (float, math.copysign(1, value)) if isinstance(value, float) else (int, 1)
+    if isinstance(value, complex):
+        kind, sign = complex, (math.copysign(1, value.real), math.copysign(1, value.imag))
     return _small_constant(name, value, kind, sign, type)
 
 
 @functools.lru_cache(maxsize=1024)
-def _small_constant(name: str, value: bool | int | float, kind: Any, sign: float, type: TensorType) -> Array:
+def _small_constant(name: str, value: core.Scalar, kind: Any, sign: Any, type: TensorType) -> Array:
     return number(name, value, type)
 
 
-def number(name: str, value: bool | int | float, type: TensorType) -> Array:
+def number(name: str, value: core.Scalar, type: TensorType) -> Array:
     """A Python number at every place of an array of `type`.
 
     Raises:
         AttributeValueError: it is an integer that the element type does not hold.
+        DTypeError: it is complex and the element type is not.
     """
     dtype = type.dtype
+    if isinstance(value, complex):
+        core.refuse_parts(dtypes.c128, dtype)
     if isinstance(value, int) and dtype.is_integer:
         check_fits(name, value, dtype)
-    if dtype.is_float and isinstance(value, int):
+    if dtype.differentiable and isinstance(value, int):
         value = float(value) if abs(value) < 1 << 1023 else math.inf if value > 0 else -math.inf
     with np.errstate(all="ignore"):
         return core.bind1(Constant(literal.splat(value, type)))
@@ -251,7 +260,7 @@ def check_fits(name: str, value: int, dtype: DType) -> None:
         bad_value(f"{name}: {value} does not fit {dtype}, which holds {dtype.lowest} to {dtype.highest}")
 
 
-def numbers(name: str, value: bool | int | float, like: Array) -> Array:
+def numbers(name: str, value: core.Scalar, like: Array) -> Array:
     """A Python number at every place of an array of the type of `like`."""
     return number(name, value, core.type_of(like))
 
@@ -267,9 +276,9 @@ def stopped(x: Array) -> Array:
 
 
 def floating(name: str, x: ArrayLike) -> Array:
-    """An operand as an array of floats: integers and truth values become the default float."""
+    """An operand as an array of floats, real or complex: integers and truth values become the default float."""
     operand = array(name, x)
-    return operand if core.dtype_of(operand).is_float else cast(operand, DEFAULT_FLOAT)
+    return operand if core.dtype_of(operand).differentiable else cast(operand, DEFAULT_FLOAT)
 
 
 def numeric(name: str, x: ArrayLike) -> Array:

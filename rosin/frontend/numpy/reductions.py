@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote, transcendental
+from rosin.frontend.numpy.complex import imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
@@ -94,10 +95,14 @@ def count_of(count: Dim | float, dtype: DType) -> float | Array:
 def var(x: ArrayLike, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
     """The mean squared distance from the mean over axes, the sum divided by the count less `correction`.
 
-    The distances are taken from the mean before they are squared, in f32 for narrow floats.
+    The distances are taken from the mean before they are squared, in f32 for narrow floats. They are real numbers, and
+    so is the variance, of complex numbers too.
     """
     operand = promote.floating("var", x)
     dtype = core.dtype_of(operand)
+    if dtype.is_complex:
+        parts = (var(p, axis=axis, correction=correction, keepdims=keepdims) for p in (real(operand), imag(operand)))
+        return elementwise.add(*parts)
     axes = _sorted_axes("var", axis, operand)
     wide = promote.cast(operand, dtype.accumulator)
     count = _size(operand, axes)

@@ -47,7 +47,7 @@ def same(a: Any, b: Any) -> bool:
         return True
     if core.is_tracer(a) and core.is_tracer(b):
         return tr.same_value(a, b)
-    plain = type(a) is type(b) and isinstance(a, bool | int | float | str | bytes)
+    plain = type(a) is type(b) and isinstance(a, bool | int | float | complex | str | bytes)
     return plain and a == b and repr(a) == repr(b)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
-from rosin.ir.op import Elementwise, Flat, NumpyArray, Partial, Value, Values, define
+from rosin.ir.op import Elementwise, Flat, Maybe, NumpyArray, Partial, Types, Value, Values, define
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -60,9 +60,9 @@ class Mul(Binary):
 
 @define("div")
 class Div(Binary):
-    """x / y in floats."""
+    """x / y in floats, real or complex. A complex number divided by zero has parts that are infinite or NaN."""
 
-    accepts = dtypes.FLOATS
+    accepts = dtypes.FIELDS
     flops = 4
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -77,6 +77,7 @@ class Div(Binary):
 class FloorDivide(Binary):
     """The quotient rounded down, as Python's `//`. An integer divided by zero gives 0, as in NumPy."""
 
+    accepts = dtypes.REALS
     flops = 8
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -90,6 +91,7 @@ class FloorDivide(Binary):
 class Remainder(Binary):
     """x - y * floor(x / y), with the sign of y, as Python's `%`. An integer modulo zero gives 0, as in NumPy."""
 
+    accepts = dtypes.REALS
     flops = 8
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -114,9 +116,12 @@ class Neg(Elementwise):
 
 @define("abs")
 class Abs(Elementwise):
-    """The absolute value; its derivative at 0 is 0."""
+    """The absolute value, a real number; its derivative at 0 is 0."""
 
     accepts = dtypes.NUMBERS
+
+    def result_dtype(self, dtype: DType) -> DType:
+        return dtype.part
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return np.abs(*operands)
@@ -124,15 +129,58 @@ class Abs(Elementwise):
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (b.sign(operands[0]),)
 
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        (tangent,) = tangents
+        if tangent is None or not tangent.type.dtype.is_complex:
+            return super().jvp(b, operands, results, tangents)
+        return (b.real(b.mul(tangent, b.conj(b.sign(operands[0])))),)
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        (cotangent,) = cotangents
+        if cotangent is None or not operands[0].type.dtype.is_complex:
+            return super().vjp(b, operands, results, cotangents)
+        return (b.mul(b.cast(cotangent, operands[0].type.dtype), b.conj(b.sign(operands[0]))),)
+
 
 @define("sign")
-class Sign(Flat):
-    """-1, 0 or 1; NaN for NaN."""
+class Sign(Elementwise):
+    """-1, 0 or 1, or z / |z| of a complex number; NaN for NaN. Its derivative at 0 is 0."""
 
     accepts = dtypes.NUMBERS
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
-        return np.sign(*operands)
+        (x,) = operands
+        if not np.iscomplexobj(x):
+            return np.sign(x)
+        # A quarter of a number has the same sign, and a radius that does not overflow.
+        found = np.sign(np.where(np.isfinite(x) & np.isinf(np.abs(x)), x * 0.25, x))
+        return np.where(np.isnan(x), complex(np.nan, np.nan), found)
+
+    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
+        return (results[0].dtype.is_complex,)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (None,)
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        """Of z / |z| only the angle moves: i s Im(conj(s) dz) / |z|, where s is the result."""
+        (tangent,), (s,) = tangents, results
+        if tangent is None or not s.type.dtype.is_complex:
+            return (None,)
+        turn = b.div(b.imag(b.mul(b.conj(s), tangent)), self._radius(b, operands[0]))
+        return (b.mul(s, b.complex(b.zeros(turn.type), turn)),)
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        (cotangent,), (s,) = cotangents, results
+        if cotangent is None or not s.type.dtype.is_complex:
+            return (None,)
+        turn = b.div(b.imag(b.mul(s, cotangent)), self._radius(b, operands[0]))
+        return (b.mul(b.conj(s), b.complex(b.zeros(turn.type), turn)),)
+
+    def _radius(self, b: Builder, z: Value) -> Value:
+        """|z|, or 1 where that is 0."""
+        radius = b.abs(z)
+        return b.select(b.equal(radius, 0.0), b.like(1.0, radius), radius)
 
 
 @define("floor")
@@ -173,7 +221,7 @@ class Extreme(Binary):
     Of +0.0 and -0.0 it may give either, by their order, so it is not commutative.
     """
 
-    accepts = dtypes.ANY
+    accepts = dtypes.ORDERED
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         x, y = operands
@@ -203,7 +251,7 @@ class Clamp(Elementwise):
     """min(max(x, low), high) of `(low, x, high)`; a derivative flows to whichever bound or operand is the result."""
 
     arity = 3
-    accepts = dtypes.NUMBERS
+    accepts = dtypes.REALS
     flops = 2
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:

@@ -32,6 +32,7 @@ class Cast(Elementwise):
 
     Floats round to nearest even, f64 and integers on their way to bf16 by way of f32. A float becomes an integer by
     truncation, saturating at the type's ends, NaN giving 0; integers wrap around; a number is true when it is not zero.
+    A real number becomes a complex one without an imaginary part. A complex one has no real number near it.
     """
 
     dtype: DType
@@ -39,6 +40,12 @@ class Cast(Elementwise):
 
     def result_dtype(self, dtype: DType) -> DType:
         return self.dtype
+
+    def check_elementwise(self, operands: Types) -> None:
+        super().check_elementwise(operands)
+        source = operands[0].dtype
+        if source.is_complex and not (self.dtype.is_complex or self.dtype == dtypes.bool_):
+            self.bad_dtype(operands, f"{source} does not become {self.dtype}: take the real or imaginary part, or abs")
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         return (self.apply(*operands),)
@@ -63,7 +70,9 @@ class Cast(Elementwise):
     def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
         (cotangent,) = cotangents
         source = operands[0].type.dtype
-        return (b.cast(cotangent, source) if cotangent and source.differentiable else None,)
+        if cotangent is None or not source.differentiable:
+            return (None,)
+        return (b.cast(cotangent if source.is_complex else b.real_part(cotangent), source),)
 
 
 @define("bitcast")
@@ -71,7 +80,7 @@ class Bitcast(Elementwise, Undifferentiable):
     """The value of another type that has the same bits."""
 
     dtype: DType
-    accepts = dtypes.NUMBERS
+    accepts = dtypes.REALS
     reason = "bits have no derivative; cast converts by value"
 
     def result_dtype(self, dtype: DType) -> DType:
@@ -79,7 +88,7 @@ class Bitcast(Elementwise, Undifferentiable):
 
     def check_elementwise(self, operands: Types) -> None:
         Elementwise.check_elementwise(self, operands)
-        if operands[0].dtype.bits != self.dtype.bits or self.dtype == dtypes.bool_:
+        if operands[0].dtype.bits != self.dtype.bits or self.dtype not in self.accepts:
             self.bad_dtype(operands, f"{operands[0].dtype} has not the width of {self.dtype}")
 
     def eval(self, *operands: NumpyArray) -> Arrays:

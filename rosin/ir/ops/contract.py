@@ -53,7 +53,7 @@ class Contraction(Linear, Fold):
     def check_dtypes(self, operands: Types) -> None:
         dtype = self.same_dtype(operands)
         if dtype not in dtypes.NUMBERS:
-            self.bad_dtype(operands, f"multiplies floats or integers, not {dtype}")
+            self.bad_dtype(operands, f"multiplies numbers, not {dtype}")
         signed = dtype.kind == "uint" and self.dtype.kind == "int"
         wider = self.dtype.bits > dtype.bits and (self.dtype.kind == dtype.kind or signed)
         if self.dtype != dtype and not wider:

@@ -125,7 +125,7 @@ class LinearRecurrence(Cumulative):
 
     axis: int
     reverse: bool
-    accepts = dtypes.FLOATS
+    accepts = dtypes.FIELDS
     arity = 2
     flops = 2
     slow_in_numpy = True
@@ -216,6 +216,8 @@ class CumExtremum(Recurrent):
     The derivative goes to the element that first attained the extreme. (PyTorch takes the last one, and JAX shares
     it among those that tie in the order of its scan; all three are subgradients.)
     """
+
+    accepts = dtypes.REALS
 
     def slopes(self, b: Builder, x: Value, y: Value) -> tuple[Value, Value]:
         first = self.previous(b, b.full(False, TensorType(dtypes.bool_, x.type.shape)), True)

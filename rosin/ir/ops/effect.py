@@ -166,7 +166,7 @@ class Callback(Host, Undifferentiable):
 
     def _as(self, x: Any, expected: TensorType, position: int) -> NumpyArray:
         """A result as an array; a Python number takes the expected element type."""
-        array: NumpyArray = np.asarray(x, expected.dtype.numpy if isinstance(x, bool | int | float) else None)
+        array: NumpyArray = np.asarray(x, expected.dtype.numpy if isinstance(x, bool | int | float | complex) else None)
         if array.dtype != expected.dtype.numpy or array.shape != expected.sizes:
             found = f"an array of {array.dtype} and shape {array.shape}"
             message = f"{self.name}: result {position} of {self.function.name} is {found}, not {expected}"

@@ -21,7 +21,7 @@ class Comparison(Flat):
     """A truth value from two operands of one type. Comparisons with NaN are false, `not_equal` true."""
 
     arity: ClassVar[int] = 2
-    accepts: ClassVar[frozenset[DType]] = dtypes.ANY
+    accepts: ClassVar[frozenset[DType]] = dtypes.ORDERED
 
     def result_dtype(self, dtype: DType) -> DType:
         return dtypes.bool_
@@ -32,6 +32,7 @@ class Equal(Comparison):
     """x == y"""
 
     commutative = True
+    accepts = dtypes.ANY
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return np.equal(*operands)
@@ -42,6 +43,7 @@ class NotEqual(Comparison):
     """x != y"""
 
     commutative = True
+    accepts = dtypes.ANY
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return np.not_equal(*operands)
@@ -160,7 +162,9 @@ class ShiftRight(Shift):
 
 
 class Question(Flat):
-    """A truth value about one float."""
+    """A truth value about one float, real or complex."""
+
+    accepts: ClassVar[frozenset[DType]] = dtypes.FIELDS
 
     def result_dtype(self, dtype: DType) -> DType:
         return dtypes.bool_
@@ -168,7 +172,7 @@ class Question(Flat):
 
 @define("isfinite")
 class IsFinite(Question):
-    """Neither an infinity nor NaN."""
+    """Neither an infinity nor NaN, in both parts of a complex number."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return np.isfinite(*operands)
@@ -176,7 +180,7 @@ class IsFinite(Question):
 
 @define("isnan")
 class IsNan(Question):
-    """NaN."""
+    """NaN, in a part of a complex number."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
         return np.isnan(*operands)

@@ -165,6 +165,8 @@ class Prod(Weighted):
 class Extremum(Weighted):
     """The greatest or the least element; NaN when one is NaN. Elements that tie share the derivative equally."""
 
+    accepts = dtypes.REALS
+
     def type(self, *operands: TensorType) -> Types:
         result = Reduction.type(self, *operands)
         _refuse_empty(self, operands, self.axes)
@@ -271,6 +273,8 @@ class ArgExtremum(Constantlike, Fold):
         self.expect(operands, 1)
         (x,) = operands
         self.check_axis(operands, self.axis, x.rank)
+        if x.dtype.is_complex:
+            self.bad_dtype(operands, f"{x.dtype} has no order")
         _refuse_empty(self, operands, (self.axis,))
         return (TensorType(dtypes.i64, (*x.shape[: self.axis], *x.shape[self.axis + 1 :])),)
 

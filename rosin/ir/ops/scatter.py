@@ -20,6 +20,7 @@ import numpy as np
 
 from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
 from rosin.ir.loops import Expr, Within
 from rosin.ir.op import (
@@ -55,14 +56,16 @@ class Scatter(Indexed, Push):
     unique: bool
     modes = ("clip", "drop")
     kind: ClassVar[Kind]
+    accepts: ClassVar[frozenset[DType]] = dtypes.NUMBERS
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 3)
         x, index, updates = operands
         if updates.dtype != x.dtype:
             self.bad_dtype(operands, f"the array is {x.dtype} and the updates {updates.dtype}")
-        if self.kind != "set" and x.dtype not in dtypes.NUMBERS:
-            self.bad_dtype(operands, f"combines floats or integers, not {x.dtype}")
+        if x.dtype not in self.accepts:
+            what = "ordered numbers" if self.accepts == dtypes.REALS else "numbers"
+            self.bad_dtype(operands, f"combines {what}, not {x.dtype}")
         self.check_numbers(operands)
         batch = self.batch_sizes(index)
         if updates.rank != len(batch) + len(self.offset_dims):
@@ -169,6 +172,7 @@ class ScatterSet(Linear, Scatter):
     """Each update replaces what is at its place; of several updates of one place the last one stays."""
 
     kind = "set"
+    accepts = dtypes.ANY
 
     def groups(self, count: int) -> tuple[tuple[int, ...], ...]:
         return ((0, 2),)
@@ -263,6 +267,8 @@ class ScatterMul(Weighted):
 
 class ScatterExtremum(Weighted):
     """An extreme of what is at a place and all its updates. Those that tie share the derivative equally."""
+
+    accepts = dtypes.REALS
 
     def slopes(self, b: Builder, operands: Values, result: Value) -> tuple[Value, Value]:
         x, _, updates = operands

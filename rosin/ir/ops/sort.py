@@ -40,21 +40,22 @@ if TYPE_CHECKING:
 MOST = (1 << 31) - 1
 """Places are i32."""
 
-SHORT = 64
+SHORT = 512
 """A line of at most so many elements is sorted without room."""
+
+WORK = 16
+"""Scalar operations that an element of a short line takes, about."""
+
+SLACK = 64
+"""Room for so many more elements than a line has, so that vectors may reach over its end."""
 
 STEP_FLOPS = 2
 """Operations for each element and each halving of a line."""
 
 
 def room_bytes(dtype: DType, places: bool) -> int:
-    """Bytes of room for each element of a long line: records of a key of at least 32 bits, and the place it is from.
-
-    Records need two places each; keys without places that are as wide as elements have one in the result.
-    """
-    if places:
-        return 24 if dtype.bits == 64 else 16
-    return dtype.bytes if dtype.bits >= 32 else 8
+    """Bytes of room for each element of a long line: two records of a key of at least 32 bits, and of a place."""
+    return 2 * (max(dtype.bytes, 4) + (4 if places else 0))
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,9 +88,11 @@ class Sorting(Routine):
     def task(self, types: Types) -> Task:
         (x,) = types
         length = x.shape[-1]
-        room = 0 if facts.known_at_least(SHORT, length) else x.size * room_bytes(x.dtype, self.places)
-        work = x.size * 16
-        return Task(f"{self.name}_{x.dtype}", (length, int(self.descending)), dims.product(x.shape[:-1]), work, room)
+        lines = dims.product(x.shape[:-1])
+        room = lines * (length + SLACK) * room_bytes(x.dtype, self.places)
+        if facts.known_at_least(SHORT, length):
+            room = 0
+        return Task(f"{self.name}_{x.dtype}", (length, int(self.descending)), lines, x.size * WORK, room)
 
     def order(self, x: NumpyArray) -> NumpyArray:
         """The places of the sorted elements."""
@@ -97,9 +100,8 @@ class Sorting(Routine):
         x = x.astype(dtypes.from_numpy(x.dtype).accumulator.numpy, copy=False)
         if not self.descending:
             return np.argsort(x, axis=-1, kind="stable")
-        # What is sorted backwards from the end is turned around with ties in their order.
-        last = x.shape[-1] - 1
-        return last - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+        # Sorted from the end, and then turned around, elements that tie stand in their order again.
+        return x.shape[-1] - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
 
 
 @define("argsort")
@@ -128,7 +130,9 @@ class Sort(Sorting):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         (x,) = operands
-        return (np.take_along_axis(x, self.order(x), -1),)
+        if self.descending or x.dtype == dtypes.bf16.numpy:
+            return (np.take_along_axis(x, self.order(x), -1),)
+        return (np.sort(x, axis=-1, kind="stable"),)
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         (tangent,) = tangents

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rosin.ir.op import NumpyArray, Partial, Value, Values, define
-from rosin.ir.ops.exponential import Transcendental
+from rosin.ir.ops.exponential import Analytic, Transcendental
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
 
 @define("sin")
-class Sin(Transcendental):
+class Sin(Analytic):
     """Sine."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -25,7 +25,7 @@ class Sin(Transcendental):
 
 
 @define("cos")
-class Cos(Transcendental):
+class Cos(Analytic):
     """Cosine."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -36,7 +36,7 @@ class Cos(Transcendental):
 
 
 @define("tan")
-class Tan(Transcendental):
+class Tan(Analytic):
     """Tangent."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -47,7 +47,7 @@ class Tan(Transcendental):
 
 
 @define("asin")
-class Asin(Transcendental):
+class Asin(Analytic):
     """Inverse sine, in [-π/2, π/2]."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -58,7 +58,7 @@ class Asin(Transcendental):
 
 
 @define("acos")
-class Acos(Transcendental):
+class Acos(Analytic):
     """Inverse cosine, in [0, π]."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -69,7 +69,7 @@ class Acos(Transcendental):
 
 
 @define("atan")
-class Atan(Transcendental):
+class Atan(Analytic):
     """Inverse tangent, in [-π/2, π/2]."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -97,7 +97,7 @@ class Atan2(Transcendental):
 
 
 @define("sinh")
-class Sinh(Transcendental):
+class Sinh(Analytic):
     """Hyperbolic sine."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -108,7 +108,7 @@ class Sinh(Transcendental):
 
 
 @define("cosh")
-class Cosh(Transcendental):
+class Cosh(Analytic):
     """Hyperbolic cosine."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -119,7 +119,7 @@ class Cosh(Transcendental):
 
 
 @define("tanh")
-class Tanh(Transcendental):
+class Tanh(Analytic):
     """Hyperbolic tangent."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -130,7 +130,7 @@ class Tanh(Transcendental):
 
 
 @define("asinh")
-class Asinh(Transcendental):
+class Asinh(Analytic):
     """Inverse hyperbolic sine."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -138,11 +138,13 @@ class Asinh(Transcendental):
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         (x,) = operands
+        if x.type.dtype.is_complex:
+            return (b.rsqrt(b.add(b.mul(x, x), 1.0)),)
         return (b.div(1.0, b.hypot(x, b.like(1.0, x))),)
 
 
 @define("acosh")
-class Acosh(Transcendental):
+class Acosh(Analytic):
     """Inverse hyperbolic cosine, not negative."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
@@ -154,7 +156,7 @@ class Acosh(Transcendental):
 
 
 @define("atanh")
-class Atanh(Transcendental):
+class Atanh(Analytic):
     """Inverse hyperbolic tangent."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:

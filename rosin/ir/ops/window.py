@@ -76,11 +76,13 @@ class Windowed(Op):
     high: tuple[Dim, ...]
     dilation: tuple[int, ...]
     slow_in_numpy = True
+    accepts: ClassVar[frozenset[DType]] = dtypes.NUMBERS
 
     def windows_of(self, operands: Types, x: TensorType) -> tuple[Dim, ...]:
         """How many windows `x` has along each axis."""
-        if x.dtype not in dtypes.NUMBERS:
-            self.bad_dtype(operands, f"takes floats or integers, not {x.dtype}")
+        if x.dtype not in self.accepts:
+            what = "ordered numbers" if self.accepts == dtypes.REALS else "numbers"
+            self.bad_dtype(operands, f"takes {what}, not {x.dtype}")
         for name in ("window", "strides", "low", "high", "dilation"):
             values: tuple[Dim, ...] = getattr(self, name)
             if len(values) != x.rank:
@@ -205,6 +207,7 @@ class WindowSum(Linear, WindowReduction):
 class WindowExtremum(WindowReduction):
     """An extreme element of each window; its derivative goes to the first such element, none to the padding."""
 
+    accepts = dtypes.REALS
     choice: ClassVar[type[WindowArg]]
 
     def choose(self, b: Builder, x: Value) -> Value:
@@ -232,6 +235,7 @@ class WindowArg(Constantlike, WindowFold):
     It is 2³¹ - 1 where a window lies in the padding alone.
     """
 
+    accepts = dtypes.REALS
     beats: ClassVar[Elementwise]
     """The comparison that is true of a better value and a worse one."""
 

@@ -1,6 +1,7 @@
 """Rules for arithmetic. Every one gives the same bits, for NaN, infinities, zeros of either sign and denormals too.
 
-The sign and the payload of a NaN are not part of a value: IEEE 754 leaves them open.
+The sign and the payload of a NaN are not part of a value: IEEE 754 leaves them open. A product with 1 + 0i is not
+exact: infinities times 0 are NaN, and zeros may change their sign.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import math
 
 from rosin.ir.dtypes import DType
 from rosin.ir.op import Op, Value
-from rosin.ir.ops.arithmetic import Abs, Add, Ceil, Floor, Maximum, Mul, Neg, Round, Sub, Trunc
+from rosin.ir.ops.arithmetic import Abs, Add, Ceil, Div, Floor, Maximum, Mul, Neg, Round, Sub, Trunc
 from rosin.passes.rewrite import Rewriter
 
 # Exponents of the least normal number of each float type.
@@ -17,9 +18,14 @@ _LEAST = {"f16": -14, "bf16": -126, "f32": -126, "f64": -1022}
 _GREATEST = {"f16": 15, "bf16": 127, "f32": 127, "f64": 1023}
 
 
+def _negative_zero(dtype: DType) -> complex | int:
+    """The number that leaves every number as it is when it is added."""
+    return complex(-0.0, -0.0) if dtype.is_complex else -0.0 if dtype.is_float else 0
+
+
 def add_zero(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
     """x + 0 → x. In floats only for -0.0, since -0.0 + 0.0 is +0.0."""
-    return x if b.is_all(y, -0.0 if x.type.dtype.is_float else 0) else None
+    return x if b.is_all(y, _negative_zero(x.type.dtype)) else None
 
 
 def add_negated(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
@@ -43,7 +49,7 @@ def sub_zero(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
     """x - 0 → x, and 0 - y → -y. In floats the first for +0.0, the second for -0.0."""
     if b.is_all(y, 0):
         return x
-    return b.neg(y) if b.is_all(x, -0.0 if x.type.dtype.is_float else 0) else None
+    return b.neg(y) if b.is_all(x, _negative_zero(x.type.dtype)) else None
 
 
 def sub_negated(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
@@ -58,7 +64,9 @@ def sub_itself(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
 
 
 def mul_by_unit(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
-    """x * 1 → x, and x * -1 → -x"""
+    """x * 1 → x, and x * -1 → -x, of real numbers"""
+    if x.type.dtype.is_complex:
+        return None
     if b.is_all(y, 1):
         return x
     return b.neg(x) if x.type.dtype.kind != "uint" and b.is_all(y, -1) else None
@@ -70,13 +78,17 @@ def mul_by_zero(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
 
 
 def negated_both(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
-    """-x * -y → x * y, and -x / -y → x / y"""
+    """-x * -y → x * y, and -x / -y → x / y; not for complex quotients, of which a division by 0 has the sign of x."""
+    if isinstance(op, Div) and x.type.dtype.is_complex:
+        return None
     left, right = b.operand_of(x, Neg), b.operand_of(y, Neg)
     return None if left is None or right is None else b.node(op, left, right)[0]
 
 
 def negated_by_constant(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
-    """-x * c → x * -c, and -x / c → x / -c"""
+    """-x * c → x * -c, and -x / c → x / -c; not for complex quotients, as above"""
+    if isinstance(op, Div) and x.type.dtype.is_complex:
+        return None
     positive = b.operand_of(x, Neg)
     return None if positive is None or b.splat(y) is None else b.node(op, positive, b.neg(y))[0]
 
@@ -91,9 +103,9 @@ def mul_by_constants(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
         return None
     _, (value, factor) = inner
     constant = b.splat(factor)
-    if constant is None:
-        return None
     dtype = x.type.dtype
+    if constant is None or dtype.is_complex:
+        return None
     if dtype.is_float:
         first, second = _exponent(constant.scalar), _exponent(outer.scalar)
         if first is None or second is None or min(first, second) < 0 or not _is_normal(first + second, dtype):
@@ -103,7 +115,7 @@ def mul_by_constants(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
 
 def div_by_power_of_two(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
     """x / c → x * (1 / c) where 1 / c is exact and no denormal, such as for c = -1 or c = 8."""
-    constant = b.splat(y)
+    constant = None if x.type.dtype.is_complex else b.splat(y)
     exponent = None if constant is None else _exponent(constant.scalar)
     if constant is None or exponent is None or not _is_normal(-exponent, x.type.dtype):
         return None
@@ -155,8 +167,8 @@ def rounded_twice(b: Rewriter, op: Op, x: Value) -> Value | None:
 
 
 def sign_of_sign(b: Rewriter, op: Op, x: Value) -> Value | None:
-    """sign(sign(x)) → sign(x)"""
-    return x if b.operand_of(x, type(op)) is not None else None
+    """sign(sign(x)) → sign(x) of real numbers"""
+    return x if not x.type.dtype.is_complex and b.operand_of(x, type(op)) is not None else None
 
 
 def extreme_of_itself(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:

@@ -31,8 +31,11 @@ def dot_of_transposed(b: Rewriter, op: DotGeneral, lhs: Value, rhs: Value) -> Va
 
 
 def dot_of_one_term(b: Rewriter, op: DotGeneral, lhs: Value, rhs: Value) -> Value | None:
-    """A contraction of axes of size 1, or of none → a product, and + 0.0, since a sum of -0.0 alone is +0.0."""
-    if any(lhs.type.shape[axis] != 1 for axis in op.lhs_contract):
+    """A contraction of axes of size 1, or of none → a product, and + 0.0, since a sum of -0.0 alone is +0.0.
+
+    Not of complex numbers: each of their products is a sum itself, and rounds otherwise in a contraction.
+    """
+    if lhs.type.dtype.is_complex or any(lhs.type.shape[axis] != 1 for axis in op.lhs_contract):
         return None
     (result,) = op.type(lhs.type, rhs.type)
     batch = len(op.lhs_batch)

@@ -83,7 +83,7 @@ def shift_by_zero(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
 
 def compared_with_itself(b: Rewriter, op: Op, x: Value, y: Value) -> Value | None:
     """x == x → true, x < x → false and their like; not in floats, where NaN differs from itself."""
-    if x is not y or x.type.dtype.is_float:
+    if x is not y or x.type.dtype.differentiable:
         return None
     return b.full(isinstance(op, Equal | LessEqual | GreaterEqual), x.type.with_dtype(dtypes.bool_))
 
@@ -141,6 +141,10 @@ def holds(wide: DType, narrow: DType) -> bool:
     """Whether every number of one type is a number of the other."""
     if wide == narrow or narrow == dtypes.bool_:
         return True
+    if wide.is_complex:
+        return holds(wide.part, narrow.part)
+    if narrow.is_complex:
+        return False
     if narrow.is_float:
         return wide.is_float and wide.bits > narrow.bits
     if wide.is_float:

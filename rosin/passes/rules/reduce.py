@@ -33,12 +33,12 @@ def over_short_axes(b: Rewriter, op: Reduction, x: Value) -> Value | None:
     flat = b.reshape(x, tuple(size for axis, size in enumerate(shape) if axis not in short))
     if long:
         return b.node(replace(op, axes=tuple(axis - sum(s < axis for s in short) for axis in long)), flat)[0]
-    return b.add(flat, 0.0) if isinstance(op, Sum) and x.type.dtype.is_float else flat
+    return b.add(flat, 0.0) if isinstance(op, Sum) and x.type.dtype.differentiable else flat
 
 
 def of_reduction(b: Rewriter, op: Reduction, x: Value) -> Value | None:
     """A reduction of a reduction of the same kind → one; not in floats."""
-    found = None if x.type.dtype.is_float else b.made_by(x, type(op))
+    found = None if x.type.dtype.differentiable else b.made_by(x, type(op))
     if found is None:
         return None
     inner, (source,) = found
@@ -53,7 +53,7 @@ def of_broadcast(b: Rewriter, op: Reduction, x: Value) -> Value | None:
     Not for products, nor for float sums, nor for an empty axis.
     """
     found = b.made_by(x, Broadcast)
-    if found is None or isinstance(op, Prod) or (isinstance(op, Sum) and x.type.dtype.is_float):
+    if found is None or isinstance(op, Prod) or (isinstance(op, Sum) and x.type.dtype.differentiable):
         return None
     broadcast, (source,) = found
     made = [axis for axis in op.axes if axis not in broadcast.axes]
@@ -78,7 +78,7 @@ def _renumbered(axes: tuple[int, ...] | list[int], dropped: list[int]) -> tuple[
 def sum_of_splat(b: Rewriter, op: Sum, x: Value) -> Value | None:
     """A sum of n times the same constant → the constant n * c, where every sum on the way is exact."""
     constant = b.splat(x)
-    if constant is None or not dims.is_static(x.type.shape):
+    if constant is None or x.type.dtype.is_complex or not dims.is_static(x.type.shape):
         return None
     count, number = math.prod(x.type.sizes[axis] for axis in op.axes), constant.scalar
     dtype = x.type.dtype.accumulator

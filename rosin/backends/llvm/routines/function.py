@@ -32,18 +32,27 @@ class Function:
     def word(self, value: int) -> Val:
         return self.e.const(value, "i64")
 
-    def loop(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> None:
+    def loop(self, begin: Val, end: Val, step: int | Val, body: Callable[[Val], None]) -> None:
         """The body for begin, begin + step … below end."""
+        e, slot = self.e, self.variable(begin)
+        by = self.word(step) if isinstance(step, int) else step
+
+        def advance() -> None:
+            count = e.load(slot, "i64")
+            body(count)
+            e.store(e.define(f"add nsw i64 {count.ref}, {by.ref}", "i64"), slot)
+
+        self.repeat(lambda: e.icmp("slt", e.load(slot, "i64"), end), advance)
+
+    def repeat(self, test: Callable[[], Val], body: Callable[[], None]) -> None:
+        """The body as long as a test holds."""
         e = self.e
         head, inside, after = e.label("head"), e.label("loop"), e.label("done")
-        slot = self.variable(begin)
         e.branch(head)
         e.block(head)
-        count = e.load(slot, "i64")
-        e.branch_if(e.icmp("slt", count, end), inside, after)
+        e.branch_if(test(), inside, after)
         e.block(inside)
-        body(count)
-        e.store(e.define(f"add nsw i64 {count.ref}, {step}", "i64"), slot)
+        body()
         e.branch(head)
         e.block(after)
 

@@ -1,112 +1,104 @@
-"""Sorting networks: short arrays of numbers sorted in vector registers, without a branch.
+"""Sorting networks: short arrays of records sorted in vector registers, without a branch, and sorted ones merged.
 
-Batcher's bitonic sort ("Sorting networks and their applications", 1968) of `lanes * registers` elements. Element i is
-in lane i // registers of register i % registers. So the early stages compare whole registers with one another, and the
-number of stages that shuffle lanes depends on the lanes alone; at the end registers are interleaved into memory.
+Batcher's bitonic sort ("Sorting networks and their applications", 1968).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.routines.records import Records
 
 Row = tuple[Val, ...]
-"""One register of elements: the vector they are compared by, and vectors that go with it."""
+"""One register of records for each part."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """A network over `registers` registers of `lanes` elements, whose parts have LLVM types `parts`.
+def network_text(records: Records, registers: int, name: str, declarations: set[str]) -> str:
+    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place."""
+    e = Emitter(declarations)
+    (array,) = records.pointers("a")
+    places = [e.const(row * records.lanes, "i64") for row in range(registers)]
+    rows = [records.load(e, array, place, records.lanes) for place in places]
+    for row, place in zip(_sorted(e, rows), places, strict=True):
+        records.store(e, row, array, place)
+    body = "\n".join(e.lines)
+    return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
 
-    Elements are compared by their first part, as signed integers, and where that ties by the second, if there is one.
+
+def _sorted(e: Emitter, rows: list[Row]) -> list[Row]:
+    """The records of some registers in order.
+
+    On the way, record i is in lane i // registers of register i % registers. So the early stages compare whole
+    registers with one another, and the number of stages that shuffle lanes depends on the lanes alone.
     """
+    block = 2
+    while block <= len(rows) * rows[0][0].lanes:
+        rows = _stage(e, rows, block - 1)
+        apart = block // 4
+        while apart:
+            rows = _stage(e, rows, apart)
+            apart //= 2
+        block *= 2
+    return _interleaved(e, rows)
 
-    lanes: int
-    registers: int
-    parts: tuple[str, ...]
 
-    @property
-    def size(self) -> int:
-        return self.lanes * self.registers
-
-    def text(self, name: str, declarations: set[str]) -> str:
-        """The function `void name(ptr part0, …)`, which sorts `size` elements in place."""
-        e = Emitter(declarations)
-        pointers = [Val(f"%p{i}", "ptr") for i in range(len(self.parts))]
-        rows = [self._load(e, pointers, r) for r in range(self.registers)]
-        block = 2
-        while block <= self.size:
-            rows = self._stage(e, rows, block - 1)
-            apart = block // 4
-            while apart:
-                rows = self._stage(e, rows, apart)
-                apart //= 2
-            block *= 2
-        rows = self._interleaved(e, rows)
-        for number, row in enumerate(rows):
-            for pointer, part in zip(pointers, row, strict=True):
-                e.store(part, self._at(e, pointer, part.elem, number), align=8)
-        body = "\n".join(e.lines)
-        parameters = ", ".join(p.typed for p in pointers)
-        return f"define internal void @{name}({parameters}) {{\n{body}\n  ret void\n}}\n"
-
-    def _at(self, e: Emitter, pointer: Val, elem: str, row: int) -> Val:
-        return e.offset(pointer, e.const(row * self.lanes, "i64"), elem)
-
-    def _load(self, e: Emitter, pointers: Sequence[Val], row: int) -> Row:
-        places = zip(pointers, self.parts, strict=True)
-        return tuple(e.load(self._at(e, p, elem, row), elem, self.lanes, align=8) for p, elem in places)
-
-    def _stage(self, e: Emitter, rows: list[Row], mask: int) -> list[Row]:
-        """Compare each element i with element i ^ mask; the lesser one goes to the lower place."""
-        across, lanes = mask % self.registers, mask // self.registers
-        if not lanes:
-            found = list(rows)
-            for low in range(self.registers):
-                high = low ^ across
-                if low < high:
-                    before = self._before(e, rows[low], rows[high])
-                    found[low], found[high] = self._pair(e, before, rows[low], rows[high])
-            return found
-        top = 1 << (lanes.bit_length() - 1)
-        bits = ", ".join(f"i1 {'false' if lane & top else 'true'}" for lane in range(self.lanes))
-        lower = Val(f"<{bits}>", "i1", self.lanes)
-        order = [lane ^ lanes for lane in range(self.lanes)]
-        others = [tuple(_shuffled(e, part, part, order) for part in rows[r ^ across]) for r in range(self.registers)]
-        found: list[Row] = []
-        for row, other in zip(rows, others, strict=True):
-            less, more = self._pair(e, self._before(e, row, other), row, other)
-            found.append(tuple(e.select(lower, a, b) for a, b in zip(less, more, strict=True)))
+def _stage(e: Emitter, rows: list[Row], mask: int) -> list[Row]:
+    """Compare each record i with record i ^ mask; the lesser one goes to the lower place."""
+    registers, width = len(rows), rows[0][0].lanes
+    across, lanes = mask % registers, mask // registers
+    found = list(rows)
+    if not lanes:
+        for low in range(registers):
+            high = low ^ across
+            if low < high:
+                found[low], found[high] = _pair(e, rows[low], rows[high])
         return found
+    top = 1 << (lanes.bit_length() - 1)
+    bits = ", ".join(f"i1 {'false' if lane & top else 'true'}" for lane in range(width))
+    lower = Val(f"<{bits}>", "i1", width)
+    order = [lane ^ lanes for lane in range(width)]
+    for number, row in enumerate(rows):
+        other = tuple(_shuffled(e, part, part, order) for part in rows[number ^ across])
+        less, more = _pair(e, row, other)
+        found[number] = tuple(e.select(lower, a, b) for a, b in zip(less, more, strict=True))
+    return found
 
-    def _before(self, e: Emitter, x: Row, y: Row) -> Val | None:
-        """Whether x is before y, where that takes more than a minimum of the parts."""
-        if len(x) == 1:
-            return None
-        tied = e.bit_and(e.icmp("eq", x[0], y[0]), e.icmp("slt", x[1], y[1]))
-        return e.bit_or(e.icmp("slt", x[0], y[0]), tied)
 
-    def _pair(self, e: Emitter, before: Val | None, x: Row, y: Row) -> tuple[Row, Row]:
-        """The lesser and the greater of two registers, lane by lane."""
-        if before is None:
-            return (e.intrinsic("llvm.smin", x[0], y[0]),), (e.intrinsic("llvm.smax", x[0], y[0]),)
-        less = tuple(e.select(before, a, b) for a, b in zip(x, y, strict=True))
-        return less, tuple(e.select(before, b, a) for a, b in zip(x, y, strict=True))
+def _pair(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
+    """The lesser and the greater of two registers, lane by lane."""
+    if len(x) == 1:
+        return (e.intrinsic("llvm.smin", x[0], y[0]),), (e.intrinsic("llvm.smax", x[0], y[0]),)
+    tied = e.bit_and(e.icmp("eq", x[0], y[0]), e.icmp("slt", x[1], y[1]))
+    before = e.bit_or(e.icmp("slt", x[0], y[0]), tied)
+    less = tuple(e.select(before, a, b) for a, b in zip(x, y, strict=True))
+    return less, tuple(e.select(before, b, a) for a, b in zip(x, y, strict=True))
 
-    def _interleaved(self, e: Emitter, rows: list[Row]) -> list[Row]:
-        """Registers in the order of memory: each round moves the top bit of the register's number to the bottom."""
-        half, lanes = self.registers // 2, range(self.lanes)
-        rounds = self.registers.bit_length() - 1
-        for _ in range(rounds):
-            found: list[Row] = []
-            for low, high in zip(rows[:half], rows[half:], strict=True):
-                for start in (0, self.lanes // 2):
-                    order = [start + lane // 2 + (lane % 2) * self.lanes for lane in lanes]
-                    found.append(tuple(_shuffled(e, a, b, order) for a, b in zip(low, high, strict=True)))
-            rows = found
-        return rows
+
+def _interleaved(e: Emitter, rows: list[Row]) -> list[Row]:
+    """Registers in the order of memory: each round moves the top bit of the register's number to the bottom."""
+    half, width = len(rows) // 2, rows[0][0].lanes
+    for _ in range(len(rows).bit_length() - 1):
+        found: list[Row] = []
+        for low, high in zip(rows[:half], rows[half:], strict=True):
+            for start in (0, width // 2):
+                order = [start + lane // 2 + (lane % 2) * width for lane in range(width)]
+                found.append(tuple(_shuffled(e, a, b, order) for a, b in zip(low, high, strict=True)))
+        rows = found
+    return rows
+
+
+def merged(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
+    """The lesser half and the greater half, each in order, of two registers that are in order."""
+    width = x[0].lanes
+    back = list(range(width))[::-1]
+    halves = [[half] for half in _pair(e, x, tuple(_shuffled(e, part, part, back) for part in y))]
+    apart = width // 2
+    while apart:
+        halves = [_stage(e, half, apart) for half in halves]
+        apart //= 2
+    (less,), (more,) = halves
+    return less, more
 
 
 def _shuffled(e: Emitter, a: Val, b: Val, order: Sequence[int]) -> Val:

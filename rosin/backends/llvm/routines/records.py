@@ -1,0 +1,54 @@
+"""Arrays of records in native code: each part of a record is in an array of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rosin.backends.llvm.emit import Emitter, Val
+
+BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8}
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records of one or two parts, of these LLVM types, in vectors of so many lanes.
+
+    They are compared by the first part, as signed integers, and where that ties by the second, if there is one.
+    """
+
+    parts: tuple[str, ...]
+    lanes: int
+
+    @property
+    def bytes(self) -> int:
+        return sum(BYTES[part] for part in self.parts)
+
+    @property
+    def last(self) -> tuple[int, ...]:
+        """The parts of a record that no other comes after."""
+        return tuple((1 << (8 * BYTES[part] - 1)) - 1 for part in self.parts)
+
+    def pointers(self, *names: str) -> list[list[Val]]:
+        """The addresses of the parts of each array, as parameters of a function."""
+        return [[Val(f"%{name}{number}", "ptr") for number in range(len(self.parts))] for name in names]
+
+    def parameters(self, *names: str) -> str:
+        return ", ".join(p.typed for array in self.pointers(*names) for p in array)
+
+    def at(self, e: Emitter, array: Sequence[Val], place: Val) -> list[Val]:
+        """The addresses of the parts of a record."""
+        return [e.offset(p, place, part) for p, part in zip(array, self.parts, strict=True)]
+
+    def load(self, e: Emitter, array: Sequence[Val], place: Val, lanes: int) -> tuple[Val, ...]:
+        places = zip(self.at(e, array, place), self.parts, strict=True)
+        return tuple(e.load(p, part, lanes, align=BYTES[part]) for p, part in places)
+
+    def store(self, e: Emitter, record: Sequence[Val], array: Sequence[Val], place: Val) -> None:
+        for value, p in zip(record, self.at(e, array, place), strict=True):
+            e.store(value, p, align=BYTES[value.elem])
+
+
+def texts(*values: Val) -> str:
+    """Arguments of a call."""
+    return ", ".join(v.typed for v in values)
