@@ -139,8 +139,6 @@ class _Split:
             case Room() | RoutineCall():
                 assert not any(load.dtype.is_complex for load in _loads(step)), "routines are of real numbers"
                 return step
-            case Again():
-                raise AssertionError("kernels over complex numbers come once")
             case Nest():
                 raise AssertionError("nests have become kernels before parts are taken")
 
