@@ -1,8 +1,10 @@
-"""Symbolic sizes against the same program compiled for numbers, interleaved: matmul, softmax, layer norm, an MLP step.
+"""Symbolic sizes against the same program compiled for numbers, interleaved: matmul, softmax, layer norm, an MLP step,
+attention, a convolution, a running sum and a scan.
 
     python benches/dynamic_shapes.py
 
-The symbolic program is compiled once, for other sizes than it is timed at.
+The symbolic program is compiled once, for other sizes than it is timed at, though not of another order. With
+ROSIN_NUM_THREADS=1 the ratios hardly move from run to run.
 """
 
 from __future__ import annotations
@@ -50,6 +52,26 @@ def mlp_step(w1: Any, w2: Any, x: Any, y: Any) -> Any:
     return w1 - 0.1 * g1, w2 - 0.1 * g2
 
 
+def attention(q: Any, k: Any, v: Any) -> Any:
+    return rosin.nn.softmax(q @ k.T / 8.0, axis=-1) @ v
+
+
+def convolution(x: Any, w: Any) -> Any:
+    return rosin.nn.conv(x, w, padding="SAME")
+
+
+def running(x: Any) -> Any:
+    return rnp.cumsum(x, axis=-1)
+
+
+def recurrence(h: Any, x: Any) -> Any:
+    def step(h: Any, row: Any) -> Any:
+        h = rnp.tanh(0.5 * h + row)
+        return h, h
+
+    return rosin.scan(step, h, x)
+
+
 def mlp(batch: int) -> Arrays:
     return draw(256, 128), draw(128, 10), draw(batch, 256), draw(batch, 10)
 
@@ -60,23 +82,51 @@ CASES: list[tuple[str, Callable[..., Any], dict[str, Any], Arrays, list[Arrays]]
         matmul,
         {"x": {0: "n", 1: "k"}, "y": {0: "k", 1: "m"}},
         (draw(96, 80), draw(80, 112)),
-        [(draw(n, n), draw(n, n)) for n in (64, 256, 512)] + [(draw(100, 77), draw(77, 130))],
+        [(draw(n, n), draw(n, n)) for n in (16, 64, 256, 512)] + [(draw(100, 77), draw(77, 130))],
     ),
     (
         "softmax",
         softmax,
         {"x": (0, 1)},
         (draw(48, 80),),
-        [(draw(n, m),) for n, m in ((64, 1000), (512, 512), (1000, 64))],
+        [(draw(n, m),) for n, m in ((16, 64), (64, 1000), (512, 512), (1000, 64))],
     ),
     (
         "layer norm",
         layer_norm,
         {"x": {0: "n", 1: "d"}, "scale": {0: "d"}, "shift": {0: "d"}},
         (draw(48, 80), draw(80), draw(80)),
-        [(draw(n, d), draw(d), draw(d)) for n, d in ((64, 768), (512, 256), (1000, 64))],
+        [(draw(n, d), draw(d), draw(d)) for n, d in ((16, 64), (64, 768), (512, 256), (1000, 64))],
     ),
     ("MLP step", mlp_step, {"x": {0: "batch"}, "y": {0: "batch"}}, mlp(48), [mlp(batch) for batch in (32, 128, 500)]),
+    (
+        "attention",
+        attention,
+        {"q": {0: "n"}, "k": {0: "m"}, "v": {0: "m"}},
+        (draw(96, 64), draw(160, 64), draw(160, 64)),
+        [(draw(n, 64), draw(m, 64), draw(m, 64)) for n, m in ((16, 64), (128, 128), (500, 1000))],
+    ),
+    (
+        "convolution",
+        convolution,
+        {"x": {0: "n", 2: "h", 3: "w"}},
+        (draw(2, 16, 24, 24), draw(32, 16, 3, 3)),
+        [(draw(n, 16, h, h), draw(32, 16, 3, 3)) for n, h in ((1, 8), (4, 32), (8, 56))],
+    ),
+    (
+        "cumsum",
+        running,
+        {"x": (0, 1)},
+        (draw(48, 80),),
+        [(draw(n, m),) for n, m in ((16, 64), (64, 1000), (1000, 512))],
+    ),
+    (
+        "scan",
+        recurrence,
+        {"h": {0: "d"}, "x": {0: "steps", 1: "d"}},
+        (draw(96), draw(80, 96)),
+        [(draw(d), draw(n, d)) for n, d in ((16, 64), (1000, 16), (1000, 256))],
+    ),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NoReturn, TypeAlias, cast
 
@@ -16,6 +16,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
 from rosin.frontend.numpy.indexing import changed, fitting
+from rosin.frontend.places import At
 from rosin.frontend.rewrite import reasons
 from rosin.frontend.sizes import Size, shape_of_dims, sized
 from rosin.ir import dims
@@ -594,65 +595,6 @@ class Tracer(Array):
 
     def __reduce__(self) -> tuple[Any, ...]:
         tr.no_value(self, "pickling needs its numbers", "return it from the traced function first")
-
-
-class At:
-    """`x.at`: give it an index."""
-
-    __slots__ = ("_array",)
-
-    def __init__(self, array: Array) -> None:
-        self._array = array
-
-    def __getitem__(self, index: Any) -> Place:
-        return Place(self._array, index)
-
-    def __repr__(self) -> str:
-        return f"{self._array!r}.at"
-
-
-class Place:
-    """`x.at[index]`: the methods give `x` with changes there. Repeated places take each change in turn,
-    so that of several values that are set the last stays."""
-
-    __slots__ = ("_array", "_index")
-
-    def __init__(self, array: Array, index: Any) -> None:
-        self._array, self._index = array, index
-
-    def get(self) -> Array:
-        """The elements there."""
-        return self._array[self._index]
-
-    def set(self, values: ArrayLike) -> Array:
-        """`x` with these values there."""
-        return changed(self._array, self._index, "set", values)
-
-    def add(self, values: ArrayLike) -> Array:
-        """`x` with these values added there."""
-        return changed(self._array, self._index, "add", values)
-
-    def subtract(self, values: ArrayLike) -> Array:
-        """`x` with these values subtracted there."""
-        return changed(self._array, self._index, "add", -values if core.is_scalar(values) else -core.asarray(values))
-
-    def multiply(self, values: ArrayLike) -> Array:
-        """`x` multiplied by these values there."""
-        return changed(self._array, self._index, "multiply", values)
-
-    def min(self, values: ArrayLike) -> Array:
-        """The lesser of `x` and these values there."""
-        return changed(self._array, self._index, "min", values)
-
-    def max(self, values: ArrayLike) -> Array:
-        """The greater of `x` and these values there."""
-        return changed(self._array, self._index, "max", values)
-
-    def apply(self, function: Callable[[Array], Array]) -> Array:
-        """`x` with what is there replaced by `function` of it; each place is meant once."""
-        return self.set(function(self.get()))
-
-    mul = multiply
 
 
 tr.register_array(Array, Tracer)

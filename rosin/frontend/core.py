@@ -36,7 +36,7 @@ from rosin.frontend.trace import is_array, is_tracer, register_array
 from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.errors import DTypeError, RosinError, TraceError
+from rosin.ir.errors import DTypeError, OutOfMemoryError, RosinError, TraceError
 from rosin.ir.graph import Graph, regions
 from rosin.ir.interpret import at_sizes, evaluate_op, measuring
 from rosin.ir.literal import from_array
@@ -343,8 +343,16 @@ def bind(op: Op, *operands: Array, weak: Sequence[bool] | None = None) -> tuple[
     if trace is not None:
         return trace.record(op, operands, weak)
     values = [x._value if type(x) is tr.array_type() else _dead(x) for x in operands]  # pyright: ignore[reportPrivateUsage]
-    results = _execute(op, values)
-    return tuple([tr.wrap(r) for r in results])
+    try:
+        return tuple([tr.wrap(r) for r in _execute(op, values)])
+    except MemoryError as error:
+        types = [type_of(x) for x in operands]
+        raise tr.located(_no_memory(op.name, op.type(*types), types)) from error
+
+
+def _no_memory(name: str, results: Sequence[TensorType], operands: Sequence[TensorType]) -> OutOfMemoryError:
+    size = sum(r.bytes for r in results)
+    return OutOfMemoryError(f"{name}: there is no memory for {', '.join(map(str, results))}, {size} bytes", operands)
 
 
 def apply(graph: Graph, operands: Sequence[Array]) -> tuple[Array, ...]:
@@ -356,8 +364,11 @@ def apply(graph: Graph, operands: Sequence[Array]) -> tuple[Array, ...]:
     # No derivative is taken any more, so what is there for derivatives can go.
     graph = Inline().rewrite(graph)
     kernel = _kernel(graph) if _is_heavy(graph) else None
-    results = _evaluate(graph, values) if kernel is None else kernel(*values)
-    return tuple([tr.wrap(r) for r in results])
+    try:
+        return tuple([tr.wrap(r) for r in (_evaluate(graph, values) if kernel is None else kernel(*values))])
+    except MemoryError as error:
+        results = [v.type for v in graph.outputs]
+        raise tr.located(_no_memory(graph.name, results, [type_of(x) for x in operands])) from error
 
 
 def _dead(x: Array) -> NumpyArray:

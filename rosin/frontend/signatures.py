@@ -15,7 +15,7 @@ from rosin.ir.sizes import Sizes
 FIRST = "the first call of these types"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Signature:
     """One compiled program.
 
@@ -38,6 +38,9 @@ class Signature:
         text = f"({', '.join((*self.arguments, *self.static))}): {self.why}"
         text += f"\n  guards: {', '.join(self.guards)}" if self.guards else ""
         return text + (f"\n  conditions: {', '.join(self.conditions)}" if self.conditions else "")
+
+    def __repr__(self) -> str:
+        return f"<Signature {self}>"
 
 
 def signature_of(

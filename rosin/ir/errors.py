@@ -49,6 +49,10 @@ class GuardError(ConstraintError):
     """Sizes for which another specialisation of a program is needed."""
 
 
+class OutOfMemoryError(RosinError, MemoryError):
+    """There is no memory for what an op or a program makes."""
+
+
 class DTypeError(RosinError, TypeError):
     """An element type that an op does not take, or element types that disagree."""
 

@@ -116,7 +116,7 @@ class _Shape:
         self.moves: dict[Hashable, int] = {}
         self.splats: dict[Value, Constant] = {}
         self.fixed: set[Value] = set()
-        """The constants that decide what kernels look like."""
+        """Values that may decide what kernels look like, constants among them."""
         nodes = tuple(self._node(group, node) for node in group.nodes)
         constants = tuple(self._number(value, op) for value, op in self.splats.items())
         self.key: Hashable = (group.domain, group.reduced, group.contraction, nodes, tuple(self.moves), constants)
@@ -170,9 +170,8 @@ class _Shape:
         """Keep the constants that values come from: what reads them may look at what they are."""
         for value in values:
             move = self.memory.fusion.moves.get(value)
-            if value in self.splats:
+            if move is not None and value not in self.fixed:
                 self.fixed.add(value)
-            elif move is not None:
                 self._fix(move.operands)
 
     def _number(self, value: Value, op: Constant) -> Hashable:

@@ -6,7 +6,8 @@ the inner loops, what lacks the reduced ones once for each row of them; several 
 other (a maximum, then a sum, then a quotient) share their rows, which stay in the cache.
 
 Three kinds of nodes are in no group: constants, which are data; moves of elements (reshape, transpose, broadcast,
-slice…) and barriers, which are read through; and nodes that have no loop meaning, which is an error here.
+slice…), barriers and numbers made of sizes alone, which are read through; and nodes that have no loop meaning, which is
+an error here.
 
 What reads through a barrier comes after all that the barrier waits for, and so is never merged with what came before.
 
@@ -25,7 +26,7 @@ from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Const, Expr
+from rosin.ir.loops import Apply, Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
@@ -158,8 +159,10 @@ class Fusion:
         if isinstance(move.op, Barrier):
             return self.reader(move.operands[move.results.index(value)], stored)
         op = move.op
-        assert isinstance(op, Pull)
         readers = tuple(self.reader(v, stored) for v in move.operands)
+        if isinstance(op, Elementwise):
+            return lambda index: Apply(op, tuple(r(index) for r in readers), value.type.dtype)
+        assert isinstance(op, Pull)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
 
@@ -239,13 +242,17 @@ class Fusion:
             self.moves.update((v, node) for v in node.results)
         elif isinstance(node.op, APART):
             self._alone(node)
-        elif is_move(node):
+        elif is_move(node) or self._of_sizes(node):
             self.moves[node.results[0]] = node
         elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push | Pack):
             self._join(node)
         else:
             message = f"{node.op.name} has no meaning in loops; expand it before fusion"
             raise UnsupportedError(message, [v.type for v in node.operands], node.location)
+
+    def _of_sizes(self, node: Node) -> bool:
+        """Whether the node makes one number of sizes and constants: each kernel computes it anew, before its loops."""
+        return isinstance(node.op, Elementwise) and node.results[0].type.rank == 0 and not self.roots(node.operands)
 
     def _alone(self, node: Node) -> None:
         """A loop or a branch is a group of its own, whose regions have groups of theirs; so is what Python computes,

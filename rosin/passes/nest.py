@@ -9,9 +9,23 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Expr, Inner, Kernel, Kind, Let, Load, Loop, Nest, Statement, Store
+from rosin.ir.loops import (
+    Accumulate,
+    Buffer,
+    Expr,
+    Inner,
+    Kernel,
+    Kind,
+    Let,
+    Load,
+    Loop,
+    Nest,
+    Statement,
+    Store,
+    values,
+)
 from rosin.ir.op import Reader, Value
-from rosin.ir.statements import all_indices, offsets, replace, used_buffers
+from rosin.ir.statements import all_indices, flops, offsets, replace, used_buffers
 from rosin.passes.fusion import Fusion
 
 PARALLEL_WORK = 1_000_000
@@ -110,9 +124,10 @@ class _Arrangement:
 
     def _inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
         body: list[Statement] = list(part.body)
+        work = flops([v for s in body for v in values(s)])
         for var in reversed(columns):
             vector = var is lanes
-            many = vector and bool(part.carries) and self.flops <= UNROLL_FLOPS
+            many = vector and bool(part.carries) and work <= UNROLL_FLOPS
             unroll = 4 if many else 1
             carries = part.carries if var is columns[0] else ()
             body = [Loop(var, Kind.VECTOR if vector else Kind.SERIAL, tuple(body), carries, unroll=unroll)]

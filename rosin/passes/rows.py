@@ -20,6 +20,7 @@ from rosin.ir.loops import (
     Apply,
     Buffer,
     Carry,
+    Const,
     Either,
     Expr,
     Inner,
@@ -71,6 +72,7 @@ class _Rows:
         self.kept: dict[Value, Buffer] = {}
         self.carries: dict[Value, Carry] = {}
         self.loads: dict[tuple[Buffer, Index], Expr] = {}
+        self.folds = any(isinstance(n.op, Fold) for n in group.nodes)
         for node in group.nodes:
             self.level[node.results[0]] = self._level(node)
 
@@ -117,8 +119,14 @@ class _Rows:
             value = node.results[0]
             if self.level[value] != level or not self.in_rows(node):
                 continue
-            self.row[value] = self._compute(node, self._reader)
-            result += self._store(value, self.row[value])
+            expr = self._compute(node, self._reader)
+            if self.folds and not isinstance(expr, Const):
+                # Passes over the row need it, each in loops of its own.
+                local = Local(f"row_{node.op.name}{len(self.row)}", expr.dtype)
+                result.append(Let(local, expr))
+                expr = local
+            self.row[value] = expr
+            result += self._store(value, expr)
         return result
 
     def _inner_part(self, level: int) -> Inner | None:

@@ -59,8 +59,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
-    # What becomes of complex numbers is settled kernel by kernel, so these share none.
-    steps = arrange(Region(graph, *places, making).steps(alone=has_complex(graph)), making.lanes)
+    steps = arrange(Region(graph, *places, making).steps(alone=False), making.lanes)
     arena = plan_arena(steps)
     program = Program(
         graph.name,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["HEADER", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
+__all__ = ["HEADER", "NO_ROOM", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
 
 STACK_ARENA_BYTES = 16 << 10  # an arena up to this size is on the stack
+NO_ROOM = -1  # the code of a call for which there is no memory: its results, or what lies between
 WRITEABLE = 0x400  # NumPy's flag; an argument that must have it is a donated one
 
 # The first words of the table.
@@ -47,6 +48,7 @@ def entry_text() -> str:
         "ARRAY_FLAGS": head + 48,
         "STACK_ARENA": STACK_ARENA_BYTES,
         "WRITEABLE": WRITEABLE,
+        "NO_ROOM": NO_ROOM,
         "HEADER": len(HEADER),
     }
     loads: list[str] = []
@@ -68,7 +70,7 @@ _TEXT = """\
 
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
-declare ptr @PyErr_NoMemory()
+declare void @PyErr_Clear()
 declare ptr @PyErr_Occurred()
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
@@ -342,7 +344,6 @@ arena.heap:
   br i1 %no.block, label %arena.none, label %run
 
 arena.none:
-  %raised = call ptr @PyErr_NoMemory()
   br label %unwind
 
 run:
@@ -456,9 +457,10 @@ wrap.drop:
 
 ; -- failures
 
-unwind:                                     ; results made so far: r
+unwind:                                     ; no memory; results made so far: r
   call void @drop(ptr %held, i64 %r.held)
-  ret ptr null
+  call void @PyErr_Clear()
+  br label %fail.call
 
 failed:
   call void @drop(ptr %results, i64 %nresults)
@@ -467,7 +469,8 @@ failed:
   br i1 %unexplained, label %fail.call, label %fail.null
 
 fail.call:
-  %code.wide = sext i32 %code to i64
+  %code.given = phi i32 [ $NO_ROOM, %unwind ], [ %code, %failed ]
+  %code.wide = sext i32 %code.given to i64
   %number = call ptr @PyLong_FromLong(i64 %code.wide)
   %no.number = icmp eq ptr %number, null
   br i1 %no.number, label %fail.null, label %fail.python

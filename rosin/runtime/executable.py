@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from rosin.backends.llvm.sizes import SIZES
 from rosin.ir import dims, facts, loop_printer, loops, printer
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
-from rosin.ir.errors import ConstraintError, RosinError, UnsupportedError
+from rosin.ir.errors import ConstraintError, OutOfMemoryError, RosinError, UnsupportedError
 from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import check, evaluate
@@ -42,6 +43,7 @@ from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import cache, host, jit, routines, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_entry
+from rosin.runtime.entry_code import NO_ROOM
 from rosin.runtime.host import Receiver
 
 TARGETS = ("llvm", "interpreter")
@@ -275,19 +277,22 @@ class NativeExecutable(Executable):
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         sizes = self.bind(arrays)
-        results: tuple[NumpyArray, ...] = tuple(self._room(v.type, sizes) for v in self.graph.outputs)
+        block, arena_bytes = self._block(arrays)
+        try:
+            results: tuple[NumpyArray, ...] = tuple(self._room(v.type, sizes) for v in self.graph.outputs)
+            arena = np.empty(arena_bytes + 64, np.uint8)
+        except MemoryError:
+            self._fail(NO_ROOM)
         for result, argument in self.aliases.items():
             # The caller keeps its array: the result starts as a copy, and the program works on that.
             results[result][...] = arrays[argument]
             arrays[argument] = results[result]
-        block, arena_bytes = self._block(arrays)
         buffers = (*arrays, *results, block)
         pointers = (ctypes.c_void_p * len(buffers))(*(a.ctypes.data for a in buffers))
-        arena = np.empty(arena_bytes + 64, np.uint8)
         start = -arena.ctypes.data % 64
         status = host.run(self.address, pointers, arena.ctypes.data + start)
         if status:
-            _fail(status)
+            self._fail(status)
         if self.sizes is not None and self.sizes.measured:
             found = dict(zip(self.symbols, block.tolist(), strict=False))
             for result, value in zip(results, self.graph.outputs, strict=True):
@@ -298,6 +303,18 @@ class NativeExecutable(Executable):
         """An array for a result, of the greatest sizes that it may turn out to have."""
         most = type.shape if self.sizes is None else map(self.sizes.greatest, type.shape)
         return np.empty([dims.evaluate(dim, sizes) for dim in most], type.dtype.numpy)
+
+    def _fail(self, code: int) -> NoReturn:
+        """Raise what a call that failed raises."""
+        name = self.graph.name
+        if code == OUT_OF_MEMORY:
+            what = "what reverse mode keeps of the steps of a loop"
+            raise OutOfMemoryError(f"{name}: there is no memory for {what}; a checkpoint keeps less of them")
+        if code == NO_ROOM:
+            results = ", ".join(str(v.type) for v in self.graph.outputs)
+            bytes = "" if self.sizes is not None else f" ({self.work} bytes with its arguments)"
+            raise OutOfMemoryError(f"{name}: there is no memory for its results {results} or on the way to them{bytes}")
+        raise RuntimeError(f"the compiled program {name} ended with code {code}")
 
     def _block(self, arrays: Sequence[NumpyArray]) -> tuple[NumpyArray, int]:
         """The block of sizes for arguments that fit, and the bytes of the arena."""
@@ -337,7 +354,7 @@ class NativeExecutable(Executable):
             array_type,
             value_offset,
             miss,
-            _fail,
+            self._fail,
             single,
             release_gil=self.work > RELEASE_GIL_BYTES or any(isinstance(n.op, Loop) for n in self.graph.nodes),
             keep=(self.library, self.receiver),
@@ -352,6 +369,9 @@ class NativeExecutable(Executable):
 
 def release_memory() -> None:
     """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
+    # What tracing left in rings lies among what is given back.
+    gc.collect()
+    jit.leave_session()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -361,13 +381,6 @@ RELEASE_GIL_BYTES = 1 << 16
 """Programs over less memory, without loops, are done before another Python thread could take over."""
 
 _SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
-
-
-def _fail(code: int) -> NoReturn:
-    if code == OUT_OF_MEMORY:
-        what = "what reverse mode keeps of the steps of a loop"
-        raise MemoryError(f"there is no memory for {what}; a checkpoint keeps less of them")
-    raise RuntimeError(f"the compiled program ended with code {code}")
 
 
 def _has_functions(graph: Graph) -> bool:

@@ -43,6 +43,7 @@ __all__ = [
     "binding",
     "compile_object",
     "host",
+    "leave_session",
     "load_object",
     "optimized",
 ]
@@ -129,9 +130,13 @@ def _cache_sizes() -> tuple[int, int, int]:
 
 # -- text to object code ---------------------------------------------------------------------------------------
 
-# The passes of each level: of the module, of every function, and the speed level of LLVM's whole pipeline (0: none).
-_MODULE_PASSES = {0: ("always_inliner",), 1: ("always_inliner",), 2: ("always_inliner",), 3: ()}
-_FUNCTION_PASSES = {0: (), 1: ("sroa",), 2: ("sroa", "instruction_combine", "simplify_cfg", "new_gvn"), 3: ()}
+# The passes of each level, and the speed level of LLVM's whole pipeline in their place (0: none).
+_PASSES = {
+    0: ("always_inliner",),
+    1: ("always_inliner", "sroa"),
+    2: ("always_inliner", "sroa", "instruction_combine", "simplify_cfg", "new_gvn"),
+    3: (),
+}
 _PIPELINE = {0: 0, 1: 0, 2: 0, 3: 3}
 _CODE_GENERATION: dict[int, Literal[0, 1, 2, 3]] = {0: 0, 1: 2, 2: 2, 3: 3}
 
@@ -146,8 +151,35 @@ def compile_object(text: str, target: Target | None = None, optimize: int = 1) -
     Raises `CompileError` when LLVM does not parse or verify the text.
     """
     target = host() if target is None else target
-    with _optimized_module(text, target, optimize) as module:
-        return bytes(_machine(target, optimize).emit_object(module))
+
+    def made() -> bytes:
+        with _optimized_module(text, target, optimize) as module:
+            return bytes(_machine(target, optimize).emit_object(module))
+
+    return _apart(made)
+
+
+def _apart(work: Callable[[], bytes]) -> bytes:
+    """What the work gives, done on a thread of its own.
+
+    The C library has other memory for other threads: what LLVM takes for a moment, and the little of it that llvmlite
+    never gives back, does not lie among what lasts, which would keep the system from having either back.
+    """
+    made: list[bytes] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            made.append(work())
+        except BaseException as error:  # Whoever waits gets it.
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="rosin-llvm", daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return made[0]
 
 
 def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
@@ -193,28 +225,22 @@ def _optimized_module(text: str, target: Target, optimize: int) -> Generator[Mod
                 raise CompileError(_explain(str(error), text)) from None
             module.triple = target.triple
             module.data_layout = str(machine.target_data)
-            _run_passes(module, machine, optimize)
+            _run_passes(module, target, optimize)
             yield module
 
 
-def _run_passes(module: ModuleRef, machine: TargetMachine, optimize: int) -> None:
+def _run_passes(module: ModuleRef, target: Target, optimize: int) -> None:
     llvm = binding()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=_PIPELINE[optimize]))
+    # One run for each builder: what a run notes with it points to what the run had on the stack.
+    options = llvm.create_pipeline_tuning_options(speed_level=_PIPELINE[optimize])
+    builder = llvm.create_pass_builder(_machine(target, optimize), options)
     if _PIPELINE[optimize]:
-        builder.getModulePassManager().run(module, builder)
-        return
-    of_module = llvm.create_new_module_pass_manager()
-    for name in _MODULE_PASSES[optimize]:
-        getattr(of_module, f"add_{name}_pass")()
-    of_module.run(module, builder)
-    if not _FUNCTION_PASSES[optimize]:
-        return
-    of_function = llvm.create_new_function_pass_manager()
-    for name in _FUNCTION_PASSES[optimize]:
-        getattr(of_function, f"add_{name}_pass")()
-    for function in module.functions:
-        if not function.is_declaration:
-            of_function.run(function, builder)
+        manager = builder.getModulePassManager()
+    else:
+        manager = llvm.create_new_module_pass_manager()
+        for name in _PASSES[optimize]:
+            getattr(manager, f"add_{name}_pass")()
+    manager.run(module, builder)
 
 
 def _explain(message: str, text: str) -> str:
@@ -302,6 +328,12 @@ class Library:
         """Never unload the code: for code in which threads of the process may sleep."""
         # One reference that nobody gives back: not even the end of the interpreter unloads the code.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+
+
+def leave_session() -> None:
+    """Link what comes into a new session, so that this one goes as soon as the libraries in it do."""
+    with _lock:
+        _Session.current = None
 
 
 def load_object(data: bytes) -> Library:

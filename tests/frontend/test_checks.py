@@ -10,7 +10,7 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.frontend.errors import ArgumentError
-from rosin.ir.errors import NanError, OutOfRangeError
+from rosin.ir.errors import ConstraintError, NanError, OutOfRangeError
 
 TARGETS = pytest.mark.parametrize("target", ["llvm", "interpreter"])
 X = np.arange(1.0, 5.0, dtype=np.float32)
@@ -173,3 +173,13 @@ def test_names_of_checks() -> None:
         rosin.compile(lambda x: x, checks="index,bounds")
     f = rosin.compile(lambda x: x + 1, checks=["shape", "nan"])
     assert float(f(1.0)) == 2.0
+
+
+@TARGETS
+def test_sizes_are_checked_whether_asked_for_or_not(target: str) -> None:
+    for checks in ("", "shape"):
+        f = rosin.compile(lambda x: x[2:5], checks=checks, dynamic={"x": 0}, target=target)
+        assert f(np.arange(6.0)).tolist() == [2, 3, 4]
+        with pytest.raises(ConstraintError, match=r"x_0 >= 5.*x_0 = 4 is axis 0 of `x`") as caught:
+            f(np.arange(4.0))
+        assert "x[2:5]" in str(caught.value)

@@ -18,7 +18,7 @@ import pytest
 
 from rosin.runtime import jit
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry, slot_offset
-from rosin.runtime.entry_code import STACK_ARENA_BYTES
+from rosin.runtime.entry_code import NO_ROOM, STACK_ARENA_BYTES
 
 F32 = np.dtype(np.float32)
 
@@ -59,7 +59,7 @@ def miss(*args: object, **keywords: object) -> object:
 
 
 def fail(code: int) -> object:
-    raise Failed(code)
+    raise MemoryError if code == NO_ROOM else Failed(code)
 
 
 def program(body: str, *declarations: str) -> jit.Library:

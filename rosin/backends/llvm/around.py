@@ -21,6 +21,7 @@ from rosin.ir.loops import (
     Statement,
     Tape,
     While,
+    decides,
     walk,
 )
 from rosin.ir.statements import all_indices, expressions, loop_variables, nested
@@ -99,6 +100,17 @@ def blocks_of(kernel: Kernel, vector_bytes: int) -> Dim:
     loop = kernel.body[0]
     lanes = lanes_of(kernel, vector_bytes) if loop.kind is Kind.VECTOR else 1
     return (loop.var.extent + (lanes - 1)) // lanes
+
+
+def open_extents(kernel: Kernel) -> list[Dim]:
+    """The extents of the loops that all of the kernel stands in, of which one may be 0: then it does nothing."""
+    found: list[Dim] = []
+    body = kernel.body
+    while len(body) == 1 and isinstance(body[0], Loop) and not body[0].carries and not decides(body[0]):
+        if not facts.positive(body[0].var.extent):
+            found.append(body[0].var.extent)
+        body = body[0].body
+    return found
 
 
 def free_variables(kernel: Kernel) -> list[LoopVar]:

@@ -10,6 +10,7 @@ from rosin.backends.llvm.lowering import lower
 from rosin.backends.llvm.memory import Memory
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.types import register_type
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, LoopVar, inner
 from rosin.ir.loops import (
@@ -26,6 +27,8 @@ from rosin.ir.loops import (
     decides,
     values,
 )
+from rosin.ir.ops.arithmetic import Div
+from rosin.ir.ops.cast import Cast
 
 
 class Expressions(Memory):
@@ -51,7 +54,10 @@ class Expressions(Memory):
             case Apply():
                 args = [self.expr(a) for a in expr.args]
                 lanes = max(a.lanes for a in args)
-                wide = tuple(self.e.splat(a, lanes) for a in args)
+                wide = tuple(self.wide(a, lanes) for a in args)
+                size = _size(expr.args[1]) if isinstance(expr.op, Div) and expr.dtype.bits >= 32 else None
+                if size is not None:
+                    return self._by_size(wide[0], wide[1], size, expr.dtype)
                 return lower(self.e, expr.op, tuple(a.dtype for a in expr.args), wide)
             case FromIndex():
                 return convert(self.e, self.lane_index(expr.index), i64, expr.dtype)
@@ -59,6 +65,32 @@ class Expressions(Memory):
                 return self.guarded(expr)
             case _:
                 raise AssertionError(f"no such expression: {type(expr).__name__}")
+
+    def wide(self, x: Val, lanes: int) -> Val:
+        """`x` in every lane; what a loop does not change was spread before it."""
+        found = self.known(("wide", x.ref, lanes)) if x.lanes < lanes else x
+        return self.e.splat(x, lanes) if found is None else found
+
+    def _by_size(self, dividend: Val, divisor: Val, size: Dim, dtype: DType) -> Val:
+        """A quotient by a size. Where that is a power of two, it is a product: exact, and what a number would get."""
+        e, head, elem = self.e, self.head, divisor.elem
+        number = convert(head, self.dim(size), i64, dtype)
+        mantissa = (1 << (23 if elem == "float" else 52)) - 1
+        word = f"i{dtype.bits}"
+        rest = head.bit_and(head.bitcast(number, word), head.const(mantissa, word))
+        exact = head.icmp("eq", rest, head.const(0, word))
+        reciprocal = head.fdiv(head.const(1.0, elem), number)
+        slot = head.define(f"alloca {dividend.type}, align 64", "ptr", hint="quotient")
+        product, quotient, after = e.label("product"), e.label("quotient"), e.label("after")
+        e.branch_if(exact, product, quotient)
+        e.block(product)
+        e.store(e.fmul(dividend, e.splat(reciprocal, dividend.lanes)), slot)
+        e.branch(after)
+        e.block(quotient)
+        e.store(e.fdiv(dividend, divisor), slot)
+        e.branch(after)
+        e.block(after)
+        return e.load(slot, elem, dividend.lanes)
 
     def guarded(self, expr: Guard) -> Val:
         scalar, vector = self.tests(expr.tests)
@@ -88,29 +120,29 @@ class Expressions(Memory):
 
     # -- what a loop does not change is computed before it -----------------------------------------------------------
 
-    def hoist(self, loop: Loop) -> None:
-        self._hoist_all(loop.body)
-
-    def _hoist_all(self, statements: Sequence[Statement]) -> None:
+    def hoist(self, statements: Sequence[Statement], lanes: int) -> None:
+        """Compute what statements in a loop of so many lanes find the same each time."""
         seen: set[int] = set()
         for top in _tops(statements):
-            self._hoist(top, seen)
+            self._hoist(top, seen, lanes)
 
-    def _hoist(self, expr: Expr, seen: set[int]) -> None:
-        if id(expr) in seen or isinstance(expr, Const | Local):
+    def _hoist(self, expr: Expr, seen: set[int], lanes: int) -> None:
+        if id(expr) in seen or isinstance(expr, Const):
             return
         seen.add(id(expr))
         if self._ready(expr):
-            self.expr(expr)
+            value = self.expr(expr)
+            if value.lanes < lanes and value.ref.startswith("%"):
+                self.frames[-1]["wide", value.ref, lanes] = self.wide(value, lanes)
             return
         # What stands under a guard may not be read outside of it.
         children = (expr.otherwise,) if isinstance(expr, Guard) else expr.children()
         for child in children:
-            self._hoist(child, seen)
+            self._hoist(child, seen, lanes)
         for index in () if isinstance(expr, Guard) else expr.indices():
             for atom, _ in index.terms:
                 if isinstance(atom, Dynamic):
-                    self._hoist(atom.value, seen)
+                    self._hoist(atom.value, seen, 1)
 
     def _ready(self, expr: Expr) -> bool:
         """Whether the value is the same in every iteration from here on."""
@@ -146,6 +178,15 @@ class Expressions(Memory):
             else:
                 needs |= self._index_needs(inner(atom))
         return needs
+
+
+def _size(expr: Expr) -> Dim | None:
+    """The size that the expression is, as a float."""
+    if isinstance(expr, Apply) and isinstance(expr.op, Cast):
+        (arg,) = expr.args
+        if isinstance(arg, FromIndex) and arg.dtype == i64 and not arg.index.terms:
+            return arg.index.constant
+    return None
 
 
 def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:

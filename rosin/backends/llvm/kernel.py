@@ -120,9 +120,9 @@ class KernelEmitter(Refilling):
         if len(values) == 1 and product.dtype.is_float and _is_sum(carry) and isinstance(product, Apply):
             if isinstance(product.op, Mul) and product.dtype.bits >= 32:
                 lanes = running[0].lanes
-                x, y = (self.e.splat(self.expr(a), lanes) for a in product.args)
+                x, y = (self.wide(self.expr(a), lanes) for a in product.args)
                 return [self.e.fma(x, y, running[0])]
-        news = [self.e.splat(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
+        news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
         return self.combine(carry, running, news)
 
     def combine(self, carry: Carry, left: Sequence[Val], right: Sequence[Val]) -> list[Val]:
@@ -163,7 +163,7 @@ class KernelEmitter(Refilling):
             going = self.head.define(f"alloca {Val('', 'i1', self.lanes).type}", "ptr", hint="going")
             e.store(self.mask or e.const(True, "i1", self.lanes), going)
         with self.frame():
-            self._hoist_all((*statement.test, *statement.body))
+            self.hoist((*statement.test, *statement.body), self.lanes)
             e.branch(head)
             e.block(head)
             with self.frame():
@@ -236,21 +236,20 @@ class KernelEmitter(Refilling):
         inner = _has_vector(loop)
         lanes = self.width if inner else self.lanes
         copies = loop.unroll if loop.kind is Kind.VECTOR and loop.carries else 1
+        if isinstance(loop.var.extent, int):
+            copies = min(copies, max(loop.var.extent // self.width, 1))
         slots = [self._open(loop.carries, lanes) for _ in range(copies)]
         self._use(slots[0])
         if loop.var.extent != 0:
             with self.frame():
                 if loop.var.extent != 1 or loop.kind is Kind.VECTOR:
-                    self.hoist(loop)
+                    self.hoist(loop.body, self.width if loop.kind is Kind.VECTOR else self.lanes)
                 if loop.kind is Kind.VECTOR:
                     self.vector_loop(loop, slots)
                 else:
                     self.serial_loop(loop)
         for carry in loop.carries:
-            values = [slots[0][local] for local in carry.locals]
-            parts = [self._load_slot(*v) for v in values]
-            for copy in slots[1:]:
-                parts = self.combine(carry, parts, [self._load_slot(*copy[local]) for local in carry.locals])
+            parts = self._joined(carry, [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots])
             if inner and self.lanes == 1:
                 parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
@@ -270,6 +269,13 @@ class KernelEmitter(Refilling):
 
     def _use(self, slots: dict[Local, tuple[Val, DType, int]]) -> None:
         self.slots.update(slots)
+
+    def _joined(self, carry: Carry, copies: list[list[Val]]) -> list[Val]:
+        """Several sets of partial values combined, neighbours first: that waits less than one after the other."""
+        while len(copies) > 1:
+            pairs = [self.combine(carry, a, b) for a, b in zip(copies[::2], copies[1::2], strict=False)]
+            copies = pairs + copies[2 * len(pairs) :]
+        return copies[0]
 
     def _across(self, carry: Carry, parts: list[Val]) -> list[Val]:
         """The lanes of partial values combined, halves with halves."""

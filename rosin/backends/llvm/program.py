@@ -30,7 +30,7 @@ from functools import partial
 
 import numpy as np
 
-from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop
+from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
@@ -378,10 +378,19 @@ class _Module:
 
     def call(self, e: Emitter, kernel: Kernel, name: str) -> None:
         blocks = blocks_of(kernel, self.vector_bytes)
+        extents, passed = open_extents(kernel), e.label("passed")
+        for extent in extents:
+            # A tile that the sizes of a call have no use for costs next to nothing.
+            some = e.label("some")
+            e.branch_if(e.icmp("sgt", self.dim(e, extent), e.const(0, "i64")), some, passed)
+            e.block(some)
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
         else:
             self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
+        if extents:
+            e.branch(passed)
+            e.block(passed)
         if may_stop(kernel):
             on = e.label("on")
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")

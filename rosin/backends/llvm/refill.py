@@ -99,7 +99,7 @@ class Refilling(Expressions):
         # No place is the lane of its number: what depends on lanes is read and written where each has it.
         self.lane, self.lanes = LoopVar("place", width), width
         with self.frame():
-            self._hoist_all((*one.test, *one.body))
+            self.hoist((*one.test, *one.body), width)
             e.branch(exchange)
             e.block(head)
             with self.frame():

@@ -15,9 +15,10 @@ it can be; the program puts the symbols there as it finds them, and at its end t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.ir import dims
+from rosin.ir import dims, facts
 from rosin.ir.dims import Dim, Floor, Symbol
 from rosin.ir.facts import Check
 from rosin.ir.loops import Program
@@ -29,6 +30,9 @@ ALIGNMENT = 64
 
 class SizeEmitter:
     """Emits sizes as i64 values, each once; `symbol` gives the value of a symbol."""
+
+    accepted: ClassVar[bool] = True
+    """Whether what is known of sizes holds for these: they have been checked."""
 
     def __init__(self, e: Emitter, symbol: Callable[[str], Val]) -> None:
         self.e = e
@@ -71,6 +75,8 @@ class SizeEmitter:
         """Rounded down; a divisor that is not a number may be 0, and counts as 1 then."""
         e = self.e
         dividend, divisor = self.value(atom.dividend), self.value(atom.divisor)
+        if self.accepted and facts.known_at_least(atom.dividend, 0) and facts.positive(atom.divisor):
+            return e.binary("udiv", dividend, divisor)
         if not isinstance(atom.divisor, int):
             divisor = e.select(e.icmp("eq", divisor, e.const(0, "i64")), e.const(1, "i64"), divisor)
         quotient, rest = e.binary("sdiv", dividend, divisor), e.binary("srem", dividend, divisor)
@@ -88,6 +94,8 @@ class SizeEmitter:
 
 class _Checked(SizeEmitter):
     """Emits sizes and notes where a number does not fit."""
+
+    accepted = False
 
     def __init__(self, e: Emitter, symbol: Callable[[str], Val]) -> None:
         super().__init__(e, symbol)

@@ -80,6 +80,7 @@ class _Split:
 
     def __init__(self) -> None:
         self.buffers: dict[Buffer, Buffer] = {}
+        self.kernels: dict[Kernel, Kernel] = {}
         self.locals: dict[Local, tuple[Local, Local]] = {}
         self.carries: dict[Carry, tuple[Carry, ...]] = {}
         self.found: dict[int, tuple[Expr, ...]] = {}
@@ -117,13 +118,10 @@ class _Split:
     def step(self, step: Step) -> Step:
         match step:
             case Kernel():
-                self.found.clear()
-                return dataclasses.replace(
-                    step,
-                    buffers=tuple(map(self.buffer, step.buffers)),
-                    body=self.statements(step.body),
-                    scratch=tuple(map(self.buffer, step.scratch)),
-                )
+                return self.kernel(step)
+            case Again(name, kernel, places, numbers):
+                there = {self.buffer(own): self.buffer(other) for own, other in places.items()}
+                return Again(name, self.kernel(kernel), there, numbers)
             case Repeat():
                 return dataclasses.replace(step, body=self.steps(step.body))
             case RepeatWhile():
@@ -141,10 +139,20 @@ class _Split:
             case Room() | RoutineCall():
                 assert not any(load.dtype.is_complex for load in _loads(step)), "routines are of real numbers"
                 return step
-            case Again():
-                raise AssertionError("kernels over complex numbers come once")
             case Nest():
                 raise AssertionError("nests have become kernels before parts are taken")
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        """The kernel over parts, which those that do it again have in common. The numbers it is given are real ones."""
+        if kernel not in self.kernels:
+            self.found.clear()
+            self.kernels[kernel] = dataclasses.replace(
+                kernel,
+                buffers=tuple(map(self.buffer, kernel.buffers)),
+                body=self.statements(kernel.body),
+                scratch=tuple(map(self.buffer, kernel.scratch)),
+            )
+        return self.kernels[kernel]
 
     def first(self, load: Load) -> Load:
         """The first part of the first element of an operand of Python's."""
