@@ -61,7 +61,7 @@ def repeated(graph: Graph, times: int) -> Graph:
 def apart(graph: Graph, operands: Sequence[Array]) -> list[Array]:
     """The outputs when every kernel is a function of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Alike, "steps", lambda self, group, name, make: list(arrange(make())))
+        patch.setattr(Alike, "steps", lambda self, group, name, make: list(arrange(make(), {})))
         return run(graph, operands, 32)
 
 

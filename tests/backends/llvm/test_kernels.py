@@ -14,12 +14,13 @@ from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
+from rosin.ir.loops import routine_calls
 from rosin.ir.op import Value
 from rosin.ir.ops.trigonometric import Tanh
 from rosin.ir.types import parse_type
 from rosin.passes import contract, epilogue, nest
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import host, jit, threads
+from rosin.runtime import host, jit, routines, threads
 from tests.samples import draw
 
 Build = Callable[..., Value | Sequence[Value]]
@@ -37,6 +38,7 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     program = to_loops(graph, vector_bytes)
     threads.install()
     host.install()
+    routines.install(call.name for call in routine_calls(program.steps))
     library = jit.load_object(jit.compile_object(program_text(program, vector_bytes)))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
     results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
