@@ -12,12 +12,9 @@ from rosin.ir.loops import (
     Buffer,
     Choose,
     Expr,
-    Inner,
-    Kernel,
     Let,
     Load,
     Loop,
-    Nest,
     Placing,
     Room,
     Scope,
@@ -27,7 +24,6 @@ from rosin.ir.loops import (
     While,
     Within,
     blocks,
-    decides,
     relocate,
     relocate_index,
     renewed,
@@ -35,6 +31,7 @@ from rosin.ir.loops import (
     values,
     walk,
 )
+from rosin.ir.steps import Inner, Kernel, Nest, decides
 
 
 def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:

@@ -14,10 +14,11 @@ from dataclasses import replace
 
 from rosin.ir.graph import Node
 from rosin.ir.literal import Literal
-from rosin.ir.loops import Again, Buffer, Either, Kernel, Local, Scope, Step, kernels
+from rosin.ir.loops import Buffer, Local, Scope
 from rosin.ir.op import Elementwise, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Constant
+from rosin.ir.steps import Again, Either, Kernel, Step, kernels
 from rosin.passes.cse import attributes
 from rosin.passes.fusion import Group
 from rosin.passes.loop_kernels import arrange

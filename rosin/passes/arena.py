@@ -7,25 +7,22 @@ from dataclasses import dataclass, field
 
 from rosin.ir import facts
 from rosin.ir.dims import Dim
-from rosin.ir.loops import (
+from rosin.ir.loops import Buffer, Load, Room, Scope
+from rosin.ir.statements import loaded_buffers, statements_of, stores
+from rosin.ir.steps import (
     Again,
     Branch,
-    Buffer,
     Either,
     HostCall,
     Kernel,
-    Load,
     Measured,
     Nest,
     Repeat,
     RepeatWhile,
-    Room,
     RoutineCall,
-    Scope,
     Step,
     decides,
 )
-from rosin.ir.statements import loaded_buffers, statements_of, stores
 from rosin.passes import memory
 
 

@@ -32,13 +32,11 @@ from rosin.ir.loops import (
     Const,
     Expr,
     Guard,
-    Kernel,
     Kind,
     Let,
     Load,
     Local,
     Loop,
-    Nest,
     Scope,
     Statement,
     Store,
@@ -50,6 +48,7 @@ from rosin.ir.loops import (
 )
 from rosin.ir.op import Fold, Reader, Value
 from rosin.ir.statements import replace, used_buffers
+from rosin.ir.steps import Kernel, Nest
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads

@@ -18,26 +18,7 @@ from rosin.ir.dtypes import bool_
 from rosin.ir.facts import Check
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import (
-    Again,
-    Branch,
-    Buffer,
-    Either,
-    Expr,
-    HostCall,
-    Inner,
-    Kernel,
-    Load,
-    Measured,
-    Nest,
-    Repeat,
-    RepeatWhile,
-    Room,
-    RoutineCall,
-    Statement,
-    Step,
-    Store,
-)
+from rosin.ir.loops import Buffer, Expr, Load, Room, Statement, Store
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.effect import Host
@@ -46,6 +27,20 @@ from rosin.ir.ops.measure import Measure, Misfit
 from rosin.ir.ops.scan import Scan
 from rosin.ir.ops.sweeps import Sweeps
 from rosin.ir.statements import relocated, used_buffers
+from rosin.ir.steps import (
+    Again,
+    Branch,
+    Either,
+    HostCall,
+    Inner,
+    Kernel,
+    Measured,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    RoutineCall,
+    Step,
+)
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.inline import Inline

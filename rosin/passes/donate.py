@@ -11,25 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from rosin.ir.index import Dynamic
-from rosin.ir.loops import (
-    Again,
-    Buffer,
-    Expr,
-    Inner,
-    Kernel,
-    Load,
-    Nest,
-    Statement,
-    Step,
-    Store,
-    blocks,
-    decides,
-    innermost,
-    parts,
-    values,
-    walk,
-)
+from rosin.ir.loops import Buffer, Expr, Load, Statement, Store, blocks, values, walk
 from rosin.ir.statements import nested, statements_of
+from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, decides, innermost, parts
 
 
 def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:

@@ -24,36 +24,7 @@ from rosin.ir import index as indices
 from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
 from rosin.ir.index import Dynamic, Index, LoopVar
-from rosin.ir.loops import (
-    Again,
-    Branch,
-    Buffer,
-    Choose,
-    Either,
-    Expr,
-    HostCall,
-    Inner,
-    Kernel,
-    Kind,
-    Let,
-    Load,
-    Loop,
-    Measured,
-    Nest,
-    Repeat,
-    RepeatWhile,
-    Room,
-    RoutineCall,
-    Scope,
-    Statement,
-    Step,
-    Store,
-    While,
-    decides,
-    innermost,
-    leaves,
-    parts,
-)
+from rosin.ir.loops import Buffer, Choose, Expr, Kind, Let, Load, Loop, Room, Scope, Statement, Store, While
 from rosin.ir.statements import (
     PRIVATE,
     loads,
@@ -64,6 +35,24 @@ from rosin.ir.statements import (
     statements_of,
     stores,
     used_buffers,
+)
+from rosin.ir.steps import (
+    Again,
+    Branch,
+    Either,
+    HostCall,
+    Inner,
+    Kernel,
+    Measured,
+    Nest,
+    Repeat,
+    RepeatWhile,
+    RoutineCall,
+    Step,
+    decides,
+    innermost,
+    leaves,
+    parts,
 )
 from rosin.passes.arena import read_first
 from rosin.passes.nest import arranged, plain, threads

@@ -9,23 +9,10 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import (
-    Accumulate,
-    Buffer,
-    Expr,
-    Inner,
-    Kernel,
-    Kind,
-    Let,
-    Load,
-    Loop,
-    Nest,
-    Statement,
-    Store,
-    values,
-)
+from rosin.ir.loops import Accumulate, Buffer, Expr, Kind, Let, Load, Loop, Statement, Store, values
 from rosin.ir.op import Reader, Value
 from rosin.ir.statements import all_indices, flops, offsets, replace, used_buffers
+from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
 
 PARALLEL_WORK = 1_000_000

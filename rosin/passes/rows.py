@@ -21,21 +21,18 @@ from rosin.ir.loops import (
     Buffer,
     Carry,
     Const,
-    Either,
     Expr,
-    Inner,
     Let,
     Load,
     Local,
-    Nest,
     Scope,
     Statement,
-    Step,
     Store,
     values,
 )
 from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
+from rosin.ir.steps import Either, Inner, Nest, Step
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory
 

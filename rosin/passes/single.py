@@ -6,26 +6,12 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Dynamic, Index, LoopVar
-from rosin.ir.loops import (
-    Accumulate,
-    Carry,
-    Const,
-    Expr,
-    FromIndex,
-    Kernel,
-    Kind,
-    Local,
-    Loop,
-    Nest,
-    Statement,
-    Store,
-    When,
-    Within,
-)
+from rosin.ir.loops import Accumulate, Carry, Const, Expr, FromIndex, Kind, Local, Loop, Statement, Store, When, Within
 from rosin.ir.op import Pack, Push, Running, apply
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
 from rosin.ir.statements import used_buffers
+from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, choose_lanes, threads
 

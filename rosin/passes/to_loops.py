@@ -22,7 +22,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import bool_, u8
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal, splat
-from rosin.ir.loops import Buffer, Const, Load, Nest, Program, RoutineCall, Scope, Step, Store, Tape
+from rosin.ir.loops import Buffer, Const, Load, Scope, Store, Tape
 from rosin.ir.op import Fold, Pack, Push, Reader, Routine, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
@@ -31,6 +31,7 @@ from rosin.ir.ops.movement import Reshape
 from rosin.ir.ops.region import Control
 from rosin.ir.printer import value_names
 from rosin.ir.sizes import Sizes
+from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
 from rosin.passes.alike import Alike
 from rosin.passes.arena import plan_arena

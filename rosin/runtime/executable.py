@@ -22,7 +22,7 @@ import numpy as np
 
 from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, program_text
 from rosin.backends.llvm.sizes import SIZES
-from rosin.ir import dims, facts, loop_printer, loops, printer
+from rosin.ir import dims, facts, loop_printer, printer, steps
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, OutOfMemoryError, RosinError, UnsupportedError
@@ -209,7 +209,7 @@ class NativeExecutable(Executable):
             program, data = self._build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
-            calls = list(loops.host_calls(program.steps))
+            calls = list(steps.host_calls(program.steps))
             if calls:
                 self.receiver = Receiver.of(calls, self.symbols)
             meta = {
@@ -217,7 +217,7 @@ class NativeExecutable(Executable):
                 "aliases": pairs,
                 "host": list(map(_written_call, calls)),
                 "slots": len(program.slots),
-                "routines": sorted({call.name for call in loops.routine_calls(program.steps)}),
+                "routines": sorted({call.name for call in steps.routine_calls(program.steps)}),
             }
             if keeps:
                 cache.default().put(key, data, meta)
@@ -227,7 +227,7 @@ class NativeExecutable(Executable):
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
         return data
 
-    def _build(self, watch: Instrument | None) -> tuple[loops.Program, bytes]:
+    def _build(self, watch: Instrument | None) -> tuple[steps.Program, bytes]:
         """The loop-level program and its object code."""
         graph = pipeline.run(self.graph, instrument=watch)
         start = time.perf_counter()
@@ -241,7 +241,7 @@ class NativeExecutable(Executable):
                 "loops",
                 middle - start,
                 lambda: loop_printer.text(program),
-                f"{sum(1 for _ in loops.kernels(program.steps))} kernels",
+                f"{sum(1 for _ in steps.kernels(program.steps))} kernels",
             )
             watch.later("llvm", late - middle, lambda: text, f"{len(text.splitlines())} lines")
             done = time.perf_counter()
@@ -253,7 +253,7 @@ class NativeExecutable(Executable):
         with facts.assuming(self.known):
             return pipeline.run(self.graph)
 
-    def program(self) -> loops.Program:
+    def program(self) -> steps.Program:
         """The loop-level program."""
         with facts.assuming(self.known):
             return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes)
@@ -388,7 +388,7 @@ def _has_functions(graph: Graph) -> bool:
     return any(of_function(node.op) is not None or any(map(_has_functions, node.regions)) for node in graph.nodes)
 
 
-def _written_call(call: loops.HostCall) -> str:
+def _written_call(call: steps.HostCall) -> str:
     """A call of Python as the text of a graph."""
     b = Builder()
     return printer.text(b.graph(b.node(call.op, *map(b.input, call.operands)), "host"))

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from rosin.ir.interpret import check
-from rosin.ir.loops import HostCall
 from rosin.ir.op import NumpyArray, Op
 from rosin.ir.specialize import op_at, type_at
+from rosin.ir.steps import HostCall
 from rosin.ir.types import TensorType
 from rosin.runtime import cache, jit
 

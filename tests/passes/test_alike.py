@@ -9,8 +9,9 @@ import pytest
 from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
-from rosin.ir.loops import Again, Kernel, Program, Scope, kernels
+from rosin.ir.loops import Scope
 from rosin.ir.op import Value
+from rosin.ir.steps import Again, Kernel, Program, kernels
 from rosin.ir.types import parse_type
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rosin.ir import dtypes, loop_printer, loops
+from rosin.ir import dtypes, loop_printer, steps
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.host import HostFunction
-from rosin.ir.loops import HostCall
 from rosin.ir.op import Value
 from rosin.ir.ops.effect import Check, IoCallback, Print, PureCallback
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
+from rosin.ir.steps import HostCall
 from rosin.ir.types import TensorType
 from rosin.passes import pipeline
 from rosin.passes.cse import Cse
@@ -69,9 +69,9 @@ def test_nothing_of_pythons_is_hoisted() -> None:
     assert names(after) == ["sin", "scan"]
 
 
-def order(program: loops.Program) -> list[str]:
+def order(program: steps.Program) -> list[str]:
     """Host calls by name, and kernels, in order."""
-    return [s.op.name if isinstance(s, loops.HostCall) else "kernel" for s in loops.innermost(program.steps)]
+    return [s.op.name if isinstance(s, steps.HostCall) else "kernel" for s in steps.innermost(program.steps)]
 
 
 def test_effects_keep_their_order_in_loops() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given
 
-from rosin.ir import loop_printer, loops
+from rosin.ir import loop_printer, steps
 from rosin.ir.builder import Builder
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph
@@ -82,7 +82,7 @@ def test_loops_of_patterns(name: str, golden: Callable[[str, str], None]) -> Non
 def test_patterns_are_one_kernel_without_arena(name: str) -> None:
     build, types = PATTERNS[name]
     program = to_loops(graph_of(build, *types), 32)
-    assert len(list(loops.kernels(program.steps))) == 1
+    assert len(list(steps.kernels(program.steps))) == 1
     assert program.arena_bytes == 0
 
 
@@ -95,7 +95,7 @@ def test_a_value_that_a_third_group_needs_keeps_groups_apart() -> None:
         return b.mul(y, b.broadcast(total, x.type.shape, ()))
 
     program = to_loops(graph_of(build, "f32[8, 100]"), 32)
-    order = [k.name for k in loops.kernels(program.steps)]
+    order = [k.name for k in steps.kernels(program.steps)]
     assert len(order) <= 2
 
 

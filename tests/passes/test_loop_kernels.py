@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from rosin.ir import loop_printer, loops
+from rosin.ir import loop_printer, steps
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import f64
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.loops import Kernel, Kind, Loop, Program, Repeat, Scope, leaves
+from rosin.ir.loops import Kind, Loop, Scope
 from rosin.ir.op import Value
 from rosin.ir.ops.index import DynamicSlice, Numbers
 from rosin.ir.ops.scan import Scan
 from rosin.ir.ops.scatter import ScatterSet
+from rosin.ir.steps import Kernel, Program, Repeat, leaves
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.passes import pipeline
@@ -52,7 +53,7 @@ def agree(graph: Graph, rtol: float = 1e-12) -> None:
 
 
 def loop_kernel(program: Program) -> Kernel:
-    (found,) = [k for k in loops.kernels(program.steps) if k.name.startswith("loop_")]
+    (found,) = [k for k in steps.kernels(program.steps) if k.name.startswith("loop_")]
     return found
 
 
@@ -134,7 +135,7 @@ def test_lanes_that_look_at_each_other_do_not_part() -> None:
 
     for step in (mean, shift):
         graph = scan_of("x: f64[100]", 1, 0, step)
-        kernel = [k for k in loops.kernels(lowered(graph).steps) if k.name.startswith("loop_")]
+        kernel = [k for k in steps.kernels(lowered(graph).steps) if k.name.startswith("loop_")]
         assert all(Scope.LANES not in {b.scope for b in k.scratch} for k in kernel)
         agree(graph)
 

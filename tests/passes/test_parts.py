@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rosin.backends.llvm.program import program_text
-from rosin.ir import dtypes, loop_printer, loops, ops
+from rosin.ir import dtypes, loop_printer, ops, steps
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -58,7 +58,7 @@ def test_nothing_is_complex_any_more(name: str) -> None:
     program = to_loops(pipeline.run(build(types, make)))
     buffers = [*program.arguments, *program.results, *program.constants, *program.arena, *program.data]
     assert not any(b.dtype.is_complex for b in buffers)
-    for kernel in loops.leaves(program.steps):
+    for kernel in steps.leaves(program.steps):
         exprs = [e for top in expressions(statements_of(kernel)) for e in walk(top)]
         assert not any(e.dtype.is_complex for e in exprs)
 
@@ -70,7 +70,7 @@ def test_layers_that_are_alike_share_kernels() -> None:
         x = b.mul(b.matmul(x, weight), b.cast(b.rsqrt(b.add(b.abs(x), 0.5)), x.type.dtype))
     graph = b.graph([x])
     program = to_loops(pipeline.run(graph))
-    assert any(isinstance(step, loops.Again) for step in loops.innermost(program.steps))
+    assert any(isinstance(step, steps.Again) for step in steps.innermost(program.steps))
     operands = [draw(dtypes.c64, (6, 6), -1, 1, seed=i) for i in range(9)]
     (found,), (expected,) = compile_graph(graph, "llvm")(*operands), evaluate(graph, operands)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * float(np.abs(expected).max()))

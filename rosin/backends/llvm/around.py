@@ -9,22 +9,9 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import (
-    Buffer,
-    Const,
-    FromIndex,
-    Kernel,
-    Kind,
-    Local,
-    Loop,
-    Room,
-    Statement,
-    Tape,
-    While,
-    decides,
-    walk,
-)
+from rosin.ir.loops import Buffer, Const, FromIndex, Kind, Local, Loop, Room, Statement, Tape, While, walk
 from rosin.ir.statements import all_indices, expressions, loop_variables, nested
+from rosin.ir.steps import Kernel, decides
 
 
 class Surroundings(Protocol):

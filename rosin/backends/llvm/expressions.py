@@ -13,22 +13,10 @@ from rosin.backends.llvm.types import register_type
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, LoopVar, inner
-from rosin.ir.loops import (
-    Apply,
-    Const,
-    Expr,
-    FromIndex,
-    Guard,
-    Load,
-    Local,
-    Loop,
-    Statement,
-    While,
-    decides,
-    values,
-)
+from rosin.ir.loops import Apply, Const, Expr, FromIndex, Guard, Load, Local, Loop, Statement, While, values
 from rosin.ir.ops.arithmetic import Div
 from rosin.ir.ops.cast import Cast
+from rosin.ir.steps import decides
 
 
 class Expressions(Memory):

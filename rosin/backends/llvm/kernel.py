@@ -27,7 +27,6 @@ from rosin.ir.loops import (
     Carry,
     Choose,
     Expr,
-    Kernel,
     Kind,
     Let,
     Load,
@@ -40,9 +39,9 @@ from rosin.ir.loops import (
     When,
     While,
     blocks,
-    decides,
 )
 from rosin.ir.ops.arithmetic import Add, Mul
+from rosin.ir.steps import Kernel, decides
 
 
 def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:

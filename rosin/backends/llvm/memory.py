@@ -12,15 +12,7 @@ from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import (
-    Buffer,
-    Const,
-    Load,
-    Local,
-    Scope,
-    Statement,
-    Store,
-)
+from rosin.ir.loops import Buffer, Const, Load, Local, Scope, Statement, Store
 
 
 class Memory(Places):

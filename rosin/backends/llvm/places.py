@@ -20,16 +20,9 @@ from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
-from rosin.ir.loops import (
-    Buffer,
-    Expr,
-    Kernel,
-    Local,
-    Room,
-    Scope,
-    Within,
-)
+from rosin.ir.loops import Buffer, Expr, Local, Room, Scope, Within
 from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
+from rosin.ir.steps import Kernel
 
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""

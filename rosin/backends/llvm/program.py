@@ -37,25 +37,20 @@ from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_te
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import (
+from rosin.ir.loops import Buffer, Load, Local, Room, Scope, Tape
+from rosin.ir.steps import (
     Again,
     Branch,
-    Buffer,
     Either,
     HostCall,
     Kernel,
-    Load,
-    Local,
     Measured,
     Nest,
     Program,
     Repeat,
     RepeatWhile,
-    Room,
     RoutineCall,
-    Scope,
     Step,
-    Tape,
     kernels,
 )
 from rosin.passes import nest

@@ -21,8 +21,8 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim, Floor, Symbol
 from rosin.ir.facts import Check
-from rosin.ir.loops import Program
 from rosin.ir.sizes import ADDRESS_BYTES, Sizes
+from rosin.ir.steps import Program
 
 SIZES = "sizes"
 ALIGNMENT = 64

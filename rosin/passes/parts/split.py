@@ -19,31 +19,19 @@ from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar
 from rosin.ir.literal import Literal
 from rosin.ir.loops import (
     Accumulate,
-    Again,
     Apply,
-    Branch,
     Buffer,
     Carry,
     Choose,
     Const,
-    Either,
     Expr,
     Guard,
-    HostCall,
-    Kernel,
     Let,
     Load,
     Local,
     Loop,
-    Measured,
-    Nest,
-    Program,
-    Repeat,
-    RepeatWhile,
     Room,
-    RoutineCall,
     Statement,
-    Step,
     Store,
     When,
     While,
@@ -52,6 +40,20 @@ from rosin.ir.loops import (
 )
 from rosin.ir.op import apply
 from rosin.ir.ops.arithmetic import Add, Mul
+from rosin.ir.steps import (
+    Again,
+    Branch,
+    Either,
+    HostCall,
+    Kernel,
+    Measured,
+    Nest,
+    Program,
+    Repeat,
+    RepeatWhile,
+    RoutineCall,
+    Step,
+)
 from rosin.ir.types import TensorType
 from rosin.passes.parts import arithmetic, exponential, trigonometric
 from rosin.passes.parts.scalar import Real

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, note, settings
 
-from rosin.ir import loop_printer, loops
+from rosin.ir import loop_printer, steps
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -103,8 +103,8 @@ def test_a_step_writes_over_what_it_read_where_it_may() -> None:
     """No room besides the result, no copy in the loop."""
     program = to_loops(pipeline.run(growing(7)))
     start, loop = program.steps
-    assert isinstance(start, loops.Kernel)
-    assert isinstance(loop, loops.Kernel)
+    assert isinstance(start, steps.Kernel)
+    assert isinstance(loop, steps.Kernel)
     assert set(used_buffers(loop.body)) == {*program.results, program.arguments[1]}
     assert sum(store.buffer in program.results for store in stores(loop.body)) == 1
     assert program.arena_bytes == 0

@@ -14,9 +14,9 @@ from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.loops import routine_calls
 from rosin.ir.op import Value
 from rosin.ir.ops.trigonometric import Tanh
+from rosin.ir.steps import routine_calls
 from rosin.ir.types import parse_type
 from rosin.passes import contract, epilogue, nest
 from rosin.passes.to_loops import to_loops

@@ -16,12 +16,13 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import bf16
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
-from rosin.ir.loops import Load, Loop, Scope, Store, kernels
+from rosin.ir.loops import Load, Loop, Scope, Store
 from rosin.ir.op import Value
 from rosin.ir.ops.index import DynamicSlice
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import nested
+from rosin.ir.steps import kernels
 from rosin.ir.transform.batch import batch_graph
 from rosin.passes import nest, pipeline
 from rosin.passes.to_loops import to_loops

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, note, settings
 
-from rosin.ir import dtypes, loop_printer, loops
+from rosin.ir import dtypes, loop_printer, loops, steps
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -114,7 +114,7 @@ def settling() -> Graph:
 def test_the_loop_itself_writes_the_tape(golden: Callable[[str, str], None]) -> None:
     graph = settling()
     program = to_loops(pipeline.run(graph))
-    every = [s for kernel in loops.kernels(program.steps) for s in nested(kernel.body)]
+    every = [s for kernel in steps.kernels(program.steps) for s in nested(kernel.body)]
     forward, block = (s for s in every if isinstance(s, loops.While))
     assert block in forward.body
     (back,) = (s for s in every if isinstance(s, loops.Loop) and s.stop)
