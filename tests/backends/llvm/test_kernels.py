@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rosin.backends.llvm.program import ENTRY, program_text
-from rosin.ir import loop_printer
+from rosin.ir import loop_printer, loops
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
@@ -19,7 +19,7 @@ from rosin.ir.ops.trigonometric import Tanh
 from rosin.ir.types import parse_type
 from rosin.passes import contract, epilogue, nest
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import host, jit, threads
+from rosin.runtime import host, jit, routines, threads
 from tests.samples import draw
 
 Build = Callable[..., Value | Sequence[Value]]
@@ -36,6 +36,7 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     """The outputs of the graph compiled as it is, for registers of this width."""
     program = to_loops(graph, vector_bytes)
     threads.install()
+    routines.install(call.name for call in loops.routine_calls(program.steps))
     host.install()
     library = jit.load_object(jit.compile_object(program_text(program, vector_bytes)))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
