@@ -72,9 +72,9 @@ class _Rows:
         self.kept: dict[Value, Buffer] = {}
         self.carries: dict[Value, Carry] = {}
         self.loads: dict[tuple[Buffer, Index], Expr] = {}
-        self.folds = any(isinstance(n.op, Fold) for n in group.nodes)
         for node in group.nodes:
             self.level[node.results[0]] = self._level(node)
+        self.last_pass = max((self.level[n.results[0]] for n in group.nodes if not self.in_rows(n)), default=-1)
 
     def place(self, axis: int | None) -> Index:
         return indices.ZERO if axis is None or self.vars[axis].extent == 1 else indices.of(self.vars[axis])
@@ -120,8 +120,8 @@ class _Rows:
             if self.level[value] != level or not self.in_rows(node):
                 continue
             expr = self._compute(node, self._reader)
-            if self.folds and not isinstance(expr, Const):
-                # Passes over the row need it, each in loops of its own.
+            if level <= self.last_pass and not isinstance(expr, Const):
+                # A pass over the row may need it, and each has loops of its own.
                 local = Local(f"row_{node.op.name}{len(self.row)}", expr.dtype)
                 result.append(Let(local, expr))
                 expr = local

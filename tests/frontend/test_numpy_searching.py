@@ -9,13 +9,13 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import AttributeValueError, ShapeError
 from tests.frontend.agree import check
+from tests.samples import REAL
 
 RANDOM = np.random.default_rng(0)
-TYPES = [d for d in dtypes.ALL if d.name != "bf16"]
+TYPES = [d for d in REAL if d.name != "bf16"]
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)

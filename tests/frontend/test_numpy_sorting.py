@@ -221,3 +221,5 @@ def test_errors() -> None:
         rnp.argsort(rnp.ones(()))
     with pytest.raises(DTypeError, match="sort takes arrays and numbers"):
         rnp.sort([1, 2])  # type: ignore[arg-type]
+    with pytest.raises(DTypeError, match="sort: c64 has no order"):
+        rnp.sort(rnp.asarray(np.ones(3, np.complex64)))

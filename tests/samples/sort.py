@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rosin.ir import dtypes
-from rosin.ir.errors import ShapeError
+from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import Op
 from rosin.ir.ops import sort
 from tests.samples import REAL, Array, Bad, Reference, Sample, Symbolic, draw, raw, special_values
@@ -68,6 +68,7 @@ BAD: list[Bad] = [
         for bad in (
             Bad(op(False), ("f32[]",), ShapeError, "a scalar has no axis"),
             Bad(op(False), ("f32[3]", "f32[3]"), ShapeError, "takes 1 operands and was given 2"),
+            Bad(op(False), ("c64[3]",), DTypeError, "c64 has no order"),
             Bad(op(True), ("i8[2, 3000000000]",), ShapeError, "an axis of 3000000000 elements is longer"),
         )
     )

@@ -69,7 +69,7 @@ class Sorting(Routine):
     def check(self, operands: Types) -> TensorType:
         self.expect(operands, 1)
         (x,) = operands
-        if x.dtype.kind == "complex":
+        if x.dtype.is_complex:
             self.bad_dtype(operands, f"{x.dtype} has no order")
         if not x.rank:
             self.bad_shape(operands, "a scalar has no axis to sort along")

@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from rosin.backends.llvm.program import ENTRY, program_text
-from rosin.ir import loop_printer, loops
+from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
+from rosin.ir.loops import routine_calls
 from rosin.ir.op import Value
 from rosin.ir.ops.trigonometric import Tanh
 from rosin.ir.types import parse_type
@@ -36,8 +37,8 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     """The outputs of the graph compiled as it is, for registers of this width."""
     program = to_loops(graph, vector_bytes)
     threads.install()
-    routines.install(call.name for call in loops.routine_calls(program.steps))
     host.install()
+    routines.install(call.name for call in routine_calls(program.steps))
     library = jit.load_object(jit.compile_object(program_text(program, vector_bytes)))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
     results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
