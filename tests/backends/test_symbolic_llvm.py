@@ -15,6 +15,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.op import Fold, Op, Push, Running
 from rosin.ir.ops.contract import Convolution
 from rosin.ir.ops.control import Control
+from rosin.ir.ops.index import Indexed
 from rosin.ir.ops.movement import Pad
 from rosin.ir.ops.window import Windowed
 from rosin.ir.specialize import specialize
@@ -59,9 +60,10 @@ def stricter(op: Op) -> bool:
     """Whether symbolic sizes are asked for more than numbers are.
 
     Windows that may be larger than what they slide over, and neighbours of elements that may not be there, have sizes
-    that are no polynomials; and some example must take part in a loop that others do not.
+    that are no polynomials; some example must take part in a loop that others do not; and that no place of an axis is
+    looked for, so that it may be empty, is known of numbers alone.
     """
-    return isinstance(op, Convolution | Windowed | Pad | Control)
+    return isinstance(op, Convolution | Windowed | Pad | Control | Indexed)
 
 
 def check(executable: Executable, graph: Graph, operands: Sequence[Array], sample: Sample) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +26,6 @@ from rosin.passes import nest, pipeline
 from rosin.passes.alike import Alike
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import jit
 from rosin.runtime.executable import NativeExecutable, compile_graph
 from tests.backends.llvm.test_kernels import graph_of, run
 from tests.differentiation import vjp_graph
@@ -78,21 +76,6 @@ def check(graph: Graph) -> None:
 def test_a_hundred_layers_are_the_functions_of_one() -> None:
     one, many = layers(1, residual, *BLOCK), layers(100, residual, *BLOCK)
     assert functions(many) == functions(one)
-
-
-def seconds(graph: Graph) -> float:
-    """The least CPU time of two runs through all that follows tracing."""
-    found: list[float] = []
-    for _ in range(2):
-        start = time.process_time()
-        jit.compile_object(program_text(to_loops(pipeline.run(graph)), 32))
-        found.append(time.process_time() - start)
-    return min(found)
-
-
-def test_a_hundred_layers_compile_in_ten_times_the_time_of_one() -> None:
-    """Most of it is fusion and the passes before; without sharing, it is a hundred times and more."""
-    assert seconds(layers(100, residual, *BLOCK)) < 10 * seconds(layers(1, residual, *BLOCK))
 
 
 def test_gradients_of_many_layers_are_the_functions_of_some() -> None:
