@@ -134,9 +134,11 @@ def _names_in(value: Any) -> set[str]:
 
 def regions(op: Op) -> tuple[Graph, ...]:
     """The graphs that an op holds as attributes, alone or in tuples (bodies of calls and loops, branches)."""
+    if not region_fields(type(op)):
+        return ()
     found: list[Graph] = []
-    for attribute in fields(op):
-        value = getattr(op, attribute.name)
+    for name in region_fields(type(op)):
+        value = getattr(op, name)
         parts = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         found += [part for part in parts if isinstance(part, Graph)]
     return tuple(found)

@@ -22,6 +22,7 @@ dataclass, registers it for the parser and refuses a class that leaves a fact ou
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -108,6 +109,12 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
         return made
 
     return decorate
+
+
+@functools.cache
+def attribute_names(op_class: type[Op]) -> tuple[str, ...]:
+    """The names of the attributes of an op, in the order of their declaration."""
+    return tuple(f.name for f in fields(op_class))
 
 
 @dataclass(frozen=True, repr=False)
@@ -221,7 +228,7 @@ class Op(ABC):
 
     def attributes(self) -> dict[str, Any]:
         """The attributes by name, in the order of their declaration."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: getattr(self, name) for name in attribute_names(type(self))}
 
     def expect(self, operands: Types, count: int) -> None:
         if len(operands) != count:

@@ -13,6 +13,7 @@ rosin.ir.parser reads the text back.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import MISSING, fields
 from typing import Any, cast
@@ -66,7 +67,14 @@ def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[st
 
 def written_attributes(op: Op) -> dict[str, Any]:
     """The attributes of an op, but those that are at their default."""
-    return {f.name: v for f in fields(op) if (v := getattr(op, f.name)) != f.default or f.default is MISSING}
+    defaults = _defaults(type(op))
+    return {name: value for name, value in op.attributes().items() if name not in defaults or value != defaults[name]}
+
+
+@functools.cache
+def _defaults(op_class: type[Op]) -> dict[str, Any]:
+    """The attributes of an op that may be left out, with what they are then."""
+    return {f.name: f.default for f in fields(op_class) if f.default is not MISSING}
 
 
 def _branches(value: Any) -> tuple[Graph, ...]:

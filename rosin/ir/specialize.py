@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from rosin.ir import dims, facts
@@ -52,7 +52,7 @@ def apart(graph: Graph, nodes: Sequence[Node]) -> Graph:
 
 def op_at(op: Op, sizes: Mapping[str, Dim]) -> Op:
     """The op with sizes in the place of symbols among its attributes and in its regions."""
-    old = {f.name: getattr(op, f.name) for f in fields(op)}
+    old = op.attributes()
     new = {name: _attribute(value, sizes) for name, value in old.items()}
     changed = {name: value for name, value in new.items() if value is not old[name]}
     if isinstance(op, Measure) and isinstance(sizes.get(op.symbol), Sym):

@@ -30,6 +30,8 @@ class Hoist(Pass):
     name: ClassVar[str] = "hoist"
 
     def rewrite(self, graph: Graph) -> Graph:
+        if not any(isinstance(node.op, Control) for node in graph.nodes):
+            return graph
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:

@@ -33,6 +33,8 @@ class Residuals(Pass):
     most: float = 0.5
 
     def rewrite(self, graph: Graph) -> Graph:
+        if not any(isinstance(node.op, Scan | Sweeps) for node in graph.nodes):
+            return graph
         b, pairs = Builder(), self._pairs(graph)
         scans: dict[Node, _Stacking] = {}
         for pair in pairs.values():
