@@ -226,6 +226,12 @@ def final(lax: Any, xp: Any) -> Callable[[Any], Any]:
     return lambda y: lax.scan(lambda y, _: (rk4(xp, y), None), y, None, length=STEPS)[0].sum()
 
 
+def misfit(lax: Any, xp: Any) -> Callable[[Any, Any], Any]:
+    """How far the whole trajectory is from data: what parameters are estimated by."""
+    run = trajectory(lax, xp)
+    return lambda y, data: xp.sum((run(y) - data) ** 2)
+
+
 def many(lax: Any, xp: Any, steps: int) -> Callable[[Any], Any]:
     return lambda y: lax.scan(lambda y, _: (tsit5(xp, y), None), y, None, length=steps)[0]
 
@@ -295,6 +301,7 @@ def benches() -> list[Bench]:
     one, starts = np.array([1.0, 1.0]), rng.uniform(0.5, 2.0, (LANES, 2))
     grid = np.stack(np.meshgrid(np.linspace(-2, 1, 300), np.linspace(-1.5, 1.5, 300)), -1).reshape(-1, 2)
     grid = grid.astype(np.float32)
+    data = rng.uniform(0.5, 2.0, (STEPS, 2))
     carts = rng.uniform(-0.05, 0.05, LANES).astype(np.float32)
     numbers = np.arange(1, 100_001, dtype=np.int32)
     lengths = np.minimum(10 * rng.pareto(1.2, 20_000) + 1, 20_000).astype(np.int32)
@@ -319,6 +326,14 @@ def benches() -> list[Bench]:
             {
                 "rosin": _rosin(rosin.grad(final(rosin, xp)), one),
                 **_jax(lambda jax: jax.grad(final(jax.lax, jax.numpy)), one),
+            },
+            STEPS,
+        ),
+        Bench(
+            "gradient of a misfit to data",
+            {
+                "rosin": _rosin(rosin.grad(misfit(rosin, xp)), one, data),
+                **_jax(lambda jax: jax.grad(misfit(jax.lax, jax.numpy)), one, data),
             },
             STEPS,
         ),
