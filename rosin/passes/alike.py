@@ -154,7 +154,10 @@ class _Shape:
 
     def _source(self, value: Value) -> Hashable:
         """Where a value comes from that no node of the group has computed."""
-        move = self.memory.fusion.moves.get(value)
+        fusion = self.memory.fusion
+        if value in fusion.of_sizes:
+            return "sizes", fusion.of_sizes[value][0]
+        move = fusion.moves.get(value)
         if move is None:
             return "stored", value.type, self._place(value)
         if isinstance(move.op, Barrier):

@@ -121,6 +121,8 @@ class Fusion:
         self.constants: dict[Value, Constant] = {}
         self.given: dict[Value, Expr] = {}
         """Numbers that are not read from their constants, but given to the kernels that are being made."""
+        self.of_sizes: dict[Value, tuple[Expr, set[Group]]] = {}
+        """Numbers made of sizes and constants alone: what they are, and the groups that measure these sizes."""
         self.group_of: dict[Value, Group] = {}
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
@@ -153,6 +155,8 @@ class Fusion:
             return lambda index: Const(0, value.type.dtype)
         if value in self.given:
             return lambda index: self.given[value]
+        if value in self.of_sizes:
+            return lambda index: self.of_sizes[value][0]
         move = self.moves.get(value)
         if move is None:
             return stored(value)
@@ -160,8 +164,6 @@ class Fusion:
             return self.reader(move.operands[move.results.index(value)], stored)
         op = move.op
         readers = tuple(self.reader(v, stored) for v in move.operands)
-        if isinstance(op, Elementwise):
-            return lambda index: Apply(op, tuple(r(index) for r in readers), value.type.dtype)
         assert isinstance(op, Pull)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
@@ -176,7 +178,9 @@ class Fusion:
         found: set[Group] = set()
         for value in operands:
             move = self.moves.get(value)
-            if move is not None:
+            if value in self.of_sizes:
+                found |= self.of_sizes[value][1]
+            elif move is not None:
                 found |= self.waits(move.operands) | self._sizes_of(move)
                 if isinstance(move.op, Barrier):
                     found |= {self.group_of[v] for v in self.roots(move.operands) if v in self.group_of}
@@ -191,7 +195,8 @@ class Fusion:
         found: set[Value] = set()
         for value in operands:
             move = self.moves.get(value)
-            found |= {value} if move is None else self.roots(move.operands)
+            if value not in self.of_sizes:
+                found |= {value} if move is None else self.roots(move.operands)
         return found
 
     def uses(self, node: Node) -> Uses:
@@ -242,15 +247,19 @@ class Fusion:
             self.moves.update((v, node) for v in node.results)
         elif isinstance(node.op, APART):
             self._alone(node)
-        elif is_move(node) or self._of_sizes(node):
+        elif is_move(node):
             self.moves[node.results[0]] = node
+        elif self._is_of_sizes(node):
+            readers = [self.reader(v, _nowhere) for v in node.operands]
+            number = Apply(node.op, tuple(read(()) for read in readers), node.results[0].type.dtype)
+            self.of_sizes[node.results[0]] = number, self.waits(node.operands)
         elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push | Pack):
             self._join(node)
         else:
             message = f"{node.op.name} has no meaning in loops; expand it before fusion"
             raise UnsupportedError(message, [v.type for v in node.operands], node.location)
 
-    def _of_sizes(self, node: Node) -> bool:
+    def _is_of_sizes(self, node: Node) -> bool:
         """Whether the node makes one number of sizes and constants: each kernel computes it anew, before its loops."""
         return isinstance(node.op, Elementwise) and node.results[0].type.rank == 0 and not self.roots(node.operands)
 
@@ -495,6 +504,10 @@ class Fusion:
 
 def _fresh(extents: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
     return tuple(LoopVar(f"x{i}", n) for i, n in enumerate(extents))
+
+
+def _nowhere(value: Value) -> Reader:
+    raise AssertionError(f"{value} is made of sizes and constants")
 
 
 def _fold_axes(group: Group) -> set[frozenset[int]]:
