@@ -51,7 +51,14 @@ def field(xp: Any, y: Any) -> Any:
     return xp.stack([1.5 * a - a * b, a * b - 3.0 * b], axis=-1)
 
 
-def rk4(xp: Any, y: Any, h: float = 0.001) -> Any:
+def field_of(rates: Any) -> Callable[[Any, Any], Any]:
+    """The same with rates that are to be found."""
+    return lambda xp, y: xp.stack(
+        [rates[0] * y[0] - rates[1] * y[0] * y[1], rates[2] * y[0] * y[1] - rates[3] * y[1]], axis=-1
+    )
+
+
+def rk4(xp: Any, y: Any, h: float = 0.001, field: Callable[[Any, Any], Any] = field) -> Any:
     k1 = field(xp, y)
     k2 = field(xp, y + h / 2 * k1)
     k3 = field(xp, y + h / 2 * k2)
@@ -226,10 +233,17 @@ def final(lax: Any, xp: Any) -> Callable[[Any], Any]:
     return lambda y: lax.scan(lambda y, _: (rk4(xp, y), None), y, None, length=STEPS)[0].sum()
 
 
-def misfit(lax: Any, xp: Any) -> Callable[[Any, Any], Any]:
-    """How far the whole trajectory is from data: what parameters are estimated by."""
-    run = trajectory(lax, xp)
-    return lambda y, data: xp.sum((run(y) - data) ** 2)
+def misfit(lax: Any, xp: Any) -> Callable[[Any, Any, Any], Any]:
+    """How far the trajectory by these rates is from data: what parameters are estimated by."""
+
+    def total(rates: Any, y: Any, data: Any) -> Any:
+        def step(y: Any, _: Any) -> Any:
+            after = rk4(xp, y, 0.001, field_of(rates))
+            return after, after
+
+        return xp.sum((lax.scan(step, y, None, length=STEPS)[1] - data) ** 2)
+
+    return total
 
 
 def many(lax: Any, xp: Any, steps: int) -> Callable[[Any], Any]:
@@ -301,7 +315,7 @@ def benches() -> list[Bench]:
     one, starts = np.array([1.0, 1.0]), rng.uniform(0.5, 2.0, (LANES, 2))
     grid = np.stack(np.meshgrid(np.linspace(-2, 1, 300), np.linspace(-1.5, 1.5, 300)), -1).reshape(-1, 2)
     grid = grid.astype(np.float32)
-    data = rng.uniform(0.5, 2.0, (STEPS, 2))
+    rates, data = np.array([1.5, 1.0, 1.0, 3.0]), rng.uniform(0.5, 2.0, (STEPS, 2))
     carts = rng.uniform(-0.05, 0.05, LANES).astype(np.float32)
     numbers = np.arange(1, 100_001, dtype=np.int32)
     lengths = np.minimum(10 * rng.pareto(1.2, 20_000) + 1, 20_000).astype(np.int32)
@@ -330,10 +344,10 @@ def benches() -> list[Bench]:
             STEPS,
         ),
         Bench(
-            "gradient of a misfit to data",
+            "gradient of a misfit by four rates",
             {
-                "rosin": _rosin(rosin.grad(misfit(rosin, xp)), one, data),
-                **_jax(lambda jax: jax.grad(misfit(jax.lax, jax.numpy)), one, data),
+                "rosin": _rosin(rosin.grad(misfit(rosin, xp)), rates, one, data),
+                **_jax(lambda jax: jax.grad(misfit(jax.lax, jax.numpy)), rates, one, data),
             },
             STEPS,
         ),
