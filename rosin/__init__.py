@@ -1,47 +1,55 @@
 """Rosin: array code in Python, traced, differentiated, batched, and compiled to machine code."""
 
+import gc as _gc
 import sys as _sys
 
-from rosin.frontend import debug, nn, numpy, random, tree
-from rosin.frontend.array import Array
-from rosin.frontend.associative import associative_scan
-from rosin.frontend.batching import (
-    all_gather,
-    axis_index,
-    axis_size,
-    pmax,
-    pmean,
-    pmin,
-    psum,
-    psum_scatter,
-    vmap,
-)
-from rosin.frontend.compile import Compiled, compile
-from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
-from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
-from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
-from rosin.frontend.errors import RecompileWarning
-from rosin.frontend.numpy.selecting import size
-from rosin.frontend.rewrite import no_rewrite
-from rosin.frontend.signatures import Signature
-from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
-from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
-from rosin.ir.dtypes import bf16 as bfloat16
-from rosin.ir.dtypes import bool_
-from rosin.ir.dtypes import c64 as complex64
-from rosin.ir.dtypes import c128 as complex128
-from rosin.ir.dtypes import f16 as float16
-from rosin.ir.dtypes import f32 as float32
-from rosin.ir.dtypes import f64 as float64
-from rosin.ir.dtypes import i8 as int8
-from rosin.ir.dtypes import i16 as int16
-from rosin.ir.dtypes import i32 as int32
-from rosin.ir.dtypes import i64 as int64
-from rosin.ir.dtypes import u8 as uint8
-from rosin.ir.dtypes import u16 as uint16
-from rosin.ir.dtypes import u32 as uint32
-from rosin.ir.dtypes import u64 as uint64
-from rosin.ir.errors import CheckError, RosinError
+# What importing makes is there to stay, so that looking for garbage among it would only take time.
+_collects = _gc.isenabled()
+_gc.disable()
+try:
+    from rosin.frontend import debug, nn, numpy, random, tree
+    from rosin.frontend.array import Array
+    from rosin.frontend.associative import associative_scan
+    from rosin.frontend.batching import (
+        all_gather,
+        axis_index,
+        axis_size,
+        pmax,
+        pmean,
+        pmin,
+        psum,
+        psum_scatter,
+        vmap,
+    )
+    from rosin.frontend.compile import Compiled, compile
+    from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
+    from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
+    from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
+    from rosin.frontend.errors import RecompileWarning
+    from rosin.frontend.numpy.selecting import size
+    from rosin.frontend.rewrite import no_rewrite
+    from rosin.frontend.signatures import Signature
+    from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
+    from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
+    from rosin.ir.dtypes import bf16 as bfloat16
+    from rosin.ir.dtypes import bool_
+    from rosin.ir.dtypes import c64 as complex64
+    from rosin.ir.dtypes import c128 as complex128
+    from rosin.ir.dtypes import f16 as float16
+    from rosin.ir.dtypes import f32 as float32
+    from rosin.ir.dtypes import f64 as float64
+    from rosin.ir.dtypes import i8 as int8
+    from rosin.ir.dtypes import i16 as int16
+    from rosin.ir.dtypes import i32 as int32
+    from rosin.ir.dtypes import i64 as int64
+    from rosin.ir.dtypes import u8 as uint8
+    from rosin.ir.dtypes import u16 as uint16
+    from rosin.ir.dtypes import u32 as uint32
+    from rosin.ir.dtypes import u64 as uint64
+    from rosin.ir.errors import CheckError, RosinError
+finally:
+    if _collects:
+        _gc.enable()
 
 # So that `import rosin.numpy` finds what `from rosin import numpy` does.
 for _module in (debug, nn, numpy, random, tree):
