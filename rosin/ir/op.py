@@ -26,7 +26,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, dataclass_transform
 
 import numpy as np
@@ -88,18 +88,21 @@ O = TypeVar("O", bound="Op")  # noqa: E741
 
 
 @dataclass_transform(frozen_default=True)
+def with_attributes(cls: type[O]) -> type[O]:
+    """The class, whose fields are attributes. What `dataclass` would write for each op is Op's own: it takes time
+    when ops are imported."""
+    return dataclass(init=False, repr=False, eq=False)(cls)
+
+
+@dataclass_transform(frozen_default=True)
 def define(name: str) -> Callable[[type[O]], type[O]]:
     """Make a class the op called `name`."""
 
     def decorate(cls: type[O]) -> type[O]:
         cls.name = name
-        # Most ops have no attributes. What `dataclass` would write for each of them is Op's own, and takes time.
         annotated = inspect.get_annotations(cls).values()
-        made = (
-            dataclass(frozen=True, repr=False)(cls)
-            if any(not str(a).startswith("ClassVar") for a in annotated)
-            else cls
-        )
+        has_attributes = any(not str(a).startswith("ClassVar") for a in annotated)
+        made = with_attributes(cls) if has_attributes else cls
         if inspect.isabstract(made):
             missing = ", ".join(sorted(made.__abstractmethods__))
             raise TypeError(f"op {name} leaves out: {missing}")
@@ -117,9 +120,16 @@ def attribute_names(op_class: type[Op]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(op_class))
 
 
-@dataclass(frozen=True, repr=False)
+@functools.cache
+def _defaults(op_class: type[Op]) -> tuple[tuple[str, Any], ...]:
+    """The attributes of an op with their defaults, `MISSING` for those that have to be given."""
+    return tuple((f.name, f.default) for f in fields(op_class))
+
+
 class Op(ABC):
-    """An operation on typed values. Subclasses are frozen dataclasses; fields are attributes."""
+    """An operation on typed values. Subclasses are like frozen dataclasses; fields are attributes."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     name: ClassVar[str]
     commutative: ClassVar[bool] = False
@@ -130,13 +140,35 @@ class Op(ABC):
     slow_in_numpy: ClassVar[bool] = False
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
 
+    # -- what a frozen dataclass has, once for all ops -------------------------------------------------------
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        attributes, own = _defaults(type(self)), vars(self)
+        for (name, _), value in zip(attributes, values, strict=False):
+            own[name] = value
+        for name, default in attributes[len(values) :]:
+            own[name] = value = named.pop(name, default)
+            if value is MISSING:
+                raise TypeError(f"{type(self).__qualname__} takes {name}, which is not given")
+        if named or len(values) > len(attributes):
+            unknown = ", ".join(named) or f"{len(values)} attributes"
+            raise TypeError(f"{type(self).__qualname__} does not take {unknown}")
+
     def __repr__(self) -> str:
-        """One for all ops: what `dataclass` writes for each takes time when they are imported."""
         return f"{type(self).__qualname__}({', '.join(f'{name}={x!r}' for name, x in self.attributes().items())})"
 
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        mine, theirs = vars(self), vars(other)
+        return self is other or all(mine[name] == theirs[name] for name in attribute_names(type(self)))
+
     def __hash__(self) -> int:
-        """That of an op without attributes; equality is that of class and attributes."""
-        return hash(type(self).name)
+        own = vars(self)
+        return hash((type(self).name, *[own[name] for name in attribute_names(type(self))]))
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise FrozenInstanceError(f"{type(self).__qualname__}.{name} cannot be assigned to")
 
     # -- facts every op has ----------------------------------------------------------------------------------
 
@@ -253,6 +285,10 @@ class Op(ABC):
     def check_axis(self, operands: Types, axis: int, rank: int) -> None:
         if not 0 <= axis < rank:
             self.bad_shape(operands, f"axis {axis} is out of range for rank {rank}")
+
+
+# So that `fields` and `replace` know ops, also those without attributes.
+with_attributes(Op)
 
 
 def _bytes(types: Types) -> int:

@@ -19,7 +19,6 @@ where it does; "fill", in a gather, makes all of it 0; "drop", in a scatter, lea
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -30,7 +29,21 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Dynamic, Index
 from rosin.ir.loops import Const, Expr, FromIndex, Within, guard
-from rosin.ir.op import Arrays, Linear, Maybe, NumpyArray, Op, Pull, Reader, Types, Value, Values, apply, define
+from rosin.ir.op import (
+    Arrays,
+    Linear,
+    Maybe,
+    NumpyArray,
+    Op,
+    Pull,
+    Reader,
+    Types,
+    Value,
+    Values,
+    apply,
+    define,
+    with_attributes,
+)
 from rosin.ir.ops.arithmetic import Clamp, Minimum
 from rosin.ir.ops.cast import convert
 from rosin.ir.types import TensorType, shape_text
@@ -84,7 +97,7 @@ def _shift(axes: Axes) -> Axes:
     return tuple(axis + 1 for axis in axes)
 
 
-@dataclass(frozen=True)
+@with_attributes
 class Indexed(Op):
     """An op whose operands 0 and 1 are the array and the indices."""
 

@@ -13,7 +13,6 @@ updates go to one place, which frees the order; a program that breaks the promis
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -38,6 +37,7 @@ from rosin.ir.op import (
     apply,
     define,
     elements,
+    with_attributes,
 )
 from rosin.ir.ops.arithmetic import Add, Maximum, Minimum, Mul
 from rosin.ir.ops.index import Indexed
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 Kind = Literal["set", "add", "mul", "min", "max"]
 
 
-@dataclass(frozen=True)
+@with_attributes
 class Scatter(Indexed, Push):
     """Operand 0 with slices of it combined with operand 2, at the places that operand 1 tells."""
 

@@ -8,7 +8,6 @@ that tie stay in the order they had.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import log2
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,6 +29,7 @@ from rosin.ir.op import (
     Values,
     define,
     elements,
+    with_attributes,
 )
 from rosin.ir.ops.index import Numbers
 from rosin.ir.types import TensorType
@@ -58,7 +58,7 @@ def room_bytes(dtype: DType, places: bool) -> int:
     return 2 * (max(dtype.bytes, 4) + (4 if places else 0))
 
 
-@dataclass(frozen=True, repr=False)
+@with_attributes
 class Sorting(Routine):
     """An op on one array with lines along its last axis."""
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -48,6 +48,7 @@ from rosin.ir.op import (
     apply,
     define,
     elements,
+    with_attributes,
 )
 from rosin.ir.ops.arithmetic import Add, Clamp, Maximum, Minimum
 from rosin.ir.ops.cast import convert
@@ -66,7 +67,7 @@ WHICH = dtypes.i32
 """The element type of an element's row-major number within its window."""
 
 
-@dataclass(frozen=True)
+@with_attributes
 class Windowed(Op):
     """An op with windows over an array: an entry of each attribute for every axis."""
 
