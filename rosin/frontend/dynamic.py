@@ -215,9 +215,9 @@ def differing(types: Types, others: Sequence[Types]) -> set[tuple[int, int]]:
         )
         if same:
             pairs = enumerate(zip(types, other, strict=True))
-            found.append(
-                {(i, k) for i, ((_, x), (_, y)) in pairs for k in range(len(x)) if x[k] != y[k] and y[k] >= LEAST}
-            )
+            axes = {(i, k) for i, ((_, x), (_, y)) in pairs for k in range(len(x)) if x[k] != y[k] and y[k] >= LEAST}
+            # A call that differs by a size of 0 or 1 alone says nothing.
+            found += [axes] if axes else []
     return min(found, key=len) if found else set()
 
 

@@ -181,6 +181,13 @@ def test_the_second_size_makes_an_axis_symbolic() -> None:
     assert len(f.signatures()) == 5
 
 
+def test_sizes_of_0_and_1_do_not_keep_others_from_becoming_symbolic() -> None:
+    f = rosin.compile(lambda x: x * 2)
+    for n in (1, 0, 2, 3, 4, 5):
+        assert f(vector(n)).shape == (n,)
+    assert [s.arguments[0] for s in f.signatures()] == ["x: f32[1]", "x: f32[0]", "x: f32[2]", "x: f32[x_0]"]
+
+
 def test_sizes_are_only_shared_where_an_op_needs_it() -> None:
     f = rosin.compile(lambda x, y: (x * 2, y * 3))
     for n, m in ((3, 3), (4, 4), (5, 6), (7, 3)):
