@@ -22,7 +22,6 @@ dataclass, registers it for the parser and refuses a class that leaves a fact ou
 
 from __future__ import annotations
 
-import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +90,9 @@ O = TypeVar("O", bound="Op")  # noqa: E741
 def with_attributes(cls: type[O]) -> type[O]:
     """The class, whose fields are attributes. What `dataclass` would write for each op is Op's own: it takes time
     when ops are imported."""
-    return dataclass(init=False, repr=False, eq=False)(cls)
+    made = dataclass(init=False, repr=False, eq=False)(cls)
+    made._attributes = tuple((f.name, f.default) for f in fields(made))  # pyright: ignore[reportPrivateUsage]  # Op's own
+    return made
 
 
 @dataclass_transform(frozen_default=True)
@@ -114,22 +115,12 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
     return decorate
 
 
-@functools.cache
-def attribute_names(op_class: type[Op]) -> tuple[str, ...]:
-    """The names of the attributes of an op, in the order of their declaration."""
-    return tuple(f.name for f in fields(op_class))
-
-
-@functools.cache
-def _defaults(op_class: type[Op]) -> tuple[tuple[str, Any], ...]:
-    """The attributes of an op with their defaults, `MISSING` for those that have to be given."""
-    return tuple((f.name, f.default) for f in fields(op_class))
-
-
 class Op(ABC):
     """An operation on typed values. Subclasses are like frozen dataclasses; fields are attributes."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    _attributes: ClassVar[tuple[tuple[str, Any], ...]]
+    """The names of the attributes with their defaults, `MISSING` for those that have to be given."""
 
     name: ClassVar[str]
     commutative: ClassVar[bool] = False
@@ -143,7 +134,10 @@ class Op(ABC):
     # -- what a frozen dataclass has, once for all ops -------------------------------------------------------
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        attributes, own = _defaults(type(self)), vars(self)
+        attributes = self._attributes
+        if not attributes and not values and not named:
+            return
+        own = vars(self)
         for (name, _), value in zip(attributes, values, strict=False):
             own[name] = value
         for name, default in attributes[len(values) :]:
@@ -158,14 +152,19 @@ class Op(ABC):
         return f"{type(self).__qualname__}({', '.join(f'{name}={x!r}' for name, x in self.attributes().items())})"
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if type(self) is not type(other):
             return NotImplemented
         mine, theirs = vars(self), vars(other)
-        return self is other or all(mine[name] == theirs[name] for name in attribute_names(type(self)))
+        return all(mine[name] == theirs[name] for name, _ in self._attributes)
 
     def __hash__(self) -> int:
+        attributes = self._attributes
+        if not attributes:
+            return hash(self.name)
         own = vars(self)
-        return hash((type(self).name, *[own[name] for name in attribute_names(type(self))]))
+        return hash((self.name, *[own[name] for name, _ in attributes]))
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise FrozenInstanceError(f"{type(self).__qualname__}.{name} cannot be assigned to")
@@ -260,7 +259,8 @@ class Op(ABC):
 
     def attributes(self) -> dict[str, Any]:
         """The attributes by name, in the order of their declaration."""
-        return {name: getattr(self, name) for name in attribute_names(type(self))}
+        own = vars(self)
+        return {name: own[name] for name, _ in self._attributes}
 
     def expect(self, operands: Types, count: int) -> None:
         if len(operands) != count:

@@ -219,7 +219,8 @@ class NativeExecutable(Executable):
                 "slots": len(program.slots),
                 "routines": sorted({call.name for call in steps.routine_calls(program.steps)}),
             }
-            if keeps:
+            # What an instrument is about to check may turn out to be wrong.
+            if keeps and watch is None:
                 cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
