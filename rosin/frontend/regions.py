@@ -20,7 +20,6 @@ from rosin.frontend.errors import ControlFlowError
 from rosin.frontend.numpy.promote import promote_types, promote_weak
 from rosin.frontend.staging import Input, Staged
 from rosin.frontend.tree import Structure, Tree
-from rosin.ir import dims
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.types import TensorType
@@ -114,13 +113,11 @@ def _refuse_measured(graph: Graph) -> None:
     Raises:
         ControlFlowError: there is one.
     """
-    measured = graph.measured()
-    for value in graph.outputs if measured else ():
-        inside = sorted({name for dim in value.type.shape for name in dims.names(dim)} & measured.keys())
-        if inside:
-            message = f"{graph.name} gives {value.type}, and counts in each step or branch what {inside[0]} is"
-            instead = "give size=, so that it is the same in all of them, or use what it has here and give a number"
-            raise tr.located(ControlFlowError(f"{message}\n  {instead}"))
+    inside = graph.known_inside()
+    if inside is not None:
+        message = f"{graph.name} gives {inside[0]}, and counts in each step or branch what {inside[1]} is"
+        instead = "give size=, so that it is the same in all of them, or use what it has here and give a number"
+        raise tr.located(ControlFlowError(f"{message}\n  {instead}"))
 
 
 def with_dtypes(graph: Graph, types: Sequence[TensorType]) -> Graph:

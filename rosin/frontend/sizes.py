@@ -93,7 +93,7 @@ class Size:
         return self._array() ** power
 
     def __truediv__(self, other: Any) -> Array:
-        return self._array() / _plain_array(other)
+        return self._array() / plain_array(other)
 
     def __rtruediv__(self, other: Any) -> Array:
         return other / self._array()
@@ -178,7 +178,8 @@ def _divided(a: Dim, b: Dim) -> Dim:
     return dims.floor_divide(a, b) if found is None else found
 
 
-def _plain_array(x: Any) -> Any:
+def plain_array(x: Any) -> Any:
+    """The number, an array if it is a symbolic size."""
     return _number(x) if isinstance(x, Size) else x
 
 

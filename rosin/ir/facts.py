@@ -111,9 +111,8 @@ class Facts:
     def copy(self) -> Facts:
         """The same facts, to be gathered to apart."""
         parts = dict(self.bounds), dict(self.equal), list(self.checks), dict(self.typical), dict(self.reasons)
-        found = Facts(*parts, guards=list(self.guards), actual=self.actual, pins=self.pins)
-        found.measured = dict(self.measured)
-        return found
+        guards, measured = list(self.guards), dict(self.measured)
+        return Facts(*parts, guards=guards, actual=self.actual, pins=self.pins, measured=measured)
 
     # -- measured sizes ------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ class Node:
 
     def mentions(self, symbols: Collection[str]) -> set[str]:
         """Those of the symbols that stand in its attributes, regions or results."""
-        found = {name for value in self.results for dim in value.type.shape for name in dims.names(dim)}
+        found = {name for value in self.results for name in value.type.symbols}
         found |= _names_in(tuple(self.op.attributes().values()))
         return found.intersection(symbols)
 
@@ -65,8 +65,7 @@ class Graph:
     def symbols(self) -> tuple[str, ...]:
         """The names of the symbolic sizes of its values, and of those that are measured in it, in order."""
         if self._symbols is None:
-            sizes = (dim for v in self.values() for dim in v.type.shape if not isinstance(dim, int))
-            found = {name: None for dim in sizes for name in dims.names(dim)}
+            found = {name: None for v in self.values() for name in v.type.symbols}
             self._symbols = tuple(found | dict.fromkeys(self.measured()))
         return self._symbols
 
@@ -75,6 +74,12 @@ class Graph:
         if self._measured is None:
             self._measured = measured_in(self.nodes)
         return self._measured
+
+    def known_inside(self) -> tuple[TensorType, str] | None:
+        """The type of an output with a size that is measured in the graph, and that size; None where there is none."""
+        measured = self.measured()
+        found = ((v.type, name) for v in self.outputs for name in v.type.symbols if name in measured)
+        return next(found, None) if measured else None
 
     def key(self) -> tuple[Any, ...]:
         """What two graphs that compute the same in the same way have in common: all but names and locations."""
@@ -118,11 +123,11 @@ def _names_in(value: Any) -> set[str]:
         case Sym():
             return set(dims.names(value))
         case TensorType():
-            return {name for dim in value.shape for name in dims.names(dim)}
+            return set(value.symbols)
         case Literal():
             return _names_in(value.type)
         case Graph():
-            found = {name for v in value.values() for name in _names_in(v.type)}
+            found = {name for v in value.values() for name in v.type.symbols}
             for node in value.nodes:
                 found |= _names_in(tuple(node.op.attributes().values()))
             return found
@@ -134,8 +139,6 @@ def _names_in(value: Any) -> set[str]:
 
 def regions(op: Op) -> tuple[Graph, ...]:
     """The graphs that an op holds as attributes, alone or in tuples (bodies of calls and loops, branches)."""
-    if not region_fields(type(op)):
-        return ()
     found: list[Graph] = []
     for name in region_fields(type(op)):
         value = getattr(op, name)

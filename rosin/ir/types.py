@@ -30,6 +30,11 @@ class TensorType:
         return dims.product(self.shape)
 
     @property
+    def symbols(self) -> dict[str, None]:
+        """The names of the symbolic sizes in the shape, in order."""
+        return {name: None for dim in self.shape for name in dims.names(dim)}
+
+    @property
     def bytes(self) -> int:
         """The memory a value takes; a symbolic size counts as a typical one."""
         total = self.dtype.bytes

@@ -23,14 +23,14 @@ from rosin.frontend.numpy import counted, creation, elementwise, indices, logic,
 from rosin.frontend.numpy.indices import At, Entry, New, Positions, Span
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
-from rosin.ir import dims, dtypes, facts
+from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.index import DynamicSlice, Gather, Numbers
 from rosin.ir.ops.logic import Select
 from rosin.ir.ops.movement import Pad, Reverse, Slice
 from rosin.ir.ops.scatter import ScatterAdd, ScatterMax, ScatterMin, ScatterMul, ScatterSet
-from rosin.ir.types import TensorType, shape_text
+from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -183,11 +183,8 @@ def _from_front(entry: Positions, size: Dim) -> Array:
 
 def _in_rows(name: str, x: Array, mask: Array) -> Array:
     """x with the first axes, which a mask is for, as one."""
-    own, shape = core.shape_of(mask), core.shape_of(x)
-    if not facts.same_shape(own, shape[: len(own)]):
-        text = f"a mask of shape {shape_text(own)} for axes of sizes {shape_text(shape[: len(own)])}"
-        raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
-    return manipulation.reshape(x, (dims.product(own), *shape[len(own) :]))
+    own = indices.masked_sizes(name, x, core.shape_of(mask))
+    return manipulation.reshape(x, (dims.product(own), *core.shape_of(x)[len(own) :]))
 
 
 def take(x: ArrayLike, indices: ArrayLike, /, *, axis: int | None = None) -> Array:

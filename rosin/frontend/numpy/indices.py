@@ -200,10 +200,20 @@ def _bound(name: str, bound: Any) -> Dim | None:
 
 def _mask_positions(name: str, x: Array, mask: _Mask, axis: int) -> Sequence[Entry]:
     """The positions that a mask picks, in row-major order, along each of its axes."""
-    shape = core.shape_of(x)[axis : axis + len(mask.shape)]
-    if not facts.same_shape(shape, mask.shape):
-        text = f"a mask of shape {shape_text(mask.shape)} for axes of sizes {shape_text(tuple(shape))}"
-        raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
+    shape = masked_sizes(name, x, mask.shape, axis)
     if isinstance(mask.array, np.ndarray):
         return [Positions(core.asarray(places.astype(np.int32)), places) for places in np.nonzero(mask.array)]
     return [Positions(at, from_front=True) for at in counted.positions(counted.places(mask.array), shape)]
+
+
+def masked_sizes(name: str, x: Array, own: Sequence[Dim], axis: int = 0) -> tuple[Dim, ...]:
+    """The sizes of the axes, from one on, that a mask of this shape is for.
+
+    Raises:
+        BoundsError: they are not those of the mask.
+    """
+    shape = core.shape_of(x)[axis : axis + len(own)]
+    if not facts.same_shape(shape, own):
+        text = f"a mask of shape {shape_text(tuple(own))} for axes of sizes {shape_text(shape)}"
+        raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
+    return shape

@@ -11,7 +11,7 @@ from rosin.frontend import core
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ControlFlowError
-from rosin.frontend.sizes import Size, as_dim, sized
+from rosin.frontend.sizes import Size, as_dim, plain_array, sized
 from rosin.ir import dtypes, facts
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError
@@ -57,11 +57,6 @@ def is_size(length: Count) -> TypeGuard[int | Size]:
     return isinstance(length, int | Size)
 
 
-def _array(x: Any) -> Any:
-    """A symbolic size as an array."""
-    return core.size_array(x.dim) if isinstance(x, Size) else x
-
-
 def _element(x: Array, step: Any) -> Array:
     """The element of a step, which is never negative and never too large."""
     if isinstance(step, int):
@@ -102,8 +97,8 @@ class Range(Steps):
         if is_size(start) and is_size(stop) and _is_one(step) and facts.known_at_least(as_dim(stop), as_dim(start)):
             self.length = stop - start
             return
-        distance = _array(stop) - _array(start)
-        count = distance if _is_one(step) else -((distance) // -_array(step))
+        distance = plain_array(stop) - plain_array(start)
+        count = distance if _is_one(step) else -((distance) // -plain_array(step))
         self.length = rnp.maximum(count, 0)
 
     def stacked(self) -> list[Array]:
@@ -131,7 +126,7 @@ class Zipped(Steps):
             if isinstance(length, int) and isinstance(part.length, int):
                 length = min(length, part.length)
             elif not (is_size(length) and is_size(part.length) and as_dim(length) == as_dim(part.length)):
-                length = rnp.minimum(_array(length), _array(part.length))
+                length = rnp.minimum(plain_array(length), plain_array(part.length))
         self.length = length
 
     def stacked(self) -> list[Array]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from rosin.ir import dims
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ShapeError, located
@@ -55,12 +54,10 @@ def _one_by_one(
     Raises:
         ShapeError: a result has such a size, or an op looks at other examples.
     """
-    measured = graph.measured()
-    for value in graph.outputs:
-        own = sorted({name for dim in value.type.shape for name in dims.names(dim)} & measured.keys())
-        if own:
-            message = f"each of the {size} examples would give {value.type}, with a size {own[0]} of its own"
-            raise ShapeError(f"{message}\n  give size=, to have the same for all")
+    inside = graph.known_inside()
+    if inside is not None:
+        message = f"each of the {size} examples would give {inside[0]}, with a size {inside[1]} of its own"
+        raise ShapeError(f"{message}\n  give size=, to have the same for all")
     if axis is not None and any(flow.names_axis(node, axis) for node in graph.nodes):
         raise ShapeError(f"an example of the batch over {axis!r} measures sizes of its own, and cannot look at others")
     flags = flow.spreads(graph, batched, axis)

@@ -32,13 +32,12 @@ def moving_values(graph: Graph, moving: Sequence[bool]) -> set[Value]:
 def spreads(graph: Graph, batched: Sequence[bool], axis: str | None) -> Flags:
     """Which outputs are batched when these inputs are, the batch being the axis of that name."""
     many = {v for v, is_batched in zip(graph.inputs, batched, strict=True) if is_batched}
-    measured = measures(graph.nodes)
     sizes: set[str] = set()
     for node in graph.nodes:
         sized = bool(sizes) and bool(node.mentions(sizes))
         if sized or any(v in many for v in node.operands) or (axis is not None and names_axis(node, axis)):
             many.update(node.results)
-            sizes |= measures([node]).keys() if measured else set()
+            sizes |= node.op.measured().keys()
     return tuple(v in many for v in graph.outputs)
 
 
@@ -68,8 +67,7 @@ def needs(graph: Graph, used: Sequence[bool]) -> Flags:
     measured = measures(graph.nodes)
     sizes: set[str] = set()
     for node in reversed(graph.nodes):
-        own = measures([node]).keys() if measured else ()
-        if node.op.effect or not live.isdisjoint(node.results) or not sizes.isdisjoint(own):
+        if node.op.effect or not live.isdisjoint(node.results) or not sizes.isdisjoint(node.op.measured()):
             sizes |= node.mentions(measured) if measured else set()
             flags = node.op.needs(tuple(v in live for v in node.results), len(node.operands))
             live.update(v for v, flag in zip(node.operands, flags, strict=True) if flag)
@@ -79,12 +77,11 @@ def needs(graph: Graph, used: Sequence[bool]) -> Flags:
 def varying_values(graph: Graph, varying: Sequence[bool]) -> set[Value]:
     """The values that are computed from these inputs, or by effects."""
     found = {v for v, varies in zip(graph.inputs, varying, strict=True) if varies}
-    measured = measures(graph.nodes)
     sizes: set[str] = set()
     for node in graph.nodes:
         if node.op.effect or any(v in found for v in node.operands) or (sizes and node.mentions(sizes)):
             found.update(node.results)
-            sizes |= measures([node]).keys() if measured else set()
+            sizes |= node.op.measured().keys()
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rosin.ir import dims
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph, Node, measures
 from rosin.ir.op import Value
@@ -29,7 +28,7 @@ def split(graph: Graph, late: Sequence[bool], count: int) -> tuple[Graph, Graph]
     for node in graph.nodes:
         if any(v in dependent for v in node.operands) or (late_sizes and node.mentions(late_sizes)):
             dependent.update(node.results)
-            late_sizes |= measures([node]).keys()
+            late_sizes |= node.op.measured().keys()
             second.append(node)
         else:
             first.append(node)
@@ -93,7 +92,7 @@ class _Crossing:
                 self.need(value)
 
     def _is_measured(self, value: Value) -> bool:
-        return any(name in self.measured for dim in value.type.shape for name in dims.names(dim))
+        return any(name in self.measured for name in value.type.symbols)
 
 
 def needed(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
@@ -103,7 +102,7 @@ def needed(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
     """
     live = set(outputs)
     measured = measures(nodes)
-    sizes = {name for v in outputs for dim in v.type.shape for name in dims.names(dim)} if measured else set[str]()
+    sizes = {name for v in outputs for name in v.type.symbols} if measured else set[str]()
     kept: list[Node] = []
     for node in reversed(nodes):
         used = tuple(v in live for v in node.results)
