@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from hypothesis import assume, given, note, settings
 
@@ -16,19 +18,22 @@ from rosin.runtime.executable import compile_graph
 from tests.complex_graphs import assert_complex_outputs, complex_arguments, complex_graphs
 from tests.differentiation import vjp_graph
 from tests.random_graphs import MIXED, arguments, assert_outputs_agree, graphs
-from tests.samples import draw
+from tests.samples import Array, draw
+
+
+def agrees_at_every_stage(graph: Graph, operands: Sequence[Array], agree: Callable[..., None]) -> None:
+    """After every pass the interpreter, and at the end LLVM, still give what the graph as traced gives."""
+    note(text(graph))
+    for stage, after in pipeline.stages(graph):
+        note(stage)
+        agree(graph, operands, evaluate(after, operands))
+    agree(graph, operands, compile_graph(graph, "llvm")(*operands))
 
 
 @settings(max_examples=1000)
 @given(graphs(MIXED))
 def test_llvm_agrees_with_the_interpreter(graph: Graph) -> None:
-    """After every pass the interpreter, and at the end LLVM, still give what the graph as traced gives."""
-    note(text(graph))
-    operands = arguments(graph)
-    for stage, after in pipeline.stages(graph):
-        note(stage)
-        assert_outputs_agree(graph, operands, evaluate(after, operands))
-    assert_outputs_agree(graph, operands, compile_graph(graph, "llvm")(*operands))
+    agrees_at_every_stage(graph, arguments(graph), assert_outputs_agree)
 
 
 @settings(max_examples=100)
@@ -82,13 +87,7 @@ def test_llvm_agrees_on_derivatives(graph: Graph) -> None:
 @settings(max_examples=150)
 @given(complex_graphs((dtypes.c64, dtypes.c128)))
 def test_llvm_agrees_on_complex_numbers(graph: Graph) -> None:
-    """After every pass the interpreter, and at the end LLVM, still give what the graph as traced gives."""
-    note(text(graph))
-    operands = complex_arguments(graph)
-    for stage, after in pipeline.stages(graph):
-        note(stage)
-        assert_complex_outputs(graph, operands, evaluate(after, operands))
-    assert_complex_outputs(graph, operands, compile_graph(graph, "llvm")(*operands))
+    agrees_at_every_stage(graph, complex_arguments(graph), assert_complex_outputs)
 
 
 @settings(max_examples=60)
