@@ -7,7 +7,7 @@ import sys as _sys
 _collects = _gc.isenabled()
 _gc.disable()
 try:
-    from rosin.frontend import debug, nn, numpy, random, tree
+    from rosin.frontend import debug, nn, numpy, random, scipy, tree
     from rosin.frontend.array import Array
     from rosin.frontend.associative import associative_scan
     from rosin.frontend.batching import (
@@ -52,7 +52,7 @@ finally:
         _gc.enable()
 
 # So that `import rosin.numpy` finds what `from rosin import numpy` does.
-for _module in (debug, nn, numpy, random, tree):
+for _module in (debug, nn, numpy, random, scipy, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
 
 __version__ = "0.1.0"
@@ -110,6 +110,7 @@ __all__ = [
     "pure_callback",
     "random",
     "scan",
+    "scipy",
     "size",
     "spec",
     "stop_gradient",
