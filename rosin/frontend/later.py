@@ -1,49 +1,40 @@
-"""Public modules that load on first use, under the names that users know them by."""
+"""The modules of public packages under their public names, those included that load on first use."""
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable, Collection, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-PACKAGES = ("numpy", "scipy")
-"""The packages of the front end that are public under `rosin`, and whose modules are too."""
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # The module of this class would take a millisecond.
 
-
-def modules(package: str, names: Collection[str]) -> Callable[[str], ModuleType]:
-    """The `__getattr__` of a package whose modules `names` load when they are first asked for."""
-
-    def load(name: str) -> ModuleType:
-        if name not in names:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return importlib.import_module(f"{package}.{name}")
-
-    return load
+PACKAGES = ("rosin.numpy.", "rosin.scipy.")
 
 
-class PublicNames:
-    """Finds `rosin.scipy.special` at `rosin.frontend.scipy.special`: one module of two names, not two copies of it."""
+class PublicNames(Loader):
+    """Finds `rosin.scipy.special` as what `rosin.scipy` has under that name: one module of two names, not two copies.
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if not name.startswith("rosin.") or name.split(".")[1] not in PACKAGES or path is None:
+    A package lets a module load on first use by a `__getattr__` with the statement that imports it.
+    """
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if not name.startswith(PACKAGES):
             return None
-        inside = name.replace("rosin.", "rosin.frontend.", 1)
-        # The package's path is that of its folder in the front end already.
-        return ModuleSpec(name, self, origin=inside) if PathFinder.find_spec(inside, path) else None
+        package, _, last = name.rpartition(".")
+        module = getattr(sys.modules[package], last, None)
+        if not isinstance(module, ModuleType):
+            return None
+        return ModuleSpec(name, self, loader_state=(module, module.__spec__))
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(str(spec.origin))
-        spec.loader_state = module.__spec__
-        return module
+        return spec.loader_state[0]
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import machinery has just written the public name's spec over the module's own.
+        # The import machinery has just put the public name's spec in the place of the module's own.
         assert module.__spec__ is not None
-        module.__spec__ = module.__spec__.loader_state
-
-
-sys.meta_path.insert(0, PublicNames())
+        module.__spec__ = module.__spec__.loader_state[1]

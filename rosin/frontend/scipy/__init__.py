@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
-
-from rosin.frontend import later
 
 if TYPE_CHECKING:
     from rosin.frontend.scipy import special
 
 __all__ = ["special"]
 
-__getattr__ = later.modules(__name__, __all__)
+
+def __getattr__(name: str) -> ModuleType:
+    match name:
+        case "special":
+            import rosin.frontend.scipy.special as module
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return module
