@@ -11,7 +11,6 @@ from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Values, define
 from rosin.ir.ops.matrix import (
     OfMatrices,
     adjoint,
-    conj,
     each,
     hermitian,
     part,
@@ -63,8 +62,8 @@ class Cholesky(OfMatrices):
         if tangent is None:
             return (None,)
         left = solve(b, factor, hermitian(b, tangent), lower=True)
-        # What is left of a Hermitian matrix is Hermitian again once it is solved for from the right.
-        both = conj(b, solve(b, factor, adjoint(b, left), lower=True))
+        # Solved for from both sides a Hermitian matrix is Hermitian again: it is its own adjoint.
+        both = solve(b, factor, adjoint(b, left), lower=True)
         half = b.select(place_mask(b, both.type, "equal"), b.mul(both, 0.5), part(b, both, "greater"))
         return (b.matmul(factor, half),)
 

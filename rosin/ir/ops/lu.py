@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +55,7 @@ class Lu(OfMatrices):
     def eval(self, *operands: NumpyArray) -> Arrays:
         (a,) = operands
         m, n = a.shape[-2:]
-        x = np.array(a.reshape(-1, m, n))
+        x = np.array(a.reshape(math.prod(a.shape[:-2]), m, n))
         which = np.arange(len(x))
         order = np.broadcast_to(np.arange(m, dtype=np.int32), (len(x), m)).copy()
         pivots = np.zeros((len(x), min(m, n)), np.int32)
@@ -98,9 +99,10 @@ class Lu(OfMatrices):
         lower = columns(b, packed, 0, k) if facts.same(k, n) else columns(b, packed, 0, m)
         lower = with_unit_diagonal(b, _grown(b, lower, packed.type.rank - 1, m))
         upper = part(b, _grown(b, rows(b, packed, 0, k), packed.type.rank - 2, n), "less_equal")
-        beyond = b.greater_equal(b.iota(TensorType(dtypes.i32, upper.type.shape), upper.type.rank - 1), k)
-        on_diagonal = b.logical_and(place_mask(b, upper.type, "equal"), beyond)
-        upper = b.select(on_diagonal, b.like(1, upper), upper)
+        if not facts.same(k, n):
+            added = b.equal(_grown(b, b.like(1, rows(b, packed, 0, k)), packed.type.rank - 2, n), 0)
+            on_diagonal = b.logical_and(place_mask(b, upper.type, "equal"), added)
+            upper = b.select(on_diagonal, b.like(1, upper), upper)
         change = solve(b, lower, permuted(b, tangent, permutation), lower=True, unit=True)
         change = solve_right(b, change, upper)
         by_lower = b.matmul(lower, part(b, change, "greater"))
