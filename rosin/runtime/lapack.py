@@ -46,8 +46,8 @@ def _library() -> tuple[ctypes.CDLL, str, str]:
         if hasattr(library, pattern.format("dpotrf")) and hasattr(library, pattern.format("dtrsm")):
             return library, pattern, integers
     raise UnsupportedError(
-        f"linear algebra needs LAPACK, which NumPy {np.__version__} here does not make known: dpotrf and dtrsm are found "
-        "under none of the names that NumPy's builds use; install NumPy from a wheel of PyPI"
+        f"linear algebra needs LAPACK, which NumPy {np.__version__} here does not make known: dpotrf and dtrsm are "
+        "found under none of the names that NumPy's builds use; install NumPy from a wheel of PyPI"
     )
 
 

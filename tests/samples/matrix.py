@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import Op
 from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Svd, TriangularSolve
+from rosin.ir.ops.matrix import OfMatrices
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
 
 TYPES = (dtypes.f32, dtypes.f64, dtypes.c64, dtypes.c128)
@@ -26,6 +28,50 @@ def _matrix(dtype: DType, shape: tuple[int, ...], seed: object = 0) -> Array:
     return (x * 0.3 + np.eye(m, n) * np.arange(1, n + 1)).astype(dtype.numpy)
 
 
+def settled(op: Op, operands: Sequence[Array]) -> list[Array]:
+    """Operands of any sizes, made such that results depend on them little: eigenvalues, too, lie apart."""
+    if not isinstance(op, OfMatrices):
+        return list(operands)
+    a, *others = operands
+    m, n = a.shape[-2:]
+    size = max(float(np.max(np.abs(a), initial=0.0, where=np.isfinite(a))), 1.0)
+    a = (a * 0.25 / size / max(n, 1) + np.eye(m, n) * np.arange(1, n + 1)).astype(a.dtype)
+    if not isinstance(op, LuSolve):
+        return [a, *others]
+    packed, _, order = Lu().eval(a)
+    return [a, packed, order, others[-1]]
+
+
+def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
+    """Results without what LAPACK chooses: eigenvalues of no order get one, and vectors a greatest component that is
+    positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
+    values, *vectors = results
+    if isinstance(op, Eig):
+        # By rounded parts, so that the values of a conjugate pair keep their order.
+        order = np.lexsort((np.round(values.imag, 2), np.round(values.real, 2)))
+        values = np.take_along_axis(values, order, -1)
+        vectors = [np.take_along_axis(v, order[..., None, :], -1) for v in vectors]
+    if isinstance(op, Eig | Eigh):
+        return [values, *(v * _phase(v) for v in vectors)]
+    if isinstance(op, Svd) and op.vectors and values.size:
+        u, s, vh = results
+        k = s.shape[-1]
+        phase = _phase(u[..., :k])
+        first = [u[..., :k] * phase, vh[..., :k, :] * np.swapaxes(phase.conj(), -1, -2)]
+        return [np.concatenate([first[0], u[..., k:]], -1), s, np.concatenate([first[1], vh[..., k:, :]], -2)]
+    return list(results)
+
+
+def _phase(vectors: Array) -> Array:
+    """What to multiply each column with."""
+    if not vectors.size:
+        return np.ones((*vectors.shape[:-2], 1, vectors.shape[-1]), vectors.dtype)
+    place = np.argmax(np.round(np.abs(vectors), 3), -2, keepdims=True)
+    largest = np.take_along_axis(vectors, place, -2)
+    size = np.abs(largest)
+    return np.where(size > 0, largest.conj() / np.where(size > 0, size, 1), np.nan).astype(vectors.dtype)
+
+
 def _positive(dtype: DType, shape: tuple[int, ...]) -> Array:
     x = _matrix(dtype, shape)
     return (x @ np.swapaxes(x.conj(), -1, -2)).astype(dtype.numpy)
@@ -37,7 +83,7 @@ def _sample(op: Op, *operands: Array, label: str = "", **options: Any) -> Sample
     dtype = dtypes.from_numpy(operands[0].dtype)
     smooth = dtype.part == dtypes.f64 and not label
     size = operands[0].shape[-1]
-    plain = {
+    plain: dict[str, Any] = {
         "smooth": smooth,
         "ulps": 64 * max(size, 4),
         "rtol": 64 * max(size, 4) * float(dtype.epsilon),
@@ -49,8 +95,8 @@ def _sample(op: Op, *operands: Array, label: str = "", **options: Any) -> Sample
 
 def _over(op: Op, *shapes: tuple[int, ...], **options: Any) -> list[Sample]:
     """f64 at every shape, the other types at the second one."""
-    found = [_sample(op, _matrix(dtypes.f64, shape), **options) for shape in shapes]
-    return found + [_sample(op, _matrix(t, shapes[1]), **options) for t in TYPES if t != dtypes.f64]
+    given = [(dtypes.f64, shape) for shape in shapes] + [(t, shapes[1]) for t in TYPES if t != dtypes.f64]
+    return [_sample(op, _matrix(*each), **options) for each in given]
 
 
 def _choleskys() -> list[Sample]:
@@ -75,8 +121,7 @@ def _triangulars() -> list[Sample]:
     found: list[Sample] = []
     for flags in itertools.product((False, True), repeat=3):
         op = TriangularSolve(*flags)
-        for t in TYPES:
-            found.append(_sample(op, _matrix(t, (2, 3, 3)), draw(t, (2, 3, 2), -1, 1)))
+        found += [_sample(op, _matrix(t, (2, 3, 3)), draw(t, (2, 3, 2), -1, 1)) for t in TYPES]
         found.append(_sample(op, _matrix(dtypes.f64, (40, 40)) / 3, draw(dtypes.f64, (40, 5), -1, 1), label="large"))
     op = TriangularSolve(True, False, False)
     empty = [((0, 0), (0, 2)), ((2, 2), (2, 0)), ((0, 2, 2), (0, 2, 1)), ((1, 1), (1, 1))]
@@ -114,32 +159,23 @@ def _solves() -> list[Sample]:
 
 
 def _spectra() -> list[Sample]:
+    """Signs and phases of vectors are LAPACK's choice, which a small change may change: their derivatives are compared
+    in tests/ir/test_matrices.py, in functions that do not depend on it."""
     found: list[Sample] = []
     for vectors in (False, True):
-        found += _over(Eigh(vectors), *SQUARES)
-        found += _over(Eig(vectors), *SQUARES)
-        # The phase of complex vectors is LAPACK's choice, which moves otherwise than the derivative: see test_matrices.
+        bad = _matrix(dtypes.f64, (3, 3, 3))
+        bad[1, 2, 0], bad[2, 1, 1] = NAN, INF
         for op in (Eigh(vectors), Eig(vectors)):
-            found = [s for s in found if not (s.op == op and vectors and s.types[0].dtype.is_complex)]
-            if vectors:
-                found += [_sample(op, _matrix(t, (2, 3, 3)), label=f"vectors-{t}") for t in (dtypes.c64, dtypes.c128)]
-            bad = _matrix(dtypes.f64, (3, 3, 3))
-            bad[1, 2, 0], bad[2, 1, 1] = NAN, INF
+            found += _over(op, *SQUARES, smooth=not vectors)
             found.append(_sample(op, bad, label="not-finite"))
-    turning = draw(dtypes.f64, (2, 5, 5), -1, 1)
-    found.append(_sample(Eig(True), turning, label="turning"))
-    return found
+    return [*found, _sample(Eig(True), draw(dtypes.f64, (2, 5, 5), -1, 1), label="turning")]
 
 
 def _values() -> list[Sample]:
     shapes = ((1, 1), (2, 3, 2), (2, 4), (3, 3), (0, 0), (3, 0), (0, 2), (0, 2, 2))
     found = _over(Svd(False, False), *shapes)
-    found += _over(Svd(False, True), *shapes, differentiable=None)
-    # Complex vectors, and those beyond the rank, are LAPACK's choice: see test_matrices.
-    found = [s for s in found if not (s.op == Svd(False, True) and s.types[0].dtype.is_complex)]
-    found += [_sample(Svd(False, True), _matrix(t, (2, 3, 2)), label=f"vectors-{t}") for t in TYPES[2:]]
-    for shape in shapes:
-        found.append(_sample(Svd(True, True), _matrix(dtypes.f64, shape), label=f"full-{shape}".replace(" ", "")))
+    for full in (False, True):
+        found += _over(Svd(full, True), *shapes, smooth=False)
     bad = _matrix(dtypes.f64, (2, 3, 2))
     bad[1, 2, 0] = NAN
     return [*found, _sample(Svd(False, True), bad, label="not-finite")]

@@ -13,6 +13,7 @@ from rosin.ir.ops.matrix import (
     adjoint,
     each,
     hermitian,
+    hermitian_part,
     part,
     place_mask,
     sizes_of,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 class Cholesky(OfMatrices):
     """The lower triangular L with a positive diagonal and a = L Lᴴ, zeros above the diagonal.
 
-    `a` is taken for Hermitian: only its lower triangle is read, and the real part of its diagonal. Where it is not
-    positive definite, or holds a NaN, all of the lower triangle is NaN.
+    What is factored is the Hermitian part of the operand, (a + aᴴ) / 2, so that gradients are Hermitian. Where it is
+    not positive definite, or holds a NaN, all of the lower triangle is NaN.
 
     Murray, "Differentiation of the Cholesky decomposition", 2016.
     """
@@ -41,7 +42,7 @@ class Cholesky(OfMatrices):
         return (a,)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
-        (a,) = operands
+        a = hermitian_part(*operands)
         try:
             result = np.linalg.cholesky(a)
         except np.linalg.LinAlgError:

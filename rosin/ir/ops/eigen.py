@@ -20,6 +20,7 @@ from rosin.ir.ops.matrix import (
     diagonal,
     each,
     hermitian,
+    hermitian_part,
     nans,
     sizes_of,
     stack_work,
@@ -36,9 +37,10 @@ class Eigen(OfMatrices):
     """Eigenvalues, and with `vectors` also eigenvectors, the columns of a second result.
 
     Matrices that hold infinities or NaNs give NaNs. The derivative of an eigenvector has the differences of eigenvalues
-    as divisors. Those that are as small as rounding makes them count as infinite, so that the part of the derivative
-    within the space of one eigenvalue is left out: it has no effect on functions that do not depend on how that
-    space is spanned, and others have no derivative there.
+    as divisors. Quotients by differences that are but rounding are left out, that is, how vectors turn within the space
+    of one eigenvalue. So derivatives at equal eigenvalues are finite. They are right for symmetric functions of the
+    eigenvalues, and for functions of the projections on whole eigenspaces. Others of the eigenvectors, such as V f(w) V⁻¹,
+    lack there what the difference of eigenvalues that are about to part has to do with it.
 
     Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation", 2008;
     Boeddeker et al., "On the computation of complex-valued gradients with application to statistically optimum
@@ -113,7 +115,7 @@ class Eigen(OfMatrices):
 class Eigh(Eigen):
     """Real eigenvalues in ascending order, and orthonormal eigenvectors, of Hermitian matrices.
 
-    Only the lower triangle is read, and the real part of the diagonal.
+    They are those of the Hermitian part of the operand, (a + aᴴ) / 2, so that gradients are Hermitian.
     """
 
     vectors: bool
@@ -127,6 +129,7 @@ class Eigh(Eigen):
         return Eigh(True)
 
     def of_one(self, a: NumpyArray) -> Arrays | None:
+        a = hermitian_part(a)
         try:
             return tuple(np.linalg.eigh(a)) if self.vectors else (np.linalg.eigvalsh(a),)
         except np.linalg.LinAlgError:

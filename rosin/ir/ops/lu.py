@@ -42,7 +42,7 @@ class Lu(OfMatrices):
 
     def type(self, *operands: TensorType) -> Types:
         (a,) = self.check_matrices(operands, 1)
-        *stack, m, n = a.shape
+        *stack, m, _ = a.shape
         return (a, TensorType(dtypes.i32, (*stack, self._least(operands))), TensorType(dtypes.i32, (*stack, m)))
 
     def _least(self, operands: Types) -> Dim:

@@ -171,10 +171,8 @@ def with_unit_diagonal(b: Builder, x: Value) -> Value:
 
 
 def hermitian(b: Builder, x: Value) -> Value:
-    """The Hermitian matrices that have these elements below the diagonal, and on it their real parts."""
-    diagonal = b.cast(b.real_part(x), x.type.dtype)
-    upper = b.select(place_mask(b, x.type, "equal"), diagonal, adjoint(b, x))
-    return b.select(place_mask(b, x.type, "greater"), x, upper)
+    """The Hermitian part of matrices, (x + xᴴ) / 2."""
+    return b.mul(b.add(x, adjoint(b, x)), 0.5)
 
 
 def diagonal(b: Builder, x: Value) -> Value:
@@ -211,6 +209,11 @@ def rows(b: Builder, x: Value, start: Dim, limit: Dim) -> Value:
 
 
 # -- matrices in NumPy -------------------------------------------------------------------------------------------
+
+
+def hermitian_part(x: NumpyArray) -> NumpyArray:
+    with np.errstate(all="ignore"):
+        return np.asarray((x + np.swapaxes(x.conj(), -1, -2)) / 2, x.dtype)
 
 
 def each(x: NumpyArray) -> Sequence[NumpyArray]:

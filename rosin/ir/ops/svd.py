@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 @define("svd")
 class Svd(OfMatrices):
     """For matrices a of m rows and n columns, k being the smaller, the k real singular values s in descending order,
-    and with `vectors` two results before and behind: a = u diag(s) vh, where u has orthonormal columns and vh such rows.
+    and with `vectors` two results before and behind: a = u diag(s) vh.
 
-    u has k columns and vh has k rows; when `full`, m and n. Matrices that hold infinities or NaNs give NaNs.
+    u has orthonormal columns, k or, when `full`, m of them; vh has orthonormal rows, k or n. Matrices that hold
+    infinities or NaNs give NaNs.
 
     The derivatives of vectors have differences of squares of singular values as divisors, and these values themselves;
-    those that are as small as rounding makes them count as infinite, as for eigenvectors (rosin.ir.ops.eigen). Vectors
-    beyond k are taken to move no more than orthogonality asks of them. Townsend, "Differentiating the singular value
+    a quotient by one that is but rounding is left out, as for eigenvectors (rosin.ir.ops.eigen). Vectors beyond k
+    are taken to move no more than orthogonality asks of them. Townsend, "Differentiating the singular value
     decomposition", 2016; Wan & Zhang, "Automatic differentiation for complex valued SVD", 2019.
     """
 

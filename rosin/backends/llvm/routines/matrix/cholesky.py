@@ -15,7 +15,7 @@ class Cholesky(Lanes):
         e, n = f.e, self.word(f, "n")
         count = e.mul(n, n)
         source, target = (self.part(f, name, number, count) for name in (0, 1))
-        self.copy(f, source, target, count)
+        self.hermitian(f, source, target, n, False)
         lapack = self.lapack(f)
         info = lapack.info()
         # Column by column, the lower triangle is the upper one, of the transpose.
@@ -43,6 +43,7 @@ class Cholesky(Lanes):
         count = e.mul(n, n)
         a = self.vectors(f, SMALL * SMALL)
         self.exchange(f, 0, number, final, count, a, True)
+        self._take_hermitian_part(f, a, n)
 
         def column(j: Val) -> None:
             row = self.at(e, a, e.mul(j, n))
@@ -60,6 +61,17 @@ class Cholesky(Lanes):
 
         self.triangle(f, n, n, True, clear)
         self.exchange(f, 1, number, final, count, a, False)
+
+    def _take_hermitian_part(self, f: Function, a: Val, n: Val) -> None:
+        e, half = f.e, self.number(f.e, 0.5)
+
+        def element(i: Val, j: Val) -> None:
+            at = self.at(e, a, e.add(e.mul(i, n), j))
+            here, there = self.load(f, at), self.load(f, self.at(e, a, e.add(e.mul(j, n), i)))
+            sums = [e.fsub(x, y) if part else e.fadd(x, y) for part, (x, y) in enumerate(zip(here, there, strict=True))]
+            self.store(f, self.scaled(e, tuple(sums), half), at)
+
+        self.triangle(f, n, n, False, element)
 
     def _pivot(self, f: Function, row: Val, j: Val) -> Val:
         """Element j of the row j, put in its place: real, or NaN where its square is not positive."""

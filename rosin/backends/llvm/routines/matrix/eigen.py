@@ -31,10 +31,14 @@ class Eigen(Stack):
 
         def found() -> None:
             matrix = room.take(count, self.dtype.bytes)
-            self.turn(f, source, n, matrix, n, n, n)
+            self.prepare(f, source, matrix, n)
             f.when(self.decompose(f, room, n, matrix, values, vectors), fail)
 
         f.when(self.finite(f, source, count), found, fail)
+
+    def prepare(self, f: Function, source: Val, matrix: Val, n: Val) -> None:
+        """The matrix, column by column, as far as LAPACK reads it."""
+        self.turn(f, source, n, matrix, n, n, n)
 
     width: ClassVar[int]
     """Real numbers in an eigenvalue."""
@@ -51,6 +55,9 @@ class Eigen(Stack):
 
 class Eigh(Eigen):
     width = 1
+
+    def prepare(self, f: Function, source: Val, matrix: Val, n: Val) -> None:
+        self.hermitian(f, source, matrix, n, True)
 
     def decompose(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
         e, lapack, bytes = f.e, self.lapack(f), self.dtype.bytes

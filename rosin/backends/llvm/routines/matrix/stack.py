@@ -189,6 +189,23 @@ class Stack(ABC):
 
         f.loop(f.word(0), rows, TILE, tile)
 
+    def hermitian(self, f: Function, source: Val, target: Val, n: Val, turned: bool) -> None:
+        """The lower triangle of the Hermitian part of a square matrix, (a + aᴴ) / 2; `turned` column by column."""
+        e, half = f.e, f.e.const(0.5, self.elem)
+
+        def element(i: Val, j: Val) -> None:
+            here, there = e.add(e.mul(i, n), j), e.add(e.mul(j, n), i)
+            goal = self.place(e, target, there if turned else here)
+            for part in range(self.parts):
+                a, b = (
+                    e.load(e.offset(self.place(e, source, at), f.word(part), self.elem), self.elem)
+                    for at in (here, there)
+                )
+                mean = e.fmul(e.fsub(a, b) if part else e.fadd(a, b), half)
+                e.store(mean, e.offset(goal, f.word(part), self.elem))
+
+        self.triangle(f, n, n, False, element)
+
     def triangle(self, f: Function, rows: Val, columns: Val, upper: bool, body: Callable[[Val, Val], None]) -> None:
         """The body for every place above the diagonal, or else for every place on it or below: row and column."""
         e = f.e
