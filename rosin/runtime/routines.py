@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rosin.backends.llvm.program import ROUTINE
 from rosin.backends.llvm.routines import routine_text
-from rosin.runtime import cache, jit
+from rosin.runtime import cache, jit, lapack
 
 __all__ = ["install"]
 
@@ -20,7 +20,9 @@ def install(names: Iterable[str]) -> None:
     with _lock:
         for name in names:
             if name not in _known:
-                library = cache.load_text(routine_text(name, ROUTINE + name, jit.host().vector_bytes))
+                text = routine_text(name, ROUTINE + name, jit.host().vector_bytes, lapack.word)
+                lapack.install(text)
+                library = cache.load_text(text)
                 jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
                 library.keep_forever()
                 _known.add(name)
