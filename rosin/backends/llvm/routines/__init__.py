@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from rosin.backends.llvm.routines.fourier import fourier_text
 from rosin.backends.llvm.routines.sorting import sorting_text
 from rosin.ir import dtypes
+
+PLANNED = ("dft", "realdft", "halfdft")
+"""The kinds of routines that ask for plans."""
 
 
 def routine_text(name: str, symbol: str, vector_bytes: int) -> str:
     """The LLVM module of the routine called `name`, under a symbol."""
     kind, _, dtype = name.partition("_")
+    if kind in PLANNED:
+        return fourier_text(kind, dtypes.BY_NAME[dtype], symbol, vector_bytes)
     return sorting_text(dtypes.BY_NAME[dtype], kind == "argsort", symbol, vector_bytes)
