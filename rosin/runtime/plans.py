@@ -19,7 +19,7 @@ from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import LARGEST_PRIME, chirp_length, is_smooth
+from rosin.ir.ops.fourier import PRIMES, chirp_length, is_smooth
 from rosin.runtime import cache, jit
 
 __all__ = ["Planner", "planner", "radices", "turns"]
@@ -109,8 +109,8 @@ def radices(length: int) -> list[int]:
     twos = (length & -length).bit_length() - 1
     odd = length >> twos
     found = [8] if twos >= 3 else [2**twos] if twos else []
-    for prime in range(LARGEST_PRIME, 2, -2):
-        while odd % prime == 0 and prime in (3, 5, 7, 11, 13):
+    for prime in PRIMES[:0:-1]:
+        while odd % prime == 0:
             found.append(prime)
             odd //= prime
     bits = max(twos - 3, 0)

@@ -49,8 +49,8 @@ NUMBERS = ("length", "inner", "outer", "block", "pieces", "size", "inverse", "sc
 lines there are, how many lines that lie across go together, how many pieces the task has, the complex numbers of room of
 each piece, whether it turns the other way, and the place of the scaling in `SCALINGS`."""
 
-LARGEST_PRIME = 13
-"""Lengths with greater prime factors are computed by a longer transform."""
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
+"""Lengths with other prime factors are computed by a longer transform."""
 PIECES = 16
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
@@ -62,7 +62,7 @@ TYPICAL_WORK = 50
 @cache
 def is_smooth(length: int) -> bool:
     """Whether a length has small prime factors only."""
-    for prime in (2, 3, 5, 7, 11, LARGEST_PRIME):
+    for prime in PRIMES:
         while length % prime == 0:
             length //= prime
     return length == 1

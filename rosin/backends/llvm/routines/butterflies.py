@@ -25,6 +25,8 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.turns import Turns, pairs, read, shuffled, write
 
 PLAIN, TURNED, FIRST = "plain", "turned", "first"
+MANY = 8
+"""A pass of more points is long code, and has no vectors of half the width."""
 COUNTS = ("sets", "count", "in_set", "in_point", "out_set", "out_point")
 
 
@@ -54,7 +56,8 @@ class _Pass:
 
     def _widths(self, most: int) -> list[int]:
         """How many numbers are done together, as long as there are so many."""
-        return sorted({w for w in (most, most // 2, 1) if w}, reverse=True)
+        half = most // 2 if self.radix <= MANY else 1
+        return sorted({w for w in (most, half, 1) if w}, reverse=True)
 
     # -- vectors of neighbours -------------------------------------------------------------------------------
 
