@@ -94,7 +94,8 @@ def _half(op: Op, x: Array) -> Array:
 
 
 def _whole(op: Op, x: Array) -> Array:
-    assert isinstance(op, HalfDft) and isinstance(op.length, int)
+    assert isinstance(op, HalfDft)
+    assert isinstance(op.length, int)
     length = op.length
     whole = np.concatenate([x, np.conj(x[..., 1 : (length + 1) // 2][..., ::-1])], -1)
     for alone in (0, length // 2) if length % 2 == 0 else (0,):

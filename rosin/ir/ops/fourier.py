@@ -1,8 +1,8 @@
 """Discrete Fourier transforms: sums of a line's numbers, each turned by a multiple of an angle.
 
 Number k of the transform of n numbers is the sum of `x[j] exp(-2 pi i j k / n)`; the inverse turns the other way, and
-undoes it with the scaling `over`. Transforms of real lines give and take only numbers 0 … n // 2 of the others, which are
-the conjugates of these.
+undoes it with the scaling `over`. Transforms of real lines give and take only numbers 0 … n // 2 of the others, which
+are the conjugates of these.
 
 A target plans a transform by its length. What a plan needs of memory is stated here, since the program provides it.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 from math import log2
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -38,23 +38,26 @@ from rosin.ir.types import TensorType
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
+Norm: TypeAlias = Literal["backward", "forward", "ortho"]
+
 SCALINGS = ("none", "over", "root")
 """What transforms of n numbers are multiplied by: 1, 1 / n or 1 / sqrt(n)."""
-NORMS = {"none": "backward", "over": "forward", "root": "ortho"}
-INVERSE_NORMS = {"none": "forward", "over": "backward", "root": "ortho"}
+NORMS: dict[str, Norm] = {"none": "backward", "over": "forward", "root": "ortho"}
+INVERSE_NORMS: dict[str, Norm] = {"none": "forward", "over": "backward", "root": "ortho"}
 """What NumPy calls the scalings, of forward transforms and of inverse ones."""
 
 NUMBERS = ("length", "inner", "outer", "block", "pieces", "size", "inverse", "scaling")
-"""What a routine is told: how long lines are, how many numbers lie between neighbours of a line, how many such groups of
-lines there are, how many lines that lie across go together, how many pieces the task has, the complex numbers of room of
-each piece, whether it turns the other way, and the place of the scaling in `SCALINGS`."""
+"""What a routine is told: how long lines are, how many numbers lie between neighbours of a line, how many such groups
+of lines there are, how many lines that lie across go together, how many pieces the task has, the complex numbers of
+room of each piece, whether it turns the other way, and the place of the scaling in `SCALINGS`."""
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 """Lengths with other prime factors are computed by a longer transform."""
 PIECES = 16
+"""A task has at most so many pieces."""
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
-"""Lines that lie across go together in blocks of `BLOCK`, or of more as long as that makes no more numbers than these."""
+"""Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
 TYPICAL_WORK = 50
 """Operations for each number of a line whose length is not known."""
 

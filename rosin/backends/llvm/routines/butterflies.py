@@ -3,10 +3,10 @@
     void pass(ptr source, ptr target, i64 sets, i64 count, i64 in_set, i64 in_point, i64 out_set, i64 out_point,
               ptr factors, real sign, real scale)
 
-For each of some sets, and each of `count` neighbours in it, `radix` complex numbers become as many: number k of set p is
-at `p in_set + k in_point + q`, the results are alike. A pass by Stockham's way (Cochran et al., What is the fast Fourier
-transform?, 1967) writes to another array than it reads from, in such an order that the numbers come out sorted. There
-are three kinds of them:
+For each of some sets, and each of `count` neighbours in it, `radix` complex numbers become as many: number k of set p
+is at `p in_set + k in_point + q`, the results are alike. A pass by Stockham's way (Cochran et al., What is the fast
+Fourier transform?, 1967) writes to another array than it reads from, in such an order that the numbers come out sorted.
+There are three kinds of them:
 
     plain      results are multiplied by `scale`, which is right for the last pass
     turned     result j of set p is multiplied by number j - 1 of row p of the factors

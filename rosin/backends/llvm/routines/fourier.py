@@ -4,14 +4,14 @@
     i32 rosin_dft_f64_begin(ptr words)                       finds the plan; a status other than 0 is an exception
 
 The words are the addresses of operand and result, the numbers that rosin.ir.ops.fourier gives, the address of the room,
-and the plan. A plan is for one length. It is made by Python (rosin/runtime/plans.py) when the length first comes up, and
-found in a table of the routine from then on.
+and the plan. A plan is for one length. It is made by Python (rosin/runtime/plans.py) when the length first comes up,
+and found in a table of the routine from then on.
 
 A line goes through passes (butterflies.py), each of which reads one array and writes another, from the operand to the
-result, by way of the room. Where lines lie across, `block` neighbours at a time go through the passes together. A line of a
-length with large prime factors becomes a convolution with a chirp (Bluestein, A linear filtering approach to the
-computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform is
-then taken apart (spectra.py); where its length is odd, it is a line of complex numbers.
+result, by way of the room. Where lines lie across, `block` neighbours at a time go through the passes together. A line
+of a length with large prime factors becomes a convolution with a chirp (Bluestein, A linear filtering approach to the
+computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform
+is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers.
 """
 
 from __future__ import annotations
