@@ -99,8 +99,8 @@ def _whole(op: Op, x: Array) -> Array:
     length = op.length
     whole = np.concatenate([x, np.conj(x[..., 1 : (length + 1) // 2][..., ::-1])], -1)
     for alone in (0, length // 2) if length % 2 == 0 else (0,):
-        whole[..., alone] = whole[..., alone].real
-    return (whole @ _matrix(length, 1)).real * _scale(op, length)
+        whole[..., alone] = np.real(whole[..., alone])
+    return np.real(whole @ _matrix(length, 1)) * _scale(op, length)
 
 
 REFERENCES: dict[type[Op], Reference] = {Dft: _product, RealDft: _half, HalfDft: _whole}

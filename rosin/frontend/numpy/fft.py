@@ -66,7 +66,7 @@ BACK = {None: "over", "backward": "over", "forward": "none", "ortho": "root"}
 # -- what the transforms are made of -----------------------------------------------------------------------------------
 
 
-def _numbers(name: str, x: ArrayLike) -> Array:
+def numbers(name: str, x: ArrayLike) -> Array:
     """The operand as floats that there are transforms of."""
     operand = promote.floating(name, x)
     dtype = core.dtype_of(operand)
@@ -74,12 +74,12 @@ def _numbers(name: str, x: ArrayLike) -> Array:
 
 
 def _complex(name: str, x: ArrayLike) -> Array:
-    operand = _numbers(name, x)
+    operand = numbers(name, x)
     return promote.cast(operand, core.dtype_of(operand).complex)
 
 
 def _real(name: str, x: ArrayLike) -> Array:
-    operand = _numbers(name, x)
+    operand = numbers(name, x)
     if core.dtype_of(operand).is_complex:
         promote.bad_dtype(f"{name} transforms real numbers, not {core.dtype_of(operand)}", operand)
     return operand
@@ -113,7 +113,7 @@ def _sized(name: str, x: Array, axis: int, size: Dim) -> Array:
     return manipulation.slice_axis(x, axis, 0, size) if core.shape_of(x)[axis] != size else x
 
 
-def _prepared(name: str, x: Array, n: Dim | None, axis: int) -> tuple[Array, int]:
+def prepared(name: str, x: Array, n: Dim | None, axis: int) -> tuple[Array, int]:
     """An operand with lines of a size, and their axis counted from the front."""
     shape = core.shape_of(x)
     along = promote.as_axis(name, axis, len(shape), x)
@@ -124,7 +124,7 @@ def _prepared(name: str, x: Array, n: Dim | None, axis: int) -> tuple[Array, int
     return x, along
 
 
-def _last(x: Array, axis: int, transform: Callable[[Array], Array]) -> Array:
+def last(x: Array, axis: int, transform: Callable[[Array], Array]) -> Array:
     """A transform along the last axis, applied along another one."""
     if axis == len(core.shape_of(x)) - 1:
         return transform(x)
@@ -133,13 +133,13 @@ def _last(x: Array, axis: int, transform: Callable[[Array], Array]) -> Array:
 
 def _dft(name: str, x: ArrayLike, n: Dim | None, axis: int, norm: Norm, inverse: bool) -> Array:
     scaling = _scaling(name, norm, BACK if inverse else FORTH)
-    operand, along = _prepared(name, _complex(name, x), n, axis)
+    operand, along = prepared(name, _complex(name, x), n, axis)
     return core.bind1(Dft(scaling, along, inverse), operand)
 
 
 def _half(name: str, x: ArrayLike, n: Dim | None, axis: int, scaling: str) -> Array:
-    operand, along = _prepared(name, _real(name, x), n, axis)
-    return _last(operand, along, lambda lines: core.bind1(RealDft(scaling), lines))
+    operand, along = prepared(name, _real(name, x), n, axis)
+    return last(operand, along, lambda lines: core.bind1(RealDft(scaling), lines))
 
 
 def _whole(name: str, x: Array, n: Dim | None, axis: int, scaling: str) -> Array:
@@ -151,7 +151,7 @@ def _whole(name: str, x: Array, n: Dim | None, axis: int, scaling: str) -> Array
         )
     size = (shape[along] - 1) * 2 if n is None else _size(name, n, x)
     operand = _sized(name, x, along, dims.floor_divide(size, 2) + 1)
-    return _last(operand, along, lambda lines: core.bind1(HalfDft(scaling, size), lines))
+    return last(operand, along, lambda lines: core.bind1(HalfDft(scaling, size), lines))
 
 
 # -- along one axis ----------------------------------------------------------------------------------------------------
