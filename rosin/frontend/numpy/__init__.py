@@ -14,6 +14,8 @@ What to know when coming from NumPy:
 from __future__ import annotations
 
 import math
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rosin.frontend.numpy.complex import angle, conj, imag, iscomplex, iscomplexobj, isreal, isrealobj, real
 from rosin.frontend.numpy.creation import (
@@ -217,6 +219,9 @@ mod = remainder
 power = pow
 true_divide = divide
 
+if TYPE_CHECKING:
+    from rosin.frontend.numpy import fft
+
 # -- constants ---------------------------------------------------------------------------------------------------------
 
 e = math.e
@@ -335,6 +340,7 @@ __all__ = [
     "expm1",
     "extract",
     "eye",
+    "fft",
     "finfo",
     "flatnonzero",
     "flip",
@@ -485,3 +491,13 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """A module that loads on first use."""
+    match name:
+        case "fft":
+            import rosin.frontend.numpy.fft as module
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return module
