@@ -1,4 +1,4 @@
-"""The array functions: the array API standard, version 2024.12, and more under the names that NumPy has for them.
+"""The array functions: the array API standard, version 2025.12, and more under the names that NumPy has for them.
 
 What to know when coming from NumPy:
 
@@ -196,7 +196,7 @@ from rosin.frontend.numpy.transcendental import (
 )
 from rosin.ir import dtypes as _dtypes
 
-__array_api_version__ = "2024.12"
+__array_api_version__ = "2025.12"
 
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
