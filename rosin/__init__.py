@@ -24,6 +24,7 @@ try:
     from rosin.frontend.compile import Compiled, compile
     from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
     from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
+    from rosin.frontend.einops import announce as _announce
     from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
     from rosin.frontend.errors import RecompileWarning
     from rosin.frontend.numpy.selecting import size
@@ -54,6 +55,7 @@ finally:
 # So that `import rosin.numpy` finds what `from rosin import numpy` does.
 for _module in (debug, nn, numpy, random, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
+_announce()
 
 __version__ = "0.1.0"
 

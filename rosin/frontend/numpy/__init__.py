@@ -90,7 +90,6 @@ from rosin.frontend.numpy.logic import (
     logical_xor,
     not_equal,
     signbit,
-    where,
 )
 from rosin.frontend.numpy.manipulation import (
     astype,
@@ -147,7 +146,7 @@ from rosin.frontend.numpy.reductions import (
     var,
 )
 from rosin.frontend.numpy.searching import digitize, searchsorted
-from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat, where
 from rosin.frontend.numpy.sets import (
     intersect1d,
     isin,

@@ -97,7 +97,7 @@ def opened(name: str, x: Array, index: Any) -> tuple[Array, Any]:
     parts = cast(tuple[Any, ...], index) if isinstance(index, tuple) else (index,)
     truths = [place for place, entry in enumerate(parts) if _is_truth(entry)]
     if not truths:
-        return x, index
+        return x, cast(Any, index)
     used = [0 if place in truths else _axes_of(_normal(name, entry)) for place, entry in enumerate(parts)]
     shape = list(core.shape_of(x))
     for place in truths:
@@ -105,7 +105,7 @@ def opened(name: str, x: Array, index: Any) -> tuple[Array, Any]:
         shape.insert(len(shape) - sum(used[place + 1 :]) if behind_dots else sum(used[:place]), 1)
         used[place] = 1
     masks: tuple[Any, ...] = tuple(manipulation.reshape(e, (1,)) if i in truths else e for i, e in enumerate(parts))
-    return manipulation.reshape(x, shape), masks if len(parts) > 1 or index is parts else masks[0]
+    return manipulation.reshape(x, shape), masks if index is parts else masks[0]
 
 
 def _is_truth(entry: Any) -> bool:
