@@ -24,8 +24,8 @@ try:
     from rosin.frontend.compile import Compiled, compile
     from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
     from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
-    from rosin.frontend.einops import announce as _announce
     from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
+    from rosin.frontend.einops import announce as _announce
     from rosin.frontend.errors import RecompileWarning
     from rosin.frontend.numpy.selecting import size
     from rosin.frontend.rewrite import no_rewrite
