@@ -7,7 +7,8 @@ import sys as _sys
 _collects = _gc.isenabled()
 _gc.disable()
 try:
-    from rosin.frontend import debug, nn, numpy, random, tree
+    from rosin.frontend import debug, nn, numpy, random, scipy, tree
+    from rosin.frontend import later as _later
     from rosin.frontend.array import Array
     from rosin.frontend.associative import associative_scan
     from rosin.frontend.batching import (
@@ -52,9 +53,10 @@ finally:
     if _collects:
         _gc.enable()
 
-# So that `import rosin.numpy` finds what `from rosin import numpy` does.
-for _module in (debug, nn, numpy, random, tree):
+# So that `import rosin.numpy` finds what `from rosin import numpy` does, and `import rosin.scipy.special` its module.
+for _module in (debug, nn, numpy, random, scipy, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
+_sys.meta_path.insert(0, _later.PublicNames())
 _announce()
 
 __version__ = "0.1.0"
@@ -112,6 +114,7 @@ __all__ = [
     "pure_callback",
     "random",
     "scan",
+    "scipy",
     "size",
     "spec",
     "stop_gradient",

@@ -585,7 +585,10 @@ class Task:
 
 
 class Routine(Op):
-    """The one result is written as a whole, from whole operands, by native code that is the same for every program."""
+    """Results are written as a whole, from whole operands, by native code that is the same for every program.
+
+    Where operands or results are of complex numbers, the routine finds the two parts of each side by side in memory.
+    """
 
     @abstractmethod
     def task(self, types: Types) -> Task:

@@ -575,9 +575,9 @@ class _Module:
                 e.store(self.dim(e, dim), self._block_place(e, first + number))
 
     def routine_call(self, e: Emitter, step: RoutineCall) -> None:
-        """The routine gets words: the addresses of operands and result, the numbers, and the address of the room."""
-        result, *room = step.writes
-        words = [self.address(e, load) for load in (*step.reads, result)]
+        """The routine gets words: the addresses of operands and results, the numbers, and the address of the room."""
+        results, room = (step.writes[:-1], step.writes[-1:]) if step.has_room else (step.writes, ())
+        words = [self.address(e, load) for load in (*step.reads, *results)]
         words += [self.dim(e, number) for number in step.numbers]
         words += [self.address(e, load) for load in room] or [Val("null", "ptr")]
         self.most_words = max(self.most_words, len(words))
