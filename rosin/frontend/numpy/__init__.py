@@ -1,4 +1,4 @@
-"""The array functions: the array API standard, version 2024.12, and more under the names that NumPy has for them.
+"""The array functions: the array API standard, version 2025.12, and more under the names that NumPy has for them.
 
 What to know when coming from NumPy:
 
@@ -92,7 +92,6 @@ from rosin.frontend.numpy.logic import (
     logical_xor,
     not_equal,
     signbit,
-    where,
 )
 from rosin.frontend.numpy.manipulation import (
     astype,
@@ -149,7 +148,7 @@ from rosin.frontend.numpy.reductions import (
     var,
 )
 from rosin.frontend.numpy.searching import digitize, searchsorted
-from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat, where
 from rosin.frontend.numpy.sets import (
     intersect1d,
     isin,
@@ -198,7 +197,7 @@ from rosin.frontend.numpy.transcendental import (
 )
 from rosin.ir import dtypes as _dtypes
 
-__array_api_version__ = "2024.12"
+__array_api_version__ = "2025.12"
 
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
