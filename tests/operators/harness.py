@@ -170,7 +170,10 @@ def expected(entry: Mapped, op: Any, sample: Sample) -> list[Any]:
     """PyTorch's results, those parts that are compared."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = op.op(*sample.args, **sample.kwargs)
+        # Some of them change arguments, which are shared by samples.
+        own = (t if t.requires_grad or t.is_conj() or t.is_neg() else t.clone() for t in leaves(sample))
+        args, kwargs = replaced((sample.args, sample.kwargs), own)
+        result = op.op(*args, **kwargs)
         return flat(result if entry.common is None else entry.common(result))
 
 
@@ -263,7 +266,7 @@ class Problem:
         for place, x in zip(self.moving, moving, strict=True):
             tensors[place] = x
         given = iter(tensors)
-        sample = Sample(*_replaced((self.sample.args, self.sample.kwargs), given))
+        sample = Sample(*replaced((self.sample.args, self.sample.kwargs), given))
         found = expected(self.entry, self.op, sample)
         return tuple(found[i] for i in self.smooth)
 
@@ -272,20 +275,20 @@ class Problem:
         return tuple(self.tensors[i].detach().clone().requires_grad_() for i in self.moving)
 
 
-def _replaced(x: Any, given: Iterator[Any]) -> Any:
+def replaced(x: Any, given: Iterator[Any]) -> Any:
     import torch
 
     if isinstance(x, torch.Tensor):
         return next(given)
     if isinstance(x, dict):
-        return {name: _replaced(part, given) for name, part in x.items()}
+        return {name: replaced(part, given) for name, part in x.items()}
     if isinstance(x, torch.Size):
         return x
     if isinstance(x, list | tuple):
-        parts = [_replaced(part, given) for part in x]
+        parts = [replaced(part, given) for part in x]
         return parts if isinstance(x, list) else tuple(parts)
     if isinstance(x, slice):
-        return slice(*_replaced((x.start, x.stop, x.step), given))
+        return slice(*replaced((x.start, x.stop, x.step), given))
     return x
 
 

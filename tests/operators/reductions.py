@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rosin import nn
 from rosin import numpy as rnp
 from tests.operators.mapped import BYTES, NO_SUM, Mapped, Table, holds, named
 
@@ -100,7 +99,6 @@ TABLE: Table = named(
         "cummin": _running_extreme(rnp.cummin),
         "cumprod": lambda x, dim, dtype=None: rnp.cumprod(x, axis=dim, dtype=dtype),
         "cumsum": lambda x, dim, dtype=None: rnp.cumsum(x, axis=dim, dtype=dtype),
-        "log_softmax": lambda x, dim: nn.log_softmax(x, dim),
         "logcumsumexp": Mapped(
             lambda x, dim: rnp.logcumsumexp(x, axis=dim),
             lacks={"complex64": PARTS, "complex128": PARTS},
@@ -117,7 +115,6 @@ TABLE: Table = named(
         "min.reduction_with_dim": _extreme(rnp.min, rnp.argmin),
         "msort": lambda x: rnp.sort(x, axis=0),
         "prod": _typed(rnp.prod),
-        "softmax": lambda x, dim: nn.softmax(x, dim),
         "sort": Mapped(_sort, apart={ORDER: _tied}),
         "std": _spread(rnp.std),
         "std.unbiased": _spread(rnp.std),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.operators import elementwise, indexing, movement, reductions
+from tests.operators import elementwise, indexing, movement, networks, reductions
 from tests.operators.mapped import Table
 
 FAMILIES: dict[str, Table] = {
@@ -10,6 +10,7 @@ FAMILIES: dict[str, Table] = {
     "reductions": reductions.TABLE,
     "movement": movement.TABLE,
     "indexing": indexing.TABLE,
+    "networks": networks.TABLE,
 }
 
 TABLE: Table = {name: entry for family in FAMILIES.values() for name, entry in family.items()}
