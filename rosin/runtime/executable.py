@@ -13,6 +13,7 @@ import ctypes
 import functools
 import gc
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -370,8 +371,9 @@ class NativeExecutable(Executable):
 
 def release_memory() -> None:
     """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
-    # What tracing left in rings lies among what is given back.
+    # What tracing left in rings lies among what is given back, and so do the names that Python's type cache holds.
     gc.collect()
+    getattr(sys, "_clear_internal_caches" if sys.version_info >= (3, 13) else "_clear_type_cache")()
     jit.leave_session()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

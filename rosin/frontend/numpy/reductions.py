@@ -374,7 +374,7 @@ def diff(
         promote.bad_value(f"diff: n is {n}; it is not negative", operand)
     if prepend is not None or append is not None:
         parts = [part for part in (prepend, operand, append) if part is not None]
-        operand = manipulation.concat(parts, axis=along)
+        operand = manipulation.concat(_with_ends(operand, promote.alike("diff", *parts), along), axis=along)
     minus = logic.logical_xor if core.dtype_of(operand).kind == "bool" else elementwise.subtract
     for _ in range(n):
         size = core.shape_of(operand)[along]
@@ -383,3 +383,10 @@ def diff(
         after = manipulation.slice_axis(operand, along, 1, size)
         operand = minus(after, manipulation.slice_axis(operand, along, 0, size - 1))
     return operand
+
+
+def _with_ends(x: Array, parts: Sequence[Array], axis: int) -> list[Array]:
+    """What is joined to x along an axis: a number stands for one element of each line."""
+    shape = core.shape_of(x)
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    return [part if core.shape_of(part) else promote.spread(part, one) for part in parts]
