@@ -26,6 +26,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, u8, u16, u32, u64
 from rosin.ir.ops.cast import Bitcast
 from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.normal import RandomNormal
 from rosin.ir.ops.random import RandomBits, RandomFoldIn
 
 if TYPE_CHECKING:
@@ -268,11 +269,8 @@ def normal(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) 
     In f32 they lie within ±5.42, since a uniform f32 has 23 random bits; f16 and bf16 are rounded from f32.
     """
     own = _float("normal", dtype)
-    wide = _wide(own)
-    # Above -1, where the inverse would be infinite.
-    lowest = float(np.nextafter(np.array(-1, wide.numpy), np.array(0, wide.numpy)))
-    unit = _between("normal", key, shape, wide, lowest, 1.0)
-    return promote.cast(elementwise.multiply(transcendental.erfinv(unit), math.sqrt(2)), own)
+    words = _WORDS[_wide(own).name][0]
+    return promote.cast(core.bind1(RandomNormal(), _bits("normal", key, shape, words)), own)
 
 
 def truncated_normal(
