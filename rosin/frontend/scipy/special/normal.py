@@ -151,7 +151,8 @@ def _power_transform(logarithm: Array, power: Array) -> Array:
     usual = logic.isfinite(exponent)
     value = el.multiply(logarithm, exprel(logic.where(usual, exponent, 0)))
     safe = logic.where(usual, 1, power)
-    return logic.where(usual, value, el.divide(expm1(exponent), safe))
+    result = logic.where(usual, value, el.divide(expm1(exponent), safe))
+    return logic.where(logic.equal(power, 0), logarithm, result)
 
 
 def boxcox(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
@@ -168,7 +169,11 @@ def boxcox1p(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
 
 def _log_of_inverse(y: Array, power: Array) -> Array:
     """log(1 + power y) / power, y where the power is 0."""
-    return el.divide(y, exprel(log1p(el.multiply(power, y))))
+    product = el.multiply(power, y)
+    small = logic.less(el.abs(product), 0.5)
+    near = el.divide(y, exprel(log1p(logic.where(small, product, 0))))
+    far = el.divide(log1p(product), logic.where(small, 1, power))
+    return logic.where(logic.equal(power, 0), y, logic.where(small, near, far))
 
 
 def inv_boxcox(y: ArrayLike, lmbda: ArrayLike, /) -> Array:

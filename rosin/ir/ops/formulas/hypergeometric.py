@@ -140,7 +140,7 @@ class LambertW(Formula):
                 ratio = m.log(z / w) - w
                 w = w + w * ratio / (1.0 + w) * _newton_square(ratio, w)
         w = m.where(by_series, near, w)
-        w = m.where(square < -1e-15, math.nan, w)
+        w = m.nan_where(~(square >= -1e-15), w)
         if self.branch == 0:
             return m.where(m.equal(z, 0.0) | m.equal(z, math.inf), z, w)
         return m.where(m.equal(z, 0.0), -math.inf, m.nan_where(~(z < 0.0), w))
