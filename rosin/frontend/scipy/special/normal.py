@@ -150,9 +150,9 @@ def _power_transform(logarithm: Array, power: Array) -> Array:
     exponent = el.multiply(power, logarithm)
     usual = logic.isfinite(exponent)
     value = el.multiply(logarithm, exprel(logic.where(usual, exponent, 0)))
-    safe = logic.where(usual, 1, power)
-    result = logic.where(usual, value, el.divide(expm1(exponent), safe))
-    return logic.where(logic.equal(power, 0), logarithm, result)
+    flat = logic.logical_or(usual, logic.equal(power, 0))
+    far = el.divide(expm1(exponent), logic.where(flat, 1, power))
+    return logic.where(usual, value, logic.where(flat, logarithm, far))
 
 
 def boxcox(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
@@ -172,8 +172,9 @@ def _log_of_inverse(y: Array, power: Array) -> Array:
     product = el.multiply(power, y)
     small = logic.less(el.abs(product), 0.5)
     near = el.divide(y, exprel(log1p(logic.where(small, product, 0))))
-    far = el.divide(log1p(product), logic.where(small, 1, power))
-    return logic.where(logic.equal(power, 0), y, logic.where(small, near, far))
+    flat = logic.logical_or(small, logic.equal(power, 0))
+    far = el.divide(log1p(product), logic.where(flat, 1, power))
+    return logic.where(small, near, logic.where(flat, y, far))
 
 
 def inv_boxcox(y: ArrayLike, lmbda: ArrayLike, /) -> Array:

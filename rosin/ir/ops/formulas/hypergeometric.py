@@ -114,8 +114,9 @@ class LambertW(Formula):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (z,) = operands
-        product, error = m.product(z, m.number(math.e, z))
-        square = 2.0 * ((product + 1.0) + (error + z * 1.4456468917292502e-16))
+        near_branch = m.where(z > 1.0, 1.0, z)
+        product, error = m.product(near_branch, m.number(math.e, z))
+        square = 2.0 * ((product + 1.0) + (error + near_branch * 1.4456468917292502e-16))
         # Next to the branch point, at -1/e rounded, this may be a little below 0.
         root = m.sqrt(m.where(square > 0.0, square, 0.0))
         root = root if self.branch == 0 else -root
