@@ -14,6 +14,7 @@ What to know when coming from NumPy:
 from __future__ import annotations
 
 import math
+from types import ModuleType
 
 from rosin.frontend.numpy.complex import angle, conj, imag, iscomplex, iscomplexobj, isreal, isrealobj, real
 from rosin.frontend.numpy.creation import (
@@ -67,7 +68,7 @@ from rosin.frontend.numpy.elementwise import (
 )
 from rosin.frontend.numpy.indexing import getitem, take, take_along_axis
 from rosin.frontend.numpy.info import __array_namespace_info__
-from rosin.frontend.numpy.linear import dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
+from rosin.frontend.numpy.linear import cross, dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
 from rosin.frontend.numpy.logic import (
     bitwise_and,
     bitwise_invert,
@@ -308,6 +309,7 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cross",
     "cummax",
     "cummin",
     "cumprod",
@@ -485,3 +487,13 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """A module that loads on first use."""
+    match name:
+        case "linalg":
+            import rosin.frontend.numpy.linalg as module
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return module
