@@ -177,9 +177,10 @@ def lu(
     back = promote.cast(_inverse_order(order[..., None])[..., 0], core.DEFAULT_INT)
     if p_indices:
         return back, lower, upper
-    places = creation.arange(m)
-    p = promote.cast(logic.equal(back[..., :, None], places), dtype)
-    return (matmul(p, lower), upper) if permute_l else (p, lower, upper)
+    moves = logic.equal(back[..., :, None], creation.arange(m))
+    if permute_l:
+        return matmul(promote.cast(moves, dtype), lower), upper
+    return promote.cast(moves, dtype.part if dtype.is_complex else dtype), lower, upper
 
 
 def _eye(rows: object, columns: object, dtype: object) -> Array:
