@@ -79,9 +79,7 @@ def large() -> Iterator[Bench]:
 
 def contestants(name: str) -> dict[str, Run]:
     """The function of this name, which takes NumPy's arrays as its own make them."""
-    from rosin.scipy import linalg
-
-    runs: dict[str, Run] = {"rosin": rosin.compile(getattr(linalg if name == "expm" else rnp.linalg, name))}
+    runs: dict[str, Run] = {"rosin": rosin.compile(getattr(rosin.scipy.linalg if name == "expm" else rnp.linalg, name))}
     if name != "expm":
         runs["numpy"] = getattr(np.linalg, name)
     if importlib.util.find_spec("scipy"):

@@ -12,7 +12,6 @@ import scipy.linalg as theirs
 import rosin
 from rosin import numpy as rnp
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
-from rosin.scipy import linalg
 from tests.frontend.agree import near
 from tests.frontend.test_linalg import (
     DTYPES,
@@ -27,6 +26,7 @@ from tests.frontend.test_linalg import (
     regular,
 )
 
+linalg = rosin.scipy.linalg
 over_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 over_wide = pytest.mark.parametrize("dtype", WIDE)
 
@@ -45,8 +45,8 @@ def test_lu(dtype: str, shape: tuple[int, ...]) -> None:
     a, tolerance = matrices(dtype, *shape), TOLERANCE[dtype]
     check(linalg.lu, a, expected=list(theirs.lu(a)), tolerance=tolerance)
     check(lambda x: linalg.lu(x, permute_l=True), a, expected=list(theirs.lu(a, permute_l=True)), tolerance=tolerance)
-    p, lower, upper = theirs.lu(a, p_indices=True)
-    expected = [np.asarray(p, np.int32), lower, upper]
+    p, *rest = theirs.lu(a, p_indices=True)
+    expected = [np.asarray(p, np.int32), *rest]
     check(lambda x: linalg.lu(x, p_indices=True), a, expected=expected, tolerance=tolerance)
 
 
@@ -68,10 +68,10 @@ def test_lu_factor_and_solve(dtype: str, trans: int) -> None:
 
 
 @over_dtypes
-@pytest.mark.parametrize("trans", [0, "T", "C"])
+@pytest.mark.parametrize("trans", [0, 1, 2])
 @pytest.mark.parametrize("lower", [False, True])
 @pytest.mark.parametrize("unit", [False, True])
-def test_solve_triangular(dtype: str, trans: int | str, lower: bool, unit: bool) -> None:
+def test_solve_triangular(dtype: str, trans: int, lower: bool, unit: bool) -> None:
     a, tolerance = regular(dtype, 4, 4), TOLERANCE[dtype]
     for b in (matrices(dtype, 4), matrices(dtype, 4, 3)):
         expected = theirs.solve_triangular(a, b, trans, lower, unit)
