@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from rosin.backends.llvm.program import BEGIN, ROUTINE
 from rosin.backends.llvm.routines import PLANNED, routine_text
 from rosin.backends.llvm.routines.fourier import PLANNER
-from rosin.runtime import cache, jit, plans
+from rosin.runtime import cache, jit, lapack, plans
 
 __all__ = ["install"]
 
@@ -22,7 +22,9 @@ def install(names: Iterable[str]) -> None:
     with _lock:
         for name in names:
             if name not in _known:
-                library = cache.load_text(routine_text(name, ROUTINE + name, jit.host().vector_bytes))
+                text = routine_text(name, ROUTINE + name, jit.host().vector_bytes, lapack.word)
+                lapack.install(text)
+                library = cache.load_text(text)
                 jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
                 if name.partition("_")[0] in PLANNED:
                     begin = ROUTINE + name + BEGIN
