@@ -62,7 +62,7 @@ def test_options_of_densities(kind: str) -> None:
     agree("csd", x, OTHER.astype(x.real.dtype), axis=1, nperseg=64, average="median", scaling="spectrum")
     agree("welch", x, axis=1, nperseg=101, detrend="linear")
     agree("welch", x, axis=1, nperseg=101, detrend=False)
-    for mode in ("complex", "magnitude", "angle"):
+    for mode in ("complex", "magnitude", "angle", "phase"):
         agree("spectrogram", x, axis=1, mode=mode, nperseg=64)
     agree("periodogram", x, axis=1)
     agree("periodogram", x, axis=1, nfft=500, window="hann")
@@ -169,7 +169,7 @@ X = rnp.zeros(50)
         (lambda: found.welch(X, scaling="psd"), AttributeValueError, 'is "density" or "spectrum", not \'psd\''),
         (lambda: found.stft(X, scaling="density"), AttributeValueError, 'is "spectrum" or "psd", not \'density\''),
         (lambda: found.stft(X, boundary="wrap"), AttributeValueError, "stft: the boundary is one of .* not 'wrap'"),
-        (lambda: found.spectrogram(X, mode="phase"), AttributeValueError, "the mode is one of .* not 'phase'"),
+        (lambda: found.spectrogram(X, mode="noise"), AttributeValueError, "the mode is one of .* not 'noise'"),
         (lambda: found.istft(X), ShapeError, "an axis of frequencies and one of times"),
         (lambda: found.istft(rnp.zeros((4, 4)), time_axis=0, freq_axis=0), ShapeError, "axis 0 is both"),
         (lambda: found.detrend(X, type="cubic"), AttributeValueError, 'is "constant" or "linear", not \'cubic\''),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import scipy.signal as wanted
 
@@ -34,6 +35,14 @@ def test_every_window(name: str, sym: bool) -> None:
     for size in (0, 1, 2, 3, 4, 5, 7, 8, 20, 33, 64):
         near(own(size, *given, sym=sym, dtype=rnp.float64), other(size, *given, sym=sym), 1e-13)
     assert own(9, *given).dtype == rnp.float32
+
+
+@pytest.mark.parametrize("name", ["bartlett", "blackman", "hamming", "hanning"])
+def test_windows_of_numpy(name: str) -> None:
+    for size in (0, 1, 2, 7, 64):
+        near(getattr(rnp, name)(size, dtype=rnp.float64), getattr(np, name)(size), 1e-13)
+    with pytest.raises(AttributeValueError, match=f"{name}: the size of a window is not -3"):
+        getattr(rnp, name)(-3)
 
 
 @pytest.mark.parametrize("name", NAMES)

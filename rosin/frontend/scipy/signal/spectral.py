@@ -32,7 +32,7 @@ __all__ = ["coherence", "csd", "istft", "periodogram", "spectrogram", "stft", "w
 Window: TypeAlias = "str | tuple[Any, ...] | ArrayLike"
 SIZE = 256
 """Elements of a segment when neither `nperseg` nor the window says how many."""
-MODES = ("psd", "complex", "magnitude", "angle")
+MODES = ("psd", "complex", "magnitude", "angle", "phase")
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,8 @@ def spectrogram(
 ) -> tuple[Array, Array, Array]:
     """Frequencies, times, and the spectrum of each segment, along a new last axis. Segments have an eighth in common.
 
-    The mode is "psd" for spectral densities, "complex" for transforms, "magnitude" or "angle" for the parts of these.
+    The mode is "psd" for spectral densities, "complex" for transforms, "magnitude" or "angle" for the parts of these,
+    and "phase" for angles that go on without jumps from one frequency to the next.
     """
     if mode not in MODES:
         promote.bad_value(f"spectrogram: the mode is one of {', '.join(MODES)}, not {mode!r}")
@@ -321,7 +322,10 @@ def spectrogram(
         found = segments.both_sides(_products(segments, (signal,)) * segments.scale(scaling))
     else:
         found = segments.transforms(signal) * rnp.sqrt(segments.scale(scaling))
-        found = rnp.abs(found) if mode == "magnitude" else rnp.angle(found) if mode == "angle" else found
+        if mode != "complex":
+            found = rnp.abs(found) if mode == "magnitude" else rnp.angle(found)
+        if mode == "phase":
+            found = rnp.unwrap(found, axis=-1)
     return segments.frequencies(), segments.times(found.shape[-2], 0), _placed(found, axis)
 
 

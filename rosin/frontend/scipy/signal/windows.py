@@ -14,13 +14,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from rosin.frontend import core
 from rosin.frontend import numpy as rnp
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import promote
-from rosin.ir import facts
+from rosin.frontend.numpy.windows import windowed
 from rosin.ir.dims import Dim
 
 if TYPE_CHECKING:
@@ -51,24 +50,6 @@ __all__ = [
     "tukey",
 ]
 
-Shape: TypeAlias = "Callable[[Array, Any], Array]"
-"""Gives a window's elements at places 0 … M - 1, and M itself as a number."""
-
-
-def _window(name: str, M: Dim, sym: bool, dtype: DTypeLike | None, shape: Shape) -> Array:
-    found = core.DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
-    if not found.is_float:
-        promote.bad_dtype(f"{name} makes floats, not {found}")
-    size = promote.as_size(name, M, "the size of a window")
-    if not facts.at_least(size, 0):
-        promote.bad_value(f"{name}: the size of a window is not {size}")
-    if size in (0, 1):
-        return rnp.ones(size, dtype=found)
-    places = rnp.arange(size, dtype=rnp.float64)
-    whole = size if sym else size + 1
-    count = float(whole) if isinstance(whole, int) else core.size_array(whole, rnp.float64)
-    return rnp.astype(shape(places, count), found)
-
 
 def _around(n: Array, M: Any) -> Array:
     """Places counted from the middle of the window."""
@@ -85,7 +66,7 @@ def general_cosine(M: Dim, a: Sequence[float | Array], sym: bool = True, *, dtyp
 
     if not a:
         promote.bad_value("general_cosine: there are no coefficients")
-    return _window("general_cosine", M, sym, dtype, shape)
+    return windowed("general_cosine", M, sym, dtype, shape)
 
 
 def general_hamming(M: Dim, alpha: float | Array, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
@@ -95,7 +76,7 @@ def general_hamming(M: Dim, alpha: float | Array, sym: bool = True, *, dtype: DT
 
 def boxcar(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
     """Ones."""
-    return _window("boxcar", M, sym, dtype, lambda n, M: rnp.ones_like(n))
+    return windowed("boxcar", M, sym, dtype, lambda n, M: rnp.ones_like(n))
 
 
 def triang(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
@@ -106,12 +87,12 @@ def triang(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array
         base = M + M % 2
         return 1 - rnp.abs(2 * _around(n, M)) / base
 
-    return _window("triang", M, sym, dtype, shape)
+    return windowed("triang", M, sym, dtype, shape)
 
 
 def bartlett(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
     """A triangle whose ends are zero."""
-    return _window("bartlett", M, sym, dtype, lambda n, M: 1 - rnp.abs(2 * _around(n, M)) / (M - 1))
+    return windowed("bartlett", M, sym, dtype, lambda n, M: 1 - rnp.abs(2 * _around(n, M)) / (M - 1))
 
 
 def hann(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
@@ -146,7 +127,7 @@ def flattop(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Arra
 
 def cosine(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
     """Half a period of a sine."""
-    return _window("cosine", M, sym, dtype, lambda n, M: rnp.sin(math.pi * (n + 0.5) / M))
+    return windowed("cosine", M, sym, dtype, lambda n, M: rnp.sin(math.pi * (n + 0.5) / M))
 
 
 def bohman(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
@@ -157,7 +138,7 @@ def bohman(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array
         inside = (1 - x) * rnp.cos(math.pi * x) + rnp.sin(math.pi * x) / math.pi
         return rnp.where(x >= 1, 0.0, inside)
 
-    return _window("bohman", M, sym, dtype, shape)
+    return windowed("bohman", M, sym, dtype, shape)
 
 
 def parzen(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
@@ -167,7 +148,7 @@ def parzen(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array
         x = rnp.abs(2 * _around(n, M)) / M
         return rnp.where(x <= 0.5 - 0.5 / M, 1 - 6 * x**2 * (1 - x), 2 * (1 - x) ** 3)
 
-    return _window("parzen", M, sym, dtype, shape)
+    return windowed("parzen", M, sym, dtype, shape)
 
 
 def barthann(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
@@ -177,19 +158,19 @@ def barthann(M: Dim, sym: bool = True, *, dtype: DTypeLike | None = None) -> Arr
         x = rnp.abs(n / (M - 1) - 0.5)
         return 0.62 - 0.48 * x + 0.38 * rnp.cos(2 * math.pi * x)
 
-    return _window("barthann", M, sym, dtype, shape)
+    return windowed("barthann", M, sym, dtype, shape)
 
 
 def gaussian(M: Dim, std: float | Array, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
     """A normal distribution's bell, 1 at its top, of standard deviation `std` in elements."""
-    return _window("gaussian", M, sym, dtype, lambda n, M: rnp.exp(-((_around(n, M) / std) ** 2) / 2))
+    return windowed("gaussian", M, sym, dtype, lambda n, M: rnp.exp(-((_around(n, M) / std) ** 2) / 2))
 
 
 def general_gaussian(
     M: Dim, p: float | Array, sig: float | Array, sym: bool = True, *, dtype: DTypeLike | None = None
 ) -> Array:
     """The same with the power 2 p in place of 2."""
-    return _window(
+    return windowed(
         "general_gaussian", M, sym, dtype, lambda n, M: rnp.exp(-0.5 * rnp.abs(_around(n, M) / sig) ** (2 * p))
     )
 
@@ -208,7 +189,7 @@ def exponential(
     def shape(n: Array, M: Any) -> Array:
         return rnp.exp(-rnp.abs(n - ((M - 1) / 2 if center is None else center)) / tau)
 
-    return _window("exponential", M, sym, dtype, shape)
+    return windowed("exponential", M, sym, dtype, shape)
 
 
 def tukey(M: Dim, alpha: float = 0.5, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
@@ -224,7 +205,7 @@ def tukey(M: Dim, alpha: float = 0.5, sym: bool = True, *, dtype: DTypeLike | No
         faded = 0.5 * (1 + rnp.cos(math.pi * (2 * from_end / alpha / (M - 1) - 1)))
         return rnp.where(from_end <= wide, faded, 1.0)
 
-    return _window("tukey", M, sym, dtype, shape)
+    return windowed("tukey", M, sym, dtype, shape)
 
 
 def lanczos(M: Dim, *, sym: bool = True, dtype: DTypeLike | None = None) -> Array:
@@ -234,7 +215,7 @@ def lanczos(M: Dim, *, sym: bool = True, dtype: DTypeLike | None = None) -> Arra
         x = math.pi * (2 * n / (M - 1) - 1)
         return rnp.where(x == 0, 1.0, rnp.sin(x) / rnp.where(x == 0, 1.0, x))
 
-    return _window("lanczos", M, sym, dtype, shape)
+    return windowed("lanczos", M, sym, dtype, shape)
 
 
 def taylor(
@@ -252,7 +233,7 @@ def taylor(
         window = at(n - M / 2 + 0.5, M) + n * 0
         return window / at(rnp.zeros((), dtype=rnp.float64), M) if norm else window
 
-    return _window("taylor", M, sym, dtype, shape)
+    return windowed("taylor", M, sym, dtype, shape)
 
 
 def _taylor_weights(nbar: int, sll: float) -> list[float]:
