@@ -123,23 +123,29 @@ def radices(length: int) -> list[int]:
 
 
 def turns(parts: NumpyArray, count: int) -> NumpyArray:
-    """`exp(2 pi i parts / count)`, to the last bit of f64 but for halves, where the system has longer floats."""
+    """`exp(2 pi i parts / count)`, right to the last bit of f64 but for ties where the system has longer floats.
+
+    Of many parts each is a product of two factors, of which there are few.
+    """
     parts = parts % count
-    # The angle is what is left of the nearest eighth of a circle, so that it is small.
+    if parts.size < MANY:
+        return _turns(parts, count).astype(np.complex128)
+    step = int(count**0.5) + 1
+    few, whole = _turns(np.arange(step), count), _turns(np.arange(0, count, step), count)
+    return (whole[parts // step] * few[parts % step]).astype(np.complex128)
+
+
+def _turns(parts: NumpyArray, count: int) -> NumpyArray:
+    """The same in long doubles. The angle is what is left of the nearest eighth of a circle, so that it is small."""
     eighth = (16 * parts + count) // (2 * count)
-    rest = 8 * parts - eighth * count
-    angle = rest.astype(np.longdouble) * (2 * _PI / 8 / count)
-    real, imag = np.cos(angle), np.sin(angle)
-    root = np.sqrt(np.longdouble(0.5))
-    odd = eighth % 2 == 1
-    real, imag = np.where(odd, (real - imag) * root, real), np.where(odd, (real + imag) * root, imag)
-    result = np.empty(parts.shape, np.complex128)
-    quarter = eighth // 2 % 4
-    result.real = np.choose(quarter, [real, -imag, -real, imag])
-    result.imag = np.choose(quarter, [imag, real, -imag, -real])
-    return result
+    angle = (8 * parts - eighth * count).astype(np.longdouble) * (2 * _PI / 8 / count)
+    result = np.empty(parts.shape, np.clongdouble)
+    result.real, result.imag = np.cos(angle), np.sin(angle)
+    odd = np.where(eighth % 2 == 1, np.sqrt(np.longdouble(0.5)) * np.clongdouble(1 + 1j), np.clongdouble(1))
+    return result * odd * np.array([1, 1j, -1, -1j])[eighth // 2 % 4]
 
 
+MANY = 1 << 12
 _PI = np.longdouble("3.14159265358979323846264338327950288")
 
 
