@@ -361,7 +361,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
-    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -611,6 +611,7 @@ __all__ = [
     "isscalar",
     "iterable",
     "ix_",
+    "kaiser",
     "kron",
     "lcm",
     "ldexp",
