@@ -2,9 +2,9 @@
 
     python benches/fft.py [THREADS] [NAME ...]
 
-Every contestant gets the same numbers and as many threads, 1 by default. Rounds are interleaved and the median is shown,
-with the time of a first call of ours, in which passes come from the disk when they have been there before. The last
-columns are SciPy's time and the best peer's divided by ours: above 1, we are ahead.
+Every contestant gets the same numbers and as many threads, 1 by default. Rounds are interleaved and the median is
+shown, with the time of a first call of ours, in which passes come from the disk when they have been there before. The
+last columns are SciPy's time and the best peer's divided by ours: above 1, we are ahead.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def measure(bench: Bench) -> str:
     medians = {name: statistics.median(values) for name, values in found.items()}
     ours, best = medians["rosin"], min(value for name, value in medians.items() if name != "rosin")
     shown = "  ".join(f"{name} {value * 1e6:9.1f}" for name, value in medians.items())
-    return f"{bench.name:28} {shown}  first {first['rosin'] * 1e3:6.1f} ms {medians['scipy'] / ours:6.2f} {best / ours:6.2f}"
+    ratios = f"{medians['scipy'] / ours:6.2f} {best / ours:6.2f}"
+    return f"{bench.name:28} {shown}  first {first['rosin'] * 1e3:6.1f} ms {ratios}"
 
 
 def main() -> None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rosin.backends.llvm.routines import butterflies, fourier
+from rosin.backends.llvm.routines import butterflies, fourier, grids
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import PRIMES, chirp_length, is_smooth
+from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, grid_sides, is_smooth
 from rosin.runtime import cache, jit
 
 __all__ = ["Planner", "planner", "radices", "turns"]
@@ -65,9 +65,11 @@ class Planner:
     def _line(self, number: int, length: int) -> NumpyArray:
         if not is_smooth(length):
             return self._chirp(number, length)
+        if number % fourier.KINDS == fourier.LINE and length >= GRID:
+            return self._grid(number, length)
         chosen = radices(length)
         words = self._words(number, len(chosen))
-        along = number % fourier.KINDS == fourier.LINE
+        along = number % fourier.KINDS != fourier.ACROSS
         sets, done = length, 1
         for position, radix in enumerate(chosen):
             sets //= radix
@@ -81,6 +83,20 @@ class Planner:
             done *= radix
         return words
 
+    def _grid(self, number: int, length: int) -> NumpyArray:
+        rows, columns = grid_sides(length)
+        grid = np.zeros(grids.GRID_WORDS, np.int64)
+        grid[grids.ROWS], grid[grids.COLUMNS] = rows, columns
+        grid[grids.ALONG_COLUMNS] = self.plan(rows * fourier.KINDS + fourier.ACROSS)
+        grid[grids.ALONG_ROWS] = self.plan(columns * fourier.KINDS + fourier.ACROSS)
+        row, near = np.arange(rows)[:, None], np.arange(grids.NEAR)
+        grid[grids.NEAR_TABLE] = self._table(turns(row * near, length))
+        grid[grids.FAR_TABLE] = self._table(turns(row * np.arange(0, columns, grids.NEAR), length))
+        self.tables.append(grid)
+        words = self._words(number)
+        words[fourier.GRID] = grid.ctypes.data
+        return words
+
     def _chirp(self, number: int, length: int) -> NumpyArray:
         """A line as a convolution with numbers that turn ever faster: j k is (j^2 + k^2 - (j - k)^2) / 2."""
         most = chirp_length(length)
@@ -89,7 +105,7 @@ class Planner:
         kernel[:length] = chirp.conj()
         kernel[most - length + 1 :] = chirp[:0:-1].conj()
         words = self._words(number)
-        words[fourier.CHIRP] = self.plan(most * fourier.KINDS + fourier.LINE)
+        words[fourier.CHIRP] = self.plan(most * fourier.KINDS + fourier.INNER)
         words[fourier.TABLE] = self._table(chirp)
         words[fourier.KERNEL] = self._table(np.fft.fft(kernel) / most)
         return words
