@@ -33,6 +33,7 @@ try:
     from rosin.frontend.signatures import Signature
     from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
     from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
+    from rosin.frontend.wrapping import wrap
     from rosin.ir.dtypes import bf16 as bfloat16
     from rosin.ir.dtypes import bool_
     from rosin.ir.dtypes import c64 as complex64
@@ -128,4 +129,5 @@ __all__ = [
     "vjp",
     "vmap",
     "while_loop",
+    "wrap",
 ]

@@ -83,7 +83,7 @@ def pure_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **k
         ArgumentError: a leaf of the arguments is no array, or one of `result_shape_dtypes` has no shape or dtype.
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
-    return _call(PureCallback, callback, result_shape_dtypes, args, kwargs)
+    return called(PureCallback, callback, result_shape_dtypes, args, kwargs)
 
 
 def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwargs: Any) -> Tree:
@@ -95,19 +95,20 @@ def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwa
         ArgumentError: a leaf of the arguments is no array, or one of `result_shape_dtypes` has no shape or dtype.
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
-    return _call(IoCallback, callback, result_shape_dtypes, args, kwargs)
+    return called(IoCallback, callback, result_shape_dtypes, args, kwargs)
 
 
-def _call(
+def called(
     kind: type[PureCallback | IoCallback],
     callback: Function,
     given: Tree,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
+    **attributes: bool,
 ) -> Tree:
-    """Record a call of Python of this kind; gives the tree of its results."""
+    """Record a call of Python of this kind, with further attributes of its op; gives the tree of its results."""
     function, arrays, types, structure = _function(kind.name, callback, given, args, kwargs)
-    op = kind(function, types, where_of(source.user_location()))
+    op = kind(function, types, where_of(source.user_location()), **attributes)
     return tree.unflatten(structure, core.bind(op, core.asarray(True), *arrays))
 
 

@@ -1,0 +1,122 @@
+"""C functions by their addresses, which native code calls without Python: of scalars, and of whole arrays."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from rosin.ir import dims, dtypes, facts
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.host import NativeFunction
+from rosin.ir.op import (
+    Arrays,
+    Cost,
+    Elementwise,
+    NumpyArray,
+    Partial,
+    Routine,
+    Task,
+    Types,
+    Undifferentiable,
+    Value,
+    Values,
+    define,
+    elements,
+)
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+
+SCALARS = frozenset({dtypes.f32, dtypes.f64, dtypes.i32, dtypes.i64, dtypes.u32, dtypes.u64})
+"""The element types that C passes by value as we do."""
+REASON = "a C function is a black box; its jvp or vjp can say what the derivative is, and stop_gradient that it has none"
+
+
+@define("foreign_scalar")
+class ForeignScalar(Undifferentiable, Elementwise):
+    """`T f(T, …)` of `count` scalars of one type, at every place. It has to be pure, for any numbers, on any thread."""
+
+    function: NativeFunction
+    count: int
+    dtype: DType
+
+    accepts = SCALARS
+    flops = 50
+    slow_in_numpy = True
+    reason: ClassVar[str] = REASON
+
+    def type(self, *operands: TensorType) -> Types:
+        if self.dtype not in SCALARS:
+            self.bad_attribute(operands, f"a C function takes f32, f64, or integers of 32 or 64 bits, not {self.dtype}")
+        self.expect(operands, self.count)
+        if not operands or self.same_dtype(operands) != self.dtype:
+            self.bad_dtype(operands, f"{self.function.name} takes operands of {self.dtype}")
+        self.same_shape(operands)
+        return operands[:1]
+
+    def apply(self, *operands: NumpyArray) -> NumpyArray:
+        call: Callable[..., Any] = self.function.function
+        result: NumpyArray = np.empty(operands[0].shape, self.dtype.numpy)
+        for place in np.ndindex(result.shape):
+            result[place] = call(*(x[place].item() for x in operands))
+        return result
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        raise AssertionError("an op without a derivative is not asked for partials")
+
+
+@define("foreign_call")
+class ForeignCall(Undifferentiable, Routine):
+    """`void f(const A*, …, R*, …, int64_t, …)`: pointers to operands and to results, then `numbers`.
+
+    The first `lanes` axes of operands and results are a batch: the function is called for each example.
+    """
+
+    function: NativeFunction
+    results: tuple[TensorType, ...]
+    numbers: tuple[Dim, ...]
+    lanes: int = 0
+
+    reason: ClassVar[str] = REASON
+
+    def type(self, *operands: TensorType) -> Types:
+        if not self.results:
+            self.bad_attribute(operands, f"{self.function.name} has no result")
+        if self.lanes and not operands:
+            self.bad_shape(operands, "without operands there is no batch")
+        lead = operands[0].shape[: self.lanes] if operands else ()
+        for position, operand in enumerate(operands):
+            if not facts.same_shape(operand.shape[: self.lanes], lead) or len(lead) < self.lanes:
+                self.bad_shape(operands, f"operand {position} lacks the {self.lanes} axes of the batch in {operands[0]}")
+        return tuple(t.with_shape((*lead, *t.shape)) for t in self.results)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        lead = operands[0].shape[: self.lanes] if operands else ()
+        results = tuple(np.empty((*lead, *t.sizes), t.dtype.numpy) for t in self.results)
+        given = [np.ascontiguousarray(x) for x in operands]
+        pointers = [ctypes.c_void_p] * (len(given) + len(results))
+        call = ctypes.CFUNCTYPE(None, *pointers, *[ctypes.c_int64] * len(self.numbers))(self.function.address)
+        for place in np.ndindex(lead):
+            call(*(x[place].ctypes.data for x in (*given, *results)), *self.numbers)
+        return results
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        inner = replace(self, lanes=self.lanes + 1)
+        return b.node(inner, *(b.batch_front(v, flag, size) for v, flag in zip(operands, batched, strict=True)))
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        every = (*operands, *results)
+        return Cost(8 * sum(map(elements, every)), sum(t.bytes for t in every))
+
+    def task(self, types: Types) -> Task:
+        lead = types[0].shape[: self.lanes] if types else ()
+        examples = [*(t.with_shape(t.shape[self.lanes :]) for t in types), *self.results]
+        strides = tuple(t.size * t.dtype.bytes for t in examples)
+        name = f"foreign_{len(types)}_{len(self.results)}_{len(self.numbers)}_{self.function.label}"
+        return Task(name, (*strides, *self.numbers), dims.product(lead), 0)
