@@ -2,12 +2,13 @@
 
 import gc as _gc
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 # What importing makes is there to stay, so that looking for garbage among it would only take time.
 _collects = _gc.isenabled()
 _gc.disable()
 try:
-    from rosin.frontend import debug, nn, numpy, random, scipy, tree
+    from rosin.frontend import debug, numpy, random, scipy, tree
     from rosin.frontend import later as _later
     from rosin.frontend.array import Array
     from rosin.frontend.associative import associative_scan
@@ -55,10 +56,26 @@ finally:
         _gc.enable()
 
 # So that `import rosin.numpy` finds what `from rosin import numpy` does, and `import rosin.scipy.special` its module.
-for _module in (debug, nn, numpy, random, scipy, tree):
+for _module in (debug, numpy, random, scipy, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
 _sys.meta_path.insert(0, _later.PublicNames())
 _announce()
+
+if _TYPE_CHECKING:
+    from types import ModuleType as _ModuleType
+
+    from rosin.frontend import nn
+
+
+def __getattr__(name: str) -> "_ModuleType":
+    """The modules that load on first use."""
+    if name != "nn":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import rosin.frontend.nn as module
+
+    globals()[name] = module
+    return module
+
 
 __version__ = "0.1.0"
 

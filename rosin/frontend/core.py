@@ -378,6 +378,36 @@ def _dead(x: Array) -> NumpyArray:
     tr.leaked(x._ir, x._trace)  # pyright: ignore[reportPrivateUsage]
 
 
+# -- what is made of array functions, for array functions --------------------------------------------------------------
+
+_transforms: dict[str, Callable[..., Any]] = {}
+
+
+def register_transform(function: Callable[..., Any]) -> None:
+    """Make a transform or a loop known to array functions, which it is itself made of."""
+    _transforms[function.__name__] = function
+
+
+def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function of the user's, whose plain control flow may depend on traced values."""
+    return _transforms["call"](function, *args, **kwargs)
+
+
+def vmap(function: Callable[..., Any], in_axes: Any = 0) -> Callable[..., Any]:
+    """`rosin.vmap`."""
+    return _transforms["vmap"](function, in_axes)
+
+
+def while_loop(goes_on: Callable[[Any], Any], step: Callable[[Any], Any], start: Any) -> Any:
+    """`rosin.while_loop`."""
+    return _transforms["while_loop"](goes_on, step, start)
+
+
+def fori_loop(lower: int, upper: int, step: Callable[[Any, Any], Any], start: Any) -> Any:
+    """`rosin.fori_loop`."""
+    return _transforms["fori_loop"](lower, upper, step, start)
+
+
 # -- eager execution ---------------------------------------------------------------------------------------------
 
 _UNPLANNED: Any = object()
@@ -485,11 +515,13 @@ __all__ = [
     "asarray",
     "bind",
     "bind1",
+    "call",
     "cast",
     "compile_path",
     "concrete",
     "default_of",
     "dtype_of",
+    "fori_loop",
     "is_array",
     "is_scalar",
     "is_tracer",
@@ -497,7 +529,10 @@ __all__ = [
     "numpy_type",
     "refuse_parts",
     "register_array",
+    "register_transform",
     "shape_of",
     "tracing",
     "type_of",
+    "vmap",
+    "while_loop",
 ]

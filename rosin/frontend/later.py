@@ -14,6 +14,7 @@ else:
     Loader = object  # The module of this class would take a millisecond.
 
 PACKAGES = ("rosin.numpy.", "rosin.scipy.")
+LATER = ("rosin.nn",)
 
 
 class PublicNames(Loader):
@@ -23,7 +24,7 @@ class PublicNames(Loader):
     """
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if not name.startswith(PACKAGES):
+        if not name.startswith(PACKAGES) and name not in LATER:
             return None
         package, _, last = name.rpartition(".")
         module = getattr(sys.modules[package], last, None)

@@ -582,6 +582,8 @@ class Task:
     """Scalar operations of all pieces, which decide whether threads share them."""
     room: dims.Dim = 0
     """Bytes of memory that it needs besides operands and results."""
+    begins: bool = False
+    """Whether it does something first, on the thread that runs the program, which may fail."""
 
 
 class Routine(Op):

@@ -154,6 +154,8 @@ class RoutineCall:
     work: Dim | None
     """The scalar operations, where their number decides at run time whether threads run it; None where none may."""
     has_room: bool = False
+    begins: bool = False
+    """Whether the routine does something before its pieces, on the thread that runs the program."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -256,7 +256,8 @@ class Region:
         given, made = (tuple(Load(p.buffer, p.base) for p in places) for places in (reads, writes))
         on_threads, _ = threads(task.work)
         work = task.work if on_threads and task.count != 1 else None
-        return [*steps, RoutineCall(task.name, given, made, task.numbers, task.count, work, has_room)]
+        call = RoutineCall(task.name, given, made, task.numbers, task.count, work, has_room, task.begins)
+        return [*steps, call]
 
     # -- places --------------------------------------------------------------------------------------------
 

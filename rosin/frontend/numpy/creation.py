@@ -220,7 +220,7 @@ def arange(
     and step are numbers or symbolic sizes, not traced arrays.
 
     Raises:
-        AttributeValueError: the step is 0.
+        AttributeValueError: the step is 0, or a bound or the step is not finite.
         DTypeError: a bound is no number.
     """
     promote.check_device("arange", device)
@@ -230,6 +230,9 @@ def arange(
     first, last, step = (_bound(x) for x in (first, last, step))
     if step == 0:
         promote.bad_value("arange: the step is 0")
+    for number in (first, last, step):
+        if not math.isfinite(number):
+            promote.bad_value(f"arange: bounds and step are finite, not {number}")
     whole = isinstance(first, int) and isinstance(last, int) and isinstance(step, int)
     count = max(0, -((first - last) // step) if whole else math.ceil((last - first) / step))
     own = (DEFAULT_INT if whole else DEFAULT_FLOAT) if dtype is None else core.as_dtype(dtype)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 SCALARS = frozenset({dtypes.f32, dtypes.f64, dtypes.i32, dtypes.i64, dtypes.u32, dtypes.u64})
 """The element types that C passes by value as we do."""
+ROUTINE = "foreign_"
+"""What the names of the routines start with that call C functions of whole arrays."""
 REASON = "a C function is a black box; its jvp or vjp can say what the derivative is, and stop_gradient that it has none"
 
 
@@ -118,5 +120,5 @@ class ForeignCall(Undifferentiable, Routine):
         lead = types[0].shape[: self.lanes] if types else ()
         examples = [*(t.with_shape(t.shape[self.lanes :]) for t in types), *self.results]
         strides = tuple(t.size * t.dtype.bytes for t in examples)
-        name = f"foreign_{len(types)}_{len(self.results)}_{len(self.numbers)}_{self.function.label}"
+        name = f"{ROUTINE}{len(types)}_{len(self.results)}_{len(self.numbers)}_{self.function.label}"
         return Task(name, (*strides, *self.numbers), dims.product(lead), 0)

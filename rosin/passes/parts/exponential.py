@@ -8,8 +8,7 @@ from collections.abc import Callable
 from rosin.ir import dtypes
 from rosin.ir.op import Op
 from rosin.ir.ops import exponential as ex
-from rosin.passes.parts.arithmetic import divide
-from rosin.passes.parts.scalar import (
+from rosin.ir.scalar import (
     Pair,
     Real,
     atan2,
@@ -32,6 +31,7 @@ from rosin.passes.parts.scalar import (
     where_pair,
     with_sign,
 )
+from rosin.passes.parts.arithmetic import divide
 
 INFINITY = float("inf")
 

@@ -40,6 +40,7 @@ from rosin.ir.loops import (
 )
 from rosin.ir.op import apply
 from rosin.ir.ops.arithmetic import Add, Mul
+from rosin.ir.scalar import Real
 from rosin.ir.steps import (
     Again,
     Branch,
@@ -56,7 +57,6 @@ from rosin.ir.steps import (
 )
 from rosin.ir.types import TensorType
 from rosin.passes.parts import arithmetic, exponential, trigonometric
-from rosin.passes.parts.scalar import Real
 
 FUNCTIONS = {**arithmetic.FUNCTIONS, **exponential.FUNCTIONS, **trigonometric.FUNCTIONS}
 """The parts of the result of every elementwise op that takes or gives complex numbers: (*operands), each a real number

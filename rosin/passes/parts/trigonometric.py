@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from rosin.ir.op import Op
 from rosin.ir.ops import trigonometric as tr
-from rosin.passes.parts.exponential import INFINITY, log_radius, nearly_overflows, scaled_exponential, square_root
-from rosin.passes.parts.scalar import (
+from rosin.ir.scalar import (
     Pair,
     Real,
     atan2,
@@ -34,6 +33,7 @@ from rosin.passes.parts.scalar import (
     where_pair,
     with_sign,
 )
+from rosin.passes.parts.exponential import INFINITY, log_radius, nearly_overflows, scaled_exponential, square_root
 
 
 def _turned(z: Pair) -> Pair:
