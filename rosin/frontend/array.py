@@ -93,7 +93,7 @@ class Array(Interchange):
 
     @property
     def nbytes(self) -> int:
-        return self.type.bytes
+        return self.size * self.itemsize
 
     @property
     def device(self) -> str:

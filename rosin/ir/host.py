@@ -1,4 +1,4 @@
-"""Functions of the user's that programs call while they run, and the labels that stand for them in the text of a graph."""
+"""Functions of the user's that programs call while they run, and the labels that stand for them in text."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -37,7 +38,9 @@ SCALARS = frozenset({dtypes.f32, dtypes.f64, dtypes.i32, dtypes.i64, dtypes.u32,
 """The element types that C passes by value as we do."""
 ROUTINE = "foreign_"
 """What the names of the routines start with that call C functions of whole arrays."""
-REASON = "a C function is a black box; its jvp or vjp can say what the derivative is, and stop_gradient that it has none"
+REASON = (
+    "a C function is a black box; its jvp or vjp can say what the derivative is, and stop_gradient that it has none"
+)
 
 
 @define("foreign_scalar")
@@ -77,35 +80,42 @@ class ForeignScalar(Undifferentiable, Elementwise):
 class ForeignCall(Undifferentiable, Routine):
     """`void f(const A*, …, R*, …, int64_t, …)`: pointers to operands and to results, then `numbers`.
 
-    The first `lanes` axes of operands and results are a batch: the function is called for each example.
+    Operands and results of one call have the types `taken` and `given`. In front they have `lanes` axes of a batch, for
+    each example of which the function is called.
     """
 
     function: NativeFunction
-    results: tuple[TensorType, ...]
+    taken: tuple[TensorType, ...]
+    given: tuple[TensorType, ...]
     numbers: tuple[Dim, ...]
     lanes: int = 0
 
     reason: ClassVar[str] = REASON
 
     def type(self, *operands: TensorType) -> Types:
-        if not self.results:
+        self.expect(operands, len(self.taken))
+        if not self.given:
             self.bad_attribute(operands, f"{self.function.name} has no result")
         if self.lanes and not operands:
             self.bad_shape(operands, "without operands there is no batch")
         lead = operands[0].shape[: self.lanes] if operands else ()
-        for position, operand in enumerate(operands):
-            if not facts.same_shape(operand.shape[: self.lanes], lead) or len(lead) < self.lanes:
-                self.bad_shape(operands, f"operand {position} lacks the {self.lanes} axes of the batch in {operands[0]}")
-        return tuple(t.with_shape((*lead, *t.shape)) for t in self.results)
+        for position, (operand, type) in enumerate(zip(operands, self.taken, strict=True)):
+            expected = type.with_shape((*lead, *type.shape))
+            if operand.dtype != type.dtype:
+                self.bad_dtype(operands, f"operand {position} is {operand}, not {expected}")
+            if len(lead) < self.lanes or not facts.same_shape(operand.shape, expected.shape):
+                self.bad_shape(operands, f"operand {position} is {operand}, not {expected}")
+        return tuple(t.with_shape((*lead, *t.shape)) for t in self.given)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         lead = operands[0].shape[: self.lanes] if operands else ()
-        results = tuple(np.empty((*lead, *t.sizes), t.dtype.numpy) for t in self.results)
+        results = tuple(np.empty((*lead, *t.sizes), t.dtype.numpy) for t in self.given)
         given = [np.ascontiguousarray(x) for x in operands]
         pointers = [ctypes.c_void_p] * (len(given) + len(results))
         call = ctypes.CFUNCTYPE(None, *pointers, *[ctypes.c_int64] * len(self.numbers))(self.function.address)
-        for place in np.ndindex(lead):
-            call(*(x[place].ctypes.data for x in (*given, *results)), *self.numbers)
+        examples = math.prod(lead)
+        for example in range(examples):
+            call(*(x.ctypes.data + x.nbytes // examples * example for x in (*given, *results)), *self.numbers)
         return results
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
@@ -118,7 +128,6 @@ class ForeignCall(Undifferentiable, Routine):
 
     def task(self, types: Types) -> Task:
         lead = types[0].shape[: self.lanes] if types else ()
-        examples = [*(t.with_shape(t.shape[self.lanes :]) for t in types), *self.results]
-        strides = tuple(t.size * t.dtype.bytes for t in examples)
-        name = f"{ROUTINE}{len(types)}_{len(self.results)}_{len(self.numbers)}_{self.function.label}"
+        strides = tuple(t.size * t.dtype.bytes for t in (*self.taken, *self.given))
+        name = f"{ROUTINE}{len(types)}_{len(self.given)}_{len(self.numbers)}_{self.function.label}"
         return Task(name, (*strides, *self.numbers), dims.product(lead), 0)
