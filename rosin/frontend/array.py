@@ -165,10 +165,8 @@ class Array(Interchange):
 
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
-            newest = rnp.__array_api_version__
-            raise tr.located(
-                AttributeValueError(f"there is no version {api_version!r} of the array API; {newest} is here")
-            )
+            message = f"there is no version {api_version!r} of the array API; here is {rnp.__array_api_version__}"
+            raise tr.located(AttributeValueError(message))
         return rnp
 
     def item(self) -> Any:

@@ -140,6 +140,20 @@ def test_a_traced_mask_of_no_axes() -> None:
     np.testing.assert_array_equal(changed, [1.0, 2.0])
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0), (0, 0)])
+def test_a_mask_without_elements_picks_nothing(shape: tuple[int, ...]) -> None:
+    x, mask = rnp.ones((2, 3, 4)), rnp.zeros(shape, dtype="bool")
+    picked = (0, *x.shape[len(shape) :])
+    for given in (mask, np.asarray(mask)):
+        assert x[given].shape == picked
+        changed = rnp.ones((2, 3, 4))
+        changed[given] = 5.0
+        np.testing.assert_array_equal(changed, x)
+    assert rosin.compile(lambda x, mask: x[mask])(x, mask).shape == picked
+    with pytest.raises(IndexError, match="for axes of sizes"):
+        x[rnp.zeros((1, *shape[1:]), dtype="bool")]
+
+
 # -- complex numbers ---------------------------------------------------------------------------------------------------
 
 INF, NAN = float("inf"), float("nan")
