@@ -218,8 +218,12 @@ def _check_arguments(known: NativeFunction, argtypes: Any, types: Sequence[Tenso
     if len(argtypes) != len(types) + numbers:
         given = f"{len(types)} arrays and {numbers} numbers are given"
         raise tr.located(ArgumentError(f"{known.name} takes {len(argtypes)} arguments in C, and {given}", types))
-    for position, (argument, type) in enumerate(zip(argtypes, types, strict=False)):
-        pointed = getattr(argument, "_type_", None)
-        if argument is not ctypes.c_void_p and _C_TYPES.get(pointed) != type.dtype:
-            message = f"{known.name}: argument {position} is {argument.__name__} in C, and the array is {type}"
+    for position, argument in enumerate(argtypes):
+        if position >= len(types):
+            fits, given = _C_TYPES.get(argument) in (dtypes.i64, dtypes.u64), "a number of 64 bits is given"
+        else:
+            pointed = _C_TYPES.get(getattr(argument, "_type_", None))
+            fits, given = argument is ctypes.c_void_p or pointed == types[position].dtype, f"{types[position]} is given"
+        if not fits:
+            message = f"{known.name}: argument {position} is {argument.__name__} in C, and {given}"
             raise tr.located(ArgumentError(message, types))

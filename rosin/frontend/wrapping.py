@@ -105,14 +105,15 @@ class _Host:
         """The types of results, by the tree and the types of the arguments."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tree:
+        taken = argument((args, kwargs), ("args", "kwargs"), "wrap")
         given: Any = self.result
         if given is None:
-            taken = argument((args, kwargs), ("args", "kwargs"), "wrap")
             if not core.tracing():
                 return self._now(tree.unflatten(taken.structure, [np.array(core.known(x)) for x in taken.arrays]))
             given = self._types(taken.structure, tuple(core.type_of(x) for x in taken.arrays))
         elif callable(given):
-            given = given(*args, **kwargs)
+            arrays, named = tree.unflatten(taken.structure, taken.arrays)
+            given = given(*arrays, **named)
         return called(PureCallback, self.function, given, args, kwargs, vectorized=self.vectorized)
 
     def _now(self, arguments: Any) -> Tree:

@@ -262,10 +262,13 @@ def test_arrays_of_other_types(way: Any) -> None:
 
 
 def test_what_c_would_crash_on_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="argument 1 is LP_c_double in C, and the array is f32"):
+    with pytest.raises(ArgumentError, match=r"argument 1 is LP_c_double in C, and f32\[16\] is given"):
         weighted(X, X.astype(np.float32))
     with pytest.raises(ArgumentError, match="takes 5 arguments in C, and 3 arrays and 1 numbers are given"):
         extend.foreign_function(c_function, lambda x, y: x)(X, X)
+    C.bcopy.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
+    with pytest.raises(ArgumentError, match="argument 2 is c_int in C, and a number of 64 bits is given"):
+        extend.foreign_function(C.bcopy, lambda x: x)(X)
     with pytest.raises(ArgumentError, match="has a shape and a dtype"):
         extend.foreign_function(c_function, 3)(X, X)
     with pytest.raises(ArgumentError, match="takes a function pointer of ctypes"):
