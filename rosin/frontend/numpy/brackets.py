@@ -227,7 +227,7 @@ def _mask_positions(name: str, x: Array, mask: _Mask, axis: int) -> Sequence[Ent
 
 
 def masked_sizes(name: str, x: Array, own: Sequence[Dim], axis: int = 0) -> tuple[Dim, ...]:
-    """The sizes of the axes, from one on, that a mask of this shape is for. One without elements fits: it picks nothing.
+    """The sizes of the axes, from one on, that a mask of this shape is for; one without elements fits too.
 
     Raises:
         BoundsError: they are not those of the mask.
