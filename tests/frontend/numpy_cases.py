@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,11 @@ def _reductions() -> Iterator[Case]:
         yield rough(name, NANS)
         yield rough(name, NANS, axis=1, keepdims=True)
     yield case("nanvar", NANS, axis=1, ddof=1)
+    yield case("var", M, 0, ddof=1)
+    yield case("std", M, 1, correction=1.5, reference=lambda x, axis, correction: np.std(x, axis, ddof=correction))
+    yield rough("mean", WHOLE, 0, np.float64)
+    yield rough("sum", WHOLE, 1, np.float64)
+    yield rough("nan_to_num", np.array([np.nan, np.inf, -np.inf, 1.0]), True, 3.0, 5.0)
     yield rough("nanmean", np.array([[np.nan, np.nan], [1.0, np.nan]]), axis=1)
     yield rough("nanmax", np.array([[np.nan, np.nan], [1.0, np.nan]]), axis=1)
     yield case("average", M)
@@ -399,6 +405,8 @@ def _movement() -> Iterator[Case]:
     yield case("swapaxes", T, 0, 2)
     yield case("tile", M, (2, 1, 3))
     yield case("transpose", T)
+    yield case("roll", T, (1, 2), (0, 2))
+    yield case("tril", S, -1)
     yield case("tril", S, k=1)
     yield case("triu", S)
     yield case("trim_zeros", SPARSE, smooth=False, batched=False)
@@ -439,6 +447,7 @@ def _choosing() -> Iterator[Case]:
     yield case("choose", J % 3, [M, K, 1.7])
     yield rough("choose", J, [M, K, POSITIVE], mode="wrap")
     yield rough("choose", WHOLE, [M, K, POSITIVE], mode="clip")
+    yield case("take", M, np.array([0, 3, 1], np.int32), 1)
     yield case("take", M, np.array([0, 3, 1], np.int32), axis=1)
     yield case("take_along_axis", M, np.argsort(K, axis=1), axis=1)
     yield rough("extract", B, M, batched=False)
@@ -512,6 +521,9 @@ def _creation() -> Iterator[Case]:
     yield case("full", (2, 7), V)
     yield rough("full_like", M, 1.5)
     yield case("linspace", V, W, 5)
+    yield rough("linspace", 0, 1)
+    yield rough("zeros", 3, np.int32)
+    yield rough("full", 3, 2, np.float64)
     yield case("logspace", UNIT, 1.3, 4)
     yield case("logspace", 1.0, UNIT[0], 4, base=2.3, axis=1, endpoint=False)
     yield case("geomspace", POSITIVE, 7.1, 4)
@@ -605,4 +617,5 @@ ELSEWHERE: dict[str, str] = {
 """The names that no call here has, and where they are tested instead."""
 
 CONSTANTS = {"e", "euler_gamma", "inf", "nan", "newaxis", "pi"}
+MODULES = {name for name in rnp.__all__ if isinstance(getattr(rnp, name), ModuleType)}
 TYPES = {name for name in rnp.__all__ if type(getattr(rnp, name)).__name__ == "DType"}

@@ -5,7 +5,7 @@ What to know when coming from NumPy:
 - Arrays never change. `x.at[index].set(y)` gives another array; so do `add`, `multiply`, `min` and `max`.
 - Python's floats make f32 and its integers i32, and they give way to the arrays that they meet (`promote.py`). NumPy's
   scalars do not: `x * np.float64(2)` is f64.
-- Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
+- Arguments stand in NumPy's order as far as `axis` and `dtype`; others, such as `keepdims`, are named.
 - A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
   left out when they are written; known positions are checked (`indexing.py`).
 - Where a shape depends on numbers that are traced (`x[mask]`, `nonzero`), its sizes are symbolic (`selecting.py`).

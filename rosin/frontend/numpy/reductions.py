@@ -54,7 +54,7 @@ def _total(dtype: DType, asked: DTypeLike | None) -> DType:
 
 
 @core.fresh
-def sum(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
+def sum(x: ArrayLike, /, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False) -> Array:
     """The sum over axes; 0 over none. Truth values and narrow integers are summed in the default integer.
 
     As truth values the sum is whether an element is true.
@@ -68,7 +68,7 @@ def sum(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, k
 
 
 @core.fresh
-def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
+def prod(x: ArrayLike, /, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False) -> Array:
     """The product over axes; 1 over none. Truth values and narrow integers are multiplied in the default integer.
 
     As truth values the product is whether all elements are true.
@@ -81,9 +81,15 @@ def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, 
     return _restored(core.bind1(ops.Prod(axes), operand) if axes else operand, operand, axes, keepdims)
 
 
-def mean(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """The mean over axes, NaN over none. Narrow floats are summed and divided in f32."""
-    operand = promote.floating("mean", x)
+def _as_floats(name: str, x: ArrayLike, asked: DTypeLike | None) -> Array:
+    """An operand as floats, of the element type that is asked for."""
+    operand = promote.array(name, x)
+    return promote.floating(name, operand if asked is None else promote.cast(operand, core.as_dtype(asked)))
+
+
+def mean(x: ArrayLike, /, axis: Axis = None, dtype: DTypeLike | None = None, *, keepdims: bool = False) -> Array:
+    """The mean over axes, NaN over none, of x as `dtype`. Narrow floats are summed and divided in f32."""
+    operand = _as_floats("mean", x, dtype)
     dtype = core.dtype_of(operand)
     axes = _sorted_axes("mean", axis, operand)
     wide = promote.cast(operand, dtype.accumulator)
@@ -102,14 +108,25 @@ def count_of(count: Dim | float, dtype: DType) -> float | Array:
     return core.size_array(count, dtype)
 
 
-def var(x: ArrayLike, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
-    """The mean squared distance from the mean over axes, the sum divided by the count less `correction`.
+def var(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
+    *,
+    correction: float = 0.0,
+    keepdims: bool = False,
+    ddof: float | None = None,
+) -> Array:
+    """The mean squared distance from the mean over axes, of x as `dtype`; the sum is divided by the count less
+    `correction`, which NumPy also calls `ddof`.
 
     The distances are taken from the mean before they are squared, in f32 for narrow floats. They are real numbers, and
     so is the variance, of complex numbers too.
     """
-    operand = promote.floating("var", x)
+    operand = _as_floats("var", x, dtype)
     dtype = core.dtype_of(operand)
+    correction = correction if ddof is None else ddof
     if dtype.is_complex:
         parts = (var(p, axis=axis, correction=correction, keepdims=keepdims) for p in (real(operand), imag(operand)))
         return elementwise.add(*parts)
@@ -128,9 +145,18 @@ def _less(count: float | Array, correction: float) -> float | Array:
     return elementwise.maximum(elementwise.subtract(count, correction), 0.0)
 
 
-def std(x: ArrayLike, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+def std(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
+    *,
+    correction: float = 0.0,
+    keepdims: bool = False,
+    ddof: float | None = None,
+) -> Array:
     """The square root of `var`, whose derivative is infinite where all elements are equal."""
-    return transcendental.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    return transcendental.sqrt(var(x, axis, dtype, correction=correction, keepdims=keepdims, ddof=ddof))
 
 
 # -- extremes ----------------------------------------------------------------------------------------------------------
@@ -151,7 +177,7 @@ def _extreme(name: str, op: type[ops.Max] | type[ops.Min], x: ArrayLike, axis: A
 
 
 @core.fresh
-def max(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def max(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The greatest element over axes, NaN if one is NaN. Elements that tie share the derivative equally.
 
     Raises:
@@ -161,7 +187,7 @@ def max(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @core.fresh
-def min(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def min(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The least element over axes, NaN if one is NaN. Elements that tie share the derivative equally.
 
     Raises:
@@ -183,7 +209,7 @@ def _place(name: str, op: type[ops.ArgMax] | type[ops.ArgMin], x: ArrayLike, axi
     return _restored(found, operand, tuple(range(rank)) if axis is None else (along,), keepdims)
 
 
-def argmax(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmax(x: ArrayLike, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """Where along an axis the greatest element is: the first of those that tie, or the first NaN.
 
     The place is of the default integer type; None counts in row-major order.
@@ -194,7 +220,7 @@ def argmax(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) 
     return _place("argmax", ops.ArgMax, x, axis, keepdims)
 
 
-def argmin(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmin(x: ArrayLike, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """Where along an axis the least element is: the first of those that tie, or the first NaN.
 
     The place is of the default integer type; None counts in row-major order.
@@ -209,7 +235,7 @@ def argmin(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) 
 
 
 @core.fresh
-def any(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def any(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Whether one element is true (not zero) over axes; false over none."""
     operand = logic.truth("any", x)
     axes = _sorted_axes("any", axis, operand)
@@ -217,14 +243,14 @@ def any(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 @core.fresh
-def all(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def all(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Whether every element is true (not zero) over axes; true over none."""
     operand = logic.truth("all", x)
     axes = _sorted_axes("all", axis, operand)
     return _restored(core.bind1(ops.All(axes), operand) if axes else operand, operand, axes, keepdims)
 
 
-def count_nonzero(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def count_nonzero(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """How many elements are not zero, as the default integer."""
     return sum(logic.truth("count_nonzero", x), axis=axis, keepdims=keepdims)
 
@@ -247,7 +273,7 @@ def array_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 # -- logarithms of sums ------------------------------------------------------------------------------------------------
 
 
-def logsumexp(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def logsumexp(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """log Σ exp over axes, without overflow in between: -inf where all are -inf or there are none, inf if one is.
 
     Its derivative is the softmax, and 0 where the result is -inf; where an element is inf it is NaN.
@@ -297,7 +323,7 @@ def _line(name: str, x: Array, axis: int | None) -> tuple[Array, int]:
 
 
 def cumulative_sum(
-    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Array:
     """The sums of the elements so far along an axis, with 0 in front of them if `include_initial`.
 
@@ -310,7 +336,7 @@ def cumulative_sum(
 
 
 def cumulative_prod(
-    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Array:
     """The products of the elements so far along an axis, with 1 in front of them if `include_initial`.
 
@@ -334,19 +360,19 @@ def cumprod(x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None
     return cumulative_prod(manipulation.ravel(operand) if axis is None else operand, axis=axis, dtype=dtype)
 
 
-def cummax(x: ArrayLike, /, *, axis: int | None = None) -> Array:
+def cummax(x: ArrayLike, /, axis: int | None = None) -> Array:
     """The greatest of the elements so far along an axis, NaN from the first NaN on."""
     operand, along = _line("cummax", promote.numeric("cummax", x), axis)
     return core.bind1(running.CumMax(along, False), operand)
 
 
-def cummin(x: ArrayLike, /, *, axis: int | None = None) -> Array:
+def cummin(x: ArrayLike, /, axis: int | None = None) -> Array:
     """The least of the elements so far along an axis, NaN from the first NaN on."""
     operand, along = _line("cummin", promote.numeric("cummin", x), axis)
     return core.bind1(running.CumMin(along, False), operand)
 
 
-def logcumsumexp(x: ArrayLike, /, *, axis: int | None = None) -> Array:
+def logcumsumexp(x: ArrayLike, /, axis: int | None = None) -> Array:
     """log Σ exp of the elements so far along an axis, without overflow in between."""
     operand, along = _line("logcumsumexp", promote.floating("logcumsumexp", x), axis)
     return core.bind1(running.CumLogSumExp(along, False), operand)

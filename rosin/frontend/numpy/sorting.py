@@ -53,7 +53,7 @@ def _line_sorted(op: ops.Sorting, x: Array) -> Array:
     return places if op.places else take_along_axis(x, places) if 0 not in core.shape_of(x) else x
 
 
-def sort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
+def sort(x: ArrayLike, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
     """The elements of each line in order. Every sort is stable, whatever `stable` says.
 
     The derivative goes with the elements; those that tie keep their own.
@@ -61,7 +61,7 @@ def sort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, st
     return _sorted("sort", ops.Sort(bool(descending)), x, axis)
 
 
-def argsort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
+def argsort(x: ArrayLike, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
     """Where the elements of each line in order come from. Every sort is stable, whatever `stable` says."""
     return _sorted("argsort", ops.ArgSort(bool(descending)), x, axis)
 
@@ -74,7 +74,7 @@ def sort_complex(x: ArrayLike, /) -> Array:
     return promote.cast(sort(operand), core.dtype_of(promote.floating("sort_complex", operand)).complex)
 
 
-def lexsort(keys: ArrayLike | Sequence[ArrayLike], /, *, axis: int = -1) -> Array:
+def lexsort(keys: ArrayLike | Sequence[ArrayLike], /, axis: int = -1) -> Array:
     """Where elements come from when they are ordered by the last key, where that ties by the one before, and so on.
 
     `keys` is a sequence of arrays of one shape, or an array whose first axis tells them apart.
@@ -120,7 +120,7 @@ def top_k(x: ArrayLike, /, k: int, *, axis: int = -1) -> tuple[Array, Array]:
     return take_along_axis(operand, places, axis=along), places
 
 
-def partition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -1) -> Array:
+def partition(x: ArrayLike, /, kth: int | Sequence[int], axis: int | None = -1) -> Array:
     """Each line with the elements at the places `kth` that a sort would put there, and none after a greater one.
 
     All other elements are in order too.
@@ -132,7 +132,7 @@ def partition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -
     return _sorted("partition", ops.Sort(False), x, axis)
 
 
-def argpartition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -1) -> Array:
+def argpartition(x: ArrayLike, /, kth: int | Sequence[int], axis: int | None = -1) -> Array:
     """Where the elements of `partition` come from.
 
     Raises:
