@@ -217,6 +217,25 @@ def test_scaling_by_powers_of_two_rounds_once() -> None:
         np.testing.assert_array_equal(np.asarray(exponent), np.frexp(wanted)[1])
 
 
+def test_fits_and_roots() -> None:
+    y = np.sin(V)
+    found = rnp.polyfit(rnp.asarray(V), rnp.asarray(y), 1, full=True)
+    for ours, theirs in zip(found, np.polyfit(V, y, 1, full=True), strict=True):
+        np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-10)
+    numbers = [1.0, -6.0, 11.0, -6.0]
+    compiled = rosin.compile(lambda p: rnp.roots(p, strip_zeros=False))
+    zeros = np.asarray(compiled(rnp.asarray(np.array(numbers))))
+    np.testing.assert_allclose(np.sort(zeros.real), [1, 2, 3], rtol=1e-12)
+    with pytest.raises(TraceError, match=r"give strip_zeros=False, if the first coefficient is not zero"):
+        rosin.compile(rnp.roots)(rnp.asarray(numbers))
+    with pytest.raises(AttributeValueError, match="the degree is -1"):
+        rnp.polyfit(rnp.ones(3), rnp.ones(3), -1)
+    with pytest.raises(ShapeError, match=r"as long, not \[3\] and \[2\]"):
+        rnp.polyfit(rnp.ones(3), rnp.ones(2), 1)
+    with pytest.raises(AttributeValueError, match="2 points tell no covariance of 2 coefficients"):
+        rnp.polyfit(rnp.ones(2), rnp.ones(2), 1, cov=True)
+
+
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 ERRORS: list[tuple[Callable[[], Any], type[RosinError], str]] = [

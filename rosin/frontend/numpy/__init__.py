@@ -329,10 +329,12 @@ if TYPE_CHECKING:
         polyadd,
         polyder,
         polydiv,
+        polyfit,
         polyint,
         polymul,
         polysub,
         polyval,
+        roots,
         vander,
     )
     from rosin.frontend.numpy.products import (
@@ -685,6 +687,7 @@ __all__ = [
     "polyadd",
     "polyder",
     "polydiv",
+    "polyfit",
     "polyint",
     "polymul",
     "polysub",
@@ -714,6 +717,7 @@ __all__ = [
     "rint",
     "roll",
     "rollaxis",
+    "roots",
     "rot90",
     "round",
     "rsqrt",
