@@ -213,6 +213,15 @@ def _reductions() -> Iterator[Case]:
         yield rough(name, NANS, axis=1, keepdims=True)
     yield case("nanvar", NANS, axis=1, ddof=1)
     yield case("var", M, 0, ddof=1)
+    for name in each("sum prod mean var std"):
+        yield case(name, M, 1, where=K < 0.8)
+        yield case(name, COMPLEX, 0, where=K < 0.8, tolerance=128)
+    for name in each("sum prod max min"):
+        yield case(name, M, 1, initial=0.3, where=B)
+        yield rough(name, WHOLE, (0, 1), initial=5)
+        yield rough(name, np.zeros((0, 3)), 0, initial=1.5)
+    for name in each("any all"):
+        yield rough(name, WHOLE, 0, where=B)
     yield case("std", M, 1, correction=1.5, reference=lambda x, axis, correction: np.std(x, axis, ddof=correction))
     yield rough("mean", WHOLE, 0, np.float64)
     yield rough("sum", WHOLE, 1, np.float64)

@@ -253,10 +253,10 @@ def polyfit(
         return result, fit.residuals, fit.rank, fit.s, share
     if not cov:
         return result
+    if cov != "unscaled" and count <= degree + 1:
+        promote.bad_value(f"polyfit: {count} points tell no covariance of {degree + 1} coefficients", points)
     inverse = linalg.inv(linear.matmul(manipulation.matrix_transpose(table), table))
     if cov != "unscaled":
-        if count <= degree + 1:
-            promote.bad_value(f"polyfit: {count} points tell no covariance of {degree + 1} coefficients", points)
         factor = elementwise.divide(fit.residuals, float(count - degree - 1))
         return result, elementwise.multiply(inverse if len(own) == 1 else inverse[..., None], factor)
     return result, inverse
