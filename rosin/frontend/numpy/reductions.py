@@ -173,8 +173,9 @@ def var(
 ) -> Array:
     """The mean squared distance from the mean over axes, of x as `dtype`, of what `where` holds for.
 
-    The sum is divided by the count less `correction`, which NumPy also calls `ddof`. The distances are taken from the mean before they are squared, in f32 for narrow floats. They are real numbers, and
-    so is the variance, of complex numbers too.
+    The sum is divided by the count less `correction`, which NumPy also calls `ddof`. The distances are taken from the
+    mean before they are squared, in f32 for narrow floats. They are real numbers, and so is the variance, of complex
+    numbers too.
     """
     operand = _as_floats("var", x, dtype)
     dtype = core.dtype_of(operand)
