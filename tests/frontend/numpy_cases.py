@@ -615,24 +615,27 @@ CASES: tuple[Case, ...] = tuple(
 ELSEWHERE: dict[str, str] = {
     "__array_api_version__": "a constant",
     "__array_namespace_info__": "tests/frontend/test_numpy_promote.py",
-    "array_repr": "text, in test_numpy_names.py",
-    "array_str": "text, in test_numpy_names.py",
-    "c_": "in brackets, in test_numpy_names.py",
+    "array_repr": "text, in test_numpy_rest.py",
+    "array_str": "text, in test_numpy_rest.py",
+    "c_": "in brackets, in test_numpy_rest.py",
     "can_cast": "tests/frontend/test_numpy_promote.py",
     "finfo": "tests/frontend/test_numpy_promote.py",
     "iinfo": "tests/frontend/test_numpy_promote.py",
-    "index_exp": "in brackets, in test_numpy_names.py",
+    "issubdtype": "kinds, in test_numpy_rest.py",
+    "index_exp": "in brackets, in test_numpy_rest.py",
     "isdtype": "tests/frontend/test_numpy_promote.py",
-    "mgrid": "in brackets, in test_numpy_names.py",
+    "mgrid": "in brackets, in test_numpy_rest.py",
     "ndarray": "the class of arrays",
-    "ogrid": "in brackets, in test_numpy_names.py",
-    "r_": "in brackets, in test_numpy_names.py",
+    "ogrid": "in brackets, in test_numpy_rest.py",
+    "promote_types": "kinds, in test_numpy_rest.py",
+    "r_": "in brackets, in test_numpy_rest.py",
     "result_type": "tests/frontend/test_numpy_promote.py",
-    "s_": "in brackets, in test_numpy_names.py",
-    "vectorize": "a function of functions, in test_numpy_names.py",
+    "s_": "in brackets, in test_numpy_rest.py",
+    "vectorize": "a function of functions, in test_numpy_rest.py",
 }
 """The names that no call here has, and where they are tested instead."""
 
+KINDS = {name for name in rnp.__all__ if isinstance(getattr(rnp, name), type) and name != "ndarray"}
 CONSTANTS = {"e", "euler_gamma", "inf", "nan", "newaxis", "pi"}
 MODULES = {name for name in rnp.__all__ if isinstance(getattr(rnp, name), ModuleType)}
 TYPES = {name for name in rnp.__all__ if type(getattr(rnp, name)).__name__ == "DType"}

@@ -181,6 +181,27 @@ def test_text() -> None:
     assert rnp.ndarray is rosin.Array
 
 
+def test_kinds() -> None:
+    kinds = (
+        "generic",
+        "number",
+        "integer",
+        "signedinteger",
+        "unsignedinteger",
+        "inexact",
+        "floating",
+        "complexfloating",
+    )
+    for dtype in (np.bool_, np.int8, np.uint64, np.float16, np.float64, np.complex64):
+        ours = rnp.asarray(np.zeros(1, dtype)).dtype
+        for kind in kinds:
+            assert rnp.issubdtype(ours, getattr(rnp, kind)) == np.issubdtype(dtype, getattr(np, kind))
+        assert rnp.issubdtype(ours, dtype)
+        assert not rnp.issubdtype(ours, "bfloat16")
+    assert rnp.issubdtype(rnp.bfloat16, rnp.floating)
+    assert rnp.promote_types("int32", np.float16) == rnp.float16
+
+
 def test_nothing_is_a_number() -> None:
     none = np.array([[np.nan, np.nan], [1.0, np.nan]])
     check(lambda x: rnp.nanargmax(x, 1), none, expected=np.array([-1, 0], np.int32))
