@@ -10,6 +10,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin.frontend.errors import BoundsError
 from rosin.ir.errors import AttributeValueError, DTypeError, RosinError, ShapeError, TraceError
 from tests.frontend.agree import both, check, near
 
@@ -311,6 +312,13 @@ ERRORS: list[tuple[Callable[[], Any], type[RosinError], str]] = [
         AttributeValueError,
         "position 3 is out of range for axis 0 of size 3",
     ),
+    (
+        lambda: rnp.unravel_index([4, 9], (3, 3)),
+        AttributeValueError,
+        "position 9 is out of range for an array of size 9",
+    ),
+    (lambda: rnp.put(rnp.ones(3), [0, 3], 2.0), BoundsError, "index 3 is out of range for axis 0 of size 3"),
+    (lambda: rnp.choose([0, 2], [1.0, 2.0]), BoundsError, "2 is no number of one of 2 choices"),
     (lambda: rnp.unravel_index(rnp.ones(2), (3,)), DTypeError, "positions are integers, not f32"),
     (lambda: rnp.packbits(rnp.ones(8)), DTypeError, "takes integers and truth values, not f32"),
     (lambda: rnp.unpackbits(rnp.arange(3)), DTypeError, "takes u8, not i32"),
