@@ -516,6 +516,10 @@ class Running(Op):
     Operands and the one result have the same shape.
     """
 
+    divides: ClassVar[bool] = False
+    """Whether parts of a line may be combined for themselves first, which gets no number out of range that stays within
+    it otherwise."""
+
     @abstractmethod
     def line(self, types: Types) -> tuple[int, bool]:
         """The axis, and whether it runs from the end."""
