@@ -45,7 +45,7 @@ class Mapped:
 
 
 NO_SUM = "truth values are no numbers; astype makes numbers of them"
-WIDER = "sums of truth values are integers"
+WIDER = "sums of truth values and bytes are wider integers"
 BYTES = "PyTorch answers bytes with bytes"
 LIKE_NUMPY = "NumPy takes it"
 

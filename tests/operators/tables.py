@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.operators import elementwise, indexing, movement, networks, reductions
+from tests.operators import elementwise, indexing, movement, networks, products, reductions
 from tests.operators.mapped import Table
 
 FAMILIES: dict[str, Table] = {
@@ -11,6 +11,7 @@ FAMILIES: dict[str, Table] = {
     "movement": movement.TABLE,
     "indexing": indexing.TABLE,
     "networks": networks.TABLE,
+    "products": products.TABLE,
 }
 
 TABLE: Table = {name: entry for family in FAMILIES.values() for name, entry in family.items()}
