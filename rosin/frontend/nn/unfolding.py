@@ -11,6 +11,7 @@ import numpy as np
 from rosin.frontend import core
 from rosin.frontend.nn.windows import Padding, each, ends
 from rosin.frontend.numpy import creation, indexing, manipulation, promote
+from rosin.frontend.numpy.padding import pad
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
@@ -39,7 +40,7 @@ def unfold(
     """
     operand = promote.array("unfold", x)
     places, low, high = _places("unfold", operand, core.shape_of(operand), window, strides, padding, dilation)
-    operand = manipulation.pad(operand, ((0, 0), (0, 0), *zip(low, high, strict=True)))
+    operand = pad(operand, ((0, 0), (0, 0), *zip(low, high, strict=True)))
     n = len(places)
     for i, line in enumerate(places):
         operand = indexing.take(operand, core.asarray(line), axis=2 + 2 * i)
