@@ -27,6 +27,7 @@ try:
     from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
     from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
     from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
+    from rosin.frontend.einops import announce as _announce
     from rosin.frontend.errors import RecompileWarning
     from rosin.frontend.numpy.selecting import size
     from rosin.frontend.rewrite import no_rewrite
@@ -57,6 +58,7 @@ finally:
 for _module in (debug, numpy, random, scipy, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
 _sys.meta_path.insert(0, _later.PublicNames())
+_announce()
 
 if _TYPE_CHECKING:
     from types import ModuleType as _ModuleType

@@ -47,6 +47,7 @@ from rosin.ir.ops.movement import Constant, Dimension
 from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
+from rosin.runtime import dlpack
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -266,10 +267,10 @@ def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
 def _from_foreign(x: ArrayLike, want: DType | None) -> NumpyArray:
     if isinstance(x, list | tuple):
         return _from_sequence(x, want)  # pyright: ignore[reportUnknownArgumentType]  # of anything
+    if hasattr(x, "__dlpack__"):
+        return dlpack.read(x, copy=None, to_cpu=False)
     if hasattr(x, "__array__"):
         return np.asarray(x)
-    if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
     if isinstance(x, memoryview | bytearray):
         return np.asarray(x)
     kind = type(x).__name__

@@ -24,6 +24,11 @@ SCRATCH_BYTES = 1 << 18
 COLUMN_REGISTERS = 4
 """How many vector registers of neighbouring columns are folded at once."""
 
+CHAIN_FLOPS = 150
+"""So many operations an element wait for each other: several vectors run together, each while the others wait."""
+
+CHAIN_REGISTERS = 4
+
 UNROLL_FLOPS = 12
 """A vector reduction of at most so many operations an element keeps several partial results, to hide latency."""
 
@@ -85,7 +90,8 @@ class _Arrangement:
         loops = self._loops(lanes, on_threads)
         # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
-        registers = COLUMN_REGISTERS if apart else 1
+        chain = self.flops >= CHAIN_FLOPS and not any(isinstance(p, Inner) for p in self.body)
+        registers = COLUMN_REGISTERS if apart else CHAIN_REGISTERS if chain else 1
         return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
 
     def statements(self) -> list[Statement]:

@@ -13,6 +13,7 @@ import scipy.stats
 import rosin
 from rosin import numpy as rnp
 from rosin.frontend import random
+from rosin.frontend.random import uniforms
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from tests.frontend.agree import both, near
 
@@ -169,10 +170,10 @@ def test_the_high_product_is_exact() -> None:
     numbers = [0, 1, 2**32 - 1, 2**32, 2**32 + 1, 2**63, 2**64 - 1, 0x123456789ABCDEF0, 0xFEDCBA9876543210]
     x, y = (np.array(v, np.uint64) for v in zip(*[(a, b) for a in numbers for b in numbers], strict=True))
     expected = [int(a) * int(b) >> 64 for a, b in zip(x, y, strict=True)]
-    near(random._high_product(rnp.asarray(x), rnp.asarray(y)), np.array(expected, np.uint64))
+    near(uniforms._high_product(rnp.asarray(x), rnp.asarray(y)), np.array(expected, np.uint64))
     spans = np.minimum(y, np.uint64(2**32))
     expected = [int(a) * int(b) >> 64 for a, b in zip(x, spans, strict=True)]
-    near(random._below_32(rnp.asarray(x), rnp.asarray(spans)), np.array(expected, np.uint64))
+    near(uniforms._below_32(rnp.asarray(x), rnp.asarray(spans)), np.array(expected, np.uint64))
 
 
 def test_randint_between_arrays(key: Any) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 from rosin.ir import dtypes
 from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import Op
+from rosin.ir.ops.normal import RandomNormal
 from rosin.ir.ops.random import RandomBits, RandomFoldIn
 from tests.samples import Array, Bad, Reference, Sample, Symbolic
 
@@ -49,7 +52,22 @@ def reference_fold_in(op: RandomFoldIn, key: Array, number: Array) -> Any:
     return result
 
 
+def reference_normal(op: RandomNormal, bits: Array) -> Any:
+    """√2 erfinv(x) for x = (4 k + 1) / 2**(n + 1) - 1, k being the high n bits; far out from 1 - |x|."""
+    fraction = 23 if bits.dtype == np.uint32 else 52
+    scale = 2 ** (fraction + 1)
+    high = 4 * (bits >> bits.dtype.type(bits.dtype.itemsize * 8 - fraction)).astype(object) + 1
+    x, below = (np.asarray(v / scale, np.float64) for v in (high - scale, np.minimum(high, 2 * scale - high)))
+    far = np.copysign(scipy.special.erfcinv(below), x)
+    return math.sqrt(2) * np.where(np.abs(x) < 0.5, scipy.special.erfinv(x), far)
+
+
 NUMBERS = np.array([[0, 1, 2**32 - 1], [7, 7, 12345]], np.uint32)
+# The least and the greatest, both sides of the middle, and what lies far out in between.
+BITS_64 = np.array(
+    [0, 2**64 - 1, 2**63, 2**63 - 1, *(5**k for k in range(1, 28)), *(-(3**k) % 2**64 for k in range(1, 40))], np.uint64
+)
+BITS_32 = (BITS_64 >> np.uint64(32)).astype(np.uint32)
 SAMPLES: list[Sample] = [
     *(Sample(RandomBits((3, 5), dtype), (KEY,)) for dtype in UNSIGNED),
     *(Sample(RandomBits((4,), dtype), (KEYS,)) for dtype in UNSIGNED),
@@ -57,6 +75,11 @@ SAMPLES: list[Sample] = [
     Sample(RandomBits((), dtypes.u64), (KEYS,), "scalars"),
     Sample(RandomBits((3, 0), dtypes.u32), (KEY,), "none"),
     Sample(RandomBits((3,), dtypes.u32), (KEYS[:0],), "no-keys"),
+    *(
+        Sample(RandomNormal(), (x,), rtol=3.2e-7, ulps=0)
+        for x in (BITS_32, BITS_32[7], BITS_32[:0], BITS_32[:6].reshape(2, 3))
+    ),
+    Sample(RandomNormal(), (BITS_64,), rtol=5e-15, ulps=0),
     Sample(RandomFoldIn(), (KEY, np.array(5, np.uint32))),
     Sample(RandomFoldIn(), (KEYS, NUMBERS)),
     Sample(RandomFoldIn(), (KEYS[:, :0], NUMBERS[:, :0]), "none"),
@@ -68,6 +91,9 @@ BAD: list[Bad] = [
     Bad(RandomBits((3,), dtypes.u32), ("u32[]",), ShapeError, "two u32 words"),
     Bad(RandomBits((3,), dtypes.u32), ("i32[2]",), DTypeError, "two u32 words, not i32"),
     Bad(RandomBits((3,), dtypes.f32), ("u32[2]",), DTypeError, "u8, u16, u32 or u64, not f32"),
+    Bad(RandomNormal(), ("u32[2]", "u32[2]"), ShapeError, "takes 1 operands"),
+    Bad(RandomNormal(), ("u16[2]",), DTypeError, "u32 and u64 bits, not u16"),
+    Bad(RandomNormal(), ("f32[2]",), DTypeError, "u32 and u64 bits, not f32"),
     Bad(RandomFoldIn(), ("u32[2]",), ShapeError, "takes 2 operands"),
     Bad(RandomFoldIn(), ("u32[2]", "i32[]"), DTypeError, "folds in u32 numbers, not i32"),
     Bad(RandomFoldIn(), ("u32[4, 2]", "u32[3]"), ShapeError, r"there are \[4\] keys and \[3\] numbers"),
@@ -76,7 +102,12 @@ BAD: list[Bad] = [
 
 SYMBOLIC: list[Symbolic] = [
     Symbolic(RandomBits((3,), dtypes.u8), ("u32[n, 2]",), ("u8[n, 3]",)),
+    Symbolic(RandomNormal(), ("u64[n, 2]",), ("f64[n, 2]",)),
     Symbolic(RandomFoldIn(), ("u32[n, 2]", "u32[n]"), ("u32[n, 2]",)),
 ]
 
-REFERENCES: dict[type[Op], Reference] = {RandomBits: reference_bits, RandomFoldIn: reference_fold_in}
+REFERENCES: dict[type[Op], Reference] = {
+    RandomBits: reference_bits,
+    RandomFoldIn: reference_fold_in,
+    RandomNormal: reference_normal,
+}

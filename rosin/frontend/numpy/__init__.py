@@ -1,4 +1,4 @@
-"""The array functions: the array API standard, version 2024.12, and more under the names that NumPy has for them.
+"""The array functions: the array API standard, version 2025.12, and more under the names that NumPy has for them.
 
 What to know when coming from NumPy:
 
@@ -92,7 +92,6 @@ from rosin.frontend.numpy.logic import (
     logical_xor,
     not_equal,
     signbit,
-    where,
 )
 from rosin.frontend.numpy.manipulation import (
     astype,
@@ -148,7 +147,7 @@ from rosin.frontend.numpy.reductions import (
     var,
 )
 from rosin.frontend.numpy.searching import digitize, searchsorted
-from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat, where
 from rosin.frontend.numpy.sets import (
     intersect1d,
     isin,
@@ -199,6 +198,7 @@ from rosin.ir import dtypes as _dtypes
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array as ndarray  # noqa: N813  # NumPy's name
+    from rosin.frontend.numpy import fft
     from rosin.frontend.numpy.applying import (
         apply_along_axis,
         apply_over_axes,
@@ -362,7 +362,7 @@ if TYPE_CHECKING:
         ptp,
     )
 
-__array_api_version__ = "2024.12"
+__array_api_version__ = "2025.12"
 
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
@@ -538,6 +538,7 @@ __all__ = [
     "extract",
     "eye",
     "fabs",
+    "fft",
     "fill_diagonal",
     "finfo",
     "fix",
@@ -793,7 +794,11 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """A function of the files that most programs do without: they are read when the first name of theirs is."""
+        """A module or function that most programs do without: files are read when the first name of theirs is."""
+        if name == "fft":
+            import rosin.frontend.numpy.fft as module
+
+            return module
         if name not in __all__:
             raise AttributeError(f"module 'rosin.numpy' has no attribute {name!r}")
         from rosin.frontend.numpy import (

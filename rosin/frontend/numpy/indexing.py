@@ -51,7 +51,7 @@ def getitem(x: ArrayLike, index: Any, /) -> Array:
         ShapeError: arrays of positions do not broadcast.
         TraceError: a bound of a slice is traced; `rosin.size` makes a size of it.
     """
-    operand = promote.array("getitem", x)
+    operand, index = brackets.opened("getitem", promote.array("getitem", x), index)
     if counted.is_counted(index) and core.dtype_of(index).kind == "bool" and len(core.shape_of(index)) > 1:
         operand, index = _in_rows("getitem", operand, index), manipulation.ravel(index)
     entries = brackets.parse("getitem", operand, index)
@@ -242,6 +242,9 @@ def changed(x: Array, index: Any, change: Change, values: ArrayLike) -> Array:
         BoundsError: a known position is outside its axis, or there are more indices than axes.
     """
     name = f"at[…].{change}"
+    wider, place = brackets.opened(name, x, index)
+    if wider is not x:
+        return manipulation.reshape(changed(wider, place, change, values), core.shape_of(x))
     mask = _traced_mask(x, index)
     if mask is not None:
         updates = fitting(name, x, values)

@@ -148,7 +148,7 @@ def broadcast_to(x: ArrayLike, /, shape: Dim | Sequence[Dim]) -> Array:
 
 
 @core.fresh
-def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
+def broadcast_arrays(*arrays: ArrayLike) -> tuple[Array, ...]:
     """The arrays, broadcast to one shape.
 
     Raises:
@@ -156,7 +156,7 @@ def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
     """
     given = [promote.array("broadcast_arrays", x) for x in arrays]
     shape = promote.broadcast_arrays_shape("broadcast_arrays", given)
-    return [promote.spread(x, shape) for x in given]
+    return tuple(promote.spread(x, shape) for x in given)
 
 
 # -- orders of axes ----------------------------------------------------------------------------------------------------

@@ -355,9 +355,9 @@ def logcumsumexp(x: ArrayLike, /, *, axis: int | None = None) -> Array:
 def diff(
     x: ArrayLike,
     /,
-    *,
-    axis: int = -1,
     n: int = 1,
+    axis: int = -1,
+    *,
     prepend: ArrayLike | None = None,
     append: ArrayLike | None = None,
 ) -> Array:

@@ -6,13 +6,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.frontend.scipy import special
+    from rosin.frontend.scipy import fft, special
 
-__all__ = ["special"]
+__all__ = ["fft", "special"]
 
 
 def __getattr__(name: str) -> ModuleType:
     match name:
+        case "fft":
+            import rosin.frontend.scipy.fft as module
         case "special":
             import rosin.frontend.scipy.special as module
         case _:

@@ -35,19 +35,15 @@ from rosin.ir.op import (
     Arrays,
     Constantlike,
     Cost,
-    Elementwise,
     NumpyArray,
     Pull,
     Reader,
     Types,
     Values,
-    apply,
     define,
     elements,
 )
-from rosin.ir.ops.arithmetic import Add
-from rosin.ir.ops.cast import convert
-from rosin.ir.ops.logic import Or, ShiftLeft, ShiftRight, Xor
+from rosin.ir.scalar import Real
 from rosin.ir.types import TensorType, shape_text
 
 if TYPE_CHECKING:
@@ -63,7 +59,7 @@ W = TypeVar("W", bound="Any")
 
 
 def threefry(key: tuple[W, W], counter: tuple[W, W]) -> tuple[W, W]:
-    """The block of a counter, over u32 arrays or `Word`s, whose sums wrap around."""
+    """The block of a counter, over u32 arrays or scalars of loops; sums wrap around."""
     schedule = (*key, key[0] ^ key[1] ^ PARITY)
     x, y = counter[0] + key[0], counter[1] + key[1]
     for group in range(5):
@@ -73,31 +69,6 @@ def threefry(key: tuple[W, W], counter: tuple[W, W]) -> tuple[W, W]:
         x = x + schedule[(group + 1) % 3]
         y = y + schedule[(group + 2) % 3] + (group + 1)
     return x, y
-
-
-class Word:
-    """A u32 expression of loops, with Python's operators."""
-
-    def __init__(self, expr: Expr) -> None:
-        self.expr = expr
-
-    def _with(self, op: Elementwise, other: Word | int) -> Word:
-        return Word(apply(op, self.expr, Const(other, u32) if isinstance(other, int) else other.expr))
-
-    def __add__(self, other: Word | int) -> Word:
-        return self._with(Add(), other)
-
-    def __xor__(self, other: Word | int) -> Word:
-        return self._with(Xor(), other)
-
-    def __or__(self, other: Word | int) -> Word:
-        return self._with(Or(), other)
-
-    def __lshift__(self, other: int) -> Word:
-        return self._with(ShiftLeft(), other)
-
-    def __rshift__(self, other: int) -> Word:
-        return self._with(ShiftRight(), other)
 
 
 class FromKey(Constantlike, Pull):
@@ -112,8 +83,8 @@ class FromKey(Constantlike, Pull):
         if key.rank < 1 or not facts.same(key.shape[-1], 2):
             self.bad_shape(operands, f"a key is two u32 words along the last axis, not {key}")
 
-    def words(self, batch: tuple[Index, ...], keys: Reader) -> tuple[Word, Word]:
-        return Word(keys((*batch, Index(0)))), Word(keys((*batch, Index(1))))
+    def words(self, batch: tuple[Index, ...], keys: Reader) -> tuple[Real, Real]:
+        return Real(keys((*batch, Index(0)))), Real(keys((*batch, Index(1))))
 
     def cost(self, operands: Types, results: Types) -> Cost:
         return Cost(FLOPS * elements(results[0]), sum(t.bytes for t in (*operands, *results)))
@@ -152,12 +123,11 @@ class RandomBits(FromKey):
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
         keys = types[0].rank - 1
         number = indices.flatten(index[keys:], self.shape)
-        counter = Word(FromIndex(number // WORD, u32)), Word(FromIndex(number % WORD, u32))
+        counter = Real(FromIndex(number // WORD, u32)), Real(FromIndex(number % WORD, u32))
         a, b = threefry(self.words(index[:keys], operands[0]), counter)
         if self.dtype != u64:
-            return convert((a ^ b).expr, self.dtype)
-        high = apply(ShiftLeft(), convert(a.expr, u64), Const(32, u64))
-        return apply(Or(), high, convert(b.expr, u64))
+            return (a ^ b).cast(self.dtype).expr
+        return (a.cast(u64) << 32 | b.cast(u64)).expr
 
 
 @define("random_fold_in")
@@ -186,6 +156,6 @@ class RandomFoldIn(FromKey):
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
         *batch, word = index
-        counter = Word(Const(0, u32)), Word(operands[1](tuple(batch)))
+        counter = Real(Const(0, u32)), Real(operands[1](tuple(batch)))
         a, b = threefry(self.words(tuple(batch), operands[0]), counter)
         return guard((Within(word, 0, 1),), a.expr, b.expr)

@@ -9,7 +9,7 @@ from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import complex as cx
 from rosin.ir.ops import logic
 from rosin.ir.ops.cast import Cast
-from rosin.passes.parts.scalar import (
+from rosin.ir.scalar import (
     Pair,
     Real,
     hypot,

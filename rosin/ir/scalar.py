@@ -1,13 +1,16 @@
-"""Scalars of the loop IR as Python numbers are written: `a * b + c` for the expressions of real and imaginary parts."""
+"""Scalars of the loop IR as Python numbers are written: `a * b + c` for expressions of more than a few ops."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from rosin.ir.dtypes import BY_NAME, DType
-from rosin.ir.loops import Apply, Const, Expr
-from rosin.ir.op import Elementwise, apply
+from rosin.ir.loops import Apply, Const, Expr, Local, walk
+from rosin.ir.op import Elementwise, NumpyArray, apply
 from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import exponential as ex
 from rosin.ir.ops import logic
@@ -17,7 +20,7 @@ from rosin.ir.ops.cast import Bitcast, convert
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Real:
-    """A real number, or a truth value, that an expression computes."""
+    """A real number, an integer or a truth value that an expression computes."""
 
     expr: Expr
 
@@ -80,17 +83,30 @@ class Real:
     def differs(self, other: Real | float) -> Real:
         return self._with(logic.NotEqual(), other)
 
-    def __and__(self, other: Real) -> Real:
+    def __and__(self, other: Real | int) -> Real:
         return self._with(logic.And(), other)
 
-    def __or__(self, other: Real) -> Real:
+    def __or__(self, other: Real | int) -> Real:
         return self._with(logic.Or(), other)
+
+    def __xor__(self, other: Real | int) -> Real:
+        return self._with(logic.Xor(), other)
+
+    def __lshift__(self, other: Real | int) -> Real:
+        return self._with(logic.ShiftLeft(), other)
+
+    def __rshift__(self, other: Real | int) -> Real:
+        return self._with(logic.ShiftRight(), other)
 
     def __invert__(self) -> Real:
         return Real(apply(logic.Not(), self.expr))
 
     def cast(self, dtype: DType) -> Real:
         return Real(convert(self.expr, dtype))
+
+    def bits(self, dtype: DType) -> Real:
+        """The number of another type that has the same bits."""
+        return call(Bitcast(dtype), self)
 
 
 Pair: TypeAlias = tuple[Real, Real]
@@ -100,6 +116,20 @@ Pair: TypeAlias = tuple[Real, Real]
 def call(op: Elementwise, *args: Real) -> Real:
     """A function of real numbers."""
     return Real(apply(op, *(x.expr for x in args)))
+
+
+def evaluate(expr: Expr, values: Mapping[Local, NumpyArray]) -> NumpyArray:
+    """What an expression of constants and elementwise ops comes to, for arrays of one shape in place of locals."""
+    known: dict[int, NumpyArray] = {}
+    for part in walk(expr):
+        if isinstance(part, Local):
+            known[id(part)] = values[part]
+        elif isinstance(part, Const):
+            known[id(part)] = np.asarray(part.value, part.dtype.numpy)
+        else:
+            assert isinstance(part, Apply), f"{part} is no elementwise op"
+            known[id(part)] = part.op.apply(*[known[id(arg)] for arg in part.args])
+    return known[id(expr)]
 
 
 def where(condition: Real, x: Real | float, y: Real | float) -> Real:

@@ -1,0 +1,310 @@
+"""Discrete distributions: counts, and places by their probabilities. No derivative flows through what is drawn.
+
+Counts are worked out in f64 whatever the types of parameters and results are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from rosin.frontend import control, core
+from rosin.frontend import numpy as rnp
+from rosin.frontend.core import DEFAULT_INT, DTypeLike
+from rosin.frontend.numpy import promote
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.random.arguments import (
+    NOT_NEGATIVE,
+    PROBABILITY,
+    Shape,
+    drawn_shape,
+    float_type,
+    integer_type,
+    one_key,
+    parameter,
+)
+from rosin.frontend.random.continuous import gumbels
+from rosin.frontend.random.drawing import drawn
+from rosin.frontend.random.gammas import LAST, joined, one_by_one, words
+from rosin.frontend.random.keys import split
+from rosin.frontend.random.uniforms import unit, unit_of
+from rosin.ir import dims
+from rosin.ir.dtypes import DType, f64
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+    Take: TypeAlias = "Callable[[Array, Array, Array, Array], Array]"
+    Search: TypeAlias = "tuple[Array, Array, Array]"
+    Attempts: TypeAlias = "tuple[Array, Array, Array]"
+
+FEW = 10.0
+"""Counts of a smaller mean are searched for from 0 on."""
+
+MOST_FEW = 400
+"""A count of so small a mean never comes to so much."""
+
+
+def _uniform(key: Array, number: Array) -> Array:
+    """A uniform f64 number in [0, 1) from the words that a key has at a number."""
+    return unit_of(joined(words(key, number)), f64)
+
+
+def _searched(key: Array, wanted: Array, first: Array, ratio: Callable[[Array], Array], most: Array | float) -> Array:
+    """The first count up to which the probabilities add up to a uniform number, where it is wanted.
+
+    The probability of 0 is `first`, and that of k is `ratio(k)` times the one before.
+    """
+
+    def goes_on(state: Search) -> Array:
+        count, probability, left = state
+        return wanted & (left >= probability) & (count < most)
+
+    def step(state: Search) -> Search:
+        count, probability, left = state
+        count = count + 1
+        return count, probability * ratio(count), left - probability
+
+    last = rnp.asarray(LAST, dtype="uint32")
+    return control.while_loop(goes_on, step, (rnp.zeros((), dtype=f64), first, _uniform(key, last)))[0]
+
+
+def _attempted(key: Array, wanted: Array, b: Array, a: Array, start: Array, take: Take) -> Array:
+    """Counts by transformed rejection, where they are wanted.
+
+    `take(u, v, v_scaled, count)` says whether a count is taken, `v_scaled` being log(v / (a / u² + b)), for
+    W. Hörmann's hat, whose inverse is (2 a / u + b) u' + start ("The transformed rejection method for generating
+    Poisson random variables" and "The generation of binomial random variates", 1993).
+    """
+
+    def goes_on(state: Attempts) -> Array:
+        return state[2]
+
+    def step(state: Attempts) -> Attempts:
+        number = state[0] + 1
+        shifted, v = _uniform(key, 2 * number) - 0.5, _uniform(key, 2 * number + 1)
+        u = 0.5 - rnp.abs(shifted)
+        count = rnp.floor((2 * a / u + b) * shifted + start)
+        return number, count, ~take(u, v, rnp.log(v / (a / (u * u) + b)), count)
+
+    return control.while_loop(goes_on, step, (rnp.asarray(-1, dtype="int32"), rnp.zeros((), dtype=f64), wanted))[1]
+
+
+# -- Poisson -----------------------------------------------------------------------------------------------------------
+
+
+def poisson(key: ArrayLike, lam: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = DEFAULT_INT) -> Array:
+    """Poisson numbers of mean `lam`. Those that do not fit their type are its greatest number; -1 stands for NaN.
+
+    Raises:
+        AttributeValueError: `lam` is a negative Python number.
+        DTypeError: the element type is no integer.
+        ShapeError: `lam` does not broadcast to the shape.
+    """
+    own = integer_type("poisson", dtype)
+    mean = parameter("poisson", "lam", lam, f64, NOT_NEGATIVE)
+    return _poisson(one_key("poisson", key), mean, shape=drawn_shape("poisson", shape, mean), dtype=own)
+
+
+@drawn
+def _poisson(key: Array, lam: Array, *, shape: promote.Shape, dtype: DType) -> Array:
+    found = one_by_one(_one_poisson, key, shape, promote.spread_to("poisson", lam, shape))
+    return rnp.where(lam >= dtype.highest, dtype.highest, found)
+
+
+def _one_poisson(key: Array, lam: Array) -> Array:
+    few, many = lam < FEW, (lam >= FEW) & (lam < math.inf)
+    low = rnp.where(few & (lam >= 0), lam, 0)
+
+    def ratio(count: Array) -> Array:
+        return low / count
+
+    searched = _searched(key, few, rnp.exp(-low), ratio, MOST_FEW)
+    mean = rnp.where(many, lam, FEW)
+    b = 0.931 + 2.53 * rnp.sqrt(mean)
+    a = -0.059 + 0.02483 * b
+    inverse, squeeze, log_mean = rnp.log(1.1239 + 1.1328 / (b - 3.4)), 0.9277 - 3.6224 / (b - 2), rnp.log(mean)
+
+    def take(u: Array, v: Array, v_scaled: Array, count: Array) -> Array:
+        likely = v_scaled + inverse <= count * log_mean - mean - rnp.lgamma(count + 1)
+        return ((u >= 0.07) & (v <= squeeze)) | ((count >= 0) & ((u >= 0.013) | (v <= u)) & likely)
+
+    attempted = _attempted(key, many, b, a, mean + 0.43, take)
+    return rnp.where(few & (lam >= 0), searched, rnp.where(many, attempted, -1))
+
+
+# -- binomial ----------------------------------------------------------------------------------------------------------
+
+
+def binomial(key: ArrayLike, n: ArrayLike, p: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
+    """How many of `n` trials succeed, each with probability p, as floats: NaN where a parameter is outside its domain.
+
+    Raises:
+        AttributeValueError: n is a negative Python number, or p one outside of [0, 1].
+        DTypeError: the element type is no float.
+        ShapeError: a parameter does not broadcast to the shape.
+    """
+    own = float_type("binomial", dtype, n, p)
+    given = parameter("binomial", "n", n, f64, NOT_NEGATIVE), parameter("binomial", "p", p, f64, PROBABILITY)
+    return _binomial(one_key("binomial", key), *given, shape=drawn_shape("binomial", shape, *given), dtype=own)
+
+
+@drawn
+def _binomial(key: Array, n: Array, p: Array, *, shape: promote.Shape, dtype: DType) -> Array:
+    return _binomials(key, *[promote.spread_to("binomial", x, shape) for x in (n, p)])
+
+
+def _binomials(key: Array, n: Array, p: Array) -> Array:
+    """Binomial numbers in a draw; of n the whole part counts."""
+    return one_by_one(_one_binomial, key, core.shape_of(n), rnp.floor(n), p)
+
+
+def _one_binomial(key: Array, n: Array, p: Array) -> Array:
+    valid = (n >= 0) & (n < math.inf) & (p >= 0) & (p <= 1)
+    n, rare = rnp.where(valid, n, 0), rnp.where(valid, rnp.minimum(p, 1 - p), 0)
+    few = n * rare < FEW
+    odds = rare / (1 - rare)
+    none = rnp.exp(n * rnp.log1p(-rare))
+
+    def ratio(count: Array) -> Array:
+        return odds * ((n + 1 - count) / count)
+
+    searched = _searched(key, few, none, ratio, rnp.minimum(n, MOST_FEW))
+    attempted = _many_of(key, ~few, rnp.where(few, 4 * FEW, n), rnp.where(few, 0.5, rare))
+    count = rnp.where(few, searched, attempted)
+    return rnp.where(valid, rnp.where(p > 0.5, n - count, count), math.nan)
+
+
+def _many_of(key: Array, wanted: Array, n: Array, p: Array) -> Array:
+    """Counts of trials with n p of at least 10 and p of at most 1/2, where they are wanted."""
+    deviation = rnp.sqrt(n * p * (1 - p))
+    b = 1.15 + 2.53 * deviation
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    scale, squeeze, log_odds = rnp.log((2.83 + 5.1 / b) * deviation), 0.92 - 4.2 / b, rnp.log(p / (1 - p))
+    mode = rnp.floor((n + 1) * p)
+    at_mode = rnp.lgamma(mode + 1) + rnp.lgamma(n - mode + 1)
+
+    def take(u: Array, v: Array, v_scaled: Array, count: Array) -> Array:
+        inside = (count >= 0) & (count <= n)
+        held = rnp.clip(count, 0, n)
+        ways = at_mode - rnp.lgamma(held + 1) - rnp.lgamma(n - held + 1)
+        return ((u >= 0.07) & (v <= squeeze)) | (inside & (v_scaled + scale <= ways + (held - mode) * log_odds))
+
+    return _attempted(key, wanted, b, a, n * p + 0.5, take)
+
+
+def multinomial(
+    key: ArrayLike, n: ArrayLike, p: ArrayLike, *, shape: Shape | None = None, dtype: DTypeLike = None
+) -> Array:
+    """How often each of the outcomes along the last axis of p comes up in `n` trials, as floats.
+
+    The shape is that of the draw without the last axis; by default it is what n and p without it broadcast to. Of p the
+    shares count: it need not sum to 1.
+
+    Raises:
+        AttributeValueError: n is a negative Python number.
+        ShapeError: p has no axis, or a parameter does not broadcast to the shape.
+    """
+    own = float_type("multinomial", dtype, n, p)
+    trials, chances = parameter("multinomial", "n", n, f64, NOT_NEGATIVE), parameter("multinomial", "p", p, f64)
+    if not core.shape_of(chances):
+        promote.bad_shape("multinomial: p holds the probabilities along its last axis, and is a number", chances)
+    *batch, outcomes = core.shape_of(chances)
+    if shape is None:
+        wanted = promote.broadcast_batch("multinomial", (trials, core.shape_of(trials)), (chances, tuple(batch)))
+    else:
+        wanted = promote.as_shape("multinomial", shape)
+    return _multinomial(one_key("multinomial", key), trials, chances, shape=(*wanted, outcomes), dtype=own)
+
+
+@drawn
+def _multinomial(key: Array, n: Array, p: Array, *, shape: promote.Shape, dtype: DType) -> Array:
+    """One outcome after the other: a binomial number of the trials that are left."""
+    *batch, outcomes = shape
+    chances = rnp.moveaxis(promote.spread_to("multinomial", p, shape), -1, 0)
+    if outcomes == 0:
+        return rnp.zeros(shape, dtype=dtype)
+    rest = rnp.flip(rnp.cumulative_sum(rnp.flip(chances, axis=0), axis=0), axis=0)
+    shares = rnp.where(rest > 0, rnp.clip(chances / rnp.where(rest > 0, rest, 1), 0, 1), 0)
+
+    def step(left: Array, given: tuple[Array, Array]) -> tuple[Array, Array]:
+        own_key, share = given
+        count = _binomials(own_key, left, share)
+        return left - count, count
+
+    trials = rnp.floor(promote.spread_to("multinomial", n, tuple(batch)))
+    return rnp.moveaxis(control.scan(step, trials, (split(key, outcomes), shares))[1], 0, -1)
+
+
+# -- others ------------------------------------------------------------------------------------------------------------
+
+
+def geometric(key: ArrayLike, p: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = DEFAULT_INT) -> Array:
+    """How many trials there are up to the first success, each with probability p: 1, 2, …
+
+    Those that do not fit their type are its greatest number; -1 stands for NaN, where p is outside of [0, 1].
+
+    Raises:
+        AttributeValueError: p is a Python number outside of [0, 1].
+        DTypeError: the element type is no integer.
+        ShapeError: p does not broadcast to the shape.
+    """
+    own = integer_type("geometric", dtype)
+    chance = parameter("geometric", "p", p, f64, PROBABILITY)
+    return _geometric(one_key("geometric", key), chance, shape=drawn_shape("geometric", shape, chance), dtype=own)
+
+
+@drawn
+def _geometric(key: Array, p: Array, *, shape: promote.Shape, dtype: DType) -> Array:
+    p = promote.spread_to("geometric", p, shape)
+    waits = rnp.floor(rnp.log1p(-unit(key, shape, f64)) / rnp.log1p(-p)) + 1
+    return rnp.where((p > 0) & (p <= 1), waits, rnp.where(p == 0, math.inf, -1))
+
+
+def categorical(
+    key: ArrayLike, logits: ArrayLike, axis: int = -1, shape: Shape | None = None, replace: bool = True
+) -> Array:
+    """Places along an axis of logits, each with the probability that softmax gives it: i32 numbers.
+
+    The shape of the result is that of the logits without the axis, or a longer one that ends so, for several draws.
+    They are found as the greatest of the logits with Gumbel numbers added (Gumbel, 1954), so a logit of -inf is never
+    chosen. Without `replace` the several draws are of different places, one after the other.
+
+    Raises:
+        AttributeValueError: there are more draws than places, without `replace`.
+        ShapeError: the shape does not end in that of the logits without the axis.
+    """
+    own = float_type("categorical", None, logits).accumulator
+    given = promote.cast(promote.array("categorical", logits), own)
+    sizes = list(core.shape_of(given))
+    place = promote.as_axis("categorical", axis, len(sizes), given) - len(sizes)
+    line = rnp.moveaxis(given, place, -1)
+    *batch, places = core.shape_of(line)
+    wanted = tuple(batch) if shape is None else promote.as_shape("categorical", shape)
+    front = wanted[: len(wanted) - len(batch)]
+    if wanted[len(front) :] != tuple(batch):
+        promote.bad_shape(f"categorical: the shape {list(wanted)} does not end in {batch}", given)
+    if replace:
+        return _categorical(one_key("categorical", key), line, shape=wanted, dtype=DEFAULT_INT)
+    count = dims.product(front)
+    if isinstance(count, int) and isinstance(places, int) and count > places:
+        promote.bad_value(f"categorical: there are no {count} different places among {places}", given)
+    found = _different(one_key("categorical", key), line, shape=tuple(batch), dtype=DEFAULT_INT, count=count)
+    return rnp.reshape(rnp.moveaxis(found, -1, 0), wanted)
+
+
+@drawn
+def _categorical(key: Array, logits: Array, *, shape: promote.Shape, dtype: DType) -> Array:
+    noise = gumbels(key, (*shape, core.shape_of(logits)[-1]), core.dtype_of(logits))
+    return rnp.argmax(noise + logits, axis=-1)
+
+
+@drawn
+def _different(key: Array, logits: Array, *, shape: promote.Shape, dtype: DType, count: int) -> Array:
+    """`count` different places along the last axis: those of the greatest sums, the first drawn first."""
+    noise = gumbels(key, core.shape_of(logits), core.dtype_of(logits))
+    return rnp.argsort(noise + logits, axis=-1, descending=True)[..., :count]
+
+
+__all__ = ["binomial", "categorical", "geometric", "multinomial", "poisson"]
