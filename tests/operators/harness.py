@@ -216,7 +216,7 @@ def _apart(a: np.ndarray, b: np.ndarray, tolerance: float) -> str:
     finite = np.abs(b)[np.isfinite(b)]
     top = float(finite.max()) if finite.size else 0.0
     with np.errstate(all="ignore"):
-        close = np.isclose(a, b, rtol=tolerance, atol=tolerance * max(top, 1e-3), equal_nan=True)
+        close = np.isclose(a, b, rtol=tolerance, atol=tolerance * max(top, 1e-2), equal_nan=True)
         off = np.abs(np.where(close, 0, a - b)).max()
     return "" if close.all() else f"{_some(a, ~close)}, not {_some(b, ~close)}: off by {off:.3g} of {top:.3g}"
 

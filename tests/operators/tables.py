@@ -23,11 +23,11 @@ SECOND: list[str] = """
     cat diagonal expand flip index_select gather roll stack tril unfold index_add scatter_add take_along_dim
     nn.functional.pad.reflect
     addcdiv addmm bmm dist einsum inner kron linalg.vecdot linalg.vector_norm matmul tensordot
-    cdist nn.functional.adaptive_avg_pool2d nn.functional.avg_pool2d nn.functional.batch_norm nn.functional.bilinear
+    nn.functional.adaptive_avg_pool2d nn.functional.avg_pool2d nn.functional.batch_norm nn.functional.bilinear
     nn.functional.binary_cross_entropy_with_logits nn.functional.celu nn.functional.conv1d nn.functional.conv2d
     nn.functional.conv_transpose2d nn.functional.cosine_similarity nn.functional.cross_entropy nn.functional.gelu
     nn.functional.glu nn.functional.group_norm nn.functional.interpolate.bilinear nn.functional.kl_div
     nn.functional.layer_norm nn.functional.logsigmoid nn.functional.max_pool2d nn.functional.mish
-    nn.functional.mse_loss nn.functional.normalize nn.functional.rms_norm nn.functional.scaled_dot_product_attention
+    nn.functional.mse_loss nn.functional.normalize nn.functional.rms_norm nn.functional.smooth_l1_loss
     nn.functional.silu nn.functional.softplus softmax log_softmax nn.functional.triplet_margin_loss
 """.split()
