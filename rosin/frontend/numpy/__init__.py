@@ -361,6 +361,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning
 
 __array_api_version__ = "2025.12"
 
@@ -460,6 +461,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "average",
+    "bartlett",
     "bfloat16",
     "bincount",
     "bitwise_and",
@@ -470,6 +472,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman",
     "block",
     "bool",
     "bool_",
@@ -568,6 +571,8 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "hamming",
+    "hanning",
     "heaviside",
     "histogram",
     "histogram2d",
@@ -819,6 +824,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
 
         files = (
@@ -839,6 +845,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
         globals().update({each: getattr(file, each) for file in files for each in file.__all__})
         globals()["ndarray"] = _trace.array_type()
