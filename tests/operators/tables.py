@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.operators import elementwise, indexing, movement, networks, products, reductions
+from tests.operators import (
+    elementwise,
+    indexing,
+    linalg,
+    movement,
+    networks,
+    products,
+    reductions,
+    special,
+    spectral,
+)
 from tests.operators.mapped import Table
 
 FAMILIES: dict[str, Table] = {
@@ -12,6 +22,9 @@ FAMILIES: dict[str, Table] = {
     "indexing": indexing.TABLE,
     "networks": networks.TABLE,
     "products": products.TABLE,
+    "linalg": linalg.TABLE,
+    "spectral": spectral.TABLE,
+    "special": special.TABLE,
 }
 
 TABLE: Table = {name: entry for family in FAMILIES.values() for name, entry in family.items()}
