@@ -164,6 +164,8 @@ def arrays(sample: Sample) -> list[rosin.Array]:
 def call(entry: Mapped, sample: Sample, arrays: Sequence[Any]) -> list[Any]:
     """Rosin's results, flat."""
     args, kwargs = filled(sample, arrays)
+    if entry.prepared is not None:
+        args = entry.prepared(*args, **kwargs)
     result = entry.function(*args, **kwargs)
     return flat(result if entry.common is None else entry.common(result))
 
@@ -175,6 +177,8 @@ def expected(entry: Mapped, op: Any, sample: Sample) -> list[Any]:
         # Some of them change arguments, which are shared by samples.
         own = (t if t.requires_grad or t.is_conj() or t.is_neg() else t.clone() for t in leaves(sample))
         args, kwargs = replaced((sample.args, sample.kwargs), own)
+        if entry.prepared is not None:
+            args = entry.prepared(*args, **kwargs)
         result = op.op(*args, **kwargs)
         return flat(result if entry.common is None else entry.common(result))
 
