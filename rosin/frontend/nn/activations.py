@@ -40,10 +40,10 @@ def prelu(x: ArrayLike, weight: ArrayLike, /) -> Array:
     """
     operand, slope = promote.alike_floats("prelu", x, weight)
     shape, own = core.shape_of(operand), core.shape_of(slope)
-    one = dims.product(own) == 1
-    if len(own) > 1 or not (one or (len(shape) > 1 and facts.same(own[0], shape[1]))):
+    count = dims.product(own)
+    if len(own) > 1 or not (count == 1 or (len(shape) > 1 and facts.same(count, shape[1]))):
         promote.bad_shape("prelu: takes one weight, or one for each channel, which are axis 1", operand, slope)
-    slope = manipulation.reshape(slope, () if one else (own[0], *(1,) * (len(shape) - 2)))
+    slope = manipulation.reshape(slope, () if count == 1 else (count, *(1,) * (len(shape) - 2)))
     return logic.where(logic.less_equal(operand, 0), operand * slope, operand)
 
 
