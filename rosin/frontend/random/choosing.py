@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 
+PACKED = 1 << 21
+"""So many 64-bit numbers that end in their places have random bits enough: no two are expected to begin alike."""
+
+
 def permutation(key: ArrayLike, x: ArrayLike, axis: int = 0, independent: bool = False) -> Array:
     """The numbers below an integer `x` in random order, or the slices of an array along an axis.
 
-    With `independent` each line along the axis gets an order of its own. Orders come from sorting 64 random bits each.
+    With `independent` each line along the axis gets an order of its own. Orders come from sorting random bits.
 
     Raises:
         AttributeValueError: `x` is a negative integer.
@@ -53,7 +57,14 @@ def permutation(key: ArrayLike, x: ArrayLike, axis: int = 0, independent: bool =
 @drawn_exactly
 def _order(key: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     """The places along the last axis in random order."""
-    return promote.cast(rnp.argsort(random_bits(key, shape, u64), axis=-1), dtype)
+    random, size = random_bits(key, shape, u64), shape[-1]
+    if not isinstance(size, int) or size > PACKED:
+        return promote.cast(rnp.argsort(random, axis=-1), dtype)
+    # Numbers that end in their places are sorted faster than places are.
+    width = max(size - 1, 0).bit_length()
+    places = rnp.arange(size, dtype=u64)
+    ordered = rnp.sort(random >> width << width | places, axis=-1)
+    return promote.cast(ordered & (1 << width) - 1, dtype)
 
 
 def choice(
