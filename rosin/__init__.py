@@ -2,12 +2,14 @@
 
 import gc as _gc
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 # What importing makes is there to stay, so that looking for garbage among it would only take time.
 _collects = _gc.isenabled()
 _gc.disable()
 try:
-    from rosin.frontend import debug, nn, numpy, random, tree
+    from rosin.frontend import debug, numpy, random, scipy, tree
+    from rosin.frontend import later as _later
     from rosin.frontend.array import Array
     from rosin.frontend.associative import associative_scan
     from rosin.frontend.batching import (
@@ -25,6 +27,7 @@ try:
     from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
     from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
     from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
+    from rosin.frontend.einops import announce as _announce
     from rosin.frontend.errors import RecompileWarning
     from rosin.frontend.numpy.selecting import size
     from rosin.frontend.rewrite import no_rewrite
@@ -51,9 +54,27 @@ finally:
     if _collects:
         _gc.enable()
 
-# So that `import rosin.numpy` finds what `from rosin import numpy` does.
-for _module in (debug, nn, numpy, random, tree):
+# So that `import rosin.numpy` finds what `from rosin import numpy` does, and `import rosin.scipy.special` its module.
+for _module in (debug, numpy, random, scipy, tree):
     _sys.modules[f"rosin.{_module.__name__.rpartition('.')[2]}"] = _module
+_sys.meta_path.insert(0, _later.PublicNames())
+_announce()
+
+if _TYPE_CHECKING:
+    from types import ModuleType as _ModuleType
+
+    from rosin.frontend import nn
+
+
+def __getattr__(name: str) -> "_ModuleType":
+    """The modules that load on first use."""
+    if name != "nn":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import rosin.frontend.nn as module
+
+    globals()[name] = module
+    return module
+
 
 __version__ = "0.1.0"
 
@@ -110,6 +131,7 @@ __all__ = [
     "pure_callback",
     "random",
     "scan",
+    "scipy",
     "size",
     "spec",
     "stop_gradient",

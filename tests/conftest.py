@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 
 GOLDEN = Path(__file__).parent / "golden"
 
+# SciPy and scikit-learn ask for it when they are imported: they take arrays of other libraries only then.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
 # The default profile draws the same examples on every run. HYPOTHESIS_PROFILE=thorough draws many new ones.
 # How long an example takes depends on what else the machine does, so no profile judges that.
 settings.register_profile(

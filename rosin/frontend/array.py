@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os.path
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -15,6 +16,7 @@ from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
 from rosin.frontend.errors import ImmutableError
+from rosin.frontend.interchange import INSTEAD, Interchange, give_buffer
 from rosin.frontend.numpy.indexing import changed, fitting
 from rosin.frontend.places import At
 from rosin.frontend.rewrite import reasons
@@ -36,14 +38,13 @@ _INDEX = (
     "sizes, ranges and positions that Python needs are known when a function is traced: name the argument in "
     "static_argnames; x[i] takes a traced i"
 )
-_NUMPY = "use the function of the same name in rosin.numpy, which takes traced arrays"
 
 
 def _accepts(other: object) -> bool:
     return isinstance(other, Array | bool | int | float | complex | np.ndarray | np.generic | Size)
 
 
-class Array:
+class Array(Interchange):
     """An array of numbers of one dtype, `_value` being a C-contiguous NumPy array.
 
     Made by the functions of `rosin.numpy`; over a NumPy array nothing is copied, so a change of that shows here.
@@ -51,8 +52,6 @@ class Array:
 
     __slots__ = ("__weakref__", "_value")
 
-    # NumPy leaves operators between its arrays and ours to us; its functions take ours by `__array__`.
-    __array_priority__ = 1000
     __hash__ = None  # pyright: ignore[reportAssignmentType]  # == compares elements
 
     _value: NumpyArray
@@ -162,26 +161,8 @@ class Array:
         """The NumPy array, for what Python needs `use` of it for."""
         return self._value
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NumpyArray:
-        value = self._known("np.asarray needs its numbers", _NUMPY)
-        if dtype is not None and np.dtype(dtype) != value.dtype:
-            if copy is False:
-                raise ValueError(f"an array of {value.dtype} cannot be one of {np.dtype(dtype)} without a copy")
-            return value.astype(dtype)
-        if copy:
-            return value.copy()
-        view = value.view()
-        view.flags.writeable = False
-        return view
-
-    def __dlpack__(self, **options: Any) -> Any:
-        return self._known("DLPack passes on its numbers", _NUMPY).__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
-
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
-        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
             raise ValueError(f"there is no version {api_version!r} of the array API here")
         return rnp
 
@@ -571,14 +552,15 @@ class Tracer(Array):
         if name == "_ir":
             return self._trace.taken_row(self)
         if name == "_value":
-            tr.no_value(self, "what is called here needs its numbers", _NUMPY)
+            tr.no_value(self, "what is called here needs its numbers", INSTEAD)
         raise AttributeError(f"a traced array has no attribute {name!r}")
 
     def __repr__(self) -> str:
-        name = f"{self._ir.name}: " if self._ir.name else ""
-        return f"Traced({name}{self._ir.type})"
+        place = self._trace.place_of(self._ir)
+        return str(self) if place is None else f"{str(self)[:-1]}, made at {os.path.basename(str(place))})"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return f"Traced({self._ir if self._ir.name else self._ir.type})"
 
     def __setitem__(self, index: Any, value: Any) -> None:
         trace = tr.current()
@@ -598,3 +580,4 @@ class Tracer(Array):
 
 
 tr.register_array(Array, Tracer)
+give_buffer(Array)  # After Tracer was derived, which has no memory.

@@ -355,3 +355,7 @@ def _over(x: Tree, axis_name: str | Sequence[str], function: Callable[[Array, st
         return array
 
     return tree.map(each, x)
+
+
+core.register_transform(rewrite.call)
+core.register_transform(vmap)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rosin.frontend.array import Array
     from rosin.runtime.executable import Executable
 
-CACHE_SIZE = 64
+CACHE_SIZE = 1024
 """How many programs of one function are kept."""
 
 MANY_PROGRAMS = 8
@@ -405,9 +405,9 @@ class Compiled:
     ) -> Callable[..., Any] | None:
         """What takes the arguments of calls like this one as they are, if these need no Python: the native entry."""
         structure = staged.structure
-        flat = call.structure == tree.structure(((0,) * len(call.leaves), {}))
+        flat = call.structure == _positional(len(call.leaves))
         single = structure.is_leaf()
-        several = structure.type is tuple and structure == tree.structure((0,) * structure.num_leaves)
+        several = structure.type is tuple and structure == _tuple(structure.num_leaves)
         if call.static or call.weak or self._donated or not flat or not (single or several):
             return None
         if captures:
@@ -576,3 +576,15 @@ def _value_offset() -> int:
     from rosin.runtime.entry import slot_offset
 
     return slot_offset(tr.array_type(), "_value")
+
+
+@functools.cache
+def _tuple(leaves: int) -> Any:
+    """The structure of a tuple of that many leaves."""
+    return tree.structure((0,) * leaves)
+
+
+@functools.cache
+def _positional(leaves: int) -> Any:
+    """The structure of the arguments of a call with that many arrays, none of them by name."""
+    return tree.structure(((0,) * leaves, {}))

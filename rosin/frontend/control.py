@@ -372,4 +372,7 @@ def _stage(run: Callable[..., Tree], inputs: Sequence[Input], f: Function) -> St
     return staging.stage(lambda tracers: run(*tracers), inputs, staging.name_of(f))
 
 
+core.register_transform(fori_loop)
+core.register_transform(while_loop)
+
 __all__ = ["cond", "fori_loop", "map", "run_scan", "run_switch", "run_while", "scan", "switch", "while_loop"]

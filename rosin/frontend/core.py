@@ -47,6 +47,7 @@ from rosin.ir.ops.movement import Constant, Dimension
 from rosin.ir.ops.region import Control
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
+from rosin.runtime import dlpack
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -266,10 +267,10 @@ def _numpy(x: ArrayLike, want: DType | None) -> NumpyArray:
 def _from_foreign(x: ArrayLike, want: DType | None) -> NumpyArray:
     if isinstance(x, list | tuple):
         return _from_sequence(x, want)  # pyright: ignore[reportUnknownArgumentType]  # of anything
+    if hasattr(x, "__dlpack__"):
+        return dlpack.read(x, copy=None, to_cpu=False)
     if hasattr(x, "__array__"):
         return np.asarray(x)
-    if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
     if isinstance(x, memoryview | bytearray):
         return np.asarray(x)
     kind = type(x).__name__
@@ -375,6 +376,36 @@ def _dead(x: Array) -> NumpyArray:
     """No trace is active here, so a traced operand outlived its own."""
     assert is_tracer(x)
     tr.leaked(x._ir, x._trace)  # pyright: ignore[reportPrivateUsage]
+
+
+# -- what is made of array functions, for array functions --------------------------------------------------------------
+
+_transforms: dict[str, Callable[..., Any]] = {}
+
+
+def register_transform(function: Callable[..., Any]) -> None:
+    """Make a transform or a loop known to array functions, which it is itself made of."""
+    _transforms[function.__name__] = function
+
+
+def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function of the user's, whose plain control flow may depend on traced values."""
+    return _transforms["call"](function, *args, **kwargs)
+
+
+def vmap(function: Callable[..., Any], in_axes: Any = 0) -> Callable[..., Any]:
+    """`rosin.vmap`."""
+    return _transforms["vmap"](function, in_axes)
+
+
+def while_loop(goes_on: Callable[[Any], Any], step: Callable[[Any], Any], start: Any) -> Any:
+    """`rosin.while_loop`."""
+    return _transforms["while_loop"](goes_on, step, start)
+
+
+def fori_loop(lower: int, upper: int, step: Callable[[Any, Any], Any], start: Any) -> Any:
+    """`rosin.fori_loop`."""
+    return _transforms["fori_loop"](lower, upper, step, start)
 
 
 # -- eager execution ---------------------------------------------------------------------------------------------
@@ -491,11 +522,13 @@ __all__ = [
     "asarray",
     "bind",
     "bind1",
+    "call",
     "cast",
     "compile_path",
     "concrete",
     "default_of",
     "dtype_of",
+    "fori_loop",
     "is_array",
     "is_scalar",
     "is_tracer",
@@ -503,7 +536,10 @@ __all__ = [
     "numpy_type",
     "refuse_parts",
     "register_array",
+    "register_transform",
     "shape_of",
     "tracing",
     "type_of",
+    "vmap",
+    "while_loop",
 ]

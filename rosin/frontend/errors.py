@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rosin.ir.errors import RosinError
+from rosin.ir.errors import RosinError, ShapeError
 
 
 class ArgumentError(RosinError, TypeError):
@@ -35,6 +35,10 @@ class AxisNameError(RosinError, NameError):
 
 class BoundsError(RosinError, IndexError):
     """An index outside its axis, or more indices than axes."""
+
+
+class AxisError(ShapeError, IndexError):
+    """An axis that an array does not have."""
 
 
 class ControlFlowError(RosinError, TypeError):

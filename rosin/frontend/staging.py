@@ -151,7 +151,7 @@ def is_pair(x: object) -> TypeGuard[tuple[Any, Any]]:
 
 
 def kind_of(x: object) -> str:
-    text = repr(x)
+    text = str(x) if core.is_tracer(x) else repr(x)
     return f"{text if len(text) <= 40 else text[:37] + '...'} of type {type(x).__name__}"
 
 

@@ -583,10 +583,15 @@ class Task:
     """Scalar operations of all pieces, which decide whether threads share them."""
     room: dims.Dim = 0
     """Bytes of memory that it needs besides operands and results."""
+    begins: bool = False
+    """Whether it does something first, on the thread that runs the program, which may fail."""
 
 
 class Routine(Op):
-    """The one result is written as a whole, from whole operands, by native code that is the same for every program."""
+    """Results are written as a whole, from whole operands, by native code that is the same for every program.
+
+    Where operands or results are of complex numbers, the routine finds the two parts of each side by side in memory.
+    """
 
     @abstractmethod
     def task(self, types: Types) -> Task:

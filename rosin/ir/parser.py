@@ -14,6 +14,8 @@ from rosin.ir.graph import Graph
 from rosin.ir.op import REGISTRY, Value
 from rosin.ir.ops import call as _call  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers its ops
 from rosin.ir.ops import effect as _effect  # noqa: F401  # pyright: ignore[reportUnusedImport]  # its too
+from rosin.ir.ops import fourier as _fourier  # noqa: F401  # pyright: ignore[reportUnusedImport]  # Fourier's too
+from rosin.ir.ops import matrices as _matrices  # noqa: F401  # pyright: ignore[reportUnusedImport]  # those of matrices
 from rosin.ir.ops import scan as _scan  # noqa: F401  # pyright: ignore[reportUnusedImport]  # and those of control flow
 from rosin.ir.types import TensorType, parse_type
 

@@ -148,11 +148,14 @@ class RoutineCall:
     reads: tuple[Load, ...]
     """The first element of each operand."""
     writes: tuple[Load, ...]
-    """Where the result goes, and the room that the routine needs, if it needs any."""
+    """Where the first element of each result goes, and the room that the routine needs, if it `has_room`."""
     numbers: tuple[Dim, ...]
     count: Dim
     work: Dim | None
     """The scalar operations, where their number decides at run time whether threads run it; None where none may."""
+    has_room: bool = False
+    begins: bool = False
+    """Whether the routine does something before its pieces, on the thread that runs the program."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

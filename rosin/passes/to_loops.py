@@ -240,20 +240,24 @@ class Region:
         return row_steps(group, self.memory, name)
 
     def _routine(self, node: Node, op: Routine) -> list[Step]:
-        """A call of a routine of the target, which reads operands and writes the result where they lie as a whole."""
-        (result,) = node.results
-        if result not in self.places or 0 in result.type.shape:
+        """A call of a routine of the target, which reads operands and writes results where they lie as a whole.
+
+        It writes all of its results: one that nothing reads goes to a place of its own.
+        """
+        if all(v not in self.places or 0 in v.type.shape for v in node.results):
             return []
         steps: list[Step] = []
         task = op.task(tuple(v.type for v in node.operands))
         reads = self.stored_all(node.operands, steps)
-        writes = [self.places[result]]
-        if task.room != 0:
-            writes.append(self.arena(f"room_{self.names[result]}", TensorType(u8, (task.room,))))
+        writes = [self.places.get(v) or self.arena(self.names[v], v.type) for v in node.results]
+        has_room = task.room != 0
+        if has_room:
+            writes.append(self.arena(f"room_{self.names[node.results[0]]}", TensorType(u8, (task.room,))))
         given, made = (tuple(Load(p.buffer, p.base) for p in places) for places in (reads, writes))
         on_threads, _ = threads(task.work)
         work = task.work if on_threads and task.count != 1 else None
-        return [*steps, RoutineCall(task.name, given, made, task.numbers, task.count, work)]
+        call = RoutineCall(task.name, given, made, task.numbers, task.count, work, has_room, task.begins)
+        return [*steps, call]
 
     # -- places --------------------------------------------------------------------------------------------
 

@@ -65,7 +65,10 @@ class ResultSpec:
 
 @dataclass(frozen=True)
 class SizesSpec:
-    """The function `i64 sizes(ptr dims, ptr block)` of a program with symbolic sizes, and how its block is laid out."""
+    """The function `i64 sizes(ptr dims, ptr block)` of a program with symbolic sizes, and how its block is laid out.
+
+    It gives the bytes that the program works on, or -1 for arguments that do not fit.
+    """
 
     address: int
     block_words: int
@@ -105,7 +108,8 @@ def make_entry(
 
     The results come wrapped in `array_type`: the one result when `single`, else a tuple. A program that returns other
     than 0 has its results dropped and the call is `fail(code)`, which raises; unless the program has set a Python
-    exception itself, which then propagates. `release_gil` lets other Python threads run during the program.
+    exception itself, which then propagates. `release_gil` lets other Python threads run during the program; one with
+    `sizes` does where it works on more than `RELEASE_GIL_BYTES`.
 
     With `sizes`, shapes may have symbolic sizes, -1 in the table: the function gets all sizes of all arguments and
     says whether they fit, which else is a miss, and how large arena and results are. Its block is one more buffer.

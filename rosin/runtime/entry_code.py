@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["HEADER", "NO_ROOM", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
+__all__ = ["HEADER", "NO_ROOM", "RELEASE_GIL_BYTES", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
 
 STACK_ARENA_BYTES = 16 << 10  # an arena up to this size is on the stack
+RELEASE_GIL_BYTES = 1 << 16  # programs over less, without loops, end before another Python thread could take over
 NO_ROOM = -1  # the code of a call for which there is no memory: its results, or what lies between
 WRITEABLE = 0x400  # NumPy's flag; an argument that must have it is a donated one
 
@@ -49,6 +50,7 @@ def entry_text() -> str:
         "STACK_ARENA": STACK_ARENA_BYTES,
         "WRITEABLE": WRITEABLE,
         "NO_ROOM": NO_ROOM,
+        "RELEASE_GIL": RELEASE_GIL_BYTES,
         "HEADER": len(HEADER),
     }
     loads: list[str] = []
@@ -248,14 +250,16 @@ const.done:
 ; -- symbolic sizes: the program's own function reads and checks them, and says how large the rest is
 
 size:
-  %refused = call i64 %sizes(ptr %shapes, ptr %sizes.block)
+  %work = call i64 %sizes(ptr %shapes, ptr %sizes.block)
   %arena.at = getelementptr i64, ptr %sizes.block, i64 %arena_word
   %arena.sized = load i64, ptr %arena.at
-  %fits = icmp eq i64 %refused, 0
+  %much = icmp sgt i64 %work, $RELEASE_GIL
+  %fits = icmp sge i64 %work, 0
   br i1 %fits, label %sized, label %miss.call
 
 sized:
   %arena.size = phi i64 [ %arena_bytes, %const.done ], [ %arena.sized, %size ]
+  %large = phi i1 [ false, %const.done ], [ %much, %size ]
   %result.shapes = getelementptr i64, ptr %sizes.block, i64 %shapes_word
   %donates = and i64 %flags, 4
   %no.donation = icmp eq i64 %donates, 0
@@ -349,8 +353,9 @@ arena.none:
 run:
   %arena = phi ptr [ %local, %arena.stack ], [ %block, %arena.heap ]
   %release = and i64 %flags, 2
-  %keep.gil = icmp eq i64 %release, 0
-  br i1 %keep.gil, label %run.held, label %run.free
+  %told = icmp ne i64 %release, 0
+  %release.gil = or i1 %told, %large
+  br i1 %release.gil, label %run.free, label %run.held
 
 run.held:
   %code.held = call i32 %program(ptr %buffers, ptr %arena)

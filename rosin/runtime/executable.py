@@ -13,6 +13,7 @@ import ctypes
 import functools
 import gc
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ from rosin.passes.instrument import Instrument, from_environment
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import cache, host, jit, routines, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_entry
-from rosin.runtime.entry_code import NO_ROOM
+from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
 TARGETS = ("llvm", "interpreter")
@@ -324,7 +325,7 @@ class NativeExecutable(Executable):
             return np.empty(0, np.int64), self.arena_bytes
         given = np.array([n for array in arrays for n in array.shape], np.int64)
         block = np.empty(spec.block_words, np.int64)
-        if _SIZES(spec.address)(given.ctypes.data, block.ctypes.data):
+        if _SIZES(spec.address)(given.ctypes.data, block.ctypes.data) < 0:
             raise ConstraintError(f"{self.graph.name}: the memory that these sizes take cannot be addressed")
         return block, int(block[spec.arena_word])
 
@@ -345,6 +346,7 @@ class NativeExecutable(Executable):
         results = [
             ResultSpec(v.type.dtype.numpy, v.type.shape, self.aliases.get(i)) for i, v in enumerate(self.graph.outputs)
         ]
+        loops = any(isinstance(n.op, Loop) for n in self.graph.nodes)
         return make_entry(
             self.graph.name,
             self.address,
@@ -357,7 +359,7 @@ class NativeExecutable(Executable):
             miss,
             self._fail,
             single,
-            release_gil=self.work > RELEASE_GIL_BYTES or any(isinstance(n.op, Loop) for n in self.graph.nodes),
+            release_gil=(self.sizes is None and self.work > RELEASE_GIL_BYTES) or loops,
             keep=(self.library, self.receiver),
             sizes=self._sizes_spec(),
         )
@@ -370,16 +372,14 @@ class NativeExecutable(Executable):
 
 def release_memory() -> None:
     """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
-    # What tracing left in rings lies among what is given back.
+    # What tracing left in rings lies among what is given back, and so do the names that Python's type cache holds.
     gc.collect()
+    getattr(sys, "_clear_internal_caches" if sys.version_info >= (3, 13) else "_clear_type_cache")()
     jit.leave_session()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
-
-RELEASE_GIL_BYTES = 1 << 16
-"""Programs over less memory, without loops, are done before another Python thread could take over."""
 
 _SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 

@@ -132,9 +132,15 @@ def _cache_sizes() -> tuple[int, int, int]:
 
 # The passes of each level, and the speed level of LLVM's whole pipeline in their place (0: none).
 _PASSES = {
-    0: ("always_inliner",),
-    1: ("always_inliner", "sroa"),
-    2: ("always_inliner", "sroa", "instruction_combine", "simplify_cfg", "new_gvn"),
+    0: ("add_always_inliner_pass",),
+    1: ("add_always_inliner_pass", "add_sroa_pass"),
+    2: (
+        "add_always_inliner_pass",
+        "add_sroa_pass",
+        "add_instruction_combine_pass",
+        "add_simplify_cfg_pass",
+        "add_new_gvn_pass",
+    ),
     3: (),
 }
 _PIPELINE = {0: 0, 1: 0, 2: 0, 3: 3}
@@ -239,7 +245,7 @@ def _run_passes(module: ModuleRef, target: Target, optimize: int) -> None:
     else:
         manager = llvm.create_new_module_pass_manager()
         for name in _PASSES[optimize]:
-            getattr(manager, f"add_{name}_pass")()
+            getattr(manager, name)()
     manager.run(module, builder)
 
 
@@ -279,7 +285,7 @@ class _Session:
     when the last one does.
     """
 
-    capacity = 64
+    capacity = 16
     current: _Session | None = None
 
     def __init__(self) -> None:

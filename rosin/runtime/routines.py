@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterable
 
-from rosin.backends.llvm.program import ROUTINE
-from rosin.backends.llvm.routines import routine_text
-from rosin.runtime import cache, jit
+from rosin.backends.llvm.program import BEGIN, ROUTINE
+from rosin.backends.llvm.routines import PLANNED, routine_text
+from rosin.backends.llvm.routines.fourier import PLANNER
+from rosin.runtime import cache, jit, lapack, plans
 
 __all__ = ["install"]
 
@@ -20,7 +22,13 @@ def install(names: Iterable[str]) -> None:
     with _lock:
         for name in names:
             if name not in _known:
-                library = cache.load_text(routine_text(name, ROUTINE + name, jit.host().vector_bytes))
+                text = routine_text(name, ROUTINE + name, jit.host().vector_bytes, lapack.word)
+                lapack.install(text)
+                library = cache.load_text(text)
                 jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
+                if name.partition("_")[0] in PLANNED:
+                    begin = ROUTINE + name + BEGIN
+                    jit.add_symbol(begin, library.address(begin))
+                    ctypes.c_void_p.from_address(library.address(PLANNER)).value = id(plans.receiver(name))
                 library.keep_forever()
                 _known.add(name)

@@ -193,7 +193,7 @@ def test_the_standards_questions() -> None:
     assert info.dtypes(kind=("bool", "real floating")).keys() == {"bool", "float32", "float64"}
     assert info.dtypes(kind="complex floating").keys() == {"complex64", "complex128"}
     assert len(info.dtypes()) == 13
-    assert info.devices() == [info.default_device()]
+    assert info.devices() == (info.default_device(),)
     assert info.capabilities()["boolean indexing"]
     with pytest.raises(AttributeValueError, match="there is no device 'tpu'"):
         info.dtypes(device="tpu")

@@ -347,3 +347,11 @@ def test_sizes_that_do_not_fit(target: str) -> None:
 def test_refused_while_tracing(f: Callable[[Any], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message.replace(" .* ", r"[\s\S]*")):
         rosin.compile(f)(ROWS)
+
+
+def test_where_of_a_condition_alone() -> None:
+    mask = np.array([[True, False], [True, True]])
+    for found, expected in zip(rnp.where(rnp.asarray(mask)), np.where(mask), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(TypeError, match="not with one"):
+        rnp.where(mask, 1.0, None)  # pyright: ignore[reportCallIssue, reportArgumentType]  # refused

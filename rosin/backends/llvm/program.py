@@ -60,6 +60,8 @@ ENTRY = "program"
 PARALLEL = "rosin_parallel"
 ROUTINE = "rosin_"
 """What the names of routines begin with."""
+BEGIN = "_begin"
+"""What the name of what a routine does first ends with."""
 HOST = "rosin_host"
 RECEIVER = "host_receiver"
 """The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
@@ -575,15 +577,23 @@ class _Module:
                 e.store(self.dim(e, dim), self._block_place(e, first + number))
 
     def routine_call(self, e: Emitter, step: RoutineCall) -> None:
-        """The routine gets words: the addresses of operands and result, the numbers, and the address of the room."""
-        result, *room = step.writes
-        words = [self.address(e, load) for load in (*step.reads, result)]
+        """The routine gets words: the addresses of operands and results, the numbers, and the address of the room.
+
+        One that begins with something leaves what comes of it in one more word.
+        """
+        results, room = (step.writes[:-1], step.writes[-1:]) if step.has_room else (step.writes, ())
+        words = [self.address(e, load) for load in (*step.reads, *results)]
         words += [self.dim(e, number) for number in step.numbers]
         words += [self.address(e, load) for load in room] or [Val("null", "ptr")]
+        if step.begins:
+            words.append(Val("null", "ptr"))
         self.most_words = max(self.most_words, len(words))
         for position, word in enumerate(words):
             e.store(word, e.define(f"getelementptr inbounds i64, ptr %words, i64 {position}", "ptr"))
         name, count = ROUTINE + step.name, self.dim(e, step.count)
+        if step.begins:
+            self.declarations.add(f"declare i32 @{name}{BEGIN}(ptr)")
+            self.stop_unless_zero(e, e.define(f"call i32 @{name}{BEGIN}(ptr %words)", "i32"), e.label("begun"))
         self.declarations.add(f"declare void @{name}(ptr, i64, i64)")
         if step.work is None:
             e.line(f"call void @{name}(ptr %words, i64 0, {count.typed})")

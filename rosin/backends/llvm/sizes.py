@@ -5,8 +5,9 @@ arguments, one after the other. It writes to `block`
 
     the symbols | the bytes of the arena | the offset of each slot | the sizes of all axes of all results
 
-and gives 0, or 1 where the arguments do not fit or a number does not fit 63 bits; what is wrong is found again in
-Python then. The block is passed on to the program, as the last of its buffers.
+and gives the bytes of arguments, results and arena together, or -1 where the arguments do not fit or a number does not
+fit 63 bits; what is wrong is found again in Python then. The block is passed on to the program, as the last of its
+buffers.
 
 Sizes that the program measures come last among the symbols. What depends on them stands in the block with the most that
 it can be; the program puts the symbols there as it finds them, and at its end the sizes of results.
@@ -118,12 +119,6 @@ class _Checked(SizeEmitter):
         self.bad = self.e.bit_or(self.bad, condition)
 
 
-def block_words(program: Program) -> int:
-    """How many words the block of a program's sizes has."""
-    assert program.sizes is not None
-    return len(program.sizes.symbols) + 1 + len(program.slots) + sum(map(len, program.sizes.results))
-
-
 def result_words(sizes: Sizes) -> dict[int, Dim]:
     """The words of the block that a program fills at its end, numbered from the first size of a result on."""
     every = [dim for shape in sizes.results for dim in shape]
@@ -151,12 +146,15 @@ def sizes_text(program: Program, declarations: set[str]) -> str:
         emitter.refuse(fails(emitter, check))
     for limit in sizes.limits:
         emitter.refuse(e.icmp("ugt", emitter.value(limit), e.const(ADDRESS_BYTES, "i64")))
-    words = [*symbols.values(), *[e.const(0, "i64")] * len(sizes.measured), *_arena(emitter, program)]
+    arena = _arena(emitter, program)
+    words = [*symbols.values(), *[e.const(0, "i64")] * len(sizes.measured), *arena]
     words += [emitter.value(sizes.greatest(dim)) for shape in sizes.results for dim in shape]
     for number, word in enumerate(words):
         e.store(word, e.define(f"getelementptr i64, ptr %block, i64 {number}", "ptr"))
-    code = e.convert("zext", emitter.bad, "i64") if emitter.bad.ref != "false" else e.const(0, "i64")
-    e.line(f"ret i64 {code.ref}")
+    work = arena[0]
+    for buffer in (*program.arguments, *program.results):
+        work = emitter.add(work, emitter.value(sizes.greatest(buffer.bytes)))
+    e.line(f"ret i64 {e.select(emitter.bad, e.const(-1, 'i64'), work).ref}")
     return "\n".join([f"define i64 @{SIZES}(ptr %dims, ptr %block) {{", *e.lines, "}"])
 
 

@@ -1,4 +1,4 @@
-"""The array functions: the array API standard, version 2024.12, and more under the names that NumPy has for them.
+"""The array functions: the array API standard, version 2025.12, and more under the names that NumPy has for them.
 
 What to know when coming from NumPy:
 
@@ -14,7 +14,9 @@ What to know when coming from NumPy:
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
+from rosin.frontend import trace as _trace
 from rosin.frontend.numpy.complex import angle, conj, imag, iscomplex, iscomplexobj, isreal, isrealobj, real
 from rosin.frontend.numpy.creation import (
     arange,
@@ -90,7 +92,6 @@ from rosin.frontend.numpy.logic import (
     logical_xor,
     not_equal,
     signbit,
-    where,
 )
 from rosin.frontend.numpy.manipulation import (
     astype,
@@ -105,7 +106,6 @@ from rosin.frontend.numpy.manipulation import (
     hstack,
     matrix_transpose,
     moveaxis,
-    pad,
     permute_dims,
     ravel,
     reshape,
@@ -147,7 +147,7 @@ from rosin.frontend.numpy.reductions import (
     var,
 )
 from rosin.frontend.numpy.searching import digitize, searchsorted
-from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat
+from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat, where
 from rosin.frontend.numpy.sets import (
     intersect1d,
     isin,
@@ -160,7 +160,7 @@ from rosin.frontend.numpy.sets import (
     unique_inverse,
     unique_values,
 )
-from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, top_k
+from rosin.frontend.numpy.sorting import argpartition, argsort, lexsort, partition, sort, sort_complex, top_k
 from rosin.frontend.numpy.transcendental import (
     acos,
     acosh,
@@ -196,11 +196,179 @@ from rosin.frontend.numpy.transcendental import (
 )
 from rosin.ir import dtypes as _dtypes
 
-__array_api_version__ = "2024.12"
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array as ndarray  # noqa: N813  # NumPy's name
+    from rosin.frontend.numpy import fft
+    from rosin.frontend.numpy.applying import (
+        apply_along_axis,
+        apply_over_axes,
+        vectorize,
+    )
+    from rosin.frontend.numpy.asking import (
+        array_equiv,
+        array_repr,
+        array_str,
+        isscalar,
+        iterable,
+        ndim,
+        shape,
+        size,
+    )
+    from rosin.frontend.numpy.bits import (
+        bitwise_count,
+        packbits,
+        unpackbits,
+    )
+    from rosin.frontend.numpy.calculus import (
+        ediff1d,
+        gradient,
+        interp,
+        trapezoid,
+        unwrap,
+    )
+    from rosin.frontend.numpy.choosing import (
+        choose,
+        piecewise,
+        select,
+    )
+    from rosin.frontend.numpy.convolving import (
+        convolve,
+        correlate,
+    )
+    from rosin.frontend.numpy.editing import (
+        delete,
+        fill_diagonal,
+        insert,
+        place,
+        put,
+        put_along_axis,
+        putmask,
+        resize,
+        trim_zeros,
+    )
+    from rosin.frontend.numpy.elementary import (
+        around,
+        deg2rad,
+        degrees,
+        divmod,
+        fabs,
+        fix,
+        float_power,
+        fmax,
+        fmin,
+        fmod,
+        frexp,
+        gcd,
+        heaviside,
+        isneginf,
+        isposinf,
+        lcm,
+        ldexp,
+        logaddexp2,
+        modf,
+        rad2deg,
+        radians,
+        rint,
+        sinc,
+        spacing,
+    )
+    from rosin.frontend.numpy.generating import (
+        copy,
+        diagflat,
+        frombuffer,
+        fromiter,
+        geomspace,
+        logspace,
+        tri,
+    )
+    from rosin.frontend.numpy.grids import (
+        c_,
+        diag_indices,
+        diag_indices_from,
+        fromfunction,
+        index_exp,
+        indices,
+        ix_,
+        mask_indices,
+        mgrid,
+        ogrid,
+        r_,
+        ravel_multi_index,
+        s_,
+        tril_indices,
+        tril_indices_from,
+        triu_indices,
+        triu_indices_from,
+        unravel_index,
+    )
+    from rosin.frontend.numpy.histograms import (
+        bincount,
+        histogram,
+        histogram2d,
+        histogram_bin_edges,
+        histogramdd,
+    )
+    from rosin.frontend.numpy.nanfunctions import (
+        nanargmax,
+        nanargmin,
+        nancumprod,
+        nancumsum,
+        nanmax,
+        nanmean,
+        nanmin,
+        nanprod,
+        nanstd,
+        nansum,
+        nanvar,
+    )
+    from rosin.frontend.numpy.padding import (
+        pad,
+    )
+    from rosin.frontend.numpy.polynomials import (
+        poly,
+        polyadd,
+        polyder,
+        polydiv,
+        polyint,
+        polymul,
+        polysub,
+        polyval,
+        vander,
+    )
+    from rosin.frontend.numpy.products import (
+        kron,
+        matvec,
+        vdot,
+        vecmat,
+    )
+    from rosin.frontend.numpy.splitting import (
+        append,
+        array_split,
+        block,
+        column_stack,
+        dsplit,
+        dstack,
+        fliplr,
+        flipud,
+        hsplit,
+        rollaxis,
+        rot90,
+        vsplit,
+    )
+    from rosin.frontend.numpy.statistics import (
+        average,
+        corrcoef,
+        cov,
+        ptp,
+    )
+
+__array_api_version__ = "2025.12"
 
 # -- NumPy's names -----------------------------------------------------------------------------------------------------
 
 absolute = abs
+amax = max
+amin = min
 conjugate = conj
 arccos = acos
 arccosh = acosh
@@ -220,6 +388,7 @@ true_divide = divide
 # -- constants ---------------------------------------------------------------------------------------------------------
 
 e = math.e
+euler_gamma = 0.5772156649015329
 pi = math.pi
 inf = math.inf
 nan = math.nan
@@ -253,8 +422,13 @@ __all__ = [
     "add",
     "all",
     "allclose",
+    "amax",
+    "amin",
     "angle",
     "any",
+    "append",
+    "apply_along_axis",
+    "apply_over_axes",
     "arange",
     "arccos",
     "arccosh",
@@ -268,8 +442,13 @@ __all__ = [
     "argpartition",
     "argsort",
     "argwhere",
+    "around",
     "array",
     "array_equal",
+    "array_equiv",
+    "array_repr",
+    "array_split",
+    "array_str",
     "asarray",
     "asin",
     "asinh",
@@ -280,23 +459,30 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "average",
     "bfloat16",
+    "bincount",
     "bitwise_and",
+    "bitwise_count",
     "bitwise_invert",
     "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "block",
     "bool",
     "bool_",
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
+    "c_",
     "can_cast",
     "cbrt",
     "ceil",
+    "choose",
     "clip",
+    "column_stack",
     "complex64",
     "complex128",
     "compress",
@@ -304,24 +490,39 @@ __all__ = [
     "concatenate",
     "conj",
     "conjugate",
+    "convolve",
+    "copy",
     "copysign",
+    "corrcoef",
+    "correlate",
     "cos",
     "cosh",
     "count_nonzero",
+    "cov",
     "cummax",
     "cummin",
     "cumprod",
     "cumsum",
     "cumulative_prod",
     "cumulative_sum",
+    "deg2rad",
+    "degrees",
+    "delete",
     "diag",
+    "diag_indices",
+    "diag_indices_from",
+    "diagflat",
     "diagonal",
     "diff",
     "digamma",
     "digitize",
     "divide",
+    "divmod",
     "dot",
+    "dsplit",
+    "dstack",
     "e",
+    "ediff1d",
     "einsum",
     "empty",
     "empty_like",
@@ -329,37 +530,65 @@ __all__ = [
     "erf",
     "erfc",
     "erfinv",
+    "euler_gamma",
     "exp",
     "exp2",
     "expand_dims",
     "expm1",
     "extract",
     "eye",
+    "fabs",
+    "fft",
+    "fill_diagonal",
     "finfo",
+    "fix",
     "flatnonzero",
     "flip",
+    "fliplr",
+    "flipud",
     "float16",
     "float32",
     "float64",
+    "float_power",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frexp",
     "from_dlpack",
+    "frombuffer",
+    "fromfunction",
+    "fromiter",
     "full",
     "full_like",
+    "gcd",
+    "geomspace",
     "getitem",
+    "gradient",
     "greater",
     "greater_equal",
+    "heaviside",
+    "histogram",
+    "histogram2d",
+    "histogram_bin_edges",
+    "histogramdd",
+    "hsplit",
     "hstack",
     "hypot",
     "identity",
     "iinfo",
     "imag",
+    "index_exp",
+    "indices",
     "inf",
     "inner",
+    "insert",
     "int8",
     "int16",
     "int32",
     "int64",
+    "interp",
     "intersect1d",
     "invert",
     "isclose",
@@ -370,8 +599,16 @@ __all__ = [
     "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "isreal",
     "isrealobj",
+    "isscalar",
+    "iterable",
+    "ix_",
+    "kron",
+    "lcm",
+    "ldexp",
     "left_shift",
     "less",
     "less_equal",
@@ -383,67 +620,117 @@ __all__ = [
     "log2",
     "log10",
     "logaddexp",
+    "logaddexp2",
     "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logspace",
     "logsumexp",
+    "mask_indices",
     "matmul",
     "matrix_transpose",
+    "matvec",
     "max",
     "maximum",
     "mean",
     "median",
     "meshgrid",
+    "mgrid",
     "min",
     "minimum",
     "mod",
+    "modf",
     "moveaxis",
     "multiply",
     "nan",
     "nan_to_num",
+    "nanargmax",
+    "nanargmin",
+    "nancumprod",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
     "nanmedian",
+    "nanmin",
     "nanpercentile",
+    "nanprod",
     "nanquantile",
+    "nanstd",
+    "nansum",
+    "nanvar",
+    "ndarray",
+    "ndim",
     "negative",
     "newaxis",
     "nextafter",
     "nonzero",
     "not_equal",
+    "ogrid",
     "ones",
     "ones_like",
     "outer",
+    "packbits",
     "pad",
     "partition",
     "percentile",
     "permute_dims",
     "pi",
+    "piecewise",
+    "place",
+    "poly",
+    "polyadd",
+    "polyder",
+    "polydiv",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
     "positive",
     "pow",
     "power",
     "prod",
+    "ptp",
+    "put",
+    "put_along_axis",
+    "putmask",
     "quantile",
+    "r_",
+    "rad2deg",
+    "radians",
     "ravel",
+    "ravel_multi_index",
     "real",
     "reciprocal",
     "remainder",
     "repeat",
     "reshape",
+    "resize",
     "result_type",
     "right_shift",
+    "rint",
     "roll",
+    "rollaxis",
+    "rot90",
     "round",
     "rsqrt",
+    "s_",
     "searchsorted",
+    "select",
     "setdiff1d",
     "setxor1d",
+    "shape",
     "sigmoid",
     "sign",
     "signbit",
     "sin",
+    "sinc",
     "sinh",
+    "size",
     "sort",
+    "sort_complex",
+    "spacing",
     "split",
     "sqrt",
     "square",
@@ -462,8 +749,15 @@ __all__ = [
     "top_k",
     "trace",
     "transpose",
+    "trapezoid",
+    "tri",
     "tril",
+    "tril_indices",
+    "tril_indices_from",
+    "trim_zeros",
     "triu",
+    "triu_indices",
+    "triu_indices_from",
     "true_divide",
     "trunc",
     "uint8",
@@ -476,12 +770,80 @@ __all__ = [
     "unique_counts",
     "unique_inverse",
     "unique_values",
+    "unpackbits",
+    "unravel_index",
     "unstack",
+    "unwrap",
+    "vander",
     "var",
+    "vdot",
     "vecdot",
+    "vecmat",
     "vector_norm",
+    "vectorize",
+    "vsplit",
     "vstack",
     "where",
     "zeros",
     "zeros_like",
 ]
+
+
+# -- what is loaded when it is asked for -------------------------------------------------------------------------------
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """A module or function that most programs do without: files are read when the first name of theirs is."""
+        if name == "fft":
+            import rosin.frontend.numpy.fft as module
+
+            return module
+        if name not in __all__:
+            raise AttributeError(f"module 'rosin.numpy' has no attribute {name!r}")
+        from rosin.frontend.numpy import (
+            applying,
+            asking,
+            bits,
+            calculus,
+            choosing,
+            convolving,
+            editing,
+            elementary,
+            generating,
+            grids,
+            histograms,
+            nanfunctions,
+            padding,
+            polynomials,
+            products,
+            splitting,
+            statistics,
+        )
+
+        files = (
+            applying,
+            asking,
+            bits,
+            calculus,
+            choosing,
+            convolving,
+            editing,
+            elementary,
+            generating,
+            grids,
+            histograms,
+            nanfunctions,
+            padding,
+            polynomials,
+            products,
+            splitting,
+            statistics,
+        )
+        globals().update({each: getattr(file, each) for file in files for each in file.__all__})
+        globals()["ndarray"] = _trace.array_type()
+        return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

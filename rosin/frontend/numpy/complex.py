@@ -53,14 +53,20 @@ def angle(x: ArrayLike, /, deg: bool = False) -> Array:
 
 def isreal(x: ArrayLike, /) -> Array:
     """Whether the imaginary part is zero, element by element."""
-    part = imag(x)
+    part = _imaginary("isreal", x)
     return core.bind1(Equal(), part, promote.numbers("isreal", 0, part))
 
 
 def iscomplex(x: ArrayLike, /) -> Array:
     """Whether the imaginary part is not zero, element by element."""
-    part = imag(x)
+    part = _imaginary("iscomplex", x)
     return core.bind1(NotEqual(), part, promote.numbers("iscomplex", 0, part))
+
+
+def _imaginary(name: str, x: ArrayLike) -> Array:
+    """The imaginary part, of truth values too, whose numbers are 0 and 1."""
+    operand = promote.array(name, x)
+    return imag(promote.cast(operand, core.DEFAULT_INT) if core.dtype_of(operand).kind == "bool" else operand)
 
 
 def isrealobj(x: ArrayLike, /) -> bool:

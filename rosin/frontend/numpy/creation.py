@@ -17,11 +17,15 @@ from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.sizes import Size
+from rosin.frontend.trace import located
 from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
+from rosin.ir.errors import RosinError
 from rosin.ir.ops.movement import Broadcast, Iota, Pad, Reshape, Slice
 from rosin.ir.types import TensorType
+from rosin.runtime import dlpack
+from rosin.runtime.dlpack import InterchangeError
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -173,13 +177,24 @@ def full_like(
 
 
 def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Array:
-    """The array of an object that shares its memory by DLPack, not copied unless `copy` is true.
+    """The array of an object that shares its memory by DLPack, not copied unless `copy` is true or elements lie apart.
+
+    An object on another device is copied to the CPU if `device` says "cpu".
 
     Raises:
+        InterfaceError: (an AttributeError) the object has no DLPack.
+        InterchangeError: (a BufferError) it is on another device, or `copy` is false and a copy is needed.
         DTypeError: an element type that Rosin has not.
     """
     promote.check_device("from_dlpack", device)
-    return asarray(np.from_dlpack(x), copy=copy)
+    try:
+        value = dlpack.read(x, copy, device is not None)
+        if copy is False and not value.flags.c_contiguous:
+            message = f"from_dlpack: elements of an array of shape {value.shape} lie apart, and copy=False"
+            raise InterchangeError(message)
+    except RosinError as error:
+        raise located(error) from None
+    return core.asarray(value)
 
 
 # -- ranges ------------------------------------------------------------------------------------------------------------
@@ -205,7 +220,7 @@ def arange(
     and step are numbers or symbolic sizes, not traced arrays.
 
     Raises:
-        AttributeValueError: the step is 0.
+        AttributeValueError: the step is 0, or a bound or the step is not finite.
         DTypeError: a bound is no number.
     """
     promote.check_device("arange", device)
@@ -215,6 +230,9 @@ def arange(
     first, last, step = (_bound(x) for x in (first, last, step))
     if step == 0:
         promote.bad_value("arange: the step is 0")
+    for number in (first, last, step):
+        if not math.isfinite(number):
+            promote.bad_value(f"arange: bounds and step are finite, not {number}")
     whole = isinstance(first, int) and isinstance(last, int) and isinstance(step, int)
     count = max(0, -((first - last) // step) if whole else math.ceil((last - first) / step))
     own = (DEFAULT_INT if whole else DEFAULT_FLOAT) if dtype is None else core.as_dtype(dtype)
@@ -312,7 +330,13 @@ def eye(
     shape = promote.as_shape("eye", (n_rows, n_rows if n_cols is None else n_cols))
     own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
     row, column = iota(dtypes.i64, shape, 0), iota(dtypes.i64, shape, 1)
-    return promote.cast(logic.equal(elementwise.add(row, k) if k else row, column), own)
+    shift = _diagonal_number("eye", k)
+    return promote.cast(logic.equal(elementwise.add(row, shift) if shift else row, column), own)
+
+
+def _diagonal_number(name: str, k: int) -> int:
+    """The number of a diagonal, moved to where no matrix reaches if rows plus it would overflow."""
+    return max(-(1 << 62), min(promote.as_int(name, k, "k"), 1 << 62))
 
 
 def identity(n: Dim, *, dtype: DTypeLike | None = None) -> Array:
@@ -326,7 +350,7 @@ def _triangle(name: str, x: ArrayLike, k: int, upper: bool) -> Array:
     if len(shape) < 2:
         promote.bad_shape(f"{name}: takes matrices, with at least 2 axes, not {len(shape)}", operand)
     row, column = iota(dtypes.i64, shape[-2:], 0), iota(dtypes.i64, shape[-2:], 1)
-    edge = elementwise.add(row, promote.as_int(name, k, "k"))
+    edge = elementwise.add(row, _diagonal_number(name, k))
     keep = logic.greater_equal(column, edge) if upper else logic.less_equal(column, edge)
     zero = promote.numbers(name, 0, operand)
     return logic.where(keep, operand, zero)
@@ -387,7 +411,7 @@ def diagonal(x: ArrayLike, /, *, offset: int = 0) -> Array:
     return core.bind1(Slice((*zero, start), (*front, limit), (*(1,) * len(front), columns + 1)), flat)
 
 
-def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
+def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Array, ...]:
     """Vectors spread over the grid of all their combinations, one array for each vector.
 
     Array i varies along axis i; with `indexing="xy"` the first two axes are exchanged, as plots have them.
@@ -409,4 +433,4 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
     lines = [core.bind1(Reshape((1,)), v) if core.shape_of(v) == () else v for v in vectors]
     for axis, line in zip(axes, lines, strict=True):
         shape[axis] = core.shape_of(line)[0]
-    return [core.bind1(Broadcast(tuple(shape), (axis,)), line) for axis, line in zip(axes, lines, strict=True)]
+    return tuple(core.bind1(Broadcast(tuple(shape), (axis,)), line) for axis, line in zip(axes, lines, strict=True))

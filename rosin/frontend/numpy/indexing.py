@@ -19,8 +19,8 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.errors import BoundsError
-from rosin.frontend.numpy import counted, creation, elementwise, indices, logic, manipulation, promote
-from rosin.frontend.numpy.indices import At, Entry, New, Positions, Span
+from rosin.frontend.numpy import brackets, counted, creation, elementwise, logic, manipulation, promote
+from rosin.frontend.numpy.brackets import At, Entry, New, Positions, Span
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
 from rosin.ir import dims, dtypes
@@ -51,10 +51,10 @@ def getitem(x: ArrayLike, index: Any, /) -> Array:
         ShapeError: arrays of positions do not broadcast.
         TraceError: a bound of a slice is traced; `rosin.size` makes a size of it.
     """
-    operand = promote.array("getitem", x)
+    operand, index = brackets.opened("getitem", promote.array("getitem", x), index)
     if counted.is_counted(index) and core.dtype_of(index).kind == "bool" and len(core.shape_of(index)) > 1:
         operand, index = _in_rows("getitem", operand, index), manipulation.ravel(index)
-    entries = indices.parse("getitem", operand, index)
+    entries = brackets.parse("getitem", operand, index)
     part = _basic(operand, entries)
     if not any(isinstance(entry, Positions) for entry in entries):
         return part
@@ -183,7 +183,7 @@ def _from_front(entry: Positions, size: Dim) -> Array:
 
 def _in_rows(name: str, x: Array, mask: Array) -> Array:
     """x with the first axes, which a mask is for, as one."""
-    own = indices.masked_sizes(name, x, core.shape_of(mask))
+    own = brackets.masked_sizes(name, x, core.shape_of(mask))
     return manipulation.reshape(x, (dims.product(own), *core.shape_of(x)[len(own) :]))
 
 
@@ -242,12 +242,15 @@ def changed(x: Array, index: Any, change: Change, values: ArrayLike) -> Array:
         BoundsError: a known position is outside its axis, or there are more indices than axes.
     """
     name = f"at[…].{change}"
+    wider, place = brackets.opened(name, x, index)
+    if wider is not x:
+        return manipulation.reshape(changed(wider, place, change, values), core.shape_of(x))
     mask = _traced_mask(x, index)
     if mask is not None:
         updates = fitting(name, x, values)
         if len(core.shape_of(updates)) <= len(core.shape_of(x)) - len(core.shape_of(mask)):
             return _change_masked(name, x, mask, change, updates)
-    entries = indices.parse(name, x, index)
+    entries = brackets.parse(name, x, index)
     updates = fitting(name, x, values)
     if change != "set" and change not in ("min", "max"):
         promote.numeric(name, x)

@@ -36,24 +36,36 @@ def not_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return core.bind1(ops.NotEqual(), *promote.promoted("not_equal", x1, x2))
 
 
+def _ordered(name: str, op: Op, x1: ArrayLike, x2: ArrayLike) -> Array:
+    """An order of numbers. Of complex ones that of their real parts, and where they are equal of their imaginary ones;
+    `op` says of these whether they may be equal."""
+    a, b = promote.promoted(name, x1, x2)
+    if not core.dtype_of(a).is_complex:
+        return core.bind1(op, a, b)
+    (ar, ai), (br, bi) = ((core.bind1(Real(), x), core.bind1(Imag(), x)) for x in (a, b))
+    strict = ops.Less() if isinstance(op, ops.Less | ops.LessEqual) else ops.Greater()
+    first = logical_and(core.bind1(strict, ar, br), logical_not(logical_or(isnan(ai), isnan(bi))))
+    return logical_or(first, logical_and(equal(ar, br), core.bind1(op, ai, bi)))
+
+
 def less(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """x1 < x2; false where either is NaN."""
-    return core.bind1(ops.Less(), *promote.promoted("less", x1, x2))
+    """x1 < x2; false where either is NaN. Complex numbers are compared by their real parts first, as NumPy does."""
+    return _ordered("less", ops.Less(), x1, x2)
 
 
 def less_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """x1 <= x2; false where either is NaN."""
-    return core.bind1(ops.LessEqual(), *promote.promoted("less_equal", x1, x2))
+    return _ordered("less_equal", ops.LessEqual(), x1, x2)
 
 
 def greater(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """x1 > x2; false where either is NaN."""
-    return core.bind1(ops.Greater(), *promote.promoted("greater", x1, x2))
+    return _ordered("greater", ops.Greater(), x1, x2)
 
 
 def greater_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """x1 >= x2; false where either is NaN."""
-    return core.bind1(ops.GreaterEqual(), *promote.promoted("greater_equal", x1, x2))
+    return _ordered("greater_equal", ops.GreaterEqual(), x1, x2)
 
 
 def isclose(

@@ -1,10 +1,10 @@
-"""Other shapes and orders of the same elements, joining and splitting, repeating and padding."""
+"""Other shapes and orders of the same elements, joining, splitting and repeating."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import whole_of_rows
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
-from rosin.ir.ops.movement import Broadcast, Concatenate, Pad, Reshape, Reverse, Slice, Transpose
-from rosin.ir.types import TensorType, shape_text
+from rosin.ir.ops.movement import Broadcast, Concatenate, Reshape, Reverse, Slice, Transpose
+from rosin.ir.types import shape_text
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -148,7 +148,7 @@ def broadcast_to(x: ArrayLike, /, shape: Dim | Sequence[Dim]) -> Array:
 
 
 @core.fresh
-def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
+def broadcast_arrays(*arrays: ArrayLike) -> tuple[Array, ...]:
     """The arrays, broadcast to one shape.
 
     Raises:
@@ -156,7 +156,7 @@ def broadcast_arrays(*arrays: ArrayLike) -> list[Array]:
     """
     given = [promote.array("broadcast_arrays", x) for x in arrays]
     shape = promote.broadcast_arrays_shape("broadcast_arrays", given)
-    return [promote.spread(x, shape) for x in given]
+    return tuple(promote.spread(x, shape) for x in given)
 
 
 # -- orders of axes ----------------------------------------------------------------------------------------------------
@@ -421,101 +421,3 @@ def tile(x: ArrayLike, repetitions: int | Sequence[int], /) -> Array:
     kept = tuple(2 * axis + 1 for axis in range(rank))
     spread = core.bind1(Broadcast(pairs, kept), reshape(operand, own))
     return reshape(spread, [a * b for a, b in zip(times, own, strict=True)])
-
-
-# -- padding -----------------------------------------------------------------------------------------------------------
-
-
-@core.fresh
-def pad(
-    x: ArrayLike,
-    pad_width: int | Sequence[Any],
-    /,
-    mode: str = "constant",
-    *,
-    constant_values: ArrayLike = 0,
-) -> Array:
-    """x with elements added at the ends of its axes.
-
-    `pad_width` is one number for all ends, a pair (before, after) for all axes, or a pair for each axis. The mode says
-    what is added: "constant" `constant_values`; "edge" copies of the last element; "reflect" the elements mirrored at
-    the last one, without it; "wrap" those of the other end.
-
-    Raises:
-        ShapeError: a width is negative, or elements are to be taken from an axis that has none.
-        AttributeValueError: there is no such mode.
-    """
-    operand = promote.array("pad", x)
-    widths = _widths(operand, pad_width)
-    if mode == "constant":
-        value = promote.cast(_scalar(operand, constant_values), core.dtype_of(operand))
-        low, high = (tuple(w[end] for w in widths) for end in (0, 1))
-        return core.bind1(Pad(low, high, (0,) * len(widths)), operand, value) if any(map(any, widths)) else operand
-    if mode not in ("edge", "reflect", "wrap"):
-        promote.bad_value(f'pad: the mode is "constant", "edge", "reflect" or "wrap", not {mode!r}', operand)
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            operand = _pad_axis(operand, axis, before, after, mode)
-    return operand
-
-
-def _scalar(x: Array, value: ArrayLike) -> Array:
-    if core.is_scalar(value):
-        return promote.number("pad", value, TensorType(promote.common_dtype([x, value])))
-    given = promote.array("pad", value)
-    if core.shape_of(given) != ():
-        promote.bad_shape("pad: constant_values is one number", given)
-    return given
-
-
-def _widths(x: Array, given: int | Sequence[Any]) -> list[tuple[int, int]]:
-    rank = len(core.shape_of(x))
-
-    def pair(value: Any) -> tuple[int, int]:
-        ends = tuple(cast("Sequence[Any]", value)) if isinstance(value, Sequence) else (value,)
-        ends = ends * 2 if len(ends) == 1 else ends
-        if len(ends) != 2:
-            promote.bad_shape(f"pad: {value!r} is no pair of widths", x)
-        low, high = (promote.as_int("pad", end, "a width") for end in ends)
-        if low < 0 or high < 0:
-            promote.bad_shape(f"pad: the width {min(low, high)} is negative", x)
-        return low, high
-
-    if isinstance(given, Sequence) and any(isinstance(part, Sequence) for part in given):
-        if len(given) not in (1, rank):
-            promote.bad_shape(f"pad: {len(given)} pairs of widths for {rank} axes", x)
-        pairs = [pair(part) for part in given]
-        return pairs * rank if len(pairs) == 1 else pairs
-    return [pair(given)] * rank
-
-
-def _pad_axis(x: Array, axis: int, before: int, after: int, mode: str) -> Array:
-    """Slices of the axis joined: as many of them as it takes to fill both ends."""
-    size = promote.static_size("pad", x, axis)
-    if size == 0:
-        promote.bad_shape(f"pad: axis {axis} has no elements to take", x)
-    if mode == "edge":
-        first, last = slice_axis(x, axis, 0, 1), slice_axis(x, axis, size - 1, size)
-        parts = [repeat(first, before, axis=axis), x, repeat(last, after, axis=axis)]
-        return concat([p for p, count in zip(parts, (before, 1, after), strict=True) if count], axis=axis)
-    if max(before, after) <= (size - 1 if mode == "reflect" else size):
-        return _pad_once(x, axis, before, after, mode)
-    # One period of the endless line that x is a part of.
-    period = x
-    if mode == "reflect" and size > 1:
-        period = concat([x, flip(slice_axis(x, axis, 1, size - 1), axis=axis)], axis=axis) if size > 2 else x
-    length = promote.static_size("pad", period, axis)
-    start = -before % length
-    copies = -(-(start + before + size + after) // length)
-    return slice_axis(concat([period] * copies, axis=axis), axis, start, start + before + size + after)
-
-
-def _pad_once(x: Array, axis: int, before: int, after: int, mode: str) -> Array:
-    """The ends are parts of x itself."""
-    size = promote.static_size("pad", x, axis)
-    if mode == "wrap":
-        first, last = slice_axis(x, axis, size - before, size), slice_axis(x, axis, 0, after)
-    else:
-        first = flip(slice_axis(x, axis, 1, before + 1), axis=axis)
-        last = flip(slice_axis(x, axis, size - 1 - after, size - 1), axis=axis)
-    return concat([part for part, count in ((first, before), (x, 1), (last, after)) if count], axis=axis)

@@ -28,6 +28,7 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DEFAULT_UINT
+from rosin.frontend.errors import AxisError
 from rosin.frontend.sizes import Size, as_dim
 from rosin.frontend.trace import check_size, located
 from rosin.ir import dtypes, facts, literal
@@ -423,11 +424,12 @@ def as_axis(name: str, axis: int, rank: int, *operands: Array) -> int:
     """An axis counted from the front; a negative one counts from the end.
 
     Raises:
-        ShapeError: there is no such axis.
+        AxisError: there is no such axis.
     """
     axis = as_int(name, axis, "an axis")
     if not -rank <= axis < rank:
-        bad_shape(f"{name}: axis {axis} is out of range for rank {rank}", *operands)
+        message = f"{name}: axis {axis} is out of range for rank {rank}"
+        raise located(AxisError(message, [core.type_of(x) for x in operands]))
     return axis % rank
 
 
@@ -435,7 +437,8 @@ def as_axes(name: str, axis: int | Sequence[int] | None, x: Array) -> tuple[int,
     """Axes of `x`, counted from the front and in the order given; None means all.
 
     Raises:
-        ShapeError: there is no such axis, or one is named twice.
+        AxisError: there is no such axis.
+        ShapeError: one is named twice.
     """
     rank = len(core.shape_of(x))
     if axis is None:

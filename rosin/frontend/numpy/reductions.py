@@ -55,8 +55,13 @@ def _total(dtype: DType, asked: DTypeLike | None) -> DType:
 
 @core.fresh
 def sum(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
-    """The sum over axes; 0 over none. Truth values and narrow integers are summed in the default integer."""
+    """The sum over axes; 0 over none. Truth values and narrow integers are summed in the default integer.
+
+    As truth values the sum is whether an element is true.
+    """
     operand = promote.array("sum", x)
+    if dtype is not None and core.as_dtype(dtype).kind == "bool":
+        return any(operand, axis=axis, keepdims=keepdims)
     axes = _sorted_axes("sum", axis, operand)
     operand = promote.cast(operand, _total(core.dtype_of(operand), dtype))
     return _restored(core.bind1(ops.Sum(axes), operand) if axes else operand, operand, axes, keepdims)
@@ -64,8 +69,13 @@ def sum(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, k
 
 @core.fresh
 def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
-    """The product over axes; 1 over none. Truth values and narrow integers are multiplied in the default integer."""
+    """The product over axes; 1 over none. Truth values and narrow integers are multiplied in the default integer.
+
+    As truth values the product is whether all elements are true.
+    """
     operand = promote.array("prod", x)
+    if dtype is not None and core.as_dtype(dtype).kind == "bool":
+        return all(operand, axis=axis, keepdims=keepdims)
     axes = _sorted_axes("prod", axis, operand)
     operand = promote.cast(operand, _total(core.dtype_of(operand), dtype))
     return _restored(core.bind1(ops.Prod(axes), operand) if axes else operand, operand, axes, keepdims)
@@ -258,8 +268,11 @@ def logsumexp(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> 
 
 
 def finite_top(x: Array, axes: tuple[int, ...]) -> Array:
-    """The greatest element over axes that stay, as a constant to derivatives; 0 where it is no finite number."""
-    top = promote.stopped(max(x, axis=axes, keepdims=True))
+    """The greatest element over axes that stay, as a constant to derivatives; 0 where it is no finite number.
+
+    Of complex numbers the greatest real part, which their exponentials go by.
+    """
+    top = promote.stopped(max(real(x), axis=axes, keepdims=True))
     return logic.where(logic.isfinite(top), top, 0)
 
 
@@ -342,9 +355,9 @@ def logcumsumexp(x: ArrayLike, /, *, axis: int | None = None) -> Array:
 def diff(
     x: ArrayLike,
     /,
-    *,
-    axis: int = -1,
     n: int = 1,
+    axis: int = -1,
+    *,
     prepend: ArrayLike | None = None,
     append: ArrayLike | None = None,
 ) -> Array:
@@ -361,7 +374,7 @@ def diff(
         promote.bad_value(f"diff: n is {n}; it is not negative", operand)
     if prepend is not None or append is not None:
         parts = [part for part in (prepend, operand, append) if part is not None]
-        operand = manipulation.concat(parts, axis=along)
+        operand = manipulation.concat(_with_ends(operand, promote.alike("diff", *parts), along), axis=along)
     minus = logic.logical_xor if core.dtype_of(operand).kind == "bool" else elementwise.subtract
     for _ in range(n):
         size = core.shape_of(operand)[along]
@@ -370,3 +383,10 @@ def diff(
         after = manipulation.slice_axis(operand, along, 1, size)
         operand = minus(after, manipulation.slice_axis(operand, along, 0, size - 1))
     return operand
+
+
+def _with_ends(x: Array, parts: Sequence[Array], axis: int) -> list[Array]:
+    """What is joined to x along an axis: a number stands for one element of each line."""
+    shape = core.shape_of(x)
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    return [part if core.shape_of(part) else promote.spread(part, one) for part in parts]

@@ -8,15 +8,17 @@ number: then what is beyond it is left out, and what is missing is filled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
+from rosin.frontend.errors import ArgumentError
 from rosin.frontend.numpy import counted, creation, indexing, logic, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.sizes import Size, sized
+from rosin.frontend.trace import located
 from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.types import shape_text
@@ -48,6 +50,31 @@ def size(number: ArrayLike, /, *, max: int | Size) -> int | Size:
     if not isinstance(most, int) or not 0 <= known <= most:
         promote.bad_value(f"size: {known} is not from 0 to {most}", given)
     return known
+
+
+@overload
+def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike, /) -> Array: ...
+
+
+@overload
+def where(condition: ArrayLike, /) -> tuple[Array, ...]: ...
+
+
+def where(
+    condition: ArrayLike, x1: ArrayLike | None = None, x2: ArrayLike | None = None, /
+) -> Array | tuple[Array, ...]:
+    """x1 where the condition holds, else x2; the three are broadcast. What is not selected has derivative 0.
+
+    The condition alone gives the places where it holds, as `nonzero` does.
+
+    Raises:
+        ArgumentError: there is one x and not the other.
+    """
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise located(ArgumentError("where takes a condition alone, or with two arrays, not with one"))
+    return logic.where(condition, x1, x2)
 
 
 def nonzero(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
 from rosin.frontend.numpy import counted, creation, elementwise, indexing, logic, manipulation, promote, reductions
+from rosin.frontend.numpy.complex import imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.numpy.selecting import Count, flatnonzero
-from rosin.frontend.numpy.sorting import argsort, sort
+from rosin.frontend.numpy.sorting import argsort, lexsort, sort
 from rosin.frontend.sizes import sized
 from rosin.ir import dtypes
 
@@ -40,7 +41,7 @@ class UniqueInverseResult(NamedTuple):
 def _unique(name: str, x: ArrayLike, equal_nan: bool, size: Count) -> UniqueAllResult:
     operand = promote.array(name, x)
     flat = manipulation.ravel(operand)
-    order = argsort(flat)
+    order = _order(flat)
     line = indexing.at_places(flat, order)
     begins = _begins(line, equal_nan)
     which = elementwise.subtract(reductions.cumsum(begins, dtype=DEFAULT_INT), 1)
@@ -56,6 +57,13 @@ def _unique(name: str, x: ArrayLike, equal_nan: bool, size: Count) -> UniqueAllR
     return UniqueAllResult(*found, manipulation.reshape(inverse, core.shape_of(operand)), counts)
 
 
+def _order(flat: Array) -> Array:
+    """Where elements come from in their order. Complex numbers go by real, then by imaginary part, NaNs to the end."""
+    if core.dtype_of(flat).is_complex:
+        return lexsort((imag(flat), real(flat), logic.isnan(flat)))
+    return argsort(flat)
+
+
 def _following(line: Array, last: int | Array) -> Array:
     """Each element's next one; that of the last is given."""
     count = counted.number(core.shape_of(line)[0], DEFAULT_INT)
@@ -69,7 +77,7 @@ def _begins(line: Array, equal_nan: bool) -> Array:
     place = creation.iota(DEFAULT_INT, core.shape_of(line), 0)
     before = indexing.at_places(line, elementwise.maximum(elementwise.subtract(place, 1), 0))
     differs = logic.not_equal(line, before)
-    if equal_nan and core.dtype_of(line).is_float:
+    if equal_nan and core.dtype_of(line).differentiable:
         differs = logic.logical_and(differs, logic.logical_not(logic.isnan(before)))
     return logic.logical_or(logic.equal(place, 0), differs)
 
@@ -101,7 +109,7 @@ def unique_values(x: ArrayLike, /, *, size: Count = None) -> Array:
 
 
 def _distinct(flat: Array, equal_nan: bool, size: Count = None) -> Array:
-    line = sort(flat)
+    line = indexing.at_places(flat, _order(flat)) if core.dtype_of(flat).is_complex else sort(flat)
     starts = flatnonzero(_begins(line, equal_nan), size=size)
     return indexing.at_places(line, starts)
 
@@ -129,20 +137,19 @@ def unique(
 
 def _pair(name: str, x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
     """The elements of both as lines of one element type."""
-    a, b = (manipulation.ravel(promote.array(name, x)) for x in (x1, x2))
-    both = promote.promote_types(core.dtype_of(a), core.dtype_of(b))
-    return promote.cast(a, both), promote.cast(b, both)
+    a, b = promote.alike(name, x1, x2)
+    return manipulation.ravel(a), manipulation.ravel(b)
 
 
 def isin(element: ArrayLike, test_elements: ArrayLike, /, *, invert: bool = False) -> Array:
     """Whether each element is among others, or is not."""
-    first, others = _pair("isin", element, test_elements)
-    which = unique_inverse(manipulation.concat([first, others])).inverse_indices
+    asked, others = promote.alike("isin", element, test_elements)
+    first = manipulation.ravel(asked)
+    which = unique_inverse(manipulation.concat([first, manipulation.ravel(others)])).inverse_indices
     (count,) = core.shape_of(first)
     among = creation.zeros_like(which, dtype=dtypes.bool_).at[which[sized(count) :]].set(True)
     found = indexing.at_places(among, which[: sized(count)])
-    shape = core.shape_of(promote.array("isin", element))
-    return manipulation.reshape(logic.logical_not(found) if invert else found, shape)
+    return manipulation.reshape(logic.logical_not(found) if invert else found, core.shape_of(asked))
 
 
 def union1d(x1: ArrayLike, x2: ArrayLike, /, *, size: Count = None) -> Array:

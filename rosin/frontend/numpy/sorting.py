@@ -1,8 +1,10 @@
 """Sorting, and the places that elements have in order.
 
-The order is NumPy's: NaNs are the greatest, and -0.0 ties with 0.0. Every sort is stable: elements that tie keep the
-order they had, in a descending sort too. `axis` is the axis along which lines run; None takes all elements in row-major
-order. Places are of the default integer type. Every function raises `ShapeError` for an axis that there is not.
+The order is NumPy's: NaNs are the greatest, and -0.0 ties with 0.0. Complex numbers are ordered by their real parts,
+and where these are equal by their imaginary ones; those with a NaN in a part are the greatest. Every sort is stable:
+elements that tie keep the order they had, in a descending sort too. `axis` is the axis along which lines run; None
+takes all elements in row-major order. Places are of the default integer type. Every function raises `ShapeError` for an
+axis that there is not.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rosin.frontend import core
-from rosin.frontend.numpy import manipulation, promote
+from rosin.frontend.numpy import elementwise, logic, manipulation, promote
+from rosin.frontend.numpy.complex import imag, real
 from rosin.frontend.numpy.indexing import take_along_axis
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
+from rosin.ir.dtypes import u8
 from rosin.ir.ops import sort as ops
 from rosin.ir.types import shape_text
 
@@ -26,12 +30,27 @@ def _sorted(name: str, op: ops.Sorting, x: ArrayLike, axis: int | None) -> Array
     """What an op that sorts along the last axis gives along any."""
     operand = promote.array(name, x)
     if axis is None:
-        return core.bind1(op, manipulation.ravel(operand))
+        return _line_sorted(op, manipulation.ravel(operand))
     rank = len(core.shape_of(operand))
     along = promote.as_axis(name, axis, rank, operand)
     if along == rank - 1:
-        return core.bind1(op, operand)
-    return manipulation.moveaxis(core.bind1(op, manipulation.moveaxis(operand, along, -1)), -1, along)
+        return _line_sorted(op, operand)
+    return manipulation.moveaxis(_line_sorted(op, manipulation.moveaxis(operand, along, -1)), -1, along)
+
+
+def _line_sorted(op: ops.Sorting, x: Array) -> Array:
+    """What an op that sorts gives along the last axis, of complex numbers too."""
+    if not core.dtype_of(x).is_complex:
+        return core.bind1(op, x)
+    parts = real(x), imag(x)
+    # By the least of the keys first: stable sorts keep what they said.
+    keys = (parts[1], parts[0], elementwise.add(*(promote.cast(logic.isnan(p), u8) for p in (parts[0], x))))
+    places = core.bind1(ops.ArgSort(op.descending), keys[0])
+    if 0 not in core.shape_of(x):
+        for key in keys[1:]:
+            order = core.bind1(ops.ArgSort(op.descending), take_along_axis(key, places))
+            places = take_along_axis(places, order)
+    return places if op.places else take_along_axis(x, places) if 0 not in core.shape_of(x) else x
 
 
 def sort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
@@ -45,6 +64,14 @@ def sort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, st
 def argsort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
     """Where the elements of each line in order come from. Every sort is stable, whatever `stable` says."""
     return _sorted("argsort", ops.ArgSort(bool(descending)), x, axis)
+
+
+def sort_complex(x: ArrayLike, /) -> Array:
+    """The elements along the last axis in order, as complex numbers."""
+    operand = promote.array("sort_complex", x)
+    if core.dtype_of(operand).is_complex:
+        return sort(operand)
+    return promote.cast(sort(operand), core.dtype_of(promote.floating("sort_complex", operand)).complex)
 
 
 def lexsort(keys: ArrayLike | Sequence[ArrayLike], /, *, axis: int = -1) -> Array:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rosin.frontend import core
 from rosin.frontend.numpy import promote
+from rosin.frontend.numpy.complex import real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir.op import Op
 from rosin.ir.ops import arithmetic, exponential, logic, special, trigonometric
@@ -150,7 +151,15 @@ def atanh(x: ArrayLike, /) -> Array:
 
 def sigmoid(x: ArrayLike, /) -> Array:
     """1 / (1 + exp(-x)), the logistic function."""
-    return _unary("sigmoid", special.Sigmoid(), x)
+    operand = promote.floating("sigmoid", x)
+    if not core.dtype_of(operand).is_complex:
+        return core.bind1(special.Sigmoid(), operand)
+    # Of the two exponentials the one that does not overflow.
+    left = core.bind1(logic.Less(), real(operand), promote.numbers("sigmoid", 0, real(operand)))
+    power = exp(core.bind1(logic.Select(), left, operand, core.bind1(arithmetic.Neg(), operand)))
+    one = promote.numbers("sigmoid", 1, operand)
+    top = core.bind1(logic.Select(), left, power, one)
+    return core.bind1(arithmetic.Div(), top, core.bind1(arithmetic.Add(), one, power))
 
 
 def erf(x: ArrayLike, /) -> Array:
@@ -192,10 +201,10 @@ def hypot(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 
 def logaddexp(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """log(exp(x1) + exp(x2)) without overflow in between, right at infinities."""
+    """log(exp(x1) + exp(x2)) without overflow in between, right at infinities of real numbers."""
     x, y = promote.promoted("logaddexp", x1, x2, floating=True)
     # The greater operand is chosen by a selection, so that derivatives of every order are right where both are equal.
-    swap = core.bind1(logic.Less(), x, y)
+    swap = core.bind1(logic.Less(), real(x), real(y))
     high, low = core.bind1(logic.Select(), swap, y, x), core.bind1(logic.Select(), swap, x, y)
     gap = core.bind1(arithmetic.Sub(), low, high)
     # Two equal infinities have no difference; any gap that is a number leaves the infinity as it is.

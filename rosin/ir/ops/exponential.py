@@ -191,7 +191,8 @@ def _complex_expm1(z: NumpyArray) -> NumpyArray:
     x, y = np.real(z), np.imag(z)
     far = (np.abs(x) > 40) | ~np.isfinite(z) | (y == 0)
     near, whole = np.expm1(np.where(far, 0, z)), np.exp(z)
-    real = np.where(far, np.where(y == 0, np.expm1(x), np.real(whole) - 1), np.real(near))
+    # The array API standard wants +0 of -0 here, which the sum gives.
+    real = np.where(far, np.where(y == 0, np.expm1(x) + 0, np.real(whole) - 1), np.real(near))
     return paired(real.astype(x.dtype), np.where(far, np.imag(whole), np.imag(near)).astype(x.dtype))
 
 

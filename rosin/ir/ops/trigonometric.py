@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rosin.ir.op import NumpyArray, Partial, Value, Values, define
+from rosin.ir.ops.complex import paired
 from rosin.ir.ops.exponential import Analytic, Transcendental
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ class Tan(Analytic):
     """Tangent."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
-        return np.tan(*operands)
+        (x,) = operands
+        if not np.iscomplexobj(x):
+            return np.tan(x)
+        turned = _complex_tanh(paired(-np.imag(x), np.real(x)))
+        return paired(np.imag(turned), -np.real(turned))
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (b.add(b.mul(result, result), 1.0),)
@@ -123,7 +128,8 @@ class Tanh(Analytic):
     """Hyperbolic tangent."""
 
     def apply(self, *operands: NumpyArray) -> NumpyArray:
-        return np.tanh(*operands)
+        (x,) = operands
+        return _complex_tanh(x) if np.iscomplexobj(x) else np.tanh(x)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (_one_minus_square(b, result),)
@@ -180,6 +186,13 @@ class Hypot(Transcendental):
         zero = b.like(0.0, x)
         radius = b.select(b.equal(result, zero), b.like(1.0, x), result)
         return (b.div(x, radius), b.div(y, radius))
+
+
+def _complex_tanh(z: NumpyArray) -> NumpyArray:
+    """Zeros at infinity have the sign of the imaginary part, as in the array API standard; in C it turns with it."""
+    found = np.tanh(z)
+    at_end = np.isinf(np.real(z))
+    return paired(np.real(found), np.where(at_end, np.copysign(0, np.imag(z)), np.imag(found)))
 
 
 def _one_minus_square(b: Builder, x: Value) -> Value:

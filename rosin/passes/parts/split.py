@@ -132,14 +132,11 @@ class _Split:
                 return Branch(step.index, tuple(map(self.steps, step.branches)))
             case Either():
                 return dataclasses.replace(step, small=self.steps(step.small), large=self.steps(step.large))
-            case HostCall():
+            case HostCall() | RoutineCall():
                 reads, writes = tuple(map(self.first, step.reads)), tuple(map(self.first, step.writes))
                 return dataclasses.replace(step, reads=reads, writes=writes)
-            case Measured():
+            case Measured() | Room():
                 # What is measured, and what is called when it does not fit, is of integers.
-                return step
-            case Room() | RoutineCall():
-                assert not any(load.dtype.is_complex for load in _loads(step)), "routines are of real numbers"
                 return step
             case Nest():
                 raise AssertionError("nests have become kernels before parts are taken")
@@ -157,7 +154,7 @@ class _Split:
         return self.kernels[kernel]
 
     def first(self, load: Load) -> Load:
-        """The first part of the first element of an operand of Python's."""
+        """The first part of the first element of a whole operand or result."""
         return Load(self.buffer(load.buffer), load.offset * 2) if load.dtype.is_complex else load
 
     # -- statements ------------------------------------------------------------------------------------------
@@ -298,10 +295,6 @@ class _Split:
                 return dataclasses.replace(atom, index=self.index(atom.index))
             case _:
                 return dataclasses.replace(atom, dividend=self.index(atom.dividend))
-
-
-def _loads(step: Room | RoutineCall) -> tuple[Load, ...]:
-    return (*step.reads, *step.writes) if isinstance(step, RoutineCall) else ()
 
 
 def _is_sum(carry: Carry) -> bool:

@@ -82,8 +82,7 @@ def hyperbolic_tangent(z: Pair) -> Pair:
     square = 1.0 + t * t
     denominator = 1.0 + square * s * s
     real, imag = square * sqrt(1.0 + s * s) * s / denominator, t / denominator
-    beyond = sin(y) * cos(y) * exp(size * -2.0) * 4.0
-    beyond = where(is_infinite(x), where(is_finite(y), beyond, with_sign(0.0, y)), beyond)
+    beyond = where(is_infinite(x), with_sign(0.0, y), sin(y) * cos(y) * exp(size * -2.0) * 4.0)
     known = far & (is_finite(y) | is_infinite(x))
     real, imag = where(known, with_sign(1.0, x), real), where(far, beyond, imag)
     real = where(x.equals(0.0), x, real)

@@ -11,7 +11,7 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.errors import BoundsError
-from rosin.frontend.numpy import counted, promote
+from rosin.frontend.numpy import counted, manipulation, promote
 from rosin.frontend.sizes import Size
 from rosin.frontend.trace import located
 from rosin.ir import facts
@@ -92,6 +92,28 @@ def parse(name: str, x: Array, index: Any) -> list[Entry]:
     return entries
 
 
+def opened(name: str, x: Array, index: Any) -> tuple[Array, Any]:
+    """x with a new axis of size 1 for each mask in its index that is one truth value, which becomes a mask of it."""
+    parts = cast(tuple[Any, ...], index) if isinstance(index, tuple) else (index,)
+    truths = [place for place, entry in enumerate(parts) if _is_truth(entry)]
+    if not truths:
+        return x, cast(Any, index)
+    used = [0 if place in truths else _axes_of(_normal(name, entry)) for place, entry in enumerate(parts)]
+    shape = list(core.shape_of(x))
+    for place in truths:
+        behind_dots = any(entry is Ellipsis for entry in parts[:place])
+        shape.insert(len(shape) - sum(used[place + 1 :]) if behind_dots else sum(used[:place]), 1)
+        used[place] = 1
+    masks: tuple[Any, ...] = tuple(manipulation.reshape(e, (1,)) if i in truths else e for i, e in enumerate(parts))
+    return manipulation.reshape(x, shape), masks if index is parts else masks[0]
+
+
+def _is_truth(entry: Any) -> bool:
+    if isinstance(entry, np.ndarray):
+        return np.ndim(cast(Any, entry)) == 0 and np.dtype(cast(Any, entry).dtype) == np.bool_
+    return promote.is_array(entry) and core.dtype_of(entry).kind == "bool" and not core.shape_of(entry)
+
+
 @dataclass(frozen=True, eq=False)
 class _Mask:
     """Truth values, known or not, for as many axes as it has itself."""
@@ -127,8 +149,6 @@ def _normal(name: str, entry: Any) -> Any:
         )
     dtype = core.dtype_of(entry)
     if dtype.kind == "bool":
-        if not core.shape_of(entry):
-            promote.bad_dtype(f"{name}: a mask has at least one axis", entry)
         if known is None and not counted.is_counted(entry):
             known = core.known(entry)
         return _Mask(entry if known is None else known)

@@ -1,0 +1,145 @@
+"""The routines `eigh_<dtype>`, `eig_<dtype>`, and the same for values alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.matrix.stack import Room, Stack
+from rosin.ir.ops.qr import BLOCK
+
+
+class Eigen(Stack):
+    """A routine whose results are values, and vectors."""
+
+    operands, results, told = 1, 2, ("n",)
+    vectors: ClassVar[bool] = True
+
+    def one(self, f: Function, number: Val, room: Room) -> None:
+        e, n = f.e, self.word(f, "n")
+        count = e.mul(n, n)
+        source = self.part(f, 0, number, count)
+        scale = self.width
+        values = self.part(f, 1, number, n, scale * self.dtype.part.bytes)
+        vectors = self.part(f, 2, number, count, self.vector_parts * self.dtype.part.bytes) if self.vectors else None
+
+        def fail() -> None:
+            self.fill(f, values, e.mul(n, f.word(scale)), float("nan"))
+            if vectors is not None:
+                self.fill(f, vectors, e.mul(count, f.word(self.vector_parts)), float("nan"))
+
+        def found() -> None:
+            matrix = room.take(count, self.dtype.bytes)
+            self.prepare(f, source, matrix, n)
+            f.when(self.decompose(f, room, n, matrix, values, vectors), fail)
+
+        f.when(self.finite(f, source, count), found, fail)
+
+    def prepare(self, f: Function, source: Val, matrix: Val, n: Val) -> None:
+        """The matrix, column by column, as far as LAPACK reads it."""
+        self.turn(f, source, n, matrix, n, n, n)
+
+    width: ClassVar[int]
+    """Real numbers in an eigenvalue."""
+
+    @property
+    def vector_parts(self) -> int:
+        """Real numbers in an element of an eigenvector."""
+        return self.parts
+
+    def decompose(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
+        """Write the results for a matrix that lies column by column; whether that failed."""
+        raise NotImplementedError
+
+
+class Eigh(Eigen):
+    width = 1
+
+    def prepare(self, f: Function, source: Val, matrix: Val, n: Val) -> None:
+        self.hermitian(f, source, matrix, n, True)
+
+    def decompose(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
+        e, lapack, bytes = f.e, self.lapack(f), self.dtype.bytes
+        # 2 n² + (6 + BLOCK) n + 1 numbers, as the op has made room for.
+        square = e.mul(n, n)
+        many = e.add(e.mul(f.word(2), square), e.add(e.mul(f.word(6 + BLOCK), n), f.word(1)))
+        arguments: list[Val] = [room.take(many, bytes), many]
+        if self.dtype.is_complex:
+            reals = e.add(e.mul(f.word(2), square), e.add(e.mul(f.word(5), n), f.word(1)))
+            arguments += [room.take(reals, self.dtype.part.bytes), reals]
+        integers = e.add(e.mul(f.word(5), n), f.word(3))
+        arguments += [room.take(integers, 8), integers]
+        info = lapack.info()
+        name = "heevd" if self.dtype.is_complex else "syevd"
+        lapack.call(name, "V" if vectors else "N", "L", n, matrix, n, values, *arguments, info)
+        if vectors:
+            self.turn(f, matrix, n, vectors, n, n, n)
+        return lapack.failed(info)
+
+
+class EighValues(Eigh):
+    results, vectors = 1, False
+
+
+class Eig(Eigen):
+    width = 2
+
+    @property
+    def vector_parts(self) -> int:
+        return 2
+
+    def decompose(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
+        e, lapack, bytes = f.e, self.lapack(f), self.dtype.bytes
+        right = room.take(e.mul(n, n), bytes)
+        many = e.mul(n, f.word(BLOCK + 4))
+        work = room.take(many, bytes)
+        reals = room.take(e.mul(n, f.word(2)), self.dtype.part.bytes)
+        info = lapack.info()
+        wanted = "V" if vectors else "N"
+        sides = (right, f.word(1), right, n)
+        if self.dtype.is_complex:
+            lapack.call("geev", "N", wanted, n, matrix, n, values, *sides, work, many, reals, info)
+            if vectors:
+                self.turn(f, right, n, vectors, n, n, n)
+            return lapack.failed(info)
+        imag = e.offset(reals, n, self.elem)
+        lapack.call("geev", "N", wanted, n, matrix, n, reals, imag, *sides, work, many, info)
+
+        def pair(j: Val) -> None:
+            place = e.offset(values, j, f"[2 x {self.elem}]")
+            for i, array in enumerate((reals, imag)):
+                e.store(e.load(e.offset(array, j, self.elem), self.elem), e.offset(place, f.word(i), self.elem))
+
+        f.loop(f.word(0), n, 1, pair)
+        if vectors:
+            self._assemble(f, n, imag, right, vectors)
+        return lapack.failed(info)
+
+    def _assemble(self, f: Function, n: Val, imag: Val, right: Val, vectors: Val) -> None:
+        """Complex vectors: those of a conjugate pair have their real parts in its first column, imaginary ones in its
+        second."""
+        e = f.e
+        zero = e.const(0.0, self.elem)
+
+        def column(j: Val) -> None:
+            turn = e.load(e.offset(imag, j, self.elem), self.elem)
+            first, second = e.fcmp("ogt", turn, zero), e.fcmp("olt", turn, zero)
+            real_at = e.mul(e.sub(j, e.convert("zext", second, "i64")), n)
+            imag_at = e.mul(e.add(j, e.convert("zext", first, "i64")), n)
+
+            def element(i: Val) -> None:
+                re = e.load(e.offset(right, e.add(real_at, i), self.elem), self.elem)
+                other = e.load(e.offset(right, e.add(imag_at, i), self.elem), self.elem)
+                im = e.select(first, other, e.select(second, e.fneg(other), zero))
+                place = e.offset(vectors, e.add(e.mul(i, n), j), f"[2 x {self.elem}]")
+                e.store(re, place)
+                e.store(im, e.offset(place, f.word(1), self.elem))
+
+            f.loop(f.word(0), n, 1, element)
+
+        f.loop(f.word(0), n, 1, column)
+
+
+class EigValues(Eig):
+    results, vectors = 1, False

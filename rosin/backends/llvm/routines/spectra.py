@@ -1,0 +1,182 @@
+"""What stands around transforms of complex lines: products with a table, and lines of real numbers as complex ones.
+
+    void multiply(ptr source, ptr target, ptr table, i64 count, i64 in, i64 out, real pre, real post, real scale)
+    void apart(ptr source, ptr target, i64 half, ptr table)
+    void together(ptr source, ptr target, i64 half, ptr table)
+    void widen(ptr source, ptr target, i64 count)
+    void mirror(ptr source, ptr target, i64 length)
+    void narrow(ptr source, ptr target, i64 count)
+
+`apart` makes half + 1 numbers of the transform of a real line out of the transform of half as many complex numbers,
+which are its neighbours in twos, and `together` goes back. The others are for lines of odd length: `widen` makes real
+numbers complex, `narrow` takes real parts, and `mirror` makes a whole line of the half that a real line's transform
+has.
+"""
+
+from __future__ import annotations
+
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.turns import BYTES, Turns, alternating, pairs, read, shuffled, write
+
+
+def spectra_texts(elem: str, width: int, declarations: set[str]) -> list[str]:
+    """The functions, for vectors of `width` complex numbers."""
+    spectra = _Spectra(elem, width, declarations)
+    return [
+        spectra.multiply(),
+        spectra.halves("apart", 1),
+        spectra.halves("together", -1),
+        spectra.widen(),
+        spectra.mirror(),
+        spectra.narrow(),
+    ]
+
+
+class _Spectra:
+    def __init__(self, elem: str, width: int, declarations: set[str]) -> None:
+        self.elem, self.width, self.declarations = elem, width, declarations
+        self.source, self.target, self.table = (Val(f"%{name}", "ptr") for name in ("source", "target", "table"))
+        self.count = Val("%count", "i64")
+
+    def _read(self, e: Emitter, array: Val, place: Val, width: int) -> Val:
+        return read(e, array, place, self.elem, width)
+
+    def _mirrored(self, e: Emitter, x: Val) -> Val:
+        """The conjugates in the opposite order."""
+        width = x.lanes // 2
+        turned = shuffled(e, x, None, pairs(range(width)[::-1])) if width > 1 else x
+        return e.fmul(turned, alternating(1, -1, self.elem, width))
+
+    def multiply(self) -> str:
+        """Before and after the product, imaginary parts are multiplied by `pre` and `post`."""
+        f = Function(self.declarations)
+        e, one = f.e, f.word(1)
+        step_in, step_out = Val("%in", "i64"), Val("%out", "i64")
+        pre, post, scale = (Val(f"%{name}", self.elem) for name in ("pre", "post", "scale"))
+
+        def mask(even: Val, odd: Val, width: int) -> Val:
+            lanes = [lane % 2 for lane in range(2 * width)]
+            return shuffled(e, e.splat(even, 2), e.splat(odd, 2), [2 * lane for lane in lanes])
+
+        def some(begin: Val, end: Val, width: int) -> None:
+            turns = Turns(e, e.const(1, self.elem), width)
+            before, after = mask(e.const(1, self.elem), pre, width), mask(scale, e.fmul(scale, post), width)
+
+            def product(place: Val) -> None:
+                x = e.fmul(self._read(e, self.source, e.mul(place, step_in), width), before)
+                factor = self._read(e, self.table, place, width)
+                cosine = shuffled(e, factor, None, [lane & ~1 for lane in range(2 * width)])
+                sine = e.fmul(shuffled(e, factor, None, [lane | 1 for lane in range(2 * width)]), turns.forth)
+                y = e.fmul(turns.times(x, cosine, sine), after)
+                write(e, y, self.target, e.mul(place, step_out))
+
+            f.loop(begin, end, width, product)
+
+        flat = e.bit_and(e.icmp("eq", step_in, one), e.icmp("eq", step_out, one))
+        whole = e.select(flat, e.bit_and(self.count, f.word(-self.width)), f.word(0))
+        some(f.word(0), whole, self.width)
+        some(whole, self.count, 1)
+        e.line("ret void")
+        given = f"ptr %source, ptr %target, ptr %table, i64 %count, i64 %in, i64 %out, {pre.typed}, {post.typed}"
+        return f.text(f"internal void @multiply({given}, {scale.typed})")
+
+    def halves(self, name: str, sign: int) -> str:
+        """`apart` and `together`, which differ in the direction of the factors, and in the ends."""
+        f = Function(self.declarations)
+        e, one, half = f.e, f.word(1), Val("%half", "i64")
+        self._ends(f, name, half)
+
+        def some(begin: Val, end: Val, width: int) -> None:
+            turns = Turns(e, e.const(sign, self.elem), width)
+
+            def pair(k: Val) -> None:
+                other = e.sub(e.sub(half, k), f.word(width - 1))
+                low = self._read(e, self.source, k, width)
+                high = self._mirrored(e, self._read(e, self.source, other, width))
+                along, across = e.fadd(low, high), e.fsub(low, high)
+                factor = self._read(e, self.table, k, width)
+                cosine = shuffled(e, factor, None, [lane & ~1 for lane in range(2 * width)])
+                sine = e.fmul(shuffled(e, factor, None, [lane | 1 for lane in range(2 * width)]), turns.forth)
+                turned = turns.times(across, cosine, sine)
+                write(e, e.fadd(along, turned), self.target, k)
+                write(e, self._mirrored(e, e.fsub(along, turned)), self.target, other)
+
+            f.loop(begin, end, width, pair)
+
+        # Vectors as long as they do not meet those that come from the other end.
+        apart = e.lshr(e.sub(half, one), one)
+        whole = e.add(e.bit_and(apart, f.word(-self.width)), one)
+        some(one, whole, self.width)
+        some(whole, e.add(e.lshr(half, one), one), 1)
+        e.line("ret void")
+        return f.text(f"internal void @{name}(ptr %source, ptr %target, i64 %half, ptr %table)")
+
+    def _ends(self, f: Function, name: str, half: Val) -> None:
+        """The first and the last number, which are real."""
+        e, first = f.e, f.word(0)
+
+        def part(array: Val, place: Val, number: int) -> Val:
+            return e.offset(e.offset(array, place, f"[2 x {self.elem}]"), f.word(number), self.elem)
+
+        if name == "apart":
+            x, y = (e.load(part(self.source, first, i), self.elem) for i in range(2))
+            two, zero = e.const(2, self.elem), e.const(0, self.elem)
+            made = ((e.fmul(e.fadd(x, y), two), first), (e.fmul(e.fsub(x, y), two), half))
+            for value, place in made:
+                e.store(value, part(self.target, place, 0))
+                e.store(zero, part(self.target, place, 1))
+        else:
+            x, y = (e.load(part(self.source, place, 0), self.elem) for place in (first, half))
+            for number, value in enumerate((e.fadd(x, y), e.fsub(x, y))):
+                e.store(value, part(self.target, first, number))
+
+    def widen(self) -> str:
+        f = Function(self.declarations)
+        e = f.e
+
+        def some(place: Val, width: int) -> None:
+            x = e.load(e.offset(self.source, place, self.elem), self.elem, width, align=BYTES[self.elem])
+            if width == 1:
+                x = e.splat(x, 2)
+                lanes = [0, 2]
+            else:
+                lanes = [lane for i in range(width) for lane in (i, width + i)]
+            write(e, shuffled(e, x, e.like(0, x), lanes), self.target, place)
+
+        f.each(self.count, self.width, some)
+        e.line("ret void")
+        return f.text("internal void @widen(ptr %source, ptr %target, i64 %count)")
+
+    def narrow(self) -> str:
+        f = Function(self.declarations)
+        e = f.e
+
+        def some(place: Val, width: int) -> None:
+            x = self._read(e, self.source, place, width)
+            if width == 1:
+                real = e.define(f"extractelement {x.typed}, i64 0", self.elem)
+            else:
+                real = shuffled(e, x, None, range(0, 2 * width, 2))
+            e.store(real, e.offset(self.target, place, self.elem), align=BYTES[self.elem])
+
+        f.each(self.count, self.width, some)
+        e.line("ret void")
+        return f.text("internal void @narrow(ptr %source, ptr %target, i64 %count)")
+
+    def mirror(self) -> str:
+        """For a line of odd length. The imaginary part of number 0 is taken for zero."""
+        f = Function(self.declarations)
+        e, length = f.e, Val("%length", "i64")
+        zeroth = self._read(e, self.source, f.word(0), 1)
+        write(e, e.fmul(zeroth, alternating(1, 0, self.elem, 1)), self.target, f.word(0))
+
+        def some(place: Val, width: int) -> None:
+            k = e.add(place, f.word(1))
+            x = self._read(e, self.source, k, width)
+            write(e, x, self.target, k)
+            write(e, self._mirrored(e, x), self.target, e.sub(length, e.add(place, f.word(width))))
+
+        f.each(e.lshr(length, f.word(1)), self.width, some)
+        e.line("ret void")
+        return f.text("internal void @mirror(ptr %source, ptr %target, i64 %length)")

@@ -1,0 +1,176 @@
+"""Reductions that leave NaNs out.
+
+`axis` is an axis, a tuple of axes, or None for all. Truth values and integers have no NaN, and these functions do for
+them what those of `reductions.py` do. A complex number is NaN if a part of it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rosin.frontend import core
+from rosin.frontend.core import DTypeLike
+from rosin.frontend.numpy import elementwise, logic, promote, reductions, transcendental
+from rosin.frontend.numpy.complex import imag, real
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.numpy.reductions import Axis
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+
+def _filled(name: str, x: ArrayLike, value: complex) -> Array:
+    """x with a number in place of NaN."""
+    operand = promote.array(name, x)
+    return logic.where(logic.isnan(operand), value, operand) if core.dtype_of(operand).differentiable else operand
+
+
+def nansum(x: ArrayLike, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
+    """The sum of what is no NaN; 0 where nothing is."""
+    return reductions.sum(_filled("nansum", x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def nanprod(x: ArrayLike, /, axis: Axis = None, *, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
+    """The product of what is no NaN; 1 where nothing is."""
+    return reductions.prod(_filled("nanprod", x, 1), axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def nancumsum(x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None = None) -> Array:
+    """The sums so far of what is no NaN; without an axis the elements are taken in row-major order."""
+    return reductions.cumsum(_filled("nancumsum", x, 0), axis, dtype=dtype)
+
+
+def nancumprod(x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None = None) -> Array:
+    """The products so far of what is no NaN; without an axis the elements are taken in row-major order."""
+    return reductions.cumprod(_filled("nancumprod", x, 1), axis, dtype=dtype)
+
+
+def _count(x: Array, axis: Axis) -> Array:
+    """How many elements are no NaN, as floats of the type of x, the reduced axes kept."""
+    numbers = promote.cast(logic.logical_not(logic.isnan(x)), core.dtype_of(real(x)))
+    return reductions.sum(numbers, axis=axis, keepdims=True)
+
+
+def _dropped(x: Array, axis: Axis, keepdims: bool) -> Array:
+    """x without axes of size 1, unless they are to be kept."""
+    return x if keepdims else reductions.sum(x, axis=axis)
+
+
+def nanmean(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    """The mean of what is no NaN; NaN where nothing is."""
+    operand = promote.floating("nanmean", x)
+    wide = promote.cast(operand, core.dtype_of(operand).accumulator)
+    return promote.cast(_dropped(_mean(wide, axis), axis, keepdims), core.dtype_of(operand))
+
+
+def _mean(x: Array, axis: Axis) -> Array:
+    return elementwise.divide(nansum(x, axis, keepdims=True), _count(x, axis))
+
+
+def nanvar(
+    x: ArrayLike, /, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Array:
+    """The mean squared distance from the mean of what is no NaN, divided by the count less `ddof` (or `correction`).
+
+    NaN where that is not positive.
+    """
+    operand = promote.floating("nanvar", x)
+    dtype = core.dtype_of(operand)
+    wide = promote.cast(operand, dtype.accumulator)
+    count = _count(wide, axis)
+    present = logic.logical_not(logic.isnan(wide))
+    centred = logic.where(present, elementwise.subtract(wide, _mean(wide, axis)), 0)
+    squared = elementwise.square(centred)
+    if dtype.is_complex:
+        squared = elementwise.add(elementwise.square(real(centred)), elementwise.square(imag(centred)))
+    left = elementwise.subtract(count, ddof if correction is None else correction)
+    total = reductions.sum(squared, axis=axis, keepdims=True)
+    enough = logic.greater(left, 0)
+    result = logic.where(enough, elementwise.divide(total, logic.where(enough, left, 1)), float("nan"))
+    narrow = core.dtype_of(real(operand))
+    return promote.cast(_dropped(result, axis, keepdims), narrow)
+
+
+def nanstd(
+    x: ArrayLike, /, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False, correction: float | None = None
+) -> Array:
+    """The square root of `nanvar`."""
+    return transcendental.sqrt(nanvar(x, axis, ddof=ddof, keepdims=keepdims, correction=correction))
+
+
+def _extreme(name: str, extreme: Callable[..., Array], neutral: float, x: ArrayLike, axis: Axis, **kept: Any) -> Array:
+    """An extreme of what is no NaN; NaN where nothing is."""
+    operand = promote.array(name, x)
+    if not core.dtype_of(operand).is_float:
+        return extreme(operand, axis=axis, **kept)
+    found = extreme(_filled(name, operand, neutral), axis=axis, **kept)
+    return logic.where(reductions.all(logic.isnan(operand), axis=axis, **kept), float("nan"), found)
+
+
+def nanmax(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    """The greatest of what is no NaN; NaN where nothing is.
+
+    Raises:
+        ShapeError: a reduced axis has no elements.
+    """
+    return _extreme("nanmax", reductions.max, float("-inf"), x, axis, keepdims=keepdims)
+
+
+def nanmin(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    """The least of what is no NaN; NaN where nothing is.
+
+    Raises:
+        ShapeError: a reduced axis has no elements.
+    """
+    return _extreme("nanmin", reductions.min, float("inf"), x, axis, keepdims=keepdims)
+
+
+def _place(
+    name: str,
+    place: Callable[..., Array],
+    extreme: Callable[..., Array],
+    x: ArrayLike,
+    axis: int | None,
+    keepdims: bool,
+) -> Array:
+    """Where the first element is that equals the extreme of what is no NaN; -1 where nothing is."""
+    operand = promote.array(name, x)
+    if not core.dtype_of(operand).is_float:
+        return place(operand, axis=axis, keepdims=keepdims)
+    hits = logic.equal(operand, extreme(operand, axis, keepdims=True))
+    found = reductions.argmax(hits, axis=axis, keepdims=keepdims)
+    return logic.where(reductions.any(hits, axis=axis, keepdims=keepdims), found, -1)
+
+
+def nanargmax(x: ArrayLike, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
+    """Where along an axis the greatest element is that is no NaN; -1 where nothing is, for which NumPy raises.
+
+    Raises:
+        ShapeError: the axis has no elements.
+    """
+    return _place("nanargmax", reductions.argmax, nanmax, x, axis, keepdims)
+
+
+def nanargmin(x: ArrayLike, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
+    """Where along an axis the least element is that is no NaN; -1 where nothing is, for which NumPy raises.
+
+    Raises:
+        ShapeError: the axis has no elements.
+    """
+    return _place("nanargmin", reductions.argmin, nanmin, x, axis, keepdims)
+
+
+__all__ = [
+    "nanargmax",
+    "nanargmin",
+    "nancumprod",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
+]

@@ -1,0 +1,22 @@
+"""SciPy's functions under SciPy's names, a module for each of its packages. They load on first use."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rosin.frontend.scipy import fft, special
+
+__all__ = ["fft", "special"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    match name:
+        case "fft":
+            import rosin.frontend.scipy.fft as module
+        case "special":
+            import rosin.frontend.scipy.special as module
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return module

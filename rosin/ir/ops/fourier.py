@@ -1,0 +1,257 @@
+"""Discrete Fourier transforms: sums of a line's numbers, each turned by a multiple of an angle.
+
+Number k of the transform of n numbers is the sum of `x[j] exp(-2 pi i j k / n)`; the inverse turns the other way, and
+undoes it with the scaling `over`. Transforms of real lines give and take only numbers 0 … n // 2 of the others, which
+are the conjugates of these.
+
+A target plans a transform by its length. What a plan needs of memory is stated here, since the program provides it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import log2
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from rosin.ir import dims, dtypes, facts
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.op import (
+    Arrays,
+    Cost,
+    Linear,
+    Maybe,
+    NumpyArray,
+    Routine,
+    Task,
+    Types,
+    Value,
+    Values,
+    define,
+    elements,
+    with_attributes,
+)
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+
+Norm: TypeAlias = Literal["backward", "forward", "ortho"]
+
+SCALINGS = ("none", "over", "root")
+"""What transforms of n numbers are multiplied by: 1, 1 / n or 1 / sqrt(n)."""
+NORMS: dict[str, Norm] = {"none": "backward", "over": "forward", "root": "ortho"}
+INVERSE_NORMS: dict[str, Norm] = {"none": "forward", "over": "backward", "root": "ortho"}
+"""What NumPy calls the scalings, of forward transforms and of inverse ones."""
+
+NUMBERS = ("length", "inner", "outer", "block", "pieces", "size", "inverse", "scaling")
+"""What a routine is told: how long lines are, how many numbers lie between neighbours of a line, how many such groups
+of lines there are, how many lines that lie across go together, how many pieces the task has, the complex numbers of
+room of each piece, whether it turns the other way, and the place of the scaling in `SCALINGS`."""
+
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
+"""Lengths with other prime factors are computed by a longer transform."""
+PIECES = 16
+"""A task has at most so many pieces."""
+BLOCK = 16
+BLOCK_NUMBERS = 1 << 12
+"""Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
+TYPICAL_WORK = 50
+"""Operations for each number of a line whose length is not known."""
+
+
+@cache
+def is_smooth(length: int) -> bool:
+    """Whether a length has small prime factors only."""
+    for prime in PRIMES:
+        while length % prime == 0:
+            length //= prime
+    return length == 1
+
+
+@cache
+def chirp_length(length: int) -> int:
+    """The length of the transforms that give one of a length which has great prime factors."""
+    found = 8
+    while found < 2 * length - 1:
+        found *= 2
+    # Of the lengths that a good power of two is next to, the least.
+    return min(m for m in (found, found // 8 * 7, found // 8 * 6, found // 8 * 5) if m >= 2 * length - 1)
+
+
+def line_room(length: Dim) -> Dim:
+    """Complex numbers of room for a line of complex neighbours."""
+    if not isinstance(length, int):
+        return length * 12
+    return length if is_smooth(length) else 3 * chirp_length(length)
+
+
+@with_attributes
+class Transform(Linear, Routine):
+    """A transform along one axis."""
+
+    scaling: str
+    slow_in_numpy = True
+
+    def check(self, operands: Types, axis: int, dtypes_: tuple[DType, ...]) -> TensorType:
+        self.expect(operands, 1)
+        (x,) = operands
+        if x.dtype not in dtypes_:
+            self.bad_dtype(operands, f"takes {', '.join(d.name for d in dtypes_)}, not {x.dtype}")
+        if self.scaling not in SCALINGS:
+            self.bad_attribute(operands, f"scaling is {self.scaling!r} and not one of {', '.join(SCALINGS)}")
+        if not x.rank:
+            self.bad_shape(operands, "a scalar has no axis to transform along")
+        self.check_axis(operands, axis, x.rank)
+        return x
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        moved = operands[0].bytes + results[0].bytes
+        longest = max(operands[0], results[0], key=elements)
+        return Cost(elements(longest) * _work(longest.shape[-1]), moved)
+
+
+def _work(length: Dim) -> int:
+    """Operations for each number of a line."""
+    if not isinstance(length, int):
+        return TYPICAL_WORK
+    return int(5 * log2(max(length, 2))) * (1 if is_smooth(max(length, 1)) else 5)
+
+
+def _pieces(units: Dim) -> Dim:
+    return min(units, PIECES) if isinstance(units, int) else PIECES
+
+
+@define("dft")
+class Dft(Transform):
+    """Lines of complex numbers along `axis`. The matrix of the transform is symmetric: it is its own transpose."""
+
+    scaling: str
+    axis: int
+    inverse: bool
+
+    def type(self, *operands: TensorType) -> Types:
+        return (self.check(operands, self.axis, (dtypes.c64, dtypes.c128)),)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        if not x.size:
+            return (x.copy(),)
+        transform = np.fft.ifft if self.inverse else np.fft.fft
+        norm = (INVERSE_NORMS if self.inverse else NORMS)[self.scaling]
+        return (transform(x.astype(np.complex128), axis=self.axis, norm=norm).astype(x.dtype),)
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        return (b.node(self, cotangent)[0],)
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(Dft(self.scaling, self.axis + 1, self.inverse), operands[0])
+
+    def task(self, types: Types) -> Task:
+        (x,) = types
+        length, inner = x.shape[self.axis], dims.product(x.shape[self.axis + 1 :])
+        outer = dims.product(x.shape[: self.axis])
+        block, units, size = 1, outer, line_room(length)
+        if inner != 1:
+            # A symbolic number of neighbours may be 1: room for a line is enough then.
+            block = max(BLOCK, BLOCK_NUMBERS // length) if isinstance(length, int) else BLOCK
+            units = outer * dims.floor_divide(inner + (block - 1), block)
+            blocks = length * (2 * block)
+            if not isinstance(length, int):
+                size = size + blocks
+            elif is_smooth(length):
+                size = blocks
+        pieces = _pieces(units)
+        numbers = (length, inner, outer, block, pieces, size, int(self.inverse), SCALINGS.index(self.scaling))
+        room = pieces * size * x.dtype.bytes
+        return Task(f"dft_{x.dtype.part}", numbers, pieces, x.size * _work(length), room, begins=True)
+
+
+def _real_task(name: str, dtype: DType, lines: Dim, length: Dim, scaling: str) -> Task:
+    """That of a transform of real lines along the last axis, `dtype` being the real one."""
+    if isinstance(length, int):
+        size = length // 2 + line_room(length // 2) if length % 2 == 0 else 2 * length + line_room(length)
+    else:
+        size = length * 14
+    pieces = _pieces(lines)
+    numbers = (length, 1, lines, 1, pieces, size, 0, SCALINGS.index(scaling))
+    work = lines * length * (_work(length) // 2 + 1)
+    return Task(f"{name}_{dtype}", numbers, pieces, work, pieces * size * (2 * dtype.bytes), begins=True)
+
+
+def _conjugates(b: Builder, x: Value, length: Dim, ends: float, between: float) -> Value:
+    """The conjugates of half a transform. Numbers that stand for themselves alone are multiplied by `ends`, those that
+    stand for two, themselves and their conjugates in the other half, by `between`."""
+    part, middle = x.type.dtype.part, dims.floor_divide(length - 1, 2)
+    weights = b.full(between, TensorType(part, (middle,)))
+    weights = b.pad(weights, ends, (1,), (dims.floor_divide(length, 2) - middle,), (0,))
+    weights = b.broadcast(weights, x.type.shape, (x.type.rank - 1,))
+    return b.complex(b.mul(b.real(x), weights), b.mul(b.neg(b.imag(x)), weights))
+
+
+@define("realdft")
+class RealDft(Transform):
+    """Numbers 0 … n // 2 of the transforms of real lines of n numbers along the last axis."""
+
+    scaling: str
+
+    def type(self, *operands: TensorType) -> Types:
+        x = self.check(operands, max(operands[0].rank - 1, 0) if operands else 0, (dtypes.f32, dtypes.f64))
+        if not facts.at_least(x.shape[-1], 1):
+            self.bad_shape(operands, "lines have no elements")
+        half = dims.floor_divide(x.shape[-1], 2) + 1
+        return (TensorType(x.dtype.complex, (*x.shape[:-1], half)),)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        transform = np.fft.rfft(x.astype(np.float64), norm=NORMS[self.scaling])
+        return (transform.astype(dtypes.from_numpy(x.dtype).complex.numpy),)
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        length = operands[0].type.shape[-1]
+        return (b.node(HalfDft(self.scaling, length), _conjugates(b, cotangent, length, 1, 0.5))[0],)
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(self, operands[0])
+
+    def task(self, types: Types) -> Task:
+        (x,) = types
+        return _real_task("realdft", x.dtype, dims.product(x.shape[:-1]), x.shape[-1], self.scaling)
+
+
+@define("halfdft")
+class HalfDft(Transform):
+    """Real lines of `length` numbers along the last axis: the inverse transforms of numbers of which the first half is
+    given, and the others are the conjugates of these. The imaginary parts of those that have to be real are ignored.
+    """
+
+    scaling: str
+    length: Dim
+
+    def type(self, *operands: TensorType) -> Types:
+        x = self.check(operands, max(operands[0].rank - 1, 0) if operands else 0, (dtypes.c64, dtypes.c128))
+        if not facts.at_least(self.length, 1):
+            self.bad_attribute(operands, f"lines of {self.length} numbers cannot be made")
+        half = dims.floor_divide(self.length, 2) + 1
+        if not facts.same(x.shape[-1], half):
+            self.bad_shape(operands, f"axis {x.rank - 1} has {x.shape[-1]} numbers; {self.length} are made of {half}")
+        return (TensorType(x.dtype.part, (*x.shape[:-1], self.length)),)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (x,) = operands
+        assert isinstance(self.length, int)
+        line = np.fft.irfft(x.astype(np.complex128), self.length, norm=INVERSE_NORMS[self.scaling])
+        return (line.astype(dtypes.from_numpy(x.dtype).part.numpy),)
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        transform = b.node(RealDft(self.scaling), cotangent)[0]
+        return (_conjugates(b, transform, self.length, 1, 2),)
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(self, operands[0])
+
+    def task(self, types: Types) -> Task:
+        (x,) = types
+        return _real_task("halfdft", x.dtype.part, dims.product(x.shape[:-1]), self.length, self.scaling)

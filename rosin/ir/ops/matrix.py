@@ -1,0 +1,225 @@
+"""What ops on matrices have in common. They take stacks of them: the last two axes are rows and columns.
+
+Each is native code that works on one matrix after the other (rosin.backends.llvm.routines). They state forward mode
+alone: tangents of results are linear in those of operands, so reverse mode is the transpose of that, made by
+transforming what the rule appends.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from rosin.ir import dims, dtypes, facts
+from rosin.ir.builder import Builder
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.op import Maybe, NumpyArray, Routine, Task, Types, Value, Values
+from rosin.ir.ops.index import Numbers
+from rosin.ir.transform.vjp import vjp
+from rosin.ir.types import TensorType
+
+ACCEPTED = (dtypes.f32, dtypes.f64, dtypes.c64, dtypes.c128)
+
+PIECES = 16
+"""A stack is worked on in at most so many pieces: threads share these, and each has room of its own."""
+
+ALIGNMENT = 64
+
+SLACK = 2 * ALIGNMENT
+"""Bytes of room more than its parts take, so that each may be aligned."""
+
+
+class OfMatrices(Routine):
+    """An op on stacks of matrices of one element type, all with the same leading axes."""
+
+    slow_in_numpy = True
+
+    def check_matrices(self, operands: Types, count: int) -> Types:
+        """The operands: so many, of matrices that have one accepted element type and the same leading axes."""
+        self.expect(operands, count)
+        for x in operands:
+            if x.rank < 2:
+                self.bad_shape(operands, f"takes matrices, of rank 2 at least, not {x}")
+        dtype = self.same_dtype(operands)
+        if dtype not in ACCEPTED:
+            self.bad_dtype(operands, f"takes {', '.join(d.name for d in ACCEPTED)}, not {dtype}")
+        for x in operands[1:]:
+            if not facts.same_shape(x.shape[:-2], operands[0].shape[:-2]):
+                self.bad_shape(operands, f"leading axes are {operands[0].shape[:-2]} and {x.shape[:-2]}")
+        return operands
+
+    def check_square(self, operands: Types, x: TensorType) -> None:
+        if not facts.same(*x.shape[-2:]):
+            self.bad_shape(operands, f"takes square matrices, not ones of {x.shape[-2]} rows and {x.shape[-1]} columns")
+
+    def check_rows(self, operands: Types, a: TensorType, b: TensorType) -> None:
+        if not facts.same(a.shape[-1], b.shape[-2]):
+            self.bad_shape(operands, f"a matrix has {a.shape[-1]} columns and a right-hand side {b.shape[-2]} rows")
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(self, *(b.batch_front(v, flag, size) for v, flag in zip(operands, batched, strict=True)))
+
+    @property
+    def routine(self) -> str:
+        """The routine of the target, but for the element type."""
+        return self.name
+
+    @abstractmethod
+    def room(self, types: Types) -> Dim:
+        """Bytes of room that the work on one matrix takes."""
+
+    def told(self, types: Types) -> tuple[Dim, ...]:
+        """What the routine is told: sizes and flags."""
+        return types[0].shape[-2:]
+
+    def task(self, types: Types) -> Task:
+        """The numbers are the matrices in the stack, the pieces, the bytes of room of each, and what the op tells."""
+        stack = dims.product(types[0].shape[:-2])
+        pieces = max(min(stack, PIECES), 1) if isinstance(stack, int) else PIECES
+        room = self.room(types)
+        if room != 0:
+            room = (room + (SLACK + ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT
+        flops = self.cost(types, self.type(*types)).flops
+        work = flops if dims.is_static(types[0].shape) else dims.product(types[0].shape) * 8
+        return Task(
+            f"{self.routine}_{types[0].dtype}", (stack, pieces, room, *self.told(types)), pieces, work, room * pieces
+        )
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        return transposed(self, b, operands, results, cotangents)
+
+
+def transposed(op: OfMatrices, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+    """Cotangents of operands by transposing the op's rule for tangents."""
+    inner = Builder()
+    known = [inner.input(v.type) for v in (*operands, *results)]
+    moving = [v for v in operands if v.type.dtype.differentiable]
+    given = iter([inner.input(v.type) for v in moving])
+    tangents = tuple(next(given) if v.type.dtype.differentiable else None for v in operands)
+    ins, outs = tuple(known[: len(operands)]), tuple(known[len(operands) :])
+    moved = op.jvp(inner, ins, outs, tangents)
+    graph = inner.graph([v for v in moved if v is not None])
+    # The rule is linear in tangents, so its pullback by them, taken anywhere, is the transpose.
+    zeros = [b.zeros(v.type) for v in moving]
+    wanted = [False] * len(known) + [True] * len(zeros)
+    location = b.location
+    _, pull = vjp(b, graph, (*operands, *results, *zeros), wanted)
+    pulled = pull([c for c, v in zip(cotangents, moved, strict=True) if v is not None])
+    b.location = location
+    found = iter(pulled[len(known) :])
+    return tuple(next(found) if v.type.dtype.differentiable else None for v in operands)
+
+
+def stack_work(x: TensorType, flops: int) -> int:
+    """The flops for all matrices of a stack, given those for one; complex numbers count four times."""
+    count = facts.estimate(dims.product(x.shape[:-2]))
+    return count * flops * (4 if x.dtype.is_complex else 1)
+
+
+def sizes_of(x: TensorType) -> tuple[int, int]:
+    """Typical rows and columns."""
+    return facts.estimate(x.shape[-2]), facts.estimate(x.shape[-1])
+
+
+def lesser(rows: Dim, columns: Dim) -> Dim | None:
+    """The smaller of two sizes, if it is known which that is."""
+    if facts.known_at_least(rows, columns):
+        return columns
+    return rows if facts.known_at_least(columns, rows) else None
+
+
+# -- matrices in rules -------------------------------------------------------------------------------------------
+
+
+def transpose(b: Builder, x: Value) -> Value:
+    n = x.type.rank
+    return b.transpose(x, (*range(n - 2), n - 1, n - 2))
+
+
+def conj(b: Builder, x: Value) -> Value:
+    return b.conj(x) if x.type.dtype.is_complex else x
+
+
+def adjoint(b: Builder, x: Value) -> Value:
+    """The conjugate transpose."""
+    return transpose(b, conj(b, x))
+
+
+def as_dtype(b: Builder, x: Value, dtype: DType) -> Value:
+    """Real numbers as complex ones, where these are wanted."""
+    return b.cast(x, dtype)
+
+
+def place_mask(b: Builder, x: TensorType, compare: str) -> Value:
+    """Where the row is `less`, `less_equal`, `equal`, `greater` or `greater_equal` to the column, at the shape of x."""
+    type = TensorType(dtypes.i32, x.shape)
+    rows, columns = b.iota(type, x.rank - 2), b.iota(type, x.rank - 1)
+    return getattr(b, compare)(rows, columns)
+
+
+def part(b: Builder, x: Value, compare: str) -> Value:
+    """The elements of matrices at places that compare so, and zeros elsewhere."""
+    return b.select(place_mask(b, x.type, compare), x, b.zeros(x.type))
+
+
+def with_unit_diagonal(b: Builder, x: Value) -> Value:
+    """The elements below the diagonal, ones on it, and zeros above."""
+    return b.select(place_mask(b, x.type, "equal"), b.like(1, x), part(b, x, "greater"))
+
+
+def hermitian(b: Builder, x: Value) -> Value:
+    """The Hermitian part of matrices, (x + xᴴ) / 2."""
+    return b.mul(b.add(x, adjoint(b, x)), 0.5)
+
+
+def diagonal(b: Builder, x: Value) -> Value:
+    """The diagonal of square matrices, as vectors."""
+    return b.sum(part(b, x, "equal"), (x.type.rank - 1,))
+
+
+def along_rows(b: Builder, x: Value, like: TensorType) -> Value:
+    """Vectors as the columns' numbers: element j in all of column j."""
+    return b.broadcast(x, like.shape, (*range(like.rank - 2), like.rank - 1))
+
+
+def along_columns(b: Builder, x: Value, like: TensorType) -> Value:
+    """Vectors as the rows' numbers: element i in all of row i."""
+    return b.broadcast(x, like.shape, tuple(range(like.rank - 1)))
+
+
+def permuted(b: Builder, x: Value, permutation: Value) -> Value:
+    """The rows of matrices in another order: row i is the one that element i of the permutation names."""
+    if 0 in x.type.shape:
+        return x
+    n = x.type.rank - 2
+    stack = tuple(range(n))
+    numbers = Numbers((n + 1,), (n,), stack, stack, (n,), n + 1)
+    return b.gather(x, permutation, numbers, (*(1,) * (n + 1), x.type.shape[-1]))
+
+
+def columns(b: Builder, x: Value, start: Dim, limit: Dim) -> Value:
+    return b.slice_axis(x, x.type.rank - 1, start, limit)
+
+
+def rows(b: Builder, x: Value, start: Dim, limit: Dim) -> Value:
+    return b.slice_axis(x, x.type.rank - 2, start, limit)
+
+
+# -- matrices in NumPy -------------------------------------------------------------------------------------------
+
+
+def hermitian_part(x: NumpyArray) -> NumpyArray:
+    with np.errstate(all="ignore"):
+        return np.asarray((x + np.swapaxes(x.conj(), -1, -2)) / 2, x.dtype)
+
+
+def each(x: NumpyArray) -> Sequence[NumpyArray]:
+    """The matrices of a stack, which they share memory with."""
+    return list(x.reshape(-1, *x.shape[-2:])) if x.size else []
+
+
+def nans(shape: Sequence[int], dtype: DType) -> NumpyArray:
+    return np.full(tuple(shape), np.nan, dtype.numpy)

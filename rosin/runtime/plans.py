@@ -1,0 +1,158 @@
+"""Plans of Fourier transforms: by which passes a length is computed, their factors, and their code.
+
+A plan is made when a length first comes up, and lasts as long as the process. Its words are those that
+rosin/backends/llvm/routines/fourier.py reads. Passes are compiled one by one, when the first plan needs one; their code
+is kept on the disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rosin.backends.llvm.routines import butterflies, fourier
+from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
+from rosin.backends.llvm.types import memory_type
+from rosin.ir import dtypes
+from rosin.ir.dtypes import DType
+from rosin.ir.op import NumpyArray
+from rosin.ir.ops.fourier import PRIMES, chirp_length, is_smooth
+from rosin.runtime import cache, jit
+
+__all__ = ["Planner", "planner", "radices", "turns"]
+
+
+@functools.cache
+def planner(dtype: DType) -> Planner:
+    """The one that makes plans for transforms of numbers of this real element type."""
+    return Planner(dtype)
+
+
+@dataclass(eq=False)
+class Planner:
+    """Called by routines, as `rosin_host` calls: with the number of a plan, and where its address goes."""
+
+    dtype: DType
+    plans: dict[int, NumpyArray] = field(default_factory=dict[int, NumpyArray])
+    tables: list[NumpyArray] = field(default_factory=list[NumpyArray])
+    """What plans hold the addresses of."""
+
+    def __call__(self, number: int, address: int) -> None:
+        ctypes.c_void_p.from_address(address).value = self.plan(number)
+
+    def plan(self, number: int) -> int:
+        """The address of a plan."""
+        if number not in self.plans:
+            length, kind = divmod(number, fourier.KINDS)
+            self.plans[number] = self._real(number, length) if kind == fourier.REAL else self._line(number, length)
+        return self.plans[number].ctypes.data
+
+    def _words(self, number: int, passes: int = 0) -> NumpyArray:
+        words = np.zeros(fourier.PASSES + fourier.PASS_WORDS * passes, np.int64)
+        words[fourier.NUMBER], words[fourier.COUNT] = number, passes
+        return words
+
+    def _table(self, numbers: NumpyArray) -> int:
+        """The address of a table of complex numbers, or of real ones, of the element type."""
+        dtype = self.dtype.complex if np.iscomplexobj(numbers) else self.dtype
+        table = np.ascontiguousarray(numbers.astype(dtype.numpy))
+        self.tables.append(table)
+        return table.ctypes.data
+
+    def _line(self, number: int, length: int) -> NumpyArray:
+        if not is_smooth(length):
+            return self._chirp(number, length)
+        chosen = radices(length)
+        words = self._words(number, len(chosen))
+        along = number % fourier.KINDS == fourier.LINE
+        sets, done = length, 1
+        for position, radix in enumerate(chosen):
+            sets //= radix
+            kind = PLAIN if sets == 1 else FIRST if along and position == 0 else TURNED
+            angles = np.arange(sets)[:, None] * np.arange(1, radix)
+            factors = turns(angles if kind == TURNED else angles.T, sets * radix) if kind != PLAIN else None
+            row = words[fourier.PASSES + fourier.PASS_WORDS * position :]
+            row[fourier.FUNCTION] = _code(self.dtype, kind, radix)
+            row[fourier.SETS], row[fourier.DONE], row[fourier.RADIX] = sets, done, radix
+            row[fourier.FACTORS] = 0 if factors is None else self._table(factors)
+            done *= radix
+        return words
+
+    def _chirp(self, number: int, length: int) -> NumpyArray:
+        """A line as a convolution with numbers that turn ever faster: j k is (j^2 + k^2 - (j - k)^2) / 2."""
+        most = chirp_length(length)
+        chirp = turns(-(np.arange(length, dtype=np.int64) ** 2 % (2 * length)), 2 * length)
+        kernel = np.zeros(most, np.complex128)
+        kernel[:length] = chirp.conj()
+        kernel[most - length + 1 :] = chirp[:0:-1].conj()
+        words = self._words(number)
+        words[fourier.CHIRP] = self.plan(most * fourier.KINDS + fourier.LINE)
+        words[fourier.TABLE] = self._table(chirp)
+        words[fourier.KERNEL] = self._table(np.fft.fft(kernel) / most)
+        return words
+
+    def _real(self, number: int, length: int) -> NumpyArray:
+        words = self._words(number)
+        half = length // 2
+        complex_length = half if length % 2 == 0 else length
+        words[fourier.MORE] = self.plan(complex_length * fourier.KINDS + fourier.LINE)
+        # The number 0 of the table is not used.
+        words[fourier.TABLE] = self._table(-1j * turns(-np.arange(half + 1), length))
+        return words
+
+
+def radices(length: int) -> list[int]:
+    """The passes of a smooth length, in order. A power of two comes first, which leaves neighbours for vectors."""
+    twos = (length & -length).bit_length() - 1
+    odd = length >> twos
+    found = [8] if twos >= 3 else [2**twos] if twos else []
+    for prime in PRIMES[:0:-1]:
+        while odd % prime == 0:
+            found.append(prime)
+            odd //= prime
+    bits = max(twos - 3, 0)
+    while bits:
+        # Of eights there is nothing left but a four or a two, or, rather than a two, a sixteen.
+        step = 4 if bits % 3 == 1 and bits >= 4 else min(bits, 3) if bits % 3 == 0 or bits < 3 else 3
+        found.append(2**step)
+        bits -= step
+    return found or [1]
+
+
+def turns(parts: NumpyArray, count: int) -> NumpyArray:
+    """`exp(2 pi i parts / count)`, to the last bit of f64 but for halves, where the system has longer floats."""
+    parts = parts % count
+    # The angle is what is left of the nearest eighth of a circle, so that it is small.
+    eighth = (16 * parts + count) // (2 * count)
+    rest = 8 * parts - eighth * count
+    angle = rest.astype(np.longdouble) * (2 * _PI / 8 / count)
+    real, imag = np.cos(angle), np.sin(angle)
+    root = np.sqrt(np.longdouble(0.5))
+    odd = eighth % 2 == 1
+    real, imag = np.where(odd, (real - imag) * root, real), np.where(odd, (real + imag) * root, imag)
+    result = np.empty(parts.shape, np.complex128)
+    quarter = eighth // 2 % 4
+    result.real = np.choose(quarter, [real, -imag, -real, imag])
+    result.imag = np.choose(quarter, [imag, real, -imag, -real])
+    return result
+
+
+_PI = np.longdouble("3.14159265358979323846264338327950288")
+
+
+@functools.cache
+def _code(dtype: DType, kind: str, radix: int) -> int:
+    """The address of a pass."""
+    name = f"pass_{kind}_{radix}"
+    elem = memory_type(dtype)
+    library = cache.load_text(butterflies.pass_text(name, kind, radix, elem, jit.host().vector_bytes))
+    library.keep_forever()
+    return library.address(name)
+
+
+def receiver(name: str) -> Planner:
+    """What the routine called `name` asks for plans."""
+    return planner(dtypes.BY_NAME[name.rpartition("_")[2]])
