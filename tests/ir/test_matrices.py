@@ -1,4 +1,4 @@
-"""Ops on matrices: what results have to be, and derivatives of functions that do not depend on LAPACK's choices."""
+"""Ops on matrices: what their results have to be, and derivatives of what does not depend on LAPACK's choices."""
 
 from __future__ import annotations
 

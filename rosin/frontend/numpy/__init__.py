@@ -69,7 +69,7 @@ from rosin.frontend.numpy.elementwise import (
 )
 from rosin.frontend.numpy.indexing import getitem, take, take_along_axis
 from rosin.frontend.numpy.info import __array_namespace_info__
-from rosin.frontend.numpy.linear import dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
+from rosin.frontend.numpy.linear import cross, dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
 from rosin.frontend.numpy.logic import (
     bitwise_and,
     bitwise_invert,
@@ -198,7 +198,7 @@ from rosin.ir import dtypes as _dtypes
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array as ndarray  # noqa: N813  # NumPy's name
-    from rosin.frontend.numpy import fft
+    from rosin.frontend.numpy import fft, linalg
     from rosin.frontend.numpy.applying import (
         apply_along_axis,
         apply_over_axes,
@@ -499,6 +499,7 @@ __all__ = [
     "cosh",
     "count_nonzero",
     "cov",
+    "cross",
     "cummax",
     "cummin",
     "cumprod",
@@ -614,6 +615,7 @@ __all__ = [
     "less_equal",
     "lexsort",
     "lgamma",
+    "linalg",
     "linspace",
     "log",
     "log1p",
@@ -797,6 +799,10 @@ if not TYPE_CHECKING:
         """A module or function that most programs do without: files are read when the first name of theirs is."""
         if name == "fft":
             import rosin.frontend.numpy.fft as module
+
+            return module
+        if name == "linalg":
+            import rosin.frontend.numpy.linalg as module
 
             return module
         if name not in __all__:

@@ -6,15 +6,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.frontend.scipy import fft, special
+    from rosin.frontend.scipy import fft, linalg, special
 
-__all__ = ["fft", "special"]
+__all__ = ["fft", "linalg", "special"]
 
 
 def __getattr__(name: str) -> ModuleType:
     match name:
         case "fft":
             import rosin.frontend.scipy.fft as module
+        case "linalg":
+            import rosin.frontend.scipy.linalg as module
         case "special":
             import rosin.frontend.scipy.special as module
         case _:
