@@ -41,6 +41,7 @@ from rosin.frontend.random.gammas import (
     t,
 )
 from rosin.frontend.random.keys import clone, fold_in, key, key_data, split, wrap_key_data
+from rosin.frontend.random.matrices import multivariate_normal, orthogonal
 from rosin.frontend.random.uniforms import bernoulli, bits, rademacher, randint, uniform
 
 __all__ = [
@@ -71,7 +72,9 @@ __all__ = [
     "lognormal",
     "maxwell",
     "multinomial",
+    "multivariate_normal",
     "normal",
+    "orthogonal",
     "pareto",
     "permutation",
     "poisson",
