@@ -105,7 +105,7 @@ def test_most_narrow_uniforms_stay_below_one() -> None:
         (lambda: random.choice(KEY, 3, (4,), replace=False), AttributeValueError, "takes 4 of 3 without replacement"),
         (lambda: random.choice(KEY, 0, (1,)), AttributeValueError, "choice: takes 1 of 0"),
         (lambda: random.choice(KEY, 3, p=np.ones(4)), ShapeError, r"choice: p has the shape \[4\], and there are 3"),
-        (lambda: random.choice(KEY, 2.5), DTypeError, "choice: the number of choices is an integer, not float"),
+        (lambda: random.choice(KEY, 2.5), DTypeError, "choice: how many there are is an integer, not float"),
         (lambda: random.permutation(KEY, -2), AttributeValueError, "permutation: there are no -2 numbers"),
         (lambda: random.permutation(KEY, np.ones((2, 3)), axis=2), ShapeError, "axis 2 is out of range"),
         (lambda: random.categorical(KEY, np.ones(3), shape=4, replace=False), AttributeValueError, "no 4 different"),

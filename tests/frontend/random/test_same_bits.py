@@ -19,9 +19,10 @@ from tests.frontend.random.draws import CHANCES, CONTINUOUS, DISCRETE
 
 ROOT = Path(__file__).parents[3]
 
+WIDE = ("normal", "laplace", "gamma 2.5", "beta", "ball")
 DRAWS: dict[str, Callable[[Any], Any]] = {
     **{c.name: lambda k, c=c: c.draw(k, (3, 5), "f32") for c in CONTINUOUS},
-    **{f"{c.name} f64": lambda k, c=c: c.draw(k, (7,), "f64") for c in CONTINUOUS},
+    **{f"{c.name} f64": lambda k, c=c: c.draw(k, (7,), "f64") for c in CONTINUOUS if c.name in WIDE},
     **{c.name: lambda k, c=c: c.draw(k, (3, 5), "i32") for c in DISCRETE},
     "normal c64": lambda k: random.normal(k, (3, 2), "c64"),
     "permutation": lambda k: random.permutation(k, 17),
@@ -52,6 +53,30 @@ def test_batched_at_once_nested_and_in_loops(name: str) -> None:
     assert np.asarray(nested).tobytes() == together.tobytes()
     assert np.asarray(rosin.map(draw, keys)).tobytes() == together.tobytes()
     assert np.asarray(rosin.compile(lambda ks: rosin.map(draw, ks))(keys)).tobytes() == together.tobytes()
+
+
+SIZED: dict[str, Callable[[Any], Any]] = {
+    "normal": lambda x: random.normal(random.key(4), x.shape),
+    "gamma": lambda x: random.gamma(random.key(4), x),
+    "poisson": lambda x: random.poisson(random.key(4), x * 5),
+    "permutation": lambda x: random.permutation(random.key(4), x),
+    "order": lambda x: random.permutation(random.key(4), x.shape[0]),
+    "choice": lambda x: random.choice(random.key(4), x, (4,)),
+    "choice by p": lambda x: random.choice(random.key(4), x, (4,), p=x),
+    "choice of different": lambda x: random.choice(random.key(4), x, (2,), replace=False),
+    "multinomial": lambda x: random.multinomial(random.key(4), 20, x),
+    "split": lambda x: random.split(random.key(4), x.shape[0]),
+}
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_one_program_for_all_sizes(name: str) -> None:
+    draw = SIZED[name]
+    compiled = rosin.compile(draw, dynamic=True)
+    for size in (2, 9, 64, 65):
+        x = rnp.linspace(1, 5, size)
+        assert np.asarray(compiled(x)).tobytes() == np.asarray(draw(x)).tobytes()
+    assert len(compiled.signatures()) == 1
 
 
 @pytest.mark.parametrize("name", ["lognormal", "gamma 2.5", "t", "beta", "poisson 60.0", "ball"])
