@@ -64,7 +64,7 @@ def test_the_variance_of_numbers_far_from_zero(numbers: np.ndarray) -> None:
     assert abs(found / np.var(x.astype(np.float64)) - 1) < 1e-4
 
 
-def test_norms_and_softmax_of_extremes() -> None:
+def test_softmax_and_hypot_of_extremes() -> None:
     big = rnp.asarray(np.array([3e38, -3e38, 1e38], np.float32))
     assert np.asarray(rosin.nn.softmax(big)).tolist() == [1, 0, 0]
     assert float(rnp.logsumexp(big)) == np.float32(3e38)
