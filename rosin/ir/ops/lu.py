@@ -65,8 +65,9 @@ class Lu(OfMatrices):
                 column = x[:, i:, i]
                 size: NumpyArray = np.abs(np.real(column)) + np.abs(np.imag(column))
                 # A NaN is never the greatest, unless it comes first.
-                first: NumpyArray = np.isnan(size[:, :1]) & (np.arange(m - i) == 0)
-                size = np.where(first, np.inf, np.where(np.isnan(size), -1, size))
+                unknown = np.isnan(size)
+                size[unknown] = -1
+                size[unknown[:, 0], 0] = np.inf
                 found = i + np.argmax(size, -1)
                 pivots[:, i] = found
                 for array in (x, order):
