@@ -361,6 +361,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -460,6 +461,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "average",
+    "bartlett",
     "bfloat16",
     "bincount",
     "bitwise_and",
@@ -470,6 +472,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman",
     "block",
     "bool",
     "bool_",
@@ -569,6 +572,8 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "hamming",
+    "hanning",
     "heaviside",
     "histogram",
     "histogram2d",
@@ -607,6 +612,7 @@ __all__ = [
     "isscalar",
     "iterable",
     "ix_",
+    "kaiser",
     "kron",
     "lcm",
     "ldexp",
@@ -825,6 +831,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
 
         files = (
@@ -845,6 +852,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
         globals().update({each: getattr(file, each) for file in files for each in file.__all__})
         globals()["ndarray"] = _trace.array_type()
