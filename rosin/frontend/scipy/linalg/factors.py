@@ -144,6 +144,8 @@ def _order_of(pivots: Array, packed: Array) -> Array:
     n = size_of(packed)
     stack = core.shape_of(pivots)[:-1]
     start = promote.spread(creation.arange(n), (*stack, n))
+    if n == 0:
+        return start
 
     def swap(i: Array, order: Array) -> Array:
         other = indexing.take(pivots, i, axis=-1)[..., None]
