@@ -25,7 +25,7 @@ from rosin.ir.ops.matrix import (
     with_unit_diagonal,
 )
 from rosin.ir.ops.triangular import solve, solve_right, substitute
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, shape_text
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -135,7 +135,7 @@ class LuSolve(OfMatrices):
         self.check_square(operands, a)
         self.check_rows(operands, a, b)
         if not facts.same_shape(a.shape, packed.shape):
-            self.bad_shape(operands, f"a matrix of shape {a.shape[-2:]} has factors of shape {packed.shape[-2:]}")
+            self.bad_shape(operands, f"a matrix of {shape_text(a.shape)} has factors of shape {shape_text(packed.shape)}")
         if permutation.dtype != dtypes.i32 or not facts.same_shape(permutation.shape, a.shape[:-1]):
             self.bad_shape(operands, f"the permutation of {a.shape[-2]} rows is {permutation}")
         return (b,)

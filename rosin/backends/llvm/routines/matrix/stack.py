@@ -13,7 +13,7 @@ routine can do so. Others go to LAPACK one by one (lapack.py), which threads of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
@@ -255,10 +255,3 @@ def passed(*values: Val) -> str:
 
 def parameters(*names: tuple[str, str]) -> str:
     return ", ".join(f"{elem} %{name}" for name, elem in names)
-
-
-def product(f: Function, factors: Sequence[Val]) -> Val:
-    result = factors[0]
-    for factor in factors[1:]:
-        result = f.e.mul(result, factor)
-    return result
