@@ -135,7 +135,8 @@ class LuSolve(OfMatrices):
         self.check_square(operands, a)
         self.check_rows(operands, a, b)
         if not facts.same_shape(a.shape, packed.shape):
-            self.bad_shape(operands, f"a matrix of {shape_text(a.shape)} has factors of shape {shape_text(packed.shape)}")
+            shapes = f"{shape_text(a.shape)} has factors of shape {shape_text(packed.shape)}"
+            self.bad_shape(operands, f"a matrix of shape {shapes}")
         if permutation.dtype != dtypes.i32 or not facts.same_shape(permutation.shape, a.shape[:-1]):
             self.bad_shape(operands, f"the permutation of {a.shape[-2]} rows is {permutation}")
         return (b,)
