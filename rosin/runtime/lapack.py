@@ -28,8 +28,12 @@ NAMES = (
 )
 """What functions may be called, and the integers they then take."""
 
-THREADS = ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads")
-THREADS += ("openblas_{}_num_threads",)
+THREADS = (
+    "scipy_openblas_{}_num_threads64_",
+    "openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads",
+)
 """What functions may be called that get and set the number of the library's threads; other libraries have none."""
 
 # How many threads of ours are at work, each of which wants the library to use none of its own.

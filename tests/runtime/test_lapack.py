@@ -18,7 +18,7 @@ def test_the_library_is_found_and_its_integers_are_known() -> None:
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_of_the_library_are_as_many_afterwards(threads: int) -> None:
     """While threads of ours share a stack, the library uses none of its own."""
-    library, *_ = lapack._library()  # pyright: ignore[reportPrivateUsage]
+    library, *_ = lapack._library()
     found = [p for p in lapack.THREADS if hasattr(library, p.format("set"))]
     if not found:
         pytest.skip("the library does not tell how many threads it has")
@@ -36,12 +36,12 @@ def test_threads_of_the_library_are_as_many_afterwards(threads: int) -> None:
 
 def test_a_library_without_known_names_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lapack, "NAMES", (("no_such_{}", "i64"),))
-    lapack._library.cache_clear()  # pyright: ignore[reportPrivateUsage]  # what was found before
+    lapack._library.cache_clear()
     try:
         with pytest.raises(UnsupportedError, match="linear algebra needs LAPACK"):
             lapack.word()
     finally:
-        lapack._library.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        lapack._library.cache_clear()
 
 
 def test_a_function_that_the_library_lacks_is_an_error() -> None:
