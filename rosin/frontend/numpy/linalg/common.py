@@ -118,10 +118,11 @@ def invertible(name: str, a: Array) -> Factors:
     """
     factors = factored(a)
     if not core.tracing():
-        diagonal = np.diagonal(core.known(factors.packed), axis1=-2, axis2=-1)
-        if np.any(diagonal == 0):
-            place, row = (int(i) for i in (np.argwhere(diagonal == 0)[0][k] for k in (0, -1)))
-            which = f"matrix {place} of the stack" if diagonal.ndim > 1 else "the matrix"
+        packed = core.known(factors.packed)
+        zeros = np.argwhere(np.diagonal(packed, axis1=-2, axis2=-1) == 0)
+        if len(zeros):
+            *places, row = zeros[0].tolist()
+            which = f"matrix {', '.join(map(str, places))} of the stack" if places else "the matrix"
             message = f"{name}: {which} is singular: pivot {row} of its LU factors is zero"
             raise located(LinAlgError(message, [core.type_of(a)]))
     return factors
