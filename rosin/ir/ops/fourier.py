@@ -9,6 +9,7 @@ A target plans a transform by its length. What a plan needs of memory is stated 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cache
 from math import isqrt, log2
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -30,7 +31,6 @@ from rosin.ir.op import (
     Value,
     Values,
     define,
-    elements,
     with_attributes,
 )
 from rosin.ir.types import TensorType
@@ -71,7 +71,8 @@ TYPICAL_WORK = 50
 
 @cache
 def is_smooth(length: int) -> bool:
-    """Whether a length has small prime factors only."""
+    """Whether a length, which is positive, has small prime factors only."""
+    assert length > 0
     for prime in PRIMES:
         while length % prime == 0:
             length //= prime
@@ -126,17 +127,20 @@ class Transform(Linear, Routine):
         self.check_axis(operands, axis, x.rank)
         return x
 
+    @abstractmethod
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        """How many lines there are, and of how many numbers."""
+
     def cost(self, operands: Types, results: Types) -> Cost:
-        moved = operands[0].bytes + results[0].bytes
-        longest = max(operands[0], results[0], key=elements)
-        return Cost(elements(longest) * _work(longest.shape[-1]), moved)
+        count, length = self.lines(operands[0])
+        return Cost(facts.estimate(count * length) * _work(length), operands[0].bytes + results[0].bytes)
 
 
 def _work(length: Dim) -> int:
     """Operations for each number of a line."""
     if not isinstance(length, int):
         return TYPICAL_WORK
-    return int(5 * log2(max(length, 2))) * (1 if is_smooth(max(length, 1)) else 5)
+    return int(5 * log2(max(length, 2))) * (1 if length < 2 or is_smooth(length) else 5)
 
 
 def _pieces(units: Dim, length: Dim) -> Dim:
@@ -169,6 +173,9 @@ class Dft(Transform):
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(Dft(self.scaling, self.axis + 1, self.inverse), operands[0])
+
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        return dims.product(x.shape[: self.axis] + x.shape[self.axis + 1 :]), x.shape[self.axis]
 
     def task(self, types: Types) -> Task:
         (x,) = types
@@ -237,9 +244,11 @@ class RealDft(Transform):
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(self, operands[0])
 
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        return dims.product(x.shape[:-1]), x.shape[-1]
+
     def task(self, types: Types) -> Task:
-        (x,) = types
-        return _real_task("realdft", x.dtype, dims.product(x.shape[:-1]), x.shape[-1], self.scaling)
+        return _real_task("realdft", types[0].dtype, *self.lines(types[0]), self.scaling)
 
 
 @define("halfdft")
@@ -273,6 +282,8 @@ class HalfDft(Transform):
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(self, operands[0])
 
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        return dims.product(x.shape[:-1]), self.length
+
     def task(self, types: Types) -> Task:
-        (x,) = types
-        return _real_task("halfdft", x.dtype.part, dims.product(x.shape[:-1]), self.length, self.scaling)
+        return _real_task("halfdft", types[0].dtype.part, *self.lines(types[0]), self.scaling)
