@@ -9,8 +9,7 @@
 
 `apart` makes half + 1 numbers of the transform of a real line out of the transform of half as many complex numbers,
 which are its neighbours in twos, and `together` goes back. The others are for lines of odd length: `widen` makes real
-numbers complex, `narrow` takes real parts, and `mirror` makes a whole line of the half that a real line's transform
-has.
+numbers complex, `narrow` takes real parts, and `mirror` makes a whole transform of the half that is known of it.
 """
 
 from __future__ import annotations
