@@ -58,6 +58,8 @@ PIECES = 16
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
 """Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
+SYMBOLIC_PIECES, SYMBOLIC_BLOCK = 8, 8
+"""The same of lines of a symbolic size, which are given room for the worst of sizes."""
 GRID = 1 << 16
 """A line of neighbours of so many numbers is computed as a grid (rosin/backends/llvm/routines/grids.py)."""
 GRID_BLOCK = 16
@@ -97,7 +99,7 @@ def grid_sides(length: int) -> tuple[int, int]:
 
 
 def line_room(length: Dim) -> Dim:
-    """Complex numbers of room for a line of complex neighbours."""
+    """Complex numbers of room for a line of complex neighbours: of a symbolic length, more than the worst one needs."""
     if not isinstance(length, int):
         return length * 12
     if not is_smooth(length):
@@ -145,7 +147,7 @@ def _work(length: Dim) -> int:
 
 def _pieces(units: Dim, length: Dim) -> Dim:
     """How many pieces a task has. Those of long lines have much room, and share it among threads by themselves."""
-    most = PIECES if isinstance(length, int) and length < GRID else GRIDS
+    most = SYMBOLIC_PIECES if not isinstance(length, int) else PIECES if length < GRID else GRIDS
     return min(units, most) if isinstance(units, int) else most
 
 
@@ -183,15 +185,12 @@ class Dft(Transform):
         outer = dims.product(x.shape[: self.axis])
         block, units, size = 1, outer, line_room(length)
         if inner != 1:
-            # A symbolic number of neighbours may be 1: room for a line is enough then.
-            block = max(BLOCK, BLOCK_NUMBERS // length) if isinstance(length, int) else BLOCK
+            block = max(BLOCK, BLOCK_NUMBERS // length) if isinstance(length, int) else SYMBOLIC_BLOCK
             units = outer * dims.floor_divide(inner + (block - 1), block)
-            blocks = length * (2 * block)
-            if not isinstance(length, int):
-                size = size + blocks
-            elif is_smooth(length):
-                size = blocks
-        pieces = _pieces(units, length if inner == 1 else 1)
+            if not isinstance(length, int) or is_smooth(length):
+                # Two blocks. A symbolic number of neighbours may be 1: there is room enough for a line, too.
+                size = length * (2 * block)
+        pieces = _pieces(units, 1 if isinstance(length, int) and inner != 1 else length)
         numbers = (length, inner, outer, block, pieces, size, int(self.inverse), SCALINGS.index(self.scaling))
         room = pieces * size * x.dtype.bytes
         return Task(f"dft_{x.dtype.part}", numbers, pieces, x.size * _work(length), room, begins=True)
