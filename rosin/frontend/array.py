@@ -79,6 +79,11 @@ class Array(Interchange):
         return self.type.dtype
 
     @property
+    def __numpy_dtype__(self) -> Any:
+        """What NumPy reads where it asks an array for its dtype alone, as `np.result_type` does."""
+        return self.dtype.numpy
+
+    @property
     def ndim(self) -> int:
         return len(self.shape)
 
