@@ -12,10 +12,10 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
-from rosin.numpy import linalg
 from rosin.runtime import threads
 from tests.frontend.agree import near
 
+linalg = rnp.linalg
 DTYPES = ("float32", "float64", "complex64", "complex128")
 WIDE = ("float64", "complex128")
 TOLERANCE = {"float32": 2e-4, "complex64": 2e-4, "float64": 1e-10, "complex128": 1e-10}
@@ -31,7 +31,7 @@ def matrices(dtype: str, *shape: int, seed: int = 0) -> Any:
 
 
 def regular(dtype: str, *shape: int, seed: int = 0) -> Any:
-    return (matrices(dtype, *shape, seed=seed) + 2 * np.eye(*shape[-2:]) * shape[-1] ** 0.5).astype(dtype)
+    return (matrices(dtype, *shape, seed=seed) + 2 * np.eye(shape[-2], shape[-1]) * shape[-1] ** 0.5).astype(dtype)
 
 
 def positive(dtype: str, *shape: int) -> Any:
@@ -420,7 +420,7 @@ def test_symbolic_sizes(name: str) -> None:
 
 @pytest.mark.parametrize("n", [8, 40])
 def test_results_do_not_depend_on_the_number_of_threads(n: int) -> None:
-    a = rnp.asarray(regular("float32", 300, n, n))
+    a = rnp.asarray(regular("float32", 60, n, n))
     inverse = rosin.compile(linalg.inv)
     before = threads.num_threads()
     found: list[bytes] = []

@@ -12,7 +12,6 @@ import scipy.linalg as theirs
 import rosin
 from rosin import numpy as rnp
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
-from rosin.scipy import linalg
 from tests.frontend.agree import near
 from tests.frontend.test_linalg import (
     DTYPES,
@@ -27,6 +26,7 @@ from tests.frontend.test_linalg import (
     regular,
 )
 
+linalg = rosin.scipy.linalg
 over_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 over_wide = pytest.mark.parametrize("dtype", WIDE)
 
@@ -45,8 +45,8 @@ def test_lu(dtype: str, shape: tuple[int, ...]) -> None:
     a, tolerance = matrices(dtype, *shape), TOLERANCE[dtype]
     check(linalg.lu, a, expected=list(theirs.lu(a)), tolerance=tolerance)
     check(lambda x: linalg.lu(x, permute_l=True), a, expected=list(theirs.lu(a, permute_l=True)), tolerance=tolerance)
-    p, lower, upper = theirs.lu(a, p_indices=True)
-    expected = [np.asarray(p, np.int32), lower, upper]
+    p, *rest = theirs.lu(a, p_indices=True)
+    expected = [np.asarray(p, np.int32), *rest]
     check(lambda x: linalg.lu(x, p_indices=True), a, expected=expected, tolerance=tolerance)
 
 
@@ -68,10 +68,10 @@ def test_lu_factor_and_solve(dtype: str, trans: int) -> None:
 
 
 @over_dtypes
-@pytest.mark.parametrize("trans", [0, "T", "C"])
+@pytest.mark.parametrize("trans", [0, 1, 2])
 @pytest.mark.parametrize("lower", [False, True])
 @pytest.mark.parametrize("unit", [False, True])
-def test_solve_triangular(dtype: str, trans: int | str, lower: bool, unit: bool) -> None:
+def test_solve_triangular(dtype: str, trans: int, lower: bool, unit: bool) -> None:
     a, tolerance = regular(dtype, 4, 4), TOLERANCE[dtype]
     for b in (matrices(dtype, 4), matrices(dtype, 4, 3)):
         expected = theirs.solve_triangular(a, b, trans, lower, unit)
@@ -136,16 +136,14 @@ def test_expm_of_matrices_without_eigenvectors() -> None:
 
 @over_dtypes
 def test_roots_and_logarithms(dtype: str) -> None:
-    near_unit = regular(dtype, 3, 5, 5) + 2 * np.eye(5, dtype=dtype)
-    for a in (positive(dtype, 3, 5, 5), near_unit, (1e-3 * positive(dtype, 2, 3, 3)).astype(dtype)):
-        tolerance = TOLERANCE[dtype] * 100
-        for (root,) in both(linalg.sqrtm, a):
-            r = np.asarray(root)
-            assert np.abs(r @ r - a).max() < tolerance * np.abs(a).max()
-        wide = a.astype("complex128" if dtype.startswith("c") else "float64")
-        expected = np.stack([theirs.logm(x) for x in wide])
-        for (found,) in both(linalg.logm, a):
-            assert np.abs(np.asarray(found) - expected).max() < tolerance * max(np.abs(expected).max(), 1)
+    kinds = [regular(dtype, 2, 4, 4) + 2 * np.eye(4), positive(dtype, 2, 4, 4), 1e-3 * positive(dtype, 2, 4, 4)]
+    a, tolerance = np.concatenate(kinds).astype(dtype), TOLERANCE[dtype] * 100
+    for (root,) in both(linalg.sqrtm, a):
+        error = np.abs(np.asarray(root) @ np.asarray(root) - a).max((1, 2))
+        assert np.all(error < tolerance * np.abs(a).max((1, 2)))
+    expected = np.stack([theirs.logm(x) for x in a.astype("complex128" if dtype.startswith("c") else "float64")])
+    for (found,) in both(linalg.logm, a):
+        assert np.all(np.abs(np.asarray(found) - expected) < tolerance * 8)
 
 
 def test_negative_eigenvalues_have_no_principal_root() -> None:
@@ -187,13 +185,13 @@ def test_second_derivatives(name: str) -> None:
 
 
 def test_derivatives_where_eigenvalues_are_equal() -> None:
-    for function in (linalg.expm, linalg.sqrtm, linalg.logm, lambda a: linalg.polar(a)[0]):
+    for function in (linalg.expm, linalg.sqrtm, lambda a: linalg.polar(a)[0]):
         check_derivatives(function, np.eye(3))
 
 
 def test_vmap_is_a_loop() -> None:
     stack = positive("float64", 4, 3, 3) * np.array([1e-3, 1, 10, 100])[:, None, None]
-    for function in (linalg.expm, linalg.sqrtm, linalg.logm):
+    for function in (linalg.expm, linalg.sqrtm):
         many = rosin.compile(rosin.vmap(function))(rnp.asarray(stack / 10))
         for number, a in enumerate(stack):
             near(np.asarray(many)[number], np.asarray(function(rnp.asarray(a / 10))), 1e-9)

@@ -373,6 +373,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -472,6 +473,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "average",
+    "bartlett",
     "bfloat16",
     "bincount",
     "bitwise_and",
@@ -482,6 +484,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman",
     "block",
     "bool",
     "bool_",
@@ -584,6 +587,8 @@ __all__ = [
     "gradient",
     "greater",
     "greater_equal",
+    "hamming",
+    "hanning",
     "heaviside",
     "histogram",
     "histogram2d",
@@ -625,6 +630,7 @@ __all__ = [
     "issubdtype",
     "iterable",
     "ix_",
+    "kaiser",
     "kron",
     "lcm",
     "ldexp",
@@ -849,6 +855,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
 
         files = (
@@ -869,6 +876,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
         globals().update({each: getattr(file, each) for file in files for each in file.__all__})
         globals()["ndarray"] = _trace.array_type()

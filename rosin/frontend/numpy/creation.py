@@ -39,6 +39,7 @@ def asarray(
     The memory of a NumPy array is shared unless `copy` is true. Lists and tuples may hold traced arrays.
 
     Raises:
+        AttributeValueError: `copy` is false and a copy is needed: for another element type or order, numbers and lists.
         DTypeError: an element type that Rosin has not.
         ShapeError: nested sequences of unequal lengths.
     """
@@ -50,7 +51,17 @@ def asarray(
     result = core.asarray(obj, dtype)
     if copy and not core.is_tracer(result):
         return core.asarray(np.array(core.concrete(result, "", "")))
+    if copy is False and not core.is_tracer(result) and not _shares(result, obj):
+        promote.bad_value(f"asarray: {type(given).__name__} cannot become {core.type_of(result)} without a copy")
     return core.another(result, (given,)) if copy else result
+
+
+def _shares(x: Array, given: Any) -> bool:
+    """Whether an array is in the memory of what it was made of."""
+    if core.is_scalar(given) or isinstance(given, list | tuple):
+        return False
+    known = core.known(given)
+    return not known.size or np.may_share_memory(core.known(x), known)
 
 
 def _is_sequence_with_tracers(x: Any) -> bool:

@@ -14,7 +14,7 @@ from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import counted, creation, elementwise, logic, manipulation, promote, selecting
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.ir import dims
+from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 
 if TYPE_CHECKING:
@@ -264,11 +264,14 @@ def unravel_index(indices: ArrayLike, shape: Dim | Sequence[Dim]) -> tuple[Array
     _check_known("unravel_index", indices, dims.product(sizes), "an array")
     if not core.dtype_of(where).is_integer:
         promote.bad_dtype(f"unravel_index: positions are integers, not {core.dtype_of(where)}", where)
-    dtype = core.dtype_of(where)
-    total = counted.number(dims.product(sizes), dtype)
+    dtype, size = core.dtype_of(where), dims.product(sizes)
+    if isinstance(size, int) and size > dtype.highest:
+        dtype = dtypes.i64
+        where = promote.cast(where, dtype)
+    total = counted.number(size, dtype)
     if dtype.kind == "int":
         where = logic.where(logic.less(where, 0), elementwise.add(where, total), where)
-    inside = elementwise.clip(where, 0, elementwise.subtract(total, 1))
+    inside = elementwise.clip(where, 0, total - 1 if isinstance(total, int) else elementwise.subtract(total, 1))
     return tuple(counted.positions(inside, sizes))
 
 

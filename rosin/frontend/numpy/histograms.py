@@ -63,7 +63,7 @@ def bincount(
         known: NumpyArray = core.concrete(
             operand, "bincount: the greatest number settles the length of its result", _NUMBER
         )
-        size: Dim = builtins.max(int(known.max(initial=-1)) + 1, least)
+        size: Dim = builtins.max(int(known.max()) + 1 if known.size else 0, least)
     else:
         size = promote.as_size("bincount", length, "length")
     if weights is not None:
@@ -284,6 +284,8 @@ def histogram(
 def _density(counts: Array, edges: Sequence[Array]) -> Array:
     """Counts divided by their sum and the volumes of their bins."""
     wide = promote.floating("histogram", counts)
+    for line in edges:
+        wide = promote.cast(wide, promote.promote_types(core.dtype_of(wide), core.dtype_of(line)))
     result = elementwise.divide(wide, reductions.sum(wide))
     for axis, line in enumerate(edges):
         width = promote.cast(reductions.diff(line), core.dtype_of(result))

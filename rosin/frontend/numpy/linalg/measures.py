@@ -106,16 +106,13 @@ def _sign_and_logarithm(a: Array) -> SlogdetResult:
 
 
 @_sign_and_logarithm.defjvp
-def _sign_and_logarithm_jvp(
-    primals: tuple[Array], tangents: tuple[Array]
-) -> tuple[SlogdetResult, tuple[Array | None, Array]]:
+def _sign_and_logarithm_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[SlogdetResult, SlogdetResult]:
     (a,), (tangent,) = primals, tangents
     result = _sign_and_logarithm(a)
     change = _trace(factored(a).solve(tangent))
-    turn: Array | None = None
-    if core.dtype_of(a).is_complex:
-        turn = elementwise.multiply(result.sign, elementwise.subtract(change, real(change)))
-    return result, SlogdetResult(turn, real(change))  # type: ignore[arg-type]  # None stands for zero
+    is_complex = core.dtype_of(a).is_complex
+    turn = elementwise.subtract(change, real(change)) if is_complex else creation.zeros_like(change)
+    return result, SlogdetResult(elementwise.multiply(result.sign, turn), real(change))
 
 
 # -- norms ---------------------------------------------------------------------------------------------------------
