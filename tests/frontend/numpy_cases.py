@@ -516,6 +516,11 @@ def _sorting() -> Iterator[Case]:
     yield case("top_k", M, 2, reference=lambda x, k: (-np.sort(-x)[:, :k], np.argsort(-x)[:, :k]))
     for name in ("unique", "unique_all", "unique_counts", "unique_inverse"):
         yield rough(name, WHOLE, batched=False)
+    for axis in (0, 1, -1):
+        everything: dict[str, Any] = {"return_index": True, "return_inverse": True, "return_counts": True}
+        yield rough("unique", SMALL[:8].reshape(2, 2, 2) % 2, axis=axis, batched=False)
+        yield rough("unique", (np.arange(24) // 3 % 4).reshape(6, 4), axis=axis, batched=False, **everything)
+    yield rough("unique", np.array([[np.nan, 1], [0, 1], [np.nan, 1], [0, 1]]), axis=0, batched=False)
     yield rough("unique_values", WHOLE, batched=False, reference=np.unique)
     for name in ("intersect1d", "setdiff1d", "setxor1d", "union1d"):
         yield rough(name, WHOLE, J, batched=False)
