@@ -156,7 +156,10 @@ def ldexp(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     wide = own.accumulator
     bias, digits = (1 << (_EXPONENT_BITS[wide.name][0] - 1)) - 1, _EXPONENT_BITS[wide.name][1]
     # Beyond four times the range of exponents nothing changes any more.
-    left = elementwise.clip(promote.cast(power, dtypes.i32), -4 * bias, 4 * bias)
+    kind = core.dtype_of(power)
+    power = promote.cast(power, dtypes.i32) if kind.bits < 32 else power
+    least = 0 if kind.kind == "uint" and kind.bits >= 32 else -4 * bias
+    left = promote.cast(elementwise.clip(power, least, 4 * bias), dtypes.i32)
     result = promote.cast(x, wide)
     # What goes down keeps all digits above the least normal number until the last factor, so that it rounds once.
     down = bias - 1 - digits - 1
