@@ -251,6 +251,7 @@ def _statistics() -> Iterator[Case]:
     yield rough("histogram", M, bins=4, range=(-1.1, 1.7))
     yield rough("histogram", M, LINE)
     yield rough("histogram", M, LINE, density=True)
+    yield rough("histogram", WHOLE + 2**24, bins=7)
     yield rough("histogram", WHOLE, bins=5, weights=POSITIVE)
     yield rough("histogram", np.array([0.0, 0.125, 0.25, 0.3, 0.5, 0.75, 0.875, 1.0]), bins=8)
     for rule in ("auto", "sqrt", "sturges", "rice", "scott", "fd", "doane"):
