@@ -410,6 +410,8 @@ def _movement() -> Iterator[Case]:
     yield case("repeat", M, 2, axis=1)
     yield case("repeat", V[:3], [1, 0, 2])
     yield case("reshape", M, (2, 10))
+    yield case("reshape", T, (4, -1), "F")
+    yield case("ravel", T, "F")
     yield case("resize", M, (3, 9))
     yield case("resize", M, (2, 2))
     yield case("roll", M, 2, axis=1)
@@ -467,6 +469,9 @@ def _choosing() -> Iterator[Case]:
     yield rough("choose", WHOLE, [M, K, POSITIVE], mode="clip")
     yield case("take", M, np.array([0, 3, 1], np.int32), 1)
     yield case("take", M, np.array([0, 3, 1], np.int32), axis=1)
+    for mode in each("clip wrap"):
+        yield case("take", M, WHOLE[0], 1, mode=mode)
+        yield case("take", M, 3 * WHOLE.astype(np.int8), mode=mode)
     yield case("take_along_axis", M, np.argsort(K, axis=1), axis=1)
     yield rough("extract", B, M, batched=False)
     yield rough("compress", B[:, 0], M, axis=0, batched=False)
