@@ -163,7 +163,8 @@ def histogram_bin_edges(
 def _shown(x: Array, edges: Array, bins: Bins) -> Array:
     """The edges as results have them. Those of equal bins of whole numbers are f64 until then."""
     is_float = core.dtype_of(x).is_float
-    return edges if is_float or not _is_number(bins) else promote.cast(edges, DEFAULT_FLOAT)
+    result = edges if is_float or not _is_number(bins) else promote.cast(edges, DEFAULT_FLOAT)
+    return core.another(result, (bins,))
 
 
 def _edges(name: str, x: Array, bins: Bins, range: Range) -> Array:
