@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
 from rosin.frontend.numpy import elementwise, logic, promote, transcendental
@@ -80,6 +82,9 @@ def float_power(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 def gcd(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """The greatest common divisor of integers, by Euclid; 0 of two zeros."""
     a, b = _integers("gcd", x1, x2)
+    if not core.tracing():
+        # A loop outside of traced functions would be compiled for every shape.
+        return core.asarray(np.gcd(core.known(a), core.known(b)))
     first, second = (elementwise.abs(x) for x in (a, b))
     if 0 in core.shape_of(first):
         return first
