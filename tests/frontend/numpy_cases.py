@@ -369,6 +369,7 @@ def _products() -> Iterator[Case]:
 def _movement() -> Iterator[Case]:
     yield case("append", V, W)
     yield case("append", M, K[:2], axis=0)
+    yield case("append", V, 1.3)
     yield case("array_split", M, 3, axis=1)
     yield case("array_split", V, [2, 5])
     yield case("astype", M, np.float64, reference=lambda x, t: x.astype(t))

@@ -182,6 +182,26 @@ def test_text() -> None:
     assert rnp.ndarray is rosin.Array
 
 
+def test_numbers_of_python_give_way() -> None:
+    """At once and compiled alike: a number of Python's takes the element type of what it meets."""
+    x = np.ones(3, np.float16)
+    functions: list[Callable[[Any], Any]] = [
+        lambda x: rnp.append(x, 1.5),
+        lambda x: rnp.block([x, 1.5]),
+        lambda x: rnp.r_[x, 1.5],
+        lambda x: rnp.select([x > 0], [x], 1.5),
+        lambda x: rnp.choose(np.array([0, 1, 0]), [x, 1.5]),
+        lambda x: rnp.interp(x, x, x, left=1.5),
+        lambda x: rnp.fmax(x, 1.5),
+        lambda x: rnp.polyval([1.5, 2.0], x),
+        lambda x: rnp.trapezoid(x, dx=1.5),
+        lambda x: rnp.insert(x, 0, 1.5),
+        lambda x: rnp.nan_to_num(x, nan=1.5),
+    ]
+    for function in functions:
+        assert [found.dtype for found in both(function, x)] == [rnp.float16]
+
+
 def test_kinds() -> None:
     kinds = (
         "generic",
