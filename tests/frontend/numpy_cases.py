@@ -560,6 +560,9 @@ def _creation() -> Iterator[Case]:
     yield case("geomspace", COMPLEX[0], COMPLEX[1], 3)
     yield rough("geomspace", -1, -1000, 4)
     yield case("meshgrid", V, W, indexing="ij")
+    for name in each("bartlett blackman hamming hanning"):
+        yield rough(name, 9, tolerance=128)
+    yield rough("kaiser", 9, 8.6, tolerance=256)
     yield rough("tri", 3, 4, 1)
     yield rough("frombuffer", M.astype(np.float32).tobytes(), np.float32)
     yield rough("frombuffer", BYTES.tobytes(), np.uint8, 4, 2)
