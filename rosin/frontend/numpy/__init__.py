@@ -5,7 +5,7 @@ What to know when coming from NumPy:
 - Arrays never change. `x.at[index].set(y)` gives another array; so do `add`, `multiply`, `min` and `max`.
 - Python's floats make f32 and its integers i32, and they give way to the arrays that they meet (`promote.py`). NumPy's
   scalars do not: `x * np.float64(2)` is f64.
-- Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
+- Arguments stand in NumPy's order as far as `axis` and `dtype`; others, such as `keepdims`, are named.
 - A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
   left out when they are written; known positions are checked (`indexing.py`).
 - Where a shape depends on numbers that are traced (`x[mask]`, `nonzero`), its sizes are symbolic (`selecting.py`).
@@ -208,11 +208,21 @@ if TYPE_CHECKING:
         array_equiv,
         array_repr,
         array_str,
+        complexfloating,
+        floating,
+        generic,
+        inexact,
+        integer,
         isscalar,
+        issubdtype,
         iterable,
         ndim,
+        number,
+        promote_types,
         shape,
+        signedinteger,
         size,
+        unsignedinteger,
     )
     from rosin.frontend.numpy.bits import (
         bitwise_count,
@@ -329,10 +339,12 @@ if TYPE_CHECKING:
         polyadd,
         polyder,
         polydiv,
+        polyfit,
         polyint,
         polymul,
         polysub,
         polyval,
+        roots,
         vander,
     )
     from rosin.frontend.numpy.products import (
@@ -361,7 +373,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
-    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -488,6 +500,7 @@ __all__ = [
     "column_stack",
     "complex64",
     "complex128",
+    "complexfloating",
     "compress",
     "concat",
     "concatenate",
@@ -554,6 +567,7 @@ __all__ = [
     "float32",
     "float64",
     "float_power",
+    "floating",
     "floor",
     "floor_divide",
     "fmax",
@@ -567,6 +581,7 @@ __all__ = [
     "full",
     "full_like",
     "gcd",
+    "generic",
     "geomspace",
     "getitem",
     "gradient",
@@ -587,6 +602,7 @@ __all__ = [
     "imag",
     "index_exp",
     "indices",
+    "inexact",
     "inf",
     "inner",
     "insert",
@@ -594,6 +610,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "integer",
     "interp",
     "intersect1d",
     "invert",
@@ -610,8 +627,10 @@ __all__ = [
     "isreal",
     "isrealobj",
     "isscalar",
+    "issubdtype",
     "iterable",
     "ix_",
+    "kaiser",
     "kron",
     "lcm",
     "ldexp",
@@ -674,6 +693,7 @@ __all__ = [
     "nextafter",
     "nonzero",
     "not_equal",
+    "number",
     "ogrid",
     "ones",
     "ones_like",
@@ -690,6 +710,7 @@ __all__ = [
     "polyadd",
     "polyder",
     "polydiv",
+    "polyfit",
     "polyint",
     "polymul",
     "polysub",
@@ -698,6 +719,7 @@ __all__ = [
     "pow",
     "power",
     "prod",
+    "promote_types",
     "ptp",
     "put",
     "put_along_axis",
@@ -719,6 +741,7 @@ __all__ = [
     "rint",
     "roll",
     "rollaxis",
+    "roots",
     "rot90",
     "round",
     "rsqrt",
@@ -731,6 +754,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "signbit",
+    "signedinteger",
     "sin",
     "sinc",
     "sinh",
@@ -779,6 +803,7 @@ __all__ = [
     "unique_values",
     "unpackbits",
     "unravel_index",
+    "unsignedinteger",
     "unstack",
     "unwrap",
     "vander",

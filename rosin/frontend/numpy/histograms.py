@@ -104,7 +104,8 @@ def _widths() -> dict[str, Callable[[np.ndarray[Any, Any], float], float]]:
         size, sigma = x.size, float(np.std(x))
         if size < 3 or sigma == 0:
             return 0.0
-        skew = builtins.abs(float(np.mean(np.power((x - np.mean(x)) / sigma, 3))))
+        cubes = ((x - float(np.mean(x))) / sigma) ** 3
+        skew = builtins.abs(float(cubes.mean()))
         unit = math.sqrt(6 * (size - 2) / ((size + 1) * (size + 3)))
         return span / (1 + math.log2(size) + math.log2(1 + skew / unit))
 

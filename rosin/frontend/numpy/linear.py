@@ -99,7 +99,7 @@ def inner(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return _tensordot("inner", a, b, (ranks[0] - 1,), (ranks[1] - 1,))
 
 
-def tensordot(x1: ArrayLike, x2: ArrayLike, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
+def tensordot(x1: ArrayLike, x2: ArrayLike, /, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
     """The sum of products over axes: the last `axes` of x1 with the first of x2, or pairs given as two sequences.
 
     The result has the other axes of x1, then those of x2.
@@ -181,7 +181,7 @@ def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
 # -- traces and norms --------------------------------------------------------------------------------------------------
 
 
-def trace(x: ArrayLike, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Array:
+def trace(x: ArrayLike, /, offset: int = 0, *, dtype: DTypeLike | None = None) -> Array:
     """The sum of the diagonal of matrices (the last two axes), `offset` above the main one."""
     return reductions.sum(creation.diagonal(x, offset=offset), axis=-1, dtype=dtype)
 

@@ -22,7 +22,7 @@ from rosin.ir.dtypes import f64
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
-__all__ = ["bartlett", "blackman", "hamming", "hanning"]
+__all__ = ["bartlett", "blackman", "hamming", "hanning", "kaiser"]
 
 Shape: TypeAlias = "Callable[[Array, Any], Array]"
 """Gives a window's elements at places 0 … M - 1, and M itself as a number."""
@@ -76,3 +76,21 @@ def hamming(M: Dim, *, dtype: DTypeLike | None = None) -> Array:
 def blackman(M: Dim, *, dtype: DTypeLike | None = None) -> Array:
     """Blackman's sum of three cosines."""
     return _cosines("blackman", M, dtype, 0.42, -0.5, 0.08)
+
+
+def kaiser(M: Dim, beta: float | Array, *, dtype: DTypeLike | None = None) -> Array:
+    """Kaiser's window, near to the one with the most of its power in the main lobe, which `beta` makes wider."""
+    return windowed("kaiser", M, True, dtype, lambda n, M: kaiser_shape(n, M, beta))
+
+
+def kaiser_shape(n: Array, M: Any, beta: float | Array) -> Array:
+    """What `windowed` takes for Kaiser's window: modified Bessel functions, scaled so that they do not overflow."""
+    # The special functions take long to load, and no other window needs them.
+    from rosin.ir.ops.formulas.bessel import BesselI
+
+    weight = core.asarray(beta, f64)
+    x = n * 2 / (M - 1) - 1
+    root = elementwise.abs(weight) * transcendental.sqrt(elementwise.maximum(1 - x * x, 0.0))
+    whole = elementwise.abs(weight)
+    scaled = (core.bind1(BesselI(0, True), y) for y in (root, whole))
+    return next(scaled) / next(scaled) * transcendental.exp(root - whole)

@@ -16,10 +16,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rosin.frontend import core
 from rosin.frontend import numpy as rnp
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import promote
-from rosin.frontend.numpy.windows import windowed
+from rosin.frontend.numpy.windows import kaiser_shape, windowed
+from rosin.frontend.sizes import as_dim, sized
 from rosin.ir.dims import Dim
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ __all__ = [
     "get_window",
     "hamming",
     "hann",
+    "kaiser",
+    "kaiser_bessel_derived",
     "lanczos",
     "nuttall",
     "parzen",
@@ -166,6 +170,28 @@ def gaussian(M: Dim, std: float | Array, sym: bool = True, *, dtype: DTypeLike |
     return windowed("gaussian", M, sym, dtype, lambda n, M: rnp.exp(-((_around(n, M) / std) ** 2) / 2))
 
 
+def kaiser(M: Dim, beta: float | Array, sym: bool = True, *, dtype: DTypeLike | None = None) -> Array:
+    """Kaiser's window, near to the one with the most of its power in the main lobe, which `beta` makes wider."""
+    return windowed("kaiser", M, sym, dtype, lambda n, M: kaiser_shape(n, M, beta))
+
+
+def kaiser_bessel_derived(M: Dim, beta: float | Array, *, sym: bool = True, dtype: DTypeLike | None = None) -> Array:
+    """A window of even size whose squares add up to 1 with those of a neighbour that has half of it in common.
+
+    Raises:
+        AttributeValueError: the window is not symmetric, or its size is odd.
+    """
+    if not sym:
+        promote.bad_value("kaiser_bessel_derived: the window is always symmetric")
+    size: Any = sized(promote.as_size("kaiser_bessel_derived", M, "the size of a window"))
+    if size < 0 or size % 2:
+        promote.bad_value(f"kaiser_bessel_derived: the size of a window is even and not negative, not {size}")
+    found = core.DEFAULT_FLOAT if dtype is None else dtype
+    sums = rnp.cumulative_sum(kaiser(as_dim(size // 2 + 1), beta, dtype=rnp.float64))
+    half = rnp.sqrt(sums[:-1] / sums[-1])
+    return rnp.astype(rnp.concat([half, rnp.flip(half)]), found)
+
+
 def general_gaussian(
     M: Dim, p: float | Array, sig: float | Array, sym: bool = True, *, dtype: DTypeLike | None = None
 ) -> Array:
@@ -267,6 +293,8 @@ _NAMES: dict[Callable[..., Array], tuple[str, ...]] = {
     general_hamming: ("general_hamming", "general hamming"),
     hamming: ("hamming", "hamm", "ham"),
     hann: ("hann", "han"),
+    kaiser: ("kaiser", "ksr"),
+    kaiser_bessel_derived: ("kaiser bessel derived", "kbd"),
     lanczos: ("lanczos", "sinc"),
     nuttall: ("nuttall", "nutl", "nut"),
     parzen: ("parzen", "parz", "par"),
@@ -278,13 +306,17 @@ _BY_NAME = {name: function for function, names in _NAMES.items() for name in nam
 
 
 def get_window(
-    window: str | tuple[Any, ...], Nx: Dim, fftbins: bool = True, *, dtype: DTypeLike | None = None
+    window: str | float | tuple[Any, ...], Nx: Dim, fftbins: bool = True, *, dtype: DTypeLike | None = None
 ) -> Array:
-    """The window of a name, or of a tuple of a name and parameters. With `fftbins` it is not symmetric.
+    """The window of a name, or of a tuple of a name and parameters; of a number, Kaiser's with that parameter.
+
+    With `fftbins` it is what `sym=False` makes.
 
     Raises:
         AttributeValueError: there is no window of this name, or it lacks a parameter.
     """
+    if isinstance(window, int | float):
+        return kaiser(Nx, window, not fftbins, dtype=dtype)
     name, *parameters = window if isinstance(window, tuple) else (window,)
     function = _BY_NAME.get(name)
     if function is None:

@@ -150,8 +150,9 @@ def _power_transform(logarithm: Array, power: Array) -> Array:
     exponent = el.multiply(power, logarithm)
     usual = logic.isfinite(exponent)
     value = el.multiply(logarithm, exprel(logic.where(usual, exponent, 0)))
-    safe = logic.where(usual, 1, power)
-    return logic.where(usual, value, el.divide(expm1(exponent), safe))
+    flat = logic.logical_or(usual, logic.equal(power, 0))
+    far = el.divide(expm1(exponent), logic.where(flat, 1, power))
+    return logic.where(usual, value, logic.where(flat, logarithm, far))
 
 
 def boxcox(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
@@ -168,7 +169,12 @@ def boxcox1p(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
 
 def _log_of_inverse(y: Array, power: Array) -> Array:
     """log(1 + power y) / power, y where the power is 0."""
-    return el.divide(y, exprel(log1p(el.multiply(power, y))))
+    product = el.multiply(power, y)
+    small = logic.less(el.abs(product), 0.5)
+    near = el.divide(y, exprel(log1p(logic.where(small, product, 0))))
+    flat = logic.logical_or(small, logic.equal(power, 0))
+    far = el.divide(log1p(product), logic.where(flat, 1, power))
+    return logic.where(small, near, logic.where(flat, y, far))
 
 
 def inv_boxcox(y: ArrayLike, lmbda: ArrayLike, /) -> Array:

@@ -242,7 +242,7 @@ class BesselI(OfOrder):
         x = m.abs(operands[0])
         value = scaled_i(m, x, self.order)
         if not self.scaled:
-            half = m.exp(m.where(x < 800.0, x, 800.0) * 0.5)
+            half = m.exp(m.where(x < 1400.0, x, 1400.0) * 0.5)
             value = m.where(m.equal(x, math.inf), x, (half * value) * half)
         return _parity(m, operands[0], self.order, value)
 

@@ -91,7 +91,8 @@ class Entr(Formula):
 def _log_of_ratio(m: Algebra, x: Real, y: Real) -> Real:
     """log(x / y), accurate where they are near each other."""
     near = (x < 2.0 * y) & (y < 2.0 * x)
-    return m.where(near, m.log1p((x - y) / y), m.where(x > y * 1e300, m.log(x) - m.log(y), m.log(x / y)))
+    apart = (x > y * 1e300) | (y > x * 1e300)
+    return m.where(near, m.log1p((x - y) / y), m.where(apart, m.log(x) - m.log(y), m.log(x / y)))
 
 
 @define("rel_entr")

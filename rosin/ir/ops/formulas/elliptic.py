@@ -53,7 +53,9 @@ def ellipe_of_rest(m: Algebra, rest: Real) -> Real:
     root, one = m.sqrt(rest), m.number(1.0, rest)
     state = m.loop(going, step, (root, one, one, rest, one, root), 20)
     mean, a, b, p = means(*state)
-    return (0.5 * math.pi) * (b + a * mean) / (mean * (mean + p))
+    # Of huge numbers it is the root to all digits, and what is added up overflows.
+    found = (0.5 * math.pi) * (b + a * mean) / (mean * (mean + p))
+    return m.where(rest > 1e40, root, found)
 
 
 class OfParameter(Derived):
@@ -113,7 +115,8 @@ class Ellipe(OfParameter):
 def _at_rest(m: Algebra, rest: Real, integral: Callable[[Algebra, Real], Real], at_zero: float) -> Real:
     inside = (rest > 0.0) & (rest < math.inf)
     value = integral(m, m.where(inside, rest, 1.0))
-    return m.where(inside, value, m.where(m.equal(rest, 0.0), m.number(at_zero, rest), math.nan))
+    at_edge = m.where(m.equal(rest, math.inf), m.number(0.0 if at_zero == math.inf else math.inf, rest), math.nan)
+    return m.where(inside, value, m.where(m.equal(rest, 0.0), m.number(at_zero, rest), at_edge))
 
 
 # -- symmetric ---------------------------------------------------------------------------------------------------------

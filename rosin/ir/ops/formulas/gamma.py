@@ -248,10 +248,18 @@ class Beta(OfTwo):
         a, b = operands
         total = a + b
         # One that is not positive: by gamma while it is finite, else by logarithms.
-        return m.where((a > 0.0) & (b > 0.0), beta_of_positive(m, a, b), 1.0 / gamma_ratio(m, total, a, b))
+        found = m.where((a > 0.0) & (b > 0.0), beta_of_positive(m, a, b), 1.0 / gamma_ratio(m, total, a, b))
+        return _at_edges(m, a, b, found, 0.0)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return tuple(b.mul(result, slope) for slope in Betaln().partials(b, operands, result))
+
+
+def _at_edges(m: Algebra, a: Real, b: Real, value: Real, far: float) -> Real:
+    """The value, but for infinite operands beside positive ones, and for zeros."""
+    infinite = (m.equal(a, math.inf) & (b > 0.0)) | (m.equal(b, math.inf) & (a > 0.0))
+    zero = (m.equal(a, 0.0) & (b < math.inf)) | (m.equal(b, 0.0) & (a < math.inf))
+    return m.where(infinite, far, m.where(zero, math.inf, value))
 
 
 @define("betaln")
@@ -261,7 +269,8 @@ class Betaln(OfTwo):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         a, b = operands
         other = m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b)
-        return m.where((a > 0.0) & (b > 0.0), log_beta_of_positive(m, a, b), other)
+        found = m.where((a > 0.0) & (b > 0.0), log_beta_of_positive(m, a, b), other)
+        return _at_edges(m, a, b, found, -math.inf)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Value, ...]:
         total = b.digamma(b.add(*operands))
@@ -295,6 +304,8 @@ class Binom(OfTwo):
         by_beta = 1.0 / ((n + 1.0) * beta_of_positive(m, (n - k) + 1.0, k + 1.0))
         outside = gamma_ratio(m, n + 1.0, k + 1.0, (n - k) + 1.0)
         result = m.where(inside, by_beta, outside)
+        # Of a huge n it is n^k / k!.
+        result = m.where(n > 1e17 * (m.abs(k) + 1.0), m.pow(n, k) * m.apply(Rgamma(), k + 1.0), result)
         result = m.where(whole & (few >= 0.0) & (few <= float(EXACT)), product, result)
         result = m.where(whole & (k < 0.0), 0.0, m.where(integers & (k > n), 0.0, result))
         return m.nan_where((n < 0.0) & m.equal(m.floor(n), n), result + (n * 0.0 + k * 0.0))
@@ -326,7 +337,8 @@ class Poch(OfTwo):
         large = m.exp(m.lgamma(z + k) - m.lgamma(z))
         ratio = m.where(m.abs(k) > 150.0, large, m.where(down, 1.0 / ratio, ratio))
         outside = gamma_ratio(m, z + k, z, m.number(1.0, z))
-        return m.where(whole, product, m.where(inside, ratio, outside))
+        found = m.where(whole, product, m.where(inside, ratio, outside))
+        return m.where((m.abs(k) < 1e-290) & (z > 0.0), 1.0, found)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         z, _ = operands

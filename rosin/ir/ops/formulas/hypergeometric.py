@@ -114,8 +114,9 @@ class LambertW(Formula):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (z,) = operands
-        product, error = m.product(z, m.number(math.e, z))
-        square = 2.0 * ((product + 1.0) + (error + z * 1.4456468917292502e-16))
+        near_branch = m.where(z > 1.0, 1.0, z)
+        product, error = m.product(near_branch, m.number(math.e, z))
+        square = 2.0 * ((product + 1.0) + (error + near_branch * 1.4456468917292502e-16))
         # Next to the branch point, at -1/e rounded, this may be a little below 0.
         root = m.sqrt(m.where(square > 0.0, square, 0.0))
         root = root if self.branch == 0 else -root
@@ -140,7 +141,7 @@ class LambertW(Formula):
                 ratio = m.log(z / w) - w
                 w = w + w * ratio / (1.0 + w) * _newton_square(ratio, w)
         w = m.where(by_series, near, w)
-        w = m.where(square < -1e-15, math.nan, w)
+        w = m.nan_where(~(square >= -1e-15), w)
         if self.branch == 0:
             return m.where(m.equal(z, 0.0) | m.equal(z, math.inf), z, w)
         return m.where(m.equal(z, 0.0), -math.inf, m.nan_where(~(z < 0.0), w))

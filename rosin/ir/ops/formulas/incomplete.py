@@ -190,7 +190,7 @@ class GammaDensity(IncompleteGamma):
 
 
 def _invert_gamma(m: Algebra, a: Real, p: Real, q: Real) -> Real:
-    """x with P(a, x) = p and Q(a, x) = q = 1 - p, both in (0, 1): Halley's steps from a guess.
+    """x with P(a, x) = p and Q(a, x) = q = 1 - p, both in (0, 1): Newton's steps from a guess.
 
     The guesses are those of DiDonato and Morris (1986) in outline: the leading power for small x, the cube of a normal
     number (Wilson and Hilferty 1931) for large a, an exponential tail for the rest.
@@ -211,16 +211,16 @@ def _invert_gamma(m: Algebra, a: Real, p: Real, q: Real) -> Real:
         return m.abs(change) > x * 2.0**-50
 
     def step(x: Real, change: Real) -> State:
-        error = m.where(lower, m.apply(Gammainc(), a, x) - p, q - m.apply(Gammaincc(), a, x))
-        newton = error / m.apply(GammaDensity(), a, x)
-        bent = newton * ((a - 1.0) / x - 1.0)
-        change = newton / (1.0 - 0.5 * m.where(bent > 1.0, 1.0, m.where(bent < -1.0, -1.0, bent)))
-        # A step to where there is no density goes half the way to 0 instead.
-        new = m.where(change < x, x - change, 0.5 * x)
+        found = m.where(lower, m.apply(Gammainc(), a, x), m.apply(Gammaincc(), a, x))
+        wanted = m.where(lower, p, q)
+        # Newton's step for the logarithm of the smaller of both, which is nearly a straight line far out.
+        change = m.log1p((found - wanted) / wanted) * (found / m.apply(GammaDensity(), a, x))
+        change = m.where(lower, change, -change)
+        # A step to where there is no density goes half the way to 0 instead, one from there a tenth of it.
+        new = m.where(found > 0.0, m.where(change < x, x - change, 0.5 * x), m.where(lower, 1.1 * x, 0.9 * x))
         return new, x - new
 
-    x, change = m.loop(going, step, (x, x), 24)
-    return m.where(x > 0.0, x, 0.0) + change * 0.0
+    return m.loop(going, step, (x, x), 40)[0]
 
 
 def _inverse_gamma(m: Algebra, a: Real, y: Real, upper: bool) -> Real:

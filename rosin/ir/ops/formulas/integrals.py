@@ -25,7 +25,8 @@ def log_over_root(m: Algebra, x: Real, root: tuple[float, float]) -> tuple[Real,
     """log(x / root) and x - root, accurate next to the root."""
     away = (x - root[0]) - root[1]
     near = m.abs(away) < 0.25 * root[0]
-    logarithm = m.where(near, m.log1p(m.where(near, away, 0.0) / root[0]), m.log(x / root[0]))
+    far = m.where(x < 1e-290, m.log(x) - math.log(root[0]), m.log(x / root[0]))  # A tiny quotient has few digits.
+    logarithm = m.where(near, m.log1p(m.where(near, away, 0.0) / root[0]), far)
     return logarithm, away
 
 

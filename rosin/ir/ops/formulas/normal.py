@@ -55,14 +55,13 @@ class Erfcinv(Formula):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (y,) = operands
         tail = m.where(y > 1.0, 2.0 - y, y)
-        # erfc(x) is nearly exp(-x^2) / (x sqrt(pi)); Halley's steps on the relative error of erfc do the rest.
-        t = -m.log(m.where(tail < 0.5, tail, 0.5) * math.sqrt(math.pi))
+        # erfc(x) is nearly exp(-x^2) / (x sqrt(pi)); Newton's steps for its logarithm do the rest.
+        logarithm = m.log(m.where(tail < 0.5, tail, 0.5))
+        t = -logarithm - 0.5 * math.log(math.pi)
         x = m.sqrt(t - 0.5 * m.log(m.where(t > 1.0, t, 1.0)) + 0.3)
-        for _ in range(3):
-            found = m.erfc(x)
-            # f / f' with f = erfc(x) - y.
-            step = (found - tail) / (found / m.apply(Erfcx(), x) * -TWO_OVER_ROOT_PI)
-            x = x - step / (1.0 + x * step)
+        for _ in range(4):
+            scaled = m.apply(Erfcx(), x)
+            x = x + ((m.log(scaled) - logarithm) - x * x) * scaled * (1.0 / TWO_OVER_ROOT_PI)
         result = m.where(m.equal(tail, 0.0), math.inf, x)
         result = m.where(y > 1.0, -result, result)
         middle = (y >= 0.5) & (y <= 1.5)

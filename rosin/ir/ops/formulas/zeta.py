@@ -52,7 +52,8 @@ def riemann(m: Algebra, x: Real) -> Real:
     direct = m.apply(Gamma(), small) * m.pow(m.number(2 * math.pi, x), -small)
     power = stirling_power(m, large, large - 0.5, INVERSE_2PI_E) * (SQRT_2PI_OVER_E / math.sqrt(2 * math.pi))
     scale = m.where(kept < 10.0, direct, power * gamma_star(m, large))
-    reflected = 2.0 * scale * sine_of_pi(m, x * 0.5) * found
+    sine = sine_of_pi(m, x * 0.5)
+    reflected = m.where(m.equal(sine, 0.0), 0.0, 2.0 * scale * sine * found)
     return m.where(low, reflected, found)
 
 
@@ -70,9 +71,9 @@ class RiemannZeta(Zeta):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         def zeta(m: Algebra, x: Real) -> Real:
-            usual = (x < math.inf) & ~m.equal(x, 1.0) & (x > -math.inf)
+            usual = (x < 1000.0) & ~m.equal(x, 1.0) & (x > -math.inf)
             result = riemann(m, m.where(usual, x, 2.0))
-            edge = m.where(m.equal(x, 1.0), m.number(math.inf, x), m.where(m.equal(x, math.inf), 1.0, x * math.nan))
+            edge = m.where(m.equal(x, 1.0), m.number(math.inf, x), m.where(x > 1.0, 1.0, x * math.nan))
             return m.where(usual, result, edge)
 
         return derivative(zeta, m, operands, 0, self.order)
@@ -94,7 +95,9 @@ class HurwitzZeta(Zeta):
             result = hurwitz(m, m.where(inside, x, 2.0), m.where(inside, q, 1.0))
             pole = (m.equal(x, 1.0) & (q > 0.0)) | (m.equal(q, 0.0) & (x > 1.0))
             far = (m.equal(q, math.inf) & (x > 1.0)) | (m.equal(x, math.inf) & (q > 1.0))
-            edge = m.where(pole, math.inf, m.where(far, m.number(0.0, x), math.nan))
+            result = m.where(q > 1e30, m.pow(m.where(inside, q, 2.0), 1.0 - x) / (x - 1.0), result)
+            one, steep = m.equal(q, 1.0) & m.equal(x, math.inf), m.equal(x, math.inf) & (q > 0.0) & (q < 1.0)
+            edge = m.where(pole | steep, math.inf, m.where(far, 0.0, m.where(one, m.number(1.0, x), math.nan)))
             return m.where(inside, result, edge)
 
         return derivative(zeta, m, operands, 0, self.order)
