@@ -155,7 +155,7 @@ NORMS: Table = named(
             common=lambda r: r[0] if isinstance(r, tuple) else r,
         ),
         "nn.functional.batch_norm": Mapped(_batch_norm, apart=VECTOR),
-        "nn.functional.batch_norm.without_cudnn": Mapped(_batch_norm, apart=VECTOR),
+        "nn.functional.batch_norm.without_cudnn": _batch_norm,
         "nn.functional.group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5: nn.group_norm(
             x, groups, weight, bias, eps=eps
         ),
@@ -361,7 +361,6 @@ MAPS: Table = named(
         "nn.functional.embedding": Mapped(
             lambda table, x, padding_idx=None, **_: nn.embedding(x, table, padding_idx=padding_idx),
             apart={"rows are changed in place": lambda *_, max_norm=None, **__: max_norm is not None},
-            slopes={"slopes are scaled": lambda *_, scale_grad_by_freq=False, **__: scale_grad_by_freq},
         ),
         "nn.functional.linear": nn.linear,
         "nn.functional.one_hot": Mapped(_one_hot, known="the greatest class settles the shape", alone="as before"),
