@@ -104,6 +104,12 @@ def _old_triangular(b: Any, a: Any, upper: bool = True, transpose: bool = False,
     return found, a
 
 
+def _lu(x: Any, pivot: bool = True) -> Any:
+    """Permutations are real numbers in Rosin, as in SciPy."""
+    order, low, high = scipy.lu(x)
+    return rnp.astype(order, x.dtype), low, high
+
+
 def _lu_factor(x: Any, pivot: bool = True, *_: Any) -> Any:
     """PyTorch's pivots count from 1."""
     factors, pivots = scipy.lu_factor(x)
@@ -152,7 +158,7 @@ TABLE: Table = named(
         "linalg.inv_ex": Mapped(lambda x, check_errors=False: linalg.inv(x), **FIRST),
         "linalg.lstsq": Mapped(_batched(linalg.lstsq), **FIRST),
         "linalg.lstsq.grad_oriented": Mapped(_batched(linalg.lstsq), **FIRST),
-        "linalg.lu": lambda x, pivot=True: scipy.lu(x),
+        "linalg.lu": _lu,
         "linalg.lu_factor": _lu_factor,
         "linalg.lu_factor_ex": Mapped(_lu_factor, common=lambda r: r[:2]),
         "linalg.lu_solve": _lu_solve,

@@ -154,7 +154,9 @@ def binary_cross_entropy_with_logits(
 ) -> Array:
     """The binary cross entropy of sigmoid(x), without overflow in between; `pos_weight` scales the term of target 1."""
     a, t = promote.promoted("binary_cross_entropy_with_logits", x, target, floating=True)
-    share = 1.0 if pos_weight is None else t * (promote.floating("pos_weight", pos_weight) - 1) + 1
+    share = (
+        1.0 if pos_weight is None else t * (promote.floating("binary_cross_entropy_with_logits", pos_weight) - 1) + 1
+    )
     losses = (1 - t) * a + softplus(-a) * share
     return reduced("binary_cross_entropy_with_logits", _weighted(losses, weight), reduction)
 
