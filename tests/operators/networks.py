@@ -155,7 +155,6 @@ NORMS: Table = named(
             common=lambda r: r[0] if isinstance(r, tuple) else r,
         ),
         "nn.functional.batch_norm": Mapped(_batch_norm, apart=VECTOR),
-        "nn.functional.batch_norm.without_cudnn": _batch_norm,
         "nn.functional.group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5: nn.group_norm(
             x, groups, weight, bias, eps=eps
         ),
