@@ -130,6 +130,7 @@ class Op(ABC):
     effect: ClassVar[bool] = False
     """Whether it does something besides giving its results, so that it is kept, in order."""
     random: ClassVar[bool] = False
+    """Whether it makes random bits. A graph that does is compiled for eager arrays too, so that they get the same."""
     slow_in_numpy: ClassVar[bool] = False
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
 
