@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.frontend.scipy import fft, linalg, special
+    from rosin.frontend.scipy import fft, linalg, special, stats
 
-__all__ = ["fft", "linalg", "special"]
+__all__ = ["fft", "linalg", "special", "stats"]
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -19,6 +19,8 @@ def __getattr__(name: str) -> ModuleType:
             import rosin.frontend.scipy.linalg as module
         case "special":
             import rosin.frontend.scipy.special as module
+        case "stats":
+            import rosin.frontend.scipy.stats as module
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return module
