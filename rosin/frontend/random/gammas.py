@@ -226,9 +226,9 @@ def f(key: ArrayLike, dfnum: ArrayLike, dfden: ArrayLike, shape: Shape | None = 
 
 @drawn
 def _f(key: Array, dfnum: Array, dfden: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    halves = [promote.spread_to("f", x, shape) / 2 for x in (dfnum, dfden)]
-    logs = [_loggamma(k, half) - rnp.log(half) for k, half in zip(rnp.unstack(split(key)), halves, strict=True)]
-    return rnp.exp(logs[0] - logs[1])
+    halves = rnp.stack([promote.spread_to("f", x, shape) for x in (dfnum, dfden)], axis=-1) / 2
+    above, below = rnp.unstack(_loggamma(key, halves) - rnp.log(halves), axis=-1)
+    return rnp.exp(above - below)
 
 
 def beta(key: ArrayLike, a: ArrayLike, b: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
@@ -245,8 +245,8 @@ def beta(key: ArrayLike, a: ArrayLike, b: ArrayLike, shape: Shape | None = None,
 
 @drawn
 def _beta(key: Array, a: Array, b: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    parts = zip(rnp.unstack(split(key)), (a, b), strict=True)
-    first, second = (_loggamma(k, promote.spread_to("beta", x, shape)) for k, x in parts)
+    pairs = rnp.stack([promote.spread_to("beta", x, shape) for x in (a, b)], axis=-1)
+    first, second = rnp.unstack(_loggamma(key, pairs), axis=-1)
     # x / (x + y) of numbers whose logarithms are known.
     return rnp.sigmoid(first - second)
 
