@@ -34,6 +34,7 @@ try:
     from rosin.frontend.signatures import Signature
     from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
     from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
+    from rosin.frontend.wrapping import wrap
     from rosin.ir.dtypes import bf16 as bfloat16
     from rosin.ir.dtypes import bool_
     from rosin.ir.dtypes import c64 as complex64
@@ -63,15 +64,18 @@ _announce()
 if _TYPE_CHECKING:
     from types import ModuleType as _ModuleType
 
-    from rosin.frontend import nn
+    from rosin.frontend import extend, nn
 
 
 def __getattr__(name: str) -> "_ModuleType":
     """The modules that load on first use."""
-    if name != "nn":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import rosin.frontend.nn as module
-
+    match name:
+        case "extend":
+            import rosin.frontend.extend as module
+        case "nn":
+            import rosin.frontend.nn as module
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = module
     return module
 
@@ -105,6 +109,7 @@ __all__ = [
     "custom_vjp",
     "debug",
     "dim",
+    "extend",
     "float16",
     "float32",
     "float64",
@@ -145,4 +150,5 @@ __all__ = [
     "vjp",
     "vmap",
     "while_loop",
+    "wrap",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.ops import arithmetic, cast, exponential, logic, special, trigonometric
+from rosin.backends.llvm.ops import arithmetic, cast, exponential, foreign, logic, special, trigonometric
 from rosin.backends.llvm.ops.formula import emit_formula
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
@@ -14,7 +14,7 @@ from rosin.ir.op import Elementwise, Op
 
 Rule = Callable[..., Val]
 
-TYPED: dict[type[Op], Rule] = {**arithmetic.EMIT, **logic.EMIT, **cast.EMIT}
+TYPED: dict[type[Op], Rule] = {**arithmetic.EMIT, **logic.EMIT, **cast.EMIT, **foreign.EMIT}
 """Rules that need the op and the type of its operands: (emitter, op, dtype, *operands)."""
 
 MATHEMATICS: dict[type[Op], Rule] = {**exponential.EMIT, **trigonometric.EMIT, **special.EMIT}

@@ -5,7 +5,7 @@ What to know when coming from NumPy:
 - Arrays never change. `x.at[index].set(y)` gives another array; so do `add`, `multiply`, `min` and `max`.
 - Python's floats make f32 and its integers i32, and they give way to the arrays that they meet (`promote.py`). NumPy's
   scalars do not: `x * np.float64(2)` is f64.
-- Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
+- Arguments stand in NumPy's order as far as `axis` and `dtype`; others, such as `keepdims`, are named.
 - A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
   left out when they are written; known positions are checked (`indexing.py`).
 - Where a shape depends on numbers that are traced (`x[mask]`, `nonzero`), its sizes are symbolic (`selecting.py`).
@@ -208,11 +208,21 @@ if TYPE_CHECKING:
         array_equiv,
         array_repr,
         array_str,
+        complexfloating,
+        floating,
+        generic,
+        inexact,
+        integer,
         isscalar,
+        issubdtype,
         iterable,
         ndim,
+        number,
+        promote_types,
         shape,
+        signedinteger,
         size,
+        unsignedinteger,
     )
     from rosin.frontend.numpy.bits import (
         bitwise_count,
@@ -329,10 +339,12 @@ if TYPE_CHECKING:
         polyadd,
         polyder,
         polydiv,
+        polyfit,
         polyint,
         polymul,
         polysub,
         polyval,
+        roots,
         vander,
     )
     from rosin.frontend.numpy.products import (
@@ -361,6 +373,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -460,6 +473,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "average",
+    "bartlett",
     "bfloat16",
     "bincount",
     "bitwise_and",
@@ -470,6 +484,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman",
     "block",
     "bool",
     "bool_",
@@ -485,6 +500,7 @@ __all__ = [
     "column_stack",
     "complex64",
     "complex128",
+    "complexfloating",
     "compress",
     "concat",
     "concatenate",
@@ -551,6 +567,7 @@ __all__ = [
     "float32",
     "float64",
     "float_power",
+    "floating",
     "floor",
     "floor_divide",
     "fmax",
@@ -564,11 +581,14 @@ __all__ = [
     "full",
     "full_like",
     "gcd",
+    "generic",
     "geomspace",
     "getitem",
     "gradient",
     "greater",
     "greater_equal",
+    "hamming",
+    "hanning",
     "heaviside",
     "histogram",
     "histogram2d",
@@ -582,6 +602,7 @@ __all__ = [
     "imag",
     "index_exp",
     "indices",
+    "inexact",
     "inf",
     "inner",
     "insert",
@@ -589,6 +610,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "integer",
     "interp",
     "intersect1d",
     "invert",
@@ -605,8 +627,10 @@ __all__ = [
     "isreal",
     "isrealobj",
     "isscalar",
+    "issubdtype",
     "iterable",
     "ix_",
+    "kaiser",
     "kron",
     "lcm",
     "ldexp",
@@ -669,6 +693,7 @@ __all__ = [
     "nextafter",
     "nonzero",
     "not_equal",
+    "number",
     "ogrid",
     "ones",
     "ones_like",
@@ -685,6 +710,7 @@ __all__ = [
     "polyadd",
     "polyder",
     "polydiv",
+    "polyfit",
     "polyint",
     "polymul",
     "polysub",
@@ -693,6 +719,7 @@ __all__ = [
     "pow",
     "power",
     "prod",
+    "promote_types",
     "ptp",
     "put",
     "put_along_axis",
@@ -714,6 +741,7 @@ __all__ = [
     "rint",
     "roll",
     "rollaxis",
+    "roots",
     "rot90",
     "round",
     "rsqrt",
@@ -726,6 +754,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "signbit",
+    "signedinteger",
     "sin",
     "sinc",
     "sinh",
@@ -774,6 +803,7 @@ __all__ = [
     "unique_values",
     "unpackbits",
     "unravel_index",
+    "unsignedinteger",
     "unstack",
     "unwrap",
     "vander",
@@ -825,6 +855,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
 
         files = (
@@ -845,6 +876,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
         globals().update({each: getattr(file, each) for file in files for each in file.__all__})
         globals()["ndarray"] = _trace.array_type()

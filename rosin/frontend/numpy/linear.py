@@ -99,7 +99,7 @@ def inner(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return _tensordot("inner", a, b, (ranks[0] - 1,), (ranks[1] - 1,))
 
 
-def tensordot(x1: ArrayLike, x2: ArrayLike, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
+def tensordot(x1: ArrayLike, x2: ArrayLike, /, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
     """The sum of products over axes: the last `axes` of x1 with the first of x2, or pairs given as two sequences.
 
     The result has the other axes of x1, then those of x2.
@@ -181,7 +181,7 @@ def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
 # -- traces and norms --------------------------------------------------------------------------------------------------
 
 
-def trace(x: ArrayLike, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Array:
+def trace(x: ArrayLike, /, offset: int = 0, *, dtype: DTypeLike | None = None) -> Array:
     """The sum of the diagonal of matrices (the last two axes), `offset` above the main one."""
     return reductions.sum(creation.diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
@@ -191,7 +191,7 @@ def vector_norm(
 ) -> Array:
     """The norm of vectors: (Σ |x|^ord)^(1/ord); the greatest |x| for inf, the least for -inf, the count for 0.
 
-    The 2-norm neither over- nor underflows in between. Its derivative for a zero vector is NaN: it has none there.
+    The 2-norm neither over- nor underflows in between. The derivative for a zero vector is taken as 0.
     """
     operand = promote.floating("vector_norm", x)
     if ord == 2:
@@ -206,7 +206,17 @@ def vector_norm(
         count = reductions.count_nonzero(operand, axis=axis, keepdims=keepdims)
         return promote.cast(count, core.dtype_of(size))
     total = reductions.sum(elementwise.pow(size, float(ord)), axis=axis, keepdims=keepdims)
-    return elementwise.pow(total, 1 / ord)
+    return _root(total, ord)
+
+
+def _root(total: Array, ord: float) -> Array:
+    """total to the power 1 / ord. A root has no derivative at 0, so it is taken of another number there."""
+    if ord < 0:
+        return elementwise.pow(total, 1 / ord)
+    nothing = logic.equal(total, 0)
+    inside = logic.where(nothing, 1, total)
+    root = transcendental.sqrt(inside) if ord == 2 else elementwise.pow(inside, 1 / ord)
+    return logic.where(nothing, 0, root)
 
 
 def _two_norm(x: Array, axis: int | Sequence[int] | None, keepdims: bool) -> Array:
@@ -215,12 +225,12 @@ def _two_norm(x: Array, axis: int | Sequence[int] | None, keepdims: bool) -> Arr
     axes = promote.as_axes("vector_norm", axis, x)
     if not axes or 0 in [core.shape_of(x)[i] for i in axes]:
         squares = functools.reduce(elementwise.add, map(elementwise.square, parts))
-        return transcendental.sqrt(reductions.sum(squares, axis=axes, keepdims=keepdims))
+        return _root(reductions.sum(squares, axis=axes, keepdims=keepdims), 2)
     sizes = functools.reduce(elementwise.maximum, map(elementwise.abs, parts))
     most = promote.stopped(reductions.max(sizes, axis=axes, keepdims=True))
     plain = logic.logical_or(logic.equal(most, 0), logic.logical_not(logic.isfinite(most)))
     scale = logic.where(plain, 1.0, most)
     squares = functools.reduce(elementwise.add, [elementwise.square(elementwise.divide(p, scale)) for p in parts])
-    root = transcendental.sqrt(reductions.sum(squares, axis=axes, keepdims=True))
+    root = _root(reductions.sum(squares, axis=axes, keepdims=True), 2)
     result = elementwise.multiply(root, scale)
     return result if keepdims else manipulation.squeeze(result, axes)

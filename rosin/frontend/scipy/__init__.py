@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.frontend.scipy import fft, linalg, special, stats
+    from rosin.frontend.scipy import fft, linalg, signal, special, stats
 
-__all__ = ["fft", "linalg", "special", "stats"]
+__all__ = ["fft", "linalg", "signal", "special", "stats"]
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -17,6 +17,8 @@ def __getattr__(name: str) -> ModuleType:
             import rosin.frontend.scipy.fft as module
         case "linalg":
             import rosin.frontend.scipy.linalg as module
+        case "signal":
+            import rosin.frontend.scipy.signal as module
         case "special":
             import rosin.frontend.scipy.special as module
         case "stats":

@@ -63,9 +63,9 @@ class Lu(OfMatrices):
         with np.errstate(all="ignore"):
             for i in range(min(m, n)):
                 column = x[:, i:, i]
-                size = np.abs(column.real) + np.abs(column.imag)
+                size: NumpyArray = np.abs(np.real(column)) + np.abs(np.imag(column))
                 # A NaN is never the greatest, unless it comes first.
-                first = np.isnan(size[:, :1]) & (np.arange(m - i) == 0)
+                first: NumpyArray = np.isnan(size[:, :1]) & (np.arange(m - i) == 0)
                 size = np.where(first, np.inf, np.where(np.isnan(size), -1, size))
                 found = i + np.argmax(size, -1)
                 pivots[:, i] = found

@@ -56,6 +56,13 @@ def diagonal_mask(x: Array) -> Array:
     return logic.equal(manipulation.expand_dims(places, 1), places)
 
 
+def diagonal(x: Array) -> Array:
+    """The diagonal of square matrices, whose size may be symbolic."""
+    if isinstance(size_of(x), int):
+        return creation.diagonal(x)
+    return reductions.sum(logic.where(diagonal_mask(x), x, 0), axis=-1)
+
+
 def epsilon(x: Array) -> float:
     """The distance between 1 and the next number."""
     return float(core.dtype_of(x).part.epsilon) if core.dtype_of(x).is_complex else float(core.dtype_of(x).epsilon)

@@ -10,10 +10,10 @@ from rosin.frontend import core
 from rosin.frontend.custom import custom_jvp
 from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions, transcendental
 from rosin.frontend.numpy.complex import real
-from rosin.frontend.numpy.linalg.common import diagonal_mask, epsilon, factored, matrices, size_of, squares
+from rosin.frontend.numpy.linalg.common import diagonal, diagonal_mask, epsilon, factored, matrices, size_of, squares
 from rosin.frontend.numpy.linalg.factors import eigvalsh, svdvals
 from rosin.frontend.numpy.linalg.systems import largest_size
-from rosin.frontend.numpy.linear import trace, vector_norm
+from rosin.frontend.numpy.linear import vector_norm
 from rosin.frontend.numpy.promote import ArrayLike
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _expanded(a: Array, n: int) -> Array:
 @custom_jvp
 def _determinant(a: Array) -> Array:
     factors = factored(a)
-    product = reductions.prod(creation.diagonal(factors.packed), axis=-1)
+    product = reductions.prod(diagonal(factors.packed), axis=-1)
     return logic.where(factors.is_odd(), elementwise.negative(product), product)
 
 
@@ -74,7 +74,7 @@ def _determinant_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arr
     left is the matrix of cofactors."""
     (a,), (tangent,) = primals, tangents
     factors = factored(a)
-    pivots = creation.diagonal(factors.packed)
+    pivots = diagonal(factors.packed)
     most = reductions.max(elementwise.abs(pivots), axis=-1, keepdims=True)
     tiny = elementwise.multiply(logic.where(logic.equal(most, 0), 1.0, most), epsilon(a))
     regular = logic.where(logic.equal(pivots, 0), promote.cast(tiny, core.dtype_of(a)), pivots)
@@ -84,7 +84,11 @@ def _determinant_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arr
     result = _determinant(a)
     # The value is that of the regular factors, and its derivative that of the determinant.
     value = elementwise.add(result, promote.stopped(elementwise.subtract(near, result)))
-    return result, elementwise.multiply(value, trace(factors._replace(packed=packed).solve(tangent)))
+    return result, elementwise.multiply(value, _trace(factors._replace(packed=packed).solve(tangent)))
+
+
+def _trace(a: Array) -> Array:
+    return reductions.sum(diagonal(a), axis=-1)
 
 
 def slogdet(x: ArrayLike, /) -> SlogdetResult:
@@ -95,23 +99,20 @@ def slogdet(x: ArrayLike, /) -> SlogdetResult:
 @custom_jvp
 def _sign_and_logarithm(a: Array) -> SlogdetResult:
     factors = factored(a)
-    pivots = creation.diagonal(factors.packed)
+    pivots = diagonal(factors.packed)
     sign = reductions.prod(elementwise.sign(pivots), axis=-1)
     sign = logic.where(factors.is_odd(), elementwise.negative(sign), sign)
     return SlogdetResult(sign, reductions.sum(transcendental.log(elementwise.abs(pivots)), axis=-1))
 
 
 @_sign_and_logarithm.defjvp
-def _sign_and_logarithm_jvp(
-    primals: tuple[Array], tangents: tuple[Array]
-) -> tuple[SlogdetResult, tuple[Array | None, Array]]:
+def _sign_and_logarithm_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[SlogdetResult, SlogdetResult]:
     (a,), (tangent,) = primals, tangents
     result = _sign_and_logarithm(a)
-    change = trace(factored(a).solve(tangent))
-    turn: Array | None = None
-    if core.dtype_of(a).is_complex:
-        turn = elementwise.multiply(result.sign, elementwise.subtract(change, real(change)))
-    return result, SlogdetResult(turn, real(change))  # type: ignore[arg-type]  # None stands for zero
+    change = _trace(factored(a).solve(tangent))
+    is_complex = core.dtype_of(a).is_complex
+    turn = elementwise.subtract(change, real(change)) if is_complex else creation.zeros_like(change)
+    return result, SlogdetResult(elementwise.multiply(result.sign, turn), real(change))
 
 
 # -- norms ---------------------------------------------------------------------------------------------------------

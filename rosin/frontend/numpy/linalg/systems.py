@@ -56,10 +56,11 @@ def solve(x1: ArrayLike, x2: ArrayLike, /) -> Array:
             follow.
     """
     a, b, vector = columns_of("solve", squares("solve", x1), x2)
-    factors = invertible("solve", a)
     b, shape = merged("solve", a, b)
     if shape is None:
         _, b = same_stack("solve", a, b)
+    factors = invertible("solve", a)
+    if shape is None:
         factors = factors._replace(
             **{
                 name: _spread_like(x, core.shape_of(b)[:-2], core.shape_of(a)[:-2])

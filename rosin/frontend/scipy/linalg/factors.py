@@ -148,6 +148,8 @@ def _order_of(pivots: Array, packed: Array) -> Array:
     n = size_of(packed)
     stack = core.shape_of(pivots)[:-1]
     start = promote.spread(creation.arange(n), (*stack, n))
+    if n == 0:
+        return start
 
     def swap(i: Array, order: Array) -> Array:
         other = indexing.take(pivots, i, axis=-1)[..., None]
@@ -172,18 +174,15 @@ def lu(
     m, n = core.shape_of(x)[-2:]
     k = n if facts.known_at_least(m, n) else m
     dtype = core.dtype_of(x)
-    lower = elementwise.add(creation.tril(packed[..., :k], k=-1), _eye(m, k, dtype))
+    lower = elementwise.add(creation.tril(packed[..., :k], k=-1), creation.eye(m, k, dtype=dtype))
     upper = creation.triu(packed[..., :k, :])
     back = promote.cast(_inverse_order(order[..., None])[..., 0], core.DEFAULT_INT)
     if p_indices:
         return back, lower, upper
-    places = creation.arange(m)
-    p = promote.cast(logic.equal(back[..., :, None], places), dtype)
-    return (matmul(p, lower), upper) if permute_l else (p, lower, upper)
-
-
-def _eye(rows: object, columns: object, dtype: object) -> Array:
-    return creation.eye(rows, columns, dtype=dtype)  # type: ignore[arg-type]  # sizes and element types
+    moves = logic.equal(back[..., :, None], creation.arange(m))
+    if permute_l:
+        return matmul(promote.cast(moves, dtype), lower), upper
+    return promote.cast(moves, dtype.part if dtype.is_complex else dtype), lower, upper
 
 
 # -- equations ---------------------------------------------------------------------------------------------------------

@@ -106,7 +106,11 @@ def _correction(a: Array, count: Array) -> Array:
     """Halvings that it takes in addition where powers are much smaller than those of the magnitudes."""
     size = elementwise.multiply(elementwise.abs(a), _each(transcendental.exp2(-count)))
     ones = creation.ones(core.shape_of(size)[:-1], dtype=core.dtype_of(size))
-    sums = fori_loop(0, 27, lambda _, row: matmul(row[..., None, :], size)[..., 0, :], ones)
+
+    def multiply(_: Array, row: Array) -> Array:
+        return matmul(row[..., None, :], size)[..., 0, :]
+
+    sums = fori_loop(0, 27, multiply, ones)
     norm = matrix_norm(size, ord=1)
     share = elementwise.divide(reductions.max(sums, axis=-1), logic.where(logic.equal(norm, 0), 1.0, norm))
     # The coefficient of the error's first term is 1 / (26! 27! / 13!²).

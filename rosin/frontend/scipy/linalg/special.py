@@ -47,7 +47,8 @@ def toeplitz(c: ArrayLike, r: ArrayLike | None = None) -> Array:
     column, row = promote.alike("toeplitz", column, row)
     m, n = core.shape_of(column)[0], core.shape_of(row)[0]
     line = manipulation.concat([manipulation.flip(row[1:]), column])
-    places = elementwise.subtract(manipulation.expand_dims(creation.arange(m), 1), creation.arange(n))
+    # Element (i, j) is the one n - 1 - j places before c's element i.
+    places = elementwise.add(manipulation.expand_dims(creation.arange(m), 1), manipulation.flip(creation.arange(n)))
     if 0 in (m, n):
         return creation.zeros((m, n), dtype=core.dtype_of(column))
-    return indexing.take(line, elementwise.add(places, n - 1))
+    return indexing.take(line, places)
