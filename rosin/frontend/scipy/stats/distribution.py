@@ -72,6 +72,7 @@ class Continuous(Distribution):
     """A distribution with a density. Concrete ones state it for location 0 and scale 1, within the support."""
 
     places = ("loc", "scale")
+    support: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
     def valid(self, *parameters: Array) -> Array | bool:
         """Where all are positive."""
@@ -79,8 +80,6 @@ class Continuous(Distribution):
         for parameter in parameters:
             found = (parameter > 0) & found
         return found
-
-    support: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
     @abstractmethod
     def log_density(self, *args: Any, **kwargs: Any) -> Array:
