@@ -65,6 +65,8 @@ class Planner:
         return table.ctypes.data
 
     def _line(self, number: int, length: int) -> NumpyArray:
+        if length == 0:
+            return self._words(number)
         if not is_smooth(length):
             return self._chirp(number, length)
         if number % fourier.KINDS == fourier.LINE and length >= GRID:

@@ -249,7 +249,9 @@ class _Fourier:
         sign = e.select(inverse, e.const(1, self.elem), e.const(-1, self.elem))
         scale = self._scale(f, length, given["scaling"])
         blocks = e.binary("sdiv", e.sub(e.add(inner, block), one), block)
-        units, size = e.mul(outer, blocks), given["size"]
+        # A symbolic length may be 0: then there is nothing to do.
+        units = e.select(e.icmp("eq", length, f.word(0)), f.word(0), e.mul(outer, blocks))
+        size = given["size"]
 
         def complex_unit(unit: Val, own: Val) -> None:
             def line() -> None:
