@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -47,7 +47,10 @@ from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_e
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
-TARGETS = ("llvm", "interpreter")
+if TYPE_CHECKING:
+    from rosin.runtime.xla import Loaded
+
+TARGETS = ("llvm", "xla", "interpreter")
 
 
 def compile_graph(
@@ -67,6 +70,8 @@ def compile_graph(
             return Executable(graph, known, sizes)
         if target == "llvm":
             return NativeExecutable(graph, tuple(donated), known, sizes)
+        if target == "xla":
+            return XlaExecutable(graph, tuple(donated), known, sizes)
     raise UnsupportedError(f"no target is called {target!r}; there are {', '.join(TARGETS)}")
 
 
@@ -100,6 +105,7 @@ class Executable:
     """A graph that runs in the interpreter. Called with one C-contiguous array for each input."""
 
     stages: tuple[str, ...] = ("traced",)
+    donated: tuple[int, ...] = ()
 
     def __init__(self, graph: Graph, known: Facts | None = None, sizes: Sizes | None = None) -> None:
         self.graph = graph
@@ -368,6 +374,59 @@ class NativeExecutable(Executable):
     def work(self) -> int:
         """The bytes of arguments, results and arena: a rough measure of how long a call takes."""
         return self.arena_bytes + sum(v.type.bytes for v in (*self.graph.inputs, *self.graph.outputs))
+
+
+class XlaExecutable(Executable):
+    """A graph compiled by XLA, from its StableHLO text. Programs there have sizes that are numbers: one is made for each
+    set of sizes that calls come with."""
+
+    stages = ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
+
+    def __init__(self, graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> None:
+        super().__init__(graph, known, sizes)
+        self.donated = donated
+        self._programs: dict[tuple[int, ...], Loaded] = {}
+        if sizes is None:
+            self._program({})
+
+    def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
+        arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
+        return self._program(self.bind(arrays))(arrays)
+
+    def _program(self, sizes: Mapping[str, int]) -> Loaded:
+        key = tuple(sizes.values())
+        found = self._programs.get(key)
+        if found is None:
+            from rosin.runtime.xla import Loaded
+
+            found = self._programs[key] = Loaded(stablehlo_text(self.graph, self.donated, sizes), self.donated)
+        return found
+
+    def stage_text(self, stage: str) -> str:
+        if stage == "stablehlo":
+            return stablehlo_text(self.graph, self.donated)
+        if stage in self.stages[1:]:
+            with facts.assuming(self.known):
+                return printer.text(pipeline.stage(self.graph, stage, pipeline.STABLEHLO_PASSES))
+        return super().stage_text(stage)
+
+
+def stablehlo_text(graph: Graph, donated: Sequence[int] = (), sizes: Mapping[str, int] | None = None) -> str:
+    """The StableHLO program of a graph, its symbolic sizes being these numbers.
+
+    Raises:
+        UnsupportedError: the target declines an op, or a size is no number.
+    """
+    from rosin.backends.stablehlo.program import module_text
+
+    if sizes:
+        with facts.assuming(Facts(), gather=True):
+            graph = specialize(graph, sizes)
+    if graph.symbols() and not graph.measured():
+        names = ", ".join(graph.symbols())
+        message = f"{graph.name} has the symbolic sizes {names}, and a StableHLO program has sizes that are numbers"
+        raise UnsupportedError(f"{message}; compile with dynamic=False")
+    return module_text(pipeline.run(graph, pipeline.STABLEHLO_PASSES), donated)
 
 
 def release_memory() -> None:
