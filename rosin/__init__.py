@@ -61,19 +61,24 @@ _sys.meta_path.insert(0, _later.PublicNames())
 _announce()
 
 if _TYPE_CHECKING:
-    from types import ModuleType as _ModuleType
+    from typing import Any as _Any
 
     from rosin.frontend import nn
+    from rosin.frontend.exporting import Exported, export, load
 
 
-def __getattr__(name: str) -> "_ModuleType":
-    """The modules that load on first use."""
-    if name != "nn":
+def __getattr__(name: str) -> "_Any":
+    """What loads on first use."""
+    if name == "nn":
+        import rosin.frontend.nn as found
+    elif name in ("Exported", "export", "load"):
+        import rosin.frontend.exporting as module
+
+        found = getattr(module, name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import rosin.frontend.nn as module
-
-    globals()[name] = module
-    return module
+    globals()[name] = found
+    return found
 
 
 __version__ = "0.1.0"
@@ -83,6 +88,7 @@ __all__ = [
     "CheckError",
     "Compiled",
     "Condition",
+    "Exported",
     "RecompileWarning",
     "RosinError",
     "ShapeDtypeStruct",
@@ -105,6 +111,7 @@ __all__ = [
     "custom_vjp",
     "debug",
     "dim",
+    "export",
     "float16",
     "float32",
     "float64",
@@ -119,6 +126,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "load",
     "map",
     "nn",
     "no_rewrite",

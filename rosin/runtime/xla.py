@@ -6,6 +6,7 @@ Arrays go in and come out by DLPack, without a copy: what one program gives lies
 from __future__ import annotations
 
 import functools
+import importlib.util
 from collections.abc import Collection, Sequence
 from types import ModuleType
 from typing import Any
@@ -33,6 +34,55 @@ def _jaxlib() -> ModuleType:
 @functools.cache
 def _client() -> Any:
     return _jaxlib().make_cpu_client()
+
+
+def is_installed() -> bool:
+    """Whether jaxlib is there."""
+    return importlib.util.find_spec("jaxlib") is not None
+
+
+def portable(text: str) -> bytes:
+    """A program as StableHLO's portable bytecode, of the oldest version that holds it.
+
+    Raises:
+        UnsupportedError: jaxlib is not installed.
+    """
+    module, stablehlo = _parsed(text)
+    from jaxlib.mlir import passmanager
+
+    with module.context:
+        # What is of CHLO is written out in StableHLO, which alone has versions.
+        passmanager.PassManager.parse("builtin.module(func.func(chlo-legalize-to-stablehlo))").run(module.operation)
+    return stablehlo.serialize_portable_artifact_str(str(module), stablehlo.get_minimum_version())
+
+
+def _parsed(text: str) -> tuple[Any, Any]:
+    """The module of a text, which is verified, and jaxlib's functions about StableHLO."""
+    _jaxlib()
+    from jaxlib.mlir import ir
+    from jaxlib.mlir._mlir_libs import _jax_mlir_ext
+    from jaxlib.mlir.dialects import chlo, stablehlo
+
+    registry = ir.DialectRegistry()
+    _jax_mlir_ext.register_dialects(registry)
+    context = ir.Context()
+    context.append_dialect_registry(registry)
+    context.load_all_available_dialects()
+    stablehlo.register_dialect(context)
+    chlo.register_chlo_dialect(context)
+    stablehlo.register_stablehlo_passes()
+    with context:
+        return ir.Module.parse(text), stablehlo
+
+
+def verify(text: str) -> None:
+    """Have jaxlib read and verify a program.
+
+    Raises:
+        UnsupportedError: jaxlib is not installed.
+        Exception: the text is no StableHLO program, or one that is ill-typed; the message says where.
+    """
+    _parsed(text)
 
 
 class Loaded:

@@ -83,7 +83,9 @@ def _sign(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     (x,) = operands
     if x.dtype.kind == "uint":
         return (e.convert(e.compare("NE", x, e.like(0, x)), x.dtype),)
-    return (e.one("stablehlo.sign", x),)
+    zero = e.like(0, x)
+    # Of -0.0 it is +0.0.
+    return (e.select(e.compare("EQ", x, zero), zero, e.one("stablehlo.sign", x)),)
 
 
 def _trunc(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:

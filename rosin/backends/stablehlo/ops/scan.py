@@ -51,6 +51,8 @@ def _scan(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
             given = b.cast(constants[0], i64)
             count = b.minimum(b.maximum(given, 0), count)
         rows = [b.zeros(t) for t in results[op.carried :]]
+        if op.steps == 0:
+            return (*carries, *rows)
 
         def step(inner: Builder, number: Value, state: Sequence[Value], given: Sequence[Value]) -> list[Value]:
             last, *rest = given

@@ -30,11 +30,16 @@ def _scatter(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     if op.clips and op.start_index_map:
         sizes = dims.static(op.slice_sizes(x.type, updates.type), op.name)
         index = clipped(e, op, index, x.type, sizes)
+    given = op.numbers
+    if len(given.offset_dims) == len(updates.shape):
+        # A single update is one of a batch of one: XLA gets it wrong otherwise.
+        given = given.with_more_indices()
+        index, updates = e.reshape(index, (1, *index.shape)), e.reshape(updates, (1, *updates.shape))
     numbers = (
-        f"update_window_dims = {list(op.offset_dims)}, inserted_window_dims = {list(op.collapsed_slice_dims)}, "
-        f"input_batching_dims = {list(op.operand_batching_dims)}, "
-        f"scatter_indices_batching_dims = {list(op.start_indices_batching_dims)}, "
-        f"scatter_dims_to_operand_dims = {list(op.start_index_map)}, index_vector_dim = {op.index_vector_dim}"
+        f"update_window_dims = {list(given.offset_dims)}, inserted_window_dims = {list(given.collapsed_slice_dims)}, "
+        f"input_batching_dims = {list(given.operand_batching_dims)}, "
+        f"scatter_indices_batching_dims = {list(given.start_indices_batching_dims)}, "
+        f"scatter_dims_to_operand_dims = {list(given.start_index_map)}, index_vector_dim = {given.index_vector_dim}"
     )
     unique = "true" if op.unique else "false"
     return e.call(
