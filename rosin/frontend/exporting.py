@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from rosin.frontend import core, staging, tree
+from rosin.frontend import batching, core, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
 from rosin.frontend.signature import Call
@@ -33,13 +34,11 @@ from rosin.ir.builder import Builder
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.facts import Check
 from rosin.ir.graph import Graph
+from rosin.ir.op import NumpyArray
 from rosin.ir.ops.effect import of_function
 from rosin.ir.parser import parse
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
-
-if TYPE_CHECKING:
-    from rosin.runtime.executable import Executable
 
 FORMAT, VERSION = "rosin program", 1
 
@@ -54,19 +53,38 @@ class Exported:
     outputs: Structure
     checks: tuple[Check, ...] = ()
     """What is known of symbolic sizes."""
+    mesh: tuple[tuple[str, int], ...] = ()
+    """The named axes of the devices that run it together, with their sizes; each has a shard of the arguments."""
     target: str = "llvm"
-    _compiled: list[Executable] = field(default_factory=list["Executable"], repr=False)
+    _compiled: list[Any] = field(default_factory=list[Any], repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.on_shards([(args, kwargs)])[0]
+
+    def on_shards(self, shards: Sequence[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
+        """The result of each device, given its positional arguments and those by name; devices are numbered along the
+        axes of the mesh, the last axis running fastest.
+
+        Raises:
+            ArgumentError: there are more or fewer shards than devices, or arguments of another tree.
+            UnsupportedError: the xla target has too few devices.
+        """
+        count = math.prod(size for _, size in self.mesh)
+        if len(shards) != count:
+            message = f"{self.graph.name} runs on {count} devices and was given {len(shards)} shards"
+            raise tr.located(ArgumentError(f"{message}; on_shards takes a list of (args, kwargs)"))
+        values = [self._values(*shard) for shard in shards]
+        if not self._compiled:
+            run = core.compile_path().compile_shards(self.graph, self.target, dict(self.mesh), facts_of(self.checks))
+            self._compiled.append(run)
+        return [tree.unflatten(self.outputs, [tr.wrap(x) for x in found]) for found in self._compiled[0](values)]
+
+    def _values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[NumpyArray]:
         leaves, structure = tree.flatten((args, kwargs))
         if structure != self.inputs:
             raise tr.located(ArgumentError(f"{self.graph.name} takes {self.inputs} and was given {structure}"))
-        if not self._compiled:
-            known = facts_of(self.checks)
-            self._compiled.append(core.compile_path().compile_graph(self.graph, self.target, (), known))
         pairs = zip(leaves, self.graph.inputs, strict=True)
-        values = [core.known(x, v.type.dtype if core.is_scalar(x) else None) for x, v in pairs]
-        return tree.unflatten(self.outputs, [tr.wrap(x) for x in self._compiled[0](*values)])
+        return [core.known(x, v.type.dtype if core.is_scalar(x) else None) for x, v in pairs]
 
     def __str__(self) -> str:
         given = ", ".join(f"{v.name}: {v.type}" for v in self.graph.inputs)
@@ -84,7 +102,7 @@ class Exported:
             has = f"has the symbolic sizes {', '.join(symbols)}" if symbols else "has no symbolic sizes"
             given = ", ".join(sizes) or "none"
             raise tr.located(ArgumentError(f"stablehlo: {self.graph.name} {has}, and was given {given}"))
-        return core.compile_path().stablehlo_text(self.graph, (), sizes)
+        return core.compile_path().stablehlo_text(self.graph, (), sizes, dict(self.mesh))
 
     def bytecode(self, **sizes: int) -> bytes:
         """The StableHLO program in its portable binary form; jaxlib writes it.
@@ -104,6 +122,7 @@ class Exported:
             "name": self.graph.name,
             "inputs": _encoded(self.inputs),
             "outputs": _encoded(self.outputs),
+            "mesh": dict(self.mesh),
             "checks": [[str(c.left), c.kind, str(c.right)] for c in self.checks],
         }
         parts: dict[str, str | bytes] = {
@@ -133,11 +152,13 @@ class Exported:
         Path(path).write_bytes(self.to_bytes())
 
 
-def export(f: Function, /, *specs: Any, **by_name: Any) -> Exported:
+def export(f: Function, /, *specs: Any, mesh: Mapping[str, int] | None = None, **by_name: Any) -> Exported:
     """Trace a function for a file that `load` reads.
 
     specs: trees like the arguments, of `rosin.spec("f32[n, 3]")`, or of arrays and whatever else has a shape and a
         dtype. Arrays that the function reads from outside become part of the program.
+    mesh: the named axes of devices with their sizes, for a program that many devices run, each on shards of its own,
+        which are what the specs tell. Within it `psum` and its like go along these axes.
 
     Raises:
         ArgumentError: a leaf says no type, or the trees have nodes that a file does not hold.
@@ -154,7 +175,8 @@ def export(f: Function, /, *specs: Any, **by_name: Any) -> Exported:
         args, kwargs = tree.unflatten(structure, tracers)
         return f(*args, **kwargs)
 
-    with facts.assuming(facts_of(checks), gather=True):
+    axes = tuple((mesh or {}).items())
+    with facts.assuming(facts_of(checks), gather=True), batching.within(list(axes)):
         staged = staging.stage(run, inputs, name)
         b = Builder()
         values = [b.input(i.type, i.name) for i in inputs]
@@ -162,7 +184,7 @@ def export(f: Function, /, *specs: Any, **by_name: Any) -> Exported:
         graph = Inline().run(b.graph(b.inline(staged.graph, values), staged.graph.name))
     _refuse_python(graph, graph.name)
     core.compile_path().size_graph(graph, facts_of(checks))
-    found = Exported(graph, structure, staged.structure, checks)
+    found = Exported(graph, structure, staged.structure, checks, axes)
     _encoded(structure), _encoded(staged.structure)
     return found
 
@@ -188,7 +210,7 @@ def load(file: str | PathLike[str] | bytes, target: str = "llvm") -> Exported:
     with facts.assuming(facts_of(checks), gather=True):
         graph = parse(text)
     structures = (tree.structure(_decoded(signature[name])) for name in ("inputs", "outputs"))
-    return Exported(graph, *structures, checks, target)
+    return Exported(graph, *structures, checks, tuple(signature["mesh"].items()), target)
 
 
 def _type(leaf: Any, path: str, name: str) -> TensorType:

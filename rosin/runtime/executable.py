@@ -13,11 +13,12 @@ import ctypes
 import functools
 import gc
 import hashlib
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -36,6 +37,7 @@ from rosin.ir.ops.loop import Loop
 from rosin.ir.parser import parse
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
+from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from rosin.passes import pipeline
@@ -49,6 +51,8 @@ from rosin.runtime.host import Receiver
 
 if TYPE_CHECKING:
     from rosin.runtime.xla import Loaded
+
+RunShards: TypeAlias = "Callable[[Sequence[Sequence[NumpyArray]]], list[tuple[NumpyArray, ...]]]"
 
 TARGETS = ("llvm", "xla", "interpreter")
 
@@ -411,8 +415,40 @@ class XlaExecutable(Executable):
         return super().stage_text(stage)
 
 
-def stablehlo_text(graph: Graph, donated: Sequence[int] = (), sizes: Mapping[str, int] | None = None) -> str:
-    """The StableHLO program of a graph, its symbolic sizes being these numbers.
+def compile_shards(graph: Graph, target: str, mesh: Mapping[str, int], known: Facts | None = None) -> RunShards:
+    """What gives the results of every device, given the arguments of each: the graph for devices along the named axes
+    of a mesh. On a target other than "xla", where there is one device, they are the examples of a batch.
+
+    Raises:
+        UnsupportedError: there is no such target, it has too few devices, or it declines an op.
+    """
+    if not mesh:
+        run = compile_graph(graph, target, (), known)
+        return lambda shards: [run(*arguments) for arguments in shards]
+    if target == "xla":
+        from rosin.runtime.xla import Loaded
+
+        return Loaded(stablehlo_text(graph, (), None, mesh), (), math.prod(mesh.values())).on_shards
+    for axis, size in reversed(mesh.items()):
+        graph = batch_graph(graph, [True] * len(graph.inputs), size, axis)
+    together = compile_graph(graph, target, (), known)
+
+    def run_shards(shards: Sequence[Sequence[NumpyArray]]) -> list[tuple[NumpyArray, ...]]:
+        axes = tuple(mesh.values())
+        stacked = [np.stack(parts).reshape(*axes, *parts[0].shape) for parts in zip(*shards, strict=True)]
+        results = [x.reshape(len(shards), *x.shape[len(axes) :]) for x in together(*stacked)]
+        return [tuple(x[device, ...] for x in results) for device in range(len(shards))]
+
+    return run_shards
+
+
+def stablehlo_text(
+    graph: Graph,
+    donated: Sequence[int] = (),
+    sizes: Mapping[str, int] | None = None,
+    mesh: Mapping[str, int] | None = None,
+) -> str:
+    """The StableHLO program of a graph, its symbolic sizes being these numbers, for devices along the axes of a mesh.
 
     Raises:
         UnsupportedError: the target declines an op, or a size is no number.
@@ -426,7 +462,7 @@ def stablehlo_text(graph: Graph, donated: Sequence[int] = (), sizes: Mapping[str
         names = ", ".join(graph.symbols())
         message = f"{graph.name} has the symbolic sizes {names}, and a StableHLO program has sizes that are numbers"
         raise UnsupportedError(f"{message}; compile with dynamic=False")
-    return module_text(pipeline.run(graph, pipeline.STABLEHLO_PASSES), donated)
+    return module_text(pipeline.run(graph, pipeline.STABLEHLO_PASSES), donated, mesh=mesh)
 
 
 def release_memory() -> None:

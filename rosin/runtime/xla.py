@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Collection, Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.op import NumpyArray
@@ -88,22 +90,48 @@ def verify(text: str) -> None:
 class Loaded:
     """A compiled program. Called with one C-contiguous array for each input."""
 
-    def __init__(self, text: str, donated: Collection[int] = ()) -> None:
+    def __init__(self, text: str, donated: Collection[int] = (), count: int = 1) -> None:
+        """Compile a text for so many devices.
+
+        Raises:
+            UnsupportedError: jaxlib is not installed, or has fewer devices.
+        """
         xla = _jaxlib()
         self._donated = frozenset(donated)
-        self._device = _client().local_devices()[0]
-        devices = xla.DeviceList((self._device,))
-        self._executable = _client().compile_and_load(text, devices, xla.CompileOptions())
+        devices = _client().local_devices()
+        if len(devices) < count:
+            flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={count}"
+            raise UnsupportedError(f"the xla target has {len(devices)} devices, and {count} are asked for; set {flag}")
+        self._devices = devices[:count]
+        options = xla.CompileOptions()
+        options.num_replicas = count
+        self._list = xla.DeviceList(tuple(self._devices))
+        self._executable = _client().compile_and_load(text, self._list, options)
 
     def __call__(self, arguments: Sequence[NumpyArray]) -> tuple[NumpyArray, ...]:
-        buffers = [self._put(x, position in self._donated) for position, x in enumerate(arguments)]
-        results = self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
-        return tuple(_take(shards[0]) for shards in results)
+        return self.on_shards([arguments])[0]
 
-    def _put(self, x: NumpyArray, donated: bool) -> Any:
-        """The array as a buffer over its own memory; what is donated is a copy, which the program may overwrite."""
-        capsule = dlpack.export(x, None, None, None, donated)
-        return _jaxlib()._xla.dlpack_managed_tensor_to_buffer(capsule, self._device, None)
+    def on_shards(self, shards: Sequence[Sequence[NumpyArray]]) -> list[tuple[NumpyArray, ...]]:
+        """The results of each device, given its arguments."""
+        buffers = [self._put(position, parts) for position, parts in enumerate(zip(*shards, strict=True))]
+        results = self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
+        return [tuple(_take(parts[device]) for parts in results) for device in range(len(self._devices))]
+
+    def _put(self, position: int, parts: Sequence[NumpyArray]) -> Any:
+        """An argument as buffers over its own memory; what is donated is a copy, which the program may overwrite."""
+        donated = position in self._donated
+        put = _jaxlib()._xla.dlpack_managed_tensor_to_buffer
+        made = [
+            put(dlpack.export(np.ascontiguousarray(x).reshape(x.shape), None, None, None, donated), device, None)
+            for x, device in zip(parts, self._devices, strict=True)
+        ]
+        if len(made) == 1:
+            return made[0]
+        # To XLA the shards are copies of one array, of which it never finds out that they differ.
+        xla = _jaxlib()
+        everywhere = xla.GSPMDSharding(self._list, xla.HloSharding.replicate())
+        kind = SimpleNamespace(shape=parts[0].shape, dtype=parts[0].dtype, weak_type=False)
+        return xla.ArrayImpl(kind, everywhere, made, committed=True, _skip_checks=True)
 
 
 def _take(buffer: Any) -> NumpyArray:

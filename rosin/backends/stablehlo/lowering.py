@@ -8,6 +8,7 @@ from rosin.backends.stablehlo.ops import (
     call,
     cast,
     cholesky,
+    collective,
     complex,
     contract,
     control,
@@ -43,6 +44,7 @@ FAMILIES = (
     call,
     cast,
     cholesky,
+    collective,
     complex,
     contract,
     control,
@@ -83,10 +85,6 @@ DECLINED: dict[str, str] = {
     "measure": "arrays have sizes that are known before the program runs; give size=, or choose with where(mask, a, b)",
     "eig": "XLA has no algorithm for eigenvalues of matrices that are not Hermitian; eigh takes those that are",
     "svd": "XLA has no algorithm that is the same on its targets, and ours is not written yet; the llvm target has it",
-    "axis_sum": "an axis has no meaning outside a batch over it",
-    "axis_gather": "an axis has no meaning outside a batch over it",
-    "axis_sum_scatter": "an axis has no meaning outside a batch over it",
-    "axis_index": "an axis has no meaning outside a batch over it",
 }
 """The ops that have no lowering, each with the reason, and what to do instead where there is something."""
 

@@ -14,7 +14,8 @@ Values are called as in the graph. Each line that comes from a place of the user
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from rosin.backends.stablehlo.emit import Emitter, Ref
 from rosin.backends.stablehlo.lowering import lower
@@ -24,14 +25,19 @@ from rosin.ir.location import Location
 from rosin.ir.printer import value_names
 
 
-def module_text(graph: Graph, donated: Sequence[int] = (), locations: bool = True) -> str:
+def module_text(
+    graph: Graph, donated: Sequence[int] = (), locations: bool = True, mesh: Mapping[str, int] | None = None
+) -> str:
     """The program of a graph whose sizes are numbers. A donated input gives its memory to a result of its type.
+
+    With a `mesh` of named axes the program is for so many devices, each of which has a shard of every input; ops over a
+    named axis are what they tell one another along that axis.
 
     Raises:
         UnsupportedError: the target declines an op.
         ValueError: a size is symbolic.
     """
-    e = Emitter(lower, locations)
+    e = Emitter(lower, locations, mesh)
     names = value_names(graph)
     inputs = e.inputs([v.type for v in graph.inputs], [names[v] for v in graph.inputs])
     outputs = e.inline(graph, inputs)
@@ -40,9 +46,10 @@ def module_text(graph: Graph, donated: Sequence[int] = (), locations: bool = Tru
     aliases = aliased(graph, donated)
     given = ", ".join(_argument(x, aliases.get(position)) for position, x in enumerate(inputs))
     name = graph.name if graph.name.isidentifier() else json.dumps(graph.name)
+    devices = f" attributes {{mhlo.num_replicas = {math.prod(mesh.values())} : i32}}" if mesh else ""
     head = f"func.func public @main({given}) -> ({types}) {{"
     places = [f"{alias} = loc({_place(where)})" for where, alias in e.locations.items()]
-    return "\n".join([f"module @{name} {{", f"  {head}", *e.lines, "  }", "}", *places]) + "\n"
+    return "\n".join([f"module @{name}{devices} {{", f"  {head}", *e.lines, "  }", "}", *places]) + "\n"
 
 
 def aliased(graph: Graph, donated: Sequence[int]) -> dict[int, int]:
