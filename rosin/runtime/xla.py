@@ -20,7 +20,7 @@ from rosin.runtime import dlpack
 INSTALL = 'pip install "rosin[xla]"'
 
 
-def _jaxlib() -> ModuleType:
+def jaxlib_client() -> ModuleType:
     """jaxlib's client.
 
     Raises:
@@ -35,7 +35,7 @@ def _jaxlib() -> ModuleType:
 
 @functools.cache
 def _client() -> Any:
-    return _jaxlib().make_cpu_client()
+    return jaxlib_client().make_cpu_client()
 
 
 def is_installed() -> bool:
@@ -49,7 +49,7 @@ def portable(text: str) -> bytes:
     Raises:
         UnsupportedError: jaxlib is not installed.
     """
-    module, stablehlo = _parsed(text)
+    module, stablehlo = parsed(text)
     from jaxlib.mlir import passmanager
 
     with module.context:
@@ -58,9 +58,9 @@ def portable(text: str) -> bytes:
     return stablehlo.serialize_portable_artifact_str(str(module), stablehlo.get_minimum_version())
 
 
-def _parsed(text: str) -> tuple[Any, Any]:
+def parsed(text: str) -> tuple[Any, Any]:
     """The module of a text, which is verified, and jaxlib's functions about StableHLO."""
-    _jaxlib()
+    jaxlib_client()
     from jaxlib.mlir import ir
     from jaxlib.mlir._mlir_libs import _jax_mlir_ext
     from jaxlib.mlir.dialects import chlo, stablehlo
@@ -84,7 +84,7 @@ def verify(text: str) -> None:
         UnsupportedError: jaxlib is not installed.
         Exception: the text is no StableHLO program, or one that is ill-typed; the message says where.
     """
-    _parsed(text)
+    parsed(text)
 
 
 class Loaded:
@@ -96,7 +96,7 @@ class Loaded:
         Raises:
             UnsupportedError: jaxlib is not installed, or has fewer devices.
         """
-        xla = _jaxlib()
+        xla = jaxlib_client()
         self._donated = frozenset(donated)
         devices = _client().local_devices()
         if len(devices) < count:
@@ -120,7 +120,7 @@ class Loaded:
     def _put(self, position: int, parts: Sequence[NumpyArray]) -> Any:
         """An argument as buffers over its own memory; what is donated is a copy, which the program may overwrite."""
         donated = position in self._donated
-        put = _jaxlib()._xla.dlpack_managed_tensor_to_buffer
+        put = jaxlib_client()._xla.dlpack_managed_tensor_to_buffer
         made = [
             put(dlpack.export(np.ascontiguousarray(x).reshape(x.shape), None, None, None, donated), device, None)
             for x, device in zip(parts, self._devices, strict=True)
@@ -128,7 +128,7 @@ class Loaded:
         if len(made) == 1:
             return made[0]
         # To XLA the shards are copies of one array, of which it never finds out that they differ.
-        xla = _jaxlib()
+        xla = jaxlib_client()
         everywhere = xla.GSPMDSharding(self._list, xla.HloSharding.replicate())
         kind = SimpleNamespace(shape=parts[0].shape, dtype=parts[0].dtype, weak_type=False)
         return xla.ArrayImpl(kind, everywhere, made, committed=True, _skip_checks=True)
@@ -147,7 +147,7 @@ class _Buffer:
         self._buffer = buffer
 
     def __dlpack__(self, **keywords: Any) -> Any:
-        return _jaxlib()._xla.buffer_to_dlpack_managed_tensor(self._buffer)
+        return jaxlib_client()._xla.buffer_to_dlpack_managed_tensor(self._buffer)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return dlpack.CPU

@@ -46,12 +46,12 @@ ULPS = {
     "polygamma": 64,
     "sin": 16,
     "sinh": 16,
-    "while": 16,
 }
 """Functions that XLA computes less accurately than we do."""
 
-ABSOLUTE = {"digamma": 1e-6, "lgamma": 1e-6, "eigh": 1e-8, "polygamma": 1e-6}
-"""Those of f32 that XLA computes with an absolute error, next to their zeros; eigenvectors of any type."""
+ABSOLUTE = {"digamma": 1e-6, "lgamma": 1e-6, "eigh": 1e-7, "polygamma": 1e-6, "while": 1e-15}
+"""Those of f32 that XLA computes with an absolute error, next to their zeros; eigenvectors, and what
+loops add up, of any type."""
 
 
 def test_every_op_is_lowered_or_declined_with_a_reason() -> None:
@@ -105,7 +105,7 @@ def _assert_agrees(actual: Array, expected: Array, sample: Sample) -> None:
         assert_agrees(_judged(actual, sample), _judged(expected, sample), sample)
         return
     atol = _least(expected)
-    if dtype.part == dtypes.f32 or sample.op.name == "eigh":
+    if dtype.part == dtypes.f32 or sample.op.name in ("eigh", "while"):
         atol = max(atol, ABSOLUTE.get(sample.op.name, 0.0))
     sample = replace(sample, ulps=max(sample.ulps, ULPS.get(sample.op.name, 4)), atol=sample.atol + atol)
     try:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from rosin.backends.stablehlo.emit import Emitter, Lower, Ref, Refs
 from rosin.backends.stablehlo.ops.index import clipped, signed
 from rosin.ir import dims
-from rosin.ir.op import Op, Types
+from rosin.ir.builder import Builder
+from rosin.ir.dtypes import i32
+from rosin.ir.op import Op, Types, Value
 from rosin.ir.ops import scatter as ops
+from rosin.ir.ops.index import Numbers
 from rosin.ir.types import TensorType
 
 COMBINE: dict[type[Op], str] = {
@@ -26,20 +29,17 @@ def _scatter(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     x, index, updates = operands
     if 0 in updates.shape or 0 in x.shape:
         return (x,)
+    if not x.shape:
+        return e.compose(lambda b, x, updates: _into_scalar(b, op, x, updates), x, updates)
     index = signed(e, index)
     if op.clips and op.start_index_map:
         sizes = dims.static(op.slice_sizes(x.type, updates.type), op.name)
         index = clipped(e, op, index, x.type, sizes)
-    given = op.numbers
-    if len(given.offset_dims) == len(updates.shape):
-        # A single update is one of a batch of one: XLA gets it wrong otherwise.
-        given = given.with_more_indices()
-        index, updates = e.reshape(index, (1, *index.shape)), e.reshape(updates, (1, *updates.shape))
     numbers = (
-        f"update_window_dims = {list(given.offset_dims)}, inserted_window_dims = {list(given.collapsed_slice_dims)}, "
-        f"input_batching_dims = {list(given.operand_batching_dims)}, "
-        f"scatter_indices_batching_dims = {list(given.start_indices_batching_dims)}, "
-        f"scatter_dims_to_operand_dims = {list(given.start_index_map)}, index_vector_dim = {given.index_vector_dim}"
+        f"update_window_dims = {list(op.offset_dims)}, inserted_window_dims = {list(op.collapsed_slice_dims)}, "
+        f"input_batching_dims = {list(op.operand_batching_dims)}, "
+        f"scatter_indices_batching_dims = {list(op.start_indices_batching_dims)}, "
+        f"scatter_dims_to_operand_dims = {list(op.start_index_map)}, index_vector_dim = {op.index_vector_dim}"
     )
     unique = "true" if op.unique else "false"
     return e.call(
@@ -49,6 +49,15 @@ def _scatter(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
         attributes=f"scatter_dimension_numbers = #stablehlo.scatter<{numbers}>, unique_indices = {unique}",
         regions=(_update(e, op, TensorType(x.dtype)),),
     )
+
+
+def _into_scalar(b: Builder, op: ops.Scatter, x: Value, updates: Value) -> Value:
+    """Updates of a single number are those of the one element of an array: XLA has trouble with arrays of no axes."""
+    one = b.reshape(x, (1,))
+    numbers = Numbers((), (0,), (), (), (0,), updates.type.rank)
+    places = b.zeros(TensorType(i32, updates.type.shape))
+    found = b.scatter(op.kind, one, places, updates, numbers, "drop", unique=op.unique)
+    return b.reshape(found, ())
 
 
 def _update(e: Emitter, op: ops.Scatter, scalar: TensorType) -> str:
