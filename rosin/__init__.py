@@ -35,6 +35,7 @@ try:
     from rosin.frontend.signatures import Signature
     from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
     from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
+    from rosin.frontend.wrapping import wrap
     from rosin.ir.dtypes import bf16 as bfloat16
     from rosin.ir.dtypes import bool_
     from rosin.ir.dtypes import c64 as complex64
@@ -64,20 +65,23 @@ _announce()
 if _TYPE_CHECKING:
     from typing import Any as _Any
 
-    from rosin.frontend import nn
+    from rosin.frontend import extend, nn
     from rosin.frontend.exporting import Exported, export, load
 
 
 def __getattr__(name: str) -> "_Any":
     """What loads on first use."""
-    if name == "nn":
-        import rosin.frontend.nn as found
-    elif name in ("Exported", "export", "load"):
-        import rosin.frontend.exporting as module
+    match name:
+        case "extend":
+            import rosin.frontend.extend as found
+        case "nn":
+            import rosin.frontend.nn as found
+        case "Exported" | "export" | "load":
+            from rosin.frontend import exporting
 
-        found = getattr(module, name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            found = getattr(exporting, name)
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
     return found
 
@@ -113,6 +117,7 @@ __all__ = [
     "debug",
     "dim",
     "export",
+    "extend",
     "float16",
     "float32",
     "float64",
@@ -155,4 +160,5 @@ __all__ = [
     "vjp",
     "vmap",
     "while_loop",
+    "wrap",
 ]

@@ -23,7 +23,7 @@ from rosin.frontend.rewrite import reasons
 from rosin.frontend.sizes import Size, shape_of_dims, sized
 from rosin.ir import dims
 from rosin.ir.dtypes import DType
-from rosin.ir.errors import DTypeError, ShapeError
+from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from rosin.ir.op import NumpyArray, Value
 from rosin.ir.types import TensorType
 
@@ -93,20 +93,22 @@ class Array(Interchange):
 
     @property
     def nbytes(self) -> int:
-        return self.type.bytes
+        return self.size * self.itemsize
 
     @property
     def device(self) -> str:
         return "cpu"
 
-    def to_device(self, device: str, /, *, stream: None = None) -> Array:
+    def to_device(self, device: str, /, *, stream: Any = None) -> Array:
         """The array on a device; there is one, "cpu".
 
         Raises:
-            ValueError: there is no such device.
+            AttributeValueError: there is no such device, or there is a stream, which the CPU has not.
         """
         if device != "cpu":
-            raise ValueError(f"there is no device {device!r}; the array is on 'cpu'")
+            raise tr.located(AttributeValueError(f"there is no device {device!r}; the array is on 'cpu'"))
+        if stream is not None:
+            raise tr.located(AttributeValueError(f"the CPU has no streams, and stream is {stream!r}"))
         return self
 
     @property
@@ -163,7 +165,8 @@ class Array(Interchange):
 
     def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12", "2025.12"):
-            raise ValueError(f"there is no version {api_version!r} of the array API here")
+            message = f"there is no version {api_version!r} of the array API; here is {rnp.__array_api_version__}"
+            raise tr.located(AttributeValueError(message))
         return rnp
 
     def item(self) -> Any:

@@ -364,7 +364,7 @@ def apply(graph: Graph, operands: Sequence[Array]) -> tuple[Array, ...]:
     values = [x._value if type(x) is tr.array_type() else _dead(x) for x in operands]  # pyright: ignore[reportPrivateUsage]
     # No derivative is taken any more, so what is there for derivatives can go.
     graph = Inline().rewrite(graph)
-    kernel = _kernel(graph) if _is_heavy(graph) else None
+    kernel = _kernel(graph) if _is_heavy(graph) or _draws(graph) else None
     try:
         return tuple([tr.wrap(r) for r in (_evaluate(graph, values) if kernel is None else kernel(*values))])
     except MemoryError as error:
@@ -475,12 +475,19 @@ def _is_heavy(graph: Graph) -> bool:
     return _has_slow_nodes(graph) or graph.cost().flops >= EAGER_GRAPH_FLOPS
 
 
+def _draws(graph: Graph) -> bool:
+    """Whether it draws random numbers."""
+    return any(node.op.random or any(map(_draws, node.regions)) for node in graph.nodes)
+
+
 def _kernel(graph: Graph) -> Executable | None:
-    """The compiled graph, from the second time that it is met: many hold a number of their own and never come back."""
+    """The compiled graph, from the second time that it is met: many hold a number of their own and never come back.
+
+    Random numbers have the bits that they have in compiled functions from the first time on."""
     found = _executables.get(graph)
     if found is not None:
         return found
-    if hash(graph) not in _met:
+    if hash(graph) not in _met and not _draws(graph):
         _met.add(hash(graph))
         return None
     if len(_executables) >= _KERNELS_LIMIT:

@@ -18,6 +18,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.errors import ArgumentError
 from rosin.frontend.regions import argument
+from rosin.frontend.sizes import as_dim
 from rosin.frontend.staging import Function
 from rosin.frontend.tree import Structure, Tree
 from rosin.ir.dims import Dim
@@ -83,7 +84,7 @@ def pure_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **k
         ArgumentError: a leaf of the arguments is no array, or one of `result_shape_dtypes` has no shape or dtype.
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
-    return _call(PureCallback, callback, result_shape_dtypes, args, kwargs)
+    return called(PureCallback, callback, result_shape_dtypes, args, kwargs)
 
 
 def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwargs: Any) -> Tree:
@@ -95,19 +96,20 @@ def io_callback(callback: Function, result_shape_dtypes: Tree, *args: Any, **kwa
         ArgumentError: a leaf of the arguments is no array, or one of `result_shape_dtypes` has no shape or dtype.
         RosinError: (when it runs) the function gives another tree, other shapes or other dtypes.
     """
-    return _call(IoCallback, callback, result_shape_dtypes, args, kwargs)
+    return called(IoCallback, callback, result_shape_dtypes, args, kwargs)
 
 
-def _call(
+def called(
     kind: type[PureCallback | IoCallback],
     callback: Function,
     given: Tree,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
+    **attributes: bool,
 ) -> Tree:
-    """Record a call of Python of this kind; gives the tree of its results."""
+    """Record a call of Python of this kind, with further attributes of its op; gives the tree of its results."""
     function, arrays, types, structure = _function(kind.name, callback, given, args, kwargs)
-    op = kind(function, types, where_of(source.user_location()))
+    op = kind(function, types, where_of(source.user_location()), **attributes)
     return tree.unflatten(structure, core.bind(op, core.asarray(True), *arrays))
 
 
@@ -119,9 +121,7 @@ def _function(
     what: str, callback: Function, given: Tree, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[HostFunction, tuple[Array, ...], tuple[TensorType, ...], Structure]:
     """The function over flat arrays, what it is called with, the types of its results and their tree."""
-    leaves, results = tree.flatten(given)
-    paths = tree.path_texts("result_shape_dtypes", results)
-    types = tuple([_type_like(leaf, path, what) for leaf, path in zip(leaves, paths, strict=True)])
+    types, results = types_like(what, "result_shape_dtypes", given)
     taken = argument((args, kwargs), ("args", "kwargs"), what)
     key = (id(callback), taken.structure, results)
     found = _functions.get(key)
@@ -142,11 +142,22 @@ def _flat(callback: Function, taken: Structure, results: Structure) -> Function:
     return call
 
 
+def types_like(what: str, name: str, given: Tree) -> tuple[tuple[TensorType, ...], Structure]:
+    """The types of the leaves of a tree of whatever has a shape and a dtype, which users call `name`, and the tree.
+
+    Raises:
+        ArgumentError: a leaf has no shape or dtype.
+    """
+    leaves, structure = tree.flatten(given)
+    paths = tree.path_texts(name, structure)
+    return tuple([_type_like(leaf, path, what) for leaf, path in zip(leaves, paths, strict=True)]), structure
+
+
 def _type_like(x: Any, path: str, what: str) -> TensorType:
     if not hasattr(x, "shape") or not hasattr(x, "dtype"):
         message = f"{what}: {path} is {staging.kind_of(x)}; a ShapeDtypeStruct or an array has a shape and a dtype"
         raise tr.located(ArgumentError(message))
-    return TensorType(core.as_dtype(x.dtype), tuple(x.shape))
+    return TensorType(core.as_dtype(x.dtype), tuple(map(as_dim, x.shape)))
 
 
 # -- lines of text -----------------------------------------------------------------------------------------------

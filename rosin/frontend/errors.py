@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rosin.ir.errors import RosinError, ShapeError
 
 
@@ -27,6 +29,10 @@ class RecompileWarning(UserWarning):
 
 class TransformError(RosinError, ValueError):
     """A transform that is asked of arguments or outputs that do not have it."""
+
+
+class LinAlgError(RosinError, np.linalg.LinAlgError):
+    """A matrix that linear algebra cannot do with: one that is singular where an inverse is asked for."""
 
 
 class AxisNameError(RosinError, NameError):

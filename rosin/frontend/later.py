@@ -14,7 +14,7 @@ else:
     Loader = object  # The module of this class would take a millisecond.
 
 PACKAGES = ("rosin.numpy.", "rosin.scipy.")
-LATER = ("rosin.nn",)
+LATER = ("rosin.extend", "rosin.nn")
 
 
 class PublicNames(Loader):

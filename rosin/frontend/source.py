@@ -79,7 +79,9 @@ def _stored(instructions: list[dis.Instruction], at: int) -> tuple[str, ...]:
     instruction = instructions[at]
     match instruction.opname:
         case "STORE_FAST" | "STORE_NAME" | "STORE_GLOBAL" | "STORE_DEREF":
-            return (str(instruction.argval),)
+            # Tools that rewrite code, pytest for one, have variables whose names are no words.
+            name = str(instruction.argval)
+            return (name,) if name.isidentifier() else ()
         case "STORE_FAST_LOAD_FAST" | "STORE_FAST_STORE_FAST":
             names = instruction.argval
             stored = names[:1] if instruction.opname.endswith("LOAD_FAST") else names

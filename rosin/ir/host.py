@@ -1,4 +1,4 @@
-"""Python functions that programs call while they run, and the labels that stand for them in the text of a graph."""
+"""Functions of the user's that programs call while they run, and the labels that stand for them in text."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ class HostFunction:
 
     def __str__(self) -> str:
         return f'host("{self.label}")'
+
+
+@dataclass(frozen=True, eq=False)
+class NativeFunction(HostFunction):
+    """A C function, by its address in this process; `function`, which it keeps loaded, is the same for Python."""
+
+    address: int = 0
 
 
 _numbers = itertools.count()

@@ -107,8 +107,10 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
         if inspect.isabstract(made):
             missing = ", ".join(sorted(made.__abstractmethods__))
             raise TypeError(f"op {name} leaves out: {missing}")
-        if name in REGISTRY:
-            raise TypeError(f"two ops are called {name}: {REGISTRY[name].__qualname__} and {made.__qualname__}")
+        known = REGISTRY.get(name, made)
+        # The same class may come again, where the code of a user's is run again.
+        if (known.__module__, known.__qualname__) != (made.__module__, made.__qualname__):
+            raise TypeError(f"two ops are called {name}: {known.__qualname__} and {made.__qualname__}")
         REGISTRY[name] = made
         return made
 
@@ -128,6 +130,7 @@ class Op(ABC):
     effect: ClassVar[bool] = False
     """Whether it does something besides giving its results, so that it is kept, in order."""
     random: ClassVar[bool] = False
+    """Whether it makes random bits. A graph that does is compiled for eager arrays too, so that they get the same."""
     slow_in_numpy: ClassVar[bool] = False
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
 
@@ -513,6 +516,10 @@ class Running(Op):
 
     Operands and the one result have the same shape.
     """
+
+    divides: ClassVar[bool] = False
+    """Whether parts of a line may be combined for themselves first, which gets no number out of range that stays within
+    it otherwise."""
 
     @abstractmethod
     def line(self, types: Types) -> tuple[int, bool]:

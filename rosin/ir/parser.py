@@ -11,7 +11,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import BY_NAME
 from rosin.ir.errors import ParseError
 from rosin.ir.graph import Graph
-from rosin.ir.op import REGISTRY, Value
+from rosin.ir.op import REGISTRY, Op, Value
 from rosin.ir.ops import call as _call  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers its ops
 from rosin.ir.ops import effect as _effect  # noqa: F401  # pyright: ignore[reportUnusedImport]  # its too
 from rosin.ir.ops import fourier as _fourier  # noqa: F401  # pyright: ignore[reportUnusedImport]  # Fourier's too
@@ -47,6 +47,13 @@ def parse(source: str) -> Graph:
     if parser.position < len(parser.tokens):
         parser.fail(f"text after the end of the graph: {parser.peek()!r}")
     return graph
+
+
+def _rare_op(name: str) -> type[Op] | None:
+    """An op among the special functions, which load when one is named."""
+    from rosin.ir.ops import formulas as _formulas  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+    return REGISTRY.get(name)
 
 
 class _Parser:
@@ -130,7 +137,7 @@ class _Parser:
                 results.append(self.typed_name())
             self.expect("=")
         name = self.take("word")
-        op_class = REGISTRY.get(name)
+        op_class = REGISTRY.get(name) or _rare_op(name)
         if op_class is None:
             self.fail(f"no op is called {name!r}")
         self.expect("(")

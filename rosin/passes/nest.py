@@ -90,7 +90,7 @@ class _Arrangement:
         loops = self._loops(lanes, on_threads)
         # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
-        chain = self.flops >= CHAIN_FLOPS and not any(isinstance(p, Inner) for p in self.body)
+        chain = self.flops >= CHAIN_FLOPS
         registers = COLUMN_REGISTERS if apart else CHAIN_REGISTERS if chain else 1
         return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
 

@@ -1,4 +1,4 @@
-"""The loop nests of groups of one node: running combinations, updates pushed into places, and lists of places."""
+"""The loop nests of groups of one node: updates pushed into places, and lists of places."""
 
 from __future__ import annotations
 
@@ -7,41 +7,13 @@ from rosin.ir import index as indices
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.loops import Accumulate, Carry, Const, Expr, FromIndex, Kind, Local, Loop, Statement, Store, When, Within
-from rosin.ir.op import Pack, Push, Running, apply
+from rosin.ir.op import Pack, Push, apply
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, choose_lanes, threads
-
-
-def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
-    """Lines side by side, each combined element by element in order."""
-    node = group.nodes[0]
-    op = node.op
-    assert isinstance(op, Running)
-    types = tuple(v.type for v in node.operands)
-    axis, backward = op.line(types)
-    shape = node.results[0].type.shape
-    variables = [LoopVar(f"i{i}", n) for i, n in enumerate(shape)]
-    # Only the axis that runs has a loop of one iteration; the others have no loop, and so no variable.
-    place = [indices.of(v) if v.extent != 1 or i == axis else indices.ZERO for i, v in enumerate(variables)]
-    if backward:
-        place[axis] = place[axis] * -1 + (shape[axis] - 1)
-    carry = op.monoid(types).carry("run")
-    elements = tuple(memory.read(v)(tuple(place)) for v in node.operands)
-    store = memory.store(node.results[0], place, op.finish(carry.locals, types))
-    body: list[Statement] = [Accumulate(carry, op.term(*elements)), store]
-    others = [v for i, v in enumerate(variables) if i != axis and v.extent != 1]
-    lanes = choose_lanes(others, body)
-    loops: list[Statement] = [Loop(variables[axis], Kind.SERIAL, tuple(body), (carry,))]
-    order = [v for v in others if v is not lanes] + [v for v in others if v is lanes]
-    on_threads, work = threads(node.results[0].type.size * (4 * node.results[0].type.dtype.bytes))
-    for var in reversed(order):
-        parallel = var is order[0] and on_threads
-        loops = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(loops), parallel=parallel)]
-    return [Kernel(name, used_buffers(loops), tuple(loops), work=work if order else None)]
+from rosin.passes.nest import Memory, threads
 
 
 def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:

@@ -43,7 +43,8 @@ from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.rows import row_steps
-from rosin.passes.single import pack_kernels, push_kernels, running_kernels
+from rosin.passes.running import running_kernels
+from rosin.passes.single import pack_kernels, push_kernels
 from rosin.passes.tapes import TapeRow
 
 

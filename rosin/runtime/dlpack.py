@@ -43,17 +43,14 @@ def export(value: NumpyArray, stream: Any, max_version: Any, dl_device: Any, cop
         raise AttributeValueError(f"__dlpack__: the CPU has no streams, and stream is {stream!r}")
     if dl_device is not None and _device(dl_device) != CPU:
         raise InterchangeError(f"__dlpack__: the array is on device {CPU}, the CPU, and cannot go to {dl_device}")
-    value = value.copy() if copy else value
     narrow = value.dtype == dtypes.bf16.numpy
-    plain = value.view(np.uint16) if narrow else value
-    if max_version is not None and tuple(max_version) >= _VERSION:
-        # A copy is the reader's own; all else is only to be read, which the capsule says.
-        view = plain.view()
-        view.flags.writeable = bool(copy)
-        capsule = view.__dlpack__(max_version=_VERSION, copy=None)
+    plain = value.view(np.uint16) if narrow else value.view()
+    if max_version is None or tuple(max_version) < _VERSION:
+        # Old capsules cannot say that memory is only to be read, and NumPy makes none of memory that is.
+        capsule = np.asarray(plain.copy() if copy else _Writable(plain)).__dlpack__()
     else:
-        # An old capsule has no word for that, and NumPy makes none of what it must not write to.
-        capsule = np.asarray(_Writable(plain)).__dlpack__()
+        plain.flags.writeable = False
+        capsule = plain.__dlpack__(max_version=_VERSION, copy=copy or None)
     if narrow:
         _element_type(capsule)[:] = _BFLOAT16
     return capsule

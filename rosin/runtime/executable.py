@@ -30,9 +30,9 @@ from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, OutOfMemoryError, RosinError, UnsupportedError
 from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph
+from rosin.ir.host import HostFunction
 from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
-from rosin.ir.ops.effect import of_function
 from rosin.ir.ops.loop import Loop
 from rosin.ir.parser import parse
 from rosin.ir.sizes import Sizes, sizes_of
@@ -206,8 +206,7 @@ class NativeExecutable(Executable):
     def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
         key = _key(self.graph, self.donated, self.known, self.sizes)
-        # A Python function is known in this process alone, and its label may stand for another one elsewhere.
-        keeps = not _has_functions(self.graph)
+        keeps = not _is_local(self.graph)
         # An instrument watches the compiler at work, so that it has to work.
         entry = cache.default().get(key) if keeps and watch is None else None
         if entry is not None:
@@ -479,9 +478,17 @@ def release_memory() -> None:
 _SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
 
-def _has_functions(graph: Graph) -> bool:
-    """Whether the graph calls a Python function of the user's."""
-    return any(of_function(node.op) is not None or any(map(_has_functions, node.regions)) for node in graph.nodes)
+def _is_local(graph: Graph) -> bool:
+    """Whether what the text of a graph means is known in this process alone, and may be another thing elsewhere.
+
+    So it is with functions and ops of the user's.
+    """
+    return any(
+        not type(node.op).__module__.startswith("rosin.")
+        or any(isinstance(value, HostFunction) for value in node.op.attributes().values())
+        or any(map(_is_local, node.regions))
+        for node in graph.nodes
+    )
 
 
 def _written_call(call: steps.HostCall) -> str:

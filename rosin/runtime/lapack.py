@@ -39,7 +39,7 @@ def _library() -> tuple[ctypes.CDLL, str, str]:
     Raises:
         UnsupportedError: NumPy has no such library, or hides it.
     """
-    from numpy.linalg import _umath_linalg  # pyright: ignore[reportAttributeAccessIssue]  # NumPy does not list it
+    from numpy.linalg import _umath_linalg
 
     library = ctypes.CDLL(_umath_linalg.__file__)
     for pattern, integers in NAMES:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rosin.backends.llvm.routines import butterflies, fourier
+from rosin.backends.llvm.routines import butterflies, fourier, grids
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import PRIMES, chirp_length, is_smooth
+from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, grid_sides, is_smooth
 from rosin.runtime import cache, jit
 
 __all__ = ["Planner", "planner", "radices", "turns"]
@@ -65,9 +65,11 @@ class Planner:
     def _line(self, number: int, length: int) -> NumpyArray:
         if not is_smooth(length):
             return self._chirp(number, length)
+        if number % fourier.KINDS == fourier.LINE and length >= GRID:
+            return self._grid(number, length)
         chosen = radices(length)
         words = self._words(number, len(chosen))
-        along = number % fourier.KINDS == fourier.LINE
+        along = number % fourier.KINDS != fourier.ACROSS
         sets, done = length, 1
         for position, radix in enumerate(chosen):
             sets //= radix
@@ -81,6 +83,20 @@ class Planner:
             done *= radix
         return words
 
+    def _grid(self, number: int, length: int) -> NumpyArray:
+        rows, columns = grid_sides(length)
+        grid = np.zeros(grids.GRID_WORDS, np.int64)
+        grid[grids.ROWS], grid[grids.COLUMNS] = rows, columns
+        grid[grids.ALONG_COLUMNS] = self.plan(rows * fourier.KINDS + fourier.ACROSS)
+        grid[grids.ALONG_ROWS] = self.plan(columns * fourier.KINDS + fourier.ACROSS)
+        row, near = np.arange(rows)[:, None], np.arange(grids.NEAR)
+        grid[grids.NEAR_TABLE] = self._table(turns(row * near, length))
+        grid[grids.FAR_TABLE] = self._table(turns(row * np.arange(0, columns, grids.NEAR), length))
+        self.tables.append(grid)
+        words = self._words(number)
+        words[fourier.GRID] = grid.ctypes.data
+        return words
+
     def _chirp(self, number: int, length: int) -> NumpyArray:
         """A line as a convolution with numbers that turn ever faster: j k is (j^2 + k^2 - (j - k)^2) / 2."""
         most = chirp_length(length)
@@ -89,7 +105,7 @@ class Planner:
         kernel[:length] = chirp.conj()
         kernel[most - length + 1 :] = chirp[:0:-1].conj()
         words = self._words(number)
-        words[fourier.CHIRP] = self.plan(most * fourier.KINDS + fourier.LINE)
+        words[fourier.CHIRP] = self.plan(most * fourier.KINDS + fourier.INNER)
         words[fourier.TABLE] = self._table(chirp)
         words[fourier.KERNEL] = self._table(np.fft.fft(kernel) / most)
         return words
@@ -123,23 +139,29 @@ def radices(length: int) -> list[int]:
 
 
 def turns(parts: NumpyArray, count: int) -> NumpyArray:
-    """`exp(2 pi i parts / count)`, to the last bit of f64 but for halves, where the system has longer floats."""
+    """`exp(2 pi i parts / count)`, right to the last bit of f64 but for ties where the system has longer floats.
+
+    Of many parts each is a product of two factors, of which there are few.
+    """
     parts = parts % count
-    # The angle is what is left of the nearest eighth of a circle, so that it is small.
+    if parts.size < MANY:
+        return _turns(parts, count).astype(np.complex128)
+    step = int(count**0.5) + 1
+    few, whole = _turns(np.arange(step), count), _turns(np.arange(0, count, step), count)
+    return (whole[parts // step] * few[parts % step]).astype(np.complex128)
+
+
+def _turns(parts: NumpyArray, count: int) -> NumpyArray:
+    """The same in long doubles. The angle is what is left of the nearest eighth of a circle, so that it is small."""
     eighth = (16 * parts + count) // (2 * count)
-    rest = 8 * parts - eighth * count
-    angle = rest.astype(np.longdouble) * (2 * _PI / 8 / count)
-    real, imag = np.cos(angle), np.sin(angle)
-    root = np.sqrt(np.longdouble(0.5))
-    odd = eighth % 2 == 1
-    real, imag = np.where(odd, (real - imag) * root, real), np.where(odd, (real + imag) * root, imag)
-    result = np.empty(parts.shape, np.complex128)
-    quarter = eighth // 2 % 4
-    result.real = np.choose(quarter, [real, -imag, -real, imag])
-    result.imag = np.choose(quarter, [imag, real, -imag, -real])
-    return result
+    angle = (8 * parts - eighth * count).astype(np.longdouble) * (2 * _PI / 8 / count)
+    result = np.empty(parts.shape, np.clongdouble)
+    result.real, result.imag = np.cos(angle), np.sin(angle)
+    odd = np.where(eighth % 2 == 1, np.sqrt(np.longdouble(0.5)) * np.clongdouble(1 + 1j), np.clongdouble(1))
+    return result * odd * np.array([1, 1j, -1, -1j])[eighth // 2 % 4]
 
 
+MANY = 1 << 12
 _PI = np.longdouble("3.14159265358979323846264338327950288")
 
 

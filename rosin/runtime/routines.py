@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from rosin.backends.llvm.program import BEGIN, ROUTINE
-from rosin.backends.llvm.routines import PLANNED, routine_text
+from rosin.backends.llvm.routines import FOREIGN, PLANNED, routine_text
 from rosin.backends.llvm.routines.fourier import PLANNER
 from rosin.runtime import cache, jit, lapack, plans
 
@@ -18,13 +18,14 @@ _lock = threading.Lock()
 
 
 def install(names: Iterable[str]) -> None:
-    """Make routines known to `jit.load_object`; their object code is kept on the disk."""
+    """Make routines known to `jit.load_object`; their object code is kept on the disk, but for foreign ones."""
     with _lock:
         for name in names:
             if name not in _known:
                 text = routine_text(name, ROUTINE + name, jit.host().vector_bytes, lapack.word)
                 lapack.install(text)
-                library = cache.load_text(text)
+                keeps = not name.startswith(FOREIGN)
+                library = cache.load_text(text) if keeps else jit.load_object(jit.compile_object(text))
                 jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
                 if name.partition("_")[0] in PLANNED:
                     begin = ROUTINE + name + BEGIN

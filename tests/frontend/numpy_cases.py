@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,20 @@ def _reductions() -> Iterator[Case]:
         yield rough(name, NANS)
         yield rough(name, NANS, axis=1, keepdims=True)
     yield case("nanvar", NANS, axis=1, ddof=1)
+    yield case("var", M, 0, ddof=1)
+    for name in each("sum prod mean var std"):
+        yield case(name, M, 1, where=K < 0.8)
+        yield case(name, COMPLEX, 0, where=K < 0.8, tolerance=128)
+    for name in each("sum prod max min"):
+        yield case(name, M, 1, initial=0.3, where=B)
+        yield rough(name, WHOLE, (0, 1), initial=5)
+        yield rough(name, np.zeros((0, 3)), 0, initial=1.5)
+    for name in each("any all"):
+        yield rough(name, WHOLE, 0, where=B)
+    yield case("std", M, 1, correction=1.5, reference=lambda x, axis, correction: np.std(x, axis, ddof=correction))
+    yield rough("mean", WHOLE, 0, np.float64)
+    yield rough("sum", WHOLE, 1, np.float64)
+    yield rough("nan_to_num", np.array([np.nan, np.inf, -np.inf, 1.0]), True, 3.0, 5.0)
     yield rough("nanmean", np.array([[np.nan, np.nan], [1.0, np.nan]]), axis=1)
     yield rough("nanmax", np.array([[np.nan, np.nan], [1.0, np.nan]]), axis=1)
     yield case("average", M)
@@ -317,6 +332,13 @@ def _polynomials() -> Iterator[Case]:
     yield case("polyint", V)
     yield case("polyint", V, 2, [3.1, 1.7])
     yield case("poly", V, tolerance=128)
+    yield case("poly", S, tolerance=512)
+    for cov in (False, True, "unscaled"):
+        yield case("polyfit", V, W, 2, cov=cov, tolerance=1e4)
+    yield case("polyfit", V, np.stack([W, V * W], 1), 3, cov=True, tolerance=1e5)
+    yield case("polyfit", V, W, 2, w=POSITIVE[:2].ravel()[:7], tolerance=1e4)
+    yield untraced("roots", np.array([0.0, 0.0, 1.0, -2.0, 1.25, 0.0, 0.0]), tolerance=256)
+    yield untraced("roots", np.array([0.0, 0.0]))
     yield case("vander", V)
     yield case("vander", V, 3, increasing=True)
     yield rough("vander", SMALL, 4)
@@ -326,6 +348,7 @@ def _products() -> Iterator[Case]:
     yield case("dot", M, K.T)
     yield case("inner", M, K)
     yield case("outer", V, W)
+    yield case("cross", T[:, :, :1].repeat(4, 2), T, axis=1)
     yield case("matmul", T, S)
     yield case("tensordot", M, K, axes=((0,), (0,)))
     yield case("trace", S)
@@ -399,6 +422,8 @@ def _movement() -> Iterator[Case]:
     yield case("swapaxes", T, 0, 2)
     yield case("tile", M, (2, 1, 3))
     yield case("transpose", T)
+    yield case("roll", T, (1, 2), (0, 2))
+    yield case("tril", S, -1)
     yield case("tril", S, k=1)
     yield case("triu", S)
     yield case("trim_zeros", SPARSE, smooth=False, batched=False)
@@ -439,6 +464,7 @@ def _choosing() -> Iterator[Case]:
     yield case("choose", J % 3, [M, K, 1.7])
     yield rough("choose", J, [M, K, POSITIVE], mode="wrap")
     yield rough("choose", WHOLE, [M, K, POSITIVE], mode="clip")
+    yield case("take", M, np.array([0, 3, 1], np.int32), 1)
     yield case("take", M, np.array([0, 3, 1], np.int32), axis=1)
     yield case("take_along_axis", M, np.argsort(K, axis=1), axis=1)
     yield rough("extract", B, M, batched=False)
@@ -512,6 +538,9 @@ def _creation() -> Iterator[Case]:
     yield case("full", (2, 7), V)
     yield rough("full_like", M, 1.5)
     yield case("linspace", V, W, 5)
+    yield rough("linspace", 0, 1)
+    yield rough("zeros", 3, np.int32)
+    yield rough("full", 3, 2, np.float64)
     yield case("logspace", UNIT, 1.3, 4)
     yield case("logspace", 1.0, UNIT[0], 4, base=2.3, axis=1, endpoint=False)
     yield case("geomspace", POSITIVE, 7.1, 4)
@@ -586,23 +615,27 @@ CASES: tuple[Case, ...] = tuple(
 ELSEWHERE: dict[str, str] = {
     "__array_api_version__": "a constant",
     "__array_namespace_info__": "tests/frontend/test_numpy_promote.py",
-    "array_repr": "text, in test_numpy_names.py",
-    "array_str": "text, in test_numpy_names.py",
-    "c_": "in brackets, in test_numpy_names.py",
+    "array_repr": "text, in test_numpy_rest.py",
+    "array_str": "text, in test_numpy_rest.py",
+    "c_": "in brackets, in test_numpy_rest.py",
     "can_cast": "tests/frontend/test_numpy_promote.py",
     "finfo": "tests/frontend/test_numpy_promote.py",
     "iinfo": "tests/frontend/test_numpy_promote.py",
-    "index_exp": "in brackets, in test_numpy_names.py",
+    "issubdtype": "kinds, in test_numpy_rest.py",
+    "index_exp": "in brackets, in test_numpy_rest.py",
     "isdtype": "tests/frontend/test_numpy_promote.py",
-    "mgrid": "in brackets, in test_numpy_names.py",
+    "mgrid": "in brackets, in test_numpy_rest.py",
     "ndarray": "the class of arrays",
-    "ogrid": "in brackets, in test_numpy_names.py",
-    "r_": "in brackets, in test_numpy_names.py",
+    "ogrid": "in brackets, in test_numpy_rest.py",
+    "promote_types": "kinds, in test_numpy_rest.py",
+    "r_": "in brackets, in test_numpy_rest.py",
     "result_type": "tests/frontend/test_numpy_promote.py",
-    "s_": "in brackets, in test_numpy_names.py",
-    "vectorize": "a function of functions, in test_numpy_names.py",
+    "s_": "in brackets, in test_numpy_rest.py",
+    "vectorize": "a function of functions, in test_numpy_rest.py",
 }
 """The names that no call here has, and where they are tested instead."""
 
+KINDS = {name for name in rnp.__all__ if isinstance(getattr(rnp, name), type) and name != "ndarray"}
 CONSTANTS = {"e", "euler_gamma", "inf", "nan", "newaxis", "pi"}
+MODULES = {name for name in rnp.__all__ if isinstance(getattr(rnp, name), ModuleType)}
 TYPES = {name for name in rnp.__all__ if type(getattr(rnp, name)).__name__ == "DType"}

@@ -134,7 +134,11 @@ def test_symbolic_sizes_of_all_axes() -> None:
 
 def test_many_lines_on_any_number_of_threads() -> None:
     x = numbers(300, 240)
-    transform = rosin.compile(lambda x: (fft.fft(x), fft.fft(x, axis=0), fft.rfft(fft.ifft(x).real)))
+
+    def transforms(x: Any) -> Any:
+        return fft.fft(x), fft.fft(x, axis=0), fft.rfft(fft.ifft(x).real), fft.fft(rnp.ravel(x))
+
+    transform = rosin.compile(transforms)
     before = threads.num_threads()
     try:
         found: list[list[bytes]] = []
@@ -144,6 +148,35 @@ def test_many_lines_on_any_number_of_threads() -> None:
     finally:
         threads.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+def test_what_fails_while_a_plan_is_made_comes_out_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = numbers(3, 223)  # of a size that no other test has a plan of
+    transform = rosin.compile(lambda x: fft.fft(x), dynamic={"x": {1: "n"}})
+    transform(rnp.asarray(numbers(3, 4)))
+
+    def fails(planner: plans.Planner, number: int) -> int:
+        raise MemoryError(f"no plan {number}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(plans.Planner, "plan", fails)
+        with pytest.raises(MemoryError, match=f"no plan {223 * 4}"):
+            transform(rnp.asarray(x))
+    near(transform(rnp.asarray(x)), np.fft.fft(x), 1e-11)
+
+
+def test_in_loops_and_branches() -> None:
+    x = numbers(6, 20)
+
+    def body(total: Any, line: Any) -> Any:
+        spectrum = rosin.cond(rnp.real(line[0]) > 0, fft.fft, fft.ifft, line)
+        return total + spectrum, spectrum
+
+    expected = [np.fft.fft(line) if line[0].real > 0 else np.fft.ifft(line) for line in x]
+    scan = rosin.compile(lambda x: rosin.scan(body, rnp.zeros(20, dtype=rnp.complex128), x))
+    total, each = scan(rnp.asarray(x))
+    near(each, np.stack(expected), 1e-12)
+    near(total, np.sum(expected, axis=0), 1e-11)
 
 
 # -- derivatives and batches -------------------------------------------------------------------------------------------

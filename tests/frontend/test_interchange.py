@@ -47,6 +47,16 @@ class Exporter:
         return self.device
 
 
+READ_ONLY, IS_COPIED = 1, 2
+
+
+def flags(capsule: Any) -> int:
+    """The word of a capsule that says what may be done with its memory."""
+    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    address = get(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, b"dltensor_versioned")
+    return ctypes.c_uint64.from_address(address + 24).value
+
+
 # -- DLPack ------------------------------------------------------------------------------------------------------------
 
 
@@ -83,6 +93,8 @@ def test_what_is_exported_is_only_to_be_read() -> None:
     copied = np.from_dlpack(Exporter(x, copy=True))
     copied[0] = 9
     assert x.tolist() == [1, 2]
+    assert flags(x.__dlpack__(max_version=(1, 0))) == READ_ONLY
+    assert flags(x.__dlpack__(max_version=(2, 0), copy=True)) == IS_COPIED
     # A reader of before version 1, which is told nothing of that, gets the memory all the same.
     fixed = np.arange(3.0)
     fixed.flags.writeable = False

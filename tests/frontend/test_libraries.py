@@ -100,8 +100,15 @@ def fitted(estimator: Any, method: str, *arrays: np.ndarray[Any, Any], rtol: flo
 
 
 def test_sklearn_estimators() -> None:
-    from sklearn import linear_model, naive_bayes, preprocessing
+    from sklearn import decomposition, discriminant_analysis, linear_model, naive_bayes, preprocessing
 
+    # Scaled axes, so that no two components are alike; a component has either sign.
+    scaled = X * np.arange(1.0, 6.0)
+    for solver in ("full", "covariance_eigh"):
+        fitted(decomposition.PCA(2, svd_solver=solver), "score_samples", scaled)
+    fitted(linear_model.Ridge(solver="svd"), "predict", X, TARGETS)
+    fitted(linear_model.RidgeCV(), "predict", X, TARGETS)
+    fitted(discriminant_analysis.LinearDiscriminantAnalysis(), "predict", X, LABELS)
     fitted(linear_model.LogisticRegression(), "predict_proba", X, LABELS, rtol=1e-3)
     fitted(naive_bayes.GaussianNB(), "predict_proba", X, LABELS)
     fitted(preprocessing.StandardScaler(), "transform", X)

@@ -10,6 +10,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin.frontend.errors import BoundsError
 from rosin.ir.errors import AttributeValueError, DTypeError, RosinError, ShapeError, TraceError
 from tests.frontend.agree import both, check, near
 
@@ -181,6 +182,27 @@ def test_text() -> None:
     assert rnp.ndarray is rosin.Array
 
 
+def test_kinds() -> None:
+    kinds = (
+        "generic",
+        "number",
+        "integer",
+        "signedinteger",
+        "unsignedinteger",
+        "inexact",
+        "floating",
+        "complexfloating",
+    )
+    for dtype in (np.bool_, np.int8, np.uint64, np.float16, np.float64, np.complex64):
+        ours = rnp.asarray(np.zeros(1, dtype)).dtype
+        for kind in kinds:
+            assert rnp.issubdtype(ours, getattr(rnp, kind)) == np.issubdtype(dtype, getattr(np, kind))
+        assert rnp.issubdtype(ours, dtype)
+        assert not rnp.issubdtype(ours, "bfloat16")
+    assert rnp.issubdtype(rnp.bfloat16, rnp.floating)
+    assert rnp.promote_types("int32", np.float16) == rnp.float16
+
+
 def test_nothing_is_a_number() -> None:
     none = np.array([[np.nan, np.nan], [1.0, np.nan]])
     check(lambda x: rnp.nanargmax(x, 1), none, expected=np.array([-1, 0], np.int32))
@@ -215,6 +237,25 @@ def test_scaling_by_powers_of_two_rounds_once() -> None:
         mantissa, exponent = rnp.frexp(rnp.asarray(wanted))
         np.testing.assert_array_equal(np.asarray(mantissa), np.frexp(wanted)[0])
         np.testing.assert_array_equal(np.asarray(exponent), np.frexp(wanted)[1])
+
+
+def test_fits_and_roots() -> None:
+    y = np.sin(V)
+    found = rnp.polyfit(rnp.asarray(V), rnp.asarray(y), 1, full=True)
+    for ours, theirs in zip(found, np.polyfit(V, y, 1, full=True), strict=True):
+        np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-10)
+    numbers = [1.0, -6.0, 11.0, -6.0]
+    compiled = rosin.compile(lambda p: rnp.roots(p, strip_zeros=False))
+    zeros = np.asarray(compiled(rnp.asarray(np.array(numbers))))
+    np.testing.assert_allclose(np.sort(zeros.real), [1, 2, 3], rtol=1e-12)
+    with pytest.raises(TraceError, match=r"give strip_zeros=False, if the first coefficient is not zero"):
+        rosin.compile(rnp.roots)(rnp.asarray(numbers))
+    with pytest.raises(AttributeValueError, match="the degree is -1"):
+        rnp.polyfit(rnp.ones(3), rnp.ones(3), -1)
+    with pytest.raises(ShapeError, match=r"as long, not \[3\] and \[2\]"):
+        rnp.polyfit(rnp.ones(3), rnp.ones(2), 1)
+    with pytest.raises(AttributeValueError, match="2 points tell no covariance of 2 coefficients"):
+        rnp.polyfit(rnp.ones(2), rnp.ones(2), 1, cov=True)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -271,6 +312,13 @@ ERRORS: list[tuple[Callable[[], Any], type[RosinError], str]] = [
         AttributeValueError,
         "position 3 is out of range for axis 0 of size 3",
     ),
+    (
+        lambda: rnp.unravel_index([4, 9], (3, 3)),
+        AttributeValueError,
+        "position 9 is out of range for an array of size 9",
+    ),
+    (lambda: rnp.put(rnp.ones(3), [0, 3], 2.0), BoundsError, "index 3 is out of range for axis 0 of size 3"),
+    (lambda: rnp.choose([0, 2], [1.0, 2.0]), BoundsError, "2 is no number of one of 2 choices"),
     (lambda: rnp.unravel_index(rnp.ones(2), (3,)), DTypeError, "positions are integers, not f32"),
     (lambda: rnp.packbits(rnp.ones(8)), DTypeError, "takes integers and truth values, not f32"),
     (lambda: rnp.unpackbits(rnp.arange(3)), DTypeError, "takes u8, not i32"),

@@ -137,6 +137,24 @@ def test_top_k() -> None:
         rnp.top_k(x, 21)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint8, np.bool_], ids=lambda t: t.__name__)
+@pytest.mark.parametrize(("length", "count"), [(256, 1), (2563, 10), (3000, 11), (70_001, 3), (100_000, 390)])
+def test_few_of_many(dtype: Any, length: int, count: int) -> None:
+    x = RANDOM.integers(0, 2 if dtype == np.bool_ else 100, (2, length)).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        x += (RANDOM.uniform(size=x.shape) < 0.5).astype(dtype) / 2
+        x[0, length // 2] = np.nan
+        x[1] = np.where(x[1] < 99, -np.inf, -0.0)
+        x[1, ::7] = 0.0
+    (values, places) = both(lambda x: rnp.top_k(x, count), x)
+    wanted = order(x, descending=True)[:, :count]
+    np.testing.assert_array_equal(np.asarray(places), wanted)
+    same_bits(values, np.take_along_axis(x, wanted, -1))
+    if np.dtype(dtype).kind == "f":
+        slope = rosin.grad(lambda x: rnp.sum(rnp.top_k(x, count)[0] * 2))(rnp.asarray(x))
+        np.testing.assert_array_equal(np.flatnonzero(np.asarray(slope)[1]), np.sort(wanted[1]))
+
+
 def test_complex_numbers() -> None:
     parts = np.array([0.0, -0.0, 1.0, -2.0, np.inf, np.nan])
     x = RANDOM.permutation((parts[:, None] + np.zeros(6)).ravel() + 0j)

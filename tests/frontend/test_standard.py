@@ -60,6 +60,32 @@ def test_diagonals_far_outside(k: int) -> None:
     np.testing.assert_array_equal(rnp.triu(rnp.ones((3, 4)), k=k), np.triu(np.ones((3, 4)), k=near))
 
 
+def test_asarray_without_a_copy() -> None:
+    source = np.ones((2, 3))
+    ours = rnp.asarray(source)
+    assert np.shares_memory(np.asarray(rnp.asarray(source, copy=False)), source)
+    assert np.shares_memory(np.asarray(rnp.asarray(memoryview(source), copy=False)), source)
+    assert np.shares_memory(np.asarray(rnp.asarray(ours, copy=False)), source)
+    assert rnp.asarray(np.zeros((0, 3)), copy=False).shape == (0, 3)
+    refused: list[Any] = [1.0, [1.0], source.T]
+    for given in refused:
+        with pytest.raises(ValueError, match="without a copy"):
+            rnp.asarray(given, copy=False)
+    for given in (source, ours):
+        with pytest.raises(ValueError, match=r"cannot become f32\[2, 3\] without a copy"):
+            rnp.asarray(given, dtype="float32", copy=False)
+
+
+def test_devices_and_streams() -> None:
+    x = rnp.ones(2)
+    assert x.to_device("cpu") is x
+    for call in (lambda: x.to_device("cpu", stream=1), lambda: x.to_device("gpu"), lambda: rnp.ones(2, device="gpu")):
+        with pytest.raises(ValueError, match=r"no streams|no device 'gpu'"):
+            call()
+    with pytest.raises(ValueError, match=r"no version '1999\.01'"):
+        x.__array_namespace__(api_version="1999.01")
+
+
 # -- masks of one truth value ------------------------------------------------------------------------------------------
 
 PLACES: list[Any] = [
@@ -112,6 +138,20 @@ def test_a_traced_mask_of_no_axes() -> None:
     taken, changed = both(x, rnp.asarray(False))
     assert taken.shape == (0, 2)
     np.testing.assert_array_equal(changed, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0), (0, 0)])
+def test_a_mask_without_elements_picks_nothing(shape: tuple[int, ...]) -> None:
+    x, mask = rnp.ones((2, 3, 4)), rnp.zeros(shape, dtype="bool")
+    picked = (0, *x.shape[len(shape) :])
+    for given in (mask, np.asarray(mask)):
+        assert x[given].shape == picked
+        changed = rnp.ones((2, 3, 4))
+        changed[given] = 5.0
+        np.testing.assert_array_equal(changed, x)
+    assert rosin.compile(lambda x, mask: x[mask])(x, mask).shape == picked
+    with pytest.raises(IndexError, match="for axes of sizes"):
+        x[rnp.zeros((1, *shape[1:]), dtype="bool")]
 
 
 # -- complex numbers ---------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def _wide(x: Any) -> Any:
 def _div(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
     if rounding_mode == "floor":
         return rnp.floor_divide(x, y)
-    return rnp.divide(x, y) if rounding_mode is None else rnp.fmod(x, y)
+    return rnp.divide(x, y) if rounding_mode is None else rnp.astype(rnp.trunc(rnp.divide(x, y)), x.dtype)
 
 
 UNARY: Table = named(
@@ -49,6 +49,7 @@ UNARY: Table = named(
         "conj_physical": Mapped(rnp.conj, lacks=TRUTH),
         "cos": rnp.cos,
         "cosh": rnp.cosh,
+        "deg2rad": rnp.deg2rad,
         "digamma": rnp.digamma,
         "erf": rnp.erf,
         "erfc": rnp.erfc,
@@ -57,10 +58,14 @@ UNARY: Table = named(
         "exp2": rnp.exp2,
         "expm1": rnp.expm1,
         "floor": rnp.floor,
+        "frac": lambda x: rnp.modf(x)[0],
+        "frexp": rnp.frexp,
         "imag": rnp.imag,
         "isfinite": rnp.isfinite,
         "isinf": rnp.isinf,
         "isnan": rnp.isnan,
+        "isneginf": rnp.isneginf,
+        "isposinf": rnp.isposinf,
         "isreal": rnp.isreal,
         "lgamma": rnp.lgamma,
         "log": rnp.log,
@@ -71,6 +76,7 @@ UNARY: Table = named(
         "nan_to_num": Mapped(rnp.nan_to_num, lacks=TRUTH),
         "neg": rnp.negative,
         "positive": rnp.positive,
+        "rad2deg": rnp.rad2deg,
         "real": Mapped(rnp.real, lacks=TRUTH),
         "reciprocal": rnp.reciprocal,
         "resolve_conj": lambda x: x,
@@ -85,6 +91,7 @@ UNARY: Table = named(
         "sign": Mapped(rnp.sign, lacks=TRUTH),
         "signbit": Mapped(rnp.signbit, lacks=TRUTH),
         "sin": rnp.sin,
+        "sinc": rnp.sinc,
         "sinh": rnp.sinh,
         "sqrt": rnp.sqrt,
         "square": Mapped(rnp.square, lacks=TRUTH),
@@ -122,9 +129,18 @@ BINARY: Table = named(
         "copysign": rnp.copysign,
         "div.floor_rounding": _div,
         "div.no_rounding_mode": _div,
+        "div.trunc_rounding": _div,
         "eq": rnp.equal,
         "equal": rnp.array_equal,
         "float_power": lambda x, y: rnp.pow(_wide(x), y),
+        "fmax": rnp.fmax,
+        "fmin": rnp.fmin,
+        "fmod": rnp.fmod,
+        "gcd": rnp.gcd,
+        "heaviside": Mapped(rnp.heaviside, apart={"integers become floats": holds("int32", "int64", "uint8", "bool")}),
+        "lcm": rnp.lcm,
+        "ldexp": lambda x, y: x * rnp.exp2(y),
+        "logaddexp2": rnp.logaddexp2,
         "floor_divide": rnp.floor_divide,
         "ge": rnp.greater_equal,
         "gt": rnp.greater,

@@ -10,6 +10,7 @@ from tests.operators.mapped import NO_SUM, NUMBER, Mapped, Table, holds, is_numb
 SCALAR = {"a number has no axis along which something could be": is_number}
 TRUTH = {"bool": NO_SUM}
 OUTSIDE = "places outside are moved to the nearest end when read and left out when written"
+ORDER = "PyTorch puts elements that tie in any order"
 SIZE = "the size of the result depends on the numbers"
 COUNTS = "the counts settle the shape of the result"
 
@@ -80,8 +81,7 @@ def _repeat(x: Any, repeats: Any, dim: int | None = None, output_size: int | Non
 def _unique(
     x: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
 ) -> Any:
-    found = rnp.unique(x, return_inverse=return_inverse, return_counts=return_counts)
-    return found
+    return rnp.unique(x, return_inverse=return_inverse, return_counts=return_counts)
 
 
 def _sums_truth(x: Any, *args: Any, **kwargs: Any) -> bool:
@@ -101,8 +101,67 @@ SCALED = {
 }
 WRITES = {"index 34 is out of bounds": OUTSIDE, "Expected self.dtype to be equal": "values are cast"}
 
+
+def _reduced(x: Any, key: Any, values: Any, reduce: str, include_self: bool) -> Any:
+    """Values combined into places, with what is there or without."""
+    ends = (rnp.finfo if rnp.isdtype(x.dtype, "real floating") else rnp.iinfo)(x.dtype)
+    top, bottom = (float("inf"), -float("inf")) if rnp.isdtype(x.dtype, "real floating") else (ends.max, ends.min)
+    if not include_self:
+        x = x.at[key].set({"sum": 0, "mean": 0, "prod": 1, "amin": top, "amax": bottom}[reduce])
+    place = x.at[key]
+    if reduce == "prod":
+        return place.multiply(values)
+    if reduce in ("amin", "amax"):
+        return place.min(values) if reduce == "amin" else place.max(values)
+    total = place.add(values)
+    if reduce == "sum":
+        return total
+    ones = rnp.ones_like(x)
+    count = (ones if include_self else ones.at[key].set(0)).at[key].add(rnp.ones_like(values))
+    divide = rnp.divide if rnp.isdtype(x.dtype, "real floating") else rnp.floor_divide
+    return divide(total, count)
+
+
+def _scatter_reduce(x: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+    return _reduced(x, _along(x, dim, index), _part(src, index), reduce, include_self)
+
+
+def _index_reduce(x: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:
+    return _reduced(x, (slice(None),) * (dim % x.ndim) + (index,), source, reduce, include_self)
+
+
+def _kth(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    if not 1 <= k <= (x.shape[dim] if x.ndim else 1):
+        return rnp.partition(x, k - 1, axis=dim)
+    found = rnp.take(rnp.argsort(x, axis=dim), rnp.asarray([k - 1]), axis=dim)
+    value = rnp.take_along_axis(x, found, axis=dim)
+    return (value, found) if keepdim else (rnp.squeeze(value, axis=dim), rnp.squeeze(found, axis=dim))
+
+
+def _diagonal_scatter(x: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    lines = rnp.moveaxis(x, (dim1, dim2), (-2, -1))
+    line = rnp.arange(src.shape[-1])
+    filled = lines.at[..., line + max(-offset, 0), line + max(offset, 0)].set(src)
+    return rnp.moveaxis(filled, (-2, -1), (dim1, dim2))
+
+
+def _windows(x: Any, dim: int, size: int, step: int) -> Any:
+    count = (x.shape[dim] - size) // step + 1
+    places = rnp.arange(count)[:, None] * step + rnp.arange(size)
+    return rnp.moveaxis(rnp.take(x, places, axis=dim), dim % x.ndim + 1, -1)
+
+
 TABLE: Table = named(
     {
+        "diagonal_scatter": _diagonal_scatter,
+        **{f"index_reduce.{name}": Mapped(_index_reduce, apart=NUMBER) for name in ("mean", "prod", "amin", "amax")},
+        "kthvalue": Mapped(_kth, apart={ORDER: holds("int32", "int64", "uint8")}),
+        **{
+            f"scatter_reduce.{name}": Mapped(_scatter_reduce, lacks={} if name == "mean" else TRUTH, apart=NUMBER)
+            for name in ("mean", "prod", "amin", "amax", "sum")
+        },
+        "unfold": Mapped(_windows, apart=NUMBER),
+        "unravel_index": lambda x, shape: rnp.unravel_index(x, shape),
         "__getitem__": lambda x, index: x[index],
         "argwhere": Mapped(rnp.argwhere, apart=SCALAR, known=SIZE, alone=SIZE, eager=SIZE),
         "bucketize": _bucketize,

@@ -24,6 +24,8 @@ class Mapped:
     """Reasons for which samples are not compared, each with those that it is about."""
     common: Callable[[Any], Any] | None = None
     """What of the results is compared, where they are not unique: it is applied to those of both."""
+    prepared: Callable[..., tuple[Any, ...]] | None = None
+    """The positional arguments that both sides are given instead, such as a matrix that is its own adjoint."""
     tolerance: Mapping[str, float] = field(default_factory=dict[str, float])
     """Relative to the greatest element, by element type, where the usual one is too small."""
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -45,7 +47,7 @@ class Mapped:
 
 
 NO_SUM = "truth values are no numbers; astype makes numbers of them"
-WIDER = "sums of truth values are integers"
+WIDER = "sums of truth values and bytes are wider integers"
 BYTES = "PyTorch answers bytes with bytes"
 LIKE_NUMPY = "NumPy takes it"
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+import numpy as np
 
 from rosin import numpy as rnp
 from tests.operators.mapped import LIKE_NUMPY, NO_SUM, WIDER, Mapped, Table, holds, named
@@ -83,6 +86,34 @@ def _slice_scatter(
 
 def _diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     return rnp.diagonal(rnp.moveaxis(x, (dim1, dim2), (-2, -1)), offset=offset)
+
+
+def _diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    size = x.shape[-1] + abs(offset)
+    line = rnp.arange(x.shape[-1])
+    full = rnp.zeros((*x.shape[:-1], size, size), dtype=x.dtype)
+    full = full.at[..., line + max(-offset, 0), line + max(offset, 0)].set(x)
+    return rnp.moveaxis(full, (-2, -1), (dim1, dim2))
+
+
+def _blocks(*xs: Any) -> Any:
+    given = [rnp.atleast_2d(x) for x in xs]
+    rows, columns = ([0, *itertools.accumulate(x.shape[i] for x in given)] for i in (0, 1))
+    full = rnp.zeros((rows[-1], columns[-1]), dtype=rnp.result_type(*given))
+    for i, x in enumerate(given):
+        full = full.at[rows[i] : rows[i + 1], columns[i] : columns[i + 1]].set(x)
+    return full
+
+
+def _product(xs: Any) -> Any:
+    lines = [rnp.ravel(x) for x in rnp.meshgrid(*xs, indexing="ij")]
+    return lines[0] if len(lines) == 1 else rnp.stack(lines, axis=-1)
+
+
+def _combinations(x: Any, r: int = 2, with_replacement: bool = False) -> Any:
+    pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = np.asarray(list(pick(range(x.shape[0]), r)), np.int32).reshape(-1, r)
+    return x[places]
 
 
 def _roll(x: Any, shifts: Any, dims: Any = None) -> Any:
@@ -194,6 +225,15 @@ _linspace = Mapped(
     errors={"only supports 0-dimensional": "ends are arrays"},
 )
 
+_logspace = Mapped(
+    lambda start, end, steps, base=10.0, dtype=None, device=None: rnp.logspace(
+        start, end, steps, base=base, dtype=dtype
+    ),
+    apart={DOWN: _floored},
+    errors={"only supports 0-dimensional": "ends are arrays"},
+    tolerance={"float32": 2e-5, "complex64": 2e-5},
+)
+
 MADE: Table = named(
     {
         "arange": Mapped(_arange, apart=RANGES, errors={"inconsistent with step sign": LIKE_NUMPY}),
@@ -221,6 +261,8 @@ MADE: Table = named(
         "zeros_like": _like(rnp.zeros_like),
         "tril_indices": _indices(lambda n, k, m: rnp.tril_indices(n, k, m)),
         "triu_indices": _indices(lambda n, k, m: rnp.triu_indices(n, k, m)),
+        "logspace": _logspace,
+        "logspace.tensor_overload": _logspace,
         "meshgrid.list_of_tensors": lambda xs, indexing="ij": rnp.meshgrid(*xs, indexing=indexing),
         "meshgrid.variadic_tensors": lambda *xs, indexing="ij": rnp.meshgrid(*xs, indexing=indexing),
     }
@@ -256,6 +298,20 @@ SHAPES: Table = named(
         "clone": lambda x, memory_format=None: x.copy(),
         "constant_pad_nd": _pad,
         "contiguous": lambda x: x,
+        "block_diag": _blocks,
+        "cartesian_prod": lambda *xs: _product(xs),
+        "column_stack": rnp.column_stack,
+        "combinations": _combinations,
+        "diag_embed": _diag_embed,
+        "diagflat": lambda x, offset=0: rnp.diagflat(x, offset),
+        "dsplit": rnp.dsplit,
+        "dstack": rnp.dstack,
+        "fliplr": rnp.fliplr,
+        "flipud": rnp.flipud,
+        "hsplit": rnp.hsplit,
+        "rot90": lambda x, k=1, dims=(0, 1): rnp.rot90(x, k, dims),
+        "tensor_split": Mapped(_tensor_split, known="places of cuts settle shapes"),
+        "vsplit": rnp.vsplit,
         "diag": lambda x, diagonal=0: rnp.diag(x, k=diagonal),
         "diagonal": _diagonal,
         "diagonal_copy": _diagonal,

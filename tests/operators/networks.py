@@ -254,7 +254,7 @@ def _avg_pool(spatial: int) -> Any:
     def apply(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
               count_include_pad: bool = True, divisor_override: Any = None) -> Any:  # fmt: skip
         return nn.avg_pool(
-            x, _each(kernel_size, spatial), strides=None if stride == () else _each(stride, spatial), padding=_each(padding, spatial),
+            x, _each(kernel_size, spatial), strides=_each(stride or None, spatial), padding=_each(padding, spatial),
             count_padding=count_include_pad, ceil_mode=ceil_mode, divisor=divisor_override,
         )  # fmt: skip
 
@@ -262,10 +262,10 @@ def _avg_pool(spatial: int) -> Any:
 
 
 def _max_pool(spatial: int) -> Any:
-    def apply(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-              return_indices: bool = False) -> Any:  # fmt: skip
+    def apply(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+              ceil_mode: bool = False, return_indices: bool = False) -> Any:  # fmt: skip
         return nn.max_pool(
-            x, _each(kernel_size, spatial), strides=None if stride == () else _each(stride, spatial), padding=_each(padding, spatial),
+            x, _each(kernel_size, spatial), strides=_each(stride, spatial), padding=_each(padding, spatial),
             dilation=_each(dilation, spatial), ceil_mode=ceil_mode,
         )  # fmt: skip
 

@@ -78,6 +78,60 @@ def _running_extreme(function: Any) -> Any:
     )
 
 
+COUNTED = "the greatest number settles the shape"
+WRAPS = "PyTorch subtracts bytes as such"
+
+
+def _narrow_weights(x: Any, *, aweights: Any = None, **_: Any) -> bool:
+    return aweights is not None and holds("float64", "complex128")(x)
+
+
+def _whole_weights(_: Any, weights: Any = None, **__: Any) -> bool:
+    return weights is not None and not weights.dtype.is_floating_point
+
+
+WEIGHTS = {
+    "expected aweights to have floating": "integers are weights too",
+    "expected fweights to have integral": "floats are weights too",
+    "weights cannot be negative": "numbers are not looked at",
+}
+
+
+def _median(name: str) -> Any:
+    """PyTorch takes the lower of the two elements in the middle."""
+
+    def apply(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        found = getattr(rnp, name)(x, 0.5, axis=dim, method="lower", keepdims=keepdim)
+        return rnp.astype(found, x.dtype)
+
+    return apply
+
+
+def _quantile(function: Any) -> Any:
+    return lambda x, q, dim=None, keepdim=False, interpolation="linear": function(
+        x, q, axis=dim, method=interpolation, keepdims=keepdim
+    )
+
+
+def _trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, dim: int = -1) -> Any:
+    return rnp.trapezoid(y, x, dx, dim)
+
+
+def _gradient(x: Any, *, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> Any:
+    given = spacing if isinstance(spacing, list | tuple) else () if spacing is None else (spacing,)
+    return rnp.gradient(x, *given, axis=dim, edge_order=edge_order)
+
+
+def _histc(x: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
+    """PyTorch's bins go to the extremes if no range is given."""
+    return rnp.astype(rnp.histogram(x, bins, None if min == max == 0 else (min, max))[0], x.dtype)
+
+
+def _histogram(x: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
+    counts, edges = rnp.histogram(x, bins, range, density, weight)
+    return rnp.astype(counts, x.dtype), edges
+
+
 TABLE: Table = named(
     {
         "all": Mapped(_over(rnp.all), apart={BYTES: holds("uint8")}),
@@ -113,6 +167,32 @@ TABLE: Table = named(
         ),
         "min.reduction_no_dim": lambda x: rnp.min(x),
         "min.reduction_with_dim": _extreme(rnp.min, rnp.argmin),
+        "bincount": Mapped(
+            rnp.bincount,
+            apart={"sums of integers are integers": _whole_weights},
+            known=COUNTED,
+            alone=COUNTED,
+            eager=COUNTED,
+        ),
+        "corrcoef": rnp.corrcoef,
+        "cov": Mapped(
+            lambda x, *, correction=1, fweights=None, aweights=None: rnp.cov(
+                x, ddof=correction, fweights=fweights, aweights=aweights
+            ),
+            apart={"PyTorch sums weights in their own narrower type": _narrow_weights},
+            errors=WEIGHTS,
+        ),
+        "gradient": Mapped(_gradient, errors={"expected spacing to be unspecified": "one distance is for all axes"}),
+        "histc": _histc,
+        "histogram": _histogram,
+        "median": Mapped(_median("quantile"), common=lambda r: r[0] if isinstance(r, tuple) else r),
+        "nanmean": _typed(lambda x, dtype, **named: rnp.nanmean(x if dtype is None else rnp.astype(x, dtype), **named)),
+        "nanmedian": Mapped(_median("nanquantile"), common=lambda r: r[0] if isinstance(r, tuple) else r),
+        "nanquantile": _quantile(rnp.nanquantile),
+        "nansum": _typed(rnp.nansum),
+        "quantile": _quantile(rnp.quantile),
+        "trapezoid": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),
+        "trapz": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),
         "msort": lambda x: rnp.sort(x, axis=0),
         "prod": _typed(rnp.prod),
         "sort": Mapped(_sort, apart={ORDER: _tied}),

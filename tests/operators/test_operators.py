@@ -245,7 +245,9 @@ def test_second_derivatives(name: str, operators: dict[str, Any], counted: Count
 
         def torch_slope(*xs: Any, one: harness.Problem = one, cotangents: Any = cotangents) -> Any:
             results = one.torch(*xs)
-            given = [torch.from_numpy(np.conj(c)).to(r.dtype) for c, r in zip(cotangents, results, strict=True)]
+            given = [
+                torch.from_numpy(np.array(np.conj(c))).to(r.dtype) for c, r in zip(cotangents, results, strict=True)
+            ]
             found = torch.autograd.grad(results, xs, given, create_graph=True, allow_unused=True)
             return tuple(
                 torch.zeros_like(x, requires_grad=True) if g is None else g.conj()

@@ -43,6 +43,13 @@ def _callbacks(op: Op) -> list[Sample]:
     ]
 
 
+def _rows(x: Array, n: Array) -> tuple[Array, Array]:
+    """`_both` of each row."""
+    rows, flags = zip(*(_both(*pair) for pair in zip(x, n, strict=True)), strict=True)
+    return np.asarray(rows), np.asarray(flags)
+
+
+WHOLE = HostFunction(lambda x, n: _both(x, n) if x.ndim == 1 else _rows(x, n), "whole")
 PURE, IO = PureCallback(SORTED, RESULTS, None), IoCallback(SORTED, RESULTS, ("file.py", 3, "main", 4, 9))
 LINE = Print("x = {:.3f}, y = {}")
 HELD = Check("x is {}", "check", ("file.py", 3, "main", 4, 9))
@@ -56,6 +63,7 @@ SAMPLES: list[Sample] = [
     Sample(Check("", "nan", None), (~YES,)),
     *_callbacks(PURE),
     *_callbacks(IO),
+    *_callbacks(PureCallback(WHOLE, RESULTS, None, True)),
 ]
 
 BAD: list[Bad] = [

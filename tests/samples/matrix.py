@@ -48,7 +48,7 @@ def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
     values, *vectors = results
     if isinstance(op, Eig):
         # By rounded parts, so that the values of a conjugate pair keep their order.
-        order = np.lexsort((np.round(values.imag, 2), np.round(values.real, 2)))
+        order = np.lexsort((np.round(np.imag(values), 2), np.round(np.real(values), 2)))
         values = np.take_along_axis(values, order, -1)
         vectors = [np.take_along_axis(v, order[..., None, :], -1) for v in vectors]
     if isinstance(op, Eig | Eigh):
@@ -151,7 +151,7 @@ def _solves() -> list[Sample]:
             a = draw(t, shape, -1, 1, seed="solve") + np.eye(shape[-1], dtype=t.numpy) * shape[-1] ** 0.5
             packed, _, order = Lu().eval(a)
             b = draw(t, (*shape[:-1], columns), -1, 1)
-            options = {"smooth": False} if shape == (34, 34) else {}
+            options: dict[str, Any] = {"smooth": False} if shape == (34, 34) else {}
             # The factors are taken for those of `a`, which derivatives go by.
             options |= {"differentiable": (3,), "batches": shape != (34, 34)}
             found.append(_sample(LuSolve(transpose), a, packed, order, b, **options))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.ops import arithmetic, cast, exponential, logic, special, trigonometric
+from rosin.backends.llvm.ops import arithmetic, cast, exponential, foreign, logic, special, trigonometric
+from rosin.backends.llvm.ops.formula import emit_formula
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
+from rosin.ir.formula import Formula
 from rosin.ir.op import Elementwise, Op
 
 Rule = Callable[..., Val]
 
-TYPED: dict[type[Op], Rule] = {**arithmetic.EMIT, **logic.EMIT, **cast.EMIT}
+TYPED: dict[type[Op], Rule] = {**arithmetic.EMIT, **logic.EMIT, **cast.EMIT, **foreign.EMIT}
 """Rules that need the op and the type of its operands: (emitter, op, dtype, *operands)."""
 
 MATHEMATICS: dict[type[Op], Rule] = {**exponential.EMIT, **trigonometric.EMIT, **special.EMIT}
@@ -30,16 +32,18 @@ def lower(e: Emitter, op: Elementwise, dtypes: tuple[DType, ...], args: tuple[Va
     """
     kind = type(op)
     dtype = dtypes[-1]
-    rule = TYPED.get(kind) or MATHEMATICS.get(kind)
-    if rule is None:
-        raise UnsupportedError(f"the llvm target has no rule for {op.name}")
     narrow = dtype.is_float and dtype.bits == 16 and kind not in OWN_WIDTH
     if narrow:
         args = tuple(cast.widen(e, a, d) for a, d in zip(args, dtypes, strict=True))
     if kind in TYPED:
-        result = rule(e, op, dtype.accumulator if narrow else dtype, *args)
-    else:
+        result = TYPED[kind](e, op, dtype.accumulator if narrow else dtype, *args)
+    elif kind in MATHEMATICS:
+        rule = MATHEMATICS[kind]
         result = rule(e, op, *args) if op.attributes() else rule(e, *args)
+    elif isinstance(op, Formula):
+        result = emit_formula(e, op, lower, args)
+    else:
+        raise UnsupportedError(f"the llvm target has no rule for {op.name}")
     if narrow and op.result_dtype(dtype) == dtype:
         result = cast.narrow(e, result, dtype)
     return result

@@ -9,6 +9,7 @@ from rosin.frontend import core
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.numpy.transcendental import sigmoid
+from rosin.ir import dims, facts
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -39,12 +40,10 @@ def prelu(x: ArrayLike, weight: ArrayLike, /) -> Array:
     """
     operand, slope = promote.alike_floats("prelu", x, weight)
     shape, own = core.shape_of(operand), core.shape_of(slope)
-    if len(own) > 1 or (own not in ((), (1,)) and (len(shape) < 2 or own[0] != shape[1])):
+    count = dims.product(own)
+    if len(own) > 1 or not (count == 1 or (len(shape) > 1 and facts.same(count, shape[1]))):
         promote.bad_shape("prelu: takes one weight, or one for each channel, which are axis 1", operand, slope)
-    if own and len(shape) > 1:
-        slope = manipulation.reshape(slope, (own[0], *(1,) * (len(shape) - 2)))
-    elif own:
-        slope = manipulation.reshape(slope, ())
+    slope = manipulation.reshape(slope, () if count == 1 else (count, *(1,) * (len(shape) - 2)))
     return logic.where(logic.less_equal(operand, 0), operand * slope, operand)
 
 

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rosin.frontend import core
-from rosin.frontend.numpy import elementwise, indexing, logic, manipulation, promote, reductions, transcendental
-from rosin.frontend.numpy.complex import conj, imag, real
+from rosin.frontend.numpy import elementwise, indexing, manipulation, promote, reductions
+from rosin.frontend.numpy.complex import conj
+from rosin.frontend.numpy.linear import vector_norm
 from rosin.frontend.numpy.promote import ArrayLike
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
 
-def length(x: Array, p: float, axis: int, keepdims: bool) -> Array:
-    """The p-norm along an axis, whose derivative at the zero vector is 0."""
-    size = elementwise.abs(x)
-    if math.isinf(p):
-        extreme = reductions.max if p > 0 else reductions.min
-        return extreme(size, axis=axis, keepdims=keepdims)
-    if p == 0:
-        return promote.cast(reductions.count_nonzero(x, axis=axis, keepdims=keepdims), core.dtype_of(size))
-    if p == 1:
-        return reductions.sum(size, axis=axis, keepdims=keepdims)
-    if p == 2:
-        squares = elementwise.square(real(x))
-        powers = squares + elementwise.square(imag(x)) if core.dtype_of(x).is_complex else squares
-    else:
-        powers = elementwise.pow(size, float(p))
-    total = reductions.sum(powers, axis=axis, keepdims=keepdims)
-    # The root has no derivative at 0, so it is taken of another number there.
-    nothing = logic.equal(total, 0)
-    inside = logic.where(nothing, 1, total)
-    root = transcendental.sqrt(inside) if p == 2 else elementwise.pow(inside, 1 / p)
-    return logic.where(nothing, 0 if p > 0 else math.inf, root)
-
-
 def normalize(x: ArrayLike, /, *, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Array:
     """x divided by its p-norms along an axis, or by `eps` where they are less."""
     operand = promote.floating("normalize", x)
     place = promote.as_axis("normalize", axis, len(core.shape_of(operand)), operand)
-    return operand / elementwise.maximum(length(operand, p, place, keepdims=True), eps)
+    return operand / elementwise.maximum(vector_norm(operand, axis=place, keepdims=True, ord=p), eps)
 
 
 def cosine_similarity(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = 1, eps: float = 1e-8) -> Array:
@@ -54,7 +31,7 @@ def cosine_similarity(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = 1, eps: fl
     """
     a, b = promote.promoted("cosine_similarity", x1, x2, floating=True)
     place = promote.as_axis("cosine_similarity", axis, len(core.shape_of(a)), a, b)
-    units = [x / elementwise.maximum(length(x, 2, place, keepdims=True), eps) for x in (a, b)]
+    units = [x / elementwise.maximum(vector_norm(x, axis=place, keepdims=True), eps) for x in (a, b)]
     return reductions.sum(units[0] * conj(units[1]), axis=place)
 
 
@@ -68,7 +45,7 @@ def pairwise_distance(
     """
     a, b = promote.promoted("pairwise_distance", x1, x2, floating=True)
     place = promote.as_axis("pairwise_distance", -1, len(core.shape_of(a)), a, b)
-    return length(a - b + eps, p, place, keepdims)
+    return vector_norm(a - b + eps, axis=place, keepdims=keepdims, ord=p)
 
 
 def cdist(x1: ArrayLike, x2: ArrayLike, /, *, p: float = 2.0) -> Array:
@@ -87,7 +64,7 @@ def cdist(x1: ArrayLike, x2: ArrayLike, /, *, p: float = 2.0) -> Array:
     if p < 0:
         promote.bad_value(f"cdist: p is {p}; it is not negative", a, b)
     gap = manipulation.expand_dims(a, -2) - manipulation.expand_dims(b, -3)
-    return length(gap, p, len(core.shape_of(gap)) - 1, keepdims=False)
+    return vector_norm(gap, axis=-1, ord=p)
 
 
 def pdist(x: ArrayLike, /, *, p: float = 2.0) -> Array:
@@ -106,4 +83,4 @@ def pdist(x: ArrayLike, /, *, p: float = 2.0) -> Array:
         promote.bad_value(f"pdist: p is {p}; it is not negative", operand)
     first, second = np.triu_indices(promote.static_size("pdist", operand, 0), 1)
     rows = [indexing.take(operand, core.asarray(places.astype(np.int32)), axis=0) for places in (first, second)]
-    return length(rows[0] - rows[1], p, 1, keepdims=False)
+    return vector_norm(rows[0] - rows[1], axis=1, ord=p)

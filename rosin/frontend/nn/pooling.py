@@ -80,8 +80,9 @@ def avg_pool(
     before = low if count_padding else (0,) * len(low)
     shape = [n + a + b for n, a, b in zip(core.shape_of(wide), before, beyond, strict=True)]
     ones = creation.ones((1, 1, *shape[2:]), dtype=dtype.accumulator)
-    rest = [tuple(a - b for a, b in zip(*pair, strict=True)) for pair in ((low, before), (high, beyond))]
-    count = core.bind1(WindowSum(own, steps, *rest, apart), ones)
+    first = tuple(a - b for a, b in zip(low, before, strict=True))
+    last = tuple(a - b for a, b in zip(high, beyond, strict=True))
+    count = core.bind1(WindowSum(own, steps, first, last, apart), ones)
     return promote.cast(elementwise.divide(total, count), dtype)
 
 

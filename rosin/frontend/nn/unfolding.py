@@ -11,8 +11,10 @@ import numpy as np
 from rosin.frontend import core
 from rosin.frontend.nn.windows import Padding, each, ends
 from rosin.frontend.numpy import creation, indexing, manipulation, promote
+from rosin.frontend.numpy.padding import pad
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dims, facts
+from rosin.ir.dims import Dim
 from rosin.ir.op import NumpyArray
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def unfold(
     """
     operand = promote.array("unfold", x)
     places, low, high = _places("unfold", operand, core.shape_of(operand), window, strides, padding, dilation)
-    operand = manipulation.pad(operand, ((0, 0), (0, 0), *zip(low, high, strict=True)))
+    operand = pad(operand, ((0, 0), (0, 0), *zip(low, high, strict=True)))
     n = len(places)
     for i, line in enumerate(places):
         operand = indexing.take(operand, core.asarray(line), axis=2 + 2 * i)
@@ -102,7 +104,7 @@ def _places(
     spatial = len(shape) - 2
     if spatial < 1:
         promote.bad_shape(f"{name}: the input is [batch, channels, spatial…], with at least one spatial axis", x)
-    sizes = []
+    sizes: list[int] = []
     for axis, size in enumerate(shape[2:]):
         if not isinstance(size, int):
             promote.bad_shape(f"{name}: spatial axis {axis} has the symbolic size {size} where a number is needed", x)
@@ -110,7 +112,7 @@ def _places(
     own, steps = each(name, "window", window, spatial), each(name, "strides", strides, spatial)
     apart = each(name, "dilation", dilation, spatial)
     reach = [(w - 1) * d + 1 for w, d in zip(own, apart, strict=True)]
-    low, high = (tuple(map(int, side)) for side in ends(name, x, padding, sizes, reach, steps))
+    low, high = (tuple(_int(name, x, n) for n in side) for side in ends(name, x, padding, sizes, reach, steps))
     places: list[NumpyArray] = []
     for i, size in enumerate(sizes):
         count = (size + low[i] + high[i] - reach[i]) // steps[i] + 1
@@ -120,3 +122,9 @@ def _places(
             np.arange(own[i], dtype=np.int32)[:, None] * apart[i] + np.arange(count, dtype=np.int32) * steps[i]
         )
     return places, low, high
+
+
+def _int(name: str, x: Array, size: Dim) -> int:
+    if not isinstance(size, int):
+        promote.bad_shape(f"{name}: the symbolic padding {size} has to be a number", x)
+    return size

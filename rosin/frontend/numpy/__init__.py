@@ -5,7 +5,7 @@ What to know when coming from NumPy:
 - Arrays never change. `x.at[index].set(y)` gives another array; so do `add`, `multiply`, `min` and `max`.
 - Python's floats make f32 and its integers i32, and they give way to the arrays that they meet (`promote.py`). NumPy's
   scalars do not: `x * np.float64(2)` is f64.
-- Arguments such as `axis`, `dtype` and `keepdims` are named, as in the standard.
+- Arguments stand in NumPy's order as far as `axis` and `dtype`; others, such as `keepdims`, are named.
 - A position in an array of integers that is outside its axis is moved to the nearest end when elements are read, and
   left out when they are written; known positions are checked (`indexing.py`).
 - Where a shape depends on numbers that are traced (`x[mask]`, `nonzero`), its sizes are symbolic (`selecting.py`).
@@ -69,7 +69,7 @@ from rosin.frontend.numpy.elementwise import (
 )
 from rosin.frontend.numpy.indexing import getitem, take, take_along_axis
 from rosin.frontend.numpy.info import __array_namespace_info__
-from rosin.frontend.numpy.linear import dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
+from rosin.frontend.numpy.linear import cross, dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
 from rosin.frontend.numpy.logic import (
     bitwise_and,
     bitwise_invert,
@@ -198,7 +198,7 @@ from rosin.ir import dtypes as _dtypes
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array as ndarray  # noqa: N813  # NumPy's name
-    from rosin.frontend.numpy import fft
+    from rosin.frontend.numpy import fft, linalg
     from rosin.frontend.numpy.applying import (
         apply_along_axis,
         apply_over_axes,
@@ -208,11 +208,21 @@ if TYPE_CHECKING:
         array_equiv,
         array_repr,
         array_str,
+        complexfloating,
+        floating,
+        generic,
+        inexact,
+        integer,
         isscalar,
+        issubdtype,
         iterable,
         ndim,
+        number,
+        promote_types,
         shape,
+        signedinteger,
         size,
+        unsignedinteger,
     )
     from rosin.frontend.numpy.bits import (
         bitwise_count,
@@ -329,10 +339,12 @@ if TYPE_CHECKING:
         polyadd,
         polyder,
         polydiv,
+        polyfit,
         polyint,
         polymul,
         polysub,
         polyval,
+        roots,
         vander,
     )
     from rosin.frontend.numpy.products import (
@@ -361,6 +373,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -460,6 +473,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "average",
+    "bartlett",
     "bfloat16",
     "bincount",
     "bitwise_and",
@@ -470,6 +484,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman",
     "block",
     "bool",
     "bool_",
@@ -485,6 +500,7 @@ __all__ = [
     "column_stack",
     "complex64",
     "complex128",
+    "complexfloating",
     "compress",
     "concat",
     "concatenate",
@@ -499,6 +515,7 @@ __all__ = [
     "cosh",
     "count_nonzero",
     "cov",
+    "cross",
     "cummax",
     "cummin",
     "cumprod",
@@ -550,6 +567,7 @@ __all__ = [
     "float32",
     "float64",
     "float_power",
+    "floating",
     "floor",
     "floor_divide",
     "fmax",
@@ -563,11 +581,14 @@ __all__ = [
     "full",
     "full_like",
     "gcd",
+    "generic",
     "geomspace",
     "getitem",
     "gradient",
     "greater",
     "greater_equal",
+    "hamming",
+    "hanning",
     "heaviside",
     "histogram",
     "histogram2d",
@@ -581,6 +602,7 @@ __all__ = [
     "imag",
     "index_exp",
     "indices",
+    "inexact",
     "inf",
     "inner",
     "insert",
@@ -588,6 +610,7 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "integer",
     "interp",
     "intersect1d",
     "invert",
@@ -604,8 +627,10 @@ __all__ = [
     "isreal",
     "isrealobj",
     "isscalar",
+    "issubdtype",
     "iterable",
     "ix_",
+    "kaiser",
     "kron",
     "lcm",
     "ldexp",
@@ -614,6 +639,7 @@ __all__ = [
     "less_equal",
     "lexsort",
     "lgamma",
+    "linalg",
     "linspace",
     "log",
     "log1p",
@@ -667,6 +693,7 @@ __all__ = [
     "nextafter",
     "nonzero",
     "not_equal",
+    "number",
     "ogrid",
     "ones",
     "ones_like",
@@ -683,6 +710,7 @@ __all__ = [
     "polyadd",
     "polyder",
     "polydiv",
+    "polyfit",
     "polyint",
     "polymul",
     "polysub",
@@ -691,6 +719,7 @@ __all__ = [
     "pow",
     "power",
     "prod",
+    "promote_types",
     "ptp",
     "put",
     "put_along_axis",
@@ -712,6 +741,7 @@ __all__ = [
     "rint",
     "roll",
     "rollaxis",
+    "roots",
     "rot90",
     "round",
     "rsqrt",
@@ -724,6 +754,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "signbit",
+    "signedinteger",
     "sin",
     "sinc",
     "sinh",
@@ -772,6 +803,7 @@ __all__ = [
     "unique_values",
     "unpackbits",
     "unravel_index",
+    "unsignedinteger",
     "unstack",
     "unwrap",
     "vander",
@@ -799,6 +831,10 @@ if not TYPE_CHECKING:
             import rosin.frontend.numpy.fft as module
 
             return module
+        if name == "linalg":
+            import rosin.frontend.numpy.linalg as module
+
+            return module
         if name not in __all__:
             raise AttributeError(f"module 'rosin.numpy' has no attribute {name!r}")
         from rosin.frontend.numpy import (
@@ -819,6 +855,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
 
         files = (
@@ -839,6 +876,7 @@ if not TYPE_CHECKING:
             products,
             splitting,
             statistics,
+            windows,
         )
         globals().update({each: getattr(file, each) for file in files for each in file.__all__})
         globals()["ndarray"] = _trace.array_type()

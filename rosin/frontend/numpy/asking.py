@@ -1,4 +1,4 @@
-"""Questions about arrays and what may become one: shapes, kinds, equality, text."""
+"""Questions about arrays and what may become one: shapes, equality, text, and kinds of element types."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rosin.frontend import core
+from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import logic, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dtypes, facts
+from rosin.ir.dtypes import DType
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -68,4 +70,57 @@ def size(x: core.ArrayLike, /, axis: int | None = None) -> Any:
     return own.size if axis is None else own.shape[promote.as_axis("size", axis, len(own.shape), own)]
 
 
-__all__ = ["array_equiv", "array_repr", "array_str", "isscalar", "iterable", "ndim", "shape", "size"]
+# -- kinds of element types --------------------------------------------------------------------------------------------
+
+generic = np.generic
+number = np.number
+integer = np.integer
+signedinteger = np.signedinteger
+unsignedinteger = np.unsignedinteger
+inexact = np.inexact
+floating = np.floating
+complexfloating = np.complexfloating
+
+_KINDS: dict[Any, tuple[str, ...]] = {
+    generic: ("bool", "int", "uint", "float", "complex"),
+    number: ("int", "uint", "float", "complex"),
+    integer: ("int", "uint"),
+    signedinteger: ("int",),
+    unsignedinteger: ("uint",),
+    inexact: ("float", "complex"),
+    floating: ("float",),
+    complexfloating: ("complex",),
+}
+
+
+def issubdtype(arg1: DTypeLike, arg2: Any, /) -> bool:
+    """Whether an element type is of a kind (`floating`, `integer`, …), or is another element type."""
+    own = core.as_dtype(arg1)
+    return own.kind in _KINDS[arg2] if arg2 in _KINDS else own == core.as_dtype(arg2)
+
+
+def promote_types(type1: DTypeLike, type2: DTypeLike, /) -> DType:
+    """The element type of a combination of arrays of two."""
+    return promote.promote_types(core.as_dtype(type1), core.as_dtype(type2))
+
+
+__all__ = [
+    "array_equiv",
+    "array_repr",
+    "array_str",
+    "complexfloating",
+    "floating",
+    "generic",
+    "inexact",
+    "integer",
+    "isscalar",
+    "issubdtype",
+    "iterable",
+    "ndim",
+    "number",
+    "promote_types",
+    "shape",
+    "signedinteger",
+    "size",
+    "unsignedinteger",
+]

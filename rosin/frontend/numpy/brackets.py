@@ -227,13 +227,14 @@ def _mask_positions(name: str, x: Array, mask: _Mask, axis: int) -> Sequence[Ent
 
 
 def masked_sizes(name: str, x: Array, own: Sequence[Dim], axis: int = 0) -> tuple[Dim, ...]:
-    """The sizes of the axes, from one on, that a mask of this shape is for.
+    """The sizes of the axes, from one on, that a mask of this shape is for; one without elements fits too.
 
     Raises:
         BoundsError: they are not those of the mask.
     """
     shape = core.shape_of(x)[axis : axis + len(own)]
-    if not facts.same_shape(shape, own):
+    fits = len(shape) == len(own) and all(n == 0 or facts.same(size, n) for size, n in zip(shape, own, strict=True))
+    if not fits:
         text = f"a mask of shape {shape_text(tuple(own))} for axes of sizes {shape_text(shape)}"
         raise located(BoundsError(f"{name}: {text}", [core.type_of(x)]))
     return shape

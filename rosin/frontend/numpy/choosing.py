@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from rosin.frontend import core
+from rosin.frontend.errors import BoundsError
 from rosin.frontend.numpy import counted, elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.indexing import take_along_axis
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.trace import located
 from rosin.ir import dtypes
 from rosin.ir.types import TensorType
 
@@ -74,10 +78,11 @@ def piecewise(
 def choose(a: ArrayLike, choices: ArrayLike | Sequence[ArrayLike], *, mode: str = "raise") -> Array:
     """At each place the element of the choice whose number is there; all are broadcast.
 
-    mode: what numbers outside mean: "clip" moves them to the nearest choice, and so does "raise", as the program does
-        not check them; "wrap" counts them modulo the number of choices.
+    mode: what numbers outside mean: "raise" refuses them where they are known, and moves computed ones to the nearest
+        choice, as "clip" does; "wrap" counts them modulo the number of choices.
 
     Raises:
+        BoundsError: a known number is outside.
         ShapeError: there are no choices, or shapes do not broadcast.
         DTypeError: the numbers are no integers.
         AttributeValueError: there is no such mode.
@@ -94,6 +99,10 @@ def choose(a: ArrayLike, choices: ArrayLike | Sequence[ArrayLike], *, mode: str 
     arrays = promote.alike("choose", *given)
     shape = promote.broadcast_arrays_shape("choose", [number, *arrays])
     count = len(arrays)
+    if mode == "raise" and not promote.is_array(a):
+        outside = [int(n) for n in np.ravel(a) if not 0 <= n < count]
+        if outside:
+            raise located(BoundsError(f"choose: {outside[0]} is no number of one of {count} choices"))
     where = promote.spread(promote.cast(number, dtypes.i32 if dtype.bits < 64 else dtype), shape)
     last = counted.number(count - 1, core.dtype_of(where))
     where = elementwise.remainder(where, count) if mode == "wrap" else elementwise.clip(where, 0, last)

@@ -39,6 +39,7 @@ def asarray(
     The memory of a NumPy array is shared unless `copy` is true. Lists and tuples may hold traced arrays.
 
     Raises:
+        AttributeValueError: `copy` is false and a copy is needed: for another element type or order, numbers and lists.
         DTypeError: an element type that Rosin has not.
         ShapeError: nested sequences of unequal lengths.
     """
@@ -50,7 +51,17 @@ def asarray(
     result = core.asarray(obj, dtype)
     if copy and not core.is_tracer(result):
         return core.asarray(np.array(core.concrete(result, "", "")))
+    if copy is False and not core.is_tracer(result) and not _shares(result, obj):
+        promote.bad_value(f"asarray: {type(given).__name__} cannot become {core.type_of(result)} without a copy")
     return core.another(result, (given,)) if copy else result
+
+
+def _shares(x: Array, given: Any) -> bool:
+    """Whether an array is in the memory of what it was made of."""
+    if core.is_scalar(given) or isinstance(given, list | tuple):
+        return False
+    known = core.known(given)
+    return not known.size or np.may_share_memory(core.known(x), known)
 
 
 def _is_sequence_with_tracers(x: Any) -> bool:
@@ -67,7 +78,7 @@ def array(
 
 
 def full(
-    shape: Dim | Sequence[Dim], fill_value: ArrayLike, *, dtype: DTypeLike | None = None, device: str | None = None
+    shape: Dim | Sequence[Dim], fill_value: ArrayLike, dtype: DTypeLike | None = None, *, device: str | None = None
 ) -> Array:
     """`fill_value` at every place of `shape`; it may be an array that broadcasts to it."""
     promote.check_device("full", device)
@@ -93,21 +104,21 @@ def _whole(name: str, value: float, dtype: DType) -> int:
     return int(value)
 
 
-def zeros(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
+def zeros(shape: Dim | Sequence[Dim], dtype: DTypeLike | None = None, *, device: str | None = None) -> Array:
     """Zeros, of the default float unless `dtype` says otherwise."""
     promote.check_device("zeros", device)
     own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
     return _filled("zeros", promote.as_shape("zeros", shape), 0, own)
 
 
-def ones(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
+def ones(shape: Dim | Sequence[Dim], dtype: DTypeLike | None = None, *, device: str | None = None) -> Array:
     """Ones, of the default float unless `dtype` says otherwise."""
     promote.check_device("ones", device)
     own = DEFAULT_FLOAT if dtype is None else core.as_dtype(dtype)
     return _filled("ones", promote.as_shape("ones", shape), 1, own)
 
 
-def empty(shape: Dim | Sequence[Dim], *, dtype: DTypeLike | None = None, device: str | None = None) -> Array:
+def empty(shape: Dim | Sequence[Dim], dtype: DTypeLike | None = None, *, device: str | None = None) -> Array:
     """Zeros: arrays are never written to, so an array of unset elements would have no use."""
     promote.check_device("empty", device)
     return zeros(shape, dtype=dtype)
@@ -285,7 +296,7 @@ def linspace(
     start: ArrayLike,
     stop: ArrayLike,
     /,
-    num: int,
+    num: int = 50,
     *,
     dtype: DTypeLike | None = None,
     device: str | None = None,
@@ -323,7 +334,7 @@ def linspace(
 
 
 def eye(
-    n_rows: Dim, n_cols: Dim | None = None, /, *, k: int = 0, dtype: DTypeLike | None = None, device: str | None = None
+    n_rows: Dim, n_cols: Dim | None = None, /, k: int = 0, dtype: DTypeLike | None = None, *, device: str | None = None
 ) -> Array:
     """A matrix with ones on its k-th diagonal (above the main one for k > 0) and zeros elsewhere."""
     promote.check_device("eye", device)
@@ -339,7 +350,7 @@ def _diagonal_number(name: str, k: int) -> int:
     return max(-(1 << 62), min(promote.as_int(name, k, "k"), 1 << 62))
 
 
-def identity(n: Dim, *, dtype: DTypeLike | None = None) -> Array:
+def identity(n: Dim, dtype: DTypeLike | None = None) -> Array:
     """The square matrix with ones on the main diagonal."""
     return eye(n, dtype=dtype)
 
@@ -356,17 +367,17 @@ def _triangle(name: str, x: ArrayLike, k: int, upper: bool) -> Array:
     return logic.where(keep, operand, zero)
 
 
-def tril(x: ArrayLike, /, *, k: int = 0) -> Array:
+def tril(x: ArrayLike, /, k: int = 0) -> Array:
     """Matrices (the last two axes) with zeros above the k-th diagonal."""
     return _triangle("tril", x, k, upper=False)
 
 
-def triu(x: ArrayLike, /, *, k: int = 0) -> Array:
+def triu(x: ArrayLike, /, k: int = 0) -> Array:
     """Matrices (the last two axes) with zeros below the k-th diagonal."""
     return _triangle("triu", x, k, upper=True)
 
 
-def diag(x: ArrayLike, /, *, k: int = 0) -> Array:
+def diag(x: ArrayLike, /, k: int = 0) -> Array:
     """The matrix with the vector x on its k-th diagonal, or the k-th diagonal of the matrix x.
 
     Raises:
@@ -389,7 +400,7 @@ def diag(x: ArrayLike, /, *, k: int = 0) -> Array:
     return core.bind1(Reshape((size, size)), line)
 
 
-def diagonal(x: ArrayLike, /, *, offset: int = 0) -> Array:
+def diagonal(x: ArrayLike, /, offset: int = 0) -> Array:
     """The diagonal of matrices (the last two axes), `offset` above the main one: shape (..., length).
 
     Raises:

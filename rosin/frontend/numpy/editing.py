@@ -159,8 +159,8 @@ def _fitting(name: str, x: Array, values: ArrayLike | Sequence[Any]) -> Array:
     return indexing.fitting(name, x, np.asarray(values) if isinstance(values, Sequence) else values)
 
 
-def _placed(name: str, where: ArrayLike, size: Dim, mode: str) -> Array:
-    """Positions brought into 0 … size - 1, as a mode says; others are left out when they are written to."""
+def _placed(name: str, where: ArrayLike | Sequence[int], size: Dim, mode: str) -> Any:
+    """Positions to index with: as they are, so that known ones are checked, or brought into 0 … size - 1 by a mode."""
     places = core.asarray(where)
     if not core.dtype_of(places).is_integer:
         promote.bad_dtype(f"{name}: positions are integers, not {core.dtype_of(places)}", places)
@@ -169,22 +169,30 @@ def _placed(name: str, where: ArrayLike, size: Dim, mode: str) -> Array:
     number = counted.number(size, core.dtype_of(places))
     if mode == "wrap":
         return elementwise.remainder(places, number)
-    return elementwise.clip(places, 0, elementwise.subtract(number, 1)) if mode == "clip" else places
+    if mode == "clip":
+        return elementwise.clip(places, 0, elementwise.subtract(number, 1))
+    return where if promote.is_array(where) else np.asarray(where)
 
 
-def put(x: ArrayLike, ind: ArrayLike, v: ArrayLike, mode: str = "raise", *, inplace: bool = True) -> Array | None:
+def put(
+    x: ArrayLike, ind: ArrayLike | Sequence[int], v: ArrayLike, mode: str = "raise", *, inplace: bool = True
+) -> Array | None:
     """The elements at positions in row-major order set to values, which are repeated until there are enough.
 
-    mode: what positions outside mean: "raise" leaves them out, as the program does not check them; "wrap" counts them
-        modulo the number of elements, "clip" moves them to the nearest end.
+    mode: what positions outside mean: "raise" refuses them where they are known, and leaves out computed ones; "wrap"
+        counts them modulo the number of elements, "clip" moves them to the nearest end.
+
+    Raises:
+        BoundsError: a known position is outside.
+        DTypeError: the positions are no integers, or the values do not fit the element type of x.
     """
     operand = promote.array("put", x)
     flat = manipulation.ravel(operand)
-    places = manipulation.ravel(_placed("put", ind, core.shape_of(flat)[0], mode))
+    places = _placed("put", ind, core.shape_of(flat)[0], mode).ravel()
     values = manipulation.ravel(_fitting("put", operand, v))
-    if 0 in core.shape_of(values) or 0 in core.shape_of(places):
+    if core.shape_of(values)[0] == 0 or places.size == 0:
         return _done("put", x, core.another(operand, (x,)), inplace)
-    result = flat.at[places].set(resize(values, core.shape_of(places)))
+    result = flat.at[places].set(resize(values, places.size))
     return _done("put", x, manipulation.reshape(result, core.shape_of(operand)), inplace)
 
 

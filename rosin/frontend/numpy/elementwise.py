@@ -255,14 +255,16 @@ def nextafter(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 
 @core.fresh
-def nan_to_num(x: ArrayLike, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
+def nan_to_num(
+    x: ArrayLike, /, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Array:
     """x with NaN, +inf and -inf replaced; None stands for the greatest and the least finite number of the type.
 
-    Of complex numbers each part is replaced.
+    Of complex numbers each part is replaced. Arrays never change, so `copy` decides nothing.
     """
     operand = promote.numeric("nan_to_num", x)
     if core.dtype_of(operand).is_complex:
-        return combined(*(nan_to_num(part, nan, posinf, neginf) for part in (real(operand), imag(operand))))
+        return combined(*(nan_to_num(part, copy, nan, posinf, neginf) for part in (real(operand), imag(operand))))
     if not core.dtype_of(operand).is_float:
         return operand
     greatest = datatypes.finfo(operand).max

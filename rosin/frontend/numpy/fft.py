@@ -98,7 +98,7 @@ def _size(name: str, n: Dim, x: Array) -> Dim:
     return size
 
 
-def _sized(name: str, x: Array, axis: int, size: Dim) -> Array:
+def sized(name: str, x: Array, axis: int, size: Dim) -> Array:
     """Lines along an axis cut, or filled up with zeros, to a size."""
     own = core.shape_of(x)[axis]
     if own == size:
@@ -118,7 +118,7 @@ def prepared(name: str, x: Array, n: Dim | None, axis: int) -> tuple[Array, int]
     shape = core.shape_of(x)
     along = promote.as_axis(name, axis, len(shape), x)
     if n is not None:
-        return _sized(name, x, along, _size(name, n, x)), along
+        return sized(name, x, along, _size(name, n, x)), along
     if not facts.at_least(shape[along], 1):
         promote.bad_shape(f"{name}: lines along axis {along} have no elements", x)
     return x, along
@@ -150,7 +150,7 @@ def _whole(name: str, x: Array, n: Dim | None, axis: int, scaling: str) -> Array
             f"{name}: {shape[along]} numbers along axis {along} give a line without elements; n says more", x
         )
     size = (shape[along] - 1) * 2 if n is None else _size(name, n, x)
-    operand = _sized(name, x, along, dims.floor_divide(size, 2) + 1)
+    operand = sized(name, x, along, dims.floor_divide(size, 2) + 1)
     return last(operand, along, lambda lines: core.bind1(HalfDft(scaling, size), lines))
 
 

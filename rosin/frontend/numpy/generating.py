@@ -24,7 +24,7 @@ def _float_type(name: str, xs: Sequence[ArrayLike], dtype: DTypeLike | None) -> 
     own = promote.common_dtype(promote.operands(name, xs))
     own = own if own.differentiable else DEFAULT_FLOAT
     wanted = own if dtype is None else core.as_dtype(dtype)
-    return wanted, own.accumulator if wanted.differentiable else dtypes.f64
+    return wanted, promote.promote_types(own, wanted).accumulator if wanted.differentiable else dtypes.f64
 
 
 def logspace(

@@ -14,7 +14,7 @@ from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import counted, creation, elementwise, logic, manipulation, promote, selecting
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.ir import dims
+from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 
 if TYPE_CHECKING:
@@ -254,19 +254,24 @@ def _called(mask_func: Callable[..., Any], ones: Any, k: Any) -> Any:
 def unravel_index(indices: ArrayLike, shape: Dim | Sequence[Dim]) -> tuple[Array, ...]:
     """Positions counted in row-major order as positions along each axis of an array of a shape.
 
-    Those outside are moved to the nearest end; negative ones count from the end.
+    Computed ones that are outside are moved to the nearest end; negative ones count from the end.
 
     Raises:
         DTypeError: the positions are no integers.
+        AttributeValueError: a known position is outside.
     """
     where, sizes = core.asarray(indices), promote.as_shape("unravel_index", shape)
+    _check_known("unravel_index", indices, dims.product(sizes), "an array")
     if not core.dtype_of(where).is_integer:
         promote.bad_dtype(f"unravel_index: positions are integers, not {core.dtype_of(where)}", where)
-    dtype = core.dtype_of(where)
-    total = counted.number(dims.product(sizes), dtype)
+    dtype, size = core.dtype_of(where), dims.product(sizes)
+    if isinstance(size, int) and size > dtype.highest:
+        dtype = dtypes.i64
+        where = promote.cast(where, dtype)
+    total = counted.number(size, dtype)
     if dtype.kind == "int":
         where = logic.where(logic.less(where, 0), elementwise.add(where, total), where)
-    inside = elementwise.clip(where, 0, elementwise.subtract(total, 1))
+    inside = elementwise.clip(where, 0, total - 1 if isinstance(total, int) else elementwise.subtract(total, 1))
     return tuple(counted.positions(inside, sizes))
 
 
@@ -308,13 +313,18 @@ def _inside(part: ArrayLike, axis: int, size: Dim, mode: str) -> Array:
         return elementwise.clip(where, 0, elementwise.subtract(_number(size), 1))
     if mode != "raise":
         promote.bad_value(f'{name}: the mode is "raise", "wrap" or "clip", not {mode!r}', where)
-    if not promote.is_array(part) and isinstance(size, int):
-        known = core.known(part)
-        outside = known[(known < 0) | (known >= size)]
-        if outside.size:
-            position = int(outside.ravel()[0])
-            promote.bad_value(f"{name}: position {position} is out of range for axis {axis} of size {size}", where)
+    _check_known(name, part, size, f"axis {axis}", least=0)
     return where
+
+
+def _check_known(name: str, where: Any, size: Dim, what: str, least: int | None = None) -> None:
+    """Refuse positions outside that are known: numbers, lists and arrays of NumPy's."""
+    if promote.is_array(where) or not isinstance(size, int):
+        return
+    known = np.asarray(where)
+    outside = known[(known < (-size if least is None else least)) | (known >= size)]
+    if outside.size:
+        promote.bad_value(f"{name}: position {outside.ravel()[0]} is out of range for {what} of size {size}")
 
 
 __all__ = [

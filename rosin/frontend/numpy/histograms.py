@@ -63,7 +63,7 @@ def bincount(
         known: NumpyArray = core.concrete(
             operand, "bincount: the greatest number settles the length of its result", _NUMBER
         )
-        size: Dim = builtins.max(int(known.max(initial=-1)) + 1, least)
+        size: Dim = builtins.max(int(known.max()) + 1 if known.size else 0, least)
     else:
         size = promote.as_size("bincount", length, "length")
     if weights is not None:
@@ -104,7 +104,8 @@ def _widths() -> dict[str, Callable[[np.ndarray[Any, Any], float], float]]:
         size, sigma = x.size, float(np.std(x))
         if size < 3 or sigma == 0:
             return 0.0
-        skew = builtins.abs(float(np.mean(np.power((x - np.mean(x)) / sigma, 3))))
+        cubes = ((x - float(np.mean(x))) / sigma) ** 3
+        skew = builtins.abs(float(cubes.mean()))
         unit = math.sqrt(6 * (size - 2) / ((size + 1) * (size + 3)))
         return span / (1 + math.log2(size) + math.log2(1 + skew / unit))
 
@@ -283,6 +284,8 @@ def histogram(
 def _density(counts: Array, edges: Sequence[Array]) -> Array:
     """Counts divided by their sum and the volumes of their bins."""
     wide = promote.floating("histogram", counts)
+    for line in edges:
+        wide = promote.cast(wide, promote.promote_types(core.dtype_of(wide), core.dtype_of(line)))
     result = elementwise.divide(wide, reductions.sum(wide))
     for axis, line in enumerate(edges):
         width = promote.cast(reductions.diff(line), core.dtype_of(result))

@@ -187,7 +187,7 @@ def _in_rows(name: str, x: Array, mask: Array) -> Array:
     return manipulation.reshape(x, (dims.product(own), *core.shape_of(x)[len(own) :]))
 
 
-def take(x: ArrayLike, indices: ArrayLike, /, *, axis: int | None = None) -> Array:
+def take(x: ArrayLike, indices: ArrayLike, /, axis: int | None = None) -> Array:
     """The elements of x at positions along an axis: the result has the axes of `indices` in its place.
 
     Without an axis the elements of x are counted in row-major order. Positions outside are moved to the nearest end.
@@ -200,7 +200,7 @@ def take(x: ArrayLike, indices: ArrayLike, /, *, axis: int | None = None) -> Arr
     return getitem(operand, (*(slice(None),) * place, given))
 
 
-def take_along_axis(x: ArrayLike, indices: ArrayLike, /, *, axis: int = -1) -> Array:
+def take_along_axis(x: ArrayLike, indices: ArrayLike, /, axis: int = -1) -> Array:
     """For each line along an axis the elements at that line's own positions; the other axes broadcast.
 
     Raises:

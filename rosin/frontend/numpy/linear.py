@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rosin.frontend import core
 from rosin.frontend.core import DTypeLike
-from rosin.frontend.numpy import creation, elementwise, manipulation, promote, reductions, transcendental
+from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions, transcendental
 from rosin.frontend.numpy.complex import conj, imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
@@ -98,7 +99,7 @@ def inner(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return _tensordot("inner", a, b, (ranks[0] - 1,), (ranks[1] - 1,))
 
 
-def tensordot(x1: ArrayLike, x2: ArrayLike, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
+def tensordot(x1: ArrayLike, x2: ArrayLike, /, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
     """The sum of products over axes: the last `axes` of x1 with the first of x2, or pairs given as two sequences.
 
     The result has the other axes of x1, then those of x2.
@@ -158,10 +159,29 @@ def outer(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return elementwise.multiply(manipulation.expand_dims(manipulation.ravel(a), 1), manipulation.ravel(b))
 
 
+def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
+    """The cross product of vectors of three components along an axis; the other axes broadcast.
+
+    Raises:
+        ShapeError: there is no such axis, it has not three components, or the other axes do not broadcast.
+    """
+    a, b = (promote.numeric("cross", x) for x in promote.alike("cross", x1, x2))
+    for x in (a, b):
+        shape = core.shape_of(x)
+        if not facts.same(shape[promote.as_axis("cross", axis, len(shape), x)], 3):
+            promote.bad_shape(f"cross: vectors along axis {axis} have 3 components, not {shape[axis]}", a, b)
+    left, right = (manipulation.unstack(x, axis=axis) for x in (a, b))
+    parts = [
+        elementwise.subtract(elementwise.multiply(left[i], right[j]), elementwise.multiply(left[j], right[i]))
+        for i, j in ((1, 2), (2, 0), (0, 1))
+    ]
+    return manipulation.stack(parts, axis=axis)
+
+
 # -- traces and norms --------------------------------------------------------------------------------------------------
 
 
-def trace(x: ArrayLike, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Array:
+def trace(x: ArrayLike, /, offset: int = 0, *, dtype: DTypeLike | None = None) -> Array:
     """The sum of the diagonal of matrices (the last two axes), `offset` above the main one."""
     return reductions.sum(creation.diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
@@ -171,14 +191,11 @@ def vector_norm(
 ) -> Array:
     """The norm of vectors: (Σ |x|^ord)^(1/ord); the greatest |x| for inf, the least for -inf, the count for 0.
 
-    The derivative of the 2-norm of a zero vector is NaN, since it has none there.
+    The 2-norm neither over- nor underflows in between. The derivative for a zero vector is taken as 0.
     """
     operand = promote.floating("vector_norm", x)
     if ord == 2:
-        squares = elementwise.square(real(operand))
-        if core.dtype_of(operand).is_complex:
-            squares = elementwise.add(squares, elementwise.square(imag(operand)))
-        return transcendental.sqrt(reductions.sum(squares, axis=axis, keepdims=keepdims))
+        return _two_norm(operand, axis, keepdims)
     size = elementwise.abs(operand)
     if ord == 1:
         return reductions.sum(size, axis=axis, keepdims=keepdims)
@@ -189,4 +206,31 @@ def vector_norm(
         count = reductions.count_nonzero(operand, axis=axis, keepdims=keepdims)
         return promote.cast(count, core.dtype_of(size))
     total = reductions.sum(elementwise.pow(size, float(ord)), axis=axis, keepdims=keepdims)
-    return elementwise.pow(total, 1 / ord)
+    return _root(total, ord)
+
+
+def _root(total: Array, ord: float) -> Array:
+    """total to the power 1 / ord. A root has no derivative at 0, so it is taken of another number there."""
+    if ord < 0:
+        return elementwise.pow(total, 1 / ord)
+    nothing = logic.equal(total, 0)
+    inside = logic.where(nothing, 1, total)
+    root = transcendental.sqrt(inside) if ord == 2 else elementwise.pow(inside, 1 / ord)
+    return logic.where(nothing, 0, root)
+
+
+def _two_norm(x: Array, axis: int | Sequence[int] | None, keepdims: bool) -> Array:
+    """The root of the sum of squares, of numbers scaled such that the greatest part is about 1."""
+    parts = [real(x), imag(x)] if core.dtype_of(x).is_complex else [x]
+    axes = promote.as_axes("vector_norm", axis, x)
+    if not axes or 0 in [core.shape_of(x)[i] for i in axes]:
+        squares = functools.reduce(elementwise.add, map(elementwise.square, parts))
+        return _root(reductions.sum(squares, axis=axes, keepdims=keepdims), 2)
+    sizes = functools.reduce(elementwise.maximum, map(elementwise.abs, parts))
+    most = promote.stopped(reductions.max(sizes, axis=axes, keepdims=True))
+    plain = logic.logical_or(logic.equal(most, 0), logic.logical_not(logic.isfinite(most)))
+    scale = logic.where(plain, 1.0, most)
+    squares = functools.reduce(elementwise.add, [elementwise.square(elementwise.divide(p, scale)) for p in parts])
+    root = _root(reductions.sum(squares, axis=axes, keepdims=True), 2)
+    result = elementwise.multiply(root, scale)
+    return result if keepdims else manipulation.squeeze(result, axes)

@@ -227,7 +227,7 @@ def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Seque
 
 
 @core.fresh
-def flip(x: ArrayLike, /, *, axis: int | Sequence[int] | None = None) -> Array:
+def flip(x: ArrayLike, /, axis: int | Sequence[int] | None = None) -> Array:
     """The elements in opposite order along the given axes, or along all."""
     operand = promote.array("flip", x)
     axes = promote.as_axes("flip", axis, operand)
@@ -235,7 +235,7 @@ def flip(x: ArrayLike, /, *, axis: int | Sequence[int] | None = None) -> Array:
 
 
 @core.fresh
-def roll(x: ArrayLike, /, shift: int | Sequence[int], *, axis: int | Sequence[int] | None = None) -> Array:
+def roll(x: ArrayLike, /, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Array:
     """The elements moved on by `shift`, those that leave at the end coming back at the start.
 
     Without an axis the elements are taken in row-major order.
@@ -285,7 +285,7 @@ def _sequence(name: str, arrays: Any) -> list[Array]:
 
 
 @core.fresh
-def concat(arrays: Sequence[ArrayLike], /, *, axis: int | None = 0) -> Array:
+def concat(arrays: Sequence[ArrayLike], /, axis: int | None = 0) -> Array:
     """The arrays one after the other along an axis; None takes their elements in row-major order.
 
     Raises:
@@ -301,7 +301,7 @@ def concat(arrays: Sequence[ArrayLike], /, *, axis: int | None = 0) -> Array:
     return given[0] if len(given) == 1 else core.bind1(Concatenate(place), *given)
 
 
-def stack(arrays: Sequence[ArrayLike], /, *, axis: int = 0) -> Array:
+def stack(arrays: Sequence[ArrayLike], /, axis: int = 0) -> Array:
     """The arrays, all of one shape, along a new axis.
 
     Raises:
@@ -332,7 +332,7 @@ def hstack(arrays: Sequence[ArrayLike], /) -> Array:
     return concat(given, axis=0 if len(core.shape_of(given[0])) == 1 else 1)
 
 
-def split(x: ArrayLike, sections: int | Sequence[int], /, *, axis: int = 0) -> list[Array]:
+def split(x: ArrayLike, sections: int | Sequence[int], /, axis: int = 0) -> list[Array]:
     """x cut along an axis: into a number of equal parts, or before each of some positions.
 
     Raises:
@@ -356,7 +356,7 @@ def split(x: ArrayLike, sections: int | Sequence[int], /, *, axis: int = 0) -> l
     return [slice_axis(operand, place, part * i, part * (i + 1)) for i in range(count)]
 
 
-def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[Array, ...]:
+def unstack(x: ArrayLike, /, axis: int = 0) -> tuple[Array, ...]:
     """The arrays that `stack` makes x of: one for each place along an axis, which they lack."""
     operand = promote.array("unstack", x)
     place = promote.as_axis("unstack", axis, len(core.shape_of(operand)), operand)
@@ -367,7 +367,7 @@ def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[Array, ...]:
 # -- repeating ---------------------------------------------------------------------------------------------------------
 
 
-def repeat(x: ArrayLike, repeats: int | Sequence[int] | Array, /, *, axis: int | None = None) -> Array:
+def repeat(x: ArrayLike, repeats: int | Sequence[int] | Array, /, axis: int | None = None) -> Array:
     """Each element along an axis several times; None takes the elements in row-major order.
 
     `repeats` is one count, or one for each place, known when it is called, since they settle the result's shape.

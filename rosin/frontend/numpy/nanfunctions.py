@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core
 from rosin.frontend.core import DTypeLike
-from rosin.frontend.numpy import elementwise, logic, promote, reductions, transcendental
-from rosin.frontend.numpy.complex import imag, real
+from rosin.frontend.numpy import logic, promote, reductions, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.numpy.reductions import Axis
 
@@ -46,26 +45,16 @@ def nancumprod(x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | N
     return reductions.cumprod(_filled("nancumprod", x, 1), axis, dtype=dtype)
 
 
-def _count(x: Array, axis: Axis) -> Array:
-    """How many elements are no NaN, as floats of the type of x, the reduced axes kept."""
-    numbers = promote.cast(logic.logical_not(logic.isnan(x)), core.dtype_of(real(x)))
-    return reductions.sum(numbers, axis=axis, keepdims=True)
-
-
-def _dropped(x: Array, axis: Axis, keepdims: bool) -> Array:
-    """x without axes of size 1, unless they are to be kept."""
-    return x if keepdims else reductions.sum(x, axis=axis)
+def _numbers(name: str, x: ArrayLike) -> tuple[Array, Array]:
+    """An operand as floats, and where it is no NaN."""
+    operand = promote.floating(name, x)
+    return operand, logic.logical_not(logic.isnan(operand))
 
 
 def nanmean(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The mean of what is no NaN; NaN where nothing is."""
-    operand = promote.floating("nanmean", x)
-    wide = promote.cast(operand, core.dtype_of(operand).accumulator)
-    return promote.cast(_dropped(_mean(wide, axis), axis, keepdims), core.dtype_of(operand))
-
-
-def _mean(x: Array, axis: Axis) -> Array:
-    return elementwise.divide(nansum(x, axis, keepdims=True), _count(x, axis))
+    operand, present = _numbers("nanmean", x)
+    return reductions.mean(operand, axis, keepdims=keepdims, where=present)
 
 
 def nanvar(
@@ -75,21 +64,11 @@ def nanvar(
 
     NaN where that is not positive.
     """
-    operand = promote.floating("nanvar", x)
-    dtype = core.dtype_of(operand)
-    wide = promote.cast(operand, dtype.accumulator)
-    count = _count(wide, axis)
-    present = logic.logical_not(logic.isnan(wide))
-    centred = logic.where(present, elementwise.subtract(wide, _mean(wide, axis)), 0)
-    squared = elementwise.square(centred)
-    if dtype.is_complex:
-        squared = elementwise.add(elementwise.square(real(centred)), elementwise.square(imag(centred)))
-    left = elementwise.subtract(count, ddof if correction is None else correction)
-    total = reductions.sum(squared, axis=axis, keepdims=True)
-    enough = logic.greater(left, 0)
-    result = logic.where(enough, elementwise.divide(total, logic.where(enough, left, 1)), float("nan"))
-    narrow = core.dtype_of(real(operand))
-    return promote.cast(_dropped(result, axis, keepdims), narrow)
+    operand, present = _numbers("nanvar", x)
+    less = ddof if correction is None else correction
+    result = reductions.var(operand, axis, keepdims=keepdims, ddof=less, where=present)
+    count = reductions.count_nonzero(present, axis, keepdims=keepdims)
+    return logic.where(logic.greater(count, less), result, float("nan"))
 
 
 def nanstd(

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rosin.frontend import core
-from rosin.frontend.numpy import creation, elementwise, manipulation, padding, promote
+from rosin.frontend.numpy import (
+    creation,
+    elementwise,
+    linalg,
+    linear,
+    manipulation,
+    padding,
+    promote,
+    reductions,
+    transcendental,
+)
+from rosin.frontend.numpy.complex import real
 from rosin.frontend.numpy.convolving import convolve
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.ir.types import TensorType
+from rosin.ir import facts
+from rosin.ir.types import TensorType, shape_text
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -142,16 +156,110 @@ def polyint(p: ArrayLike, m: int = 1, k: ArrayLike | Sequence[ArrayLike] | None 
 def poly(zeros: ArrayLike) -> Array:
     """The polynomial with these zeros, counted with their multiplicity, whose first coefficient is 1.
 
+    A square matrix stands for its eigenvalues: the polynomial is its characteristic one.
+
     Raises:
-        ShapeError: the zeros are no vector.
+        ShapeError: the zeros are neither a vector nor a square matrix.
     """
-    given = promote.floating("poly", _coefficients("poly", zeros))
+    given = promote.floating("poly", zeros)
+    if len(core.shape_of(given)) == 2:
+        found = poly(linalg.eigvals(given))
+        return found if core.dtype_of(given).is_complex else real(found)
+    given = _coefficients("poly", given)
     one = promote.number("poly", 1, TensorType(core.dtype_of(given), (1,)))
     result = one
     for i in range(promote.static_size("poly", given, 0)):
         factor = manipulation.concat([one, elementwise.negative(given[i : i + 1])])
         result = convolve(result, factor)
     return result
+
+
+def roots(p: ArrayLike, *, strip_zeros: bool = True) -> Array:
+    """The zeros of a polynomial, as complex numbers: the eigenvalues of its companion matrix.
+
+    strip_zeros: whether zeros in front and at the end are taken off first, so that their number settles that of the
+        results; the coefficients have to be known then. Without it a zero in front makes NaNs.
+
+    Raises:
+        TraceError: the coefficients are traced, and zeros are to be taken off.
+    """
+    line = promote.floating("roots", _coefficients("roots", p))
+    zeros = 0
+    if strip_zeros:
+        instead = "give strip_zeros=False, if the first coefficient is not zero"
+        there = np.flatnonzero(core.concrete(line, "roots: zeros in front settle how many there are", instead))
+        begin, end = (int(there[0]), int(there[-1]) + 1) if there.size else (0, 0)
+        zeros = core.known(line).size - end if there.size else 0
+        line = line[begin:end]
+    count = promote.static_size("roots", line, 0) - 1
+    complex = core.dtype_of(line).complex
+    none = creation.zeros((zeros,), dtype=complex)
+    if count < 1:
+        return none
+    first = elementwise.divide(elementwise.negative(line[1:]), line[:1])
+    rows = [manipulation.expand_dims(first, 0)]
+    if count > 1:
+        rows.append(creation.eye(count - 1, count, dtype=core.dtype_of(line)))
+    found = promote.cast(linalg.eigvals(manipulation.concat(rows, axis=0)), complex)
+    return manipulation.concat([found, none]) if zeros else found
+
+
+def polyfit(
+    x: ArrayLike,
+    y: ArrayLike,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: ArrayLike | None = None,
+    cov: bool | str = False,
+) -> Any:
+    """The polynomial of degree `deg` whose values at x are nearest to y by least squares.
+
+    y: a vector, or a matrix whose columns are fitted each for itself.
+    rcond: singular values up to this share of the greatest count as zero; len(x) epsilons by default.
+    w: weights of the distances, not of their squares.
+    full: also the residuals, the rank, the singular values and rcond.
+    cov: also the covariance matrix of the coefficients, scaled by the residuals, or not if it is "unscaled".
+
+    Raises:
+        ShapeError: x is no vector, or y or w are not as long.
+        AttributeValueError: the degree is negative, or there are too few points for a covariance.
+    """
+    degree = promote.as_int("polyfit", deg, "the degree")
+    points, values = promote.alike_floats("polyfit", x, y)
+    if degree < 0:
+        promote.bad_value(f"polyfit: the degree is {degree}; it is not negative", points)
+    shape, own = core.shape_of(points), core.shape_of(values)
+    if len(shape) != 1 or len(own) not in (1, 2) or not facts.same(shape[0], own[0]):
+        promote.bad_shape(
+            f"polyfit: x is a vector and y as long, not {shape_text(shape)} and {shape_text(own)}", points
+        )
+    count = promote.static_size("polyfit", points, 0)
+    table = vander(points, degree + 1)
+    if w is not None:
+        weights = promote.cast(promote.array("polyfit", w), core.dtype_of(points))
+        if not facts.same_shape(core.shape_of(weights), shape):
+            promote.bad_shape(
+                f"polyfit: {count} points and weights of shape {shape_text(core.shape_of(weights))}", weights
+            )
+        table = elementwise.multiply(table, weights[:, None])
+        values = elementwise.multiply(values, weights if len(own) == 1 else weights[:, None])
+    share = count * core.dtype_of(points).epsilon if rcond is None else rcond
+    # Columns of one size: powers of x differ by many orders.
+    scale = transcendental.sqrt(reductions.sum(elementwise.square(table), axis=0))
+    fit = linalg.lstsq(elementwise.divide(table, scale), values, rcond=share)
+    result = elementwise.divide(fit.x, scale if len(own) == 1 else scale[:, None])
+    if full:
+        return result, fit.residuals, fit.rank, fit.s, share
+    if not cov:
+        return result
+    if cov != "unscaled" and count <= degree + 1:
+        promote.bad_value(f"polyfit: {count} points tell no covariance of {degree + 1} coefficients", points)
+    inverse = linalg.inv(linear.matmul(manipulation.matrix_transpose(table), table))
+    if cov != "unscaled":
+        factor = elementwise.divide(fit.residuals, float(count - degree - 1))
+        return result, elementwise.multiply(inverse if len(own) == 1 else inverse[..., None], factor)
+    return result, inverse
 
 
 def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Array:  # NumPy's name
@@ -178,4 +286,16 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
     return manipulation.stack(columns if increasing else columns[::-1], axis=1)
 
 
-__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyint", "polymul", "polysub", "polyval", "vander"]
+__all__ = [
+    "poly",
+    "polyadd",
+    "polyder",
+    "polydiv",
+    "polyfit",
+    "polyint",
+    "polymul",
+    "polysub",
+    "polyval",
+    "roots",
+    "vander",
+]

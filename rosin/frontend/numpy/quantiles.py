@@ -150,7 +150,7 @@ def _interpolated(ordered: Array, q: Array, method: Callable[[Array, Array], Pla
 
 
 def quantile(
-    x: ArrayLike, q: ArrayLike, /, *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The quantiles `q` over axes.
 
@@ -162,31 +162,31 @@ def quantile(
 
 
 def percentile(
-    x: ArrayLike, q: ArrayLike, /, *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The quantiles q / 100 over axes; see `quantile`."""
     return _quantile("percentile", x, q, axis, method, keepdims, skip=False, scale=100.0)
 
 
-def median(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def median(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The middle element over axes, or the mean of the two in the middle; see `quantile`."""
     return _quantile("median", x, 0.5, axis, "linear", keepdims, skip=False)
 
 
 def nanquantile(
-    x: ArrayLike, q: ArrayLike, /, *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The quantiles `q` of what is no NaN; NaN where nothing is. See `quantile`."""
     return _quantile("nanquantile", x, q, axis, method, keepdims, skip=True)
 
 
 def nanpercentile(
-    x: ArrayLike, q: ArrayLike, /, *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
 ) -> Array:
     """The quantiles q / 100 of what is no NaN; NaN where nothing is. See `quantile`."""
     return _quantile("nanpercentile", x, q, axis, method, keepdims, skip=True, scale=100.0)
 
 
-def nanmedian(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def nanmedian(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """The median of what is no NaN; NaN where nothing is. See `median`."""
     return _quantile("nanmedian", x, 0.5, axis, "linear", keepdims, skip=True)

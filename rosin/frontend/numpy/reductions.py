@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
@@ -50,49 +50,107 @@ def _total(dtype: DType, asked: DTypeLike | None) -> DType:
     return promote.accumulator_of(dtype) if asked is None else core.as_dtype(asked)
 
 
+def _chosen(name: str, x: Array, where: ArrayLike | None, otherwise: core.Scalar) -> Array:
+    """x with another number where a mask does not hold."""
+    return x if where is None else logic.where(_mask(name, x, where), x, otherwise)
+
+
+def _mask(name: str, x: Array, where: ArrayLike) -> Array:
+    """A mask as truth values in the shape of x."""
+    return promote.spread_to(name, logic.truth(name, where), core.shape_of(x))
+
+
 # -- sums and products -------------------------------------------------------------------------------------------------
 
 
 @core.fresh
-def sum(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
-    """The sum over axes; 0 over none. Truth values and narrow integers are summed in the default integer.
+def sum(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
+    *,
+    keepdims: bool = False,
+    initial: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+) -> Array:
+    """The sum over axes of what `where` holds for, and of `initial`; 0 over none. Truth values and narrow integers are
+    summed in the default integer.
 
     As truth values the sum is whether an element is true.
     """
-    operand = promote.array("sum", x)
+    operand = _chosen("sum", promote.array("sum", x), where, 0)
     if dtype is not None and core.as_dtype(dtype).kind == "bool":
         return any(operand, axis=axis, keepdims=keepdims)
     axes = _sorted_axes("sum", axis, operand)
     operand = promote.cast(operand, _total(core.dtype_of(operand), dtype))
-    return _restored(core.bind1(ops.Sum(axes), operand) if axes else operand, operand, axes, keepdims)
+    result = _restored(core.bind1(ops.Sum(axes), operand) if axes else operand, operand, axes, keepdims)
+    return result if initial is None else elementwise.add(result, initial)
 
 
 @core.fresh
-def prod(x: ArrayLike, /, *, axis: Axis = None, dtype: DTypeLike | None = None, keepdims: bool = False) -> Array:
-    """The product over axes; 1 over none. Truth values and narrow integers are multiplied in the default integer.
+def prod(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
+    *,
+    keepdims: bool = False,
+    initial: ArrayLike | None = None,
+    where: ArrayLike | None = None,
+) -> Array:
+    """The product over axes of what `where` holds for, and of `initial`; 1 over none. Truth values and narrow integers
+    are multiplied in the default integer.
 
     As truth values the product is whether all elements are true.
     """
-    operand = promote.array("prod", x)
+    operand = _chosen("prod", promote.array("prod", x), where, 1)
     if dtype is not None and core.as_dtype(dtype).kind == "bool":
         return all(operand, axis=axis, keepdims=keepdims)
     axes = _sorted_axes("prod", axis, operand)
     operand = promote.cast(operand, _total(core.dtype_of(operand), dtype))
-    return _restored(core.bind1(ops.Prod(axes), operand) if axes else operand, operand, axes, keepdims)
+    result = _restored(core.bind1(ops.Prod(axes), operand) if axes else operand, operand, axes, keepdims)
+    return result if initial is None else elementwise.multiply(result, initial)
 
 
-def mean(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """The mean over axes, NaN over none. Narrow floats are summed and divided in f32."""
-    operand = promote.floating("mean", x)
+def _as_floats(name: str, x: ArrayLike, asked: DTypeLike | None) -> Array:
+    """An operand as floats, of the element type that is asked for."""
+    operand = promote.array(name, x)
+    return promote.floating(name, operand if asked is None else promote.cast(operand, core.as_dtype(asked)))
+
+
+def mean(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
+    *,
+    keepdims: bool = False,
+    where: ArrayLike | None = None,
+) -> Array:
+    """The mean over axes, of x as `dtype`, of what `where` holds for; NaN over none.
+
+    Narrow floats are summed and divided in f32.
+    """
+    operand = _as_floats("mean", x, dtype)
     dtype = core.dtype_of(operand)
     axes = _sorted_axes("mean", axis, operand)
     wide = promote.cast(operand, dtype.accumulator)
-    return promote.cast(_mean(wide, axes, _size(operand, axes), keepdims), dtype)
+    mask = None if where is None else _mask("mean", operand, where)
+    return promote.cast(_mean(wide, axes, mask, keepdims), dtype)
 
 
-def _mean(x: Array, axes: tuple[int, ...], count: Dim | float, keepdims: bool) -> Array:
-    total = sum(x, axis=axes, keepdims=keepdims)
-    return elementwise.divide(total, count_of(count, core.dtype_of(total)))
+def _mean(x: Array, axes: tuple[int, ...], mask: Array | None, keepdims: bool) -> Array:
+    total = sum(x, axis=axes, keepdims=keepdims, where=mask)
+    return elementwise.divide(total, _count(x, axes, mask, keepdims))
+
+
+def _count(x: Array, axes: tuple[int, ...], mask: Array | None, keepdims: bool) -> float | Array:
+    """How many elements there are over axes, as a real float."""
+    dtype = core.dtype_of(x).part
+    if mask is None:
+        return count_of(_size(x, axes), dtype)
+    return sum(promote.cast(mask, dtype), axis=axes, keepdims=keepdims)
 
 
 def count_of(count: Dim | float, dtype: DType) -> float | Array:
@@ -102,23 +160,35 @@ def count_of(count: Dim | float, dtype: DType) -> float | Array:
     return core.size_array(count, dtype)
 
 
-def var(x: ArrayLike, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
-    """The mean squared distance from the mean over axes, the sum divided by the count less `correction`.
+def var(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
+    *,
+    correction: float = 0.0,
+    keepdims: bool = False,
+    ddof: float | None = None,
+    where: ArrayLike | None = None,
+) -> Array:
+    """The mean squared distance from the mean over axes, of x as `dtype`, of what `where` holds for.
 
-    The distances are taken from the mean before they are squared, in f32 for narrow floats. They are real numbers, and
-    so is the variance, of complex numbers too.
+    The sum is divided by the count less `correction`, which NumPy also calls `ddof`. The distances are taken from the
+    mean before they are squared, in f32 for narrow floats. They are real numbers, and so is the variance, of complex
+    numbers too.
     """
-    operand = promote.floating("var", x)
+    operand = _as_floats("var", x, dtype)
     dtype = core.dtype_of(operand)
+    correction = correction if ddof is None else ddof
+    mask = None if where is None else _mask("var", operand, where)
     if dtype.is_complex:
-        parts = (var(p, axis=axis, correction=correction, keepdims=keepdims) for p in (real(operand), imag(operand)))
-        return elementwise.add(*parts)
+        options: Any = {"axis": axis, "correction": correction, "keepdims": keepdims, "where": mask}
+        return elementwise.add(*(var(part, **options) for part in (real(operand), imag(operand))))
     axes = _sorted_axes("var", axis, operand)
     wide = promote.cast(operand, dtype.accumulator)
-    count = _size(operand, axes)
-    centred = elementwise.subtract(wide, _mean(wide, axes, count, keepdims=True))
-    total = sum(elementwise.square(centred), axis=axes, keepdims=keepdims)
-    return promote.cast(elementwise.divide(total, _less(count_of(count, dtype.accumulator), correction)), dtype)
+    centred = elementwise.subtract(wide, _mean(wide, axes, mask, keepdims=True))
+    total = sum(elementwise.square(_chosen("var", centred, mask, 0)), axis=axes, keepdims=keepdims)
+    return promote.cast(elementwise.divide(total, _less(_count(wide, axes, mask, keepdims), correction)), dtype)
 
 
 def _less(count: float | Array, correction: float) -> float | Array:
@@ -128,9 +198,20 @@ def _less(count: float | Array, correction: float) -> float | Array:
     return elementwise.maximum(elementwise.subtract(count, correction), 0.0)
 
 
-def std(x: ArrayLike, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Array:
+def std(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    dtype: DTypeLike | None = None,
+    *,
+    correction: float = 0.0,
+    keepdims: bool = False,
+    ddof: float | None = None,
+    where: ArrayLike | None = None,
+) -> Array:
     """The square root of `var`, whose derivative is infinite where all elements are equal."""
-    return transcendental.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    options: Any = {"correction": correction, "keepdims": keepdims, "ddof": ddof, "where": where}
+    return transcendental.sqrt(var(x, axis, dtype, **options))
 
 
 # -- extremes ----------------------------------------------------------------------------------------------------------
@@ -150,24 +231,63 @@ def _extreme(name: str, op: type[ops.Max] | type[ops.Min], x: ArrayLike, axis: A
     return _restored(core.bind1(op(axes), operand), operand, axes, keepdims)
 
 
+def _begun(name: str, x: ArrayLike, axis: Axis, initial: core.Scalar | None, where: ArrayLike | None) -> Array:
+    """The elements that a mask holds for, and one more along the first reduced axis, if that is given."""
+    operand = promote.array(name, x)
+    if initial is None:
+        if where is not None:
+            promote.bad_value(f"{name}: a mask may hold nowhere; initial= says what is the {name} then", operand)
+        return operand
+    operand = _chosen(name, operand, where, initial)
+    axes = _sorted_axes(name, axis, operand)
+    shape = list(core.shape_of(operand))
+    if not axes:
+        return operand
+    shape[axes[0]] = 1
+    first = promote.number(name, initial, TensorType(core.dtype_of(operand), tuple(shape)))
+    return manipulation.concat([first, operand], axis=axes[0])
+
+
 @core.fresh
-def max(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """The greatest element over axes, NaN if one is NaN. Elements that tie share the derivative equally.
+def max(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    *,
+    keepdims: bool = False,
+    initial: core.Scalar | None = None,
+    where: ArrayLike | None = None,
+) -> Array:
+    """The greatest element over axes of those that `where` holds for, and of `initial`; NaN if one is NaN.
+
+    Elements that tie share the derivative equally.
 
     Raises:
-        ShapeError: a reduced axis has no elements.
+        ShapeError: a reduced axis has no elements, and there is no `initial`.
+        AttributeValueError: there is a mask, and no `initial` for where it holds nowhere.
     """
-    return _extreme("max", ops.Max, x, axis, keepdims)
+    return _extreme("max", ops.Max, _begun("max", x, axis, initial, where), axis, keepdims)
 
 
 @core.fresh
-def min(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """The least element over axes, NaN if one is NaN. Elements that tie share the derivative equally.
+def min(
+    x: ArrayLike,
+    /,
+    axis: Axis = None,
+    *,
+    keepdims: bool = False,
+    initial: core.Scalar | None = None,
+    where: ArrayLike | None = None,
+) -> Array:
+    """The least element over axes of those that `where` holds for, and of `initial`; NaN if one is NaN.
+
+    Elements that tie share the derivative equally.
 
     Raises:
-        ShapeError: a reduced axis has no elements.
+        ShapeError: a reduced axis has no elements, and there is no `initial`.
+        AttributeValueError: there is a mask, and no `initial` for where it holds nowhere.
     """
-    return _extreme("min", ops.Min, x, axis, keepdims)
+    return _extreme("min", ops.Min, _begun("min", x, axis, initial, where), axis, keepdims)
 
 
 def _place(name: str, op: type[ops.ArgMax] | type[ops.ArgMin], x: ArrayLike, axis: int | None, keepdims: bool) -> Array:
@@ -183,7 +303,7 @@ def _place(name: str, op: type[ops.ArgMax] | type[ops.ArgMin], x: ArrayLike, axi
     return _restored(found, operand, tuple(range(rank)) if axis is None else (along,), keepdims)
 
 
-def argmax(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmax(x: ArrayLike, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """Where along an axis the greatest element is: the first of those that tie, or the first NaN.
 
     The place is of the default integer type; None counts in row-major order.
@@ -194,7 +314,7 @@ def argmax(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) 
     return _place("argmax", ops.ArgMax, x, axis, keepdims)
 
 
-def argmin(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) -> Array:
+def argmin(x: ArrayLike, /, axis: int | None = None, *, keepdims: bool = False) -> Array:
     """Where along an axis the least element is: the first of those that tie, or the first NaN.
 
     The place is of the default integer type; None counts in row-major order.
@@ -209,22 +329,22 @@ def argmin(x: ArrayLike, /, *, axis: int | None = None, keepdims: bool = False) 
 
 
 @core.fresh
-def any(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Whether one element is true (not zero) over axes; false over none."""
-    operand = logic.truth("any", x)
+def any(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False, where: ArrayLike | None = None) -> Array:
+    """Whether one element is true (not zero) over axes, among those that `where` holds for; false over none."""
+    operand = _chosen("any", logic.truth("any", x), where, False)
     axes = _sorted_axes("any", axis, operand)
     return _restored(core.bind1(ops.Any_(axes), operand) if axes else operand, operand, axes, keepdims)
 
 
 @core.fresh
-def all(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
-    """Whether every element is true (not zero) over axes; true over none."""
-    operand = logic.truth("all", x)
+def all(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False, where: ArrayLike | None = None) -> Array:
+    """Whether every element is true (not zero) over axes, of those that `where` holds for; true over none."""
+    operand = _chosen("all", logic.truth("all", x), where, True)
     axes = _sorted_axes("all", axis, operand)
     return _restored(core.bind1(ops.All(axes), operand) if axes else operand, operand, axes, keepdims)
 
 
-def count_nonzero(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def count_nonzero(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """How many elements are not zero, as the default integer."""
     return sum(logic.truth("count_nonzero", x), axis=axis, keepdims=keepdims)
 
@@ -247,7 +367,7 @@ def array_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 # -- logarithms of sums ------------------------------------------------------------------------------------------------
 
 
-def logsumexp(x: ArrayLike, /, *, axis: Axis = None, keepdims: bool = False) -> Array:
+def logsumexp(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """log Σ exp over axes, without overflow in between: -inf where all are -inf or there are none, inf if one is.
 
     Its derivative is the softmax, and 0 where the result is -inf; where an element is inf it is NaN.
@@ -297,7 +417,7 @@ def _line(name: str, x: Array, axis: int | None) -> tuple[Array, int]:
 
 
 def cumulative_sum(
-    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Array:
     """The sums of the elements so far along an axis, with 0 in front of them if `include_initial`.
 
@@ -310,7 +430,7 @@ def cumulative_sum(
 
 
 def cumulative_prod(
-    x: ArrayLike, /, *, axis: int | None = None, dtype: DTypeLike | None = None, include_initial: bool = False
+    x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None = None, include_initial: bool = False
 ) -> Array:
     """The products of the elements so far along an axis, with 1 in front of them if `include_initial`.
 
@@ -334,19 +454,19 @@ def cumprod(x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None
     return cumulative_prod(manipulation.ravel(operand) if axis is None else operand, axis=axis, dtype=dtype)
 
 
-def cummax(x: ArrayLike, /, *, axis: int | None = None) -> Array:
+def cummax(x: ArrayLike, /, axis: int | None = None) -> Array:
     """The greatest of the elements so far along an axis, NaN from the first NaN on."""
     operand, along = _line("cummax", promote.numeric("cummax", x), axis)
     return core.bind1(running.CumMax(along, False), operand)
 
 
-def cummin(x: ArrayLike, /, *, axis: int | None = None) -> Array:
+def cummin(x: ArrayLike, /, axis: int | None = None) -> Array:
     """The least of the elements so far along an axis, NaN from the first NaN on."""
     operand, along = _line("cummin", promote.numeric("cummin", x), axis)
     return core.bind1(running.CumMin(along, False), operand)
 
 
-def logcumsumexp(x: ArrayLike, /, *, axis: int | None = None) -> Array:
+def logcumsumexp(x: ArrayLike, /, axis: int | None = None) -> Array:
     """log Σ exp of the elements so far along an axis, without overflow in between."""
     operand, along = _line("logcumsumexp", promote.floating("logcumsumexp", x), axis)
     return core.bind1(running.CumLogSumExp(along, False), operand)

@@ -23,7 +23,7 @@ MOST_STEPS = 31
 """A search in an array of a size that is not known takes so many steps, since places are i32."""
 
 
-def searchsorted(x1: ArrayLike, x2: ArrayLike, /, *, side: str = "left", sorter: ArrayLike | None = None) -> Array:
+def searchsorted(x1: ArrayLike, x2: ArrayLike, /, side: str = "left", sorter: ArrayLike | None = None) -> Array:
     """How many elements of the sorted vector `x1` are before each element of `x2`; "right" counts those equal to it.
 
     NaNs come last, as in `sort`. `sorter` holds the places that put `x1` in order. The result has the shape of `x2` and
@@ -94,7 +94,7 @@ def _less(x: Array, y: Array) -> Array:
     return logic.logical_or(logic.less(x, y), last)
 
 
-def digitize(x: ArrayLike, bins: ArrayLike, /, *, right: bool = False) -> Array:
+def digitize(x: ArrayLike, bins: ArrayLike, /, right: bool = False) -> Array:
     """The number of the bin that each element is in, `bins` being the edges between bins, in either order.
 
     Element x is in bin i where bins[i - 1] <= x < bins[i], or bins[i - 1] < x <= bins[i] with `right`; where the edges

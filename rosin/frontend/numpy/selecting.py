@@ -134,8 +134,8 @@ def compress(
     condition: ArrayLike,
     x: ArrayLike,
     /,
-    *,
     axis: int | None = None,
+    *,
     size: Count = None,
     fill_value: float = 0,
 ) -> Array:
@@ -184,8 +184,8 @@ def repeat(
     x: ArrayLike,
     repeats: int | Sequence[int] | Array,
     /,
-    *,
     axis: int | None = None,
+    *,
     total_repeat_length: Count = None,
 ) -> Array:
     """Each element along an axis several times; None takes the elements in row-major order.

@@ -9,11 +9,12 @@ axis that there is not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rosin.frontend import core
-from rosin.frontend.numpy import elementwise, logic, manipulation, promote
+from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions
 from rosin.frontend.numpy.complex import imag, real
 from rosin.frontend.numpy.indexing import take_along_axis
 from rosin.frontend.numpy.promote import ArrayLike
@@ -53,7 +54,7 @@ def _line_sorted(op: ops.Sorting, x: Array) -> Array:
     return places if op.places else take_along_axis(x, places) if 0 not in core.shape_of(x) else x
 
 
-def sort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
+def sort(x: ArrayLike, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
     """The elements of each line in order. Every sort is stable, whatever `stable` says.
 
     The derivative goes with the elements; those that tie keep their own.
@@ -61,7 +62,7 @@ def sort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, st
     return _sorted("sort", ops.Sort(bool(descending)), x, axis)
 
 
-def argsort(x: ArrayLike, /, *, axis: int | None = -1, descending: bool = False, stable: bool = True) -> Array:
+def argsort(x: ArrayLike, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
     """Where the elements of each line in order come from. Every sort is stable, whatever `stable` says."""
     return _sorted("argsort", ops.ArgSort(bool(descending)), x, axis)
 
@@ -74,7 +75,7 @@ def sort_complex(x: ArrayLike, /) -> Array:
     return promote.cast(sort(operand), core.dtype_of(promote.floating("sort_complex", operand)).complex)
 
 
-def lexsort(keys: ArrayLike | Sequence[ArrayLike], /, *, axis: int = -1) -> Array:
+def lexsort(keys: ArrayLike | Sequence[ArrayLike], /, axis: int = -1) -> Array:
     """Where elements come from when they are ordered by the last key, where that ties by the one before, and so on.
 
     `keys` is a sequence of arrays of one shape, or an array whose first axis tells them apart.
@@ -114,13 +115,44 @@ def top_k(x: ArrayLike, /, k: int, *, axis: int = -1) -> tuple[Array, Array]:
     count = promote.as_int("top_k", k, "k")
     if count < 0 or not facts.at_least(shape[along], count):
         promote.bad_shape(f"top_k: k is {count} for axis {along} of size {shape[along]}", operand)
-    places = manipulation.slice_axis(argsort(operand, axis=along, descending=True), along, 0, count)
+    lines = manipulation.moveaxis(operand, along, -1)
+    places = manipulation.moveaxis(_greatest(lines, count), -1, along)
     if 0 in core.shape_of(places):
         return manipulation.slice_axis(operand, along, 0, count), places
     return take_along_axis(operand, places, axis=along), places
 
 
-def partition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -1) -> Array:
+_FEW = 256
+"""A line of so many times k elements is searched for its k greatest by blocks."""
+
+
+def _greatest(x: Array, count: int) -> Array:
+    """The places of the greatest elements along the last axis, in order.
+
+    Of a long line the blocks with the greatest maxima hold them: in each block before another one in that order there
+    is an element before all of the other's. So the maxima are sorted, and then what is in these blocks.
+    """
+    *batch, length = core.shape_of(x)
+    if core.dtype_of(x).is_complex or not isinstance(length, int) or not 0 < _FEW * count <= length:
+        return manipulation.slice_axis(argsort(x, descending=True), len(batch), 0, count)
+    width = 1 << (math.isqrt(length // count).bit_length() - 1)
+    blocks = length // width
+    whole = manipulation.slice_axis(x, len(batch), 0, blocks * width)
+    table = manipulation.reshape(whole, (*batch, blocks, width))
+    ranked = argsort(reductions.max(table, axis=-1), descending=True)
+    # In their own order, so that of equal elements the first ones are found.
+    chosen = sort(manipulation.slice_axis(ranked, len(batch), 0, count))
+    inside = creation.iota(core.dtype_of(chosen), (*batch, count, width), len(batch) + 1)
+    starts = elementwise.multiply(manipulation.expand_dims(chosen, -1), width)
+    places = manipulation.reshape(elementwise.add(starts, inside), (*batch, count * width))
+    rest = (*batch, length - blocks * width)
+    end = elementwise.add(creation.iota(core.dtype_of(chosen), rest, len(batch)), blocks * width)
+    places = manipulation.concat([places, end], axis=-1) if rest[-1] else places
+    order = argsort(take_along_axis(x, places), descending=True)
+    return take_along_axis(places, manipulation.slice_axis(order, len(batch), 0, count))
+
+
+def partition(x: ArrayLike, /, kth: int | Sequence[int], axis: int | None = -1) -> Array:
     """Each line with the elements at the places `kth` that a sort would put there, and none after a greater one.
 
     All other elements are in order too.
@@ -132,7 +164,7 @@ def partition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -
     return _sorted("partition", ops.Sort(False), x, axis)
 
 
-def argpartition(x: ArrayLike, /, kth: int | Sequence[int], *, axis: int | None = -1) -> Array:
+def argpartition(x: ArrayLike, /, kth: int | Sequence[int], axis: int | None = -1) -> Array:
     """Where the elements of `partition` come from.
 
     Raises:

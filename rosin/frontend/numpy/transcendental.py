@@ -149,17 +149,21 @@ def atanh(x: ArrayLike, /) -> Array:
 # -- special functions -------------------------------------------------------------------------------------------------
 
 
+def _complex_sigmoid(x: Array) -> Array:
+    # Of the two exponentials the one that does not overflow.
+    left = core.bind1(logic.Less(), real(x), promote.numbers("sigmoid", 0, real(x)))
+    power = exp(core.bind1(logic.Select(), left, x, core.bind1(arithmetic.Neg(), x)))
+    one = promote.numbers("sigmoid", 1, x)
+    top = core.bind1(logic.Select(), left, power, one)
+    return core.bind1(arithmetic.Div(), top, core.bind1(arithmetic.Add(), one, power))
+
+
 def sigmoid(x: ArrayLike, /) -> Array:
     """1 / (1 + exp(-x)), the logistic function."""
     operand = promote.floating("sigmoid", x)
-    if not core.dtype_of(operand).is_complex:
-        return core.bind1(special.Sigmoid(), operand)
-    # Of the two exponentials the one that does not overflow.
-    left = core.bind1(logic.Less(), real(operand), promote.numbers("sigmoid", 0, real(operand)))
-    power = exp(core.bind1(logic.Select(), left, operand, core.bind1(arithmetic.Neg(), operand)))
-    one = promote.numbers("sigmoid", 1, operand)
-    top = core.bind1(logic.Select(), left, power, one)
-    return core.bind1(arithmetic.Div(), top, core.bind1(arithmetic.Add(), one, power))
+    if core.dtype_of(operand).is_complex:
+        return _complex_sigmoid(operand)
+    return _unary("sigmoid", special.Sigmoid(), x)
 
 
 def erf(x: ArrayLike, /) -> Array:

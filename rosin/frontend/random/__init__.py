@@ -4,8 +4,8 @@ A key is an array `u32[2]`. It is used once: for numbers, or for new keys (`spli
 twice from one key is equal, or related. The bits are made by counting (rosin.ir.ops.random), so each element depends on
 its key and its place alone; under `vmap` every example has the bits that it has by itself.
 
-Floats of 23 (f32) or 52 (f64) random bits are made in the way of JAX, and `uniform`, `normal` and what is a function of
-uniform numbers give the numbers that JAX gives for the same key, up to rounding.
+Floats of 23 (f32) or 52 (f64) random bits are made in the way of JAX, and `uniform`, `normal` and most of what is a
+function of one such number give the numbers that JAX gives for the same key, up to rounding. docs/random.md has a list.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from rosin.frontend.random.gammas import (
     t,
 )
 from rosin.frontend.random.keys import clone, fold_in, key, key_data, split, wrap_key_data
+from rosin.frontend.random.matrices import multivariate_normal, orthogonal
 from rosin.frontend.random.uniforms import bernoulli, bits, rademacher, randint, uniform
 
 __all__ = [
@@ -71,7 +72,9 @@ __all__ = [
     "lognormal",
     "maxwell",
     "multinomial",
+    "multivariate_normal",
     "normal",
+    "orthogonal",
     "pareto",
     "permutation",
     "poisson",

@@ -156,8 +156,9 @@ def _binomial(key: Array, n: Array, p: Array, *, shape: promote.Shape, dtype: DT
 
 
 def _binomials(key: Array, n: Array, p: Array) -> Array:
-    """Binomial numbers in a draw; of n the whole part counts."""
-    return one_by_one(_one_binomial, key, core.shape_of(n), rnp.floor(n), p)
+    """Binomial numbers in a draw, of whose n the whole part counts. They are steps, though floats: none has a slope."""
+    n, p = promote.stopped(rnp.floor(n)), promote.stopped(p)
+    return one_by_one(_one_binomial, key, core.shape_of(n), n, p)
 
 
 def _one_binomial(key: Array, n: Array, p: Array) -> Array:

@@ -6,15 +6,19 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.frontend.scipy import fft, special
+    from rosin.frontend.scipy import fft, linalg, signal, special
 
-__all__ = ["fft", "special"]
+__all__ = ["fft", "linalg", "signal", "special"]
 
 
 def __getattr__(name: str) -> ModuleType:
     match name:
         case "fft":
             import rosin.frontend.scipy.fft as module
+        case "linalg":
+            import rosin.frontend.scipy.linalg as module
+        case "signal":
+            import rosin.frontend.scipy.signal as module
         case "special":
             import rosin.frontend.scipy.special as module
         case _:

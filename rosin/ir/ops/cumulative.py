@@ -103,6 +103,7 @@ class CumSum(Linear, Cumulative):
 
     axis: int
     reverse: bool
+    divides = True
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         return (self.along(lambda x: np.cumsum(x, 0, dtype=x.dtype), operands[0]),)
@@ -218,6 +219,7 @@ class CumExtremum(Recurrent):
     """
 
     accepts = dtypes.REALS
+    divides = True
 
     def slopes(self, b: Builder, x: Value, y: Value) -> tuple[Value, Value]:
         first = self.previous(b, b.full(False, TensorType(dtypes.bool_, x.type.shape)), True)

@@ -157,12 +157,16 @@ class Callback(Host, Undifferentiable):
         return (None,) * len(results)
 
     def call(self, place: tuple[int, ...], *operands: NumpyArray) -> Sequence[NumpyArray]:
+        return self.called(operands, self.results)
+
+    def called(self, operands: Sequence[NumpyArray], expected: Types) -> Sequence[NumpyArray]:
+        """The results of the function, which have to be of these types."""
         with located(place_of(self.where)):
             found = self.function.function(*operands)
-            if len(found) != len(self.results):
-                counts = f"{len(found)} results, and {len(self.results)} are expected"
+            if len(found) != len(expected):
+                counts = f"{len(found)} results, and {len(expected)} are expected"
                 raise RosinError(f"{self.name}: {self.function.name} gives {counts}")
-            return [self._as(x, t, i) for i, (x, t) in enumerate(zip(found, self.results, strict=True))]
+            return [self._as(x, t, i) for i, (x, t) in enumerate(zip(found, expected, strict=True))]
 
     def _as(self, x: Any, expected: TensorType, position: int) -> NumpyArray:
         """A result as an array; a Python number takes the expected element type."""
@@ -178,17 +182,32 @@ class Callback(Host, Undifferentiable):
 class PureCallback(Callback):
     """A Python function that does nothing but give results which depend on its operands alone.
 
-    It may be called less often than the program says, or more often.
+    It may be called less often than the program says, or more often. One that is `vectorized` is called for a whole
+    batch at once: its operands have one more axis then, in front, and so have its results.
     """
 
     function: HostFunction
     results: tuple[TensorType, ...]
     where: Where
+    vectorized: bool = False
 
     reason: ClassVar[str] = (
         "a Python function is a black box; a custom_jvp around it can say what its derivative is, and stop_gradient "
         "that it has none"
     )
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        when, *rest = operands
+        if not self.vectorized or not when.ndim:
+            return super().eval(*operands)
+        results = tuple(np.zeros((*when.shape, *t.sizes), t.dtype.numpy) for t in self.given)
+        count = int(np.count_nonzero(when))
+        if count:
+            expected = tuple(t.with_shape((count, *t.shape)) for t in self.results)
+            found = self.called([np.array(x[when]) for x in rest], expected)
+            for result, part in zip(results, found, strict=True):
+                result[when] = part
+        return results
 
 
 @define("io_callback")
@@ -213,8 +232,3 @@ def where_of(location: Location | None) -> Where:
     if location is None:
         return None
     return (location.file, location.line, location.function, location.column, location.end_column)
-
-
-def of_function(op: Op) -> HostFunction | None:
-    """The Python function of the user's that an op calls, if it calls one."""
-    return op.function if isinstance(op, Callback) else None

@@ -39,8 +39,8 @@ class Eigen(OfMatrices):
     Matrices that hold infinities or NaNs give NaNs. The derivative of an eigenvector has the differences of eigenvalues
     as divisors. Quotients by differences that are but rounding are left out, that is, how vectors turn within the space
     of one eigenvalue. So derivatives at equal eigenvalues are finite. They are right for symmetric functions of the
-    eigenvalues, and for functions of the projections on whole eigenspaces. Others of the eigenvectors, such as
-    V f(w) V⁻¹, lack there what the difference of eigenvalues that are about to part has to do with it.
+    eigenvalues, and for functions of the projections on whole eigenspaces. Those of other functions of eigenvectors, as
+    V f(w) V⁻¹, lack there what comes of eigenvalues that part.
 
     Giles, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation", 2008;
     Boeddeker et al., "On the computation of complex-valued gradients with application to statistically optimum

@@ -10,7 +10,7 @@ A target plans a transform by its length. What a plan needs of memory is stated 
 from __future__ import annotations
 
 from functools import cache
-from math import log2
+from math import isqrt, log2
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -58,6 +58,13 @@ PIECES = 16
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
 """Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
+GRID = 1 << 16
+"""A line of neighbours of so many numbers is computed as a grid (rosin/backends/llvm/routines/grids.py)."""
+GRID_BLOCK = 16
+GRID_PIECES = 8
+"""Blocks of so many columns or rows, in so many pieces, each with three tiles of room."""
+GRIDS = 4
+"""A task over grids has at most so many pieces."""
 TYPICAL_WORK = 50
 """Operations for each number of a line whose length is not known."""
 
@@ -81,11 +88,23 @@ def chirp_length(length: int) -> int:
     return min(m for m in (found, found // 8 * 7, found // 8 * 6, found // 8 * 5) if m >= 2 * length - 1)
 
 
+@cache
+def grid_sides(length: int) -> tuple[int, int]:
+    """How many rows and columns a smooth length has as a grid, as nearly the same number as can be."""
+    rows = next(n for n in range(isqrt(length), 0, -1) if length % n == 0)
+    return rows, length // rows
+
+
 def line_room(length: Dim) -> Dim:
     """Complex numbers of room for a line of complex neighbours."""
     if not isinstance(length, int):
         return length * 12
-    return length if is_smooth(length) else 3 * chirp_length(length)
+    if not is_smooth(length):
+        return 3 * chirp_length(length)
+    if length < GRID:
+        return length
+    rows, columns = grid_sides(length)
+    return length + GRID_BLOCK * (rows + 3 * GRID_PIECES * columns)
 
 
 @with_attributes
@@ -120,8 +139,10 @@ def _work(length: Dim) -> int:
     return int(5 * log2(max(length, 2))) * (1 if is_smooth(max(length, 1)) else 5)
 
 
-def _pieces(units: Dim) -> Dim:
-    return min(units, PIECES) if isinstance(units, int) else PIECES
+def _pieces(units: Dim, length: Dim) -> Dim:
+    """How many pieces a task has. Those of long lines have much room, and share it among threads by themselves."""
+    most = PIECES if isinstance(length, int) and length < GRID else GRIDS
+    return min(units, most) if isinstance(units, int) else most
 
 
 @define("dft")
@@ -163,7 +184,7 @@ class Dft(Transform):
                 size = size + blocks
             elif is_smooth(length):
                 size = blocks
-        pieces = _pieces(units)
+        pieces = _pieces(units, length if inner == 1 else 1)
         numbers = (length, inner, outer, block, pieces, size, int(self.inverse), SCALINGS.index(self.scaling))
         room = pieces * size * x.dtype.bytes
         return Task(f"dft_{x.dtype.part}", numbers, pieces, x.size * _work(length), room, begins=True)
@@ -175,7 +196,7 @@ def _real_task(name: str, dtype: DType, lines: Dim, length: Dim, scaling: str) -
         size = length // 2 + line_room(length // 2) if length % 2 == 0 else 2 * length + line_room(length)
     else:
         size = length * 14
-    pieces = _pieces(lines)
+    pieces = _pieces(lines, length)
     numbers = (length, 1, lines, 1, pieces, size, 0, SCALINGS.index(scaling))
     work = lines * length * (_work(length) // 2 + 1)
     return Task(f"{name}_{dtype}", numbers, pieces, work, pieces * size * (2 * dtype.bytes), begins=True)

@@ -19,6 +19,7 @@ from rosin.ir.ops.matrix import (
     place_mask,
     rows,
     sizes_of,
+    solved_side_by_side,
     stack_work,
     transpose,
     with_unit_diagonal,
@@ -62,9 +63,9 @@ class Lu(OfMatrices):
         with np.errstate(all="ignore"):
             for i in range(min(m, n)):
                 column = x[:, i:, i]
-                size = np.abs(column.real) + np.abs(column.imag)
+                size: NumpyArray = np.abs(np.real(column)) + np.abs(np.imag(column))
                 # A NaN is never the greatest, unless it comes first.
-                first = np.isnan(size[:, :1]) & (np.arange(m - i) == 0)
+                first: NumpyArray = np.isnan(size[:, :1]) & (np.arange(m - i) == 0)
                 size = np.where(first, np.inf, np.where(np.isnan(size), -1, size))
                 found = i + np.argmax(size, -1)
                 pivots[:, i] = found
@@ -160,6 +161,13 @@ class LuSolve(OfMatrices):
 
     def room(self, types: Types) -> Dim:
         return types[3].shape[-2] * types[3].shape[-1] * types[3].dtype.bytes if self.transpose else 0
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return (
+            super().batch(b, operands, batched, size)
+            if any(batched[:-1])
+            else solved_side_by_side(self, b, operands, size)
+        )
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         (a, packed, permutation, _), (x,) = operands, results

@@ -113,6 +113,18 @@ def transposed(op: OfMatrices, b: Builder, operands: Values, results: Values, co
     return tuple(next(found) if v.type.dtype.differentiable else None for v in operands)
 
 
+def solved_side_by_side(op: OfMatrices, b: Builder, operands: Values, size: Dim) -> Values:
+    """The solutions for a batch of right-hand sides, the last operand, which have the matrix in common: one matrix of
+    all their columns is solved for."""
+    *others, many = operands
+    n = many.type.rank
+    stack, columns = many.type.shape[1:-1], many.type.shape[-1]
+    wide = b.reshape(b.transpose(many, (*range(1, n - 1), 0, n - 1)), (*stack, size * columns))
+    (solved,) = b.node(op, *others, wide)
+    apart = b.reshape(solved, (*stack, size, columns))
+    return (b.transpose(apart, (n - 2, *range(n - 2), n - 1)),)
+
+
 def stack_work(x: TensorType, flops: int) -> int:
     """The flops for all matrices of a stack, given those for one; complex numbers count four times."""
     count = facts.estimate(dims.product(x.shape[:-2]))

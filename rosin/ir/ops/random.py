@@ -75,6 +75,7 @@ class FromKey(Constantlike, Pull):
     """An op whose operand 0 is an array of keys."""
 
     slow_in_numpy = True
+    random = True
 
     def check_keys(self, operands: Types) -> None:
         key = operands[0]
@@ -96,7 +97,6 @@ class RandomBits(FromKey):
 
     shape: tuple[Dim, ...]
     dtype: DType
-    random = True
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 1)

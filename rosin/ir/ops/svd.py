@@ -76,7 +76,9 @@ class Svd(OfMatrices):
             one = t.sizes[a.ndim - 2 :]
             parts = [nans(one, t.dtype) if x is None else x[position].astype(t.dtype.numpy) for x in found]
             if not parts:
-                parts = [np.eye(*one, dtype=t.dtype.numpy) if len(one) == 2 else np.zeros(one)] * _count(t.sizes, one)
+                parts = [np.eye(*one, dtype=t.dtype.numpy) if len(one) == 2 else np.zeros(one, t.dtype.numpy)] * _count(
+                    t.sizes, one
+                )
             results.append(np.stack(parts).reshape(t.sizes) if parts else np.zeros(t.sizes, t.dtype.numpy))
         return tuple(results)
 

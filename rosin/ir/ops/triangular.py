@@ -8,7 +8,7 @@ import numpy as np
 
 from rosin.ir.dims import Dim
 from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.matrix import OfMatrices, part, sizes_of, stack_work, transpose
+from rosin.ir.ops.matrix import OfMatrices, part, sizes_of, solved_side_by_side, stack_work, transpose
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -66,6 +66,13 @@ class TriangularSolve(OfMatrices):
         """The part of a matrix that is read, zeros elsewhere."""
         side = "greater" if self.lower else "less"
         return part(b, a, side if self.unit else f"{side}_equal")
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return (
+            super().batch(b, operands, batched, size)
+            if any(batched[:-1])
+            else solved_side_by_side(self, b, operands, size)
+        )
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         a, _ = operands

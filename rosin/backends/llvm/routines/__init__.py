@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rosin.backends.llvm.routines.foreign import foreign_text
 from rosin.backends.llvm.routines.fourier import fourier_text
 from rosin.backends.llvm.routines.matrix import STACKS
 from rosin.backends.llvm.routines.sorting import sorting_text
 from rosin.ir import dtypes
+from rosin.ir.ops.foreign import ROUTINE as FOREIGN
+
+__all__ = ["FOREIGN", "PLANNED", "routine_text"]
 
 PLANNED = ("dft", "realdft", "halfdft")
 """The kinds of routines that ask for plans."""
@@ -18,6 +22,8 @@ def routine_text(name: str, symbol: str, vector_bytes: int, lapack_word: Callabl
 
     `lapack_word` gives the type of LAPACK's integers, for those that call LAPACK.
     """
+    if name.startswith(FOREIGN):
+        return foreign_text(name.removeprefix(FOREIGN), symbol)
     kind, _, dtype = name.rpartition("_")
     if kind in STACKS:
         return STACKS[kind](dtypes.BY_NAME[dtype], symbol, vector_bytes, lapack_word()).text()

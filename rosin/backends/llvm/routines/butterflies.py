@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.turns import Turns, pairs, read, shuffled, write
 
@@ -144,20 +144,20 @@ class _Pass:
         f, e, target = self.f, self.f.e, Val("%target", "ptr")
         if self.radix % width == 0:
             for first in range(0, self.radix, width):
-                for p, row in enumerate(self._transposed(ys[first : first + width])):
+                for p, row in enumerate(transposed(e, ys[first : first + width])):
                     write(e, row, target, e.add(place, f.word(p * self.radix + first)))
             return
         for p in range(width):
             for j, y in enumerate(ys):
                 write(e, shuffled(e, y, None, pairs([p])), target, e.add(place, f.word(p * self.radix + j)))
 
-    def _transposed(self, rows: Sequence[Val]) -> list[Val]:
-        """Number i of row j as number j of row i, for as many rows as numbers in each."""
-        width, rows = len(rows), list(rows)
-        low = [lane for i in range(width // 2) for lane in (i, width + i)]
-        high = [lane + width // 2 for lane in low]
-        stages = width.bit_length() - 1
-        for _ in range(stages):
-            halves = zip(rows[: width // 2], rows[width // 2 :], strict=True)
-            rows = [shuffled(self.f.e, a, b, pairs(order)) for a, b in halves for order in (low, high)]
-        return rows
+
+def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
+    """Number i of row j as number j of row i, for as many rows as numbers in each, a power of two."""
+    width, rows = len(rows), list(rows)
+    low = [lane for i in range(width // 2) for lane in (i, width + i)]
+    high = [lane + width // 2 for lane in low]
+    for _ in range(width.bit_length() - 1):
+        halves = zip(rows[: width // 2], rows[width // 2 :], strict=True)
+        rows = [shuffled(e, a, b, pairs(order)) for a, b in halves for order in (low, high)]
+    return rows

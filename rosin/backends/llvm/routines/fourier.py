@@ -21,6 +21,7 @@ from collections.abc import Callable
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.program import BEGIN
 from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.grids import grid_texts
 from rosin.backends.llvm.routines.records import texts
 from rosin.backends.llvm.routines.spectra import spectra_texts
 from rosin.backends.llvm.types import memory_type
@@ -33,16 +34,17 @@ HOST = "rosin_host"
 KNOWN = 256
 """Plans that the table of a routine holds, a power of two."""
 
-NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, PASSES = range(7)
+NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, GRID, PASSES = range(8)
 """The words of a plan: which it is, how many passes, the plan of the convolution or 0, the chirp or what takes real
-transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, and from word
-`PASSES` on the passes."""
+transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, the grid or 0, and
+from word `PASSES` on the passes."""
 FUNCTION, SETS, DONE, RADIX, FACTORS = range(5)
 """The words of a pass: its address, how many sets it has in one line, the product of the radices before it, its radix,
 and the address of its factors."""
 PASS_WORDS = 5
-LINE, ACROSS, REAL = range(3)
-"""What plans are for: complex lines of neighbours, complex lines across, real lines of neighbours."""
+LINE, ACROSS, REAL, INNER = range(4)
+"""What plans are for: complex lines of neighbours, complex lines across, real lines of neighbours, and complex lines of
+neighbours that are no grids."""
 KINDS = 4
 """A plan is known by its length times this, and what it is for."""
 
@@ -64,7 +66,8 @@ class _Fourier:
 
     def text(self) -> str:
         spectra = spectra_texts(self.elem, self.width, self.declarations)
-        functions = [*spectra, self._chain(), self._convolved(), self._line()]
+        grids = grid_texts(self.elem, self.width, self.declarations)
+        functions = [*spectra, *grids, self._chain(), self._convolved(), self._line()]
         functions += {"dft": [], "realdft": [self._to_half()], "halfdft": [self._from_half()]}[self.kind]
         functions += [self._pieces(), self._begin()]
         heads = [f"@{PLANNER} = global ptr null", f"@plans = internal global [{KNOWN} x ptr] zeroinitializer"]
@@ -171,7 +174,14 @@ class _Fourier:
             given = texts(plan, source, target, room, one, one, *self._parts())
             e.line(f"call void @convolved({given})")
 
-        f.when(e.icmp("eq", self._word(f, plan, CHIRP), f.word(0)), passes, convolved)
+        def grid() -> None:
+            given = texts(self._word(f, plan, GRID, "ptr"), source, target, room, *self._parts())
+            e.line(f"call void @grid({given})")
+
+        def longer() -> None:
+            f.when(e.icmp("eq", self._word(f, plan, GRID), f.word(0)), convolved, grid)
+
+        f.when(e.icmp("eq", self._word(f, plan, COUNT), f.word(0)), longer, passes)
         e.line("ret void")
         return f.text(f"internal void @line({texts(plan, source, target, room, *self._parts())})")
 

@@ -50,7 +50,8 @@ class Turns:
         self.e = e
         self.width = width
         self.elem = sign.elem
-        self.forth = e.fmul(e.splat(sign, 2 * width), alternating(-1, 1, self.elem, width))
+        self.direction = e.splat(sign, 2 * width)
+        self.forth = e.fmul(self.direction, alternating(-1, 1, self.elem, width))
         """What the swapped parts of a number are multiplied by, to turn it by a right angle."""
         self.back = e.fneg(self.forth)
         self.sines: dict[tuple[int, int], Val] = {}

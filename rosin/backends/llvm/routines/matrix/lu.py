@@ -107,7 +107,7 @@ class Lu(Lanes):
 
                 def element(j: Val) -> None:
                     places = [e.offset(row, e.mul(j, f.word(lanes)), self.elem) for row in rows]
-                    self._swap(f, *places, self.elem)
+                    self._swap(f, places[0], places[1], self.elem)
 
                 f.loop(f.word(0), e.mul(n, f.word(self.parts)), 1, element)
 

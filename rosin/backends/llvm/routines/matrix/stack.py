@@ -204,7 +204,21 @@ class Stack(ABC):
                 mean = e.fmul(e.fsub(a, b) if part else e.fadd(a, b), half)
                 e.store(mean, e.offset(goal, f.word(part), self.elem))
 
-        self.triangle(f, n, n, False, element)
+        def rows(i0: Val) -> None:
+            i1 = e.intrinsic("llvm.smin", e.add(i0, f.word(TILE)), n)
+
+            def square(j0: Val) -> None:
+                beyond = e.add(j0, f.word(TILE))
+
+                def row(i: Val) -> None:
+                    end = e.intrinsic("llvm.smin", beyond, e.add(i, f.word(1)))
+                    f.loop(j0, end, 1, lambda j: element(i, j))
+
+                f.loop(i0, i1, 1, row)
+
+            f.loop(f.word(0), i1, TILE, square)
+
+        f.loop(f.word(0), n, TILE, rows)
 
     def triangle(self, f: Function, rows: Val, columns: Val, upper: bool, body: Callable[[Val, Val], None]) -> None:
         """The body for every place above the diagonal, or else for every place on it or below: row and column."""

@@ -73,8 +73,9 @@ class Substituting(Lanes):
 class TriangularSolve(Substituting):
     operands, results, told = 2, 1, ("n", "count", "lower", "transpose", "unit")
 
-    def flags(self, f: Function) -> list[Val]:
-        return [f.e.icmp("ne", self.word(f, name), f.word(0)) for name in ("lower", "transpose", "unit")]
+    def flags(self, f: Function) -> tuple[Val, Val, Val]:
+        lower, transpose, unit = (f.e.icmp("ne", self.word(f, name), f.word(0)) for name in self.told[2:])
+        return lower, transpose, unit
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")

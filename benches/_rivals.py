@@ -1,0 +1,234 @@
+"""Works beside the peers: the same arrays, two threads each, rounds in turn, medians; what each file of benches runs.
+
+A file lists its works and calls `main(works, __doc__)`. Its command takes
+
+    [NAME ...]       works whose name has one of these in it
+    --rounds N       rounds (default 11)
+    --peers A,B      contestants beside Rosin (default: all that are installed but `torch.compile`, which `--all` adds)
+    --json FILE      the figures as JSON, after those that the file has already
+    --plot FILE      how many times ahead of the best peer each work is, as a picture
+
+A row gives Rosin's time, each peer's as a multiple of it (above 1, Rosin is ahead), the best peer's, the share of the
+machine's limit that Rosin reaches where the work's operations and bytes are known, and seconds of first calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+THREADS = int(os.environ.setdefault("ROSIN_NUM_THREADS", "2"))
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, str(THREADS))
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+
+import _libraries  # noqa: E402  # the number of threads comes first
+import _limits  # noqa: E402
+import numpy as np  # noqa: E402
+from _libraries import Library  # noqa: E402
+
+LEAST_SECONDS = 5e-3
+"""A round repeats short work until it takes so long."""
+PAUSE = 1e-3
+"""Between contestants: threads that wait for work by spinning have given up by then."""
+Arrays = Sequence[Any]
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One piece of work.
+
+    `generic` gives a function of the arrays over a library; it is compiled where the library compiles. `own` replaces
+    it for contestants that have a better way, or none (None): from the arrays to what runs the work once.
+    """
+
+    name: str
+    arrays: Callable[[], Arrays]
+    generic: Callable[[Library], Callable[..., Any]] | None
+    own: Mapping[str, Callable[[Arrays], Run] | None] = field(default_factory=dict)
+    operations: float = 0
+    bytes: float = 0
+    resident: bool = False
+    """Whether the bytes are in the second-level cache."""
+
+
+@dataclass
+class Result:
+    """Medians of seconds, and seconds of first calls, by contestant."""
+
+    name: str
+    seconds: dict[str, float]
+    first: dict[str, float]
+    limit: float | None = None
+
+    @property
+    def best(self) -> str | None:
+        peers = [who for who in self.seconds if who != "rosin"]
+        return min(peers, key=self.seconds.__getitem__) if peers else None
+
+    @property
+    def ahead(self) -> float | None:
+        """The best peer's time divided by ours."""
+        return None if self.best is None else self.seconds[self.best] / self.seconds["rosin"]
+
+
+def draw(*shape: int, dtype: Any = np.float32, seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def drawn(*shapes: tuple[int, ...], dtype: Any = np.float32) -> Callable[[], Arrays]:
+    """What draws arrays of these shapes, each from a seed of its own."""
+    return lambda: [draw(*shape, dtype=dtype, seed=seed) for seed, shape in enumerate(shapes)]
+
+
+def prepared(work: Work, who: str, arrays: Arrays) -> Run | None:
+    """What runs the work once as this contestant does it and waits for the result; None where it does not."""
+    if who in work.own:
+        make = work.own[who]
+        return None if make is None else make(arrays)
+    if work.generic is None or who not in _libraries.MAKERS:
+        return None
+    library = _libraries.MAKERS[who]()
+    function = library.compile(work.generic(library))
+    given = [library.array(a) for a in arrays]
+    return lambda: library.wait(function(*given))
+
+
+def measure(work: Work, contestants: Sequence[str], rounds: int, limits: _limits.Limits | None) -> Result:
+    """All contestants over one piece of work."""
+    arrays = work.arrays()
+    runs: dict[str, Run] = {}
+    times: dict[str, int] = {}
+    first: dict[str, float] = {}
+    for who in contestants:
+        start = time.perf_counter()
+        try:
+            run = prepared(work, who, arrays)
+            if run is None:
+                continue
+            run()
+        except _libraries.Lacks:
+            if who == "rosin":
+                raise
+            continue
+        first[who] = time.perf_counter() - start
+        runs[who] = run
+        run()
+        start = time.perf_counter()
+        run()
+        times[who] = max(1, int(LEAST_SECONDS / (time.perf_counter() - start)))
+    found: dict[str, list[float]] = {who: [] for who in runs}
+    for _ in range(rounds):
+        for who, run in runs.items():
+            time.sleep(PAUSE)
+            run()
+            start = time.perf_counter()
+            for _ in range(times[who]):
+                run()
+            found[who].append((time.perf_counter() - start) / times[who])
+    limit = None
+    if limits is not None and (work.operations or work.bytes):
+        double = any(getattr(a, "dtype", None) == np.float64 for a in arrays)
+        limit = limits.seconds(work.operations, work.bytes, "float64" if double else "float32", work.resident)
+    return Result(work.name, {who: statistics.median(seconds) for who, seconds in found.items()}, first, limit)
+
+
+# -- the command ---------------------------------------------------------------------------------------------------
+
+
+def main(works: Sequence[Work], about: str | None) -> None:
+    options = _options(about)
+    chosen = [work for work in works if not options.names or any(part in work.name for part in options.names)]
+    peers = options.peers.split(",") if options.peers else _installed(options.all)
+    limits = _limits.measured(THREADS) if any(work.operations or work.bytes for work in chosen) else None
+    print((about or "").split("\n")[0])
+    print(f"{THREADS} threads, {options.rounds} rounds, load {os.getloadavg()[0]:.1f}", end="")
+    if limits is not None:
+        giga = f"{limits.f32 / 1e9:.0f} f32 and {limits.f64 / 1e9:.0f} f64 GFLOP/s, {limits.memory / 1e9:.0f} GB/s"
+        print(f"; limits of this machine: {giga} from memory, {limits.cache / 1e9:.0f} from the cache", end="")
+    print(
+        f"\n{'':34}{'rosin':>11}" + "".join(f"{who:>15}" for who in peers) + f"{'ahead':>8}{'limit':>8}   first calls"
+    )
+    results: list[Result] = []
+    for work in chosen:
+        results.append(measure(work, ("rosin", *peers), options.rounds, limits))
+        print(_row(results[-1], peers), flush=True)
+    ahead = [result.ahead for result in results if result.ahead is not None]
+    if ahead:
+        mean = math.exp(statistics.fmean(map(math.log, ahead)))
+        print(f"geometric mean of the best peer's time by ours: {mean:.2f}; the least: {min(ahead):.2f}")
+    if options.json:
+        _write(options.json, results)
+    if options.plot:
+        _plot(options.plot, results, about or "")
+
+
+def _options(about: str | None) -> Any:
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--peers", default="")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    return parser.parse_args()
+
+
+def _installed(everyone: bool) -> list[str]:
+    modules = {"numpy": "numpy", "torch": "torch", "torch.compile": "torch", "jax": "jax", "numba": "numba"}
+    modules["onnxruntime"] = "onnxruntime"
+    found = [who for who, module in modules.items() if importlib.util.find_spec(module)]
+    return [who for who in found if everyone or who != "torch.compile"]
+
+
+def _row(result: Result, peers: Sequence[str]) -> str:
+    ours = result.seconds["rosin"]
+    cells = "".join(f"{result.seconds[who] / ours:14.2f}x" if who in result.seconds else f"{'':15}" for who in peers)
+    ahead = "" if result.ahead is None else f"{result.ahead:.2f}"
+    limit = "" if result.limit is None else f"{100 * result.limit / ours:.0f} %"
+    first = ", ".join(f"{who} {seconds:.2f}" for who, seconds in result.first.items() if who != "numpy")
+    return f"{result.name:34}{_time(ours):>11}{cells}{ahead:>8}{limit:>8}   {first} s"
+
+
+def _time(seconds: float) -> str:
+    unit, factor = next((u, f) for u, f in (("s", 1), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9)) if seconds * f >= 1)
+    return f"{seconds * factor:.3g} {unit}"
+
+
+def _write(path: Path, results: Sequence[Result]) -> None:
+    earlier = json.loads(path.read_text()) if path.exists() else []
+    rows = [{"name": r.name, "seconds": r.seconds, "first": r.first, "limit": r.limit} for r in results]
+    names = {row["name"] for row in rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([row for row in earlier if row["name"] not in names] + rows, indent=1) + "\n")
+
+
+def _plot(path: Path, results: Sequence[Result], about: str) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rows = [(result.name, result.ahead) for result in results if result.ahead is not None]
+    figure, axes = plt.subplots(figsize=(8, 1 + 0.3 * len(rows)))
+    colours = ["tab:green" if ahead >= 1 else "tab:red" for _, ahead in rows]
+    axes.barh([name for name, _ in rows], [ahead for _, ahead in rows], color=colours)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlabel("the best peer's time divided by Rosin's")
+    axes.set_title(about.split("\n")[0])
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

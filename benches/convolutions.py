@@ -1,0 +1,78 @@
+"""Convolutions: 3x3, 1x1, strided, by channel, in groups, with what follows them, and training steps of small nets.
+
+python benches/convolutions.py [NAME ...]     (see _rivals.py for more)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from _libraries import Library
+from _rivals import Arrays, Work, draw, drawn, main
+
+
+def plain(stride: int, groups: int) -> Callable[[Library], Callable[..., Any]]:
+    return lambda n: lambda x, w: n.conv(x, w, stride, groups)
+
+
+def followed(n: Library) -> Callable[..., Any]:
+    """By scale and shift of each channel, and a relu: batch norm as it is after training."""
+    return lambda x, w, scale, shift: n.xp.maximum(n.conv(x, w) * scale[:, None, None] + shift[:, None, None], 0)
+
+
+def gradient(n: Library) -> Callable[..., Any]:
+    return n.grad(lambda x, w, weights: n.xp.sum(n.conv(x, w) * weights), (0, 1))
+
+
+def net_step(n: Library) -> Callable[..., Any]:
+    """A step of descent of a net for digits: two convolutions with strides, and a layer for ten classes."""
+
+    def loss(parameters: Any, x: Any, target: Any) -> Any:
+        first, second, last = parameters
+        x = n.xp.maximum(n.conv(x, first, 2), 0)
+        x = n.xp.maximum(n.conv(x, second, 2), 0)
+        return -n.xp.mean(n.xp.sum(n.log_softmax(x.reshape(x.shape[0], -1) @ last, axis=-1) * target, axis=-1))
+
+    def step(parameters: Any, x: Any, target: Any) -> Any:
+        value, slopes = n.value_and_grad(loss)(parameters, x, target)
+        return value, [p - 0.1 * g for p, g in zip(parameters, slopes, strict=True)]
+
+    return step
+
+
+def digits() -> Arrays:
+    weights = [draw(16, 1, 3, 3), draw(32, 16, 3, 3), draw(32 * 49, 10) * np.float32(0.01)]
+    return [weights, draw(64, 1, 28, 28), np.eye(10, dtype=np.float32)[np.arange(64) % 10]]
+
+
+LAYERS = (
+    # name, batch, channels, side, channels of the result, side of the kernel, stride, groups
+    ("3x3", 8, 64, 56, 64, 3, 1, 1),
+    ("3x3", 1, 256, 14, 256, 3, 1, 1),
+    ("3x3", 32, 16, 32, 32, 3, 1, 1),
+    ("3x3 strided", 8, 64, 56, 128, 3, 2, 1),
+    ("1x1", 8, 256, 28, 64, 1, 1, 1),
+    ("7x7 strided", 4, 3, 224, 64, 7, 2, 1),
+    ("depthwise 3x3", 8, 128, 28, 128, 3, 1, 128),
+    ("grouped 3x3", 8, 128, 28, 128, 3, 1, 4),
+)
+
+
+def works() -> Iterator[Work]:
+    for name, batch, inputs, side, outputs, size, stride, groups in LAYERS:
+        x, w, y = (batch, inputs, side, side), (outputs, inputs // groups, size, size), (batch, outputs, side, side)
+        operations = 2.0 * batch * outputs * (side // stride) ** 2 * (inputs // groups) * size * size
+        text = f"{name} {batch}x{inputs}x{side}x{side} to {outputs}"
+        yield Work(text, drawn(x, w), plain(stride, groups), {"numpy": None}, operations)
+        if stride == groups == 1:
+            yield Work(f"gradient of {text}", drawn(x, w, y), gradient, {"numpy": None}, 2 * operations)
+        if stride == groups == 1 and size == 3:
+            arrays = drawn(x, w, (outputs,), (outputs,))
+            yield Work(f"{text}, scale, relu", arrays, followed, {"numpy": None}, operations)
+    yield Work("step of a net for digits, 64", digits, net_step, {"numpy": None})
+
+
+if __name__ == "__main__":
+    main(list(works()), __doc__)

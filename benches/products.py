@@ -1,0 +1,61 @@
+"""Matrix products: square, long, batched, transposed, of vectors, with what follows them.
+
+python benches/products.py [NAME ...]     (see _rivals.py for more)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from _libraries import Library
+from _rivals import Work, drawn, main
+
+
+def product(n: Library) -> Callable[..., Any]:
+    return lambda x, y: x @ y
+
+
+def transposed(n: Library) -> Callable[..., Any]:
+    return lambda x, y: x @ y.swapaxes(-1, -2)
+
+
+def dense(n: Library) -> Callable[..., Any]:
+    """With a bias, an activation and a residual connection."""
+    return lambda x, w, bias, rest: n.xp.maximum(x @ w + bias, 0) + rest
+
+
+def normalized(n: Library) -> Callable[..., Any]:
+    """After an RMS norm."""
+
+    def run(x: Any, w: Any) -> Any:
+        return (x / n.xp.sqrt(n.xp.mean(x * x, axis=-1, keepdims=True) + 1e-6)) @ w
+
+    return run
+
+
+SQUARES = (8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024, 2048)
+LONG = ((4096, 64, 64), (64, 4096, 64), (64, 64, 4096), (32, 1024, 1024), (1, 1024, 1024), (1024, 1024, 1))
+
+
+def works() -> Iterator[Work]:
+    for m, k, c in (*[(size, size, size) for size in SQUARES], *LONG):
+        moved = 4.0 * (m * k + k * c + m * c)
+        name, operations = f"{m}x{k} @ {k}x{c}", 2.0 * m * k * c
+        yield Work(name, drawn((m, k), (k, c)), product, {}, operations, moved, moved < 1 << 19)
+    for size in (256, 1024):
+        yield Work(f"{size} @ {size} transposed", drawn(*[(size, size)] * 2), transposed, operations=2.0 * size**3)
+    doubles = drawn(*[(512, 512)] * 2, dtype=np.float64)
+    yield Work("512 @ 512 f64", doubles, product, operations=2.0 * 512**3)
+    for batch, size in ((1000, 16), (64, 64), (16, 256)):
+        stacks = drawn(*[(batch, size, size)] * 2)
+        yield Work(f"{batch} x {size} @ {size}", stacks, product, operations=2.0 * batch * size**3)
+    for rows, size in ((32, 256), (256, 512), (1024, 1024)):
+        shapes, text, operations = ((rows, size), (size, size)), f"{rows}x{size}x{size}", 2.0 * rows * size * size
+        yield Work(f"dense {text}", drawn(*shapes, (size,), (rows, size)), dense, operations=operations)
+        yield Work(f"norm and product {text}", drawn(*shapes), normalized, operations=operations)
+
+
+if __name__ == "__main__":
+    main(list(works()), __doc__)

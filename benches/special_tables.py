@@ -1,0 +1,373 @@
+"""Computes the coefficients of rosin/ir/ops/formulas/tables.py, and says how good they are.
+
+    python benches/special_tables.py            # all of them, as the file's text; minutes
+    python benches/special_tables.py I0_SMALL   # some
+
+Each table is a Chebyshev interpolation, at 40 digits, of a function on an interval, cut off where what follows is below
+2**-57 of the function, and rewritten as a polynomial of a variable from -1 to 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import mpmath as mp
+
+mp.mp.dps = 75
+Number = Any
+
+
+@dataclass(frozen=True)
+class Table:
+    """A function of s, -1 <= s <= 1, and what is said of it."""
+
+    about: str
+    function: Callable[[Number], Number]
+    nodes: int = 64
+
+
+def erfcx(x: Number) -> Number:
+    """exp(x^2) erfc(x)."""
+    return mp.exp(x * x) * mp.erfc(x) if x < 1e5 else (1 - 1 / (2 * x * x) + 3 / (4 * x**4)) / (x * mp.sqrt(mp.pi))
+
+
+def rational(s: Number, middle: Number) -> Number:
+    """x with s = (x - middle) / (x + middle)."""
+    return middle * (1 + s) / (1 - s) if s < 1 else mp.mpf(10) ** 60
+
+
+def dawson(x: Number) -> Number:
+    if x > 300:
+        return mp.fsum(mp.fac2(2 * k - 1) / (2 * x * x) ** k for k in range(12)) / (2 * x)
+    return mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x)
+
+
+def near_zero(value: Callable[[Number], Number], x: Number) -> Number:
+    """`value` at x, or at a number next to 0 instead of it."""
+    return value(x if abs(x) > mp.mpf(10) ** -22 else mp.mpf(10) ** -22)
+
+
+EI_ROOT = mp.findroot(mp.ei, 0.3725)
+CI_ROOT = mp.findroot(mp.ci, 0.6165)
+
+
+def bessel_pq(order: int, which: str) -> Callable[[Number], Number]:
+    """P or Q of J = sqrt(2 / (pi x)) (P cos(t) - Q sin(t)), t = x - order pi/2 - pi/4, in s = 2 (8/x)^2 - 1; Q over 8/x."""
+
+    def function(s: Number) -> Number:
+        inverse = mp.sqrt((s + 1) / 2)
+        if inverse < mp.mpf(10) ** -9:
+            inverse = mp.mpf(10) ** -9
+        x = 8 / inverse
+        t = x - order * mp.pi / 2 - mp.pi / 4
+        j, y = mp.besselj(order, x), mp.bessely(order, x)
+        scale = mp.sqrt(mp.pi * x / 2)
+        if which == "P":
+            return scale * (j * mp.cos(t) + y * mp.sin(t))
+        return scale * (y * mp.cos(t) - j * mp.sin(t)) / inverse
+
+    return function
+
+
+def between(low: Number, high: Number, function: Callable[[Number], Number]) -> Callable[[Number], Number]:
+    return lambda s: near_zero(function, (mp.mpf(low) + high) / 2 + s * (mp.mpf(high) - low) / 2)
+
+
+J_ROOTS = {order: [mp.besseljzero(order, k) for k in (1, 2)] for order in (0, 1)}
+
+
+def bessel_j(order: int) -> Callable[[Number], Number]:
+    """J over x^order and the zeros below 8, in x^2, times what keeps it from falling."""
+
+    def function(square: Number) -> Number:
+        x = mp.sqrt(square)
+        below = mp.fprod(square - r * r for r in J_ROOTS[order])
+        return mp.besselj(order, x) / x**order / below * (square + 16) ** 2
+
+    return function
+
+
+def auxiliary(which: str) -> Callable[[Number], Number]:
+    """x f or x^2 g of the sine and cosine integrals, in s = 2 (8/x)^2 - 1."""
+
+    def function(s: Number) -> Number:
+        inverse = mp.sqrt(max((s + 1) / 2, mp.mpf(10) ** -16))
+        x = 8 / inverse
+        si, ci = mp.si(x) - mp.pi / 2, mp.ci(x)
+        f, g = ci * mp.sin(x) - si * mp.cos(x), -ci * mp.cos(x) - si * mp.sin(x)
+        return x * f if which == "f" else x * x * g
+
+    return function
+
+
+def fresnel_auxiliary(which: str) -> Callable[[Number], Number]:
+    """pi x f or pi^2 x^3 g, in s = 2 (2.5/x)^4 - 1."""
+
+    def function(s: Number) -> Number:
+        x = mp.mpf("2.5") / mp.root(max((s + 1) / 2, mp.mpf(10) ** -16), 4)
+        t = mp.pi * x * x / 2
+        a, b = mp.mpf(1) / 2 - mp.fresnels(x), mp.mpf(1) / 2 - mp.fresnelc(x)
+        f, g = a * mp.cos(t) - b * mp.sin(t), b * mp.cos(t) + a * mp.sin(t)
+        return mp.pi * x * f if which == "f" else mp.pi**2 * x**3 * g
+
+    return function
+
+
+def k_near(order: int) -> Callable[[Number], Number]:
+    """What is left of K0, or of K1 over x, without the logarithm and the pole, in x^2."""
+
+    def function(square: Number) -> Number:
+        x = mp.sqrt(square)
+        if order == 0:
+            return mp.besselk(0, x) + mp.log(x / 2) * mp.besseli(0, x)
+        return (mp.besselk(1, x) - 1 / x - mp.log(x / 2) * mp.besseli(1, x)) / x
+
+    return function
+
+
+def y_near(order: int) -> Callable[[Number], Number]:
+    """What is left of Y0, or of Y1 over x, without the logarithm and the pole, in x^2."""
+
+    def function(square: Number) -> Number:
+        x = mp.sqrt(square)
+        rest = mp.bessely(order, x) - 2 / mp.pi * mp.log(x) * mp.besselj(order, x)
+        return rest if order == 0 else (rest + 2 / (mp.pi * x)) / x
+
+    return function
+
+
+def in_inverse(least: Number, function: Callable[[Number], Number]) -> Callable[[Number], Number]:
+    """A function of x from `least` on, in s = 2 least / x - 1."""
+    return lambda s: function(2 * mp.mpf(least) / max(s + 1, mp.mpf(10) ** -20))
+
+
+def asymptotic_k(order: int) -> Callable[[Number], Number]:
+    def function(x: Number) -> Number:
+        if x > 1e15:
+            return mp.sqrt(mp.pi / 2) * (1 + (4 * order * order - 1) / (8 * x))
+        return mp.sqrt(x) * mp.exp(x) * mp.besselk(order, x)
+
+    return function
+
+
+def asymptotic_i(order: int) -> Callable[[Number], Number]:
+    def function(x: Number) -> Number:
+        if x > 1e4:
+            return mp.nsum(lambda k: _i_term(order, int(k), x), [0, 12]) / mp.sqrt(2 * mp.pi)
+        return mp.sqrt(x) * mp.exp(-x) * mp.besseli(order, x)
+
+    return function
+
+
+def _i_term(order: int, k: int, x: Number) -> Number:
+    product = mp.fprod(4 * order * order - (2 * i - 1) ** 2 for i in range(1, k + 1))
+    return (-1) ** k * product / (mp.factorial(k) * (8 * x) ** k)
+
+
+def scaled_ei(x: Number) -> Number:
+    if x > 200:
+        return mp.nsum(lambda k: mp.factorial(int(k)) / x ** int(k), [0, min(90, int(x / 2))])
+    return x * mp.exp(-x) * mp.ei(x)
+
+
+def scaled_e1(s: Number) -> Number:
+    """(x + 1/2) e^x E1(x), x >= 1, in s = (x - 3) / (x + 1)."""
+    x = (3 + s) / (1 - s) if s < 1 else mp.mpf(10) ** 60
+    if x > 200:
+        return (
+            (x + mp.mpf(1) / 2)
+            / x
+            * mp.nsum(lambda k: (-1) ** int(k) * mp.factorial(int(k)) / x ** int(k), [0, min(90, int(x / 2))])
+        )
+    return (x + mp.mpf(1) / 2) * mp.exp(x) * mp.e1(x)
+
+
+TABLES = {
+    "GAMMA_NEAR": Table("gamma(2 + s/2)", lambda s: mp.gamma(2 + s / 2)),
+    "GAMMA_STAR": Table(
+        "gamma(x) over its first term by Stirling, x >= 10, s = 20/x - 1",
+        in_inverse(
+            10,
+            lambda x: (
+                mp.gamma(x) / (mp.sqrt(2 * mp.pi) * mp.exp((x - mp.mpf(1) / 2) * mp.log(x) - x))
+                if x < 1e6
+                else 1 + 1 / (12 * x) + 1 / (288 * x * x)
+            ),
+        ),
+    ),
+    "LGAMMA_OF_NEXT": Table(
+        "lgamma(1 + a) / a, 0 <= a <= 5/4, s = 8/5 a - 1", between(0, 1.25, lambda a: mp.loggamma(1 + a) / a)
+    ),
+    "ERFCX": Table(
+        "(1 + 2 x) exp(x^2) erfc(x), x >= 1/2, (x - 3) / (x + 3) = (1 + 6 s) / 7",
+        lambda s: (lambda x: (1 + 2 * x) * erfcx(x))(rational((1 + 6 * s) / 7, 3)),
+    ),
+    "DAWSON_NEAR": Table(
+        "dawsn(x) / x, |x| <= 2.5, s = 2 (x/2.5)^2 - 1",
+        between(0, mp.mpf("6.25"), lambda u: dawson(mp.sqrt(u)) / mp.sqrt(u)),
+    ),
+    "DAWSON_MIDDLE": Table(
+        "x dawsn(x), 2.5 <= x <= 5.5, s = (x - 4) / 1.5", between(2.5, 5.5, lambda x: x * dawson(x))
+    ),
+    "DAWSON_FAR": Table(
+        "2 x dawsn(x), x >= 5.5, s = 2 (5.5/x)^2 - 1",
+        lambda s: (lambda x: 2 * x * dawson(x))(mp.mpf("5.5") / mp.sqrt(max((s + 1) / 2, mp.mpf(10) ** -20))),
+    ),
+    "I0_NEAR": Table("exp(-x) I0(x), 0 <= x <= 8, s = x/4 - 1", between(0, 8, lambda x: mp.exp(-x) * mp.besseli(0, x))),
+    "I1_NEAR": Table(
+        "exp(-x) I1(x) / x, 0 <= x <= 8, s = x/4 - 1", between(0, 8, lambda x: mp.exp(-x) * mp.besseli(1, x) / x)
+    ),
+    "I0_FAR": Table("sqrt(x) exp(-x) I0(x), x >= 8, s = 16/x - 1", in_inverse(8, asymptotic_i(0))),
+    "I1_FAR": Table("sqrt(x) exp(-x) I1(x), x >= 8, s = 16/x - 1", in_inverse(8, asymptotic_i(1))),
+    "I0_UNIT": Table("I0(x), 0 <= x <= 1, s = 2 x^2 - 1", between(0, 1, lambda u: mp.besseli(0, mp.sqrt(u)))),
+    "I1_UNIT": Table(
+        "I1(x) / x, 0 <= x <= 1, s = 2 x^2 - 1", between(0, 1, lambda u: mp.besseli(1, mp.sqrt(u)) / mp.sqrt(u))
+    ),
+    "K0_NEAR": Table("K0(x) + log(x/2) I0(x), 0 < x <= 1, s = 2 x^2 - 1", between(0, 1, k_near(0))),
+    "K1_NEAR": Table("(K1(x) - 1/x - log(x/2) I1(x)) / x, 0 < x <= 1, s = 2 x^2 - 1", between(0, 1, k_near(1))),
+    "K0_FAR": Table("sqrt(x) exp(x) K0(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(0)), 100),
+    "K1_FAR": Table("sqrt(x) exp(x) K1(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(1)), 100),
+    "J0_NEAR": Table(
+        "J0(x) (x^2 + 16)^2 / product of x^2 - r^2, 0 <= x <= 8, s = x^2/32 - 1", between(0, 64, bessel_j(0))
+    ),
+    "J1_NEAR": Table(
+        "J1(x) (x^2 + 16)^2 / (x product of x^2 - r^2), 0 <= x <= 8, s = x^2/32 - 1", between(0, 64, bessel_j(1))
+    ),
+    "Y0_NEAR": Table("Y0(x) - 2/pi log(x) J0(x), 0 < x <= 8, s = x^2/32 - 1", between(0, 64, y_near(0))),
+    "Y1_NEAR": Table(
+        "(Y1(x) - 2/pi log(x) J1(x) + 2/(pi x)) / x, 0 < x <= 8, s = x^2/32 - 1", between(0, 64, y_near(1))
+    ),
+    "P0": Table("P of J0 and Y0, x >= 8, s = 2 (8/x)^2 - 1", bessel_pq(0, "P")),
+    "Q0": Table("Q of J0 and Y0 over 8/x, s = 2 (8/x)^2 - 1", bessel_pq(0, "Q")),
+    "P1": Table("P of J1 and Y1, x >= 8, s = 2 (8/x)^2 - 1", bessel_pq(1, "P")),
+    "Q1": Table("Q of J1 and Y1 over 8/x, s = 2 (8/x)^2 - 1", bessel_pq(1, "Q")),
+    "E1_NEAR": Table("(E1(x) + log(x)) , 0 < x <= 1, s = 2 x - 1", between(0, 1, lambda x: mp.e1(x) + mp.log(x))),
+    "E1_FAR": Table("(x + 1/2) exp(x) E1(x), x >= 1, s = (x - 3) / (x + 1)", scaled_e1, 100),
+    "EI_NEAR": Table(
+        "(Ei(x) - log(x/r)) / (x - r), 0 < x <= 6, s = x/3 - 1",
+        between(0, 6, lambda x: (mp.ei(x) - mp.log(x / EI_ROOT)) / (x - EI_ROOT)),
+    ),
+    "EI_MIDDLE": Table("x exp(-x) Ei(x), 6 <= x <= 12, s = x/3 - 3", between(6, 12, scaled_ei)),
+    "EI_LARGE": Table("x exp(-x) Ei(x), 12 <= x <= 28, s = x/8 - 5/2", between(12, 28, scaled_ei), 90),
+    "EI_FAR": Table("x exp(-x) Ei(x), x >= 28, s = 56/x - 1", in_inverse(28, scaled_ei), 100),
+    "SI_NEAR": Table("Si(x) / x, |x| <= 8, s = x^2/32 - 1", between(0, 64, lambda u: mp.si(mp.sqrt(u)) / mp.sqrt(u))),
+    "CI_NEAR": Table(
+        "(Ci(x) - log(x/r)) / (x^2 - r^2), 0 < x <= 8, s = x^2/32 - 1",
+        between(0, 64, lambda u: (mp.ci(mp.sqrt(u)) - mp.log(u / CI_ROOT**2) / 2) / (u - CI_ROOT**2)),
+    ),
+    "SICI_F": Table("x f(x), x >= 8, s = 2 (8/x)^2 - 1", auxiliary("f"), 90),
+    "SICI_G": Table("x^2 g(x), x >= 8, s = 2 (8/x)^2 - 1", auxiliary("g"), 90),
+    "FRESNEL_S": Table(
+        "S(x) / x^3, |x| <= 2.5, s = 2 (x/2.5)^4 - 1",
+        between(0, mp.mpf("2.5") ** 4, lambda u: mp.fresnels(mp.root(u, 4)) / mp.root(u, 4) ** 3),
+    ),
+    "FRESNEL_C": Table(
+        "C(x) / x, |x| <= 2.5, s = 2 (x/2.5)^4 - 1",
+        between(0, mp.mpf("2.5") ** 4, lambda u: mp.fresnelc(mp.root(u, 4)) / mp.root(u, 4)),
+    ),
+    "FRESNEL_F": Table("pi x f(x), x >= 2.5, s = 2 (2.5/x)^4 - 1", fresnel_auxiliary("f"), 100),
+    "FRESNEL_G": Table("pi^2 x^3 g(x), x >= 2.5, s = 2 (2.5/x)^4 - 1", fresnel_auxiliary("g"), 100),
+}
+
+
+def chebyshev(function: Callable[[Number], Number], nodes: int) -> list[Number]:
+    """The coefficients of the interpolation at Chebyshev's points."""
+    angles = [mp.pi * (k + mp.mpf(1) / 2) / nodes for k in range(nodes)]
+    values = [function(mp.cos(a)) for a in angles]
+    found = [2 * mp.fsum(v * mp.cos(j * a) for v, a in zip(values, angles, strict=True)) / nodes for j in range(nodes)]
+    found[0] /= 2
+    return found
+
+
+def polynomial(coefficients: list[Number]) -> list[Number]:
+    """Chebyshev coefficients as those of a polynomial, constant term first."""
+    before, current = [mp.mpf(1)], [mp.mpf(0), mp.mpf(1)]
+    total = [mp.mpf(0)] * len(coefficients)
+    for c in coefficients:
+        for k, b in enumerate(before):
+            total[k] += c * b
+        doubled = [mp.mpf(0), *(2 * b for b in current)]
+        before, current = current, [a - (before[k] if k < len(before) else 0) for k, a in enumerate(doubled)]
+    return total
+
+
+def compute(table: Table) -> tuple[list[float], float, float]:
+    """The coefficients, the greatest relative error in exact arithmetic, and the size of the greatest coefficient."""
+    series = chebyshev(table.function, table.nodes)
+    scale = min(abs(table.function(mp.mpf(k) / 4)) for k in range(-4, 5))
+    while abs(series[-1]) < scale * mp.mpf(2) ** -58:
+        series.pop()
+    found = [float(c) for c in polynomial(series)]
+    worst = 0.0
+    for k in range(-50, 51):
+        s = mp.mpf(k) / 50
+        true = table.function(s)
+        worst = max(worst, float(abs(mp.polyval(found[::-1], s) - true) / max(abs(true), scale)))
+    return found, worst, max(map(abs, found)) / float(scale)
+
+
+def temme(terms: int, digits: int) -> list[list[float]]:
+    """The coefficients of Temme's uniform expansion of the incomplete gamma functions, power series in eta (DLMF 8.12)."""
+    length = digits + 2 * terms + 3
+    mu = [Fraction(0), Fraction(1)]
+    for n in range(2, length + 1):
+        known = sum((mu[i] * (n + 1 - i) * mu[n + 1 - i] for i in range(2, n)), Fraction(0))
+        mu.append((mu[n - 1] - known) / (n + 1))
+    # eta / mu, a power series.
+    inverse = [Fraction(1)]
+    for n in range(1, length):
+        inverse.append(-sum((mu[i + 1] * inverse[n - i] for i in range(1, n + 1)), Fraction(0)))
+    # The coefficients of Stirling's series of gamma come from the same series: g_k = 1 3 ... (2k + 1) mu_{2k+1}.
+    stirling = [prod(range(1, 2 * k + 2, 2)) * mu[2 * k + 1] for k in range(terms)]
+    series, found = inverse[1:], []
+    for k in range(terms):
+        if k:
+            slope = [n * c for n, c in enumerate(series)]
+            sign = (-1) ** k * stirling[k]
+            # The poles at eta = 0 of both parts cancel.
+            series = [slope[n + 2] + sign * inverse[n + 1] for n in range(len(slope) - 2)]
+        found.append([float(c) for c in series[: max(digits - 2 * k, 3)]])
+    return found
+
+
+def lambert(terms: int) -> list[float]:
+    """The coefficients of W = -1 + u as a power series of p = sqrt(2 (e z + 1)), from u u' (p^2 / 2 - 1) = p (u - 1)."""
+    u, product = [Fraction(0), Fraction(1)], [Fraction(0), Fraction(1)]
+    for k in range(2, terms):
+        product.append(product[k - 2] / 2 - u[k - 1])
+        inner = sum((u[i] * u[k + 1 - i] for i in range(2, k)), Fraction(0))
+        u.append((2 * product[k] / (k + 1) - inner) / 2)
+    return [-1.0, *map(float, u[1:])]
+
+
+def rows(name: str, numbers: list[float]) -> str:
+    lines = (", ".join(map(repr, numbers[k : k + 4])) for k in range(0, len(numbers), 4))
+    return f"{name} = (\n" + "".join(f"    {line},\n" for line in lines) + ")"
+
+
+HEAD = '''"""Coefficients of special functions: polynomials of s from -1 to 1, constant term first.
+
+Computed by benches/special_tables.py; each error is that in exact arithmetic, relative to the function.
+"""
+
+# fmt: off
+'''
+
+if __name__ == "__main__":
+    print(HEAD)
+    for name in sys.argv[1:] or TABLES:
+        table = TABLES[name]
+        found, worst, size = compute(table)
+        print(f"# {table.about}: 2^{mp.nstr(mp.log(worst, 2), 4)}." + ("" if size < 20 else f"  SIZE {size:.3g}"))
+        print(rows(name, found), flush=True)
+    if len(sys.argv) == 1:
+        print("# Temme's expansion of the incomplete gamma functions in 1/a, each coefficient a power series of eta.")
+        print("\n".join(rows(f"TEMME_{k}", row) for k, row in enumerate(temme(9, 20))))
+        print(f"TEMME = ({', '.join(f'TEMME_{k}' for k in range(9))})")
+        print("# Lambert's W in p = sqrt(2 (e z + 1)).")
+        print(rows("LAMBERT", lambert(26)))

@@ -1,0 +1,196 @@
+"""Long lines as grids of rows and columns (Gentleman and Sande, Fast Fourier transforms for fun and profit, 1966).
+
+    void grid(ptr plan, ptr source, ptr target, ptr room, real sign, real scale)
+
+A line that is written as `rows` lines of `columns` numbers is transformed along its columns, each number is turned by
+an angle that its row and column say, and what comes is transformed along its rows. Blocks of neighbouring columns, and
+of rows, go through their passes in a near cache, so that a line is read and written twice however long it is. Blocks
+share the threads, and results do not depend on who does which.
+
+The turn of row k and column i is a product of two factors: number i % `NEAR` of line k of one table, and number
+i // `NEAR` of line k of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.program import PARALLEL
+from rosin.backends.llvm.routines.butterflies import transposed
+from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.records import texts
+from rosin.backends.llvm.routines.turns import Turns, read, shuffled, write
+from rosin.ir.ops.fourier import GRID_BLOCK, GRID_PIECES
+
+NEAR = 32
+"""Columns of a line of the first table."""
+ROWS, COLUMNS, ALONG_COLUMNS, ALONG_ROWS, NEAR_TABLE, FAR_TABLE, GRID_WORDS = range(7)
+"""The words of a grid: its sides, the plans along its columns and its rows, and the tables."""
+GRID, SOURCE, BETWEEN, TARGET, TILES, SIGN, SCALE, CONTEXT_WORDS = range(8)
+"""The words that blocks are told: the grid, where numbers come from, lie between, and go to, and the room of blocks."""
+Block = Callable[[dict[str, Val], Val, Val, list[Val]], None]
+"""What a block does, given the context, its first column or row, how many it has, and its tiles."""
+
+
+def grid_texts(elem: str, width: int, declarations: set[str]) -> list[str]:
+    """The functions, for vectors of `width` complex numbers. They call `chain` (fourier.py)."""
+    grids = _Grids(elem, width, declarations)
+    return [grids.spread(), grids.columns(), grids.rows(), grids.grid()]
+
+
+class _Grids:
+    def __init__(self, elem: str, width: int, declarations: set[str]) -> None:
+        self.elem, self.width, self.declarations = elem, width, declarations
+        self.complex = f"[2 x {elem}]"
+        declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+
+    def _word(self, f: Function, array: Val, number: int, elem: str = "i64") -> Val:
+        return f.e.load(f.e.offset(array, f.word(number), "i64"), elem)
+
+    def _stride(self, f: Function, columns: Val) -> Val:
+        """How far rows lie apart between the transforms: not at a power of two, of which a cache holds but few."""
+        return f.e.add(columns, f.word(GRID_BLOCK))
+
+    def spread(self) -> str:
+        """`void spread(source, target, near, far, first, count, columns, sign)`: so many rows turned and side by side.
+
+        Number i of row q of the source, which is row `first + q` of the grid, goes to place q of line i.
+        """
+        f = Function(self.declarations)
+        e = f.e
+        source, target = Val("%source", "ptr"), Val("%target", "ptr")
+        first, count, columns = (Val(f"%{name}", "i64") for name in ("first", "count", "columns"))
+        near, far = Val("%near", "ptr"), Val("%far", "ptr")
+        chunks = e.lshr(e.add(columns, f.word(NEAR - 1)), f.word(NEAR.bit_length() - 1))
+        stride = self._stride(f, columns)
+        turns = {width: Turns(e, Val("%sign", self.elem), width) for width in {self.width, 1}}
+
+        def some(rows: int, begin: Val, end: Val) -> None:
+            f.loop(begin, end, rows, lambda q: f.loop(f.word(0), chunks, 1, lambda chunk: lines(rows, q, chunk)))
+
+        def lines(rows: int, q: Val, chunk: Val) -> None:
+            numbers = [e.add(e.add(first, q), f.word(j)) for j in range(rows)]
+            start = e.mul(chunk, f.word(NEAR))
+            steps = [read(e, far, e.add(e.mul(k, chunks), chunk), self.elem, 1) for k in numbers]
+            whole = e.intrinsic("llvm.smin", e.sub(columns, start), f.word(NEAR))
+            vectors = e.bit_and(whole, f.word(-rows))
+            for width, low, high in (
+                ((rows, f.word(0), vectors), (1, vectors, whole)) if rows > 1 else ((1, f.word(0), whole),)
+            ):
+                f.loop(low, high, width, lambda i, width=width: square(width, q, numbers, steps, start, i))
+
+        def square(width: int, q: Val, numbers: list[Val], steps: list[Val], start: Val, i: Val) -> None:
+            """So many columns of rows that are as many, or of each row one."""
+            column = e.add(start, i)
+            made: list[Val] = []
+            for j, (k, step) in enumerate(zip(numbers, steps, strict=True)):
+                place = e.add(e.mul(e.add(q, f.word(j)), stride), column)
+                x = read(e, source, place, self.elem, width)
+                factor = read(e, near, e.add(e.mul(k, f.word(NEAR)), i), self.elem, width)
+                made.append(self._product(turns[width], x, factor, step))
+            if width == 1:
+                for j, y in enumerate(made):
+                    write(e, y, target, e.add(e.mul(column, count), e.add(q, f.word(j))))
+                return
+            for j, y in enumerate(transposed(e, made)):
+                write(e, y, target, e.add(e.mul(e.add(column, f.word(j)), count), q))
+
+        whole = e.bit_and(count, f.word(-self.width))
+        some(self.width, f.word(0), whole)
+        if self.width > 1:
+            some(1, whole, count)
+        e.line("ret void")
+        parameters = texts(source, target, near, far, first, count, columns, Val("%sign", self.elem))
+        return f.text(f"internal void @spread({parameters})")
+
+    def _product(self, turns: Turns, x: Val, near: Val, far: Val) -> Val:
+        """x times both factors, which are turned in the direction."""
+        e, lanes = turns.e, range(2 * turns.width)
+        cosine = shuffled(e, far, None, [0] * len(lanes))
+        sine = e.fmul(shuffled(e, far, None, [1] * len(lanes)), e.fmul(turns.forth, turns.direction))
+        factor = turns.times(near, cosine, sine)
+        cosine, sine = (shuffled(e, factor, None, [lane & ~1 | part for lane in lanes]) for part in range(2))
+        return turns.times(x, cosine, e.fmul(sine, turns.forth))
+
+    # -- blocks ------------------------------------------------------------------------------------------------
+
+    def _blocks(self, name: str, across: int, along: int, body: Callable[[Function], Block]) -> str:
+        """`void name(ptr words, i64 begin, i64 end)`: some pieces of the blocks of columns, or of rows."""
+        f = Function(self.declarations)
+        e, words = f.e, Val("%words", "ptr")
+        given = {
+            "grid": self._word(f, words, GRID, "ptr"),
+            "source": self._word(f, words, SOURCE, "ptr"),
+            "between": self._word(f, words, BETWEEN, "ptr"),
+            "target": self._word(f, words, TARGET, "ptr"),
+            "sign": self._word(f, words, SIGN, self.elem),
+            "scale": self._word(f, words, SCALE, self.elem),
+        }
+        total, length = (self._word(f, given["grid"], number) for number in (across, along))
+        tiles, one, block = self._word(f, words, TILES, "ptr"), f.word(1), f.word(GRID_BLOCK)
+        longest = e.intrinsic("llvm.smax", total, length)
+        count = e.binary("udiv", e.add(total, f.word(GRID_BLOCK - 1)), block)
+        do = body(f)
+
+        def piece(number: Val) -> None:
+            begin, end = (e.binary("udiv", e.mul(x, count), f.word(GRID_PIECES)) for x in (number, e.add(number, one)))
+            tile = e.mul(longest, block)
+            starts = [e.mul(tile, e.add(e.mul(number, f.word(3)), f.word(i))) for i in range(3)]
+            own = [e.offset(tiles, start, self.complex) for start in starts]
+
+            def one_block(number: Val) -> None:
+                first = e.mul(number, block)
+                do(given, first, e.intrinsic("llvm.smin", block, e.sub(total, first)), own)
+
+            f.loop(begin, end, 1, one_block)
+
+        f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, piece)
+        e.line("ret void")
+        return f.text(f"internal void @{name}(ptr %words, i64 %begin, i64 %end)")
+
+    def columns(self) -> str:
+        def body(f: Function) -> Block:
+            def block(given: dict[str, Val], first: Val, count: Val, tiles: list[Val]) -> None:
+                e = f.e
+                plan, apart = self._word(f, given["grid"], ALONG_COLUMNS, "ptr"), self._word(f, given["grid"], COLUMNS)
+                ends = [e.offset(given[name], first, self.complex) for name in ("source", "between")]
+                one = e.const(1, self.elem)
+                given_steps = (count, apart, self._stride(f, apart))
+                e.line(f"call void @chain({texts(plan, *ends, *tiles[:2], *given_steps, given['sign'], one)})")
+
+            return block
+
+        return self._blocks("columns", COLUMNS, ROWS, body)
+
+    def rows(self) -> str:
+        def body(f: Function) -> Block:
+            def block(given: dict[str, Val], first: Val, count: Val, tiles: list[Val]) -> None:
+                e, grid = f.e, given["grid"]
+                plan = self._word(f, grid, ALONG_ROWS, "ptr")
+                rows, columns = self._word(f, grid, ROWS), self._word(f, grid, COLUMNS)
+                tables = [self._word(f, grid, number, "ptr") for number in (NEAR_TABLE, FAR_TABLE)]
+                source = e.offset(given["between"], e.mul(first, self._stride(f, columns)), self.complex)
+                e.line(f"call void @spread({texts(source, tiles[0], *tables, first, count, columns, given['sign'])})")
+                target = e.offset(given["target"], first, self.complex)
+                ends = texts(plan, tiles[0], target, *tiles[1:], count, count, rows, given["sign"], given["scale"])
+                e.line(f"call void @chain({ends})")
+
+            return block
+
+        return self._blocks("rows", ROWS, COLUMNS, body)
+
+    def grid(self) -> str:
+        f = Function(self.declarations)
+        e = f.e
+        grid, source, target, room = (Val(f"%{name}", "ptr") for name in ("grid", "source", "target", "room"))
+        sign, scale = Val("%sign", self.elem), Val("%scale", self.elem)
+        words = f.room("i64", CONTEXT_WORDS)
+        size = e.mul(self._word(f, grid, ROWS), self._stride(f, self._word(f, grid, COLUMNS)))
+        told = (grid, source, room, target, e.offset(room, size, self.complex), sign, scale)
+        for number, value in enumerate(told):
+            e.store(value, e.offset(words, f.word(number), "i64"))
+        for name in ("columns", "rows"):
+            e.line(f"call void @{PARALLEL}(ptr @{name}, {texts(words, f.word(GRID_PIECES))})")
+        e.line("ret void")
+        return f.text(f"internal void @grid({texts(grid, source, target, room, sign, scale)})")

@@ -1,0 +1,244 @@
+"""Functions of matrices: exponential, square root, logarithm.
+
+They are computed by products and inverses alone, not by eigenvalues, so that matrices may lack eigenvectors, and
+derivatives, which go through these products, are right also where eigenvalues are equal.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rosin.frontend import core
+from rosin.frontend.control import fori_loop, while_loop
+from rosin.frontend.numpy import creation, elementwise, logic, promote, reductions, transcendental
+from rosin.frontend.numpy.complex import real
+from rosin.frontend.numpy.linalg.common import epsilon, factored, size_of, squares
+from rosin.frontend.numpy.linalg.measures import matrix_norm, slogdet
+from rosin.frontend.numpy.linear import matmul
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import facts
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+PADE = tuple(
+    float(math.factorial(26 - k) * math.factorial(13) // (math.factorial(13 - k) * math.factorial(k)))
+    / math.factorial(13)
+    for k in range(14)
+)
+"""The coefficients of the numerator of the Padé approximant of exp of order 13, but for a common factor."""
+
+THETA = 4.25
+"""Norms up to which that approximant is exact in f64; Al-Mohy & Higham use it where 5.37 would do for most."""
+
+ROOT_STEPS = 40
+"""Newton's iteration for the square root converges in about ten steps, or not at all."""
+
+ROOTS = 60
+"""A logarithm takes at most so many square roots."""
+
+NEAR = 0.25
+"""How near to the unit matrix a matrix is whose logarithm is integrated at once."""
+
+NODES = 9
+"""Places of that integral, which give f64 at that distance."""
+
+
+def _unit(a: Array) -> Array:
+    return promote.spread(creation.eye(size_of(a), dtype=core.dtype_of(a)), core.shape_of(a))
+
+
+def _inverse(a: Array) -> Array:
+    """The inverse; of singular matrices infinities and NaNs."""
+    return factored(a).solve(_unit(a))
+
+
+def _each(x: Array) -> Array:
+    """A number for each matrix, for all of its elements."""
+    return x[..., None, None]
+
+
+# -- exponential -------------------------------------------------------------------------------------------------------
+
+
+def expm(A: ArrayLike) -> Array:
+    """The exponentials of square matrices, by scaling and squaring.
+
+    Al-Mohy & Higham, "A new scaling and squaring algorithm for the matrix exponential", 2009.
+    """
+    a = squares("expm", A)
+    if size_of(a) == 0:
+        return a
+    count = _squarings(promote.stopped(a))
+    x = elementwise.multiply(a, promote.cast(_each(transcendental.exp2(-count)), core.dtype_of(a)))
+    result = _approximant(x)
+
+    def square(i: Array, y: Array) -> Array:
+        return logic.where(_each(logic.less(promote.cast(i, core.dtype_of(count)), count)), matmul(y, y), y)
+
+    most = promote.cast(reductions.max(count), core.DEFAULT_INT)
+    return fori_loop(0, most, square, result)
+
+
+def _squarings(a: Array) -> Array:
+    """How often each matrix is halved, as a float: from norms of powers, which say more than the norm."""
+    second = matmul(a, a)
+    fourth = matmul(second, second)
+    sixth = matmul(second, fourth)
+
+    def root(x: Array, power: int) -> Array:
+        return elementwise.pow(matrix_norm(x, ord=1), 1.0 / power)
+
+    d6, d8, d10 = root(sixth, 6), root(matmul(fourth, fourth), 8), root(matmul(fourth, sixth), 10)
+    size = elementwise.minimum(elementwise.maximum(d6, d8), elementwise.maximum(d8, d10))
+    # Where powers are too large for the element type, the norm itself still is not.
+    size = logic.where(logic.isfinite(size), size, matrix_norm(a, ord=1))
+    ratio = logic.where(logic.greater(size, THETA), elementwise.divide(size, THETA), 1.0)
+    count = elementwise.ceil(transcendental.log2(ratio))
+    count = elementwise.add(count, _correction(a, count))
+    return logic.where(logic.isfinite(count), count, 0.0)
+
+
+def _correction(a: Array, count: Array) -> Array:
+    """Halvings that it takes in addition where powers are much smaller than those of the magnitudes."""
+    size = elementwise.multiply(elementwise.abs(a), _each(transcendental.exp2(-count)))
+    ones = creation.ones(core.shape_of(size)[:-1], dtype=core.dtype_of(size))
+
+    def multiply(_: Array, row: Array) -> Array:
+        return matmul(row[..., None, :], size)[..., 0, :]
+
+    sums = fori_loop(0, 27, multiply, ones)
+    norm = matrix_norm(size, ord=1)
+    share = elementwise.divide(reductions.max(sums, axis=-1), logic.where(logic.equal(norm, 0), 1.0, norm))
+    # The coefficient of the error's first term is 1 / (26! 27! / 13!²).
+    factor = math.exp(2 * math.lgamma(14) - math.lgamma(27) - math.lgamma(28))
+    alpha = elementwise.multiply(share, factor / epsilon(a) * 2)
+    more = elementwise.ceil(
+        elementwise.divide(transcendental.log2(logic.where(logic.greater(alpha, 1), alpha, 1.0)), 26.0)
+    )
+    return logic.where(logic.isfinite(more), more, 0.0)
+
+
+def _approximant(x: Array) -> Array:
+    """The Padé approximant of order 13."""
+    unit = _unit(x)
+    x2 = matmul(x, x)
+    x4 = matmul(x2, x2)
+    x6 = matmul(x2, x4)
+
+    def total(*terms: tuple[float, Array]) -> Array:
+        result = elementwise.multiply(terms[0][1], terms[0][0])
+        for factor, term in terms[1:]:
+            result = elementwise.add(result, elementwise.multiply(term, factor))
+        return result
+
+    b = [c / PADE[0] for c in PADE]
+    inner = total((b[13], x6), (b[11], x4), (b[9], x2))
+    odd = matmul(x, elementwise.add(matmul(x6, inner), total((b[7], x6), (b[5], x4), (b[3], x2), (b[1], unit))))
+    inner = total((b[12], x6), (b[10], x4), (b[8], x2))
+    even = elementwise.add(matmul(x6, inner), total((b[6], x6), (b[4], x4), (b[2], x2), (b[0], unit)))
+    return factored(elementwise.subtract(even, odd)).solve(elementwise.add(even, odd))
+
+
+# -- square root -------------------------------------------------------------------------------------------------------
+
+
+def sqrtm(A: ArrayLike) -> Array:
+    """The principal square roots of square matrices without eigenvalues on the real axis up to 0; others give NaN.
+
+    Roots of real matrices are real. By Newton's iteration in product form, scaled by determinants: Cheng, Higham,
+    Kenney & Laub, "Approximating the logarithm of a matrix to specified accuracy", 2001.
+    """
+    return _root(squares("sqrtm", A))
+
+
+def _root(a: Array) -> Array:
+    if size_of(a) == 0:
+        return a
+    dtype, unit = core.dtype_of(a), _unit(a)
+    near = epsilon(a) * facts.estimate(size_of(a))
+
+    def distance(m: Array) -> Array:
+        return matrix_norm(elementwise.subtract(promote.stopped(m), unit), ord=1)
+
+    def goes_on(state: Any) -> Array:
+        step, _, _, last, gap = state
+        # Once near, each step squares the distance, until rounding is all there is.
+        converging = logic.logical_and(
+            logic.greater(gap, near), logic.logical_or(logic.greater(gap, 0.01), logic.less(gap, last))
+        )
+        return logic.logical_and(logic.less(step, ROOT_STEPS), reductions.any(converging))
+
+    def step(state: Any) -> Any:
+        count, m, x, _, gap = state
+        scale = _scale(m, gap, dtype)
+        inverse = _inverse(m)
+        squared = elementwise.multiply(scale, scale)
+        mean = elementwise.add(elementwise.multiply(m, squared), elementwise.divide(inverse, squared))
+        product = elementwise.multiply(elementwise.add(unit, elementwise.multiply(mean, 0.5)), 0.5)
+        half = elementwise.add(unit, elementwise.divide(inverse, squared))
+        root = elementwise.multiply(matmul(x, half), elementwise.multiply(scale, 0.5))
+        return count + 1, product, root, gap, distance(product)
+
+    first = distance(a)
+    start = (0, a, a, elementwise.add(first, 1.0), elementwise.add(first, 1.0))
+    _, m, x, _, gap = while_loop(goes_on, step, start)
+    # One step more, without scaling, for the derivative's sake: it lags one step behind.
+    *_, x, _, gap = step((0, m, x, gap, elementwise.minimum(gap, 0.001)))
+    good = logic.less(gap, math.sqrt(epsilon(a)))
+    return logic.where(_each(good), x, math.nan)
+
+
+def _scale(m: Array, gap: Array, dtype: Any) -> Array:
+    """|det m|^(-1/2n) while far from the unit matrix, then 1."""
+    logarithm = elementwise.divide(slogdet(promote.stopped(m)).logabsdet, -2.0 * facts.estimate(size_of(m)))
+    usable = logic.logical_and(logic.greater(gap, 0.01), logic.isfinite(logarithm))
+    return promote.cast(_each(transcendental.exp(logic.where(usable, logarithm, 0.0))), dtype)
+
+
+# -- logarithm ---------------------------------------------------------------------------------------------------------
+
+
+def logm(A: ArrayLike) -> Array:
+    """The principal logarithms of square matrices without eigenvalues on the real axis up to 0; others give NaN.
+
+    Logarithms of real matrices are real. Square roots are taken until a matrix is near the unit matrix, where Gauss's
+    rule integrates log(1 + x) = ∫ x (1 + t x)⁻¹ dt: Dieci, Morini & Papini, "Computational techniques for real
+    logarithms of matrices", 1996.
+    """
+    a = squares("logm", A)
+    if size_of(a) == 0:
+        return a
+    unit = _unit(a)
+
+    def far(m: Array) -> Array:
+        gap = matrix_norm(elementwise.subtract(promote.stopped(m), unit), ord=1)
+        return logic.greater(gap, NEAR)
+
+    def goes_on(state: Any) -> Array:
+        count, m, _ = state
+        return logic.logical_and(logic.less(count, ROOTS), reductions.any(far(m)))
+
+    def step(state: Any) -> Any:
+        count, m, halvings = state
+        again = far(m)
+        root = logic.where(_each(again), _root(m), m)
+        return count + 1, root, elementwise.add(halvings, promote.cast(again, core.dtype_of(halvings)))
+
+    none = creation.zeros(core.shape_of(a)[:-2], dtype=core.dtype_of(real(a)))
+    _, m, halvings = while_loop(goes_on, step, (0, a, none))
+    x = elementwise.subtract(m, unit)
+    result = creation.zeros_like(a)
+    for node, weight in _gauss_rule(NODES):
+        term = factored(elementwise.add(unit, elementwise.multiply(x, node))).solve(x)
+        result = elementwise.add(result, elementwise.multiply(term, weight))
+    return elementwise.multiply(result, promote.cast(_each(transcendental.exp2(halvings)), core.dtype_of(a)))
+
+
+def _gauss_rule(count: int) -> list[tuple[float, float]]:
+    """Places and weights of Gauss's rule over 0 … 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return [(float(x + 1) / 2, float(w) / 2) for x, w in zip(nodes, weights, strict=True)]

@@ -1,0 +1,222 @@
+"""The error function's kin, the normal distribution, and functions of statistics and learning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rosin.frontend import core
+from rosin.frontend.numpy import elementwise as el
+from rosin.frontend.numpy import logic, promote, reductions, transcendental
+from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.numpy.transcendental import expm1, log1p
+from rosin.frontend.scipy.special.operands import elementwise
+from rosin.ir.ops.formulas import bessel, elementary, gamma
+from rosin.ir.ops.formulas import normal as no
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
+
+
+def erfcx(x: ArrayLike, /) -> Array:
+    """exp(x²) erfc(x)."""
+    return elementwise("erfcx", no.Erfcx(), x)
+
+
+def erfcinv(y: ArrayLike, /) -> Array:
+    """The inverse of erfc: ±inf at 0 and 2, NaN outside of [0, 2]."""
+    return elementwise("erfcinv", no.Erfcinv(), y)
+
+
+def dawsn(x: ArrayLike, /) -> Array:
+    """Dawson's integral exp(-x²) ∫₀ˣ exp(t²) dt."""
+    return elementwise("dawsn", no.Dawsn(), x)
+
+
+def ndtr(x: ArrayLike, /) -> Array:
+    """The normal distribution function Φ(x)."""
+    return elementwise("ndtr", no.Ndtr(), x)
+
+
+def log_ndtr(x: ArrayLike, /) -> Array:
+    """log Φ(x), far below 0 too."""
+    return elementwise("log_ndtr", no.LogNdtr(), x)
+
+
+def ndtri(p: ArrayLike, /) -> Array:
+    """The inverse of Φ: ±inf at 0 and 1, NaN outside of [0, 1]."""
+    return elementwise("ndtri", no.Ndtri(), p)
+
+
+# -- logistic ----------------------------------------------------------------------------------------------------------
+
+
+def logit(x: ArrayLike, /) -> Array:
+    """log(x / (1 - x)), the inverse of expit."""
+    return elementwise("logit", elementary.Logit(), x)
+
+
+def log_expit(x: ArrayLike, /) -> Array:
+    """log(expit(x))."""
+    return elementwise("log_expit", elementary.LogExpit(), x)
+
+
+# -- entropy -----------------------------------------------------------------------------------------------------------
+
+
+def xlogy(x: ArrayLike, y: ArrayLike, /) -> Array:
+    """x log(y), 0 where x is 0."""
+    return elementwise("xlogy", elementary.Xlogy(), x, y)
+
+
+def xlog1py(x: ArrayLike, y: ArrayLike, /) -> Array:
+    """x log(1 + y), 0 where x is 0."""
+    return elementwise("xlog1py", elementary.Xlog1py(), x, y)
+
+
+def entr(x: ArrayLike, /) -> Array:
+    """-x log(x): 0 at 0, -inf below."""
+    return elementwise("entr", elementary.Entr(), x)
+
+
+def rel_entr(x: ArrayLike, y: ArrayLike, /) -> Array:
+    """x log(x / y): 0 at x = 0, inf for negative numbers."""
+    return elementwise("rel_entr", elementary.RelEntr(), x, y)
+
+
+def kl_div(x: ArrayLike, y: ArrayLike, /) -> Array:
+    """x log(x / y) - x + y: y at x = 0, inf for negative numbers."""
+    return elementwise("kl_div", elementary.KlDiv(), x, y)
+
+
+def logsumexp(
+    a: ArrayLike,
+    axis: int | Sequence[int] | None = None,
+    b: ArrayLike | None = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+) -> Any:
+    """log Σ b exp(a) over axes, without overflow in between; with `return_sign` log |Σ b exp(a)| and the sum's sign.
+
+    The logarithm of a negative sum is NaN. Raises as the reductions do.
+    """
+    if b is None and not return_sign:
+        return reductions.logsumexp(a, axis=axis, keepdims=keepdims)
+    operand, weight = promote.promoted("logsumexp", a, 1 if b is None else b, floating=True)
+    # What has no weight does not count, not even where it is the greatest.
+    counted = logic.where(logic.equal(weight, 0), -math.inf, operand)
+    axes = promote.as_axes("logsumexp", axis, operand)
+    top = reductions.finite_top(counted, axes)
+    terms = el.multiply(weight, transcendental.exp(el.subtract(counted, top)))
+    total = reductions.sum(terms, axis=axes, keepdims=True)
+    size = el.abs(total) if return_sign else total
+    results = [el.add(transcendental.log(size), top), el.sign(total)]
+    if not keepdims:
+        results = [reductions.sum(x, axis=axes) for x in results]
+    return tuple(results) if return_sign else results[0]
+
+
+# -- loss functions and transformations --------------------------------------------------------------------------------
+
+
+def huber(delta: ArrayLike, r: ArrayLike, /) -> Array:
+    """r² / 2 up to |r| = delta, beyond delta (|r| - delta / 2); inf for negative delta."""
+    limit, x = promote.promoted("huber", delta, r, floating=True)
+    size = el.abs(x)
+    inside = el.multiply(el.multiply(x, x), 0.5)
+    outside = el.multiply(limit, el.subtract(size, el.multiply(limit, 0.5)))
+    value = logic.where(logic.less_equal(size, limit), inside, outside)
+    return logic.where(logic.less(limit, 0), math.inf, value)
+
+
+def pseudo_huber(delta: ArrayLike, r: ArrayLike, /) -> Array:
+    """delta² (√(1 + (r / delta)²) - 1); inf for negative delta."""
+    limit, x = promote.promoted("pseudo_huber", delta, r, floating=True)
+    flat = logic.equal(limit, 0)
+    ratio = el.divide(x, logic.where(flat, 1, limit))
+    root = transcendental.sqrt(el.add(el.multiply(ratio, ratio), 1))
+    value = logic.where(flat, 0, el.divide(el.multiply(x, x), el.add(root, 1)))
+    return logic.where(logic.less(limit, 0), math.inf, value)
+
+
+def exprel(x: ArrayLike, /) -> Array:
+    """(exp(x) - 1) / x, 1 at 0."""
+    return elementwise("exprel", elementary.Exprel(), x)
+
+
+def _power_transform(logarithm: Array, power: Array) -> Array:
+    """(exp(power logarithm) - 1) / power, the logarithm itself where the power is 0."""
+    exponent = el.multiply(power, logarithm)
+    usual = logic.isfinite(exponent)
+    value = el.multiply(logarithm, exprel(logic.where(usual, exponent, 0)))
+    flat = logic.logical_or(usual, logic.equal(power, 0))
+    far = el.divide(expm1(exponent), logic.where(flat, 1, power))
+    return logic.where(usual, value, logic.where(flat, logarithm, far))
+
+
+def boxcox(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
+    """(x^lmbda - 1) / lmbda, log(x) where lmbda is 0. Box and Cox, 1964."""
+    operand, power = promote.promoted("boxcox", x, lmbda, floating=True)
+    return _power_transform(transcendental.log(operand), power)
+
+
+def boxcox1p(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
+    """boxcox(1 + x, lmbda), accurate near x = 0."""
+    operand, power = promote.promoted("boxcox1p", x, lmbda, floating=True)
+    return _power_transform(log1p(operand), power)
+
+
+def _log_of_inverse(y: Array, power: Array) -> Array:
+    """log(1 + power y) / power, y where the power is 0."""
+    product = el.multiply(power, y)
+    small = logic.less(el.abs(product), 0.5)
+    near = el.divide(y, exprel(log1p(logic.where(small, product, 0))))
+    flat = logic.logical_or(small, logic.equal(power, 0))
+    far = el.divide(log1p(product), logic.where(flat, 1, power))
+    return logic.where(small, near, logic.where(flat, y, far))
+
+
+def inv_boxcox(y: ArrayLike, lmbda: ArrayLike, /) -> Array:
+    """x with boxcox(x, lmbda) = y."""
+    return transcendental.exp(_log_of_inverse(*promote.promoted("inv_boxcox", y, lmbda, floating=True)))
+
+
+def inv_boxcox1p(y: ArrayLike, lmbda: ArrayLike, /) -> Array:
+    """x with boxcox1p(x, lmbda) = y."""
+    return expm1(_log_of_inverse(*promote.promoted("inv_boxcox1p", y, lmbda, floating=True)))
+
+
+# -- elementary --------------------------------------------------------------------------------------------------------
+
+
+def exp10(x: ArrayLike, /) -> Array:
+    """10 to the power x."""
+    operand = promote.floating("exp10", x)
+    return el.pow(promote.numbers("exp10", 10, operand), operand)
+
+
+def sinc(x: ArrayLike, /) -> Array:
+    """sin(π x) / (π x), 1 at 0."""
+    operand = promote.floating("sinc", x)
+    small = logic.less(el.abs(operand), 0.5)
+    angle = el.multiply(logic.where(small, operand, 0), math.pi)
+    near = core.bind1(bessel.SphericalBesselJ(0), angle)
+    away = logic.where(small, 1, operand)
+    far = el.divide(core.bind1(gamma.Sinpi(), away), el.multiply(away, math.pi))
+    return logic.where(small, near, far)
+
+
+def _degrees(name: str, x: ArrayLike) -> Array:
+    """An angle of degrees in half turns, from what is left of full ones."""
+    return el.divide(el.remainder(promote.floating(name, x), 360), 180)
+
+
+def sindg(x: ArrayLike, /) -> Array:
+    """The sine of x degrees."""
+    return core.bind1(gamma.Sinpi(), _degrees("sindg", x))
+
+
+def cosdg(x: ArrayLike, /) -> Array:
+    """The cosine of x degrees."""
+    return core.bind1(gamma.Cospi(), _degrees("cosdg", x))

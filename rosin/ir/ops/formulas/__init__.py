@@ -1,0 +1,18 @@
+"""Special functions that are formulas, one file a family. Importing this package registers them all.
+
+What does not name one of them never loads this package.
+"""
+
+from rosin.ir.ops.formulas import (
+    bessel,
+    elementary,
+    elliptic,
+    gamma,
+    hypergeometric,
+    incomplete,
+    integrals,
+    normal,
+    zeta,
+)
+
+__all__ = ["bessel", "elementary", "elliptic", "gamma", "hypergeometric", "incomplete", "integrals", "normal", "zeta"]

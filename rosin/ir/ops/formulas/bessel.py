@@ -1,0 +1,331 @@
+"""Bessel functions of integer order, their modified and spherical kin.
+
+Orders 0 and 1 of J, Y and K come from polynomials: of x² near 0, of 1 / x beyond. The others come from the recurrence
+in the order, upward where that is stable, downward where it is not (Miller's algorithm), and from the power series.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rosin.ir.formula import Algebra, Formula, Real, State
+from rosin.ir.op import Partial, Types, Value, Values, define, with_attributes
+from rosin.ir.ops.formulas import tables
+from rosin.ir.ops.formulas.gamma import node
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+
+# The zeros of J0 and J1 below 8, each as a high and a low part.
+ROOTS = {
+    0: ((2.404825557695773, -1.176691651530894e-16), (5.520078110286311, 8.088597146146722e-17)),
+    1: ((3.8317059702075125, -1.5269184090088067e-16), (7.015586669815619, -9.414165653410389e-17)),
+}
+J_NEAR = {0: tables.J0_NEAR, 1: tables.J1_NEAR}
+Y_NEAR = {0: tables.Y0_NEAR, 1: tables.Y1_NEAR}
+P = {0: tables.P0, 1: tables.P1}
+Q = {0: tables.Q0, 1: tables.Q1}
+ROOT_HALF = math.sqrt(0.5)
+
+
+@with_attributes
+class OfOrder(Formula):
+    """A function of one number that has an order, 0 or more."""
+
+    order: int
+    flops = 500
+
+    def type(self, *operands: TensorType) -> Types:
+        if self.order < 0:
+            self.bad_attribute(operands, f"the order is {self.order}; it is at least 0")
+        return Formula.type(self, *operands)
+
+    def at(self, b: Builder, order: int, x: Value, **attributes: Any) -> Value:
+        """The function of another order."""
+        return node(b, type(self)(order, **attributes), x)
+
+
+def _amplitudes(m: Algebra, x: Real, order: int) -> tuple[Real, Real]:
+    """J and Y of order 0 or 1 for x >= 8, by Hankel's expansion."""
+    ratio = 8.0 / x
+    s = 2.0 * ratio * ratio - 1.0
+    p, q = m.polynomial(s, P[order]), m.polynomial(s, Q[order]) * ratio
+    sine, cosine = m.sin(x), m.cos(x)
+    # The cosine and sine of x - pi/4, or x - 3 pi/4.
+    one, other = (cosine + sine) * ROOT_HALF, (sine - cosine) * ROOT_HALF
+    cos_t, sin_t = (one, other) if order == 0 else (other, -one)
+    scale = m.sqrt((2 / math.pi) / x)
+    return scale * (p * cos_t - q * sin_t), scale * (p * sin_t + q * cos_t)
+
+
+def _from_root(x: Real, root: tuple[float, float]) -> Real:
+    """x² - root²."""
+    return ((x - root[0]) - root[1]) * (x + root[0])
+
+
+def bessel_j01(m: Algebra, x: Real, order: int) -> Real:
+    """J0 or J1 of x >= 0."""
+    near = m.where(x < 8.0, x, 8.0)
+    value = m.polynomial(near * near * (1 / 32) - 1.0, J_NEAR[order])
+    for root in ROOTS[order]:
+        value = value * (_from_root(near, root) / (near * near + 16.0))
+    value = value * near if order else value
+    far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[0], 0.0)
+    return m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
+
+
+def bessel_y01(m: Algebra, x: Real, order: int) -> Real:
+    """Y0 or Y1 of x >= 0."""
+    near = m.where(x < 8.0, x, 8.0)
+    value = m.polynomial(near * near * (1 / 32) - 1.0, Y_NEAR[order])
+    value = value if order == 0 else value * near - (2 / math.pi) / near
+    value = value + (2 / math.pi) * m.log(near) * bessel_j01(m, near, order)
+    far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[1], 0.0)
+    result = m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
+    return m.where(m.equal(x, 0.0), -math.inf, m.nan_where(x < 0.0, result))
+
+
+def upward(m: Algebra, x: Real, start: tuple[Real, Real], order: int, half: float, sign: float) -> Real:
+    """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1)."""
+
+    def step(below: Real, current: Real, k: Real) -> State:
+        return current, (2.0 * (k + half) / x) * current + sign * below, k + 1.0
+
+    def going(below: Real, current: Real, k: Real) -> Real:
+        return k < float(order)
+
+    return m.loop(going, step, (*start, m.number(1.0, x)), order)[1]
+
+
+def downward(
+    m: Algebra, x: Real, order: int, top: Real, most: int, half: float, sign: float
+) -> tuple[Real, Real, Real]:
+    """Multiples of f(order), f(1) and f(0) by f(k-1) = 2 (k + half) / x f(k) + sign f(k+1), from k = `top` down."""
+
+    def step(above: Real, current: Real, found: Real, k: Real) -> State:
+        found = m.where(m.equal(k, float(order)), current, found)
+        below = (2.0 * (k + half) / x) * current + sign * above
+        # All are small multiples again when they have grown.
+        scale = m.where(m.abs(below) > 1e200, 1e-200, m.number(1.0, below))
+        return current * scale, below * scale, found * scale, k - 1.0
+
+    def going(above: Real, current: Real, found: Real, k: Real) -> Real:
+        return k > 0.0
+
+    zero = m.number(0.0, x)
+    state = (zero, zero + 1e-200, zero, top)
+    one, none, found, _ = m.loop(going, step, state, most)
+    return found, one, none
+
+
+def power_series(m: Algebra, x: Real, order: int, half: float, sign: float) -> Real:
+    """The sum of (sign x²/4)^k / (k! (order + half + 1) … (order + half + k)), for x² up to about 4 (order + 1)."""
+    square = x * x * (0.25 * sign)
+
+    def step(total: Real, term: Real, k: Real) -> State:
+        term = term * square / (k * (k + (order + half)))
+        return total + term, term, k + 1.0
+
+    def going(total: Real, term: Real, k: Real) -> Real:
+        return m.abs(term) > m.abs(total) * 2.0**-56
+
+    one = m.number(1.0, x)
+    return m.loop(going, step, (one, one, one), 60)[0]
+
+
+def leading_power(m: Algebra, x: Real, order: int) -> Real:
+    """(x/2)^order / order!."""
+    if order < 100:
+        return m.pow(x * 0.5, m.number(order, x)) / math.factorial(order)
+    return m.exp(m.log(x * 0.5) * order - math.lgamma(order + 1.0))
+
+
+def _parity(m: Algebra, x: Real, order: int, value: Real) -> Real:
+    """`value`, that of |x|, with the sign for x."""
+    return m.where(x < 0.0, -value, value) if order % 2 else value
+
+
+@define("bessel_j")
+class BesselJ(OfOrder):
+    """J_n(x), the Bessel function of the first kind."""
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        x, order = m.abs(operands[0]), self.order
+        if order < 2:
+            value = bessel_j01(m, x, order)
+        else:
+            first, second = bessel_j01(m, x, 0), bessel_j01(m, x, 1)
+            edge = 2.0 * math.sqrt(order + 1.0)
+            small = x < edge
+            series = leading_power(m, x, order) * power_series(m, m.where(small, x, 1.0), order, 0.0, -1.0)
+            large = x >= float(order)
+            far = upward(m, m.where(large, x, float(order)), (first, second), order, 0.0, -1.0)
+            middle = m.where(small, edge, m.where(large, float(order), x))
+            top = order + 2 * int(math.sqrt(20.0 * order)) + 10
+            found, one, none = downward(m, middle, order, m.number(top, x), top, 0.0, -1.0)
+            by_none = m.abs(first) > m.abs(second)
+            between = found * m.where(by_none, first, second) / m.where(by_none, none, one)
+            value = m.where(small, series, m.where(large, far, between))
+            value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, x), value, x))
+        return _parity(m, operands[0], order, value)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        (x,) = operands
+        above = self.at(b, self.order + 1, x)
+        if self.order == 0:
+            return (b.neg(above),)
+        return (b.mul(b.sub(self.at(b, self.order - 1, x), above), 0.5),)
+
+
+@define("bessel_y")
+class BesselY(OfOrder):
+    """Y_n(x), the Bessel function of the second kind: -∞ at 0, NaN below."""
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        (x,) = operands
+        if self.order < 2:
+            return bessel_y01(m, x, self.order)
+        value = upward(m, x, (bessel_y01(m, x, 0), bessel_y01(m, x, 1)), self.order, 0.0, -1.0)
+        value = m.where(m.equal(value, value), value, -math.inf)  # It overflows next to 0.
+        value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, 0.0), -math.inf, value))
+        return m.nan_where(~(x >= 0.0), value)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        (x,) = operands
+        above = self.at(b, self.order + 1, x)
+        if self.order == 0:
+            return (b.neg(above),)
+        return (b.mul(b.sub(self.at(b, self.order - 1, x), above), 0.5),)
+
+
+# -- modified ----------------------------------------------------------------------------------------------------------
+
+
+def scaled_i01(m: Algebra, x: Real, order: int) -> Real:
+    """exp(-x) I0(x) or exp(-x) I1(x), x >= 0."""
+    near = m.where(x < 8.0, x, 8.0)
+    small = m.polynomial(near * 0.25 - 1.0, tables.I1_NEAR if order else tables.I0_NEAR)
+    small = small * near if order else small
+    far = m.where(x < 8.0, 8.0, x)
+    large = m.polynomial(16.0 / far - 1.0, tables.I1_FAR if order else tables.I0_FAR) / m.sqrt(far)
+    return m.where(x < 8.0, small, large)
+
+
+def scaled_i(m: Algebra, x: Real, order: int) -> Real:
+    """exp(-x) I_n(x), x >= 0."""
+    if order < 2:
+        return scaled_i01(m, x, order)
+    edge = max(60.0, float(order * order))
+    kept = m.where(x < edge, m.where(x < 0.5, 0.5, x), edge)
+    most = order + int(math.sqrt(42.0 * edge)) + 20
+    top = m.floor(order + 20.0 + m.sqrt(42.0 * kept))
+    found, _, none = downward(m, kept, order, top, most, 0.0, 1.0)
+    middle = found / none * scaled_i01(m, kept, 0)
+    small = leading_power(m, x, order) * power_series(m, m.where(x < 0.5, x, 0.5), order, 0.0, 1.0) * m.exp(-x)
+    far = m.where(x < edge, edge, x)
+    series = m.number(1.0, x)
+    for k in range(24, 0, -1):
+        series = 1.0 - series * ((4.0 * order * order - (2 * k - 1) ** 2) / (8.0 * k)) / far
+    large = series / m.sqrt(2 * math.pi * far)
+    return m.where(x < 0.5, small, m.where(x < edge, middle, m.where(m.equal(x, x), large, x)))
+
+
+@define("bessel_i")
+class BesselI(OfOrder):
+    """I_n(x), the modified Bessel function of the first kind, times exp(-|x|) if `scaled`."""
+
+    scaled: bool = False
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        x = m.abs(operands[0])
+        value = scaled_i(m, x, self.order)
+        if not self.scaled:
+            half = m.exp(m.where(x < 1400.0, x, 1400.0) * 0.5)
+            value = m.where(m.equal(x, math.inf), x, (half * value) * half)
+        return _parity(m, operands[0], self.order, value)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        (x,) = operands
+        slope = self.at(b, self.order + 1, x, scaled=self.scaled)
+        if self.order:
+            slope = b.mul(b.add(slope, self.at(b, self.order - 1, x, scaled=self.scaled)), 0.5)
+        return (b.sub(slope, b.mul(b.sign(x), result)) if self.scaled else slope,)
+
+
+def scaled_k01(m: Algebra, x: Real, order: int) -> Real:
+    """exp(x) K0(x) or exp(x) K1(x), x > 0."""
+    near = m.where(x < 1.0, x, 1.0)
+    s = 2.0 * near * near - 1.0
+    small = m.polynomial(s, tables.K1_NEAR if order else tables.K0_NEAR)
+    bessel_i = m.polynomial(s, tables.I1_UNIT if order else tables.I0_UNIT)
+    logarithm = m.log(near * 0.5)
+    small = (small + logarithm * bessel_i) * near + 1.0 / near if order else small - logarithm * bessel_i
+    far = m.where(x < 1.0, 1.0, x)
+    large = m.polynomial(2.0 / far - 1.0, tables.K1_FAR if order else tables.K0_FAR) / m.sqrt(far)
+    return m.where(x < 1.0, small * m.exp(near), large)
+
+
+@define("bessel_k")
+class BesselK(OfOrder):
+    """K_n(x), the modified Bessel function of the second kind, times exp(x) if `scaled`: ∞ at 0, NaN below."""
+
+    scaled: bool = False
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        (x,) = operands
+        value = scaled_k01(m, x, min(self.order, 1))
+        if self.order > 1:
+            value = upward(m, x, (scaled_k01(m, x, 0), value), self.order, 0.0, 1.0)
+        value = value if self.scaled else value * m.exp(-x)
+        value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, 0.0), math.inf, value))
+        return m.nan_where(~(x >= 0.0), value)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        (x,) = operands
+        slope = self.at(b, self.order + 1, x, scaled=self.scaled)
+        if self.order:
+            slope = b.mul(b.add(slope, self.at(b, self.order - 1, x, scaled=self.scaled)), 0.5)
+        return (b.sub(result, slope) if self.scaled else b.neg(slope),)
+
+
+# -- spherical ---------------------------------------------------------------------------------------------------------
+
+
+@define("spherical_bessel_j")
+class SphericalBesselJ(OfOrder):
+    """j_n(x) = √(π/2x) J_{n+1/2}(x), the spherical Bessel function; j_0 is sin(x) / x."""
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        x, order = m.abs(operands[0]), self.order
+        edge = math.sqrt(2.0 * order + 3.0)
+        small = x < edge
+        kept = m.where(small, x, edge)
+        scale = m.pow(kept, m.number(order, x)) / math.prod(range(1, 2 * order + 2, 2))
+        series = scale * power_series(m, kept, order, 0.5, -1.0)
+        far = m.where(small, edge, x)
+        sine = m.sin(far) / far
+        first, second = sine, (sine - m.cos(far)) / far
+        if order == 0:
+            value = first
+        else:
+            large = far >= float(order)
+            value = upward(m, m.where(large, far, float(order) + 0.5), (first, second), order, 0.5, -1.0)
+            if edge < order:
+                top = order + 2 * int(math.sqrt(20.0 * order)) + 10
+                middle = m.where(large, float(order), far)
+                found, one, none = downward(m, middle, order, m.number(top, x), top, 0.5, -1.0)
+                by_none = m.abs(first) > m.abs(second)
+                between = found * m.where(by_none, first, second) / m.where(by_none, none, one)
+                value = m.where(large, value, between)
+        value = m.where(m.equal(x, math.inf), 0.0, m.where(small, series, value))
+        return _parity(m, operands[0], order, m.where(m.equal(x, x), value, x))
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        (x,) = operands
+        n, above = self.order, self.at(b, self.order + 1, x)
+        if n == 0:
+            return (b.neg(above),)
+        below = self.at(b, n - 1, x)
+        return (b.sub(b.mul(below, n / (2 * n + 1)), b.mul(above, (n + 1) / (2 * n + 1))),)

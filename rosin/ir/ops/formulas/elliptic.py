@@ -1,0 +1,383 @@
+"""Elliptic integrals: complete ones by the arithmetic-geometric mean, others by Carlson's symmetric integrals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rosin.ir.formula import Algebra, Real, State
+from rosin.ir.op import Partial, Value, Values, define, with_attributes
+from rosin.ir.ops.formulas.derived import Derived, DerivedByAll
+from rosin.ir.ops.formulas.dual import derivative
+from rosin.ir.ops.formulas.gamma import node
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+
+# Means that are so near to each other give the common limit to all digits.
+NEAR = 2.0**-27
+
+
+# -- complete ----------------------------------------------------------------------------------------------------------
+
+
+def ellipk_of_rest(m: Algebra, rest: Real) -> Real:
+    """K of the parameter 1 - rest, rest > 0: pi / 2 over the arithmetic-geometric mean of 1 and its root."""
+
+    def going(a: Real, g: Real) -> Real:
+        return m.magnitude(a - g) > NEAR * m.magnitude(a)
+
+    def step(a: Real, g: Real) -> State:
+        return (a + g) * 0.5, m.sqrt(a * g)
+
+    a, g = m.loop(going, step, (m.number(1.0, rest), m.sqrt(rest)), 20)
+    return math.pi / (a + g)
+
+
+def ellipe_of_rest(m: Algebra, rest: Real) -> Real:
+    """E of the parameter 1 - rest, rest > 0: Bulirsch's cel(√rest, 1, 1, rest), which adds positive numbers only."""
+
+    def means(k: Real, mean: Real, a: Real, b: Real, p: Real, e: Real) -> State:
+        g = e / p
+        return mean + k, a + b / p, 2.0 * (b + a * g), p + g
+
+    def step(k: Real, mean: Real, a: Real, b: Real, p: Real, e: Real) -> State:
+        mean, a, b, p = means(k, mean, a, b, p, e)
+        k = 2.0 * m.sqrt(e)
+        return k, mean, a, b, p, k * mean
+
+    def going(k: Real, mean: Real, a: Real, b: Real, p: Real, e: Real) -> Real:
+        return m.magnitude(mean - k) > NEAR * m.magnitude(mean)
+
+    root, one = m.sqrt(rest), m.number(1.0, rest)
+    state = m.loop(going, step, (root, one, one, rest, one, root), 20)
+    mean, a, b, p = means(*state)
+    # Of huge numbers it is the root to all digits, and what is added up overflows.
+    found = (0.5 * math.pi) * (b + a * mean) / (mean * (mean + p))
+    return m.where(rest > 1e40, root, found)
+
+
+class OfParameter(Derived):
+    """A complete elliptic integral, differentiated by its argument so many times."""
+
+    flops = 300
+
+
+@define("ellipk")
+class Ellipk(OfParameter):
+    """K(m) = ∫ dθ / √(1 - m sin²θ) up to π/2: ∞ at m = 1, NaN above."""
+
+    order: int = 0
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        def value(m: Algebra, x: Real) -> Real:
+            return _at_rest(m, 1.0 - x, ellipk_of_rest, math.inf)
+
+        return derivative(value, m, operands, 0, self.order)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (node(b, Ellipk(self.order + 1), *operands),)
+
+
+@define("ellipkm1")
+class Ellipkm1(OfParameter):
+    """K(1 - p), accurate next to p = 0."""
+
+    order: int = 0
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        def value(m: Algebra, rest: Real) -> Real:
+            return _at_rest(m, rest, ellipk_of_rest, math.inf)
+
+        return derivative(value, m, operands, 0, self.order)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (node(b, Ellipkm1(self.order + 1), *operands),)
+
+
+@define("ellipe")
+class Ellipe(OfParameter):
+    """E(m) = ∫ √(1 - m sin²θ) dθ up to π/2: 1 at m = 1, NaN above."""
+
+    order: int = 0
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        def value(m: Algebra, x: Real) -> Real:
+            return _at_rest(m, 1.0 - x, ellipe_of_rest, 1.0)
+
+        return derivative(value, m, operands, 0, self.order)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (node(b, Ellipe(self.order + 1), *operands),)
+
+
+def _at_rest(m: Algebra, rest: Real, integral: Callable[[Algebra, Real], Real], at_zero: float) -> Real:
+    inside = (rest > 0.0) & (rest < math.inf)
+    value = integral(m, m.where(inside, rest, 1.0))
+    at_edge = m.where(m.equal(rest, math.inf), m.number(0.0 if at_zero == math.inf else math.inf, rest), math.nan)
+    return m.where(inside, value, m.where(m.equal(rest, 0.0), m.number(at_zero, rest), at_edge))
+
+
+# -- symmetric ---------------------------------------------------------------------------------------------------------
+
+
+def carlson_rf(m: Algebra, x: Real, y: Real, z: Real) -> Real:
+    """R_F of numbers that are not negative, at most one of them 0, by duplication (DLMF 19.36.1)."""
+
+    def going(x: Real, y: Real, z: Real) -> Real:
+        mean = (x + y + z) * (1 / 3)
+        limit = m.magnitude(mean) * 0.004
+        return (m.magnitude(mean - x) > limit) | (m.magnitude(mean - y) > limit) | (m.magnitude(mean - z) > limit)
+
+    def step(x: Real, y: Real, z: Real) -> State:
+        between = _between(m, x, y, z)
+        return (x + between) * 0.25, (y + between) * 0.25, (z + between) * 0.25
+
+    x, y, z = m.loop(going, step, (x, y, z), 600)
+    mean = (x + y + z) * (1 / 3)
+    dx, dy = 1.0 - x / mean, 1.0 - y / mean
+    dz = -(dx + dy)
+    e2, e3 = dx * dy - dz * dz, dx * dy * dz
+    series = 1.0 + e2 * (-1 / 10 + e2 * (1 / 24 - 5 / 208 * e2) + e3 * (-3 / 44 + e2 * (1 / 16)))
+    return (series + e3 * (1 / 14 + 3 / 104 * e3)) / m.sqrt(mean)
+
+
+def _between(m: Algebra, x: Real, y: Real, z: Real) -> Real:
+    """√x √y + √x √z + √y √z."""
+    a, b, c = m.sqrt(x), m.sqrt(y), m.sqrt(z)
+    return a * b + (a + b) * c
+
+
+def _end_of_duplication(m: Algebra, mean: Real, e2: Real, e3: Real, e4: Real, e5: Real) -> Real:
+    """The series of R_D and R_J (DLMF 19.36.2)."""
+    series = 1.0 + e2 * (-3 / 14 + e2 * (9 / 88 - e2 * (1 / 16) + e3 * (45 / 272)) + e4 * (3 / 20) - e3 * (9 / 52))
+    series = series + e3 * (1 / 6 + e3 * (3 / 40)) - e4 * (3 / 22) + e5 * (3 / 26) - (e3 * e4 + e2 * e5) * (9 / 68)
+    return series / (mean * m.sqrt(mean))
+
+
+def carlson_rd(m: Algebra, x: Real, y: Real, z: Real) -> Real:
+    """R_D of numbers that are not negative, z positive and not both others 0."""
+
+    def mean_of(x: Real, y: Real, z: Real) -> Real:
+        return (x + y + 3.0 * z) * 0.2
+
+    def going(x: Real, y: Real, z: Real, total: Real, scale: Real) -> Real:
+        mean = mean_of(x, y, z)
+        limit = m.magnitude(mean) * 0.003
+        return (m.magnitude(mean - x) > limit) | (m.magnitude(mean - y) > limit) | (m.magnitude(mean - z) > limit)
+
+    def step(x: Real, y: Real, z: Real, total: Real, scale: Real) -> State:
+        between = _between(m, x, y, z)
+        total = total + scale / (m.sqrt(z) * (z + between))
+        return (x + between) * 0.25, (y + between) * 0.25, (z + between) * 0.25, total, scale * 0.25
+
+    x, y, z, total, scale = m.loop(going, step, (x, y, z, m.number(0.0, x), m.number(1.0, x)), 600)
+    mean = mean_of(x, y, z)
+    dx, dy = 1.0 - x / mean, 1.0 - y / mean
+    dz = (dx + dy) * (-1 / 3)
+    both, square = dx * dy, dz * dz
+    e2, e3 = both - 6.0 * square, (3.0 * both - 8.0 * square) * dz
+    e4, e5 = 3.0 * (both - square) * square, both * square * dz
+    return 3.0 * total + scale * _end_of_duplication(m, mean, e2, e3, e4, e5)
+
+
+def carlson_rc(m: Algebra, x: Real, y: Real) -> Real:
+    """R_C of x >= 0 and y that is not 0; Cauchy's principal value for negative y (DLMF 19.2.20)."""
+    below = y < 0.0
+    value = carlson_rf(m, m.where(below, x - y, x), m.where(below, -y, y), m.where(below, -y, y))
+    return m.where(below, m.sqrt(m.where(below, x / (x - y), 1.0)) * value, value)
+
+
+def carlson_rj(m: Algebra, x: Real, y: Real, z: Real, p: Real) -> Real:
+    """R_J of numbers that are not negative, at most one of the first three 0, p positive."""
+    product = (p - x) * (p - y) * (p - z)
+
+    def mean_of(x: Real, y: Real, z: Real, p: Real) -> Real:
+        return (x + y + z + 2.0 * p) * 0.2
+
+    def going(x: Real, y: Real, z: Real, p: Real, total: Real, scale: Real) -> Real:
+        mean = mean_of(x, y, z, p)
+        limit = m.magnitude(mean) * 0.003
+        first = (m.magnitude(mean - x) > limit) | (m.magnitude(mean - y) > limit)
+        return first | (m.magnitude(mean - z) > limit) | (m.magnitude(mean - p) > limit)
+
+    def step(x: Real, y: Real, z: Real, p: Real, total: Real, scale: Real) -> State:
+        between = _between(m, x, y, z)
+        root = m.sqrt(p)
+        d = (root + m.sqrt(x)) * (root + m.sqrt(y)) * (root + m.sqrt(z))
+        e = product * scale * scale * scale / (d * d)
+        one = m.number(1.0, x)
+        total = total + scale / d * carlson_rc(m, one, one + e)
+        x, y, z, p = ((v + between) * 0.25 for v in (x, y, z, p))
+        return x, y, z, p, total, scale * 0.25
+
+    x, y, z, p, total, scale = m.loop(going, step, (x, y, z, p, m.number(0.0, x), m.number(1.0, x)), 600)
+    mean = mean_of(x, y, z, p)
+    dx, dy, dz = 1.0 - x / mean, 1.0 - y / mean, 1.0 - z / mean
+    dp = (dx + dy + dz) * -0.5
+    triple, square = dx * dy * dz, dp * dp
+    e2 = dx * dy + dx * dz + dy * dz - 3.0 * square
+    e3 = triple + 2.0 * e2 * dp + 4.0 * square * dp
+    e4 = (2.0 * triple + e2 * dp + 3.0 * square * dp) * dp
+    return 6.0 * total + scale * _end_of_duplication(m, mean, e2, e3, e4, triple * square)
+
+
+def carlson_rg(m: Algebra, x: Real, y: Real, z: Real) -> Real:
+    """R_G of numbers that are not negative (DLMF 19.21.10), the middle one apart, so that all terms are positive."""
+    low, high = m.where(x < y, x, y), m.where(x < y, y, x)
+    middle = m.where(z < low, low, m.where(z > high, high, z))
+    low, high = m.where(z < low, z, low), m.where(z > high, z, high)
+    away = (high - middle) * (middle - low)
+    by_rd = m.where(away > 0.0, away * carlson_rd(m, low, high, middle) * (1 / 3), 0.0)
+    return 0.5 * (middle * carlson_rf(m, low, high, middle) + by_rd + m.sqrt(low * high / middle))
+
+
+class Symmetric(DerivedByAll):
+    """One of Carlson's integrals."""
+
+    flops = 600
+
+    def integral(self, m: Algebra, *x: Real) -> Real:
+        raise NotImplementedError
+
+    def domain(self, m: Algebra, *x: Real) -> Real:
+        """Where the integral converges, of numbers that are not negative: where at most one of the first is 0."""
+        positive = [v > 0.0 for v in x[:3]]
+        return (positive[0] & positive[1]) | (positive[0] & positive[2]) | (positive[1] & positive[2])
+
+    def value(self, m: Algebra, *x: Real) -> Real:
+        inside = self.domain(m, *x)
+        for v in x if self.arity > 2 else x[:1]:
+            inside = inside & (v >= 0.0) & (v < math.inf)
+        return m.nan_where(~inside, self.integral(m, *(m.where(inside, v, 1.0) for v in x)))
+
+
+@define("elliprf")
+class Elliprf(Symmetric):
+    """R_F(x, y, z) = ½ ∫₀^∞ dt / √((t+x)(t+y)(t+z)). Carlson, 1995."""
+
+    arity = 3
+
+    def integral(self, m: Algebra, *x: Real) -> Real:
+        return carlson_rf(m, *x)
+
+
+@define("elliprd")
+class Elliprd(Symmetric):
+    """R_D(x, y, z) = R_J(x, y, z, z)."""
+
+    arity = 3
+
+    def domain(self, m: Algebra, *x: Real) -> Real:
+        return ((x[0] > 0.0) | (x[1] > 0.0)) & (x[2] > 0.0)
+
+    def integral(self, m: Algebra, *x: Real) -> Real:
+        return carlson_rd(m, *x)
+
+
+@define("elliprc")
+class Elliprc(Symmetric):
+    """R_C(x, y) = R_F(x, y, y); for negative y its principal value."""
+
+    arity = 2
+
+    def domain(self, m: Algebra, *x: Real) -> Real:
+        return (x[0] >= 0.0) & ~m.equal(x[1], 0.0) & (m.abs(x[1]) < math.inf)
+
+    def integral(self, m: Algebra, *x: Real) -> Real:
+        return carlson_rc(m, *x)
+
+
+@define("elliprj")
+class Elliprj(Symmetric):
+    """R_J(x, y, z, p) = 3/2 ∫₀^∞ dt / ((t+p) √((t+x)(t+y)(t+z))), of p > 0."""
+
+    arity = 4
+
+    def domain(self, m: Algebra, *x: Real) -> Real:
+        return Symmetric.domain(self, m, *x) & (x[3] > 0.0)
+
+    def integral(self, m: Algebra, *x: Real) -> Real:
+        return carlson_rj(m, *x)
+
+
+@define("elliprg")
+class Elliprg(Symmetric):
+    """R_G(x, y, z) = ¼ ∫₀^∞ (x/(t+x) + y/(t+y) + z/(t+z)) t dt / √((t+x)(t+y)(t+z))."""
+
+    arity = 3
+
+    def integral(self, m: Algebra, *x: Real) -> Real:
+        return carlson_rg(m, *x)
+
+
+# -- incomplete --------------------------------------------------------------------------------------------------------
+
+
+@with_attributes
+class OfAngle(Derived):
+    """An incomplete integral of (φ, m) up to the angle φ, differentiated by m so many times."""
+
+    order: int = 0
+    arity = 2
+    flops = 1500
+    exponent = 0.0
+    """The integrand is (1 - m sin²θ) to this power."""
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        angle, parameter = operands
+        sine = b.sin(angle)
+        square = b.mul(sine, sine)
+        base = b.sub(1.0, b.mul(parameter, square))
+        slope = b.pow(base, self.exponent - self.order)
+        for i in range(self.order):
+            slope = b.mul(b.mul(slope, square), i - self.exponent)
+        return slope, node(b, type(self)(self.order + 1), angle, parameter)
+
+
+def _by_half_turns(m: Algebra, angle: Real) -> tuple[Real, Real, Real]:
+    """The number of half turns next to an angle, and the sine and the squared cosine of what is left."""
+    turns = m.round(angle * (1.0 / math.pi))
+    even = m.equal(m.round(turns * 0.5) * 2.0, turns)
+    sine, cosine = m.sin(angle), m.cos(angle)
+    return turns, m.where(even, sine, -sine), cosine * cosine
+
+
+@define("ellipkinc")
+class Ellipkinc(OfAngle):
+    """F(φ, m) = ∫₀^φ dθ / √(1 - m sin²θ), of m ≤ 1."""
+
+    exponent = -0.5
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        def value(m: Algebra, angle: Real, parameter: Real) -> Real:
+            turns, sine, square = _by_half_turns(m, angle)
+            rest = 1.0 - parameter * sine * sine
+            inside = (rest > 0.0) & (parameter <= 1.0) & (m.abs(angle) < math.inf)
+            x, y, one = m.where(inside, square, 1.0), m.where(inside, rest, 1.0), m.number(1.0, rest)
+            part = sine * carlson_rf(m, x, y, one)
+            whole = 2.0 * turns * _at_rest(m, 1.0 - parameter, ellipk_of_rest, math.inf)
+            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part, part + whole))
+
+        return derivative(value, m, operands, 1, self.order)
+
+
+@define("ellipeinc")
+class Ellipeinc(OfAngle):
+    """E(φ, m) = ∫₀^φ √(1 - m sin²θ) dθ, of m ≤ 1."""
+
+    exponent = 0.5
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        def value(m: Algebra, angle: Real, parameter: Real) -> Real:
+            turns, sine, square = _by_half_turns(m, angle)
+            rest = 1.0 - parameter * sine * sine
+            inside = (rest >= 0.0) & (parameter <= 1.0) & (m.abs(angle) < math.inf)
+            x, y, one = m.where(inside, square, 1.0), m.where(inside & (rest > 0.0), rest, 1.0), m.number(1.0, rest)
+            by_rd = parameter * sine * sine * sine * carlson_rd(m, x, y, one) * (1 / 3)
+            part = sine * carlson_rf(m, x, y, one) - by_rd
+            whole = 2.0 * turns * _at_rest(m, 1.0 - parameter, ellipe_of_rest, 1.0)
+            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part, part + whole))
+
+        return derivative(value, m, operands, 1, self.order)

@@ -1,0 +1,199 @@
+"""Hypergeometric functions of real numbers, Lambert's W, and derivatives of Legendre polynomials."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rosin.ir.formula import Algebra, Formula, Real, State
+from rosin.ir.op import Partial, Types, Value, Values, define, with_attributes
+from rosin.ir.ops.formulas import tables
+from rosin.ir.ops.formulas.derived import DerivedByAll
+from rosin.ir.ops.formulas.gamma import Rgamma, node
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+
+EPSILON = 2.0**-55
+
+
+def _goes_on(m: Algebra, total: Real, term: Real, k: Real) -> Real:
+    """Whether the terms of a series still count."""
+    return m.magnitude(term) > m.magnitude(total) * EPSILON
+
+
+@define("hyp1f1")
+class Hyp1f1(DerivedByAll):
+    """Kummer's function M(a, b, x) = Σ (a)_k / (b)_k x^k / k!, by its series; that of M(b - a, b, -x) for x < 0."""
+
+    arity = 3
+    flops = 3000
+
+    def value(self, m: Algebra, *x: Real) -> Real:
+        a, b, z = x
+        pole = (b <= 0.0) & m.equal(m.floor(b), b)
+        inside = ~pole & (m.abs(z) < 1e4) & (m.abs(a) < 1e8) & (m.abs(b) < 1e8)
+        a, b, z = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, z, 0.0)
+        below = z < 0.0
+        upper, argument = m.where(below, b - a, a), m.abs(z)
+
+        def step(total: Real, term: Real, k: Real) -> State:
+            term = term * ((upper + k) * argument / ((b + k) * (k + 1.0)))
+            return total + term, term, k + 1.0
+
+        one, zero = m.number(1.0, z), m.number(0.0, z)
+        total = m.loop(partial(_goes_on, m), step, (one, one, zero), 20000)[0]
+        # exp(x) in halves, since it may vanish where the product does not.
+        half = m.exp(m.where(below, z, 0.0) * 0.5)
+        return m.nan_where(~inside, (half * total) * half)
+
+
+@define("hyp2f1")
+class Hyp2f1(DerivedByAll):
+    """Gauss's function F(a, b; c; x) = Σ (a)_k (b)_k / (c)_k x^k / k! of x < 1.
+
+    By the series up to 0.9; by Pfaff's transformation for x < 0 (DLMF 15.8.1), by that to 1 - x beyond 0.9 (15.8.4),
+    which has no limit where c - a - b is an integer: there the series has to do, and from 0.998 on the result is NaN.
+    """
+
+    arity = 4
+    flops = 5000
+
+    def value(self, m: Algebra, *x: Real) -> Real:
+        a, b, c, z = x
+        pole = (c <= 0.0) & m.equal(m.floor(c), c)
+        below = z < 0.0
+        # (1 - x)^-a F(a, c - b; c; x / (x - 1)).
+        second, argument = m.where(below, c - b, b), m.where(below, z / (z - 1.0), z)
+        gap = c - a - second
+        whole = m.abs(gap - m.round(gap)) < 1e-3
+        inside = ~pole & (z < 1.0) & (z > -math.inf) & ((argument < 0.998) | ~whole)
+        near_one = (argument > 0.9) & ~whole
+        rest = m.where(inside & near_one, 1.0 - argument, 0.0)
+        start = m.where(inside & ~near_one, argument, 0.0)
+        direct = _gauss_series(m, a, second, c, start)
+        first = _gauss_series(m, a, second, 1.0 - gap, rest) * _gamma_quotient(m, c, gap, c - a, c - second)
+        other = _gauss_series(m, c - a, c - second, 1.0 + gap, rest) * _gamma_quotient(m, c, -gap, a, second)
+        turned = first + m.pow(m.where(near_one, 1.0 - argument, 1.0), gap) * other
+        found = m.where(near_one, turned, direct)
+        found = m.where(below, m.pow(m.where(below, 1.0 - z, 1.0), -a) * found, found)
+        return m.nan_where(~inside, found)
+
+
+def _gauss_series(m: Algebra, a: Real, b: Real, c: Real, x: Real) -> Real:
+    def step(total: Real, term: Real, k: Real) -> State:
+        term = term * ((a + k) * (b + k) / ((c + k) * (k + 1.0)) * x)
+        return total + term, term, k + 1.0
+
+    one = m.number(1.0, x)
+    return m.loop(partial(_goes_on, m), step, (one, one, one * 0.0), 20000)[0]
+
+
+def _gamma_quotient(m: Algebra, c: Real, gap: Real, a: Real, b: Real) -> Real:
+    """gamma(c) gamma(gap) / (gamma(a) gamma(b))."""
+    below = m.apply(Rgamma(), c) * m.apply(Rgamma(), gap)
+    return m.apply(Rgamma(), a) * m.apply(Rgamma(), b) / below
+
+
+# -- Lambert's W -------------------------------------------------------------------------------------------------------
+
+
+@define("lambertw")
+class LambertW(Formula):
+    """W with W exp(W) = z: of the two real branches the upper one (0), or the lower one (-1); NaN below -1/e."""
+
+    branch: int = 0
+    flops = 300
+
+    def type(self, *operands: TensorType) -> Types:
+        if self.branch not in (0, -1):
+            self.bad_attribute(operands, f"the branch is {self.branch}; the real ones are 0 and -1")
+        return Formula.type(self, *operands)
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        (z,) = operands
+        near_branch = m.where(z > 1.0, 1.0, z)
+        product, error = m.product(near_branch, m.number(math.e, z))
+        square = 2.0 * ((product + 1.0) + (error + near_branch * 1.4456468917292502e-16))
+        # Next to the branch point, at -1/e rounded, this may be a little below 0.
+        root = m.sqrt(m.where(square > 0.0, square, 0.0))
+        root = root if self.branch == 0 else -root
+        near = m.polynomial(root, tables.LAMBERT)
+        by_series = m.abs(root) < 0.2
+        if self.branch == 0:
+            logarithm = m.log(m.where(z > 2.0, z, 2.0))
+            w = m.where(z > 2.0, logarithm - m.log(logarithm), m.where(z < 0.0, near, z / (1.0 + z)))
+        else:
+            logarithm = m.log(-m.where(z > -0.25, m.where(z < 0.0, z, -0.25), -0.25))
+            w = m.where(z > -0.25, logarithm - m.log(-logarithm), near)
+        for _ in range(4):
+            # Halley's step for log(w / z) + w, which has no exponential to overflow; next to 0 for w - z exp(-w).
+            if self.branch == 0:
+                small = z < 2.0
+                rest = w - z * m.exp(-m.where(small, w, 0.0))
+                step = rest / (1.0 + w - 0.5 * rest * (2.0 + w) / (1.0 + w))
+                ratio = m.log(m.where(small, 1.0, z / w)) - w
+                step = m.where(small, step, -w * ratio / (1.0 + w) * _newton_square(ratio, w))
+                w = w - step
+            else:
+                ratio = m.log(z / w) - w
+                w = w + w * ratio / (1.0 + w) * _newton_square(ratio, w)
+        w = m.where(by_series, near, w)
+        w = m.nan_where(~(square >= -1e-15), w)
+        if self.branch == 0:
+            return m.where(m.equal(z, 0.0) | m.equal(z, math.inf), z, w)
+        return m.where(m.equal(z, 0.0), -math.inf, m.nan_where(~(z < 0.0), w))
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (b.div(b.exp(b.neg(result)), b.add(result, 1.0)),)
+
+
+def _newton_square(ratio: Real, w: Real) -> Real:
+    """What makes Newton's step for log(z / w) = w one of fourth order (Fritsch, Shafer and Crowley 1973)."""
+    q = 2.0 * (1.0 + w) * (1.0 + w + (2.0 / 3.0) * ratio)
+    return (q - ratio) / (q - 2.0 * ratio)
+
+
+# -- Legendre polynomials ----------------------------------------------------------------------------------------------
+
+
+@with_attributes
+class Polynomial(Formula):
+    """A polynomial of a degree, differentiated so many times."""
+
+    degree: int
+    order: int = 0
+    flops = 100
+
+    def type(self, *operands: TensorType) -> Types:
+        if self.degree < 0 or self.order < 0:
+            self.bad_attribute(operands, f"degree {self.degree} and order {self.order} are not both at least 0")
+        return Formula.type(self, *operands)
+
+
+@define("legendre")
+class Legendre(Polynomial):
+    """The derivative of some order of the Legendre polynomial of a degree, as a Gegenbauer polynomial."""
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        (x,) = operands
+        count, half = self.degree - self.order, self.order + 0.5
+        if count < 0:
+            return m.where(m.equal(x, x), 0.0, x)
+        scale = float(math.prod(range(1, 2 * self.order, 2)))
+
+        def step(before: Real, current: Real, k: Real) -> State:
+            following = (2.0 * (k + (half - 1.0)) * x * current - (k + (2.0 * half - 2.0)) * before) / k
+            return current, following, k + 1.0
+
+        def going(before: Real, current: Real, k: Real) -> Real:
+            return k <= float(count)
+
+        one, zero = m.number(1.0, x), m.number(0.0, x)
+        value = m.loop(going, step, (zero, one, one), count)[1] if count else one
+        return m.where(m.equal(x, x), value * scale, x)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (node(b, Legendre(self.degree, self.order + 1), *operands),)

@@ -1,0 +1,111 @@
+"""Riemann's and Hurwitz's zeta functions, by Euler and Maclaurin's summation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rosin.ir.formula import Algebra, Real, State
+from rosin.ir.op import Partial, Value, Values, define
+from rosin.ir.ops.formulas.derived import Derived
+from rosin.ir.ops.formulas.dual import derivative
+from rosin.ir.ops.formulas.gamma import SQRT_2PI_OVER_E, Gamma, gamma_star, node, sine_of_pi, stirling_power
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+
+TERMS = 10
+# 1 / (2 pi e) as a high and a low part.
+INVERSE_2PI_E = (0.05854983152431916, -4.121231590292303e-19)
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
+
+
+def hurwitz(m: Algebra, x: Real, q: Real) -> Real:
+    """The sum of (q + k)^-x over k >= 0, of q > 0 (DLMF 25.11.28): the first terms, and a series for the rest."""
+
+    def going(total: Real, k: Real) -> Real:
+        return k < float(TERMS)
+
+    def step(total: Real, k: Real) -> State:
+        return total + m.pow(q + k, -x), k + 1.0
+
+    total, _ = m.loop(going, step, (m.number(0.0, q), m.number(0.0, q)), TERMS)
+    w = q + float(TERMS)
+    power = m.pow(w, -x)
+    inverse = 1.0 / (w * w)
+    # x (x + 1) … (x + 2j - 2) / (2j)! B_2j w^(1 - 2j), nested from the last.
+    series = m.number(0.0, x)
+    for j in range(len(BERNOULLI), 0, -1):
+        above = (x + (2.0 * j - 1.0)) * (x + 2.0 * j) * inverse / ((2 * j + 1) * (2 * j + 2))
+        series = BERNOULLI[j - 1] + series * above
+    series = series * x / (2.0 * w)
+    return total + power * (w / (x - 1.0) + 0.5 + series)
+
+
+def riemann(m: Algebra, x: Real) -> Real:
+    """zeta(x), below -1 by its reflection (DLMF 25.4.1)."""
+    low = x < -1.0
+    found = hurwitz(m, m.where(low, 1.0 - x, x), m.number(1.0, x))
+    kept = m.where(low, 1.0 - x, 2.0)
+    # gamma(s) / (2 pi)^s, beyond 10 by Stirling's series.
+    small, large = m.where(kept < 10.0, kept, 10.0), m.where(kept < 10.0, 10.0, kept)
+    direct = m.apply(Gamma(), small) * m.pow(m.number(2 * math.pi, x), -small)
+    power = stirling_power(m, large, large - 0.5, INVERSE_2PI_E) * (SQRT_2PI_OVER_E / math.sqrt(2 * math.pi))
+    scale = m.where(kept < 10.0, direct, power * gamma_star(m, large))
+    sine = sine_of_pi(m, x * 0.5)
+    reflected = m.where(m.equal(sine, 0.0), 0.0, 2.0 * scale * sine * found)
+    return m.where(low, reflected, found)
+
+
+class Zeta(Derived):
+    """A zeta function, differentiated by its exponent so many times."""
+
+    flops = 1500
+
+
+@define("riemann_zeta")
+class RiemannZeta(Zeta):
+    """ζ(x) = Σ k^-x; ∞ at 1."""
+
+    order: int = 0
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        def zeta(m: Algebra, x: Real) -> Real:
+            usual = (x < 1000.0) & ~m.equal(x, 1.0) & (x > -math.inf)
+            result = riemann(m, m.where(usual, x, 2.0))
+            edge = m.where(m.equal(x, 1.0), m.number(math.inf, x), m.where(x > 1.0, 1.0, x * math.nan))
+            return m.where(usual, result, edge)
+
+        return derivative(zeta, m, operands, 0, self.order)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        return (node(b, RiemannZeta(self.order + 1), *operands),)
+
+
+@define("hurwitz_zeta")
+class HurwitzZeta(Zeta):
+    """ζ(x, q) = Σ (q + k)^-x over k ≥ 0: ∞ at x = 1, NaN for x < 1 and for q < 0."""
+
+    arity = 2
+    order: int = 0
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        def zeta(m: Algebra, x: Real, q: Real) -> Real:
+            inside = (x > 1.0) & (q > 0.0) & (x < math.inf) & (q < math.inf)
+            result = hurwitz(m, m.where(inside, x, 2.0), m.where(inside, q, 1.0))
+            pole = (m.equal(x, 1.0) & (q > 0.0)) | (m.equal(q, 0.0) & (x > 1.0))
+            far = (m.equal(q, math.inf) & (x > 1.0)) | (m.equal(x, math.inf) & (q > 1.0))
+            result = m.where(q > 1e30, m.pow(m.where(inside, q, 2.0), 1.0 - x) / (x - 1.0), result)
+            one, steep = m.equal(q, 1.0) & m.equal(x, math.inf), m.equal(x, math.inf) & (q > 0.0) & (q < 1.0)
+            edge = m.where(pole | steep, math.inf, m.where(far, 0.0, m.where(one, m.number(1.0, x), math.nan)))
+            return m.where(inside, result, edge)
+
+        return derivative(zeta, m, operands, 0, self.order)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        x, q = operands
+        above = b.add(x, 1.0)
+        by_q = b.mul(x, node(b, HurwitzZeta(self.order), above, q))
+        if self.order:
+            by_q = b.add(by_q, b.mul(node(b, HurwitzZeta(self.order - 1), above, q), float(self.order)))
+        return node(b, HurwitzZeta(self.order + 1), x, q), b.neg(by_q)

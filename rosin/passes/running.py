@@ -1,0 +1,199 @@
+"""The loop nests of running combinations along an axis.
+
+One element after the other waits for the one before, and not for memory. So what is apart runs at once: lines that lie
+side by side as vectors; other lines a few at a time; and of one long line a few parts, each for itself, after which the
+combination of all that is before a part is combined into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from rosin.ir import facts
+from rosin.ir import index as indices
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, Store, Within, guard
+from rosin.ir.op import Running, Types
+from rosin.ir.statements import used_buffers
+from rosin.ir.steps import Kernel
+from rosin.passes.fusion import Group
+from rosin.passes.nest import COLUMN_REGISTERS, Memory, choose_lanes, threads
+
+CHAINS = 8
+"""How many lines, or parts of a line, run at once: their steps take turns while each waits for its last one."""
+
+WIDE = 512
+"""From twice so many lines side by side on, they are taken row by row."""
+
+PART = 512
+"""Elements of a part of a long line; all parts that run at once are in the nearest cache when they are put together."""
+
+
+def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
+    """The kernels of a running combination; how lines are taken never changes what a line gives, but that the parts of
+    a long one are combined as wholes."""
+    return _Lines(group, memory).kernels(name)
+
+
+class _Lines:
+    """A running combination while its loops are made."""
+
+    def __init__(self, group: Group, memory: Memory) -> None:
+        node = group.nodes[0]
+        op = node.op
+        assert isinstance(op, Running)
+        self.op, self.memory, self.operands, (self.result,) = op, memory, node.operands, node.results
+        self.types: Types = tuple(v.type for v in node.operands)
+        self.shape = self.result.type.shape
+        self.axis, self.backward = op.line(self.types)
+        self.monoid = op.monoid(self.types)
+        self.along = LoopVar(f"i{self.axis}", self.shape[self.axis])
+        self.others = {i: LoopVar(f"i{i}", n) for i, n in enumerate(self.shape) if i != self.axis and n != 1}
+
+    def kernels(self, name: str) -> list[Kernel]:
+        carry = self.monoid.carry("run")
+        body = self.step(carry, indices.of(self.along))
+        lanes = choose_lanes(list(self.others.values()), body)
+        if lanes is not None and all(i.affine_in(lanes) and i.coefficient(lanes) == 1 for i in _stored(body)):
+            if self._is_one_value() and isinstance(lanes.extent, int) and lanes.extent >= 2 * WIDE:
+                return self.row_by_row(name, lanes)
+            return [self.kernel(name, [Loop(self.along, Kind.SERIAL, tuple(body), (carry,))], self.others, lanes)]
+        if self.others:
+            axis, lines = max(self.others.items())
+            if facts.known_at_least(lines.extent, self.chains):
+                return self.taking_turns(name, axis, lines)
+        is_float = self.monoid.identity[0].dtype.differentiable
+        if (
+            self.op.divides
+            and is_float
+            and self._is_one_value()
+            and not facts.known_at_least(2 * CHAINS * PART, self.along.extent)
+        ):
+            return [self.kernel(name, self.in_parts(), self.others)]
+        return [self.kernel(name, [Loop(self.along, Kind.SERIAL, tuple(body), (carry,))], self.others)]
+
+    @property
+    def chains(self) -> int:
+        """How many lines take turns: fewer where the running values are several."""
+        return CHAINS // len(self.monoid.identity)
+
+    def _is_one_value(self) -> bool:
+        """Whether the running value is one number, and what is stored of it is all of it."""
+        values = self.monoid.identity
+        return len(values) == 1 and values[0].dtype == self.result.type.dtype
+
+    # -- statements --------------------------------------------------------------------------------------------
+
+    def place(self, k: Index, moved: Mapping[int, Index] = MappingProxyType({})) -> tuple[Index, ...]:
+        """The element number k of a line, at the places of others that are `moved` or their variables."""
+        along = k * -1 + (self.along.extent - 1) if self.backward else k
+        whole = {i: indices.of(v) for i, v in self.others.items()} | dict(moved) | {self.axis: along}
+        return tuple(whole.get(i, indices.ZERO) for i in range(len(self.shape)))
+
+    def step(self, carry: Carry, k: Index, moved: Mapping[int, Index] = MappingProxyType({})) -> list[Statement]:
+        """Element k combined into a running value, and stored."""
+        place = self.place(k, moved)
+        elements = (self.memory.read(v)(place) for v in self.operands)
+        store = self.memory.store(self.result, place, self.op.finish(carry.locals, self.types))
+        return [Accumulate(carry, self.op.term(*elements)), store]
+
+    # -- loops -------------------------------------------------------------------------------------------------
+
+    def kernel(
+        self, name: str, body: list[Statement], others: Mapping[int, LoopVar], lanes: LoopVar | None = None
+    ) -> Kernel:
+        """The loops over lines around a body, the lanes innermost."""
+        on_threads, work = threads(self.result.type.size * (4 * self.result.type.dtype.bytes))
+        variables = list(others.values())
+        order = [v for v in variables if v is not lanes] + [v for v in variables if v is lanes]
+        for var in reversed(order):
+            parallel = var is order[0] and on_threads
+            body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
+        registers = 1 if lanes is None else COLUMN_REGISTERS
+        return Kernel(name, used_buffers(body), tuple(body), (), registers, work if order else None)
+
+    def row_by_row(self, name: str, lanes: LoopVar) -> list[Kernel]:
+        """Many lines side by side, in blocks of some: memory is read and written as it lies, and the element before is
+        taken from there."""
+        axis = next(i for i, v in self.others.items() if v is lanes)
+        assert isinstance(lanes.extent, int)
+        count = lanes.extent // WIDE
+        width = lanes.extent // count
+        block = LoopVar("block", count)
+        kernels = [self._block(name, axis, indices.of(block) * width, width, block)]
+        left = lanes.extent - count * width
+        if left:
+            kernels.append(self._block(f"{name}_rest", axis, Index(count * width), left, None))
+        return kernels
+
+    def _block(self, name: str, axis: int, start: Index, width: int, block: LoopVar | None) -> Kernel:
+        column, after = LoopVar("column", width), LoopVar("after", self.along.extent - 1)
+        moved = {axis: start + indices.of(column)}
+
+        def stored(k: Index, before: tuple[Expr, ...]) -> Loop:
+            place = self.place(k, moved)
+            term = self.op.term(*(self.memory.read(v)(place) for v in self.operands))
+            value = self.op.finish(self.monoid.combine(before, term), self.types)
+            return Loop(column, Kind.VECTOR, (self.memory.store(self.result, place, value),))
+
+        last = self.memory.stored(self.result)(self.place(indices.of(after), moved))
+        body: list[Statement] = [stored(indices.ZERO, self.monoid.identity)]
+        if after.extent != 0:
+            body.append(Loop(after, Kind.SERIAL, (stored(indices.of(after) + 1, (last,)),)))
+        others = {i: v for i, v in self.others.items() if i != axis}
+        return self.kernel(name, body, others if block is None else others | {axis: block})
+
+    def taking_turns(self, name: str, axis: int, lines: LoopVar) -> list[Kernel]:
+        """Lines that are apart, a few at a time, and then those that are left."""
+        count = lines.extent // self.chains
+        group = LoopVar(lines.name, count)
+        carries = tuple(self.monoid.carry(f"run{i}") for i in range(self.chains))
+        steps = [
+            s
+            for i, carry in enumerate(carries)
+            for s in self.step(carry, indices.of(self.along), {axis: indices.of(group) * self.chains + i})
+        ]
+        body: list[Statement] = [Loop(self.along, Kind.SERIAL, tuple(steps), carries)]
+        kernels = [self.kernel(name, body, self.others | {axis: group})]
+        left = LoopVar(lines.name, lines.extent - count * self.chains)
+        if left.extent != 0:
+            carry = self.monoid.carry("run")
+            steps = self.step(carry, indices.of(self.along), {axis: indices.of(left) + count * self.chains})
+            body = [Loop(self.along, Kind.SERIAL, tuple(steps), (carry,))]
+            kernels.append(self.kernel(f"{name}_rest", body, self.others | {axis: left}))
+        return kernels
+
+    def in_parts(self) -> list[Statement]:
+        """A long line, a block of parts after the other, and then what is left of it.
+
+        The first part of a block goes on from the block before, and the others get what is before them afterwards.
+        """
+        block = CHAINS * PART
+        blocks = LoopVar("block", self.along.extent // block)
+        start = indices.of(blocks) * block
+        begin = [self.monoid.carry(f"part{i}") for i in range(CHAINS)]
+        parts = (replace(begin[0], initial=(self.before(start),)), *begin[1:])
+        inside = LoopVar("inside", PART)
+        steps = [s for i, part in enumerate(parts) for s in self.step(part, start + i * PART + indices.of(inside))]
+        body: list[Statement] = [Loop(inside, Kind.SERIAL, tuple(steps), parts)]
+        for i in range(1, CHAINS):
+            first, again = start + i * PART, LoopVar("again", PART)
+            place = self.place(first + indices.of(again))
+            whole = self.monoid.combine((self.before(first),), (self.memory.stored(self.result)(place),))
+            body.append(Loop(again, Kind.VECTOR, (self.memory.store(self.result, place, *whole),)))
+        done = blocks.extent * block
+        left = LoopVar("left", self.along.extent - done)
+        tail = replace(self.monoid.carry("tail"), initial=(self.before(Index(done)),))
+        rest = Loop(left, Kind.SERIAL, tuple(self.step(tail, indices.of(left) + done)), (tail,))
+        return [Loop(blocks, Kind.SERIAL, tuple(body)), *([rest] if left.extent != 0 else [])]
+
+    def before(self, k: Index) -> Expr:
+        """The result's element before number k, or what a line begins with."""
+        there = Within(k, 1, self.along.extent + 1)
+        return guard((there,), self.memory.stored(self.result)(self.place(k - 1)), self.monoid.identity[0])
+
+
+def _stored(body: Sequence[Statement]) -> list[Index]:
+    return [s.offset for s in body if isinstance(s, Store)]

@@ -1,0 +1,248 @@
+"""rosin.scipy.special against SciPy, at once and compiled; gradients of compositions, batches, and bad operands."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special as ss
+
+import rosin
+import rosin.scipy.special as rs
+from rosin import numpy as rnp
+from rosin.ir.errors import AttributeValueError, DTypeError, RosinError, ShapeError
+from rosin.ir.ops.formulas import tables
+from tests.frontend.agree import check, near
+
+RANDOM = np.random.default_rng(5)
+UNIT, WIDE, A, B = (RANDOM.uniform(*b, 7) for b in ((0.05, 0.95), (-4, 6), (0.3, 5), (0.3, 5)))
+POSITIVE = np.abs(WIDE) + 0.1
+
+ONE: dict[str, np.ndarray] = {
+    **dict.fromkeys(("gamma", "gammaln", "rgamma", "digamma", "psi", "gammasgn", "factorial", "zetac"), POSITIVE + 1),
+    **dict.fromkeys(("erf", "erfc", "erfcx", "ndtr", "log_ndtr", "dawsn", "expit", "log_expit", "exprel"), WIDE),
+    **dict.fromkeys(("erfinv", "erfcinv", "ndtri", "logit", "ellipk", "ellipkm1", "ellipe", "entr"), UNIT),
+    **dict.fromkeys(("i0", "i0e", "i1", "i1e", "j0", "j1", "exp10", "exp2", "expm1", "cbrt", "sindg", "cosdg"), WIDE),
+    **dict.fromkeys(("y0", "y1", "k0", "k0e", "k1", "k1e", "exp1", "expi", "spence", "zeta", "log1p"), POSITIVE + 0.2),
+    "loggamma": POSITIVE,
+}
+TWO = (
+    *("beta", "betaln", "gammainc", "gammaincc", "xlogy", "xlog1py", "rel_entr", "kl_div", "poch", "binom", "comb"),
+    *("huber", "pseudo_huber", "boxcox", "boxcox1p", "inv_boxcox", "inv_boxcox1p", "elliprc"),
+)
+SEVERAL: dict[str, tuple[np.ndarray, ...]] = {
+    **dict.fromkeys(TWO, (A, B)),
+    **dict.fromkeys(("gammaincinv", "gammainccinv"), (A, UNIT)),
+    **dict.fromkeys(("betainc", "betaincc", "betaincinv"), (A, B, UNIT)),
+    **dict.fromkeys(("elliprf", "elliprd", "elliprg", "hyp1f1"), (A, B, UNIT)),
+    **dict.fromkeys(("elliprj", "hyp2f1"), (A, B, POSITIVE, UNIT)),
+    **dict.fromkeys(("ellipkinc", "ellipeinc"), (WIDE, UNIT)),
+    "zeta": (A + 1.1, B),
+}
+ORDERED: list[tuple[str, tuple[int, ...], np.ndarray]] = [
+    *((name, (n,), WIDE) for name in ("jv", "jn", "iv", "ive") for n in (0, 3, -3)),
+    *((name, (n,), POSITIVE) for name in ("yn", "kn", "kv", "kve") for n in (1, 4, -3)),
+    *((name, (n,), POSITIVE) for name in ("spherical_jn", "expn", "polygamma") for n in (0, 1, 4)),
+    *(("legendre_p", (n,), UNIT) for n in (0, 1, 6)),
+    *(("lpmv", (m, n), UNIT) for m, n in ((0, 3), (2, 5), (-2, 5), (3, 3), (4, 3))),
+]
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_functions_of_one_number(name: str) -> None:
+    check(getattr(rs, name), ONE[name], expected=np.asarray(getattr(ss, name)(ONE[name])), tolerance=1e-12)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_functions_of_several_numbers(name: str) -> None:
+    expected = getattr(ss, name)(*SEVERAL[name])
+    check(getattr(rs, name), *SEVERAL[name], expected=np.asarray(expected), tolerance=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "orders", "x"), ORDERED, ids=lambda v: str(v) if not isinstance(v, np.ndarray) else "x"
+)
+def test_functions_of_an_order(name: str, orders: tuple[int, ...], x: np.ndarray) -> None:
+    check(
+        lambda x: getattr(rs, name)(*orders, x),
+        x,
+        expected=np.reshape(getattr(ss, name)(*orders, x), x.shape),
+        tolerance=2e-12,
+    )
+
+
+def test_functions_of_more_shapes() -> None:
+    check(rs.sici, WIDE, expected=[ss.sici(WIDE)[0], ss.sici(np.abs(WIDE))[1]], tolerance=1e-12)
+    check(rs.fresnel, WIDE, expected=list(ss.fresnel(WIDE)), tolerance=1e-12)
+    check(rs.sinc, WIDE, expected=np.sinc(WIDE), tolerance=1e-12)
+    check(rs.lambertw, POSITIVE, expected=ss.lambertw(POSITIVE).real, tolerance=1e-12)
+    check(lambda z: rs.lambertw(z, -1), -UNIT / 3, expected=ss.lambertw(-UNIT / 3, -1).real, tolerance=1e-12)
+    check(lambda a: rs.multigammaln(a, 3), A + 2, expected=ss.multigammaln(A + 2, 3), tolerance=1e-12)
+    check(
+        lambda n, k: rs.comb(n, k, repetition=True),
+        np.array([4.0, 3, 0]),
+        np.array([2.0, 0, 2]),
+        expected=np.array([10.0, 1, 0]),
+    )
+    near(rs.bernoulli(12), ss.bernoulli(12), 1e-11)
+    x = rnp.asarray(A)[:, None] * rnp.asarray(B)
+    near(rs.gammainc(x, rnp.asarray(B)), ss.gammainc(np.asarray(x), B), 1e-12)
+
+
+@pytest.mark.parametrize(("n", "m"), [(0, 0), (3, 2), (3, -3), (4, -2), (2, 5)])
+def test_spherical_harmonics(n: int, m: int) -> None:
+    check(
+        lambda t, p: rs.sph_harm_y(n, m, t, p), A / 2, WIDE, expected=ss.sph_harm_y(n, m, A / 2, WIDE), tolerance=1e-12
+    )
+
+
+def test_logsumexp_with_weights() -> None:
+    weights = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]])
+    x = np.array([[0.3, -700.0, 2.0], [1e5, 1.0, 800.0]])
+    expected = ss.logsumexp(x, axis=1, b=weights, return_sign=True)
+    check(
+        lambda x, b: rs.logsumexp(x, axis=1, b=b, return_sign=True),
+        x,
+        weights,
+        expected=list(expected),
+        tolerance=1e-12,
+    )
+    check(lambda x: rs.logsumexp(x, axis=0, keepdims=True), x, expected=ss.logsumexp(x, axis=0, keepdims=True))
+    assert np.isnan(np.asarray(rs.logsumexp(np.zeros(2), b=np.array([1.0, -2.0]))))
+
+
+COMPOSED: dict[str, Callable[..., Any]] = {
+    "huber": rs.huber,
+    "pseudo_huber": rs.pseudo_huber,
+    "boxcox": rs.boxcox,
+    "boxcox1p": rs.boxcox1p,
+    "inv_boxcox": rs.inv_boxcox,
+    "comb": rs.comb,
+    "sinc": lambda a, b: rs.sinc(a) * b,
+    "multigammaln": lambda a, b: rs.multigammaln(a + 2, 3) * b,
+    "lpmv": lambda a, b: rs.lpmv(2, 4, a / 8) * rs.lpmv(-1, 3, b / 8),
+    "harmonic": lambda a, b: rnp.imag(rs.sph_harm_y(4, 3, a, b)),
+    "logsumexp": lambda a, b: rs.logsumexp(a, b=b),
+    "exp10": lambda a, b: rs.exp10(a / 4) * rs.sindg(40 * b) * rs.factorial(b),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_gradients_of_compositions(name: str) -> None:
+    def total(a: Any, b: Any) -> Any:
+        return rnp.sum(COMPOSED[name](a, b))
+
+    rows, step = (A, B + 0.3), 1e-5
+    found = rosin.grad(total, (0, 1))(*map(rnp.asarray, rows))
+    for at, gradient in enumerate(found):
+        for k in range(len(A)):
+            moved = [
+                [row + sign * step * (np.arange(len(A)) == k) if i == at else row for i, row in enumerate(rows)]
+                for sign in (1, -1)
+            ]
+            high, low = (float(total(*map(rnp.asarray, m))) for m in moved)
+            np.testing.assert_allclose(float(gradient[k]), (high - low) / (2 * step), rtol=2e-6, atol=2e-8)
+
+
+def test_gradients_where_forms_meet() -> None:
+    """Where a formula divides zero by zero, or an exponent is zero, derivatives are the limits."""
+    zero = rnp.asarray(0.0, dtype=rnp.float64)
+    assert float(rosin.grad(rs.sinc)(zero)) == 0
+    near(rosin.grad(rosin.grad(rs.sinc))(zero), np.float64(-(np.pi**2) / 3), 1e-12)
+    near(rosin.grad(rs.boxcox, 1)(rnp.asarray(2.5, dtype=rnp.float64), zero), np.log(2.5) ** 2 / 2, 1e-12)
+    near(rosin.grad(rs.spence)(rnp.asarray(1.0, dtype=rnp.float64)), np.float64(-1.0), 1e-12)
+    near(rosin.grad(rs.rgamma)(rnp.asarray(-3.0, dtype=rnp.float64)), np.float64(-6.0), 1e-12)
+    near(rosin.grad(rs.ellipe)(zero), np.float64(-np.pi / 8), 1e-12)
+    near(rosin.grad(rs.lambertw)(zero), np.float64(1.0), 1e-12)
+
+
+def test_gradients_by_parameters() -> None:
+    step = 1e-6
+    for name, operands in {
+        "gammainc": (A, B),
+        "betainc": (A, B, UNIT),
+        "hyp1f1": (A, B, UNIT),
+        "zeta": (A + 1.2, B),
+    }.items():
+        found = rosin.grad(lambda *x, name=name: rnp.sum(getattr(rs, name)(*x)))(*map(rnp.asarray, operands))
+        function = rosin.compile(getattr(rs, name))
+        high, low = (np.asarray(function(*map(rnp.asarray, (operands[0] + s, *operands[1:])))) for s in (step, -step))
+        np.testing.assert_allclose(np.asarray(found), (high - low) / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["gamma", "gammainc", "betainc", "elliprf", "k0"])
+def test_batches(name: str) -> None:
+    function = getattr(rs, name)
+    rows = [np.stack([row, row[::-1]]) for row in SEVERAL.get(name, (ONE.get(name),))]
+    near(rosin.vmap(function)(*map(rnp.asarray, rows)), np.asarray(function(*map(rnp.asarray, rows))))
+    compiled = rosin.compile(rosin.vmap(rosin.grad(lambda *x: rnp.sum(function(*x)))))
+    each = rosin.grad(lambda *x: rnp.sum(function(*x)))
+    found = compiled(*map(rnp.asarray, rows))
+    near(found[1], np.asarray(each(*(rnp.asarray(row[1]) for row in rows))), 1e-11)
+
+
+@pytest.mark.parametrize("dtype", [rnp.float16, rnp.bfloat16, rnp.float32, rnp.float64])
+def test_element_types(dtype: Any) -> None:
+    x = rnp.asarray([0.5, 2.25, 7.5], dtype=dtype)
+    found = rosin.compile(rs.gamma)(x)
+    assert found.dtype == dtype
+    wide = ss.gamma(np.asarray(x).astype(np.float64))
+    np.testing.assert_allclose(
+        np.asarray(found).astype(np.float64), wide, rtol={2: 4e-3, 4: 6e-8, 8: 4e-16}[found.dtype.bytes]
+    )
+    assert rs.gamma(rnp.asarray([3, 4])).dtype == rnp.float32
+
+
+BAD: list[tuple[Callable[[], Any], type[RosinError], str]] = [
+    (lambda: rs.gamma("three"), DTypeError, "gamma"),
+    (lambda: rs.gamma(rnp.asarray([1 + 2j])), DTypeError, "gamma takes .*, not c"),
+    (lambda: rs.betainc(rnp.ones(3), rnp.ones(4), 0.5), ShapeError, "betainc.*3.*4"),
+    (lambda: rs.jv(1.5, rnp.ones(3)), DTypeError, "jv: the order is an integer, not float"),
+    (lambda: rs.expn(-2, rnp.ones(3)), AttributeValueError, "expn: the order is -2; it is at least 0"),
+    (lambda: rs.polygamma(-1, rnp.ones(3)), AttributeValueError, "polygamma: the order is -1"),
+    (lambda: rs.lambertw(rnp.ones(3), 2), AttributeValueError, "branch is 2; the real ones are 0 and -1"),
+    (lambda: rs.multigammaln(rnp.ones(3), 0), AttributeValueError, "multigammaln: the dimension is 0"),
+    (lambda: rs.legendre_p(True, rnp.ones(3)), DTypeError, "legendre_p: the degree is an integer, not bool"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), BAD, ids=[message for _, _, message in BAD])
+def test_bad_operands(call: Callable[[], Any], error: type[RosinError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+# -- the tables of coefficients ----------------------------------------------------------------------------------------
+
+
+def _computed() -> ModuleType:
+    path = Path(__file__).parents[2] / "benches" / "special_tables.py"
+    spec = importlib.util.spec_from_file_location("special_tables", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["GAMMA_NEAR", "I0_NEAR", "P1", "LAMBERT"])
+def test_tables_are_what_their_program_computes(name: str) -> None:
+    module = _computed()
+    found = module.lambert(26) if name == "LAMBERT" else module.compute(module.TABLES[name])[0]
+    assert tuple(found) == getattr(tables, name)
+
+
+@pytest.mark.slow
+def test_all_tables_are_what_their_program_computes() -> None:
+    module = _computed()
+    for name, table in module.TABLES.items():
+        assert tuple(module.compute(table)[0]) == getattr(tables, name), name
+    assert tuple(map(tuple, module.temme(9, 20))) == tables.TEMME

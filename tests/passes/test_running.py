@@ -1,0 +1,98 @@
+"""Running combinations by every way that their lines are taken: the numbers of the interpreter, and how fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin import numpy as rnp
+from rosin.passes.running import CHAINS, PART, WIDE
+
+RANDOM = np.random.default_rng(7)
+BLOCK = CHAINS * PART
+SHAPES = [
+    ((5,), 0),
+    ((2 * BLOCK,), 0),
+    ((2 * BLOCK + 1,), 0),
+    ((3 * BLOCK - 1,), 0),
+    ((2, 2 * BLOCK + 77), 1),
+    ((CHAINS, 9), 1),
+    ((3 * CHAINS + 5, 130), 1),
+    ((4, CHAINS + 1, 6), 2),
+    ((CHAINS, 4, 6), 1),
+    ((7, 2 * WIDE), 0),
+    ((7, 3 * WIDE + 5), 0),
+    ((2, 5, 2 * WIDE + 1), 1),
+    ((1, 2 * WIDE), 0),
+]
+FUNCTIONS = {"sum": (rnp.cumulative_sum, np.add), "max": (rnp.cummax, np.maximum), "prod": (rnp.cumprod, np.multiply)}
+
+
+def numbers(dtype: Any, shape: tuple[int, ...], name: str) -> Any:
+    kind = np.dtype(dtype).kind
+    if kind == "i":
+        return RANDOM.integers(-9, 9, shape).astype(dtype)
+    x = RANDOM.uniform(0.9, 1.1, shape) if name == "prod" else RANDOM.normal(size=shape)
+    return (x * np.exp(1e-3j * RANDOM.normal(size=shape)) if kind == "c" else x).astype(dtype)
+
+
+def agree(found: Any, wanted: Any, x: Any) -> None:
+    if x.dtype.kind == "i":
+        np.testing.assert_array_equal(np.asarray(found), wanted)
+        return
+    # Sums of many terms are compared with their size, which is above that of what is left of them.
+    size = float(np.max(np.abs(wanted)))
+    np.testing.assert_allclose(np.asarray(found), wanted, rtol=0, atol=size * 64 * np.finfo(x.dtype).eps)
+
+
+KINDS = [(name, dtype) for name in FUNCTIONS for dtype in (np.float32, np.float64, np.int32)]
+KINDS += [("sum", np.complex64), ("prod", np.complex64)]
+
+
+@pytest.mark.parametrize(("name", "dtype"), KINDS)
+@pytest.mark.parametrize(("shape", "axis"), SHAPES, ids=str)
+def test_every_way(name: str, dtype: Any, shape: tuple[int, ...], axis: int) -> None:
+    ours, theirs = FUNCTIONS[name]
+    x = numbers(dtype, shape, name)
+    wide = x.astype({"c": np.complex128, "f": np.float64}.get(x.dtype.kind, dtype))
+    wanted = theirs.accumulate(wide, axis, dtype=wide.dtype)
+    agree(rosin.compile(lambda x: ours(x, axis=axis))(x), wanted, x)
+    backward = rosin.compile(lambda x: rnp.flip(ours(rnp.flip(x, axis=axis), axis=axis), axis=axis))(x)
+    agree(backward, np.flip(theirs.accumulate(np.flip(wide, axis), axis, dtype=wide.dtype), axis), x)
+
+
+@pytest.mark.parametrize("size", [1, 100, 2 * BLOCK, 2 * BLOCK + 3, 5 * BLOCK - 1])
+def test_symbolic_sizes(size: int) -> None:
+    line = rosin.compile(lambda x: rnp.cumulative_sum(x, axis=0), dynamic={"x": (0,)})
+    rows = rosin.compile(lambda x: rnp.cumulative_sum(x, axis=1), dynamic={"x": (0,)})
+    x = RANDOM.normal(size=size)
+    agree(line(x), np.cumsum(x), x)
+    table = RANDOM.normal(size=(size, 3))
+    agree(rows(table), np.cumsum(table, 1), table)
+
+
+def test_special_numbers() -> None:
+    """What is between parts of a line is combined as what is between its elements."""
+    x = RANDOM.normal(size=2 * BLOCK + 10)
+    for place, value in ((0, np.inf), (BLOCK - 1, np.nan), (BLOCK, -np.inf), (PART, np.inf), (2 * BLOCK + 3, np.nan)):
+        y = x.copy()
+        y[place] = value
+        for name in ("sum", "max"):
+            ours, theirs = FUNCTIONS[name]
+            found = np.asarray(rosin.compile(lambda x, f=ours: f(x, axis=0))(y))
+            np.testing.assert_allclose(found, theirs.accumulate(y), rtol=1e-9)
+    # A product is not cut into parts: those would get out of range where the whole does not.
+    y = np.where(np.arange(4 * BLOCK) % BLOCK < 2 * PART, 0.1, 1.0)
+    y[BLOCK:] = np.tile([10.0, 0.1], 3 * BLOCK // 2)
+    y[: 2 * PART] = np.tile([1e-200, 1e200], PART)
+    np.testing.assert_allclose(np.asarray(rosin.compile(rnp.cumprod)(y)), np.cumprod(y), rtol=1e-9)
+
+
+def test_a_sum_of_many_is_as_good_as_pairwise() -> None:
+    x = RANDOM.uniform(size=1 << 20).astype(np.float32)
+    found = np.asarray(rosin.compile(lambda x: rnp.cumulative_sum(x, axis=0))(x))
+    exact = np.cumsum(x.astype(np.float64))
+    assert np.max(np.abs(found / exact - 1)) < 64 * np.finfo(np.float32).eps
