@@ -34,8 +34,8 @@ from rosin.ir.builder import Builder
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.facts import Check
 from rosin.ir.graph import Graph
+from rosin.ir.host import HostFunction
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.effect import of_function
 from rosin.ir.parser import parse
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
@@ -226,8 +226,8 @@ def _type(leaf: Any, path: str, name: str) -> TensorType:
 
 def _refuse_python(graph: Graph, name: str) -> None:
     for node in graph.nodes:
-        if of_function(node.op) is not None:
-            what = f"export: {name} calls a Python function, which is known in this process alone"
+        if any(isinstance(value, HostFunction) for value in node.op.attributes().values()):
+            what = f"export: {name} calls a function by {node.op.name}, which is known in this process alone"
             raise UnsupportedError(what, (), node.location)
         for region in node.regions:
             _refuse_python(region, name)

@@ -53,8 +53,8 @@ def mlp() -> Any:
 @model
 def cnn() -> Any:
     def loss(params: Any, x: Any, y: Any) -> Any:
-        h = rosin.nn.relu(rosin.nn.conv2d(x, params["kernel"], padding=1))
-        h = rosin.nn.max_pool2d(h, 2)
+        h = rosin.nn.relu(rosin.nn.conv(x, params["kernel"], padding="SAME"))
+        h = rosin.nn.max_pool(h, window=2)
         return rnp.mean((h.reshape(len(x), -1) @ params["out"] - y) ** 2)
 
     params = {"kernel": numbers(4, 3, 3, 3), "out": numbers(4 * 16, 2, seed=1)}
@@ -131,7 +131,7 @@ def test_xla_gives_what_llvm_gives(make: Callable[[], Any]) -> None:
     for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == b.dtype
         if a.dtype.is_float:
-            np.testing.assert_allclose(b, a, rtol=2e-5, atol=1e-6)
+            np.testing.assert_allclose(b, a, rtol=2e-5, atol=2e-6 * np.max(np.abs(a)))
         else:
             np.testing.assert_array_equal(b, a)
 
@@ -189,7 +189,7 @@ def test_donated_parameters_are_taken_over() -> None:
 
 
 def test_sizes_that_are_symbols_are_numbers_for_each_program() -> None:
-    f = rosin.compile(lambda x: rnp.cumsum(x) * len(x), target="xla", dynamic={"x": {0: "n"}})
+    f = rosin.compile(lambda x: rnp.cumsum(x) * x.shape[0], target="xla", dynamic={"x": {0: "n"}})
     for n in (1, 2, 5):
         np.testing.assert_array_equal(f(rnp.ones(n)), np.arange(1, n + 1) * n)
     assert len(f.signatures()) == 1

@@ -45,6 +45,12 @@ def test_text_of_a_family(family: Any, golden: Golden) -> None:
     golden(f"stablehlo/{family.__name__.rpartition('.')[2]}.txt", "\n".join(texts))
 
 
+def test_text_of_formulas(golden: Golden) -> None:
+    loops = next(s for s in all_samples() if s.op.name == "ellipk" and s.operands[0].ndim)
+    plain = next(s for s in all_samples() if s.op.name == "logit" and s.operands[0].ndim)
+    golden("stablehlo/formula.txt", "\n".join(module_text(applied(s.op, s.types)) for s in (plain, loops)))
+
+
 def test_values_have_the_names_of_the_program_and_lines_its_places() -> None:
     b = Builder()
     x, w = b.input(parse_type("f32[2, 3]"), "x"), b.input(parse_type("f32[2, 3]"), "w")

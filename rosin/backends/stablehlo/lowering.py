@@ -35,8 +35,10 @@ from rosin.backends.stablehlo.ops import (
     trigonometric,
     window,
 )
+from rosin.backends.stablehlo.ops.formula import lower_formula
 from rosin.backends.stablehlo.ops.parts import by_parts, goes_by_parts
 from rosin.ir.errors import UnsupportedError
+from rosin.ir.formula import Formula
 from rosin.ir.op import Op, Types
 
 FAMILIES = (
@@ -82,6 +84,8 @@ DECLINED: dict[str, str] = {
     "misfit": f"{_NO_PYTHON}; sizes are checked before it runs",
     "pure_callback": f"{_NO_PYTHON}; write the function in array code",
     "io_callback": f"{_NO_PYTHON}; write the function in array code",
+    "foreign_scalar": "a C function has an address in this process alone, and none on another device",
+    "foreign_call": "a C function has an address in this process alone, and none on another device",
     "measure": "arrays have sizes that are known before the program runs; give size=, or choose with where(mask, a, b)",
     "eig": "XLA has no algorithm for eigenvalues of matrices that are not Hermitian; eigh takes those that are",
     "svd": "XLA has no algorithm that is the same on its targets, and ours is not written yet; the llvm target has it",
@@ -100,6 +104,8 @@ def lower(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     rule = TABLE.get(type(op))
     if rule is not None:
         return rule(e, op, operands, results)
+    if isinstance(op, Formula):
+        return lower_formula(e, op, operands, results, lower)
     body = op.expansion()
     if body is not None:
         return e.inline(body, operands)
