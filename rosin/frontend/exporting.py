@@ -168,7 +168,9 @@ def export(f: Function, /, *specs: Any, mesh: Mapping[str, int] | None = None, *
     name = staging.name_of(f)
     leaves, structure = tree.flatten((specs, by_name), is_leaf=lambda x: isinstance(x, Spec))
     paths = Call(leaves, structure, ()).paths(f)
-    inputs = [Input(_type(leaf, path, name), staging.identifier(path)) for leaf, path in zip(leaves, paths, strict=True)]
+    inputs = [
+        Input(_type(leaf, path, name), staging.identifier(path)) for leaf, path in zip(leaves, paths, strict=True)
+    ]
     checks = tuple(dict.fromkeys(check for leaf in leaves if isinstance(leaf, Spec) for check in leaf.checks))
 
     def run(tracers: list[Any]) -> Any:
@@ -184,9 +186,9 @@ def export(f: Function, /, *specs: Any, mesh: Mapping[str, int] | None = None, *
         graph = Inline().run(b.graph(b.inline(staged.graph, values), staged.graph.name))
     _refuse_python(graph, graph.name)
     core.compile_path().size_graph(graph, facts_of(checks))
-    found = Exported(graph, structure, staged.structure, checks, axes)
-    _encoded(structure), _encoded(staged.structure)
-    return found
+    for part in (structure, staged.structure):
+        _encoded(part)
+    return Exported(graph, structure, staged.structure, checks, axes)
 
 
 def load(file: str | PathLike[str] | bytes, target: str = "llvm") -> Exported:
@@ -205,12 +207,14 @@ def load(file: str | PathLike[str] | bytes, target: str = "llvm") -> Exported:
         raise tr.located(ArgumentError(f"load: {what}: no exported program ({error})")) from error
     if signature.get("format") != FORMAT or signature.get("version") != VERSION:
         found = f"{signature.get('format')!r}, version {signature.get('version')}"
-        raise tr.located(ArgumentError(f"load: {what} is a {found}, and this Rosin reads {FORMAT!r}, version {VERSION}"))
+        raise tr.located(
+            ArgumentError(f"load: {what} is a {found}, and this Rosin reads {FORMAT!r}, version {VERSION}")
+        )
     checks = tuple(Check(dims.parse(left), kind, dims.parse(right)) for left, kind, right in signature["checks"])
     with facts.assuming(facts_of(checks), gather=True):
         graph = parse(text)
-    structures = (tree.structure(_decoded(signature[name])) for name in ("inputs", "outputs"))
-    return Exported(graph, *structures, checks, tuple(signature["mesh"].items()), target)
+    inputs, outputs = (tree.structure(_decoded(signature[name])) for name in ("inputs", "outputs"))
+    return Exported(graph, inputs, outputs, checks, tuple(signature["mesh"].items()), target)
 
 
 def _type(leaf: Any, path: str, name: str) -> TensorType:

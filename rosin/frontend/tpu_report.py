@@ -50,7 +50,9 @@ class Padding:
 
 def paddings(graph: Graph) -> list[Padding]:
     """Arguments and results of products that padding makes much larger, the worst first."""
-    values = dict.fromkeys((*graph.inputs, *(v for n in graph.nodes if isinstance(n.op, Contraction) for v in n.results)))
+    values = dict.fromkeys(
+        (*graph.inputs, *(v for n in graph.nodes if isinstance(n.op, Contraction) for v in n.results))
+    )
     found = [Padding(v.name or "a product", v.type, v.type.bytes, padded_bytes(v.type)) for v in values if v.type.rank]
     wasteful = [p for p in found if p.bytes and p.padded > WASTE * p.bytes]
     return sorted(wasteful, key=lambda p: p.bytes - p.padded)
@@ -68,7 +70,8 @@ def advice(graph: Graph) -> Iterator[str]:
     narrow = paddings(graph)
     if narrow:
         named = "; ".join(map(str, narrow[:SHOWN]))
-        yield f"sizes that are multiples of {LANES} along the last axis and of {SUBLANES} before it have no padding: {named}"
+        sizes = f"{LANES} along the last axis and of {SUBLANES} before it"
+        yield f"sizes that are multiples of {sizes} have no padding: {named}"
     loops = [n for n in nodes if isinstance(n.op, While)]
     if loops:
         yield f"{_count(loops, 'loop')} of unknown length: a scan has a length that the compiler knows{_places(loops)}"
@@ -78,10 +81,10 @@ def report(name: str, graph: Graph, found: Compiled) -> str:
     """The whole report."""
     memory = sum(n for kind, n in found.memory.items() if kind != "shared") - found.memory["shared"]
     kinds = ", ".join(f"{kind} {size_text(n)}" for kind, n in found.memory.items())
-    padded, plain = (sum(f(v.type) for v in graph.inputs) for f in (padded_bytes, lambda t: t.bytes))
+    padded, plain = sum(padded_bytes(v.type) for v in graph.inputs), sum(v.type.bytes for v in graph.inputs)
     lines = [
         f"{name} compiles for {found.topology}",
-        f"  work        {found.flops:.4g} flops, {found.transcendentals:.4g} transcendentals, {found.bytes:.4g} bytes moved",
+        f"  work        {found.flops:.4g} flops, {found.transcendentals:.4g} transcendentals, {found.bytes:.4g} bytes",
         f"  memory      {size_text(memory)} of {size_text(found.chip.memory)}: {kinds}",
         f"  time        {found.seconds * 1e6:.1f} µs at best, {found.cycles} cycles estimated for fusions",
         f"  peak        {found.peak:.1%} of {found.chip.flops / 1e12:.0f} Tflop/s",

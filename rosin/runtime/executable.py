@@ -380,8 +380,8 @@ class NativeExecutable(Executable):
 
 
 class XlaExecutable(Executable):
-    """A graph compiled by XLA, from its StableHLO text. Programs there have sizes that are numbers: one is made for each
-    set of sizes that calls come with."""
+    """A graph compiled by XLA, from its StableHLO text. Programs there have sizes that are numbers: one is made for
+    each set of sizes that calls come with."""
 
     stages = ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
 
@@ -428,7 +428,7 @@ def compile_shards(graph: Graph, target: str, mesh: Mapping[str, int], known: Fa
         from rosin.runtime.xla import Loaded
 
         return Loaded(stablehlo_text(graph, (), None, mesh), (), math.prod(mesh.values())).on_shards
-    for axis, size in reversed(mesh.items()):
+    for axis, size in reversed(list(mesh.items())):
         graph = batch_graph(graph, [True] * len(graph.inputs), size, axis)
     together = compile_graph(graph, target, (), known)
 

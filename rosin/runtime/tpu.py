@@ -171,6 +171,6 @@ _QUIET = {"parameter", "constant", "fusion", "tuple", "get-tuple-element", "bitc
 
 def _alone(text: str) -> tuple[str, ...]:
     """The operations of the entry computation that stand by themselves: name and type of each."""
-    entry = text[text.index("\nENTRY ") :].split("\n}")[0]
+    entry = text[text.index("\nENTRY ") :].split("\n}", maxsplit=1)[0]
     found = re.findall(r"^\s+(?:ROOT )?%[\w.-]+ = (\S+?)(?:\{[^ ]*)? ([\w-]+)\(", entry, re.MULTILINE)
     return tuple(f"{op} {type}" for type, op in found if op not in _QUIET)

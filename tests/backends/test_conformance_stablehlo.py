@@ -1,7 +1,7 @@
 """Every op as StableHLO, over the samples in tests/samples: XLA's CPU compiler takes the text, and gives what the NumPy
 meaning gives. All samples of an op are one program.
 
-XLA takes numbers that are too small to be normal for zeros, before and after each operation, so such are not told apart.
+XLA takes numbers that are too small to be normal for zeros, before and after each operation: they are not told apart.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def test_every_op_is_lowered_or_declined_with_a_reason() -> None:
 
 
 def _declines(op: Op) -> bool:
-    return op.name in DECLINED and not op.name.startswith("axis_") or (
+    return (op.name in DECLINED and not op.name.startswith("axis_")) or (
         isinstance(op, Sweeps) and any(map(op.kept, range(len(op.legs))))
     )
 
@@ -117,7 +117,7 @@ def _assert_agrees(actual: Array, expected: Array, sample: Sample) -> None:
 
 
 def _judged(x: Array, sample: Sample) -> Array:
-    """What is compared: of a sort without numbers that XLA takes for zeros, of elementwise ops without their results."""
+    """What is compared: sorts without numbers that XLA takes for zeros, elementwise ops without their results."""
     if sample.op.name == "argsort":
         (operand,) = sample.operands
         return _flushed(np.take_along_axis(operand, x, -1))

@@ -1,4 +1,4 @@
-"""The text of StableHLO programs: a golden file for each family of ops, names, places, donation, and what is refused."""
+"""The text of StableHLO programs: golden files of families of ops, names, places, donation, what is refused."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def test_a_declined_op_is_an_error_with_the_users_line() -> None:
     x = b.input(parse_type("f32[2, 2]"))
     b.location = Location("model.py", 7)
     graph = b.graph(b.node(Eig(False), x))
-    with pytest.raises(UnsupportedError, match="(?s)stablehlo: eig: XLA has no algorithm.*eigh takes.*model.py") as error:
+    with pytest.raises(
+        UnsupportedError, match=r"(?s)stablehlo: eig: XLA has no algorithm.*eigh takes.*model.py"
+    ) as error:
         module_text(graph)
     assert error.value.location == Location("model.py", 7)
 
@@ -120,5 +122,5 @@ def test_every_target_shows_its_stablehlo() -> None:
 
 def test_sizes_that_are_symbols_have_no_text() -> None:
     f = rosin.compile(lambda x: x + 1, dynamic={"x": 0})
-    with pytest.raises(UnsupportedError, match="symbolic sizes .*dynamic=False"):
+    with pytest.raises(UnsupportedError, match=r"symbolic sizes .*dynamic=False"):
         f.text(rnp.ones(3), stage="stablehlo")

@@ -75,7 +75,7 @@ def test_padding() -> None:
 
 def test_advice_names_what_costs_and_where(program: str) -> None:
     graph = optimized(find(f"{program}:saved", ()))
-    assert [str(p) for p in paddings(graph)][0] == "w: f32[256, 10] takes 128 KiB for 10 KiB"
+    assert str(paddings(graph)[0]) == "w: f32[256, 10] takes 128 KiB for 10 KiB"
     lines = list(advice(graph))
     assert lines[0].startswith("2 products are of f32: with bf16 factors they take one pass and not six (")
     assert "model.py:7" in lines[0]
@@ -83,7 +83,9 @@ def test_advice_names_what_costs_and_where(program: str) -> None:
     narrow = rosin.export(lambda x: x @ x, rosin.spec("bf16[128, 128]"))
     assert not list(advice(optimized(narrow)))
     double = rosin.export(lambda x: rosin.while_loop(lambda x: rnp.sum(x) < 9, lambda x: x + 1, x), np.ones(2))
-    assert [line.split(":")[0].split(",")[0] for line in advice(optimized(double))][-1].startswith("1 loop is of unknown")
+    assert [line.split(":")[0].split(",")[0] for line in advice(optimized(double))][-1].startswith(
+        "1 loop is of unknown"
+    )
 
 
 @pytest.mark.slow

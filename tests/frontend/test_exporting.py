@@ -51,7 +51,9 @@ def test_symbolic_sizes_stay_symbolic() -> None:
 
 def test_what_is_known_of_sizes_is_kept() -> None:
     n = rosin.dim("n", multiple_of=4)
-    loaded = rosin.load(rosin.export(lambda x: rnp.sum(x.reshape(-1, 4), axis=1), rosin.spec(rosin.float32, (n,))).to_bytes())
+    loaded = rosin.load(
+        rosin.export(lambda x: rnp.sum(x.reshape(-1, 4), axis=1), rosin.spec(rosin.float32, (n,))).to_bytes()
+    )
     assert loaded(np.ones(8, np.float32)).shape == (2,)
     with pytest.raises(RosinError, match=r"n%4 == 0|n % 4"):
         loaded(np.ones(6, np.float32))
@@ -77,7 +79,7 @@ def test_what_is_refused() -> None:
         whole(np.ones((2, 3)), params=PARAMS)
     with pytest.raises(TypeError, match="the bytes: no exported program"):
         rosin.load(b"no file")
-    with pytest.raises(TypeError, match="export: x of model is .f32. of type str, which says no type"):
+    with pytest.raises(TypeError, match=r"export: x of model is .f32. of type str, which says no type"):
         rosin.export(model, "f32", params=PARAMS)
     with pytest.raises(RosinError, match="symbolic size m cannot be read from an argument"):
         rosin.export(rnp.sum, rosin.spec("f32[n*m]"))

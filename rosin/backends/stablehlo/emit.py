@@ -43,11 +43,42 @@ class Ref:
 
 SAME_TYPE = frozenset(
     f"stablehlo.{name}"
-    for name in (
-        "abs add and atan2 cbrt ceil cosine divide exponential exponential_minus_one floor log log_plus_one logistic "
-        "maximum minimum multiply negate not or power remainder round_nearest_even rsqrt shift_left "
-        "shift_right_arithmetic shift_right_logical sign sine sqrt subtract tan tanh xor"
-    ).split()
+    for name in [
+        "abs",
+        "add",
+        "and",
+        "atan2",
+        "cbrt",
+        "ceil",
+        "cosine",
+        "divide",
+        "exponential",
+        "exponential_minus_one",
+        "floor",
+        "log",
+        "log_plus_one",
+        "logistic",
+        "maximum",
+        "minimum",
+        "multiply",
+        "negate",
+        "not",
+        "or",
+        "power",
+        "remainder",
+        "round_nearest_even",
+        "rsqrt",
+        "shift_left",
+        "shift_right_arithmetic",
+        "shift_right_logical",
+        "sign",
+        "sine",
+        "sqrt",
+        "subtract",
+        "tan",
+        "tanh",
+        "xor",
+    ]
 )
 """Operations whose text has one type, where that is the type of all operands and of the result."""
 
@@ -107,7 +138,12 @@ class Emitter:
         return self.statement(f"{name} {_names(operands)}{attributes} : {types}", results)
 
     def call(
-        self, name: str, operands: Sequence[Ref], *results: TensorType, attributes: str = "", regions: Sequence[str] = ()
+        self,
+        name: str,
+        operands: Sequence[Ref],
+        *results: TensorType,
+        attributes: str = "",
+        regions: Sequence[str] = (),
     ) -> Refs:
         """An operation in the general form, which those have that hold attributes of many parts, or regions."""
         inside = f" ({', '.join(regions)})" if regions else ""
@@ -175,7 +211,9 @@ class Emitter:
         if not results:
             return results
         old = results[0].name.partition("#")[0]
-        if not old[1:].isdigit() or not any(line.lstrip().startswith((f"{old} ", f"{old}:")) for line in self.lines[start:]):
+        if not old[1:].isdigit() or not any(
+            line.lstrip().startswith((f"{old} ", f"{old}:")) for line in self.lines[start:]
+        ):
             return results
         new = self.fresh(name)
         pattern = re.compile(rf"{old}\b")

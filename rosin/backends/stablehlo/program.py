@@ -1,7 +1,7 @@
 """A graph as a StableHLO program: one module with one function.
 
     module @step {
-      func.func public @main(%w: tensor<3x2xf32> {tf.aliasing_output = 0 : i32}, %x: tensor<4x3xf32>) -> tensor<3x2xf32> {
+      func.func public @main(%w: tensor<3x2xf32> {tf.aliasing_output = 0 : i32}, %x: tensor<4x3xf32>) -> (…) {
         %y = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0], … : … loc(#loc0)
         …
       }

@@ -123,7 +123,7 @@ class AxisSumScatter(NamedAxis, Linear):
 
 @define("axis_permute")
 class AxisPermute(NamedAxis, Linear):
-    """For example `target` of each pair `(source, target)`, the operand of example `source`; zeros for other examples."""
+    """For example `target` of each pair `(source, target)`, the operand of example `source`; zeros for others."""
 
     axis: str
     size: Dim
@@ -149,7 +149,9 @@ class AxisPermute(NamedAxis, Linear):
         zeros = b.zeros(x.type)
         if not self.pairs or 0 in x.type.shape:
             return (zeros,)
-        sources, targets = (b.constant(np.array(numbers), TensorType(i32, (len(numbers),))) for numbers in self._sides())
+        sources, targets = (
+            b.constant(np.array(numbers), TensorType(i32, (len(numbers),))) for numbers in self._sides()
+        )
         rows = Numbers(tuple(range(1, x.type.rank)), (0,), (), (), (0,), 1)
         moved = b.gather(x, sources, rows, (1, *x.type.shape[1:]))
         return (b.scatter("set", zeros, targets, moved, rows, "drop", unique=True),)

@@ -99,7 +99,6 @@ def _clamp(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     return (e.one("stablehlo.minimum", e.one("stablehlo.maximum", x, low), high),)
 
 
-
 LOWER: dict[type[Op], Lower] = {
     ops.Add: native("add"),
     ops.Sub: native("subtract"),

@@ -26,7 +26,9 @@ def _running(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     values = e.expressions(op.term(*elements), given, shape)
     distance = 1
     while distance < shape[axis]:
-        earlier = [_shifted(e, x, axis, distance, backward, c.value) for x, c in zip(values, monoid.identity, strict=True)]
+        earlier = [
+            _shifted(e, x, axis, distance, backward, c.value) for x, c in zip(values, monoid.identity, strict=True)
+        ]
         known = dict(zip((*carry.left, *carry.right), (*earlier, *values), strict=True))
         values = e.expressions(carry.combine, known, shape)
         distance *= 2

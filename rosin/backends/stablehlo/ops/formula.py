@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rosin.backends.stablehlo.emit import Emitter, Ref, Refs
+from rosin.ir.builder import Builder
 from rosin.ir.dtypes import f64, i32
 from rosin.ir.formula import Algebra, Formula, Real, Step, Test
-from rosin.ir.op import Elementwise, Types
+from rosin.ir.op import Elementwise, Types, Value
 from rosin.ir.types import TensorType
 
 SPLITTER = 134217729.0
@@ -85,6 +86,10 @@ class Number:
         return Number(self.e, self.e.one("stablehlo.not", self.ref))
 
 
+def _any(b: Builder, x: Value) -> Value:
+    return b.any(x, tuple(range(x.type.rank)))
+
+
 def _ref(x: Real) -> Ref:
     assert isinstance(x, Number)
     return x.ref
@@ -135,7 +140,7 @@ class Numbers(Algebra):
 
         def test() -> list[Ref]:
             number, *held = tested
-            (some,) = e.compose(lambda b, x: b.any(x, tuple(range(x.type.rank))), _ref(going(*self._numbers(held))))
+            (some,) = e.compose(_any, _ref(going(*self._numbers(held))))
             return [e.both(some, e.compare("LT", number, e.constant(most, count)))]
 
         def body() -> list[Ref]:

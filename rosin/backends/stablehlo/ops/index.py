@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from rosin.backends.stablehlo.emit import Emitter, Lower, Ref, Refs, integers
 from rosin.ir import dims
+from rosin.ir.builder import Builder
 from rosin.ir.dtypes import i32, i64, u64
-from rosin.ir.op import Op, Types
+from rosin.ir.op import Op, Types, Value
 from rosin.ir.ops import index as ops
 from rosin.ir.types import TensorType
 
@@ -45,9 +47,13 @@ def _inside(e: Emitter, op: ops.Indexed, index: Ref, x: TensorType, sizes: Seque
     room = _along(e, op, _rooms(op, x, sizes), index)
     valid = e.both(e.compare("GE", index, e.like(0, index)), e.compare("LE", index, room))
     if op.index_vector_dim < len(index.shape):
-        (valid,) = e.compose(lambda b, v: b.all(v, (op.index_vector_dim,)), valid)
+        (valid,) = e.compose(partial(_all, op.index_vector_dim), valid)
     batch = [axis for axis in range(result.rank) if axis not in op.offset_dims]
     return e.broadcast(valid, result.sizes, batch)
+
+
+def _all(axis: int, b: Builder, x: Value) -> Value:
+    return b.all(x, (axis,))
 
 
 def _gather(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:

@@ -39,8 +39,11 @@ def numbered(b: Builder, x: TensorType) -> Value:
 
 def _lu(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     if 0 in results[0].sizes:
-        rows = e.compose(lambda b: numbered(b, results[2]))
-        return (operands[0], e.constant(0, results[1]), *rows)
+
+        def rows(b: Builder) -> Value:
+            return numbered(b, results[2])
+
+        return (operands[0], e.constant(0, results[1]), *e.compose(rows))
 
     def make(b: Builder, a: Value) -> Values:
         pivots, order = b.zeros(results[1]), numbered(b, results[2])

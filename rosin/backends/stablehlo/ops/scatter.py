@@ -6,6 +6,8 @@ digits of sums, and in which of several updates stays.
 
 from __future__ import annotations
 
+from functools import partial
+
 from rosin.backends.stablehlo.emit import Emitter, Lower, Ref, Refs
 from rosin.backends.stablehlo.ops.index import clipped, signed
 from rosin.ir import dims
@@ -30,7 +32,7 @@ def _scatter(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     if 0 in updates.shape or 0 in x.shape:
         return (x,)
     if not x.shape:
-        return e.compose(lambda b, x, updates: _into_scalar(b, op, x, updates), x, updates)
+        return e.compose(partial(_into_scalar, op), x, updates)
     index = signed(e, index)
     if op.clips and op.start_index_map:
         sizes = dims.static(op.slice_sizes(x.type, updates.type), op.name)
@@ -51,7 +53,7 @@ def _scatter(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     )
 
 
-def _into_scalar(b: Builder, op: ops.Scatter, x: Value, updates: Value) -> Value:
+def _into_scalar(op: ops.Scatter, b: Builder, x: Value, updates: Value) -> Value:
     """Updates of a single number are those of the one element of an array: XLA has trouble with arrays of no axes."""
     one = b.reshape(x, (1,))
     numbers = Numbers((), (0,), (), (), (0,), updates.type.rank)

@@ -64,10 +64,17 @@ def _which(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
         return (e.constant(int(i32.highest), results[0]),)
     if not shape:
         return (e.constant(0, results[0]),)
-    (places,) = e.compose(lambda b: b.reshape(b.iota(TensorType(i32, (math.prod(x.shape),)), 0), x.shape))
+
+    def numbered(b: Builder) -> Value:
+        return b.reshape(b.iota(TensorType(i32, (math.prod(x.shape),)), 0), x.shape)
+
+    def in_window(b: Builder, place: Value) -> Value:
+        return _number_in_window(b, op, place, x.shape)
+
+    (places,) = e.compose(numbered)
     monoid = op.monoid((x.type,))
     _, found = _reduce_window(e, op, (x, places), shape, monoid)
-    return e.compose(lambda b, place: _number_in_window(b, op, place, x.shape), found)
+    return e.compose(in_window, found)
 
 
 def _number_in_window(b: Builder, op: ops.Windowed, place: Value, shape: tuple[int, ...]) -> Value:
