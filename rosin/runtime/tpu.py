@@ -57,8 +57,6 @@ class Compiled:
     flops: float
     bytes: float
     transcendentals: float
-    seconds: float
-    """How long it takes at best, by the compiler's estimate."""
     memory: Mapping[str, int]
     """Bytes by kind: code, arguments, results, what results share with arguments, temporaries."""
     cycles: int
@@ -69,9 +67,14 @@ class Compiled:
     """The program as it was optimized."""
 
     @property
+    def seconds(self) -> float:
+        """How long it takes at best: as its operations or its bytes do, whichever take longer."""
+        return max(self.flops / self.chip.flops, self.bytes / self.chip.bandwidth)
+
+    @property
     def peak(self) -> float:
-        """The part of the chip's peak that the estimate comes to."""
-        return self.flops / self.seconds / self.chip.flops if self.seconds else 0.0
+        """The part of the chip's peak that can be reached at best, the bytes being what they are."""
+        return self.flops / self.chip.flops / self.seconds if self.seconds else 0.0
 
 
 def chip_of(topology: str) -> Chip:
@@ -157,7 +160,6 @@ def _described(executable: Any, topology: str, chip: Chip) -> Compiled:
         cost.get("flops", 0.0),
         cost.get("bytes accessed", 0.0),
         cost.get("transcendentals", 0.0),
-        cost.get("optimal_seconds", 0.0),
         kinds,
         sum(int(n) for n in re.findall(r'"estimated_cycles":"(\d+)"', text)),
         _alone(text),

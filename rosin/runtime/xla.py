@@ -94,7 +94,7 @@ class Loaded:
         """Compile a text for so many devices.
 
         Raises:
-            UnsupportedError: jaxlib is not installed, or has fewer devices.
+            UnsupportedError: jaxlib is not installed or has fewer devices, or XLA refuses the program.
         """
         xla = jaxlib_client()
         self._donated = frozenset(donated)
@@ -106,7 +106,10 @@ class Loaded:
         options = xla.CompileOptions()
         options.num_replicas = count
         self._list = xla.DeviceList(tuple(self._devices))
-        self._executable = _client().compile_and_load(text, self._list, options)
+        try:
+            self._executable = _client().compile_and_load(text, self._list, options)
+        except xla.XlaRuntimeError as error:
+            raise UnsupportedError(f"XLA refuses the program: {error}") from error
 
     def __call__(self, arguments: Sequence[NumpyArray]) -> tuple[NumpyArray, ...]:
         return self.on_shards([arguments])[0]

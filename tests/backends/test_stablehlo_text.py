@@ -28,8 +28,8 @@ Golden = Callable[[str, str], None]
 
 
 def _of_family(family: Any) -> list[Sample]:
-    """For each op of the family a sample with an axis, if it has one."""
-    every = all_samples()
+    """For each op of the family a sample of real numbers with an axis, if it has one."""
+    every = sorted(all_samples(), key=lambda s: any(t.dtype.is_complex for t in s.types))
     groups = [[s for s in every if type(s.op) is op] for op in family.LOWER]
     return [next((s for s in group if s.operands and s.operands[0].ndim), group[0]) for group in groups]
 
@@ -49,6 +49,11 @@ def test_text_of_formulas(golden: Golden) -> None:
     loops = next(s for s in all_samples() if s.op.name == "ellipk" and s.operands[0].ndim)
     plain = next(s for s in all_samples() if s.op.name == "logit" and s.operands[0].ndim)
     golden("stablehlo/formula.txt", "\n".join(module_text(applied(s.op, s.types)) for s in (plain, loops)))
+
+
+def test_text_of_a_function_of_complex_numbers(golden: Golden) -> None:
+    sample = next(s for s in all_samples() if s.op.name == "sqrt" and s.operands[0].dtype == np.complex64)
+    golden("stablehlo/parts.txt", module_text(applied(sample.op, sample.types)))
 
 
 def test_values_have_the_names_of_the_program_and_lines_its_places() -> None:

@@ -31,7 +31,7 @@ def _eigh(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
         values,
         attributes=f'call_target_name = "Eigh", backend_config = "{config}"',
     )
-    return e.compose(_known, given, *found[::-1])[: len(results)]
+    return e.compose(_known, given, *found[::-1][: len(results)])
 
 
 def _known(b: Builder, a: Value, *results: Value) -> Values:

@@ -68,27 +68,40 @@ def _which(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     def numbered(b: Builder) -> Value:
         return b.reshape(b.iota(TensorType(i32, (math.prod(x.shape),)), 0), x.shape)
 
-    def in_window(b: Builder, place: Value) -> Value:
-        return _number_in_window(b, op, place, x.shape)
-
     (places,) = e.compose(numbered)
     monoid = op.monoid((x.type,))
     _, found = _reduce_window(e, op, (x, places), shape, monoid)
-    return e.compose(in_window, found)
+    return (_number_in_window(e, op, found, x.shape),)
 
 
-def _number_in_window(b: Builder, op: ops.Windowed, place: Value, shape: tuple[int, ...]) -> Value:
-    number = b.zeros(place.type)
-    inner = 1
-    scale = 1
+def _number_in_window(e: Emitter, op: ops.Windowed, place: Ref, shape: tuple[int, ...]) -> Ref:
+    """The number in its window of the element at a row-major place of the array."""
+    number = e.like(0, place)
+    inner, scale = 1, 1
     for axis in reversed(range(len(shape))):
-        along = b.remainder(b.floor_divide(place, inner), shape[axis])
-        start = b.mul(b.iota(place.type, axis), op.strides[axis])
-        offset = b.floor_divide(b.add(b.sub(along, start), _number(op.low[axis])), op.dilation[axis])
-        number = b.add(number, b.mul(offset, scale))
+        along = e.one("stablehlo.remainder", _over(e, place, inner), e.like(shape[axis], place))
+        offset = e.sub(along, _first(e, op, place.type, axis))
+        number = e.add(number, _times(e, _over(e, offset, op.dilation[axis]), scale))
         inner, scale = inner * shape[axis], scale * op.window[axis]
-    nowhere = b.like(int(i32.highest), place)
-    return b.select(b.equal(place, nowhere), nowhere, number)
+    nowhere = e.like(int(i32.highest), place)
+    return e.select(e.compare("EQ", place, nowhere), nowhere, number)
+
+
+def _first(e: Emitter, op: ops.Windowed, windows: TensorType, axis: int) -> Ref:
+    """Where along an axis of the array each window begins, which may be before the array."""
+    (numbers,) = e.op("stablehlo.iota", (), windows, attributes=f"dim = {axis}")
+    low = _number(op.low[axis])
+    start = _times(e, numbers, op.strides[axis])
+    return e.sub(start, e.like(low, start)) if low else start
+
+
+def _over(e: Emitter, x: Ref, divisor: int) -> Ref:
+    """A number that is not negative, divided."""
+    return x if divisor == 1 else e.div(x, e.like(divisor, x))
+
+
+def _times(e: Emitter, x: Ref, factor: int) -> Ref:
+    return x if factor == 1 else e.mul(x, e.like(factor, x))
 
 
 def _number(size: Dim) -> int:
@@ -96,19 +109,21 @@ def _number(size: Dim) -> int:
     return size
 
 
-def _places(b: Builder, op: ops.Windowed, which: Value, shape: tuple[int, ...]) -> Value:
+def _places(e: Emitter, op: ops.Windowed, which: Ref, shape: tuple[int, ...]) -> Ref:
     """For each window the row-major place in the array of the element that is chosen by number; -1 where none is."""
-    inside = b.logical_and(b.greater_equal(which, 0), b.less(which, math.prod(op.window)))
-    place = b.zeros(which.type)
+    zero = e.like(0, which)
+    inside = e.both(e.compare("GE", which, zero), e.compare("LT", which, e.like(math.prod(op.window), which)))
+    place = zero
     inner, scale = 1, 1
     for axis in reversed(range(len(shape))):
-        offset = b.remainder(b.floor_divide(which, scale), op.window[axis])
-        start = b.mul(b.iota(which.type, axis), op.strides[axis])
-        along = b.sub(b.add(start, b.mul(offset, op.dilation[axis])), _number(op.low[axis]))
-        inside = b.logical_and(inside, b.logical_and(b.greater_equal(along, 0), b.less(along, shape[axis])))
-        place = b.add(place, b.mul(along, inner))
+        offset = e.one("stablehlo.remainder", _over(e, which, scale), e.like(op.window[axis], which))
+        along = e.add(_first(e, op, which.type, axis), _times(e, offset, op.dilation[axis]))
+        inside = e.both(
+            inside, e.both(e.compare("GE", along, zero), e.compare("LT", along, e.like(shape[axis], along)))
+        )
+        place = e.add(place, _times(e, along, inner))
         inner, scale = inner * shape[axis], scale * op.window[axis]
-    return b.select(inside, place, b.like(-1, place))
+    return e.reshape(e.select(inside, place, e.like(-1, place)), (math.prod(which.shape),))
 
 
 _BY_PLACE = Numbers((), (0,), (), (), (0,), 1)
@@ -121,13 +136,11 @@ def _take(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     if 0 in shape or 0 in results[0].sizes:
         return (e.constant(0, results[0]),)
 
-    def take(b: Builder, x: Value, which: Value) -> Value:
-        count = math.prod(which.type.sizes)
-        places = b.reshape(_places(b, op, which, shape), (count,))
+    def take(b: Builder, x: Value, places: Value) -> Value:
         found = b.gather(b.reshape(x, (math.prod(shape),)), places, _BY_PLACE, (1,), "fill")
-        return b.reshape(found, which.type.shape)
+        return b.reshape(found, results[0].shape)
 
-    return e.compose(take, *operands)
+    return e.compose(take, operands[0], _places(e, op, operands[1], shape))
 
 
 def _put(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
@@ -136,14 +149,12 @@ def _put(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     if 0 in shape or 0 in operands[0].shape:
         return (e.constant(0, results[0]),)
 
-    def put(b: Builder, given: Value, which: Value) -> Value:
-        count = math.prod(which.type.sizes)
-        places = b.reshape(_places(b, op, which, shape), (count,))
+    def put(b: Builder, given: Value, places: Value) -> Value:
         zeros = b.zeros(given.type.with_shape((math.prod(shape),)))
-        total = b.scatter("add", zeros, places, b.reshape(given, (count,)), _BY_PLACE, "drop")
+        total = b.scatter("add", zeros, places, b.reshape(given, places.type.shape), _BY_PLACE, "drop")
         return b.reshape(total, shape)
 
-    return e.compose(put, *operands)
+    return e.compose(put, operands[0], _places(e, op, operands[1], shape))
 
 
 def _spread(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
