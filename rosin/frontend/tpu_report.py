@@ -86,7 +86,7 @@ def report(name: str, graph: Graph, found: Compiled) -> str:
         f"{name} compiles for {found.topology}",
         f"  work        {found.flops:.4g} flops, {found.transcendentals:.4g} transcendentals, {found.bytes:.4g} bytes",
         f"  memory      {size_text(memory)} of {size_text(found.chip.memory)}: {kinds}",
-        f"  time        {found.seconds * 1e6:.1f} µs at best, {found.cycles} cycles by the compiler's estimate of fusions",
+        f"  time        {found.seconds * 1e6:.1f} µs at best, {found.cycles} cycles estimated for fusions",
         f"  peak        {found.peak:.1%} of {found.chip.flops / 1e12:.0f} Tflop/s at most",
         f"  padding     arguments take {size_text(padded)} in tiles for {size_text(plain)}",
         f"  not fused   {_summary(found.alone) or 'nothing'}",
