@@ -6,7 +6,7 @@ VENV ?= .venv
 # Processes that pytest runs in, and further arguments for pytest, the demo or the benches.
 WORKERS ?= 2
 ARGS ?=
-BENCHES ?= $(sort $(filter-out benches/_%,$(wildcard benches/*.py)))
+BENCHES ?= $(sort $(filter-out benches/_% benches/compare.py,$(wildcard benches/*.py)))
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint format bench clean
+.PHONY: help demo test test-all lint format bench compare clean
 .PRECIOUS: $(STAMPS)/%
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo 'make lint      ruff and pyright'
 	@echo 'make format    let ruff format the code and repair what it safely can'
 	@echo 'make bench     the benchmarks in benches/; installs the libraries they compare with'
+	@echo 'make compare   what became slower since a commit: ARGS=<commit>, or since the last one'
 	@echo 'make clean     remove the virtual environment, caches and build output'
 	@echo
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) WORKERS=$(WORKERS) ARGS=<further arguments>'
@@ -49,6 +50,9 @@ format: $(STAMPS)/test
 
 bench: $(STAMPS)/bench
 	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench $(ARGS); done
+
+compare: $(STAMPS)/bench
+	@$(BIN)/python benches/compare.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist demo-output .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,210 @@
+"""Two commits of Rosin against each other: which works got slower, compile slower or need more memory.
+
+    python benches/compare.py [BASE [HEAD]] [--works NAME,…] [--files FILE,…] [--json FILE]
+
+BASE is `HEAD` where it is left out, and HEAD the files as they are. Works are those of the other files here. For each,
+several pairs of fresh processes, one of each commit, take turns; a pair's figure is the median ratio of its rounds, so
+that what the machine does meanwhile meets both. Where code and data happen to lie differs from process to process:
+what decides is how much pairs differ among themselves. A work is reported when its mean ratio is above `TOLERATED` by
+`SURE` standard errors, and undecided ones get further pairs. The command ends with 1 when anything is reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FILES = (
+    "attention", "convolutions", "elementwise", "indexing", "products", "recurrent", "rows", "training", "transformer",
+)  # fmt: skip
+ROUNDS = 15
+PAIRS, MOST_PAIRS = 5, 12
+SURE = 3.5
+TOLERATED = {"time": 1.03, "first call": 1.05, "memory": 1.03}
+LEAST_SPREAD = 0.01
+"""Standard deviations among few pairs come out smaller by chance: they count as this at least."""
+IGNORED = {"first call": 5e-3, "memory": 2 << 20}
+"""Differences below so many seconds and bytes are nobody's concern."""
+
+
+@dataclass
+class Comparison:
+    """The logarithms of ratios of HEAD to BASE, by what is compared, one for each pair, and means of both."""
+
+    name: str
+    ratios: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in TOLERATED})
+    values: dict[str, list[tuple[float, float]]] = field(default_factory=lambda: {kind: [] for kind in TOLERATED})
+
+    def add(self, kind: str, base: float, head: float, ratio: float) -> None:
+        small = abs(head - base) < IGNORED.get(kind, 0)
+        self.ratios[kind].append(0.0 if small else math.log(ratio))
+        self.values[kind].append((base, head))
+
+    def bounds(self, kind: str) -> tuple[float, float]:
+        """The mean ratio less and plus what pairs leave open."""
+        found = self.ratios[kind]
+        spread = max(statistics.stdev(found), LEAST_SPREAD) / math.sqrt(len(found))
+        mean = statistics.fmean(found)
+        return math.exp(mean - SURE * spread), math.exp(mean + SURE * spread)
+
+    def mean(self, kind: str) -> float:
+        return math.exp(statistics.fmean(self.ratios[kind]))
+
+    def is_worse(self, kind: str) -> bool:
+        return self.bounds(kind)[0] > TOLERATED[kind]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more pairs may show that something is worse: the mean is above what is tolerated, but not surely."""
+        return any(self.mean(kind) > TOLERATED[kind] and not self.is_worse(kind) for kind in TOLERATED)
+
+
+class Worker:
+    """A fresh process with one commit of Rosin, which does one work when told to."""
+
+    def __init__(self, root: Path, file: str, name: str) -> None:
+        path = os.pathsep.join([str(root), str(HERE)])
+        environment = {**os.environ, "PYTHONPATH": path, "ROSIN_CACHE": "0"}
+        command = [sys.executable, str(HERE / "_worker.py"), file, name]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+        self.first = self._answer()
+
+    def ask(self, times: int) -> float:
+        """Seconds of so many runs."""
+        assert self.process.stdin is not None
+        print(times, file=self.process.stdin, flush=True)
+        return self._answer()["seconds"]
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _answer(self) -> dict[str, float]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{' '.join(map(str, self.process.args))} failed")  # type: ignore[arg-type]
+        return json.loads(line)
+
+
+def with_bytecode(root: Path) -> Path:
+    """The same folder, in which no process has to translate the package first."""
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(root / "rosin")], check=True)
+    return root
+
+
+def one_pair(roots: Sequence[Path], file: str, comparison: Comparison) -> None:
+    workers = [Worker(root, file, comparison.name) for root in roots]
+    try:
+        base, head = workers
+        for kind, key in (("first call", "first"), ("memory", "memory")):
+            comparison.add(kind, base.first[key], head.first[key], head.first[key] / base.first[key])
+        times = int(base.first["times"])
+        rounds = [(base.ask(times), head.ask(times)) for _ in range(ROUNDS)]
+        ratio = statistics.median(b / a for a, b in rounds)
+        comparison.add("time", *(statistics.median(each) / times for each in zip(*rounds, strict=True)), ratio)
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def compare(roots: Sequence[Path], file: str, name: str) -> Comparison:
+    comparison = Comparison(name)
+    for pair in range(MOST_PAIRS):
+        one_pair(roots, file, comparison)
+        if pair + 1 >= PAIRS and not comparison.is_open:
+            break
+    return comparison
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """A commit's files in a folder of their own."""
+    root = HERE.parent
+    with tempfile.TemporaryDirectory(prefix="rosin-compare-") as folder:
+        place = Path(folder) / "rosin"
+        subprocess.run(["git", "worktree", "add", "-q", "--detach", str(place), commit], cwd=root, check=True)
+        try:
+            yield place
+        finally:
+            subprocess.run(["git", "worktree", "remove", "--force", str(place)], cwd=root, check=True)
+
+
+def listed(file: str) -> list[str]:
+    """The names of a file's works."""
+    command = [sys.executable, str(HERE / "_worker.py"), file]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+
+
+def report(comparison: Comparison) -> list[str]:
+    """A line for everything that is worse."""
+    lines: list[str] = []
+    for kind in TOLERATED:
+        if comparison.is_worse(kind):
+            base, head = (statistics.fmean(each) for each in zip(*comparison.values[kind], strict=True))
+            unit = (
+                f"{base / 2**20:.1f} to {head / 2**20:.1f} MiB" if kind == "memory" else f"{base:.3g} to {head:.3g} s"
+            )
+            pairs = len(comparison.ratios[kind])
+            lines.append(f"{comparison.name}: {kind} {comparison.mean(kind):.2f} times, from {unit}, {pairs} pairs")
+    return lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base", nargs="?", default="HEAD")
+    parser.add_argument("head", nargs="?")
+    parser.add_argument("--works", default="", help="parts of names, with commas")
+    parser.add_argument("--files", default=",".join(FILES))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    parts = [part for part in options.works.split(",") if part]
+    chosen = [
+        (file, name)
+        for file in options.files.split(",")
+        for name in listed(file)
+        if not parts or any(part in name for part in parts)
+    ]
+    worse: list[str] = []
+    rows: list[dict[str, Any]] = []
+    with checked_out(options.base) as base, _head(options.head) as head:
+        roots = [with_bytecode(root) for root in (base, head)]
+        for file, name in chosen:
+            comparison = compare(roots, file, name)
+            cells = "".join(f"{kind} {comparison.mean(kind):5.2f}   " for kind in TOLERATED)
+            print(f"{name:40} {cells}", flush=True)
+            worse += report(comparison)
+            rows.append({"name": name, "file": file, **{kind: comparison.mean(kind) for kind in TOLERATED}})
+    if options.json:
+        options.json.write_text(json.dumps({"works": rows, "worse": worse}, indent=1) + "\n")
+    print("\n".join(["", "worse:", *worse] if worse else ["", "nothing is worse"]))
+    return 1 if worse else 0
+
+
+@contextmanager
+def _head(commit: str | None) -> Iterator[Path]:
+    if commit is None:
+        yield HERE.parent
+    else:
+        with checked_out(commit) as place:
+            yield place
+
+
+if __name__ == "__main__":
+    sys.exit(main())
