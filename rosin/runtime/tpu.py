@@ -119,11 +119,11 @@ def compile_for(text: str, topology: str) -> Compiled:
 @functools.cache
 def _topology(topology: str, accelerator: str) -> Any:
     """The devices of a topology, none of which has to be there."""
-    client = xla.jaxlib_client()
     try:
         import libtpu
     except ImportError as error:
         raise UnsupportedError(f"compiling for TPUs needs libtpu, which is not installed; {INSTALL}") from error
+    client = xla.jaxlib_client()
     with _environment({**ENVIRONMENT, "TPU_ACCELERATOR_TYPE": accelerator}):
         if not client.pjrt_plugin_loaded("tpu"):
             client.load_pjrt_plugin_dynamically("tpu", str(Path(libtpu.__file__).parent / "libtpu.so"))
