@@ -35,6 +35,9 @@ GRAPH_PASSES: tuple[Pass, ...] = (
 )
 """What every target's own passes start from."""
 
+STABLEHLO_PASSES: tuple[Pass, ...] = GRAPH_PASSES[:-1]
+"""All but rematerialisation: XLA weighs memory against time by itself."""
+
 
 def run(graph: Graph, passes: Sequence[Pass] = GRAPH_PASSES, instrument: Instrument | None = None) -> Graph:
     """The graph after all passes. Without an instrument the one that `ROSIN_DEBUG` asks for watches, if any.

@@ -112,6 +112,15 @@ def dynamic_names_no_argument() -> Any:
 
 
 @case
+def op_that_stablehlo_declines() -> Any:
+    @rosin.compile
+    def spectrum(x: Any) -> Any:
+        return rnp.linalg.eigvals(x)
+
+    return spectrum.text(rnp.ones((2, 2)), stage="stablehlo")
+
+
+@case
 def dtype_mismatch() -> Any:
     x = rnp.ones(3)
     return x & True
