@@ -57,7 +57,7 @@ CI_ROOT = mp.findroot(mp.ci, 0.6165)
 
 
 def bessel_pq(order: int, which: str) -> Callable[[Number], Number]:
-    """P or Q of J = sqrt(2 / (pi x)) (P cos(t) - Q sin(t)), t = x - order pi/2 - pi/4, in s = 2 (8/x)^2 - 1; Q over 8/x."""
+    """P, or Q over 8/x, of J = sqrt(2 / (pi x)) (P cos t - Q sin t), t = x - (order + 1/2) pi/2, s = 2 (8/x)^2 - 1."""
 
     def function(s: Number) -> Number:
         inverse = mp.sqrt((s + 1) / 2)
@@ -312,7 +312,7 @@ def compute(table: Table) -> tuple[list[float], float, float]:
 
 
 def temme(terms: int, digits: int) -> list[list[float]]:
-    """The coefficients of Temme's uniform expansion of the incomplete gamma functions, power series in eta (DLMF 8.12)."""
+    """The coefficients of Temme's expansion of the incomplete gamma functions, power series in eta (DLMF 8.12)."""
     length = digits + 2 * terms + 3
     mu = [Fraction(0), Fraction(1)]
     for n in range(2, length + 1):
@@ -336,7 +336,7 @@ def temme(terms: int, digits: int) -> list[list[float]]:
 
 
 def lambert(terms: int) -> list[float]:
-    """The coefficients of W = -1 + u as a power series of p = sqrt(2 (e z + 1)), from u u' (p^2 / 2 - 1) = p (u - 1)."""
+    """The coefficients of W = u - 1 as a power series of p = sqrt(2 (e z + 1)): u u' (p^2 / 2 - 1) = p (u - 1)."""
     u, product = [Fraction(0), Fraction(1)], [Fraction(0), Fraction(1)]
     for k in range(2, terms):
         product.append(product[k - 2] / 2 - u[k - 1])
