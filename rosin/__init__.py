@@ -19,6 +19,7 @@ try:
         pmax,
         pmean,
         pmin,
+        ppermute,
         psum,
         psum_scatter,
         vmap,
@@ -62,22 +63,27 @@ _sys.meta_path.insert(0, _later.PublicNames())
 _announce()
 
 if _TYPE_CHECKING:
-    from types import ModuleType as _ModuleType
+    from typing import Any as _Any
 
     from rosin.frontend import extend, nn
+    from rosin.frontend.exporting import Exported, export, load
 
 
-def __getattr__(name: str) -> "_ModuleType":
-    """The modules that load on first use."""
+def __getattr__(name: str) -> "_Any":
+    """What loads on first use."""
     match name:
         case "extend":
-            import rosin.frontend.extend as module
+            import rosin.frontend.extend as found
         case "nn":
-            import rosin.frontend.nn as module
+            import rosin.frontend.nn as found
+        case "Exported" | "export" | "load":
+            from rosin.frontend import exporting
+
+            found = getattr(exporting, name)
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = module
-    return module
+    globals()[name] = found
+    return found
 
 
 __version__ = "0.1.0"
@@ -87,6 +93,7 @@ __all__ = [
     "CheckError",
     "Compiled",
     "Condition",
+    "Exported",
     "RecompileWarning",
     "RosinError",
     "ShapeDtypeStruct",
@@ -109,6 +116,7 @@ __all__ = [
     "custom_vjp",
     "debug",
     "dim",
+    "export",
     "extend",
     "float16",
     "float32",
@@ -124,6 +132,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "load",
     "map",
     "nn",
     "no_rewrite",
@@ -131,6 +140,7 @@ __all__ = [
     "pmax",
     "pmean",
     "pmin",
+    "ppermute",
     "psum",
     "psum_scatter",
     "pure_callback",

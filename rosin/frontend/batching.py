@@ -18,7 +18,7 @@ from rosin.ir import facts
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.op import Value
-from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisSum, AxisSumScatter
+from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisPermute, AxisSum, AxisSumScatter
 from rosin.ir.transform.batch import batch as batch_into
 
 if TYPE_CHECKING:
@@ -335,6 +335,22 @@ def psum_scatter(x: Tree, axis_name: str) -> Tree:
         return core.bind1(AxisSumScatter(name, _size_of(name)), array)
 
     return _over(x, axis_name, scatter)
+
+
+def ppermute(x: Tree, axis_name: str, perm: Sequence[tuple[int, int]]) -> Tree:
+    """Each leaf sent from one example along a named axis to another, for pairs `(source, target)` of `perm`; zeros for
+    examples that are no target.
+
+    Raises:
+        AxisNameError: no enclosing vmap has an axis of that name.
+        AttributeValueError: a number is none of an example, or twice a source or a target.
+    """
+    pairs = tuple((int(source), int(target)) for source, target in perm)
+
+    def permute(array: Array, name: str) -> Array:
+        return core.bind1(AxisPermute(name, _size_of(name), pairs), array)
+
+    return _over(x, axis_name, permute)
 
 
 def _sum(x: Array, name: str) -> Array:

@@ -474,7 +474,7 @@ class Compiled:
         return ShownGraph.of(pipeline.stage(program.staged.graph, stage))
 
     def text(self, *args: Any, stage: str = "traced", **kwargs: Any) -> str:
-        """The program for these arguments as text, at any stage down to the assembly.
+        """The program for these arguments as text, at any stage down to the assembly; "stablehlo" on every target.
 
         Raises:
             ArgumentError: there is no such stage.
@@ -482,6 +482,8 @@ class Compiled:
         program = self._shown(args, kwargs)
         if stage == "traced":
             return text(program.staged.graph)
+        if stage == "stablehlo":
+            return core.compile_path().stablehlo_text(program.staged.graph, program.executable.donated)
         _check_stage(stage, program.executable.stages)
         return program.executable.stage_text(stage)
 

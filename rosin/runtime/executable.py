@@ -13,11 +13,12 @@ import ctypes
 import functools
 import gc
 import hashlib
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -36,6 +37,7 @@ from rosin.ir.ops.loop import Loop
 from rosin.ir.parser import parse
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
+from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from rosin.passes import pipeline
@@ -47,7 +49,12 @@ from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_e
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
-TARGETS = ("llvm", "interpreter")
+if TYPE_CHECKING:
+    from rosin.runtime.xla import Loaded
+
+RunShards: TypeAlias = "Callable[[Sequence[Sequence[NumpyArray]]], list[tuple[NumpyArray, ...]]]"
+
+TARGETS = ("llvm", "xla", "interpreter")
 
 
 def compile_graph(
@@ -67,6 +74,8 @@ def compile_graph(
             return Executable(graph, known, sizes)
         if target == "llvm":
             return NativeExecutable(graph, tuple(donated), known, sizes)
+        if target == "xla":
+            return XlaExecutable(graph, tuple(donated), known, sizes)
     raise UnsupportedError(f"no target is called {target!r}; there are {', '.join(TARGETS)}")
 
 
@@ -100,6 +109,7 @@ class Executable:
     """A graph that runs in the interpreter. Called with one C-contiguous array for each input."""
 
     stages: tuple[str, ...] = ("traced",)
+    donated: tuple[int, ...] = ()
 
     def __init__(self, graph: Graph, known: Facts | None = None, sizes: Sizes | None = None) -> None:
         self.graph = graph
@@ -358,7 +368,8 @@ class NativeExecutable(Executable):
             miss,
             self._fail,
             single,
-            release_gil=(self.sizes is None and self.work > RELEASE_GIL_BYTES) or loops,
+            # A function of the user's may ask for the GIL on another thread, while this one waits for that.
+            release_gil=(self.sizes is None and self.work > RELEASE_GIL_BYTES) or loops or _is_local(self.graph),
             keep=(self.library, self.receiver),
             sizes=self._sizes_spec(),
         )
@@ -367,6 +378,91 @@ class NativeExecutable(Executable):
     def work(self) -> int:
         """The bytes of arguments, results and arena: a rough measure of how long a call takes."""
         return self.arena_bytes + sum(v.type.bytes for v in (*self.graph.inputs, *self.graph.outputs))
+
+
+class XlaExecutable(Executable):
+    """A graph compiled by XLA, from its StableHLO text. Programs there have sizes that are numbers: one is made for
+    each set of sizes that calls come with."""
+
+    stages = ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
+
+    def __init__(self, graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> None:
+        super().__init__(graph, known, sizes)
+        self.donated = donated
+        self._programs: dict[tuple[int, ...], Loaded] = {}
+        if sizes is None:
+            self._program({})
+
+    def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
+        arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
+        return self._program(self.bind(arrays))(arrays)
+
+    def _program(self, sizes: Mapping[str, int]) -> Loaded:
+        key = tuple(sizes.values())
+        found = self._programs.get(key)
+        if found is None:
+            from rosin.runtime.xla import Loaded
+
+            found = self._programs[key] = Loaded(stablehlo_text(self.graph, self.donated, sizes), self.donated)
+        return found
+
+    def stage_text(self, stage: str) -> str:
+        if stage == "stablehlo":
+            return stablehlo_text(self.graph, self.donated)
+        if stage in self.stages[1:]:
+            with facts.assuming(self.known):
+                return printer.text(pipeline.stage(self.graph, stage, pipeline.STABLEHLO_PASSES))
+        return super().stage_text(stage)
+
+
+def compile_shards(graph: Graph, target: str, mesh: Mapping[str, int], known: Facts | None = None) -> RunShards:
+    """What gives the results of every device, given the arguments of each: the graph for devices along the named axes
+    of a mesh. On a target other than "xla", where there is one device, they are the examples of a batch.
+
+    Raises:
+        UnsupportedError: there is no such target, it has too few devices, or it declines an op.
+    """
+    if not mesh:
+        run = compile_graph(graph, target, (), known)
+        return lambda shards: [run(*arguments) for arguments in shards]
+    if target == "xla":
+        from rosin.runtime.xla import Loaded
+
+        return Loaded(stablehlo_text(graph, (), None, mesh), (), math.prod(mesh.values())).on_shards
+    for axis, size in reversed(list(mesh.items())):
+        graph = batch_graph(graph, [True] * len(graph.inputs), size, axis)
+    together = compile_graph(graph, target, (), known)
+
+    def run_shards(shards: Sequence[Sequence[NumpyArray]]) -> list[tuple[NumpyArray, ...]]:
+        axes = tuple(mesh.values())
+        stacked = [np.stack(parts).reshape(*axes, *parts[0].shape) for parts in zip(*shards, strict=True)]
+        results = [x.reshape(len(shards), *x.shape[len(axes) :]) for x in together(*stacked)]
+        return [tuple(x[device, ...] for x in results) for device in range(len(shards))]
+
+    return run_shards
+
+
+def stablehlo_text(
+    graph: Graph,
+    donated: Sequence[int] = (),
+    sizes: Mapping[str, int] | None = None,
+    mesh: Mapping[str, int] | None = None,
+) -> str:
+    """The StableHLO program of a graph, its symbolic sizes being these numbers, for devices along the axes of a mesh.
+
+    Raises:
+        UnsupportedError: the target declines an op, or a size is no number.
+    """
+    from rosin.backends.stablehlo.program import module_text
+
+    if sizes:
+        with facts.assuming(Facts(), gather=True):
+            graph = specialize(graph, sizes)
+    if graph.symbols() and not graph.measured():
+        names = ", ".join(graph.symbols())
+        message = f"{graph.name} has the symbolic sizes {names}, and a StableHLO program has sizes that are numbers"
+        raise UnsupportedError(f"{message}; compile with dynamic=False")
+    return module_text(pipeline.run(graph, pipeline.STABLEHLO_PASSES), donated, mesh=mesh)
 
 
 def release_memory() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rosin.ir import dtypes
-from rosin.ir.errors import DTypeError, ShapeError
+from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from rosin.ir.op import Op
-from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisSum, AxisSumScatter
+from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisPermute, AxisSum, AxisSumScatter
 from tests.samples import REAL, Array, Bad, Reference, Sample, Symbolic, draw
 
 SHAPES: tuple[tuple[int, ...], ...] = ((3,), (1,), (3, 4), (2, 1, 3), (2, 0))
@@ -30,6 +30,18 @@ SAMPLES: list[Sample] = [
         Sample(AxisSumScatter("i", size), (draw(dtypes.f64, (size, size, *rest)),), ulps=8, atol=1e-14)
         for size, rest in ((3, ()), (1, (2,)), (2, (3, 1)), (2, (0,)))
     ),
+    *(
+        Sample(AxisPermute("i", shape[0], pairs), (draw(dtypes.f64, shape),), ulps=0)
+        for shape, pairs in (
+            ((3,), ((0, 1), (1, 2), (2, 0))),
+            ((3, 2), ((0, 2),)),
+            ((1, 4), ((0, 0),)),
+            ((2, 3), ()),
+            ((2, 0), ((1, 0),)),
+            ((4, 1, 2), ((3, 0), (0, 1), (1, 3))),
+        )
+    ),
+    *(Sample(AxisPermute("i", 3, ((0, 1), (2, 0))), (draw(t, (3, 2)),), smooth=False, ulps=0) for t in NARROW),
     *(Sample(AxisIndex("i", size), (), str(size)) for size in (1, 5)),
 ]
 
@@ -40,12 +52,17 @@ BAD: list[Bad] = [
     Bad(AxisSumScatter("i", 3), ("f32[2]", "f32[2]"), ShapeError, "takes 1 operands and was given 2"),
     Bad(AxisSumScatter("i", 3), ("f32[2, 4]",), ShapeError, "axis 0 .* 'i', 3"),
     Bad(AxisSumScatter("i", 3), ("bool[3]",), DTypeError, "takes numbers, not bool"),
+    Bad(AxisPermute("i", 3, ((0, 1),)), ("f32[2]", "f32[2]"), ShapeError, "takes 1 operands and was given 2"),
+    Bad(AxisPermute("i", 3, ((0, 3),)), ("f32[2]",), AttributeValueError, "target 3 is none of the 3 examples"),
+    Bad(AxisPermute("i", 3, ((-1, 0),)), ("f32[2]",), AttributeValueError, "source -1 is none of the 3 examples"),
+    Bad(AxisPermute("i", 3, ((0, 1), (0, 2))), ("f32[2]",), AttributeValueError, "source 0 is in two pairs"),
     Bad(AxisIndex("i", 3), ("f32[2]",), ShapeError, "takes 0 operands and was given 1"),
 ]
 
 SYMBOLIC: list[Symbolic] = [
     Symbolic(AxisSum("i", 3), ("f32[n, 2]",), ("f32[n, 2]",)),
     Symbolic(AxisGather("i", 3), ("f32[n]",), ("f32[3, n]",)),
+    Symbolic(AxisPermute("i", 3, ((0, 1),)), ("f32[n]",), ("f32[n]",)),
     Symbolic(AxisSumScatter("i", 3), ("f32[3, n]",), ("f32[n]",)),
 ]
 
@@ -62,6 +79,14 @@ def _sum_scatter(op: Op, x: Array) -> Array:
     return np.stack([sum((row[i] for row in x), np.zeros_like(x[0, 0])) for i in range(len(x))])
 
 
+def _permute(op: Op, x: Array) -> Array:
+    assert isinstance(op, AxisPermute)
+    result = np.zeros_like(x)
+    for source, target in op.pairs:
+        result[target] = x[source]
+    return result
+
+
 def _index(op: Op) -> Array:
     assert isinstance(op, AxisIndex)
     assert isinstance(op.size, int)
@@ -72,5 +97,6 @@ REFERENCES: dict[type[Op], Reference] = {
     AxisSum: _sum,
     AxisGather: _gather,
     AxisSumScatter: _sum_scatter,
+    AxisPermute: _permute,
     AxisIndex: _index,
 }

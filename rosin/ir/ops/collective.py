@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import numpy as np
+
 from rosin.ir import facts
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import NUMBERS, i32
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.op import Arrays, Constantlike, Linear, Maybe, NumpyArray, Op, Types, Value, Values, define
+from rosin.ir.ops.index import Numbers
 from rosin.ir.types import TensorType
 
 
@@ -116,6 +119,48 @@ class AxisSumScatter(NamedAxis, Linear):
     def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
         (x,) = operands
         return b.node(self, b.transpose(x, (1, 0, *range(2, x.type.rank))))
+
+
+@define("axis_permute")
+class AxisPermute(NamedAxis, Linear):
+    """For example `target` of each pair `(source, target)`, the operand of example `source`; zeros for others."""
+
+    axis: str
+    size: Dim
+    pairs: tuple[tuple[int, int], ...]
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 1)
+        for position, what in enumerate(("source", "target")):
+            numbers = [pair[position] for pair in self.pairs]
+            for number in numbers:
+                if number < 0 or not facts.at_least(self.size, number + 1):
+                    self.bad_attribute(operands, f"the {what} {number} is none of the {self.size} examples")
+                if numbers.count(number) > 1:
+                    self.bad_attribute(operands, f"the {what} {number} is in two pairs")
+        return operands
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        back = tuple((target, source) for source, target in self.pairs)
+        return b.node(AxisPermute(self.axis, self.size, back), cotangent)
+
+    def collapse(self, b: Builder, operands: Values) -> Values:
+        (x,) = operands
+        zeros = b.zeros(x.type)
+        if not self.pairs or 0 in x.type.shape:
+            return (zeros,)
+        sources, targets = (
+            b.constant(np.array(numbers), TensorType(i32, (len(numbers),))) for numbers in self._sides()
+        )
+        rows = Numbers(tuple(range(1, x.type.rank)), (0,), (), (), (0,), 1)
+        moved = b.gather(x, sources, rows, (1, *x.type.shape[1:]))
+        return (b.scatter("set", zeros, targets, moved, rows, "drop", unique=True),)
+
+    def _sides(self) -> tuple[list[int], list[int]]:
+        return [source for source, _ in self.pairs], [target for _, target in self.pairs]
+
+    def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
+        return b.node(self, *operands)
 
 
 @define("axis_index")

@@ -1,7 +1,7 @@
 """Computes the coefficients of rosin/ir/ops/formulas/tables.py, and says how good they are.
 
-    python benches/special_tables.py            # all of them, as the file's text; minutes
-    python benches/special_tables.py I0_SMALL   # some
+    python tools/special_tables.py            # all of them, as the file's text; minutes
+    python tools/special_tables.py I0_SMALL   # some
 
 Each table is a Chebyshev interpolation, at 40 digits, of a function on an interval, cut off where what follows is below
 2**-57 of the function, and rewritten as a polynomial of a variable from -1 to 1.
@@ -352,7 +352,7 @@ def rows(name: str, numbers: list[float]) -> str:
 
 HEAD = '''"""Coefficients of special functions: polynomials of s from -1 to 1, constant term first.
 
-Computed by benches/special_tables.py; each error is that in exact arithmetic, relative to the function.
+Computed by tools/special_tables.py; each error is that in exact arithmetic, relative to the function.
 """
 
 # fmt: off

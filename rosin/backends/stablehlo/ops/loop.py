@@ -1,0 +1,28 @@
+"""Loops that a predicate ends. Their regions see the constants around them."""
+
+from __future__ import annotations
+
+from rosin.backends.stablehlo.emit import Emitter, Lower, Refs
+from rosin.ir.graph import Graph
+from rosin.ir.op import Op, Types
+from rosin.ir.ops import loop as ops
+from rosin.ir.printer import value_names
+
+
+def _while(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
+    assert isinstance(op, ops.While)
+    plain = op.expansion()
+    if plain is not None:
+        return e.inline(plain, operands)
+    constants = operands[op.carried :]
+
+    def region(graph: Graph) -> str:
+        names = value_names(graph)
+        carried = graph.inputs[: op.carried]
+        inputs = e.inputs([v.type for v in carried], [names[v] for v in carried])
+        return e.region(inputs, lambda: e.inline(graph, (*inputs, *constants)))
+
+    return e.call("stablehlo.while", operands[: op.carried], *results, regions=(region(op.cond), region(op.body)))
+
+
+LOWER: dict[type[Op], Lower] = {ops.While: _while}

@@ -1,0 +1,96 @@
+"""The command line: `rosin tpu-check file.py:f --topology v5e:2x2`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rosin.frontend.errors import ArgumentError
+from rosin.frontend.exporting import Exported, export, load
+from rosin.frontend.sizes import spec
+from rosin.frontend.tpu_report import report
+from rosin.ir.errors import RosinError
+from rosin.ir.graph import Graph
+from rosin.passes import pipeline
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the status to exit with."""
+    parser = argparse.ArgumentParser(prog="rosin", description="Looks at Rosin programs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("tpu-check", help="compile a program for a TPU, without one, and report")
+    check.add_argument("program", help="file.py:name, a function or an exported program, or a file that export saved")
+    check.add_argument("--topology", default="v5e:2x2", help="which TPUs, such as v5e:2x2 (the default) or v4:2x2x1")
+    check.add_argument(
+        "--arg", action="append", default=[], metavar="TYPE", help='the type of an argument, such as "f32[64, 256]"'
+    )
+    options = parser.parse_args(arguments)
+    try:
+        print(tpu_check(options.program, options.topology, options.arg))
+    except (RosinError, OSError) as error:
+        print(f"rosin: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def tpu_check(program: str, topology: str, types: Sequence[str] = ()) -> str:
+    """The report on a program for a topology.
+
+    Raises:
+        ArgumentError: there is no such program, or no types are given for a function.
+        AttributeValueError: the topology is not known.
+        UnsupportedError: libtpu is not installed, or the program does not compile for it.
+    """
+    from rosin.runtime import tpu
+
+    tpu.chip_of(topology)
+    found = find(program, types)
+    graph = optimized(found)
+    return report(found.graph.name, graph, tpu.compile_for(found.stablehlo(), topology))
+
+
+def optimized(program: Exported) -> Graph:
+    """The graph that the StableHLO text is made of."""
+    return pipeline.run(program.graph, pipeline.STABLEHLO_PASSES)
+
+
+def find(program: str, types: Sequence[str]) -> Exported:
+    """The exported program that is named: in a file, or a function of a file with the types of its arguments."""
+    path, _, name = program.rpartition(":")
+    if not path.endswith(".py"):
+        return load(program)
+    found: Any = _module(path)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise ArgumentError(f"tpu-check: {path} has no {name}")
+        found = getattr(found, part)
+    if isinstance(found, Exported):
+        return found
+    if not callable(found):
+        raise ArgumentError(f"tpu-check: {program} is a {type(found).__name__}, and no function or exported program")
+    if not types:
+        message = f'tpu-check: {name} is a function: tell the types of its arguments, as in --arg "f32[64, 256]"'
+        raise ArgumentError(f"{message}, or name what rosin.export made of it")
+    return export(found, *map(_spec, types))
+
+
+def _spec(text: str) -> Any:
+    try:
+        return spec(text)
+    except ValueError as error:
+        raise ArgumentError(f"tpu-check: --arg: {error}") from None
+
+
+def _module(path: str) -> Any:
+    """The module in a file."""
+    name = Path(path).stem
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None or not Path(path).exists():
+        raise ArgumentError(f"tpu-check: there is no file {path}")
+    module = sys.modules[name] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module

@@ -1,0 +1,269 @@
+"""`export` and `load`: a traced function as a file, which runs without the Python that it was traced from.
+
+The file is a zip archive:
+
+    signature.json     format, version, name, the trees of arguments and results, what is known of symbolic sizes
+    program.rosin      the graph as text, from which every target compiles
+    program.mlir       its StableHLO text, where all sizes are numbers
+    program.bytecode   the same as StableHLO's portable bytecode, where jaxlib was there to write it
+
+The bytecode is of the oldest version that can hold it, so that compilers of years ago and of years to come read it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+from rosin.frontend import batching, core, staging, tree
+from rosin.frontend import trace as tr
+from rosin.frontend.errors import ArgumentError
+from rosin.frontend.signature import Call
+from rosin.frontend.sizes import Spec, facts_of
+from rosin.frontend.staging import Function, Input
+from rosin.frontend.tree import Structure
+from rosin.ir import dims, facts, printer
+from rosin.ir.builder import Builder
+from rosin.ir.errors import UnsupportedError
+from rosin.ir.facts import Check
+from rosin.ir.graph import Graph
+from rosin.ir.host import HostFunction
+from rosin.ir.op import NumpyArray
+from rosin.ir.parser import parse
+from rosin.ir.types import TensorType
+from rosin.passes.inline import Inline
+
+FORMAT, VERSION = "rosin program", 1
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """A program with its signature. Call it as the function that it was made of, with arrays of these types."""
+
+    graph: Graph
+    inputs: Structure
+    """The tree of positional arguments and those by name."""
+    outputs: Structure
+    checks: tuple[Check, ...] = ()
+    """What is known of symbolic sizes."""
+    mesh: tuple[tuple[str, int], ...] = ()
+    """The named axes of the devices that run it together, with their sizes; each has a shard of the arguments."""
+    target: str = "llvm"
+    _compiled: list[Any] = field(default_factory=list[Any], repr=False)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.on_shards([(args, kwargs)])[0]
+
+    def on_shards(self, shards: Sequence[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
+        """The result of each device, given its positional arguments and those by name; devices are numbered along the
+        axes of the mesh, the last axis running fastest.
+
+        Raises:
+            ArgumentError: there are more or fewer shards than devices, or arguments of another tree.
+            UnsupportedError: the xla target has too few devices.
+        """
+        count = math.prod(size for _, size in self.mesh)
+        if len(shards) != count:
+            message = f"{self.graph.name} runs on {count} devices and was given {len(shards)} shards"
+            raise tr.located(ArgumentError(f"{message}; on_shards takes a list of (args, kwargs)"))
+        values = [self._values(*shard) for shard in shards]
+        if not self._compiled:
+            run = core.compile_path().compile_shards(self.graph, self.target, dict(self.mesh), facts_of(self.checks))
+            self._compiled.append(run)
+        return [tree.unflatten(self.outputs, [tr.wrap(x) for x in found]) for found in self._compiled[0](values)]
+
+    def _values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[NumpyArray]:
+        leaves, structure = tree.flatten((args, kwargs))
+        if structure != self.inputs:
+            raise tr.located(ArgumentError(f"{self.graph.name} takes {self.inputs} and was given {structure}"))
+        pairs = zip(leaves, self.graph.inputs, strict=True)
+        return [core.known(x, v.type.dtype if core.is_scalar(x) else None) for x, v in pairs]
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{v.name}: {v.type}" for v in self.graph.inputs)
+        return f"{self.graph.name}({given}) -> {', '.join(str(v.type) for v in self.graph.outputs)}"
+
+    def stablehlo(self, **sizes: int) -> str:
+        """The StableHLO text, for these numbers in the place of symbolic sizes.
+
+        Raises:
+            ArgumentError: a size is missing, or is none of the program.
+            UnsupportedError: StableHLO has no way to say an op.
+        """
+        symbols = self.graph.symbols()
+        if set(symbols) != set(sizes):
+            has = f"has the symbolic sizes {', '.join(symbols)}" if symbols else "has no symbolic sizes"
+            given = ", ".join(sizes) or "none"
+            raise tr.located(ArgumentError(f"stablehlo: {self.graph.name} {has}, and was given {given}"))
+        return core.compile_path().stablehlo_text(self.graph, (), sizes, dict(self.mesh))
+
+    def bytecode(self, **sizes: int) -> bytes:
+        """The StableHLO program in its portable binary form; jaxlib writes it.
+
+        Raises:
+            UnsupportedError: jaxlib is not installed.
+        """
+        from rosin.runtime.xla import portable
+
+        return portable(self.stablehlo(**sizes))
+
+    def to_bytes(self) -> bytes:
+        """The file."""
+        signature = {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": self.graph.name,
+            "inputs": _encoded(self.inputs),
+            "outputs": _encoded(self.outputs),
+            "mesh": dict(self.mesh),
+            "checks": [[str(c.left), c.kind, str(c.right)] for c in self.checks],
+        }
+        parts: dict[str, str | bytes] = {
+            "signature.json": json.dumps(signature, indent=1),
+            "program.rosin": printer.text(self.graph),
+        }
+        if not self.graph.symbols():
+            parts |= self._stablehlo_parts()
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in parts.items():
+                # No time of writing: the same program gives the same bytes.
+                archive.writestr(zipfile.ZipInfo(name), data)
+        return file.getvalue()
+
+    def _stablehlo_parts(self) -> dict[str, str | bytes]:
+        from rosin.runtime import xla
+
+        text = self.stablehlo()
+        parts: dict[str, str | bytes] = {"program.mlir": text}
+        if xla.is_installed():
+            parts["program.bytecode"] = xla.portable(text)
+        return parts
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the file."""
+        Path(path).write_bytes(self.to_bytes())
+
+
+def export(f: Function, /, *specs: Any, mesh: Mapping[str, int] | None = None, **by_name: Any) -> Exported:
+    """Trace a function for a file that `load` reads.
+
+    specs: trees like the arguments, of `rosin.spec("f32[n, 3]")`, or of arrays and whatever else has a shape and a
+        dtype. Arrays that the function reads from outside become part of the program.
+    mesh: the named axes of devices with their sizes, for a program that many devices run, each on shards of its own,
+        which are what the specs tell. Within it `psum` and its like go along these axes.
+
+    Raises:
+        ArgumentError: a leaf says no type, or the trees have nodes that a file does not hold.
+        UnsupportedError: the program calls Python.
+        RosinError: a symbolic size cannot be read from the arguments.
+    """
+    name = staging.name_of(f)
+    leaves, structure = tree.flatten((specs, by_name), is_leaf=lambda x: isinstance(x, Spec))
+    paths = Call(leaves, structure, ()).paths(f)
+    inputs = [
+        Input(_type(leaf, path, name), staging.identifier(path)) for leaf, path in zip(leaves, paths, strict=True)
+    ]
+    checks = tuple(dict.fromkeys(check for leaf in leaves if isinstance(leaf, Spec) for check in leaf.checks))
+
+    def run(tracers: list[Any]) -> Any:
+        args, kwargs = tree.unflatten(structure, tracers)
+        return f(*args, **kwargs)
+
+    axes = tuple((mesh or {}).items())
+    with facts.assuming(facts_of(checks), gather=True), batching.within(list(axes)):
+        staged = staging.stage(run, inputs, name)
+        b = Builder()
+        values = [b.input(i.type, i.name) for i in inputs]
+        values += [b.constant(tr.numpy_of(c), tr.captured_type(c)) for c in staged.captures]
+        graph = Inline().run(b.graph(b.inline(staged.graph, values), staged.graph.name))
+    _refuse_python(graph, graph.name)
+    core.compile_path().size_graph(graph, facts_of(checks))
+    for part in (structure, staged.structure):
+        _encoded(part)
+    return Exported(graph, structure, staged.structure, checks, axes)
+
+
+def load(file: str | PathLike[str] | bytes, target: str = "llvm") -> Exported:
+    """The program in a file, or in its bytes, for a target.
+
+    Raises:
+        ArgumentError: it is no such file, or one of a newer version.
+    """
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    what = "the bytes" if isinstance(file, bytes) else str(file)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            signature = json.loads(archive.read("signature.json"))
+            text = archive.read("program.rosin").decode()
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise tr.located(ArgumentError(f"load: {what}: no exported program ({error})")) from error
+    if signature.get("format") != FORMAT or signature.get("version") != VERSION:
+        found = f"{signature.get('format')!r}, version {signature.get('version')}"
+        raise tr.located(
+            ArgumentError(f"load: {what} is a {found}, and this Rosin reads {FORMAT!r}, version {VERSION}")
+        )
+    checks = tuple(Check(dims.parse(left), kind, dims.parse(right)) for left, kind, right in signature["checks"])
+    with facts.assuming(facts_of(checks), gather=True):
+        graph = parse(text)
+    inputs, outputs = (tree.structure(_decoded(signature[name])) for name in ("inputs", "outputs"))
+    return Exported(graph, inputs, outputs, checks, tuple(signature["mesh"].items()), target)
+
+
+def _type(leaf: Any, path: str, name: str) -> TensorType:
+    if isinstance(leaf, Spec):
+        return leaf.type
+    if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
+        return TensorType(core.as_dtype(leaf.dtype), tuple(leaf.shape))
+    if core.is_scalar(leaf):
+        return core.type_of(core.asarray(leaf))
+    message = f"export: {path} of {name} is {staging.kind_of(leaf)}, which says no type"
+    raise tr.located(ArgumentError(f'{message}; give rosin.spec("f32[n, 3]") or an array'))
+
+
+def _refuse_python(graph: Graph, name: str) -> None:
+    for node in graph.nodes:
+        if any(isinstance(value, HostFunction) for value in node.op.attributes().values()):
+            what = f"export: {name} calls a function by {node.op.name}, which is known in this process alone"
+            raise UnsupportedError(what, (), node.location)
+        for region in node.regions:
+            _refuse_python(region, name)
+
+
+# -- trees in JSON ---------------------------------------------------------------------------------------------------
+
+
+def _encoded(structure: Structure) -> Any:
+    """A tree's structure as JSON: "*" is a leaf."""
+    if structure.is_leaf():
+        return "*"
+    kind = structure.type
+    children = [_encoded(child) for child in structure.children()]
+    if kind is type(None):
+        return None
+    if kind in (tuple, list):
+        return {cast("type", kind).__name__: children}
+    if kind is dict and all(isinstance(key, str) for key in structure.entries()):
+        return {"dict": dict(zip(structure.entries(), children, strict=True))}
+    message = "a file holds trees of tuples, lists and dicts with string keys"
+    raise tr.located(ArgumentError(f"export: {message}, and there is one of {getattr(kind, '__name__', kind)}"))
+
+
+_MAKE: dict[str, Callable[[Sequence[Any]], Any]] = {"tuple": tuple, "list": list}
+
+
+def _decoded(written: Any) -> Any:
+    """A tree with that structure; its leaves are numbers."""
+    if written == "*" or written is None:
+        return None if written is None else 0
+    ((kind, inside),) = written.items()
+    if kind == "dict":
+        return {key: _decoded(part) for key, part in inside.items()}
+    return _MAKE[kind]([_decoded(part) for part in inside])

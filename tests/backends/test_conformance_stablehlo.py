@@ -1,0 +1,142 @@
+"""Every op as StableHLO, over the samples in tests/samples: XLA's CPU compiler takes the text, and gives what the NumPy
+meaning gives. All samples of an op are one program.
+
+XLA takes numbers that are too small to be normal for zeros, before and after each operation: they are not told apart.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import pkgutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rosin.backends.stablehlo.lowering import DECLINED, TABLE
+from rosin.backends.stablehlo.program import module_text
+from rosin.ir import dtypes, ops
+from rosin.ir.builder import Builder
+from rosin.ir.errors import UnsupportedError
+from rosin.ir.formula import Formula
+from rosin.ir.graph import Graph
+from rosin.ir.interpret import evaluate
+from rosin.ir.op import REGISTRY, Elementwise, Op
+from rosin.ir.ops.call import Call, StopGradient
+from rosin.ir.ops.sweeps import Sweeps
+from rosin.passes.inline import Inline
+from tests.backends.test_conformance_llvm import assert_agrees
+from tests.samples import Array, Sample, all_samples, applied, finfo, wide
+from tests.samples.matrix import canonical
+
+for _module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):
+    importlib.import_module(_module.name)
+
+SAMPLES = {
+    name: list(group)
+    for name, group in itertools.groupby(sorted(all_samples(), key=lambda s: s.op.name), lambda s: s.op.name)
+}
+
+ULPS = {
+    "atanh": 16,
+    "cos": 16,
+    "cosh": 16,
+    "erfc": 1024,
+    "erfinv": 4096,
+    "polygamma": 64,
+    "sin": 16,
+    "sinh": 16,
+}
+"""Functions that XLA computes less accurately than we do."""
+
+ABSOLUTE = {"digamma": 1e-6, "lgamma": 1e-6, "eigh": 1e-7, "polygamma": 1e-6, "while": 1e-15}
+"""Those of f32 that XLA computes with an absolute error, next to their zeros; eigenvectors, and what
+loops add up, of any type."""
+
+
+def test_every_op_is_lowered_or_declined_with_a_reason() -> None:
+    by_expansion = {name for name, op in REGISTRY.items() if issubclass(op, Call | StopGradient | Formula)}
+    lowered = {op.name for op in TABLE}
+    assert lowered.isdisjoint(DECLINED)
+    assert set(REGISTRY) == lowered | set(DECLINED) | by_expansion
+    assert all(reason for reason in DECLINED.values())
+
+
+def _declines(op: Op) -> bool:
+    return (op.name in DECLINED and not op.name.startswith("axis_")) or (
+        isinstance(op, Sweeps) and any(map(op.kept, range(len(op.legs))))
+    )
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_declined_ops_say_why(name: str) -> None:
+    for sample in filter(lambda s: _declines(s.op), SAMPLES[name]):
+        with pytest.raises(UnsupportedError, match=r"^stablehlo: "):
+            module_text(_graph(sample))
+
+
+def _graph(sample: Sample) -> Graph:
+    return Inline().run(applied(sample.op, sample.types))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", [name for name, group in SAMPLES.items() if not all(_declines(s.op) for s in group)])
+def test_xla_agrees_with_the_meaning(name: str) -> None:
+    from rosin.runtime.xla import Loaded
+
+    samples = [s for s in SAMPLES[name] if not _declines(s.op)]
+    b = Builder()
+    results = []
+    for sample in samples:
+        graph = _graph(sample)
+        results.append(b.inline(graph, [b.input(v.type) for v in graph.inputs]))
+    program = Loaded(module_text(b.graph([v for found in results for v in found])))
+    outputs = iter(program([np.ascontiguousarray(x) for s in samples for x in s.operands]))
+    for sample, values in zip(samples, results, strict=True):
+        found = [next(outputs) for _ in values]
+        expected = evaluate(_graph(sample), sample.operands)
+        for actual, wanted in zip(canonical(sample.op, found), canonical(sample.op, expected), strict=True):
+            _assert_agrees(actual, wanted, sample)
+
+
+def _assert_agrees(actual: Array, expected: Array, sample: Sample) -> None:
+    dtype = dtypes.from_numpy(expected.dtype)
+    if not dtype.differentiable:
+        assert_agrees(_judged(actual, sample), _judged(expected, sample), sample)
+        return
+    atol = _least(expected)
+    if dtype.part == dtypes.f32 or sample.op.name in ("eigh", "while"):
+        atol = max(atol, ABSOLUTE.get(sample.op.name, 0.0))
+    sample = replace(sample, ulps=max(sample.ulps, ULPS.get(sample.op.name, 4)), atol=sample.atol + atol)
+    try:
+        assert_agrees(_judged(actual, sample), _judged(expected, sample), sample)
+    except AssertionError as error:
+        error.add_note(str(sample))
+        raise
+
+
+def _judged(x: Array, sample: Sample) -> Array:
+    """What is compared: sorts without numbers that XLA takes for zeros, elementwise ops without their results."""
+    if sample.op.name == "argsort":
+        (operand,) = sample.operands
+        return _flushed(np.take_along_axis(operand, x, -1))
+    if sample.op.name == "sort":
+        return _flushed(x)
+    if not isinstance(sample.op, Elementwise) or sample.op.name == "bitcast":
+        return x
+    tiny = np.zeros(x.shape, bool)
+    for operand in sample.operands:
+        for part in (np.real(wide(operand)), np.imag(wide(operand))):
+            tiny |= (part != 0) & (np.abs(part) < _least(operand))
+    return np.where(tiny, np.zeros((), x.dtype), x)
+
+
+def _least(x: Array) -> float:
+    """The least number that XLA tells from zero."""
+    dtype = dtypes.from_numpy(x.dtype)
+    return float(finfo(dtype).tiny) if dtype.differentiable and dtype != dtypes.f16 else 0.0
+
+
+def _flushed(x: Array) -> Array:
+    return np.where(np.abs(x) < _least(x), np.zeros((), x.dtype), x) if _least(x) else x
