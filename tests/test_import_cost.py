@@ -42,3 +42,10 @@ def test_import_loads_no_heavy_module() -> None:
     # Further parts of the allowed libraries, such as numpy.typing, are allowed too.
     others = top_level(added) - sys.stdlib_module_names - {"rosin", "numpy", "optree", "ml_dtypes"}
     assert not {name for name in others if not name.startswith("_")}
+
+
+def test_array_functions_that_few_programs_need_wait() -> None:
+    rare = {f"rosin.frontend.numpy.{name}" for name in ("histograms", "linalg", "padding", "polynomials", "statistics")}
+    assert not rare & modules_after("import rosin; rosin.numpy.sum(rosin.numpy.ones(3))")
+    assert rare <= modules_after("import rosin; rosin.numpy.average")
+    assert rare <= modules_after("from rosin.numpy import *; average, histogram")

@@ -79,6 +79,11 @@ class Array(Interchange):
         return self.type.dtype
 
     @property
+    def __numpy_dtype__(self) -> Any:
+        """What NumPy reads where it asks an array for its dtype alone, as `np.result_type` does."""
+        return self.dtype.numpy
+
+    @property
     def ndim(self) -> int:
         return len(self.shape)
 
@@ -482,15 +487,15 @@ class Array(Interchange):
     def cumprod(self, axis: int | None = None) -> Array:
         return rnp.cumulative_prod(self if axis is not None else self.ravel(), axis=axis)
 
-    def reshape(self, *shape: Any) -> Array:
+    def reshape(self, *shape: Any, order: str = "C") -> Array:
         """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-        return rnp.reshape(self, shape[0] if len(shape) == 1 else shape)
+        return rnp.reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
-    def ravel(self) -> Array:
-        return rnp.reshape(self, (-1,))
+    def ravel(self, order: str = "C") -> Array:
+        return rnp.reshape(self, (-1,), order)
 
-    def flatten(self) -> Array:
-        return rnp.reshape(self, (-1,))
+    def flatten(self, order: str = "C") -> Array:
+        return rnp.reshape(self, (-1,), order)
 
     def transpose(self, *axes: Any) -> Array:
         """The axes in another order, by default the opposite one."""

@@ -268,13 +268,25 @@ def _from_foreign(x: ArrayLike, want: DType | None) -> NumpyArray:
     if isinstance(x, list | tuple):
         return _from_sequence(x, want)  # pyright: ignore[reportUnknownArgumentType]  # of anything
     if hasattr(x, "__dlpack__"):
-        return dlpack.read(x, copy=None, to_cpu=False)
+        return from_dlpack(x, None, to_cpu=False)
     if hasattr(x, "__array__"):
         return np.asarray(x)
     if isinstance(x, memoryview | bytearray):
         return np.asarray(x)
     kind = type(x).__name__
     raise tr.located(DTypeError(f"{x!r} of type {kind} is not an array, a number, or a nested sequence of numbers"))
+
+
+def from_dlpack(x: Any, copy: bool | None, to_cpu: bool) -> NumpyArray:
+    """The numbers of an object that has DLPack; see rosin.runtime.dlpack, whose errors get the user's line."""
+    try:
+        value = dlpack.read(x, copy, to_cpu)
+        if copy is False and not value.flags.c_contiguous:
+            message = f"from_dlpack: elements of an array of shape {value.shape} lie apart, and copy=False"
+            raise dlpack.InterchangeError(message)
+    except RosinError as error:
+        raise tr.located(error) from None
+    return value
 
 
 def _from_sequence(x: Sequence[Any], want: DType | None) -> NumpyArray:
@@ -529,6 +541,7 @@ __all__ = [
     "default_of",
     "dtype_of",
     "fori_loop",
+    "from_dlpack",
     "is_array",
     "is_scalar",
     "is_tracer",

@@ -136,14 +136,6 @@ class Algebra(ABC):
     def nan_where(self, condition: Real, x: Real) -> Real:
         return self.where(condition, math.nan, x)
 
-    def chebyshev(self, x: Real, coefficients: Sequence[float]) -> Real:
-        """The sum of coefficients times Chebyshev polynomials, by Clenshaw's recurrence."""
-        twice = x + x
-        second, first = self.number(0.0, x), self.number(coefficients[-1], x)
-        for coefficient in coefficients[-2:0:-1]:
-            second, first = first, (twice * first - second) + coefficient
-        return (x * first - second) + coefficients[0]
-
     def either(self, condition: Real, x: tuple[Real, ...], y: tuple[Real, ...]) -> tuple[Real, ...]:
         """`where` of several numbers."""
         return tuple(self.where(condition, a, b) for a, b in zip(x, y, strict=True))

@@ -46,9 +46,10 @@ from rosin.ir.loops import (
     substitute,
     walk,
 )
-from rosin.ir.op import Fold, Reader, Value
+from rosin.ir.op import Fold, Reader, Value, elements
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel, Nest
+from rosin.ir.types import TensorType
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads
@@ -69,13 +70,16 @@ BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
 
 NEAR_BYTES = 1 << 19
+FAR_BYTES = 1 << 23
 FAR_COST = 0.5
-"""Machine steps to load a vector of an operand of more bytes than these, whose rows lie far apart."""
+"""Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
+`FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
 
 GUARD_COST = 1.0
-SCATTER_COST = 2.0
+SCATTER_COST = 4.0
 LANE_SUM_COST = 0.7
-"""Machine steps an element of the result to store it apart from its neighbours, or to add up its lanes."""
+"""Machine steps an element of the result to store it apart from its neighbours (and to load another one that goes into
+it), or to add up its lanes."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,8 @@ class _Contraction:
         if var in self.folded:
             cost = steps * 1.3 + outputs * LANE_SUM_COST
         elif indices.flatten(self.index, self.node.results[0].type.shape).coefficient(var) != 1:
-            cost += outputs * SCATTER_COST
+            beside = [v for v in self.group.reads if v not in self.node.operands and elements(v.type) >= outputs]
+            cost += outputs * SCATTER_COST * (1 + len(beside))
         packs: list[tuple[int, Packing]] = []
         for position, operand in enumerate(self.operands):
             if operand is None:
@@ -278,7 +283,7 @@ class _Contraction:
             step = operand.step(var)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1 and operand.value.type.bytes > NEAR_BYTES:
+            if var not in self.folded and step == 1 and self._is_far(operand.value.type, extent, self.groups(var)):
                 trouble += FAR_COST
             packing = operand.packing(var if step != 0 else None, self.groups(var) * self.width) if trouble else None
             if packing is not None and packing.cost < steps * trouble:
@@ -287,6 +292,11 @@ class _Contraction:
             else:
                 cost += steps * trouble
         return cost, packs
+
+    def _is_far(self, operand: TensorType, extent: int, groups: int) -> bool:
+        """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
+        panel = operand.bytes * min(groups * self.width / max(extent, 1), 1)
+        return panel > NEAR_BYTES or operand.bytes > FAR_BYTES
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has."""

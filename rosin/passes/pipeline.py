@@ -8,6 +8,7 @@ from rosin.ir.graph import Graph
 from rosin.passes.base import Pass
 from rosin.passes.cse import Cse
 from rosin.passes.dce import Dce
+from rosin.passes.distribute import Distribute
 from rosin.passes.fold import Fold
 from rosin.passes.hoist import Hoist
 from rosin.passes.inline import Inline
@@ -25,6 +26,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Simplify(),
     Strength(),  # powers whose exponents have become constants
     Hoist(),  # what loops need not do in every step; merged below with what stands before them already
+    Distribute(),  # products of all steps at once, which residuals may then be
     Residuals(),  # what loops keep for their way back, once it is known what steps compute; the rest is dropped below
     Simplify(),
     Cse(),

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from rosin.ir import facts
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Running, Types
@@ -29,6 +30,8 @@ WIDE = 512
 
 PART = 512
 """Elements of a part of a long line; all parts that run at once are in the nearest cache when they are put together."""
+
+BLOCK = CHAINS * PART
 
 
 def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -64,15 +67,14 @@ class _Lines:
             axis, lines = max(self.others.items())
             if facts.known_at_least(lines.extent, self.chains):
                 return self.taking_turns(name, axis, lines)
-        is_float = self.monoid.identity[0].dtype.differentiable
-        if (
-            self.op.divides
-            and is_float
-            and self._is_one_value()
-            and not facts.known_at_least(2 * CHAINS * PART, self.along.extent)
-        ):
+        if self._has_parts():
             return [self.kernel(name, self.in_parts(), self.others)]
         return [self.kernel(name, [Loop(self.along, Kind.SERIAL, tuple(body), (carry,))], self.others)]
+
+    def _has_parts(self) -> bool:
+        """Whether a line may be cut, and is long enough. Integers wait for what is before no longer than for memory."""
+        cut = self.op.divides and self._is_one_value() and self.monoid.identity[0].dtype.differentiable
+        return cut and not facts.known_at_least(2 * BLOCK - 1, self.along.extent)
 
     @property
     def chains(self) -> int:
@@ -122,13 +124,14 @@ class _Lines:
         count = lanes.extent // WIDE
         width = lanes.extent // count
         block = LoopVar("block", count)
-        kernels = [self._block(name, axis, indices.of(block) * width, width, block)]
+        kernels = [self.columns(name, axis, indices.of(block) * width, width, block)]
         left = lanes.extent - count * width
         if left:
-            kernels.append(self._block(f"{name}_rest", axis, Index(count * width), left, None))
+            kernels.append(self.columns(f"{name}_rest", axis, Index(count * width), left, None))
         return kernels
 
-    def _block(self, name: str, axis: int, start: Index, width: int, block: LoopVar | None) -> Kernel:
+    def columns(self, name: str, axis: int, start: Index, width: int, block: LoopVar | None) -> Kernel:
+        """Some columns, one row of them after the other."""
         column, after = LoopVar("column", width), LoopVar("after", self.along.extent - 1)
         moved = {axis: start + indices.of(column)}
 
@@ -166,16 +169,16 @@ class _Lines:
         return kernels
 
     def in_parts(self) -> list[Statement]:
-        """A long line, a block of parts after the other, and then what is left of it.
+        """A long line, a block of parts after the other, and then what is left of it."""
+        blocks = LoopVar("block", self.along.extent // BLOCK)
+        block = self.block(indices.of(blocks) * BLOCK)
+        return [Loop(blocks, Kind.SERIAL, tuple(block)), *self.after(blocks.extent * BLOCK)]
 
-        The first part of a block goes on from the block before, and the others get what is before them afterwards.
-        """
-        block = CHAINS * PART
-        blocks = LoopVar("block", self.along.extent // block)
-        start = indices.of(blocks) * block
+    def block(self, start: Index) -> list[Statement]:
+        """One block: the first part goes on from what is before it, and the others get that afterwards."""
+        inside = LoopVar("inside", PART)
         begin = [self.monoid.carry(f"part{i}") for i in range(CHAINS)]
         parts = (replace(begin[0], initial=(self.before(start),)), *begin[1:])
-        inside = LoopVar("inside", PART)
         steps = [s for i, part in enumerate(parts) for s in self.step(part, start + i * PART + indices.of(inside))]
         body: list[Statement] = [Loop(inside, Kind.SERIAL, tuple(steps), parts)]
         for i in range(1, CHAINS):
@@ -183,11 +186,14 @@ class _Lines:
             place = self.place(first + indices.of(again))
             whole = self.monoid.combine((self.before(first),), (self.memory.stored(self.result)(place),))
             body.append(Loop(again, Kind.VECTOR, (self.memory.store(self.result, place, *whole),)))
-        done = blocks.extent * block
+        return body
+
+    def after(self, done: Dim) -> list[Statement]:
+        """What is left of a line after its blocks."""
         left = LoopVar("left", self.along.extent - done)
         tail = replace(self.monoid.carry("tail"), initial=(self.before(Index(done)),))
-        rest = Loop(left, Kind.SERIAL, tuple(self.step(tail, indices.of(left) + done)), (tail,))
-        return [Loop(blocks, Kind.SERIAL, tuple(body)), *([rest] if left.extent != 0 else [])]
+        steps = self.step(tail, indices.of(left) + done)
+        return [Loop(left, Kind.SERIAL, tuple(steps), (tail,))] if left.extent != 0 else []
 
     def before(self, k: Index) -> Expr:
         """The result's element before number k, or what a line begins with."""

@@ -368,7 +368,8 @@ class NativeExecutable(Executable):
             miss,
             self._fail,
             single,
-            release_gil=(self.sizes is None and self.work > RELEASE_GIL_BYTES) or loops,
+            # A function of the user's may ask for the GIL on another thread, while this one waits for that.
+            release_gil=(self.sizes is None and self.work > RELEASE_GIL_BYTES) or loops or _is_local(self.graph),
             keep=(self.library, self.receiver),
             sizes=self._sizes_spec(),
         )

@@ -45,10 +45,13 @@ class Planner:
 
     def plan(self, number: int) -> int:
         """The address of a plan."""
-        if number not in self.plans:
+        found = self.plans.get(number)
+        if found is None:
             length, kind = divmod(number, fourier.KINDS)
-            self.plans[number] = self._real(number, length) if kind == fourier.REAL else self._line(number, length)
-        return self.plans[number].ctypes.data
+            made = self._real(number, length) if kind == fourier.REAL else self._line(number, length)
+            # Of plans that several threads made, the first one stays: addresses of it may be known.
+            found = self.plans.setdefault(number, made)
+        return found.ctypes.data
 
     def _words(self, number: int, passes: int = 0) -> NumpyArray:
         words = np.zeros(fourier.PASSES + fourier.PASS_WORDS * passes, np.int64)
@@ -56,13 +59,14 @@ class Planner:
         return words
 
     def _table(self, numbers: NumpyArray) -> int:
-        """The address of a table of complex numbers, or of real ones, of the element type."""
-        dtype = self.dtype.complex if np.iscomplexobj(numbers) else self.dtype
-        table = np.ascontiguousarray(numbers.astype(dtype.numpy))
+        """The address of a table of complex numbers with parts of the element type."""
+        table = np.ascontiguousarray(numbers.astype(self.dtype.complex.numpy))
         self.tables.append(table)
         return table.ctypes.data
 
     def _line(self, number: int, length: int) -> NumpyArray:
+        if length == 0:
+            return self._words(number)
         if not is_smooth(length):
             return self._chirp(number, length)
         if number % fourier.KINDS == fourier.LINE and length >= GRID:
@@ -130,12 +134,17 @@ def radices(length: int) -> list[int]:
             found.append(prime)
             odd //= prime
     bits = max(twos - 3, 0)
-    while bits:
-        # Of eights there is nothing left but a four or a two, or, rather than a two, a sixteen.
-        step = 4 if bits % 3 == 1 and bits >= 4 else min(bits, 3) if bits % 3 == 0 or bits < 3 else 3
-        found.append(2**step)
-        bits -= step
+    if bits % 3 == 1 and bits > 1:
+        # A pass of sixteen takes less time than one of eight and one of two.
+        found.append(16)
+        bits -= 4
+    found += [8] * (bits // 3)
+    if bits % 3:
+        found.append(2 ** (bits % 3))
     return found or [1]
+
+
+MANY = 1 << 12
 
 
 def turns(parts: NumpyArray, count: int) -> NumpyArray:
@@ -161,7 +170,6 @@ def _turns(parts: NumpyArray, count: int) -> NumpyArray:
     return result * odd * np.array([1, 1j, -1, -1j])[eighth // 2 % 4]
 
 
-MANY = 1 << 12
 _PI = np.longdouble("3.14159265358979323846264338327950288")
 
 

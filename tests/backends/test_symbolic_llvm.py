@@ -15,6 +15,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.op import Fold, Op, Push, Running
 from rosin.ir.ops.contract import Convolution
 from rosin.ir.ops.control import Control
+from rosin.ir.ops.fourier import Transform
 from rosin.ir.ops.index import Indexed
 from rosin.ir.ops.movement import Pad
 from rosin.ir.ops.window import Windowed
@@ -71,7 +72,7 @@ def check(executable: Executable, graph: Graph, operands: Sequence[Array], sampl
     found, expected = (canonical(sample.op, results) for results in (executable(*operands), evaluate(graph, operands)))
     for actual, value in zip(found, expected, strict=True):
         dtype = type_of(value).dtype
-        if isinstance(sample.op, Fold | Running | Push | Control) and dtype.differentiable and value.size:
+        if isinstance(sample.op, Fold | Running | Push | Control | Transform) and dtype.differentiable and value.size:
             # Longer sums than the sample's lose more of what cancels in them.
             finite = wide(value[np.isfinite(value)])
             lost = 256 * float(finfo(dtype).eps) * float(np.max(np.abs(finite), initial=0.0))

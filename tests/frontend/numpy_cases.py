@@ -251,6 +251,7 @@ def _statistics() -> Iterator[Case]:
     yield rough("histogram", M, bins=4, range=(-1.1, 1.7))
     yield rough("histogram", M, LINE)
     yield rough("histogram", M, LINE, density=True)
+    yield rough("histogram", WHOLE + 2**24, bins=7)
     yield rough("histogram", WHOLE, bins=5, weights=POSITIVE)
     yield rough("histogram", np.array([0.0, 0.125, 0.25, 0.3, 0.5, 0.75, 0.875, 1.0]), bins=8)
     for rule in ("auto", "sqrt", "sturges", "rice", "scott", "fd", "doane"):
@@ -368,6 +369,7 @@ def _products() -> Iterator[Case]:
 def _movement() -> Iterator[Case]:
     yield case("append", V, W)
     yield case("append", M, K[:2], axis=0)
+    yield case("append", V, 1.3)
     yield case("array_split", M, 3, axis=1)
     yield case("array_split", V, [2, 5])
     yield case("astype", M, np.float64, reference=lambda x, t: x.astype(t))
@@ -409,6 +411,8 @@ def _movement() -> Iterator[Case]:
     yield case("repeat", M, 2, axis=1)
     yield case("repeat", V[:3], [1, 0, 2])
     yield case("reshape", M, (2, 10))
+    yield case("reshape", T, (4, -1), "F")
+    yield case("ravel", T, "F")
     yield case("resize", M, (3, 9))
     yield case("resize", M, (2, 2))
     yield case("roll", M, 2, axis=1)
@@ -466,6 +470,9 @@ def _choosing() -> Iterator[Case]:
     yield rough("choose", WHOLE, [M, K, POSITIVE], mode="clip")
     yield case("take", M, np.array([0, 3, 1], np.int32), 1)
     yield case("take", M, np.array([0, 3, 1], np.int32), axis=1)
+    for mode in each("clip wrap"):
+        yield case("take", M, WHOLE[0], 1, mode=mode)
+        yield case("take", M, 3 * WHOLE.astype(np.int8), mode=mode)
     yield case("take_along_axis", M, np.argsort(K, axis=1), axis=1)
     yield rough("extract", B, M, batched=False)
     yield rough("compress", B[:, 0], M, axis=0, batched=False)
@@ -516,6 +523,11 @@ def _sorting() -> Iterator[Case]:
     yield case("top_k", M, 2, reference=lambda x, k: (-np.sort(-x)[:, :k], np.argsort(-x)[:, :k]))
     for name in ("unique", "unique_all", "unique_counts", "unique_inverse"):
         yield rough(name, WHOLE, batched=False)
+    for axis in (0, 1, -1):
+        everything: dict[str, Any] = {"return_index": True, "return_inverse": True, "return_counts": True}
+        yield rough("unique", SMALL[:8].reshape(2, 2, 2) % 2, axis=axis, batched=False)
+        yield rough("unique", (np.arange(24) // 3 % 4).reshape(6, 4), axis=axis, batched=False, **everything)
+    yield rough("unique", np.array([[np.nan, 1], [0, 1], [np.nan, 1], [0, 1]]), axis=0, batched=False)
     yield rough("unique_values", WHOLE, batched=False, reference=np.unique)
     for name in ("intersect1d", "setdiff1d", "setxor1d", "union1d"):
         yield rough(name, WHOLE, J, batched=False)
@@ -548,6 +560,9 @@ def _creation() -> Iterator[Case]:
     yield case("geomspace", COMPLEX[0], COMPLEX[1], 3)
     yield rough("geomspace", -1, -1000, 4)
     yield case("meshgrid", V, W, indexing="ij")
+    for name in each("bartlett blackman hamming hanning"):
+        yield rough(name, 9, tolerance=128)
+    yield rough("kaiser", 9, 8.6, tolerance=256)
     yield rough("tri", 3, 4, 1)
     yield rough("frombuffer", M.astype(np.float32).tobytes(), np.float32)
     yield rough("frombuffer", BYTES.tobytes(), np.uint8, 4, 2)

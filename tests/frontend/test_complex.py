@@ -171,7 +171,6 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "list": (lambda z: rnp.asarray([1j], dtype="float64"), "complex numbers do not become f64"),
     "set": (lambda z: rnp.ones(2).at[0].set(1j), r"at\[…\].set: an array of f32 does not hold 1j"),
     "atan2": (lambda z: rnp.atan2(z, z), "atan2: takes .*, not c64"),
-    "uniform": (lambda z: rosin.random.uniform(rosin.random.key(0), (2,), dtype="complex64"), "c64"),
     "grad": (lambda z: rosin.grad(lambda z: z * z)(z[0]), "its output is complex: take its real part or abs"),
     "holomorphic": (
         lambda z: rosin.grad(lambda x: x * x, holomorphic=True)(1.0),

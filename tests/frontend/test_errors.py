@@ -28,6 +28,27 @@ def shape_mismatch() -> Any:
 
 
 @case
+def matrix_is_not_square() -> Any:
+    a = rnp.ones((2, 3, 4))
+    return rnp.linalg.inv(a)
+
+
+@case
+def matrix_is_singular() -> Any:
+    a = rnp.asarray([[1.0, 2.0], [2.0, 4.0]])
+    return rnp.linalg.solve(a, rnp.ones(2))
+
+
+@case
+def right_hand_side_does_not_fit() -> Any:
+    @rosin.compile
+    def fit(a: Any, b: Any) -> Any:
+        return rnp.linalg.solve(a, b).sum()
+
+    return fit(rnp.ones((3, 3)), rnp.ones((4, 2)))
+
+
+@case
 def shape_mismatch_in_compiled() -> Any:
     @rosin.compile
     def layer(x: Any, w: Any) -> Any:

@@ -159,6 +159,27 @@ def test_large_arrays_go_to_native_code_on_several_threads() -> None:
     np.testing.assert_allclose(rosin.compile(j0)(x), special.j0(x), rtol=1e-10, atol=1e-15)
 
 
+def test_c_functions_that_are_pythons_run_on_threads() -> None:
+    # They ask for the interpreter's lock, which the thread that waits for them must not hold.
+    threads: set[int] = set()
+
+    @ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_float)
+    def doubled(x: float) -> float:
+        threads.add(threading.get_ident())
+        return 2 * x
+
+    function = extend.foreign_elementwise(doubled)
+
+    def chain(x: Any) -> Any:
+        for _ in range(12):
+            x = function(x)
+        return x
+
+    x = np.ones(8000, np.float32)
+    np.testing.assert_array_equal(rosin.compile(chain)(x), 4096 * x)
+    assert threads
+
+
 @both_ways
 def test_two_operands_broadcast_and_take_the_type_of_c(way: Any) -> None:
     x, y = rnp.asarray([[3.0], [5.0]]), rnp.asarray([4, 12])

@@ -181,6 +181,8 @@ def test_torch_shares_memory(dtype: dtypes.DType) -> None:
 def test_jax_shares_memory(dtype: dtypes.DType) -> None:
     import jax
 
+    assert np.asarray(jax.numpy.asarray(sample(dtype))).tolist() == sample(dtype).tolist()
+
     x = sample(dtype)
     there = jax.dlpack.from_dlpack(x)
     assert np.asarray(there).tolist() == x.tolist()
@@ -244,6 +246,13 @@ def test_numpy_leaves_operators_to_us() -> None:
     assert isinstance(np.add(theirs, ours), np.ndarray)
     np.add(theirs, ours, out=theirs)
     np.testing.assert_array_equal(theirs, [4, 6])
+
+
+@ALL
+def test_numpy_asks_for_the_dtype_alone(dtype: dtypes.DType) -> None:
+    x = sample(dtype)
+    assert np.result_type(x) == np.dtype(dtype) == np.dtype(x) == dtype.numpy
+    assert rosin.compile(lambda x: rnp.zeros(3, dtype=np.result_type(x)))(x).dtype == dtype
 
 
 # -- Python ------------------------------------------------------------------------------------------------------------

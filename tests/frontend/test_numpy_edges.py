@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rosin
 from rosin import numpy as rnp
 from rosin.ir.errors import AttributeValueError
 from tests.frontend.agree import check, near
@@ -58,3 +59,20 @@ def test_counts_of_bytes_and_positions_beyond_their_type() -> None:
     rows, columns = rnp.unravel_index(places, (1 << 20, 1 << 20))
     near(rows, np.zeros(2, np.int64))
     near(columns, places.astype(np.int64))
+
+
+@pytest.mark.parametrize("order", [1, 1.5, 2, 3])
+def test_norms_of_zero_have_the_slope_zero(order: float) -> None:
+    zero = np.zeros(3)
+    near(rosin.grad(lambda x: rnp.vector_norm(x, ord=order))(zero), zero)
+    near(rosin.jvp(lambda x: rnp.vector_norm(x, ord=order), (zero,), (np.ones(3),))[1], np.asarray(0.0))
+    near(rnp.vector_norm(zero, ord=order), np.asarray(0.0))
+    near(rosin.grad(lambda x: rnp.vector_norm(x, ord=order))(np.array([0.0, 2.0, 0.0])), np.array([0.0, 1.0, 0.0]))
+
+
+def test_factors_of_matrices_of_no_elements() -> None:
+    nothing = np.zeros((2, 0, 3), np.float32)
+    near(rnp.linalg.svdvals(nothing), np.zeros((2, 0), np.float32))
+    near(rnp.linalg.norm(np.zeros((0, 0), np.float32), "nuc"), np.asarray(0, np.float32))
+    factors = rosin.scipy.linalg.lu_factor(np.zeros((0, 0)))
+    near(rosin.scipy.linalg.lu_solve(factors, np.zeros((0, 2))), np.zeros((0, 2)))

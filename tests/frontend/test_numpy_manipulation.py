@@ -193,10 +193,15 @@ def test_pad(mode: Any, widths: Any) -> None:
     check(lambda x: rnp.pad(x, widths, mode), X, expected=np.pad(X, widths, mode))
 
 
-@given(st.integers(1, 5), st.integers(0, 12), st.integers(0, 12), st.sampled_from(["edge", "reflect", "wrap"]))
-def test_pad_far(size: int, before: int, after: int, mode: Any) -> None:
-    x = np.arange(size)
-    near(rnp.pad(x, (before, after), mode), np.pad(x, (before, after), mode))
+FAR = [(mode, {}) for mode in ("edge", "wrap", "maximum", "mean", "median", "minimum", "linear_ramp")]
+FAR += [(mode, {"reflect_type": kind}) for mode in ("reflect", "symmetric") for kind in ("even", "odd")]
+
+
+@given(st.integers(1, 5), st.integers(0, 12), st.integers(0, 12), st.sampled_from(FAR))
+def test_pad_far(size: int, before: int, after: int, how: tuple[Any, Any]) -> None:
+    mode, options = how
+    x = np.arange(size) * 3
+    near(rnp.pad(x, (before, after), mode, **options), np.pad(x, (before, after), mode, **options))
 
 
 def test_pad_with_numbers_and_refusals() -> None:

@@ -221,7 +221,7 @@ def test_bad_operands(call: Callable[[], Any], error: type[RosinError], message:
 
 
 def _computed() -> ModuleType:
-    path = Path(__file__).parents[2] / "benches" / "special_tables.py"
+    path = Path(__file__).parents[2] / "tools" / "special_tables.py"
     spec = importlib.util.spec_from_file_location("special_tables", path)
     assert spec is not None
     assert spec.loader is not None

@@ -24,6 +24,7 @@ CUTS: list[dict[str, Any]] = [
     {"nperseg": 100},
     {"nperseg": 100, "noverlap": 33, "nfft": 128, "fs": 10.0},
     {"nperseg": 101, "noverlap": 90},
+    {"nperseg": 40, "noverlap": 38},
     {"nperseg": 64, "window": ("tukey", 0.3), "return_onesided": False},
     {"nperseg": 50, "window": np.hamming(50)},
 ]
@@ -87,7 +88,7 @@ def test_short_time_transforms(kind: str, cut: dict[str, Any], boundary: str | N
 @pytest.mark.parametrize("scaling", ["spectrum", "psd"])
 def test_back_from_short_time_transforms(complex_numbers: bool, scaling: str) -> None:
     x = SIGNALS["complex" if complex_numbers else "real"][0, :, 0]
-    for cut in (CUTS[1], CUTS[2], CUTS[3], {"nperseg": 51}):
+    for cut in (*CUTS[1:5], {"nperseg": 51}):
         _, _, z = wanted.stft(x, scaling=scaling, return_onesided=not complex_numbers, **cut)
         agree("istft", z, scaling=scaling, input_onesided=not complex_numbers, **cut)
         _, _, own = found.stft(rnp.asarray(x), scaling=scaling, return_onesided=not complex_numbers, **cut)

@@ -195,7 +195,7 @@ def flat(x: Any) -> list[Any]:
 # -- comparing ---------------------------------------------------------------------------------------------------------
 
 
-def difference(found: Any, wanted: Any, tolerance: float | None = None, kinds: bool = False) -> str:
+def difference(found: Any, wanted: Any, tolerance: float | None = None) -> str:
     """What is wrong with a result; nothing if it agrees: shape, kind of numbers and, but of integers, their width."""
     import torch
 
@@ -206,7 +206,7 @@ def difference(found: Any, wanted: Any, tolerance: float | None = None, kinds: b
         return f"shape {a.shape}, not {b.shape}"
     if a.dtype.kind.replace("u", "i") != b.dtype.kind.replace("u", "i"):
         return f"dtype {a.dtype}, not {b.dtype}"
-    if a.dtype.kind in "fc" and a.dtype != b.dtype and not is_number and not kinds:
+    if a.dtype.kind in "fc" and a.dtype != b.dtype and not is_number:
         return f"dtype {a.dtype}, not {b.dtype}"
     if a.dtype.kind in "bui":
         return "" if np.array_equal(a, b) else f"{_some(a, a != b)}, not {_some(b, a != b)}"
@@ -229,11 +229,11 @@ def _some(x: np.ndarray, where: np.ndarray) -> str:
     return "[" + ", ".join(str(v) for v in x[where].ravel()[:3]) + "]"
 
 
-def differences(found: Sequence[Any], wanted: Sequence[Any], tolerance: float | None, kinds: bool) -> str:
+def differences(found: Sequence[Any], wanted: Sequence[Any], tolerance: float | None) -> str:
     """What is wrong with several results."""
     if len(found) != len(wanted):
         return f"{len(found)} results, not {len(wanted)}"
-    parts = [difference(a, b, tolerance, kinds) for a, b in zip(found, wanted, strict=True)]
+    parts = [difference(a, b, tolerance) for a, b in zip(found, wanted, strict=True)]
     return "; ".join(f"result {i}: {part}" for i, part in enumerate(parts) if part)
 
 
@@ -371,7 +371,7 @@ def usable(op: Any, entry: Mapped, dtype: str, most: int | None = None, slopes: 
     """The samples that are compared, with `slopes` those whose derivatives are."""
     reasons = [*entry.apart.values(), *(entry.slopes.values() if slopes else ())]
     found = [s for s in samples(op, dtype, slopes, most) if not any(where(*s.args, **s.kwargs) for where in reasons)]
-    return [s for s in found if RANK_0 not in raises(entry, s)]
+    return [s for s in found if all(t.ndim for t in leaves(s)) or RANK_0 not in raises(entry, s)]
 
 
 def raises(entry: Mapped, sample: Sample) -> str:

@@ -104,6 +104,12 @@ def _old_triangular(b: Any, a: Any, upper: bool = True, transpose: bool = False,
     return found, a
 
 
+def _lu(x: Any, pivot: bool = True) -> Any:
+    """Permutations are real numbers in Rosin, as in SciPy."""
+    order, low, high = scipy.lu(x)
+    return rnp.astype(order, x.dtype), low, high
+
+
 def _lu_factor(x: Any, pivot: bool = True, *_: Any) -> Any:
     """PyTorch's pivots count from 1."""
     factors, pivots = scipy.lu_factor(x)
@@ -120,8 +126,6 @@ def _logdet(x: Any) -> Any:
     sign, size = linalg.slogdet(x)
     return size + rnp.log(sign)
 
-
-PIVOTS = {"pivots are always taken": lambda x, pivot=True, *_, **__: not pivot}
 
 BOTH = {"one tolerance is given": lambda x, *_, atol=None, rtol=None, **__: None not in (atol, rtol)}
 NONE = {"as in NumPy, none of no elements is the greatest": lambda x, *_, **__: 0 in x.shape}
@@ -154,14 +158,14 @@ TABLE: Table = named(
         "linalg.inv_ex": Mapped(lambda x, check_errors=False: linalg.inv(x), **FIRST),
         "linalg.lstsq": Mapped(_batched(linalg.lstsq), **FIRST),
         "linalg.lstsq.grad_oriented": Mapped(_batched(linalg.lstsq), **FIRST),
-        "linalg.lu": Mapped(lambda x, pivot=True: scipy.lu(x), apart=PIVOTS),
-        "linalg.lu_factor": Mapped(_lu_factor, apart=PIVOTS),
-        "linalg.lu_factor_ex": Mapped(_lu_factor, apart=PIVOTS, common=lambda r: r[:2]),
+        "linalg.lu": _lu,
+        "linalg.lu_factor": _lu_factor,
+        "linalg.lu_factor_ex": Mapped(_lu_factor, common=lambda r: r[:2]),
         "linalg.lu_solve": _lu_solve,
         "linalg.matrix_norm": _matrix_norm,
         "linalg.matrix_power": linalg.matrix_power,
         "linalg.matrix_rank": Mapped(_rank, apart=BOTH),
-        "linalg.matrix_rank.hermitian": Mapped(_rank, apart=BOTH, prepared=_adjoint),
+        "linalg.matrix_rank.hermitian": Mapped(_rank, prepared=_adjoint),
         "linalg.norm": Mapped(_norm, apart=NONE, slopes=STEEP),
         "linalg.norm.subgradients_at_zero": Mapped(_norm, apart=NONE, slopes=STEEP),
         "linalg.pinv": _pinv,
@@ -183,7 +187,7 @@ TABLE: Table = named(
             apart={"takes a vector": lambda x, **_: x.ndim != 1},
         ),
         "logdet": _logdet,
-        "lu": Mapped(_lu_factor, apart=PIVOTS, common=lambda r: r[:2]),
+        "lu": Mapped(_lu_factor, common=lambda r: r[:2]),
         "lu_solve": lambda b, factors, pivots: _lu_solve(factors, pivots, b),
         "matrix_exp": scipy.expm,
         "norm": _old_norm,

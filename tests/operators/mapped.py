@@ -30,8 +30,6 @@ class Mapped:
     """Relative to the greatest element, by element type, where the usual one is too small."""
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
     """Errors of PyTorch's that are none of Rosin's: a part of the message, and why."""
-    kinds: str = ""
-    """Why the width of the results' element type is PyTorch's own."""
     known: str = ""
     """Why arguments that are no floats have to be known when the function is traced."""
     flat: str = ""
@@ -72,11 +70,6 @@ NUMBER: Mapping[str, Where] = {"PyTorch gives a number an axis": is_number}
 
 
 Table: TypeAlias = "dict[str, Mapped]"
-
-
-def table(**entries: Callable[..., Any] | Mapped) -> Table:
-    """A table of names as keywords can write them: `_DOT_` stands for a dot."""
-    return named({name.replace("_DOT_", "."): entry for name, entry in entries.items()})
 
 
 def named(entries: Mapping[str, Callable[..., Any] | Mapped]) -> Table:

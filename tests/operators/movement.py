@@ -359,7 +359,6 @@ SHAPES: Table = named(
         "squeeze_copy": _squeeze,
         "stack": lambda xs, dim=0: rnp.stack(xs, axis=dim),
         "sum_to_size": Mapped(_sum_to_size, apart={WIDER: holds("bool")}),
-        "swapaxes": rnp.swapaxes,
         "t": Mapped(rnp.transpose, errors={"<= 2": LIKE_NUMPY}),
         "t_copy": Mapped(rnp.transpose, errors={"<= 2": LIKE_NUMPY}),
         "tile": _tile,
@@ -383,7 +382,6 @@ SHAPES: Table = named(
         "vstack": rnp.vstack,
     }
 )
-del SHAPES["swapaxes"]
 
 
 def _each(function: Any, xs: Any) -> Any:

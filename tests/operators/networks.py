@@ -13,8 +13,8 @@ BYTES = "PyTorch subtracts bytes before it makes floats of them"
 REAL = "complex numbers do not become real ones unasked"
 PARTS = {"complex64": REAL, "complex128": REAL}
 WHOLE = "integers become floats"
+GREATEST = "the greatest class settles the shape"
 RANDOM = "elements are dropped at random"
-BATCHES = "PyTorch refuses a batch of one example"
 
 
 def _typed(function: Any) -> Any:
@@ -155,7 +155,6 @@ NORMS: Table = named(
             common=lambda r: r[0] if isinstance(r, tuple) else r,
         ),
         "nn.functional.batch_norm": Mapped(_batch_norm, apart=VECTOR),
-        "nn.functional.batch_norm.without_cudnn": Mapped(_batch_norm, apart=VECTOR),
         "nn.functional.group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5: nn.group_norm(
             x, groups, weight, bias, eps=eps
         ),
@@ -354,22 +353,17 @@ IMAGES: Table = named(
 MAPS: Table = named(
     {
         "nn.functional.bilinear": nn.bilinear,
-        "nn.functional.dropout": Mapped(
-            lambda x, p=0.5, training=True: x,
-            apart={RANDOM: lambda x, p=0.5, training=True: training and p != 0.0},
-        ),
         "nn.functional.embedding": Mapped(
             lambda table, x, padding_idx=None, **_: nn.embedding(x, table, padding_idx=padding_idx),
             apart={"rows are changed in place": lambda *_, max_norm=None, **__: max_norm is not None},
-            slopes={"slopes are scaled": lambda *_, scale_grad_by_freq=False, **__: scale_grad_by_freq},
         ),
         "nn.functional.linear": nn.linear,
-        "nn.functional.one_hot": Mapped(_one_hot, known="the greatest class settles the shape", alone="as before"),
+        "nn.functional.one_hot": Mapped(
+            _one_hot, known="the greatest class settles the shape", alone="the greatest class settles the shape"
+        ),
         "nn.functional.scaled_dot_product_attention": Mapped(
             _attention, apart={RANDOM: lambda *_, dropout_p=0.0, **__: dropout_p > 0}
         ),
     }
 )
-del MAPS["nn.functional.dropout"]
-
 TABLE: Table = {**ACTIVATIONS, **LOSSES, **NORMS, **DISTANCES, **WINDOWS, **IMAGES, **MAPS}

@@ -38,8 +38,8 @@ TABLE: Table = named(
         "addbmm": Mapped(
             _added(lambda a, b: rnp.sum(rnp.matmul(a, b), axis=0)), apart={**SCALED, WIDER: holds("uint8")}
         ),
-        "addmm": Mapped(_added(rnp.matmul), apart=SCALED),
-        "addmm.decomposed": Mapped(_added(rnp.matmul), apart=SCALED),
+        "addmm": _added(rnp.matmul),
+        "addmm.decomposed": _added(rnp.matmul),
         "addmv": Mapped(_added(rnp.matmul), apart=SCALED),
         "addr": Mapped(_added(rnp.outer), apart={**SCALED, **NOTHING}),
         "baddbmm": Mapped(_added(rnp.matmul), apart=SCALED),

@@ -108,7 +108,7 @@ def test_a_packed_operand_has_a_place_of_its_own_each_time() -> None:
     def build(b: Builder, x: Value, v: Value, y: Value, w: Value) -> list[Value]:
         return [b.matmul(x, b.transpose(v, (1, 0))), b.matmul(y, b.transpose(w, (1, 0)))]
 
-    program = to_loops(graph_of(build, *["f32[512, 512]"] * 4))
+    program = to_loops(graph_of(build, *["f32[2048, 2048]"] * 4))
     first, again = first_and_again(program)
     assert len(first) == len(again)
     packed = {b for k in (*first, *again) for b in k.buffers if b.scope is Scope.ARENA}

@@ -121,8 +121,8 @@ def test_a_second_run_finds_nothing_to_do(graph: Graph) -> None:
     assert pipeline.run(after).key() == after.key()
 
 
-def test_only_strength_reduction_rounds() -> None:
-    assert [p.name for p in pipeline.GRAPH_PASSES if p.ulps] == ["strength"]
+def test_these_passes_alone_round() -> None:
+    assert [p.name for p in pipeline.GRAPH_PASSES if p.ulps] == ["strength", "distribute"]
 
 
 # -- stages ----------------------------------------------------------------------------------------------------

@@ -9,10 +9,9 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.passes.running import CHAINS, PART, WIDE
+from rosin.passes.running import BLOCK, CHAINS, PART, WIDE
 
 RANDOM = np.random.default_rng(7)
-BLOCK = CHAINS * PART
 SHAPES = [
     ((5,), 0),
     ((2 * BLOCK,), 0),
@@ -57,7 +56,7 @@ KINDS += [("sum", np.complex64), ("prod", np.complex64)]
 def test_every_way(name: str, dtype: Any, shape: tuple[int, ...], axis: int) -> None:
     ours, theirs = FUNCTIONS[name]
     x = numbers(dtype, shape, name)
-    wide = x.astype({"c": np.complex128, "f": np.float64}.get(x.dtype.kind, dtype))
+    wide = x.astype({"c": np.clongdouble, "f": np.longdouble}.get(x.dtype.kind, dtype))
     wanted = theirs.accumulate(wide, axis, dtype=wide.dtype)
     agree(rosin.compile(lambda x: ours(x, axis=axis))(x), wanted, x)
     backward = rosin.compile(lambda x: rnp.flip(ours(rnp.flip(x, axis=axis), axis=axis), axis=axis))(x)

@@ -54,7 +54,7 @@ def test_ill_typed_text_is_refused() -> None:
     wrong = NEGATION.replace("%y : tensor<2xf32>", "%y : tensor<3xf32>")
     with pytest.raises(Exception, match="expects different type"):
         xla.verify(wrong)
-    with pytest.raises(UnsupportedError, match="XLA refuses the program: .*expects different type"):
+    with pytest.raises(UnsupportedError, match=r"XLA refuses the program: .*expects different type"):
         xla.Loaded(wrong)
 
 

@@ -12,7 +12,7 @@ from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import Op
-from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Svd, TriangularSolve
+from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve
 from rosin.ir.ops.matrix import OfMatrices
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
 
@@ -146,11 +146,15 @@ def _lus() -> list[Sample]:
 
 def _solves() -> list[Sample]:
     found: list[Sample] = []
+    empty = [((0, 0), (0, 2)), ((2, 2), (2, 0)), ((0, 2, 2), (0, 2, 1))]
+    found += [_sample(Solve(), _matrix(dtypes.f64, a), draw(dtypes.f64, b, -1, 1)) for a, b in empty]
     for transpose, t in itertools.product((False, True), TYPES):
         for shape, columns in (((2, 4, 4), 3), ((1, 1), 1), ((34, 34), 2)):
             a = draw(t, shape, -1, 1, seed="solve") + np.eye(shape[-1], dtype=t.numpy) * shape[-1] ** 0.5
             packed, _, order = Lu().eval(a)
             b = draw(t, (*shape[:-1], columns), -1, 1)
+            if not transpose:
+                found.append(_sample(Solve(), a, b, smooth=shape != (34, 34) and t.part == dtypes.f64))
             options: dict[str, Any] = {"smooth": False} if shape == (34, 34) else {}
             # The factors are taken for those of `a`, which derivatives go by.
             options |= {"differentiable": (3,), "batches": shape != (34, 34)}
@@ -213,6 +217,8 @@ BAD: list[Bad] = [
     Bad(LuSolve(False), ("f64[3, 3]", "f64[3, 3]", "i32[3]", "f64[2, 1]"), ShapeError, "3 columns .* 2 rows"),
     Bad(LuSolve(False), ("f64[3, 3]", "f64[3, 3]", "i32[4]", "f64[3, 1]"), ShapeError, "permutation of 3 rows"),
     Bad(LuSolve(False), ("f64[3, 3]", "f64[3, 4]", "i32[3]", "f64[3, 1]"), ShapeError, "factors of shape"),
+    Bad(Solve(), ("f64[3, 4]", "f64[3, 1]"), ShapeError, "3 rows and 4 columns"),
+    Bad(Solve(), ("f64[3, 3]", "f64[4, 1]"), ShapeError, "3 columns .* 4 rows"),
     Bad(Qr(False), ("f64[n, m]",), ShapeError, "not known which is less"),
 ]
 
@@ -221,6 +227,7 @@ SYMBOLIC: list[Symbolic] = [
     Symbolic(Lu(), ("f32[b, n, n]",), ("f32[b, n, n]", "i32[b, n]", "i32[b, n]")),
     Symbolic(TriangularSolve(False, True, False), ("c64[n, n]", "c64[n, k]"), ("c64[n, k]",)),
     Symbolic(LuSolve(True), ("f64[n, n]", "f64[n, n]", "i32[n]", "f64[n, k]"), ("f64[n, k]",)),
+    Symbolic(Solve(), ("f64[b, n, n]", "f64[b, n, k]"), ("f64[b, n, k]",)),
     Symbolic(Qr(False), ("f64[b, n, n]",), ("f64[b, n, n]", "f64[b, n, n]")),
     Symbolic(Eigh(True), ("c64[b, n, n]",), ("f32[b, n]", "c64[b, n, n]")),
     Symbolic(Eig(True), ("f64[n, n]",), ("c128[n]", "c128[n, n]")),
@@ -229,5 +236,5 @@ SYMBOLIC: list[Symbolic] = [
 
 # Each has a second definition in the properties that its results have: tests/ir/test_matrices.py checks these.
 REFERENCES: dict[type[Op], Reference] = dict.fromkeys(
-    (Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Svd, TriangularSolve), None
+    (Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve), None
 )

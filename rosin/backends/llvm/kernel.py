@@ -39,9 +39,15 @@ from rosin.ir.loops import (
     When,
     While,
     blocks,
+    walk,
 )
 from rosin.ir.ops.arithmetic import Add, Mul
+from rosin.ir.statements import expressions
 from rosin.ir.steps import Kernel, decides
+
+SUM_BLOCK = 256
+"""Iterations after which the running value of a long sum goes into a total of such values."""
+MOST_SUMS = 4
 
 
 def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
@@ -246,7 +252,7 @@ class KernelEmitter(Refilling):
                 if loop.kind is Kind.VECTOR:
                     self.vector_loop(loop, slots)
                 else:
-                    self.serial_loop(loop)
+                    self.serial_loop(loop, slots)
         for carry in loop.carries:
             parts = self._joined(carry, [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots])
             if inner and self.lanes == 1:
@@ -285,7 +291,7 @@ class KernelEmitter(Refilling):
             parts = self.combine(carry, low, high)
         return parts
 
-    def serial_loop(self, loop: Loop) -> None:
+    def serial_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
         if loop.parallel:
             begin, end = Val("%begin", "i64"), Val("%end", "i64")
             self.counted(begin, end, 1, lambda i: self.body(loop, i))
@@ -296,7 +302,11 @@ class KernelEmitter(Refilling):
             begin = self._bound(loop.start, extent) if loop.start else e.const(0, "i64")
             end = self._bound(loop.stop, extent) if loop.stop else extent
             last = e.sub(e.add(begin, end), e.const(1, "i64")) if loop.backward else None
-            self.counted(begin, end, 1, lambda i: self.body(loop, i if last is None else e.sub(last, i)))
+
+            def body(i: Val) -> None:
+                self.body(loop, i if last is None else e.sub(last, i))
+
+            self.summed(loop, slots, begin, end, 1, loop.var.extent, body)
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
@@ -325,11 +335,46 @@ class KernelEmitter(Refilling):
         e.branch(head)
         e.block(after)
 
+    def summed(
+        self,
+        loop: Loop,
+        slots: list[dict[Local, tuple[Val, DType, int]]],
+        begin: Val,
+        end: Val,
+        step: int,
+        trips: Dim,
+        body: Callable[[Val], None],
+    ) -> None:
+        """A counted loop of so many trips. Long sums are summed block by block, lest rounding errors pile up."""
+        sums = [copy[carry.locals[0]] for copy in slots for carry in _long_sums(loop, trips)]
+        if not sums:
+            self.counted(begin, end, step, body)
+            return
+        e, zeros = self.e, [self.e.const(0, register_type(dtype), lanes) for _, dtype, lanes in sums]
+        totals = [self.head.define(f"alloca {zero.type}, align 64", "ptr", hint="total") for zero in zeros]
+        for total, zero in zip(totals, zeros, strict=True):
+            e.store(zero, total)
+
+        def add_up(into: Sequence[Val], rest: Sequence[Val]) -> None:
+            for (slot, _, _), total, zero, target, cleared in zip(sums, totals, zeros, into, rest, strict=True):
+                both = e.fadd(e.load(total, zero.elem, zero.lanes, 64), e.load(slot, zero.elem, zero.lanes, 64))
+                e.store(both, target)
+                e.store(zero, cleared)
+
+        def block(first: Val) -> None:
+            last = e.intrinsic("llvm.smin", e.add(first, e.const(SUM_BLOCK * step, "i64")), end)
+            self.counted(first, last, step, body)
+            add_up(totals, places)
+
+        places = [slot for slot, _, _ in sums]
+        self.counted(begin, end, SUM_BLOCK * step, block)
+        add_up(places, totals)
+
     def vector_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
         assert self.lane is None, "a vector loop stands in another"
         width, extent = self.width, loop.var.extent
         if width == 1:
-            self.serial_loop(loop)
+            self.serial_loop(loop, slots)
             return
         if loop.refill and width <= MOST_PLACES:
             self.refilled_loop(loop)
@@ -360,7 +405,7 @@ class KernelEmitter(Refilling):
             if many == len(slots):
                 unrolled(zero)
             elif not is_zero(many):
-                self.counted(zero, self.dim(many), len(slots), unrolled)
+                self.summed(loop, slots, zero, self.dim(many), len(slots), many // len(slots), unrolled)
             if isinstance(many, int) and isinstance(full, int):
                 for position in range(many, full):
                     block(self.e.const(position, "i64"))
@@ -403,6 +448,18 @@ def _is_scope(statement: Statement) -> bool:
     if not isinstance(statement, Loop) or statement.kind is not Kind.SERIAL or statement.var.extent != 1:
         return False
     return not statement.parallel and not decides(statement)
+
+
+def _long_sums(loop: Loop, trips: Dim) -> list[Carry]:
+    """The sums of floats that a loop carries and does not read, if its trips are enough for rounding errors to matter.
+
+    A loop of many sums holds a tile in registers; adding it up elsewhere now and then would cost it.
+    """
+    if (isinstance(trips, int) and trips <= 2 * SUM_BLOCK) or len(loop.carries) > MOST_SUMS:
+        return []
+    sums = [carry for carry in loop.carries if _is_sum(carry) and carry.locals[0].dtype.is_float]
+    read = {expr for top in expressions(loop.body) for expr in walk(top) if isinstance(expr, Local)}
+    return [carry for carry in sums if carry.locals[0] not in read]
 
 
 def _is_sum(carry: Carry) -> bool:

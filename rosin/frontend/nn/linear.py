@@ -9,6 +9,7 @@ from rosin.frontend.numpy import indexing, logic, manipulation, promote
 from rosin.frontend.numpy.einsum import einsum
 from rosin.frontend.numpy.linear import matmul
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import facts
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -20,8 +21,11 @@ def linear(x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, /) ->
     Raises:
         ShapeError: sizes disagree.
     """
-    w = promote.array("linear", weight)
-    result = matmul(x, manipulation.matrix_transpose(w) if len(core.shape_of(w)) > 1 else w)
+    operand, w = promote.array("linear", x), promote.array("linear", weight)
+    own, shape = core.shape_of(operand), core.shape_of(w)
+    if not own or len(shape) not in (1, 2) or not facts.same(own[-1], shape[-1]):
+        promote.bad_shape("linear: takes x[…, I] and weight[O, I] or weight[I] of one size I", operand, w)
+    result = matmul(operand, manipulation.matrix_transpose(w) if len(shape) > 1 else w)
     return result if bias is None else result + promote.array("linear", bias)
 
 

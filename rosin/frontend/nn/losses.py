@@ -153,10 +153,11 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
 ) -> Array:
     """The binary cross entropy of sigmoid(x), without overflow in between; `pos_weight` scales the term of target 1."""
-    a, t = promote.promoted("binary_cross_entropy_with_logits", x, target, floating=True)
-    share = 1.0 if pos_weight is None else t * (promote.floating("pos_weight", pos_weight) - 1) + 1
+    name = "binary_cross_entropy_with_logits"
+    a, t = promote.promoted(name, x, target, floating=True)
+    share = 1.0 if pos_weight is None else t * (promote.floating(name, pos_weight) - 1) + 1
     losses = (1 - t) * a + softplus(-a) * share
-    return reduced("binary_cross_entropy_with_logits", _weighted(losses, weight), reduction)
+    return reduced(name, _weighted(losses, weight), reduction)
 
 
 def soft_margin_loss(x: ArrayLike, target: ArrayLike, /, *, reduction: str = "mean") -> Array:

@@ -115,6 +115,7 @@ def vectorize(
             _check_results(name, result, cores)
             return result
 
+        on_one.__name__ = name
         return _mapped(on_one, arrays, batches, batch)
 
     return called

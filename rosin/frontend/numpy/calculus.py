@@ -179,8 +179,10 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axi
 
 
 def unwrap(p: ArrayLike, /, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi) -> Array:
-    """Angles along an axis without jumps: multiples of the period are added, so that neighbours differ by half of it
-    at most. Where they differ by less than `discont`, nothing is added."""
+    """Angles along an axis without jumps: multiples of the period are added, so that neighbours differ by half at most.
+
+    Where they differ by less than `discont`, nothing is added.
+    """
     operand = promote.numeric("unwrap", p)
     along = promote.as_axis("unwrap", axis, len(core.shape_of(operand)), operand)
     whole = core.dtype_of(operand).is_integer and isinstance(period, int)
@@ -196,8 +198,8 @@ def unwrap(p: ArrayLike, /, discont: float | None = None, axis: int = -1, *, per
     limit = half if discont is None else discont
     change = logic.where(logic.less(elementwise.abs(jumps), limit), 0, change)
     total = reductions.cumulative_sum(change, axis=-1, dtype=core.dtype_of(change))
-    rest = elementwise.add(lines[..., 1:], total)
-    return manipulation.moveaxis(manipulation.concat([lines[..., :1], rest], axis=-1), -1, along)
+    moved = elementwise.add(lines[..., 1:], total)
+    return manipulation.moveaxis(manipulation.concat([lines[..., :1], moved], axis=-1), -1, along)
 
 
 __all__ = ["ediff1d", "gradient", "interp", "trapezoid", "unwrap"]

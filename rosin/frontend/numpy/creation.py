@@ -17,15 +17,11 @@ from rosin.frontend.core import DEFAULT_FLOAT, DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.sizes import Size
-from rosin.frontend.trace import located
 from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.errors import RosinError
 from rosin.ir.ops.movement import Broadcast, Iota, Pad, Reshape, Slice
 from rosin.ir.types import TensorType
-from rosin.runtime import dlpack
-from rosin.runtime.dlpack import InterchangeError
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -198,14 +194,7 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
         DTypeError: an element type that Rosin has not.
     """
     promote.check_device("from_dlpack", device)
-    try:
-        value = dlpack.read(x, copy, device is not None)
-        if copy is False and not value.flags.c_contiguous:
-            message = f"from_dlpack: elements of an array of shape {value.shape} lie apart, and copy=False"
-            raise InterchangeError(message)
-    except RosinError as error:
-        raise located(error) from None
-    return core.asarray(value)
+    return core.asarray(core.from_dlpack(x, copy, device is not None))
 
 
 # -- ranges ------------------------------------------------------------------------------------------------------------

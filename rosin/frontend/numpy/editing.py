@@ -13,8 +13,10 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
+from rosin.frontend.errors import BoundsError
 from rosin.frontend.numpy import counted, creation, elementwise, indexing, logic, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.trace import located
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
 from rosin.ir.types import shape_text
@@ -53,7 +55,8 @@ def _positions(name: str, x: Array, obj: Any, size: int, most: int) -> np.ndarra
     known = known.ravel() if known.ndim else known
     for place in known.ravel():
         if not -size <= place < most:
-            promote.bad_value(f"{name}: position {place} is out of range for an axis of size {size}", x)
+            message = f"{name}: position {place} is out of range for an axis of size {size}"
+            raise located(BoundsError(message, [core.type_of(x)]))
     return np.where(known < 0, known + size, known)
 
 
@@ -64,7 +67,7 @@ def delete(x: ArrayLike, obj: Any, axis: int | None = None) -> Array:
         `x[~mask]`.)
 
     Raises:
-        AttributeValueError: a position is out of range.
+        BoundsError: a position is out of range.
     """
     operand, along, size = _lines("delete", x, axis)
     gone = _positions("delete", operand, obj, size, size)
@@ -79,7 +82,7 @@ def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -
     values: broadcast to the slices that are put in.
 
     Raises:
-        AttributeValueError: a position is out of range.
+        BoundsError: a position is out of range.
         ShapeError: the values do not fit.
     """
     operand, along, size = _lines("insert", x, axis)
@@ -90,13 +93,11 @@ def insert(x: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None) -
     if places.ndim == 0 and axis is not None and rank > 1 and len(core.shape_of(given)) == rank - 1:
         # For one position a slice that lacks the axis is meant.
         given = manipulation.expand_dims(given, along)
-    count = places.size
     if places.ndim == 0:
-        own = core.shape_of(given)
-        count = own[along - rank] if len(own) >= rank - along and own[along - rank] != 1 else 1
-        places = np.full(count if isinstance(count, int) else 1, places)
-    wanted = (*shape[:along], count, *shape[along + 1 :])
-    given = promote.spread_to("insert", given, wanted)
+        # As many slices go there as the values have.
+        own = along - rank + len(core.shape_of(given))
+        places = np.full(promote.static_size("insert", given, own) if own >= 0 else 1, places)
+    given = promote.spread_to("insert", given, (*shape[:along], places.size, *shape[along + 1 :]))
     order = np.argsort(places, kind="stable")
     source = np.insert(np.arange(size), places[order], size + order)
     both = manipulation.concat([operand, given], axis=along)

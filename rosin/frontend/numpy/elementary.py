@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
 from rosin.frontend.numpy import elementwise, logic, promote, transcendental
@@ -80,6 +82,9 @@ def float_power(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 def gcd(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """The greatest common divisor of integers, by Euclid; 0 of two zeros."""
     a, b = _integers("gcd", x1, x2)
+    if not core.tracing():
+        # A loop outside of traced functions would be compiled for every shape.
+        return core.asarray(np.gcd(core.known(a), core.known(b)))
     first, second = (elementwise.abs(x) for x in (a, b))
     if 0 in core.shape_of(first):
         return first
@@ -156,7 +161,10 @@ def ldexp(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     wide = own.accumulator
     bias, digits = (1 << (_EXPONENT_BITS[wide.name][0] - 1)) - 1, _EXPONENT_BITS[wide.name][1]
     # Beyond four times the range of exponents nothing changes any more.
-    left = elementwise.clip(promote.cast(power, dtypes.i32), -4 * bias, 4 * bias)
+    kind = core.dtype_of(power)
+    power = promote.cast(power, dtypes.i32) if kind.bits < 32 else power
+    least = 0 if kind.kind == "uint" and kind.bits >= 32 else -4 * bias
+    left = promote.cast(elementwise.clip(power, least, 4 * bias), dtypes.i32)
     result = promote.cast(x, wide)
     # What goes down keeps all digits above the least normal number until the last factor, so that it rounds once.
     down = bias - 1 - digits - 1

@@ -12,8 +12,10 @@ import numpy as np
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
+from rosin.frontend.errors import BoundsError
 from rosin.frontend.numpy import counted, creation, elementwise, logic, manipulation, promote, selecting
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.trace import located
 from rosin.ir import dims, dtypes
 from rosin.ir.dims import Dim
 
@@ -258,7 +260,7 @@ def unravel_index(indices: ArrayLike, shape: Dim | Sequence[Dim]) -> tuple[Array
 
     Raises:
         DTypeError: the positions are no integers.
-        AttributeValueError: a known position is outside.
+        BoundsError: a known position is outside.
     """
     where, sizes = core.asarray(indices), promote.as_shape("unravel_index", shape)
     _check_known("unravel_index", indices, dims.product(sizes), "an array")
@@ -285,7 +287,8 @@ def ravel_multi_index(
 
     Raises:
         ShapeError: there are not positions for all axes.
-        AttributeValueError: there is no such mode, or a known position is outside.
+        AttributeValueError: there is no such mode.
+        BoundsError: a known position is outside.
     """
     sizes = promote.as_shape("ravel_multi_index", dims)
     parts = list(multi_index) if isinstance(multi_index, Sequence) else list(manipulation.unstack(multi_index))
@@ -324,7 +327,8 @@ def _check_known(name: str, where: Any, size: Dim, what: str, least: int | None 
     known = np.asarray(where)
     outside = known[(known < (-size if least is None else least)) | (known >= size)]
     if outside.size:
-        promote.bad_value(f"{name}: position {outside.ravel()[0]} is out of range for {what} of size {size}")
+        message = f"{name}: position {outside.ravel()[0]} is out of range for {what} of size {size}"
+        raise located(BoundsError(message))
 
 
 __all__ = [

@@ -66,16 +66,21 @@ def bincount(
         size: Dim = builtins.max(int(known.max()) + 1 if known.size else 0, least)
     else:
         size = promote.as_size("bincount", length, "length")
-    if weights is not None:
-        given = promote.array("bincount", weights)
-        if not facts.same_shape(core.shape_of(given), shape):
-            shapes = f"{shape_text(core.shape_of(given))} and x has {shape_text(shape)}"
-            promote.bad_shape(f"bincount: the weights have shape {shapes}", operand, given)
-        weights = promote.cast(given, promote.accumulator_of(core.dtype_of(given)))
     places = promote.cast(operand, dtypes.i64 if dtype.bits > 32 or dtype == dtypes.u32 else DEFAULT_INT)
     # A negative number would count from the end.
     places = logic.where(logic.less(places, 0), np.iinfo(np.int32).max, places) if dtype.kind == "int" else places
-    return _counted(places, size, weights)
+    return _counted(places, size, _weights("bincount", operand, weights))
+
+
+def _weights(name: str, x: Array, weights: ArrayLike | None) -> Array | None:
+    """Weights as a line of numbers that sums are made of."""
+    if weights is None:
+        return None
+    given = promote.array(name, weights)
+    shape, own = core.shape_of(x), core.shape_of(given)
+    if not facts.same_shape(own, shape):
+        promote.bad_shape(f"{name}: the weights have shape {shape_text(own)} and x has {shape_text(shape)}", x, given)
+    return promote.cast(manipulation.ravel(given), promote.accumulator_of(core.dtype_of(given)))
 
 
 def _counted(places: Array, length: Dim, weights: Array | None) -> Array:
@@ -151,14 +156,21 @@ def histogram_bin_edges(
     x: ArrayLike, /, bins: Bins = 10, range: Range = None, weights: ArrayLike | None = None
 ) -> Array:
     """The edges of the bins that `histogram` has, which see. Weights change nothing."""
-    return _edges("histogram_bin_edges", promote.array("histogram_bin_edges", x), bins, range)
+    operand = promote.array("histogram_bin_edges", x)
+    return _shown(operand, _edges("histogram_bin_edges", operand, bins, range), bins)
+
+
+def _shown(x: Array, edges: Array, bins: Bins) -> Array:
+    """The edges as results have them. Those of equal bins of whole numbers are f64 until then."""
+    is_float = core.dtype_of(x).is_float
+    result = edges if is_float or not _is_number(bins) else promote.cast(edges, DEFAULT_FLOAT)
+    return core.another(result, (bins,))
 
 
 def _edges(name: str, x: Array, bins: Bins, range: Range) -> Array:
     own = core.dtype_of(x)
     if own.is_complex:
         promote.bad_dtype(f"{name}: complex numbers have no order", x)
-    wanted = own if own.is_float else DEFAULT_FLOAT
     if isinstance(bins, str):
         bins = _number_of_bins(name, x, bins, range)
     if isinstance(bins, int | np.integer) or (promote.is_array(bins) and core.shape_of(bins) == ()):
@@ -166,17 +178,16 @@ def _edges(name: str, x: Array, bins: Bins, range: Range) -> Array:
         if count < 1:
             promote.bad_value(f"{name}: there are {count} bins; there is at least 1", x)
         low, high = _ends(name, x, range)
-        return promote.cast(creation.linspace(low, high, count + 1), wanted)
+        edges = creation.linspace(low, high, count + 1)
+        return promote.cast(edges, own) if own.is_float else edges
     return _given_edges(name, x, bins)
 
 
 def _given_edges(name: str, x: Array, bins: ArrayLike | Sequence[float]) -> Array:
     own = core.dtype_of(x)
-    given = (
-        bins
-        if promote.is_array(bins)
-        else core.asarray(bins, own if isinstance(bins, Sequence) and own.is_float else None)
-    )
+    # Python's numbers lose no digit that the elements could tell.
+    as_ours = own if isinstance(bins, Sequence) and own.is_float else None
+    given = bins if promote.is_array(bins) else core.asarray(bins, as_ours)
     if len(core.shape_of(given)) != 1:
         promote.bad_shape(f"{name}: edges are a vector, not an array of rank {len(core.shape_of(given))}", x, given)
     if not core.is_tracer(bins):
@@ -266,19 +277,10 @@ def histogram(
     if core.dtype_of(operand).kind == "bool":
         operand = promote.cast(operand, dtypes.u8)
     edges = _edges("histogram", operand, bins, range)
-    given: Array | None = None
-    if weights is not None:
-        given = promote.array("histogram", weights)
-        if not facts.same_shape(core.shape_of(given), core.shape_of(operand)):
-            shapes = f"{shape_text(core.shape_of(given))} and x has {shape_text(core.shape_of(operand))}"
-            promote.bad_shape(f"histogram: the weights have shape {shapes}", operand, given)
-        given = promote.cast(manipulation.ravel(given), promote.accumulator_of(core.dtype_of(given)))
-    flat = manipulation.ravel(operand)
-    place = _bin_of("histogram", flat, edges, _is_number(bins))
-    counts = _counted(place, core.shape_of(edges)[0] - 1, given)
-    if density:
-        counts = _density(counts, [edges])
-    return counts, edges
+    place = _bin_of("histogram", manipulation.ravel(operand), edges, _is_number(bins))
+    counts = _counted(place, core.shape_of(edges)[0] - 1, _weights("histogram", operand, weights))
+    edges = _shown(operand, edges, bins)
+    return (_density(counts, [edges]) if density else counts), edges
 
 
 def _density(counts: Array, edges: Sequence[Array]) -> Array:
@@ -337,14 +339,8 @@ def histogramdd(
         outside = logic.logical_or(outside, logic.equal(number, _size(count)))
         place = elementwise.add(elementwise.multiply(place, _size(count)), number)
     place = logic.where(outside, _size(total), place)
-    given: Array | None = None
-    if weights is not None:
-        given = promote.array("histogramdd", weights)
-        if not facts.same_shape(core.shape_of(given), core.shape_of(lines[0])):
-            shapes = f"{shape_text(core.shape_of(given))} for {core.shape_of(lines[0])[0]} points"
-            promote.bad_shape(f"histogramdd: the weights have shape {shapes}", lines[0], given)
-        given = promote.cast(given, promote.accumulator_of(core.dtype_of(given)))
-    result = manipulation.reshape(_counted(place, total, given), tuple(counts))
+    result = manipulation.reshape(_counted(place, total, _weights("histogramdd", lines[0], weights)), tuple(counts))
+    edges = [_shown(line, edge, own) for line, edge, own in zip(lines, edges, each, strict=True)]
     return (_density(result, edges) if density else result), edges
 
 

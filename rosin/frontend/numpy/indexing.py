@@ -187,16 +187,27 @@ def _in_rows(name: str, x: Array, mask: Array) -> Array:
     return manipulation.reshape(x, (dims.product(own), *core.shape_of(x)[len(own) :]))
 
 
-def take(x: ArrayLike, indices: ArrayLike, /, axis: int | None = None) -> Array:
+def take(x: ArrayLike, indices: ArrayLike, /, axis: int | None = None, *, mode: str = "raise") -> Array:
     """The elements of x at positions along an axis: the result has the axes of `indices` in its place.
 
-    Without an axis the elements of x are counted in row-major order. Positions outside are moved to the nearest end.
+    Without an axis the elements of x are counted in row-major order. Positions outside are moved to the nearest end,
+    those before the first one with mode "clip" too; with "wrap" they count modulo the size.
+
+    Raises:
+        AttributeValueError: there is no such mode.
     """
     operand = promote.array("take", x)
     if axis is None:
         operand, axis = manipulation.ravel(operand), 0
     place = promote.as_axis("take", axis, len(core.shape_of(operand)), operand)
     given = promote.array("take", indices)
+    if mode not in ("raise", "clip", "wrap"):
+        promote.bad_value(f'take: the mode is "raise", "clip" or "wrap", not {mode!r}', operand)
+    if mode == "clip":
+        given = elementwise.maximum(given, 0)
+    elif mode == "wrap":
+        wide = given if core.dtype_of(given).bits >= 32 else promote.cast(given, dtypes.i32)
+        given = elementwise.remainder(wide, counted.number(core.shape_of(operand)[place], core.dtype_of(wide)))
     return getitem(operand, (*(slice(None),) * place, given))
 
 

@@ -37,15 +37,22 @@ def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = True, device: str 
 
 
 @core.fresh
-def reshape(x: ArrayLike, /, shape: Dim | Sequence[Dim], *, copy: bool | None = None) -> Array:
+def reshape(x: ArrayLike, /, shape: Dim | Sequence[Dim], order: str = "C", *, copy: bool | None = None) -> Array:
     """The elements in row-major order in another shape, of which one size may be -1: whatever fills it.
+
+    order: "C"; or "F", in which they are read and placed with the first index changing fastest.
 
     Raises:
         ShapeError: the elements do not fill the shape, or more than one size is -1.
+        AttributeValueError: there is no such order.
     """
     operand = promote.array("reshape", x)
     own = core.shape_of(operand)
     wanted = _completed(operand, own, (shape,) if not isinstance(shape, Sequence) else shape)
+    if order not in ("C", "F"):
+        promote.bad_value(f'reshape: the order is "C" or "F", not {order!r}', operand)
+    if order == "F":
+        return transpose(reshape(transpose(operand), wanted[::-1]))
     return operand if wanted == own else core.bind1(Reshape(wanted), operand)
 
 
@@ -68,10 +75,10 @@ def _completed(x: Array, own: promote.Shape, shape: Sequence[Dim]) -> promote.Sh
 
 
 @core.fresh
-def ravel(x: ArrayLike, /) -> Array:
-    """The elements in row-major order as a vector."""
+def ravel(x: ArrayLike, /, order: str = "C") -> Array:
+    """The elements in row-major order as a vector; in column-major order with "F"."""
     operand = promote.array("ravel", x)
-    return reshape(operand, (dims.product(core.shape_of(operand)),))
+    return reshape(operand, (dims.product(core.shape_of(operand)),), order)
 
 
 @core.fresh

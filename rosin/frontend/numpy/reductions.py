@@ -472,6 +472,7 @@ def logcumsumexp(x: ArrayLike, /, axis: int | None = None) -> Array:
     return core.bind1(running.CumLogSumExp(along, False), operand)
 
 
+@core.fresh
 def diff(
     x: ArrayLike,
     /,

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
 from rosin.frontend.numpy import counted, creation, elementwise, indexing, logic, manipulation, promote, reductions
-from rosin.frontend.numpy.complex import imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.numpy.selecting import Count, flatnonzero
 from rosin.frontend.numpy.sorting import argsort, lexsort, sort
 from rosin.frontend.sizes import sized
-from rosin.ir import dtypes
+from rosin.ir import dims, dtypes
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -38,30 +37,34 @@ class UniqueInverseResult(NamedTuple):
     inverse_indices: Array
 
 
-def _unique(name: str, x: ArrayLike, equal_nan: bool, size: Count) -> UniqueAllResult:
+def _unique(name: str, x: ArrayLike, equal_nan: bool, size: Count, axis: int | None = None) -> UniqueAllResult:
+    """What is distinct among the elements of x, or among its slices along an axis."""
     operand = promote.array(name, x)
-    flat = manipulation.ravel(operand)
-    order = _order(flat)
-    line = indexing.at_places(flat, order)
-    begins = _begins(line, equal_nan)
+    shape = core.shape_of(operand)
+    along = 0 if axis is None else promote.as_axis(name, axis, len(shape), operand)
+    whole = manipulation.ravel(operand) if axis is None else manipulation.moveaxis(operand, along, 0)
+    order = argsort(whole) if axis is None else _order_of_slices(name, whole)
+    line = indexing.at_places(whole, order)
+    begins = _begins(line, equal_nan and axis is None)
     which = elementwise.subtract(reductions.cumsum(begins, dtype=DEFAULT_INT), 1)
     inverse = creation.zeros_like(order).at[order].set(which)
-    length = counted.number(core.shape_of(flat)[0], DEFAULT_INT)
+    length = counted.number(core.shape_of(whole)[0], DEFAULT_INT)
     starts = flatnonzero(begins, size=size, fill_value=length)
     if size is None:
         counts = elementwise.subtract(_following(starts, length), starts)
     else:
         counts = creation.zeros_like(starts).at[which].add(1)
         starts = logic.where(logic.less(starts, length), starts, 0)
-    found = indexing.at_places(line, starts), indexing.at_places(order, starts)
-    return UniqueAllResult(*found, manipulation.reshape(inverse, core.shape_of(operand)), counts)
+    values = manipulation.moveaxis(indexing.at_places(line, starts), 0, along)
+    inverse = manipulation.reshape(inverse, shape) if axis is None else inverse
+    return UniqueAllResult(values, indexing.at_places(order, starts), inverse, counts)
 
 
-def _order(flat: Array) -> Array:
-    """Where elements come from in their order. Complex numbers go by real, then by imaginary part, NaNs to the end."""
-    if core.dtype_of(flat).is_complex:
-        return lexsort((imag(flat), real(flat), logic.isnan(flat)))
-    return argsort(flat)
+def _order_of_slices(name: str, x: Array) -> Array:
+    """Where slices along axis 0 come from in their order: that of their first elements, then of the next ones."""
+    rows = manipulation.reshape(x, (core.shape_of(x)[0], dims.product(core.shape_of(x)[1:])))
+    width = promote.static_size(name, rows, 1)
+    return lexsort([rows[:, i] for i in reversed(range(width))])
 
 
 def _following(line: Array, last: int | Array) -> Array:
@@ -73,12 +76,13 @@ def _following(line: Array, last: int | Array) -> Array:
 
 
 def _begins(line: Array, equal_nan: bool) -> Array:
-    """Where elements of a sorted line differ from those before them."""
-    place = creation.iota(DEFAULT_INT, core.shape_of(line), 0)
+    """Where elements of a sorted line, or slices, differ from those before them."""
+    place = creation.iota(DEFAULT_INT, core.shape_of(line)[:1], 0)
     before = indexing.at_places(line, elementwise.maximum(elementwise.subtract(place, 1), 0))
     differs = logic.not_equal(line, before)
     if equal_nan and core.dtype_of(line).differentiable:
         differs = logic.logical_and(differs, logic.logical_not(logic.isnan(before)))
+    differs = reductions.any(differs, axis=tuple(range(1, len(core.shape_of(line)))))
     return logic.logical_or(logic.equal(place, 0), differs)
 
 
@@ -109,7 +113,7 @@ def unique_values(x: ArrayLike, /, *, size: Count = None) -> Array:
 
 
 def _distinct(flat: Array, equal_nan: bool, size: Count = None) -> Array:
-    line = indexing.at_places(flat, _order(flat)) if core.dtype_of(flat).is_complex else sort(flat)
+    line = sort(flat)
     starts = flatnonzero(_begins(line, equal_nan), size=size)
     return indexing.at_places(line, starts)
 
@@ -120,16 +124,22 @@ def unique(
     return_index: bool = False,
     return_inverse: bool = False,
     return_counts: bool = False,
+    axis: int | None = None,
     *,
     equal_nan: bool = True,
     size: Count = None,
 ) -> Array | tuple[Array, ...]:
-    """The distinct elements of x in order, and what else is asked for, as NumPy gives them; see `unique_all`."""
-    if not (return_index or return_inverse or return_counts):
+    """The distinct elements of x in order, and what else is asked for, as NumPy gives them; see `unique_all`.
+
+    axis: takes slices along an axis for elements, which are ordered by their first elements, then by the next ones.
+        A NaN in a slice makes it differ from all others.
+    """
+    if axis is None and not (return_index or return_inverse or return_counts):
         return _distinct(manipulation.ravel(promote.array("unique", x)), equal_nan, size)
-    found = _unique("unique", x, equal_nan, size)
+    found = _unique("unique", x, equal_nan, size, axis)
     asked = (True, return_index, return_inverse, return_counts)
-    return tuple(part for part, is_asked in zip(found, asked, strict=True) if is_asked)
+    values, *others = (part for part, is_asked in zip(found, asked, strict=True) if is_asked)
+    return (values, *others) if others else values
 
 
 # -- sets --------------------------------------------------------------------------------------------------------------

@@ -133,7 +133,8 @@ def append(x: ArrayLike, values: ArrayLike, axis: int | None = None) -> Array:
     Raises:
         ShapeError: sizes of other axes disagree.
     """
-    return manipulation.concat([core.asarray(x), core.asarray(values)], axis=axis)
+    parts = (core.asarray(part) if isinstance(part, Sequence) else part for part in (x, values))
+    return manipulation.concat(promote.alike("append", *parts), axis=axis)
 
 
 def dstack(arrays: Sequence[ArrayLike], /) -> Array:
@@ -165,12 +166,13 @@ def block(arrays: Any, /) -> Array:
         ShapeError: lists are empty or of unequal depths, or blocks do not fit together.
     """
     depth = _depth(arrays)
-    blocks = [promote.array("block", x) for x in _leaves(arrays)]
+    blocks = promote.alike("block", *_leaves(arrays))
     rank = max(depth, *(len(core.shape_of(x)) for x in blocks))
+    each = iter(blocks)
 
     def joined(part: Any, level: int) -> Array:
         if not isinstance(part, list):
-            own = promote.array("block", part)
+            own = next(each)
             shape = core.shape_of(own)
             return manipulation.reshape(own, (*(1,) * (rank - len(shape)), *shape))
         inner = [joined(each, level + 1) for each in cast("list[Any]", part)]

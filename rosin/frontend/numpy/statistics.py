@@ -149,7 +149,7 @@ def corrcoef(x: ArrayLike, y: ArrayLike | None = None, rowvar: bool = True) -> A
     result = elementwise.divide(products, promote.cast(_outer(size), core.dtype_of(products)))
     if core.dtype_of(result).is_complex:
         return combined(*(elementwise.clip(part, -1, 1) for part in (real(result), imag(result))))
-    # `clip` would give NaN for NaN as well; a selection keeps the derivative of what rounds to 1.
+    # A selection keeps the whole derivative of what is 1, of which `clip` would keep half.
     return logic.where(logic.greater(elementwise.abs(result), 1), elementwise.sign(result), result)
 
 

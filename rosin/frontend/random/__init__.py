@@ -10,7 +10,8 @@ function of one such number give the numbers that JAX gives for the same key, up
 
 from __future__ import annotations
 
-from rosin.frontend.random.choosing import choice, permutation
+from typing import TYPE_CHECKING, Any
+
 from rosin.frontend.random.continuous import (
     cauchy,
     double_sided_maxwell,
@@ -28,21 +29,24 @@ from rosin.frontend.random.continuous import (
     wald,
     weibull_min,
 )
-from rosin.frontend.random.discrete import binomial, categorical, geometric, multinomial, poisson
-from rosin.frontend.random.gammas import (
-    ball,
-    beta,
-    chisquare,
-    dirichlet,
-    f,
-    gamma,
-    generalized_normal,
-    loggamma,
-    t,
-)
 from rosin.frontend.random.keys import clone, fold_in, key, key_data, split, wrap_key_data
-from rosin.frontend.random.matrices import multivariate_normal, orthogonal
 from rosin.frontend.random.uniforms import bernoulli, bits, rademacher, randint, uniform
+
+if TYPE_CHECKING:
+    from rosin.frontend.random.choosing import choice, permutation
+    from rosin.frontend.random.discrete import binomial, categorical, geometric, multinomial, poisson
+    from rosin.frontend.random.gammas import (
+        ball,
+        beta,
+        chisquare,
+        dirichlet,
+        f,
+        gamma,
+        generalized_normal,
+        loggamma,
+        t,
+    )
+    from rosin.frontend.random.matrices import multivariate_normal, orthogonal
 
 __all__ = [
     "ball",
@@ -90,3 +94,19 @@ __all__ = [
     "weibull_min",
     "wrap_key_data",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """What takes loops, sorts or factorizations is read when the first of its names is asked for."""
+        if name not in __all__:
+            raise AttributeError(f"module 'rosin.random' has no attribute {name!r}")
+        from rosin.frontend.random import choosing, discrete, gammas, matrices
+
+        for file in (choosing, discrete, gammas, matrices):
+            globals().update({public: getattr(file, public) for public in file.__all__})
+        return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,8 +26,8 @@ from rosin.frontend.random.arguments import (
 )
 from rosin.frontend.random.continuous import gumbels
 from rosin.frontend.random.drawing import drawn
-from rosin.frontend.random.gammas import LAST, joined, one_by_one, words
 from rosin.frontend.random.keys import split
+from rosin.frontend.random.singles import LAST, joined, one_by_one, words
 from rosin.frontend.random.uniforms import unit, unit_of
 from rosin.ir import dims
 from rosin.ir.dtypes import DType, f64

@@ -60,7 +60,7 @@ def _draw(body: Callable[..., Array], exact: bool) -> Draw:
                 # What depends on constants alone would be computed by NumPy, when the program is compiled.
                 arrays = core.bind(Barrier(), *arrays)
             return body(*arrays, shape=shape, dtype=dtype, **static)
-        key = (body, shape, dtype, *static.values(), *[core.type_of(x) for x in arrays])
+        key = (body, shape, dtype, *static.values(), *[core.shape_of(x) for x in arrays])
         program = _programs.get(key)
         if program is None:
             if exact and key not in _programs and math.prod(dims.static(shape, body.__name__)) <= SHORT:

@@ -1,8 +1,5 @@
 """The gamma distribution and what is made of its numbers: beta, Dirichlet, Student, chi-square, F.
 
-Each number has a key of its own, from which its loop of rejections draws until one is taken. Under a compiled loop the
-vectors are kept full: a lane that is done takes the next number.
-
 What is drawn depends on the parameters through those rejections too, so derivatives are implicit ones, those of the
 quantile at the place that the number has in the distribution: dx/da = -(∂F/∂a) / (∂F/∂x) (Figurnov, Mohamed and Mnih,
 "Implicit reparameterization gradients", 2018).
@@ -11,12 +8,10 @@ quantile at the place that the number has in the distribution: dx/da = -(∂F/�
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rosin.frontend import control, core, tree
+from rosin.frontend import control, core
 from rosin.frontend import numpy as rnp
-from rosin.frontend.batching import vmap
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.custom import custom_jvp
 from rosin.frontend.numpy import promote
@@ -26,41 +21,15 @@ from rosin.frontend.random.continuous import exponentials, normals
 from rosin.frontend.random.drawing import drawn
 from rosin.frontend.random.keys import split
 from rosin.frontend.random.quantiles import gamma_slope
+from rosin.frontend.random.singles import LAST, joined, one_by_one, words
 from rosin.frontend.random.uniforms import unit, unit_of
-from rosin.ir import dims
-from rosin.ir.dtypes import DType, f64, u64
+from rosin.ir.dtypes import DType, f64
 from rosin.ir.ops.normal import RandomNormal
-from rosin.ir.ops.random import RandomFoldIn
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
-LAST = 0xFFFFFFFF
-"""The number of the words that are not those of an attempt."""
-
-
 # -- one number, by rejection ------------------------------------------------------------------------------------------
-
-
-def words(key: Array, number: Array) -> Array:
-    """The pair of u32 words that a key has at a number."""
-    return core.bind1(RandomFoldIn(), key, promote.cast(number, rnp.uint32))
-
-
-def joined(pair: Array) -> Array:
-    """A pair of words as one u64 word."""
-    return promote.cast(pair[0], u64) << 32 | promote.cast(pair[1], u64)
-
-
-def one_by_one(draw: Callable[..., Any], key: Array, shape: promote.Shape, *parameters: Array) -> Any:
-    """The draws of single numbers, each from a key of its own and its parameters."""
-    count = dims.product(shape)
-    lines = [rnp.reshape(x, (count,)) for x in parameters]
-
-    def shaped(x: Array) -> Array:
-        return rnp.reshape(x, shape)
-
-    return tree.map(shaped, vmap(draw)(split(key, count), *lines))
 
 
 def _attempt(key: Array, number: Array, dtype: DType) -> tuple[Array, Array]:
@@ -226,9 +195,9 @@ def f(key: ArrayLike, dfnum: ArrayLike, dfden: ArrayLike, shape: Shape | None = 
 
 @drawn
 def _f(key: Array, dfnum: Array, dfden: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    halves = [promote.spread_to("f", x, shape) / 2 for x in (dfnum, dfden)]
-    logs = [_loggamma(k, half) - rnp.log(half) for k, half in zip(rnp.unstack(split(key)), halves, strict=True)]
-    return rnp.exp(logs[0] - logs[1])
+    halves = rnp.stack([promote.spread_to("f", x, shape) for x in (dfnum, dfden)], axis=-1) / 2
+    above, below = rnp.unstack(_loggamma(key, halves) - rnp.log(halves), axis=-1)
+    return rnp.exp(above - below)
 
 
 def beta(key: ArrayLike, a: ArrayLike, b: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
@@ -245,8 +214,8 @@ def beta(key: ArrayLike, a: ArrayLike, b: ArrayLike, shape: Shape | None = None,
 
 @drawn
 def _beta(key: Array, a: Array, b: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    parts = zip(rnp.unstack(split(key)), (a, b), strict=True)
-    first, second = (_loggamma(k, promote.spread_to("beta", x, shape)) for k, x in parts)
+    pairs = rnp.stack([promote.spread_to("beta", x, shape) for x in (a, b)], axis=-1)
+    first, second = rnp.unstack(_loggamma(key, pairs), axis=-1)
     # x / (x + y) of numbers whose logarithms are known.
     return rnp.sigmoid(first - second)
 

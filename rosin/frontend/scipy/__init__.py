@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.frontend.scipy import fft, linalg, signal, special
+    from rosin.frontend.scipy import fft, linalg, signal, special, stats
 
-__all__ = ["fft", "linalg", "signal", "special"]
+__all__ = ["fft", "linalg", "signal", "special", "stats"]
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -21,6 +21,8 @@ def __getattr__(name: str) -> ModuleType:
             import rosin.frontend.scipy.signal as module
         case "special":
             import rosin.frontend.scipy.special as module
+        case "stats":
+            import rosin.frontend.scipy.stats as module
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -65,9 +66,9 @@ class Eigen(OfMatrices):
             results.append(np.stack(parts).reshape(t.sizes) if parts else np.zeros(t.sizes, t.dtype.numpy))
         return tuple(results)
 
+    @abstractmethod
     def of_one(self, a: NumpyArray) -> Arrays | None:
         """The results for one matrix of finite numbers; None where the iteration does not converge."""
-        raise NotImplementedError
 
     @property
     def routine(self) -> str:
@@ -76,8 +77,9 @@ class Eigen(OfMatrices):
     def told(self, types: Types) -> tuple[Dim, ...]:
         return (types[0].shape[-1],)
 
+    @abstractmethod
     def with_vectors(self) -> Eigen:
-        raise NotImplementedError
+        """The op that gives vectors, too."""
 
     # Derivatives need the vectors: they are computed at once, and not a second time.
 
@@ -106,9 +108,9 @@ class Eigen(OfMatrices):
             return None, None
         return self.moved(b, values, vectors, tangent)
 
+    @abstractmethod
     def moved(self, b: Builder, values: Value, vectors: Value, tangent: Value) -> Maybe:
         """The tangents of values and vectors."""
-        raise NotImplementedError
 
 
 @define("eigh")

@@ -9,6 +9,7 @@ A target plans a transform by its length. What a plan needs of memory is stated 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cache
 from math import isqrt, log2
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -30,7 +31,6 @@ from rosin.ir.op import (
     Value,
     Values,
     define,
-    elements,
     with_attributes,
 )
 from rosin.ir.types import TensorType
@@ -58,6 +58,8 @@ PIECES = 16
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
 """Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
+SYMBOLIC_PIECES, SYMBOLIC_BLOCK = 8, 8
+"""The same of lines of a symbolic size, which are given room for the worst of sizes."""
 GRID = 1 << 16
 """A line of neighbours of so many numbers is computed as a grid (rosin/backends/llvm/routines/grids.py)."""
 GRID_BLOCK = 16
@@ -71,7 +73,8 @@ TYPICAL_WORK = 50
 
 @cache
 def is_smooth(length: int) -> bool:
-    """Whether a length has small prime factors only."""
+    """Whether a length, which is positive, has small prime factors only."""
+    assert length > 0
     for prime in PRIMES:
         while length % prime == 0:
             length //= prime
@@ -96,7 +99,7 @@ def grid_sides(length: int) -> tuple[int, int]:
 
 
 def line_room(length: Dim) -> Dim:
-    """Complex numbers of room for a line of complex neighbours."""
+    """Complex numbers of room for a line of complex neighbours: of a symbolic length, more than the worst one needs."""
     if not isinstance(length, int):
         return length * 12
     if not is_smooth(length):
@@ -126,22 +129,25 @@ class Transform(Linear, Routine):
         self.check_axis(operands, axis, x.rank)
         return x
 
+    @abstractmethod
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        """How many lines there are, and of how many numbers."""
+
     def cost(self, operands: Types, results: Types) -> Cost:
-        moved = operands[0].bytes + results[0].bytes
-        longest = max(operands[0], results[0], key=elements)
-        return Cost(elements(longest) * _work(longest.shape[-1]), moved)
+        count, length = self.lines(operands[0])
+        return Cost(facts.estimate(count * length) * _work(length), operands[0].bytes + results[0].bytes)
 
 
 def _work(length: Dim) -> int:
     """Operations for each number of a line."""
     if not isinstance(length, int):
         return TYPICAL_WORK
-    return int(5 * log2(max(length, 2))) * (1 if is_smooth(max(length, 1)) else 5)
+    return int(5 * log2(max(length, 2))) * (1 if length < 2 or is_smooth(length) else 5)
 
 
 def _pieces(units: Dim, length: Dim) -> Dim:
     """How many pieces a task has. Those of long lines have much room, and share it among threads by themselves."""
-    most = PIECES if isinstance(length, int) and length < GRID else GRIDS
+    most = SYMBOLIC_PIECES if not isinstance(length, int) else PIECES if length < GRID else GRIDS
     return min(units, most) if isinstance(units, int) else most
 
 
@@ -170,21 +176,21 @@ class Dft(Transform):
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(Dft(self.scaling, self.axis + 1, self.inverse), operands[0])
 
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        return dims.product(x.shape[: self.axis] + x.shape[self.axis + 1 :]), x.shape[self.axis]
+
     def task(self, types: Types) -> Task:
         (x,) = types
         length, inner = x.shape[self.axis], dims.product(x.shape[self.axis + 1 :])
         outer = dims.product(x.shape[: self.axis])
         block, units, size = 1, outer, line_room(length)
         if inner != 1:
-            # A symbolic number of neighbours may be 1: room for a line is enough then.
-            block = max(BLOCK, BLOCK_NUMBERS // length) if isinstance(length, int) else BLOCK
+            block = max(BLOCK, BLOCK_NUMBERS // length) if isinstance(length, int) else SYMBOLIC_BLOCK
             units = outer * dims.floor_divide(inner + (block - 1), block)
-            blocks = length * (2 * block)
-            if not isinstance(length, int):
-                size = size + blocks
-            elif is_smooth(length):
-                size = blocks
-        pieces = _pieces(units, length if inner == 1 else 1)
+            if not isinstance(length, int) or is_smooth(length):
+                # Two blocks. A symbolic number of neighbours may be 1: there is room enough for a line, too.
+                size = length * (2 * block)
+        pieces = _pieces(units, 1 if isinstance(length, int) and inner != 1 else length)
         numbers = (length, inner, outer, block, pieces, size, int(self.inverse), SCALINGS.index(self.scaling))
         room = pieces * size * x.dtype.bytes
         return Task(f"dft_{x.dtype.part}", numbers, pieces, x.size * _work(length), room, begins=True)
@@ -237,9 +243,11 @@ class RealDft(Transform):
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(self, operands[0])
 
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        return dims.product(x.shape[:-1]), x.shape[-1]
+
     def task(self, types: Types) -> Task:
-        (x,) = types
-        return _real_task("realdft", x.dtype, dims.product(x.shape[:-1]), x.shape[-1], self.scaling)
+        return _real_task("realdft", types[0].dtype, *self.lines(types[0]), self.scaling)
 
 
 @define("halfdft")
@@ -273,6 +281,8 @@ class HalfDft(Transform):
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(self, operands[0])
 
+    def lines(self, x: TensorType) -> tuple[Dim, Dim]:
+        return dims.product(x.shape[:-1]), self.length
+
     def task(self, types: Types) -> Task:
-        (x,) = types
-        return _real_task("halfdft", x.dtype.part, dims.product(x.shape[:-1]), self.length, self.scaling)
+        return _real_task("halfdft", types[0].dtype.part, *self.lines(types[0]), self.scaling)

@@ -25,7 +25,7 @@ from rosin.ir.ops.matrix import (
     with_unit_diagonal,
 )
 from rosin.ir.ops.triangular import solve, solve_right, substitute
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, shape_text
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -65,8 +65,9 @@ class Lu(OfMatrices):
                 column = x[:, i:, i]
                 size: NumpyArray = np.abs(np.real(column)) + np.abs(np.imag(column))
                 # A NaN is never the greatest, unless it comes first.
-                first: NumpyArray = np.isnan(size[:, :1]) & (np.arange(m - i) == 0)
-                size = np.where(first, np.inf, np.where(np.isnan(size), -1, size))
+                unknown = np.isnan(size)
+                size[unknown] = -1
+                size[unknown[:, 0], 0] = np.inf
                 found = i + np.argmax(size, -1)
                 pivots[:, i] = found
                 for array in (x, order):
@@ -134,7 +135,8 @@ class LuSolve(OfMatrices):
         self.check_square(operands, a)
         self.check_rows(operands, a, b)
         if not facts.same_shape(a.shape, packed.shape):
-            self.bad_shape(operands, f"a matrix of shape {a.shape[-2:]} has factors of shape {packed.shape[-2:]}")
+            shapes = f"{shape_text(a.shape)} has factors of shape {shape_text(packed.shape)}"
+            self.bad_shape(operands, f"a matrix of shape {shapes}")
         if permutation.dtype != dtypes.i32 or not facts.same_shape(permutation.shape, a.shape[:-1]):
             self.bad_shape(operands, f"the permutation of {a.shape[-2]} rows is {permutation}")
         return (b,)

@@ -19,7 +19,7 @@ from rosin.ir.dtypes import DType
 from rosin.ir.op import Maybe, NumpyArray, Routine, Task, Types, Value, Values
 from rosin.ir.ops.index import Numbers
 from rosin.ir.transform.vjp import vjp
-from rosin.ir.types import TensorType
+from rosin.ir.types import TensorType, shape_text
 
 ACCEPTED = (dtypes.f32, dtypes.f64, dtypes.c64, dtypes.c128)
 
@@ -48,7 +48,8 @@ class OfMatrices(Routine):
             self.bad_dtype(operands, f"takes {', '.join(d.name for d in ACCEPTED)}, not {dtype}")
         for x in operands[1:]:
             if not facts.same_shape(x.shape[:-2], operands[0].shape[:-2]):
-                self.bad_shape(operands, f"leading axes are {operands[0].shape[:-2]} and {x.shape[:-2]}")
+                stacks = " and ".join(shape_text(t.shape[:-2]) for t in (operands[0], x))
+                self.bad_shape(operands, f"leading axes are {stacks}")
         return operands
 
     def check_square(self, operands: Types, x: TensorType) -> None:
@@ -158,11 +159,6 @@ def conj(b: Builder, x: Value) -> Value:
 def adjoint(b: Builder, x: Value) -> Value:
     """The conjugate transpose."""
     return transpose(b, conj(b, x))
-
-
-def as_dtype(b: Builder, x: Value, dtype: DType) -> Value:
-    """Real numbers as complex ones, where these are wanted."""
-    return b.cast(x, dtype)
 
 
 def place_mask(b: Builder, x: TensorType, compare: str) -> Value:

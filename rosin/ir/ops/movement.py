@@ -392,15 +392,15 @@ class Concatenate(Linear, Pull):
         along = index[self.axis]
         sizes = [t.shape[self.axis] for t in types]
         end = dims.total(sizes)
-        result: Expr | None = None
+        # Each operand is read where its own elements go and nowhere else: what lies around it may be no memory of ours.
+        result: Expr = Const(types[0].dtype.numpy.type(0).item(), types[0].dtype)
         for reader, size in reversed(list(zip(operands, sizes, strict=True))):
             end = end - size
             if size == 0:
                 continue
             place = (*index[: self.axis], along - end, *index[self.axis + 1 :])
             inside = (Within(along, end, end + size),)
-            result = reader(place) if result is None else guard(inside, reader(place), result)
-        assert result is not None, "an empty array has no elements"
+            result = guard(inside, reader(place), result)
         return result
 
 

@@ -155,6 +155,8 @@ def test_affine_maps() -> None:
     check(nn.linear, x, w, b, expected=x @ w.T + b, tolerance=1e-12)
     check(nn.linear, x, w[0], expected=x @ w[0], tolerance=1e-12)
     check_slopes(nn.linear, x, w, b)
+    with pytest.raises(ShapeError, match=r"linear: takes x\[…, I\] and weight\[O, I\]"):
+        nn.linear(x, w.T)
     y, k = RANDOM.normal(size=(2, 5, 2)), RANDOM.normal(size=(4, 3, 2))
     check(nn.bilinear, x, y, k, b, expected=np.einsum("...i,oij,...j->...o", x, k, y) + b, tolerance=1e-12)
     check_slopes(nn.bilinear, x, y, k, b)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from rosin.frontend.random import uniforms
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from tests.frontend.agree import both, near
 
+ROOT = Path(__file__).parents[3]
 N = 20_000
 
 
@@ -271,3 +275,18 @@ def test_refusals(key: Any) -> None:
         random.fold_in(key, 1.5)
     with pytest.raises(ShapeError, match="negative"):
         random.normal(key, (2, -1))
+
+
+def test_what_takes_loops_is_read_when_it_is_asked_for() -> None:
+    program = """
+import sys, rosin
+files = {f"rosin.frontend.random.{name}" for name in ("choosing", "discrete", "gammas", "matrices")}
+print(len(files & set(sys.modules)), set(rosin.random.__all__) <= set(dir(rosin.random)))
+from rosin.random import gamma
+print(len(files & set(sys.modules)), gamma is rosin.random.gamma)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["0", "True", "4", "True"]
+    assert [name for name in random.__all__ if not hasattr(random, name)] == []
+    with pytest.raises(AttributeError, match=r"module 'rosin\.random' has no attribute 'nothing'"):
+        random.nothing

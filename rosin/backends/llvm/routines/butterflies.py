@@ -132,9 +132,7 @@ class _Pass:
             ys = turns.transform([read(e, source, p, self.elem, width) for source in sources])
             for j, row in enumerate(rows):
                 factor = read(e, Val("%factors", "ptr"), e.add(row, p), self.elem, width)
-                cosine = shuffled(e, factor, None, [lane & ~1 for lane in range(2 * width)])
-                sine = e.fmul(shuffled(e, factor, None, [lane | 1 for lane in range(2 * width)]), turns.forth)
-                ys[j + 1] = turns.times(ys[j + 1], cosine, sine)
+                ys[j + 1] = turns.times(ys[j + 1], *turns.factors(factor))
             self._interleave(ys, e.mul(p, f.word(self.radix)), width)
 
         f.loop(begin, end, width, sets)

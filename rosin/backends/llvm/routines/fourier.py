@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.program import BEGIN
+from rosin.backends.llvm.program import BEGIN, HOST
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.grids import grid_texts
 from rosin.backends.llvm.routines.records import texts
@@ -30,7 +30,6 @@ from rosin.ir.ops.fourier import NUMBERS
 
 PLANNER = "planner"
 """The global that holds what `rosin_host` asks for plans; whoever loads the module sets it."""
-HOST = "rosin_host"
 KNOWN = 256
 """Plans that the table of a routine holds, a power of two."""
 
@@ -68,7 +67,8 @@ class _Fourier:
         spectra = spectra_texts(self.elem, self.width, self.declarations)
         grids = grid_texts(self.elem, self.width, self.declarations)
         functions = [*spectra, *grids, self._chain(), self._convolved(), self._line()]
-        functions += {"dft": [], "realdft": [self._to_half()], "halfdft": [self._from_half()]}[self.kind]
+        if self.kind != "dft":
+            functions.append(self._to_half() if self.kind == "realdft" else self._from_half())
         functions += [self._pieces(), self._begin()]
         heads = [f"@{PLANNER} = global ptr null", f"@plans = internal global [{KNOWN} x ptr] zeroinitializer"]
         return "\n".join([*heads, *sorted(self.declarations), "", *functions])
@@ -249,7 +249,9 @@ class _Fourier:
         sign = e.select(inverse, e.const(1, self.elem), e.const(-1, self.elem))
         scale = self._scale(f, length, given["scaling"])
         blocks = e.binary("sdiv", e.sub(e.add(inner, block), one), block)
-        units, size = e.mul(outer, blocks), given["size"]
+        # A symbolic length may be 0: then there is nothing to do.
+        units = e.select(e.icmp("eq", length, f.word(0)), f.word(0), e.mul(outer, blocks))
+        size = given["size"]
 
         def complex_unit(unit: Val, own: Val) -> None:
             def line() -> None:

@@ -29,8 +29,8 @@ ROWS, COLUMNS, ALONG_COLUMNS, ALONG_ROWS, NEAR_TABLE, FAR_TABLE, GRID_WORDS = ra
 """The words of a grid: its sides, the plans along its columns and its rows, and the tables."""
 GRID, SOURCE, BETWEEN, TARGET, TILES, SIGN, SCALE, CONTEXT_WORDS = range(8)
 """The words that blocks are told: the grid, where numbers come from, lie between, and go to, and the room of blocks."""
-Block = Callable[[dict[str, Val], Val, Val, list[Val]], None]
-"""What a block does, given the context, its first column or row, how many it has, and its tiles."""
+Block = Callable[[Function, dict[str, Val], Val, Val, list[Val]], None]
+"""Emits what a block does, given the context, its first column or row, how many it has, and its tiles."""
 
 
 def grid_texts(elem: str, width: int, declarations: set[str]) -> list[str]:
@@ -75,10 +75,9 @@ class _Grids:
             steps = [read(e, far, e.add(e.mul(k, chunks), chunk), self.elem, 1) for k in numbers]
             whole = e.intrinsic("llvm.smin", e.sub(columns, start), f.word(NEAR))
             vectors = e.bit_and(whole, f.word(-rows))
-            for width, low, high in (
-                ((rows, f.word(0), vectors), (1, vectors, whole)) if rows > 1 else ((1, f.word(0), whole),)
-            ):
-                f.loop(low, high, width, lambda i, width=width: square(width, q, numbers, steps, start, i))
+            f.loop(f.word(0), vectors, rows, lambda i: square(rows, q, numbers, steps, start, i))
+            if rows > 1:
+                f.loop(vectors, whole, 1, lambda i: square(1, q, numbers, steps, start, i))
 
         def square(width: int, q: Val, numbers: list[Val], steps: list[Val], start: Val, i: Val) -> None:
             """So many columns of rows that are as many, or of each row one."""
@@ -107,31 +106,24 @@ class _Grids:
     def _product(self, turns: Turns, x: Val, near: Val, far: Val) -> Val:
         """x times both factors, which are turned in the direction."""
         e, lanes = turns.e, range(2 * turns.width)
+        # The product of both is to be turned in the direction, so it is made as if there was none.
         cosine = shuffled(e, far, None, [0] * len(lanes))
         sine = e.fmul(shuffled(e, far, None, [1] * len(lanes)), e.fmul(turns.forth, turns.direction))
-        factor = turns.times(near, cosine, sine)
-        cosine, sine = (shuffled(e, factor, None, [lane & ~1 | part for lane in lanes]) for part in range(2))
-        return turns.times(x, cosine, e.fmul(sine, turns.forth))
+        return turns.times(x, *turns.factors(turns.times(near, cosine, sine)))
 
     # -- blocks ------------------------------------------------------------------------------------------------
 
-    def _blocks(self, name: str, across: int, along: int, body: Callable[[Function], Block]) -> str:
+    def _blocks(self, name: str, across: int, along: int, body: Block) -> str:
         """`void name(ptr words, i64 begin, i64 end)`: some pieces of the blocks of columns, or of rows."""
         f = Function(self.declarations)
         e, words = f.e, Val("%words", "ptr")
-        given = {
-            "grid": self._word(f, words, GRID, "ptr"),
-            "source": self._word(f, words, SOURCE, "ptr"),
-            "between": self._word(f, words, BETWEEN, "ptr"),
-            "target": self._word(f, words, TARGET, "ptr"),
-            "sign": self._word(f, words, SIGN, self.elem),
-            "scale": self._word(f, words, SCALE, self.elem),
-        }
+        pointers = {"grid": GRID, "source": SOURCE, "between": BETWEEN, "target": TARGET}
+        given = {name: self._word(f, words, number, "ptr") for name, number in pointers.items()}
+        given |= {name: self._word(f, words, number, self.elem) for name, number in (("sign", SIGN), ("scale", SCALE))}
         total, length = (self._word(f, given["grid"], number) for number in (across, along))
         tiles, one, block = self._word(f, words, TILES, "ptr"), f.word(1), f.word(GRID_BLOCK)
         longest = e.intrinsic("llvm.smax", total, length)
         count = e.binary("udiv", e.add(total, f.word(GRID_BLOCK - 1)), block)
-        do = body(f)
 
         def piece(number: Val) -> None:
             begin, end = (e.binary("udiv", e.mul(x, count), f.word(GRID_PIECES)) for x in (number, e.add(number, one)))
@@ -141,7 +133,7 @@ class _Grids:
 
             def one_block(number: Val) -> None:
                 first = e.mul(number, block)
-                do(given, first, e.intrinsic("llvm.smin", block, e.sub(total, first)), own)
+                body(f, given, first, e.intrinsic("llvm.smin", block, e.sub(total, first)), own)
 
             f.loop(begin, end, 1, one_block)
 
@@ -150,35 +142,28 @@ class _Grids:
         return f.text(f"internal void @{name}(ptr %words, i64 %begin, i64 %end)")
 
     def columns(self) -> str:
-        def body(f: Function) -> Block:
-            def block(given: dict[str, Val], first: Val, count: Val, tiles: list[Val]) -> None:
-                e = f.e
-                plan, apart = self._word(f, given["grid"], ALONG_COLUMNS, "ptr"), self._word(f, given["grid"], COLUMNS)
-                ends = [e.offset(given[name], first, self.complex) for name in ("source", "between")]
-                one = e.const(1, self.elem)
-                given_steps = (count, apart, self._stride(f, apart))
-                e.line(f"call void @chain({texts(plan, *ends, *tiles[:2], *given_steps, given['sign'], one)})")
+        def block(f: Function, given: dict[str, Val], first: Val, count: Val, tiles: list[Val]) -> None:
+            e = f.e
+            plan, columns = self._word(f, given["grid"], ALONG_COLUMNS, "ptr"), self._word(f, given["grid"], COLUMNS)
+            ends = [e.offset(given[name], first, self.complex) for name in ("source", "between")]
+            steps = (count, columns, self._stride(f, columns))
+            e.line(f"call void @chain({texts(plan, *ends, *tiles[:2], *steps, given['sign'], e.const(1, self.elem))})")
 
-            return block
-
-        return self._blocks("columns", COLUMNS, ROWS, body)
+        return self._blocks("columns", COLUMNS, ROWS, block)
 
     def rows(self) -> str:
-        def body(f: Function) -> Block:
-            def block(given: dict[str, Val], first: Val, count: Val, tiles: list[Val]) -> None:
-                e, grid = f.e, given["grid"]
-                plan = self._word(f, grid, ALONG_ROWS, "ptr")
-                rows, columns = self._word(f, grid, ROWS), self._word(f, grid, COLUMNS)
-                tables = [self._word(f, grid, number, "ptr") for number in (NEAR_TABLE, FAR_TABLE)]
-                source = e.offset(given["between"], e.mul(first, self._stride(f, columns)), self.complex)
-                e.line(f"call void @spread({texts(source, tiles[0], *tables, first, count, columns, given['sign'])})")
-                target = e.offset(given["target"], first, self.complex)
-                ends = texts(plan, tiles[0], target, *tiles[1:], count, count, rows, given["sign"], given["scale"])
-                e.line(f"call void @chain({ends})")
+        def block(f: Function, given: dict[str, Val], first: Val, count: Val, tiles: list[Val]) -> None:
+            e, grid, sign = f.e, given["grid"], given["sign"]
+            rows, columns = self._word(f, grid, ROWS), self._word(f, grid, COLUMNS)
+            tables = [self._word(f, grid, number, "ptr") for number in (NEAR_TABLE, FAR_TABLE)]
+            source = e.offset(given["between"], e.mul(first, self._stride(f, columns)), self.complex)
+            e.line(f"call void @spread({texts(source, tiles[0], *tables, first, count, columns, sign)})")
+            ends = (tiles[0], e.offset(given["target"], first, self.complex), *tiles[1:])
+            steps = (count, count, rows)
+            plan = self._word(f, grid, ALONG_ROWS, "ptr")
+            e.line(f"call void @chain({texts(plan, *ends, *steps, sign, given['scale'])})")
 
-            return block
-
-        return self._blocks("rows", ROWS, COLUMNS, body)
+        return self._blocks("rows", ROWS, COLUMNS, block)
 
     def grid(self) -> str:
         f = Function(self.declarations)

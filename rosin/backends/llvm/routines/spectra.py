@@ -9,8 +9,7 @@
 
 `apart` makes half + 1 numbers of the transform of a real line out of the transform of half as many complex numbers,
 which are its neighbours in twos, and `together` goes back. The others are for lines of odd length: `widen` makes real
-numbers complex, `narrow` takes real parts, and `mirror` makes a whole line of the half that a real line's transform
-has.
+numbers complex, `narrow` takes real parts, and `mirror` makes a whole transform of the half that is known of it.
 """
 
 from __future__ import annotations
@@ -65,11 +64,8 @@ class _Spectra:
 
             def product(place: Val) -> None:
                 x = e.fmul(self._read(e, self.source, e.mul(place, step_in), width), before)
-                factor = self._read(e, self.table, place, width)
-                cosine = shuffled(e, factor, None, [lane & ~1 for lane in range(2 * width)])
-                sine = e.fmul(shuffled(e, factor, None, [lane | 1 for lane in range(2 * width)]), turns.forth)
-                y = e.fmul(turns.times(x, cosine, sine), after)
-                write(e, y, self.target, e.mul(place, step_out))
+                factors = turns.factors(self._read(e, self.table, place, width))
+                write(e, e.fmul(turns.times(x, *factors), after), self.target, e.mul(place, step_out))
 
             f.loop(begin, end, width, product)
 
@@ -95,10 +91,7 @@ class _Spectra:
                 low = self._read(e, self.source, k, width)
                 high = self._mirrored(e, self._read(e, self.source, other, width))
                 along, across = e.fadd(low, high), e.fsub(low, high)
-                factor = self._read(e, self.table, k, width)
-                cosine = shuffled(e, factor, None, [lane & ~1 for lane in range(2 * width)])
-                sine = e.fmul(shuffled(e, factor, None, [lane | 1 for lane in range(2 * width)]), turns.forth)
-                turned = turns.times(across, cosine, sine)
+                turned = turns.times(across, *turns.factors(self._read(e, self.table, k, width)))
                 write(e, e.fadd(along, turned), self.target, k)
                 write(e, self._mirrored(e, e.fsub(along, turned)), self.target, other)
 

@@ -82,6 +82,11 @@ class Turns:
         """A product by numbers whose cosine is in both lanes of a pair, and whose sine is times `forth`."""
         return self.e.fma(self.swap(x), sine, self.e.fmul(x, cosine))
 
+    def factors(self, x: Val) -> tuple[Val, Val]:
+        """What `times` takes for the products by numbers as they lie in memory."""
+        cosine, sine = (shuffled(self.e, x, None, [lane & ~1 | part for lane in range(x.lanes)]) for part in range(2))
+        return cosine, self.e.fmul(sine, self.forth)
+
     def turned(self, x: Val, k: int, n: int) -> Val:
         """The numbers turned by k of n parts of a circle."""
         e, eighth = self.e, 8 * k // n if 8 * k % n == 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,9 +13,10 @@ from rosin.frontend.numpy import creation, elementwise, logic, manipulation, pro
 from rosin.frontend.numpy.complex import conj
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
-from rosin.ir import facts
+from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
 from rosin.ir.ops.lu import Lu, LuSolve
+from rosin.ir.ops.solve import Solve
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -91,6 +93,23 @@ def factored(a: Array) -> Factors:
     return Factors(a, *core.bind(Lu(), promote.stopped(a)))
 
 
+SMALL = 32
+"""Matrices of at most so many rows and columns are factored anew wherever they are solved for, which costs less than to
+keep their factors in memory."""
+
+
+def solved(name: str, a: Array, b: Array) -> Array:
+    """Solutions for square matrices and right-hand sides with the same leading axes.
+
+    Raises:
+        LinAlgError: a matrix is singular, if values are known now. Where they are not, infinities and NaNs follow.
+    """
+    sizes = core.shape_of(b)[-2:]
+    if core.tracing() and all(facts.known_at_least(SMALL, n) for n in sizes):
+        return core.bind1(Solve(), a, b)
+    return invertible(name, a).solve(b)
+
+
 def invertible(name: str, a: Array) -> Factors:
     """The LU factors of square matrices that are to be divided by.
 
@@ -99,21 +118,18 @@ def invertible(name: str, a: Array) -> Factors:
     """
     factors = factored(a)
     if not core.tracing():
-        diagonal = np.diagonal(core.known(factors.packed), axis1=-2, axis2=-1)
-        if np.any(diagonal == 0):
-            place, row = (int(i) for i in (np.argwhere(diagonal == 0)[0][k] for k in (0, -1)))
-            which = f"matrix {place} of the stack" if diagonal.ndim > 1 else "the matrix"
+        packed = core.known(factors.packed)
+        zeros = np.argwhere(np.diagonal(packed, axis1=-2, axis2=-1) == 0)
+        if len(zeros):
+            *places, row = zeros[0].tolist()
+            which = f"matrix {', '.join(map(str, places))} of the stack" if places else "the matrix"
             message = f"{name}: {which} is singular: pivot {row} of its LU factors is zero"
             raise located(LinAlgError(message, [core.type_of(a)]))
     return factors
 
 
 def columns_of(name: str, a: Array, b: ArrayLike) -> tuple[Array, Array, bool]:
-    """Matrices, right-hand sides as matrices, both of one element type and with the same leading axes, and whether the
-    right-hand side was one vector.
-
-    Right-hand sides that have a matrix in common stand side by side in one (see `solve_columns`), not in a stack.
-    """
+    """Matrices and right-hand sides of one element type, these as matrices, too, and whether they were one vector."""
     right = promote.array(name, b)
     dtype = promote.promote_types(core.dtype_of(a), core.dtype_of(promote.floating(name, right)))
     a, right = promote.cast(a, dtype), promote.cast(right, dtype)
@@ -126,25 +142,26 @@ def columns_of(name: str, a: Array, b: ArrayLike) -> tuple[Array, Array, bool]:
     return a, manipulation.expand_dims(right, 1) if vector else right, vector
 
 
-def merged(name: str, a: Array, b: Array) -> tuple[Array, tuple[Dim, ...] | None]:
-    """Right-hand sides with the leading axes of `a`: broadcast, or, for a single matrix, their columns side by side,
-    with the leading axes that they had."""
-    stack, many = core.shape_of(a)[:-2], core.shape_of(b)[:-2]
-    if stack or not many:
-        return b, None
-    rows, columns = core.shape_of(b)[-2:]
-    first = manipulation.moveaxis(b, -2, 0)
-    size = core.type_of(first).size
-    wide = facts.divide(size, rows) if rows != 0 else 0
-    assert wide is not None, "rows are a factor of the size"
-    return manipulation.reshape(first, (rows, wide)), (*many, columns)
+def side_by_side(name: str, a: Array, b: Array, solve: Callable[[Array, Array], Array]) -> Array:
+    """What `solve` gives for matrices and right-hand sides, whose leading axes broadcast.
 
-
-def parted(x: Array, shape: tuple[Dim, ...] | None) -> Array:
-    """Solutions with the axes that `merged` has put side by side."""
-    if shape is None:
+    It is asked for both with the same leading axes. Those that right-hand sides have in front of the matrices' own are
+    not among these: what is to be solved for with the same matrix stands side by side, as columns of one.
+    """
+    ranks = len(core.shape_of(a)), len(core.shape_of(b))
+    front = max(ranks[1] - ranks[0], 0)
+    *shape, count = core.shape_of(b)
+    before, kept = tuple(shape[:front]), tuple(shape[front:])
+    axes = (*range(front, ranks[1] - 1), *range(front), ranks[1] - 1)
+    if front:
+        b = manipulation.reshape(manipulation.permute_dims(b, axes), (*kept, dims.product((*before, count))))
+    x = solve(*same_stack(name, a, b))
+    if not front:
         return x
-    return manipulation.moveaxis(manipulation.reshape(x, (core.shape_of(x)[0], *shape)), 0, -2)
+    apart = manipulation.reshape(x, (*core.shape_of(x)[:-1], *before, count))
+    rank = len(core.shape_of(apart))
+    middle = rank - 1 - front
+    return manipulation.permute_dims(apart, (*range(middle, rank - 1), *range(middle), rank - 1))
 
 
 def same_stack(name: str, a: Array, b: Array) -> tuple[Array, Array]:

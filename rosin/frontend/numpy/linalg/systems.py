@@ -17,18 +17,15 @@ from rosin.frontend.numpy.linalg.common import (
     adjoint,
     columns_of,
     epsilon,
-    invertible,
     matrices,
-    merged,
-    parted,
-    same_stack,
+    side_by_side,
     size_of,
+    solved,
     squares,
 )
 from rosin.frontend.numpy.linear import dot, matmul
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dims, facts
-from rosin.ir.dims import Dim
 from rosin.ir.ops.eigen import Eigh
 from rosin.ir.ops.svd import Svd
 
@@ -56,24 +53,8 @@ def solve(x1: ArrayLike, x2: ArrayLike, /) -> Array:
             follow.
     """
     a, b, vector = columns_of("solve", squares("solve", x1), x2)
-    b, shape = merged("solve", a, b)
-    if shape is None:
-        _, b = same_stack("solve", a, b)
-    factors = invertible("solve", a)
-    if shape is None:
-        factors = factors._replace(
-            **{
-                name: _spread_like(x, core.shape_of(b)[:-2], core.shape_of(a)[:-2])
-                for name, x in factors._asdict().items()
-            }
-        )
-    x = parted(factors.solve(b), shape)
+    x = side_by_side("solve", a, b, functools.partial(solved, "solve"))
     return manipulation.squeeze(x, -1) if vector else x
-
-
-def _spread_like(x: Array, stack: tuple[Dim, ...], own: tuple[Dim, ...]) -> Array:
-    """An array of so many own leading axes, copied for all others."""
-    return promote.spread(x, (*stack, *core.shape_of(x)[len(own) :]))
 
 
 def inv(x: ArrayLike, /) -> Array:
@@ -85,7 +66,7 @@ def inv(x: ArrayLike, /) -> Array:
     """
     a = squares("inv", x)
     unit = promote.spread(creation.eye(size_of(a), dtype=core.dtype_of(a)), core.shape_of(a))
-    return invertible("inv", a).solve(unit)
+    return solved("inv", a, unit)
 
 
 # -- generalized inverses --------------------------------------------------------------------------------------------

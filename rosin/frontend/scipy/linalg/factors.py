@@ -13,9 +13,8 @@ from rosin.frontend.numpy.linalg.common import (
     adjoint,
     columns_of,
     matrices,
-    merged,
-    parted,
     same_stack,
+    side_by_side,
     size_of,
     squares,
 )
@@ -64,11 +63,8 @@ def solve_triangular(
 
 def _solved(a: Array, b: Array, lower: bool, turned: int, unit: bool = False, name: str = "solve_triangular") -> Array:
     """Solutions for triangular matrices, transposed for 1 and conjugated too for 2."""
-    a = conj(a) if turned == 2 else a
-    b, shape = merged(name, a, b)
-    if shape is None:
-        a, b = same_stack(name, a, b)
-    return parted(core.bind1(TriangularSolve(lower, turned > 0, unit), a, b), shape)
+    op = TriangularSolve(lower, turned > 0, unit)
+    return side_by_side(name, conj(a) if turned == 2 else a, b, lambda x, y: core.bind1(op, x, y))
 
 
 # -- Cholesky ----------------------------------------------------------------------------------------------------------

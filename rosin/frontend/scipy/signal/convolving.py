@@ -33,8 +33,8 @@ __all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve"]
 
 MODES = ("full", "same", "valid")
 METHODS = ("auto", "direct", "fft")
-DIRECT = 64
-"""Multiplications for each result from which on transforms take less time, about, for each halving of a line."""
+DIRECT = 8
+"""Products for each result, and for each halving of the larger operand, that take about as long as transforms."""
 
 
 def convolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto") -> Array:
@@ -66,9 +66,11 @@ def fftconvolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", axes: int | 
 def convolve2d(
     in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str = "fill", fillvalue: ArrayLike = 0
 ) -> Array:
-    """The convolution of two matrices. Outside of the first one is what the boundary says: "fill" `fillvalue`, "wrap"
-    the
-    matrix again, "symm" its mirror image."""
+    """The convolution of two matrices.
+
+    The boundary says what is outside of the first one: "fill" `fillvalue`, "wrap" the matrix again, "symm" its image in
+    a mirror.
+    """
     x, y = _operands("convolve2d", in1, in2)
     return _two_dimensional("convolve2d", x, y, mode, boundary, fillvalue, 0)
 
@@ -136,7 +138,7 @@ def _convolved(name: str, x: Array, y: Array, mode: str, method: str) -> Array:
 def _pays(x: Array, y: Array) -> bool:
     """Whether transforms take less time than sums of products."""
     sizes = [facts.estimate(dims.product(core.shape_of(z))) for z in (x, y)]
-    return min(sizes) > DIRECT * max(sizes).bit_length() // 8
+    return min(sizes) > DIRECT * max(sizes).bit_length()
 
 
 def _direct(x: Array, y: Array, mode: str) -> Array:

@@ -12,6 +12,7 @@ parameters (`windows.get_window`), or an array of the weights. Of real signals t
 
 from __future__ import annotations
 
+import functools
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -32,6 +33,8 @@ __all__ = ["coherence", "csd", "istft", "periodogram", "spectrogram", "stft", "w
 Window: TypeAlias = "str | tuple[Any, ...] | ArrayLike"
 SIZE = 256
 """Elements of a segment when neither `nperseg` nor the window says how many."""
+MOST_STEPS = 16
+"""Segments that take more steps are read, and added up, element by element."""
 MODES = ("psd", "complex", "magnitude", "angle", "phase")
 
 
@@ -71,33 +74,38 @@ class _Segments:
 
     def times(self, count: int, start: float) -> Array:
         """The middles of so many segments, of which the first one begins at an element."""
-        return (
-            rnp.arange(as_dim(count), dtype=core.dtype_of(self.window)) * self.step + self.size / 2 + start
-        ) / self.fs
+        places = rnp.arange(as_dim(count), dtype=core.dtype_of(self.window))
+        return (places * self.step + self.size / 2 + start) / self.fs
+
+    def places(self, count: int) -> Array:
+        """Where each element of so many segments is in a signal."""
+        return rnp.arange(as_dim(count))[:, None] * self.step + rnp.arange(as_dim(self.size))
 
     def cut(self, x: Array) -> Array:
         """The segments, along a new axis before the last one."""
         count = (x.shape[-1] - self.overlap) // self.step
-        more = (count + self.steps - 1) * self.step - x.shape[-1]
+        if self.steps > MOST_STEPS:
+            return x[..., self.places(count)]
         # Whole steps, each of which is in several segments: what is over is cut off, or filled up.
-        x = fft.sized(self.name, x, len(x.shape) - 1, as_dim(x.shape[-1] + more))
-        pieces = rnp.reshape(x, (*x.shape[:-1], count + self.steps - 1, self.step))
+        number = count + self.steps - 1
+        x = fft.sized(self.name, x, len(x.shape) - 1, as_dim(number * self.step))
+        pieces = rnp.reshape(x, (*x.shape[:-1], number, self.step))
         segments = rnp.concat([pieces[..., i : i + count, :] for i in range(self.steps)], axis=-1)
         return segments[..., : self.size]
 
     def joined(self, segments: Array) -> Array:
         """The sum of segments where they overlap."""
-        count = segments.shape[-2]
-        segments = fft.sized(self.name, segments, len(segments.shape) - 1, self.steps * self.step)
-        parts = rnp.reshape(segments, (*segments.shape[:-1], self.steps, self.step))
-        total: Array | None = None
-        for i in range(self.steps):
-            none = [(0, 0)] * (len(segments.shape) - 2)
-            part = rnp.pad(parts[..., i, :], [*none, (i, self.steps - 1 - i), (0, 0)])
-            total = part if total is None else total + part
-        assert total is not None
-        whole = rnp.reshape(total, (*total.shape[:-2], total.shape[-2] * self.step))
-        return whole[..., : (count - 1) * self.step + self.size]
+        *others, count, _ = segments.shape
+        length = (count - 1) * self.step + self.size
+        if self.steps > MOST_STEPS:
+            none = rnp.zeros((*others, length), dtype=core.dtype_of(segments))
+            return none.at[..., self.places(count)].add(segments)
+        segments = fft.sized(self.name, segments, len(segments.shape) - 1, as_dim(self.steps * self.step))
+        parts = rnp.reshape(segments, (*others, count, self.steps, self.step))
+        ends = [(0, 0)] * len(others)
+        moved = [rnp.pad(parts[..., i, :], [*ends, (i, self.steps - 1 - i), (0, 0)]) for i in range(self.steps)]
+        total = functools.reduce(rnp.add, moved)
+        return rnp.reshape(total, (*others, (count + self.steps - 1) * self.step))[..., :length]
 
     def transforms(self, x: Array) -> Array:
         """The transforms of the segments: the last axes are that of segments and that of frequencies."""

@@ -9,6 +9,7 @@ from rosin.frontend.nn import (
     log_softmax,
     softmax,
 )
+from rosin.frontend.numpy.elementary import sinc
 from rosin.frontend.numpy.transcendental import (
     cbrt,
     digamma,
@@ -117,7 +118,6 @@ from rosin.frontend.scipy.special.normal import (
     ndtri,
     pseudo_huber,
     rel_entr,
-    sinc,
     sindg,
     xlog1py,
     xlogy,

@@ -12,7 +12,7 @@ from rosin.frontend.numpy import logic, promote, reductions, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.numpy.transcendental import expm1, log1p
 from rosin.frontend.scipy.special.operands import elementwise
-from rosin.ir.ops.formulas import bessel, elementary, gamma
+from rosin.ir.ops.formulas import elementary, gamma
 from rosin.ir.ops.formulas import normal as no
 
 if TYPE_CHECKING:
@@ -194,17 +194,6 @@ def exp10(x: ArrayLike, /) -> Array:
     """10 to the power x."""
     operand = promote.floating("exp10", x)
     return el.pow(promote.numbers("exp10", 10, operand), operand)
-
-
-def sinc(x: ArrayLike, /) -> Array:
-    """sin(π x) / (π x), 1 at 0."""
-    operand = promote.floating("sinc", x)
-    small = logic.less(el.abs(operand), 0.5)
-    angle = el.multiply(logic.where(small, operand, 0), math.pi)
-    near = core.bind1(bessel.SphericalBesselJ(0), angle)
-    away = logic.where(small, 1, operand)
-    far = el.divide(core.bind1(gamma.Sinpi(), away), el.multiply(away, math.pi))
-    return logic.where(small, near, far)
 
 
 def _degrees(name: str, x: ArrayLike) -> Array:

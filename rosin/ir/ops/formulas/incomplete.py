@@ -70,7 +70,7 @@ def _gamma_series(m: Algebra, a: Real, x: Real) -> Real:
 
 
 def gamma_fraction(m: Algebra, a: Real, x: Real) -> Real:
-    """The continued fraction of gamma(a, x) / (x^a exp(-x)) (DLMF 8.9.2), from its end, so that errors die out."""
+    """The continued fraction of gamma(a, x) / (x^a exp(-x)), x ≥ 1 (DLMF 8.9.2), from its end: so errors die out."""
     start = x + 1.0 - a
 
     def step(rest: Real, i: Real) -> State:
@@ -80,7 +80,7 @@ def gamma_fraction(m: Algebra, a: Real, x: Real) -> Real:
         return i > 0.0
 
     terms = m.floor(110.0 / x) + 40.0
-    return 1.0 / (start + m.loop(going, step, (m.number(0.0, x), terms), 140)[0])
+    return 1.0 / (start + m.loop(going, step, (m.number(0.0, x), terms), 151)[0])
 
 
 def _gamma_of_small(m: Algebra, a: Real, x: Real) -> Real:

@@ -1,6 +1,6 @@
 """Coefficients of special functions: polynomials of s from -1 to 1, constant term first.
 
-Computed by benches/special_tables.py; each error is that in exact arithmetic, relative to the function.
+Computed by tools/special_tables.py; each error is that in exact arithmetic, relative to the function.
 """
 
 # fmt: off

@@ -20,8 +20,11 @@ INVERSE_2PI_E = (0.05854983152431916, -4.121231590292303e-19)
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
 
 
-def hurwitz(m: Algebra, x: Real, q: Real) -> Real:
-    """The sum of (q + k)^-x over k >= 0, of q > 0 (DLMF 25.11.28): the first terms, and a series for the rest."""
+def hurwitz(m: Algebra, x: Real, q: Real, above_one: Real) -> Real:
+    """The sum of (q + k)^-x over k >= 0, of q > 0 (DLMF 25.11.28): the first terms, and a series for the rest.
+
+    `above_one` is x - 1, which may have lost digits in x.
+    """
 
     def going(total: Real, k: Real) -> Real:
         return k < float(TERMS)
@@ -39,13 +42,13 @@ def hurwitz(m: Algebra, x: Real, q: Real) -> Real:
         above = (x + (2.0 * j - 1.0)) * (x + 2.0 * j) * inverse / ((2 * j + 1) * (2 * j + 2))
         series = BERNOULLI[j - 1] + series * above
     series = series * x / (2.0 * w)
-    return total + power * (w / (x - 1.0) + 0.5 + series)
+    return total + power * (w / above_one + 0.5 + series)
 
 
 def riemann(m: Algebra, x: Real) -> Real:
-    """zeta(x), below -1 by its reflection (DLMF 25.4.1)."""
-    low = x < -1.0
-    found = hurwitz(m, m.where(low, 1.0 - x, x), m.number(1.0, x))
+    """zeta(x), below 1/2 by its reflection (DLMF 25.4.1), but for x next to 0, where a zero there meets a pole."""
+    low = (x < 0.5) & (m.abs(x) > 1e-3)
+    found = hurwitz(m, m.where(low, 1.0 - x, x), m.number(1.0, x), m.where(low, -x, x - 1.0))
     kept = m.where(low, 1.0 - x, 2.0)
     # gamma(s) / (2 pi)^s, beyond 10 by Stirling's series.
     small, large = m.where(kept < 10.0, kept, 10.0), m.where(kept < 10.0, 10.0, kept)
@@ -92,7 +95,8 @@ class HurwitzZeta(Zeta):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         def zeta(m: Algebra, x: Real, q: Real) -> Real:
             inside = (x > 1.0) & (q > 0.0) & (x < math.inf) & (q < math.inf)
-            result = hurwitz(m, m.where(inside, x, 2.0), m.where(inside, q, 1.0))
+            kept = m.where(inside, x, 2.0)
+            result = hurwitz(m, kept, m.where(inside, q, 1.0), kept - 1.0)
             pole = (m.equal(x, 1.0) & (q > 0.0)) | (m.equal(q, 0.0) & (x > 1.0))
             far = (m.equal(q, math.inf) & (x > 1.0)) | (m.equal(x, math.inf) & (q > 1.0))
             result = m.where(q > 1e30, m.pow(m.where(inside, q, 2.0), 1.0 - x) / (x - 1.0), result)

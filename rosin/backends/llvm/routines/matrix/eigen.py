@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
@@ -48,9 +49,9 @@ class Eigen(Stack):
         """Real numbers in an element of an eigenvector."""
         return self.parts
 
+    @abstractmethod
     def decompose(self, f: Function, room: Room, n: Val, matrix: Val, values: Val, vectors: Val | None) -> Val:
         """Write the results for a matrix that lies column by column; whether that failed."""
-        raise NotImplementedError
 
 
 class Eigh(Eigen):

@@ -12,6 +12,9 @@ from rosin.ir.dtypes import DType
 PREFIX = "lapack_"
 """What the names of these functions begin with in the text of routines; who loads it gives them addresses."""
 
+ALONE = ("together", "alone")
+"""Functions that are none of the library's: they let it use threads of its own again, or no longer. Calls nest."""
+
 LETTERS = {"f32": "s", "f64": "d", "c64": "c", "c128": "z"}
 
 
@@ -40,6 +43,12 @@ class Lapack:
         types = ", ".join(text.split()[0] for text in given)
         self.f.e.declarations.add(f"declare void {symbol}({types})")
         self.f.e.line(f"call void {symbol}({', '.join(given)})")
+
+    def alone(self, begins: bool) -> None:
+        """From here on, or from here on no longer, the library's functions use no threads of their own."""
+        name = f"@{PREFIX}{ALONE[begins]}"
+        self.f.e.declarations.add(f"declare void {name}()")
+        self.f.e.line(f"call void {name}()")
 
     def info(self) -> Val:
         """Room for what a function says of its success."""

@@ -13,7 +13,7 @@ routine can do so. Others go to LAPACK one by one (lapack.py), which threads of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
@@ -74,8 +74,14 @@ class Stack(ABC):
         return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)")
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
-        """What is done with the matrices first … last - 1."""
+        """What is done with the matrices first … last - 1.
+
+        Where there are several pieces, the threads are ours: LAPACK's own would only wait for each other.
+        """
+        shared = f.e.icmp("sgt", self.word(f, "pieces"), f.word(1))
+        f.when(shared, lambda: self.lapack(f).alone(True))
         f.loop(first, last, 1, lambda number: f.e.line(f"call void @one(ptr %words, {number.typed}, {room.typed})"))
+        f.when(shared, lambda: self.lapack(f).alone(False))
 
     def _one(self) -> str:
         """`void one(ptr words, i64 number, ptr room)`: one matrix, by LAPACK."""
@@ -255,10 +261,3 @@ def passed(*values: Val) -> str:
 
 def parameters(*names: tuple[str, str]) -> str:
     return ", ".join(f"{elem} %{name}" for name, elem in names)
-
-
-def product(f: Function, factors: Sequence[Val]) -> Val:
-    result = factors[0]
-    for factor in factors[1:]:
-        result = f.e.mul(result, factor)
-    return result

@@ -1,7 +1,7 @@
 """Computes the coefficients of rosin/ir/ops/formulas/tables.py, and says how good they are.
 
-    python benches/special_tables.py            # all of them, as the file's text; minutes
-    python benches/special_tables.py I0_SMALL   # some
+    python tools/special_tables.py            # all of them, as the file's text; minutes
+    python tools/special_tables.py I0_SMALL   # some
 
 Each table is a Chebyshev interpolation, at 40 digits, of a function on an interval, cut off where what follows is below
 2**-57 of the function, and rewritten as a polynomial of a variable from -1 to 1.
@@ -57,7 +57,7 @@ CI_ROOT = mp.findroot(mp.ci, 0.6165)
 
 
 def bessel_pq(order: int, which: str) -> Callable[[Number], Number]:
-    """P or Q of J = sqrt(2 / (pi x)) (P cos(t) - Q sin(t)), t = x - order pi/2 - pi/4, in s = 2 (8/x)^2 - 1; Q over 8/x."""
+    """P, or Q over 8/x, of J = sqrt(2 / (pi x)) (P cos t - Q sin t), t = x - (order + 1/2) pi/2, s = 2 (8/x)^2 - 1."""
 
     def function(s: Number) -> Number:
         inverse = mp.sqrt((s + 1) / 2)
@@ -312,7 +312,7 @@ def compute(table: Table) -> tuple[list[float], float, float]:
 
 
 def temme(terms: int, digits: int) -> list[list[float]]:
-    """The coefficients of Temme's uniform expansion of the incomplete gamma functions, power series in eta (DLMF 8.12)."""
+    """The coefficients of Temme's expansion of the incomplete gamma functions, power series in eta (DLMF 8.12)."""
     length = digits + 2 * terms + 3
     mu = [Fraction(0), Fraction(1)]
     for n in range(2, length + 1):
@@ -336,7 +336,7 @@ def temme(terms: int, digits: int) -> list[list[float]]:
 
 
 def lambert(terms: int) -> list[float]:
-    """The coefficients of W = -1 + u as a power series of p = sqrt(2 (e z + 1)), from u u' (p^2 / 2 - 1) = p (u - 1)."""
+    """The coefficients of W = u - 1 as a power series of p = sqrt(2 (e z + 1)): u u' (p^2 / 2 - 1) = p (u - 1)."""
     u, product = [Fraction(0), Fraction(1)], [Fraction(0), Fraction(1)]
     for k in range(2, terms):
         product.append(product[k - 2] / 2 - u[k - 1])
@@ -352,7 +352,7 @@ def rows(name: str, numbers: list[float]) -> str:
 
 HEAD = '''"""Coefficients of special functions: polynomials of s from -1 to 1, constant term first.
 
-Computed by benches/special_tables.py; each error is that in exact arithmetic, relative to the function.
+Computed by tools/special_tables.py; each error is that in exact arithmetic, relative to the function.
 """
 
 # fmt: off

@@ -1,0 +1,328 @@
+"""The errors of compiled functions against mpmath, in ulp: the spacing of floats at the true value.
+
+    python benches/accuracy.py                  # the table of docs/accuracy.md; minutes
+    python benches/accuracy.py tan gamma        # some functions
+    python benches/accuracy.py --dense          # ten times the arguments
+
+Arguments are stratified: every power of ten that a function's domain and the element type have, of both signs, and
+uniform numbers in the intervals in which the function varies. Where a function has zeros that are no simple numbers,
+errors next to them are measured at the size that stands with the function.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import numpy as np
+
+import rosin
+import rosin.scipy.special as rs
+from rosin import numpy as rnp
+
+Number = Any
+Interval = tuple[float, float]
+HUGE = (-300, 300)
+
+
+@dataclass(frozen=True)
+class Function:
+    """How a function is measured.
+
+    spans: intervals of each argument, in turn; an argument of several functions is drawn from its own list.
+    powers: exponents of ten between which arguments of every size are drawn, with these signs.
+    floor: the size at which errors are measured where the true value is smaller.
+    count: arguments from each span and from the powers.
+    """
+
+    call: Callable[..., Any]
+    exact: Callable[..., Number]
+    spans: Sequence[Sequence[Interval]]
+    powers: tuple[int, int] | None = None
+    signs: tuple[int, ...] = (1, -1)
+    floor: float = 0.0
+    count: int = 300
+    digits: int = 40
+
+
+def one(call: Any, exact: Any, *spans: Interval, powers: tuple[int, int] | None = None, **options: Any) -> Function:
+    return Function(call, exact, [[span] for span in spans], powers, **options)
+
+
+def _erfinv(y: Number) -> Number:
+    x = mpmath.mpf(float(rs.erfinv(rnp.asarray(float(y), dtype=rnp.float64))))
+    for _ in range(3):
+        x -= (mpmath.erf(x) - y) * mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(x * x)
+    return x
+
+
+def _erfcinv(y: Number) -> Number:
+    x = mpmath.mpf(float(rs.erfcinv(rnp.asarray(float(y), dtype=rnp.float64))))
+    for _ in range(3):
+        x += (mpmath.erfc(x) - y) * mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(x * x)
+    return x
+
+
+def _lgamma(x: Number) -> Number:
+    if x > 0:
+        return mpmath.loggamma(x)
+    return mpmath.log(mpmath.pi / abs(x * mpmath.sinpi(x))) - mpmath.loggamma(-x)
+
+
+def _erfcx(x: Number) -> Number:
+    if x < 1e4:
+        return mpmath.exp(x * x) * mpmath.erfc(x)
+    return (1 - 1 / (2 * x * x) + 3 / (4 * x**4)) / (x * mpmath.sqrt(mpmath.pi))
+
+
+def _dawson(x: Number) -> Number:
+    if abs(x) > 1e3:
+        return (1 + 1 / (2 * x * x) + 3 / (4 * x**4) + 15 / (8 * x**6)) / (2 * x)
+    return mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(-x * x) * mpmath.erfi(x)
+
+
+def _spherical(order: int) -> Callable[[Number], Number]:
+    return lambda x: mpmath.sqrt(mpmath.pi / 2 / x) * mpmath.besselj(order + mpmath.mpf(1) / 2, x)
+
+
+def _log_ndtr(x: Number) -> Number:
+    return mpmath.log(mpmath.ncdf(x)) if x < 0 else mpmath.log1p(-mpmath.ncdf(-x))
+
+
+def _lower_gamma(a: Number, x: Number) -> Number:
+    """P(a, x), by its series of positive terms."""
+    total = term = mpmath.mpf(1)
+    below = a
+    while term > total * mpmath.mpf(10) ** -(mpmath.mp.dps + 2):
+        below += 1
+        term *= x / below
+        total += term
+    return mpmath.exp(a * mpmath.log(x) - x - mpmath.loggamma(a + 1)) * total
+
+
+def _beta(a: Number, b: Number, x: Number) -> Number:
+    return mpmath.betainc(a, b, 0, x, regularized=True)
+
+
+def _logaddexp(x: Number, y: Number) -> Number:
+    return max(x, y) + mpmath.log1p(mpmath.exp(-abs(x - y)))
+
+
+ELEMENTARY: dict[str, Function] = {
+    "exp": one(rnp.exp, mpmath.exp, (-745, 709), (-2, 2), powers=HUGE),
+    "exp2": one(rnp.exp2, lambda x: mpmath.power(2, x), (-1074, 1023), (-2, 2), powers=HUGE),
+    "expm1": one(rnp.expm1, mpmath.expm1, (-40, 709), (-2, 2), powers=HUGE),
+    "log": one(rnp.log, mpmath.log, (0, 4), powers=HUGE, signs=(1,)),
+    "log1p": one(rnp.log1p, mpmath.log1p, (-1, 4), powers=(-300, -1)),
+    "log2": one(rnp.log2, lambda x: mpmath.log(x, 2), (0, 4), powers=HUGE, signs=(1,)),
+    "log10": one(rnp.log10, mpmath.log10, (0, 4), powers=HUGE, signs=(1,)),
+    "sqrt": one(rnp.sqrt, mpmath.sqrt, (0, 4), powers=HUGE, signs=(1,)),
+    "rsqrt": one(rnp.rsqrt, lambda x: 1 / mpmath.sqrt(x), (0, 4), powers=HUGE, signs=(1,)),
+    "cbrt": one(rnp.cbrt, lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)), (-4, 4), powers=HUGE),
+    "sin": one(rnp.sin, mpmath.sin, (-10, 10), (-1e4, 1e4), powers=HUGE, digits=360),
+    "cos": one(rnp.cos, mpmath.cos, (-10, 10), (-1e4, 1e4), powers=HUGE, digits=360),
+    "tan": one(rnp.tan, mpmath.tan, (-10, 10), (-1e4, 1e4), powers=HUGE, digits=360),
+    "asin": one(rnp.asin, mpmath.asin, (-1, 1), (0.999, 1), powers=(-300, 0)),
+    "acos": one(rnp.acos, mpmath.acos, (-1, 1), (0.999, 1), powers=(-300, 0)),
+    "atan": one(rnp.atan, mpmath.atan, (-4, 4), powers=HUGE),
+    "sinh": one(rnp.sinh, mpmath.sinh, (-710, 710), (-2, 2), powers=(-300, 2)),
+    "cosh": one(rnp.cosh, mpmath.cosh, (-710, 710), (-2, 2), powers=(-300, 2)),
+    "tanh": one(rnp.tanh, mpmath.tanh, (-20, 20), (-2, 2), powers=(-300, 2), digits=60),
+    "asinh": one(rnp.asinh, mpmath.asinh, (-4, 4), powers=HUGE, digits=650),
+    "acosh": one(rnp.acosh, mpmath.acosh, (1, 4), (1, 1.001), powers=(0, 300), signs=(1,), digits=650),
+    "atanh": one(rnp.atanh, mpmath.atanh, (-1, 1), (0.999, 1), powers=(-300, -1), digits=650),
+    "sigmoid": one(rnp.sigmoid, lambda x: 1 / (1 + mpmath.exp(-x)), (-745, 40), (-4, 4), powers=(-300, 1)),
+    "erf": one(rnp.erf, mpmath.erf, (-6, 6), powers=(-300, 0)),
+    "erfc": one(rnp.erfc, mpmath.erfc, (-6, 27), powers=(-300, 1)),
+    "erfinv": one(rnp.erfinv, _erfinv, (-1, 1), powers=(-300, -1)),
+    "lgamma": one(rnp.lgamma, _lgamma, (0.5, 20), (0.9, 2.1), powers=(-300, 100), signs=(1,)),
+    "lgamma, x < 0": one(rnp.lgamma, _lgamma, (-20, 0), floor=1.0),
+    "digamma": one(rnp.digamma, mpmath.digamma, (1, 20), (1.4, 1.6), powers=(-300, 100), signs=(1,)),
+    "digamma, x < 0": one(rnp.digamma, mpmath.digamma, (-20, 0), floor=4.0),
+    "pow": Function(rnp.pow, mpmath.power, [[(0, 10), (0.9, 1.1)], [(-300, 300), (-5000, 5000)]], count=600),
+    "atan2": Function(rnp.atan2, mpmath.atan2, [[(-5, 5), (-5, 5)], [(-1e-3, 1e-3), (-5, 5)]], powers=(-150, 150)),
+    "hypot": Function(rnp.hypot, mpmath.hypot, [[(-5, 5), (-5, 5)]], powers=(-150, 150)),
+    "logaddexp": Function(rnp.logaddexp, _logaddexp, [[(-5, 5), (-5, 5)], [(-700, 700), (-700, 700)]], floor=1.0),
+}
+
+SPECIAL: dict[str, Function] = {
+    "gamma": one(rs.gamma, mpmath.gamma, (0, 10), (10, 171), (-170, 0), powers=(-300, 0)),
+    "rgamma": one(rs.rgamma, mpmath.rgamma, (0, 10), (10, 171), (-170, 0), powers=(-300, 0)),
+    "beta": Function(rs.beta, mpmath.beta, [[(0, 10), (0, 10)], [(0, 300), (0, 10)], [(0, 300), (0, 300)]]),
+    "betaln": Function(
+        rs.betaln, lambda a, b: mpmath.log(mpmath.beta(a, b)), [[(0, 10), (0, 10)], [(0, 1e4), (0, 1e4)]], floor=1.0
+    ),
+    "polygamma(1, x)": one(
+        lambda x: rs.polygamma(1, x), lambda x: mpmath.psi(1, x), (0.01, 30), powers=(-10, 10), signs=(1,), count=100
+    ),
+    "gammainc": Function(rs.gammainc, _lower_gamma, [[(0.01, 10), (0.01, 10)], [(20, 200), (20, 200)]], floor=1e-3),
+    "gammaincc": Function(
+        rs.gammaincc,
+        lambda a, x: 1 - _lower_gamma(a, x),
+        [[(0.01, 10), (0.01, 10)], [(20, 200), (20, 200)]],
+        floor=1e-3,
+        digits=120,
+    ),
+    "betainc": Function(
+        rs.betainc, _beta, [[(0.1, 10), (0.1, 10), (0, 1)], [(10, 99), (10, 99), (0.2, 0.8)]], floor=0.1, count=60
+    ),
+    "binom": Function(rs.binom, mpmath.binomial, [[(50, 100), (0, 50)]]),
+    "zeta": one(rs.zeta, mpmath.zeta, (1, 20), (-1, 1), (-100, -1), count=100),
+    "zeta(x, q)": Function(rs.zeta, mpmath.zeta, [[(1, 20), (0.1, 20)]], count=100, digits=60),
+    "erfcx": one(rs.erfcx, _erfcx, (-26, 30), (-2, 2), powers=(-300, 300), signs=(1,)),
+    "erfcinv": one(rs.erfcinv, _erfcinv, (0, 2), powers=(-300, 0), signs=(1,)),
+    "ndtr": one(rs.ndtr, mpmath.ncdf, (-37, 8), (-2, 2)),
+    "log_ndtr": one(rs.log_ndtr, _log_ndtr, (-37, 8), (-2, 2), digits=60),
+    "ndtri": one(rs.ndtri, lambda p: -mpmath.sqrt(2) * _erfcinv(2 * p), (0.01, 0.99), powers=(-300, -1), signs=(1,)),
+    "dawsn": one(rs.dawsn, _dawson, (-10, 10), powers=HUGE),
+    "logit": one(rs.logit, lambda x: mpmath.log(x) - mpmath.log1p(-x), (0, 1), powers=(-300, -1), signs=(1,)),
+    "log_expit": one(rs.log_expit, lambda x: -mpmath.log1p(mpmath.exp(-x)), (-700, 700), (-4, 4), digits=400),
+    "xlogy": Function(rs.xlogy, lambda x, y: x * mpmath.log(y), [[(-5, 5), (0, 5)]]),
+    "entr": one(rs.entr, lambda x: -x * mpmath.log(x), (0, 5), powers=HUGE, signs=(1,)),
+    "rel_entr": Function(rs.rel_entr, lambda x, y: x * mpmath.log(x / y), [[(0, 5), (0, 5)]]),
+    "kl_div": Function(rs.kl_div, lambda x, y: x * mpmath.log(x / y) - x + y, [[(0, 5), (0, 5)]]),
+    "exprel": one(rs.exprel, lambda x: mpmath.expm1(x) / x, (-50, 700), (-2, 2), powers=(-300, 0)),
+    "j0": one(rs.j0, lambda x: mpmath.besselj(0, x), (0, 8), (8, 100), floor=0.1),
+    "j1": one(rs.j1, lambda x: mpmath.besselj(1, x), (0, 8), (8, 100), floor=0.1),
+    "jv(5, x)": one(lambda x: rs.jv(5, x), lambda x: mpmath.besselj(5, x), (0.1, 8), (8, 100), floor=0.1),
+    "y0": one(rs.y0, lambda x: mpmath.bessely(0, x), (0, 8), (8, 100), floor=0.1),
+    "y1": one(rs.y1, lambda x: mpmath.bessely(1, x), (0, 8), (8, 100), floor=0.1),
+    "i0": one(rs.i0, lambda x: mpmath.besseli(0, x), (0, 10), (0, 700)),
+    "i0e": one(rs.i0e, lambda x: mpmath.exp(-x) * mpmath.besseli(0, x), (0, 10), (0, 700)),
+    "i1": one(rs.i1, lambda x: mpmath.besseli(1, x), (0, 10), (0, 700)),
+    "i1e": one(rs.i1e, lambda x: mpmath.exp(-x) * mpmath.besseli(1, x), (0, 10), (0, 700)),
+    "iv(5, x)": one(lambda x: rs.iv(5, x), lambda x: mpmath.besseli(5, x), (0.1, 10), (0.1, 700)),
+    "k0": one(rs.k0, lambda x: mpmath.besselk(0, x), (0, 10), (0, 700)),
+    "k1": one(rs.k1, lambda x: mpmath.besselk(1, x), (0, 10), (0, 700)),
+    "kn(5, x)": one(lambda x: rs.kn(5, x), lambda x: mpmath.besselk(5, x), (0.1, 10), (0.1, 700)),
+    "spherical_jn(2, x)": one(lambda x: rs.spherical_jn(2, x), _spherical(2), (0.01, 30), floor=0.1),
+    "exp1": one(rs.exp1, mpmath.e1, (0, 5), (5, 700), powers=(-300, 0), signs=(1,)),
+    "expi": one(rs.expi, mpmath.ei, (-20, 20), (0.3, 0.45), (20, 700)),
+    "expn(3, x)": one(lambda x: rs.expn(3, x), lambda x: mpmath.expint(3, x), (0.001, 5), (5, 700)),
+    "sici, Si": one(lambda x: rs.sici(x)[0], mpmath.si, (-8, 8), (8, 100), powers=(-300, 0)),
+    "sici, Ci": one(lambda x: rs.sici(x)[1], lambda x: mpmath.ci(abs(x)), (0, 8), (8, 100), floor=0.1),
+    "fresnel, S": one(lambda x: rs.fresnel(x)[0], mpmath.fresnels, (0, 2.5), (2.5, 100)),
+    "fresnel, C": one(lambda x: rs.fresnel(x)[1], mpmath.fresnelc, (0, 2.5), (2.5, 100)),
+    "spence": one(rs.spence, lambda x: mpmath.polylog(2, 1 - x), (0, 1), (0.5, 10), floor=0.0, count=100),
+    "ellipk": one(rs.ellipk, mpmath.ellipk, (0, 1), (-10, 0)),
+    "ellipe": one(rs.ellipe, mpmath.ellipe, (0, 1), (-10, 0)),
+    "ellipkinc": Function(rs.ellipkinc, mpmath.ellipf, [[(-5, 5), (-3, 1)]], count=150),
+    "ellipeinc": Function(rs.ellipeinc, mpmath.ellipe, [[(-5, 5), (-3, 1)]], count=150),
+    "elliprf": Function(rs.elliprf, mpmath.elliprf, [[(0, 5), (0, 5), (0, 5)]]),
+    "elliprd": Function(rs.elliprd, mpmath.elliprd, [[(0, 5), (0, 5), (0, 5)]]),
+    "elliprg": Function(rs.elliprg, mpmath.elliprg, [[(0, 5), (0, 5), (0, 5)]]),
+    "elliprj": Function(rs.elliprj, mpmath.elliprj, [[(0, 5), (0, 5), (0, 5), (0.1, 5)]], count=100),
+    "hyp1f1": Function(rs.hyp1f1, mpmath.hyp1f1, [[(0.1, 5), (0.1, 5), (-5, 30)]], floor=0.1),
+    "hyp2f1": Function(rs.hyp2f1, mpmath.hyp2f1, [[(0.1, 3), (0.1, 3), (0.5, 5), (-1, 0.8)]], count=100),
+    "lambertw": one(rs.lambertw, lambda z: mpmath.re(mpmath.lambertw(z)), (-0.36, 3), powers=(-300, 300), signs=(1,)),
+    "legendre_p(5, x)": one(lambda x: rs.legendre_p(5, x), lambda x: mpmath.legendre(5, x), (-1, 1), floor=1.0),
+}
+
+_Z = [[(-3.0, 3.0), (-3.0, 3.0)]]
+COMPLEX: dict[str, Function] = {
+    name: Function(getattr(rnp, name), getattr(mpmath, name), _Z)
+    for name in (
+        "exp",
+        "log",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asinh",
+        "acosh",
+        "atanh",
+    )
+}
+
+
+def arguments(name: str, function: Function, dtype: type[np.floating], scale: float = 1.0) -> list[np.ndarray]:
+    """Stratified arguments, as floats of the type: one array for each operand."""
+    random = np.random.default_rng(zlib.crc32(name.encode()))
+    count, info = max(int(function.count * scale), 4), np.finfo(dtype)
+    rows = [np.array([random.uniform(*span, count) for span in spans]) for spans in function.spans]
+    if function.powers is not None:
+        most, least = np.log10(float(info.max)) - 0.01, np.log10(float(info.smallest_subnormal))
+        low, high = max(function.powers[0], least), min(function.powers[1], most)
+        powers = 10.0 ** random.uniform(low, high, (len(function.spans[0]), count))
+        rows.append(powers * random.choice(function.signs, powers.shape))
+    together = np.concatenate(rows, axis=1)
+    with np.errstate(over="ignore"):
+        return [row.astype(dtype) for row in together]
+
+
+def spacing(size: Number, dtype: type[np.floating]) -> Number:
+    """The distance of floats of a type at numbers of this size."""
+    info = np.finfo(dtype)
+    exponent = int(mpmath.frexp(size)[1]) - 1 if size else info.minexp
+    return mpmath.ldexp(1, max(exponent, int(info.minexp)) - info.nmant)
+
+
+def errors(
+    function: Function, operands: Sequence[np.ndarray], dtype: type[np.floating]
+) -> Iterator[tuple[float, tuple[float, ...]]]:
+    """The error at every argument at which the true value is a number of the type, with the argument."""
+    found = np.asarray(rosin.compile(function.call)(*map(rnp.asarray, operands)))
+    largest = mpmath.mpf(float(np.finfo(dtype).max))
+    with mpmath.workdps(function.digits):
+        for value, *numbers in zip(found.tolist(), *(x.tolist() for x in operands), strict=True):
+            try:
+                true = function.exact(*map(mpmath.mpf, numbers))
+            except (ValueError, ZeroDivisionError):
+                continue
+            if isinstance(true, mpmath.mpc) or not mpmath.isfinite(true) or abs(true) > largest:
+                continue
+            size = max(abs(true), mpmath.mpf(function.floor))
+            error = abs(mpmath.mpf(value) - true) / spacing(size, dtype) if np.isfinite(value) else mpmath.inf
+            yield float(error), tuple(numbers)
+
+
+def complex_errors(
+    function: Function, operands: Sequence[np.ndarray], dtype: type[np.floating]
+) -> Iterator[tuple[float, tuple[float, ...]]]:
+    """The distance from the true value in ulp of its absolute value."""
+    z = (operands[0] + 1j * operands[1]).astype(np.complex64 if dtype is np.float32 else np.complex128)
+    found = np.asarray(rosin.compile(function.call)(rnp.asarray(z)))
+    with mpmath.workdps(function.digits):
+        for value, argument in zip(found.tolist(), z.tolist(), strict=True):
+            true = function.exact(mpmath.mpc(argument))
+            yield float(abs(mpmath.mpc(value) - true) / spacing(abs(true), dtype)), (argument.real, argument.imag)
+
+
+def worst(name: str, kind: str, dtype: type[np.floating], scale: float = 1.0) -> tuple[float, tuple[float, ...]]:
+    """The greatest error of a function, and where it is."""
+    function = TABLES[kind][name]
+    measure = complex_errors if kind == "complex" else errors
+    return max(measure(function, arguments(name, function, dtype, scale), dtype))
+
+
+TABLES = {"elementary": ELEMENTARY, "special": SPECIAL, "complex": COMPLEX}
+
+
+def main(names: Sequence[str], scale: float) -> None:
+    for kind, functions in TABLES.items():
+        rows = [name for name in functions if not names or name in names]
+        if not rows:
+            continue
+        print(f"\n## {kind}\n\n| function | f32 | f64 | measured at |\n|---|---|---|---|")
+        for name in rows:
+            single, double = (worst(name, kind, dtype, scale)[0] for dtype in (np.float32, np.float64))
+            floor = functions[name].floor
+            print(
+                f"| {name} | {single:.2f} | {double:.2f} | {f'{floor:g} at least' if floor else 'the value'} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    dense = "--dense" in sys.argv
+    main([name for name in sys.argv[1:] if name != "--dense"], 10.0 if dense else 1.0)

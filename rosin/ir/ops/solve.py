@@ -1,0 +1,86 @@
+"""Systems of linear equations whose factors nothing else wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rosin.ir.dims import Dim
+from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Values, define
+from rosin.ir.ops.call import StopGradient
+from rosin.ir.ops.lu import Lu, LuSolve
+from rosin.ir.ops.matrix import OfMatrices, sizes_of, solved_side_by_side, stack_work
+from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.ir.builder import Builder
+
+
+@define("solve")
+class Solve(OfMatrices):
+    """The solutions x of a x = b. A singular matrix gives infinities and NaNs.
+
+    Factors of small matrices never leave the registers. Derivatives, which need them again, go by `lu` and `lu_solve`.
+    """
+
+    def type(self, *operands: TensorType) -> Types:
+        a, b = self.check_matrices(operands, 2)
+        self.check_square(operands, a)
+        self.check_rows(operands, a, b)
+        return (b,)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        a, b = operands
+        packed, _, order = Lu().eval(a)
+        return LuSolve(False).eval(a, packed, order, b)
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        n, count = sizes_of(operands[1])
+        flops = stack_work(operands[1], 2 * n**3 // 3 + 2 * n * n * count)
+        return Cost(flops, sum(t.bytes for t in (*operands, *results)))
+
+    def told(self, types: Types) -> tuple[Dim, ...]:
+        return types[1].shape[-2:]
+
+    def room(self, types: Types) -> Dim:
+        a, b = types
+        n = a.shape[-1]
+        return n * (n + b.shape[-1]) * a.dtype.bytes + n * 8
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        if not batched[0]:
+            return solved_side_by_side(self, b, operands, size)
+        return super().batch(b, operands, batched, size)
+
+    def _factored(self, b: Builder, operands: Values) -> Values:
+        """The operands of `lu_solve`."""
+        a, right = operands
+        (known,) = b.node(StopGradient(a.type), a)
+        packed, _, order = b.node(Lu(), known)
+        return a, packed, order, right
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        by_a, by_b = tangents
+        return LuSolve(False).jvp(b, self._factored(b, operands), results, (by_a, None, None, by_b))
+
+    def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
+        by_a, _, _, by_b = LuSolve(False).vjp(b, self._factored(b, operands), results, cotangents)
+        return by_a, by_b
+
+    def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
+        factored = self._factored(b, operands)
+        results = b.node(LuSolve(False), *factored)
+        by_a, by_b = tangents
+        return results, LuSolve(False).jvp(b, factored, results, (by_a, None, None, by_b))
+
+    def forward_vjp(
+        self, b: Builder, operands: Values, active: tuple[bool, ...]
+    ) -> tuple[Values, Callable[[Maybe], Maybe]]:
+        factored = self._factored(b, operands)
+        results = b.node(LuSolve(False), *factored)
+
+        def pullback(cotangents: Maybe) -> Maybe:
+            by_a, _, _, by_b = LuSolve(False).vjp(b, factored, results, cotangents)
+            return by_a, by_b
+
+        return results, pullback
