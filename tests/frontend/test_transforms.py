@@ -576,6 +576,17 @@ def test_custom_rules_of_methods() -> None:
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
+def test_ppermute_sends_from_one_example_to_another() -> None:
+    def shifted(x: Any) -> Any:
+        return rosin.ppermute({"x": x}, "i", [(0, 1), (1, 2)])["x"]
+
+    x = rnp.asarray([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    moved = rosin.vmap(shifted, axis_name="i")
+    np.testing.assert_array_equal(moved(x), [[0, 0], [1, 2], [3, 4]])
+    slope = rosin.grad(lambda x: rnp.sum(moved(x) * rnp.asarray([[1.0], [2.0], [3.0]])))(x)
+    np.testing.assert_array_equal(slope, [[2, 2], [3, 3], [0, 0]])
+
+
 def test_errors_of_transforms() -> None:
     x = rnp.asarray([1.0, 2.0])
     with pytest.raises(TransformError, match="scalar, not of shape"):

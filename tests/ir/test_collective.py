@@ -12,14 +12,14 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Op
 from rosin.ir.ops.call import Checkpoint
-from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisSum, AxisSumScatter, NamedAxis
+from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisPermute, AxisSum, AxisSumScatter, NamedAxis
 from rosin.ir.parser import parse
 from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 
 X = TensorType(dtypes.f64, (3, 2))
-OPS = (AxisSum("i", 3), AxisGather("i", 3), AxisSumScatter("i", 3))
+OPS = (AxisSum("i", 3), AxisGather("i", 3), AxisSumScatter("i", 3), AxisPermute("i", 3, ((0, 2), (1, 0))))
 
 
 def graph_of(op: Op, *types: TensorType) -> Graph:
@@ -33,6 +33,11 @@ def expected(op: Op, x: np.ndarray) -> np.ndarray:
         return np.broadcast_to(x.sum(0), x.shape)
     if isinstance(op, AxisGather):
         return np.broadcast_to(x, (x.shape[0], *x.shape))
+    if isinstance(op, AxisPermute):
+        result = np.zeros_like(x)
+        for source, target in op.pairs:
+            result[target] = x[source]
+        return result
     return x.sum(0)
 
 

@@ -41,7 +41,7 @@ def test_targets() -> None:
     x = operands(graph)
     for ours, theirs in zip(compile_graph(graph)(*x), compile_graph(graph, "interpreter")(*x), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    with pytest.raises(UnsupportedError, match=r"no target is called 'gpu'; there are llvm, interpreter"):
+    with pytest.raises(UnsupportedError, match=r"no target is called 'gpu'; there are llvm, xla, interpreter"):
         compile_graph(graph, "gpu")
 
 
