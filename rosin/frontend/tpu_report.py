@@ -91,6 +91,8 @@ def report(name: str, graph: Graph, found: Compiled) -> str:
         f"  padding     arguments take {size_text(padded)} in tiles for {size_text(plain)}",
         f"  not fused   {_summary(found.alone) or 'nothing'}",
     ]
+    if found.unread:
+        lines[-1] = f"  not fused   not known, nor are cycles: jaxlib cannot read what was compiled ({found.unread})"
     lines += [f"  advice      {line}" for line in advice(graph)]
     return "\n".join(lines)
 

@@ -65,6 +65,8 @@ class Compiled:
     """What each operation does that was not fused with another one."""
     text: str
     """The program as it was optimized."""
+    unread: str = ""
+    """Why jaxlib cannot read that program, where it cannot: then cycles and what was not fused are not known."""
 
     @property
     def seconds(self) -> float:
@@ -146,7 +148,11 @@ def _environment(values: Mapping[str, str]) -> Generator[None]:
 def _described(executable: Any, topology: str, chip: Chip) -> Compiled:
     cost: dict[str, float] = executable.cost_analysis()
     stats = executable.get_compiled_memory_stats()
-    text = "\n".join(module.to_string() for module in executable.hlo_modules())
+    text, unread = "", ""
+    try:
+        text = "\n".join(module.to_string() for module in executable.hlo_modules())
+    except xla.jaxlib_client().XlaRuntimeError as error:
+        unread = str(error).splitlines()[0]
     kinds = {
         "code": stats.generated_code_size_in_bytes,
         "arguments": stats.argument_size_in_bytes,
@@ -164,6 +170,7 @@ def _described(executable: Any, topology: str, chip: Chip) -> Compiled:
         sum(int(n) for n in re.findall(r'"estimated_cycles":"(\d+)"', text)),
         _alone(text),
         text,
+        unread,
     )
 
 
@@ -173,6 +180,6 @@ _QUIET = {"parameter", "constant", "fusion", "tuple", "get-tuple-element", "bitc
 
 def _alone(text: str) -> tuple[str, ...]:
     """The operations of the entry computation that stand by themselves: name and type of each."""
-    entry = text[text.index("\nENTRY ") :].split("\n}", maxsplit=1)[0]
+    entry = text.partition("\nENTRY ")[2].split("\n}")[0]
     found = re.findall(r"^\s+(?:ROOT )?%[\w.-]+ = (\S+?)(?:\{[^ ]*)? ([\w-]+)\(", entry, re.MULTILINE)
     return tuple(f"{op} {type}" for type, op in found if op not in _QUIET)
