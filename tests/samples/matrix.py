@@ -45,7 +45,7 @@ def settled(op: Op, operands: Sequence[Array]) -> list[Array]:
 def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
     """Results without what LAPACK chooses: eigenvalues of no order get one, and vectors a greatest component that is
     positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
-    values, *vectors = results
+    values, *vectors = results if isinstance(op, Eig | Eigh | Svd) else (np.empty(0),)
     if isinstance(op, Eig):
         # By rounded parts, so that the values of a conjugate pair keep their order.
         order = np.lexsort((np.round(np.imag(values), 2), np.round(np.real(values), 2)))
