@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import shutil
 import tempfile
@@ -39,6 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # The xdist workers inherit the environment, so they share the folder that the main process makes and removes.
     if not hasattr(config, "workerinput"):
         config.stash[_cache_dir] = os.environ["ROSIN_CACHE_DIR"] = tempfile.mkdtemp(prefix="rosin-test-cache-")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Samples and tests live to the end: every look for garbage, of which some tests ask for many, would pass them all.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
