@@ -23,7 +23,7 @@ from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
 from rosin.runtime.executable import Executable, compile_graph
 from tests.backends.test_conformance_llvm import assert_agrees
-from tests.samples import Array, Sample, all_samples, applied, finfo, type_of, wide
+from tests.samples import Array, Sample, all_samples, applied, finfo, spread, type_of, wide
 from tests.samples.matrix import canonical, settled
 from tests.symbolic import resized, sizes_of, symbolic
 
@@ -81,7 +81,7 @@ def check(executable: Executable, graph: Graph, operands: Sequence[Array], sampl
             assert_agrees(actual, value, sample)
 
 
-@pytest.mark.parametrize(("sample", "graph"), SAMPLES, ids=[str(s) for s, _ in SAMPLES])
+@pytest.mark.parametrize(("sample", "graph"), spread(*zip(*SAMPLES, strict=True)))
 def test_symbolic_sizes(sample: Sample, graph: Graph) -> None:
     executable = compile_graph(graph, "llvm")
     names = graph.symbols()
@@ -96,7 +96,7 @@ def test_symbolic_sizes(sample: Sample, graph: Graph) -> None:
             check(executable, graph, operands, sample)
 
 
-@pytest.mark.parametrize("sample", BATCHED, ids=str)
+@pytest.mark.parametrize("sample", spread(BATCHED))
 def test_symbolic_batches(sample: Sample) -> None:
     graph = batch_graph(applied(sample.op, sample.types), [True] * len(sample.operands), dims.symbol("batch"))
     executable = compile_graph(graph, "llvm")

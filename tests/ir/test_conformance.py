@@ -44,6 +44,7 @@ from tests.samples import (
     applied,
     finfo,
     references,
+    spread,
     type_of,
     wide,
 )
@@ -84,7 +85,7 @@ def _moving(sample: Sample) -> list[bool]:
 
 
 DIFFERENTIABLE = [s for s in SAMPLES if s.smooth and any(_moving(s)) and not isinstance(s.op, Undifferentiable)]
-over_differentiable = pytest.mark.parametrize("sample", DIFFERENTIABLE, ids=str)
+over_differentiable = pytest.mark.parametrize("sample", spread(DIFFERENTIABLE))
 
 
 # -- every op is there ---------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def test_jvp_and_vjp(sample: Sample) -> None:
         assert_adjoint(graph, operands, tangents, expected, sample.derivative_rtol, _seed(sample))
 
 
-@pytest.mark.parametrize("sample", [s for s in DIFFERENTIABLE if s.reverse], ids=str)
+@pytest.mark.parametrize("sample", spread(s for s in DIFFERENTIABLE if s.reverse))
 def test_second_derivatives(sample: Sample) -> None:
     """Forward over reverse against finite differences of reverse, and reverse over reverse against that."""
     operands = _in_f64(sample)
@@ -276,7 +277,7 @@ def _same(actual: Array, expected: Array) -> None:
     np.testing.assert_allclose(x, y, rtol=8 * eps, atol=32 * eps * min(size, 1e3))
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands and s.batches], ids=str)
+@pytest.mark.parametrize("sample", spread(s for s in SAMPLES if s.operands and s.batches))
 def test_batch_is_a_loop_over_examples(sample: Sample) -> None:
     graph, count = _graph(sample), 3
     examples = _examples(sample, count)
@@ -291,7 +292,7 @@ def test_batch_is_a_loop_over_examples(sample: Sample) -> None:
                 _same(many[k], one)
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.operands and s.smooth and s.batches], ids=str)
+@pytest.mark.parametrize("sample", spread(s for s in SAMPLES if s.operands and s.smooth and s.batches))
 def test_nested_batches(sample: Sample) -> None:
     """Two batches of one graph: the inner one over the last operand, the outer one over all."""
     graph, outer, inner = _graph(sample), 2, 3
@@ -358,7 +359,7 @@ def _verify_and_read_back(graph: Graph) -> None:
     assert text(again) == text(graph)
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.batches], ids=str)
+@pytest.mark.parametrize("sample", spread(s for s in SAMPLES if s.batches))
 def test_graphs_verify_and_read_back(sample: Sample) -> None:
     """In the element types of the sample."""
     batched = [True] * len(sample.operands)

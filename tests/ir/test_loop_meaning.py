@@ -17,7 +17,7 @@ from rosin.ir.ops.movement import Constant
 from rosin.ir.ops.random import RandomBits
 from rosin.ir.ops.scatter import ScatterAdd
 from tests.loop_eval import Grid, Lanes, Read, compute, readers
-from tests.samples import Sample, all_samples, finfo, type_of, wide
+from tests.samples import Sample, all_samples, finfo, spread, type_of, wide
 from tests.samples.index import CASES
 from tests.samples.random import KEY, threefry
 
@@ -50,7 +50,7 @@ def test_every_kind_of_loop_occurs() -> None:
         assert any(isinstance(sample.op, kind) for sample in SAMPLES), kind
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+@pytest.mark.parametrize("sample", spread(SAMPLES))
 def test_loops_compute_what_numpy_does(sample: Sample) -> None:
     expected = evaluate_op(sample.op, *sample.operands)[0]
     for mirrored in (False, True):

@@ -16,12 +16,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from rosin.ir import dtypes
@@ -136,6 +138,24 @@ def families() -> tuple[Family, ...]:
 
 def all_samples() -> list[Sample]:
     return [sample for family in families() for sample in family.samples]
+
+
+QUICK = 3
+"""Of the samples of an op, the quick tests take the first one and one in so many others."""
+
+
+def spread(samples: Iterable[Sample], *more: Iterable[Any]) -> list[Any]:
+    """The samples as parameters of a test, with what goes along with each; most are marked slow.
+
+    For tests whose cost is the size of a program and not a number, and which samples of one op hardly tell apart.
+    """
+    counts: Counter[str] = Counter()
+    found: list[Any] = []
+    for sample, *others in zip(samples, *more, strict=True):
+        marks = () if counts[sample.op.name] % QUICK == 0 else (pytest.mark.slow,)
+        counts[sample.op.name] += 1
+        found.append(pytest.param(sample, *others, id=str(sample), marks=marks))
+    return found
 
 
 def all_bad() -> list[Bad]:
