@@ -43,7 +43,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    # Samples and tests live to the end: every look for garbage, of which some tests ask for many, would pass them all.
+    _freeze()
+
+
+def pytest_runtest_logfinish(nodeid: str, location: object) -> None:
+    _finished.append(nodeid)
+    if len(_finished) % 500 == 0:
+        _freeze()
+
+
+_finished: list[str] = []
+
+
+def _freeze() -> None:
+    """Leave what there is out of the looks for garbage, of which some tests ask for many: tests, samples and reports
+    live to the end, and are millions of objects."""
     gc.collect()
     gc.freeze()
 

@@ -91,7 +91,9 @@ def test_special_numbers() -> None:
 
 
 def test_a_sum_of_many_is_as_good_as_pairwise() -> None:
-    x = RANDOM.uniform(size=1 << 20).astype(np.float32)
+    """Its error is far below that of adding one number after the other, which grows with the square root of them."""
+    x = np.random.default_rng(0).uniform(size=1 << 20).astype(np.float32)
     found = np.asarray(rosin.compile(lambda x: rnp.cumulative_sum(x, axis=0))(x))
     exact = np.cumsum(x.astype(np.float64))
-    assert np.max(np.abs(found / exact - 1)) < 64 * np.finfo(np.float32).eps
+    error, plain = (np.max(np.abs(y / exact - 1)) for y in (found, np.cumsum(x)))
+    assert error < min(128 * np.finfo(np.float32).eps, plain)
