@@ -319,8 +319,8 @@ class KernelEmitter(Refilling):
             self.block(loop.body)
         del self.variables[loop.var]
 
-    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> None:
-        """A loop from `begin` below `end`; it may run no time at all."""
+    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
+        """A loop from `begin` below `end`; it may run no time at all. Gives where the count is, also afterwards."""
         e = self.e
         head, inside, after = e.label("head"), e.label("loop"), e.label("done")
         slot = self.head.define("alloca i64", "ptr", hint="count")
@@ -334,6 +334,7 @@ class KernelEmitter(Refilling):
         e.store(e.define(f"add nsw i64 {count.ref}, {step}", "i64"), slot)
         e.branch(head)
         e.block(after)
+        return slot
 
     def summed(
         self,
@@ -352,8 +353,11 @@ class KernelEmitter(Refilling):
             return
         e, zeros = self.e, [self.e.const(0, register_type(dtype), lanes) for _, dtype, lanes in sums]
         totals = [self.head.define(f"alloca {zero.type}, align 64", "ptr", hint="total") for zero in zeros]
-        for total, zero in zip(totals, zeros, strict=True):
-            e.store(zero, total)
+        places = [slot for slot, _, _ in sums]
+
+        def clear() -> None:
+            for total, zero in zip(totals, zeros, strict=True):
+                e.store(zero, total)
 
         def add_up(into: Sequence[Val], rest: Sequence[Val]) -> None:
             for (slot, _, _), total, zero, target, cleared in zip(sums, totals, zeros, into, rest, strict=True):
@@ -362,13 +366,29 @@ class KernelEmitter(Refilling):
                 e.store(zero, cleared)
 
         def block(first: Val) -> None:
-            last = e.intrinsic("llvm.smin", e.add(first, e.const(SUM_BLOCK * step, "i64")), end)
-            self.counted(first, last, step, body)
+            last = e.add(first, e.const(SUM_BLOCK * step, "i64"))
+            self.counted(first, last if open_ended else e.intrinsic("llvm.smin", last, end), step, body)
             add_up(totals, places)
 
-        places = [slot for slot, _, _ in sums]
-        self.counted(begin, end, SUM_BLOCK * step, block)
-        add_up(places, totals)
+        open_ended = not isinstance(trips, int)
+        if not open_ended:
+            clear()
+            self.counted(begin, end, SUM_BLOCK * step, block)
+            add_up(places, totals)
+            return
+        # Most often there is but one block: the last one stands by itself, and what others need is done for them alone.
+        start = self.head.define("alloca i64", "ptr", hint="start")
+        e.store(begin, start)
+        last = e.add(end, e.const(-SUM_BLOCK * step, "i64"))
+        several = e.icmp("slt", begin, last)
+
+        def blocks() -> None:
+            clear()
+            e.store(e.load(self.counted(begin, last, SUM_BLOCK * step, block), "i64"), start)
+
+        self._where(several, "blocks", blocks)
+        self.counted(e.load(start, "i64"), end, step, body)
+        self._where(several, "total", lambda: add_up(places, totals))
 
     def vector_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
         assert self.lane is None, "a vector loop stands in another"
