@@ -23,7 +23,7 @@ dataclass, registers it for the parser and refuses a class that leaves a fact ou
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, dataclass_transform
@@ -117,7 +117,15 @@ def define(name: str) -> Callable[[type[O]], type[O]]:
     return decorate
 
 
-class Op(ABC):
+class Kind(ABCMeta):
+    """The class of op classes: abstract facts have to be stated. Nothing is registered as a subclass of one, so that to
+    ask for the kind of an op, which passes do all the time, need not look for that."""
+
+    __instancecheck__ = type.__instancecheck__
+    __subclasscheck__ = type.__subclasscheck__
+
+
+class Op(metaclass=Kind):
     """An operation on typed values. Subclasses are like frozen dataclasses; fields are attributes."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]

@@ -13,8 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+
+Places: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +127,37 @@ def _in_order(
     buffers: Sequence[Lifetime], sizes: Sequence[int], partners: dict[int, set[int]], order: Sequence[int]
 ) -> list[int]:
     """Offsets when buffers are placed in `order`, among all that were placed and are live at some step with them."""
-    offsets = [0] * len(buffers)
     first = np.array([buffers[i].first for i in order])
     last = np.array([buffers[i].last for i in order])
+    needed = np.array([sizes[i] for i in order])
+    rank = {i: position for position, i in enumerate(order)}
+    found = np.zeros(len(order), np.int64)
     for position, i in enumerate(order):
         together = (first[:position] <= buffers[i].last) & (last[:position] >= buffers[i].first)
-        others = [order[int(k)] for k in np.flatnonzero(together)]
-        taken = sorted((offsets[k], offsets[k] + sizes[k], k) for k in others)
-        offsets[i] = _place(taken, sizes[i], partners.get(i, ()))
+        starts = found[:position][together]
+        ends = starts + needed[:position][together]
+        ranks = (rank[partner] for partner in partners.get(i, ()) if partner in rank)
+        placed = [int(found[k]) for k in ranks if k < position and together[k]]
+        at = next((at for at in placed if _holds_one(starts, ends, at, sizes[i])), None)
+        found[position] = _tightest(starts, ends, sizes[i]) if at is None else at
+    offsets = [0] * len(buffers)
+    for i, at in zip(order, found.tolist(), strict=True):
+        offsets[i] = at
     return offsets
+
+
+def _holds_one(starts: Places, ends: Places, at: int, size: int) -> bool:
+    """Whether there is one buffer alone where so many bytes from `at` on would be: the partner that begins there."""
+    return np.count_nonzero((ends > at) & (starts < at + size)) == 1
+
+
+def _tightest(starts: Places, ends: Places, size: int) -> int:
+    """The begin of the tightest hole of so many bytes, or the end of all."""
+    by_start = np.argsort(starts, kind="stable")
+    free = np.maximum.accumulate(np.concatenate(([0], ends[by_start])))
+    holes = starts[by_start] - free[:-1]
+    fits = np.flatnonzero(holes >= size)
+    return int(free[fits[np.argmin(holes[fits])]] if fits.size else free[-1])
 
 
 def _place(taken: Sequence[tuple[int, int, int]], size: int, partners: Iterable[int]) -> int:
