@@ -8,11 +8,9 @@ hole that is free for the whole of its life.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
 from typing import TypeAlias
 
 import numpy as np
@@ -57,7 +55,7 @@ def plan(buffers: Sequence[Lifetime], alignment: int = 64, reuse: Sequence[tuple
         partners[i].add(j)
         partners[j].add(i)
     real = [i for i, size in enumerate(sizes) if size]
-    offsets = _by_start(buffers, sizes, partners, sorted(real, key=lambda i: (buffers[i].first, -sizes[i])))
+    offsets = _in_order(buffers, sizes, partners, sorted(real, key=lambda i: (buffers[i].first, -sizes[i])))
     total = _extent(offsets, sizes)
     for order in (
         sorted(real, key=lambda i: (-sizes[i], buffers[i].first)),
@@ -104,25 +102,6 @@ def _lower_bound(buffers: Sequence[Lifetime], sizes: Sequence[int], reuse: Itera
     return peak
 
 
-def _by_start(
-    buffers: Sequence[Lifetime], sizes: Sequence[int], partners: dict[int, set[int]], order: Sequence[int]
-) -> list[int]:
-    """Offsets when buffers are placed in the order they start, among those that are still live."""
-    offsets = [0] * len(buffers)
-    live: list[tuple[int, int, int]] = []  # (offset, end, buffer), by offset
-    ends: list[int] = []  # the last steps of those that are live, as a heap
-    for i in order:
-        start = buffers[i].first
-        if ends and ends[0] < start:
-            live = [entry for entry in live if buffers[entry[2]].last >= start]
-            while ends and ends[0] < start:
-                heappop(ends)
-        offsets[i] = _place(live, sizes[i], partners.get(i, ()))
-        insort(live, (offsets[i], offsets[i] + sizes[i], i))
-        heappush(ends, buffers[i].last)
-    return offsets
-
-
 def _in_order(
     buffers: Sequence[Lifetime], sizes: Sequence[int], partners: dict[int, set[int]], order: Sequence[int]
 ) -> list[int]:
@@ -158,21 +137,3 @@ def _tightest(starts: Places, ends: Places, size: int) -> int:
     holes = starts[by_start] - free[:-1]
     fits = np.flatnonzero(holes >= size)
     return int(free[fits[np.argmin(holes[fits])]] if fits.size else free[-1])
-
-
-def _place(taken: Sequence[tuple[int, int, int]], size: int, partners: Iterable[int]) -> int:
-    """Where a buffer goes: over a partner if it can, else into the tightest hole, else at the end."""
-    for partner in partners:
-        at = next((offset for offset, _, k in taken if k == partner), None)
-        if at is not None and all(k == partner or end <= at or offset >= at + size for offset, end, k in taken):
-            return at
-    best, best_hole, free = -1, -1, 0
-    for offset, end, _ in taken:
-        hole = offset - free
-        if hole == size:
-            return free
-        if hole >= size and (best < 0 or hole < best_hole):
-            best, best_hole = free, hole
-        if end > free:
-            free = end
-    return best if best >= 0 else free
