@@ -10,7 +10,7 @@ Each table is a Chebyshev interpolation, at 40 digits, of a function on an inter
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -296,6 +296,14 @@ def polynomial(coefficients: list[Number]) -> list[Number]:
     return total
 
 
+def value_at(coefficients: Sequence[Number], s: Number) -> Number:
+    """The polynomial with these coefficients, constant term first."""
+    total = mp.mpf(0)
+    for coefficient in reversed(coefficients):
+        total = total * s + coefficient
+    return total
+
+
 def compute(table: Table) -> tuple[list[float], float, float]:
     """The coefficients, the greatest relative error in exact arithmetic, and the size of the greatest coefficient."""
     series = chebyshev(table.function, table.nodes)
@@ -307,7 +315,7 @@ def compute(table: Table) -> tuple[list[float], float, float]:
     for k in range(-50, 51):
         s = mp.mpf(k) / 50
         true = table.function(s)
-        worst = max(worst, float(abs(mp.polyval(found[::-1], s) - true) / max(abs(true), scale)))
+        worst = max(worst, float(abs(value_at(found, s) - true) / max(abs(true), scale)))
     return found, worst, max(map(abs, found)) / float(scale)
 
 
