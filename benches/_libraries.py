@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -125,7 +126,7 @@ class Torch(Library):
         from torch.nn import functional
 
         self._torch, self._functional = torch, functional
-        torch.set_num_threads(int(__import__("os").environ["OMP_NUM_THREADS"]))
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         self.xp = _TorchNames(torch)
         self.softmax = lambda x, axis=-1: functional.softmax(x, axis)
         self.log_softmax = lambda x, axis=-1: functional.log_softmax(x, axis)
@@ -192,8 +193,7 @@ class _TorchNames:
         self._torch = torch
 
     def __getattr__(self, name: str) -> Any:
-        other = {"concat": "cat", "asin": "asin", "matrix_transpose": "adjoint", "cumulative_sum": "cumsum"}
-        return getattr(self._torch, other.get(name, name))
+        return getattr(self._torch, name)
 
     def _reduced(self, name: str, x: Any, axis: Any, keepdims: bool) -> Any:
         function = getattr(self._torch, name)

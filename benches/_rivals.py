@@ -186,8 +186,8 @@ def _options(about: str | None) -> Any:
 
 
 def _installed(everyone: bool) -> list[str]:
-    modules = {"numpy": "numpy", "torch": "torch", "torch.compile": "torch", "jax": "jax", "numba": "numba"}
-    modules["onnxruntime"] = "onnxruntime"
+    modules = {name: name for name in ("numpy", "scipy", "torch", "jax", "numba", "onnxruntime")}
+    modules["torch.compile"] = "torch"
     found = [who for who, module in modules.items() if importlib.util.find_spec(module)]
     return [who for who in found if everyone or who != "torch.compile"]
 

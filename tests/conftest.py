@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gc
+import itertools
 import os
 import shutil
 import tempfile
@@ -47,12 +48,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_runtest_logfinish(nodeid: str, location: object) -> None:
-    _finished.append(nodeid)
-    if len(_finished) % 500 == 0:
+    if next(_finished) % 500 == 0:
         _freeze()
 
 
-_finished: list[str] = []
+_finished = itertools.count(1)
 
 
 def _freeze() -> None:

@@ -180,17 +180,13 @@ class _Distributed:
         rows = dict(zip(self.elements, stacked, strict=True))
         if self.before.outputs:
             flags = [False] * len(constants) + [True] * len(stacked)
-            rows.update(
-                zip(
-                    self.before.outputs,
-                    batch(b, self.before, [*constants, *stacked], flags, self.op.length)[0],
-                    strict=True,
-                )
-            )
+            products, _ = batch(b, self.before, [*constants, *stacked], flags, self.op.length)
+            rows.update(zip(self.before.outputs, products, strict=True))
         kept = [position for position in range(len(first)) if position not in self.sums]
         wanted = dict.fromkeys(v for s in self.sums.values() for v in s.operands if v not in rows)
         outputs = (*(v for i, v in enumerate(self.body.outputs) if i not in self.sums), *wanted)
-        nodes = needed([n for n in self.body.nodes if set(self.before.outputs).isdisjoint(n.results)], outputs)
+        moved = set(self.before.outputs)
+        nodes = needed([node for node in self.body.nodes if moved.isdisjoint(node.results)], outputs)
         inputs = (*(self.carries[i] for i in kept), *self.constants, *rows)
         body = Graph(inputs, tuple(nodes), outputs, self.body.name)
         op = replace(self.op, body=body, carried=len(kept), stacked=len(rows))
