@@ -41,14 +41,14 @@ def _graph_lines(graph: Graph, head: str, locations: bool) -> list[str]:
     inputs = ", ".join(f"{names[v]}: {v.type}" for v in graph.inputs)
     lines = [f"{head}({inputs}) {{"]
     for node in graph.nodes:
-        lines += [f"  {line}" for line in _node_lines(node, names, locations)]
+        lines += ["  " + line for line in _node_lines(node, names, locations)]
     outputs = ", ".join(names[v] for v in graph.outputs)
     return [*lines, f"  return {outputs}".rstrip(), "}"]
 
 
 def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[str]:
-    results = ", ".join(f"{names[v]}: {v.type}" for v in node.results)
-    operands = ", ".join(names[v] for v in node.operands)
+    results = ", ".join([f"{names[v]}: {v.type}" for v in node.results])
+    operands = ", ".join([names[v] for v in node.operands])
     line = f"{results} = {node.op.name}({operands})" if results else f"{node.op.name}({operands})"
     lines = [line]
     for name, value in written_attributes(node.op).items():
@@ -67,6 +67,8 @@ def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[st
 
 def written_attributes(op: Op) -> dict[str, Any]:
     """The attributes of an op, but those that are at their default."""
+    if not vars(op):
+        return {}
     defaults = _defaults(type(op))
     return {name: value for name, value in op.attributes().items() if name not in defaults or value != defaults[name]}
 
@@ -113,11 +115,11 @@ def value_names(graph: Graph) -> dict[Value, str]:
     """A name for every value of a graph, each name once."""
     taken: set[str] = set()
     names: dict[Value, str] = {}
-    inputs = set(graph.inputs)
     counts: dict[str, int] = {}
-    makers = {v: node.op.name for node in graph.nodes for v in node.results}
-    for value in graph.values():
-        base = _identifier(value.name) or ("arg" if value in inputs else makers[value])
+    called = [(v, v.name or "arg") for v in graph.inputs]
+    called += [(v, v.name or node.op.name) for node in graph.nodes for v in node.results]
+    for value, name in called:
+        base = _identifier(name)
         if base in RESERVED:
             base += "_"
         name = base

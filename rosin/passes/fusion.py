@@ -82,6 +82,11 @@ class Group:
     """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
     alone: bool = False
     """Whether nothing may join."""
+    every: frozenset[int] = field(init=False)
+    """The axes of the domain that have more than one place."""
+
+    def __post_init__(self) -> None:
+        self.every = frozenset([i for i, n in enumerate(self.domain) if n != 1])
 
     @property
     def rows(self) -> frozenset[int]:
@@ -127,8 +132,8 @@ class Fusion:
         self.uses_of: dict[Node, Uses] = {}
         self._groups: list[Group] = []
         self._order = {id(node): i for i, node in enumerate(graph.nodes)}
-        self._points: dict[tuple[Dim, ...], tuple[LoopVar, ...]] = {}
-        """Variables for the elements of results of each shape: nodes that are no folds share them."""
+        self._points: dict[tuple[Dim, ...], tuple[tuple[LoopVar, ...], tuple[Index, ...]]] = {}
+        """Variables for the elements of results of each shape, and their places: nodes that are no folds share them."""
         self._numbers = itertools.count()
         """No number is given twice, though merged groups leave the list."""
         self._readers: dict[Value, set[Group]] = {}
@@ -214,8 +219,7 @@ class Fusion:
         readers = tuple(self.reader(v, stored) for v in node.operands)
         shape = node.results[0].type.shape
         folded: tuple[Dim, ...] = op.domain(types) if isinstance(op, Fold) else ()
-        variables = _fresh((*shape, *folded)) if isinstance(op, Fold) else self._variables(shape)
-        places = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in variables)
+        variables, places = _fresh((*shape, *folded)) if isinstance(op, Fold) else self._shared(shape)
         index, point = places[: len(shape)], places[len(shape) :]
         if 0 in (*shape, *folded):
             pass
@@ -232,7 +236,7 @@ class Fusion:
         # A number read for an index is a read too; the readers noted it when they made it.
         return Uses(variables, len(shape), tuple(found))
 
-    def _variables(self, shape: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
+    def _shared(self, shape: tuple[Dim, ...]) -> tuple[tuple[LoopVar, ...], tuple[Index, ...]]:
         found = self._points.get(shape)
         if found is None:
             found = self._points[shape] = _fresh(shape)
@@ -342,7 +346,7 @@ class Fusion:
         (result,) = node.results
         self.group_of[result] = group
         shape = uses.variables[: uses.result_rank]
-        group.axes[result] = tuple(mapping[v] if v.extent != 1 else None for v in shape)
+        group.axes[result] = tuple([mapping[v] if v.extent != 1 else None for v in shape])
         if isinstance(node.op, Fold):
             over = uses.variables[uses.result_rank :]
             group.folded[node] = tuple(mapping[v] if v.extent != 1 else None for v in over)
@@ -365,7 +369,7 @@ class Fusion:
             var = position.terms[0][0] if len(position.terms) == 1 and not position.constant else None
             bare = isinstance(var, LoopVar) and position.terms[0][1] == 1
             axes.append(mapping.get(var) if bare and isinstance(var, LoopVar) else None)
-        if {a for a in axes if a is not None} == {i for i, n in enumerate(group.domain) if n != 1}:
+        if set(axes) - {None} == group.every:
             group.reads.setdefault(read.value, tuple(axes))
             self._readers.setdefault(read.value, set()).add(group)
 
@@ -391,9 +395,9 @@ class Fusion:
             return None
         folded = {mapping[v] for v in uses.variables[uses.result_rank :] if v.extent != 1}
         own = {mapping[v] for v in uses.variables[: uses.result_rank] if v.extent != 1}
-        every = {i for i, n in enumerate(group.domain) if n != 1}
+        every = group.every
         if isinstance(node.op, Fold):
-            reduced = {i for i in group.reduced if group.domain[i] != 1}
+            reduced = group.reduced & every
             if group.folded and _fold_axes(group) != {frozenset(folded)}:
                 return None
             fits = own | folded == every and (folded == reduced if group.reduced else bool(folded))
@@ -406,7 +410,7 @@ class Fusion:
     def _between(self, group: Group, needed: Iterable[Group]) -> bool:
         """Whether joining a node that needs the groups `needed` would make `group` wait for itself."""
         mask = 1 << group.number
-        return any(self._before[other] & mask for other in needed if other is not group)
+        return any([self._before[other] & mask for other in needed if other is not group])
 
     def _merge_others(
         self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], others: set[Group]
@@ -437,8 +441,7 @@ class Fusion:
 
     def _full(self, group: Group) -> bool:
         """Whether every value of the group has every axis of its domain."""
-        every = {i for i, n in enumerate(group.domain) if n != 1}
-        return all(set(axes) - {None} == every for axes in group.axes.values())
+        return all(set(axes) - {None} == group.every for axes in group.axes.values())
 
     def _third_between(self, a: Group, b: Group) -> bool:
         """Whether some third group comes after one of the two and before the other."""
@@ -447,7 +450,7 @@ class Fusion:
             if not self._before[second] & mask:
                 continue
             between = self._before[second] & ~(mask | 1 << second.number)
-            if any(between >> g.number & 1 and self._before[g] & mask for g in self._groups):
+            if between and any(before & mask and between >> g.number & 1 for g, before in self._before.items()):
                 return True
         return False
 
@@ -502,8 +505,10 @@ class Fusion:
         return result
 
 
-def _fresh(extents: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
-    return tuple(LoopVar(f"x{i}", n) for i, n in enumerate(extents))
+def _fresh(extents: tuple[Dim, ...]) -> tuple[tuple[LoopVar, ...], tuple[Index, ...]]:
+    """Variables for axes of these sizes, and the index that each is."""
+    variables = tuple([LoopVar(f"x{i}", n) for i, n in enumerate(extents)])
+    return variables, tuple([indices.of(v) if v.extent != 1 else indices.ZERO for v in variables])
 
 
 def _nowhere(value: Value) -> Reader:
@@ -537,10 +542,9 @@ def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:
             mapping[var] = axis
     if len(set(mapping.values())) != len(mapping):
         return None
-    free = [i for i in range(len(group.domain)) if i not in mapping.values() and group.domain[i] != 1]
-    for var in uses.variables:
-        if var.extent == 1 or var in mapping:
-            continue
+    missing = [v for v in uses.variables if v not in mapping and v.extent != 1]
+    free = sorted(group.every.difference(mapping.values())) if missing else []
+    for var in missing:
         axis = next((i for i in free if group.domain[i] == var.extent), None)
         if axis is None:
             return None
