@@ -22,6 +22,9 @@ class DType:
     bytes: int = field(init=False, repr=False)
     _hash: int = field(init=False, repr=False)
 
+    def __reduce__(self) -> Any:
+        return DType, (self.name, self.kind, self.bits, self.numpy)
+
     def __str__(self) -> str:
         return self.name
 

@@ -57,7 +57,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
         UnsupportedError: an op has no meaning in loops.
     """
     making = Making(vector_bytes, sizes)
-    names = value_names(graph)
+    names = value_names(Graph(graph.inputs, (), ()))
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
@@ -218,7 +218,8 @@ class Region:
         return [g for g in self.fusion.groups if not isinstance(g.nodes[0].op, APART) and self._is_stored(g)]
 
     def _is_stored(self, group: Group) -> bool:
-        return any(v in self.places for n in group.nodes for v in n.results)
+        places = self.places
+        return any([v in places for n in group.nodes for v in n.results])
 
     def _group(self, group: Group, alike: Alike | None) -> Sequence[Step]:
         name = self.making.kernel_name(n.op.name for n in group.nodes)

@@ -17,6 +17,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -29,8 +30,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, OutOfMemoryError, RosinError, UnsupportedError
 from rosin.ir.facts import Facts
-from rosin.ir.graph import Graph
-from rosin.ir.host import HostFunction
+from rosin.ir.graph import Graph, region_fields
 from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
@@ -484,12 +484,16 @@ def _is_local(graph: Graph) -> bool:
 
     So it is with functions and ops of the user's.
     """
-    return any(
-        not type(node.op).__module__.startswith("rosin.")
-        or any(isinstance(value, HostFunction) for value in node.op.attributes().values())
-        or any(map(_is_local, node.regions))
-        for node in graph.nodes
-    )
+    classes = {type(node.op) for node in graph.nodes}
+    if any(not c.__module__.startswith("rosin.") or _holds_function(c) for c in classes):
+        return True
+    return any(map(region_fields, classes)) and any(_is_local(r) for node in graph.nodes for r in node.regions)
+
+
+@functools.cache
+def _holds_function(op_class: type[Op]) -> bool:
+    """Whether ops of a class have a function of the user's among their attributes."""
+    return any("HostFunction" in str(f.type) for f in fields(op_class))
 
 
 def _written_call(call: steps.HostCall) -> str:
@@ -506,7 +510,7 @@ def _read_call(text: str) -> tuple[Op, Types, Types]:
 def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
-    parts = (printer.text(graph), str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
+    parts = (printer.text(graph, naming=printer.numbers), str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
