@@ -175,7 +175,7 @@ class Fusion:
 
     def group_with(self, node: Node) -> Group | None:
         """The group that the node is computed in."""
-        return next((self.group_of.get(v) for v in node.results), None)
+        return self.group_of.get(node.results[0]) if node.results else None
 
     def waits(self, operands: Iterable[Value]) -> set[Group]:
         """The groups that barriers between the operands and stored values wait for, and those that measure sizes which
@@ -215,9 +215,14 @@ class Fusion:
             return read
 
         op = node.op
+        shape = node.results[0].type.shape
+        if isinstance(op, Elementwise) and 0 not in shape:
+            variables, index = self._shared(shape)
+            for operand in node.operands:
+                self.reader(operand, stored)(index)
+            return Uses(variables, len(shape), tuple(found))
         types = tuple(v.type for v in node.operands)
         readers = tuple(self.reader(v, stored) for v in node.operands)
-        shape = node.results[0].type.shape
         folded: tuple[Dim, ...] = op.domain(types) if isinstance(op, Fold) else ()
         variables, places = _fresh((*shape, *folded)) if isinstance(op, Fold) else self._shared(shape)
         index, point = places[: len(shape)], places[len(shape) :]
@@ -225,9 +230,6 @@ class Fusion:
             pass
         elif isinstance(op, Fold):
             op.terms(index, point, readers, types)
-        elif isinstance(op, Elementwise):
-            for reader in readers:
-                reader(index)
         elif isinstance(op, Pull):
             op.element(index, readers, types)
         else:
@@ -498,8 +500,10 @@ class Fusion:
         result: list[Group] = []
         waiting = sorted(self._groups, key=lambda g: first[g])
         while waiting:
-            at = next((i for i, group in enumerate(waiting) if not self._before[group] & ~done), None)
-            assert at is not None, "groups wait for each other"
+            at, missing = 0, ~done
+            while self._before[waiting[at]] & missing:
+                at += 1
+                assert at < len(waiting), "groups wait for each other"
             done |= 1 << waiting[at].number
             result.append(waiting.pop(at))
         return result

@@ -167,12 +167,10 @@ class Region:
     def _place_what_is_read(self, graph: Graph) -> None:
         """Arena buffers for the values that another group, or a copy, reads."""
         group_of = self.fusion.group_of
-        read = {
-            r.value
-            for node, uses in self.fusion.uses_of.items()
-            for r in uses.reads
-            if group_of.get(r.value) is not self.fusion.group_with(node)
-        }
+        read: set[Value] = set()
+        for node, uses in self.fusion.uses_of.items():
+            own = self.fusion.group_with(node)
+            read.update([r.value for r in uses.reads if group_of.get(r.value) is not own])
         for output, _ in self.copies:
             read |= self.fusion.roots([output])
         for node in graph.nodes:
