@@ -16,6 +16,7 @@ Nothing here knows an op by name. How a node reads its operands is found by aski
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -495,17 +496,24 @@ class Fusion:
 
     def _ordered(self) -> list[Group]:
         """The groups in an order in which each comes after what it needs, as near to the graph's as that allows."""
-        first = {g: self._order[id(g.nodes[-1])] for g in self._groups}
-        done = 0
+        waiting = sorted(self._groups, key=lambda g: self._order[id(g.nodes[-1])])
+        ready: list[int] = []
+        behind: dict[int, list[int]] = {-1: list(range(len(waiting)))}
+        """For a group's number, the places of groups that are looked at again when it is done."""
+        done, number = 0, -1
         result: list[Group] = []
-        waiting = sorted(self._groups, key=lambda g: first[g])
-        while waiting:
-            at, missing = 0, ~done
-            while self._before[waiting[at]] & missing:
-                at += 1
-                assert at < len(waiting), "groups wait for each other"
-            done |= 1 << waiting[at].number
-            result.append(waiting.pop(at))
+        while len(result) < len(waiting):
+            for place in behind.pop(number, ()):
+                missing = self._before[waiting[place]] & ~done
+                if missing:
+                    behind.setdefault(missing.bit_length() - 1, []).append(place)
+                else:
+                    heapq.heappush(ready, place)
+            assert ready, "groups wait for each other"
+            group = waiting[heapq.heappop(ready)]
+            number = group.number
+            done |= 1 << number
+            result.append(group)
         return result
 
 
