@@ -168,7 +168,7 @@ class Op(metaclass=Kind):
         if type(self) is not type(other):
             return NotImplemented
         mine, theirs = vars(self), vars(other)
-        return all([mine[name] == theirs[name] for name, _ in self._attributes])
+        return all(mine[name] == theirs[name] for name, _ in self._attributes)
 
     def __hash__(self) -> int:
         attributes = self._attributes

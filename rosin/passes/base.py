@@ -53,9 +53,8 @@ def rebuild(graph: Graph, visit: Visit, b: Builder | None = None) -> Graph:
         if results is None:
             b.nodes.append(with_operands(node, operands))
             continue
-        for old, new in zip(node.results, results, strict=True):
-            if old is not new:
-                env[old] = new
+        if results is not node.results:
+            env.update({old: new for old, new in zip(node.results, results, strict=True) if old is not new})
         if len(b.nodes) > start:
             _name(b.nodes[start:], node.results, results)
     b.location = None

@@ -217,7 +217,7 @@ class Region:
 
     def _is_stored(self, group: Group) -> bool:
         places = self.places
-        return any([v in places for n in group.nodes for v in n.results])
+        return any(v in places for n in group.nodes for v in n.results)
 
     def _group(self, group: Group, alike: Alike | None) -> Sequence[Step]:
         name = self.making.kernel_name(n.op.name for n in group.nodes)

@@ -510,7 +510,8 @@ def _read_call(text: str) -> tuple[Op, Types, Types]:
 def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
-    parts = (printer.text(graph, naming=printer.numbers), str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
+    text = printer.text(graph, naming=printer.numbers)
+    parts = (text, str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
