@@ -79,6 +79,25 @@ def compile_graph(
     raise UnsupportedError(f"no target is called {target!r}; there are {', '.join(TARGETS)}")
 
 
+def explain_graph(graph: Graph, known: Facts | None = None) -> str:
+    """What `explain` says of the program of a graph, which is not compiled for that.
+
+    Raises:
+        RosinError: a symbolic size cannot be read from the arguments.
+    """
+    graph, known, sizes = size_graph(graph, known)
+    return _explained(graph, (), known, sizes)
+
+
+def _explained(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
+    from rosin.passes.explain import explain
+    from rosin.runtime import limits
+
+    with facts.assuming(known):
+        found = explain(pipeline.run(graph), jit.host().vector_bytes, donated, sizes)
+    return found.text(limits.measured(threads.num_threads()))
+
+
 def size_graph(graph: Graph, known: Facts | None) -> tuple[Graph, Facts, Sizes | None]:
     """The graph with sizes that are found to be equal made the same, and what is known and asked of its sizes."""
     known = Facts() if known is None else known.copy()
@@ -132,6 +151,14 @@ class Executable:
         if self.sizes is None:
             return {}
         return self.sizes.bind([array.shape for array in arguments])
+
+    def explain(self) -> str:
+        """What is computed together and why, what it costs at least on this machine, and where values lie.
+
+        Raises:
+            UnsupportedError: the target does not decide that.
+        """
+        raise UnsupportedError(f"{self.graph.name}: only programs for the target llvm can be explained")
 
     def stage_text(self, stage: str) -> str:
         """The program at a stage, as text.
@@ -268,6 +295,9 @@ class NativeExecutable(Executable):
         """The loop-level program."""
         with facts.assuming(self.known):
             return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes)
+
+    def explain(self) -> str:
+        return _explained(self.graph, self.donated, self.known, self.sizes)
 
     def stage_text(self, stage: str) -> str:
         with facts.assuming(self.known):
