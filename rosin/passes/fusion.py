@@ -89,11 +89,11 @@ class Group:
     """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
     alone: bool = False
     """Whether nothing may join."""
-    every: frozenset[int] = field(init=False)
+    every: set[int] = field(init=False)
     """The axes of the domain that have more than one place."""
 
     def __post_init__(self) -> None:
-        self.every = frozenset([i for i, n in enumerate(self.domain) if n != 1])
+        self.every = {i for i, n in enumerate(self.domain) if n != 1}
 
     @property
     def rows(self) -> frozenset[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rosin
-import rosin.numpy as rnp
+from rosin import numpy as rnp
 from rosin.frontend.cli import main
 from rosin.passes.explain import explain
 
