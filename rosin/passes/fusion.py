@@ -424,7 +424,7 @@ class Fusion:
         own = {mapping[v] for v in uses.variables[: uses.result_rank] if v.extent != 1}
         every = group.every
         if isinstance(node.op, Fold):
-            reduced = group.reduced & every
+            reduced = every & group.reduced
             if group.contraction:
                 return Cut.PRODUCT
             if (group.folded and _fold_axes(group) != {frozenset(folded)}) or (group.reduced and folded != reduced):
