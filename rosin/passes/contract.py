@@ -24,7 +24,7 @@ from math import prod
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
-from rosin.ir.index import Index, LoopVar
+from rosin.ir.index import Index, LoopVar, Quotient
 from rosin.ir.loops import (
     Accumulate,
     Buffer,
@@ -180,9 +180,12 @@ class _Contraction:
         self.types = tuple(v.type for v in self.node.operands)
         uses = memory.fusion.uses_of[self.node]
         self.result = uses.variables[: uses.result_rank]
+        """The variables of the result, those of an axis one after the other."""
         self.folded = [v for v in uses.variables[uses.result_rank :] if v.extent != 1]
         self.index = tuple(_place(v) for v in self.result)
+        """Where the element is along each axis of the result."""
         self.point = tuple(_place(v) for v in uses.variables[uses.result_rank :])
+        self._cut_axes()
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.operands = self._operands()
@@ -217,6 +220,26 @@ class _Contraction:
                 position, index = marks[id(expr.then)]
                 found[position] = [Operand(self.node.operands[position], index, expr.tests, expr.otherwise)]
         return [reads[0] if len(reads) == 1 else None for reads in found.values()]
+
+    def _cut_axes(self) -> None:
+        """Make two variables of one at whose quotient an operand is read: the group of a channel, and which in it."""
+        quotients = [
+            (var, atom.divisor)
+            for operand in self._operands()
+            if operand is not None
+            for position in operand.index
+            for atom, _ in position.terms
+            if isinstance(atom, Quotient)
+            for var in self.result
+            if atom.dividend == indices.of(var)
+        ]
+        for var, divisor in dict(quotients).items():
+            count = facts.divide(var.extent, divisor)
+            if count is not None:
+                outer, inner = LoopVar(f"{var.name}_group", count), LoopVar(var.name, divisor)
+                place = _place(outer) * divisor + _place(inner)
+                self.index = tuple(i.substitute({var: place}) for i in self.index)
+                self.result = tuple(v for old in self.result for v in ((outer, inner) if old is var else (old,)))
 
     def _terms(self) -> tuple[Expr, ...]:
         """The terms, reading packed operands from their copies."""
@@ -417,7 +440,7 @@ class _Contraction:
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""
-        return {axis: _place(v).substitute(places) for axis, v in enumerate(self.result)}
+        return {axis: place.substitute(places) for axis, place in enumerate(self.index)}
 
     def _late(self, tiling: Tiling, epilogue: Epilogue) -> LoopVar | None:
         """The axis of the tile along which what follows runs in a loop; None where it is unrolled."""
