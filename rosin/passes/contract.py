@@ -19,12 +19,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
-from rosin.ir.index import Index, LoopVar, Quotient
+from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
     Buffer,
@@ -53,11 +53,18 @@ from rosin.ir.types import TensorType
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads
+from rosin.passes.pieces import Piece, pieces, reduced
 from rosin.passes.tiles import Tile, Tiling, row_blocks, vector_blocks
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
-    return _Contraction(group, memory, name, vector_bytes).kernels()
+    node = group.nodes[0]
+    op, uses = node.op, memory.fusion.uses_of[node]
+    assert isinstance(op, Fold)
+    found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
+    names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
+    nests = (_Contraction(group, memory, each, vector_bytes, p) for each, p in zip(names, found, strict=True))
+    return [kernel for nest in nests for kernel in nest.kernels()]
 
 
 PACK_COST = 2.0
@@ -113,26 +120,28 @@ class Operand:
         order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
         low: list[Dim] = []
         extent: list[Dim] = []
-        for axis in order:
+        steps = tuple(_common_step(self.index[axis]) for axis in order)
+        for axis, step in zip(order, steps, strict=True):
             least, most = self.index[axis].bounds()
             if least is None or most is None:
                 return None
             low.append(least)
-            extent.append(most - least + 1)
+            extent.append((most - least) // step + 1)
         alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
         blocked = alone and not facts.known_at_least(block, extent[-1])
-        return Packing(tuple(order), tuple(low), tuple(extent), block if blocked else 0)
+        return Packing(tuple(order), tuple(low), steps, tuple(extent), block if blocked else 0)
 
 
 @dataclass(frozen=True)
 class Packing:
-    """A copy of an operand: its axes in this order, each from `low` on for `extent` elements.
+    """A copy of an operand: its axes in this order, each from `low` on, every `step`-th, for `extent` elements.
 
     With `block`, the last axis is cut into blocks of so many elements, and the number of the block comes first.
     """
 
     order: tuple[int, ...]
     low: tuple[Dim, ...]
+    step: tuple[int, ...]
     extent: tuple[Dim, ...]
     block: int = 0
 
@@ -154,7 +163,8 @@ class Packing:
 
     def offset(self, index: tuple[Index, ...]) -> Index:
         """Where the element at the operand's `index` lies in the copy."""
-        place = [index[axis] - low for axis, low in zip(self.order, self.low, strict=True)]
+        axes = zip(self.order, self.low, self.step, strict=True)
+        place = [(index[axis] - low) // step for axis, low, step in axes]
         if self.block:
             place = [place[-1] // self.block, *place[:-1], place[-1] % self.block]
         return indices.flatten(place, self.shape)
@@ -163,13 +173,13 @@ class Packing:
         """The operand's index of the element at a place of the copy."""
         along = [*place[1:-1], place[0] * self.block + place[-1]] if self.block else list(place)
         found: list[Index] = [indices.ZERO] * len(self.order)
-        for axis, position, low in zip(self.order, along, self.low, strict=True):
-            found[axis] = position + low
+        for axis, position, low, step in zip(self.order, along, self.low, self.step, strict=True):
+            found[axis] = position * step + low
         return tuple(found)
 
 
 class _Contraction:
-    def __init__(self, group: Group, memory: Memory, name: str, vector_bytes: int) -> None:
+    def __init__(self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece) -> None:
         self.group = group
         self.memory = memory
         self.name = name
@@ -178,14 +188,8 @@ class _Contraction:
         assert isinstance(op, Fold)
         self.op = op
         self.types = tuple(v.type for v in self.node.operands)
-        uses = memory.fusion.uses_of[self.node]
-        self.result = uses.variables[: uses.result_rank]
-        """The variables of the result, those of an axis one after the other."""
-        self.folded = [v for v in uses.variables[uses.result_rank :] if v.extent != 1]
-        self.index = tuple(_place(v) for v in self.result)
-        """Where the element is along each axis of the result."""
-        self.point = tuple(_place(v) for v in uses.variables[uses.result_rank :])
-        self._cut_axes()
+        self.result, self.index, self.point = piece.result, piece.index, piece.point
+        self.folded = [v for v in piece.folded if v.extent != 1]
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.operands = self._operands()
@@ -218,28 +222,9 @@ class _Contraction:
         for expr in (e for t in terms for e in walk(t)):
             if isinstance(expr, Guard) and id(expr.then) in marks and isinstance(expr.otherwise, Const):
                 position, index = marks[id(expr.then)]
-                found[position] = [Operand(self.node.operands[position], index, expr.tests, expr.otherwise)]
+                tests = tuple(map(reduced, expr.tests))
+                found[position] = [Operand(self.node.operands[position], index, tests, expr.otherwise)]
         return [reads[0] if len(reads) == 1 else None for reads in found.values()]
-
-    def _cut_axes(self) -> None:
-        """Make two variables of one at whose quotient an operand is read: the group of a channel, and which in it."""
-        quotients = [
-            (var, atom.divisor)
-            for operand in self._operands()
-            if operand is not None
-            for position in operand.index
-            for atom, _ in position.terms
-            if isinstance(atom, Quotient)
-            for var in self.result
-            if atom.dividend == indices.of(var)
-        ]
-        for var, divisor in dict(quotients).items():
-            count = facts.divide(var.extent, divisor)
-            if count is not None:
-                outer, inner = LoopVar(f"{var.name}_group", count), LoopVar(var.name, divisor)
-                place = _place(outer) * divisor + _place(inner)
-                self.index = tuple(i.substitute({var: place}) for i in self.index)
-                self.result = tuple(v for old in self.result for v in ((outer, inner) if old is var else (old,)))
 
     def _terms(self) -> tuple[Expr, ...]:
         """The terms, reading packed operands from their copies."""
@@ -375,7 +360,7 @@ class _Contraction:
         self.terms = self._terms()
 
     def _pack(self, position: int, packing: Packing) -> None:
-        name = f"{self.node.op.name}_{self.name.split('_')[0]}_packed{position}"
+        name = f"{self.name}_packed{position}"
         self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
 
     def packing_kernel(self, position: int) -> Kernel:
@@ -505,16 +490,19 @@ class _Contraction:
         return body
 
 
-def _place(var: LoopVar) -> Index:
-    return indices.of(var) if var.extent != 1 else indices.ZERO
-
-
 def _unguarded(expr: Expr, packed: set[int]) -> Expr:
     """The expression without the guards of reads from packed copies, which hold the border."""
     if isinstance(expr, Guard) and id(expr.then) in packed:
         return expr.then
     children = tuple(_unguarded(c, packed) for c in expr.children())
     return expr if children == expr.children() else expr.rebuild(children, expr.indices())
+
+
+def _common_step(index: Index) -> int:
+    """The greatest number by which all steps of an index can be divided."""
+    steps = [step for _, step in index.terms]
+    numbers = [step for step in steps if isinstance(step, int)]
+    return max(gcd(*numbers), 1) if len(numbers) == len(steps) else 1
 
 
 def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:
