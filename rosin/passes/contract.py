@@ -353,7 +353,8 @@ class _Contraction:
         for position, operand in enumerate(self.operands):
             if operand is None or position in self.packed or operand.step(lanes) != 0:
                 continue
-            if operand.value.type.bytes > NEAR_BYTES and facts.estimate(lanes.extent) >= 16 * self.width:
+            again = prod(facts.estimate(v.extent) for v in self.result if operand.step(v) == 0)
+            if operand.value.type.bytes > NEAR_BYTES and again >= 16 * self.width:
                 packing = operand.packing(row, block)
                 if packing is not None and packing.block:
                     self._pack(position, packing)
