@@ -82,6 +82,9 @@ FAR_COST = 0.5
 """Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
 `FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
 
+TILE_ROWS = 12
+"""An axis of so many elements or more gives tiles enough rows."""
+
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
 LANE_SUM_COST = 0.7
@@ -317,7 +320,11 @@ class _Contraction:
             return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
         still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
         fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
-        return sorted(fit, key=lambda v: -facts.estimate(v.extent))
+        # Of those that fill a tile, the one whose neighbours lie nearest: what a tile writes shares cache lines.
+        place = indices.flatten(self.index, self.node.results[0].type.shape)
+        return sorted(
+            fit, key=lambda v: (-min(facts.estimate(v.extent), TILE_ROWS), facts.estimate(place.coefficient(v)))
+        )
 
     # -- kernels -------------------------------------------------------------------------------------------
 
@@ -412,6 +419,8 @@ class _Contraction:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
+        if lanes in tiles and tiles[lanes].count != 1:
+            order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
         if row is not None and lanes in tiles:
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
@@ -450,6 +459,29 @@ class _Contraction:
             places, _ = tiling.at(position)
             body += epilogue.statements(Load(sums, indices.flatten(position, shape)), self._along(places))
         return Loop(again, Kind.SERIAL, tuple(body))
+
+    def _panels_first(
+        self, order: list[LoopVar], outer: Sequence[LoopVar], lanes: LoopVar, block: LoopVar
+    ) -> list[LoopVar]:
+        """The loops with that over panels of vectors outside of those that meet the same panels again and again, if
+        all panels together do not stay near and to read the other operands once for each panel takes less."""
+        steps, widths = self.steps(lanes), [e.dtype.bytes for e in self.loads]
+        moving = [i for i, step in enumerate(steps) if step != 0]
+        again = [v for v in outer if all(self.steps(v)[i] == 0 for i in moving)]
+        panels = sum(widths[i] * self._reached(i) for i in moving)
+        others = sum(width * self._reached(i) for i, width in enumerate(widths) if i not in moving)
+        times = prod(facts.estimate(v.extent) for v in again)
+        if not again or panels <= NEAR_BYTES or panels * times <= others * facts.estimate(block.extent):
+            return order
+        first = [v for v in outer if v not in again]
+        return [*first, block, *(v for v in order if v not in first and v is not block)]
+
+    def _reached(self, load: int) -> int:
+        """About how many elements a load reads in all."""
+        moving = [v for v in (*self.result, *self.folded) if self.steps(v)[load] != 0]
+        return min(
+            facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving)
+        )
 
     def _row_bands(
         self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int
