@@ -67,7 +67,7 @@ def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: i
     return [kernel for nest in nests for kernel in nest.kernels()]
 
 
-PACK_COST = 2.0
+PACK_COST = 0.7
 """Machine steps to copy one element of an operand."""
 
 GATHER_COST = 8.0
