@@ -119,6 +119,10 @@ class Registers(Algebra):
         high, low = ap.two_product(self.e, self.value(x), self.value(y))
         return Register(self.e, high), Register(self.e, low)
 
+    def log_pair(self, x: Real) -> tuple[Real, Real]:
+        high, low = ap.log_pair(self.e, self.value(x))
+        return Register(self.e, high), Register(self.e, low)
+
     def polynomial(self, x: Real, coefficients: Sequence[float]) -> Real:
         return Register(self.e, ap.horner(self.e, self.value(x), coefficients))
 

@@ -7,12 +7,15 @@ in the order, upward where that is stable, downward where it is not (Miller's al
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Partial, Types, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.gamma import node
+from rosin.ir.pairs import Constant, Pair
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -24,7 +27,23 @@ ROOTS = {
     1: ((3.8317059702075125, -1.5269184090088067e-16), (7.015586669815619, -9.414165653410389e-17)),
 }
 J_NEAR = {0: tables.J0_NEAR, 1: tables.J1_NEAR}
+# The zeros of Y0 and Y1: the first, and those over which the function is a polynomial between the edge and 8.
+Y_ROOTS = {
+    0: (
+        (0.8935769662791675, 2.6596231539720385e-17),
+        (3.957678419314858, -1.0764340697562706e-16),
+        (7.086051060301773, -8.835285723085408e-17),
+        (10.222345043496418, 0.0),
+    ),
+    1: (
+        (2.197141326031017, -4.8259835876454966e-17),
+        (5.429681040794135, 4.162514026670377e-16),
+        (8.596005868331169, 2.8415838340063664e-16),
+    ),
+}
+Y_EDGE = {0: 2.0, 1: 4.0}
 Y_NEAR = {0: tables.Y0_NEAR, 1: tables.Y1_NEAR}
+Y_MIDDLE = {0: tables.Y0_MIDDLE, 1: tables.Y1_MIDDLE}
 P = {0: tables.P0, 1: tables.P1}
 Q = {0: tables.Q0, 1: tables.Q1}
 ROOT_HALF = math.sqrt(0.5)
@@ -76,27 +95,57 @@ def bessel_j01(m: Algebra, x: Real, order: int) -> Real:
     return m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
 
 
+def log_over_root(m: Algebra, x: Real, root: Constant) -> tuple[Real, Real]:
+    """log(x / root) and x - root, accurate next to the root."""
+    away = (x - root[0]) - root[1]
+    near = m.abs(away) < 0.25 * root[0]
+    far = m.where(x < 1e-290, m.log(x) - math.log(root[0]), m.log(x / root[0]))  # A tiny quotient has few digits.
+    logarithm = m.where(near, m.log1p(m.where(near, away, 0.0) / root[0]), far)
+    return logarithm, away
+
+
+def between_roots(
+    m: Algebra, x: Real, low: float, roots: Sequence[Constant], coefficients: Sequence[float]
+) -> Real:
+    """A polynomial on the interval from `low` to 8, times the distances from these zeros."""
+    half = 0.5 * (8.0 - low)
+    kept = m.where(x < low, low, m.where(x < 8.0, x, 8.0))
+    value = m.polynomial((kept - (low + half)) * (1.0 / half), coefficients)
+    for root in roots:
+        value = value * ((kept - root[0]) - root[1])
+    return value
+
+
 def bessel_y01(m: Algebra, x: Real, order: int) -> Real:
     """Y0 or Y1 of x >= 0."""
-    near = m.where(x < 8.0, x, 8.0)
-    value = m.polynomial(near * near * (1 / 32) - 1.0, Y_NEAR[order])
-    value = value if order == 0 else value * near - (2 / math.pi) / near
-    value = value + (2 / math.pi) * m.log(near) * bessel_j01(m, near, order)
+    edge, (root, *roots) = Y_EDGE[order], Y_ROOTS[order]
+    near = m.where(x < edge, x, edge)
+    logarithm, away = log_over_root(m, near, root)
+    rest = away * (near + root[0]) * m.polynomial(near * near * (2.0 / (edge * edge)) - 1.0, Y_NEAR[order])
+    small = (rest / near if order else rest) + (2 / math.pi) * logarithm * bessel_j01(m, near, order)
+    middle = between_roots(m, x, edge, roots, Y_MIDDLE[order])
     far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[1], 0.0)
-    result = m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
+    result = m.where(x < edge, small, m.where(x < 8.0, middle, m.where(m.equal(x, x), far, x)))
     return m.where(m.equal(x, 0.0), -math.inf, m.nan_where(x < 0.0, result))
 
 
 def upward(m: Algebra, x: Real, start: tuple[Real, Real], order: int, half: float, sign: float) -> Real:
-    """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1)."""
+    """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1), in pairs."""
 
-    def step(below: Real, current: Real, k: Real) -> State:
-        return current, (2.0 * (k + half) / x) * current + sign * below, k + 1.0
+    def step(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> State:
+        grown = Pair(m, current, low) * (pairs.pair(m, 2.0 * (k + half)) / x)
+        # Where it overflows there is no low part.
+        following = grown + Pair(m, below, below_low) * sign
+        finite = m.abs(following.high) < math.inf
+        rounded = (2.0 * (k + half) / x) * current
+        return current, low, m.where(finite, following.high, rounded), m.where(finite, following.low, 0.0), k + 1.0
 
-    def going(below: Real, current: Real, k: Real) -> Real:
+    def going(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> Real:
         return k < float(order)
 
-    return m.loop(going, step, (*start, m.number(1.0, x)), order)[1]
+    zero, one = m.number(0.0, x), m.number(1.0, x)
+    _, _, found, low, _ = m.loop(going, step, (start[0], zero, start[1], zero, one), order)
+    return found + low
 
 
 def downward(
@@ -203,33 +252,51 @@ class BesselY(OfOrder):
 # -- modified ----------------------------------------------------------------------------------------------------------
 
 
-def scaled_i01(m: Algebra, x: Real, order: int) -> Real:
-    """exp(-x) I0(x) or exp(-x) I1(x), x >= 0."""
-    near = m.where(x < 8.0, x, 8.0)
-    small = m.polynomial(near * 0.25 - 1.0, tables.I1_NEAR if order else tables.I0_NEAR)
-    small = small * near if order else small
-    far = m.where(x < 8.0, 8.0, x)
-    large = m.polynomial(16.0 / far - 1.0, tables.I1_FAR if order else tables.I0_FAR) / m.sqrt(far)
-    return m.where(x < 8.0, small, large)
+def _far_i01(m: Algebra, x: Real, order: int) -> Real:
+    """exp(-x) I0(x) or exp(-x) I1(x), x >= 8."""
+    return m.polynomial(16.0 / x - 1.0, tables.I1_FAR if order else tables.I0_FAR) / m.sqrt(x)
 
 
-def scaled_i(m: Algebra, x: Real, order: int) -> Real:
-    """exp(-x) I_n(x), x >= 0."""
-    if order < 2:
-        return scaled_i01(m, x, order)
-    edge = max(60.0, float(order * order))
-    kept = m.where(x < edge, m.where(x < 0.5, 0.5, x), edge)
+def _near_i(m: Algebra, x: Real, order: int) -> Real:
+    """I_n(x), 0 <= x <= 8, by its series of positive terms."""
+    square, terms = x * x * 0.25, [1.0]
+    while terms[-1] * 16.0 ** len(terms) > 2.0**-60 or len(terms) < 8:
+        terms.append(terms[-1] / (len(terms) * (len(terms) + order)))
+    return leading_power(m, x, order) * m.polynomial(square, terms)
+
+
+def _middle_i(m: Algebra, x: Real, order: int, edge: float) -> Real:
+    """exp(-x) I_n(x), 8 <= x <= edge, from I0 by the recurrence downward."""
     most = order + int(math.sqrt(42.0 * edge)) + 20
-    top = m.floor(order + 20.0 + m.sqrt(42.0 * kept))
-    found, _, none = downward(m, kept, order, top, most, 0.0, 1.0)
-    middle = found / none * scaled_i01(m, kept, 0)
-    small = leading_power(m, x, order) * power_series(m, m.where(x < 0.5, x, 0.5), order, 0.0, 1.0) * m.exp(-x)
-    far = m.where(x < edge, edge, x)
+    top = m.floor(order + 20.0 + m.sqrt(42.0 * x))
+    found, _, none = downward(m, x, order, top, most, 0.0, 1.0)
+    return found / none * _far_i01(m, x, 0)
+
+
+def _asymptotic_i(m: Algebra, x: Real, order: int) -> Real:
+    """exp(-x) I_n(x) of x far above n^2."""
     series = m.number(1.0, x)
     for k in range(24, 0, -1):
-        series = 1.0 - series * ((4.0 * order * order - (2 * k - 1) ** 2) / (8.0 * k)) / far
-    large = series / m.sqrt(2 * math.pi * far)
-    return m.where(x < 0.5, small, m.where(x < edge, middle, m.where(m.equal(x, x), large, x)))
+        series = 1.0 - series * ((4.0 * order * order - (2 * k - 1) ** 2) / (8.0 * k)) / x
+    return series / m.sqrt(2 * math.pi * x)
+
+
+def bessel_i(m: Algebra, x: Real, order: int, scaled: bool) -> Real:
+    """I_n(x), x >= 0, times exp(-x) if `scaled`."""
+    small = x < 8.0
+    near, far = m.where(small, x, 8.0), m.where(small, 8.0, x)
+    value = _near_i(m, near, order)
+    if order < 2:
+        large = _far_i01(m, far, order)
+    else:
+        edge = max(60.0, float(order * order))
+        middle = _middle_i(m, m.where(far < edge, far, edge), order, edge)
+        large = m.where(far < edge, middle, _asymptotic_i(m, m.where(far < edge, edge, far), order))
+    if scaled:
+        return m.where(small, value * m.exp(-near), m.where(m.equal(x, x), large, x))
+    kept = m.where(far < 1400.0, far, 1400.0)
+    grown = pairs.exp_product(m, pairs.pair(m, kept), pairs.pair(m, m.where(far < 1400.0, large, 1.0)))
+    return m.where(small, value, m.where(m.equal(x, x), grown, x))
 
 
 @define("bessel_i")
@@ -240,11 +307,7 @@ class BesselI(OfOrder):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         x = m.abs(operands[0])
-        value = scaled_i(m, x, self.order)
-        if not self.scaled:
-            half = m.exp(m.where(x < 1400.0, x, 1400.0) * 0.5)
-            value = m.where(m.equal(x, math.inf), x, (half * value) * half)
-        return _parity(m, operands[0], self.order, value)
+        return _parity(m, operands[0], self.order, bessel_i(m, x, self.order, self.scaled))
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         (x,) = operands

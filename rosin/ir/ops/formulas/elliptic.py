@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Real, State
 from rosin.ir.op import Partial, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas.derived import Derived, DerivedByAll
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Means that are so near to each other give the common limit to all digits.
 NEAR = 2.0**-27
+HALF_PI = (0.5 * math.pi, 6.123233995736766e-17)
 
 
 # -- complete ----------------------------------------------------------------------------------------------------------
@@ -54,7 +56,8 @@ def ellipe_of_rest(m: Algebra, rest: Real) -> Real:
     state = m.loop(going, step, (root, one, one, rest, one, root), 20)
     mean, a, b, p = means(*state)
     # Of huge numbers it is the root to all digits, and what is added up overflows.
-    found = (0.5 * math.pi) * (b + a * mean) / (mean * (mean + p))
+    above = (pairs.exact_product(m, a, mean) + b) * pairs.constant(m, HALF_PI, rest)
+    found = (above / (pairs.exact_sum(m, mean, p) * mean)).value
     return m.where(rest > 1e40, root, found)
 
 
@@ -375,8 +378,13 @@ class Ellipeinc(OfAngle):
             rest = 1.0 - parameter * sine * sine
             inside = (rest >= 0.0) & (parameter <= 1.0) & (m.abs(angle) < math.inf)
             x, y, one = m.where(inside, square, 1.0), m.where(inside & (rest > 0.0), rest, 1.0), m.number(1.0, rest)
-            by_rd = parameter * sine * sine * sine * carlson_rd(m, x, y, one) * (1 / 3)
-            part = sine * carlson_rf(m, x, y, one) - by_rd
+            first = sine * carlson_rf(m, x, y, one)
+            cubed = parameter * (sine * sine * sine)
+            # Positive terms only (DLMF 19.25.9 and 19.25.10).
+            up = parameter > 0.0
+            by_rd = cubed * carlson_rd(m, x, m.where(up, one, y), m.where(up, y, one)) * (1 / 3)
+            turned = (1.0 - parameter) * (first + by_rd) + parameter * sine * m.sqrt(x / y)
+            part = m.where(up, turned, first - by_rd)
             whole = 2.0 * turns * _at_rest(m, 1.0 - parameter, ellipe_of_rest, 1.0)
             return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part, part + whole))
 
