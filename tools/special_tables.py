@@ -78,18 +78,28 @@ def between(low: Number, high: Number, function: Callable[[Number], Number]) -> 
     return lambda s: near_zero(function, (mp.mpf(low) + high) / 2 + s * (mp.mpf(high) - low) / 2)
 
 
-J_ROOTS = {order: [mp.besseljzero(order, k) for k in (1, 2)] for order in (0, 1)}
+J_ROOTS = {order: [mp.besseljzero(order, k) for k in (1, 2, 3)] for order in (0, 1)}
 
 
-def bessel_j(order: int) -> Callable[[Number], Number]:
-    """J over x^order and the zeros below 8, in x^2, times what keeps it from falling."""
+def over_roots(
+    low: Number, high: Number, function: Callable[[Number], Number], roots: Sequence[Number]
+) -> Callable[[Number], Number]:
+    """A function between two numbers, over the distances from these zeros."""
+    return between(low, high, lambda x: function(x) / mp.fprod(x - root for root in roots))
+
+
+def j_near(order: int) -> Callable[[Number], Number]:
+    """J over x^order and the first two zeros, in x^2."""
 
     def function(square: Number) -> Number:
         x = mp.sqrt(square)
-        below = mp.fprod(square - r * r for r in J_ROOTS[order])
-        return mp.besselj(order, x) / x**order / below * (square + 16) ** 2
+        return mp.besselj(order, x) / x**order / mp.fprod(square - r * r for r in J_ROOTS[order][:2])
 
     return function
+
+
+def j_middle(order: int, first: int, last: int) -> Callable[[Number], Number]:
+    return over_roots(5, 8, lambda x: mp.besselj(order, x), J_ROOTS[order][first:last])
 
 
 def auxiliary(which: str) -> Callable[[Number], Number]:
@@ -145,9 +155,12 @@ def y_near(order: int) -> Callable[[Number], Number]:
     return function
 
 
-def y_middle(order: int, last: int) -> Callable[[Number], Number]:
-    """Y over its zeros from the second to the last."""
-    return lambda x: mp.bessely(order, x) / mp.fprod(x - root for root in Y_ROOTS[order][1:last])
+def y_middle(order: int, low: Number, high: Number, first: int, last: int) -> Callable[[Number], Number]:
+    return over_roots(low, high, lambda x: mp.bessely(order, x), Y_ROOTS[order][first:last])
+
+
+def ci_middle(low: Number, high: Number, first: int, last: int) -> Callable[[Number], Number]:
+    return over_roots(low, high, mp.ci, CI_ROOTS[first:last])
 
 
 def in_inverse(least: Number, function: Callable[[Number], Number]) -> Callable[[Number], Number]:
@@ -242,20 +255,21 @@ TABLES = {
     "K1_NEAR": Table("(K1(x) - 1/x - log(x/2) I1(x)) / x, 0 < x <= 1, s = 2 x^2 - 1", between(0, 1, k_near(1))),
     "K0_FAR": Table("sqrt(x) exp(x) K0(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(0)), 100),
     "K1_FAR": Table("sqrt(x) exp(x) K1(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(1)), 100),
-    "J0_NEAR": Table(
-        "J0(x) (x^2 + 16)^2 / product of x^2 - r^2, 0 <= x <= 8, s = x^2/32 - 1", between(0, 64, bessel_j(0))
-    ),
+    "J0_NEAR": Table("J0(x) over x^2 - r^2 of its first zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(0))),
+    "J0_MIDDLE": Table("J0(x) over its zeros 5.52 and 8.65, 5 <= x <= 8, s = 2/3 (x - 13/2)", j_middle(0, 1, 3)),
     "J1_NEAR": Table(
-        "J1(x) (x^2 + 16)^2 / (x product of x^2 - r^2), 0 <= x <= 8, s = x^2/32 - 1", between(0, 64, bessel_j(1))
+        "J1(x) / x over x^2 - r^2 of its first zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(1))
     ),
+    "J1_MIDDLE": Table("J1(x) over its zero 7.02, 5 <= x <= 8, s = 2/3 (x - 13/2)", j_middle(1, 1, 2)),
     "Y0_NEAR": Table(
         "(Y0(x) - 2/pi log(x/r) J0(x)) / (x^2 - r^2), 0 < x <= 2, s = x^2/2 - 1", between(0, 4, y_near(0))
     ),
-    "Y0_MIDDLE": Table("Y0(x) over its zeros from 3.96 to 10.2, 2 <= x <= 8, s = (x - 5) / 3", between(2, 8, y_middle(0, 4))),
+    "Y0_LOW": Table("Y0(x) over its zero 3.96, 2 <= x <= 5, s = 2/3 (x - 7/2)", y_middle(0, 2, 5, 1, 2)),
+    "Y0_MIDDLE": Table("Y0(x) over its zero 7.09, 5 <= x <= 8, s = 2/3 (x - 13/2)", y_middle(0, 5, 8, 2, 3)),
     "Y1_NEAR": Table(
         "(Y1(x) - 2/pi log(x/r) J1(x)) x / (x^2 - r^2), 0 < x <= 4, s = x^2/8 - 1", between(0, 16, y_near(1))
     ),
-    "Y1_MIDDLE": Table("Y1(x) over its zeros 5.43 and 8.60, 4 <= x <= 8, s = (x - 6) / 2", between(4, 8, y_middle(1, 3))),
+    "Y1_MIDDLE": Table("Y1(x) over its zeros 5.43 and 8.60, 4 <= x <= 8, s = x/2 - 3", y_middle(1, 4, 8, 1, 3)),
     "P0": Table("P of J0 and Y0, x >= 8, s = 2 (8/x)^2 - 1", bessel_pq(0, "P")),
     "Q0": Table("Q of J0 and Y0 over 8/x, s = 2 (8/x)^2 - 1", bessel_pq(0, "Q")),
     "P1": Table("P of J1 and Y1, x >= 8, s = 2 (8/x)^2 - 1", bessel_pq(1, "P")),
@@ -274,10 +288,8 @@ TABLES = {
         "(Ci(x) - log(x/r)) / (x^2 - r^2), 0 < x <= 2, s = x^2/2 - 1",
         between(0, 4, lambda u: (mp.ci(mp.sqrt(u)) - mp.log(u / CI_ROOTS[0] ** 2) / 2) / (u - CI_ROOTS[0] ** 2)),
     ),
-    "CI_MIDDLE": Table(
-        "Ci(x) over its zeros from 3.38 to 9.52, 2 <= x <= 8, s = (x - 5) / 3",
-        between(2, 8, lambda x: mp.ci(x) / mp.fprod(x - root for root in CI_ROOTS[1:])),
-    ),
+    "CI_LOW": Table("Ci(x) over its zeros 3.38 and 6.43, 2 <= x <= 5, s = 2/3 (x - 7/2)", ci_middle(2, 5, 1, 3)),
+    "CI_MIDDLE": Table("Ci(x) over its zeros 6.43 and 9.53, 5 <= x <= 8, s = 2/3 (x - 13/2)", ci_middle(5, 8, 2, 4)),
     "SICI_F": Table("x f(x), x >= 8, s = 2 (8/x)^2 - 1", auxiliary("f"), 90),
     "SICI_G": Table("x^2 g(x), x >= 8, s = 2 (8/x)^2 - 1", auxiliary("g"), 90),
     "FRESNEL_S": Table(

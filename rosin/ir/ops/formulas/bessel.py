@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
@@ -21,29 +21,33 @@ from rosin.ir.types import TensorType
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
-# The zeros of J0 and J1 below 8, each as a high and a low part.
-ROOTS = {
-    0: ((2.404825557695773, -1.176691651530894e-16), (5.520078110286311, 8.088597146146722e-17)),
+# Zeros of J0, J1, Y0 and Y1, each as a high and a low part; where only the high one is, no argument comes near.
+J_ROOTS: dict[int, Sequence[Constant]] = {
+    0: (
+        (2.404825557695773, -1.176691651530894e-16),
+        (5.520078110286311, 8.088597146146722e-17),
+        (8.653727912911013, 0.0),
+    ),
     1: ((3.8317059702075125, -1.5269184090088067e-16), (7.015586669815619, -9.414165653410389e-17)),
 }
-J_NEAR = {0: tables.J0_NEAR, 1: tables.J1_NEAR}
-# The zeros of Y0 and Y1: the first, and those over which the function is a polynomial between the edge and 8.
-Y_ROOTS = {
+Y_ROOTS: dict[int, Sequence[Constant]] = {
     0: (
         (0.8935769662791675, 2.6596231539720385e-17),
         (3.957678419314858, -1.0764340697562706e-16),
         (7.086051060301773, -8.835285723085408e-17),
-        (10.222345043496418, 0.0),
     ),
     1: (
         (2.197141326031017, -4.8259835876454966e-17),
         (5.429681040794135, 4.162514026670377e-16),
-        (8.596005868331169, 2.8415838340063664e-16),
+        (8.596005868331169, 0.0),
     ),
 }
-Y_EDGE = {0: 2.0, 1: 4.0}
+LOG_Y_ROOT: dict[int, Constant] = {
+    0: (-0.11252280788079412, -4.371948007111724e-18),
+    1: (0.7871571181569951, -5.297340955397504e-18),
+}
+J_NEAR = {0: tables.J0_NEAR, 1: tables.J1_NEAR}
 Y_NEAR = {0: tables.Y0_NEAR, 1: tables.Y1_NEAR}
-Y_MIDDLE = {0: tables.Y0_MIDDLE, 1: tables.Y1_MIDDLE}
 P = {0: tables.P0, 1: tables.P1}
 Q = {0: tables.Q0, 1: tables.Q1}
 ROOT_HALF = math.sqrt(0.5)
@@ -79,53 +83,71 @@ def _amplitudes(m: Algebra, x: Real, order: int) -> tuple[Real, Real]:
     return scale * (p * cos_t - q * sin_t), scale * (p * sin_t + q * cos_t)
 
 
-def _from_root(x: Real, root: tuple[float, float]) -> Real:
+def _from_root(x: Real, root: Constant) -> Real:
     """x² - root²."""
     return ((x - root[0]) - root[1]) * (x + root[0])
 
 
+class Between(NamedTuple):
+    """A function on an interval as a polynomial times the distances from zeros."""
+
+    low: float
+    high: float
+    roots: Sequence[Constant]
+    coefficients: Sequence[float]
+
+    def at(self, m: Algebra, x: Real) -> Real:
+        """Its value at x, or at the end of the interval where x is out of it."""
+        kept = m.where(x < self.low, self.low, m.where(x < self.high, x, self.high))
+        value = m.polynomial((kept - 0.5 * (self.low + self.high)) * (2.0 / (self.high - self.low)), self.coefficients)
+        for root in self.roots:
+            value = value * ((kept - root[0]) - root[1])
+        return value
+
+
+J_MIDDLE = {
+    0: Between(5.0, 8.0, J_ROOTS[0][1:], tables.J0_MIDDLE),
+    1: Between(5.0, 8.0, J_ROOTS[1][1:], tables.J1_MIDDLE),
+}
+Y_MIDDLE = {
+    0: (Between(2.0, 5.0, Y_ROOTS[0][1:2], tables.Y0_LOW), Between(5.0, 8.0, Y_ROOTS[0][2:], tables.Y0_MIDDLE)),
+    1: (Between(4.0, 8.0, Y_ROOTS[1][1:], tables.Y1_MIDDLE),),
+}
+
+
 def bessel_j01(m: Algebra, x: Real, order: int) -> Real:
     """J0 or J1 of x >= 0."""
-    near = m.where(x < 8.0, x, 8.0)
-    value = m.polynomial(near * near * (1 / 32) - 1.0, J_NEAR[order])
-    for root in ROOTS[order]:
-        value = value * (_from_root(near, root) / (near * near + 16.0))
+    near = m.where(x < 5.0, x, 5.0)
+    value = m.polynomial(near * near * 0.08 - 1.0, J_NEAR[order])
+    for root in J_ROOTS[order][:2]:
+        value = value * _from_root(near, root)
     value = value * near if order else value
     far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[0], 0.0)
+    value = m.where(x < 5.0, value, J_MIDDLE[order].at(m, x))
     return m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
 
 
-def log_over_root(m: Algebra, x: Real, root: Constant) -> tuple[Real, Real]:
-    """log(x / root) and x - root, accurate next to the root."""
+def log_over_root(m: Algebra, x: Real, root: Constant, log_root: Constant) -> tuple[Pair, Real]:
+    """log(x / root) and x - root, accurate next to the root; `log_root` is log(root)."""
     away = (x - root[0]) - root[1]
     near = m.abs(away) < 0.25 * root[0]
-    far = m.where(x < 1e-290, m.log(x) - math.log(root[0]), m.log(x / root[0]))  # A tiny quotient has few digits.
-    logarithm = m.where(near, m.log1p(m.where(near, away, 0.0) / root[0]), far)
-    return logarithm, away
-
-
-def between_roots(
-    m: Algebra, x: Real, low: float, roots: Sequence[Constant], coefficients: Sequence[float]
-) -> Real:
-    """A polynomial on the interval from `low` to 8, times the distances from these zeros."""
-    half = 0.5 * (8.0 - low)
-    kept = m.where(x < low, low, m.where(x < 8.0, x, 8.0))
-    value = m.polynomial((kept - (low + half)) * (1.0 / half), coefficients)
-    for root in roots:
-        value = value * ((kept - root[0]) - root[1])
-    return value
+    close = m.log1p(m.where(near, away, 0.0) / root[0])
+    far = pairs.log(m, pairs.pair(m, x)) - pairs.constant(m, log_root, x)
+    return pairs.where(m, near, pairs.pair(m, close), far), away
 
 
 def bessel_y01(m: Algebra, x: Real, order: int) -> Real:
     """Y0 or Y1 of x >= 0."""
-    edge, (root, *roots) = Y_EDGE[order], Y_ROOTS[order]
-    near = m.where(x < edge, x, edge)
-    logarithm, away = log_over_root(m, near, root)
+    root, pieces = Y_ROOTS[order][0], Y_MIDDLE[order]
+    edge = pieces[0].low
+    near = m.where(x < edge, m.where(x > 0.0, x, 1.0), edge)
+    logarithm, away = log_over_root(m, near, root, LOG_Y_ROOT[order])
     rest = away * (near + root[0]) * m.polynomial(near * near * (2.0 / (edge * edge)) - 1.0, Y_NEAR[order])
-    small = (rest / near if order else rest) + (2 / math.pi) * logarithm * bessel_j01(m, near, order)
-    middle = between_roots(m, x, edge, roots, Y_MIDDLE[order])
+    value = (logarithm * (bessel_j01(m, near, order) * (2 / math.pi)) + (rest / near if order else rest)).value
+    for piece in pieces:
+        value = m.where(x < piece.low, value, piece.at(m, x))
     far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[1], 0.0)
-    result = m.where(x < edge, small, m.where(x < 8.0, middle, m.where(m.equal(x, x), far, x)))
+    result = m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
     return m.where(m.equal(x, 0.0), -math.inf, m.nan_where(x < 0.0, result))
 
 
@@ -206,7 +228,7 @@ class BesselJ(OfOrder):
             value = bessel_j01(m, x, order)
         else:
             first, second = bessel_j01(m, x, 0), bessel_j01(m, x, 1)
-            edge = 2.0 * math.sqrt(order + 1.0)
+            edge = math.sqrt(2.0 * (order + 1.0))
             small = x < edge
             series = leading_power(m, x, order) * power_series(m, m.where(small, x, 1.0), order, 0.0, -1.0)
             large = x >= float(order)

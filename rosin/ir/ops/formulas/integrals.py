@@ -9,7 +9,7 @@ from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Partial, Value, Values, define
 from rosin.ir.ops.formulas import tables
-from rosin.ir.ops.formulas.bessel import OfOrder, SphericalBesselJ, between_roots, log_over_root
+from rosin.ir.ops.formulas.bessel import Between, OfOrder, SphericalBesselJ, log_over_root
 from rosin.ir.ops.formulas.elementary import Exprel
 from rosin.ir.ops.formulas.gamma import Cospi, Sinpi, node
 from rosin.ir.ops.formulas.incomplete import gamma_fraction
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 # The zeros of Ei, and of Ci up to where its polynomial sees them, each as a high and a low part.
 EI_ROOT = (0.3725074107813666, 1.3140183414386028e-17)
+LOG_EI_ROOT = (-0.9874983466453419, 1.0504707614307875e-17)
+LOG_CI_ROOT = (-0.48368805841129714, 9.375181261740495e-18)
 CI_ROOTS = (
     (0.6165054856207163, -4.209920321433186e-17),
     (3.3841804225511862, 1.972125462363411e-16),
     (6.427047744050369, -1.8747970603033628e-16),
     (9.525575457580667, 0.0),
 )
+CI_LOW = Between(2.0, 5.0, CI_ROOTS[1:3], tables.CI_LOW)
+CI_MIDDLE = Between(5.0, 8.0, CI_ROOTS[2:], tables.CI_MIDDLE)
 
 
 # -- exponential -------------------------------------------------------------------------------------------------------
@@ -62,8 +66,8 @@ class Expi(Formula):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (x,) = operands
         near = m.where(x < 6.0, m.where(x > 0.0, x, 1.0), 6.0)
-        logarithm, away = log_over_root(m, near, EI_ROOT)
-        value = logarithm + away * m.polynomial(near * (1 / 3) - 1.0, tables.EI_NEAR)
+        logarithm, away = log_over_root(m, near, EI_ROOT, LOG_EI_ROOT)
+        value = (logarithm + away * m.polynomial(near * (1 / 3) - 1.0, tables.EI_NEAR)).value
         size = m.where(x < 6.0, 6.0, m.where(x < 720.0, x, 720.0))
         middle = m.polynomial(m.where(size < 12.0, size, 12.0) * (1 / 3) - 3.0, tables.EI_MIDDLE)
         large = m.polynomial(
@@ -153,13 +157,13 @@ class CosineIntegral(Formula):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         x = m.abs(operands[0])
         near = m.where(x < 2.0, m.where(x > 0.0, x, 1.0), 2.0)
-        logarithm, away = log_over_root(m, near, CI_ROOTS[0])
+        logarithm, away = log_over_root(m, near, CI_ROOTS[0], LOG_CI_ROOT)
         slope = m.polynomial(near * near * 0.5 - 1.0, tables.CI_NEAR)
-        small = logarithm + away * (near + CI_ROOTS[0][0]) * slope
-        middle = between_roots(m, x, 2.0, CI_ROOTS[1:], tables.CI_MIDDLE)
+        small = (logarithm + away * (near + CI_ROOTS[0][0]) * slope).value
         far = m.where(x < 8.0, 8.0, m.where(x < 1e150, x, 1e150))
         f, g = _auxiliary(m, far)
         large = f * m.sin(far) - g * m.cos(far)
+        middle = m.where(x < 5.0, CI_LOW.at(m, x), CI_MIDDLE.at(m, x))
         value = m.where(x < 2.0, small, m.where(x < 8.0, middle, large))
         value = m.where(m.equal(x, 0.0), -math.inf, m.where(m.equal(x, math.inf), 0.0, value))
         return m.where(m.equal(x, x), value, x)
