@@ -255,11 +255,9 @@ TABLES = {
     "K1_NEAR": Table("(K1(x) - 1/x - log(x/2) I1(x)) / x, 0 < x <= 1, s = 2 x^2 - 1", between(0, 1, k_near(1))),
     "K0_FAR": Table("sqrt(x) exp(x) K0(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(0)), 100),
     "K1_FAR": Table("sqrt(x) exp(x) K1(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(1)), 100),
-    "J0_NEAR": Table("J0(x) over x^2 - r^2 of its first zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(0))),
+    "J0_NEAR": Table("J0(x) over x^2 - r^2 of two zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(0))),
     "J0_MIDDLE": Table("J0(x) over its zeros 5.52 and 8.65, 5 <= x <= 8, s = 2/3 (x - 13/2)", j_middle(0, 1, 3)),
-    "J1_NEAR": Table(
-        "J1(x) / x over x^2 - r^2 of its first zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(1))
-    ),
+    "J1_NEAR": Table("J1(x) / x over x^2 - r^2 of two zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(1))),
     "J1_MIDDLE": Table("J1(x) over its zero 7.02, 5 <= x <= 8, s = 2/3 (x - 13/2)", j_middle(1, 1, 2)),
     "Y0_NEAR": Table(
         "(Y0(x) - 2/pi log(x/r) J0(x)) / (x^2 - r^2), 0 < x <= 2, s = x^2/2 - 1", between(0, 4, y_near(0))
@@ -294,11 +292,11 @@ TABLES = {
     "SICI_G": Table("x^2 g(x), x >= 8, s = 2 (8/x)^2 - 1", auxiliary("g"), 90),
     "FRESNEL_S": Table(
         "S(x) / x^3, |x| <= 2, s = 2 (x/2)^4 - 1",
-        between(0, 2 ** 4, lambda u: mp.fresnels(mp.root(u, 4)) / mp.root(u, 4) ** 3),
+        between(0, 2**4, lambda u: mp.fresnels(mp.root(u, 4)) / mp.root(u, 4) ** 3),
     ),
     "FRESNEL_C": Table(
         "C(x) / x, |x| <= 2, s = 2 (x/2)^4 - 1",
-        between(0, 2 ** 4, lambda u: mp.fresnelc(mp.root(u, 4)) / mp.root(u, 4)),
+        between(0, 2**4, lambda u: mp.fresnelc(mp.root(u, 4)) / mp.root(u, 4)),
     ),
     "FRESNEL_F": Table("pi x f(x), x >= 2, s = 2 (2/x)^4 - 1", fresnel_auxiliary("f"), 100),
     "FRESNEL_G": Table("pi^2 x^3 g(x), x >= 2, s = 2 (2/x)^4 - 1", fresnel_auxiliary("g"), 100),
@@ -335,8 +333,9 @@ def value_at(coefficients: Sequence[Number], s: Number) -> Number:
 
 
 def compute(table: Table) -> tuple[list[float], list[float], float, float]:
-    """The coefficients, the low parts of the first, the greatest relative error in exact arithmetic, and the size of the
-    greatest coefficient."""
+    """The coefficients, low parts of the first ones, the greatest relative error in exact arithmetic, and the size of
+    the greatest coefficient.
+    """
     series = chebyshev(table.function, table.nodes)
     scale = min(abs(table.function(mp.mpf(k) / 4)) for k in range(-4, 5))
     while abs(series[-1]) < scale * mp.mpf(2) ** -58:

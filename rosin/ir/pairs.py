@@ -21,25 +21,28 @@ LN2: Constant = (0.693147180559663, 2.8235290563031577e-13)
 
 
 class Pair:
-    """high + low, of which low is at most about half an ulp of high."""
+    """high + low, of which low is at most about half an ulp of high; without a low part it is high alone."""
 
-    __slots__ = ("high", "low", "m")
+    __slots__ = ("_low", "high", "m")
     __array_ufunc__ = None  # NumPy's arrays leave operators to this class.
 
-    def __init__(self, m: Algebra, high: Real, low: Real) -> None:
-        self.m, self.high, self.low = m, high, low
+    def __init__(self, m: Algebra, high: Real, low: Real | None = None) -> None:
+        self.m, self.high, self._low = m, high, low
+
+    @property
+    def low(self) -> Real:
+        return self.m.number(0.0, self.high) if self._low is None else self._low
 
     @property
     def value(self) -> Real:
         """The sum, rounded."""
-        return self.high + self.low
+        return self.high if self._low is None else self.high + self._low
 
     def __add__(self, other: Pair | Real | float) -> Pair:
-        if isinstance(other, Pair):
-            high, error = two_sum(self.high, other.high)
-            return normal(self.m, high, error + (self.low + other.low))
-        high, error = two_sum(self.high, self._real(other))
-        return normal(self.m, high, error + self.low)
+        by = self._pair(other)
+        high, error = two_sum(self.high, by.high)
+        low = _sum(self._low, by._low)
+        return normal(self.m, high, error if low is None else error + low)
 
     def __sub__(self, other: Pair | Real | float) -> Pair:
         return self + -other
@@ -48,33 +51,45 @@ class Pair:
         return -self + other
 
     def __neg__(self) -> Pair:
-        return Pair(self.m, -self.high, -self.low)
+        return Pair(self.m, -self.high, None if self._low is None else -self._low)
 
     def __mul__(self, other: Pair | Real | float) -> Pair:
-        if isinstance(other, Pair):
-            high, error = self.m.product(self.high, other.high)
-            return normal(self.m, high, error + (self.high * other.low + self.low * other.high))
-        high, error = self.m.product(self.high, self._real(other))
-        return normal(self.m, high, error + self.low * other)
+        by = self._pair(other)
+        high, error = self.m.product(self.high, by.high)
+        low = _sum(None if by._low is None else self.high * by._low, None if self._low is None else self._low * by.high)
+        return Pair(self.m, high, error) if low is None else normal(self.m, high, error + low)
 
     __radd__, __rmul__ = __add__, __mul__
 
     def __truediv__(self, other: Pair | Real | float) -> Pair:
-        by = other if isinstance(other, Pair) else pair(self.m, self._real(other))
-        quotient = self.high / by.high
+        by = self._pair(other)
+        inverse = 1.0 / by.high
+        quotient = self.high * inverse
         back, error = self.m.product(quotient, by.high)
-        rest = ((self.high - back) - error) + (self.low - quotient * by.low)
-        return normal(self.m, quotient, rest / by.high)
+        rest = (self.high - back) - error
+        low = _sum(self._low, None if by._low is None else -(quotient * by._low))
+        return normal(self.m, quotient, (rest if low is None else rest + low) * inverse)
 
     def __rtruediv__(self, other: float) -> Pair:
-        return pair(self.m, self._real(other)) / self
+        return self._pair(other) / self
 
     def scaled(self, power: Real | float) -> Pair:
         """Times a power of two, which is exact."""
-        return Pair(self.m, self.high * power, self.low * power)
+        return Pair(self.m, self.high * power, None if self._low is None else self._low * power)
 
-    def _real(self, x: Any) -> Real:
-        return self.m.number(x, self.high) if isinstance(x, int | float) else x
+    def _pair(self, x: Any) -> Pair:
+        if isinstance(x, Pair):
+            return x
+        return Pair(self.m, self.m.number(x, self.high) if isinstance(x, int | float) else x)
+
+    def is_exact(self) -> bool:
+        """Whether there is no low part."""
+        return self._low is None
+
+
+def _sum(x: Real | None, y: Real | None) -> Real | None:
+    """The sum of low parts, of which some are missing."""
+    return y if x is None else x if y is None else x + y
 
 
 def two_sum(x: Real, y: Real) -> tuple[Real, Real]:
@@ -88,11 +103,6 @@ def normal(m: Algebra, high: Real, low: Real) -> Pair:
     """The pair of a sum of which `high` is the greater part."""
     total = high + low
     return Pair(m, total, low - (total - high))
-
-
-def pair(m: Algebra, x: Real, low: Real | float = 0.0) -> Pair:
-    """x and what it lost in rounding."""
-    return Pair(m, x, m.number(low, x) if isinstance(low, int | float) else low)
 
 
 def constant(m: Algebra, value: Constant, like: Real) -> Pair:
@@ -109,32 +119,34 @@ def exact_product(m: Algebra, x: Real, y: Real) -> Pair:
 
 def quotient(m: Algebra, x: Real, y: Real) -> Pair:
     """x / y to twice the precision."""
-    return pair(m, x) / y
+    return Pair(m, x) / y
 
 
-def where(m: Algebra, condition: Real, x: Pair | float, y: Pair | float) -> Pair:
+def where(m: Algebra, condition: Real, x: Pair | Real | float, y: Pair | Real | float) -> Pair:
     """x where the condition holds, else y; at least one of them is no constant."""
+    exact = all(not isinstance(v, Pair) or v.is_exact() for v in (x, y))
     (x_high, x_low), (y_high, y_low) = ((v.high, v.low) if isinstance(v, Pair) else (v, 0.0) for v in (x, y))
-    return Pair(m, m.where(condition, x_high, y_high), m.where(condition, x_low, y_low))
+    return Pair(m, m.where(condition, x_high, y_high), None if exact else m.where(condition, x_low, y_low))
 
 
 def sqrt(m: Algebra, x: Pair) -> Pair:
     """The root of a positive pair."""
     root = m.sqrt(x.high)
     square, error = m.product(root, root)
-    return Pair(m, root, ((x.high - square) - error + x.low) / (root + root))
+    rest = (x.high - square) - error
+    return Pair(m, root, (rest if x.is_exact() else rest + x.low) / (root + root))
 
 
 def log(m: Algebra, x: Pair) -> Pair:
     """The logarithm of a positive pair, with a relative error of some 2^-64 where it is away from 1."""
-    high, low = m.log_pair(x.high)
-    return pair(m, high, low) + x.low / x.high
+    found = Pair(m, *m.log_pair(x.high))
+    return found if x.is_exact() else found + x.low / x.high
 
 
 def exp(m: Algebra, x: Pair) -> Pair:
     """The exponential of a pair, with the error of `exp`: for other factors to be multiplied before rounding."""
     power = m.exp(x.high)
-    return Pair(m, power, power * x.low)
+    return Pair(m, power, None if x.is_exact() else power * x.low)
 
 
 def exp_product(m: Algebra, x: Pair, factor: Pair) -> Real:
@@ -142,11 +154,10 @@ def exp_product(m: Algebra, x: Pair, factor: Pair) -> Real:
     # By 2^128 less than asked where that is much, and by as much more where it is little.
     up, down = x.high > 600.0, x.high < -600.0
     far = m.where(up, 128.0, m.where(down, m.number(-128.0, x.high), 0.0))
-    x = where(m, (x.high < 1000.0) & (x.high > -1000.0), x, where(m, up, pair(m, m.number(1000.0, x.high)), -1000.0))
+    x = where(m, (x.high < 1000.0) & (x.high > -1000.0), x, m.where(up, m.number(1000.0, far), -1000.0))
     rest = x - exact_product(m, far, m.number(LN2[0], far)) - far * LN2[1]
     # Far beyond what the product reaches the exponential need not be exact, but finite.
-    rest = where(m, rest.high > 700.0, pair(m, m.number(700.0, far)), rest)
-    rest = where(m, rest.high < -745.0, pair(m, m.number(-800.0, far)), rest)
+    rest = where(m, rest.high > 700.0, 700.0, where(m, rest.high < -745.0, -800.0, rest))
     power = m.where(up, 2.0**128, m.where(down, m.number(2.0**-128, far), 1.0))
     return (exp(m, rest) * factor).value * power
 

@@ -132,8 +132,8 @@ def log_over_root(m: Algebra, x: Real, root: Constant, log_root: Constant) -> tu
     away = (x - root[0]) - root[1]
     near = m.abs(away) < 0.25 * root[0]
     close = m.log1p(m.where(near, away, 0.0) / root[0])
-    far = pairs.log(m, pairs.pair(m, x)) - pairs.constant(m, log_root, x)
-    return pairs.where(m, near, pairs.pair(m, close), far), away
+    far = pairs.log(m, Pair(m, x)) - pairs.constant(m, log_root, x)
+    return pairs.where(m, near, Pair(m, close), far), away
 
 
 def bessel_y01(m: Algebra, x: Real, order: int) -> Real:
@@ -155,7 +155,7 @@ def upward(m: Algebra, x: Real, start: tuple[Real, Real], order: int, half: floa
     """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1), in pairs."""
 
     def step(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> State:
-        grown = Pair(m, current, low) * (pairs.pair(m, 2.0 * (k + half)) / x)
+        grown = Pair(m, current, low) * (Pair(m, 2.0 * (k + half)) / x)
         # Where it overflows there is no low part.
         following = grown + Pair(m, below, below_low) * sign
         finite = m.abs(following.high) < math.inf
@@ -208,6 +208,8 @@ def power_series(m: Algebra, x: Real, order: int, half: float, sign: float) -> R
 
 def leading_power(m: Algebra, x: Real, order: int) -> Real:
     """(x/2)^order / order!."""
+    if order < 4:
+        return math.prod((x * 0.5,) * order, start=m.number(1.0, x)) * (1.0 / math.factorial(order))
     if order < 100:
         return m.pow(x * 0.5, m.number(order, x)) / math.factorial(order)
     return m.exp(m.log(x * 0.5) * order - math.lgamma(order + 1.0))
@@ -317,7 +319,7 @@ def bessel_i(m: Algebra, x: Real, order: int, scaled: bool) -> Real:
     if scaled:
         return m.where(small, value * m.exp(-near), m.where(m.equal(x, x), large, x))
     kept = m.where(far < 1400.0, far, 1400.0)
-    grown = pairs.exp_product(m, pairs.pair(m, kept), pairs.pair(m, m.where(far < 1400.0, large, 1.0)))
+    grown = pairs.exp_product(m, Pair(m, kept), Pair(m, m.where(far < 1400.0, large, 1.0)))
     return m.where(small, value, m.where(m.equal(x, x), grown, x))
 
 

@@ -51,7 +51,7 @@ def ellipe_of_rest(m: Algebra, rest: Real) -> Pair:
     def going(k: Real, k_low: Real, mean: Real, *rest: Real) -> Real:
         return m.magnitude(mean - k) > NEAR * m.magnitude(mean)
 
-    root = pairs.sqrt(m, pairs.pair(m, rest))
+    root = pairs.sqrt(m, Pair(m, rest))
     one, zero = m.number(1.0, rest), m.number(0.0, rest)
     state = m.loop(going, step, (root.high, root.low, one, zero, one, zero, rest, zero), 20)
     # The limit is pi/4 (a + b / mean) / mean of one step more.

@@ -87,7 +87,7 @@ def gamma_near(m: Algebra, x: Real, most: int = 10) -> tuple[Pair, Pair]:
     y, product, low = m.loop(going, down, (x, m.number(1.0, x), m.number(0.0, x)), most - 2)
     small, tiny = x < 1.5, x < 0.5
     t = m.where(small, m.where(tiny, x, x - 1.0), y - 2.0)
-    kept, one = pairs.pair(m, x), pairs.pair(m, m.number(1.0, x))
+    kept, one = Pair(m, x), Pair(m, m.number(1.0, x))
     below = pairs.where(m, small, pairs.where(m, tiny, kept * (kept + 1.0), kept), one)
     near = pairs.polynomial(m, t + t, tables.GAMMA_NEAR, tables.GAMMA_NEAR_LOW)
     return near * Pair(m, product, low), below
@@ -96,7 +96,7 @@ def gamma_near(m: Algebra, x: Real, most: int = 10) -> tuple[Pair, Pair]:
 def gamma_of_next(m: Algebra, x: Real) -> Pair:
     """Gamma(x + 1) for 0 <= x <= 10, as if x + 1 were not rounded."""
     above, _ = gamma_near(m, x)
-    one, kept = pairs.pair(m, m.number(1.0, x)), pairs.pair(m, x)
+    one, kept = Pair(m, m.number(1.0, x)), Pair(m, x)
     return above * pairs.where(m, x < 1.5, one, kept) / pairs.where(m, x < 0.5, kept + 1.0, one)
 
 
@@ -129,7 +129,7 @@ def gamma_factors(m: Algebra, x: Pair, rounded: bool = False) -> Factors:
     above, below = gamma_near(m, kept.high)
     above = shifted(m, above, kept) if rounded else above
     far = pairs.where(m, large, pairs.where(m, size.high > LIMIT, LIMIT, size), NEAR)
-    one = pairs.pair(m, m.number(1.0, x.high))
+    one = Pair(m, m.number(1.0, x.high))
     found = Factors(
         pairs.where(m, large, one, above),
         pairs.where(m, large, one, below),
@@ -159,7 +159,7 @@ class Gamma(Formula):
         (x,) = operands
         tiny = m.abs(x) < NEXT_TO_ZERO
         usual = ~(tiny | _is_pole(m, x)) & (x < LIMIT)
-        result = gamma_factors(m, pairs.pair(m, m.where(usual, x, 1.0))).value()
+        result = gamma_factors(m, Pair(m, m.where(usual, x, 1.0))).value()
         far = m.nan_where(_is_pole(m, x), m.where(x > 0.0, m.number(math.inf, x), x * 0.0))
         return m.where(usual, result, m.where(tiny, 1.0 / x, far))
 
@@ -175,7 +175,7 @@ class Rgamma(Formula):
         (x,) = operands
         tiny = m.abs(x) < NEXT_TO_ZERO
         usual = ~(tiny | _is_pole(m, x)) & (x < LIMIT)
-        result = gamma_factors(m, pairs.pair(m, m.where(usual, x, 1.0))).inverse().value()
+        result = gamma_factors(m, Pair(m, m.where(usual, x, 1.0))).inverse().value()
         far = m.where(x > 0.0, m.number(0.0, x), m.where(_is_pole(m, x) & (x > -math.inf), 0.0, x * math.nan))
         return m.where(usual, result, m.where(tiny, x, far))
 
@@ -250,7 +250,7 @@ def shifted(m: Algebra, gamma: Pair, x: Pair) -> Pair:
 
 
 def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:
-    """B(a, b) of positive numbers and their sum: by gamma up to 10; beyond, with Stirling's series for what is large."""
+    """B(a, b) of positive numbers and their sum: by gamma up to 10, with Stirling's series for what is beyond."""
     swap = a.high > b.high
     small, large = pairs.where(m, swap, b, a), pairs.where(m, swap, a, b)
     one, both = large.high > NEAR, small.high > NEAR
@@ -269,14 +269,14 @@ def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:
     series = stirling_series(m, kept.high) - stirling_series(m, whole.high)
     exponent = exponent + (series + m.where(both, stirling_series(m, m.where(both, small.high, NEAR)), 0.0))
     root = pairs.sqrt(m, pairs.constant(m, TWO_PI, part.high) / part)
-    unit = pairs.pair(m, m.number(1.0, part.high))
+    unit = Pair(m, m.number(1.0, part.high))
     return Factors(
         pairs.where(m, both, root, above), pairs.where(m, both, unit, below), pairs.where(m, one, exponent, 0.0)
     )
 
 
 def beta_of_positive(m: Algebra, a: Real, b: Real) -> Factors:
-    return beta_factors(m, pairs.pair(m, a), pairs.pair(m, b), pairs.exact_sum(m, a, b))
+    return beta_factors(m, Pair(m, a), Pair(m, b), pairs.exact_sum(m, a, b))
 
 
 def gamma_ratio(m: Algebra, x: Pair, a: Pair, b: Pair) -> Real:
@@ -304,13 +304,23 @@ class Beta(OfTwo):
         a, b = operands
         total = a + b
         # One that is not positive: by gamma while it is finite, else by logarithms.
-        positive = (a > 0.0) & (b > 0.0) & (total < math.inf)
+        positive = (a > TINY) & (b > TINY) & (total < math.inf)
         inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0)).value()
-        found = m.where(positive, inside, 1.0 / gamma_ratio(m, pairs.exact_sum(m, a, b), pairs.pair(m, a), pairs.pair(m, b)))
+        found = m.where(positive, inside, 1.0 / gamma_ratio(m, pairs.exact_sum(m, a, b), Pair(m, a), Pair(m, b)))
+        found = m.where(_are_tiny(m, a, b), 1.0 / a + 1.0 / b, found)
         return _at_edges(m, a, b, found, 0.0)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return tuple(b.mul(result, slope) for slope in Betaln().partials(b, operands, result))
+
+
+TINY = 1e-290
+"""Positive numbers up to this one are not worth pairs, whose low parts would vanish."""
+
+
+def _are_tiny(m: Algebra, a: Real, b: Real) -> Real:
+    """Whether one of two positive numbers is so small that B is the sum of their reciprocals."""
+    return (a > 0.0) & (b > 0.0) & ((a <= TINY) | (b <= TINY)) & (a < 1e280) & (b < 1e280)
 
 
 def _at_edges(m: Algebra, a: Real, b: Real, value: Real, far: float) -> Real:
@@ -327,7 +337,7 @@ class Betaln(OfTwo):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         a, b = operands
         other = m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b)
-        positive = (a > 0.0) & (b > 0.0) & (a + b < math.inf)
+        positive = (a > TINY) & (b > TINY) & (a + b < math.inf)
         inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0))
         logarithm = pairs.log(m, inside.above / inside.below) + inside.exponent
         found = m.where(positive, logarithm.value, other)
@@ -368,7 +378,9 @@ class Binom(OfTwo):
         by_beta = beta_factors(m, top - bottom + 1.0, bottom, top + 1.0).inverse()
         by_beta = Factors(by_beta.above, by_beta.below * top, by_beta.exponent).value()
         one = m.number(1.0, n)
-        outside = gamma_ratio(m, *(pairs.exact_sum(m, n, one), pairs.exact_sum(m, k, one), pairs.exact_sum(m, n, -k) + 1.0))
+        outside = gamma_ratio(
+            m, *(pairs.exact_sum(m, n, one), pairs.exact_sum(m, k, one), pairs.exact_sum(m, n, -k) + 1.0)
+        )
         result = m.where(inside, by_beta, outside)
         # Of a huge n it is n^k / k!.
         result = m.where(n > 1e17 * (m.abs(k) + 1.0), m.pow(n, k) * m.apply(Rgamma(), k + 1.0), result)
@@ -402,14 +414,14 @@ class Poch(OfTwo):
         # Gamma(k) / B(z, k), and over gamma(|k|) where k is negative.
         size = m.where(inside & (m.abs(k) < LIMIT), m.abs(k), 1.0)
         first, second = m.where(inside, z, 1.0), pairs.exact_sum(m, m.where(inside, z, 1.0), m.where(inside, k, 0.0))
-        least, most = pairs.where(m, down, second, pairs.pair(m, first)), pairs.where(m, down, pairs.pair(m, first), second)
-        rising = gamma_factors(m, pairs.pair(m, size)).times(beta_factors(m, least, pairs.pair(m, size), most).inverse())
+        least, most = pairs.where(m, down, second, Pair(m, first)), pairs.where(m, down, Pair(m, first), second)
+        rising = gamma_factors(m, Pair(m, size)).times(beta_factors(m, least, Pair(m, size), most).inverse())
         falling = rising.inverse()
         ratio = Factors(*(pairs.where(m, down, x, y) for x, y in zip(falling, rising, strict=True))).value()
         large = m.exp(m.lgamma(z + k) - m.lgamma(z))
         ratio = m.where(m.abs(k) < LIMIT, ratio, large)
-        one = pairs.pair(m, m.number(1.0, z))
-        outside = gamma_ratio(m, pairs.exact_sum(m, z, k), pairs.pair(m, z), one)
+        one = Pair(m, m.number(1.0, z))
+        outside = gamma_ratio(m, pairs.exact_sum(m, z, k), Pair(m, z), one)
         found = m.where(whole, product, m.where(inside, ratio, outside))
         return m.where((m.abs(k) < 1e-290) & (z > 0.0), 1.0, found)
 

@@ -51,13 +51,13 @@ class Hyp1f1(DerivedByAll):
         inside = ~pole & (m.abs(z) < 1e4) & (m.abs(a) < 1e8) & (m.abs(b) < 1e8)
         a, b, z = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, z, 0.0)
         below = z < 0.0
-        upper, argument = pairs.where(m, below, pairs.exact_sum(m, b, -a), pairs.pair(m, a)), m.abs(z)
+        upper, argument = pairs.where(m, below, pairs.exact_sum(m, b, -a), Pair(m, a)), m.abs(z)
 
         def ratio(k: Real) -> tuple[Pair, Pair]:
             return (upper + k) * argument, (pairs.exact_sum(m, b, k)) * (k + 1.0)
 
         total = _series(m, ratio, z, 20000)
-        return m.nan_where(~inside, pairs.exp_product(m, pairs.pair(m, m.where(below, z, 0.0)), total))
+        return m.nan_where(~inside, pairs.exp_product(m, Pair(m, m.where(below, z, 0.0)), total))
 
 
 @define("hyp2f1")
@@ -77,18 +77,18 @@ class Hyp2f1(DerivedByAll):
         below = z < 0.0
         # (1 - x)^-a F(a, c - b; c; x / (x - 1)).
         over = pairs.exact_sum(m, m.where(below, z, 0.0), m.number(-1.0, z))
-        second = pairs.where(m, below, pairs.exact_sum(m, c, -b), pairs.pair(m, b))
-        argument = pairs.where(m, below, pairs.pair(m, z) / over, pairs.pair(m, z))
+        second = pairs.where(m, below, pairs.exact_sum(m, c, -b), Pair(m, b))
+        argument = pairs.where(m, below, Pair(m, z) / over, Pair(m, z))
         gap = (pairs.exact_sum(m, c, -a) - second).value
         whole = m.abs(gap - m.round(gap)) < 1e-3
         inside = ~pole & (z < 1.0) & (z > -math.inf) & ((argument.high < 0.998) | ~whole)
         near_one = (argument.high > 0.9) & ~whole
         start = pairs.where(m, inside & ~near_one, argument, 0.0)
-        first, third = pairs.pair(m, a), pairs.pair(m, c)
+        first, third = Pair(m, a), Pair(m, c)
         direct = _gauss_series(m, first, second, third, start)
         away = pairs.where(m, inside & near_one, -argument + 1.0, 0.0)
         turned = _about_one(m, a, second.value, c, gap, away.value)
-        found = pairs.where(m, near_one, pairs.pair(m, turned), direct)
+        found = pairs.where(m, near_one, Pair(m, turned), direct)
         power = pairs.log(m, pairs.where(m, below, -over, 1.0)) * -a
         found = pairs.exp_product(m, power, found)
         return m.nan_where(~inside, found)
@@ -105,7 +105,7 @@ def _about_one(m: Algebra, a: Real, b: Real, c: Real, gap: Real, rest: Real) -> 
     """F(a, b; c; 1 - rest), where gap = c - a - b is no integer (DLMF 15.8.4)."""
 
     def series(*x: Real) -> Real:
-        return _gauss_series(m, *(pairs.pair(m, v) for v in x)).value
+        return _gauss_series(m, *(Pair(m, v) for v in x)).value
 
     def quotient(gap: Real, p: Real, q: Real) -> Real:
         """gamma(c) gamma(gap) / (gamma(p) gamma(q))."""

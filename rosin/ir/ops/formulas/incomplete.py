@@ -60,8 +60,9 @@ def gamma_mass(m: Algebra, a: Real, x: Real) -> Pair:
     ratio = pairs.quotient(m, m.where(large, x, kept), kept)
     by_stirling = log1p_minus(m, pairs.exact_sum(m, x, -kept) / kept, ratio) * kept - stirling_series(m, kept)
     least = m.where(x > 1e4, 1e4, x)
-    direct = pairs.log(m, pairs.pair(m, least)) * a - least
-    below = pairs.where(m, large, pairs.sqrt(m, pairs.constant(m, TWO_PI, a) * kept), gamma_of_next(m, m.where(large, one, a)))
+    direct = pairs.log(m, Pair(m, least)) * a - least
+    root, gamma = pairs.sqrt(m, pairs.constant(m, TWO_PI, a) * kept), gamma_of_next(m, m.where(large, one, a))
+    below = pairs.where(m, large, root, gamma)
     return pairs.exp(m, _bounded(m, pairs.where(m, large, by_stirling, direct))) / below
 
 
@@ -299,7 +300,7 @@ def beta_mass(m: Algebra, a: Real, b: Real, x: Pair, y: Pair) -> Pair:
     stars = stirling_series(m, p) + (stirling_series(m, q) - stirling_series(m, total.high))
     root = pairs.sqrt(m, pairs.quotient(m, p, total.high) * q / pairs.constant(m, TWO_PI, p))
     r, s = m.where(both, 1.0, a), m.where(both, 1.0, b)
-    scale = beta_factors(m, pairs.pair(m, r), pairs.pair(m, s), pairs.exact_sum(m, r, s))
+    scale = beta_factors(m, Pair(m, r), Pair(m, s), pairs.exact_sum(m, r, s))
     direct = pairs.log(m, x) * r + pairs.log(m, y) * s - scale.exponent
     exponent = _bounded(m, pairs.where(m, both, by_stirling - stars, direct))
     return pairs.exp(m, exponent) * pairs.where(m, both, root, scale.below / scale.above)
@@ -349,7 +350,7 @@ def _beta_fraction(m: Algebra, a: Real, b: Real, x: Real, away: Real) -> Real:
 def beta_pair(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real]:
     """The regularised I_x(a, b) and its complement, of positive numbers and 0 < x < 1."""
     swap = x > (a + 1.0) / (a + b + 2.0)
-    x, y = pairs.pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
+    x, y = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
     a, b = m.either(swap, (b, a), (a, b))
     x, y = pairs.where(m, swap, y, x), pairs.where(m, swap, x, y)
     away = (y * a - x * b).value
@@ -370,7 +371,7 @@ def _incomplete_beta(m: Algebra, a: Real, b: Real, x: Real, upper: bool) -> Real
 def _beta_density(m: Algebra, a: Real, b: Real, x: Real) -> Real:
     inside = (a > 0.0) & (b > 0.0) & (x > 0.0) & (x < 1.0)
     p, q, t = (m.where(inside, v, 0.5) for v in (a, b, x))
-    whole, rest = pairs.pair(m, t), pairs.exact_sum(m, m.number(1.0, t), -t)
+    whole, rest = Pair(m, t), pairs.exact_sum(m, m.number(1.0, t), -t)
     value = (beta_mass(m, p, q, whole, rest) / whole / rest).value
     power = m.where(m.equal(x, 0.0), a, b)
     at_edge = m.where(power > 1.0, 0.0, m.where(m.equal(power, 1.0), a + b - 1.0, math.inf))

@@ -13,6 +13,7 @@ from rosin.ir.ops.formulas.bessel import Between, OfOrder, SphericalBesselJ, log
 from rosin.ir.ops.formulas.elementary import Exprel
 from rosin.ir.ops.formulas.gamma import Cospi, Sinpi, node
 from rosin.ir.ops.formulas.incomplete import gamma_fraction
+from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -75,7 +76,7 @@ class Expi(Formula):
         )
         far = m.polynomial(56.0 / m.where(size < 28.0, 28.0, size) - 1.0, tables.EI_FAR)
         factor = m.where(size < 12.0, middle, m.where(size < 28.0, large, far)) / size
-        grown = pairs.exp_product(m, pairs.pair(m, size), pairs.pair(m, factor))
+        grown = pairs.exp_product(m, Pair(m, size), Pair(m, factor))
         value = m.where(x < 6.0, value, m.where(x > 720.0, math.inf, grown))
         value = m.where(x < 0.0, -exp1(m, m.abs(x)), value)
         return m.where(m.equal(x, 0.0), -math.inf, m.where(m.equal(x, x), value, x))

@@ -63,8 +63,9 @@ def riemann(m: Algebra, x: Real) -> Real:
     near = s.high <= NEAR
     above, below = gamma_near(m, m.where(near, s.high, 1.0))
     above = pairs.where(m, near, shifted(m, above, s), 1.0)
-    exponent = pairs.where(m, near, 0.0, log_gamma_far(m, pairs.where(m, near, 10.0, s)))
-    exponent = exponent - s * pairs.constant(m, LOG_2PI, x)
+    size = pairs.where(m, s.high > 1000.0, 1000.0, s)
+    exponent = pairs.where(m, near, 0.0, log_gamma_far(m, pairs.where(m, near, NEAR, size)))
+    exponent = exponent - size * pairs.constant(m, LOG_2PI, x)
     factor = above * sine_pair(m, x * 0.5) * (2.0 * found) / below
     reflected = m.where(low, pairs.exp_product(m, exponent, factor), found)
     return m.where(middle, near_pole, reflected)
