@@ -77,7 +77,9 @@ class Group:
     reads: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
     """For values of other groups that are read at one place of the whole domain, the domain axis of each axis."""
     folded: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
-    """For each fold, the domain axis of each axis of its own domain."""
+    """For each fold over the reduced axes, the domain axis of each axis of its own domain."""
+    across: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
+    """The same for each fold over the rows instead, whose result has the reduced axes and is known after all rows."""
     contraction: bool = False
     """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
     alone: bool = False
@@ -140,8 +142,7 @@ class Fusion:
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
-        for node in graph.nodes:
-            self._place(node)
+        self._place_all()
         self.groups = self._ordered()
 
     # -- reading -------------------------------------------------------------------------------------------
@@ -240,6 +241,30 @@ class Fusion:
 
     # -- placing -------------------------------------------------------------------------------------------
 
+    def _place_all(self) -> None:
+        """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
+        waiting: list[Node] = []
+        values: set[Value] = set()
+        for node in self.graph.nodes:
+            if isinstance(node.op, APART | Barrier):
+                for other in waiting:
+                    self._place(other)
+                waiting, values = [], set()
+            if not values.isdisjoint(node.operands) or (isinstance(node.op, Fold) and self._is_across(node)):
+                waiting.append(node)
+                values.update(node.results)
+            else:
+                self._place(node)
+        for node in waiting:
+            self._place(node)
+
+    def _is_across(self, node: Node) -> bool:
+        """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
+        uses = self.uses_of[node] = self.uses(node)
+        folded = set(uses.variables[uses.result_rank :])
+        last = [read.index[-1].variables() for read in uses.reads if read.index]
+        return not _is_contraction(uses) and any(found and folded.isdisjoint(found) for found in last)
+
     def _place(self, node: Node) -> None:
         if isinstance(node.op, Constant) and not node.op.value.is_splat:
             self.constants[node.results[0]] = node.op
@@ -295,7 +320,7 @@ class Fusion:
         self._need(group, bits)
 
     def _join(self, node: Node) -> None:
-        uses = self.uses_of[node] = self.uses(node)
+        uses = self.uses_of.get(node) or self.uses_of.setdefault(node, self.uses(node))
         waits = self.waits(node.operands) | self._sizes_of(node)
         needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
         if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
@@ -345,8 +370,12 @@ class Fusion:
         group.axes[result] = tuple(mapping[v] if v.extent != 1 else None for v in shape)
         if isinstance(node.op, Fold):
             over = uses.variables[uses.result_rank :]
-            group.folded[node] = tuple(mapping[v] if v.extent != 1 else None for v in over)
-            group.reduced = group.reduced | {mapping[v] for v in over if v in mapping}
+            axes = tuple(mapping[v] if v.extent != 1 else None for v in over)
+            if group.folded and not {a for a in axes if a is not None} <= group.reduced:
+                group.across[node] = axes
+            else:
+                group.folded[node] = axes
+                group.reduced = group.reduced | {mapping[v] for v in over if v in mapping}
         bits = 0
         for other in waits:
             bits |= self._before[other] | 1 << other.number
@@ -392,8 +421,12 @@ class Fusion:
         folded = {mapping[v] for v in uses.variables[uses.result_rank :] if v.extent != 1}
         own = {mapping[v] for v in uses.variables[: uses.result_rank] if v.extent != 1}
         every = {i for i, n in enumerate(group.domain) if n != 1}
+        if _reads_across(group, uses):
+            return None
         if isinstance(node.op, Fold):
             reduced = {i for i in group.reduced if group.domain[i] != 1}
+            if folded and own == reduced and folded == every - reduced and _has_rows(group, reduced):
+                return mapping
             if group.folded and _fold_axes(group) != {frozenset(folded)}:
                 return None
             fits = own | folded == every and (folded == reduced if group.reduced else bool(folded))
@@ -418,7 +451,7 @@ class Fusion:
             if len(other.nodes) + len(group.nodes) > MAX_NODES:
                 continue
             theirs = _alignment(other, uses)
-            if theirs is None or len(other.domain) != len(group.domain):
+            if theirs is None or _reads_across(other, uses) or len(other.domain) != len(group.domain):
                 continue
             translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
             same = len(translate) == len(set(translate.values())) == len([n for n in other.domain if n != 1])
@@ -471,8 +504,8 @@ class Fusion:
             group.reads.setdefault(value, tuple(None if a is None else translate[a] for a in axes))
             self._readers[value].discard(other)
             self._readers[value].add(group)
-        for node, axes in other.folded.items():
-            group.folded[node] = tuple(None if a is None else translate[a] for a in axes)
+        for mine, theirs in ((group.folded, other.folded), (group.across, other.across)):
+            mine.update((n, tuple(None if a is None else translate[a] for a in axes)) for n, axes in theirs.items())
         group.reduced = group.reduced | {translate[i] for i in other.reduced if i in translate}
         self._groups.remove(other)
         old, new = 1 << other.number, 1 << group.number
@@ -513,6 +546,18 @@ def _nowhere(value: Value) -> Reader:
 def _fold_axes(group: Group) -> set[frozenset[int]]:
     """The domain axes that each fold of the group runs over; a fold may run over none."""
     return {frozenset(a for a in axes if a is not None) for axes in group.folded.values()}
+
+
+def _reads_across(group: Group, uses: Uses) -> bool:
+    """Whether the node reads what is known only after all rows of the group."""
+    after = {node.results[0] for node in group.across}
+    return bool(after) and any(read.value in after for read in uses.reads)
+
+
+def _has_rows(group: Group, reduced: set[int]) -> bool:
+    """Whether the group folds along axes whose elements are neighbours in memory, one row after the other."""
+    inner = [next((a for a in reversed(axes) if a is not None), None) for axes in group.reads.values()]
+    return _fold_axes(group) == {frozenset(reduced)} and bool(inner) and all(axis in reduced for axis in inner)
 
 
 def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:
