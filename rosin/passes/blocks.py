@@ -1,13 +1,13 @@
 """The loop nests of groups whose folds are computed in blocks, from whose partial results come the folds' own.
 
-    across   rows that have folds of their own, and beside them folds over the rows: the gradients of a norm's parameters
-             come of the same pass over memory as that of its operand
+    across   rows that have folds of their own, and beside them folds over the rows: the gradients of a norm's
+             parameters come of the same pass over memory as that of its operand
     wide     folds that keep long runs of neighbours, the columns: a row at a time goes into partial results in memory,
              where one column after the other would fetch a page for each few numbers
     long     folds that keep few elements or none: blocks run on threads
 
-The partial results of a block, a row of an array in the arena, are combined by a second nest. The grid of blocks follows
-from the sizes alone, so that no bit depends on the number of threads.
+The partial results of a block, a row of an array in the arena, are combined by a second nest. The grid of blocks
+follows from the sizes alone, so that no bit depends on the number of threads.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CHUNK = 1024
 FEW = 8
 """A fold that keeps at most so many elements has too few of them for threads."""
 
-LONG = 1 << 17
+LONG = 1 << 19
 """From so many elements on threads share a fold."""
 
 
@@ -265,18 +265,16 @@ class _Flat(_Blocked):
         inside, rest = LoopVar(var.name, extent // count), LoopVar(var.name, left)
         nest = Nest(self.name, (block, *kept), tuple(folded), tuple(body), flops=work)
         places = {var: indices.of(block) * inside.extent + indices.of(inside)}
-        nests = [_moved(nest, places, (block, *kept), (inside, *(v for v in folded if v is not var)))]
+        nests = [_moved(nest, places, (block, *kept), [inside if v is var else v for v in folded])]
         if left:
-            places = {var: indices.of(rest) + (extent - left), block: Index(count)}
-            columns = (rest if left != 1 else None, *(v for v in folded if v is not var))
-            moved = _moved(nest, places, kept, [v for v in columns if v is not None])
+            last = extent - left + (indices.of(rest) if left != 1 else indices.ZERO)
+            columns = [rest if v is var else v for v in folded if v is not var or left != 1]
+            moved = _moved(nest, {var: last, block: Index(count)}, kept, columns)
             nests.append(replace(moved, name=f"{self.name}_rest"))
         return [*nests, self.together()]
 
 
-def _moved(
-    nest: Nest, places: Mapping[LoopVar, Index], rows: Sequence[LoopVar], columns: Sequence[LoopVar]
-) -> Nest:
+def _moved(nest: Nest, places: Mapping[LoopVar, Index], rows: Sequence[LoopVar], columns: Sequence[LoopVar]) -> Nest:
     """The nest with other loops, and loop variables replaced."""
     memo: dict[int, Expr] = {}
 

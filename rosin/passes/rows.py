@@ -197,7 +197,7 @@ class Rows:
         """What a point of the domain gives to a fold."""
         op = node.op
         assert isinstance(op, Fold)
-        axes = self.group.folded.get(node) or self.group.across[node]
+        axes = self.group.across[node] if node in self.group.across else self.group.folded[node]
         point = tuple(self.place(axis) for axis in axes)
         readers = tuple(self.memory.fusion.reader(v, lambda w: self.reader(w, here)) for v in node.operands)
         return op.terms(self.own_index(node.results[0]), point, readers, tuple(v.type for v in node.operands))

@@ -321,7 +321,7 @@ class ArgExtremum(Constantlike, Fold):
     def _place(self, types: Types) -> DType:
         """The type that places are kept in: as wide as the elements, so that as many fit a register."""
         wide = types[0].dtype.accumulator.bits == 64
-        short = facts.known_at_least(dtypes.i32.highest, types[0].shape[self.axis])
+        short = facts.known_at_least((1 << 31) - 1, types[0].shape[self.axis])
         return dtypes.i32 if short and not wide else dtypes.i64
 
     def terms(
