@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import TypeAlias
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
@@ -120,8 +121,8 @@ class _Blocked(Rows):
         super().__init__(group, memory, keep)
         self.name = name
         self.folds = list(group.across or group.folded)
-        self.along: list[LoopVar] = []
-        """The loops over the elements that folds keep, in the order in which partial results lie."""
+        self.along: dict[Node, list[LoopVar]] = {}
+        """For each fold the loops over the elements that it keeps, in the order in which partial results lie."""
         self.blocks: Dim = 0
         self.partial: dict[Node, tuple[Buffer, ...]] = {}
 
@@ -140,10 +141,12 @@ class _Blocked(Rows):
         return _Cut(var, LoopVar("block", count), LoopVar(var.name, length))
 
     def place_partial(self, kept: Sequence[LoopVar], blocks: Dim) -> None:
-        """Room for the partial results of so many blocks."""
-        self.along, self.blocks = list(kept), blocks
-        size = dims.product(v.extent for v in kept) * blocks
+        """Room for the partial results of so many blocks; `kept` are the loops over what folds keep."""
+        self.blocks = blocks
         for number, node in enumerate(self.folds):
+            own = {self.vars[a] for a in self.group.axes[node.results[0]] if a is not None}
+            self.along[node] = [v for v in kept if v in own]
+            size = dims.product(v.extent for v in self.along[node]) * blocks
             name = f"{self.name.partition('_')[0]}_{node.op.name}{number}"
             self.partial[node] = tuple(
                 Buffer(f"{name}_{k}", part.dtype, size, Scope.ARENA)
@@ -156,39 +159,52 @@ class _Blocked(Rows):
 
     # -- partial results -----------------------------------------------------------------------------------
 
-    def offset(self, block: LoopVar) -> Index:
-        extents = [v.extent for v in self.along]
+    def offset(self, node: Node, block: LoopVar) -> Index:
+        extents = [v.extent for v in self.along[node]]
         first = indices.of(block) * dims.product(extents) if block.extent != 1 else indices.ZERO
-        return first + indices.flatten(map(indices.of, self.along), extents)
+        return first + indices.flatten(map(indices.of, self.along[node]), extents)
 
     def so_far(self, node: Node, block: LoopVar) -> tuple[Expr, ...]:
         """The partial results of a fold."""
-        return tuple(Load(buffer, self.offset(block)) for buffer in self.partial[node])
+        return tuple(Load(buffer, self.offset(node, block)) for buffer in self.partial[node])
 
     def stores(self, node: Node, block: LoopVar, parts: Sequence[Expr]) -> list[Statement]:
-        return [Store(b, self.offset(block), part) for b, part in zip(self.partial[node], parts, strict=True)]
+        offset = self.offset(node, block)
+        return [Store(buffer, offset, part) for buffer, part in zip(self.partial[node], parts, strict=True)]
 
     def put(self, node: Node, block: LoopVar, terms: tuple[Expr, ...]) -> list[Statement]:
         """Combine terms into the partial results of a fold."""
         monoid = self.monoid(node)
         return self.stores(node, block, (monoid.take or monoid.combine)(self.so_far(node, block), terms))
 
-    def first(self, block: LoopVar) -> Inner:
+    def first(self, block: LoopVar) -> list[Statement | Inner]:
         """What partial results start from."""
-        return Inner(tuple(s for node in self.folds for s in self.stores(node, block, self.monoid(node).identity)))
+        found: list[Statement | Inner] = []
+        for node in self.folds:
+            stores = self.stores(node, block, self.monoid(node).identity)
+            found += [Inner(tuple(stores))] if self.along[node] else stores
+        return found
 
-    def together(self) -> Nest:
-        """The nest that makes of partial results those of folds, and what follows from them once a row."""
+    def together(self) -> list[Step]:
+        """The nests that make of partial results those of folds, one for all of the same shape."""
+        alike: dict[tuple[LoopVar, ...], list[Node]] = {}
+        for node in self.folds:
+            alike.setdefault(tuple(self.along[node]), []).append(node)
+        names = (f"{self.name}_together{number or ''}" for number in range(len(alike)))
+        return [self.combined(name, rows, nodes) for name, (rows, nodes) in zip(names, alike.items(), strict=True)]
+
+    def combined(self, name: str, rows: tuple[LoopVar, ...], nodes: Sequence[Node]) -> Nest:
+        """The nest that makes the results of some folds, and what follows from them once a row."""
         block = LoopVar("block", self.blocks)
         body: list[Statement | Inner] = [] if self.group.across else [*self.row_part(0)]
-        carries = {node: self.carry(node) for node in self.folds}
+        carries = {node: self.carry(node) for node in nodes}
         puts = tuple(Accumulate(carry, self.so_far(node, block)) for node, carry in carries.items())
         body.append(Inner(puts, tuple(carries.values())))
-        for node in self.folds:
+        for node in nodes:
             body += self.ended(node)
         if not self.group.across:
             body += self.row_part(1)
-        return Nest(f"{self.name}_together", tuple(self.along), (block,) if self.blocks != 1 else (), tuple(body))
+        return Nest(name, rows, (block,) if self.blocks != 1 else (), tuple(body))
 
 
 class _Across(_Blocked):
@@ -202,12 +218,12 @@ class _Across(_Blocked):
         self.block = cut.block
         kernel = blocks_kernel(self.nest(self.name), self.first(cut.block), (cut.block,), cut)
         if self.row_bytes is None:
-            return [kernel, self.together()]
+            return [kernel, *self.together()]
         # As for all rows: whether one fits the scratch arrays is known when the program runs.
         other = _Across(self.group, self.memory, False, self.name)
         other.vars, other.block, other.along, other.partial = self.vars, cut.block, self.along, self.partial
         long = blocks_kernel(other.nest(f"{self.name}_long"), self.first(cut.block), (cut.block,), cut)
-        return [Either(self.row_bytes, SCRATCH_BYTES, (kernel,), (long,)), self.together()]
+        return [Either(self.row_bytes, SCRATCH_BYTES, (kernel,), (long,)), *self.together()]
 
     def across(self, node: Node, here: dict[Value, Expr]) -> list[Statement]:
         return self.put(node, self.block, self.terms(node, here))
@@ -245,7 +261,7 @@ class _Flat(_Blocked):
         work = flops([v for s in body.body for v in values(s)])
         nest = Nest(self.name, tuple(folded), tuple(columns), (body,), flops=work)
         kernels = _chunks(nest, self.first(cut.block), (*batch, cut.block), cut)
-        return [*kernels, self.together()]
+        return [*kernels, *self.together()]
 
     def long(self) -> list[Step]:
         """Blocks as rows, each with running values of its own."""
@@ -271,7 +287,7 @@ class _Flat(_Blocked):
             columns = [rest if v is var else v for v in folded if v is not var or left != 1]
             moved = _moved(nest, {var: last, block: Index(count)}, kept, columns)
             nests.append(replace(moved, name=f"{self.name}_rest"))
-        return [*nests, self.together()]
+        return [*nests, *self.together()]
 
 
 def _moved(nest: Nest, places: Mapping[LoopVar, Index], rows: Sequence[LoopVar], columns: Sequence[LoopVar]) -> Nest:
@@ -286,11 +302,14 @@ def _moved(nest: Nest, places: Mapping[LoopVar, Index], rows: Sequence[LoopVar],
     return replace(nest, rows=tuple(rows), columns=tuple(columns), body=tuple(map(moved, nest.body)))
 
 
-def _chunks(nest: Nest, first: Inner, outer: Sequence[LoopVar], cut: _Cut) -> Iterator[Kernel]:
+Parts: TypeAlias = "Sequence[Statement | Inner]"
+
+
+def _chunks(nest: Nest, first: Parts, outer: Sequence[LoopVar], cut: _Cut) -> Iterator[Kernel]:
     """The kernels of a nest whose columns, where they are one loop, are taken some at a time."""
-    whole = Arrangement(replace(nest, body=(first, *nest.body)))
+    whole = Arrangement(replace(nest, body=(*first, *nest.body)))
     whole.collapse(whole.columns)
-    first, *body = (part for part in whole.body if isinstance(part, Inner))
+    first, body = whole.body[: len(first)], whole.body[len(first) :]
     nest = replace(nest, columns=tuple(whole.columns), body=tuple(body))
     (extent, *others) = dims.static((v.extent for v in whole.columns), "columns in chunks")
     if others or extent < 2 * CHUNK:
@@ -305,18 +324,17 @@ def _chunks(nest: Nest, first: Inner, outer: Sequence[LoopVar], cut: _Cut) -> It
     ):
         if inside.extent != 0:
             index = start if inside.extent == 1 else start + indices.of(inside)
-            some = _moved(replace(nest, body=(first, *body)), {var: index}, nest.rows, (inside,))
-            begin, *then = some.body
-            assert isinstance(begin, Inner)
-            yield blocks_kernel(replace(some, name=nest.name + name, body=tuple(then)), begin, around, cut)
+            some = _moved(replace(nest, body=(*first, *body)), {var: index}, nest.rows, (inside,))
+            begin, then = some.body[: len(first)], some.body[len(first) :]
+            yield blocks_kernel(replace(some, name=nest.name + name, body=then), begin, around, cut)
 
 
-def blocks_kernel(nest: Nest, first: Inner, outer: Sequence[LoopVar], cut: _Cut) -> Kernel:
-    """The kernel in which the rows of a nest are cut into blocks, each of which begins with a pass over the columns.
+def blocks_kernel(nest: Nest, first: Parts, outer: Sequence[LoopVar], cut: _Cut) -> Kernel:
+    """The kernel in which the rows of a nest are cut into blocks, each of which begins with `first`.
 
     The loops `outer`, one of them that over blocks, stand outside, and may run on threads.
     """
-    whole = Arrangement(replace(nest, body=(first, *nest.body)))
+    whole = Arrangement(replace(nest, body=(*first, *nest.body)))
     whole.collapse(whole.columns)
     lanes = choose_lanes(whole.columns, whole.statements())
     columns = [v for v in whole.columns if v is not lanes] + [v for v in whole.columns if v is lanes]
@@ -325,7 +343,7 @@ def blocks_kernel(nest: Nest, first: Inner, outer: Sequence[LoopVar], cut: _Cut)
     for part in whole.body:
         found = [whole.inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         parts.append([replace_variables(s, {cut.var: cut.place}, memo) for s in found])
-    begin, body = parts[0], [s for part in parts[1:] for s in part]
+    begin, body = ([s for part in some for s in part] for some in (parts[: len(first)], parts[len(first) :]))
     if cut.tests:
         body = [When(cut.tests, tuple(body))]
     for row in reversed([cut.inside, *(v for v in nest.rows if v is not cut.var)]):

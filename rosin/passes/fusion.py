@@ -79,11 +79,16 @@ class Group:
     folded: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
     """For each fold over the reduced axes, the domain axis of each axis of its own domain."""
     across: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
-    """The same for each fold over the rows instead, whose result has the reduced axes and is known after all rows."""
+    """The same for each fold over the rows instead, whose result has the reduced axes or none, after all rows."""
     contraction: bool = False
     """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
     alone: bool = False
     """Whether nothing may join."""
+
+    @property
+    def rank(self) -> int:
+        """How many axes its loops have."""
+        return sum(n != 1 for n in self.domain)
 
     @property
     def rows(self) -> frozenset[int]:
@@ -324,7 +329,7 @@ class Fusion:
         waits = self.waits(node.operands) | self._sizes_of(node)
         needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
         if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
-            for group in sorted(needed - waits, key=lambda g: -g.number):
+            for group in sorted(needed - waits, key=lambda g: (-g.rank, -g.number)):
                 mapping = self._fit(group, node, uses)
                 if mapping is not None and not self._between(group, needed):
                     self._add(group, node, uses, mapping, waits)
@@ -425,7 +430,7 @@ class Fusion:
             return None
         if isinstance(node.op, Fold):
             reduced = {i for i in group.reduced if group.domain[i] != 1}
-            if folded and own == reduced and folded == every - reduced and _has_rows(group, reduced):
+            if folded and own in (reduced, set()) and folded == every - reduced and _has_rows(group, reduced):
                 return mapping
             if group.folded and _fold_axes(group) != {frozenset(folded)}:
                 return None
@@ -454,6 +459,7 @@ class Fusion:
             if theirs is None or _reads_across(other, uses) or len(other.domain) != len(group.domain):
                 continue
             translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
+            _translate_free(other, group, translate)
             same = len(translate) == len(set(translate.values())) == len([n for n in other.domain if n != 1])
             reduced = frozenset(translate.get(i, -1) for i in other.reduced if other.domain[i] != 1)
             if not same or (other.reduced and group.reduced and reduced != group.reduced):
@@ -548,6 +554,17 @@ def _fold_axes(group: Group) -> set[frozenset[int]]:
     return {frozenset(a for a in axes if a is not None) for axes in group.folded.values()}
 
 
+def _translate_free(other: Group, group: Group, translate: dict[int, int]) -> None:
+    """Let axes of `other` that a node does not say anything about be those of `group` that have their sizes."""
+    free = [i for i, n in enumerate(group.domain) if n != 1 and i not in translate.values()]
+    for axis, size in enumerate(other.domain):
+        if size != 1 and axis not in translate:
+            found = next((i for i in free if group.domain[i] == size), None)
+            if found is not None:
+                free.remove(found)
+                translate[axis] = found
+
+
 def _reads_across(group: Group, uses: Uses) -> bool:
     """Whether the node reads what is known only after all rows of the group."""
     after = {node.results[0] for node in group.across}
@@ -571,10 +588,11 @@ def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:
         for position, axis in zip(read.index, axes, strict=True):
             if axis is None:
                 continue
-            if computed is None and not (len(position.terms) == 1 and not position.constant):
+            bare = len(position.terms) == 1 and not position.constant and isinstance(position.terms[0][0], LoopVar)
+            if computed is None and not bare:
                 # Another place of a value from elsewhere, which says nothing about how the two line up.
                 continue
-            if len(position.terms) != 1 or position.constant or position.terms[0][1] != 1:
+            if not bare or position.terms[0][1] != 1:
                 return None
             var = position.terms[0][0]
             if not isinstance(var, LoopVar) or mapping.get(var, axis) != axis or group.domain[axis] != var.extent:

@@ -71,7 +71,7 @@ class Rows:
         self.loads: dict[tuple[Buffer, Index], Expr] = {}
         for node in group.nodes:
             self.level[node.results[0]] = self._level(node)
-        for node in group.across:
+        for node in (n for n in group.across if not self.in_rows(n)):
             self.level[node.results[0]] = self._level_across(node)
         self.last_pass = max((self.level[n.results[0]] for n in group.nodes if not self.in_rows(n)), default=-1)
 
@@ -82,8 +82,8 @@ class Rows:
         return tuple(self.place(axis) for axis in self.group.axes[value])
 
     def in_rows(self, node: Node) -> bool:
-        """Whether the node is computed once a row: it is no fold and lacks the reduced axes."""
-        return not isinstance(node.op, Fold) and not self.group.reduced.intersection(self.group.axes[node.results[0]])
+        """Whether the node is computed once a row: it lacks the reduced axes, and is no fold over them."""
+        return node not in self.group.folded and not self.group.reduced.intersection(self.group.axes[node.results[0]])
 
     def _level(self, node: Node) -> int:
         """The pass whose loops compute the node; a fold's result is known one level later."""
@@ -125,6 +125,9 @@ class Rows:
         for node in self.group.nodes:
             value = node.results[0]
             if self.level[value] != level or not self.in_rows(node):
+                continue
+            if node in self.group.across:
+                result += self.across(node, {})
                 continue
             expr = self.compute(node, self.reader)
             if level <= self.last_pass and not isinstance(expr, Const):
