@@ -57,6 +57,8 @@ def _count(b: Builder, shape: tuple[int, ...], axis: int) -> Value:
 PICKED = Numbers((), (0, 1), (), (), (0, 1), 1)
 """An element for each index of two components."""
 ONE_A_ROW = Numbers((), (1,), (0,), (0,), (1,), 1)
+SLICES = Numbers((0, 2), (0,), (), (), (0,), 1)
+CROSSED = Numbers((), (1,), (0, 2), (1, 0), (1,), 3)
 
 
 def _picked(b: Builder, x: Value, *components: Value) -> Value:
@@ -239,7 +241,7 @@ FIRES: dict[str, tuple[str, Make]] = {
     ),
     "gather_of_broadcast/of_slices": (
         "f32[6, 3] i32[4, 1]",
-        lambda b, x, i: b.gather(b.broadcast(x, (5, 6, 3), (1, 2)), i, Numbers((0, 2), (0,), (), (), (0,), 1), (1, 6, 3)),
+        lambda b, x, i: b.gather(b.broadcast(x, (5, 6, 3), (1, 2)), i, SLICES, (1, 6, 3)),
     ),
     "one_place_a_row": (
         "i32[5, 1] f32[5]",
@@ -247,9 +249,7 @@ FIRES: dict[str, tuple[str, Make]] = {
     ),
     "one_place_a_row/set": (
         "i8[2, 5, 1] i32[2, 5, 1]",
-        lambda b, i, u: b.scatter(
-            "set", b.full(-1, TensorType(dtypes.i32, (5, 300, 2))), i, u, Numbers((), (1,), (0, 2), (1, 0), (1,), 3), "clip"
-        ),
+        lambda b, i, u: b.scatter("set", b.full(-1, TensorType(dtypes.i32, (5, 300, 2))), i, u, CROSSED, "clip"),
     ),
     "slice_of_whole": ("f32[4, 3] i32[]", lambda b, x, i: node(b, DynamicSlice((4, 3)), x, i, i)),
     "slice_at_constants": (

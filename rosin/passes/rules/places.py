@@ -37,10 +37,9 @@ def counted(b: Rewriter, value: Value) -> int | None:
         axis = _reshaped(reshape[1][0], value, counted(b, reshape[1][0]))
     else:
         return None
-    fits = (
-        axis is not None and dtype.is_integer and facts.known_at_least(int(dtype.highest) + 1, value.type.shape[axis])
-    )
-    return axis if fits else None
+    if axis is None or not dtype.is_integer:
+        return None
+    return axis if facts.known_at_least(int(dtype.highest) + 1, value.type.shape[axis]) else None
 
 
 def _reshaped(source: Value, target: Value, axis: int | None) -> int | None:
