@@ -65,8 +65,9 @@ _announce()
 if _TYPE_CHECKING:
     from typing import Any as _Any
 
-    from rosin.frontend import extend, nn
+    from rosin.frontend import extend, nn, precision
     from rosin.frontend.exporting import Exported, export, load
+    from rosin.frontend.precision import Policy, mixed_precision
 
 
 def __getattr__(name: str) -> "_Any":
@@ -76,6 +77,12 @@ def __getattr__(name: str) -> "_Any":
             import rosin.frontend.extend as found
         case "nn":
             import rosin.frontend.nn as found
+        case "precision":
+            import rosin.frontend.precision as found
+        case "Policy" | "mixed_precision":
+            from rosin.frontend import precision
+
+            found = getattr(precision, name)
         case "Exported" | "export" | "load":
             from rosin.frontend import exporting
 
@@ -94,6 +101,7 @@ __all__ = [
     "Compiled",
     "Condition",
     "Exported",
+    "Policy",
     "RecompileWarning",
     "RosinError",
     "ShapeDtypeStruct",
@@ -134,6 +142,7 @@ __all__ = [
     "jvp",
     "load",
     "map",
+    "mixed_precision",
     "nn",
     "no_rewrite",
     "numpy",
@@ -141,6 +150,7 @@ __all__ = [
     "pmean",
     "pmin",
     "ppermute",
+    "precision",
     "psum",
     "psum_scatter",
     "pure_callback",

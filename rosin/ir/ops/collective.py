@@ -8,6 +8,7 @@ that runs holds none of them.
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -77,6 +78,8 @@ class AxisGather(NamedAxis, Linear):
     axis: str
     size: Dim
 
+    moves_elements: ClassVar[bool] = True
+
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 1)
         return (operands[0].with_shape((self.size, *operands[0].shape)),)
@@ -128,6 +131,8 @@ class AxisPermute(NamedAxis, Linear):
     axis: str
     size: Dim
     pairs: tuple[tuple[int, int], ...]
+
+    moves_elements: ClassVar[bool] = True
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 1)
