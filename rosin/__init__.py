@@ -68,6 +68,7 @@ if _TYPE_CHECKING:
     from rosin.frontend import extend, nn, precision
     from rosin.frontend.exporting import Exported, export, load
     from rosin.frontend.precision import Policy, mixed_precision
+    from rosin.frontend.sharding import PartitionSpec, with_sharding_constraint
 
 
 def __getattr__(name: str) -> "_Any":
@@ -87,6 +88,10 @@ def __getattr__(name: str) -> "_Any":
             from rosin.frontend import exporting
 
             found = getattr(exporting, name)
+        case "PartitionSpec" | "with_sharding_constraint":
+            from rosin.frontend import sharding
+
+            found = getattr(sharding, name)
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
@@ -101,6 +106,7 @@ __all__ = [
     "Compiled",
     "Condition",
     "Exported",
+    "PartitionSpec",
     "Policy",
     "RecompileWarning",
     "RosinError",
@@ -170,5 +176,6 @@ __all__ = [
     "vjp",
     "vmap",
     "while_loop",
+    "with_sharding_constraint",
     "wrap",
 ]

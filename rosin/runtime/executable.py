@@ -35,6 +35,7 @@ from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
 from rosin.ir.parser import parse
+from rosin.ir.sharding import Shardings
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
@@ -386,9 +387,17 @@ class XlaExecutable(Executable):
 
     stages = ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
 
-    def __init__(self, graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        donated: tuple[int, ...],
+        known: Facts,
+        sizes: Sizes | None,
+        shardings: Shardings | None = None,
+    ) -> None:
         super().__init__(graph, known, sizes)
         self.donated = donated
+        self._shardings = shardings
         self._programs: dict[tuple[int, ...], Loaded] = {}
         if sizes is None:
             self._program({})
@@ -403,12 +412,13 @@ class XlaExecutable(Executable):
         if found is None:
             from rosin.runtime.xla import Loaded
 
-            found = self._programs[key] = Loaded(stablehlo_text(self.graph, self.donated, sizes), self.donated)
+            text = stablehlo_text(self.graph, self.donated, sizes, None, self._shardings)
+            found = self._programs[key] = Loaded(text, self.donated, 1, self._shardings)
         return found
 
     def stage_text(self, stage: str) -> str:
         if stage == "stablehlo":
-            return stablehlo_text(self.graph, self.donated)
+            return stablehlo_text(self.graph, self.donated, None, None, self._shardings)
         if stage in self.stages[1:]:
             with facts.assuming(self.known):
                 return printer.text(pipeline.stage(self.graph, stage, pipeline.STABLEHLO_PASSES))
@@ -428,7 +438,7 @@ def compile_shards(graph: Graph, target: str, mesh: Mapping[str, int], known: Fa
     if target == "xla":
         from rosin.runtime.xla import Loaded
 
-        return Loaded(stablehlo_text(graph, (), None, mesh), (), math.prod(mesh.values())).on_shards
+        return Loaded(stablehlo_text(graph, (), None, mesh), (), math.prod(mesh.values())).on_devices
     for axis, size in reversed(list(mesh.items())):
         graph = batch_graph(graph, [True] * len(graph.inputs), size, axis)
     together = compile_graph(graph, target, (), known)
@@ -442,13 +452,30 @@ def compile_shards(graph: Graph, target: str, mesh: Mapping[str, int], known: Fa
     return run_shards
 
 
+def compile_spread(graph: Graph, target: str, shardings: Shardings, known: Facts | None = None) -> Executable:
+    """Compile a graph of whole arrays that are spread over the devices of a mesh. On a target other than "xla" there is
+    one device, which has all of them.
+
+    Raises:
+        UnsupportedError: there is no such target, it has too few devices, or it declines an op.
+        AttributeValueError: an array cannot be cut as it should be.
+    """
+    if target != "xla":
+        return compile_graph(graph, target, (), known)
+    graph, known, sizes = size_graph(graph, known)
+    with facts.assuming(known):
+        return XlaExecutable(graph, (), known, sizes, shardings)
+
+
 def stablehlo_text(
     graph: Graph,
     donated: Sequence[int] = (),
     sizes: Mapping[str, int] | None = None,
     mesh: Mapping[str, int] | None = None,
+    shardings: Shardings | None = None,
 ) -> str:
-    """The StableHLO program of a graph, its symbolic sizes being these numbers, for devices along the axes of a mesh.
+    """The StableHLO program of a graph, its symbolic sizes being these numbers, for devices along the axes of a mesh,
+    or of whole arrays that are spread over devices.
 
     Raises:
         UnsupportedError: the target declines an op, or a size is no number.
@@ -462,7 +489,8 @@ def stablehlo_text(
         names = ", ".join(graph.symbols())
         message = f"{graph.name} has the symbolic sizes {names}, and a StableHLO program has sizes that are numbers"
         raise UnsupportedError(f"{message}; compile with dynamic=False")
-    return module_text(pipeline.run(graph, pipeline.STABLEHLO_PASSES), donated, mesh=mesh)
+    graph = pipeline.run(graph, pipeline.STABLEHLO_PASSES)
+    return module_text(graph, donated, mesh=mesh, shardings=shardings)
 
 
 def release_memory() -> None:

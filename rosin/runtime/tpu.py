@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rosin.ir.errors import AttributeValueError, UnsupportedError
 from rosin.runtime import xla
 
@@ -104,12 +102,7 @@ def compile_for(text: str, topology: str) -> Compiled:
     device = _topology(topology, chip.accelerator)[0]
     module, _ = xla.parsed(text)
     client = xla.jaxlib_client()
-    options = client.CompileOptions()
-    build = options.executable_build_options
-    options.device_assignment = build.device_assignment = client.DeviceAssignment.create(
-        np.array([[device.id]], np.int32)
-    )
-    options.num_replicas = options.num_partitions = build.num_replicas = build.num_partitions = 1
+    options = xla.compile_options([device], spread=False)
     try:
         with module.context:
             executable = device.client.compile(module, client.DeviceList((device,)), options)

@@ -15,6 +15,7 @@ import numpy as np
 
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.op import NumpyArray
+from rosin.ir.sharding import Shardings, parts, whole
 from rosin.runtime import dlpack
 
 INSTALL = 'pip install "rosin[xla]"'
@@ -63,7 +64,7 @@ def parsed(text: str) -> tuple[Any, Any]:
     jaxlib_client()
     from jaxlib.mlir import ir
     from jaxlib.mlir._mlir_libs import _jax_mlir_ext
-    from jaxlib.mlir.dialects import chlo, stablehlo
+    from jaxlib.mlir.dialects import chlo, sdy, stablehlo
 
     registry = ir.DialectRegistry()
     _jax_mlir_ext.register_dialects(registry)
@@ -72,6 +73,7 @@ def parsed(text: str) -> tuple[Any, Any]:
     context.load_all_available_dialects()
     stablehlo.register_dialect(context)
     chlo.register_chlo_dialect(context)
+    sdy.register_dialect(context)
     stablehlo.register_stablehlo_passes()
     with context:
         return ir.Module.parse(text), stablehlo
@@ -87,24 +89,42 @@ def verify(text: str) -> None:
     parsed(text)
 
 
+def compile_options(devices: Sequence[Any], spread: bool) -> Any:
+    """What to tell XLA of the devices of a program: each runs it by itself, or it is `spread` over them."""
+    xla = jaxlib_client()
+    options = xla.CompileOptions()
+    build = options.executable_build_options
+    numbers = np.array([device.id for device in devices], np.int32)
+    options.device_assignment = build.device_assignment = xla.DeviceAssignment.create(
+        numbers.reshape(1, -1) if spread else numbers.reshape(-1, 1)
+    )
+    options.num_replicas = build.num_replicas = 1 if spread else len(devices)
+    options.num_partitions = build.num_partitions = len(devices) if spread else 1
+    build.use_spmd_partitioning = build.use_shardy_partitioner = spread
+    return options
+
+
 class Loaded:
     """A compiled program. Called with one C-contiguous array for each input."""
 
-    def __init__(self, text: str, donated: Collection[int] = (), count: int = 1) -> None:
-        """Compile a text for so many devices.
+    def __init__(
+        self, text: str, donated: Collection[int] = (), count: int = 1, shardings: Shardings | None = None
+    ) -> None:
+        """Compile a text for so many devices, or one of whole arrays for those that `shardings` spread them over.
 
         Raises:
             UnsupportedError: jaxlib is not installed or has fewer devices, or XLA refuses the program.
         """
         xla = jaxlib_client()
         self._donated = frozenset(donated)
+        self._shardings = shardings
+        count = shardings.count if shardings else count
         devices = _client().local_devices()
         if len(devices) < count:
             flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={count}"
             raise UnsupportedError(f"the xla target has {len(devices)} devices, and {count} are asked for; set {flag}")
         self._devices = devices[:count]
-        options = xla.CompileOptions()
-        options.num_replicas = count
+        options = compile_options(self._devices, spread=shardings is not None)
         self._list = xla.DeviceList(tuple(self._devices))
         try:
             self._executable = _client().compile_and_load(text, self._list, options)
@@ -112,13 +132,19 @@ class Loaded:
             raise UnsupportedError(f"XLA refuses the program: {error}") from error
 
     def __call__(self, arguments: Sequence[NumpyArray]) -> tuple[NumpyArray, ...]:
-        return self.on_shards([arguments])[0]
+        """The results, of whole arrays."""
+        lie = self._shardings
+        if lie is None:
+            return self.on_devices([arguments])[0]
+        cut = [parts(x, axes, lie.mesh) for x, axes in zip(arguments, lie.inputs, strict=True)]
+        found = self.on_devices([tuple(x[device] for x in cut) for device in range(lie.count)])
+        return tuple(whole(x, axes, lie.mesh) for x, axes in zip(zip(*found, strict=True), lie.outputs, strict=True))
 
-    def on_shards(self, shards: Sequence[Sequence[NumpyArray]]) -> list[tuple[NumpyArray, ...]]:
+    def on_devices(self, shards: Sequence[Sequence[NumpyArray]]) -> list[tuple[NumpyArray, ...]]:
         """The results of each device, given its arguments."""
-        buffers = [self._put(position, parts) for position, parts in enumerate(zip(*shards, strict=True))]
+        buffers = [self._put(position, found) for position, found in enumerate(zip(*shards, strict=True))]
         results = self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
-        return [tuple(_take(parts[device]) for parts in results) for device in range(len(self._devices))]
+        return [tuple(_take(found[device]) for found in results) for device in range(len(self._devices))]
 
     def _put(self, position: int, parts: Sequence[NumpyArray]) -> Any:
         """An argument as buffers over its own memory; what is donated is a copy, which the program may overwrite."""

@@ -90,9 +90,17 @@ Lower: TypeAlias = Callable[["Emitter", Op, Refs, Types], Refs]
 class Emitter:
     """Collects the lines of a function; `located` ones say which place of the user's they come from."""
 
-    def __init__(self, lower: Lower, located: bool = True, mesh: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        lower: Lower,
+        located: bool = True,
+        mesh: Mapping[str, int] | None = None,
+        spread: Mapping[str, int] | None = None,
+    ) -> None:
         self.mesh = dict(mesh or {})
-        """The axes of the devices that run the program together, with their sizes."""
+        """The axes of the devices that run the program together, each on its own arrays, with their sizes."""
+        self.spread = dict(spread or {})
+        """The axes of the devices that the arrays of the program are spread over, with their sizes."""
         self._lower = lower
         self._located = located
         self.lines: list[str] = []
