@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +51,8 @@ def tpu_check(program: str, topology: str, types: Sequence[str] = ()) -> str:
     tpu.chip_of(topology)
     found = find(program, types)
     graph = optimized(found)
-    return report(found.graph.name, graph, tpu.compile_for(found.stablehlo(), topology))
+    count, spread = math.prod(size for _, size in found.mesh), found.shardings is not None
+    return report(found.graph.name, graph, tpu.compile_for(found.stablehlo(), topology, count, spread))
 
 
 def optimized(program: Exported) -> Graph:

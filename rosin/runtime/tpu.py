@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import re
 from collections.abc import Generator, Mapping
@@ -67,6 +68,11 @@ class Compiled:
     """Why jaxlib cannot read that program, where it cannot: then cycles and what was not fused are not known."""
 
     @property
+    def total(self) -> int:
+        """The bytes of its memory that it takes, what results share with arguments counted once."""
+        return sum(n for kind, n in self.memory.items() if kind != "shared") - self.memory["shared"]
+
+    @property
     def seconds(self) -> float:
         """How long it takes at best: as its operations or its bytes do, whichever take longer."""
         return max(self.flops / self.chip.flops, self.bytes / self.chip.bandwidth)
@@ -91,21 +97,25 @@ def chip_of(topology: str) -> Chip:
     return CHIPS[name]
 
 
-def compile_for(text: str, topology: str) -> Compiled:
-    """Compile a StableHLO program for one chip of a topology.
+def compile_for(text: str, topology: str, count: int = 1, spread: bool = False) -> Compiled:
+    """Compile a StableHLO program for so many chips of a topology, over which its arrays are `spread`, or each of which
+    runs it on arrays of its own.
 
     Raises:
-        AttributeValueError: the topology is not known.
+        AttributeValueError: the topology is not known, or has fewer chips.
         UnsupportedError: libtpu or jaxlib is not installed, or the compiler refuses the program.
     """
     chip = chip_of(topology)
-    device = _topology(topology, chip.accelerator)[0]
+    there = math.prod(map(int, topology.partition(":")[2].split("x")))
+    if there < count:
+        raise AttributeValueError(f"{topology} has {there} chips, and the program is for {count}")
+    devices = _topology(topology, chip.accelerator)[:count]
     module, _ = xla.parsed(text)
     client = xla.jaxlib_client()
-    options = xla.compile_options([device], spread=False)
+    options = xla.compile_options(devices, spread)
     try:
         with module.context:
-            executable = device.client.compile(module, client.DeviceList((device,)), options)
+            executable = devices[0].client.compile(module, client.DeviceList(tuple(devices)), options)
     except client.XlaRuntimeError as error:
         raise UnsupportedError(f"the compiler for {topology} refuses the program: {error}") from error
     return _described(executable, topology, chip)

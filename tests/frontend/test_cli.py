@@ -77,7 +77,9 @@ def test_advice_names_what_costs_and_where(program: str) -> None:
     graph = optimized(find(f"{program}:saved", ()))
     assert str(paddings(graph)[0]) == "w: f32[256, 10] takes 128 KiB for 10 KiB"
     lines = list(advice(graph))
-    assert lines[0].startswith("2 products are of f32: with bf16 factors they take one pass and not six (")
+    assert lines[0].startswith(
+        "2 products are of f32: with bf16 factors (rosin.mixed_precision) they take one pass and not six ("
+    )
     assert "model.py:7" in lines[0]
     assert "multiples of 128" in lines[1]
     narrow = rosin.export(lambda x: x @ x, rosin.spec("bf16[128, 128]"))
