@@ -150,7 +150,7 @@ class Executable:
 
         def call(*arguments: Any, **keywords: Any) -> Any:
             values = [a._value if type(a) is array_type else a for a in arguments]
-            if keywords or not self._fit(values):
+            if keywords or not all(isinstance(v, np.ndarray) for v in values) or self._sizes_of(values) is None:
                 return miss(*arguments, **keywords)
             results: list[Any] = []
             for value in self(*values):
@@ -161,15 +161,14 @@ class Executable:
 
         return call
 
-    def _fit(self, values: Sequence[Any]) -> bool:
-        """Whether values are arrays that the program takes."""
-        if len(values) != len(self.graph.inputs) or not all(isinstance(v, np.ndarray) for v in values):
-            return False
+    def _sizes_of(self, values: Sequence[Any]) -> dict[str, int] | None:
+        """The values of symbolic sizes; None unless the program takes arrays of these types."""
+        if len(values) != len(self.graph.inputs):
+            return None
         try:
-            self.bind(values)
+            return self.bind(values)
         except (RosinError, TypeError):
-            return False
-        return True
+            return None
 
 
 class NativeExecutable(Executable):
@@ -405,6 +404,32 @@ class XlaExecutable(Executable):
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         return self._program(self.bind(arrays))(arrays)
+
+    def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
+        """A callable as of any target, whose results stay on the device until they are read."""
+        from rosin.runtime.xla import Resident
+
+        array_class: Any = array_type
+        expected = None if self.sizes else [(v.type.dtype.numpy, v.type.sizes) for v in self.graph.inputs]
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            values = [(a._device or a._value) if type(a) is array_type else a for a in arguments]
+            if keywords or not all(isinstance(v, (np.ndarray, Resident)) for v in values):
+                return miss(*arguments, **keywords)
+            if expected is None:
+                sizes = self._sizes_of(values)
+            else:
+                sizes = {} if [(v.dtype, v.shape) for v in values] == expected else None
+            if sizes is None:
+                return miss(*arguments, **keywords)
+            results: list[Any] = []
+            for value in self._program(sizes).resident(values):
+                result: Any = object.__new__(array_class)
+                result._device = value
+                results.append(result)
+            return results[0] if single else tuple(results)
+
+        return call
 
     def _program(self, sizes: Mapping[str, int]) -> Loaded:
         key = tuple(sizes.values())

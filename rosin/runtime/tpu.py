@@ -9,13 +9,10 @@ import os
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rosin.ir.errors import AttributeValueError, UnsupportedError
 from rosin.runtime import xla
-
-INSTALL = 'pip install "rosin[tpu]"'
 
 ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -124,16 +121,8 @@ def compile_for(text: str, topology: str, count: int = 1, spread: bool = False) 
 @functools.cache
 def _topology(topology: str, accelerator: str) -> Any:
     """The devices of a topology, none of which has to be there."""
-    try:
-        import libtpu
-    except ImportError as error:
-        raise UnsupportedError(f"compiling for TPUs needs libtpu, which is not installed; {INSTALL}") from error
-    client = xla.jaxlib_client()
     with _environment({**ENVIRONMENT, "TPU_ACCELERATOR_TYPE": accelerator}):
-        if not client.pjrt_plugin_loaded("tpu"):
-            client.load_pjrt_plugin_dynamically("tpu", str(Path(libtpu.__file__).parent / "libtpu.so"))
-            client.initialize_pjrt_plugin("tpu")
-        return client.make_tfrt_tpu_c_api_device_topology(topology)._make_compile_only_devices()
+        return xla.load_libtpu().make_tfrt_tpu_c_api_device_topology(topology)._make_compile_only_devices()
 
 
 @contextlib.contextmanager

@@ -1,13 +1,16 @@
-"""Programs of StableHLO text on XLA's compiler for the CPU, through the PJRT client that jaxlib brings.
+"""Programs of StableHLO text on XLA's compilers, through the PJRT clients that jaxlib and libtpu bring.
 
-Arrays go in and come out by DLPack, without a copy: what one program gives lies where the next one reads it.
+Results are `Resident`: they stay on the device until somebody reads them, and what one program gives lies where the
+next one reads it. On the CPU arrays go in and come out by DLPack, without a copy.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -19,6 +22,9 @@ from rosin.ir.sharding import Shardings, parts, whole
 from rosin.runtime import dlpack
 
 INSTALL = 'pip install "rosin[xla]"'
+INSTALL_TPU = 'pip install "rosin[tpu]"'
+PLATFORM = "ROSIN_XLA_PLATFORM"
+"""The environment variable that says where programs run; without it on a TPU, if there is one."""
 
 
 def jaxlib_client() -> ModuleType:
@@ -35,8 +41,57 @@ def jaxlib_client() -> ModuleType:
 
 
 @functools.cache
-def _client() -> Any:
+def _host() -> Any:
+    """The client for this CPU."""
     return jaxlib_client().make_cpu_client()
+
+
+@functools.cache
+def _client() -> Any:
+    """The client whose devices programs run on.
+
+    Raises:
+        UnsupportedError: `ROSIN_XLA_PLATFORM` names none, or the one that it names is not there.
+    """
+    platform = os.environ.get(PLATFORM) or ("tpu" if _has_tpu() else "cpu")
+    if platform == "cpu":
+        return _host()
+    if platform != "tpu":
+        raise UnsupportedError(f"{PLATFORM} is {platform!r}; the xla target runs on 'cpu' and 'tpu'")
+    xla = load_libtpu()
+    try:
+        return xla.make_c_api_client("tpu")
+    except xla.XlaRuntimeError as error:
+        message = f"libtpu finds no TPU that it can use ({str(error).splitlines()[0]})"
+        raise UnsupportedError(f"{message}; {PLATFORM}=cpu runs on the CPU") from error
+
+
+def is_host() -> bool:
+    """Whether programs run where NumPy arrays lie."""
+    return _client() is _host()
+
+
+def _has_tpu() -> bool:
+    """Whether this machine has a TPU and the library that runs it."""
+    chips = any(Path("/dev").glob("accel[0-9]*")) or any(Path("/dev/vfio").glob("[0-9]*"))
+    return chips and importlib.util.find_spec("libtpu") is not None
+
+
+def load_libtpu() -> ModuleType:
+    """jaxlib's client, with the plugin for TPUs.
+
+    Raises:
+        UnsupportedError: libtpu or jaxlib is not installed.
+    """
+    try:
+        import libtpu
+    except ImportError as error:
+        raise UnsupportedError(f"TPUs need libtpu, which is not installed; {INSTALL_TPU}") from error
+    xla = jaxlib_client()
+    if not xla.pjrt_plugin_loaded("tpu"):
+        xla.load_pjrt_plugin_dynamically("tpu", str(Path(libtpu.__file__).parent / "libtpu.so"))
+        xla.initialize_pjrt_plugin("tpu")
+    return xla
 
 
 def is_installed() -> bool:
@@ -118,11 +173,13 @@ class Loaded:
         xla = jaxlib_client()
         self._donated = frozenset(donated)
         self._shardings = shardings
+        self._is_host = is_host()
+        self._read_capsule = xla._xla.dlpack_managed_tensor_to_buffer
         count = shardings.count if shardings else count
         devices = _client().local_devices()
         if len(devices) < count:
-            flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={count}"
-            raise UnsupportedError(f"the xla target has {len(devices)} devices, and {count} are asked for; set {flag}")
+            flag = f"; set XLA_FLAGS=--xla_force_host_platform_device_count={count}" if is_host() else ""
+            raise UnsupportedError(f"the xla target has {len(devices)} devices, and {count} are asked for{flag}")
         self._devices = devices[:count]
         options = compile_options(self._devices, spread=shardings is not None)
         self._list = xla.DeviceList(tuple(self._devices))
@@ -142,29 +199,84 @@ class Loaded:
 
     def on_devices(self, shards: Sequence[Sequence[NumpyArray]]) -> list[tuple[NumpyArray, ...]]:
         """The results of each device, given its arguments."""
-        buffers = [self._put(position, found) for position, found in enumerate(zip(*shards, strict=True))]
-        results = self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
+        results = self._run(shards)
         return [tuple(_take(found[device]) for found in results) for device in range(len(self._devices))]
 
-    def _put(self, position: int, parts: Sequence[NumpyArray]) -> Any:
+    def resident(self, arguments: Sequence[NumpyArray | Resident]) -> list[Resident]:
+        """The results on the one device that it runs on, given arguments that are there or here."""
+        device, donated = self._devices[0], self._donated
+        buffers = [
+            x.buffer if isinstance(x, Resident) else self._to_device(x, device, position in donated)
+            for position, x in enumerate(arguments)
+        ]
+        results = self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
+        return [Resident(found[0]) for found in results]
+
+    def _run(self, shards: Sequence[Sequence[NumpyArray]]) -> list[list[Any]]:
+        """For each result the buffers that the devices have."""
+        buffers = [self._put(position, found) for position, found in enumerate(zip(*shards, strict=True))]
+        return self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
+
+    def _put(self, position: int, shards: Sequence[NumpyArray]) -> Any:
         """An argument as buffers over its own memory; what is donated is a copy, which the program may overwrite."""
         donated = position in self._donated
-        put = jaxlib_client()._xla.dlpack_managed_tensor_to_buffer
-        made = [
-            put(dlpack.export(np.ascontiguousarray(x).reshape(x.shape), None, None, None, donated), device, None)
-            for x, device in zip(parts, self._devices, strict=True)
-        ]
+        made = [self._to_device(x, device, donated) for x, device in zip(shards, self._devices, strict=True)]
         if len(made) == 1:
             return made[0]
         # To XLA the shards are copies of one array, of which it never finds out that they differ.
         xla = jaxlib_client()
-        everywhere = xla.GSPMDSharding(self._list, xla.HloSharding.replicate())
-        kind = SimpleNamespace(shape=parts[0].shape, dtype=parts[0].dtype, weak_type=False)
-        return xla.ArrayImpl(kind, everywhere, made, committed=True, _skip_checks=True)
+        kind = SimpleNamespace(shape=shards[0].shape, dtype=shards[0].dtype, weak_type=False)
+        return xla.ArrayImpl(kind, _everywhere(self._list), made, committed=True, _skip_checks=True)
+
+    def _to_device(self, x: NumpyArray, device: Any, donated: bool) -> Any:
+        """An array as a buffer of a device."""
+        ordered = x if x.flags.c_contiguous else np.array(x, order="C")
+        capsule = dlpack.export(ordered, None, None, None, donated)
+        if self._is_host:
+            return self._read_capsule(capsule, device, None)
+        xla = jaxlib_client()
+        own = self._read_capsule(capsule, _host().local_devices()[0], None)
+        there = xla.DeviceList((device,))
+        always = xla.ArrayCopySemantics.ALWAYS_COPY
+        return xla.batched_copy_array_to_devices_with_sharding([own], [there], [_everywhere(there)], [always])[0]
+
+
+def _everywhere(devices: Any) -> Any:
+    """A whole array on each of these devices."""
+    xla = jaxlib_client()
+    return xla.GSPMDSharding(devices, xla.HloSharding.replicate())
+
+
+class Resident:
+    """An array in the memory of a device."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(self, buffer: Any) -> None:
+        self.buffer = buffer
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.buffer.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.buffer.dtype
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the device is the host, so that what is fetched is the very memory."""
+        return is_host()
+
+    def fetch(self) -> NumpyArray:
+        """Its numbers, in the memory of the host."""
+        return _take(self.buffer)
 
 
 def _take(buffer: Any) -> NumpyArray:
-    """The array in the memory of a result, once it is computed."""
+    """The array in the memory of a result, once it is computed, or a copy of what is on another device."""
+    if not is_host():
+        return buffer._single_device_array_to_np_array_did_copy()[0]
     buffer.block_until_ready()
     return dlpack.read(_Buffer(buffer), None, False)
 
