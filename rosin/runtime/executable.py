@@ -416,10 +416,11 @@ class XlaExecutable(Executable):
             values = [(a._device or a._value) if type(a) is array_type else a for a in arguments]
             if keywords or not all(isinstance(v, (np.ndarray, Resident)) for v in values):
                 return miss(*arguments, **keywords)
+            sizes: dict[str, int] | None = {}
             if expected is None:
                 sizes = self._sizes_of(values)
-            else:
-                sizes = {} if [(v.dtype, v.shape) for v in values] == expected else None
+            elif [(v.dtype, v.shape) for v in values] != expected:
+                sizes = None
             if sizes is None:
                 return miss(*arguments, **keywords)
             results: list[Any] = []
