@@ -31,7 +31,8 @@ try:
     from rosin.frontend.einops import announce as _announce
     from rosin.frontend.errors import RecompileWarning
     from rosin.frontend.numpy.selecting import size
-    from rosin.frontend.rewrite import no_rewrite
+    from rosin.frontend.numpy.sliding import dynamic_slice, dynamic_update_slice
+    from rosin.frontend.rewrite import no_rewrite, rewritten
     from rosin.frontend.signatures import Signature
     from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
     from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
@@ -66,6 +67,7 @@ if _TYPE_CHECKING:
     from typing import Any as _Any
 
     from rosin.frontend import extend, nn, precision
+    from rosin.frontend.abstract import cost, eval_shape
     from rosin.frontend.exporting import Exported, export, load
     from rosin.frontend.precision import Policy, mixed_precision
     from rosin.frontend.sharding import PartitionSpec, with_sharding_constraint
@@ -92,6 +94,10 @@ def __getattr__(name: str) -> "_Any":
             from rosin.frontend import sharding
 
             found = getattr(sharding, name)
+        case "cost" | "eval_shape":
+            from rosin.frontend import abstract
+
+            found = getattr(abstract, name)
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
@@ -126,10 +132,14 @@ __all__ = [
     "complex64",
     "complex128",
     "cond",
+    "cost",
     "custom_jvp",
     "custom_vjp",
     "debug",
     "dim",
+    "dynamic_slice",
+    "dynamic_update_slice",
+    "eval_shape",
     "export",
     "extend",
     "float16",
@@ -161,6 +171,7 @@ __all__ = [
     "psum_scatter",
     "pure_callback",
     "random",
+    "rewritten",
     "scan",
     "scipy",
     "size",
