@@ -29,27 +29,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument(
         "--arg", action="append", default=[], metavar="TYPE", help='the type of an argument, such as "f32[64, 256]"'
     )
+    check.add_argument(
+        "--size", action="append", default=[], metavar="NAME=NUMBER", help="the number for a symbolic size"
+    )
     options = parser.parse_args(arguments)
     try:
-        print(tpu_check(options.program, options.topology, options.arg))
+        print(tpu_check(options.program, options.topology, options.arg, options.size))
     except (RosinError, OSError) as error:
         print(f"rosin: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def tpu_check(program: str, topology: str, types: Sequence[str] = ()) -> str:
+def tpu_check(program: str, topology: str, types: Sequence[str] = (), sizes: Sequence[str] = ()) -> str:
     """The report on a program for a topology.
 
     Raises:
-        ArgumentError: there is no such program, or no types are given for a function.
+        ArgumentError: there is no such program, no types are given for a function, or no number for a symbolic size.
         AttributeValueError: the topology is not known.
         UnsupportedError: libtpu is not installed, or the program does not compile for it.
     """
     from rosin.runtime import tpu
 
     tpu.chip_of(topology)
-    found = find(program, types)
+    found = find(program, types).at(**dict(map(_size, sizes)))
     graph = optimized(found)
     count, spread = math.prod(size for _, size in found.mesh), found.shardings is not None
     return report(found.graph.name, graph, tpu.compile_for(found.stablehlo(), topology, count, spread))
@@ -85,6 +88,13 @@ def _spec(text: str) -> Any:
         return spec(text)
     except ValueError as error:
         raise ArgumentError(f"tpu-check: --arg: {error}") from None
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not number.strip().isdecimal():
+        raise ArgumentError(f"tpu-check: --size: {text!r} is no size, as n=64 is one")
+    return name.strip(), int(number)
 
 
 def _module(path: str) -> Any:

@@ -17,7 +17,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -32,13 +32,14 @@ from rosin.frontend.staging import Function, Input
 from rosin.frontend.tree import Structure, Tree
 from rosin.ir import dims, facts, printer
 from rosin.ir.builder import Builder
-from rosin.ir.errors import UnsupportedError, located
-from rosin.ir.facts import Check
+from rosin.ir.errors import ConstraintError, UnsupportedError, located
+from rosin.ir.facts import Check, Facts
 from rosin.ir.graph import Graph
 from rosin.ir.host import HostFunction
 from rosin.ir.op import NumpyArray
 from rosin.ir.parser import parse
 from rosin.ir.sharding import Axes, Shardings, check_cuts
+from rosin.ir.specialize import specialize
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
 
@@ -105,6 +106,29 @@ class Exported:
         given = ", ".join(f"{v.name}: {v.type}" for v in self.graph.inputs)
         return f"{self.graph.name}({given}) -> {', '.join(str(v.type) for v in self.graph.outputs)}"
 
+    def at(self, **sizes: int) -> Exported:
+        """The program with numbers in the place of its symbolic sizes.
+
+        Raises:
+            ArgumentError: a size is missing, or is none of the program.
+            RosinError: these numbers do not fit what the program needs of its sizes.
+        """
+        symbols = list(dict.fromkeys(name for v in self.graph.inputs for name in v.type.symbols))
+        if set(symbols) != set(sizes):
+            has = f"has the symbolic sizes {', '.join(symbols)}" if symbols else "has no symbolic sizes"
+            given = ", ".join(sizes) or "none"
+            instead = f"; give a number for each, as in {', '.join(f'{s}=8' for s in symbols)}" if symbols else ""
+            raise tr.located(ArgumentError(f"{self.graph.name} {has}, and was given {given}{instead}"))
+        if not sizes:
+            return self
+        for check in self.checks:
+            if not check.holds(sizes):
+                numbers = ", ".join(f"{name}={number}" for name, number in sizes.items())
+                raise tr.located(ConstraintError(f"{self.graph.name} needs {check}, which {numbers} do not fit"))
+        with facts.assuming(Facts(), gather=True):
+            graph = specialize(self.graph, sizes)
+        return replace(self, graph=graph, checks=(), _compiled=[])
+
     def stablehlo(self, **sizes: int) -> str:
         """The StableHLO text, for these numbers in the place of symbolic sizes.
 
@@ -112,12 +136,8 @@ class Exported:
             ArgumentError: a size is missing, or is none of the program.
             UnsupportedError: StableHLO has no way to say an op.
         """
-        symbols = self.graph.symbols()
-        if set(symbols) != set(sizes):
-            has = f"has the symbolic sizes {', '.join(symbols)}" if symbols else "has no symbolic sizes"
-            given = ", ".join(sizes) or "none"
-            raise tr.located(ArgumentError(f"stablehlo: {self.graph.name} {has}, and was given {given}"))
-        return core.compile_path().stablehlo_text(self.graph, (), sizes, dict(self.mesh), self.shardings)
+        graph = self.at(**sizes).graph
+        return core.compile_path().stablehlo_text(graph, (), None, dict(self.mesh), self.shardings)
 
     def bytecode(self, **sizes: int) -> bytes:
         """The StableHLO program in its portable binary form; jaxlib writes it.

@@ -436,10 +436,12 @@ class XlaExecutable(Executable):
         key = tuple(sizes.values())
         found = self._programs.get(key)
         if found is None:
-            from rosin.runtime.xla import Loaded
+            from rosin.runtime import xla
 
-            text = stablehlo_text(self.graph, self.donated, sizes, None, self._shardings)
-            found = self._programs[key] = Loaded(text, self.donated, 1, self._shardings)
+            # Python is where the CPU is, and there once.
+            hosted: list[Op] | None = [] if xla.is_host() and self._shardings is None else None
+            text = stablehlo_text(self.graph, self.donated, sizes, None, self._shardings, hosted)
+            found = self._programs[key] = xla.Loaded(text, self.donated, 1, self._shardings, hosted or ())
         return found
 
     def stage_text(self, stage: str) -> str:
@@ -499,9 +501,10 @@ def stablehlo_text(
     sizes: Mapping[str, int] | None = None,
     mesh: Mapping[str, int] | None = None,
     shardings: Shardings | None = None,
+    hosted: list[Op] | None = None,
 ) -> str:
     """The StableHLO program of a graph, its symbolic sizes being these numbers, for devices along the axes of a mesh,
-    or of whole arrays that are spread over devices.
+    or of whole arrays that are spread over devices. With a list it may call Python, for ops that are put there.
 
     Raises:
         UnsupportedError: the target declines an op, or a size is no number.
@@ -516,7 +519,7 @@ def stablehlo_text(
         message = f"{graph.name} has the symbolic sizes {names}, and a StableHLO program has sizes that are numbers"
         raise UnsupportedError(f"{message}; compile with dynamic=False")
     graph = pipeline.run(graph, pipeline.STABLEHLO_PASSES)
-    return module_text(graph, donated, mesh=mesh, shardings=shardings)
+    return module_text(graph, donated, mesh=mesh, shardings=shardings, hosted=hosted)
 
 
 def release_memory() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rosin.ir.errors import UnsupportedError
-from rosin.ir.op import NumpyArray
+from rosin.ir.op import NumpyArray, Op
 from rosin.ir.sharding import Shardings, parts, whole
 from rosin.runtime import dlpack
 
@@ -163,9 +163,15 @@ class Loaded:
     """A compiled program. Called with one C-contiguous array for each input."""
 
     def __init__(
-        self, text: str, donated: Collection[int] = (), count: int = 1, shardings: Shardings | None = None
+        self,
+        text: str,
+        donated: Collection[int] = (),
+        count: int = 1,
+        shardings: Shardings | None = None,
+        hosted: Sequence[Op] = (),
     ) -> None:
-        """Compile a text for so many devices, or one of whole arrays for those that `shardings` spread them over.
+        """Compile a text for so many devices, or one of whole arrays for those that `shardings` spread them over. It
+        calls Python for the ops in `hosted`, by their numbers.
 
         Raises:
             UnsupportedError: jaxlib is not installed or has fewer devices, or XLA refuses the program.
@@ -183,10 +189,17 @@ class Loaded:
         self._devices = devices[:count]
         options = compile_options(self._devices, spread=shardings is not None)
         self._list = xla.DeviceList(tuple(self._devices))
+        self._raised: list[BaseException] = []
+        calls = [self._caller(op) for op in hosted]
         try:
-            self._executable = _client().compile_and_load(text, self._list, options)
+            if calls:
+                module, _ = parsed(text)
+                self._executable = _client().compile_and_load(module, self._list, options, host_callbacks=calls)
+            else:
+                self._executable = _client().compile_and_load(text, self._list, options)
         except xla.XlaRuntimeError as error:
             raise UnsupportedError(f"XLA refuses the program: {error}") from error
+        self._calls = bool(calls)
 
     def __call__(self, arguments: Sequence[NumpyArray]) -> tuple[NumpyArray, ...]:
         """The results, of whole arrays."""
@@ -199,7 +212,7 @@ class Loaded:
 
     def on_devices(self, shards: Sequence[Sequence[NumpyArray]]) -> list[tuple[NumpyArray, ...]]:
         """The results of each device, given its arguments."""
-        results = self._run(shards)
+        results = self._run([self._put(i, found) for i, found in enumerate(zip(*shards, strict=True))])
         return [tuple(_take(found[device]) for found in results) for device in range(len(self._devices))]
 
     def resident(self, arguments: Sequence[NumpyArray | Resident]) -> list[Resident]:
@@ -209,13 +222,39 @@ class Loaded:
             x.buffer if isinstance(x, Resident) else self._to_device(x, device, position in donated)
             for position, x in enumerate(arguments)
         ]
-        results = self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
-        return [Resident(found[0]) for found in results]
+        return [Resident(found[0]) for found in self._run(buffers)]
 
-    def _run(self, shards: Sequence[Sequence[NumpyArray]]) -> list[list[Any]]:
-        """For each result the buffers that the devices have."""
-        buffers = [self._put(position, found) for position, found in enumerate(zip(*shards, strict=True))]
-        return self._executable.execute_sharded(buffers).disassemble_into_single_device_arrays()
+    def _run(self, arguments: Sequence[Any]) -> list[list[Any]]:
+        """For each result the buffers that the devices have.
+
+        Raises whatever exception Python raised where the program called it.
+        """
+        if not self._calls:
+            return self._executable.execute_sharded(arguments).disassemble_into_single_device_arrays()
+        try:
+            found = self._executable.execute_sharded(arguments, with_tokens=True)
+            token = found.consume_token()
+            results = found.disassemble_into_single_device_arrays()
+            token.block_until_ready()
+            return results
+        except jaxlib_client().XlaRuntimeError:
+            if self._raised:
+                raise self._raised.pop() from None
+            raise
+
+    def _caller(self, op: Op) -> Callable[..., Sequence[NumpyArray]]:
+        """What computes an op when the program calls. The token of one with an effect is handed on."""
+
+        def call(*operands: NumpyArray) -> Sequence[NumpyArray]:
+            try:
+                if op.effect:
+                    return np.asarray(operands[0]), *op.eval(*operands[1:])
+                return op.eval(*operands)
+            except BaseException as error:
+                self._raised.append(error)
+                raise
+
+        return call
 
     def _put(self, position: int, shards: Sequence[NumpyArray]) -> Any:
         """An argument as buffers over its own memory; what is donated is a copy, which the program may overwrite."""

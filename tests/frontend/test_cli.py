@@ -44,6 +44,12 @@ def program(tmp_path: Path) -> str:
         (":saved --topology v9:1", "'v9:1' is no topology of TPUs; one reads like v5e:2x2, for a generation of v4"),
         (":saved --topology v5e", "'v5e' is no topology of TPUs"),
         (":step --arg f32", "'f32' is not a type"),
+        (":saved --size n", "--size: 'n' is no size, as n=64 is one"),
+        (":saved --size n=8", "step has no symbolic sizes, and was given n"),
+        (
+            ":step --arg f32[256,10] --arg f32[n,256]",
+            "step has the symbolic sizes n, and was given none",
+        ),
     ],
 )
 def test_what_is_refused(program: str, rest: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from rosin.backends.stablehlo.sharding import attribute_text, mesh_text
 from rosin.backends.stablehlo.types import type_text
 from rosin.ir.graph import Graph
 from rosin.ir.location import Location
+from rosin.ir.op import Op
 from rosin.ir.printer import value_names
 from rosin.ir.sharding import Axes, Shardings, check_cuts
 
@@ -33,12 +34,14 @@ def module_text(
     locations: bool = True,
     mesh: Mapping[str, int] | None = None,
     shardings: Shardings | None = None,
+    hosted: list[Op] | None = None,
 ) -> str:
     """The program of a graph whose sizes are numbers. A donated input gives its memory to a result of its type.
 
     With a `mesh` of named axes the program is for so many devices, each of which has a shard of every input; ops over a
     named axis are what they tell one another along that axis. With `shardings` it is a program of whole arrays, which
-    are spread over devices as these say.
+    are spread over devices as these say. With a list `hosted` it may call Python, on the CPU of the process that runs
+    it: the ops that are computed so are appended to the list, in the order of the numbers by which it calls.
 
     Raises:
         UnsupportedError: the target declines an op.
@@ -46,7 +49,7 @@ def module_text(
         ValueError: a size is symbolic.
     """
     spread: dict[str, int] = dict(shardings.mesh) if shardings else {}
-    e = Emitter(lower, locations, mesh, spread)
+    e = Emitter(lower, locations, mesh, spread, hosted)
     names = value_names(graph)
     inputs = e.inputs([v.type for v in graph.inputs], [names[v] for v in graph.inputs])
     outputs = e.inline(graph, inputs)
