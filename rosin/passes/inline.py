@@ -10,13 +10,13 @@ from rosin.ir.builder import Builder
 from rosin.ir.facts import known_at_least
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
-from rosin.ir.op import Value, Values
+from rosin.ir.op import Op, Value, Values
 from rosin.ir.ops.collective import ShardingConstraint
 from rosin.ir.ops.loop import NARROW, While
 from rosin.ir.ops.region import Control
 from rosin.ir.specialize import apart
 from rosin.ir.transform.effects import calls_host
-from rosin.passes.base import Pass, rebuild
+from rosin.passes.base import Pass, ops_of, rebuild
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Inline(Pass):
     several_devices: bool = False
 
     def rewrite(self, graph: Graph) -> Graph:
+        ops = ops_of(graph)
+        if all(op.expansion is Op.expansion for op in ops) and ShardingConstraint not in ops:
+            return graph
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:
