@@ -20,11 +20,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rosin.frontend import batching, core, source, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
+from rosin.frontend.programs import MISSED, miss, value_offset
 from rosin.frontend.sharding import PartitionSpec
 from rosin.frontend.signature import Call
 from rosin.frontend.sizes import Spec, facts_of
@@ -36,12 +37,14 @@ from rosin.ir.errors import ConstraintError, UnsupportedError, located
 from rosin.ir.facts import Check, Facts
 from rosin.ir.graph import Graph
 from rosin.ir.host import HostFunction
-from rosin.ir.op import NumpyArray
 from rosin.ir.parser import parse
 from rosin.ir.sharding import Axes, Shardings, check_cuts
 from rosin.ir.specialize import specialize
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
 
 FORMAT, VERSION = "rosin program", 1
 
@@ -64,12 +67,21 @@ class Exported:
     _compiled: list[Any] = field(default_factory=list[Any], repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.shardings is None:
+        if self.mesh and self.shardings is None:
             return self.on_shards([(args, kwargs)])[0]
+        arrays = self._arrays(args, kwargs)
         if not self._compiled:
-            run = core.compile_path().compile_spread(self.graph, self.target, self.shardings, facts_of(self.checks))
-            self._compiled.append(run)
-        return self._tree(self._compiled[0](*self._values(args, kwargs)))
+            path, known = core.compile_path(), facts_of(self.checks)
+            if self.shardings is None:
+                executable = path.compile_graph(self.graph, self.target, (), known)
+            else:
+                executable = path.compile_spread(self.graph, self.target, self.shardings, known)
+            self._compiled.extend([executable, executable.entry(tr.array_type(), value_offset(), miss, False)])
+        executable, native = self._compiled
+        found = native(*arrays)
+        if found is MISSED:
+            found = map(tr.wrap, executable(*map(tr.numpy_of, arrays)))
+        return tree.unflatten(self.outputs, found)
 
     def on_shards(self, shards: Sequence[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
         """The result of each device, given its positional arguments and those by name; devices are numbered along the
@@ -79,6 +91,9 @@ class Exported:
             ArgumentError: there are more or fewer shards than devices, or arguments of another tree.
             UnsupportedError: the xla target has too few devices.
         """
+        if not self.mesh and len(shards) == 1:
+            args, kwargs = shards[0]
+            return [self(*args, **kwargs)]
         count = math.prod(size for _, size in self.mesh)
         if self.shardings is not None:
             message = f"{self.graph.name} takes whole arrays, which are spread over the devices; call it with these"
@@ -86,21 +101,18 @@ class Exported:
         if len(shards) != count:
             message = f"{self.graph.name} runs on {count} devices and was given {len(shards)} shards"
             raise tr.located(ArgumentError(f"{message}; on_shards takes a list of (args, kwargs)"))
-        values = [self._values(*shard) for shard in shards]
+        values = [list(map(tr.numpy_of, self._arrays(*shard))) for shard in shards]
         if not self._compiled:
             run = core.compile_path().compile_shards(self.graph, self.target, dict(self.mesh), facts_of(self.checks))
             self._compiled.append(run)
-        return [self._tree(found) for found in self._compiled[0](values)]
+        return [tree.unflatten(self.outputs, map(tr.wrap, found)) for found in self._compiled[0](values)]
 
-    def _tree(self, found: Sequence[NumpyArray]) -> Any:
-        return tree.unflatten(self.outputs, [tr.wrap(x) for x in found])
-
-    def _values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[NumpyArray]:
+    def _arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
         leaves, structure = tree.flatten((args, kwargs))
         if structure != self.inputs:
             raise tr.located(ArgumentError(f"{self.graph.name} takes {self.inputs} and was given {structure}"))
         pairs = zip(leaves, self.graph.inputs, strict=True)
-        return [core.known(x, v.type.dtype if core.is_scalar(x) else None) for x, v in pairs]
+        return [core.asarray(x, v.type.dtype if core.is_scalar(x) else None) for x, v in pairs]
 
     def __str__(self) -> str:
         given = ", ".join(f"{v.name}: {v.type}" for v in self.graph.inputs)
