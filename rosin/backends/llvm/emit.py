@@ -241,6 +241,12 @@ class Emitter:
         """The address of element `index` of an array of `elem` at `pointer`."""
         return self.define(f"getelementptr inbounds {elem}, ptr {pointer.ref}, {index.typed}", "ptr")
 
+    def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
+        """Lanes of two vectors of one type: these of the two laid end to end."""
+        mask = ", ".join(f"i32 {i}" for i in order)
+        text = f"shufflevector {left.typed}, {right.typed}, <{len(order)} x i32> <{mask}>"
+        return self.define(text, left.elem, len(order))
+
     def load(self, pointer: Val, elem: str, lanes: int = 1, align: int = 0) -> Val:
         target = Val("", elem, lanes)
         aligned = f", align {align}" if align else ""
