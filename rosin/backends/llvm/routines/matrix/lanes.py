@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.matrix.squares import transposed
 from rosin.backends.llvm.routines.matrix.stack import Stack, passed
 
 SMALL = 32
@@ -253,30 +254,6 @@ class Lanes(Stack):
         whole = e.add(begin, e.bit_and(e.intrinsic("llvm.smax", e.sub(end, begin), f.word(0)), f.word(-BLOCK)))
         f.loop(begin, whole, BLOCK, lambda place: body(place, BLOCK))
         f.loop(whole, end, 1, lambda place: body(place, 1))
-
-
-def transposed(e: Emitter, rows: list[Val]) -> list[Val]:
-    """As many vectors as they have lanes, rows and columns exchanged: by halves, quarters, and so on."""
-    count, elem = len(rows), rows[0].elem
-    half = 1
-    while half < count:
-        masks: list[str] = []
-        for high in (False, True):
-            picks = [c + (count - half if c & half else 0) for c in range(count)]
-            if high:
-                picks = [c + (count if c & half else half) for c in range(count)]
-            masks.append(", ".join(f"i32 {pick}" for pick in picks))
-        made = list(rows)
-        for i in range(count):
-            if i & half:
-                continue
-            a, b = rows[i], rows[i + half]
-            for place, mask in zip((i, i + half), masks, strict=True):
-                text = f"shufflevector {a.typed}, {b.typed}, <{count} x i32> <{mask}>"
-                made[place] = e.define(text, elem, count)
-        rows = made
-        half *= 2
-    return rows
 
 
 def _bytes(elem: str) -> int:
