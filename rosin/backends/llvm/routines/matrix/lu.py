@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
 from rosin.backends.llvm.routines.matrix.stack import Room
+from rosin.backends.llvm.routines.matrix.tiles import TINY, Moved
 from rosin.backends.llvm.routines.matrix.triangular import Substituting
 from rosin.ir.ops.qr import BLOCK
-
-
-TINY = {"float": 2.0**-126, "double": 2.0**-1022}
-"""The least normal numbers."""
-
-
-class Moved(NamedTuple):
-    """What has rows exchanged: so many numbers of each, in every lane, which are `step` places apart as rows are `row`."""
-
-    start: Val
-    row: Val
-    count: Val
-    step: Val
-    elem: str
-    parts: int
-
-    def at(self, f: Function, lanes: int, row: Val, place: Val, part: int) -> Val:
-        """Where a part of a number of a row is."""
-        e = f.e
-        number = e.add(e.mul(row, self.row), e.mul(place, self.step))
-        return e.offset(self.start, e.add(e.mul(number, f.word(self.parts)), f.word(part)), f"[{lanes} x {self.elem}]")
 
 
 class Eliminating(Substituting):
@@ -104,47 +83,20 @@ class Eliminating(Substituting):
         def size(i: Val) -> Val:
             return self._size(f, self.load(f, self.at(e, a, e.add(e.mul(i, n), k))))
 
-        here, below = self._everywhere(f, k), e.add(k, f.word(1))
+        here, below = self.everywhere(f, k), e.add(k, f.word(1))
         most, where = f.variable(size(k)), f.variable(here)
 
         def look(i: Val) -> None:
             other, best = size(i), e.load(most, self.elem, lanes)
             greater = e.fcmp("ogt", other, best)
             e.store(e.select(greater, other, best), most)
-            e.store(e.select(greater, self._everywhere(f, i), e.load(where, "i32", lanes)), where)
+            e.store(e.select(greater, self.everywhere(f, i), e.load(where, "i32", lanes)), where)
 
         f.loop(below, m, 1, look)
         found = e.load(where, "i32", lanes)
         e.store(found, self._row(f, pivots, k))
 
-        self._swap(f, found, k, m, moved)
-
-    def _everywhere(self, f: Function, i: Val) -> Val:
-        """A small number in every lane."""
-        return f.e.splat(f.e.convert("trunc", i, "i32"), self.vector)
-
-    def _swap(self, f: Function, found: Val, k: Val, m: Val, moved: Sequence[Moved]) -> None:
-        """Exchange rows k with those that are found below, each lane another one: row by row for those that it is."""
-        e, lanes = f.e, self.vector
-
-        def swap(i: Val) -> None:
-            own = e.icmp("eq", found, self._everywhere(f, i))
-
-            def element(rows: Moved, j: Val) -> None:
-                for part in range(rows.parts):
-                    places = [rows.at(f, lanes, row, j, part) for row in (k, i)]
-                    top, other = (e.load(at, rows.elem, lanes) for at in places)
-                    e.store(e.select(own, other, top), places[0])
-                    e.store(e.select(own, top, other), places[1])
-
-            def exchange() -> None:
-                for rows in moved:
-                    f.loop(f.word(0), rows.count, 1, functools.partial(element, rows))
-
-            f.when(e.intrinsic_across("llvm.vector.reduce.or", own), exchange)
-
-        some = e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, self._everywhere(f, k)))
-        f.when(some, lambda: f.loop(e.add(k, f.word(1)), m, 1, swap))
+        self.swap(f, found, k, m, moved)
 
     def rows(self, f: Function, a: Val, count: Val) -> Moved:
         """The rows of matrices in vectors."""
@@ -188,7 +140,7 @@ class Eliminating(Substituting):
         e = f.e
 
         def start(i: Val) -> None:
-            e.store(self._everywhere(f, i), self._row(f, order, i))
+            e.store(self.everywhere(f, i), self._row(f, order, i))
 
         f.loop(f.word(0), m, 1, start)
         return Moved(order, f.word(1), f.word(1), f.word(1), "i32", 1)
@@ -399,7 +351,7 @@ class Inverse(Eliminating):
 
         def back(t: Val) -> None:
             k = e.sub(e.sub(n, f.word(1)), t)
-            self._swap(f, e.load(self._row(f, pivots, k), "i32", self.vector), k, n, [columns])
+            self.swap(f, e.load(self._row(f, pivots, k), "i32", self.vector), k, n, [columns])
 
         f.loop(f.word(0), n, 1, back)
         self.exchange(f, 1, number, final, count, x, False)
