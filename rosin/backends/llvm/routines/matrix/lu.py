@@ -98,10 +98,6 @@ class Eliminating(Substituting):
 
         self.swap(f, found, k, m, moved)
 
-    def rows(self, f: Function, a: Val, count: Val) -> Moved:
-        """The rows of matrices in vectors."""
-        return Moved(a, count, count, f.word(1), self.elem, self.parts)
-
     def _reduce(self, f: Function, a: Val, m: Val, n: Val, k: Val, width: int) -> None:
         """Column k of L, and what it takes from the rows below in a panel, in so many columns with this one."""
         e = f.e

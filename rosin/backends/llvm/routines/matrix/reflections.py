@@ -35,6 +35,18 @@ class Reflecting(Tiles):
     def real(self, f: Function, value: Val) -> Number:
         return (value, *[self.number(f.e, 0.0)] * (self.parts - 1))
 
+    def power_of_two(self, f: Function, size: Val) -> tuple[Val, Val]:
+        """Powers of two of the size of numbers that are not negative, and their inverses."""
+        e = f.e
+        bits, mantissa, bias = (32, 23, 127) if self.elem == "float" else (64, 52, 1023)
+        word = f"i{bits}"
+        # Inverses of the least and of the greatest numbers would have no exponent.
+        low, high = (self.number(e, 2.0**power) for power in (2 - bias, bias - 2))
+        size = e.intrinsic("llvm.minnum", e.intrinsic("llvm.maxnum", size, low), high)
+        exponent = e.bit_and(e.bitcast(size, word), e.const(-1 << mantissa, word, self.vector))
+        inverse = e.sub(e.const(2 * bias << mantissa, word, self.vector), exponent)
+        return e.bitcast(exponent, self.elem), e.bitcast(inverse, self.elem)
+
     def greatest(self, f: Function, grid: Grid, begin: Val, end: Val, j: Val) -> Val:
         """The greatest magnitude of a part in rows begin … end - 1 of a column."""
         e = f.e
@@ -74,11 +86,12 @@ class Reflecting(Tiles):
         beta = e.select(still, one, e.intrinsic("llvm.copysign", length, e.fneg(alpha[0])))
         scale = (e.fdiv(e.fsub(beta, alpha[0]), beta), *(e.fdiv(e.fneg(part), beta) for part in alpha[1:]))
         divisor = self.chosen(e, still, self.real(f, one), (e.fsub(alpha[0], beta), *alpha[1:]))
-        by = self.scaled(e, self.quotient(e, self.real(f, one), divisor), inverse)
+        by = self.quotient(e, self.real(f, one), divisor)
 
         def put(i: Val) -> None:
             at = self.cell(f, a, i, column)
-            found = self.product(e, self.load(f, at), by)
+            # One factor after the other: both together may overflow.
+            found = self.product(e, self.scaled(e, self.load(f, at), inverse), by)
             self.store(f, self.chosen(e, still, self.real(f, zero), found), at)
 
         f.loop(below, m, 1, put)

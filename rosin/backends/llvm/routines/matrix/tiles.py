@@ -111,3 +111,7 @@ class Tiles(Lanes):
 
         some = e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, self.everywhere(f, k)))
         f.when(some, lambda: f.loop(e.add(k, f.word(1)), m, 1, swap))
+
+    def rows(self, f: Function, a: Val, count: Val) -> Moved:
+        """The rows of matrices in vectors."""
+        return Moved(a, count, count, f.word(1), self.elem, self.parts)
