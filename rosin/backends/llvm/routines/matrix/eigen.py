@@ -106,7 +106,8 @@ class Eigh(Tridiagonal, Eigen):
         if turned:
             self.unfold_reduction(f, a, n, scales, turned)
         good = e.bit_and(good, self.diagonalize(f, band))
-        self._sort(f, band)
+        moved = [self.rows(f, main, one)] + ([self.rows(f, turned.start, n)] if turned else [])
+        self.sort(f, main, n, moved, descending=False)
         nan = self.number(e, math.nan)
 
         def put(i: Val) -> None:
@@ -125,25 +126,6 @@ class Eigh(Tridiagonal, Eigen):
 
             f.loop(f.word(0), n, 1, row)
             self.exchange(f, 2, number, final, count, a, False)
-
-    def _sort(self, f: Function, band: Band) -> None:
-        """Eigenvalues in ascending order, and vectors with them."""
-        e, n, lanes = f.e, band.n, self.vector
-        moved = [self.rows(f, band.main, f.word(1))] + ([self.rows(f, band.turned.start, n)] if band.turned else [])
-
-        def place(k: Val) -> None:
-            least, where = f.variable(self.vector_at(f, band.main, k)), f.variable(self.everywhere(f, k))
-
-            def look(i: Val) -> None:
-                x, best = self.vector_at(f, band.main, i), e.load(least, self.elem, lanes)
-                less = e.fcmp("olt", x, best)
-                e.store(e.select(less, x, best), least)
-                e.store(e.select(less, self.everywhere(f, i), e.load(where, "i32", lanes)), where)
-
-            f.loop(e.add(k, f.word(1)), n, 1, look)
-            self.swap(f, e.load(where, "i32", lanes), k, n, moved)
-
-        f.loop(f.word(0), n, 1, place)
 
 
 class EighValues(Eigh):

@@ -17,6 +17,9 @@ Sums: TypeAlias = "list[list[list[Val]]]"
 TINY = {"float": 2.0**-126, "double": 2.0**-1022}
 """The least normal numbers."""
 
+UNIT = {"float": 2.0**-23, "double": 2.0**-52}
+"""The distances between 1 and the next number."""
+
 
 class Moved(NamedTuple):
     """What has rows exchanged: so many numbers of each, in every lane, which are `step` places apart as rows are `row`."""
@@ -115,3 +118,27 @@ class Tiles(Lanes):
     def rows(self, f: Function, a: Val, count: Val) -> Moved:
         """The rows of matrices in vectors."""
         return Moved(a, count, count, f.word(1), self.elem, self.parts)
+
+    def vector_at(self, f: Function, vectors: Val, i: Val) -> Val:
+        return f.e.load(self.at(f.e, vectors, i), self.elem, self.vector)
+
+    def put_vector(self, f: Function, value: Val, vectors: Val, i: Val) -> None:
+        f.e.store(value, self.at(f.e, vectors, i))
+
+    def sort(self, f: Function, keys: Val, n: Val, moved: Sequence[Moved], *, descending: bool) -> None:
+        """Bring rows in the order of n real numbers, which are among what is moved."""
+        e, lanes = f.e, self.vector
+
+        def place(k: Val) -> None:
+            best, where = f.variable(self.vector_at(f, keys, k)), f.variable(self.everywhere(f, k))
+
+            def look(i: Val) -> None:
+                x, known = self.vector_at(f, keys, i), e.load(best, self.elem, lanes)
+                better = e.fcmp("ogt" if descending else "olt", x, known)
+                e.store(e.select(better, x, known), best)
+                e.store(e.select(better, self.everywhere(f, i), e.load(where, "i32", lanes)), where)
+
+            f.loop(e.add(k, f.word(1)), n, 1, look)
+            self.swap(f, e.load(where, "i32", lanes), k, n, moved)
+
+        f.loop(f.word(0), n, 1, place)

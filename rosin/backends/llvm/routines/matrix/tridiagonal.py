@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.reflections import Grid, Reflecting
+from rosin.backends.llvm.routines.matrix.tiles import UNIT
 
 STEPS = 60
 """QL steps for one eigenvalue, at most; two or three are usual."""
 
 NEGLIGIBLE = {"float": 2.0**-45, "double": 2.0**-400}
 """What counts as zero in matrices whose greatest number is near 1: far below their rounding, but its square is normal."""
-
-UNIT = {"float": 2.0**-23, "double": 2.0**-52}
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,6 @@ class Band:
 
 class Tridiagonal(Reflecting):
     """A routine that finds eigenvalues of real matrices in lanes."""
-
-    def vector_at(self, f: Function, vectors: Val, i: Val) -> Val:
-        return f.e.load(self.at(f.e, vectors, i), self.elem, self.vector)
-
-    def put_vector(self, f: Function, value: Val, vectors: Val, i: Val) -> None:
-        f.e.store(value, self.at(f.e, vectors, i))
 
     # -- to three diagonals --------------------------------------------------------------------------------
 
