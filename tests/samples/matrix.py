@@ -43,7 +43,7 @@ def settled(op: Op, operands: Sequence[Array]) -> list[Array]:
 
 
 def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
-    """Results without what LAPACK chooses: eigenvalues of no order get one, and vectors a greatest component that is
+    """Results without what an algorithm chooses: eigenvalues of no order get one, and vectors a greatest component that is
     positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
     values, *vectors = results if isinstance(op, Eig | Eigh | Svd) else (np.empty(0),)
     if isinstance(op, Eig):
@@ -58,7 +58,9 @@ def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
         k = s.shape[-1]
         phase = _phase(u[..., :k])
         first = [u[..., :k] * phase, vh[..., :k, :] * np.swapaxes(phase.conj(), -1, -2)]
-        return [np.concatenate([first[0], u[..., k:]], -1), s, np.concatenate([first[1], vh[..., k:, :]], -2)]
+        # Of vectors beyond the rank only the space is given: the projection on it.
+        beyond = [x @ np.swapaxes(x.conj(), -1, -2) for x in (u[..., k:], np.swapaxes(vh[..., k:, :].conj(), -1, -2))]
+        return [first[0], s, first[1], *beyond]
     return list(results)
 
 

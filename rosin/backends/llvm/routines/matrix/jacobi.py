@@ -56,13 +56,15 @@ class Rotating(Reflecting):
         e, lanes = f.e, self.vector
         if x.turned is not None:
             self.unit(f, x.turned, x.n, x.n)
+        rounding = e.fmul(e.convert("sitofp", x.m, self.elem), e.const(UNIT[self.elem], self.elem))
+        share = e.splat(e.fmul(rounding, rounding), lanes)
         moving, count = f.variable(e.const(True, "i1", lanes)), f.variable(f.word(0))
 
         def sweep() -> None:
             e.store(e.const(False, "i1", lanes), moving)
 
             def first(p: Val) -> None:
-                f.loop(e.add(p, f.word(1)), x.n, 1, lambda q: self._rotate(f, x, p, q, moving))
+                f.loop(e.add(p, f.word(1)), x.n, 1, lambda q: self._rotate(f, x, p, q, share, moving))
 
             f.loop(f.word(0), x.n, 1, first)
 
@@ -73,8 +75,8 @@ class Rotating(Reflecting):
         f.repeat(goes_on, sweep)
         return e.bit_xor(e.load(moving, "i1", lanes), e.const(True, "i1", lanes))
 
-    def _rotate(self, f: Function, x: Columns, p: Val, q: Val, moving: Val) -> None:
-        """Make columns p and q orthogonal where they are not."""
+    def _rotate(self, f: Function, x: Columns, p: Val, q: Val, share: Val, moving: Val) -> None:
+        """Make columns p and q orthogonal where the square of their cosine is above a bound."""
         e, lanes = f.e, self.vector
         zero, one = self.number(e, 0.0), self.number(e, 1.0)
         sums = [f.variable(zero) for _ in range(3)]
@@ -86,16 +88,14 @@ class Rotating(Reflecting):
 
         f.loop(f.word(0), x.m, 1, add)
         own, other, both = (e.load(total, self.elem, lanes) for total in sums)
-        lengths = e.fmul(e.intrinsic("llvm.sqrt", own), e.intrinsic("llvm.sqrt", other))
-        bound = e.fma(lengths, self.number(e, 4 * UNIT[self.elem]), self.number(e, TINY[self.elem]))
-        on = e.fcmp("ogt", e.intrinsic("llvm.fabs", both), bound)
+        # Of columns so short that these products vanish, no singular value is known to any digit.
+        on = e.fcmp("ogt", e.fmul(both, both), e.fmul(e.fmul(own, other), share))
 
         def rotate() -> None:
             e.store(e.bit_or(e.load(moving, "i1", lanes), on), moving)
-            product = e.select(on, both, one)
-            ratio = e.fdiv(e.fsub(other, own), e.fadd(product, product))
-            root = e.intrinsic("llvm.sqrt", e.fma(ratio, ratio, one))
-            tangent = e.fdiv(one, e.fadd(ratio, e.intrinsic("llvm.copysign", root, ratio)))
+            gap, double = e.fsub(other, own), e.fadd(both, both)
+            root = e.intrinsic("llvm.sqrt", e.fma(gap, gap, e.fmul(double, double)))
+            tangent = e.fdiv(double, e.fadd(gap, e.intrinsic("llvm.copysign", root, gap)))
             tangent = e.select(on, tangent, zero)
             cosine = e.fdiv(one, e.intrinsic("llvm.sqrt", e.fma(tangent, tangent, one)))
             sine = e.fmul(cosine, tangent)

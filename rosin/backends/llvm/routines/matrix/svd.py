@@ -14,6 +14,10 @@ from rosin.backends.llvm.routines.matrix.stack import Room
 from rosin.ir.ops.qr import BLOCK
 
 
+MOST_ROTATED = 20
+"""So many rows or columns, whichever are fewer, matrices have at most that are worked on in lanes."""
+
+
 class Svd(Rotating):
     """A matrix that lies row by row is, column by column, its transpose: its left vectors are the right ones of the
     matrix, and they too come to lie as they should."""
@@ -83,8 +87,9 @@ class Svd(Rotating):
 
     def is_small(self, f: Function) -> Val:
         e = f.e
-        some = e.icmp("sgt", self.word(f, "least"), f.word(0))
-        return e.bit_and(some, self.small(f, "m", "n"))
+        # Rotations cost more than LAPACK's way from here on.
+        some, few = e.icmp("sgt", least := self.word(f, "least"), f.word(0)), e.icmp("sle", least, f.word(MOST_ROTATED))
+        return e.bit_and(e.bit_and(some, few), self.small(f, "m", "n"))
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "least")
@@ -92,12 +97,22 @@ class Svd(Rotating):
         given = self.vectors(f, SMALL * SMALL)
         turned = Grid(self.vectors(f, SMALL * SMALL), least, one) if self.vectors_too else None
         values = self.vectors(f, SMALL)
-        wide = e.icmp("slt", m, n)
-        # What has more columns than rows is taken for its transpose.
-        a = Grid(given, e.select(wide, one, n), e.select(wide, n, one))
-        columns = Columns(a, e.intrinsic("llvm.smax", m, n), least, turned)
+        wide, most = e.icmp("slt", m, n), e.intrinsic("llvm.smax", m, n)
+        # What has more columns than rows is taken for its transpose. The columns of either lie as rows.
+        a = Grid(self.vectors(f, SMALL * SMALL), one, most)
+        columns = Columns(a, most, least, turned)
         self.exchange(f, 0, number, final, count, given, True)
         scale, good = self.normalize(f, given, count)
+        source = Grid(given, e.select(wide, one, n), e.select(wide, n, one))
+
+        def line(j: Val) -> None:
+            def element(i: Val) -> None:
+                value = e.load(self.cell(f, source, i, j), self.elem, self.vector)
+                e.store(value, self.cell(f, a, i, j))
+
+            f.loop(f.word(0), most, 1, element)
+
+        f.loop(f.word(0), least, 1, line)
         good = e.bit_and(good, self.orthogonalize(f, columns))
         self.order_columns(f, columns, values)
         nan = self.number(e, math.nan)
