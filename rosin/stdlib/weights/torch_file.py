@@ -147,7 +147,7 @@ _KNOWN: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
     ("torch._utils", "_rebuild_tensor"): _rebuild,
     ("torch._utils", "_rebuild_parameter"): _parameter,
-    ("torch", "Size"): lambda *sizes: tuple(*sizes),
+    ("torch", "Size"): tuple,
     ("torch.jit._pickle", "build_intlist"): list,
     ("torch.jit._pickle", "build_doublelist"): list,
     ("torch.jit._pickle", "build_boollist"): list,
