@@ -71,6 +71,7 @@ def test_the_safetensors_library_agrees(tmp_path: Path) -> None:
 
 
 @pytest.mark.peers
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_torch_agrees(tmp_path: Path) -> None:
     import torch
 
