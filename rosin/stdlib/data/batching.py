@@ -48,10 +48,10 @@ class Padded:
         """Raises DataError where an item has arrays of several lengths, or is longer than every size."""
         lengths = [self._length(item) for item in items]
         longest = max(lengths)
-        room = longest if not self.sizes else next((size for size in self.sizes if size >= longest), None)
-        if room is None:
+        if self.sizes and longest > self.sizes[-1]:
             raise DataError(f"an item of length {longest} is longer than the largest size, {self.sizes[-1]}")
-        return stack([rosin.tree.map(lambda x: self._filled(x, int(room)), i) for i in items]), np.asarray(lengths)
+        room = min((size for size in self.sizes if size >= longest), default=longest)
+        return stack([rosin.tree.map(lambda x: self._filled(x, room), item) for item in items]), np.asarray(lengths)
 
     def _length(self, item: Any) -> int:
         lengths = {len(x) for x in rosin.tree.leaves(item) if np.ndim(x)}
