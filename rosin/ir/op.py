@@ -139,6 +139,8 @@ class Op(metaclass=Kind):
     """Whether it does something besides giving its results, so that it is kept, in order."""
     random: ClassVar[bool] = False
     """Whether it makes random bits. A graph that does is compiled for eager arrays too, so that they get the same."""
+    moves_elements: ClassVar[bool] = False
+    """Whether its results are elements of those operands that have their element type, in other places."""
     slow_in_numpy: ClassVar[bool] = False
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
 
