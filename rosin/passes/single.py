@@ -17,7 +17,7 @@ from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, threads
 
 MOST_PARTS = 8
-LEAST_PART = 32
+LEAST_PART = 128
 """Neighbours that are updated together are shared by at most so many threads, each of which has at least so many."""
 
 
