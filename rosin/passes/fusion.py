@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rosin.ir import index as indices
-from rosin.ir.dims import Dim
+from rosin.ir.dims import Dim, product
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
@@ -156,6 +157,8 @@ class Fusion:
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
+        self._pushed: set[Node] = set()
+        """Elementwise nodes that are read through like moves."""
         self._place_all()
         self.groups = self._ordered()
 
@@ -179,6 +182,8 @@ class Fusion:
             return self.reader(move.operands[move.results.index(value)], stored)
         op = move.op
         readers = tuple(self.reader(v, stored) for v in move.operands)
+        if isinstance(op, Elementwise):
+            return lambda index: Apply(op, tuple([read(index) for read in readers]), value.type.dtype)
         assert isinstance(op, Pull)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
@@ -260,6 +265,7 @@ class Fusion:
         """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
         waiting: list[Node] = []
         values: set[Value] = set()
+        self._pushed = self._read_by_pushes()
         for node in self.graph.nodes:
             if isinstance(node.op, APART | Barrier):
                 for other in waiting:
@@ -272,6 +278,35 @@ class Fusion:
                 self._place(node)
         for node in waiting:
             self._place(node)
+
+    def _read_by_pushes(self) -> set[Node]:
+        """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs."""
+        makers = {v: n for n in self.graph.nodes for v in n.results}
+        found: set[Node] = set()
+        pushes = [n for n in self.graph.nodes if isinstance(n.op, Push)]
+        uses = Counter(v for n in self.graph.nodes for v in n.operands) if pushes else Counter[Value]()
+        uses.update(self.graph.outputs)
+
+        def visit(value: Value, flops: int) -> None:
+            node = makers.get(value)
+            if node is None or uses[value] != 1:
+                return
+            if isinstance(node.op, Elementwise) and not node.op.effect:
+                flops -= node.op.flops
+                if flops < 0:
+                    return
+                found.add(node)
+            elif not is_move(node):
+                return
+            for operand in node.operands:
+                visit(operand, flops)
+
+        for node in pushes:
+            op = node.op
+            assert isinstance(op, Push)
+            if node.operands[-1].type.size == product(op.domain(tuple(v.type for v in node.operands))):
+                visit(node.operands[-1], MOVE_FLOPS)
+        return found
 
     def _is_across(self, node: Node) -> bool:
         """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
@@ -287,7 +322,7 @@ class Fusion:
             self.moves.update((v, node) for v in node.results)
         elif isinstance(node.op, APART):
             self._alone(node)
-        elif is_move(node):
+        elif is_move(node) or node in self._pushed:
             self.moves[node.results[0]] = node
         elif self._is_of_sizes(node):
             readers = [self.reader(v, _nowhere) for v in node.operands]
