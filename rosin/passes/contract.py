@@ -87,9 +87,12 @@ TILE_ROWS = 12
 
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
+SQUARE_COST = 1.0
 LANE_SUM_COST = 0.7
 """Machine steps an element of the result to store it apart from its neighbours (and to load another one that goes into
-it), or to add up its lanes."""
+it), in a square with the other rows of its tile, or to add up its lanes."""
+
+SQUARE_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,8 @@ class _Contraction:
         self.types = tuple(v.type for v in self.node.operands)
         self.result, self.index, self.point = piece.result, piece.index, piece.point
         self.folded = [v for v in piece.folded if v.extent != 1]
+        self.place = indices.flatten(self.index, self.node.results[0].type.shape)
+        """Where the element is in the whole result."""
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.operands = self._operands()
@@ -283,9 +288,11 @@ class _Contraction:
         cost = steps
         if var in self.folded:
             cost = steps * 1.3 + outputs * LANE_SUM_COST
-        elif indices.flatten(self.index, self.node.results[0].type.shape).coefficient(var) != 1:
+        elif self.place.coefficient(var) != 1:
             beside = [v for v in self.group.reads if v not in self.node.operands and elements(v.type) >= outputs]
-            cost += outputs * SCATTER_COST * (1 + len(beside))
+            rows = self.partners(var)[:1]
+            near = any(self.place.coefficient(v) == 1 and facts.estimate(v.extent) >= SQUARE_ROWS for v in rows)
+            cost += outputs * (SQUARE_COST if near else SCATTER_COST) * (1 + len(beside))
         packs: list[tuple[int, Packing]] = []
         for position, operand in enumerate(self.operands):
             if operand is None:
@@ -320,11 +327,12 @@ class _Contraction:
             return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
         still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
         fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
-        # Of those that fill a tile, the one whose neighbours lie nearest: what a tile writes shares cache lines.
-        place = indices.flatten(self.index, self.node.results[0].type.shape)
-        return sorted(
-            fit, key=lambda v: (-min(facts.estimate(v.extent), TILE_ROWS), facts.estimate(place.coefficient(v)))
-        )
+
+        def fitness(var: LoopVar) -> tuple[int, int]:
+            """Of those that fill a tile, the one whose neighbours lie nearest is best."""
+            return -min(facts.estimate(var.extent), TILE_ROWS), facts.estimate(self.place.coefficient(var))
+
+        return sorted(fit, key=fitness)
 
     # -- kernels -------------------------------------------------------------------------------------------
 
