@@ -439,7 +439,9 @@ class _Contraction:
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)]
         name = f"{self.name}_{number}" if number else self.name
-        return Kernel(name, used_buffers(body), tuple(body), () if late is None else (sums,), work=work)
+        return Kernel(
+            name, used_buffers(body), tuple(body), () if late is None else (sums,), work=work, tile=str(tiling)
+        )
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""

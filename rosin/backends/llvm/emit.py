@@ -48,12 +48,14 @@ def float_text(value: float, elem: str) -> str:
 class Emitter:
     """The body of one LLVM function under construction.
 
-    `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls.
+    `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles` is
+    how many doubles a function of its own computes at a time, if some line calls one.
     """
 
-    def __init__(self, declarations: set[str] | None = None, prefix: str = "v") -> None:
+    def __init__(self, declarations: set[str] | None = None, prefix: str = "v", doubles: int = 4) -> None:
         self.lines: list[str] = []
         self.declarations: set[str] = set() if declarations is None else declarations
+        self.doubles = doubles
         self._prefix = prefix
         """What the names that this emitter makes start with; two emitters of one function differ in it."""
         self._count = 0
