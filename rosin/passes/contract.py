@@ -49,7 +49,6 @@ from rosin.ir.loops import (
 from rosin.ir.op import Fold, Reader, Value, elements
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel, Nest
-from rosin.ir.types import TensorType
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads
@@ -85,6 +84,10 @@ FAR_COST = 0.5
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
+SET_BYTES = 4096
+SET_ROWS = 6
+"""Rows that lie a multiple of so many bytes apart share a set of the nearest cache, which has room for so many."""
+
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
 SQUARE_COST = 1.0
@@ -112,8 +115,8 @@ class Operand:
     def packing(self, var: LoopVar | None, block: int) -> Packing | None:
         """The packed form in which neighbours along `var` lie side by side; None where there is none.
 
-        Where an axis is `var` alone, blocks of `block` neighbours lie apart, each with all of the other axes: what a
-        tile reads is one piece of memory then.
+        Where an axis is `var` alone, blocks of `block` neighbours, if that is not 0, lie apart, each with all of the
+        other axes: what a tile reads is one piece of memory then.
         """
         moving = [axis for axis, i in enumerate(self.index) if var is not None and var in i.variables()]
         if len(moving) > 1 or (moving and var is not None and self.index[moving[0]].coefficient(var) != 1):
@@ -134,7 +137,7 @@ class Operand:
             low.append(least)
             extent.append((most - least) // step + 1)
         alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
-        blocked = alone and not facts.known_at_least(block, extent[-1])
+        blocked = block != 0 and alone and not facts.known_at_least(block, extent[-1])
         return Packing(tuple(order), tuple(low), steps, tuple(extent), block if blocked else 0)
 
 
@@ -196,8 +199,7 @@ class _Contraction:
         self.types = tuple(v.type for v in self.node.operands)
         self.result, self.index, self.point = piece.result, piece.index, piece.point
         self.folded = [v for v in piece.folded if v.extent != 1]
-        self.place = indices.flatten(self.index, self.node.results[0].type.shape)
-        """Where the element is in the whole result."""
+        self.place = self._place()
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.operands = self._operands()
@@ -207,6 +209,13 @@ class _Contraction:
         # A complex number takes two registers.
         parts = 2 if any(c.dtype.is_complex for c in self.monoid.identity) else 1
         self.registers = (32 if vector_bytes >= 64 else 16) // parts
+
+    def _place(self) -> Index:
+        """Where what becomes of an element of the result is stored first."""
+        stored = (v for node in self.group.nodes for v in node.results if v in self.memory)
+        value = next(stored, self.node.results[0])
+        axes = self.group.axes[value]
+        return indices.flatten([indices.ZERO if a is None else self.index[a] for a in axes], value.type.shape)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -290,9 +299,7 @@ class _Contraction:
             cost = steps * 1.3 + outputs * LANE_SUM_COST
         elif self.place.coefficient(var) != 1:
             beside = [v for v in self.group.reads if v not in self.node.operands and elements(v.type) >= outputs]
-            rows = self.partners(var)[:1]
-            near = any(self.place.coefficient(v) == 1 and facts.estimate(v.extent) >= SQUARE_ROWS for v in rows)
-            cost += outputs * (SQUARE_COST if near else SCATTER_COST) * (1 + len(beside))
+            cost += outputs * (SQUARE_COST if self._in_squares(var) else SCATTER_COST) * (1 + len(beside))
         packs: list[tuple[int, Packing]] = []
         for position, operand in enumerate(self.operands):
             if operand is None:
@@ -301,9 +308,11 @@ class _Contraction:
             step = operand.step(var)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1 and self._is_far(operand.value.type, extent, self.groups(var)):
+            if var not in self.folded and step == 1 and self._is_far(operand, extent, self.groups(var)):
                 trouble += FAR_COST
-            packing = operand.packing(var if step != 0 else None, self.groups(var) * self.width) if trouble else None
+            # What a tile of dot products reads of a row is all of it.
+            block = 0 if var in self.folded else self.groups(var) * self.width
+            packing = operand.packing(var if step != 0 else None, block) if trouble else None
             if packing is not None and packing.cost < steps * trouble:
                 packs.append((position, packing))
                 cost += packing.cost
@@ -311,14 +320,45 @@ class _Contraction:
                 cost += steps * trouble
         return cost, packs
 
-    def _is_far(self, operand: TensorType, extent: int, groups: int) -> bool:
+    def _is_far(self, operand: Operand, extent: int, groups: int) -> bool:
         """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
-        panel = operand.bytes * min(groups * self.width / max(extent, 1), 1)
-        return panel > NEAR_BYTES or operand.bytes > FAR_BYTES
+        of = operand.value.type
+        panel = of.bytes * min(groups * self.width / max(extent, 1), 1)
+        if panel > NEAR_BYTES or of.bytes > FAR_BYTES:
+            return True
+        # Rows that lie a large power of two apart share few sets of the cache.
+        steps = [(v.extent, operand.step(v)) for v in self.folded]
+        apart = [(facts.estimate(n), facts.estimate(s) * of.dtype.bytes) for n, s in steps if s is not None and s != 0]
+        return any(n * gcd(size, NEAR_BYTES // 8) > NEAR_BYTES for n, size in apart)
 
     def groups(self, lanes: LoopVar) -> int:
-        """How many vectors of lanes a tile has."""
-        return max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
+        """How many vectors of lanes a tile has: fewer where that lets it have all of some short axes as rows."""
+        most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
+        if lanes in self.folded or self.place.coefficient(lanes) == 1:
+            return most
+        whole = 1
+        for var in self._by_nearness(self.partners(lanes)):
+            if not isinstance(var.extent, int) or var.extent >= TILE_ROWS or whole * var.extent > self.room(1):
+                break
+            whole *= var.extent
+        return next((g for g in (most, 2, 1) if g <= most and self.room(g) >= whole), 1)
+
+    def _in_squares(self, lanes: LoopVar) -> bool:
+        """Whether rows of a tile are pieces of memory in each lane."""
+        run: Dim = 1
+        for var in self._by_nearness(self.partners(lanes)):
+            if self.place.coefficient(var) != run:
+                break
+            run *= var.extent
+        return facts.estimate(run) >= SQUARE_ROWS
+
+    def room(self, groups: int) -> int:
+        """How many rows of so many vectors have their sums in registers."""
+        return (self.registers - groups - 1) // groups
+
+    def _by_nearness(self, axes: Sequence[LoopVar]) -> list[LoopVar]:
+        """Axes of the result by how near neighbours along them lie, nearest first."""
+        return sorted(axes, key=lambda v: facts.estimate(self.place.coefficient(v)))
 
     def partners(self, lanes: LoopVar) -> list[LoopVar]:
         """Result axes to tile besides the lanes, best first: a step along them leaves some load where it is."""
@@ -333,6 +373,15 @@ class _Contraction:
             return -min(facts.estimate(var.extent), TILE_ROWS), facts.estimate(self.place.coefficient(var))
 
         return sorted(fit, key=fitness)
+
+    def _room(self, row: LoopVar, groups: int) -> int:
+        """How many rows a tile may have: their sums fit the registers, and what is read of them the nearest cache."""
+        room = self.room(groups)
+        for operand, dtype in zip(self.operands, (t.dtype for t in self.types), strict=True):
+            step = None if operand is None else operand.step(row)
+            if step is not None and step != 0:
+                room = min(room, max(SET_ROWS * SET_BYTES // gcd(facts.estimate(step) * dtype.bytes, SET_BYTES), 1))
+        return room
 
     # -- kernels -------------------------------------------------------------------------------------------
 
@@ -352,16 +401,32 @@ class _Contraction:
             groups = self.groups(lanes)
             if not partners:
                 groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
-            room = (self.registers - groups - 1) // groups if partners else 1
             vectors = vector_blocks(lanes.extent, groups, self.width)
-            rows = row_blocks(partners[0].extent, room) if partners else [None]
-            if partners and rows[0] is not None:
-                self._pack_rows(partners[0], rows[0].block, lanes)
-            choices = [
-                {lanes: v, **({partners[0]: r} if r is not None else {})} for v, r in itertools.product(vectors, rows)
-            ]
+            rows = self._rows(lanes, partners, groups)
+            row = next((v for v in rows[0] if v is partners[0]), None)
+            if row is not None and len(rows[0]) == 1:
+                self._pack_rows(row, rows[0][row].block, lanes)
+            choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
         packing = [self.packing_kernel(position) for position in self.packed]
         return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+
+    def _rows(self, lanes: LoopVar, partners: Sequence[LoopVar], groups: int) -> list[dict[LoopVar, Tile]]:
+        """The rows of tiles. Where lanes lie apart in the result, they are those nearest to each other: all of some
+        short axes and a block of the next, so that a tile writes pieces of memory."""
+        if not partners:
+            return [{}]
+        if self.place.coefficient(lanes) == 1:
+            blocks = row_blocks(partners[0].extent, self._room(partners[0], groups))
+            return [{partners[0]: block} for block in blocks]
+        rows: dict[LoopVar, Tile] = {}
+        room = self.room(groups)
+        for var in self._by_nearness(partners):
+            if not isinstance(var.extent, int) or var.extent > room:
+                last = row_blocks(var.extent, min(room, self._room(var, groups)))
+                return [{**rows, var: block} for block in last]
+            rows[var] = Tile(0, 1, var.extent)
+            room //= var.extent
+        return [rows]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> None:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for."""
@@ -489,9 +554,7 @@ class _Contraction:
     def _reached(self, load: int) -> int:
         """About how many elements a load reads in all."""
         moving = [v for v in (*self.result, *self.folded) if self.steps(v)[load] != 0]
-        return min(
-            facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving)
-        )
+        return min(facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving))
 
     def _row_bands(
         self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int

@@ -14,6 +14,7 @@ from rosin.ir.op import Reader, Value
 from rosin.ir.statements import all_indices, flops, offsets, replace, stores, used_buffers
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
+from rosin.passes.streamed import streamed
 
 PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it."""
@@ -93,6 +94,11 @@ class _Arrangement:
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work)
+        if lanes in self.rows and not self.scratch:
+            outer = [v for v in self.rows if v is not lanes]
+            found = streamed(self.name, outer, lanes, self.columns, self.body, self.flops, (on_threads, work))
+            if found is not None:
+                return found
         loops = self._loops(lanes, on_threads)
         # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
@@ -134,9 +140,7 @@ class _Arrangement:
         rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
         return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
 
-    def _squares(
-        self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar
-    ) -> list[Statement]:
+    def _squares(self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar) -> list[Statement]:
         """The body for a block of neighbours along `across`, all of them for each vector."""
         assert isinstance(across.extent, int)
         whole, rest = divmod(across.extent, SQUARE)

@@ -1,4 +1,4 @@
-"""Squares of memory: lanes that lie apart, each with neighbours that are read or written at the same place of the loops.
+"""Squares of memory: lanes that lie apart, each with neighbours that are read or written in the same step of the loops.
 
 The lanes are the rows of a square, its columns the neighbours. To read or write whole rows, and to transpose in
 registers, takes a fraction of what it takes to reach every element by an address of its own.
@@ -80,9 +80,7 @@ def _runs(numbers: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
         at += count
 
 
-def _together(
-    statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]]
-) -> list[set[Place]]:
+def _together(statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]]) -> list[set[Place]]:
     """The places that are all reached wherever one of them is. A place is in one set at most."""
     scopes: list[set[Place]] = [set()]
     stack = [(s, scopes[0]) for s in statements]
