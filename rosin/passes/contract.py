@@ -11,14 +11,14 @@ much is left: along the vectors' axis that is a loop over single vectors and one
 more tile, which computes its last row again for each that it has too many, and does not store those.
 
 An operand that does not lie as the vectors want it, or that is read under a guard at its border, is first copied to a
-buffer in which it does, border included, when the copy costs little beside the products: it is *packed*.
+buffer in which it does, border included, when the copy costs little beside the products: it is *packed*
+(rosin.passes.packing).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import gcd, prod
 
 from rosin.ir import dims, facts
@@ -42,16 +42,16 @@ from rosin.ir.loops import (
     Store,
     When,
     Within,
-    guard,
     substitute,
     walk,
 )
-from rosin.ir.op import Fold, Reader, Value, elements
+from rosin.ir.op import Fold, Reader, elements
 from rosin.ir.statements import replace, used_buffers
-from rosin.ir.steps import Kernel, Nest
+from rosin.ir.steps import Kernel
 from rosin.passes.epilogue import Epilogue
-from rosin.passes.fusion import Group, variable
-from rosin.passes.nest import Memory, arranged, threads
+from rosin.passes.fusion import Group
+from rosin.passes.nest import Memory, threads
+from rosin.passes.packing import Operand, Packing, packing_kernels
 from rosin.passes.pieces import Piece, pieces, reduced
 from rosin.passes.tiles import Tile, Tiling, row_blocks, vector_blocks
 
@@ -65,9 +65,6 @@ def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: i
     nests = (_Contraction(group, memory, each, vector_bytes, p) for each, p in zip(names, found, strict=True))
     return [kernel for nest in nests for kernel in nest.kernels()]
 
-
-PACK_COST = 0.7
-"""Machine steps to copy one element of an operand."""
 
 GATHER_COST = 8.0
 """Machine steps to load a vector whose elements do not lie side by side, beyond those of one that does."""
@@ -96,95 +93,6 @@ LANE_SUM_COST = 0.7
 it), in a square with the other rows of its tile, or to add up its lanes."""
 
 SQUARE_ROWS = 4
-
-
-@dataclass(frozen=True)
-class Operand:
-    """How the term reads one operand: the index along each of its axes, and the number read beyond its border."""
-
-    value: Value
-    index: tuple[Index, ...]
-    tests: tuple[Within, ...] = ()
-    border: Const | None = None
-
-    def step(self, var: LoopVar) -> Dim | None:
-        """How far the read moves in memory with a step of the variable; None where that is not one number."""
-        offset = indices.flatten(self.index, self.value.type.shape)
-        return offset.coefficient(var) if offset.affine_in(var) else None
-
-    def packing(self, var: LoopVar | None, block: int) -> Packing | None:
-        """The packed form in which neighbours along `var` lie side by side; None where there is none.
-
-        Where an axis is `var` alone, blocks of `block` neighbours, if that is not 0, lie apart, each with all of the
-        other axes: what a tile reads is one piece of memory then.
-        """
-        moving = [axis for axis, i in enumerate(self.index) if var is not None and var in i.variables()]
-        if len(moving) > 1 or (moving and var is not None and self.index[moving[0]].coefficient(var) != 1):
-            return None
-        if any(not isinstance(atom, LoopVar) for i in self.index for atom, _ in i.terms):
-            return None
-        inside = {Within(i, 0, n) for i, n in zip(self.index, self.value.type.shape, strict=True)}
-        if any(test not in inside for test in self.tests):
-            return None
-        order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
-        low: list[Dim] = []
-        extent: list[Dim] = []
-        steps = tuple(_common_step(self.index[axis]) for axis in order)
-        for axis, step in zip(order, steps, strict=True):
-            least, most = self.index[axis].bounds()
-            if least is None or most is None:
-                return None
-            low.append(least)
-            extent.append((most - least) // step + 1)
-        alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
-        blocked = block != 0 and alone and not facts.known_at_least(block, extent[-1])
-        return Packing(tuple(order), tuple(low), steps, tuple(extent), block if blocked else 0)
-
-
-@dataclass(frozen=True)
-class Packing:
-    """A copy of an operand: its axes in this order, each from `low` on, every `step`-th, for `extent` elements.
-
-    With `block`, the last axis is cut into blocks of so many elements, and the number of the block comes first.
-    """
-
-    order: tuple[int, ...]
-    low: tuple[Dim, ...]
-    step: tuple[int, ...]
-    extent: tuple[Dim, ...]
-    block: int = 0
-
-    @property
-    def shape(self) -> tuple[Dim, ...]:
-        """The shape of the copy."""
-        if not self.block:
-            return self.extent
-        return (-(-self.extent[-1] // self.block), *self.extent[:-1], self.block)
-
-    @property
-    def size(self) -> Dim:
-        return dims.product(self.shape)
-
-    @property
-    def cost(self) -> float:
-        """Machine steps to make it."""
-        return facts.estimate(self.size) * PACK_COST
-
-    def offset(self, index: tuple[Index, ...]) -> Index:
-        """Where the element at the operand's `index` lies in the copy."""
-        axes = zip(self.order, self.low, self.step, strict=True)
-        place = [(index[axis] - low) // step for axis, low, step in axes]
-        if self.block:
-            place = [place[-1] // self.block, *place[:-1], place[-1] % self.block]
-        return indices.flatten(place, self.shape)
-
-    def index(self, place: Sequence[Index]) -> tuple[Index, ...]:
-        """The operand's index of the element at a place of the copy."""
-        along = [*place[1:-1], place[0] * self.block + place[-1]] if self.block else list(place)
-        found: list[Index] = [indices.ZERO] * len(self.order)
-        for axis, position, low, step in zip(self.order, along, self.low, self.step, strict=True):
-            found[axis] = position * step + low
-        return tuple(found)
 
 
 class _Contraction:
@@ -407,7 +315,7 @@ class _Contraction:
             if row is not None and len(rows[0]) == 1:
                 self._pack_rows(row, rows[0][row].block, lanes)
             choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
-        packing = [self.packing_kernel(position) for position in self.packed]
+        packing = [kernel for position in self.packed for kernel in self._packing(position)]
         return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
 
     def _rows(self, lanes: LoopVar, partners: Sequence[LoopVar], groups: int) -> list[dict[LoopVar, Tile]]:
@@ -444,20 +352,10 @@ class _Contraction:
         name = f"{self.name}_packed{position}"
         self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
 
-    def packing_kernel(self, position: int) -> Kernel:
-        """Copies an operand to where the vectors want it, and writes its border."""
-        packing, buffer = self.packed[position]
+    def _packing(self, position: int) -> list[Kernel]:
         operand = self.operands[position]
         assert operand is not None
-        place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.shape)]
-        index = packing.index(place)
-        element = self.memory.read(operand.value)(index)
-        if operand.border is not None or packing.block:
-            tests = tuple(Within(i, 0, n) for i, n in zip(index, operand.value.type.shape, strict=True))
-            element = guard(tests, element, operand.border or Const(0, element.dtype))
-        store = Store(buffer, indices.flatten(place, packing.shape), element)
-        variables = [v for i in place for v in i.variables()]
-        return arranged(Nest(f"{self.name}_pack{position}", tuple(variables), (), (store,)))
+        return packing_kernels(f"{self.name}_pack{position}", operand, *self.packed[position], self.memory)
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""
@@ -602,13 +500,6 @@ def _unguarded(expr: Expr, packed: set[int]) -> Expr:
         return expr.then
     children = tuple(_unguarded(c, packed) for c in expr.children())
     return expr if children == expr.children() else expr.rebuild(children, expr.indices())
-
-
-def _common_step(index: Index) -> int:
-    """The greatest number by which all steps of an index can be divided."""
-    steps = [step for _, step in index.terms]
-    numbers = [step for step in steps if isinstance(step, int)]
-    return max(gcd(*numbers), 1) if len(numbers) == len(steps) else 1
 
 
 def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:
