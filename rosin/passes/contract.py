@@ -85,6 +85,9 @@ SET_BYTES = 4096
 SET_ROWS = 6
 """Rows that lie a multiple of so many bytes apart share a set of the nearest cache, which has room for so many."""
 
+PANEL_BYTES = 1 << 20
+"""A panel of vectors of more bytes comes from far each time that it passes by."""
+
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
 SQUARE_COST = 1.0
@@ -224,9 +227,18 @@ class _Contraction:
             if packing is not None and packing.cost < steps * trouble:
                 packs.append((position, packing))
                 cost += packing.cost
+                if var not in self.folded and step != 0:
+                    cost += steps * self._passing(var, packing, operand.value.type.dtype.bytes)
             else:
                 cost += steps * trouble
         return cost, packs
+
+    def _passing(self, lanes: LoopVar, packing: Packing, width: int) -> float:
+        """What it costs a step that a panel of vectors is more than stays near, and so comes from far for each tile."""
+        groups = self.groups(lanes)
+        panel = facts.estimate(packing.size) * width * groups * self.width / max(facts.estimate(lanes.extent), 1)
+        rows = self._rows(lanes, self.partners(lanes), groups)[0]
+        return FAR_COST / prod(tile.block for tile in rows.values()) if panel > PANEL_BYTES else 0.0
 
     def _is_far(self, operand: Operand, extent: int, groups: int) -> bool:
         """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
@@ -240,7 +252,7 @@ class _Contraction:
         return any(n * gcd(size, NEAR_BYTES // 8) > NEAR_BYTES for n, size in apart)
 
     def groups(self, lanes: LoopVar) -> int:
-        """How many vectors of lanes a tile has: fewer where that lets it have all of some short axes as rows."""
+        """How many vectors of lanes a tile has: one where all of some short axes are rows, which leaves room for more."""
         most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
         if lanes in self.folded or self.place.coefficient(lanes) == 1:
             return most
@@ -249,7 +261,7 @@ class _Contraction:
             if not isinstance(var.extent, int) or var.extent >= TILE_ROWS or whole * var.extent > self.room(1):
                 break
             whole *= var.extent
-        return next((g for g in (most, 2, 1) if g <= most and self.room(g) >= whole), 1)
+        return 1 if whole > 1 else most
 
     def _in_squares(self, lanes: LoopVar) -> bool:
         """Whether rows of a tile are pieces of memory in each lane."""
