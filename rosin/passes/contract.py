@@ -252,7 +252,7 @@ class _Contraction:
         return any(n * gcd(size, NEAR_BYTES // 8) > NEAR_BYTES for n, size in apart)
 
     def groups(self, lanes: LoopVar) -> int:
-        """How many vectors of lanes a tile has: one where all of some short axes are rows, which leaves room for more."""
+        """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""
         most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
         if lanes in self.folded or self.place.coefficient(lanes) == 1:
             return most
