@@ -84,7 +84,8 @@ def row_blocks(extent: Dim, most: int) -> list[Tile]:
             Tile(0, extent // block, block),
             Tile(whole, (extent - whole + (block - 1)) // block, block, end=extent),
         ]
-    block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), min(most, extent))
+    even = -(-extent // -(-extent // most))
+    block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), even)
     tiles = [Tile(0, extent // block, block)]
     if extent % block:
         tiles.append(Tile(extent - extent % block, 1, extent % block))
