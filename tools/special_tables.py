@@ -209,8 +209,16 @@ def scaled_e1(s: Number) -> Number:
     return (x + mp.mpf(1) / 2) * mp.exp(x) * mp.e1(x)
 
 
+def rgammas(square: Number, sign: int) -> Number:
+    u = mp.sqrt(square)
+    total = (mp.rgamma(1 - u) + sign * mp.rgamma(1 + u)) / 2
+    return total if sign > 0 else total / u
+
+
 TABLES = {
-    "GAMMA_NEAR": Table("gamma(2 + s/2)", lambda s: mp.gamma(2 + s / 2), leads=2),
+    "GAMMA_NEAR": Table(
+        "(gamma(2 + s/2) - 1) / s", lambda s: near_zero(lambda s: (mp.gamma(2 + s / 2) - 1) / s, s), leads=1
+    ),
     "GAMMA_STAR": Table(
         "gamma(x) over its first term by Stirling, x >= 10, s = 20/x - 1",
         in_inverse(
@@ -224,6 +232,12 @@ TABLES = {
     ),
     "LGAMMA_OF_NEXT": Table(
         "lgamma(1 + a) / a, 0 <= a <= 5/4, s = 8/5 a - 1", between(0, 1.25, lambda a: mp.loggamma(1 + a) / a)
+    ),
+    "RGAMMA_ODD": Table(
+        "(1/gamma(1-u) - 1/gamma(1+u)) / 2u, |u| <= 1/2, s = 8 u^2 - 1", between(0, 0.25, lambda w: rgammas(w, -1))
+    ),
+    "RGAMMA_EVEN": Table(
+        "(1/gamma(1-u) + 1/gamma(1+u)) / 2, |u| <= 1/2, s = 8 u^2 - 1", between(0, 0.25, lambda w: rgammas(w, 1))
     ),
     "ZETA_NEAR": Table(
         "zeta(x) - 1 / (x - 1), -1/4 <= x <= 9/4, s = 4/5 (x - 1)",
