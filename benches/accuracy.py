@@ -44,7 +44,7 @@ class Function:
     spans: Sequence[Sequence[Interval]]
     powers: tuple[int, int] | None = None
     signs: tuple[int, ...] = (1, -1)
-    floor: float | Callable[[Number], Number] = 0.0
+    floor: float | Callable[..., Number] = 0.0
     count: int = 300
     digits: int = 40
 
@@ -366,6 +366,7 @@ HARD = frozenset(
         ("j0", "j1", "jv(5, x)", "jv(20, x)", "y0", "y1", "yn(5, x)", "k0", "k1", "kn(5, x)", "spherical_jn(2, x)"),
         ("i0", "i0e", "i1", "i1e", "iv(5, x)", "sici, Si", "sici, Ci", "fresnel, S", "fresnel, C"),
         ("ellipkinc", "ellipeinc", "elliprf", "elliprd", "elliprg", "elliprj", "tan", "tanh"),
+        ("binom", "exprel", "lambertw", "hyp2f1"),
     )
     for name in names
 )

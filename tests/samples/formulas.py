@@ -468,12 +468,16 @@ def _ci(x: Array) -> Array:
 
 def _real_i(op: Op, v: Array, x: Array) -> Array:
     assert isinstance(op, bessel_real.BesselIv)
-    return _derived(ss.ive if op.scaled else ss.iv, mpmath.besseli, _order_first)(op, v, x)
+    if op.order:
+        return pointwise(lambda *at: mpmath.diff(mpmath.besseli, at, (op.order, 0)), v, x)
+    return np.asarray((ss.ive if op.scaled else ss.iv)(v, x))
 
 
 def _real_k(op: Op, v: Array, x: Array) -> Array:
     assert isinstance(op, bessel_real.BesselKv)
-    return _derived(ss.kve if op.scaled else ss.kv, mpmath.besselk, _order_first)(op, v, x)
+    if op.order:
+        return pointwise(lambda *at: mpmath.diff(mpmath.besselk, at, (op.order, 0)), v, x)
+    return np.asarray((ss.kve if op.scaled else ss.kv)(v, x))
 
 
 REFERENCES: dict[type[Op], Reference] = {

@@ -253,10 +253,10 @@ def scaled_i(m: Algebra, v: Real, x: Real) -> Real:
 
 def scaled_k(m: Algebra, v: Real, x: Real) -> Real:
     """exp(x) K_v(x) for v >= 0 and x > 0."""
-    near = x < 2.0
+    near = x < 1.0
     n = m.floor(v + 0.5)
     u = v - n
-    small, large = m.where(near, x, 1.0), m.where(near, 2.0, x)
+    small, large = m.where(near, x, 0.5), m.where(near, 1.0, x)
     first, second = _temme(m, u, small, modified=True)
     growth = m.exp(small)
     # The fraction of K' / K and its sum (DLMF 10.29; Temme 1975).

@@ -245,8 +245,8 @@ class Cospi(OfPi):
 
 def shifted(m: Algebra, gamma: Pair, x: Pair) -> Pair:
     """Gamma(x) from gamma(x.high): by digamma, which need not be exact."""
-    above = x.high + 1.0
-    return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / x.high) + 1.0)
+    above, kept = x.high + 1.0, m.where(m.equal(x.high, 0.0), 1.0, x.high)
+    return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / kept) + 1.0)
 
 
 def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:

@@ -350,11 +350,11 @@ def _beta_fraction(m: Algebra, a: Real, b: Real, x: Real, away: Real) -> Real:
 def beta_pair(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real]:
     """The regularised I_x(a, b) and its complement, of positive numbers and 0 < x < 1."""
     swap = x > (a + 1.0) / (a + b + 2.0)
-    x, y = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
+    whole, rest = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
     a, b = m.either(swap, (b, a), (a, b))
-    x, y = pairs.where(m, swap, y, x), pairs.where(m, swap, x, y)
-    away = (y * a - x * b).value
-    part = (beta_mass(m, a, b, x, y) / _beta_fraction(m, a, b, x.high, away)).value
+    small, other = pairs.where(m, swap, rest, whole), pairs.where(m, swap, whole, rest)
+    away = (other * a - small * b).value
+    part = (beta_mass(m, a, b, small, other) / _beta_fraction(m, a, b, small.high, away)).value
     found = m.either(swap, (1.0 - part, part), (part, 1.0 - part))
     return found[0], found[1]
 

@@ -58,19 +58,20 @@ def hurwitz(m: Algebra, x: Real, q: Real, above_one: Real) -> Real:
 
 
 def riemann(m: Algebra, x: Real) -> Real:
-    """zeta(x), below 1/2 by its reflection (DLMF 25.4.1): 2 (2 pi)^-s cos(pi s / 2) gamma(s) zeta(s) with s = 1 - x."""
+    """zeta(x), below -1/4 by 2 (2 pi)^-s cos(pi s / 2) gamma(s) zeta(s) with s = 1 - x (DLMF 25.4.1)."""
     # Next to the pole it is 1 / (x - 1) and a polynomial.
     middle, low = (x >= -0.25) & (x < 2.25), x < -0.25
     away = m.where(middle, x, 2.0) - 1.0
     near_pole = 1.0 / away + m.polynomial(away * 0.8, tables.ZETA_NEAR)
-    s = pairs.where(m, low, pairs.exact_sum(m, m.number(1.0, x), -x), 2.0)
-    found = hurwitz(m, m.where(low, s.high, m.where(middle, 2.0, x)), m.number(1.0, x), m.where(low, -x, x - 1.0))
+    # Below -1000 it is infinite, or 0 at a zero.
+    kept = m.where(x < -1000.0, -1000.0, x)
+    s = pairs.where(m, low, pairs.exact_sum(m, m.number(1.0, x), -kept), 2.0)
+    found = hurwitz(m, m.where(low, s.high, m.where(middle, 2.0, x)), m.number(1.0, x), m.where(low, -kept, x - 1.0))
     near = s.high <= NEAR
     above, below = gamma_near(m, m.where(near, s.high, 1.0))
     above = pairs.where(m, near, shifted(m, above, s), 1.0)
-    size = pairs.where(m, s.high > 1000.0, 1000.0, s)
-    exponent = pairs.where(m, near, 0.0, log_gamma_far(m, pairs.where(m, near, NEAR, size)))
-    exponent = exponent - size * pairs.constant(m, LOG_2PI, x)
+    exponent = pairs.where(m, near, 0.0, log_gamma_far(m, pairs.where(m, near, NEAR, s)))
+    exponent = exponent - s * pairs.constant(m, LOG_2PI, x)
     factor = above * sine_pair(m, x * 0.5) * (2.0 * found) / below
     reflected = m.where(low, pairs.exp_product(m, exponent, factor), found)
     return m.where(middle, near_pole, reflected)
@@ -120,6 +121,9 @@ class HurwitzZeta(Zeta):
             pole = (m.equal(x, 1.0) & m.equal(q, q)) | (pole & (x > 1.0))
             far = (m.equal(q, math.inf) & (x > 1.0)) | (m.equal(x, math.inf) & (q > 1.0))
             result = m.where(q > 1e30, m.pow(m.where(inside, q, 2.0), 1.0 - x) / (x - 1.0), result)
+            first = m.pow(m.where(inside, q, 1.0), -kept)
+            near = first * (1.0 + m.pow(m.where(inside & (q > 0.0), q / (q + 1.0), 0.5), kept))
+            result = m.where((kept > 1e4) | m.equal(first, math.inf), near, result)
             one, steep = m.equal(q, 1.0) & m.equal(x, math.inf), m.equal(x, math.inf) & (q > 0.0) & (q < 1.0)
             edge = m.where(pole | steep, math.inf, m.where(far, 0.0, m.where(one, m.number(1.0, x), math.nan)))
             return m.where(inside, result, edge)
