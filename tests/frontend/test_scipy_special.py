@@ -84,6 +84,73 @@ def test_functions_of_an_order(name: str, orders: tuple[int, ...], x: np.ndarray
     )
 
 
+INF, NAN = np.inf, np.nan
+EDGES: dict[str, list[tuple[float, ...]]] = {
+    "beta": [(1, -1), (1, -2), (2, -3), (-5, 2), (-2, 3), (0, 1), (-1, 0.5), (INF, 2), (1e-200, 2), (2, 1e-320)],
+    "betaln": [(1, -1), (2, -3), (-5, 2), (0, 1), (-1, 0.5), (INF, 2), (1e-200, 2), (1, 1)],
+    "betainc": [
+        (0, 2, 0.5),
+        (0, 2, 0),
+        (2, 0, 0.5),
+        (2, 0, 1),
+        (INF, 2, 0.5),
+        (2, INF, 0.5),
+        (0, 0, 0.5),
+        (NAN, 1, 0.5),
+    ],
+    "betaincc": [(0, 2, 0.5), (0, 2, 0), (2, 0, 0.5), (2, 0, 1), (INF, 2, 0.5), (2, INF, 0.5), (0, 0, 0.5)],
+    "zeta": [
+        (2.5, 0),
+        (3, -1),
+        (2, -2),
+        (1.5, -0.5),
+        (2, -0.5),
+        (3, -1.5),
+        (1, 2),
+        (2, INF),
+        (INF, 1),
+        (0.5, 1),
+        (2, -40.5),
+    ],
+    "elliprf": [(0, 0, 1), (1, 2, INF), (0, 0, 0), (-1, 1, 1), (NAN, 1, 1)],
+    "elliprd": [(0, 0, 1), (1, 1, 0), (1, 2, INF), (-1, 1, 1)],
+    "elliprg": [(0, 0, 2), (0, 0, 0), (1, 2, INF), (-1, 1, 1)],
+    "elliprc": [(1, 0), (INF, 1), (1, INF), (-1, 1)],
+    "ellipkinc": [(INF, 0.5), (-INF, 0.5), (1, -INF), (NAN, 0.5), (1, 1), (0.0, 0.3)],
+    "ellipeinc": [(INF, 0.5), (-INF, 0.5), (1, -INF), (NAN, 0.5), (1, 1)],
+    "hyp2f1": [(1, 2, 3.5, 0), (0.5, 0.25, 2, 1), (1, 2, 2.5, 1), (-3, 1.5, 2, 4), (2, -2, 0.5, -7), (-2, 1, -3, 0.5)],
+    "poch": [(0, 0.5), (0, 3), (-2, 2), (2, 0)],
+    "gammainc": [(0, 1), (1, 0), (INF, 1), (1, INF), (-1, 1)],
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_edges_are_those_of_scipy(name: str) -> None:
+    rows = [np.array(column, np.float64) for column in zip(*EDGES[name], strict=True)]
+    found = np.asarray(rosin.compile(getattr(rs, name))(*map(rnp.asarray, rows)))
+    np.testing.assert_allclose(found, getattr(ss, name)(*rows), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_poles_of_polygamma_are_those_of_scipy(order: int) -> None:
+    x = np.array([0.0, -1.0, -2.0, -7.0, INF, NAN])
+    found = np.asarray(rosin.compile(lambda x: rs.polygamma(order, x))(rnp.asarray(x)))
+    np.testing.assert_array_equal(found, ss.polygamma(order, x))
+
+
+@pytest.mark.parametrize("name", ["jv", "yv", "iv", "kv"])
+def test_real_orders_of_all_sizes(name: str) -> None:
+    """Negative and large orders, far arguments, and those where one algorithm takes over from another."""
+    orders = np.array([-7.3, -0.5, 0.0, 0.49, 2.0, 33.3, 150.25, 2.75, 20.0, 60.5])
+    x = np.array([0.02, 0.999, 1.001, 1.999, 2.001, 11.99, 12.01, 29.9, 30.1, 180.0, 650.0])
+    order, argument = (a.ravel() for a in np.meshgrid(orders, x))
+    expected = getattr(ss, name)(order, argument)
+    usual = np.isfinite(expected) & ((np.abs(expected) > 1e-290) | (expected == 0))
+    found = np.asarray(rosin.compile(getattr(rs, name))(rnp.asarray(order), rnp.asarray(argument)))
+    np.testing.assert_allclose(found[usual], expected[usual], rtol=3e-11, atol=1e-15 * (name in ("jv", "yv")))
+    assert np.sum(usual) > 90
+
+
 def test_functions_of_more_shapes() -> None:
     check(rs.sici, WIDE, expected=[ss.sici(WIDE)[0], ss.sici(np.abs(WIDE))[1]], tolerance=1e-12)
     check(rs.fresnel, WIDE, expected=list(ss.fresnel(WIDE)), tolerance=1e-12)

@@ -213,6 +213,8 @@ def _middle_jy(m: Algebra, v: Real, x: Real) -> tuple[Real, Real]:
     # Multiples of J and J' of order u; p and q, and the Wronskian, say which.
     start = m.number(1e-100, x)
     j, derivative, found, _ = m.loop(going, lower, (start, slope * start, start, top), 2 * MOST)
+    size = m.abs(j) + m.abs(derivative)
+    j, derivative, found = j / size, derivative / size, found / size
     p, q = _steed(m, u, large)
     rest = p * j - derivative
     factor = m.sqrt((2.0 / math.pi) / large * q) / m.sqrt(rest * rest + q * q * j * j)

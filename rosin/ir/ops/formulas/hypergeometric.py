@@ -74,9 +74,10 @@ class Hyp2f1(DerivedByAll):
 
     def value(self, m: Algebra, *x: Real) -> Real:
         a, b, c, z = x
-        pole = (c <= 0.0) & m.equal(m.floor(c), c)
-        # A polynomial, of any x.
-        finite = ((a <= 0.0) & m.equal(m.floor(a), a)) | ((b <= 0.0) & m.equal(m.floor(b), b))
+        # A polynomial, of any x, whose terms may end before c + k is 0.
+        a_ends, b_ends = (a <= 0.0) & m.equal(m.floor(a), a), (b <= 0.0) & m.equal(m.floor(b), b)
+        finite = a_ends | b_ends
+        pole = (c <= 0.0) & m.equal(m.floor(c), c) & ~((a_ends & (a > c)) | (b_ends & (b > c)))
         below = (z < 0.0) & ~finite
         # (1 - x)^-a F(a, c - b; c; x / (x - 1)).
         over = pairs.exact_sum(m, m.where(below, z, 0.0), m.number(-1.0, z))
