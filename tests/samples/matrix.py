@@ -43,8 +43,8 @@ def settled(op: Op, operands: Sequence[Array]) -> list[Array]:
 
 
 def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
-    """Results without what an algorithm chooses: eigenvalues of no order get one, and vectors a greatest component that is
-    positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
+    """Results without what an algorithm chooses: eigenvalues of no order get one, and vectors a greatest component that
+    is positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
     values, *vectors = results if isinstance(op, Eig | Eigh | Svd) else (np.empty(0),)
     if isinstance(op, Eig):
         # By rounded parts, so that the values of a conjugate pair keep their order.

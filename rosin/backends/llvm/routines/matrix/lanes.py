@@ -11,8 +11,8 @@ from abc import abstractmethod
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.squares import transposed
 from rosin.backends.llvm.routines.matrix.stack import Stack, passed
+from rosin.backends.llvm.squares import transposed
 
 SMALL = 32
 """So many rows and columns a matrix has at most that is worked on in a lane."""

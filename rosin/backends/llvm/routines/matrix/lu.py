@@ -85,8 +85,8 @@ class Eliminating(Substituting):
         return parts[0] if len(parts) == 1 else f.e.fadd(*parts)
 
     def _find_pivots(self) -> str:
-        """`void find_pivots(ptr a, i64 m, i64 n, i64 k, ptr pivots)`: each lane's row, from k on, with the greatest element
-        of column k."""
+        """`void find_pivots(ptr a, i64 m, i64 n, i64 k, ptr pivots)`: each lane's row, from k on, with the greatest
+        element of column k."""
         f = self.function()
         e, lanes = f.e, self.vector
         m, n, k = (Val(f"%{name}", "i64") for name in "mnk")

@@ -22,11 +22,11 @@ UNIT = {"float": 2.0**-23, "double": 2.0**-52}
 
 
 class Moved(NamedTuple):
-    """What has rows exchanged: so many numbers of each, in every lane; these are `step` places apart, and rows `row`."""
+    """What has rows exchanged, `row` places apart: `width` numbers of each, `step` places apart, in every lane."""
 
     start: Val
     row: Val
-    count: Val
+    width: Val
     step: Val
     elem: str
     parts: int
@@ -104,7 +104,7 @@ class Tiles(Lanes):
 
         def exchange() -> None:
             for rows in moved:
-                sizes = passed(rows.start, rows.row, rows.count, rows.step, k, m)
+                sizes = passed(rows.start, rows.row, rows.width, rows.step, k, m)
                 e.line(f"call void @swap_{rows.elem}({found.typed}, {sizes})")
 
         f.when(e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, place)), exchange)
@@ -128,7 +128,7 @@ class Tiles(Lanes):
                     e.store(e.select(own, top, other), places[1])
 
             some = e.intrinsic_across("llvm.vector.reduce.or", own)
-            f.when(some, lambda: f.loop(f.word(0), rows.count, 1, element))
+            f.when(some, lambda: f.loop(f.word(0), rows.width, 1, element))
 
         f.loop(e.add(k, f.word(1)), m, 1, swap)
         e.line("ret void")
