@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def qr(a: ArrayLike, mode: str = "full") -> tuple[Array, Array] | tuple[Array]:
     """Orthogonal and triangular factors of (..., m, n) matrices, k being the smaller of m and n.
 
-    `mode` "full" gives Q of shape (..., m, m) and R of (..., m, n); "economic" (..., m, k) and (..., k, n); "r" R alone,
-    of (..., m, n).
+    `mode` "full" gives Q of shape (..., m, m) and R of (..., m, n); "economic" (..., m, k) and (..., k, n); "r" R
+    alone, of (..., m, n).
 
     Raises:
         AttributeValueError: there is no such mode.
