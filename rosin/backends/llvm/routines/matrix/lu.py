@@ -1,4 +1,4 @@
-"""The routines `lu_<dtype>`, `lu_solve_<dtype>`, `solve_<dtype>` and `inverse_<dtype>`."""
+"""The routines `lu_<dtype>`, `lu_diagonal_<dtype>`, `lu_solve_<dtype>`, `solve_<dtype>` and `inverse_<dtype>`."""
 
 from __future__ import annotations
 
@@ -193,6 +193,51 @@ class Lu(Eliminating):
         self.exchange(f, 1, number, final, e.mul(m, n), a, False)
         self.exchange(f, 2, number, final, least, pivots, False, "i32")
         self.exchange(f, 3, number, final, m, order, False, "i32")
+
+
+class LuDiagonal(Eliminating):
+    operands, results, told = 1, 2, ("n",)
+
+    def one(self, f: Function, number: Val, room: Room) -> None:
+        e, n = f.e, self.word(f, "n")
+        source, values = self.part(f, 0, number, e.mul(n, n)), self.part(f, 1, number, n)
+        work, found = room.take(e.mul(n, n), self.dtype.bytes), room.take(n, 8)
+        self.turn(f, source, n, work, n, n, n)
+        lapack = self.lapack(f)
+        # A pivot that is zero is no failure here.
+        lapack.call("getrf", n, n, work, lapack.least_one(n), found, lapack.info())
+        odd = f.variable(e.const(0, "i32"))
+
+        def step(i: Val) -> None:
+            self.move(e, self.place(e, work, e.mul(i, e.add(n, f.word(1)))), self.place(e, values, i))
+            moved = e.icmp("ne", lapack.integer(found, i), e.add(i, f.word(1)))
+            e.store(e.bit_xor(e.load(odd, "i32"), e.convert("zext", moved, "i32")), odd)
+
+        f.loop(f.word(0), n, 1, step)
+        e.store(e.load(odd, "i32"), self.part(f, 2, number, f.word(1), 4))
+
+    # -- in lanes ------------------------------------------------------------------------------------------
+
+    def is_small(self, f: Function) -> Val:
+        return self.small(f, "n")
+
+    def group(self, f: Function, number: Val, final: Val) -> None:
+        e, n = f.e, self.word(f, "n")
+        a, values = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
+        pivots, odd = (f.room("i32", size * self.vector) for size in (SMALL, 1))
+        self.exchange(f, 0, number, final, e.mul(n, n), a, True)
+        self.eliminate(f, number, a, n, n, pivots, [])
+        e.store(e.const(0, "i32", self.vector), odd)
+
+        def step(i: Val) -> None:
+            self.store(f, self.load(f, self.at(e, a, e.mul(i, e.add(n, f.word(1))))), self.at(e, values, i))
+            pivot = e.load(self.integers_at(f, pivots, i), "i32", self.vector)
+            moved = e.convert("zext", e.icmp("ne", pivot, self.everywhere(f, i)), "i32")
+            e.store(e.bit_xor(e.load(odd, "i32", self.vector), moved), odd)
+
+        f.loop(f.word(0), n, 1, step)
+        self.exchange(f, 1, number, final, n, values, False)
+        self.exchange(f, 2, number, final, f.word(1), odd, False, "i32")
 
 
 class LuSolve(Substituting):
