@@ -86,26 +86,28 @@ def _graph(sample: Sample) -> Graph:
     return Inline().run(applied(sample.op, sample.types))
 
 
-LINES = 8000
-"""How long a program of formulas may be: XLA takes a second for a thousand lines, and ever longer for more."""
+def _together(samples: list[Sample]) -> list[Sample]:
+    """Samples of a formula as one for each element type: XLA takes seconds for its thousands of steps."""
+    groups: dict[Any, list[Sample]] = {}
+    for sample in samples:
+        key: Any = id(sample)
+        if isinstance(sample.op, Formula):
+            key = (sample.op, *(x.dtype for x in sample.operands))
+        groups.setdefault(key, []).append(sample)
+    return [group[0] if len(group) == 1 else _joined(group) for group in groups.values()]
 
 
-def _affordable(samples: list[Sample]) -> list[Sample]:
-    """Samples of one op that are compiled together: all, but of formulas of very many steps the largest alone."""
-    if not isinstance(samples[0].op, Formula):
-        return samples
-    chosen, left = [], LINES
-    for sample in sorted(samples, key=lambda s: -max(x.size for x in s.operands)):
-        left -= len(module_text(_graph(sample), locations=False).splitlines())
-        if left > 0 or not chosen:
-            chosen.append(sample)
-    return chosen
+def _joined(group: list[Sample]) -> Sample:
+    """Samples of an elementwise op as one."""
+    columns = zip(*(s.operands for s in group), strict=True)
+    operands = tuple(np.concatenate([np.ravel(x) for x in column]) for column in columns)
+    return replace(group[0], operands=operands, ulps=max(s.ulps for s in group), atol=max(s.atol for s in group))
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize("name", [name for name, group in SAMPLES.items() if any(_runs(s.op) for s in group)])
 def test_xla_agrees_with_the_meaning(name: str) -> None:
-    samples = _affordable([s for s in SAMPLES[name] if _runs(s.op)])
+    samples = _together([s for s in SAMPLES[name] if _runs(s.op)])
     b = Builder()
     results = []
     for sample in samples:

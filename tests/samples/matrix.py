@@ -57,9 +57,15 @@ def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
         u, s, vh = results
         k = s.shape[-1]
         phase = _phase(u[..., :k])
-        first = [u[..., :k] * phase, vh[..., :k, :] * np.swapaxes(phase.conj(), -1, -2)]
-        return [np.concatenate([first[0], u[..., k:]], -1), s, np.concatenate([first[1], vh[..., k:, :]], -2)]
+        first = [u[..., :k] * phase, vh[..., :k, :] * _adjoint(phase)]
+        # Of the vectors beyond, what they span.
+        more, after = u[..., k:], vh[..., k:, :]
+        return [first[0], s, first[1], more @ _adjoint(more), _adjoint(after) @ after]
     return list(results)
+
+
+def _adjoint(x: Array) -> Array:
+    return np.swapaxes(x.conj(), -1, -2)
 
 
 def _phase(vectors: Array) -> Array:
