@@ -30,7 +30,11 @@ def _svd(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     assert isinstance(op, ops.Svd)
     (a,) = operands
     if 0 in a.shape:
-        return e.compose(lambda b, _: [_nothing(b, t) for t in results], a)
+
+        def nothing(b: Builder) -> Values:
+            return tuple(_unit(b, t) for t in results)
+
+        return e.compose(nothing)
     tall = a.shape[-2] >= a.shape[-1]
 
     def make(b: Builder, a: Value) -> Values:
@@ -42,8 +46,8 @@ def _svd(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     return e.compose(known, a, *e.compose(make, a))
 
 
-def _nothing(b: Builder, type: TensorType) -> Value:
-    """Of matrices without elements: no values, and unit vectors."""
+def _unit(b: Builder, type: TensorType) -> Value:
+    """Unit matrices; zeros where the type is that of vectors, or has no elements."""
     if type.rank < 2 or 0 in type.shape:
         return b.zeros(type)
     shape = TensorType(i32, type.shape)
@@ -57,7 +61,7 @@ def _factors(b: Builder, a: Value, full: bool, vectors: bool) -> tuple[Value, Va
     a, scale = _scaled(b, a)
     lines = transpose(b, a)
     if vectors:
-        lines = b.concatenate([lines, _nothing(b, lines.type.with_shape((*stack, n, n)))], len(stack) + 1)
+        lines = b.concatenate([lines, _unit(b, lines.type.with_shape((*stack, n, n)))], len(stack) + 1)
     # A round pairs columns, so that there is one more, of zeros, where they are odd in number.
     odd = n % 2
     lines = b.pad(lines, 0.0, (0,) * lines.type.rank, (*[0] * len(stack), odd, 0), (0,) * lines.type.rank)
@@ -97,7 +101,8 @@ def _turned(b: Builder, lines: Value, m: int) -> Value:
     count = lines.type.sizes[-2]
 
     def turn(inner: Builder, number: Value, state: Sequence[Value], constants: Sequence[Value]) -> Values:
-        return _round(inner, *state, m)
+        lines, turned = state
+        return _round(inner, lines, turned, m)
 
     cond, body = Builder(), Builder()
     carried = ((lines.type, "lines"), (TensorType(bool_), "turned"), (NUMBER, "sweeps"))
