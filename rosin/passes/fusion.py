@@ -27,7 +27,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
-from rosin.ir.index import Index, LoopVar
+from rosin.ir.index import Index, LoopVar, Quotient
 from rosin.ir.loops import Apply, Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
 from rosin.ir.ops.call import Barrier
@@ -603,8 +603,16 @@ def _alignment(group: Group, uses: Uses) -> Alignment | Cut:
 
 
 def _is_contraction(uses: Uses) -> bool:
-    """Whether the fold reads at least two values, each lacking some axis along which it is used again."""
+    """Whether the fold reads at least two values, each used again along some axis that it lacks or has only a quotient
+    of, as the inputs of a group of channels are."""
     every = {v for v in uses.variables if v.extent != 1}
     if len(uses.reads) < 2:
         return False
-    return all({v for position in r.index for v in position.variables()} != every for r in uses.reads)
+    return all({v for position in r.index for v in _telling(position)} != every for r in uses.reads)
+
+
+def _telling(position: Index) -> Iterable[LoopVar]:
+    """The variables of which every number leads to another place."""
+    for atom, _ in position.terms:
+        if not isinstance(atom, Quotient):
+            yield from Index(0, ((atom, 1),)).variables()
