@@ -14,6 +14,7 @@ import functools
 import gc
 import hashlib
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -45,11 +46,14 @@ from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
 if TYPE_CHECKING:
+    from rosin.passes.tiles import TileSize
     from rosin.runtime.making import Making
     from rosin.runtime.xla import Loaded
 
 RunShards: TypeAlias = "Callable[[Sequence[Sequence[NumpyArray]]], list[tuple[NumpyArray, ...]]]"
 
+TUNE = "ROSIN_TUNE"
+"""The variable that has tiles of products chosen by measuring."""
 TARGETS = ("llvm", "xla", "interpreter")
 
 
@@ -195,10 +199,21 @@ class Executable:
 class NativeExecutable(Executable):
     """A graph compiled to machine code for this CPU."""
 
-    def __init__(self, graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        donated: tuple[int, ...],
+        known: Facts,
+        sizes: Sizes | None,
+        tiles: Mapping[str, TileSize] | None = None,
+    ) -> None:
+        """With `tiles` it is a program that is tried out, and not kept on the disk."""
         super().__init__(graph, known, sizes)
         self.donated = donated
+        self.tiles = tiles
         self.from_cache = False
+        self._tuned: list[tuple[str, int, int]] = []
+        """What the tuner has chosen, as it is kept on the disk."""
         self.aliases: dict[int, int] = {}
         watch = from_environment()
         self.receiver: Receiver | None = None
@@ -231,8 +246,9 @@ class NativeExecutable(Executable):
 
     def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
-        key = _key(self.graph, self.donated, self.known, self.sizes)
-        keeps = not _is_local(self.graph)
+        tunes = self.tiles is None and watch is None and os.environ.get(TUNE, "0") != "0"
+        key = _key(self.graph, self.donated, self.known, self.sizes, tunes)
+        keeps = self.tiles is None and not _is_local(self.graph)
         # An instrument watches the compiler at work, so that it has to work.
         entry = cache.default().get(key) if keeps and watch is None else None
         if entry is not None:
@@ -242,6 +258,10 @@ class NativeExecutable(Executable):
             if meta["host"]:
                 self.receiver = Receiver(list(map(_read_call, meta["host"])), self.symbols)
         else:
+            if tunes:
+                from rosin.runtime import tuning
+
+                self.tiles = tuning.tiles_of(self.lowered())
             program, data = self._making().build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
@@ -253,6 +273,7 @@ class NativeExecutable(Executable):
                 "aliases": pairs,
                 "host": list(map(_written_call, calls)),
                 "slots": len(program.slots),
+                "tiles": [[key, size.vectors, size.rows] for key, size in (self.tiles or {}).items()],
                 "routines": sorted({call.name for call in steps.routine_calls(program.steps)}),
             }
             # What an instrument is about to check may turn out to be wrong.
@@ -260,6 +281,7 @@ class NativeExecutable(Executable):
                 cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
+        self._tuned = meta["tiles"]
         self.routines: list[str] = meta["routines"]
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
         return data
@@ -276,9 +298,12 @@ class NativeExecutable(Executable):
 
     def _making(self) -> Making:
         # What is found on the disk needs no compiler, so that this loads all passes and the backend on first use.
+        from rosin.passes.tiles import TileSize
         from rosin.runtime.making import Making
 
-        return Making(self.graph, self.donated, self.sizes)
+        if self.tiles is None:
+            self.tiles = {key: TileSize(vectors, rows) for key, vectors, rows in self._tuned}
+        return Making(self.graph, self.donated, self.sizes, self.tiles)
 
     def explain(self) -> str:
         with facts.assuming(self.known):
@@ -521,16 +546,16 @@ def _read_call(text: str) -> tuple[Op, Types, Types]:
     return node.op, tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
 
 
-def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
+def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None, tunes: bool) -> str:
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
     text = printer.text(graph, naming=printer.numbers)
-    parts = (text, str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
+    parts = (text, str(donated), "tuned" if tunes else "", *about, jit.host().key, PARALLEL, compiler_version())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @functools.cache
-def _compiler_version() -> str:
+def compiler_version() -> str:
     """A hash of the compiler's own sources, so that a change to them is never answered from an old cache."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()

@@ -8,6 +8,7 @@ Stages are made again, on demand, for whoever wants to look at them.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rosin.backends.llvm.program import program_text
@@ -17,6 +18,7 @@ from rosin.ir.sizes import Sizes
 from rosin.passes import pipeline
 from rosin.passes.explain import explain
 from rosin.passes.instrument import Instrument
+from rosin.passes.tiles import TileSize
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import jit, limits, threads
 
@@ -28,6 +30,8 @@ class Making:
     graph: Graph
     donated: tuple[int, ...]
     sizes: Sizes | None
+    tiles: Mapping[str, TileSize] | None = None
+    """What the tuner chose (rosin.runtime.tuning)."""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -37,7 +41,7 @@ class Making:
         """The loop-level program and its object code."""
         graph = pipeline.run(self.graph, instrument=watch)
         start = time.perf_counter()
-        program = to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes)
+        program = to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
         middle = time.perf_counter()
         text = program_text(program, jit.host().vector_bytes)
         late = time.perf_counter()
@@ -60,7 +64,7 @@ class Making:
 
     def program(self) -> steps.Program:
         """The loop-level program."""
-        return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes)
+        return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
 
     def stage_text(self, stage: str) -> str:
         """The program at a stage after `traced`, as text.
@@ -79,5 +83,5 @@ class Making:
 
     def explain(self) -> str:
         """What is computed together and why, what it costs at least on this machine, and where values lie."""
-        found = explain(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes)
+        found = explain(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
         return found.text(limits.measured(threads.num_threads()))

@@ -44,7 +44,6 @@ def attention(b: Builder, q: Value, k: Value, v: Value) -> Value:
 
 PROGRAMS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "softmax": (softmax, ("f32[8, 100]",)),
-    "attention": (attention, ("f32[32, 16]", "f32[64, 16]", "f32[64, 16]")),
     "sums_both_ways": (lambda b, x: [b.sum(b.exp(x), (0,)), b.sum(b.exp(x), (1,))], ("f64[300, 200]",)),
     "sorted": (lambda b, x: b.sort(b.exp(x)), ("f32[1000]",)),
 }
@@ -54,6 +53,15 @@ PROGRAMS: dict[str, tuple[Build, tuple[str, ...]]] = {
 def test_reports(name: str, golden: Callable[[str, str], None]) -> None:
     build, types = PROGRAMS[name]
     golden(f"explain/{name}.txt", explain(pipeline.run(graph_of(build, *types)), 32).text(LIMITS))
+
+
+def test_products() -> None:
+    found = explain(pipeline.run(graph_of(attention, "f32[32, 16]", "f32[64, 16]", "f32[64, 16]")))
+    scores, rows, result = found.groups
+    assert (scores.rows, scores.summed, scores.flops) == ((32, 64), (16,), 2 * 32 * 64 * 16)
+    assert (scores.reads, scores.writes) == ({"x0": 2048, "x1": 4096}, {"dot_general": 8192})
+    assert [cut.why for group in (rows, result) for cut in group.cuts] == [Cut.PRODUCT, Cut.AXES]
+    assert any("in tiles of" in line for line in result.kernels)
 
 
 def cuts_of(build: Build, *types: str) -> dict[tuple[str, str], Cut]:
