@@ -14,6 +14,7 @@ from rosin.ir.op import Reader, Value
 from rosin.ir.statements import all_indices, flops, offsets, replace, stores, used_buffers
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
+from rosin.passes.streamed import streamed
 
 PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it."""
@@ -76,10 +77,10 @@ class Memory:
 
 def arranged(nest: Nest) -> Kernel:
     """The kernel of a nest, its loops in the order that suits memory."""
-    return _Arrangement(nest).kernel()
+    return Arrangement(nest).kernel()
 
 
-class _Arrangement:
+class Arrangement:
     """A nest while its loops are put in order."""
 
     def __init__(self, nest: Nest) -> None:
@@ -87,12 +88,18 @@ class _Arrangement:
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
 
     def kernel(self) -> Kernel:
-        self._collapse(self.rows)
-        self._collapse(self.columns)
-        lanes = choose_lanes([*self.rows, *self.columns], self.statements())
+        self.collapse(self.rows)
+        self.collapse(self.columns)
+        inner = [s for p in self.body if isinstance(p, Inner) for s in p.body] if self.columns else self.statements()
+        lanes = choose_lanes([*self.rows, *self.columns], inner or self.statements())
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work)
+        if lanes in self.rows and not self.scratch:
+            outer = [v for v in self.rows if v is not lanes]
+            found = streamed(self.name, outer, lanes, self.columns, self.body, self.flops, (on_threads, work))
+            if found is not None:
+                return found
         loops = self._loops(lanes, on_threads)
         # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
@@ -113,7 +120,7 @@ class _Arrangement:
         body: list[Statement] = []
         columns = [v for v in self.columns if v is not lanes] + [v for v in self.columns if v is lanes]
         for part in self.body:
-            body += [self._inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
+            body += [self.inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
         across = self._across(lanes)
         if lanes is not None and across is not None:
@@ -134,9 +141,7 @@ class _Arrangement:
         rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
         return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
 
-    def _squares(
-        self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar
-    ) -> list[Statement]:
+    def _squares(self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar) -> list[Statement]:
         """The body for a block of neighbours along `across`, all of them for each vector."""
         assert isinstance(across.extent, int)
         whole, rest = divmod(across.extent, SQUARE)
@@ -151,7 +156,7 @@ class _Arrangement:
         place = indices.of(block)
         return [When((Within(place, 0, whole),), tuple(squares)), When((Within(place, whole, whole + 1),), (left,))]
 
-    def _inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
+    def inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
         body: list[Statement] = list(part.body)
         work = flops([v for s in body for v in values(s)])
         for var in reversed(columns):
@@ -198,7 +203,7 @@ class _Arrangement:
 
     # -- collapsing ----------------------------------------------------------------------------------------
 
-    def _collapse(self, variables: list[LoopVar]) -> None:
+    def collapse(self, variables: list[LoopVar]) -> None:
         """Make one loop of neighbours that every index steps through as through one."""
         at = len(variables) - 2
         while at >= 0:

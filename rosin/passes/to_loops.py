@@ -36,6 +36,7 @@ from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
 from rosin.passes.alike import Alike
 from rosin.passes.arena import Places, plan_arena
+from rosin.passes.blocks import blocked_steps
 from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
@@ -271,7 +272,7 @@ class Region:
             tiles = self.making.tiles
             size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
             return contraction_kernels(group, self.memory, name, self.making.vector_bytes, size)
-        return row_steps(group, self.memory, name)
+        return blocked_steps(group, self.memory, name) or row_steps(group, self.memory, name)
 
     def apart(self, group: Group) -> Graph:
         """What the group computes, as a graph by itself: of the values that it reads, to those that it stores."""

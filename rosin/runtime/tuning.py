@@ -12,17 +12,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 
-from rosin.ir.facts import Facts
 from rosin.ir.graph import Graph
 from rosin.ir.op import NumpyArray
 from rosin.ir.types import TensorType
 from rosin.passes.tiles import TileSize, tile_sizes
 from rosin.passes.to_loops import Making, contraction_key, lowered
 from rosin.runtime import cache, jit
-from rosin.runtime.executable import NativeExecutable, compiler_version
 
 GAIN = 1.03
 """Tiles that are less than so many times quicker than those chosen without measuring are not worth a change."""
@@ -31,7 +31,11 @@ ROUNDS = 9
 ROUND_SECONDS = 2e-3
 
 
-def tiles_of(graph: Graph) -> dict[str, TileSize]:
+Make: TypeAlias = Callable[[Graph, Mapping[str, TileSize]], Callable[..., object]]
+"""Compiles a graph with these tiles, without a look at the disk."""
+
+
+def tiles_of(graph: Graph, make: Make) -> dict[str, TileSize]:
     """The best tiles for the products of a graph that has been through the passes, by what is said of each."""
     found: dict[str, TileSize] = {}
     if graph.symbols():
@@ -42,17 +46,17 @@ def tiles_of(graph: Graph) -> dict[str, TileSize]:
         if placed.group.contraction and placed.name:
             product = placed.region.apart(placed.group)
             key = contraction_key(product)
-            if key not in found and (best := _known_or_measured(key, product)) is not None:
+            if key not in found and (best := _known_or_measured(key, product, make)) is not None:
                 found[key] = best
     return found
 
 
-def _known_or_measured(key: str, product: Graph) -> TileSize | None:
-    parts = ("tile", key, jit.host().key, compiler_version())
+def _known_or_measured(key: str, product: Graph, make: Make) -> TileSize | None:
+    parts = ("tile", key, jit.host().key, cache.compiler_version())
     entry_key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     entry = cache.default().get(entry_key)
     if entry is None:
-        best = measured(product)
+        best = measured(product, make)
         chosen = None if best is None else [best.vectors, best.rows]
         cache.default().put(entry_key, json.dumps(chosen).encode())
         return best
@@ -60,14 +64,14 @@ def _known_or_measured(key: str, product: Graph) -> TileSize | None:
     return None if chosen is None else TileSize(*chosen)
 
 
-def measured(product: Graph) -> TileSize | None:
+def measured(product: Graph, make: Make) -> TileSize | None:
     """The tiles with which the product is quickest; None where those that are chosen without measuring are."""
     arrays = [_drawn(v.type) for v in product.inputs]
-    plain = _Trial(product, {}, arrays)
+    plain = _Trial(make(product, {}), arrays)
     if plain.once() < LEAST_SECONDS:
         return None
     registers = 32 if jit.host().vector_bytes >= 64 else 16
-    trials = {size: _Trial(product, {"": size}, arrays) for size in tile_sizes(registers)}
+    trials = {size: _Trial(make(product, {"": size}), arrays) for size in tile_sizes(registers)}
     # Rounds take turns, so that what else the machine does meets all alike.
     for _ in range(ROUNDS):
         for trial in (plain, *trials.values()):
@@ -79,8 +83,8 @@ def measured(product: Graph) -> TileSize | None:
 class _Trial:
     """A product compiled with tiles of one size; `seconds` is the least that a run took."""
 
-    def __init__(self, product: Graph, tiles: dict[str, TileSize], arrays: list[NumpyArray]) -> None:
-        self.executable = NativeExecutable(product, (), Facts(), None, tiles)
+    def __init__(self, executable: Callable[..., object], arrays: list[NumpyArray]) -> None:
+        self.executable = executable
         self.arrays = arrays
         self.seconds = float("inf")
         self.times = 1

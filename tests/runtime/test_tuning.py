@@ -22,6 +22,10 @@ def draw(*shape: int, dtype: Any = np.float32) -> Array:
     return np.random.default_rng(len(shape)).standard_normal(shape).astype(dtype)
 
 
+def made(graph: Any, tiles: Any) -> NativeExecutable:
+    return NativeExecutable(graph, (), Facts(), None, tiles)
+
+
 def layer(x: Any, w: Any, bias: Any) -> Any:
     return rnp.tanh(x @ w + bias)
 
@@ -41,14 +45,14 @@ PROGRAMS: dict[str, tuple[Any, tuple[Array, ...]]] = {
 def test_tiles_of_every_size_give_the_same_bits(name: str) -> None:
     f, arguments = PROGRAMS[name]
     graph = rosin.compile(f, dynamic=False).ir(*arguments)
-    (expected,) = NativeExecutable(graph, (), Facts(), None, {})(*arguments)
+    (expected,) = made(graph, {})(*arguments)
     for size in [*tile_sizes(16), *tile_sizes(32)]:
-        (found,) = NativeExecutable(graph, (), Facts(), None, {"": size})(*arguments)
+        (found,) = made(graph, {"": size})(*arguments)
         assert found.tobytes() == expected.tobytes(), size
     before = threads.num_threads()
     threads.set_num_threads(1)
     try:
-        (found,) = NativeExecutable(graph, (), Facts(), None, {"": TileSize(2, 5)})(*arguments)
+        (found,) = made(graph, {"": TileSize(2, 5)})(*arguments)
     finally:
         threads.set_num_threads(before)
     assert found.tobytes() == expected.tobytes()
@@ -62,7 +66,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv(TUNE, "1")
     products: list[str] = []
 
-    def measured(product: Any) -> TileSize:
+    def measured(product: Any, make: Any) -> TileSize:
         products.append(str(product.outputs[0].type))
         return TileSize(1, 5)
 
@@ -109,12 +113,12 @@ def test_the_quickest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tuning._Trial, "round", round)
     monkeypatch.setattr(tuning, "tile_sizes", lambda _: list(seconds))
-    assert tuning.measured(graph) == TileSize(2, 6)
+    assert tuning.measured(graph, made) == TileSize(2, 6)
     seconds.update(dict.fromkeys(seconds, 0.99e-3))
-    assert tuning.measured(graph) is None
+    assert tuning.measured(graph, made) is None
 
 
 def test_it_measures() -> None:
     x, w = draw(96, 96), draw(96, 96)
-    found = tuning.measured(rosin.compile(lambda x, w: x @ w).ir(x, w))
+    found = tuning.measured(rosin.compile(lambda x, w: x @ w).ir(x, w), made)
     assert found is None or found in [*tile_sizes(16), *tile_sizes(32)]

@@ -22,6 +22,7 @@ from rosin.stdlib.optim.gradients import (
     scale,
     scale_by_rate,
 )
+from rosin.stdlib.optim.lbfgs import Minimum, lbfgs, minimize
 from rosin.stdlib.optim.muon import muon, orthogonalize, scale_by_muon
 from rosin.stdlib.optim.optimizers import adagrad, adam, adamw, lamb, lion, nadam, rmsprop, sgd
 from rosin.stdlib.optim.transform import OptimizerError, Transform, apply_updates, chain, masked, stateless
@@ -29,6 +30,7 @@ from rosin.stdlib.optim.wrappers import Average, accumulate, lookahead
 
 __all__ = [
     "Average",
+    "Minimum",
     "OptimizerError",
     "Transform",
     "accumulate",
@@ -44,9 +46,11 @@ __all__ = [
     "clip_by_parameters",
     "global_norm",
     "lamb",
+    "lbfgs",
     "lion",
     "lookahead",
     "masked",
+    "minimize",
     "muon",
     "nadam",
     "orthogonalize",

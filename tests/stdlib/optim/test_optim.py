@@ -169,3 +169,43 @@ def test_what_optimizers_refuse() -> None:
     for transform in (optim.add_decayed_weights(0.1), optim.scale_by_trust_ratio(), optim.adafactor()):
         with pytest.raises(optim.OptimizerError, match=r"needs the parameters"):
             transform.update(x, transform.init(x))
+
+
+# -- L-BFGS ----------------------------------------------------------------------------------------------------------
+
+
+def rosenbrock(x: Any) -> Array:
+    return rnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+@pytest.mark.parametrize("size", [2, 10])
+def test_minimize_as_scipy_does(size: int) -> None:
+    from scipy.optimize import minimize, rosen, rosen_der
+
+    start = np.full(size, -1.2)
+    found = rosin.compile(lambda x: optim.minimize(rosenbrock, x, tolerance=1e-8))(start)
+    theirs = minimize(rosen, start, jac=rosen_der, method="L-BFGS-B", options={"ftol": 0, "gtol": 1e-8})
+    assert bool(found.converged)
+    np.testing.assert_allclose(found.params, np.ones(size), atol=1e-7)
+    assert int(found.steps) <= 1.2 * theirs.nit
+    np.testing.assert_allclose(found.value, rosenbrock(found.params), rtol=1e-9, atol=1e-30)
+
+
+def test_minimize_trees_batches_and_gives_up() -> None:
+    def energy(p: Any) -> Array:
+        return rnp.sum((p["a"] - 3) ** 2) + rnp.sum(rnp.cosh(p["b"]))
+
+    found = optim.minimize(energy, {"a": rnp.zeros(3), "b": rnp.ones((2, 2))})
+    np.testing.assert_allclose(found.params["a"], [3, 3, 3], atol=1e-5)
+    np.testing.assert_allclose(found.params["b"], np.zeros((2, 2)), atol=1e-5)
+    starts = np.asarray([[-1.2, 1.0], [0.0, 0.0], [3.0, -2.0]])
+    together = rosin.vmap(lambda x: optim.minimize(rosenbrock, x, tolerance=1e-8))(starts)
+    np.testing.assert_allclose(together.params, np.ones((3, 2)), atol=1e-7)
+    early = optim.minimize(rosenbrock, starts[0], steps=3)
+    assert not bool(early.converged)
+    assert int(early.steps) == 3
+    # Where the function has no value, the search turns back.
+    wall = optim.minimize(lambda x: -rnp.log(x[0]) + 10 * x[0], np.asarray([5.0]), tolerance=1e-8)
+    np.testing.assert_allclose(wall.params, [0.1], rtol=1e-6)
+    with pytest.raises(optim.OptimizerError, match="value_fn"):
+        optim.lbfgs().update(rnp.ones(2), optim.lbfgs().init(rnp.ones(2)), rnp.ones(2))
