@@ -94,6 +94,7 @@ class Worker:
         path = os.pathsep.join([str(root), str(HERE)])
         environment = {**os.environ, "PYTHONPATH": path, "ROSIN_CACHE": "0"}
         command = [sys.executable, str(HERE / "_worker.py"), file, name]
+        self.name = f"{name} of {file}, at {root},"
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         )
@@ -114,7 +115,7 @@ class Worker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{' '.join(map(str, self.process.args))} failed")  # type: ignore[arg-type]
+            raise SystemExit(f"{self.name} failed")
         return json.loads(line)
 
 
@@ -133,7 +134,8 @@ def one_pair(roots: Sequence[Path], file: str, comparison: Comparison) -> None:
         times = int(base.first["times"])
         rounds = [(base.ask(times), head.ask(times)) for _ in range(ROUNDS)]
         ratio = statistics.median(b / a for a, b in rounds)
-        comparison.add("time", *(statistics.median(each) / times for each in zip(*rounds, strict=True)), ratio)
+        before, after = (statistics.median(each) / times for each in zip(*rounds, strict=True))
+        comparison.add("time", before, after, ratio)
     finally:
         for worker in workers:
             worker.close()
