@@ -50,6 +50,11 @@ from rosin.passes.single import pack_kernels, push_kernels
 from rosin.passes.tapes import TapeRow
 from rosin.passes.tiles import TileSize
 
+AROUND = Control | Host | Measure
+"""What becomes steps around kernels."""
+IN_PLACE = Reshape | Barrier
+"""What leaves values in memory where they lie."""
+
 
 def to_loops(
     graph: Graph,
@@ -213,7 +218,7 @@ class Region:
     def through_reshapes(self, value: Value) -> Value:
         """The value whose memory, as it lies, is also this value's."""
         moves = self.fusion.moves
-        while (move := moves.get(value)) is not None and isinstance(move.op, Reshape | Barrier):
+        while (move := moves.get(value)) is not None and isinstance(move.op, IN_PLACE):
             value = move.operands[move.results.index(value)]
         return value
 
@@ -230,7 +235,7 @@ class Region:
             result += self.copy(value, place)
         for group in self.fusion.groups:
             node, name = group.nodes[0], ""
-            if isinstance(node.op, Control | Host | Measure):
+            if isinstance(node.op, AROUND):
                 result += control_steps(self, node)
             elif isinstance(node.op, Routine):
                 result += self._routine(node, node.op)

@@ -384,7 +384,7 @@ class NativeExecutable(Executable):
         results = [
             ResultSpec(v.type.dtype.numpy, v.type.shape, self.aliases.get(i)) for i, v in enumerate(self.graph.outputs)
         ]
-        loops = any(isinstance(n.op, Loop) for n in self.graph.nodes)
+        loops = any(issubclass(op, Loop) for op in {type(node.op) for node in self.graph.nodes})
         return make_entry(
             self.graph.name,
             self.address,
