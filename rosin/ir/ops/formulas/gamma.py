@@ -16,7 +16,6 @@ from rosin.ir.pairs import Pair
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
-LOG_2PI = 1.8378770664093456
 HALF_LOG_2PI = (0.9189385332046728, -3.8782941580672414e-17)
 PI = (math.pi, 1.2246467991473532e-16)
 TWO_PI = (2.0 * math.pi, 2.4492935982947064e-16)
@@ -62,11 +61,6 @@ def stirling_series(m: Algebra, x: Real) -> Real:
     """What log gamma(x) is more than the first terms of Stirling's formula, for x >= 10."""
     inverse = 1.0 / x
     return inverse * m.polynomial(inverse * inverse, STIRLING)
-
-
-def gamma_star(m: Algebra, x: Real) -> Real:
-    """Gamma(x) over sqrt(2 pi / x) (x / e)^x, for x >= 10."""
-    return m.polynomial(20.0 / x - 1.0, tables.GAMMA_STAR)
 
 
 def log_gamma_far(m: Algebra, x: Pair) -> Pair:
