@@ -131,7 +131,7 @@ class LuDiagonal(OfMatrices):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         packed, pivots, _ = Lu().eval(*operands)
-        moved: NumpyArray = np.not_equal(pivots, np.arange(pivots.shape[-1]))
+        moved = np.not_equal(pivots, np.arange(int(pivots.shape[-1])))
         odd = np.asarray(np.count_nonzero(moved, axis=-1) % 2, np.int32)
         return np.diagonal(packed, axis1=-2, axis2=-1).copy(), odd
 
