@@ -550,3 +550,10 @@ def test_the_text_gives_the_users_lines_on_request() -> None:
     first = f.__wrapped__.__code__.co_firstlineno
     assert f"exp(x)  # {__file__}:{first + 2}" in graph.text(locations=True)
     assert "#" not in graph.text()
+
+
+def test_a_donated_argument_becomes_no_result_of_another_shape() -> None:
+    """There are as many elements, and nothing reads the argument any more."""
+    f = rosin.compile(lambda x, y: y[:, None] * rnp.sum(x, axis=1), donate_argnums=(0,))
+    x, y = np.arange(6, dtype=np.float32).reshape(2, 3), np.arange(3, dtype=np.float32)
+    np.testing.assert_array_equal(f(rnp.array(x), y), y[:, None] * x.sum(axis=1))
