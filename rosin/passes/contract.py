@@ -286,9 +286,10 @@ class _Contraction:
             if var not in self.folded and step == 1 and self._is_far(operand.value.type, extent, self.groups(var)):
                 trouble += FAR_COST
             packing = operand.packing(var if step != 0 else None, self.groups(var) * self.width) if trouble else None
-            if packing is not None and packing.cost < steps * trouble:
+            copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
+            if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
-                cost += packing.cost
+                cost += copying
             else:
                 cost += steps * trouble
         return cost, packs

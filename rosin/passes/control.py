@@ -95,7 +95,8 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     elements = [slice_of(p, v.type) for p, v in zip(sources, inputs[len(inputs) - op.stacked :], strict=True)]
     given = op.body.outputs[op.carried :]
     rows = [slice_of(region.places[v], out.type) for v, out in zip(node.results[op.carried :], given, strict=True)]
-    body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows)
+    same = dict.fromkeys(op.sections(inputs)[1], facts.estimate(length))
+    body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows, same)
     if length != 0 and body:
         steps.append(Repeat(time, tuple(body), None, count, op.reverse))
     rest = [k for out, row in zip(given, rows, strict=True) for k in region.zeros(out.type, row)] if count else []
@@ -250,19 +251,24 @@ def _hand_over(region: Region, carries: Sequence[Place], results: Sequence[Value
 
 
 def _body(
-    region: Region, body: Graph, carries: Sequence[Place], inputs: Sequence[Place], rows: Sequence[Place]
+    region: Region,
+    body: Graph,
+    carries: Sequence[Place],
+    inputs: Sequence[Place],
+    rows: Sequence[Place],
+    same: Mapping[Value, int] | None = None,
 ) -> list[Step]:
     """One step of a loop, after which the carried values are the next ones."""
     outputs = body.outputs[: len(carries)]
     kept = [output is body.inputs[i] for i, output in enumerate(outputs)]
     following = [
-        place if same else region.arena(f"next_{place.buffer.name}", output.type)
-        for place, output, same in zip(carries, outputs, kept, strict=True)
+        place if stays else region.arena(f"next_{place.buffer.name}", output.type)
+        for place, output, stays in zip(carries, outputs, kept, strict=True)
     ]
-    steps = region.inner(body, inputs, [*following, *rows], skip=[i for i, same in enumerate(kept) if same])
+    steps = region.inner(body, inputs, [*following, *rows], [i for i, stays in enumerate(kept) if stays], same)
     late: list[Step] = []
-    for place, new, output, same in zip(carries, following, outputs, kept, strict=True):
-        if same:
+    for place, new, output, stays in zip(carries, following, outputs, kept, strict=True):
+        if stays:
             continue
         if Uses(tuple(steps)).may_share(place.buffer, new.buffer):
             steps = [s for s in (_renamed(step, {new.buffer: place.buffer}) for step in steps) if not _is_idle(s)]

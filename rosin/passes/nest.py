@@ -44,13 +44,19 @@ class Place:
 class Memory:
     """Reads and writes values where they lie; reads go through the moves in between."""
 
-    def __init__(self, fusion: Fusion, places: Mapping[Value, Place]) -> None:
+    def __init__(self, fusion: Fusion, places: Mapping[Value, Place], steps: Mapping[Value, int] | None = None) -> None:
+        """`steps` has the values that are the same in so many steps of the loop around."""
         self.fusion = fusion
         self.places = places
+        self.steps = steps or {}
 
     def __contains__(self, value: Value) -> bool:
         """Whether the value lies in memory at all."""
         return value in self.places
+
+    def same_for(self, value: Value) -> int:
+        """In how many steps of the loop around the value is the same."""
+        return min((self.steps.get(root, 1) for root in self.fusion.roots([value])), default=1) if self.steps else 1
 
     def read(self, value: Value) -> Reader:
         return self.fusion.reader(value, self.stored)

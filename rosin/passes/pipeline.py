@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rosin.ir.graph import Graph
 from rosin.passes.base import Pass
+from rosin.passes.blocks import Blocks
 from rosin.passes.cse import Cse
 from rosin.passes.dce import Dce
 from rosin.passes.distribute import Distribute
@@ -31,12 +32,13 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Simplify(),
     Cse(),
     Dce(),
+    Blocks(),  # what is wide between products is never stored
     Remat(),  # memory for time, where there is much to save
 )
 """What every target's own passes start from."""
 
-STABLEHLO_PASSES: tuple[Pass, ...] = GRAPH_PASSES[:-1]
-"""All but rematerialisation: XLA weighs memory against time by itself."""
+STABLEHLO_PASSES: tuple[Pass, ...] = GRAPH_PASSES[:-2]
+"""All but blocks and rematerialisation: XLA weighs memory against time by itself."""
 
 
 def run(graph: Graph, passes: Sequence[Pass] = GRAPH_PASSES, instrument: Instrument | None = None) -> Graph:

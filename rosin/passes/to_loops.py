@@ -14,7 +14,7 @@ out; every other value exists only inside the kernel that computes it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
@@ -33,6 +33,7 @@ from rosin.ir.printer import value_names
 from rosin.ir.sizes import Sizes
 from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
+from rosin.passes.ahead import ahead
 from rosin.passes.alike import Alike
 from rosin.passes.arena import plan_arena
 from rosin.passes.contract import contraction_kernels
@@ -61,7 +62,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
-    steps = arrange(Region(graph, *places, making).steps(alone=False), making.lanes)
+    steps = arrange(ahead(Region(graph, *places, making).steps(alone=False)), making.lanes)
     arena = plan_arena(steps)
     program = Program(
         graph.name,
@@ -138,13 +139,14 @@ class Region:
         outputs: Sequence[Place],
         making: Making,
         skip: Collection[int] = (),
+        same: Mapping[Value, int] | None = None,
     ) -> None:
-        """`skip` lists outputs that are where they belong already."""
+        """`skip` lists outputs that are where they belong already; `same` has inputs that stay so for so many steps."""
         self.making = making
         self.fusion = Fusion(graph)
         self.names = value_names(graph)
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
-        self.memory = Memory(self.fusion, self.places)
+        self.memory = Memory(self.fusion, self.places, same)
         self.copies: list[tuple[Value, Place]] = []
         self.tapes: dict[Node, TapeRow] = {}
         """For sweeps whose first leg a `while` has done, what it kept."""
@@ -280,10 +282,15 @@ class Region:
         return found
 
     def inner(
-        self, graph: Graph, inputs: Sequence[Place], outputs: Sequence[Place], skip: Collection[int] = ()
+        self,
+        graph: Graph,
+        inputs: Sequence[Place],
+        outputs: Sequence[Place],
+        skip: Collection[int] = (),
+        same: Mapping[Value, int] | None = None,
     ) -> list[Step]:
-        """The steps of a region of a node of this one."""
-        return Region(graph, inputs, outputs, self.making, skip).steps()
+        """The steps of a region of a node of this one; see `__init__`."""
+        return Region(graph, inputs, outputs, self.making, skip, same).steps()
 
     def copy(self, value: Value, place: Place) -> list[Step]:
         """A nest that writes a value that is read through moves, or lies elsewhere, to a place."""
