@@ -98,7 +98,7 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     same = dict.fromkeys(op.sections(inputs)[1], facts.estimate(length))
     body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows, same)
     if length != 0 and body:
-        steps.append(Repeat(time, tuple(body), None, count, op.reverse))
+        steps.append(Repeat(time, tuple(body), None, count, op.reverse, apart=not carries and count is None))
     rest = [k for out, row in zip(given, rows, strict=True) for k in region.zeros(out.type, row)] if count else []
     if length != 0 and rest:
         steps.append(Repeat(time, tuple(rest), count))

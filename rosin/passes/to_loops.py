@@ -45,6 +45,7 @@ from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.rows import row_steps
 from rosin.passes.running import running_kernels
+from rosin.passes.sharing import shared
 from rosin.passes.single import pack_kernels, push_kernels
 from rosin.passes.tapes import TapeRow
 
@@ -63,6 +64,8 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
     steps = arrange(ahead(Region(graph, *places, making).steps(alone=False)), making.lanes)
+    if not has_complex(graph):
+        steps = shared(steps)
     arena = plan_arena(steps)
     program = Program(
         graph.name,
