@@ -31,7 +31,8 @@ try:
     from rosin.frontend.einops import announce as _announce
     from rosin.frontend.errors import RecompileWarning
     from rosin.frontend.numpy.selecting import size
-    from rosin.frontend.rewrite import no_rewrite
+    from rosin.frontend.numpy.sliding import dynamic_slice, dynamic_update_slice
+    from rosin.frontend.rewrite import no_rewrite, rewritten
     from rosin.frontend.signatures import Signature
     from rosin.frontend.sizes import Condition, Size, Spec, dim, spec
     from rosin.frontend.transforms import grad, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
@@ -66,6 +67,7 @@ if _TYPE_CHECKING:
     from typing import Any as _Any
 
     from rosin.frontend import extend, nn
+    from rosin.frontend.abstract import cost, eval_shape
     from rosin.frontend.exporting import Exported, export, load
 
 
@@ -80,6 +82,10 @@ def __getattr__(name: str) -> "_Any":
             from rosin.frontend import exporting
 
             found = getattr(exporting, name)
+        case "cost" | "eval_shape":
+            from rosin.frontend import abstract
+
+            found = getattr(abstract, name)
         case _:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
@@ -112,10 +118,14 @@ __all__ = [
     "complex64",
     "complex128",
     "cond",
+    "cost",
     "custom_jvp",
     "custom_vjp",
     "debug",
     "dim",
+    "dynamic_slice",
+    "dynamic_update_slice",
+    "eval_shape",
     "export",
     "extend",
     "float16",
@@ -145,6 +155,7 @@ __all__ = [
     "psum_scatter",
     "pure_callback",
     "random",
+    "rewritten",
     "scan",
     "scipy",
     "size",

@@ -21,6 +21,7 @@ from rosin.frontend.regions import argument
 from rosin.frontend.sizes import as_dim
 from rosin.frontend.staging import Function
 from rosin.frontend.tree import Structure, Tree
+from rosin.ir import dims
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, RosinError
@@ -65,6 +66,16 @@ class ShapeDtypeStruct:
     def __init__(self, shape: Sequence[Dim], dtype: DTypeLike) -> None:
         self.shape: tuple[Dim, ...] = tuple(shape)
         self.dtype: DType = core.as_dtype(dtype)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dim:
+        """How many elements there are."""
+        return dims.product(self.shape)
 
     def __repr__(self) -> str:
         return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype})"

@@ -178,7 +178,7 @@ def _tangent(leaf: Any, type: TensorType, name: str, path: str) -> Array:
     if core.is_scalar(leaf) or core.is_weak(array):
         array = core.cast(array, type.dtype)
     found = core.type_of(array)
-    if found != type:
+    if found.dtype != type.dtype or not facts.same_shape(found.shape, type.shape):
         raise tr.located(TransformError(f"{name}: {path} has type {found}, and the value has type {type}"))
     return array
 

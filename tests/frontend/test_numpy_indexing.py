@@ -339,3 +339,47 @@ def test_under_vmap() -> None:
     near(rosin.vmap(lambda i: rnp.asarray(table)[i])(rows), table[rows])
     found = both(lambda x: rosin.vmap(lambda y: y[::-1][None, 1:])(x), table)[0]
     near(found, table[:, None, ::-1][:, :, 1:])
+
+
+STARTS = [(0, 0), (1, 2), (-2, -3), (9, -10), (-9, 9), (np.int64(2), np.int8(-1))]
+
+
+@pytest.mark.parametrize("starts", STARTS, ids=str)
+def test_parts_that_start_at_traced_places(starts: tuple[Any, Any]) -> None:
+    x, part = np.arange(24.0).reshape(4, 6), -np.ones((2, 3))
+    rows, columns = (
+        slice(begin, begin + size)
+        for begin, size in (
+            (min(max(s + n if s < 0 else s, 0), n - m), m) for s, n, m in zip(starts, x.shape, (2, 3), strict=True)
+        )
+    )
+    changed = x.copy()
+    changed[rows, columns] = part
+
+    def take(x: Any, row: Any, column: Any) -> Any:
+        return rosin.dynamic_slice(x, (row, column), (2, 3))
+
+    def put(x: Any, row: Any, column: Any) -> Any:
+        return rosin.dynamic_update_slice(x, part, (row, column))
+
+    for wrap in (lambda f: f, rosin.compile):
+        np.testing.assert_array_equal(wrap(take)(x, *starts), x[rows, columns])
+        np.testing.assert_array_equal(wrap(put)(x, *starts), changed)
+        batched = wrap(rosin.vmap(take, in_axes=(None, 0, None)))
+        np.testing.assert_array_equal(batched(x, np.asarray([starts[0]] * 2), starts[1])[1], x[rows, columns])
+    slope = rosin.grad(lambda x: rnp.sum(take(x, *starts) ** 2))(x)
+    wanted = np.zeros_like(x)
+    wanted[rows, columns] = 2 * x[rows, columns]
+    np.testing.assert_array_equal(slope, wanted)
+
+
+def test_parts_that_do_not_fit() -> None:
+    x = rnp.zeros((4, 6))
+    with pytest.raises(ShapeError, match="1 places for an array of 2 axes"):
+        rosin.dynamic_slice(x, (1,), (1, 2))
+    with pytest.raises(ShapeError, match="3 sizes for an array of 2 axes"):
+        rosin.dynamic_slice(x, (1, 1), (1, 2, 3))
+    with pytest.raises(ShapeError, match="part of size 9 does not fit axis 1 of size 6"):
+        rosin.dynamic_slice(x, (1, 1), (1, 9))
+    with pytest.raises(DTypeError, match="a place is an integer without axes"):
+        rosin.dynamic_update_slice(x, x, (0, 0.5))

@@ -355,3 +355,16 @@ def test_where_of_a_condition_alone() -> None:
         np.testing.assert_array_equal(found, expected)
     with pytest.raises(TypeError, match="not with one"):
         rnp.where(mask, 1.0, None)  # pyright: ignore[reportCallIssue, reportArgumentType]  # refused
+
+
+def test_a_cotangent_of_a_known_size_for_a_value_whose_size_is_data() -> None:
+    """The sizes are compared when the count is known, as for any two operands."""
+
+    def slope(x: Any, cotangent: Any) -> Any:
+        return rosin.vjp(lambda x: x[x > 0] ** 2, x)[1](cotangent)[0]
+
+    x = np.asarray([3.0, -1.0, 2.0, -0.5], np.float32)
+    agree(slope, np.asarray([6.0, 0.0, 8.0, 0.0]), x, np.asarray([1.0, 2.0], np.float32))
+    for target in TARGETS:
+        with pytest.raises((ConstraintError, ShapeError), match="3"):
+            rosin.compile(slope, target=target)(rnp.asarray(x), rnp.ones(3))

@@ -61,7 +61,7 @@ def getitem(x: ArrayLike, index: Any, /) -> Array:
     layout = _Layout.of("getitem", operand, entries)
     kept = [entry for entry in entries if not isinstance(entry, At)]
     axes = [axis for axis, entry in enumerate(kept) if isinstance(entry, Positions)]
-    arrays = [_from_front(entry, core.shape_of(part)[axis]) for axis, entry in zip(axes, layout.positions, strict=True)]
+    arrays = [from_front(entry, core.shape_of(part)[axis]) for axis, entry in zip(axes, layout.positions, strict=True)]
     return _gather(part, axes, arrays, layout)
 
 
@@ -138,7 +138,7 @@ def _gather(x: Array, axes: Sequence[int], arrays: Sequence[Array], layout: _Lay
         return promote.number("getitem", 0, TensorType(core.dtype_of(x), result))
     if not layout.shape:
         sizes = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-        given = _one_dtype(arrays)
+        given = one_dtype(arrays)
         zero = promote.number("getitem", 0, TensorType(core.dtype_of(given[0])))
         starts = [given[axes.index(axis)] if axis in axes else zero for axis in range(len(shape))]
         return manipulation.squeeze(core.bind1(DynamicSlice(sizes), x, *starts), tuple(axes))
@@ -158,16 +158,16 @@ def at_places(x: Array, where: Array, axis: int = 0) -> Array:
 
 def _vectors(arrays: Sequence[Array], shape: promote.Shape) -> tuple[Array, int]:
     """Positions along several axes as vectors along a last axis, which single ones lack, and where that is."""
-    spread = [promote.spread(array, shape) for array in _one_dtype(arrays)]
+    spread = [promote.spread(array, shape) for array in one_dtype(arrays)]
     return (spread[0] if len(spread) == 1 else manipulation.stack(spread, axis=-1)), len(shape)
 
 
-def _one_dtype(arrays: Sequence[Array]) -> list[Array]:
+def one_dtype(arrays: Sequence[Array]) -> list[Array]:
     wide = dtypes.i64 if any(core.dtype_of(array) == dtypes.i64 for array in arrays) else dtypes.i32
     return [promote.cast(array, wide) for array in arrays]
 
 
-def _from_front(entry: Positions, size: Dim) -> Array:
+def from_front(entry: Positions, size: Dim) -> Array:
     """The positions, negative ones counted from the front, in an element type that holds every position of the axis."""
     own = core.dtype_of(entry.array)
     small = own.bits < 32 or own == dtypes.i32
@@ -232,7 +232,7 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, /, axis: int = -1) -> Arra
     full.insert(place, shape[place])
     picked.insert(place, wanted[place])
     numbers = Numbers((), (place,), others, others, (place,), len(shape))
-    positions = promote.spread(_from_front(Positions(given), shape[place]), tuple(picked))
+    positions = promote.spread(from_front(Positions(given), shape[place]), tuple(picked))
     op = Gather(*numbers, slice_sizes=(1,) * len(shape), mode="clip")
     return core.bind1(op, promote.spread(operand, tuple(full)), positions)
 
@@ -418,7 +418,7 @@ def _scatter(name: str, x: Array, entries: Sequence[Entry], change: Change, upda
 def _line(entry: Entry, size: Dim, owner: Sequence[int], axis: int) -> Array:
     """The positions along one axis of x, shaped to broadcast over the axes of the updates that are not whole slices."""
     if isinstance(entry, Positions):
-        array = _from_front(entry, size)
+        array = from_front(entry, size)
         own = list(core.shape_of(array))
         count = owner.count(-2)
         own = [1] * (count - len(own)) + own

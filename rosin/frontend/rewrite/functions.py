@@ -51,7 +51,11 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def rewritten(f: Any) -> Any:
-    """What to call instead of `f` inside a trace: `f` itself unless it is, or wraps, a function of the user's."""
+    """What to call instead of `f` inside a trace: `f` itself unless it is, or wraps, a function of the user's.
+
+    Calls in the user's own functions come here by themselves. A library that is handed a function calls it through
+    this, so that `if` and `while` on traced values work inside.
+    """
     if not tr.state.stack:
         return f
     kind = cast("Any", type(f))
