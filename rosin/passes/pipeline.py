@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rosin.ir.graph import Graph
 from rosin.passes.base import Pass
 from rosin.passes.blocks import Blocks
+from rosin.passes.components import Components
 from rosin.passes.cse import Cse
 from rosin.passes.dce import Dce
 from rosin.passes.distribute import Distribute
@@ -29,6 +30,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Hoist(),  # what loops need not do in every step; merged below with what stands before them already
     Distribute(),  # products of all steps at once, which residuals may then be
     Residuals(),  # what loops keep for their way back, once it is known what steps compute; the rest is dropped below
+    Components(),  # elementwise work on few components, which what stands before has brought to its last form
     Simplify(),
     Cse(),
     Dce(),
