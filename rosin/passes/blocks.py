@@ -171,7 +171,8 @@ class _Loops:
         """Append the loops; gives what stands for each value that the stage gives out."""
         sources = {key for key in given if self._source(key[0]) is not None}
         outside = {key: x for key, x in given.items() if key not in sources}
-        return self._level(b, outside, 0, list(self.region.sizes), {})
+        found = self._level(b, outside, 0, list(self.region.sizes), {})
+        return {v: b.cast(x, v.type.dtype) for v, x in found.items()}
 
     def _source(self, value: Value) -> Node | None:
         """The node of a value that takes no operands: it is made where it is read."""
