@@ -1,4 +1,4 @@
-"""What loops.py has Numba do: functions `run` in its own style, as text, so that nothing is imported where it is not."""
+"""What loops.py has Numba do: functions `run` in its own style, as text, which is imported where Numba is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernels that every step of a loop would run alike run before it: copies of what stays, packed operands of products."""
+"""Kernels that every step of a loop would run alike run before it: copies, and packed operands of products."""
 
 from __future__ import annotations
 

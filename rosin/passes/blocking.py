@@ -2,9 +2,9 @@
 
 Scores of attention, say, have a row for each query and a column for each key. A *region* starts at such a product and
 takes in what is as *wide*: values of as many elements that are computed from it, and those that these are computed
-with. Some of its axes are *tiled*: batch axes, and one axis of rows. A node fits where every tiled axis of what it reads
-is one axis of its result, or the axis of rows is summed. What leaves the region are rows of its narrow values, and sums
-over rows.
+with. Some of its axes are *tiled*: batch axes, and one axis of rows. A node fits where every tiled axis of what it
+reads is one axis of its result, or the axis of rows is summed. What leaves the region are rows of its narrow values,
+and sums over rows.
 
 A region falls into *stages*, since a wide value may need what is computed from the narrow results of others: a way back
 needs the loss. What is wide is computed again in each stage that reads it.
@@ -269,14 +269,13 @@ class Region:
         idle: list[Node] = []
         for node in ordered:
             (result,), stage = node.results, self.stage_of[node]
+            reads = any(self.is_wide(v) for v in node.operands if v in self.labels)
             if self.is_wide(result) or not self.is_full(result):
-                if result in self.sums and not any(map(self.is_wide, node.operands)):
+                if result in self.sums and not reads:
                     idle.append(node)
                 continue
-            makers = [made[v] for v in node.operands if v in made]
-            if any(self.is_wide(v) for v in node.operands if v in self.labels):
-                after.add(node)
-            elif any(self.stage_of[m] == stage and m in after for m in makers) and (result, stage) in leads:
+            follows = any(made[v] in after and self.stage_of[made[v]] == stage for v in node.operands if v in made)
+            if reads or (follows and (result, stage) in leads):
                 after.add(node)
             else:
                 idle.append(node)
@@ -300,7 +299,7 @@ class Region:
         return found
 
     def is_given_out(self, value: Value) -> bool:
-        """Whether it is the region that gives the value to others; what repeats along tiled axes they make themselves."""
+        """Whether the region gives the value to others; what repeats along tiled axes they make themselves."""
         return value in self.sums or self.is_full(value)
 
     def _stage(self, number: int, wanted: Sequence[Value], made: Mapping[Value, Node]) -> Stage:

@@ -12,7 +12,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import i32
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import splat
-from rosin.ir.op import Op, Value, Values
+from rosin.ir.op import Op, Value
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.ops.movement import Broadcast, Constant, Iota, Reshape, Slice
 from rosin.ir.ops.reduce import Sum
@@ -36,8 +36,8 @@ PANEL_BYTES = 1 << 22
 class Blocks(Pass):
     """Rows of wide values become blocks in loops: over batch axes, and in these over rows.
 
-    So attention never stores its scores, forward or backward, in whatever way it is written: a block of queries sees all
-    keys at once, and the way back computes its scores again, as in FlashAttention (Dao et al., 2022), whose running
+    So attention never stores its scores, forward or backward, in whatever way it is written: a block of queries sees
+    all keys at once, and the way back computes its scores again, as in FlashAttention (Dao et al., 2022), whose running
     softmax a block of whole rows does not need.
 
     Sums over rows come about block by block, so that the last bits of results change.
@@ -103,11 +103,14 @@ def _saved(region: Region, stages: Sequence[Stage]) -> int:
 
 def _may_run(region: Region, stages: Sequence[Stage]) -> bool:
     """Whether blocks are some, share nothing large, and can run on several threads."""
-    if not _levels(region) or any(stage.sums for stage in stages) and len(region.sizes) == 1:
+    if not _levels(region) or (any(stage.sums for stage in stages) and len(region.sizes) == 1):
         return False
     for stage in stages:
-        whole = (prod(_shape(v, label, [1] * len(region.sizes))) * v.type.dtype.bytes
-                 for v, label in stage.given if label[region.row] is None)
+        whole = (
+            prod(_shape(v, label, [1] * len(region.sizes))) * v.type.dtype.bytes
+            for v, label in stage.given
+            if label[region.row] is None
+        )
         if sum(whole) > PANEL_BYTES:
             return False
     return True

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from types import UnionType
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
 from rosin.ir.dims import is_static
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import splat
-from rosin.ir.op import Elementwise, Value, Values
-from rosin.ir.ops.movement import Broadcast, Constant
+from rosin.ir.op import Elementwise, Op, Value, Values
+from rosin.ir.ops.movement import Broadcast, Constant, Move
 from rosin.ir.ops.reduce import Sum
 from rosin.passes.base import Pass, rebuild
 
@@ -52,18 +53,17 @@ class Components(Pass):
         parts = _Parts(b)
 
         def visit(node: Node, operands: Values) -> Values | None:
-            op, (x, *_) = node.op, operands or (None,)
+            op = node.op
+            if not isinstance(op, Sum):
+                return None
+            (x,) = operands
             if node in lengths:
-                assert isinstance(op, Sum) and x is not None
                 (axis,) = op.axes
                 total, *rest = (parts.part(x, axis, k) for k in range(x.type.sizes[axis]))
                 for part in rest:
                     total = b.add(total, part)
                 return (total,)
-            if node in split:
-                assert isinstance(op, Sum) and x is not None
-                return (_stacked(b, parts, op, x, split[node]),)
-            return None
+            return (_stacked(b, parts, op, x, split[node]),) if node in split else None
 
         return rebuild(graph, visit, b)
 
@@ -84,8 +84,8 @@ def _split(graph: Graph, node: Node, made: Mapping[Value, Node]) -> tuple[int, s
     return None
 
 
-def _upstream(value: Value, made: Mapping[Value, Node]) -> Iterator[Node]:
-    """The nodes that the value is computed by elementwise, and those that make what these read."""
+def _upstream(value: Value, made: Mapping[Value, Node], through: type[Op] | UnionType) -> Iterator[Node]:
+    """The nodes that the value comes from, through ops of one kind, and those that make what these read."""
     seen: set[Value] = set()
     waiting = [value]
     while waiting:
@@ -95,20 +95,20 @@ def _upstream(value: Value, made: Mapping[Value, Node]) -> Iterator[Node]:
             continue
         seen.add(value)
         yield node
-        if isinstance(node.op, Elementwise):
+        if isinstance(node.op, through):
             waiting += node.operands
 
 
 def _repeated(value: Value, axis: int, made: Mapping[Value, Node]) -> Iterator[Value]:
     """Values that are computed, and repeated along the axis for the given one."""
-    for node in _upstream(value, made):
+    for node in _upstream(value, made, Elementwise):
         if isinstance(node.op, Broadcast) and axis not in node.op.axes and node.operands[0] in made:
             yield node.operands[0]
 
 
 def _sums_of_few(value: Value, made: Mapping[Value, Node]) -> Iterator[Node]:
     """Sums of few components among what a value is computed from."""
-    for node in _upstream(value, made):
+    for node in _upstream(value, made, Elementwise | Move):
         if isinstance(node.op, Sum) and len(node.op.axes) == 1:
             (x,) = node.operands
             maker = made.get(x)

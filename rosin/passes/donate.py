@@ -131,8 +131,8 @@ def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
 
 
 def _each_in_place(kernel: Kernel | Nest, argument: Buffer, stores: Sequence[Store]) -> bool:
-    """Whether of several stores, which an unrolled tile has, each reads the one element that it writes, and nothing else
-    reads any: at offsets that are affine in loop variables, no two are the same."""
+    """Whether each of several stores, as an unrolled tile has them, reads the one element that it writes, and nothing
+    else reads any: at offsets that are affine in loop variables, no two of which are the same."""
     offsets = {s.offset for s in stores}
     if len(offsets) != len(stores) or not all(isinstance(atom, LoopVar) for o in offsets for atom, _ in o.terms):
         return False
