@@ -185,10 +185,11 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
     written = set(written)
     for step in steps:
         match step:
-            case Kernel() | Nest():
-                body = statements_of(step)
-                found |= loaded_buffers(body) - written
-                written |= {s.buffer for s in stores(body)}
+            case Kernel() | Nest() | Again():
+                body = statements_of(step.kernel if isinstance(step, Again) else step)
+                places = step.places if isinstance(step, Again) else {}
+                found |= {places.get(b, b) for b in loaded_buffers(body)} - written
+                written |= {places.get(s.buffer, s.buffer) for s in stores(body)}
             case Repeat():
                 if decides(step):
                     found |= {load.buffer for load in decides(step)} - written
@@ -199,8 +200,6 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
-            case Again():
-                raise AssertionError("kernels come again outside of loops alone")
             case HostCall() | RoutineCall():
                 found |= {load.buffer for load in (*step.reads, *decides(step))} - written
                 written |= set() if decides(step) else {load.buffer for load in step.writes}

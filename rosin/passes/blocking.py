@@ -12,7 +12,7 @@ needs the loss. What is wide is computed again in each stage that reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -102,11 +102,21 @@ class Stage:
     """Values given out that are sums over all rows."""
 
 
+class Whereabouts:
+    """Which node makes a value, which ones use it, and where nodes stand."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.made = {v: node for node in graph.nodes for v in node.results}
+        self.users = graph.users()
+        self.at = {node: i for i, node in enumerate(graph.nodes)}
+
+
 @dataclass
 class Region:
     """See the module's text. The last tiled axis is that of the rows; axes of size 1 are not tiled."""
 
-    graph: Graph
+    where: Whereabouts
     seed: Node
     sizes: tuple[int, ...]
     """Of the tiled axes."""
@@ -114,6 +124,7 @@ class Region:
     members: dict[Node, None] = field(default_factory=dict["Node", None])
     sums: set[Value] = field(default_factory=set["Value"])
     stage_of: dict[Node, int] = field(default_factory=dict["Node", int])
+    _wide: dict[Value, bool] = field(default_factory=dict["Value", bool])
 
     @property
     def row(self) -> int:
@@ -121,7 +132,11 @@ class Region:
         return len(self.sizes) - 1
 
     def is_wide(self, value: Value) -> bool:
-        return is_static(value.type.shape) and prod(value.type.sizes) >= prod(self.seed.results[0].type.sizes)
+        found = self._wide.get(value)
+        if found is None:
+            least = prod(self.seed.results[0].type.sizes)
+            found = self._wide[value] = is_static(value.type.shape) and prod(value.type.sizes) >= least
+        return found
 
     def is_full(self, value: Value) -> bool:
         """Whether the value has every tiled axis, and so is computed but once."""
@@ -129,8 +144,9 @@ class Region:
 
     # -- which nodes -----------------------------------------------------------------------------------------
 
-    def grow(self, made: Mapping[Value, Node], users: Mapping[Value, Sequence[Node]]) -> None:
+    def grow(self) -> None:
         """Take in all nodes that fit."""
+        made, users = self.where.made, self.where.users
         self.members[self.seed] = None
         waiting = [self.seed]
         while waiting:
@@ -244,23 +260,25 @@ class Region:
         outside: dict[Value, int] = {}
         inside: dict[Value, int] = {}
         self.stage_of = {}
-        for node in self.graph.nodes:
+        places = [self.where.at[node] for node in self.members]
+        # Before the first member there is stage 0 alone, and after the last one nobody asks.
+        for node in self.where.graph.nodes[min(places) : max(places) + 1]:
             member = node in self.members
             stage = 0
             for v in node.operands:
-                if v not in inside:
-                    stage = max(stage, outside.get(v, 0))
-                else:
-                    stage = max(stage, inside[v] + (not member or v in self.sums))
+                known = inside.get(v)
+                now = outside.get(v, 0) if known is None else known + (not member or v in self.sums)
+                stage = max(now, stage)
             if member:
-                self.stage_of[node] = stage
-            (inside if member else outside).update(dict.fromkeys(node.results, stage))
+                self.stage_of[node] = inside[node.results[0]] = stage
+            elif stage:
+                outside.update(dict.fromkeys(node.results, stage))
 
     def _idle(self) -> list[Node]:
         """Narrow nodes that read nothing wide, and do not lead from one node of their stage to a wide one of it."""
         leads: set[tuple[Value, int]] = set()
         after: set[Node] = set()
-        ordered = [node for node in self.graph.nodes if node in self.members]
+        ordered = self._ordered(self.members)
         made = {node.results[0]: node for node in ordered}
         for node in reversed(ordered):
             stage = self.stage_of[node]
@@ -284,8 +302,9 @@ class Region:
     def stages(self) -> list[Stage]:
         """The stages, each with all that it computes, in order."""
         made = {node.results[0]: node for node in self.members}
-        used = set(self.graph.outputs)
-        used.update(v for node in self.graph.nodes if node not in self.members for v in node.operands)
+        outputs = set(self.where.graph.outputs)
+        users = self.where.users
+        used = {v for v in made if v in outputs or not all(user in self.members for user in users[v])}
         found: list[Stage] = []
         for number in range(max(self.stage_of.values()), -1, -1):
             wanted = [
@@ -318,14 +337,15 @@ class Region:
                     waiting.append(maker)
                 else:
                     given[operand, label] = None
-        ordered = tuple(node for node in self.graph.nodes if node in nodes)
+        ordered = tuple(self._ordered(nodes))
         sums = tuple(v for v in wanted if v in self.sums)
         return Stage(ordered, tuple(given), tuple(v for v in wanted if v not in self.sums), sums)
 
+    def _ordered(self, nodes: Iterable[Node]) -> list[Node]:
+        return sorted(nodes, key=self.where.at.__getitem__)
 
-def regions_of(
-    graph: Graph, seed: Node, made: Mapping[Value, Node], users: Mapping[Value, Sequence[Node]]
-) -> Iterator[Region]:
+
+def regions_of(where: Whereabouts, seed: Node) -> Iterator[Region]:
     """The regions around a product, with rows along either of its operands."""
     op = seed.op
     assert isinstance(op, DotGeneral)
@@ -341,7 +361,7 @@ def regions_of(
         if shape[row] == 1:
             continue
         axes = (*batch, row)
-        region = Region(graph, seed, tuple(shape[axis] for axis in axes), {result: axes})
-        region.grow(made, users)
+        region = Region(where, seed, tuple(shape[axis] for axis in axes), {result: axes})
+        region.grow()
         region.settle()
         yield region

@@ -20,7 +20,7 @@ from rosin.ir.ops.scan import Scan
 from rosin.ir.transform.split import needed
 from rosin.ir.types import TensorType
 from rosin.passes.base import Pass
-from rosin.passes.blocking import Label, Region, Stage, regions_of
+from rosin.passes.blocking import Label, Region, Stage, Whereabouts, regions_of
 
 BLOCK_BYTES = 1 << 18
 """A block of one wide value takes at most so many bytes."""
@@ -48,28 +48,32 @@ class Blocks(Pass):
 
     def rewrite(self, graph: Graph) -> Graph:
         seen: set[Value] = set()
+        where: Whereabouts | None = None
         while True:
             seeds = (node for node in graph.nodes if _is_seed(node) and node.results[0] not in seen)
             seed = next(seeds, None)
             if seed is None or any(node.op.effect for node in graph.nodes):
                 return graph
             seen.add(seed.results[0])
-            graph = _blocked(graph, seed)
+            where = where if where is not None and where.graph is graph else Whereabouts(graph)
+            graph = _blocked(where, seed)
 
 
 def _is_seed(node: Node) -> bool:
     return isinstance(node.op, DotGeneral) and node.results[0].type.bytes > BLOCK_BYTES
 
 
-def _blocked(graph: Graph, seed: Node) -> Graph:
+def _blocked(where: Whereabouts, seed: Node) -> Graph:
     """The graph with the best region around the product in blocks, if one is worth it."""
-    made = {v: node for node in graph.nodes for v in node.results}
+    graph, made = where.graph, where.made
     best: tuple[int, Region, list[Stage]] | None = None
-    for region in regions_of(graph, seed, made, graph.users()):
+    for region in regions_of(where, seed):
         stages = region.stages()
-        saved = _saved(region, stages)
+        saved, stored = _saved(region, stages)
         if saved > (best[0] if best else 0) and _may_run(region, stages):
             best = saved, region, stages
+            if not stored:
+                break
     if best is None:
         return graph
     _, region, stages = best
@@ -93,12 +97,12 @@ def _over(node: Node, env: Mapping[Value, Value]) -> Node:
     return node if operands == node.operands else replace(node, operands=operands)
 
 
-def _saved(region: Region, stages: Sequence[Stage]) -> int:
-    """The bytes of wide products that are stored no more, without those of wide values that are given out."""
+def _saved(region: Region, stages: Sequence[Stage]) -> tuple[int, int]:
+    """The bytes of wide products that are stored no more, less those of wide values that are given out; and these."""
     out = {v for stage in stages for v in stage.rows}
     products = [n.results[0] for n in region.members if isinstance(n.op, DotGeneral)]
     stored = sum(v.type.bytes for v in out if region.is_wide(v))
-    return sum(v.type.bytes for v in products if region.is_wide(v) and v not in out) - stored
+    return sum(v.type.bytes for v in products if region.is_wide(v) and v not in out) - stored, stored
 
 
 def _may_run(region: Region, stages: Sequence[Stage]) -> bool:

@@ -43,6 +43,7 @@ from rosin.passes.fusion import APART, Fusion, Group, variable
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
+from rosin.passes.recurring import recurring
 from rosin.passes.rows import row_steps
 from rosin.passes.running import running_kernels
 from rosin.passes.sharing import shared
@@ -65,7 +66,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
     steps = arrange(ahead(Region(graph, *places, making).steps(alone=False)), making.lanes)
     if not has_complex(graph):
-        steps = shared(steps)
+        steps = recurring(shared(steps))
     arena = plan_arena(steps)
     program = Program(
         graph.name,

@@ -9,7 +9,7 @@ A tape is three words: its address, for how many records it has room, and its by
 record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
 
 A kernel that comes again is one function for all its calls. The context says which table is that of the call: two words
-for each buffer, the number of an address among those of the caller, or `IN_ARENA` or `IN_SLOT`, and how many bytes
+for each buffer, the number of an address among those of the caller, or `IN_ARENA`, `IN_SLOT` or `IN_ROOM`, and how many bytes
 behind that address it starts, or which word of the block of sizes says so; then a word for each number that is given.
 
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
@@ -79,7 +79,7 @@ CONTEXT_HEAD = 11
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
 `rosin_poll` keeps, the status, the thread that runs the program, the table of a kernel that comes again, the word that
 says whose rooms are taken, and the address of the room of this thread. Tapes and loop variables follow."""
-IN_ARENA, IN_SLOT = -1, -2
+IN_ARENA, IN_SLOT, IN_ROOM = -1, -2, -3
 LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
 TAPE_WORDS = 3
@@ -131,6 +131,7 @@ class _Module:
         self.deepest = _depth(program.steps)
         self.team: Team | None = None
         """The team, while the steps of a loop are emitted that threads share."""
+        self.has_rooms = any(isinstance(step, Repeat) and step.team for step in _all(program.steps))
         self.host_calls = 0
         self.most_pointers = 0
         self.most_words = 0
@@ -161,7 +162,7 @@ class _Module:
             self.declarations.add("declare i64 @pthread_self()")
             caller.store(caller.define("call i64 @pthread_self()", "i64"), self.word(caller, CALLER))
         rooms: list[str] = []
-        if any(isinstance(step, Repeat) and step.team for step in _all(self.program.steps)):
+        if self.has_rooms:
             rooms = ["  %owners = alloca i64", "  store i64 0, ptr %owners"]
             rooms.append(f"  %place = getelementptr inbounds ptr, ptr %context, i64 {OWNERS}")
             rooms.append("  store ptr %owners, ptr %place")
@@ -250,7 +251,10 @@ class _Module:
         given = e.load(Val("%context", "ptr"), "ptr")
         outside = e.define(f"getelementptr ptr, ptr {given.ref}, {holder.typed}", "ptr")
         inside = e.icmp("slt", holder, e.const(0, "i64"))
-        base = e.load(e.select(inside, self.word(e, 1), outside), "ptr")
+        place = e.select(inside, self.word(e, 1), outside)
+        if self.has_rooms:
+            place = e.select(e.icmp("eq", holder, e.const(IN_ROOM, "i64")), self.word(e, ROOM), place)
+        base = e.load(place, "ptr")
         return e.define(f"getelementptr inbounds i8, ptr {base.ref}, {distance.typed}", "ptr", hint=buffer.name)
 
     def _table_word(self, e: Emitter, number: int) -> Val:
@@ -264,6 +268,8 @@ class _Module:
         """What tables say of a buffer."""
         if buffer in self.addresses:
             return self.addresses[buffer], 0
+        if self.team and buffer in self.team.offsets:
+            return IN_ROOM, self.team.offsets[buffer]
         slot = self.program.slot_of.get(buffer)
         return (IN_ARENA, self.program.arena[buffer]) if slot is None else (IN_SLOT, self._slot_word(slot))
 
