@@ -68,7 +68,15 @@ class Rosin(Library):
         return self._rosin.numpy.asarray(value) if isinstance(value, np.ndarray) else super().array(value)
 
     def conv(self, x: Any, kernel: Any, stride: int = 1, groups: int = 1) -> Any:
-        return self._rosin.nn.conv(x, kernel, strides=stride, padding="SAME", groups=groups)
+        """Padded by half of the kernel, as in all libraries here."""
+        return self._rosin.nn.conv(x, kernel, strides=stride, padding=(kernel.shape[-1] - 1) // 2, groups=groups)
+
+    def batch_norm(self, x: Any, weight: Any, bias: Any) -> Any:
+        """With the moments of the batch."""
+        return self._rosin.nn.batch_norm(x, None, None, weight, bias)
+
+    def max_pool(self, x: Any, size: int, stride: int) -> Any:
+        return self._rosin.nn.max_pool(x, size, strides=stride, padding=size // 2)
 
     def take(self, x: Any, places: Any) -> Any:
         return x[places]
@@ -103,7 +111,18 @@ class Jax(Library):
         return self._jax.block_until_ready(result)
 
     def conv(self, x: Any, kernel: Any, stride: int = 1, groups: int = 1) -> Any:
-        return self._jax.lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", feature_group_count=groups)
+        ends = [((kernel.shape[-1] - 1) // 2,) * 2] * 2
+        return self._jax.lax.conv_general_dilated(x, kernel, (stride, stride), ends, feature_group_count=groups)
+
+    def batch_norm(self, x: Any, weight: Any, bias: Any) -> Any:
+        mean, variance = self.xp.mean(x, (0, 2, 3)), self.xp.var(x, (0, 2, 3))
+        scale = weight * self._jax.lax.rsqrt(variance + 1e-5)
+        return x * scale[:, None, None] + (bias - mean * scale)[:, None, None]
+
+    def max_pool(self, x: Any, size: int, stride: int) -> Any:
+        lax, ends = self._jax.lax, (size // 2, size // 2)
+        window, strides, padding = (1, 1, size, size), (1, 1, stride, stride), ((0, 0), (0, 0), ends, ends)
+        return lax.reduce_window(x, -self.xp.inf, lax.max, window, strides, padding)
 
     def take(self, x: Any, places: Any) -> Any:
         return x[places]
@@ -136,6 +155,12 @@ class Torch(Library):
     def conv(self, x: Any, kernel: Any, stride: int = 1, groups: int = 1) -> Any:
         size = kernel.shape[-1]
         return self._functional.conv2d(x, kernel, stride=stride, padding=(size - 1) // 2, groups=groups)
+
+    def batch_norm(self, x: Any, weight: Any, bias: Any) -> Any:
+        return self._functional.batch_norm(x, None, None, weight, bias, training=True)
+
+    def max_pool(self, x: Any, size: int, stride: int) -> Any:
+        return self._functional.max_pool2d(x, size, stride, size // 2)
 
     def take(self, x: Any, places: Any) -> Any:
         return self._functional.embedding(places, x)

@@ -33,9 +33,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import _libraries  # noqa: E402  # the number of threads comes first
-import _limits  # noqa: E402
 import numpy as np  # noqa: E402
 from _libraries import Library  # noqa: E402
+
+from rosin.passes.explain import Limits  # noqa: E402
+from rosin.runtime import limits as machine  # noqa: E402
 
 LEAST_SECONDS = 5e-3
 """A round repeats short work until it takes so long."""
@@ -105,7 +107,7 @@ def prepared(work: Work, who: str, arrays: Arrays) -> Run | None:
     return lambda: library.wait(function(*given))
 
 
-def measure(work: Work, contestants: Sequence[str], rounds: int, limits: _limits.Limits | None) -> Result:
+def measure(work: Work, contestants: Sequence[str], rounds: int, limits: Limits | None) -> Result:
     """All contestants over one piece of work."""
     arrays = work.arrays()
     runs: dict[str, Run] = {}
@@ -151,7 +153,7 @@ def main(works: Sequence[Work], about: str | None) -> None:
     options = _options(about)
     chosen = [work for work in works if not options.names or any(part in work.name for part in options.names)]
     peers = options.peers.split(",") if options.peers else _installed(options.all)
-    limits = _limits.measured(THREADS) if any(work.operations or work.bytes for work in chosen) else None
+    limits = machine.measured(THREADS) if any(work.operations or work.bytes for work in chosen) else None
     print((about or "").split("\n")[0])
     print(f"{THREADS} threads, {options.rounds} rounds, load {os.getloadavg()[0]:.1f}", end="")
     if limits is not None:

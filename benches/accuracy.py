@@ -170,7 +170,8 @@ SPECIAL: dict[str, Function] = {
     "betainc": Function(
         rs.betainc, _beta, [[(0.1, 10), (0.1, 10), (0, 1)], [(10, 99), (10, 99), (0.2, 0.8)]], floor=0.1, count=60
     ),
-    "binom": Function(rs.binom, mpmath.binomial, [[(50, 100), (0, 50)]]),
+    "binom": Function(rs.binom, mpmath.binomial, [[(50, 100), (0, 50)], [(0, 10), (0, 10)], [(-10, 10), (-10, 10)]]),
+    "poch": Function(rs.poch, mpmath.rf, [[(0, 10), (0, 10)], [(0, 100), (0, 50)], [(5, 20), (-5, 5)]]),
     "zeta": one(rs.zeta, mpmath.zeta, (1, 20), (-1, 1), (-100, -1), count=100),
     "zeta(x, q)": Function(rs.zeta, mpmath.zeta, [[(1, 20), (0.1, 20)]], count=100, digits=60),
     "erfcx": one(rs.erfcx, _erfcx, (-26, 30), (-2, 2), powers=(-300, 300), signs=(1,)),

@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("ir", "passes", "backends", "runtime", "frontend", "stdlib")
-PEERS = {"jax", "numba", "onnxruntime", "scipy", "sklearn", "tensorflow", "torch"}
+PEERS = {"jax", "numba", "onnxruntime", "optax", "scipy", "sklearn", "tensorflow", "torch"}
 # Libraries that only some folders may know: those of the extras, and the one that is a target.
 OWNERS = {
     "llvmlite": ("rosin/backends/llvm/", "rosin/runtime/"),

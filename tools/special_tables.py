@@ -29,6 +29,7 @@ class Table:
     about: str
     function: Callable[[Number], Number]
     nodes: int = 64
+    leads: int = 0  # How many coefficients have a low part too.
 
 
 def erfcx(x: Number) -> Number:
@@ -53,7 +54,6 @@ def near_zero(value: Callable[[Number], Number], x: Number) -> Number:
 
 
 EI_ROOT = mp.findroot(mp.ei, 0.3725)
-CI_ROOT = mp.findroot(mp.ci, 0.6165)
 
 
 def bessel_pq(order: int, which: str) -> Callable[[Number], Number]:
@@ -78,18 +78,28 @@ def between(low: Number, high: Number, function: Callable[[Number], Number]) -> 
     return lambda s: near_zero(function, (mp.mpf(low) + high) / 2 + s * (mp.mpf(high) - low) / 2)
 
 
-J_ROOTS = {order: [mp.besseljzero(order, k) for k in (1, 2)] for order in (0, 1)}
+J_ROOTS = {order: [mp.besseljzero(order, k) for k in (1, 2, 3)] for order in (0, 1)}
 
 
-def bessel_j(order: int) -> Callable[[Number], Number]:
-    """J over x^order and the zeros below 8, in x^2, times what keeps it from falling."""
+def over_roots(
+    low: Number, high: Number, function: Callable[[Number], Number], roots: Sequence[Number]
+) -> Callable[[Number], Number]:
+    """A function between two numbers, over the distances from these zeros."""
+    return between(low, high, lambda x: function(x) / mp.fprod(x - root for root in roots))
+
+
+def j_near(order: int) -> Callable[[Number], Number]:
+    """J over x^order and the first two zeros, in x^2."""
 
     def function(square: Number) -> Number:
         x = mp.sqrt(square)
-        below = mp.fprod(square - r * r for r in J_ROOTS[order])
-        return mp.besselj(order, x) / x**order / below * (square + 16) ** 2
+        return mp.besselj(order, x) / x**order / mp.fprod(square - r * r for r in J_ROOTS[order][:2])
 
     return function
+
+
+def j_middle(order: int, first: int, last: int) -> Callable[[Number], Number]:
+    return over_roots(5, 8, lambda x: mp.besselj(order, x), J_ROOTS[order][first:last])
 
 
 def auxiliary(which: str) -> Callable[[Number], Number]:
@@ -106,10 +116,10 @@ def auxiliary(which: str) -> Callable[[Number], Number]:
 
 
 def fresnel_auxiliary(which: str) -> Callable[[Number], Number]:
-    """pi x f or pi^2 x^3 g, in s = 2 (2.5/x)^4 - 1."""
+    """pi x f or pi^2 x^3 g, in s = 2 (2/x)^4 - 1."""
 
     def function(s: Number) -> Number:
-        x = mp.mpf("2.5") / mp.root(max((s + 1) / 2, mp.mpf(10) ** -16), 4)
+        x = 2 / mp.root(max((s + 1) / 2, mp.mpf(10) ** -16), 4)
         t = mp.pi * x * x / 2
         a, b = mp.mpf(1) / 2 - mp.fresnels(x), mp.mpf(1) / 2 - mp.fresnelc(x)
         f, g = a * mp.cos(t) - b * mp.sin(t), b * mp.cos(t) + a * mp.sin(t)
@@ -130,15 +140,27 @@ def k_near(order: int) -> Callable[[Number], Number]:
     return function
 
 
+Y_ROOTS = {order: [mp.besselyzero(order, k) for k in (1, 2, 3, 4)] for order in (0, 1)}
+CI_ROOTS = [mp.findroot(mp.ci, guess) for guess in ("0.6165", "3.384", "6.427", "9.523")]
+
+
 def y_near(order: int) -> Callable[[Number], Number]:
-    """What is left of Y0, or of Y1 over x, without the logarithm and the pole, in x^2."""
+    """What is left of Y without its logarithm, over the first zero, in x^2."""
 
     def function(square: Number) -> Number:
-        x = mp.sqrt(square)
-        rest = mp.bessely(order, x) - 2 / mp.pi * mp.log(x) * mp.besselj(order, x)
-        return rest if order == 0 else (rest + 2 / (mp.pi * x)) / x
+        x, root = mp.sqrt(square), Y_ROOTS[order][0]
+        rest = mp.bessely(order, x) - 2 / mp.pi * mp.log(x / root) * mp.besselj(order, x)
+        return rest * x**order / (square - root**2)
 
     return function
+
+
+def y_middle(order: int, low: Number, high: Number, first: int, last: int) -> Callable[[Number], Number]:
+    return over_roots(low, high, lambda x: mp.bessely(order, x), Y_ROOTS[order][first:last])
+
+
+def ci_middle(low: Number, high: Number, first: int, last: int) -> Callable[[Number], Number]:
+    return over_roots(low, high, mp.ci, CI_ROOTS[first:last])
 
 
 def in_inverse(least: Number, function: Callable[[Number], Number]) -> Callable[[Number], Number]:
@@ -188,7 +210,7 @@ def scaled_e1(s: Number) -> Number:
 
 
 TABLES = {
-    "GAMMA_NEAR": Table("gamma(2 + s/2)", lambda s: mp.gamma(2 + s / 2)),
+    "GAMMA_NEAR": Table("gamma(2 + s/2)", lambda s: mp.gamma(2 + s / 2), leads=2),
     "GAMMA_STAR": Table(
         "gamma(x) over its first term by Stirling, x >= 10, s = 20/x - 1",
         in_inverse(
@@ -203,13 +225,18 @@ TABLES = {
     "LGAMMA_OF_NEXT": Table(
         "lgamma(1 + a) / a, 0 <= a <= 5/4, s = 8/5 a - 1", between(0, 1.25, lambda a: mp.loggamma(1 + a) / a)
     ),
+    "ZETA_NEAR": Table(
+        "zeta(x) - 1 / (x - 1), -1/4 <= x <= 9/4, s = 4/5 (x - 1)",
+        between(-0.25, 2.25, lambda x: mp.euler if x == 1 else mp.zeta(x) - 1 / (x - 1)),
+        40,
+    ),
     "ERFCX": Table(
         "(1 + 2 x) exp(x^2) erfc(x), x >= 1/2, (x - 3) / (x + 3) = (1 + 6 s) / 7",
         lambda s: (lambda x: (1 + 2 * x) * erfcx(x))(rational((1 + 6 * s) / 7, 3)),
     ),
     "DAWSON_NEAR": Table(
-        "dawsn(x) / x, |x| <= 2.5, s = 2 (x/2.5)^2 - 1",
-        between(0, mp.mpf("6.25"), lambda u: dawson(mp.sqrt(u)) / mp.sqrt(u)),
+        "dawsn(x) (1 + 2 x^2) / x, |x| <= 2.5, s = 2 (x/2.5)^2 - 1",
+        between(0, mp.mpf("6.25"), lambda u: dawson(mp.sqrt(u)) * (1 + 2 * u) / mp.sqrt(u)),
     ),
     "DAWSON_MIDDLE": Table(
         "x dawsn(x), 2.5 <= x <= 5.5, s = (x - 4) / 1.5", between(2.5, 5.5, lambda x: x * dawson(x))
@@ -217,10 +244,6 @@ TABLES = {
     "DAWSON_FAR": Table(
         "2 x dawsn(x), x >= 5.5, s = 2 (5.5/x)^2 - 1",
         lambda s: (lambda x: 2 * x * dawson(x))(mp.mpf("5.5") / mp.sqrt(max((s + 1) / 2, mp.mpf(10) ** -20))),
-    ),
-    "I0_NEAR": Table("exp(-x) I0(x), 0 <= x <= 8, s = x/4 - 1", between(0, 8, lambda x: mp.exp(-x) * mp.besseli(0, x))),
-    "I1_NEAR": Table(
-        "exp(-x) I1(x) / x, 0 <= x <= 8, s = x/4 - 1", between(0, 8, lambda x: mp.exp(-x) * mp.besseli(1, x) / x)
     ),
     "I0_FAR": Table("sqrt(x) exp(-x) I0(x), x >= 8, s = 16/x - 1", in_inverse(8, asymptotic_i(0))),
     "I1_FAR": Table("sqrt(x) exp(-x) I1(x), x >= 8, s = 16/x - 1", in_inverse(8, asymptotic_i(1))),
@@ -232,16 +255,19 @@ TABLES = {
     "K1_NEAR": Table("(K1(x) - 1/x - log(x/2) I1(x)) / x, 0 < x <= 1, s = 2 x^2 - 1", between(0, 1, k_near(1))),
     "K0_FAR": Table("sqrt(x) exp(x) K0(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(0)), 100),
     "K1_FAR": Table("sqrt(x) exp(x) K1(x), x >= 1, s = 2/x - 1", in_inverse(1, asymptotic_k(1)), 100),
-    "J0_NEAR": Table(
-        "J0(x) (x^2 + 16)^2 / product of x^2 - r^2, 0 <= x <= 8, s = x^2/32 - 1", between(0, 64, bessel_j(0))
+    "J0_NEAR": Table("J0(x) over x^2 - r^2 of two zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(0))),
+    "J0_MIDDLE": Table("J0(x) over its zeros 5.52 and 8.65, 5 <= x <= 8, s = 2/3 (x - 13/2)", j_middle(0, 1, 3)),
+    "J1_NEAR": Table("J1(x) / x over x^2 - r^2 of two zeros, 0 <= x <= 5, s = 2/25 x^2 - 1", between(0, 25, j_near(1))),
+    "J1_MIDDLE": Table("J1(x) over its zero 7.02, 5 <= x <= 8, s = 2/3 (x - 13/2)", j_middle(1, 1, 2)),
+    "Y0_NEAR": Table(
+        "(Y0(x) - 2/pi log(x/r) J0(x)) / (x^2 - r^2), 0 < x <= 2, s = x^2/2 - 1", between(0, 4, y_near(0))
     ),
-    "J1_NEAR": Table(
-        "J1(x) (x^2 + 16)^2 / (x product of x^2 - r^2), 0 <= x <= 8, s = x^2/32 - 1", between(0, 64, bessel_j(1))
-    ),
-    "Y0_NEAR": Table("Y0(x) - 2/pi log(x) J0(x), 0 < x <= 8, s = x^2/32 - 1", between(0, 64, y_near(0))),
+    "Y0_LOW": Table("Y0(x) over its zero 3.96, 2 <= x <= 5, s = 2/3 (x - 7/2)", y_middle(0, 2, 5, 1, 2)),
+    "Y0_MIDDLE": Table("Y0(x) over its zero 7.09, 5 <= x <= 8, s = 2/3 (x - 13/2)", y_middle(0, 5, 8, 2, 3)),
     "Y1_NEAR": Table(
-        "(Y1(x) - 2/pi log(x) J1(x) + 2/(pi x)) / x, 0 < x <= 8, s = x^2/32 - 1", between(0, 64, y_near(1))
+        "(Y1(x) - 2/pi log(x/r) J1(x)) x / (x^2 - r^2), 0 < x <= 4, s = x^2/8 - 1", between(0, 16, y_near(1))
     ),
+    "Y1_MIDDLE": Table("Y1(x) over its zeros 5.43 and 8.60, 4 <= x <= 8, s = x/2 - 3", y_middle(1, 4, 8, 1, 3)),
     "P0": Table("P of J0 and Y0, x >= 8, s = 2 (8/x)^2 - 1", bessel_pq(0, "P")),
     "Q0": Table("Q of J0 and Y0 over 8/x, s = 2 (8/x)^2 - 1", bessel_pq(0, "Q")),
     "P1": Table("P of J1 and Y1, x >= 8, s = 2 (8/x)^2 - 1", bessel_pq(1, "P")),
@@ -257,21 +283,23 @@ TABLES = {
     "EI_FAR": Table("x exp(-x) Ei(x), x >= 28, s = 56/x - 1", in_inverse(28, scaled_ei), 100),
     "SI_NEAR": Table("Si(x) / x, |x| <= 8, s = x^2/32 - 1", between(0, 64, lambda u: mp.si(mp.sqrt(u)) / mp.sqrt(u))),
     "CI_NEAR": Table(
-        "(Ci(x) - log(x/r)) / (x^2 - r^2), 0 < x <= 8, s = x^2/32 - 1",
-        between(0, 64, lambda u: (mp.ci(mp.sqrt(u)) - mp.log(u / CI_ROOT**2) / 2) / (u - CI_ROOT**2)),
+        "(Ci(x) - log(x/r)) / (x^2 - r^2), 0 < x <= 2, s = x^2/2 - 1",
+        between(0, 4, lambda u: (mp.ci(mp.sqrt(u)) - mp.log(u / CI_ROOTS[0] ** 2) / 2) / (u - CI_ROOTS[0] ** 2)),
     ),
+    "CI_LOW": Table("Ci(x) over its zeros 3.38 and 6.43, 2 <= x <= 5, s = 2/3 (x - 7/2)", ci_middle(2, 5, 1, 3)),
+    "CI_MIDDLE": Table("Ci(x) over its zeros 6.43 and 9.53, 5 <= x <= 8, s = 2/3 (x - 13/2)", ci_middle(5, 8, 2, 4)),
     "SICI_F": Table("x f(x), x >= 8, s = 2 (8/x)^2 - 1", auxiliary("f"), 90),
     "SICI_G": Table("x^2 g(x), x >= 8, s = 2 (8/x)^2 - 1", auxiliary("g"), 90),
     "FRESNEL_S": Table(
-        "S(x) / x^3, |x| <= 2.5, s = 2 (x/2.5)^4 - 1",
-        between(0, mp.mpf("2.5") ** 4, lambda u: mp.fresnels(mp.root(u, 4)) / mp.root(u, 4) ** 3),
+        "S(x) / x^3, |x| <= 2, s = 2 (x/2)^4 - 1",
+        between(0, 2**4, lambda u: mp.fresnels(mp.root(u, 4)) / mp.root(u, 4) ** 3),
     ),
     "FRESNEL_C": Table(
-        "C(x) / x, |x| <= 2.5, s = 2 (x/2.5)^4 - 1",
-        between(0, mp.mpf("2.5") ** 4, lambda u: mp.fresnelc(mp.root(u, 4)) / mp.root(u, 4)),
+        "C(x) / x, |x| <= 2, s = 2 (x/2)^4 - 1",
+        between(0, 2**4, lambda u: mp.fresnelc(mp.root(u, 4)) / mp.root(u, 4)),
     ),
-    "FRESNEL_F": Table("pi x f(x), x >= 2.5, s = 2 (2.5/x)^4 - 1", fresnel_auxiliary("f"), 100),
-    "FRESNEL_G": Table("pi^2 x^3 g(x), x >= 2.5, s = 2 (2.5/x)^4 - 1", fresnel_auxiliary("g"), 100),
+    "FRESNEL_F": Table("pi x f(x), x >= 2, s = 2 (2/x)^4 - 1", fresnel_auxiliary("f"), 100),
+    "FRESNEL_G": Table("pi^2 x^3 g(x), x >= 2, s = 2 (2/x)^4 - 1", fresnel_auxiliary("g"), 100),
 }
 
 
@@ -304,19 +332,24 @@ def value_at(coefficients: Sequence[Number], s: Number) -> Number:
     return total
 
 
-def compute(table: Table) -> tuple[list[float], float, float]:
-    """The coefficients, the greatest relative error in exact arithmetic, and the size of the greatest coefficient."""
+def compute(table: Table) -> tuple[list[float], list[float], float, float]:
+    """The coefficients, low parts of the first ones, the greatest relative error in exact arithmetic, and the size of
+    the greatest coefficient.
+    """
     series = chebyshev(table.function, table.nodes)
     scale = min(abs(table.function(mp.mpf(k) / 4)) for k in range(-4, 5))
     while abs(series[-1]) < scale * mp.mpf(2) ** -58:
         series.pop()
-    found = [float(c) for c in polynomial(series)]
+    exact = polynomial(series)
+    found = [float(c) for c in exact]
+    low = [float(c - f) for c, f in zip(exact, found[: table.leads], strict=False)]
+    whole = [c if k < table.leads else mp.mpf(f) for k, (c, f) in enumerate(zip(exact, found, strict=True))]
     worst = 0.0
     for k in range(-50, 51):
         s = mp.mpf(k) / 50
         true = table.function(s)
-        worst = max(worst, float(abs(value_at(found, s) - true) / max(abs(true), scale)))
-    return found, worst, max(map(abs, found)) / float(scale)
+        worst = max(worst, float(abs(value_at(whole, s) - true) / max(abs(true), scale)))
+    return found, low, worst, max(map(abs, found)) / float(scale)
 
 
 def temme(terms: int, digits: int) -> list[list[float]]:
@@ -370,9 +403,11 @@ if __name__ == "__main__":
     print(HEAD)
     for name in sys.argv[1:] or TABLES:
         table = TABLES[name]
-        found, worst, size = compute(table)
+        found, low, worst, size = compute(table)
         print(f"# {table.about}: 2^{mp.nstr(mp.log(worst, 2), 4)}." + ("" if size < 20 else f"  SIZE {size:.3g}"))
         print(rows(name, found), flush=True)
+        if low:
+            print(rows(f"{name}_LOW", low), flush=True)
     if len(sys.argv) == 1:
         print("# Temme's expansion of the incomplete gamma functions in 1/a, each coefficient a power series of eta.")
         print("\n".join(rows(f"TEMME_{k}", row) for k, row in enumerate(temme(9, 20))))

@@ -1,4 +1,8 @@
-"""The command line: `rosin tpu-check file.py:f --topology v5e:2x2`."""
+"""The command line:
+
+rosin tpu-check file.py:f --topology v5e:2x2     compile for a TPU, and report
+rosin explain file.py:f --arg "f32[64, 256]"     why the program for this processor is as it is
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rosin.frontend import core
 from rosin.frontend.errors import ArgumentError
 from rosin.frontend.exporting import Exported, export, load
-from rosin.frontend.sizes import spec
+from rosin.frontend.sizes import facts_of, spec
 from rosin.frontend.tpu_report import report
 from rosin.ir.errors import RosinError
 from rosin.ir.graph import Graph
@@ -23,14 +28,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rosin", description="Looks at Rosin programs.")
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("tpu-check", help="compile a program for a TPU, without one, and report")
-    check.add_argument("program", help="file.py:name, a function or an exported program, or a file that export saved")
     check.add_argument("--topology", default="v5e:2x2", help="which TPUs, such as v5e:2x2 (the default) or v4:2x2x1")
-    check.add_argument(
-        "--arg", action="append", default=[], metavar="TYPE", help='the type of an argument, such as "f32[64, 256]"'
-    )
+    why = commands.add_parser("explain", help="what is computed together, what is not and why, and what that costs")
+    for command in (check, why):
+        what = "file.py:name, a function or an exported program, or a file that export saved"
+        command.add_argument("program", help=what)
+        typed = 'the type of an argument, such as "f32[64, 256]"'
+        command.add_argument("--arg", action="append", default=[], metavar="TYPE", help=typed)
     options = parser.parse_args(arguments)
     try:
-        print(tpu_check(options.program, options.topology, options.arg))
+        if options.command == "explain":
+            print(explain(options.program, options.arg), end="")
+        else:
+            print(tpu_check(options.program, options.topology, options.arg))
     except (RosinError, OSError) as error:
         print(f"rosin: {error}", file=sys.stderr)
         return 1
@@ -53,6 +63,16 @@ def tpu_check(program: str, topology: str, types: Sequence[str] = ()) -> str:
     return report(found.graph.name, graph, tpu.compile_for(found.stablehlo(), topology))
 
 
+def explain(program: str, types: Sequence[str] = ()) -> str:
+    """Why a program runs as it does on this processor.
+
+    Raises:
+        ArgumentError: there is no such program, or no types are given for a function.
+    """
+    found = find(program, types)
+    return core.compile_path().explain_graph(found.graph, facts_of(found.checks))
+
+
 def optimized(program: Exported) -> Graph:
     """The graph that the StableHLO text is made of."""
     return pipeline.run(program.graph, pipeline.STABLEHLO_PASSES)
@@ -66,14 +86,14 @@ def find(program: str, types: Sequence[str]) -> Exported:
     found: Any = _module(path)
     for part in name.split("."):
         if not hasattr(found, part):
-            raise ArgumentError(f"tpu-check: {path} has no {name}")
+            raise ArgumentError(f"{path} has no {name}")
         found = getattr(found, part)
     if isinstance(found, Exported):
         return found
     if not callable(found):
-        raise ArgumentError(f"tpu-check: {program} is a {type(found).__name__}, and no function or exported program")
+        raise ArgumentError(f"{program} is a {type(found).__name__}, and no function or exported program")
     if not types:
-        message = f'tpu-check: {name} is a function: tell the types of its arguments, as in --arg "f32[64, 256]"'
+        message = f'{name} is a function: tell the types of its arguments, as in --arg "f32[64, 256]"'
         raise ArgumentError(f"{message}, or name what rosin.export made of it")
     return export(found, *map(_spec, types))
 
@@ -82,7 +102,7 @@ def _spec(text: str) -> Any:
     try:
         return spec(text)
     except ValueError as error:
-        raise ArgumentError(f"tpu-check: --arg: {error}") from None
+        raise ArgumentError(f"--arg: {error}") from None
 
 
 def _module(path: str) -> Any:
@@ -90,7 +110,7 @@ def _module(path: str) -> Any:
     name = Path(path).stem
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None or not Path(path).exists():
-        raise ArgumentError(f"tpu-check: there is no file {path}")
+        raise ArgumentError(f"there is no file {path}")
     module = sys.modules[name] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module

@@ -487,6 +487,15 @@ class Compiled:
         _check_stage(stage, program.executable.stages)
         return program.executable.stage_text(stage)
 
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """A report on the program for these arguments: which nodes are computed together and why others are not, what
+        each group costs at least on this machine, the loops of its kernels, and where values lie (docs/explain.md).
+
+        Raises:
+            UnsupportedError: the target is not "llvm".
+        """
+        return self._shown(args, kwargs).executable.explain()
+
     def stages(self, *args: Any, **kwargs: Any) -> tuple[str, ...]:
         """The names of the stages that `text` shows, in order."""
         return ("traced", *(s for s in self._shown(args, kwargs).executable.stages if s != "traced"))

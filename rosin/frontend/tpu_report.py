@@ -11,6 +11,7 @@ from rosin.ir.graph import Graph, Node
 from rosin.ir.ops.contract import Contraction
 from rosin.ir.ops.loop import While
 from rosin.ir.types import TensorType
+from rosin.passes.explain import size_text
 
 if TYPE_CHECKING:
     from rosin.runtime.tpu import Compiled
@@ -95,16 +96,6 @@ def report(name: str, graph: Graph, found: Compiled) -> str:
         lines[-1] = f"  not fused   not known, nor are cycles: jaxlib cannot read what was compiled ({found.unread})"
     lines += [f"  advice      {line}" for line in advice(graph)]
     return "\n".join(lines)
-
-
-def size_text(count: int) -> str:
-    """A number of bytes: `1.5 KiB`."""
-    amount, unit = float(count), "B"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024 or unit == "GiB":
-            break
-        amount /= 1024
-    return f"{amount:.4g} {unit}"
 
 
 def _nodes(graph: Graph) -> Iterator[Node]:

@@ -290,7 +290,7 @@ class Trace:
             same = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
             weak = (same,) * len(results)
         tracers = tuple(self._tracer(v, w) for v, w in zip(results, weak, strict=True))
-        self._name(tracers)
+        self._name(tracers, frame)
         return tracers
 
     def inline(self, graph: Graph, operands: Sequence[Array]) -> tuple[Tracer, ...]:
@@ -301,12 +301,11 @@ class Trace:
         for node in self.builder.nodes[start:]:
             node.location = node.location or here
         inputs = set(values)
-        self._name(tuple(t for t in tracers if t._ir not in inputs))  # pyright: ignore[reportPrivateUsage]
+        self._name(tuple(t for t in tracers if t._ir not in inputs), source.user_frame())  # pyright: ignore[reportPrivateUsage]
         return tracers
 
-    def _name(self, tracers: tuple[Tracer, ...]) -> None:
+    def _name(self, tracers: tuple[Tracer, ...], frame: FrameType | None) -> None:
         """Call the results what the user's program calls them."""
-        frame = source.user_frame()
         if frame is None:
             return
         frame, names = source.assignment(frame)

@@ -60,21 +60,22 @@ class Builder:
     def node(self, op: Op, *operands: Value, names: Sequence[str] = ()) -> Values:
         """Append a node; its result types come from the op's rule, whose errors get the current location."""
         try:
-            types = op.type(*(v.type for v in operands))
-            explain(op, self.location)
+            types = op.type(*[v.type for v in operands])
+            if facts.current().fresh:
+                explain(op, self.location)
             for type in types:
                 if type.bytes > MAX_BYTES:
                     op.bad_shape([v.type for v in operands], f"a result of type {type} takes {type.bytes} bytes")
         except RosinError as error:
             error.location = error.location or self.location
             raise
-        results = tuple(Value(t, names[i] if i < len(names) else "") for i, t in enumerate(types))
+        results = tuple([Value(t, names[i] if i < len(names) else "") for i, t in enumerate(types)])
         self.nodes.append(Node(op, operands, results, self.location))
         return results
 
     def copy(self, node: Node, operands: Values) -> Values:
         """Append the node over operands of the same types."""
-        results = tuple(Value(v.type, v.name) for v in node.results)
+        results = tuple([Value(v.type, v.name) for v in node.results])
         self.nodes.append(Node(node.op, operands, results, node.location))
         return results
 
@@ -83,7 +84,7 @@ class Builder:
         graph = apart(graph, self.nodes)
         env = dict(zip(graph.inputs, operands, strict=True))
         for node in graph.nodes:
-            results = self.copy(node, tuple(env[v] for v in node.operands))
+            results = self.copy(node, tuple([env[v] for v in node.operands]))
             env.update(zip(node.results, results, strict=True))
         return tuple(env[v] for v in graph.outputs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import ml_dtypes
@@ -19,6 +19,11 @@ class DType:
     kind: Kind
     bits: int
     numpy: np.dtype[Any]
+    bytes: int = field(init=False, repr=False)
+    _hash: int = field(init=False, repr=False)
+
+    def __reduce__(self) -> Any:
+        return DType, (self.name, self.kind, self.bits, self.numpy)
 
     def __str__(self) -> str:
         return self.name
@@ -26,8 +31,12 @@ class DType:
     def __repr__(self) -> str:
         return self.name
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bytes", max(self.bits // 8, 1))
+        object.__setattr__(self, "_hash", hash(self.numpy))
+
     def __hash__(self) -> int:
-        return hash(self.numpy)
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         """Equal to itself, and to the NumPy dtype or scalar type of the same numbers."""
@@ -39,10 +48,6 @@ class DType:
     def dtype(self) -> np.dtype[Any]:
         """NumPy reads this where it takes a dtype."""
         return self.numpy
-
-    @property
-    def bytes(self) -> int:
-        return max(self.bits // 8, 1)
 
     @property
     def is_float(self) -> bool:

@@ -19,6 +19,7 @@ from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import exponential as ex
 from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
+from rosin.ir.pairs import log_pair, split_by_halving
 
 
 class Real(Protocol):
@@ -80,6 +81,14 @@ class Algebra(ABC):
     @abstractmethod
     def loop(self, going: Test, step: Step, state: Sequence[Real], most: int) -> Sequence[Real]:
         """`state = step(*state)` while `going(*state)`, at each place by itself and at most so many times."""
+
+    def split(self, x: Real) -> tuple[Real, Real]:
+        """k and f with x = f 2^k and √½ ≤ f < √2, of a positive finite number."""
+        return split_by_halving(self, x)
+
+    def log_pair(self, x: Real) -> tuple[Real, Real]:
+        """log(x) of a positive finite number as an unevaluated sum, with a relative error below 2^-64."""
+        return log_pair(self, x)
 
     def magnitude(self, x: Real) -> Real:
         """What has to become small before a loop may end: |x| and, under derivatives, the size of its tangent."""
@@ -162,6 +171,11 @@ class NumpyAlgebra(Algebra):
         error = ((x_high * y_high - product) + x_high * y_low + x_low * y_high) + x_low * y_low
         # Halving overflows next to the largest floats, where no formula needs the error.
         return product, self.where(cast(Real, np.isfinite(cast(Any, error))), error, 0.0)
+
+    def split(self, x: Real) -> tuple[Real, Real]:
+        fraction, exponent = np.frexp(cast(Any, x))
+        low = fraction < math.sqrt(0.5)
+        return cast(Real, exponent - low * 1.0), cast(Real, np.where(low, fraction * 2.0, fraction))
 
     def polynomial(self, x: Real, coefficients: Sequence[float]) -> Real:
         result = self.number(coefficients[-1], x)

@@ -104,17 +104,27 @@ class Graph:
 
 def measures(nodes: Sequence[Node]) -> dict[str, Node]:
     """The nodes after which a size is known that is measured in them, by the symbol that it is."""
+    if not _may_measure(nodes):
+        return {}
     return {name: node for node in nodes for name in node.op.measured()}
 
 
 def measured_in(nodes: Sequence[Node]) -> dict[str, Dim]:
     """The symbols that are measured in the nodes, be it in regions of theirs, each with the most that it can be."""
     found: dict[str, Dim] = {}
+    if not _may_measure(nodes):
+        return found
     for node in nodes:
         found |= node.op.measured()
         for region in node.regions:
             found |= region.measured()
     return found
+
+
+def _may_measure(nodes: Sequence[Node]) -> bool:
+    """Whether any op is of a class that measures sizes, or holds graphs: few classes are soon asked."""
+    classes = {type(node.op) for node in nodes}
+    return any(c.measured is not Op.measured or region_fields(c) for c in classes)
 
 
 def _names_in(value: Any) -> set[str]:
@@ -139,8 +149,11 @@ def _names_in(value: Any) -> set[str]:
 
 def regions(op: Op) -> tuple[Graph, ...]:
     """The graphs that an op holds as attributes, alone or in tuples (bodies of calls and loops, branches)."""
+    names = region_fields(type(op))
+    if not names:
+        return ()
     found: list[Graph] = []
-    for name in region_fields(type(op)):
+    for name in names:
         value = getattr(op, name)
         parts = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         found += [part for part in parts if isinstance(part, Graph)]

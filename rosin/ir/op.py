@@ -289,7 +289,7 @@ class Op(metaclass=Kind):
     def same_dtype(self, operands: Types) -> DType:
         """The one element type of all operands."""
         for operand in operands[1:]:
-            if operand.dtype != operands[0].dtype:
+            if operand.dtype is not operands[0].dtype and operand.dtype != operands[0].dtype:
                 self.bad_dtype(operands, f"operands have dtypes {operands[0].dtype} and {operand.dtype}")
         return operands[0].dtype
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import MISSING, fields
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -28,45 +29,59 @@ from rosin.ir.literal import Literal
 from rosin.ir.op import Op, Value
 from rosin.ir.types import TensorType
 
+Naming: TypeAlias = "Callable[[Graph], dict[Value, str]]"
+"""Names for all values of a graph."""
+
 RESERVED = {"graph", "return", "True", "False", "None", "dense", "nan", "inf", *BY_NAME}
 
 
-def text(graph: Graph, locations: bool = False) -> str:
-    """The graph as text; with `locations`, each node is followed by the user's file and line."""
-    return "\n".join(_graph_lines(graph, f"graph {_identifier(graph.name) or 'main'}", locations)) + "\n"
+def text(graph: Graph, locations: bool = False, naming: Naming | None = None) -> str:
+    """The graph as text; with `locations`, each node is followed by the user's file and line.
+
+    `naming` says what values are called instead, as in `numbers`.
+    """
+    style = _Style(locations, naming or value_names)
+    return "\n".join(_graph_lines(graph, f"graph {_identifier(graph.name) or 'main'}", style)) + "\n"
 
 
-def _graph_lines(graph: Graph, head: str, locations: bool) -> list[str]:
-    names = value_names(graph)
+class _Style(NamedTuple):
+    locations: bool
+    naming: Naming
+
+
+def _graph_lines(graph: Graph, head: str, style: _Style) -> list[str]:
+    names = style.naming(graph)
     inputs = ", ".join(f"{names[v]}: {v.type}" for v in graph.inputs)
     lines = [f"{head}({inputs}) {{"]
     for node in graph.nodes:
-        lines += [f"  {line}" for line in _node_lines(node, names, locations)]
+        lines += ["  " + line for line in _node_lines(node, names, style)]
     outputs = ", ".join(names[v] for v in graph.outputs)
     return [*lines, f"  return {outputs}".rstrip(), "}"]
 
 
-def _node_lines(node: Node, names: dict[Value, str], locations: bool) -> list[str]:
-    results = ", ".join(f"{names[v]}: {v.type}" for v in node.results)
-    operands = ", ".join(names[v] for v in node.operands)
+def _node_lines(node: Node, names: dict[Value, str], style: _Style) -> list[str]:
+    results = ", ".join([f"{names[v]}: {v.type}" for v in node.results])
+    operands = ", ".join([names[v] for v in node.operands])
     line = f"{results} = {node.op.name}({operands})" if results else f"{node.op.name}({operands})"
     lines = [line]
     for name, value in written_attributes(node.op).items():
         if isinstance(value, Graph):
-            _append(lines, " ", _graph_lines(value, f"{name}=", locations))
+            _append(lines, " ", _graph_lines(value, f"{name}=", style))
         elif graphs := _branches(value):
             for position, region in enumerate(graphs):
-                _append(lines, ", " if position else f" {name}=(", _graph_lines(region, "", locations))
+                _append(lines, ", " if position else f" {name}=(", _graph_lines(region, "", style))
             lines[-1] += ",)" if len(graphs) == 1 else ")"
         else:
             lines[-1] += f" {name}={attribute_text(value)}"
-    if locations and node.location is not None:
+    if style.locations and node.location is not None:
         lines[0] += f"  # {node.location}"
     return lines
 
 
 def written_attributes(op: Op) -> dict[str, Any]:
     """The attributes of an op, but those that are at their default."""
+    if not vars(op):
+        return {}
     defaults = _defaults(type(op))
     return {name: value for name, value in op.attributes().items() if name not in defaults or value != defaults[name]}
 
@@ -113,11 +128,11 @@ def value_names(graph: Graph) -> dict[Value, str]:
     """A name for every value of a graph, each name once."""
     taken: set[str] = set()
     names: dict[Value, str] = {}
-    inputs = set(graph.inputs)
     counts: dict[str, int] = {}
-    makers = {v: node.op.name for node in graph.nodes for v in node.results}
-    for value in graph.values():
-        base = _identifier(value.name) or ("arg" if value in inputs else makers[value])
+    called = [(v, v.name or "arg") for v in graph.inputs]
+    called += [(v, v.name or node.op.name) for node in graph.nodes for v in node.results]
+    for value, name in called:
+        base = _identifier(name)
         if base in RESERVED:
             base += "_"
         name = base
@@ -127,6 +142,11 @@ def value_names(graph: Graph) -> dict[Value, str]:
         taken.add(name)
         names[value] = name
     return names
+
+
+def numbers(graph: Graph) -> dict[Value, str]:
+    """Numbers for the values of a graph, in place of names: programs that differ in names alone have one such text."""
+    return {v: str(i) for i, v in enumerate(graph.values())}
 
 
 def _identifier(name: str) -> str:

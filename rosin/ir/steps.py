@@ -45,6 +45,8 @@ class Kernel:
     """The scalar operations of a parallel kernel, where their number decides at run time whether threads run it."""
     numbers: Mapping[Local, Literal] = field(default_factory=dict["Local", "Literal"])
     """Numbers that it is given, other ones when it comes again."""
+    tile: str = ""
+    """What of a product's result is computed together, for those who look."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

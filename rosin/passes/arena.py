@@ -37,6 +37,8 @@ class Places:
     slot_of: dict[Buffer, int]
     slots: tuple[Dim, ...]
     """The bytes of each slot."""
+    least_bytes: int
+    """What is live at once at most, of buffers at offsets: no plan takes less."""
 
 
 def uses(steps: Sequence[Step]) -> Iterator[Buffer]:
@@ -66,7 +68,7 @@ def plan_arena(steps: tuple[Step, ...]) -> Places:
             lifetimes.append(memory.Lifetime(buffer.bytes, spans.first[buffer], spans.last[buffer]))
     plan = memory.plan(lifetimes)
     slot_of, slots = _slots([b for b in spans.first if not isinstance(b.bytes, int)], spans)
-    return Places(dict(zip(sized, plan.offsets, strict=True)), plan.total_bytes, slot_of, slots)
+    return Places(dict(zip(sized, plan.offsets, strict=True)), plan.total_bytes, slot_of, slots, plan.lower_bound)
 
 
 def _slots(buffers: Sequence[Buffer], spans: Spans) -> tuple[dict[Buffer, int], tuple[Dim, ...]]:

@@ -53,8 +53,10 @@ def rebuild(graph: Graph, visit: Visit, b: Builder | None = None) -> Graph:
         if results is None:
             b.nodes.append(with_operands(node, operands))
             continue
-        env.update((old, new) for old, new in zip(node.results, results, strict=True) if old is not new)
-        _name(b.nodes[start:], node.results, results)
+        if results is not node.results:
+            env.update({old: new for old, new in zip(node.results, results, strict=True) if old is not new})
+        if len(b.nodes) > start:
+            _name(b.nodes[start:], node.results, results)
     b.location = None
     outputs = tuple(env.get(v, v) for v in graph.outputs)
     unchanged = not env and len(b.nodes) == len(graph.nodes) and all(map(_same, b.nodes, graph.nodes))
@@ -64,6 +66,11 @@ def rebuild(graph: Graph, visit: Visit, b: Builder | None = None) -> Graph:
 def with_operands(node: Node, operands: Values) -> Node:
     """The node over other operands of the same types; its results stay the same values."""
     return node if operands == node.operands else Node(node.op, operands, node.results, node.location)
+
+
+def ops_of(graph: Graph) -> set[type[Op]]:
+    """The classes of the ops in a graph: few, so that to ask these is quick."""
+    return {type(node.op) for node in graph.nodes}
 
 
 def _same(new: Node, old: Node) -> bool:
@@ -89,6 +96,8 @@ def has_regions(op: Op) -> bool:
 
 def map_regions(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
     """The graph with `change` done to the graphs that its ops hold."""
+    if not any(map(region_fields, ops_of(graph))):
+        return graph
     nodes = [_map_node(node, change) if region_fields(type(node.op)) else node for node in graph.nodes]
     if all(map(_same, nodes, graph.nodes)):
         return graph

@@ -74,7 +74,7 @@ def _ties_of_product(op: DotGeneral, operands: Values) -> tuple[tuple[int | None
     for operand, batch, contract in zip(
         operands, (op.lhs_batch, op.rhs_batch), (op.lhs_contract, op.rhs_contract), strict=True
     ):
-        place: dict[int, int | None] = {axis: i for i, axis in enumerate(batch)} | dict.fromkeys(contract, FOLDED)
+        place = {axis: i for i, axis in enumerate(batch)} | dict.fromkeys(contract, FOLDED)
         for axis in range(operand.type.rank):
             if axis not in place:
                 place[axis] = at

@@ -308,7 +308,7 @@ class _Loops:
         assert isinstance(node.op, Iota)
         count = b.iota(value.type.with_shape(shape), node.op.axis)
         along = next((number for number, axis in enumerate(label) if axis == node.op.axis), None)
-        if along not in numbers:
+        if along is None or along not in numbers:
             return count
         return b.add(count, b.broadcast(b.cast(numbers[along], value.type.dtype), shape, ()))
 

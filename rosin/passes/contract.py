@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
@@ -53,14 +53,21 @@ from rosin.ir.types import TensorType
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads
+from rosin.passes.pieces import Piece, pieces, reduced
 from rosin.passes.tiles import Tile, Tiling, row_blocks, vector_blocks
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
-    return _Contraction(group, memory, name, vector_bytes).kernels()
+    node = group.nodes[0]
+    op, uses = node.op, memory.fusion.uses_of[node]
+    assert isinstance(op, Fold)
+    found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
+    names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
+    nests = (_Contraction(group, memory, each, vector_bytes, p) for each, p in zip(names, found, strict=True))
+    return [kernel for nest in nests for kernel in nest.kernels()]
 
 
-PACK_COST = 2.0
+PACK_COST = 0.7
 """Machine steps to copy one element of an operand."""
 
 GATHER_COST = 8.0
@@ -74,6 +81,9 @@ FAR_BYTES = 1 << 23
 FAR_COST = 0.5
 """Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
 `FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
+
+TILE_ROWS = 12
+"""An axis of so many elements or more gives tiles enough rows."""
 
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
@@ -113,26 +123,28 @@ class Operand:
         order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
         low: list[Dim] = []
         extent: list[Dim] = []
-        for axis in order:
+        steps = tuple(_common_step(self.index[axis]) for axis in order)
+        for axis, step in zip(order, steps, strict=True):
             least, most = self.index[axis].bounds()
             if least is None or most is None:
                 return None
             low.append(least)
-            extent.append(most - least + 1)
+            extent.append((most - least) // step + 1)
         alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
         blocked = alone and not facts.known_at_least(block, extent[-1])
-        return Packing(tuple(order), tuple(low), tuple(extent), block if blocked else 0)
+        return Packing(tuple(order), tuple(low), steps, tuple(extent), block if blocked else 0)
 
 
 @dataclass(frozen=True)
 class Packing:
-    """A copy of an operand: its axes in this order, each from `low` on for `extent` elements.
+    """A copy of an operand: its axes in this order, each from `low` on, every `step`-th, for `extent` elements.
 
     With `block`, the last axis is cut into blocks of so many elements, and the number of the block comes first.
     """
 
     order: tuple[int, ...]
     low: tuple[Dim, ...]
+    step: tuple[int, ...]
     extent: tuple[Dim, ...]
     block: int = 0
 
@@ -154,7 +166,8 @@ class Packing:
 
     def offset(self, index: tuple[Index, ...]) -> Index:
         """Where the element at the operand's `index` lies in the copy."""
-        place = [index[axis] - low for axis, low in zip(self.order, self.low, strict=True)]
+        axes = zip(self.order, self.low, self.step, strict=True)
+        place = [(index[axis] - low) // step for axis, low, step in axes]
         if self.block:
             place = [place[-1] // self.block, *place[:-1], place[-1] % self.block]
         return indices.flatten(place, self.shape)
@@ -163,13 +176,13 @@ class Packing:
         """The operand's index of the element at a place of the copy."""
         along = [*place[1:-1], place[0] * self.block + place[-1]] if self.block else list(place)
         found: list[Index] = [indices.ZERO] * len(self.order)
-        for axis, position, low in zip(self.order, along, self.low, strict=True):
-            found[axis] = position + low
+        for axis, position, low, step in zip(self.order, along, self.low, self.step, strict=True):
+            found[axis] = position * step + low
         return tuple(found)
 
 
 class _Contraction:
-    def __init__(self, group: Group, memory: Memory, name: str, vector_bytes: int) -> None:
+    def __init__(self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece) -> None:
         self.group = group
         self.memory = memory
         self.name = name
@@ -178,11 +191,8 @@ class _Contraction:
         assert isinstance(op, Fold)
         self.op = op
         self.types = tuple(v.type for v in self.node.operands)
-        uses = memory.fusion.uses_of[self.node]
-        self.result = uses.variables[: uses.result_rank]
-        self.folded = [v for v in uses.variables[uses.result_rank :] if v.extent != 1]
-        self.index = tuple(_place(v) for v in self.result)
-        self.point = tuple(_place(v) for v in uses.variables[uses.result_rank :])
+        self.result, self.index, self.point = piece.result, piece.index, piece.point
+        self.folded = [v for v in piece.folded if v.extent != 1]
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.operands = self._operands()
@@ -215,7 +225,8 @@ class _Contraction:
         for expr in (e for t in terms for e in walk(t)):
             if isinstance(expr, Guard) and id(expr.then) in marks and isinstance(expr.otherwise, Const):
                 position, index = marks[id(expr.then)]
-                found[position] = [Operand(self.node.operands[position], index, expr.tests, expr.otherwise)]
+                tests = tuple(map(reduced, expr.tests))
+                found[position] = [Operand(self.node.operands[position], index, tests, expr.otherwise)]
         return [reads[0] if len(reads) == 1 else None for reads in found.values()]
 
     def _terms(self) -> tuple[Expr, ...]:
@@ -310,7 +321,11 @@ class _Contraction:
             return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
         still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
         fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
-        return sorted(fit, key=lambda v: -facts.estimate(v.extent))
+        # Of those that fill a tile, the one whose neighbours lie nearest: what a tile writes shares cache lines.
+        place = indices.flatten(self.index, self.node.results[0].type.shape)
+        return sorted(
+            fit, key=lambda v: (-min(facts.estimate(v.extent), TILE_ROWS), facts.estimate(place.coefficient(v)))
+        )
 
     # -- kernels -------------------------------------------------------------------------------------------
 
@@ -346,14 +361,15 @@ class _Contraction:
         for position, operand in enumerate(self.operands):
             if operand is None or position in self.packed or operand.step(lanes) != 0:
                 continue
-            if operand.value.type.bytes > NEAR_BYTES and facts.estimate(lanes.extent) >= 16 * self.width:
+            again = prod(facts.estimate(v.extent) for v in self.result if operand.step(v) == 0)
+            if operand.value.type.bytes > NEAR_BYTES and again >= 16 * self.width:
                 packing = operand.packing(row, block)
                 if packing is not None and packing.block:
                     self._pack(position, packing)
         self.terms = self._terms()
 
     def _pack(self, position: int, packing: Packing) -> None:
-        name = f"{self.node.op.name}_{self.name.split('_')[0]}_packed{position}"
+        name = f"{self.name}_packed{position}"
         self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
 
     def packing_kernel(self, position: int) -> Kernel:
@@ -404,6 +420,8 @@ class _Contraction:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
+        if lanes in tiles and tiles[lanes].count != 1:
+            order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
         if row is not None and lanes in tiles:
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
@@ -414,11 +432,13 @@ class _Contraction:
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)]
         name = f"{self.name}_{number}" if number else self.name
-        return Kernel(name, used_buffers(body), tuple(body), () if late is None else (sums,), work=work)
+        return Kernel(
+            name, used_buffers(body), tuple(body), () if late is None else (sums,), work=work, tile=str(tiling)
+        )
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""
-        return {axis: _place(v).substitute(places) for axis, v in enumerate(self.result)}
+        return {axis: place.substitute(places) for axis, place in enumerate(self.index)}
 
     def _late(self, tiling: Tiling, epilogue: Epilogue) -> LoopVar | None:
         """The axis of the tile along which what follows runs in a loop; None where it is unrolled."""
@@ -442,6 +462,29 @@ class _Contraction:
             places, _ = tiling.at(position)
             body += epilogue.statements(Load(sums, indices.flatten(position, shape)), self._along(places))
         return Loop(again, Kind.SERIAL, tuple(body))
+
+    def _panels_first(
+        self, order: list[LoopVar], outer: Sequence[LoopVar], lanes: LoopVar, block: LoopVar
+    ) -> list[LoopVar]:
+        """The loops with that over panels of vectors outside of those that meet the same panels again and again, if
+        all panels together do not stay near and to read the other operands once for each panel takes less."""
+        steps, widths = self.steps(lanes), [e.dtype.bytes for e in self.loads]
+        moving = [i for i, step in enumerate(steps) if step != 0]
+        again = [v for v in outer if all(self.steps(v)[i] == 0 for i in moving)]
+        panels = sum(widths[i] * self._reached(i) for i in moving)
+        others = sum(width * self._reached(i) for i, width in enumerate(widths) if i not in moving)
+        times = prod(facts.estimate(v.extent) for v in again)
+        if not again or panels <= NEAR_BYTES or panels * times <= others * facts.estimate(block.extent):
+            return order
+        first = [v for v in outer if v not in again]
+        return [*first, block, *(v for v in order if v not in first and v is not block)]
+
+    def _reached(self, load: int) -> int:
+        """About how many elements a load reads in all."""
+        moving = [v for v in (*self.result, *self.folded) if self.steps(v)[load] != 0]
+        return min(
+            facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving)
+        )
 
     def _row_bands(
         self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int
@@ -483,16 +526,19 @@ class _Contraction:
         return body
 
 
-def _place(var: LoopVar) -> Index:
-    return indices.of(var) if var.extent != 1 else indices.ZERO
-
-
 def _unguarded(expr: Expr, packed: set[int]) -> Expr:
     """The expression without the guards of reads from packed copies, which hold the border."""
     if isinstance(expr, Guard) and id(expr.then) in packed:
         return expr.then
     children = tuple(_unguarded(c, packed) for c in expr.children())
     return expr if children == expr.children() else expr.rebuild(children, expr.indices())
+
+
+def _common_step(index: Index) -> int:
+    """The greatest number by which all steps of an index can be divided."""
+    steps = [step for _, step in index.terms]
+    numbers = [step for step in steps if isinstance(step, int)]
+    return max(gcd(*numbers), 1) if len(numbers) == len(steps) else 1
 
 
 def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:

@@ -18,7 +18,7 @@ from rosin.ir.ops.movement import Broadcast, Constant, Move, Transpose
 from rosin.ir.ops.scan import Scan
 from rosin.ir.transform.batch import batch
 from rosin.ir.transform.split import needed
-from rosin.passes.base import Pass, rebuild
+from rosin.passes.base import Pass, ops_of, rebuild
 
 MOST_ROWS = 2
 """A product with more rows than these in one step gains nothing from those of other steps."""
@@ -44,7 +44,7 @@ class Distribute(Pass):
     ulps: ClassVar[int] = 1 << 12
 
     def rewrite(self, graph: Graph) -> Graph:
-        if not any(isinstance(node.op, Scan) for node in graph.nodes):
+        if not any(issubclass(op, Scan) for op in ops_of(graph)):
             return graph
         b = Builder()
 

@@ -48,7 +48,7 @@ class Fold(Pass):
                 return None
             if isinstance(node.op, Control):
                 return _absorb(b, node.op, node, operands, known)
-            if not operands or not all(v in known for v in operands):
+            if not operands or not known.keys() >= {*operands}:
                 return None
             types = tuple(v.type for v in node.results)
             literals = fold(node.op, [known[v] for v in operands], types, self.elements)

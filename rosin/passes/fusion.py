@@ -16,16 +16,18 @@ Nothing here knows an op by name. How a node reads its operands is found by aski
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
-from rosin.ir.index import Index, LoopVar
+from rosin.ir.index import Index, LoopVar, Quotient
 from rosin.ir.loops import Apply, Const, Expr
 from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
 from rosin.ir.ops.call import Barrier
@@ -33,6 +35,7 @@ from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
 from rosin.ir.ops.movement import Constant
 from rosin.ir.ops.region import Control
+from rosin.passes.cuts import Cut
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -45,6 +48,10 @@ MAX_NODES = 96
 
 MOVE_FLOPS = 4
 """A pulled op of at most so many operations an element is read through rather than stored."""
+
+
+Alignment: TypeAlias = "dict[LoopVar, int]"
+"""The domain axis of each variable of a node."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +89,11 @@ class Group:
     """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
     alone: bool = False
     """Whether nothing may join."""
+    every: set[int] = field(init=False)
+    """The axes of the domain that have more than one place."""
+
+    def __post_init__(self) -> None:
+        self.every = {i for i, n in enumerate(self.domain) if n != 1}
 
     @property
     def rows(self) -> frozenset[int]:
@@ -125,10 +137,12 @@ class Fusion:
         """Numbers made of sizes and constants alone: what they are, and the groups that measure these sizes."""
         self.group_of: dict[Value, Group] = {}
         self.uses_of: dict[Node, Uses] = {}
+        self.cuts: dict[tuple[Node, Value], Cut] = {}
+        """Why a node is in another group than a value that it reads."""
         self._groups: list[Group] = []
         self._order = {id(node): i for i, node in enumerate(graph.nodes)}
-        self._points: dict[tuple[Dim, ...], tuple[LoopVar, ...]] = {}
-        """Variables for the elements of results of each shape: nodes that are no folds share them."""
+        self._points: dict[tuple[Dim, ...], tuple[tuple[LoopVar, ...], tuple[Index, ...]]] = {}
+        """Variables for the elements of results of each shape, and their places: nodes that are no folds share them."""
         self._numbers = itertools.count()
         """No number is given twice, though merged groups leave the list."""
         self._readers: dict[Value, set[Group]] = {}
@@ -170,7 +184,7 @@ class Fusion:
 
     def group_with(self, node: Node) -> Group | None:
         """The group that the node is computed in."""
-        return next((self.group_of.get(v) for v in node.results), None)
+        return self.group_of.get(node.results[0]) if node.results else None
 
     def waits(self, operands: Iterable[Value]) -> set[Group]:
         """The groups that barriers between the operands and stored values wait for, and those that measure sizes which
@@ -210,20 +224,21 @@ class Fusion:
             return read
 
         op = node.op
+        shape = node.results[0].type.shape
+        if isinstance(op, Elementwise) and 0 not in shape:
+            variables, index = self._shared(shape)
+            for operand in node.operands:
+                self.reader(operand, stored)(index)
+            return Uses(variables, len(shape), tuple(found))
         types = tuple(v.type for v in node.operands)
         readers = tuple(self.reader(v, stored) for v in node.operands)
-        shape = node.results[0].type.shape
         folded: tuple[Dim, ...] = op.domain(types) if isinstance(op, Fold) else ()
-        variables = _fresh((*shape, *folded)) if isinstance(op, Fold) else self._variables(shape)
-        places = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in variables)
+        variables, places = _fresh((*shape, *folded)) if isinstance(op, Fold) else self._shared(shape)
         index, point = places[: len(shape)], places[len(shape) :]
         if 0 in (*shape, *folded):
             pass
         elif isinstance(op, Fold):
             op.terms(index, point, readers, types)
-        elif isinstance(op, Elementwise):
-            for reader in readers:
-                reader(index)
         elif isinstance(op, Pull):
             op.element(index, readers, types)
         else:
@@ -232,7 +247,7 @@ class Fusion:
         # A number read for an index is a read too; the readers noted it when they made it.
         return Uses(variables, len(shape), tuple(found))
 
-    def _variables(self, shape: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
+    def _shared(self, shape: tuple[Dim, ...]) -> tuple[tuple[LoopVar, ...], tuple[Index, ...]]:
         found = self._points.get(shape)
         if found is None:
             found = self._points[shape] = _fresh(shape)
@@ -301,17 +316,33 @@ class Fusion:
         if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
             for group in sorted(needed - waits, key=lambda g: -g.number):
                 mapping = self._fit(group, node, uses)
-                if mapping is not None and not self._between(group, needed):
-                    self._add(group, node, uses, mapping, waits)
-                    if len(needed) > 1:
-                        self._merge_others(group, node, uses, mapping, needed - waits)
-                    return
+                if not isinstance(mapping, Cut) and self._between(group, needed):
+                    mapping = Cut.ORDER
+                if isinstance(mapping, Cut):
+                    self._cut(group, node, uses, mapping)
+                    continue
+                self._add(group, node, uses, mapping, waits)
+                if len(needed) > 1:
+                    self._merge_others(group, node, uses, mapping, needed - waits)
+                return
             for group in self._siblings(uses):
-                mapping = None if group in waits else self._fit(group, node, uses)
-                if mapping is not None and not self._between(group, needed):
+                mapping = Cut.WAITS if group in waits else self._fit(group, node, uses)
+                if not isinstance(mapping, Cut) and not self._between(group, needed):
                     self._add(group, node, uses, mapping, waits)
                     return
         self._new(node, uses, waits)
+
+    def _cut(self, group: Group, node: Node, uses: Uses, why: Cut) -> None:
+        """Note why the node is not computed in the group, of which it reads values."""
+        for read in uses.reads:
+            if self.group_of.get(read.value) is group:
+                self.cuts[node, read.value] = why
+
+    def why_cut(self, node: Node, value: Value) -> Cut:
+        """Why a node is computed in another group than a value that it reads."""
+        if isinstance(node.op, APART | Running | Push | Pack) or self.group_of[value].alone:
+            return Cut.ALONE
+        return self.cuts.get((node, value), Cut.WAITS)
 
     def _siblings(self, uses: Uses) -> list[Group]:
         """Groups that read, over the whole of the same domain, a value that the node reads over the whole of its own.
@@ -337,12 +368,12 @@ class Fusion:
             group.contraction = _is_contraction(uses)
         self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)}, waits)
 
-    def _add(self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], waits: set[Group]) -> None:
+    def _add(self, group: Group, node: Node, uses: Uses, mapping: Alignment, waits: set[Group]) -> None:
         group.nodes.append(node)
         (result,) = node.results
         self.group_of[result] = group
         shape = uses.variables[: uses.result_rank]
-        group.axes[result] = tuple(mapping[v] if v.extent != 1 else None for v in shape)
+        group.axes[result] = tuple([mapping[v] if v.extent != 1 else None for v in shape])
         if isinstance(node.op, Fold):
             over = uses.variables[uses.result_rank :]
             group.folded[node] = tuple(mapping[v] if v.extent != 1 else None for v in over)
@@ -358,14 +389,14 @@ class Fusion:
                 self._note_read(group, read, mapping)
         self._need(group, bits)
 
-    def _note_read(self, group: Group, read: Read, mapping: dict[LoopVar, int]) -> None:
+    def _note_read(self, group: Group, read: Read, mapping: Alignment) -> None:
         """Remember a read of the whole domain, each axis at one variable."""
         axes: list[int | None] = []
         for position in read.index:
             var = position.terms[0][0] if len(position.terms) == 1 and not position.constant else None
             bare = isinstance(var, LoopVar) and position.terms[0][1] == 1
             axes.append(mapping.get(var) if bare and isinstance(var, LoopVar) else None)
-        if {a for a in axes if a is not None} == {i for i, n in enumerate(group.domain) if n != 1}:
+        if set(axes) - {None} == group.every:
             group.reads.setdefault(read.value, tuple(axes))
             self._readers.setdefault(read.value, set()).add(group)
 
@@ -382,63 +413,75 @@ class Fusion:
 
     # -- fitting -------------------------------------------------------------------------------------------
 
-    def _fit(self, group: Group, node: Node, uses: Uses) -> dict[LoopVar, int] | None:
-        """The domain axis of each variable of the node when it can be computed in the group, else None."""
+    def _fit(self, group: Group, node: Node, uses: Uses) -> Alignment | Cut:
+        """The domain axis of each variable of the node when it can be computed in the group, else why it cannot."""
         if group.alone or len(group.nodes) >= MAX_NODES:
-            return None
+            return Cut.ALONE if group.alone else Cut.FULL
         mapping = _alignment(group, uses)
-        if mapping is None:
-            return None
+        if isinstance(mapping, Cut):
+            return mapping
         folded = {mapping[v] for v in uses.variables[uses.result_rank :] if v.extent != 1}
         own = {mapping[v] for v in uses.variables[: uses.result_rank] if v.extent != 1}
-        every = {i for i, n in enumerate(group.domain) if n != 1}
+        every = group.every
         if isinstance(node.op, Fold):
-            reduced = {i for i in group.reduced if group.domain[i] != 1}
-            if group.folded and _fold_axes(group) != {frozenset(folded)}:
-                return None
-            fits = own | folded == every and (folded == reduced if group.reduced else bool(folded))
-            return mapping if fits and not group.contraction else None
+            reduced = every & group.reduced
+            if group.contraction:
+                return Cut.PRODUCT
+            if (group.folded and _fold_axes(group) != {frozenset(folded)}) or (group.reduced and folded != reduced):
+                return Cut.SUMS
+            return mapping if own | folded == every and (group.reduced or folded) else Cut.PART
         rows = every - group.reduced
         if group.contraction:
-            return mapping if own == rows else None
-        return mapping if own in (every, rows) else None
+            return mapping if own == rows else Cut.PRODUCT
+        return mapping if own in (every, rows) else Cut.PART
 
     def _between(self, group: Group, needed: Iterable[Group]) -> bool:
         """Whether joining a node that needs the groups `needed` would make `group` wait for itself."""
         mask = 1 << group.number
         return any(self._before[other] & mask for other in needed if other is not group)
 
-    def _merge_others(
-        self, group: Group, node: Node, uses: Uses, mapping: dict[LoopVar, int], others: set[Group]
-    ) -> None:
+    def _merge_others(self, group: Group, node: Node, uses: Uses, mapping: Alignment, others: set[Group]) -> None:
         """Merge into `group` other groups, whose values the node reads, where their domains are the same."""
         for other in others:
-            if other is group or other.alone or other.contraction or group.contraction:
+            if other is group:
                 continue
-            if len(other.nodes) + len(group.nodes) > MAX_NODES:
-                continue
-            theirs = _alignment(other, uses)
-            if theirs is None or len(other.domain) != len(group.domain):
-                continue
-            translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
-            same = len(translate) == len(set(translate.values())) == len([n for n in other.domain if n != 1])
-            reduced = frozenset(translate.get(i, -1) for i in other.reduced if other.domain[i] != 1)
-            if not same or (other.reduced and group.reduced and reduced != group.reduced):
-                continue
-            over = {frozenset(translate[a] for a in axes) for axes in _fold_axes(other)}
-            if len(over | _fold_axes(group)) > 1:
-                continue
-            if other.reduced and not group.reduced and not self._full(group):
-                continue
-            if group.reduced and not other.reduced and not self._full(other):
-                continue
-            if not self._third_between(group, other) and not self._read_each_other(group, other, node):
+            translate = self._translation(group, other, node, uses, mapping)
+            if isinstance(translate, Cut):
+                self._cut(other, node, uses, translate)
+            else:
                 self._merge(group, other, translate)
+
+    def _translation(
+        self, group: Group, other: Group, node: Node, uses: Uses, mapping: Alignment
+    ) -> dict[int, int] | Cut:
+        """For each domain axis of `other` that of `group`, where the two can be one, else why they cannot."""
+        if other.alone or other.contraction or group.contraction:
+            return Cut.ALONE if other.alone else Cut.PRODUCT
+        if len(other.nodes) + len(group.nodes) > MAX_NODES:
+            return Cut.FULL
+        theirs = _alignment(other, uses)
+        if isinstance(theirs, Cut):
+            return theirs
+        if len(other.domain) != len(group.domain):
+            return Cut.AXES
+        translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
+        if not len(translate) == len(set(translate.values())) == len(other.every):
+            return Cut.PART
+        reduced = frozenset(translate.get(i, -1) for i in other.reduced & other.every)
+        over = {frozenset(translate[a] for a in axes) for axes in _fold_axes(other)}
+        if (other.reduced and group.reduced and reduced != group.reduced) or len(over | _fold_axes(group)) > 1:
+            return Cut.SUMS
+        if other.reduced and not group.reduced and not self._full(group):
+            return Cut.PART
+        if group.reduced and not other.reduced and not self._full(other):
+            return Cut.PART
+        if self._third_between(group, other):
+            return Cut.ORDER
+        return Cut.ELSEWHERE if self._read_each_other(group, other, node) else translate
 
     def _full(self, group: Group) -> bool:
         """Whether every value of the group has every axis of its domain."""
-        every = {i for i, n in enumerate(group.domain) if n != 1}
-        return all(set(axes) - {None} == every for axes in group.axes.values())
+        return all(set(axes) - {None} == group.every for axes in group.axes.values())
 
     def _third_between(self, a: Group, b: Group) -> bool:
         """Whether some third group comes after one of the two and before the other."""
@@ -447,7 +490,7 @@ class Fusion:
             if not self._before[second] & mask:
                 continue
             between = self._before[second] & ~(mask | 1 << second.number)
-            if any(between >> g.number & 1 and self._before[g] & mask for g in self._groups):
+            if between and any(before & mask and between >> g.number & 1 for g, before in self._before.items()):
                 return True
         return False
 
@@ -490,20 +533,31 @@ class Fusion:
 
     def _ordered(self) -> list[Group]:
         """The groups in an order in which each comes after what it needs, as near to the graph's as that allows."""
-        first = {g: self._order[id(g.nodes[-1])] for g in self._groups}
-        done = 0
+        waiting = sorted(self._groups, key=lambda g: self._order[id(g.nodes[-1])])
+        ready: list[int] = []
+        behind: dict[int, list[int]] = {-1: list(range(len(waiting)))}
+        """For a group's number, the places of groups that are looked at again when it is done."""
+        done, number = 0, -1
         result: list[Group] = []
-        waiting = sorted(self._groups, key=lambda g: first[g])
-        while waiting:
-            at = next((i for i, group in enumerate(waiting) if not self._before[group] & ~done), None)
-            assert at is not None, "groups wait for each other"
-            done |= 1 << waiting[at].number
-            result.append(waiting.pop(at))
+        while len(result) < len(waiting):
+            for place in behind.pop(number, ()):
+                missing = self._before[waiting[place]] & ~done
+                if missing:
+                    behind.setdefault(missing.bit_length() - 1, []).append(place)
+                else:
+                    heapq.heappush(ready, place)
+            assert ready, "groups wait for each other"
+            group = waiting[heapq.heappop(ready)]
+            number = group.number
+            done |= 1 << number
+            result.append(group)
         return result
 
 
-def _fresh(extents: tuple[Dim, ...]) -> tuple[LoopVar, ...]:
-    return tuple(LoopVar(f"x{i}", n) for i, n in enumerate(extents))
+def _fresh(extents: tuple[Dim, ...]) -> tuple[tuple[LoopVar, ...], tuple[Index, ...]]:
+    """Variables for axes of these sizes, and the index that each is."""
+    variables = tuple([LoopVar(f"x{i}", n) for i, n in enumerate(extents)])
+    return variables, tuple([indices.of(v) if v.extent != 1 else indices.ZERO for v in variables])
 
 
 def _nowhere(value: Value) -> Reader:
@@ -515,9 +569,9 @@ def _fold_axes(group: Group) -> set[frozenset[int]]:
     return {frozenset(a for a in axes if a is not None) for axes in group.folded.values()}
 
 
-def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:
+def _alignment(group: Group, uses: Uses) -> Alignment | Cut:
     """The domain axis of each variable of a node, if it reads the group's values each at one place of the domain."""
-    mapping: dict[LoopVar, int] = {}
+    mapping: Alignment = {}
     for read in uses.reads:
         computed = group.axes.get(read.value)
         axes = computed or group.reads.get(read.value)
@@ -530,28 +584,35 @@ def _alignment(group: Group, uses: Uses) -> dict[LoopVar, int] | None:
                 # Another place of a value from elsewhere, which says nothing about how the two line up.
                 continue
             if len(position.terms) != 1 or position.constant or position.terms[0][1] != 1:
-                return None
+                return Cut.ELSEWHERE
             var = position.terms[0][0]
             if not isinstance(var, LoopVar) or mapping.get(var, axis) != axis or group.domain[axis] != var.extent:
-                return None
+                return Cut.ELSEWHERE
             mapping[var] = axis
     if len(set(mapping.values())) != len(mapping):
-        return None
-    free = [i for i in range(len(group.domain)) if i not in mapping.values() and group.domain[i] != 1]
-    for var in uses.variables:
-        if var.extent == 1 or var in mapping:
-            continue
+        return Cut.ELSEWHERE
+    missing = [v for v in uses.variables if v not in mapping and v.extent != 1]
+    free = sorted(group.every.difference(mapping.values())) if missing else []
+    for var in missing:
         axis = next((i for i in free if group.domain[i] == var.extent), None)
         if axis is None:
-            return None
+            return Cut.AXES
         free.remove(axis)
         mapping[var] = axis
     return mapping
 
 
 def _is_contraction(uses: Uses) -> bool:
-    """Whether the fold reads at least two values, each lacking some axis along which it is used again."""
+    """Whether the fold reads at least two values, each used again along some axis that it lacks or has only a quotient
+    of, as the inputs of a group of channels are."""
     every = {v for v in uses.variables if v.extent != 1}
     if len(uses.reads) < 2:
         return False
-    return all({v for position in r.index for v in position.variables()} != every for r in uses.reads)
+    return all({v for position in r.index for v in _telling(position)} != every for r in uses.reads)
+
+
+def _telling(position: Index) -> Iterable[LoopVar]:
+    """The variables of which every number leads to another place."""
+    for atom, _ in position.terms:
+        if not isinstance(atom, Quotient):
+            yield from Index(0, ((atom, 1),)).variables()

@@ -15,7 +15,7 @@ from rosin.ir.ops.movement import Move
 from rosin.ir.ops.region import Control, with_more
 from rosin.ir.transform.effects import calls_host
 from rosin.ir.transform.split import needed
-from rosin.passes.base import Pass, is_fixed, rebuild
+from rosin.passes.base import Pass, is_fixed, ops_of, rebuild
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Hoist(Pass):
     name: ClassVar[str] = "hoist"
 
     def rewrite(self, graph: Graph) -> Graph:
-        if not any(isinstance(node.op, Control) for node in graph.nodes):
+        if not any(issubclass(op, Control) for op in ops_of(graph)):
             return graph
         b = Builder()
 

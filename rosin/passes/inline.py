@@ -10,12 +10,12 @@ from rosin.ir.builder import Builder
 from rosin.ir.facts import known_at_least
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
-from rosin.ir.op import Value, Values
+from rosin.ir.op import Op, Value, Values
 from rosin.ir.ops.loop import NARROW, While
 from rosin.ir.ops.region import Control
 from rosin.ir.specialize import apart
 from rosin.ir.transform.effects import calls_host
-from rosin.passes.base import Pass, rebuild
+from rosin.passes.base import Pass, ops_of, rebuild
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Inline(Pass):
     name: ClassVar[str] = "inline"
 
     def rewrite(self, graph: Graph) -> Graph:
+        if all(op.expansion is Op.expansion for op in ops_of(graph)):
+            return graph
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:

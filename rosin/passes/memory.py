@@ -115,9 +115,11 @@ def _in_order(
         together = (first[:position] <= buffers[i].last) & (last[:position] >= buffers[i].first)
         starts = found[:position][together]
         ends = starts + needed[:position][together]
-        ranks = (rank[partner] for partner in partners.get(i, ()) if partner in rank)
-        placed = [int(found[k]) for k in ranks if k < position and together[k]]
-        at = next((at for at in placed if _holds_one(starts, ends, at, sizes[i])), None)
+        at = None
+        if i in partners:
+            ranks = (rank[partner] for partner in partners[i] if partner in rank)
+            placed = [int(found[k]) for k in ranks if k < position and together[k]]
+            at = next((at for at in placed if _holds_one(starts, ends, at, sizes[i])), None)
         found[position] = _tightest(starts, ends, sizes[i]) if at is None else at
     offsets = [0] * len(buffers)
     for i, at in zip(order, found.tolist(), strict=True):
@@ -132,8 +134,9 @@ def _holds_one(starts: Places, ends: Places, at: int, size: int) -> bool:
 
 def _tightest(starts: Places, ends: Places, size: int) -> int:
     """The begin of the tightest hole of so many bytes, or the end of all."""
-    by_start = np.argsort(starts, kind="stable")
-    free = np.maximum.accumulate(np.concatenate(([0], ends[by_start])))
+    by_start = starts.argsort(kind="stable")
+    free = np.zeros(len(starts) + 1, np.int64)
+    np.maximum.accumulate(ends[by_start], out=free[1:])
     holes = starts[by_start] - free[:-1]
-    fits = np.flatnonzero(holes >= size)
-    return int(free[fits[np.argmin(holes[fits])]] if fits.size else free[-1])
+    (fits,) = (holes >= size).nonzero()
+    return int(free[fits[holes[fits].argmin()]] if fits.size else free[-1])

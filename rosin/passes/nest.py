@@ -9,9 +9,9 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Expr, Kind, Let, Load, Loop, Statement, Store, values
+from rosin.ir.loops import Accumulate, Buffer, Expr, Kind, Let, Load, Loop, Statement, Store, When, Within, values
 from rosin.ir.op import Reader, Value
-from rosin.ir.statements import all_indices, flops, offsets, replace, used_buffers
+from rosin.ir.statements import all_indices, flops, offsets, replace, stores, used_buffers
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
 
@@ -28,6 +28,12 @@ CHAIN_FLOPS = 150
 """So many operations an element wait for each other: several vectors run together, each while the others wait."""
 
 CHAIN_REGISTERS = 4
+
+SQUARE = 16
+"""So many neighbours are read at once of lanes that lie apart, as many as a vector has of the smallest lanes."""
+
+SQUARE_FLOPS = 4
+"""Elements of more operations are so much code that they are computed one by one."""
 
 UNROLL_FLOPS = 12
 """A vector reduction of at most so many operations an element keeps several partial results, to hide latency."""
@@ -115,11 +121,41 @@ class _Arrangement:
         for part in self.body:
             body += [self._inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
+        across = self._across(lanes)
+        if lanes is not None and across is not None:
+            rows = [*(v for v in rows if v not in (across, lanes)), LoopVar(across.name, -(-across.extent // SQUARE))]
+            body = self._squares(body, lanes, across, rows[-1])
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             body = [Loop(var, kind, tuple(body), parallel=parallel)]
         return body
+
+    def _across(self, lanes: LoopVar | None) -> LoopVar | None:
+        """The loop along which elements are side by side that are apart from lane to lane."""
+        if lanes is None or self.columns or self.flops > SQUARE_FLOPS or any(isinstance(p, Inner) for p in self.body):
+            return None
+        stored = {s.offset for s in stores(self.statements())}
+        apart = [i for i in offsets(self.statements()) if i not in stored and _is_apart(i, lanes)]
+        rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
+        return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
+
+    def _squares(
+        self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar
+    ) -> list[Statement]:
+        """The body for a block of neighbours along `across`, all of them for each vector."""
+        assert isinstance(across.extent, int)
+        whole, rest = divmod(across.extent, SQUARE)
+        first = indices.of(block) * SQUARE
+        each = [replace(s, {across: first + at}, {}) for at in range(SQUARE) for s in body]
+        squares: list[Statement] = [Loop(lanes, Kind.VECTOR, tuple(each))]
+        if rest == 0:
+            return squares
+        last = LoopVar(across.name, rest)
+        one_by_one = [replace(s, {across: indices.of(last) + whole * SQUARE}, {}) for s in body]
+        left = Loop(last, Kind.SERIAL, (Loop(lanes, Kind.VECTOR, tuple(one_by_one)),))
+        place = indices.of(block)
+        return [When((Within(place, 0, whole),), tuple(squares)), When((Within(place, whole, whole + 1),), (left,))]
 
     def _inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
         body: list[Statement] = list(part.body)
@@ -204,6 +240,12 @@ def plain(part: Statement | Inner) -> list[Statement]:
             return [Loop(LoopVar("once", 1), Kind.SERIAL, part.body, part.carries)]
         return list(part.body)
     return [part]
+
+
+def _is_apart(index: Index, lanes: LoopVar) -> bool:
+    """Whether lanes are at least so far from each other that blocks of memory hold few of them."""
+    step = index.coefficient(lanes)
+    return index.affine_in(lanes) and isinstance(step, int) and abs(step) > SQUARE // 4
 
 
 def _joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:

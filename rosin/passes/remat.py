@@ -170,9 +170,10 @@ def peak_bytes(graph: Graph) -> tuple[int, int]:
         if not isinstance(node.op, Constant):
             for value in node.results:
                 if value not in free:
-                    live += value.type.bytes
+                    size = value.type.bytes
+                    live += size
                     end = last.get(value, position)
-                    ends[end] = ends.get(end, 0) + value.type.bytes
+                    ends[end] = ends.get(end, 0) + size
         if live > peak:
             peak, at = live, position
         live -= ends.pop(position, 0)

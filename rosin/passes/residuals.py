@@ -12,7 +12,7 @@ from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.scan import Assembly, Scan
 from rosin.ir.ops.sweeps import Sweeps
-from rosin.passes.base import Pass, rebuild
+from rosin.passes.base import Pass, ops_of, rebuild
 from rosin.passes.remat import is_cheap, recomputed
 
 
@@ -33,7 +33,7 @@ class Residuals(Pass):
     most: float = 0.5
 
     def rewrite(self, graph: Graph) -> Graph:
-        if not any(isinstance(node.op, Scan | Sweeps) for node in graph.nodes):
+        if not any(issubclass(op, Scan | Sweeps) for op in ops_of(graph)):
             return graph
         b, pairs = Builder(), self._pairs(graph)
         scans: dict[Node, _Stacking] = {}

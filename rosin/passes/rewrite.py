@@ -17,7 +17,7 @@ from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import Literal
 from rosin.ir.op import Op, Value, Values
 from rosin.ir.ops.movement import Constant
-from rosin.passes.base import rebuild
+from rosin.passes.base import ops_of, rebuild
 from rosin.passes.fold import fold
 
 Rule: TypeAlias = "Callable[..., Value | Values | None]"
@@ -43,6 +43,8 @@ class Rewriter(Builder):
 
     def rewrite(self, graph: Graph) -> Graph:
         """The graph with the rules applied. Nodes that lose their last use are left for dead code elimination."""
+        if not any(map(self._rules_of, ops_of(graph))):
+            return graph
         self._uses = _count_uses(graph)
         makers = self._makers
 

@@ -39,6 +39,13 @@ class Tiling:
         if lanes is not None and lanes in tiles:
             self.lane = LoopVar(f"{lanes.name}_lane", tiles[lanes].width)
 
+    def __str__(self) -> str:
+        sides = [f"{self.tiles[v].block} of {v.name}" for v in self.axes if v is not self.lanes]
+        if self.lanes in self.tiles:
+            tile = self.tiles[self.lanes]
+            sides.append(f"{tile.block} vectors of {tile.width} of {self.lanes.name}")
+        return " x ".join(sides) or "one element"
+
     @property
     def is_vector(self) -> bool:
         """Whether the elements of a tile are vectors."""

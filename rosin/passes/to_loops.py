@@ -35,7 +35,7 @@ from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
 from rosin.passes.ahead import ahead
 from rosin.passes.alike import Alike
-from rosin.passes.arena import plan_arena
+from rosin.passes.arena import Places, plan_arena
 from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
@@ -59,15 +59,19 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    making = Making(vector_bytes, sizes)
-    names = value_names(graph)
+    return lowered(graph, Making(vector_bytes, sizes), donated)
+
+
+def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Program:
+    """As `to_loops`; `making` tells afterwards what the program was made of."""
+    names = value_names(Graph(graph.inputs, (), ()))
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
     steps = arrange(ahead(Region(graph, *places, making).steps(alone=False)), making.lanes)
     if not has_complex(graph):
         steps = recurring(shared(steps))
-    arena = plan_arena(steps)
+    arena = making.arena = plan_arena(steps)
     program = Program(
         graph.name,
         steps,
@@ -81,7 +85,7 @@ def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), 
         making.tapes,
         arena.slot_of,
         arena.slots,
-        sizes,
+        making.sizes,
     )
     return split(program) if has_complex(graph) else program
 
@@ -101,6 +105,9 @@ class Making:
     """For each loop of lanes, how these run by themselves."""
     kernels: int = 0
     loops: int = 0
+    groups: list[Placed] = field(default_factory=list["Placed"])
+    """All groups in the order of their steps, those of inner regions before the group that holds these."""
+    arena: Places | None = None
 
     def next_loop(self) -> int:
         self.loops += 1
@@ -131,6 +138,15 @@ class Making:
     def kernel_name(self, ops: Iterable[str]) -> str:
         self.kernels += 1
         return f"k{self.kernels - 1}_" + "_".join(dict.fromkeys(ops))[:48]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A group in its region, and what the names of its kernels begin with; those of loops and calls have none."""
+
+    region: Region
+    group: Group
+    name: str
 
 
 class Region:
@@ -173,12 +189,10 @@ class Region:
     def _place_what_is_read(self, graph: Graph) -> None:
         """Arena buffers for the values that another group, or a copy, reads."""
         group_of = self.fusion.group_of
-        read = {
-            r.value
-            for node, uses in self.fusion.uses_of.items()
-            for r in uses.reads
-            if group_of.get(r.value) is not self.fusion.group_with(node)
-        }
+        read: set[Value] = set()
+        for node, uses in self.fusion.uses_of.items():
+            own = self.fusion.group_with(node)
+            read.update([r.value for r in uses.reads if group_of.get(r.value) is not own])
         for output, _ in self.copies:
             read |= self.fusion.roots([output])
         for node in graph.nodes:
@@ -205,13 +219,15 @@ class Region:
         for value, place in early:
             result += self.copy(value, place)
         for group in self.fusion.groups:
-            node = group.nodes[0]
+            node, name = group.nodes[0], ""
             if isinstance(node.op, Control | Host | Measure):
                 result += control_steps(self, node)
             elif isinstance(node.op, Routine):
                 result += self._routine(node, node.op)
             elif self._is_stored(group):
-                result += self._group(group, alike)
+                name = self.making.kernel_name(n.op.name for n in group.nodes)
+                result += self._group(group, name, alike)
+            self.making.groups.append(Placed(self, group, name))
             # Of a group without a place only empty values are made.
             self.made.update(v for n in group.nodes for v in n.results)
         for value, place in self.copies:
@@ -224,10 +240,10 @@ class Region:
         return [g for g in self.fusion.groups if not isinstance(g.nodes[0].op, APART) and self._is_stored(g)]
 
     def _is_stored(self, group: Group) -> bool:
-        return any(v in self.places for n in group.nodes for v in n.results)
+        places = self.places
+        return any(v in places for n in group.nodes for v in n.results)
 
-    def _group(self, group: Group, alike: Alike | None) -> Sequence[Step]:
-        name = self.making.kernel_name(n.op.name for n in group.nodes)
+    def _group(self, group: Group, name: str, alike: Alike | None) -> Sequence[Step]:
         if alike is None:
             return self._made(group, name)
         return alike.steps(group, name, lambda: self._made(group, name))

@@ -17,6 +17,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -29,8 +30,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, OutOfMemoryError, RosinError, UnsupportedError
 from rosin.ir.facts import Facts
-from rosin.ir.graph import Graph
-from rosin.ir.host import HostFunction
+from rosin.ir.graph import Graph, region_fields
 from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
@@ -77,6 +77,25 @@ def compile_graph(
         if target == "xla":
             return XlaExecutable(graph, tuple(donated), known, sizes)
     raise UnsupportedError(f"no target is called {target!r}; there are {', '.join(TARGETS)}")
+
+
+def explain_graph(graph: Graph, known: Facts | None = None) -> str:
+    """What `explain` says of the program of a graph, which is not compiled for that.
+
+    Raises:
+        RosinError: a symbolic size cannot be read from the arguments.
+    """
+    graph, known, sizes = size_graph(graph, known)
+    return _explained(graph, (), known, sizes)
+
+
+def _explained(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
+    from rosin.passes.explain import explain
+    from rosin.runtime import limits
+
+    with facts.assuming(known):
+        found = explain(pipeline.run(graph), jit.host().vector_bytes, donated, sizes)
+    return found.text(limits.measured(threads.num_threads()))
 
 
 def size_graph(graph: Graph, known: Facts | None) -> tuple[Graph, Facts, Sizes | None]:
@@ -132,6 +151,14 @@ class Executable:
         if self.sizes is None:
             return {}
         return self.sizes.bind([array.shape for array in arguments])
+
+    def explain(self) -> str:
+        """What is computed together and why, what it costs at least on this machine, and where values lie.
+
+        Raises:
+            UnsupportedError: the target does not decide that.
+        """
+        raise UnsupportedError(f"{self.graph.name}: only programs for the target llvm can be explained")
 
     def stage_text(self, stage: str) -> str:
         """The program at a stage, as text.
@@ -268,6 +295,9 @@ class NativeExecutable(Executable):
         """The loop-level program."""
         with facts.assuming(self.known):
             return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes)
+
+    def explain(self) -> str:
+        return _explained(self.graph, self.donated, self.known, self.sizes)
 
     def stage_text(self, stage: str) -> str:
         with facts.assuming(self.known):
@@ -484,12 +514,16 @@ def _is_local(graph: Graph) -> bool:
 
     So it is with functions and ops of the user's.
     """
-    return any(
-        not type(node.op).__module__.startswith("rosin.")
-        or any(isinstance(value, HostFunction) for value in node.op.attributes().values())
-        or any(map(_is_local, node.regions))
-        for node in graph.nodes
-    )
+    classes = {type(node.op) for node in graph.nodes}
+    if any(not c.__module__.startswith("rosin.") or _holds_function(c) for c in classes):
+        return True
+    return any(map(region_fields, classes)) and any(_is_local(r) for node in graph.nodes for r in node.regions)
+
+
+@functools.cache
+def _holds_function(op_class: type[Op]) -> bool:
+    """Whether ops of a class have a function of the user's among their attributes."""
+    return any("HostFunction" in str(f.type) for f in fields(op_class))
 
 
 def _written_call(call: steps.HostCall) -> str:
@@ -506,7 +540,8 @@ def _read_call(text: str) -> tuple[Op, Types, Types]:
 def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
-    parts = (printer.text(graph), str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
+    text = printer.text(graph, naming=printer.numbers)
+    parts = (text, str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -48,12 +48,14 @@ def float_text(value: float, elem: str) -> str:
 class Emitter:
     """The body of one LLVM function under construction.
 
-    `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls.
+    `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles` is
+    how many doubles a function of its own computes at a time, if some line calls one.
     """
 
-    def __init__(self, declarations: set[str] | None = None, prefix: str = "v") -> None:
+    def __init__(self, declarations: set[str] | None = None, prefix: str = "v", doubles: int = 4) -> None:
         self.lines: list[str] = []
         self.declarations: set[str] = set() if declarations is None else declarations
+        self.doubles = doubles
         self._prefix = prefix
         """What the names that this emitter makes start with; two emitters of one function differ in it."""
         self._count = 0
@@ -238,6 +240,12 @@ class Emitter:
     def offset(self, pointer: Val, index: Val, elem: str) -> Val:
         """The address of element `index` of an array of `elem` at `pointer`."""
         return self.define(f"getelementptr inbounds {elem}, ptr {pointer.ref}, {index.typed}", "ptr")
+
+    def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
+        """Lanes of two vectors of one type: these of the two laid end to end."""
+        mask = ", ".join(f"i32 {i}" for i in order)
+        text = f"shufflevector {left.typed}, {right.typed}, <{len(order)} x i32> <{mask}>"
+        return self.define(text, left.elem, len(order))
 
     def load(self, pointer: Val, elem: str, lanes: int = 1, align: int = 0) -> Val:
         target = Val("", elem, lanes)

@@ -15,7 +15,7 @@ MOST_PARTS = 4
 
 def zipped(e: Emitter, values: Sequence[Val]) -> Val:
     """The block whose parts are the values, all of one type."""
-    lanes, elem = values[0].lanes, values[0].elem
+    lanes = values[0].lanes
     halves = list(values)
     while len(halves) > 2:
         pairs = [halves[i : i + 2] for i in range(0, len(halves), 2)]
@@ -23,25 +23,19 @@ def zipped(e: Emitter, values: Sequence[Val]) -> Val:
     left, right = halves
     # Laid end to end, the halves have the parts one after the other.
     order = [part * lanes + i for i in range(lanes) for part in range(len(values))]
-    return _shuffle(e, left, right, order, elem)
+    return e.shuffle(left, right, order)
 
 
 def unzipped(e: Emitter, block: Val, parts: int, part: int) -> Val:
     """One part of a block."""
     poison = Val("poison", block.elem, block.lanes)
-    return _shuffle(e, block, poison, range(part, block.lanes, parts), block.elem)
+    return e.shuffle(block, poison, range(part, block.lanes, parts))
 
 
 def _joined(e: Emitter, left: Val, right: Val) -> Val:
-    return _shuffle(e, left, right, range(2 * left.lanes), left.elem)
+    return e.shuffle(left, right, range(2 * left.lanes))
 
 
 def _widened(e: Emitter, x: Val) -> Val:
     """`x` and as many lanes of which nothing is known."""
     return _joined(e, x, Val("poison", x.elem, x.lanes))
-
-
-def _shuffle(e: Emitter, left: Val, right: Val, order: Sequence[int], elem: str) -> Val:
-    mask = ", ".join(f"i32 {i}" for i in order)
-    text = f"shufflevector {left.typed}, {right.typed}, <{len(order)} x i32> <{mask}>"
-    return e.define(text, elem, len(order))

@@ -414,9 +414,10 @@ class KernelEmitter(Refilling):
 
         def tail() -> None:
             saved = self.mask
-            self.mask = self._first_lanes(rest)
+            self.mask = self.first_lanes(rest)
+            self.rest = (self.mask, rest) if isinstance(rest, int) else None
             self.body(loop, self.dim(full * width))
-            self.mask = saved
+            self.mask, self.rest = saved, None
 
         if loop.parallel:
             self._parallel_vectors(block, tail, full, rest)
@@ -454,7 +455,7 @@ class KernelEmitter(Refilling):
         self.e.branch(after)
         self.e.block(after)
 
-    def _first_lanes(self, count: Dim) -> Val:
+    def first_lanes(self, count: Dim) -> Val:
         """The mask of the first lanes."""
         if isinstance(count, int):
             lanes = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.width))

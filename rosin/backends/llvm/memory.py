@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
 from rosin.backends.llvm.places import OF_LANES, Places
+from rosin.backends.llvm.squares import transposed
 from rosin.backends.llvm.types import memory_type, register_type
 from rosin.ir import facts
 from rosin.ir.dims import Dim
@@ -51,6 +52,14 @@ class Memory(Places):
             if len(parts) == count:
                 self._write_block(statement.buffer, start, [parts[k] for k in range(count)])
                 del self.parts[statement.buffer, start]
+            return
+        column, rows = self.written_squares.get((statement.buffer, statement.offset)), self._rows()
+        if spread is None and column is not None and rows is not None:
+            parts = self.parts.setdefault((statement.buffer, column.start), {})
+            parts[column.number] = value
+            if len(parts) == column.count:
+                self._write_square(statement.buffer, column.start, [parts[k] for k in range(column.count)], rows)
+                del self.parts[statement.buffer, column.start]
             return
         self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
 
@@ -201,9 +210,58 @@ class Memory(Places):
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
+        elif spread is None and (columns := self._columns(expr, mask)) is not None:
+            value = columns[self.read_squares[expr.buffer, expr.offset].number]
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self.loaded(self.e, value, dtype)
+
+    # -- squares -----------------------------------------------------------------------------------------------
+
+    def _columns(self, expr: Load, mask: Val | None) -> list[Val] | None:
+        """The columns of the square that a load is part of, one for each neighbour; None where it is in none."""
+        column = self.read_squares.get((expr.buffer, expr.offset))
+        rows = self._rows()
+        if column is None or rows is None or self.guard is not None or mask is not self.mask or expr.buffer in self.written:
+            return None
+        key = ("square", expr.buffer, column.start)
+        found = self.known(key)
+        if found is None:
+            elem, width = memory_type(expr.dtype), self.lanes
+            few = None if column.count == width else self.first_lanes(column.count)
+            loaded = [
+                self._contiguous(pointer, elem, few, expr.dtype.bytes, width)
+                for pointer in self._row_pointers(expr.buffer, column.start, rows)
+            ]
+            loaded += [Val("zeroinitializer", elem, width)] * (width - rows)
+            found = self.frames[-1][key] = transposed(self.e, loaded)
+        return found
+
+    def _write_square(self, buffer: Buffer, start: Index, columns: Sequence[Val], rows: int) -> None:
+        """Write the rows of a square."""
+        width = self.lanes
+        few = None if len(columns) == width else self.first_lanes(len(columns))
+        all_columns = [*columns, *[Val("zeroinitializer", columns[0].elem, width)] * (width - len(columns))]
+        pointers = self._row_pointers(buffer, start, rows)
+        for pointer, row in zip(pointers, transposed(self.e, all_columns), strict=False):
+            if few is None:
+                self.e.store(row, pointer, buffer.dtype.bytes)
+            else:
+                self._masked_store(row, pointer, buffer.dtype.bytes, few)
+
+    def _rows(self) -> int | None:
+        """How many lanes, the first ones, take part; None where that is not known."""
+        if self.mask is None:
+            return self.lanes
+        return self.rest[1] if self.rest is not None and self.rest[0] is self.mask else None
+
+    def _row_pointers(self, buffer: Buffer, start: Index, rows: int) -> list[Val]:
+        """Where the lanes are that the place is that of the first of."""
+        base, step, spread = self.place(start)
+        assert spread is None, "lanes of a square are at equal distances"
+        elem = memory_type(buffer.dtype)
+        first = self.e.offset(self.base(buffer), base, elem)
+        return [self.e.offset(first, self.dim(step * lane), elem) for lane in range(rows)]
 
     def _anything(self) -> Val:
         """The address of some number that may be read."""

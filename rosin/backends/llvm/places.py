@@ -15,6 +15,7 @@ from rosin.backends.llvm.around import Surroundings, lanes_of
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
+from rosin.backends.llvm.squares import read_squares, written_squares
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import facts
 from rosin.ir.dims import Dim
@@ -42,7 +43,7 @@ class Places(ABC):
         self.around = around
         self.kernel = kernel
         self.name = name
-        self.e = Emitter(declarations)
+        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4))
         self.head = Emitter(declarations, prefix="h")
         self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)
@@ -53,6 +54,8 @@ class Places(ABC):
         self.lane: LoopVar | None = None
         self.lanes = 1
         self.mask: Val | None = None
+        self.rest: tuple[Val, int] | None = None
+        """In the rest of a loop that its lanes do not divide, the mask of that, and how many lanes take part."""
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.dummy: Val | None = None
@@ -60,6 +63,8 @@ class Places(ABC):
         self.read = loaded_buffers(kernel.body)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
         """Values that wait for the other parts of their block, to be written together."""
+        self.read_squares = read_squares(kernel.body, self.width)
+        self.written_squares = written_squares(kernel.body, self.width)
         self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
 
     @abstractmethod

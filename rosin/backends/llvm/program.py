@@ -9,8 +9,11 @@ A tape is three words: its address, for how many records it has room, and its by
 record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
 
 A kernel that comes again is one function for all its calls. The context says which table is that of the call: two words
-for each buffer, the number of an address among those of the caller, or `IN_ARENA`, `IN_SLOT` or `IN_ROOM`, and how many bytes
-behind that address it starts, or which word of the block of sizes says so; then a word for each number that is given.
+for each buffer, the number of an address among those of the caller, or `IN_ARENA`, `IN_SLOT` or `IN_ROOM`, and how many
+bytes behind that address it starts, or which word of the block of sizes says so; then a word for each number that is
+given.
+
+A loop whose steps threads share is a function of its own (rosin.backends.llvm.team).
 
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
@@ -486,7 +489,7 @@ class _Module:
         words = self.first_slot + self.deepest
         self.functions.append(team_text(name, words, OWNERS, team.most, inside.lines, self.declarations))
         self.has_teams = True
-        self._on_threads(e, None, name, "%context", e.const(step.var.extent, "i64"), stops=True)
+        self._on_threads(e, None, name, "%context", self.dim(e, step.var.extent), stops=True)
         on = e.label("on")
         e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
         e.block(on)

@@ -105,13 +105,12 @@ def needed(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
     sizes = {name for v in outputs for name in v.type.symbols} if measured else set[str]()
     kept: list[Node] = []
     for node in reversed(nodes):
-        used = tuple(v in live for v in node.results)
         known = measured and not sizes.isdisjoint(node.op.measured())
-        if not node.op.effect and not any(used) and not known:
+        if not node.op.effect and live.isdisjoint(node.results) and not known:
             continue
         if measured:
             sizes |= node.mentions(measured)
-        less = node.op.without_unused(used)
+        less = node.op.without_unused(tuple([v in live for v in node.results]))
         if less is not None:
             operands = tuple(node.operands[i] for i in less.operands)
             results = tuple(node.results[i] for i in less.results)

@@ -6,7 +6,7 @@ any tree of arrays. `Run` tells layers that they are trained. Functions without 
 
 from __future__ import annotations
 
-from rosin.stdlib.nn import initializers
+from rosin.stdlib.nn import initializers, paths
 from rosin.stdlib.nn.attention import Cache, MultiHeadAttention
 from rosin.stdlib.nn.calls import hooked
 from rosin.stdlib.nn.chain import Chain, Function, Parallel, Residual, call
@@ -24,7 +24,7 @@ from rosin.stdlib.nn.positions import ALiBi, Positions, RelativeBias, Rotary, si
 from rosin.stdlib.nn.recurrent import GRU, LSTM, RNN, Cell, GRUCell, LSTMCell, Recurrent, RNNCell
 from rosin.stdlib.nn.reparametrization import SpectralNorm, WeightNorm
 from rosin.stdlib.nn.run import EVAL, Run
-from rosin.stdlib.nn.splitting import grad, merge, split, value_and_grad
+from rosin.stdlib.nn.splitting import grad, is_trained, merge, split, value_and_grad
 from rosin.stdlib.nn.transformer import FeedForward, Transformer, TransformerLayer
 
 __all__ = [
@@ -82,9 +82,11 @@ __all__ = [
     "grad",
     "hooked",
     "initializers",
+    "is_trained",
     "merge",
     "named_arrays",
     "param",
+    "paths",
     "sinusoidal",
     "split",
     "static",

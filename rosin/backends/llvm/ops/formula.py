@@ -119,6 +119,10 @@ class Registers(Algebra):
         high, low = ap.two_product(self.e, self.value(x), self.value(y))
         return Register(self.e, high), Register(self.e, low)
 
+    def log_pair(self, x: Real) -> tuple[Real, Real]:
+        high, low = ap.log_pair(self.e, self.value(x))
+        return Register(self.e, high), Register(self.e, low)
+
     def polynomial(self, x: Real, coefficients: Sequence[float]) -> Real:
         return Register(self.e, ap.horner(self.e, self.value(x), coefficients))
 
@@ -153,20 +157,20 @@ class Registers(Algebra):
         return registers
 
 
-LANES = 4
-"""The width of every formula's function. Wider vectors call it for a part at a time, and narrower ones repeat lanes."""
-
-
 def emit_formula(e: Emitter, op: Formula, lower: Lower, args: tuple[Val, ...]) -> Val:
-    """Calls of the op's function, in double, whose results are rounded to the type of the arguments."""
-    name, texts = _function(op, len(args), lower)
+    """Calls of the op's function, in double, whose results are rounded to the type of the arguments.
+
+    It has the width of the target's vectors. Wider ones call it for a part at a time, and narrower ones repeat lanes.
+    """
+    width = e.doubles
+    name, texts = _function(op, len(args), width, lower)
     e.declarations |= texts
     wide = [e.convert("fpext", x, "double") for x in args]
     lanes = args[0].lanes
     parts: list[Val] = []
-    for start in range(0, lanes, LANES):
-        part = [_lanes(e, x, [min(start + i, lanes - 1) for i in range(LANES)]) for x in wide]
-        parts.append(e.define(f"call {part[0].type} {name}({', '.join(x.typed for x in part)})", "double", LANES))
+    for start in range(0, lanes, width):
+        part = [_lanes(e, x, [min(start + i, lanes - 1) for i in range(width)]) for x in wide]
+        parts.append(e.define(f"call {part[0].type} {name}({', '.join(x.typed for x in part)})", "double", width))
     return e.convert("fptrunc", _joined(e, parts, lanes), args[0].elem)
 
 
@@ -195,10 +199,10 @@ def _joined(e: Emitter, parts: list[Val], lanes: int) -> Val:
 
 
 @cache
-def _function(op: Formula, arity: int, lower: Lower) -> tuple[str, frozenset[str]]:
-    """The name of the op's function, and its text among those that it calls."""
-    e = Emitter()
-    parameters = [Val(f"%x{i}", "double", LANES) for i in range(arity)]
+def _function(op: Formula, arity: int, width: int, lower: Lower) -> tuple[str, frozenset[str]]:
+    """The name of the op's function of vectors of this width, and its text among those that it calls."""
+    e = Emitter(doubles=width)
+    parameters = [Val(f"%x{i}", "double", width) for i in range(arity)]
     m = Registers(e, lower)
     result = m.value(op.formula(m, *(Register(e, x) for x in parameters)))
     name = f'@"{".".join(map(str, ("rosin", op.name, *op.attributes().values())))}"'

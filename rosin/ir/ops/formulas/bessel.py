@@ -7,21 +7,44 @@ in the order, upward where that is stable, downward where it is not (Miller's al
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Partial, Types, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.gamma import node
+from rosin.ir.pairs import Constant, Pair
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
-# The zeros of J0 and J1 below 8, each as a high and a low part.
-ROOTS = {
-    0: ((2.404825557695773, -1.176691651530894e-16), (5.520078110286311, 8.088597146146722e-17)),
+# Zeros of J0, J1, Y0 and Y1, each as a high and a low part; where only the high one is, no argument comes near.
+J_ROOTS: dict[int, Sequence[Constant]] = {
+    0: (
+        (2.404825557695773, -1.176691651530894e-16),
+        (5.520078110286311, 8.088597146146722e-17),
+        (8.653727912911013, 0.0),
+    ),
     1: ((3.8317059702075125, -1.5269184090088067e-16), (7.015586669815619, -9.414165653410389e-17)),
+}
+Y_ROOTS: dict[int, Sequence[Constant]] = {
+    0: (
+        (0.8935769662791675, 2.6596231539720385e-17),
+        (3.957678419314858, -1.0764340697562706e-16),
+        (7.086051060301773, -8.835285723085408e-17),
+    ),
+    1: (
+        (2.197141326031017, -4.8259835876454966e-17),
+        (5.429681040794135, 4.162514026670377e-16),
+        (8.596005868331169, 0.0),
+    ),
+}
+LOG_Y_ROOT: dict[int, Constant] = {
+    0: (-0.11252280788079412, -4.371948007111724e-18),
+    1: (0.7871571181569951, -5.297340955397504e-18),
 }
 J_NEAR = {0: tables.J0_NEAR, 1: tables.J1_NEAR}
 Y_NEAR = {0: tables.Y0_NEAR, 1: tables.Y1_NEAR}
@@ -60,43 +83,91 @@ def _amplitudes(m: Algebra, x: Real, order: int) -> tuple[Real, Real]:
     return scale * (p * cos_t - q * sin_t), scale * (p * sin_t + q * cos_t)
 
 
-def _from_root(x: Real, root: tuple[float, float]) -> Real:
+def _from_root(x: Real, root: Constant) -> Real:
     """x² - root²."""
     return ((x - root[0]) - root[1]) * (x + root[0])
 
 
+class Between(NamedTuple):
+    """A function on an interval as a polynomial times the distances from zeros."""
+
+    low: float
+    high: float
+    roots: Sequence[Constant]
+    coefficients: Sequence[float]
+
+    def at(self, m: Algebra, x: Real) -> Real:
+        """Its value at x, or at the end of the interval where x is out of it."""
+        kept = m.where(x < self.low, self.low, m.where(x < self.high, x, self.high))
+        value = m.polynomial((kept - 0.5 * (self.low + self.high)) * (2.0 / (self.high - self.low)), self.coefficients)
+        for root in self.roots:
+            value = value * ((kept - root[0]) - root[1])
+        return value
+
+
+J_MIDDLE = {
+    0: Between(5.0, 8.0, J_ROOTS[0][1:], tables.J0_MIDDLE),
+    1: Between(5.0, 8.0, J_ROOTS[1][1:], tables.J1_MIDDLE),
+}
+Y_MIDDLE = {
+    0: (Between(2.0, 5.0, Y_ROOTS[0][1:2], tables.Y0_LOW), Between(5.0, 8.0, Y_ROOTS[0][2:], tables.Y0_MIDDLE)),
+    1: (Between(4.0, 8.0, Y_ROOTS[1][1:], tables.Y1_MIDDLE),),
+}
+
+
 def bessel_j01(m: Algebra, x: Real, order: int) -> Real:
     """J0 or J1 of x >= 0."""
-    near = m.where(x < 8.0, x, 8.0)
-    value = m.polynomial(near * near * (1 / 32) - 1.0, J_NEAR[order])
-    for root in ROOTS[order]:
-        value = value * (_from_root(near, root) / (near * near + 16.0))
+    near = m.where(x < 5.0, x, 5.0)
+    value = m.polynomial(near * near * 0.08 - 1.0, J_NEAR[order])
+    for root in J_ROOTS[order][:2]:
+        value = value * _from_root(near, root)
     value = value * near if order else value
     far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[0], 0.0)
+    value = m.where(x < 5.0, value, J_MIDDLE[order].at(m, x))
     return m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
+
+
+def log_over_root(m: Algebra, x: Real, root: Constant, log_root: Constant) -> tuple[Pair, Real]:
+    """log(x / root) and x - root, accurate next to the root; `log_root` is log(root)."""
+    away = (x - root[0]) - root[1]
+    near = m.abs(away) < 0.25 * root[0]
+    close = m.log1p(m.where(near, away, 0.0) / root[0])
+    far = pairs.log(m, Pair(m, x)) - pairs.constant(m, log_root, x)
+    return pairs.where(m, near, Pair(m, close), far), away
 
 
 def bessel_y01(m: Algebra, x: Real, order: int) -> Real:
     """Y0 or Y1 of x >= 0."""
-    near = m.where(x < 8.0, x, 8.0)
-    value = m.polynomial(near * near * (1 / 32) - 1.0, Y_NEAR[order])
-    value = value if order == 0 else value * near - (2 / math.pi) / near
-    value = value + (2 / math.pi) * m.log(near) * bessel_j01(m, near, order)
+    root, pieces = Y_ROOTS[order][0], Y_MIDDLE[order]
+    edge = pieces[0].low
+    near = m.where(x < edge, m.where(x > 0.0, x, 1.0), edge)
+    logarithm, away = log_over_root(m, near, root, LOG_Y_ROOT[order])
+    rest = away * (near + root[0]) * m.polynomial(near * near * (2.0 / (edge * edge)) - 1.0, Y_NEAR[order])
+    value = (logarithm * (bessel_j01(m, near, order) * (2 / math.pi)) + (rest / near if order else rest)).value
+    for piece in pieces:
+        value = m.where(x < piece.low, value, piece.at(m, x))
     far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[1], 0.0)
     result = m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
     return m.where(m.equal(x, 0.0), -math.inf, m.nan_where(x < 0.0, result))
 
 
 def upward(m: Algebra, x: Real, start: tuple[Real, Real], order: int, half: float, sign: float) -> Real:
-    """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1)."""
+    """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1), in pairs."""
 
-    def step(below: Real, current: Real, k: Real) -> State:
-        return current, (2.0 * (k + half) / x) * current + sign * below, k + 1.0
+    def step(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> State:
+        grown = Pair(m, current, low) * (Pair(m, 2.0 * (k + half)) / x)
+        # Where it overflows there is no low part.
+        following = grown + Pair(m, below, below_low) * sign
+        finite = m.abs(following.high) < math.inf
+        rounded = (2.0 * (k + half) / x) * current
+        return current, low, m.where(finite, following.high, rounded), m.where(finite, following.low, 0.0), k + 1.0
 
-    def going(below: Real, current: Real, k: Real) -> Real:
+    def going(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> Real:
         return k < float(order)
 
-    return m.loop(going, step, (*start, m.number(1.0, x)), order)[1]
+    zero, one = m.number(0.0, x), m.number(1.0, x)
+    _, _, found, low, _ = m.loop(going, step, (start[0], zero, start[1], zero, one), order)
+    return found + low
 
 
 def downward(
@@ -137,6 +208,8 @@ def power_series(m: Algebra, x: Real, order: int, half: float, sign: float) -> R
 
 def leading_power(m: Algebra, x: Real, order: int) -> Real:
     """(x/2)^order / order!."""
+    if order < 4:
+        return math.prod((x * 0.5,) * order, start=m.number(1.0, x)) * (1.0 / math.factorial(order))
     if order < 100:
         return m.pow(x * 0.5, m.number(order, x)) / math.factorial(order)
     return m.exp(m.log(x * 0.5) * order - math.lgamma(order + 1.0))
@@ -157,7 +230,7 @@ class BesselJ(OfOrder):
             value = bessel_j01(m, x, order)
         else:
             first, second = bessel_j01(m, x, 0), bessel_j01(m, x, 1)
-            edge = 2.0 * math.sqrt(order + 1.0)
+            edge = math.sqrt(2.0 * (order + 1.0))
             small = x < edge
             series = leading_power(m, x, order) * power_series(m, m.where(small, x, 1.0), order, 0.0, -1.0)
             large = x >= float(order)
@@ -203,33 +276,51 @@ class BesselY(OfOrder):
 # -- modified ----------------------------------------------------------------------------------------------------------
 
 
-def scaled_i01(m: Algebra, x: Real, order: int) -> Real:
-    """exp(-x) I0(x) or exp(-x) I1(x), x >= 0."""
-    near = m.where(x < 8.0, x, 8.0)
-    small = m.polynomial(near * 0.25 - 1.0, tables.I1_NEAR if order else tables.I0_NEAR)
-    small = small * near if order else small
-    far = m.where(x < 8.0, 8.0, x)
-    large = m.polynomial(16.0 / far - 1.0, tables.I1_FAR if order else tables.I0_FAR) / m.sqrt(far)
-    return m.where(x < 8.0, small, large)
+def _far_i01(m: Algebra, x: Real, order: int) -> Real:
+    """exp(-x) I0(x) or exp(-x) I1(x), x >= 8."""
+    return m.polynomial(16.0 / x - 1.0, tables.I1_FAR if order else tables.I0_FAR) / m.sqrt(x)
 
 
-def scaled_i(m: Algebra, x: Real, order: int) -> Real:
-    """exp(-x) I_n(x), x >= 0."""
-    if order < 2:
-        return scaled_i01(m, x, order)
-    edge = max(60.0, float(order * order))
-    kept = m.where(x < edge, m.where(x < 0.5, 0.5, x), edge)
+def _near_i(m: Algebra, x: Real, order: int) -> Real:
+    """I_n(x), 0 <= x <= 8, by its series of positive terms."""
+    square, terms = x * x * 0.25, [1.0]
+    while terms[-1] * 16.0 ** len(terms) > 2.0**-60 or len(terms) < 8:
+        terms.append(terms[-1] / (len(terms) * (len(terms) + order)))
+    return leading_power(m, x, order) * m.polynomial(square, terms)
+
+
+def _middle_i(m: Algebra, x: Real, order: int, edge: float) -> Real:
+    """exp(-x) I_n(x), 8 <= x <= edge, from I0 by the recurrence downward."""
     most = order + int(math.sqrt(42.0 * edge)) + 20
-    top = m.floor(order + 20.0 + m.sqrt(42.0 * kept))
-    found, _, none = downward(m, kept, order, top, most, 0.0, 1.0)
-    middle = found / none * scaled_i01(m, kept, 0)
-    small = leading_power(m, x, order) * power_series(m, m.where(x < 0.5, x, 0.5), order, 0.0, 1.0) * m.exp(-x)
-    far = m.where(x < edge, edge, x)
+    top = m.floor(order + 20.0 + m.sqrt(42.0 * x))
+    found, _, none = downward(m, x, order, top, most, 0.0, 1.0)
+    return found / none * _far_i01(m, x, 0)
+
+
+def _asymptotic_i(m: Algebra, x: Real, order: int) -> Real:
+    """exp(-x) I_n(x) of x far above n^2."""
     series = m.number(1.0, x)
     for k in range(24, 0, -1):
-        series = 1.0 - series * ((4.0 * order * order - (2 * k - 1) ** 2) / (8.0 * k)) / far
-    large = series / m.sqrt(2 * math.pi * far)
-    return m.where(x < 0.5, small, m.where(x < edge, middle, m.where(m.equal(x, x), large, x)))
+        series = 1.0 - series * ((4.0 * order * order - (2 * k - 1) ** 2) / (8.0 * k)) / x
+    return series / m.sqrt(2 * math.pi * x)
+
+
+def bessel_i(m: Algebra, x: Real, order: int, scaled: bool) -> Real:
+    """I_n(x), x >= 0, times exp(-x) if `scaled`."""
+    small = x < 8.0
+    near, far = m.where(small, x, 8.0), m.where(small, 8.0, x)
+    value = _near_i(m, near, order)
+    if order < 2:
+        large = _far_i01(m, far, order)
+    else:
+        edge = max(60.0, float(order * order))
+        middle = _middle_i(m, m.where(far < edge, far, edge), order, edge)
+        large = m.where(far < edge, middle, _asymptotic_i(m, m.where(far < edge, edge, far), order))
+    if scaled:
+        return m.where(small, value * m.exp(-near), m.where(m.equal(x, x), large, x))
+    kept = m.where(far < 1400.0, far, 1400.0)
+    grown = pairs.exp_product(m, Pair(m, kept), Pair(m, m.where(far < 1400.0, large, 1.0)))
+    return m.where(small, value, m.where(m.equal(x, x), grown, x))
 
 
 @define("bessel_i")
@@ -240,11 +331,7 @@ class BesselI(OfOrder):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         x = m.abs(operands[0])
-        value = scaled_i(m, x, self.order)
-        if not self.scaled:
-            half = m.exp(m.where(x < 1400.0, x, 1400.0) * 0.5)
-            value = m.where(m.equal(x, math.inf), x, (half * value) * half)
-        return _parity(m, operands[0], self.order, value)
+        return _parity(m, operands[0], self.order, bessel_i(m, x, self.order, self.scaled))
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         (x,) = operands

@@ -18,6 +18,7 @@ from rosin.ir.ops import exponential as ex
 from rosin.ir.ops import special as sp
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.ops.formulas import gamma
+from rosin.ir.pairs import Pair
 
 
 class Dual:
@@ -90,6 +91,7 @@ class Duals(Algebra):
         """x as a dual number; anything else than one of this algebra is a constant."""
         if isinstance(x, Dual) and x.m is self:
             return x
+        assert not isinstance(x, Pair), "a pair stands at the left of an operator"
         value = self.below.number(x, like) if isinstance(x, int | float) else cast(Real, x)
         return Dual(self, value, self.below.number(0.0, like))
 
@@ -128,6 +130,11 @@ class Duals(Algebra):
         a, b = self._own(x), self._own(y)
         high, low = self.below.product(a.value, b.value)
         return Dual(self, high, a.tangent * b.value + a.value * b.tangent), self.dual(low, low)
+
+    def log_pair(self, x: Real) -> tuple[Real, Real]:
+        a = self._own(x)
+        high, low = self.below.log_pair(a.value)
+        return Dual(self, high, a.tangent / a.value), self.dual(low, low)
 
     def polynomial(self, x: Real, coefficients: Sequence[float]) -> Real:
         a, slopes = self._own(x), [k * c for k, c in enumerate(coefficients)][1:]

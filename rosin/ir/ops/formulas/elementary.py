@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real
 from rosin.ir.op import Partial, Value, Values, define
 from rosin.ir.ops.formulas.gamma import node
@@ -115,11 +116,16 @@ class KlDiv(OfPair):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         x, y = operands
-        # Next to x = y by the series of (1 + t) log(1 + t) - t.
+        # Next to x = y by the series of (1 + t) log(1 + t) - t, else by a logarithm that bears the differences.
         t = (x - y) / y
-        series = m.polynomial(t, [1 / ((k + 2) * (k + 1)) * (-1) ** k for k in range(30)])
-        near = m.abs(t) < 0.3
-        value = m.where(near, y * t * t * series, x * _log_of_ratio(m, x, y) - (x - y))
+        near = m.abs(t) < 0.0625
+        series = m.polynomial(m.where(near, t, 0.0), [1 / ((k + 2) * (k + 1)) * (-1) ** k for k in range(15)])
+        ratio = x / y
+        usual = (x > 0.0) & (x < 1e300) & (y > 0.0) & (ratio > 1e-280) & (ratio < 1e280)
+        p, q = m.where(usual, x, 1.0), m.where(usual, y, 1.0)
+        far = (pairs.log(m, pairs.quotient(m, p, q)) * p - pairs.exact_sum(m, p, -q)).value
+        far = m.where(usual, far, x * _log_of_ratio(m, x, y) - (x - y))
+        value = m.where(near, y * t * t * series, far)
         return _divergence(m, x, y, value, y)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:

@@ -6,17 +6,20 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Real, State
 from rosin.ir.op import Partial, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas.derived import Derived, DerivedByAll
 from rosin.ir.ops.formulas.dual import derivative
 from rosin.ir.ops.formulas.gamma import node
+from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
 # Means that are so near to each other give the common limit to all digits.
 NEAR = 2.0**-27
+QUARTER_PI = (0.25 * math.pi, 3.061616997868383e-17)
 
 
 # -- complete ----------------------------------------------------------------------------------------------------------
@@ -35,27 +38,27 @@ def ellipk_of_rest(m: Algebra, rest: Real) -> Real:
     return math.pi / (a + g)
 
 
-def ellipe_of_rest(m: Algebra, rest: Real) -> Real:
+def ellipe_of_rest(m: Algebra, rest: Real) -> Pair:
     """E of the parameter 1 - rest, rest > 0: Bulirsch's cel(√rest, 1, 1, rest), which adds positive numbers only."""
 
-    def means(k: Real, mean: Real, a: Real, b: Real, p: Real, e: Real) -> State:
-        g = e / p
-        return mean + k, a + b / p, 2.0 * (b + a * g), p + g
+    def step(k: Real, k_low: Real, mean: Real, mean_low: Real, a: Real, a_low: Real, b: Real, b_low: Real) -> State:
+        old = Pair(m, k, k_low), Pair(m, mean, mean_low), Pair(m, a, a_low), Pair(m, b, b_low)
+        return tuple(part for x in following(*old) for part in (x.high, x.low))
 
-    def step(k: Real, mean: Real, a: Real, b: Real, p: Real, e: Real) -> State:
-        mean, a, b, p = means(k, mean, a, b, p, e)
-        k = 2.0 * m.sqrt(e)
-        return k, mean, a, b, p, k * mean
+    def following(k: Pair, mean: Pair, a: Pair, b: Pair) -> tuple[Pair, ...]:
+        return pairs.sqrt(m, k * mean).scaled(2.0), mean + k, a + b / mean, (b + a * k).scaled(2.0)
 
-    def going(k: Real, mean: Real, a: Real, b: Real, p: Real, e: Real) -> Real:
+    def going(k: Real, k_low: Real, mean: Real, *rest: Real) -> Real:
         return m.magnitude(mean - k) > NEAR * m.magnitude(mean)
 
-    root, one = m.sqrt(rest), m.number(1.0, rest)
-    state = m.loop(going, step, (root, one, one, rest, one, root), 20)
-    mean, a, b, p = means(*state)
+    root = pairs.sqrt(m, Pair(m, rest))
+    one, zero = m.number(1.0, rest), m.number(0.0, rest)
+    state = m.loop(going, step, (root.high, root.low, one, zero, one, zero, rest, zero), 20)
+    # The limit is pi/4 (a + b / mean) / mean of one step more.
+    _, mean, a, b = following(*(Pair(m, *state[i : i + 2]) for i in range(0, 8, 2)))
+    found = (a + b / mean) * pairs.constant(m, QUARTER_PI, rest) / mean
     # Of huge numbers it is the root to all digits, and what is added up overflows.
-    found = (0.5 * math.pi) * (b + a * mean) / (mean * (mean + p))
-    return m.where(rest > 1e40, root, found)
+    return pairs.where(m, rest > 1e40, root, found)
 
 
 class OfParameter(Derived):
@@ -104,7 +107,7 @@ class Ellipe(OfParameter):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         def value(m: Algebra, x: Real) -> Real:
-            return _at_rest(m, 1.0 - x, ellipe_of_rest, 1.0)
+            return _at_rest(m, 1.0 - x, lambda m, rest: ellipe_of_rest(m, rest).value, 1.0)
 
         return derivative(value, m, operands, 0, self.order)
 
@@ -353,7 +356,7 @@ class Ellipkinc(OfAngle):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         def value(m: Algebra, angle: Real, parameter: Real) -> Real:
             turns, sine, square = _by_half_turns(m, angle)
-            rest = 1.0 - parameter * sine * sine
+            rest = square + (1.0 - parameter) * (sine * sine)
             inside = (rest > 0.0) & (parameter <= 1.0) & (m.abs(angle) < math.inf)
             x, y, one = m.where(inside, square, 1.0), m.where(inside, rest, 1.0), m.number(1.0, rest)
             part = sine * carlson_rf(m, x, y, one)
@@ -372,12 +375,19 @@ class Ellipeinc(OfAngle):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         def value(m: Algebra, angle: Real, parameter: Real) -> Real:
             turns, sine, square = _by_half_turns(m, angle)
-            rest = 1.0 - parameter * sine * sine
+            rest = square + (1.0 - parameter) * (sine * sine)
             inside = (rest >= 0.0) & (parameter <= 1.0) & (m.abs(angle) < math.inf)
             x, y, one = m.where(inside, square, 1.0), m.where(inside & (rest > 0.0), rest, 1.0), m.number(1.0, rest)
-            by_rd = parameter * sine * sine * sine * carlson_rd(m, x, y, one) * (1 / 3)
-            part = sine * carlson_rf(m, x, y, one) - by_rd
-            whole = 2.0 * turns * _at_rest(m, 1.0 - parameter, ellipe_of_rest, 1.0)
-            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part, part + whole))
+            first = sine * carlson_rf(m, x, y, one)
+            cubed = parameter * (sine * sine * sine)
+            # Positive terms only (DLMF 19.25.9 and 19.25.10).
+            up = parameter > 0.0
+            by_rd = cubed * carlson_rd(m, x, m.where(up, one, y), m.where(up, y, one)) * (1 / 3)
+            turned = pairs.exact_sum(m, first, by_rd) * (1.0 - parameter) + parameter * sine * m.sqrt(x / y)
+            part = pairs.where(m, up, turned, pairs.exact_sum(m, first, -by_rd))
+            partial = inside & (parameter < 1.0)
+            complete = ellipe_of_rest(m, m.where(partial, 1.0 - parameter, 1.0))
+            whole = part + pairs.where(m, partial, complete, 1.0) * (2.0 * turns)
+            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part.value, whole.value))
 
         return derivative(value, m, operands, 1, self.order)

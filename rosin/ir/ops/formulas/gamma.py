@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Flat, Op, Partial, Value, Values, define
 from rosin.ir.ops.formulas import tables
+from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
-# 1 / e as a high and a low part.
-INVERSE_E = (0.36787944117144233, -1.2428753672788363e-17)
-SQRT_2PI_OVER_E = 1.5203469010662807
 LOG_2PI = 1.8378770664093456
+HALF_LOG_2PI = (0.9189385332046728, -3.8782941580672414e-17)
+PI = (math.pi, 1.2246467991473532e-16)
+TWO_PI = (2.0 * math.pi, 2.4492935982947064e-16)
 # Beyond this size of x gamma(x) is infinite, or zero.
-LIMIT = 200.0
+LIMIT = 400.0
 # Below this size gamma(x) is 1 / x.
 NEXT_TO_ZERO = 2.0**-56
+NEAR = 10.0
+"""Up to here gamma is a polynomial times the numbers between, beyond by Stirling's series."""
 
 
 def node(b: Builder, op: Op, *operands: Value) -> Value:
@@ -27,12 +31,35 @@ def node(b: Builder, op: Op, *operands: Value) -> Value:
     return b.node(op, *operands)[0]
 
 
-def sine_of_pi(m: Algebra, x: Real) -> Real:
+# The sine of pi t over pi t in t^2: 1 - pi^2/6 t^2, and the terms from t^4 on.
+SINE_SQUARE = (-1.6449340668482264, -1.1189976514219582e-16)
+SINE_REST = tuple((-1) ** k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(2, 12))
+
+
+def sine_pair(m: Algebra, x: Real) -> Pair:
     """sin(pi x), from the distance to the nearest integer."""
     nearest = m.round(x)
+    t = x - nearest
+    square = pairs.exact_product(m, t, t)
+    rest = square.high * m.polynomial(square.high, SINE_REST)
+    ratio = square * (pairs.constant(m, SINE_SQUARE, t) + rest) + 1.0
+    sine = pairs.constant(m, PI, t) * t * ratio
     even = m.equal(m.round(nearest * 0.5) * 2.0, nearest)
-    sine = m.sin((x - nearest) * math.pi)
-    return m.where(even, sine, -sine)
+    return pairs.where(m, even, sine, -sine)
+
+
+def sine_of_pi(m: Algebra, x: Real) -> Real:
+    return sine_pair(m, x).value
+
+
+# B_2k / (2k (2k - 1)), of Stirling's series in 1 / x.
+STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400, 43867 / 244188)
+
+
+def stirling_series(m: Algebra, x: Real) -> Real:
+    """What log gamma(x) is more than the first terms of Stirling's formula, for x >= 10."""
+    inverse = 1.0 / x
+    return inverse * m.polynomial(inverse * inverse, STIRLING)
 
 
 def gamma_star(m: Algebra, x: Real) -> Real:
@@ -40,17 +67,14 @@ def gamma_star(m: Algebra, x: Real) -> Real:
     return m.polynomial(20.0 / x - 1.0, tables.GAMMA_STAR)
 
 
-def stirling_power(m: Algebra, x: Real, exponent: Real, factor: tuple[float, float] = INVERSE_E) -> Real:
-    """(x / e)^exponent for an exponent of about the size of x, as if x / e were not rounded."""
-    base, error = m.product(x, m.number(factor[0], x))
-    return m.pow(base, exponent) * (1.0 + exponent * ((error + x * factor[1]) / base))
+def log_gamma_far(m: Algebra, x: Pair) -> Pair:
+    """log gamma(x), for x >= 10."""
+    main = (x - 0.5) * pairs.log(m, x) - x + pairs.constant(m, HALF_LOG_2PI, x.high)
+    return main + stirling_series(m, x.high)
 
 
-def gamma_near(m: Algebra, x: Real) -> tuple[Real, Real, Real]:
-    """(g, above, below) with gamma(x) = g above / below, 0 <= x <= 10, g being gamma between 3/2 and 5/2.
-
-    Products of the numbers between are carried in two parts.
-    """
+def gamma_near(m: Algebra, x: Real, most: int = 10) -> tuple[Pair, Pair]:
+    """(above, below) with gamma(x) = above / below for 0 <= x <= `most`, by gamma between 3/2 and 5/2."""
 
     def down(y: Real, product: Real, low: Real) -> State:
         lower = y - 1.0
@@ -60,35 +84,71 @@ def gamma_near(m: Algebra, x: Real) -> tuple[Real, Real, Real]:
     def going(y: Real, product: Real, low: Real) -> Real:
         return y >= 2.5
 
-    y, product, low = m.loop(going, down, (x, m.number(1.0, x), m.number(0.0, x)), 8)
+    y, product, low = m.loop(going, down, (x, m.number(1.0, x), m.number(0.0, x)), most - 2)
     small, tiny = x < 1.5, x < 0.5
     t = m.where(small, m.where(tiny, x, x - 1.0), y - 2.0)
-    below = m.where(small, m.where(tiny, x * (x + 1.0), x), 1.0)
-    return m.polynomial(t + t, tables.GAMMA_NEAR), product + low, below
+    kept, one = Pair(m, x), Pair(m, m.number(1.0, x))
+    below = pairs.where(m, small, pairs.where(m, tiny, kept * (kept + 1.0), kept), one)
+    near = pairs.polynomial(m, t + t, tables.GAMMA_NEAR, tables.GAMMA_NEAR_LOW)
+    return near * Pair(m, product, low), below
 
 
-def gamma_and_inverse(m: Algebra, x: Real, inverse: bool) -> Real:
-    """Gamma(x), or 1 / gamma(x) if `inverse`.
+def gamma_of_next(m: Algebra, x: Real) -> Pair:
+    """Gamma(x + 1) for 0 <= x <= 10, as if x + 1 were not rounded."""
+    above, _ = gamma_near(m, x)
+    one, kept = Pair(m, m.number(1.0, x)), Pair(m, x)
+    return above * pairs.where(m, x < 1.5, one, kept) / pairs.where(m, x < 0.5, kept + 1.0, one)
 
-    By a polynomial up to 10 and by Stirling's series beyond; negative x by gamma(x) gamma(-x) = -pi / (x sin(pi x)).
+
+class Factors(NamedTuple):
+    """A product of gamma functions: above / below · exp(exponent)."""
+
+    above: Pair
+    below: Pair
+    exponent: Pair
+
+    def times(self, other: Factors) -> Factors:
+        return Factors(self.above * other.above, self.below * other.below, self.exponent + other.exponent)
+
+    def inverse(self) -> Factors:
+        return Factors(self.below, self.above, -self.exponent)
+
+    def value(self) -> Real:
+        return pairs.exp_product(self.above.m, self.exponent, self.above / self.below)
+
+
+def gamma_factors(m: Algebra, x: Pair, rounded: bool = False) -> Factors:
+    """Gamma(x) up to a size of LIMIT; negative x by gamma(x) gamma(-x) = -pi / (x sin(pi x)).
+
+    At the poles `below` is 0. What x lost in rounding counts if it is `rounded`.
     """
-    negative, size = x < 0.0, m.abs(x)
-    near, above, below = gamma_near(m, m.where(size > 10.0, 10.0, size))
-    far = m.where(size > 10.0, m.where(size > LIMIT, LIMIT, size), 10.0)
-    # Gamma or its reciprocal, whichever the reflection asks for. A large power comes in two halves, since it may
-    # overflow or vanish where the result does not.
-    upside_down = ~negative if inverse else negative
-    exponent = m.where(upside_down, 0.5 - far, far - 0.5)
-    halved = (far > 140.0) & upside_down
-    power = stirling_power(m, far, m.where(halved, exponent * 0.5, exponent))
-    rest = gamma_star(m, far) * SQRT_2PI_OVER_E
-    factor = (size * sine_of_pi(m, size)) * (-1.0 / math.pi)
-    factor = m.where(negative, factor if inverse else 1.0 / factor, 1.0)
-    large = (power * m.where(upside_down, factor / rest, factor * rest)) * m.where(halved, power, 1.0)
-    small = m.where(upside_down, factor * below / (near * above), factor * (near * above) / below)
-    result = m.where(size > 10.0, large, small)
-    pole = negative & m.equal(m.floor(x), x)
-    return m.where(pole, 0.0, result) if inverse else m.nan_where(pole, result)
+    negative = x.high < 0.0
+    size = pairs.where(m, negative, -x, x)
+    large = size.high > NEAR
+    kept = pairs.where(m, large, NEAR, size)
+    above, below = gamma_near(m, kept.high)
+    above = shifted(m, above, kept) if rounded else above
+    far = pairs.where(m, large, pairs.where(m, size.high > LIMIT, LIMIT, size), NEAR)
+    one = Pair(m, m.number(1.0, x.high))
+    found = Factors(
+        pairs.where(m, large, one, above),
+        pairs.where(m, large, one, below),
+        pairs.where(m, large, log_gamma_far(m, far), 0.0),
+    )
+    sine = sine_pair(m, size.high)
+    if rounded:
+        sine = sine + m.apply(Cospi(), size.high) * (size.low * math.pi)
+    turned = found.inverse()
+    mirrored = Factors(
+        turned.above * pairs.constant(m, (-PI[0], -PI[1]), x.high),
+        turned.below * pairs.where(m, negative, sine * size, one),
+        turned.exponent,
+    )
+    return Factors(*(pairs.where(m, negative, y, z) for y, z in zip(mirrored, found, strict=True)))
+
+
+def _is_pole(m: Algebra, x: Real) -> Real:
+    return (x < 0.0) & m.equal(m.floor(x), x)
 
 
 @define("gamma")
@@ -97,8 +157,11 @@ class Gamma(Formula):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (x,) = operands
-        result = m.where(m.abs(x) < NEXT_TO_ZERO, 1.0 / x, gamma_and_inverse(m, x, inverse=False))
-        return m.nan_where(m.equal(x, -math.inf), m.where(x > LIMIT, math.inf, result))
+        tiny = m.abs(x) < NEXT_TO_ZERO
+        usual = ~(tiny | _is_pole(m, x)) & (x < LIMIT)
+        result = gamma_factors(m, Pair(m, m.where(usual, x, 1.0))).value()
+        far = m.nan_where(_is_pole(m, x), m.where(x > 0.0, m.number(math.inf, x), x * 0.0))
+        return m.where(usual, result, m.where(tiny, 1.0 / x, far))
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (b.mul(result, b.digamma(operands[0])),)
@@ -110,8 +173,11 @@ class Rgamma(Formula):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (x,) = operands
-        result = m.where(m.abs(x) < NEXT_TO_ZERO, x, gamma_and_inverse(m, x, inverse=True))
-        return m.nan_where(m.equal(x, -math.inf), m.where(x > LIMIT, 0.0, result))
+        tiny = m.abs(x) < NEXT_TO_ZERO
+        usual = ~(tiny | _is_pole(m, x)) & (x < LIMIT)
+        result = gamma_factors(m, Pair(m, m.where(usual, x, 1.0))).inverse().value()
+        far = m.where(x > 0.0, m.number(0.0, x), m.where(_is_pole(m, x) & (x > -math.inf), 0.0, x * math.nan))
+        return m.where(usual, result, m.where(tiny, x, far))
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         (x,) = operands
@@ -177,60 +243,50 @@ class Cospi(OfPi):
 # -- the beta function -------------------------------------------------------------------------------------------------
 
 
-def _ordered(m: Algebra, a: Real, b: Real) -> tuple[Real, Real]:
-    """The smaller and the greater of two numbers."""
-    swap = a > b
-    return m.where(swap, b, a), m.where(swap, a, b)
+def shifted(m: Algebra, gamma: Pair, x: Pair) -> Pair:
+    """Gamma(x) from gamma(x.high): by digamma, which need not be exact."""
+    above = x.high + 1.0
+    return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / x.high) + 1.0)
 
 
-def _power_of_share(m: Algebra, part: Real, total: Real, lost: Real, exponent: Real) -> Real:
-    """(part / (total + lost))^exponent, as if the share were not rounded."""
-    share = part / total
-    product, error = m.product(share, total)
-    rest = ((part - product) - error - share * lost) / part
-    return m.pow(share, exponent) * m.exp(exponent * rest)
+def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:
+    """B(a, b) of positive numbers and their sum: by gamma up to 10, with Stirling's series for what is beyond."""
+    swap = a.high > b.high
+    small, large = pairs.where(m, swap, b, a), pairs.where(m, swap, a, b)
+    one, both = large.high > NEAR, small.high > NEAR
+    # Those that are at most 10, by gamma.
+    of_small = pairs.where(m, both, 1.0, small)
+    of_large, of_total = pairs.where(m, one, 1.0, large), pairs.where(m, one, 1.0, total)
+    near_small, near_large = gamma_near(m, of_small.high), gamma_near(m, of_large.high)
+    near_total = gamma_near(m, of_total.high, 20)
+    above = shifted(m, near_small[0], of_small) * shifted(m, near_large[0], of_large) * near_total[1]
+    below = near_small[1] * near_large[1] * shifted(m, near_total[0], of_total)
+    # One is large: gamma(a) (b / (a + b))^(b - 1/2) ((a + b) / e)^-a. Both are: sqrt(2 pi / a) (a / (a + b))^a (…).
+    kept, whole = pairs.where(m, one, large, 20.0), pairs.where(m, one, total, 30.0)
+    part = pairs.where(m, both, small, 1.0)
+    share = pairs.log(m, part / whole) + m.where(both, 0.0, m.number(1.0, part.high))
+    exponent = (kept - 0.5) * pairs.log(m, kept / whole) + pairs.where(m, one, small, 0.0) * share
+    series = stirling_series(m, kept.high) - stirling_series(m, whole.high)
+    exponent = exponent + (series + m.where(both, stirling_series(m, m.where(both, small.high, NEAR)), 0.0))
+    root = pairs.sqrt(m, pairs.constant(m, TWO_PI, part.high) / part)
+    unit = Pair(m, m.number(1.0, part.high))
+    return Factors(
+        pairs.where(m, both, root, above), pairs.where(m, both, unit, below), pairs.where(m, one, exponent, 0.0)
+    )
 
 
-def beta_of_positive(m: Algebra, a: Real, b: Real) -> Real:
-    """B(a, b) of positive numbers: by gamma up to 10; beyond, with Stirling's series for what is large."""
-    small, large = _ordered(m, a, b)
-    total = large + small
-    lost = small - (total - large)
-    over_ten = small > 10.0
-    series = gamma_star(m, m.where(large > 10.0, large, 10.0)) / gamma_star(m, m.where(total > 10.0, total, 10.0))
-    power = _power_of_share(m, large, total, lost, large - 0.5) * series
-    # Only one is large: gamma(a) (b / (a + b))^(b - 1/2) ((a + b) / e)^-a.
-    gamma_small = m.apply(Gamma(), m.where(over_ten, 10.0, small))
-    one = gamma_small * stirling_power(m, total, -small)
-    # Both are: sqrt(2 pi / a) (a / (a + b))^a (b / (a + b))^(b - 1/2).
-    both = _power_of_share(m, small, total, lost, small) * m.sqrt(2 * math.pi / small)
-    both = both * gamma_star(m, m.where(over_ten, small, 10.0))
-    # What the total lost in rounding times digamma, which is nearly log where that shows.
-    near = gamma_small / (m.apply(Gamma(), total) / m.apply(Gamma(), large)) * (1.0 - lost * m.log(total))
-    return m.where(large < 10.0, near, power * m.where(over_ten, both, one))
+def beta_of_positive(m: Algebra, a: Real, b: Real) -> Factors:
+    return beta_factors(m, Pair(m, a), Pair(m, b), pairs.exact_sum(m, a, b))
 
 
-def log_beta_of_positive(m: Algebra, a: Real, b: Real) -> Real:
-    """log B(a, b) of positive numbers, in the manner of `beta_of_positive`."""
-    small, large = _ordered(m, a, b)
-    total = large + small
-    series = gamma_star(m, m.where(large > 10.0, large, 10.0)) / gamma_star(m, m.where(total > 10.0, total, 10.0))
-    drop = m.log1p(small / large) * (0.5 - large)
-    one = m.lgamma(small) + ((drop + small) - small * m.log(total)) + m.log(series)
-    both = (drop - m.log1p(large / small) * small) - 0.5 * m.log(small)
-    both = both + (m.log(series * gamma_star(m, m.where(small > 10.0, small, 10.0))) + 0.5 * LOG_2PI)
-    near = m.log(m.apply(Gamma(), small) / (m.apply(Gamma(), total) / m.apply(Gamma(), large)))
-    tiny = m.lgamma(small) + (m.lgamma(large) - m.lgamma(total))
-    near = m.where(small < 1e-300, tiny, near)
-    return m.where(large < 10.0, near, m.where(small < 10.0, one, both))
-
-
-def gamma_ratio(m: Algebra, x: Real, a: Real, b: Real) -> Real:
-    """Gamma(x) / (gamma(a) gamma(b)): by gamma while that is finite, else by logarithms."""
-    direct = m.apply(Gamma(), x) * m.apply(Rgamma(), a) * m.apply(Rgamma(), b)
-    sign = m.apply(Gammasgn(), x) * m.apply(Gammasgn(), a) * m.apply(Gammasgn(), b)
-    logarithm = m.exp(m.lgamma(x) - (m.lgamma(a) + m.lgamma(b))) * sign
-    return m.where((m.abs(x) < 100.0) & (m.abs(a) < 100.0) & (m.abs(b) < 100.0), direct, logarithm)
+def gamma_ratio(m: Algebra, x: Pair, a: Pair, b: Pair) -> Real:
+    """Gamma(x) / (gamma(a) gamma(b)): by factors while they are of moderate size, else by logarithms."""
+    highs = x.high, a.high, b.high
+    direct = (m.abs(highs[0]) < LIMIT) & (m.abs(highs[1]) < LIMIT) & (m.abs(highs[2]) < LIMIT)
+    top, first, second = (gamma_factors(m, pairs.where(m, direct, v, 1.0), rounded=True) for v in (x, a, b))
+    value = top.times(first.inverse()).times(second.inverse()).value()
+    signs, (p, q, r) = [m.apply(Gammasgn(), v) for v in highs], map(m.lgamma, highs)
+    return m.where(direct, value, m.exp(p - (q + r)) * (signs[0] * signs[1] * signs[2]))
 
 
 class OfTwo(Formula):
@@ -248,11 +304,23 @@ class Beta(OfTwo):
         a, b = operands
         total = a + b
         # One that is not positive: by gamma while it is finite, else by logarithms.
-        found = m.where((a > 0.0) & (b > 0.0), beta_of_positive(m, a, b), 1.0 / gamma_ratio(m, total, a, b))
+        positive = (a > TINY) & (b > TINY) & (total < math.inf)
+        inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0)).value()
+        found = m.where(positive, inside, 1.0 / gamma_ratio(m, pairs.exact_sum(m, a, b), Pair(m, a), Pair(m, b)))
+        found = m.where(_are_tiny(m, a, b), 1.0 / a + 1.0 / b, found)
         return _at_edges(m, a, b, found, 0.0)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return tuple(b.mul(result, slope) for slope in Betaln().partials(b, operands, result))
+
+
+TINY = 1e-290
+"""Positive numbers up to this one are not worth pairs, whose low parts would vanish."""
+
+
+def _are_tiny(m: Algebra, a: Real, b: Real) -> Real:
+    """Whether one of two positive numbers is so small that B is the sum of their reciprocals."""
+    return (a > 0.0) & (b > 0.0) & ((a <= TINY) | (b <= TINY)) & (a < 1e280) & (b < 1e280)
 
 
 def _at_edges(m: Algebra, a: Real, b: Real, value: Real, far: float) -> Real:
@@ -269,7 +337,10 @@ class Betaln(OfTwo):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         a, b = operands
         other = m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b)
-        found = m.where((a > 0.0) & (b > 0.0), log_beta_of_positive(m, a, b), other)
+        positive = (a > TINY) & (b > TINY) & (a + b < math.inf)
+        inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0))
+        logarithm = pairs.log(m, inside.above / inside.below) + inside.exponent
+        found = m.where(positive, logarithm.value, other)
         return _at_edges(m, a, b, found, -math.inf)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Value, ...]:
@@ -301,8 +372,15 @@ class Binom(OfTwo):
 
         product, _ = m.loop(going, step, (m.number(1.0, n), m.number(1.0, n)), EXACT)
         inside = (n > -1.0) & (k > -1.0) & (n - k > -1.0)
-        by_beta = 1.0 / ((n + 1.0) * beta_of_positive(m, (n - k) + 1.0, k + 1.0))
-        outside = gamma_ratio(m, n + 1.0, k + 1.0, (n - k) + 1.0)
+        # 1 / ((n + 1) B(n - k + 1, k + 1)), of numbers as if they were not rounded.
+        top = pairs.exact_sum(m, m.where(inside, n, 1.0), m.number(1.0, n))
+        bottom = pairs.exact_sum(m, m.where(inside, k, 1.0), m.number(1.0, n))
+        by_beta = beta_factors(m, top - bottom + 1.0, bottom, top + 1.0).inverse()
+        by_beta = Factors(by_beta.above, by_beta.below * top, by_beta.exponent).value()
+        one = m.number(1.0, n)
+        outside = gamma_ratio(
+            m, *(pairs.exact_sum(m, n, one), pairs.exact_sum(m, k, one), pairs.exact_sum(m, n, -k) + 1.0)
+        )
         result = m.where(inside, by_beta, outside)
         # Of a huge n it is n^k / k!.
         result = m.where(n > 1e17 * (m.abs(k) + 1.0), m.pow(n, k) * m.apply(Rgamma(), k + 1.0), result)
@@ -333,10 +411,17 @@ class Poch(OfTwo):
         product, _ = m.loop(going, step, (m.number(1.0, z), m.number(0.0, z)), EXACT)
         inside = (z > 0.0) & (z + k > 0.0) & ~m.equal(k, 0.0)
         down = k < 0.0
-        ratio = m.apply(Gamma(), m.abs(k)) / beta_of_positive(m, m.where(down, z + k, z), m.abs(k))
+        # Gamma(k) / B(z, k), and over gamma(|k|) where k is negative.
+        size = m.where(inside & (m.abs(k) < LIMIT), m.abs(k), 1.0)
+        first, second = m.where(inside, z, 1.0), pairs.exact_sum(m, m.where(inside, z, 1.0), m.where(inside, k, 0.0))
+        least, most = pairs.where(m, down, second, Pair(m, first)), pairs.where(m, down, Pair(m, first), second)
+        rising = gamma_factors(m, Pair(m, size)).times(beta_factors(m, least, Pair(m, size), most).inverse())
+        falling = rising.inverse()
+        ratio = Factors(*(pairs.where(m, down, x, y) for x, y in zip(falling, rising, strict=True))).value()
         large = m.exp(m.lgamma(z + k) - m.lgamma(z))
-        ratio = m.where(m.abs(k) > 150.0, large, m.where(down, 1.0 / ratio, ratio))
-        outside = gamma_ratio(m, z + k, z, m.number(1.0, z))
+        ratio = m.where(m.abs(k) < LIMIT, ratio, large)
+        one = Pair(m, m.number(1.0, z))
+        outside = gamma_ratio(m, pairs.exact_sum(m, z, k), Pair(m, z), one)
         found = m.where(whole, product, m.where(inside, ratio, outside))
         return m.where((m.abs(k) < 1e-290) & (z > 0.0), 1.0, found)
 

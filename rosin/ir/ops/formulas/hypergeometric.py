@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Partial, Types, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.derived import DerivedByAll
 from rosin.ir.ops.formulas.gamma import Rgamma, node
+from rosin.ir.pairs import Pair
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -19,9 +21,21 @@ if TYPE_CHECKING:
 EPSILON = 2.0**-55
 
 
-def _goes_on(m: Algebra, total: Real, term: Real, k: Real) -> Real:
-    """Whether the terms of a series still count."""
-    return m.magnitude(term) > m.magnitude(total) * EPSILON
+def _series(m: Algebra, ratio: Callable[[Real], tuple[Pair, Pair]], like: Real, most: int) -> Pair:
+    """1 + r(0) + r(0) r(1) + …, of ratios given as numerators and denominators, in pairs: terms may cancel."""
+
+    def going(total: Real, low: Real, term: Real, term_low: Real, k: Real) -> Real:
+        return m.magnitude(term) > m.magnitude(total) * EPSILON
+
+    def step(total: Real, low: Real, term: Real, term_low: Real, k: Real) -> State:
+        above, below = ratio(k)
+        found = Pair(m, term, term_low) * above / below
+        whole = Pair(m, total, low) + found
+        return whole.high, whole.low, found.high, found.low, k + 1.0
+
+    one, zero = m.number(1.0, like), m.number(0.0, like)
+    total, low, *_ = m.loop(going, step, (one, zero, one, zero, zero), most)
+    return Pair(m, total, low)
 
 
 @define("hyp1f1")
@@ -37,17 +51,13 @@ class Hyp1f1(DerivedByAll):
         inside = ~pole & (m.abs(z) < 1e4) & (m.abs(a) < 1e8) & (m.abs(b) < 1e8)
         a, b, z = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, z, 0.0)
         below = z < 0.0
-        upper, argument = m.where(below, b - a, a), m.abs(z)
+        upper, argument = pairs.where(m, below, pairs.exact_sum(m, b, -a), Pair(m, a)), m.abs(z)
 
-        def step(total: Real, term: Real, k: Real) -> State:
-            term = term * ((upper + k) * argument / ((b + k) * (k + 1.0)))
-            return total + term, term, k + 1.0
+        def ratio(k: Real) -> tuple[Pair, Pair]:
+            return (upper + k) * argument, (pairs.exact_sum(m, b, k)) * (k + 1.0)
 
-        one, zero = m.number(1.0, z), m.number(0.0, z)
-        total = m.loop(partial(_goes_on, m), step, (one, one, zero), 20000)[0]
-        # exp(x) in halves, since it may vanish where the product does not.
-        half = m.exp(m.where(below, z, 0.0) * 0.5)
-        return m.nan_where(~inside, (half * total) * half)
+        total = _series(m, ratio, z, 20000)
+        return m.nan_where(~inside, pairs.exp_product(m, Pair(m, m.where(below, z, 0.0)), total))
 
 
 @define("hyp2f1")
@@ -66,35 +76,45 @@ class Hyp2f1(DerivedByAll):
         pole = (c <= 0.0) & m.equal(m.floor(c), c)
         below = z < 0.0
         # (1 - x)^-a F(a, c - b; c; x / (x - 1)).
-        second, argument = m.where(below, c - b, b), m.where(below, z / (z - 1.0), z)
-        gap = c - a - second
+        over = pairs.exact_sum(m, m.where(below, z, 0.0), m.number(-1.0, z))
+        second = pairs.where(m, below, pairs.exact_sum(m, c, -b), Pair(m, b))
+        argument = pairs.where(m, below, Pair(m, z) / over, Pair(m, z))
+        gap = (pairs.exact_sum(m, c, -a) - second).value
         whole = m.abs(gap - m.round(gap)) < 1e-3
-        inside = ~pole & (z < 1.0) & (z > -math.inf) & ((argument < 0.998) | ~whole)
-        near_one = (argument > 0.9) & ~whole
-        rest = m.where(inside & near_one, 1.0 - argument, 0.0)
-        start = m.where(inside & ~near_one, argument, 0.0)
-        direct = _gauss_series(m, a, second, c, start)
-        first = _gauss_series(m, a, second, 1.0 - gap, rest) * _gamma_quotient(m, c, gap, c - a, c - second)
-        other = _gauss_series(m, c - a, c - second, 1.0 + gap, rest) * _gamma_quotient(m, c, -gap, a, second)
-        turned = first + m.pow(m.where(near_one, 1.0 - argument, 1.0), gap) * other
-        found = m.where(near_one, turned, direct)
-        found = m.where(below, m.pow(m.where(below, 1.0 - z, 1.0), -a) * found, found)
+        inside = ~pole & (z < 1.0) & (z > -math.inf) & ((argument.high < 0.998) | ~whole)
+        near_one = (argument.high > 0.9) & ~whole
+        start = pairs.where(m, inside & ~near_one, argument, 0.0)
+        first, third = Pair(m, a), Pair(m, c)
+        direct = _gauss_series(m, first, second, third, start)
+        away = pairs.where(m, inside & near_one, -argument + 1.0, 0.0)
+        turned = _about_one(m, a, second.value, c, gap, away.value)
+        found = pairs.where(m, near_one, Pair(m, turned), direct)
+        power = pairs.log(m, pairs.where(m, below, -over, 1.0)) * -a
+        found = pairs.exp_product(m, power, found)
         return m.nan_where(~inside, found)
 
 
-def _gauss_series(m: Algebra, a: Real, b: Real, c: Real, x: Real) -> Real:
-    def step(total: Real, term: Real, k: Real) -> State:
-        term = term * ((a + k) * (b + k) / ((c + k) * (k + 1.0)) * x)
-        return total + term, term, k + 1.0
+def _gauss_series(m: Algebra, a: Pair, b: Pair, c: Pair, x: Pair) -> Pair:
+    def ratio(k: Real) -> tuple[Pair, Pair]:
+        return (a + k) * (b + k) * x, (c + k) * (k + 1.0)
 
-    one = m.number(1.0, x)
-    return m.loop(partial(_goes_on, m), step, (one, one, one * 0.0), 20000)[0]
+    return _series(m, ratio, x.high, 20000)
 
 
-def _gamma_quotient(m: Algebra, c: Real, gap: Real, a: Real, b: Real) -> Real:
-    """gamma(c) gamma(gap) / (gamma(a) gamma(b))."""
-    below = m.apply(Rgamma(), c) * m.apply(Rgamma(), gap)
-    return m.apply(Rgamma(), a) * m.apply(Rgamma(), b) / below
+def _about_one(m: Algebra, a: Real, b: Real, c: Real, gap: Real, rest: Real) -> Real:
+    """F(a, b; c; 1 - rest), where gap = c - a - b is no integer (DLMF 15.8.4)."""
+
+    def series(*x: Real) -> Real:
+        return _gauss_series(m, *(Pair(m, v) for v in x)).value
+
+    def quotient(gap: Real, p: Real, q: Real) -> Real:
+        """gamma(c) gamma(gap) / (gamma(p) gamma(q))."""
+        below = m.apply(Rgamma(), c) * m.apply(Rgamma(), gap)
+        return m.apply(Rgamma(), p) * m.apply(Rgamma(), q) / below
+
+    first = series(a, b, 1.0 - gap, rest) * quotient(gap, c - a, c - b)
+    other = series(c - a, c - b, 1.0 + gap, rest) * quotient(-gap, a, b)
+    return first + m.pow(m.where(rest > 0.0, rest, 1.0), gap) * other
 
 
 # -- Lambert's W -------------------------------------------------------------------------------------------------------

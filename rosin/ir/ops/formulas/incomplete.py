@@ -11,13 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Partial, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.derived import Derived
 from rosin.ir.ops.formulas.dual import derivative
-from rosin.ir.ops.formulas.gamma import Betaln, Gamma, gamma_star, node
+from rosin.ir.ops.formulas.gamma import NEAR, TWO_PI, beta_factors, gamma_of_next, node, stirling_series
 from rosin.ir.ops.formulas.normal import Ndtri
+from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -27,46 +29,62 @@ TEMME_FROM = 30.0
 """From this parameter on, next to it, the incomplete gamma functions come from Temme's expansion."""
 
 
-def log1p_less_linear(m: Algebra, u: Real) -> Real:
-    """(log(1 + u) - u) / u², for |u| < 1/2 by the series of the inverse hyperbolic tangent."""
-    below = 2.0 + u
+ATANH = tuple(2.0 / (2 * k + 5) for k in range(18))
+"""Of 2 atanh(r) = 2 r + 2/3 r^3 + …, from r^5 on."""
+
+
+def log1p_less_linear(m: Algebra, u: Pair) -> Pair:
+    """(log(1 + u) - u) / u² for |u| < 1/2, by 2 atanh(r) of r = u / (2 + u), for which u - 2 r = u r."""
+    below = u + 2.0
     ratio = u / below
-    series = m.polynomial(ratio * ratio, [1.0 / (2 * k + 3) for k in range(18)])
-    return (2.0 * u * series / (below * below) - 1.0) / below
+    square = ratio * ratio
+    series = pairs.constant(m, pairs.TWO_THIRDS, u.high) + square.high * m.polynomial(square.high, ATANH)
+    return (ratio / below * series - 1.0) / below
 
 
-def log1p_minus(m: Algebra, u: Real) -> Real:
-    """log(1 + u) - u, accurate next to 0."""
-    near = m.abs(u) < 0.5
-    kept = m.where(near, u, 0.0)
-    return m.where(near, kept * kept * log1p_less_linear(m, kept), m.log1p(u) - u)
+def log1p_minus(m: Algebra, u: Pair, above: Pair) -> Pair:
+    """log(1 + u) - u of u > -1, with `above` = 1 + u."""
+    near = m.abs(u.high) < 0.5
+    kept = pairs.where(m, near, u, 0.0)
+    far = pairs.log(m, pairs.where(m, near, 1.0, above)) - u
+    return pairs.where(m, near, log1p_less_linear(m, kept) * kept * kept, far)
 
 
 # -- gamma -------------------------------------------------------------------------------------------------------------
 
 
-def gamma_mass(m: Algebra, a: Real, x: Real) -> Real:
+def gamma_mass(m: Algebra, a: Real, x: Real) -> Pair:
     """x^a exp(-x) / gamma(a + 1), of positive numbers."""
-    large = a >= 10.0
-    kept = m.where(large, a, 10.0)
-    by_stirling = m.exp(kept * log1p_minus(m, (x - kept) / kept)) / (m.sqrt(2 * math.pi * kept) * gamma_star(m, kept))
-    small, least = m.where(large, 10.0, a), m.where(x > 1e4, 1e4, x)
-    direct = m.pow(least, small) * m.exp(-least) / m.apply(Gamma(), small + 1.0)
-    return m.where(large, by_stirling, direct)
+    large = a > NEAR
+    kept, one = m.where(large, a, 2.0 * NEAR), m.number(1.0, a)
+    ratio = pairs.quotient(m, m.where(large, x, kept), kept)
+    by_stirling = log1p_minus(m, pairs.exact_sum(m, x, -kept) / kept, ratio) * kept - stirling_series(m, kept)
+    least = m.where(x > 1e4, 1e4, x)
+    direct = pairs.log(m, Pair(m, least)) * a - least
+    root, gamma = pairs.sqrt(m, pairs.constant(m, TWO_PI, a) * kept), gamma_of_next(m, m.where(large, one, a))
+    below = pairs.where(m, large, root, gamma)
+    return pairs.exp(m, _bounded(m, pairs.where(m, large, by_stirling, direct))) / below
+
+
+def _bounded(m: Algebra, x: Pair) -> Pair:
+    """An exponent, but not so far below 0 that its low part would be no number."""
+    return pairs.where(m, x.high > -1e4, x, -1e4)
 
 
 def _gamma_series(m: Algebra, a: Real, x: Real) -> Real:
-    """The sum of x^n / ((a + 1) … (a + n))."""
+    """The sum of x^n / ((a + 1) … (a + n)), whose terms would lose digits one after the other."""
 
-    def going(total: Real, term: Real, below: Real) -> Real:
+    def going(total: Real, low: Real, term: Real, error: Real, k: Real) -> Real:
         return m.magnitude(term) > m.magnitude(total) * EPSILON
 
-    def step(total: Real, term: Real, below: Real) -> State:
-        term = term * (x / below)
-        return total + term, term, below + 1.0
+    def step(total: Real, low: Real, term: Real, error: Real, k: Real) -> State:
+        found = Pair(m, term, error) * x / pairs.exact_sum(m, a, k)
+        total, lost = pairs.two_sum(total, found.high)
+        return total, low + (lost + found.low), found.high, found.low, k + 1.0
 
-    one = m.number(1.0, x)
-    return m.loop(going, step, (one, one, a + 1.0), 1000)[0]
+    one, zero = m.number(1.0, x), m.number(0.0, x)
+    total, low, _, _, _ = m.loop(going, step, (one, zero, one, zero, one), 1000)
+    return total + low
 
 
 def gamma_fraction(m: Algebra, a: Real, x: Real) -> Real:
@@ -96,15 +114,17 @@ def _gamma_of_small(m: Algebra, a: Real, x: Real) -> Real:
 
 def _temme(m: Algebra, a: Real, x: Real) -> tuple[Real, Real]:
     """P and Q for large a and x next to it (Temme 1979)."""
-    mu = (x - a) / a
-    square = log1p_less_linear(m, mu)
-    eta = mu * m.sqrt(-2.0 * square)
+    mu = pairs.exact_sum(m, x, -a) / a
+    half = -log1p_less_linear(m, mu)
+    eta = mu.high * m.sqrt(2.0 * half.high)
     total = m.number(0.0, x)
     for row in tables.TEMME[::-1]:
         total = total / a + m.polynomial(eta, row)
-    rest = m.exp(a * (mu * mu * square)) / m.sqrt(2 * math.pi * a) * total
-    z = eta * m.sqrt(a * 0.5)
-    return 0.5 * m.erfc(-z) - rest, 0.5 * m.erfc(z) + rest
+    # z = eta sqrt(a/2); the slope of erfc, -2 exp(-z^2) / sqrt(pi), takes care of its low part.
+    z = pairs.sqrt(m, half * a) * mu
+    density = pairs.exp(m, _bounded(m, half * mu * mu * -a)).value
+    rest = density * (total / m.sqrt(2 * math.pi * a) - z.low * (1.0 / math.sqrt(math.pi)))
+    return 0.5 * m.erfc(-z.high) - rest, 0.5 * m.erfc(z.high) + rest
 
 
 def gamma_pair(m: Algebra, a: Real, x: Real) -> tuple[Real, Real]:
@@ -115,8 +135,9 @@ def gamma_pair(m: Algebra, a: Real, x: Real) -> tuple[Real, Real]:
     fraction = (x > 1.1) & (x > a)
     series = ~(temme | small | fraction)
     mass = gamma_mass(m, a, x)
-    lower = mass * _gamma_series(m, m.where(series, a, 1.0), m.where(series, x, 0.0))
-    upper = mass * a * gamma_fraction(m, m.where(fraction & ~temme, a, 1.0), m.where(fraction & ~temme, x, 40.0))
+    lower = (mass * _gamma_series(m, m.where(series, a, 1.0), m.where(series, x, 0.0))).value
+    by_fraction = fraction & ~temme
+    upper = (mass * a * gamma_fraction(m, m.where(by_fraction, a, 1.0), m.where(by_fraction, x, 40.0))).value
     upper = m.where(small, _gamma_of_small(m, m.where(small, a, 1.0), m.where(small, x, 1.0)), upper)
     near = _temme(m, m.where(temme, a, 100.0), m.where(temme, x, 100.0))
     far = m.either(series, (lower, 1.0 - lower), (1.0 - upper, upper))
@@ -171,7 +192,8 @@ class GammaDensity(IncompleteGamma):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         def density(m: Algebra, a: Real, x: Real) -> Real:
             inside = (a > 0.0) & (x > 0.0) & (x < math.inf)
-            value = gamma_mass(m, m.where(inside, a, 1.0), m.where(inside, x, 1.0)) * a / x
+            kept = m.where(inside, x, 1.0)
+            value = (gamma_mass(m, m.where(inside, a, 1.0), kept) * a / kept).value
             at_zero = m.where(a > 1.0, m.number(0.0, x), m.where(m.equal(a, 1.0), m.number(1.0, x), math.inf))
             edge = m.where(
                 m.equal(x, 0.0) & (a > 0.0), at_zero, m.where(m.equal(x, math.inf), m.number(0.0, x), math.nan)
@@ -268,50 +290,71 @@ class Gammainccinv(InverseGamma):
 # -- beta --------------------------------------------------------------------------------------------------------------
 
 
-def beta_mass(m: Algebra, a: Real, b: Real, x: Real, y: Real) -> Real:
+def beta_mass(m: Algebra, a: Real, b: Real, x: Pair, y: Pair) -> Pair:
     """x^a y^b / B(a, b), of positive numbers with x + y = 1."""
-    both = (a >= 10.0) & (b >= 10.0)
-    p, q = m.where(both, a, 10.0), m.where(both, b, 10.0)
-    total = p + q
-    away = q * x - p * y
-    exponent = p * log1p_minus(m, away / p) + q * log1p_minus(m, -away / q)
-    stars = gamma_star(m, total) / (gamma_star(m, p) * gamma_star(m, q))
-    by_stirling = m.exp(exponent) * m.sqrt((p / total) * q * (0.5 / math.pi)) * stars
+    both = (a > NEAR) & (b > NEAR)
+    p, q = m.where(both, a, 2.0 * NEAR), m.where(both, b, 2.0 * NEAR)
+    total = pairs.exact_sum(m, p, q)
+    away = x * q - y * p
+    by_stirling = log1p_minus(m, away / p, x * total / p) * p + log1p_minus(m, -away / q, y * total / q) * q
+    stars = stirling_series(m, p) + (stirling_series(m, q) - stirling_series(m, total.high))
+    root = pairs.sqrt(m, pairs.quotient(m, p, total.high) * q / pairs.constant(m, TWO_PI, p))
     r, s = m.where(both, 1.0, a), m.where(both, 1.0, b)
-    log_beta = m.apply(Betaln(), r, s)
-    direct = m.exp(m.where(x < 0.5, r * m.log(x) + s * m.log1p(-x), r * m.log1p(-y) + s * m.log(y)) - log_beta)
-    return m.where(both, by_stirling, direct)
+    scale = beta_factors(m, Pair(m, r), Pair(m, s), pairs.exact_sum(m, r, s))
+    direct = pairs.log(m, x) * r + pairs.log(m, y) * s - scale.exponent
+    exponent = _bounded(m, pairs.where(m, both, by_stirling - stars, direct))
+    return pairs.exp(m, exponent) * pairs.where(m, both, root, scale.below / scale.above)
 
 
-def _beta_fraction(m: Algebra, a: Real, b: Real, x: Real) -> Real:
-    """The continued fraction of the incomplete beta function over x^a (1 - x)^b / (a B) (DLMF 8.17.22)."""
+def _beta_partials(m: Algebra, a: Real, b: Real, x: Real, away: Real) -> Callable[[Real], tuple[Real, Real]]:
+    """The numerators and denominators of the fraction x^a (1 - x)^b / (B I_x) (Didonato and Morris 1992).
 
-    def going(h: Real, c: Real, d: Real, k: Real, change: Real) -> Real:
+    `away` is a - (a + b) x. The even part of DLMF 8.17.22: it has positive terms only, but for numerators from b on.
+    """
+
+    def at(k: Real) -> tuple[Real, Real]:
+        twice = a + 2.0 * k
+        share = k * (b - k) * x / (twice - 1.0)
+        numerator = (a + (k - 1.0)) * ((a + b) + (k - 1.0)) * x * share / (twice - 1.0)
+        return numerator, k + share + (a + k) * (away + 1.0 + k * (2.0 - x)) / (twice + 1.0)
+
+    return at
+
+
+def _beta_fraction(m: Algebra, a: Real, b: Real, x: Real, away: Real) -> Real:
+    """That fraction, from its end, so that errors die out; first it is found from its start how many terms it takes."""
+    at, one = _beta_partials(m, a, b, x, away), m.number(1.0, x)
+
+    def converging(c: Real, d: Real, k: Real, change: Real) -> Real:
         return m.magnitude(change - 1.0) > 2 * EPSILON
 
-    def step(h: Real, c: Real, d: Real, k: Real, change: Real) -> State:
-        twice = a + 2.0 * k
-        even = k * (b - k) * x / ((twice - 1.0) * twice)
-        d = 1.0 / (1.0 + even * d)
-        c = 1.0 + even / c
-        first = c * d
-        odd = -(a + k) * ((a + b) + k) * x / (twice * (twice + 1.0))
-        d = 1.0 / (1.0 + odd * d)
-        c = 1.0 + odd / c
-        change = first * (c * d)
-        return h * change, c, d, k + 1.0, change
+    def forward(c: Real, d: Real, k: Real, change: Real) -> State:
+        numerator, denominator = at(k)
+        d = 1.0 / (denominator + numerator * d)
+        c = denominator + numerator / c
+        return c, d, k + 1.0, c * d
 
-    one = m.number(1.0, x)
-    first = 1.0 / (1.0 - (a + b) * x / (a + 1.0))
-    return m.loop(going, step, (first, one, first, one, one * 2.0), 5000)[0]
+    first = a * (away + 1.0) / (a + 1.0)
+    terms = m.loop(converging, forward, (first, one * 0.0, one, one * 2.0), 5000)[2]
+
+    def going(rest: Real, k: Real) -> Real:
+        return k > 0.0
+
+    def backward(rest: Real, k: Real) -> State:
+        numerator, denominator = at(k)
+        return numerator / (denominator + rest), k - 1.0
+
+    return first + m.loop(going, backward, (one * 0.0, terms), 5000)[0]
 
 
 def beta_pair(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real]:
     """The regularised I_x(a, b) and its complement, of positive numbers and 0 < x < 1."""
-    y = 1.0 - x
     swap = x > (a + 1.0) / (a + b + 2.0)
-    a, b, x, y = m.either(swap, (b, a, y, x), (a, b, x, y))
-    part = beta_mass(m, a, b, x, y) * _beta_fraction(m, a, b, x) / a
+    x, y = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
+    a, b = m.either(swap, (b, a), (a, b))
+    x, y = pairs.where(m, swap, y, x), pairs.where(m, swap, x, y)
+    away = (y * a - x * b).value
+    part = (beta_mass(m, a, b, x, y) / _beta_fraction(m, a, b, x.high, away)).value
     found = m.either(swap, (1.0 - part, part), (part, 1.0 - part))
     return found[0], found[1]
 
@@ -328,7 +371,8 @@ def _incomplete_beta(m: Algebra, a: Real, b: Real, x: Real, upper: bool) -> Real
 def _beta_density(m: Algebra, a: Real, b: Real, x: Real) -> Real:
     inside = (a > 0.0) & (b > 0.0) & (x > 0.0) & (x < 1.0)
     p, q, t = (m.where(inside, v, 0.5) for v in (a, b, x))
-    value = beta_mass(m, p, q, t, 1.0 - t) / (t * (1.0 - t))
+    whole, rest = Pair(m, t), pairs.exact_sum(m, m.number(1.0, t), -t)
+    value = (beta_mass(m, p, q, whole, rest) / whole / rest).value
     power = m.where(m.equal(x, 0.0), a, b)
     at_edge = m.where(power > 1.0, 0.0, m.where(m.equal(power, 1.0), a + b - 1.0, math.inf))
     edge = m.where((m.equal(x, 0.0) | m.equal(x, 1.0)) & (a > 0.0) & (b > 0.0), at_edge, math.nan)

@@ -5,29 +5,31 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Partial, Value, Values, define
 from rosin.ir.ops.formulas import tables
-from rosin.ir.ops.formulas.bessel import OfOrder, SphericalBesselJ
+from rosin.ir.ops.formulas.bessel import Between, OfOrder, SphericalBesselJ, log_over_root
 from rosin.ir.ops.formulas.elementary import Exprel
 from rosin.ir.ops.formulas.gamma import Cospi, Sinpi, node
 from rosin.ir.ops.formulas.incomplete import gamma_fraction
+from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
-# The zeros of Ei and Ci, each as a high and a low part.
+# The zeros of Ei, and of Ci up to where its polynomial sees them, each as a high and a low part.
 EI_ROOT = (0.3725074107813666, 1.3140183414386028e-17)
-CI_ROOT = (0.6165054856207163, -4.209920321433186e-17)
-
-
-def log_over_root(m: Algebra, x: Real, root: tuple[float, float]) -> tuple[Real, Real]:
-    """log(x / root) and x - root, accurate next to the root."""
-    away = (x - root[0]) - root[1]
-    near = m.abs(away) < 0.25 * root[0]
-    far = m.where(x < 1e-290, m.log(x) - math.log(root[0]), m.log(x / root[0]))  # A tiny quotient has few digits.
-    logarithm = m.where(near, m.log1p(m.where(near, away, 0.0) / root[0]), far)
-    return logarithm, away
+LOG_EI_ROOT = (-0.9874983466453419, 1.0504707614307875e-17)
+LOG_CI_ROOT = (-0.48368805841129714, 9.375181261740495e-18)
+CI_ROOTS = (
+    (0.6165054856207163, -4.209920321433186e-17),
+    (3.3841804225511862, 1.972125462363411e-16),
+    (6.427047744050369, -1.8747970603033628e-16),
+    (9.525575457580667, 0.0),
+)
+CI_LOW = Between(2.0, 5.0, CI_ROOTS[1:3], tables.CI_LOW)
+CI_MIDDLE = Between(5.0, 8.0, CI_ROOTS[2:], tables.CI_MIDDLE)
 
 
 # -- exponential -------------------------------------------------------------------------------------------------------
@@ -65,8 +67,8 @@ class Expi(Formula):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (x,) = operands
         near = m.where(x < 6.0, m.where(x > 0.0, x, 1.0), 6.0)
-        logarithm, away = log_over_root(m, near, EI_ROOT)
-        value = logarithm + away * m.polynomial(near * (1 / 3) - 1.0, tables.EI_NEAR)
+        logarithm, away = log_over_root(m, near, EI_ROOT, LOG_EI_ROOT)
+        value = (logarithm + away * m.polynomial(near * (1 / 3) - 1.0, tables.EI_NEAR)).value
         size = m.where(x < 6.0, 6.0, m.where(x < 720.0, x, 720.0))
         middle = m.polynomial(m.where(size < 12.0, size, 12.0) * (1 / 3) - 3.0, tables.EI_MIDDLE)
         large = m.polynomial(
@@ -74,8 +76,8 @@ class Expi(Formula):
         )
         far = m.polynomial(56.0 / m.where(size < 28.0, 28.0, size) - 1.0, tables.EI_FAR)
         factor = m.where(size < 12.0, middle, m.where(size < 28.0, large, far)) / size
-        half = m.exp(size * 0.5)
-        value = m.where(x < 6.0, value, (half * factor) * half)
+        grown = pairs.exp_product(m, Pair(m, size), Pair(m, factor))
+        value = m.where(x < 6.0, value, m.where(x > 720.0, math.inf, grown))
         value = m.where(x < 0.0, -exp1(m, m.abs(x)), value)
         return m.where(m.equal(x, 0.0), -math.inf, m.where(m.equal(x, x), value, x))
 
@@ -155,13 +157,15 @@ class CosineIntegral(Formula):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         x = m.abs(operands[0])
-        near = m.where(x < 8.0, m.where(x > 0.0, x, 1.0), 8.0)
-        logarithm, away = log_over_root(m, near, CI_ROOT)
-        slope = m.polynomial(near * near * (1 / 32) - 1.0, tables.CI_NEAR)
-        small = logarithm + away * (near + CI_ROOT[0]) * slope
+        near = m.where(x < 2.0, m.where(x > 0.0, x, 1.0), 2.0)
+        logarithm, away = log_over_root(m, near, CI_ROOTS[0], LOG_CI_ROOT)
+        slope = m.polynomial(near * near * 0.5 - 1.0, tables.CI_NEAR)
+        small = (logarithm + away * (near + CI_ROOTS[0][0]) * slope).value
         far = m.where(x < 8.0, 8.0, m.where(x < 1e150, x, 1e150))
         f, g = _auxiliary(m, far)
-        value = m.where(x < 8.0, small, f * m.sin(far) - g * m.cos(far))
+        large = f * m.sin(far) - g * m.cos(far)
+        middle = m.where(x < 5.0, CI_LOW.at(m, x), CI_MIDDLE.at(m, x))
+        value = m.where(x < 2.0, small, m.where(x < 8.0, middle, large))
         value = m.where(m.equal(x, 0.0), -math.inf, m.where(m.equal(x, math.inf), 0.0, value))
         return m.where(m.equal(x, x), value, x)
 
@@ -172,12 +176,12 @@ class CosineIntegral(Formula):
 
 def _fresnel(m: Algebra, x: Real, cosine: bool) -> Real:
     size = m.abs(x)
-    near = m.where(size < 2.5, size, 2.5)
+    near = m.where(size < 2.0, size, 2.0)
     square = near * near
-    s = square * square * (2.0 / 2.5**4) - 1.0
+    s = square * square * 0.125 - 1.0
     small = near * m.polynomial(s, tables.FRESNEL_C) if cosine else square * near * m.polynomial(s, tables.FRESNEL_S)
-    far = m.where(size < 2.5, 2.5, m.where(size < 1e70, size, 1e70))
-    ratio = 2.5 / far
+    far = m.where(size < 2.0, 2.0, m.where(size < 1e70, size, 1e70))
+    ratio = 2.0 / far
     ratio = ratio * ratio
     s = 2.0 * ratio * ratio - 1.0
     f = m.polynomial(s, tables.FRESNEL_F) / (math.pi * far)
@@ -187,7 +191,7 @@ def _fresnel(m: Algebra, x: Real, cosine: bool) -> Real:
     turns = (square * 0.5 - 2.0 * m.round(square * 0.25)) + error * 0.5
     sine, cos = m.apply(Sinpi(), turns), m.apply(Cospi(), turns)
     large = 0.5 + (f * sine - g * cos if cosine else -f * cos - g * sine)
-    value = m.where(size < 2.5, small, large)
+    value = m.where(size < 2.0, small, large)
     return m.where(size > 0.0, m.where(x < 0.0, -value, value), x)
 
 

@@ -79,8 +79,9 @@ class Dawsn(Formula):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         (x,) = operands
         size = m.abs(x)
-        kept = m.where(size < 2.5, size, 2.5) * 0.4
-        near = m.polynomial(2.0 * kept * kept - 1.0, tables.DAWSON_NEAR) * size
+        near = m.where(size < 2.5, size, 2.5)
+        kept = near * 0.4
+        near = m.polynomial(2.0 * kept * kept - 1.0, tables.DAWSON_NEAR) * size / (1.0 + 2.0 * (near * near))
         kept = m.where(size < 5.5, m.where(size > 2.5, size, 2.5), 5.5)
         middle = m.polynomial((kept - 4.0) / 1.5, tables.DAWSON_MIDDLE) / size
         ratio = 5.5 / m.where(size > 5.5, size, 5.5)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Real, State
 from rosin.ir.op import Partial, Value, Values, define
+from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.derived import Derived
 from rosin.ir.ops.formulas.dual import derivative
-from rosin.ir.ops.formulas.gamma import SQRT_2PI_OVER_E, Gamma, gamma_star, node, sine_of_pi, stirling_power
+from rosin.ir.ops.formulas.gamma import NEAR, gamma_near, log_gamma_far, node, shifted, sine_pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
 TERMS = 10
-# 1 / (2 pi e) as a high and a low part.
-INVERSE_2PI_E = (0.05854983152431916, -4.121231590292303e-19)
+LOG_2PI = (1.8378770664093456, -7.756588316134483e-17)
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
 
 
@@ -26,15 +27,21 @@ def hurwitz(m: Algebra, x: Real, q: Real, above_one: Real) -> Real:
     `above_one` is x - 1, which may have lost digits in x.
     """
 
-    def going(total: Real, k: Real) -> Real:
+    def power(base: Real, lost: Real, exponent: Real) -> Real:
+        """(base + lost)^-exponent."""
+        found = m.pow(base, -exponent)
+        return found - found * (exponent * (lost / base))
+
+    def going(total: Real, low: Real, k: Real) -> Real:
         return k < float(TERMS)
 
-    def step(total: Real, k: Real) -> State:
-        return total + m.pow(q + k, -x), k + 1.0
+    def step(total: Real, low: Real, k: Real) -> State:
+        total, error = pairs.two_sum(total, power(*pairs.two_sum(q, k), x))
+        return total, low + error, k + 1.0
 
-    total, _ = m.loop(going, step, (m.number(0.0, q), m.number(0.0, q)), TERMS)
-    w = q + float(TERMS)
-    power = m.pow(w, -x)
+    zero = m.number(0.0, q)
+    total, low, _ = m.loop(going, step, (zero, zero, zero), TERMS)
+    w, lost = pairs.two_sum(q, m.number(float(TERMS), q))
     inverse = 1.0 / (w * w)
     # x (x + 1) … (x + 2j - 2) / (2j)! B_2j w^(1 - 2j), nested from the last.
     series = m.number(0.0, x)
@@ -42,22 +49,26 @@ def hurwitz(m: Algebra, x: Real, q: Real, above_one: Real) -> Real:
         above = (x + (2.0 * j - 1.0)) * (x + 2.0 * j) * inverse / ((2 * j + 1) * (2 * j + 2))
         series = BERNOULLI[j - 1] + series * above
     series = series * x / (2.0 * w)
-    return total + power * (w / above_one + 0.5 + series)
+    return total + (low + power(w, lost, x) * (w / above_one + (lost / above_one + 0.5 + series)))
 
 
 def riemann(m: Algebra, x: Real) -> Real:
-    """zeta(x), below 1/2 by its reflection (DLMF 25.4.1), but for x next to 0, where a zero there meets a pole."""
-    low = (x < 0.5) & (m.abs(x) > 1e-3)
-    found = hurwitz(m, m.where(low, 1.0 - x, x), m.number(1.0, x), m.where(low, -x, x - 1.0))
-    kept = m.where(low, 1.0 - x, 2.0)
-    # gamma(s) / (2 pi)^s, beyond 10 by Stirling's series.
-    small, large = m.where(kept < 10.0, kept, 10.0), m.where(kept < 10.0, 10.0, kept)
-    direct = m.apply(Gamma(), small) * m.pow(m.number(2 * math.pi, x), -small)
-    power = stirling_power(m, large, large - 0.5, INVERSE_2PI_E) * (SQRT_2PI_OVER_E / math.sqrt(2 * math.pi))
-    scale = m.where(kept < 10.0, direct, power * gamma_star(m, large))
-    sine = sine_of_pi(m, x * 0.5)
-    reflected = m.where(m.equal(sine, 0.0), 0.0, 2.0 * scale * sine * found)
-    return m.where(low, reflected, found)
+    """zeta(x), below 1/2 by its reflection (DLMF 25.4.1): 2 (2 pi)^-s cos(pi s / 2) gamma(s) zeta(s) with s = 1 - x."""
+    # Next to the pole it is 1 / (x - 1) and a polynomial.
+    middle, low = (x >= -0.25) & (x < 2.25), x < -0.25
+    away = m.where(middle, x, 2.0) - 1.0
+    near_pole = 1.0 / away + m.polynomial(away * 0.8, tables.ZETA_NEAR)
+    s = pairs.where(m, low, pairs.exact_sum(m, m.number(1.0, x), -x), 2.0)
+    found = hurwitz(m, m.where(low, s.high, m.where(middle, 2.0, x)), m.number(1.0, x), m.where(low, -x, x - 1.0))
+    near = s.high <= NEAR
+    above, below = gamma_near(m, m.where(near, s.high, 1.0))
+    above = pairs.where(m, near, shifted(m, above, s), 1.0)
+    size = pairs.where(m, s.high > 1000.0, 1000.0, s)
+    exponent = pairs.where(m, near, 0.0, log_gamma_far(m, pairs.where(m, near, NEAR, size)))
+    exponent = exponent - size * pairs.constant(m, LOG_2PI, x)
+    factor = above * sine_pair(m, x * 0.5) * (2.0 * found) / below
+    reflected = m.where(low, pairs.exp_product(m, exponent, factor), found)
+    return m.where(middle, near_pole, reflected)
 
 
 class Zeta(Derived):

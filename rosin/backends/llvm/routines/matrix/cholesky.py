@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL, Lanes
+from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
 from rosin.backends.llvm.routines.matrix.stack import Room
+from rosin.backends.llvm.routines.matrix.tiles import Sums, Tiles
 
 
-class Cholesky(Lanes):
+class Cholesky(Tiles):
     operands, results, told = 1, 1, ("n", "columns")
 
     def one(self, f: Function, number: Val, room: Room) -> None:
@@ -43,74 +46,83 @@ class Cholesky(Lanes):
         count = e.mul(n, n)
         a = self.vectors(f, SMALL * SMALL)
         self.exchange(f, 0, number, final, count, a, True)
-        self._take_hermitian_part(f, a, n)
 
-        def column(j: Val) -> None:
-            row = self.at(e, a, e.mul(j, n))
-            pivot = self._pivot(f, row, j)
-            inverse = e.fdiv(self.number(e, 1.0), pivot)
-            below = e.add(j, f.word(1))
-            self.blocks(f, below, n, lambda i, size: self._below(f, a, n, row, i, j, size, inverse))
+        def panel(j: Val, size: int) -> None:
+            self.prefetch(f, 0, number, e.mul(j, n), e.mul(f.word(size), n), count)
+            self._panel(f, a, n, j, size)
 
-        f.loop(f.word(0), n, 1, column)
+        self.tiled(f, f.word(0), n, self.tile[1], panel)
         self._mark_failures(f, a, n)
-
-        def clear(i: Val, j: Val) -> None:
-            at = self.at(e, a, e.add(e.mul(i, n), j))
-            self.store(f, (self.number(e, 0.0),) * self.parts, at)
-
-        self.triangle(f, n, n, True, clear)
         self.exchange(f, 1, number, final, count, a, False)
 
-    def _take_hermitian_part(self, f: Function, a: Val, n: Val) -> None:
-        e, half = f.e, self.number(f.e, 0.5)
-
-        def element(i: Val, j: Val) -> None:
-            at = self.at(e, a, e.add(e.mul(i, n), j))
-            here, there = self.load(f, at), self.load(f, self.at(e, a, e.add(e.mul(j, n), i)))
-            sums = [e.fsub(x, y) if part else e.fadd(x, y) for part, (x, y) in enumerate(zip(here, there, strict=True))]
-            self.store(f, self.scaled(e, tuple(sums), half), at)
-
-        self.triangle(f, n, n, False, element)
-
-    def _pivot(self, f: Function, row: Val, j: Val) -> Val:
-        """Element j of the row j, put in its place: real, or NaN where its square is not positive."""
-        e, at = f.e, self.at(f.e, row, j)
-        square = f.variable(self.load(f, at)[0])
-
-        def less(k: Val) -> None:
-            for part in self.load(f, self.at(e, row, k)):
-                e.store(e.fma(e.fneg(part), part, e.load(square, self.elem, self.vector)), square)
-
-        f.loop(f.word(0), j, 1, less)
-        found = e.load(square, self.elem, self.vector)
-        root = e.intrinsic("llvm.sqrt", found)
-        pivot = e.select(e.fcmp("ogt", found, self.number(e, 0.0)), root, self.number(e, float("nan")))
-        self.store(f, (pivot, *[self.number(e, 0.0)] * (self.parts - 1)), at)
-        return pivot
-
-    def _below(self, f: Function, a: Val, n: Val, row: Val, i: Val, j: Val, size: int, inverse: Val) -> None:
-        """Elements j of the rows from i on."""
+    def _panel(self, f: Function, a: Val, n: Val, j: Val, size: int) -> None:
+        """So many columns of the factor from column j on, and zeros in their rows above the diagonal."""
         e = f.e
-        rows = [self.at(e, a, e.mul(e.add(i, f.word(k)), n)) for k in range(size)]
-        sums = [self.variables(f, self.load(f, self.at(e, r, j))) for r in rows]
+        places = [self.at(e, a, e.mul(e.add(j, f.word(k)), n)) for k in range(size)]
+        one = f.word(1)
 
-        def less(k: Val) -> None:
-            above = self.load(f, self.at(e, row, k))
-            for r, total in zip(rows, sums, strict=True):
-                own = self.load(f, self.at(e, r, k))
-                self.assign(f, self.minus_product(e, self.value(f, total), own, above, conj=True), total)
+        def tile(i: Val, rows: list[Val], widths: list[int]) -> Sums:
+            taken = [
+                [self._taken(f, a, n, e.add(i, f.word(r)), e.add(j, f.word(c))) for c in range(width)]
+                for r, width in enumerate(widths)
+            ]
+            sums = self.sums(f, taken)
+            self.subtract_products(f, sums, rows, one, places, one, j, conj=True)
+            return sums
 
-        f.loop(f.word(0), j, 1, less)
-        for r, total in zip(rows, sums, strict=True):
-            self.store(f, self.scaled(e, self.value(f, total), inverse), self.at(e, r, j))
+        square = self.values(f, tile(j, places, [k + 1 for k in range(size)]))
+        inverses = self._factor(f, square)
+        self._store(f, square, places, j)
+
+        def below(i: Val, count: int) -> None:
+            rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(count)]
+            found = self.values(f, tile(i, rows, [size] * count))
+            for row in found:
+                for c in range(size):
+                    row[c] = self.scaled(e, row[c], inverses[c])
+                    for k in range(c + 1, size):
+                        row[k] = self.minus_product(e, row[k], row[c], square[k][c], conj=True)
+            self._store(f, found, rows, j)
+
+        self.tiled(f, e.add(j, f.word(size)), n, self.tile[0], below)
+
+    def _taken(self, f: Function, a: Val, n: Val, i: Val, j: Val) -> Number:
+        """Element (i, j) of the Hermitian part; its mirror image becomes zero."""
+        e = f.e
+        here, there = (self.at(e, a, e.add(e.mul(x, n), y)) for x, y in ((i, j), (j, i)))
+        x, y = self.load(f, here), self.load(f, there)
+        sums = [e.fsub(p, q) if part else e.fadd(p, q) for part, (p, q) in enumerate(zip(x, y, strict=True))]
+        self.store(f, (self.number(e, 0.0),) * self.parts, there)
+        return self.scaled(e, tuple(sums), self.number(e, 0.5))
+
+    def _store(self, f: Function, values: list[list[Number]], rows: list[Val], j: Val) -> None:
+        for row, place in zip(values, rows, strict=True):
+            for c, value in enumerate(row):
+                self.store(f, value, self.at(f.e, place, f.e.add(j, f.word(c))))
+
+    def _factor(self, f: Function, square: list[list[Number]]) -> list[Val]:
+        """Make its factor of the lower triangle of a square; the inverses of the diagonal."""
+        e, zero, one = f.e, self.number(f.e, 0.0), self.number(f.e, 1.0)
+        inverses: list[Val] = []
+        for c, line in enumerate(square):
+            found = line[c][0]
+            pivot = e.select(e.fcmp("ogt", found, zero), e.intrinsic("llvm.sqrt", found), self.number(e, math.nan))
+            line[c] = (pivot, *[zero] * (self.parts - 1))
+            inverses.append(e.fdiv(one, pivot))
+            below = square[c + 1 :]
+            for row in below:
+                row[c] = self.scaled(e, row[c], inverses[c])
+            for k, other in enumerate(below, c + 1):
+                for row in square[k:]:
+                    row[k] = self.minus_product(e, row[k], row[c], other[c], conj=True)
+        return inverses
 
     def _mark_failures(self, f: Function, a: Val, n: Val) -> None:
         """NaN in all of the lower triangle where the last pivot is NaN, as it is when any one was."""
         e = f.e
         last = self.load(f, self.at(e, a, e.sub(e.mul(n, n), f.word(1))))[0]
         failed = e.fcmp("uno", last, last)
-        nan = self.number(e, float("nan"))
+        nan = self.number(e, math.nan)
 
         def mark(i: Val, j: Val) -> None:
             at = self.at(e, a, e.add(e.mul(i, n), j))

@@ -20,6 +20,12 @@ SMALL = 32
 BLOCK = 4
 """So many sums are made together, so that what they have in common is read once."""
 
+FAR = 1 << 22
+"""Results of more bytes do not go through the caches."""
+
+LINE = 64
+"""Bytes that the caches move together."""
+
 Number = tuple[Val, ...]
 """A vector of numbers: its parts."""
 
@@ -51,7 +57,7 @@ class Lanes(Stack):
     def helpers(self) -> list[str]:
         functions = [self._groups()]
         for elem in dict.fromkeys((self.elem, *self.moved_too())):
-            functions += [self._exchange(elem, True), self._exchange(elem, False)]
+            functions += [self._exchange(elem, True), self._exchange(elem, False), self._far(elem)]
         return functions
 
     def moved_too(self) -> tuple[str, ...]:
@@ -68,6 +74,8 @@ class Lanes(Stack):
             self.group(f, number, e.intrinsic("llvm.smin", left, f.word(self.vector - 1)))
 
         f.loop(Val("%first", "i64"), last, self.vector, group)
+        # Stores that go past the caches are in no order with others before this.
+        e.line("fence seq_cst")
         e.line("ret void")
         return f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")
 
@@ -77,18 +85,34 @@ class Lanes(Stack):
 
     # -- in and out ----------------------------------------------------------------------------------------
 
+    def exchange(
+        self, f: Function, name: int, number: Val, final: Val, count: Val, vectors: Val, into: bool, elem: str = ""
+    ) -> None:
+        """Matrices of an operand or a result into vectors, or out of them; each has so many elements."""
+        e = f.e
+        parts = 1 if elem else self.parts
+        elem = elem or self.elem
+        numbers = e.mul(count, f.word(parts))
+        start = e.offset(self.word(f, name), e.mul(number, numbers), elem)
+        if into:
+            e.line(f"call void @into_{elem}({passed(start, numbers, final, vectors)})")
+            return
+        bytes = e.mul(e.mul(numbers, f.word(_bytes(elem))), self.word(f, "stack"))
+        function = e.select(e.icmp("sgt", bytes, f.word(FAR)), Val(f"@far_{elem}", "ptr"), Val(f"@out_{elem}", "ptr"))
+        e.line(f"call void {function.ref}({passed(start, numbers, final, vectors)})")
+
     def _exchange(self, elem: str, into: bool) -> str:
-        """`void into_f(ptr matrices, i64 stride, i64 count, i64 final, ptr vectors)`, or out of them: numbers 0 …
-        count - 1 of every lane's matrix, matrices being `stride` numbers apart."""
+        """`void into_f(ptr matrices, i64 count, i64 final, ptr vectors)`, or out of them: matrices of so many numbers,
+        one behind the other, for every lane up to the final one."""
         f = self.function()
         e, lanes = f.e, self.vector
-        source, vectors = Val("%matrices", "ptr"), Val("%vectors", "ptr")
+        source, vectors, count = Val("%matrices", "ptr"), Val("%vectors", "ptr"), Val("%count", "i64")
         lines: list[Val] = []
         for lane in range(lanes):
             which = e.intrinsic("llvm.smin", f.word(lane), Val("%final", "i64"))
-            lines.append(e.offset(source, e.mul(which, Val("%stride", "i64")), elem))
-        bytes = 4 if elem in ("float", "i32") else 8
-        whole = e.bit_and(Val("%count", "i64"), f.word(-lanes))
+            lines.append(e.offset(source, e.mul(which, count), elem))
+        bytes = _bytes(elem)
+        whole = e.bit_and(count, f.word(-lanes))
 
         def block(place: Val) -> None:
             there = e.offset(vectors, place, f"[{lanes} x {elem}]")
@@ -110,22 +134,54 @@ class Lanes(Stack):
                 e.store(e.load(read, elem), write)
 
         f.loop(f.word(0), whole, lanes, block)
-        f.loop(whole, Val("%count", "i64"), 1, single)
+        f.loop(whole, count, 1, single)
         e.line("ret void")
         name = f"{'into' if into else 'out'}_{elem}"
-        return f.text(f"internal void @{name}(ptr %matrices, i64 %stride, i64 %count, i64 %final, ptr %vectors)")
+        return f.text(f"internal void @{name}(ptr %matrices, i64 %count, i64 %final, ptr %vectors)")
 
-    def exchange(
-        self, f: Function, name: int, number: Val, final: Val, count: Val, vectors: Val, into: bool, elem: str = ""
-    ) -> None:
-        """Matrices of an operand or a result into vectors, or out of them; each has so many elements."""
+    def _far(self, elem: str) -> str:
+        """`void far_f(ptr matrices, i64 count, i64 final, ptr vectors)`: out of vectors past the caches, which results
+        of many matrices would only fill: whole lines of memory are written without having been read."""
+        f = self.function()
         e = f.e
-        parts = 1 if elem else self.parts
-        elem = elem or self.elem
-        numbers = e.mul(count, f.word(parts))
-        start = e.offset(self.word(f, name), e.mul(number, numbers), elem)
-        function = f"{'into' if into else 'out'}_{elem}"
-        e.line(f"call void @{function}({passed(start, numbers, numbers, final, vectors)})")
+        target, vectors, count = Val("%matrices", "ptr"), Val("%vectors", "ptr"), Val("%count", "i64")
+        final = Val("%final", "i64")
+        source = f.room(elem, SMALL * SMALL * self.parts * self.vector)
+        e.line(f"call void @out_{elem}({passed(source, count, final, vectors)})")
+        bytes = e.mul(e.mul(count, e.add(final, f.word(1))), f.word(_bytes(elem)))
+        address = e.convert("ptrtoint", target, "i64")
+        head = e.intrinsic("llvm.smin", e.bit_and(e.sub(f.word(0), address), f.word(LINE - 1)), bytes)
+        whole = e.add(head, e.bit_and(e.sub(bytes, head), f.word(-LINE)))
+
+        def single(place: Val) -> None:
+            e.store(e.load(e.offset(source, place, "i8"), "i32"), e.offset(target, place, "i8"))
+
+        def line(place: Val) -> None:
+            for start in range(0, LINE, self.vector_bytes):
+                at = e.add(place, f.word(start))
+                x = e.load(e.offset(source, at, "i8"), "i64", self.vector_bytes // 8, align=4)
+                goal = e.offset(target, at, "i8")
+                e.line(f"store {x.typed}, ptr {goal.ref}, align {self.vector_bytes}, !nontemporal !{{i32 1}}")
+
+        f.loop(f.word(0), head, 4, single)
+        f.loop(head, whole, LINE, line)
+        f.loop(whole, bytes, 4, single)
+        e.line("ret void")
+        return f.text(f"internal void @far_{elem}(ptr %matrices, i64 %count, i64 %final, ptr %vectors)")
+
+    def prefetch(self, f: Function, name: int, number: Val, begin: Val, size: Val, count: Val) -> None:
+        """Ask for a part of what an operand has for the next group: so many numbers of each lane's matrix, which has
+        `count` of them. A group that asks for all parts while it computes finds the next one's matrices near."""
+        e = f.e
+        bytes = self.dtype.bytes * self.vector
+        own = e.mul(e.add(number, f.word(self.vector)), e.mul(count, f.word(self.dtype.bytes)))
+        start = e.offset(self.word(f, name), e.add(own, e.mul(begin, f.word(bytes))), "i8")
+        self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+
+        def line(place: Val) -> None:
+            e.line(f"call void @llvm.prefetch.p0({e.offset(start, place, 'i8').typed}, i32 0, i32 2, i32 1)")
+
+        f.loop(f.word(0), e.mul(size, f.word(bytes)), LINE, line)
 
     # -- vectors of numbers ----------------------------------------------------------------------------------
 
@@ -156,6 +212,12 @@ class Lanes(Stack):
 
     def number(self, e: Emitter, value: float) -> Val:
         return e.const(value, self.elem, self.vector)
+
+    def product(self, e: Emitter, a: Number, b: Number) -> Number:
+        if self.parts == 1:
+            return (e.fmul(a[0], b[0]),)
+        (a_re, a_im), (b_re, b_im) = a, b
+        return e.fma(e.fneg(a_im), b_im, e.fmul(a_re, b_re)), e.fma(a_re, b_im, e.fmul(a_im, b_re))
 
     def minus_product(self, e: Emitter, x: Number, a: Number, b: Number, conj: bool = False) -> Number:
         """x - a b, or x - a times the conjugate of b."""
@@ -215,3 +277,7 @@ def transposed(e: Emitter, rows: list[Val]) -> list[Val]:
         rows = made
         half *= 2
     return rows
+
+
+def _bytes(elem: str) -> int:
+    return 4 if elem in ("float", "i32") else 8

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL, Lanes
+from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.stack import Room, parameters, passed
+from rosin.backends.llvm.routines.matrix.tiles import Tiles
 
 
-class Substituting(Lanes):
+class Substituting(Tiles):
     """A routine that finds solutions for triangular matrices in lanes."""
 
     def helpers(self) -> list[str]:
@@ -26,45 +27,44 @@ class Substituting(Lanes):
         e.line(f"call void @substitute({passed(a, x, n, count, start, step, row, column, unit)})")
 
     def _substitute(self) -> str:
-        """Rows are taken from `start` on in steps; elements of `a` are `row` and `column` places apart."""
+        """Rows are taken from `start` on in steps; elements of `a` are `row` and `column` places apart.
+
+        Tile by tile: what known rows contribute is subtracted from a tile's rows, which then are solved for in turn.
+        """
         f = self.function()
         e = f.e
         names = ("n", "count", "start", "step", "row", "column")
         n, count, start, step, row, column = (Val(f"%{name}", "i64") for name in names)
         a, x, unit = Val("%a", "ptr"), Val("%x", "ptr"), Val("%unit", "i1")
+        one = (self.number(e, 1.0), *[self.number(e, 0.0)] * (self.parts - 1))
 
-        def solve(t: Val) -> None:
-            i = e.add(start, e.mul(t, step))
-            own = self.at(e, a, e.mul(i, row))
-            pivot = self.at(e, own, e.mul(i, column))
-            goal = self.at(e, x, e.mul(i, count))
+        def block(t: Val, size: int) -> None:
+            numbers = [e.add(start, e.mul(e.add(t, f.word(r)), step)) for r in range(size)]
+            lines = [e.mul(i, row) for i in numbers]
+            own = [[self.at(e, a, e.add(line, e.mul(i, column))) for i in numbers[: r + 1]] for r, line in enumerate(lines)]
+            inverses = [self.chosen(e, unit, one, self.quotient(e, one, self.load(f, places[-1]))) for places in own]
+            first = e.mul(start, column)
+            left = [self.at(e, a, e.add(line, first)) for line in lines]
 
-            def columns(c: Val, size: int) -> None:
-                places = [self.at(e, goal, e.add(c, f.word(k))) for k in range(size)]
-                sums = [self.variables(f, self.load(f, at)) for at in places]
+            def tile(c: Val, width: int) -> None:
+                goals = [
+                    [self.at(e, x, e.add(e.mul(i, count), e.add(c, f.word(k)))) for k in range(width)] for i in numbers
+                ]
+                sums = self.sums(f, [[self.load(f, at) for at in line] for line in goals])
+                right = [self.at(e, x, e.add(e.mul(start, count), e.add(c, f.word(k)))) for k in range(width)]
+                self.subtract_products(f, sums, left, e.mul(step, column), right, e.mul(step, count), t)
+                values = self.values(f, sums)
+                for r, line in enumerate(values):
+                    for above in range(r):
+                        factor = self.load(f, own[r][above])
+                        line[:] = [self.minus_product(e, v, factor, w) for v, w in zip(line, values[above], strict=True)]
+                    line[:] = [self.product(e, v, inverses[r]) for v in line]
+                    for v, at in zip(line, goals[r], strict=True):
+                        self.store(f, v, at)
 
-                def less(u: Val) -> None:
-                    k = e.add(start, e.mul(u, step))
-                    factor = self.load(f, self.at(e, own, e.mul(k, column)))
-                    known = self.at(e, x, e.add(e.mul(k, count), c))
-                    for position, total in enumerate(sums):
-                        other = self.load(f, self.at(e, known, f.word(position)))
-                        self.assign(f, self.minus_product(e, self.value(f, total), factor, other), total)
+            self.tiled(f, f.word(0), count, self.tile[1], tile)
 
-                f.loop(f.word(0), t, 1, less)
-
-                def divide() -> None:
-                    by = self.load(f, pivot)
-                    for total in sums:
-                        self.assign(f, self.quotient(e, self.value(f, total), by), total)
-
-                f.when(unit, lambda: None, divide)
-                for at, total in zip(places, sums, strict=True):
-                    self.store(f, self.value(f, total), at)
-
-            self.blocks(f, f.word(0), count, columns)
-
-        f.loop(f.word(0), n, 1, solve)
+        self.tiled(f, f.word(0), n, self.tile[0], block)
         e.line("ret void")
         given = parameters(("a", "ptr"), ("x", "ptr"), *((name, "i64") for name in names), ("unit", "i1"))
         return f.text(f"internal void @substitute({given})")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rosin.passes.explain import Limits
 from rosin.runtime import jit
 
 SUMS = 12
@@ -20,30 +21,14 @@ BYTES = 3 << 26
 CACHED = 3 << 16
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Operations (a multiply-add counts as two) and bytes a second, of so many threads together."""
-
-    threads: int
-    f32: float
-    f64: float
-    memory: float
-    cache: float
-    """Bytes a second from arrays that fit the second-level cache of each core."""
-
-    def seconds(self, operations: float, moved: float, dtype: str = "float32", resident: bool = False) -> float:
-        """The least time that work of so many operations and bytes takes."""
-        rate = self.f64 if dtype == "float64" else self.f32
-        return max(operations / rate, moved / (self.cache if resident else self.memory))
-
-
+@functools.cache
 def measured(threads: int, rounds: int = 5) -> Limits:
-    """The best of some rounds."""
+    """The limits of this machine for so many threads: the best of some rounds, measured once."""
     vector = jit.host().vector_bytes
     f32 = _best(_multiply_add("float", vector // 4), threads, rounds)
     f64 = _best(_multiply_add("double", vector // 8), threads, rounds)
     memory, cache = (_best(_triad(size, threads), threads, rounds) for size in (BYTES, CACHED))
-    return Limits(threads, f32, f64, memory, cache)
+    return Limits(threads, f32, f64, memory, cache, jit.host().l2_bytes)
 
 
 def _best(work: Callable[[int], tuple[Callable[[], object], float]], threads: int, rounds: int) -> float:
@@ -155,8 +140,3 @@ def _triad(size: int, threads: int) -> Callable[[int], tuple[Callable[[], object
         return call, 12.0 * count * times
 
     return work
-
-
-if __name__ == "__main__":
-    for threads in (1, 2):
-        print(measured(threads))

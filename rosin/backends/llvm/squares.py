@@ -1,0 +1,123 @@
+"""Squares of memory: lanes that lie apart, each with neighbours that are read or written at the same place of the loops.
+
+The lanes are the rows of a square, its columns the neighbours. To read or write whole rows, and to transpose in
+registers, takes a fraction of what it takes to reach every element by an address of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.ir.index import Index
+from rosin.ir.loops import Buffer, Expr, Guard, Load, Loop, Statement, Store, blocks, values
+
+Place = tuple[Buffer, Index]
+
+FEWEST_COLUMNS = 4
+MOST_LANES = 16
+"""Wider vectors take several registers, and too much code to transpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A place of the first lane in a square: where its row starts, and how many columns there are."""
+
+    start: Index
+    number: int
+    count: int
+
+
+def read_squares(statements: Sequence[Statement], width: int) -> dict[Place, Column]:
+    """For each place that is read and part of a square of up to so many columns, which one it is.
+
+    What stands under a test makes squares with what stands under the same one alone.
+    """
+
+    def reads(statement: Statement) -> Iterator[Place]:
+        return ((load.buffer, load.offset) for load in _unguarded(values(statement)))
+
+    return _squares(statements, reads, width)
+
+
+def written_squares(statements: Sequence[Statement], width: int) -> dict[Place, Column]:
+    """As `read_squares`, of the places that are written."""
+
+    def writes(statement: Statement) -> Iterator[Place]:
+        if isinstance(statement, Store):
+            yield statement.buffer, statement.offset
+
+    return _squares(statements, writes, width)
+
+
+def _squares(
+    statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]], width: int
+) -> dict[Place, Column]:
+    result: dict[Place, Column] = {}
+    for together in _together(statements, places) if 1 < width <= MOST_LANES else ():
+        rows: dict[Place, list[int]] = {}
+        for buffer, offset in together:
+            if isinstance(offset.constant, int):
+                rows.setdefault((buffer, offset - offset.constant), []).append(offset.constant)
+        for (buffer, offset), numbers in rows.items():
+            for first, count in _runs(sorted(numbers), width):
+                columns = (Column(offset + first, number, count) for number in range(count))
+                result.update({(buffer, offset + (first + column.number)): column for column in columns})
+    return result
+
+
+def _runs(numbers: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """The first of neighbouring numbers, and how many there are, up to `most`; where they are few, none."""
+    at = 0
+    while at < len(numbers):
+        count = 1
+        while count < most and at + count < len(numbers) and numbers[at + count] == numbers[at] + count:
+            count += 1
+        if count >= FEWEST_COLUMNS:
+            yield numbers[at], count
+        at += count
+
+
+def _together(
+    statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]]
+) -> list[set[Place]]:
+    """The places that are all reached wherever one of them is. A place is in one set at most."""
+    scopes: list[set[Place]] = [set()]
+    stack = [(s, scopes[0]) for s in statements]
+    while stack:
+        statement, scope = stack.pop()
+        scope.update(places(statement))
+        for block in blocks(statement):
+            inner = scope
+            if not isinstance(statement, Loop) or statement.var.extent == 0:
+                scopes.append(inner := set())
+            stack += [(s, inner) for s in block]
+    counts = Counter(place for scope in scopes for place in scope)
+    return [{place for place in scope if counts[place] == 1} for scope in scopes]
+
+
+def _unguarded(exprs: Sequence[Expr]) -> Iterator[Load]:
+    """The reads that are made whatever is tested."""
+    stack: list[Expr] = list(exprs)
+    seen: set[int] = set()
+    while stack:
+        expr = stack.pop()
+        if id(expr) not in seen:
+            seen.add(id(expr))
+            if isinstance(expr, Load):
+                yield expr
+            stack.extend((expr.otherwise,) if isinstance(expr, Guard) else expr.children())
+
+
+def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
+    """The columns of a square of as many rows as each has elements, a power of two; or its rows, of its columns."""
+    current, width = list(rows), len(rows)
+    for apart in (1 << k for k in range(width.bit_length() - 1)):
+        upper = [k if not k & apart else width + k - apart for k in range(width)]
+        lower = [k + apart if not k & apart else width + k for k in range(width)]
+        for i in (i for i in range(width) if not i & apart):
+            pair = current[i], current[i + apart]
+            current[i], current[i + apart] = (e.shuffle(*pair, order) for order in (upper, lower))
+    return current
