@@ -482,9 +482,7 @@ class _Contraction:
     def _reached(self, load: int) -> int:
         """About how many elements a load reads in all."""
         moving = [v for v in (*self.result, *self.folded) if self.steps(v)[load] != 0]
-        return min(
-            facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving)
-        )
+        return min(facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving))
 
     def _row_bands(
         self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int

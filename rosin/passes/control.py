@@ -97,7 +97,9 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     rows = [slice_of(region.places[v], out.type) for v, out in zip(node.results[op.carried :], given, strict=True)]
     same = dict.fromkeys(op.sections(inputs)[1], facts.estimate(length))
     body, late = _body_and_copies(region, op.body, carries, [*carries, *fixed, *elements], rows, same)
-    loop = Repeat(time, tuple(_copied(region, body, late)), None, count, op.reverse, apart=not carries and count is None)
+    loop = Repeat(
+        time, tuple(_copied(region, body, late)), None, count, op.reverse, apart=not carries and count is None
+    )
     if length != 0 and loop.body:
         steps = (None if count else _in_turns(region, steps, loop, body, late)) or [*steps, loop]
     rest = [k for out, row in zip(given, rows, strict=True) for k in region.zeros(out.type, row)] if count else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,24 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Expr, Kind, Let, Load, Loop, Statement, Store, When, Within, values
+from rosin.ir.loops import (
+    Accumulate,
+    Buffer,
+    Expr,
+    Guard,
+    Kind,
+    Let,
+    Load,
+    Loop,
+    Statement,
+    Store,
+    When,
+    Within,
+    values,
+    walk,
+)
 from rosin.ir.op import Reader, Value
-from rosin.ir.statements import all_indices, flops, offsets, replace, stores, used_buffers
+from rosin.ir.statements import all_indices, expressions, flops, offsets, replace, stores, tests_of, used_buffers
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
 
@@ -34,6 +50,12 @@ SQUARE = 16
 
 SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
+
+CUT_LANES = 128
+"""A loop over at least so many lanes that tests look at is cut where they change."""
+
+WIDEST = 16
+"""A vector has at most so many lanes."""
 
 UNROLL_FLOPS = 12
 """A vector reduction of at most so many operations an element keeps several partial results, to hide latency."""
@@ -128,7 +150,11 @@ class _Arrangement:
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
-            body = [Loop(var, kind, tuple(body), parallel=parallel)]
+            inside = _inside(var, body) if kind is Kind.VECTOR and not parallel and not self.scratch else None
+            if inside is None:
+                body = [Loop(var, kind, tuple(body), parallel=parallel)]
+            else:
+                body = _cut(var, body, inside)
         return body
 
     def _across(self, lanes: LoopVar | None) -> LoopVar | None:
@@ -140,9 +166,7 @@ class _Arrangement:
         rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
         return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
 
-    def _squares(
-        self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar
-    ) -> list[Statement]:
+    def _squares(self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar) -> list[Statement]:
         """The body for a block of neighbours along `across`, all of them for each vector."""
         assert isinstance(across.extent, int)
         whole, rest = divmod(across.extent, SQUARE)
@@ -221,6 +245,38 @@ class _Arrangement:
                 ]
                 variables[at : at + 2] = [joined]
             at -= 1
+
+
+def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None:
+    """The lanes for which every test on their number alone holds, from a whole vector to another one; None where that
+    is no large part of them."""
+    if not isinstance(lanes.extent, int) or lanes.extent < CUT_LANES or any(isinstance(s, Loop) for s in body):
+        return None
+    first, last = 0, lanes.extent
+    guards = (e for top in expressions(body) for e in walk(top) if isinstance(e, Guard))
+    for test in (*(t for e in guards for t in e.tests), *tests_of(body)):
+        start = test.index - indices.of(lanes)
+        if start.terms or not isinstance(start.constant, int):
+            continue
+        if not isinstance(test.low, int) or not isinstance(test.high, int):
+            return None
+        first, last = max(first, test.low - start.constant), min(last, test.high - start.constant)
+    if (first, last) == (0, lanes.extent):
+        return None
+    first, last = -(-first // WIDEST) * WIDEST, last // WIDEST * WIDEST
+    return (first, last) if 4 * (last - first) >= 3 * lanes.extent else None
+
+
+def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> list[Statement]:
+    """The loop over lanes as one over those inside, without tests, and one at each end."""
+    found: list[Statement] = []
+    for start, end in itertools.pairwise((0, *inside, lanes.extent)):
+        if start != end:
+            assert isinstance(end, int), "only a known number of lanes is cut"
+            part, memo = LoopVar(lanes.name, end - start), dict[int, Expr]()
+            place = {lanes: indices.of(part) + start if end - start > 1 else Index(start)}
+            found.append(Loop(part, Kind.VECTOR, tuple(replace(s, place, memo) for s in body)))
+    return found
 
 
 def threads(work: Dim) -> tuple[bool, Dim | None]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from rosin.ir.graph import Graph
 from rosin.passes.base import Pass
-from rosin.passes.blocks import Blocks
 from rosin.passes.components import Components
 from rosin.passes.cse import Cse
 from rosin.passes.dce import Dce
@@ -19,6 +18,7 @@ from rosin.passes.remat import Remat
 from rosin.passes.residuals import Residuals
 from rosin.passes.simplify import Simplify
 from rosin.passes.strength import Strength
+from rosin.passes.wide import Wide
 
 GRAPH_PASSES: tuple[Pass, ...] = (
     Inline(),  # calls become their bodies: from here on there are only ops with a meaning in loops
@@ -34,7 +34,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Simplify(),
     Cse(),
     Dce(),
-    Blocks(),  # what is wide between products is never stored
+    Wide(),  # what is wide between products is never stored
     Remat(),  # memory for time, where there is much to save
 )
 """What every target's own passes start from."""

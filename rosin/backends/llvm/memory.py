@@ -222,7 +222,13 @@ class Memory(Places):
         """The columns of the square that a load is part of, one for each neighbour; None where it is in none."""
         column = self.read_squares.get((expr.buffer, expr.offset))
         rows = self._rows()
-        if column is None or rows is None or self.guard is not None or mask is not self.mask or expr.buffer in self.written:
+        if (
+            column is None
+            or rows is None
+            or self.guard is not None
+            or mask is not self.mask
+            or expr.buffer in self.written
+        ):
             return None
         key = ("square", expr.buffer, column.start)
         found = self.known(key)

@@ -41,7 +41,9 @@ class Substituting(Tiles):
         def block(t: Val, size: int) -> None:
             numbers = [e.add(start, e.mul(e.add(t, f.word(r)), step)) for r in range(size)]
             lines = [e.mul(i, row) for i in numbers]
-            own = [[self.at(e, a, e.add(line, e.mul(i, column))) for i in numbers[: r + 1]] for r, line in enumerate(lines)]
+            own = [
+                [self.at(e, a, e.add(line, e.mul(i, column))) for i in numbers[: r + 1]] for r, line in enumerate(lines)
+            ]
             inverses = [self.chosen(e, unit, one, self.quotient(e, one, self.load(f, places[-1]))) for places in own]
             first = e.mul(start, column)
             left = [self.at(e, a, e.add(line, first)) for line in lines]
@@ -57,7 +59,9 @@ class Substituting(Tiles):
                 for r, line in enumerate(values):
                     for above in range(r):
                         factor = self.load(f, own[r][above])
-                        line[:] = [self.minus_product(e, v, factor, w) for v, w in zip(line, values[above], strict=True)]
+                        line[:] = [
+                            self.minus_product(e, v, factor, w) for v, w in zip(line, values[above], strict=True)
+                        ]
                     line[:] = [self.product(e, v, inverses[r]) for v in line]
                     for v, at in zip(line, goals[r], strict=True):
                         self.store(f, v, at)

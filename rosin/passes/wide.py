@@ -20,7 +20,7 @@ from rosin.ir.ops.scan import Scan
 from rosin.ir.transform.split import needed
 from rosin.ir.types import TensorType
 from rosin.passes.base import Pass
-from rosin.passes.blocking import Label, Region, Stage, Whereabouts, regions_of
+from rosin.passes.wide_regions import Label, Region, Stage, Whereabouts, regions_of
 
 BLOCK_BYTES = 1 << 18
 """A block of one wide value takes at most so many bytes."""
@@ -33,7 +33,7 @@ PANEL_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
-class Blocks(Pass):
+class Wide(Pass):
     """Rows of wide values become blocks in loops: over batch axes, and in these over rows.
 
     So attention never stores its scores, forward or backward, in whatever way it is written: a block of queries sees
@@ -43,7 +43,7 @@ class Blocks(Pass):
     Sums over rows come about block by block, so that the last bits of results change.
     """
 
-    name: ClassVar[str] = "blocks"
+    name: ClassVar[str] = "wide"
     ulps: ClassVar[int] = 1 << 12
 
     def rewrite(self, graph: Graph) -> Graph:

@@ -19,8 +19,8 @@ from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.ops.scan import Scan
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
-from rosin.passes import blocks
-from rosin.passes.blocks import Blocks
+from rosin.passes import wide
+from rosin.passes.wide import Wide
 from rosin.runtime import threads
 from rosin.runtime.executable import compile_graph
 from tests.passes.graphs import arguments
@@ -31,9 +31,9 @@ Fn = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Near caches of a few kilobytes, so that small arrays have blocks."""
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 11)
-    monkeypatch.setattr(blocks, "MOST_ROWS", 8)
-    monkeypatch.setattr(blocks, "FEWEST_ROWS", 4)
+    monkeypatch.setattr(wide, "BLOCK_BYTES", 1 << 11)
+    monkeypatch.setattr(wide, "MOST_ROWS", 8)
+    monkeypatch.setattr(wide, "FEWEST_ROWS", 4)
 
 
 def graph_of(f: Fn, *shapes: tuple[int, ...], dtype: str = "float64") -> Graph:
@@ -43,7 +43,7 @@ def graph_of(f: Fn, *shapes: tuple[int, ...], dtype: str = "float64") -> Graph:
 
 def checked(graph: Graph) -> Graph:
     """The graph after the pass; it computes the same, and there is nothing left to do."""
-    after = Blocks().run(graph)
+    after = Wide().run(graph)
     verify(after)
     assert [v.type for v in after.outputs] == [v.type for v in graph.outputs]
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def checked(graph: Graph) -> Graph:
         np.testing.assert_allclose(y, x, rtol=1e-10, atol=1e-12)
     for x, y in zip(expected, compile_graph(after)(*given), strict=True):
         np.testing.assert_allclose(y, x, rtol=1e-10, atol=1e-12)
-    assert Blocks().run(after) is after
+    assert Wide().run(after) is after
     return after
 
 
@@ -162,9 +162,9 @@ def test_layers_have_loops_of_their_own() -> None:
 
 def test_small_and_deep_products_stay_as_they_are() -> None:
     small = graph_of(plain, *[(1, 2, 4)] * 3)
-    assert Blocks().run(small) is small
+    assert Wide().run(small) is small
     deep = graph_of(lambda q, k, v: plain(q, k, v), (2, 300, 300), (2, 300, 300), (2, 300, 4))
-    assert Blocks().run(deep) is deep
+    assert Wide().run(deep) is deep
 
 
 def test_effects_keep_their_order() -> None:
@@ -174,13 +174,13 @@ def test_effects_keep_their_order() -> None:
         return out
 
     graph = graph_of(f, *[(2, 3, 24, 4)] * 3)
-    assert Blocks().run(graph) is graph
+    assert Wide().run(graph) is graph
 
 
 def test_sums_of_narrow_floats_are_taken_in_wide_ones() -> None:
     given = [rnp.asarray(np.random.default_rng(i).standard_normal((2, 64, 8))).astype("bfloat16") for i in range(3)]
     graph = rosin.compile(slopes(plain)).ir(*given, stage="dce-2")
-    after = Blocks().run(graph)
+    after = Wide().run(graph)
     verify(after)
     carried = [v.type.dtype for node in after.nodes if isinstance(node.op, Scan) for v in node.op.body.outputs]
     assert carried
@@ -188,7 +188,7 @@ def test_sums_of_narrow_floats_are_taken_in_wide_ones() -> None:
 
 
 def test_bits_do_not_depend_on_threads() -> None:
-    graph = Blocks().run(graph_of(slopes(causal), *[(2, 3, 64, 8)] * 3))
+    graph = Wide().run(graph_of(slopes(causal), *[(2, 3, 64, 8)] * 3))
     given = arguments(graph, 0)
     run, before, found = compile_graph(graph), threads.num_threads(), []
     try:
