@@ -98,3 +98,32 @@ def test_tiles_of_a_product_are_added_in_place() -> None:
     total, xs, ys = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
     expected = total + np.einsum("tki,tkj->ij", np.sin(xs), ys)
     np.testing.assert_allclose(rosin.compile(f)(*map(rnp.asarray, (total, xs, ys))), expected, rtol=1e-3, atol=1e-3)
+
+
+def heat(u: Any, steps: int, back: bool = False) -> Any:
+    def step(u: Any, _: Any) -> Any:
+        around = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:]
+        return u.at[1:-1, 1:-1].set(u[1:-1, 1:-1] + 0.2 * (around - 4 * u[1:-1, 1:-1])), None
+
+    return rosin.scan(step, u, None, length=steps, reverse=back)[0]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
+@pytest.mark.parametrize("back", [False, True])
+def test_large_carried_values_take_turns(steps: int, back: bool) -> None:
+    u = np.random.default_rng(0).standard_normal((150, 211))
+    expected = u.copy()
+    for _ in range(steps):
+        inner, v = expected[1:-1, 1:-1], expected
+        around = v[:-2, 1:-1] + v[2:, 1:-1] + v[1:-1, :-2] + v[1:-1, 2:]
+        expected = v.copy()
+        expected[1:-1, 1:-1] = inner + 0.2 * (around - 4 * inner)
+    np.testing.assert_array_equal(rosin.compile(heat, static_argnums=(1, 2))(rnp.asarray(u), steps, back), expected)
+
+
+def test_a_stencil_is_one_kernel_a_step() -> None:
+    program = program_of(lambda u: heat(u, 5), (150, 211))
+    (loop,) = repeats(program.steps)
+    (kernel,) = loop.body
+    assert isinstance(kernel, Kernel)
+    assert [b.name.split("_")[0] for b in kernel.buffers] == ["turns"]
