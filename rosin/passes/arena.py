@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import facts
@@ -189,7 +189,7 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
         match step:
             case Kernel() | Nest() | Again():
                 body = statements_of(step.kernel if isinstance(step, Again) else step)
-                places = step.places if isinstance(step, Again) else {}
+                places: Mapping[Buffer, Buffer] = step.places if isinstance(step, Again) else {}
                 found |= {places.get(b, b) for b in loaded_buffers(body)} - written
                 written |= {places.get(s.buffer, s.buffer) for s in stores(body)}
             case Repeat():

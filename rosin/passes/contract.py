@@ -49,7 +49,6 @@ from rosin.ir.loops import (
 from rosin.ir.op import Fold, Reader, Value, elements
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel, Nest
-from rosin.ir.types import TensorType
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads
@@ -82,6 +81,10 @@ FAR_COST = 0.5
 """Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
 `FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
 
+SET_BYTES = 4096
+SET_ROWS = 6
+"""Rows that lie a multiple of so many bytes apart share a set of the nearest cache, which has room for so many."""
+
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
@@ -109,8 +112,8 @@ class Operand:
     def packing(self, var: LoopVar | None, block: int) -> Packing | None:
         """The packed form in which neighbours along `var` lie side by side; None where there is none.
 
-        Where an axis is `var` alone, blocks of `block` neighbours lie apart, each with all of the other axes: what a
-        tile reads is one piece of memory then.
+        Where an axis is `var` alone, blocks of `block` neighbours, if that is not 0, lie apart, each with all of the
+        other axes: what a tile reads is one piece of memory then.
         """
         moving = [axis for axis, i in enumerate(self.index) if var is not None and var in i.variables()]
         if len(moving) > 1 or (moving and var is not None and self.index[moving[0]].coefficient(var) != 1):
@@ -131,7 +134,7 @@ class Operand:
             low.append(least)
             extent.append((most - least) // step + 1)
         alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
-        blocked = alone and not facts.known_at_least(block, extent[-1])
+        blocked = block != 0 and alone and not facts.known_at_least(block, extent[-1])
         return Packing(tuple(order), tuple(low), steps, tuple(extent), block if blocked else 0)
 
 
@@ -294,9 +297,11 @@ class _Contraction:
             step = operand.step(var)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1 and self._is_far(operand.value.type, extent, self.groups(var)):
+            if var not in self.folded and step == 1 and self._is_far(operand, extent, self.groups(var)):
                 trouble += FAR_COST
-            packing = operand.packing(var if step != 0 else None, self.groups(var) * self.width) if trouble else None
+            # What a tile of dot products reads of a row is all of it.
+            block = 0 if var in self.folded else self.groups(var) * self.width
+            packing = operand.packing(var if step != 0 else None, block) if trouble else None
             copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
             if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
@@ -305,10 +310,16 @@ class _Contraction:
                 cost += steps * trouble
         return cost, packs
 
-    def _is_far(self, operand: TensorType, extent: int, groups: int) -> bool:
+    def _is_far(self, operand: Operand, extent: int, groups: int) -> bool:
         """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
-        panel = operand.bytes * min(groups * self.width / max(extent, 1), 1)
-        return panel > NEAR_BYTES or operand.bytes > FAR_BYTES
+        of = operand.value.type
+        panel = of.bytes * min(groups * self.width / max(extent, 1), 1)
+        if panel > NEAR_BYTES or of.bytes > FAR_BYTES:
+            return True
+        # Rows that lie a large power of two apart share few sets of the cache.
+        steps = [(v.extent, operand.step(v)) for v in self.folded]
+        apart = [(facts.estimate(n), facts.estimate(s) * of.dtype.bytes) for n, s in steps if s is not None and s != 0]
+        return any(n * gcd(size, NEAR_BYTES // 8) > NEAR_BYTES for n, size in apart)
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has."""
@@ -326,6 +337,15 @@ class _Contraction:
         return sorted(
             fit, key=lambda v: (-min(facts.estimate(v.extent), TILE_ROWS), facts.estimate(place.coefficient(v)))
         )
+
+    def _room(self, row: LoopVar, groups: int) -> int:
+        """How many rows a tile may have: their sums fit the registers, and what is read of them the nearest cache."""
+        room = (self.registers - groups - 1) // groups
+        for operand, dtype in zip(self.operands, (t.dtype for t in self.types), strict=True):
+            step = None if operand is None else operand.step(row)
+            if step is not None and step != 0:
+                room = min(room, max(SET_ROWS * SET_BYTES // gcd(facts.estimate(step) * dtype.bytes, SET_BYTES), 1))
+        return room
 
     # -- kernels -------------------------------------------------------------------------------------------
 
@@ -345,7 +365,7 @@ class _Contraction:
             groups = self.groups(lanes)
             if not partners:
                 groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
-            room = (self.registers - groups - 1) // groups if partners else 1
+            room = self._room(partners[0], groups) if partners else 1
             vectors = vector_blocks(lanes.extent, groups, self.width)
             rows = row_blocks(partners[0].extent, room) if partners else [None]
             if partners and rows[0] is not None:

@@ -30,6 +30,7 @@ from rosin.ir.op import Reader, Value
 from rosin.ir.statements import all_indices, expressions, flops, offsets, replace, stores, tests_of, used_buffers
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
+from rosin.passes.streamed import streamed
 
 PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it."""
@@ -104,10 +105,10 @@ class Memory:
 
 def arranged(nest: Nest) -> Kernel:
     """The kernel of a nest, its loops in the order that suits memory."""
-    return _Arrangement(nest).kernel()
+    return Arrangement(nest).kernel()
 
 
-class _Arrangement:
+class Arrangement:
     """A nest while its loops are put in order."""
 
     def __init__(self, nest: Nest) -> None:
@@ -115,12 +116,18 @@ class _Arrangement:
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
 
     def kernel(self) -> Kernel:
-        self._collapse(self.rows)
-        self._collapse(self.columns)
-        lanes = choose_lanes([*self.rows, *self.columns], self.statements())
+        self.collapse(self.rows)
+        self.collapse(self.columns)
+        inner = [s for p in self.body if isinstance(p, Inner) for s in p.body] if self.columns else self.statements()
+        lanes = choose_lanes([*self.rows, *self.columns], inner or self.statements())
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work)
+        if lanes in self.rows and not self.scratch:
+            outer = [v for v in self.rows if v is not lanes]
+            found = streamed(self.name, outer, lanes, self.columns, self.body, self.flops, (on_threads, work))
+            if found is not None:
+                return found
         loops = self._loops(lanes, on_threads)
         # Lanes that each run a loop of their own step through memory far apart: more of them use what a step brings in.
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
@@ -141,7 +148,7 @@ class _Arrangement:
         body: list[Statement] = []
         columns = [v for v in self.columns if v is not lanes] + [v for v in self.columns if v is lanes]
         for part in self.body:
-            body += [self._inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
+            body += [self.inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
         across = self._across(lanes)
         if lanes is not None and across is not None:
@@ -181,7 +188,7 @@ class _Arrangement:
         place = indices.of(block)
         return [When((Within(place, 0, whole),), tuple(squares)), When((Within(place, whole, whole + 1),), (left,))]
 
-    def _inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
+    def inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
         body: list[Statement] = list(part.body)
         work = flops([v for s in body for v in values(s)])
         for var in reversed(columns):
@@ -228,7 +235,7 @@ class _Arrangement:
 
     # -- collapsing ----------------------------------------------------------------------------------------
 
-    def _collapse(self, variables: list[LoopVar]) -> None:
+    def collapse(self, variables: list[LoopVar]) -> None:
         """Make one loop of neighbours that every index steps through as through one."""
         at = len(variables) - 2
         while at >= 0:
@@ -272,9 +279,8 @@ def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> 
     found: list[Statement] = []
     for start, end in itertools.pairwise((0, *inside, lanes.extent)):
         if start != end:
-            assert isinstance(end, int), "only a known number of lanes is cut"
             part, memo = LoopVar(lanes.name, end - start), dict[int, Expr]()
-            place = {lanes: indices.of(part) + start if end - start > 1 else Index(start)}
+            place = {lanes: indices.of(part) + start}
             found.append(Loop(part, Kind.VECTOR, tuple(replace(s, place, memo) for s in body)))
     return found
 

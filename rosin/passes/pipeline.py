@@ -39,8 +39,8 @@ GRAPH_PASSES: tuple[Pass, ...] = (
 )
 """What every target's own passes start from."""
 
-STABLEHLO_PASSES: tuple[Pass, ...] = GRAPH_PASSES[:-2]
-"""All but blocks and rematerialisation: XLA weighs memory against time by itself."""
+STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True), *GRAPH_PASSES[1:-2])
+"""All but wide values in blocks and rematerialisation: XLA weighs memory against time by itself."""
 
 
 def run(graph: Graph, passes: Sequence[Pass] = GRAPH_PASSES, instrument: Instrument | None = None) -> Graph:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rosin.ir.index import Dynamic, Index, Least, LoopVar
+from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar, Quotient, Remainder
 from rosin.ir.loops import (
     Accumulate,
     Apply,
@@ -176,7 +176,7 @@ class _Reader:
     def index(self, index: Index) -> Key:
         return index.constant, *((self.atom(atom), coefficient) for atom, coefficient in index.terms)
 
-    def atom(self, atom: Any) -> Key:
+    def atom(self, atom: Atom) -> Key:
         match atom:
             case LoopVar():
                 if atom in self.variables:
@@ -186,5 +186,7 @@ class _Reader:
                 return ("read", self.expr(atom.value), atom.low, atom.high)
             case Least():
                 return (Least, self.index(atom.index), atom.most)
-            case _:
-                return (type(atom), self.index(atom.dividend), atom.divisor)
+            case Quotient():
+                return (Quotient, self.index(atom.dividend), atom.divisor)
+            case Remainder():
+                return (Remainder, self.index(atom.dividend), atom.divisor)

@@ -109,6 +109,12 @@ def test_large_matrix_products(
     check(lambda b, x, y: b.add(b.dot_general(x, y, sides), 0.5), left, right, vector_bytes=width)
 
 
+@pytest.mark.parametrize("n", [2, 8, 16, 40])
+def test_long_rows_times_narrow_matrices(n: int, width: int, parallel: bool) -> None:
+    """Rows that lie a power of two apart share few sets of the cache, so that tiles have few of them."""
+    check(lambda b, x, y: b.matmul(x, y), "f32[83, 1024]", f"f32[1024, {n}]", vector_bytes=width)
+
+
 @pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,))], ids=["nn", "nt", "tn"])
 @pytest.mark.parametrize(("m", "k", "n"), [(7, 33, 61), (64, 64, 64), (1, 70, 130), (129, 5, 1)])
 @pytest.mark.parametrize("dtype", ["f32", "f64", "bf16"])
