@@ -24,6 +24,9 @@ MOST_THREADS = 16
 FEWEST_STEPS = 4
 """A loop of fewer steps leaves threads to the kernels in it, where these are shared."""
 
+LARGE = 1 << 26
+"""So does one of fewer steps than `MOST_THREADS`, where some kernel has so many operations: all threads can help."""
+
 ROOM_BYTES = 1 << 23
 """Room for a thread takes at most so many bytes."""
 
@@ -62,7 +65,9 @@ def _team(step: Repeat, total: Counter[Buffer]) -> Team | None:
     # What may have to be stopped asks the program around it, which is not that of one thread.
     if any(map(_is_open, _all(step.body))) or any(isinstance(s, While | Room) for k in kernels for s in nested(k.body)):
         return None
-    if count < FEWEST_STEPS and any(isinstance(s, Loop) and s.parallel for k in kernels for s in k.body):
+    parallel = [k for k in kernels if any(isinstance(s, Loop) and s.parallel for s in k.body)]
+    most = max((_work(k.body) for k in parallel), default=0)
+    if parallel and (count < FEWEST_STEPS or (count < MOST_THREADS and most >= LARGE)):
         return None
     if count * work_of(step.body) < PARALLEL_WORK:
         return None

@@ -15,7 +15,7 @@ from rosin.ir import facts
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
-BAND, MOST_BANDS = 512, 4
+BAND, MOST_BANDS = 384, 4
 """Queries in a band of causal attention, at least, and bands at most: each is compiled for itself."""
 
 
