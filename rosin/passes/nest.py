@@ -52,8 +52,8 @@ SQUARE = 16
 SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
 
-CUT_LANES = 128
-"""A loop over at least so many lanes that tests look at is cut where they change."""
+CUT_LANES, CUT_FLOPS = 128, 100
+"""A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this."""
 
 WIDEST = 16
 """A vector has at most so many lanes."""
@@ -157,7 +157,8 @@ class Arrangement:
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
-            inside = _inside(var, body) if kind is Kind.VECTOR and not parallel and not self.scratch else None
+            may_cut = kind is Kind.VECTOR and not parallel and not self.scratch and self.flops <= CUT_FLOPS
+            inside = _inside(var, body) if may_cut else None
             if inside is None:
                 body = [Loop(var, kind, tuple(body), parallel=parallel)]
             else:

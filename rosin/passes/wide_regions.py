@@ -132,6 +132,7 @@ class Region:
         return len(self.sizes) - 1
 
     def is_wide(self, value: Value) -> bool:
+        """Whether the value has as many elements as the product that the region is around."""
         found = self._wide.get(value)
         if found is None:
             least = prod(self.seed.results[0].type.sizes)
@@ -161,7 +162,7 @@ class Region:
 
     def _pushed(self, node: Node) -> bool:
         """Whether a node joins that reads a value of the region; its result is labelled then."""
-        if node in self.members or len(node.results) != 1 or not is_static(node.results[0].type.shape):
+        if node in self.members or not _is_plain(node):
             return False
         links = ties(node)
         # Narrow values join for the sake of wide ones that wait for them, as what follows from the sum of a row.
@@ -214,7 +215,7 @@ class Region:
     def _makes(self, maker: Node, label: Label) -> bool:
         """Whether the node can make a block of its result that is tiled in this way. What has no operands is no member:
         each reader makes it as it wants it."""
-        if len(maker.results) != 1 or not maker.operands or not is_static(maker.results[0].type.shape):
+        if not maker.operands or not _is_plain(maker):
             return False
         links = ties(maker)
         if links is None:
@@ -345,12 +346,17 @@ class Region:
         return sorted(nodes, key=self.where.at.__getitem__)
 
 
+def _is_plain(node: Node) -> bool:
+    """Whether the node has one result, and sizes that are numbers."""
+    return len(node.results) == 1 and all(is_static(v.type.shape) for v in (*node.operands, *node.results))
+
+
 def regions_of(where: Whereabouts, seed: Node) -> Iterator[Region]:
     """The regions around a product, with rows along either of its operands."""
     op = seed.op
     assert isinstance(op, DotGeneral)
     (result,) = seed.results
-    if not is_static(result.type.shape) or not all(is_static(v.type.shape) for v in seed.operands):
+    if not _is_plain(seed):
         return
     shape = result.type.sizes
     depth = prod(seed.operands[0].type.sizes[axis] for axis in op.lhs_contract)

@@ -10,6 +10,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin.ir import dims
 from rosin.ir.builder import Builder
 from rosin.ir.dtypes import f64
 from rosin.ir.graph import Graph
@@ -165,6 +166,16 @@ def test_small_and_deep_products_stay_as_they_are() -> None:
     assert Wide().run(small) is small
     deep = graph_of(lambda q, k, v: plain(q, k, v), (2, 300, 300), (2, 300, 300), (2, 300, 4))
     assert Wide().run(deep) is deep
+
+
+def test_what_is_symbolic_stays_as_it_is() -> None:
+    b = Builder()
+    n = dims.symbol("n")
+    q, k = (b.input(TensorType(f64, (2, 24, 4)), name) for name in "qk")
+    x = b.input(TensorType(f64, (2, 24, n)), "x")
+    scores = b.exp(b.dot_general(q, k, ((2,), (2,)), ((0,), (0,))))
+    graph = b.graph([b.dot_general(scores, x, ((2,), (1,)), ((0,), (0,)))])
+    assert Wide().run(graph) is graph
 
 
 def test_effects_keep_their_order() -> None:
