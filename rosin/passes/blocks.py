@@ -46,6 +46,9 @@ WIDE_BYTES = 2048
 CHUNK = 1024
 """So many columns at a time, whose partial results stay in the nearest cache."""
 
+LANES = 16
+"""Chunks of so many columns, or of a multiple, fill vectors."""
+
 FEW = 8
 """A fold that keeps at most so many elements has too few of them for threads."""
 
@@ -315,7 +318,10 @@ def _chunks(nest: Nest, first: Parts, outer: Sequence[LoopVar], cut: _Cut) -> It
     if others or extent < 2 * CHUNK:
         yield blocks_kernel(nest, first, outer, cut)
         return
-    (var,), count = whole.columns, extent // CHUNK
+    (var,) = whole.columns
+    # Chunks that leave nothing over need one kernel and not two.
+    even = [n for n in range(extent // (2 * CHUNK), 2 * extent // CHUNK + 1) if extent % n == 0]
+    count = max(even, key=lambda n: (extent // n % LANES == 0, n), default=extent // CHUNK)
     width = extent // count
     chunk, column, rest = LoopVar("chunk", count), LoopVar(var.name, width), LoopVar(var.name, extent - count * width)
     for name, start, inside, around in (

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rosin.ir import index as indices
-from rosin.ir.dims import Dim
+from rosin.ir.dims import Dim, product
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
@@ -42,6 +43,12 @@ Axes = tuple["int | None", ...]
 
 APART = Control | Host | Measure | Routine
 """What is a group of its own and no kernel: it becomes steps around kernels, or calls."""
+
+HELD = APART | Barrier
+SINGLE = Running | Push | Pack
+"""What is a group of its own, and a kernel."""
+JOINED = Elementwise | Fold | Pull | SINGLE
+"""What may join a group, or begin one. To put such a union together takes longer than to ask it, node by node."""
 
 MAX_NODES = 96
 """A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
@@ -195,7 +202,8 @@ class Fusion:
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
-        self._through = padded(graph)
+        self._through: set[Node] = set()
+        """Elementwise nodes that are read through like moves."""
         self._place_all()
         self.groups = self._ordered()
 
@@ -220,8 +228,7 @@ class Fusion:
         op = move.op
         readers = tuple(self.reader(v, stored) for v in move.operands)
         if isinstance(op, Elementwise):
-            dtype = value.type.dtype
-            return lambda index: Apply(op, tuple(read(index) for read in readers), dtype)
+            return lambda index: Apply(op, tuple([read(index) for read in readers]), value.type.dtype)
         assert isinstance(op, Pull)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
@@ -303,8 +310,9 @@ class Fusion:
         """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
         waiting: list[Node] = []
         values: set[Value] = set()
+        self._through = self._read_by_pushes() | padded(self.graph)
         for node in self.graph.nodes:
-            if isinstance(node.op, APART | Barrier):
+            if isinstance(node.op, HELD):
                 for other in waiting:
                     self._place(other)
                 waiting, values = [], set()
@@ -315,6 +323,35 @@ class Fusion:
                 self._place(node)
         for node in waiting:
             self._place(node)
+
+    def _read_by_pushes(self) -> set[Node]:
+        """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs."""
+        makers = {v: n for n in self.graph.nodes for v in n.results}
+        found: set[Node] = set()
+        pushes = [n for n in self.graph.nodes if isinstance(n.op, Push)]
+        uses = Counter(v for n in self.graph.nodes for v in n.operands) if pushes else Counter[Value]()
+        uses.update(self.graph.outputs)
+
+        def visit(value: Value, flops: int) -> None:
+            node = makers.get(value)
+            if node is None or uses[value] != 1:
+                return
+            if isinstance(node.op, Elementwise) and not node.op.effect:
+                flops -= node.op.flops
+                if flops < 0:
+                    return
+                found.add(node)
+            elif not is_move(node):
+                return
+            for operand in node.operands:
+                visit(operand, flops)
+
+        for node in pushes:
+            op = node.op
+            assert isinstance(op, Push)
+            if node.operands[-1].type.size == product(op.domain(tuple(v.type for v in node.operands))):
+                visit(node.operands[-1], MOVE_FLOPS)
+        return found
 
     def _is_across(self, node: Node) -> bool:
         """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
@@ -336,7 +373,7 @@ class Fusion:
             readers = [self.reader(v, _nowhere) for v in node.operands]
             number = Apply(node.op, tuple(read(()) for read in readers), node.results[0].type.dtype)
             self.of_sizes[node.results[0]] = number, self.waits(node.operands)
-        elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push | Pack):
+        elif isinstance(node.op, JOINED):
             self._join(node)
         else:
             message = f"{node.op.name} has no meaning in loops; expand it before fusion"
@@ -381,7 +418,7 @@ class Fusion:
         uses = self.uses_of.get(node) or self.uses_of.setdefault(node, self.uses(node))
         waits = self.waits(node.operands) | self._sizes_of(node)
         needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
-        if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
+        if not isinstance(node.op, SINGLE) and 0 not in [v.extent for v in uses.variables]:
             for group in sorted(needed - waits, key=lambda g: (-len(g.every), -g.number)):
                 mapping = self._fit(group, node, uses)
                 if not isinstance(mapping, Cut) and self._between(group, needed):
@@ -408,7 +445,7 @@ class Fusion:
 
     def why_cut(self, node: Node, value: Value) -> Cut:
         """Why a node is computed in another group than a value that it reads."""
-        if isinstance(node.op, APART | Running | Push | Pack) or self.group_of[value].alone:
+        if isinstance(node.op, APART | SINGLE) or self.group_of[value].alone:
             return Cut.ALONE
         return self.cuts.get((node, value), Cut.WAITS)
 
@@ -431,7 +468,7 @@ class Fusion:
         group = Group(next(self._numbers), domain)
         self._groups.append(group)
         self._before[group] = 0
-        group.alone = isinstance(node.op, Running | Push | Pack) or 0 in domain
+        group.alone = isinstance(node.op, SINGLE) or 0 in domain
         if isinstance(node.op, Fold):
             group.contraction = _is_contraction(uses)
         self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)}, waits)
