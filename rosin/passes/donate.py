@@ -7,25 +7,27 @@ before that same element is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from rosin.ir.index import Dynamic
 from rosin.ir.loops import Buffer, Expr, Load, Statement, Store, blocks, values, walk
 from rosin.ir.statements import nested, statements_of
 from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, decides, innermost, parts
+from rosin.ir.types import TensorType
 
 
-def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:
+def aliases(
+    steps: tuple[Step, ...], donated: Mapping[Buffer, TensorType], results: Mapping[Buffer, TensorType]
+) -> dict[Buffer, Buffer]:
     """The donated argument whose memory each result takes, for the results that take one."""
     if not donated:
         return {}
     uses = Uses(steps)
     found: dict[Buffer, Buffer] = {}
-    for result in results:
-        for argument in donated:
-            alike = argument.dtype == result.dtype and argument.size == result.size
-            if alike and argument not in found.values() and uses.may_share(argument, result):
+    for result, type in results.items():
+        for argument, given in donated.items():
+            if given == type and argument not in found.values() and uses.may_share(argument, result):
                 found[result] = argument
                 break
     return found

@@ -77,7 +77,11 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
         arena.offsets,
         arena.total_bytes,
         making.constants,
-        aliases(steps, [arguments[i] for i in donated], results),
+        aliases(
+            steps,
+            {arguments[i]: graph.inputs[i].type for i in donated},
+            {b: v.type for b, v in zip(results, graph.outputs, strict=True)},
+        ),
         making.tapes,
         arena.slot_of,
         arena.slots,

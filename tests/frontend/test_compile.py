@@ -412,6 +412,12 @@ def test_sizes_that_overflow_are_refused() -> None:
         rnp.zeros((1 << 43,))
 
 
+def test_memory_is_donated_to_results_of_the_same_shape() -> None:
+    add = rosin.compile(lambda a, b: b + rnp.sum(a), donate_argnums=0)
+    a, b = rnp.ones((4, 2)), rnp.ones((2, 4))
+    assert add(a, b).tolist() == [[9.0] * 4] * 2
+
+
 def test_donation() -> None:
     f = rosin.compile(lambda x, y: x + y, donate_argnames="x")
     x, y = ones(3), ones(3)
