@@ -413,7 +413,7 @@ def test_sizes_that_overflow_are_refused() -> None:
 
 
 def test_memory_is_donated_to_results_of_the_same_shape() -> None:
-    add = rosin.compile(lambda a, b: b + rnp.sum(a), donate_argnums=0)
+    add = rosin.compile(lambda a, b: b + rnp.cumulative_sum(rnp.ravel(a))[-1], donate_argnums=0)
     a, b = rnp.ones((4, 2)), rnp.ones((2, 4))
     assert add(a, b).tolist() == [[9.0] * 4] * 2
 
