@@ -365,7 +365,7 @@ def _chunks(nest: Nest, first: Parts, outer: Sequence[LoopVar], cut: _Cut) -> It
     (var,) = whole.columns
     # Chunks that leave nothing over need one kernel and not two.
     even = [n for n in range(extent // (2 * CHUNK), 2 * extent // CHUNK + 1) if extent % n == 0]
-    count = max(even, key=lambda n: (extent // n % LANES == 0, n), default=extent // CHUNK)
+    count = max(even, key=lambda n: (extent // n % LANES == 0, -abs(extent // n - CHUNK)), default=extent // CHUNK)
     width = extent // count
     chunk, column, rest = LoopVar("chunk", count), LoopVar(var.name, width), LoopVar(var.name, extent - count * width)
     for name, start, inside, around in (
