@@ -27,7 +27,7 @@ import numpy as np  # where the cache is comes first
 
 import rosin
 from rosin.passes import pipeline
-from rosin.runtime import executable, jit
+from rosin.runtime import jit, making
 
 Array = np.ndarray[Any, Any]
 WIDTH, ROWS = 64, 32
@@ -192,7 +192,7 @@ class Clock:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         for stage, home, name in zip(
             STAGES,
-            (pipeline, executable, executable, jit),
+            (pipeline, making, making, jit),
             ("run", "to_loops", "program_text", "compile_object"),
             strict=True,
         ):

@@ -44,6 +44,12 @@ Axes = tuple["int | None", ...]
 APART = Control | Host | Measure | Routine
 """What is a group of its own and no kernel: it becomes steps around kernels, or calls."""
 
+HELD = APART | Barrier
+SINGLE = Running | Push | Pack
+"""What is a group of its own, and a kernel."""
+JOINED = Elementwise | Fold | Pull | SINGLE
+"""What may join a group, or begin one. To put such a union together takes longer than to ask it, node by node."""
+
 MAX_NODES = 96
 """A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
 
@@ -267,7 +273,7 @@ class Fusion:
         values: set[Value] = set()
         self._pushed = self._read_by_pushes()
         for node in self.graph.nodes:
-            if isinstance(node.op, APART | Barrier):
+            if isinstance(node.op, HELD):
                 for other in waiting:
                     self._place(other)
                 waiting, values = [], set()
@@ -328,7 +334,7 @@ class Fusion:
             readers = [self.reader(v, _nowhere) for v in node.operands]
             number = Apply(node.op, tuple(read(()) for read in readers), node.results[0].type.dtype)
             self.of_sizes[node.results[0]] = number, self.waits(node.operands)
-        elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push | Pack):
+        elif isinstance(node.op, JOINED):
             self._join(node)
         else:
             message = f"{node.op.name} has no meaning in loops; expand it before fusion"
@@ -373,7 +379,7 @@ class Fusion:
         uses = self.uses_of.get(node) or self.uses_of.setdefault(node, self.uses(node))
         waits = self.waits(node.operands) | self._sizes_of(node)
         needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
-        if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
+        if not isinstance(node.op, SINGLE) and 0 not in [v.extent for v in uses.variables]:
             for group in sorted(needed - waits, key=lambda g: (-len(g.every), -g.number)):
                 mapping = self._fit(group, node, uses)
                 if not isinstance(mapping, Cut) and self._between(group, needed):
@@ -400,7 +406,7 @@ class Fusion:
 
     def why_cut(self, node: Node, value: Value) -> Cut:
         """Why a node is computed in another group than a value that it reads."""
-        if isinstance(node.op, APART | Running | Push | Pack) or self.group_of[value].alone:
+        if isinstance(node.op, APART | SINGLE) or self.group_of[value].alone:
             return Cut.ALONE
         return self.cuts.get((node, value), Cut.WAITS)
 
@@ -423,7 +429,7 @@ class Fusion:
         group = Group(next(self._numbers), domain)
         self._groups.append(group)
         self._before[group] = 0
-        group.alone = isinstance(node.op, Running | Push | Pack) or 0 in domain
+        group.alone = isinstance(node.op, SINGLE) or 0 in domain
         if isinstance(node.op, Fold):
             group.contraction = _is_contraction(uses)
         self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)}, waits)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
@@ -35,6 +37,9 @@ SQUARE = 16
 
 SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
+
+WINDOW_FLOPS = 80
+"""A fold of so many operations in all, as over a small window, is written out: what terms share is computed once."""
 
 UNROLL_FLOPS = 12
 """A vector reduction of at most so many operations an element keeps several partial results, to hide latency."""
@@ -159,6 +164,12 @@ class Arrangement:
     def inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
         body: list[Statement] = list(part.body)
         work = flops([v for s in body for v in values(s)])
+        sizes = [v.extent for v in columns if isinstance(v.extent, int)]
+        short = len(sizes) == len(columns) and prod(sizes) * (work + 1) <= WINDOW_FLOPS
+        if part.carries and short and lanes not in columns:
+            places = [dict(zip(columns, map(Index, at), strict=True)) for at in itertools.product(*map(range, sizes))]
+            each = [replace(s, place, {}) for place in places for s in body]
+            return Loop(LoopVar("once", 1), Kind.SERIAL, tuple(each), part.carries)
         for var in reversed(columns):
             vector = var is lanes
             many = vector and bool(part.carries) and work <= UNROLL_FLOPS

@@ -14,10 +14,11 @@ out; every other value exists only inside the kernel that computes it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
+from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import bool_, u8
 from rosin.ir.graph import Graph, Node
@@ -29,7 +30,7 @@ from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
 from rosin.ir.ops.movement import Reshape
 from rosin.ir.ops.region import Control
-from rosin.ir.printer import value_names
+from rosin.ir.printer import numbers, text, value_names
 from rosin.ir.sizes import Sizes
 from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
@@ -47,17 +48,30 @@ from rosin.passes.rows import row_steps
 from rosin.passes.running import running_kernels
 from rosin.passes.single import pack_kernels, push_kernels
 from rosin.passes.tapes import TapeRow
+from rosin.passes.tiles import TileSize
+
+AROUND = Control | Host | Measure
+"""What becomes steps around kernels."""
+IN_PLACE = Reshape | Barrier
+"""What leaves values in memory where they lie."""
 
 
-def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None) -> Program:
+def to_loops(
+    graph: Graph,
+    vector_bytes: int = 32,
+    donated: Sequence[int] = (),
+    sizes: Sizes | None = None,
+    tiles: Mapping[str, TileSize] | None = None,
+) -> Program:
     """The loop-level program of a graph without calls; `donated` lists inputs that may be written over.
 
     `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
+    `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    return lowered(graph, Making(vector_bytes, sizes), donated)
+    return lowered(graph, Making(vector_bytes, sizes, tiles or {}), donated)
 
 
 def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Program:
@@ -90,12 +104,18 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     return split(program) if has_complex(graph) else program
 
 
+def contraction_key(graph: Graph) -> str:
+    """What is said of a product's graph to tell which tiles suit it."""
+    return text(graph, naming=numbers)
+
+
 @dataclass
 class Making:
     """What the regions of one program share while it is made."""
 
     vector_bytes: int
     sizes: Sizes | None = None
+    tiles: Mapping[str, TileSize] = field(default_factory=dict["str", "TileSize"])
     measured: set[str] = field(default_factory=set[str])
     """The symbols that steps so far have measured."""
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
@@ -202,7 +222,7 @@ class Region:
     def through_reshapes(self, value: Value) -> Value:
         """The value whose memory, as it lies, is also this value's."""
         moves = self.fusion.moves
-        while (move := moves.get(value)) is not None and isinstance(move.op, Reshape | Barrier):
+        while (move := moves.get(value)) is not None and isinstance(move.op, IN_PLACE):
             value = move.operands[move.results.index(value)]
         return value
 
@@ -219,7 +239,7 @@ class Region:
             result += self.copy(value, place)
         for group in self.fusion.groups:
             node, name = group.nodes[0], ""
-            if isinstance(node.op, Control | Host | Measure):
+            if isinstance(node.op, AROUND):
                 result += control_steps(self, node)
             elif isinstance(node.op, Routine):
                 result += self._routine(node, node.op)
@@ -258,8 +278,28 @@ class Region:
         if isinstance(node.op, Running):
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:
-            return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
+            tiles = self.making.tiles
+            size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
+            return contraction_kernels(group, self.memory, name, self.making.vector_bytes, size)
         return blocked_steps(group, self.memory, name) or row_steps(group, self.memory, name)
+
+    def apart(self, group: Group) -> Graph:
+        """What the group computes, as a graph by itself: of the values that it reads, to those that it stores."""
+        b = Builder()
+        env: dict[Value, Value] = {}
+
+        def needed(value: Value) -> Value:
+            if value not in env:
+                move = self.fusion.moves.get(value)
+                if move is None:
+                    env[value] = b.input(value.type)
+                else:
+                    env.update(zip(move.results, b.copy(move, tuple(map(needed, move.operands))), strict=True))
+            return env[value]
+
+        for node in group.nodes:
+            env.update(zip(node.results, b.copy(node, tuple(map(needed, node.operands))), strict=True))
+        return b.graph([env[v] for node in group.nodes for v in node.results if v in self.places], "group")
 
     def _routine(self, node: Node, op: Routine) -> list[Step]:
         """A call of a routine of the target, which reads operands and writes results where they lie as a whole.

@@ -210,11 +210,20 @@ class Memory(Places):
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
+        elif isinstance(step, int) and 1 < step <= MOST_PARTS and spread is None:
+            value = self._every(pointer, elem, step, mask, dtype.bytes)
         elif spread is None and (columns := self._columns(expr, mask)) is not None:
             value = columns[self.read_squares[expr.buffer, expr.offset].number]
         else:
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self.loaded(self.e, value, dtype)
+
+    def _every(self, pointer: Val, elem: str, step: int, mask: Val | None, align: int) -> Val:
+        """Every second element, say, of memory of which no more than these may be read."""
+        each = mask or self.e.const(True, "i1", self.lanes)
+        none = Val("zeroinitializer", "i1", self.lanes)
+        block = self._contiguous(pointer, elem, zipped(self.e, [each, *[none] * (step - 1)]), align, step * self.lanes)
+        return unzipped(self.e, block, step, 0)
 
     # -- squares -----------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ import numpy as np
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
+from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
@@ -56,15 +57,6 @@ from rosin.ir.steps import (
 from rosin.passes import nest
 from rosin.passes.alike import ANYWHERE
 
-ENTRY = "program"
-PARALLEL = "rosin_parallel"
-ROUTINE = "rosin_"
-"""What the names of routines begin with."""
-BEGIN = "_begin"
-"""What the name of what a routine does first ends with."""
-HOST = "rosin_host"
-RECEIVER = "host_receiver"
-"""The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
 POLL, POLL_TEAM = "rosin_poll", "rosin_poll_team"
 PARALLEL_POLLING = "rosin_parallel_polling"
 POLL_STATE = 2
@@ -79,9 +71,6 @@ IN_ARENA, IN_SLOT = -1, -2
 LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
 TAPE_WORDS = 3
-GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
-OUT_OF_MEMORY = 1
-"""What the program returns when there is no room for a tape."""
 
 
 def program_text(program: Program, vector_bytes: int) -> str:

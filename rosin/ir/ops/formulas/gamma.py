@@ -89,7 +89,7 @@ def gamma_near(m: Algebra, x: Real, most: int = 10) -> tuple[Pair, Pair]:
     t = m.where(small, m.where(tiny, x, x - 1.0), y - 2.0)
     kept, one = Pair(m, x), Pair(m, m.number(1.0, x))
     below = pairs.where(m, small, pairs.where(m, tiny, kept * (kept + 1.0), kept), one)
-    near = pairs.polynomial(m, t + t, tables.GAMMA_NEAR, tables.GAMMA_NEAR_LOW)
+    near = pairs.polynomial(m, t + t, (1.0, *tables.GAMMA_NEAR), (0.0, *tables.GAMMA_NEAR_LOW))
     return near * Pair(m, product, low), below
 
 
@@ -245,8 +245,8 @@ class Cospi(OfPi):
 
 def shifted(m: Algebra, gamma: Pair, x: Pair) -> Pair:
     """Gamma(x) from gamma(x.high): by digamma, which need not be exact."""
-    above = x.high + 1.0
-    return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / x.high) + 1.0)
+    above, kept = x.high + 1.0, m.where(m.equal(x.high, 0.0), 1.0, x.high)
+    return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / kept) + 1.0)
 
 
 def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:
@@ -305,8 +305,13 @@ class Beta(OfTwo):
         total = a + b
         # One that is not positive: by gamma while it is finite, else by logarithms.
         positive = (a > TINY) & (b > TINY) & (total < math.inf)
-        inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0)).value()
-        found = m.where(positive, inside, 1.0 / gamma_ratio(m, pairs.exact_sum(m, a, b), Pair(m, a), Pair(m, b)))
+        meets, first, k = _meets_pole(m, a, b)
+        inside = beta_of_positive(m, m.where(positive, a, first), m.where(positive, b, k)).value()
+        even = m.equal(m.floor(k * 0.5) * 2.0, k)
+        inside = m.where(meets & ~even, -inside, inside)
+        found = m.where(
+            positive | meets, inside, 1.0 / gamma_ratio(m, pairs.exact_sum(m, a, b), Pair(m, a), Pair(m, b))
+        )
         found = m.where(_are_tiny(m, a, b), 1.0 / a + 1.0 / b, found)
         return _at_edges(m, a, b, found, 0.0)
 
@@ -324,10 +329,25 @@ def _are_tiny(m: Algebra, a: Real, b: Real) -> Real:
 
 
 def _at_edges(m: Algebra, a: Real, b: Real, value: Real, far: float) -> Real:
-    """The value, but for infinite operands beside positive ones, and for zeros."""
+    """The value, but for infinite operands beside positive ones, and at 0 and the negative integers."""
     infinite = (m.equal(a, math.inf) & (b > 0.0)) | (m.equal(b, math.inf) & (a > 0.0))
-    zero = (m.equal(a, 0.0) & (b < math.inf)) | (m.equal(b, 0.0) & (a < math.inf))
-    return m.where(infinite, far, m.where(zero, math.inf, value))
+    pole = (_is_whole_and_least(m, a) & (b < math.inf)) | (_is_whole_and_least(m, b) & (a < math.inf))
+    return m.where(infinite, far, m.where(pole & ~_meets_pole(m, a, b)[0], math.inf, value))
+
+
+def _is_whole_and_least(m: Algebra, x: Real) -> Real:
+    return (x <= 0.0) & m.equal(m.floor(x), x) & (x > -math.inf)
+
+
+def _meets_pole(m: Algebra, a: Real, b: Real) -> tuple[Real, Real, Real]:
+    """Whether one is a pole n and the other a whole k with 1 - n - k > 0, so that B = (-1)^k B(1 - n - k, k), and both
+    operands of that.
+    """
+    swap = _is_whole_and_least(m, b)
+    n, k = m.where(swap, b, a), m.where(swap, a, b)
+    first = (1.0 - n) - k
+    meets = _is_whole_and_least(m, n) & m.equal(m.floor(k), k) & (k > 0.0) & (first > 0.0)
+    return meets, m.where(meets, first, 1.0), m.where(meets, k, 1.0)
 
 
 @define("betaln")
@@ -338,11 +358,12 @@ class Betaln(OfTwo):
         a, b = operands
         other = m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b)
         positive = (a > TINY) & (b > TINY) & (a + b < math.inf)
-        inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0))
+        meets, first, k = _meets_pole(m, a, b)
+        inside = beta_of_positive(m, m.where(positive, a, first), m.where(positive, b, k))
         logarithm = pairs.log(m, inside.above / inside.below) + inside.exponent
         small, large = m.where(a < b, a, b), m.where(a < b, b, a)
         tiny = m.log1p(m.where(_are_tiny(m, a, b), small / large, 1.0)) - m.log(m.where(small > 0.0, small, 1.0))
-        found = m.where(positive, logarithm.value, m.where(_are_tiny(m, a, b), tiny, other))
+        found = m.where(positive | meets, logarithm.value, m.where(_are_tiny(m, a, b), tiny, other))
         return _at_edges(m, a, b, found, -math.inf)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Value, ...]:

@@ -86,6 +86,9 @@ class Eigh(Tridiagonal, Eigen):
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), *([self.swaps(self.elem)] if self.has_lanes else [])]
+
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n")
 

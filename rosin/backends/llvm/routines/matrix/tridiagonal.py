@@ -17,7 +17,7 @@ STEPS = 60
 """QL steps for one eigenvalue, at most; two or three are usual."""
 
 NEGLIGIBLE = {"float": 2.0**-45, "double": 2.0**-400}
-"""What counts as zero in matrices whose greatest number is near 1: far below their rounding, but its square is normal."""
+"""What counts as zero in matrices whose greatest number is near 1: far below rounding, though its square is normal."""
 
 
 @dataclass(frozen=True)
