@@ -157,6 +157,17 @@ def padded(graph: Graph) -> set[Node]:
     return found
 
 
+def _sources(value: Value, makers: Mapping[Value, Node]) -> set[Value]:
+    """What a value is made of by elementwise nodes and moves."""
+    found, waiting = {value}, [value]
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is not None and isinstance(node.op, Elementwise | Pull):
+            waiting += (v for v in node.operands if v not in found)
+            found.update(node.operands)
+    return found
+
+
 def _is_folded(makers: Mapping[Value, Node]) -> Callable[[Value], bool]:
     def check(value: Value) -> bool:
         node = makers.get(value)
@@ -325,7 +336,10 @@ class Fusion:
             self._place(node)
 
     def _read_by_pushes(self) -> set[Node]:
-        """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs."""
+        """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs.
+
+        Updates made of what they change are made before it, so that it can be changed where it lies.
+        """
         makers = {v: n for n in self.graph.nodes for v in n.results}
         found: set[Node] = set()
         pushes = [n for n in self.graph.nodes if isinstance(n.op, Push)]
@@ -350,7 +364,8 @@ class Fusion:
             op = node.op
             assert isinstance(op, Push)
             if node.operands[-1].type.size == product(op.domain(tuple(v.type for v in node.operands))):
-                visit(node.operands[-1], MOVE_FLOPS)
+                if node.operands[0] not in _sources(node.operands[-1], makers):
+                    visit(node.operands[-1], MOVE_FLOPS)
         return found
 
     def _is_across(self, node: Node) -> bool:
