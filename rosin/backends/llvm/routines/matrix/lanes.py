@@ -60,8 +60,11 @@ class Lanes(Stack):
         most = sizes[0]
         for size in sizes[1:]:
             most = e.intrinsic("llvm.smax", most, size)
-        many = e.icmp("sge", self.word(f, "stack"), f.word(self.vector // 4))
-        return e.icmp("sle", most, e.select(many, f.word(SMALL), f.word(VERY_SMALL)))
+        return e.icmp("sle", most, e.select(self.fills_lanes(f), f.word(SMALL), f.word(VERY_SMALL)))
+
+    def fills_lanes(self, f: Function) -> Val:
+        """Whether there are matrices for some lanes."""
+        return f.e.icmp("sge", self.word(f, "stack"), f.word(self.vector // 4))
 
     def helpers(self) -> list[str]:
         if not self.has_lanes:

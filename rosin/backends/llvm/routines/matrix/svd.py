@@ -16,6 +16,9 @@ from rosin.ir.ops.qr import BLOCK
 MOST_ROTATED = 20
 """So many rows or columns, whichever are fewer, matrices have at most that are worked on in lanes."""
 
+MOST_ROTATED_ALONE = 4
+"""The same for few matrices."""
+
 
 class Svd(Rotating):
     """A matrix that lies row by row is, column by column, its transpose: its left vectors are the right ones of the
@@ -88,9 +91,10 @@ class Svd(Rotating):
         return self.parts == 1
 
     def is_small(self, f: Function) -> Val:
-        e = f.e
-        # Rotations cost more than LAPACK's way from here on.
-        some, few = e.icmp("sgt", least := self.word(f, "least"), f.word(0)), e.icmp("sle", least, f.word(MOST_ROTATED))
+        e, least = f.e, self.word(f, "least")
+        # Rotations cost more than LAPACK's way from some size on.
+        most = e.select(self.fills_lanes(f), f.word(MOST_ROTATED), f.word(MOST_ROTATED_ALONE))
+        some, few = e.icmp("sgt", least, f.word(0)), e.icmp("sle", least, most)
         return e.bit_and(e.bit_and(some, few), self.small(f, "m", "n"))
 
     def group(self, f: Function, number: Val, final: Val) -> None:

@@ -119,5 +119,6 @@ class TriangularSolve(Substituting):
         a, x = (self.vectors(f, SMALL * SMALL) for _ in range(2))
         self.exchange(f, 0, number, final, e.mul(n, n), a, True)
         self.exchange(f, 1, number, final, e.mul(n, count), x, True)
+        self.prefetch(f, 0, number, f.word(0), e.mul(n, n), e.mul(n, n))
         self.substitute(f, a, x, n, count, *self.flags(f))
         self.exchange(f, 2, number, final, e.mul(n, count), x, False)
