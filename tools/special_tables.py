@@ -219,17 +219,6 @@ TABLES = {
     "GAMMA_NEAR": Table(
         "(gamma(2 + s/2) - 1) / s", lambda s: near_zero(lambda s: (mp.gamma(2 + s / 2) - 1) / s, s), leads=1
     ),
-    "GAMMA_STAR": Table(
-        "gamma(x) over its first term by Stirling, x >= 10, s = 20/x - 1",
-        in_inverse(
-            10,
-            lambda x: (
-                mp.gamma(x) / (mp.sqrt(2 * mp.pi) * mp.exp((x - mp.mpf(1) / 2) * mp.log(x) - x))
-                if x < 1e6
-                else 1 + 1 / (12 * x) + 1 / (288 * x * x)
-            ),
-        ),
-    ),
     "LGAMMA_OF_NEXT": Table(
         "lgamma(1 + a) / a, 0 <= a <= 5/4, s = 8/5 a - 1", between(0, 1.25, lambda a: mp.loggamma(1 + a) / a)
     ),

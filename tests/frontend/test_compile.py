@@ -412,10 +412,9 @@ def test_sizes_that_overflow_are_refused() -> None:
         rnp.zeros((1 << 43,))
 
 
-def test_memory_is_donated_to_results_of_the_same_shape() -> None:
-    add = rosin.compile(lambda a, b: b + rnp.cumulative_sum(rnp.ravel(a))[-1], donate_argnums=0)
-    a, b = rnp.ones((4, 2)), rnp.ones((2, 4))
-    assert add(a, b).tolist() == [[9.0] * 4] * 2
+def test_a_donated_argument_of_another_shape_gives_no_memory() -> None:
+    f = rosin.compile(lambda w: rnp.full((3, 2), rnp.sum(w)), donate_argnums=0)
+    assert np.array_equal(f(rnp.ones((2, 3), dtype=rnp.float32)), np.full((3, 2), 6.0))
 
 
 def test_donation() -> None:

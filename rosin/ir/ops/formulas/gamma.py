@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosin.ir import pairs
@@ -14,7 +16,6 @@ from rosin.ir.pairs import Pair
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
-LOG_2PI = 1.8378770664093456
 HALF_LOG_2PI = (0.9189385332046728, -3.8782941580672414e-17)
 PI = (math.pi, 1.2246467991473532e-16)
 TWO_PI = (2.0 * math.pi, 2.4492935982947064e-16)
@@ -60,11 +61,6 @@ def stirling_series(m: Algebra, x: Real) -> Real:
     """What log gamma(x) is more than the first terms of Stirling's formula, for x >= 10."""
     inverse = 1.0 / x
     return inverse * m.polynomial(inverse * inverse, STIRLING)
-
-
-def gamma_star(m: Algebra, x: Real) -> Real:
-    """Gamma(x) over sqrt(2 pi / x) (x / e)^x, for x >= 10."""
-    return m.polynomial(20.0 / x - 1.0, tables.GAMMA_STAR)
 
 
 def log_gamma_far(m: Algebra, x: Pair) -> Pair:
@@ -249,18 +245,38 @@ def shifted(m: Algebra, gamma: Pair, x: Pair) -> Pair:
     return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / kept) + 1.0)
 
 
+def _ratio(m: Algebra, factors: Callable[[Pair], Factors], first: Pair, second: Pair, last: Pair) -> Factors:
+    """f(first) f(second) / f(last), one after the other in a loop, since the code of f is long."""
+
+    def going(*state: Real) -> Real:
+        return state[-1] < 3.0
+
+    def step(*state: Real) -> State:
+        i, known = state[-1], Factors(*(Pair(m, *state[k : k + 2]) for k in (0, 2, 4)))
+        is_last = i > 1.0
+        found = factors(pairs.where(m, is_last, last, pairs.where(m, i > 0.0, second, first)))
+        turned = zip(found.inverse(), found, strict=True)
+        product = known.times(Factors(*(pairs.where(m, is_last, x, y) for x, y in turned)))
+        return *(part for x in product for part in (x.high, x.low)), i + 1.0
+
+    one, zero = m.number(1.0, first.high), m.number(0.0, first.high)
+    state = m.loop(going, step, (one, zero, one, zero, zero, zero, zero), 3)
+    return Factors(*(Pair(m, *state[k : k + 2]) for k in (0, 2, 4)))
+
+
 def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:
     """B(a, b) of positive numbers and their sum: by gamma up to 10, with Stirling's series for what is beyond."""
     swap = a.high > b.high
     small, large = pairs.where(m, swap, b, a), pairs.where(m, swap, a, b)
     one, both = large.high > NEAR, small.high > NEAR
+
     # Those that are at most 10, by gamma.
-    of_small = pairs.where(m, both, 1.0, small)
+    def near(x: Pair) -> Factors:
+        above, below = gamma_near(m, x.high, 20)
+        return Factors(shifted(m, above, x), below, Pair(m, m.number(0.0, x.high)))
+
     of_large, of_total = pairs.where(m, one, 1.0, large), pairs.where(m, one, 1.0, total)
-    near_small, near_large = gamma_near(m, of_small.high), gamma_near(m, of_large.high)
-    near_total = gamma_near(m, of_total.high, 20)
-    above = shifted(m, near_small[0], of_small) * shifted(m, near_large[0], of_large) * near_total[1]
-    below = near_small[1] * near_large[1] * shifted(m, near_total[0], of_total)
+    above, below, _ = _ratio(m, near, pairs.where(m, both, 1.0, small), of_large, of_total)
     # One is large: gamma(a) (b / (a + b))^(b - 1/2) ((a + b) / e)^-a. Both are: sqrt(2 pi / a) (a / (a + b))^a (…).
     kept, whole = pairs.where(m, one, large, 20.0), pairs.where(m, one, total, 30.0)
     part = pairs.where(m, both, small, 1.0)
@@ -283,8 +299,8 @@ def gamma_ratio(m: Algebra, x: Pair, a: Pair, b: Pair) -> Real:
     """Gamma(x) / (gamma(a) gamma(b)): by factors while they are of moderate size, else by logarithms."""
     highs = x.high, a.high, b.high
     direct = (m.abs(highs[0]) < LIMIT) & (m.abs(highs[1]) < LIMIT) & (m.abs(highs[2]) < LIMIT)
-    top, first, second = (gamma_factors(m, pairs.where(m, direct, v, 1.0), rounded=True) for v in (x, a, b))
-    value = top.times(first.inverse()).times(second.inverse()).value()
+    top, first, second = (pairs.where(m, direct, v, 1.0) for v in (x, a, b))
+    value = _ratio(m, partial(gamma_factors, m, rounded=True), first, second, top).inverse().value()
     signs, (p, q, r) = [m.apply(Gammasgn(), v) for v in highs], map(m.lgamma, highs)
     return m.where(direct, value, m.exp(p - (q + r)) * (signs[0] * signs[1] * signs[2]))
 
@@ -432,20 +448,16 @@ class Poch(OfTwo):
             return product * (z + i), i + 1.0
 
         product, _ = m.loop(going, step, (m.number(1.0, z), m.number(0.0, z)), EXACT)
-        inside = (z > 0.0) & (z + k > 0.0) & ~m.equal(k, 0.0)
-        down = k < 0.0
-        # Gamma(k) / B(z, k), and over gamma(|k|) where k is negative.
-        size = m.where(inside & (m.abs(k) < LIMIT), m.abs(k), 1.0)
-        first, second = m.where(inside, z, 1.0), pairs.exact_sum(m, m.where(inside, z, 1.0), m.where(inside, k, 0.0))
-        least, most = pairs.where(m, down, second, Pair(m, first)), pairs.where(m, down, Pair(m, first), second)
-        rising = gamma_factors(m, Pair(m, size)).times(beta_factors(m, least, Pair(m, size), most).inverse())
-        falling = rising.inverse()
-        ratio = Factors(*(pairs.where(m, down, x, y) for x, y in zip(falling, rising, strict=True))).value()
-        large = m.exp(m.lgamma(z + k) - m.lgamma(z))
-        ratio = m.where(m.abs(k) < LIMIT, ratio, large)
-        one = Pair(m, m.number(1.0, z))
-        outside = gamma_ratio(m, pairs.exact_sum(m, z, k), Pair(m, z), one)
-        found = m.where(whole, product, m.where(inside, ratio, outside))
+        one, total = Pair(m, m.number(1.0, z)), pairs.exact_sum(m, z, k)
+        # Of large numbers by Stirling's series.
+        large = (z > NEAR) & (total.high > NEAR) & (total.high < math.inf)
+        top, base = pairs.where(m, large, total, 20.0), pairs.where(m, large, z, 20.0)
+        rise = (pairs.log(m, top) - 1.0) * m.where(large, k, 0.0)
+        series = stirling_series(m, top.high) - stirling_series(m, base.high)
+        exponent = (base - 0.5) * pairs.log(m, top / base) + rise + series
+        ratio = pairs.exp_product(m, exponent, one)
+        found = m.where(large, ratio, gamma_ratio(m, total, Pair(m, z), one))
+        found = m.where(whole, product, found)
         return m.where((m.abs(k) < 1e-290) & (z > 0.0), 1.0, found)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
