@@ -111,6 +111,18 @@ def places(axis: int) -> Callable[[Library], Callable[..., Any]]:
     return lambda n: lambda x: n.xp.argmax(x, axis=axis)
 
 
+def greatest(axis: int) -> Callable[[Library], Callable[..., Any]]:
+    return lambda n: lambda x: n.xp.max(x, axis=axis)
+
+
+def truths(axis: int) -> Callable[[Library], Callable[..., Any]]:
+    return lambda n: lambda x: n.xp.any(x, axis)
+
+
+def whole(*shape: int) -> Arrays:
+    return [np.random.default_rng(0).integers(-1000, 1000, shape, np.int32)]
+
+
 def labelled(rows: int, columns: int) -> Arrays:
     return [draw(rows, columns), np.random.default_rng(1).integers(0, columns, rows)]
 
@@ -133,6 +145,18 @@ def works() -> Iterator[Work]:
             yield Work(f"{name} variances {text}", drawn(x), variances(axis), bytes=4 * size, resident=small)
             yield Work(f"{name} sums {text}", drawn(x), sums(axis), bytes=4 * size, resident=small)
             yield Work(f"{name} argmax {text}", drawn(x), places(axis), bytes=4 * size, resident=small)
+    wide, middle = (512, 32_000), (100, 400, 100)
+    for axis, name in ((-1, "row"), (0, "column")):
+        yield Work(f"{name} max {wide[0]}x{wide[1]}", drawn(wide), greatest(axis), bytes=4 * wide[0] * wide[1])
+        yield Work(f"{name} any {wide[0]}x{wide[1]}", drawn(wide), truths(axis), bytes=4 * wide[0] * wide[1])
+        doubles = drawn(wide, dtype=np.float64)
+        yield Work(f"{name} sums {wide[0]}x{wide[1]} f64", doubles, sums(axis), bytes=8 * wide[0] * wide[1])
+    for make, name in ((sums(1), "sums"), (greatest(1), "max"), (places(1), "argmax"), (variances(1), "variances")):
+        yield Work(f"middle {name} 100x400x100", drawn(middle), make, bytes=16_000_000)
+    yield Work("column max 4096x512 i32", partial(whole, 4096, 512), greatest(0), bytes=4 * 4096 * 512)
+    own = {"torch": layer_norm_back_of_torch, "numpy": None}
+    arrays = drawn((4096, 1024), (1024,), (1024,), (4096, 1024))
+    yield Work("layer norm backward 4096x1024", arrays, layer_norm_back, own, bytes=12 * 4096 * 1024)
     for count in (100_000, 10_000_000):
         yield Work(f"sum {count}", drawn((count,)), sums(None), bytes=4 * count, resident=count < 1 << 18)
 

@@ -60,8 +60,11 @@ WIDE_BYTES = 2048
 AT_ONCE = 4
 """So many rows are read before what they come to goes into the partial results."""
 
-CHUNK = 1024
-"""So many columns at a time, whose partial results stay in the nearest cache."""
+RUN_BYTES = 1 << 14
+"""Runs of so many bytes are long enough for memory to be read from several at once."""
+
+CHUNK = 1 << 16
+"""So many columns at a time, whose partial results stay in a near cache."""
 
 LANES = 16
 """Chunks of so many columns, or of a multiple, fill vectors."""
@@ -276,7 +279,9 @@ class _Flat(_Blocked):
         chunks = -(-layout.width // CHUNK)
         least = layout.rows * chunks * layout.kept // layout.width // BLOCKS
         folded, batch, columns = map(self.proper, (sorted(self.group.reduced), layout.batch, layout.columns))
-        cut = _at_once(self.cut(folded, min(max(least, BLOCKS), MOST_ROWS)))
+        cut = self.cut(folded, min(max(least, LEAST_ROWS), MOST_ROWS))
+        item = min(v.type.dtype.bytes for v in self.group.reads)
+        cut = _at_once(cut) if layout.width * item >= RUN_BYTES else cut
         self.place_partial([*batch, *columns], cut.block.extent)
         body = Inner(tuple(self.rows_at_once(cut)))
         work = flops([v for s in body.body for v in values(s)])
