@@ -189,7 +189,7 @@ class Clock:
     """The seconds that the stages of our compiler take."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         for stage, home, name in zip(
             STAGES,
             (pipeline, making, making, jit),

@@ -238,9 +238,10 @@ class _Contraction:
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
             packing = operand.packing(var if step != 0 else None, block) if trouble else None
-            if packing is not None and packing.cost < steps * trouble:
+            copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
+            if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
-                cost += packing.cost
+                cost += copying
                 if var not in self.folded and step != 0:
                     cost += steps * self._passing(var, packing, operand.value.type.dtype.bytes)
             else:
@@ -420,7 +421,7 @@ class _Contraction:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
-        if lanes in tiles and tiles[lanes].count != 1:
+        if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
         if row is not None and lanes in tiles:

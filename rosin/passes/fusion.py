@@ -19,7 +19,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -34,7 +34,7 @@ from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Ru
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
-from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.movement import Constant, Pad
 from rosin.ir.ops.region import Control
 from rosin.passes.cuts import Cut
 
@@ -128,6 +128,45 @@ def is_move(node: Node) -> bool:
     return cost.flops <= MOVE_FLOPS * elements(node.results[0].type)
 
 
+def padded(graph: Graph) -> set[Node]:
+    """Elementwise nodes that only a padding reads, or such a node: whoever reads the padding computes them on the way.
+
+    That is so where nothing is computed twice, and nothing stored for it: they read no folds, whose loops they could
+    share. Beyond a border their numbers are made of nothing and dropped, which floats alone do not mind.
+    """
+    if not any(isinstance(node.op, Pad) for node in graph.nodes):
+        return set()
+    makers = {v: node for node in graph.nodes for v in node.results}
+    users = graph.users()
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if not isinstance(node.op, Elementwise) or not node.results[0].type.dtype.is_float:
+            continue
+        (result,) = node.results
+        readers = users[result]
+        if len(readers) != 1 or result in graph.outputs or any(map(_is_folded(makers), node.operands)):
+            continue
+        (reader,) = readers
+        if isinstance(reader.op, Pad):
+            after = users[reader.results[0]]
+            alone = len(after) == 1 and reader.results[0] not in graph.outputs
+            if alone and result is reader.operands[0] and isinstance(after[0].op, Elementwise):
+                found.add(node)
+        elif reader in found:
+            found.add(node)
+    return found
+
+
+def _is_folded(makers: Mapping[Value, Node]) -> Callable[[Value], bool]:
+    def check(value: Value) -> bool:
+        node = makers.get(value)
+        while node is not None and isinstance(node.op, Pull) and node.operands:
+            node = makers.get(node.operands[0])
+        return node is not None and isinstance(node.op, Fold)
+
+    return check
+
+
 def variable(name: str, extent: Dim) -> Index:
     """A fresh loop variable as an index; an axis of size 1 has only the index 0."""
     return indices.of(LoopVar(name, extent)) if extent != 1 else indices.ZERO
@@ -163,7 +202,7 @@ class Fusion:
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
-        self._pushed: set[Node] = set()
+        self._through: set[Node] = set()
         """Elementwise nodes that are read through like moves."""
         self._place_all()
         self.groups = self._ordered()
@@ -271,7 +310,7 @@ class Fusion:
         """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
         waiting: list[Node] = []
         values: set[Value] = set()
-        self._pushed = self._read_by_pushes()
+        self._through = self._read_by_pushes() | padded(self.graph)
         for node in self.graph.nodes:
             if isinstance(node.op, HELD):
                 for other in waiting:
@@ -328,7 +367,7 @@ class Fusion:
             self.moves.update((v, node) for v in node.results)
         elif isinstance(node.op, APART):
             self._alone(node)
-        elif is_move(node) or node in self._pushed:
+        elif is_move(node) or node in self._through:
             self.moves[node.results[0]] = node
         elif self._is_of_sizes(node):
             readers = [self.reader(v, _nowhere) for v in node.operands]

@@ -58,7 +58,7 @@ class Tiling:
 
     def __str__(self) -> str:
         sides = [f"{self.tiles[v].block} of {v.name}" for v in self.axes if v is not self.lanes]
-        if self.lane is not None and self.lanes is not None:
+        if self.lanes is not None and self.lanes in self.tiles:
             tile = self.tiles[self.lanes]
             sides.append(f"{tile.block} vectors of {tile.width} of {self.lanes.name}")
         return " x ".join(sides) or "one element"

@@ -34,6 +34,7 @@ from rosin.ir.printer import numbers, text, value_names
 from rosin.ir.sizes import Sizes
 from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
+from rosin.passes.ahead import ahead
 from rosin.passes.alike import Alike
 from rosin.passes.arena import Places, plan_arena
 from rosin.passes.blocks import blocked_steps
@@ -44,8 +45,10 @@ from rosin.passes.fusion import APART, Fusion, Group, variable
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
+from rosin.passes.recurring import recurring
 from rosin.passes.rows import row_steps
 from rosin.passes.running import running_kernels
+from rosin.passes.sharing import shared
 from rosin.passes.single import pack_kernels, push_kernels
 from rosin.passes.tapes import TapeRow
 from rosin.passes.tiles import TileSize
@@ -80,7 +83,9 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
-    steps = arrange(Region(graph, *places, making).steps(alone=False), making.lanes)
+    steps = arrange(ahead(Region(graph, *places, making).steps(alone=False)), making.lanes)
+    if not has_complex(graph):
+        steps = recurring(shared(steps))
     arena = making.arena = plan_arena(steps)
     program = Program(
         graph.name,
@@ -179,13 +184,14 @@ class Region:
         outputs: Sequence[Place],
         making: Making,
         skip: Collection[int] = (),
+        same: Mapping[Value, int] | None = None,
     ) -> None:
-        """`skip` lists outputs that are where they belong already."""
+        """`skip` lists outputs that are where they belong already; `same` has inputs that stay so for so many steps."""
         self.making = making
         self.fusion = Fusion(graph)
         self.names = value_names(graph)
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
-        self.memory = Memory(self.fusion, self.places)
+        self.memory = Memory(self.fusion, self.places, same)
         self.copies: list[tuple[Value, Place]] = []
         self.tapes: dict[Node, TapeRow] = {}
         """For sweeps whose first leg a `while` has done, what it kept."""
@@ -341,10 +347,15 @@ class Region:
         return found
 
     def inner(
-        self, graph: Graph, inputs: Sequence[Place], outputs: Sequence[Place], skip: Collection[int] = ()
+        self,
+        graph: Graph,
+        inputs: Sequence[Place],
+        outputs: Sequence[Place],
+        skip: Collection[int] = (),
+        same: Mapping[Value, int] | None = None,
     ) -> list[Step]:
-        """The steps of a region of a node of this one."""
-        return Region(graph, inputs, outputs, self.making, skip).steps()
+        """The steps of a region of a node of this one; see `__init__`."""
+        return Region(graph, inputs, outputs, self.making, skip, same).steps()
 
     def copy(self, value: Value, place: Place) -> list[Step]:
         """A nest that writes a value that is read through moves, or lies elsewhere, to a place."""

@@ -131,8 +131,9 @@ class LuDiagonal(OfMatrices):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         packed, pivots, _ = Lu().eval(*operands)
-        moved = pivots != np.arange(pivots.shape[-1])
-        return np.diagonal(packed, axis1=-2, axis2=-1).copy(), np.asarray(moved.sum(-1) % 2, np.int32)
+        moved = np.not_equal(pivots, np.arange(int(pivots.shape[-1])))
+        odd = np.asarray(np.count_nonzero(moved, axis=-1) % 2, np.int32)
+        return np.diagonal(packed, axis1=-2, axis2=-1).copy(), odd
 
     def cost(self, operands: Types, results: Types) -> Cost:
         n, _ = sizes_of(operands[0])

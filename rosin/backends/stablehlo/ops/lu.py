@@ -114,7 +114,7 @@ def _lu_diagonal(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     def make(b: Builder, a: Value) -> Values:
         packed, pivots, _ = b.node(ops.Lu(), a)
         moved = b.cast(b.not_equal(pivots, numbered(b, pivots.type)), i32)
-        return diagonal(b, packed), b.rem(b.sum(moved, (moved.type.rank - 1,)), 2)
+        return diagonal(b, packed), b.remainder(b.sum(moved, (moved.type.rank - 1,)), 2)
 
     return e.compose(make, *operands)
 

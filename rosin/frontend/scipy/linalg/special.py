@@ -76,11 +76,13 @@ def circulant(c: ArrayLike) -> Array:
     column = promote.array("circulant", c)
     if not core.shape_of(column):
         promote.bad_shape("circulant: takes vectors, not a number", column)
-    places = creation.arange(core.shape_of(column)[-1])
-    rows = elementwise.subtract(manipulation.expand_dims(places, 1), places)
-    if core.shape_of(column)[-1] == 0:
+    n = core.shape_of(column)[-1]
+    if n == 0:
         return creation.zeros((*core.shape_of(column), 0), dtype=core.dtype_of(column))
-    return indexing.take(column, elementwise.remainder(rows, core.shape_of(column)[-1]), axis=-1)
+    line = manipulation.concat([column[..., 1:], column], axis=-1)
+    # Element (i, j) is c's element i - j, or the one n places behind.
+    places = elementwise.add(manipulation.expand_dims(creation.arange(n), 1), manipulation.flip(creation.arange(n)))
+    return indexing.take(line, places, axis=-1)
 
 
 def hilbert(n: int) -> Array:

@@ -9,8 +9,8 @@ from typing import ClassVar
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
-from rosin.backends.llvm.routines.matrix.reflections import Grid
 from rosin.backends.llvm.routines.matrix.stack import Room, Stack
+from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.backends.llvm.routines.matrix.tridiagonal import Band, Tridiagonal
 from rosin.ir.ops.qr import BLOCK
 

@@ -8,7 +8,7 @@ from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
 from rosin.backends.llvm.routines.matrix.stack import Room, passed
-from rosin.backends.llvm.routines.matrix.tiles import TINY, Moved
+from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Moved
 from rosin.backends.llvm.routines.matrix.triangular import Substituting
 from rosin.ir.ops.qr import BLOCK
 
@@ -391,7 +391,7 @@ class Inverse(Eliminating):
         pivots = f.room("i32", SMALL * self.vector)
         self.exchange(f, 0, number, final, count, a, True)
         self.eliminate(f, number, a, n, n, pivots, [])
-        self._unit(f, x, n)
+        self.unit(f, Grid(x, n, f.word(1)), n, n)
         yes, no = e.const(True, "i1"), e.const(False, "i1")
         self.substitute(f, a, x, n, n, yes, no, yes, unit_right=True)
         self.substitute(f, a, x, n, n, no, no, no)
@@ -403,15 +403,3 @@ class Inverse(Eliminating):
 
         f.loop(f.word(0), n, 1, back)
         self.exchange(f, 1, number, final, count, x, False)
-
-    def _unit(self, f: Function, x: Val, n: Val) -> None:
-        """Unit matrices in vectors."""
-        e, zero = f.e, self.number(f.e, 0.0)
-        f.loop(f.word(0), e.mul(n, n), 1, lambda i: self.store(f, (zero,) * self.parts, self.at(e, x, i)))
-
-        def one(i: Val) -> None:
-            self.store(
-                f, (self.number(e, 1.0), *(zero,) * (self.parts - 1)), self.at(e, x, e.mul(i, e.add(n, f.word(1))))
-            )
-
-        f.loop(f.word(0), n, 1, one)

@@ -9,8 +9,8 @@ from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.jacobi import Columns, Rotating
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
-from rosin.backends.llvm.routines.matrix.reflections import Grid
 from rosin.backends.llvm.routines.matrix.stack import Room
+from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.ir.ops.qr import BLOCK
 
 MOST_ROTATED = 20

@@ -21,6 +21,18 @@ UNIT = {"float": 2.0**-23, "double": 2.0**-52}
 """The distances between 1 and the next number."""
 
 
+class Grid(NamedTuple):
+    """Matrices in vectors: how far rows and columns are apart, in numbers."""
+
+    start: Val
+    row: Val
+    column: Val
+
+    @property
+    def turned(self) -> Grid:
+        return Grid(self.start, self.column, self.row)
+
+
 class Moved(NamedTuple):
     """What has rows exchanged, `row` places apart: `width` numbers of each, `step` places apart, in every lane."""
 
@@ -162,3 +174,20 @@ class Tiles(Lanes):
             self.swap(f, e.load(where, "i32", lanes), k, n, moved)
 
         f.loop(f.word(0), n, 1, place)
+
+    # -- matrices in vectors -----------------------------------------------------------------------------------
+
+    def cell(self, f: Function, grid: Grid, i: Val, j: Val) -> Val:
+        e = f.e
+        return self.at(e, grid.start, e.add(e.mul(i, grid.row), e.mul(j, grid.column)))
+
+    def real(self, f: Function, value: Val) -> Number:
+        return (value, *[self.number(f.e, 0.0)] * (self.parts - 1))
+
+    def unit(self, f: Function, x: Grid, rows: Val, columns: Val) -> None:
+        """Ones on the diagonal, and zeros elsewhere; the matrices lie without gaps."""
+        e, zero, one = f.e, self.number(f.e, 0.0), self.number(f.e, 1.0)
+        count = e.mul(rows, columns)
+        f.loop(f.word(0), count, 1, lambda i: self.store(f, self.real(f, zero), self.at(e, x.start, i)))
+        least = e.intrinsic("llvm.smin", rows, columns)
+        f.loop(f.word(0), least, 1, lambda i: self.store(f, self.real(f, one), self.cell(f, x, i, i)))
