@@ -261,7 +261,7 @@ def erfinv_of_double(e: Emitter, x: Val) -> Val:
     low = [e.like(value, x) for value in ERFINV_LOW]
     constant, low, small = (e.select(central, v[0], e.select(outer, v[1], v[2])) for v in (first, low, rest))
     factor = ap.fast_two_sum(e, constant, small)
-    result = e.fma(x, factor.high, e.fmul(x, e.fadd(factor.low, low)))
+    result = ap.copysign(e, e.fma(x, factor.high, e.fmul(x, e.fadd(factor.low, low))), x)
     edge = e.fcmp("oeq", ap.absolute(e, x), one)
     return e.select(edge, ap.copysign(e, e.like(math.inf, x), x), result)
 
