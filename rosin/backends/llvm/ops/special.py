@@ -261,7 +261,7 @@ def erfinv_of_double(e: Emitter, x: Val) -> Val:
     low = [e.like(value, x) for value in ERFINV_LOW]
     constant, low, small = (e.select(central, v[0], e.select(outer, v[1], v[2])) for v in (first, low, rest))
     factor = ap.fast_two_sum(e, constant, small)
-    result = e.fma(x, factor.high, e.fmul(x, e.fadd(factor.low, low)))
+    result = ap.copysign(e, e.fma(x, factor.high, e.fmul(x, e.fadd(factor.low, low))), x)
     edge = e.fcmp("oeq", ap.absolute(e, x), one)
     return e.select(edge, ap.copysign(e, e.like(math.inf, x), x), result)
 
@@ -500,11 +500,15 @@ def polygamma_of_positive(e: Emitter, x: Val, order: int) -> Val:
     """|polygamma(order, x)| of doubles > 0: the recurrence up to 12 + order, then the asymptotic series."""
     one, zero = e.like(1.0, x), e.like(0.0, x)
     limit = e.like(12.0 + order, x)
-    total = zero
+    total = lost = zero
     for _ in range(12 + order):
         below = e.fcmp("olt", x, limit)
         term = power(e, e.fdiv(one, x), order + 1)
-        total = e.select(below, e.fadd(total, term), total)
+        # The first term may be far greater than all others, which would each lose some digits in it.
+        added = ap.fast_two_sum(e, total, term) if total is not zero else Pair(term, zero)
+        total = e.select(below, added.high, total)
+        counts = e.bit_and(below, e.fcmp("olt", added.high, e.like(math.inf, x)))
+        lost = e.select(counts, e.fadd(lost, added.low), lost)
         x = e.select(below, e.fadd(x, one), x)
     inverse = e.fdiv(one, x)
     square = e.fmul(inverse, inverse)
@@ -512,7 +516,7 @@ def polygamma_of_positive(e: Emitter, x: Val, order: int) -> Val:
     terms = [b * math.comb(2 * k + order - 1, order) / (2 * k) for k, b in enumerate(BERNOULLI, start=1)]
     series = e.fma(inverse, e.like(0.5, x), e.fmul(square, ap.horner(e, square, terms)))
     series = e.fmul(e.fadd(series, e.like(1 / order, x)), power(e, inverse, order))
-    return e.fmul(e.fadd(total, series), e.like(math.factorial(order), x))
+    return e.fmul(e.fadd(total, e.fadd(series, lost)), e.like(math.factorial(order), x))
 
 
 def emit_polygamma(e: Emitter, op: Op, x: Val) -> Val:

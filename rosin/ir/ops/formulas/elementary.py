@@ -10,6 +10,7 @@ from rosin.ir.formula import Algebra, Formula, Real
 from rosin.ir.op import Partial, Value, Values, define
 from rosin.ir.ops.formulas.gamma import node
 from rosin.ir.ops.trigonometric import Atanh
+from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -89,11 +90,13 @@ class Entr(Formula):
         return (b.sub(-1.0, b.log(operands[0])),)
 
 
-def _log_of_ratio(m: Algebra, x: Real, y: Real) -> Real:
-    """log(x / y), accurate where they are near each other."""
-    near = (x < 2.0 * y) & (y < 2.0 * x)
-    apart = (x > y * 1e300) | (y > x * 1e300)
-    return m.where(near, m.log1p((x - y) / y), m.where(apart, m.log(x) - m.log(y), m.log(x / y)))
+def _times_log_of_ratio(m: Algebra, x: Real, y: Real) -> Pair:
+    """x log(x / y) of positive numbers, in a pair where the quotient is of moderate size."""
+    ratio = x / y
+    usual = (x > 1e-280) & (x < 1e280) & (y > 1e-280) & (y < 1e280) & (ratio > 1e-280) & (ratio < 1e280)
+    p, q = m.where(usual, x, 1.0), m.where(usual, y, 1.0)
+    found = pairs.log(m, pairs.quotient(m, p, q)) * p
+    return pairs.where(m, usual, found, x * (m.log(x) - m.log(y)))
 
 
 @define("rel_entr")
@@ -102,7 +105,7 @@ class RelEntr(OfPair):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         x, y = operands
-        return _divergence(m, x, y, x * _log_of_ratio(m, x, y), m.number(0.0, x))
+        return _divergence(m, x, y, _times_log_of_ratio(m, x, y).value, m.number(0.0, x))
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         x, y = operands
@@ -117,15 +120,15 @@ class KlDiv(OfPair):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         x, y = operands
         # Next to x = y by the series of (1 + t) log(1 + t) - t, else by a logarithm that bears the differences.
-        t = (x - y) / y
-        near = m.abs(t) < 0.0625
-        series = m.polynomial(m.where(near, t, 0.0), [1 / ((k + 2) * (k + 1)) * (-1) ** k for k in range(15)])
-        ratio = x / y
-        usual = (x > 0.0) & (x < 1e300) & (y > 0.0) & (ratio > 1e-280) & (ratio < 1e280)
-        p, q = m.where(usual, x, 1.0), m.where(usual, y, 1.0)
-        far = (pairs.log(m, pairs.quotient(m, p, q)) * p - pairs.exact_sum(m, p, -q)).value
-        far = m.where(usual, far, x * _log_of_ratio(m, x, y) - (x - y))
-        value = m.where(near, y * t * t * series, far)
+        away = x - y
+        t = away / y
+        near = m.abs(t) < 0.015625
+        series = m.polynomial(m.where(near, t, 0.0), [1 / ((k + 2) * (k + 1)) * (-1) ** k for k in range(11)])
+        close = (pairs.exact_product(m, away, t) * series).value
+        far = _times_log_of_ratio(m, x, y)
+        exact = pairs.exact_sum(m, m.where(m.abs(x) < 1e300, x, 1.0), -m.where(m.abs(y) < 1e300, y, 1.0))
+        far = m.where((m.abs(x) < 1e300) & (m.abs(y) < 1e300), (far - exact).value, far.value - away)
+        value = m.where(near, close, far)
         return _divergence(m, x, y, value, y)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:

@@ -214,7 +214,8 @@ def carlson_rj(m: Algebra, x: Real, y: Real, z: Real, p: Real) -> Real:
     def step(x: Real, y: Real, z: Real, p: Real, total: Real, low: Real, scale: Real) -> State:
         between = _between(m, x, y, z)
         root = m.sqrt(p)
-        d = (root + m.sqrt(x)) * (root + m.sqrt(y)) * (root + m.sqrt(z))
+        first, second, third = (pairs.exact_sum(m, root, m.sqrt(v)) for v in (x, y, z))
+        d = (first * second * third).value
         e = product * scale * scale * scale / (d * d)
         one = m.number(1.0, x)
         total, error = pairs.two_sum(total, scale / d * carlson_rc(m, one, one + e))

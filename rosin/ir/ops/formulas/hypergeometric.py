@@ -216,15 +216,16 @@ class Legendre(Polynomial):
             return m.where(m.equal(x, x), 0.0, x)
         scale = float(math.prod(range(1, 2 * self.order, 2)))
 
-        def step(before: Real, current: Real, k: Real) -> State:
-            following = (2.0 * (k + (half - 1.0)) * x * current - (k + (2.0 * half - 2.0)) * before) / k
-            return current, following, k + 1.0
+        def step(before: Real, before_low: Real, current: Real, low: Real, k: Real) -> State:
+            grown = Pair(m, current, low) * x * (2.0 * (k + (half - 1.0)))
+            following = (grown - Pair(m, before, before_low) * (k + (2.0 * half - 2.0))) / k
+            return current, low, following.high, following.low, k + 1.0
 
-        def going(before: Real, current: Real, k: Real) -> Real:
+        def going(before: Real, before_low: Real, current: Real, low: Real, k: Real) -> Real:
             return k <= float(count)
 
         one, zero = m.number(1.0, x), m.number(0.0, x)
-        value = m.loop(going, step, (zero, one, one), count)[1] if count else one
+        value = m.loop(going, step, (zero, zero, one, zero, one), count)[2] if count else one
         return m.where(m.equal(x, x), value * scale, x)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
