@@ -251,7 +251,9 @@ class Spence(Formula):
         small = y < 0.5
         u = -m.log1p(m.where(small, -y, y - 1.0))
         value = _dilogarithm(m, u)
-        logarithm = m.log(m.where(m.equal(y, 0.0), 1.0, y))
+        # That of x where y is 1/x, which may be too small to be normal.
+        logarithm = m.log(m.where(over, x, m.where(m.equal(y, 0.0), 1.0, y)))
+        logarithm = m.where(over, -logarithm, logarithm)
         value = m.where(small, (math.pi**2 / 6 + u * logarithm) - value, value)
         # spence(x) + spence(1/x) = -log(x)^2 / 2.
         value = m.where(over, -0.5 * logarithm * logarithm - value, value)
