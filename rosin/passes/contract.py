@@ -17,7 +17,7 @@ buffer in which it does, border included, when the copy costs little beside the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, prod
 
@@ -49,11 +49,12 @@ from rosin.ir.loops import (
 from rosin.ir.op import Fold, Reader, Value, elements
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel, Nest
+from rosin.ir.types import TensorType
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group, variable
 from rosin.passes.nest import Memory, arranged, threads
 from rosin.passes.pieces import Piece, pieces, reduced
-from rosin.passes.tiles import Tile, Tiling, row_blocks, vector_blocks
+from rosin.passes.tiles import Tile, Tiling, padded_blocks, row_blocks, vector_blocks
 
 
 def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
@@ -297,7 +298,7 @@ class _Contraction:
             step = operand.step(var)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1 and self._is_far(operand, extent, self.groups(var)):
+            if var not in self.folded and step == 1 and self._is_far(operand.value.type, extent, self.groups(var)):
                 trouble += FAR_COST
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
@@ -309,16 +310,10 @@ class _Contraction:
                 cost += steps * trouble
         return cost, packs
 
-    def _is_far(self, operand: Operand, extent: int, groups: int) -> bool:
+    def _is_far(self, operand: TensorType, extent: int, groups: int) -> bool:
         """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
-        of = operand.value.type
-        panel = of.bytes * min(groups * self.width / max(extent, 1), 1)
-        if panel > NEAR_BYTES or of.bytes > FAR_BYTES:
-            return True
-        # Rows that lie a large power of two apart share few sets of the cache.
-        steps = [(v.extent, operand.step(v)) for v in self.folded]
-        apart = [(facts.estimate(n), facts.estimate(s) * of.dtype.bytes) for n, s in steps if s is not None and s != 0]
-        return any(n * gcd(size, NEAR_BYTES // 8) > NEAR_BYTES for n, size in apart)
+        panel = operand.bytes * min(groups * self.width / max(extent, 1), 1)
+        return panel > NEAR_BYTES or operand.bytes > FAR_BYTES
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has."""
@@ -358,25 +353,30 @@ class _Contraction:
             second = [v for v in partners[1:] if _apart(self.steps(first[0]), self.steps(v))][:1] if first else []
             # A square of sums and the loads of its two sides fit the registers.
             side = {32: 4, 16: 3}.get(self.registers, 2)
-            blocks = [row_blocks(v.extent, side) for v in (*first, *second)]
+            blocks = [row_blocks(v.extent, side, True) for v in (*first, *second)]
             choices = [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
         else:
             groups = self.groups(lanes)
             if not partners:
                 groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
             room = self._room(partners[0], groups) if partners else 1
-            vectors = vector_blocks(lanes.extent, groups, self.width)
-            rows = row_blocks(partners[0].extent, room) if partners else [None]
-            if partners and rows[0] is not None:
-                self._pack_rows(partners[0], rows[0].block, lanes)
+            # Stores of lanes that lie apart are put together over several rows, which no test may part.
+            over = indices.flatten(self.index, self.node.results[0].type.shape).coefficient(lanes) == 1
+            vectors = vector_blocks(lanes.extent, groups, self.width, over)
+            rows = row_blocks(partners[0].extent, room, over) if partners else [None]
+            if partners and rows[0] is not None and self._pack_rows(partners[0], rows[0].block, lanes):
+                rows = padded_blocks(partners[0].extent, rows[0].block)
             choices = [
                 {lanes: v, **({partners[0]: r} if r is not None else {})} for v, r in itertools.product(vectors, rows)
             ]
         packing = [self.packing_kernel(position) for position in self.packed]
         return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
 
-    def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> None:
-        """Pack a large operand of which a tile reads rows, when there are many vectors to read them for."""
+    def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
+        """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
+
+        Gives whether all that is read of rows is packed in such blocks.
+        """
         for position, operand in enumerate(self.operands):
             if operand is None or position in self.packed or operand.step(lanes) != 0:
                 continue
@@ -386,6 +386,8 @@ class _Contraction:
                 if packing is not None and packing.block:
                     self._pack(position, packing)
         self.terms = self._terms()
+        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(row) != 0]
+        return all(i in self.packed and self.packed[i][0].block == block for i in moving)
 
     def _pack(self, position: int, packing: Packing) -> None:
         name = f"{self.name}_packed{position}"
@@ -416,7 +418,7 @@ class _Contraction:
         sums = self._sums(tiling, len(positions))
         carries: list[Carry] = []
         steps: list[Statement] = []
-        ends: list[Statement] = []
+        ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
             places, inside = tiling.at(position)
             carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
@@ -426,22 +428,20 @@ class _Contraction:
             steps.append(Accumulate(carry, tuple(terms)))
             finished = self.op.finish(carry.locals, self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
-            end: list[Statement] = [Let(local, finished)]
             if late is None:
-                end += epilogue.statements(local, self._along(places))
+                ends.append((inside, [Let(local, finished), *epilogue.statements(local, self._along(places))]))
             else:
-                end.append(Store(sums, Index(at), local))
-            ends += [When(inside, tuple(end))] if inside else end
+                ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
         if late is not None:
-            ends.append(self._row_by_row(tiling, late, epilogue, sums))
-        body = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None) + ends
+            ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
+        body = [*self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None), *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
         if lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
-        row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
+        row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
         if row is not None and lanes in tiles:
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
         for var in reversed(order):
@@ -463,7 +463,7 @@ class _Contraction:
         """The axis of the tile along which what follows runs in a loop; None where it is unrolled."""
         rows = (v for v in tiling.axes if v is not tiling.lanes and tiling.tiles[v].block > 1)
         row = next(rows, None)
-        return row if epilogue.is_long and all(t.end is None for t in tiling.tiles.values()) else None
+        return row if epilogue.is_long and all(t.is_regular for t in tiling.tiles.values()) else None
 
     def _sums(self, tiling: Tiling, count: int) -> Buffer:
         """A scratch array for the finished sums of a tile."""
@@ -475,12 +475,13 @@ class _Contraction:
         again = LoopVar(f"{row.name}_row", tiling.tiles[row].block)
         shape = [tiling.tiles[v].block for v in tiling.axes]
         along = zip(tiling.axes, shape, strict=True)
-        each = [[indices.of(again)] if v is row else [Index(at) for at in range(n)] for v, n in along]
-        body: list[Statement] = []
+        each: list[Sequence[int | Index]] = [[indices.of(again)] if v is row else range(n) for v, n in along]
+        ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for position in itertools.product(*each):
-            places, _ = tiling.at(position)
-            body += epilogue.statements(Load(sums, indices.flatten(position, shape)), self._along(places))
-        return Loop(again, Kind.SERIAL, tuple(body))
+            places, inside = tiling.at(position)
+            sum_ = Load(sums, indices.flatten([indices.ZERO + at for at in position], shape))
+            ends.append((inside, epilogue.statements(sum_, self._along(places))))
+        return Loop(again, Kind.SERIAL, tuple(_guarded(ends)))
 
     def _panels_first(
         self, order: list[LoopVar], outer: Sequence[LoopVar], lanes: LoopVar, block: LoopVar
@@ -501,9 +502,7 @@ class _Contraction:
     def _reached(self, load: int) -> int:
         """About how many elements a load reads in all."""
         moving = [v for v in (*self.result, *self.folded) if self.steps(v)[load] != 0]
-        return min(
-            facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving)
-        )
+        return min(facts.estimate(self.loads[load].buffer.size), prod(facts.estimate(v.extent) for v in moving))
 
     def _row_bands(
         self, body: Sequence[Statement], order: list[LoopVar], row: LoopVar, block: int
@@ -543,6 +542,13 @@ class _Contraction:
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             body = [Loop(var, kind, tuple(body), carries if var is order[0] else ())]
         return body
+
+
+def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iterator[Statement]:
+    """Statements under tests, neighbours under the same ones together."""
+    for inside, group in itertools.groupby(ends, lambda end: end[0]):
+        together = [statement for _, statements in group for statement in statements]
+        yield from [When(inside, tuple(together))] if inside else together
 
 
 def _unguarded(expr: Expr, packed: set[int]) -> Expr:

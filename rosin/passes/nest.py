@@ -140,9 +140,7 @@ class _Arrangement:
         rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
         return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
 
-    def _squares(
-        self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar
-    ) -> list[Statement]:
+    def _squares(self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar) -> list[Statement]:
         """The body for a block of neighbours along `across`, all of them for each vector."""
         assert isinstance(across.extent, int)
         whole, rest = divmod(across.extent, SQUARE)
