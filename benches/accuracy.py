@@ -35,7 +35,7 @@ class Function:
 
     spans: intervals of each argument, in turn; an argument of several functions is drawn from its own list.
     powers: exponents of ten between which arguments of every size are drawn, with these signs.
-    floor: the size at which errors are measured where the true value is smaller.
+    floor: the size at which errors are measured where the true value is smaller, or that size at an argument.
     count: arguments from each span and from the powers.
     """
 
@@ -44,7 +44,7 @@ class Function:
     spans: Sequence[Sequence[Interval]]
     powers: tuple[int, int] | None = None
     signs: tuple[int, ...] = (1, -1)
-    floor: float = 0.0
+    floor: float | Callable[[Number], Number] = 0.0
     count: int = 300
     digits: int = 40
 
@@ -104,8 +104,17 @@ def _lower_gamma(a: Number, x: Number) -> Number:
     return mpmath.exp(a * mpmath.log(x) - x - mpmath.loggamma(a + 1)) * total
 
 
+def _betaln(a: Number, b: Number) -> Number:
+    return mpmath.loggamma(a) + mpmath.loggamma(b) - mpmath.loggamma(a + b)
+
+
 def _beta(a: Number, b: Number, x: Number) -> Number:
     return mpmath.betainc(a, b, 0, x, regularized=True)
+
+
+def _amplitude(x: Number, first: float = 8.0) -> Number:
+    """That of Bessel functions, √(2/πx), from the first zero on next to which digits are lost."""
+    return mpmath.sqrt(2 / (mpmath.pi * abs(x))) if abs(x) > first else 0
 
 
 def _logaddexp(x: Number, y: Number) -> Number:
@@ -152,28 +161,37 @@ ELEMENTARY: dict[str, Function] = {
 SPECIAL: dict[str, Function] = {
     "gamma": one(rs.gamma, mpmath.gamma, (0, 10), (10, 171), (-170, 0), powers=(-300, 0)),
     "rgamma": one(rs.rgamma, mpmath.rgamma, (0, 10), (10, 171), (-170, 0), powers=(-300, 0)),
-    "beta": Function(rs.beta, mpmath.beta, [[(0, 10), (0, 10)], [(0, 300), (0, 10)], [(0, 300), (0, 300)]]),
+    "beta": Function(
+        rs.beta, mpmath.beta, [[(0, 10), (0, 10)], [(0, 300), (0, 10)], [(0, 300), (0, 300)]], (-280, 5), (1,)
+    ),
     "betaln": Function(
-        rs.betaln, lambda a, b: mpmath.log(mpmath.beta(a, b)), [[(0, 10), (0, 10)], [(0, 1e4), (0, 1e4)]], floor=1.0
+        rs.betaln,
+        _betaln,
+        [[(0, 10), (0, 10)], [(0, 1e4), (0, 10)], [(0, 1e4), (0, 1e4)]],
+        (-280, 15),
+        (1,),
+        floor=1.0,
+        digits=80,
     ),
     "polygamma(1, x)": one(
         lambda x: rs.polygamma(1, x), lambda x: mpmath.psi(1, x), (0.01, 30), powers=(-10, 10), signs=(1,), count=100
     ),
-    "gammainc": Function(rs.gammainc, _lower_gamma, [[(0.01, 10), (0.01, 10)], [(20, 200), (20, 200)]], floor=1e-3),
+    "gammainc": Function(
+        rs.gammainc, _lower_gamma, [[(0.01, 10), (0.01, 10)], [(20, 200), (20, 200)], [(1e3, 1.1e3)] * 2], (-3, 2), (1,)
+    ),
     "gammaincc": Function(
         rs.gammaincc,
         lambda a, x: 1 - _lower_gamma(a, x),
-        [[(0.01, 10), (0.01, 10)], [(20, 200), (20, 200)]],
-        floor=1e-3,
+        [[(0.01, 10), (0.01, 10)], [(20, 200), (20, 200)], [(1e3, 1.1e3)] * 2],
         digits=120,
     ),
     "betainc": Function(
-        rs.betainc, _beta, [[(0.1, 10), (0.1, 10), (0, 1)], [(10, 99), (10, 99), (0.2, 0.8)]], floor=0.1, count=60
+        rs.betainc, _beta, [[(0.1, 10), (0.1, 10), (0, 1)], [(10, 99), (10, 99), (0, 1)]], count=60, digits=60
     ),
     "binom": Function(rs.binom, mpmath.binomial, [[(50, 100), (0, 50)], [(0, 10), (0, 10)], [(-10, 10), (-10, 10)]]),
     "poch": Function(rs.poch, mpmath.rf, [[(0, 10), (0, 10)], [(0, 100), (0, 50)], [(5, 20), (-5, 5)]]),
-    "zeta": one(rs.zeta, mpmath.zeta, (1, 20), (-1, 1), (-100, -1), count=100),
-    "zeta(x, q)": Function(rs.zeta, mpmath.zeta, [[(1, 20), (0.1, 20)]], count=100, digits=60),
+    "zeta": one(rs.zeta, mpmath.zeta, (1, 20), (-1, 1), (-170, -1), powers=(-300, 1), count=100),
+    "zeta(x, q)": Function(rs.zeta, mpmath.zeta, [[(1, 20), (0.1, 20)], [(1, 3), (0, 1)]], count=100, digits=60),
     "erfcx": one(rs.erfcx, _erfcx, (-26, 30), (-2, 2), powers=(-300, 300), signs=(1,)),
     "erfcinv": one(rs.erfcinv, _erfcinv, (0, 2), powers=(-300, 0), signs=(1,)),
     "ndtr": one(rs.ndtr, mpmath.ncdf, (-37, 8), (-2, 2)),
@@ -182,43 +200,59 @@ SPECIAL: dict[str, Function] = {
     "dawsn": one(rs.dawsn, _dawson, (-10, 10), powers=HUGE),
     "logit": one(rs.logit, lambda x: mpmath.log(x) - mpmath.log1p(-x), (0, 1), powers=(-300, -1), signs=(1,)),
     "log_expit": one(rs.log_expit, lambda x: -mpmath.log1p(mpmath.exp(-x)), (-700, 700), (-4, 4), digits=400),
-    "xlogy": Function(rs.xlogy, lambda x, y: x * mpmath.log(y), [[(-5, 5), (0, 5)]]),
+    "xlogy": Function(rs.xlogy, lambda x, y: x * mpmath.log(y), [[(-5, 5), (0, 5)]], (-150, 150), (1,)),
     "entr": one(rs.entr, lambda x: -x * mpmath.log(x), (0, 5), powers=HUGE, signs=(1,)),
-    "rel_entr": Function(rs.rel_entr, lambda x, y: x * mpmath.log(x / y), [[(0, 5), (0, 5)]]),
-    "kl_div": Function(rs.kl_div, lambda x, y: x * mpmath.log(x / y) - x + y, [[(0, 5), (0, 5)]]),
+    "rel_entr": Function(rs.rel_entr, lambda x, y: x * mpmath.log(x / y), [[(0, 5), (0, 5)]], (-150, 150), (1,)),
+    "kl_div": Function(rs.kl_div, lambda x, y: x * mpmath.log(x / y) - x + y, [[(0, 5), (0, 5)]], (-100, 100), (1,)),
     "exprel": one(rs.exprel, lambda x: mpmath.expm1(x) / x, (-50, 700), (-2, 2), powers=(-300, 0)),
-    "j0": one(rs.j0, lambda x: mpmath.besselj(0, x), (0, 8), (8, 100), floor=0.1),
-    "j1": one(rs.j1, lambda x: mpmath.besselj(1, x), (0, 8), (8, 100), floor=0.1),
-    "jv(5, x)": one(lambda x: rs.jv(5, x), lambda x: mpmath.besselj(5, x), (0.1, 8), (8, 100), floor=0.1),
-    "y0": one(rs.y0, lambda x: mpmath.bessely(0, x), (0, 8), (8, 100), floor=0.1),
-    "y1": one(rs.y1, lambda x: mpmath.bessely(1, x), (0, 8), (8, 100), floor=0.1),
-    "i0": one(rs.i0, lambda x: mpmath.besseli(0, x), (0, 10), (0, 700)),
-    "i0e": one(rs.i0e, lambda x: mpmath.exp(-x) * mpmath.besseli(0, x), (0, 10), (0, 700)),
-    "i1": one(rs.i1, lambda x: mpmath.besseli(1, x), (0, 10), (0, 700)),
-    "i1e": one(rs.i1e, lambda x: mpmath.exp(-x) * mpmath.besseli(1, x), (0, 10), (0, 700)),
-    "iv(5, x)": one(lambda x: rs.iv(5, x), lambda x: mpmath.besseli(5, x), (0.1, 10), (0.1, 700)),
-    "k0": one(rs.k0, lambda x: mpmath.besselk(0, x), (0, 10), (0, 700)),
-    "k1": one(rs.k1, lambda x: mpmath.besselk(1, x), (0, 10), (0, 700)),
+    "j0": one(rs.j0, lambda x: mpmath.besselj(0, x), (0, 8), (8, 100), powers=(-300, 5), floor=_amplitude),
+    "j1": one(rs.j1, lambda x: mpmath.besselj(1, x), (0, 8), (8, 100), powers=(-300, 5), floor=_amplitude),
+    "jv(5, x)": one(lambda x: rs.jv(5, x), lambda x: mpmath.besselj(5, x), (0.1, 8), (8, 100), floor=_amplitude),
+    "y0": one(rs.y0, lambda x: mpmath.bessely(0, x), (0, 8), (8, 100), powers=(-300, 5), signs=(1,), floor=_amplitude),
+    "y1": one(rs.y1, lambda x: mpmath.bessely(1, x), (0, 8), (8, 100), powers=(-300, 5), signs=(1,), floor=_amplitude),
+    "yn(5, x)": one(
+        lambda x: rs.yn(5, x), lambda x: mpmath.bessely(5, x), (0.1, 8), (8, 100), floor=lambda x: _amplitude(x, 5.0)
+    ),
+    "jv(20, x)": one(lambda x: rs.jv(20, x), lambda x: mpmath.besselj(20, x), (0.1, 20), (20, 100), floor=_amplitude),
+    "i0": one(rs.i0, lambda x: mpmath.besseli(0, x), (0, 10), (0, 700), powers=(-300, 2)),
+    "i0e": one(rs.i0e, lambda x: mpmath.exp(-abs(x)) * mpmath.besseli(0, x), (0, 10), (0, 700), powers=(-300, 4)),
+    "i1": one(rs.i1, lambda x: mpmath.besseli(1, x), (0, 10), (0, 700), powers=(-300, 2)),
+    "i1e": one(rs.i1e, lambda x: mpmath.exp(-abs(x)) * mpmath.besseli(1, x), (0, 10), (0, 700), powers=(-300, 4)),
+    "iv(5, x)": one(lambda x: rs.iv(5, x), lambda x: mpmath.besseli(5, x), (0.1, 10), (0.1, 700), powers=(-60, 1)),
+    "k0": one(rs.k0, lambda x: mpmath.besselk(0, x), (0, 10), (0, 700), powers=(-300, 2), signs=(1,)),
+    "k1": one(rs.k1, lambda x: mpmath.besselk(1, x), (0, 10), (0, 700), powers=(-300, 2), signs=(1,)),
     "kn(5, x)": one(lambda x: rs.kn(5, x), lambda x: mpmath.besselk(5, x), (0.1, 10), (0.1, 700)),
     "spherical_jn(2, x)": one(lambda x: rs.spherical_jn(2, x), _spherical(2), (0.01, 30), floor=0.1),
     "exp1": one(rs.exp1, mpmath.e1, (0, 5), (5, 700), powers=(-300, 0), signs=(1,)),
-    "expi": one(rs.expi, mpmath.ei, (-20, 20), (0.3, 0.45), (20, 700)),
+    "expi": one(rs.expi, mpmath.ei, (-20, 20), (0.3, 0.45), (20, 700), powers=(-300, 0)),
     "expn(3, x)": one(lambda x: rs.expn(3, x), lambda x: mpmath.expint(3, x), (0.001, 5), (5, 700)),
-    "sici, Si": one(lambda x: rs.sici(x)[0], mpmath.si, (-8, 8), (8, 100), powers=(-300, 0)),
-    "sici, Ci": one(lambda x: rs.sici(x)[1], lambda x: mpmath.ci(abs(x)), (0, 8), (8, 100), floor=0.1),
-    "fresnel, S": one(lambda x: rs.fresnel(x)[0], mpmath.fresnels, (0, 2.5), (2.5, 100)),
-    "fresnel, C": one(lambda x: rs.fresnel(x)[1], mpmath.fresnelc, (0, 2.5), (2.5, 100)),
-    "spence": one(rs.spence, lambda x: mpmath.polylog(2, 1 - x), (0, 1), (0.5, 10), floor=0.0, count=100),
-    "ellipk": one(rs.ellipk, mpmath.ellipk, (0, 1), (-10, 0)),
-    "ellipe": one(rs.ellipe, mpmath.ellipe, (0, 1), (-10, 0)),
+    "sici, Si": one(lambda x: rs.sici(x)[0], mpmath.si, (-8, 8), (8, 100), powers=(-300, 5)),
+    "sici, Ci": one(
+        lambda x: rs.sici(x)[1],
+        lambda x: mpmath.ci(abs(x)),
+        (0, 8),
+        (8, 100),
+        powers=(-300, 5),
+        floor=lambda x: 1 / abs(x) if abs(x) > 8 else 0,
+    ),
+    "fresnel, S": one(lambda x: rs.fresnel(x)[0], mpmath.fresnels, (0, 2.5), (2.5, 100), powers=(-100, 2)),
+    "fresnel, C": one(lambda x: rs.fresnel(x)[1], mpmath.fresnelc, (0, 2.5), (2.5, 100), powers=(-100, 2)),
+    "spence": one(rs.spence, lambda x: mpmath.polylog(2, 1 - x), (0, 1), (0.5, 10), count=100),
+    "ellipk": one(rs.ellipk, mpmath.ellipk, (0, 1), (-10, 0), powers=(-300, 15), signs=(-1,)),
+    "ellipe": one(rs.ellipe, mpmath.ellipe, (0, 1), (-10, 0), powers=(-300, 15), signs=(-1,)),
     "ellipkinc": Function(rs.ellipkinc, mpmath.ellipf, [[(-5, 5), (-3, 1)]], count=150),
     "ellipeinc": Function(rs.ellipeinc, mpmath.ellipe, [[(-5, 5), (-3, 1)]], count=150),
-    "elliprf": Function(rs.elliprf, mpmath.elliprf, [[(0, 5), (0, 5), (0, 5)]]),
-    "elliprd": Function(rs.elliprd, mpmath.elliprd, [[(0, 5), (0, 5), (0, 5)]]),
-    "elliprg": Function(rs.elliprg, mpmath.elliprg, [[(0, 5), (0, 5), (0, 5)]]),
+    "elliprf": Function(rs.elliprf, mpmath.elliprf, [[(0, 5), (0, 5), (0, 5)]], (-9, 9), (1,), count=150),
+    "elliprd": Function(rs.elliprd, mpmath.elliprd, [[(0, 5), (0, 5), (0, 5)]], (-9, 9), (1,), count=150),
+    "elliprg": Function(rs.elliprg, mpmath.elliprg, [[(0, 5), (0, 5), (0, 5)]], (-9, 9), (1,), count=150),
     "elliprj": Function(rs.elliprj, mpmath.elliprj, [[(0, 5), (0, 5), (0, 5), (0.1, 5)]], count=100),
-    "hyp1f1": Function(rs.hyp1f1, mpmath.hyp1f1, [[(0.1, 5), (0.1, 5), (-5, 30)]], floor=0.1),
-    "hyp2f1": Function(rs.hyp2f1, mpmath.hyp2f1, [[(0.1, 3), (0.1, 3), (0.5, 5), (-1, 0.8)]], count=100),
+    "hyp1f1": Function(rs.hyp1f1, mpmath.hyp1f1, [[(0.1, 5), (0.1, 5), (-50, 100)], [(-5, 5), (0.1, 5), (-5, 5)]]),
+    "hyp2f1": Function(
+        rs.hyp2f1,
+        mpmath.hyp2f1,
+        [[(0.1, 3), (0.1, 3), (0.5, 5), (-5, 0.9)], [(-3, 3), (-3, 3), (0.5, 5), (-1, 0.8)]],
+        count=100,
+    ),
     "lambertw": one(rs.lambertw, lambda z: mpmath.re(mpmath.lambertw(z)), (-0.36, 3), powers=(-300, 300), signs=(1,)),
     "legendre_p(5, x)": one(lambda x: rs.legendre_p(5, x), lambda x: mpmath.legendre(5, x), (-1, 1), floor=1.0),
 }
@@ -282,7 +316,8 @@ def errors(
                 continue
             if isinstance(true, mpmath.mpc) or not mpmath.isfinite(true) or abs(true) > largest:
                 continue
-            size = max(abs(true), mpmath.mpf(function.floor))
+            floor = function.floor(*map(mpmath.mpf, numbers)) if callable(function.floor) else function.floor
+            size = max(abs(true), mpmath.mpf(floor))
             error = abs(mpmath.mpf(value) - true) / spacing(size, dtype) if np.isfinite(value) else mpmath.inf
             yield float(error), tuple(numbers)
 

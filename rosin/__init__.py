@@ -66,9 +66,11 @@ _announce()
 if _TYPE_CHECKING:
     from typing import Any as _Any
 
-    from rosin.frontend import extend, nn
+    from rosin.frontend import extend, nn, precision
     from rosin.frontend.abstract import cost, eval_shape
     from rosin.frontend.exporting import Exported, export, load
+    from rosin.frontend.precision import Policy, mixed_precision
+    from rosin.frontend.sharding import PartitionSpec, with_sharding_constraint
 
 
 def __getattr__(name: str) -> "_Any":
@@ -78,10 +80,20 @@ def __getattr__(name: str) -> "_Any":
             import rosin.frontend.extend as found
         case "nn":
             import rosin.frontend.nn as found
+        case "precision":
+            import rosin.frontend.precision as found
+        case "Policy" | "mixed_precision":
+            from rosin.frontend import precision
+
+            found = getattr(precision, name)
         case "Exported" | "export" | "load":
             from rosin.frontend import exporting
 
             found = getattr(exporting, name)
+        case "PartitionSpec" | "with_sharding_constraint":
+            from rosin.frontend import sharding
+
+            found = getattr(sharding, name)
         case "cost" | "eval_shape":
             from rosin.frontend import abstract
 
@@ -100,6 +112,8 @@ __all__ = [
     "Compiled",
     "Condition",
     "Exported",
+    "PartitionSpec",
+    "Policy",
     "RecompileWarning",
     "RosinError",
     "ShapeDtypeStruct",
@@ -144,6 +158,7 @@ __all__ = [
     "jvp",
     "load",
     "map",
+    "mixed_precision",
     "nn",
     "no_rewrite",
     "numpy",
@@ -151,6 +166,7 @@ __all__ = [
     "pmean",
     "pmin",
     "ppermute",
+    "precision",
     "psum",
     "psum_scatter",
     "pure_callback",
@@ -171,5 +187,6 @@ __all__ = [
     "vjp",
     "vmap",
     "while_loop",
+    "with_sharding_constraint",
     "wrap",
 ]

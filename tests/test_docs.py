@@ -69,7 +69,7 @@ def test_blocks_run_in_order_and_print_what_the_page_says(page: str, monkeypatch
             output = io.StringIO()
             with contextlib.redirect_stdout(output):
                 # Blank lines in front make the line numbers of the code those of the page.
-                exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), namespace)
+                exec(compile("\n" * (block.line - 1) + block.text, page, "exec", dont_inherit=True), namespace)
             printed = output.getvalue()
         elif block.language == "text" and block.follows and printed is not None:
             assert without_line_numbers(printed) == block.text, f"{page}:{block.line}: the block above prints otherwise"

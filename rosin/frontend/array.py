@@ -6,8 +6,9 @@ import operator
 import os.path
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from rosin.ir.dtypes import DType
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from rosin.ir.op import NumpyArray, Value
 from rosin.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from rosin.runtime.xla import Resident
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 
@@ -50,11 +54,13 @@ class Array(Interchange):
     Made by the functions of `rosin.numpy`; over a NumPy array nothing is copied, so a change of that shows here.
     """
 
-    __slots__ = ("__weakref__", "_value")
+    __slots__ = ("__weakref__", "_device", "_value")
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]  # == compares elements
 
     _value: NumpyArray
+    _device: Resident | None
+    """Where the numbers are too, if they are the result of a program on a device; they come from there when read."""
 
     def __init__(self, data: ArrayLike, dtype: DTypeLike = None) -> None:
         if core.is_tracer(data):
@@ -153,11 +159,23 @@ class Array(Interchange):
 
     def donate(self) -> None:
         """Give the memory away; using the array from then on is an error."""
-        del self._value
+        self._device = None
+        with suppress(AttributeError):  # Nobody has read it from the device yet.
+            del self._value
 
-    def __getattr__(self, name: str) -> NoReturn:
-        # Python asks here for what it does not find, and `_value` is gone only once it was donated.
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here for what it does not find: most arrays are on no device, and `_value` is gone once it was
+        # donated, or has not come from the device yet.
+        if name == "_device":
+            return None
         if name == "_value":
+            device = self._device
+            if device is not None:
+                # Another thread may do so too; both get the same numbers.
+                self._value = device.fetch()
+                if device.is_here:
+                    self._device = None
+                return self._value
             message = "the array was donated to a compiled function, whose results are in its memory now"
             raise tr.located(ImmutableError(message))
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
@@ -279,6 +297,8 @@ class Array(Interchange):
             raise tr.located(
                 ImmutableError(f"{message}\n  use {name}.at[…].set(…), or pass it as an argument", [self.type])
             )
+        if self._device is not None:
+            self._value, self._device = np.array(self._value), None
         if not self._written(index, value):
             self._value = changed(self, index, "set", value)._value
 

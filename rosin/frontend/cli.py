@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("tpu-check", help="compile a program for a TPU, without one, and report")
     check.add_argument("--topology", default="v5e:2x2", help="which TPUs, such as v5e:2x2 (the default) or v4:2x2x1")
+    check.add_argument(
+        "--size", action="append", default=[], metavar="NAME=NUMBER", help="the number for a symbolic size"
+    )
     why = commands.add_parser("explain", help="what is computed together, what is not and why, and what that costs")
     for command in (check, why):
         what = "file.py:name, a function or an exported program, or a file that export saved"
@@ -40,27 +44,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "explain":
             print(explain(options.program, options.arg), end="")
         else:
-            print(tpu_check(options.program, options.topology, options.arg))
+            print(tpu_check(options.program, options.topology, options.arg, options.size))
     except (RosinError, OSError) as error:
         print(f"rosin: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def tpu_check(program: str, topology: str, types: Sequence[str] = ()) -> str:
+def tpu_check(program: str, topology: str, types: Sequence[str] = (), sizes: Sequence[str] = ()) -> str:
     """The report on a program for a topology.
 
     Raises:
-        ArgumentError: there is no such program, or no types are given for a function.
+        ArgumentError: there is no such program, no types are given for a function, or no number for a symbolic size.
         AttributeValueError: the topology is not known.
         UnsupportedError: libtpu is not installed, or the program does not compile for it.
     """
     from rosin.runtime import tpu
 
     tpu.chip_of(topology)
-    found = find(program, types)
+    found = find(program, types).at(**dict(map(_size, sizes)))
     graph = optimized(found)
-    return report(found.graph.name, graph, tpu.compile_for(found.stablehlo(), topology))
+    count, spread = math.prod(size for _, size in found.mesh), found.shardings is not None
+    return report(found.graph.name, graph, tpu.compile_for(found.stablehlo(), topology, count, spread))
 
 
 def explain(program: str, types: Sequence[str] = ()) -> str:
@@ -103,6 +108,13 @@ def _spec(text: str) -> Any:
         return spec(text)
     except ValueError as error:
         raise ArgumentError(f"--arg: {error}") from None
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not number.strip().isdecimal():
+        raise ArgumentError(f"--size: {text!r} is no size, as n=64 is one")
+    return name.strip(), int(number)
 
 
 def _module(path: str) -> Any:

@@ -26,7 +26,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
 from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where
 from rosin.frontend.errors import ArgumentError, ClosureError, RecompileWarning, RecursiveCompileError
-from rosin.frontend.programs import MISSED, Family, Program, miss
+from rosin.frontend.programs import MISSED, Family, Program, miss, value_offset
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
 from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
@@ -376,7 +376,7 @@ class Compiled:
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known)
-        native = executable.entry(tr.array_type(), _value_offset(), miss, False)
+        native = executable.entry(tr.array_type(), value_offset(), miss, False)
         direct = self._direct(call, staged, executable, captures)
         sizes = None if pattern is None or known is None else pattern.sizes(known.guards)
         signature = signature_of(call, self.__wrapped__, types, pattern, executable.sizes, sizes)
@@ -413,7 +413,7 @@ class Compiled:
         if captures:
             native = self._with_captures(executable, captures, single)
         else:
-            native = executable.entry(tr.array_type(), _value_offset(), self._slow, single)
+            native = executable.entry(tr.array_type(), value_offset(), self._slow, single)
         closure = self._closure
         if not closure:
             return native
@@ -431,7 +431,7 @@ class Compiled:
         def miss(*given: Any, **kwargs: Any) -> Any:
             return self._slow(*given[: len(given) - len(captures)], **kwargs)
 
-        inner = executable.entry(tr.array_type(), _value_offset(), miss, single)
+        inner = executable.entry(tr.array_type(), value_offset(), miss, single)
 
         def entry(*args: Any, **kwargs: Any) -> Any:
             return inner(*args, *captures, **kwargs)
@@ -580,13 +580,6 @@ class ShownGraph(Graph):
 def _check_stage(stage: str, stages: Sequence[str]) -> None:
     if stage not in stages:
         raise tr.located(ArgumentError(f"there is no stage {stage!r}; the stages are {', '.join(stages)}"))
-
-
-@functools.cache
-def _value_offset() -> int:
-    from rosin.runtime.entry import slot_offset
-
-    return slot_offset(tr.array_type(), "_value")
 
 
 @functools.cache

@@ -52,7 +52,7 @@ def checkpoint(f: Function) -> Function:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if not core.tracing():
             return f(*args, **kwargs)
-        call = _Arguments(f, "checkpoint", args, kwargs)
+        call = Arguments(f, "checkpoint", args, kwargs)
         staged = staging.stage(lambda tracers: call.run(f, tracers), call.inputs(), staging.name_of(f))
         results = core.bind(Checkpoint(staged.graph), *staged.operands(call.arrays))
         return tree.unflatten(staged.structure, results)
@@ -60,7 +60,7 @@ def checkpoint(f: Function) -> Function:
     return checkpointed
 
 
-class _Arguments:
+class Arguments:
     """The arguments of a call: leaves that are arrays are traced, the others are passed on as they are."""
 
     def __init__(self, f: Function, what: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

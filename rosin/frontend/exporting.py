@@ -17,28 +17,34 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from rosin.frontend import batching, core, staging, tree
+from rosin.frontend import batching, core, source, staging, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
+from rosin.frontend.programs import MISSED, miss, value_offset
+from rosin.frontend.sharding import PartitionSpec
 from rosin.frontend.signature import Call
 from rosin.frontend.sizes import Spec, facts_of
 from rosin.frontend.staging import Function, Input
-from rosin.frontend.tree import Structure
+from rosin.frontend.tree import Structure, Tree
 from rosin.ir import dims, facts, printer
 from rosin.ir.builder import Builder
-from rosin.ir.errors import UnsupportedError
-from rosin.ir.facts import Check
+from rosin.ir.errors import ConstraintError, UnsupportedError, located
+from rosin.ir.facts import Check, Facts
 from rosin.ir.graph import Graph
 from rosin.ir.host import HostFunction
-from rosin.ir.op import NumpyArray
 from rosin.ir.parser import parse
+from rosin.ir.sharding import Axes, Shardings, check_cuts
+from rosin.ir.specialize import specialize
 from rosin.ir.types import TensorType
 from rosin.passes.inline import Inline
+
+if TYPE_CHECKING:
+    from rosin.frontend.array import Array
 
 FORMAT, VERSION = "rosin program", 1
 
@@ -56,10 +62,26 @@ class Exported:
     mesh: tuple[tuple[str, int], ...] = ()
     """The named axes of the devices that run it together, with their sizes; each has a shard of the arguments."""
     target: str = "llvm"
+    shardings: Shardings | None = None
+    """How whole arrays are spread over the devices of a mesh, instead of a shard for each."""
     _compiled: list[Any] = field(default_factory=list[Any], repr=False)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.on_shards([(args, kwargs)])[0]
+        if self.mesh and self.shardings is None:
+            return self.on_shards([(args, kwargs)])[0]
+        arrays = self._arrays(args, kwargs)
+        if not self._compiled:
+            path, known = core.compile_path(), facts_of(self.checks)
+            if self.shardings is None:
+                executable = path.compile_graph(self.graph, self.target, (), known)
+            else:
+                executable = path.compile_spread(self.graph, self.target, self.shardings, known)
+            self._compiled.extend([executable, executable.entry(tr.array_type(), value_offset(), miss, False)])
+        executable, native = self._compiled
+        found = native(*arrays)
+        if found is MISSED:
+            found = map(tr.wrap, executable(*map(tr.numpy_of, arrays)))
+        return tree.unflatten(self.outputs, found)
 
     def on_shards(self, shards: Sequence[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
         """The result of each device, given its positional arguments and those by name; devices are numbered along the
@@ -69,26 +91,55 @@ class Exported:
             ArgumentError: there are more or fewer shards than devices, or arguments of another tree.
             UnsupportedError: the xla target has too few devices.
         """
+        if not self.mesh and len(shards) == 1:
+            args, kwargs = shards[0]
+            return [self(*args, **kwargs)]
         count = math.prod(size for _, size in self.mesh)
+        if self.shardings is not None:
+            message = f"{self.graph.name} takes whole arrays, which are spread over the devices; call it with these"
+            raise tr.located(ArgumentError(message))
         if len(shards) != count:
             message = f"{self.graph.name} runs on {count} devices and was given {len(shards)} shards"
             raise tr.located(ArgumentError(f"{message}; on_shards takes a list of (args, kwargs)"))
-        values = [self._values(*shard) for shard in shards]
+        values = [list(map(tr.numpy_of, self._arrays(*shard))) for shard in shards]
         if not self._compiled:
             run = core.compile_path().compile_shards(self.graph, self.target, dict(self.mesh), facts_of(self.checks))
             self._compiled.append(run)
-        return [tree.unflatten(self.outputs, [tr.wrap(x) for x in found]) for found in self._compiled[0](values)]
+        return [tree.unflatten(self.outputs, map(tr.wrap, found)) for found in self._compiled[0](values)]
 
-    def _values(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[NumpyArray]:
+    def _arrays(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
         leaves, structure = tree.flatten((args, kwargs))
         if structure != self.inputs:
             raise tr.located(ArgumentError(f"{self.graph.name} takes {self.inputs} and was given {structure}"))
         pairs = zip(leaves, self.graph.inputs, strict=True)
-        return [core.known(x, v.type.dtype if core.is_scalar(x) else None) for x, v in pairs]
+        return [core.asarray(x, v.type.dtype if core.is_scalar(x) else None) for x, v in pairs]
 
     def __str__(self) -> str:
         given = ", ".join(f"{v.name}: {v.type}" for v in self.graph.inputs)
         return f"{self.graph.name}({given}) -> {', '.join(str(v.type) for v in self.graph.outputs)}"
+
+    def at(self, **sizes: int) -> Exported:
+        """The program with numbers in the place of its symbolic sizes.
+
+        Raises:
+            ArgumentError: a size is missing, or is none of the program.
+            RosinError: these numbers do not fit what the program needs of its sizes.
+        """
+        symbols = list(dict.fromkeys(name for v in self.graph.inputs for name in v.type.symbols))
+        if set(symbols) != set(sizes):
+            has = f"has the symbolic sizes {', '.join(symbols)}" if symbols else "has no symbolic sizes"
+            given = ", ".join(sizes) or "none"
+            instead = f"; give a number for each, as in {', '.join(f'{s}=8' for s in symbols)}" if symbols else ""
+            raise tr.located(ArgumentError(f"{self.graph.name} {has}, and was given {given}{instead}"))
+        if not sizes:
+            return self
+        for check in self.checks:
+            if not check.holds(sizes):
+                numbers = ", ".join(f"{name}={number}" for name, number in sizes.items())
+                raise tr.located(ConstraintError(f"{self.graph.name} needs {check}, which {numbers} do not fit"))
+        with facts.assuming(Facts(), gather=True):
+            graph = specialize(self.graph, sizes)
+        return replace(self, graph=graph, checks=(), _compiled=[])
 
     def stablehlo(self, **sizes: int) -> str:
         """The StableHLO text, for these numbers in the place of symbolic sizes.
@@ -97,21 +148,20 @@ class Exported:
             ArgumentError: a size is missing, or is none of the program.
             UnsupportedError: StableHLO has no way to say an op.
         """
-        symbols = self.graph.symbols()
-        if set(symbols) != set(sizes):
-            has = f"has the symbolic sizes {', '.join(symbols)}" if symbols else "has no symbolic sizes"
-            given = ", ".join(sizes) or "none"
-            raise tr.located(ArgumentError(f"stablehlo: {self.graph.name} {has}, and was given {given}"))
-        return core.compile_path().stablehlo_text(self.graph, (), sizes, dict(self.mesh))
+        graph = self.at(**sizes).graph
+        return core.compile_path().stablehlo_text(graph, (), None, dict(self.mesh), self.shardings)
 
     def bytecode(self, **sizes: int) -> bytes:
         """The StableHLO program in its portable binary form; jaxlib writes it.
 
         Raises:
-            UnsupportedError: jaxlib is not installed.
+            UnsupportedError: jaxlib is not installed, or the program is spread over devices.
         """
         from rosin.runtime.xla import portable
 
+        if self.shardings is not None:
+            message = f"{self.graph.name} is spread over devices, which StableHLO's bytecode has no words for"
+            raise UnsupportedError(f"{message}; its text has: stablehlo()")
         return portable(self.stablehlo(**sizes))
 
     def to_bytes(self) -> bytes:
@@ -123,6 +173,7 @@ class Exported:
             "inputs": _encoded(self.inputs),
             "outputs": _encoded(self.outputs),
             "mesh": dict(self.mesh),
+            "shardings": None if self.shardings is None else [self.shardings.inputs, self.shardings.outputs],
             "checks": [[str(c.left), c.kind, str(c.right)] for c in self.checks],
         }
         parts: dict[str, str | bytes] = {
@@ -143,7 +194,7 @@ class Exported:
 
         text = self.stablehlo()
         parts: dict[str, str | bytes] = {"program.mlir": text}
-        if xla.is_installed():
+        if xla.is_installed() and self.shardings is None:
             parts["program.bytecode"] = xla.portable(text)
         return parts
 
@@ -152,21 +203,34 @@ class Exported:
         Path(path).write_bytes(self.to_bytes())
 
 
-def export(f: Function, /, *specs: Any, mesh: Mapping[str, int] | None = None, **by_name: Any) -> Exported:
+def export(
+    f: Function,
+    /,
+    *specs: Any,
+    mesh: Mapping[str, int] | None = None,
+    in_shardings: Tree = None,
+    out_shardings: Tree = None,
+    **by_name: Any,
+) -> Exported:
     """Trace a function for a file that `load` reads.
 
     specs: trees like the arguments, of `rosin.spec("f32[n, 3]")`, or of arrays and whatever else has a shape and a
         dtype. Arrays that the function reads from outside become part of the program.
     mesh: the named axes of devices with their sizes, for a program that many devices run, each on shards of its own,
         which are what the specs tell. Within it `psum` and its like go along these axes.
+    in_shardings, out_shardings: for a program of whole arrays that are spread over the devices of the mesh, how
+        arguments and results lie there: a `PartitionSpec` for all, or trees of them and of None (for whole arrays on
+        every device) that begin as the tuple of arguments and the result do. Arguments by name are whole.
 
     Raises:
-        ArgumentError: a leaf says no type, or the trees have nodes that a file does not hold.
+        ArgumentError: a leaf says no type, the trees have nodes that a file does not hold, or shardings come without a
+            mesh or do not fit the trees.
+        AttributeValueError: an array cannot be cut as its sharding says.
         UnsupportedError: the program calls Python.
         RosinError: a symbolic size cannot be read from the arguments.
     """
     name = staging.name_of(f)
-    leaves, structure = tree.flatten((specs, by_name), is_leaf=lambda x: isinstance(x, Spec))
+    leaves, structure = tree.flatten((specs, by_name), _is_spec)
     paths = Call(leaves, structure, ()).paths(f)
     inputs = [
         Input(_type(leaf, path, name), staging.identifier(path)) for leaf, path in zip(leaves, paths, strict=True)
@@ -178,17 +242,53 @@ def export(f: Function, /, *specs: Any, mesh: Mapping[str, int] | None = None, *
         return f(*args, **kwargs)
 
     axes = tuple((mesh or {}).items())
-    with facts.assuming(facts_of(checks), gather=True), batching.within(list(axes)):
+    spread = in_shardings is not None or out_shardings is not None
+    if spread and not axes:
+        raise tr.located(ArgumentError(f"export: {name} has shardings, and no mesh of devices that they are about"))
+    with facts.assuming(facts_of(checks), gather=True), batching.within([] if spread else list(axes)):
         staged = staging.stage(run, inputs, name)
         b = Builder()
         values = [b.input(i.type, i.name) for i in inputs]
         values += [b.constant(tr.numpy_of(c), tr.captured_type(c)) for c in staged.captures]
-        graph = Inline().run(b.graph(b.inline(staged.graph, values), staged.graph.name))
+        graph = Inline(spread).run(b.graph(b.inline(staged.graph, values), staged.graph.name))
     _refuse_python(graph, graph.name)
     core.compile_path().size_graph(graph, facts_of(checks))
     for part in (structure, staged.structure):
         _encoded(part)
-    return Exported(graph, structure, staged.structure, checks, axes)
+    shardings = None
+    if spread:
+        made = tree.unflatten(staged.structure, [0] * len(graph.outputs))
+        given = [*_specified(in_shardings, specs, "in"), *[()] * len(tree.leaves(by_name, _is_spec))]
+        shardings = Shardings(axes, tuple(given), tuple(_specified(out_shardings, made, "out")))
+        _check_shardings(graph, shardings)
+    return Exported(graph, structure, staged.structure, checks, axes, shardings=shardings)
+
+
+def _is_spec(x: object) -> bool:
+    return isinstance(x, Spec)
+
+
+def _specified(prefix: Tree, full: Tree, side: str) -> list[Axes]:
+    """How each leaf of a tree is cut."""
+    try:
+        found = tree.broadcast_prefix(prefix, full, _is_spec)
+    except ValueError as error:
+        message = f"export: {side}_shardings {prefix!r} does not fit the tree {tree.structure(full, _is_spec)}"
+        raise tr.located(ArgumentError(message)) from error
+    for spec in found:
+        if spec is not None and not isinstance(spec, PartitionSpec):
+            message = f"export: {side}_shardings holds PartitionSpec and None, not {spec!r}"
+            raise tr.located(ArgumentError(message))
+    return [() if spec is None else spec.axes for spec in found]
+
+
+def _check_shardings(graph: Graph, shardings: Shardings) -> None:
+    """Raise unless every argument and result can be cut as it shall be."""
+    named = [(f"argument {v.name}", v, axes) for v, axes in zip(graph.inputs, shardings.inputs, strict=True)]
+    named += [(f"result {i}", v, a) for i, (v, a) in enumerate(zip(graph.outputs, shardings.outputs, strict=True))]
+    with located(source.user_location()):
+        for what, value, axes in named:
+            check_cuts(value.type, axes, dict(shardings.mesh), f"export: {what} of {graph.name}")
 
 
 def load(file: str | PathLike[str] | bytes, target: str = "llvm") -> Exported:
@@ -214,7 +314,15 @@ def load(file: str | PathLike[str] | bytes, target: str = "llvm") -> Exported:
     with facts.assuming(facts_of(checks), gather=True):
         graph = parse(text)
     inputs, outputs = (tree.structure(_decoded(signature[name])) for name in ("inputs", "outputs"))
-    return Exported(graph, inputs, outputs, checks, tuple(signature["mesh"].items()), target)
+    mesh = tuple(signature["mesh"].items())
+    lie = signature["shardings"]
+    shardings = None if lie is None else Shardings(mesh, *(_axes(side) for side in lie))
+    return Exported(graph, inputs, outputs, checks, mesh, target, shardings)
+
+
+def _axes(side: Sequence[Sequence[Sequence[str]]]) -> tuple[Axes, ...]:
+    """What JSON makes of how arrays are cut, as tuples again."""
+    return tuple(tuple(map(tuple, axes)) for axes in side)
 
 
 def _type(leaf: Any, path: str, name: str) -> TensorType:

@@ -14,7 +14,7 @@ else:
     Loader = object  # The module of this class would take a millisecond.
 
 PACKAGES = ("rosin.numpy.", "rosin.scipy.")
-LATER = ("rosin.extend", "rosin.nn")
+LATER = ("rosin.extend", "rosin.nn", "rosin.precision")
 
 
 class PublicNames(Loader):

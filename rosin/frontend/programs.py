@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,14 @@ MISSED: Any = object()
 def miss(*given: Any) -> Any:
     """What native entries call for leaves that they do not take."""
     return MISSED
+
+
+@functools.cache
+def value_offset() -> int:
+    """Where in an array, for native code, its NumPy array is."""
+    from rosin.runtime.entry import slot_offset
+
+    return slot_offset(tr.array_type(), "_value")
 
 
 class Family:

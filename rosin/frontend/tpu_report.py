@@ -64,7 +64,8 @@ def advice(graph: Graph) -> Iterator[str]:
     nodes = list(_nodes(graph))
     wide = [n for n in nodes if isinstance(n.op, Contraction) and n.operands[0].type.dtype == f32]
     if wide:
-        yield f"{_count(wide, 'product')} of f32: with bf16 factors they take one pass and not six{_places(wide)}"
+        bf16 = "with bf16 factors (rosin.mixed_precision) they take one pass and not six"
+        yield f"{_count(wide, 'product')} of f32: {bf16}{_places(wide)}"
     double = [n for n in nodes if any(v.type.dtype == f64 for v in n.results)]
     if double:
         yield f"{_count(double, 'op')} of f64, which a TPU makes of several of f32{_places(double)}"
@@ -80,13 +81,12 @@ def advice(graph: Graph) -> Iterator[str]:
 
 def report(name: str, graph: Graph, found: Compiled) -> str:
     """The whole report."""
-    memory = sum(n for kind, n in found.memory.items() if kind != "shared") - found.memory["shared"]
     kinds = ", ".join(f"{kind} {size_text(n)}" for kind, n in found.memory.items())
     padded, plain = sum(padded_bytes(v.type) for v in graph.inputs), sum(v.type.bytes for v in graph.inputs)
     lines = [
         f"{name} compiles for {found.topology}",
         f"  work        {found.flops:.4g} flops, {found.transcendentals:.4g} transcendentals, {found.bytes:.4g} bytes",
-        f"  memory      {size_text(memory)} of {size_text(found.chip.memory)}: {kinds}",
+        f"  memory      {size_text(found.total)} of {size_text(found.chip.memory)}: {kinds}",
         f"  time        {found.seconds * 1e6:.1f} µs at best, {found.cycles} cycles estimated for fusions",
         f"  peak        {found.peak:.1%} of {found.chip.flops / 1e12:.0f} Tflop/s at most",
         f"  padding     arguments take {size_text(padded)} in tiles for {size_text(plain)}",

@@ -332,7 +332,8 @@ class Carry:
     """Values that a loop combines over its iterations, starting from `initial`.
 
     `combine` holds, over the placeholders `left` and `right`, what two sets of partial values come to; it is
-    associative, which is what lets a vector loop keep one partial value a lane. `locals` name the running values.
+    associative, which is what lets a vector loop keep one partial value a lane. `take`, where it is not empty, says the
+    same of a term that comes after all terms so far: loops meet their terms in order. `locals` name the running values.
     """
 
     locals: tuple[Local, ...]
@@ -340,6 +341,7 @@ class Carry:
     left: tuple[Local, ...]
     right: tuple[Local, ...]
     combine: tuple[Expr, ...]
+    take: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

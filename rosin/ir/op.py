@@ -139,6 +139,8 @@ class Op(metaclass=Kind):
     """Whether it does something besides giving its results, so that it is kept, in order."""
     random: ClassVar[bool] = False
     """Whether it makes random bits. A graph that does is compiled for eager arrays too, so that they get the same."""
+    moves_elements: ClassVar[bool] = False
+    """Whether its results are elements of those operands that have their element type, in other places."""
     slow_in_numpy: ClassVar[bool] = False
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
 
@@ -487,6 +489,8 @@ class Monoid:
 
     identity: tuple[Const, ...]
     combine: Callable[[tuple[Expr, ...], tuple[Expr, ...]], tuple[Expr, ...]]
+    take: Callable[[tuple[Expr, ...], tuple[Expr, ...]], tuple[Expr, ...]] | None = None
+    """As `combine`, where a single term comes to what stands before it: cheaper where the order of terms decides."""
 
     def carry(self, name: str) -> Carry:
         """A carry for a loop that starts from the identity."""
@@ -494,7 +498,8 @@ class Monoid:
         right = tuple(Local(f"{name}_r{i}", c.dtype) for i, c in enumerate(self.identity))
         several = len(self.identity) > 1
         running = tuple(Local(f"{name}_{i}" if several else name, c.dtype) for i, c in enumerate(self.identity))
-        return Carry(running, self.identity, left, right, self.combine(left, right))
+        take = () if self.take is None else self.take(left, right)
+        return Carry(running, self.identity, left, right, self.combine(left, right), take)
 
 
 class Fold(Op):

@@ -144,7 +144,7 @@ class _Shape:
         results = tuple((v.type, group.axes[v], self._place(v)) for v in node.results)
         for value in node.results:
             self.known[value] = ("computed", len(self.known))
-        return attributes(node.op), operands, results, group.folded.get(node)
+        return attributes(node.op), operands, results, group.folded.get(node), group.across.get(node)
 
     def _operand(self, value: Value) -> Hashable:
         found = self.known.get(value)

@@ -84,7 +84,9 @@ class Group:
     reads: dict[Value, Axes] = field(default_factory=dict["Value", "Axes"])
     """For values of other groups that are read at one place of the whole domain, the domain axis of each axis."""
     folded: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
-    """For each fold, the domain axis of each axis of its own domain."""
+    """For each fold over the reduced axes, the domain axis of each axis of its own domain."""
+    across: dict[Node, Axes] = field(default_factory=dict["Node", "Axes"])
+    """The same for each fold over the rows instead, whose result has the reduced axes or none, after all rows."""
     contraction: bool = False
     """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
     alone: bool = False
@@ -154,8 +156,7 @@ class Fusion:
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
-        for node in graph.nodes:
-            self._place(node)
+        self._place_all()
         self.groups = self._ordered()
 
     # -- reading -------------------------------------------------------------------------------------------
@@ -255,6 +256,30 @@ class Fusion:
 
     # -- placing -------------------------------------------------------------------------------------------
 
+    def _place_all(self) -> None:
+        """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
+        waiting: list[Node] = []
+        values: set[Value] = set()
+        for node in self.graph.nodes:
+            if isinstance(node.op, APART | Barrier):
+                for other in waiting:
+                    self._place(other)
+                waiting, values = [], set()
+            if not values.isdisjoint(node.operands) or (isinstance(node.op, Fold) and self._is_across(node)):
+                waiting.append(node)
+                values.update(node.results)
+            else:
+                self._place(node)
+        for node in waiting:
+            self._place(node)
+
+    def _is_across(self, node: Node) -> bool:
+        """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
+        uses = self.uses_of[node] = self.uses(node)
+        folded = set(uses.variables[uses.result_rank :])
+        last = [read.index[-1].variables() for read in uses.reads if read.index]
+        return not _is_contraction(uses) and any(found and folded.isdisjoint(found) for found in last)
+
     def _place(self, node: Node) -> None:
         if isinstance(node.op, Constant) and not node.op.value.is_splat:
             self.constants[node.results[0]] = node.op
@@ -310,11 +335,11 @@ class Fusion:
         self._need(group, bits)
 
     def _join(self, node: Node) -> None:
-        uses = self.uses_of[node] = self.uses(node)
+        uses = self.uses_of.get(node) or self.uses_of.setdefault(node, self.uses(node))
         waits = self.waits(node.operands) | self._sizes_of(node)
         needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
         if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
-            for group in sorted(needed - waits, key=lambda g: -g.number):
+            for group in sorted(needed - waits, key=lambda g: (-len(g.every), -g.number)):
                 mapping = self._fit(group, node, uses)
                 if not isinstance(mapping, Cut) and self._between(group, needed):
                     mapping = Cut.ORDER
@@ -376,8 +401,12 @@ class Fusion:
         group.axes[result] = tuple([mapping[v] if v.extent != 1 else None for v in shape])
         if isinstance(node.op, Fold):
             over = uses.variables[uses.result_rank :]
-            group.folded[node] = tuple(mapping[v] if v.extent != 1 else None for v in over)
-            group.reduced = group.reduced | {mapping[v] for v in over if v in mapping}
+            axes = tuple(mapping[v] if v.extent != 1 else None for v in over)
+            if group.folded and not {a for a in axes if a is not None} <= group.reduced:
+                group.across[node] = axes
+            else:
+                group.folded[node] = axes
+                group.reduced = group.reduced | {mapping[v] for v in over if v in mapping}
         bits = 0
         for other in waits:
             bits |= self._before[other] | 1 << other.number
@@ -423,10 +452,14 @@ class Fusion:
         folded = {mapping[v] for v in uses.variables[uses.result_rank :] if v.extent != 1}
         own = {mapping[v] for v in uses.variables[: uses.result_rank] if v.extent != 1}
         every = group.every
+        if _reads_across(group, uses):
+            return Cut.AFTER
         if isinstance(node.op, Fold):
             reduced = every & group.reduced
             if group.contraction:
                 return Cut.PRODUCT
+            if folded and own in (reduced, set()) and folded == every - reduced and _has_rows(group, reduced):
+                return mapping
             if (group.folded and _fold_axes(group) != {frozenset(folded)}) or (group.reduced and folded != reduced):
                 return Cut.SUMS
             return mapping if own | folded == every and (group.reduced or folded) else Cut.PART
@@ -462,9 +495,12 @@ class Fusion:
         theirs = _alignment(other, uses)
         if isinstance(theirs, Cut):
             return theirs
+        if _reads_across(other, uses):
+            return Cut.AFTER
         if len(other.domain) != len(group.domain):
             return Cut.AXES
         translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
+        _translate_free(other, group, translate)
         if not len(translate) == len(set(translate.values())) == len(other.every):
             return Cut.PART
         reduced = frozenset(translate.get(i, -1) for i in other.reduced & other.every)
@@ -514,8 +550,8 @@ class Fusion:
             group.reads.setdefault(value, tuple(None if a is None else translate[a] for a in axes))
             self._readers[value].discard(other)
             self._readers[value].add(group)
-        for node, axes in other.folded.items():
-            group.folded[node] = tuple(None if a is None else translate[a] for a in axes)
+        for mine, theirs in ((group.folded, other.folded), (group.across, other.across)):
+            mine.update((n, tuple(None if a is None else translate[a] for a in axes)) for n, axes in theirs.items())
         group.reduced = group.reduced | {translate[i] for i in other.reduced if i in translate}
         self._groups.remove(other)
         old, new = 1 << other.number, 1 << group.number
@@ -569,6 +605,28 @@ def _fold_axes(group: Group) -> set[frozenset[int]]:
     return {frozenset(a for a in axes if a is not None) for axes in group.folded.values()}
 
 
+def _translate_free(other: Group, group: Group, translate: dict[int, int]) -> None:
+    """Let axes of `other` that a node does not say anything about be those of `group` that have their sizes."""
+    free = sorted(group.every.difference(translate.values()))
+    for axis in sorted(other.every.difference(translate)):
+        found = next((i for i in free if group.domain[i] == other.domain[axis]), None)
+        if found is not None:
+            free.remove(found)
+            translate[axis] = found
+
+
+def _reads_across(group: Group, uses: Uses) -> bool:
+    """Whether the node reads what is known only after all rows of the group."""
+    after = {node.results[0] for node in group.across}
+    return bool(after) and any(read.value in after for read in uses.reads)
+
+
+def _has_rows(group: Group, reduced: set[int]) -> bool:
+    """Whether the group folds along axes whose elements are neighbours in memory, one row after the other."""
+    inner = [next((a for a in reversed(axes) if a is not None), None) for axes in group.reads.values()]
+    return _fold_axes(group) == {frozenset(reduced)} and bool(inner) and all(axis in reduced for axis in inner)
+
+
 def _alignment(group: Group, uses: Uses) -> Alignment | Cut:
     """The domain axis of each variable of a node, if it reads the group's values each at one place of the domain."""
     mapping: Alignment = {}
@@ -580,10 +638,11 @@ def _alignment(group: Group, uses: Uses) -> Alignment | Cut:
         for position, axis in zip(read.index, axes, strict=True):
             if axis is None:
                 continue
-            if computed is None and not (len(position.terms) == 1 and not position.constant):
+            bare = len(position.terms) == 1 and not position.constant and isinstance(position.terms[0][0], LoopVar)
+            if computed is None and not bare:
                 # Another place of a value from elsewhere, which says nothing about how the two line up.
                 continue
-            if len(position.terms) != 1 or position.constant or position.terms[0][1] != 1:
+            if not bare or position.terms[0][1] != 1:
                 return Cut.ELSEWHERE
             var = position.terms[0][0]
             if not isinstance(var, LoopVar) or mapping.get(var, axis) != axis or group.domain[axis] != var.extent:

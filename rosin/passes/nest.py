@@ -77,10 +77,10 @@ class Memory:
 
 def arranged(nest: Nest) -> Kernel:
     """The kernel of a nest, its loops in the order that suits memory."""
-    return _Arrangement(nest).kernel()
+    return Arrangement(nest).kernel()
 
 
-class _Arrangement:
+class Arrangement:
     """A nest while its loops are put in order."""
 
     def __init__(self, nest: Nest) -> None:
@@ -88,9 +88,10 @@ class _Arrangement:
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
 
     def kernel(self) -> Kernel:
-        self._collapse(self.rows)
-        self._collapse(self.columns)
-        lanes = choose_lanes([*self.rows, *self.columns], self.statements())
+        self.collapse(self.rows)
+        self.collapse(self.columns)
+        inner = [s for p in self.body if isinstance(p, Inner) for s in p.body] if self.columns else self.statements()
+        lanes = choose_lanes([*self.rows, *self.columns], inner or self.statements())
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work)
@@ -119,7 +120,7 @@ class _Arrangement:
         body: list[Statement] = []
         columns = [v for v in self.columns if v is not lanes] + [v for v in self.columns if v is lanes]
         for part in self.body:
-            body += [self._inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
+            body += [self.inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
         across = self._across(lanes)
         if lanes is not None and across is not None:
@@ -155,7 +156,7 @@ class _Arrangement:
         place = indices.of(block)
         return [When((Within(place, 0, whole),), tuple(squares)), When((Within(place, whole, whole + 1),), (left,))]
 
-    def _inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
+    def inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
         body: list[Statement] = list(part.body)
         work = flops([v for s in body for v in values(s)])
         for var in reversed(columns):
@@ -202,7 +203,7 @@ class _Arrangement:
 
     # -- collapsing ----------------------------------------------------------------------------------------
 
-    def _collapse(self, variables: list[LoopVar]) -> None:
+    def collapse(self, variables: list[LoopVar]) -> None:
         """Make one loop of neighbours that every index steps through as through one."""
         at = len(variables) - 2
         while at >= 0:

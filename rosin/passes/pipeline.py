@@ -35,7 +35,7 @@ GRAPH_PASSES: tuple[Pass, ...] = (
 )
 """What every target's own passes start from."""
 
-STABLEHLO_PASSES: tuple[Pass, ...] = GRAPH_PASSES[:-1]
+STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True), *GRAPH_PASSES[1:-1])
 """All but rematerialisation: XLA weighs memory against time by itself."""
 
 

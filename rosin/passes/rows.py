@@ -44,16 +44,16 @@ SCRATCH_BYTES = 1 << 17
 
 
 def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
-    rows = _Rows(group, memory, keep=True)
+    rows = Rows(group, memory, keep=True)
     nest = rows.nest(name)
     if rows.row_bytes is None:
         return [nest]
     # Whether a row fits the scratch arrays is known when the program runs.
-    again = _Rows(group, memory, keep=False).nest(f"{name}_long")
+    again = Rows(group, memory, keep=False).nest(f"{name}_long")
     return [Either(rows.row_bytes, SCRATCH_BYTES, (nest,), (again,))]
 
 
-class _Rows:
+class Rows:
     def __init__(self, group: Group, memory: Memory, keep: bool) -> None:
         """`keep` says whether values of rows of unknown length are kept."""
         self.group = group
@@ -71,6 +71,8 @@ class _Rows:
         self.loads: dict[tuple[Buffer, Index], Expr] = {}
         for node in group.nodes:
             self.level[node.results[0]] = self._level(node)
+        for node in (n for n in group.across if not self.in_rows(n)):
+            self.level[node.results[0]] = self._level_across(node)
         self.last_pass = max((self.level[n.results[0]] for n in group.nodes if not self.in_rows(n)), default=-1)
 
     def place(self, axis: int | None) -> Index:
@@ -80,8 +82,8 @@ class _Rows:
         return tuple(self.place(axis) for axis in self.group.axes[value])
 
     def in_rows(self, node: Node) -> bool:
-        """Whether the node is computed once a row: it is no fold and lacks the reduced axes."""
-        return not isinstance(node.op, Fold) and not self.group.reduced.intersection(self.group.axes[node.results[0]])
+        """Whether the node is computed once a row: it lacks the reduced axes, and is no fold over them."""
+        return node not in self.group.folded and not self.group.reduced.intersection(self.group.axes[node.results[0]])
 
     def _level(self, node: Node) -> int:
         """The pass whose loops compute the node; a fold's result is known one level later."""
@@ -92,38 +94,49 @@ class _Rows:
                 level = max(level, self.level[read.value] + isinstance(maker.op, Fold))
         return level
 
+    def _level_across(self, node: Node) -> int:
+        """The pass of a fold over rows: one in which what it reads of memory is read anyway."""
+        uses = self.memory.fusion.uses_of
+        values = {read.value for read in uses[node].reads if read.value not in self.maker}
+        others = [n for n in self.group.nodes if n not in self.group.across and not self.in_rows(n)]
+        shared = [self.level[n.results[0]] for n in others if any(r.value in values for r in uses[n].reads)]
+        return max(self.level[node.results[0]], min(shared, default=0))
+
     # -- the nest ------------------------------------------------------------------------------------------
 
     def nest(self, name: str) -> Nest:
         body: list[Statement | Inner] = []
         levels = max(self.level.values())
         for level in range(levels + 1):
-            body += self._row_part(level)
+            body += self.row_part(level)
             inner = self._inner_part(level)
             if inner is not None:
                 body.append(inner)
-                body += self._finish(level)
+                body += self.finish(level)
         rows = tuple(self.vars[i] for i in sorted(self.group.rows) if self.vars[i].extent != 1)
         columns = tuple(self.vars[i] for i in sorted(self.group.reduced) if self.vars[i].extent != 1)
         statements = [s for part in body for s in (part.body if isinstance(part, Inner) else [part])]
         work = flops([v for s in statements for v in values(s)])
         return Nest(name, rows, columns, tuple(body), tuple(self.kept.values()), work)
 
-    def _row_part(self, level: int) -> list[Statement]:
+    def row_part(self, level: int) -> list[Statement]:
         """What is computed once a row before the pass."""
         result: list[Statement] = []
         for node in self.group.nodes:
             value = node.results[0]
             if self.level[value] != level or not self.in_rows(node):
                 continue
-            expr = self._compute(node, self._reader)
+            if node in self.group.across:
+                result += self.across(node, {})
+                continue
+            expr = self.compute(node, self.reader)
             if level <= self.last_pass and not isinstance(expr, Const):
                 # A pass over the row may need it, and each has loops of its own.
                 local = Local(f"row_{node.op.name}{len(self.row)}", expr.dtype)
                 result.append(Let(local, expr))
                 expr = local
             self.row[value] = expr
-            result += self._store(value, expr)
+            result += self.store(value, expr)
         return result
 
     def _inner_part(self, level: int) -> Inner | None:
@@ -137,7 +150,9 @@ class _Rows:
             if self.level[value] > level or self.in_rows(node):
                 continue
             if isinstance(node.op, Fold):
-                if self.level[value] == level:
+                if self.level[value] == level and node in self.group.across:
+                    body += self.across(node, here)
+                elif self.level[value] == level:
                     carry, accumulate = self._fold(node, here)
                     carries.append(carry)
                     body.append(accumulate)
@@ -145,43 +160,58 @@ class _Rows:
             if self.level[value] < level and (value in self.memory or value in self.kept):
                 here[value] = self._again(value)
                 continue
-            here[value] = self._compute(node, lambda v: self._reader(v, here))
+            here[value] = self.compute(node, lambda v: self.reader(v, here))
             if self.level[value] == level:
-                body += self._store(value, here[value])
+                body += self.store(value, here[value])
                 if value in later:
                     body += self._keep(value, here[value])
         return Inner(tuple(body), tuple(carries)) if body else None
 
-    def _finish(self, level: int) -> list[Statement]:
+    def finish(self, level: int) -> list[Statement]:
         """After the pass, its folds' results."""
-        result: list[Statement] = []
-        for node in self.group.nodes:
-            value = node.results[0]
-            if isinstance(node.op, Fold) and self.level[value] == level:
-                carry = self.carries[value]
-                expr = node.op.finish(carry.locals, tuple(v.type for v in node.operands))
-                local = Local(f"{carry.locals[0].name}_end", expr.dtype)
-                result.append(Let(local, expr))
-                self.row[value] = local
-                result += self._store(value, local)
-        return result
+        done = [n for n in self.group.nodes if n in self.group.folded and self.level[n.results[0]] == level]
+        return [statement for node in done for statement in self.ended(node)]
+
+    def ended(self, node: Node) -> list[Statement]:
+        """The result of a fold, from its running values."""
+        op, value = node.op, node.results[0]
+        assert isinstance(op, Fold)
+        carry = self.carries[value]
+        expr = op.finish(carry.locals, tuple(v.type for v in node.operands))
+        local = Local(f"{carry.locals[0].name}_end", expr.dtype)
+        self.row[value] = local
+        return [Let(local, expr), *self.store(value, local)]
 
     def _fold(self, node: Node, here: dict[Value, Expr]) -> tuple[Carry, Statement]:
+        carry = self.carry(node)
+        op, types = node.op, tuple(v.type for v in node.operands)
+        empty = isinstance(op, Fold) and 0 in op.domain(types)
+        return carry, Accumulate(carry, carry.initial if empty else self.terms(node, here))
+
+    def carry(self, node: Node) -> Carry:
+        """The running values of a fold."""
         op = node.op
         assert isinstance(op, Fold)
-        types = tuple(v.type for v in node.operands)
-        carry = op.monoid(types).carry(f"{op.name}{len(self.carries)}")
+        carry = op.monoid(tuple(v.type for v in node.operands)).carry(f"{op.name}{len(self.carries)}")
         self.carries[node.results[0]] = carry
-        if 0 in op.domain(types):
-            return carry, Accumulate(carry, carry.initial)
-        point = tuple(self.place(axis) for axis in self.group.folded[node])
-        readers = tuple(self.memory.fusion.reader(v, lambda w: self._reader(w, here)) for v in node.operands)
-        terms = op.terms(self.own_index(node.results[0]), point, readers, types)
-        return carry, Accumulate(carry, terms)
+        return carry
+
+    def terms(self, node: Node, here: dict[Value, Expr]) -> tuple[Expr, ...]:
+        """What a point of the domain gives to a fold."""
+        op = node.op
+        assert isinstance(op, Fold)
+        axes = self.group.across[node] if node in self.group.across else self.group.folded[node]
+        point = tuple(self.place(axis) for axis in axes)
+        readers = tuple(self.memory.fusion.reader(v, lambda w: self.reader(w, here)) for v in node.operands)
+        return op.terms(self.own_index(node.results[0]), point, readers, tuple(v.type for v in node.operands))
+
+    def across(self, node: Node, here: dict[Value, Expr]) -> list[Statement]:
+        """What a row does for a fold over rows."""
+        raise AssertionError("rows by themselves know no others")
 
     # -- values --------------------------------------------------------------------------------------------
 
-    def _compute(self, node: Node, read: Callable[[Value], Reader]) -> Expr:
+    def compute(self, node: Node, read: Callable[[Value], Reader]) -> Expr:
         op = node.op
         index = self.own_index(node.results[0])
         readers = tuple(self.memory.fusion.reader(v, read) for v in node.operands)
@@ -190,7 +220,7 @@ class _Rows:
         assert isinstance(op, Pull)
         return op.element(index, readers, tuple(v.type for v in node.operands))
 
-    def _reader(self, value: Value, here: dict[Value, Expr] | None = None) -> Reader:
+    def reader(self, value: Value, here: dict[Value, Expr] | None = None) -> Reader:
         """Reads a value of the group from where this pass has it, another one from memory."""
         known = self.row.get(value)
         if known is None and here is not None:
@@ -198,15 +228,15 @@ class _Rows:
         if known is not None:
             return lambda index: known
         # An op may have an operand that it does not read after all; such a value has no buffer.
-        return lambda index: self._load(*self.memory.at(value, index))
+        return lambda index: self.load(*self.memory.at(value, index))
 
-    def _load(self, buffer: Buffer, offset: Index) -> Expr:
+    def load(self, buffer: Buffer, offset: Index) -> Expr:
         key = (buffer, offset)
         if key not in self.loads:
             self.loads[key] = Load(buffer, offset)
         return self.loads[key]
 
-    def _store(self, value: Value, expr: Expr) -> list[Statement]:
+    def store(self, value: Value, expr: Expr) -> list[Statement]:
         return [self.memory.store(value, self.own_index(value), expr)] if value in self.memory else []
 
     # -- what later passes need ------------------------------------------------------------------------------
@@ -257,27 +287,27 @@ class _Rows:
         return self.keep and not isinstance(row_bytes, int) and not facts.known_at_least(row_bytes, SCRATCH_BYTES + 1)
 
     def _row_bytes(self, value: Value) -> Dim:
-        return self._row_size() * value.type.dtype.bytes
+        return self.row_size() * value.type.dtype.bytes
 
-    def _row_size(self) -> Dim:
+    def row_size(self) -> Dim:
         return dims.product(self.group.domain[axis] for axis in sorted(self.group.reduced))
 
-    def _row_offset(self) -> Index:
+    def row_offset(self) -> Index:
         axes = sorted(self.group.reduced)
         return indices.flatten([self.place(a) for a in axes], [self.group.domain[a] for a in axes])
 
     def _keep(self, value: Value, expr: Expr) -> list[Statement]:
-        size, bytes = self._row_size(), self._row_bytes(value)
+        size, bytes = self.row_size(), self._row_bytes(value)
         if not isinstance(size, int):
             if not facts.known_at_least(SCRATCH_BYTES, bytes):
                 longest = [bytes] if self.row_bytes is None else [bytes, self.row_bytes]
                 self.row_bytes = max(longest, key=facts.estimate)
             size = SCRATCH_BYTES // value.type.dtype.bytes
         self.kept[value] = Buffer(f"row{len(self.kept)}", value.type.dtype, size, Scope.LOCAL)
-        return [Store(self.kept[value], self._row_offset(), expr)]
+        return [Store(self.kept[value], self.row_offset(), expr)]
 
     def _again(self, value: Value) -> Expr:
         """A value of an earlier pass, from the scratch array or from its buffer."""
         if value in self.kept:
-            return self._load(self.kept[value], self._row_offset())
-        return self._load(*self.memory.at(value, self.own_index(value)))
+            return self.load(self.kept[value], self.row_offset())
+        return self.load(*self.memory.at(value, self.own_index(value)))

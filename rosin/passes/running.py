@@ -2,7 +2,8 @@
 
 One element after the other waits for the one before, and not for memory. So what is apart runs at once: lines that lie
 side by side as vectors; other lines a few at a time; and of one long line a few parts, each for itself, after which the
-combination of all that is before a part is combined into it.
+combination of all that is before a part is combined into it. A line that is so long that threads shall share it is
+read twice: for what each of some chunks comes to, and, when all of these are known, for the line itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, Store, Within, guard
+from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kind, Load, Loop, Scope, Statement, Store, Within, guard
 from rosin.ir.op import Running, Types
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel
@@ -32,6 +33,12 @@ PART = 512
 """Elements of a part of a long line; all parts that run at once are in the nearest cache when they are put together."""
 
 BLOCK = CHAINS * PART
+
+LONG = 1 << 20
+"""From so many elements on threads share a line."""
+
+CHUNKS = 64
+"""So many chunks are enough for any number of threads."""
 
 
 def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -67,6 +74,8 @@ class _Lines:
             axis, lines = max(self.others.items())
             if facts.known_at_least(lines.extent, self.chains):
                 return self.taking_turns(name, axis, lines)
+        if self._is_shared():
+            return self.on_threads(name)
         if self._has_parts():
             return [self.kernel(name, self.in_parts(), self.others)]
         return [self.kernel(name, [Loop(self.along, Kind.SERIAL, tuple(body), (carry,))], self.others)]
@@ -75,6 +84,11 @@ class _Lines:
         """Whether a line may be cut, and is long enough. Integers wait for what is before no longer than for memory."""
         cut = self.op.divides and self._is_one_value() and self.monoid.identity[0].dtype.differentiable
         return cut and not facts.known_at_least(2 * BLOCK - 1, self.along.extent)
+
+    def _is_shared(self) -> bool:
+        """Whether threads share a line."""
+        long = isinstance(self.along.extent, int) and self.along.extent >= LONG
+        return long and not self.others and self.op.divides and self._is_one_value()
 
     @property
     def chains(self) -> int:
@@ -168,23 +182,68 @@ class _Lines:
             kernels.append(self.kernel(f"{name}_rest", body, self.others | {axis: left}))
         return kernels
 
+    def on_threads(self, name: str) -> list[Kernel]:
+        """What chunks come to, what is before each, and their elements; last, what is left of the line."""
+        assert isinstance(self.along.extent, int)
+        dtype, length = self.result.type.dtype, self.along.extent // (CHUNKS * BLOCK) * BLOCK or BLOCK
+        count = self.along.extent // length
+        totals, before = (Buffer(f"{name}_{what}", dtype, count, Scope.ARENA) for what in ("totals", "before"))
+        chunk, each, inside = LoopVar("chunk", count), LoopVar("each", count - 1), LoopVar("inside", length)
+        total, run = self.monoid.carry("total"), self.monoid.carry("run")
+        term = self.op.term(
+            *(self.memory.read(v)(self.place(indices.of(each) * length + indices.of(inside))) for v in self.operands)
+        )
+        first = [
+            Loop(inside, Kind.VECTOR, (Accumulate(total, term),), (total,), unroll=4),
+            Store(totals, indices.of(each), total.locals[0]),
+        ]
+        add = [
+            Accumulate(run, (Load(totals, indices.of(each)),)),
+            Store(before, indices.of(each) + 1, run.locals[0]),
+        ]
+        second = [
+            Store(before, indices.ZERO, self.monoid.identity[0]),
+            Loop(each, Kind.SERIAL, tuple(add), (run,)),
+        ]
+        third = self.chunk(indices.of(chunk) * length, length, Load(before, indices.of(chunk)))
+        kernels = [
+            self.kernel(name, first, {0: each}),
+            self.kernel(f"{name}_before", second, {}),
+            self.kernel(f"{name}_chunks", third, {0: chunk}),
+        ]
+        rest = self.after(count * length)
+        return [*kernels, self.kernel(f"{name}_rest", rest, {})] if rest else kernels
+
+    def chunk(self, start: Index, length: int, before: Expr) -> list[Statement]:
+        """The elements of a chunk, before which the line has come to `before`."""
+        if not self.monoid.identity[0].dtype.differentiable:
+            inside = LoopVar("inside", length)
+            carry = replace(self.monoid.carry("run"), initial=(before,))
+            return [Loop(inside, Kind.SERIAL, tuple(self.step(carry, start + indices.of(inside))), (carry,))]
+        blocks = LoopVar("block", length // BLOCK)
+        first = start + (indices.of(blocks) * BLOCK if blocks.extent != 1 else indices.ZERO)
+        there = Within(indices.of(blocks), 1, length // BLOCK)
+        own = before if blocks.extent == 1 else guard((there,), self.stored(first - 1), before)
+        return [Loop(blocks, Kind.SERIAL, tuple(self.block(first, own)))]
+
     def in_parts(self) -> list[Statement]:
         """A long line, a block of parts after the other, and then what is left of it."""
         blocks = LoopVar("block", self.along.extent // BLOCK)
-        block = self.block(indices.of(blocks) * BLOCK)
+        start = indices.of(blocks) * BLOCK
+        block = self.block(start, self.before(start))
         return [Loop(blocks, Kind.SERIAL, tuple(block)), *self.after(blocks.extent * BLOCK)]
 
-    def block(self, start: Index) -> list[Statement]:
+    def block(self, start: Index, before: Expr) -> list[Statement]:
         """One block: the first part goes on from what is before it, and the others get that afterwards."""
         inside = LoopVar("inside", PART)
         begin = [self.monoid.carry(f"part{i}") for i in range(CHAINS)]
-        parts = (replace(begin[0], initial=(self.before(start),)), *begin[1:])
+        parts = (replace(begin[0], initial=(before,)), *begin[1:])
         steps = [s for i, part in enumerate(parts) for s in self.step(part, start + i * PART + indices.of(inside))]
         body: list[Statement] = [Loop(inside, Kind.SERIAL, tuple(steps), parts)]
         for i in range(1, CHAINS):
             first, again = start + i * PART, LoopVar("again", PART)
             place = self.place(first + indices.of(again))
-            whole = self.monoid.combine((self.before(first),), (self.memory.stored(self.result)(place),))
+            whole = self.monoid.combine((self.stored(first - 1),), (self.memory.stored(self.result)(place),))
             body.append(Loop(again, Kind.VECTOR, (self.memory.store(self.result, place, *whole),)))
         return body
 
@@ -198,7 +257,11 @@ class _Lines:
     def before(self, k: Index) -> Expr:
         """The result's element before number k, or what a line begins with."""
         there = Within(k, 1, self.along.extent + 1)
-        return guard((there,), self.memory.stored(self.result)(self.place(k - 1)), self.monoid.identity[0])
+        return guard((there,), self.stored(k - 1), self.monoid.identity[0])
+
+    def stored(self, k: Index) -> Expr:
+        """The result's element number k."""
+        return self.memory.stored(self.result)(self.place(k))
 
 
 def _stored(body: Sequence[Statement]) -> list[Index]:

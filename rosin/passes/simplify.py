@@ -12,7 +12,7 @@ from typing import ClassVar
 from rosin.ir.graph import Graph
 from rosin.ir.op import Elementwise
 from rosin.ir.ops import arithmetic as ar
-from rosin.ir.ops import cast, contract, index, logic, movement
+from rosin.ir.ops import cast, contract, index, logic, movement, scatter
 from rosin.ir.ops import reduce as red
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.loop import Loop
@@ -26,6 +26,7 @@ from rosin.passes.rules import index as i
 from rosin.passes.rules import lift
 from rosin.passes.rules import logic as l
 from rosin.passes.rules import movement as m
+from rosin.passes.rules import places as p
 from rosin.passes.rules import reduce as r
 
 # Rules are tried from top to bottom, those of the op's own class before those of its kind.
@@ -51,6 +52,7 @@ RULES: Table = {
     logic.Or: (l.bits_of_itself, l.and_with_constant),
     logic.Xor: (l.xor_with_constant,),
     logic.Shift: (l.shift_by_zero,),
+    logic.Less: (p.count_below_zero,),
     logic.Comparison: (l.compared_with_itself,),
     logic.Select: (l.select_known, l.select_on_not, l.select_of_truth, l.select_nested),
     cast.Cast: (l.cast_to_same, l.cast_twice),
@@ -66,6 +68,9 @@ RULES: Table = {
     red.Reduction: (r.over_short_axes, r.of_reduction, r.of_broadcast),
     red.Sum: (r.sum_of_splat,),
     contract.DotGeneral: (c.dot_of_transposed, c.dot_of_one_term),
+    index.Gather: (p.place_that_counts, p.gather_of_broadcast, p.gather_of_elementwise),
+    scatter.ScatterAdd: (p.place_that_counts, p.one_place_a_row),
+    scatter.ScatterSet: (p.place_that_counts, p.one_place_a_row),
     index.DynamicSlice: (i.slice_of_whole, i.slice_at_constants),
     index.DynamicUpdateSlice: (i.update_of_whole,),
     Switch: (f.switch_known, f.switch_alike),

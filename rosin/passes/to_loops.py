@@ -35,6 +35,7 @@ from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
 from rosin.passes.alike import Alike
 from rosin.passes.arena import Places, plan_arena
+from rosin.passes.blocks import blocked_steps
 from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
@@ -254,7 +255,7 @@ class Region:
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:
             return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
-        return row_steps(group, self.memory, name)
+        return blocked_steps(group, self.memory, name) or row_steps(group, self.memory, name)
 
     def _routine(self, node: Node, op: Routine) -> list[Step]:
         """A call of a routine of the target, which reads operands and writes results where they lie as a whole.

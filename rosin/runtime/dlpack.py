@@ -7,6 +7,7 @@ one of 16-bit integers, and the element type is written into the capsule, or rea
 from __future__ import annotations
 
 import ctypes
+import functools
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ class _Writable:
 
     def __init__(self, value: NumpyArray) -> None:
         self.value = value
-        self.__array_interface__ = value.__array_interface__ | {"data": (value.ctypes.data, False)}
+        interface = value.__array_interface__
+        self.__array_interface__ = interface | {"data": (interface["data"][0], False)}
 
 
 def read(x: Any, copy: bool | None, to_cpu: bool) -> NumpyArray:
@@ -124,10 +126,17 @@ def _device(device: Any) -> tuple[int, int]:
 
 def _element_type(capsule: Any) -> Any:
     """The four bytes of a capsule that tell its element type."""
-    api = ctypes.pythonapi
-    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", api))
-    pointer_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", api))
+    name_of, pointer_of, four = _capsule_api()
     name = name_of(capsule)
     if name not in _DTYPE_AT:
         raise InterchangeError(f"DLPack: a capsule is called {name!r}, not one of {', '.join(map(repr, _DTYPE_AT))}")
-    return (ctypes.c_char * 4).from_address(pointer_of(capsule, name) + _DTYPE_AT[name])
+    return four.from_address(pointer_of(capsule, name) + _DTYPE_AT[name])
+
+
+@functools.cache
+def _capsule_api() -> tuple[Any, Any, Any]:
+    """Python's functions for the name and the address in a capsule, and the type of four bytes."""
+    api = ctypes.pythonapi
+    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", api))
+    pointer_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", api))
+    return name_of, pointer_of, ctypes.c_char * 4

@@ -35,6 +35,7 @@ from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
 from rosin.ir.parser import parse
+from rosin.ir.sharding import Shardings
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
@@ -176,7 +177,7 @@ class Executable:
 
         def call(*arguments: Any, **keywords: Any) -> Any:
             values = [a._value if type(a) is array_type else a for a in arguments]
-            if keywords or not self._fit(values):
+            if keywords or not all(isinstance(v, np.ndarray) for v in values) or self._sizes_of(values) is None:
                 return miss(*arguments, **keywords)
             results: list[Any] = []
             for value in self(*values):
@@ -187,15 +188,14 @@ class Executable:
 
         return call
 
-    def _fit(self, values: Sequence[Any]) -> bool:
-        """Whether values are arrays that the program takes."""
-        if len(values) != len(self.graph.inputs) or not all(isinstance(v, np.ndarray) for v in values):
-            return False
+    def _sizes_of(self, values: Sequence[Any]) -> dict[str, int] | None:
+        """The values of symbolic sizes; None unless the program takes arrays of these types."""
+        if len(values) != len(self.graph.inputs):
+            return None
         try:
-            self.bind(values)
+            return self.bind(values)
         except (RosinError, TypeError):
-            return False
-        return True
+            return None
 
 
 class NativeExecutable(Executable):
@@ -416,9 +416,17 @@ class XlaExecutable(Executable):
 
     stages = ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
 
-    def __init__(self, graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        donated: tuple[int, ...],
+        known: Facts,
+        sizes: Sizes | None,
+        shardings: Shardings | None = None,
+    ) -> None:
         super().__init__(graph, known, sizes)
         self.donated = donated
+        self._shardings = shardings
         self._programs: dict[tuple[int, ...], Loaded] = {}
         if sizes is None:
             self._program({})
@@ -427,18 +435,50 @@ class XlaExecutable(Executable):
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         return self._program(self.bind(arrays))(arrays)
 
+    def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
+        """A callable as of any target, whose results stay on the device until they are read."""
+        from rosin.runtime.xla import Resident
+
+        if self._shardings is not None:
+            return super().entry(array_type, value_offset, miss, single)
+        array_class: Any = array_type
+        expected = None if self.sizes else [(v.type.dtype.numpy, v.type.sizes) for v in self.graph.inputs]
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            values = [(a._device or a._value) if type(a) is array_type else a for a in arguments]
+            if keywords or not all(isinstance(v, (np.ndarray, Resident)) for v in values):
+                return miss(*arguments, **keywords)
+            sizes: dict[str, int] | None = {}
+            if expected is None:
+                sizes = self._sizes_of(values)
+            elif [(v.dtype, v.shape) for v in values] != expected:
+                sizes = None
+            if sizes is None:
+                return miss(*arguments, **keywords)
+            results: list[Any] = []
+            for value in self._program(sizes).resident(values):
+                result: Any = object.__new__(array_class)
+                result._device = value
+                results.append(result)
+            return results[0] if single else tuple(results)
+
+        return call
+
     def _program(self, sizes: Mapping[str, int]) -> Loaded:
         key = tuple(sizes.values())
         found = self._programs.get(key)
         if found is None:
-            from rosin.runtime.xla import Loaded
+            from rosin.runtime import xla
 
-            found = self._programs[key] = Loaded(stablehlo_text(self.graph, self.donated, sizes), self.donated)
+            # Python is where the CPU is, and there once.
+            hosted: list[Op] | None = [] if xla.is_host() and self._shardings is None else None
+            text = stablehlo_text(self.graph, self.donated, sizes, None, self._shardings, hosted)
+            found = self._programs[key] = xla.Loaded(text, self.donated, 1, self._shardings, hosted or ())
         return found
 
     def stage_text(self, stage: str) -> str:
         if stage == "stablehlo":
-            return stablehlo_text(self.graph, self.donated)
+            return stablehlo_text(self.graph, self.donated, None, None, self._shardings)
         if stage in self.stages[1:]:
             with facts.assuming(self.known):
                 return printer.text(pipeline.stage(self.graph, stage, pipeline.STABLEHLO_PASSES))
@@ -458,7 +498,7 @@ def compile_shards(graph: Graph, target: str, mesh: Mapping[str, int], known: Fa
     if target == "xla":
         from rosin.runtime.xla import Loaded
 
-        return Loaded(stablehlo_text(graph, (), None, mesh), (), math.prod(mesh.values())).on_shards
+        return Loaded(stablehlo_text(graph, (), None, mesh), (), math.prod(mesh.values())).on_devices
     for axis, size in reversed(list(mesh.items())):
         graph = batch_graph(graph, [True] * len(graph.inputs), size, axis)
     together = compile_graph(graph, target, (), known)
@@ -472,13 +512,31 @@ def compile_shards(graph: Graph, target: str, mesh: Mapping[str, int], known: Fa
     return run_shards
 
 
+def compile_spread(graph: Graph, target: str, shardings: Shardings, known: Facts | None = None) -> Executable:
+    """Compile a graph of whole arrays that are spread over the devices of a mesh. On a target other than "xla" there is
+    one device, which has all of them.
+
+    Raises:
+        UnsupportedError: there is no such target, it has too few devices, or it declines an op.
+        AttributeValueError: an array cannot be cut as it should be.
+    """
+    if target != "xla":
+        return compile_graph(graph, target, (), known)
+    graph, known, sizes = size_graph(graph, known)
+    with facts.assuming(known):
+        return XlaExecutable(graph, (), known, sizes, shardings)
+
+
 def stablehlo_text(
     graph: Graph,
     donated: Sequence[int] = (),
     sizes: Mapping[str, int] | None = None,
     mesh: Mapping[str, int] | None = None,
+    shardings: Shardings | None = None,
+    hosted: list[Op] | None = None,
 ) -> str:
-    """The StableHLO program of a graph, its symbolic sizes being these numbers, for devices along the axes of a mesh.
+    """The StableHLO program of a graph, its symbolic sizes being these numbers, for devices along the axes of a mesh,
+    or of whole arrays that are spread over devices. With a list it may call Python, for ops that are put there.
 
     Raises:
         UnsupportedError: the target declines an op, or a size is no number.
@@ -492,7 +550,8 @@ def stablehlo_text(
         names = ", ".join(graph.symbols())
         message = f"{graph.name} has the symbolic sizes {names}, and a StableHLO program has sizes that are numbers"
         raise UnsupportedError(f"{message}; compile with dynamic=False")
-    return module_text(pipeline.run(graph, pipeline.STABLEHLO_PASSES), donated, mesh=mesh)
+    graph = pipeline.run(graph, pipeline.STABLEHLO_PASSES)
+    return module_text(graph, donated, mesh=mesh, shardings=shardings, hosted=hosted)
 
 
 def release_memory() -> None:

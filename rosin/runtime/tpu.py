@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rosin.ir.errors import AttributeValueError, UnsupportedError
 from rosin.runtime import xla
-
-INSTALL = 'pip install "rosin[tpu]"'
 
 ENVIRONMENT = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -69,6 +65,11 @@ class Compiled:
     """Why jaxlib cannot read that program, where it cannot: then cycles and what was not fused are not known."""
 
     @property
+    def total(self) -> int:
+        """The bytes of its memory that it takes, what results share with arguments counted once."""
+        return sum(n for kind, n in self.memory.items() if kind != "shared") - self.memory["shared"]
+
+    @property
     def seconds(self) -> float:
         """How long it takes at best: as its operations or its bytes do, whichever take longer."""
         return max(self.flops / self.chip.flops, self.bytes / self.chip.bandwidth)
@@ -93,26 +94,25 @@ def chip_of(topology: str) -> Chip:
     return CHIPS[name]
 
 
-def compile_for(text: str, topology: str) -> Compiled:
-    """Compile a StableHLO program for one chip of a topology.
+def compile_for(text: str, topology: str, count: int = 1, spread: bool = False) -> Compiled:
+    """Compile a StableHLO program for so many chips of a topology, over which its arrays are `spread`, or each of which
+    runs it on arrays of its own.
 
     Raises:
-        AttributeValueError: the topology is not known.
+        AttributeValueError: the topology is not known, or has fewer chips.
         UnsupportedError: libtpu or jaxlib is not installed, or the compiler refuses the program.
     """
     chip = chip_of(topology)
-    device = _topology(topology, chip.accelerator)[0]
+    there = math.prod(map(int, topology.partition(":")[2].split("x")))
+    if there < count:
+        raise AttributeValueError(f"{topology} has {there} chips, and the program is for {count}")
+    devices = _topology(topology, chip.accelerator)[:count]
     module, _ = xla.parsed(text)
     client = xla.jaxlib_client()
-    options = client.CompileOptions()
-    build = options.executable_build_options
-    options.device_assignment = build.device_assignment = client.DeviceAssignment.create(
-        np.array([[device.id]], np.int32)
-    )
-    options.num_replicas = options.num_partitions = build.num_replicas = build.num_partitions = 1
+    options = xla.compile_options(devices, spread)
     try:
         with module.context:
-            executable = device.client.compile(module, client.DeviceList((device,)), options)
+            executable = devices[0].client.compile(module, client.DeviceList(tuple(devices)), options)
     except client.XlaRuntimeError as error:
         raise UnsupportedError(f"the compiler for {topology} refuses the program: {error}") from error
     return _described(executable, topology, chip)
@@ -121,16 +121,8 @@ def compile_for(text: str, topology: str) -> Compiled:
 @functools.cache
 def _topology(topology: str, accelerator: str) -> Any:
     """The devices of a topology, none of which has to be there."""
-    try:
-        import libtpu
-    except ImportError as error:
-        raise UnsupportedError(f"compiling for TPUs needs libtpu, which is not installed; {INSTALL}") from error
-    client = xla.jaxlib_client()
     with _environment({**ENVIRONMENT, "TPU_ACCELERATOR_TYPE": accelerator}):
-        if not client.pjrt_plugin_loaded("tpu"):
-            client.load_pjrt_plugin_dynamically("tpu", str(Path(libtpu.__file__).parent / "libtpu.so"))
-            client.initialize_pjrt_plugin("tpu")
-        return client.make_tfrt_tpu_c_api_device_topology(topology)._make_compile_only_devices()
+        return xla.load_libtpu().make_tfrt_tpu_c_api_device_topology(topology)._make_compile_only_devices()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.eigen import Eig
 from rosin.ir.types import TensorType, parse_type
 from rosin.passes.inline import Inline
+from rosin.runtime import xla
 from tests.samples import Sample, all_samples, applied
 
 Golden = Callable[[str, str], None]
@@ -129,3 +132,10 @@ def test_sizes_that_are_symbols_have_no_text() -> None:
     f = rosin.compile(lambda x: x + 1, dynamic={"x": 0})
     with pytest.raises(UnsupportedError, match=r"symbolic sizes .*dynamic=False"):
         f.text(rnp.ones(3), stage="stablehlo")
+
+
+@pytest.mark.peers
+def test_the_text_of_the_page_is_a_program() -> None:
+    page = Path(rosin.__file__).parent.parent / "docs/stablehlo.md"
+    (text,) = re.findall(r"```text\n(module @.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    xla.verify(re.sub(r" loc\(#loc\d+\)", "", text))

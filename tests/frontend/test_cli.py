@@ -44,6 +44,12 @@ def program(tmp_path: Path) -> str:
         (":saved --topology v9:1", "'v9:1' is no topology of TPUs; one reads like v5e:2x2, for a generation of v4"),
         (":saved --topology v5e", "'v5e' is no topology of TPUs"),
         (":step --arg f32", "'f32' is not a type"),
+        (":saved --size n", "--size: 'n' is no size, as n=64 is one"),
+        (":saved --size n=8", "step has no symbolic sizes, and was given n"),
+        (
+            ":step --arg f32[256,10] --arg f32[n,256]",
+            "step has the symbolic sizes n, and was given none",
+        ),
     ],
 )
 def test_what_is_refused(program: str, rest: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +83,9 @@ def test_advice_names_what_costs_and_where(program: str) -> None:
     graph = optimized(find(f"{program}:saved", ()))
     assert str(paddings(graph)[0]) == "w: f32[256, 10] takes 128 KiB for 10 KiB"
     lines = list(advice(graph))
-    assert lines[0].startswith("2 products are of f32: with bf16 factors they take one pass and not six (")
+    assert lines[0].startswith(
+        "2 products are of f32: with bf16 factors (rosin.mixed_precision) they take one pass and not six ("
+    )
     assert "model.py:7" in lines[0]
     assert "multiples of 128" in lines[1]
     narrow = rosin.export(lambda x: x @ x, rosin.spec("bf16[128, 128]"))

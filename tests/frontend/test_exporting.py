@@ -49,6 +49,20 @@ def test_symbolic_sizes_stay_symbolic() -> None:
     assert "tensor<7x3xf32>" in loaded.stablehlo(n=7, m=4)
 
 
+def test_sizes_become_numbers() -> None:
+    program = rosin.export(model, rosin.spec("f32[n, 3]"), params={"w": rosin.spec("f32[3, m]")})
+    fixed = rosin.load(program.at(n=2, m=4).to_bytes())
+    assert str(fixed) == "model(x: f32[2, 3], params_w: f32[3, 4]) -> f32[2, 4], f32[]"
+    x = np.ones((2, 3), np.float32)
+    _same(fixed(x, params=PARAMS), program(x, params=PARAMS))
+    assert fixed.at() is fixed
+    n = rosin.dim("n", multiple_of=4)
+    blocks = rosin.export(lambda x: rnp.sum(x.reshape(-1, 4), axis=1), rosin.spec(rosin.float32, (n,)))
+    assert "tensor<8xf32>" in blocks.stablehlo(n=8)
+    with pytest.raises(RosinError, match=r"needs n ?% ?4 == 0, which n=6 do not fit"):
+        blocks.at(n=6)
+
+
 def test_what_is_known_of_sizes_is_kept() -> None:
     n = rosin.dim("n", multiple_of=4)
     loaded = rosin.load(
@@ -71,7 +85,7 @@ def test_what_the_file_holds() -> None:
 
 def test_what_is_refused() -> None:
     whole = rosin.export(model, rosin.spec("f32[n, 3]"), params=PARAMS)
-    with pytest.raises(TypeError, match="has the symbolic sizes n, and was given none"):
+    with pytest.raises(TypeError, match="symbolic sizes n, and was given none; give a number for each, as in n=8"):
         whole.stablehlo()
     with pytest.raises(TypeError, match="model takes"):
         whole(np.ones((2, 3), np.float32))

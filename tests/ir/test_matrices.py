@@ -15,7 +15,7 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Op, Value
 from rosin.ir.ops import matrix as mx
-from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Svd, TriangularSolve
+from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Inverse, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve
 from rosin.ir.types import TensorType
 from rosin.runtime.executable import compile_graph
 from tests.differentiation import assert_adjoint, assert_near, difference, push, random_directions, vjp_graph
@@ -260,6 +260,51 @@ def test_derivatives_at_singular_values_of_zero_are_finite() -> None:
     graph = graph_of(function_of_singular(False), dtypes.f64, (3, 3))
     a = np.diag([2.0, 0.0, 0.0])
     assert np.isfinite(push(graph, [a], [matrices(dtypes.f64, (3, 3))])[0]).all()
+
+
+@over_types
+@over_squares
+def test_inverses_and_solutions_take_rows_in_any_order(dtype: DType, shape: tuple[int, ...]) -> None:
+    a = matrices(dtype, shape)
+    unit = np.broadcast_to(np.eye(shape[-1], dtype=a.dtype), a.shape)
+    scale = float(np.linalg.cond(a).max())
+    b = draw(dtype, (*shape[:-1], 5), -1, 1)
+    for (x,) in both_ways(Inverse(), a):
+        assert_equal(a @ x, unit, dtype, scale)
+    for (x,) in both_ways(Solve(), a, b):
+        assert_equal(a @ x, b, dtype, scale)
+
+
+@over_types
+@pytest.mark.parametrize("n", [3, 9, 40])
+def test_a_singular_matrix_has_no_finite_inverse(dtype: DType, n: int) -> None:
+    a = draw(dtype, (2, n, n), -1, 1)
+    a[1, :, 1] = 0
+    for (x,) in both_ways(Inverse(), a):
+        assert np.isfinite(x[0]).all()
+        assert not np.isfinite(x[1]).all()
+
+
+@pytest.mark.parametrize("n", [5, 16, 30, 33])
+@pytest.mark.parametrize("dtype", [dtypes.f32, dtypes.f64], ids=str)
+def test_large_stacks_are_like_small_ones(dtype: DType, n: int) -> None:
+    """Their results do not go through the caches."""
+    count = (1 << 22) // (n * n * dtype.bytes) + 13
+    few = matrices(dtype, (5, n, n)) + np.eye(n, dtype=dtype.numpy) * n
+    many = few[np.arange(count) % 5]
+    for op in (Cholesky(), Inverse(), Lu()):
+        graph = Builder()
+        run = compile_graph(graph.graph(graph.node(op, graph.input(type_of(many)))))
+        graph = Builder()
+        alone = compile_graph(graph.graph(graph.node(op, graph.input(type_of(few)))))(few)
+        for x, y in zip(run(many), alone, strict=True):
+            np.testing.assert_array_equal(x, np.asarray(y)[np.arange(count) % 5])
+
+
+def test_pivots_whose_inverse_overflows_are_divided_by() -> None:
+    a = np.asarray([[[1e-310, 0.0], [5e-311, 2e-310]]])
+    for packed, _, _ in both_ways(Lu(), a):
+        np.testing.assert_allclose(packed[0], [[1e-310, 0.0], [0.5, 2e-310]], rtol=1e-12)
 
 
 def test_qr_of_no_columns_is_a_unit_matrix() -> None:

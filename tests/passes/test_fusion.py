@@ -62,6 +62,12 @@ PATTERNS: dict[str, tuple[Build, tuple[str, ...]]] = {
         ("f32[2, 3, 16, 16]", "f32[4, 3, 3, 3]"),
     ),
     "column_sums": (lambda b, x, y: b.sum(b.mul(x, y), (0,)), ("f32[40, 64]", "f32[40, 64]")),
+    "fold_over_rows": (
+        lambda b, x, y: [b.div(x, rows(b, b.sum(x, (1,)), x)), b.sum(b.mul(x, y), (0,))],
+        ("f32[40, 30]", "f32[40, 30]"),
+    ),
+    "wide_columns": (lambda b, x: b.max(x, (0,)), ("f32[300, 2500]",)),
+    "long_sum": (lambda b, x: b.sum(x, (0,)), ("f32[600003]",)),
     "running": (lambda b, x: b.cumsum(b.mul(x, 2.0), 0), ("f32[6, 20]",)),
     "symbolic_softmax": (softmax, ("f32[n, m]",)),
     "symbolic_dense": (dense, ("f32[n, k]", "f32[k, m]", "f32[m]")),

@@ -9,7 +9,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.passes.running import BLOCK, CHAINS, PART, WIDE
+from rosin.passes.running import BLOCK, CHAINS, LONG, PART, WIDE
 
 RANDOM = np.random.default_rng(7)
 SHAPES = [
@@ -26,6 +26,8 @@ SHAPES = [
     ((7, 3 * WIDE + 5), 0),
     ((2, 5, 2 * WIDE + 1), 1),
     ((1, 2 * WIDE), 0),
+    ((LONG,), 0),
+    ((LONG + 3 * BLOCK + 5, 1), 0),
 ]
 FUNCTIONS = {"sum": (rnp.cumulative_sum, np.add), "max": (rnp.cummax, np.maximum), "prod": (rnp.cumprod, np.multiply)}
 

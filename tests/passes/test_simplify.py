@@ -21,7 +21,7 @@ from rosin.ir.ops.call import Barrier, Checkpoint
 from rosin.ir.ops.cast import Bitcast, Cast
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.ops.control import Switch
-from rosin.ir.ops.index import DynamicSlice, DynamicUpdateSlice
+from rosin.ir.ops.index import DynamicSlice, DynamicUpdateSlice, Numbers
 from rosin.ir.ops.loop import While
 from rosin.ir.ops.scan import Scan
 from rosin.ir.printer import text
@@ -48,6 +48,21 @@ def wide(b: Builder, x: Value) -> Value:
 
 def _index(b: Builder, at: int) -> Value:
     return b.full(at, TensorType(dtypes.i32))
+
+
+def _count(b: Builder, shape: tuple[int, ...], axis: int) -> Value:
+    return b.iota(TensorType(dtypes.i32, shape), axis)
+
+
+PICKED = Numbers((), (0, 1), (), (), (0, 1), 1)
+"""An element for each index of two components."""
+ONE_A_ROW = Numbers((), (1,), (0,), (0,), (1,), 1)
+SLICES = Numbers((0, 2), (0,), (), (), (0,), 1)
+CROSSED = Numbers((), (1,), (0, 2), (1, 0), (1,), 3)
+
+
+def _picked(b: Builder, x: Value, *components: Value) -> Value:
+    return b.gather(x, b.concatenate(components, 1), PICKED, (1, 1), "fill")
 
 
 SINES = build("f32[8] f32[8]", lambda b, x, y: [b.neg(b.neg(b.sin(x))), y])
@@ -200,6 +215,42 @@ FIRES: dict[str, tuple[str, Make]] = {
         "bf16[5, 2, 4] bf16[2, 5]",
         lambda b, x, y: node(b, DotGeneral((), (), (1, 0), (0, 1), dtypes.f32), x, y),
     ),
+    "count_below_zero": ("", lambda b: b.less(_count(b, (5, 3), 0), 0)),
+    "count_below_zero/moved": (
+        "",
+        lambda b: b.less(b.broadcast(b.reshape(b.cast(_count(b, (1, 5), 1), dtypes.u8), (5,)), (3, 5), (1,)), 0),
+    ),
+    "place_that_counts": ("f32[5, 8] i32[5, 1]", lambda b, x, i: _picked(b, x, _count(b, (5, 1), 0), i)),
+    "place_that_counts/of_several": (
+        "f32[8, 5, 2] i32[3, 5, 1]",
+        lambda b, x, i: b.gather(
+            x, b.concatenate([i, _count(b, (3, 5, 1), 1)], 2), Numbers((2,), (0, 1), (), (), (0, 1), 2), (1, 1, 2)
+        ),
+    ),
+    "place_that_counts/scatter": (
+        "f32[5, 8] i32[5, 1] f32[5]",
+        lambda b, x, i, u: b.scatter("add", x, b.concatenate([_count(b, (5, 1), 0), i], 1), u, PICKED, "drop"),
+    ),
+    "gather_of_elementwise": (
+        "f32[5, 64] f32[5, 64] i32[5, 1]",
+        lambda b, x, y, i: b.gather(b.mul(b.add(x, y), 2.0), i, ONE_A_ROW, (1, 1)),
+    ),
+    "gather_of_broadcast": (
+        "f32[5] i32[5, 1]",
+        lambda b, x, i: b.gather(b.broadcast(x, (5, 8), (0,)), i, ONE_A_ROW, (1, 1)),
+    ),
+    "gather_of_broadcast/of_slices": (
+        "f32[6, 3] i32[4, 1]",
+        lambda b, x, i: b.gather(b.broadcast(x, (5, 6, 3), (1, 2)), i, SLICES, (1, 6, 3)),
+    ),
+    "one_place_a_row": (
+        "i32[5, 1] f32[5]",
+        lambda b, i, u: b.scatter("add", b.full(0.5, TensorType(dtypes.f32, (5, 8))), i, u, ONE_A_ROW, "drop"),
+    ),
+    "one_place_a_row/set": (
+        "i8[2, 5, 1] i32[2, 5, 1]",
+        lambda b, i, u: b.scatter("set", b.full(-1, TensorType(dtypes.i32, (5, 300, 2))), i, u, CROSSED, "clip"),
+    ),
     "slice_of_whole": ("f32[4, 3] i32[]", lambda b, x, i: node(b, DynamicSlice((4, 3)), x, i, i)),
     "slice_at_constants": (
         "f32[9, 4]",
@@ -303,6 +354,24 @@ NEAR: dict[str, tuple[str, Make]] = {
     "pad back at the start what was cut": (
         "f32[8]",
         lambda b, x: b.pad(b.pad(x, 1.0, (-2,), (1,), (0,)), 1.0, (2,), (0,), (0,)),
+    ),
+    "a place that counts in a type too narrow": (
+        "f32[300, 8] i32[300, 1]",
+        lambda b, x, i: _picked(b, x, b.cast(b.cast(_count(b, (300, 1), 0), dtypes.i8), dtypes.i32), i),
+    ),
+    "a place that counts along fewer": (
+        "f32[7, 8] i32[5, 1]",
+        lambda b, x, i: _picked(b, x, _count(b, (5, 1), 0), i),
+    ),
+    "two places in each row": (
+        "i32[5, 2, 1] f32[5, 2]",
+        lambda b, i, u: b.scatter(
+            "add", b.zeros(TensorType(dtypes.f32, (5, 8))), i, u, Numbers((), (1,), (0,), (0,), (1,), 2), "clip"
+        ),
+    ),
+    "a gather that fills": (
+        "f32[5, 64] i32[5, 1]",
+        lambda b, x, i: b.gather(b.add(x, 1.0), i, ONE_A_ROW, (1, 1), "fill"),
     ),
     "pad back at the end what was cut": (
         "f32[8]",

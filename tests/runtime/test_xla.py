@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
 import rosin
+import rosin.numpy as rnp
+from rosin.ir import dtypes
 from rosin.ir.errors import AttributeValueError, UnsupportedError
 from rosin.runtime import tpu, xla
 
@@ -25,7 +28,7 @@ def test_a_missing_library_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "libtpu", None)
     with pytest.raises(UnsupportedError, match=r'needs jaxlib, which is not installed; pip install "rosin\[xla\]"'):
         rosin.compile(lambda x: x + 1, target="xla")(np.ones(2))
-    with pytest.raises(UnsupportedError, match=r'needs libtpu, which is not installed; pip install "rosin\[tpu\]"'):
+    with pytest.raises(UnsupportedError, match=r'TPUs need libtpu, which is not installed; pip install "rosin\[tpu\]"'):
         tpu.compile_for(NEGATION, "v5e:8x8")
 
 
@@ -78,3 +81,103 @@ def test_the_reference_interpreter_agrees() -> None:
         stablehlo.register_interpreter_dialect(context)
         (found,) = stablehlo.eval_module(module, [ir.DenseElementsAttr.get(x)])
         np.testing.assert_allclose(np.array(found), f(rosin.numpy.asarray(x)), rtol=1e-12)
+
+
+# -- a device that is not the host: another client of XLA's for the CPU takes its part -----------------------------
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Programs run on another client; gives what was read from there."""
+    other = xla.jaxlib_client().make_cpu_client()
+    fetched: list[Any] = []
+    fetch = xla.Resident.fetch
+
+    def counted(self: Any) -> Any:
+        fetched.append(self.shape)
+        return fetch(self)
+
+    monkeypatch.setattr(xla, "_client", lambda: other)
+    monkeypatch.setattr(xla.Resident, "fetch", counted)
+    return fetched
+
+
+def _step(w: Any, x: Any) -> Any:
+    return w - 0.5 * rosin.grad(lambda w: rnp.sum(rnp.tanh(x @ w)))(w)
+
+
+@pytest.mark.peers
+def test_results_stay_on_the_device_until_they_are_read(device: list[Any]) -> None:
+    step = rosin.compile(_step, target="xla")
+    x, w = rnp.asarray(np.ones((4, 3), np.float32)), rnp.asarray(np.ones((3, 2), np.float32))
+    w = step(w, x)  # The first call finds out what is to be compiled.
+    device.clear()
+    for _ in range(3):
+        w = step(w, x)
+    assert not device
+    expected = np.ones((3, 2), np.float32)
+    for _ in range(4):
+        expected = np.asarray(_step(rnp.asarray(expected), x))
+    np.testing.assert_allclose(w, expected, rtol=1e-6)
+    np.testing.assert_allclose(w + 1, expected + 1, rtol=1e-6)
+    assert device == [(3, 2)]
+    w = step(w, x)
+    assert device == [(3, 2)]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("dtype", ["bool", "i32", "i64", "u8", "f16", "bf16", "f32", "f64", "c64", "c128"])
+def test_every_type_goes_there_and_back(device: list[Any], dtype: str) -> None:
+    kind = dtypes.BY_NAME[dtype]
+    x = rnp.asarray(np.array([[0, 1], [1, 0], [1, 1]]).astype(kind.numpy))
+    f = rosin.compile(lambda x: x.T, target="xla")
+    for _ in range(2):
+        np.testing.assert_array_equal(f(x), x.T)
+    assert f(f(x)).dtype == kind
+
+
+@pytest.mark.peers
+def test_arrays_on_the_device_are_donated(device: list[Any]) -> None:
+    step = rosin.compile(_step, target="xla", donate_argnums=0)
+    plain = rosin.compile(_step)
+    x, w = rnp.asarray(np.ones((4, 3), np.float32)), rnp.asarray(np.ones((3, 2), np.float32))
+    expected = w
+    w = w + 0
+    for _ in range(4):
+        expected = plain(expected, x)
+        old, w = w, step(w, x)
+        with pytest.raises(rosin.RosinError, match="donated"):
+            np.asarray(old)
+    np.testing.assert_allclose(w, expected, rtol=1e-6)
+
+
+@pytest.mark.peers
+def test_arrays_on_the_device_can_be_written_to(device: list[Any]) -> None:
+    double = rosin.compile(lambda x: x * 2, target="xla")
+    double(rnp.ones(3))
+    x = double(rnp.ones(3))
+    x[0] = 7
+    np.testing.assert_array_equal(x, [7, 2, 2])
+    np.testing.assert_array_equal(double(x), [14, 4, 4])
+
+
+@pytest.mark.peers
+def test_arguments_of_other_types_compile_anew(device: list[Any]) -> None:
+    double = rosin.compile(lambda x: x * 2, target="xla")
+    for _ in range(2):
+        np.testing.assert_array_equal(double(double(rnp.ones(3))), [4, 4, 4])
+        np.testing.assert_array_equal(double(double(rnp.arange(4))), [0, 4, 8, 12])
+    assert len(double.signatures()) == 2
+
+
+@pytest.mark.peers
+def test_which_platform_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(xla.PLATFORM, "gpu")
+    with pytest.raises(UnsupportedError, match="ROSIN_XLA_PLATFORM is 'gpu'; the xla target runs on 'cpu' and 'tpu'"):
+        xla._client.__wrapped__()
+    monkeypatch.setenv(xla.PLATFORM, "cpu")
+    assert xla._client.__wrapped__() is xla._host()
+    monkeypatch.setenv(xla.PLATFORM, "tpu")
+    monkeypatch.setitem(sys.modules, "libtpu", None)
+    with pytest.raises(UnsupportedError, match=r'TPUs need libtpu, which is not installed; pip install "rosin\[tpu\]"'):
+        xla._client.__wrapped__()

@@ -7,7 +7,7 @@ import numpy as np
 from rosin.ir import dtypes
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from rosin.ir.op import Op
-from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisPermute, AxisSum, AxisSumScatter
+from rosin.ir.ops.collective import AxisGather, AxisIndex, AxisPermute, AxisSum, AxisSumScatter, ShardingConstraint
 from tests.samples import REAL, Array, Bad, Reference, Sample, Symbolic, draw
 
 SHAPES: tuple[tuple[int, ...], ...] = ((3,), (1,), (3, 4), (2, 1, 3), (2, 0))
@@ -43,6 +43,16 @@ SAMPLES: list[Sample] = [
     ),
     *(Sample(AxisPermute("i", 3, ((0, 1), (2, 0))), (draw(t, (3, 2)),), smooth=False, ulps=0) for t in NARROW),
     *(Sample(AxisIndex("i", size), (), str(size)) for size in (1, 5)),
+    *(
+        Sample(ShardingConstraint(axes), (draw(dtypes.f64, shape),), ulps=0)
+        for axes, shape in (
+            ((), ()),
+            ((("data",), ()), (4, 3)),
+            (((), ("model", "data")), (2, 4, 3)),
+            ((("data",),), (0, 2)),
+        )
+    ),
+    *(Sample(ShardingConstraint((("i",),)), (draw(t, (3, 2)),), smooth=False, ulps=0) for t in NARROW),
 ]
 
 BAD: list[Bad] = [
@@ -57,6 +67,9 @@ BAD: list[Bad] = [
     Bad(AxisPermute("i", 3, ((-1, 0),)), ("f32[2]",), AttributeValueError, "source -1 is none of the 3 examples"),
     Bad(AxisPermute("i", 3, ((0, 1), (0, 2))), ("f32[2]",), AttributeValueError, "source 0 is in two pairs"),
     Bad(AxisIndex("i", 3), ("f32[2]",), ShapeError, "takes 0 operands and was given 1"),
+    Bad(ShardingConstraint(()), ("f32[2]", "f32[2]"), ShapeError, "takes 1 operands and was given 2"),
+    Bad(ShardingConstraint(((), ())), ("f32[2]",), ShapeError, "how 2 axes are cut, of an operand that has 1"),
+    Bad(ShardingConstraint((("a",), ("a",))), ("f32[2, 2]",), AttributeValueError, "axis 'a' of the mesh .* twice"),
 ]
 
 SYMBOLIC: list[Symbolic] = [
@@ -64,6 +77,7 @@ SYMBOLIC: list[Symbolic] = [
     Symbolic(AxisGather("i", 3), ("f32[n]",), ("f32[3, n]",)),
     Symbolic(AxisPermute("i", 3, ((0, 1),)), ("f32[n]",), ("f32[n]",)),
     Symbolic(AxisSumScatter("i", 3), ("f32[3, n]",), ("f32[n]",)),
+    Symbolic(ShardingConstraint(((), ("a",))), ("f32[3, n]",), ("f32[3, n]",)),
 ]
 
 
@@ -93,10 +107,15 @@ def _index(op: Op) -> Array:
     return np.array(list(range(op.size)))
 
 
+def _constraint(op: Op, x: Array) -> Array:
+    return x
+
+
 REFERENCES: dict[type[Op], Reference] = {
     AxisSum: _sum,
     AxisGather: _gather,
     AxisSumScatter: _sum_scatter,
     AxisPermute: _permute,
     AxisIndex: _index,
+    ShardingConstraint: _constraint,
 }

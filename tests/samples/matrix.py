@@ -12,7 +12,7 @@ from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import Op
-from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve
+from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Inverse, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve
 from rosin.ir.ops.matrix import OfMatrices
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
 
@@ -43,7 +43,7 @@ def settled(op: Op, operands: Sequence[Array]) -> list[Array]:
 
 
 def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
-    """Results without what LAPACK chooses: eigenvalues of no order get one, and vectors a greatest component that is
+    """Results without what an algorithm chooses: eigenvalues of no order get one, and vectors a greatest component that is
     positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
     values, *vectors = results if isinstance(op, Eig | Eigh | Svd) else (np.empty(0),)
     if isinstance(op, Eig):
@@ -58,7 +58,9 @@ def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
         k = s.shape[-1]
         phase = _phase(u[..., :k])
         first = [u[..., :k] * phase, vh[..., :k, :] * np.swapaxes(phase.conj(), -1, -2)]
-        return [np.concatenate([first[0], u[..., k:]], -1), s, np.concatenate([first[1], vh[..., k:, :]], -2)]
+        # Of vectors beyond the rank only the space is given: the projection on it.
+        beyond = [x @ np.swapaxes(x.conj(), -1, -2) for x in (u[..., k:], np.swapaxes(vh[..., k:, :].conj(), -1, -2))]
+        return [first[0], s, first[1], *beyond]
     return list(results)
 
 
@@ -162,6 +164,15 @@ def _solves() -> list[Sample]:
     return found
 
 
+def _inverses() -> list[Sample]:
+    found = [_sample(Inverse(), _matrix(dtypes.f64, shape)) for shape in ((0, 0), (0, 2, 2), (1, 1))]
+    for t in TYPES:
+        for shape in ((2, 4, 4), (3, 17, 17), (34, 34)):
+            a = draw(t, shape, -1, 1, seed="inverse") + np.eye(shape[-1], dtype=t.numpy) * shape[-1] ** 0.5
+            found.append(_sample(Inverse(), a, smooth=shape == (2, 4, 4) and t.part == dtypes.f64))
+    return found
+
+
 def _spectra() -> list[Sample]:
     """Signs and phases of vectors are LAPACK's choice, which a small change may change: their derivatives are compared
     in tests/ir/test_matrices.py, in functions that do not depend on it."""
@@ -197,6 +208,7 @@ SAMPLES: list[Sample] = [
     *_triangulars(),
     *_lus(),
     *_solves(),
+    *_inverses(),
     *_spectra(),
     *_values(),
     *_qrs(),
@@ -219,6 +231,7 @@ BAD: list[Bad] = [
     Bad(LuSolve(False), ("f64[3, 3]", "f64[3, 4]", "i32[3]", "f64[3, 1]"), ShapeError, "factors of shape"),
     Bad(Solve(), ("f64[3, 4]", "f64[3, 1]"), ShapeError, "3 rows and 4 columns"),
     Bad(Solve(), ("f64[3, 3]", "f64[4, 1]"), ShapeError, "3 columns .* 4 rows"),
+    Bad(Inverse(), ("f64[3, 4]",), ShapeError, "3 rows and 4 columns"),
     Bad(Qr(False), ("f64[n, m]",), ShapeError, "not known which is less"),
 ]
 
@@ -228,6 +241,7 @@ SYMBOLIC: list[Symbolic] = [
     Symbolic(TriangularSolve(False, True, False), ("c64[n, n]", "c64[n, k]"), ("c64[n, k]",)),
     Symbolic(LuSolve(True), ("f64[n, n]", "f64[n, n]", "i32[n]", "f64[n, k]"), ("f64[n, k]",)),
     Symbolic(Solve(), ("f64[b, n, n]", "f64[b, n, k]"), ("f64[b, n, k]",)),
+    Symbolic(Inverse(), ("f64[b, n, n]",), ("f64[b, n, n]",)),
     Symbolic(Qr(False), ("f64[b, n, n]",), ("f64[b, n, n]", "f64[b, n, n]")),
     Symbolic(Eigh(True), ("c64[b, n, n]",), ("f32[b, n]", "c64[b, n, n]")),
     Symbolic(Eig(True), ("f64[n, n]",), ("c128[n]", "c128[n, n]")),
@@ -236,5 +250,5 @@ SYMBOLIC: list[Symbolic] = [
 
 # Each has a second definition in the properties that its results have: tests/ir/test_matrices.py checks these.
 REFERENCES: dict[type[Op], Reference] = dict.fromkeys(
-    (Cholesky, Eig, Eigh, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve), None
+    (Cholesky, Eig, Eigh, Inverse, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve), None
 )

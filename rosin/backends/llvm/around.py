@@ -68,13 +68,14 @@ def is_long(statement: Statement) -> bool:
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
-    """How many lanes a vector loop of the kernel runs: as many as fit its registers, of its widest numbers."""
+    """How many lanes a vector loop of the kernel runs: as many as fit its registers, of the widest numbers in one."""
     widest = 1
-    for expr in (e for top in expressions(kernel.body) for e in walk(top)):
+    inside = list(_vector_loops(kernel.body))
+    for expr in (e for top in expressions(inside) for e in walk(top)):
         if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
             widest = max(widest, expr.dtype.accumulator.bytes)
     lanes = max(vector_bytes // max(widest, 4), 1)
-    extent = max((facts.estimate(loop.var.extent) for loop in _vector_loops(kernel.body)), default=1)
+    extent = max((facts.estimate(loop.var.extent) for loop in inside), default=1)
     return lanes * max(
         r for r in range(1, kernel.registers + 1) if r == 1 or (r & (r - 1) == 0 and r * lanes <= extent)
     )

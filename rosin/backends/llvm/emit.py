@@ -48,8 +48,8 @@ def float_text(value: float, elem: str) -> str:
 class Emitter:
     """The body of one LLVM function under construction.
 
-    `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles` is
-    how many doubles a function of its own computes at a time, if some line calls one.
+    `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles`
+    is how many doubles a function of its own computes at a time, if some line calls one.
     """
 
     def __init__(self, declarations: set[str] | None = None, prefix: str = "v", doubles: int = 4) -> None:

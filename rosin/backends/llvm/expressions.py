@@ -48,11 +48,20 @@ class Expressions(Memory):
                     return self._by_size(wide[0], wide[1], size, expr.dtype)
                 return lower(self.e, expr.op, tuple(a.dtype for a in expr.args), wide)
             case FromIndex():
-                return convert(self.e, self.lane_index(expr.index), i64, expr.dtype)
+                return self._from_index(expr)
             case Guard():
                 return self.guarded(expr)
             case _:
                 raise AssertionError(f"no such expression: {type(expr).__name__}")
+
+    def _from_index(self, expr: FromIndex) -> Val:
+        base, step, spread = self.place(expr.index)
+        if step == 0 or not isinstance(step, int) or spread is not None or expr.dtype.kind not in ("int", "uint"):
+            return convert(self.e, self.lane_index(expr.index), i64, expr.dtype)
+        # Integers wrap around, so that lanes are counted in the narrow type: i64 takes twice the registers of i32.
+        start = convert(self.e, base, i64, expr.dtype)
+        ramp = ", ".join(f"{start.elem} {i * step}" for i in range(self.lanes))
+        return self.e.add(self.e.splat(start, self.lanes), Val(f"<{ramp}>", start.elem, self.lanes))
 
     def wide(self, x: Val, lanes: int) -> Val:
         """`x` in every lane; what a loop does not change was spread before it."""

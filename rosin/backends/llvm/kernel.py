@@ -128,15 +128,17 @@ class KernelEmitter(Refilling):
                 x, y = (self.wide(self.expr(a), lanes) for a in product.args)
                 return [self.e.fma(x, y, running[0])]
         news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
-        return self.combine(carry, running, news)
+        return self.combine(carry, running, news, carry.take or carry.combine)
 
-    def combine(self, carry: Carry, left: Sequence[Val], right: Sequence[Val]) -> list[Val]:
+    def combine(
+        self, carry: Carry, left: Sequence[Val], right: Sequence[Val], combine: tuple[Expr, ...] = ()
+    ) -> list[Val]:
         """Two sets of partial values of a carry, combined."""
         with self.frame():
             for locals_, values in ((carry.left, left), (carry.right, right)):
                 self.frames[-1].update(zip(locals_, values, strict=True))
             lanes, self.lanes = self.lanes, left[0].lanes
-            result = [self.expr(c) for c in carry.combine]
+            result = [self.expr(c) for c in combine or carry.combine]
             self.lanes = lanes
         return [self.e.splat(r, left[0].lanes) for r in result]
 

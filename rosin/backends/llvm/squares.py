@@ -80,9 +80,7 @@ def _runs(numbers: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
         at += count
 
 
-def _together(
-    statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]]
-) -> list[set[Place]]:
+def _together(statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]]) -> list[set[Place]]:
     """The places that are all reached wherever one of them is. A place is in one set at most."""
     scopes: list[set[Place]] = [set()]
     stack = [(s, scopes[0]) for s in statements]

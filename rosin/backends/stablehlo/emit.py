@@ -15,7 +15,7 @@ import numpy as np
 
 from rosin.backends.stablehlo.types import constant_text, signature_text, type_text
 from rosin.ir.builder import Builder
-from rosin.ir.dtypes import DType, bool_, f32
+from rosin.ir.dtypes import DType, bool_, f32, i32
 from rosin.ir.errors import located
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
@@ -90,9 +90,22 @@ Lower: TypeAlias = Callable[["Emitter", Op, Refs, Types], Refs]
 class Emitter:
     """Collects the lines of a function; `located` ones say which place of the user's they come from."""
 
-    def __init__(self, lower: Lower, located: bool = True, mesh: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        lower: Lower,
+        located: bool = True,
+        mesh: Mapping[str, int] | None = None,
+        spread: Mapping[str, int] | None = None,
+        hosted: list[Op] | None = None,
+    ) -> None:
         self.mesh = dict(mesh or {})
-        """The axes of the devices that run the program together, with their sizes."""
+        """The axes of the devices that run the program together, each on its own arrays, with their sizes."""
+        self.spread = dict(spread or {})
+        """The axes of the devices that the arrays of the program are spread over, with their sizes."""
+        self.hosted = hosted
+        """The ops that Python computes while the program runs, by number; None where there is no Python."""
+        self.token: Ref | None = None
+        """What the next op with an effect waits for."""
         self._lower = lower
         self._located = located
         self.lines: list[str] = []
@@ -181,6 +194,26 @@ class Emitter:
         inner, self.lines = [*head, *self.lines], outer
         return "{\n" + "\n".join(inner) + "\n" + "  " * self._indent + "}"
 
+    def first_token(self, op: Op) -> Ref | None:
+        """What effects in the regions of an op wait for; None where there are none, or no Python that has them."""
+        if self.hosted is None or not op.effect:
+            return None
+        return self.token or self.constant(0, TensorType(i32))
+
+    def ordered(
+        self, inputs: Sequence[Ref], token: Ref | None, body: Callable[[], Sequence[Ref]], hands_on: bool = True
+    ) -> str:
+        """A region whose effects come after `token`; with `hands_on` the last one's token is one more result."""
+        outer, self.token = self.token, token
+
+        def run() -> Sequence[Ref]:
+            outputs = body()
+            return outputs if self.token is None or not hands_on else [*outputs, self.token]
+
+        text = self.region(inputs, run)
+        self.token = outer
+        return text
+
     def inputs(self, types: Sequence[TensorType], names: Sequence[str]) -> Refs:
         """The arguments of a region."""
         return tuple(Ref(self.fresh(name), t) for t, name in zip(types, names, strict=True))
@@ -218,6 +251,9 @@ class Emitter:
         new = self.fresh(name)
         pattern = re.compile(rf"{old}\b")
         self.lines[start:] = [pattern.sub(new, line) for line in self.lines[start:]]
+        if self.token is not None:
+            # It may be one more result of the same line.
+            self.token = Ref(pattern.sub(new, self.token.name), self.token.type)
         return tuple(Ref(pattern.sub(new, x.name), x.type) for x in results)
 
     def inline(self, graph: Graph, operands: Sequence[Ref], named: bool = True) -> Refs:

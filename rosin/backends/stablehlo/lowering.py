@@ -36,6 +36,7 @@ from rosin.backends.stablehlo.ops import (
     trigonometric,
     window,
 )
+from rosin.backends.stablehlo.ops.effect import HOSTED, by_python
 from rosin.backends.stablehlo.ops.formula import lower_formula
 from rosin.backends.stablehlo.ops.parts import by_parts, goes_by_parts
 from rosin.ir.errors import UnsupportedError
@@ -92,7 +93,8 @@ DECLINED: dict[str, str] = {
     "eig": "XLA has no algorithm for eigenvalues of matrices that are not Hermitian; eigh takes those that are",
     "svd": "XLA has no algorithm that is the same on its targets, and ours is not written yet; the llvm target has it",
 }
-"""The ops that have no lowering, each with the reason, and what to do instead where there is something."""
+"""The ops that have no lowering, each with the reason, and what to do instead where there is something. Python computes
+those in `HOSTED`, where there is one."""
 
 
 def lower(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
@@ -106,6 +108,8 @@ def lower(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     rule = TABLE.get(type(op))
     if rule is not None:
         return rule(e, op, operands, results)
+    if e.hosted is not None and op.name in HOSTED:
+        return by_python(e, op, operands, results)
     if isinstance(op, Formula):
         return lower_formula(e, op, operands, results, lower)
     body = op.expansion()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from rosin.ir.builder import Builder
@@ -30,9 +31,12 @@ class Call(Op):
         """Whether the body has an effect."""
         return any(node.op.effect for node in self.body.nodes)
 
-    @abstractmethod
+    def mapped(self, change: Callable[[Graph], Graph]) -> Call:
+        """The call with `change` done to its body and its rules, whose inputs and outputs keep their types."""
+        return replace(self, body=change(self.body))
+
     def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
-        """The call whose graphs have no effects."""
+        return self.mapped(silence)
 
     @abstractmethod
     def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
@@ -84,9 +88,6 @@ class Checkpoint(Call):
     """`body`, whose intermediate values are not kept for the way back but computed again there."""
 
     body: Graph
-
-    def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
-        return Checkpoint(silence(self.body))
 
     def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
         return Checkpoint(guard(self.body))
@@ -143,8 +144,8 @@ class CustomJvp(Call):
     body: Graph
     rule: Rule
 
-    def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
-        return CustomJvp(silence(self.body), _later(self.rule, silence))
+    def mapped(self, change: Callable[[Graph], Graph]) -> Call:
+        return CustomJvp(change(self.body), _later(self.rule, change))
 
     def guarded(self, guard: Callable[[Graph], Graph]) -> Call:
         count = len(self.body.inputs)
@@ -193,6 +194,9 @@ class CustomVjp(Call):
     body: Graph
     forward: Rule
     backward: Rule
+
+    def mapped(self, change: Callable[[Graph], Graph]) -> Call:
+        return CustomVjp(change(self.body), _later(self.forward, change), _later(self.backward, change))
 
     def silenced(self, silence: Callable[[Graph], Graph]) -> Call:
         return CustomVjp(silence(self.body), _later(self.forward, silence), self.backward)

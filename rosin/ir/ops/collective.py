@@ -1,4 +1,4 @@
-"""Ops over a named axis: what the examples of a batch tell one another.
+"""Ops over named axes: what the examples of a batch tell one another, and how an array lies on devices.
 
 Inside `vmap(f, axis_name="i")` the function sees one example, and these ops reach the others. Batching over the axis of
 that name replaces them by ordinary ops along axis 0; batching over any other axis leaves the name standing. A graph
@@ -8,6 +8,7 @@ that runs holds none of them.
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,8 +17,11 @@ from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import NUMBERS, i32
 from rosin.ir.errors import UnsupportedError
-from rosin.ir.op import Arrays, Constantlike, Linear, Maybe, NumpyArray, Op, Types, Value, Values, define
+from rosin.ir.index import Index
+from rosin.ir.loops import Expr
+from rosin.ir.op import Arrays, Constantlike, Linear, Maybe, NumpyArray, Op, Reader, Types, Value, Values, define
 from rosin.ir.ops.index import Numbers
+from rosin.ir.ops.movement import Move
 from rosin.ir.types import TensorType
 
 
@@ -77,6 +81,8 @@ class AxisGather(NamedAxis, Linear):
     axis: str
     size: Dim
 
+    moves_elements: ClassVar[bool] = True
+
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 1)
         return (operands[0].with_shape((self.size, *operands[0].shape)),)
@@ -129,6 +135,8 @@ class AxisPermute(NamedAxis, Linear):
     size: Dim
     pairs: tuple[tuple[int, int], ...]
 
+    moves_elements: ClassVar[bool] = True
+
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 1)
         for position, what in enumerate(("source", "target")):
@@ -179,3 +187,43 @@ class AxisIndex(NamedAxis, Constantlike):
 
     def spread(self, b: Builder, operands: Values, size: Dim) -> Values:
         raise AssertionError("it has no operand that could be batched along another axis")
+
+
+# -- arrays on devices ---------------------------------------------------------------------------------------------
+
+
+def check_sharding(op: Op, operands: Types, axes: tuple[tuple[str, ...], ...]) -> None:
+    """Raise unless these axes of a mesh may cut the operand's axes."""
+    if len(axes) > operands[0].rank:
+        op.bad_shape(operands, f"says how {len(axes)} axes are cut, of an operand that has {operands[0].rank}")
+    names = [name for along in axes for name in along]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        op.bad_attribute(operands, f"the axis {twice!r} of the mesh cuts the operand twice")
+
+
+@define("sharding_constraint")
+class ShardingConstraint(Move):
+    """Its operand, which lies on the devices of a mesh cut along these axes of theirs, axis by axis; axes that are left
+    out are whole. It tells something to a compiler that spreads a program over devices; where there is one device it
+    means nothing.
+    """
+
+    axes: tuple[tuple[str, ...], ...]
+
+    def type(self, *operands: TensorType) -> Types:
+        self.expect(operands, 1)
+        check_sharding(self, operands, self.axes)
+        return operands
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return operands
+
+    def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
+        return b.node(self, cotangent)
+
+    def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
+        return b.node(ShardingConstraint(((), *self.axes)), *operands)
+
+    def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
+        return operands[0](index)

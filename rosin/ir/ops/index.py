@@ -354,6 +354,8 @@ class Sliding(Linear, Pull):
     Each start is clamped so that the part lies within the array.
     """
 
+    moves_elements = True
+
     def check_starts(self, operands: Types, sizes: tuple[Dim, ...], starts: Types) -> None:
         x = operands[0]
         if len(starts) != x.rank:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -113,6 +113,8 @@ def _refuse_negative(op: Op, operands: Types, shape: tuple[Dim, ...]) -> None:
 
 class Move(Linear, Pull):
     """Elements of one operand at other places."""
+
+    moves_elements = True
 
 
 @define("reshape")
@@ -269,6 +271,8 @@ class Pad(Linear, Pull):
     high: tuple[Dim, ...]
     interior: tuple[int, ...]
 
+    moves_elements: ClassVar[bool] = True
+
     def groups(self, count: int) -> tuple[tuple[int, ...], ...]:
         return ((0, 1),)
 
@@ -351,6 +355,8 @@ class Concatenate(Linear, Pull):
     """Operands one after the other along an axis."""
 
     axis: int
+
+    moves_elements: ClassVar[bool] = True
 
     def groups(self, count: int) -> tuple[tuple[int, ...], ...]:
         return (tuple(range(count)),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -33,11 +33,17 @@ from rosin.ir.op import (
 )
 from rosin.ir.ops.arithmetic import Add, Maximum, Minimum, Mul
 from rosin.ir.ops.cast import convert
-from rosin.ir.ops.logic import And, Equal, Greater, IsNan, Less, Not, Or, Select
+from rosin.ir.ops.logic import And, Equal, Greater, GreaterEqual, IsNan, Less, LessEqual, Not, Or, Select
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rosin.ir.builder import Builder
+
+
+Exprs: TypeAlias = tuple[Expr, ...]
+Combine: TypeAlias = "Callable[[Exprs, Exprs], Exprs]"
 
 
 class Reduction(Fold):
@@ -243,10 +249,11 @@ class All(Constantlike, Reduction):
         return Monoid((Const(True, dtypes.bool_),), lambda left, right: (apply(And(), left[0], right[0]),))
 
 
-def first_extreme(beats: Elementwise, worst: Const, place: DType) -> Monoid:
+def first_extreme(beats: Elementwise, worst: Const, place: Const, take: Combine | None = None) -> Monoid:
     """Pairs of value and place, of which the better one is kept; `beats` is true of a better value and a worse one.
 
-    Places are compared where values tie, so partial results combine in any order. A NaN beats every number.
+    Places are compared where values tie, so partial results combine in any order. A NaN beats every number. `worst` and
+    `place` are the pair to start from.
     """
 
     def combine(left: tuple[Expr, ...], right: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -256,10 +263,14 @@ def first_extreme(beats: Elementwise, worst: Const, place: DType) -> Monoid:
             x_nan, y_nan = apply(IsNan(), x), apply(IsNan(), y)
             better = apply(Or(), better, apply(And(), y_nan, apply(Not(), x_nan)))
             same = apply(Or(), same, apply(And(), x_nan, y_nan))
-        take = apply(Or(), better, apply(And(), same, apply(Less(), right[1], left[1])))
-        return tuple(Apply(Select(), (take, new, old), old.dtype) for old, new in zip(left, right, strict=True))
+        return _chosen(apply(Or(), better, apply(And(), same, apply(Less(), right[1], left[1]))), left, right)
 
-    return Monoid((worst, Const(place.highest, place)), combine)
+    return Monoid((worst, place), combine, take)
+
+
+def _chosen(condition: Expr, old: Exprs, new: Exprs) -> Exprs:
+    """The new values where a condition holds."""
+    return tuple(Apply(Select(), (condition, y, x), x.dtype) for x, y in zip(old, new, strict=True))
 
 
 class ArgExtremum(Constantlike, Fold):
@@ -268,6 +279,8 @@ class ArgExtremum(Constantlike, Fold):
     axis: int
     beats: ClassVar[Elementwise]
     """The comparison that is true of a better value and a worse one."""
+    fails: ClassVar[Elementwise]
+    """The comparison that is true of two numbers of which the first is not better."""
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 1)
@@ -293,16 +306,32 @@ class ArgExtremum(Constantlike, Fold):
 
     def monoid(self, types: Types) -> Monoid:
         dtype = types[0].dtype.accumulator
-        return first_extreme(self.beats, Const(self.worst(dtype), dtype), dtypes.i64)
+        # Where all are the worst there is, place 0 is the first of them, and elsewhere nothing is left of it.
+        start = Const(0, self._place(types))
+        return first_extreme(self.beats, Const(self.worst(dtype), dtype), start, self._take)
+
+    def _take(self, old: Exprs, new: Exprs) -> Exprs:
+        """The next element in order: it has to be better, and nothing is better than a NaN."""
+        x, y = old[0], new[0]
+        if not x.dtype.is_float:
+            return _chosen(apply(self.beats, y, x), old, new)
+        better = apply(Not(), apply(self.fails, y, x))
+        return _chosen(apply(And(), better, apply(Equal(), x, x)), old, new)
+
+    def _place(self, types: Types) -> DType:
+        """The type that places are kept in: as wide as the elements, so that as many fit a register."""
+        wide = types[0].dtype.accumulator.bits == 64
+        short = facts.known_at_least((1 << 31) - 1, types[0].shape[self.axis])
+        return dtypes.i32 if short and not wide else dtypes.i64
 
     def terms(
         self, index: tuple[Index, ...], point: tuple[Index, ...], operands: tuple[Reader, ...], types: Types
     ) -> tuple[Expr, ...]:
         element = operands[0](merge(index, point, (self.axis,)))
-        return (convert(element, element.dtype.accumulator), FromIndex(point[0], dtypes.i64))
+        return (convert(element, element.dtype.accumulator), FromIndex(point[0], self._place(types)))
 
     def finish(self, values: tuple[Expr, ...], types: Types) -> Expr:
-        return values[1]
+        return convert(values[1], dtypes.i64)
 
 
 @define("argmax")
@@ -310,7 +339,7 @@ class ArgMax(ArgExtremum):
     """Where the greatest element is."""
 
     axis: int
-    beats = Greater()
+    beats, fails = Greater(), LessEqual()
 
     def worst(self, dtype: DType) -> float:
         return dtype.lowest
@@ -325,7 +354,7 @@ class ArgMin(ArgExtremum):
     """Where the least element is."""
 
     axis: int
-    beats = Less()
+    beats, fails = Less(), GreaterEqual()
 
     def worst(self, dtype: DType) -> float:
         return dtype.highest

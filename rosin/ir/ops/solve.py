@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rosin.ir.dims import Dim
 from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.ops.lu import Lu, LuSolve
 from rosin.ir.ops.matrix import OfMatrices, sizes_of, solved_side_by_side, stack_work
+from rosin.ir.ops.qr import BLOCK
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -84,3 +87,32 @@ class Solve(OfMatrices):
             return by_a, by_b
 
         return results, pullback
+
+
+@define("inverse")
+class Inverse(OfMatrices):
+    """The inverses of square matrices. A singular one gives infinities and NaNs."""
+
+    def type(self, *operands: TensorType) -> Types:
+        (a,) = self.check_matrices(operands, 1)
+        self.check_square(operands, a)
+        return (a,)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        (a,) = operands
+        return Solve().eval(a, np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape))
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        n, _ = sizes_of(operands[0])
+        return Cost(stack_work(operands[0], 2 * n**3), operands[0].bytes + results[0].bytes)
+
+    def told(self, types: Types) -> tuple[Dim, ...]:
+        return (types[0].shape[-1],)
+
+    def room(self, types: Types) -> Dim:
+        # Pivots, and LAPACK's workspace.
+        return types[0].shape[-1] * (8 + BLOCK * types[0].dtype.bytes)
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        (x,), (tangent,) = results, tangents
+        return (None,) if tangent is None else (b.neg(b.matmul(x, b.matmul(tangent, x))),)

@@ -271,7 +271,7 @@ class WindowArg(Constantlike, WindowFold):
 
     def monoid(self, types: Types) -> Monoid:
         dtype = types[0].dtype.accumulator
-        return first_extreme(self.beats, Const(self.worst(dtype), dtype), WHICH)
+        return first_extreme(self.beats, Const(self.worst(dtype), dtype), Const(WHICH.highest, WHICH))
 
     def inner(self, element: Expr, offset: tuple[Index, ...]) -> tuple[Expr, ...]:
         number = FromIndex(indices.flatten(offset, self.window), WHICH)

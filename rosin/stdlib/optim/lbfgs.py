@@ -32,7 +32,7 @@ def lbfgs(*, memory: int = 10, line_steps: int = 25) -> Transform:
 
     def start(params: Tree) -> LbfgsState:
         flat = _flat(params)
-        table = rnp.zeros((memory, flat.size), dtype=flat.dtype)
+        table = rnp.zeros((memory, flat.shape[0]), dtype=flat.dtype)
         return LbfgsState(counter(), table, table + 0, rnp.zeros((), dtype=flat.dtype), rnp.zeros_like(flat))
 
     def step(
@@ -122,7 +122,7 @@ def _unflat(vector: Array, like: Tree) -> Tree:
     return rosin.tree.unflatten(structure, parts)
 
 
-# -- a whole minimization ------------------------------------------------------------------------------------------------
+# -- a whole minimization ----------------------------------------------------------------------------------------------
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What devices tell one another: ops over an axis of the mesh of devices that a program runs on.
+"""Ops over an axis of the mesh of devices that a program runs on: what they tell one another, and how arrays lie there.
 
 Devices are numbered along the axes of the mesh in row-major order, and each runs the program on a shard of its own.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import math
 
 from rosin.backends.stablehlo.emit import Emitter, Lower, Ref, Refs, rows
+from rosin.backends.stablehlo.sharding import place_text
+from rosin.backends.stablehlo.types import type_text
 from rosin.ir.dtypes import i32, u32
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.op import Op, Types
 from rosin.ir.ops import collective as ops
+from rosin.ir.sharding import check_cuts
 from rosin.ir.types import TensorType
 
 
@@ -78,10 +81,21 @@ def _index(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     return (e.convert(e.one("stablehlo.remainder", along, e.like(size, along)), i32),)
 
 
+def _constraint(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
+    assert isinstance(op, ops.ShardingConstraint)
+    if not e.spread:
+        return operands
+    (x,) = operands
+    check_cuts(x.type, op.axes, e.spread, f"stablehlo: {op.name}")
+    text = f"sdy.sharding_constraint {x.name} {place_text(op.axes, x.type.rank)} : {type_text(x.type)}"
+    return e.statement(text, results)
+
+
 LOWER: dict[type[Op], Lower] = {
     ops.AxisSum: _sum,
     ops.AxisGather: _gather,
     ops.AxisSumScatter: _sum_scatter,
     ops.AxisPermute: _permute,
     ops.AxisIndex: _index,
+    ops.ShardingConstraint: _constraint,
 }

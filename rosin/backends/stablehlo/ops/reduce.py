@@ -59,9 +59,10 @@ def reduced(e: Emitter, op: Fold, terms: Sequence[Ref], axes: Sequence[int], typ
 def _arg_extremum(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     assert isinstance(op, ops.ArgExtremum)
     (x,) = operands
-    place = TensorType(results[0].dtype, x.shape)
-    (places,) = e.op("stablehlo.iota", (), place, attributes=f"dim = {op.axis}")
-    return reduced(e, op, (x, places), (op.axis,), (x.type,))[1:]
+    place = op.monoid((x.type,)).identity[1].dtype
+    (places,) = e.op("stablehlo.iota", (), TensorType(place, x.shape), attributes=f"dim = {op.axis}")
+    _, found = reduced(e, op, (x, places), (op.axis,), (x.type,))
+    return (e.convert(found, results[0].dtype),)
 
 
 LOWER: dict[type[Op], Lower] = {

@@ -27,6 +27,7 @@ from rosin.frontend.numpy.linear import dot, matmul
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dims, facts
 from rosin.ir.ops.eigen import Eigh
+from rosin.ir.ops.solve import Inverse
 from rosin.ir.ops.svd import Svd
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def inv(x: ArrayLike, /) -> Array:
             follow.
     """
     a = squares("inv", x)
+    if core.tracing():
+        return core.bind1(Inverse(), a)
     unit = promote.spread(creation.eye(size_of(a), dtype=core.dtype_of(a)), core.shape_of(a))
     return solved("inv", a, unit)
 

@@ -83,9 +83,8 @@ def _amplitudes(m: Algebra, x: Real, order: int) -> tuple[Real, Real]:
     return scale * (p * cos_t - q * sin_t), scale * (p * sin_t + q * cos_t)
 
 
-def _from_root(x: Real, root: Constant) -> Real:
-    """x² - root²."""
-    return ((x - root[0]) - root[1]) * (x + root[0])
+def distance(m: Algebra, x: Real, root: Constant) -> Pair:
+    return pairs.exact_sum(m, x, m.number(-root[0], x)) - root[1]
 
 
 class Between(NamedTuple):
@@ -99,10 +98,11 @@ class Between(NamedTuple):
     def at(self, m: Algebra, x: Real) -> Real:
         """Its value at x, or at the end of the interval where x is out of it."""
         kept = m.where(x < self.low, self.low, m.where(x < self.high, x, self.high))
-        value = m.polynomial((kept - 0.5 * (self.low + self.high)) * (2.0 / (self.high - self.low)), self.coefficients)
+        middle, half = 0.5 * (self.low + self.high), 0.5 * (self.high - self.low)
+        value = Pair(m, m.polynomial((kept - middle) * (1.0 / half), self.coefficients))
         for root in self.roots:
-            value = value * ((kept - root[0]) - root[1])
-        return value
+            value = value * distance(m, kept, root)
+        return value.value
 
 
 J_MIDDLE = {
@@ -118,10 +118,11 @@ Y_MIDDLE = {
 def bessel_j01(m: Algebra, x: Real, order: int) -> Real:
     """J0 or J1 of x >= 0."""
     near = m.where(x < 5.0, x, 5.0)
-    value = m.polynomial(near * near * 0.08 - 1.0, J_NEAR[order])
+    # Times x^2 - r^2.
+    product = Pair(m, m.polynomial(near * near * 0.08 - 1.0, J_NEAR[order]))
     for root in J_ROOTS[order][:2]:
-        value = value * _from_root(near, root)
-    value = value * near if order else value
+        product = product * distance(m, near, root) * distance(m, near, (-root[0], -root[1]))
+    value = (product * near if order else product).value
     far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[0], 0.0)
     value = m.where(x < 5.0, value, J_MIDDLE[order].at(m, x))
     return m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
@@ -191,19 +192,43 @@ def downward(
     return found, one, none
 
 
-def power_series(m: Algebra, x: Real, order: int, half: float, sign: float) -> Real:
-    """The sum of (sign x²/4)^k / (k! (order + half + 1) … (order + half + k)), for x² up to about 4 (order + 1)."""
-    square = x * x * (0.25 * sign)
+def between_j(m: Algebra, x: Real, order: int) -> Real:
+    """J_n(x) for x from 8 to n: downward, and scaled by J_0 + 2 J_2 + 2 J_4 + … = 1 (Miller's algorithm)."""
+    top = order + 2 * int(math.sqrt(20.0 * order)) + 10
+    top += top % 2
 
-    def step(total: Real, term: Real, k: Real) -> State:
-        term = term * square / (k * (k + (order + half)))
-        return total + term, term, k + 1.0
+    def going(above: Real, current: Real, found: Real, total: Real, even: Real, k: Real) -> Real:
+        return k > 0.0
 
-    def going(total: Real, term: Real, k: Real) -> Real:
+    def step(above: Real, current: Real, found: Real, total: Real, even: Real, k: Real) -> State:
+        found = m.where(m.equal(k, float(order)), current, found)
+        total = total + even * current
+        below = (2.0 * k / x) * current - above
+        # All are small multiples again when they have grown.
+        scale = m.where(m.abs(below) > 1e200, 1e-200, m.number(1.0, below))
+        return current * scale, below * scale, found * scale, total * scale, 1.0 - even, k - 1.0
+
+    zero, one = m.number(0.0, x), m.number(1.0, x)
+    state = (zero, zero + 1e-200, zero, zero, one, m.number(top, x))
+    _, none, found, total, _, _ = m.loop(going, step, state, top)
+    return found / (none + 2.0 * total)
+
+
+def power_series(m: Algebra, x: Real, order: int, half: float, sign: float) -> Pair:
+    """The sum of (sign x²/4)^k / (k! (order + half + 1) … (order + half + k)), in pairs: terms may cancel."""
+    square = pairs.exact_product(m, x, x).scaled(0.25 * sign)
+
+    def step(total: Real, low: Real, term: Real, error: Real, k: Real) -> State:
+        following = Pair(m, term, error) * square / (k * (k + (order + half)))
+        whole = Pair(m, total, low) + following
+        return whole.high, whole.low, following.high, following.low, k + 1.0
+
+    def going(total: Real, low: Real, term: Real, error: Real, k: Real) -> Real:
         return m.abs(term) > m.abs(total) * 2.0**-56
 
-    one = m.number(1.0, x)
-    return m.loop(going, step, (one, one, one), 60)[0]
+    zero, one = m.number(0.0, x), m.number(1.0, x)
+    total, low, *_ = m.loop(going, step, (one, zero, one, zero, one), 60)
+    return Pair(m, total, low)
 
 
 def leading_power(m: Algebra, x: Real, order: int) -> Real:
@@ -230,17 +255,13 @@ class BesselJ(OfOrder):
             value = bessel_j01(m, x, order)
         else:
             first, second = bessel_j01(m, x, 0), bessel_j01(m, x, 1)
-            edge = math.sqrt(2.0 * (order + 1.0))
-            small = x < edge
-            series = leading_power(m, x, order) * power_series(m, m.where(small, x, 1.0), order, 0.0, -1.0)
-            large = x >= float(order)
-            far = upward(m, m.where(large, x, float(order)), (first, second), order, 0.0, -1.0)
-            middle = m.where(small, edge, m.where(large, float(order), x))
-            top = order + 2 * int(math.sqrt(20.0 * order)) + 10
-            found, one, none = downward(m, middle, order, m.number(top, x), top, 0.0, -1.0)
-            by_none = m.abs(first) > m.abs(second)
-            between = found * m.where(by_none, first, second) / m.where(by_none, none, one)
-            value = m.where(small, series, m.where(large, far, between))
+            small, edge = x < 8.0, max(8.0, order)
+            series = (power_series(m, m.where(small, x, 1.0), order, 0.0, -1.0) * leading_power(m, x, order)).value
+            large = x >= edge
+            far = upward(m, m.where(large, x, edge), (first, second), order, 0.0, -1.0)
+            if edge > 8.0:
+                far = m.where(large, far, between_j(m, m.where(small, 8.0, m.where(large, edge, x)), order))
+            value = m.where(small, series, far)
             value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, x), value, x))
         return _parity(m, operands[0], order, value)
 
@@ -390,7 +411,7 @@ class SphericalBesselJ(OfOrder):
         small = x < edge
         kept = m.where(small, x, edge)
         scale = m.pow(kept, m.number(order, x)) / math.prod(range(1, 2 * order + 2, 2))
-        series = scale * power_series(m, kept, order, 0.5, -1.0)
+        series = (power_series(m, kept, order, 0.5, -1.0) * scale).value
         far = m.where(small, edge, x)
         sine = m.sin(far) / far
         first, second = sine, (sine - m.cos(far)) / far

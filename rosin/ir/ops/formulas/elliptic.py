@@ -19,23 +19,27 @@ if TYPE_CHECKING:
 
 # Means that are so near to each other give the common limit to all digits.
 NEAR = 2.0**-27
+HALF_PI = (0.5 * math.pi, 6.123233995736766e-17)
 QUARTER_PI = (0.25 * math.pi, 3.061616997868383e-17)
 
 
 # -- complete ----------------------------------------------------------------------------------------------------------
 
 
-def ellipk_of_rest(m: Algebra, rest: Real) -> Real:
+def ellipk_of_rest(m: Algebra, rest: Real) -> Pair:
     """K of the parameter 1 - rest, rest > 0: pi / 2 over the arithmetic-geometric mean of 1 and its root."""
 
-    def going(a: Real, g: Real) -> Real:
+    def going(a: Real, a_low: Real, g: Real, g_low: Real) -> Real:
         return m.magnitude(a - g) > NEAR * m.magnitude(a)
 
-    def step(a: Real, g: Real) -> State:
-        return (a + g) * 0.5, m.sqrt(a * g)
+    def step(a: Real, a_low: Real, g: Real, g_low: Real) -> State:
+        old, root = Pair(m, a, a_low), Pair(m, g, g_low)
+        mean, product = (old + root).scaled(0.5), pairs.sqrt(m, old * root)
+        return mean.high, mean.low, product.high, product.low
 
-    a, g = m.loop(going, step, (m.number(1.0, rest), m.sqrt(rest)), 20)
-    return math.pi / (a + g)
+    root = pairs.sqrt(m, Pair(m, rest))
+    state = m.loop(going, step, (m.number(1.0, rest), m.number(0.0, rest), root.high, root.low), 20)
+    return pairs.constant(m, HALF_PI, rest) / (Pair(m, *state[:2]) + Pair(m, *state[2:])).scaled(0.5)
 
 
 def ellipe_of_rest(m: Algebra, rest: Real) -> Pair:
@@ -107,7 +111,7 @@ class Ellipe(OfParameter):
 
     def formula(self, m: Algebra, *operands: Real) -> Real:
         def value(m: Algebra, x: Real) -> Real:
-            return _at_rest(m, 1.0 - x, lambda m, rest: ellipe_of_rest(m, rest).value, 1.0)
+            return _at_rest(m, 1.0 - x, ellipe_of_rest, 1.0)
 
         return derivative(value, m, operands, 0, self.order)
 
@@ -115,9 +119,9 @@ class Ellipe(OfParameter):
         return (node(b, Ellipe(self.order + 1), *operands),)
 
 
-def _at_rest(m: Algebra, rest: Real, integral: Callable[[Algebra, Real], Real], at_zero: float) -> Real:
+def _at_rest(m: Algebra, rest: Real, integral: Callable[[Algebra, Real], Pair], at_zero: float) -> Real:
     inside = (rest > 0.0) & (rest < math.inf)
-    value = integral(m, m.where(inside, rest, 1.0))
+    value = integral(m, m.where(inside, rest, 1.0)).value
     at_edge = m.where(m.equal(rest, math.inf), m.number(0.0 if at_zero == math.inf else math.inf, rest), math.nan)
     return m.where(inside, value, m.where(m.equal(rest, 0.0), m.number(at_zero, rest), at_edge))
 
@@ -149,7 +153,7 @@ def carlson_rf(m: Algebra, x: Real, y: Real, z: Real) -> Real:
 def _between(m: Algebra, x: Real, y: Real, z: Real) -> Real:
     """√x √y + √x √z + √y √z."""
     a, b, c = m.sqrt(x), m.sqrt(y), m.sqrt(z)
-    return a * b + (a + b) * c
+    return (pairs.exact_product(m, a, b) + pairs.exact_product(m, a + b, c)).value
 
 
 def _end_of_duplication(m: Algebra, mean: Real, e2: Real, e3: Real, e4: Real, e5: Real) -> Real:
@@ -165,24 +169,25 @@ def carlson_rd(m: Algebra, x: Real, y: Real, z: Real) -> Real:
     def mean_of(x: Real, y: Real, z: Real) -> Real:
         return (x + y + 3.0 * z) * 0.2
 
-    def going(x: Real, y: Real, z: Real, total: Real, scale: Real) -> Real:
+    def going(x: Real, y: Real, z: Real, total: Real, low: Real, scale: Real) -> Real:
         mean = mean_of(x, y, z)
         limit = m.magnitude(mean) * 0.003
         return (m.magnitude(mean - x) > limit) | (m.magnitude(mean - y) > limit) | (m.magnitude(mean - z) > limit)
 
-    def step(x: Real, y: Real, z: Real, total: Real, scale: Real) -> State:
+    def step(x: Real, y: Real, z: Real, total: Real, low: Real, scale: Real) -> State:
         between = _between(m, x, y, z)
-        total = total + scale / (m.sqrt(z) * (z + between))
-        return (x + between) * 0.25, (y + between) * 0.25, (z + between) * 0.25, total, scale * 0.25
+        total, error = pairs.two_sum(total, scale / (m.sqrt(z) * (z + between)))
+        return (x + between) * 0.25, (y + between) * 0.25, (z + between) * 0.25, total, low + error, scale * 0.25
 
-    x, y, z, total, scale = m.loop(going, step, (x, y, z, m.number(0.0, x), m.number(1.0, x)), 600)
+    zero = m.number(0.0, x)
+    x, y, z, total, low, scale = m.loop(going, step, (x, y, z, zero, zero, m.number(1.0, x)), 600)
     mean = mean_of(x, y, z)
     dx, dy = 1.0 - x / mean, 1.0 - y / mean
     dz = (dx + dy) * (-1 / 3)
     both, square = dx * dy, dz * dz
     e2, e3 = both - 6.0 * square, (3.0 * both - 8.0 * square) * dz
     e4, e5 = 3.0 * (both - square) * square, both * square * dz
-    return 3.0 * total + scale * _end_of_duplication(m, mean, e2, e3, e4, e5)
+    return (Pair(m, total, low) * 3.0 + scale * _end_of_duplication(m, mean, e2, e3, e4, e5)).value
 
 
 def carlson_rc(m: Algebra, x: Real, y: Real) -> Real:
@@ -199,23 +204,24 @@ def carlson_rj(m: Algebra, x: Real, y: Real, z: Real, p: Real) -> Real:
     def mean_of(x: Real, y: Real, z: Real, p: Real) -> Real:
         return (x + y + z + 2.0 * p) * 0.2
 
-    def going(x: Real, y: Real, z: Real, p: Real, total: Real, scale: Real) -> Real:
+    def going(x: Real, y: Real, z: Real, p: Real, total: Real, low: Real, scale: Real) -> Real:
         mean = mean_of(x, y, z, p)
         limit = m.magnitude(mean) * 0.003
         first = (m.magnitude(mean - x) > limit) | (m.magnitude(mean - y) > limit)
         return first | (m.magnitude(mean - z) > limit) | (m.magnitude(mean - p) > limit)
 
-    def step(x: Real, y: Real, z: Real, p: Real, total: Real, scale: Real) -> State:
+    def step(x: Real, y: Real, z: Real, p: Real, total: Real, low: Real, scale: Real) -> State:
         between = _between(m, x, y, z)
         root = m.sqrt(p)
         d = (root + m.sqrt(x)) * (root + m.sqrt(y)) * (root + m.sqrt(z))
         e = product * scale * scale * scale / (d * d)
         one = m.number(1.0, x)
-        total = total + scale / d * carlson_rc(m, one, one + e)
+        total, error = pairs.two_sum(total, scale / d * carlson_rc(m, one, one + e))
         x, y, z, p = ((v + between) * 0.25 for v in (x, y, z, p))
-        return x, y, z, p, total, scale * 0.25
+        return x, y, z, p, total, low + error, scale * 0.25
 
-    x, y, z, p, total, scale = m.loop(going, step, (x, y, z, p, m.number(0.0, x), m.number(1.0, x)), 600)
+    zero = m.number(0.0, x)
+    x, y, z, p, total, low, scale = m.loop(going, step, (x, y, z, p, zero, zero, m.number(1.0, x)), 600)
     mean = mean_of(x, y, z, p)
     dx, dy, dz = 1.0 - x / mean, 1.0 - y / mean, 1.0 - z / mean
     dp = (dx + dy + dz) * -0.5
@@ -223,7 +229,7 @@ def carlson_rj(m: Algebra, x: Real, y: Real, z: Real, p: Real) -> Real:
     e2 = dx * dy + dx * dz + dy * dz - 3.0 * square
     e3 = triple + 2.0 * e2 * dp + 4.0 * square * dp
     e4 = (2.0 * triple + e2 * dp + 3.0 * square * dp) * dp
-    return 6.0 * total + scale * _end_of_duplication(m, mean, e2, e3, e4, triple * square)
+    return (Pair(m, total, low) * 6.0 + scale * _end_of_duplication(m, mean, e2, e3, e4, triple * square)).value
 
 
 def carlson_rg(m: Algebra, x: Real, y: Real, z: Real) -> Real:
@@ -233,7 +239,8 @@ def carlson_rg(m: Algebra, x: Real, y: Real, z: Real) -> Real:
     low, high = m.where(z < low, z, low), m.where(z > high, z, high)
     away = (high - middle) * (middle - low)
     by_rd = m.where(away > 0.0, away * carlson_rd(m, low, high, middle) * (1 / 3), 0.0)
-    return 0.5 * (middle * carlson_rf(m, low, high, middle) + by_rd + m.sqrt(low * high / middle))
+    by_rf = pairs.exact_product(m, middle, carlson_rf(m, low, high, middle))
+    return 0.5 * (by_rf + by_rd + m.sqrt(low * high / middle)).value
 
 
 class Symmetric(DerivedByAll):
@@ -359,9 +366,11 @@ class Ellipkinc(OfAngle):
             rest = square + (1.0 - parameter) * (sine * sine)
             inside = (rest > 0.0) & (parameter <= 1.0) & (m.abs(angle) < math.inf)
             x, y, one = m.where(inside, square, 1.0), m.where(inside, rest, 1.0), m.number(1.0, rest)
-            part = sine * carlson_rf(m, x, y, one)
-            whole = 2.0 * turns * _at_rest(m, 1.0 - parameter, ellipk_of_rest, math.inf)
-            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part, part + whole))
+            part = pairs.exact_product(m, sine, carlson_rf(m, x, y, one))
+            partial = inside & (parameter < 1.0)
+            complete = ellipk_of_rest(m, m.where(partial, 1.0 - parameter, 1.0))
+            whole = m.where(partial, (part + complete * (2.0 * turns)).value, turns * math.inf)
+            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part.value, whole))
 
         return derivative(value, m, operands, 1, self.order)
 

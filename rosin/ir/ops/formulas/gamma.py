@@ -314,8 +314,8 @@ class Beta(OfTwo):
         return tuple(b.mul(result, slope) for slope in Betaln().partials(b, operands, result))
 
 
-TINY = 1e-290
-"""Positive numbers up to this one are not worth pairs, whose low parts would vanish."""
+TINY = 1e-140
+"""Products of positive numbers up to this one are not worth pairs, whose low parts would vanish."""
 
 
 def _are_tiny(m: Algebra, a: Real, b: Real) -> Real:
@@ -340,7 +340,9 @@ class Betaln(OfTwo):
         positive = (a > TINY) & (b > TINY) & (a + b < math.inf)
         inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0))
         logarithm = pairs.log(m, inside.above / inside.below) + inside.exponent
-        found = m.where(positive, logarithm.value, other)
+        small, large = m.where(a < b, a, b), m.where(a < b, b, a)
+        tiny = m.log1p(m.where(_are_tiny(m, a, b), small / large, 1.0)) - m.log(m.where(small > 0.0, small, 1.0))
+        found = m.where(positive, logarithm.value, m.where(_are_tiny(m, a, b), tiny, other))
         return _at_edges(m, a, b, found, -math.inf)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Value, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.routines.matrix.cholesky import Cholesky
 from rosin.backends.llvm.routines.matrix.eigen import Eig, Eigh, EighValues, EigValues
-from rosin.backends.llvm.routines.matrix.lu import Lu, LuSolve, Solve
+from rosin.backends.llvm.routines.matrix.lu import Inverse, Lu, LuSolve, Solve
 from rosin.backends.llvm.routines.matrix.qr import Qr
 from rosin.backends.llvm.routines.matrix.stack import Stack
 from rosin.backends.llvm.routines.matrix.svd import Svd, SvdValues
@@ -18,6 +18,7 @@ STACKS: dict[str, Callable[..., Stack]] = {
     "eig_values": EigValues,
     "eigh": Eigh,
     "eigh_values": EighValues,
+    "inverse": Inverse,
     "lu": Lu,
     "lu_solve": LuSolve,
     "qr": Qr,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.matrix.lanes import SMALL
+from rosin.backends.llvm.routines.matrix.reflections import Grid
 from rosin.backends.llvm.routines.matrix.stack import Room, Stack
+from rosin.backends.llvm.routines.matrix.tridiagonal import Band, Tridiagonal
 from rosin.ir.ops.qr import BLOCK
 
 
@@ -15,7 +19,7 @@ class Eigen(Stack):
     """A routine whose results are values, and vectors."""
 
     operands, results, told = 1, 2, ("n",)
-    vectors: ClassVar[bool] = True
+    vectors_too: ClassVar[bool] = True
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n = f.e, self.word(f, "n")
@@ -23,7 +27,9 @@ class Eigen(Stack):
         source = self.part(f, 0, number, count)
         scale = self.width
         values = self.part(f, 1, number, n, scale * self.dtype.part.bytes)
-        vectors = self.part(f, 2, number, count, self.vector_parts * self.dtype.part.bytes) if self.vectors else None
+        vectors = (
+            self.part(f, 2, number, count, self.vector_parts * self.dtype.part.bytes) if self.vectors_too else None
+        )
 
         def fail() -> None:
             self.fill(f, values, e.mul(n, f.word(scale)), float("nan"))
@@ -54,7 +60,7 @@ class Eigen(Stack):
         """Write the results for a matrix that lies column by column; whether that failed."""
 
 
-class Eigh(Eigen):
+class Eigh(Tridiagonal, Eigen):
     width = 1
 
     def prepare(self, f: Function, source: Val, matrix: Val, n: Val) -> None:
@@ -78,9 +84,52 @@ class Eigh(Eigen):
             self.turn(f, matrix, n, vectors, n, n, n)
         return lapack.failed(info)
 
+    # -- in lanes ------------------------------------------------------------------------------------------
+
+    def is_small(self, f: Function) -> Val:
+        return self.small(f, "n")
+
+    @property
+    def has_lanes(self) -> bool:
+        return self.parts == 1
+
+    def group(self, f: Function, number: Val, final: Val) -> None:
+        e, n, lanes = f.e, self.word(f, "n"), self.vector
+        count, one = e.mul(n, n), f.word(1)
+        a = self.vectors(f, SMALL * SMALL)
+        main, beside, scales = (self.vectors(f, SMALL) for _ in range(3))
+        turned = Grid(self.vectors(f, SMALL * SMALL), n, one) if self.vectors_too else None
+        band = Band(main, beside, n, turned)
+        self.exchange(f, 0, number, final, count, a, True)
+        scale, good = self.symmetrize(f, a, n)
+        self.reduce(f, a, band, scales)
+        if turned:
+            self.unfold_reduction(f, a, n, scales, turned)
+        good = e.bit_and(good, self.diagonalize(f, band))
+        moved = [self.rows(f, main, one)] + ([self.rows(f, turned.start, n)] if turned else [])
+        self.sort(f, main, n, moved, descending=False)
+        nan = self.number(e, math.nan)
+
+        def put(i: Val) -> None:
+            self.put_vector(f, e.select(good, e.fmul(self.vector_at(f, main, i), scale), nan), main, i)
+
+        f.loop(f.word(0), n, 1, put)
+        self.exchange(f, 1, number, final, n, main, False)
+        if turned:
+
+            def row(i: Val) -> None:
+                def element(j: Val) -> None:
+                    x = e.load(self.cell(f, turned, j, i), self.elem, lanes)
+                    self.put_vector(f, e.select(good, x, nan), a, e.add(e.mul(i, n), j))
+
+                f.loop(f.word(0), n, 1, element)
+
+            f.loop(f.word(0), n, 1, row)
+            self.exchange(f, 2, number, final, count, a, False)
+
 
 class EighValues(Eigh):
-    results, vectors = 1, False
+    results, vectors_too = 1, False
 
 
 class Eig(Eigen):
@@ -143,4 +192,4 @@ class Eig(Eigen):
 
 
 class EigValues(Eig):
-    results, vectors = 1, False
+    results, vectors_too = 1, False

@@ -8,17 +8,17 @@ cut into groups.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.matrix.squares import transposed
 from rosin.backends.llvm.routines.matrix.stack import Stack, passed
 
 SMALL = 32
 """So many rows and columns a matrix has at most that is worked on in a lane."""
 
-BLOCK = 4
-"""So many sums are made together, so that what they have in common is read once."""
+VERY_SMALL = 8
+"""Up to so many, lanes pay for a single matrix, too."""
 
 FAR = 1 << 22
 """Results of more bytes do not go through the caches."""
@@ -33,7 +33,15 @@ Number = tuple[Val, ...]
 class Lanes(Stack):
     """A routine that does small matrices in lanes."""
 
+    @property
+    def has_lanes(self) -> bool:
+        """Whether matrices of the element type are worked on in lanes at all."""
+        return True
+
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
+        if not self.has_lanes:
+            super().work(f, first, last, room)
+            return
         e = f.e
         alone = super().work
 
@@ -47,14 +55,17 @@ class Lanes(Stack):
         """Whether sizes are such that lanes pay."""
 
     def small(self, f: Function, *names: str) -> Val:
-        """Whether all of these sizes are small."""
+        """Whether all of these sizes are small, and there are matrices for some lanes, or they are very small."""
         e, sizes = f.e, [self.word(f, name) for name in names]
         most = sizes[0]
         for size in sizes[1:]:
             most = e.intrinsic("llvm.smax", most, size)
-        return e.icmp("sle", most, f.word(SMALL))
+        many = e.icmp("sge", self.word(f, "stack"), f.word(self.vector // 4))
+        return e.icmp("sle", most, e.select(many, f.word(SMALL), f.word(VERY_SMALL)))
 
     def helpers(self) -> list[str]:
+        if not self.has_lanes:
+            return []
         functions = [self._groups()]
         for elem in dict.fromkeys((self.elem, *self.moved_too())):
             functions += [self._exchange(elem, True), self._exchange(elem, False), self._far(elem)]
@@ -244,39 +255,6 @@ class Lanes(Stack):
 
     def chosen(self, e: Emitter, where: Val, x: Number, y: Number) -> Number:
         return tuple(e.select(where, a, b) for a, b in zip(x, y, strict=True))
-
-    # -- loops -----------------------------------------------------------------------------------------------
-
-    def blocks(self, f: Function, begin: Val, end: Val, body: Callable[[Val, int], None]) -> None:
-        """The body for begin … end - 1: for blocks of places, then for single ones."""
-        e = f.e
-        whole = e.add(begin, e.bit_and(e.intrinsic("llvm.smax", e.sub(end, begin), f.word(0)), f.word(-BLOCK)))
-        f.loop(begin, whole, BLOCK, lambda place: body(place, BLOCK))
-        f.loop(whole, end, 1, lambda place: body(place, 1))
-
-
-def transposed(e: Emitter, rows: list[Val]) -> list[Val]:
-    """As many vectors as they have lanes, rows and columns exchanged: by halves, quarters, and so on."""
-    count, elem = len(rows), rows[0].elem
-    half = 1
-    while half < count:
-        masks: list[str] = []
-        for high in (False, True):
-            picks = [c + (count - half if c & half else 0) for c in range(count)]
-            if high:
-                picks = [c + (count if c & half else half) for c in range(count)]
-            masks.append(", ".join(f"i32 {pick}" for pick in picks))
-        made = list(rows)
-        for i in range(count):
-            if i & half:
-                continue
-            a, b = rows[i], rows[i + half]
-            for place, mask in zip((i, i + half), masks, strict=True):
-                text = f"shufflevector {a.typed}, {b.typed}, <{count} x i32> <{mask}>"
-                made[place] = e.define(text, elem, count)
-        rows = made
-        half *= 2
-    return rows
 
 
 def _bytes(elem: str) -> int:

@@ -1,12 +1,17 @@
-"""The routines `lu_<dtype>`, `lu_solve_<dtype>` and `solve_<dtype>`."""
+"""The routines `lu_<dtype>`, `lu_solve_<dtype>`, `solve_<dtype>` and `inverse_<dtype>`."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
+
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL
+from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
 from rosin.backends.llvm.routines.matrix.stack import Room
+from rosin.backends.llvm.routines.matrix.tiles import TINY, Moved
 from rosin.backends.llvm.routines.matrix.triangular import Substituting
+from rosin.ir.ops.qr import BLOCK
 
 
 class Eliminating(Substituting):
@@ -15,101 +20,126 @@ class Eliminating(Substituting):
     def moved_too(self) -> tuple[str, ...]:
         return ("i32",)
 
-    def eliminate(self, f: Function, a: Val, m: Val, n: Val, pivots: Val, order: Val) -> None:
-        """Put factors in the place of matrices in vectors; rows are exchanged, and places written for each lane."""
+    def eliminate(self, f: Function, number: Val, a: Val, m: Val, n: Val, pivots: Val, moved: Sequence[Moved]) -> None:
+        """Put factors in the place of the first operand's matrices in vectors, and write pivots.
+
+        What is `moved` has its rows exchanged as those of the matrices are, each lane's in its own way. Panel by panel
+        of columns: what the columns before contribute is subtracted first, in tiles.
+        """
         e = f.e
+        least = e.intrinsic("llvm.smin", m, n)
+        rows = (self.rows(f, a, n), *moved)
 
-        def start(i: Val) -> None:
-            e.store(e.splat(e.convert("trunc", i, "i32"), self.vector), self._row(f, order, i))
+        def panel(j: Val, size: int) -> None:
+            self.prefetch(f, 0, number, e.mul(j, m), e.mul(m, f.word(size)), e.mul(m, n))
+            self.tiled(f, f.word(0), m, self.tile[0], lambda i, count: self._update(f, a, n, i, j, count, size))
+            for c in range(size):
+                k = e.add(j, f.word(c))
+                self._exchange_rows(f, a, m, n, pivots, rows, k)
+                self._reduce(f, a, m, n, k, size - c)
 
-        def step(k: Val) -> None:
-            self._exchange_rows(f, a, m, n, pivots, order, k)
-            self._eliminate(f, a, m, n, k)
+        self.tiled(f, f.word(0), least, self.tile[1], panel)
+        # Of matrices that are wide, what is right of the square is but solved for.
+        end = e.intrinsic("llvm.smax", least, n)
 
-        f.loop(f.word(0), m, 1, start)
-        f.loop(f.word(0), e.intrinsic("llvm.smin", m, n), 1, step)
+        def rest(j: Val, size: int) -> None:
+            self.tiled(f, f.word(0), m, self.tile[0], lambda i, count: self._update(f, a, n, i, j, count, size))
+
+        self.tiled(f, least, end, self.tile[1], rest)
+
+    def _update(self, f: Function, a: Val, n: Val, i: Val, j: Val, count: int, size: int) -> None:
+        """A tile from element (i, j) on, less the products of known factors; a tile above the diagonal is final then."""
+        e, one = f.e, f.word(1)
+        starts = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(count)]
+        goals = [[self.at(e, start, e.add(j, f.word(c))) for c in range(size)] for start in starts]
+        sums = self.sums(f, [[self.load(f, at) for at in row] for row in goals])
+        tops = [self.at(e, a, e.add(j, f.word(c))) for c in range(size)]
+        self.subtract_products(f, sums, starts, one, tops, n, e.intrinsic("llvm.smin", i, j))
+        values = self.values(f, sums)
+        final = [list(row) for row in values]
+        for r, row in enumerate(final):
+            # Row i + k is one of U's, and its products with L's column are still to come, where that is left of j.
+            for k in range(r):
+                place = e.add(i, f.word(k))
+                factor = self.load(f, self.at(e, starts[r], place))
+                inside = e.icmp("slt", place, j)
+                less = [self.minus_product(e, x, factor, y) for x, y in zip(row, final[k], strict=True)]
+                row[:] = [self.chosen(e, inside, x, y) for x, y in zip(less, row, strict=True)]
+        for row, places in zip(final, goals, strict=True):
+            for value, at in zip(row, places, strict=True):
+                self.store(f, value, at)
 
     def _row(self, f: Function, integers: Val, i: Val) -> Val:
         return f.e.offset(integers, i, f"[{self.vector} x i32]")
 
-    def _exchange_rows(self, f: Function, a: Val, m: Val, n: Val, pivots: Val, order: Val, k: Val) -> None:
+    def _size(self, f: Function, value: Number) -> Val:
+        parts = [f.e.intrinsic("llvm.fabs", x) for x in value]
+        return parts[0] if len(parts) == 1 else f.e.fadd(*parts)
+
+    def _exchange_rows(self, f: Function, a: Val, m: Val, n: Val, pivots: Val, moved: Sequence[Moved], k: Val) -> None:
         """Bring the row with the greatest element of column k to place k; each lane has another."""
         e, lanes = f.e, self.vector
 
         def size(i: Val) -> Val:
-            parts = [e.intrinsic("llvm.fabs", x) for x in self.load(f, self.at(e, a, e.add(e.mul(i, n), k)))]
-            return parts[0] if len(parts) == 1 else e.fadd(*parts)
+            return self._size(f, self.load(f, self.at(e, a, e.add(e.mul(i, n), k))))
 
-        here = e.splat(e.convert("trunc", k, "i32"), lanes)
+        here, below = self.everywhere(f, k), e.add(k, f.word(1))
         most, where = f.variable(size(k)), f.variable(here)
 
         def look(i: Val) -> None:
             other, best = size(i), e.load(most, self.elem, lanes)
             greater = e.fcmp("ogt", other, best)
             e.store(e.select(greater, other, best), most)
-            place = e.splat(e.convert("trunc", i, "i32"), lanes)
-            e.store(e.select(greater, place, e.load(where, "i32", lanes)), where)
+            e.store(e.select(greater, self.everywhere(f, i), e.load(where, "i32", lanes)), where)
 
-        f.loop(e.add(k, f.word(1)), m, 1, look)
+        f.loop(below, m, 1, look)
         found = e.load(where, "i32", lanes)
         e.store(found, self._row(f, pivots, k))
 
-        def lane(number: Val) -> None:
-            other = e.convert("sext", e.load(e.offset(self._row(f, pivots, k), number, "i32"), "i32"), "i64")
+        self.swap(f, found, k, m, moved)
 
-            def swap() -> None:
-                self._swap(
-                    f,
-                    e.offset(self._row(f, order, k), number, "i32"),
-                    e.offset(self._row(f, order, other), number, "i32"),
-                    "i32",
-                )
-                rows = [e.offset(self.at(e, a, e.mul(i, n)), number, self.elem) for i in (k, other)]
-
-                def element(j: Val) -> None:
-                    places = [e.offset(row, e.mul(j, f.word(lanes)), self.elem) for row in rows]
-                    self._swap(f, places[0], places[1], self.elem)
-
-                f.loop(f.word(0), e.mul(n, f.word(self.parts)), 1, element)
-
-            f.when(e.icmp("ne", other, k), swap)
-
-        moved = e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, here))
-        f.when(moved, lambda: f.loop(f.word(0), f.word(lanes), 1, lane))
-
-    def _swap(self, f: Function, here: Val, there: Val, elem: str) -> None:
-        a, b = f.e.load(here, elem), f.e.load(there, elem)
-        f.e.store(b, here)
-        f.e.store(a, there)
-
-    def _eliminate(self, f: Function, a: Val, m: Val, n: Val, k: Val) -> None:
-        """Column k of L, and what it takes from the rows below."""
+    def _reduce(self, f: Function, a: Val, m: Val, n: Val, k: Val, width: int) -> None:
+        """Column k of L, and what it takes from the rows below in a panel, in so many columns with this one."""
         e = f.e
-        top, after = self.at(e, a, e.mul(k, n)), e.add(k, f.word(1))
-        pivot = self.load(f, self.at(e, top, k))
+        top = self.at(e, a, e.add(e.mul(k, n), k))
+        pivot, *above = (self.load(f, self.at(e, top, f.word(c))) for c in range(width))
         zero, one = self.number(e, 0.0), self.number(e, 1.0)
         none = e.fcmp("oeq", pivot[0], zero)
         for part in pivot[1:]:
             none = e.bit_and(none, e.fcmp("oeq", part, zero))
         pivot = self.chosen(e, none, (one, *[zero] * (self.parts - 1)), pivot)
 
-        def below(i: Val, size: int) -> None:
-            rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(size)]
-            factors: list[tuple[Val, ...]] = []
-            for row in rows:
-                at = self.at(e, row, k)
-                factors.append(self.quotient(e, self.load(f, at), pivot))
-                self.store(f, factors[-1], at)
+        inverse = self.quotient(e, (one, *[zero] * (self.parts - 1)), pivot)
 
-            def element(j: Val) -> None:
-                above = self.load(f, self.at(e, top, j))
-                for row, factor in zip(rows, factors, strict=True):
-                    at = self.at(e, row, j)
-                    self.store(f, self.minus_product(e, self.load(f, at), factor, above), at)
+        def below(scaled: Callable[[Number], Number], i: Val) -> None:
+            own = self.at(e, a, e.add(e.mul(i, n), k))
+            factor = scaled(self.load(f, own))
+            self.store(f, factor, own)
+            for c, x in enumerate(above, 1):
+                at = self.at(e, own, f.word(c))
+                self.store(f, self.minus_product(e, self.load(f, at), factor, x), at)
 
-            f.loop(after, n, 1, element)
+        def rows(scaled: Callable[[Number], Number]) -> None:
+            f.loop(e.add(k, f.word(1)), m, 1, functools.partial(below, scaled))
 
-        self.blocks(f, after, m, below)
+        # The inverse of a number may be infinite where quotients are not.
+        tiny = e.fcmp("olt", self._size(f, pivot), self.number(e, TINY[self.elem]))
+        some = e.intrinsic_across("llvm.vector.reduce.or", tiny)
+        f.when(
+            some,
+            lambda: rows(lambda x: self.quotient(e, x, pivot)),
+            lambda: rows(lambda x: self.product(e, x, inverse)),
+        )
+
+    def start_order(self, f: Function, order: Val, m: Val) -> Moved:
+        """Rows in their own order."""
+        e = f.e
+
+        def start(i: Val) -> None:
+            e.store(self.everywhere(f, i), self._row(f, order, i))
+
+        f.loop(f.word(0), m, 1, start)
+        return Moved(order, f.word(1), f.word(1), f.word(1), "i32", 1)
 
     def permute(self, f: Function, source: Val, target: Val, order: Val, back: bool) -> None:
         """Row i becomes what row order[i] was, or `back`; each lane has an order of its own."""
@@ -180,7 +210,7 @@ class Lu(Eliminating):
         pivots, order = (f.room("i32", SMALL * self.vector) for _ in range(2))
         self.exchange(f, 0, number, final, e.mul(m, n), a, True)
 
-        self.eliminate(f, a, m, n, pivots, order)
+        self.eliminate(f, number, a, m, n, pivots, [self.start_order(f, order, m)])
         self.exchange(f, 1, number, final, e.mul(m, n), a, False)
         self.exchange(f, 2, number, final, least, pivots, False, "i32")
         self.exchange(f, 3, number, final, m, order, False, "i32")
@@ -267,13 +297,69 @@ class Solve(Eliminating):
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
-        a, given, x = (self.vectors(f, SMALL * SMALL) for _ in range(3))
-        pivots, order = (f.room("i32", SMALL * self.vector) for _ in range(2))
+        a, x = (self.vectors(f, SMALL * SMALL) for _ in range(2))
+        pivots = f.room("i32", SMALL * self.vector)
         self.exchange(f, 0, number, final, e.mul(n, n), a, True)
-        self.exchange(f, 1, number, final, e.mul(n, count), given, True)
-        self.eliminate(f, a, n, n, pivots, order)
-        self.permute(f, given, x, order, False)
+        self.exchange(f, 1, number, final, e.mul(n, count), x, True)
+        self.eliminate(f, number, a, n, n, pivots, [self.rows(f, x, count)])
         yes, no = e.const(True, "i1"), e.const(False, "i1")
         self.substitute(f, a, x, n, count, yes, no, yes)
         self.substitute(f, a, x, n, count, no, no, no)
         self.exchange(f, 2, number, final, e.mul(n, count), x, False)
+
+
+class Inverse(Eliminating):
+    operands, results, told = 1, 1, ("n",)
+
+    def one(self, f: Function, number: Val, room: Room) -> None:
+        e, n = f.e, self.word(f, "n")
+        count = e.mul(n, n)
+        source, target = (self.part(f, name, number, count) for name in (0, 1))
+        pivots, many = room.take(n, 8), e.mul(n, f.word(BLOCK))
+        work = room.take(many, self.dtype.bytes)
+        # Column by column it is the transpose, and so is its inverse.
+        self.copy(f, source, target, count)
+        lapack = self.lapack(f)
+        info = lapack.info()
+        lapack.call("getrf", n, n, target, n, pivots, info)
+
+        def invert() -> None:
+            lapack.call("getri", n, target, n, pivots, work, many, info)
+
+        f.when(lapack.failed(info), lambda: self.nans(f, target, count), invert)
+
+    def is_small(self, f: Function) -> Val:
+        return self.small(f, "n")
+
+    def group(self, f: Function, number: Val, final: Val) -> None:
+        """The inverse of the upper factor's product with that of the lower one; then exchanges go back, in columns."""
+        e, n = f.e, self.word(f, "n")
+        count = e.mul(n, n)
+        a, x = (self.vectors(f, SMALL * SMALL) for _ in range(2))
+        pivots = f.room("i32", SMALL * self.vector)
+        self.exchange(f, 0, number, final, count, a, True)
+        self.eliminate(f, number, a, n, n, pivots, [])
+        self._unit(f, x, n)
+        yes, no = e.const(True, "i1"), e.const(False, "i1")
+        self.substitute(f, a, x, n, n, yes, no, yes, unit_right=True)
+        self.substitute(f, a, x, n, n, no, no, no)
+        columns = Moved(x, f.word(1), n, n, self.elem, self.parts)
+
+        def back(t: Val) -> None:
+            k = e.sub(e.sub(n, f.word(1)), t)
+            self.swap(f, e.load(self._row(f, pivots, k), "i32", self.vector), k, n, [columns])
+
+        f.loop(f.word(0), n, 1, back)
+        self.exchange(f, 1, number, final, count, x, False)
+
+    def _unit(self, f: Function, x: Val, n: Val) -> None:
+        """Unit matrices in vectors."""
+        e, zero = f.e, self.number(f.e, 0.0)
+        f.loop(f.word(0), e.mul(n, n), 1, lambda i: self.store(f, (zero,) * self.parts, self.at(e, x, i)))
+
+        def one(i: Val) -> None:
+            self.store(
+                f, (self.number(e, 1.0), *(zero,) * (self.parts - 1)), self.at(e, x, e.mul(i, e.add(n, f.word(1))))
+            )
+
+        f.loop(f.word(0), n, 1, one)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.stack import Room, Stack
+from rosin.backends.llvm.routines.matrix.lanes import SMALL
+from rosin.backends.llvm.routines.matrix.reflections import Grid, Reflecting
+from rosin.backends.llvm.routines.matrix.stack import Room
 from rosin.ir.ops.qr import BLOCK
 
 
-class Qr(Stack):
+class Qr(Reflecting):
     operands, results, told = 1, 2, ("m", "n", "width")
 
     def one(self, f: Function, number: Val, room: Room) -> None:
@@ -48,3 +50,29 @@ class Qr(Stack):
             f.loop(f.word(0), n, 1, element)
 
         f.loop(f.word(0), rows, 1, row)
+
+    # -- in lanes ------------------------------------------------------------------------------------------
+
+    def is_small(self, f: Function) -> Val:
+        return self.small(f, "m", "n", "width")
+
+    def group(self, f: Function, number: Val, final: Val) -> None:
+        e, m, n, width = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "width")
+        count, one = e.mul(m, n), f.word(1)
+        given, x = (self.vectors(f, SMALL * SMALL) for _ in range(2))
+        scales = self.vectors(f, SMALL)
+        a = Grid(given, n, one)
+        self.exchange(f, 0, number, final, count, given, True)
+        self.prefetch(f, 0, number, f.word(0), count, count)
+        self.factor(f, a, m, n, scales)
+        self.unfold(f, a, m, n, scales, Grid(x, width, one), width)
+        self.exchange(f, 1, number, final, e.mul(m, width), x, False)
+
+        def clear(i: Val) -> None:
+            def zero(j: Val) -> None:
+                self.store(f, self.real(f, self.number(e, 0.0)), self.cell(f, a, i, j))
+
+            f.loop(f.word(0), e.intrinsic("llvm.smin", i, n), 1, zero)
+
+        f.loop(f.word(0), width, 1, clear)
+        self.exchange(f, 2, number, final, e.mul(width, n), given, False)

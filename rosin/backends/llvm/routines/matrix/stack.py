@@ -19,10 +19,8 @@ from typing import ClassVar
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lapack import Lapack
+from rosin.backends.llvm.routines.matrix.squares import transposed
 from rosin.ir.dtypes import DType
-
-TILE = 16
-"""Matrices are transposed in squares of so many rows and columns, which stay in the first cache."""
 
 ELEMENTS = {"f32": ("i32", 1), "f64": ("i64", 1), "c64": ("i64", 1), "c128": ("i64", 2)}
 """How an element is moved, whatever it holds."""
@@ -172,34 +170,61 @@ class Stack(ABC):
         self, f: Function, source: Val, source_row: Val, target: Val, target_row: Val, rows: Val, columns: Val
     ) -> None:
         """Transpose: element (r, c) of the source becomes (c, r) of the target; rows are so many elements apart."""
+        e, bytes = f.e, self.dtype.bytes
+        elem, lanes = {4: "float", 8: "double", 16: "i64"}[bytes], self.vector_bytes // bytes if bytes <= 8 else 1
+
+        def single(r: Val, c: Val) -> None:
+            from_ = self.place(e, source, e.add(e.mul(r, source_row), c))
+            self.move(e, from_, self.place(e, target, e.add(e.mul(c, target_row), r)))
+
+        def square(r: Val, c: Val) -> None:
+            read, write = (
+                self._lines(f, source, source_row, r, c, lanes),
+                self._lines(f, target, target_row, c, r, lanes),
+            )
+            vectors = transposed(e, [e.load(at, elem, lanes, align=self.dtype.part.bytes) for at in read])
+            for vector, at in zip(vectors, write, strict=True):
+                e.store(vector, at, align=self.dtype.part.bytes)
+
+        self._squares(f, rows, columns, lanes, square, single)
+
+    def _lines(self, f: Function, matrix: Val, row: Val, r: Val, c: Val, count: int) -> list[Val]:
+        """Where so many rows from element (r, c) on begin; they are `row` elements apart."""
         e = f.e
+        return [self.place(e, matrix, e.add(e.mul(e.add(r, f.word(k)), row), c)) for k in range(count)]
 
-        def tile(r0: Val) -> None:
-            r1 = e.intrinsic("llvm.smin", e.add(r0, f.word(TILE)), rows)
+    def _squares(
+        self,
+        f: Function,
+        rows: Val,
+        columns: Val | None,
+        size: int,
+        square: Callable[[Val, Val], None],
+        single: Callable[[Val, Val], None],
+    ) -> None:
+        """All places of a matrix, square by square, and those beyond whole squares one by one; without columns, those
+        on the diagonal and below, where no square is above it."""
+        e, one = f.e, f.word(1)
+        whole = e.bit_and(rows, f.word(-size))
 
-            def square(c0: Val) -> None:
-                c1 = e.intrinsic("llvm.smin", e.add(c0, f.word(TILE)), columns)
+        def beyond(r: Val, begin: Val) -> None:
+            f.loop(begin, e.add(r, one) if columns is None else columns, 1, lambda c: single(r, c))
 
-                def row(r: Val) -> None:
-                    start = self.place(e, source, e.mul(r, source_row))
-                    first = self.place(e, target, r)
+        def band(r: Val) -> None:
+            end = r if columns is None else e.bit_and(columns, f.word(-size))
+            f.loop(f.word(0), end, size, lambda c: square(r, c))
+            f.loop(r, e.add(r, f.word(size)), 1, lambda i: beyond(i, end))
 
-                    def one(c: Val) -> None:
-                        self.move(e, self.place(e, start, c), self.place(e, first, e.mul(c, target_row)))
-
-                    f.loop(c0, c1, 1, one)
-
-                f.loop(r0, r1, 1, row)
-
-            f.loop(f.word(0), columns, TILE, square)
-
-        f.loop(f.word(0), rows, TILE, tile)
+        if size > 1:
+            f.loop(f.word(0), whole, size, band)
+        f.loop(whole if size > 1 else f.word(0), rows, 1, lambda r: beyond(r, f.word(0)))
 
     def hermitian(self, f: Function, source: Val, target: Val, n: Val, turned: bool) -> None:
         """The lower triangle of the Hermitian part of a square matrix, (a + aᴴ) / 2; `turned` column by column."""
-        e, half = f.e, f.e.const(0.5, self.elem)
+        e = f.e
+        lanes, align = self.vector if self.parts == 1 else 1, self.dtype.part.bytes
 
-        def element(i: Val, j: Val) -> None:
+        def single(i: Val, j: Val) -> None:
             here, there = e.add(e.mul(i, n), j), e.add(e.mul(j, n), i)
             goal = self.place(e, target, there if turned else here)
             for part in range(self.parts):
@@ -207,24 +232,18 @@ class Stack(ABC):
                     e.load(e.offset(self.place(e, source, at), f.word(part), self.elem), self.elem)
                     for at in (here, there)
                 )
-                mean = e.fmul(e.fsub(a, b) if part else e.fadd(a, b), half)
+                mean = e.fmul(e.fsub(a, b) if part else e.fadd(a, b), e.const(0.5, self.elem))
                 e.store(mean, e.offset(goal, f.word(part), self.elem))
 
-        def rows(i0: Val) -> None:
-            i1 = e.intrinsic("llvm.smin", e.add(i0, f.word(TILE)), n)
+        def square(i: Val, j: Val) -> None:
+            below, above = self._lines(f, source, n, i, j, lanes), self._lines(f, source, n, j, i, lanes)
+            here, there = ([e.load(at, self.elem, lanes, align=align) for at in side] for side in (below, above))
+            here, there = (transposed(e, here), there) if turned else (here, transposed(e, there))
+            goals = self._lines(f, target, n, j, i, lanes) if turned else self._lines(f, target, n, i, j, lanes)
+            for x, y, at in zip(here, there, goals, strict=True):
+                e.store(e.fmul(e.fadd(x, y), e.const(0.5, self.elem, lanes)), at, align=align)
 
-            def square(j0: Val) -> None:
-                beyond = e.add(j0, f.word(TILE))
-
-                def row(i: Val) -> None:
-                    end = e.intrinsic("llvm.smin", beyond, e.add(i, f.word(1)))
-                    f.loop(j0, end, 1, lambda j: element(i, j))
-
-                f.loop(i0, i1, 1, row)
-
-            f.loop(f.word(0), i1, TILE, square)
-
-        f.loop(f.word(0), n, TILE, rows)
+        self._squares(f, n, None, lanes, square, single)
 
     def triangle(self, f: Function, rows: Val, columns: Val, upper: bool, body: Callable[[Val, Val], None]) -> None:
         """The body for every place above the diagonal, or else for every place on it or below: row and column."""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.stack import Room, Stack
+from rosin.backends.llvm.routines.matrix.jacobi import Columns, Rotating
+from rosin.backends.llvm.routines.matrix.lanes import SMALL
+from rosin.backends.llvm.routines.matrix.reflections import Grid
+from rosin.backends.llvm.routines.matrix.stack import Room
 from rosin.ir.ops.qr import BLOCK
 
 
-class Svd(Stack):
+MOST_ROTATED = 20
+"""So many rows or columns, whichever are fewer, matrices have at most that are worked on in lanes."""
+
+
+class Svd(Rotating):
     """A matrix that lies row by row is, column by column, its transpose: its left vectors are the right ones of the
     matrix, and they too come to lie as they should."""
 
     operands, results, told = 1, 3, ("m", "n", "least", "full")
-    vectors: ClassVar[bool] = True
+    vectors_too: ClassVar[bool] = True
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "least")
@@ -24,7 +32,7 @@ class Svd(Stack):
         left, right = e.select(full, m, least), e.select(full, n, least)
         counts = [e.mul(m, left), least, e.mul(right, n)]
         real = self.dtype.part.bytes
-        if self.vectors:
+        if self.vectors_too:
             u, s, vh = (self.part(f, i + 1, number, c, real if i == 1 else None) for i, c in enumerate(counts))
         else:
             s = self.part(f, 1, number, least, real)
@@ -32,13 +40,13 @@ class Svd(Stack):
             u = vh = s
 
         def fail() -> None:
-            self.fill(f, s, least, float("nan"))
-            if self.vectors:
+            self.fill(f, s, least, math.nan)
+            if self.vectors_too:
                 self.nans(f, u, counts[0])
                 self.nans(f, vh, counts[2])
 
         def empty() -> None:
-            if self.vectors:
+            if self.vectors_too:
                 self.identity(f, u, left)
                 self.identity(f, vh, right)
 
@@ -66,11 +74,90 @@ class Svd(Stack):
             arguments.append(room.take(reals, self.dtype.part.bytes))
         arguments.append(room.take(e.mul(least, f.word(8)), 8))
         letters = [Val(str(ord(letter)), "i8") for letter in "AS"]
-        wanted = e.select(full, *letters) if self.vectors else "N"
+        wanted = e.select(full, *letters) if self.vectors_too else "N"
         info = lapack.info()
         lapack.call("gesdd", wanted, n, m, matrix, n, s, vh, n, u, left, *arguments, info)
         return lapack.failed(info)
 
+    # -- in lanes ------------------------------------------------------------------------------------------
+
+    @property
+    def has_lanes(self) -> bool:
+        return self.parts == 1
+
+    def is_small(self, f: Function) -> Val:
+        e = f.e
+        # Rotations cost more than LAPACK's way from here on.
+        some, few = e.icmp("sgt", least := self.word(f, "least"), f.word(0)), e.icmp("sle", least, f.word(MOST_ROTATED))
+        return e.bit_and(e.bit_and(some, few), self.small(f, "m", "n"))
+
+    def group(self, f: Function, number: Val, final: Val) -> None:
+        e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "least")
+        count, one = e.mul(m, n), f.word(1)
+        given = self.vectors(f, SMALL * SMALL)
+        turned = Grid(self.vectors(f, SMALL * SMALL), least, one) if self.vectors_too else None
+        values = self.vectors(f, SMALL)
+        wide, most = e.icmp("slt", m, n), e.intrinsic("llvm.smax", m, n)
+        # What has more columns than rows is taken for its transpose. The columns of either lie as rows.
+        a = Grid(self.vectors(f, SMALL * SMALL), one, most)
+        columns = Columns(a, most, least, turned)
+        self.exchange(f, 0, number, final, count, given, True)
+        scale, good = self.normalize(f, given, count)
+        source = Grid(given, e.select(wide, one, n), e.select(wide, n, one))
+
+        def line(j: Val) -> None:
+            def element(i: Val) -> None:
+                value = e.load(self.cell(f, source, i, j), self.elem, self.vector)
+                e.store(value, self.cell(f, a, i, j))
+
+            f.loop(f.word(0), most, 1, element)
+
+        f.loop(f.word(0), least, 1, line)
+        good = e.bit_and(good, self.orthogonalize(f, columns))
+        self.order_columns(f, columns, values)
+        nan = self.number(e, math.nan)
+
+        def put(i: Val) -> None:
+            self.put_vector(f, e.select(good, e.fmul(self.vector_at(f, values, i), scale), nan), values, i)
+
+        f.loop(f.word(0), least, 1, put)
+        if turned is None:
+            self.exchange(f, 1, number, final, least, values, False)
+            return
+        self.exchange(f, 2, number, final, least, values, False)
+        self._put_vectors(f, columns, turned, number, final, good, wide)
+
+    def _put_vectors(
+        self, f: Function, x: Columns, turned: Grid, number: Val, final: Val, good: Val, wide: Val
+    ) -> None:
+        """Write u and vh: the vectors of the side with more rows, and the rotations as those of the other side."""
+        e, m, n = f.e, self.word(f, "m"), self.word(f, "n")
+        full = e.icmp("ne", self.word(f, "full"), f.word(0))
+        left, right = e.select(full, m, x.n), e.select(full, n, x.n)
+        q = Grid(self.vectors(f, SMALL * SMALL), e.select(full, x.m, x.n), f.word(1))
+        self.orthonormalize(f, x, q, q.row)
+        shown = self.vectors(f, SMALL * SMALL)
+
+        def show(result: int, grid: Grid, rows: Val, columns: Val) -> None:
+            """Row by row, and NaN where there is no result."""
+
+            def row(i: Val) -> None:
+                def element(j: Val) -> None:
+                    value = e.load(self.cell(f, grid, i, j), self.elem, self.vector)
+                    value = e.select(good, value, self.number(e, math.nan))
+                    self.put_vector(f, value, shown, e.add(e.mul(i, columns), j))
+
+                f.loop(f.word(0), columns, 1, element)
+
+            f.loop(f.word(0), rows, 1, row)
+            self.exchange(f, result, number, final, e.mul(rows, columns), shown, False)
+
+        def either(own: Grid, other: Grid) -> Grid:
+            return Grid(*(e.select(wide, p, q) for p, q in zip(own, other, strict=True)))
+
+        show(1, either(turned.turned, q), m, left)
+        show(3, either(q.turned, turned), right, n)
+
 
 class SvdValues(Svd):
-    results, vectors = 1, False
+    results, vectors_too = 1, False

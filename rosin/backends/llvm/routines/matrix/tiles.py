@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
@@ -11,6 +12,30 @@ from rosin.backends.llvm.routines.matrix.lanes import Lanes, Number
 
 Sums: TypeAlias = "list[list[list[Val]]]"
 """The variables of a tile: by row, by column, by part. A row may have fewer columns than others."""
+
+
+TINY = {"float": 2.0**-126, "double": 2.0**-1022}
+"""The least normal numbers."""
+
+UNIT = {"float": 2.0**-23, "double": 2.0**-52}
+"""The distances between 1 and the next number."""
+
+
+class Moved(NamedTuple):
+    """What has rows exchanged: so many numbers of each, in every lane, which are `step` places apart as rows are `row`."""
+
+    start: Val
+    row: Val
+    count: Val
+    step: Val
+    elem: str
+    parts: int
+
+    def at(self, f: Function, lanes: int, row: Val, place: Val, part: int) -> Val:
+        """Where a part of a number of a row is."""
+        e = f.e
+        number = e.add(e.mul(row, self.row), e.mul(place, self.step))
+        return e.offset(self.start, e.add(e.mul(number, f.word(self.parts)), f.word(part)), f"[{lanes} x {self.elem}]")
 
 
 class Tiles(Lanes):
@@ -62,3 +87,58 @@ class Tiles(Lanes):
                     self.assign(f, self.minus_product(e, self.value(f, total), own, other, conj), total)
 
         f.loop(f.word(0), count, 1, product)
+
+    def everywhere(self, f: Function, i: Val) -> Val:
+        """A small number in every lane."""
+        return f.e.splat(f.e.convert("trunc", i, "i32"), self.vector)
+
+    def swap(self, f: Function, found: Val, k: Val, m: Val, moved: Sequence[Moved]) -> None:
+        """Exchange rows k with those that are found below, each lane another one: row by row for those that it is."""
+        e, lanes = f.e, self.vector
+
+        def swap(i: Val) -> None:
+            own = e.icmp("eq", found, self.everywhere(f, i))
+
+            def element(rows: Moved, j: Val) -> None:
+                for part in range(rows.parts):
+                    places = [rows.at(f, lanes, row, j, part) for row in (k, i)]
+                    top, other = (e.load(at, rows.elem, lanes) for at in places)
+                    e.store(e.select(own, other, top), places[0])
+                    e.store(e.select(own, top, other), places[1])
+
+            def exchange() -> None:
+                for rows in moved:
+                    f.loop(f.word(0), rows.count, 1, functools.partial(element, rows))
+
+            f.when(e.intrinsic_across("llvm.vector.reduce.or", own), exchange)
+
+        some = e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, self.everywhere(f, k)))
+        f.when(some, lambda: f.loop(e.add(k, f.word(1)), m, 1, swap))
+
+    def rows(self, f: Function, a: Val, count: Val) -> Moved:
+        """The rows of matrices in vectors."""
+        return Moved(a, count, count, f.word(1), self.elem, self.parts)
+
+    def vector_at(self, f: Function, vectors: Val, i: Val) -> Val:
+        return f.e.load(self.at(f.e, vectors, i), self.elem, self.vector)
+
+    def put_vector(self, f: Function, value: Val, vectors: Val, i: Val) -> None:
+        f.e.store(value, self.at(f.e, vectors, i))
+
+    def sort(self, f: Function, keys: Val, n: Val, moved: Sequence[Moved], *, descending: bool) -> None:
+        """Bring rows in the order of n real numbers, which are among what is moved."""
+        e, lanes = f.e, self.vector
+
+        def place(k: Val) -> None:
+            best, where = f.variable(self.vector_at(f, keys, k)), f.variable(self.everywhere(f, k))
+
+            def look(i: Val) -> None:
+                x, known = self.vector_at(f, keys, i), e.load(best, self.elem, lanes)
+                better = e.fcmp("ogt" if descending else "olt", x, known)
+                e.store(e.select(better, x, known), best)
+                e.store(e.select(better, self.everywhere(f, i), e.load(where, "i32", lanes)), where)
+
+            f.loop(e.add(k, f.word(1)), n, 1, look)
+            self.swap(f, e.load(where, "i32", lanes), k, n, moved)
+
+        f.loop(f.word(0), n, 1, place)

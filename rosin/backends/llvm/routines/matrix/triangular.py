@@ -16,15 +16,30 @@ class Substituting(Tiles):
         return [*super().helpers(), self._substitute()]
 
     def substitute(
-        self, f: Function, a: Val, x: Val, n: Val, count: Val, lower: Val, transpose: Val, unit: Val
+        self,
+        f: Function,
+        a: Val,
+        x: Val,
+        n: Val,
+        count: Val,
+        lower: Val,
+        transpose: Val,
+        unit: Val,
+        *,
+        unit_right: bool = False,
     ) -> None:
-        """Put solutions in the place of right-hand sides, n rows of `count` numbers, all in vectors."""
+        """Put solutions in the place of right-hand sides, n rows of `count` numbers, all in vectors.
+
+        With `unit_right` these are unit matrices, and rows are taken from the first one on: solutions are triangular.
+        """
         e = f.e
         down = e.icmp("eq", lower, e.bit_xor(transpose, e.const(True, "i1")))
         start = e.select(down, f.word(0), e.sub(n, f.word(1)))
         step = e.select(down, f.word(1), f.word(-1))
         row, column = e.select(transpose, f.word(1), n), e.select(transpose, n, f.word(1))
-        e.line(f"call void @substitute({passed(a, x, n, count, start, step, row, column, unit)})")
+        e.line(
+            f"call void @substitute({passed(a, x, n, count, start, step, row, column, unit, e.const(unit_right, 'i1'))})"
+        )
 
     def _substitute(self) -> str:
         """Rows are taken from `start` on in steps; elements of `a` are `row` and `column` places apart.
@@ -41,7 +56,9 @@ class Substituting(Tiles):
         def block(t: Val, size: int) -> None:
             numbers = [e.add(start, e.mul(e.add(t, f.word(r)), step)) for r in range(size)]
             lines = [e.mul(i, row) for i in numbers]
-            own = [[self.at(e, a, e.add(line, e.mul(i, column))) for i in numbers[: r + 1]] for r, line in enumerate(lines)]
+            own = [
+                [self.at(e, a, e.add(line, e.mul(i, column))) for i in numbers[: r + 1]] for r, line in enumerate(lines)
+            ]
             inverses = [self.chosen(e, unit, one, self.quotient(e, one, self.load(f, places[-1]))) for places in own]
             first = e.mul(start, column)
             left = [self.at(e, a, e.add(line, first)) for line in lines]
@@ -52,12 +69,21 @@ class Substituting(Tiles):
                 ]
                 sums = self.sums(f, [[self.load(f, at) for at in line] for line in goals])
                 right = [self.at(e, x, e.add(e.mul(start, count), e.add(c, f.word(k)))) for k in range(width)]
-                self.subtract_products(f, sums, left, e.mul(step, column), right, e.mul(step, count), t)
+                # The first rows that are known to be zeros there contribute nothing.
+                none = e.select(Val("%sparse", "i1"), e.intrinsic("llvm.smin", c, t), f.word(0))
+                steps = e.mul(step, column), e.mul(step, count)
+                starts = [
+                    [self.at(e, at, e.mul(none, by)) for at in side]
+                    for side, by in zip((left, right), steps, strict=True)
+                ]
+                self.subtract_products(f, sums, starts[0], steps[0], starts[1], steps[1], e.sub(t, none))
                 values = self.values(f, sums)
                 for r, line in enumerate(values):
                     for above in range(r):
                         factor = self.load(f, own[r][above])
-                        line[:] = [self.minus_product(e, v, factor, w) for v, w in zip(line, values[above], strict=True)]
+                        line[:] = [
+                            self.minus_product(e, v, factor, w) for v, w in zip(line, values[above], strict=True)
+                        ]
                     line[:] = [self.product(e, v, inverses[r]) for v in line]
                     for v, at in zip(line, goals[r], strict=True):
                         self.store(f, v, at)
@@ -66,7 +92,9 @@ class Substituting(Tiles):
 
         self.tiled(f, f.word(0), n, self.tile[0], block)
         e.line("ret void")
-        given = parameters(("a", "ptr"), ("x", "ptr"), *((name, "i64") for name in names), ("unit", "i1"))
+        given = parameters(
+            ("a", "ptr"), ("x", "ptr"), *((name, "i64") for name in names), ("unit", "i1"), ("sparse", "i1")
+        )
         return f.text(f"internal void @substitute({given})")
 
 

@@ -1,0 +1,27 @@
+"""Data sets and loaders: batches in an order that can be had again, from processes that load ahead."""
+
+from __future__ import annotations
+
+from rosin.stdlib.data import images, order
+from rosin.stdlib.data.batching import Padded, fill, stack
+from rosin.stdlib.data.datasets import Arrays, Concatenated, Dataset, Mapped, Subset, split
+from rosin.stdlib.data.errors import DataError, WorkerError
+from rosin.stdlib.data.loader import Batch, Loader
+
+__all__ = [
+    "Arrays",
+    "Batch",
+    "Concatenated",
+    "DataError",
+    "Dataset",
+    "Loader",
+    "Mapped",
+    "Padded",
+    "Subset",
+    "WorkerError",
+    "fill",
+    "images",
+    "order",
+    "split",
+    "stack",
+]
