@@ -6,11 +6,13 @@ python benches/convolutions.py [NAME ...]     (see _rivals.py for more)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from _libraries import Library
-from _rivals import Arrays, Work, draw, drawn, main
+from _onnx import Model
+from _rivals import Arrays, Run, Work, draw, drawn, main
 
 
 def plain(stride: int, groups: int) -> Callable[[Library], Callable[..., Any]]:
@@ -22,12 +24,13 @@ def followed(n: Library) -> Callable[..., Any]:
     return lambda x, w, scale, shift: n.xp.maximum(n.conv(x, w) * scale[:, None, None] + shift[:, None, None], 0)
 
 
-def gradient(n: Library) -> Callable[..., Any]:
-    return n.grad(lambda x, w, weights: n.xp.sum(n.conv(x, w) * weights), (0, 1))
+def gradient(stride: int, groups: int) -> Callable[[Library], Callable[..., Any]]:
+    """By the images and by the kernel."""
+    return lambda n: n.grad(lambda x, w, weights: n.xp.sum(n.conv(x, w, stride, groups) * weights), (0, 1))
 
 
 def net_step(n: Library) -> Callable[..., Any]:
-    """A step of descent of a net for digits: two convolutions with strides, and a layer for ten classes."""
+    """A step of descent of a small net: two convolutions with strides, and a layer for ten classes."""
 
     def loss(parameters: Any, x: Any, target: Any) -> Any:
         first, second, last = parameters
@@ -47,31 +50,56 @@ def digits() -> Arrays:
     return [weights, draw(64, 1, 28, 28), np.eye(10, dtype=np.float32)[np.arange(64) % 10]]
 
 
+def pictures() -> Arrays:
+    weights = [draw(32, 3, 3, 3), draw(64, 32, 3, 3) * np.float32(0.1), draw(64 * 64, 10) * np.float32(0.01)]
+    return [weights, draw(64, 3, 32, 32), np.eye(10, dtype=np.float32)[np.arange(64) % 10]]
+
+
+def of_onnxruntime(stride: int, groups: int, arrays: Arrays) -> Run:
+    """The kernel, and what follows by channel, are constants of the model."""
+    x, w, *after = arrays
+    model = Model()
+    y = model.conv(model.input(x), w, stride=stride, groups=groups)
+    if after:
+        scale, shift = (model.constant(a[:, None, None]) for a in after)
+        y = model.node("Relu", model.node("Add", model.node("Mul", y, scale), shift))
+    return model.prepared(y)
+
+
 LAYERS = (
     # name, batch, channels, side, channels of the result, side of the kernel, stride, groups
     ("3x3", 8, 64, 56, 64, 3, 1, 1),
     ("3x3", 1, 256, 14, 256, 3, 1, 1),
+    ("3x3", 16, 512, 7, 512, 3, 1, 1),
     ("3x3", 32, 16, 32, 32, 3, 1, 1),
+    ("3x3", 3, 17, 37, 19, 3, 1, 1),
     ("3x3 strided", 8, 64, 56, 128, 3, 2, 1),
     ("1x1", 8, 256, 28, 64, 1, 1, 1),
+    ("1x1 strided", 4, 64, 56, 128, 1, 2, 1),
     ("7x7 strided", 4, 3, 224, 64, 7, 2, 1),
     ("depthwise 3x3", 8, 128, 28, 128, 3, 1, 128),
+    ("depthwise 3x3 strided", 4, 96, 57, 96, 3, 2, 96),
     ("grouped 3x3", 8, 128, 28, 128, 3, 1, 4),
+    ("grouped 3x3", 4, 128, 28, 128, 3, 1, 32),
 )
 
 
 def works() -> Iterator[Work]:
     for name, batch, inputs, side, outputs, size, stride, groups in LAYERS:
-        x, w, y = (batch, inputs, side, side), (outputs, inputs // groups, size, size), (batch, outputs, side, side)
-        operations = 2.0 * batch * outputs * (side // stride) ** 2 * (inputs // groups) * size * size
+        over = -(-side // stride)
+        x, w, y = (batch, inputs, side, side), (outputs, inputs // groups, size, size), (batch, outputs, over, over)
+        operations = 2.0 * batch * outputs * over**2 * (inputs // groups) * size * size
+        own = {"numpy": None, "onnxruntime": partial(of_onnxruntime, stride, groups)}
         text = f"{name} {batch}x{inputs}x{side}x{side} to {outputs}"
-        yield Work(text, drawn(x, w), plain(stride, groups), {"numpy": None}, operations)
-        if stride == groups == 1:
-            yield Work(f"gradient of {text}", drawn(x, w, y), gradient, {"numpy": None}, 2 * operations)
+        if groups > 1:
+            text += f" in {groups}"
+        yield Work(text, drawn(x, w), plain(stride, groups), own, operations)
+        yield Work(f"gradient of {text}", drawn(x, w, y), gradient(stride, groups), {"numpy": None}, 2 * operations)
         if stride == groups == 1 and size == 3:
             arrays = drawn(x, w, (outputs,), (outputs,))
-            yield Work(f"{text}, scale, relu", arrays, followed, {"numpy": None}, operations)
+            yield Work(f"{text}, scale, relu", arrays, followed, own, operations)
     yield Work("step of a net for digits, 64", digits, net_step, {"numpy": None})
+    yield Work("step of a net for pictures, 64", pictures, net_step, {"numpy": None})
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ much is left: along the vectors' axis that is a loop over single vectors and one
 more tile, which computes its last row again for each that it has too many, and does not store those.
 
 An operand that does not lie as the vectors want it, or that is read under a guard at its border, is first copied to a
-buffer in which it does, border included, when the copy costs little beside the products: it is *packed*.
+buffer in which it does, border included, when the copy costs little beside the products: it is *packed*
+(rosin.passes.packing).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import gcd, prod
 
 from rosin.ir import dims, facts
@@ -42,33 +42,35 @@ from rosin.ir.loops import (
     Store,
     When,
     Within,
-    guard,
     substitute,
     walk,
 )
-from rosin.ir.op import Fold, Reader, Value, elements
+from rosin.ir.op import Fold, Reader, elements
 from rosin.ir.statements import replace, used_buffers
-from rosin.ir.steps import Kernel, Nest
-from rosin.ir.types import TensorType
+from rosin.ir.steps import Kernel
 from rosin.passes.epilogue import Epilogue
-from rosin.passes.fusion import Group, variable
-from rosin.passes.nest import Memory, arranged, threads
+from rosin.passes.fusion import Group
+from rosin.passes.nest import Memory, threads
+from rosin.passes.packing import Operand, Packing, packing_kernels
 from rosin.passes.pieces import Piece, pieces, reduced
-from rosin.passes.tiles import Tile, Tiling, padded_blocks, row_blocks, vector_blocks
+from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
 
 
-def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
+def contraction_kernels(
+    group: Group, memory: Memory, name: str, vector_bytes: int, size: TileSize | None = None
+) -> list[Kernel]:
+    """The kernels of a contraction, in tiles of a size that somebody has found to be the best, if it is given.
+
+    The size of a tile changes no bits: each sum runs over the same terms in the same order.
+    """
     node = group.nodes[0]
     op, uses = node.op, memory.fusion.uses_of[node]
     assert isinstance(op, Fold)
     found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
-    nests = (_Contraction(group, memory, each, vector_bytes, p) for each, p in zip(names, found, strict=True))
+    nests = (_Contraction(group, memory, each, vector_bytes, p, size) for each, p in zip(names, found, strict=True))
     return [kernel for nest in nests for kernel in nest.kernels()]
 
-
-PACK_COST = 0.7
-"""Machine steps to copy one element of an operand."""
 
 GATHER_COST = 8.0
 """Machine steps to load a vector whose elements do not lie side by side, beyond those of one that does."""
@@ -82,112 +84,34 @@ FAR_COST = 0.5
 """Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
 `FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
 
+TILE_ROWS = 12
+"""An axis of so many elements or more gives tiles enough rows."""
+
 SET_BYTES = 4096
 SET_ROWS = 6
 """Rows that lie a multiple of so many bytes apart share a set of the nearest cache, which has room for so many."""
 
-TILE_ROWS = 12
-"""An axis of so many elements or more gives tiles enough rows."""
+PANEL_BYTES = 1 << 20
+"""A panel of vectors of more bytes comes from far each time that it passes by."""
 
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
+SQUARE_COST = 1.0
 LANE_SUM_COST = 0.7
 """Machine steps an element of the result to store it apart from its neighbours (and to load another one that goes into
-it), or to add up its lanes."""
+it), in a square with the other rows of its tile, or to add up its lanes."""
 
-
-@dataclass(frozen=True)
-class Operand:
-    """How the term reads one operand: the index along each of its axes, and the number read beyond its border."""
-
-    value: Value
-    index: tuple[Index, ...]
-    tests: tuple[Within, ...] = ()
-    border: Const | None = None
-
-    def step(self, var: LoopVar) -> Dim | None:
-        """How far the read moves in memory with a step of the variable; None where that is not one number."""
-        offset = indices.flatten(self.index, self.value.type.shape)
-        return offset.coefficient(var) if offset.affine_in(var) else None
-
-    def packing(self, var: LoopVar | None, block: int) -> Packing | None:
-        """The packed form in which neighbours along `var` lie side by side; None where there is none.
-
-        Where an axis is `var` alone, blocks of `block` neighbours, if that is not 0, lie apart, each with all of the
-        other axes: what a tile reads is one piece of memory then.
-        """
-        moving = [axis for axis, i in enumerate(self.index) if var is not None and var in i.variables()]
-        if len(moving) > 1 or (moving and var is not None and self.index[moving[0]].coefficient(var) != 1):
-            return None
-        if any(not isinstance(atom, LoopVar) for i in self.index for atom, _ in i.terms):
-            return None
-        inside = {Within(i, 0, n) for i, n in zip(self.index, self.value.type.shape, strict=True)}
-        if any(test not in inside for test in self.tests):
-            return None
-        order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
-        low: list[Dim] = []
-        extent: list[Dim] = []
-        steps = tuple(_common_step(self.index[axis]) for axis in order)
-        for axis, step in zip(order, steps, strict=True):
-            least, most = self.index[axis].bounds()
-            if least is None or most is None:
-                return None
-            low.append(least)
-            extent.append((most - least) // step + 1)
-        alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
-        blocked = block != 0 and alone and not facts.known_at_least(block, extent[-1])
-        return Packing(tuple(order), tuple(low), steps, tuple(extent), block if blocked else 0)
-
-
-@dataclass(frozen=True)
-class Packing:
-    """A copy of an operand: its axes in this order, each from `low` on, every `step`-th, for `extent` elements.
-
-    With `block`, the last axis is cut into blocks of so many elements, and the number of the block comes first.
-    """
-
-    order: tuple[int, ...]
-    low: tuple[Dim, ...]
-    step: tuple[int, ...]
-    extent: tuple[Dim, ...]
-    block: int = 0
-
-    @property
-    def shape(self) -> tuple[Dim, ...]:
-        """The shape of the copy."""
-        if not self.block:
-            return self.extent
-        return (-(-self.extent[-1] // self.block), *self.extent[:-1], self.block)
-
-    @property
-    def size(self) -> Dim:
-        return dims.product(self.shape)
-
-    @property
-    def cost(self) -> float:
-        """Machine steps to make it."""
-        return facts.estimate(self.size) * PACK_COST
-
-    def offset(self, index: tuple[Index, ...]) -> Index:
-        """Where the element at the operand's `index` lies in the copy."""
-        axes = zip(self.order, self.low, self.step, strict=True)
-        place = [(index[axis] - low) // step for axis, low, step in axes]
-        if self.block:
-            place = [place[-1] // self.block, *place[:-1], place[-1] % self.block]
-        return indices.flatten(place, self.shape)
-
-    def index(self, place: Sequence[Index]) -> tuple[Index, ...]:
-        """The operand's index of the element at a place of the copy."""
-        along = [*place[1:-1], place[0] * self.block + place[-1]] if self.block else list(place)
-        found: list[Index] = [indices.ZERO] * len(self.order)
-        for axis, position, low, step in zip(self.order, along, self.low, self.step, strict=True):
-            found[axis] = position * step + low
-        return tuple(found)
+SQUARE_ROWS = 4
 
 
 class _Contraction:
-    def __init__(self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece) -> None:
+    def __init__(
+        self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece, size: TileSize | None
+    ) -> None:
         self.group = group
+        self.wanted = size
+        self.size: TileSize | None = None
+        """The wanted size of tiles, once it is known what runs as vectors."""
         self.memory = memory
         self.name = name
         self.node = group.nodes[0]
@@ -197,6 +121,7 @@ class _Contraction:
         self.types = tuple(v.type for v in self.node.operands)
         self.result, self.index, self.point = piece.result, piece.index, piece.point
         self.folded = [v for v in piece.folded if v.extent != 1]
+        self.place = self._place()
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.operands = self._operands()
@@ -206,6 +131,13 @@ class _Contraction:
         # A complex number takes two registers.
         parts = 2 if any(c.dtype.is_complex for c in self.monoid.identity) else 1
         self.registers = (32 if vector_bytes >= 64 else 16) // parts
+
+    def _place(self) -> Index:
+        """Where what becomes of an element of the result is stored first."""
+        stored = (v for node in self.group.nodes for v in node.results if v in self.memory)
+        value = next(stored, self.node.results[0])
+        axes = self.group.axes[value]
+        return indices.flatten([indices.ZERO if a is None else self.index[a] for a in axes], value.type.shape)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -273,6 +205,9 @@ class _Contraction:
                 best = (cost, var, packs)
         if best is None:
             return None
+        if self.wanted is not None and best[1] not in self.folded and self.partners(best[1]):
+            self.size = self.wanted
+            best = (0.0, best[1], self._estimate(best[1])[1])
         for position, packing in best[2]:
             self._pack(position, packing)
         self.terms = self._terms()
@@ -287,9 +222,9 @@ class _Contraction:
         cost = steps
         if var in self.folded:
             cost = steps * 1.3 + outputs * LANE_SUM_COST
-        elif indices.flatten(self.index, self.node.results[0].type.shape).coefficient(var) != 1:
+        elif self.place.coefficient(var) != 1:
             beside = [v for v in self.group.reads if v not in self.node.operands and elements(v.type) >= outputs]
-            cost += outputs * SCATTER_COST * (1 + len(beside))
+            cost += outputs * (SQUARE_COST if self._in_squares(var) else SCATTER_COST) * (1 + len(beside))
         packs: list[tuple[int, Packing]] = []
         for position, operand in enumerate(self.operands):
             if operand is None:
@@ -298,26 +233,63 @@ class _Contraction:
             step = operand.step(var)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1 and self._is_far(operand.value.type, extent, self.groups(var)):
+            if var not in self.folded and step == 1 and self._is_far(operand, extent, self.groups(var)):
                 trouble += FAR_COST
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
             packing = operand.packing(var if step != 0 else None, block) if trouble else None
-            if packing is not None and packing.cost < steps * trouble:
+            copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
+            if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
-                cost += packing.cost
+                cost += copying
+                if var not in self.folded and step != 0:
+                    cost += steps * self._passing(var, packing, operand.value.type.dtype.bytes)
             else:
                 cost += steps * trouble
         return cost, packs
 
-    def _is_far(self, operand: TensorType, extent: int, groups: int) -> bool:
+    def _passing(self, lanes: LoopVar, packing: Packing, width: int) -> float:
+        """What it costs a step that a panel of vectors is more than stays near, and so comes from far for each tile."""
+        groups = self.groups(lanes)
+        panel = facts.estimate(packing.size) * width * groups * self.width / max(facts.estimate(lanes.extent), 1)
+        rows = self._rows(lanes, self.partners(lanes), groups)[0]
+        return FAR_COST / prod(tile.block for tile in rows.values()) if panel > PANEL_BYTES else 0.0
+
+    def _is_far(self, operand: Operand, extent: int, groups: int) -> bool:
         """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
-        panel = operand.bytes * min(groups * self.width / max(extent, 1), 1)
-        return panel > NEAR_BYTES or operand.bytes > FAR_BYTES
+        size = operand.value.type.bytes
+        return size * min(groups * self.width / max(extent, 1), 1) > NEAR_BYTES or size > FAR_BYTES
 
     def groups(self, lanes: LoopVar) -> int:
-        """How many vectors of lanes a tile has."""
-        return max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
+        """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""
+        if self.size is not None:
+            return max(1, min(self.size.vectors, -(-facts.estimate(lanes.extent) // self.width)))
+        most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
+        if lanes in self.folded or self.place.coefficient(lanes) == 1:
+            return most
+        whole = 1
+        for var in self._by_nearness(self.partners(lanes)):
+            if not isinstance(var.extent, int) or var.extent >= TILE_ROWS or whole * var.extent > self.room(1):
+                break
+            whole *= var.extent
+        return 1 if whole > 1 else most
+
+    def _in_squares(self, lanes: LoopVar) -> bool:
+        """Whether rows of a tile are pieces of memory in each lane."""
+        run: Dim = 1
+        for var in self._by_nearness(self.partners(lanes)):
+            if self.place.coefficient(var) != run:
+                break
+            run *= var.extent
+        return facts.estimate(run) >= SQUARE_ROWS
+
+    def room(self, groups: int) -> int:
+        """How many rows of so many vectors have their sums in registers."""
+        return (self.registers - groups - 1) // groups
+
+    def _by_nearness(self, axes: Sequence[LoopVar]) -> list[LoopVar]:
+        """Axes of the result by how near neighbours along them lie, nearest first."""
+        return sorted(axes, key=lambda v: facts.estimate(self.place.coefficient(v)))
 
     def partners(self, lanes: LoopVar) -> list[LoopVar]:
         """Result axes to tile besides the lanes, best first: a step along them leaves some load where it is."""
@@ -326,15 +298,16 @@ class _Contraction:
             return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
         still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
         fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
-        # Of those that fill a tile, the one whose neighbours lie nearest: what a tile writes shares cache lines.
-        place = indices.flatten(self.index, self.node.results[0].type.shape)
-        return sorted(
-            fit, key=lambda v: (-min(facts.estimate(v.extent), TILE_ROWS), facts.estimate(place.coefficient(v)))
-        )
+
+        def fitness(var: LoopVar) -> tuple[int, int]:
+            """Of those that fill a tile, the one whose neighbours lie nearest is best."""
+            return -min(facts.estimate(var.extent), TILE_ROWS), facts.estimate(self.place.coefficient(var))
+
+        return sorted(fit, key=fitness)
 
     def _room(self, row: LoopVar, groups: int) -> int:
         """How many rows a tile may have: their sums fit the registers, and what is read of them the nearest cache."""
-        room = (self.registers - groups - 1) // groups
+        room = self.room(groups)
         for operand, dtype in zip(self.operands, (t.dtype for t in self.types), strict=True):
             step = None if operand is None else operand.step(row)
             if step is not None and step != 0:
@@ -359,18 +332,36 @@ class _Contraction:
             groups = self.groups(lanes)
             if not partners:
                 groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
-            room = self._room(partners[0], groups) if partners else 1
             # Stores of lanes that lie apart are put together over several rows, which no test may part.
-            over = indices.flatten(self.index, self.node.results[0].type.shape).coefficient(lanes) == 1
+            over = self.place.coefficient(lanes) == 1
             vectors = vector_blocks(lanes.extent, groups, self.width, over)
-            rows = row_blocks(partners[0].extent, room, over) if partners else [None]
-            if partners and rows[0] is not None and self._pack_rows(partners[0], rows[0].block, lanes):
-                rows = padded_blocks(partners[0].extent, rows[0].block)
-            choices = [
-                {lanes: v, **({partners[0]: r} if r is not None else {})} for v, r in itertools.product(vectors, rows)
-            ]
-        packing = [self.packing_kernel(position) for position in self.packed]
+            rows = self._rows(lanes, partners, groups)
+            row = next((v for v in rows[0] if v is partners[0]), None)
+            if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
+                rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
+            choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
+        packing = [kernel for position in self.packed for kernel in self._packing(position)]
         return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+
+    def _rows(self, lanes: LoopVar, partners: Sequence[LoopVar], groups: int) -> list[dict[LoopVar, Tile]]:
+        """The rows of tiles. Where lanes lie apart in the result, they are those nearest to each other: all of some
+        short axes and a block of the next, so that a tile writes pieces of memory."""
+        if not partners:
+            return [{}]
+        if self.place.coefficient(lanes) == 1:
+            room = self._room(partners[0], groups)
+            if self.size is not None:
+                room = max(min(self.size.rows, room), 1)
+            return [{partners[0]: block} for block in row_blocks(partners[0].extent, room, True)]
+        rows: dict[LoopVar, Tile] = {}
+        room = self.room(groups)
+        for var in self._by_nearness(partners):
+            if not isinstance(var.extent, int) or var.extent > room:
+                last = row_blocks(var.extent, min(room, self._room(var, groups)), False)
+                return [{**rows, var: block} for block in last]
+            rows[var] = Tile(0, 1, var.extent)
+            room //= var.extent
+        return [rows]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
@@ -393,20 +384,10 @@ class _Contraction:
         name = f"{self.name}_packed{position}"
         self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
 
-    def packing_kernel(self, position: int) -> Kernel:
-        """Copies an operand to where the vectors want it, and writes its border."""
-        packing, buffer = self.packed[position]
+    def _packing(self, position: int) -> list[Kernel]:
         operand = self.operands[position]
         assert operand is not None
-        place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.shape)]
-        index = packing.index(place)
-        element = self.memory.read(operand.value)(index)
-        if operand.border is not None or packing.block:
-            tests = tuple(Within(i, 0, n) for i, n in zip(index, operand.value.type.shape, strict=True))
-            element = guard(tests, element, operand.border or Const(0, element.dtype))
-        store = Store(buffer, indices.flatten(place, packing.shape), element)
-        variables = [v for i in place for v in i.variables()]
-        return arranged(Nest(f"{self.name}_pack{position}", tuple(variables), (), (store,)))
+        return packing_kernels(f"{self.name}_pack{position}", operand, *self.packed[position], self.memory)
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""
@@ -439,7 +420,7 @@ class _Contraction:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
-        if lanes in tiles and tiles[lanes].count != 1:
+        if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
         if row is not None and lanes in tiles:
@@ -557,13 +538,6 @@ def _unguarded(expr: Expr, packed: set[int]) -> Expr:
         return expr.then
     children = tuple(_unguarded(c, packed) for c in expr.children())
     return expr if children == expr.children() else expr.rebuild(children, expr.indices())
-
-
-def _common_step(index: Index) -> int:
-    """The greatest number by which all steps of an index can be divided."""
-    steps = [step for _, step in index.terms]
-    numbers = [step for step in steps if isinstance(step, int)]
-    return max(gcd(*numbers), 1) if len(numbers) == len(steps) else 1
 
 
 def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:

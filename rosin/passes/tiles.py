@@ -36,6 +36,23 @@ class Tile:
         return self.end is None or self.padded
 
 
+@dataclass(frozen=True)
+class TileSize:
+    """A tile that measuring has shown to be quick: so many vectors beside each other, in so many rows."""
+
+    vectors: int
+    rows: int
+
+
+def tile_sizes(registers: int) -> list[TileSize]:
+    """The tiles worth trying: their sums, a row of vectors and one number fill the registers, or most of them."""
+    found: dict[TileSize, None] = {}
+    for vectors in range(1, registers // 8 + 2):
+        most = (registers - vectors - 1) // vectors
+        found.update((TileSize(vectors, rows), None) for rows in (most, max(most * 2 // 3, 1)))
+    return list(found)
+
+
 class Tiling:
     """One kind of tile: a piece along each axis, of which that of `lanes` runs as vectors."""
 
@@ -52,7 +69,7 @@ class Tiling:
 
     def __str__(self) -> str:
         sides = [f"{self.tiles[v].block} of {v.name}" for v in self.axes if v is not self.lanes]
-        if self.lanes in self.tiles:
+        if self.lanes is not None and self.lanes in self.tiles:
             tile = self.tiles[self.lanes]
             sides.append(f"{tile.block} vectors of {tile.width} of {self.lanes.name}")
         return " x ".join(sides) or "one element"
@@ -113,14 +130,10 @@ def row_blocks(extent: Dim, most: int, over: bool) -> list[Tile]:
             Tile(0, extent // block, block),
             Tile(whole, (extent - whole + (block - 1)) // block, block, end=extent),
         ]
-    block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), None)
-    if block is not None:
-        return [Tile(0, extent // block, block)]
-    if over:
-        count = -(-extent // most)
-        block = -(-extent // count)
+    even = -(-extent // -(-extent // most))
+    block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), even)
+    if over and extent % block:
         return [Tile(0, -(-extent // block), block, begin=extent - block)]
-    block = min(most, extent)
     tiles = [Tile(0, extent // block, block)]
     if extent % block:
         tiles.append(Tile(extent - extent % block, 1, extent % block))

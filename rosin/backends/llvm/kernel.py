@@ -457,14 +457,6 @@ class KernelEmitter(Refilling):
         self.e.branch(after)
         self.e.block(after)
 
-    def first_lanes(self, count: Dim) -> Val:
-        """The mask of the first lanes."""
-        if isinstance(count, int):
-            lanes = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.width))
-            return Val(f"<{lanes}>", "i1", self.width)
-        numbers = Val("<" + ", ".join(f"i64 {i}" for i in range(self.width)) + ">", "i64", self.width)
-        return self.e.icmp("slt", numbers, self.e.splat(self.dim(count), self.width))
-
 
 def _is_scope(statement: Statement) -> bool:
     """Whether it is a loop of one iteration: names in it are its own, and it is no loop in the code."""

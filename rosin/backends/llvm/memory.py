@@ -198,20 +198,16 @@ class Memory(Places):
                 value = self.e.load(pointer, elem, self.lanes)
             return self.loaded(self.e, value, dtype)
         if step == 0 and spread is None:
-            if self.guard is None:
-                pointer = self.address(expr.buffer, expr.offset)
-            else:
-                pointer = self.e.offset(self.base(expr.buffer), self._allowed(expr.offset), elem)
-            if self.guard is not None and not facts.positive(expr.buffer.size):
-                # A buffer that may be empty has no first element.
-                pointer = self.e.select(self.guard, pointer, self._anything())
-            value = self.e.load(pointer, elem, align=dtype.bytes)
+            value = self.e.load(self._allowed_address(expr), elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             pointer = self.address(expr.buffer, expr.offset)
             value = self._contiguous(pointer, elem, mask, dtype.bytes, self.lanes)
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
+        elif isinstance(step, int) and 1 < step <= MOST_PARTS and spread is None:
+            pointer = self.address(expr.buffer, expr.offset)
+            value = self._every(pointer, elem, step, mask, dtype.bytes)
         elif spread is None and (columns := self._columns(expr, mask)) is not None:
             value = columns[self.read_squares[expr.buffer, expr.offset].number]
         else:
@@ -223,6 +219,23 @@ class Memory(Places):
         """A place that all lanes read, under the guard. The first may always be read; nobody looks at it."""
         base, _, _ = self.place(index)
         return base if self.guard is None else self.e.select(self.guard, base, self.e.const(0, "i64"))
+
+    def _allowed_address(self, expr: Load) -> Val:
+        """The address of an element that all lanes read, or under the guard of one that may be read."""
+        if self.guard is None:
+            return self.address(expr.buffer, expr.offset)
+        pointer = self.e.offset(self.base(expr.buffer), self._allowed(expr.offset), memory_type(expr.dtype))
+        if facts.positive(expr.buffer.size):
+            return pointer
+        # A buffer that may be empty has no first element.
+        return self.e.select(self.guard, pointer, self._anything())
+
+    def _every(self, pointer: Val, elem: str, step: int, mask: Val | None, align: int) -> Val:
+        """Every second element, say, of memory of which no more than these may be read."""
+        each = mask or self.e.const(True, "i1", self.lanes)
+        none = Val("zeroinitializer", "i1", self.lanes)
+        block = self._contiguous(pointer, elem, zipped(self.e, [each, *[none] * (step - 1)]), align, step * self.lanes)
+        return unzipped(self.e, block, step, 0)
 
     # -- squares -----------------------------------------------------------------------------------------------
 

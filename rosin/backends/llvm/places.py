@@ -227,6 +227,14 @@ class Places(ABC):
             wide = self.e.add(wide, self._ramp(step))
         return wide if spread is None else self.e.add(wide, spread)
 
+    def first_lanes(self, count: Dim) -> Val:
+        """The mask of the first lanes."""
+        if isinstance(count, int):
+            lanes = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.width))
+            return Val(f"<{lanes}>", "i1", self.width)
+        numbers = Val("<" + ", ".join(f"i64 {i}" for i in range(self.width)) + ">", "i64", self.width)
+        return self.e.icmp("slt", numbers, self.e.splat(self.dim(count), self.width))
+
     def tests(self, tests: Sequence[Within]) -> tuple[Val | None, Val | None]:
         """The tests that are the same for all lanes, as one truth value, and those that differ, as one vector."""
         scalar: Val | None = None

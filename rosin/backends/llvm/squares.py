@@ -1,4 +1,4 @@
-"""Squares of memory: lanes that lie apart, each with neighbours that are read or written at the same place of the loops.
+"""Squares of memory: lanes that lie apart, each with neighbours that are read or written in the same step of the loops.
 
 The lanes are the rows of a square, its columns the neighbours. To read or write whole rows, and to transpose in
 registers, takes a fraction of what it takes to reach every element by an address of its own.

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rosin.backends.llvm.program import ENTRY, program_text
+from rosin.backends.llvm.names import ENTRY
+from rosin.backends.llvm.program import program_text
 from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
@@ -168,6 +169,46 @@ def test_convolutions(n: int, c: int, size: int, o: int, options: dict[str, tupl
         return b.maximum(b.convolution(x, kernel, **options), 0.0)
 
     check(build, f"f32[{n}, {c}, {size}, {size}]", f"f32[{o}, {c}, 3, 3]", vector_bytes=width)
+
+
+@pytest.mark.parametrize(
+    ("groups", "c", "o"), [(2, 12, 20), (4, 64, 64), (8, 8, 24), (5, 5, 5)], ids=["few", "wide", "multiplied", "each"]
+)
+def test_convolutions_in_groups(groups: int, c: int, o: int, width: int) -> None:
+    """And their gradients by the kernel, which have groups of the batch."""
+
+    def build(b: Builder, x: Value, kernel: Value, cotangent: Value) -> list[Value]:
+        result = b.convolution(x, kernel, low=(1, 1), high=(1, 1), feature_groups=groups)
+        swapped = b.transpose(x, (1, 0, 2, 3)), b.transpose(cotangent, (1, 0, 2, 3))
+        by_kernel = b.convolution(*swapped, low=(1, 1), high=(1, 1), batch_groups=groups)
+        return [result, b.sub(1.0, b.transpose(by_kernel, (1, 0, 2, 3)))]
+
+    types = f"f32[3, {c}, 9, 17]", f"f32[{o}, {c // groups}, 3, 3]", f"f32[3, {o}, 9, 17]"
+    check(build, *types, vector_bytes=width, rtol=1e-4)
+
+
+@pytest.mark.parametrize("window", [1, 3, 4, 7])
+@pytest.mark.parametrize("spread", [(2, 2), (1, 3), (4, 4), (5, 5)])
+def test_convolutions_of_spread_inputs(window: int, spread: tuple[int, int], width: int) -> None:
+    """Every remainder of a place by the distance of neighbours meets other elements of the kernel, or none."""
+
+    def build(b: Builder, x: Value, kernel: Value) -> Value:
+        ends = (window - 1, window)
+        return b.mul(b.convolution(x, kernel, low=ends, high=ends[::-1], lhs_dilation=spread, strides=(1, 1)), 2.0)
+
+    check(build, "f32[2, 6, 5, 9]", f"f32[20, 6, {window}, {window}]", vector_bytes=width)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "i8", "bool"])
+@pytest.mark.parametrize("shape", ["[16, 16]", "[3, 70, 37]", "[41, 100]", "[5, 17, 3, 33]"])
+def test_transposes(dtype: str, shape: str, width: int, parallel: bool) -> None:
+    """Squares in registers, and what they leave over."""
+
+    def build(b: Builder, x: Value) -> Value:
+        moved = b.transpose(x, (*range(x.type.rank - 2), x.type.rank - 1, x.type.rank - 2))
+        return b.select(moved, moved, moved) if dtype == "bool" else b.add(moved, 1)
+
+    check(build, f"{dtype}{shape}", vector_bytes=width)
 
 
 def test_convolution_kernels_may_be_views(width: int) -> None:
