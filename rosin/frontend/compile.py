@@ -30,6 +30,7 @@ from rosin.frontend.programs import MISSED, Family, Program, miss, value_offset
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
 from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
+from rosin.frontend.unpacking import UNLIKE, Unpacker, unpacker
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.facts import Facts
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 
 CACHE_SIZE = 1024
 """How many programs of one function are kept."""
+
+ALIKE = 8
+"""After so many calls of one program, code is made that takes the arguments of such calls apart."""
 
 MANY_PROGRAMS = 8
 """How often a function may compile before it is warned of."""
@@ -202,6 +206,9 @@ class Compiled:
         self._compiled = 0
         self._warned = False
         self._closure: Closure | None = None
+        self._like: tuple[Unpacker, Program] | None = None
+        """What takes calls apart that are like the last ones, and the program for them."""
+        self._alike = 0
         self._set_fast(self._slow)
 
     def _set_fast(self, entry: Callable[..., Any]) -> None:
@@ -241,6 +248,16 @@ class Compiled:
         """A call whose arguments are not what the native entry takes as they are."""
         if self._closure:
             self._check_closure()
+        if self._like is not None:
+            unpack, program = self._like
+            try:
+                leaves = unpack(args, kwargs)
+            except UNLIKE:
+                leaves = None
+            if leaves is not None:
+                result = program.native(*leaves, *program.captures)
+                if result is not MISSED:
+                    return tree.unflatten(program.staged.structure, result)
         call = take_apart(self._static, args, kwargs)
         call.make_arrays(self.__wrapped__)
         family = self._family(call)
@@ -256,6 +273,11 @@ class Compiled:
             return self._find(call, family)
         self._prefer(last)
         self._take_donated(call)
+        self._alike += 1
+        if self._alike == ALIKE and not self._donated:
+            _, types = call.values()
+            found = unpacker(take_apart(self._static, args, kwargs), types)
+            self._like = None if found is None else (found, last)
         return tree.unflatten(last.staged.structure, result)
 
     def _family(self, call: Call) -> Family:
@@ -325,6 +347,7 @@ class Compiled:
     def _use(self, program: Program, family: Family) -> None:
         """Note that a program is used; forget the one that was not for longest when there are too many."""
         with self._lock:
+            self._like, self._alike = None, 0
             family.last = program
             self._recent.pop(program, None)
             self._recent[program] = family

@@ -182,8 +182,16 @@ def register_dataclass(cls: type[T]) -> type[T]:
             _check_static(cls, static, values)
         return tuple([getattr(node, name) for name in dynamic]), values, dynamic
 
+    # Neither __init__ nor __post_init__ runs: leaves may be anything while a tree is worked on.
+    names = (*dynamic, *static)
+    in_dict = cls.__dictoffset__ != 0 and not any(hasattr(getattr(cls, name, None), "__set__") for name in names)
+
+    def make_in_dict(values: Any, children: Any) -> Any:
+        node = object.__new__(cls)
+        node.__dict__.update(zip(names, (*children, *values), strict=True))
+        return node
+
     def make(values: Any, children: Any) -> Any:
-        # Neither __init__ nor __post_init__ runs: leaves may be anything while a tree is worked on.
         node = object.__new__(cls)
         for name, child in zip(dynamic, children, strict=True):
             object.__setattr__(node, name, child)
@@ -192,9 +200,16 @@ def register_dataclass(cls: type[T]) -> type[T]:
         return node
 
     library: Any = optree
-    library.register_pytree_node(cls, take, make, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)
+    library.register_pytree_node(
+        cls, take, make_in_dict if in_dict else make, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE
+    )
     _registered.add(cls)
     return cls
+
+
+def has_fields_alone(cls: type[Any]) -> bool:
+    """Whether it is a dataclass that was registered here, all of whose fields are parts of trees."""
+    return cls in _registered and not any(f.metadata.get("static", False) for f in dataclasses.fields(cast("Any", cls)))
 
 
 def _check_static(cls: type[Any], names: Sequence[str], values: tuple[Any, ...]) -> None:

@@ -81,7 +81,8 @@ def blocked_steps(group: Group, memory: Memory, name: str) -> list[Step] | None:
     if group.across:
         return _Across(group, memory, True, name).steps()
     layout = _layout(group)
-    if layout is None:
+    if layout is None or any(len(node.operands) > 1 for node in group.folded):
+        # Sums of products are chains of fused multiply-adds: rosin/passes/streamed.py keeps these.
         return None
     flat = _Flat(group, memory, True, name)
     if not flat.has_one_pass():

@@ -18,7 +18,7 @@ buffer in which it does, border included, when the copy costs little beside the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import gcd, prod
 
 from rosin.ir import dims, facts
@@ -53,7 +53,7 @@ from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, threads
 from rosin.passes.packing import Operand, Packing, packing_kernels
 from rosin.passes.pieces import Piece, pieces, reduced
-from rosin.passes.tiles import Tile, TileSize, Tiling, row_blocks, vector_blocks
+from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
 
 
 def contraction_kernels(
@@ -257,14 +257,8 @@ class _Contraction:
 
     def _is_far(self, operand: Operand, extent: int, groups: int) -> bool:
         """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
-        of = operand.value.type
-        panel = of.bytes * min(groups * self.width / max(extent, 1), 1)
-        if panel > NEAR_BYTES or of.bytes > FAR_BYTES:
-            return True
-        # Rows that lie a large power of two apart share few sets of the cache.
-        steps = [(v.extent, operand.step(v)) for v in self.folded]
-        apart = [(facts.estimate(n), facts.estimate(s) * of.dtype.bytes) for n, s in steps if s is not None and s != 0]
-        return any(n * gcd(size, NEAR_BYTES // 8) > NEAR_BYTES for n, size in apart)
+        size = operand.value.type.bytes
+        return size * min(groups * self.width / max(extent, 1), 1) > NEAR_BYTES or size > FAR_BYTES
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""
@@ -332,17 +326,19 @@ class _Contraction:
             second = [v for v in partners[1:] if _apart(self.steps(first[0]), self.steps(v))][:1] if first else []
             # A square of sums and the loads of its two sides fit the registers.
             side = {32: 4, 16: 3}.get(self.registers, 2)
-            blocks = [row_blocks(v.extent, side) for v in (*first, *second)]
+            blocks = [row_blocks(v.extent, side, True) for v in (*first, *second)]
             choices = [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
         else:
             groups = self.groups(lanes)
             if not partners:
                 groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
-            vectors = vector_blocks(lanes.extent, groups, self.width)
+            # Stores of lanes that lie apart are put together over several rows, which no test may part.
+            over = self.place.coefficient(lanes) == 1
+            vectors = vector_blocks(lanes.extent, groups, self.width, over)
             rows = self._rows(lanes, partners, groups)
             row = next((v for v in rows[0] if v is partners[0]), None)
-            if row is not None and len(rows[0]) == 1:
-                self._pack_rows(row, rows[0][row].block, lanes)
+            if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
+                rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
             choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
         packing = [kernel for position in self.packed for kernel in self._packing(position)]
         return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
@@ -356,19 +352,22 @@ class _Contraction:
             room = self._room(partners[0], groups)
             if self.size is not None:
                 room = max(min(self.size.rows, room), 1)
-            return [{partners[0]: block} for block in row_blocks(partners[0].extent, room)]
+            return [{partners[0]: block} for block in row_blocks(partners[0].extent, room, True)]
         rows: dict[LoopVar, Tile] = {}
         room = self.room(groups)
         for var in self._by_nearness(partners):
             if not isinstance(var.extent, int) or var.extent > room:
-                last = row_blocks(var.extent, min(room, self._room(var, groups)))
+                last = row_blocks(var.extent, min(room, self._room(var, groups)), False)
                 return [{**rows, var: block} for block in last]
             rows[var] = Tile(0, 1, var.extent)
             room //= var.extent
         return [rows]
 
-    def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> None:
-        """Pack a large operand of which a tile reads rows, when there are many vectors to read them for."""
+    def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
+        """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
+
+        Gives whether all that is read of rows is packed in such blocks.
+        """
         for position, operand in enumerate(self.operands):
             if operand is None or position in self.packed or operand.step(lanes) != 0:
                 continue
@@ -378,6 +377,8 @@ class _Contraction:
                 if packing is not None and packing.block:
                     self._pack(position, packing)
         self.terms = self._terms()
+        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(row) != 0]
+        return all(i in self.packed and self.packed[i][0].block == block for i in moving)
 
     def _pack(self, position: int, packing: Packing) -> None:
         name = f"{self.name}_packed{position}"
@@ -398,7 +399,7 @@ class _Contraction:
         sums = self._sums(tiling, len(positions))
         carries: list[Carry] = []
         steps: list[Statement] = []
-        ends: list[Statement] = []
+        ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
             places, inside = tiling.at(position)
             carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
@@ -408,22 +409,20 @@ class _Contraction:
             steps.append(Accumulate(carry, tuple(terms)))
             finished = self.op.finish(carry.locals, self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
-            end: list[Statement] = [Let(local, finished)]
             if late is None:
-                end += epilogue.statements(local, self._along(places))
+                ends.append((inside, [Let(local, finished), *epilogue.statements(local, self._along(places))]))
             else:
-                end.append(Store(sums, Index(at), local))
-            ends += [When(inside, tuple(end))] if inside else end
+                ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
         if late is not None:
-            ends.append(self._row_by_row(tiling, late, epilogue, sums))
-        body = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None) + ends
+            ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
+        body = [*self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None), *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
         if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
-        row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].end is None), None)
+        row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
         if row is not None and lanes in tiles:
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
         for var in reversed(order):
@@ -445,7 +444,7 @@ class _Contraction:
         """The axis of the tile along which what follows runs in a loop; None where it is unrolled."""
         rows = (v for v in tiling.axes if v is not tiling.lanes and tiling.tiles[v].block > 1)
         row = next(rows, None)
-        return row if epilogue.is_long and all(t.end is None for t in tiling.tiles.values()) else None
+        return row if epilogue.is_long and all(t.is_regular for t in tiling.tiles.values()) else None
 
     def _sums(self, tiling: Tiling, count: int) -> Buffer:
         """A scratch array for the finished sums of a tile."""
@@ -457,12 +456,13 @@ class _Contraction:
         again = LoopVar(f"{row.name}_row", tiling.tiles[row].block)
         shape = [tiling.tiles[v].block for v in tiling.axes]
         along = zip(tiling.axes, shape, strict=True)
-        each = [[indices.of(again)] if v is row else [Index(at) for at in range(n)] for v, n in along]
-        body: list[Statement] = []
+        each: list[Sequence[int | Index]] = [[indices.of(again)] if v is row else range(n) for v, n in along]
+        ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for position in itertools.product(*each):
-            places, _ = tiling.at(position)
-            body += epilogue.statements(Load(sums, indices.flatten(position, shape)), self._along(places))
-        return Loop(again, Kind.SERIAL, tuple(body))
+            places, inside = tiling.at(position)
+            sum_ = Load(sums, indices.flatten([indices.ZERO + at for at in position], shape))
+            ends.append((inside, epilogue.statements(sum_, self._along(places))))
+        return Loop(again, Kind.SERIAL, tuple(_guarded(ends)))
 
     def _panels_first(
         self, order: list[LoopVar], outer: Sequence[LoopVar], lanes: LoopVar, block: LoopVar
@@ -523,6 +523,13 @@ class _Contraction:
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             body = [Loop(var, kind, tuple(body), carries if var is order[0] else ())]
         return body
+
+
+def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iterator[Statement]:
+    """Statements under tests, neighbours under the same ones together."""
+    for inside, group in itertools.groupby(ends, lambda end: end[0]):
+        together = [statement for _, statements in group for statement in statements]
+        yield from [When(inside, tuple(together))] if inside else together
 
 
 def _unguarded(expr: Expr, packed: set[int]) -> Expr:

@@ -23,6 +23,17 @@ class Tile:
     """Lanes of a neighbour, when it is a vector."""
     end: Dim | None = None
     """Where the axis ends, for a piece that may reach beyond."""
+    padded: bool = False
+    """Whether what lies beyond the end may be read, so that it is only not stored."""
+    begin: int | None = None
+    """Where the last block begins, for one that lies over those before it, and stores only what they do not."""
+    last: int | None = None
+    """Where the last vector begins, for one that lies over the one before it, of a piece of one block."""
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether all blocks have the same form."""
+        return self.end is None or self.padded
 
 
 @dataclass(frozen=True)
@@ -74,20 +85,38 @@ class Tiling:
         inside: list[Within] = []
         for var, number in zip(self.axes, position, strict=True):
             tile = self.tiles[var]
-            place = indices.ZERO + tile.width * number + tile.start
+            block = indices.ZERO + tile.start
             if tile.count != 1:
-                place = indices.of(self.blocks[var]) * (tile.width * tile.block) + place
+                block = indices.of(self.blocks[var]) * (tile.width * tile.block) + block
+            place = block + tile.width * number
             if tile.end is not None and number != 0:
-                inside.append(Within(place, 0, tile.end))
-                place = indices.least(place, tile.end - 1)
+                test = Within(place, 0, tile.end)
+                inside += [] if test.always else [test]
+                place = place if tile.padded else indices.least(place, tile.end - 1)
+            if tile.begin is not None:
+                place = indices.least(block, tile.begin) + number
+                inside += [] if number == tile.block - 1 else [Within(place - block, 0, tile.block)]
             if var is self.lanes and self.lane is not None and tile.width != 1:
+                own = place
+                if tile.last is not None and number == tile.block - 1:
+                    place = Index(tile.last)
+                    inside.append(Within(place - own + indices.of(self.lane), 0, tile.width))
                 place = place + indices.of(self.lane)
             places[var] = place
         return places, tuple(inside)
 
 
-def row_blocks(extent: Dim, most: int) -> list[Tile]:
-    """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one."""
+def padded_blocks(extent: Dim, block: int) -> list[Tile]:
+    """An extent of which more may be read than there is, in blocks."""
+    whole = facts.divide(extent, block) is not None
+    return [Tile(0, -(-extent // block), block, end=None if whole else extent, padded=not whole)]
+
+
+def row_blocks(extent: Dim, most: int, over: bool) -> list[Tile]:
+    """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one.
+
+    Where the last one may lie `over` the one before it, all of a known extent are alike.
+    """
     likely = max(facts.estimate(extent), 1)
     smallest = max(most // 2, 1) if likely < 16 * most else max(most - 1, 1)
     if not isinstance(extent, int):
@@ -103,26 +132,31 @@ def row_blocks(extent: Dim, most: int) -> list[Tile]:
         ]
     even = -(-extent // -(-extent // most))
     block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), even)
+    if over and extent % block:
+        return [Tile(0, -(-extent // block), block, begin=extent - block)]
     tiles = [Tile(0, extent // block, block)]
     if extent % block:
         tiles.append(Tile(extent - extent % block, 1, extent % block))
     return tiles
 
 
-def vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
-    """The extent in blocks of `groups` vectors, then one of the whole vectors left, then what is less than a vector."""
+def vector_blocks(extent: Dim, groups: int, width: int, over: bool) -> list[Tile]:
+    """The extent in blocks of `groups` vectors, then one of the whole vectors left, then what is less than a vector.
+
+    Where the last vector may lie `over` the one before it, what is left is one block.
+    """
     if not isinstance(extent, int):
         return _open_vector_blocks(extent, groups, width)
-    tiles: list[Tile] = []
-    start = 0
-    for count in (groups, (extent // width) % groups):
-        block = count * width
-        if count and (extent - start) // block:
-            many = (extent - start) // block if count == groups else 1
-            tiles.append(Tile(start, many, count, width))
-            start += many * block
-    if start < extent:
-        tiles.append(Tile(start, 1, 1, extent - start))
+    block = groups * width
+    many, rest = divmod(extent, block)
+    tiles = [Tile(0, many, groups, width)] if many else []
+    vectors, few = divmod(rest, width)
+    if few and over and extent >= width:
+        return [*tiles, Tile(many * block, 1, vectors + 1, width, last=extent - width)]
+    if vectors:
+        tiles.append(Tile(many * block, 1, vectors, width))
+    if few:
+        tiles.append(Tile(extent - few, 1, 1, few))
     return tiles
 
 

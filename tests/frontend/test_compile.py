@@ -431,6 +431,16 @@ def test_donation() -> None:
     np.testing.assert_array_equal(state["b"], [8, 8])
 
 
+@pytest.mark.parametrize(("m", "k", "n"), [(13, 7, 50), (255, 64, 77), (130, 300, 1030), (1030, 300, 130)])
+def test_products_are_added_to_a_donated_argument(m: int, k: int, n: int) -> None:
+    """Tiles that lie over others add to what is under them once only."""
+    f = rosin.compile(lambda x, w, r: rnp.maximum(x @ w + r, 0.0) + r, donate_argnums=2)
+    rng = np.random.default_rng(0)
+    x, w, r = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n), (m, n)))
+    found = np.asarray(f(rnp.asarray(x), rnp.asarray(w), rnp.array(r)))
+    np.testing.assert_allclose(found, np.maximum(x @ w + r, 0) + r, rtol=1e-4, atol=1e-4)
+
+
 # -- inspection --------------------------------------------------------------------------------------------------
 
 

@@ -65,8 +65,12 @@ class Expressions(Memory):
 
     def wide(self, x: Val, lanes: int) -> Val:
         """`x` in every lane; what a loop does not change was spread before it."""
-        found = self.known(("wide", x.ref, lanes)) if x.lanes < lanes else x
-        return self.e.splat(x, lanes) if found is None else found
+        if x.lanes == lanes or not x.ref.startswith("%"):
+            return self.e.splat(x, lanes)
+        found = self.known(("wide", x.ref, lanes))
+        if found is None:
+            found = self.frames[-1]["wide", x.ref, lanes] = self.e.splat(x, lanes)
+        return found
 
     def _by_size(self, dividend: Val, divisor: Val, size: Dim, dtype: DType) -> Val:
         """A quotient by a size. Where that is a power of two, it is a product: exact, and what a number would get."""

@@ -28,17 +28,18 @@ class Memory(Places):
             value = self.e.convert("zext", value, "i8")
         elif value.elem == "bfloat":
             value = self.e.bitcast(value, memory_type(dtype))
-        base, step, spread = self.place(statement.offset)
         if statement.buffer.scope in OF_LANES:
-            self._store_lanes(statement, value, base, step, spread)
+            self._store_lanes(statement, value, *self.place(statement.offset))
             return
-        pointer = self.e.offset(self.base(statement.buffer), base, memory_type(dtype))
+        step, spread = self.between_lanes(statement.offset)
         if step == 0 and spread is None:
             # A fold that is the same for all lanes ran as vectors all the same.
+            pointer = self.address(statement.buffer, statement.offset)
             self.e.store(self._take(value, [0]) if value.lanes > 1 else value, pointer, dtype.bytes)
             return
         value = self.e.splat(value, self.lanes)
         if step == 1 and spread is None:
+            pointer = self.address(statement.buffer, statement.offset)
             if self.mask is None:
                 self.e.store(value, pointer, dtype.bytes)
             else:
@@ -61,6 +62,7 @@ class Memory(Places):
                 self._write_square(statement.buffer, column.start, [parts[k] for k in range(column.count)], rows)
                 del self.parts[statement.buffer, column.start]
             return
+        pointer = self.address(statement.buffer, statement.offset)
         self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
 
     def _masked_store(self, value: Val, pointer: Val, align: int, mask: Val) -> None:
@@ -114,8 +116,7 @@ class Memory(Places):
         return (start, part, step) if facts.known_at_least(buffer.size, high + step) else None
 
     def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
-        base, _, _ = self.place(start)
-        pointer = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
+        pointer = self.address(buffer, start)
         if self.mask is None:
             self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
         else:
@@ -182,16 +183,13 @@ class Memory(Places):
     def _load(self, expr: Load) -> Val:
         dtype = expr.dtype
         elem = memory_type(dtype)
-        base, step, spread = self.place(expr.offset)
+        step, spread = self.between_lanes(expr.offset)
         mask = self.mask
-        if self.guard is not None:
-            if step == 0 and spread is None:
-                # The first element may always be read; where the guard fails nobody looks at it.
-                base = self.e.select(self.guard, base, self.e.const(0, "i64"))
-            else:
-                wide = self.e.splat(self.guard, self.lanes)
-                mask = wide if mask is None else self.e.bit_and(mask, wide)
+        if self.guard is not None and (step != 0 or spread is not None):
+            wide = self.e.splat(self.guard, self.lanes)
+            mask = wide if mask is None else self.e.bit_and(mask, wide)
         if expr.buffer.scope in OF_LANES:
+            base = self._allowed(expr.offset) if step == 0 and spread is None else self.place(expr.offset)[0]
             if step != 0 or spread is not None:
                 pointers = self._pointers_of_lanes(expr.buffer, base, step, spread)
                 value = self._gather(pointers, elem, mask, dtype.bytes)
@@ -199,24 +197,38 @@ class Memory(Places):
                 pointer = self.e.offset(self.base(expr.buffer), base, Val("", elem, self.lanes).type)
                 value = self.e.load(pointer, elem, self.lanes)
             return self.loaded(self.e, value, dtype)
-        pointer = self.e.offset(self.base(expr.buffer), base, elem)
         if step == 0 and spread is None:
-            if self.guard is not None and not facts.positive(expr.buffer.size):
-                # A buffer that may be empty has no first element.
-                pointer = self.e.select(self.guard, pointer, self._anything())
-            value = self.e.load(pointer, elem, align=dtype.bytes)
+            value = self.e.load(self._allowed_address(expr), elem, align=dtype.bytes)
         elif step == 1 and spread is None:
+            pointer = self.address(expr.buffer, expr.offset)
             value = self._contiguous(pointer, elem, mask, dtype.bytes, self.lanes)
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
         elif isinstance(step, int) and 1 < step <= MOST_PARTS and spread is None:
+            pointer = self.address(expr.buffer, expr.offset)
             value = self._every(pointer, elem, step, mask, dtype.bytes)
         elif spread is None and (columns := self._columns(expr, mask)) is not None:
             value = columns[self.read_squares[expr.buffer, expr.offset].number]
         else:
+            pointer = self.address(expr.buffer, expr.offset)
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self.loaded(self.e, value, dtype)
+
+    def _allowed(self, index: Index) -> Val:
+        """A place that all lanes read, under the guard. The first may always be read; nobody looks at it."""
+        base, _, _ = self.place(index)
+        return base if self.guard is None else self.e.select(self.guard, base, self.e.const(0, "i64"))
+
+    def _allowed_address(self, expr: Load) -> Val:
+        """The address of an element that all lanes read, or under the guard of one that may be read."""
+        if self.guard is None:
+            return self.address(expr.buffer, expr.offset)
+        pointer = self.e.offset(self.base(expr.buffer), self._allowed(expr.offset), memory_type(expr.dtype))
+        if facts.positive(expr.buffer.size):
+            return pointer
+        # A buffer that may be empty has no first element.
+        return self.e.select(self.guard, pointer, self._anything())
 
     def _every(self, pointer: Val, elem: str, step: int, mask: Val | None, align: int) -> Val:
         """Every second element, say, of memory of which no more than these may be read."""

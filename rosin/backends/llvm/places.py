@@ -105,6 +105,21 @@ class Places(ABC):
             found = self.frames[-1][buffer] = self.around.pointer(self.e, buffer)
         return found
 
+    def address(self, buffer: Buffer, index: Index) -> Val:
+        """The address of an element, that of the first lane. Addresses that differ by a number have one start."""
+        elem = memory_type(buffer.dtype)
+        rest = Index(0, index.terms)
+        if not isinstance(index.constant, int) or index.constant < 0 or not rest.terms or buffer not in self.bases:
+            return self.e.offset(self.base(buffer), self.place(index)[0], elem)
+        start = self.known(("start", buffer, rest))
+        if start is None:
+            low, _ = rest.bounds()
+            if low is None or not facts.known_at_least(low, 0):
+                return self.e.offset(self.base(buffer), self.place(index)[0], elem)
+            start = self.e.offset(self.base(buffer), self.place(rest)[0], elem)
+            self.frames[-1]["start", buffer, rest] = start
+        return self.e.offset(start, self.dim(index.constant), elem) if index.constant else start
+
     def dim(self, dim: Dim) -> Val:
         """A size, computed at the head of the function."""
         return self.sizes.value(dim)
@@ -132,8 +147,19 @@ class Places(ABC):
             found = self.frames[-1][index] = self._place(index)
         return found
 
+    def between_lanes(self, index: Index) -> tuple[Dim, Val | None]:
+        """The step of an index from lane to lane, and what else differs between lanes (or None)."""
+        _, step, spread = self.place(Index(0, index.terms))
+        return step, spread
+
     def _place(self, index: Index) -> tuple[Val, Dim, Val | None]:
         e = self.e
+        if index.constant != 0 and index.terms:
+            total, step, spread = self.place(Index(0, index.terms))
+            constant = self.dim(index.constant)
+            if total.ref == "0":
+                return constant, step, spread
+            return e.define(f"add nsw i64 {total.ref}, {constant.ref}", "i64"), step, spread
         total: Val | None = None
         step: Dim = 0
         spread: Val | None = None
@@ -151,11 +177,7 @@ class Places(ABC):
                 value if coefficient == 1 else e.define(f"mul nsw i64 {value.ref}, {self.dim(coefficient).ref}", "i64")
             )
             total = scaled if total is None else e.define(f"add nsw i64 {total.ref}, {scaled.ref}", "i64")
-        if total is None:
-            total = self.dim(index.constant)
-        elif index.constant != 0:
-            total = e.define(f"add nsw i64 {total.ref}, {self.dim(index.constant).ref}", "i64")
-        return total, step, spread
+        return total or self.dim(index.constant), step, spread
 
     def _atom(self, atom: Any) -> Val:
         if isinstance(atom, LoopVar):

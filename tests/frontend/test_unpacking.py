@@ -1,0 +1,146 @@
+"""Calls that are like those before them: arguments are taken apart by code of their own, and nothing else differs."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin import numpy as rnp
+from rosin.frontend import compile as compiling
+from rosin.frontend import unpacking
+from rosin.frontend.errors import ArgumentError, ImmutableError
+from rosin.ir.errors import DTypeError
+
+
+@dataclass
+class Pair:
+    left: Any
+    right: Any
+
+
+class Mapping(dict[str, Any]):
+    """No node of trees."""
+
+
+def warm(f: Any, *args: Any, **kwargs: Any) -> None:
+    """Call a function so often that it knows calls like this one."""
+    for _ in range(2 * compiling.ALIKE):
+        f(*args, **kwargs)
+    assert f._like is not None
+
+
+def ones(*shape: int) -> Any:
+    return rnp.ones(shape, dtype=np.float32)
+
+
+def test_trees_of_every_kind() -> None:
+    f = rosin.compile(lambda p, *, q: {"sum": p["a"][0] + p["b"].left * q, "rest": (p["a"][1], p["b"].right)})
+    tree = {"b": Pair(ones(3) * 2, None), "a": [ones(3), ones(2)]}
+    warm(f, tree, q=ones(3) * 5)
+    for scale in (1.0, 2.0, 3.0):
+        tree["b"].left = ones(3) * scale
+        found = f(tree, q=ones(3) * 5)
+        np.testing.assert_array_equal(found["sum"], np.full(3, 1 + 5 * scale))
+        assert found["rest"][1] is None
+        np.testing.assert_array_equal(found["rest"][0], [1, 1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"a": [ones(3)], "c": ones(3)},
+        {"a": [ones(3)], "b": ones(3), "c": ones(3)},
+        {"a": [ones(3), ones(3)], "b": ones(3)},
+        {"a": (ones(3),), "b": ones(3)},
+        {"a": [None], "b": ones(3)},
+        {"a": [Pair(ones(3), ones(3))], "b": ones(3)},
+        OrderedDict(a=[ones(3)], b=ones(3)),
+        {"a": [ones(4)], "b": ones(4)},
+        {"a": [2.0], "b": ones(3)},
+    ],
+    ids=["key", "more", "longer", "tuple", "none", "node", "ordered", "shape", "number"],
+)
+def test_other_trees_are_seen(other: Any) -> None:
+    f = rosin.compile(lambda p: sum(rosin.tree.leaves(p)))
+    warm(f, {"a": [ones(3)], "b": ones(3)})
+    np.testing.assert_array_equal(f(other), sum(rosin.tree.leaves(other)))
+
+
+def test_mistakes_are_told_as_ever() -> None:
+    f = rosin.compile(lambda p: p["a"] + p["b"])
+    warm(f, {"a": ones(3), "b": ones(3)})
+    with pytest.raises(ArgumentError):
+        f({"a": ones(3), "b": "text"})
+    with pytest.raises(ArgumentError):
+        f(Mapping(a=ones(3), b=ones(3)))
+    with pytest.raises(TypeError):
+        f()
+
+
+def test_numbers_of_python() -> None:
+    """A number of another kind, or one that is too large, is another program's."""
+    f = rosin.compile(lambda x, n: x * n)
+    warm(f, ones(2), n=3)
+    for n in (4, 2.5, True, np.float64(1.5), -7):
+        found, wanted = f(ones(2), n=n), rosin.compile(lambda x, n: x * n)(ones(2), n=n)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(DTypeError, match="does not fit"):
+        f(ones(2), n=1 << 40)
+
+
+def test_static_values() -> None:
+    f = rosin.compile(
+        lambda x, mode, *, times=1: x * times if mode == "times" else x + 1, static_argnames=("mode", "times")
+    )
+    warm(f, ones(2), "times", times=1)
+    np.testing.assert_array_equal(f(ones(2), "plus", times=1), [2, 2])
+    np.testing.assert_array_equal(f(ones(2), "times", times=4), [4, 4])
+    np.testing.assert_array_equal(f(ones(2), "times"), [1, 1])
+    assert f(ones(2), "times", times=True).dtype == np.float32
+
+
+def test_errors_of_the_program_are_no_sign_of_another_tree() -> None:
+    """What a function of the user's raises is raised once, also where it is a KeyError."""
+    calls = itertools.count()
+
+    def looked_up(x: Any) -> Any:
+        next(calls)
+        if x < 0:
+            raise KeyError("negative")
+        return x
+
+    f = rosin.compile(lambda p: rosin.pure_callback(looked_up, rosin.ShapeDtypeStruct((), np.float32), p["x"]) + 1)
+    warm(f, {"x": rnp.asarray(np.float32(1))})
+    before = next(calls)
+    with pytest.raises(KeyError, match="negative"):
+        f({"x": rnp.asarray(np.float32(-1))})
+    assert next(calls) == before + 2
+
+
+def test_donated_arguments_are_still_taken() -> None:
+    f = rosin.compile(lambda p: rosin.tree.map(lambda x: x + 1, p), donate_argnums=0)
+    state = {"a": ones(2), "b": ones(2)}
+    for _ in range(3 * compiling.ALIKE):
+        old, state = state, f(state)
+        with pytest.raises(ImmutableError):
+            old["a"] + 1
+    np.testing.assert_array_equal(state["a"], np.full(2, 1 + 3 * compiling.ALIKE))
+
+
+def test_classes_with_a_say_are_taken_apart_by_themselves() -> None:
+    class Point(NamedTuple):
+        x: Any
+        y: Any
+
+    f = rosin.compile(lambda p: p.x + p.y)
+    for _ in range(2 * compiling.ALIKE):
+        np.testing.assert_array_equal(f(Point(ones(2), ones(2))), [2, 2])
+    assert f._like is None
+    assert unpacking.UNLIKE == (KeyError, OverflowError)
