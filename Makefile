@@ -6,7 +6,7 @@ VENV ?= .venv
 # Processes that pytest runs in, and further arguments for pytest, the demo or the benches.
 WORKERS ?= 2
 ARGS ?=
-BENCHES ?= $(sort $(filter-out benches/_% benches/compare.py,$(wildcard benches/*.py)))
+BENCHES ?=
 
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
@@ -24,7 +24,8 @@ help:
 	@echo 'make test-all  every test; installs PyTorch and JAX'
 	@echo 'make lint      ruff and pyright'
 	@echo 'make format    let ruff format the code and repair what it safely can'
-	@echo 'make bench     the benchmarks in benches/; installs the libraries they compare with'
+	@echo 'make bench     every work beside the peers, as a table, JSON and a picture in build/; ARGS="rows training" for some;'
+	@echo '               BENCHES="benches/call.py" runs single files instead; installs the libraries they compare with'
 	@echo 'make compare   what became slower since a commit: ARGS=<commit>, or since the last one'
 	@echo 'make clean     remove the virtual environment, caches and build output'
 	@echo
@@ -49,7 +50,8 @@ format: $(STAMPS)/test
 	@$(BIN)/ruff format .
 
 bench: $(STAMPS)/bench
-	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench $(ARGS); done
+	@set -e; if [ -z "$(BENCHES)" ]; then $(BIN)/python benches/performance.py --plot build/performance.png $(ARGS); fi; \
+	for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python $$bench $(ARGS); done
 
 compare: $(STAMPS)/bench
 	@$(BIN)/python benches/compare.py $(ARGS)

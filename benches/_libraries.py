@@ -55,6 +55,7 @@ class Rosin(Library):
         self.xp = rosin.numpy
         self.grad, self.value_and_grad = rosin.grad, rosin.value_and_grad
         self.vmap, self.scan, self.fori_loop = rosin.vmap, rosin.scan, rosin.fori_loop
+        self.while_loop = rosin.while_loop
         self.softmax, self.log_softmax = rosin.nn.softmax, rosin.nn.log_softmax
         self.sigmoid, self.relu, self.silu = rosin.nn.sigmoid, rosin.nn.relu, rosin.nn.silu
         self.gelu = rosin.nn.gelu
@@ -81,13 +82,8 @@ class Rosin(Library):
         return x[places]
 
     def attention(self, q: Any, k: Any, v: Any, causal: bool) -> Any:
-        """[batch, heads, time, size]; as people write it."""
-        xp = self.xp
-        scores = q @ xp.matrix_transpose(k) / np.float32(np.sqrt(q.shape[-1]))
-        if causal:
-            steps = xp.arange(q.shape[-2])
-            scores = xp.where(steps[:, None] >= steps[None, :], scores, -xp.inf)
-        return self.softmax(scores, axis=-1) @ v
+        """[batch, heads, time, size]."""
+        return self._rosin.nn.scaled_dot_product_attention(q, k, v, is_causal=causal)
 
 
 class Jax(Library):
@@ -100,6 +96,7 @@ class Jax(Library):
         self.xp = jax.numpy
         self.grad, self.value_and_grad = jax.grad, jax.value_and_grad
         self.vmap, self.scan, self.fori_loop = jax.vmap, jax.lax.scan, jax.lax.fori_loop
+        self.while_loop = jax.lax.while_loop
         self.softmax, self.log_softmax = jax.nn.softmax, jax.nn.log_softmax
         self.sigmoid, self.relu, self.silu = jax.nn.sigmoid, jax.nn.relu, jax.nn.silu
         self.gelu = functools.partial(jax.nn.gelu, approximate=False)

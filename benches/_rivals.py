@@ -20,9 +20,11 @@ import json
 import math
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ from rosin.runtime import limits as machine  # noqa: E402
 
 LEAST_SECONDS = 5e-3
 """A round repeats short work until it takes so long."""
+PEERS = ("numpy", "scipy", "torch", "jax", "numba", "onnxruntime")
 PAUSE = 1e-3
 """Between contestants: threads that wait for work by spinning have given up by then."""
 Arrays = Sequence[Any]
@@ -107,6 +110,15 @@ def prepared(work: Work, who: str, arrays: Arrays) -> Run | None:
     return lambda: library.wait(function(*given))
 
 
+def warm_up(contestants: Sequence[str]) -> None:
+    """Have each contestant load what it needs, on a small piece of work, so that no first call counts that."""
+    small = Work("warm-up", lambda: [draw(3, 4), draw(4, 5)], lambda n: lambda x, w: n.xp.sum(n.xp.exp(x @ w)))
+    for who in contestants:
+        run = prepared(small, who, small.arrays())
+        if run is not None:
+            run()
+
+
 def measure(work: Work, contestants: Sequence[str], rounds: int, limits: Limits | None) -> Result:
     """All contestants over one piece of work."""
     arrays = work.arrays()
@@ -163,6 +175,7 @@ def main(works: Sequence[Work], about: str | None) -> None:
         f"\n{'':34}{'rosin':>11}" + "".join(f"{who:>15}" for who in peers) + f"{'ahead':>8}{'limit':>8}   first calls"
     )
     results: list[Result] = []
+    warm_up(("rosin", *peers))
     for work in chosen:
         results.append(measure(work, ("rosin", *peers), options.rounds, limits))
         print(_row(results[-1], peers), flush=True)
@@ -171,9 +184,9 @@ def main(works: Sequence[Work], about: str | None) -> None:
         mean = math.exp(statistics.fmean(map(math.log, ahead)))
         print(f"geometric mean of the best peer's time by ours: {mean:.2f}; the least: {min(ahead):.2f}")
     if options.json:
-        _write(options.json, results)
+        _write(options.json, results, limits or machine.measured(THREADS))
     if options.plot:
-        _plot(options.plot, results, about or "")
+        plot(options.plot, results, about or "")
 
 
 def _options(about: str | None) -> Any:
@@ -188,7 +201,7 @@ def _options(about: str | None) -> Any:
 
 
 def _installed(everyone: bool) -> list[str]:
-    modules = {name: name for name in ("numpy", "scipy", "torch", "jax", "numba", "onnxruntime")}
+    modules = {name: name for name in PEERS}
     modules["torch.compile"] = "torch"
     found = [who for who, module in modules.items() if importlib.util.find_spec(module)]
     return [who for who in found if everyone or who != "torch.compile"]
@@ -200,23 +213,41 @@ def _row(result: Result, peers: Sequence[str]) -> str:
     ahead = "" if result.ahead is None else f"{result.ahead:.2f}"
     limit = "" if result.limit is None else f"{100 * result.limit / ours:.0f} %"
     first = ", ".join(f"{who} {seconds:.2f}" for who, seconds in result.first.items() if who != "numpy")
-    return f"{result.name:34}{_time(ours):>11}{cells}{ahead:>8}{limit:>8}   {first} s"
+    return f"{result.name:34}{time_text(ours):>11}{cells}{ahead:>8}{limit:>8}   {first} s"
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     unit, factor = next((u, f) for u, f in (("s", 1), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9)) if seconds * f >= 1)
     return f"{seconds * factor:.3g} {unit}"
 
 
-def _write(path: Path, results: Sequence[Result]) -> None:
-    earlier = json.loads(path.read_text()) if path.exists() else []
-    rows = [{"name": r.name, "seconds": r.seconds, "first": r.first, "limit": r.limit} for r in results]
+def _write(path: Path, results: Sequence[Result], limits: Limits | None) -> None:
+    """Put the figures in a file, in place of those that it has for the same works, with the machine they are from."""
+    figures: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"machine": {}, "works": []}
+    file = Path(sys.argv[0]).stem
+    rows = [{"file": file, "name": r.name, "seconds": r.seconds, "first": r.first, "limit": r.limit} for r in results]
     names = {row["name"] for row in rows}
+    kept = [row for row in figures["works"] if row["file"] != file or row["name"] not in names]
+    figures["works"] = kept + rows
+    figures["machine"] = {**figures["machine"], **_machine(limits)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([row for row in earlier if row["name"] not in names] + rows, indent=1) + "\n")
+    path.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def _plot(path: Path, results: Sequence[Result], about: str) -> None:
+def _machine(limits: Limits | None) -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "processor")
+    found: dict[str, Any] = {
+        "cpu": model,
+        "threads": THREADS,
+        "date": time.strftime("%Y-%m-%d"),
+        "load": os.getloadavg()[0],
+        "versions": {name: version(name) for name in PEERS if importlib.util.find_spec(name)},
+    }
+    return found if limits is None else {**found, "limits": asdict(limits)}
+
+
+def plot(path: Path, results: Sequence[Result], about: str) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -27,7 +27,7 @@ import numpy as np  # where the cache is comes first
 
 import rosin
 from rosin.passes import pipeline
-from rosin.runtime import executable, jit
+from rosin.runtime import jit, making
 
 Array = np.ndarray[Any, Any]
 WIDTH, ROWS = 64, 32
@@ -189,10 +189,10 @@ class Clock:
     """The seconds that the stages of our compiler take."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         for stage, home, name in zip(
             STAGES,
-            (pipeline, executable, executable, jit),
+            (pipeline, making, making, jit),
             ("run", "to_loops", "program_text", "compile_object"),
             strict=True,
         ):

@@ -17,6 +17,9 @@ from _rivals import Arrays, Run, Work, draw, drawn, main
 
 STACK = 10_000
 
+SMALL_STACK = 1000
+"""Of what takes longer."""
+
 
 def positive(shape: tuple[int, ...], dtype: str, *others: tuple[int, ...]) -> Arrays:
     """Positive definite matrices, and others of these shapes."""
@@ -60,6 +63,12 @@ def works() -> Iterator[Work]:
             for name in ("cholesky", "inv"):
                 yield Work(f"{name} {text}", partial(positive, shape, dtype), named(name))
             yield Work(f"solve {text}", partial(positive, shape, dtype, (STACK, n, 1)), named("solve"))
+        for n in (3, 8, 16):
+            text, shape = f"{dtype} {SMALL_STACK} x {n} x {n}", (SMALL_STACK, n, n)
+            for name in ("det", "qr", "svd", "svdvals"):
+                yield Work(f"{name} {text}", drawn(shape, dtype=np.dtype(dtype)), named(name))
+            for name in ("eigh", "eigvalsh"):
+                yield Work(f"{name} {text}", partial(positive, shape, dtype), named(name))
     for n in (200, 1000):
         shape, text = (n, n), f"float64 {n} x {n}"
         for name in ("cholesky", "inv", "qr", "eigh", "svdvals"):

@@ -1,48 +1,36 @@
-"""Loops beside the peers: trajectories, their gradients, many at once, and loops that end when they are done.
+"""Loops beside the peers: trajectories and their gradients, many at once, loops that end when they are done, grids.
 
-    python benches/loops.py [NAME ...]
+python benches/loops.py [NAME ...]     (see _rivals.py for more)
 
-Contestants are JAX and Numba where they are installed, on the same arrays, with two threads. Rounds are interleaved and
-the median is shown, with the time of a first call. The last column is the best peer's time divided by ours: above 1, we
-are ahead. Numba has no gradients; JAX has none through a `while`.
+Numba's loops are written by hand (_loops.py); it has no gradients. JAX has no gradient through a `while`.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import statistics
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-THREADS = 2
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["NUMBA_NUM_THREADS"] = os.environ["ROSIN_NUM_THREADS"] = str(THREADS)
+import numpy as np
+from _libraries import Library
+from _loops import (
+    NUMBA_BODIES,
+    NUMBA_CARTS,
+    NUMBA_COLLATZ,
+    NUMBA_HEAT,
+    NUMBA_MANDELBROT,
+    NUMBA_RK4,
+    NUMBA_TSIT5,
+    NUMBA_WALKS,
+    TABLEAU,
+    numba,
+)
+from _rivals import Arrays, Run, Work, draw, main
 
-import numpy as np  # noqa: E402  # the number of threads comes first
-
-import rosin  # noqa: E402
-
-ROUNDS = 11
 STEPS = 10_000
 LANES = 4096
-Run = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The same work for each contestant: a function of no arguments that runs it and waits."""
-
-    name: str
-    makers: dict[str, Callable[[], Run]]
-    steps: int
-    """How many steps of a loop the work has, all examples together."""
-
-
-# -- the work, written once over a namespace of array functions ------------------------------------------------------
+ONLY_LOOPS: dict[str, Any] = {"numpy": None, "torch": None, "torch.compile": None}
+"""Who has nothing for loops but Python's own."""
 
 
 def field(xp: Any, y: Any) -> Any:
@@ -66,16 +54,6 @@ def rk4(xp: Any, y: Any, h: float = 0.001, field: Callable[[Any, Any], Any] = fi
     return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-TABLEAU = (
-    (0.161,),
-    (-0.008480655492356989, 0.335480655492357),
-    (2.8971530571054935, -6.359448489975075, 4.3622954328695815),
-    (5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525),
-    (5.86145544294642, -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383),
-    (0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742, -3.290069515436081, 2.324710524099774),
-)
-
-
 def tsit5(xp: Any, y: Any, h: float = 0.01) -> Any:
     """A step of fixed size of the method of Tsitouras, 2011."""
     stages = [field(xp, y)]
@@ -88,169 +66,36 @@ def tsit5(xp: Any, y: Any, h: float = 0.01) -> Any:
     return y_next
 
 
-# -- contestants ---------------------------------------------------------------------------------------------------
-
-
-def _rosin(function: Callable[..., Any], *arguments: Any) -> Callable[[], Run]:
-    def make() -> Run:
-        compiled, given = rosin.compile(function), [rosin.numpy.asarray(a) for a in arguments]
-        compiled(*given)
-        return lambda: compiled(*given)
-
-    return make
-
-
-def _jax(function: Callable[[Any], Callable[..., Any]], *arguments: Any) -> dict[str, Callable[[], Run]]:
-    if not importlib.util.find_spec("jax"):
-        return {}
-
-    def make() -> Run:
-        import jax
-
-        jax.config.update("jax_enable_x64", True)
-        compiled, given = jax.jit(function(jax)), [jax.numpy.asarray(a) for a in arguments]
-        jax.block_until_ready(compiled(*given))
-        return lambda: jax.block_until_ready(compiled(*given))
-
-    return {"jax": make}
-
-
-def _numba(source: str, *arguments: Any) -> dict[str, Callable[[], Run]]:
-    """A function `run` in Numba's own style, as text, so that nothing is imported where Numba is not."""
-    if not importlib.util.find_spec("numba"):
-        return {}
-
-    def make() -> Run:
-        space: dict[str, Any] = {"np": np}
-        exec(f"from numba import njit, prange\n{source}", space)
-        space["run"](*arguments)
-        return lambda: space["run"](*arguments)
-
-    return {"numba": make}
-
-
-NUMBA_RK4 = """
-@njit
-def step(a, b, h):
-    ka, kb = 1.5 * a - a * b, a * b - 3.0 * b
-    x, y = a + h / 2 * ka, b + h / 2 * kb
-    la, lb = 1.5 * x - x * y, x * y - 3.0 * y
-    x, y = a + h / 2 * la, b + h / 2 * lb
-    ma, mb = 1.5 * x - x * y, x * y - 3.0 * y
-    x, y = a + h * ma, b + h * mb
-    na, nb = 1.5 * x - x * y, x * y - 3.0 * y
-    return a + h / 6 * (ka + 2 * la + 2 * ma + na), b + h / 6 * (kb + 2 * lb + 2 * mb + nb)
-
-@njit
-def run(y0, steps):
-    a, b = y0
-    out = np.empty((steps, 2))
-    for t in range(steps):
-        a, b = step(a, b, 0.001)
-        out[t, 0], out[t, 1] = a, b
-    return out
-"""
-
-
-def _stage(number: int) -> str:
-    terms = {v: " + ".join(f"{a!r} * k{v}{i}" for i, a in enumerate(TABLEAU[number])) for v in "ab"}
-    return f"a + 0.01 * ({terms['a']}), b + 0.01 * ({terms['b']})"
-
-
-NUMBA_TSIT5 = "\n".join(
-    [
-        "@njit(parallel=True)",
-        "def run(y0, steps):",
-        "    # Blocks of lanes by hand: the inner loop is over lanes, for the vector unit.",
-        "    out, width = np.empty_like(y0), 64",
-        "    for block in prange(y0.shape[0] // width):",
-        "        start = block * width",
-        "        A, B = y0[start:start + width, 0].copy(), y0[start:start + width, 1].copy()",
-        "        for t in range(steps):",
-        "            for lane in range(width):",
-        "                a, b = A[lane], B[lane]",
-        "                ka0, kb0 = 1.5 * a - a * b, a * b - 3.0 * b",
-        *(
-            f"                x, y = {_stage(i)}\n"
-            f"                ka{i + 1}, kb{i + 1} = 1.5 * x - x * y, x * y - 3.0 * y"
-            for i in range(5)
-        ),
-        f"                A[lane], B[lane] = {_stage(5)}",
-        "        out[start:start + width, 0], out[start:start + width, 1] = A, B",
-        "    return out",
-    ]
-)
-
-NUMBA_MANDELBROT = """
-@njit(parallel=True)
-def run(c, most):
-    out = np.empty(c.shape[0], np.int32)
-    for i in prange(c.shape[0]):
-        x = y = np.float32(0)
-        k = 0
-        while x * x + y * y <= np.float32(4) and k < most:
-            x, y = x * x - y * y + c[i, 0], np.float32(2) * x * y + c[i, 1]
-            k += 1
-        out[i] = k
-    return out
-"""
-
-NUMBA_COLLATZ = """
-@njit(parallel=True)
-def run(starts):
-    out = np.empty(starts.size, np.int32)
-    for i in prange(starts.size):
-        n, k = starts[i], np.int32(0)
-        while n != 1:
-            n = n // np.int32(2) if n % np.int32(2) == 0 else np.int32(3) * n + np.int32(1)
-            k += np.int32(1)
-        out[i] = k
-    return out
-"""
-
-NUMBA_WALKS = """
-@njit(parallel=True)
-def run(counts):
-    out = np.empty(counts.size, np.float32)
-    for i in prange(counts.size):
-        x = np.float32(1)
-        for k in range(counts[i]):
-            x = x * np.float32(0.999) + np.float32(0.5)
-        out[i] = x
-    return out
-"""
-
-
-def trajectory(lax: Any, xp: Any) -> Callable[[Any], Any]:
+def trajectory(n: Any) -> Callable[[Any], Any]:
     def step(y: Any, _: Any) -> Any:
-        after = rk4(xp, y)
+        after = rk4(n.xp, y)
         return after, after
 
-    return lambda y: lax.scan(step, y, None, length=STEPS)[1]
+    return lambda y: n.scan(step, y, None, length=STEPS)[1]
 
 
-def final(lax: Any, xp: Any) -> Callable[[Any], Any]:
-    return lambda y: lax.scan(lambda y, _: (rk4(xp, y), None), y, None, length=STEPS)[0].sum()
+def final(n: Any) -> Callable[[Any], Any]:
+    return lambda y: n.scan(lambda y, _: (rk4(n.xp, y), None), y, None, length=STEPS)[0].sum()
 
 
-def misfit(lax: Any, xp: Any) -> Callable[[Any, Any, Any], Any]:
+def misfit(n: Any) -> Callable[[Any, Any, Any], Any]:
     """How far the trajectory by these rates is from data: what parameters are estimated by."""
 
     def total(rates: Any, y: Any, data: Any) -> Any:
         def step(y: Any, _: Any) -> Any:
-            after = rk4(xp, y, 0.001, field_of(rates))
+            after = rk4(n.xp, y, 0.001, field_of(rates))
             return after, after
 
-        return xp.sum((lax.scan(step, y, None, length=STEPS)[1] - data) ** 2)
+        return n.xp.sum((n.scan(step, y, None, length=STEPS)[1] - data) ** 2)
 
     return total
 
 
-def many(lax: Any, xp: Any, steps: int) -> Callable[[Any], Any]:
-    return lambda y: lax.scan(lambda y, _: (tsit5(xp, y), None), y, None, length=steps)[0]
+def many(n: Any, steps: int) -> Callable[[Any], Any]:
+    return lambda y: n.scan(lambda y, _: (tsit5(n.xp, y), None), y, None, length=steps)[0]
 
 
-def escape(lax: Any, xp: Any, most: int) -> Callable[[Any], Any]:
+def escape(n: Any, most: int) -> Callable[[Any], Any]:
     def inside(c: Any) -> Any:
         def goes_on(state: Any) -> Any:
             x, y, k = state
@@ -260,57 +105,150 @@ def escape(lax: Any, xp: Any, most: int) -> Callable[[Any], Any]:
             x, y, k = state
             return x * x - y * y + c[0], 2 * x * y + c[1], k + 1
 
-        zero = xp.zeros((), dtype="float32")
-        return lax.while_loop(goes_on, step, (zero, zero, 0))[2]
+        zero = n.xp.zeros((), dtype="float32")
+        return n.while_loop(goes_on, step, (zero, zero, 0))[2]
 
     return inside
 
 
-def collatz(lax: Any, xp: Any) -> Callable[[Any], Any]:
+def collatz(n: Any) -> Callable[[Any], Any]:
     def step(state: Any) -> Any:
-        n, k = state
-        return xp.where(n % 2 == 0, n // 2, 3 * n + 1), k + 1
+        x, k = state
+        return n.xp.where(x % 2 == 0, x // 2, 3 * x + 1), k + 1
 
-    return lambda n: lax.while_loop(lambda state: state[0] != 1, step, (n, n * 0))[1]
+    return lambda x: n.while_loop(lambda state: state[0] != 1, step, (x, x * 0))[1]
 
 
-def walks(lax: Any, xp: Any) -> Callable[[Any], Any]:
+def walks(n: Any) -> Callable[[Any], Any]:
     """As many short steps as each example says."""
 
     def run(count: Any) -> Any:
-        one = xp.ones((), dtype="float32")
-        return lax.while_loop(lambda s: s[1] < count, lambda s: (s[0] * 0.999 + 0.5, s[1] + 1), (one, count * 0))[0]
+        one = n.xp.ones((), dtype="float32")
+        return n.while_loop(lambda s: s[1] < count, lambda s: (s[0] * 0.999 + 0.5, s[1] + 1), (one, count * 0))[0]
 
     return run
 
 
-def settle(lax: Any, xp: Any) -> Callable[[Any, Any], Any]:
+def settle(n: Any) -> Callable[[Any, Any], Any]:
     """As many steps as the second argument says, known only when it runs."""
-    return lambda y, n: lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, rk4(xp, s[1])), (0, y))[1].sum()
+    return lambda y, stop: n.while_loop(lambda s: s[0] < stop, lambda s: (s[0] + 1, rk4(n.xp, s[1])), (0, y))[1].sum()
 
 
-def environments(lax: Any, xp: Any, steps: int) -> Callable[[Any, Any], Any]:
+def environments(n: Any, steps: int) -> Callable[[Any, Any], Any]:
     """Cart-poles under a linear policy (Barto, Sutton and Anderson, 1983); those that fall start anew."""
 
     def step(state: Any, _: Any) -> Any:
         x, v, angle, spin, start = state
-        force = xp.where(x + v + 4.0 * angle + spin > 0, 10.0, -10.0)
-        sin, cos = xp.sin(angle), xp.cos(angle)
+        force = n.xp.where(x + v + 4.0 * angle + spin > 0, 10.0, -10.0)
+        sin, cos = n.xp.sin(angle), n.xp.cos(angle)
         push = (force + 0.05 * spin * spin * sin) / 1.1
         turn = (9.8 * sin - cos * push) / (0.5 * (4.0 / 3.0 - 0.1 * cos * cos / 1.1))
         move = push - 0.05 * turn * cos / 1.1
         x, v, angle, spin = x + 0.02 * v, v + 0.02 * move, angle + 0.02 * spin, spin + 0.02 * turn
-        fallen = (xp.abs(x) > 2.4) | (xp.abs(angle) > 0.2095)
-        x, v, angle, spin = (xp.where(fallen, start, value) for value in (x, v, angle, spin))
+        fallen = (n.xp.abs(x) > 2.4) | (n.xp.abs(angle) > 0.2095)
+        x, v, angle, spin = (n.xp.where(fallen, start, value) for value in (x, v, angle, spin))
         return (x, v, angle, spin, start), None
 
     def run(start: Any) -> Any:
-        return lax.scan(step, (start, start, start, start, start), None, length=steps)[0][:4]
+        return n.scan(step, (start, start, start, start, start), None, length=steps)[0][:4]
 
     return run
 
 
-def benches() -> list[Bench]:
+def forces(n: Library) -> Callable[..., Any]:
+    """Gravity among all pairs of bodies, softened."""
+
+    def run(places: Any, masses: Any) -> Any:
+        apart = places[None, :, :] - places[:, None, :]
+        squared = n.xp.sum(apart * apart, axis=-1) + np.float32(1e-2)
+        pull = masses[None, :] / (squared * n.xp.sqrt(squared))
+        return n.xp.sum(apart * pull[:, :, None], axis=1)
+
+    return run
+
+
+def heat(steps: int) -> Callable[[Library], Callable[..., Any]]:
+    """Explicit steps of the heat equation on a square whose border stays as it is."""
+
+    def make(n: Library) -> Callable[..., Any]:
+        def step(_: Any, u: Any) -> Any:
+            inner = u[1:-1, 1:-1]
+            around = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:]
+            return u.at[1:-1, 1:-1].set(inner + np.float32(0.2) * (around - 4 * inner))
+
+        return lambda u: n.fori_loop(0, steps, step, u)
+
+    return make
+
+
+def heat_of_torch(steps: int) -> Callable[[Arrays], Run]:
+    def make(arrays: Arrays) -> Run:
+        import torch
+
+        given = torch.from_numpy(arrays[0].copy())
+
+        def run() -> object:
+            u = given.clone()
+            for _ in range(steps):
+                inner = u[1:-1, 1:-1]
+                around = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:]
+                u[1:-1, 1:-1] = inner + 0.2 * (around - 4 * inner)
+            return u
+
+        return run
+
+    return make
+
+
+def network(n: Any, weights: Any, x: Any) -> Any:
+    for w, bias in weights[:-1]:
+        x = n.xp.tanh(x @ w + bias)
+    w, bias = weights[-1]
+    return (x @ w + bias)[0]
+
+
+def pinn(n: Library) -> Callable[..., Any]:
+    """A network that solves u_t = u_xx (Raissi, Perdikaris and Karniadakis, 2019): its loss and gradient."""
+
+    def residual(weights: Any, t: Any, x: Any) -> Any:
+        def u(t: Any, x: Any) -> Any:
+            return network(n, weights, n.xp.stack([t, x]))
+
+        return n.grad(u, 0)(t, x) - n.grad(n.grad(u, 1), 1)(t, x)
+
+    def loss(weights: Any, t: Any, x: Any) -> Any:
+        return n.xp.mean(n.vmap(lambda t, x: residual(weights, t, x))(t, x) ** 2)
+
+    return n.value_and_grad(loss)
+
+
+def pinn_of_torch(arrays: Arrays) -> Run:
+    import torch
+    from torch.func import grad, grad_and_value, vmap
+
+    class Names:
+        xp = torch
+
+    def residual(weights: Any, t: Any, x: Any) -> Any:
+        def u(t: Any, x: Any) -> Any:
+            return network(Names, weights, torch.stack([t, x]))
+
+        return grad(u, 0)(t, x) - grad(grad(u, 1), 1)(t, x)
+
+    def loss(weights: Any, t: Any, x: Any) -> Any:
+        return torch.mean(vmap(residual, (None, 0, 0))(weights, t, x) ** 2)
+
+    weights = [tuple(map(torch.from_numpy, pair)) for pair in arrays[0]]
+    points = [torch.from_numpy(a) for a in arrays[1:]]
+    return lambda: grad_and_value(loss)(weights, *points)
+
+
+def layers(width: int) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    sizes = [2, width, width, width, 1]
+    return [(draw(i, o) * np.float32(i**-0.5), draw(o)) for i, o in itertools.pairwise(sizes)]
+
+
+def works() -> Iterator[Work]:
     rng = np.random.default_rng(0)
     one, starts = np.array([1.0, 1.0]), rng.uniform(0.5, 2.0, (LANES, 2))
     grid = np.stack(np.meshgrid(np.linspace(-2, 1, 300), np.linspace(-1.5, 1.5, 300)), -1).reshape(-1, 2)
@@ -319,120 +257,32 @@ def benches() -> list[Bench]:
     carts = rng.uniform(-0.05, 0.05, LANES).astype(np.float32)
     numbers = np.arange(1, 100_001, dtype=np.int32)
     lengths = np.minimum(10 * rng.pareto(1.2, 20_000) + 1, 20_000).astype(np.int32)
-    xp = rosin.numpy
-    return [
-        Bench(
-            "RK4 trajectory, 10,000 steps",
-            {
-                "rosin": _rosin(trajectory(rosin, xp), one),
-                **_jax(lambda jax: trajectory(jax.lax, jax.numpy), one),
-                **_numba(NUMBA_RK4, one, STEPS),
-            },
-            STEPS,
-        ),
-        Bench(
-            "its final state",
-            {"rosin": _rosin(final(rosin, xp), one), **_jax(lambda jax: final(jax.lax, jax.numpy), one)},
-            STEPS,
-        ),
-        Bench(
-            "gradient of that",
-            {
-                "rosin": _rosin(rosin.grad(final(rosin, xp)), one),
-                **_jax(lambda jax: jax.grad(final(jax.lax, jax.numpy)), one),
-            },
-            STEPS,
-        ),
-        Bench(
-            "gradient of a misfit by four rates",
-            {
-                "rosin": _rosin(rosin.grad(misfit(rosin, xp)), rates, one, data),
-                **_jax(lambda jax: jax.grad(misfit(jax.lax, jax.numpy)), rates, one, data),
-            },
-            STEPS,
-        ),
-        Bench(
-            "gradient through a while",
-            {"rosin": _rosin(rosin.grad(settle(rosin, xp)), one, np.int64(STEPS))},
-            STEPS,
-        ),
-        Bench(
-            "4096 x Tsit5, 500 steps",
-            {
-                "rosin": _rosin(rosin.vmap(many(rosin, xp, 500)), starts),
-                **_jax(lambda jax: jax.vmap(many(jax.lax, jax.numpy, 500)), starts),
-                **_numba(NUMBA_TSIT5, starts, 500),
-            },
-            500 * LANES,
-        ),
-        Bench(
-            "Mandelbrot, 90,000 points",
-            {
-                "rosin": _rosin(rosin.vmap(escape(rosin, xp, 100)), grid),
-                **_jax(lambda jax: jax.vmap(escape(jax.lax, jax.numpy, 100)), grid),
-                **_numba(NUMBA_MANDELBROT, grid, 100),
-            },
-            len(grid),
-        ),
-        Bench(
-            "Collatz from 1 ... 100,000",
-            {
-                "rosin": _rosin(rosin.vmap(collatz(rosin, xp)), numbers),
-                **_jax(lambda jax: jax.vmap(collatz(jax.lax, jax.numpy)), numbers),
-                **_numba(NUMBA_COLLATZ, numbers),
-            },
-            10_753_840,
-        ),
-        Bench(
-            "20,000 walks of Pareto lengths",
-            {
-                "rosin": _rosin(rosin.vmap(walks(rosin, xp)), lengths),
-                **_jax(lambda jax: jax.vmap(walks(jax.lax, jax.numpy)), lengths),
-                **_numba(NUMBA_WALKS, lengths),
-            },
-            int(lengths.sum()),
-        ),
-        Bench(
-            "4096 cart-poles, 300 steps",
-            {
-                "rosin": _rosin(rosin.vmap(environments(rosin, xp, 300)), carts),
-                **_jax(lambda jax: jax.vmap(environments(jax.lax, jax.numpy, 300)), carts),
-            },
-            300 * LANES,
-        ),
-    ]
 
+    def work(name: str, make: Callable[[Any], Any], arrays: Arrays, own: Mapping[str, Any] | None = None) -> Work:
+        return Work(name, lambda: arrays, make, {**ONLY_LOOPS, **(own or {})})
 
-def measure(bench: Bench) -> None:
-    runs: dict[str, Run] = {}
-    first: dict[str, float] = {}
-    for name, make in bench.makers.items():
-        start = time.perf_counter()
-        runs[name] = make()
-        first[name] = time.perf_counter() - start
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(ROUNDS):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
-    middle = {name: statistics.median(found) for name, found in times.items()}
-    peers = [seconds for name, seconds in middle.items() if name != "rosin"]
-    ratio = f"{min(peers) / middle['rosin']:7.2f}" if peers else "      -"
-    cells: list[str] = []
-    for name, seconds in middle.items():
-        each = f"{seconds * 1e9 / bench.steps:7.2f} ns a step"
-        cells.append(f"{name} {seconds * 1e3:9.3f} ms, {each}, first {first[name]:5.2f} s")
-    print(f"{bench.name:30s} {ratio}   {'   '.join(cells)}")
-
-
-def main() -> None:
-    wanted = sys.argv[1:]
-    print(f"{'':30s} ahead   load {os.getloadavg()[0]:.1f}")
-    for bench in benches():
-        if not wanted or any(word in bench.name for word in wanted):
-            measure(bench)
+    yield work("RK4 trajectory, 10,000 steps", trajectory, [one], numba(NUMBA_RK4, STEPS))
+    yield work("its final state", final, [one])
+    yield work("gradient of that", lambda n: n.grad(final(n)), [one])
+    yield work("gradient of a misfit by four rates", lambda n: n.grad(misfit(n)), [rates, one, data])
+    yield work("gradient through a while", lambda n: n.grad(settle(n)), [one, np.asarray(STEPS)], {"jax": None})
+    yield work("4096 x Tsit5, 500 steps", lambda n: n.vmap(many(n, 500)), [starts], numba(NUMBA_TSIT5, 500))
+    yield work("Mandelbrot, 90,000 points", lambda n: n.vmap(escape(n, 100)), [grid], numba(NUMBA_MANDELBROT, 100))
+    yield work("Collatz from 1 ... 100,000", lambda n: n.vmap(collatz(n)), [numbers], numba(NUMBA_COLLATZ))
+    yield work("20,000 walks of Pareto lengths", lambda n: n.vmap(walks(n)), [lengths], numba(NUMBA_WALKS))
+    yield work("4096 cart-poles, 300 steps", lambda n: n.vmap(environments(n, 300)), [carts], numba(NUMBA_CARTS, 300))
+    for count in (64, 512, 4096):
+        bodies = [draw(count, 3), np.abs(draw(count, seed=1))]
+        own = {"numpy": None, **numba(NUMBA_BODIES)}
+        yield Work(f"forces among {count} bodies", lambda given=bodies: given, forces, own, 20.0 * count * count)
+    for size, steps in ((64, 1000), (512, 100), (2048, 10)):
+        square = [draw(size, size)]
+        own = {**numba(NUMBA_HEAT, steps), "torch": heat_of_torch(steps)}
+        yield work(f"heat on {size}x{size}, {steps} steps", heat(steps), square, own)
+    for points, width in ((256, 32), (4096, 64)):
+        given = [layers(width), draw(points, seed=1), draw(points, seed=2)]
+        yield work(f"PINN, {points} points, {width} wide", pinn, given, {"torch": pinn_of_torch})
 
 
 if __name__ == "__main__":
-    main()
+    main(list(works()), __doc__)

@@ -209,21 +209,24 @@ def scaled_e1(s: Number) -> Number:
     return (x + mp.mpf(1) / 2) * mp.exp(x) * mp.e1(x)
 
 
+def rgammas(square: Number, sign: int) -> Number:
+    u = mp.sqrt(square)
+    total = (mp.rgamma(1 - u) + sign * mp.rgamma(1 + u)) / 2
+    return total if sign > 0 else total / u
+
+
 TABLES = {
-    "GAMMA_NEAR": Table("gamma(2 + s/2)", lambda s: mp.gamma(2 + s / 2), leads=2),
-    "GAMMA_STAR": Table(
-        "gamma(x) over its first term by Stirling, x >= 10, s = 20/x - 1",
-        in_inverse(
-            10,
-            lambda x: (
-                mp.gamma(x) / (mp.sqrt(2 * mp.pi) * mp.exp((x - mp.mpf(1) / 2) * mp.log(x) - x))
-                if x < 1e6
-                else 1 + 1 / (12 * x) + 1 / (288 * x * x)
-            ),
-        ),
+    "GAMMA_NEAR": Table(
+        "(gamma(2 + s/2) - 1) / s", lambda s: near_zero(lambda s: (mp.gamma(2 + s / 2) - 1) / s, s), leads=1
     ),
     "LGAMMA_OF_NEXT": Table(
         "lgamma(1 + a) / a, 0 <= a <= 5/4, s = 8/5 a - 1", between(0, 1.25, lambda a: mp.loggamma(1 + a) / a)
+    ),
+    "RGAMMA_ODD": Table(
+        "(1/gamma(1-u) - 1/gamma(1+u)) / 2u, |u| <= 1/2, s = 8 u^2 - 1", between(0, 0.25, lambda w: rgammas(w, -1))
+    ),
+    "RGAMMA_EVEN": Table(
+        "(1/gamma(1-u) + 1/gamma(1+u)) / 2, |u| <= 1/2, s = 8 u^2 - 1", between(0, 0.25, lambda w: rgammas(w, 1))
     ),
     "ZETA_NEAR": Table(
         "zeta(x) - 1 / (x - 1), -1/4 <= x <= 9/4, s = 4/5 (x - 1)",
@@ -386,6 +389,21 @@ def lambert(terms: int) -> list[float]:
     return [-1.0, *map(float, u[1:])]
 
 
+def gauss(count: int) -> tuple[list[float], list[float]]:
+    """Places between 0 and 1, and weights, of Gauss's rule of so many places."""
+    places, weights = [], []
+    for k in range(count):
+        x = mp.cos(mp.pi * (k + mp.mpf(3) / 4) / (count + mp.mpf(1) / 2))
+        for _ in range(8):
+            value, before = mp.legendre(count, x), mp.legendre(count - 1, x)
+            slope = count * (before - x * value) / (1 - x * x)
+            x -= value / slope
+        slope = count * mp.legendre(count - 1, x) / (1 - x * x)
+        places.append(float((1 + x) / 2))
+        weights.append(float(1 / ((1 - x * x) * slope**2)))
+    return places, weights
+
+
 def rows(name: str, numbers: list[float]) -> str:
     lines = (", ".join(map(repr, numbers[k : k + 4])) for k in range(0, len(numbers), 4))
     return f"{name} = (\n" + "".join(f"    {line},\n" for line in lines) + ")"
@@ -412,5 +430,7 @@ if __name__ == "__main__":
         print("# Temme's expansion of the incomplete gamma functions in 1/a, each coefficient a power series of eta.")
         print("\n".join(rows(f"TEMME_{k}", row) for k, row in enumerate(temme(9, 20))))
         print(f"TEMME = ({', '.join(f'TEMME_{k}' for k in range(9))})")
+        print("# Gauss's rule of 40 places on [0, 1].")
+        print("\n".join(rows(f"GAUSS_{name}", row) for name, row in zip(("PLACES", "WEIGHTS"), gauss(40), strict=True)))
         print("# Lambert's W in p = sqrt(2 (e z + 1)).")
         print(rows("LAMBERT", lambert(26)))

@@ -22,9 +22,10 @@ def main() -> None:
         for topology in TOPOLOGIES:
             found = tpu.compile_for(text, topology)
             chips, memory = topology.partition(":")[0], found.total / 2**20
-            peak = f"{found.peak:.1%}" if found.peak >= 0.0005 else "under 0.1%"
-            cells = (model.chips, chips, f"{found.flops:.3g}", f"{found.bytes:.3g}", f"{memory:.1f} MiB", found.cycles)
-            print(f"| {' | '.join(map(str, cells))} | {peak} |", flush=True)
+            peak = f"{found.peak * 100:.1f} %" if found.peak >= 0.0005 else "under 0.1 %"
+            work = f"{found.flops:.3g}", f"{found.bytes:.3g}", f"{memory:.1f} MiB"
+            cells = model.chips, chips, *work, found.cycles or "not known", peak
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 if __name__ == "__main__":

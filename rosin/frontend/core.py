@@ -80,9 +80,12 @@ _KERNELS_LIMIT = 512
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
+_SCALARS = (bool, int, float, complex)
+
+
 def is_scalar(x: object) -> TypeGuard[Scalar]:
     """Whether it is a Python bool, int, float or complex. NumPy's scalars are not: they have a dtype."""
-    return isinstance(x, bool | int | float | complex) and not isinstance(x, np.generic)
+    return isinstance(x, _SCALARS) and not isinstance(x, np.generic)
 
 
 def is_weak(x: object) -> bool:

@@ -315,7 +315,7 @@ def load(file: str | PathLike[str] | bytes, target: str = "llvm") -> Exported:
         graph = parse(text)
     inputs, outputs = (tree.structure(_decoded(signature[name])) for name in ("inputs", "outputs"))
     mesh = tuple(signature["mesh"].items())
-    lie = signature["shardings"]
+    lie = signature.get("shardings")
     shardings = None if lie is None else Shardings(mesh, *(_axes(side) for side in lie))
     return Exported(graph, inputs, outputs, checks, mesh, target, shardings)
 

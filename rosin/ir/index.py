@@ -204,11 +204,12 @@ class Index:
 
 
 ZERO = Index(0)
+_ATOMS = (LoopVar, Dynamic)
 
 
 def of(value: LoopVar | Dynamic | Dim) -> Index:
     """A variable or a size as an index."""
-    return Index(0, ((value, 1),)) if isinstance(value, LoopVar | Dynamic) else Index(value)
+    return Index(0, ((value, 1),)) if isinstance(value, _ATOMS) else Index(value)
 
 
 def least(index: Index, most: Dim) -> Index:

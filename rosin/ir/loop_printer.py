@@ -66,7 +66,7 @@ def _step_lines(step: Step, indent: str) -> list[str]:
         case Nest():
             raise AssertionError("nests are kernels by the time that a program is whole")
         case Repeat():
-            heads = [f"repeat {_range(step)}:"]
+            heads = [f"repeat {_range(step)}{' on threads' if step.team else ''}:"]
         case HostCall(op, _, _, reads, writes, when):
             called = f"host {op.name}({', '.join(map(str, reads))})"
             gives = f"{', '.join(map(str, writes))} = " if writes else ""

@@ -402,7 +402,9 @@ class Elementwise(Op):
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, self.arity)
         self.check_elementwise(operands)
-        return (TensorType(self.result_dtype(operands[0].dtype), operands[0].shape),)
+        given = operands[0].dtype
+        dtype = self.result_dtype(given)
+        return (operands[0] if dtype is given else TensorType(dtype, operands[0].shape),)
 
     def check_elementwise(self, operands: Types) -> None:
         """All operands have one shape and one accepted element type."""

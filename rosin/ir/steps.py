@@ -2,7 +2,7 @@
 
     program    ::= steps
     step       ::= kernel | nest | Again(name, kernel, places, numbers)
-                 | Repeat(var, steps, start, stop) | RepeatWhile(steps, load, steps, var)
+                 | Repeat(var, steps, start, stop, team) | RepeatWhile(steps, load, steps, var)
                  | Branch(load, steps, …) | Room(tape, number) | HostCall(op, loads, loads, load)
                  | RoutineCall(name, loads, loads, numbers, count) | Measured(symbol, load, conditions, host call)
                  | Either(size, most, steps, steps)
@@ -104,6 +104,24 @@ class Repeat:
     start: Load | None = None
     stop: Load | None = None
     backward: bool = False
+    apart: bool = False
+    """Whether no step reads what another one writes."""
+    team: Team | None = None
+    """What threads need that share the steps; None where one thread runs all of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Team:
+    """Room for each of the threads that share a loop, for what is written and read within one step."""
+
+    room: Buffer
+    """Room for all of them."""
+    bytes: int
+    """What one takes."""
+    most: int
+    """How many there is room for."""
+    offsets: Mapping[Buffer, int]
+    """Where in the room of a thread its buffers are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

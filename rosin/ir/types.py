@@ -32,14 +32,14 @@ class TensorType:
     @property
     def symbols(self) -> dict[str, None]:
         """The names of the symbolic sizes in the shape, in order."""
-        return {name: None for dim in self.shape for name in dims.names(dim)}
+        return {name: None for dim in self.shape if type(dim) is not int for name in dims.names(dim)}
 
     @property
     def bytes(self) -> int:
         """The memory a value takes; a symbolic size counts as a typical one."""
         total = self.dtype.bytes
         for dim in self.shape:
-            total *= dim if isinstance(dim, int) else facts.estimate(dim)
+            total *= dim if type(dim) is int else facts.estimate(dim)
         return total
 
     @property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.loops import Buffer, Load, Room, Scope
-from rosin.ir.statements import loaded_buffers, statements_of, stores
+from rosin.ir.statements import loaded_buffers, statements_of, stores, used_buffers
 from rosin.ir.steps import (
     Again,
     Branch,
@@ -21,7 +21,9 @@ from rosin.ir.steps import (
     RepeatWhile,
     RoutineCall,
     Step,
+    Team,
     decides,
+    parts,
 )
 from rosin.passes import memory
 
@@ -39,9 +41,23 @@ class Places:
     """What is live at once at most, of buffers at offsets: no plan takes less."""
 
 
+def uses(steps: Sequence[Step]) -> Iterator[Buffer]:
+    """Every buffer once for each leaf, or decision, that uses it."""
+    for step in steps:
+        if isinstance(step, Kernel | Again):
+            yield from step.buffers
+        if isinstance(step, Nest):
+            yield from used_buffers(statements_of(step))
+        yield from (load.buffer for load in decides(step))
+        if isinstance(step, HostCall | RoutineCall):
+            yield from (load.buffer for load in (*step.reads, *step.writes))
+        for inner in parts(step):
+            yield from uses(inner)
+
+
 def plan_arena(steps: tuple[Step, ...]) -> Places:
     """Where every arena buffer lies that the steps use."""
-    spans = _Spans()
+    spans = Spans()
     spans.visit(steps)
     spans.cover_loops()
     sized: list[Buffer] = []
@@ -55,7 +71,7 @@ def plan_arena(steps: tuple[Step, ...]) -> Places:
     return Places(dict(zip(sized, plan.offsets, strict=True)), plan.total_bytes, slot_of, slots, plan.lower_bound)
 
 
-def _slots(buffers: Sequence[Buffer], spans: _Spans) -> tuple[dict[Buffer, int], tuple[Dim, ...]]:
+def _slots(buffers: Sequence[Buffer], spans: Spans) -> tuple[dict[Buffer, int], tuple[Dim, ...]]:
     """The slot of each buffer of symbolic size, and what slots take. Two share one if one is known to be the larger."""
     found: dict[Buffer, int] = {}
     sizes: list[Dim] = []
@@ -81,7 +97,7 @@ def _ordered(a: Dim, b: Dim) -> bool:
 
 
 @dataclass
-class _Spans:
+class Spans:
     """The first and last moment at which each buffer is used.
 
     A buffer that an iteration of a loop reads before it writes it holds something from before: it lives as long as
@@ -108,6 +124,12 @@ class _Spans:
                     self.now += 1
                     for buffer in step.buffers:
                         self.use(buffer)
+                case Repeat(team=Team() as team):
+                    # Threads are at different steps at once.
+                    self.now += 1
+                    for buffer in {*uses((step,))} - team.offsets.keys():
+                        self.use(buffer)
+                    self.use(team.room)
                 case Repeat():
                     self.now += 1
                     for bound in decides(step):
@@ -165,10 +187,11 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
     written = set(written)
     for step in steps:
         match step:
-            case Kernel() | Nest():
-                body = statements_of(step)
-                found |= loaded_buffers(body) - written
-                written |= {s.buffer for s in stores(body)}
+            case Kernel() | Nest() | Again():
+                body = statements_of(step.kernel if isinstance(step, Again) else step)
+                places: Mapping[Buffer, Buffer] = step.places if isinstance(step, Again) else {}
+                found |= {places.get(b, b) for b in loaded_buffers(body)} - written
+                written |= {places.get(s.buffer, s.buffer) for s in stores(body)}
             case Repeat():
                 if decides(step):
                     found |= {load.buffer for load in decides(step)} - written
@@ -179,8 +202,6 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
                 written = _written_after(step.test, found, written)
                 found |= {step.predicate.buffer} - written
                 _written_after(step.body, found, written)
-            case Again():
-                raise AssertionError("kernels come again outside of loops alone")
             case HostCall() | RoutineCall():
                 found |= {load.buffer for load in (*step.reads, *decides(step))} - written
                 written |= set() if decides(step) else {load.buffer for load in step.writes}

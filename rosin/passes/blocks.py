@@ -22,7 +22,21 @@ from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within, values
+from rosin.ir.loops import (
+    Accumulate,
+    Buffer,
+    Expr,
+    Kind,
+    Load,
+    Loop,
+    Scope,
+    Statement,
+    Store,
+    When,
+    Within,
+    substitute,
+    values,
+)
 from rosin.ir.op import Fold, Monoid, Value
 from rosin.ir.statements import flops, used_buffers
 from rosin.ir.statements import replace as replace_variables
@@ -43,8 +57,14 @@ BLOCKS = 64
 WIDE_BYTES = 2048
 """Columns from so many bytes on are taken row by row."""
 
+AT_ONCE = 4
+"""So many rows are read before what they come to goes into the partial results."""
+
 CHUNK = 1024
 """So many columns at a time, whose partial results stay in the nearest cache."""
+
+LANES = 16
+"""Chunks of so many columns, or of a multiple, fill vectors."""
 
 FEW = 8
 """A fold that keeps at most so many elements has too few of them for threads."""
@@ -101,11 +121,13 @@ class _Cut:
     var: LoopVar
     block: LoopVar
     inside: LoopVar
+    step: int = 1
+    """How many iterations are done at once."""
 
     @property
     def place(self) -> Index:
-        """The iteration of the whole loop."""
-        return indices.of(self.block) * self.inside.extent + indices.of(self.inside)
+        """The iteration of the whole loop, or the first one of those that are done at once."""
+        return indices.of(self.block) * (self.inside.extent * self.step) + indices.of(self.inside) * self.step
 
     @property
     def tests(self) -> tuple[Within, ...]:
@@ -254,14 +276,27 @@ class _Flat(_Blocked):
         chunks = -(-layout.width // CHUNK)
         least = layout.rows * chunks * layout.kept // layout.width // BLOCKS
         folded, batch, columns = map(self.proper, (sorted(self.group.reduced), layout.batch, layout.columns))
-        cut = self.cut(folded, min(max(least, BLOCKS), MOST_ROWS))
+        cut = _at_once(self.cut(folded, min(max(least, BLOCKS), MOST_ROWS)))
         self.place_partial([*batch, *columns], cut.block.extent)
-        stores, terms = self.whole()
-        body = Inner((*stores, *(s for node in self.folds for s in self.put(node, cut.block, terms[node]))))
+        body = Inner(tuple(self.rows_at_once(cut)))
         work = flops([v for s in body.body for v in values(s)])
         nest = Nest(self.name, tuple(folded), tuple(columns), (body,), flops=work)
         kernels = _chunks(nest, self.first(cut.block), (*batch, cut.block), cut)
         return [*kernels, *self.together()]
+
+    def rows_at_once(self, cut: _Cut) -> list[Statement]:
+        """What some rows store, and partial results that take up all of their terms."""
+        stores, terms = self.whole()
+        found: list[Statement] = []
+        parts = {node: self.so_far(node, cut.block) for node in self.folds}
+        for number in range(cut.step):
+            memo: dict[int, Expr] = {}
+            at = {cut.var: indices.of(cut.var) + number}
+            found += [replace_variables(s, at, memo) for s in stores]
+            for node in self.folds:
+                monoid, here = self.monoid(node), tuple(substitute(t, at, memo) for t in terms[node])
+                parts[node] = (monoid.take or monoid.combine)(parts[node], here)
+        return found + [s for node in self.folds for s in self.stores(node, cut.block, parts[node])]
 
     def long(self) -> list[Step]:
         """Blocks as rows, each with running values of its own."""
@@ -290,6 +325,18 @@ class _Flat(_Blocked):
         return [*nests, *self.together()]
 
 
+def _at_once(cut: _Cut) -> _Cut:
+    """The cut with blocks of about as many rows, in which some are done at once, where that leaves none over."""
+    rows, length = cut.var.extent, cut.inside.extent
+    if not isinstance(rows, int) or not isinstance(length, int):
+        return cut
+    even = [n for n in range(AT_ONCE, min(2 * length, MOST_ROWS) + 1, AT_ONCE) if rows % n == 0 and 2 * n >= length]
+    if not even:
+        return cut
+    length = max(even)
+    return _Cut(cut.var, LoopVar("block", rows // length), LoopVar(cut.var.name, length // AT_ONCE), AT_ONCE)
+
+
 def _moved(nest: Nest, places: Mapping[LoopVar, Index], rows: Sequence[LoopVar], columns: Sequence[LoopVar]) -> Nest:
     """The nest with other loops, and loop variables replaced."""
     memo: dict[int, Expr] = {}
@@ -315,7 +362,10 @@ def _chunks(nest: Nest, first: Parts, outer: Sequence[LoopVar], cut: _Cut) -> It
     if others or extent < 2 * CHUNK:
         yield blocks_kernel(nest, first, outer, cut)
         return
-    (var,), count = whole.columns, extent // CHUNK
+    (var,) = whole.columns
+    # Chunks that leave nothing over need one kernel and not two.
+    even = [n for n in range(extent // (2 * CHUNK), 2 * extent // CHUNK + 1) if extent % n == 0]
+    count = max(even, key=lambda n: (extent // n % LANES == 0, -abs(extent // n - CHUNK)), default=extent // CHUNK)
     width = extent // count
     chunk, column, rest = LoopVar("chunk", count), LoopVar(var.name, width), LoopVar(var.name, extent - count * width)
     for name, start, inside, around in (

@@ -56,16 +56,22 @@ from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, threads
 from rosin.passes.packing import Operand, Packing, packing_kernels
 from rosin.passes.pieces import Piece, pieces, reduced
-from rosin.passes.tiles import Tile, Tiling, row_blocks, vector_blocks
+from rosin.passes.tiles import Tile, TileSize, Tiling, row_blocks, vector_blocks
 
 
-def contraction_kernels(group: Group, memory: Memory, name: str, vector_bytes: int) -> list[Kernel]:
+def contraction_kernels(
+    group: Group, memory: Memory, name: str, vector_bytes: int, size: TileSize | None = None
+) -> list[Kernel]:
+    """The kernels of a contraction, in tiles of a size that somebody has found to be the best, if it is given.
+
+    The size of a tile changes no bits: each sum runs over the same terms in the same order.
+    """
     node = group.nodes[0]
     op, uses = node.op, memory.fusion.uses_of[node]
     assert isinstance(op, Fold)
     found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
-    nests = (_Contraction(group, memory, each, vector_bytes, p) for each, p in zip(names, found, strict=True))
+    nests = (_Contraction(group, memory, each, vector_bytes, p, size) for each, p in zip(names, found, strict=True))
     return [kernel for nest in nests for kernel in nest.kernels()]
 
 
@@ -102,8 +108,13 @@ SQUARE_ROWS = 4
 
 
 class _Contraction:
-    def __init__(self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece) -> None:
+    def __init__(
+        self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece, size: TileSize | None
+    ) -> None:
         self.group = group
+        self.wanted = size
+        self.size: TileSize | None = None
+        """The wanted size of tiles, once it is known what runs as vectors."""
         self.memory = memory
         self.name = name
         self.node = group.nodes[0]
@@ -197,6 +208,9 @@ class _Contraction:
                 best = (cost, var, packs)
         if best is None:
             return None
+        if self.wanted is not None and best[1] not in self.folded and self.partners(best[1]):
+            self.size = self.wanted
+            best = (0.0, best[1], self._estimate(best[1])[1])
         for position, packing in best[2]:
             self._pack(position, packing)
         self.terms = self._terms()
@@ -227,9 +241,10 @@ class _Contraction:
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
             packing = operand.packing(var if step != 0 else None, block) if trouble else None
-            if packing is not None and packing.cost < steps * trouble:
+            copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
+            if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
-                cost += packing.cost
+                cost += copying
                 if var not in self.folded and step != 0:
                     cost += steps * self._passing(var, packing, operand.value.type.dtype.bytes)
             else:
@@ -256,6 +271,8 @@ class _Contraction:
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""
+        if self.size is not None:
+            return max(1, min(self.size.vectors, -(-facts.estimate(lanes.extent) // self.width)))
         most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
         if lanes in self.folded or self.place.coefficient(lanes) == 1:
             return most
@@ -339,8 +356,10 @@ class _Contraction:
         if not partners:
             return [{}]
         if self.place.coefficient(lanes) == 1:
-            blocks = row_blocks(partners[0].extent, self._room(partners[0], groups))
-            return [{partners[0]: block} for block in blocks]
+            room = self._room(partners[0], groups)
+            if self.size is not None:
+                room = max(min(self.size.rows, room), 1)
+            return [{partners[0]: block} for block in row_blocks(partners[0].extent, room)]
         rows: dict[LoopVar, Tile] = {}
         room = self.room(groups)
         for var in self._by_nearness(partners):

@@ -8,7 +8,7 @@ stacked operands are read, and of stacked results written, where they lie in the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rosin.ir import dims, facts
@@ -18,7 +18,7 @@ from rosin.ir.dtypes import bool_
 from rosin.ir.facts import Check
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Expr, Load, Room, Statement, Store
+from rosin.ir.loops import Buffer, Expr, Load, Placing, Room, Statement, Store
 from rosin.ir.op import Value
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.effect import Host
@@ -44,7 +44,7 @@ from rosin.ir.steps import (
 from rosin.ir.types import TensorType
 from rosin.passes.donate import Uses
 from rosin.passes.inline import Inline
-from rosin.passes.loop_kernels import MIN_LANES, lanes_of
+from rosin.passes.loop_kernels import MIN_LANES, SMALL, lanes_of
 from rosin.passes.nest import Place
 from rosin.passes.tapes import tape_row, taped_while
 
@@ -95,9 +95,13 @@ def _scan(region: Region, node: Node, op: Scan) -> list[Step]:
     elements = [slice_of(p, v.type) for p, v in zip(sources, inputs[len(inputs) - op.stacked :], strict=True)]
     given = op.body.outputs[op.carried :]
     rows = [slice_of(region.places[v], out.type) for v, out in zip(node.results[op.carried :], given, strict=True)]
-    body = _body(region, op.body, carries, [*carries, *fixed, *elements], rows)
-    if length != 0 and body:
-        steps.append(Repeat(time, tuple(body), None, count, op.reverse))
+    same = dict.fromkeys(op.sections(inputs)[1], facts.estimate(length))
+    body, late = _body_and_copies(region, op.body, carries, [*carries, *fixed, *elements], rows, same)
+    loop = Repeat(
+        time, tuple(_copied(region, body, late)), None, count, op.reverse, apart=not carries and count is None
+    )
+    if length != 0 and loop.body:
+        steps = (None if count else _in_turns(region, steps, loop, body, late)) or [*steps, loop]
     rest = [k for out, row in zip(given, rows, strict=True) for k in region.zeros(out.type, row)] if count else []
     if length != 0 and rest:
         steps.append(Repeat(time, tuple(rest), count))
@@ -250,25 +254,92 @@ def _hand_over(region: Region, carries: Sequence[Place], results: Sequence[Value
 
 
 def _body(
-    region: Region, body: Graph, carries: Sequence[Place], inputs: Sequence[Place], rows: Sequence[Place]
+    region: Region,
+    body: Graph,
+    carries: Sequence[Place],
+    inputs: Sequence[Place],
+    rows: Sequence[Place],
+    same: Mapping[Value, int] | None = None,
 ) -> list[Step]:
     """One step of a loop, after which the carried values are the next ones."""
+    return _copied(region, *_body_and_copies(region, body, carries, inputs, rows, same))
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """What is copied at the end of a step: a next value to where the carried one is."""
+
+    type: TensorType
+    new: Place
+    old: Place
+
+
+def _copied(region: Region, steps: Sequence[Step], late: Sequence[_Copy]) -> list[Step]:
+    return [*steps, *(s for copy in late for s in region.transfer(copy.type, copy.new, copy.old))]
+
+
+def _body_and_copies(
+    region: Region,
+    body: Graph,
+    carries: Sequence[Place],
+    inputs: Sequence[Place],
+    rows: Sequence[Place],
+    same: Mapping[Value, int] | None = None,
+) -> tuple[list[Step], list[_Copy]]:
+    """One step of a loop, and what has to be copied after it."""
     outputs = body.outputs[: len(carries)]
     kept = [output is body.inputs[i] for i, output in enumerate(outputs)]
     following = [
-        place if same else region.arena(f"next_{place.buffer.name}", output.type)
-        for place, output, same in zip(carries, outputs, kept, strict=True)
+        place if stays else region.arena(f"next_{place.buffer.name}", output.type)
+        for place, output, stays in zip(carries, outputs, kept, strict=True)
     ]
-    steps = region.inner(body, inputs, [*following, *rows], skip=[i for i, same in enumerate(kept) if same])
-    late: list[Step] = []
-    for place, new, output, same in zip(carries, following, outputs, kept, strict=True):
-        if same:
+    steps = region.inner(body, inputs, [*following, *rows], [i for i, stays in enumerate(kept) if stays], same)
+    late: list[_Copy] = []
+    for place, new, output, stays in zip(carries, following, outputs, kept, strict=True):
+        if stays:
             continue
         if Uses(tuple(steps)).may_share(place.buffer, new.buffer):
             steps = [s for s in (_renamed(step, {new.buffer: place.buffer}) for step in steps) if not _is_idle(s)]
         else:
-            late += region.transfer(output.type, new, place)
-    return steps + late
+            late.append(_Copy(output.type, new, place))
+    return steps, late
+
+
+def _in_turns(
+    region: Region, first: Sequence[Step], loop: Repeat, body: Sequence[Step], late: Sequence[_Copy]
+) -> list[Step] | None:
+    """The loop, and the first steps before it, with large carried values in two places that take turns, so that none is
+    copied in every step.
+
+    Values that fit registers, or lanes, have no need of that; nor can what is read elsewhere than in kernels move.
+    """
+    length = loop.var.extent
+    turning = [c for c in late if isinstance(c.type.size, int) and c.type.size > SMALL]
+    plain = all(isinstance(step, Kernel | Nest) for step in body)
+    if not turning or not plain or not isinstance(length, int) or lanes_of(loop) is not None:
+        return None
+    after: list[Step] = []
+    starts: dict[Buffer, tuple[Buffer, Index]] = {}
+    places: dict[Buffer, tuple[Buffer, Index]] = {}
+    for copy in turning:
+        both = region.arena(f"turns_{copy.old.buffer.name}", TensorType(copy.type.dtype, (2 * copy.type.size,))).buffer
+        turn = indices.of(loop.var) % 2 * copy.type.size
+        places[copy.old.buffer] = both, turn
+        places[copy.new.buffer] = both, Index(copy.type.size) - turn
+        start, end = ((length - 1) % 2, 1) if loop.backward else (0, length % 2)
+        starts[copy.old.buffer] = both, Index(start * copy.type.size)
+        after += region.transfer(copy.type, Place(both, Index(end * copy.type.size)), copy.old)
+    rest = [copy for copy in late if copy not in turning]
+    moved = tuple(_relocated(step, lambda b, at: _moved(b, at, places)) for step in _copied(region, body, rest))
+    before = [_relocated(step, lambda b, at: _moved(b, at, starts)) for step in first]
+    return [*before, replace(loop, body=moved), *after]
+
+
+def _moved(buffer: Buffer, offset: Index, places: Mapping[Buffer, tuple[Buffer, Index]]) -> tuple[Buffer, Index]:
+    if buffer not in places:
+        return buffer, offset
+    other, start = places[buffer]
+    return other, start + offset
 
 
 def _is_idle(step: Step) -> bool:
@@ -283,16 +354,18 @@ def _is_idle(step: Step) -> bool:
 
 def _renamed(step: Step, names: Mapping[Buffer, Buffer]) -> Step:
     """The step with other buffers in place of some."""
-    memo: dict[int, Expr] = {}
+    return _relocated(step, lambda buffer, offset: (names.get(buffer, buffer), offset))
 
-    def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
-        return names.get(buffer, buffer), offset
+
+def _relocated(step: Step, place: Placing) -> Step:
+    """The step with elements of some buffers elsewhere."""
+    memo: dict[int, Expr] = {}
 
     def load(expr: Load) -> Load:
         return Load(*place(expr.buffer, expr.offset))
 
     def all_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        return tuple(_renamed(s, names) for s in steps)
+        return tuple(_relocated(s, place) for s in steps)
 
     def rewritten(statement: Statement) -> Statement:
         return relocated(statement, place, memo)

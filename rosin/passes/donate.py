@@ -7,16 +7,19 @@ before that same element is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from rosin.ir.index import Dynamic
+from rosin.ir.index import Dynamic, LoopVar
 from rosin.ir.loops import Buffer, Expr, Load, Statement, Store, blocks, values, walk
 from rosin.ir.statements import nested, statements_of
 from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, decides, innermost, parts
+from rosin.ir.types import TensorType
 
 
-def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequence[Buffer]) -> dict[Buffer, Buffer]:
+def aliases(
+    steps: tuple[Step, ...], donated: Mapping[Buffer, TensorType], results: Mapping[Buffer, TensorType]
+) -> dict[Buffer, Buffer]:
     """The donated argument whose memory each result takes, for the results that take one."""
     if not donated:
         return {}
@@ -24,8 +27,11 @@ def aliases(steps: tuple[Step, ...], donated: Sequence[Buffer], results: Sequenc
     found: dict[Buffer, Buffer] = {}
     for result in results:
         for argument in donated:
-            alike = argument.dtype == result.dtype and argument.size == result.size
-            if alike and argument not in found.values() and uses.may_share(argument, result):
+            if (
+                donated[argument] == results[result]
+                and argument not in found.values()
+                and uses.may_share(argument, result)
+            ):
                 found[result] = argument
                 break
     return found
@@ -110,7 +116,9 @@ def _deciding(step: Step) -> list[Load]:
 def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
     """Whether the kernel writes each element once, next to its only reads, which come first."""
     stores = [(block, s) for block, s in _stores(kernel.body) if s.buffer is result]
-    if len(stores) != 1:
+    if len(stores) > 1:
+        return _each_in_place(kernel, argument, [s for _, s in stores])
+    if not stores:
         return False
     home, store = stores[0]
     after = False
@@ -125,6 +133,20 @@ def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
         if after and _is_read_for_index(statement, argument):
             return False
         after = after or statement is store
+    return True
+
+
+def _each_in_place(kernel: Kernel | Nest, argument: Buffer, stores: Sequence[Store]) -> bool:
+    """Whether each of several stores, as an unrolled tile has them, reads the one element that it writes, and nothing
+    else reads any: at offsets that are affine in loop variables, no two of which are the same."""
+    offsets = {s.offset for s in stores}
+    if len(offsets) != len(stores) or not all(isinstance(atom, LoopVar) for o in offsets for atom, _ in o.terms):
+        return False
+    own = {id(s): s.offset for s in stores}
+    for _, statement in _plain(kernel.body):
+        loads = _loads(statement, argument)
+        if any(load.offset != own.get(id(statement)) for load in loads) or _is_read_for_index(statement, argument):
+            return False
     return True
 
 

@@ -6,7 +6,7 @@ fusion.py, the costs that ops state, the tiles of contract.py, the lifetimes of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rosin.ir import steps
@@ -20,6 +20,7 @@ from rosin.ir.sizes import Sizes
 from rosin.ir.steps import Again, Kernel
 from rosin.passes.cuts import Cut
 from rosin.passes.fusion import Group
+from rosin.passes.tiles import TileSize
 from rosin.passes.to_loops import Making, Placed, lowered
 
 SHOWN = 8
@@ -159,14 +160,18 @@ class Explanation:
 
 
 def explain(
-    graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None
+    graph: Graph,
+    vector_bytes: int = 32,
+    donated: Sequence[int] = (),
+    sizes: Sizes | None = None,
+    tiles: Mapping[str, TileSize] | None = None,
 ) -> Explanation:
     """What `to_loops` makes of a graph, and why.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    making = Making(vector_bytes, sizes)
+    making = Making(vector_bytes, sizes, tiles or {})
     program = lowered(graph, making, donated)
     assert making.arena is not None, "a program that is lowered has an arena"
     numbers = {placed.group: number for number, placed in enumerate(making.groups)}

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rosin.ir import index as indices
-from rosin.ir.dims import Dim
+from rosin.ir.dims import Dim, product
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node
@@ -33,7 +34,7 @@ from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Ru
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
-from rosin.ir.ops.movement import Constant
+from rosin.ir.ops.movement import Constant, Pad
 from rosin.ir.ops.region import Control
 from rosin.passes.cuts import Cut
 
@@ -42,6 +43,12 @@ Axes = tuple["int | None", ...]
 
 APART = Control | Host | Measure | Routine
 """What is a group of its own and no kernel: it becomes steps around kernels, or calls."""
+
+HELD = APART | Barrier
+SINGLE = Running | Push | Pack
+"""What is a group of its own, and a kernel."""
+JOINED = Elementwise | Fold | Pull | SINGLE
+"""What may join a group, or begin one. To put such a union together takes longer than to ask it, node by node."""
 
 MAX_NODES = 96
 """A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
@@ -121,6 +128,45 @@ def is_move(node: Node) -> bool:
     return cost.flops <= MOVE_FLOPS * elements(node.results[0].type)
 
 
+def padded(graph: Graph) -> set[Node]:
+    """Elementwise nodes that only a padding reads, or such a node: whoever reads the padding computes them on the way.
+
+    That is so where nothing is computed twice, and nothing stored for it: they read no folds, whose loops they could
+    share. Beyond a border their numbers are made of nothing and dropped, which floats alone do not mind.
+    """
+    if not any(isinstance(node.op, Pad) for node in graph.nodes):
+        return set()
+    makers = {v: node for node in graph.nodes for v in node.results}
+    users = graph.users()
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if not isinstance(node.op, Elementwise) or not node.results[0].type.dtype.is_float:
+            continue
+        (result,) = node.results
+        readers = users[result]
+        if len(readers) != 1 or result in graph.outputs or any(map(_is_folded(makers), node.operands)):
+            continue
+        (reader,) = readers
+        if isinstance(reader.op, Pad):
+            after = users[reader.results[0]]
+            alone = len(after) == 1 and reader.results[0] not in graph.outputs
+            if alone and result is reader.operands[0] and isinstance(after[0].op, Elementwise):
+                found.add(node)
+        elif reader in found:
+            found.add(node)
+    return found
+
+
+def _is_folded(makers: Mapping[Value, Node]) -> Callable[[Value], bool]:
+    def check(value: Value) -> bool:
+        node = makers.get(value)
+        while node is not None and isinstance(node.op, Pull) and node.operands:
+            node = makers.get(node.operands[0])
+        return node is not None and isinstance(node.op, Fold)
+
+    return check
+
+
 def variable(name: str, extent: Dim) -> Index:
     """A fresh loop variable as an index; an axis of size 1 has only the index 0."""
     return indices.of(LoopVar(name, extent)) if extent != 1 else indices.ZERO
@@ -156,6 +202,8 @@ class Fusion:
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
+        self._through: set[Node] = set()
+        """Elementwise nodes that are read through like moves."""
         self._place_all()
         self.groups = self._ordered()
 
@@ -179,6 +227,8 @@ class Fusion:
             return self.reader(move.operands[move.results.index(value)], stored)
         op = move.op
         readers = tuple(self.reader(v, stored) for v in move.operands)
+        if isinstance(op, Elementwise):
+            return lambda index: Apply(op, tuple([read(index) for read in readers]), value.type.dtype)
         assert isinstance(op, Pull)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
@@ -260,8 +310,9 @@ class Fusion:
         """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
         waiting: list[Node] = []
         values: set[Value] = set()
+        self._through = self._read_by_pushes() | padded(self.graph)
         for node in self.graph.nodes:
-            if isinstance(node.op, APART | Barrier):
+            if isinstance(node.op, HELD):
                 for other in waiting:
                     self._place(other)
                 waiting, values = [], set()
@@ -272,6 +323,35 @@ class Fusion:
                 self._place(node)
         for node in waiting:
             self._place(node)
+
+    def _read_by_pushes(self) -> set[Node]:
+        """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs."""
+        makers = {v: n for n in self.graph.nodes for v in n.results}
+        found: set[Node] = set()
+        pushes = [n for n in self.graph.nodes if isinstance(n.op, Push)]
+        uses = Counter(v for n in self.graph.nodes for v in n.operands) if pushes else Counter[Value]()
+        uses.update(self.graph.outputs)
+
+        def visit(value: Value, flops: int) -> None:
+            node = makers.get(value)
+            if node is None or uses[value] != 1:
+                return
+            if isinstance(node.op, Elementwise) and not node.op.effect:
+                flops -= node.op.flops
+                if flops < 0:
+                    return
+                found.add(node)
+            elif not is_move(node):
+                return
+            for operand in node.operands:
+                visit(operand, flops)
+
+        for node in pushes:
+            op = node.op
+            assert isinstance(op, Push)
+            if node.operands[-1].type.size == product(op.domain(tuple(v.type for v in node.operands))):
+                visit(node.operands[-1], MOVE_FLOPS)
+        return found
 
     def _is_across(self, node: Node) -> bool:
         """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
@@ -287,13 +367,13 @@ class Fusion:
             self.moves.update((v, node) for v in node.results)
         elif isinstance(node.op, APART):
             self._alone(node)
-        elif is_move(node):
+        elif is_move(node) or node in self._through:
             self.moves[node.results[0]] = node
         elif self._is_of_sizes(node):
             readers = [self.reader(v, _nowhere) for v in node.operands]
             number = Apply(node.op, tuple(read(()) for read in readers), node.results[0].type.dtype)
             self.of_sizes[node.results[0]] = number, self.waits(node.operands)
-        elif isinstance(node.op, Elementwise | Fold | Pull | Running | Push | Pack):
+        elif isinstance(node.op, JOINED):
             self._join(node)
         else:
             message = f"{node.op.name} has no meaning in loops; expand it before fusion"
@@ -338,7 +418,7 @@ class Fusion:
         uses = self.uses_of.get(node) or self.uses_of.setdefault(node, self.uses(node))
         waits = self.waits(node.operands) | self._sizes_of(node)
         needed = {self.group_of[r.value] for r in uses.reads if r.value in self.group_of} | waits
-        if not isinstance(node.op, Running | Push | Pack) and 0 not in [v.extent for v in uses.variables]:
+        if not isinstance(node.op, SINGLE) and 0 not in [v.extent for v in uses.variables]:
             for group in sorted(needed - waits, key=lambda g: (-len(g.every), -g.number)):
                 mapping = self._fit(group, node, uses)
                 if not isinstance(mapping, Cut) and self._between(group, needed):
@@ -365,7 +445,7 @@ class Fusion:
 
     def why_cut(self, node: Node, value: Value) -> Cut:
         """Why a node is computed in another group than a value that it reads."""
-        if isinstance(node.op, APART | Running | Push | Pack) or self.group_of[value].alone:
+        if isinstance(node.op, APART | SINGLE) or self.group_of[value].alone:
             return Cut.ALONE
         return self.cuts.get((node, value), Cut.WAITS)
 
@@ -388,7 +468,7 @@ class Fusion:
         group = Group(next(self._numbers), domain)
         self._groups.append(group)
         self._before[group] = 0
-        group.alone = isinstance(node.op, Running | Push | Pack) or 0 in domain
+        group.alone = isinstance(node.op, SINGLE) or 0 in domain
         if isinstance(node.op, Fold):
             group.contraction = _is_contraction(uses)
         self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)}, waits)

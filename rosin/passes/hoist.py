@@ -11,7 +11,7 @@ from rosin.ir.graph import Graph, Node, measures, with_regions
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.control import Switch
 from rosin.ir.ops.effect import Host
-from rosin.ir.ops.movement import Move
+from rosin.ir.ops.movement import Move, Pad
 from rosin.ir.ops.region import Control, with_more
 from rosin.ir.transform.effects import calls_host
 from rosin.ir.transform.split import needed
@@ -75,7 +75,7 @@ class _Plan:
             if not _stays(node) and not sized and same.issuperset(node.operands):
                 same.update(node.results)
                 invariant.append(node)
-                if node.operands and not isinstance(node.op, Move):
+                if node.operands and not isinstance(node.op, Move | Pad):
                     worth.update(node.results)
         left = [node for node in region.nodes if worth.isdisjoint(node.results)]
         self.rest = tuple(needed(left, region.outputs))

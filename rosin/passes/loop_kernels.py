@@ -55,6 +55,7 @@ from rosin.ir.steps import (
     parts,
 )
 from rosin.passes.arena import read_first
+from rosin.passes.arena import uses as uses_of
 from rosin.passes.nest import arranged, plain, threads
 
 MIN_LANES = 4
@@ -81,7 +82,7 @@ def arrange(steps: Sequence[Step], known: Mapping[Step, Lanes]) -> tuple[Step, .
 
     Of some loops it is `known` how they run for each lane by itself.
     """
-    uses = Counter(_uses(steps))
+    uses = Counter(uses_of(steps))
     return tuple(s for step in steps for s in _arranged(step, uses, known))
 
 
@@ -104,20 +105,6 @@ def _arranged(step: Step, uses: Counter[Buffer], known: Mapping[Step, Lanes]) ->
             found = _loop_kernel(step, uses, known)
             assert found or not step.lanes, "a loop of lanes that end by themselves is one kernel"
             return found or [replace_fields(step, test=all_of(step.test), body=all_of(step.body))]
-
-
-def _uses(steps: Sequence[Step]) -> Iterator[Buffer]:
-    """Every buffer once for each leaf, or decision, that uses it."""
-    for step in steps:
-        if isinstance(step, Kernel | Again):
-            yield from step.buffers
-        if isinstance(step, Nest):
-            yield from used_buffers(statements_of(step))
-        yield from (load.buffer for load in decides(step))
-        if isinstance(step, HostCall | RoutineCall):
-            yield from (load.buffer for load in (*step.reads, *step.writes))
-        for inner in parts(step):
-            yield from _uses(inner)
 
 
 def _loop_kernel(step: Repeat | RepeatWhile, uses: Counter[Buffer], known: Mapping[Step, Lanes]) -> list[Step] | None:
@@ -176,7 +163,7 @@ def lanes_of(step: Step) -> Lanes | None:
     nests = [leaf for leaf in inside if isinstance(leaf, Nest)]
     loops = list(_loops((step,)))
     alone = any(isinstance(s, Either) for s in loops) or _calls(step)
-    if alone or len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in _uses((step,))):
+    if alone or len(nests) != len(inside) or any(b.scope is Scope.TAPE for b in uses_of((step,))):
         return None
     bounds = {load.buffer for inner in loops if isinstance(inner, Repeat | Branch) for load in decides(inner)}
     guarded = {leaf for inner in loops if isinstance(inner, RepeatWhile) for leaf in leaves((inner,))}
@@ -320,7 +307,7 @@ class _Making:
         self.lanes = lanes
         self.lane_count = 1 if lanes is None else lanes.count
         self.sizes: Mapping[Buffer, int] = {} if lanes is None else lanes.sizes
-        inside = Counter(_uses((step,)))
+        inside = Counter(uses_of((step,)))
         self.outside = {b for b, n in inside.items() if uses[b] > n or b.scope is not Scope.ARENA}
         self.scratch: list[Buffer] = []
         self.flops = 0
@@ -547,10 +534,10 @@ def _loops(steps: Sequence[Step]) -> Iterator[Step]:
 def _kept_by_whiles(step: Step, outside: set[Buffer]) -> set[Buffer]:
     """The buffers whose contents a lane that is done with some `while` in the step must keep."""
     found: set[Buffer] = set()
-    everywhere = Counter(_uses((step,)))
+    everywhere = Counter(uses_of((step,)))
     for inner in _loops((step,)):
         if isinstance(inner, RepeatWhile):
-            here = Counter(_uses((inner,)))
+            here = Counter(uses_of((inner,)))
             found.update(read_first((inner,)), (b for b, n in here.items() if everywhere[b] > n or b in outside))
     return found
 

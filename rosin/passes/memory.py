@@ -134,6 +134,8 @@ def _holds_one(starts: Places, ends: Places, at: int, size: int) -> bool:
 
 def _tightest(starts: Places, ends: Places, size: int) -> int:
     """The begin of the tightest hole of so many bytes, or the end of all."""
+    if not len(starts):
+        return 0
     by_start = starts.argsort(kind="stable")
     free = np.zeros(len(starts) + 1, np.int64)
     np.maximum.accumulate(ends[by_start], out=free[1:])

@@ -11,9 +11,24 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Expr, Kind, Let, Load, Loop, Statement, Store, When, Within, values
+from rosin.ir.loops import (
+    Accumulate,
+    Buffer,
+    Expr,
+    Guard,
+    Kind,
+    Let,
+    Load,
+    Loop,
+    Statement,
+    Store,
+    When,
+    Within,
+    values,
+    walk,
+)
 from rosin.ir.op import Reader, Value
-from rosin.ir.statements import all_indices, flops, offsets, replace, stores, used_buffers
+from rosin.ir.statements import all_indices, expressions, flops, offsets, replace, stores, tests_of, used_buffers
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
 from rosin.passes.streamed import streamed
@@ -38,6 +53,12 @@ SQUARE = 16
 SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
 
+CUT_LANES, CUT_FLOPS = 128, 100
+"""A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this."""
+
+WIDEST = 16
+"""A vector has at most so many lanes."""
+
 WINDOW_FLOPS = 80
 """A fold of so many operations in all, as over a small window, is written out: what terms share is computed once."""
 
@@ -56,13 +77,19 @@ class Place:
 class Memory:
     """Reads and writes values where they lie; reads go through the moves in between."""
 
-    def __init__(self, fusion: Fusion, places: Mapping[Value, Place]) -> None:
+    def __init__(self, fusion: Fusion, places: Mapping[Value, Place], steps: Mapping[Value, int] | None = None) -> None:
+        """`steps` has the values that are the same in so many steps of the loop around."""
         self.fusion = fusion
         self.places = places
+        self.steps = steps or {}
 
     def __contains__(self, value: Value) -> bool:
         """Whether the value lies in memory at all."""
         return value in self.places
+
+    def same_for(self, value: Value) -> int:
+        """In how many steps of the loop around the value is the same."""
+        return min((self.steps.get(root, 1) for root in self.fusion.roots([value])), default=1) if self.steps else 1
 
     def read(self, value: Value) -> Reader:
         return self.fusion.reader(value, self.stored)
@@ -136,7 +163,12 @@ class Arrangement:
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
-            body = [Loop(var, kind, tuple(body), parallel=parallel)]
+            may_cut = kind is Kind.VECTOR and not parallel and not self.scratch and self.flops <= CUT_FLOPS
+            inside = _inside(var, body) if may_cut else None
+            if inside is None:
+                body = [Loop(var, kind, tuple(body), parallel=parallel)]
+            else:
+                body = _cut(var, body, inside)
         return body
 
     def _across(self, lanes: LoopVar | None) -> LoopVar | None:
@@ -234,6 +266,37 @@ class Arrangement:
                 ]
                 variables[at : at + 2] = [joined]
             at -= 1
+
+
+def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None:
+    """The lanes for which every test on their number alone holds, from a whole vector to another one; None where that
+    is no large part of them."""
+    if not isinstance(lanes.extent, int) or lanes.extent < CUT_LANES or any(isinstance(s, Loop) for s in body):
+        return None
+    first, last = 0, lanes.extent
+    guards = (e for top in expressions(body) for e in walk(top) if isinstance(e, Guard))
+    for test in (*(t for e in guards for t in e.tests), *tests_of(body)):
+        start = test.index - indices.of(lanes)
+        if start.terms or not isinstance(start.constant, int):
+            continue
+        if not isinstance(test.low, int) or not isinstance(test.high, int):
+            return None
+        first, last = max(first, test.low - start.constant), min(last, test.high - start.constant)
+    if (first, last) == (0, lanes.extent):
+        return None
+    first, last = -(-first // WIDEST) * WIDEST, last // WIDEST * WIDEST
+    return (first, last) if 4 * (last - first) >= 3 * lanes.extent else None
+
+
+def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> list[Statement]:
+    """The loop over lanes as one over those inside, without tests, and one at each end."""
+    found: list[Statement] = []
+    for start, end in itertools.pairwise((0, *inside, lanes.extent)):
+        if start != end:
+            part, memo = LoopVar(lanes.name, end - start), dict[int, Expr]()
+            place = {lanes: indices.of(part) + start}
+            found.append(Loop(part, Kind.VECTOR, tuple(replace(s, place, memo) for s in body)))
+    return found
 
 
 def threads(work: Dim) -> tuple[bool, Dim | None]:

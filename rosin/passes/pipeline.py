@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rosin.ir.graph import Graph
 from rosin.passes.base import Pass
+from rosin.passes.components import Components
 from rosin.passes.cse import Cse
 from rosin.passes.dce import Dce
 from rosin.passes.distribute import Distribute
@@ -17,6 +18,7 @@ from rosin.passes.remat import Remat
 from rosin.passes.residuals import Residuals
 from rosin.passes.simplify import Simplify
 from rosin.passes.strength import Strength
+from rosin.passes.wide import Wide
 
 GRAPH_PASSES: tuple[Pass, ...] = (
     Inline(),  # calls become their bodies: from here on there are only ops with a meaning in loops
@@ -28,15 +30,17 @@ GRAPH_PASSES: tuple[Pass, ...] = (
     Hoist(),  # what loops need not do in every step; merged below with what stands before them already
     Distribute(),  # products of all steps at once, which residuals may then be
     Residuals(),  # what loops keep for their way back, once it is known what steps compute; the rest is dropped below
+    Components(),  # elementwise work on few components, which what stands before has brought to its last form
     Simplify(),
     Cse(),
     Dce(),
+    Wide(),  # what is wide between products is never stored
     Remat(),  # memory for time, where there is much to save
 )
 """What every target's own passes start from."""
 
-STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True), *GRAPH_PASSES[1:-1])
-"""All but rematerialisation: XLA weighs memory against time by itself."""
+STABLEHLO_PASSES: tuple[Pass, ...] = (Inline(several_devices=True), *GRAPH_PASSES[1:-2])
+"""All but wide values in blocks and rematerialisation: XLA weighs memory against time by itself."""
 
 
 def run(graph: Graph, passes: Sequence[Pass] = GRAPH_PASSES, instrument: Instrument | None = None) -> Graph:

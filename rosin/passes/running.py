@@ -193,15 +193,15 @@ class _Lines:
         term = self.op.term(
             *(self.memory.read(v)(self.place(indices.of(each) * length + indices.of(inside))) for v in self.operands)
         )
-        first = [
+        first: list[Statement] = [
             Loop(inside, Kind.VECTOR, (Accumulate(total, term),), (total,), unroll=4),
             Store(totals, indices.of(each), total.locals[0]),
         ]
-        add = [
+        add: list[Statement] = [
             Accumulate(run, (Load(totals, indices.of(each)),)),
             Store(before, indices.of(each) + 1, run.locals[0]),
         ]
-        second = [
+        second: list[Statement] = [
             Store(before, indices.ZERO, self.monoid.identity[0]),
             Loop(each, Kind.SERIAL, tuple(add), (run,)),
         ]

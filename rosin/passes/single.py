@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.loops import Accumulate, Carry, Const, Expr, FromIndex, Kind, Local, Loop, Statement, Store, When, Within
 from rosin.ir.op import Pack, Push, apply
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
-from rosin.ir.statements import used_buffers
+from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, threads
+
+MOST_PARTS = 8
+LEAST_PART = 128
+"""Neighbours that are updated together are shared by at most so many threads, each of which has at least so many."""
 
 
 def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -56,11 +61,19 @@ def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     return [Kernel(name, used_buffers(body), tuple(body), work=work if order else None)]
 
 
+def _parts(extent: Dim) -> int:
+    """How many threads may share neighbours, none of which gets less than a line of the cache or two of them."""
+    return max(
+        (n for n in range(1, MOST_PARTS + 1) if isinstance(extent, int) and extent % (LEAST_PART * n) == 0), default=1
+    )
+
+
 def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     """A copy of the first operand, then the updates in the order of their domain.
 
     Updates may meet in one place, so they run one after the other but along the axes that the op calls disjoint: such
     loops stand outside and run on threads, and one of them, where places are side by side, runs as vectors inside.
+    Where there is only that one, threads share it: each goes through all updates, for some of their neighbours.
     """
     node = group.nodes[0]
     op = node.op
@@ -81,15 +94,27 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]
     tests, goal = op.place(point, readers, types)
     store = memory.store(result, goal, op.update(point, memory.stored(result)(goal), readers, types))
     offset = store.offset
-    body: list[Statement] = [When(tests, (store,))] if tests else [store]
     free = {v for v, apart in zip(domain, op.disjoint(types), strict=True) if apart and v.extent != 1}
     side_by_side = [v for v in free if offset.affine_in(v) and offset.coefficient(v) == 1]
     lanes = max(side_by_side, key=lambda v: facts.estimate(v.extent), default=None)
     ordered = [v for v in domain if v.extent != 1 and v not in free]
     outer = [v for v in domain if v in free and v is not lanes]
     on_threads, work = threads(dims.product(v.extent for v in domain))
-    order: list[LoopVar] = [*outer, *ordered, *([lanes] if lanes is not None else [])]
-    for var in reversed(order):
-        parallel = bool(outer) and var is outer[0] and on_threads
-        body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
+    # A test that is the same for all lanes stands outside, so that what they share is computed once.
+    inner = [t for t in tests if lanes is not None and lanes in t.index.variables()]
+    body: list[Statement] = [When(tuple(inner), (store,))] if inner else [store]
+    around = tuple(t for t in tests if t not in inner)
+    if lanes is not None and not outer and on_threads and ordered:
+        part = LoopVar("part", _parts(lanes.extent))
+        if part.extent != 1:
+            inside = LoopVar(lanes.name, lanes.extent // part.extent)
+            at = {lanes: indices.of(part) * inside.extent + indices.of(inside)}
+            memo: dict[int, Expr] = {}
+            body = [replace(s, at, memo) for s in body]
+            outer, lanes = [part], inside
+    if lanes is not None:
+        body = [Loop(lanes, Kind.VECTOR, tuple(body))]
+    body = [When(around, tuple(body))] if around else body
+    for var in reversed([*outer, *ordered]):
+        body = [Loop(var, Kind.SERIAL, tuple(body), parallel=bool(outer) and var is outer[0] and on_threads)]
     return [*steps, Kernel(name, used_buffers(body), tuple(body), work=work if outer else None)]

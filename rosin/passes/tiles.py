@@ -25,6 +25,23 @@ class Tile:
     """Where the axis ends, for a piece that may reach beyond."""
 
 
+@dataclass(frozen=True)
+class TileSize:
+    """A tile that measuring has shown to be quick: so many vectors beside each other, in so many rows."""
+
+    vectors: int
+    rows: int
+
+
+def tile_sizes(registers: int) -> list[TileSize]:
+    """The tiles worth trying: their sums, a row of vectors and one number fill the registers, or most of them."""
+    found: dict[TileSize, None] = {}
+    for vectors in range(1, registers // 8 + 2):
+        most = (registers - vectors - 1) // vectors
+        found.update((TileSize(vectors, rows), None) for rows in (most, max(most * 2 // 3, 1)))
+    return list(found)
+
+
 class Tiling:
     """One kind of tile: a piece along each axis, of which that of `lanes` runs as vectors."""
 

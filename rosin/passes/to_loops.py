@@ -14,10 +14,11 @@ out; every other value exists only inside the kernel that computes it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import index as indices
+from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import bool_, u8
 from rosin.ir.graph import Graph, Node
@@ -29,10 +30,11 @@ from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
 from rosin.ir.ops.movement import Reshape
 from rosin.ir.ops.region import Control
-from rosin.ir.printer import value_names
+from rosin.ir.printer import numbers, text, value_names
 from rosin.ir.sizes import Sizes
 from rosin.ir.steps import Nest, Program, RoutineCall, Step
 from rosin.ir.types import TensorType
+from rosin.passes.ahead import ahead
 from rosin.passes.alike import Alike
 from rosin.passes.arena import Places, plan_arena
 from rosin.passes.blocks import blocked_steps
@@ -43,21 +45,36 @@ from rosin.passes.fusion import APART, Fusion, Group, variable
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
+from rosin.passes.recurring import recurring
 from rosin.passes.rows import row_steps
 from rosin.passes.running import running_kernels
+from rosin.passes.sharing import shared
 from rosin.passes.single import pack_kernels, push_kernels
 from rosin.passes.tapes import TapeRow
+from rosin.passes.tiles import TileSize
+
+AROUND = Control | Host | Measure
+"""What becomes steps around kernels."""
+IN_PLACE = Reshape | Barrier
+"""What leaves values in memory where they lie."""
 
 
-def to_loops(graph: Graph, vector_bytes: int = 32, donated: Sequence[int] = (), sizes: Sizes | None = None) -> Program:
+def to_loops(
+    graph: Graph,
+    vector_bytes: int = 32,
+    donated: Sequence[int] = (),
+    sizes: Sizes | None = None,
+    tiles: Mapping[str, TileSize] | None = None,
+) -> Program:
     """The loop-level program of a graph without calls; `donated` lists inputs that may be written over.
 
     `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
+    `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    return lowered(graph, Making(vector_bytes, sizes), donated)
+    return lowered(graph, Making(vector_bytes, sizes, tiles or {}), donated)
 
 
 def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Program:
@@ -66,7 +83,9 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
-    steps = arrange(Region(graph, *places, making).steps(alone=False), making.lanes)
+    steps = arrange(ahead(Region(graph, *places, making).steps(alone=False)), making.lanes)
+    if not has_complex(graph):
+        steps = recurring(shared(steps))
     arena = making.arena = plan_arena(steps)
     program = Program(
         graph.name,
@@ -77,7 +96,11 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
         arena.offsets,
         arena.total_bytes,
         making.constants,
-        aliases(steps, [arguments[i] for i in donated], results),
+        aliases(
+            steps,
+            {arguments[i]: graph.inputs[i].type for i in donated},
+            {b: v.type for b, v in zip(results, graph.outputs, strict=True)},
+        ),
         making.tapes,
         arena.slot_of,
         arena.slots,
@@ -86,12 +109,18 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     return split(program) if has_complex(graph) else program
 
 
+def contraction_key(graph: Graph) -> str:
+    """What is said of a product's graph to tell which tiles suit it."""
+    return text(graph, naming=numbers)
+
+
 @dataclass
 class Making:
     """What the regions of one program share while it is made."""
 
     vector_bytes: int
     sizes: Sizes | None = None
+    tiles: Mapping[str, TileSize] = field(default_factory=dict["str", "TileSize"])
     measured: set[str] = field(default_factory=set[str])
     """The symbols that steps so far have measured."""
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
@@ -155,13 +184,14 @@ class Region:
         outputs: Sequence[Place],
         making: Making,
         skip: Collection[int] = (),
+        same: Mapping[Value, int] | None = None,
     ) -> None:
-        """`skip` lists outputs that are where they belong already."""
+        """`skip` lists outputs that are where they belong already; `same` has inputs that stay so for so many steps."""
         self.making = making
         self.fusion = Fusion(graph)
         self.names = value_names(graph)
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
-        self.memory = Memory(self.fusion, self.places)
+        self.memory = Memory(self.fusion, self.places, same)
         self.copies: list[tuple[Value, Place]] = []
         self.tapes: dict[Node, TapeRow] = {}
         """For sweeps whose first leg a `while` has done, what it kept."""
@@ -198,7 +228,7 @@ class Region:
     def through_reshapes(self, value: Value) -> Value:
         """The value whose memory, as it lies, is also this value's."""
         moves = self.fusion.moves
-        while (move := moves.get(value)) is not None and isinstance(move.op, Reshape | Barrier):
+        while (move := moves.get(value)) is not None and isinstance(move.op, IN_PLACE):
             value = move.operands[move.results.index(value)]
         return value
 
@@ -215,7 +245,7 @@ class Region:
             result += self.copy(value, place)
         for group in self.fusion.groups:
             node, name = group.nodes[0], ""
-            if isinstance(node.op, Control | Host | Measure):
+            if isinstance(node.op, AROUND):
                 result += control_steps(self, node)
             elif isinstance(node.op, Routine):
                 result += self._routine(node, node.op)
@@ -254,8 +284,28 @@ class Region:
         if isinstance(node.op, Running):
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:
-            return contraction_kernels(group, self.memory, name, self.making.vector_bytes)
+            tiles = self.making.tiles
+            size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
+            return contraction_kernels(group, self.memory, name, self.making.vector_bytes, size)
         return blocked_steps(group, self.memory, name) or row_steps(group, self.memory, name)
+
+    def apart(self, group: Group) -> Graph:
+        """What the group computes, as a graph by itself: of the values that it reads, to those that it stores."""
+        b = Builder()
+        env: dict[Value, Value] = {}
+
+        def needed(value: Value) -> Value:
+            if value not in env:
+                move = self.fusion.moves.get(value)
+                if move is None:
+                    env[value] = b.input(value.type)
+                else:
+                    env.update(zip(move.results, b.copy(move, tuple(map(needed, move.operands))), strict=True))
+            return env[value]
+
+        for node in group.nodes:
+            env.update(zip(node.results, b.copy(node, tuple(map(needed, node.operands))), strict=True))
+        return b.graph([env[v] for node in group.nodes for v in node.results if v in self.places], "group")
 
     def _routine(self, node: Node, op: Routine) -> list[Step]:
         """A call of a routine of the target, which reads operands and writes results where they lie as a whole.
@@ -297,10 +347,15 @@ class Region:
         return found
 
     def inner(
-        self, graph: Graph, inputs: Sequence[Place], outputs: Sequence[Place], skip: Collection[int] = ()
+        self,
+        graph: Graph,
+        inputs: Sequence[Place],
+        outputs: Sequence[Place],
+        skip: Collection[int] = (),
+        same: Mapping[Value, int] | None = None,
     ) -> list[Step]:
-        """The steps of a region of a node of this one."""
-        return Region(graph, inputs, outputs, self.making, skip).steps()
+        """The steps of a region of a node of this one; see `__init__`."""
+        return Region(graph, inputs, outputs, self.making, skip, same).steps()
 
     def copy(self, value: Value, place: Place) -> list[Step]:
         """A nest that writes a value that is read through moves, or lies elsewhere, to a place."""

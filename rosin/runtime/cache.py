@@ -153,6 +153,17 @@ def default() -> ObjectCache:
     return ObjectCache()
 
 
+@functools.cache
+def compiler_version() -> str:
+    """A hash of the compiler's own sources, so that a change to them is never answered from an old cache."""
+    root = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for room in ("ir", "passes", "backends", "runtime"):
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def load_text(text: str, optimize: int = 1) -> jit.Library:
     """The library of an LLVM module for the host, its object from the cache or compiled and put there.
 

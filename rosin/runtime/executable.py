@@ -14,18 +14,16 @@ import functools
 import gc
 import hashlib
 import math
+import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from rosin.backends.llvm.program import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, program_text
-from rosin.backends.llvm.sizes import SIZES
-from rosin.ir import dims, facts, loop_printer, printer, steps
+from rosin.backends.llvm.names import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, SIZES
+from rosin.ir import dims, facts, printer, steps
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, OutOfMemoryError, RosinError, UnsupportedError
@@ -34,27 +32,28 @@ from rosin.ir.graph import Graph, region_fields
 from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
-from rosin.ir.parser import parse
 from rosin.ir.sharding import Shardings
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
-from rosin.passes import pipeline
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
-from rosin.passes.to_loops import to_loops
-from rosin.runtime import cache, host, jit, routines, tapes, threads
+from rosin.runtime import cache, host, jit, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_entry
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
 if TYPE_CHECKING:
+    from rosin.passes.tiles import TileSize
+    from rosin.runtime.making import Making
     from rosin.runtime.xla import Loaded
 
 RunShards: TypeAlias = "Callable[[Sequence[Sequence[NumpyArray]]], list[tuple[NumpyArray, ...]]]"
 
+TUNE = "ROSIN_TUNE"
+"""The variable that has tiles of products chosen by measuring."""
 TARGETS = ("llvm", "xla", "interpreter")
 
 
@@ -86,17 +85,11 @@ def explain_graph(graph: Graph, known: Facts | None = None) -> str:
     Raises:
         RosinError: a symbolic size cannot be read from the arguments.
     """
+    from rosin.runtime.making import Making
+
     graph, known, sizes = size_graph(graph, known)
-    return _explained(graph, (), known, sizes)
-
-
-def _explained(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
-    from rosin.passes.explain import explain
-    from rosin.runtime import limits
-
     with facts.assuming(known):
-        found = explain(pipeline.run(graph), jit.host().vector_bytes, donated, sizes)
-    return found.text(limits.measured(threads.num_threads()))
+        return Making(graph, (), sizes).explain()
 
 
 def size_graph(graph: Graph, known: Facts | None) -> tuple[Graph, Facts, Sizes | None]:
@@ -128,13 +121,17 @@ def _largest(sizes: Sequence[Dim]) -> list[Dim]:
 class Executable:
     """A graph that runs in the interpreter. Called with one C-contiguous array for each input."""
 
-    stages: tuple[str, ...] = ("traced",)
     donated: tuple[int, ...] = ()
 
     def __init__(self, graph: Graph, known: Facts | None = None, sizes: Sizes | None = None) -> None:
         self.graph = graph
         self.known = known or Facts()
         self.sizes = sizes
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of the stages that have a text."""
+        return ("traced",)
 
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
         self.bind(arguments)
@@ -201,12 +198,21 @@ class Executable:
 class NativeExecutable(Executable):
     """A graph compiled to machine code for this CPU."""
 
-    stages = ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES), "loops", "llvm", "optimized", "assembly")
-
-    def __init__(self, graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        donated: tuple[int, ...],
+        known: Facts,
+        sizes: Sizes | None,
+        tiles: Mapping[str, TileSize] | None = None,
+    ) -> None:
+        """With `tiles` it is a program that is tried out, and not kept on the disk."""
         super().__init__(graph, known, sizes)
         self.donated = donated
+        self.tiles = tiles
         self.from_cache = False
+        self._tuned: list[tuple[str, int, int]] = []
+        """What the tuner has chosen, as it is kept on the disk."""
         self.aliases: dict[int, int] = {}
         watch = from_environment()
         self.receiver: Receiver | None = None
@@ -215,7 +221,10 @@ class NativeExecutable(Executable):
         threads.install()
         tapes.install()
         host.install()
-        routines.install(self.routines)
+        if self.routines:
+            from rosin.runtime import routines
+
+            routines.install(self.routines)
         self.library = jit.load_object(data)
         self.address = self.library.address(ENTRY)
         if self.receiver is not None:
@@ -230,10 +239,15 @@ class NativeExecutable(Executable):
 
     # -- compiling -----------------------------------------------------------------------------------------
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return self._making().stages
+
     def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
-        key = _key(self.graph, self.donated, self.known, self.sizes)
-        keeps = not _is_local(self.graph)
+        tunes = self.tiles is None and watch is None and os.environ.get(TUNE, "0") != "0"
+        key = _key(self.graph, self.donated, self.known, self.sizes, tunes)
+        keeps = self.tiles is None and not _is_local(self.graph)
         # An instrument watches the compiler at work, so that it has to work.
         entry = cache.default().get(key) if keeps and watch is None else None
         if entry is not None:
@@ -243,7 +257,11 @@ class NativeExecutable(Executable):
             if meta["host"]:
                 self.receiver = Receiver(list(map(_read_call, meta["host"])), self.symbols)
         else:
-            program, data = self._build(watch)
+            if tunes:
+                from rosin.runtime import tuning
+
+                self.tiles = tuning.tiles_of(self.lowered(), _tried)
+            program, data = self._making().build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
             calls = list(steps.host_calls(program.steps))
@@ -254,6 +272,7 @@ class NativeExecutable(Executable):
                 "aliases": pairs,
                 "host": list(map(_written_call, calls)),
                 "slots": len(program.slots),
+                "tiles": [[key, size.vectors, size.rows] for key, size in (self.tiles or {}).items()],
                 "routines": sorted({call.name for call in steps.routine_calls(program.steps)}),
             }
             # What an instrument is about to check may turn out to be wrong.
@@ -261,57 +280,37 @@ class NativeExecutable(Executable):
                 cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
+        self._tuned = meta["tiles"]
         self.routines: list[str] = meta["routines"]
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
         return data
 
-    def _build(self, watch: Instrument | None) -> tuple[steps.Program, bytes]:
-        """The loop-level program and its object code."""
-        graph = pipeline.run(self.graph, instrument=watch)
-        start = time.perf_counter()
-        program = to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes)
-        middle = time.perf_counter()
-        text = program_text(program, jit.host().vector_bytes)
-        late = time.perf_counter()
-        data = jit.compile_object(text)
-        if watch is not None:
-            watch.later(
-                "loops",
-                middle - start,
-                lambda: loop_printer.text(program),
-                f"{sum(1 for _ in steps.kernels(program.steps))} kernels",
-            )
-            watch.later("llvm", late - middle, lambda: text, f"{len(text.splitlines())} lines")
-            done = time.perf_counter()
-            watch.later("assembly", done - late, lambda: jit.assembly(text), f"{len(data)} bytes of object code")
-        return program, data
-
     def lowered(self) -> Graph:
         """The graph after all passes."""
         with facts.assuming(self.known):
-            return pipeline.run(self.graph)
+            return self._making().lowered()
 
     def program(self) -> steps.Program:
         """The loop-level program."""
         with facts.assuming(self.known):
-            return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes)
+            return self._making().program()
+
+    def _making(self) -> Making:
+        # What is found on the disk needs no compiler, so that this loads all passes and the backend on first use.
+        from rosin.passes.tiles import TileSize
+        from rosin.runtime.making import Making
+
+        if self.tiles is None:
+            self.tiles = {key: TileSize(vectors, rows) for key, vectors, rows in self._tuned}
+        return Making(self.graph, self.donated, self.sizes, self.tiles)
 
     def explain(self) -> str:
-        return _explained(self.graph, self.donated, self.known, self.sizes)
+        with facts.assuming(self.known):
+            return self._making().explain()
 
     def stage_text(self, stage: str) -> str:
         with facts.assuming(self.known):
-            return self._stage_text(stage)
-
-    def _stage_text(self, stage: str) -> str:
-        if stage == "loops":
-            return loop_printer.text(self.program())
-        if stage in ("llvm", "optimized", "assembly"):
-            text = program_text(self.program(), jit.host().vector_bytes)
-            return {"llvm": str, "optimized": jit.optimized, "assembly": jit.assembly}[stage](text)
-        if stage in self.stages[1:]:
-            return printer.text(pipeline.stage(self.graph, stage))
-        return super().stage_text(stage)
+            return super().stage_text(stage) if stage == "traced" else self._making().stage_text(stage)
 
     # -- running -------------------------------------------------------------------------------------------
 
@@ -385,7 +384,7 @@ class NativeExecutable(Executable):
         results = [
             ResultSpec(v.type.dtype.numpy, v.type.shape, self.aliases.get(i)) for i, v in enumerate(self.graph.outputs)
         ]
-        loops = any(isinstance(n.op, Loop) for n in self.graph.nodes)
+        loops = any(issubclass(op, Loop) for op in {type(node.op) for node in self.graph.nodes})
         return make_entry(
             self.graph.name,
             self.address,
@@ -414,8 +413,6 @@ class XlaExecutable(Executable):
     """A graph compiled by XLA, from its StableHLO text. Programs there have sizes that are numbers: one is made for
     each set of sizes that calls come with."""
 
-    stages = ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
-
     def __init__(
         self,
         graph: Graph,
@@ -430,6 +427,12 @@ class XlaExecutable(Executable):
         self._programs: dict[tuple[int, ...], Loaded] = {}
         if sizes is None:
             self._program({})
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        from rosin.passes import pipeline
+
+        return ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
 
     def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
@@ -480,6 +483,8 @@ class XlaExecutable(Executable):
         if stage == "stablehlo":
             return stablehlo_text(self.graph, self.donated, None, None, self._shardings)
         if stage in self.stages[1:]:
+            from rosin.passes import pipeline
+
             with facts.assuming(self.known):
                 return printer.text(pipeline.stage(self.graph, stage, pipeline.STABLEHLO_PASSES))
         return super().stage_text(stage)
@@ -542,6 +547,7 @@ def stablehlo_text(
         UnsupportedError: the target declines an op, or a size is no number.
     """
     from rosin.backends.stablehlo.program import module_text
+    from rosin.passes import pipeline
 
     if sizes:
         with facts.assuming(Facts(), gather=True):
@@ -592,24 +598,20 @@ def _written_call(call: steps.HostCall) -> str:
 
 
 def _read_call(text: str) -> tuple[Op, Types, Types]:
+    from rosin.ir.parser import parse
+
     (node,) = parse(text).nodes
     return node.op, tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
 
 
-def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None) -> str:
+def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None, tunes: bool) -> str:
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
     text = printer.text(graph, naming=printer.numbers)
-    parts = (text, str(donated), *about, jit.host().key, PARALLEL, _compiler_version())
+    parts = (text, str(donated), "tuned" if tunes else "", *about, jit.host().key, PARALLEL, cache.compiler_version())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-@functools.cache
-def _compiler_version() -> str:
-    """A hash of the compiler's own sources, so that a change to them is never answered from an old cache."""
-    root = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for room in ("ir", "passes", "backends", "runtime"):
-        for path in sorted((root / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _tried(graph: Graph, tiles: Mapping[str, TileSize]) -> NativeExecutable:
+    """A program with tiles that are tried out."""
+    return NativeExecutable(graph, (), Facts(), None, tiles)

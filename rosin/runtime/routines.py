@@ -6,7 +6,7 @@ import ctypes
 import threading
 from collections.abc import Iterable
 
-from rosin.backends.llvm.program import BEGIN, ROUTINE
+from rosin.backends.llvm.names import BEGIN, ROUTINE
 from rosin.backends.llvm.routines import FOREIGN, PLANNED, routine_text
 from rosin.backends.llvm.routines.fourier import PLANNER
 from rosin.runtime import cache, jit, lapack, plans

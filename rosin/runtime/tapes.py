@@ -15,7 +15,7 @@ import functools
 import os
 from pathlib import Path
 
-from rosin.backends.llvm.program import FREE, GROW
+from rosin.backends.llvm.names import FREE, GROW
 from rosin.runtime import cache, jit
 
 __all__ = ["bytes_in_use", "install", "limit", "set_limit"]

@@ -222,7 +222,12 @@ class Loaded:
             x.buffer if isinstance(x, Resident) else self._to_device(x, device, position in donated)
             for position, x in enumerate(arguments)
         ]
-        return [Resident(found[0]) for found in self._run(buffers)]
+        results = [found[0] for found in self._run(buffers)]
+        if self._is_host and not all(isinstance(x, Resident) for x in arguments):
+            # It reads memory of the caller's, who may write there from now on.
+            for buffer in results:
+                buffer.block_until_ready()
+        return list(map(Resident, results))
 
     def _run(self, arguments: Sequence[Any]) -> list[list[Any]]:
         """For each result the buffers that the devices have.
@@ -231,6 +236,7 @@ class Loaded:
         """
         if not self._calls:
             return self._executable.execute_sharded(arguments).disassemble_into_single_device_arrays()
+        self._raised.clear()
         try:
             found = self._executable.execute_sharded(arguments, with_tokens=True)
             token = found.consume_token()
@@ -277,7 +283,8 @@ class Loaded:
         own = self._read_capsule(capsule, _host().local_devices()[0], None)
         there = xla.DeviceList((device,))
         always = xla.ArrayCopySemantics.ALWAYS_COPY
-        return xla.batched_copy_array_to_devices_with_sharding([own], [there], [_everywhere(there)], [always])[0]
+        (made,) = xla.batched_copy_array_to_devices_with_sharding([own], [there], [_everywhere(there)], [always])
+        return made.block_until_ready()
 
 
 def _everywhere(devices: Any) -> Any:

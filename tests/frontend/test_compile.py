@@ -412,6 +412,11 @@ def test_sizes_that_overflow_are_refused() -> None:
         rnp.zeros((1 << 43,))
 
 
+def test_a_donated_argument_of_another_shape_gives_no_memory() -> None:
+    f = rosin.compile(lambda w: rnp.full((3, 2), rnp.sum(w)), donate_argnums=0)
+    assert np.array_equal(f(rnp.ones((2, 3), dtype=rnp.float32)), np.full((3, 2), 6.0))
+
+
 def test_donation() -> None:
     f = rosin.compile(lambda x, y: x + y, donate_argnames="x")
     x, y = ones(3), ones(3)

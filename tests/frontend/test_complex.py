@@ -157,9 +157,6 @@ def test_arrays_tell_of_themselves() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "maximum": (lambda z: rnp.maximum(z, z), "maximum: takes .*, not c64"),
-    "max": (rnp.max, "max: takes .*, not c64"),
-    "argmax": (rnp.argmax, "argmax: c64 has no order"),
     "floor": (rnp.floor, "floor: takes .*, not c64"),
     "remainder": (lambda z: z % 2, "remainder: takes .*, not c64"),
     "to real": (lambda z: z.astype("float32"), "c64 does not become f32"),
@@ -390,3 +387,43 @@ def test_gradients_agree_with_jax(name: str) -> None:
     _, pull = jax.vjp(theirs, Z)
     _, own = rosin.vjp(gradient(name), rnp.asarray(Z))
     near(own(rnp.asarray(W))[0], np.asarray(pull(W)[0]), 1e-10)
+
+
+def _awkward(shape: tuple[int, ...], seed: int) -> Any:
+    """Complex numbers with many ties of real parts, infinities, and NaNs in either part."""
+    rng = np.random.default_rng(seed)
+    parts = [rng.choice([-np.inf, -1.0, -0.0, 0.0, 2.0, np.inf, np.nan], shape, p=[0.1, *[0.2] * 4, 0.07, 0.03])] * 2
+    real, imaginary = (rng.permuted(part, axis=-1) for part in parts)
+    found = np.empty(shape, np.complex64)
+    found.real, found.imag = real, imaginary
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_extremes_go_by_real_parts_first(seed: int, compiled: bool) -> None:
+    x, y = _awkward((6, 5, 3), seed), _awkward((6, 5, 3), seed + 9)
+    wrap: Any = rosin.compile if compiled else lambda f: f
+    for name in ("maximum", "minimum"):
+        np.testing.assert_array_equal(
+            np.asarray(wrap(getattr(rnp, name))(x, y)).view(np.float32), getattr(np, name)(x, y).view(np.float32)
+        )
+    for name in ("argmax", "argmin"):
+        for axis in (0, 1, -1, None):
+            found = wrap(lambda x, n=name, a=axis: getattr(rnp, n)(x, axis=a))(x)
+            np.testing.assert_array_equal(np.asarray(found), getattr(np, name)(x, axis=axis))
+    for name in ("max", "min"):
+        for axis in (0, (0, 2), None):
+            found = wrap(lambda x, n=name, a=axis: getattr(rnp, n)(x, axis=a, keepdims=True))(x)
+            wanted = getattr(np, name)(x, axis=axis, keepdims=True)
+            numbers = ~np.isnan(wanted)
+            np.testing.assert_array_equal(np.isnan(np.asarray(found)), ~numbers)
+            np.testing.assert_array_equal(np.asarray(found)[numbers], wanted[numbers])
+
+
+def test_extremes_of_complex_numbers_pass_derivatives_and_batches_on() -> None:
+    z = rnp.asarray(np.array([[1 + 2j, 1 + 5j, 0], [3j, 2j, -1]], np.complex64))
+    slopes = rosin.grad(lambda z: rnp.real(rnp.sum(rnp.max(z, axis=1) * rnp.asarray([2.0, 3.0]))))(z)
+    np.testing.assert_array_equal(np.asarray(slopes), np.array([[0, 2, 0], [3, 0, 0]]))
+    np.testing.assert_array_equal(np.asarray(rosin.vmap(rnp.argmin)(z)), [2, 2])
+    assert rnp.max(rnp.zeros((0, 2), dtype="complex64"), axis=1).shape == (0,)

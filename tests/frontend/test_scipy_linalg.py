@@ -152,6 +152,26 @@ def test_negative_eigenvalues_have_no_principal_root() -> None:
         assert np.isnan(np.asarray(function(a))).all()
 
 
+@over_dtypes
+@pytest.mark.parametrize("name", ["cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm"])
+def test_trigonometric_functions(name: str, dtype: str) -> None:
+    a = (matrices(dtype, 3, 4, 4) / 2).astype(dtype)
+    expected = each(getattr(theirs, name), a)
+    check(getattr(linalg, name), a, expected=expected, tolerance=TOLERANCE[dtype] * 20)
+
+
+@over_dtypes
+def test_the_derivative_of_the_exponential(dtype: str) -> None:
+    a, direction = matrices(dtype, 4, 4), matrices(dtype, 4, 4, seed=2)
+    expected = [x.astype(dtype) for x in theirs.expm_frechet(a, direction)]
+    check(linalg.expm_frechet, a, direction, expected=expected, tolerance=TOLERANCE[dtype] * 20)
+
+    def alone(x: Any, e: Any) -> Any:
+        return linalg.expm_frechet(x, e, compute_expm=False)
+
+    check(alone, a, direction, expected=expected[1], tolerance=TOLERANCE[dtype] * 20)
+
+
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[str], Any]]] = {
     "expm": (linalg.expm, lambda d: matrices(d, 2, 3, 3)),
     "expm of a large one": (lambda a: linalg.expm(5 * a), lambda d: matrices(d, 3, 3)),
@@ -197,6 +217,34 @@ def test_vmap_is_a_loop() -> None:
             near(np.asarray(many)[number], np.asarray(function(rnp.asarray(a / 10))), 1e-9)
 
 
+# -- under SciPy's options -------------------------------------------------------------------------------------------
+
+
+@over_dtypes
+def test_orthogonal_factors_in_each_mode(dtype: str) -> None:
+    for shape in ((4, 3), (3, 4)):
+        a, tolerance = matrices(dtype, *shape), TOLERANCE[dtype] * 10
+        check(linalg.qr, a, expected=list(theirs.qr(a)), tolerance=tolerance)
+        check(lambda x: linalg.qr(x, "economic"), a, expected=list(theirs.qr(a, mode="economic")), tolerance=tolerance)
+        check(lambda x: linalg.qr(x, "r")[0], a, expected=theirs.qr(a, mode="r")[0], tolerance=tolerance)
+
+
+@over_dtypes
+@pytest.mark.parametrize("lower", [False, True])
+def test_spectra_read_one_triangle(dtype: str, lower: bool) -> None:
+    a, tolerance = matrices(dtype, 5, 5), TOLERANCE[dtype] * 10
+    values = theirs.eigvalsh(a, lower=lower)
+    check(lambda x: linalg.eigvalsh(x, lower), a, expected=values, tolerance=tolerance)
+    check(lambda x: linalg.eigh(x, lower=lower, eigvals_only=True), a, expected=values, tolerance=tolerance)
+    whole = np.tril(a, -1) if lower else np.triu(a, 1)
+    whole = whole + adjoint(whole) + np.diag(np.real(np.diag(a)))
+    for w, v in both(lambda x: linalg.eigh(x, lower=lower), a):
+        near(np.asarray(w), values, tolerance)
+        near(whole @ np.asarray(v), np.asarray(v) * np.asarray(w), tolerance * 4)
+    w, v = linalg.eig(rnp.asarray(a))
+    near(a @ np.asarray(v), np.asarray(v) * np.asarray(w), tolerance * 4)
+
+
 # -- special matrices ------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +253,10 @@ def test_special_matrices() -> None:
     check(linalg.block_diag, a, b, c, expected=theirs.block_diag(a, b, c))
     check(linalg.toeplitz, b, expected=theirs.toeplitz(b))
     check(linalg.toeplitz, b, a[0], expected=theirs.toeplitz(b, a[0]))
+    check(linalg.hankel, b, expected=theirs.hankel(b))
+    check(linalg.hankel, b, a[0], expected=theirs.hankel(b, a[0]))
+    check(linalg.circulant, a, expected=theirs.circulant(a))
+    near(np.asarray(linalg.hilbert(5)), theirs.hilbert(5).astype("float32"), 1e-6)
     z = matrices("complex128", 3)
     check(linalg.toeplitz, z, expected=theirs.toeplitz(z))
     assert adjoint(np.asarray(linalg.toeplitz(rnp.asarray(z))))[0, 1] == z[1].conj()
@@ -217,6 +269,9 @@ BAD: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: linalg.lu(rnp.ones(3)), ShapeError, "lu: takes matrices"),
     (lambda: linalg.polar(rnp.ones((2, 2)), "up"), AttributeValueError, "not 'up'"),
     (lambda: linalg.solve(rnp.ones((2, 2)), rnp.ones(2), assume_a="her"), AttributeValueError, "not 'her'"),
+    (lambda: linalg.qr(rnp.ones((2, 2)), "reduced"), AttributeValueError, "'economic' or 'r', not 'reduced'"),
+    (lambda: linalg.expm_frechet(rnp.ones((2, 2)), rnp.ones((3, 3))), ShapeError, "the same shape"),
+    (lambda: linalg.circulant(rnp.asarray(1.0)), ShapeError, "takes vectors"),
     (lambda: linalg.block_diag(), ShapeError, "no arrays"),
     (lambda: linalg.block_diag(rnp.ones((1, 1, 1))), ShapeError, "array 0 has rank 3"),
     (lambda: linalg.sqrtm(rnp.ones((2, 2), dtype=rosin.float16)), DTypeError, "f16"),

@@ -38,13 +38,8 @@ def softmax(b: Builder, x: Value) -> Value:
     return b.div(e, rows(b, b.sum(e, (1,)), x))
 
 
-def attention(b: Builder, q: Value, k: Value, v: Value) -> Value:
-    return b.matmul(softmax(b, b.matmul(q, b.transpose(k, (1, 0)))), v)
-
-
 PROGRAMS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "softmax": (softmax, ("f32[8, 100]",)),
-    "attention": (attention, ("f32[32, 16]", "f32[64, 16]", "f32[64, 16]")),
     "sums_both_ways": (lambda b, x: [b.sum(b.exp(x), (0,)), b.sum(b.exp(x), (1,))], ("f64[300, 200]",)),
     "sorted": (lambda b, x: b.sort(b.exp(x)), ("f32[1000]",)),
 }
@@ -54,6 +49,16 @@ PROGRAMS: dict[str, tuple[Build, tuple[str, ...]]] = {
 def test_reports(name: str, golden: Callable[[str, str], None]) -> None:
     build, types = PROGRAMS[name]
     golden(f"explain/{name}.txt", explain(pipeline.run(graph_of(build, *types)), 32).text(LIMITS))
+
+
+def test_products() -> None:
+    found = explain(graph_of(lambda b, x, y: softmax(b, b.matmul(x, y)), "f32[32, 16]", "f32[16, 64]"))
+    product, rows = found.groups
+    assert (product.rows, product.summed, product.flops) == ((32, 64), (16,), 2 * 32 * 64 * 16)
+    assert (product.reads, product.writes) == ({"x0": 2048, "x1": 4096}, {"dot_general": 8192})
+    assert any("in tiles of" in line for line in product.kernels)
+    assert (rows.rows, rows.summed) == ((32,), (64,))
+    assert [(cut.why, cut.bytes) for cut in rows.cuts] == [(Cut.PRODUCT, 2 * 8192)]
 
 
 def cuts_of(build: Build, *types: str) -> dict[tuple[str, str], Cut]:

@@ -122,7 +122,7 @@ def test_a_second_run_finds_nothing_to_do(graph: Graph) -> None:
 
 
 def test_these_passes_alone_round() -> None:
-    assert [p.name for p in pipeline.GRAPH_PASSES if p.ulps] == ["strength", "distribute"]
+    assert [p.name for p in pipeline.GRAPH_PASSES if p.ulps] == ["strength", "distribute", "components", "wide"]
 
 
 # -- stages ----------------------------------------------------------------------------------------------------

@@ -162,6 +162,17 @@ def test_arrays_on_the_device_can_be_written_to(device: list[Any]) -> None:
 
 
 @pytest.mark.peers
+def test_an_argument_may_be_written_to_after_the_call() -> None:
+    f = rosin.compile(lambda x: rnp.sum(rnp.sin(x @ x)), target="xla")
+    x = np.ones((300, 300), np.float32)
+    f(x)
+    for _ in range(5):
+        found, expected = f(rnp.asarray(x)), float(f(x.copy()))
+        x[...] = x + 1
+        assert float(found) == expected
+
+
+@pytest.mark.peers
 def test_arguments_of_other_types_compile_anew(device: list[Any]) -> None:
     double = rosin.compile(lambda x: x * 2, target="xla")
     for _ in range(2):

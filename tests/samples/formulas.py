@@ -15,6 +15,7 @@ from rosin.ir.errors import AttributeValueError
 from rosin.ir.op import Elementwise, Op
 from rosin.ir.ops.formulas import (
     bessel,
+    bessel_real,
     elementary,
     elliptic,
     gamma,
@@ -146,6 +147,13 @@ SEVERAL: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
     (incomplete.BetaDensity(), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (incomplete.Betaincinv(), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (zeta.HurwitzZeta(), ((1.5, 6.0), POSITIVE)),
+    (normal.OwensT(), (WIDE, WIDE)),
+    (bessel_real.BesselJv(), ((-2.7, 6.0), POSITIVE)),
+    (bessel_real.BesselYv(), ((-2.7, 6.0), POSITIVE)),
+    (bessel_real.BesselIv(), ((-2.7, 6.0), POSITIVE)),
+    (bessel_real.BesselIv(scaled=True), ((-2.7, 6.0), POSITIVE)),
+    (bessel_real.BesselKv(), ((-2.7, 6.0), POSITIVE)),
+    (bessel_real.BesselKv(scaled=True), ((-2.7, 6.0), POSITIVE)),
     (elliptic.Elliprc(), (POSITIVE, POSITIVE)),
     (elliptic.Elliprf(), (POSITIVE, POSITIVE, POSITIVE)),
     (elliptic.Elliprd(), (POSITIVE, POSITIVE, POSITIVE)),
@@ -164,6 +172,10 @@ DERIVED: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
     (incomplete.Betaincc(0, 1), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (incomplete.BetaDensity(1, 1), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (zeta.HurwitzZeta(1), ((1.5, 6.0), POSITIVE)),
+    *(
+        (kind(1), ((0.2, 6.0), POSITIVE))
+        for kind in (bessel_real.BesselJv, bessel_real.BesselYv, bessel_real.BesselIv, bessel_real.BesselKv)
+    ),
     (elliptic.Elliprf((1, 0, 1)), (POSITIVE, POSITIVE, POSITIVE)),
     (elliptic.Ellipkinc(1), ((-4.0, 4.0), (-2.0, 0.8))),
     (elliptic.Ellipeinc(2), ((-4.0, 4.0), (-2.0, 0.8))),
@@ -202,7 +214,18 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
     ),
     (incomplete.Betaincc(), [(2, 3, 0), (2, 3, 1), (300, 200, 0.65), (40, 0.2, 0.9), (1, 1, NAN)]),
     (incomplete.Betaincinv(), [(2, 3, 0), (2, 3, 1), (30, 20, 0.4), (0.2, 8, 0.2), (5, 0.3, 0.7), (1, 1, 2)]),
-    (zeta.HurwitzZeta(), [(1, 2), (2, 0), (0.5, 1), (20, 100), (50, 0.01), (1.5, 1e12), (NAN, 1)]),
+    (
+        zeta.HurwitzZeta(),
+        [(1, 2), (2, 0), (0.5, 1), (20, 100), (50, 0.01), (1.5, 1e12), (NAN, 1), (2.5, -3), (3, -2.5), (2.5, -0.5)],
+    ),
+    (normal.OwensT(), [(0, 0), (0, 1), (1, 0), (2, INF), (-2, -INF), (NAN, 1), (30, 0.9), (3, 40), (0.2, -7)]),
+    (
+        bessel_real.BesselJv(),
+        [(0, 0), (1.5, 0), (2, -3.5), (0.5, 700), (40.5, 3), (80.3, 90), (NAN, 1), (1, NAN), (-3.2, 9)],
+    ),
+    (bessel_real.BesselYv(), [(0, 0), (1.5, 0), (2, -3.5), (0.5, 700), (40.5, 3), (80.3, 90), (NAN, 1), (-3.2, 9)]),
+    (bessel_real.BesselIv(), [(0, 0), (1.5, 0), (2, -3.5), (0.5, 600), (40.5, 3), (80.3, 90), (NAN, 1), (-3.2, 9)]),
+    (bessel_real.BesselKv(), [(0, 0), (1.5, 0), (2, -3.5), (0.5, 600), (40.5, 3), (80.3, 90), (NAN, 1), (-3.2, 9)]),
     (elliptic.Elliprf(), [(0, 1, 2), (1e-5, 1, 1e5), (-1, 1, 1), (NAN, 1, 1)]),
     (elliptic.Elliprd(), [(0, 1, 2), (1, 2, 1e-3), (-1, 1, 1), (1e-5, 1, 1e5)]),
     (elliptic.Elliprc(), [(0, 1), (1, -2), (3, 1e-6), (-1, 1)]),
@@ -443,6 +466,20 @@ def _ci(x: Array) -> Array:
     return np.where(np.abs(x) == INF, 0.0, ss.sici(np.abs(x))[1])
 
 
+def _real_i(op: Op, v: Array, x: Array) -> Array:
+    assert isinstance(op, bessel_real.BesselIv)
+    if op.order:
+        return pointwise(lambda *at: mpmath.diff(mpmath.besseli, at, (op.order, 0)), v, x)
+    return np.asarray((ss.ive if op.scaled else ss.iv)(v, x))
+
+
+def _real_k(op: Op, v: Array, x: Array) -> Array:
+    assert isinstance(op, bessel_real.BesselKv)
+    if op.order:
+        return pointwise(lambda *at: mpmath.diff(mpmath.besselk, at, (op.order, 0)), v, x)
+    return np.asarray((ss.kve if op.scaled else ss.kv)(v, x))
+
+
 REFERENCES: dict[type[Op], Reference] = {
     gamma.Gamma: _reference(ss.gamma),
     gamma.Rgamma: patched(ss.rgamma, minus_inf=NAN),
@@ -507,6 +544,11 @@ REFERENCES: dict[type[Op], Reference] = {
     hypergeometric.Hyp2f1: _derived(ss.hyp2f1, mpmath.hyp2f1, _orders),
     hypergeometric.LambertW: lambda op, x: np.where(x < -1 / math.e - 1e-15, NAN, ss.lambertw(x, op.branch).real),  # type: ignore[attr-defined]
     hypergeometric.Legendre: _legendre,
+    normal.OwensT: _reference(ss.owens_t),
+    bessel_real.BesselJv: _derived(ss.jv, mpmath.besselj, _order_first),
+    bessel_real.BesselYv: _derived(ss.yv, mpmath.bessely, _order_first),
+    bessel_real.BesselIv: _real_i,
+    bessel_real.BesselKv: _real_k,
     zeta.RiemannZeta: _derived(_zeta, mpmath.zeta, _order),
     zeta.HurwitzZeta: _derived(ss.zeta, mpmath.zeta, _order_first),
 }

@@ -12,7 +12,7 @@ from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import Op
-from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Inverse, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve
+from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Inverse, Lu, LuDiagonal, LuSolve, Qr, Solve, Svd, TriangularSolve
 from rosin.ir.ops.matrix import OfMatrices
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
 
@@ -43,8 +43,8 @@ def settled(op: Op, operands: Sequence[Array]) -> list[Array]:
 
 
 def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
-    """Results without what an algorithm chooses: eigenvalues of no order get one, and vectors a greatest component that is
-    positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
+    """Results without what an algorithm chooses: eigenvalues of no order get one, and vectors a greatest component that
+    is positive. NumPy computes in f64, and so chooses otherwise than a routine of f32."""
     values, *vectors = results if isinstance(op, Eig | Eigh | Svd) else (np.empty(0),)
     if isinstance(op, Eig):
         # By rounded parts, so that the values of a conjugate pair keep their order.
@@ -146,6 +146,19 @@ def _lus() -> list[Sample]:
     ]
 
 
+def _diagonals() -> list[Sample]:
+    op = LuDiagonal()
+    mixed = draw(dtypes.f64, (3, 5, 5), -1, 1)
+    mixed[1, :, 2] = 0
+    return [
+        *_over(op, (1, 1), (2, 3, 3), (0, 0), (0, 2, 2)),
+        _sample(op, draw(dtypes.f64, (3, 5, 5), -1, 1), label="swaps", smooth=True),
+        _sample(op, draw(dtypes.c128, (2, 4, 4), -1, 1), label="swaps-complex", smooth=True),
+        _sample(op, mixed, label="singular", batches=False),
+        _sample(op, draw(dtypes.f64, (36, 36), -1, 1), label="large", ulps=1 << 16, rtol=1e-9, atol=1e-9),
+    ]
+
+
 def _solves() -> list[Sample]:
     found: list[Sample] = []
     empty = [((0, 0), (0, 2)), ((2, 2), (2, 0)), ((0, 2, 2), (0, 2, 1))]
@@ -207,6 +220,7 @@ SAMPLES: list[Sample] = [
     *_choleskys(),
     *_triangulars(),
     *_lus(),
+    *_diagonals(),
     *_solves(),
     *_inverses(),
     *_spectra(),
@@ -231,6 +245,7 @@ BAD: list[Bad] = [
     Bad(LuSolve(False), ("f64[3, 3]", "f64[3, 4]", "i32[3]", "f64[3, 1]"), ShapeError, "factors of shape"),
     Bad(Solve(), ("f64[3, 4]", "f64[3, 1]"), ShapeError, "3 rows and 4 columns"),
     Bad(Solve(), ("f64[3, 3]", "f64[4, 1]"), ShapeError, "3 columns .* 4 rows"),
+    Bad(LuDiagonal(), ("f64[3, 4]",), ShapeError, "3 rows and 4 columns"),
     Bad(Inverse(), ("f64[3, 4]",), ShapeError, "3 rows and 4 columns"),
     Bad(Qr(False), ("f64[n, m]",), ShapeError, "not known which is less"),
 ]
@@ -238,6 +253,7 @@ BAD: list[Bad] = [
 SYMBOLIC: list[Symbolic] = [
     *(Symbolic(op, ("f64[b, n, n]",), ("f64[b, n, n]",)) for op in (Cholesky(),)),
     Symbolic(Lu(), ("f32[b, n, n]",), ("f32[b, n, n]", "i32[b, n]", "i32[b, n]")),
+    Symbolic(LuDiagonal(), ("c64[b, n, n]",), ("c64[b, n]", "i32[b]")),
     Symbolic(TriangularSolve(False, True, False), ("c64[n, n]", "c64[n, k]"), ("c64[n, k]",)),
     Symbolic(LuSolve(True), ("f64[n, n]", "f64[n, n]", "i32[n]", "f64[n, k]"), ("f64[n, k]",)),
     Symbolic(Solve(), ("f64[b, n, n]", "f64[b, n, k]"), ("f64[b, n, k]",)),
@@ -250,5 +266,5 @@ SYMBOLIC: list[Symbolic] = [
 
 # Each has a second definition in the properties that its results have: tests/ir/test_matrices.py checks these.
 REFERENCES: dict[type[Op], Reference] = dict.fromkeys(
-    (Cholesky, Eig, Eigh, Inverse, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve), None
+    (Cholesky, Eig, Eigh, Inverse, Lu, LuDiagonal, LuSolve, Qr, Solve, Svd, TriangularSolve), None
 )

@@ -91,7 +91,7 @@ def _polygamma(op: Op, x: Array) -> Array:
         if value <= 0 and value == math.floor(value):
             if op.order == 0:
                 return math.copysign(math.inf, -value) if value == 0 else math.nan
-            return math.inf if op.order % 2 else math.nan
+            return math.inf if op.order % 2 else -math.inf
         with mpmath.workdps(30):
             return float(mpmath.psi(op.order, mpmath.mpf(value)))
 

@@ -9,8 +9,11 @@ A tape is three words: its address, for how many records it has room, and its by
 record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
 
 A kernel that comes again is one function for all its calls. The context says which table is that of the call: two words
-for each buffer, the number of an address among those of the caller, or `IN_ARENA` or `IN_SLOT`, and how many bytes
-behind that address it starts, or which word of the block of sizes says so; then a word for each number that is given.
+for each buffer, the number of an address among those of the caller, or `IN_ARENA`, `IN_SLOT` or `IN_ROOM`, and how many
+bytes behind that address it starts, or which word of the block of sizes says so; then a word for each number that is
+given.
+
+A loop whose steps threads share is a function of its own (rosin.backends.llvm.team).
 
 What Python computes is asked of `rosin_host(receiver, number, pointers)`: the number counts such calls in the order of
 the text, the pointers are to operands and results, and a status that is not zero ends the program. So does one that
@@ -25,7 +28,7 @@ Of a program with symbolic sizes the last buffer is the block that its function 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -33,7 +36,9 @@ import numpy as np
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
+from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
+from rosin.backends.llvm.team import team_text
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
@@ -51,37 +56,28 @@ from rosin.ir.steps import (
     RepeatWhile,
     RoutineCall,
     Step,
+    Team,
     kernels,
+    parts,
 )
 from rosin.passes import nest
 from rosin.passes.alike import ANYWHERE
 
-ENTRY = "program"
-PARALLEL = "rosin_parallel"
-ROUTINE = "rosin_"
-"""What the names of routines begin with."""
-BEGIN = "_begin"
-"""What the name of what a routine does first ends with."""
-HOST = "rosin_host"
-RECEIVER = "host_receiver"
-"""The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
 POLL, POLL_TEAM = "rosin_poll", "rosin_poll_team"
 PARALLEL_POLLING = "rosin_parallel_polling"
 POLL_STATE = 2
 STATUS = 6
 CALLER = 7
 TABLE = 8
-CONTEXT_HEAD = 9
+OWNERS, ROOM = 9, 10
+CONTEXT_HEAD = 11
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
-`rosin_poll` keeps, the status, the thread that runs the program, and the table of a kernel that comes again. Tapes and
-loop variables follow."""
-IN_ARENA, IN_SLOT = -1, -2
+`rosin_poll` keeps, the status, the thread that runs the program, the table of a kernel that comes again, the word that
+says whose rooms are taken, and the address of the room of this thread. Tapes and loop variables follow."""
+IN_ARENA, IN_SLOT, IN_ROOM = -1, -2, -3
 LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
 TAPE_WORDS = 3
-GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
-OUT_OF_MEMORY = 1
-"""What the program returns when there is no room for a tape."""
 
 
 def program_text(program: Program, vector_bytes: int) -> str:
@@ -124,7 +120,10 @@ class _Module:
         self.first_slot = CONTEXT_HEAD + TAPE_WORDS * len(tapes)
         self.slots: dict[LoopVar, int] = {}
         """Where in the context each loop variable stands; loops that do not nest share places."""
-        self.deepest = 0
+        self.deepest = _depth(program.steps)
+        self.team: Team | None = None
+        """The team, while the steps of a loop are emitted that threads share."""
+        self.has_rooms = any(isinstance(step, Repeat) and step.team for step in _all(program.steps))
         self.host_calls = 0
         self.most_pointers = 0
         self.most_words = 0
@@ -154,6 +153,11 @@ class _Module:
         if self.has_teams:
             self.declarations.add("declare i64 @pthread_self()")
             caller.store(caller.define("call i64 @pthread_self()", "i64"), self.word(caller, CALLER))
+        rooms: list[str] = []
+        if self.has_rooms:
+            rooms = ["  %owners = alloca i64", "  store i64 0, ptr %owners"]
+            rooms.append(f"  %place = getelementptr inbounds ptr, ptr %context, i64 {OWNERS}")
+            rooms.append("  store ptr %owners, ptr %place")
         body = "\n".join(
             [
                 f"define i32 @{ENTRY}(ptr %buffers, ptr %arena){attributes} {{",
@@ -166,6 +170,7 @@ class _Module:
                 *([f"  %words = alloca [{self.most_words} x i64]"] if self.most_words else []),
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
+                *rooms,
                 *caller.lines,
                 *main.lines,
                 "}",
@@ -208,6 +213,10 @@ class _Module:
         """The address of a buffer, from the context."""
         if buffer in self.rows:
             return self._from_table(e, buffer)
+        at = self.team.offsets.get(buffer) if self.team else None
+        if at is not None:
+            room = e.load(self.word(e, ROOM), "ptr")
+            return e.define(f"getelementptr inbounds i8, ptr {room.ref}, i64 {at}", "ptr", hint=buffer.name)
         if buffer.scope is Scope.CONSTANT:
             return Val(f"@constant.{buffer.name}", "ptr")
         if buffer.scope is Scope.ARENA:
@@ -234,7 +243,10 @@ class _Module:
         given = e.load(Val("%context", "ptr"), "ptr")
         outside = e.define(f"getelementptr ptr, ptr {given.ref}, {holder.typed}", "ptr")
         inside = e.icmp("slt", holder, e.const(0, "i64"))
-        base = e.load(e.select(inside, self.word(e, 1), outside), "ptr")
+        place = e.select(inside, self.word(e, 1), outside)
+        if self.has_rooms:
+            place = e.select(e.icmp("eq", holder, e.const(IN_ROOM, "i64")), self.word(e, ROOM), place)
+        base = e.load(place, "ptr")
         return e.define(f"getelementptr inbounds i8, ptr {base.ref}, {distance.typed}", "ptr", hint=buffer.name)
 
     def _table_word(self, e: Emitter, number: int) -> Val:
@@ -248,6 +260,8 @@ class _Module:
         """What tables say of a buffer."""
         if buffer in self.addresses:
             return self.addresses[buffer], 0
+        if self.team and buffer in self.team.offsets:
+            return IN_ROOM, self.team.offsets[buffer]
         slot = self.program.slot_of.get(buffer)
         return (IN_ARENA, self.program.arena[buffer]) if slot is None else (IN_SLOT, self._slot_word(slot))
 
@@ -298,6 +312,8 @@ class _Module:
                 self.call(e, _kernel_of(step), name)
             case Nest():
                 raise AssertionError("nests are kernels by the time that a program is whole")
+            case Repeat(team=Team() as team):
+                self.on_team(e, step, team, depth)
             case Repeat():
                 self.repeat(e, step, depth)
             case RepeatWhile():
@@ -383,6 +399,8 @@ class _Module:
             e.block(some)
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
+        elif self.team:
+            e.line(f"call void @{name}(ptr %context, i64 0, {self.dim(e, blocks).typed})")
         else:
             self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
         if extents:
@@ -427,9 +445,46 @@ class _Module:
             e.branch(after)
         e.block(after)
 
+    def on_team(self, e: Emitter, step: Repeat, team: Team, depth: int) -> None:
+        """A loop whose steps threads share, in a function of its own."""
+        self.slots[step.var] = depth
+        self.team = team
+        inside = Emitter(self.declarations)
+        arena = inside.load(self.word(inside, 1), "ptr")
+        first = self.program.arena[team.room]
+        own = inside.define(f"mul i64 %number, {team.bytes}", "i64")
+        rooms = inside.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {first}", "ptr")
+        room = inside.define(f"getelementptr inbounds i8, ptr {rooms.ref}, {own.typed}", "ptr")
+        inside.store(room, self.word(inside, ROOM))
+        word = self.first_slot + depth
+        inside.store(Val("%first", "i64"), self.word(inside, word))
+        inside.branch("more")
+        inside.block("more")
+        count = self.variable(inside, step.var)
+        inside.branch_if(inside.icmp("slt", count, Val("%stop", "i64")), "look_out", "end")
+        inside.block("look_out")
+        state = inside.define(f"getelementptr inbounds ptr, ptr %shared, i64 {POLL_STATE}", "ptr")
+        self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
+        status = inside.define(f"call i32 @{POLL_TEAM}({state.typed})", "i32")
+        inside.branch_if(inside.icmp("eq", status, inside.const(0, "i32")), "inside", "end")
+        inside.block("inside")
+        for inner in step.body:
+            self.step(inside, inner, depth + 1)
+        following = inside.add(self.variable(inside, step.var), inside.const(1, "i64"))
+        inside.store(following, self.word(inside, word))
+        inside.branch("more")
+        self.team = None
+        name = f"team{len(self.functions)}"
+        words = self.first_slot + self.deepest
+        self.functions.append(team_text(name, words, OWNERS, team.most, inside.lines, self.declarations))
+        self.has_teams = True
+        self._on_threads(e, None, name, "%context", self.dim(e, step.var.extent), stops=True)
+        on = e.label("on")
+        e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
+        e.block(on)
+
     def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
         self.slots[step.var] = depth
-        self.deepest = max(self.deepest, depth + 1)
         head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
         zero, one, extent = e.const(0, "i64"), e.const(1, "i64"), self.dim(e, step.var.extent)
         start = self.bound(e, step.start, extent) if step.start else zero
@@ -441,7 +496,8 @@ class _Module:
         more = e.icmp("sge", count, start) if step.backward else e.icmp("slt", count, stop)
         e.branch_if(more, inside, after)
         e.block(inside)
-        self.poll(e)
+        if not self.team:
+            self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth + 1)
         # The count is read again: what stands before may be another block by now.
@@ -461,7 +517,6 @@ class _Module:
             self.slots[step.var] = depth
             e.store(e.const(0, "i64"), self.word(e, self.first_slot + depth))
             depth += 1
-            self.deepest = max(self.deepest, depth)
         e.branch(head)
         e.block(head)
         for inner in step.test:
@@ -624,6 +679,21 @@ class _Module:
             assert isinstance(atom, LoopVar), "the place of a value is affine in the loops around it"
             total = e.add(total, e.mul(self.variable(e, atom), self.dim(e, coefficient)))
         return total
+
+
+def _all(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps, and those in them."""
+    for step in steps:
+        yield step
+        for inner in parts(step):
+            yield from _all(inner)
+
+
+def _depth(steps: Sequence[Step]) -> int:
+    """How many loops with variables are around each other at most."""
+    own = (isinstance(step, Repeat) or (isinstance(step, RepeatWhile) and step.var is not None) for step in steps)
+    inside = (max(map(_depth, parts(step)), default=0) for step in steps)
+    return max((a + b for a, b in zip(own, inside, strict=True)), default=0)
 
 
 def _kernel_of(step: Kernel | Again) -> Kernel:

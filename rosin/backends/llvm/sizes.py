@@ -19,13 +19,13 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.names import SIZES
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim, Floor, Symbol
 from rosin.ir.facts import Check
 from rosin.ir.sizes import ADDRESS_BYTES, Sizes
 from rosin.ir.steps import Program
 
-SIZES = "sizes"
 ALIGNMENT = 64
 
 

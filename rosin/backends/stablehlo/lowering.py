@@ -31,6 +31,7 @@ from rosin.backends.stablehlo.ops import (
     solve,
     sort,
     special,
+    svd,
     sweeps,
     triangular,
     trigonometric,
@@ -71,6 +72,7 @@ FAMILIES = (
     solve,
     sort,
     special,
+    svd,
     sweeps,
     triangular,
     trigonometric,
@@ -91,7 +93,6 @@ DECLINED: dict[str, str] = {
     "foreign_call": "a C function has an address in this process alone, and none on another device",
     "measure": "arrays have sizes that are known before the program runs; give size=, or choose with where(mask, a, b)",
     "eig": "XLA has no algorithm for eigenvalues of matrices that are not Hermitian; eigh takes those that are",
-    "svd": "XLA has no algorithm that is the same on its targets, and ours is not written yet; the llvm target has it",
 }
 """The ops that have no lowering, each with the reason, and what to do instead where there is something. Python computes
 those in `HOSTED`, where there is one."""

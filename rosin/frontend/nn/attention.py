@@ -15,6 +15,9 @@ from rosin.ir import facts
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
+BAND, MOST_BANDS = 384, 4
+"""Queries in a band of causal attention, at least, and bands at most: each is compiled for itself."""
+
 
 def scaled_dot_product_attention(
     query: ArrayLike,
@@ -48,18 +51,42 @@ def scaled_dot_product_attention(
         promote.bad_value("scaled_dot_product_attention: there is a mask, so is_causal cannot make one", q, k, v)
     if enable_gqa:
         k, v = _shared(q, k), _shared(q, v)
-    width = promote.static_size("scaled_dot_product_attention", q, -1) if scale is None else 0
-    scores = matmul(q, manipulation.matrix_transpose(k)) * (1 / math.sqrt(width) if scale is None else scale)
+    if scale is None:
+        scale = 1 / math.sqrt(promote.static_size("scaled_dot_product_attention", q, -1))
     if is_causal:
-        rows, columns = core.shape_of(scores)[-2:]
-        line = [creation.iota(core.DEFAULT_INT, (rows, columns), axis) for axis in (0, 1)]
-        mask = logic.less_equal(line[1], line[0])
+        return _causal(q, k, v, scale)
+    scores = matmul(q, manipulation.matrix_transpose(k)) * scale
     if mask is None:
         return matmul(softmax(scores), v)
     given = promote.array("scaled_dot_product_attention", mask)
     masked = logic.where(given, scores, -math.inf) if core.dtype_of(given).kind == "bool" else scores + given
     seen = reductions.any(logic.not_equal(masked, -math.inf), axis=-1, keepdims=True)
     return matmul(logic.where(seen, softmax(logic.where(seen, masked, 0)), 0), v)
+
+
+def _causal(q: Array, k: Array, v: Array, scale: float) -> Array:
+    """Attention to the places up to one's own. Long lines are cut in bands: a band of queries leaves out the keys that
+    come after all of it."""
+    rows, columns = core.shape_of(q)[-2], core.shape_of(k)[-2]
+    count = 1
+    if isinstance(rows, int) and isinstance(columns, int) and rows <= columns:
+        count = max(min(rows // BAND, MOST_BANDS), 1)
+    if count == 1:
+        return _band(q, k, v, scale, 0)
+    assert isinstance(rows, int), "only lines of a known length are cut"
+    found: list[Array] = []
+    for number in range(count):
+        start, end = rows * number // count, rows * (number + 1) // count
+        found.append(_band(q[..., start:end, :], k[..., :end, :], v[..., :end, :], scale, start))
+    return manipulation.concat(found, axis=-2)
+
+
+def _band(q: Array, k: Array, v: Array, scale: float, start: int) -> Array:
+    """Causal attention of queries of which the first is at place `start`. Each sees at least one key."""
+    scores = matmul(q, manipulation.matrix_transpose(k)) * scale
+    line = [creation.iota(core.DEFAULT_INT, core.shape_of(scores)[-2:], axis) for axis in (0, 1)]
+    seen = logic.less_equal(line[1], line[0] + start if start else line[0])
+    return matmul(softmax(logic.where(seen, scores, -math.inf)), v)
 
 
 def _shared(query: Array, x: Array) -> Array:

@@ -10,7 +10,7 @@ import builtins
 from typing import TYPE_CHECKING
 
 from rosin.frontend import core
-from rosin.frontend.numpy import datatypes, logic, promote
+from rosin.frontend.numpy import datatypes, logic, ordering, promote
 from rosin.frontend.numpy.complex import combined, imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir.op import Op
@@ -223,14 +223,19 @@ def copysign(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 # -- extremes ----------------------------------------------------------------------------------------------------------
 
 
+def _extreme(name: str, op: ops.Maximum | ops.Minimum, x1: ArrayLike, x2: ArrayLike) -> Array:
+    x, y = promote.promoted(name, x1, x2)
+    return ordering.extreme_of_two(op, x, y) if core.dtype_of(x).is_complex else core.bind1(op, x, y)
+
+
 def maximum(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """The greater of two; NaN when either is NaN. Equal operands share the derivative equally."""
-    return core.bind1(ops.Maximum(), *promote.promoted("maximum", x1, x2))
+    return _extreme("maximum", ops.Maximum(), x1, x2)
 
 
 def minimum(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """The smaller of two; NaN when either is NaN. Equal operands share the derivative equally."""
-    return core.bind1(ops.Minimum(), *promote.promoted("minimum", x1, x2))
+    return _extreme("minimum", ops.Minimum(), x1, x2)
 
 
 @core.fresh

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
-from rosin.frontend.numpy import elementwise, logic, manipulation, promote, transcendental
+from rosin.frontend.numpy import elementwise, logic, manipulation, ordering, promote, transcendental
 from rosin.frontend.numpy.complex import imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dims, dtypes
@@ -228,6 +228,8 @@ def _extreme(name: str, op: type[ops.Max] | type[ops.Min], x: ArrayLike, axis: A
     if core.dtype_of(operand).kind == "bool":
         truth = any if op is ops.Max else all
         return truth(operand, axis=axes, keepdims=keepdims)
+    if core.dtype_of(operand).is_complex:
+        return _restored(ordering.extreme(op, operand, axes), operand, axes, keepdims)
     return _restored(core.bind1(op(axes), operand), operand, axes, keepdims)
 
 
@@ -299,7 +301,8 @@ def _place(name: str, op: type[ops.ArgMax] | type[ops.ArgMin], x: ArrayLike, axi
         promote.bad_shape(f"{name}: axis {along} has no elements, and the {name} of none is undefined", operand)
     if core.dtype_of(kept).kind == "bool":
         kept = promote.cast(kept, dtypes.u8)
-    found = promote.cast(core.bind1(op(along), kept), DEFAULT_INT)
+    is_complex = core.dtype_of(kept).is_complex
+    found = promote.cast(ordering.place(op, kept, along) if is_complex else core.bind1(op(along), kept), DEFAULT_INT)
     return _restored(found, operand, tuple(range(rank)) if axis is None else (along,), keepdims)
 
 

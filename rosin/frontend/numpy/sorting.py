@@ -122,7 +122,7 @@ def top_k(x: ArrayLike, /, k: int, *, axis: int = -1) -> tuple[Array, Array]:
     return take_along_axis(operand, places, axis=along), places
 
 
-_FEW = 256
+_FEW = 16
 """A line of so many times k elements is searched for its k greatest by blocks."""
 
 

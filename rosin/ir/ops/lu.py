@@ -13,6 +13,7 @@ from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Value, Values, d
 from rosin.ir.ops.matrix import (
     OfMatrices,
     columns,
+    diagonal,
     lesser,
     part,
     permuted,
@@ -116,6 +117,43 @@ def _grown(b: Builder, x: Value, axis: int, size: Dim) -> Value:
     none = (0,) * x.type.rank
     high = tuple(size - n if i == axis else 0 for i, n in enumerate(x.type.shape))
     return b.pad(x, 0, none, high, none)
+
+
+@define("lu_diagonal")
+class LuDiagonal(OfMatrices):
+    """What determinants are made of: the diagonal of U in the LU factors of square matrices, and 1 in i32 where an odd
+    number of rows was exchanged, or 0. The factors themselves need not go to memory."""
+
+    def type(self, *operands: TensorType) -> Types:
+        (a,) = self.check_matrices(operands, 1)
+        self.check_square(operands, a)
+        return a.with_shape(a.shape[:-1]), TensorType(dtypes.i32, a.shape[:-2])
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        packed, pivots, _ = Lu().eval(*operands)
+        moved = np.not_equal(pivots, np.arange(int(pivots.shape[-1])))
+        odd = np.asarray(np.count_nonzero(moved, axis=-1) % 2, np.int32)
+        return np.diagonal(packed, axis1=-2, axis2=-1).copy(), odd
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        n, _ = sizes_of(operands[0])
+        return Cost(stack_work(operands[0], 2 * n**3 // 3), operands[0].bytes + sum(t.bytes for t in results))
+
+    def told(self, types: Types) -> tuple[Dim, ...]:
+        return (types[0].shape[-1],)
+
+    def room(self, types: Types) -> Dim:
+        return Lu().room(types)
+
+    def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
+        return (True, False)
+
+    def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
+        if tangents == (None,):
+            return None, None
+        moved, *_ = Lu().jvp(b, operands, b.node(Lu(), *operands), tangents)
+        assert moved is not None
+        return diagonal(b, moved), None
 
 
 @define("lu_solve")

@@ -108,7 +108,7 @@ class Digamma(Transcendental):
 
 @define("polygamma")
 class Polygamma(Transcendental):
-    """The derivative of digamma of the given order (1 is trigamma); +∞ or NaN at 0 and the negative integers."""
+    """The derivative of digamma of the given order (1 is trigamma); ±∞ at 0 and the negative integers."""
 
     order: int
     flops = 120
@@ -199,7 +199,7 @@ def polygamma(order: int, x: float) -> float:
         return 0.0 if order % 2 else -0.0
     sign = -1.0 if order % 2 == 0 else 1.0
     if x <= 0 and x == math.floor(x):
-        return math.inf if order % 2 else math.nan
+        return math.inf if order % 2 else -math.inf
     if x < 0:
         cotangent = 1 / math.tan(math.pi * math.fmod(x, 1.0))
         powers = sum(c * _power(cotangent, k) for k, c in enumerate(cotangent_polynomial(order)) if c)

@@ -24,7 +24,7 @@ from rosin.stdlib.nn.positions import ALiBi, Positions, RelativeBias, Rotary, si
 from rosin.stdlib.nn.recurrent import GRU, LSTM, RNN, Cell, GRUCell, LSTMCell, Recurrent, RNNCell
 from rosin.stdlib.nn.reparametrization import SpectralNorm, WeightNorm
 from rosin.stdlib.nn.run import EVAL, Run
-from rosin.stdlib.nn.splitting import grad, is_trained, merge, split, value_and_grad
+from rosin.stdlib.nn.splitting import Where, grad, is_trained, merge, split, value_and_grad
 from rosin.stdlib.nn.transformer import FeedForward, Transformer, TransformerLayer
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "Transformer",
     "TransformerLayer",
     "WeightNorm",
+    "Where",
     "buffer",
     "call",
     "count",

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rosin.backends.llvm.program import ENTRY, program_text
+from rosin.backends.llvm.names import ENTRY
+from rosin.backends.llvm.program import program_text
 from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph

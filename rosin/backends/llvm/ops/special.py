@@ -516,7 +516,7 @@ def polygamma_of_positive(e: Emitter, x: Val, order: int) -> Val:
 
 
 def emit_polygamma(e: Emitter, op: Op, x: Val) -> Val:
-    """The derivative of digamma of the op's order, +inf (odd order) or NaN at 0 and the negative integers.
+    """The derivative of digamma of the op's order, +inf (odd order) or -inf at 0 and the negative integers.
 
     Negative x by reflection (DLMF 5.15.6) with the derivatives of the cotangent, polynomials in it. Relative error at
     most 8e-16 up to order 3, 1.6e-15 at order 8.
@@ -534,7 +534,7 @@ def emit_polygamma(e: Emitter, op: Op, x: Val) -> Val:
         signed = positive if odd else e.fneg(positive)
         result = e.select(negative, e.fsub(cotangents, positive), signed)
         pole = e.bit_and(e.fcmp("ole", x, zero), is_whole(e, x))
-        result = e.select(pole, e.like(math.inf if odd else math.nan, x), result)
+        result = e.select(pole, e.like(math.inf if odd else -math.inf, x), result)
         return e.select(e.fcmp("oeq", x, e.like(-math.inf, x)), nan, result)
 
     return ap.in_double(e, of_double, x)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.program import PARALLEL
+from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.records import Records, texts
 

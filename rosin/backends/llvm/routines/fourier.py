@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.program import BEGIN, HOST
+from rosin.backends.llvm.names import BEGIN, HOST
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.grids import grid_texts
 from rosin.backends.llvm.routines.records import texts

@@ -13,9 +13,7 @@ from rosin.ir.types import TensorType
 TARGET = "xla_ffi_python_cpu_callback"
 """What XLA's compiler for the CPU knows the function by that calls Python."""
 
-HOSTED = frozenset(
-    {"print", "check", "pure_callback", "io_callback", "foreign_scalar", "foreign_call", "eig", "svd"}
-)
+HOSTED = frozenset({"print", "check", "pure_callback", "io_callback", "foreign_scalar", "foreign_call", "eig"})
 """Those that Python computes where they have no lowering."""
 
 

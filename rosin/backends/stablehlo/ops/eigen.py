@@ -31,10 +31,10 @@ def _eigh(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
         values,
         attributes=f'call_target_name = "Eigh", backend_config = "{config}"',
     )
-    return e.compose(_known, given, *found[::-1][: len(results)])
+    return e.compose(known, given, *found[::-1][: len(results)])
 
 
-def _known(b: Builder, a: Value, *results: Value) -> Values:
+def known(b: Builder, a: Value, *results: Value) -> Values:
     """NaNs for matrices that hold an infinity or a NaN."""
     rank = a.type.rank
     failed = b.any(b.logical_not(b.node(IsFinite(), a)[0]), (rank - 2, rank - 1))

@@ -10,7 +10,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import i32
 from rosin.ir.op import Op, Types, Value, Values
 from rosin.ir.ops import lu as ops
-from rosin.ir.ops.matrix import along_columns, along_rows, permuted
+from rosin.ir.ops.matrix import along_columns, along_rows, diagonal, permuted
 from rosin.ir.ops.sort import put_back, taken
 from rosin.ir.ops.triangular import solve
 from rosin.ir.types import TensorType
@@ -110,4 +110,13 @@ def _lu_solve(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     return e.compose(make, *operands[1:])
 
 
-LOWER: dict[type[Op], Lower] = {ops.Lu: _lu, ops.LuSolve: _lu_solve}
+def _lu_diagonal(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
+    def make(b: Builder, a: Value) -> Values:
+        packed, pivots, _ = b.node(ops.Lu(), a)
+        moved = b.cast(b.not_equal(pivots, numbered(b, pivots.type)), i32)
+        return diagonal(b, packed), b.remainder(b.sum(moved, (moved.type.rank - 1,)), 2)
+
+    return e.compose(make, *operands)
+
+
+LOWER: dict[type[Op], Lower] = {ops.LuDiagonal: _lu_diagonal, ops.Lu: _lu, ops.LuSolve: _lu_solve}

@@ -17,12 +17,15 @@ def _digamma(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
 
 
 def _polygamma(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
-    """XLA has no numbers for infinities."""
+    """XLA has no numbers for infinities, and for poles of even orders."""
     assert isinstance(op, ops.Polygamma)
     (x,) = operands
     infinity = e.like(float("inf"), x)
     found = e.op("chlo.polygamma", (e.like(op.order, x), x), *results)[0]
     found = e.select(e.compare("EQ", x, infinity), e.like(0.0 if op.order % 2 else -0.0, x), found)
+    whole = e.compare("EQ", x, e.one("stablehlo.floor", x))
+    pole = e.both(whole, e.compare("LE", x, e.like(0, x)))
+    found = e.select(pole, infinity if op.order % 2 else e.like(float("-inf"), x), found)
     below = e.compare("EQ", x, e.like(float("-inf"), x))
     return (e.select(below, e.like(float("nan"), x), found),)
 

@@ -15,6 +15,7 @@ from rosin.frontend.numpy.linalg.factors import eigvalsh, svdvals
 from rosin.frontend.numpy.linalg.systems import largest_size
 from rosin.frontend.numpy.linear import vector_norm
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir.ops.lu import LuDiagonal
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -61,14 +62,29 @@ def _expanded(a: Array, n: int) -> Array:
     return elementwise.add(elementwise.add(first, second), third)
 
 
+def _pivots(a: Array) -> tuple[Array, Array]:
+    """The pivots of square matrices, and whether an odd number of rows was exchanged to get them."""
+    pivots, odd = core.bind(LuDiagonal(), promote.stopped(a))
+    return pivots, logic.equal(odd, 1)
+
+
+def _with_sign(product: Array, odd: Array) -> Array:
+    return logic.where(odd, elementwise.negative(product), product)
+
+
 @custom_jvp
 def _determinant(a: Array) -> Array:
+    pivots, odd = _pivots(a)
+    return _with_sign(reductions.prod(pivots, axis=-1), odd)
+
+
+@custom_jvp
+def _determinant_by_factors(a: Array) -> Array:
+    """The same where factors are wanted anyway."""
     factors = factored(a)
-    product = reductions.prod(diagonal(factors.packed), axis=-1)
-    return logic.where(factors.is_odd(), elementwise.negative(product), product)
+    return _with_sign(reductions.prod(diagonal(factors.packed), axis=-1), factors.is_odd())
 
 
-@_determinant.defjvp
 def _determinant_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     """det(a) tr(a⁻¹ da). Pivots that are zero count as ones of rounding's size, which the product makes up for: what is
     left is the matrix of cofactors."""
@@ -79,12 +95,15 @@ def _determinant_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arr
     tiny = elementwise.multiply(logic.where(logic.equal(most, 0), 1.0, most), epsilon(a))
     regular = logic.where(logic.equal(pivots, 0), promote.cast(tiny, core.dtype_of(a)), pivots)
     packed = logic.where(diagonal_mask(a), regular[..., None, :], factors.packed)
-    product = reductions.prod(regular, axis=-1)
-    near = logic.where(factors.is_odd(), elementwise.negative(product), product)
-    result = _determinant(a)
+    near = _with_sign(reductions.prod(regular, axis=-1), factors.is_odd())
+    result = _determinant_by_factors(a)
     # The value is that of the regular factors, and its derivative that of the determinant.
     value = elementwise.add(result, promote.stopped(elementwise.subtract(near, result)))
     return result, elementwise.multiply(value, _trace(factors._replace(packed=packed).solve(tangent)))
+
+
+for _function in (_determinant, _determinant_by_factors):
+    _function.defjvp(_determinant_jvp)
 
 
 def _trace(a: Array) -> Array:
@@ -98,21 +117,32 @@ def slogdet(x: ArrayLike, /) -> SlogdetResult:
 
 @custom_jvp
 def _sign_and_logarithm(a: Array) -> SlogdetResult:
-    factors = factored(a)
-    pivots = diagonal(factors.packed)
-    sign = reductions.prod(elementwise.sign(pivots), axis=-1)
-    sign = logic.where(factors.is_odd(), elementwise.negative(sign), sign)
+    return _by_pivots(*_pivots(a))
+
+
+def _by_pivots(pivots: Array, odd: Array) -> SlogdetResult:
+    sign = _with_sign(reductions.prod(elementwise.sign(pivots), axis=-1), odd)
     return SlogdetResult(sign, reductions.sum(transcendental.log(elementwise.abs(pivots)), axis=-1))
 
 
-@_sign_and_logarithm.defjvp
+@custom_jvp
+def _sign_and_logarithm_by_factors(a: Array) -> SlogdetResult:
+    """The same where factors are wanted anyway."""
+    factors = factored(a)
+    return _by_pivots(diagonal(factors.packed), factors.is_odd())
+
+
 def _sign_and_logarithm_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[SlogdetResult, SlogdetResult]:
     (a,), (tangent,) = primals, tangents
-    result = _sign_and_logarithm(a)
+    result = _sign_and_logarithm_by_factors(a)
     change = _trace(factored(a).solve(tangent))
     is_complex = core.dtype_of(a).is_complex
     turn = elementwise.subtract(change, real(change)) if is_complex else creation.zeros_like(change)
     return result, SlogdetResult(elementwise.multiply(result.sign, turn), real(change))
+
+
+for _function in (_sign_and_logarithm, _sign_and_logarithm_by_factors):
+    _function.defjvp(_sign_and_logarithm_jvp)
 
 
 # -- norms ---------------------------------------------------------------------------------------------------------

@@ -110,11 +110,16 @@ def _pseudo_inverse(hermitian: bool, a: Array, share: Array) -> Array:
     else:
         u, values, vh = core.bind(Svd(False, True), a)
         left, right = adjoint(u), adjoint(vh)
+    inverse = promote.cast(_inverses(values, share), core.dtype_of(a))
+    return matmul(elementwise.multiply(right, inverse[..., None, :]), left)
+
+
+def _inverses(values: Array, share: Array) -> Array:
+    """1 / value, and 0 for those whose magnitude is up to a share of the greatest."""
     sizes = elementwise.abs(values)
     least = elementwise.multiply(reductions.max(sizes, axis=-1), share)[..., None]
     kept = logic.logical_or(logic.greater(sizes, least), logic.isnan(sizes))
-    inverse = logic.where(kept, elementwise.divide(1.0, logic.where(kept, values, 1.0)), 0.0)
-    return matmul(elementwise.multiply(right, promote.cast(inverse, core.dtype_of(a))[..., None, :]), left)
+    return logic.where(kept, elementwise.divide(1.0, logic.where(kept, values, 1.0)), 0.0)
 
 
 @_pseudo_inverse.defjvp
@@ -150,18 +155,59 @@ def lstsq(x1: ArrayLike, x2: ArrayLike, /, *, rcond: ArrayLike | None = None) ->
     if not facts.same(m, core.shape_of(right)[0]):
         promote.bad_shape(f"lstsq: a matrix has {m} rows and right-hand sides {core.shape_of(right)[0]}", a, right)
     b = right if rank == 2 else right[:, None]
-    x = matmul(pinv(a, rtol=rcond), b)
-    (values,) = core.bind(Svd(False, False), a)
-    if 0 in core.shape_of(values):
+    if 0 in core.shape_of(a):
+        values = creation.zeros((0,), dtype=core.dtype_of(a).part if core.dtype_of(a).is_complex else core.dtype_of(a))
         count = creation.zeros((), dtype=core.DEFAULT_INT)
+        x = creation.zeros((n, core.shape_of(b)[1]), dtype=core.dtype_of(a))
     else:
-        least = elementwise.multiply(reductions.max(values), _share("lstsq", a, rcond))
-        count = reductions.count_nonzero(logic.greater(values, least))
+        share = _share("lstsq", a, rcond)
+        # The same factors as those of the solutions.
+        _, values, _ = core.bind(Svd(False, True), a)
+        count = reductions.count_nonzero(logic.greater(values, elementwise.multiply(reductions.max(values), share)))
+        x = _least_squares(a, b, share)
     left = elementwise.subtract(b, matmul(a, x))
     squares_ = reductions.sum(elementwise.square(elementwise.abs(left)), axis=0)
     more = facts.known_at_least(m, n) and not facts.same(m, n)
     residuals = squares_ if more else squares_[:0]
     return LstsqResult(x if rank == 2 else x[:, 0], residuals, count, values)
+
+
+@custom_jvp
+def _least_squares(a: Array, b: Array, share: Array) -> Array:
+    return _PseudoInverse(a, share)(b)
+
+
+class _PseudoInverse:
+    """The generalized inverse of one matrix by its factors: what it gives for a matrix, and what its adjoint does."""
+
+    def __init__(self, a: Array, share: Array) -> None:
+        self.u, values, vh = core.bind(Svd(False, True), a)
+        self.v = adjoint(vh)
+        self.inverse = promote.cast(_inverses(values, share), core.dtype_of(a))[:, None]
+
+    def __call__(self, b: Array) -> Array:
+        return matmul(self.v, elementwise.multiply(self.inverse, matmul(adjoint(self.u), b)))
+
+    def adjoint(self, x: Array) -> Array:
+        return matmul(self.u, elementwise.multiply(self.inverse, matmul(adjoint(self.v), x)))
+
+
+@_least_squares.defjvp
+def _least_squares_jvp(
+    primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
+) -> tuple[Array, Array]:
+    """That of the pseudo-inverse times b, without making one."""
+    a, b, share = primals
+    tangent, moved, _ = tangents
+    inverse = _PseudoInverse(a, share)
+    x = _least_squares(a, b, share)
+    left = elementwise.subtract(b, matmul(a, x))
+    along = elementwise.subtract(moved, matmul(tangent, x))
+    turned = adjoint(tangent)
+    change = elementwise.add(inverse(along), inverse(inverse.adjoint(matmul(turned, left))))
+    by_norm = matmul(turned, inverse.adjoint(x))
+    outside = elementwise.subtract(by_norm, inverse(matmul(a, by_norm)))
+    return x, elementwise.add(change, outside)
 
 
 # -- equations of tensors ---------------------------------------------------------------------------------------------

@@ -6,6 +6,9 @@ the options for these are not there.
 
 from __future__ import annotations
 
+from rosin.frontend.numpy.linalg.factors import eigvals, svd, svdvals
+from rosin.frontend.numpy.linalg.measures import det, norm
+from rosin.frontend.numpy.linalg.systems import inv, pinv
 from rosin.frontend.scipy.linalg.factors import (
     cho_factor,
     cho_solve,
@@ -18,21 +21,44 @@ from rosin.frontend.scipy.linalg.factors import (
     solve_triangular,
 )
 from rosin.frontend.scipy.linalg.functions import expm, logm, sqrtm
-from rosin.frontend.scipy.linalg.special import block_diag, toeplitz
+from rosin.frontend.scipy.linalg.special import block_diag, circulant, hankel, hilbert, toeplitz
+from rosin.frontend.scipy.linalg.spectra import eig, eigh, eigvalsh, qr
+from rosin.frontend.scipy.linalg.trigonometric import coshm, cosm, expm_frechet, sinhm, sinm, tanhm, tanm
 
 __all__ = [
     "block_diag",
     "cho_factor",
     "cho_solve",
     "cholesky",
+    "circulant",
+    "coshm",
+    "cosm",
+    "det",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
     "expm",
+    "expm_frechet",
+    "hankel",
+    "hilbert",
+    "inv",
     "logm",
     "lu",
     "lu_factor",
     "lu_solve",
+    "norm",
+    "pinv",
     "polar",
+    "qr",
+    "sinhm",
+    "sinm",
     "solve",
     "solve_triangular",
     "sqrtm",
+    "svd",
+    "svdvals",
+    "tanhm",
+    "tanm",
     "toeplitz",
 ]

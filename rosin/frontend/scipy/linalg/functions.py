@@ -15,11 +15,12 @@ from rosin.frontend import core
 from rosin.frontend.control import fori_loop, while_loop
 from rosin.frontend.numpy import creation, elementwise, logic, promote, reductions, transcendental
 from rosin.frontend.numpy.complex import real
-from rosin.frontend.numpy.linalg.common import epsilon, factored, size_of, squares
-from rosin.frontend.numpy.linalg.measures import matrix_norm, slogdet
+from rosin.frontend.numpy.linalg.common import epsilon, size_of, squares
+from rosin.frontend.numpy.linalg.measures import matrix_norm
 from rosin.frontend.numpy.linear import matmul
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
+from rosin.ir.ops.solve import Inverse, Solve
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -53,7 +54,7 @@ def _unit(a: Array) -> Array:
 
 def _inverse(a: Array) -> Array:
     """The inverse; of singular matrices infinities and NaNs."""
-    return factored(a).solve(_unit(a))
+    return core.bind1(Inverse(), a)
 
 
 def _each(x: Array) -> Array:
@@ -140,7 +141,7 @@ def _approximant(x: Array) -> Array:
     odd = matmul(x, elementwise.add(matmul(x6, inner), total((b[7], x6), (b[5], x4), (b[3], x2), (b[1], unit))))
     inner = total((b[12], x6), (b[10], x4), (b[8], x2))
     even = elementwise.add(matmul(x6, inner), total((b[6], x6), (b[4], x4), (b[2], x2), (b[0], unit)))
-    return factored(elementwise.subtract(even, odd)).solve(elementwise.add(even, odd))
+    return core.bind1(Solve(), elementwise.subtract(even, odd), elementwise.add(even, odd))
 
 
 # -- square root -------------------------------------------------------------------------------------------------------
@@ -149,8 +150,9 @@ def _approximant(x: Array) -> Array:
 def sqrtm(A: ArrayLike) -> Array:
     """The principal square roots of square matrices without eigenvalues on the real axis up to 0; others give NaN.
 
-    Roots of real matrices are real. By Newton's iteration in product form, scaled by determinants: Cheng, Higham,
-    Kenney & Laub, "Approximating the logarithm of a matrix to specified accuracy", 2001.
+    Roots of real matrices are real. By Newton's iteration in product form: Cheng, Higham, Kenney & Laub, "Approximating
+    the logarithm of a matrix to specified accuracy", 2001; scaled by norms, as in Higham, "Computing the polar
+    decomposition – with applications", 1986.
     """
     return _root(squares("sqrtm", A))
 
@@ -174,8 +176,8 @@ def _root(a: Array) -> Array:
 
     def step(state: Any) -> Any:
         count, m, x, _, gap = state
-        scale = _scale(m, gap, dtype)
         inverse = _inverse(m)
+        scale = _scale(m, inverse, gap, dtype)
         squared = elementwise.multiply(scale, scale)
         mean = elementwise.add(elementwise.multiply(m, squared), elementwise.divide(inverse, squared))
         product = elementwise.multiply(elementwise.add(unit, elementwise.multiply(mean, 0.5)), 0.5)
@@ -192,11 +194,17 @@ def _root(a: Array) -> Array:
     return logic.where(_each(good), x, math.nan)
 
 
-def _scale(m: Array, gap: Array, dtype: Any) -> Array:
-    """|det m|^(-1/2n) while far from the unit matrix, then 1."""
-    logarithm = elementwise.divide(slogdet(promote.stopped(m)).logabsdet, -2.0 * facts.estimate(size_of(m)))
-    usable = logic.logical_and(logic.greater(gap, 0.01), logic.isfinite(logarithm))
-    return promote.cast(_each(transcendental.exp(logic.where(usable, logarithm, 0.0))), dtype)
+def _scale(m: Array, inverse: Array, gap: Array, dtype: Any) -> Array:
+    """The root of what makes a matrix and its inverse of one size, while far from the unit matrix, then 1."""
+    both = [
+        reductions.sum(elementwise.square(elementwise.abs(promote.stopped(x))), axis=(-2, -1)) for x in (inverse, m)
+    ]
+    ratio = elementwise.divide(*both)
+    # Sums of squares may overflow, or vanish.
+    usable = logic.logical_and(logic.greater(gap, 0.01), logic.isfinite(elementwise.divide(1.0, ratio)))
+    root = transcendental.sqrt
+    scale = root(root(root(logic.where(usable, ratio, 1.0))))
+    return promote.cast(_each(scale), dtype)
 
 
 # -- logarithm ---------------------------------------------------------------------------------------------------------
@@ -231,14 +239,16 @@ def logm(A: ArrayLike) -> Array:
     none = creation.zeros(core.shape_of(a)[:-2], dtype=core.dtype_of(real(a)))
     _, m, halvings = while_loop(goes_on, step, (0, a, none))
     x = elementwise.subtract(m, unit)
-    result = creation.zeros_like(a)
-    for node, weight in _gauss_rule(NODES):
-        term = factored(elementwise.add(unit, elementwise.multiply(x, node))).solve(x)
-        result = elementwise.add(result, elementwise.multiply(term, weight))
+    result = matmul(_integral(x), x)
     return elementwise.multiply(result, promote.cast(_each(transcendental.exp2(halvings)), core.dtype_of(a)))
 
 
-def _gauss_rule(count: int) -> list[tuple[float, float]]:
-    """Places and weights of Gauss's rule over 0 … 1."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return [(float(x + 1) / 2, float(w) / 2) for x, w in zip(nodes, weights, strict=True)]
+def _integral(x: Array) -> Array:
+    """∫ (1 + t x)⁻¹ dt over 0 … 1, all places of Gauss's rule at once."""
+    nodes, weights = (
+        creation.asarray(part, dtype=core.dtype_of(x))[(slice(None), *[None] * len(core.shape_of(x)))]
+        for part in np.polynomial.legendre.leggauss(NODES)
+    )
+    places = elementwise.multiply(elementwise.add(nodes, 1.0), 0.5)
+    inverses = _inverse(elementwise.add(_unit(x), elementwise.multiply(x, places)))
+    return elementwise.multiply(reductions.sum(elementwise.multiply(inverses, weights), axis=0), 0.5)

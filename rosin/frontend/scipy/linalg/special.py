@@ -52,3 +52,46 @@ def toeplitz(c: ArrayLike, r: ArrayLike | None = None) -> Array:
     if 0 in (m, n):
         return creation.zeros((m, n), dtype=core.dtype_of(column))
     return indexing.take(line, places)
+
+
+def hankel(c: ArrayLike, r: ArrayLike | None = None) -> Array:
+    """The matrix with constant anti-diagonals whose first column is c and whose last row is r, but for its first
+    element; without r zeros.
+
+    Arrays are taken element by element as vectors.
+    """
+    column = manipulation.ravel(promote.array("hankel", c))
+    row = creation.zeros_like(column) if r is None else manipulation.ravel(promote.array("hankel", r))
+    column, row = promote.alike("hankel", column, row)
+    m, n = core.shape_of(column)[0], core.shape_of(row)[0]
+    if 0 in (m, n):
+        return creation.zeros((m, n), dtype=core.dtype_of(column))
+    places = elementwise.add(manipulation.expand_dims(creation.arange(m), 1), creation.arange(n))
+    return indexing.take(manipulation.concat([column, row[1:]]), places)
+
+
+def circulant(c: ArrayLike) -> Array:
+    """Square matrices whose first columns are vectors c of shape (..., n), and each other column the one before, turned
+    by one place."""
+    column = promote.array("circulant", c)
+    if not core.shape_of(column):
+        promote.bad_shape("circulant: takes vectors, not a number", column)
+    n = core.shape_of(column)[-1]
+    if n == 0:
+        return creation.zeros((*core.shape_of(column), 0), dtype=core.dtype_of(column))
+    line = manipulation.concat([column[..., 1:], column], axis=-1)
+    # Element (i, j) is c's element i - j, or the one n places behind.
+    places = elementwise.add(manipulation.expand_dims(creation.arange(n), 1), manipulation.flip(creation.arange(n)))
+    return indexing.take(line, places, axis=-1)
+
+
+def hilbert(n: int) -> Array:
+    """The n by n matrix of 1 / (i + j + 1).
+
+    Raises:
+        ShapeError: n is negative.
+    """
+    if n < 0:
+        promote.bad_shape(f"hilbert: a matrix of {n} rows and columns")
+    places = creation.arange(n)
+    return elementwise.divide(1.0, elementwise.add(manipulation.expand_dims(places, 1), elementwise.add(places, 1)))

@@ -1,6 +1,6 @@
 """Bessel functions, integrals, elliptic and hypergeometric functions, Legendre functions and spherical harmonics.
 
-Orders and degrees are Python integers.
+Degrees are Python integers; so may be the orders of Bessel functions, which are quicker and more accurate then.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.scipy.special.operands import elementwise, order
 from rosin.ir.op import Op
 from rosin.ir.ops.formulas import bessel, elliptic, integrals
+from rosin.ir.ops.formulas import bessel_real as real
 from rosin.ir.ops.formulas import hypergeometric as hyper
 
 if TYPE_CHECKING:
@@ -32,6 +33,21 @@ def _signed(name: str, n: Any, make: type[bessel.OfOrder], x: ArrayLike, sign: i
     return el.negative(found) if count < 0 and sign < 0 and count % 2 else found
 
 
+def _of_order(
+    name: str,
+    v: Any,
+    whole: type[bessel.OfOrder],
+    of_real: type[real.OfRealOrder],
+    x: ArrayLike,
+    sign: int,
+    **options: Any,
+) -> Array:
+    """A function of an order that is a Python integer, or an array of real numbers."""
+    if isinstance(v, int) and not isinstance(v, bool):
+        return _signed(name, v, whole, x, sign, **options)
+    return elementwise(name, of_real(**options), v, x)
+
+
 def j0(x: ArrayLike, /) -> Array:
     """The Bessel function of the first kind J₀(x)."""
     return elementwise("j0", bessel.BesselJ(0), x)
@@ -42,12 +58,12 @@ def j1(x: ArrayLike, /) -> Array:
     return elementwise("j1", bessel.BesselJ(1), x)
 
 
-def jv(v: int, x: ArrayLike, /) -> Array:
-    """The Bessel function of the first kind of an integer order."""
-    return _signed("jv", v, bessel.BesselJ, x, -1)
+def jv(v: ArrayLike, x: ArrayLike, /) -> Array:
+    """The Bessel function of the first kind of a real order: of x < 0 NaN unless v is whole."""
+    return _of_order("jv", v, bessel.BesselJ, real.BesselJv, x, -1)
 
 
-jn = jv
+jn = jve = jv
 
 
 def y0(x: ArrayLike, /) -> Array:
@@ -63,6 +79,14 @@ def y1(x: ArrayLike, /) -> Array:
 def yn(n: int, x: ArrayLike, /) -> Array:
     """The Bessel function of the second kind of an integer order."""
     return _signed("yn", n, bessel.BesselY, x, -1)
+
+
+def yv(v: ArrayLike, x: ArrayLike, /) -> Array:
+    """The Bessel function of the second kind of a real order: -inf at 0, NaN below."""
+    return _of_order("yv", v, bessel.BesselY, real.BesselYv, x, -1)
+
+
+yve = yv
 
 
 def i0(x: ArrayLike, /) -> Array:
@@ -85,14 +109,14 @@ def i1e(x: ArrayLike, /) -> Array:
     return elementwise("i1e", bessel.BesselI(1, True), x)
 
 
-def iv(v: int, x: ArrayLike, /) -> Array:
-    """The modified Bessel function of the first kind of an integer order."""
-    return _signed("iv", v, bessel.BesselI, x, 1)
+def iv(v: ArrayLike, x: ArrayLike, /) -> Array:
+    """The modified Bessel function of the first kind of a real order: of x < 0 NaN unless v is whole."""
+    return _of_order("iv", v, bessel.BesselI, real.BesselIv, x, 1)
 
 
-def ive(v: int, x: ArrayLike, /) -> Array:
+def ive(v: ArrayLike, x: ArrayLike, /) -> Array:
     """exp(-|x|) iv(v, x)."""
-    return _signed("ive", v, bessel.BesselI, x, 1, scaled=True)
+    return _of_order("ive", v, bessel.BesselI, real.BesselIv, x, 1, scaled=True)
 
 
 def k0(x: ArrayLike, /) -> Array:
@@ -120,12 +144,14 @@ def kn(n: int, x: ArrayLike, /) -> Array:
     return _signed("kn", n, bessel.BesselK, x, 1)
 
 
-kv = kn
+def kv(v: ArrayLike, x: ArrayLike, /) -> Array:
+    """The modified Bessel function of the second kind of a real order: inf at 0, NaN below."""
+    return _of_order("kv", v, bessel.BesselK, real.BesselKv, x, 1)
 
 
-def kve(v: int, x: ArrayLike, /) -> Array:
+def kve(v: ArrayLike, x: ArrayLike, /) -> Array:
     """exp(x) kv(v, x)."""
-    return _signed("kve", v, bessel.BesselK, x, 1, scaled=True)
+    return _of_order("kve", v, bessel.BesselK, real.BesselKv, x, 1, scaled=True)
 
 
 def spherical_jn(n: int, z: ArrayLike, /) -> Array:

@@ -110,6 +110,11 @@ def betaincinv(a: ArrayLike, b: ArrayLike, y: ArrayLike, /) -> Array:
     return elementwise("betaincinv", inc.Betaincinv(), a, b, y)
 
 
+def betainccinv(a: ArrayLike, b: ArrayLike, y: ArrayLike, /) -> Array:
+    """x with betaincc(a, b, x) = y."""
+    return el.subtract(1, betaincinv(b, a, y))
+
+
 # -- combinatorics -----------------------------------------------------------------------------------------------------
 
 
@@ -136,6 +141,12 @@ def comb(N: ArrayLike, k: ArrayLike, /, *, repetition: bool = False) -> Array:
 def _where_counted(value: Array, top: Array, few: Array, enough: Array) -> Array:
     both = logic.logical_and(logic.greater_equal(top, 0), logic.greater_equal(few, 0))
     return logic.where(logic.logical_and(both, enough), value, 0)
+
+
+def perm(N: ArrayLike, k: ArrayLike, /) -> Array:
+    """The number of ordered choices of k of N things, N! / (N - k)!: 0 where k is negative or above N."""
+    top, few = promote.promoted("perm", N, k, floating=True)
+    return _where_counted(poch(el.add(el.subtract(top, few), 1), few), top, few, logic.less_equal(few, top))
 
 
 def poch(z: ArrayLike, m: ArrayLike, /) -> Array:

@@ -49,6 +49,18 @@ def ndtri(p: ArrayLike, /) -> Array:
     return elementwise("ndtri", no.Ndtri(), p)
 
 
+def owens_t(h: ArrayLike, a: ArrayLike, /) -> Array:
+    """Owen's function T(h, a) = ∫₀ᵃ exp(-h² (1+x²) / 2) / (1+x²) dx / 2π. Owen, 1956."""
+    return elementwise("owens_t", no.OwensT(), h, a)
+
+
+def erfi(z: ArrayLike, /) -> Array:
+    """The imaginary error function 2/√π ∫₀ᶻ exp(t²) dt of real numbers."""
+    operand = promote.floating("erfi", z)
+    growth = transcendental.exp(el.multiply(operand, operand))
+    return el.multiply(el.multiply(growth, dawsn(operand)), 2 / math.sqrt(math.pi))
+
+
 # -- logistic ----------------------------------------------------------------------------------------------------------
 
 
@@ -199,6 +211,12 @@ def exp10(x: ArrayLike, /) -> Array:
 def _degrees(name: str, x: ArrayLike) -> Array:
     """An angle of degrees in half turns, from what is left of full ones."""
     return el.divide(el.remainder(promote.floating(name, x), 360), 180)
+
+
+def cosm1(x: ArrayLike, /) -> Array:
+    """cos(x) - 1, accurate near 0."""
+    sine = transcendental.sin(el.multiply(promote.floating("cosm1", x), 0.5))
+    return el.multiply(el.multiply(sine, sine), -2)
 
 
 def sindg(x: ArrayLike, /) -> Array:

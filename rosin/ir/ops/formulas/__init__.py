@@ -5,6 +5,7 @@ What does not name one of them never loads this package.
 
 from rosin.ir.ops.formulas import (
     bessel,
+    bessel_real,
     elementary,
     elliptic,
     gamma,
@@ -15,4 +16,15 @@ from rosin.ir.ops.formulas import (
     zeta,
 )
 
-__all__ = ["bessel", "elementary", "elliptic", "gamma", "hypergeometric", "incomplete", "integrals", "normal", "zeta"]
+__all__ = [
+    "bessel",
+    "bessel_real",
+    "elementary",
+    "elliptic",
+    "gamma",
+    "hypergeometric",
+    "incomplete",
+    "integrals",
+    "normal",
+    "zeta",
+]

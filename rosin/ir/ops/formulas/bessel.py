@@ -149,25 +149,29 @@ def bessel_y01(m: Algebra, x: Real, order: int) -> Real:
         value = m.where(x < piece.low, value, piece.at(m, x))
     far = m.where(x < math.inf, _amplitudes(m, m.where(x < 8.0, 8.0, x), order)[1], 0.0)
     result = m.where(x < 8.0, value, m.where(m.equal(x, x), far, x))
+    # Next to 0 the first term is all, and infinite in the end.
+    result = m.where(x < 1e-280, (-2 / math.pi) / x, result) if order else result
     return m.where(m.equal(x, 0.0), -math.inf, m.nan_where(x < 0.0, result))
 
 
-def upward(m: Algebra, x: Real, start: tuple[Real, Real], order: int, half: float, sign: float) -> Real:
+def upward(
+    m: Algebra, x: Real, start: tuple[Real, Real], order: Real | float, half: Real | float, sign: float, most: int
+) -> Real:
     """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1), in pairs."""
 
     def step(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> State:
-        grown = Pair(m, current, low) * (Pair(m, 2.0 * (k + half)) / x)
+        grown = Pair(m, current, low) * (Pair(m, (k + half) * 2.0) / x)
         # Where it overflows there is no low part.
         following = grown + Pair(m, below, below_low) * sign
         finite = m.abs(following.high) < math.inf
-        rounded = (2.0 * (k + half) / x) * current
+        rounded = ((k + half) * 2.0 / x) * current
         return current, low, m.where(finite, following.high, rounded), m.where(finite, following.low, 0.0), k + 1.0
 
     def going(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> Real:
-        return k < float(order)
+        return k < order
 
     zero, one = m.number(0.0, x), m.number(1.0, x)
-    _, _, found, low, _ = m.loop(going, step, (start[0], zero, start[1], zero, one), order)
+    _, _, found, low, _ = m.loop(going, step, (start[0], zero, start[1], zero, one), most)
     return found + low
 
 
@@ -258,7 +262,7 @@ class BesselJ(OfOrder):
             small, edge = x < 8.0, max(8.0, order)
             series = (power_series(m, m.where(small, x, 1.0), order, 0.0, -1.0) * leading_power(m, x, order)).value
             large = x >= edge
-            far = upward(m, m.where(large, x, edge), (first, second), order, 0.0, -1.0)
+            far = upward(m, m.where(large, x, edge), (first, second), order, 0.0, -1.0, order)
             if edge > 8.0:
                 far = m.where(large, far, between_j(m, m.where(small, 8.0, m.where(large, edge, x)), order))
             value = m.where(small, series, far)
@@ -281,7 +285,7 @@ class BesselY(OfOrder):
         (x,) = operands
         if self.order < 2:
             return bessel_y01(m, x, self.order)
-        value = upward(m, x, (bessel_y01(m, x, 0), bessel_y01(m, x, 1)), self.order, 0.0, -1.0)
+        value = upward(m, x, (bessel_y01(m, x, 0), bessel_y01(m, x, 1)), self.order, 0.0, -1.0, self.order)
         value = m.where(m.equal(value, value), value, -math.inf)  # It overflows next to 0.
         value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, 0.0), -math.inf, value))
         return m.nan_where(~(x >= 0.0), value)
@@ -368,7 +372,7 @@ def scaled_k01(m: Algebra, x: Real, order: int) -> Real:
     s = 2.0 * near * near - 1.0
     small = m.polynomial(s, tables.K1_NEAR if order else tables.K0_NEAR)
     bessel_i = m.polynomial(s, tables.I1_UNIT if order else tables.I0_UNIT)
-    logarithm = m.log(near * 0.5)
+    logarithm = m.where(near < 1e-290, m.log(near) - math.log(2.0), m.log(near * 0.5))
     small = (small + logarithm * bessel_i) * near + 1.0 / near if order else small - logarithm * bessel_i
     far = m.where(x < 1.0, 1.0, x)
     large = m.polynomial(2.0 / far - 1.0, tables.K1_FAR if order else tables.K0_FAR) / m.sqrt(far)
@@ -385,7 +389,7 @@ class BesselK(OfOrder):
         (x,) = operands
         value = scaled_k01(m, x, min(self.order, 1))
         if self.order > 1:
-            value = upward(m, x, (scaled_k01(m, x, 0), value), self.order, 0.0, 1.0)
+            value = upward(m, x, (scaled_k01(m, x, 0), value), self.order, 0.0, 1.0, self.order)
         value = value if self.scaled else value * m.exp(-x)
         value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, 0.0), math.inf, value))
         return m.nan_where(~(x >= 0.0), value)
@@ -419,7 +423,7 @@ class SphericalBesselJ(OfOrder):
             value = first
         else:
             large = far >= float(order)
-            value = upward(m, m.where(large, far, float(order) + 0.5), (first, second), order, 0.5, -1.0)
+            value = upward(m, m.where(large, far, float(order) + 0.5), (first, second), order, 0.5, -1.0, order)
             if edge < order:
                 top = order + 2 * int(math.sqrt(20.0 * order)) + 10
                 middle = m.where(large, float(order), far)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Real, State
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Means that are so near to each other give the common limit to all digits.
 NEAR = 2.0**-27
 HALF_PI = (0.5 * math.pi, 6.123233995736766e-17)
+THIRD = (1 / 3, 1.850371707708594e-17)
 QUARTER_PI = (0.25 * math.pi, 3.061616997868383e-17)
 
 
@@ -237,8 +238,8 @@ def carlson_rg(m: Algebra, x: Real, y: Real, z: Real) -> Real:
     low, high = m.where(x < y, x, y), m.where(x < y, y, x)
     middle = m.where(z < low, low, m.where(z > high, high, z))
     low, high = m.where(z < low, z, low), m.where(z > high, z, high)
-    away = (high - middle) * (middle - low)
-    by_rd = m.where(away > 0.0, away * carlson_rd(m, low, high, middle) * (1 / 3), 0.0)
+    away = pairs.exact_product(m, high - middle, middle - low) * pairs.constant(m, THIRD, low)
+    by_rd = pairs.where(m, away.high > 0.0, away * carlson_rd(m, low, high, middle), 0.0)
     by_rf = pairs.exact_product(m, middle, carlson_rf(m, low, high, middle))
     return 0.5 * (by_rf + by_rd + m.sqrt(low * high / middle)).value
 
@@ -257,10 +258,22 @@ class Symmetric(DerivedByAll):
         return (positive[0] & positive[1]) | (positive[0] & positive[2]) | (positive[1] & positive[2])
 
     def value(self, m: Algebra, *x: Real) -> Real:
-        inside = self.domain(m, *x)
-        for v in x if self.arity > 2 else x[:1]:
-            inside = inside & (v >= 0.0) & (v < math.inf)
-        return m.nan_where(~inside, self.integral(m, *(m.where(inside, v, 1.0) for v in x)))
+        within, infinite = x[0] >= 0.0, m.equal(m.abs(x[0]), math.inf)
+        for v in x[1:]:
+            within = within & (v >= 0.0 if self.arity > 2 else m.equal(v, v))
+            infinite = infinite | m.equal(m.abs(v), math.inf)
+        inside = self.domain(m, *x) & within & ~infinite
+        value = self.integral(m, *(m.where(inside, v, 1.0) for v in x))
+        # Where one is infinite the integral vanishes, and where too many are 0 it diverges.
+        edge = m.where(infinite, m.number(self.far, value), self.at_zeros(m, *x))
+        return m.where(inside, value, m.nan_where(~within, edge))
+
+    far: ClassVar[float] = 0.0
+    """The limit where an operand grows to infinity."""
+
+    def at_zeros(self, m: Algebra, *x: Real) -> Real:
+        """The value where the integral diverges."""
+        return m.number(math.inf, x[0])
 
 
 @define("elliprf")
@@ -288,9 +301,12 @@ class Elliprd(Symmetric):
 
 @define("elliprc")
 class Elliprc(Symmetric):
-    """R_C(x, y) = R_F(x, y, y); for negative y its principal value."""
+    """R_C(x, y) = R_F(x, y, y); for negative y its principal value, and NaN at y = 0 between these."""
 
     arity = 2
+
+    def at_zeros(self, m: Algebra, *x: Real) -> Real:
+        return m.number(math.nan, x[0])
 
     def domain(self, m: Algebra, *x: Real) -> Real:
         return (x[0] >= 0.0) & ~m.equal(x[1], 0.0) & (m.abs(x[1]) < math.inf)
@@ -317,9 +333,13 @@ class Elliprg(Symmetric):
     """R_G(x, y, z) = ¼ ∫₀^∞ (x/(t+x) + y/(t+y) + z/(t+z)) t dt / √((t+x)(t+y)(t+z))."""
 
     arity = 3
+    far = math.inf
 
     def integral(self, m: Algebra, *x: Real) -> Real:
         return carlson_rg(m, *x)
+
+    def at_zeros(self, m: Algebra, *x: Real) -> Real:
+        return 0.5 * m.sqrt(m.abs(x[0] + x[1] + x[2]))
 
 
 # -- incomplete --------------------------------------------------------------------------------------------------------
@@ -346,6 +366,12 @@ class OfAngle(Derived):
         return slope, node(b, type(self)(self.order + 1), angle, parameter)
 
 
+def _far_out(m: Algebra, angle: Real, parameter: Real, value: Real, limit: float) -> Real:
+    """The value, but for infinite angles, and for an infinite parameter its limit."""
+    value = m.where(m.equal(parameter, -math.inf) & (m.abs(angle) < math.inf), limit, value)
+    return m.where(m.equal(m.abs(angle), math.inf) & (parameter <= 1.0) & (parameter > -math.inf), angle, value)
+
+
 def _by_half_turns(m: Algebra, angle: Real) -> tuple[Real, Real, Real]:
     """The number of half turns next to an angle, and the sine and the squared cosine of what is left."""
     turns = m.round(angle * (1.0 / math.pi))
@@ -370,7 +396,8 @@ class Ellipkinc(OfAngle):
             partial = inside & (parameter < 1.0)
             complete = ellipk_of_rest(m, m.where(partial, 1.0 - parameter, 1.0))
             whole = m.where(partial, (part + complete * (2.0 * turns)).value, turns * math.inf)
-            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part.value, whole))
+            found = m.where(inside, m.where(m.equal(turns, 0.0), part.value, whole), math.nan)
+            return _far_out(m, angle, parameter, found, 0.0)
 
         return derivative(value, m, operands, 1, self.order)
 
@@ -397,6 +424,7 @@ class Ellipeinc(OfAngle):
             partial = inside & (parameter < 1.0)
             complete = ellipe_of_rest(m, m.where(partial, 1.0 - parameter, 1.0))
             whole = part + pairs.where(m, partial, complete, 1.0) * (2.0 * turns)
-            return m.nan_where(~inside, m.where(m.equal(turns, 0.0), part.value, whole.value))
+            found = m.where(inside, m.where(m.equal(turns, 0.0), part.value, whole.value), math.nan)
+            return _far_out(m, angle, parameter, found, math.inf)
 
         return derivative(value, m, operands, 1, self.order)

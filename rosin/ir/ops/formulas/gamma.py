@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosin.ir import pairs
@@ -14,7 +16,6 @@ from rosin.ir.pairs import Pair
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
-LOG_2PI = 1.8378770664093456
 HALF_LOG_2PI = (0.9189385332046728, -3.8782941580672414e-17)
 PI = (math.pi, 1.2246467991473532e-16)
 TWO_PI = (2.0 * math.pi, 2.4492935982947064e-16)
@@ -62,11 +63,6 @@ def stirling_series(m: Algebra, x: Real) -> Real:
     return inverse * m.polynomial(inverse * inverse, STIRLING)
 
 
-def gamma_star(m: Algebra, x: Real) -> Real:
-    """Gamma(x) over sqrt(2 pi / x) (x / e)^x, for x >= 10."""
-    return m.polynomial(20.0 / x - 1.0, tables.GAMMA_STAR)
-
-
 def log_gamma_far(m: Algebra, x: Pair) -> Pair:
     """log gamma(x), for x >= 10."""
     main = (x - 0.5) * pairs.log(m, x) - x + pairs.constant(m, HALF_LOG_2PI, x.high)
@@ -89,7 +85,7 @@ def gamma_near(m: Algebra, x: Real, most: int = 10) -> tuple[Pair, Pair]:
     t = m.where(small, m.where(tiny, x, x - 1.0), y - 2.0)
     kept, one = Pair(m, x), Pair(m, m.number(1.0, x))
     below = pairs.where(m, small, pairs.where(m, tiny, kept * (kept + 1.0), kept), one)
-    near = pairs.polynomial(m, t + t, tables.GAMMA_NEAR, tables.GAMMA_NEAR_LOW)
+    near = pairs.polynomial(m, t + t, (1.0, *tables.GAMMA_NEAR), (0.0, *tables.GAMMA_NEAR_LOW))
     return near * Pair(m, product, low), below
 
 
@@ -245,8 +241,27 @@ class Cospi(OfPi):
 
 def shifted(m: Algebra, gamma: Pair, x: Pair) -> Pair:
     """Gamma(x) from gamma(x.high): by digamma, which need not be exact."""
-    above = x.high + 1.0
-    return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / x.high) + 1.0)
+    above, kept = x.high + 1.0, m.where(m.equal(x.high, 0.0), 1.0, x.high)
+    return gamma * (x.low * (m.log(above) - 0.5 / above - 1.0 / kept) + 1.0)
+
+
+def _ratio(m: Algebra, factors: Callable[[Pair], Factors], first: Pair, second: Pair, last: Pair) -> Factors:
+    """f(first) f(second) / f(last), one after the other in a loop, since the code of f is long."""
+
+    def going(*state: Real) -> Real:
+        return state[-1] < 3.0
+
+    def step(*state: Real) -> State:
+        i, known = state[-1], Factors(*(Pair(m, *state[k : k + 2]) for k in (0, 2, 4)))
+        is_last = i > 1.0
+        found = factors(pairs.where(m, is_last, last, pairs.where(m, i > 0.0, second, first)))
+        turned = zip(found.inverse(), found, strict=True)
+        product = known.times(Factors(*(pairs.where(m, is_last, x, y) for x, y in turned)))
+        return *(part for x in product for part in (x.high, x.low)), i + 1.0
+
+    one, zero = m.number(1.0, first.high), m.number(0.0, first.high)
+    state = m.loop(going, step, (one, zero, one, zero, zero, zero, zero), 3)
+    return Factors(*(Pair(m, *state[k : k + 2]) for k in (0, 2, 4)))
 
 
 def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:
@@ -254,13 +269,14 @@ def beta_factors(m: Algebra, a: Pair, b: Pair, total: Pair) -> Factors:
     swap = a.high > b.high
     small, large = pairs.where(m, swap, b, a), pairs.where(m, swap, a, b)
     one, both = large.high > NEAR, small.high > NEAR
+
     # Those that are at most 10, by gamma.
-    of_small = pairs.where(m, both, 1.0, small)
+    def near(x: Pair) -> Factors:
+        above, below = gamma_near(m, x.high, 20)
+        return Factors(shifted(m, above, x), below, Pair(m, m.number(0.0, x.high)))
+
     of_large, of_total = pairs.where(m, one, 1.0, large), pairs.where(m, one, 1.0, total)
-    near_small, near_large = gamma_near(m, of_small.high), gamma_near(m, of_large.high)
-    near_total = gamma_near(m, of_total.high, 20)
-    above = shifted(m, near_small[0], of_small) * shifted(m, near_large[0], of_large) * near_total[1]
-    below = near_small[1] * near_large[1] * shifted(m, near_total[0], of_total)
+    above, below, _ = _ratio(m, near, pairs.where(m, both, 1.0, small), of_large, of_total)
     # One is large: gamma(a) (b / (a + b))^(b - 1/2) ((a + b) / e)^-a. Both are: sqrt(2 pi / a) (a / (a + b))^a (…).
     kept, whole = pairs.where(m, one, large, 20.0), pairs.where(m, one, total, 30.0)
     part = pairs.where(m, both, small, 1.0)
@@ -283,8 +299,8 @@ def gamma_ratio(m: Algebra, x: Pair, a: Pair, b: Pair) -> Real:
     """Gamma(x) / (gamma(a) gamma(b)): by factors while they are of moderate size, else by logarithms."""
     highs = x.high, a.high, b.high
     direct = (m.abs(highs[0]) < LIMIT) & (m.abs(highs[1]) < LIMIT) & (m.abs(highs[2]) < LIMIT)
-    top, first, second = (gamma_factors(m, pairs.where(m, direct, v, 1.0), rounded=True) for v in (x, a, b))
-    value = top.times(first.inverse()).times(second.inverse()).value()
+    top, first, second = (pairs.where(m, direct, v, 1.0) for v in (x, a, b))
+    value = _ratio(m, partial(gamma_factors, m, rounded=True), first, second, top).inverse().value()
     signs, (p, q, r) = [m.apply(Gammasgn(), v) for v in highs], map(m.lgamma, highs)
     return m.where(direct, value, m.exp(p - (q + r)) * (signs[0] * signs[1] * signs[2]))
 
@@ -305,8 +321,13 @@ class Beta(OfTwo):
         total = a + b
         # One that is not positive: by gamma while it is finite, else by logarithms.
         positive = (a > TINY) & (b > TINY) & (total < math.inf)
-        inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0)).value()
-        found = m.where(positive, inside, 1.0 / gamma_ratio(m, pairs.exact_sum(m, a, b), Pair(m, a), Pair(m, b)))
+        meets, first, k = _meets_pole(m, a, b)
+        inside = beta_of_positive(m, m.where(positive, a, first), m.where(positive, b, k)).value()
+        even = m.equal(m.floor(k * 0.5) * 2.0, k)
+        inside = m.where(meets & ~even, -inside, inside)
+        found = m.where(
+            positive | meets, inside, 1.0 / gamma_ratio(m, pairs.exact_sum(m, a, b), Pair(m, a), Pair(m, b))
+        )
         found = m.where(_are_tiny(m, a, b), 1.0 / a + 1.0 / b, found)
         return _at_edges(m, a, b, found, 0.0)
 
@@ -324,10 +345,25 @@ def _are_tiny(m: Algebra, a: Real, b: Real) -> Real:
 
 
 def _at_edges(m: Algebra, a: Real, b: Real, value: Real, far: float) -> Real:
-    """The value, but for infinite operands beside positive ones, and for zeros."""
+    """The value, but for infinite operands beside positive ones, and at 0 and the negative integers."""
     infinite = (m.equal(a, math.inf) & (b > 0.0)) | (m.equal(b, math.inf) & (a > 0.0))
-    zero = (m.equal(a, 0.0) & (b < math.inf)) | (m.equal(b, 0.0) & (a < math.inf))
-    return m.where(infinite, far, m.where(zero, math.inf, value))
+    pole = (_is_whole_and_least(m, a) & (b < math.inf)) | (_is_whole_and_least(m, b) & (a < math.inf))
+    return m.where(infinite, far, m.where(pole & ~_meets_pole(m, a, b)[0], math.inf, value))
+
+
+def _is_whole_and_least(m: Algebra, x: Real) -> Real:
+    return (x <= 0.0) & m.equal(m.floor(x), x) & (x > -math.inf)
+
+
+def _meets_pole(m: Algebra, a: Real, b: Real) -> tuple[Real, Real, Real]:
+    """Whether one is a pole n and the other a whole k with 1 - n - k > 0, so that B = (-1)^k B(1 - n - k, k), and both
+    operands of that.
+    """
+    swap = _is_whole_and_least(m, b)
+    n, k = m.where(swap, b, a), m.where(swap, a, b)
+    first = (1.0 - n) - k
+    meets = _is_whole_and_least(m, n) & m.equal(m.floor(k), k) & (k > 0.0) & (first > 0.0)
+    return meets, m.where(meets, first, 1.0), m.where(meets, k, 1.0)
 
 
 @define("betaln")
@@ -338,11 +374,12 @@ class Betaln(OfTwo):
         a, b = operands
         other = m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b)
         positive = (a > TINY) & (b > TINY) & (a + b < math.inf)
-        inside = beta_of_positive(m, m.where(positive, a, 1.0), m.where(positive, b, 1.0))
+        meets, first, k = _meets_pole(m, a, b)
+        inside = beta_of_positive(m, m.where(positive, a, first), m.where(positive, b, k))
         logarithm = pairs.log(m, inside.above / inside.below) + inside.exponent
         small, large = m.where(a < b, a, b), m.where(a < b, b, a)
         tiny = m.log1p(m.where(_are_tiny(m, a, b), small / large, 1.0)) - m.log(m.where(small > 0.0, small, 1.0))
-        found = m.where(positive, logarithm.value, m.where(_are_tiny(m, a, b), tiny, other))
+        found = m.where(positive | meets, logarithm.value, m.where(_are_tiny(m, a, b), tiny, other))
         return _at_edges(m, a, b, found, -math.inf)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Value, ...]:
@@ -411,20 +448,16 @@ class Poch(OfTwo):
             return product * (z + i), i + 1.0
 
         product, _ = m.loop(going, step, (m.number(1.0, z), m.number(0.0, z)), EXACT)
-        inside = (z > 0.0) & (z + k > 0.0) & ~m.equal(k, 0.0)
-        down = k < 0.0
-        # Gamma(k) / B(z, k), and over gamma(|k|) where k is negative.
-        size = m.where(inside & (m.abs(k) < LIMIT), m.abs(k), 1.0)
-        first, second = m.where(inside, z, 1.0), pairs.exact_sum(m, m.where(inside, z, 1.0), m.where(inside, k, 0.0))
-        least, most = pairs.where(m, down, second, Pair(m, first)), pairs.where(m, down, Pair(m, first), second)
-        rising = gamma_factors(m, Pair(m, size)).times(beta_factors(m, least, Pair(m, size), most).inverse())
-        falling = rising.inverse()
-        ratio = Factors(*(pairs.where(m, down, x, y) for x, y in zip(falling, rising, strict=True))).value()
-        large = m.exp(m.lgamma(z + k) - m.lgamma(z))
-        ratio = m.where(m.abs(k) < LIMIT, ratio, large)
-        one = Pair(m, m.number(1.0, z))
-        outside = gamma_ratio(m, pairs.exact_sum(m, z, k), Pair(m, z), one)
-        found = m.where(whole, product, m.where(inside, ratio, outside))
+        one, total = Pair(m, m.number(1.0, z)), pairs.exact_sum(m, z, k)
+        # Of large numbers by Stirling's series.
+        large = (z > NEAR) & (total.high > NEAR) & (total.high < math.inf)
+        top, base = pairs.where(m, large, total, 20.0), pairs.where(m, large, z, 20.0)
+        rise = (pairs.log(m, top) - 1.0) * m.where(large, k, 0.0)
+        series = stirling_series(m, top.high) - stirling_series(m, base.high)
+        exponent = (base - 0.5) * pairs.log(m, top / base) + rise + series
+        ratio = pairs.exp_product(m, exponent, one)
+        found = m.where(large, ratio, gamma_ratio(m, total, Pair(m, z), one))
+        found = m.where(whole, product, found)
         return m.where((m.abs(k) < 1e-290) & (z > 0.0), 1.0, found)
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:

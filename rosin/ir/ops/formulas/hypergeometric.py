@@ -11,7 +11,7 @@ from rosin.ir.formula import Algebra, Formula, Real, State
 from rosin.ir.op import Partial, Types, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.derived import DerivedByAll
-from rosin.ir.ops.formulas.gamma import Rgamma, node
+from rosin.ir.ops.formulas.gamma import Gamma, Rgamma, node
 from rosin.ir.pairs import Pair
 from rosin.ir.types import TensorType
 
@@ -66,6 +66,7 @@ class Hyp2f1(DerivedByAll):
 
     By the series up to 0.9; by Pfaff's transformation for x < 0 (DLMF 15.8.1), by that to 1 - x beyond 0.9 (15.8.4),
     which has no limit where c - a - b is an integer: there the series has to do, and from 0.998 on the result is NaN.
+    At 1 it is the sum if that converges, else ∞; polynomials are found at every x.
     """
 
     arity = 4
@@ -73,16 +74,19 @@ class Hyp2f1(DerivedByAll):
 
     def value(self, m: Algebra, *x: Real) -> Real:
         a, b, c, z = x
-        pole = (c <= 0.0) & m.equal(m.floor(c), c)
-        below = z < 0.0
+        # A polynomial, of any x, whose terms may end before c + k is 0.
+        a_ends, b_ends = (a <= 0.0) & m.equal(m.floor(a), a), (b <= 0.0) & m.equal(m.floor(b), b)
+        finite = a_ends | b_ends
+        pole = (c <= 0.0) & m.equal(m.floor(c), c) & ~((a_ends & (a > c)) | (b_ends & (b > c)))
+        below = (z < 0.0) & ~finite
         # (1 - x)^-a F(a, c - b; c; x / (x - 1)).
         over = pairs.exact_sum(m, m.where(below, z, 0.0), m.number(-1.0, z))
         second = pairs.where(m, below, pairs.exact_sum(m, c, -b), Pair(m, b))
         argument = pairs.where(m, below, Pair(m, z) / over, Pair(m, z))
         gap = (pairs.exact_sum(m, c, -a) - second).value
         whole = m.abs(gap - m.round(gap)) < 1e-3
-        inside = ~pole & (z < 1.0) & (z > -math.inf) & ((argument.high < 0.998) | ~whole)
-        near_one = (argument.high > 0.9) & ~whole
+        inside = ~pole & (m.abs(z) < math.inf) & (finite | ((z < 1.0) & ((argument.high < 0.998) | ~whole)))
+        near_one = (argument.high > 0.9) & ~whole & ~finite
         start = pairs.where(m, inside & ~near_one, argument, 0.0)
         first, third = Pair(m, a), Pair(m, c)
         direct = _gauss_series(m, first, second, third, start)
@@ -91,7 +95,15 @@ class Hyp2f1(DerivedByAll):
         found = pairs.where(m, near_one, Pair(m, turned), direct)
         power = pairs.log(m, pairs.where(m, below, -over, 1.0)) * -a
         found = pairs.exp_product(m, power, found)
-        return m.nan_where(~inside, found)
+        # The sum at x = 1 converges where c - a - b > 0.
+        at_one = m.where(gap > 0.0, m.apply(Gamma(), c) * _gauss_sum(m, a, b, c, gap), math.inf)
+        at_one = m.where(m.equal(z, 1.0) & ~finite & ~pole & m.equal(gap, gap), at_one, math.nan)
+        return m.where(inside, found, at_one)
+
+
+def _gauss_sum(m: Algebra, a: Real, b: Real, c: Real, gap: Real) -> Real:
+    """gamma(gap) / (gamma(c - a) gamma(c - b))."""
+    return m.apply(Gamma(), m.where(gap > 0.0, gap, 1.0)) * m.apply(Rgamma(), c - a) * m.apply(Rgamma(), c - b)
 
 
 def _gauss_series(m: Algebra, a: Pair, b: Pair, c: Pair, x: Pair) -> Pair:

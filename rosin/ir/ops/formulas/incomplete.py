@@ -17,7 +17,7 @@ from rosin.ir.op import Partial, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.derived import Derived
 from rosin.ir.ops.formulas.dual import derivative
-from rosin.ir.ops.formulas.gamma import NEAR, TWO_PI, beta_factors, gamma_of_next, node, stirling_series
+from rosin.ir.ops.formulas.gamma import NEAR, TINY, TWO_PI, beta_factors, gamma_of_next, node, stirling_series
 from rosin.ir.ops.formulas.normal import Ndtri
 from rosin.ir.pairs import Pair
 
@@ -350,11 +350,11 @@ def _beta_fraction(m: Algebra, a: Real, b: Real, x: Real, away: Real) -> Real:
 def beta_pair(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real]:
     """The regularised I_x(a, b) and its complement, of positive numbers and 0 < x < 1."""
     swap = x > (a + 1.0) / (a + b + 2.0)
-    x, y = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
+    whole, rest = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
     a, b = m.either(swap, (b, a), (a, b))
-    x, y = pairs.where(m, swap, y, x), pairs.where(m, swap, x, y)
-    away = (y * a - x * b).value
-    part = (beta_mass(m, a, b, x, y) / _beta_fraction(m, a, b, x.high, away)).value
+    small, other = pairs.where(m, swap, rest, whole), pairs.where(m, swap, whole, rest)
+    away = (other * a - small * b).value
+    part = (beta_mass(m, a, b, small, other) / _beta_fraction(m, a, b, small.high, away)).value
     found = m.either(swap, (1.0 - part, part), (part, 1.0 - part))
     return found[0], found[1]
 
@@ -362,10 +362,24 @@ def beta_pair(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real]:
 def _incomplete_beta(m: Algebra, a: Real, b: Real, x: Real, upper: bool) -> Real:
     good = (a > 0.0) & (b > 0.0) & (a < math.inf) & (b < math.inf)
     inside = good & (x > 0.0) & (x < 1.0)
-    result = beta_pair(m, *(m.where(inside, v, 0.5) for v in (a, b, x)))[upper]
+    # Of parameters so small both ends share what there is, and of ones so large all of it is next to the mean.
+    small, large = (a < TINY) & (b < TINY), (a > 1e150) | (b > 1e150)
+    usual = inside & ~(small | large)
+    result = beta_pair(m, *(m.where(usual, v, 0.5) for v in (a, b, x)))[upper]
+    share = (a if upper else b) / (a + b)
+    beyond = m.where(x > a / (a + b), m.number(1.0 - upper, x), float(upper))
+    result = m.where(usual, result, m.where(small, share, beyond))
     at_zero, at_one = float(upper), 1.0 - upper
     edge = m.where(m.equal(x, 0.0), m.number(at_zero, x), m.where(m.equal(x, 1.0), m.number(at_one, x), math.nan))
-    return m.where(inside, result, m.nan_where(~good, edge))
+    # All of the distribution is at 0, or at 1.
+    low = (m.equal(a, 0.0) & (b > 0.0)) | (m.equal(b, math.inf) & (a >= 0.0) & (a < math.inf))
+    high = (m.equal(b, 0.0) & (a > 0.0)) | (m.equal(a, math.inf) & (b >= 0.0) & (b < math.inf))
+    full, empty = m.number(1.0 - upper, x), float(upper)
+    step = m.where(
+        low, m.where(x > 0.0, full, empty), m.where(high, m.where(x < 1.0, m.number(empty, x), full), math.nan)
+    )
+    step = m.nan_where(~((x >= 0.0) & (x <= 1.0)), step)
+    return m.where(inside, result, m.where(good, edge, step))
 
 
 def _beta_density(m: Algebra, a: Real, b: Real, x: Real) -> Real:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from rosin.ir import pairs
 from rosin.ir.formula import Algebra, Formula, Real
 from rosin.ir.op import Partial, Value, Values, define
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.gamma import node
-from rosin.ir.ops.special import Erfinv
+from rosin.ir.ops.special import Erf, Erfinv
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -153,3 +154,41 @@ class Ndtri(Formula):
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (b.mul(b.exp(b.mul(b.mul(result, result), 0.5)), ROOT_TWO_PI),)
+
+
+@define("owens_t")
+class OwensT(Formula):
+    """T(h, a) = ∫₀ᵃ exp(-h² (1+x²) / 2) / (1+x²) dx / 2π (Owen 1956), of a > 1 by its reflection at 1."""
+
+    arity = 2
+    flops = 2000
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        h, a = m.abs(operands[0]), m.abs(operands[1])
+        steep, finite = a > 1.0, (h < 60.0) & (a < math.inf)
+        kept, slope = m.where(finite, h, 0.0), m.where(finite, a, 0.5)
+        product = pairs.exact_product(m, kept, slope)
+        height = pairs.where(m, steep, product, kept)
+        height = pairs.where(m, height.high < 60.0, height, 60.0)
+        most = m.where(steep, 1.0 / slope, slope)
+        # Beyond nine standard deviations there is nothing to add.
+        width = m.where(most * height.high > 9.0, 9.0 / height.high, most)
+        half = (height * height).scaled(-0.5)
+        square, decay = width * width, pairs.exp(m, half).value
+        total = m.number(0.0, h)
+        for place, weight in zip(tables.GAUSS_PLACES, tables.GAUSS_WEIGHTS, strict=True):
+            t = square * (place * place)
+            total = total + weight * m.exp(half.high * t) / (1.0 + t)
+        area = decay * width * total * (0.5 / math.pi)
+        tail = m.apply(Ndtr(), -kept)
+        other = m.apply(Ndtr(), -product.high) - decay * (product.low * (1.0 / ROOT_TWO_PI))
+        value = m.where(steep, 0.5 * (tail + other) - tail * other - area, area)
+        value = m.where(finite, value, m.where(h < 60.0, 0.5 * m.apply(Ndtr(), -h), h * 0.0))
+        value = m.where(m.equal(h, math.inf) & m.equal(a, a), 0.0, value)
+        return m.where(operands[1] < 0.0, -value, m.nan_where(~m.equal(a, a), value))
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        h, a = operands
+        square, above = b.mul(b.mul(h, h), -0.5), b.add(b.mul(a, a), 1.0)
+        by_h = b.mul(b.mul(b.exp(square), node(b, Erf(), b.mul(b.mul(a, h), ROOT_HALF[0]))), -0.5 / ROOT_TWO_PI)
+        return by_h, b.mul(b.div(b.exp(b.mul(square, above)), above), 0.5 / math.pi)

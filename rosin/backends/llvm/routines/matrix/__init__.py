@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.routines.matrix.cholesky import Cholesky
 from rosin.backends.llvm.routines.matrix.eigen import Eig, Eigh, EighValues, EigValues
-from rosin.backends.llvm.routines.matrix.lu import Inverse, Lu, LuSolve, Solve
+from rosin.backends.llvm.routines.matrix.lu import Inverse, Lu, LuDiagonal, LuSolve, Solve
 from rosin.backends.llvm.routines.matrix.qr import Qr
 from rosin.backends.llvm.routines.matrix.stack import Stack
 from rosin.backends.llvm.routines.matrix.svd import Svd, SvdValues
@@ -20,6 +20,7 @@ STACKS: dict[str, Callable[..., Stack]] = {
     "eigh_values": EighValues,
     "inverse": Inverse,
     "lu": Lu,
+    "lu_diagonal": LuDiagonal,
     "lu_solve": LuSolve,
     "qr": Qr,
     "solve": Solve,

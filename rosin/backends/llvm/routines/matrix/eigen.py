@@ -9,8 +9,8 @@ from typing import ClassVar
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
-from rosin.backends.llvm.routines.matrix.reflections import Grid
 from rosin.backends.llvm.routines.matrix.stack import Room, Stack
+from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.backends.llvm.routines.matrix.tridiagonal import Band, Tridiagonal
 from rosin.ir.ops.qr import BLOCK
 
@@ -85,6 +85,9 @@ class Eigh(Tridiagonal, Eigen):
         return lapack.failed(info)
 
     # -- in lanes ------------------------------------------------------------------------------------------
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), *([self.swaps(self.elem)] if self.has_lanes else [])]
 
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.reflections import Grid, Reflecting
-from rosin.backends.llvm.routines.matrix.tiles import TINY, UNIT, Moved
+from rosin.backends.llvm.routines.matrix.lanes import SMALL
+from rosin.backends.llvm.routines.matrix.reflections import Reflecting
+from rosin.backends.llvm.routines.matrix.tiles import TINY, UNIT, Grid, Moved
 
 SWEEPS = 40
 """Turns over all pairs of columns, at most; six to ten are usual."""
@@ -140,7 +141,7 @@ class Rotating(Reflecting):
     def orthonormalize(self, f: Function, x: Columns, q: Grid, width: Val) -> None:
         """Fill q, of so many columns, with columns of norm 1 in the directions of those of `x.a`, then with others."""
         e = f.e
-        scales = self.vectors(f, 32)
+        scales = self.vectors(f, SMALL)
         self.factor(f, x.a, x.m, x.n, scales)
         self.unfold(f, x.a, x.m, x.n, scales, q, width)
 

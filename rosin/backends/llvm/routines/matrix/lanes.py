@@ -11,8 +11,8 @@ from abc import abstractmethod
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.squares import transposed
 from rosin.backends.llvm.routines.matrix.stack import Stack, passed
+from rosin.backends.llvm.squares import transposed
 
 SMALL = 32
 """So many rows and columns a matrix has at most that is worked on in a lane."""
@@ -67,13 +67,17 @@ class Lanes(Stack):
         if not self.has_lanes:
             return []
         functions = [self._groups()]
-        for elem in dict.fromkeys((self.elem, *self.moved_too())):
+        for elem in dict.fromkeys(map(self._as_moved, (self.elem, *self.moved_too()))):
             functions += [self._exchange(elem, True), self._exchange(elem, False), self._far(elem)]
         return functions
 
     def moved_too(self) -> tuple[str, ...]:
         """Other types of numbers that matrices bring along."""
         return ()
+
+    def _as_moved(self, elem: str) -> str:
+        """What is moved as numbers of the matrices are, needs no function of its own."""
+        return self.elem if _bytes(elem) == _bytes(self.elem) else elem
 
     def _groups(self) -> str:
         """`void groups(ptr words, i64 first, i64 last)`: matrices first … last - 1, group by group."""
@@ -102,7 +106,7 @@ class Lanes(Stack):
         """Matrices of an operand or a result into vectors, or out of them; each has so many elements."""
         e = f.e
         parts = 1 if elem else self.parts
-        elem = elem or self.elem
+        elem = self._as_moved(elem or self.elem)
         numbers = e.mul(count, f.word(parts))
         start = e.offset(self.word(f, name), e.mul(number, numbers), elem)
         if into:

@@ -1,15 +1,14 @@
-"""The routines `lu_<dtype>`, `lu_solve_<dtype>`, `solve_<dtype>` and `inverse_<dtype>`."""
+"""The routines `lu_<dtype>`, `lu_diagonal_<dtype>`, `lu_solve_<dtype>`, `solve_<dtype>` and `inverse_<dtype>`."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
-from rosin.backends.llvm.routines.matrix.stack import Room
-from rosin.backends.llvm.routines.matrix.tiles import TINY, Moved
+from rosin.backends.llvm.routines.matrix.stack import Room, passed
+from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Moved
 from rosin.backends.llvm.routines.matrix.triangular import Substituting
 from rosin.ir.ops.qr import BLOCK
 
@@ -19,6 +18,11 @@ class Eliminating(Substituting):
 
     def moved_too(self) -> tuple[str, ...]:
         return ("i32",)
+
+    def helpers(self) -> list[str]:
+        swaps = [self.swaps(elem) for elem in (self.elem, *self.moved_too())]
+        updates = [self._update_columns(size) for size in sorted({1, self.tile[1]})]
+        return [*super().helpers(), *swaps, self._find_pivots(), *updates]
 
     def eliminate(self, f: Function, number: Val, a: Val, m: Val, n: Val, pivots: Val, moved: Sequence[Moved]) -> None:
         """Put factors in the place of the first operand's matrices in vectors, and write pivots.
@@ -30,25 +34,33 @@ class Eliminating(Substituting):
         least = e.intrinsic("llvm.smin", m, n)
         rows = (self.rows(f, a, n), *moved)
 
+        def update(j: Val, size: int) -> None:
+            e.line(f"call void @update_{size}({passed(a, m, n, j)})")
+
         def panel(j: Val, size: int) -> None:
             self.prefetch(f, 0, number, e.mul(j, m), e.mul(m, f.word(size)), e.mul(m, n))
-            self.tiled(f, f.word(0), m, self.tile[0], lambda i, count: self._update(f, a, n, i, j, count, size))
+            update(j, size)
             for c in range(size):
                 k = e.add(j, f.word(c))
-                self._exchange_rows(f, a, m, n, pivots, rows, k)
+                e.line(f"call void @find_pivots({passed(a, m, n, k, self.integers_at(f, pivots, k))})")
+                self.swap(f, e.load(self.integers_at(f, pivots, k), "i32", self.vector), k, m, rows)
                 self._reduce(f, a, m, n, k, size - c)
 
         self.tiled(f, f.word(0), least, self.tile[1], panel)
         # Of matrices that are wide, what is right of the square is but solved for.
-        end = e.intrinsic("llvm.smax", least, n)
+        self.tiled(f, least, e.intrinsic("llvm.smax", least, n), self.tile[1], update)
 
-        def rest(j: Val, size: int) -> None:
-            self.tiled(f, f.word(0), m, self.tile[0], lambda i, count: self._update(f, a, n, i, j, count, size))
-
-        self.tiled(f, least, end, self.tile[1], rest)
+    def _update_columns(self, size: int) -> str:
+        """`void update_4(ptr a, i64 m, i64 n, i64 j)`: columns from j on, less the products of known factors."""
+        f = self.function()
+        m, n, j = (Val(f"%{name}", "i64") for name in "mnj")
+        a = Val("%a", "ptr")
+        self.tiled(f, f.word(0), m, self.tile[0], lambda i, count: self._update(f, a, n, i, j, count, size))
+        f.e.line("ret void")
+        return f.text(f"internal void @update_{size}(ptr %a, i64 %m, i64 %n, i64 %j)")
 
     def _update(self, f: Function, a: Val, n: Val, i: Val, j: Val, count: int, size: int) -> None:
-        """A tile from element (i, j) on, less the products of known factors; a tile above the diagonal is final then."""
+        """A tile from element (i, j) on. What of it is above the diagonal is final then."""
         e, one = f.e, f.word(1)
         starts = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(count)]
         goals = [[self.at(e, start, e.add(j, f.word(c))) for c in range(size)] for start in starts]
@@ -56,35 +68,33 @@ class Eliminating(Substituting):
         tops = [self.at(e, a, e.add(j, f.word(c))) for c in range(size)]
         self.subtract_products(f, sums, starts, one, tops, n, e.intrinsic("llvm.smin", i, j))
         values = self.values(f, sums)
-        final = [list(row) for row in values]
-        for r, row in enumerate(final):
+        for r, row in enumerate(values):
             # Row i + k is one of U's, and its products with L's column are still to come, where that is left of j.
             for k in range(r):
                 place = e.add(i, f.word(k))
                 factor = self.load(f, self.at(e, starts[r], place))
                 inside = e.icmp("slt", place, j)
-                less = [self.minus_product(e, x, factor, y) for x, y in zip(row, final[k], strict=True)]
+                less = [self.minus_product(e, x, factor, y) for x, y in zip(row, values[k], strict=True)]
                 row[:] = [self.chosen(e, inside, x, y) for x, y in zip(less, row, strict=True)]
-        for row, places in zip(final, goals, strict=True):
+        for row, places in zip(values, goals, strict=True):
             for value, at in zip(row, places, strict=True):
                 self.store(f, value, at)
-
-    def _row(self, f: Function, integers: Val, i: Val) -> Val:
-        return f.e.offset(integers, i, f"[{self.vector} x i32]")
 
     def _size(self, f: Function, value: Number) -> Val:
         parts = [f.e.intrinsic("llvm.fabs", x) for x in value]
         return parts[0] if len(parts) == 1 else f.e.fadd(*parts)
 
-    def _exchange_rows(self, f: Function, a: Val, m: Val, n: Val, pivots: Val, moved: Sequence[Moved], k: Val) -> None:
-        """Bring the row with the greatest element of column k to place k; each lane has another."""
+    def _find_pivots(self) -> str:
+        """`void find_pivots(ptr a, i64 m, i64 n, i64 k, ptr pivots)`: each lane's row, from k on, with the greatest
+        element of column k."""
+        f = self.function()
         e, lanes = f.e, self.vector
+        m, n, k = (Val(f"%{name}", "i64") for name in "mnk")
 
         def size(i: Val) -> Val:
-            return self._size(f, self.load(f, self.at(e, a, e.add(e.mul(i, n), k))))
+            return self._size(f, self.load(f, self.at(e, Val("%a", "ptr"), e.add(e.mul(i, n), k))))
 
-        here, below = self.everywhere(f, k), e.add(k, f.word(1))
-        most, where = f.variable(size(k)), f.variable(here)
+        most, where = f.variable(size(k)), f.variable(self.everywhere(f, k))
 
         def look(i: Val) -> None:
             other, best = size(i), e.load(most, self.elem, lanes)
@@ -92,11 +102,10 @@ class Eliminating(Substituting):
             e.store(e.select(greater, other, best), most)
             e.store(e.select(greater, self.everywhere(f, i), e.load(where, "i32", lanes)), where)
 
-        f.loop(below, m, 1, look)
-        found = e.load(where, "i32", lanes)
-        e.store(found, self._row(f, pivots, k))
-
-        self.swap(f, found, k, m, moved)
+        f.loop(e.add(k, f.word(1)), m, 1, look)
+        e.store(e.load(where, "i32", lanes), Val("%pivots", "ptr"))
+        e.line("ret void")
+        return f.text("internal void @find_pivots(ptr %a, i64 %m, i64 %n, i64 %k, ptr %pivots)")
 
     def _reduce(self, f: Function, a: Val, m: Val, n: Val, k: Val, width: int) -> None:
         """Column k of L, and what it takes from the rows below in a panel, in so many columns with this one."""
@@ -108,63 +117,33 @@ class Eliminating(Substituting):
         for part in pivot[1:]:
             none = e.bit_and(none, e.fcmp("oeq", part, zero))
         pivot = self.chosen(e, none, (one, *[zero] * (self.parts - 1)), pivot)
-
         inverse = self.quotient(e, (one, *[zero] * (self.parts - 1)), pivot)
-
-        def below(scaled: Callable[[Number], Number], i: Val) -> None:
-            own = self.at(e, a, e.add(e.mul(i, n), k))
-            factor = scaled(self.load(f, own))
-            self.store(f, factor, own)
-            for c, x in enumerate(above, 1):
-                at = self.at(e, own, f.word(c))
-                self.store(f, self.minus_product(e, self.load(f, at), factor, x), at)
-
-        def rows(scaled: Callable[[Number], Number]) -> None:
-            f.loop(e.add(k, f.word(1)), m, 1, functools.partial(below, scaled))
-
         # The inverse of a number may be infinite where quotients are not.
         tiny = e.fcmp("olt", self._size(f, pivot), self.number(e, TINY[self.elem]))
         some = e.intrinsic_across("llvm.vector.reduce.or", tiny)
-        f.when(
-            some,
-            lambda: rows(lambda x: self.quotient(e, x, pivot)),
-            lambda: rows(lambda x: self.product(e, x, inverse)),
-        )
+
+        def below(i: Val) -> None:
+            own = self.at(e, a, e.add(e.mul(i, n), k))
+            x = self.load(f, own)
+            factor = self.variables(f, self.product(e, x, inverse))
+            f.when(some, lambda: self.assign(f, self.quotient(e, x, pivot), factor))
+            by = self.value(f, factor)
+            self.store(f, by, own)
+            for c, y in enumerate(above, 1):
+                at = self.at(e, own, f.word(c))
+                self.store(f, self.minus_product(e, self.load(f, at), by, y), at)
+
+        f.loop(e.add(k, f.word(1)), m, 1, below)
 
     def start_order(self, f: Function, order: Val, m: Val) -> Moved:
         """Rows in their own order."""
         e = f.e
 
         def start(i: Val) -> None:
-            e.store(self.everywhere(f, i), self._row(f, order, i))
+            e.store(self.everywhere(f, i), self.integers_at(f, order, i))
 
         f.loop(f.word(0), m, 1, start)
         return Moved(order, f.word(1), f.word(1), f.word(1), "i32", 1)
-
-    def permute(self, f: Function, source: Val, target: Val, order: Val, back: bool) -> None:
-        """Row i becomes what row order[i] was, or `back`; each lane has an order of its own."""
-        e, lanes = f.e, self.vector
-        numbers = e.mul(self.word(f, "count"), f.word(self.parts))
-
-        def row(i: Val) -> None:
-            def lane(number: Val) -> None:
-                entry = e.offset(e.offset(order, i, f"[{lanes} x i32]"), number, "i32")
-                other = e.convert("sext", e.load(entry, "i32"), "i64")
-                read, write = (i, other) if back else (other, i)
-                starts = [
-                    e.offset(e.offset(matrix, e.mul(e.mul(r, numbers), f.word(lanes)), self.elem), number, self.elem)
-                    for matrix, r in ((source, read), (target, write))
-                ]
-
-                def element(j: Val) -> None:
-                    places = [e.offset(start, e.mul(j, f.word(lanes)), self.elem) for start in starts]
-                    e.store(e.load(places[0], self.elem), places[1])
-
-                f.loop(f.word(0), numbers, 1, element)
-
-            f.loop(f.word(0), f.word(lanes), 1, lane)
-
-        f.loop(f.word(0), self.word(f, "n"), 1, row)
 
 
 class Lu(Eliminating):
@@ -216,8 +195,56 @@ class Lu(Eliminating):
         self.exchange(f, 3, number, final, m, order, False, "i32")
 
 
-class LuSolve(Eliminating):
+class LuDiagonal(Eliminating):
+    operands, results, told = 1, 2, ("n",)
+
+    def one(self, f: Function, number: Val, room: Room) -> None:
+        e, n = f.e, self.word(f, "n")
+        source, values = self.part(f, 0, number, e.mul(n, n)), self.part(f, 1, number, n)
+        work, found = room.take(e.mul(n, n), self.dtype.bytes), room.take(n, 8)
+        self.turn(f, source, n, work, n, n, n)
+        lapack = self.lapack(f)
+        # A pivot that is zero is no failure here.
+        lapack.call("getrf", n, n, work, lapack.least_one(n), found, lapack.info())
+        odd = f.variable(e.const(0, "i32"))
+
+        def step(i: Val) -> None:
+            self.move(e, self.place(e, work, e.mul(i, e.add(n, f.word(1)))), self.place(e, values, i))
+            moved = e.icmp("ne", lapack.integer(found, i), e.add(i, f.word(1)))
+            e.store(e.bit_xor(e.load(odd, "i32"), e.convert("zext", moved, "i32")), odd)
+
+        f.loop(f.word(0), n, 1, step)
+        e.store(e.load(odd, "i32"), self.part(f, 2, number, f.word(1), 4))
+
+    # -- in lanes ------------------------------------------------------------------------------------------
+
+    def is_small(self, f: Function) -> Val:
+        return self.small(f, "n")
+
+    def group(self, f: Function, number: Val, final: Val) -> None:
+        e, n = f.e, self.word(f, "n")
+        a, values = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
+        pivots, odd = (f.room("i32", size * self.vector) for size in (SMALL, 1))
+        self.exchange(f, 0, number, final, e.mul(n, n), a, True)
+        self.eliminate(f, number, a, n, n, pivots, [])
+        e.store(e.const(0, "i32", self.vector), odd)
+
+        def step(i: Val) -> None:
+            self.store(f, self.load(f, self.at(e, a, e.mul(i, e.add(n, f.word(1))))), self.at(e, values, i))
+            pivot = e.load(self.integers_at(f, pivots, i), "i32", self.vector)
+            moved = e.convert("zext", e.icmp("ne", pivot, self.everywhere(f, i)), "i32")
+            e.store(e.bit_xor(e.load(odd, "i32", self.vector), moved), odd)
+
+        f.loop(f.word(0), n, 1, step)
+        self.exchange(f, 1, number, final, n, values, False)
+        self.exchange(f, 2, number, final, f.word(1), odd, False, "i32")
+
+
+class LuSolve(Substituting):
     operands, results, told = 4, 1, ("n", "count", "transpose")
+
+    def moved_too(self) -> tuple[str, ...]:
+        return ("i32",)
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
@@ -261,17 +288,42 @@ class LuSolve(Eliminating):
         yes, no = e.const(True, "i1"), e.const(False, "i1")
 
         def plain() -> None:
-            self.permute(f, given, x, order, False)
+            self._permute(f, given, x, order, False)
             self.substitute(f, a, x, n, count, yes, no, yes)
             self.substitute(f, a, x, n, count, no, no, no)
 
         def turned() -> None:
             self.substitute(f, a, given, n, count, no, yes, no)
             self.substitute(f, a, given, n, count, yes, yes, yes)
-            self.permute(f, given, x, order, True)
+            self._permute(f, given, x, order, True)
 
         f.when(e.icmp("ne", self.word(f, "transpose"), f.word(0)), turned, plain)
         self.exchange(f, 4, number, final, size, x, False)
+
+    def _permute(self, f: Function, source: Val, target: Val, order: Val, back: bool) -> None:
+        """Row i becomes what row order[i] was, or `back`; each lane has an order of its own."""
+        e, lanes = f.e, self.vector
+        numbers = e.mul(self.word(f, "count"), f.word(self.parts))
+
+        def row(i: Val) -> None:
+            def lane(number: Val) -> None:
+                entry = e.offset(e.offset(order, i, f"[{lanes} x i32]"), number, "i32")
+                other = e.convert("sext", e.load(entry, "i32"), "i64")
+                read, write = (i, other) if back else (other, i)
+                starts = [
+                    e.offset(e.offset(matrix, e.mul(e.mul(r, numbers), f.word(lanes)), self.elem), number, self.elem)
+                    for matrix, r in ((source, read), (target, write))
+                ]
+
+                def element(j: Val) -> None:
+                    places = [e.offset(start, e.mul(j, f.word(lanes)), self.elem) for start in starts]
+                    e.store(e.load(places[0], self.elem), places[1])
+
+                f.loop(f.word(0), numbers, 1, element)
+
+            f.loop(f.word(0), f.word(lanes), 1, lane)
+
+        f.loop(f.word(0), self.word(f, "n"), 1, row)
 
 
 class Solve(Eliminating):
@@ -339,7 +391,7 @@ class Inverse(Eliminating):
         pivots = f.room("i32", SMALL * self.vector)
         self.exchange(f, 0, number, final, count, a, True)
         self.eliminate(f, number, a, n, n, pivots, [])
-        self._unit(f, x, n)
+        self.unit(f, Grid(x, n, f.word(1)), n, n)
         yes, no = e.const(True, "i1"), e.const(False, "i1")
         self.substitute(f, a, x, n, n, yes, no, yes, unit_right=True)
         self.substitute(f, a, x, n, n, no, no, no)
@@ -347,19 +399,7 @@ class Inverse(Eliminating):
 
         def back(t: Val) -> None:
             k = e.sub(e.sub(n, f.word(1)), t)
-            self.swap(f, e.load(self._row(f, pivots, k), "i32", self.vector), k, n, [columns])
+            self.swap(f, e.load(self.integers_at(f, pivots, k), "i32", self.vector), k, n, [columns])
 
         f.loop(f.word(0), n, 1, back)
         self.exchange(f, 1, number, final, count, x, False)
-
-    def _unit(self, f: Function, x: Val, n: Val) -> None:
-        """Unit matrices in vectors."""
-        e, zero = f.e, self.number(f.e, 0.0)
-        f.loop(f.word(0), e.mul(n, n), 1, lambda i: self.store(f, (zero,) * self.parts, self.at(e, x, i)))
-
-        def one(i: Val) -> None:
-            self.store(
-                f, (self.number(e, 1.0), *(zero,) * (self.parts - 1)), self.at(e, x, e.mul(i, e.add(n, f.word(1))))
-            )
-
-        f.loop(f.word(0), n, 1, one)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
-from rosin.backends.llvm.routines.matrix.reflections import Grid, Reflecting
+from rosin.backends.llvm.routines.matrix.reflections import Reflecting
 from rosin.backends.llvm.routines.matrix.stack import Room
+from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.ir.ops.qr import BLOCK
 
 

@@ -5,35 +5,14 @@ The vector v is 1 at its head. What is below stands in the place of the numbers 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import Number
-from rosin.backends.llvm.routines.matrix.tiles import TINY, Tiles
-
-
-class Grid(NamedTuple):
-    """Matrices in vectors: how far rows and columns are apart, in numbers."""
-
-    start: Val
-    row: Val
-    column: Val
-
-    @property
-    def turned(self) -> Grid:
-        return Grid(self.start, self.column, self.row)
+from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Tiles
 
 
 class Reflecting(Tiles):
     """A routine that makes orthogonal factors in lanes."""
-
-    def cell(self, f: Function, grid: Grid, i: Val, j: Val) -> Val:
-        e = f.e
-        return self.at(e, grid.start, e.add(e.mul(i, grid.row), e.mul(j, grid.column)))
-
-    def real(self, f: Function, value: Val) -> Number:
-        return (value, *[self.number(f.e, 0.0)] * (self.parts - 1))
 
     def power_of_two(self, f: Function, size: Val) -> tuple[Val, Val]:
         """Powers of two of the size of numbers that are not negative, and their inverses."""
@@ -132,14 +111,6 @@ class Reflecting(Tiles):
             f.loop(below, m, 1, spread)
 
         self.tiled(f, begin, end, self.tile[0], columns)
-
-    def unit(self, f: Function, x: Grid, rows: Val, columns: Val) -> None:
-        """Ones on the diagonal, and zeros elsewhere; the matrices lie without gaps."""
-        e, zero, one = f.e, self.number(f.e, 0.0), self.number(f.e, 1.0)
-        count = e.mul(rows, columns)
-        f.loop(f.word(0), count, 1, lambda i: self.store(f, self.real(f, zero), self.at(e, x.start, i)))
-        least = e.intrinsic("llvm.smin", rows, columns)
-        f.loop(f.word(0), least, 1, lambda i: self.store(f, self.real(f, one), self.cell(f, x, i, i)))
 
     def factor(self, f: Function, a: Grid, m: Val, n: Val, scales: Val) -> None:
         """Put R into the upper triangle, and reflections below it."""

@@ -19,7 +19,7 @@ from typing import ClassVar
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lapack import Lapack
-from rosin.backends.llvm.routines.matrix.squares import transposed
+from rosin.backends.llvm.squares import transposed
 from rosin.ir.dtypes import DType
 
 ELEMENTS = {"f32": ("i32", 1), "f64": ("i64", 1), "c64": ("i64", 1), "c128": ("i64", 2)}

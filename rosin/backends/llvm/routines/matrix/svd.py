@@ -9,10 +9,9 @@ from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.jacobi import Columns, Rotating
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
-from rosin.backends.llvm.routines.matrix.reflections import Grid
 from rosin.backends.llvm.routines.matrix.stack import Room
+from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.ir.ops.qr import BLOCK
-
 
 MOST_ROTATED = 20
 """So many rows or columns, whichever are fewer, matrices have at most that are worked on in lanes."""
@@ -80,6 +79,9 @@ class Svd(Rotating):
         return lapack.failed(info)
 
     # -- in lanes ------------------------------------------------------------------------------------------
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), *([self.swaps(self.elem)] if self.has_lanes else [])]
 
     @property
     def has_lanes(self) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import Lanes, Number
+from rosin.backends.llvm.routines.matrix.stack import parameters, passed
 
 Sums: TypeAlias = "list[list[list[Val]]]"
 """The variables of a tile: by row, by column, by part. A row may have fewer columns than others."""
@@ -21,12 +21,24 @@ UNIT = {"float": 2.0**-23, "double": 2.0**-52}
 """The distances between 1 and the next number."""
 
 
-class Moved(NamedTuple):
-    """What has rows exchanged: so many numbers of each, in every lane, which are `step` places apart as rows are `row`."""
+class Grid(NamedTuple):
+    """Matrices in vectors: how far rows and columns are apart, in numbers."""
 
     start: Val
     row: Val
-    count: Val
+    column: Val
+
+    @property
+    def turned(self) -> Grid:
+        return Grid(self.start, self.column, self.row)
+
+
+class Moved(NamedTuple):
+    """What has rows exchanged, `row` places apart: `width` numbers of each, `step` places apart, in every lane."""
+
+    start: Val
+    row: Val
+    width: Val
     step: Val
     elem: str
     parts: int
@@ -51,7 +63,8 @@ class Tiles(Lanes):
         """The body for begin … end - 1: for so many places at once, then for single ones."""
         e = f.e
         if size == 1:
-            return f.loop(begin, end, 1, lambda place: body(place, 1))
+            f.loop(begin, end, 1, lambda place: body(place, 1))
+            return
         count = e.intrinsic("llvm.smax", e.sub(end, begin), f.word(0))
         whole = e.add(begin, e.bit_and(count, f.word(-size)))
         f.loop(begin, whole, size, lambda place: body(place, size))
@@ -88,32 +101,51 @@ class Tiles(Lanes):
 
         f.loop(f.word(0), count, 1, product)
 
+    def integers_at(self, f: Function, integers: Val, i: Val) -> Val:
+        """Where small numbers of all lanes are."""
+        return f.e.offset(integers, i, f"[{self.vector} x i32]")
+
     def everywhere(self, f: Function, i: Val) -> Val:
         """A small number in every lane."""
         return f.e.splat(f.e.convert("trunc", i, "i32"), self.vector)
 
     def swap(self, f: Function, found: Val, k: Val, m: Val, moved: Sequence[Moved]) -> None:
-        """Exchange rows k with those that are found below, each lane another one: row by row for those that it is."""
+        """Exchange rows k with those that are found below, each lane another one."""
+        e = f.e
+        place = self.everywhere(f, k)
+
+        def exchange() -> None:
+            for rows in moved:
+                sizes = passed(rows.start, rows.row, rows.width, rows.step, k, m)
+                e.line(f"call void @swap_{rows.elem}({found.typed}, {sizes})")
+
+        f.when(e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, place)), exchange)
+
+    def swaps(self, elem: str) -> str:
+        """The function for rows of such numbers: row by row of those that a lane may have found."""
+        f = self.function()
         e, lanes = f.e, self.vector
+        row, count, step, k, m = (Val(f"%{name}", "i64") for name in ("row", "count", "step", "k", "m"))
+        found = Val("%found", "i32", lanes)
+        rows = Moved(Val("%start", "ptr"), row, count, step, elem, 1 if elem == "i32" else self.parts)
 
         def swap(i: Val) -> None:
             own = e.icmp("eq", found, self.everywhere(f, i))
 
-            def element(rows: Moved, j: Val) -> None:
+            def element(j: Val) -> None:
                 for part in range(rows.parts):
                     places = [rows.at(f, lanes, row, j, part) for row in (k, i)]
                     top, other = (e.load(at, rows.elem, lanes) for at in places)
                     e.store(e.select(own, other, top), places[0])
                     e.store(e.select(own, top, other), places[1])
 
-            def exchange() -> None:
-                for rows in moved:
-                    f.loop(f.word(0), rows.count, 1, functools.partial(element, rows))
+            some = e.intrinsic_across("llvm.vector.reduce.or", own)
+            f.when(some, lambda: f.loop(f.word(0), rows.width, 1, element))
 
-            f.when(e.intrinsic_across("llvm.vector.reduce.or", own), exchange)
-
-        some = e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, self.everywhere(f, k)))
-        f.when(some, lambda: f.loop(e.add(k, f.word(1)), m, 1, swap))
+        f.loop(e.add(k, f.word(1)), m, 1, swap)
+        e.line("ret void")
+        given = parameters(("start", "ptr"), *((name, "i64") for name in ("row", "count", "step", "k", "m")))
+        return f.text(f"internal void @swap_{elem}({found.type} %found, {given})")
 
     def rows(self, f: Function, a: Val, count: Val) -> Moved:
         """The rows of matrices in vectors."""
@@ -142,3 +174,20 @@ class Tiles(Lanes):
             self.swap(f, e.load(where, "i32", lanes), k, n, moved)
 
         f.loop(f.word(0), n, 1, place)
+
+    # -- matrices in vectors -----------------------------------------------------------------------------------
+
+    def cell(self, f: Function, grid: Grid, i: Val, j: Val) -> Val:
+        e = f.e
+        return self.at(e, grid.start, e.add(e.mul(i, grid.row), e.mul(j, grid.column)))
+
+    def real(self, f: Function, value: Val) -> Number:
+        return (value, *[self.number(f.e, 0.0)] * (self.parts - 1))
+
+    def unit(self, f: Function, x: Grid, rows: Val, columns: Val) -> None:
+        """Ones on the diagonal, and zeros elsewhere; the matrices lie without gaps."""
+        e, zero, one = f.e, self.number(f.e, 0.0), self.number(f.e, 1.0)
+        count = e.mul(rows, columns)
+        f.loop(f.word(0), count, 1, lambda i: self.store(f, self.real(f, zero), self.at(e, x.start, i)))
+        least = e.intrinsic("llvm.smin", rows, columns)
+        f.loop(f.word(0), least, 1, lambda i: self.store(f, self.real(f, one), self.cell(f, x, i, i)))

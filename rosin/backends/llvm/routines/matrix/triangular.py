@@ -37,9 +37,8 @@ class Substituting(Tiles):
         start = e.select(down, f.word(0), e.sub(n, f.word(1)))
         step = e.select(down, f.word(1), f.word(-1))
         row, column = e.select(transpose, f.word(1), n), e.select(transpose, n, f.word(1))
-        e.line(
-            f"call void @substitute({passed(a, x, n, count, start, step, row, column, unit, e.const(unit_right, 'i1'))})"
-        )
+        given = (a, x, n, count, start, step, row, column, unit, e.const(unit_right, "i1"))
+        e.line(f"call void @substitute({passed(*given)})")
 
     def _substitute(self) -> str:
         """Rows are taken from `start` on in steps; elements of `a` are `row` and `column` places apart.

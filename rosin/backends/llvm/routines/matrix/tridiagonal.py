@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.reflections import Grid, Reflecting
-from rosin.backends.llvm.routines.matrix.tiles import UNIT
+from rosin.backends.llvm.routines.matrix.lanes import SMALL
+from rosin.backends.llvm.routines.matrix.reflections import Reflecting
+from rosin.backends.llvm.routines.matrix.tiles import UNIT, Grid
 
 STEPS = 60
 """QL steps for one eigenvalue, at most; two or three are usual."""
 
 NEGLIGIBLE = {"float": 2.0**-45, "double": 2.0**-400}
-"""What counts as zero in matrices whose greatest number is near 1: far below their rounding, but its square is normal."""
+"""What counts as zero in matrices whose greatest number is near 1: far below rounding, though its square is normal."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Tridiagonal(Reflecting):
         """Fill a band; reflections stay below the diagonal beside the main one."""
         e, n, one = f.e, band.n, f.word(1)
         grid = Grid(a, n, one)
-        line = self.vectors(f, 32)
+        line = self.vectors(f, SMALL)
 
         def step(k: Val) -> None:
             head = e.add(k, one)

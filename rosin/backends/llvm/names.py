@@ -1,0 +1,19 @@
+"""Names by which compiled programs and the runtime find each other; to load a program takes no more of the backend."""
+
+from __future__ import annotations
+
+ENTRY = "program"
+"""The function that runs a program."""
+SIZES = "sizes"
+"""The function that finds the symbolic sizes of a program."""
+PARALLEL = "rosin_parallel"
+ROUTINE = "rosin_"
+"""What the names of routines begin with."""
+BEGIN = "_begin"
+"""What the name of what a routine does first ends with."""
+HOST = "rosin_host"
+RECEIVER = "host_receiver"
+"""The global that holds what `rosin_host` passes calls on to; whoever loads the module sets it."""
+GROW, FREE = "rosin_tape_grow", "rosin_tapes_free"
+OUT_OF_MEMORY = 1
+"""What a program returns when there is no room for a tape."""

@@ -1,0 +1,87 @@
+"""A program in the making: a graph goes through the passes, becomes loops, LLVM text and object code.
+
+    graph → passes → loops → LLVM text → object code
+
+Stages are made again, on demand, for whoever wants to look at them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rosin.backends.llvm.program import program_text
+from rosin.ir import loop_printer, printer, steps
+from rosin.ir.graph import Graph
+from rosin.ir.sizes import Sizes
+from rosin.passes import pipeline
+from rosin.passes.explain import explain
+from rosin.passes.instrument import Instrument
+from rosin.passes.tiles import TileSize
+from rosin.passes.to_loops import to_loops
+from rosin.runtime import jit, limits, threads
+
+
+@dataclass(frozen=True)
+class Making:
+    """A graph on its way to this CPU; what is known of its sizes holds around all calls."""
+
+    graph: Graph
+    donated: tuple[int, ...]
+    sizes: Sizes | None
+    tiles: Mapping[str, TileSize] | None = None
+    """What the tuner chose (rosin.runtime.tuning)."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES), "loops", "llvm", "optimized", "assembly")
+
+    def build(self, watch: Instrument | None) -> tuple[steps.Program, bytes]:
+        """The loop-level program and its object code."""
+        graph = pipeline.run(self.graph, instrument=watch)
+        start = time.perf_counter()
+        program = to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
+        middle = time.perf_counter()
+        text = program_text(program, jit.host().vector_bytes)
+        late = time.perf_counter()
+        data = jit.compile_object(text)
+        if watch is not None:
+            watch.later(
+                "loops",
+                middle - start,
+                lambda: loop_printer.text(program),
+                f"{sum(1 for _ in steps.kernels(program.steps))} kernels",
+            )
+            watch.later("llvm", late - middle, lambda: text, f"{len(text.splitlines())} lines")
+            done = time.perf_counter()
+            watch.later("assembly", done - late, lambda: jit.assembly(text), f"{len(data)} bytes of object code")
+        return program, data
+
+    def lowered(self) -> Graph:
+        """The graph after all passes."""
+        return pipeline.run(self.graph)
+
+    def program(self) -> steps.Program:
+        """The loop-level program."""
+        return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
+
+    def stage_text(self, stage: str) -> str:
+        """The program at a stage after `traced`, as text.
+
+        Raises:
+            ValueError: there is no such stage.
+        """
+        if stage == "loops":
+            return loop_printer.text(self.program())
+        if stage in ("llvm", "optimized", "assembly"):
+            text = program_text(self.program(), jit.host().vector_bytes)
+            return {"llvm": str, "optimized": jit.optimized, "assembly": jit.assembly}[stage](text)
+        if stage in self.stages:
+            return printer.text(pipeline.stage(self.graph, stage))
+        raise ValueError(f"no stage is called {stage!r}; there are {', '.join(self.stages)}")
+
+    def explain(self) -> str:
+        """What is computed together and why, what it costs at least on this machine, and where values lie."""
+        found = explain(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
+        return found.text(limits.measured(threads.num_threads()))

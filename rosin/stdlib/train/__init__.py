@@ -1,0 +1,31 @@
+"""Training: one compiled step, a loop around it that can be taken apart, checkpoints, and what looks on."""
+
+from __future__ import annotations
+
+from rosin.stdlib.train.callbacks import Checkpointing, EarlyStopping, JsonLog, ProgressBar
+from rosin.stdlib.train.checkpoints import Checkpoints, Restored
+from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning, DivergedError
+from rosin.stdlib.train.fit import Callback, Training, fit
+from rosin.stdlib.train.step import Outcome, TrainState, first_bad_layer, make_step
+from rosin.stdlib.train.tensorboard import EventWriter, TensorBoard
+
+__all__ = [
+    "Callback",
+    "CheckpointError",
+    "CheckpointWarning",
+    "Checkpointing",
+    "Checkpoints",
+    "DivergedError",
+    "EarlyStopping",
+    "EventWriter",
+    "JsonLog",
+    "Outcome",
+    "ProgressBar",
+    "Restored",
+    "TensorBoard",
+    "TrainState",
+    "Training",
+    "first_bad_layer",
+    "fit",
+    "make_step",
+]

@@ -1,0 +1,178 @@
+"""Checkpoints: folders of a safetensors file and a JSON file, which are there whole or not at all.
+
+    step-0000001200/
+        arrays.safetensors    every array of the state, under its path
+        checkpoint.json       format, step, the checksum of the arrays, and what else was to be kept
+
+A checkpoint is written beside its place and moved there; when it is read, the checksum is compared, and a damaged one
+is passed over, with a warning that says why, for the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+import rosin
+from rosin.stdlib import weights
+from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning
+
+FORMAT, VERSION = "rosin checkpoint", 1
+T = TypeVar("T")
+_NAME = re.compile(r"step-(\d{10})")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a checkpoint held."""
+
+    state: Any
+    step: int
+    extra: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one training in a folder, of which the newest `keep` stay."""
+
+    def __init__(self, folder: str | PathLike[str], *, keep: int = 3) -> None:
+        self.folder = Path(folder)
+        self.keep = keep
+
+    def steps(self) -> list[int]:
+        """The steps for which there are checkpoints, in order."""
+        if not self.folder.is_dir():
+            return []
+        found = [_NAME.fullmatch(path.name) for path in self.folder.iterdir()]
+        return sorted(int(match[1]) for match in found if match)
+
+    def save(self, step: int, state: Any, extra: dict[str, Any] | None = None) -> Path:
+        """Write a checkpoint: a tree of arrays, and what JSON holds. One of the same step is replaced.
+
+        Raises:
+            OSError: it cannot be written; what was there before stays.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._clear()
+        place = self.folder / f"step-{step:010d}"
+        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.folder))
+        try:
+            arrays = temporary / "arrays.safetensors"
+            weights.save(arrays, named(state))
+            told = {
+                "format": FORMAT,
+                "version": VERSION,
+                "step": step,
+                "sha256": _checksum(arrays),
+                "extra": extra or {},
+            }
+            _write(temporary / "checkpoint.json", json.dumps(told, indent=1))
+            if place.exists():
+                shutil.rmtree(place)
+            os.rename(temporary, place)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        for old in self.steps()[: -self.keep]:
+            shutil.rmtree(self.folder / f"step-{old:010d}")
+        return place
+
+    def restore(self, like: Any, step: int | None = None) -> Restored | None:
+        """The newest whole checkpoint, or that of a step, as a tree like `like`; None if there is no checkpoint.
+
+        Raises:
+            CheckpointError: the arrays are not those of `like`; the format is newer; or every checkpoint, or the one
+                that was asked for, is damaged.
+        """
+        steps = self.steps() if step is None else [step]
+        faults: list[str] = []
+        for number in reversed(steps):
+            place = self.folder / f"step-{number:010d}"
+            try:
+                told = _read(place)
+            except _Damaged as fault:
+                faults.append(f"{place.name}: {fault}")
+                if step is None:
+                    warnings.warn(f"the checkpoint {place} is damaged: {fault}", CheckpointWarning, stacklevel=2)
+                continue
+            return Restored(_filled(like, weights.load(place / "arrays.safetensors"), place), number, told["extra"])
+        if faults:
+            raise CheckpointError(f"no checkpoint in {self.folder} is whole: {'; '.join(faults)}")
+        return None
+
+    def _clear(self) -> None:
+        """Remove what a writer that was stopped has left."""
+        for path in self.folder.glob(".writing-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class _Damaged(Exception):
+    """Why a checkpoint cannot be used."""
+
+
+def named(tree: Any) -> dict[str, Any]:
+    """The arrays of a tree under the paths that Python has for them: `.model.layers[0].weight`."""
+    leaves, structure = rosin.tree.flatten(tree)
+    return dict(zip(_paths(structure), leaves, strict=True))
+
+
+def _paths(structure: Any) -> list[str]:
+    return [accessor.codify("") for accessor in structure.accessors()]
+
+
+def _read(place: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((place / "checkpoint.json").read_text())
+    except (OSError, ValueError) as error:
+        raise _Damaged(f"checkpoint.json cannot be read ({error})") from None
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        raise _Damaged(f"checkpoint.json is no {FORMAT!r}")
+    if told.get("version", 0) > VERSION:
+        message = f"{place} is of version {told['version']} of the format, and this Rosin reads {VERSION}"
+        raise CheckpointError(f"{message}: a newer Rosin has written it")
+    try:
+        found = _checksum(place / "arrays.safetensors")
+    except OSError as error:
+        raise _Damaged(f"arrays.safetensors cannot be read ({error})") from None
+    if found != told.get("sha256"):
+        raise _Damaged("the checksum of arrays.safetensors is not the one in checkpoint.json")
+    return told
+
+
+def _filled(like: T, arrays: dict[str, Any], place: Path) -> T:
+    """A tree like `like` with these arrays."""
+    leaves, structure = rosin.tree.flatten(like)
+    paths = _paths(structure)
+    faults = [f"{path} is missing" for path in paths if path not in arrays]
+    faults += [f"{path} is too much" for path in arrays if path not in set(paths)]
+    for path, leaf in zip(paths, leaves, strict=True):
+        found = arrays.get(path)
+        if found is not None and (tuple(found.shape), found.dtype) != (tuple(np.shape(leaf)), leaf.dtype):
+            faults.append(f"{path} is {found.dtype}{list(found.shape)}, not {leaf.dtype}{list(leaf.shape)}")
+    if faults:
+        more = f", and {len(faults) - 10} more" if len(faults) > 10 else ""
+        raise CheckpointError(f"{place} is of another program: {'; '.join(faults[:10])}{more}")
+    # Copies, since the file is mapped and may be removed, and since a step may reuse the memory of its state.
+    return rosin.tree.unflatten(structure, [rosin.numpy.array(arrays[path], copy=True) for path in paths])
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

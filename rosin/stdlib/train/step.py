@@ -1,0 +1,96 @@
+"""One step of training as one program: forward, backward, update, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import rosin
+from rosin import Array
+from rosin import numpy as rnp
+from rosin.stdlib import nn, optim
+
+Loss: TypeAlias = Callable[[Any, Any, nn.Run], Any]
+"""Takes the model, the batch and the run to a number, or to a number and something for the metrics."""
+Observe: TypeAlias = Callable[[dict[str, Any], Any, Any], dict[str, Any]]
+"""Takes metrics, the batch and what the loss gave beside its number to the metrics after the batch."""
+
+
+@dataclass
+class TrainState:
+    """All that training changes, as one tree of arrays."""
+
+    model: Any
+    optimizer: Any
+    step: Array
+    key: Array
+    metrics: dict[str, Any]
+
+    @classmethod
+    def start(
+        cls, model: Any, optimizer: optim.Transform, key: Array | int = 0, metrics: dict[str, Any] | None = None
+    ) -> TrainState:
+        """The state before the first step. The key is what all random numbers of the training come from.
+
+        It has copies of the model's arrays, since steps reuse the memory of the state.
+        """
+        key = rosin.random.key(key) if isinstance(key, int) else rnp.array(key, copy=True)
+        model = rosin.tree.map(lambda x: rnp.array(x, copy=True), model)
+        return cls(model, optimizer.init(model), rnp.zeros((), dtype=rosin.int32), key, dict(metrics or {}))
+
+
+@dataclass
+class Outcome:
+    """What a step tells: the loss before it, the norm of the gradient, and whether both were finite."""
+
+    loss: Array
+    gradient_norm: Array
+    finite: Array
+
+
+def make_step(
+    loss: Loss, optimizer: optim.Transform, observe: Observe | None = None, *, where: nn.Where = nn.is_trained
+) -> Callable[[TrainState, Any], tuple[TrainState, Outcome]]:
+    """The compiled `step(state, batch)`, which reuses the memory of the state that it is given.
+
+    Step n draws its random numbers from the state's key and n, so that a training that goes on somewhere is the one
+    that never stopped. A step whose loss or gradient is no finite number changes nothing but its own number.
+    """
+
+    def step(state: TrainState, batch: Any) -> tuple[TrainState, Outcome]:
+        key = rosin.random.fold_in(state.key, state.step)
+
+        def objective(model: Any) -> Any:
+            run = nn.Run(key)
+            found = rosin.rewritten(loss)(model, batch, run)
+            value, aux = found if isinstance(found, tuple) else (found, None)
+            return value, (run.updated(model), aux)
+
+        derived = nn.value_and_grad(objective, has_aux=True, where=where)
+        (value, (model, aux)), gradient = derived(state.model)
+        norm = optim.global_norm(gradient)
+        updates, own = optimizer.update(gradient, state.optimizer, model, value=value)
+        metrics = state.metrics if observe is None else rosin.rewritten(observe)(state.metrics, batch, aux)
+        finite = rnp.isfinite(value) & rnp.isfinite(norm)
+        old = state.model, state.optimizer, state.metrics
+        new = optim.apply_updates(model, updates), own, metrics
+        kept = rosin.tree.map(lambda a, b: rnp.where(finite, a, b), new, old)
+        return TrainState(kept[0], kept[1], state.step + 1, state.key, kept[2]), Outcome(value, norm, finite)
+
+    return rosin.compile(step, donate_argnames=("state",))
+
+
+def first_bad_layer(loss: Loss, state: TrainState, batch: Any) -> str | None:
+    """The path of the first module that gives something that is not finite in step `state.step` on this batch; None if
+    every one is finite forward, so that the backward pass is to blame."""
+    bad: list[str] = []
+
+    def look(path: str, module: Any, call: Any) -> None:
+        arrays = [x for x in rosin.tree.leaves(call.result) if isinstance(x, Array)]
+        if not bad and not all(bool(rnp.all(rnp.isfinite(x))) for x in arrays):
+            bad.append(f"{path}, a {type(module).__name__}")
+
+    with nn.hooked(look):
+        loss(state.model, batch, nn.Run(rosin.random.fold_in(state.key, state.step)))
+    return bad[0] if bad else None

@@ -1,0 +1,129 @@
+"""Loops that threads share, and what runs before a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin import numpy as rnp
+from rosin.ir import loop_printer
+from rosin.ir.steps import Kernel, Program, Repeat, Step, leaves, parts
+from rosin.passes import pipeline
+from rosin.passes.to_loops import to_loops
+from rosin.runtime import threads
+
+
+def program_of(f: Any, *shapes: tuple[int, ...], dtype: str = "float32") -> Program:
+    given = [rnp.asarray(np.zeros(shape, dtype)) for shape in shapes]
+    return to_loops(pipeline.run(rosin.compile(f).ir(*given)))
+
+
+def repeats(steps: Sequence[Step]) -> list[Repeat]:
+    inner = [loop for step in steps for inside in parts(step) for loop in repeats(inside)]
+    return [step for step in steps if isinstance(step, Repeat)] + inner
+
+
+def apart(w: Any, xs: Any) -> Any:
+    """Steps that do not depend on each other, with values of their own."""
+    return rosin.map(lambda x: rnp.tanh(rosin.nn.softmax(x @ w, axis=-1) @ w), xs)
+
+
+def carried(w: Any, xs: Any) -> Any:
+    return rosin.scan(lambda h, x: (rnp.tanh(h @ w + x),) * 2, rnp.zeros_like(xs[0]), xs)[1]
+
+
+SHAPES = ((128, 128), (8, 100, 128))
+
+
+def test_threads_share_steps_that_are_apart() -> None:
+    program = program_of(apart, *SHAPES)
+    (loop,) = repeats(program.steps)
+    assert loop.team is not None
+    assert "on threads" in loop_printer.text(program)
+    inside = {b for leaf in leaves(loop.body) if isinstance(leaf, Kernel) for b in leaf.buffers}
+    assert loop.team.offsets.keys() <= inside
+    assert loop.team.room.size == loop.team.bytes * loop.team.most
+    assert not loop.team.offsets.keys() & program.arena.keys()
+
+
+def test_threads_do_not_share_steps_that_follow_each_other_or_are_short() -> None:
+    assert all(loop.team is None for loop in repeats(program_of(carried, *SHAPES).steps))
+    assert all(loop.team is None for loop in repeats(program_of(apart, (64, 64), (5, 3, 64)).steps))
+
+
+@pytest.mark.parametrize("count", [4, 7, 40])
+def test_shared_loops_compute_the_same_on_any_number_of_threads(count: int) -> None:
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((128, 128)).astype(np.float32) / 11
+    xs = rng.standard_normal((count, 100, 128)).astype(np.float32)
+    scores = xs @ w
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    expected = np.tanh(powers / powers.sum(-1, keepdims=True) @ w)
+    before, found = threads.num_threads(), []
+    try:
+        for number in (1, 2, 5, 20):
+            threads.set_num_threads(number)
+            found.append(np.asarray(rosin.compile(apart)(rnp.asarray(w), rnp.asarray(xs))))
+    finally:
+        threads.set_num_threads(before)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
+def test_operands_that_stay_are_packed_before_the_loop() -> None:
+    def f(w: Any, xs: Any) -> Any:
+        return rosin.scan(lambda h, x: (rnp.tanh(h @ w.T + x),) * 2, rnp.zeros_like(xs[0]), xs)[1]
+
+    program = program_of(f, (256, 256), (10, 32, 256))
+    before = [step.name for step in program.steps if isinstance(step, Kernel)]
+    assert any("pack" in name for name in before)
+    (loop,) = repeats(program.steps)
+    assert not any("pack" in leaf.name for leaf in leaves(loop.body))
+
+
+def test_tiles_of_a_product_are_added_in_place() -> None:
+    def f(total: Any, xs: Any, ys: Any) -> Any:
+        return rosin.scan(lambda t, z: (t + rnp.sin(z[0]).T @ z[1], None), total, (xs, ys))[0]
+
+    shapes = ((96, 64), (5, 200, 96), (5, 200, 64))
+    program = program_of(f, *shapes)
+    copied = [leaf.name for loop in repeats(program.steps) for leaf in leaves(loop.body) if "copy" in leaf.name]
+    assert not copied
+    rng = np.random.default_rng(0)
+    total, xs, ys = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    expected = total + np.einsum("tki,tkj->ij", np.sin(xs), ys)
+    np.testing.assert_allclose(rosin.compile(f)(*map(rnp.asarray, (total, xs, ys))), expected, rtol=1e-3, atol=1e-3)
+
+
+def heat(u: Any, steps: int, back: bool = False) -> Any:
+    def step(u: Any, _: Any) -> Any:
+        around = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:]
+        return u.at[1:-1, 1:-1].set(u[1:-1, 1:-1] + 0.2 * (around - 4 * u[1:-1, 1:-1])), None
+
+    return rosin.scan(step, u, None, length=steps, reverse=back)[0]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 5])
+@pytest.mark.parametrize("back", [False, True])
+def test_large_carried_values_take_turns(steps: int, back: bool) -> None:
+    u = np.random.default_rng(0).standard_normal((150, 211))
+    expected = u.copy()
+    for _ in range(steps):
+        inner, v = expected[1:-1, 1:-1], expected
+        around = v[:-2, 1:-1] + v[2:, 1:-1] + v[1:-1, :-2] + v[1:-1, 2:]
+        expected = v.copy()
+        expected[1:-1, 1:-1] = inner + 0.2 * (around - 4 * inner)
+    np.testing.assert_array_equal(rosin.compile(heat, static_argnums=(1, 2))(rnp.asarray(u), steps, back), expected)
+
+
+def test_a_stencil_is_one_kernel_a_step() -> None:
+    program = program_of(lambda u: heat(u, 5), (150, 211))
+    (loop,) = repeats(program.steps)
+    (kernel,) = loop.body
+    assert isinstance(kernel, Kernel)
+    assert [b.name.split("_")[0] for b in kernel.buffers] == ["turns"]

@@ -1,0 +1,311 @@
+"""Trainings: they learn, stop, diverge with a reason, and go on after a kill as if there had been none."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin import numpy as rnp
+from rosin.stdlib import data, losses, metrics, nn, optim, train
+
+ROOT = Path(__file__).parents[3]
+
+
+def problem(batch_size: int = 16) -> tuple[data.Loader, Any, Any, Any]:
+    """Noisy halves of the plane: a loader of 100 items, a loss, an optimizer, and a state at the start."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((100, 3)).astype(np.float32)
+    y = (x @ [1.0, -2.0, 0.5] > 0).astype(np.int32)
+    loader = data.Loader(data.Arrays({"x": x, "y": y}), batch_size, shuffle=True, seed=4)
+    keys = nn.Keys(0)
+    model = nn.Chain(
+        nn.Dense(3, 16, key=keys), nn.BatchNorm(16), rosin.nn.relu, nn.Dropout(0.2), nn.Dense(16, 2, key=keys)
+    )
+
+    def loss(model: Any, batch: Any, run: nn.Run) -> Any:
+        items, mask = batch
+        scores = model(items["x"], run)
+        each = losses.cross_entropy(scores, items["y"], reduction="none")
+        return rnp.sum(each * mask) / rnp.sum(mask), scores
+
+    optimizer = optim.adamw(optim.schedules.warmup_cosine(0.03, 10, 200))
+    state = train.TrainState.start(model, optimizer, 7, {"accuracy": metrics.Accuracy()})
+    return loader, loss, optimizer, state
+
+
+def observe(found: dict[str, Any], batch: Any, scores: Any) -> dict[str, Any]:
+    items, mask = batch
+    return {"accuracy": found["accuracy"].update(scores, items["y"], mask)}
+
+
+class Seen(train.Callback):
+    """Notes every step and epoch."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.epochs: list[dict[str, float]] = []
+        self.ended = 0
+
+    def on_step(self, training: train.Training) -> None:
+        self.losses.append(training.loss)
+
+    def on_epoch(self, training: train.Training) -> None:
+        self.epochs.append(dict(training.values))
+
+    def on_end(self, training: train.Training) -> None:
+        self.ended += 1
+
+
+def test_a_training_learns_in_one_program() -> None:
+    loader, loss, optimizer, state = problem()
+    step, seen, out = train.make_step(loss, optimizer, observe), Seen(), io.StringIO()
+    training = train.fit(
+        step,
+        state,
+        loader,
+        epochs=12,
+        evaluate=lambda model: {"size": float(rnp.sum(model.layers[0].weight ** 2))},
+        callbacks=[seen, train.ProgressBar(out)],
+    )
+    assert training.step == 12 * 7 == len(seen.losses)
+    assert training.examples == 1200
+    assert np.mean(seen.losses[-7:]) < 0.5 * np.mean(seen.losses[:7])
+    assert seen.epochs[-1]["accuracy"] > 0.85
+    assert set(seen.epochs[0]) == {"accuracy", "size"}
+    assert seen.ended == 1
+    assert "84/84" in out.getvalue()
+    assert "epoch 12: accuracy 0." in out.getvalue()
+    # The short last batch is filled up, so there is one program.
+    assert len(step.signatures()) == 1  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def test_early_stopping_and_logs(tmp_path: Path) -> None:
+    loader, loss, optimizer, state = problem()
+    step = train.make_step(loss, optimizer)
+    values = iter([3.0, 2.0, 2.5, 2.4, 2.3, 1.0])
+    stopping = train.EarlyStopping("value", patience=3)
+    training = train.fit(
+        step,
+        state,
+        loader,
+        epochs=20,
+        evaluate=lambda model: {"value": next(values)},
+        callbacks=[train.JsonLog(tmp_path / "log.jsonl", every=2), stopping],
+    )
+    assert training.epoch == 5
+    assert training.stop == "value got no better for 3 epochs"
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == list(range(2, 36, 2))
+    assert [line["value"] for line in lines if "value" in line] == [3.0, 2.0, 2.5, 2.4, 2.3]
+    stopping = train.EarlyStopping("loss")
+    with pytest.raises(KeyError, match="no value 'loss'; there are accuracy, value"):
+        train.fit(step, training.state, problem()[0], epochs=1, evaluate=lambda m: {"value": 1.0}, callbacks=[stopping])
+
+
+# -- divergence ------------------------------------------------------------------------------------------------------
+
+
+class Bad(nn.Module):
+    """Has no finite result for large numbers."""
+
+    def __call__(self, x: Any) -> Any:
+        return rnp.log(2 - rnp.abs(x))
+
+
+def test_a_loss_that_is_no_number_names_step_items_and_layer() -> None:
+    x = np.zeros((6, 2), np.float32)
+    x[4] = 9
+    loader = data.Loader(data.Arrays(x), 2)
+    model = nn.Chain(nn.Dense(2, 2, key=0), nn.Chain(Bad(), rnp.tanh), nn.Dense(2, 1, key=1))
+    model = nn.with_arrays(model, {"layers.0.weight": rnp.eye(2)})
+
+    def loss(model: Any, batch: Any, run: nn.Run) -> Any:
+        return rnp.mean(model(batch, run) ** 2)
+
+    optimizer = optim.sgd(0.0)
+    step, state = train.make_step(loss, optimizer), train.TrainState.start(model, optimizer)
+    with pytest.raises(train.DivergedError) as caught:
+        train.fit(step, state, loader, epochs=1, batch=lambda b: b.data, loss=loss)
+    lines = str(caught.value).split("\n")
+    assert lines[0].startswith("step 2 has no finite result: loss nan")
+    assert lines[1] == "  its batch has the items [4, 5]"
+    assert lines[2] == "  the first layer whose result is not finite is Chain.layers[1].layers[0], a Bad"
+
+    def flat(model: Any, batch: Any, run: nn.Run) -> Any:
+        return rnp.mean(rnp.sqrt(rnp.abs(model.layers[0](batch))))
+
+    with pytest.raises(train.DivergedError, match="every layer's result is finite"):
+        zero, loader = train.TrainState.start(model, optimizer), data.Loader(data.Arrays(x), 2)
+        train.fit(train.make_step(flat, optimizer), zero, loader, epochs=1, batch=lambda b: b.data, loss=flat)
+
+
+# -- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+def test_checkpoints_are_kept_and_restored(tmp_path: Path) -> None:
+    store = train.Checkpoints(tmp_path / "c", keep=2)
+    state = {"a": rnp.arange(3.0), "b": (rnp.asarray(2), rnp.ones(2, dtype=rosin.bfloat16))}
+    assert store.restore(state) is None
+    for step in (1, 5, 3):
+        store.save(step, rosin.tree.map(lambda x, step=step: x * step, state), {"note": step})
+    assert store.steps() == [3, 5]
+    found = store.restore(state)
+    assert found is not None
+    assert (found.step, found.extra) == (5, {"note": 5})
+    np.testing.assert_array_equal(found.state["a"], [0, 5, 10])
+    assert found.state["b"][1].dtype == rosin.bfloat16
+    earlier = store.restore(state, 3)
+    assert earlier is not None
+    assert earlier.extra == {"note": 3}
+    store.save(5, state, {"note": "again"})
+    again = store.restore(state)
+    assert again is not None
+    assert again.extra == {"note": "again"}
+
+
+def test_checkpoints_of_another_program(tmp_path: Path) -> None:
+    store = train.Checkpoints(tmp_path)
+    store.save(1, {"a": rnp.ones(3), "b": rnp.ones(2)})
+    with pytest.raises(
+        train.CheckpointError, match=r"\['c'\] is missing; \['b'\] is too much; \['a'\] is f32\[3\], not f32\[4\]"
+    ):
+        store.restore({"a": rnp.ones(4), "c": rnp.ones(2)})
+    told = json.loads((tmp_path / "step-0000000001/checkpoint.json").read_text())
+    (tmp_path / "step-0000000001/checkpoint.json").write_text(json.dumps({**told, "version": 2}))
+    with pytest.raises(train.CheckpointError, match="version 2 of the format, and this Rosin reads 1"):
+        store.restore({"a": rnp.ones(3), "b": rnp.ones(2)})
+
+
+def _flip(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[-3] ^= 1
+    path.write_bytes(whole)
+
+
+DAMAGE: dict[str, tuple[Any, str]] = {
+    "a bit": (lambda c: _flip(c / "arrays.safetensors"), "checksum"),
+    "cut": (lambda c: os.truncate(c / "arrays.safetensors", 20), "checksum"),
+    "no arrays": (lambda c: (c / "arrays.safetensors").unlink(), "cannot be read"),
+    "no JSON": (lambda c: (c / "checkpoint.json").write_text("{"), "cannot be read"),
+    "another file": (lambda c: (c / "checkpoint.json").write_text("[]"), "no 'rosin checkpoint'"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_checkpoint_is_passed_over(name: str, tmp_path: Path) -> None:
+    store, state = train.Checkpoints(tmp_path), {"a": rnp.ones(3)}
+    store.save(1, state)
+    damage, message = DAMAGE[name]
+    damage(store.save(2, state))
+    with pytest.warns(train.CheckpointWarning, match=f"step-0000000002 is damaged: .*{message}"):
+        found = store.restore(state)
+    assert found is not None
+    assert found.step == 1
+    with pytest.raises(train.CheckpointError, match=r"no checkpoint in .* is whole"):
+        store.restore(state, 2)
+    damage(tmp_path / "step-0000000001")
+    with pytest.warns(train.CheckpointWarning), pytest.raises(train.CheckpointError, match="is whole"):
+        store.restore(state)
+
+
+@pytest.mark.parametrize("every", [None, 5])
+def test_a_training_goes_on_bit_by_bit(every: int | None, tmp_path: Path) -> None:
+    loader, loss, optimizer, state = problem()
+    step = train.make_step(loss, optimizer, observe)
+    whole = train.fit(step, state, loader, epochs=4)
+
+    class Stop(train.Callback):
+        def on_step(self, training: train.Training) -> None:
+            if training.step == 17:
+                raise KeyboardInterrupt
+
+    loader, _, _, state = problem()
+    saving = train.Checkpointing(tmp_path, every=every)
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(step, state, loader, epochs=4, callbacks=[saving, Stop()])
+    loader, _, _, state = problem()
+    again = train.fit(step, state, loader, epochs=4, callbacks=[train.Checkpointing(tmp_path, every=every)])
+    assert again.step == whole.step
+    assert again.examples == whole.examples
+    for a, b in zip(rosin.tree.leaves(again.state), rosin.tree.leaves(whole.state), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    assert again.values == whole.values
+
+
+SCRIPT = """
+import sys
+from tests.stdlib.train.test_train import observe, problem
+from rosin.stdlib import train, weights
+loader, loss, optimizer, state = problem()
+step = train.make_step(loss, optimizer, observe)
+saving = train.Checkpointing(sys.argv[1], every=1)
+done = train.fit(step, state, loader, epochs=40, callbacks=[saving])
+weights.save(sys.argv[2], done.state.model)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_instant(tmp_path: Path) -> None:
+    """A process that trains, and writes a checkpoint after every step, is killed again and again."""
+    loader, loss, optimizer, state = problem()
+    whole = train.fit(train.make_step(loss, optimizer, observe), state, loader, epochs=40)
+    rng, out, store = np.random.default_rng(0), tmp_path / "end.safetensors", train.Checkpoints(tmp_path / "c")
+    kills, process = 0, None
+    while process is None or process.returncode != 0:
+        before = store.steps()[-1:]
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "c"), str(out)], cwd=ROOT)
+        while process.poll() is None and store.steps()[-1:] == before:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0.0, 0.2))
+        if process.poll() is None and kills < 8:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        assert process.wait() in (0, -signal.SIGKILL)
+    assert kills > 2
+    found = weights_of(out)
+    for name, array in nn.named_arrays(whole.state.model):
+        np.testing.assert_array_equal(found[name], np.asarray(array))
+
+
+def weights_of(path: Path) -> Any:
+    from rosin.stdlib import weights
+
+    return weights.load(path)
+
+
+# -- TensorBoard -----------------------------------------------------------------------------------------------------
+
+
+def test_events_are_records_with_their_sums(tmp_path: Path) -> None:
+    from rosin.stdlib.train.tensorboard import crc32c, masked
+
+    # RFC 3720, B.4.
+    assert crc32c(bytes(32)) == 0x8A9136AA
+    assert crc32c(bytes(range(32))) == 0x46DD794E
+    loader, loss, optimizer, state = problem()
+    board = train.TensorBoard(tmp_path, every=3)
+    train.fit(train.make_step(loss, optimizer, observe), state, loader, epochs=1, callbacks=[board])
+    (path,) = tmp_path.iterdir()
+    content, events = path.read_bytes(), []
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        assert struct.unpack("<I", content[8:12])[0] == masked(crc32c(content[:8]))
+        events.append(content[12 : 12 + length])
+        assert struct.unpack("<I", content[12 + length : 16 + length])[0] == masked(crc32c(events[-1]))
+        content = content[16 + length :]
+    assert len(events) == 4
+    assert b"brain.Event:2" in events[0]
+    assert b"gradient_norm" in events[1]
+    assert b"accuracy" in events[3]
