@@ -6,6 +6,9 @@ axis lies side by side in memory in both operands, the tile is a block of dot pr
 the end. What follows elementwise is computed from the finished tile before it is stored: unrolled like the tile where
 that is little code, and else row by row.
 
+Where neighbours along the vectors lie apart in the result, the rows of a tile are those that lie nearest to each other,
+all of some short axes and a block of the next, so that a tile writes pieces of memory (squares, for the target).
+
 Sizes that the tile does not divide get kernels of their own with smaller tiles. Of a symbolic size it is not known how
 much is left: along the vectors' axis that is a loop over single vectors and one under a mask, along another axis one
 more tile, which computes its last row again for each that it has too many, and does not store those.

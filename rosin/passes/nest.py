@@ -156,8 +156,10 @@ class Arrangement:
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
         across = self._across(lanes)
         if lanes is not None and across is not None:
-            rows = [*(v for v in rows if v not in (across, lanes)), LoopVar(across.name, -(-across.extent // SQUARE))]
-            body = self._squares(body, lanes, across, rows[-1])
+            width = min(across.extent, SQUARE) if isinstance(across.extent, int) else SQUARE
+            block = LoopVar(across.name, -(-across.extent // width))
+            rows = [v for v in rows if v not in (across, lanes)] + ([block] if block.extent != 1 else [])
+            body = self._squares(body, lanes, across, block, width)
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
@@ -175,22 +177,23 @@ class Arrangement:
             return None
         stored = {s.offset for s in stores(self.statements())}
         apart = [i for i in offsets(self.statements()) if i not in stored and _is_apart(i, lanes)]
-        rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
-        return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
+        rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE // 4]
+        return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None)
 
-    def _squares(self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar) -> list[Statement]:
-        """The body for a block of neighbours along `across`, all of them for each vector."""
+    def _squares(
+        self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar, width: int
+    ) -> list[Statement]:
+        """The body for a block of `width` neighbours along `across`, all of them for each vector."""
         assert isinstance(across.extent, int)
-        whole, rest = divmod(across.extent, SQUARE)
-        first = indices.of(block) * SQUARE
-        each = [replace(s, {across: first + at}, {}) for at in range(SQUARE) for s in body]
+        whole, rest = divmod(across.extent, width)
+        place = indices.of(block) if block.extent != 1 else indices.ZERO
+        each = [replace(s, {across: place * width + at}, {}) for at in range(width) for s in body]
         squares: list[Statement] = [Loop(lanes, Kind.VECTOR, tuple(each))]
         if rest == 0:
             return squares
         last = LoopVar(across.name, rest)
-        one_by_one = [replace(s, {across: indices.of(last) + whole * SQUARE}, {}) for s in body]
+        one_by_one = [replace(s, {across: indices.of(last) + whole * width}, {}) for s in body]
         left = Loop(last, Kind.SERIAL, (Loop(lanes, Kind.VECTOR, tuple(one_by_one)),))
-        place = indices.of(block)
         return [When((Within(place, 0, whole),), tuple(squares)), When((Within(place, whole, whole + 1),), (left,))]
 
     def inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
