@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rosin.ir.index import Dynamic, Index, LoopVar
 from rosin.ir.loops import (
@@ -122,6 +122,13 @@ def replace(statement: Statement, places: Mapping[LoopVar, Index], memo: dict[in
         tests = tuple(Within(t.index.substitute(places), t.low, t.high) for t in statement.tests)
         return When(tests, statement.body)
     return _rewritten(statement, lambda e: substitute(e, places, memo), lambda b, i: (b, i.substitute(places)))
+
+
+def moved(statements: Iterable[Statement], places: Mapping[LoopVar, Index]) -> list[Statement]:
+    """Statements with loop variables replaced. What a store and a later statement share stays shared, or the later one
+    would read what the store has written over."""
+    memo: dict[int, Expr] = {}
+    return [replace(statement, places, memo) for statement in statements]
 
 
 PRIVATE = (Scope.LOCAL, Scope.LANES, Scope.STATE)

@@ -28,7 +28,17 @@ from rosin.ir.loops import (
     walk,
 )
 from rosin.ir.op import Reader, Value
-from rosin.ir.statements import all_indices, expressions, flops, offsets, replace, stores, tests_of, used_buffers
+from rosin.ir.statements import (
+    all_indices,
+    expressions,
+    flops,
+    moved,
+    offsets,
+    replace,
+    stores,
+    tests_of,
+    used_buffers,
+)
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
 from rosin.passes.streamed import streamed
@@ -187,12 +197,12 @@ class Arrangement:
         assert isinstance(across.extent, int)
         whole, rest = divmod(across.extent, width)
         place = indices.of(block) if block.extent != 1 else indices.ZERO
-        each = [replace(s, {across: place * width + at}, {}) for at in range(width) for s in body]
+        each = [s for at in range(width) for s in moved(body, {across: place * width + at})]
         squares: list[Statement] = [Loop(lanes, Kind.VECTOR, tuple(each))]
         if rest == 0:
             return squares
         last = LoopVar(across.name, rest)
-        one_by_one = [replace(s, {across: indices.of(last) + whole * width}, {}) for s in body]
+        one_by_one = moved(body, {across: indices.of(last) + whole * width})
         left = Loop(last, Kind.SERIAL, (Loop(lanes, Kind.VECTOR, tuple(one_by_one)),))
         return [When((Within(place, 0, whole),), tuple(squares)), When((Within(place, whole, whole + 1),), (left,))]
 
@@ -203,7 +213,7 @@ class Arrangement:
         short = len(sizes) == len(columns) and prod(sizes) * (work + 1) <= WINDOW_FLOPS
         if part.carries and short and lanes not in columns:
             places = [dict(zip(columns, map(Index, at), strict=True)) for at in itertools.product(*map(range, sizes))]
-            each = [replace(s, place, {}) for place in places for s in body]
+            each = [s for place in places for s in moved(body, place)]
             return Loop(LoopVar("once", 1), Kind.SERIAL, tuple(each), part.carries)
         for var in reversed(columns):
             vector = var is lanes

@@ -132,8 +132,8 @@ def dtype_unknown() -> Any:
 
 
 @case
-def complex_has_no_order() -> Any:
-    return rosin.compile(lambda z: rnp.max(z * 1j))(rnp.ones(3))
+def complex_has_no_floor() -> Any:
+    return rosin.compile(lambda z: rnp.floor(z * 1j))(rnp.ones(3))
 
 
 @case

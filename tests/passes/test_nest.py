@@ -48,3 +48,21 @@ def test_cut_loops_compute_the_same(size: int) -> None:
     wide = np.pad(x, ((0, 0), (2, 1)))
     expected = np.sin(wide[:, :-3] + wide[:, 1:-2] + wide[:, 2:-1] + wide[:, 3:])
     np.testing.assert_allclose(rosin.compile(smoothed)(rnp.asarray(x)), expected, rtol=1e-14, atol=1e-15)
+
+
+def test_what_a_store_and_a_sum_share_is_read_once() -> None:
+    """A kernel may write over what it reads, which is in a register by then; so a fold over a small window, which is
+    written out, must not read it again for its sum."""
+
+    def halve(x: Any, wanted: Any) -> Any:
+        y = rnp.where(wanted[:, None], rnp.sin(x) * 0.5, x)
+        return y, rnp.sum(y, axis=1) > 0.3
+
+    x, wanted = np.random.default_rng(0).uniform(0.1, 1.0, (40, 2)), np.arange(40) % 3 > 0
+    step = rosin.compile(halve, donate_argnums=0)
+    written, summed = "out0[2*i0] = v1\n", "sum0 <- v1\n"
+    assert f"{written}      {summed}" in step.text(x, wanted, stage="loops")
+    found, more = step(rnp.array(x), wanted)
+    halved = np.where(wanted[:, None], np.sin(x) * 0.5, x)
+    np.testing.assert_allclose(found, halved, rtol=1e-13)
+    np.testing.assert_array_equal(more, halved.sum(axis=1) > 0.3)
