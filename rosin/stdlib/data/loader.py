@@ -49,7 +49,9 @@ class Loader:
         context: str | None = None,
     ) -> None:
         """`fill_last` repeats an item in the last batch, so that all batches have one size and the step that takes them
-        is compiled once; `drop_last` leaves it out. With `workers` so many processes load, each `ahead` batches ahead.
+        is compiled once; `drop_last` leaves it out. With `workers` so many processes load, each `ahead` batches ahead;
+        they are started by `context`, a way of `multiprocessing`, and take a pickled copy of the data set unless that
+        is "fork".
         `batches(epoch)` gives the places of the items of each batch in another way, `order.by_length` for example.
 
         Raises:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import pickle
 import queue
+import secrets
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import rosin
-from rosin.stdlib.data.errors import WorkerError
+from rosin.stdlib.data.errors import DataError, WorkerError
 
 _ALIGNED = 64
 _POLL = 0.5
@@ -53,19 +55,26 @@ class _Failed:
 def load(make: Callable[[Any], Any], jobs: Sequence[Any], count: int, ahead: int, context: str | None) -> Iterator[Any]:
     """`make(job)` of each job, in order, made by `count` processes, each at most `ahead` batches before it is taken.
 
-    `context` is a way of `multiprocessing` to start processes; without it, the platform's own.
+    `context` is a way of `multiprocessing` to start processes. Without it they are not forked from this one, where it
+    can be helped, since threads do not live on in a fork.
 
     Raises:
+        DataError: what makes the batches cannot be sent to another process.
         WorkerError: a worker failed or died.
     """
-    processes: Any = multiprocessing.get_context(context)
+    processes: Any = multiprocessing.get_context(context or _unforked())
     tasks, results = processes.Queue(), processes.Queue()
+    prefix = f"rosin-{os.getpid()}-{secrets.token_hex(4)}"
     workers = [
-        processes.Process(target=_work, args=(make, tasks, results), name=f"rosin-data-{i}", daemon=True)
+        processes.Process(target=_work, args=(make, tasks, results, prefix), name=f"rosin-data-{i}", daemon=True)
         for i in range(min(count, len(jobs)))
     ]
     for worker in workers:
-        worker.start()
+        try:
+            worker.start()
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            message = f"workers need data sets and functions that can be pickled, or context='fork' ({error})"
+            raise DataError(f"Loader: {message}") from error
     waiting: dict[int, Any] = {}
     sent = 0
     try:
@@ -78,7 +87,7 @@ def load(make: Callable[[Any], Any], jobs: Sequence[Any], count: int, ahead: int
                 waiting[place] = found
             yield _unpacked(waiting.pop(number), number)
     finally:
-        _stop(workers, tasks, results, waiting)
+        _stop(workers, (tasks, results), [f"{prefix}-{number}" for number in range(sent)])
 
 
 def _next(results: Any, workers: list[Any]) -> tuple[int, Any]:
@@ -114,41 +123,42 @@ def _is_place(x: Any) -> bool:
     return isinstance(x, _Place)
 
 
-def _stop(workers: list[Any], tasks: Any, results: Any, waiting: dict[int, Any]) -> None:
-    """End the workers and free what they have made and nobody takes."""
+def _unforked() -> str | None:
+    """The way to start processes that this platform has and that forks none of this process's threads away."""
+    known = multiprocessing.get_all_start_methods()
+    return next((way for way in ("forkserver", "spawn") if way in known), None)
+
+
+def _stop(workers: list[Any], channels: tuple[Any, Any], names: Sequence[str]) -> None:
+    """End the workers, and free the memory of batches that nobody took, told or not."""
     for worker in workers:
         worker.terminate()
     for worker in workers:
         worker.join()
-    with contextlib.suppress(queue.Empty, OSError, EOFError, pickle.UnpicklingError):
-        while True:
-            place, found = results.get(timeout=0.01)
-            waiting[place] = found
-    for found in waiting.values():
-        if isinstance(found, _Packed):
-            with contextlib.suppress(FileNotFoundError):
-                memory = SharedMemory(found.memory)
-                memory.close()
-                memory.unlink()
-    for channel in (tasks, results):
+    for channel in channels:
         channel.cancel_join_thread()
         channel.close()
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            memory = SharedMemory(name)
+            memory.close()
+            memory.unlink()
 
 
 # -- in the worker -----------------------------------------------------------------------------------------------------
 
 
-def _work(make: Callable[[Any], Any], tasks: Any, results: Any) -> None:
+def _work(make: Callable[[Any], Any], tasks: Any, results: Any, prefix: str) -> None:
     while True:
         number, job = tasks.get()
         try:
-            results.put((number, _packed(make(job))))
+            results.put((number, _packed(make(job), f"{prefix}-{number}")))
         except BaseException:
             results.put((number, _Failed(traceback.format_exc())))
 
 
-def _packed(batch: Any) -> Any:
-    """The batch with its arrays moved to shared memory, which whoever takes it frees."""
+def _packed(batch: Any, name: str) -> Any:
+    """The batch with its arrays moved to shared memory of that name, which whoever takes it frees."""
     leaves, structure = rosin.tree.flatten(batch)
     offset = 0
     places: list[Any] = []
@@ -160,10 +170,9 @@ def _packed(batch: Any) -> Any:
             places.append(leaf)
     if not offset:
         return batch
-    memory = SharedMemory(create=True, size=offset)
+    memory = SharedMemory(name, create=True, size=offset)
     for leaf, place in zip(leaves, places, strict=True):
         if isinstance(place, _Place):
             np.ndarray(place.shape, place.dtype, memory.buf, place.offset)[...] = leaf
-    name = memory.name
     memory.close()
     return _Packed(name, rosin.tree.unflatten(structure, places))
