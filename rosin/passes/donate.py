@@ -25,13 +25,9 @@ def aliases(
         return {}
     uses = Uses(steps)
     found: dict[Buffer, Buffer] = {}
-    for result in results:
-        for argument in donated:
-            if (
-                donated[argument] == results[result]
-                and argument not in found.values()
-                and uses.may_share(argument, result)
-            ):
+    for result, type in results.items():
+        for argument, own in donated.items():
+            if own == type and argument not in found.values() and uses.may_share(argument, result):
                 found[result] = argument
                 break
     return found

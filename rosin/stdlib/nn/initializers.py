@@ -130,10 +130,9 @@ def orthogonal(scale: float = 1.0) -> Initializer:
     """Matrices whose rows or columns, whichever are fewer, are orthonormal (Saxe et al. 2014), times `scale`."""
 
     def draw(key: Array, shape: Sequence[int], dtype: Any = rosin.float32) -> Array:
-        outputs, _ = fans(shape)
+        fans(shape)  # Refuses what is no weight.
         rows, columns = shape[0], math.prod(shape[1:])
-        n = max(rows, columns)
-        square = rosin.random.orthogonal(key, n, (), dtype)
-        return rnp.reshape(square[:rows, :columns], tuple(shape)) * scale if outputs else square
+        square = rosin.random.orthogonal(key, max(rows, columns), (), dtype)
+        return rnp.reshape(square[:rows, :columns], tuple(shape)) * scale
 
     return draw

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -69,8 +70,9 @@ class Module:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        own = "__init__" in cls.__dict__
-        dataclasses.dataclass(eq=False, repr=False, init=not own)(cls)
+        # A class that adds no fields to another's is built as that one is.
+        adds = bool(inspect.get_annotations(cls)) or cls.__mro__[1] is Module
+        dataclasses.dataclass(eq=False, repr=False, init=adds and "__init__" not in cls.__dict__)(cls)
         cls.__init__ = _building(cls.__init__)
         if "__call__" in cls.__dict__:
             cls.__call__ = calls.known(cls.__dict__["__call__"])

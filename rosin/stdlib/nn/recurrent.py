@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import rosin
 from rosin import Array
@@ -189,72 +189,39 @@ def _over_time(cell: Cell, x: Array, state: Any, lengths: Array | None, backward
 class _Uniform(Recurrent):
     """Layers of one kind of cell and of one size."""
 
+    cell: ClassVar[Callable[..., Cell]]
+
     def __init__(
         self,
-        cell: Callable[..., Cell],
         features: int,
         hidden: int,
+        *,
         key: KeyLike,
-        layers: int,
-        bidirectional: bool,
-        dropout: float,
-        options: dict[str, Any],
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        **options: Any,
     ) -> None:
+        """Further options are those of the cell; `dropout` is between the layers."""
         keys, directions = keys_of(key), 2 if bidirectional else 1
         sizes = [features, *[hidden * directions] * (layers - 1)]
-        made = [[cell(size, hidden, key=keys, **options) for _ in range(directions)] for size in sizes]
+        made = [[self.cell(size, hidden, key=keys, **options) for _ in range(directions)] for size in sizes]
         super().__init__(made, dropout=dropout)
 
 
 class RNN(_Uniform):
     """Layers of `RNNCell`."""
 
-    def __init__(
-        self,
-        features: int,
-        hidden: int,
-        *,
-        key: KeyLike,
-        layers: int = 1,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        **options: Any,
-    ) -> None:
-        """Further options are those of `RNNCell`; `dropout` is between the layers."""
-        super().__init__(RNNCell, features, hidden, key, layers, bidirectional, dropout, options)
+    cell = RNNCell
 
 
 class LSTM(_Uniform):
     """Layers of `LSTMCell`."""
 
-    def __init__(
-        self,
-        features: int,
-        hidden: int,
-        *,
-        key: KeyLike,
-        layers: int = 1,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        **options: Any,
-    ) -> None:
-        """Further options are those of `LSTMCell`; `dropout` is between the layers."""
-        super().__init__(LSTMCell, features, hidden, key, layers, bidirectional, dropout, options)
+    cell = LSTMCell
 
 
 class GRU(_Uniform):
     """Layers of `GRUCell`."""
 
-    def __init__(
-        self,
-        features: int,
-        hidden: int,
-        *,
-        key: KeyLike,
-        layers: int = 1,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        **options: Any,
-    ) -> None:
-        """Further options are those of `GRUCell`; `dropout` is between the layers."""
-        super().__init__(GRUCell, features, hidden, key, layers, bidirectional, dropout, options)
+    cell = GRUCell

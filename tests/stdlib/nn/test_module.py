@@ -300,3 +300,15 @@ def test_arrays_are_replaced_by_path() -> None:
         nn.with_arrays(model, {"rest.2.bias": rnp.ones(4)})
     with pytest.raises(nn.ModuleError, match=r"Pair has f32\[4\] at 'rest\.1\.bias', which takes no f32\[5\]"):
         nn.with_arrays(model, {"rest.1.bias": rnp.ones(5)})
+
+
+class Doubled(nn.Dense):
+    """Adds no fields, and is built as its base is."""
+
+    def __call__(self, x: Array) -> Array:
+        return 2 * super().__call__(x)
+
+
+def test_a_class_that_adds_no_fields_is_built_as_its_base_is() -> None:
+    plain, doubled, x = nn.Dense(3, 2, key=0), Doubled(3, 2, key=0), rnp.ones((1, 3))
+    np.testing.assert_array_equal(doubled(x), 2 * plain(x))

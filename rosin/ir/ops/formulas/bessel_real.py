@@ -8,6 +8,7 @@ Temme (1975, 1976) for an order between -1/2 and 1/2. Recurrences lead to the or
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from rosin.ir import pairs
@@ -307,9 +308,9 @@ class OfRealOrder(Derived):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         return derivative(self.value, m, operands, 0, self.order)
 
+    @abstractmethod
     def value(self, m: Algebra, v: Real, x: Real) -> Real:
         """The function itself."""
-        raise NotImplementedError
 
     def shifted(self, b: Builder, v: Value, x: Value, by: float) -> Value:
         """The function of another order at the same place."""

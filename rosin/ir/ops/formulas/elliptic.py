@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -250,8 +251,9 @@ class Symmetric(DerivedByAll):
 
     flops = 600
 
+    @abstractmethod
     def integral(self, m: Algebra, *x: Real) -> Real:
-        raise NotImplementedError
+        """The integral where it converges."""
 
     def domain(self, m: Algebra, *x: Real) -> Real:
         """Where the integral converges, of numbers that are not negative: where at most one of the first is 0."""
