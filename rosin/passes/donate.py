@@ -95,10 +95,10 @@ class Uses:
 
 
 class _Touched:
-    """The buffers that a kernel reads to know how it goes on, what else it reads, and what it writes; its scratch, which
-    has no place elsewhere when the kernel comes again, is left out."""
+    """The buffers that a kernel reads to know how it goes on, what else it reads, and what it writes."""
 
     def __init__(self, kernel: Kernel | Nest) -> None:
+        # Scratch is nobody else's, and has no place elsewhere when the kernel comes again.
         own, plain = set(kernel.scratch), [statement for _, statement in _plain(kernel.body)]
         self.deciding = {load.buffer for s in nested(statements_of(kernel)) for load in decides(s)} - own
         self.read = {e.buffer for s in plain for top in _tops(s) for e in walk(top) if isinstance(e, Load)} - own
