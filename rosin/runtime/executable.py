@@ -40,8 +40,8 @@ from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
-from rosin.runtime import cache, host, jit, tapes, threads
-from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_entry
+from rosin.runtime import blocks, cache, host, jit, tapes, threads
+from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, empty, make_entry
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
@@ -342,7 +342,7 @@ class NativeExecutable(Executable):
     def _room(self, type: TensorType, sizes: Mapping[str, int]) -> NumpyArray:
         """An array for a result, of the greatest sizes that it may turn out to have."""
         most = type.shape if self.sizes is None else map(self.sizes.greatest, type.shape)
-        return np.empty([dims.evaluate(dim, sizes) for dim in most], type.dtype.numpy)
+        return empty([dims.evaluate(dim, sizes) for dim in most], type.dtype.numpy)
 
     def _fail(self, code: int) -> NoReturn:
         """Raise what a call that failed raises."""
@@ -566,6 +566,7 @@ def release_memory() -> None:
     gc.collect()
     getattr(sys, "_clear_internal_caches" if sys.version_info >= (3, 13) else "_clear_type_cache")()
     jit.leave_session()
+    blocks.trim()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
