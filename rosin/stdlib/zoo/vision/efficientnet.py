@@ -160,3 +160,83 @@ def _weights_of(length: int, wanted: int) -> np.ndarray[Any, Any]:
     centres = (np.arange(wanted) + 0.5) * scale
     found = np.maximum(0, 1 - np.abs((np.arange(length) + 0.5)[None, :] - centres[:, None]) / reach)
     return found / found.sum(axis=1, keepdims=True)
+
+
+PICTURES = {"chelsea.png": 281, "coffee.png": 967}
+"""Pictures that scikit-image carries, and their classes of ImageNet: a tabby cat, and an espresso."""
+
+
+def recognize(model: nn.Module, files: list[Path], top: int = 5) -> dict[str, list[tuple[int, float]]]:
+    """For each PNG picture the classes with the highest probabilities, and these.
+
+    Raises:
+        PNGError: a file is no PNG picture.
+    """
+    step = rosin.compile(lambda model, x: rosin.nn.softmax(model(x)))
+    found: dict[str, list[tuple[int, float]]] = {}
+    for file in files:
+        scores = np.asarray(step(model, prepare(data.images.load_png(file))))[0]
+        best = np.argsort(-scores)[:top]
+        found[file.name] = [(int(place), float(scores[place])) for place in best]
+    return found
+
+
+def evaluate(settings: Settings) -> Result:
+    """Evaluate what was trained in the folder; without a training, what the pretrained model sees in pictures: those of
+    scikit-image, or by `--data` a PNG file or a folder of them.
+
+    Raises:
+        ZooError: a package is not installed, or there is no such picture.
+    """
+    if recipe.is_trained(settings):
+        return PLAN.evaluate(settings)
+    if settings.data is None:
+        files = [carried("skimage", f"data/{name}", "scikit-image") for name in PICTURES]
+    else:
+        place = Path(settings.data)
+        files = sorted(place.glob("*.png")) if place.is_dir() else [place]
+        if not files or not files[0].is_file():
+            raise ZooError(f"{place} is no PNG picture, and no folder of such")
+    found = recognize(pretrained(), files)
+    lines = [
+        f"{name:<16}" + ", ".join(f"class {place} {share:.3f}" for place, share in best) for name, best in found.items()
+    ]
+    known = [best[0][0] == PICTURES[name] for name, best in found.items() if name in PICTURES]
+    values = {"right": sum(known) / len(known)} if known else {}
+    return Result(values, text="\n".join(["classes of ImageNet (ILSVRC 2012), counted from 0", *lines]))
+
+
+def inputs(batch: int, *, channels: int = 3, halvings: int = 5, dtype: Any = rosin.float32, **_: Any) -> Any:
+    """The type of a batch of images: as large as ImageNet's, or smaller where there are fewer halvings."""
+    return image_inputs(batch, channels, 7 * 2**halvings, dtype)
+
+
+SMALL = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 1}
+TRAINED = {"classes": 10, "channels": 1, "width": 0.5, "halvings": 2, "drop_path": 0.1}
+PLAN = Plan(
+    "efficientnet-lite0", EfficientNetLite, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=15
+)
+
+ENTRY = Entry(
+    Card(
+        name="efficientnet-lite0",
+        title="EfficientNet-lite0",
+        task="classification",
+        summary="Sixteen inverted residual blocks, for machines that are small, with weights for the 1,000 classes of "
+        "ImageNet.",
+        source="Tan and Le: EfficientNet, rethinking model scaling for convolutional neural networks (2019)",
+        parameters=4_652_008,
+        data=DATA,
+        metric=METRIC,
+        result="",
+        license=f"the weights: Apache 2.0; {LICENSE}",
+        weights=PACKAGE,
+    ),
+    make=EfficientNetLite,
+    inputs=inputs,
+    train=PLAN.train,
+    evaluate=evaluate,
+    pretrained=pretrained,
+    small=SMALL,
+    knobs=PLAN.knobs,
+)

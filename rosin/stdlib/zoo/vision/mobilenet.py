@@ -82,7 +82,10 @@ def names() -> list[tuple[str, str | None]]:
     count = sum(stage[2] for stage in STAGES)
     found: list[tuple[str, str | None]] = [(r".*\.num_batches_tracked", None)]
     for place, ours in ((0, "stem"), (count + 1, "head")):
-        found += [(rf"features\.{place}\.0\.(.*)", rf"{ours}.conv.\1"), (rf"features\.{place}\.1\.(.*)", rf"{ours}.norm.\1")]
+        found += [
+            (rf"features\.{place}\.0\.(.*)", rf"{ours}.conv.\1"),
+            (rf"features\.{place}\.1\.(.*)", rf"{ours}.norm.\1"),
+        ]
     for place in range(1, count + 1):
         parts = ["depthwise", "project"] if place == 1 else ["expand", "depthwise", "project"]
         for number, part in enumerate(parts):
