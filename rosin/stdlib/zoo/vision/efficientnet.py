@@ -136,18 +136,18 @@ def pretrained() -> EfficientNetLite:
 
 
 def prepare(image: np.ndarray[Any, Any], size: int = 224) -> Array:
-    """An image of bytes `[height, width, 3]`, scaled so that its shorter side has `size` pixels, and of it the middle,
+    """An image of bytes `[3, height, width]`, scaled so that its shorter side has `size` pixels, and of it the middle,
     as the pretrained model takes it: `[1, 3, size, size]`.
 
     Raises:
         ZooError: it is no such image.
     """
-    if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8:
-        raise ZooError(f"prepare: an image is of bytes [height, width, 3], not {image.dtype}{list(image.shape)}")
-    height, width = image.shape[:2]
+    if image.ndim != 3 or image.shape[0] != 3 or image.dtype != np.uint8:
+        raise ZooError(f"an image in colours is of bytes [3, height, width], not {image.dtype}{list(image.shape)}")
+    height, width = image.shape[1:]
     scale = size / min(height, width)
     rows, columns = _weights_of(height, round(height * scale)), _weights_of(width, round(width * scale))
-    small = np.einsum("ah,hwc,bw->cab", rows, image[..., :3].astype(np.float64) / 255, columns, optimize=True)
+    small = np.einsum("ah,chw,bw->cab", rows, image.astype(np.float64) / 255, columns, optimize=True)
     top, left = ((n - size) // 2 for n in small.shape[1:])
     cut = rnp.asarray(small[None, :, top : top + size, left : left + size], dtype=rosin.float32)
     return data.images.normalize(cut, MEAN, DEVIATION)

