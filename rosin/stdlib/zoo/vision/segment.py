@@ -80,9 +80,9 @@ class Plan:
     name: str
     make: Callable[..., nn.Module]
     options: Mapping[str, Any]
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 16
-    scenes: int = 2000
+    scenes: int = 1000
     """In an epoch."""
     knobs: Mapping[str, Any] = field(default_factory=lambda: {"rate": 2e-3, "decay": 0.01})
 
