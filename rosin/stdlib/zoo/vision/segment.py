@@ -124,7 +124,7 @@ class Plan:
 
 def _loss(model: Any, batch: Any, run: nn.Run) -> Any:
     items, mask = batch
-    found = rnp.moveaxis(model(pixels(items["x"]), run), 1, -1)
+    found = model(pixels(items["x"]), run)
     each = rnp.mean(losses.cross_entropy(found, items["y"], reduction="none"), axis=(1, 2))
     return losses.reduced("loss", each, "mean", mask)
 
