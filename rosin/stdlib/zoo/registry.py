@@ -10,6 +10,13 @@ from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
     "lenet": "rosin.stdlib.zoo.vision.lenet",
+    "resnet18": "rosin.stdlib.zoo.vision.resnet:RESNET18",
+    "resnet50": "rosin.stdlib.zoo.vision.resnet:RESNET50",
+    "mobilenetv2": "rosin.stdlib.zoo.vision.mobilenet",
+    "efficientnet-lite0": "rosin.stdlib.zoo.vision.efficientnet",
+    "convmixer": "rosin.stdlib.zoo.vision.convmixer",
+    "vit": "rosin.stdlib.zoo.vision.vit",
+    "unet": "rosin.stdlib.zoo.vision.unet",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
 
