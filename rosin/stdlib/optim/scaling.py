@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import rosin
-from rosin import precision
 from rosin import numpy as rnp
+from rosin import precision
 from rosin.stdlib.optim.transform import Transform, Tree
 
 
