@@ -116,7 +116,9 @@ def mixed_precision(policy: Policy | str | None = None) -> Callable[[Function], 
                 staging.Input(TensorType(core.dtype_of(x), i.type.shape), i.name, i.weak)
                 for x, i in zip(arrays, call.inputs(), strict=True)
             ]
-            staged = staging.stage(lambda tracers: call.run(f, tracers), inputs, staging.name_of(f))
+            staged = staging.stage(
+                lambda tracers: call.run(f, tracers), inputs, staging.name_of(f), by="mixed_precision"
+            )
             graph = narrowed(staged.graph, f32, chosen.compute_dtype)
             results = core.apply(graph, staged.operands(arrays))
             return chosen.cast_to_output(tree.unflatten(staged.structure, results))
