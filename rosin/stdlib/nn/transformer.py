@@ -11,7 +11,7 @@ from rosin.stdlib.nn.attention import Cache, MultiHeadAttention
 from rosin.stdlib.nn.dense import Dense
 from rosin.stdlib.nn.dropout import Dropout
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.nn.module import Module, static
+from rosin.stdlib.nn.module import Module, ModuleError, static
 from rosin.stdlib.nn.normalization import LayerNorm
 from rosin.stdlib.nn.run import EVAL, Run
 
@@ -107,6 +107,9 @@ class TransformerLayer(Module):
         run: Run = EVAL,
     ) -> Any:
         """`[batch, time, features]` to the same; with a `cache`, a pair with the new one."""
+        if (self.cross is None) != (context is None):
+            has = "no cross attention" if self.cross is None else "cross attention"
+            raise ModuleError(f"TransformerLayer: it has {has}, and {'no' if context is None else 'a'} context is given")
         kept = cache
 
         def attend(y: Array) -> Array:
