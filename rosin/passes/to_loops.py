@@ -43,8 +43,8 @@ from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
-from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.kept import block_of, kept_values, split_off
+from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.recurring import recurring

@@ -672,7 +672,16 @@ def _key(
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
     text = printer.text(graph, naming=printer.numbers)
-    parts = (text, str(donated), str(kept), "tuned" if tunes else "", *about, jit.host().key, PARALLEL, cache.compiler_version())
+    parts = (
+        text,
+        str(donated),
+        str(kept),
+        "tuned" if tunes else "",
+        *about,
+        jit.host().key,
+        PARALLEL,
+        cache.compiler_version(),
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
