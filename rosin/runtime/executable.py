@@ -64,10 +64,11 @@ def compile_graph(
     known: Facts | None = None,
     kept: Sequence[int] = (),
 ) -> Executable:
-    """Compile a graph for a target; `donated` lists the inputs whose memory results may take over, and `kept` those that
-    stay the same for many calls, so that what depends on them alone may be computed once (`Executable.kept`).
+    """Compile a graph for a target.
 
-    `known` is what is known of symbolic sizes. Arguments are checked to fit it, and what else the graph needs of them.
+    `donated` lists the inputs whose memory results may take over, and `kept` those that stay the same for many calls,
+    so that what depends on them alone may be computed once (`Executable.kept`). `known` is what is known of symbolic
+    sizes. Arguments are checked to fit it, and what else the graph needs of them.
 
     Raises:
         UnsupportedError: there is no such target, or it declines an op of the graph.
