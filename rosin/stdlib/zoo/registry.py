@@ -10,6 +10,8 @@ from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
     "lenet": "rosin.stdlib.zoo.vision.lenet",
+    "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
+    "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
 

@@ -35,9 +35,9 @@ class GPT2(nn.Module):
 
     def __init__(
         self,
-        size: str = "small",
         *,
         key: Any,
+        size: str = "small",
         layers: int | None = None,
         features: int | None = None,
         heads: int | None = None,
