@@ -17,6 +17,8 @@ MODELS = {
     "convmixer": "rosin.stdlib.zoo.vision.convmixer",
     "vit": "rosin.stdlib.zoo.vision.vit",
     "unet": "rosin.stdlib.zoo.vision.unet",
+    "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
+    "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
 
