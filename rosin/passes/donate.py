@@ -98,10 +98,11 @@ class _Touched:
     """The buffers that a kernel reads to know how it goes on, what else it reads, and what it writes."""
 
     def __init__(self, kernel: Kernel | Nest) -> None:
-        plain = [statement for _, statement in _plain(kernel.body)]
-        self.deciding = {load.buffer for s in nested(statements_of(kernel)) for load in decides(s)}
-        self.read = {e.buffer for s in plain for top in _tops(s) for e in walk(top) if isinstance(e, Load)}
-        self.written = {s.buffer for s in plain if isinstance(s, Store)}
+        # Scratch is nobody else's, and has no place elsewhere when the kernel comes again.
+        own, plain = set(kernel.scratch), [statement for _, statement in _plain(kernel.body)]
+        self.deciding = {load.buffer for s in nested(statements_of(kernel)) for load in decides(s)} - own
+        self.read = {e.buffer for s in plain for top in _tops(s) for e in walk(top) if isinstance(e, Load)} - own
+        self.written = {s.buffer for s in plain if isinstance(s, Store)} - own
 
 
 def _deciding(step: Step) -> list[Load]:

@@ -6,6 +6,7 @@ from rosin.stdlib.train.callbacks import Checkpointing, EarlyStopping, JsonLog, 
 from rosin.stdlib.train.checkpoints import Checkpoints, Restored
 from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning, DivergedError
 from rosin.stdlib.train.fit import Callback, Training, fit
+from rosin.stdlib.train.game import Player, make_game, start_game
 from rosin.stdlib.train.step import Outcome, TrainState, first_bad_layer, make_step
 from rosin.stdlib.train.tensorboard import EventWriter, TensorBoard
 
@@ -20,6 +21,7 @@ __all__ = [
     "EventWriter",
     "JsonLog",
     "Outcome",
+    "Player",
     "ProgressBar",
     "Restored",
     "TensorBoard",
@@ -27,5 +29,7 @@ __all__ = [
     "Training",
     "first_bad_layer",
     "fit",
+    "make_game",
     "make_step",
+    "start_game",
 ]
