@@ -26,7 +26,8 @@ from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
 from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where
 from rosin.frontend.errors import ArgumentError, ClosureError, RecompileWarning, RecursiveCompileError
-from rosin.frontend.programs import MISSED, Family, Program, miss, value_offset
+from rosin.frontend.kept import Kept, is_fixed
+from rosin.frontend.programs import MISSED, Family, Program, entry_of, miss
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
 from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
@@ -398,12 +399,15 @@ class Compiled:
         captures = staged.captures
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
-        executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known)
-        native = executable.entry(tr.array_type(), value_offset(), miss, False)
-        direct = self._direct(call, staged, executable, captures)
+        first = len(staged.graph.inputs) - len(captures)
+        fixed = [first + i for i, captured in enumerate(captures) if is_fixed(captured)]
+        executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known, fixed)
+        kept = Kept(executable, captures) if executable.kept else None
+        native = entry_of(executable, kept, miss, False)
+        direct = self._direct(call, staged, executable, kept, captures)
         sizes = None if pattern is None or known is None else pattern.sizes(known.guards)
         signature = signature_of(call, self.__wrapped__, types, pattern, executable.sizes, sizes)
-        return Program(staged, executable, captures, native, direct, signature, pattern, sizes)
+        return Program(staged, executable, captures, native, direct, signature, pattern, kept, sizes)
 
     def _stage(self, call: Call, types: Types, shapes: Sequence[Sequence[Dim]], closure: Closure) -> Staged:
         inputs = call.inputs(self.__wrapped__, types, shapes)
@@ -424,7 +428,12 @@ class Compiled:
         return replace(staged, graph=Inline().rewrite(staged.graph))
 
     def _direct(
-        self, call: Call, staged: Staged, executable: Executable, captures: tuple[tr.Captured, ...]
+        self,
+        call: Call,
+        staged: Staged,
+        executable: Executable,
+        kept: Kept | None,
+        captures: tuple[tr.Captured, ...],
     ) -> Callable[..., Any] | None:
         """What takes the arguments of calls like this one as they are, if these need no Python: the native entry."""
         structure = staged.structure
@@ -434,9 +443,9 @@ class Compiled:
         if call.static or call.weak or self._donated or not flat or not (single or several):
             return None
         if captures:
-            native = self._with_captures(executable, captures, single)
+            native = self._with_captures(executable, kept, captures, single)
         else:
-            native = executable.entry(tr.array_type(), value_offset(), self._slow, single)
+            native = entry_of(executable, None, self._slow, single)
         closure = self._closure
         if not closure:
             return native
@@ -449,12 +458,12 @@ class Compiled:
         return entry
 
     def _with_captures(
-        self, executable: Executable, captures: tuple[tr.Captured, ...], single: bool
+        self, executable: Executable, kept: Kept | None, captures: tuple[tr.Captured, ...], single: bool
     ) -> Callable[..., Any]:
         def miss(*given: Any, **kwargs: Any) -> Any:
             return self._slow(*given[: len(given) - len(captures)], **kwargs)
 
-        inner = executable.entry(tr.array_type(), value_offset(), miss, single)
+        inner = entry_of(executable, kept, miss, single)
 
         def entry(*args: Any, **kwargs: Any) -> Any:
             return inner(*args, *captures, **kwargs)

@@ -42,7 +42,7 @@ def summary(module: Module, *args: Any, **kwargs: Any) -> str:
     widths = [max(len(line[i]) for line in (heads, *rows)) for i in range(len(heads))]
     lines = [_line(line, widths) for line in (heads, *rows)]
     rule = "-" * max(map(len, lines))
-    size = sum(array.nbytes for _, array in named_arrays(module))
+    size = sum(int(array.size) * array.dtype.bytes for _, array in named_arrays(module))
     return "\n".join([lines[0], rule, *lines[1:], rule, f"{count(module):,} parameters, {_bytes(size)}"])
 
 

@@ -209,19 +209,19 @@ class _Uniform(Recurrent):
         super().__init__(made, dropout=dropout)
 
 
-class RNN(_Uniform):
+class RNN(_Uniform, init=False):
     """Layers of `RNNCell`."""
 
     cell = RNNCell
 
 
-class LSTM(_Uniform):
+class LSTM(_Uniform, init=False):
     """Layers of `LSTMCell`."""
 
     cell = LSTMCell
 
 
-class GRU(_Uniform):
+class GRU(_Uniform, init=False):
     """Layers of `GRUCell`."""
 
     cell = GRUCell

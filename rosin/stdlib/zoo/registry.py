@@ -1,0 +1,28 @@
+"""The models of the zoo by name. A model's file is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+
+from rosin.stdlib.zoo.entry import Entry
+from rosin.stdlib.zoo.errors import ZooError
+
+MODELS = {
+    "lenet": "rosin.stdlib.zoo.vision.lenet",
+}
+"""The module that defines a model: as ENTRY, or under the name after a colon."""
+
+
+def entry(name: str) -> Entry:
+    """What the zoo knows of a model.
+
+    Raises:
+        ZooError: there is no such model.
+    """
+    if name not in MODELS:
+        near = difflib.get_close_matches(name, MODELS, n=3, cutoff=0.4)
+        told = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(MODELS)}"
+        raise ZooError(f"the zoo has no model {name!r}: {told}")
+    module, _, attribute = MODELS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or "ENTRY")
