@@ -10,6 +10,11 @@ from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
     "lenet": "rosin.stdlib.zoo.vision.lenet",
+    "vae": "rosin.stdlib.zoo.generative.vae",
+    "dcgan": "rosin.stdlib.zoo.generative.dcgan",
+    "wgan-gp": "rosin.stdlib.zoo.generative.wgan_gp",
+    "diffusion": "rosin.stdlib.zoo.generative.diffusion",
+    "realnvp": "rosin.stdlib.zoo.generative.realnvp",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
 

@@ -10,8 +10,13 @@ import numpy as np
 import rosin
 from rosin import Array
 from rosin import numpy as rnp
-from rosin.stdlib import nn
+from rosin.stdlib import nn, optim
 from rosin.stdlib.nn.keys import KeyLike, keys_of
+from rosin.stdlib.zoo import recipe
+from rosin.stdlib.zoo.card import Card
+from rosin.stdlib.zoo.entry import Entry
+from rosin.stdlib.zoo.generative import pictures
+from rosin.stdlib.zoo.generative.plan import Plan, Task
 from rosin.stdlib.zoo.generative.unet import UNet
 
 Schedule = Literal["cosine", "linear"]
@@ -137,3 +142,49 @@ def schedule_of(kind: Schedule, steps: int) -> tuple[Any, Any]:
 
 def _each(numbers: Array) -> Array:
     return numbers[:, None, None, None]
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def fit(task: Task, model: Diffusion) -> Diffusion:
+    """Learn to tell the noise; the parameters that are kept are a running mean."""
+    steps = task.epochs * len(task.loader())
+    rate = optim.schedules.warmup_cosine(2e-3, warmup=min(100, steps // 5), steps=steps)
+    optimizer = optim.averaged(optim.chain(optim.clip_by_global_norm(1.0), optim.adam(rate)), decay=0.995)
+
+    def loss(model: Diffusion, batch: Any, run: nn.Run) -> Array:
+        x, _ = batch
+        return rnp.mean(model.loss(2 * x - 1, run))
+
+    found = recipe.fit(task.settings, model, optimizer, loss, task.loader(), epochs=task.epochs)
+    return found.state.optimizer.average.of(found.state.model)
+
+
+def inputs(batch: int, *, size: int = 28, dtype: Any = rosin.float32, **_: Any) -> tuple[Any, ...]:
+    """The types of noisy pictures and of the numbers of steps."""
+    return rosin.ShapeDtypeStruct((batch, 1, size, size), dtype), rosin.ShapeDtypeStruct((batch,), rosin.int32)
+
+
+PLAN = Plan("diffusion", Diffusion, fit, options={"digits": {"patch": 1}}, epochs=60)
+
+ENTRY = Entry(
+    Card(
+        name="diffusion",
+        title="Diffusion model",
+        task="generation",
+        summary="Pictures out of noise in many small steps, by a U-Net that is told the time.",
+        source="Ho, Jain and Abbeel: Denoising diffusion probabilistic models (2020); fewer steps: Song, Meng and Ermon: "
+        "Denoising diffusion implicit models (2021)",
+        parameters=468_676,
+        data=pictures.TOLD,
+        metric="two-sample figures of new pictures",
+        result="",
+        license=pictures.LICENSE,
+    ),
+    make=Diffusion,
+    inputs=inputs,
+    train=PLAN.train,
+    evaluate=PLAN.evaluate,
+    small={"size": 8, "channels": 8, "patch": 1, "steps": 10},
+)

@@ -102,3 +102,8 @@ def slope(x: Array) -> Array:
 def own_part(name: str) -> nn.Where:
     """Which parameters are those of the generator or of the critic."""
     return lambda path, array: path.startswith(f"{name}.") and nn.is_trained(path, array)
+
+
+def inputs(batch: int, *, latent: int = 32, dtype: Any = rosin.float32, **_: Any) -> tuple[Any, ...]:
+    """The type of what pictures are made of."""
+    return (rosin.ShapeDtypeStruct((batch, latent), dtype),)
