@@ -93,12 +93,9 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     setup: tuple[Step, ...] = ()
     if not has_complex(graph):
         steps = recurring(shared(steps))
+    # The parts of complex numbers are not known yet, and these have places of their own.
     if making.kept and not has_complex(graph):
         setup, steps = split_off(steps, [arguments[i] for i in making.kept])
-        # The parts of complex numbers are not known yet, and these have places of their own. A program that nothing is
-        # kept for is run without a block, so that even what depends on no input is computed in every run.
-        if making.kept:
-            setup, steps = split_off(steps, [arguments[i] for i in making.kept])
     arena = making.arena = plan_arena(steps, setup)
     block, places_kept = None, dict[Buffer, int]()
     if setup:
