@@ -17,6 +17,13 @@ MODELS = {
     "convmixer": "rosin.stdlib.zoo.vision.convmixer",
     "vit": "rosin.stdlib.zoo.vision.vit",
     "unet": "rosin.stdlib.zoo.vision.unet",
+    "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
+    "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
+    "vae": "rosin.stdlib.zoo.generative.vae",
+    "dcgan": "rosin.stdlib.zoo.generative.dcgan",
+    "wgan-gp": "rosin.stdlib.zoo.generative.wgan_gp",
+    "diffusion": "rosin.stdlib.zoo.generative.diffusion",
+    "realnvp": "rosin.stdlib.zoo.generative.realnvp",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
 
