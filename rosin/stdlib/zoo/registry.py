@@ -9,6 +9,7 @@ from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
+    "silero-vad": "rosin.stdlib.zoo.audio.silero",
     "lenet": "rosin.stdlib.zoo.vision.lenet",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
