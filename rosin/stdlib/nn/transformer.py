@@ -109,7 +109,9 @@ class TransformerLayer(Module):
         """`[batch, time, features]` to the same; with a `cache`, a pair with the new one."""
         if (self.cross is None) != (context is None):
             has = "no cross attention" if self.cross is None else "cross attention"
-            raise ModuleError(f"TransformerLayer: it has {has}, and {'no' if context is None else 'a'} context is given")
+            raise ModuleError(
+                f"TransformerLayer: it has {has}, and {'no' if context is None else 'a'} context is given"
+            )
         kept = cache
 
         def attend(y: Array) -> Array:

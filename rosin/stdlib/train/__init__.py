@@ -8,7 +8,7 @@ from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning, Diverg
 from rosin.stdlib.train.figures import Line, Panel, figure
 from rosin.stdlib.train.fit import Callback, Training, fit
 from rosin.stdlib.train.plot import Plot
-from rosin.stdlib.train.step import Outcome, TrainState, first_bad_layer, make_step
+from rosin.stdlib.train.step import Outcome, Step, TrainState, first_bad_layer, make_step
 from rosin.stdlib.train.tensorboard import EventWriter, TensorBoard
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Plot",
     "ProgressBar",
     "Restored",
+    "Step",
     "TensorBoard",
     "TrainState",
     "Training",

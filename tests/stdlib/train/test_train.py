@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -89,7 +91,7 @@ def test_a_training_learns_in_one_program() -> None:
     assert "84/84" in out.getvalue()
     assert "epoch 12: accuracy 0." in out.getvalue()
     # The short last batch is filled up, so there is one program.
-    assert len(step.signatures()) == 1  # pyright: ignore[reportFunctionMemberAccess]
+    assert len(step.signatures()) == 1
 
 
 def test_early_stopping_and_logs(tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_a_loss_that_is_no_number_names_step_items_and_layer() -> None:
     optimizer = optim.sgd(0.0)
     step, state = train.make_step(loss, optimizer), train.TrainState.start(model, optimizer)
     with pytest.raises(train.DivergedError) as caught:
-        train.fit(step, state, loader, epochs=1, batch=lambda b: b.data, loss=loss)
+        train.fit(step, state, loader, epochs=1, batch=lambda b: b.data)
     lines = str(caught.value).split("\n")
     assert lines[0].startswith("step 2 has no finite result: loss nan")
     assert lines[1] == "  its batch has the items [4, 5]"
@@ -149,7 +151,14 @@ def test_a_loss_that_is_no_number_names_step_items_and_layer() -> None:
 
     with pytest.raises(train.DivergedError, match="every layer's result is finite"):
         zero, loader = train.TrainState.start(model, optimizer), data.Loader(data.Arrays(x), 2)
-        train.fit(train.make_step(flat, optimizer), zero, loader, epochs=1, batch=lambda b: b.data, loss=flat)
+        train.fit(train.make_step(flat, optimizer), zero, loader, epochs=1, batch=lambda b: b.data)
+
+
+def test_a_state_of_another_optimizer() -> None:
+    loader, loss, _, state = problem()
+    step = train.make_step(loss, optim.sgd(0.1, momentum=0.9))
+    with pytest.raises(optim.OptimizerError, match=r"is \(Moments, \(\), Counted\), and this one has \(Momentum, C"):
+        train.fit(step, state, loader, epochs=1)
 
 
 # -- mixed precision -------------------------------------------------------------------------------------------------
@@ -185,7 +194,7 @@ def test_a_training_in_mixed_precision(compute: str, tmp_path: Path) -> None:
     scale = found.state.optimizer.scale
     assert (scale.loss_scale.dtype, scale.counter.dtype) == (rosin.float32, rosin.int32)
     assert float(scale.loss_scale) <= 2.0**18 if compute == "float16" else float(scale.loss_scale) >= 2.0**31
-    assert len(step.signatures()) == 1  # pyright: ignore[reportFunctionMemberAccess]
+    assert len(step.signatures()) == 1
 
 
 def test_a_scale_that_cannot_be_lowered_is_no_excuse() -> None:
@@ -244,10 +253,15 @@ def test_checkpoints_are_kept_and_restored(tmp_path: Path) -> None:
 def test_checkpoints_of_another_program(tmp_path: Path) -> None:
     store = train.Checkpoints(tmp_path)
     store.save(1, {"a": rnp.ones(3), "b": rnp.ones(2)})
-    with pytest.raises(
-        train.CheckpointError, match=r"\['c'\] is missing; \['b'\] is too much; \['a'\] is f32\[3\], not f32\[4\]"
-    ):
+    reason = r"\['c'\] is missing; \['b'\] is too much; \['a'\] is f32\[3\], not f32\[4\]"
+    with pytest.raises(train.CheckpointError, match=rf"step-0000000001 is of another program: {reason}"):
         store.restore({"a": rnp.ones(4), "c": rnp.ones(2)})
+    store.save(2, {"a": rnp.ones(4), "c": rnp.ones(2)})
+    with pytest.warns(train.CheckpointWarning, match=r"step-0000000002 is of another .*; step-0000000001 is used"):
+        found = store.restore({"a": rnp.ones(3), "b": rnp.ones(2)})
+    assert found is not None
+    assert found.step == 1
+    shutil.rmtree(tmp_path / "step-0000000002")
     told = json.loads((tmp_path / "step-0000000001/checkpoint.json").read_text())
     (tmp_path / "step-0000000001/checkpoint.json").write_text(json.dumps({**told, "version": 2}))
     with pytest.raises(train.CheckpointError, match="version 2 of the format, and this Rosin reads 1"):
@@ -260,11 +274,21 @@ def _flip(path: Path) -> None:
     path.write_bytes(whole)
 
 
+def _cut_with_its_sum(place: Path) -> None:
+    """Damage that the checksum does not tell."""
+    arrays, told = place / "arrays.safetensors", place / "checkpoint.json"
+    os.truncate(arrays, 20)
+    found = hashlib.sha256(arrays.read_bytes()).hexdigest()
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"sha256": found}))
+
+
 DAMAGE: dict[str, tuple[Any, str]] = {
     "a bit": (lambda c: _flip(c / "arrays.safetensors"), "checksum"),
     "cut": (lambda c: os.truncate(c / "arrays.safetensors", 20), "checksum"),
     "no arrays": (lambda c: (c / "arrays.safetensors").unlink(), "cannot be read"),
     "no JSON": (lambda c: (c / "checkpoint.json").write_text("{"), "cannot be read"),
+    "no header": (lambda c: _cut_with_its_sum(c), "header would have"),
+    "no version": (lambda c: (c / "checkpoint.json").write_text('{"format": "rosin checkpoint"}'), "lacks its version"),
     "another file": (lambda c: (c / "checkpoint.json").write_text("[]"), "no 'rosin checkpoint'"),
 }
 
@@ -279,10 +303,10 @@ def test_a_damaged_checkpoint_is_passed_over(name: str, tmp_path: Path) -> None:
         found = store.restore(state)
     assert found is not None
     assert found.step == 1
-    with pytest.raises(train.CheckpointError, match=r"no checkpoint in .* is whole"):
+    with pytest.raises(train.CheckpointError, match=rf"no checkpoint that can be used\n  step-0000000002 .*{message}"):
         store.restore(state, 2)
     damage(tmp_path / "step-0000000001")
-    with pytest.warns(train.CheckpointWarning), pytest.raises(train.CheckpointError, match="is whole"):
+    with pytest.raises(train.CheckpointError, match=r"2 is damaged: [^\n]*\n  step-0000000001 is damaged"):
         store.restore(state)
 
 
