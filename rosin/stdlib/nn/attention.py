@@ -70,9 +70,11 @@ class MultiHeadAttention(Module):
         dropout: float = 0.0,
         use_bias: bool = True,
         weight_init: Initializer | None = None,
+        output_init: Initializer | None = None,
         dtype: Any = rosin.float32,
     ) -> None:
         """`context_features` are those of what is attended to, if that is another sequence; `dropout` is of weights.
+        `output_init` is for `output`, by default as `weight_init`.
 
         Raises:
             ModuleError: the heads do not divide the features, or the key heads the heads.
@@ -89,7 +91,9 @@ class MultiHeadAttention(Module):
         self.query = Dense(features, heads * width, key=keys, **options)
         self.key = Dense(context, self.key_heads * width, key=keys, **options)
         self.value = Dense(context, self.key_heads * width, key=keys, **options)
-        self.output = Dense(heads * width, features, key=keys, **options)
+        self.output = Dense(
+            heads * width, features, key=keys, **options | {"weight_init": output_init or weight_init}
+        )
         self.dropout = Dropout(dropout)
         self.positions = positions
         self.causal = causal
@@ -127,8 +131,8 @@ class MultiHeadAttention(Module):
             cache = cache.add(key, value)
             key, value = cache.keys, cache.values
             key_places = rnp.arange(key.shape[2])
-            kept = key_places < cache.length
-            mask = _both(mask, kept[None, None, None, :])
+            if not self.causal:
+                mask = _both(mask, (key_places < cache.length)[None, None, None, :])
         gathered = self._gather(query, key, value, places, key_places, mask, run)
         result = self.output(rnp.reshape(rnp.moveaxis(gathered, 1, 2), (*x.shape[:2], -1)))
         return result if cache is None else (result, cache)

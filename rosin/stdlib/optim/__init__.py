@@ -27,7 +27,7 @@ from rosin.stdlib.optim.muon import muon, orthogonalize, scale_by_muon
 from rosin.stdlib.optim.optimizers import adagrad, adam, adamw, lamb, lion, nadam, rmsprop, sgd
 from rosin.stdlib.optim.scaling import ScaledState, scaled
 from rosin.stdlib.optim.transform import OptimizerError, Transform, apply_updates, chain, masked, stateless
-from rosin.stdlib.optim.wrappers import Average, accumulate, lookahead
+from rosin.stdlib.optim.wrappers import Average, accumulate, averaged, lookahead
 
 __all__ = [
     "Average",
@@ -42,6 +42,7 @@ __all__ = [
     "adamw",
     "add_decayed_weights",
     "apply_updates",
+    "averaged",
     "chain",
     "clip",
     "clip_by_global_norm",
