@@ -99,10 +99,8 @@ def _next(results: Any, workers: list[Any], jobs: Sequence[Any], missing: Sequen
             for worker in workers:
                 if worker.exitcode is not None:
                     # It told nothing any more, so what it worked on is one of the batches that did not come.
-                    first = missing[: len(workers)]
-                    places = "; ".join(
-                        f"batch {number} with the items {list(map(int, jobs[number]))}" for number in first
-                    )
+                    first = [(number, list(map(int, jobs[number]))) for number in missing[: len(workers)]]
+                    places = "; ".join(f"batch {number} with the items {items}" for number, items in first)
                     message = f"the process {worker.name}, which loads data, ended {_ending(worker.exitcode)}"
                     raise WorkerError(f"{message}; it was loading one of these: {places}") from None
 

@@ -88,7 +88,7 @@ class Checkpoints:
         return place
 
     def restore(self, like: Any, step: int | None = None) -> Restored | None:
-        """The newest checkpoint that can be used, or that of a step, as a tree like `like`; None if there is none at all.
+        """The newest checkpoint that can be used, or that of a step, as a tree like `like`; None if there is none.
 
         One that is damaged, of another program or of a newer format is passed over, with a warning, for the one before.
 
@@ -146,9 +146,7 @@ def _read(place: Path) -> dict[str, Any]:
     if not isinstance(version, int) or not isinstance(extra, dict):
         raise _Unfit("is damaged: checkpoint.json lacks its version, or what was to be kept")
     if version > VERSION:
-        raise _Unfit(
-            f"is of version {version} of the format, and this Rosin reads {VERSION}: a newer one has written it"
-        )
+        raise _Unfit(f"is of version {version} of the format, by a newer Rosin: this one reads {VERSION}")
     try:
         found = _checksum(place / "arrays.safetensors")
     except OSError as error:

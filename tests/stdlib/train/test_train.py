@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,55 @@ def test_a_training_learns_in_one_program() -> None:
     assert "epoch 12: accuracy 0." in out.getvalue()
     # The short last batch is filled up, so there is one program.
     assert len(step.signatures()) == 1
+
+
+def test_a_step_is_one_native_call_that_reuses_the_state() -> None:
+    loader, loss, optimizer, state = problem()
+    step, batch = train.make_step(loss, optimizer, observe), next(iter(loader))
+    given = rosin.tree.map(rnp.asarray, (batch.data, batch.mask))
+    state, _ = step(state, given)
+    events: list[tuple[str, Any]] = []
+
+    def look(frame: Any, event: str, arg: Any) -> None:
+        events.append((event, arg if event.startswith("c_") else frame.f_code.co_name))
+
+    before = {np.asarray(x).ctypes.data for x in rosin.tree.leaves((state.model, state.optimizer))}
+    old = state
+    sys.setprofile(look)
+    state, _ = step(state, given)
+    sys.setprofile(None)
+    native = [i for i, (event, arg) in enumerate(events) if event == "c_call" and arg.__name__ == "step"]
+    assert len(native) == 1
+    # Nothing of Python runs before it returns.
+    assert events[native[0] + 1] == ("c_return", events[native[0]][1])
+    after = {np.asarray(x).ctypes.data for x in rosin.tree.leaves((state.model, state.optimizer))}
+    assert len(before & after) > 0.8 * len(before)
+    with pytest.raises(rosin.RosinError, match="donated"):
+        np.asarray(old.model.layers[0].weight)
+
+
+def test_no_second_program() -> None:
+    """For the short last batch, the next epoch, an evaluation, and a state from a checkpoint."""
+    loader, loss, optimizer, state = problem(batch_size=48)
+    step, held = train.make_step(loss, optimizer, observe), problem(batch_size=32)[0]
+    score = rosin.compile(lambda model, found, batch: observe({"accuracy": found}, batch, model(batch[0]["x"])))
+
+    def evaluate(model: Any) -> dict[str, float]:
+        found = metrics.Accuracy()
+        for batch in held:
+            found = score(model, found, rosin.tree.map(rnp.asarray, (batch.data, batch.mask)))["accuracy"]
+        return {"held": float(found.compute())}
+
+    training = train.fit(step, state, loader, epochs=2, evaluate=evaluate)
+    assert training.step == 6
+    with tempfile.TemporaryDirectory() as folder:
+        store = train.Checkpoints(folder)
+        store.save(6, training.state)
+        found = store.restore(problem()[3])
+    assert found is not None
+    train.fit(step, found.state, problem(batch_size=48)[0], epochs=1, evaluate=evaluate)
+    assert len(step.signatures()) == 1
+    assert len(score.signatures()) == 1
 
 
 def test_early_stopping_and_logs(tmp_path: Path) -> None:
@@ -264,7 +314,7 @@ def test_checkpoints_of_another_program(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "step-0000000002")
     told = json.loads((tmp_path / "step-0000000001/checkpoint.json").read_text())
     (tmp_path / "step-0000000001/checkpoint.json").write_text(json.dumps({**told, "version": 2}))
-    with pytest.raises(train.CheckpointError, match="version 2 of the format, and this Rosin reads 1"):
+    with pytest.raises(train.CheckpointError, match="version 2 of the format, by a newer Rosin: this one reads 1"):
         store.restore({"a": rnp.ones(3), "b": rnp.ones(2)})
 
 
@@ -367,6 +417,24 @@ def test_killed_at_any_instant(tmp_path: Path) -> None:
     found = weights_of(out)
     for name, array in nn.named_arrays(whole.state.model):
         np.testing.assert_array_equal(found[name], np.asarray(array))
+
+
+@pytest.mark.slow
+def test_a_restart_compiles_nothing(tmp_path: Path) -> None:
+    """A training that goes on in another process finds every program in the cache on disk."""
+    cache = tmp_path / "cache"
+    environment = {**os.environ, "ROSIN_CACHE_DIR": str(cache)}
+
+    def run(epochs: int) -> set[str]:
+        script = SCRIPT.replace("epochs=40", f"epochs={epochs}")
+        arguments = [sys.executable, "-c", script, str(tmp_path / "c"), str(tmp_path / "end.safetensors")]
+        subprocess.run(arguments, cwd=ROOT, check=True, env=environment)
+        return {str(path) for path in cache.rglob("*") if path.is_file()}
+
+    first = run(2)
+    assert first
+    assert run(4) == first
+    assert train.Checkpoints(tmp_path / "c").steps()[-1] == 4 * 7
 
 
 def weights_of(path: Path) -> Any:
