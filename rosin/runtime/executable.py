@@ -64,10 +64,11 @@ def compile_graph(
     known: Facts | None = None,
     kept: Sequence[int] = (),
 ) -> Executable:
-    """Compile a graph for a target; `donated` lists the inputs whose memory results may take over, and `kept` those that
-    stay the same for many calls, so that what depends on them alone may be computed once (`Executable.kept`).
+    """Compile a graph for a target.
 
-    `known` is what is known of symbolic sizes. Arguments are checked to fit it, and what else the graph needs of them.
+    `donated` lists the inputs whose memory results may take over, and `kept` those that stay the same for many calls,
+    so that what depends on them alone may be computed once (`Executable.kept`). `known` is what is known of symbolic
+    sizes. Arguments are checked to fit it, and what else the graph needs of them.
 
     Raises:
         UnsupportedError: there is no such target, or it declines an op of the graph.
@@ -672,7 +673,16 @@ def _key(
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
     text = printer.text(graph, naming=printer.numbers)
-    parts = (text, str(donated), str(kept), "tuned" if tunes else "", *about, jit.host().key, PARALLEL, cache.compiler_version())
+    parts = (
+        text,
+        str(donated),
+        str(kept),
+        "tuned" if tunes else "",
+        *about,
+        jit.host().key,
+        PARALLEL,
+        cache.compiler_version(),
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

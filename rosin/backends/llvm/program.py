@@ -2,7 +2,8 @@
 
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
 results; `arena` is memory for everything in between. Where a program has a setup, the address of the block that this
-fills stands between arguments and results, and a second function, `i32 setup(ptr buffers, ptr arena)`, fills it. Constants are globals of the module. Kernels get a context that
+fills stands between arguments and results, and a second function, `i32 setup(ptr buffers, ptr arena)`, fills it.
+Constants are globals of the module. Kernels get a context that
 holds both addresses, the tapes and the variables of the loops around them. They run one after the other, those with a
 parallel loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
 
