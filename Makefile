@@ -21,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 help:
 	@echo 'make demo      train a small network on handwritten digits and show what the compiler does'
 	@echo 'make test      the tests, without the slow ones and the comparisons with PyTorch and JAX'
-	@echo 'make test-all  every test; installs PyTorch, JAX and the compiler for TPUs'
+	@echo 'make test-all  every test; installs PyTorch, JAX, the data and weights of the zoo and the compiler for TPUs'
 	@echo 'make lint      ruff and pyright'
 	@echo 'make format    let ruff format the code and repair what it safely can'
 	@echo 'make bench     every work beside the peers, as a table, JSON and a picture in build/; ARGS="rows training" for some;'
@@ -37,7 +37,7 @@ demo: $(STAMPS)/demo
 test: $(STAMPS)/test
 	@$(PYTEST) $(ARGS)
 
-test-all: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/tpu
+test-all: $(STAMPS)/test $(STAMPS)/peers $(STAMPS)/zoo $(STAMPS)/tpu
 	@$(PYTEST) -m '' --timeout 1200 $(ARGS)
 
 lint: $(STAMPS)/test

@@ -2,6 +2,6 @@
 
 import sys
 
-from rosin.frontend.cli import main
+from rosin.cli import main
 
 sys.exit(main())

@@ -49,3 +49,11 @@ def test_array_functions_that_few_programs_need_wait() -> None:
     assert not rare & modules_after("import rosin; rosin.numpy.sum(rosin.numpy.ones(3))")
     assert rare <= modules_after("import rosin; rosin.numpy.average")
     assert rare <= modules_after("from rosin.numpy import *; average, histogram")
+
+
+def test_the_zoo_loads_a_model_when_it_is_asked_for() -> None:
+    loaded = modules_after("import rosin.stdlib.zoo")
+    assert not top_level(loaded) & ((HEAVY - {"tqdm"}) | {"matplotlib", "mlxtend", "tokenizers", "transformers"})
+    assert not {name for name in loaded if name.startswith("rosin.stdlib.zoo.") and name.count(".") > 3}
+    asked = modules_after("from rosin.stdlib import zoo; zoo.card('lenet')")
+    assert "rosin.stdlib.zoo.vision.lenet" in asked

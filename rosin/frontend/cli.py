@@ -1,4 +1,4 @@
-"""The command line:
+"""The front end's commands:
 
 rosin tpu-check file.py:f --topology v5e:2x2     compile for a TPU, and report
 rosin explain file.py:f --arg "f32[64, 256]"     why the program for this processor is as it is
@@ -19,36 +19,39 @@ from rosin.frontend.errors import ArgumentError
 from rosin.frontend.exporting import Exported, export, load
 from rosin.frontend.sizes import facts_of, spec
 from rosin.frontend.tpu_report import report
-from rosin.ir.errors import RosinError
 from rosin.ir.graph import Graph
 from rosin.passes import pipeline
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; gives the status to exit with."""
-    parser = argparse.ArgumentParser(prog="rosin", description="Looks at Rosin programs.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("tpu-check", help="compile a program for a TPU, without one, and report")
-    check.add_argument("--topology", default="v5e:2x2", help="which TPUs, such as v5e:2x2 (the default) or v4:2x2x1")
-    check.add_argument(
+def tpu_check_arguments(parser: argparse.ArgumentParser) -> None:
+    """Tell a parser what `rosin tpu-check` takes, and what to do with it."""
+    parser.add_argument("--topology", default="v5e:2x2", help="which TPUs, such as v5e:2x2 (the default) or v4:2x2x1")
+    parser.add_argument(
         "--size", action="append", default=[], metavar="NAME=NUMBER", help="the number for a symbolic size"
     )
-    why = commands.add_parser("explain", help="what is computed together, what is not and why, and what that costs")
-    for command in (check, why):
-        what = "file.py:name, a function or an exported program, or a file that export saved"
-        command.add_argument("program", help=what)
-        typed = 'the type of an argument, such as "f32[64, 256]"'
-        command.add_argument("--arg", action="append", default=[], metavar="TYPE", help=typed)
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "explain":
-            print(explain(options.program, options.arg), end="")
-        else:
-            print(tpu_check(options.program, options.topology, options.arg, options.size))
-    except (RosinError, OSError) as error:
-        print(f"rosin: {error}", file=sys.stderr)
-        return 1
-    return 0
+    _program(parser)
+
+    def run(given: argparse.Namespace) -> str:
+        return tpu_check(given.program, given.topology, given.arg, given.size)
+
+    parser.set_defaults(run=run)
+
+
+def explain_arguments(parser: argparse.ArgumentParser) -> None:
+    """Tell a parser what `rosin explain` takes, and what to do with it."""
+    _program(parser)
+
+    def run(given: argparse.Namespace) -> str:
+        return explain(given.program, given.arg).removesuffix("\n")
+
+    parser.set_defaults(run=run)
+
+
+def _program(parser: argparse.ArgumentParser) -> None:
+    what = "file.py:name, a function or an exported program, or a file that export saved"
+    parser.add_argument("program", help=what)
+    typed = 'the type of an argument, such as "f32[64, 256]"'
+    parser.add_argument("--arg", action="append", default=[], metavar="TYPE", help=typed)
 
 
 def tpu_check(program: str, topology: str, types: Sequence[str] = (), sizes: Sequence[str] = ()) -> str:

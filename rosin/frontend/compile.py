@@ -26,7 +26,9 @@ from rosin.frontend import trace as tr
 from rosin.frontend.closure import Closure
 from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where
 from rosin.frontend.errors import ArgumentError, ClosureError, RecompileWarning, RecursiveCompileError
-from rosin.frontend.programs import MISSED, Family, Program, miss, value_offset
+from rosin.frontend.kept import Kept, is_fixed
+from rosin.frontend.programs import MISSED, Family, Program, entry_of, miss
+from rosin.frontend.repacking import Repacker, repacker
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
 from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
@@ -206,8 +208,8 @@ class Compiled:
         self._compiled = 0
         self._warned = False
         self._closure: Closure | None = None
-        self._like: tuple[Unpacker, Program] | None = None
-        """What takes calls apart that are like the last ones, and the program for them."""
+        self._like: tuple[Unpacker, Program, Repacker] | None = None
+        """What takes calls apart that are like the last ones, the program for them, and what makes its results."""
         self._alike = 0
         self._set_fast(self._slow)
 
@@ -249,7 +251,7 @@ class Compiled:
         if self._closure:
             self._check_closure()
         if self._like is not None:
-            unpack, program = self._like
+            unpack, program, repack = self._like
             try:
                 leaves = unpack(args, kwargs)
             except UNLIKE:
@@ -257,7 +259,7 @@ class Compiled:
             if leaves is not None:
                 result = program.native(*leaves, *program.captures)
                 if result is not MISSED:
-                    return tree.unflatten(program.staged.structure, result)
+                    return repack(result)
         call = take_apart(self._static, args, kwargs)
         call.make_arrays(self.__wrapped__)
         family = self._family(call)
@@ -277,7 +279,7 @@ class Compiled:
         if self._alike == ALIKE and not self._donated:
             _, types = call.values()
             found = unpacker(take_apart(self._static, args, kwargs), types)
-            self._like = None if found is None else (found, last)
+            self._like = None if found is None else (found, last, repacker(last.staged.structure))
         return tree.unflatten(last.staged.structure, result)
 
     def _family(self, call: Call) -> Family:
@@ -398,12 +400,15 @@ class Compiled:
         captures = staged.captures
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
         donated = call.leaves_of(self._donated) if self._donated else ()
-        executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known)
-        native = executable.entry(tr.array_type(), value_offset(), miss, False)
-        direct = self._direct(call, staged, executable, captures)
+        first = len(staged.graph.inputs) - len(captures)
+        fixed = [first + i for i, captured in enumerate(captures) if is_fixed(captured)]
+        executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known, fixed)
+        kept = Kept(executable, captures) if executable.kept else None
+        native = entry_of(executable, kept, miss, False)
+        direct = self._direct(call, staged, executable, kept, captures)
         sizes = None if pattern is None or known is None else pattern.sizes(known.guards)
         signature = signature_of(call, self.__wrapped__, types, pattern, executable.sizes, sizes)
-        return Program(staged, executable, captures, native, direct, signature, pattern, sizes)
+        return Program(staged, executable, captures, native, direct, signature, pattern, kept, sizes)
 
     def _stage(self, call: Call, types: Types, shapes: Sequence[Sequence[Dim]], closure: Closure) -> Staged:
         inputs = call.inputs(self.__wrapped__, types, shapes)
@@ -414,7 +419,7 @@ class Compiled:
 
         guard = _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs)))
         with guard, tr.checking(self._checks):
-            staged = staging.stage(run, inputs, self._name)
+            staged = staging.stage(run, inputs, self._name, by="compile")
         try:
             closure.check_after_trace(self._name)
         except ClosureError:
@@ -424,7 +429,12 @@ class Compiled:
         return replace(staged, graph=Inline().rewrite(staged.graph))
 
     def _direct(
-        self, call: Call, staged: Staged, executable: Executable, captures: tuple[tr.Captured, ...]
+        self,
+        call: Call,
+        staged: Staged,
+        executable: Executable,
+        kept: Kept | None,
+        captures: tuple[tr.Captured, ...],
     ) -> Callable[..., Any] | None:
         """What takes the arguments of calls like this one as they are, if these need no Python: the native entry."""
         structure = staged.structure
@@ -434,9 +444,9 @@ class Compiled:
         if call.static or call.weak or self._donated or not flat or not (single or several):
             return None
         if captures:
-            native = self._with_captures(executable, captures, single)
+            native = self._with_captures(executable, kept, captures, single)
         else:
-            native = executable.entry(tr.array_type(), value_offset(), self._slow, single)
+            native = entry_of(executable, None, self._slow, single)
         closure = self._closure
         if not closure:
             return native
@@ -449,12 +459,12 @@ class Compiled:
         return entry
 
     def _with_captures(
-        self, executable: Executable, captures: tuple[tr.Captured, ...], single: bool
+        self, executable: Executable, kept: Kept | None, captures: tuple[tr.Captured, ...], single: bool
     ) -> Callable[..., Any]:
         def miss(*given: Any, **kwargs: Any) -> Any:
             return self._slow(*given[: len(given) - len(captures)], **kwargs)
 
-        inner = executable.entry(tr.array_type(), value_offset(), miss, single)
+        inner = entry_of(executable, kept, miss, single)
 
         def entry(*args: Any, **kwargs: Any) -> Any:
             return inner(*args, *captures, **kwargs)

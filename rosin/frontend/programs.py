@@ -12,6 +12,7 @@ import numpy as np
 from rosin.frontend import trace as tr
 from rosin.frontend import tree
 from rosin.frontend.dynamic import Pattern, differing, fits, opened
+from rosin.frontend.kept import Kept
 from rosin.frontend.signature import Types
 from rosin.frontend.signatures import Signature
 from rosin.frontend.staging import Staged
@@ -38,6 +39,8 @@ class Program:
     """Takes the arguments and gives the result, where these are arrays and this is one or several."""
     signature: Signature
     pattern: Pattern | None = None
+    kept: Kept | None = None
+    """What is computed once from the captures, if anything is."""
     sizes: Sizes | None = None
     """Where the symbols of the pattern are read, with the guards."""
 
@@ -57,7 +60,8 @@ class Program:
     def run(self, values: Sequence[NumpyArray]) -> Any:
         """The result for NumPy arrays of this signature."""
         captured = [_ordered(c) for c in self.captures]
-        outputs = self.executable(*values, *captured)
+        prepared = None if self.kept is None else self.kept.prepared()
+        outputs = self.executable(*values, *captured, prepared=prepared)
         return tree.unflatten(self.staged.structure, [tr.wrap(o) for o in outputs])
 
 
@@ -68,6 +72,13 @@ MISSED: Any = object()
 def miss(*given: Any) -> Any:
     """What native entries call for leaves that they do not take."""
     return MISSED
+
+
+def entry_of(executable: Executable, kept: Kept | None, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
+    """The native entry of a program, which calls `miss` for leaves that it does not take."""
+    if kept is not None:
+        return kept.entry(value_offset(), miss, single)
+    return executable.entry(tr.array_type(), value_offset(), miss, single)
 
 
 @functools.cache

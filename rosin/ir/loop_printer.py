@@ -51,6 +51,9 @@ def text(program: Program) -> str:
     ]
     lines += [f"  slot {number} of {bytes} bytes" for number, bytes in enumerate(program.slots)]
     lines += [f"  arena {b.name}: {b.dtype}[{b.size}] in slot {slot}" for b, slot in program.slot_of.items()]
+    lines += [f"  kept {b.name}: {b.dtype}[{b.size}] at {offset}" for b, offset in program.kept.items()]
+    for step in program.setup:
+        lines += ["", *_step_lines(step, "setup ")]
     for step in program.steps:
         lines += ["", *_step_lines(step, "")]
     return "\n".join(lines) + "\n"

@@ -293,3 +293,9 @@ class Program:
     """The bytes of each slot. They lie one after the other, each aligned."""
     sizes: Sizes | None = None
     """Where symbolic sizes come from, for a program that has some."""
+    setup: tuple[Step, ...] = ()
+    """Steps that read kept arguments alone, and run before the others, once for many runs of these."""
+    block: Buffer | None = None
+    """Memory for what the setup writes, if there is a setup."""
+    kept: Mapping[Buffer, int] = field(default_factory=dict["Buffer", "int"])
+    """The byte offset in the block of everything that the setup writes."""

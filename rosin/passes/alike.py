@@ -159,7 +159,7 @@ class _Shape:
             return "sizes", fusion.of_sizes[value][0]
         move = fusion.moves.get(value)
         if move is None:
-            return "stored", value.type, self._place(value)
+            return "stored", value.type, self._place(value), self.memory.same_for(value)
         if isinstance(move.op, Barrier):
             return self._operand(move.operands[move.results.index(value)])
         if isinstance(move.op, Constant):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rosin.ir import facts
@@ -55,9 +55,9 @@ def uses(steps: Sequence[Step]) -> Iterator[Buffer]:
             yield from uses(inner)
 
 
-def plan_arena(steps: tuple[Step, ...]) -> Places:
-    """Where every arena buffer lies that the steps use."""
-    spans = Spans()
+def plan_arena(steps: tuple[Step, ...], setup: tuple[Step, ...] = ()) -> Places:
+    """Where every arena buffer lies that the steps use, but for those of the setup, which lie elsewhere."""
+    spans = Spans(elsewhere=set(uses(setup)))
     spans.visit(steps)
     spans.cover_loops()
     sized: list[Buffer] = []
@@ -109,9 +109,10 @@ class Spans:
     loops: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """The first and the last moment of each loop, inner ones first."""
     now: int = 0
+    elsewhere: Collection[Buffer] = ()
 
     def use(self, buffer: Buffer) -> None:
-        if buffer.scope is Scope.ARENA:
+        if buffer.scope is Scope.ARENA and buffer not in self.elsewhere:
             self.first.setdefault(buffer, self.now)
             self.last[buffer] = max(self.last.get(buffer, 0), self.now)
 

@@ -137,6 +137,10 @@ class Explanation:
     """What is live at once at most: no plan of the arena takes less."""
     places: tuple[tuple[str, int, int], ...]
     """Each buffer of the arena with its first byte and its bytes."""
+    once: tuple[str, ...] = ()
+    """The kernels that run once for many calls."""
+    kept_bytes: int = 0
+    """What these make."""
 
     def text(self, limits: Limits) -> str:
         """The report, with the times that a machine of such limits needs at least."""
@@ -156,6 +160,8 @@ class Explanation:
             lines += ["", "kernels of several groups", *(f"    {line}" for line in self.joint)]
         lines += ["", f"arena {size_text(self.arena_bytes)}; live at once are {size_text(self.least_bytes)} at most"]
         lines += [f"    {name} at {start}, {size_text(size)}" for name, start, size in self.places]
+        if self.once:
+            lines += ["", f"kept from call to call {size_text(self.kept_bytes)}, by {', '.join(self.once)}"]
         return "\n".join(lines) + "\n"
 
 
@@ -165,17 +171,19 @@ def explain(
     donated: Sequence[int] = (),
     sizes: Sizes | None = None,
     tiles: Mapping[str, TileSize] | None = None,
+    kept: Sequence[int] = (),
 ) -> Explanation:
     """What `to_loops` makes of a graph, and why.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    making = Making(vector_bytes, sizes, tiles or {})
+    making = Making(vector_bytes, sizes, tiles or {}, kept)
     program = lowered(graph, making, donated)
     assert making.arena is not None, "a program that is lowered has an arena"
     numbers = {placed.group: number for number, placed in enumerate(making.groups)}
-    kernels = list(steps.kernels(program.steps))
+    once = list(steps.kernels(program.setup))
+    kernels = [*once, *steps.kernels(program.steps)]
     found = tuple(_fused(placed, numbers, kernels, placed.region.fusion.graph is not graph) for placed in making.groups)
     names = [placed.name for placed in making.groups if placed.name]
     joint = [k for k in kernels if not any(_belongs(k.name, name) for name in names)]
@@ -188,6 +196,8 @@ def explain(
         making.arena.total_bytes,
         making.arena.least_bytes,
         tuple((name, at, size) for at, name, size in places),
+        tuple(kernel.name for kernel in once),
+        0 if program.block is None else estimate(program.block.bytes),
     )
 
 

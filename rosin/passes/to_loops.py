@@ -5,6 +5,7 @@
     control.py                        loops and branches around the kernels of a region, and calls of Python
     arena.py, memory.py               where the values in between live
     alike.py                          which groups need no kernels of their own
+    kept.py                           what need not be computed in every run
     donate.py                         which results are written over arguments
     parts/split.py                    complex numbers as their real and imaginary parts
 
@@ -42,6 +43,7 @@ from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
+from rosin.passes.kept import block_of, kept_values, split_off
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
@@ -65,8 +67,11 @@ def to_loops(
     donated: Sequence[int] = (),
     sizes: Sizes | None = None,
     tiles: Mapping[str, TileSize] | None = None,
+    kept: Collection[int] = (),
 ) -> Program:
-    """The loop-level program of a graph without calls; `donated` lists inputs that may be written over.
+    """The loop-level program of a graph without calls.
+
+    `donated` lists inputs that may be written over, and `kept` those that stay the same for many runs.
 
     `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
     `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others.
@@ -74,7 +79,7 @@ def to_loops(
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    return lowered(graph, Making(vector_bytes, sizes, tiles or {}), donated)
+    return lowered(graph, Making(vector_bytes, sizes, tiles or {}, kept), donated)
 
 
 def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Program:
@@ -83,10 +88,19 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     arguments = [making.buffer(names[v], v.type, Scope.ARGUMENT) for v in graph.inputs]
     results = [making.buffer(f"out{i}", v.type, Scope.RESULT) for i, v in enumerate(graph.outputs)]
     places = ([Place(b) for b in arguments], [Place(b) for b in results])
-    steps = arrange(ahead(Region(graph, *places, making).steps(alone=False)), making.lanes)
+    same = kept_values(graph, making.kept) if making.kept else None
+    steps = arrange(ahead(Region(graph, *places, making, same=same).steps(alone=False)), making.lanes)
+    setup: tuple[Step, ...] = ()
     if not has_complex(graph):
         steps = recurring(shared(steps))
-    arena = making.arena = plan_arena(steps)
+    # The parts of complex numbers are not known yet, and these have places of their own.
+    if making.kept and not has_complex(graph):
+        setup, steps = split_off(steps, [arguments[i] for i in making.kept])
+    arena = making.arena = plan_arena(steps, setup)
+    block, places_kept = None, dict[Buffer, int]()
+    if setup:
+        places_kept, bytes = block_of(setup, steps)
+        block = making.buffer("kept", TensorType(u8, (bytes,)), Scope.ARGUMENT)
     program = Program(
         graph.name,
         steps,
@@ -105,6 +119,9 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
         arena.slot_of,
         arena.slots,
         making.sizes,
+        setup,
+        block,
+        places_kept,
     )
     return split(program) if has_complex(graph) else program
 
@@ -121,6 +138,8 @@ class Making:
     vector_bytes: int
     sizes: Sizes | None = None
     tiles: Mapping[str, TileSize] = field(default_factory=dict["str", "TileSize"])
+    kept: Collection[int] = ()
+    """The inputs that stay the same for many runs."""
     measured: set[str] = field(default_factory=set[str])
     """The symbols that steps so far have measured."""
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])

@@ -15,17 +15,19 @@ A tuple, because its items sit inside it, and because the garbage collector neve
 `PyMethodDef` and the code are there for as long as the function can be called.
 
 The table is 64-bit words: the header (`HEADER`); a record for each argument (descr, flags, bytes of an element, ndim,
-dims…); for each constant (begin, end); for each result (descr, argument whose memory it takes or -1, ndim, dims…). A
-size that is symbolic stands there as -1.
+dims…); for each constant (begin, end); for each result (descr, argument whose memory it takes or -1, bytes of an
+element, ndim, dims…). A size that is symbolic stands there as -1.
 
-Memory: the program's arena is on the stack when small, else the one arena of the process, which grows and stays, else
-(that one is busy: another thread, a recursive call) a block of its own for the call.
+Memory: large results are in blocks that are kept when they are dropped (blocks.py). The program's arena is on the stack
+when small, else the one arena of the process, which grows and stays, else (that one is busy: another thread, a
+recursive call) a block of its own for the call.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 import struct
 from collections.abc import Callable, Sequence
@@ -35,14 +37,14 @@ from typing import Any
 import numpy as np
 
 from rosin.ir.dims import Dim, is_static
-from rosin.runtime import cache
+from rosin.runtime import blocks, cache
 from rosin.runtime.entry_code import HEADER, WRITEABLE, entry_text
 
-__all__ = ["ArgumentSpec", "ResultSpec", "SizesSpec", "make_entry", "slot_offset"]
+__all__ = ["ArgumentSpec", "ResultSpec", "SizesSpec", "cut", "empty", "make_entry", "slot_offset"]
 
 _C_CONTIGUOUS, _ALIGNED = 0x1, 0x100
 _METH_FASTCALL_KEYWORDS = 0x80 | 0x02
-_NEW_FROM_DESCR = 94  # index in NumPy's table of C functions
+_NEW_FROM_DESCR, _SET_HANDLER = 94, 304  # indices in NumPy's table of C functions
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ def make_entry(
     """
     _check_specs(arguments, results, constants, single)
     finish = _cutter(results) if sizes is not None and sizes.measured else None
+    address = _address()
     flags = single | release_gil << 1 | any(argument.donated for argument in arguments) << 2
     header = {
         "program": program_address,
@@ -132,7 +135,9 @@ def make_entry(
         "array_type": id(array_type),
         "value_offset": value_offset,
         "ndarray_type": id(np.ndarray),
-        "new_from_descr": _new_from_descr(),
+        "new_from_descr": _numpy_function(_NEW_FROM_DESCR),
+        "set_handler": _numpy_function(_SET_HANDLER),
+        "handler": id(blocks.handler()),
         "miss": id(miss),
         "fail": id(fail),
         "sizes": 0 if sizes is None else sizes.address,
@@ -151,13 +156,26 @@ def make_entry(
         words += [begin, begin + constant.nbytes if constant.nbytes else 0]
     for result in results:
         taken = -1 if result.aliases is None else result.aliases
-        words += [id(result.dtype), taken, len(result.shape), *_words(result.shape)]
+        words += [id(result.dtype), taken, result.dtype.itemsize, len(result.shape), *_words(result.shape)]
 
-    method = _MethodDef(name.encode(), _address(), _METH_FASTCALL_KEYWORDS, None)
+    method = _MethodDef(name.encode(), address, _METH_FASTCALL_KEYWORDS, None)
     table = struct.pack(f"={len(words)}q", *words)
     dtypes = tuple(spec.dtype for spec in (*arguments, *results))
     self = (table, method, dtypes, tuple(constants), array_type, miss, fail, finish, keep)
     return _new_function()(ctypes.addressof(method), self, None)
+
+
+def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An array for a result, made as the entry makes it."""
+    if math.prod(shape) * dtype.itemsize < blocks.LARGE:
+        return np.empty(shape, dtype)
+    _address()
+    set_handler = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(_numpy_function(_SET_HANDLER))
+    before = set_handler(blocks.handler())
+    try:
+        return np.empty(shape, dtype)
+    finally:
+        set_handler(before)
 
 
 def cut(array: np.ndarray[Any, Any], shape: Sequence[int]) -> None:
@@ -246,15 +264,15 @@ def _new_function() -> Callable[[int, object, None], Callable[..., Any]]:
 
 
 @functools.cache
-def _new_from_descr() -> int:
-    """The address of `PyArray_NewFromDescr`."""
+def _numpy_function(index: int) -> int:
+    """The address of a function of NumPy's C interface."""
     # NumPy has no stub for its C module.
     from numpy._core import _multiarray_umath as umath  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
 
     capsule: object = umath._ARRAY_API  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
     api: int = prototype(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, None)
-    address = ctypes.c_void_p.from_address(api + _NEW_FROM_DESCR * ctypes.sizeof(ctypes.c_void_p)).value
+    address = ctypes.c_void_p.from_address(api + index * ctypes.sizeof(ctypes.c_void_p)).value
     assert address is not None
     return address
 
@@ -272,4 +290,5 @@ def _address() -> int:
 
     os.register_at_fork(after_in_child=renew_arena)
     library.keep_forever()
+    blocks.install(library)
     return library.address("rosin_entry")

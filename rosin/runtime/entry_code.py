@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rosin.runtime import blocks
+
 __all__ = ["HEADER", "NO_ROOM", "RELEASE_GIL_BYTES", "STACK_ARENA_BYTES", "WRITEABLE", "entry_text"]
 
 STACK_ARENA_BYTES = 16 << 10  # an arena up to this size is on the stack
@@ -21,6 +23,8 @@ HEADER = (
     "value_offset",
     "ndarray_type",
     "new_from_descr",
+    "set_handler",
+    "handler",
     "miss",
     "fail",
     "sizes",
@@ -31,7 +35,7 @@ HEADER = (
     "finish",
 )
 
-POINTERS = ("program", "miss", "fail", "sizes", "finish")
+POINTERS = ("program", "set_handler", "handler", "miss", "fail", "sizes", "finish")
 
 
 def entry_text() -> str:
@@ -52,6 +56,7 @@ def entry_text() -> str:
         "NO_ROOM": NO_ROOM,
         "RELEASE_GIL": RELEASE_GIL_BYTES,
         "HEADER": len(HEADER),
+        "LARGE": blocks.LARGE,
     }
     loads: list[str] = []
     for index, field in enumerate(HEADER):
@@ -61,7 +66,7 @@ def entry_text() -> str:
     text = _TEXT.replace("$LOADS", "\n".join(loads))
     for word, value in layout.items():
         text = text.replace(f"${word}", str(value))
-    return text
+    return text + blocks.TEXT
 
 
 _TEXT = """\
@@ -297,18 +302,38 @@ result.body:
   %result.descr = load ptr, ptr %result.record
   %takes.at = getelementptr i64, ptr %result.record, i64 1
   %takes = load i64, ptr %takes.at
-  %result.ndim.at = getelementptr i64, ptr %result.record, i64 2
+  %result.itemsize.at = getelementptr i64, ptr %result.record, i64 2
+  %result.itemsize = load i64, ptr %result.itemsize.at
+  %result.ndim.at = getelementptr i64, ptr %result.record, i64 3
   %result.ndim = load i64, ptr %result.ndim.at
-  %result.want = getelementptr i64, ptr %result.record, i64 3
+  %result.want = getelementptr i64, ptr %result.record, i64 4
   %result.dims = select i1 %static, ptr %result.want, ptr %result.shape
   %fresh = icmp slt i64 %takes, 0
   br i1 %fresh, label %result.new, label %result.taken
 
 result.new:
+  %bytes = call i64 @product(i64 %result.itemsize, ptr %result.dims, i64 %result.ndim)
+  %in.block = icmp uge i64 %bytes, $LARGE
+  br i1 %in.block, label %result.handler, label %result.allocate
+
+result.handler:                             ; large ones are in blocks (rosin.runtime.blocks)
+  %usual = call ptr %set_handler(ptr %handler)
+  %no.usual = icmp eq ptr %usual, null
+  br i1 %no.usual, label %unwind, label %result.allocate
+
+result.allocate:
+  %before = phi ptr [ null, %result.new ], [ %usual, %result.handler ]
   %result.ndim.narrow = trunc i64 %result.ndim to i32
   call void @Py_IncRef(ptr %result.descr)   ; the allocation steals one
   %new = call ptr %new_from_descr(ptr %ndarray_type, ptr %result.descr, i32 %result.ndim.narrow, ptr %result.dims,
                                   ptr null, ptr null, i32 0, ptr null)
+  br i1 %in.block, label %result.restore, label %result.allocated
+
+result.restore:
+  call void @restore(ptr %set_handler, ptr %before)
+  br label %result.allocated
+
+result.allocated:
   %new.failed = icmp eq ptr %new, null
   br i1 %new.failed, label %unwind, label %result.made
 
@@ -319,7 +344,7 @@ result.taken:
   br label %result.made
 
 result.made:
-  %result = phi ptr [ %new, %result.new ], [ %taken, %result.taken ]
+  %result = phi ptr [ %new, %result.allocated ], [ %taken, %result.taken ]
   %result.held.at = getelementptr ptr, ptr %held, i64 %r.held
   store ptr %result, ptr %result.held.at
   %result.data.at = getelementptr i8, ptr %result, i64 $ARRAY_DATA
@@ -506,6 +531,33 @@ done:
   ret void
 }
 
+; The bytes of an array.
+define internal i64 @product(i64 %itemsize, ptr %dims, i64 %count) nounwind {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %body ]
+  %bytes = phi i64 [ %itemsize, %entry ], [ %more.bytes, %body ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %body, label %done
+body:
+  %at = getelementptr i64, ptr %dims, i64 %i
+  %size = load i64, ptr %at
+  %more.bytes = mul i64 %bytes, %size
+  %next = add i64 %i, 1
+  br label %loop
+done:
+  ret i64 %bytes
+}
+
+; The allocator that NumPy had before; its reference is taken.
+define internal void @restore(ptr %set_handler, ptr %before) nounwind noinline {
+  %ours = call ptr %set_handler(ptr %before)
+  call void @Py_DecRef(ptr %before)
+  call void @Py_DecRef(ptr %ours)
+  ret void
+}
+
 ; A new wrapper around `value`, whose reference is taken in either case.
 define internal ptr @wrap(ptr %type, i64 %offset, ptr %value) nounwind {
 entry:
@@ -633,7 +685,7 @@ entry:
   %mine = extractvalue { i32, i1 } %pair, 1
   br i1 %mine, label %shared, label %own
 own:
-  %block = call ptr @aligned_alloc(i64 64, i64 %bytes)
+  %block = call ptr @rosin_block_new(i64 %bytes)
   ret ptr %block
 shared:
   %have.at = getelementptr %Arena, ptr @rosin_arena, i64 0, i32 1
@@ -645,7 +697,7 @@ use:
   ret ptr %old
 grow:
   call void @free(ptr %old)
-  %new = call ptr @aligned_alloc(i64 64, i64 %bytes)
+  %new = call ptr @rosin_block_new(i64 %bytes)
   %failed = icmp eq ptr %new, null
   %size = select i1 %failed, i64 0, i64 %bytes
   store atomic ptr %new, ptr @rosin_arena monotonic, align 8

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from rosin.backends.llvm.names import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, SIZES
+from rosin.backends.llvm.names import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, SETUP, SIZES
 from rosin.ir import dims, facts, printer, steps
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
@@ -40,8 +40,8 @@ from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from rosin.passes.inline import Inline
 from rosin.passes.instrument import Instrument, from_environment
-from rosin.runtime import cache, host, jit, tapes, threads
-from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, make_entry
+from rosin.runtime import blocks, cache, host, jit, tapes, threads
+from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, empty, make_entry
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
@@ -58,11 +58,17 @@ TARGETS = ("llvm", "xla", "interpreter")
 
 
 def compile_graph(
-    graph: Graph, target: str = "llvm", donated: Sequence[int] = (), known: Facts | None = None
+    graph: Graph,
+    target: str = "llvm",
+    donated: Sequence[int] = (),
+    known: Facts | None = None,
+    kept: Sequence[int] = (),
 ) -> Executable:
-    """Compile a graph for a target; `donated` lists the inputs whose memory results may take over.
+    """Compile a graph for a target.
 
-    `known` is what is known of symbolic sizes. Arguments are checked to fit it, and what else the graph needs of them.
+    `donated` lists the inputs whose memory results may take over, and `kept` those that stay the same for many calls,
+    so that what depends on them alone may be computed once (`Executable.kept`). `known` is what is known of symbolic
+    sizes. Arguments are checked to fit it, and what else the graph needs of them.
 
     Raises:
         UnsupportedError: there is no such target, or it declines an op of the graph.
@@ -73,7 +79,7 @@ def compile_graph(
         if target == "interpreter":
             return Executable(graph, known, sizes)
         if target == "llvm":
-            return NativeExecutable(graph, tuple(donated), known, sizes)
+            return NativeExecutable(graph, tuple(donated), known, sizes, kept=tuple(kept))
         if target == "xla":
             return XlaExecutable(graph, tuple(donated), known, sizes)
     raise UnsupportedError(f"no target is called {target!r}; there are {', '.join(TARGETS)}")
@@ -122,6 +128,8 @@ class Executable:
     """A graph that runs in the interpreter. Called with one C-contiguous array for each input."""
 
     donated: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
+    """The inputs from which something is computed once for many calls, in which they stay the same (`prepared`)."""
 
     def __init__(self, graph: Graph, known: Facts | None = None, sizes: Sizes | None = None) -> None:
         self.graph = graph
@@ -133,7 +141,8 @@ class Executable:
         """The names of the stages that have a text."""
         return ("traced",)
 
-    def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
+    def __call__(self, *arguments: NumpyArray, prepared: NumpyArray | None = None) -> tuple[NumpyArray, ...]:
+        """The results for arguments; where something is `kept`, it may have been prepared before."""
         self.bind(arguments)
         return tuple(evaluate(self.graph, arguments))
 
@@ -168,8 +177,22 @@ class Executable:
             return printer.text(self.graph)
         raise ValueError(f"no stage is called {stage!r}; there are {', '.join(self.stages)}")
 
-    def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
-        """A callable that takes arrays of this program's types and calls `miss` for anything else."""
+    def prepared(self, arrays: Sequence[NumpyArray]) -> NumpyArray:
+        """What is computed once from the arrays of the inputs that are `kept`, for `entry`."""
+        raise AssertionError("there is nothing to prepare where nothing is kept")
+
+    def entry(
+        self,
+        array_type: type,
+        value_offset: int,
+        miss: Callable[..., Any],
+        single: bool,
+        prepared: NumpyArray | None = None,
+    ) -> Callable[..., Any]:
+        """A callable that takes arrays of this program's types and calls `miss` for anything else.
+
+        Where something is `kept` it takes for granted that the inputs are those of which that was `prepared`.
+        """
         array_class: Any = array_type
 
         def call(*arguments: Any, **keywords: Any) -> Any:
@@ -205,10 +228,12 @@ class NativeExecutable(Executable):
         known: Facts,
         sizes: Sizes | None,
         tiles: Mapping[str, TileSize] | None = None,
+        kept: tuple[int, ...] = (),
     ) -> None:
         """With `tiles` it is a program that is tried out, and not kept on the disk."""
         super().__init__(graph, known, sizes)
         self.donated = donated
+        self._may_keep = kept
         self.tiles = tiles
         self.from_cache = False
         self._tuned: list[tuple[str, int, int]] = []
@@ -246,7 +271,7 @@ class NativeExecutable(Executable):
     def _object(self, watch: Instrument | None) -> bytes:
         """The object code, from the disk when it is there; sets what else a call needs to know."""
         tunes = self.tiles is None and watch is None and os.environ.get(TUNE, "0") != "0"
-        key = _key(self.graph, self.donated, self.known, self.sizes, tunes)
+        key = _key(self.graph, self.donated, self.known, self.sizes, tunes, self._may_keep)
         keeps = self.tiles is None and not _is_local(self.graph)
         # An instrument watches the compiler at work, so that it has to work.
         entry = cache.default().get(key) if keeps and watch is None else None
@@ -272,6 +297,7 @@ class NativeExecutable(Executable):
                 "aliases": pairs,
                 "host": list(map(_written_call, calls)),
                 "slots": len(program.slots),
+                "kept_bytes": 0 if program.block is None else program.block.bytes,
                 "tiles": [[key, size.vectors, size.rows] for key, size in (self.tiles or {}).items()],
                 "routines": sorted({call.name for call in steps.routine_calls(program.steps)}),
             }
@@ -280,6 +306,8 @@ class NativeExecutable(Executable):
                 cache.default().put(key, data, meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
+        self.kept_bytes = int(meta["kept_bytes"])
+        self.kept = self._may_keep if self.kept_bytes else ()
         self._tuned = meta["tiles"]
         self.routines: list[str] = meta["routines"]
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
@@ -302,7 +330,7 @@ class NativeExecutable(Executable):
 
         if self.tiles is None:
             self.tiles = {key: TileSize(vectors, rows) for key, vectors, rows in self._tuned}
-        return Making(self.graph, self.donated, self.sizes, self.tiles)
+        return Making(self.graph, self.donated, self.sizes, self.tiles, self._may_keep)
 
     def explain(self) -> str:
         with facts.assuming(self.known):
@@ -314,7 +342,7 @@ class NativeExecutable(Executable):
 
     # -- running -------------------------------------------------------------------------------------------
 
-    def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
+    def __call__(self, *arguments: NumpyArray, prepared: NumpyArray | None = None) -> tuple[NumpyArray, ...]:
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         sizes = self.bind(arrays)
         block, arena_bytes = self._block(arrays)
@@ -327,7 +355,10 @@ class NativeExecutable(Executable):
             # The caller keeps its array: the result starts as a copy, and the program works on that.
             results[result][...] = arrays[argument]
             arrays[argument] = results[result]
-        buffers = (*arrays, *results, block)
+        if self.kept and prepared is None:
+            prepared = self.prepared([arrays[i] for i in self.kept])
+        kept = () if prepared is None else (prepared,)
+        buffers = (*arrays, *kept, *results, block)
         pointers = (ctypes.c_void_p * len(buffers))(*(a.ctypes.data for a in buffers))
         start = -arena.ctypes.data % 64
         status = host.run(self.address, pointers, arena.ctypes.data + start)
@@ -339,10 +370,27 @@ class NativeExecutable(Executable):
                 cut(result, [dims.evaluate(dim, found) for dim in value.type.shape])
         return results
 
+    def prepared(self, arrays: Sequence[NumpyArray]) -> NumpyArray:
+        try:
+            whole = np.empty(self.kept_bytes + 64, np.uint8)
+        except MemoryError:
+            self._fail(NO_ROOM)
+        start = -whole.ctypes.data % 64
+        block = whole[start : start + self.kept_bytes]
+        inputs = len(self.graph.inputs)
+        pointers = (ctypes.c_void_p * (inputs + 1))()
+        for position, array in zip(self.kept, arrays, strict=True):
+            pointers[position] = array.ctypes.data
+        pointers[inputs] = block.ctypes.data
+        status = host.run(self.library.address(SETUP), pointers, 0)
+        if status:
+            self._fail(status)
+        return block
+
     def _room(self, type: TensorType, sizes: Mapping[str, int]) -> NumpyArray:
         """An array for a result, of the greatest sizes that it may turn out to have."""
         most = type.shape if self.sizes is None else map(self.sizes.greatest, type.shape)
-        return np.empty([dims.evaluate(dim, sizes) for dim in most], type.dtype.numpy)
+        return empty([dims.evaluate(dim, sizes) for dim in most], type.dtype.numpy)
 
     def _fail(self, code: int) -> NoReturn:
         """Raise what a call that failed raises."""
@@ -375,7 +423,14 @@ class NativeExecutable(Executable):
         first = symbols + 1 + self.slots
         return SizesSpec(address, first + words, symbols, first, bool(self.sizes.measured))
 
-    def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
+    def entry(
+        self,
+        array_type: type,
+        value_offset: int,
+        miss: Callable[..., Any],
+        single: bool,
+        prepared: NumpyArray | None = None,
+    ) -> Callable[..., Any]:
         """A native callable that takes arrays of this program's types and calls `miss` for anything else."""
         arguments = [
             ArgumentSpec(v.type.dtype.numpy, v.type.shape, i in self.aliases.values())
@@ -390,7 +445,7 @@ class NativeExecutable(Executable):
             self.address,
             arguments,
             results,
-            (),
+            () if prepared is None else (prepared,),
             self.arena_bytes,
             array_type,
             value_offset,
@@ -434,11 +489,18 @@ class XlaExecutable(Executable):
 
         return ("traced", *pipeline.stage_names(pipeline.STABLEHLO_PASSES), "stablehlo")
 
-    def __call__(self, *arguments: NumpyArray) -> tuple[NumpyArray, ...]:
+    def __call__(self, *arguments: NumpyArray, prepared: NumpyArray | None = None) -> tuple[NumpyArray, ...]:
         arrays = [np.ascontiguousarray(a).reshape(np.shape(a)) for a in arguments]
         return self._program(self.bind(arrays))(arrays)
 
-    def entry(self, array_type: type, value_offset: int, miss: Callable[..., Any], single: bool) -> Callable[..., Any]:
+    def entry(
+        self,
+        array_type: type,
+        value_offset: int,
+        miss: Callable[..., Any],
+        single: bool,
+        prepared: NumpyArray | None = None,
+    ) -> Callable[..., Any]:
         """A callable as of any target, whose results stay on the device until they are read."""
         from rosin.runtime.xla import Resident
 
@@ -566,6 +628,7 @@ def release_memory() -> None:
     gc.collect()
     getattr(sys, "_clear_internal_caches" if sys.version_info >= (3, 13) else "_clear_type_cache")()
     jit.leave_session()
+    blocks.trim()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -604,11 +667,22 @@ def _read_call(text: str) -> tuple[Op, Types, Types]:
     return node.op, tuple(v.type for v in node.operands), tuple(v.type for v in node.results)
 
 
-def _key(graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None, tunes: bool) -> str:
+def _key(
+    graph: Graph, donated: tuple[int, ...], known: Facts, sizes: Sizes | None, tunes: bool, kept: tuple[int, ...]
+) -> str:
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
     text = printer.text(graph, naming=printer.numbers)
-    parts = (text, str(donated), "tuned" if tunes else "", *about, jit.host().key, PARALLEL, cache.compiler_version())
+    parts = (
+        text,
+        str(donated),
+        str(kept),
+        "tuned" if tunes else "",
+        *about,
+        jit.host().key,
+        PARALLEL,
+        cache.compiler_version(),
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

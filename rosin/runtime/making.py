@@ -32,6 +32,8 @@ class Making:
     sizes: Sizes | None
     tiles: Mapping[str, TileSize] | None = None
     """What the tuner chose (rosin.runtime.tuning)."""
+    kept: tuple[int, ...] = ()
+    """The inputs that stay the same for many calls."""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -41,7 +43,7 @@ class Making:
         """The loop-level program and its object code."""
         graph = pipeline.run(self.graph, instrument=watch)
         start = time.perf_counter()
-        program = to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
+        program = self._loops(graph)
         middle = time.perf_counter()
         text = program_text(program, jit.host().vector_bytes)
         late = time.perf_counter()
@@ -64,7 +66,10 @@ class Making:
 
     def program(self) -> steps.Program:
         """The loop-level program."""
-        return to_loops(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
+        return self._loops(self.lowered())
+
+    def _loops(self, graph: Graph) -> steps.Program:
+        return to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes, self.tiles, self.kept)
 
     def stage_text(self, stage: str) -> str:
         """The program at a stage after `traced`, as text.
@@ -83,5 +88,6 @@ class Making:
 
     def explain(self) -> str:
         """What is computed together and why, what it costs at least on this machine, and where values lie."""
-        found = explain(self.lowered(), jit.host().vector_bytes, self.donated, self.sizes, self.tiles)
+        width = jit.host().vector_bytes
+        found = explain(self.lowered(), width, self.donated, self.sizes, self.tiles, self.kept)
         return found.text(limits.measured(threads.num_threads()))

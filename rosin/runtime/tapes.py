@@ -18,7 +18,7 @@ from pathlib import Path
 from rosin.backends.llvm.names import FREE, GROW
 from rosin.runtime import cache, jit
 
-__all__ = ["bytes_in_use", "install", "limit", "set_limit"]
+__all__ = ["bytes_in_use", "install", "limit", "memory", "set_limit"]
 
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -49,7 +49,8 @@ def bytes_in_use() -> int:
     return _words()[1].value
 
 
-def _memory() -> int:
+def memory() -> int:
+    """The bytes of the machine's memory, or the container's."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     if _CGROUP.exists() and (text := _CGROUP.read_text().strip()).isdigit():
         sizes.append(int(text))
@@ -65,7 +66,7 @@ def _words() -> tuple[ctypes.c_int64, ctypes.c_int64]:
     library.keep_forever()
     words = (ctypes.c_int64.from_address(library.address(name)) for name in ("rosin_tape_limit", "rosin_tape_bytes"))
     allowed, used = words
-    allowed.value = _memory() // 10 * 9
+    allowed.value = memory() // 10 * 9
     return allowed, used
 
 

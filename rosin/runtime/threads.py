@@ -3,10 +3,11 @@
     void rosin_parallel(void (*fn)(void *context, int64 begin, int64 end), void *context, int64 count)
     void rosin_parallel_polling(fn, context, count, int32 (*poll)(void *state), void *state)
 
-covers [0, count) with a few contiguous ranges a thread and returns when all are done. The caller publishes the job and
-then every thread, the caller too, claims ranges by a ticket until none is left. So a worker that is slow to wake (or
-that a fork has taken away) costs little: the caller does its ranges. With one thread, one item, or the pool at work for
-another caller (or for this one: a nested call), the range is one call on the spot, so nothing waits for anything.
+covers [0, count) with a few contiguous ranges a thread, where it can be ever shorter ones, and returns when all are
+done. The caller publishes the job and then every thread, the caller too, claims ranges by a ticket until none is left.
+So a worker that is slow to wake (or that a fork has taken away) costs little: the caller does its ranges. With one
+thread, one item, or the pool at work for another caller (or for this one: a nested call), the range is one call on the
+spot, so nothing waits for anything.
 The second function is for work that may have to be stopped: a caller that waits for workers calls `poll` now and then,
 which has them end when it is time to; how they learn of it is not the pool's affair.
 
@@ -244,15 +245,9 @@ run:
   %fn = load ptr, ptr @pool.function
   %context = load ptr, ptr @pool.context
   %count = load i64, ptr @pool.count
-  %share = udiv i64 %count, %ranges
-  %longer = urem i64 %count, %ranges         ; so many ranges have one item more
   %next = add i64 %mine, 1
-  %begin.even = mul i64 %share, %mine
-  %begin.extra = call i64 @llvm.umin.i64(i64 %mine, i64 %longer)
-  %begin = add i64 %begin.even, %begin.extra
-  %end.even = mul i64 %share, %next
-  %end.extra = call i64 @llvm.umin.i64(i64 %next, i64 %longer)
-  %end = add i64 %end.even, %end.extra
+  %begin = call i64 @boundary(i64 %count, i64 %ranges, i64 %mine)
+  %end = call i64 @boundary(i64 %count, i64 %ranges, i64 %next)
   call void %fn(ptr %context, i64 %begin, i64 %end)
   %left = atomicrmw sub ptr @pool.remaining, i32 1 seq_cst
   %last = icmp eq i32 %left, 1
@@ -266,6 +261,33 @@ rouse:
   br label %none
 none:
   ret void
+}
+
+; Where a range begins. Where there are items enough, ranges become shorter, the last of all one part in the square of
+; their number, so that threads end together even if one of them was late or slow.
+define internal i64 @boundary(i64 %count, i64 %ranges, i64 %number) nounwind {
+entry:
+  %square = mul i64 %ranges, %ranges
+  %many = icmp uge i64 %count, %square
+  br i1 %many, label %shorter, label %even
+shorter:                                      ; n (2r - n) of r r parts
+  %twice = shl i64 %ranges, 1
+  %rest = sub i64 %twice, %number
+  %parts = mul i64 %number, %rest
+  %part = udiv i64 %count, %square
+  %left = urem i64 %count, %square
+  %whole = mul i64 %part, %parts
+  %scaled = mul i64 %left, %parts
+  %more = udiv i64 %scaled, %square
+  %place = add i64 %whole, %more
+  ret i64 %place
+even:
+  %share = udiv i64 %count, %ranges
+  %longer = urem i64 %count, %ranges         ; so many ranges have one item more
+  %before = mul i64 %share, %number
+  %extra = call i64 @llvm.umin.i64(i64 %number, i64 %longer)
+  %at = add i64 %before, %extra
+  ret i64 %at
 }
 
 define internal void @await_workers(ptr %poll, ptr %state) nounwind noinline {

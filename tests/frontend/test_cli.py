@@ -9,7 +9,8 @@ import pytest
 
 import rosin
 import rosin.numpy as rnp
-from rosin.frontend.cli import find, main, optimized
+from rosin.cli import main
+from rosin.frontend.cli import find, optimized
 from rosin.frontend.tpu_report import advice, padded_bytes, paddings, size_text
 from rosin.ir.types import parse_type
 

@@ -11,7 +11,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.frontend.cli import main
+from rosin.cli import main
 from rosin.passes.explain import explain
 
 Array = np.ndarray[Any, Any]

@@ -114,3 +114,13 @@ def test_a_packed_operand_has_a_place_of_its_own_each_time() -> None:
     packed = {b for k in (*first, *again) for b in k.buffers if b.scope is Scope.ARENA}
     assert len(packed) == 4
     assert len(set(program.arena.values())) == 2, "those of one product share bytes with those of the other"
+
+
+def test_scratch_of_a_kernel_that_comes_again_is_its_own() -> None:
+    def gated(b: Builder, x: Value, w: Value, c: Value) -> Value:
+        y = dense(b, x, w, c)
+        return b.mul(y, b.exp(b.mul(y, y)))
+
+    program = to_loops(pipeline.run(layers(3, gated, *BLOCK)), donated=[0])
+    _, again = first_and_again(program)
+    assert any(each.kernel.scratch for each in again)

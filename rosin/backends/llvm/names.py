@@ -4,6 +4,8 @@ from __future__ import annotations
 
 ENTRY = "program"
 """The function that runs a program."""
+SETUP = "setup"
+"""The function that makes what a program keeps from run to run."""
 SIZES = "sizes"
 """The function that finds the symbolic sizes of a program."""
 PARALLEL = "rosin_parallel"

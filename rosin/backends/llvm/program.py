@@ -1,7 +1,9 @@
 """A loop-level program as the text of one LLVM module.
 
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
-results; `arena` is memory for everything in between. Constants are globals of the module. Kernels get a context that
+results; `arena` is memory for everything in between. Where a program has a setup, the address of the block that this
+fills stands between arguments and results, and a second function, `i32 setup(ptr buffers, ptr arena)`, fills it.
+Constants are globals of the module. Kernels get a context that
 holds both addresses, the tapes and the variables of the loops around them. They run one after the other, those with a
 parallel loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
 
@@ -36,7 +38,7 @@ import numpy as np
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
-from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE
+from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE, SETUP
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.team import team_text
 from rosin.backends.llvm.types import memory_type
@@ -94,13 +96,14 @@ class _Module:
         self.program = program
         self.vector_bytes = vector_bytes
         self.declarations: set[str] = set()
-        self.addresses = {b: i for i, b in enumerate((*program.arguments, *program.results))}
+        block = () if program.block is None else (program.block,)
+        self.addresses = {b: i for i, b in enumerate((*program.arguments, *block, *program.results))}
         symbols = program.sizes.symbols if program.sizes is not None else ()
         self.symbols = {name: number for number, name in enumerate(symbols)}
         self.functions: list[str] = []
         self.calls: dict[Kernel, list[str]] = {}
         """For the kernels that come again, the names of all their calls."""
-        for step in kernels(program.steps):
+        for step in kernels((*program.setup, *program.steps)):
             if isinstance(step, Again):
                 self.calls.setdefault(step.kernel, [step.kernel.name]).append(step.name)
         self.short = {kernel for kernel in self.calls if self.runs_at_once(kernel)}
@@ -131,14 +134,13 @@ class _Module:
         """Whether threads share a kernel that may have to be stopped."""
 
     def text(self) -> str:
+        setup = Emitter(self.declarations)
+        self.steps(setup, self.program.setup)
+        setup.branch("end")
+        setup.block("end")
+        setup.line(f"ret i32 {setup.load(self.status(setup), 'i32').ref}")
         main = Emitter(self.declarations)
-        for again, run in itertools.groupby(self.program.steps, self._is_short):
-            steps = list(run)
-            if again and len(steps) >= LONG_RUN:
-                self.run_of_calls(main, steps)
-            else:
-                for step in steps:
-                    self.step(main, step, 0)
+        self.steps(main, self.program.steps)
         self.end(main)
         empty: list[str] = []
         if self.tapes:
@@ -158,15 +160,18 @@ class _Module:
             rooms = ["  %owners = alloca i64", "  store i64 0, ptr %owners"]
             rooms.append(f"  %place = getelementptr inbounds ptr, ptr %context, i64 {OWNERS}")
             rooms.append("  store ptr %owners, ptr %place")
+        context = [
+            f"  %context = alloca [{self.first_slot + self.deepest} x ptr]",
+            "  store ptr %buffers, ptr %context",
+            "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
+            "  store ptr %arena, ptr %second",
+            f"  %cleared = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
+            f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %cleared",
+        ]
         body = "\n".join(
             [
                 f"define i32 @{ENTRY}(ptr %buffers, ptr %arena){attributes} {{",
-                f"  %context = alloca [{self.first_slot + self.deepest} x ptr]",
-                "  store ptr %buffers, ptr %context",
-                "  %second = getelementptr inbounds ptr, ptr %context, i64 1",
-                "  store ptr %arena, ptr %second",
-                f"  %cleared = getelementptr inbounds ptr, ptr %context, i64 {POLL_STATE}",
-                f"  store [{CONTEXT_HEAD - POLL_STATE} x i64] zeroinitializer, ptr %cleared",
+                *context,
                 *([f"  %words = alloca [{self.most_words} x i64]"] if self.most_words else []),
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
@@ -176,6 +181,9 @@ class _Module:
                 "}",
             ]
         )
+        if self.program.setup:
+            once = [f"define i32 @{SETUP}(ptr %buffers, ptr %arena) noinline optnone {{", *context, *setup.lines, "}"]
+            body = "\n".join([*once, body])
         if self.program.sizes is not None:
             body = f"{sizes_text(self.program, self.declarations)}\n{body}"
         receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
@@ -196,6 +204,15 @@ class _Module:
                 "",
             ]
         )
+
+    def steps(self, e: Emitter, steps: Sequence[Step]) -> None:
+        for again, run in itertools.groupby(steps, self._is_short):
+            together = list(run)
+            if again and len(together) >= LONG_RUN:
+                self.run_of_calls(e, together)
+            else:
+                for step in together:
+                    self.step(e, step, 0)
 
     def end(self, e: Emitter) -> None:
         """The end of the program, to which also goes whoever has left a status."""
@@ -219,6 +236,10 @@ class _Module:
             return e.define(f"getelementptr inbounds i8, ptr {room.ref}, i64 {at}", "ptr", hint=buffer.name)
         if buffer.scope is Scope.CONSTANT:
             return Val(f"@constant.{buffer.name}", "ptr")
+        if buffer in self.program.kept and self.program.block is not None:
+            block = self._buffer(e, self.addresses[self.program.block], "kept")
+            offset = self.program.kept[buffer]
+            return e.define(f"getelementptr inbounds i8, ptr {block.ref}, i64 {offset}", "ptr", hint=buffer.name)
         if buffer.scope is Scope.ARENA:
             arena = e.load(self.word(e, 1), "ptr")
             slot = self.program.slot_of.get(buffer)
@@ -260,6 +281,8 @@ class _Module:
         """What tables say of a buffer."""
         if buffer in self.addresses:
             return self.addresses[buffer], 0
+        if buffer in self.program.kept and self.program.block is not None:
+            return self.addresses[self.program.block], self.program.kept[buffer]
         if self.team and buffer in self.team.offsets:
             return IN_ROOM, self.team.offsets[buffer]
         slot = self.program.slot_of.get(buffer)

@@ -68,10 +68,11 @@ class Module:
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, *, init: bool = True, **options: Any) -> None:
+        """With `init=False`, which type checkers know, a class is built as its base is; one that adds no fields to
+        another's is so anyway."""
         super().__init_subclass__(**options)
-        # A class that adds no fields to another's is built as that one is.
-        adds = bool(inspect.get_annotations(cls)) or cls.__mro__[1] is Module
+        adds = init and (bool(inspect.get_annotations(cls)) or cls.__mro__[1] is Module)
         dataclasses.dataclass(eq=False, repr=False, init=adds and "__init__" not in cls.__dict__)(cls)
         cls.__init__ = _building(cls.__init__)
         if "__call__" in cls.__dict__:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from rosin.stdlib.train.callbacks import Checkpointing, EarlyStopping, JsonLog, ProgressBar
 from rosin.stdlib.train.checkpoints import Checkpoints, Restored
 from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning, DivergedError
+from rosin.stdlib.train.figures import Line, Panel, figure
 from rosin.stdlib.train.fit import Callback, Training, fit
+from rosin.stdlib.train.game import Player, make_game, start_game
+from rosin.stdlib.train.plot import Plot
 from rosin.stdlib.train.step import Outcome, TrainState, first_bad_layer, make_step
 from rosin.stdlib.train.tensorboard import EventWriter, TensorBoard
 
@@ -19,13 +22,20 @@ __all__ = [
     "EarlyStopping",
     "EventWriter",
     "JsonLog",
+    "Line",
     "Outcome",
+    "Panel",
+    "Player",
+    "Plot",
     "ProgressBar",
     "Restored",
     "TensorBoard",
     "TrainState",
     "Training",
+    "figure",
     "first_bad_layer",
     "fit",
+    "make_game",
     "make_step",
+    "start_game",
 ]

@@ -1,0 +1,100 @@
+"""What depends on kept inputs alone is computed once, before the program: packed weights of products, for instance.
+
+Inputs are *kept* that are the same arrays in most calls, like those that a function reads from outside. Kernels that
+read nothing else become the program's setup. What they write lies in a block of memory of its own, which whoever runs
+the program has made once, and again when a kept input is another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from rosin.ir import facts
+from rosin.ir.dims import is_static
+from rosin.ir.graph import Graph
+from rosin.ir.loops import Buffer, Scope
+from rosin.ir.op import Value
+from rosin.ir.statements import all_indices, loop_variables, statements_of, stores
+from rosin.ir.steps import Again, HostCall, Kernel, RoutineCall, Step, innermost
+from rosin.passes import memory
+from rosin.passes.arena import uses
+
+FOREVER = 1 << 40
+"""In so many steps a value is the same that depends on kept inputs alone."""
+
+LEAST_BYTES = 1 << 14
+"""A setup that makes less takes less time than to find out whether it is still right."""
+
+
+def kept_values(graph: Graph, kept: Collection[int]) -> dict[Value, int]:
+    """The values that depend on kept inputs alone, each with the number of steps in which it is the same."""
+    found = {graph.inputs[i]: FOREVER for i in kept}
+    for node in graph.nodes:
+        alone = bool(node.operands) and not node.op.effect and all(v in found for v in node.operands)
+        if alone and not node.regions:
+            found.update((v, FOREVER) for v in node.results)
+    return found
+
+
+def split_off(steps: Sequence[Step], kept: Collection[Buffer]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The setup, and the other steps; `kept` are the buffers of kept inputs."""
+    found = [step for step in steps if isinstance(step, Kernel | Again) and _is_static(step)]
+    while True:
+        inside = set(map(id, found))
+        others = {b for step in steps if id(step) not in inside for b in _written(step)}
+        known = {*kept, *(b for step in found for b in _written(step))} - others
+        fit = [step for step in found if _fits(step, known, others)]
+        if len(fit) == len(found):
+            break
+        found = fit
+    if sum(facts.estimate(b.bytes) for b in _made(found)) < LEAST_BYTES:
+        return (), tuple(steps)
+    return tuple(found), tuple(step for step in steps if id(step) not in inside)
+
+
+def _fits(step: Kernel | Again, known: Collection[Buffer], others: Collection[Buffer]) -> bool:
+    """Whether a step reads nothing but what is known, and alone writes what it writes."""
+    written = set(_written(step))
+    read = {b for b in step.buffers if b.scope is not Scope.CONSTANT} - written
+    return read <= set(known) and all(b.scope is Scope.ARENA and b not in others for b in written)
+
+
+def _is_static(step: Kernel | Again) -> bool:
+    """Whether no size that is symbolic has a say in what a step does."""
+    statements = statements_of(_kernel(step))
+    sizes = [b.size for b in step.buffers]
+    sizes += [var.extent for var in loop_variables(statements)]
+    sizes += [size for index in all_indices(statements) for size in (index.constant, *(c for _, c in index.terms))]
+    return is_static(sizes)
+
+
+def _kernel(step: Kernel | Again) -> Kernel:
+    return step.kernel if isinstance(step, Again) else step
+
+
+def _written(step: Step) -> Iterator[Buffer]:
+    """What a step, or one in it, writes."""
+    for leaf in innermost((step,)):
+        if isinstance(leaf, HostCall | RoutineCall):
+            yield from (load.buffer for load in leaf.writes)
+        else:
+            places = leaf.places if isinstance(leaf, Again) else {}
+            kernel = leaf.kernel if isinstance(leaf, Again) else leaf
+            yield from (places.get(s.buffer, s.buffer) for s in stores(statements_of(kernel)))
+
+
+def _made(setup: Sequence[Step]) -> list[Buffer]:
+    return list(dict.fromkeys(b for step in setup for b in _written(step)))
+
+
+def block_of(setup: Sequence[Step], steps: Sequence[Step]) -> tuple[dict[Buffer, int], int]:
+    """Where in the block everything lies that the setup writes, and the bytes of the block."""
+    made, end = _made(setup), len(setup)
+    first, last = dict[Buffer, int](), dict[Buffer, int]()
+    for now, step in enumerate(setup):
+        for buffer in uses((step,)):
+            first.setdefault(buffer, now)
+            last[buffer] = now
+    last.update(dict.fromkeys(uses(steps), end))
+    plan = memory.plan([memory.Lifetime(facts.estimate(b.bytes), first[b], last[b]) for b in made])
+    return dict(zip(made, plan.offsets, strict=True)), plan.total_bytes

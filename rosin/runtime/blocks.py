@@ -1,0 +1,361 @@
+"""Memory of large results: blocks that begin at whole lines, lie in huge pages, and are kept when they are dropped.
+
+The system clears every page that it gives, which takes longer than most programs take to fill it, and the C library
+gives every freed block over 32 MiB back. So the entry makes large results with an allocator of ours, through NumPy's
+interface for these, and what results leave behind serves the next ones of about their size:
+
+    PyDataMem_Handler rosin_blocks_handler      the allocator, as NumPy wants it
+    ptr rosin_block_new(int64 bytes)            memory from the system, for `free`
+    void rosin_blocks_trim()                    gives all kept blocks back
+
+Kept blocks take at most a share of the machine's memory, and the oldest go first. The system is told that it may take
+their pages when it runs short of memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+
+from rosin.runtime import jit
+from rosin.runtime.tapes import memory
+
+__all__ = ["LARGE", "TEXT", "bytes_kept", "handler", "install", "trim"]
+
+LARGE = 1 << 20
+"""Results of so many bytes are in blocks."""
+
+SHARE = 8
+"""Kept blocks take at most one part in so many of the memory."""
+
+_library: jit.Library | None = None
+
+
+def install(library: jit.Library) -> None:
+    """Use the functions of the library that has `TEXT` in it, which stays loaded."""
+    global _library
+    _library = library
+    _word("limit").value = memory() // SHARE
+    # A thread that held the lock when the process forked is not in the child.
+    os.register_at_fork(after_in_child=functools.partial(setattr, _word("lock"), "value", 0))
+
+
+@functools.cache
+def handler() -> object:
+    """The allocator as the object that NumPy takes."""
+    assert _library is not None
+    new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+    return new(("PyCapsule_New", ctypes.pythonapi))(_library.address("rosin_blocks_handler"), b"mem_handler", None)
+
+
+def bytes_kept() -> int:
+    """The bytes of blocks that are kept for later results."""
+    return 0 if _library is None else _word("kept").value
+
+
+def trim() -> None:
+    """Give kept blocks back to the system."""
+    if _library is not None:
+        ctypes.PYFUNCTYPE(None)(_library.address("rosin_blocks_trim"))()
+
+
+def _word(name: str) -> ctypes.c_int64:
+    assert _library is not None
+    return ctypes.c_int64.from_address(_library.address(f"rosin_blocks_{name}"))
+
+
+_SLOTS = 64
+_HUGE, _HUGE_PAGE = 8 << 20, 2 << 20
+_LINUX = {"MADV_FREE": 8, "MADV_HUGEPAGE": 14}
+
+# What stands before the numbers of a block: its bytes, in a line of memory.
+_CODE = """\
+%Kept = type { ptr, i64, i64 }              ; the block or null, its bytes, when it was dropped
+@rosin_blocks_table = internal global [$SLOTS x %Kept] zeroinitializer
+@rosin_blocks_lock = global i64 0
+@rosin_blocks_limit = global i64 0
+@rosin_blocks_kept = global i64 0
+@rosin_blocks_clock = internal global i64 0
+
+@rosin_blocks_handler = global { [127 x i8], i8, ptr, ptr, ptr, ptr, ptr } {
+  [127 x i8] c"rosin$NUL", i8 1, ptr null, ptr @block_malloc, ptr @block_calloc, ptr @block_realloc, ptr @block_free }
+
+declare ptr @memset(ptr, i32, i64)
+declare ptr @memcpy(ptr, ptr, i64)
+$DECLARED
+
+define internal void @blocks_take_lock() nounwind {
+entry:
+  br label %try
+try:
+  %held = atomicrmw xchg ptr @rosin_blocks_lock, i64 1 acquire
+  %free = icmp eq i64 %held, 0
+  br i1 %free, label %mine, label %try
+mine:
+  ret void
+}
+
+define internal i64 @block_bytes(i64 %size) nounwind {
+  %with.line = add i64 %size, 64
+  %huge = icmp uge i64 %with.line, $HUGE
+  %page = select i1 %huge, i64 $PAGE, i64 4096
+  %most = sub i64 %page, 1
+  %over = add i64 %with.line, %most
+  %mask = sub i64 0, %page
+  %bytes = and i64 %over, %mask
+  ret i64 %bytes
+}
+
+define ptr @rosin_block_new(i64 %bytes) nounwind {
+entry:
+  %huge = icmp uge i64 %bytes, $HUGE
+  br i1 %huge, label %large, label %small
+small:
+  %plain = call ptr @aligned_alloc(i64 64, i64 %bytes)
+  ret ptr %plain
+large:
+  %over = add i64 %bytes, $LAST
+  %whole = and i64 %over, -$PAGE
+  %block = call ptr @aligned_alloc(i64 $PAGE, i64 %whole)
+  %none = icmp eq ptr %block, null
+  br i1 %none, label %out, label %advise
+advise:
+  $MADV_HUGEPAGE
+  br label %out
+out:
+  ret ptr %block
+}
+
+; The kept block of the least size that will do, or else a slot that is null; under the lock.
+define internal ptr @blocks_fitting(i64 %bytes) nounwind {
+entry:
+  %slack = lshr i64 %bytes, 2
+  %most = add i64 %bytes, %slack
+  %top = add i64 %most, 1
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %best = phi ptr [ null, %entry ], [ %better, %loop ]
+  %least = phi i64 [ %top, %entry ], [ %less, %loop ]
+  %slot = getelementptr %Kept, ptr @rosin_blocks_table, i64 %i
+  %size.at = getelementptr %Kept, ptr %slot, i64 0, i32 1
+  %size = load i64, ptr %size.at
+  %enough = icmp uge i64 %size, %bytes
+  %small = icmp ult i64 %size, %least
+  %fits = and i1 %enough, %small
+  %better = select i1 %fits, ptr %slot, ptr %best
+  %less = select i1 %fits, i64 %size, i64 %least
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, $SLOTS
+  br i1 %more, label %loop, label %done
+done:
+  ret ptr %better
+}
+
+; The slot with the least stamp, among those with a block or without; under the lock. Null if there is none.
+define internal ptr @blocks_oldest(i1 %free) nounwind {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %best = phi ptr [ null, %entry ], [ %better, %loop ]
+  %least = phi i64 [ -1, %entry ], [ %less, %loop ]
+  %slot = getelementptr %Kept, ptr @rosin_blocks_table, i64 %i
+  %block = load ptr, ptr %slot
+  %stamp.at = getelementptr %Kept, ptr %slot, i64 0, i32 2
+  %stamp = load i64, ptr %stamp.at
+  %is.free = icmp eq ptr %block, null
+  %wanted = icmp eq i1 %is.free, %free
+  %older = icmp ult i64 %stamp, %least
+  %take = and i1 %wanted, %older
+  %better = select i1 %take, ptr %slot, ptr %best
+  %less = select i1 %take, i64 %stamp, i64 %least
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, $SLOTS
+  br i1 %more, label %loop, label %done
+done:
+  ret ptr %better
+}
+
+; Empty a slot; under the lock. Gives the block.
+define internal ptr @blocks_empty(ptr %slot) nounwind {
+  %block = load ptr, ptr %slot
+  %size.at = getelementptr %Kept, ptr %slot, i64 0, i32 1
+  %size = load i64, ptr %size.at
+  %kept = load i64, ptr @rosin_blocks_kept
+  %rest = sub i64 %kept, %size
+  store i64 %rest, ptr @rosin_blocks_kept
+  store ptr null, ptr %slot
+  store i64 0, ptr %size.at
+  ret ptr %block
+}
+
+define void @rosin_blocks_trim() nounwind {
+entry:
+  call void @blocks_take_lock()
+  br label %loop
+loop:
+  %slot = call ptr @blocks_oldest(i1 false)
+  %none = icmp eq ptr %slot, null
+  br i1 %none, label %done, label %drop
+drop:
+  %block = call ptr @blocks_empty(ptr %slot)
+  call void @free(ptr %block)
+  br label %loop
+done:
+  store atomic i64 0, ptr @rosin_blocks_lock release, align 8
+  ret void
+}
+
+define internal ptr @block_malloc(ptr %context, i64 %size) nounwind {
+entry:
+  %bytes = call i64 @block_bytes(i64 %size)
+  call void @blocks_take_lock()
+  %slot = call ptr @blocks_fitting(i64 %bytes)
+  %none = icmp eq ptr %slot, null
+  br i1 %none, label %fresh, label %again
+again:
+  %had.at = getelementptr %Kept, ptr %slot, i64 0, i32 1
+  %had = load i64, ptr %had.at
+  %old = call ptr @blocks_empty(ptr %slot)
+  store atomic i64 0, ptr @rosin_blocks_lock release, align 8
+  br label %made
+fresh:
+  store atomic i64 0, ptr @rosin_blocks_lock release, align 8
+  %new = call ptr @rosin_block_new(i64 %bytes)
+  %failed = icmp eq ptr %new, null
+  br i1 %failed, label %trim, label %made
+trim:
+  call void @rosin_blocks_trim()
+  %last = call ptr @rosin_block_new(i64 %bytes)
+  %hopeless = icmp eq ptr %last, null
+  br i1 %hopeless, label %no, label %made
+no:
+  ret ptr null
+made:
+  %block = phi ptr [ %old, %again ], [ %new, %fresh ], [ %last, %trim ]
+  %has = phi i64 [ %had, %again ], [ %bytes, %fresh ], [ %bytes, %trim ]
+  store i64 %has, ptr %block
+  %numbers = getelementptr i8, ptr %block, i64 64
+  ret ptr %numbers
+}
+
+define internal void @block_free(ptr %context, ptr %numbers, i64 %size) nounwind {
+entry:
+  %block = getelementptr i8, ptr %numbers, i64 -64
+  %bytes = load i64, ptr %block
+  %limit = load i64, ptr @rosin_blocks_limit
+  %keep = icmp ule i64 %bytes, %limit
+  br i1 %keep, label %offer, label %drop
+drop:
+  call void @free(ptr %block)
+  ret void
+offer:
+  %huge = icmp uge i64 %bytes, $HUGE
+  br i1 %huge, label %advise, label %room
+advise:
+  $MADV_FREE
+  br label %room
+room:
+  call void @blocks_take_lock()
+  br label %look
+look:
+  %kept = load i64, ptr @rosin_blocks_kept
+  %then = add i64 %kept, %bytes
+  %much = icmp ugt i64 %then, %limit
+  %slot = call ptr @blocks_oldest(i1 true)
+  %full = icmp eq ptr %slot, null
+  %make.room = or i1 %much, %full
+  br i1 %make.room, label %evict, label %put
+evict:
+  %oldest = call ptr @blocks_oldest(i1 false)
+  %evicted = call ptr @blocks_empty(ptr %oldest)
+  call void @free(ptr %evicted)
+  br label %look
+put:
+  %clock = load i64, ptr @rosin_blocks_clock
+  %now = add i64 %clock, 1
+  store i64 %now, ptr @rosin_blocks_clock
+  store ptr %block, ptr %slot
+  %size.at = getelementptr %Kept, ptr %slot, i64 0, i32 1
+  store i64 %bytes, ptr %size.at
+  %stamp.at = getelementptr %Kept, ptr %slot, i64 0, i32 2
+  store i64 %now, ptr %stamp.at
+  store i64 %then, ptr @rosin_blocks_kept
+  store atomic i64 0, ptr @rosin_blocks_lock release, align 8
+  ret void
+}
+
+define internal ptr @block_calloc(ptr %context, i64 %count, i64 %size) nounwind {
+entry:
+  %pair = call { i64, i1 } @llvm.umul.with.overflow.i64(i64 %count, i64 %size)
+  %bytes = extractvalue { i64, i1 } %pair, 0
+  %over = extractvalue { i64, i1 } %pair, 1
+  br i1 %over, label %no, label %make
+make:
+  %numbers = call ptr @block_malloc(ptr null, i64 %bytes)
+  %none = icmp eq ptr %numbers, null
+  br i1 %none, label %no, label %clear
+clear:
+  %cleared = call ptr @memset(ptr %numbers, i32 0, i64 %bytes)
+  ret ptr %numbers
+no:
+  ret ptr null
+}
+declare { i64, i1 } @llvm.umul.with.overflow.i64(i64, i64)
+
+; A block stays where it is when three quarters of it are used.
+define internal ptr @block_realloc(ptr %context, ptr %numbers, i64 %size) nounwind {
+entry:
+  %block = getelementptr i8, ptr %numbers, i64 -64
+  %has = load i64, ptr %block
+  %bytes = call i64 @block_bytes(i64 %size)
+  %quarter = lshr i64 %has, 2
+  %least = sub i64 %has, %quarter
+  %fits = icmp ule i64 %bytes, %has
+  %fills = icmp uge i64 %bytes, %least
+  %stays = and i1 %fits, %fills
+  br i1 %stays, label %stay, label %move
+stay:
+  ret ptr %numbers
+move:
+  %new = call ptr @block_malloc(ptr null, i64 %size)
+  %none = icmp eq ptr %new, null
+  br i1 %none, label %no, label %copy
+copy:
+  %had = sub i64 %has, 64
+  %count = call i64 @llvm.umin.i64(i64 %had, i64 %size)
+  %copied = call ptr @memcpy(ptr %new, ptr %numbers, i64 %count)
+  call void @block_free(ptr null, ptr %numbers, i64 0)
+  ret ptr %new
+no:
+  ret ptr null
+}
+declare i64 @llvm.umin.i64(i64, i64)
+"""
+
+
+def _text() -> str:
+    """The functions, for a module that declares `aligned_alloc` and `free`."""
+    linux = sys.platform.startswith("linux")
+    words = {
+        "NUL": "\\00" * 122,
+        "SLOTS": str(_SLOTS),
+        "HUGE": str(_HUGE),
+        "PAGE": str(_HUGE_PAGE),
+        "LAST": str(_HUGE_PAGE - 1),
+        "DECLARED": "declare i32 @madvise(ptr, i64, i32)" if linux else "",
+    }
+    for name, number in _LINUX.items():
+        bytes = "%whole" if name == "MADV_HUGEPAGE" else "%bytes"
+        call = f"%advised = call i32 @madvise(ptr %block, i64 {bytes}, i32 {number})"
+        words[name] = call if linux else ""
+    text = _CODE
+    for word, value in words.items():
+        text = text.replace(f"${word}", value)
+    return text
+
+
+TEXT = _text()
