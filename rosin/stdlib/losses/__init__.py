@@ -5,8 +5,10 @@ from __future__ import annotations
 from rosin import nn
 from rosin.stdlib.losses.contrastive import clip_loss, info_nce, nt_xent
 from rosin.stdlib.losses.ctc import ctc_loss
+from rosin.stdlib.losses.likelihoods import discretized_logistic_nll
 from rosin.stdlib.losses.overlap import dice_loss, focal_loss, jaccard_loss
 from rosin.stdlib.losses.reducing import LossError, reduced
+from rosin.stdlib.losses.tokens import token_cross_entropy
 
 binary_cross_entropy = nn.binary_cross_entropy
 binary_cross_entropy_with_logits = nn.binary_cross_entropy_with_logits
@@ -37,6 +39,7 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "dice_loss",
+    "discretized_logistic_nll",
     "focal_loss",
     "gaussian_nll_loss",
     "hinge_embedding_loss",
@@ -56,5 +59,6 @@ __all__ = [
     "reduced",
     "smooth_l1_loss",
     "soft_margin_loss",
+    "token_cross_entropy",
     "triplet_margin_loss",
 ]

@@ -18,6 +18,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin import precision
 from rosin.stdlib import data, losses, metrics, nn, optim, train
 
 ROOT = Path(__file__).parents[3]
@@ -149,6 +150,71 @@ def test_a_loss_that_is_no_number_names_step_items_and_layer() -> None:
     with pytest.raises(train.DivergedError, match="every layer's result is finite"):
         zero, loader = train.TrainState.start(model, optimizer), data.Loader(data.Arrays(x), 2)
         train.fit(train.make_step(flat, optimizer), zero, loader, epochs=1, batch=lambda b: b.data, loss=flat)
+
+
+# -- mixed precision -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compute", ["bfloat16", "float16"])
+def test_a_training_in_mixed_precision(compute: str, tmp_path: Path) -> None:
+    """A scale that is far too large in float16 skips steps until it is not, and goes on from where a checkpoint has
+    it."""
+    loader, loss, _, _ = problem()
+    model = problem()[3].model
+    optimizer = optim.scaled(optim.adamw(0.01), precision.DynamicLossScale(2.0**30, period=20))
+    step = train.make_step(loss, optimizer, observe, precision=f"compute={compute}")
+    state = train.TrainState.start(model, optimizer, 7, {"accuracy": metrics.Accuracy()})
+    types = [x.dtype for x in rosin.tree.leaves(state)]
+    before = [np.asarray(x) for x in rosin.tree.leaves((state.model, state.optimizer.inner, state.metrics))]
+    batch = rosin.tree.map(rnp.asarray, (next(iter(loader)).data, np.ones(16, bool)))
+    state, outcome = step(state, batch)
+    assert bool(outcome.finite)
+    assert bool(outcome.skipped) == (compute == "float16")
+    if compute == "float16":
+        after = rosin.tree.leaves((state.model, state.optimizer.inner, state.metrics))
+        for a, b in zip(after, before, strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert float(state.optimizer.scale.loss_scale) == 2.0**29
+    assert [x.dtype for x in rosin.tree.leaves(state)] == types
+    saving = train.Checkpointing(tmp_path, every=30)
+    seen, loader = Seen(), problem()[0]
+    whole = train.fit(step, state, loader, epochs=12, callbacks=[saving, seen])
+    assert np.mean(seen.losses[-7:]) < 0.6 * np.mean(seen.losses[:7])
+    found = saving.checkpoints.restore(whole.state, 60)
+    assert found is not None
+    scale = found.state.optimizer.scale
+    assert (scale.loss_scale.dtype, scale.counter.dtype) == (rosin.float32, rosin.int32)
+    assert float(scale.loss_scale) <= 2.0**18 if compute == "float16" else float(scale.loss_scale) >= 2.0**31
+    assert len(step.signatures()) == 1  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def test_a_scale_that_cannot_be_lowered_is_no_excuse() -> None:
+    def loss(model: Any, batch: Any, run: nn.Run) -> Any:
+        return rnp.sum(rnp.sqrt(rnp.abs(model.weight))) * 0
+
+    model = nn.Dense(2, 2, key=0, weight_init=nn.initializers.zeros)
+    for scale, skips in (
+        (precision.StaticLossScale(rnp.asarray(8.0)), 0),
+        (precision.DynamicLossScale(4.0, min_loss_scale=1.0), 2),
+    ):
+        optimizer = optim.scaled(optim.sgd(0.1), scale)
+        step, state = train.make_step(loss, optimizer), train.TrainState.start(model, optimizer)
+        skipped = 0
+        for _ in range(skips):
+            state, outcome = step(state, rnp.zeros(1))
+            assert bool(outcome.finite)
+            skipped += int(outcome.skipped)
+        assert skipped == skips
+        state, outcome = step(state, rnp.zeros(1))
+        assert not bool(outcome.finite)
+        assert not bool(outcome.skipped)
+
+
+def test_the_scale_is_outermost() -> None:
+    loader, loss, _, state = problem()
+    optimizer = optim.chain(optim.clip(1.0), optim.scaled(optim.sgd(0.1)))
+    with pytest.raises(optim.OptimizerError, match="inside of another transform, which would see scaled gradients"):
+        train.fit(train.make_step(loss, optimizer), train.TrainState.start(state.model, optimizer), loader, epochs=1)
 
 
 # -- checkpoints -----------------------------------------------------------------------------------------------------
