@@ -128,8 +128,8 @@ class MultiHeadAttention(Module):
             cache = cache.add(key, value)
             key, value = cache.keys, cache.values
             key_places = rnp.arange(key.shape[2])
-            if not self.causal:
-                mask = _both(mask, (key_places < cache.length)[None, None, None, :])
+            kept = key_places < cache.length
+            mask = _both(mask, kept[None, None, None, :])
         gathered = self._gather(query, key, value, places, key_places, mask, run)
         result = self.output(rnp.reshape(rnp.moveaxis(gathered, 1, 2), (*x.shape[:2], -1)))
         return result if cache is None else (result, cache)
