@@ -90,9 +90,7 @@ class MultiHeadAttention(Module):
         self.query = Dense(features, heads * width, key=keys, **options)
         self.key = Dense(context, self.key_heads * width, key=keys, **options)
         self.value = Dense(context, self.key_heads * width, key=keys, **options)
-        self.output = Dense(
-            heads * width, features, key=keys, **options | {"weight_init": output_init or weight_init}
-        )
+        self.output = Dense(heads * width, features, key=keys, **options | {"weight_init": output_init or weight_init})
         self.dropout = Dropout(dropout)
         self.positions = positions
         self.causal = causal
