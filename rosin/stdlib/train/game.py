@@ -65,7 +65,7 @@ def make_game(players: Mapping[str, Player]) -> Callable[[TrainState, Any], tupl
 
 
 def _turn(player: Player, model: Any, optimizer: Any, batch: Any, key: Array) -> tuple[Any, Any, Array, Array]:
-    """The model and the optimizer's state after a player's moves; the loss of each move and the norm of its gradient."""
+    """The model and the optimizer's state after a player's moves, the loss of each and the norm of its gradient."""
     if player.moves == 1:
         return _move(player, model, optimizer, batch, key)
 

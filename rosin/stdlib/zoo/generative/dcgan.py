@@ -43,7 +43,7 @@ def fit(task: Task, model: GAN) -> GAN:
     return fit_game(task, model, players())
 
 
-PLAN = Plan("dcgan", GAN, fit, epochs=60)
+PLAN = Plan("dcgan", GAN, fit, epochs={"digits": 200, "mnist5000": 20})
 
 ENTRY = Entry(
     Card(

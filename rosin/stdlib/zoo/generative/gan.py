@@ -13,8 +13,8 @@ from rosin.stdlib.zoo.generative.shapes import Unflatten, quarter
 
 
 class GAN(nn.Module):
-    """A generator, which makes pictures `[batch, 1, size, size]` from -1 to 1 of normal numbers `[batch, latent]`, and a
-    critic, which gives each picture a number `[batch]`.
+    """A generator, which makes pictures `[batch, 1, size, size]` from -1 to 1 of normal numbers `[batch, latent]`, and
+    a critic, which gives each picture a number `[batch]`.
 
     The layers are those of Radford et al. 2016: strided and transposed convolutions, batch normalisation but for the
     generator's last layer and the critic's first, leaky slopes in the critic.

@@ -245,7 +245,15 @@ def inputs(batch: int, *, size: int = 28, dtype: Any = rosin.float32, **_: Any) 
     return (rosin.ShapeDtypeStruct((batch, 1, size, size), dtype),)
 
 
-PLAN = Plan("realnvp", RealNVP, fit, likelihood, {"mnist5000": {"hidden": 16}}, epochs=20, levels=True)
+PLAN = Plan(
+    "realnvp",
+    RealNVP,
+    fit,
+    likelihood,
+    {"mnist5000": {"hidden": 16}},
+    epochs={"digits": 40, "mnist5000": 8},
+    levels=True,
+)
 
 ENTRY = Entry(
     Card(

@@ -68,7 +68,7 @@ def fit(task: Task, model: GAN) -> GAN:
     return fit_game(task, model, players())
 
 
-PLAN = Plan("wgan-gp", make, fit, epochs=100, batch=MOVES * 32)
+PLAN = Plan("wgan-gp", make, fit, epochs={"digits": 300, "mnist5000": 100}, batch=MOVES * 32)
 
 ENTRY = Entry(
     Card(
