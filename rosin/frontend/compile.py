@@ -419,7 +419,7 @@ class Compiled:
 
         guard = _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs)))
         with guard, tr.checking(self._checks):
-            staged = staging.stage(run, inputs, self._name)
+            staged = staging.stage(run, inputs, self._name, by="compile")
         try:
             closure.check_after_trace(self._name)
         except ClosureError:

@@ -18,6 +18,7 @@ is in rosin.ir.steps.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.index import Dynamic, Index, LoopVar
+from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar, Quotient, Remainder
 
 if TYPE_CHECKING:
     pass
@@ -260,7 +261,7 @@ def walk(expr: Expr) -> Iterator[Expr]:
             stack.append((current, True))
             stack.extend((child, False) for child in current.children())
             for index in current.indices():
-                stack.extend((a.value, False) for a, _ in index.terms if isinstance(a, Dynamic))
+                stack.extend((atom.value, False) for atom in index.dynamics())
 
 
 def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Expr:
@@ -305,15 +306,25 @@ def relocate(expr: Expr, place: Placing, memo: dict[int, Expr]) -> Expr:
 
 def relocate_index(index: Index, place: Placing, memo: dict[int, Expr]) -> Index:
     """The index, of which the numbers that are read are read elsewhere."""
-    if not any(isinstance(atom, Dynamic) for atom, _ in index.terms):
+    if next(index.dynamics(), None) is None:
         return index
     total = Index(index.constant)
     for atom, coefficient in index.terms:
-        if isinstance(atom, Dynamic):
-            value = relocate(atom.value, place, memo)
-            atom = atom if value is atom.value else Dynamic(value, atom.low, atom.high)
-        total = total + Index(0, ((atom, coefficient),))
+        total = total + Index(0, ((_relocated_atom(atom, place, memo), coefficient),))
     return total
+
+
+def _relocated_atom(atom: Atom, place: Placing, memo: dict[int, Expr]) -> Atom:
+    match atom:
+        case LoopVar():
+            return atom
+        case Dynamic():
+            value = relocate(atom.value, place, memo)
+            return atom if value is atom.value else Dynamic(value, atom.low, atom.high)
+        case Least():
+            return dataclasses.replace(atom, index=relocate_index(atom.index, place, memo))
+        case Quotient() | Remainder():
+            return dataclasses.replace(atom, dividend=relocate_index(atom.dividend, place, memo))
 
 
 # -- statements ------------------------------------------------------------------------------------------------

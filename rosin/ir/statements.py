@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from rosin.ir.index import Dynamic, Index, LoopVar
+from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
     Apply,
@@ -42,7 +42,7 @@ def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
         if isinstance(statement, Loop):
             yield from (e for c in statement.carries for e in c.initial)
         if isinstance(statement, When):
-            yield from (a.value for t in statement.tests for a, _ in t.index.terms if isinstance(a, Dynamic))
+            yield from (atom.value for test in statement.tests for atom in test.index.dynamics())
         for block in blocks(statement):
             yield from expressions(block)
 
@@ -92,10 +92,9 @@ def all_indices(statements: Sequence[Statement]) -> Iterator[Index]:
 
 
 def _dynamic(index: Index) -> Iterator[Index]:
-    for atom, _ in index.terms:
-        if isinstance(atom, Dynamic):
-            for expr in walk(atom.value):
-                yield from expr.indices()
+    for atom in index.dynamics():
+        for expr in walk(atom.value):
+            yield from expr.indices()
 
 
 def rebuilt(statement: Statement, each: Callable[[Statement], Statement]) -> Statement:
@@ -175,9 +174,8 @@ def loads_of_places(statements: Sequence[Statement]) -> Iterator[Load]:
     """What is read to find out where to write, and whether that is within the array."""
     written = [s.offset for s in stores(statements)]
     for index in (*written, *(test.index for test in tests_of(statements))):
-        for atom, _ in index.terms:
-            if isinstance(atom, Dynamic):
-                yield from (e for e in walk(atom.value) if isinstance(e, Load))
+        for atom in index.dynamics():
+            yield from (e for e in walk(atom.value) if isinstance(e, Load))
 
 
 def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:

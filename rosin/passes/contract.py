@@ -88,7 +88,7 @@ FAR_COST = 0.5
 `FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
 
 CLOSE_BYTES = 1 << 17
-APART_COST = 0.03
+APART_COST = 0.1
 """The same where a tile reads at least `CLOSE_BYTES`, or half of that from rows that share a set of the nearest cache:
 those come from a second cache, and what is ahead in one row is not what comes next."""
 

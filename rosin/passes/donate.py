@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from rosin.ir.index import Dynamic, LoopVar
+from rosin.ir.index import LoopVar
 from rosin.ir.loops import Buffer, Expr, Load, Statement, Store, blocks, values, walk
 from rosin.ir.statements import nested, statements_of
 from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, decides, innermost, parts
@@ -165,8 +165,8 @@ def _stores(block: Block) -> Iterator[tuple[Block, Store]]:
 
 
 def _tops(statement: Statement) -> tuple[Expr, ...]:
-    dynamic = statement.offset.terms if isinstance(statement, Store) else ()
-    return (*values(statement), *(a.value for a, _ in dynamic if isinstance(a, Dynamic)))
+    dynamic = statement.offset.dynamics() if isinstance(statement, Store) else ()
+    return (*values(statement), *(atom.value for atom in dynamic))
 
 
 def _is_read_for_index(statement: Statement, buffer: Buffer) -> bool:
@@ -175,7 +175,7 @@ def _is_read_for_index(statement: Statement, buffer: Buffer) -> bool:
     found = [index for top in tops for e in walk(top) for index in e.indices()]
     if isinstance(statement, Store):
         found.append(statement.offset)
-    inside = [a.value for index in found for a, _ in index.terms if isinstance(a, Dynamic)]
+    inside = [atom.value for index in found for atom in index.dynamics()]
     return any(isinstance(e, Load) and e.buffer is buffer for value in inside for e in walk(value))
 
 

@@ -23,7 +23,7 @@ from dataclasses import replace as replace_fields
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
-from rosin.ir.index import Dynamic, Index, LoopVar
+from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Choose, Expr, Kind, Let, Load, Loop, Room, Scope, Statement, Store, While
 from rosin.ir.statements import (
     PRIVATE,
@@ -467,7 +467,7 @@ class _Making:
 
         moved = relocated(one, place, memo)
         for buffer, offset in _places([moved]):
-            step = 0 if any(isinstance(atom, Dynamic) for atom, _ in offset.terms) else offset.coefficient(lane)
+            step = offset.coefficient(lane) if next(offset.dynamics(), None) is None else 0
             if buffer.scope not in PRIVATE and isinstance(step, int) and 0 < abs(step) <= NEIGHBOURS:
                 return body, 0
         self.scratch += own.values()

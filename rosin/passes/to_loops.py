@@ -93,6 +93,7 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     setup: tuple[Step, ...] = ()
     if not has_complex(graph):
         steps = recurring(shared(steps))
+    # The parts of complex numbers are not known yet, and these have places of their own.
     if making.kept and not has_complex(graph):
         setup, steps = split_off(steps, [arguments[i] for i in making.kept])
     arena = making.arena = plan_arena(steps, setup)

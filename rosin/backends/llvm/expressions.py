@@ -141,9 +141,8 @@ class Expressions(Memory):
         for child in children:
             self._hoist(child, seen, lanes)
         for index in () if isinstance(expr, Guard) else expr.indices():
-            for atom, _ in index.terms:
-                if isinstance(atom, Dynamic):
-                    self._hoist(atom.value, seen, 1)
+            for atom in index.dynamics():
+                self._hoist(atom.value, seen, 1)
 
     def _ready(self, expr: Expr) -> bool:
         """Whether the value is the same in every iteration from here on."""

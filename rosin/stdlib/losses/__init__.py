@@ -8,6 +8,7 @@ from rosin.stdlib.losses.ctc import ctc_loss
 from rosin.stdlib.losses.likelihoods import discretized_logistic_nll
 from rosin.stdlib.losses.overlap import dice_loss, focal_loss, jaccard_loss
 from rosin.stdlib.losses.reducing import LossError, reduced
+from rosin.stdlib.losses.tokens import token_cross_entropy
 
 binary_cross_entropy = nn.binary_cross_entropy
 binary_cross_entropy_with_logits = nn.binary_cross_entropy_with_logits
@@ -58,5 +59,6 @@ __all__ = [
     "reduced",
     "smooth_l1_loss",
     "soft_margin_loss",
+    "token_cross_entropy",
     "triplet_margin_loss",
 ]

@@ -15,6 +15,7 @@ from rosin.stdlib.nn.keys import KeyLike, keys_of
 from rosin.stdlib.nn.module import Module, ModuleError, static
 from rosin.stdlib.nn.positions import Positions
 from rosin.stdlib.nn.run import EVAL, Run
+from rosin.stdlib.nn.shapes import expect
 
 
 @dataclass
@@ -69,9 +70,11 @@ class MultiHeadAttention(Module):
         dropout: float = 0.0,
         use_bias: bool = True,
         weight_init: Initializer | None = None,
+        output_init: Initializer | None = None,
         dtype: Any = rosin.float32,
     ) -> None:
         """`context_features` are those of what is attended to, if that is another sequence; `dropout` is of weights.
+        `output_init` is for `output`, by default as `weight_init`.
 
         Raises:
             ModuleError: the heads do not divide the features, or the key heads the heads.
@@ -88,7 +91,7 @@ class MultiHeadAttention(Module):
         self.query = Dense(features, heads * width, key=keys, **options)
         self.key = Dense(context, self.key_heads * width, key=keys, **options)
         self.value = Dense(context, self.key_heads * width, key=keys, **options)
-        self.output = Dense(heads * width, features, key=keys, **options)
+        self.output = Dense(heads * width, features, key=keys, **options | {"weight_init": output_init or weight_init})
         self.dropout = Dropout(dropout)
         self.positions = positions
         self.causal = causal
@@ -113,7 +116,9 @@ class MultiHeadAttention(Module):
         A mask broadcasts to `[batch, heads, time, time of context]`: truth values say what takes part, floats are added
         to the scores. With a `cache` x comes after what is kept there, and the result is a pair with the new cache.
         """
+        expect(self, x, "batch time features", features=self.query.weight.shape[1])
         source = x if context is None else context
+        expect(self, source, "batch time features", features=self.key.weight.shape[1])
         query = _heads(self.query(x), self.heads)
         key, value = _heads(self.key(source), self.key_heads), _heads(self.value(source), self.key_heads)
         start = 0 if cache is None else cache.length

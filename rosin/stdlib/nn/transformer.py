@@ -10,8 +10,9 @@ from rosin import Array
 from rosin.stdlib.nn.attention import Cache, MultiHeadAttention
 from rosin.stdlib.nn.dense import Dense
 from rosin.stdlib.nn.dropout import Dropout
+from rosin.stdlib.nn.initializers import Initializer
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.nn.module import Module, static
+from rosin.stdlib.nn.module import Module, ModuleError, static
 from rosin.stdlib.nn.normalization import LayerNorm
 from rosin.stdlib.nn.run import EVAL, Run
 
@@ -35,12 +36,15 @@ class FeedForward(Module):
         gated: bool = False,
         dropout: float = 0.0,
         use_bias: bool = True,
+        weight_init: Initializer | None = None,
+        output_init: Initializer | None = None,
         dtype: Any = rosin.float32,
     ) -> None:
-        keys, options = keys_of(key), {"use_bias": use_bias, "dtype": dtype}
+        """`output_init` is for `down`, by default as `weight_init`; `dropout` is of what `down` takes."""
+        keys, options = keys_of(key), {"use_bias": use_bias, "weight_init": weight_init, "dtype": dtype}
         self.up = Dense(features, hidden, key=keys, **options)
         self.gate = Dense(features, hidden, key=keys, **options) if gated else None
-        self.down = Dense(hidden, features, key=keys, **options)
+        self.down = Dense(hidden, features, key=keys, **options | {"weight_init": output_init or weight_init})
         self.dropout = Dropout(dropout)
         self.activation = activation
 
@@ -76,20 +80,26 @@ class TransformerLayer(Module):
         activation: Callable[[Array], Array] = rosin.nn.gelu,
         gated: bool = False,
         dropout: float = 0.0,
+        hidden_dropout: float | None = None,
         norm_first: bool = True,
         cross: bool = False,
         norm: Callable[[int], Module] = LayerNorm,
         use_bias: bool = True,
+        weight_init: Initializer | None = None,
+        output_init: Initializer | None = None,
         dtype: Any = rosin.float32,
         **attention: Any,
     ) -> None:
-        """`hidden` is four times the features unless it is given; further options are those of `MultiHeadAttention`."""
+        """`hidden` is four times the features unless it is given. `dropout` is of the attention's weights and of what
+        each part adds, `hidden_dropout`, the same unless it is given, of what is inside the feed-forward net.
+        `output_init` is for the last weights of each part; further options are those of `MultiHeadAttention`."""
         keys = keys_of(key)
-        common = {"use_bias": use_bias, "dropout": dropout, "dtype": dtype}
-        self.attention = MultiHeadAttention(features, heads, key=keys, **common, **attention)
-        self.cross = MultiHeadAttention(features, heads, key=keys, **common) if cross else None
+        common = {"use_bias": use_bias, "weight_init": weight_init, "output_init": output_init, "dtype": dtype}
+        inner = dropout if hidden_dropout is None else hidden_dropout
+        self.attention = MultiHeadAttention(features, heads, key=keys, dropout=dropout, **common, **attention)
+        self.cross = MultiHeadAttention(features, heads, key=keys, dropout=dropout, **common) if cross else None
         self.feed_forward = FeedForward(
-            features, hidden or 4 * features, key=keys, activation=activation, gated=gated, **common
+            features, hidden or 4 * features, key=keys, activation=activation, gated=gated, dropout=inner, **common
         )
         self.norm1, self.norm2 = norm(features), norm(features)
         self.norm_cross = norm(features) if cross else None
@@ -107,6 +117,9 @@ class TransformerLayer(Module):
         run: Run = EVAL,
     ) -> Any:
         """`[batch, time, features]` to the same; with a `cache`, a pair with the new one."""
+        if (self.cross is None) != (context is None):
+            has, given = ("no ", "a") if self.cross is None else ("", "no")
+            raise ModuleError(f"TransformerLayer: it has {has}cross attention, and {given} context is given")
         kept = cache
 
         def attend(y: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rosin.stdlib.weights.errors import WeightsError
 from rosin.stdlib.weights.files import load, metadata, save
+from rosin.stdlib.weights.layouts import Layout
 from rosin.stdlib.weights.matching import Rename, Report, by_patterns, into
 
-__all__ = ["Rename", "Report", "WeightsError", "by_patterns", "into", "load", "metadata", "save"]
+__all__ = ["Layout", "Rename", "Report", "WeightsError", "by_patterns", "into", "load", "metadata", "save"]

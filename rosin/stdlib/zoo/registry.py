@@ -9,7 +9,17 @@ from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
+    "silero-vad": "rosin.stdlib.zoo.audio.silero",
     "lenet": "rosin.stdlib.zoo.vision.lenet",
+    "resnet18": "rosin.stdlib.zoo.vision.resnet:RESNET18",
+    "resnet50": "rosin.stdlib.zoo.vision.resnet:RESNET50",
+    "mobilenetv2": "rosin.stdlib.zoo.vision.mobilenet",
+    "efficientnet-lite0": "rosin.stdlib.zoo.vision.efficientnet",
+    "convmixer": "rosin.stdlib.zoo.vision.convmixer",
+    "vit": "rosin.stdlib.zoo.vision.vit",
+    "unet": "rosin.stdlib.zoo.vision.unet",
+    "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
+    "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
     "vae": "rosin.stdlib.zoo.generative.vae",
     "dcgan": "rosin.stdlib.zoo.generative.dcgan",
     "wgan-gp": "rosin.stdlib.zoo.generative.wgan_gp",

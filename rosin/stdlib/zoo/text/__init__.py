@@ -1,0 +1,1 @@
+"""Models of text, and what they are trained and sampled with."""
