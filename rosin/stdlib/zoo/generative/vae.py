@@ -85,10 +85,10 @@ class VAE(nn.Module):
         return mean, rnp.exp(log_deviation)
 
     def decode(self, z: Array) -> tuple[Array, Array]:
-        """The centre of each pixel, between 0 and 1, and the logarithm of its scale."""
+        """The centre of each pixel, beyond 0 or 1 where it is surely black or white, and the logarithm of its scale."""
         center, log_scale = rnp.split(self.decoder(z), 2, axis=1)
-        # Scales beyond these would be wider than the picture, or far narrower than a level.
-        return rosin.nn.sigmoid(center), -4 + 3.5 * rnp.tanh(log_scale)
+        # From wider than the picture to as narrow as a level.
+        return 0.5 + center, -2 + 3 * rnp.tanh(log_scale)
 
     def elbo(self, x: Array, key: Array) -> Array:
         """The evidence lower bound of the logarithm of the probability of each picture, in nats, `[batch]`: from one
@@ -118,7 +118,7 @@ class VAE(nn.Module):
     def sample(self, key: Array, count: int) -> Array:
         """New pictures `[count, 1, size, size]`, from 0 to 1: each pixel at its centre."""
         dtype = self.decoder[0].weight.dtype
-        return self.decode(rosin.random.normal(key, (count, self.latent), dtype))[0]
+        return rnp.clip(self.decode(rosin.random.normal(key, (count, self.latent), dtype))[0], 0, 1)
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
