@@ -72,7 +72,7 @@ def test_each_player_moves_its_part_by_its_loss(moves: int) -> None:
     for batch in batches(3):
         state, outcome = step(state, batch)
         assert bool(outcome.finite)
-    assert len(step.signatures()) == 1  # type: ignore[attr-defined]
+    assert len(step.signatures()) == 1
     expected = by_hand(3, moves)
     for (path, a), (_, b) in zip(nn.named_arrays(state.model), nn.named_arrays(expected), strict=True):
         assert np.allclose(np.asarray(a), np.asarray(b), rtol=1e-5, atol=1e-6), path

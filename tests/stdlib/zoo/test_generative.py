@@ -34,9 +34,8 @@ def drawn(model: Any, scale: float = 0.3) -> Any:
 def test_the_probabilities_of_all_levels_sum_to_one(levels: int) -> None:
     center, log_scale = RNG.uniform(-0.2, 1.2, 40), RNG.uniform(-5, 1, 40)
     targets = np.arange(levels)[:, None] / (levels - 1)
-    shape = (levels, 40)
-    given = (np.broadcast_to(x, shape) for x in (center, log_scale, targets))
-    nats = losses.discretized_logistic_nll(*map(rnp.asarray, given), levels, reduction="none")
+    center, log_scale, targets = map(rnp.asarray, np.broadcast_arrays(center, log_scale, targets))
+    nats = losses.discretized_logistic_nll(center, log_scale, targets, levels, reduction="none")
     assert np.allclose(np.exp(-np.asarray(nats)).sum(axis=0), 1, rtol=1e-12)
 
 

@@ -92,7 +92,8 @@ class Diffusion(nn.Module):
         x = rosin.random.normal(start, (count, 1, self.size, self.size), self.net.first.weight.dtype)
 
         def step(x: Array, given: Any) -> Any:
-            return self._step(x, *given, noise), None
+            before, after, own_key = given
+            return self._step(x, before, after, own_key, noise), None
 
         x, _ = rosin.scan(step, x, (times[:-1], times[1:], rosin.random.split(rest, steps)))
         return rnp.clip((x + 1) / 2, 0, 1)
@@ -177,8 +178,10 @@ ENTRY = Entry(
         "Song, Meng and Ermon: Denoising diffusion implicit models (2021)",
         parameters=468_676,
         data=pictures.TOLD,
-        metric="two-sample figures of new pictures",
-        result="",
+        metric="two-sample figures of new pictures beside held out ones",
+        result="on digits: discrepancy 0.00038 (p 0.26), nearest neighbours 0.60, Fréchet distance 3.2; real pictures have 0.00043 "
+        "(0.25), 0.51 and 3.8, a normal distribution of all pixels 0.0126 (0.002), 0.94 and 34.6 (rosin zoo train diffusion "
+        "--data digits)",
         license=pictures.LICENSE,
     ),
     make=Diffusion,

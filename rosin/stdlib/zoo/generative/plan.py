@@ -96,7 +96,7 @@ class Plan:
         settings, real = task.settings, task.pictures
         values = {} if self.likelihood is None else self.likelihood(model, task)
         count, seed = len(real.held_out), settings.seed + 1
-        samples = judging.draw(lambda *given: self.draw(*given, settings), model, count, seed)
+        samples = judging.draw(lambda model, key, n: self.draw(model, key, n, settings), model, count, seed)
         file = settings.folder / "samples.png"
         settings.folder.mkdir(parents=True, exist_ok=True)
         data.images.save_png(file, data.images.grid(samples[:100], 10))

