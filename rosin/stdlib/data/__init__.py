@@ -19,6 +19,7 @@ __all__ = [
     "Padded",
     "Subset",
     "WorkerError",
+    "audio",
     "fill",
     "images",
     "order",
