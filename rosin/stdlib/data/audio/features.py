@@ -9,10 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 import rosin
-from rosin import Array
+from rosin import Array, scipy
 from rosin import numpy as rnp
-from rosin.scipy import fft as transforms
-from rosin.scipy import signal
 from rosin.stdlib.data.errors import DataError
 
 Scale = Literal["htk", "slaney"]
@@ -54,7 +52,7 @@ def spectrogram(
         if x.shape[-1] <= size // 2:
             raise DataError(f"spectrogram: a sound of {x.shape[-1]} samples cannot be mirrored by {size // 2}")
         x = rnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(size // 2, size // 2)], mode="reflect")
-    shape = rnp.astype(signal.get_window(window, size), x.dtype)
+    shape = rnp.astype(scipy.signal.get_window(window, size), x.dtype)
     spectrum = rnp.fft.rfft(frames(x, size, step) * shape)
     squares = rnp.real(spectrum) ** 2 + rnp.imag(spectrum) ** 2
     return rnp.swapaxes(squares if power == 2 else squares ** (power / 2), -1, -2)
@@ -147,7 +145,7 @@ def mfcc(x: Array, rate: int, count: int = 13, *, bands: int = 40, **options: An
     """
     if count > bands:
         raise DataError(f"mfcc: {bands} bands have no {count} cosines")
-    return transforms.dct(log_mel(x, rate, bands, **options), axis=-2, norm="ortho")[..., :count, :]
+    return scipy.fft.dct(log_mel(x, rate, bands, **options), axis=-2, norm="ortho")[..., :count, :]
 
 
 def resample(x: Array, before: int, after: int, *, width: int = 6, rolloff: float = 0.99) -> Array:

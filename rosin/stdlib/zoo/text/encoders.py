@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
+import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import nn, weights

@@ -65,7 +65,7 @@ def parts(settings: Settings) -> Parts:
         raise ZooError(f"a text of {len(whole):,} characters is too short: at least {QUICK:,} are needed")
     last, middle = (round(len(whole) * (1 - share)) for share in (HELD_OUT, 2 * HELD_OUT))
     training = whole[:middle]
-    known = str.maketrans(dict.fromkeys(set(whole[middle:]) - set(training), texts.UNKNOWN))
+    known = str.maketrans({c: texts.UNKNOWN for c in set(whole[middle:]) - set(training)})
     validation, test = (part.translate(known) for part in (whole[middle:last], whole[last:]))
     return Parts(training[:QUICK], validation[: QUICK // 10], test[: QUICK // 10]) if settings.quick else Parts(training, validation, test)
 
