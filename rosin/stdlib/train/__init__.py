@@ -9,7 +9,7 @@ from rosin.stdlib.train.figures import Line, Panel, figure
 from rosin.stdlib.train.fit import Callback, Training, fit
 from rosin.stdlib.train.game import Player, make_game, start_game
 from rosin.stdlib.train.plot import Plot
-from rosin.stdlib.train.step import Outcome, TrainState, first_bad_layer, make_step
+from rosin.stdlib.train.step import Outcome, Step, TrainState, first_bad_layer, make_step
 from rosin.stdlib.train.tensorboard import EventWriter, TensorBoard
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Plot",
     "ProgressBar",
     "Restored",
+    "Step",
     "TensorBoard",
     "TrainState",
     "Training",

@@ -9,6 +9,7 @@ from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
+    "silero-vad": "rosin.stdlib.zoo.audio.silero",
     "lenet": "rosin.stdlib.zoo.vision.lenet",
     "resnet18": "rosin.stdlib.zoo.vision.resnet:RESNET18",
     "resnet50": "rosin.stdlib.zoo.vision.resnet:RESNET50",

@@ -67,7 +67,11 @@ def parts(settings: Settings) -> Parts:
     training = whole[:middle]
     known = str.maketrans({c: texts.UNKNOWN for c in set(whole[middle:]) - set(training)})
     validation, test = (part.translate(known) for part in (whole[middle:last], whole[last:]))
-    return Parts(training[:QUICK], validation[: QUICK // 10], test[: QUICK // 10]) if settings.quick else Parts(training, validation, test)
+    return (
+        Parts(training[:QUICK], validation[: QUICK // 10], test[: QUICK // 10])
+        if settings.quick
+        else Parts(training, validation, test)
+    )
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,7 @@ def bits_per_character(model: Any, vocabulary: Vocabulary, text: str, window: in
     half = window // 2
     short = -(len(tokens) - 1 - window) % half
     windows = texts.Windows(np.pad(tokens, (0, max(short, 0))), window, stride=half)
-    step = rosin.compile(
-        lambda model, x, y: losses.token_cross_entropy(model(x), y, reduction="none"), dynamic=False
-    )
+    step = rosin.compile(lambda model, x, y: losses.token_cross_entropy(model(x), y, reduction="none"), dynamic=False)
     total = 0.0
     for loaded in Loader(windows, batch):
         nats = np.asarray(step(model, rnp.asarray(loaded.data["x"]), rnp.asarray(loaded.data["y"])))

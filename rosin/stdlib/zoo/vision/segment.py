@@ -80,9 +80,9 @@ class Plan:
     name: str
     make: Callable[..., nn.Module]
     options: Mapping[str, Any]
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 16
-    scenes: int = 2000
+    scenes: int = 1000
     """In an epoch."""
     knobs: Mapping[str, Any] = field(default_factory=lambda: {"rate": 2e-3, "decay": 0.01})
 
@@ -124,7 +124,7 @@ class Plan:
 
 def _loss(model: Any, batch: Any, run: nn.Run) -> Any:
     items, mask = batch
-    found = rnp.moveaxis(model(pixels(items["x"]), run), 1, -1)
+    found = model(pixels(items["x"]), run)
     each = rnp.mean(losses.cross_entropy(found, items["y"], reduction="none"), axis=(1, 2))
     return losses.reduced("loss", each, "mean", mask)
 
