@@ -12,6 +12,7 @@ MODELS = {
     "lenet": "rosin.stdlib.zoo.vision.lenet",
     "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
     "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
+    "minilm": "rosin.stdlib.zoo.text.minilm",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
 
