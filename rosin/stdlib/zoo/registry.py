@@ -12,6 +12,9 @@ MODELS = {
     "lenet": "rosin.stdlib.zoo.vision.lenet",
     "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
     "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
+    "gpt2": "rosin.stdlib.zoo.text.gpt2",
+    "bert": "rosin.stdlib.zoo.text.bert",
+    "albert": "rosin.stdlib.zoo.text.albert",
     "minilm": "rosin.stdlib.zoo.text.minilm",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
