@@ -7,10 +7,11 @@ Where JAX is installed, calls with arguments of several forms follow, beside its
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import timeit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -66,10 +67,23 @@ def forms(array: Callable[[Any], Any]) -> Iterator[tuple[str, Callable[..., Any]
         (nested,),
         {},
     )
+    yield "dataclasses of 100 arrays", moved, ([Dense(few, few)] * 50,), {}
+
+
+@dataclasses.dataclass
+class Dense:
+    weight: Any
+    bias: Any
+
+
+def moved(layers: Sequence[Dense]) -> list[Dense]:
+    return [Dense(layer.weight * 2, layer.bias * 2) for layer in layers]
 
 
 def beside_jax() -> None:
     import jax
+
+    jax.tree_util.register_dataclass(Dense, ["weight", "bias"], [])
 
     print(f"\n{'':32} {'rosin':>7} {'jax':>8}   ahead")
     for (name, f, args, keywords), (*_, others, more) in zip(forms(rnp.asarray), forms(jax.numpy.asarray), strict=True):

@@ -41,4 +41,4 @@ def _staged(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stage
         given, by_name = tree.unflatten(structure, tracers)
         return rewrite.call(f, *given, **by_name)
 
-    return staging.stage(run, [Input(t) for t in types], name)
+    return staging.stage(run, [Input(t) for t in types], name, by="eval_shape")

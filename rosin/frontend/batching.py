@@ -145,7 +145,7 @@ class _Call:
 
         named = [] if axis_name is None else [(axis_name, size)]
         with within([*axes(), *named]):
-            return staging.stage(run, inputs, staging.name_of(self.f))
+            return staging.stage(run, inputs, staging.name_of(self.f), by="vmap")
 
 
 def _apply(staged: Staged, call: _Call, size: Dim, out_axes: Tree, axis_name: str | None) -> Any:

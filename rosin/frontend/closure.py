@@ -11,8 +11,9 @@ from __future__ import annotations
 import dis
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -23,6 +24,7 @@ from rosin.frontend.errors import ClosureError
 _UNSET: Any = object()
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
 _COMPARED = (bool, int, float, str, bytes, type(None))
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 _DEPTH = 4
 _ITEMS = 512
 """How deep, and how many items in all, a container is looked into."""
@@ -40,7 +42,7 @@ class Variable:
     value: Any
     attributes: frozenset[str] = frozenset()
     """The attributes that the function names, of whatever object."""
-    inside: Any = None
+    inside: list[Inside] | None = None
     """What the container held, None when it is none."""
 
     def now(self) -> Any:
@@ -56,7 +58,7 @@ class Variable:
         """Whether it holds another value; a number or text that is equal is the same value."""
         value = self.now()
         if value is self.value:
-            return self.inside is not None and self.contents() != self.inside
+            return self.inside is not None and any(each.changed() for each in self.inside)
         if type(value) is type(self.value) and isinstance(value, _COMPARED) and value == self.value:
             self.value = value
             return False
@@ -73,58 +75,93 @@ class Variable:
         items: list[Any] = list(values) if isinstance(held, dict | list | set) else []
         return any(tr.is_tracer(item) and item._trace.ended for item in items)  # pyright: ignore[reportPrivateUsage]
 
-    def contents(self) -> Any:
-        """What the value holds, in a form to compare; None when it is no container."""
-        return _contents(self.value, self.attributes, _DEPTH, [_ITEMS])
+    def look_inside(self) -> None:
+        """Note what the value holds, if it is a container."""
+        self.inside = _insides(self.value, self.attributes)
 
 
-def _contents(value: Any, attributes: frozenset[str], depth: int, room: list[int]) -> Any:
-    """Numbers and text by value, other things by identity, containers by what they hold."""
-    items: Any = _items(value, attributes)
-    if items is None or depth == 0:
+class Inside:
+    """A container, and what it held: items by key, position, or the attributes that a function names."""
+
+    __slots__ = ("attributes", "container", "holder", "items", "keys", "size")
+
+    def __init__(self, container: Any, attributes: frozenset[str]) -> None:
+        self.container, self.attributes = container, attributes
+        self._note(_items(container, attributes))
+
+    def _note(self, items: Sequence[tuple[Any, Any]]) -> None:
+        self.keys, self.items = tuple([key for key, _ in items]), tuple([item for _, item in items])
+        self.holder = self.container if isinstance(self.container, _CONTAINERS) else self.container.__dict__
+        self.size = len(self.holder)
+
+    def same_objects(self) -> bool:
+        """Whether all that it holds is the very same."""
+        container, holder = self.container, self.holder
+        if len(holder) != self.size:
+            return False
+        if holder is not container:
+            if container.__dict__ is not holder:
+                return False
+            for key, item in zip(self.keys, self.items):  # noqa: B905, SIM110  # the quickest way
+                if holder.get(key, _UNSET) is not item:
+                    return False
+            return True
+        if isinstance(holder, dict):
+            return all(map(is_, holder, self.keys)) and all(map(is_, holder.values(), self.items))
+        return all(map(is_, holder, self.items))
+
+    def changed(self) -> bool:
+        """Whether it holds other things; numbers and text that are equal are the same things."""
+        if self.same_objects():
+            return False
+        items = _items(self.container, self.attributes)
+        same = len(items) == len(self.items) and all(
+            _equal(key, old_key) and _equal(item, old)
+            for (key, item), old_key, old in zip(items, self.keys, self.items, strict=True)
+        )
+        if same:
+            self._note(items)
+        return not same
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is type(b) and type(a) in _COMPARED and a == b)
+
+
+def _insides(value: Any, attributes: frozenset[str]) -> list[Inside] | None:
+    """What a container holds, and what the containers in it do; None where it is none."""
+    if not _is_container(value, attributes):
         return None
-    found: list[Any] = []
-    for key, item in items:
-        room[0] -= 1
-        if room[0] < 0:
-            break
-        if type(item) in _COMPARED:
-            held: Any = (type(item), item)
-        else:
-            # The item is kept, so that another one never gets its identity.
-            held = (item, _contents(item, attributes, depth - 1, room))
-        found.append((key if type(key) in _COMPARED else id(key), _Held(held)))
+    found: list[Inside] = []
+    room, near = _ITEMS, [value]
+    for _ in range(_DEPTH):
+        held: list[Any] = []
+        for each in near:
+            inside = Inside(each, attributes)
+            room -= len(inside.items)
+            if room < 0:
+                return found
+            found.append(inside)
+            held += [item for item in inside.items if _is_container(item, attributes)]
+        near = held
     return found
 
 
-def _items(value: Any, attributes: frozenset[str]) -> Any:
-    """What a container holds, by key, position or attribute; None when it is none."""
-    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]  # the class of anything
-    if issubclass(kind, dict):
-        return value.items()
-    if issubclass(kind, list | tuple | set | frozenset):
-        return enumerate(value)
-    if attributes and not callable(value) and not tr.is_array(value) and is_users(kind):
-        return [(name, value.__dict__[name]) for name in sorted(attributes) if name in value.__dict__]
-    return None
+def _is_container(value: Any, attributes: frozenset[str]) -> bool:
+    """Whether we look into a value: a dict, list, tuple or set, or an object of the user's program."""
+    if isinstance(value, _CONTAINERS):
+        return True
+    kind: Any = type(value)
+    return bool(attributes) and not callable(value) and not tr.is_array(value) and is_users(kind)
 
 
-class _Held:
-    """An item of a container: equal only to the same object holding the same."""
-
-    __slots__ = ("item",)
-
-    def __init__(self, item: tuple[Any, Any]) -> None:
-        self.item = item
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Held):
-            return False
-        (a, inside_a), (b, inside_b) = self.item, other.item
-        return a is b and (inside_a is inside_b or inside_a == inside_b)
-
-    def __hash__(self) -> int:
-        return id(self.item[0])
+def _items(container: Any, attributes: frozenset[str]) -> list[tuple[Any, Any]]:
+    """What a container holds, by key, position or attribute."""
+    if isinstance(container, dict):
+        return list(container.items())  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]  # a dict of anything
+    if isinstance(container, _CONTAINERS):
+        return list(enumerate(container))
+    return [(name, container.__dict__[name]) for name in sorted(attributes) if name in container.__dict__]
 
 
 def is_users(kind: type) -> bool:
@@ -152,8 +189,11 @@ class Closure:
         self._cells = tuple([(v, v.holder) for v in self.variables if v.is_cell])
         self._globals = tuple([(v, v.holder, v.name) for v in self.variables if not v.is_cell])
         for variable in self.variables:
-            variable.inside = variable.contents()
-        self._containers = tuple([v for v in self.variables if v.inside is not None])
+            variable.look_inside()
+        # What is in a tuple or a frozen set stays there.
+        self._containers = tuple(
+            [(v, i) for v in self.variables for i in v.inside or () if type(i.container) not in (tuple, frozenset)]
+        )
 
     def __bool__(self) -> bool:
         return bool(self.variables)
@@ -171,8 +211,8 @@ class Closure:
         for variable, holder, name in self._globals:
             if holder.get(name, _UNSET) is not variable.value and variable.changed():
                 return variable
-        for variable in self._containers:
-            if variable.changed():
+        for variable, inside in self._containers:
+            if not inside.same_objects() and inside.changed():
                 return variable
         return None
 

@@ -28,6 +28,7 @@ from rosin.frontend.dynamic import Axes, Dynamic, Pattern, Where
 from rosin.frontend.errors import ArgumentError, ClosureError, RecompileWarning, RecursiveCompileError
 from rosin.frontend.kept import Kept, is_fixed
 from rosin.frontend.programs import MISSED, Family, Program, entry_of, miss
+from rosin.frontend.repacking import Repacker, repacker
 from rosin.frontend.signature import MAKE_STATIC, Call, Names, Numbers, Selected, Types, take_apart
 from rosin.frontend.signatures import Signature, culprit, signature_of
 from rosin.frontend.staging import Function, Staged
@@ -207,8 +208,8 @@ class Compiled:
         self._compiled = 0
         self._warned = False
         self._closure: Closure | None = None
-        self._like: tuple[Unpacker, Program] | None = None
-        """What takes calls apart that are like the last ones, and the program for them."""
+        self._like: tuple[Unpacker, Program, Repacker] | None = None
+        """What takes calls apart that are like the last ones, the program for them, and what makes its results."""
         self._alike = 0
         self._set_fast(self._slow)
 
@@ -250,7 +251,7 @@ class Compiled:
         if self._closure:
             self._check_closure()
         if self._like is not None:
-            unpack, program = self._like
+            unpack, program, repack = self._like
             try:
                 leaves = unpack(args, kwargs)
             except UNLIKE:
@@ -258,7 +259,7 @@ class Compiled:
             if leaves is not None:
                 result = program.native(*leaves, *program.captures)
                 if result is not MISSED:
-                    return tree.unflatten(program.staged.structure, result)
+                    return repack(result)
         call = take_apart(self._static, args, kwargs)
         call.make_arrays(self.__wrapped__)
         family = self._family(call)
@@ -278,7 +279,7 @@ class Compiled:
         if self._alike == ALIKE and not self._donated:
             _, types = call.values()
             found = unpacker(take_apart(self._static, args, kwargs), types)
-            self._like = None if found is None else (found, last)
+            self._like = None if found is None else (found, last, repacker(last.staged.structure))
         return tree.unflatten(last.staged.structure, result)
 
     def _family(self, call: Call) -> Family:
@@ -418,7 +419,7 @@ class Compiled:
 
         guard = _Guard(self._name, (id(self), call.key(self.__wrapped__), tuple(i.type for i in inputs)))
         with guard, tr.checking(self._checks):
-            staged = staging.stage(run, inputs, self._name)
+            staged = staging.stage(run, inputs, self._name, by="compile")
         try:
             closure.check_after_trace(self._name)
         except ClosureError:

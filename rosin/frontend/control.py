@@ -88,7 +88,7 @@ def run_switch(
     given = argument(operands, names, what)
 
     def trace(branch: Function) -> Staged:
-        return _stage(lambda *leaves: rewrite.call(branch, *given.tree(leaves)), given.inputs, branch)
+        return _stage(lambda *leaves: rewrite.call(branch, *given.tree(leaves)), given.inputs, branch, what)
 
     staged, weak = agreed([trace(branch) for branch in branches], labels, results, what)
     captures, graphs = shared_captures(staged)
@@ -162,7 +162,7 @@ def run_while(
     start = argument(init, names, what)
 
     def body(inputs: Sequence[Input]) -> Staged:
-        return _stage(lambda *leaves: rewrite.call(body_fun, start.tree(leaves)), inputs, body_fun)
+        return _stage(lambda *leaves: rewrite.call(body_fun, start.tree(leaves)), inputs, body_fun, what)
 
     role = f"{what}: what {staging.name_of(body_fun)} carries"
     carry, step, weak = settled(start, body, lambda structure: structure, role)
@@ -172,6 +172,7 @@ def run_while(
         ),
         carry.inputs,
         cond_fun,
+        what,
     )
     captures, (cond_graph, body_graph) = shared_captures([test, step])
     op = While(cond_graph, body_graph, len(carry.arrays), checkpoint)
@@ -315,7 +316,7 @@ def run_scan(
             message = f"{what}: {staging.name_of(f)} returns {staging.kind_of(result)}; it returns a pair (carry, y)"
             raise tr.located(ControlFlowError(message))
 
-        return _stage(run, [*inputs, *elements], f)
+        return _stage(run, [*inputs, *elements], f, what)
 
     role = f"{what}: what {staging.name_of(f)} carries"
     carry, step, weak = settled(start, body, lambda structure: structure.child(0), role)
@@ -368,8 +369,8 @@ def _length(xs: Argument, length: Dim | None, what: str) -> Dim:
 # -- helpers -----------------------------------------------------------------------------------------------------
 
 
-def _stage(run: Callable[..., Tree], inputs: Sequence[Input], f: Function) -> Staged:
-    return staging.stage(lambda tracers: run(*tracers), inputs, staging.name_of(f))
+def _stage(run: Callable[..., Tree], inputs: Sequence[Input], f: Function, what: str) -> Staged:
+    return staging.stage(lambda tracers: run(*tracers), inputs, staging.name_of(f), by=what)
 
 
 core.register_transform(fori_loop)

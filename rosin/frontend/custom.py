@@ -53,7 +53,7 @@ def checkpoint(f: Function) -> Function:
         if not core.tracing():
             return f(*args, **kwargs)
         call = Arguments(f, "checkpoint", args, kwargs)
-        staged = staging.stage(lambda tracers: call.run(f, tracers), call.inputs(), staging.name_of(f))
+        staged = staging.stage(lambda tracers: call.run(f, tracers), call.inputs(), staging.name_of(f), by="checkpoint")
         results = core.bind(Checkpoint(staged.graph), *staged.operands(call.arrays))
         return tree.unflatten(staged.structure, results)
 
@@ -297,7 +297,8 @@ class _Flat:
     def stage_body(self) -> Staged:
         """The function itself as a graph."""
         function = self.custom.__wrapped__
-        return staging.stage(lambda tracers: function(*self.arguments(tracers)), self.inputs, self.custom.name)
+        by = type(self.custom).__name__
+        return staging.stage(lambda tracers: function(*self.arguments(tracers)), self.inputs, self.custom.name, by=by)
 
 
 class _Reverse:

@@ -1,11 +1,13 @@
-"""Watching a program from inside: the namespace `rosin.debug`."""
+"""Watching a program from inside, and what libraries need to speak of its user: the namespace `rosin.debug`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rosin.frontend import core, effects
+from rosin.frontend import trace as tr
 from rosin.frontend.staging import Function
+from rosin.frontend.trace import Tracing, located
 from rosin.ir.ops.effect import Print
 
 
@@ -36,4 +38,13 @@ def callback(callback: Function, *args: Any, **kwargs: Any) -> None:
     effects.io_callback(without_result, None, *args, **kwargs)
 
 
-__all__ = ["callback", "print"]
+def traces() -> tuple[Tracing, ...]:
+    """What is being traced in this thread, the outermost first: an object for each trace, the same one until it ends.
+
+    It tells the `transform`, as "vmap" or "scan", and the name of the `function`. What keeps a traced array for later
+    can compare the traces of then and now.
+    """
+    return tr.told()
+
+
+__all__ = ["Tracing", "callback", "located", "print", "traces"]

@@ -246,7 +246,7 @@ def export(
     if spread and not axes:
         raise tr.located(ArgumentError(f"export: {name} has shardings, and no mesh of devices that they are about"))
     with facts.assuming(facts_of(checks), gather=True), batching.within([] if spread else list(axes)):
-        staged = staging.stage(run, inputs, name)
+        staged = staging.stage(run, inputs, name, by="export")
         b = Builder()
         values = [b.input(i.type, i.name) for i in inputs]
         values += [b.constant(tr.numpy_of(c), tr.captured_type(c)) for c in staged.captures]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core, staging, tree
@@ -116,7 +116,9 @@ def mixed_precision(policy: Policy | str | None = None) -> Callable[[Function], 
                 staging.Input(TensorType(core.dtype_of(x), i.type.shape), i.name, i.weak)
                 for x, i in zip(arrays, call.inputs(), strict=True)
             ]
-            staged = staging.stage(lambda tracers: call.run(f, tracers), inputs, staging.name_of(f))
+            staged = staging.stage(
+                lambda tracers: call.run(f, tracers), inputs, staging.name_of(f), by="mixed_precision"
+            )
             graph = narrowed(staged.graph, f32, chosen.compute_dtype)
             results = core.apply(graph, staged.operands(arrays))
             return chosen.cast_to_output(tree.unflatten(staged.structure, results))
@@ -157,8 +159,8 @@ class StaticLossScale:
 
 @dataclass(frozen=True)
 class DynamicLossScale(StaticLossScale):
-    """A number that grows by `factor` after `period` steps with finite gradients, and shrinks by it when some gradient
-    is not finite; a tree of two scalars, which goes through compiled steps and loops.
+    """A number that grows by `factor` after `period` steps with finite gradients, and shrinks by it, or to a part
+    `backoff`, when some gradient is not finite; a tree of two scalars, which goes through compiled steps and loops.
 
     A step takes the next parameters only where gradients are finite: `select_tree(all_finite(grads), new, old)`.
     """
@@ -169,6 +171,7 @@ class DynamicLossScale(StaticLossScale):
     period: int = field(default=2000, metadata={"static": True})
     factor: float = field(default=2.0, metadata={"static": True})
     min_loss_scale: float = field(default=1.0, metadata={"static": True})
+    backoff: float | None = field(default=None, metadata={"static": True})
 
     def __post_init__(self) -> None:
         for name, dtype in (("loss_scale", f32), ("counter", i32)):
@@ -181,12 +184,11 @@ class DynamicLossScale(StaticLossScale):
         grown = self.loss_scale * self.factor
         grows = self.counter >= self.period - 1
         up = rnp.where(grows & rnp.isfinite(grown), grown, self.loss_scale)
-        down = rnp.maximum(self.loss_scale / self.factor, self.min_loss_scale)
+        shrunk = self.loss_scale / self.factor if self.backoff is None else self.loss_scale * self.backoff
+        down = rnp.maximum(shrunk, self.min_loss_scale)
         scale = rnp.where(grads_finite, up, down)
         counter = rnp.where(rnp.logical_not(grads_finite) | grows, 0, self.counter + 1)
-        return DynamicLossScale(
-            rnp.astype(scale, f32), rnp.astype(counter, i32), self.period, self.factor, self.min_loss_scale
-        )
+        return replace(self, loss_scale=rnp.astype(scale, f32), counter=rnp.astype(counter, i32))
 
 
 def all_finite(x: Tree) -> Array:

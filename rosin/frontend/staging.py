@@ -73,16 +73,18 @@ def stage(
     name: str,
     has_aux: bool = False,
     adopted: Sequence[tr.Captured] | None = None,
+    by: str = "",
 ) -> Staged:
     """Trace `function`, which gets one traced array for each input; with `has_aux` it returns a pair.
 
     What the pair holds second may have leaves that are no arrays; these are kept as they are. With `adopted` the trace
-    happens later than the call it belongs to, and these are its captures; other arrays become constants.
+    happens later than the call it belongs to, and these are its captures; other arrays become constants. `by` is what
+    traces, as users call it.
 
     Raises:
         ArgumentError: the function returns something that is no tree of arrays, or no pair.
     """
-    trace = tr.Trace(identifier(name), adopted is not None)
+    trace = tr.Trace(identifier(name), adopted is not None, by)
     with trace, facts.gathering():
         arguments = [trace.input(i.type, i.name, i.weak) for i in inputs]
         for captured in adopted or ():

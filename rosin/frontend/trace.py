@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard, cast
 
@@ -118,6 +119,11 @@ def _count(change: int) -> None:
                 listener(_running > 0)
 
 
+def told() -> tuple[Tracing, ...]:
+    """What the traces of this thread are, the outermost first."""
+    return tuple(trace.told for trace in state.stack)
+
+
 def current() -> Trace | None:
     """The innermost trace of this thread."""
     stack = state.stack
@@ -137,12 +143,24 @@ class Change(NamedTuple):
         self.array._trace, self.array._ir, self.array._weak = self[1:]  # pyright: ignore[reportPrivateUsage]
 
 
+@dataclass(frozen=True, eq=False)
+class Tracing:
+    """What a trace is, for those who look on: an object of its own for each trace."""
+
+    transform: str
+    """What traces, as users call it: "vmap", "scan", "for"."""
+    function: str
+
+
 class Trace:
     """The recording of one call of one function."""
 
-    __slots__ = ("_known", "_last", "builder", "captures", "changes", "counted", "deferred", "ended", "held", "name")
+    __slots__ = (
+        "_known", "_last", "builder", "captures", "changes", "counted", "deferred", "ended", "held", "name", "told",
+    )  # fmt: skip
 
-    def __init__(self, name: str, deferred: bool = False) -> None:
+    def __init__(self, name: str, deferred: bool = False, transform: str = "") -> None:
+        self.told = Tracing(transform, name)
         self.deferred = deferred
         """Whether it happens later than the call it belongs to, so that nobody is left to pass new captures."""
         self.name = name
@@ -434,6 +452,7 @@ def located(error: RosinError) -> RosinError:
 __all__ = [
     "Captured",
     "Trace",
+    "Tracing",
     "array_type",
     "check_size",
     "checking",
@@ -446,5 +465,6 @@ __all__ = [
     "no_value",
     "register_array",
     "state",
+    "told",
     "wrap",
 ]

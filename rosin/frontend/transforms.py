@@ -410,7 +410,7 @@ class _Chosen:
         floats: bool = True,
     ) -> None:
         self.f, self.args, self.kwargs = f, args, kwargs
-        self.name = f"{what} of {staging.name_of(f)}"
+        self.what, self.name = what, f"{what} of {staging.name_of(f)}"
         self.one = isinstance(argnums, int)
         self.numbers = self._numbers((argnums,) if isinstance(argnums, int) else tuple(argnums))
         leaves, self.structure = tree.flatten(tuple(args[n] for n in self.numbers))
@@ -462,7 +462,9 @@ class _Chosen:
     def stage(self, has_aux: bool = False) -> Staged:
         """Trace the call."""
         inputs = [staging.input_of(x, path) for x, path in zip(self.arrays, self.paths, strict=True)]
-        return staging.stage(lambda tracers: self.call(*tracers), inputs, staging.name_of(self.f), has_aux)
+        return staging.stage(
+            lambda tracers: self.call(*tracers), inputs, staging.name_of(self.f), has_aux, by=self.what
+        )
 
     def rebuild(self, leaves: Sequence[Any]) -> Any:
         """One tree for each chosen argument, in a tuple unless `argnums` is a number."""

@@ -207,6 +207,11 @@ def register_dataclass(cls: type[T]) -> type[T]:
     return cls
 
 
+def is_registered(cls: type[Any]) -> bool:
+    """Whether it is a dataclass that was registered here."""
+    return cls in _registered
+
+
 def has_fields_alone(cls: type[Any]) -> bool:
     """Whether it is a dataclass that was registered here, all of whose fields are parts of trees."""
     return cls in _registered and not any(f.metadata.get("static", False) for f in dataclasses.fields(cast("Any", cls)))

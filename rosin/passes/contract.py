@@ -87,6 +87,11 @@ FAR_COST = 0.5
 """Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
 `FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
 
+CLOSE_BYTES = 1 << 17
+APART_COST = 0.1
+"""The same where a tile reads at least `CLOSE_BYTES`, or half of that from rows that share a set of the nearest cache:
+those come from a second cache, and what is ahead in one row is not what comes next."""
+
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
@@ -236,8 +241,8 @@ class _Contraction:
             step = operand.step(var)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1 and self._is_far(operand, extent, self.groups(var)):
-                trouble += FAR_COST
+            if var not in self.folded and step == 1:
+                trouble += self._distance(operand, extent, self.groups(var))
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
             packing = operand.packing(var if step != 0 else None, block) if trouble else None
@@ -258,10 +263,19 @@ class _Contraction:
         rows = self._rows(lanes, self.partners(lanes), groups)[0]
         return FAR_COST / prod(tile.block for tile in rows.values()) if panel > PANEL_BYTES else 0.0
 
-    def _is_far(self, operand: Operand, extent: int, groups: int) -> bool:
-        """Whether the vectors of an operand, so many beside each other, come from far when all rows of it are read."""
-        size = operand.value.type.bytes
-        return size * min(groups * self.width / max(extent, 1), 1) > NEAR_BYTES or size > FAR_BYTES
+    def _distance(self, operand: Operand, extent: int, groups: int) -> float:
+        """What a vector of an operand costs, of so many beside each other in rows that lie apart."""
+        size, share = operand.value.type.bytes, min(groups * self.width / max(extent, 1), 1)
+        if size * share > NEAR_BYTES or size > FAR_BYTES:
+            return FAR_COST
+        close = CLOSE_BYTES // 2 if self._share_a_set(operand) else CLOSE_BYTES
+        return APART_COST if share < 1 and size * share >= close else 0.0
+
+    def _share_a_set(self, operand: Operand) -> bool:
+        """Whether all rows of an operand share a set of the nearest cache."""
+        steps = (operand.step(var) for var in self.folded)
+        width = operand.value.type.dtype.bytes
+        return any(isinstance(step, int) and step and step * width % SET_BYTES == 0 for step in steps)
 
     def groups(self, lanes: LoopVar) -> int:
         """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""

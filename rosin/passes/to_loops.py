@@ -43,8 +43,8 @@ from rosin.passes.contract import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
-from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.kept import block_of, kept_values, split_off
+from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.recurring import recurring
@@ -69,8 +69,9 @@ def to_loops(
     tiles: Mapping[str, TileSize] | None = None,
     kept: Collection[int] = (),
 ) -> Program:
-    """The loop-level program of a graph without calls; `donated` lists inputs that may be written over, and `kept` those
-    that stay the same for many runs.
+    """The loop-level program of a graph without calls.
+
+    `donated` lists inputs that may be written over, and `kept` those that stay the same for many runs.
 
     `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
     `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others.
@@ -92,10 +93,9 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
     setup: tuple[Step, ...] = ()
     if not has_complex(graph):
         steps = recurring(shared(steps))
-        # The parts of complex numbers are not known yet, and these have places of their own. A program that nothing is
-        # kept for is run without a block, so that even what depends on no input is computed in every run.
-        if making.kept:
-            setup, steps = split_off(steps, [arguments[i] for i in making.kept])
+    # The parts of complex numbers are not known yet, and these have places of their own.
+    if making.kept and not has_complex(graph):
+        setup, steps = split_off(steps, [arguments[i] for i in making.kept])
     arena = making.arena = plan_arena(steps, setup)
     block, places_kept = None, dict[Buffer, int]()
     if setup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -298,6 +299,54 @@ def test_a_changed_closure_cell_is_refused() -> None:
         f.ir(x)
     f.clear()
     np.testing.assert_array_equal(f(x), [3, 3])
+
+
+class Settings:
+    rate = 2.0
+
+    def __init__(self) -> None:
+        self.names = ["a", "b"]
+        self.table: dict[str, Any] = {"x": 1.0, "y": {"z": [3.0]}}
+
+
+def _shadow(held: Settings) -> None:
+    held.rate = 5.0
+
+
+def _put(held: Settings) -> None:
+    held.table["y"]["z"][0] = 4.0
+
+
+def _reorder(held: Settings) -> None:
+    held.table["x"] = held.table.pop("x")
+
+
+def _replace_all(held: Settings) -> None:
+    held.__dict__ = {**held.__dict__, "names": ["a", "c"]}
+
+
+def _grow(held: Settings) -> None:
+    held.names.append("c")
+
+
+def _exchange(held: Settings) -> None:
+    held.names[0] = "c"
+
+
+@pytest.mark.parametrize("change", [_shadow, _put, _reorder, _replace_all, _grow, _exchange])
+def test_what_is_inside_of_what_is_outside_is_watched(change: Callable[[Settings], None]) -> None:
+    held = Settings()
+    f = rosin.compile(lambda x: x * held.rate * len(held.names) + sum(held.table["y"]["z"]))
+    x = ones(2)
+    np.testing.assert_array_equal(f(x), [7, 7])
+    # What is equal is the same, and what was put in place of it is watched from then on.
+    held.names[1] = "".join(["b"])
+    held.table["y"]["z"][0] = float("3")
+    held.other = 1  # pyright: ignore[reportAttributeAccessIssue]
+    np.testing.assert_array_equal(f(x), [7, 7])
+    change(held)
+    with pytest.raises(ClosureError, match="what is in `held`, which has changed"):
+        f(x)
 
 
 def test_a_changed_global_is_refused_through_functions(monkeypatch: pytest.MonkeyPatch) -> None:

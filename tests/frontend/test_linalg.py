@@ -186,10 +186,28 @@ def test_generalized_inverses(dtype: str) -> None:
     check(lambda x: linalg.pinv(x, hermitian=True), h, expected=np.linalg.pinv(h), tolerance=tolerance)
     check(lambda x: linalg.matrix_rank(x, hermitian=True), h, expected=np.int32(4))
     check(lambda x: linalg.matrix_rank(x, tol=100.0), h, expected=np.int32(0))
-    for a, b in ((matrices(dtype, 6, 3), matrices(dtype, 6, 2)), (matrices(dtype, 3, 5), matrices(dtype, 3))):
+
+
+@over_dtypes
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [(6, 3), (3, 5), (4, 4), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((40, 40), (60, 30)))],
+)
+def test_least_squares(dtype: str, rows: int, columns: int) -> None:
+    tolerance = TOLERANCE[dtype] * 100
+    a, low = matrices(dtype, rows, columns), matrices(dtype, rows, 2) @ matrices(dtype, 2, columns, seed=1)
+    for b in (matrices(dtype, rows), matrices(dtype, rows, 2)):
         x, residuals, rank, s = np.linalg.lstsq(a, b)
-        expected = [x, residuals, np.int32(rank), s]
-        check(linalg.lstsq, a, b, expected=expected, tolerance=tolerance)
+        check(linalg.lstsq, a, b, expected=[x, residuals, np.int32(rank), s], tolerance=tolerance)
+        # Without full rank it is another way that finds them.
+        x, _, rank, s = np.linalg.lstsq(low.astype(dtype), b, rcond=1e-4)
+        assert rank == 2
+        found = linalg.lstsq(rnp.asarray(low.astype(dtype)), rnp.asarray(b), rcond=1e-4)
+        near(found.x, x, tolerance)
+        near(found.s, s, tolerance)
+        assert found.rank == 2
+    nothing = linalg.lstsq(rnp.zeros((rows, columns), dtype=dtype), rnp.asarray(b))
+    near(nothing.x, np.zeros((columns, 2), dtype))
 
 
 def test_products_and_equations_of_tensors() -> None:
@@ -331,6 +349,12 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[str], Any]]] = {
     "pinv": (linalg.pinv, lambda d: matrices(d, 2, 5, 3)),
     "pinv, wide": (linalg.pinv, lambda d: matrices(d, 3, 5)),
     "lstsq": (lambda a: linalg.lstsq(a, a[:, :2] ** 2)[0], lambda d: matrices(d, 5, 3)),
+    "lstsq, square": (lambda a: linalg.lstsq(a, a[:, :2] ** 2)[0], lambda d: regular(d, 4, 4)),
+    "lstsq, wide": (lambda a: linalg.lstsq(a, a[:, :2] ** 2)[0], lambda d: matrices(d, 3, 5)),
+    "lstsq of rank 2": (
+        lambda a: linalg.lstsq(a[:, :2] @ a[:2], a[:, :2] ** 2, rcond=1e-8)[0],
+        lambda d: matrices(d, 4, 4),
+    ),
     "cholesky": (linalg.cholesky, lambda d: positive(d, 2, 4, 4)),
     "qr": (lambda a: linalg.qr(a)[0] @ rnp.exp(linalg.qr(a)[1]), lambda d: matrices(d, 5, 3)),
     "eigvalsh": (linalg.eigvalsh, lambda d: matrices(d, 4, 4)),

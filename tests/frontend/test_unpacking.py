@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +13,10 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.frontend import compile as compiling
+from rosin.frontend import tree as trees
 from rosin.frontend import unpacking
 from rosin.frontend.errors import ArgumentError, ImmutableError
+from rosin.frontend.repacking import repacker
 from rosin.ir.errors import DTypeError
 
 
@@ -22,6 +24,23 @@ from rosin.ir.errors import DTypeError
 class Pair:
     left: Any
     right: Any
+
+
+@dataclass(frozen=True)
+class Fixed:
+    left: Any
+    right: Any
+    note: str = field(default="", metadata={"static": True})
+
+
+@dataclass(slots=True)
+class Slotted:
+    left: Any
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
 
 
 class Mapping(dict[str, Any]):
@@ -144,3 +163,49 @@ def test_classes_with_a_say_are_taken_apart_by_themselves() -> None:
         np.testing.assert_array_equal(f(Point(ones(2), ones(2))), [2, 2])
     assert f._like is None
     assert unpacking.UNLIKE == (KeyError, OverflowError)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        1,
+        None,
+        (),
+        [],
+        (1,),
+        {"z": 1, "a": [2, (3, None)], 7.5: Pair(4, {"b": 5, "a": 6})},
+        [Fixed(1, Pair(2, 3), "kept"), Fixed(4, [], "too")],
+        (Slotted([1, 2]), Pair(Slotted(3), None)),
+        {"point": Point(1, 2)},
+        OrderedDict([("b", 1), ("a", 2)]),
+    ],
+    ids=str,
+)
+def test_results_are_put_together_as_a_walk_does(tree: Any) -> None:
+    leaves, structure = trees.flatten(tree)
+    made = repacker(structure)(tuple(leaves))
+    assert made == tree
+    assert repr(made) == repr(tree)  # The order of keys, too.
+    assert trees.structure(made) == structure
+
+
+def test_results_are_put_together_without_their_constructors() -> None:
+    def refuse(self: Any) -> None:
+        raise AssertionError("a leaf may be anything while a tree is worked on")
+
+    checked = type("Checked", (Pair,), {"__post_init__": refuse})
+    made = object.__new__(dataclass(checked))
+    made.left, made.right = 1, 2
+    leaves, structure = trees.flatten(made)
+    assert vars(repacker(structure)(leaves)) == {"left": 1, "right": 2}
+
+
+def test_results_of_later_calls_are_dataclasses_of_their_own() -> None:
+    f = rosin.compile(lambda pairs: [Fixed(p.left * 2, p.right, "doubled") for p in pairs])
+    pairs = [Pair(ones(3) * i, ones(2)) for i in range(3)]
+    warm(f, pairs)
+    first, second = f(pairs), f(pairs)
+    assert [type(x) for x in second] == [Fixed] * 3
+    assert second[1].note == "doubled"
+    assert first[1] is not second[1]
+    np.testing.assert_array_equal(second[2].left, [4, 4, 4])

@@ -129,8 +129,6 @@ from rosin.frontend.numpy.reductions import (
     argmin,
     array_equal,
     count_nonzero,
-    cummax,
-    cummin,
     cumprod,
     cumsum,
     cumulative_prod,
@@ -146,6 +144,7 @@ from rosin.frontend.numpy.reductions import (
     sum,
     var,
 )
+from rosin.frontend.numpy.running import cummax, cummin
 from rosin.frontend.numpy.searching import digitize, searchsorted
 from rosin.frontend.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, repeat, where
 from rosin.frontend.numpy.sets import (

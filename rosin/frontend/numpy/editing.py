@@ -14,7 +14,17 @@ import numpy as np
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
 from rosin.frontend.errors import BoundsError
-from rosin.frontend.numpy import counted, creation, elementwise, indexing, logic, manipulation, promote, reductions
+from rosin.frontend.numpy import (
+    counted,
+    creation,
+    elementwise,
+    indexing,
+    logic,
+    manipulation,
+    promote,
+    reductions,
+    running,
+)
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
 from rosin.ir import dims, facts
@@ -136,9 +146,9 @@ def trim_zeros(filt: ArrayLike, /, trim: str = "fb") -> Array:
     there = promote.cast(logic.not_equal(line, 0), DEFAULT_INT)
     keep = logic.equal(there, there)
     if "f" in sides:
-        keep = logic.logical_and(keep, reductions.cummax(there))
+        keep = logic.logical_and(keep, running.cummax(there))
     if "b" in sides:
-        keep = logic.logical_and(keep, manipulation.flip(reductions.cummax(manipulation.flip(there))))
+        keep = logic.logical_and(keep, manipulation.flip(running.cummax(manipulation.flip(there))))
     return indexing.getitem(line, keep)
 
 

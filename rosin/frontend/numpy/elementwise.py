@@ -246,8 +246,10 @@ def clip(x: ArrayLike, /, min: ArrayLike | None = None, max: ArrayLike | None = 
     if max is None or min is None:
         bound, op = (min, ops.Maximum()) if max is None else (max, ops.Minimum())
         assert bound is not None
-        return _binary("clip", op, x, bound)
+        return _extreme("clip", op, x, bound)
     low, operand, high = promote.promoted("clip", min, x, max)
+    if core.dtype_of(operand).is_complex:
+        return _extreme("clip", ops.Minimum(), _extreme("clip", ops.Maximum(), operand, low), high)
     return core.bind1(ops.Clamp(), promote.numeric("clip", low), operand, high)
 
 

@@ -411,7 +411,7 @@ def _running(name: str, op: Op, x: Array, axis: int, first: float | None) -> Arr
     return manipulation.concat([start, result], axis=axis)
 
 
-def _line(name: str, x: Array, axis: int | None) -> tuple[Array, int]:
+def line_of(name: str, x: Array, axis: int | None) -> tuple[Array, int]:
     """The operand and the axis to run along, which may be left out when there is only one."""
     rank = len(core.shape_of(x))
     if axis is None and rank != 1:
@@ -427,7 +427,7 @@ def cumulative_sum(
     Raises:
         ShapeError: no axis is given and x is not a vector.
     """
-    operand, along = _line("cumulative_sum", promote.array("cumulative_sum", x), axis)
+    operand, along = line_of("cumulative_sum", promote.array("cumulative_sum", x), axis)
     operand = promote.cast(operand, _total(core.dtype_of(operand), dtype))
     return _running("cumulative_sum", running.CumSum(along, False), operand, along, 0 if include_initial else None)
 
@@ -440,7 +440,7 @@ def cumulative_prod(
     Raises:
         ShapeError: no axis is given and x is not a vector.
     """
-    operand, along = _line("cumulative_prod", promote.array("cumulative_prod", x), axis)
+    operand, along = line_of("cumulative_prod", promote.array("cumulative_prod", x), axis)
     operand = promote.cast(operand, _total(core.dtype_of(operand), dtype))
     return _running("cumulative_prod", running.CumProd(along, False), operand, along, 1 if include_initial else None)
 
@@ -457,21 +457,9 @@ def cumprod(x: ArrayLike, /, axis: int | None = None, *, dtype: DTypeLike | None
     return cumulative_prod(manipulation.ravel(operand) if axis is None else operand, axis=axis, dtype=dtype)
 
 
-def cummax(x: ArrayLike, /, axis: int | None = None) -> Array:
-    """The greatest of the elements so far along an axis, NaN from the first NaN on."""
-    operand, along = _line("cummax", promote.numeric("cummax", x), axis)
-    return core.bind1(running.CumMax(along, False), operand)
-
-
-def cummin(x: ArrayLike, /, axis: int | None = None) -> Array:
-    """The least of the elements so far along an axis, NaN from the first NaN on."""
-    operand, along = _line("cummin", promote.numeric("cummin", x), axis)
-    return core.bind1(running.CumMin(along, False), operand)
-
-
 def logcumsumexp(x: ArrayLike, /, axis: int | None = None) -> Array:
     """log Σ exp of the elements so far along an axis, without overflow in between."""
-    operand, along = _line("logcumsumexp", promote.floating("logcumsumexp", x), axis)
+    operand, along = line_of("logcumsumexp", promote.floating("logcumsumexp", x), axis)
     return core.bind1(running.CumLogSumExp(along, False), operand)
 
 

@@ -50,10 +50,10 @@ class Outcome:
 
 
 @contextmanager
-def region(memory: Memory, name: str) -> Generator[tr.Trace]:
+def region(memory: Memory, name: str, kind: str) -> Generator[tr.Trace]:
     """A trace of a block, after which all that the block changed is as it was."""
     saved = memory.save()
-    trace = tr.Trace(name)
+    trace = tr.Trace(name, transform=kind)
     trace.changes = []
     try:
         with trace:
@@ -76,10 +76,10 @@ def changed_arrays(trace: tr.Trace) -> dict[int, tuple[Tracer, Array]]:
     return {id(c.array): (c.array, tr.copied(c.array)) for c in trace.changes or ()}
 
 
-def run(part: Part, memory: Memory, label: str, name: str) -> Outcome:
+def run(part: Part, memory: Memory, label: str, name: str, kind: str) -> Outcome:
     """Trace one block."""
     before = memory.save()[1]
-    with region(memory, name) as trace:
+    with region(memory, name, kind) as trace:
         signal = part()
         variables = {n: None if memory.read(n) is UNBOUND else mem.value_of(memory.read(n)) for n in memory.cells}
         now = [mem.contents(c) for c in memory.containers]
@@ -93,8 +93,8 @@ def choose(test: Array, then: Part, orelse: Part, block: Block, extra: Sequence[
     memory = Memory((then, orelse, *extra), block.names)
     kind = "if" if block.kind in ("if", "choose") else block.kind
     outcomes = [
-        run(then, memory, "if it holds", current_name(f"{kind}_true")),
-        run(orelse, memory, "if not", current_name(f"{kind}_false")),
+        run(then, memory, "if it holds", current_name(f"{kind}_true"), kind),
+        run(orelse, memory, "if not", current_name(f"{kind}_false"), kind),
     ]
     return _Merge(test, outcomes, memory, block).result()
 

@@ -203,7 +203,7 @@ class Loop:
 
     def _trace_body(self) -> _Traced:
         before = [mem.contents(c) for c in self.memory.containers]
-        with region(self.memory, self.name) as trace:
+        with region(self.memory, self.name, self.block.kind) as trace:
             counter = trace.input(TensorType(self._counter()), "step", True) if self.steps is not None else None
             inputs = [self._enter(slot, trace) for slot in self.slots]
             elements: list[Tracer] = []
@@ -391,7 +391,7 @@ class Loop:
     def _test(self, coded: bool, starts: list[Array]) -> Staged:
         """Whether there is another step: there was no signal, and the predicate holds or the count is not reached."""
         before = [mem.contents(c) for c in self.memory.containers]
-        with region(self.memory, f"{self.name}_test") as trace:
+        with region(self.memory, f"{self.name}_test", self.block.kind) as trace:
             code = trace.input(_SCALAR, "signal") if coded else None
             count = trace.input(TensorType(self._counter()), "step", True) if self.steps is not None else None
             for slot in self.slots:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rosin.stdlib.data import images, order, text
+from rosin.stdlib.data import images, order, readers, text
 from rosin.stdlib.data.batching import Padded, fill, stack
 from rosin.stdlib.data.datasets import Arrays, Concatenated, Dataset, Mapped, Subset, split
 from rosin.stdlib.data.errors import DataError, WorkerError
@@ -22,6 +22,7 @@ __all__ = [
     "fill",
     "images",
     "order",
+    "readers",
     "split",
     "stack",
     "text",

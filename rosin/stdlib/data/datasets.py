@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -81,6 +81,12 @@ class Subset:
     def __getitem__(self, index: int) -> Item:
         return self.dataset[int(self.indices[index])]
 
+    @property
+    def take(self) -> Callable[[np.ndarray[Any, Any]], Any] | None:
+        """That of the data set, if it has one."""
+        whole = getattr(self.dataset, "take", None)
+        return None if whole is None else lambda indices: whole(np.asarray(self.indices)[indices])
+
 
 @dataclass(frozen=True)
 class Concatenated:
@@ -99,14 +105,40 @@ class Concatenated:
         raise IndexError(index)
 
 
-def split(dataset: Dataset, *parts: float, seed: int = 0) -> tuple[Subset, ...]:
+def split(dataset: Dataset, *parts: float, seed: int = 0, by: Any = None) -> tuple[Subset, ...]:
     """Data sets of these parts of the items, drawn by `seed`: `split(dataset, 0.8, 0.2)`.
+
+    `by` has a number for each item, its class for example: the parts are then parts of the items of each number, and
+    in the order of the data set.
+
+    Raises:
+        DataError: the parts are not positive, or more than the whole; `by` has not one number for each item.
+    """
+    if by is not None:
+        if np.shape(by) != (len(dataset),):
+            raise DataError(f"split: `by` has shape {np.shape(by)}, and there are {len(dataset)} items")
+        return tuple(Subset(dataset, indices) for indices in stratified(by, parts, seed))
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    return tuple(Subset(dataset, order[a:b]) for a, b in _ends(parts, len(dataset)))
+
+
+def stratified(groups: Any, parts: Sequence[float], seed: int) -> list[np.ndarray[Any, Any]]:
+    """The places, in order, of parts of `groups` that have the same share of each number in it.
 
     Raises:
         DataError: the parts are not positive, or more than the whole.
     """
+    rng = np.random.default_rng(seed)
+    found: list[list[np.ndarray[Any, Any]]] = [[] for _ in parts]
+    for group in np.unique(groups):
+        order = rng.permutation(np.flatnonzero(np.asarray(groups) == group))
+        for places, (a, b) in zip(found, _ends(parts, len(order)), strict=True):
+            places.append(order[a:b])
+    return [np.sort(np.concatenate(places)) for places in found]
+
+
+def _ends(parts: Sequence[float], count: int) -> Iterator[tuple[int, int]]:
+    """Where each of the parts of `count` things begins and ends."""
     if min(parts, default=0) <= 0 or sum(parts) > 1 + 1e-9:
-        raise DataError(f"split: parts are positive and sum to at most 1, not {parts}")
-    order = np.random.default_rng(seed).permutation(len(dataset))
-    ends = np.round(np.cumsum((0.0, *parts)) * len(dataset)).astype(int)
-    return tuple(Subset(dataset, order[a:b]) for a, b in itertools.pairwise(ends))
+        raise DataError(f"split: parts are positive and sum to at most 1, not {tuple(parts)}")
+    return itertools.pairwise(np.round(np.cumsum((0.0, *parts)) * count).astype(int).tolist())

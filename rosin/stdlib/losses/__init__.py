@@ -5,6 +5,7 @@ from __future__ import annotations
 from rosin import nn
 from rosin.stdlib.losses.contrastive import clip_loss, info_nce, nt_xent
 from rosin.stdlib.losses.ctc import ctc_loss
+from rosin.stdlib.losses.likelihoods import discretized_logistic_nll
 from rosin.stdlib.losses.overlap import dice_loss, focal_loss, jaccard_loss
 from rosin.stdlib.losses.reducing import LossError, reduced
 from rosin.stdlib.losses.tokens import token_cross_entropy
@@ -38,6 +39,7 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "dice_loss",
+    "discretized_logistic_nll",
     "focal_loss",
     "gaussian_nll_loss",
     "hinge_embedding_loss",

@@ -9,7 +9,7 @@ import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib.metrics.averages import Averaged
-from rosin.stdlib.metrics.metric import Metric, MetricError, setting, weights_of
+from rosin.stdlib.metrics.metric import Metric, MetricError, setting, weights_of, zero
 
 
 @dataclass
@@ -124,3 +124,36 @@ class AUC(Metric):
     def compute(self) -> Array:
         below = rnp.cumulative_sum(self.negative) - self.negative / 2
         return rnp.sum(self.positive * below) / (rnp.sum(self.positive) * rnp.sum(self.negative))
+
+
+@dataclass
+class InceptionScore(Metric):
+    """How sure a classifier is of generated examples and how evenly they fall into its classes: the exponential of the
+    mean divergence of an example's classes from those of all, from 1 to the number of classes (Salimans et al. 2016)."""
+
+    probabilities: Array
+    negentropy: Array
+    count: Array
+
+    @classmethod
+    def of(cls, classes: int) -> InceptionScore:
+        """Nothing seen yet."""
+        return cls(rnp.zeros(classes, dtype=rosin.float32), zero(), zero())
+
+    def update(self, scores: Array, mask: Array | None = None) -> Self:
+        """Scores are a classifier's `[count, classes]`, before the softmax."""
+        logs = rosin.nn.log_softmax(rnp.astype(scores, rosin.float32))
+        own = weights_of(scores.shape[:1], mask)
+        probabilities = rnp.exp(logs) * own[:, None]
+        # A class of probability 0 adds nothing, though its logarithm is not finite.
+        negentropy = rnp.sum(rnp.where(probabilities > 0, probabilities * logs, 0))
+        return type(self)(
+            self.probabilities + rnp.sum(probabilities, axis=0),
+            self.negentropy + negentropy,
+            self.count + rnp.sum(own),
+        )
+
+    def compute(self) -> Array:
+        shares = self.probabilities / self.count
+        spread = rnp.sum(rnp.where(shares > 0, shares * rnp.log(rnp.where(shares > 0, shares, 1)), 0))
+        return rnp.exp(self.negentropy / self.count - spread)

@@ -7,6 +7,7 @@ any tree of arrays. `Run` tells layers that they are trained. Functions without 
 from __future__ import annotations
 
 from rosin.stdlib.nn import initializers, paths
+from rosin.stdlib.nn.applying import Checkpointed, Stacked, apply
 from rosin.stdlib.nn.attention import Cache, MultiHeadAttention
 from rosin.stdlib.nn.calls import hooked
 from rosin.stdlib.nn.chain import Chain, Function, Parallel, Residual, call
@@ -41,6 +42,7 @@ __all__ = [
     "Cache",
     "Cell",
     "Chain",
+    "Checkpointed",
     "Conv",
     "ConvTranspose",
     "Dense",
@@ -71,10 +73,12 @@ __all__ = [
     "Rotary",
     "Run",
     "SpectralNorm",
+    "Stacked",
     "Transformer",
     "TransformerLayer",
     "WeightNorm",
     "Where",
+    "apply",
     "buffer",
     "call",
     "count",

@@ -15,6 +15,7 @@ from rosin.stdlib.nn.keys import KeyLike, keys_of
 from rosin.stdlib.nn.module import Module, ModuleError, static
 from rosin.stdlib.nn.positions import Positions
 from rosin.stdlib.nn.run import EVAL, Run
+from rosin.stdlib.nn.shapes import expect
 
 
 @dataclass
@@ -115,7 +116,9 @@ class MultiHeadAttention(Module):
         A mask broadcasts to `[batch, heads, time, time of context]`: truth values say what takes part, floats are added
         to the scores. With a `cache` x comes after what is kept there, and the result is a pair with the new cache.
         """
+        expect(self, x, "batch time features", features=self.query.weight.shape[1])
         source = x if context is None else context
+        expect(self, source, "batch time features", features=self.key.weight.shape[1])
         query = _heads(self.query(x), self.heads)
         key, value = _heads(self.key(source), self.key_heads), _heads(self.value(source), self.key_heads)
         start = 0 if cache is None else cache.length

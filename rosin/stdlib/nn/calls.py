@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -66,7 +66,7 @@ def known(call: Callable[..., Any]) -> Callable[..., Any]:
             result = rosin.rewritten(call)(self, *args, **kwargs)
         except rosin.RosinError as error:
             if _told.get() is not error:
-                _told.set(error)
+                _told.set(rosin.debug.located(error))
                 error.message += f"\n  in the module {path_of(chain)}, a {type(self).__name__}"
             raise
         finally:
@@ -83,30 +83,28 @@ def path_of(chain: tuple[Any, ...]) -> str:
     text = type(chain[0]).__name__
     for outer, inner in itertools.pairwise(chain):
         found = _place(outer, inner)
-        # A module that a transform made anew, or that was made inside a call, has no place in its caller.
         text += f".{type(inner).__name__}" if found is None else found
     return text
 
 
 def _place(outer: Any, inner: Any) -> str | None:
-    """How to reach a module from another one that holds it."""
-    for name, value in outer.__dict__.items():
-        found = _within(value, inner, f".{name}")
-        if found is not None:
-            return found
-    return None
+    """How to reach a module from another one that holds it.
+
+    A transform makes modules anew: one that is not held itself is taken for the only one of its kind that is.
+    """
+    held = [pair for name, value in outer.__dict__.items() for pair in _held(value, f".{name}")]
+    same = [place for place, value in held if value is inner]
+    alike = [place for place, value in held if type(value) is type(inner)]
+    return same[0] if same else alike[0] if len(alike) == 1 else None
 
 
-def _within(value: Any, inner: Any, text: str) -> str | None:
-    if value is inner:
-        return text
+def _held(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """What a field holds, and what is in it if it is a container."""
+    yield place, value
     items: Any = ()
     if isinstance(value, tuple | list):
         items = enumerate(value)
     elif isinstance(value, dict):
         items = value.items()
     for key, item in items:
-        found = _within(item, inner, f"{text}[{key!r}]")
-        if found is not None:
-            return found
-    return None
+        yield from _held(item, f"{place}[{key!r}]")

@@ -90,9 +90,9 @@ class Residual(Module):
         return self.join(kept, call(self.layer, x, run=run))
 
 
-def call(layer: Callable[..., Any], *args: Any, run: Run) -> Any:
+def call(layer: Any, *args: Any, run: Run, **kwargs: Any) -> Any:
     """Call a layer, with the run if it takes one."""
-    return layer(*args, run=run) if takes_run(type(layer)) else layer(*args)
+    return layer(*args, run=run, **kwargs) if takes_run(type(layer)) else layer(*args, **kwargs)
 
 
 @functools.cache

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 import rosin
 from rosin import Array
@@ -36,8 +38,9 @@ def summary(module: Module, *args: Any, **kwargs: Any) -> str:
         types = ", ".join(map(array_text, arrays))
         rows.append((path, type(part).__name__, types, f"{count(part):,}", f"{_operations(part, call):,}"))
 
+    arrays, again = _taken_apart(args, kwargs)
     with calls.hooked(note):
-        rosin.eval_shape(lambda module, args: module(*args, **kwargs), module, args)
+        rosin.eval_shape(again, module, arrays)
     heads = ("module", "kind", "output", "parameters", "operations")
     widths = [max(len(line[i]) for line in (heads, *rows)) for i in range(len(heads))]
     lines = [_line(line, widths) for line in (heads, *rows)]
@@ -48,19 +51,30 @@ def summary(module: Module, *args: Any, **kwargs: Any) -> str:
 
 def _operations(module: Module, call: calls.Call) -> int:
     """The floating point operations of a call that was made, from another one."""
-    leaves, structure = rosin.tree.flatten((call.args, call.kwargs))
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Array)]
-    # What the other call draws or changes is not the run's.
-    given = [Run(rosin.random.key(0), training=x.training) if isinstance(x, Run) else x for x in leaves]
+    arrays, again = _taken_apart(call.args, call.kwargs)
+    with calls.unhooked():
+        return rosin.cost(again, module, arrays).flops
 
-    def again(module: Module, arrays: list[Array]) -> Any:
+
+def _taken_apart(args: Any, kwargs: Any) -> tuple[list[Any], Callable[[Module, list[Any]], Any]]:
+    """The arrays among the arguments of a call, and what calls a module with others in their places.
+
+    A `Run` belongs to the trace in which it is made, so each call has one of its own.
+    """
+    leaves, structure = rosin.tree.flatten((args, kwargs))
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _ARRAYS)]
+
+    def again(module: Module, arrays: list[Any]) -> Any:
+        given = [Run(rosin.random.key(0), training=x.training) if isinstance(x, Run) else x for x in leaves]
         for place, array in zip(places, arrays, strict=True):
             given[place] = array
         args, kwargs = rosin.tree.unflatten(structure, given)
         return module(*args, **kwargs)
 
-    with calls.unhooked():
-        return rosin.cost(again, module, [leaves[i] for i in places]).flops
+    return [leaves[i] for i in places], again
+
+
+_ARRAYS = (Array, rosin.ShapeDtypeStruct, np.ndarray)
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

@@ -10,6 +10,7 @@ from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib.nn.module import Module, ModuleError, buffer, param, static
 from rosin.stdlib.nn.run import EVAL, Run
+from rosin.stdlib.nn.shapes import expect
 
 
 class BatchNorm(Module):
@@ -47,6 +48,7 @@ class BatchNorm(Module):
         self.axis_name = axis_name
 
     def __call__(self, x: Array, run: Run = EVAL) -> Array:
+        expect(self, x, "batch channels ...", channels=self.running_mean.shape[0])
         if not run.training:
             now = run.latest(self)
             return rosin.nn.batch_norm(x, now.running_mean, now.running_var, self.weight, self.bias, eps=self.eps)
@@ -136,6 +138,8 @@ class GroupNorm(Module):
         self.eps = eps
 
     def __call__(self, x: Array) -> Array:
+        if self.weight is not None:
+            expect(self, x, "batch channels ...", channels=self.weight.shape[0])
         return rosin.nn.group_norm(x, self.groups, self.weight, self.bias, eps=self.eps)
 
 

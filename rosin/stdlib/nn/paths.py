@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from rosin import Array
-from rosin.stdlib.nn.module import BUFFER, STATIC, Module, ModuleError, check, fields_of
+from rosin.stdlib.nn.module import BUFFER, STATIC, Module, ModuleError, fields_of
 from rosin.stdlib.nn.texts import array_text, under
 
 M = TypeVar("M")
@@ -65,18 +65,7 @@ def with_arrays(model: M, arrays: Mapping[str, Array]) -> M:
         if tuple(known[path].shape) != tuple(array.shape):
             message = f"{type(model).__name__} has {array_text(known[path])} at {path!r}"
             raise ModuleError(f"{message}, which takes no {array_text(array)}")
-    made = mapped(arrays.get, model)
-    for module in modules(made):
-        check(module)
-    return made
-
-
-def modules(value: Any) -> Iterator[Module]:
-    """A model and all modules inside of it, the outer ones first."""
-    if isinstance(value, Module):
-        yield value
-    for _, part, _ in _parts(value) or ():
-        yield from modules(part)
+    return mapped(arrays.get, model)
 
 
 def _parts(value: Any) -> list[tuple[Any, Any, bool]] | None:

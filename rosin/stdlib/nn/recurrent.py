@@ -18,6 +18,8 @@ from rosin.stdlib.nn.dropout import Dropout
 from rosin.stdlib.nn.keys import KeyLike, keys_of
 from rosin.stdlib.nn.module import Module, ModuleError, param, static
 from rosin.stdlib.nn.run import EVAL, Run
+from rosin.stdlib.nn.shapes import expect
+from rosin.stdlib.nn.texts import text
 
 
 class Cell(Module):
@@ -154,6 +156,8 @@ class Recurrent(Module):
         Of sequences with `lengths` [batch], what lies behind the end is not read: the outputs there are 0, the last
         state is the one at the end, and the backward direction begins there.
         """
+        expect(self, x, "batch time features", features=self.layers[0][0].weight_ih.shape[1])
+        self._check_beside(x, state, lengths)
         states: list[tuple[Any, ...]] = []
         for number, cells in enumerate(self.layers):
             if number:
@@ -167,11 +171,26 @@ class Recurrent(Module):
             states.append(tuple(last for _, last in found))
         return x, tuple(states)
 
+    def _check_beside(self, x: Array, state: Any, lengths: Array | None) -> None:
+        """Raise unless a state and lengths are of as many examples as x, and the state is one of these layers."""
+        if lengths is not None and lengths.shape != (x.shape[0],):
+            shapes = f"{text(lengths)} for {text(x)}"
+            raise ModuleError(f"{type(self).__name__}: there is one length for each example, not {shapes}")
+        if state is None:
+            return
+        wanted = rosin.eval_shape(lambda: tuple(tuple(c.initial(x.shape[0]) for c in cells) for cells in self.layers))
+        own, given = rosin.tree.leaves(wanted), rosin.tree.leaves(state)
+        alike = rosin.tree.structure(wanted) == rosin.tree.structure(state)
+        if not alike or any(a.shape != b.shape for a, b in zip(own, given, strict=True)):
+            raise ModuleError(f"{type(self).__name__}: the state is {text(state)}, and one of {text(wanted)} is needed")
+
 
 def _over_time(cell: Cell, x: Array, state: Any, lengths: Array | None, backward: bool) -> tuple[Array, Any]:
     """Outputs `[batch, time, hidden]` and the last state of one cell."""
     projected = rnp.moveaxis(cell.project(x), 1, 0)
     first = cell.initial(x.shape[0]) if state is None else state
+    # Features of a wider type make the state one, from the first step on.
+    first = rosin.tree.map(lambda s: rnp.astype(s, rnp.result_type(s, projected)), first)
 
     def step(state: Any, given: tuple[Array, Array]) -> tuple[Any, Array]:
         features, time = given

@@ -12,7 +12,7 @@ from rosin.stdlib.nn.dense import Dense
 from rosin.stdlib.nn.dropout import Dropout
 from rosin.stdlib.nn.initializers import Initializer
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.nn.module import Module, static
+from rosin.stdlib.nn.module import Module, ModuleError, static
 from rosin.stdlib.nn.normalization import LayerNorm
 from rosin.stdlib.nn.run import EVAL, Run
 
@@ -117,6 +117,9 @@ class TransformerLayer(Module):
         run: Run = EVAL,
     ) -> Any:
         """`[batch, time, features]` to the same; with a `cache`, a pair with the new one."""
+        if (self.cross is None) != (context is None):
+            has, given = ("no ", "a") if self.cross is None else ("", "no")
+            raise ModuleError(f"TransformerLayer: it has {has}cross attention, and {given} context is given")
         kept = cache
 
         def attend(y: Array) -> Array:

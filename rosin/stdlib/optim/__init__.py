@@ -25,13 +25,15 @@ from rosin.stdlib.optim.gradients import (
 from rosin.stdlib.optim.lbfgs import Minimum, lbfgs, minimize
 from rosin.stdlib.optim.muon import muon, orthogonalize, scale_by_muon
 from rosin.stdlib.optim.optimizers import adagrad, adam, adamw, lamb, lion, nadam, rmsprop, sgd
+from rosin.stdlib.optim.scaling import ScaledState, scaled
 from rosin.stdlib.optim.transform import OptimizerError, Transform, apply_updates, chain, masked, stateless
-from rosin.stdlib.optim.wrappers import Average, accumulate, lookahead
+from rosin.stdlib.optim.wrappers import Average, accumulate, averaged, lookahead
 
 __all__ = [
     "Average",
     "Minimum",
     "OptimizerError",
+    "ScaledState",
     "Transform",
     "accumulate",
     "adafactor",
@@ -40,6 +42,7 @@ __all__ = [
     "adamw",
     "add_decayed_weights",
     "apply_updates",
+    "averaged",
     "chain",
     "clip",
     "clip_by_global_norm",
@@ -64,6 +67,7 @@ __all__ = [
     "scale_by_rate",
     "scale_by_rms",
     "scale_by_trust_ratio",
+    "scaled",
     "schedules",
     "sgd",
     "stateless",

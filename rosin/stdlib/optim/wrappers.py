@@ -100,3 +100,26 @@ class Average:
         whole = 1 - self.decay ** rnp.astype(self.count, self.decay.dtype)
         difference = map_(lambda m, p: m / rnp.astype(whole, m.dtype) - p, self.mean, parameters(params))
         return apply_updates(params, difference)
+
+
+@dataclass
+class AveragedState:
+    """The running mean of the parameters after each step, and the inner state."""
+
+    average: Average
+    inner: Tree
+
+
+def averaged(inner: Transform, decay: float = 0.999) -> Transform:
+    """The inner optimizer, whose state keeps a running mean of the parameters too: `state.average.of(model)` is the
+    model with the means, which is often the better one (Polyak and Juditsky 1992)."""
+
+    def start(params: Tree) -> AveragedState:
+        return AveragedState(Average.start(params, decay), inner.start(params))
+
+    def step(gradient: Tree, state: AveragedState, params: Tree, **extra: Any) -> tuple[Tree, AveragedState]:
+        params = needed(params, "averaged")
+        updates, own = inner.step(gradient, state.inner, params, **extra)
+        return updates, AveragedState(state.average.update(apply_updates(params, updates)), own)
+
+    return Transform(start, step)

@@ -120,6 +120,8 @@ class JsonLog(Callback):
         self._write(training, epoch=training.epoch, **training.values)
 
     def _write(self, training: Training, **values: float) -> None:
-        line = {"step": training.step, "seconds": round(time.time() - self._begin, 3), **values}
+        # JSON has no infinities, which the gradient of a skipped step may hold.
+        known = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        line = {"step": training.step, "seconds": round(time.time() - self._begin, 3), **known}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")

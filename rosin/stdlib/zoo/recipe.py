@@ -56,8 +56,9 @@ def callbacks(settings: Settings, *more: train.Callback, every: int | None = Non
     folder = settings.folder
     looking: list[train.Callback] = [
         train.Checkpointing(folder / "checkpoints", every=every, keep=2),
-        train.TensorBoard(folder / "tensorboard"),
+        train.TensorBoard(folder / "tensorboard", every=10),
         train.JsonLog(folder / "log.jsonl", every=10),
+        train.Plot(folder / "curves.svg"),
         *more,
     ]
     return looking if settings.quiet else [*looking, train.ProgressBar()]

@@ -9,13 +9,26 @@ from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
+    "silero-vad": "rosin.stdlib.zoo.audio.silero",
     "lenet": "rosin.stdlib.zoo.vision.lenet",
+    "resnet18": "rosin.stdlib.zoo.vision.resnet:RESNET18",
+    "resnet50": "rosin.stdlib.zoo.vision.resnet:RESNET50",
+    "mobilenetv2": "rosin.stdlib.zoo.vision.mobilenet",
+    "efficientnet-lite0": "rosin.stdlib.zoo.vision.efficientnet",
+    "convmixer": "rosin.stdlib.zoo.vision.convmixer",
+    "vit": "rosin.stdlib.zoo.vision.vit",
+    "unet": "rosin.stdlib.zoo.vision.unet",
     "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
     "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
     "gpt2": "rosin.stdlib.zoo.text.gpt2",
     "bert": "rosin.stdlib.zoo.text.bert",
     "albert": "rosin.stdlib.zoo.text.albert",
     "minilm": "rosin.stdlib.zoo.text.minilm",
+    "vae": "rosin.stdlib.zoo.generative.vae",
+    "dcgan": "rosin.stdlib.zoo.generative.dcgan",
+    "wgan-gp": "rosin.stdlib.zoo.generative.wgan_gp",
+    "diffusion": "rosin.stdlib.zoo.generative.diffusion",
+    "realnvp": "rosin.stdlib.zoo.generative.realnvp",
 }
 """The module that defines a model: as ENTRY, or under the name after a colon."""
 

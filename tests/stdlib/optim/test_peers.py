@@ -9,6 +9,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin import precision
 from rosin.stdlib import optim
 
 pytestmark = pytest.mark.peers
@@ -217,3 +218,44 @@ def test_schedules(name: str) -> None:
     wanted = theirs(optax)
     for step in range(25):
         np.testing.assert_allclose(ours(rnp.asarray(step)), wanted(step), rtol=1e-5, atol=1e-6, err_msg=str(step))
+
+
+@pytest.mark.parametrize("backoff", [0.5, 0.125])
+def test_the_scale_of_losses_is_that_of_grad_scaler(backoff: float) -> None:
+    """Gradients now and then hold an infinity or a NaN: both skip the same steps, and scale alike after each."""
+    import torch
+
+    params, gradients = problem(np.float32)
+    rng = np.random.default_rng(1)
+    bad = {2: np.inf, 3: np.nan, 9: -np.inf}
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, backoff_factor=backoff, growth_interval=2)
+    tensors = {name: torch.tensor(array, requires_grad=True) for name, array in params.items()}
+    theirs = torch.optim.AdamW(tensors.values(), lr=0.1)
+    scale = precision.DynamicLossScale(2.0**10, period=2, min_loss_scale=0.0, backoff=backoff)
+    optimizer = optim.scaled(optim.adamw(0.1), scale)
+    ours = rosin.tree.map(rnp.asarray, params)
+    state = optimizer.init(ours)
+
+    @rosin.compile
+    def step(params: Any, state: Any, gradient: Any) -> Any:
+        scaled = rosin.tree.map(lambda g: g * state.scale.loss_scale, gradient)
+        updates, state = optimizer.update(scaled, state, params)
+        return optim.apply_updates(params, updates), state
+
+    for number, gradient in enumerate(gradients):
+        if number in bad:
+            gradient["matrix"][tuple(rng.integers(0, 5, 2))] = bad[number]
+        scaler.scale(torch.zeros(()))
+        for name, tensor in tensors.items():
+            tensor.grad = torch.tensor(gradient[name]) * scaler.get_scale()
+        scaler.step(theirs)
+        scaler.update()
+        before = ours, state.inner
+        ours, state = step(ours, state, rosin.tree.map(rnp.asarray, gradient))
+        assert float(state.scale.loss_scale) == scaler.get_scale()
+        if number in bad:
+            for a, b in zip(*map(rosin.tree.leaves, ((ours, state.inner), before)), strict=True):
+                np.testing.assert_array_equal(a, b)
+        for name, tensor in tensors.items():
+            np.testing.assert_allclose(ours[name], tensor.detach().numpy(), rtol=1e-5, atol=1e-6)
+    assert len(step.signatures()) == 1

@@ -58,7 +58,7 @@ def first_size(result: Any) -> int:
 def test_the_gradient_is_the_slope_of_differences(name: str) -> None:
     entry = zoo.entry(name)
     rng = np.random.default_rng(0)
-    model = wide(entry.make(key=0, **entry.small))
+    model = moved_off_kinks(rng, wide(entry.make(key=0, **entry.small)))
     inputs = [drawn(rng, x) for x in entry.inputs(2, **entry.small)]
 
     def loss(model: Any) -> Any:
@@ -89,6 +89,14 @@ def test_the_gradient_is_the_slope_of_differences(name: str) -> None:
 def wide(model: Any) -> Any:
     """The model in f64."""
     return rosin.tree.map(lambda x: rnp.astype(x, rosin.float64) if x.dtype == rosin.float32 else x, model)
+
+
+def moved_off_kinks(rng: np.random.Generator, model: Any) -> Any:
+    """The model with other parameters: zeros give features that are exactly zero, where relu has no derivative."""
+    arrays = dict(nn.named_arrays(model, buffers=False))
+    return nn.with_arrays(
+        model, {path: x + rnp.asarray(0.03 * rng.standard_normal(x.shape)) for path, x in arrays.items()}
+    )
 
 
 def drawn(rng: np.random.Generator, like: Any) -> Any:
@@ -127,7 +135,7 @@ def test_a_training_is_kept_goes_on_and_is_evaluated(tmp_path: Path, capsys: pyt
     assert main(["zoo", "train", *options, "--data", "digits", "--epochs", "2", "--set", "rate=1e-3"]) == 0
     assert "accuracy" in capsys.readouterr().out
     assert json.loads((tmp_path / "a/settings.json").read_text())["knobs"]["rate"] == 1e-3
-    for file in ("model.safetensors", "log.jsonl", "checkpoints", "tensorboard"):
+    for file in ("model.safetensors", "log.jsonl", "curves.svg", "checkpoints", "tensorboard"):
         assert (tmp_path / "a" / file).exists()
     result = json.loads((tmp_path / "a/result.json").read_text())
     assert main(["zoo", "eval", *options]) == 0

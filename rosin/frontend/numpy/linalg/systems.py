@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosin.frontend import core
+from rosin.frontend.control import cond
 from rosin.frontend.custom import custom_jvp
 from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions
+from rosin.frontend.numpy.complex import conj
 from rosin.frontend.numpy.linalg.common import (
     adjoint,
     columns_of,
     epsilon,
+    factored,
     matrices,
     side_by_side,
     size_of,
@@ -27,8 +30,10 @@ from rosin.frontend.numpy.linear import dot, matmul
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dims, facts
 from rosin.ir.ops.eigen import Eigh
+from rosin.ir.ops.qr import Qr
 from rosin.ir.ops.solve import Inverse
 from rosin.ir.ops.svd import Svd
+from rosin.ir.ops.triangular import TriangularSolve
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -161,10 +166,10 @@ def lstsq(x1: ArrayLike, x2: ArrayLike, /, *, rcond: ArrayLike | None = None) ->
         x = creation.zeros((n, core.shape_of(b)[1]), dtype=core.dtype_of(a))
     else:
         share = _share("lstsq", a, rcond)
-        # The same factors as those of the solutions.
-        _, values, _ = core.bind(Svd(False, True), a)
-        count = reductions.count_nonzero(logic.greater(values, elementwise.multiply(reductions.max(values), share)))
-        x = _least_squares(a, b, share)
+        values = core.bind1(Svd(False, False), a)
+        counts = logic.greater(values, elementwise.multiply(reductions.max(values), share))
+        count = reductions.count_nonzero(counts)
+        x = _least_squares(a, b, share, reductions.all(counts))
     left = elementwise.subtract(b, matmul(a, x))
     squares_ = reductions.sum(elementwise.square(elementwise.abs(left)), axis=0)
     more = facts.known_at_least(m, n) and not facts.same(m, n)
@@ -173,8 +178,20 @@ def lstsq(x1: ArrayLike, x2: ArrayLike, /, *, rcond: ArrayLike | None = None) ->
 
 
 @custom_jvp
-def _least_squares(a: Array, b: Array, share: Array) -> Array:
-    return _PseudoInverse(a, share)(b)
+def _least_squares(a: Array, b: Array, share: Array, full: Array) -> Array:
+    """Singular vectors are dear, and only matrices without full rank need them."""
+    return cond(full, _of_full_rank, lambda x, y: _PseudoInverse(x, share)(y), a, b)
+
+
+def _of_full_rank(a: Array, b: Array) -> Array:
+    m, n = core.shape_of(a)
+    if facts.same(m, n):
+        return factored(a).solve(b)
+    if facts.known_at_least(m, n):
+        q, r = core.bind(Qr(False), a)
+        return core.bind1(TriangularSolve(False, False, False), r, matmul(adjoint(q), b))
+    q, r = core.bind(Qr(False), adjoint(a))
+    return matmul(q, core.bind1(TriangularSolve(False, True, False), conj(r), b))
 
 
 class _PseudoInverse:
@@ -194,13 +211,13 @@ class _PseudoInverse:
 
 @_least_squares.defjvp
 def _least_squares_jvp(
-    primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
+    primals: tuple[Array, Array, Array, Array], tangents: tuple[Array, Array, Array, Array]
 ) -> tuple[Array, Array]:
     """That of the pseudo-inverse times b, without making one."""
-    a, b, share = primals
-    tangent, moved, _ = tangents
+    a, b, share, full = primals
+    tangent, moved, *_ = tangents
     inverse = _PseudoInverse(a, share)
-    x = _least_squares(a, b, share)
+    x = _least_squares(a, b, share, full)
     left = elementwise.subtract(b, matmul(a, x))
     along = elementwise.subtract(moved, matmul(tangent, x))
     turned = adjoint(tangent)

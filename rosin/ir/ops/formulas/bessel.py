@@ -154,25 +154,61 @@ def bessel_y01(m: Algebra, x: Real, order: int) -> Real:
     return m.where(m.equal(x, 0.0), -math.inf, m.nan_where(x < 0.0, result))
 
 
-def upward(
-    m: Algebra, x: Real, start: tuple[Real, Real], order: Real | float, half: Real | float, sign: float, most: int
-) -> Real:
-    """f(order) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1), in pairs."""
+SCALE = 200
+"""What grows beyond the root of two to this power is divided by that power."""
 
-    def step(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> State:
-        grown = Pair(m, current, low) * (Pair(m, (k + half) * 2.0) / x)
+
+def log_of_scale(m: Algebra, times: Real) -> Pair:
+    """The logarithm of 2^(SCALE times), for whole numbers."""
+    exponent = times * float(SCALE)
+    return pairs.exact_product(m, exponent, m.number(pairs.LN2[0], times)) + exponent * pairs.LN2[1]
+
+
+class Climbed(NamedTuple):
+    """f(order) and f(order + 1) of a recurrence, over 2^(SCALE times)."""
+
+    below: Pair
+    current: Pair
+    times: Real
+
+    def value(self, power: Pair | None = None) -> Real:
+        """f(order), times exp(power) if there is one."""
+        m, found = self.below.m, self.below.high
+        scale = log_of_scale(m, self.times)
+        whole = pairs.exp_product(m, scale if power is None else power + scale, self.below)
+        whole = whole if power is not None else m.where(self.times > 0.0, whole, self.below.value)
+        return m.where(m.abs(found) < math.inf, whole, found)
+
+
+def climb(
+    m: Algebra, x: Real, start: tuple[Pair, Pair], order: Real | float, half: Real | float, sign: float, most: int
+) -> Climbed:
+    """f(order) and f(order + 1) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1), in pairs."""
+    twice_inverse = pairs.quotient(m, m.number(2.0, x), x)
+
+    def step(below: Real, below_low: Real, current: Real, low: Real, k: Real, times: Real) -> State:
+        large = m.abs(current) > 2.0 ** (SCALE / 2)
+        by = m.where(large, 2.0**-SCALE, m.number(1.0, x))
+        grown = Pair(m, current, low).scaled(by)
+        following = grown * (pairs.exact_sum(m, k, half) * twice_inverse) + Pair(m, below, below_low).scaled(by) * sign
         # Where it overflows there is no low part.
-        following = grown + Pair(m, below, below_low) * sign
-        finite = m.abs(following.high) < math.inf
-        rounded = ((k + half) * 2.0 / x) * current
-        return current, low, m.where(finite, following.high, rounded), m.where(finite, following.low, 0.0), k + 1.0
+        rounded = Pair(m, ((k + half) * 2.0 / x) * grown.high)
+        following = pairs.where(m, m.abs(following.high) < math.inf, following, rounded)
+        return grown.high, grown.low, following.high, following.low, k + 1.0, times + m.where(large, 1.0, times * 0.0)
 
-    def going(below: Real, below_low: Real, current: Real, low: Real, k: Real) -> Real:
-        return k < order
+    def going(below: Real, below_low: Real, current: Real, low: Real, k: Real, times: Real) -> Real:
+        return k < order + 1.0
 
-    zero, one = m.number(0.0, x), m.number(1.0, x)
-    _, _, found, low, _ = m.loop(going, step, (start[0], zero, start[1], zero, one), most)
-    return found + low
+    (first, second), zero, one = start, m.number(0.0, x), m.number(1.0, x)
+    half = m.number(half, x) if isinstance(half, float) else half
+    state = (first.high, first.low, second.high, second.low, one, zero)
+    below, below_low, current, low, _, times = m.loop(going, step, state, most + 1)
+    return Climbed(Pair(m, below, below_low), Pair(m, current, low), times)
+
+
+def upward(m: Algebra, x: Real, start: tuple[Real, Real], order: int, half: float, sign: float) -> Climbed:
+    """f(order) by the same recurrence, from numbers."""
+    return climb(m, x, (Pair(m, start[0]), Pair(m, start[1])), float(order), half, sign, order)
 
 
 def downward(
@@ -262,7 +298,7 @@ class BesselJ(OfOrder):
             small, edge = x < 8.0, max(8.0, order)
             series = (power_series(m, m.where(small, x, 1.0), order, 0.0, -1.0) * leading_power(m, x, order)).value
             large = x >= edge
-            far = upward(m, m.where(large, x, edge), (first, second), order, 0.0, -1.0, order)
+            far = upward(m, m.where(large, x, edge), (first, second), order, 0.0, -1.0).value()
             if edge > 8.0:
                 far = m.where(large, far, between_j(m, m.where(small, 8.0, m.where(large, edge, x)), order))
             value = m.where(small, series, far)
@@ -285,7 +321,7 @@ class BesselY(OfOrder):
         (x,) = operands
         if self.order < 2:
             return bessel_y01(m, x, self.order)
-        value = upward(m, x, (bessel_y01(m, x, 0), bessel_y01(m, x, 1)), self.order, 0.0, -1.0, self.order)
+        value = upward(m, x, (bessel_y01(m, x, 0), bessel_y01(m, x, 1)), self.order, 0.0, -1.0).value()
         value = m.where(m.equal(value, value), value, -math.inf)  # It overflows next to 0.
         value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, 0.0), -math.inf, value))
         return m.nan_where(~(x >= 0.0), value)
@@ -389,8 +425,10 @@ class BesselK(OfOrder):
         (x,) = operands
         value = scaled_k01(m, x, min(self.order, 1))
         if self.order > 1:
-            value = upward(m, x, (scaled_k01(m, x, 0), value), self.order, 0.0, 1.0, self.order)
-        value = value if self.scaled else value * m.exp(-x)
+            climbed = upward(m, x, (scaled_k01(m, x, 0), value), self.order, 0.0, 1.0)
+            value = climbed.value(None if self.scaled else Pair(m, -x))
+        else:
+            value = value if self.scaled else value * m.exp(-x)
         value = m.where(m.equal(x, math.inf), 0.0, m.where(m.equal(x, 0.0), math.inf, value))
         return m.nan_where(~(x >= 0.0), value)
 
@@ -423,7 +461,7 @@ class SphericalBesselJ(OfOrder):
             value = first
         else:
             large = far >= float(order)
-            value = upward(m, m.where(large, far, float(order) + 0.5), (first, second), order, 0.5, -1.0, order)
+            value = upward(m, m.where(large, far, float(order) + 0.5), (first, second), order, 0.5, -1.0).value()
             if edge < order:
                 top = order + 2 * int(math.sqrt(20.0 * order)) + 10
                 middle = m.where(large, float(order), far)

