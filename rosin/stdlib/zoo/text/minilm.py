@@ -168,7 +168,7 @@ ENTRY = Entry(
         parameters=22_565_376,
         data="comes trained, as all-MiniLM-L6-v2; evaluated on paragraphs of the reference of Python's language",
         metric="questions of which one of the three nearest paragraphs has the answer",
-        result="",
+        result="7 of 8 questions (Python 3.11's text; rosin zoo eval minilm)",
         license="Apache 2.0",
         weights=DISTRIBUTION,
     ),
