@@ -58,7 +58,7 @@ def named(name: str) -> Pictures:
         return (np.round(pixels * ((levels - 1) / 255)) / (levels - 1)).astype(np.float32)
 
     training = parts.training
-    return Pictures(greys(training.images), training.labels, greys(parts.held_out.images), levels)
+    return Pictures(greys(training.x), training.y, greys(parts.held_out.x), levels)
 
 
 class Gaussian:

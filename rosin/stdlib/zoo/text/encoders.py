@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import nn, weights
@@ -164,7 +163,7 @@ def layout(model: Encoder | Masked) -> weights.Layout:
 
 
 def from_hugging_face(model: Any, arrays: Mapping[str, Array], *, strict: bool = True) -> tuple[Any, weights.Report]:
-    """An encoder, or one with a head, with the arrays of a Hugging Face file, and a report; raises as `weights.into`."""
+    """An encoder, or one with a head, of the arrays of a Hugging Face file, and a report; raises as `weights.into`."""
     # Norms had these names when the first files were written.
     modern = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): array for name, array in arrays.items()}
     return weights.into(model, layout(model).inward(modern), strict=strict)
