@@ -239,6 +239,16 @@ PARTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.slow
+def test_a_short_training_is_better_than_models_of_pixels(tmp_path: Path) -> None:
+    """Bounds that nothing reaches that does not learn: histograms have 2.45, and a normal distribution 0.0126."""
+    found = zoo.train("vae", tmp_path / "vae", data="digits", epochs=25, quiet=True).values
+    assert found["importance_bits_per_dim"] < found["bits_per_dim"] < found["histogram_bits_per_dim"] - 0.15
+    found = zoo.train("dcgan", tmp_path / "dcgan", data="digits", epochs=80, quiet=True).values
+    assert found["mmd"] < 0.006
+    assert found["neighbor_accuracy"] < 0.9
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
 def test_a_quick_training_leaves_pictures_and_numbers(name: str, tmp_path: Path) -> None:
     options = PARTS[name] | ({"sampling_steps": 10} if name == "diffusion" else {})

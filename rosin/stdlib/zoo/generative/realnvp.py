@@ -265,8 +265,8 @@ ENTRY = Entry(
         parameters=265_313,
         data=pictures.TOLD,
         metric="bits per dimension of held out pictures, with uniform dequantisation; two-sample figures of new ones",
-        result="2.129 bits per dimension on digits; a normal distribution of all pixels 2.941, histograms of each 2.450 (rosin "
-        "zoo train realnvp --data digits)",
+        result="2.129 bits per dimension on digits; a normal distribution of all pixels has 2.941, histograms of each "
+        "2.450 (rosin zoo train realnvp --data digits)",
         license=pictures.LICENSE,
     ),
     make=RealNVP,

@@ -183,9 +183,9 @@ ENTRY = Entry(
         parameters=1_263_682,
         data=pictures.TOLD,
         metric="ELBO of held out pictures in nats and bits per dimension; two-sample figures of new ones",
-        result="1.994 bits per dimension on digits (ELBO -88.4 nats; a normal distribution of all pixels 2.941, histograms of each "
-        "2.450), 1.945 by 64 draws (rosin zoo train vae --data digits); 1.571 on MNIST, 1.542 by 64 draws, histograms 1.755 "
-        "(rosin zoo train vae)",
+        result="1.994 bits per dimension on digits, an ELBO of -88.4 nats, 1.945 by 64 draws; a normal distribution of "
+        "all pixels has 2.941, histograms of each 2.450 (rosin zoo train vae --data digits); on MNIST 1.571 and 1.542, "
+        "histograms 1.755 (rosin zoo train vae)",
         license=pictures.LICENSE,
     ),
     make=VAE,
