@@ -122,6 +122,12 @@ def _amplitude(x: Number, first: float = 8.0) -> Number:
     return mpmath.sqrt(2 / (mpmath.pi * abs(x))) if abs(x) > first else 0
 
 
+def _besselk(v: Number, x: Number) -> Number:
+    """K of an order that is not whole, by its definition; that of mpmath is wrong of some large orders."""
+    with mpmath.workdps(mpmath.mp.dps + 30 + int(x)):
+        return mpmath.pi / 2 * (mpmath.besseli(-v, x) - mpmath.besseli(v, x)) / mpmath.sinpi(v)
+
+
 def _logaddexp(x: Number, y: Number) -> Number:
     return max(x, y) + mpmath.log1p(mpmath.exp(-abs(x - y)))
 
@@ -250,7 +256,7 @@ SPECIAL: dict[str, Function] = {
     "jv(v, x)": Function(rs.jv, mpmath.besselj, REAL_ORDERS, floor=lambda v, x: _amplitude(x, v)),
     "yv(v, x)": Function(rs.yv, mpmath.bessely, REAL_ORDERS, floor=lambda v, x: _amplitude(x, v)),
     "iv(v, x)": Function(rs.iv, mpmath.besseli, REAL_ORDERS, (-9, 2), (1,)),
-    "kv(v, x)": Function(rs.kv, mpmath.besselk, REAL_ORDERS, (-9, 2), (1,), digits=100),
+    "kv(v, x)": Function(rs.kv, _besselk, REAL_ORDERS, (-9, 2), (1,)),
     "ellipk": one(rs.ellipk, mpmath.ellipk, (0, 1), (-10, 0), powers=(-300, 15), signs=(-1,)),
     "ellipe": one(rs.ellipe, mpmath.ellipe, (0, 1), (-10, 0), powers=(-300, 15), signs=(-1,)),
     "ellipkinc": Function(rs.ellipkinc, mpmath.ellipf, [[(-5, 5), (-3, 1)]], count=150),

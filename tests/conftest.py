@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,16 +20,17 @@ GOLDEN = Path(__file__).parent / "golden"
 # SciPy and scikit-learn ask for it when they are imported: they take arrays of other libraries only then.
 os.environ["SCIPY_ARRAY_API"] = "1"
 
-# The default profile draws the same examples on every run. HYPOTHESIS_PROFILE=thorough draws many new ones.
-# How long an example takes depends on what else the machine does, so no profile judges that.
-settings.register_profile(
-    "default", derandomize=True, max_examples=50, database=None, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+# The profiles of the quick tests and of all draw the same examples on every run. HYPOTHESIS_PROFILE=thorough draws many
+# new ones. How long an example takes depends on what else the machine does, so no profile judges that.
+for _name in ("quick", "all"):
+    settings.register_profile(
+        _name, derandomize=True, max_examples=50, database=None, deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
 settings.register_profile(
     "thorough", max_examples=2000, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 _cache_dir = pytest.StashKey[str]()
 
@@ -38,9 +40,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if "not slow" not in config.option.markexpr and "HYPOTHESIS_PROFILE" not in os.environ:
+        settings.load_profile("all")
     # The xdist workers inherit the environment, so they share the folder that the main process makes and removes.
     if not hasattr(config, "workerinput"):
         config.stash[_cache_dir] = os.environ["ROSIN_CACHE_DIR"] = tempfile.mkdtemp(prefix="rosin-test-cache-")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark most cases of a `thinned` test slow: all but one in so many, whichever their names choose."""
+    for item in items:
+        thinned = item.get_closest_marker("thinned")
+        if thinned is not None and zlib.crc32(item.name.encode()) % thinned.args[0]:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -223,10 +223,14 @@ TABLES = {
         "lgamma(1 + a) / a, 0 <= a <= 5/4, s = 8/5 a - 1", between(0, 1.25, lambda a: mp.loggamma(1 + a) / a)
     ),
     "RGAMMA_ODD": Table(
-        "(1/gamma(1-u) - 1/gamma(1+u)) / 2u, |u| <= 1/2, s = 8 u^2 - 1", between(0, 0.25, lambda w: rgammas(w, -1)), leads=2
+        "(1/gamma(1-u) - 1/gamma(1+u)) / 2u, |u| <= 1/2, s = 8 u^2 - 1",
+        between(0, 0.25, lambda w: rgammas(w, -1)),
+        leads=2,
     ),
     "RGAMMA_EVEN": Table(
-        "(1/gamma(1-u) + 1/gamma(1+u)) / 2, |u| <= 1/2, s = 8 u^2 - 1", between(0, 0.25, lambda w: rgammas(w, 1)), leads=2
+        "(1/gamma(1-u) + 1/gamma(1+u)) / 2, |u| <= 1/2, s = 8 u^2 - 1",
+        between(0, 0.25, lambda w: rgammas(w, 1)),
+        leads=2,
     ),
     "ZETA_NEAR": Table(
         "zeta(x) - 1 / (x - 1), -1/4 <= x <= 9/4, s = 4/5 (x - 1)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 
 from rosin.ir import dims, dtypes
 from rosin.ir.errors import ConstraintError
@@ -19,6 +19,7 @@ from tests.complex_graphs import assert_complex_outputs, complex_arguments, comp
 from tests.differentiation import vjp_graph
 from tests.random_graphs import MIXED, arguments, assert_outputs_agree, graphs
 from tests.samples import Array, draw
+from tests.thinning import examples
 
 
 def agrees_at_every_stage(graph: Graph, operands: Sequence[Array], agree: Callable[..., None]) -> None:
@@ -30,13 +31,13 @@ def agrees_at_every_stage(graph: Graph, operands: Sequence[Array], agree: Callab
     agree(graph, operands, compile_graph(graph, "llvm")(*operands))
 
 
-@settings(max_examples=1000)
+@examples(1000)
 @given(graphs(MIXED))
 def test_llvm_agrees_with_the_interpreter(graph: Graph) -> None:
     agrees_at_every_stage(graph, arguments(graph), assert_outputs_agree)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(graphs(MIXED, steps=8))
 def test_llvm_agrees_on_symbolic_batches(graph: Graph) -> None:
     """Compiled once for batches of any size, some of whose inputs are shared."""
@@ -56,7 +57,7 @@ def test_llvm_agrees_on_symbolic_batches(graph: Graph) -> None:
         assert_outputs_agree(batched, operands, executable(*operands))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(graphs((dtypes.f32, dtypes.f32, dtypes.i32), steps=5))
 def test_llvm_agrees_on_derivatives_of_symbolic_batches(graph: Graph) -> None:
     assume(any(v.type.dtype.is_float for v in graph.inputs))
@@ -71,7 +72,7 @@ def test_llvm_agrees_on_derivatives_of_symbolic_batches(graph: Graph) -> None:
         assert_outputs_agree(backward, operands, executable(*operands))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(graphs((dtypes.f32, dtypes.f32, dtypes.i32), steps=6))
 def test_llvm_agrees_on_derivatives(graph: Graph) -> None:
     """The graphs that reverse mode makes: many scatters, paddings and recurrences, and much to fuse."""
@@ -84,13 +85,13 @@ def test_llvm_agrees_on_derivatives(graph: Graph) -> None:
     assert_outputs_agree(backward, operands, compile_graph(backward, "llvm")(*operands))
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(complex_graphs((dtypes.c64, dtypes.c128)))
 def test_llvm_agrees_on_complex_numbers(graph: Graph) -> None:
     agrees_at_every_stage(graph, complex_arguments(graph), assert_complex_outputs)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(complex_graphs((dtypes.c64, dtypes.c128), steps=4))
 def test_llvm_agrees_on_derivatives_of_batches_of_complex_numbers(graph: Graph) -> None:
     batched = batch_graph(graph, [True, True], dims.symbol("n"))

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 import rosin
 from rosin import numpy as rnp
 from rosin.ir.errors import NotDifferentiableError
 from tests.control_flow import Plain
+from tests.thinning import examples
 
 Step: Any = Callable[[Any, Any, Any], Any]
 """Takes the control flow, a print and the value (of which example it is, a number), and gives the next number."""
@@ -94,7 +95,7 @@ def run(function: Any, *args: Any) -> tuple[Any, list[str]]:
     return result, output.getvalue().splitlines()
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(program=steps(), start=st.sampled_from([0.125, 0.5, 1.0, 1.5, 2.25]))
 def test_lines_and_result_of_one_example(program: Step, start: float) -> None:
     expected, lines = plain(program, 0, start)
@@ -107,7 +108,7 @@ def test_lines_and_result_of_one_example(program: Step, start: float) -> None:
     assert run(compiled, x)[1] == lines
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(program=steps())
 def test_lines_and_results_of_a_batch(program: Step) -> None:
     starts = np.asarray([0.125, 1.5, 0.5, 2.25])
@@ -120,7 +121,7 @@ def test_lines_and_results_of_a_batch(program: Step) -> None:
             assert [line for line in printed if line.split()[1] == str(lane)] == lines
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(program=steps(), start=st.sampled_from([0.125, 0.5, 1.0, 1.5, 2.25]))
 def test_lines_of_a_gradient(program: Step, start: float) -> None:
     _, lines = plain(program, 0, start)

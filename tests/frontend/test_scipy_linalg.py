@@ -152,6 +152,7 @@ def test_negative_eigenvalues_have_no_principal_root() -> None:
         assert np.isnan(np.asarray(function(a))).all()
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 @pytest.mark.parametrize("name", ["cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm"])
 def test_trigonometric_functions(name: str, dtype: str) -> None:

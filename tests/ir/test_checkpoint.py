@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from rosin.ir import dims, dtypes
@@ -30,6 +30,7 @@ from tests.ir.test_control import close, scans
 from tests.ir.test_while import floats, over_examples, seeds_of, whiles
 from tests.random_graphs import arguments
 from tests.samples.control import region
+from tests.thinning import examples
 
 PLANS: list[Plan] = ["sqrt", 1, 2, 3]
 
@@ -46,7 +47,7 @@ def planned(graph: Graph, plan: Plan) -> Graph:
 LOOPS = st.one_of(whiles(steps=3), scans(steps=3))
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(LOOPS, st.sampled_from(PLANS), st.integers(0, 3))
 def test_the_derivatives_are_the_same(graph: Graph, plan: Plan, seed: int) -> None:
     moving = floats(graph)
@@ -66,7 +67,7 @@ def test_the_derivatives_are_the_same(graph: Graph, plan: Plan, seed: int) -> No
     close(push(loop, operands, tangents), push(graph, operands, tangents), 1e-12)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(LOOPS, st.sampled_from(PLANS))
 def test_second_derivatives_are_the_same(graph: Graph, plan: Plan) -> None:
     moving = floats(graph)
@@ -81,7 +82,7 @@ def test_second_derivatives_are_the_same(graph: Graph, plan: Plan) -> None:
     close(pull(backward, operands, again, every), pull(expected, operands, again, every), 1e-9)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(LOOPS, st.sampled_from(PLANS))
 def test_batches_of_derivatives_are_a_loop_over_them(graph: Graph, plan: Plan) -> None:
     moving = floats(graph)

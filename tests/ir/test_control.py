@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from rosin.ir import dtypes
@@ -30,6 +30,7 @@ from tests.differentiation import Array, difference, pull, push, random_directio
 from tests.random_graphs import arguments, random_graph
 from tests.samples import applied, draw
 from tests.samples.control import COLLATZ, PARITY, region
+from tests.thinning import examples
 
 SMOOTH_TYPES = (dtypes.f64, dtypes.f64, dtypes.f64, dtypes.i32)
 
@@ -146,7 +147,7 @@ def close(actual: Sequence[Array], expected: Sequence[Array], rtol: float = 1e-9
         np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * size, err_msg=f"result {position}")
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(scans())
 def test_a_scan_is_its_body_unrolled(graph: Graph) -> None:
     note(text(graph))
@@ -157,7 +158,7 @@ def test_a_scan_is_its_body_unrolled(graph: Graph) -> None:
         assert x.tobytes() == y.tobytes()
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(scans())
 def test_derivatives_of_a_scan_are_those_of_its_body_unrolled(graph: Graph) -> None:
     note(text(graph))
@@ -173,7 +174,7 @@ def test_derivatives_of_a_scan_are_those_of_its_body_unrolled(graph: Graph) -> N
     close(evaluate(backward, [*operands, *seeds]), evaluate(expected, [*operands, *seeds]))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(scans(steps=4), st.data())
 def test_only_some_derivatives(graph: Graph, data: st.DataObject) -> None:
     """Of some operands, from the cotangents of some results."""
@@ -188,7 +189,7 @@ def test_only_some_derivatives(graph: Graph, data: st.DataObject) -> None:
     close(pull(one, operands, [seed], moving), pull(other, operands, [seed], moving))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(scans(steps=4))
 def test_second_derivatives_of_a_scan_are_those_of_its_body_unrolled(graph: Graph) -> None:
     note(text(graph))
@@ -204,7 +205,7 @@ def test_second_derivatives_of_a_scan_are_those_of_its_body_unrolled(graph: Grap
     close(pull(backward, operands, again, every), pull(expected, operands, again, every), 1e-8)
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(scans(exact=True), st.data())
 def test_a_batch_of_scans_is_a_loop_over_them(graph: Graph, data: st.DataObject) -> None:
     note(text(graph))

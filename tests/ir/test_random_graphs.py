@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from rosin.ir import dtypes
@@ -16,6 +16,7 @@ from rosin.ir.verify import verify
 from tests.complex_graphs import complex_arguments, complex_graphs
 from tests.differentiation import Array, assert_adjoint, push, random_directions, vjp_graph
 from tests.random_graphs import arguments, assert_outputs_agree, graphs
+from tests.thinning import examples
 
 SMOOTH_TYPES = (dtypes.f64, dtypes.f64, dtypes.f64, dtypes.i32)
 
@@ -24,7 +25,7 @@ def _finite(arrays: list[Array]) -> bool:
     return all(bool(np.isfinite(x.astype(np.float64)).all()) for x in arrays)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(graphs())
 def test_graphs_verify_and_read_back(graph: Graph) -> None:
     note(text(graph))
@@ -36,7 +37,7 @@ def test_graphs_verify_and_read_back(graph: Graph) -> None:
         assert actual.tobytes() == expected.tobytes()
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(graphs(SMOOTH_TYPES, steps=8))
 def test_reverse_mode_is_the_adjoint_of_forward_mode(graph: Graph) -> None:
     note(text(graph))
@@ -52,7 +53,7 @@ def test_reverse_mode_is_the_adjoint_of_forward_mode(graph: Graph) -> None:
     assert parse(text(backward)) == backward
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(graphs(SMOOTH_TYPES, steps=5))
 def test_second_derivatives_are_adjoint_too(graph: Graph) -> None:
     note(text(graph))
@@ -71,7 +72,7 @@ def test_second_derivatives_are_adjoint_too(graph: Graph) -> None:
     assert_adjoint(backward, operands, tangents, pushed, 1e-8, 4)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(graphs(steps=8), st.data())
 def test_batch_is_a_loop_over_examples(graph: Graph, data: st.DataObject) -> None:
     note(text(graph))
@@ -86,7 +87,7 @@ def test_batch_is_a_loop_over_examples(graph: Graph, data: st.DataObject) -> Non
         assert_outputs_agree(graph, mixed, [many[k] for many in results])
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(complex_graphs((dtypes.c128,), steps=6))
 def test_derivatives_of_complex_numbers_are_adjoint(graph: Graph) -> None:
     """Reverse mode to forward mode, and reverse over reverse to forward over reverse."""

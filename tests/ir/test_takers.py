@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.ir import dtypes
@@ -28,6 +28,7 @@ from tests.differentiation import difference, pull, push, vjp_graph
 from tests.ir.test_control import close
 from tests.samples import draw
 from tests.samples.control import region
+from tests.thinning import examples
 
 WIDTH = 6
 TYPES = f"x: f64[{WIDTH}]; w: f64[{WIDTH}, {WIDTH}]"
@@ -85,7 +86,7 @@ def one_by_one(graph: Graph, operands: list[np.ndarray], flags: list[bool]) -> l
     return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(INDICES)
 def test_each_example_gets_its_branch(index: np.ndarray) -> None:
     graph, flags = choosing(), [True, True, False]
@@ -98,7 +99,7 @@ def test_each_example_gets_its_branch(index: np.ndarray) -> None:
     close(compile_graph(many)(*operands), expected, 1e-9)
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(INDICES)
 def test_derivatives(index: np.ndarray) -> None:
     """Of the batch, and the batch of derivatives."""
@@ -187,7 +188,7 @@ def blocks_in(graph: Graph) -> int:
 
 
 @pytest.mark.usefixtures("wide")
-@settings(max_examples=10)
+@examples(10)
 @given(INDICES)
 def test_dear_steps_are_made_for_those_alone_that_go_on(index: np.ndarray) -> None:
     graph, flags = stepping(), [True, True, False]
@@ -201,7 +202,7 @@ def test_dear_steps_are_made_for_those_alone_that_go_on(index: np.ndarray) -> No
 
 
 @pytest.mark.usefixtures("wide")
-@settings(max_examples=5)
+@examples(5)
 @given(INDICES)
 def test_derivatives_of_dear_steps(index: np.ndarray) -> None:
     graph, flags = stepping(), [True, True, False]

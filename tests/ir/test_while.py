@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from rosin.ir import dtypes
@@ -28,6 +28,7 @@ from tests.ir.test_control import SMOOTH_TYPES, close, next_carry
 from tests.random_graphs import arguments, random_graph
 from tests.samples import draw
 from tests.samples.control import region
+from tests.thinning import examples
 
 MOST = 4
 """Random loops have at most so many steps."""
@@ -123,7 +124,7 @@ def seeds_of(graph: Graph) -> list[np.ndarray]:
     return [draw(v.type.dtype, v.type.sizes, seed=i) for i, v in enumerate(graph.outputs) if v.type.dtype.is_float]
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(whiles())
 def test_a_while_is_its_body_unrolled(graph: Graph) -> None:
     note(text(graph))
@@ -135,7 +136,7 @@ def test_a_while_is_its_body_unrolled(graph: Graph) -> None:
             assert x.tobytes() == y.tobytes()
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(whiles(), st.integers(0, 3))
 def test_derivatives_of_a_while_are_those_of_its_body_unrolled(graph: Graph, seed: int) -> None:
     note(text(graph))
@@ -150,7 +151,7 @@ def test_derivatives_of_a_while_are_those_of_its_body_unrolled(graph: Graph, see
     close(evaluate(backward, [*operands, *seeds_of(graph)]), pull(plain, operands, seeds_of(graph), moving))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(whiles(steps=3), st.integers(0, 3))
 def test_second_derivatives_of_a_while_are_those_of_its_body_unrolled(graph: Graph, seed: int) -> None:
     note(text(graph))
@@ -165,7 +166,7 @@ def test_second_derivatives_of_a_while_are_those_of_its_body_unrolled(graph: Gra
     close(pull(backward, operands, again, every), pull(expected, operands, again, every), 1e-8)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(whiles(exact=True, steps=4), st.data())
 def test_a_batch_of_whiles_is_a_loop_over_them(graph: Graph, data: st.DataObject) -> None:
     note(text(graph))
@@ -173,7 +174,7 @@ def test_a_batch_of_whiles_is_a_loop_over_them(graph: Graph, data: st.DataObject
     over_examples(graph, flags)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(whiles(steps=3), st.data())
 def test_a_batch_of_gradients_is_a_loop_over_them(graph: Graph, data: st.DataObject) -> None:
     """Examples end at different steps, and so begin their ways back at different ones."""
@@ -192,7 +193,7 @@ def blocked(graph: Graph, count: int) -> Graph:
         return batch_graph(graph, [True] * len(graph.inputs), count)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(whiles(steps=3), st.sampled_from([4, 5]))
 def test_blocks_of_examples_are_the_batch(graph: Graph, count: int) -> None:
     """A batch of gradients, and its derivatives."""
@@ -209,7 +210,7 @@ def test_blocks_of_examples_are_the_batch(graph: Graph, count: int) -> None:
     close(pull(many, operands, again, floats(many)), pull(whole, operands, again, floats(many)), 1e-8)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(whiles(steps=3))
 def test_the_gradient_of_a_batch_is_the_batch_of_gradients(graph: Graph) -> None:
     moving = floats(graph)

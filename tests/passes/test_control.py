@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from rosin.ir import dtypes
@@ -33,6 +33,7 @@ from tests.passes.test_dce import Note
 from tests.random_graphs import arguments
 from tests.samples import draw
 from tests.samples.control import SAMPLES, region
+from tests.thinning import examples
 
 EXACT = tuple(p for p in pipeline.GRAPH_PASSES if not p.ulps)
 ROW = TensorType(dtypes.f32, (4,))
@@ -60,7 +61,7 @@ def test_samples_keep_every_bit_through_the_pipeline(sample: object) -> None:
         assert all(map(same_bits, evaluate(graph, operands), evaluate(after, operands))), name
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(scans())
 def test_scans_and_their_derivatives_come_out_of_the_pipeline(graph: Graph) -> None:
     note(text(graph))
@@ -78,7 +79,7 @@ def _backward(graph: Graph) -> list[Graph]:
     return [vjp_graph(graph, moving)] if any(moving) else []
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(scans(), st.data())
 def test_dropped_results_change_no_other(graph: Graph, data: st.DataObject) -> None:
     kept = [v for v in graph.outputs if data.draw(st.booleans())]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from rosin.ir import dims, dtypes
 from rosin.ir.builder import Builder
@@ -22,6 +22,7 @@ from rosin.ir.types import TensorType
 from rosin.passes.dce import Dce
 from rosin.passes.fold import Fold
 from tests.passes.graphs import CONSTANTS, ELEMENTWISE, build, check_pass, random_graphs
+from tests.thinning import examples
 
 F32 = TensorType(dtypes.f32)
 
@@ -125,7 +126,7 @@ def test_casts_of_splats(target: dtypes.DType) -> None:
 
 
 @given(random_graphs())
-@settings(max_examples=200)
+@examples(200)
 def test_random_graphs(graph: Graph) -> None:
     after = check_pass(Fold(), graph, seeds=(0, 1))
     assert Fold().run(after) is after

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from rosin.ir import dims, dtypes
 from rosin.ir.builder import Builder
@@ -33,6 +33,7 @@ from rosin.passes.strength import Strength
 from tests.passes.graphs import arguments, build, random_graphs, same_bits
 from tests.random_graphs import arguments as typical_arguments
 from tests.random_graphs import graphs as typical_graphs
+from tests.thinning import examples
 
 EXACT = tuple(p for p in pipeline.GRAPH_PASSES if not p.ulps)
 
@@ -87,7 +88,7 @@ def test_a_training_step_comes_out_right() -> None:
 
 
 @given(random_graphs())
-@settings(max_examples=300)
+@examples(300)
 def test_random_graphs_keep_every_bit_through_the_pipeline(graph: Graph) -> None:
     after = pipeline.run(graph, EXACT)
     verify(after)
@@ -98,7 +99,7 @@ def test_random_graphs_keep_every_bit_through_the_pipeline(graph: Graph) -> None
 
 
 @given(typical_graphs())
-@settings(max_examples=200)
+@examples(200)
 def test_typical_graphs_keep_every_bit_after_each_pass(graph: Graph) -> None:
     given = typical_arguments(graph)
     expected = evaluate(graph, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
@@ -20,6 +20,7 @@ from rosin.passes.remat import Remat, peak_bytes
 from rosin.passes.simplify import Simplify
 from rosin.passes.to_loops import to_loops
 from tests.passes.graphs import build, check_pass, random_graphs
+from tests.thinning import examples
 
 
 def names(graph: Graph) -> list[str]:
@@ -158,7 +159,7 @@ def test_memory_of_a_chain_grows_slower_than_its_length() -> None:
 
 
 @given(random_graphs())
-@settings(max_examples=150)
+@examples(150)
 def test_random_graphs_keep_every_bit_and_no_more_bytes(graph: Graph) -> None:
     for candidate in (graph, Inline().run(graph)):
         after = check_pass(Remat(threshold=0), candidate, seeds=(0,))

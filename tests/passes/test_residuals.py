@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 
 from rosin.ir import dtypes
 from rosin.ir.builder import Builder
@@ -34,6 +34,7 @@ from tests.ir.test_while import whiles
 from tests.passes.graphs import check_pass
 from tests.samples import draw
 from tests.samples.control import region
+from tests.thinning import examples
 
 EVERYTHING = Residuals(flops=1 << 40, reads=1 << 40, most=1.0)
 """Computes again whatever it may, and saves the least bit of memory."""
@@ -150,7 +151,7 @@ def test_a_loop_that_counts_less_is_left_alone() -> None:
     np.testing.assert_allclose(compile_graph(graph)(*given)[0], evaluate(graph, given)[0], rtol=1e-12)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(scans())
 def test_random_scans(graph: Graph) -> None:
     assume(any(v.type.dtype.is_float for v in graph.inputs))
@@ -159,7 +160,7 @@ def test_random_scans(graph: Graph) -> None:
     check_pass(EVERYTHING, backward)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(scans(steps=4))
 def test_random_scans_differentiated_twice_and_batched(graph: Graph) -> None:
     moving = [v.type.dtype.is_float for v in graph.inputs]
@@ -173,7 +174,7 @@ def test_random_scans_differentiated_twice_and_batched(graph: Graph) -> None:
         check_pass(EVERYTHING, after, seeds=(0,))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(whiles(steps=4))
 def test_random_whiles(graph: Graph) -> None:
     moving = [v.type.dtype.is_float for v in graph.inputs]

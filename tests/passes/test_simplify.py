@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from rosin.ir import dtypes
 from rosin.ir.builder import Builder
@@ -33,6 +33,7 @@ from rosin.passes.rewrite import Rewriter
 from rosin.passes.rules.logic import holds
 from rosin.passes.simplify import RULES, Simplify
 from tests.passes.graphs import build, check_pass, random_graphs
+from tests.thinning import examples
 
 Make = Callable[..., Value | Sequence[Value]]
 
@@ -511,14 +512,14 @@ def test_every_rule_states_its_formula() -> None:
 
 
 @given(random_graphs())
-@settings(max_examples=400)
+@examples(400)
 def test_random_graphs_keep_every_bit(graph: Graph) -> None:
     after = check_pass(Simplify(), graph, seeds=(0, 1))
     assert Dce().run(Simplify().run(after)).key() == Dce().run(after).key()
 
 
 @given(random_graphs())
-@settings(max_examples=200)
+@examples(200)
 def test_random_graphs_keep_every_bit_after_folding(graph: Graph) -> None:
     check_pass(Simplify(), Fold().run(graph), seeds=(0, 1))
 

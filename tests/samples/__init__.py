@@ -140,7 +140,7 @@ def all_samples() -> list[Sample]:
     return [sample for family in families() for sample in family.samples]
 
 
-QUICK = 3
+QUICK = 6
 """Of the samples of an op, the quick tests take the first one and one in so many others."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from rosin.backends.llvm.program import program_text
@@ -33,6 +33,7 @@ from tests.passes.graphs import same_bits
 from tests.passes.test_alike import BLOCK, layers, residual
 from tests.random_graphs import MIXED, arguments, assert_outputs_agree, graphs
 from tests.samples import draw
+from tests.thinning import examples
 
 Array = np.ndarray[Any, Any]
 
@@ -206,7 +207,7 @@ def test_a_result_is_written_over_a_donated_argument() -> None:
         np.testing.assert_allclose(x, y, rtol=1e-6)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(graphs(MIXED, steps=8), st.integers(2, 3))
 def test_random_graphs_in_a_row(graph: Graph, times: int) -> None:
     """What they compute grows from time to time, and with it rounding errors: the bits are compared with our own."""
@@ -217,7 +218,7 @@ def test_random_graphs_in_a_row(graph: Graph, times: int) -> None:
         assert same_bits(x, y)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(graphs(MIXED, steps=8))
 def test_random_graphs_side_by_side(graph: Graph) -> None:
     note(text(graph))

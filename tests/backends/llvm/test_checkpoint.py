@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from rosin.ir import dtypes
@@ -26,12 +26,13 @@ from tests.ir.test_control import close
 from tests.ir.test_while import floats, seeds_of
 from tests.random_graphs import arguments
 from tests.samples.control import region
+from tests.thinning import examples
 
 STATE = 1024
 """Elements of the state of the loops whose memory is measured."""
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(LOOPS, st.sampled_from(PLANS))
 def test_derivatives(graph: Graph, plan: Plan) -> None:
     assume(any(floats(graph)) and seeds_of(graph))
@@ -42,7 +43,7 @@ def test_derivatives(graph: Graph, plan: Plan) -> None:
         close(compile_graph(backward)(*operands), evaluate(backward, operands), 1e-8)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(LOOPS, st.sampled_from(PLANS))
 def test_batches_of_derivatives(graph: Graph, plan: Plan) -> None:
     assume(any(floats(graph)) and seeds_of(graph))

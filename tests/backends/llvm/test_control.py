@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import given, note
 
 from rosin.ir import loop_printer, steps
 from rosin.ir.builder import Builder
@@ -27,6 +27,7 @@ from tests.ir.test_control import close, collatz, scans
 from tests.random_graphs import arguments
 from tests.samples import draw
 from tests.samples.control import COLLATZ, region
+from tests.thinning import examples
 
 RTOL = 1e-8
 """Steps hand rounding errors on, and some bodies make them grow."""
@@ -36,7 +37,7 @@ def of_types(op: Op, types: str) -> Graph:
     return region("main", types, lambda b, *operands: b.node(op, *operands))
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(scans())
 def test_scans_of_random_bodies(graph: Graph) -> None:
     note(text(graph))
@@ -44,7 +45,7 @@ def test_scans_of_random_bodies(graph: Graph) -> None:
     close(compile_graph(graph)(*operands), evaluate(graph, operands), RTOL)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(scans(steps=4))
 def test_derivatives_of_scans(graph: Graph) -> None:
     backward = vjp_graph(graph, [v.type.dtype.is_float for v in graph.inputs])
@@ -54,7 +55,7 @@ def test_derivatives_of_scans(graph: Graph) -> None:
     close(compile_graph(backward)(*operands), evaluate(backward, operands), RTOL)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(scans(exact=True, steps=4))
 def test_batches_of_scans(graph: Graph) -> None:
     many = batch_graph(graph, [True] * len(graph.inputs), 3)

@@ -116,6 +116,7 @@ def test_long_rows_times_narrow_matrices(n: int, width: int, parallel: bool) -> 
     check(lambda b, x, y: b.matmul(x, y), "f32[83, 1024]", f"f32[1024, {n}]", vector_bytes=width)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,))], ids=["nn", "nt", "tn"])
 @pytest.mark.parametrize(("m", "k", "n"), [(7, 33, 61), (64, 64, 64), (1, 70, 130), (129, 5, 1)])
 @pytest.mark.parametrize("dtype", ["f32", "f64", "bf16"])
@@ -187,6 +188,7 @@ def test_convolutions_in_groups(groups: int, c: int, o: int, width: int) -> None
     check(build, *types, vector_bytes=width, rtol=1e-4)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("window", [1, 3, 4, 7])
 @pytest.mark.parametrize("spread", [(2, 2), (1, 3), (4, 4), (5, 5)])
 def test_convolutions_of_spread_inputs(window: int, spread: tuple[int, int], width: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -30,6 +30,7 @@ from tests.backends.llvm.test_kernels import run
 from tests.ir.test_while import random_while
 from tests.random_graphs import arguments
 from tests.samples.control import region
+from tests.thinning import examples
 
 Array = NDArray[Any]
 STATE = "i: i32[]; x: f64[]; y: f32[3]; odd: bool[]; small: bf16[]; n: i32[]; k: f64[]; table: f64[5]"
@@ -104,6 +105,7 @@ def same_bits(found: Sequence[Array], expected: Sequence[Array]) -> None:
         assert x.tobytes() == y.tobytes()
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("pattern", ["alike", "geometric", "heavy", "one", "none"])
 @pytest.mark.parametrize("lanes", [4, 16, 31, 64, 65, 200, 1000])
 @pytest.mark.parametrize("tables", [False, True], ids=["table", "tables"])
@@ -127,7 +129,7 @@ def batch_of(seed: int, lanes: int) -> tuple[Graph, list[Array]]:
     return pipeline.run(many), [np.stack(c) for c in columns]
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.integers(0, 10_000), st.sampled_from([5, 21]), st.sampled_from([16, 32]))
 def test_random_loops_give_the_same_bits_in_other_places(seed: int, lanes: int, vector_bytes: int) -> None:
     graph, given = batch_of(seed, lanes)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, note, settings
+from hypothesis import assume, given, note
 
 from rosin.ir import dtypes, loop_printer, loops, steps
 from rosin.ir.builder import Builder
@@ -28,6 +28,7 @@ from tests.ir.test_control import close
 from tests.ir.test_while import blocked, floats, seeds_of, whiles
 from tests.random_graphs import arguments
 from tests.samples.control import NESTED, region
+from tests.thinning import examples
 
 RTOL = 1e-8
 
@@ -41,14 +42,14 @@ def agree(graph: Graph) -> None:
     assert tapes.bytes_in_use() == 0
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(whiles())
 def test_derivatives(graph: Graph) -> None:
     assume(any(floats(graph)) and seeds_of(graph))
     agree(vjp_graph(graph, floats(graph)))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(whiles(steps=3))
 def test_second_derivatives(graph: Graph) -> None:
     assume(any(floats(graph)) and seeds_of(graph))
@@ -56,7 +57,7 @@ def test_second_derivatives(graph: Graph) -> None:
     agree(vjp_graph(backward, floats(backward)))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(whiles(steps=3))
 def test_batches_of_derivatives(graph: Graph) -> None:
     assume(any(floats(graph)) and seeds_of(graph))
@@ -64,14 +65,14 @@ def test_batches_of_derivatives(graph: Graph) -> None:
     agree(batch_graph(backward, [True] * len(backward.inputs), 3))
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(whiles(steps=3))
 def test_blocks_of_examples(graph: Graph) -> None:
     assume(any(floats(graph)) and seeds_of(graph))
     agree(blocked(vjp_graph(graph, floats(graph)), 5))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(whiles(steps=3))
 def test_derivatives_of_batches(graph: Graph) -> None:
     assume(any(floats(graph)) and seeds_of(graph))

@@ -38,6 +38,7 @@ DRAWS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", DRAWS)
 def test_at_once_compiled_and_batched(name: str) -> None:
     draw, keys = DRAWS[name], random.split(random.key(21), 3)

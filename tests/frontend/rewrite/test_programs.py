@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import rosin
 from tests.frontend.rewrite.programs import function_of, programs, smooth
+from tests.thinning import examples
 
 XS = [3, 1, 4]
 ARGUMENTS = [(2, 7, 3), (-4, 0, 0), (5, 5, 1)]
@@ -19,7 +20,7 @@ def plain(source: str, arguments: tuple[int, int, int]) -> Any:
     return function_of(source)(*arguments, XS)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(programs())
 def test_a_traced_program_does_what_plain_python_does(source: str) -> None:
     traced = rosin.compile(function_of(source), target="interpreter")
@@ -27,7 +28,7 @@ def test_a_traced_program_does_what_plain_python_does(source: str) -> None:
         assert int(traced(*arguments, np.asarray(XS, np.int32))) == plain(source, arguments), source
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(programs())
 def test_and_so_does_compiled_code(source: str) -> None:
     compiled = rosin.compile(function_of(source))
@@ -35,7 +36,7 @@ def test_and_so_does_compiled_code(source: str) -> None:
         assert int(compiled(*arguments, np.asarray(XS, np.int32))) == plain(source, arguments), source
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(programs())
 def test_and_so_do_examples_of_a_batch(source: str) -> None:
     function = function_of(source)
@@ -47,7 +48,7 @@ def test_and_so_do_examples_of_a_batch(source: str) -> None:
     np.testing.assert_array_equal(np.asarray(batched(*columns)), expected, err_msg=source)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(programs(), st.sampled_from(ARGUMENTS))
 def test_with_known_values_it_is_python_all_along(source: str, arguments: tuple[int, int, int]) -> None:
     function = function_of(source)
@@ -56,7 +57,7 @@ def test_with_known_values_it_is_python_all_along(source: str, arguments: tuple[
     assert found == [plain(source, arguments)], source
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(programs().map(smooth), st.sampled_from(ARGUMENTS))
 def test_gradients_agree_with_finite_differences(source: str, arguments: tuple[int, int, int]) -> None:
     function = function_of(source)
