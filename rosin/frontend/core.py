@@ -478,6 +478,8 @@ def _is_slow(op: Op, operands: Types, results: Types) -> bool:
     """Whether a kernel pays for being compiled. A loop always does: how often Python would go round is not known."""
     if isinstance(op, Control):
         return isinstance(op, Loop) or any(map(_has_slow_nodes, regions(op)))
+    if op.chooses:
+        return True
     return op.is_slow_in_numpy(operands) and op.cost(operands, results).flops >= EAGER_FLOPS
 
 

@@ -1,4 +1,4 @@
-"""Watching a program from inside: the namespace `rosin.debug`."""
+"""Watching a program from inside, and what libraries need to speak of its user: the namespace `rosin.debug`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from rosin.frontend import core, effects
 from rosin.frontend import trace as tr
 from rosin.frontend.staging import Function
-from rosin.frontend.trace import Tracing
+from rosin.frontend.trace import Tracing, located
 from rosin.ir.ops.effect import Print
 
 
@@ -47,4 +47,4 @@ def traces() -> tuple[Tracing, ...]:
     return tr.told()
 
 
-__all__ = ["Tracing", "callback", "print", "traces"]
+__all__ = ["Tracing", "callback", "located", "print", "traces"]

@@ -27,7 +27,7 @@ _ours: WeakValueDictionary[int, NumpyArray] = WeakValueDictionary()
 
 def is_fixed(captured: tr.Captured) -> bool:
     """Whether nobody can change the numbers of what is captured without giving the array another NumPy array."""
-    return type(captured) is tr.array_type() and _is_fixed(captured)
+    return not isinstance(captured, np.ndarray) and not tr.is_tracer(captured) and _is_fixed(captured)
 
 
 def _is_fixed(array: Array) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from rosin.frontend import tree
 from rosin.frontend.tree import Structure
@@ -47,7 +47,7 @@ class _Making:
 
     def node(self, node: Any) -> str | None:
         """The expression of a node; None where it is not known how to make it."""
-        kind: Any = type(node)
+        kind: Any = type(node)  # pyright: ignore[reportUnknownVariableType]  # the class of anything
         if kind is _Leaf:
             self.leaves += 1
             return f"leaf{node.position}"
@@ -65,10 +65,11 @@ class _Making:
 
     def _instance(self, node: Any) -> str | None:
         """A dataclass, whose `__init__` does not run."""
-        cls, made = type(node), f"node{len(self.lines)}"
+        cls: Any = type(node)  # pyright: ignore[reportUnknownVariableType]  # the class of anything
+        made = f"node{len(self.lines)}"
         plain = cls.__setattr__ is object.__setattr__
         self.lines.append(f"    {made} = new({self.name(cls)})")
-        for field in dataclasses.fields(cast("Any", cls)):
+        for field in dataclasses.fields(cls):
             value = getattr(node, field.name)
             part = self.name(value) if field.metadata.get("static", False) else self.node(value)
             if part is None:

@@ -139,6 +139,8 @@ class Op(metaclass=Kind):
     """Whether it does something besides giving its results, so that it is kept, in order."""
     random: ClassVar[bool] = False
     """Whether it makes random bits. A graph that does is compiled for eager arrays too, so that they get the same."""
+    chooses: ClassVar[bool] = False
+    """Whether several results would do, of which a kernel may choose another one: eager arrays get the kernel's."""
     moves_elements: ClassVar[bool] = False
     """Whether its results are elements of those operands that have their element type, in other places."""
     slow_in_numpy: ClassVar[bool] = False

@@ -7,7 +7,7 @@ the program has made once, and again when a kept input is another one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rosin.ir import facts
 from rosin.ir.dims import is_static
@@ -78,7 +78,7 @@ def _written(step: Step) -> Iterator[Buffer]:
         if isinstance(leaf, HostCall | RoutineCall):
             yield from (load.buffer for load in leaf.writes)
         else:
-            places = leaf.places if isinstance(leaf, Again) else {}
+            places: Mapping[Buffer, Buffer] = leaf.places if isinstance(leaf, Again) else {}
             kernel = leaf.kernel if isinstance(leaf, Again) else leaf
             yield from (places.get(s.buffer, s.buffer) for s in stores(statements_of(kernel)))
 

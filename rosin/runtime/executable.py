@@ -13,6 +13,7 @@ import ctypes
 import functools
 import gc
 import hashlib
+import itertools
 import math
 import os
 import sys
@@ -242,7 +243,7 @@ class NativeExecutable(Executable):
         watch = from_environment()
         self.receiver: Receiver | None = None
         """What the program asks of Python; None when it asks nothing."""
-        data = self._object(watch)
+        objects = self._objects(watch)
         threads.install()
         tapes.install()
         host.install()
@@ -250,7 +251,7 @@ class NativeExecutable(Executable):
             from rosin.runtime import routines
 
             routines.install(self.routines)
-        self.library = jit.load_object(data)
+        self.library = jit.load_object(*objects)
         self.address = self.library.address(ENTRY)
         if self.receiver is not None:
             ctypes.c_void_p.from_address(self.library.address(RECEIVER)).value = id(self.receiver)
@@ -268,8 +269,8 @@ class NativeExecutable(Executable):
     def stages(self) -> tuple[str, ...]:
         return self._making().stages
 
-    def _object(self, watch: Instrument | None) -> bytes:
-        """The object code, from the disk when it is there; sets what else a call needs to know."""
+    def _objects(self, watch: Instrument | None) -> list[bytes]:
+        """The object code, in one piece or more, from the disk if it is there; sets what else a call needs to know."""
         tunes = self.tiles is None and watch is None and os.environ.get(TUNE, "0") != "0"
         key = _key(self.graph, self.donated, self.known, self.sizes, tunes, self._may_keep)
         keeps = self.tiles is None and not _is_local(self.graph)
@@ -277,8 +278,11 @@ class NativeExecutable(Executable):
         entry = cache.default().get(key) if keeps and watch is None else None
         if entry is not None:
             self.from_cache = True
-            data = entry.data
             meta: Mapping[str, Any] = entry.meta
+            starts = itertools.accumulate(meta["lengths"], initial=0)
+            objects = [
+                entry.data[start : start + length] for start, length in zip(starts, meta["lengths"], strict=False)
+            ]
             if meta["host"]:
                 self.receiver = Receiver(list(map(_read_call, meta["host"])), self.symbols)
         else:
@@ -286,7 +290,7 @@ class NativeExecutable(Executable):
                 from rosin.runtime import tuning
 
                 self.tiles = tuning.tiles_of(self.lowered(), _tried)
-            program, data = self._making().build(watch)
+            program, objects = self._making().build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
             calls = list(steps.host_calls(program.steps))
@@ -297,13 +301,14 @@ class NativeExecutable(Executable):
                 "aliases": pairs,
                 "host": list(map(_written_call, calls)),
                 "slots": len(program.slots),
+                "lengths": list(map(len, objects)),
                 "kept_bytes": 0 if program.block is None else program.block.bytes,
                 "tiles": [[key, size.vectors, size.rows] for key, size in (self.tiles or {}).items()],
                 "routines": sorted({call.name for call in steps.routine_calls(program.steps)}),
             }
             # What an instrument is about to check may turn out to be wrong.
             if keeps and watch is None:
-                cache.default().put(key, data, meta)
+                cache.default().put(key, b"".join(objects), meta)
         self.arena_bytes = int(meta["arena_bytes"])
         self.slots = int(meta["slots"])
         self.kept_bytes = int(meta["kept_bytes"])
@@ -311,7 +316,7 @@ class NativeExecutable(Executable):
         self._tuned = meta["tiles"]
         self.routines: list[str] = meta["routines"]
         self.aliases = {int(result): int(argument) for result, argument in meta["aliases"]}
-        return data
+        return objects
 
     def lowered(self) -> Graph:
         """The graph after all passes."""

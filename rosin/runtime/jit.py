@@ -25,10 +25,10 @@ import os
 import re
 import struct
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from llvmlite.binding import LLJIT, ModuleRef, ResourceTracker, TargetMachine
@@ -42,6 +42,7 @@ __all__ = [
     "assembly",
     "binding",
     "compile_object",
+    "compile_objects",
     "host",
     "leave_session",
     "load_object",
@@ -156,36 +157,83 @@ def compile_object(text: str, target: Target | None = None, optimize: int = 1) -
 
     Raises `CompileError` when LLVM does not parse or verify the text.
     """
+    return compile_objects([text], target, optimize)[0]
+
+
+def compile_objects(texts: Sequence[str], target: Target | None = None, optimize: int = 1) -> list[bytes]:
+    """The object code of several modules, as of `compile_object`, each compiled on a thread of its own."""
     target = host() if target is None else target
 
-    def made() -> bytes:
-        with _optimized_module(text, target, optimize) as module:
-            return bytes(_machine(target, optimize).emit_object(module))
+    def maker(text: str) -> Callable[[], bytes]:
+        def made() -> bytes:
+            with _optimized_module(text, target, optimize) as module:
+                return _emitted(_new_machine(target, optimize), module)
 
-    return _apart(made)
+        return made
+
+    return _apart(list(map(maker, texts)))
 
 
-def _apart(work: Callable[[], bytes]) -> bytes:
-    """What the work gives, done on a thread of its own.
+def _emitted(machine: TargetMachine, module: ModuleRef) -> bytes:
+    """The object code of a module.
+
+    llvmlite has one lock around everything, which threads need not take for modules that share no context, and for
+    machines of their own: so this calls the same library without it.
+    """
+    library, message = _unlocked(), ctypes.c_char_p()
+    buffer = library.LLVMPY_TargetMachineEmitToMemory(machine, module, 1, ctypes.byref(message))
+    if not buffer:
+        raise CompileError(f"no code could be generated: {(message.value or b'').decode()}")
+    try:
+        return ctypes.string_at(library.LLVMPY_GetBufferStart(buffer), library.LLVMPY_GetBufferSize(buffer))
+    finally:
+        library.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+@functools.cache
+def _unlocked() -> Any:
+    """The library of llvmlite, as it is."""
+    from llvmlite.binding import ffi
+
+    library = ctypes.CDLL(str(Path(ffi.__file__).with_name(ffi.get_library_name())))
+    any, number = ctypes.c_void_p, ctypes.c_size_t
+    for name, takes, gives in (
+        ("LLVMPY_TargetMachineEmitToMemory", (any, any, ctypes.c_int, any), any),
+        ("LLVMPY_GetBufferStart", (any,), any),
+        ("LLVMPY_GetBufferSize", (any,), number),
+        ("LLVMPY_DisposeMemoryBuffer", (any,), None),
+    ):
+        function = getattr(library, name)
+        function.argtypes, function.restype = takes, gives
+    return library
+
+
+def _apart(works: Sequence[Callable[[], bytes]]) -> list[bytes]:
+    """What each piece of work gives, done on a thread of its own.
 
     The C library has other memory for other threads: what LLVM takes for a moment, and the little of it that llvmlite
     never gives back, does not lie among what lasts, which would keep the system from having either back.
     """
-    made: list[bytes] = []
+    made: dict[int, bytes] = {}
     failed: list[BaseException] = []
 
-    def run() -> None:
+    def run(number: int, work: Callable[[], bytes]) -> None:
         try:
-            made.append(work())
+            made[number] = work()
         except BaseException as error:  # Whoever waits gets it.
             failed.append(error)
 
-    thread = threading.Thread(target=run, name="rosin-llvm", daemon=True)
-    thread.start()
-    thread.join()
+    threads = [
+        threading.Thread(target=run, args=(number, work), name="rosin-llvm", daemon=True)
+        for number, work in enumerate(works)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     if failed:
         raise failed[0]
-    return made[0]
+    return [made[number] for number in range(len(works))]
 
 
 def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
@@ -203,6 +251,10 @@ def optimized(text: str, target: Target | None = None, optimize: int = 1) -> str
 
 @functools.lru_cache(maxsize=32)
 def _machine(target: Target, optimize: int) -> TargetMachine:
+    return _new_machine(target, optimize)
+
+
+def _new_machine(target: Target, optimize: int) -> TargetMachine:
     if optimize not in _PIPELINE:
         raise ValueError(f"optimize must be one of {sorted(_PIPELINE)}, not {optimize}")
     made = binding().Target.from_triple(target.triple)
@@ -342,23 +394,31 @@ def leave_session() -> None:
         _Session.current = None
 
 
-def load_object(data: bytes) -> Library:
-    """Load object code that `compile_object` made. The code is unloaded when the `Library` dies.
+def load_object(*objects: bytes) -> Library:
+    """Load object code that `compile_object` made, of one module or of several that belong together.
 
-    Raises `LinkError` when the bytes are no object code of this system.
+    The code is unloaded when the `Library` dies. Raises `LinkError` when the bytes are no object code of this system.
     """
-    if data[:4] not in _OBJECT_MAGICS:
-        raise LinkError(f"not object code: starts with {data[:4]!r}")
-    builder = binding().JITLibraryBuilder().add_object_img(data).add_current_process()
+    builder = binding().JITLibraryBuilder()
+    for data in objects:
+        if data[:4] not in _OBJECT_MAGICS:
+            raise LinkError(f"not object code: starts with {data[:4]!r}")
+        builder.add_object_img(data)
+    builder.add_current_process()
     with _lock:
         session, name = _Session.take()
-        symbols = [(symbol, address) for symbol, address in _symbols.items() if symbol.encode() in data]
+        symbols = [
+            (symbol, address)
+            for symbol, address in _symbols.items()
+            if any(symbol.encode() in data for data in objects)
+        ]
     for symbol, address in symbols:
         builder.import_symbol(symbol, address)
     given = {symbol for symbol, _ in symbols}
 
     def explain(message: str) -> str:
-        missing = [symbol for symbol in _undefined(data) if symbol not in given and not _in_process(symbol)]
+        undefined = dict.fromkeys(symbol for data in objects for symbol in _undefined(data))
+        missing = [symbol for symbol in undefined if symbol not in given and not _in_process(symbol)]
         return f"{message}; undefined: {', '.join(missing)}" if missing else message
 
     try:

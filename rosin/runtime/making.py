@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rosin.backends.llvm.program import program_text
+from rosin.backends.llvm.program import program_text, program_texts
 from rosin.ir import loop_printer, printer, steps
 from rosin.ir.graph import Graph
 from rosin.ir.sizes import Sizes
@@ -21,6 +21,9 @@ from rosin.passes.instrument import Instrument
 from rosin.passes.tiles import TileSize
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import jit, limits, threads
+
+MOST_MODULES = 8
+"""As so many modules a program is compiled at most, each on a thread."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,15 @@ class Making:
     def stages(self) -> tuple[str, ...]:
         return ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES), "loops", "llvm", "optimized", "assembly")
 
-    def build(self, watch: Instrument | None) -> tuple[steps.Program, bytes]:
-        """The loop-level program and its object code."""
+    def build(self, watch: Instrument | None) -> tuple[steps.Program, list[bytes]]:
+        """The loop-level program and its object code, in one piece or more."""
         graph = pipeline.run(self.graph, instrument=watch)
         start = time.perf_counter()
         program = self._loops(graph)
         middle = time.perf_counter()
-        text = program_text(program, jit.host().vector_bytes)
+        texts = program_texts(program, jit.host().vector_bytes, min(threads.num_threads(), MOST_MODULES))
         late = time.perf_counter()
-        data = jit.compile_object(text)
+        objects = jit.compile_objects(texts)
         if watch is not None:
             watch.later(
                 "loops",
@@ -55,10 +58,16 @@ class Making:
                 lambda: loop_printer.text(program),
                 f"{sum(1 for _ in steps.kernels(program.steps))} kernels",
             )
-            watch.later("llvm", late - middle, lambda: text, f"{len(text.splitlines())} lines")
+            watch.later(
+                "llvm",
+                late - middle,
+                lambda: "\n".join(texts),
+                f"{sum(len(text.splitlines()) for text in texts)} lines",
+            )
             done = time.perf_counter()
-            watch.later("assembly", done - late, lambda: jit.assembly(text), f"{len(data)} bytes of object code")
-        return program, data
+            size = f"{sum(map(len, objects))} bytes of object code"
+            watch.later("assembly", done - late, lambda: "\n".join(map(jit.assembly, texts)), size)
+        return program, objects
 
     def lowered(self) -> Graph:
         """The graph after all passes."""

@@ -189,7 +189,10 @@ def test_generalized_inverses(dtype: str) -> None:
 
 
 @over_dtypes
-@pytest.mark.parametrize(("rows", "columns"), [(6, 3), (3, 5), (4, 4), (40, 40), (60, 30)])
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [(6, 3), (3, 5), (4, 4), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((40, 40), (60, 30)))],
+)
 def test_least_squares(dtype: str, rows: int, columns: int) -> None:
     tolerance = TOLERANCE[dtype] * 100
     a, low = matrices(dtype, rows, columns), matrices(dtype, rows, 2) @ matrices(dtype, 2, columns, seed=1)

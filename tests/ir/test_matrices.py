@@ -15,7 +15,20 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Op, Value
 from rosin.ir.ops import matrix as mx
-from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Inverse, Lu, LuSolve, Qr, Solve, Svd, TriangularSolve
+from rosin.ir.ops.matrices import (
+    Cholesky,
+    Eig,
+    Eigh,
+    Inverse,
+    Lu,
+    LuSolve,
+    Qr,
+    Schur,
+    Solve,
+    Svd,
+    Sylvester,
+    TriangularSolve,
+)
 from rosin.ir.types import TensorType
 from rosin.runtime.executable import compile_graph
 from tests.differentiation import assert_adjoint, assert_near, difference, push, random_directions, vjp_graph
@@ -137,6 +150,36 @@ def test_eigh_gives_eigenvectors(dtype: DType, shape: tuple[int, ...]) -> None:
         assert np.all(np.diff(w, axis=-1) >= 0)
     for (w,) in both_ways(Eigh(False), a):
         assert_equal(w, np.linalg.eigvalsh(part), dtype)
+
+
+@over_types
+@over_squares
+def test_schur_gives_triangular_and_unitary_matrices(dtype: DType, shape: tuple[int, ...]) -> None:
+    a = matrices(dtype, shape)
+    for t, z in both_ways(Schur(), a):
+        assert_equal(z @ t @ adjoint(z), a, dtype)
+        assert_orthonormal(z, dtype)
+        np.testing.assert_array_equal(np.tril(t, -2), 0)
+        beside = np.diagonal(t, -1, -2, -1)
+        if np.iscomplexobj(t):
+            np.testing.assert_array_equal(beside, 0)
+            continue
+        # A block stands for a pair of conjugate eigenvalues, and has equal elements on the diagonal.
+        np.testing.assert_array_equal(beside[..., 1:] * beside[..., :-1], 0)
+        above, main = np.diagonal(t, 1, -2, -1), np.diagonal(t, 0, -2, -1)
+        assert np.all((beside == 0) | (beside * above < 0))
+        apart = np.where(beside != 0, main[..., 1:] - main[..., :-1], 0)
+        assert_equal(apart, np.zeros_like(apart), dtype)
+
+
+@over_types
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (2, 4, 4), (17, 6, 2), (40, 20)], ids=str)
+def test_sylvester_solves(dtype: DType, shape: tuple[int, ...]) -> None:
+    *stack, m, n = shape
+    a, b = (matrices(dtype, (*stack, k, k)) + 2 * np.eye(k, dtype=dtype.numpy) * k**0.5 for k in (m, n))
+    c = matrices(dtype, shape)
+    for (x,) in both_ways(Sylvester(), a, b, c):
+        assert_equal(a @ x + x @ b, c, dtype, 10)
 
 
 @over_types

@@ -12,7 +12,21 @@ from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, ShapeError
 from rosin.ir.op import Op
-from rosin.ir.ops.matrices import Cholesky, Eig, Eigh, Inverse, Lu, LuDiagonal, LuSolve, Qr, Solve, Svd, TriangularSolve
+from rosin.ir.ops.matrices import (
+    Cholesky,
+    Eig,
+    Eigh,
+    Inverse,
+    Lu,
+    LuDiagonal,
+    LuSolve,
+    Qr,
+    Schur,
+    Solve,
+    Svd,
+    Sylvester,
+    TriangularSolve,
+)
 from rosin.ir.ops.matrix import OfMatrices
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw
 
@@ -51,6 +65,13 @@ def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
         order = np.lexsort((np.round(np.imag(values), 2), np.round(np.real(values), 2)))
         values = np.take_along_axis(values, order, -1)
         vectors = [np.take_along_axis(v, order[..., None, :], -1) for v in vectors]
+    if isinstance(op, Schur):
+        t, z = results
+        turned = np.swapaxes(z.conj(), -1, -2)
+        beside = np.abs(np.diagonal(t, -1, -2, -1))
+        # No block has more than two rows, and of complex matrices one.
+        blocks = beside[..., 1:] * beside[..., :-1] if np.isrealobj(t) else beside
+        return [z @ t @ turned, z @ turned, np.abs(np.tril(t, -2)), blocks]
     if isinstance(op, Eig | Eigh):
         return [values, *(v * _phase(v) for v in vectors)]
     if isinstance(op, Svd) and op.vectors and values.size:
@@ -199,6 +220,39 @@ def _spectra() -> list[Sample]:
     return [*found, _sample(Eig(True), draw(dtypes.f64, (2, 5, 5), -1, 1), label="turning")]
 
 
+def _schurs() -> list[Sample]:
+    bad = _matrix(dtypes.f64, (3, 3, 3))
+    bad[1, 2, 0], bad[2, 1, 1] = NAN, INF
+    jordan = np.eye(4) + np.eye(4, k=1)
+    turning = draw(dtypes.f64, (2, 7, 7), -1, 1)
+    return [
+        *_over(Schur(), *SQUARES),
+        *(_sample(Schur(), draw(t, (2, 6, 6), -1, 1), label="turning") for t in TYPES),
+        _sample(Schur(), turning @ jordan_of(7) @ np.linalg.inv(turning), label="defective", atol=1e-6, rtol=1e-6),
+        _sample(Schur(), np.stack([jordan, np.rot90(jordan)]), label="jordan", atol=1e-6, rtol=1e-6),
+        _sample(Schur(), draw(dtypes.f64, (40, 40), -1, 1), label="large"),
+        _sample(Schur(), bad, label="not-finite"),
+    ]
+
+
+def jordan_of(n: int) -> Array:
+    return 2 * np.eye(n) + np.diag(np.arange(n - 1) % 2, 1)
+
+
+def _sylvesters() -> list[Sample]:
+    found: list[Sample] = []
+    shapes = (((2, 3, 3), (2, 4, 4)), ((1, 1), (2, 2)), ((0, 0), (2, 2)), ((2, 2), (0, 0)), ((0, 2, 2), (0, 1, 1)))
+    for t, (left, right) in [(t, shapes[0]) for t in TYPES] + [(dtypes.f64, shape) for shape in shapes[1:]]:
+        c = draw(t, (*left[:-1], right[-1]), -1, 1)
+        found.append(_sample(Sylvester(), _matrix(t, left), _matrix(t, right, 1), c))
+    for t in TYPES:
+        turning = [draw(t, (k, k), -1, 1, seed=k) + 1.5 * np.eye(k, dtype=t.numpy) for k in (7, 5)]
+        found.append(_sample(Sylvester(), *turning, draw(t, (7, 5), -1, 1), label="turning"))
+    ones = np.array([np.eye(3), np.eye(3), np.eye(3)])
+    mixed = ones * np.array([1.0, -1.0, np.nan])[:, None, None]
+    return [*found, _sample(Sylvester(), ones, mixed, draw(dtypes.f64, (3, 3, 3), -1, 1), label="none")]
+
+
 def _values() -> list[Sample]:
     shapes = ((1, 1), (2, 3, 2), (2, 4), (3, 3), (0, 0), (3, 0), (0, 2), (0, 2, 2))
     found = _over(Svd(False, False), *shapes)
@@ -224,12 +278,14 @@ SAMPLES: list[Sample] = [
     *_solves(),
     *_inverses(),
     *_spectra(),
+    *_schurs(),
+    *_sylvesters(),
     *_values(),
     *_qrs(),
 ]
 
-ONE: tuple[Op, ...] = (Cholesky(), Lu(), Eigh(True), Eig(False), Svd(False, True), Qr(False))
-SQUARE: tuple[Op, ...] = (Cholesky(), Eigh(True), Eig(False))
+ONE: tuple[Op, ...] = (Cholesky(), Lu(), Eigh(True), Eig(False), Schur(), Svd(False, True), Qr(False))
+SQUARE: tuple[Op, ...] = (Cholesky(), Eigh(True), Eig(False), Schur())
 
 BAD: list[Bad] = [
     *(Bad(op, ("f64[3, 3]",) * 2, ShapeError, "takes 1 operands and was given 2") for op in ONE),
@@ -247,6 +303,8 @@ BAD: list[Bad] = [
     Bad(Solve(), ("f64[3, 3]", "f64[4, 1]"), ShapeError, "3 columns .* 4 rows"),
     Bad(LuDiagonal(), ("f64[3, 4]",), ShapeError, "3 rows and 4 columns"),
     Bad(Inverse(), ("f64[3, 4]",), ShapeError, "3 rows and 4 columns"),
+    Bad(Sylvester(), ("f64[3, 4]", "f64[2, 2]", "f64[3, 2]"), ShapeError, "3 rows and 4 columns"),
+    Bad(Sylvester(), ("f64[3, 3]", "f64[2, 2]", "f64[2, 3]"), ShapeError, "of 3 and 2 rows .* 2 rows and 3 columns"),
     Bad(Qr(False), ("f64[n, m]",), ShapeError, "not known which is less"),
 ]
 
@@ -261,10 +319,12 @@ SYMBOLIC: list[Symbolic] = [
     Symbolic(Qr(False), ("f64[b, n, n]",), ("f64[b, n, n]", "f64[b, n, n]")),
     Symbolic(Eigh(True), ("c64[b, n, n]",), ("f32[b, n]", "c64[b, n, n]")),
     Symbolic(Eig(True), ("f64[n, n]",), ("c128[n]", "c128[n, n]")),
+    Symbolic(Schur(), ("f64[b, n, n]",), ("f64[b, n, n]", "f64[b, n, n]")),
+    Symbolic(Sylvester(), ("f32[m, m]", "f32[n, n]", "f32[m, n]"), ("f32[m, n]",)),
     Symbolic(Svd(False, True), ("f64[n, n]",), ("f64[n, n]", "f64[n]", "f64[n, n]")),
 ]
 
 # Each has a second definition in the properties that its results have: tests/ir/test_matrices.py checks these.
 REFERENCES: dict[type[Op], Reference] = dict.fromkeys(
-    (Cholesky, Eig, Eigh, Inverse, Lu, LuDiagonal, LuSolve, Qr, Solve, Svd, TriangularSolve), None
+    (Cholesky, Eig, Eigh, Inverse, Lu, LuDiagonal, LuSolve, Qr, Schur, Solve, Svd, Sylvester, TriangularSolve), None
 )

@@ -38,6 +38,7 @@ import numpy as np
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
+from rosin.backends.llvm.modules import Text
 from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE, SETUP
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.team import team_text
@@ -88,7 +89,12 @@ def program_text(program: Program, vector_bytes: int) -> str:
     Raises:
         UnsupportedError: an op has no rule on this target.
     """
-    return _Module(program, vector_bytes).text()
+    return _Module(program, vector_bytes).text().module()
+
+
+def program_texts(program: Program, vector_bytes: int, most: int) -> list[str]:
+    """As `program_text`, in at most `most` modules that are linked together, for as many threads to compile."""
+    return _Module(program, vector_bytes).text().modules(most)
 
 
 class _Module:
@@ -133,7 +139,7 @@ class _Module:
         self.has_teams = False
         """Whether threads share a kernel that may have to be stopped."""
 
-    def text(self) -> str:
+    def text(self) -> Text:
         setup = Emitter(self.declarations)
         self.steps(setup, self.program.setup)
         setup.branch("end")
@@ -190,20 +196,8 @@ class _Module:
         constants = [_constant(buffer, self.program) for buffer in self.program.constants]
         words = ", ".join(f"i64 {word}" for word in self.table_words)
         tables = [f"@tables = private constant [{len(self.table_words)} x i64] [{words}]"] if words else []
-        return "\n".join(
-            [
-                f"; {self.program.name}",
-                *receiver,
-                *constants,
-                *tables,
-                *self.runs,
-                *sorted(self.declarations),
-                "",
-                *self.functions,
-                body,
-                "",
-            ]
-        )
+        variables = [*receiver, *constants, *tables, *self.runs]
+        return Text(f"; {self.program.name}", variables, sorted(self.declarations), self.functions, body)
 
     def steps(self, e: Emitter, steps: Sequence[Step]) -> None:
         for again, run in itertools.groupby(steps, self._is_short):

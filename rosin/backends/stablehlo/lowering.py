@@ -93,6 +93,8 @@ DECLINED: dict[str, str] = {
     "foreign_call": "a C function has an address in this process alone, and none on another device",
     "measure": "arrays have sizes that are known before the program runs; give size=, or choose with where(mask, a, b)",
     "eig": "XLA has no algorithm for eigenvalues of matrices that are not Hermitian; eigh takes those that are",
+    "schur": "XLA has no algorithm for Schur's form; eigh takes Hermitian matrices, whose form is diagonal",
+    "sylvester": "it goes by Schur's form, for which XLA has no algorithm",
 }
 """The ops that have no lowering, each with the reason, and what to do instead where there is something. Python computes
 those in `HOSTED`, where there is one."""

@@ -12,6 +12,7 @@ import os
 import pickle
 import queue
 import secrets
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -83,22 +84,32 @@ def load(make: Callable[[Any], Any], jobs: Sequence[Any], count: int, ahead: int
                 tasks.put((sent, jobs[sent]))
                 sent += 1
             while number not in waiting:
-                place, found = _next(results, workers)
+                place, found = _next(results, workers, jobs, [n for n in range(number, sent) if n not in waiting])
                 waiting[place] = found
             yield _unpacked(waiting.pop(number), number)
     finally:
         _stop(workers, (tasks, results), [f"{prefix}-{number}" for number in range(sent)])
 
 
-def _next(results: Any, workers: list[Any]) -> tuple[int, Any]:
+def _next(results: Any, workers: list[Any], jobs: Sequence[Any], missing: Sequence[int]) -> tuple[int, Any]:
     while True:
         try:
             return results.get(timeout=_POLL)
         except queue.Empty:
             for worker in workers:
                 if worker.exitcode is not None:
-                    ended = f"by signal {-worker.exitcode}" if worker.exitcode < 0 else f"with code {worker.exitcode}"
-                    raise WorkerError(f"the process {worker.name}, which loads data, ended {ended}") from None
+                    # It told nothing any more, so what it worked on is one of the batches that did not come.
+                    first = [(number, list(map(int, jobs[number]))) for number in missing[: len(workers)]]
+                    places = "; ".join(f"batch {number} with the items {items}" for number, items in first)
+                    message = f"the process {worker.name}, which loads data, ended {_ending(worker.exitcode)}"
+                    raise WorkerError(f"{message}; it was loading one of these: {places}") from None
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"with code {code}"
+    hint = ", as it is when memory runs out" if -code == signal.SIGKILL else ""
+    return f"by signal {signal.Signals(-code).name}{hint}"
 
 
 def _unpacked(found: Any, number: int) -> Any:

@@ -91,9 +91,7 @@ class MultiHeadAttention(Module):
         self.query = Dense(features, heads * width, key=keys, **options)
         self.key = Dense(context, self.key_heads * width, key=keys, **options)
         self.value = Dense(context, self.key_heads * width, key=keys, **options)
-        self.output = Dense(
-            heads * width, features, key=keys, **options | {"weight_init": output_init or weight_init}
-        )
+        self.output = Dense(heads * width, features, key=keys, **options | {"weight_init": output_init or weight_init})
         self.dropout = Dropout(dropout)
         self.positions = positions
         self.causal = causal
@@ -131,8 +129,8 @@ class MultiHeadAttention(Module):
             cache = cache.add(key, value)
             key, value = cache.keys, cache.values
             key_places = rnp.arange(key.shape[2])
-            if not self.causal:
-                mask = _both(mask, (key_places < cache.length)[None, None, None, :])
+            kept = key_places < cache.length
+            mask = _both(mask, kept[None, None, None, :])
         gathered = self._gather(query, key, value, places, key_places, mask, run)
         result = self.output(rnp.reshape(rnp.moveaxis(gathered, 1, 2), (*x.shape[:2], -1)))
         return result if cache is None else (result, cache)

@@ -66,7 +66,7 @@ def known(call: Callable[..., Any]) -> Callable[..., Any]:
             result = rosin.rewritten(call)(self, *args, **kwargs)
         except rosin.RosinError as error:
             if _told.get() is not error:
-                _told.set(error)
+                _told.set(rosin.debug.located(error))
                 error.message += f"\n  in the module {path_of(chain)}, a {type(self).__name__}"
             raise
         finally:

@@ -118,8 +118,8 @@ class TransformerLayer(Module):
     ) -> Any:
         """`[batch, time, features]` to the same; with a `cache`, a pair with the new one."""
         if (self.cross is None) != (context is None):
-            has = "no cross attention" if self.cross is None else "cross attention"
-            raise ModuleError(f"TransformerLayer: it has {has}, and {'no' if context is None else 'a'} context is given")
+            has, given = ("no ", "a") if self.cross is None else ("", "no")
+            raise ModuleError(f"TransformerLayer: it has {has}cross attention, and {given} context is given")
         kept = cache
 
         def attend(y: Array) -> Array:

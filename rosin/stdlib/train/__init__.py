@@ -5,11 +5,12 @@ from __future__ import annotations
 from rosin.stdlib.train.callbacks import Checkpointing, EarlyStopping, JsonLog, ProgressBar
 from rosin.stdlib.train.checkpoints import Checkpoints, Restored
 from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning, DivergedError
+from rosin.stdlib.train.evaluate import make_evaluate
 from rosin.stdlib.train.figures import Line, Panel, figure
 from rosin.stdlib.train.fit import Callback, Training, fit
 from rosin.stdlib.train.game import Player, make_game, start_game
 from rosin.stdlib.train.plot import Plot
-from rosin.stdlib.train.step import Outcome, TrainState, first_bad_layer, make_step
+from rosin.stdlib.train.step import Outcome, Step, TrainState, first_bad_layer, make_step
 from rosin.stdlib.train.tensorboard import EventWriter, TensorBoard
 
 __all__ = [
@@ -29,12 +30,14 @@ __all__ = [
     "Plot",
     "ProgressBar",
     "Restored",
+    "Step",
     "TensorBoard",
     "TrainState",
     "Training",
     "figure",
     "first_bad_layer",
     "fit",
+    "make_evaluate",
     "make_game",
     "make_step",
     "start_game",

@@ -88,26 +88,28 @@ class Checkpoints:
         return place
 
     def restore(self, like: Any, step: int | None = None) -> Restored | None:
-        """The newest whole checkpoint, or that of a step, as a tree like `like`; None if there is no checkpoint.
+        """The newest checkpoint that can be used, or that of a step, as a tree like `like`; None if there is none.
+
+        One that is damaged, of another program or of a newer format is passed over, with a warning, for the one before.
 
         Raises:
-            CheckpointError: the arrays are not those of `like`; the format is newer; or every checkpoint, or the one
-                that was asked for, is damaged.
+            CheckpointError: none of them, or not the one that was asked for, can be used; the message has the reasons.
         """
         steps = self.steps() if step is None else [step]
         faults: list[str] = []
         for number in reversed(steps):
             place = self.folder / f"step-{number:010d}"
             try:
-                told = _read(place)
-            except _Damaged as fault:
-                faults.append(f"{place.name}: {fault}")
-                if step is None:
-                    warnings.warn(f"the checkpoint {place} is damaged: {fault}", CheckpointWarning, stacklevel=2)
+                extra = _read(place)
+                state = _filled(like, _arrays(place))
+            except _Unfit as fault:
+                faults.append(f"{place.name} {fault}")
                 continue
-            return Restored(_filled(like, weights.load(place / "arrays.safetensors"), place), number, told["extra"])
+            for fault in faults:
+                warnings.warn(f"{self.folder}: {fault}; {place.name} is used", CheckpointWarning, stacklevel=2)
+            return Restored(state, number, extra)
         if faults:
-            raise CheckpointError(f"no checkpoint in {self.folder} is whole: {'; '.join(faults)}")
+            raise CheckpointError(f"{self.folder} has no checkpoint that can be used\n  " + "\n  ".join(faults))
         return None
 
     def _clear(self) -> None:
@@ -116,8 +118,8 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)
 
 
-class _Damaged(Exception):
-    """Why a checkpoint cannot be used."""
+class _Unfit(Exception):
+    """Why a checkpoint cannot be used: what follows its name."""
 
 
 def named(tree: Any) -> dict[str, Any]:
@@ -131,25 +133,37 @@ def _paths(structure: Any) -> list[str]:
 
 
 def _read(place: Path) -> dict[str, Any]:
+    """What a checkpoint has beside its arrays, whose checksum is compared."""
+    if not place.is_dir():
+        raise _Unfit("is not there")
     try:
-        told = json.loads((place / "checkpoint.json").read_text())
+        told: Any = json.loads((place / "checkpoint.json").read_text())
     except (OSError, ValueError) as error:
-        raise _Damaged(f"checkpoint.json cannot be read ({error})") from None
+        raise _Unfit(f"is damaged: checkpoint.json cannot be read ({error})") from None
     if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise _Damaged(f"checkpoint.json is no {FORMAT!r}")
-    if told.get("version", 0) > VERSION:
-        message = f"{place} is of version {told['version']} of the format, and this Rosin reads {VERSION}"
-        raise CheckpointError(f"{message}: a newer Rosin has written it")
+        raise _Unfit(f"is damaged: checkpoint.json is no {FORMAT!r}")
+    version, extra = told.get("version"), told.get("extra")
+    if not isinstance(version, int) or not isinstance(extra, dict):
+        raise _Unfit("is damaged: checkpoint.json lacks its version, or what was to be kept")
+    if version > VERSION:
+        raise _Unfit(f"is of version {version} of the format, by a newer Rosin: this one reads {VERSION}")
     try:
         found = _checksum(place / "arrays.safetensors")
     except OSError as error:
-        raise _Damaged(f"arrays.safetensors cannot be read ({error})") from None
+        raise _Unfit(f"is damaged: arrays.safetensors cannot be read ({error})") from None
     if found != told.get("sha256"):
-        raise _Damaged("the checksum of arrays.safetensors is not the one in checkpoint.json")
-    return told
+        raise _Unfit("is damaged: the checksum of arrays.safetensors is not the one in checkpoint.json")
+    return extra
 
 
-def _filled(like: T, arrays: dict[str, Any], place: Path) -> T:
+def _arrays(place: Path) -> dict[str, Any]:
+    try:
+        return weights.load(place / "arrays.safetensors")
+    except weights.WeightsError as error:
+        raise _Unfit(f"is damaged: {error}") from None
+
+
+def _filled(like: T, arrays: dict[str, Any]) -> T:
     """A tree like `like` with these arrays."""
     leaves, structure = rosin.tree.flatten(like)
     paths = _paths(structure)
@@ -161,7 +175,7 @@ def _filled(like: T, arrays: dict[str, Any], place: Path) -> T:
             faults.append(f"{path} is {found.dtype}{list(found.shape)}, not {leaf.dtype}{list(leaf.shape)}")
     if faults:
         more = f", and {len(faults) - 10} more" if len(faults) > 10 else ""
-        raise CheckpointError(f"{place} is of another program: {'; '.join(faults[:10])}{more}")
+        raise _Unfit(f"is of another program: {'; '.join(faults[:10])}{more}")
     # Copies, since the file is mapped and may be removed, and since a step may reuse the memory of its state.
     return rosin.tree.unflatten(structure, [rosin.numpy.array(arrays[path], copy=True) for path in paths])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import rosin
 from rosin.stdlib.train.errors import DivergedError
-from rosin.stdlib.train.step import Loss, Outcome, TrainState, first_bad_layer
+from rosin.stdlib.train.step import Loss, Outcome, Step, TrainState, first_bad_layer
 
 
 @dataclass
@@ -64,9 +64,10 @@ def fit(
     tells its `epoch` in `state()`, as `data.Loader`, goes on where it is.
 
     Raises:
-        DivergedError: the loss or the gradient of a step is not finite. `loss`, the function that the step was made
-            from, is used to find the layer.
+        DivergedError: the loss or the gradient of a step is not finite. `loss`, by default the one that the step was
+            made from, is used to find the layer.
     """
+    loss = step.loss if loss is None and isinstance(step, Step) else loss
     training = Training(state, epochs, len(loader) if hasattr(loader, "__len__") else None, loader=loader)  # pyright: ignore[reportArgumentType]
     try:
         for callback in callbacks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import rosin
@@ -51,7 +51,23 @@ class Outcome:
     loss: Array
     gradient_norm: Array
     finite: Array
-    skipped: Array
+    skipped: Array = field(default_factory=lambda: rnp.asarray(False))
+
+
+@dataclass(frozen=True)
+class Step:
+    """`step(state, batch)` gives the state after a step and its outcome; made by `make_step`."""
+
+    loss: Loss
+    compiled: Any
+    """The program, as `rosin.compile` gives it."""
+
+    def __call__(self, state: TrainState, batch: Any) -> tuple[TrainState, Outcome]:
+        return self.compiled(state, batch)
+
+    def signatures(self) -> Any:
+        """The programs that there are by now: one for each type of batch."""
+        return self.compiled.signatures()
 
 
 def make_step(
@@ -61,7 +77,7 @@ def make_step(
     *,
     where: nn.Where = nn.is_trained,
     precision: rosin.Policy | str | None = None,
-) -> Callable[[TrainState, Any], tuple[TrainState, Outcome]]:
+) -> Step:
     """The compiled `step(state, batch)`, which reuses the memory of the state that it is given.
 
     Step n draws its random numbers from the state's key and n, so that a training that goes on somewhere is the one
@@ -74,6 +90,7 @@ def make_step(
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Outcome]:
         key = rosin.random.fold_in(state.key, state.step)
+        _check_state(state, optimizer)
         scale = _scale_of(state.optimizer)
 
         def forward(model: Any) -> Any:
@@ -106,7 +123,24 @@ def make_step(
         outcome = Outcome(value, norm, sound | skipped, skipped)
         return TrainState(kept[0], kept[1], state.step + 1, state.key, kept[2]), outcome
 
-    return rosin.compile(step, donate_argnames=("state",))
+    return Step(loss, rosin.compile(step, donate_argnames=("state",)))
+
+
+def _check_state(state: TrainState, optimizer: optim.Transform) -> None:
+    """Raise unless the optimizer's part of a state is one of this optimizer.
+
+    Raises:
+        OptimizerError: it is that of another one.
+    """
+    wanted = rosin.eval_shape(optimizer.init, state.model)
+    if rosin.tree.structure(wanted) != rosin.tree.structure(state.optimizer):
+        message = f"the optimizer's part of the state is {_kinds(state.optimizer)}, and this one has {_kinds(wanted)}"
+        raise optim.OptimizerError(f"{message} for this model: begin with TrainState.start(model, optimizer)")
+
+
+def _kinds(state: Any) -> str:
+    """What a state of transforms is, without its arrays."""
+    return f"({', '.join(map(_kinds, state))})" if isinstance(state, tuple) else type(state).__name__
 
 
 def _scale_of(state: Any) -> rosin.precision.StaticLossScale | None:

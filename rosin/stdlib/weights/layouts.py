@@ -14,7 +14,7 @@ from rosin.stdlib.weights.errors import WeightsError
 
 @dataclass(frozen=True)
 class Layout:
-    """A table from their names to our paths, in which `{}` stands for a number: `{"h.{}.ln.weight": "layers.{}.norm.weight"}`.
+    """A table from their names to our paths, in which `{}` stands for a number: `{"h.{}.bias": "layers.{}.bias"}`.
 
     One array of theirs may be several of ours, one below the other: `"attn.qkv": ("query", "key", "value")`.
     """

@@ -9,6 +9,7 @@ from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.errors import ZooError
 
 MODELS = {
+    "silero-vad": "rosin.stdlib.zoo.audio.silero",
     "lenet": "rosin.stdlib.zoo.vision.lenet",
     "resnet18": "rosin.stdlib.zoo.vision.resnet:RESNET18",
     "resnet50": "rosin.stdlib.zoo.vision.resnet:RESNET50",
@@ -19,6 +20,10 @@ MODELS = {
     "unet": "rosin.stdlib.zoo.vision.unet",
     "char-rnn": "rosin.stdlib.zoo.text.char_rnn",
     "char-gpt": "rosin.stdlib.zoo.text.char_gpt",
+    "gpt2": "rosin.stdlib.zoo.text.gpt2",
+    "bert": "rosin.stdlib.zoo.text.bert",
+    "albert": "rosin.stdlib.zoo.text.albert",
+    "minilm": "rosin.stdlib.zoo.text.minilm",
     "vae": "rosin.stdlib.zoo.generative.vae",
     "dcgan": "rosin.stdlib.zoo.generative.dcgan",
     "wgan-gp": "rosin.stdlib.zoo.generative.wgan_gp",

@@ -172,7 +172,8 @@ def test_a_worker_that_fails() -> None:
 
 
 def test_a_worker_that_dies() -> None:
-    with pytest.raises(data.WorkerError, match=r"rosin-data-\d, which loads data, ended by signal 9"):
+    message = r"rosin-data-\d, which loads data, ended by signal SIGKILL, .* these: batch [01] with the items \["
+    with pytest.raises(data.WorkerError, match=message):
         list(data.Loader(Faulty(4, dies=True), 3, workers=1))
 
 

@@ -109,3 +109,23 @@ def test_contrastive_losses() -> None:
     np.testing.assert_allclose(losses.nt_xent(rnp.asarray(a), rnp.asarray(b)), np.mean(own), rtol=1e-9)
     with pytest.raises(losses.LossError, match=r"\(5, 8\) and \(4, 8\)"):
         losses.info_nce(rnp.asarray(a), rnp.asarray(b[:4]))
+
+
+def test_tokens_with_a_mask() -> None:
+    scores, tokens = RNG.standard_normal((3, 11, 61)), RNG.integers(0, 61, (3, 11))
+    mask = np.arange(11) < np.array([[5], [7], [11]])
+
+    def loss(scores: Any, tokens: Any, mask: Any) -> Any:
+        return losses.token_cross_entropy(scores[:, :-1], tokens[:, 1:], mask[:, 1:])
+
+    shares = np.exp(scores) / np.sum(np.exp(scores), axis=-1, keepdims=True)
+    chosen = np.eye(61)[tokens]
+    inside = mask[:, 1:]
+    wanted = -np.sum(np.log(np.sum(shares * np.roll(chosen, -1, axis=1), axis=-1))[:, :-1] * inside) / np.sum(inside)
+    slopes = np.zeros_like(scores)
+    slopes[:, :-1] = (shares[:, :-1] - chosen[:, 1:]) * inside[:, :, None] / np.sum(inside)
+    value, slope = rosin.compile(rosin.value_and_grad(loss))(scores, tokens, mask)
+    np.testing.assert_allclose(value, wanted, rtol=1e-12)
+    np.testing.assert_allclose(slope, slopes, atol=1e-14)
+    with pytest.raises(losses.LossError, match=r"not \(3, 11, 61\) and \(3, 10\)"):
+        losses.token_cross_entropy(rnp.asarray(scores), rnp.asarray(tokens[:, 1:]))

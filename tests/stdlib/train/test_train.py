@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -87,9 +90,66 @@ def test_a_training_learns_in_one_program() -> None:
     assert set(seen.epochs[0]) == {"accuracy", "size"}
     assert seen.ended == 1
     assert "84/84" in out.getvalue()
+    assert "examples/s=" in out.getvalue()
     assert "epoch 12: accuracy 0." in out.getvalue()
     # The short last batch is filled up, so there is one program.
-    assert len(step.signatures()) == 1  # pyright: ignore[reportFunctionMemberAccess]
+    assert len(step.signatures()) == 1
+
+
+def test_a_step_is_one_native_call_that_reuses_the_state() -> None:
+    loader, loss, optimizer, state = problem()
+    step, batch = train.make_step(loss, optimizer, observe), next(iter(loader))
+    given = rosin.tree.map(rnp.asarray, (batch.data, batch.mask))
+    state, _ = step(state, given)
+    events: list[tuple[str, Any]] = []
+
+    def look(frame: Any, event: str, arg: Any) -> None:
+        events.append((event, arg if event.startswith("c_") else frame.f_code.co_name))
+
+    before = {np.asarray(x).ctypes.data for x in rosin.tree.leaves((state.model, state.optimizer))}
+    old = state
+    sys.setprofile(look)
+    state, _ = step(state, given)
+    sys.setprofile(None)
+    native = [i for i, (event, arg) in enumerate(events) if event == "c_call" and arg.__name__ == "step"]
+    assert len(native) == 1
+    # Nothing of Python runs before it returns.
+    assert events[native[0] + 1] == ("c_return", events[native[0]][1])
+    after = {np.asarray(x).ctypes.data for x in rosin.tree.leaves((state.model, state.optimizer))}
+    assert len(before & after) > 0.8 * len(before)
+    with pytest.raises(rosin.RosinError, match="donated"):
+        np.asarray(old.model.layers[0].weight)
+
+
+def test_no_second_program() -> None:
+    """For the short last batch, the next epoch, an evaluation, and a state from a checkpoint."""
+    loader, loss, optimizer, state = problem(batch_size=48)
+    traced: list[int] = []
+
+    def held(model: Any, batch: Any, run: nn.Run) -> Any:
+        traced.append(run.training)
+        return loss(model, batch, run)
+
+    step = train.make_step(loss, optimizer, observe)
+    evaluate = train.make_evaluate(held, problem(batch_size=32)[0], observe, {"accuracy": metrics.Accuracy()})
+    training = train.fit(step, state, loader, epochs=2, evaluate=evaluate)
+    assert training.step == 6
+    items, model = loader.dataset.arrays, training.state.model  # pyright: ignore[reportAttributeAccessIssue]
+    scores = model(items["x"])
+    wanted = float(losses.cross_entropy(scores, rnp.asarray(items["y"])))
+    accuracy = float(np.mean(np.argmax(np.asarray(scores), axis=1) == items["y"]))
+    np.testing.assert_allclose(training.values["held_loss"], wanted, rtol=1e-5)
+    np.testing.assert_allclose(training.values["held_accuracy"], accuracy, rtol=1e-6)
+    # The same again: an evaluation sees the same batches, and changes nothing.
+    assert evaluate(model) == {name: value for name, value in training.values.items() if name.startswith("held_")}
+    with tempfile.TemporaryDirectory() as folder:
+        store = train.Checkpoints(folder)
+        store.save(6, training.state)
+        found = store.restore(problem()[3])
+    assert found is not None
+    train.fit(step, found.state, problem(batch_size=48)[0], epochs=1, evaluate=evaluate)
+    assert len(step.signatures()) == 1
+    assert traced == [False]
 
 
 def test_early_stopping_and_logs(tmp_path: Path) -> None:
@@ -138,7 +198,7 @@ def test_a_loss_that_is_no_number_names_step_items_and_layer() -> None:
     optimizer = optim.sgd(0.0)
     step, state = train.make_step(loss, optimizer), train.TrainState.start(model, optimizer)
     with pytest.raises(train.DivergedError) as caught:
-        train.fit(step, state, loader, epochs=1, batch=lambda b: b.data, loss=loss)
+        train.fit(step, state, loader, epochs=1, batch=lambda b: b.data)
     lines = str(caught.value).split("\n")
     assert lines[0].startswith("step 2 has no finite result: loss nan")
     assert lines[1] == "  its batch has the items [4, 5]"
@@ -149,7 +209,14 @@ def test_a_loss_that_is_no_number_names_step_items_and_layer() -> None:
 
     with pytest.raises(train.DivergedError, match="every layer's result is finite"):
         zero, loader = train.TrainState.start(model, optimizer), data.Loader(data.Arrays(x), 2)
-        train.fit(train.make_step(flat, optimizer), zero, loader, epochs=1, batch=lambda b: b.data, loss=flat)
+        train.fit(train.make_step(flat, optimizer), zero, loader, epochs=1, batch=lambda b: b.data)
+
+
+def test_a_state_of_another_optimizer() -> None:
+    loader, loss, _, state = problem()
+    step = train.make_step(loss, optim.sgd(0.1, momentum=0.9))
+    with pytest.raises(optim.OptimizerError, match=r"is \(Moments, \(\), Counted\), and this one has \(Momentum, C"):
+        train.fit(step, state, loader, epochs=1)
 
 
 # -- mixed precision -------------------------------------------------------------------------------------------------
@@ -185,7 +252,7 @@ def test_a_training_in_mixed_precision(compute: str, tmp_path: Path) -> None:
     scale = found.state.optimizer.scale
     assert (scale.loss_scale.dtype, scale.counter.dtype) == (rosin.float32, rosin.int32)
     assert float(scale.loss_scale) <= 2.0**18 if compute == "float16" else float(scale.loss_scale) >= 2.0**31
-    assert len(step.signatures()) == 1  # pyright: ignore[reportFunctionMemberAccess]
+    assert len(step.signatures()) == 1
 
 
 def test_a_scale_that_cannot_be_lowered_is_no_excuse() -> None:
@@ -244,13 +311,18 @@ def test_checkpoints_are_kept_and_restored(tmp_path: Path) -> None:
 def test_checkpoints_of_another_program(tmp_path: Path) -> None:
     store = train.Checkpoints(tmp_path)
     store.save(1, {"a": rnp.ones(3), "b": rnp.ones(2)})
-    with pytest.raises(
-        train.CheckpointError, match=r"\['c'\] is missing; \['b'\] is too much; \['a'\] is f32\[3\], not f32\[4\]"
-    ):
+    reason = r"\['c'\] is missing; \['b'\] is too much; \['a'\] is f32\[3\], not f32\[4\]"
+    with pytest.raises(train.CheckpointError, match=rf"step-0000000001 is of another program: {reason}"):
         store.restore({"a": rnp.ones(4), "c": rnp.ones(2)})
+    store.save(2, {"a": rnp.ones(4), "c": rnp.ones(2)})
+    with pytest.warns(train.CheckpointWarning, match=r"step-0000000002 is of another .*; step-0000000001 is used"):
+        found = store.restore({"a": rnp.ones(3), "b": rnp.ones(2)})
+    assert found is not None
+    assert found.step == 1
+    shutil.rmtree(tmp_path / "step-0000000002")
     told = json.loads((tmp_path / "step-0000000001/checkpoint.json").read_text())
     (tmp_path / "step-0000000001/checkpoint.json").write_text(json.dumps({**told, "version": 2}))
-    with pytest.raises(train.CheckpointError, match="version 2 of the format, and this Rosin reads 1"):
+    with pytest.raises(train.CheckpointError, match="version 2 of the format, by a newer Rosin: this one reads 1"):
         store.restore({"a": rnp.ones(3), "b": rnp.ones(2)})
 
 
@@ -260,11 +332,21 @@ def _flip(path: Path) -> None:
     path.write_bytes(whole)
 
 
+def _cut_with_its_sum(place: Path) -> None:
+    """Damage that the checksum does not tell."""
+    arrays, told = place / "arrays.safetensors", place / "checkpoint.json"
+    os.truncate(arrays, 20)
+    found = hashlib.sha256(arrays.read_bytes()).hexdigest()
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"sha256": found}))
+
+
 DAMAGE: dict[str, tuple[Any, str]] = {
     "a bit": (lambda c: _flip(c / "arrays.safetensors"), "checksum"),
     "cut": (lambda c: os.truncate(c / "arrays.safetensors", 20), "checksum"),
     "no arrays": (lambda c: (c / "arrays.safetensors").unlink(), "cannot be read"),
     "no JSON": (lambda c: (c / "checkpoint.json").write_text("{"), "cannot be read"),
+    "no header": (lambda c: _cut_with_its_sum(c), "header would have"),
+    "no version": (lambda c: (c / "checkpoint.json").write_text('{"format": "rosin checkpoint"}'), "lacks its version"),
     "another file": (lambda c: (c / "checkpoint.json").write_text("[]"), "no 'rosin checkpoint'"),
 }
 
@@ -279,10 +361,10 @@ def test_a_damaged_checkpoint_is_passed_over(name: str, tmp_path: Path) -> None:
         found = store.restore(state)
     assert found is not None
     assert found.step == 1
-    with pytest.raises(train.CheckpointError, match=r"no checkpoint in .* is whole"):
+    with pytest.raises(train.CheckpointError, match=rf"no checkpoint that can be used\n  step-0000000002 .*{message}"):
         store.restore(state, 2)
     damage(tmp_path / "step-0000000001")
-    with pytest.warns(train.CheckpointWarning), pytest.raises(train.CheckpointError, match="is whole"):
+    with pytest.raises(train.CheckpointError, match=r"2 is damaged: [^\n]*\n  step-0000000001 is damaged"):
         store.restore(state)
 
 
@@ -343,6 +425,24 @@ def test_killed_at_any_instant(tmp_path: Path) -> None:
     found = weights_of(out)
     for name, array in nn.named_arrays(whole.state.model):
         np.testing.assert_array_equal(found[name], np.asarray(array))
+
+
+@pytest.mark.slow
+def test_a_restart_compiles_nothing(tmp_path: Path) -> None:
+    """A training that goes on in another process finds every program in the cache on disk."""
+    cache = tmp_path / "cache"
+    environment = {**os.environ, "ROSIN_CACHE_DIR": str(cache)}
+
+    def run(epochs: int) -> set[str]:
+        script = SCRIPT.replace("epochs=40", f"epochs={epochs}")
+        arguments = [sys.executable, "-c", script, str(tmp_path / "c"), str(tmp_path / "end.safetensors")]
+        subprocess.run(arguments, cwd=ROOT, check=True, env=environment)
+        return {str(path) for path in cache.rglob("*") if path.is_file()}
+
+    first = run(2)
+    assert first
+    assert run(4) == first
+    assert train.Checkpoints(tmp_path / "c").steps()[-1] == 4 * 7
 
 
 def weights_of(path: Path) -> Any:

@@ -13,7 +13,7 @@ import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import losses, nn, weights
-from rosin.stdlib.zoo.text import encoders, gpt2
+from rosin.stdlib.zoo.text import encoders, gpt2, minilm
 from rosin.stdlib.zoo.text.albert import Albert
 from rosin.stdlib.zoo.text.bert import Bert
 from rosin.stdlib.zoo.text.generation import GREEDY, generate
@@ -34,7 +34,8 @@ def shaken(module: Any, seed: int = 0) -> Any:
 
     torch.manual_seed(seed)
     for parameter in module.parameters():
-        parameter.data = parameter.data + 0.1 * torch.randn_like(parameter)
+        around = 0.5 if parameter.ndim == 1 else 0.0
+        parameter.data = around + 0.1 * torch.randn_like(parameter)
     return module.eval()
 
 
@@ -107,8 +108,9 @@ def test_gradient_of_gpt2() -> None:
         return losses.token_cross_entropy(model(tokens, mask=mask)[:, :-1], tokens[:, 1:], mask[:, 1:])
 
     value, slopes = rosin.compile(nn.value_and_grad(loss))(model, rnp.asarray(tokens), rnp.asarray(mask))
+    scores = theirs(torch.tensor(tokens), attention_mask=torch.tensor(mask).long()).logits
     labels = torch.tensor(np.where(mask, tokens, -100))
-    wanted = theirs(torch.tensor(tokens), attention_mask=torch.tensor(mask).long(), labels=labels).loss
+    wanted = torch.nn.functional.cross_entropy(scores[:, :-1].reshape(-1, 61), labels[:, 1:].reshape(-1))
     wanted.backward()
     close(value, wanted, 1e-12)
     compare_gradients(gpt2.LAYOUT.inward, slopes, theirs)
@@ -231,3 +233,33 @@ def test_full_sizes(kind: str) -> None:
         given_mask = torch.tensor(mask).long()
         wanted = theirs(torch.tensor(tokens), attention_mask=given_mask, token_type_ids=torch.tensor(kinds)).logits
     close(found, wanted, 1e-4)
+
+
+SENTENCES = [
+    "A cat sits on the mat.",
+    "Ein Satz auf Deutsch, mit Ümlauten und ß!",
+    "short",
+    "",
+    "東京タワー is a tower in Tokyo, isn't it?",
+    "word " * 300,
+    "The quick brown fox jumps over the lazy dog; " * 6,
+]
+
+
+def test_vectors_of_sentences_are_the_originals() -> None:
+    import torch
+    import transformers
+
+    folder = minilm.carried(minilm.PACKAGE, "model/model.safetensors").parent
+    theirs = transformers.BertModel.from_pretrained(folder, attn_implementation="eager").eval()
+    cut = transformers.AutoTokenizer.from_pretrained(folder)
+    given = cut(SENTENCES, padding=True, truncation=True, max_length=minilm.LONGEST, return_tensors="pt")
+    with torch.no_grad():
+        hidden = theirs(**given).last_hidden_state
+    own = given["attention_mask"][:, :, None]
+    wanted = torch.nn.functional.normalize((hidden * own).sum(1) / own.sum(1), dim=1)
+    model, pieces = minilm.pretrained(), minilm.tokenizer()
+    assert [pieces.encode(text, longest=minilm.LONGEST) for text in SENTENCES] == cut(
+        SENTENCES, truncation=True, max_length=minilm.LONGEST
+    )["input_ids"]
+    np.testing.assert_allclose(minilm.embed(model, pieces, SENTENCES), wanted.numpy(), atol=1e-5, rtol=0)

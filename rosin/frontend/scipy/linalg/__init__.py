@@ -9,6 +9,7 @@ from __future__ import annotations
 from rosin.frontend.numpy.linalg.factors import eigvals, svd, svdvals
 from rosin.frontend.numpy.linalg.measures import det, norm
 from rosin.frontend.numpy.linalg.systems import inv, pinv
+from rosin.frontend.scipy.linalg.equations import solve_continuous_lyapunov, solve_discrete_lyapunov, solve_sylvester
 from rosin.frontend.scipy.linalg.factors import (
     cho_factor,
     cho_solve,
@@ -21,8 +22,9 @@ from rosin.frontend.scipy.linalg.factors import (
     solve_triangular,
 )
 from rosin.frontend.scipy.linalg.functions import expm, logm, sqrtm
+from rosin.frontend.scipy.linalg.schur import hessenberg, schur
 from rosin.frontend.scipy.linalg.special import block_diag, circulant, hankel, hilbert, toeplitz
-from rosin.frontend.scipy.linalg.spectra import eig, eigh, eigvalsh, qr
+from rosin.frontend.scipy.linalg.spectra import eig, eigh, eigh_tridiagonal, eigvalsh, eigvalsh_tridiagonal, qr
 from rosin.frontend.scipy.linalg.trigonometric import coshm, cosm, expm_frechet, sinhm, sinm, tanhm, tanm
 
 __all__ = [
@@ -36,11 +38,14 @@ __all__ = [
     "det",
     "eig",
     "eigh",
+    "eigh_tridiagonal",
     "eigvals",
     "eigvalsh",
+    "eigvalsh_tridiagonal",
     "expm",
     "expm_frechet",
     "hankel",
+    "hessenberg",
     "hilbert",
     "inv",
     "logm",
@@ -51,9 +56,13 @@ __all__ = [
     "pinv",
     "polar",
     "qr",
+    "schur",
     "sinhm",
     "sinm",
     "solve",
+    "solve_continuous_lyapunov",
+    "solve_discrete_lyapunov",
+    "solve_sylvester",
     "solve_triangular",
     "sqrtm",
     "svd",

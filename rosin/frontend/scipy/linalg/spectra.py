@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosin.frontend.numpy import promote
+from rosin.frontend import core
+from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.linalg import factors
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import facts
+from rosin.ir.types import shape_text
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -40,6 +43,37 @@ def eigh(a: ArrayLike, *, lower: bool = True, eigvals_only: bool = False) -> tup
 def eigvalsh(a: ArrayLike, lower: bool = True) -> Array:
     """Eigenvalues of Hermitian matrices, of which one triangle is read, in ascending order."""
     return factors.eigvalsh(a, "L" if lower else "U")
+
+
+def eigh_tridiagonal(d: ArrayLike, e: ArrayLike, eigvals_only: bool = False) -> tuple[Array, Array] | Array:
+    """Eigenvalues in ascending order, and eigenvectors, of Hermitian matrices with (..., n) numbers `d` on the diagonal
+    and (..., n - 1) numbers `e` below it; or eigenvalues alone. They are found as those of whole matrices.
+
+    Raises:
+        ShapeError: d or e is a number, or their sizes do not fit.
+    """
+    main, beside = promote.alike_floats("eigh_tridiagonal", d, e)
+    shapes = core.shape_of(main), core.shape_of(beside)
+    if not all(shapes) or not facts.same(shapes[0][-1], shapes[1][-1] + 1):
+        message = f"takes n numbers and n - 1, not shapes {shape_text(shapes[0])} and {shape_text(shapes[1])}"
+        promote.bad_shape(f"eigh_tridiagonal: {message}", main, beside)
+    n = shapes[0][-1]
+    stack = promote.broadcast_batch("eigh_tridiagonal", (main, shapes[0][:-1]), (beside, shapes[1][:-1]))
+    places = creation.arange(n)
+    rows, columns = places[:, None], places
+    # Element (i, i - 1) is number i - 1; one more in front, that none reads, makes it as long as the diagonal.
+    first = creation.zeros((*stack, 1), dtype=core.dtype_of(main))
+    below = manipulation.concat([first, promote.spread(beside, (*stack, n - 1))], axis=-1)[..., None]
+    matrix = logic.where(logic.equal(rows, columns), promote.spread(main, (*stack, n))[..., None], 0.0)
+    matrix = logic.where(logic.equal(rows, elementwise.add(columns, 1)), below, matrix)
+    return eigh(matrix, lower=True, eigvals_only=eigvals_only)
+
+
+def eigvalsh_tridiagonal(d: ArrayLike, e: ArrayLike) -> Array:
+    """The eigenvalues of `eigh_tridiagonal` alone."""
+    values = eigh_tridiagonal(d, e, eigvals_only=True)
+    assert not isinstance(values, tuple)
+    return values
 
 
 def eig(a: ArrayLike) -> tuple[Array, Array]:

@@ -32,7 +32,9 @@ def plain(paragraph: str) -> str:
     """A paragraph without the marks of headings, tables and emphasis. Lines of prose become one; those of a program,
     which are indented, stay."""
     lines = [line.rstrip() for line in paragraph.split("\n")]
-    lines = [_MARKED.sub(r"\2", line) for line in lines if not _RULE.fullmatch(line) and not line.startswith(("|", "+"))]
+    lines = [
+        _MARKED.sub(r"\2", line) for line in lines if not _RULE.fullmatch(line) and not line.startswith(("|", "+"))
+    ]
     if any(line.startswith("  ") for line in lines):
         return "\n".join(lines)
     return " ".join(line.strip() for line in lines)

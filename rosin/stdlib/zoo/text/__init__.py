@@ -1,1 +1,1 @@
-"""Models of text, and what they are trained and sampled with."""
+"""Models of text, and what they are trained, written and measured with."""

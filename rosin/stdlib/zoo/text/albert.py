@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import rosin
 from rosin import Array
 from rosin.stdlib import nn
+from rosin.stdlib.zoo.card import Card
+from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.text.encoders import (
     EMBEDDING_NAMES,
     EPSILON,
@@ -19,6 +21,7 @@ from rosin.stdlib.zoo.text.encoders import (
     with_kinds,
 )
 from rosin.stdlib.zoo.text.gpt2 import gelu_tanh
+from rosin.stdlib.zoo.text.masked import SMALL, Plan
 
 
 class Albert(Encoder):
@@ -44,7 +47,7 @@ class Albert(Encoder):
         }
         | {"encoder.embedding_hidden_mapping_in": "projection", "pooler": "pooler"}
     )
-    head_names = {
+    head_names: ClassVar = {
         **with_kinds({"predictions.dense": "dense", "predictions.LayerNorm": "norm"}),
         "predictions.bias": "bias",
     }
@@ -97,3 +100,34 @@ class Albert(Encoder):
 
     def head(self, *, key: Any) -> MaskedHead:
         return MaskedHead(self.embedding.tokens, self.projection.weight.shape[0], gelu_tanh, key=key)
+
+
+def inputs(batch: int, **_: Any) -> tuple[Any, ...]:
+    """The type of a batch of tokens."""
+    return (rosin.ShapeDtypeStruct((batch, 16), rosin.int32),)
+
+
+PLAN = Plan(Albert, SMALL | {"embedding": 64})
+
+ENTRY = Entry(
+    Card(
+        name="albert",
+        title="ALBERT",
+        task="text",
+        summary="BERT with one layer used twelve times and a factored embedding, as albert-base-v2 in size.",
+        source="Lan, Chen, Goodman, Gimpel, Sharma and Soricut: ALBERT: A lite BERT for self-supervised learning of "
+        "language representations (2020)",
+        parameters=11_683_584,
+        data="the reference of Python's language that every Python carries, or by --data any file of text, as 512 byte "
+        "pairs: the first 90 % to train a small model on, the last 5 % held out",
+        metric="the part of hidden tokens that is told, beside that of the most frequent token",
+        result="",
+        license="the reference: PSF License",
+    ),
+    make=Albert,
+    inputs=inputs,
+    train=PLAN.train,
+    evaluate=PLAN.evaluate,
+    small={"vocabulary": 20, "embedding": 6, "layers": 2, "features": 8, "heads": 2, "context": 16, "pooler": False},
+    knobs=PLAN.knobs,
+)

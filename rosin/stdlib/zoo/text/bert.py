@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import rosin
 from rosin import Array
 from rosin.stdlib import nn
+from rosin.stdlib.zoo.card import Card
+from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.text.encoders import (
     EMBEDDING_NAMES,
     EPSILON,
@@ -18,6 +20,7 @@ from rosin.stdlib.zoo.text.encoders import (
     seen,
     with_kinds,
 )
+from rosin.stdlib.zoo.text.masked import Plan
 
 
 class Bert(Encoder):
@@ -41,7 +44,7 @@ class Bert(Encoder):
         }
         | {"pooler.dense": "pooler"}
     )
-    head_names = {
+    head_names: ClassVar = {
         **with_kinds({"cls.predictions.transform.dense": "dense", "cls.predictions.transform.LayerNorm": "norm"}),
         "cls.predictions.bias": "bias",
     }
@@ -95,3 +98,34 @@ class Bert(Encoder):
     def head(self, *, key: Any) -> MaskedHead:
         table = self.embedding.tokens
         return MaskedHead(table, table.weight.shape[1], rosin.nn.gelu, key=key)
+
+
+def inputs(batch: int, **_: Any) -> tuple[Any, ...]:
+    """The type of a batch of tokens."""
+    return (rosin.ShapeDtypeStruct((batch, 16), rosin.int32),)
+
+
+PLAN = Plan(Bert)
+
+ENTRY = Entry(
+    Card(
+        name="bert",
+        title="BERT",
+        task="text",
+        summary="Twelve layers that read a text as a whole, as bert-base-uncased in size.",
+        source="Devlin, Chang, Lee and Toutanova: BERT: Pre-training of deep bidirectional transformers for language "
+        "understanding (2019)",
+        parameters=109_482_240,
+        data="the reference of Python's language that every Python carries, or by --data any file of text, as 512 byte "
+        "pairs: the first 90 % to train a small model on, the last 5 % held out",
+        metric="the part of hidden tokens that is told, beside that of the most frequent token",
+        result="",
+        license="the reference: PSF License",
+    ),
+    make=Bert,
+    inputs=inputs,
+    train=PLAN.train,
+    evaluate=PLAN.evaluate,
+    small={"vocabulary": 20, "layers": 2, "features": 8, "heads": 2, "context": 16, "pooler": False},
+    knobs=PLAN.knobs,
+)

@@ -85,7 +85,7 @@ ENTRY = Entry(
         data="the reference of Python's language that every Python carries, or by --data any file of text: the first "
         "90 % to train on, the last 5 % held out",
         metric="bits per character on what is held out, beside Kneser-Ney 5-grams of the same text",
-        result="",
+        result="1.916 bits per character after 8 epochs, 5-grams 2.045 (Python 3.11's text; rosin zoo train char-rnn)",
         license="the reference: PSF License",
     ),
     make=CharRNN,

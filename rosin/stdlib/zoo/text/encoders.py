@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import nn, weights
@@ -157,14 +156,14 @@ def layout(model: Encoder | Masked) -> weights.Layout:
         encoder = model.encoder
         names = {encoder.prefix + theirs: f"encoder.{ours}" for theirs, ours in encoder.names.items()}
         left_out = (*encoder.left_out, *(encoder.prefix + name for name in encoder.left_out))
-        return weights.Layout(names | {theirs: f"head.{ours}" for theirs, ours in encoder.head_names.items()}, left_out=left_out)
+        return weights.Layout(
+            names | {theirs: f"head.{ours}" for theirs, ours in encoder.head_names.items()}, left_out=left_out
+        )
     return weights.Layout(model.names, left_out=(*model.left_out, *model.head_names), prefix=model.prefix)
 
 
-def from_hugging_face(
-    model: Any, arrays: Mapping[str, Array], *, strict: bool = True
-) -> tuple[Any, weights.Report]:
-    """An encoder, or one with a head, with the arrays of a Hugging Face file, and a report; raises as `weights.into`."""
+def from_hugging_face(model: Any, arrays: Mapping[str, Array], *, strict: bool = True) -> tuple[Any, weights.Report]:
+    """An encoder, or one with a head, of the arrays of a Hugging Face file, and a report; raises as `weights.into`."""
     # Norms had these names when the first files were written.
     modern = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): array for name, array in arrays.items()}
     return weights.into(model, layout(model).inward(modern), strict=strict)

@@ -1,4 +1,4 @@
-"""The recipe of models of what comes next in a text: trained by place, measured in bits per character beside n-grams."""
+"""The recipe of models of what comes next in a text: split by place, measured in bits per character beside n-grams."""
 
 from __future__ import annotations
 
@@ -65,9 +65,13 @@ def parts(settings: Settings) -> Parts:
         raise ZooError(f"a text of {len(whole):,} characters is too short: at least {QUICK:,} are needed")
     last, middle = (round(len(whole) * (1 - share)) for share in (HELD_OUT, 2 * HELD_OUT))
     training = whole[:middle]
-    known = str.maketrans({c: texts.UNKNOWN for c in set(whole[middle:]) - set(training)})
+    known = str.maketrans(dict.fromkeys(set(whole[middle:]) - set(training), texts.UNKNOWN))
     validation, test = (part.translate(known) for part in (whole[middle:last], whole[last:]))
-    return Parts(training[:QUICK], validation[: QUICK // 10], test[: QUICK // 10]) if settings.quick else Parts(training, validation, test)
+    return (
+        Parts(training[:QUICK], validation[: QUICK // 10], test[: QUICK // 10])
+        if settings.quick
+        else Parts(training, validation, test)
+    )
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,7 @@ def bits_per_character(model: Any, vocabulary: Vocabulary, text: str, window: in
     half = window // 2
     short = -(len(tokens) - 1 - window) % half
     windows = texts.Windows(np.pad(tokens, (0, max(short, 0))), window, stride=half)
-    step = rosin.compile(
-        lambda model, x, y: losses.token_cross_entropy(model(x), y, reduction="none"), dynamic=False
-    )
+    step = rosin.compile(lambda model, x, y: losses.token_cross_entropy(model(x), y, reduction="none"), dynamic=False)
     total = 0.0
     for loaded in Loader(windows, batch):
         nats = np.asarray(step(model, rnp.asarray(loaded.data["x"]), rnp.asarray(loaded.data["y"])))

@@ -61,5 +61,3 @@ def _discount(counts: Counter[tuple[int, ...]]) -> float:
     often = Counter(counts.values())
     once, twice = often[1], often[2]
     return once / (once + 2 * twice) if once and twice else 0.5
-
-

@@ -162,8 +162,8 @@ def _weights_of(length: int, wanted: int) -> np.ndarray[Any, Any]:
     return found / found.sum(axis=1, keepdims=True)
 
 
-PICTURES = {"chelsea.png": 281, "coffee.png": 967}
-"""Pictures that scikit-image carries, and their classes of ImageNet: a tabby cat, and an espresso."""
+PICTURES = {"chelsea.png": range(281, 286), "coffee.png": (967, 968, 504)}
+"""Pictures that scikit-image carries, and the classes of ImageNet for what is in them: cats, and coffee and cups."""
 
 
 def recognize(model: nn.Module, files: list[Path], top: int = 5) -> dict[str, list[tuple[int, float]]]:
@@ -201,7 +201,7 @@ def evaluate(settings: Settings) -> Result:
     lines = [
         f"{name:<16}" + ", ".join(f"class {place} {share:.3f}" for place, share in best) for name, best in found.items()
     ]
-    known = [best[0][0] == PICTURES[name] for name, best in found.items() if name in PICTURES]
+    known = [best[0][0] in PICTURES[name] for name, best in found.items() if name in PICTURES]
     values = {"right": sum(known) / len(known)} if known else {}
     return Result(values, text="\n".join(["classes of ImageNet (ILSVRC 2012), counted from 0", *lines]))
 
@@ -212,9 +212,9 @@ def inputs(batch: int, *, channels: int = 3, halvings: int = 5, dtype: Any = ros
 
 
 SMALL = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 1}
-TRAINED = {"classes": 10, "channels": 1, "width": 0.5, "halvings": 2, "drop_path": 0.1}
+TRAINED = {"classes": 10, "channels": 1, "width": 0.5, "halvings": 3, "drop_path": 0.1}
 PLAN = Plan(
-    "efficientnet-lite0", EfficientNetLite, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=15
+    "efficientnet-lite0", EfficientNetLite, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=10
 )
 
 ENTRY = Entry(

@@ -80,7 +80,7 @@ def inputs(batch: int, *, channels: int = 1, stages: int = 5, dtype: Any = rosin
 
 
 SMALL = {"classes": 3, "width": 4, "stages": 2}
-PLAN = segment.Plan("unet", UNet, {"classes": 11, "width": 16, "stages": 4})
+PLAN = segment.Plan("unet", UNet, {"classes": 11, "width": 8, "stages": 4})
 
 ENTRY = Entry(
     Card(

@@ -108,8 +108,8 @@ def inputs(batch: int, *, channels: int = 3, size: int = 224, dtype: Any = rosin
 
 
 SMALL = {"classes": 10, "channels": 1, "size": 8, "patch": 4, "features": 16, "depth": 2, "heads": 2}
-TRAINED = {"classes": 10, "channels": 1, "size": 28, "patch": 4, "features": 96, "depth": 4, "heads": 4, "dropout": 0.1}
-DIGITS = {**TRAINED, "size": 8, "patch": 2, "features": 64}
+TRAINED = {"classes": 10, "channels": 1, "size": 28, "patch": 7, "features": 64, "depth": 3, "heads": 4, "dropout": 0.1}
+DIGITS = {**TRAINED, "size": 8, "patch": 2}
 PLAN = Plan(
     "vit",
     ViT,

@@ -1,0 +1,80 @@
+"""The text of a program as one LLVM module, or as several, which threads compile at the same time.
+
+Kernels go to the modules by their length. The first module has the rest of the program, and declares the kernels that
+are elsewhere. Constants and helpers belong to the module alone that they are in, so each has those that it mentions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rosin.backends.llvm.names import RECEIVER
+
+MODULE_CHARACTERS = 100_000
+"""A module of less is compiled in so little time that another thread would not help."""
+
+_NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
+_FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Text:
+    """The pieces of a program's text."""
+
+    title: str
+    variables: Sequence[str]
+    """Constants of the program's own, and what calls of Python go through."""
+    helpers: Sequence[str]
+    """Declarations of what is elsewhere, and what several functions use."""
+    functions: Sequence[str]
+    """Each the function of a kernel or of a thread."""
+    body: str
+    """What calls them."""
+
+    def module(self) -> str:
+        """All of it as one module."""
+        return "\n".join([self.title, *self.variables, *self.helpers, "", *self.functions, self.body, ""])
+
+    def modules(self, most: int) -> list[str]:
+        """All of it as at most so many modules, of which the first has the body."""
+        count = min(most, sum(map(len, self.functions)) // MODULE_CHARACTERS)
+        if count < 2:
+            return [self.module()]
+        names = {_defined(function) for function in self.functions}
+        parts: list[list[str]] = [[] for _ in range(count)]
+        lengths = [len(self.body)] + [0] * (count - 1)
+        for function in sorted(self.functions, key=len, reverse=True):
+            alone = _mentioned([function]).isdisjoint(names - {_defined(function)} | {RECEIVER})
+            at = lengths.index(min(lengths)) if alone else 0
+            parts[at].append(function)
+            lengths[at] += len(function)
+        first, *others = parts
+        elsewhere = [f"declare void @{_defined(function)}(ptr, i64, i64)" for part in others for function in part]
+        return [
+            self._one([*first, self.body], elsewhere),
+            *(self._one([_FUNCTION.sub("define void @", function) for function in part]) for part in others),
+        ]
+
+    def _one(self, functions: Sequence[str], declared: Sequence[str] = ()) -> str:
+        """The module of some functions, with what these mention."""
+        outside = {_defined(text): text for text in (*self.variables, *self.helpers)}
+        needed: set[str] = set()
+        found = _mentioned(functions)
+        while found := (found & outside.keys()) - needed:
+            needed |= found
+            found = _mentioned(outside[name] for name in found)
+        return "\n".join([self.title, *(t for n, t in outside.items() if n in needed), *declared, "", *functions, ""])
+
+
+def _defined(text: str) -> str:
+    """The name that a piece of text defines or declares, which is the first one in it but for comments."""
+    code = text.partition("\n")[2] if text.startswith(";") else text
+    found = _NAME.search(code)
+    assert found is not None, "every piece defines something"
+    return found[1]
+
+
+def _mentioned(texts: Iterable[str]) -> set[str]:
+    return {name for text in texts for name in _NAME.findall(text)}

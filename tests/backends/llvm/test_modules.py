@@ -1,0 +1,133 @@
+"""Programs whose text is several modules compute what they compute as one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin import numpy as rnp
+from rosin.backends.llvm import modules
+from rosin.backends.llvm.modules import Text
+from rosin.runtime import jit, threads
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((24, 32), np.float32)
+TABLE = np.array([3, 1, 2, 0], np.int32)
+
+
+class Modules:
+    """Of how many modules each program was, that was compiled by several threads."""
+
+    counts: list[int]
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
+    """Have each program compiled as four modules if it has so many kernels."""
+    found = Modules()
+    found.counts = []
+    compile_objects = jit.compile_objects
+
+    def noted(texts: list[str], *rest: Any) -> list[bytes]:
+        if texts[0].count("@program"):
+            found.counts.append(len(texts))
+        return compile_objects(texts, *rest)
+
+    monkeypatch.setattr(modules, "MODULE_CHARACTERS", 1)
+    monkeypatch.setattr(jit, "compile_objects", noted)
+    before = threads.num_threads()
+    threads.set_num_threads(4)
+    yield found
+    threads.set_num_threads(before)
+
+
+def layers(x: Any) -> Any:
+    """Equal layers, whose kernels come again, and what is computed by helpers."""
+    for scale in (1.0, 2.0, 3.0):
+        x = rnp.tanh(x @ x.T @ x * scale)
+    return rnp.sort(rnp.sin(x * 1e6), axis=-1).sum(axis=0), rosin.scipy.special.j0(x)
+
+
+def loop(x: Any) -> Any:
+    """Steps with kernels of their own, and a constant that one reads."""
+
+    def step(carry: Any, row: Any) -> Any:
+        carry = rnp.cumsum(carry * 0.5 + row)[rnp.asarray(TABLE)[rnp.arange(32) % 4]]
+        return carry, carry.max()
+
+    return rosin.scan(step, x[0], x)
+
+
+def asked(x: Any) -> Any:
+    """Python computes something in between."""
+    like = rosin.ShapeDtypeStruct((24, 32), np.float32)
+    doubled = rosin.pure_callback(lambda a: np.asarray(a) * 2, like, x @ x.T @ x)
+    return rnp.cumsum(doubled, axis=0).sum(axis=1) + rnp.log(rnp.abs(x)).sum(axis=1)
+
+
+@pytest.mark.parametrize("function", [layers, loop, asked])
+def test_the_results_are_those_of_one_module(function: Any, many: Modules) -> None:
+    found = rosin.compile(function)(X)
+    assert many.counts[-1] > 1
+    threads.set_num_threads(1)
+    again = rosin.compile(lambda x: function(x))(X)  # By another name, so that the disk has it not.
+    assert many.counts[-1] == 1
+    for a, b in zip(rosin.tree.leaves(found), rosin.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_several_modules_come_from_the_disk(many: Modules) -> None:
+    def scaled(x: Any) -> Any:
+        return layers(x * 1.25)
+
+    first = rosin.compile(scaled)(X)
+    compiled = len(many.counts)
+    again = rosin.compile(scaled)
+    for a, b in zip(first, again(X), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    assert len(many.counts) == compiled
+
+
+def constant(name: str) -> str:
+    return f"@constant.{name} = private constant [4 x i8] zeroinitializer"
+
+
+def function(title: str, name: str, line: str) -> str:
+    return f"; {title}\ndefine internal void @{name}(ptr %context, i64 %begin, i64 %end) {{\n  {line}\n}}"
+
+
+def test_each_module_has_what_it_mentions() -> None:
+    text = Text(
+        "; title",
+        [constant("a"), constant("b")],
+        ["declare float @out(float)", "define internal float @help(float %x) {\n  %y = call float @out(float %x)\n}"],
+        [
+            function("first", "k0", "@constant.b"),
+            function("second", "k1", "call float @help(float 0.0)"),
+            function("team", "team2", "call void @k0()"),
+        ],
+        "define i32 @program(ptr %buffers, ptr %arena) {\n  @k0 @k1 @team2 @constant.a\n}",
+    )
+    assert text.modules(4) == [text.module()], "there is too little for several"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(modules, "MODULE_CHARACTERS", 1)
+        first, second, third = sorted(text.modules(3), key=lambda module: ("@program" not in module, "@k1" in module))
+    assert "define internal void @team2" in first
+    assert "declare void @k0(ptr, i64, i64)" in first
+    assert "declare void @k1(ptr, i64, i64)" in first
+    assert second == f"; title\n{constant('b')}\n\n{text.functions[0].replace('internal ', '')}\n"
+    assert "define void @k1" in third
+    found = [name for name in ("constant.a =", "constant.b =", "float @out(", "internal float @help") if name in third]
+    assert found == ["float @out(", "internal float @help"]
+
+
+def test_what_llvm_refuses_is_told_from_any_thread() -> None:
+    good = "define i64 @f() {\n  ret i64 1\n}"
+    with pytest.raises(jit.CompileError, match="nothing"):
+        jit.compile_objects([good, "define i64 @g() {\n  ret i64 %nothing\n}"])
+    linked = jit.compile_objects([good, "declare i64 @f()\ndefine i64 @g() {\n  %x = call i64 @f()\n  ret i64 %x\n}"])
+    assert jit.load_object(*linked).address("g")
+    with pytest.raises(jit.LinkError, match="undefined: f"):
+        jit.load_object(linked[1]).address("g")
