@@ -1,4 +1,4 @@
-"""Reductions of the elements that a mask chooses."""
+"""Reductions of the elements that a mask chooses, differences, and membership."""
 
 from __future__ import annotations
 
@@ -43,17 +43,11 @@ def _extreme(function: Any, greatest: bool) -> Any:
 
 
 def _spread(function: Any) -> Any:
-    def apply(
-        x: Any,
-        dim: Any = None,
-        unbiased: Any = None,
-        *,
-        correction: Any = None,
-        keepdim: bool = False,
-        mask: Any = None,
-    ) -> Any:
-        by = correction if correction is not None else int(unbiased is not False)
-        return function(x, axis=_axes(dim), correction=correction, keepdims=keepdim, where=mask)
+    def apply(x: Any, dim: Any = None, unbiased: Any = None, **options: Any) -> Any:
+        correction = options.get("correction")
+        by = int(unbiased is not False) if correction is None else correction
+        keepdims = options.get("keepdim", False)
+        return function(x, axis=_axes(dim), correction=by, keepdims=keepdims, where=options.get("mask"))
 
     return apply
 
