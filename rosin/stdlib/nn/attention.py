@@ -87,7 +87,8 @@ class MultiHeadAttention(Module):
             raise ModuleError(f"MultiHeadAttention: {self.key_heads} heads of keys do not divide {heads} heads")
         width = features // heads if head_features is None else head_features
         context = features if context_features is None else context_features
-        keys, options = keys_of(key), {"use_bias": use_bias, "weight_init": weight_init, "dtype": dtype}
+        keys = keys_of(key)
+        options: dict[str, Any] = {"use_bias": use_bias, "weight_init": weight_init, "dtype": dtype}
         self.query = Dense(features, heads * width, key=keys, **options)
         self.key = Dense(context, self.key_heads * width, key=keys, **options)
         self.value = Dense(context, self.key_heads * width, key=keys, **options)
