@@ -29,8 +29,9 @@ CHAINS = 8
 WIDE = 512
 """From twice so many lines side by side on, they are taken row by row."""
 
-PART = 512
-"""Elements of a part of a long line; all parts that run at once are in the nearest cache when they are put together."""
+PART = 528
+"""Elements of a part of a long line; all parts that run at once are in the nearest cache when they are put together.
+It is no power of two: parts that are so far apart would share a set of that cache, and push one another out."""
 
 BLOCK = CHAINS * PART
 

@@ -21,7 +21,6 @@ import contextlib
 import ctypes
 import functools
 import hashlib
-import importlib
 import os
 import re
 import struct
@@ -194,7 +193,8 @@ def _emitted(machine: TargetMachine, module: ModuleRef) -> bytes:
 @functools.cache
 def _unlocked() -> Any:
     """The library of llvmlite, as it is."""
-    ffi: Any = importlib.import_module(f"{binding().__name__}.ffi")
+    from llvmlite.binding import ffi
+
     library = ctypes.CDLL(str(Path(ffi.__file__).with_name(ffi.get_library_name())))
     any, number = ctypes.c_void_p, ctypes.c_size_t
     for name, takes, gives in (

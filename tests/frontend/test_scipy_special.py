@@ -24,6 +24,7 @@ UNIT, WIDE, A, B = (RANDOM.uniform(*b, 7) for b in ((0.05, 0.95), (-4, 6), (0.3,
 POSITIVE = np.abs(WIDE) + 0.1
 
 ONE: dict[str, np.ndarray] = {
+    "softplus": WIDE,
     **dict.fromkeys(("gamma", "gammaln", "rgamma", "digamma", "psi", "gammasgn", "factorial", "zetac"), POSITIVE + 1),
     **dict.fromkeys(
         ("erf", "erfi", "cosm1", "erfc", "erfcx", "ndtr", "log_ndtr", "dawsn", "expit", "log_expit", "exprel"), WIDE
@@ -42,6 +43,11 @@ SEVERAL: dict[str, tuple[np.ndarray, ...]] = {
     **dict.fromkeys(TWO, (A, B)),
     **dict.fromkeys(("gammaincinv", "gammainccinv"), (A, UNIT)),
     **dict.fromkeys(("pdtr", "pdtrc"), (np.floor(A * 3), B)),
+    **dict.fromkeys(("nbdtr", "nbdtrc"), (np.floor(A * 3).astype(int), np.ceil(B).astype(int), UNIT)),
+    "bdtri": (np.floor(A), (np.floor(A) + np.ceil(B)).astype(int), UNIT),
+    **dict.fromkeys(("gdtrix", "fdtri"), (A, B, UNIT)),
+    **dict.fromkeys(("chdtri", "stdtrit"), (A, UNIT)),
+    "pdtri": (np.floor(A * 3), UNIT),
     **dict.fromkeys(("bdtr", "bdtrc"), (np.floor(A), (np.floor(A) + np.floor(B)).astype(int), UNIT)),
     **dict.fromkeys(("fdtr", "fdtrc", "gdtr", "gdtrc"), (A, B, POSITIVE)),
     "betainccinv": (A, B, UNIT),
@@ -56,7 +62,16 @@ ORDERED: list[tuple[str, tuple[int, ...], np.ndarray]] = [
     *((name, (n,), WIDE) for name in ("jv", "jn", "iv", "ive") for n in (0, 3, -3)),
     *((name, (n,), POSITIVE) for name in ("yn", "kn", "kv", "kve") for n in (1, 4, -3)),
     *((name, (n,), POSITIVE) for name in ("spherical_jn", "expn", "polygamma") for n in (0, 1, 4)),
+    *((name, (n,), POSITIVE) for name in ("spherical_yn", "spherical_in", "spherical_kn") for n in (0, 1, 4)),
+    *((name, (3,), WIDE) for name in ("spherical_jn", "spherical_yn", "spherical_in")),
     *(("legendre_p", (n,), UNIT) for n in (0, 1, 6)),
+    *(
+        (f"eval_{name}", (n,), UNIT * 2 - 1)
+        for name in ("legendre", "chebyt", "chebyu", "hermite", "hermitenorm", "laguerre")
+        for n in (0, 1, 9)
+    ),
+    *((f"eval_{name}", (n, 0.7), UNIT) for name in ("genlaguerre", "gegenbauer") for n in (0, 1, 5)),
+    *(("eval_jacobi", (n, 0.7, -0.3), UNIT) for n in (0, 1, 5)),
     *(("lpmv", (m, n), UNIT) for m, n in ((0, 3), (2, 5), (-2, 5), (3, 3), (4, 3))),
 ]
 
@@ -169,6 +184,38 @@ def test_functions_of_more_shapes() -> None:
     near(rs.gammainc(x, rnp.asarray(B)), ss.gammainc(np.asarray(x), B), 1e-12)
 
 
+def test_edges_of_integrals_and_means() -> None:
+    x = np.array([-30.0, -2.0, -0.5, 0.0, 1e-9, 0.523, 1.999, 2.001, 100.0, INF, -INF])
+    check(rs.shichi, x, expected=list(ss.shichi(x)), tolerance=1e-12)
+    a, b = np.array([1.0, 2, 0, -3, 1e-200, 5, 0, INF]), np.array([2.0, 2, 3, -4, 1e200, -1, 0, 1])
+    check(rs.agm, a[:-1], b[:-1], expected=ss.agm(a[:-1], b[:-1]), tolerance=1e-12)
+    x = np.array([0.0, 30, 45, 90, 135, 180, -60, 360])
+    check(rs.tandg, x, expected=ss.tandg(x), tolerance=1e-14)
+    np.testing.assert_allclose(np.abs(np.asarray(rs.cotdg(rnp.asarray(x)))), np.abs(ss.cotdg(x)), atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["spherical_jn", "spherical_yn", "spherical_in", "spherical_kn"])
+def test_spherical_functions_and_their_slopes(name: str) -> None:
+    """From 0 to infinity, and where the series of i_n ends."""
+    x = np.array([0.0, 1e-7, 9.9e-4, 1.01e-3, 0.3, 2.0, 7.7, 45.0, NAN])
+    for n in (0, 1, 5):
+        for derivative in (False, True):
+            expected = getattr(ss, name)(n, x, derivative)
+            found = np.asarray(getattr(rs, name)(n, rnp.asarray(x), derivative))
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-16)
+        np.testing.assert_array_equal(getattr(rs, name)(n, rnp.asarray([INF])), getattr(ss, name)(n, np.array([INF])))
+
+
+@pytest.mark.parametrize("name", ["legendre", "chebyt", "chebyu", "hermite", "hermitenorm", "laguerre"])
+def test_rules_of_gauss(name: str) -> None:
+    for n in (1, 2, 9, 30):
+        *found, total = getattr(rs, f"roots_{name}")(n, mu=True)
+        *expected, whole = getattr(ss, f"roots_{name}")(n, mu=True)
+        for x, y in zip(found, expected, strict=True):
+            np.testing.assert_allclose(np.asarray(x), y, rtol=1e-11, atol=1e-15)
+        assert abs(total - whole) < 1e-13 * whole
+
+
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (3, 2), (3, -3), (4, -2), (2, 5)])
 def test_spherical_harmonics(n: int, m: int) -> None:
     check(
@@ -192,6 +239,19 @@ def test_logsumexp_with_weights() -> None:
 
 
 COMPOSED: dict[str, Callable[..., Any]] = {
+    **{
+        name: lambda a, b, name=name: getattr(rs, name)(3, a) * getattr(rs, name)(0, b)
+        for name in ("spherical_jn", "spherical_yn", "spherical_in", "spherical_kn")
+    },
+    **{name: getattr(rs, name) for name in ("agm", "chdtr")},
+    "quantiles": lambda a, b: rs.stdtrit(a + 1, b / 7) * rs.fdtri(a, b, 0.3) + rs.bdtri(2, 5, a / 7),
+    "means": lambda a, b: rs.chdtri(a, 0.2) * rs.gdtrix(a, b, 0.4) + rs.pdtri(2, b / 7),
+    "shichi": lambda a, b: rs.shichi(a)[0] * rs.shichi(b)[1],
+    "softplus": lambda a, b: rs.softplus(a - 2) * rs.tandg(9 * b),
+    "jacobi": lambda a, b: rs.eval_jacobi(4, a, b, a / 7),
+    "gegenbauer": lambda a, b: rs.eval_gegenbauer(3, a, b / 7) * rs.eval_genlaguerre(3, b, a),
+    "chebyshev": lambda a, b: rs.eval_chebyt(4, a) * rs.eval_chebyu(3, b) + rs.eval_laguerre(2, a),
+    "hermite": lambda a, b: rs.eval_hermite(3, a) * rs.eval_hermitenorm(4, b),
     "huber": rs.huber,
     "pseudo_huber": rs.pseudo_huber,
     "boxcox": rs.boxcox,
@@ -207,7 +267,10 @@ COMPOSED: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", COMPOSED)
+DEAR = ("quantiles", "means")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in DEAR else n for n in COMPOSED])
 def test_gradients_of_compositions(name: str) -> None:
     def total(a: Any, b: Any) -> Any:
         return rnp.sum(COMPOSED[name](a, b))
@@ -283,6 +346,9 @@ BAD: list[tuple[Callable[[], Any], type[RosinError], str]] = [
     (lambda: rs.polygamma(-1, rnp.ones(3)), AttributeValueError, "polygamma: the order is -1"),
     (lambda: rs.lambertw(rnp.ones(3), 2), AttributeValueError, "branch is 2; the real ones are 0 and -1"),
     (lambda: rs.multigammaln(rnp.ones(3), 0), AttributeValueError, "multigammaln: the dimension is 0"),
+    (lambda: rs.eval_hermite(-1, rnp.ones(3)), AttributeValueError, "eval_hermite: the degree is -1"),
+    (lambda: rs.roots_laguerre(0), AttributeValueError, "roots_laguerre: the number of places is 0; it is at least 1"),
+    (lambda: rs.spherical_in(1.5, rnp.ones(3)), DTypeError, "spherical_in: the order is an integer"),
     (lambda: rs.legendre_p(True, rnp.ones(3)), DTypeError, "legendre_p: the degree is an integer, not bool"),
 ]
 

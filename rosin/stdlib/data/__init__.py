@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rosin.stdlib.data import images, order, readers, text
+from rosin.stdlib.data import audio, images, order, readers, text
 from rosin.stdlib.data.batching import Padded, fill, stack
 from rosin.stdlib.data.datasets import Arrays, Concatenated, Dataset, Mapped, Subset, split
 from rosin.stdlib.data.errors import DataError, WorkerError
@@ -19,6 +19,7 @@ __all__ = [
     "Padded",
     "Subset",
     "WorkerError",
+    "audio",
     "fill",
     "images",
     "order",

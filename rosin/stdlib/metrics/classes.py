@@ -129,7 +129,7 @@ class AUC(Metric):
 @dataclass
 class InceptionScore(Metric):
     """How sure a classifier is of generated examples and how evenly they fall into its classes: the exponential of the
-    mean divergence of an example's classes from those of all, from 1 to the number of classes (Salimans et al. 2016)."""
+    mean divergence of an example's classes from those of all, between 1 and their number (Salimans et al. 2016)."""
 
     probabilities: Array
     negentropy: Array
@@ -142,8 +142,9 @@ class InceptionScore(Metric):
 
     def update(self, scores: Array, mask: Array | None = None) -> Self:
         """Scores are a classifier's `[count, classes]`, before the softmax."""
-        logs = rosin.nn.log_softmax(rnp.astype(scores, rosin.float32))
         own = weights_of(scores.shape[:1], mask)
+        # The scores of an example that does not count may be anything.
+        logs = rosin.nn.log_softmax(rnp.where(own[:, None] != 0, rnp.astype(scores, rosin.float32), 0))
         probabilities = rnp.exp(logs) * own[:, None]
         # A class of probability 0 adds nothing, though its logarithm is not finite.
         negentropy = rnp.sum(rnp.where(probabilities > 0, probabilities * logs, 0))

@@ -51,6 +51,8 @@ def mix(old: Tree, new: Tree, decay: float) -> Tree:
 
 def _unbiased(mean: Array, decay: float, count: Array) -> Array:
     """A running mean that began at zero, as if it had begun with the first number, after `count` steps."""
+    if decay == 0:
+        return mean
     whole = -rnp.expm1(rnp.astype(count, _exact(mean)) * math.log(decay))
     return mean / rnp.astype(whole, mean.dtype)
 

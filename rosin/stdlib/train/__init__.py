@@ -5,6 +5,7 @@ from __future__ import annotations
 from rosin.stdlib.train.callbacks import Checkpointing, EarlyStopping, JsonLog, ProgressBar
 from rosin.stdlib.train.checkpoints import Checkpoints, Restored
 from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning, DivergedError
+from rosin.stdlib.train.evaluate import make_evaluate
 from rosin.stdlib.train.figures import Line, Panel, figure
 from rosin.stdlib.train.fit import Callback, Training, fit
 from rosin.stdlib.train.game import Player, make_game, start_game
@@ -36,6 +37,7 @@ __all__ = [
     "figure",
     "first_bad_layer",
     "fit",
+    "make_evaluate",
     "make_game",
     "make_step",
     "start_game",

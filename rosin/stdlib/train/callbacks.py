@@ -22,13 +22,18 @@ class ProgressBar(Callback):
     def __init__(self, file: IO[str] | None = None) -> None:
         self._file = file
         self._bar: Any = None
+        self._seen, self._began = 0, 0.0
 
     def on_start(self, training: Training) -> None:
         total = None if training.steps_in_epoch is None else training.steps_in_epoch * training.epochs
+        self._seen, self._began = training.examples, time.monotonic()
         self._bar = tqdm(total=total, initial=int(training.state.step), unit="step", file=self._file)
 
     def on_step(self, training: Training) -> None:
-        self._bar.set_postfix({"loss": f"{training.loss:.4g}", "epoch": training.epoch + 1}, refresh=False)
+        told = {"loss": f"{training.loss:.4g}", "epoch": training.epoch + 1}
+        if training.examples > self._seen:
+            told["examples/s"] = f"{(training.examples - self._seen) / (time.monotonic() - self._began):.4g}"
+        self._bar.set_postfix(told, refresh=False)
         self._bar.update()
 
     def on_epoch(self, training: Training) -> None:

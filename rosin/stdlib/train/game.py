@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import metrics, nn, optim
-from rosin.stdlib.train.step import Loss, Outcome, TrainState
+from rosin.stdlib.train.step import Loss, Outcome, Step, TrainState
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def start_game(model: Any, players: Mapping[str, Player], key: Array | int = 0) 
     return state
 
 
-def make_game(players: Mapping[str, Player]) -> Callable[[TrainState, Any], tuple[TrainState, Outcome]]:
+def make_game(players: Mapping[str, Player]) -> Step:
     """The compiled `step(state, batch)`, in which the players move in turn; all moves are one program.
 
     As in `make_step`, step n draws its random numbers from the state's key and n, and a step in which a loss or a
@@ -55,23 +55,28 @@ def make_game(players: Mapping[str, Player]) -> Callable[[TrainState, Any], tupl
             means[name] = means[name].update(loss)
             losses.append(rnp.mean(loss))
             norms.append(rnp.max(norm))
-        total, norm = sum(losses[1:], losses[0]), rnp.max(rnp.stack(norms))
+        total, norm = rnp.sum(rnp.stack(losses)), rnp.max(rnp.stack(norms))
         finite = rnp.isfinite(total) & rnp.isfinite(norm)
         old, new = (state.model, state.optimizer, state.metrics), (model, optimizers, means)
-        kept = rosin.tree.map(lambda a, b: rnp.where(finite, a, b), new, old)
-        return TrainState(kept[0], kept[1], state.step + 1, state.key, kept[2]), Outcome(total, norm, finite)
+        kept = rosin.precision.select_tree(finite, new, old)
+        outcome = Outcome(total, norm, finite, skipped=rnp.asarray(False))
+        return TrainState(kept[0], kept[1], state.step + 1, state.key, kept[2]), outcome
 
-    return rosin.compile(step, donate_argnames=("state",))
+    def total_loss(model: Any, batch: Any, run: nn.Run) -> Array:
+        return rnp.sum(rnp.stack([rosin.rewritten(player.loss)(model, batch, run) for player in players.values()]))
+
+    return Step(total_loss, rosin.compile(step, donate_argnames=("state",)))
 
 
 def _turn(player: Player, model: Any, optimizer: Any, batch: Any, key: Array) -> tuple[Any, Any, Array, Array]:
-    """The model and the optimizer's state after a player's moves; the loss of each move and the norm of its gradient."""
+    """The model and the optimizer's state after a player's moves, the loss of each and the norm of its gradient."""
     if player.moves == 1:
         return _move(player, model, optimizer, batch, key)
 
     def body(carry: Any, given: Any) -> Any:
         part, own_key = given
-        model, optimizer, loss, norm = _move(player, *carry, part, own_key)
+        model, optimizer = carry
+        model, optimizer, loss, norm = _move(player, model, optimizer, part, own_key)
         return (model, optimizer), (loss, norm)
 
     keys = rosin.random.split(key, player.moves)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import rosin
@@ -51,7 +51,7 @@ class Outcome:
     loss: Array
     gradient_norm: Array
     finite: Array
-    skipped: Array
+    skipped: Array = field(default_factory=lambda: rnp.asarray(False))
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,22 @@
-"""Files that packages carry: found without importing the package."""
+"""What the zoo needs of packages, and which extra has them."""
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
+from collections.abc import Generator
 from pathlib import Path
 
+from rosin.stdlib import data
 from rosin.stdlib.zoo.errors import ZooError
+
+
+@contextlib.contextmanager
+def needed() -> Generator[None]:
+    """Inside, what a package lacks is a ZooError that names the extra."""
+    try:
+        yield
+    except data.DataError as error:
+        raise ZooError(f'{error.message}; all that the zoo needs: pip install "rosin[zoo]"') from None
 
 
 def carried(package: str, path: str, distribution: str | None = None) -> Path:
@@ -14,11 +25,5 @@ def carried(package: str, path: str, distribution: str | None = None) -> Path:
     Raises:
         ZooError: the package is not installed, or has no such file.
     """
-    name = distribution or package
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise ZooError(f'{path} comes with the package {name}, which is not installed: pip install "rosin[zoo]"')
-    file = Path(found.submodule_search_locations[0]) / path
-    if not file.is_file():
-        raise ZooError(f"the package {name} that is installed has no {path}")
-    return file
+    with needed():
+        return data.readers.carried(package, path, distribution)

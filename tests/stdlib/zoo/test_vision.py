@@ -11,9 +11,9 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.stdlib import nn, weights, zoo
+from rosin.stdlib.data.readers import Labelled
 from rosin.stdlib.zoo import packages
 from rosin.stdlib.zoo.vision import efficientnet, mobilenet, resnet, segment, vit
-from rosin.stdlib.zoo.vision.datasets import Labelled
 
 
 def filled(model: Any, seed: int = 0) -> Any:
@@ -375,7 +375,7 @@ def test_pictures_are_scaled_as_pillow_does(shape: tuple[int, int]) -> None:
 def few_digits() -> Labelled:
     drawn = np.zeros((3, 1, 28, 28), dtype=np.uint8)
     drawn[:, :, 8:20, 10:18] = 255
-    return Labelled(drawn, np.asarray([2, 5, 7], dtype=np.int32))
+    return Labelled("few", drawn, np.asarray([2, 5, 7], dtype=np.int32))
 
 
 def test_scenes_have_the_class_of_every_pixel() -> None:

@@ -6,9 +6,18 @@ import math
 from typing import TYPE_CHECKING
 
 from rosin.frontend.numpy import elementwise as el
-from rosin.frontend.numpy import logic, promote
+from rosin.frontend.numpy import logic, promote, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.frontend.scipy.special.gamma import betainc, betaincc, gammainc, gammaincc
+from rosin.frontend.scipy.special.gamma import (
+    betainc,
+    betaincc,
+    betainccinv,
+    betaincinv,
+    gammainc,
+    gammaincc,
+    gammainccinv,
+    gammaincinv,
+)
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -92,3 +101,66 @@ def stdtr(df: ArrayLike, t: ArrayLike, /) -> Array:
     far = betainc(half, 0.5, el.divide(freedom, whole))
     tail = el.multiply(logic.where(logic.less(square, freedom), near, far), 0.5)
     return logic.where(logic.less(operand, 0), tail, el.subtract(1, tail))
+
+
+# -- negative binomial, and quantiles ----------------------------------------------------------------------------------
+
+
+def nbdtr(k: ArrayLike, n: ArrayLike, p: ArrayLike, /) -> Array:
+    """P(X ≤ k) of the failures before the n-th success of probability p."""
+    count, wanted, chance = promote.promoted("nbdtr", k, n, p, floating=True)
+    return betainc(wanted, el.add(el.floor(count), 1), chance)
+
+
+def nbdtrc(k: ArrayLike, n: ArrayLike, p: ArrayLike, /) -> Array:
+    """P(X > k) of the failures before the n-th success of probability p."""
+    count, wanted, chance = promote.promoted("nbdtrc", k, n, p, floating=True)
+    return betaincc(wanted, el.add(el.floor(count), 1), chance)
+
+
+def bdtri(k: ArrayLike, n: ArrayLike, y: ArrayLike, /) -> Array:
+    """The p with bdtr(k, n, p) = y, of 0 ≤ k < n."""
+    count, trials, chance = promote.promoted("bdtri", k, n, y, floating=True)
+    whole = el.floor(count)
+    return betainccinv(el.add(whole, 1), el.subtract(trials, whole), chance)
+
+
+def pdtri(k: ArrayLike, y: ArrayLike, /) -> Array:
+    """The mean m with pdtr(k, m) = y."""
+    count, chance = promote.promoted("pdtri", k, y, floating=True)
+    return gammainccinv(el.add(el.floor(count), 1), chance)
+
+
+def chdtri(v: ArrayLike, p: ArrayLike, /) -> Array:
+    """The x with chdtrc(v, x) = p."""
+    freedom, chance = promote.promoted("chdtri", v, p, floating=True)
+    return el.multiply(gammainccinv(el.multiply(freedom, 0.5), chance), 2)
+
+
+def gdtrix(a: ArrayLike, b: ArrayLike, p: ArrayLike, /) -> Array:
+    """The x with gdtr(a, b, x) = p."""
+    rate, shape, chance = promote.promoted("gdtrix", a, b, p, floating=True)
+    return el.divide(gammaincinv(shape, chance), rate)
+
+
+def fdtri(dfn: ArrayLike, dfd: ArrayLike, p: ArrayLike, /) -> Array:
+    """The x with fdtr(dfn, dfd, x) = p."""
+    first, second, chance = promote.promoted("fdtri", dfn, dfd, p, floating=True)
+    one, other = el.multiply(first, 0.5), el.multiply(second, 0.5)
+    # What is next to 1 is not taken from it.
+    part, rest = betaincinv(one, other, chance), betaincinv(other, one, el.subtract(1, chance))
+    return el.divide(el.multiply(second, part), el.multiply(first, rest))
+
+
+def stdtrit(df: ArrayLike, p: ArrayLike, /) -> Array:
+    """The t with stdtr(df, t) = p."""
+    freedom, chance = promote.promoted("stdtrit", df, p, floating=True)
+    half = el.multiply(freedom, 0.5)
+    tail = el.minimum(chance, el.subtract(1, chance))
+    outer = logic.less(tail, 0.25)
+    # Of t² / (t² + df), or of what it lacks to 1, the one that is not next to 1.
+    share = betaincinv(half, 0.5, el.multiply(logic.where(outer, tail, 0.25), 2))
+    far = el.divide(el.subtract(1, share), share)
+    middle = betaincinv(0.5, half, el.subtract(1, el.multiply(logic.where(outer, 0.25, tail), 2)))
+    size = transcendental.sqrt(el.multiply(freedom, logic.where(outer, far, el.divide(middle, el.subtract(1, middle)))))
+    return logic.where(logic.less(chance, 0.5), el.negative(size), size)

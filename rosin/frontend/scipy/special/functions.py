@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rosin.frontend import core
 from rosin.frontend.numpy import complex as parts
 from rosin.frontend.numpy import elementwise as el
-from rosin.frontend.numpy import promote, transcendental
+from rosin.frontend.numpy import logic, promote, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.scipy.special.operands import elementwise, order
 from rosin.ir.op import Op
@@ -154,11 +156,6 @@ def kve(v: ArrayLike, x: ArrayLike, /) -> Array:
     return _of_order("kve", v, bessel.BesselK, real.BesselKv, x, 1, scaled=True)
 
 
-def spherical_jn(n: int, z: ArrayLike, /) -> Array:
-    """The spherical Bessel function j_n(z) = √(π/2z) J_{n+1/2}(z), of n ≥ 0."""
-    return elementwise("spherical_jn", bessel.SphericalBesselJ(order("spherical_jn", n)), z)
-
-
 # -- integrals ---------------------------------------------------------------------------------------------------------
 
 
@@ -192,6 +189,28 @@ def fresnel(x: ArrayLike, /) -> tuple[Array, Array]:
     return _both("fresnel", integrals.FresnelSine(), integrals.FresnelCosine(), x)
 
 
+SERIES = 16
+"""Terms of Shi and Chi, of arguments below 2, the last of which is below 1e-20 of the first."""
+
+
+def shichi(x: ArrayLike, /) -> tuple[Array, Array]:
+    """The hyperbolic sine and cosine integrals Shi(x) and Chi(|x|)."""
+    operand = promote.floating("shichi", x)
+    size = el.abs(operand)
+    small = logic.less(size, 2)
+    near, far = logic.where(small, operand, 0), logic.where(small, 2, size)
+    square = el.multiply(near, near)
+    odd = even = el.multiply(square, 0)
+    for k in range(SERIES, 0, -1):
+        odd = el.multiply(square, el.add(odd, 1 / ((2 * k + 1) * math.factorial(2 * k + 1))))
+        even = el.multiply(square, el.add(even, 1 / (2 * k * math.factorial(2 * k))))
+    up, down = expi(far), exp1(far)
+    large = el.multiply(el.add(up, down), 0.5)
+    shi = logic.where(small, el.multiply(near, el.add(odd, 1)), el.multiply(el.sign(operand), large))
+    start = el.add(transcendental.log(logic.where(small, size, 1)), np.euler_gamma)
+    return shi, logic.where(small, el.add(start, even), el.multiply(el.subtract(up, down), 0.5))
+
+
 def spence(x: ArrayLike, /) -> Array:
     """Spence's function ∫₁ˣ log(t) / (1 - t) dt, the dilogarithm of 1 - x: NaN below 0."""
     return elementwise("spence", integrals.Spence(), x)
@@ -223,6 +242,23 @@ def ellipkinc(phi: ArrayLike, m: ArrayLike, /) -> Array:
 def ellipeinc(phi: ArrayLike, m: ArrayLike, /) -> Array:
     """The incomplete elliptic integral E(φ, m) of the second kind, of m ≤ 1."""
     return elementwise("ellipeinc", elliptic.Ellipeinc(), phi, m)
+
+
+def agm(a: ArrayLike, b: ArrayLike, /) -> Array:
+    """The arithmetic-geometric mean, by the complete elliptic integral: NaN of numbers of different signs."""
+    first, second = promote.promoted("agm", a, b, floating=True)
+    total = el.add(first, second)
+    none = logic.equal(total, 0)
+    below = logic.where(none, 1, total)
+    rest = el.multiply(el.multiply(el.divide(first, below), el.divide(second, below)), 4)
+    far = logic.less(rest, 1e-20)
+    # K(1 - p) of a p that may be too small for a number.
+    one, other, whole = (transcendental.log(el.abs(x)) for x in (first, second, below))
+    logs = el.add(el.subtract(one, whole), el.subtract(other, whole))
+    integral = logic.where(far, el.multiply(el.subtract(math.log(4), logs), 0.5), ellipkm1(logic.where(far, 1, rest)))
+    mean = el.divide(el.multiply(total, math.pi / 4), integral)
+    mixed = logic.less(el.multiply(el.sign(first), el.sign(second)), 0)
+    return logic.where(mixed, math.nan, logic.where(none, 0, mean))
 
 
 def elliprc(x: ArrayLike, y: ArrayLike, /) -> Array:

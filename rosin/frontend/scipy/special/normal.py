@@ -74,6 +74,11 @@ def log_expit(x: ArrayLike, /) -> Array:
     return elementwise("log_expit", elementary.LogExpit(), x)
 
 
+def softplus(x: ArrayLike, /) -> Array:
+    """log(1 + exp(x))."""
+    return el.negative(log_expit(el.negative(promote.floating("softplus", x))))
+
+
 # -- entropy -----------------------------------------------------------------------------------------------------------
 
 
@@ -227,3 +232,15 @@ def sindg(x: ArrayLike, /) -> Array:
 def cosdg(x: ArrayLike, /) -> Array:
     """The cosine of x degrees."""
     return core.bind1(gamma.Cospi(), _degrees("cosdg", x))
+
+
+def tandg(x: ArrayLike, /) -> Array:
+    """The tangent of degrees: infinite at odd multiples of 90."""
+    operand = promote.floating("tandg", x)
+    return el.divide(sindg(operand), cosdg(operand))
+
+
+def cotdg(x: ArrayLike, /) -> Array:
+    """The cotangent of degrees: infinite at multiples of 180."""
+    operand = promote.floating("cotdg", x)
+    return el.divide(cosdg(operand), sindg(operand))

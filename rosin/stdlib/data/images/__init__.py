@@ -1,20 +1,58 @@
-"""Images, `[channels, height, width]` each: files, changes at random, many as one."""
+"""Images, `[channels, height, width]` each: files, other sizes and colours, changes at random, many as one."""
 
 from __future__ import annotations
 
-from rosin.stdlib.data.images.changes import mixup, normalize, random_crop, random_erase, random_flip
+from rosin.stdlib.data.images.changes import cutmix, mixup, normalize, random_crop, random_erase, random_flip
+from rosin.stdlib.data.images.colours import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+    blur,
+    grayscale,
+    random_colors,
+    to_float,
+)
 from rosin.stdlib.data.images.grid import grid
 from rosin.stdlib.data.images.png import decode_png, encode_png, load_png, save_png
+from rosin.stdlib.data.images.resizing import (
+    center_crop,
+    channels_first,
+    channels_last,
+    pad,
+    resize,
+    resize_shorter,
+)
+from rosin.stdlib.data.images.warping import affine_matrices, random_affine, random_perspective, warp
 
 __all__ = [
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
+    "affine_matrices",
+    "blur",
+    "center_crop",
+    "channels_first",
+    "channels_last",
+    "cutmix",
     "decode_png",
     "encode_png",
+    "grayscale",
     "grid",
     "load_png",
     "mixup",
     "normalize",
+    "pad",
+    "random_affine",
+    "random_colors",
     "random_crop",
     "random_erase",
     "random_flip",
+    "random_perspective",
+    "resize",
+    "resize_shorter",
     "save_png",
+    "to_float",
+    "warp",
 ]

@@ -68,3 +68,20 @@ def mixup(key: Array, x: Array, targets: Array, alpha: float = 0.2) -> tuple[Arr
         return own * a + (1 - own) * a[other]
 
     return mixed(x), mixed(targets)
+
+
+def cutmix(key: Array, x: Array, targets: Array, alpha: float = 1.0) -> tuple[Array, Array]:
+    """Images `[batch, channels, height, width]` with a part of another one pasted in, and the targets, which are
+    probabilities, mixed by the areas (Yun et al. 2019)."""
+    shares, order, *places = rosin.random.split(key, 4)
+    batch, _, height, width = x.shape
+    side = rnp.sqrt(1 - rosin.random.beta(shares, alpha, alpha, (batch,)))
+    other = rosin.random.permutation(order, batch)
+    inside = rnp.ones((batch, 1, 1, 1), dtype=bool)
+    for axis, (own, length) in enumerate(zip(places, (height, width), strict=True), 2):
+        line = rnp.arange(length)
+        half = side[:, None] * length / 2
+        part = rnp.abs(line - rosin.random.randint(own, (batch, 1), 0, length)) < half
+        inside = inside & rnp.reshape(part, (batch, 1, *(length if i == axis else 1 for i in (2, 3))))
+    pasted = rnp.astype(rnp.mean(rnp.astype(inside, rosin.float32), axis=(1, 2, 3)), targets.dtype)[:, None]
+    return rnp.where(inside, x[other], x), (1 - pasted) * targets + pasted * targets[other]

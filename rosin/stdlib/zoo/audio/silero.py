@@ -172,8 +172,8 @@ ENTRY = Entry(
         data="voices made by formulas (harmonics of a wandering pitch through the resonances of vowels) in noise, as "
         "the project has no recordings; the pretrained weights were trained by Silero on recordings of many languages",
         metric="accuracy of frames on held out sounds of the same kind, and area under the curve",
-        result="accuracy 98.1 %, area 0.998 (rosin zoo train silero-vad); the pretrained weights, which never heard such "
-        "sounds: 82.3 %, 0.900 (rosin zoo eval silero-vad)",
+        result="accuracy 98.1 %, area 0.998 (rosin zoo train silero-vad); the pretrained weights, which never heard "
+        "such sounds: 82.3 %, 0.900 (rosin zoo eval silero-vad)",
         license="the pretrained weights: MIT",
         weights="silero-vad",
     ),

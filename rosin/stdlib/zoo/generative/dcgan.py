@@ -43,7 +43,7 @@ def fit(task: Task, model: GAN) -> GAN:
     return fit_game(task, model, players())
 
 
-PLAN = Plan("dcgan", GAN, fit, epochs=60)
+PLAN = Plan("dcgan", GAN, fit, epochs={"digits": 200, "mnist5000": 20})
 
 ENTRY = Entry(
     Card(
@@ -55,8 +55,10 @@ ENTRY = Entry(
         "adversarial networks (2016)",
         parameters=170_402,
         data=pictures.TOLD,
-        metric="two-sample figures of new pictures",
-        result="",
+        metric="two-sample figures of new pictures beside held out ones",
+        result="on digits: discrepancy 0.00095 (p 0.10), nearest neighbours 0.70, Fréchet distance 4.4; real pictures have 0.00043 "
+        "(0.25), 0.51 and 3.8, a normal distribution of all pixels 0.0126 (0.002), 0.94 and 34.6 (rosin zoo train dcgan "
+        "--data digits)",
         license=pictures.LICENSE,
     ),
     make=GAN,

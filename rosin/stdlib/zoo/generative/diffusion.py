@@ -18,6 +18,7 @@ from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.generative import pictures
 from rosin.stdlib.zoo.generative.plan import Plan, Task
 from rosin.stdlib.zoo.generative.unet import UNet
+from rosin.stdlib.zoo.settings import Settings
 
 Schedule = Literal["cosine", "linear"]
 Prediction = Literal["v", "epsilon"]
@@ -74,35 +75,27 @@ class Diffusion(nn.Module):
         target = noise if self.prediction == "epsilon" else signal * noise - spread * x
         return rnp.mean((self(signal * x + spread * noise, t) - target) ** 2, axis=(1, 2, 3))
 
-    def sample(self, key: Array, count: int) -> Array:
-        """New pictures `[count, 1, size, size]`, from 0 to 1, by all steps, each of which adds noise (Ho et al. 2020)."""
-        times = np.arange(self.steps, 0, -1)
-        return self._walk(key, count, times, times - 1, 1.0)
+    def sample(self, key: Array, count: int, steps: int = 50, noise: float = 0.0) -> Array:
+        """New pictures `[count, 1, size, size]`, from 0 to 1, by a loop of `steps` steps, each over as many of the
+        model's.
 
-    def sample_fast(self, key: Array, count: int, steps: int = 50, noise: float = 0.0) -> Array:
-        """New pictures by fewer steps (DDIM, Song et al. 2021). With `noise` 0 they follow from the first noise alone,
-        with 1 each step adds as much as those of `sample`.
+        With `noise` 0 a picture follows from the noise that it begins with (DDIM, Song et al. 2021); with `noise` 1 and
+        all the model's steps each step adds what Ho et al. 2020 add (DDPM).
 
         Raises:
             ModuleError: the model has fewer steps.
         """
         if not 1 <= steps <= self.steps:
-            raise nn.ModuleError(f"Diffusion: from 1 to {self.steps} steps, not {steps}")
-        times = np.round(np.linspace(self.steps, 0, steps + 1)).astype(int)
-        return self._walk(key, count, times[:-1], times[1:], noise)
-
-    def _walk(self, key: Array, count: int, froms: Any, tos: Any, noise: float) -> Array:
-        """From noise through a loop of steps, each from one time to an earlier one."""
-        dtype = self.net.first.weight.dtype
+            raise nn.ModuleError(f"Diffusion: samples take from 1 to {self.steps} steps, not {steps}")
+        times = rnp.asarray(np.round(np.linspace(self.steps, 0, steps + 1)).astype(np.int32))
         start, rest = rosin.random.split(key)
-        x = rosin.random.normal(start, (count, 1, self.size, self.size), dtype)
+        x = rosin.random.normal(start, (count, 1, self.size, self.size), self.net.first.weight.dtype)
 
         def step(x: Array, given: Any) -> Any:
             before, after, own_key = given
             return self._step(x, before, after, own_key, noise), None
 
-        xs = rnp.asarray(froms), rnp.asarray(tos), rosin.random.split(rest, len(froms))
-        x, _ = rosin.scan(step, x, xs)
+        x, _ = rosin.scan(step, x, (times[:-1], times[1:], rosin.random.split(rest, steps)))
         return rnp.clip((x + 1) / 2, 0, 1)
 
     def _step(self, x: Array, before: Array, after: Array, key: Array, noise: float) -> Array:
@@ -127,8 +120,8 @@ class Diffusion(nn.Module):
 def schedule_of(kind: Schedule, steps: int) -> tuple[Any, Any]:
     """The signal and the deviation of the noise after 0 to `steps` steps, whose squares sum to 1.
 
-    "cosine" is that of Nichol and Dhariwal 2021. "linear" is that of Ho et al. 2020, whose rates of 1000 steps grow from
-    1e-4 to 0.02, for any number of steps.
+    "cosine" is that of Nichol and Dhariwal 2021. "linear" is that of Ho et al. 2020, whose rates grow from 1e-4 to
+    0.02 in 1000 steps, for any number of them.
     """
     if kind == "cosine":
         angle = (np.arange(steps + 1) / steps + 0.008) / 1.008 * math.pi / 2
@@ -166,7 +159,14 @@ def inputs(batch: int, *, size: int = 28, dtype: Any = rosin.float32, **_: Any) 
     return rosin.ShapeDtypeStruct((batch, 1, size, size), dtype), rosin.ShapeDtypeStruct((batch,), rosin.int32)
 
 
-PLAN = Plan("diffusion", Diffusion, fit, options={"digits": {"patch": 1}}, epochs=60)
+def draw(model: Diffusion, key: Array, count: int, settings: Settings) -> Array:
+    """New pictures, as the settings say."""
+    return model.sample(key, count, settings.knobs["sampling_steps"], settings.knobs["noise"])
+
+
+PLAN = Plan(
+    "diffusion", Diffusion, fit, draw=draw, options={"digits": {"patch": 1}}, epochs={"digits": 100, "mnist5000": 20}
+)
 
 ENTRY = Entry(
     Card(
@@ -174,12 +174,14 @@ ENTRY = Entry(
         title="Diffusion model",
         task="generation",
         summary="Pictures out of noise in many small steps, by a U-Net that is told the time.",
-        source="Ho, Jain and Abbeel: Denoising diffusion probabilistic models (2020); fewer steps: Song, Meng and Ermon: "
-        "Denoising diffusion implicit models (2021)",
+        source="Ho, Jain and Abbeel: Denoising diffusion probabilistic models (2020); in fewer steps: "
+        "Song, Meng and Ermon: Denoising diffusion implicit models (2021)",
         parameters=468_676,
         data=pictures.TOLD,
-        metric="two-sample figures of new pictures",
-        result="",
+        metric="two-sample figures of new pictures beside held out ones",
+        result="on digits: discrepancy 0.00038 (p 0.26), nearest neighbours 0.60, Fréchet distance 3.2; real pictures have 0.00043 "
+        "(0.25), 0.51 and 3.8, a normal distribution of all pixels 0.0126 (0.002), 0.94 and 34.6 (rosin zoo train diffusion "
+        "--data digits)",
         license=pictures.LICENSE,
     ),
     make=Diffusion,
@@ -187,4 +189,5 @@ ENTRY = Entry(
     train=PLAN.train,
     evaluate=PLAN.evaluate,
     small={"size": 8, "channels": 8, "patch": 1, "steps": 10},
+    knobs={"sampling_steps": 50, "noise": 0.0},
 )

@@ -13,8 +13,8 @@ from rosin.stdlib.zoo.generative.shapes import Unflatten, quarter
 
 
 class GAN(nn.Module):
-    """A generator, which makes pictures `[batch, 1, size, size]` from -1 to 1 of normal numbers `[batch, latent]`, and a
-    critic, which gives each picture a number `[batch]`.
+    """A generator, which makes pictures `[batch, 1, size, size]` from -1 to 1 of normal numbers `[batch, latent]`, and
+    a critic, which gives each picture a number `[batch]`.
 
     The layers are those of Radford et al. 2016: strided and transposed convolutions, batch normalisation but for the
     generator's last layer and the critic's first, leaky slopes in the critic.
@@ -23,6 +23,7 @@ class GAN(nn.Module):
     generator: nn.Chain
     critic: nn.Chain
     latent: int = nn.static()
+    dtype: Any = nn.static()
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class GAN(nn.Module):
         self.generator = generator(keys, latent, channels, wide, dtype)
         self.critic = critic(keys, channels, wide, critic_norm, dtype)
         self.latent = latent
+        self.dtype = dtype
 
     def __call__(self, z: Array, run: nn.Run = nn.EVAL) -> Array:
         """What the critic says of pictures made of `z`, `[batch]`."""
@@ -55,7 +57,7 @@ class GAN(nn.Module):
 
     def noise(self, key: Array, count: int) -> Array:
         """What pictures are made of."""
-        return rosin.random.normal(key, (count, self.latent), self.generator[0].weight.dtype)
+        return rosin.random.normal(key, (count, self.latent), self.dtype)
 
     def sample(self, key: Array, count: int) -> Array:
         """New pictures `[count, 1, size, size]`, from 0 to 1."""

@@ -9,7 +9,6 @@ import numpy as np
 
 import rosin
 from rosin import Array
-from rosin import numpy as rnp
 from rosin.stdlib import data, losses, metrics, optim, train
 from rosin.stdlib.zoo.generative.pictures import Gaussian, Numbers, Pictures
 from rosin.stdlib.zoo.vision.lenet import SMALL, LeNet

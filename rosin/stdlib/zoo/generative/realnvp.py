@@ -245,7 +245,15 @@ def inputs(batch: int, *, size: int = 28, dtype: Any = rosin.float32, **_: Any) 
     return (rosin.ShapeDtypeStruct((batch, 1, size, size), dtype),)
 
 
-PLAN = Plan("realnvp", RealNVP, fit, likelihood, {"mnist5000": {"hidden": 16}}, epochs=20, levels=True)
+PLAN = Plan(
+    "realnvp",
+    RealNVP,
+    fit,
+    likelihood,
+    {"mnist5000": {"hidden": 16}},
+    epochs={"digits": 40, "mnist5000": 8},
+    levels=True,
+)
 
 ENTRY = Entry(
     Card(
@@ -257,7 +265,8 @@ ENTRY = Entry(
         parameters=265_313,
         data=pictures.TOLD,
         metric="bits per dimension of held out pictures, with uniform dequantisation; two-sample figures of new ones",
-        result="",
+        result="2.129 bits per dimension on digits; a normal distribution of all pixels 2.941, histograms of each 2.450 (rosin "
+        "zoo train realnvp --data digits)",
         license=pictures.LICENSE,
     ),
     make=RealNVP,

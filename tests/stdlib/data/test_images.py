@@ -1,0 +1,181 @@
+"""Images resized, recoloured, warped: against SciPy and Python's own colours, and beside PyTorch and Pillow."""
+
+from __future__ import annotations
+
+import colorsys
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.ndimage
+
+import rosin
+from rosin import numpy as rnp
+from rosin.stdlib import data
+from rosin.stdlib.data import images
+
+KEY = rosin.random.key(0)
+RNG = np.random.default_rng(0)
+PICTURES = RNG.random((4, 3, 12, 9)).astype(np.float32)
+X = rnp.asarray(PICTURES)
+
+
+# -- sizes -------------------------------------------------------------------------------------------------------------
+
+
+def test_sizes_by_hand() -> None:
+    line = rnp.asarray(np.arange(8.0)[None])
+    # At half the size a triangle reaches over four pixels.
+    half = np.asarray(images.resize(line, (1, 4)))[0]
+    np.testing.assert_allclose(half[1:3], [2.5, 4.5])
+    np.testing.assert_allclose(half[0], (3 * 0 + 3 * 1 + 2) / 7)
+    np.testing.assert_allclose(images.resize(line, (1, 4), antialias=False)[0], [0.5, 2.5, 4.5, 6.5])
+    np.testing.assert_allclose(images.resize(line, (1, 16))[0, 1:-1], np.arange(0.25, 7, 0.5), atol=1e-6)
+    for method in ("bilinear", "bicubic"):
+        np.testing.assert_allclose(images.resize(X, (12, 9), method=method), PICTURES, atol=1e-6)
+        np.testing.assert_allclose(images.resize(rnp.ones((7, 5)), (3, 11), method=method), np.ones((3, 11)), atol=1e-6)
+    bytes_ = images.resize(rnp.asarray([[0, 255], [255, 255]], dtype="u1"), (1, 1))
+    assert bytes_.dtype == rosin.uint8
+    assert bytes_.tolist() == [[191]]
+    assert images.resize_shorter(X, 18).shape == (4, 3, 24, 18)
+    with pytest.raises(data.DataError, match=r"resize: to \(0, 3\) by bilinear"):
+        images.resize(X, (0, 3))
+
+
+def test_crops_pads_and_axes() -> None:
+    np.testing.assert_array_equal(images.center_crop(X, (4, 3)), PICTURES[:, :, 4:8, 3:6])
+    padded = np.asarray(images.pad(X, (1, 2, 3, 4), 7.0))
+    assert padded.shape == (4, 3, 15, 16)
+    np.testing.assert_array_equal(padded[:, :, 1:13, 3:12], PICTURES)
+    assert padded[0, 0, 0, 0] == 7
+    last = images.channels_last(X)
+    assert last.shape == (4, 12, 9, 3)
+    np.testing.assert_array_equal(images.channels_first(last), PICTURES)
+    with pytest.raises(data.DataError, match=r"images of \(12, 9\) have no part of \(13, 3\)"):
+        images.center_crop(X, (13, 3))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("method", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(5, 4), (30, 7), (12, 21), (1, 1)])
+def test_sizes_are_those_of_torch_and_pillow(method: Any, size: tuple[int, int]) -> None:
+    import torch
+    from PIL import Image
+
+    theirs = torch.tensor(PICTURES)
+    for antialias in (True, False):
+        wanted = torch.nn.functional.interpolate(
+            theirs, size, mode=method, antialias=antialias, align_corners=False
+        ).numpy()
+        found = images.resize(X, size, method=method, antialias=antialias)
+        np.testing.assert_allclose(found, wanted, atol=2e-5)
+    one = Image.fromarray(PICTURES[0, 0])
+    kind = Image.Resampling.BILINEAR if method == "bilinear" else Image.Resampling.BICUBIC
+    wanted = np.asarray(one.resize(size[::-1], kind))
+    np.testing.assert_allclose(images.resize(X[0, 0], size, method=method), wanted, atol=1e-5)
+
+
+# -- colours -----------------------------------------------------------------------------------------------------------
+
+
+def test_hues_are_turned_as_by_python() -> None:
+    turns = np.asarray([0.1, -0.3, 0.5, 0.0], dtype=np.float32)
+    found = np.asarray(images.adjust_hue(X, rnp.asarray(turns)))
+    for i, turn in enumerate(turns):
+        for row, column in ((0, 0), (5, 3), (11, 8)):
+            h, s, v = colorsys.rgb_to_hsv(*map(float, PICTURES[i, :, row, column]))
+            wanted = colorsys.hsv_to_rgb((h + float(turn)) % 1, s, v)
+            np.testing.assert_allclose(found[i, :, row, column], wanted, atol=1e-5)
+    grey = rnp.full((1, 3, 2, 2), 0.4)
+    np.testing.assert_allclose(images.adjust_hue(grey, 0.2), grey, atol=1e-6)
+
+
+def test_brightness_contrast_saturation() -> None:
+    grey = np.einsum("c,bchw->bhw", [0.299, 0.587, 0.114], PICTURES)[:, None]
+    np.testing.assert_allclose(images.grayscale(X), grey, atol=1e-6)
+    assert images.grayscale(X, 3).shape == PICTURES.shape
+    np.testing.assert_allclose(images.adjust_brightness(X, 1.5), np.minimum(1.5 * PICTURES, 1), atol=1e-6)
+    mean = grey.mean(axis=(1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(images.adjust_contrast(X, 0.5), 0.5 * PICTURES + 0.5 * mean, atol=1e-6)
+    wanted = np.clip(2 * PICTURES - grey, 0, 1)
+    np.testing.assert_allclose(images.adjust_saturation(X, 2.0), wanted, atol=1e-6)
+    np.testing.assert_allclose(images.to_float(rnp.asarray([0, 51], dtype="u1")), [0, 0.2], atol=1e-7)
+    change = rosin.compile(lambda key, x: images.random_colors(key, x, brightness=0.5))
+    factors = (np.asarray(change(KEY, 0.5 * X)) / (0.5 * PICTURES)).reshape(4, -1)
+    np.testing.assert_allclose(factors, factors[:, :1].repeat(factors.shape[1], axis=1), rtol=1e-4)
+    assert len(set(factors[:, 0].round(4).tolist())) == 4
+    assert ((factors >= 0.499) & (factors <= 1.501)).all()
+    every = images.random_colors(KEY, X, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
+    assert every.shape == X.shape
+    with pytest.raises(data.DataError, match=r"hue at most 0\.5, not .*hue 0\.7"):
+        images.random_colors(KEY, X, hue=0.7)
+    with pytest.raises(data.DataError, match=r"\[\.\.\., 3, height, width\], not \(4, 1, 12, 9\)"):
+        images.grayscale(X[:, :1])
+
+
+def test_blurred_as_by_scipy() -> None:
+    wanted = scipy.ndimage.gaussian_filter(PICTURES, (0, 0, 0.9, 0.9), mode="mirror", radius=3)
+    np.testing.assert_allclose(images.blur(X, 0.9), wanted, atol=1e-5)
+    with pytest.raises(data.DataError, match=r"a deviation of 1\.0 over 4 pixels"):
+        images.blur(X, 1.0, 4)
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+
+def test_warps_are_those_of_scipy() -> None:
+    matrices = np.tile(np.eye(3, dtype=np.float32), (4, 1, 1)) + 0.1 * RNG.standard_normal((4, 3, 3)).astype(np.float32)
+    matrices[:, 2] = [0.01, -0.02, 1]
+    found = np.asarray(rosin.compile(images.warp)(X, rnp.asarray(matrices)))
+    rows, columns = np.mgrid[:12, :9]
+    for picture, matrix, ours in zip(PICTURES, matrices.astype(float), found, strict=True):
+        u, v, w = matrix @ np.stack([columns.ravel() - 4, rows.ravel() - 5.5, np.ones(108)])
+        places = np.stack([v / w + 5.5, u / w + 4])
+        wanted = [
+            scipy.ndimage.map_coordinates(c.astype(float), places, order=1, mode="grid-constant") for c in picture
+        ]
+        np.testing.assert_allclose(ours.reshape(3, -1), wanted, atol=1e-4)
+
+
+def test_affine_by_hand() -> None:
+    square = rnp.asarray(RNG.random((1, 2, 5, 5)).astype(np.float32))
+    zero, one, still = rnp.zeros(1), rnp.ones(1), rnp.zeros((1, 2))
+    turned = images.warp(square, images.affine_matrices(rnp.asarray([90.0]), one, zero, still))
+    np.testing.assert_allclose(turned, np.rot90(np.asarray(square), axes=(2, 3)), atol=1e-5)
+    moved = images.warp(square, images.affine_matrices(zero, one, zero, rnp.asarray([[1.0, 2.0]])), fill=9.0)
+    np.testing.assert_allclose(moved[:, :, 2:, 1:], square[:, :, :-2, :-1], atol=1e-6)
+    assert float(moved[0, 0, 0, 0]) == 9
+    large = images.warp(square, images.affine_matrices(zero, rnp.asarray([2.0]), zero, still))
+    np.testing.assert_allclose(large[0, :, ::2, ::2], square[0, :, 1:4, 1:4], atol=1e-5)
+    sheared = images.warp(square, images.affine_matrices(zero, one, rnp.asarray([45.0]), still))
+    np.testing.assert_allclose(sheared[0, :, 3, 1:], square[0, :, 3, :-1], atol=1e-5)
+    with pytest.raises(data.DataError, match=r"matrices \[batch, 3, 3\], not \(1, 2, 5, 5\) and \(3, 3\)"):
+        images.warp(square, rnp.eye(3))
+
+
+def test_drawn_warps() -> None:
+    change = rosin.compile(
+        lambda key, x: images.random_affine(key, x, degrees=20, scale=(0.8, 1.2), shear=5, shift=0.1, fill=0.5)
+    )
+    once, again, other = (np.asarray(change(key, X)) for key in (KEY, KEY, rosin.random.key(1)))
+    np.testing.assert_array_equal(once, again)
+    assert not np.allclose(once, other)
+    flat = rnp.full((1, 1, 6, 6), 0.3)
+    np.testing.assert_allclose(images.random_affine(KEY, flat, degrees=90, fill=0.3), flat, atol=1e-6)
+    # The corners come nearer, so that what lies around the picture is seen in its corners.
+    seen = np.asarray(rosin.compile(lambda key, x: images.random_perspective(key, x, 0.5, 7.0))(KEY, X))
+    assert (seen[:, :, 0, 0] == 7).any()
+    np.testing.assert_allclose(images.random_perspective(KEY, X, 0.0), PICTURES, atol=1e-4)
+
+
+def test_parts_of_others_are_pasted_in() -> None:
+    pictures = rnp.broadcast_to(rnp.arange(40, dtype="f4")[:, None, None, None], (40, 1, 10, 10))
+    mixed, targets = rosin.compile(images.cutmix)(KEY, pictures, rnp.eye(40))
+    for number, (picture, target) in enumerate(zip(np.asarray(mixed), np.asarray(targets), strict=True)):
+        own = (picture == number).mean()
+        others = set(picture.ravel().tolist()) - {float(number)}
+        assert len(others) <= 1
+        assert target[number] == pytest.approx(own, abs=1e-6)
+        assert target.sum() == pytest.approx(1)
+    parts = np.asarray(targets).max(axis=1)
+    assert len(set(parts.round(3).tolist())) > 10
