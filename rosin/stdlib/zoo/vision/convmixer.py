@@ -92,7 +92,7 @@ ENTRY = Entry(
         parameters=21_110_248,
         data=DATA,
         metric=METRIC,
-        result="",
+        result="95.7 % by `rosin zoo train convmixer`: width 64, depth 4, patches of 4, 10 epochs",
         license=LICENSE,
     ),
     make=ConvMixer,

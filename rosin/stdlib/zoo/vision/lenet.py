@@ -83,7 +83,8 @@ ENTRY = Entry(
         parameters=61_706,
         data=DATA,
         metric=METRIC,
-        result="",
+        result="98.5 % of 1,000 held out digits of MNIST by `rosin zoo train lenet`; 98.9 % of 360 of scikit-learn by "
+        "`rosin zoo train lenet --data digits --epochs 40`",
         license=LICENSE,
     ),
     make=LeNet,

