@@ -37,21 +37,26 @@ def of_keys(draw: Draw) -> dict[str, Callable[[Arrays], Run]]:
     return {"rosin": rosin, "jax": jax}
 
 
-def of_generators(numpy: Callable[[Any], Any], torch: Callable[[Any], Any] | None) -> dict[str, Any]:
-    """Numbers from a generator of NumPy's, and from PyTorch's own."""
+def of_numpy(draw: Callable[[Any], Any]) -> Callable[[Arrays], Run]:
+    """Numbers from a generator of NumPy's."""
 
-    def ours(_: Arrays) -> Run:
+    def make(_: Arrays) -> Run:
         generator = np.random.default_rng(0)
-        return lambda: numpy(generator)
+        return lambda: draw(generator)
 
-    def theirs(_: Arrays) -> Run:
-        import torch as library
+    return make
 
-        library.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        assert torch is not None
-        return lambda: torch(library)
 
-    return {"numpy": ours, "torch": None if torch is None else theirs}
+def of_torch(draw: Callable[[Any], Any]) -> Callable[[Arrays], Run]:
+    """Numbers from PyTorch's own generator."""
+
+    def make(_: Arrays) -> Run:
+        import torch
+
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        return lambda: draw(torch)
+
+    return make
 
 
 def floats(name: str, dtype: str, count: int) -> Work:
@@ -72,7 +77,8 @@ def floats(name: str, dtype: str, count: int) -> Work:
         "exponential": lambda t: t.empty(count, dtype=getattr(t, dtype)).exponential_(),
         "gamma": lambda t: t._standard_gamma(t.full((count,), 2.5, dtype=getattr(t, dtype))),
     }
-    return Work(f"{name} {dtype} {count}", list, None, {**of_keys(draw), **of_generators(numpy[name], torch[name])})
+    peers = {"numpy": of_numpy(numpy[name]), "torch": of_torch(torch[name])}
+    return Work(f"{name} {dtype} {count}", list, None, {**of_keys(draw), **peers})
 
 
 NUMPY: dict[str, Callable[[Any], Any]] = {
@@ -110,7 +116,10 @@ def works() -> Iterator[Work]:
         yield floats("exponential", dtype, DRAWN)
         yield floats("gamma", dtype, DRAWN)
     for name, draw in OURS.items():
-        yield Work(name, list, None, {**of_keys(draw), **of_generators(NUMPY[name], TORCH.get(name))})
+        own = {**of_keys(draw), "numpy": of_numpy(NUMPY[name])}
+        if name in TORCH:
+            own["torch"] = of_torch(TORCH[name])
+        yield Work(name, list, None, own)
 
 
 if __name__ == "__main__":

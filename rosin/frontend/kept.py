@@ -1,12 +1,13 @@
 """What a program computes once from the arrays that its function reads from outside, until one of them is another one.
 
 Packed weights are such. It is right as long as nobody can write to the numbers of these arrays, whose memory therefore
-has to be ours alone, or such that nobody may write to it. Assigning to an array gives it other memory where somebody
-still holds the old one, and we do; so a change shows as another NumPy array underneath.
+has to be ours alone, or that of an object that never changes. Assigning to an array gives it other memory where
+somebody still holds the old one, and we do; so a change shows as another NumPy array underneath.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -31,37 +32,43 @@ def is_fixed(captured: tr.Captured) -> bool:
 
 
 def _is_fixed(array: Array) -> bool:
-    value = array._value  # pyright: ignore[reportPrivateUsage]
-    if _is_known(value):
+    if _is_known(array._value):  # pyright: ignore[reportPrivateUsage]
         return True
-    # The slot of the array, the name here, and the argument of the call: who else holds it could write to it.
-    if sys.getrefcount(value) > 3 or not (value.base is None or _is_alone(value.base)):
+    if not _is_of_arrays(array._value.base):  # pyright: ignore[reportPrivateUsage]
         return False
-    _ours[id(value)] = value
+    if any(found > alone for found, alone in zip(_holders(array), _nobody_else(), strict=True)):
+        return False
+    _ours[id(array._value)] = array._value  # pyright: ignore[reportPrivateUsage]
     return True
+
+
+def _is_of_arrays(base: object) -> bool:
+    """Whether memory is that of an array itself (None), or of one that it is a part of."""
+    return base is None or (isinstance(base, np.ndarray) and base.base is None)
+
+
+def _holders(array: Array) -> tuple[int, int]:
+    """How many hold the NumPy array of an array, and the one that this is a part of; those count that look, too."""
+    value = array._value  # pyright: ignore[reportPrivateUsage]
+    return sys.getrefcount(value), 0 if value.base is None else sys.getrefcount(value.base)
+
+
+@functools.cache
+def _nobody_else() -> tuple[int, int]:
+    """What `_holders` says where nobody else does; how many references it takes to look is up to Python's version."""
+    return _holders(tr.wrap(np.zeros(2)[1:]))
 
 
 def _is_known(value: NumpyArray) -> bool:
     return _ours.get(id(value)) is value or _is_read_only(value)
 
 
-def _is_alone(base: object) -> bool:
-    """Whether memory belongs to an array that nobody holds but the one that is made of it."""
-    # The array that is made of it, two names and the argument of the call.
-    return isinstance(base, np.ndarray) and base.base is None and sys.getrefcount(base) <= 4
-
-
 def _is_read_only(value: NumpyArray) -> bool:
-    """Whether the memory belongs to something that gives it out for reading alone."""
+    """Whether the memory is that of an object that never changes."""
     base: Any = value
     while isinstance(base, np.ndarray):
-        if base.flags.writeable or base.base is None:
-            return False  # Whoever owns memory may make it writeable again.
         base = base.base
-    try:
-        return memoryview(base).readonly
-    except TypeError:
-        return False
+    return isinstance(base.obj if isinstance(base, memoryview) else base, bytes)
 
 
 class Kept:

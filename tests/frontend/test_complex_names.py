@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_running_extremes(name: str, axis: int, dtype: str) -> None:
     accumulate = {"cummax": np.maximum, "cummin": np.minimum}[name].accumulate
     expected = accumulate(x, axis=axis)
     for f in (function, rosin.compile(function, static_argnames=("axis",))):
-        found = np.asarray(f(rnp.asarray(x), axis=axis))
+        found: Any = np.asarray(f(rnp.asarray(x), axis=axis))
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found.real, expected.real)
         np.testing.assert_array_equal(found.imag, expected.imag)

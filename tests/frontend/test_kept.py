@@ -84,15 +84,38 @@ def test_what_replaces_kept_numbers_may_be_memory_of_others() -> None:
         np.testing.assert_array_equal(f(X), given(X, w))
 
 
-def test_views_and_copies_of_numpy_arrays() -> None:
+def test_memory_that_is_ours_alone() -> None:
+    assert is_fixed(rnp.ones((3, 3)) * 2)
+    for made in (rnp.asarray(np.ones(3)), rnp.asarray(np.ones(4)[1:])):
+        assert is_fixed(made)
+    assert is_fixed(rosin.compile(lambda x: x + 1)(X))
+    shared = rnp.ones(3)
+    seen = np.asarray(shared)  # Only to be read, but who knows.
+    assert not is_fixed(shared)
+    del seen
+    assert is_fixed(shared)
+
+
+def test_memory_that_somebody_holds() -> None:
     numbers = RNG.standard_normal((4, 4), np.float32)
+    for view in (numbers, numbers[1:], numbers[1:][1:], numbers.reshape(16)):
+        assert not is_fixed(rnp.asarray(view))
+    del view
     assert not is_fixed(rnp.asarray(numbers[1:]))
     assert is_fixed(rnp.asarray(numbers, copy=True))
-    assert is_fixed(rnp.asarray(np.frombuffer(numbers.tobytes(), np.float32)))
+    assert not is_fixed(numbers)
     locked = numbers.copy()
     locked.flags.writeable = False  # Its owner may take that back.
     assert not is_fixed(rnp.asarray(locked))
-    assert not is_fixed(numbers)
+
+
+def test_memory_of_other_objects() -> None:
+    data = bytes(64)
+    assert is_fixed(rnp.asarray(np.frombuffer(data, np.float32)))
+    assert is_fixed(rnp.asarray(np.frombuffer(memoryview(data)[4:], np.float32)))
+    changing = bytearray(data)
+    assert not is_fixed(rnp.asarray(np.frombuffer(changing, np.float32)))
+    assert not is_fixed(rnp.asarray(np.frombuffer(memoryview(changing).toreadonly(), np.float32)))
 
 
 def test_programs_may_share_what_they_keep_from() -> None:

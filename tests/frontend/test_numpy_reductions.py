@@ -165,6 +165,7 @@ def test_differences_at_the_ends() -> None:
     check(lambda x, r: rnp.diff(x, axis=0, prepend=r), x, row, expected=np.diff(x, axis=0, prepend=row))
     check(lambda x, r: rnp.diff(x, axis=0, append=r, n=2), x, row, expected=np.diff(x, 2, 0, append=row))
     check(rnp.diff, x > 0, expected=np.diff(x > 0))
+    check(lambda x, r: rnp.diff(x, axis=0, append=r, n=0), x, row, expected=x)
 
 
 def test_running_without_an_axis() -> None:

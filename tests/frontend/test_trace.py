@@ -255,3 +255,22 @@ def test_static_facts_of_traced_values_are_known() -> None:
 def test_inputs_too_large_to_address_are_refused() -> None:
     with pytest.raises(ShapeError, match="argument x of f"):
         stage(lambda xs: xs[0], [Input(TensorType(dtypes.f32, (1 << 62, 4)), "x")], "f")
+
+
+def test_what_is_being_traced_is_told() -> None:
+    seen: list[tuple[rosin.debug.Tracing, ...]] = []
+
+    def inner(x: Any) -> Any:
+        seen.append(rosin.debug.traces())
+        return rnp.sum(x)
+
+    def outer(x: Any) -> Any:
+        seen.append(rosin.debug.traces())
+        return rosin.scan(lambda c, row: (c, rosin.grad(inner)(row)), 0, x)[1]
+
+    rosin.vmap(outer)(rnp.ones((2, 3, 4)))
+    assert rosin.debug.traces() == ()
+    assert [(t.transform, t.function) for t in seen[0]] == [("vmap", "outer")]
+    assert [t.transform for t in seen[-1]] == ["vmap", "scan", "grad"]
+    # One object as long as the trace lasts.
+    assert seen[-1][0] is seen[0][0]

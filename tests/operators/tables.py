@@ -6,6 +6,7 @@ from tests.operators import (
     elementwise,
     indexing,
     linalg,
+    masked,
     movement,
     networks,
     products,
@@ -18,6 +19,7 @@ from tests.operators.mapped import Table
 FAMILIES: dict[str, Table] = {
     "elementwise": elementwise.TABLE,
     "reductions": reductions.TABLE,
+    "masked": masked.TABLE,
     "movement": movement.TABLE,
     "indexing": indexing.TABLE,
     "networks": networks.TABLE,

@@ -475,7 +475,7 @@ def diff(
 ) -> Array:
     """The differences of neighbours along an axis, `n` times over; of truth values whether they differ.
 
-    `prepend` and `append` are joined to x along the axis first.
+    `prepend` and `append` are joined to x along the axis first, unless n is 0.
 
     Raises:
         AttributeValueError: n is negative.
@@ -484,7 +484,7 @@ def diff(
     along = promote.as_axis("diff", axis, len(core.shape_of(operand)), operand)
     if promote.as_int("diff", n, "n") < 0:
         promote.bad_value(f"diff: n is {n}; it is not negative", operand)
-    if prepend is not None or append is not None:
+    if n > 0 and (prepend is not None or append is not None):
         parts = [part for part in (prepend, operand, append) if part is not None]
         operand = manipulation.concat(_with_ends(operand, promote.alike("diff", *parts), along), axis=along)
     minus = logic.logical_xor if core.dtype_of(operand).kind == "bool" else elementwise.subtract

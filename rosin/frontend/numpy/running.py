@@ -41,11 +41,12 @@ def _extremes(name: str, op: type[CumMax] | type[CumMin], x: ArrayLike, axis: in
 def _by_order(x: Array, greatest: bool) -> Array:
     """Extremes so far along the last axis, from the places that elements have in order: the first of those that tie,
     or the first one with a NaN."""
-    n = core.shape_of(x)[-1]
     order = argsort(x, descending=greatest)
-    places = promote.spread(creation.arange(n), core.shape_of(x))
-    ranks = logic.where(logic.isnan(x), elementwise.subtract(places, n), argsort(order))
+    # A place counted from the end, below zero: the first NaN is before all else.
+    from_end = promote.spread(manipulation.flip(creation.arange(core.shape_of(x)[-1])), core.shape_of(x))
+    ranks = logic.where(logic.isnan(x), elementwise.subtract(-1, from_end), argsort(order))
     best = core.bind1(CumMin(len(core.shape_of(x)) - 1, False), ranks)
     is_nan = logic.less(best, 0)
-    found = take_along_axis(order, logic.where(is_nan, 0, best))
-    return take_along_axis(x, logic.where(is_nan, elementwise.add(best, n), found))
+    among = take_along_axis(order, logic.where(is_nan, 0, best))
+    nan = take_along_axis(from_end, logic.where(is_nan, elementwise.subtract(-1, best), 0))
+    return take_along_axis(x, logic.where(is_nan, nan, among))

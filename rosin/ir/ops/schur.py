@@ -62,7 +62,7 @@ def _schur(a: NumpyArray) -> tuple[NumpyArray, NumpyArray] | None:
     n, real = len(a), not np.iscomplexobj(a)
     t = np.array(a, np.float64 if real else np.complex128)
     z, size = np.eye(n, dtype=t.dtype), n
-    least = np.finfo(t.dtype).eps * max(float(np.linalg.norm(t)), np.finfo(np.float64).tiny)
+    least = np.finfo(np.float64).eps * max(float(np.linalg.norm(t)), np.finfo(np.float64).tiny)
     steps = 0
     while size > (2 if real else 1):
         done = next((k for k in (1, 2)[: 1 + real] if np.linalg.norm(t[size - k : size, : size - k]) <= least), 0)

@@ -211,3 +211,26 @@ def test_parts_erased_and_examples_mixed() -> None:
     assert mixed.shape == IMAGES.shape
     normal = data.images.normalize(IMAGES, [1.0, 2.0], [0.5, 2.0])
     np.testing.assert_allclose(normal[:, 1], (IMAGES[:, 1] - 2) / 2, rtol=1e-6)
+
+
+def test_padded_batches_go_on_in_the_middle_of_an_epoch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 60, 37)
+    items = data.Mapped(data.Arrays(np.arange(37)), lambda i: {"x": np.full(lengths[i], i), "y": i})
+
+    def made() -> data.Loader:
+        collate = data.Padded((16, 32, 64))
+        return data.Loader(
+            items, 5, collate=collate, batches=lambda epoch: data.order.by_length(lengths, 5, seed=1, epoch=epoch)
+        )
+
+    whole = [batch.data for batch in made()]
+    assert {batch["x"].shape for batch, _ in whole} == {(5, 16), (5, 32), (5, 64)}
+    loader = made()
+    for _ in loader:
+        if loader.state()["done"] == 3:
+            break
+    later = made()
+    later.restore(loader.state())
+    for (batch, sizes), (wanted, told) in zip((b.data for b in later), whole[3:], strict=True):
+        np.testing.assert_array_equal(batch["x"], wanted["x"])
+        np.testing.assert_array_equal(sizes, told)

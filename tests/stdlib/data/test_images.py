@@ -179,3 +179,39 @@ def test_parts_of_others_are_pasted_in() -> None:
         assert target.sum() == pytest.approx(1)
     parts = np.asarray(targets).max(axis=1)
     assert len(set(parts.round(3).tolist())) > 10
+
+
+@pytest.mark.slow
+def test_images_are_changed_in_ways_of_their_own() -> None:
+    picture = np.asarray(RNG.random((3, 8, 8)), dtype=np.float32)
+    batch = rnp.asarray(np.tile(picture, (300, 1, 1, 1)))
+    change = rosin.compile(lambda key, x: images.rand_augment(key, x, count=1, strength=0.8, fill=2.0))
+    found = np.asarray(change(KEY, batch))
+    np.testing.assert_array_equal(found, change(KEY, batch))
+    kinds: dict[bytes, int] = {}
+    for image in found.round(4):
+        kinds[image.tobytes()] = kinds.get(image.tobytes(), 0) + 1
+    # Thirteen kinds, of which nine have two directions; none is much rarer than its part of all.
+    assert len(kinds) == 4 + 9 * 2
+    assert min(kinds.values()) >= 3
+    assert picture.round(4).tobytes() in kinds
+    moved = found.max(axis=(1, 2, 3)) > 1
+    assert 0.28 < moved.mean() < 0.5
+    assert found.min() >= 0
+    one, far = batch[:1], 150 / 331 * 0.8 * 8
+    turned = images.affine_matrices(rnp.asarray([24.0]), rnp.ones(1), rnp.zeros(1), rnp.zeros((1, 2)))
+    right = images.affine_matrices(rnp.zeros(1), rnp.ones(1), rnp.zeros(1), rnp.asarray([[far, 0.0]]))
+    for wanted in (
+        images.adjust_brightness(one, 1.72),
+        images.adjust_contrast(one, 0.28),
+        images.adjust_saturation(one, 1.72),
+        rnp.where(one >= 0.2, 1 - one, one),
+        rnp.floor(one * 32) / 31,
+        images.warp(one, turned, 2.0),
+        images.warp(one, right, 2.0),
+    ):
+        apart = np.abs(found - np.minimum(np.asarray(wanted), 2)).max(axis=(1, 2, 3))
+        assert apart.min() < 1e-4
+    assert images.rand_augment(KEY, X[:, :1], strength=0.0).shape == (4, 1, 12, 9)
+    with pytest.raises(data.DataError, match=r"the strength is from 0 to 1, not 1\.5"):
+        images.rand_augment(KEY, X, strength=1.5)

@@ -121,6 +121,14 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
             images.load_png(file)
     bad = images.decode_png(encoded(np.zeros((1, 1, 1), int), 0, 8, False))
     assert bad.tolist() == [[[0]]]
+    one = np.zeros((1, 1, 1), int)
+    for content, message in (
+        (encoded(one, 3, 8, False, PLTE=b"abcd"), "a palette of 4 bytes has no whole number of colours"),
+        (encoded(one + 2, 3, 8, False, PLTE=b"abcdef"), "a pixel has colour 2, and the palette 2"),
+        (encoded(one, 0, 8, False, tRNS=b"abc"), "the transparent colour has 3 bytes, not 2"),
+    ):
+        with pytest.raises(data.DataError, match=message):
+            images.decode_png(content)
     header = struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0)
     for content, message in (
         (chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\5\0\0")), "row 0 has the filter 5"),

@@ -48,6 +48,8 @@ def test_what_is_refused() -> None:
         silero.Silero(key=0, rate=44100)
     with pytest.raises(zoo.ZooError, match=r"a sound of one channel is \[time\], not \(2, 100\)"):
         silero.probabilities(model, np.zeros((2, 100)))
+    with pytest.raises(zoo.ZooError, match="floats from -1 to 1, not int16"):
+        silero.speech(model, np.zeros(100, np.int16))
     with pytest.raises(zoo.ZooError, match="24000 samples a second are no multiple of 16000"):
         silero.speech(model, np.zeros(100), 24000)
     with pytest.raises(zoo.ZooError, match=r"begins at 0\.3 cannot pause below 0\.5"):

@@ -84,6 +84,8 @@ def test_what_cannot_be_written_is_refused() -> None:
         generate(model, prompt[0], 3)
     with pytest.raises(GenerationError, match="lengths are from 1 to 4"):
         generate(model, prompt, 3, lengths=[5])
+    with pytest.raises(GenerationError, match="CharRNN takes no padding"):
+        generate(CharRNN(key=0, vocabulary=31, embedding=4, features=4), prompt, 3, lengths=[2])
     with pytest.raises(nn.ModuleError, match="28 tokens, and the model has places for 24"):
         generate(model, prompt, 25)
     for bad in ({"temperature": -1.0}, {"top_k": 0}, {"top_p": 0.0}):

@@ -180,7 +180,11 @@ def lstsq(x1: ArrayLike, x2: ArrayLike, /, *, rcond: ArrayLike | None = None) ->
 @custom_jvp
 def _least_squares(a: Array, b: Array, share: Array, full: Array) -> Array:
     """Singular vectors are dear, and only matrices without full rank need them."""
-    return cond(full, _of_full_rank, lambda x, y: _PseudoInverse(x, share)(y), a, b)
+
+    def of_any_rank(a: Array, b: Array) -> Array:
+        return _PseudoInverse(a, share)(b)
+
+    return cond(full, _of_full_rank, of_any_rank, a, b)
 
 
 def _of_full_rank(a: Array, b: Array) -> Array:

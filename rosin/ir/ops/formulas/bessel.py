@@ -185,14 +185,15 @@ def climb(
 ) -> Climbed:
     """f(order) and f(order + 1) from f(0) and f(1) by f(k+1) = 2 (k + half) / x f(k) + sign f(k-1), in pairs."""
     twice_inverse = pairs.quotient(m, m.number(2.0, x), x)
+    part = m.number(half, x) if isinstance(half, int | float) else half
 
     def step(below: Real, below_low: Real, current: Real, low: Real, k: Real, times: Real) -> State:
         large = m.abs(current) > 2.0 ** (SCALE / 2)
         by = m.where(large, 2.0**-SCALE, m.number(1.0, x))
         grown = Pair(m, current, low).scaled(by)
-        following = grown * (pairs.exact_sum(m, k, half) * twice_inverse) + Pair(m, below, below_low).scaled(by) * sign
+        following = grown * (pairs.exact_sum(m, k, part) * twice_inverse) + Pair(m, below, below_low).scaled(by) * sign
         # Where it overflows there is no low part.
-        rounded = Pair(m, ((k + half) * 2.0 / x) * grown.high)
+        rounded = Pair(m, ((k + part) * 2.0 / x) * grown.high)
         following = pairs.where(m, m.abs(following.high) < math.inf, following, rounded)
         return grown.high, grown.low, following.high, following.low, k + 1.0, times + m.where(large, 1.0, times * 0.0)
 
@@ -200,7 +201,6 @@ def climb(
         return k < order + 1.0
 
     (first, second), zero, one = start, m.number(0.0, x), m.number(1.0, x)
-    half = m.number(half, x) if isinstance(half, float) else half
     state = (first.high, first.low, second.high, second.low, one, zero)
     below, below_low, current, low, _, times = m.loop(going, step, state, most + 1)
     return Climbed(Pair(m, below, below_low), Pair(m, current, low), times)

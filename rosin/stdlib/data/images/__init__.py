@@ -15,6 +15,7 @@ from rosin.stdlib.data.images.colours import (
 )
 from rosin.stdlib.data.images.grid import grid
 from rosin.stdlib.data.images.png import decode_png, encode_png, load_png, save_png
+from rosin.stdlib.data.images.policy import rand_augment
 from rosin.stdlib.data.images.resizing import (
     center_crop,
     channels_first,
@@ -44,6 +45,7 @@ __all__ = [
     "mixup",
     "normalize",
     "pad",
+    "rand_augment",
     "random_affine",
     "random_colors",
     "random_crop",

@@ -123,5 +123,5 @@ def blur(x: Array, deviation: float, size: int | None = None) -> Array:
     weights = line / line.sum()
     padded = rnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(reach, reach)] * 2, mode="reflect")
     height, width = x.shape[-2:]
-    rows = sum(float(w) * padded[..., i : i + height, :] for i, w in enumerate(weights))
+    rows = rnp.asarray(sum(float(w) * padded[..., i : i + height, :] for i, w in enumerate(weights)))
     return rnp.asarray(sum(float(w) * rows[..., :, i : i + width] for i, w in enumerate(weights)))

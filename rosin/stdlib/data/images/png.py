@@ -190,7 +190,10 @@ def _shown(header: _Header, samples: Pixels, chunks: dict[bytes, bytes], name: s
     """Numbers that mean what a screen shows: palettes looked up, few bits spread over 0 to 255."""
     clear = chunks.get(b"tRNS", b"")
     if header.colour == _PALETTE:
-        colours = np.frombuffer(chunks.get(b"PLTE", b""), np.uint8).reshape(-1, 3)
+        palette = chunks.get(b"PLTE", b"")
+        if len(palette) % 3:
+            raise DataError(f"{name}: a palette of {len(palette)} bytes has no whole number of colours")
+        colours = np.frombuffer(palette, np.uint8).reshape(-1, 3)
         if samples.max() >= len(colours):
             raise DataError(f"{name}: a pixel has colour {samples.max()}, and the palette {len(colours)}")
         if not clear:
@@ -201,6 +204,8 @@ def _shown(header: _Header, samples: Pixels, chunks: dict[bytes, bytes], name: s
     shown = samples if header.depth >= 8 else samples * np.uint8(255 // (2**header.depth - 1))
     if not clear or header.colour not in (_GREY, _COLOUR):
         return shown
+    if len(clear) != 2 * samples.shape[2]:
+        raise DataError(f"{name}: the transparent colour has {len(clear)} bytes, not {2 * samples.shape[2]}")
     most = np.iinfo(shown.dtype).max
     hidden = (samples == np.frombuffer(clear, ">u2")).all(axis=-1, keepdims=True)
     return np.concatenate([shown, np.where(hidden, 0, most).astype(shown.dtype)], axis=-1)

@@ -124,13 +124,15 @@ def probabilities(model: Silero, sound: Any) -> np.ndarray[Any, Any]:
     """Of each frame of a sound `[time]` of any length, by one program for blocks of frames.
 
     Raises:
-        ZooError: the sound is none of one channel.
+        ZooError: the sound is none of one channel, or not of floats.
     """
-    samples = np.asarray(sound, dtype=np.float32)
+    samples = np.asarray(sound)
     if samples.ndim != 1 or not samples.size:
         raise ZooError(f"a sound of one channel is [time], not {samples.shape}")
+    if samples.dtype.kind != "f":
+        raise ZooError(f"sounds are floats from -1 to 1, not {samples.dtype}: divide integers by their largest one")
     size = _BLOCK * model.frame
-    filled = np.pad(samples, (0, -len(samples) % size)).reshape(-1, 1, size)
+    filled = np.pad(samples.astype(np.float32), (0, -len(samples) % size)).reshape(-1, 1, size)
     state, found = model.start(), list[Any]()
     for block in filled:
         part, state = _advance(model, rnp.asarray(block), state)
@@ -144,7 +146,7 @@ def speech(model: Silero, sound: Any, rate: int | None = None, rules: Rules | No
     Of a sound whose rate is a multiple of the model's, every so manieth sample is heard.
 
     Raises:
-        ZooError: the sound is none of one channel, or its rate is no multiple of the model's.
+        ZooError: the sound is none of one channel, not of floats, or its rate is no multiple of the model's.
     """
     every = 1 if rate is None else rate // model.rate
     if rate is not None and (rate % model.rate or rate < model.rate):

@@ -89,9 +89,8 @@ class InvertedResidual(nn.Module):
         keys = keys_of(key)
         wide = in_channels * expansion
         options = {"activation": rosin.nn.relu6, **options}
-        padded = {"padding": options.pop("padding", None)}
         self.expand = None if expansion == 1 else ConvNorm(1, in_channels, wide, key=keys, **options)
-        self.depthwise = ConvNorm(window, wide, wide, key=keys, stride=stride, groups=wide, **padded, **options)
+        self.depthwise = ConvNorm(window, wide, wide, key=keys, stride=stride, groups=wide, **options)
         self.project = ConvNorm(1, wide, out_channels, key=keys, **{**options, "activation": None})
         self.drop = nn.DropPath(drop)
         self.adds = stride == 1 and in_channels == out_channels

@@ -78,8 +78,8 @@ def inputs(batch: int, *, channels: int = 3, patch: int = 7, dtype: Any = rosin.
 
 
 SMALL = {"classes": 10, "channels": 1, "width": 12, "depth": 2, "window": 3, "patch": 2}
-TRAINED = {"classes": 10, "channels": 1, "width": 48, "depth": 4, "window": 5, "patch": 2}
-DIGITS = {**TRAINED, "window": 3, "patch": 1}
+TRAINED = {"classes": 10, "channels": 1, "width": 64, "depth": 4, "window": 3, "patch": 4}
+DIGITS = {**TRAINED, "patch": 2}
 PLAN = Plan("convmixer", ConvMixer, {"mnist5000": TRAINED, "digits": DIGITS}, epochs=10)
 
 ENTRY = Entry(

@@ -212,7 +212,7 @@ def inputs(batch: int, *, channels: int = 3, halvings: int = 5, dtype: Any = ros
 
 
 SMALL = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 1}
-TRAINED = {"classes": 10, "channels": 1, "width": 0.5, "halvings": 3, "drop_path": 0.1}
+TRAINED = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 3, "drop_path": 0.0}
 PLAN = Plan(
     "efficientnet-lite0", EfficientNetLite, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=10
 )

@@ -100,7 +100,7 @@ def inputs(batch: int, *, channels: int = 3, halvings: int = 5, dtype: Any = ros
 
 
 SMALL = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 1}
-TRAINED = {"classes": 10, "channels": 1, "width": 0.5, "halvings": 3}
+TRAINED = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 3}
 PLAN = Plan("mobilenetv2", MobileNetV2, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=10)
 
 ENTRY = Entry(

@@ -80,11 +80,12 @@ class Plan:
     name: str
     make: Callable[..., nn.Module]
     options: Mapping[str, Any]
-    epochs: int = 8
+    epochs: int = 12
     batch: int = 16
     scenes: int = 1000
     """In an epoch."""
-    knobs: Mapping[str, Any] = field(default_factory=lambda: {"rate": 2e-3, "decay": 0.01})
+    knobs: Mapping[str, Any] = field(default_factory=lambda: {"rate": 5e-3, "decay": 0.01, "digit_weight": 5.0})
+    """The highest rate of AdamW, its weight decay, and how much more pixels of digits count than others."""
 
     def train(self, settings: Settings) -> Result:
         """Train on scenes, and evaluate on others.
@@ -99,7 +100,7 @@ class Plan:
         steps = epochs * len(loader)
         rate = optim.schedules.warmup_cosine(settings.knobs["rate"], warmup=min(100, steps // 5), steps=steps)
         decayed = optim.adamw(rate, weight_decay=settings.knobs["decay"], where=lambda path, array: array.ndim > 1)
-        training = recipe.fit(settings, model, decayed, _loss, loader, epochs=epochs)
+        training = recipe.fit(settings, model, decayed, _loss(settings.knobs["digit_weight"]), loader, epochs=epochs)
         return self._report(settings, training.state.model, parts)
 
     def evaluate(self, settings: Settings) -> Result:
@@ -122,11 +123,16 @@ class Plan:
         return recipe.report(settings, values, [picture(model, scenes, settings.folder / "scenes.png")])
 
 
-def _loss(model: Any, batch: Any, run: nn.Run) -> Any:
-    items, mask = batch
-    found = model(pixels(items["x"]), run)
-    each = rnp.mean(losses.cross_entropy(found, items["y"], reduction="none"), axis=(1, 2))
-    return losses.reduced("loss", each, "mean", mask)
+def _loss(digit_weight: float) -> Callable[[Any, Any, nn.Run], Any]:
+    """Cross entropy of the classes of pixels; most are ground, so those of digits count more."""
+
+    def loss(model: Any, batch: Any, run: nn.Run) -> Any:
+        items, mask = batch
+        weights = rnp.where(items["y"] == GROUND, 1.0, digit_weight) * mask[:, None, None]
+        each = losses.cross_entropy(model(pixels(items["x"]), run), items["y"], reduction="none")
+        return rnp.sum(weights * each) / rnp.sum(weights)
+
+    return loss
 
 
 def pixels(images: Array) -> Array:

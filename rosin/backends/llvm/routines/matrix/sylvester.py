@@ -24,7 +24,9 @@ class Sylvester(Triangulating):
 
         def solve() -> None:
             lapack = self.lapack(f)
-            triangular, unitary, failures = [], [], []
+            triangular: list[Val] = []
+            unitary: list[Val] = []
+            failures: list[Val] = []
             for matrix, k in squares:
                 t, z = (room.take(e.mul(k, k), self.dtype.bytes) for _ in range(2))
                 self.copy(f, matrix, t, e.mul(k, k))
