@@ -19,7 +19,7 @@ from rosin.stdlib.zoo.settings import Result, Settings
 from rosin.stdlib.zoo.text.encoders import Masked
 from rosin.stdlib.zoo.text.language import parts
 
-KNOBS: dict[str, Any] = {"rate": 2e-3, "decay": 0.01, "clip": 1.0, "window": 64, "pairs": 512, "hidden": 0.15}
+KNOBS: dict[str, Any] = {"rate": 2e-3, "decay": 0.01, "clip": 1.0, "window": 64, "pairs": 512, "chosen": 0.15}
 """The highest rate of AdamW, its weight decay, the largest norm of a gradient, how many tokens a piece of text has, how
 many tokens there are in all, and which part of them is chosen to be told."""
 HIDDEN, OTHER = 0.8, 0.1
@@ -55,7 +55,7 @@ class Plan:
 
         def loss(model: Any, batch: Any, run: nn.Run) -> Any:
             items, mask = batch
-            shown, chosen = hidden(run.key(), items["x"], knobs["hidden"], work.mask)
+            shown, chosen = hidden(run.key(), items["x"], knobs["chosen"], work.mask)
             scores = model(shown, run=run)
             chosen = chosen & mask[:, None]
             return losses.token_cross_entropy(scores, items["x"], chosen), (scores, chosen)
@@ -122,7 +122,7 @@ class Work:
         return len(texts.Windows(tokens, knobs["window"])) * knobs["window"]
 
     def _told(self, model: Any, tokens: np.ndarray[Any, Any], knobs: Mapping[str, Any]) -> Any:
-        every = round(1 / knobs["hidden"])
+        every = round(1 / knobs["chosen"])
 
         def right(model: Any, x: Array, chosen: Array) -> tuple[Array, Array]:
             found = rnp.argmax(model(rnp.where(chosen, self.mask, x)), axis=-1)
