@@ -92,7 +92,8 @@ ENTRY = Entry(
         parameters=31_036_546,
         data=segment.DATA,
         metric=segment.METRIC,
-        result="",
+        result="intersection over union 0.155 of digits and 0.988 of the ground by `rosin zoo train unet`: width 8, 12 "
+        "epochs; digits are found, and not yet told apart",
         license=LICENSE,
     ),
     make=UNet,
