@@ -83,30 +83,33 @@ class Variable:
 class Inside:
     """A container, and what it held: items by key, position, or the attributes that a function names."""
 
-    __slots__ = ("attributes", "container", "holder", "items", "keys", "size")
+    __slots__ = ("attributes", "container", "holder", "is_dict", "is_object", "items", "keys", "size")
 
     def __init__(self, container: Any, attributes: frozenset[str]) -> None:
         self.container, self.attributes = container, attributes
+        self.is_dict = issubclass(type(container), dict)
+        self.is_object = not issubclass(type(container), _CONTAINERS)
         self._note(_items(container, attributes))
 
     def _note(self, items: Sequence[tuple[Any, Any]]) -> None:
         self.keys, self.items = tuple([key for key, _ in items]), tuple([item for _, item in items])
-        self.holder = self.container if isinstance(self.container, _CONTAINERS) else self.container.__dict__
+        self.holder: Any = self.container.__dict__ if self.is_object else self.container
         self.size = len(self.holder)
 
     def same_objects(self) -> bool:
         """Whether all that it holds is the very same."""
-        container, holder = self.container, self.holder
+        container: Any = self.container
+        holder: Any = self.holder
         if len(holder) != self.size:
             return False
-        if holder is not container:
+        if self.is_object:
             if container.__dict__ is not holder:
                 return False
             for key, item in zip(self.keys, self.items):  # noqa: B905, SIM110  # the quickest way
                 if holder.get(key, _UNSET) is not item:
                     return False
             return True
-        if isinstance(holder, dict):
+        if self.is_dict:
             return all(map(is_, holder, self.keys)) and all(map(is_, holder.values(), self.items))
         return all(map(is_, holder, self.items))
 
@@ -149,18 +152,19 @@ def _insides(value: Any, attributes: frozenset[str]) -> list[Inside] | None:
 
 def _is_container(value: Any, attributes: frozenset[str]) -> bool:
     """Whether we look into a value: a dict, list, tuple or set, or an object of the user's program."""
-    if isinstance(value, _CONTAINERS):
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType]  # the class of anything
+    if issubclass(kind, _CONTAINERS):
         return True
-    kind: Any = type(value)
     return bool(attributes) and not callable(value) and not tr.is_array(value) and is_users(kind)
 
 
 def _items(container: Any, attributes: frozenset[str]) -> list[tuple[Any, Any]]:
     """What a container holds, by key, position or attribute."""
-    if isinstance(container, dict):
-        return list(container.items())  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]  # a dict of anything
-    if isinstance(container, _CONTAINERS):
-        return list(enumerate(container))
+    kind: Any = type(container)  # pyright: ignore[reportUnknownVariableType]  # the class of anything
+    if issubclass(kind, dict):
+        return list(container.items())
+    if issubclass(kind, _CONTAINERS):
+        return list(enumerate(container))  # pyright: ignore[reportUnknownArgumentType]  # a container of anything
     return [(name, container.__dict__[name]) for name in sorted(attributes) if name in container.__dict__]
 
 

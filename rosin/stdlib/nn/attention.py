@@ -87,11 +87,12 @@ class MultiHeadAttention(Module):
             raise ModuleError(f"MultiHeadAttention: {self.key_heads} heads of keys do not divide {heads} heads")
         width = features // heads if head_features is None else head_features
         context = features if context_features is None else context_features
-        keys, options = keys_of(key), {"use_bias": use_bias, "weight_init": weight_init, "dtype": dtype}
-        self.query = Dense(features, heads * width, key=keys, **options)
-        self.key = Dense(context, self.key_heads * width, key=keys, **options)
-        self.value = Dense(context, self.key_heads * width, key=keys, **options)
-        self.output = Dense(heads * width, features, key=keys, **options | {"weight_init": output_init or weight_init})
+        keys = keys_of(key)
+        options: dict[str, Any] = {"use_bias": use_bias, "dtype": dtype}
+        self.query = Dense(features, heads * width, key=keys, weight_init=weight_init, **options)
+        self.key = Dense(context, self.key_heads * width, key=keys, weight_init=weight_init, **options)
+        self.value = Dense(context, self.key_heads * width, key=keys, weight_init=weight_init, **options)
+        self.output = Dense(heads * width, features, key=keys, weight_init=output_init or weight_init, **options)
         self.dropout = Dropout(dropout)
         self.positions = positions
         self.causal = causal

@@ -41,10 +41,11 @@ class FeedForward(Module):
         dtype: Any = rosin.float32,
     ) -> None:
         """`output_init` is for `down`, by default as `weight_init`; `dropout` is of what `down` takes."""
-        keys, options = keys_of(key), {"use_bias": use_bias, "weight_init": weight_init, "dtype": dtype}
-        self.up = Dense(features, hidden, key=keys, **options)
-        self.gate = Dense(features, hidden, key=keys, **options) if gated else None
-        self.down = Dense(hidden, features, key=keys, **options | {"weight_init": output_init or weight_init})
+        keys = keys_of(key)
+        options: dict[str, Any] = {"use_bias": use_bias, "dtype": dtype}
+        self.up = Dense(features, hidden, key=keys, weight_init=weight_init, **options)
+        self.gate = Dense(features, hidden, key=keys, weight_init=weight_init, **options) if gated else None
+        self.down = Dense(hidden, features, key=keys, weight_init=output_init or weight_init, **options)
         self.dropout = Dropout(dropout)
         self.activation = activation
 

@@ -199,6 +199,15 @@ def test_attention() -> None:
     check_batch(attend, Q, K, V)
 
 
+@pytest.mark.parametrize("length", [130, 800])
+def test_causal_attention_over_long_lines(length: int) -> None:
+    """The mask, which depends on no argument, is a large array; longer lines are cut in bands."""
+    q, k, v = (RANDOM.normal(size=(2, length, 5)) for _ in range(3))
+    expected = _attention(q, k, v, np.where(np.tri(length, dtype=bool), 0, -np.inf))
+    found = rosin.compile(lambda q, k, v: nn.scaled_dot_product_attention(q, k, v, is_causal=True))(q, k, v)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
 def test_a_query_that_sees_nothing_gets_zeros_and_finite_slopes() -> None:
     mask = np.ones((4, 6), bool)
     mask[1] = False

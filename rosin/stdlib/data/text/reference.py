@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 
 _RULE = re.compile(r"[-=*~^+|\s]*")
@@ -16,7 +15,8 @@ def python_reference() -> str:
     Topics contain each other; of a paragraph that comes again only the first is in the text, so that what is held out
     was not seen. The text differs a little between versions of Python.
     """
-    topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
+    from pydoc_data.topics import topics
+
     seen: set[str] = set()
     kept: list[str] = []
     for name in sorted(topics):

@@ -77,7 +77,7 @@ class Gaussian:
         z = np.linalg.solve(self.factor, (rows - self.mean).T)
         determinant = np.log(np.diagonal(self.factor)).sum()
         nats = 0.5 * (z * z).sum(axis=0).mean() + determinant + 0.5 * len(z) * math.log(2 * math.pi)
-        return self.pictures.bits(nats) + math.log2(self.pictures.levels)
+        return self.pictures.bits(float(nats)) + math.log2(self.pictures.levels)
 
     def sample(self, count: int) -> Numbers:
         """New pictures, cut off at 0 and 1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -92,7 +93,7 @@ def generate(
     mask, as GPT-2 does, take them. One model, shape and sampler are one program.
 
     Raises:
-        GenerationError: there is nothing to begin with, or no step to make.
+        GenerationError: there is nothing to begin with, no step to make, or the model takes no several lengths.
     """
     prompt = rnp.asarray(prompt, dtype=rosin.int32)
     if prompt.ndim != 2 or 0 in prompt.shape:
@@ -102,6 +103,9 @@ def generate(
     lengths = None if lengths is None else rnp.asarray(lengths, dtype=rosin.int32)
     if lengths is not None and not bool(rnp.all((lengths > 0) & (lengths <= prompt.shape[1]))):
         raise GenerationError(f"generate: lengths are from 1 to {prompt.shape[1]}, not {lengths}")
+    if lengths is not None and "padding" not in inspect.signature(model.features).parameters:
+        message = f"generate: {type(model).__name__} takes no padding, so prompts are of one length"
+        raise GenerationError(message)
     key = rosin.random.key(key) if isinstance(key, int) else key
     return _generate(model, prompt, lengths, key, steps=steps, sampler=sampler, stop=stop)
 

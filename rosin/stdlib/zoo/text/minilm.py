@@ -113,7 +113,7 @@ def search(
     """The texts nearest in meaning to a query, with the cosines of the angles, the nearest first."""
     cosines = np.asarray(vectors) @ embed(model, pieces, [query])[0]
     best = np.argsort(-cosines, kind="stable")[:count]
-    return [(float(cosines[i]), texts[i]) for i in best]
+    return [(float(cosines[i]), texts[int(i)]) for i in best]
 
 
 QUESTIONS = {
