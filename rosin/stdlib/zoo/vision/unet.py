@@ -92,8 +92,8 @@ ENTRY = Entry(
         parameters=31_036_546,
         data=segment.DATA,
         metric=segment.METRIC,
-        result="intersection over union 0.155 of digits and 0.988 of the ground by `rosin zoo train unet`: width 8, 12 "
-        "epochs; digits are found, and not yet told apart",
+        result="intersection over union 0.464 of digits and 0.989 of the ground, 96.8 % of pixels right, by "
+        "`rosin zoo train unet`: width 8, 40 epochs",
         license=LICENSE,
     ),
     make=UNet,
