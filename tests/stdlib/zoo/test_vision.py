@@ -432,8 +432,8 @@ def test_images_that_cannot_be_halved_so_often_are_refused() -> None:
 
 @pytest.mark.slow
 def test_lenet_learns_digits(tmp_path: Path) -> None:
-    result = zoo.train("lenet", tmp_path, data="digits", epochs=25, quiet=True)
-    assert result.values["accuracy"] >= 0.98
+    result = zoo.train("lenet", tmp_path, data="digits", epochs=40, quiet=True)
+    assert result.values["accuracy"] >= 0.985
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ class Plan:
     name: str
     make: Callable[..., nn.Module]
     options: Mapping[str, Any]
-    epochs: int = 12
+    epochs: int = 40
     batch: int = 16
     scenes: int = 1000
     """In an epoch."""

@@ -92,7 +92,8 @@ ENTRY = Entry(
         parameters=31_036_546,
         data=segment.DATA,
         metric=segment.METRIC,
-        result="",
+        result="intersection over union 0.464 of digits and 0.989 of the ground, 96.8 % of pixels right, by "
+        "`rosin zoo train unet`: width 8, 40 epochs",
         license=LICENSE,
     ),
     make=UNet,
