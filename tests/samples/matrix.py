@@ -47,13 +47,21 @@ def settled(op: Op, operands: Sequence[Array]) -> list[Array]:
     if not isinstance(op, OfMatrices):
         return list(operands)
     a, *others = operands
-    m, n = a.shape[-2:]
-    size = max(float(np.max(np.abs(a), initial=0.0, where=np.isfinite(a))), 1.0)
-    a = (a * 0.25 / size / max(n, 1) + np.eye(m, n) * np.arange(1, n + 1)).astype(a.dtype)
+    if isinstance(op, Sylvester):
+        # The sums of eigenvalues of both matrices lie apart from zero.
+        return [_apart(a), _apart(others[0]), others[1]]
+    a = _apart(a)
     if not isinstance(op, LuSolve):
         return [a, *others]
     packed, _, order = Lu().eval(a)
     return [a, packed, order, others[-1]]
+
+
+def _apart(a: Array) -> Array:
+    """A matrix of as many numbers whose eigenvalues are positive and lie apart."""
+    m, n = a.shape[-2:]
+    size = max(float(np.max(np.abs(a), initial=0.0, where=np.isfinite(a))), 1.0)
+    return (a * 0.25 / size / max(n, 1) + np.eye(m, n) * np.arange(1, n + 1)).astype(a.dtype)
 
 
 def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
@@ -71,7 +79,8 @@ def canonical(op: Op, results: Sequence[Array]) -> list[Array]:
         beside = np.abs(np.diagonal(t, -1, -2, -1))
         # No block has more than two rows, and of complex matrices one.
         blocks = beside[..., 1:] * beside[..., :-1] if np.isrealobj(t) else beside
-        return [z @ t @ turned, z @ turned, np.abs(np.tril(t, -2)), blocks]
+        # What is wrong in one place comes from all of a row.
+        return [z @ t @ turned / max(t.shape[-1], 1), z @ turned, np.abs(np.tril(t, -2)), blocks]
     if isinstance(op, Eig | Eigh):
         return [values, *(v * _phase(v) for v in vectors)]
     if isinstance(op, Svd) and op.vectors and values.size:
