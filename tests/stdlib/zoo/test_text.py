@@ -15,11 +15,18 @@ from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import nn, weights, zoo
 from rosin.stdlib.data.text import Characters, python_reference
-from rosin.stdlib.zoo.text import encoders, gpt2, language, masked
+from rosin.stdlib.zoo.text import encoders, generation, gpt2, language, masked
 from rosin.stdlib.zoo.text.bert import Bert
 from rosin.stdlib.zoo.text.char_rnn import CharRNN
 from rosin.stdlib.zoo.text.generation import GREEDY, GenerationError, Sampler, generate
 from rosin.stdlib.zoo.text.ngrams import KneserNey
+
+
+@pytest.fixture(autouse=True)
+def _few_programs() -> None:
+    """Each test has models of its own; a process with so many would be told that it compiles too often."""
+    generation._generate.clear()  # pyright: ignore[reportPrivateUsage]
+
 
 SMALL = {"layers": 2, "features": 16, "heads": 2, "vocabulary": 31, "context": 24}
 
