@@ -6,6 +6,7 @@ through a barrier that waits for the cotangents: the barrier stays in the graph 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value
+from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Constant
 from rosin.passes.base import Pass, has_regions, is_fixed
 
@@ -34,8 +36,9 @@ class Remat(Pass):
     That is how checkpoints at equal distances bound the memory of a chain (Chen et al., "Training deep nets with
     sublinear memory cost", 2016).
 
-    Live bytes are counted as if every value were stored, in the order of the nodes; fusion will store fewer. Graphs
-    that keep at most `threshold` bytes are left alone. A round is kept only if it lowers the count.
+    Live bytes are counted as if every value were stored, in the order of the nodes; fusion will store fewer. So first
+    cheap nodes sink to their first use. Graphs that keep at most `threshold` bytes are left alone. A round is kept only
+    if it lowers the count.
     """
 
     name: ClassVar[str] = "remat"
@@ -47,6 +50,9 @@ class Remat(Pass):
 
     def rewrite(self, graph: Graph) -> Graph:
         peak, position = peak_bytes(graph)
+        if peak > self.threshold:
+            graph = min((graph, self._sunk(graph)), key=lambda g: peak_bytes(g)[0])
+            peak, position = peak_bytes(graph)
         for _ in range(self.rounds):
             if peak <= self.threshold:
                 break
@@ -56,6 +62,35 @@ class Remat(Pass):
                 break
             graph, peak, position = changed, lower, next_position
         return graph
+
+    def _sunk(self, graph: Graph) -> Graph:
+        """The graph in which cheap nodes stand right before their first use, where what they read is there until then
+        or takes no more than what they make."""
+        makers = {v: node for node in graph.nodes for v in node.results}
+        users = Counter(v for node in graph.nodes for v in dict.fromkeys(node.operands))
+        users.update(graph.outputs)
+        free = {*graph.inputs, *graph.outputs}
+        waiting: set[Node] = set()
+        for node in graph.nodes:
+            if is_cheap(node, self.flops, self.reads) and node.results[0] not in free and node.operands:
+                ended = sum(estimate(v.type.bytes) for v in node.operands if users[v] == 1 and v not in free)
+                if estimate(node.results[0].type.bytes) >= ended:
+                    waiting.add(node)
+        nodes: list[Node] = []
+        for node in graph.nodes:
+            if node in waiting:
+                continue
+            stack = [node]
+            while stack:
+                missing = [makers[v] for v in stack[-1].operands if v in makers and makers[v] in waiting]
+                if missing:
+                    stack.extend(dict.fromkeys(missing))
+                    continue
+                found = stack.pop()
+                if found is node or found in waiting:
+                    waiting.discard(found)
+                    nodes.append(found)
+        return Graph(graph.inputs, tuple(nodes), graph.outputs, graph.name)
 
     def _split(self, graph: Graph, position: int, chain: int) -> Graph:
         """The graph in which nodes after `position` use recomputed values where the cut says so."""
@@ -127,14 +162,22 @@ def recomputed(crossing: Sequence[Value], makers: Mapping[Value, Node], free: se
 
 
 def _with_copies(graph: Graph, position: int, again: frozenset[Value]) -> Graph:
-    """The graph in which each of these values is computed a second time right before its first use after `position`."""
+    """The graph in which each of these values is computed a second time right before its first use after `position`.
+
+    What is there already is read through a barrier, which waits for what is made last of all that is kept: else the
+    second computation would be merged with the first, since what both read is the same.
+    """
     makers = {v: node for node in graph.nodes for v in node.results}
     copies: dict[Value, Value] = {}
+    computed: set[Value] = set()
     nodes: list[Node] = list(graph.nodes[: position + 1])
+    used = {v for node in graph.nodes[position + 1 :] for v in node.operands} - again
+    kept = [v for node in reversed(nodes) if not isinstance(node.op, Constant) for v in node.results if v in used]
 
-    def copy(value: Value) -> Value:
-        """The value as the late part sees it; what it is computed from comes first, without recursion."""
-        stack = [value]
+    def made_for(values: Sequence[Value]) -> list[Node]:
+        """The nodes that compute values again for a late node; what they are computed from comes first."""
+        made: list[Node] = []
+        stack = list(reversed(values))
         while stack:
             current = stack[-1]
             if current not in again or current in copies:
@@ -148,26 +191,43 @@ def _with_copies(graph: Graph, position: int, again: frozenset[Value]) -> Graph:
             stack.pop()
             copies[current] = Value(current.type, current.name)
             operands = tuple(copies.get(v, v) for v in maker.operands)
-            nodes.append(Node(maker.op, operands, (copies[current],), maker.location))
-        return copies.get(value, value)
+            made.append(Node(maker.op, operands, (copies[current],), maker.location))
+        return made
 
     for node in graph.nodes[position + 1 :]:
-        operands = tuple(copy(v) for v in node.operands)
+        made = made_for(node.operands)
+        computed.update(v for each in made for v in each.results)
+        read = dict.fromkeys(v for each in made for v in each.operands)
+        there = [v for v in read if v not in computed and not _is_constant(makers.get(v))]
+        if there:
+            held = {v: Value(v.type, v.name) for v in (*there, *kept[:1])}
+            nodes.append(Node(Barrier(), tuple(held), tuple(held.values()), made[0].location))
+            made = [Node(n.op, tuple(held.get(v, v) for v in n.operands), n.results, n.location) for n in made]
+        nodes += made
+        operands = tuple(copies.get(v, v) for v in node.operands)
         nodes.append(node if operands == node.operands else Node(node.op, operands, node.results, node.location))
     return Graph(graph.inputs, tuple(nodes), graph.outputs, graph.name)
+
+
+def _is_constant(maker: Node | None) -> bool:
+    return maker is not None and isinstance(maker.op, Constant)
 
 
 def peak_bytes(graph: Graph) -> tuple[int, int]:
     """The most bytes that are live at once besides inputs, outputs and constants, and the node at which that is."""
     free = {*graph.inputs, *graph.outputs}
+    same: dict[Value, Value] = {}
+    """What comes out of a barrier is what went in."""
     last: dict[Value, int] = {}
     for position, node in enumerate(graph.nodes):
+        if isinstance(node.op, Barrier):
+            same.update((out, same.get(v, v)) for out, v in zip(node.results, node.operands, strict=True))
         for value in node.operands:
-            last[value] = position
+            last[same.get(value, value)] = position
     ends: dict[int, int] = {}
     live = peak = at = 0
     for position, node in enumerate(graph.nodes):
-        if not isinstance(node.op, Constant):
+        if not isinstance(node.op, Constant | Barrier):
             for value in node.results:
                 if value not in free:
                     size = value.type.bytes

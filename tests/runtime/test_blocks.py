@@ -143,10 +143,7 @@ def test_clearing_gives_blocks_back() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.filterwarnings(
-    "ignore:.*fork:RuntimeWarning", "ignore:.*fork:DeprecationWarning"
-)  # of other libraries here
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
 def test_a_child_has_blocks_of_its_own() -> None:
     made(2 * MIB)
     held = blocks._word("lock")
