@@ -26,7 +26,10 @@ def entries_in(file: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.parse(file.read_text()).body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="Entry"))):
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Name(id="Entry") | ast.Attribute(attr="entry")),
+            ):
                 found.add(module if name == "ENTRY" else f"{module}:{name}")
             case _:
                 pass

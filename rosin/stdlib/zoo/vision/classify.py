@@ -14,6 +14,8 @@ from rosin import numpy as rnp
 from rosin.stdlib import data, losses, metrics, nn, optim
 from rosin.stdlib.data.readers import Labelled
 from rosin.stdlib.zoo import recipe
+from rosin.stdlib.zoo.card import Card
+from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.errors import ZooError
 from rosin.stdlib.zoo.settings import Result, Settings
 from rosin.stdlib.zoo.vision import datasets
@@ -43,6 +45,21 @@ class Plan:
     batch: int = 64
     data: str = "mnist5000"
     knobs: Mapping[str, Any] = field(default_factory=lambda: dict(KNOBS))
+
+    def entry(
+        self, inputs: Callable[..., tuple[rosin.ShapeDtypeStruct, ...]], small: Mapping[str, Any], **card: Any
+    ) -> Entry:
+        """The entry of the zoo, with what the card says of this classifier alone."""
+        known = {"name": self.name, "task": "classification", "data": DATA, "metric": METRIC, "license": LICENSE}
+        return Entry(
+            Card(**known, **card),
+            make=self.make,
+            inputs=inputs,
+            train=self.train,
+            evaluate=self.evaluate,
+            small=small,
+            knobs=self.knobs,
+        )
 
     def train(self, settings: Settings) -> Result:
         """Train on a data set that packages carry, and evaluate on its held out part.

@@ -10,10 +10,8 @@ from rosin import numpy as rnp
 from rosin.stdlib import nn
 from rosin.stdlib.nn.initializers import he_uniform
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.zoo.card import Card
-from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.vision.blocks import image_inputs
-from rosin.stdlib.zoo.vision.classify import DATA, LICENSE, METRIC, Plan
+from rosin.stdlib.zoo.vision.classify import Plan
 
 
 class MixerLayer(nn.Module):
@@ -82,23 +80,12 @@ TRAINED = {"classes": 10, "channels": 1, "width": 64, "depth": 4, "window": 3, "
 DIGITS = {**TRAINED, "patch": 2}
 PLAN = Plan("convmixer", ConvMixer, {"mnist5000": TRAINED, "digits": DIGITS}, epochs=10)
 
-ENTRY = Entry(
-    Card(
-        name="convmixer",
-        title="ConvMixer-768/32",
-        task="classification",
-        summary="Patches that are mixed over space and over channels in turn, by convolutions alone.",
-        source="Trockman and Kolter: Patches are all you need? (2022)",
-        parameters=21_110_248,
-        data=DATA,
-        metric=METRIC,
-        result="95.7 % by `rosin zoo train convmixer`: width 64, depth 4, patches of 4, 10 epochs",
-        license=LICENSE,
-    ),
-    make=ConvMixer,
-    inputs=inputs,
-    train=PLAN.train,
-    evaluate=PLAN.evaluate,
-    small=SMALL,
-    knobs=PLAN.knobs,
+ENTRY = PLAN.entry(
+    inputs,
+    SMALL,
+    title="ConvMixer-768/32",
+    summary="Patches that are mixed over space and over channels in turn, by convolutions alone.",
+    source="Trockman and Kolter: Patches are all you need? (2022)",
+    parameters=21_110_248,
+    result="95.7 % by `rosin zoo train convmixer`: width 64, depth 4, patches of 4, 10 epochs",
 )

@@ -9,10 +9,8 @@ from rosin import Array
 from rosin.stdlib import nn
 from rosin.stdlib.nn.initializers import he_normal
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.zoo.card import Card
-from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.vision.blocks import image_inputs
-from rosin.stdlib.zoo.vision.classify import DATA, LICENSE, METRIC, Plan
+from rosin.stdlib.zoo.vision.classify import Plan
 
 
 class LeNet(nn.Module):
@@ -73,24 +71,13 @@ SMALL = {"size": 8, "window": 3, "widths": (16, 32), "padding": "SAME", "dropout
 
 PLAN = Plan("lenet", LeNet, {"mnist5000": {"widths": (16, 32), "dropout": 0.25}, "digits": SMALL}, epochs=30)
 
-ENTRY = Entry(
-    Card(
-        name="lenet",
-        title="LeNet-5",
-        task="classification",
-        summary="Two convolutions and three dense layers, for images of digits.",
-        source="LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition (1998)",
-        parameters=61_706,
-        data=DATA,
-        metric=METRIC,
-        result="98.5 % of 1,000 held out digits of MNIST by `rosin zoo train lenet`; 98.9 % of 360 of scikit-learn by "
-        "`rosin zoo train lenet --data digits --epochs 40`",
-        license=LICENSE,
-    ),
-    make=LeNet,
-    inputs=inputs,
-    train=PLAN.train,
-    evaluate=PLAN.evaluate,
-    small=SMALL,
-    knobs=PLAN.knobs,
+ENTRY = PLAN.entry(
+    inputs,
+    SMALL,
+    title="LeNet-5",
+    summary="Two convolutions and three dense layers, for images of digits.",
+    source="LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition (1998)",
+    parameters=61_706,
+    result="98.5 % of 1,000 held out digits of MNIST by `rosin zoo train lenet`; 98.9 % of 360 of scikit-learn by "
+    "`rosin zoo train lenet --data digits --epochs 40`",
 )

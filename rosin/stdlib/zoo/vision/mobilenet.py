@@ -10,10 +10,8 @@ from rosin import numpy as rnp
 from rosin.stdlib import nn
 from rosin.stdlib.nn.initializers import normal
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.zoo.card import Card
-from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.vision.blocks import ConvNorm, InvertedResidual, image_inputs, rounded
-from rosin.stdlib.zoo.vision.classify import DATA, LICENSE, METRIC, Plan
+from rosin.stdlib.zoo.vision.classify import Plan
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Of each stage: expansion, channels, blocks, and the stride of the first one."""
@@ -103,23 +101,12 @@ SMALL = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 1}
 TRAINED = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 3}
 PLAN = Plan("mobilenetv2", MobileNetV2, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=10)
 
-ENTRY = Entry(
-    Card(
-        name="mobilenetv2",
-        title="MobileNetV2",
-        task="classification",
-        summary="Seventeen inverted residual blocks, for small machines. Weights of torchvision fit by `names`.",
-        source="Sandler et al.: MobileNetV2: inverted residuals and linear bottlenecks (2018)",
-        parameters=3_504_872,
-        data=DATA,
-        metric=METRIC,
-        result="97.5 % by `rosin zoo train mobilenetv2`: a quarter of the width, 10 epochs",
-        license=LICENSE,
-    ),
-    make=MobileNetV2,
-    inputs=inputs,
-    train=PLAN.train,
-    evaluate=PLAN.evaluate,
-    small=SMALL,
-    knobs=PLAN.knobs,
+ENTRY = PLAN.entry(
+    inputs,
+    SMALL,
+    title="MobileNetV2",
+    summary="Seventeen inverted residual blocks, for small machines. Weights of torchvision fit by `names`.",
+    source="Sandler et al.: MobileNetV2: inverted residuals and linear bottlenecks (2018)",
+    parameters=3_504_872,
+    result="97.5 % by `rosin zoo train mobilenetv2`: a quarter of the width, 10 epochs",
 )

@@ -11,10 +11,8 @@ from rosin import numpy as rnp
 from rosin.stdlib import nn
 from rosin.stdlib.nn.initializers import uniform
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.zoo.card import Card
-from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.vision.blocks import he_out, image_inputs
-from rosin.stdlib.zoo.vision.classify import DATA, LICENSE, METRIC, Plan
+from rosin.stdlib.zoo.vision.classify import Plan
 
 NAMES = ((r".*\.num_batches_tracked", None),)
 """For `weights.into`: torchvision's names that these models have no use for."""
@@ -171,44 +169,22 @@ PLAN18 = Plan("resnet18", resnet18, {"mnist5000": TRAINED18, "digits": TRAINED18
 PLAN50 = Plan("resnet50", resnet50, {"mnist5000": TRAINED50, "digits": TRAINED50}, epochs=8)
 SOURCE = "He, Zhang, Ren and Sun: Deep residual learning for image recognition (2016)"
 
-RESNET18 = Entry(
-    Card(
-        name="resnet18",
-        title="ResNet-18",
-        task="classification",
-        summary="Eight residual blocks of two convolutions in four stages. Weights of torchvision fit by name.",
-        source=SOURCE,
-        parameters=11_689_512,
-        data=DATA,
-        metric=METRIC,
-        result="98.1 % by `rosin zoo train resnet18`: the small stem, width 8, 8 epochs",
-        license=LICENSE,
-    ),
-    make=resnet18,
-    inputs=inputs,
-    train=PLAN18.train,
-    evaluate=PLAN18.evaluate,
-    small=SMALL,
-    knobs=PLAN18.knobs,
+RESNET18 = PLAN18.entry(
+    inputs,
+    SMALL,
+    title="ResNet-18",
+    summary="Eight residual blocks of two convolutions in four stages. Weights of torchvision fit by name.",
+    source=SOURCE,
+    parameters=11_689_512,
+    result="98.1 % by `rosin zoo train resnet18`: the small stem, width 8, 8 epochs",
 )
 
-RESNET50 = Entry(
-    Card(
-        name="resnet50",
-        title="ResNet-50",
-        task="classification",
-        summary="Sixteen residual blocks with bottlenecks in four stages. Weights of torchvision fit by name.",
-        source=SOURCE,
-        parameters=25_557_032,
-        data=DATA,
-        metric=METRIC,
-        result="none yet: `rosin zoo train resnet50` was not run to its end",
-        license=LICENSE,
-    ),
-    make=resnet50,
-    inputs=inputs,
-    train=PLAN50.train,
-    evaluate=PLAN50.evaluate,
-    small=SMALL,
-    knobs=PLAN50.knobs,
+RESNET50 = PLAN50.entry(
+    inputs,
+    SMALL,
+    title="ResNet-50",
+    summary="Sixteen residual blocks with bottlenecks in four stages. Weights of torchvision fit by name.",
+    source=SOURCE,
+    parameters=25_557_032,
+    result="none yet: `rosin zoo train resnet50` was not run to its end",
 )

@@ -11,10 +11,8 @@ from rosin import numpy as rnp
 from rosin.stdlib import nn
 from rosin.stdlib.nn.initializers import normal, truncated_normal
 from rosin.stdlib.nn.keys import KeyLike, keys_of
-from rosin.stdlib.zoo.card import Card
-from rosin.stdlib.zoo.entry import Entry
 from rosin.stdlib.zoo.vision.blocks import image_inputs
-from rosin.stdlib.zoo.vision.classify import DATA, KNOBS, LICENSE, METRIC, Plan
+from rosin.stdlib.zoo.vision.classify import KNOBS, Plan
 
 
 class ViT(nn.Module):
@@ -118,23 +116,12 @@ PLAN = Plan(
     knobs={**KNOBS, "rate": 1e-3},
 )
 
-ENTRY = Entry(
-    Card(
-        name="vit",
-        title="ViT-B/16",
-        task="classification",
-        summary="A transformer over patches of images. Weights of torchvision fit by `separated` and `NAMES`.",
-        source="Dosovitskiy et al.: An image is worth 16x16 words, transformers for image recognition at scale (2021)",
-        parameters=86_567_656,
-        data=DATA,
-        metric=METRIC,
-        result="95.1 % by `rosin zoo train vit`: 64 features, 3 layers, patches of 7, 40 epochs",
-        license=LICENSE,
-    ),
-    make=ViT,
-    inputs=inputs,
-    train=PLAN.train,
-    evaluate=PLAN.evaluate,
-    small=SMALL,
-    knobs=PLAN.knobs,
+ENTRY = PLAN.entry(
+    inputs,
+    SMALL,
+    title="ViT-B/16",
+    summary="A transformer over patches of images. Weights of torchvision fit by `separated` and `NAMES`.",
+    source="Dosovitskiy et al.: An image is worth 16x16 words, transformers for image recognition at scale (2021)",
+    parameters=86_567_656,
+    result="95.1 % by `rosin zoo train vit`: 64 features, 3 layers, patches of 7, 40 epochs",
 )
