@@ -44,8 +44,9 @@ from rosin.runtime import limits as machine  # noqa: E402
 LEAST_SECONDS = 5e-3
 """A round repeats short work until it takes so long."""
 PEERS = ("numpy", "scipy", "torch", "jax", "numba", "onnxruntime")
-PAUSE = 1e-3
-"""Between contestants: threads that wait for work by spinning have given up by then."""
+PAUSE = 20e-3
+"""Between contestants: threads that wait for work by spinning have given up by then (libgomp's, which Numba and
+PyTorch use, spin 300,000 times: 5 to 15 ms of another contestant's processor)."""
 Arrays = Sequence[Any]
 Run = Callable[[], object]
 
