@@ -109,13 +109,45 @@ def _unguarded(exprs: Sequence[Expr]) -> Iterator[Load]:
             stack.extend((expr.otherwise,) if isinstance(expr, Guard) else expr.children())
 
 
+def columns_of(e: Emitter, rows: Sequence[Val], lanes: int) -> list[Val]:
+    """The columns of a square, a row for each lane: as many as rows have elements, a power of two of up to `lanes`."""
+    count = rows[0].lanes
+    return transposed(e, [_end_to_end(e, [rows[lane] for lane in range(k, lanes, count)]) for k in range(count)])
+
+
+def rows_of(e: Emitter, columns: Sequence[Val], rows: int) -> list[Val]:
+    """The first rows of a square of these columns, as many as a power of two."""
+    count = len(columns)
+    mixed = transposed(e, columns)
+    if count == columns[0].lanes:
+        return mixed[:rows]
+    parts = ((mixed[lane % count], lane - lane % count) for lane in range(rows))
+    return [e.shuffle(x, Val("poison", x.elem, x.lanes), range(first, first + count)) for x, first in parts]
+
+
+def power_of_two(count: int) -> int:
+    """The least power of two that is not less."""
+    return 1 << (count - 1).bit_length()
+
+
+def _end_to_end(e: Emitter, parts: Sequence[Val]) -> Val:
+    """One vector of a power of two of parts."""
+    if len(parts) == 1:
+        return parts[0]
+    left, right = (_end_to_end(e, half) for half in (parts[: len(parts) // 2], parts[len(parts) // 2 :]))
+    return e.shuffle(left, right, range(2 * left.lanes))
+
+
 def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
-    """The columns of a square of as many rows as each has elements, a power of two; or its rows, of its columns."""
-    current, width = list(rows), len(rows)
-    for apart in (1 << k for k in range(width.bit_length() - 1)):
+    """The columns of a square of as many rows as each has elements, a power of two; or its rows, of its columns.
+
+    Of fewer rows, also a power of two, there are several such squares beside each other, each of which is transposed.
+    """
+    current, width = list(rows), rows[0].lanes
+    for apart in (1 << k for k in range(len(rows).bit_length() - 1)):
         upper = [k if not k & apart else width + k - apart for k in range(width)]
         lower = [k + apart if not k & apart else width + k for k in range(width)]
-        for i in (i for i in range(width) if not i & apart):
+        for i in (i for i in range(len(rows)) if not i & apart):
             pair = current[i], current[i + apart]
             current[i], current[i + apart] = (e.shuffle(*pair, order) for order in (upper, lower))
     return current
