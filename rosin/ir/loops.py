@@ -251,17 +251,27 @@ def guard(tests: tuple[Within, ...], then: Expr, otherwise: Expr) -> Expr:
 def walk(expr: Expr) -> Iterator[Expr]:
     """Every expression below `expr` and itself, each once, operands first; expressions in indices too."""
     seen: set[int] = set()
-    stack: list[tuple[Expr, bool]] = [(expr, False)]
+    stack: list[Expr] = [expr]
+    open_: list[Expr] = []
+    """What is yielded as soon as the stack is as short as it was before its operands."""
+    heights: list[int] = [-1]
     while stack:
-        current, ready = stack.pop()
-        if ready:
-            yield current
-        elif id(current) not in seen:
+        current = stack.pop()
+        if id(current) not in seen:
             seen.add(id(current))
-            stack.append((current, True))
-            stack.extend((child, False) for child in current.children())
+            inside = current.children()
             for index in current.indices():
-                stack.extend((atom.value, False) for atom in index.dynamics())
+                if dynamic := index.dynamics():
+                    inside = (*inside, *(atom.value for atom in dynamic))
+            if inside:
+                open_.append(current)
+                heights.append(len(stack))
+                stack += inside
+                continue
+            yield current
+        while heights[-1] == len(stack):
+            heights.pop()
+            yield open_.pop()
 
 
 def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Expr:
@@ -306,7 +316,7 @@ def relocate(expr: Expr, place: Placing, memo: dict[int, Expr]) -> Expr:
 
 def relocate_index(index: Index, place: Placing, memo: dict[int, Expr]) -> Index:
     """The index, of which the numbers that are read are read elsewhere."""
-    if next(index.dynamics(), None) is None:
+    if not index.dynamics():
         return index
     total = Index(index.constant)
     for atom, coefficient in index.terms:

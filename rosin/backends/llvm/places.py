@@ -44,7 +44,7 @@ class Places(ABC):
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4))
-        self.head = Emitter(declarations, prefix="h")
+        self.head = Emitter(declarations, prefix="h", head=True)
         self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
