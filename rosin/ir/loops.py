@@ -248,30 +248,32 @@ def guard(tests: tuple[Within, ...], then: Expr, otherwise: Expr) -> Expr:
     return Guard(open_tests, then, otherwise) if open_tests else then
 
 
-def walk(expr: Expr) -> Iterator[Expr]:
-    """Every expression below `expr` and itself, each once, operands first; expressions in indices too."""
+def walk(*tops: Expr) -> Iterator[Expr]:
+    """Every expression below these and themselves, each once, operands first; expressions in indices too."""
     seen: set[int] = set()
-    stack: list[Expr] = [expr]
-    open_: list[Expr] = []
-    """What is yielded as soon as the stack is as short as it was before its operands."""
+    stack: list[Expr] = []
+    waiting: list[Expr] = []
+    """What comes as soon as the stack is as short as it was before its operands."""
     heights: list[int] = [-1]
-    while stack:
-        current = stack.pop()
-        if id(current) not in seen:
-            seen.add(id(current))
-            inside = current.children()
-            for index in current.indices():
-                if dynamic := index.dynamics():
-                    inside = (*inside, *(atom.value for atom in dynamic))
-            if inside:
-                open_.append(current)
-                heights.append(len(stack))
-                stack += inside
-                continue
-            yield current
-        while heights[-1] == len(stack):
-            heights.pop()
-            yield open_.pop()
+    for top in tops:
+        stack.append(top)
+        while stack:
+            current = stack.pop()
+            if id(current) not in seen:
+                seen.add(id(current))
+                inside = current.children()
+                for index in current.indices():
+                    if dynamic := index.dynamics():
+                        inside = (*inside, *(atom.value for atom in dynamic))
+                if inside:
+                    waiting.append(current)
+                    heights.append(len(stack))
+                    stack += inside
+                    continue
+                yield current
+            while heights[-1] == len(stack):
+                heights.pop()
+                yield waiting.pop()
 
 
 def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Expr:

@@ -284,7 +284,7 @@ def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None
     if not isinstance(lanes.extent, int) or lanes.extent < CUT_LANES or any(isinstance(s, Loop) for s in body):
         return None
     first, last = 0, lanes.extent
-    guards = (e for top in expressions(body) for e in walk(top) if isinstance(e, Guard))
+    guards = (e for e in walk(*expressions(body)) if isinstance(e, Guard))
     for test in (*(t for e in guards for t in e.tests), *tests_of(body)):
         start = test.index - indices.of(lanes)
         if start.terms or not isinstance(start.constant, int):
