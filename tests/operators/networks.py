@@ -88,6 +88,34 @@ def _loss(function: Any) -> Any:
     return apply
 
 
+def _linear_cross_entropy(
+    x: Any, weight: Any, target: Any, *, bias: Any = None, options: Any = None, **named: Any
+) -> Any:
+    """PyTorch's options say how it is computed, not what."""
+    return nn.cross_entropy(nn.linear(x, weight, bias), target, **named)
+
+
+def _triplet(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+    distance_function: Any = None,
+) -> Any:
+    """With the distance that PyTorch takes unless it is given one, as in all of its samples."""
+    return nn.triplet_margin_loss(anchor, positive, negative, margin=margin, swap=swap, reduction=reduction)
+
+
+def _safe_softmax(x: Any, dim: int, dtype: Any = None) -> Any:
+    """Rows of nothing but -inf become zeros."""
+    wide = x if dtype is None else rnp.astype(x, dtype)
+    none = rnp.all(wide == -rnp.inf, axis=dim, keepdims=True)
+    return rnp.where(none, 0, nn.softmax(rnp.where(none, 0, wide), dim))
+
+
 def _gaussian(x: Any, target: Any, var: Any, **options: Any) -> Any:
     # A variance for each row may lack the last axis.
     spread = rnp.expand_dims(var, -1) if rnp.asarray(var).ndim and var.ndim == x.ndim - 1 else var
@@ -114,6 +142,11 @@ LOSSES: Table = named(
         "nn.functional.poisson_nll_loss": _loss(nn.poisson_nll_loss),
         "nn.functional.smooth_l1_loss": _loss(nn.smooth_l1_loss),
         "nn.functional.soft_margin_loss": _loss(nn.soft_margin_loss),
+        "nn.functional.linear_cross_entropy": _linear_cross_entropy,
+        "nn.functional.linear_cross_entropy.chunked": _linear_cross_entropy,
+        "nn.functional.linear_cross_entropy.chunked_none": _linear_cross_entropy,
+        "nn.functional.triplet_margin_with_distance_loss": Mapped(_triplet, apart={BYTES: holds("uint8")}),
+        "torch.ops.aten._safe_softmax.default": _safe_softmax,
         "nn.functional.triplet_margin_loss": Mapped(_loss(nn.triplet_margin_loss), apart={BYTES: holds("uint8")}),
     }
 )
@@ -155,6 +188,7 @@ NORMS: Table = named(
             common=lambda r: r[0] if isinstance(r, tuple) else r,
         ),
         "nn.functional.batch_norm": Mapped(_batch_norm, apart=VECTOR),
+        "nn.functional.batch_norm.without_cudnn": Mapped(_batch_norm, apart=VECTOR),
         "nn.functional.group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5: nn.group_norm(
             x, groups, weight, bias, eps=eps
         ),
