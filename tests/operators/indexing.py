@@ -194,7 +194,7 @@ TABLE: Table = named(
             alone=SIZE,
             apart={"a mask has axes": lambda x, mask: mask.ndim == 0 and x.ndim == 0},
         ),
-        "nonzero_static": _nonzero_static,
+        "nonzero_static": Mapped(_nonzero_static, apart=SCALAR),
         "nonzero": Mapped(
             lambda x, as_tuple=False: rnp.nonzero(x) if as_tuple else rnp.argwhere(x),
             apart=SCALAR,

@@ -8,7 +8,7 @@ from typing import Any
 from rosin import nn
 from rosin import numpy as rnp
 from rosin.scipy import special
-from tests.operators.mapped import NUMBER, Mapped, Table, holds, named
+from tests.operators.mapped import BYTES, NUMBER, Mapped, Table, holds, named
 
 COMPLEX = {"PyTorch gives variances of complex numbers their type": holds("complex64", "complex128")}
 WHOLE = {"PyTorch rounds logarithms of sums of integers": holds("uint8", "int32", "int64")}
@@ -69,7 +69,8 @@ def _filled(function: Any, greatest: bool) -> Any:
 
 
 def _place(function: Any) -> Any:
-    return lambda x, dim=None, *, keepdim=False: function(x, axis=dim, keepdims=keepdim)
+    """PyTorch gives these places the type of the elements."""
+    return lambda x, dim=None, *, keepdim=False: rnp.astype(function(x, axis=dim, keepdims=keepdim), x.dtype)
 
 
 def _soft(function: Any) -> Any:
@@ -129,11 +130,13 @@ TABLE: Table = named(
         "masked.log_softmax": _filled(_soft(nn.log_softmax), True),
         "masked.softmin": _filled(_soft(nn.softmin), False),
         "masked.cumsum": _running(rnp.cumsum, 0),
-        "masked.cumprod": _running(rnp.cumprod, 1),
+        "masked.cumprod": Mapped(_running(rnp.cumprod, 1), apart={BYTES: holds("uint8")}),
         "masked.norm": Mapped(_norm, apart=NUMBER),
         "masked.normalize": _normalize,
-        "masked.logaddexp": _logaddexp,
-        "masked_scatter": _scattered,
+        "masked.logaddexp": Mapped(_logaddexp, backward="PyTorch's forward mode is NaN where both are left out"),
+        "masked_scatter": Mapped(
+            _scattered, errors={"only supports boolean masks": "numbers that are not 0 are true, as in NumPy"}
+        ),
         "masked.logsumexp": Mapped(_logsumexp, apart={**NUMBER, **WHOLE}),
         "diff": lambda x, n=1, dim=-1, prepend=None, append=None: rnp.diff(x, n, dim, prepend=prepend, append=append),
         "isin": rnp.isin,

@@ -390,11 +390,4 @@ def _each(function: Any, xs: Any) -> Any:
     return [function(x) for x in xs] if len(xs) > 1 else function(xs[0])
 
 
-def _renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
-    """Slices along an axis whose norm is above the greatest one that is allowed are made that small."""
-    others = tuple(axis for axis in range(x.ndim) if axis != dim % x.ndim)
-    size = rnp.linalg.vector_norm(x, ord=p, axis=others, keepdims=True)
-    return rnp.where(size > maxnorm, x * (maxnorm / (size + 1e-7)), x)
-
-
 TABLE: Table = {**MADE, **SHAPES}

@@ -89,10 +89,11 @@ def _loss(function: Any) -> Any:
 
 
 def _linear_cross_entropy(
-    x: Any, weight: Any, target: Any, *, bias: Any = None, options: Any = None, **named: Any
+    x: Any, layer: Any, target: Any, *, linear_bias: Any = None, options: Any = None, **named: Any
 ) -> Any:
-    """PyTorch's options say how it is computed, not what."""
-    return nn.cross_entropy(nn.linear(x, weight, bias), target, **named)
+    """The layer may have more axes than that of classes; PyTorch's options say how it is computed, not what."""
+    scores = rnp.tensordot(x, layer, axes=((-1,), (-1,)))
+    return nn.cross_entropy(scores if linear_bias is None else scores + linear_bias, target, **named)
 
 
 def _triplet(
@@ -122,6 +123,11 @@ def _gaussian(x: Any, target: Any, var: Any, **options: Any) -> Any:
     return nn.gaussian_nll_loss(x, target, spread, **options)
 
 
+SHARES = {
+    "ignore_index cannot be specified": "of shares of classes there is no class to ignore",
+    "requires batched input": "one example may have several scores of each class too",
+}
+
 LOSSES: Table = named(
     {
         "nn.functional.binary_cross_entropy": _loss(nn.binary_cross_entropy),
@@ -142,9 +148,9 @@ LOSSES: Table = named(
         "nn.functional.poisson_nll_loss": _loss(nn.poisson_nll_loss),
         "nn.functional.smooth_l1_loss": _loss(nn.smooth_l1_loss),
         "nn.functional.soft_margin_loss": _loss(nn.soft_margin_loss),
-        "nn.functional.linear_cross_entropy": _linear_cross_entropy,
-        "nn.functional.linear_cross_entropy.chunked": _linear_cross_entropy,
-        "nn.functional.linear_cross_entropy.chunked_none": _linear_cross_entropy,
+        "nn.functional.linear_cross_entropy": Mapped(_linear_cross_entropy, errors=SHARES),
+        "nn.functional.linear_cross_entropy.chunked": Mapped(_linear_cross_entropy, errors=SHARES),
+        "nn.functional.linear_cross_entropy.chunked_none": Mapped(_linear_cross_entropy, errors=SHARES),
         "nn.functional.triplet_margin_with_distance_loss": Mapped(_triplet, apart={BYTES: holds("uint8")}),
         "torch.ops.aten._safe_softmax.default": _safe_softmax,
         "nn.functional.triplet_margin_loss": Mapped(_loss(nn.triplet_margin_loss), apart={BYTES: holds("uint8")}),
@@ -188,7 +194,6 @@ NORMS: Table = named(
             common=lambda r: r[0] if isinstance(r, tuple) else r,
         ),
         "nn.functional.batch_norm": Mapped(_batch_norm, apart=VECTOR),
-        "nn.functional.batch_norm.without_cudnn": Mapped(_batch_norm, apart=VECTOR),
         "nn.functional.group_norm": lambda x, groups, weight=None, bias=None, eps=1e-5: nn.group_norm(
             x, groups, weight, bias, eps=eps
         ),

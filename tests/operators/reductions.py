@@ -143,10 +143,22 @@ def _histogram(x: Any, bins: Any, *, range: Any = None, weight: Any = None, dens
     return rnp.astype(counts, x.dtype), edges
 
 
+def _falling(x: Any, bins: Any, **_: Any) -> bool:
+    return any(getattr(edges, "ndim", 0) and bool((edges[1:] < edges[:-1]).any()) for edges in bins)
+
+
 def _histogramdd(x: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     ends = None if range is None else [tuple(range[2 * i : 2 * i + 2]) for i in builtins.range(len(range) // 2)]
-    counts, edges = rnp.histogramdd(x, bins, ends, density, weight)
+    points, weights = rnp.reshape(x, (-1, x.shape[-1])), None if weight is None else rnp.ravel(weight)
+    counts, edges = rnp.histogramdd(points, bins, ends, density, weights)
     return rnp.astype(counts, x.dtype), list(edges)
+
+
+def _renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
+    """Slices along an axis whose norm is above the greatest one that is allowed are made that small."""
+    others = tuple(axis for axis in range(x.ndim) if axis != dim % x.ndim)
+    size = rnp.linalg.vector_norm(x, ord=p, axis=others, keepdims=True)
+    return rnp.where(size > maxnorm, x * (maxnorm / (size + 1e-7)), x)
 
 
 TABLE: Table = named(
@@ -202,13 +214,14 @@ TABLE: Table = named(
         "gradient": Mapped(_gradient, errors={"expected spacing to be unspecified": "one distance is for all axes"}),
         "histc": _histc,
         "histogram": _histogram,
-        "histogramdd": _histogramdd,
+        "histogramdd": Mapped(_histogramdd, apart={"edges increase": _falling}),
         "median": Mapped(_median("quantile"), common=lambda r: r[0] if isinstance(r, tuple) else r),
         "nanmean": _typed(lambda x, dtype, **named: rnp.nanmean(x if dtype is None else rnp.astype(x, dtype), **named)),
         "nanmedian": Mapped(_median("nanquantile"), common=lambda r: r[0] if isinstance(r, tuple) else r),
         "nanquantile": _quantile(rnp.nanquantile),
         "nansum": _typed(rnp.nansum),
         "quantile": _quantile(rnp.quantile),
+        "renorm": _renorm,
         "trapezoid": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),
         "cumulative_trapezoid": Mapped(_cumulative_trapezoid, apart={WRAPS: holds("uint8", "int32", "int64")}),
         "trapz": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),

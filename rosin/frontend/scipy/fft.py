@@ -129,7 +129,9 @@ def _other(name: str, norm: Norm) -> Norm:
 
 def hfftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Array:
     """The real transform along several axes of numbers whose second half, along the last of these, is conjugates."""
-    return irfftn(conj(promote.array("hfftn", x)), s, axes, _other("hfftn", norm))
+    operand = promote.array("hfftn", x)
+    operand = conj(operand) if core.dtype_of(operand).is_complex else operand
+    return irfftn(operand, s, axes, _other("hfftn", norm))
 
 
 def ihfftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Array:
