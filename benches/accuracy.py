@@ -344,8 +344,8 @@ SPECIAL: dict[str, Function] = {
     "cosm1": one(rs.cosm1, lambda x: -2 * mpmath.sin(x / 2) ** 2, (-10, 10), powers=(-150, 5), digits=60),
     "sindg": one(rs.sindg, lambda x: mpmath.sinpi(_half_turns(x)), (-720, 720), powers=(-290, 300), digits=360),
     "cosdg": one(rs.cosdg, lambda x: mpmath.cospi(_half_turns(x)), (-720, 720), powers=HUGE, digits=360),
-    "tandg": one(rs.tandg, lambda x: mpmath.tan(mpmath.pi * _half_turns(x)), (-720, 720), powers=(-290, 0)),
-    "cotdg": one(rs.cotdg, lambda x: mpmath.cot(mpmath.pi * _half_turns(x)), (-720, 720), powers=(-290, 0)),
+    "tandg": one(rs.tandg, lambda x: mpmath.tan(mpmath.pi * _half_turns(x)), (-720, 720), powers=(-290, 0), digits=330),
+    "cotdg": one(rs.cotdg, lambda x: mpmath.cot(mpmath.pi * _half_turns(x)), (-720, 720), powers=(-290, 0), digits=330),
     "erfi": one(rs.erfi, mpmath.erfi, (-26, 26), (-2, 2), powers=(-300, 0)),
     "loggamma": one(rs.loggamma, mpmath.loggamma, (0.5, 20), (0.9, 2.1), powers=(-300, 100), signs=(1,)),
     "multigammaln(a, 3)": one(
@@ -378,6 +378,7 @@ SPECIAL: dict[str, Function] = {
         rs.betainccinv,
         _inverse(rs.betainccinv, _upper_beta),
         [[(0.3, 9), (0.3, 9), (0, 1)], [(9, 99), (9, 99), (0, 1)]],
+        floor=0.25,
         count=30,
     ),
     "boxcox": Function(

@@ -221,7 +221,7 @@ TABLE: Table = named(
         "nanquantile": _quantile(rnp.nanquantile),
         "nansum": _typed(rnp.nansum),
         "quantile": _quantile(rnp.quantile),
-        "renorm": _renorm,
+        "renorm": Mapped(_renorm, errors={"needs at least 2 dimensions": "a number is the one slice of itself"}),
         "trapezoid": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),
         "cumulative_trapezoid": Mapped(_cumulative_trapezoid, apart={WRAPS: holds("uint8", "int32", "int64")}),
         "trapz": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),

@@ -11,7 +11,7 @@ from rosin.frontend.numpy import elementary as np_elementary
 from rosin.frontend.numpy import elementwise as el
 from rosin.frontend.numpy import logic, promote, reductions, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.frontend.scipy.special.operands import elementwise
+from rosin.frontend.scipy.special.operands import elementwise, in_doubles
 from rosin.ir.ops.formulas import elementary, gamma
 from rosin.ir.ops.formulas import normal as no
 from rosin.ir.ops.formulas import power_transforms as power
@@ -221,11 +221,9 @@ def cosdg(x: ArrayLike, /) -> Array:
 
 def tandg(x: ArrayLike, /) -> Array:
     """The tangent of degrees: infinite at odd multiples of 90."""
-    operand = promote.floating("tandg", x)
-    return el.divide(sindg(operand), cosdg(operand))
+    return in_doubles("tandg", lambda angle: el.divide(sindg(angle), cosdg(angle)), x)
 
 
 def cotdg(x: ArrayLike, /) -> Array:
     """The cotangent of degrees: infinite at multiples of 180."""
-    operand = promote.floating("cotdg", x)
-    return el.divide(cosdg(operand), sindg(operand))
+    return in_doubles("cotdg", lambda angle: el.divide(cosdg(angle), sindg(angle)), x)
