@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mpmath
@@ -298,6 +299,10 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
 LOOSE: dict[str, Any] = {"ulps": 128, "rtol": {dtypes.f64: 1e-12}, "atol": 1e-14}
 
 
+HEAVY = (incomplete.Betainccinv, distributions.Fdtr, distributions.Stdtr)
+"""Formulas of several incomplete functions, each of which is compiled for its own."""
+
+
 def _several(op: Elementwise, bounds: Sequence[Bounds], size: int = 5) -> tuple[Array, ...]:
     return tuple(draw(dtypes.f64, (size,), *b, seed=(str(op), i)) for i, b in enumerate(bounds))
 
@@ -372,6 +377,8 @@ SAMPLES: list[Sample] = [
         rtol=1e-13,
     ),
 ]
+
+SAMPLES = [replace(s, heavy=True) if isinstance(s.op, HEAVY) else s for s in SAMPLES]
 
 BAD: list[Bad] = [
     *(bad for op, _ in [*ONE, *SEVERAL] for bad in elementwise_bad(op)),

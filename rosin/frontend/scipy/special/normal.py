@@ -221,9 +221,17 @@ def cosdg(x: ArrayLike, /) -> Array:
 
 def tandg(x: ArrayLike, /) -> Array:
     """The tangent of degrees: infinite at odd multiples of 90."""
-    return in_doubles("tandg", lambda angle: el.divide(sindg(angle), cosdg(angle)), x)
+
+    def quotient(angle: Array) -> Array:
+        return el.divide(sindg(angle), cosdg(angle))
+
+    return in_doubles("tandg", quotient, x)
 
 
 def cotdg(x: ArrayLike, /) -> Array:
     """The cotangent of degrees: infinite at multiples of 180."""
-    return in_doubles("cotdg", lambda angle: el.divide(cosdg(angle), sindg(angle)), x)
+
+    def quotient(angle: Array) -> Array:
+        return el.divide(cosdg(angle), sindg(angle))
+
+    return in_doubles("cotdg", quotient, x)

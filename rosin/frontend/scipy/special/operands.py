@@ -24,10 +24,13 @@ def elementwise(name: str, op: Op, *xs: ArrayLike) -> Array:
 
 def in_doubles(name: str, function: Callable[..., Any], *xs: ArrayLike) -> Any:
     """A composition that would lose digits: it is computed in f64 and rounded once to the type of the operands."""
-    operands = promote.promoted(name, *xs, floating=True) if len(xs) > 1 else (promote.floating(name, xs[0]),)
+    operands = [promote.floating(name, xs[0])] if len(xs) == 1 else list(promote.promoted(name, *xs, floating=True))
     dtype = core.dtype_of(operands[0])
-    found = function(*(promote.cast(x, dtypes.f64) for x in operands))
-    return tree.map(lambda x: promote.cast(x, dtype), found)
+
+    def rounded(x: Array) -> Array:
+        return promote.cast(x, dtype)
+
+    return tree.map(rounded, function(*(promote.cast(x, dtypes.f64) for x in operands)))
 
 
 def order(name: str, n: Any, what: str = "the order", least: int = 0) -> int:
