@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import rosin
 from rosin.stdlib.train.errors import DivergedError
@@ -29,10 +29,26 @@ class Training:
     """Metrics of the last epoch, and what `evaluate` gave after it."""
     stop: str | None = None
     loader: Any = None
+    callbacks: Sequence[Callback] = ()
 
 
 class Callback:
     """Something that is told of a training. Each method may be left out."""
+
+    outermost: ClassVar[bool] = False
+    """Whether it is told of the start before the others, and of all else after them, as who saves what they have is."""
+
+    @property
+    def label(self) -> str:
+        """What its part of a checkpoint is called."""
+        return type(self).__name__
+
+    def state(self) -> dict[str, Any]:
+        """What it has to remember in a checkpoint, as JSON holds it."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state()` was taken; called before `on_start`."""
 
     def on_start(self, training: Training) -> None:
         """Before the first step; may change `training.state` and where the loader is."""
@@ -68,9 +84,11 @@ def fit(
             made from, is used to find the layer.
     """
     loss = step.loss if loss is None and isinstance(step, Step) else loss
-    training = Training(state, epochs, len(loader) if hasattr(loader, "__len__") else None, loader=loader)  # pyright: ignore[reportArgumentType]
+    steps = len(loader) if hasattr(loader, "__len__") else None  # pyright: ignore[reportArgumentType]
+    callbacks = sorted(callbacks, key=lambda callback: callback.outermost)
+    training = Training(state, epochs, steps, loader=loader, callbacks=callbacks)
     try:
-        for callback in callbacks:
+        for callback in sorted(callbacks, key=lambda callback: not callback.outermost):
             callback.on_start(training)
         training.epoch = loader.state()["epoch"] if hasattr(loader, "state") else training.epoch  # pyright: ignore[reportAttributeAccessIssue]
         training.step = int(training.state.step)

@@ -392,6 +392,51 @@ def test_a_training_goes_on_bit_by_bit(every: int | None, tmp_path: Path) -> Non
     assert again.values == whole.values
 
 
+def test_patience_goes_on_bit_by_bit(tmp_path: Path) -> None:
+    """A training that was interrupted, once in each of its epochs, ends by the same reason in the same epoch."""
+    values = [0.9, 0.5, 0.7, 0.4, 0.6, 0.45, 0.41, 0.8, 0.3, 0.2]
+    loader, loss, optimizer, _ = problem()
+    step = train.make_step(loss, optimizer)
+    count = len(loader)
+
+    def run(folder: Path, patience: int = 3, interrupt: int | None = None) -> train.Training:
+        loader, _, _, state = problem()
+        seen: list[int] = []
+
+        class Interrupt(train.Callback):
+            def on_step(self, training: train.Training) -> None:
+                seen.append(training.step)
+                if training.step == interrupt:
+                    raise KeyboardInterrupt
+
+        def evaluate(model: Any) -> dict[str, float]:
+            return {"held": values[-(-seen[-1] // count) - 1]}
+
+        saving, stopping = train.Checkpointing(folder), train.EarlyStopping("held", patience=patience)
+        return train.fit(step, state, loader, epochs=10, evaluate=evaluate, callbacks=[saving, stopping, Interrupt()])
+
+    whole = run(tmp_path / "whole")
+    assert (whole.step, whole.stop) == (7 * count, "held got no better for 3 epochs")
+    for epoch in range(1, 7):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "parts", interrupt=epoch * count + 2)
+    again = run(tmp_path / "parts")
+    assert (again.step, again.stop) == (whole.step, whole.stop)
+    for a, b in zip(rosin.tree.leaves(again.state), rosin.tree.leaves(whole.state), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    assert run(tmp_path / "parts").step == whole.step  # It has ended.
+    assert run(tmp_path / "parts", patience=9).step == 10 * count
+
+
+def test_patience_begins_anew_with_another_training() -> None:
+    loader, loss, optimizer, _ = problem()
+    step, stopping = train.make_step(loss, optimizer), train.EarlyStopping("held", patience=2)
+    for _ in range(2):
+        found = train.fit(step, problem()[3], loader, epochs=9, evaluate=lambda m: {"held": 1.0}, callbacks=[stopping])
+        assert found.step == 3 * len(loader)
+        loader = problem()[0]
+
+
 SCRIPT = """
 import sys
 from tests.stdlib.train.test_train import observe, problem
