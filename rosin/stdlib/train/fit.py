@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import rosin
+from rosin.stdlib.train.blame import bad_gradients, bad_items, first_bad_layer
 from rosin.stdlib.train.errors import DivergedError
-from rosin.stdlib.train.step import Loss, Outcome, Step, TrainState, first_bad_layer
+from rosin.stdlib.train.step import Loss, Outcome, Step, TrainState
 
 
 @dataclass
@@ -133,16 +135,28 @@ def _epoch(
 
 def _diverged(training: Training, given: Any, loaded: Any, loss: Loss | None) -> DivergedError:
     told = f"loss {training.loss}, norm of the gradient {training.gradient_norm}"
-    message = f"step {training.step - 1} has no finite result: {told}"
-    if hasattr(loaded, "indices"):
-        message += f"\n  its batch has the items {loaded.indices.tolist()}"
+    lines = [f"step {training.step - 1} has no finite result: {told}"]
+    places = bad_items(given)
+    indices = loaded.indices.tolist() if hasattr(loaded, "indices") else None
+    if indices is not None:
+        lines.append(f"its batch has the items {indices}")
+        places = [indices[place] for place in places if place < len(indices)]
+    if places:
+        lines.append(f"the batch itself holds numbers that are not finite, in the items {places}")
     if loss is not None:
         # The step changed nothing but its number.
         state = TrainState(training.state.model, (), training.state.step - 1, training.state.key, {})
-        layer = first_bad_layer(loss, state, given)
-        message += (
-            f"\n  the first layer whose result is not finite is {layer}"
-            if layer
-            else ("\n  every layer's result is finite, so the loss itself, or a derivative, is not")
-        )
-    return DivergedError(message)
+        lines.append(_blamed(loss, state, given, training.loss))
+    return DivergedError("\n  ".join(lines))
+
+
+def _blamed(loss: Loss, state: TrainState, batch: Any, value: float) -> str:
+    layer = first_bad_layer(loss, state, batch)
+    if layer is not None:
+        return f"the first layer whose result is not finite is {layer}"
+    if not math.isfinite(value):
+        return "every layer's result is finite, so the loss itself is not"
+    names = bad_gradients(loss, state, batch)
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    what = f"derivatives by {', '.join(names[:4])}{more} are not" if names else "the norm of all derivatives is not"
+    return f"every layer's result is finite; {what}"

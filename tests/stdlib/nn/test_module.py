@@ -174,7 +174,7 @@ def test_errors_name_the_path_of_the_layer() -> None:
             call(rnp.ones((1, 2)))
         text = str(caught.value)
         assert text.count("in the module") == 1
-        assert "in the module Pair.rest[1], a Affine" in text
+        assert "in the module Pair.rest[1], an Affine" in text
         assert "f32[1, 4]" in text
         assert "f32[5, 4]" in text
 
