@@ -220,7 +220,8 @@ def test_a_summary_counts_and_computes_nothing() -> None:
     table = nn.summary(pair(), rosin.ShapeDtypeStruct((5, 2), rosin.float32))
     lines = table.split("\n")
     assert lines[2].split() == ["Pair.first", "Affine", "f32[5,", "3]", "9", "90"]
-    assert lines[-1] == f"{nn.count(pair())} parameters, 236 bytes"
+    sums = "operations, 210 multiply-adds among them"
+    assert lines[-1] == f"{nn.count(pair())} parameters, 236 bytes; {lines[-3].split()[-1]} {sums}"
     assert [line.split()[0] for line in lines[2:-2]] == [
         "Pair.first",
         "Pair.rest[0]",
