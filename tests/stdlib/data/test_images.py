@@ -153,6 +153,59 @@ def test_affine_by_hand() -> None:
         images.warp(square, rnp.eye(3))
 
 
+# -- parts of a size ---------------------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_size_by_hand() -> None:
+    boxes = rnp.asarray([[0.0, 0, 12, 9], [2, 3, 4, 5], [4, 1, 8, 8], [0, 0, 12, 8]])
+    same = np.asarray(images.resized_crop(X[:1], boxes[:1], (12, 9)))
+    np.testing.assert_allclose(same, PICTURES[:1], atol=1e-6)
+    part = np.asarray(images.resized_crop(X, boxes, (4, 5)))[1]
+    np.testing.assert_allclose(part, PICTURES[1, :, 2:6, 3:8], atol=1e-6)
+    flat = rnp.full((2, 1, 7, 5), 0.3)
+    change = rosin.compile(lambda key, x: images.random_resized_crop(key, x, (6, 8)))
+    np.testing.assert_allclose(change(KEY, flat), np.full((2, 1, 6, 8), 0.3), atol=1e-6)
+    with pytest.raises(data.DataError, match=r"boxes \[batch, 4\], not \(4, 3, 12, 9\) and \(3, 4\)"):
+        images.resized_crop(X, boxes[:3], (4, 5))
+    with pytest.raises(data.DataError, match="images are floats, not u8"):
+        images.resized_crop(rnp.ones((4, 3, 12, 9), dtype="u1"), boxes, (4, 5))
+    with pytest.raises(data.DataError, match=r"areas are from 0 to 1 and ratios positive, not \(0\.0, 1\.0\)"):
+        images.random_resized_crop(KEY, X, (4, 5), area=(0.0, 1.0))
+
+
+def test_drawn_parts_have_the_areas_and_ratios_asked_for() -> None:
+    """Of ramps the ends tell where a part was."""
+    rows, columns = np.mgrid[:40, :60].astype(np.float32)
+    ramps = rnp.asarray(np.broadcast_to(np.stack([rows, columns]), (500, 2, 40, 60)))
+    area, ratio = (0.1, 0.2), (0.8, 1.5)
+    found = np.asarray(images.random_resized_crop(KEY, ramps, (80, 90), area=area, ratio=ratio))
+    height = (found[:, 0, 60, 0] - found[:, 0, 20, 0]) * 2
+    width = (found[:, 1, 0, 60] - found[:, 1, 0, 30]) * 3
+    shares, ratios = height * width / 2400, width / height
+    for numbers, (low, high) in ((shares, area), (np.log(ratios), np.log(ratio))):
+        assert low - 1e-3 < numbers.min() < numbers.max() < high + 1e-3
+        assert np.abs(
+            np.quantile(numbers, [0.25, 0.5, 0.75]) - low - (high - low) * np.asarray([0.25, 0.5, 0.75])
+        ).max() < (0.1 * (high - low))
+    top = found[:, 0].min(axis=(1, 2))
+    assert top.min() < 2
+    assert top.max() > 10
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("size", [(5, 4), (30, 7), (1, 1)])
+def test_parts_of_a_size_are_those_of_pillow(size: tuple[int, int]) -> None:
+    from PIL import Image
+
+    boxes = np.asarray([[0, 0, 12, 9], [2, 3, 4, 5], [4.25, 1.5, 7.75, 6], [0, 8, 12, 0.75]])
+    found = np.asarray(images.resized_crop(X, rnp.asarray(boxes), size))
+    for ours, picture, (top, left, height, width) in zip(found, PICTURES, boxes, strict=True):
+        for channel, wanted in zip(ours, picture, strict=True):
+            box = (left, top, left + width, top + height)
+            theirs = Image.fromarray(wanted).resize(size[::-1], Image.Resampling.BILINEAR, box=box)
+            np.testing.assert_allclose(channel, np.asarray(theirs), atol=1e-5)
+
+
 # -- levels ------------------------------------------------------------------------------------------------------------
 
 

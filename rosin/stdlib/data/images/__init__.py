@@ -13,6 +13,7 @@ from rosin.stdlib.data.images.colours import (
     random_colors,
     to_float,
 )
+from rosin.stdlib.data.images.cropping import random_resized_crop, resized_crop
 from rosin.stdlib.data.images.grid import grid
 from rosin.stdlib.data.images.levels import autocontrast, equalize, invert, posterize, solarize
 from rosin.stdlib.data.images.loading import decode, load
@@ -60,8 +61,10 @@ __all__ = [
     "random_erase",
     "random_flip",
     "random_perspective",
+    "random_resized_crop",
     "resize",
     "resize_shorter",
+    "resized_crop",
     "save_png",
     "solarize",
     "to_float",
