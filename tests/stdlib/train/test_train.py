@@ -382,6 +382,7 @@ def _told(place: Path, **changes: Any) -> None:
     file.write_text(json.dumps({**told, "seal": seal}))
 
 
+@pytest.mark.slow
 def test_every_byte_of_a_checkpoint_counts(tmp_path: Path) -> None:
     store, state = train.Checkpoints(tmp_path), {"a": rnp.ones(3)}
     store.save(1, state)
