@@ -42,7 +42,7 @@ class Remat(Pass):
     """
 
     name: ClassVar[str] = "remat"
-    threshold: int = 256 << 20
+    threshold: int = 64 << 20
     flops: int = 24
     reads: int = 4
     rounds: int = 8
