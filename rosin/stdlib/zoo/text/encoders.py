@@ -12,6 +12,7 @@ import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import nn, weights
+from rosin.stdlib.zoo.text.gpt2 import table_of_places
 
 EPSILON = 1e-12
 """Of the norms."""
@@ -37,13 +38,21 @@ class TokenEmbedding(nn.Module):
     dropout: nn.Dropout
 
     def __init__(
-        self, vocabulary: int, context: int, kinds: int, features: int, dropout: float, *, dtype: Any, **options: Any
+        self,
+        vocabulary: int,
+        context: int,
+        kinds: int,
+        features: int,
+        dropout: float,
+        *,
+        places_init: nn.initializers.Initializer,
+        **drawn: Any,
     ) -> None:
-        """Options are those of `nn.Embedding`."""
-        self.tokens = nn.Embedding(vocabulary, features, dtype=dtype, **options)
-        self.places = nn.Embedding(context, features, dtype=dtype, **options)
-        self.kinds = nn.Embedding(kinds, features, dtype=dtype, **options)
-        self.norm = nn.LayerNorm(features, eps=EPSILON, dtype=dtype)
+        """What is `drawn` is told by options of `nn.Embedding`; only places have an initializer of their own."""
+        self.tokens = nn.Embedding(vocabulary, features, **drawn)
+        self.places = nn.Embedding(context, features, **{**drawn, "weight_init": places_init})
+        self.kinds = nn.Embedding(kinds, features, **drawn)
+        self.norm = nn.LayerNorm(features, eps=EPSILON, dtype=drawn["dtype"])
         self.dropout = nn.Dropout(dropout)
 
     def __call__(self, tokens: Array, kinds: Array | None = None, run: nn.Run = nn.EVAL) -> Array:
@@ -93,16 +102,30 @@ class Encoder(nn.Module):
         dropout: float | None = None,
         pooler: bool = True,
         deviation: float = 0.02,
+        places: str = "drawn",
         dtype: Any = rosin.float32,
     ) -> None:
-        """`embedding` is the size of the tokens' vectors, `deviation` the standard one of weights at the start. `hidden`
-        is four times the features unless it is given; what else is None is as in the model that was published."""
+        """`embedding` is the size of the tokens' vectors, and `hidden` four times the features unless it is given; what
+        else is None is as in the published model. `deviation` is the standard one of weights at the start, and `places`
+        how their table starts: "drawn" like the others, or as "waves".
+
+        Raises:
+            ModuleError: there is no such start.
+        """
         keys, draw = nn.Keys(key), nn.initializers.normal(deviation)
         known = self.published
         vocabulary, dropout = vocabulary or known.vocabulary, known.dropout if dropout is None else dropout
         size = embedding or known.embedding
         drawn: dict[str, Any] = {"key": keys, "weight_init": draw, "dtype": dtype}
-        self.embedding = TokenEmbedding(vocabulary, context, kinds, size or features, dropout, **drawn)
+        self.embedding = TokenEmbedding(
+            vocabulary,
+            context,
+            kinds,
+            size or features,
+            dropout,
+            places_init=table_of_places(places, deviation),
+            **drawn,
+        )
         self.projection = nn.Dense(size, features, **drawn) if size else None
         norm = partial(nn.LayerNorm, eps=EPSILON, dtype=dtype)
         options = {"hidden": hidden, "dropout": dropout, "norm": norm, **drawn}
@@ -132,11 +155,11 @@ class Encoder(nn.Module):
         x = x if self.projection is None else self.projection(x)
         return self.through(x, mask=None if mask is None else rnp.asarray(mask)[:, None, None, :] != 0, run=run)
 
-    def head(self, *, key: Any, deviation: float = 0.02) -> MaskedHead:
+    def head(self, *, key: Any) -> MaskedHead:
         """A new head that scores tokens by this model's table."""
         table = self.embedding.tokens
         features = table.weight.shape[1] if self.projection is None else self.projection.weight.shape[0]
-        return MaskedHead(table, features, type(self).activation, key=key, deviation=deviation)
+        return MaskedHead(table, features, type(self).activation, key=key)
 
     def pooled(self, features: Array) -> Array:
         """A vector for each text, `[batch, features]`, from that of its first token.
@@ -157,18 +180,10 @@ class MaskedHead(nn.Module):
     bias: Array = nn.param("vocabulary")
     activation: Callable[[Array], Array] = nn.static()
 
-    def __init__(
-        self,
-        table: nn.Embedding,
-        features: int,
-        activation: Callable[[Array], Array],
-        *,
-        key: Any,
-        deviation: float = 0.02,
-    ) -> None:
+    def __init__(self, table: nn.Embedding, features: int, activation: Callable[[Array], Array], *, key: Any) -> None:
         count, width = table.weight.shape
         dtype = table.weight.dtype
-        self.dense = nn.Dense(features, width, key=key, weight_init=nn.initializers.normal(deviation), dtype=dtype)
+        self.dense = nn.Dense(features, width, key=key, weight_init=nn.initializers.normal(0.02), dtype=dtype)
         self.norm = nn.LayerNorm(width, eps=EPSILON, dtype=dtype)
         self.bias = rnp.zeros(count, dtype=dtype)
         self.activation = activation
@@ -184,9 +199,9 @@ class Masked(nn.Module):
     head: MaskedHead
 
     @classmethod
-    def of(cls, encoder: Encoder, *, key: Any, deviation: float = 0.02) -> Self:
-        """An encoder with a new head, whose weights start with a deviation."""
-        return cls(encoder, encoder.head(key=key, deviation=deviation))
+    def of(cls, encoder: Encoder, *, key: Any) -> Self:
+        """An encoder with a new head."""
+        return cls(encoder, encoder.head(key=key))
 
     def __call__(
         self, tokens: Array, kinds: Array | None = None, *, mask: Array | None = None, run: nn.Run = nn.EVAL

@@ -66,7 +66,7 @@ def inputs(batch: int, *, channels: int = 1, size: int = 28, dtype: Any = rosin.
     return image_inputs(batch, channels, size, dtype)
 
 
-SMALL = {"size": 8, "window": 3, "widths": (16, 32), "padding": "SAME", "dropout": 0.25}
+SMALL = {"size": 8, "window": 3, "widths": (32, 64), "padding": "SAME", "dropout": 0.25}
 """A model for images of 8 x 8."""
 
 PLAN = Plan("lenet", LeNet, {"mnist5000": {"widths": (16, 32), "dropout": 0.25}, "digits": SMALL}, epochs=30)
