@@ -45,8 +45,8 @@ SMALL = {
     "deviation": 0.09,
     "places": "waves",
 }
-"""The encoder that is trained, unless options say otherwise. BERT's start, weights of 0.02 and drawn places, is for more
-features and far more steps: so small a model sees nothing but frequencies for thousands of them."""
+"""The encoder that is trained, unless options say otherwise. BERT's start, weights of 0.02 and drawn places, is for
+more features and far more steps: so small a model sees nothing but frequencies for thousands of them."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Plan:
             epochs=epochs,
             observe=_observe,
             metrics={"masked_accuracy": metrics.Accuracy()},
-            evaluate=lambda model: {"validation_accuracy": work.accuracy(model, work.validation, knobs)},
+            evaluate=lambda model: {"validation_accuracy": work.accuracy(model, work.validation, knobs["window"])},
         )
         return work.result(settings, training.state.model)
 
@@ -125,36 +125,33 @@ class Work:
     validation: np.ndarray[Any, Any]
     test: np.ndarray[Any, Any]
 
-    def accuracy(self, model: Any, tokens: np.ndarray[Any, Any], knobs: Mapping[str, Any]) -> float:
-        """The part of chosen tokens, all of them hidden, that the model tells; each token is chosen once."""
-        return sum(float(right) for right, _ in self._told(model, tokens, knobs)) / self._count(tokens, knobs)
+    def accuracy(self, model: Any, tokens: np.ndarray[Any, Any], window: int) -> float:
+        """The part of hidden tokens that the model tells, in pieces of so many; each token is hidden once."""
+
+        def right(model: Any, x: Array, chosen: Array) -> Array:
+            found = rnp.argmax(model(rnp.where(chosen, self.mask, x)), axis=-1)
+            return rnp.sum(chosen & (found == x))
+
+        step, pieces = rosin.compile(right, dynamic=False), texts.Windows(tokens, window)
+        total = 0
+        for loaded in Loader(pieces, 32):
+            x = rnp.asarray(loaded.data["x"])
+            for first in range(APART):
+                chosen = (np.arange(window) % APART == first) & loaded.mask[:, None]
+                total += int(step(model, x, rnp.asarray(chosen)))
+        return total / (len(pieces) * window)
 
     def result(self, settings: Settings, model: Any) -> Result:
         """Accuracy on the test text, and that of the token that is most frequent in the training text."""
-        knobs = settings.knobs
+        window = settings.knobs["window"]
         often = int(np.argmax(np.bincount(self.training)))
-        pieces = texts.Windows(self.test, knobs["window"])
+        pieces = texts.Windows(self.test, window)
         known = np.stack([pieces[i]["x"] for i in range(len(pieces))])
         values = {
-            "masked_accuracy": self.accuracy(model, self.test, knobs),
+            "masked_accuracy": self.accuracy(model, self.test, window),
             "most_frequent_token": float(np.mean(known == often)),
         }
         return recipe.report(settings, values)
-
-    def _count(self, tokens: np.ndarray[Any, Any], knobs: Mapping[str, Any]) -> int:
-        return len(texts.Windows(tokens, knobs["window"])) * knobs["window"]
-
-    def _told(self, model: Any, tokens: np.ndarray[Any, Any], knobs: Mapping[str, Any]) -> Any:
-        def right(model: Any, x: Array, chosen: Array) -> tuple[Array, Array]:
-            found = rnp.argmax(model(rnp.where(chosen, self.mask, x)), axis=-1)
-            return rnp.sum(chosen & (found == x)), rnp.sum(chosen)
-
-        step = rosin.compile(right, dynamic=False)
-        for loaded in Loader(texts.Windows(tokens, knobs["window"]), 32):
-            x = loaded.data["x"]
-            for first in range(APART):
-                chosen = (np.arange(x.shape[1]) % APART == first) & loaded.mask[:, None]
-                yield step(model, rnp.asarray(x), rnp.asarray(chosen))
 
 
 def hidden(key: Array, tokens: Array, part: float, mask: int) -> tuple[Array, Array]:
