@@ -129,9 +129,7 @@ class Encoder(nn.Module):
         self.projection = nn.Dense(size, features, **drawn) if size else None
         norm = partial(nn.LayerNorm, eps=EPSILON, dtype=dtype)
         options = {"hidden": hidden, "dropout": dropout, "norm": norm, **drawn}
-        self.build(
-            layers, features, heads, activation=type(self).activation, norm_first=False, hidden_dropout=0.0, **options
-        )
+        self.build(layers, features, heads, activation=self.activation, norm_first=False, hidden_dropout=0.0, **options)
         self.pooler = nn.Dense(features, features, **drawn) if pooler else None
 
     @abstractmethod
@@ -159,7 +157,7 @@ class Encoder(nn.Module):
         """A new head that scores tokens by this model's table."""
         table = self.embedding.tokens
         features = table.weight.shape[1] if self.projection is None else self.projection.weight.shape[0]
-        return MaskedHead(table, features, type(self).activation, key=key)
+        return MaskedHead(table, features, self.activation, key=key)
 
     def pooled(self, features: Array) -> Array:
         """A vector for each text, `[batch, features]`, from that of its first token.
