@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,9 @@ def test_multiply_adds(name: str, shape: tuple[int, ...], dtype: str, pairs: int
 def test_card_and_shapes(name: str) -> None:
     entry, card = zoo.entry(name), zoo.card(name)
     assert card.name == name
-    assert all((card.title, card.task, card.summary, card.source, card.data, card.metric, card.license))
+    told = (card.title, card.task, card.summary, card.source, card.data, card.metric, card.result, card.license)
+    assert all(told)
+    assert not set(entry.options) & set(entry.knobs)
     model = rosin.eval_shape(lambda: zoo.make(name))
     assert nn.count(model) == card.parameters
     firsts = [first_size(rosin.eval_shape(lambda m, x: m(*x), model, entry.inputs(batch))) for batch in (1, 3)]
@@ -169,6 +172,13 @@ def test_a_training_is_kept_goes_on_and_is_evaluated(tmp_path: Path, capsys: pyt
     assert (tmp_path / "a/log.jsonl").read_text() == before
     with pytest.raises(zoo.ZooError, match=r"has a training of other settings \(seed 0, not 1\)"):
         zoo.train("lenet", tmp_path / "a", data="digits", seed=1, options={"rate": 1e-3}, quiet=True)
+
+
+def test_a_knob_cannot_have_the_name_of_an_option() -> None:
+    lenet = zoo.entry("lenet")
+    assert {"classes", "widths", "dropout"} <= set(lenet.options)
+    with pytest.raises(zoo.ZooError, match="the entry lenet: dropout, size is both an option of the model and a knob"):
+        dataclasses.replace(lenet, knobs={"rate": 1e-3, "size": 8, "dropout": 0.1})
 
 
 def test_a_folder_of_another_model_is_refused(tmp_path: Path) -> None:

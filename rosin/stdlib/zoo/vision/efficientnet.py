@@ -62,13 +62,15 @@ class EfficientNetLite(nn.Module):
         halvings: int = 5,
         dropout: float = 0.2,
         drop_path: float = 0.2,
+        momentum: float = 0.01,
         dtype: Any = rosin.float32,
     ) -> None:
         """`width` multiplies the numbers of channels. Images become half as large `halvings` times; small ones need
         fewer, and the first strides are left out. `drop_path` is the probability of skipping the last block; it grows
-        from zero at the first."""
+        from zero at the first. `momentum` is that of the norms' running statistics: a training of some hundred steps
+        needs a larger one."""
         keys = keys_of(key)
-        options = {"padding": "SAME", "eps": 1e-3, "momentum": 0.01, "activation": rosin.nn.relu6, "dtype": dtype}
+        options = {"padding": "SAME", "eps": 1e-3, "momentum": momentum, "activation": rosin.nn.relu6, "dtype": dtype}
         skipped = 5 - halvings
         known, count = rounded(32 * width), sum(stage[3] for stage in STAGES)
         self.stem = ConvNorm(3, channels, known, key=keys, stride=1 if skipped > 0 else 2, **options)
@@ -215,7 +217,7 @@ def inputs(batch: int, *, channels: int = 3, halvings: int = 5, dtype: Any = ros
 
 
 SMALL = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 1}
-TRAINED = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 3, "drop_path": 0.0}
+TRAINED = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 3, "drop_path": 0.0, "momentum": 0.1}
 PLAN = Plan(
     "efficientnet-lite0", EfficientNetLite, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=10
 )
