@@ -54,10 +54,12 @@ class Remat(Pass):
         if peak > self.threshold:
             graph = min((graph, self._sunk(graph)), key=lambda g: peak_bytes(g)[0])
             peak, position = peak_bytes(graph)
+        cheap: dict[Node, bool] = {}
+        """Which nodes may be computed again, as far as somebody has asked: rounds ask of the same ones."""
         for _ in range(self.rounds):
             if peak <= self.threshold:
                 break
-            tried = [self._split(graph, position, chain) for chain in self.chains]
+            tried = [self._split(graph, position, chain, cheap) for chain in self.chains]
             (lower, next_position), changed = min(((peak_bytes(g), g) for g in tried), key=lambda found: found[0][0])
             if lower >= peak:
                 break
@@ -93,7 +95,7 @@ class Remat(Pass):
                     nodes.append(found)
         return Graph(graph.inputs, tuple(nodes), graph.outputs, graph.name)
 
-    def _split(self, graph: Graph, position: int, chain: int) -> Graph:
+    def _split(self, graph: Graph, position: int, chain: int, cheap: dict[Node, bool]) -> Graph:
         """The graph in which nodes after `position` use recomputed values where the cut says so."""
         free = {*graph.inputs, *graph.outputs}
         free.update(v for node in graph.nodes if isinstance(node.op, Constant) for v in node.results)
@@ -101,15 +103,19 @@ class Remat(Pass):
         made = {v for node in early for v in node.results}
         used = dict.fromkeys(v for node in late for v in node.operands)
         crossing = [v for v in used if v in made and v not in free]
-        again = recomputed(crossing, self._makers(early, free, chain), free) if crossing else frozenset[Value]()
+        again = recomputed(crossing, self._makers(early, free, chain, cheap), free) if crossing else frozenset[Value]()
         return _with_copies(graph, position, again) if again else graph
 
-    def _makers(self, nodes: Sequence[Node], free: set[Value], chain: int) -> dict[Value, Node]:
+    def _makers(
+        self, nodes: Sequence[Node], free: set[Value], chain: int, cheap: dict[Node, bool]
+    ) -> dict[Value, Node]:
         """The nodes that may be computed again, by their results: at most `chain` of them one after the other."""
         depth: dict[Value, int] = {}
         makers: dict[Value, Node] = {}
         for node in nodes:
-            if not is_cheap(node, self.flops, self.reads) or node.results[0] in free:
+            if node not in cheap:
+                cheap[node] = is_cheap(node, self.flops, self.reads)
+            if not cheap[node] or node.results[0] in free:
                 continue
             length = 1 + max((depth.get(v, 0) for v in node.operands), default=0)
             if length <= chain:
