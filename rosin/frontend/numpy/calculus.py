@@ -143,8 +143,9 @@ def _gradient(f: Array, axis: int, spacing: ArrayLike, edge_order: int) -> Array
         step = promote.cast(places, core.dtype_of(f))
         ends = min(edge_order, size - 1)
         steps = manipulation.broadcast_to(step, (ends,))
-        near = [elementwise.divide(reductions.diff(end), step) for end in (lines[..., : ends + 1], lines[..., -ends - 1 :])]
-        slopes = manipulation.concat(near, axis=-1)
+        parts = lines[..., : ends + 1], lines[..., -ends - 1 :]
+        near = manipulation.concat([reductions.diff(part) for part in parts], axis=-1)
+        slopes = elementwise.divide(near, step)
         apart = elementwise.subtract(lines[..., 2:], lines[..., :-2])
         inner = elementwise.divide(apart, elementwise.multiply(step, 2))
     first, last = slopes[..., :1], slopes[..., -1:]
@@ -159,9 +160,7 @@ def _slopes_between(lines: Array, steps: Array) -> tuple[Array, Array]:
     step is long."""
     slopes = elementwise.divide(reductions.diff(lines), steps)
     before, after = steps[:-1], steps[1:]
-    sums = elementwise.add(
-        elementwise.multiply(slopes[..., :-1], after), elementwise.multiply(slopes[..., 1:], before)
-    )
+    sums = elementwise.add(elementwise.multiply(slopes[..., :-1], after), elementwise.multiply(slopes[..., 1:], before))
     return slopes, elementwise.divide(sums, elementwise.add(before, after))
 
 
