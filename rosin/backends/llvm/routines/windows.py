@@ -8,6 +8,9 @@ the line is left to another way of sorting.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
@@ -92,9 +95,9 @@ class _Window:
         """The least and the greatest key, and the bits in which not all keys are alike."""
         f, e = self.f, self.e
         first = self._keys(f.word(0))
-        ways = {
-            "smin": (first, lambda a, b: e.intrinsic("llvm.smin", a, b)),
-            "smax": (first, lambda a, b: e.intrinsic("llvm.smax", a, b)),
+        ways: dict[str, tuple[Val, Callable[[Val, Val], Val]]] = {
+            "smin": (first, partial(e.intrinsic, "llvm.smin")),
+            "smax": (first, partial(e.intrinsic, "llvm.smax")),
             "or": (f.word(0), e.bit_or),
         }
         found = {
