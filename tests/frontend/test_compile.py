@@ -303,12 +303,11 @@ def test_a_changed_closure_cell_is_refused() -> None:
 
 def test_a_closure_cell_that_is_empty_now_is_refused() -> None:
     scale = 2.0
-    function = lambda x: x * scale  # noqa: E731
+    function = lambda x: x * scale
     f = rosin.compile(function)
     x = ones(2)
     np.testing.assert_array_equal(f(x), [2, 2])
-    (cell,) = function.__closure__ or ()
-    del cell.cell_contents
+    del (function.__closure__ or ())[0].cell_contents
     with pytest.raises(ClosureError, match=r"`scale`, which was 2.0 .* and is unset now"):
         f(x)
 
