@@ -9,8 +9,8 @@ What is sorted are *keys* (keys.py): integers whose order as signed numbers is t
 where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An argsort sorts records of
 a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
 merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
-places first by a part of the keys (windows.py). What a key does not tell,
-the sign of a zero and the bits of a NaN, is copied in order in the end.
+places first by a part of the keys (windows.py). What a key does not tell, the sign of a zero and the bits of a NaN, is
+copied in order in the end.
 """
 
 from __future__ import annotations

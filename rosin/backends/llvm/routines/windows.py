@@ -72,9 +72,8 @@ class _Window:
         done = f.variable(exact)
 
         def repair() -> None:
-            e.store(
-                e.define(f"call i1 @{self.name}_repair({texts(self.source, sorted, count, self.mask)})", "i1"), done
-            )
+            given = texts(self.source, sorted, count, self.mask)
+            e.store(e.define(f"call i1 @{self.name}_repair({given})", "i1"), done)
 
         def place_of(place: Val, lanes: int) -> None:
             record = e.load(e.offset(sorted, place, "i64"), "i64", lanes, align=8)
