@@ -11,8 +11,8 @@ A line goes through passes (butterflies.py), each of which reads one array and w
 result, by way of the room. Where lines lie across, `block` neighbours at a time go through the passes together. A line
 of a length with large prime factors becomes a convolution with a chirp (Bluestein, A linear filtering approach to the
 computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform
-is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers. Many short lines that lie side
-by side go together instead, through straight code for their length (short.py).
+is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers. Many short lines are done
+side by side instead, by straight code for their length (short.py).
 """
 
 from __future__ import annotations
