@@ -19,7 +19,7 @@ from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, grid_sides, is_smooth
+from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import cache, jit
 
 __all__ = ["Planner", "planner", "radices", "turns"]
@@ -135,6 +135,8 @@ class Planner:
         complex_length = half if length % 2 == 0 else length
         kind = fourier.LINE if complex_length >= GRID else fourier.INNER
         words[fourier.MORE] = self.plan(complex_length * fourier.KINDS + kind)
+        if goes_together(length):
+            words[fourier.SEVERAL] = self.plan(length * fourier.KINDS + fourier.ACROSS)
         # The number 0 of the table is not used.
         words[fourier.TABLE] = self._table(-1j * turns(-np.arange(half + 1), length))
         return words

@@ -17,14 +17,12 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.turns import BYTES
 from rosin.backends.llvm.squares import transposed
-from rosin.ir.ops.fourier import is_smooth
+from rosin.ir.ops.fourier import SHORT_LENGTH, is_smooth
 
-MOST = 64
-"""Short lines have so many numbers at most."""
 MOST_WIDE = 48
 """Lines of complex numbers of two words each."""
 MANY = 64
-"""So many short lines pay for code of their own."""
+"""So many lines pay for code of their own."""
 
 Parts = tuple[Val, Val | None]
 """Real and imaginary parts of a number of each line; real numbers have no imaginary ones."""
@@ -41,7 +39,7 @@ def together(kind: str, length: int, elem: str, vector_bytes: int) -> int:
     lanes = vector_bytes // BYTES[elem]
     while lanes > min(rows(kind, length)):
         lanes //= 2
-    most = MOST_WIDE if kind == "dft" and elem == "double" else MOST
+    most = MOST_WIDE if kind == "dft" and elem == "double" else SHORT_LENGTH
     return lanes if length <= most and is_smooth(length) else 0
 
 
