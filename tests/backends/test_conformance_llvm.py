@@ -9,7 +9,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.op import Fold, Op, Push, Running
 from rosin.ir.ops.arithmetic import Clamp, Extreme
 from rosin.runtime.executable import compile_graph
-from tests.samples import Array, Sample, applied, finfo, type_of, wide
+from tests.samples import Array, Sample, applied, compiled_samples, finfo, type_of, wide
 from tests.samples.matrix import canonical
 
 
