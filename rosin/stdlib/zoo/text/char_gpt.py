@@ -21,6 +21,8 @@ def char_gpt(
     heads: int = 4,
     context: int = 128,
     dropout: float = 0.1,
+    deviation: float = 0.06,
+    places: str = "waves",
     dtype: Any = rosin.float32,
 ) -> GPT2:
     """GPT-2's architecture at a size that two cores train in minutes."""
@@ -32,6 +34,8 @@ def char_gpt(
         heads=heads,
         context=context,
         dropout=dropout,
+        deviation=deviation,
+        places=places,
         dtype=dtype,
     )
 
@@ -41,7 +45,7 @@ def inputs(batch: int, **_: Any) -> tuple[Any, ...]:
     return (rosin.ShapeDtypeStruct((batch, 16), rosin.int32),)
 
 
-PLAN = Plan(char_gpt, Characters, epochs=4, batch=8, knobs=KNOBS | {"rate": 3e-3})
+PLAN = Plan(char_gpt, Characters, epochs=4, batch=8, knobs=KNOBS | {"rate": 3e-3, "b2": 0.99})
 
 ENTRY = Entry(
     Card(
