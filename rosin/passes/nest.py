@@ -44,7 +44,8 @@ from rosin.passes.fusion import Fusion
 from rosin.passes.streamed import streamed
 
 PARALLEL_WORK = 1_000_000
-"""Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it."""
+"""Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
+that is read or written counts as one: so many do not fit a near cache."""
 
 SHARED = 64
 """With so many iterations threads end about together."""
@@ -165,7 +166,9 @@ class Arrangement:
 
     @property
     def work(self) -> Dim:
-        return dims.product(var.extent for var in (*self.rows, *self.columns)) * (self.flops + 1)
+        domain = dims.product(var.extent for var in (*self.rows, *self.columns))
+        whole = [b for b in used_buffers(self.statements()) if facts.estimate(b.size) >= facts.estimate(domain)]
+        return domain * max(self.flops + 1, sum(b.dtype.bytes for b in whole))
 
     # -- building ------------------------------------------------------------------------------------------
 

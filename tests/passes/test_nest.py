@@ -84,3 +84,13 @@ def test_what_a_store_and_a_sum_share_is_read_once() -> None:
     halved = np.where(wanted[:, None], np.sin(x) * 0.5, x)
     np.testing.assert_allclose(found, halved, rtol=1e-13)
     np.testing.assert_array_equal(more, halved.sum(axis=1) > 0.3)
+
+
+@pytest.mark.parametrize(("rows", "shared"), [(300, True), (100, False)])
+def test_copies_of_what_fits_no_near_cache_run_on_threads(rows: int, shared: bool) -> None:
+    """A copy is little work and many bytes."""
+    program = to_loops(
+        pipeline.run(rosin.compile(rnp.matrix_transpose).ir(rnp.asarray(np.zeros((rows, 500), np.float32))))
+    )
+    (kernel,) = leaves(program.steps)
+    assert any(isinstance(s, Loop) and s.parallel for s in kernel.body) == shared
