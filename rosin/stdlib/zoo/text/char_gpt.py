@@ -45,7 +45,7 @@ def inputs(batch: int, **_: Any) -> tuple[Any, ...]:
     return (rosin.ShapeDtypeStruct((batch, 16), rosin.int32),)
 
 
-PLAN = Plan(char_gpt, Characters, epochs=4, batch=8, knobs=KNOBS | {"rate": 3e-3, "b2": 0.99})
+PLAN = Plan(char_gpt, Characters, epochs=8, batch=8, knobs=KNOBS | {"rate": 3e-3, "b2": 0.99})
 
 ENTRY = Entry(
     Card(
