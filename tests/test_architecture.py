@@ -29,6 +29,7 @@ OWNERS = {
     "nvidia": ("rosin/backends/cuda/", "rosin/runtime/"),
     "jaxlib": ("rosin/backends/stablehlo/", "rosin/runtime/"),
     "libtpu": ("rosin/backends/stablehlo/", "rosin/runtime/"),
+    "PIL": ("rosin/stdlib/data/images/",),
 }
 MAY_PRINT = {"rosin/cli.py"}
 TOP_FILES = {"rosin/__init__.py", "rosin/__main__.py", "rosin/cli.py"}

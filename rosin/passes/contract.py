@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import gcd, prod
 
 from rosin.ir import dims, facts
@@ -30,6 +31,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
+    Apply,
     Buffer,
     Carry,
     Const,
@@ -49,11 +51,12 @@ from rosin.ir.loops import (
     walk,
 )
 from rosin.ir.op import Fold, Reader, elements
+from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory, threads
+from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import Operand, Packing, packing_kernels
 from rosin.passes.pieces import Piece, pieces, reduced
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
@@ -92,6 +95,11 @@ APART_COST = 0.1
 """The same where a tile reads at least `CLOSE_BYTES`, or half of that from rows that share a set of the nearest cache:
 those come from a second cache, and what is ahead in one row is not what comes next."""
 
+PAGE_BYTES = 4096
+NEAR_PAGES = 64
+PAGES_COST = 0.3
+"""The same where what a tile reads lies on more than `NEAR_PAGES` pages, whose addresses have to be looked up again."""
+
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
@@ -102,6 +110,9 @@ SET_ROWS = 6
 PANEL_BYTES = 1 << 20
 """A panel of vectors of more bytes comes from far each time that it passes by."""
 
+CHANNELS = (16, 32, 24, 20, 12, 28, 8)
+"""Blocks of so many channels fill lines of the caches; the first of these that divides them all is taken."""
+
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
 SQUARE_COST = 1.0
@@ -110,6 +121,19 @@ LANE_SUM_COST = 0.7
 it), in a square with the other rows of its tile, or to add up its lanes."""
 
 SQUARE_ROWS = 4
+
+
+FORM_COST = 0.25
+KIND_COST = 0.02
+"""What loads beside multiply-adds cost a tile over windows, and code of its own for each kind of tile."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of tiles: rows along an axis, each of so many vectors."""
+
+    row: LoopVar
+    groups: int
 
 
 class _Contraction:
@@ -132,6 +156,7 @@ class _Contraction:
         self.place = self._place()
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
+        self.form: Form | None = None
         self.operands = self._operands()
         self.terms = self._terms()
         widest = max(e.dtype.part.bytes for t in self.terms for e in walk(t))
@@ -159,7 +184,7 @@ class _Contraction:
                 mark = Local(f"operand{position}", self.types[position].dtype)
                 marks[id(mark)] = (position, index)
                 kept.append(mark)
-                found[position].append(Operand(self.node.operands[position], index))
+                found[position].append(Operand.at(self.memory, self.node.operands[position], index))
                 return mark
 
             return read
@@ -170,7 +195,8 @@ class _Contraction:
             if isinstance(expr, Guard) and id(expr.then) in marks and isinstance(expr.otherwise, Const):
                 position, index = marks[id(expr.then)]
                 tests = tuple(map(reduced, expr.tests))
-                found[position] = [Operand(self.node.operands[position], index, tests, expr.otherwise)]
+                operand = Operand.at(self.memory, self.node.operands[position], index, tests, expr.otherwise)
+                found[position] = [operand]
         return [reads[0] if len(reads) == 1 else None for reads in found.values()]
 
     def _terms(self) -> tuple[Expr, ...]:
@@ -216,10 +242,89 @@ class _Contraction:
         if self.wanted is not None and best[1] not in self.folded and self.partners(best[1]):
             self.size = self.wanted
             best = (0.0, best[1], self._estimate(best[1])[1])
-        for position, packing in best[2]:
+        packs = self._along_windows(best[1], dict(best[2]))
+        for position, packing in packs.items():
             self._pack(position, packing)
         self.terms = self._terms()
         return best[1]
+
+    def _along_windows(self, lanes: LoopVar, packs: dict[int, Packing]) -> dict[int, Packing]:
+        """Packed forms for an operand that slides beneath windows: neighbours along another folded axis, its channels,
+        lie side by side, and all sums run over a block of these for each place of the window."""
+        sliding = [i for i in packs if lanes not in self.folded and self._slides(i, lanes)]
+        if not sliding:
+            return packs
+        still, others = self.operands[sliding[0]], [i for i in packs if i != sliding[0]]
+        alone = [v for v in self.folded if isinstance(v.extent, int) and still and indices.of(v) in still.index]
+        if still is None or not alone:
+            return packs
+        channel = max(alone, key=lambda v: facts.estimate(v.extent))
+        assert isinstance(channel.extent, int)
+        block = next((b for b in CHANNELS if channel.extent % b == 0), 0)
+        form = self._form(lanes, still)
+        found = {sliding[0]: still.packing([channel], [block])}
+        for i in others:
+            operand = self.operands[i]
+            panel = 0 if form is None else form.groups * self.width
+            found[i] = None if operand is None else operand.packing([channel, lanes], [block, panel])
+        if form is None or any(p is None for p in found.values()):
+            return packs
+        self.form = form
+        window = [v for v in self.folded if v is not channel]
+        if 0 < block < channel.extent:
+            outer, inner = LoopVar(f"{channel.name}_block", channel.extent // block), LoopVar(channel.name, block)
+            self.point = tuple(
+                i.substitute({channel: indices.of(outer) * block + indices.of(inner)}) for i in self.point
+            )
+            self.folded = [outer, *window, inner]
+            self.operands = self._operands()
+        else:
+            self.folded = [*window, channel]
+        return {i: p for i, p in found.items() if p is not None}
+
+    def _form(self, lanes: LoopVar, still: Operand) -> Form | None:
+        """The form of tiles over windows, where lanes lie apart: the axis that has their rows, and how many vectors."""
+        if self.place.coefficient(lanes) == 1:
+            return None
+        vectors = -(-facts.estimate(lanes.extent) // self.width)
+        depth = prod(facts.estimate(v.extent) for v in self.folded)
+        best: tuple[float, Form] | None = None
+        for row in self._by_nearness(self.partners(lanes)):
+            squares = self.place.coefficient(row) == 1 and facts.estimate(row.extent) >= SQUARE_ROWS
+            stores = (SQUARE_COST if squares else SCATTER_COST) * self.width / depth
+            share = self._within_share(still, row)
+            for groups in range(1, min(self.registers // 8, vectors) + 1):
+                blocks = row_blocks(row.extent, self.room(groups), False)
+                rows = facts.estimate(row.extent) / sum(facts.estimate(t.count) for t in blocks)
+                whole, rest = divmod(vectors, groups)
+                near = (whole + bool(rest)) / vectors
+                kinds = len(blocks) * (1 + bool(rest))
+                cost = share * (1 + FORM_COST * (2 / rows + near)) + stores + KIND_COST * kinds
+                if best is None or cost < best[0]:
+                    best = cost, Form(row, groups)
+        return None if best is None else best[1]
+
+    def _within_share(self, still: Operand, row: LoopVar) -> float:
+        """Which share of the terms has nothing beyond a border, as far as that is the same for all rows of a tile."""
+        share = 1.0
+        for test in still.tests:
+            moving = sorted(test.index.variables(), key=lambda v: v.serial)
+            extents = [v.extent for v in moving]
+            sizes = [n for n in extents if isinstance(n, int)]
+            if row in moving or len(sizes) < len(extents) or len(sizes) > 2:
+                continue
+            places = [dict(zip(moving, map(Index, at), strict=True)) for at in itertools.product(*map(range, sizes))]
+            inside = sum(Within(test.index.substitute(at), test.low, test.high).always for at in places)
+            share *= inside / max(len(places), 1)
+        return share
+
+    def _slides(self, position: int, lanes: LoopVar) -> bool:
+        """Whether an operand that the lanes share is read at places that windows have in common."""
+        operand = self.operands[position]
+        if operand is None or operand.step(lanes) != 0:
+            return False
+        both = (i.variables() for i in operand.index)
+        return any(not v.isdisjoint(self.result) and not v.isdisjoint(self.folded) for v in both)
 
     def _estimate(self, var: LoopVar) -> tuple[float, list[tuple[int, Packing]]]:
         """A rough count of machine steps when `var` runs as vectors, and what is packed for it."""
@@ -231,8 +336,7 @@ class _Contraction:
         if var in self.folded:
             cost = steps * 1.3 + outputs * LANE_SUM_COST
         elif self.place.coefficient(var) != 1:
-            beside = [v for v in self.group.reads if v not in self.node.operands and elements(v.type) >= outputs]
-            cost += outputs * (SQUARE_COST if self._in_squares(var) else SCATTER_COST) * (1 + len(beside))
+            cost += outputs * (SQUARE_COST if self._in_squares(var) else SCATTER_COST) * self._arrays_beside()
         packs: list[tuple[int, Packing]] = []
         for position, operand in enumerate(self.operands):
             if operand is None:
@@ -245,7 +349,7 @@ class _Contraction:
                 trouble += self._distance(operand, extent, self.groups(var))
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
-            packing = operand.packing(var if step != 0 else None, block) if trouble else None
+            packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if trouble else None
             copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
             if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
@@ -268,8 +372,19 @@ class _Contraction:
         size, share = operand.value.type.bytes, min(groups * self.width / max(extent, 1), 1)
         if size * share > NEAR_BYTES or size > FAR_BYTES:
             return FAR_COST
+        if share == 1:
+            return 0.0
         close = CLOSE_BYTES // 2 if self._share_a_set(operand) else CLOSE_BYTES
-        return APART_COST if share < 1 and size * share >= close else 0.0
+        return PAGES_COST if self._pages(operand) > NEAR_PAGES else APART_COST if size * share >= close else 0.0
+
+    def _pages(self, operand: Operand) -> int:
+        """On about how many pages what is folded together lies."""
+        width, pages = operand.value.type.dtype.bytes, 1
+        for var in self.folded:
+            extent, step = facts.estimate(var.extent), operand.step(var)
+            apart = 0 if step is None else min(facts.estimate(step) * width, PAGE_BYTES)
+            pages *= max(extent * apart // PAGE_BYTES, 1)
+        return pages
 
     def _share_a_set(self, operand: Operand) -> bool:
         """Whether all rows of an operand share a set of the nearest cache."""
@@ -281,6 +396,8 @@ class _Contraction:
         """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""
         if self.size is not None:
             return max(1, min(self.size.vectors, -(-facts.estimate(lanes.extent) // self.width)))
+        if self.form is not None:
+            return self.form.groups
         most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
         if lanes in self.folded or self.place.coefficient(lanes) == 1:
             return most
@@ -290,6 +407,14 @@ class _Contraction:
                 break
             whole *= var.extent
         return 1 if whole > 1 else most
+
+    def _arrays_beside(self) -> int:
+        """How many arrays as large as the result are written, or read by what follows the product."""
+        uses_of, nodes = self.memory.fusion.uses_of, self.group.nodes
+        touched = {v for node in nodes for v in node.results if v in self.memory}
+        touched |= {read.value for node in nodes[1:] for read in uses_of[node].reads if read.value in self.memory}
+        outputs = elements(self.node.results[0].type)
+        return sum(elements(v.type) >= outputs for v in touched)
 
     def _in_squares(self, lanes: LoopVar) -> bool:
         """Whether rows of a tile are pieces of memory in each lane."""
@@ -370,8 +495,10 @@ class _Contraction:
             if self.size is not None:
                 room = max(min(self.size.rows, room), 1)
             return [{partners[0]: block} for block in row_blocks(partners[0].extent, room, True)]
-        rows: dict[LoopVar, Tile] = {}
         room = self.room(groups)
+        if self.form is not None:
+            return [{self.form.row: block} for block in row_blocks(self.form.row.extent, room, False)]
+        rows: dict[LoopVar, Tile] = {}
         for var in self._by_nearness(partners):
             if not isinstance(var.extent, int) or var.extent > room:
                 last = row_blocks(var.extent, min(room, self._room(var, groups)), False)
@@ -383,19 +510,22 @@ class _Contraction:
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
 
-        Gives whether all that is read of rows is packed in such blocks.
+        Rows that run along what is folded pass by as they are. Gives whether all that is read of rows is packed in
+        such blocks.
         """
         for position, operand in enumerate(self.operands):
             if operand is None or position in self.packed or operand.step(lanes) != 0:
                 continue
+            if any(map(operand.runs_along, self.folded)):
+                continue
             again = prod(facts.estimate(v.extent) for v in self.result if operand.step(v) == 0)
             if operand.value.type.bytes > NEAR_BYTES and again >= 16 * self.width:
-                packing = operand.packing(row, block)
-                if packing is not None and packing.block:
+                packing = operand.packing([row], [block])
+                if packing is not None and packing.cut:
                     self._pack(position, packing)
         self.terms = self._terms()
         moving = [i for i, o in enumerate(self.operands) if o is None or o.step(row) != 0]
-        return all(i in self.packed and self.packed[i][0].block == block for i in moving)
+        return all(i in self.packed and self.packed[i][0].axes[-1].block == block for i in moving)
 
     def _pack(self, position: int, packing: Packing) -> None:
         name = f"{self.name}_packed{position}"
@@ -432,7 +562,9 @@ class _Contraction:
                 ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
         if late is not None:
             ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
-        body = [*self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None), *_guarded(ends)]
+        within = [] if lanes in self.folded else self._within(tiles)
+        folds = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None, within)
+        body = [*folds, *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
@@ -447,7 +579,7 @@ class _Contraction:
         on_threads, work = threads(self.work)
         loop = body[0]
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
-            body = [Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)]
+            body = [on_many(loop)]
         name = f"{self.name}_{number}" if number else self.name
         return Kernel(
             name, used_buffers(body), tuple(body), () if late is None else (sums,), work=work, tile=str(tiling)
@@ -531,14 +663,30 @@ class _Contraction:
     def work(self) -> Dim:
         return dims.product(var.extent for var in (*self.result, *self.folded))
 
-    def _fold_loops(self, steps: list[Statement], carries: tuple[Carry, ...], lanes: LoopVar | None) -> list[Statement]:
+    def _within(self, tiles: Mapping[LoopVar, Tile]) -> list[Within]:
+        """Tests of which all terms of a tile that fail one are zero: of products with what is beyond a border."""
+        products = [t for t in self.terms if isinstance(t, Apply) and isinstance(t.op, Mul)]
+        if len(products) != len(self.terms):
+            return []
+        borders = (o.tests for o in self.operands if o is not None and o.border is not None and o.border.value == 0)
+        return [t for tests in borders for t in tests if t.index.variables().isdisjoint(tiles)]
+
+    def _fold_loops(
+        self, steps: list[Statement], carries: tuple[Carry, ...], lanes: LoopVar | None, within: Sequence[Within]
+    ) -> list[Statement]:
+        """The folded loops; the terms that do not pass tests are left out."""
         order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
         if not order:
             return [Loop(LoopVar("once", 1), Kind.SERIAL, tuple(steps), carries)]
         body: list[Statement] = steps
+        known: set[LoopVar] = set(order)
         for var in reversed(order):
+            tests = tuple(t for t in within if var in t.index.variables() and t.index.variables() & set(order) <= known)
+            body = [When(tests, tuple(body))] if tests else body
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             body = [Loop(var, kind, tuple(body), carries if var is order[0] else ())]
+            known.discard(var)
+            within = [t for t in within if t not in tests]
         return body
 
 

@@ -46,6 +46,9 @@ from rosin.passes.streamed import streamed
 PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it."""
 
+SHARED = 64
+"""With so many iterations threads end about together."""
+
 SCRATCH_BYTES = 1 << 18
 """The most that the scratch arrays of one row, for all lanes, may take."""
 
@@ -122,6 +125,11 @@ def arranged(nest: Nest) -> Kernel:
     return Arrangement(nest).kernel()
 
 
+def copied(nest: Nest) -> Kernel:
+    """The kernel of a nest that moves elements: what is side by side is written at once, be it read from far apart."""
+    return Arrangement(nest).kernel(as_written=True)
+
+
 class Arrangement:
     """A nest while its loops are put in order."""
 
@@ -129,11 +137,12 @@ class Arrangement:
         self.name, self.flops, self.scratch = nest.name, nest.flops, nest.scratch
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
 
-    def kernel(self) -> Kernel:
+    def kernel(self, as_written: bool = False) -> Kernel:
         self.collapse(self.rows)
         self.collapse(self.columns)
         inner = [s for p in self.body if isinstance(p, Inner) for s in p.body] if self.columns else self.statements()
-        lanes = choose_lanes([*self.rows, *self.columns], inner or self.statements())
+        lanes = self._written_along() if as_written else None
+        lanes = lanes or choose_lanes([*self.rows, *self.columns], inner or self.statements())
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work)
@@ -147,6 +156,8 @@ class Arrangement:
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
         chain = self.flops >= CHAIN_FLOPS
         registers = COLUMN_REGISTERS if apart else CHAIN_REGISTERS if chain else 1
+        if as_written and len(loops) == 1 and isinstance(loops[0], Loop) and loops[0].parallel:
+            loops = [on_many(loops[0])]
         return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
 
     def statements(self) -> list[Statement]:
@@ -180,6 +191,12 @@ class Arrangement:
             else:
                 body = _cut(var, body, inside)
         return body
+
+    def _written_along(self) -> LoopVar | None:
+        """The loop along which all that is written is side by side, if it is long enough for vectors."""
+        written = [s.offset for s in stores(self.statements())]
+        long = [v for v in self.rows if facts.estimate(v.extent) >= SQUARE // 4]
+        return next((v for v in long if all(i.affine_in(v) and i.coefficient(v) == 1 for i in written)), None)
 
     def _across(self, lanes: LoopVar | None) -> LoopVar | None:
         """The loop along which elements are side by side that are apart from lane to lane."""
@@ -284,7 +301,7 @@ def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None
     if not isinstance(lanes.extent, int) or lanes.extent < CUT_LANES or any(isinstance(s, Loop) for s in body):
         return None
     first, last = 0, lanes.extent
-    guards = (e for top in expressions(body) for e in walk(top) if isinstance(e, Guard))
+    guards = (e for e in walk(*expressions(body)) if isinstance(e, Guard))
     for test in (*(t for e in guards for t in e.tests), *tests_of(body)):
         start = test.index - indices.of(lanes)
         if start.terms or not isinstance(start.constant, int):
@@ -316,6 +333,20 @@ def threads(work: Dim) -> tuple[bool, Dim | None]:
     if facts.known_at_least(work, PARALLEL_WORK):
         return True, None
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work
+
+
+def on_many(loop: Loop) -> Loop:
+    """A loop for threads: one with those inside of it, until there are iterations enough to be shared evenly."""
+    while len(loop.body) == 1 and isinstance(loop.var.extent, int) and loop.var.extent < SHARED:
+        (inner,) = loop.body
+        if not isinstance(inner, Loop) or inner.kind is not Kind.SERIAL or inner.carries or inner.start or inner.stop:
+            break
+        if not isinstance(inner.var.extent, int) or inner.backward:
+            break
+        both, memo = LoopVar(inner.var.name, loop.var.extent * inner.var.extent), dict[int, Expr]()
+        at = {loop.var: indices.of(both) // inner.var.extent, inner.var: indices.of(both) % inner.var.extent}
+        loop = Loop(both, Kind.SERIAL, tuple(replace(s, at, memo) for s in inner.body))
+    return Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)
 
 
 def plain(part: Statement | Inner) -> list[Statement]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 
@@ -10,12 +11,12 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Const, Expr, Loop, Statement, Store, Within, guard
+from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Value
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import variable
-from rosin.passes.nest import Memory, arranged
+from rosin.passes.nest import Memory, arranged, copied
 
 PACK_COST = 0.7
 """Machine steps to copy one element of an operand."""
@@ -23,66 +24,104 @@ PACK_COST = 0.7
 
 @dataclass(frozen=True)
 class Operand:
-    """How the term reads one operand: the index along each of its axes, and the number read beyond its border."""
+    """How the term reads one operand: the index along each of its axes, where that is in memory, and the number read
+    beyond its border."""
 
     value: Value
     index: tuple[Index, ...]
+    offset: Index
     tests: tuple[Within, ...] = ()
     border: Const | None = None
 
+    @staticmethod
+    def at(
+        memory: Memory,
+        value: Value,
+        index: tuple[Index, ...],
+        tests: tuple[Within, ...] = (),
+        border: Const | None = None,
+    ) -> Operand:
+        """The operand at an index. What is computed on the way from memory counts as lying there as its type says."""
+        read = memory.read(value)(index)
+        offset = read.offset if isinstance(read, Load) else indices.flatten(index, value.type.shape)
+        return Operand(value, index, offset, tests, border)
+
     def step(self, var: LoopVar) -> Dim | None:
         """How far the read moves in memory with a step of the variable; None where that is not one number."""
-        offset = indices.flatten(self.index, self.value.type.shape)
-        return offset.coefficient(var) if offset.affine_in(var) else None
+        return self.offset.coefficient(var) if self.offset.affine_in(var) else None
 
-    def packing(self, var: LoopVar | None, block: int) -> Packing | None:
-        """The packed form in which neighbours along `var` lie side by side; None where there is none.
+    def runs_along(self, var: LoopVar) -> bool:
+        """Whether neighbours along a variable lie side by side in memory, if only in pieces, as those of heads do."""
+        if self.offset.affine_in(var):
+            return self.offset.coefficient(var) == 1
+        place = indices.flatten(self.index, self.value.type.shape)
+        return place.affine_in(var) and place.coefficient(var) == 1
 
-        Where an axis is `var` alone, blocks of `block` neighbours, if that is not 0, lie apart, each with all of the
-        other axes: what a tile reads is one piece of memory then.
+    def packing(self, inner: Sequence[LoopVar], blocks: Sequence[int]) -> Packing | None:
+        """The packed form in which the axes of these variables come last, in this order; None where there is none.
+
+        Where an axis is its variable alone, it is cut into blocks of as many neighbours as are given, if that is not 0.
+        What a tile reads is one piece of memory then.
         """
-        moving = [axis for axis, i in enumerate(self.index) if var is not None and var in i.variables()]
-        if len(moving) > 1 or (moving and var is not None and self.index[moving[0]].coefficient(var) != 1):
-            return None
         if any(not isinstance(atom, LoopVar) for i in self.index for atom, _ in i.terms):
             return None
         inside = {Within(i, 0, n) for i, n in zip(self.index, self.value.type.shape, strict=True)}
         if any(test not in inside for test in self.tests):
             return None
-        order = [axis for axis in range(len(self.index)) if axis not in moving] + moving
-        low: list[Dim] = []
-        extent: list[Dim] = []
-        steps = tuple(_common_step(self.index[axis]) for axis in order)
-        for axis, step in zip(order, steps, strict=True):
+        moving: dict[int, int] = {}
+        for var, block in zip(inner, blocks, strict=True):
+            axes = [axis for axis, i in enumerate(self.index) if var in i.variables()]
+            if len(axes) > 1 or any(axis in moving or self.index[axis].coefficient(var) != 1 for axis in axes):
+                return None
+            moving.update((axis, block if self.index[axis] == indices.of(var) else 0) for axis in axes)
+        order = [*(axis for axis in range(len(self.index)) if axis not in moving), *moving]
+        axes: list[PackedAxis] = []
+        for axis in order:
+            step = _common_step(self.index[axis])
             least, most = self.index[axis].bounds()
             if least is None or most is None:
                 return None
-            low.append(least)
-            extent.append((most - least) // step + 1)
-        alone = bool(moving) and var is not None and self.index[moving[0]] == indices.of(var)
-        blocked = block != 0 and alone and not facts.known_at_least(block, extent[-1])
-        return Packing(tuple(order), tuple(low), steps, tuple(extent), block if blocked else 0)
+            extent, block = (most - least) // step + 1, moving.get(axis, 0)
+            axes.append(PackedAxis(axis, least, step, extent, 0 if facts.known_at_least(block, extent) else block))
+        return Packing(tuple(axes))
+
+
+@dataclass(frozen=True)
+class PackedAxis:
+    """An axis of an operand in its copy: from `low` on every `step`-th, for `extent` elements, in blocks of some."""
+
+    axis: int
+    low: Dim
+    step: int
+    extent: Dim
+    block: int = 0
+    """0 where the axis isn't cut."""
+
+    @property
+    def count(self) -> Dim:
+        """How many blocks there are."""
+        return -(-self.extent // self.block)
 
 
 @dataclass(frozen=True)
 class Packing:
-    """A copy of an operand: its axes in this order, each from `low` on, every `step`-th, for `extent` elements.
+    """A copy of an operand: its axes in this order.
 
-    With `block`, the last axis is cut into blocks of so many elements, and the number of the block comes first.
+    First come the numbers of blocks of the axes that are cut, of the last such axis first; then all axes, of these what
+    is in a block.
     """
 
-    order: tuple[int, ...]
-    low: tuple[Dim, ...]
-    step: tuple[int, ...]
-    extent: tuple[Dim, ...]
-    block: int = 0
+    axes: tuple[PackedAxis, ...]
+
+    @property
+    def cut(self) -> list[PackedAxis]:
+        """The axes that are cut, in the order in which the numbers of their blocks come."""
+        return [a for a in reversed(self.axes) if a.block]
 
     @property
     def shape(self) -> tuple[Dim, ...]:
         """The shape of the copy."""
-        if not self.block:
-            return self.extent
-        return (-(-self.extent[-1] // self.block), *self.extent[:-1], self.block)
+        return (*(a.count for a in self.cut), *(a.block or a.extent for a in self.axes))
 
     @property
     def size(self) -> Dim:
@@ -95,19 +134,22 @@ class Packing:
 
     def offset(self, index: tuple[Index, ...]) -> Index:
         """Where the element at the operand's `index` lies in the copy."""
-        axes = zip(self.order, self.low, self.step, strict=True)
-        place = [(index[axis] - low) // step for axis, low, step in axes]
-        if self.block:
-            place = [place[-1] // self.block, *place[:-1], place[-1] % self.block]
-        return indices.flatten(place, self.shape)
+        along = {a: (index[a.axis] - a.low) // a.step for a in self.axes}
+        return indices.flatten(
+            self.place({a: (i // a.block, i % a.block) if a.block else (i, i) for a, i in along.items()}), self.shape
+        )
+
+    def place(self, along: Mapping[PackedAxis, tuple[Index, Index]]) -> list[Index]:
+        """The place in the copy, of the number of the block along each axis and the place in it."""
+        return [*(along[a][0] for a in self.cut), *(along[a][1] for a in self.axes)]
 
     def index(self, place: Sequence[Index]) -> tuple[Index, ...]:
         """The operand's index of the element at a place of the copy."""
-        along = [*place[1:-1], place[0] * self.block + place[-1]] if self.block else list(place)
-        found: list[Index] = [indices.ZERO] * len(self.order)
-        for axis, position, low, step in zip(self.order, along, self.low, self.step, strict=True):
-            found[axis] = position * step + low
-        return tuple(found)
+        numbers = dict(zip(self.cut, place, strict=False))
+        found: dict[int, Index] = {}
+        for a, inside in zip(self.axes, place[len(numbers) :], strict=True):
+            found[a.axis] = (numbers[a] * a.block + inside if a.block else inside) * a.step + a.low
+        return tuple(found[axis] for axis in range(len(found)))
 
 
 def _common_step(index: Index) -> int:
@@ -128,7 +170,7 @@ def packing_kernels(name: str, operand: Operand, packing: Packing, buffer: Buffe
     inside = _inside(operand, packing)
     if inside is None:
         return [_tested(name, operand, packing, buffer, memory)]
-    whole = [(0, n) for n in packing.extent if isinstance(n, int)]
+    whole = [(0, a.extent) for a in packing.axes if isinstance(a.extent, int)]
     copies = [
         Nest(f"{name}_{i}" if i else name, _variables(place), (), (_copy(operand, packing, buffer, memory, place),))
         for i, place in enumerate(_places(packing, inside))
@@ -139,7 +181,7 @@ def packing_kernels(name: str, operand: Operand, packing: Packing, buffer: Buffe
             assert operand.border is not None
             fill = Store(buffer, indices.flatten(place, packing.shape), operand.border)
             around += map(_on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
-    kernels = [arranged(nest) for nest in copies]
+    kernels = [copied(nest) for nest in copies]
     return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
 
 
@@ -151,7 +193,7 @@ def _tested(name: str, operand: Operand, packing: Packing, buffer: Buffer, memor
     """A kernel that tests of each element whether it is within the operand, which sizes that are symbolic need."""
     place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.shape)]
     store = _copy(operand, packing, buffer, memory, place)
-    if operand.border is not None or packing.block:
+    if operand.border is not None or packing.cut:
         tests = tuple(Within(i, 0, n) for i, n in zip(packing.index(place), operand.value.type.shape, strict=True))
         store = Store(buffer, store.offset, guard(tests, store.value, operand.border or Const(0, store.value.dtype)))
     return arranged(Nest(name, _variables(place), (), (store,)))
@@ -168,19 +210,18 @@ def _variables(place: Sequence[Index]) -> tuple[LoopVar, ...]:
 
 def _inside(operand: Operand, packing: Packing) -> list[Range] | None:
     """The part of the copy that is within the operand, along each axis; None where that is not known."""
-    if not all(isinstance(n, int) for n in packing.extent):
-        return None
     found: list[Range] = []
-    for axis, low, step, extent in zip(packing.order, packing.low, packing.step, packing.extent, strict=True):
-        size = operand.value.type.shape[axis]
-        assert isinstance(extent, int)
+    for a in packing.axes:
+        if not isinstance(a.extent, int):
+            return None
+        size = operand.value.type.shape[a.axis]
         if operand.border is None:
-            found.append((0, extent))
-        elif not isinstance(size, int) or not isinstance(low, int):
+            found.append((0, a.extent))
+        elif not isinstance(size, int) or not isinstance(a.low, int):
             return None
         else:
-            first = min(max(-(low // step), 0), extent)
-            found.append((first, max(min((size - 1 - low) // step + 1, extent), first)))
+            first = min(max(-(a.low // a.step), 0), a.extent)
+            found.append((first, max(min((size - 1 - a.low) // a.step + 1, a.extent), first)))
     return found
 
 
@@ -196,17 +237,19 @@ def _places(packing: Packing, box: Sequence[Range]) -> list[list[Index]]:
     """Places of the copy that together are a box of it: whole blocks, and what is less than one."""
     if any(low >= high for low, high in box):
         return []
-    along = [_along(f"p{axis}", low, high) for axis, (low, high) in enumerate(box)]
-    if not packing.block:
-        return [along]
-    (low, high), block = box[-1], packing.block
+    parts = [_parts(a, low, high) for a, (low, high) in zip(packing.axes, box, strict=True)]
+    return [packing.place(dict(zip(packing.axes, each, strict=True))) for each in itertools.product(*parts)]
+
+
+def _parts(a: PackedAxis, low: int, high: int) -> list[tuple[Index, Index]]:
+    """Along an axis, the numbers of blocks and the places in them: of whole blocks, and of what is less than one."""
+    if not a.block:
+        whole = _along(f"p{a.axis}", low, high)
+        return [(whole, whole)]
     assert low == 0, "what is cut into blocks has no border"
-    parts = [
-        (_along("block", 0, high // block), _along("p", 0, block)),
-        (Index(high // block), _along("p", 0, high % block)),
-    ]
-    counts = (high // block, high % block)
-    return [[number, *along[:-1], rest] for (number, rest), count in zip(parts, counts, strict=True) if count]
+    count, rest = divmod(high, a.block)
+    parts = [(_along(f"block{a.axis}", 0, count), _along(f"p{a.axis}", 0, a.block))] if count else []
+    return [*parts, (Index(count), _along(f"p{a.axis}", 0, rest))] if rest else parts
 
 
 def _along(name: str, low: int, high: int) -> Index:

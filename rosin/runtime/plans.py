@@ -19,7 +19,7 @@ from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, grid_sides, is_smooth
+from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import cache, jit
 
 __all__ = ["Planner", "planner", "radices", "turns"]
@@ -119,6 +119,8 @@ class Planner:
         half = length // 2
         complex_length = half if length % 2 == 0 else length
         words[fourier.MORE] = self.plan(complex_length * fourier.KINDS + fourier.LINE)
+        if goes_together(length):
+            words[fourier.SEVERAL] = self.plan(length * fourier.KINDS + fourier.ACROSS)
         # The number 0 of the table is not used.
         words[fourier.TABLE] = self._table(-1j * turns(-np.arange(half + 1), length))
         return words

@@ -121,6 +121,19 @@ def test_every_size_to_two_hundred() -> None:
         near(real(rnp.asarray(x.real.copy())), x.real, 1e-11)
 
 
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_several_lines_of_odd_length(real: Any) -> None:
+    """Those of one block, of several, and of a last one that is not full; what is in one line is in no other."""
+    for lines, size in ((2, 15), (16, 9), (17, 105), (37, 45), (33, 127), (19, 1), (18, 129)):
+        x = RANDOM.standard_normal((lines, size)).astype(real)
+        x[1, 0] = np.nan
+        half = np.fft.rfft(x.astype(np.float64)).astype(np.result_type(real, np.complex64))
+        found = rosin.compile(fft.rfft)(rnp.asarray(x))
+        near(found, half, 2e-5 if real is np.float32 else 1e-13)
+        back = rosin.compile(lambda y, size=size: fft.irfft(y, size))(found)
+        near(back, np.fft.irfft(half, size).astype(real), 2e-5 if real is np.float32 else 1e-13)
+
+
 def test_symbolic_sizes_of_all_axes() -> None:
     transform = rosin.compile(
         lambda x: (fft.fft2(x), fft.fft(x, n=9, axis=0), fft.ifft(x, axis=1)), dynamic={"x": {0: "n", 1: "m", 2: "k"}}

@@ -48,7 +48,7 @@ INVERSE_NORMS: dict[str, Norm] = {"none": "forward", "over": "backward", "root":
 
 NUMBERS = ("length", "inner", "outer", "block", "pieces", "size", "inverse", "scaling")
 """What a routine is told: how long lines are, how many numbers lie between neighbours of a line, how many such groups
-of lines there are, how many lines that lie across go together, how many pieces the task has, the complex numbers of
+of lines there are, how many lines go together, how many pieces the task has, the complex numbers of
 room of each piece, whether it turns the other way, and the place of the scaling in `SCALINGS`."""
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
@@ -58,6 +58,8 @@ PIECES = 16
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
 """Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
+TOGETHER = 128
+"""Lines of odd length go together in blocks up to this length: longer ones would leave the nearest cache."""
 SYMBOLIC_PIECES, SYMBOLIC_BLOCK = 8, 8
 """The same of lines of a symbolic size, which are given room for the worst of sizes."""
 GRID = 1 << 16
@@ -196,14 +198,26 @@ class Dft(Transform):
         return Task(f"dft_{x.dtype.part}", numbers, pieces, x.size * _work(length), room, begins=True)
 
 
+def goes_together(length: Dim) -> bool:
+    """Whether real lines of neighbours go through complex passes in blocks, as if they lay across.
+
+    Lines of odd length are no half as many complex numbers, and short ones are too short for vectors of their own.
+    """
+    return isinstance(length, int) and length % 2 == 1 and 1 < length <= TOGETHER and is_smooth(length)
+
+
 def _real_task(name: str, dtype: DType, lines: Dim, length: Dim, scaling: str) -> Task:
     """That of a transform of real lines along the last axis, `dtype` being the real one."""
     if isinstance(length, int):
         size = length // 2 + line_room(length // 2) if length % 2 == 0 else 2 * length + line_room(length)
     else:
         size = length * 14
-    pieces = _pieces(lines, length)
-    numbers = (length, 1, lines, 1, pieces, size, 0, SCALINGS.index(scaling))
+    block, units = 1, lines
+    if lines != 1 and goes_together(length):
+        block, size = BLOCK, 3 * BLOCK * length
+        units = dims.floor_divide(lines + (BLOCK - 1), BLOCK)
+    pieces = _pieces(units, length)
+    numbers = (length, 1, lines, block, pieces, size, 0, SCALINGS.index(scaling))
     work = lines * length * (_work(length) // 2 + 1)
     return Task(f"{name}_{dtype}", numbers, pieces, work, pieces * size * (2 * dtype.bytes), begins=True)
 

@@ -42,6 +42,25 @@ def test_the_table_has_every_model_that_there_is() -> None:
     assert there == set(registry.MODELS.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "pairs"),
+    [
+        # As torchvision states it.
+        ("resnet18", (1, 3, 224, 224), "f32", 1_814_073_344),
+        # Layers, attention, and scores of all tokens; 768 features, 12 layers, 50257 tokens, 64 places.
+        pytest.param(
+            *("gpt2", (1, 64), "i32", 12 * 12 * 768**2 * 64 + 2 * 12 * 64**2 * 768 + 64 * 768 * 50257),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_multiply_adds(name: str, shape: tuple[int, ...], dtype: str, pairs: int) -> None:
+    model = rosin.eval_shape(lambda: zoo.make(name))
+    end = nn.summary(model, rosin.ShapeDtypeStruct(shape, dtype)).split("\n")[-1]
+    assert f"{nn.count(model):,} parameters" in end
+    assert end.endswith(f" {pairs:,} multiply-adds among them")
+
+
 @pytest.mark.parametrize("name", zoo.names())
 def test_card_and_shapes(name: str) -> None:
     entry, card = zoo.entry(name), zoo.card(name)

@@ -11,7 +11,8 @@ A line goes through passes (butterflies.py), each of which reads one array and w
 result, by way of the room. Where lines lie across, `block` neighbours at a time go through the passes together. A line
 of a length with large prime factors becomes a convolution with a chirp (Bluestein, A linear filtering approach to the
 computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform
-is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers.
+is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers, and several short ones go
+together as lines across.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ PLANNER = "planner"
 KNOWN = 256
 """Plans that the table of a routine holds, a power of two."""
 
-NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, GRID, PASSES = range(8)
+NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, SEVERAL, GRID, PASSES = range(9)
 """The words of a plan: which it is, how many passes, the plan of the convolution or 0, the chirp or what takes real
-transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, the grid or 0, and
-from word `PASSES` on the passes."""
+transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, that of several odd
+lines or 0, the grid or 0, and from word `PASSES` on the passes."""
 FUNCTION, SETS, DONE, RADIX, FACTORS = range(5)
 """The words of a pass: its address, how many sets it has in one line, the product of the radices before it, its radix,
 and the address of its factors."""
@@ -68,7 +69,7 @@ class _Fourier:
         grids = grid_texts(self.elem, self.width, self.declarations)
         functions = [*spectra, *grids, self._chain(), self._convolved(), self._line()]
         if self.kind != "dft":
-            functions.append(self._to_half() if self.kind == "realdft" else self._from_half())
+            functions += [self._to_half() if self.kind == "realdft" else self._from_half(), self._block()]
         functions += [self._pieces(), self._begin()]
         heads = [f"@{PLANNER} = global ptr null", f"@plans = internal global [{KNOWN} x ptr] zeroinitializer"]
         return "\n".join([*heads, *sorted(self.declarations), "", *functions])
@@ -236,6 +237,24 @@ class _Fourier:
         e.line("ret void")
         return f.text(f"internal void @real({texts(plan, source, target, room, length, scale)})")
 
+    def _block(self) -> str:
+        """`void block(plan, source, target, room, length, count, scale)`: so many real lines of odd length, or halves
+        of their transforms, which lie across in the room.
+        """
+        f = Function(self.declarations)
+        e = f.e
+        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
+        length, count, scale = Val("%length", "i64"), Val("%count", "i64"), Val("%scale", self.elem)
+        numbers = e.mul(length, count)
+        whole = self._at(f, room, numbers)
+        arrays = (self._word(f, plan, SEVERAL, "ptr"), room, whole, self._at(f, whole, numbers), whole)
+        before, after, sign = ("widen", "halve", -1) if self.kind == "realdft" else ("mirror", "narrow", 1)
+        e.line(f"call void @{before}_across({texts(source, room, length, count)})")
+        e.line(f"call void @chain({texts(*arrays, count, count, count, e.const(sign, self.elem), scale)})")
+        e.line(f"call void @{after}_across({texts(whole, target, length, count)})")
+        e.line("ret void")
+        return f.text(f"internal void @block({texts(plan, source, target, room, length, count, scale)})")
+
     # -- all lines -------------------------------------------------------------------------------------------
 
     def _pieces(self) -> str:
@@ -248,9 +267,13 @@ class _Fourier:
         inverse = e.icmp("ne", given["inverse"], f.word(0))
         sign = e.select(inverse, e.const(1, self.elem), e.const(-1, self.elem))
         scale = self._scale(f, length, given["scaling"])
-        blocks = e.binary("sdiv", e.sub(e.add(inner, block), one), block)
+        # Lines of real numbers that go together are neighbours, others lie across.
+        beside = outer if self.kind != "dft" else inner
+        blocks = e.binary("sdiv", e.sub(e.add(beside, block), one), block)
         # A symbolic length may be 0: then there is nothing to do.
-        units = e.select(e.icmp("eq", length, f.word(0)), f.word(0), e.mul(outer, blocks))
+        units = e.select(
+            e.icmp("eq", length, f.word(0)), f.word(0), e.mul(outer, blocks) if self.kind == "dft" else blocks
+        )
         size = given["size"]
 
         def complex_unit(unit: Val, own: Val) -> None:
@@ -282,12 +305,21 @@ class _Fourier:
 
         def real_unit(unit: Val, own: Val) -> None:
             half = e.add(e.lshr(length, one), one)
-            reals, complexes = e.mul(unit, length), e.mul(unit, half)
+            first = e.mul(unit, block)
+            reals, complexes = e.mul(first, length), e.mul(first, half)
             if self.kind == "realdft":
                 arrays = (e.offset(source, reals, self.elem), self._at(f, target, complexes))
             else:
                 arrays = (self._at(f, source, complexes), e.offset(target, reals, self.elem))
-            e.line(f"call void @real({texts(plan, *arrays, own, length, scale)})")
+
+            def single() -> None:
+                e.line(f"call void @real({texts(plan, *arrays, own, length, scale)})")
+
+            def several() -> None:
+                count = e.intrinsic("llvm.smin", block, e.sub(outer, first))
+                e.line(f"call void @block({texts(plan, *arrays, own, length, count, scale)})")
+
+            f.when(e.icmp("eq", block, one), single, several)
 
         do: Callable[[Val, Val], None] = complex_unit if self.kind == "dft" else real_unit
 

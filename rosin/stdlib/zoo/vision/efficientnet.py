@@ -168,16 +168,19 @@ PICTURES = {"chelsea.png": range(281, 286), "coffee.png": (967, 968, 504)}
 """Pictures that scikit-image carries, and the classes of ImageNet for what is in them: cats, and coffee and cups."""
 
 
+KINDS = (".png", ".jpg", ".jpeg")
+
+
 def recognize(model: nn.Module, files: list[Path], top: int = 5) -> dict[str, list[tuple[int, float]]]:
-    """For each PNG picture the classes with the highest probabilities, and these.
+    """For each picture, a PNG or JPEG file, the classes with the highest probabilities, and these.
 
     Raises:
-        PNGError: a file is no PNG picture.
+        DataError: a file is no such picture.
     """
     step = rosin.compile(lambda model, x: rosin.nn.softmax(model(x)))
     found: dict[str, list[tuple[int, float]]] = {}
     for file in files:
-        scores = np.asarray(step(model, prepare(data.images.load_png(file))))[0]
+        scores = np.asarray(step(model, prepare(data.images.load(file))))[0]
         best = np.argsort(-scores)[:top]
         found[file.name] = [(int(place), float(scores[place])) for place in best]
     return found
@@ -185,7 +188,7 @@ def recognize(model: nn.Module, files: list[Path], top: int = 5) -> dict[str, li
 
 def evaluate(settings: Settings) -> Result:
     """Evaluate what was trained in the folder; without a training, what the pretrained model sees in pictures: those of
-    scikit-image, or by `--data` a PNG file or a folder of them.
+    scikit-image, or by `--data` a PNG or JPEG file or a folder of them.
 
     Raises:
         ZooError: a package is not installed, or there is no such picture.
@@ -196,9 +199,9 @@ def evaluate(settings: Settings) -> Result:
         files = [carried("skimage", f"data/{name}", "scikit-image") for name in PICTURES]
     else:
         place = Path(settings.data)
-        files = sorted(place.glob("*.png")) if place.is_dir() else [place]
+        files = sorted(f for f in place.iterdir() if f.suffix.lower() in KINDS) if place.is_dir() else [place]
         if not files or not files[0].is_file():
-            raise ZooError(f"{place} is no PNG picture, and no folder of such")
+            raise ZooError(f"{place} is no picture, and no folder of files {', '.join(KINDS)}")
     found = recognize(pretrained(), files)
     lines = [
         f"{name:<16}" + ", ".join(f"class {place} {share:.3f}" for place, share in best) for name, best in found.items()
