@@ -466,16 +466,7 @@ class Compiled:
             native = self._with_captures(executable, kept, captures, single)
         else:
             native = entry_of(executable, None, self._slow, single)
-        closure = self._closure
-        if not closure:
-            return native
-
-        def entry(*args: Any, **kwargs: Any) -> Any:
-            if closure.changed() is not None:
-                self._check_closure()
-            return native(*args, **kwargs)
-
-        return entry
+        return self._closure.watched(native, self._check_closure) if self._closure else native
 
     def _with_captures(
         self, executable: Executable, kept: Kept | None, captures: tuple[tr.Captured, ...], single: bool

@@ -234,7 +234,7 @@ def test_a_short_training_of_an_encoder(tmp_path: Path) -> None:
     order = np.random.default_rng(0).integers(0, len(SENTENCES), 1200)
     (tmp_path / "text.txt").write_text(". ".join(SENTENCES[i] for i in order))
     folder, data, options = tmp_path / "run", str(tmp_path / "text.txt"), {"pairs": 300, "layers": 1}
-    result = zoo.train("bert", folder, data=data, quick=True, epochs=12, quiet=True, options=options)
+    result = zoo.train("bert", folder, data=data, quick=True, epochs=16, quiet=True, options=options)
     # Without the tokens around it, a hidden one is told by the most frequent token at best.
     assert result.values["masked_accuracy"] > 0.6 > 4 * result.values["most_frequent_token"]
     assert zoo.evaluate("bert", folder, quiet=True).values == pytest.approx(result.values)

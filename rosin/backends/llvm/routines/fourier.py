@@ -11,8 +11,8 @@ A line goes through passes (butterflies.py), each of which reads one array and w
 result, by way of the room. Where lines lie across, `block` neighbours at a time go through the passes together. A line
 of a length with large prime factors becomes a convolution with a chirp (Bluestein, A linear filtering approach to the
 computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform
-is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers, and several short ones go
-together as lines across.
+is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers, and several go together as
+lines across. Many short lines are done side by side instead, by straight code for their length (short.py).
 """
 
 from __future__ import annotations
@@ -24,28 +24,30 @@ from rosin.backends.llvm.names import BEGIN, HOST
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.grids import grid_texts
 from rosin.backends.llvm.routines.records import texts
+from rosin.backends.llvm.routines.short import MANY
 from rosin.backends.llvm.routines.spectra import spectra_texts
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dtypes import DType
-from rosin.ir.ops.fourier import NUMBERS
+from rosin.ir.ops.fourier import NUMBERS, SHORT_LENGTH
 
 PLANNER = "planner"
 """The global that holds what `rosin_host` asks for plans; whoever loads the module sets it."""
 KNOWN = 256
 """Plans that the table of a routine holds, a power of two."""
 
-NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, SEVERAL, GRID, PASSES = range(9)
+NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, SEVERAL, GRID, SHORT, TOGETHER, PASSES = range(11)
 """The words of a plan: which it is, how many passes, the plan of the convolution or 0, the chirp or what takes real
 transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, that of several odd
-lines or 0, the grid or 0, and from word `PASSES` on the passes."""
+lines or 0, the grid or 0, the address of the function for short lines (short.py), how many of them it takes, and from
+word `PASSES` on the passes."""
 FUNCTION, SETS, DONE, RADIX, FACTORS = range(5)
 """The words of a pass: its address, how many sets it has in one line, the product of the radices before it, its radix,
 and the address of its factors."""
 PASS_WORDS = 5
-LINE, ACROSS, REAL, INNER = range(4)
-"""What plans are for: complex lines of neighbours, complex lines across, real lines of neighbours, and complex lines of
-neighbours that are no grids."""
-KINDS = 4
+LINE, ACROSS, REAL, INNER, LINES, REALS, HALVES = range(7)
+"""What plans are for: complex lines of neighbours, complex lines across, real lines of neighbours, complex lines of
+neighbours that are no grids; and many short ones: complex lines, real lines, and halves that real lines are made of."""
+KINDS = 8
 """A plan is known by its length times this, and what it is for."""
 
 POINTERS = ("source", "target", "room", "plan")
@@ -323,14 +325,40 @@ class _Fourier:
 
         do: Callable[[Val, Val], None] = complex_unit if self.kind == "dft" else real_unit
 
+        before, after = self._row(f, length, 0), self._row(f, length, 1)
+
         def piece(number: Val) -> None:
             begin, end = (e.binary("sdiv", e.mul(x, units), pieces) for x in (number, e.add(number, one)))
             own = self._at(f, room, e.mul(number, size))
-            f.loop(begin, end, 1, lambda unit: do(unit, own))
+            first = e.mul(begin, block)
+            lines = e.sub(e.intrinsic("llvm.smin", e.mul(end, block), outer), first)
+
+            def short() -> None:
+                function = self._word(f, plan, SHORT, "ptr")
+                there, here = (
+                    e.offset(array, e.mul(first, row), self.elem) for array, row in ((source, before), (target, after))
+                )
+                e.line(f"call void {function.ref}({texts(there, here, lines, sign, scale)})")
+
+            def others() -> None:
+                f.loop(begin, end, 1, lambda unit: do(unit, own))
+
+            together = self._word(f, plan, TOGETHER)
+            known = e.icmp("ne", together, f.word(0))
+            f.when(e.bit_and(known, e.icmp("sge", lines, together)), short, others)
 
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, piece)
         e.line("ret void")
         return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")
+
+    def _row(self, f: Function, length: Val, side: int) -> Val:
+        """How many real numbers a line of the operand has (side 0), or one of the result (side 1)."""
+        e, one = f.e, f.word(1)
+        if self.kind == "dft":
+            return e.shl(length, one)
+        if (self.kind == "realdft") == (side == 0):
+            return length
+        return e.shl(e.add(e.lshr(length, one), one), one)
 
     def _scale(self, f: Function, length: Val, scaling: Val) -> Val:
         e = f.e
@@ -345,11 +373,13 @@ class _Fourier:
         """The plan, from the table or from Python, becomes the last word."""
         f = Function(self.declarations)
         e = f.e
-        length = self._word(f, "%words", WORDS.index("length"))
-        kind = f.word(REAL)
+        length, inner, outer = (self._word(f, "%words", WORDS.index(name)) for name in ("length", "inner", "outer"))
+        are_short = e.bit_and(e.icmp("sle", length, f.word(SHORT_LENGTH)), e.icmp("sge", outer, f.word(MANY)))
         if self.kind == "dft":
-            beside = e.icmp("eq", self._word(f, "%words", WORDS.index("inner")), f.word(1))
-            kind = e.select(beside, f.word(LINE), f.word(ACROSS))
+            beside = e.select(are_short, f.word(LINES), f.word(LINE))
+            kind = e.select(e.icmp("eq", inner, f.word(1)), beside, f.word(ACROSS))
+        else:
+            kind = e.select(are_short, f.word(REALS if self.kind == "realdft" else HALVES), f.word(REAL))
         number = e.add(e.mul(length, f.word(KINDS)), kind)
         # The factor spreads lengths that are powers of two.
         spread = e.lshr(e.mul(number, f.word(-7046029254386353131)), f.word(64 - KNOWN.bit_length() + 1))

@@ -75,7 +75,7 @@ ENTRY = Entry(
         data="the reference of Python's language that every Python carries, or by --data any file of text, as 512 byte "
         "pairs: the first 90 % to train a small model on, the last 5 % held out",
         metric="the part of hidden tokens that is told, beside that of the most frequent token",
-        result="",
+        result="49.8 % of hidden tokens, the most frequent token 4.5 % (Python 3.12's text; rosin zoo train bert)",
         license="the reference: PSF License",
     ),
     make=Bert,
