@@ -140,7 +140,9 @@ class Agm(DerivedByAll):
         p, q = Pair(m, m.where(inside, a, 1.0)), Pair(m, m.where(inside, b, 1.0))
         # The first step apart, since the product of both may be no number.
         mean, root = p.scaled(0.5) + q.scaled(0.5), pairs.sqrt(m, p) * pairs.sqrt(m, q)
-        found = (mean_of_one(m, root / mean) * mean).value
+        # The inverse of a mean next to the greatest floats would be too small to be normal.
+        by = m.where(mean.high > 1e300, 2.0**-100, m.number(1.0, a))
+        found = (mean_of_one(m, root.scaled(by) / mean.scaled(by)) * mean).value
         edge = m.where(m.equal(a, 0.0) | m.equal(b, 0.0), m.nan_where(~(a + b < math.inf), a * 0.0), a + b)
         found = m.where(inside, found, edge)
         return m.nan_where(~same, m.where((x[0] < 0.0) | (x[1] < 0.0), -found, found))
