@@ -427,6 +427,13 @@ def test_images_that_cannot_be_halved_so_often_are_refused() -> None:
         zoo.make("resnet18", stem="tiny")
 
 
+def test_efficientnet_hands_on_the_momentum_of_its_norms() -> None:
+    for options, wanted in (({}, 0.01), ({"momentum": 0.1}, 0.1)):
+        model: Any = rosin.eval_shape(lambda options=options: zoo.make("efficientnet-lite0", **options))
+        norms = [model.stem.norm, model.head.norm, model.blocks[-1].expand.norm, model.blocks[-1].project.norm]
+        assert {norm.momentum for norm in norms} == {wanted}
+
+
 # -- what is reached ---------------------------------------------------------------------------------------------------
 
 
