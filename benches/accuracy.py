@@ -85,8 +85,8 @@ def _dawson(x: Number) -> Number:
     return mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(-x * x) * mpmath.erfi(x)
 
 
-def _spherical(order: int) -> Callable[[Number], Number]:
-    return lambda x: mpmath.sqrt(mpmath.pi / 2 / x) * mpmath.besselj(order + mpmath.mpf(1) / 2, x)
+def _spherical(order: int, bessel: Callable[..., Number] = mpmath.besselj) -> Callable[[Number], Number]:
+    return lambda x: mpmath.sqrt(mpmath.pi / 2 / x) * bessel(order + mpmath.mpf(1) / 2, x)
 
 
 def _log_ndtr(x: Number) -> Number:
@@ -128,6 +128,54 @@ def _besselk(v: Number, x: Number) -> Number:
         return mpmath.pi / 2 * (mpmath.besseli(-v, x) - mpmath.besseli(v, x)) / mpmath.sinpi(v)
 
 
+def _inverse(call: Callable[..., Any], function: Callable[..., Number]) -> Callable[..., Number]:
+    """The inverse by the last argument of a function of mpmath's numbers, by secants from what is found."""
+
+    def exact(*numbers: Number) -> Number:
+        *others, y = numbers
+        x = mpmath.mpf(float(call(*(rnp.asarray(float(v), dtype=rnp.float64) for v in numbers))))
+        for _ in range(4):
+            near = abs(x) * mpmath.mpf(10) ** (-mpmath.mp.dps // 3)
+            slope = (function(*others, x + near) - function(*others, x - near)) / (2 * near)
+            x -= (function(*others, x) - y) / slope
+        return x
+
+    return exact
+
+
+def _upper_gamma(a: Number, x: Number) -> Number:
+    return mpmath.gammainc(a, x, mpmath.inf, regularized=True)
+
+
+def _upper_beta(a: Number, b: Number, x: Number) -> Number:
+    return _beta(b, a, 1 - x)
+
+
+def _student(v: Number, t: Number) -> Number:
+    tail = _beta(v / 2, mpmath.mpf(1) / 2, v / (v + t * t)) / 2
+    return tail if t < 0 else 1 - tail
+
+
+def _fisher(first: Number, second: Number, x: Number) -> Number:
+    return _beta(first / 2, second / 2, first * x / (first * x + second))
+
+
+def _binomial(beta: Callable[..., Number]) -> Callable[..., Number]:
+    return lambda k, n, p: beta(mpmath.floor(k) + 1, n - mpmath.floor(k), p)
+
+
+def _harmonic(theta: Number, phi: Number) -> Number:
+    return mpmath.re(mpmath.spherharm(5, 2, theta, phi))
+
+
+def _half_turns(degrees: Number) -> Number:
+    return mpmath.fmod(degrees, 360) / 180
+
+
+def _huber(delta: Number, r: Number) -> Number:
+    return r * r / 2 if abs(r) <= delta else delta * (abs(r) - delta / 2)
+
+
 def _logaddexp(x: Number, y: Number) -> Number:
     return max(x, y) + mpmath.log1p(mpmath.exp(-abs(x - y)))
 
@@ -167,6 +215,16 @@ ELEMENTARY: dict[str, Function] = {
     "atan2": Function(rnp.atan2, mpmath.atan2, [[(-5, 5), (-5, 5)], [(-1e-3, 1e-3), (-5, 5)]], powers=(-150, 150)),
     "hypot": Function(rnp.hypot, mpmath.hypot, [[(-5, 5), (-5, 5)]], powers=(-150, 150)),
     "logaddexp": Function(rnp.logaddexp, _logaddexp, [[(-5, 5), (-5, 5)], [(-700, 700), (-700, 700)]], floor=1.0),
+    "logaddexp2": Function(
+        rnp.logaddexp2,
+        lambda x, y: max(x, y) + mpmath.log(1 + mpmath.power(2, -abs(x - y)), 2),
+        [[(-5, 5), (-5, 5)], [(-700, 700), (-700, 700)]],
+        floor=1.0,
+    ),
+    "sinc": one(rnp.sinc, lambda x: mpmath.sincpi(x), (-10, 10), (-1e3, 1e3), powers=(-300, 15), digits=60),
+    "deg2rad": one(rnp.deg2rad, mpmath.radians, (-400, 400), powers=(-290, 300)),
+    "rad2deg": one(rnp.rad2deg, mpmath.degrees, (-400, 400), powers=HUGE),
+    "reciprocal": one(rnp.reciprocal, lambda x: 1 / x, (-5, 5), powers=HUGE),
 }
 
 REAL_ORDERS = [[(0, 10), (0, 30)], [(0, 100), (0, 100)], [(0, 50), (0, 700)], [(0, 500), (0, 500)]]
@@ -274,6 +332,163 @@ SPECIAL: dict[str, Function] = {
     ),
     "lambertw": one(rs.lambertw, lambda z: mpmath.re(mpmath.lambertw(z)), (-0.36, 3), powers=(-300, 300), signs=(1,)),
     "legendre_p(5, x)": one(lambda x: rs.legendre_p(5, x), lambda x: mpmath.legendre(5, x), (-1, 1), floor=1.0),
+    "lpmv(2, 5, x)": one(
+        lambda x: rs.lpmv(2, 5, x), lambda x: mpmath.legenp(5, 2, x, type=2), (-1, 1), floor=10.0, count=30
+    ),
+    "sph_harm_y(5, 2, …)": Function(
+        lambda t, p: rnp.real(rs.sph_harm_y(5, 2, t, p)), _harmonic, [[(0, 3.14), (0, 6.28)]], floor=1.0, count=80
+    ),
+    "exp10": one(rs.exp10, lambda x: mpmath.power(10, x), (-300, 300), (-2, 2), powers=(-300, 1)),
+    "softplus": one(rs.softplus, lambda x: mpmath.log1p(mpmath.exp(x)), (-700, 700), (-4, 4), digits=400),
+    "xlog1py": Function(rs.xlog1py, lambda x, y: x * mpmath.log1p(y), [[(-5, 5), (-1, 5)]], (-150, 150), (1,)),
+    "cosm1": one(rs.cosm1, lambda x: -2 * mpmath.sin(x / 2) ** 2, (-10, 10), powers=(-150, 5), digits=60),
+    "sindg": one(rs.sindg, lambda x: mpmath.sinpi(_half_turns(x)), (-720, 720), powers=(-290, 300), digits=360),
+    "cosdg": one(rs.cosdg, lambda x: mpmath.cospi(_half_turns(x)), (-720, 720), powers=HUGE, digits=360),
+    "tandg": one(rs.tandg, lambda x: mpmath.tan(mpmath.pi * _half_turns(x)), (-720, 720), powers=(-290, 0), digits=330),
+    "cotdg": one(rs.cotdg, lambda x: mpmath.cot(mpmath.pi * _half_turns(x)), (-720, 720), powers=(-290, 0), digits=330),
+    "erfi": one(rs.erfi, mpmath.erfi, (-26, 26), (-2, 2), powers=(-300, 0)),
+    "loggamma": one(rs.loggamma, mpmath.loggamma, (0.5, 20), (0.9, 2.1), powers=(-300, 100), signs=(1,)),
+    "multigammaln(a, 3)": one(
+        lambda x: rs.multigammaln(x, 3),
+        lambda a: sum(mpmath.loggamma(a - mpmath.mpf(j) / 2) for j in range(3)) + 1.5 * mpmath.log(mpmath.pi),
+        (1, 20),
+        (20, 1000),
+        floor=1.0,
+    ),
+    "factorial": one(rs.factorial, mpmath.factorial, (0, 10), (10, 170)),
+    "comb": Function(rs.comb, mpmath.binomial, [[(50, 100), (0, 50)]]),
+    "perm": Function(rs.perm, lambda n, k: mpmath.rf(n - k + 1, k), [[(50, 100), (0, 50)], [(5, 10), (0, 5)]]),
+    "zetac": one(rs.zetac, lambda x: mpmath.zeta(x) - 1, (1, 50), (-1, 1), powers=(-300, 0), count=100, digits=80),
+    "betaincc": Function(
+        rs.betaincc, _upper_beta, [[(0.1, 10), (0.1, 10), (0, 1)], [(10, 99), (10, 99), (0, 1)]], count=60, digits=60
+    ),
+    "gammaincinv": Function(
+        rs.gammaincinv, _inverse(rs.gammaincinv, _lower_gamma), [[(0.1, 10), (0, 1)], [(20, 200), (0, 1)]], count=40
+    ),
+    "gammainccinv": Function(
+        rs.gammainccinv, _inverse(rs.gammainccinv, _upper_gamma), [[(0.1, 10), (0, 1)], [(20, 99), (0, 1)]], count=40
+    ),
+    "betaincinv": Function(
+        rs.betaincinv,
+        _inverse(rs.betaincinv, _beta),
+        [[(0.3, 9), (0.3, 9), (0, 1)], [(9, 99), (9, 99), (0, 1)]],
+        count=30,
+    ),
+    "betainccinv": Function(
+        rs.betainccinv,
+        _inverse(rs.betainccinv, _upper_beta),
+        [[(0.3, 9), (0.3, 9), (0, 1)], [(9, 99), (9, 99), (0, 1)]],
+        floor=0.25,
+        count=30,
+    ),
+    "boxcox": Function(
+        rs.boxcox, lambda x, k: mpmath.expm1(k * mpmath.log(x)) / k, [[(0, 5), (-3, 3)], [(0, 100), (-0.01, 0.01)]]
+    ),
+    "boxcox1p": Function(
+        rs.boxcox1p, lambda x, k: mpmath.expm1(k * mpmath.log1p(x)) / k, [[(-1, 5), (-3, 3)], [(-0.01, 0.01), (-3, 3)]]
+    ),
+    "inv_boxcox": Function(
+        rs.inv_boxcox, lambda y, k: mpmath.exp(mpmath.log1p(k * y) / k), [[(0, 5), (0, 3)], [(-0.3, 0.3), (-3, 3)]]
+    ),
+    "inv_boxcox1p": Function(
+        rs.inv_boxcox1p, lambda y, k: mpmath.expm1(mpmath.log1p(k * y) / k), [[(0, 5), (0, 3)], [(-0.3, 0.3), (-3, 3)]]
+    ),
+    "huber": Function(rs.huber, _huber, [[(0, 5), (-9, 9)]]),
+    "pseudo_huber": Function(
+        rs.pseudo_huber,
+        lambda d, r: d * d * (mpmath.sqrt(1 + (r / d) ** 2) - 1),
+        [[(0, 5), (-9, 9)], [(0, 5), (-0.01, 0.01)]],
+        digits=80,
+    ),
+    "agm": Function(rs.agm, mpmath.agm, [[(0, 5), (0, 5)]], (-150, 150), (1,)),
+    "ellipkm1": one(
+        rs.ellipkm1, lambda p: mpmath.ellipk(1 - p), (0, 1), (1, 10), powers=(-300, 0), signs=(1,), digits=340, count=60
+    ),
+    "elliprc": Function(rs.elliprc, mpmath.elliprc, [[(0, 5), (0, 5)]], (-9, 9), (1,), count=150),
+    "ive(5, x)": one(
+        lambda x: rs.ive(5, x), lambda x: mpmath.exp(-abs(x)) * mpmath.besseli(5, x), (0.1, 10), (0.1, 700)
+    ),
+    "ive(v, x)": Function(rs.ive, lambda v, x: mpmath.exp(-x) * mpmath.besseli(v, x), REAL_ORDERS, count=60),
+    "k0e": one(
+        rs.k0e,
+        lambda x: mpmath.exp(x) * mpmath.besselk(0, x),
+        (0, 10),
+        (0, 700),
+        powers=(-300, 2),
+        signs=(1,),
+        count=60,
+    ),
+    "k1e": one(
+        rs.k1e,
+        lambda x: mpmath.exp(x) * mpmath.besselk(1, x),
+        (0, 10),
+        (0, 700),
+        powers=(-300, 2),
+        signs=(1,),
+        count=60,
+    ),
+    "kve(v, x)": Function(rs.kve, lambda v, x: mpmath.exp(x) * _besselk(v, x), REAL_ORDERS, count=20),
+    "spherical_yn(2, x)": one(lambda x: rs.spherical_yn(2, x), _spherical(2, mpmath.bessely), (0.01, 30), floor=0.1),
+    "spherical_in(2, x)": one(lambda x: rs.spherical_in(2, x), _spherical(2, mpmath.besseli), (0.01, 30)),
+    "spherical_kn(2, x)": one(lambda x: rs.spherical_kn(2, x), _spherical(2, mpmath.besselk), (0.01, 30)),
+    "shichi, Shi": one(lambda x: rs.shichi(x)[0], mpmath.shi, (-8, 8), (8, 700), powers=(-300, 0)),
+    "shichi, Chi": one(
+        lambda x: rs.shichi(x)[1],
+        lambda x: mpmath.re(mpmath.chi(abs(x))),
+        (0, 8),
+        (8, 700),
+        powers=(-300, 0),
+        floor=0.5,
+    ),
+}
+
+CHANCE = (0, 1)
+DISTRIBUTION: dict[str, Function] = {
+    "chdtr": Function(
+        rs.chdtr, lambda v, x: _lower_gamma(v / 2, x / 2), [[(0.1, 20), (0, 40)], [(20, 300), (20, 300)]], count=60
+    ),
+    "chdtrc": Function(
+        rs.chdtrc, lambda v, x: _upper_gamma(v / 2, x / 2), [[(0.1, 20), (0, 40)], [(20, 300), (20, 300)]], count=60
+    ),
+    "chdtri": Function(
+        rs.chdtri, _inverse(rs.chdtri, lambda v, x: _upper_gamma(v / 2, x / 2)), [[(1, 20), CHANCE]], count=40
+    ),
+    "gdtr": Function(rs.gdtr, lambda a, b, x: _lower_gamma(b, a * x), [[(0.1, 5), (0.1, 20), (0, 10)]], count=60),
+    "gdtrc": Function(rs.gdtrc, lambda a, b, x: _upper_gamma(b, a * x), [[(0.1, 5), (0.1, 20), (0, 10)]], count=60),
+    "gdtrix": Function(
+        rs.gdtrix,
+        _inverse(rs.gdtrix, lambda a, b, x: _lower_gamma(b, a * x)),
+        [[(0.1, 5), (0.5, 20), CHANCE]],
+        count=40,
+    ),
+    "pdtr": Function(rs.pdtr, lambda k, m: _upper_gamma(mpmath.floor(k) + 1, m), [[(0, 20), (0, 30)]], count=60),
+    "pdtrc": Function(rs.pdtrc, lambda k, m: _lower_gamma(mpmath.floor(k) + 1, m), [[(0, 20), (0, 30)]], count=60),
+    "pdtri": Function(
+        rs.pdtri,
+        _inverse(rs.pdtri, lambda k, m: _upper_gamma(mpmath.floor(k) + 1, m)),
+        [[(0, 20), CHANCE]],
+        count=40,
+    ),
+    "bdtr": Function(rs.bdtr, _binomial(_upper_beta), [[(0, 20), (20, 50), CHANCE]], count=60, digits=60),
+    "bdtrc": Function(rs.bdtrc, _binomial(_beta), [[(0, 20), (20, 50), CHANCE]], count=60, digits=60),
+    "bdtri": Function(rs.bdtri, _inverse(rs.bdtri, _binomial(_upper_beta)), [[(0, 20), (20, 50), CHANCE]], count=30),
+    "nbdtr": Function(
+        rs.nbdtr, lambda k, n, p: _beta(n, mpmath.floor(k) + 1, p), [[(0, 20), (1, 20), CHANCE]], count=60, digits=60
+    ),
+    "nbdtrc": Function(
+        rs.nbdtrc,
+        lambda k, n, p: _upper_beta(n, mpmath.floor(k) + 1, p),
+        [[(0, 20), (1, 20), CHANCE]],
+        count=60,
+        digits=60,
+    ),
+    "fdtr": Function(rs.fdtr, _fisher, [[(0.5, 20), (0.5, 20), (0, 6)]], count=60, digits=60),
+    "fdtrc": Function(
+        rs.fdtrc, lambda a, b, x: _fisher(b, a, 1 / x), [[(0.5, 20), (0.5, 20), (0, 6)]], count=60, digits=60
+    ),
+    "fdtri": Function(rs.fdtri, _inverse(rs.fdtri, _fisher), [[(1, 20), (1, 20), CHANCE]], count=30),
+    "stdtr": Function(rs.stdtr, _student, [[(0.5, 30), (-10, 10)]], count=100, digits=60),
+    "stdtrit": Function(rs.stdtrit, _inverse(rs.stdtrit, _student), [[(1, 30), CHANCE]], count=30),
 }
 
 _Z = [[(-3.0, 3.0), (-3.0, 3.0)]]
@@ -360,7 +575,7 @@ def worst(name: str, kind: str, dtype: type[np.floating], scale: float = 1.0) ->
     return max(measure(function, arguments(name, function, dtype, scale), dtype))
 
 
-TABLES = {"elementary": ELEMENTARY, "special": SPECIAL, "complex": COMPLEX}
+TABLES = {"elementary": ELEMENTARY, "special": SPECIAL, "distribution": DISTRIBUTION, "complex": COMPLEX}
 
 
 HARD = frozenset(
@@ -372,6 +587,11 @@ HARD = frozenset(
         ("i0", "i0e", "i1", "i1e", "iv(5, x)", "sici, Si", "sici, Ci", "fresnel, S", "fresnel, C"),
         ("ellipkinc", "ellipeinc", "elliprf", "elliprd", "elliprg", "elliprj", "tan", "tanh"),
         ("binom", "exprel", "lambertw", "hyp2f1", "erfc", "erfcx", "erfcinv", "exp1", "zeta"),
+        ("sinc", "cosm1", "cotdg", "tandg", "erfi", "perm", "boxcox", "boxcox1p", "betaincc", "pseudo_huber"),
+        ("gammaincinv", "gammainccinv", "betaincinv", "betainccinv", "lpmv(2, 5, x)", "sph_harm_y(5, 2, …)"),
+        ("ive(5, x)", "k0e", "k1e", "elliprc", "shichi, Shi", "shichi, Chi"),
+        ("spherical_yn(2, x)", "spherical_in(2, x)", "spherical_kn(2, x)"),
+        DISTRIBUTION,
     )
     for name in names
 )

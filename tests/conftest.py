@@ -19,6 +19,8 @@ GOLDEN = Path(__file__).parent / "golden"
 
 # SciPy and scikit-learn ask for it when they are imported: they take arrays of other libraries only then.
 os.environ["SCIPY_ARRAY_API"] = "1"
+# Else JAX, where libtpu is installed, asks the network for a minute whether the machine is a TPU.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 # The profiles of the quick tests and of all draw the same examples on every run. HYPOTHESIS_PROFILE=thorough draws many
 # new ones. How long an example takes depends on what else the machine does, so no profile judges that.

@@ -26,7 +26,8 @@ def eval_shape(f: Function, /, *args: Any, **kwargs: Any) -> Tree:
 
 
 def cost(f: Function, /, *args: Any, **kwargs: Any) -> Cost:
-    """The floating point operations of `f(*args, **kwargs)`, and the bytes that its ops read and write one by one.
+    """The floating point operations of `f(*args, **kwargs)`, those among them that are pairs of a multiplication and an
+    addition in products and convolutions, and the bytes that its ops read and write one by one.
 
     Arguments are as for `eval_shape`. A compiled program moves fewer bytes, since fused ops keep numbers in registers.
     """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dis
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -28,6 +28,19 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 _DEPTH = 4
 _ITEMS = 512
 """How deep, and how many items in all, a container is looked into."""
+_ITEMS_IN_CODE = 8
+"""Of an object with more attributes a loop compares them."""
+
+_WATCHED = """\
+def watched(*args, **kwargs):
+    try:
+        same = {}
+    except ValueError:
+        same = False  # a cell is empty
+    if not same:
+        check()
+    return call(*args, **kwargs)
+"""
 
 
 @dataclass(slots=True)
@@ -112,6 +125,16 @@ class Inside:
         if self.is_dict:
             return all(map(is_, holder, self.keys)) and all(map(is_, holder.values(), self.items))
         return all(map(is_, holder, self.items))
+
+    def tests(self, given: Callable[[Any], str]) -> list[str]:
+        """Python's words for `same_objects`, in which `given` names objects."""
+        if self.size and (not self.is_object or len(self.items) > _ITEMS_IN_CODE):
+            return [f"{given(self.same_objects)}()"]
+        holder = given(self.holder)
+        tests = [f"{given(self.container)}.__dict__ is {holder}"] if self.is_object else []
+        tests.append(f"len({holder}) == {self.size}")
+        items = zip(self.keys, self.items, strict=True)
+        return tests + [f"{holder}.get({key!r}, unset) is {given(item)}" for key, item in items]
 
     def changed(self) -> bool:
         """Whether it holds other things; numbers and text that are equal are the same things."""
@@ -219,6 +242,29 @@ class Closure:
             if not inside.same_objects() and inside.changed():
                 return variable
         return None
+
+    def watched(self, call: Callable[..., Any], check: Callable[[], None]) -> Callable[..., Any]:
+        """What calls `check` where a variable holds another value or object than now, and then `call`.
+
+        It is code for these variables, since it runs at each call, whose other parts take a fraction of a microsecond.
+        """
+        names: dict[str, Any] = {"call": call, "check": check, "unset": _UNSET}
+        tests: list[str] = []
+
+        def given(value: Any) -> str:
+            name = f"given{len(names)}"
+            names[name] = value
+            return name
+
+        tests += [f"{given(cell)}.cell_contents is {given(variable.value)}" for variable, cell in self._cells]
+        for variable, holder, name in self._globals:
+            tests.append(f"{given(holder)}.get({name!r}, unset) is {given(variable.value)}")
+        tests += [test for _, inside in self._containers for test in inside.tests(given)]
+        space: dict[str, Any] = {}
+        # It counts as code of this file, whose place no error names.
+        code = compile(_WATCHED.format(" and ".join(tests)), f"{__file__}, for one function", "exec")
+        exec(code, names, space)
+        return space["watched"]
 
     def check_after_trace(self, name: str) -> None:
         """Raise if the function changed a variable, or put a traced value into a container, while it was traced.

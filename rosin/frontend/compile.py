@@ -141,6 +141,14 @@ def _check_kinds(checks: Names) -> tuple[str, ...]:
     return kinds
 
 
+def _take(leaves: Sequence[Any], donated: Sequence[int]) -> None:
+    """Take the memory of donated arrays away."""
+    for position in donated:
+        leaf = leaves[position]
+        if core.is_array(leaf):
+            leaf.donate()
+
+
 class _Tracing(threading.local):
     def __init__(self) -> None:
         self.signatures: list[Any] = []
@@ -208,8 +216,9 @@ class Compiled:
         self._compiled = 0
         self._warned = False
         self._closure: Closure | None = None
-        self._like: tuple[Unpacker, Program, Repacker] | None = None
-        """What takes calls apart that are like the last ones, the program for them, and what makes its results."""
+        self._like: tuple[Unpacker, Program, Repacker, tuple[int, ...]] | None = None
+        """What takes calls apart that are like the last ones, the program for them, what makes its results, and which
+        leaves are donated."""
         self._alike = 0
         self._set_fast(self._slow)
 
@@ -251,14 +260,19 @@ class Compiled:
         if self._closure:
             self._check_closure()
         if self._like is not None:
-            unpack, program, repack = self._like
+            unpack, program, repack, donated = self._like
             try:
                 leaves = unpack(args, kwargs)
             except UNLIKE:
                 leaves = None
             if leaves is not None:
-                result = program.native(*leaves, *program.captures)
+                try:
+                    result = program.native(*leaves, *program.captures)
+                except BaseException:
+                    _take(leaves, donated)
+                    raise
                 if result is not MISSED:
+                    _take(leaves, donated)
                     return repack(result)
         call = take_apart(self._static, args, kwargs)
         call.make_arrays(self.__wrapped__)
@@ -274,13 +288,22 @@ class Compiled:
         if result is MISSED:
             return self._find(call, family)
         self._prefer(last)
-        self._take_donated(call)
         self._alike += 1
-        if self._alike == ALIKE and not self._donated:
-            _, types = call.values()
-            found = unpacker(take_apart(self._static, args, kwargs), types)
-            self._like = None if found is None else (found, last, repacker(last.staged.structure))
+        types = call.values()[1] if self._alike == ALIKE else ()
+        self._take_donated(call)
+        if self._alike == ALIKE:
+            self._note_like(take_apart(self._static, args, kwargs), types, last)
         return tree.unflatten(last.staged.structure, result)
+
+    def _note_like(self, call: Call, types: Types, program: Program) -> None:
+        """Make code that takes calls like this one apart, if it can be made."""
+        unpack = unpacker(call, types)
+        if unpack is not None:
+            self._like = unpack, program, repacker(program.staged.structure), self._donated_of(call)
+
+    def _donated_of(self, call: Call) -> tuple[int, ...]:
+        """The positions of the leaves that are donated."""
+        return call.leaves_of(self._donated) if self._donated else ()
 
     def _family(self, call: Call) -> Family:
         key = call.key(self.__wrapped__)
@@ -372,11 +395,7 @@ class Compiled:
 
     def _take_donated(self, call: Call) -> None:
         """Make sure that nobody reads a donated array: results may be in its memory, also when the program failed."""
-        if not self._donated:
-            return
-        leaves = [call.leaves[position] for position in call.leaves_of(self._donated)]
-        for leaf in {id(leaf): leaf for leaf in leaves if core.is_array(leaf)}.values():
-            leaf.donate()
+        _take(call.leaves, self._donated_of(call))
 
     def _check_closure(self) -> None:
         assert self._closure is not None
@@ -399,7 +418,7 @@ class Compiled:
         """The program of a traced call; with symbolic sizes of a pattern, of which so much is known."""
         captures = staged.captures
         assert not any(map(core.is_tracer, captures)), "no trace is around this one, so there are no tracers to capture"
-        donated = call.leaves_of(self._donated) if self._donated else ()
+        donated = self._donated_of(call)
         first = len(staged.graph.inputs) - len(captures)
         fixed = [first + i for i, captured in enumerate(captures) if is_fixed(captured)]
         executable = core.compile_path().compile_graph(staged.graph, self.target, donated, known, fixed)
@@ -447,16 +466,7 @@ class Compiled:
             native = self._with_captures(executable, kept, captures, single)
         else:
             native = entry_of(executable, None, self._slow, single)
-        closure = self._closure
-        if not closure:
-            return native
-
-        def entry(*args: Any, **kwargs: Any) -> Any:
-            if closure.changed() is not None:
-                self._check_closure()
-            return native(*args, **kwargs)
-
-        return entry
+        return self._closure.watched(native, self._check_closure) if self._closure else native
 
     def _with_captures(
         self, executable: Executable, kept: Kept | None, captures: tuple[tr.Captured, ...], single: bool

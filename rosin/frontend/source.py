@@ -31,7 +31,10 @@ def user_frame() -> FrameType | None:
     """The innermost frame whose code is not Rosin's."""
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the one way to see the caller
     while frame is not None:
-        if not is_ours(frame.f_code.co_filename):
+        file = frame.f_code.co_filename
+        # Every op asks this of a dozen frames.
+        ours = _is_ours.get(file)
+        if not (is_ours(file) if ours is None else ours):
             return frame
         frame = frame.f_back
     return None

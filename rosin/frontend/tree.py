@@ -174,7 +174,7 @@ def register_dataclass(cls: type[T]) -> type[T]:
         return cls
     fields = dataclasses.fields(cast("Any", cls))
     dynamic = tuple(f.name for f in fields if not f.metadata.get("static", False))
-    static = tuple(f.name for f in fields if f.metadata.get("static", False))
+    static = settings_of(cls)
 
     def take(node: Any) -> tuple[tuple[Any, ...], Hashable, tuple[str, ...]]:
         values = tuple([getattr(node, name) for name in static])
@@ -212,9 +212,9 @@ def is_registered(cls: type[Any]) -> bool:
     return cls in _registered
 
 
-def has_fields_alone(cls: type[Any]) -> bool:
-    """Whether it is a dataclass that was registered here, all of whose fields are parts of trees."""
-    return cls in _registered and not any(f.metadata.get("static", False) for f in dataclasses.fields(cast("Any", cls)))
+def settings_of(cls: type[Any]) -> tuple[str, ...]:
+    """The fields of a dataclass that belong to the structure of a tree."""
+    return tuple(f.name for f in dataclasses.fields(cast("Any", cls)) if f.metadata.get("static", False))
 
 
 def _check_static(cls: type[Any], names: Sequence[str], values: tuple[Any, ...]) -> None:

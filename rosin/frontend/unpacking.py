@@ -32,6 +32,7 @@ def unpacker(call: Call, types: Types) -> Unpacker | None:
     """
     making = _Making(call.leaves, types)
     positional, keywords = call.structure.children()
+    some_args, some_kwargs = tree.unflatten(call.structure, call.leaves)
     static = dict(call.static)
     count = positional.num_children + sum(isinstance(place, int) for place in static)
     free = [i for i in range(count) if i not in static]
@@ -40,9 +41,11 @@ def unpacker(call: Call, types: Types) -> Unpacker | None:
     for place, value in static.items():
         given = f"args[{place}]" if isinstance(place, int) else f"kwargs[{place!r}]"
         making.check_equal(given, value)
-    nodes = [(f"args[{i}]", child) for i, child in zip(free, positional.children(), strict=True)]
-    nodes += [(f"kwargs[{name!r}]", child) for name, child in zip(keywords.entries(), keywords.children(), strict=True)]
-    known = all(making.node(source, child) for source, child in nodes)
+    parts = zip(free, positional.children(), some_args, strict=True)
+    nodes = [(f"args[{i}]", child, some) for i, child, some in parts]
+    parts = zip(keywords.entries(), keywords.children(), strict=True)
+    nodes += [(f"kwargs[{name!r}]", child, some_kwargs[name]) for name, child in parts]
+    known = all(making.node(source, child, some) for source, child, some in nodes)
     return making.function() if known else None
 
 
@@ -71,8 +74,8 @@ class _Making:
         name = self.name(value)
         self.check(f"type({given}) is {self.name(type(value))} and ({given} is {name} or {given} == {name})")
 
-    def node(self, source: str, structure: Structure) -> bool:
-        """Take apart what is found at `source`; gives whether that is known to be right."""
+    def node(self, source: str, structure: Structure, some: Any) -> bool:
+        """Take apart what is found at `source`, as `some` is there now; gives whether that is known to be right."""
         kind = structure.kind
         if kind is optree.PyTreeKind.LEAF:
             return self._leaf(source)
@@ -85,13 +88,15 @@ class _Making:
         children = structure.children()
         if kind in PLAIN:
             self.check(f"type({node}) is {PLAIN[kind].__name__} and len({node}) == {len(children)}")
-            parts = [f"{node}[{self._literal(entry)}]" for entry in structure.entries()]
-        elif structure.type is not None and tree.has_fields_alone(structure.type):
+            parts = [(f"{node}[{self._literal(entry)}]", some[entry]) for entry in structure.entries()]
+        elif structure.type is not None and tree.is_registered(structure.type):
             self.check(f"type({node}) is {self.name(structure.type)}")
-            parts = [f"{node}.{entry}" for entry in structure.entries()]
+            for name in tree.settings_of(structure.type):
+                self.check_equal(f"{node}.{name}", getattr(some, name))
+            parts = [(f"{node}.{entry}", getattr(some, entry)) for entry in structure.entries()]
         else:
             return False
-        return all(self.node(part, child) for part, child in zip(parts, children, strict=True))
+        return all(self.node(part, child, own) for (part, own), child in zip(parts, children, strict=True))
 
     def _leaf(self, source: str) -> bool:
         """An array goes to the native entry as it is, which looks at it. A Python number becomes one."""

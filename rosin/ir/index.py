@@ -12,7 +12,7 @@ Coefficients, divisors and extents are sizes, so they may be symbolic. Bounds ar
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -185,13 +185,15 @@ class Index:
                 found |= inner(atom).variables()
         return frozenset(found)
 
-    def dynamics(self) -> Iterator[Dynamic]:
+    def dynamics(self) -> tuple[Dynamic, ...]:
         """Every number that is read for the index, in quotients and remainders too."""
+        found: tuple[Dynamic, ...] = ()
         for atom, _ in self.terms:
             if isinstance(atom, Dynamic):
-                yield atom
+                found = (*found, atom)
             elif not isinstance(atom, LoopVar):
-                yield from inner(atom).dynamics()
+                found = (*found, *inner(atom).dynamics())
+        return found
 
     def affine_in(self, var: LoopVar) -> bool:
         """Whether `var` occurs only as a term of its own, if at all."""

@@ -248,20 +248,32 @@ def guard(tests: tuple[Within, ...], then: Expr, otherwise: Expr) -> Expr:
     return Guard(open_tests, then, otherwise) if open_tests else then
 
 
-def walk(expr: Expr) -> Iterator[Expr]:
-    """Every expression below `expr` and itself, each once, operands first; expressions in indices too."""
+def walk(*tops: Expr) -> Iterator[Expr]:
+    """Every expression below these and themselves, each once, operands first; expressions in indices too."""
     seen: set[int] = set()
-    stack: list[tuple[Expr, bool]] = [(expr, False)]
-    while stack:
-        current, ready = stack.pop()
-        if ready:
-            yield current
-        elif id(current) not in seen:
-            seen.add(id(current))
-            stack.append((current, True))
-            stack.extend((child, False) for child in current.children())
-            for index in current.indices():
-                stack.extend((atom.value, False) for atom in index.dynamics())
+    stack: list[Expr] = []
+    waiting: list[Expr] = []
+    """What comes as soon as the stack is as short as it was before its operands."""
+    heights: list[int] = [-1]
+    for top in tops:
+        stack.append(top)
+        while stack:
+            current = stack.pop()
+            if id(current) not in seen:
+                seen.add(id(current))
+                inside = current.children()
+                for index in current.indices():
+                    if dynamic := index.dynamics():
+                        inside = (*inside, *(atom.value for atom in dynamic))
+                if inside:
+                    waiting.append(current)
+                    heights.append(len(stack))
+                    stack += inside
+                    continue
+                yield current
+            while heights[-1] == len(stack):
+                heights.pop()
+                yield waiting.pop()
 
 
 def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr]) -> Expr:
@@ -306,7 +318,7 @@ def relocate(expr: Expr, place: Placing, memo: dict[int, Expr]) -> Expr:
 
 def relocate_index(index: Index, place: Placing, memo: dict[int, Expr]) -> Index:
     """The index, of which the numbers that are read are read elsewhere."""
-    if next(index.dynamics(), None) is None:
+    if not index.dynamics():
         return index
     total = Index(index.constant)
     for atom, coefficient in index.terms:

@@ -71,6 +71,14 @@ class Cost:
 
     flops: int
     bytes: int
+    multiply_adds: int = 0
+    """The pairs of a multiplication and an addition in products of matrices and convolutions, each two of the flops."""
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.flops + other.flops, self.bytes + other.bytes, self.multiply_adds + other.multiply_adds)
+
+    def __mul__(self, count: int) -> Cost:
+        return Cost(self.flops * count, self.bytes * count, self.multiply_adds * count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,11 +68,7 @@ def offsets(statements: Sequence[Statement]) -> Iterator[Index]:
     """Where memory is read and written, each place of an expression once."""
     for store in stores(statements):
         yield store.offset
-    seen: set[int] = set()
-    for load in _loads_of_expressions(statements):
-        if id(load) not in seen:
-            seen.add(id(load))
-            yield load.offset
+    yield from (load.offset for load in _loads_of_expressions(statements))
 
 
 def tests_of(statements: Sequence[Statement]) -> Iterator[Within]:
@@ -86,9 +82,8 @@ def all_indices(statements: Sequence[Statement]) -> Iterator[Index]:
         yield from _dynamic(store.offset)
     for test in tests_of(statements):
         yield test.index
-    for top in expressions(statements):
-        for expr in walk(top):
-            yield from expr.indices()
+    for expr in walk(*expressions(statements)):
+        yield from expr.indices()
 
 
 def _dynamic(index: Index) -> Iterator[Index]:
@@ -144,14 +139,9 @@ def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
 
 def flops(exprs: Sequence[Expr]) -> int:
     """Machine operations to evaluate expressions once, shared parts counted once."""
-    seen: set[int] = set()
-    total = 0
-    for top in exprs:
-        for expr in walk(top):
-            if id(expr) not in seen:
-                seen.add(id(expr))
-                total += (expr.op.flops if isinstance(expr, Apply) else 1) * (4 if expr.dtype.is_complex else 1)
-    return total
+    return sum(
+        (expr.op.flops if isinstance(expr, Apply) else 1) * (4 if expr.dtype.is_complex else 1) for expr in walk(*exprs)
+    )
 
 
 def loaded_buffers(statements: Sequence[Statement]) -> set[Buffer]:
@@ -166,8 +156,7 @@ def loads(statements: Sequence[Statement]) -> Iterator[Load]:
 
 
 def _loads_of_expressions(statements: Sequence[Statement]) -> Iterator[Load]:
-    for top in expressions(statements):
-        yield from (e for e in walk(top) if isinstance(e, Load))
+    return (e for e in walk(*expressions(statements)) if isinstance(e, Load))
 
 
 def loads_of_places(statements: Sequence[Statement]) -> Iterator[Load]:

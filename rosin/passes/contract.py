@@ -114,10 +114,13 @@ class _Contraction(Lanes):
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
 
-        Gives whether all that is read of rows is packed in such blocks.
+        Rows that run along what is folded pass by as they are. Gives whether all that is read of rows is packed in
+        such blocks.
         """
         for position, operand in enumerate(self.operands):
             if operand is None or position in self.packed or operand.step(lanes) != 0:
+                continue
+            if any(map(operand.runs_along, self.folded)):
                 continue
             again = prod(facts.estimate(v.extent) for v in self.result if operand.step(v) == 0)
             if operand.value.type.bytes > NEAR_BYTES and again >= 16 * self.width:

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Buffer, Expr, Load, Statement, Store, blocks, values, walk
+from rosin.ir.loops import Buffer, Load, Statement, Store, blocks, values, walk
 from rosin.ir.statements import nested, statements_of
 from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, decides, innermost, parts
 from rosin.ir.types import TensorType
+
+Block: TypeAlias = "Sequence[Statement | Inner]"
 
 
 def aliases(
@@ -90,8 +92,8 @@ class Uses:
             return False
         if isinstance(reader, Again):
             own = {there: here for here, there in reader.places.items()}
-            return _in_place(reader.kernel, own[argument], own[result])
-        return _in_place(reader, argument, result)
+            return self._known[reader.kernel].in_place(own[argument], own[result])
+        return self._known[reader].in_place(argument, result)
 
 
 class _Touched:
@@ -99,55 +101,70 @@ class _Touched:
 
     def __init__(self, kernel: Kernel | Nest) -> None:
         # Scratch is nobody else's, and has no place elsewhere when the kernel comes again.
-        own, plain = set(kernel.scratch), [statement for _, statement in _plain(kernel.body)]
+        own = set(kernel.scratch)
+        self.plain = [_Plain(block, statement) for block, statement in _plain(kernel.body)]
         self.deciding = {load.buffer for s in nested(statements_of(kernel)) for load in decides(s)} - own
-        self.read = {e.buffer for s in plain for top in _tops(s) for e in walk(top) if isinstance(e, Load)} - own
-        self.written = {s.buffer for s in plain if isinstance(s, Store)} - own
+        self.read = {buffer for plain in self.plain for buffer in plain.loads} - own
+        self.written = {s.statement.buffer for s in self.plain if isinstance(s.statement, Store)} - own
+
+    def in_place(self, argument: Buffer, result: Buffer) -> bool:
+        """Whether the kernel writes each element once, next to its only reads, which come first."""
+        stores = [s for s in self.plain if isinstance(s.statement, Store) and s.statement.buffer is result]
+        if len(stores) > 1:
+            return self._each_in_place(argument, [s.statement for s in stores if isinstance(s.statement, Store)])
+        if not stores:
+            return False
+        home = stores[0]
+        store = home.statement
+        assert isinstance(store, Store)
+        kept = {id(load) for load in home.loads.get(argument, ())}
+        after = False
+        for plain in self.plain:
+            loads = plain.loads.get(argument, ())
+            if loads and (plain.block is not home.block or any(load.offset != store.offset for load in loads)):
+                return False
+            # A read that the store needs too is done by then, if it is the very same one and so is kept in a register;
+            # any other one after the store would see the new value, and what an index reads is read once more for it.
+            if after and (not {id(load) for load in loads} <= kept or argument in plain.for_indices):
+                return False
+            after = after or plain is home
+        return True
+
+    def _each_in_place(self, argument: Buffer, stores: Sequence[Store]) -> bool:
+        """Whether each of several stores, as an unrolled tile has them, reads the one element that it writes, and
+        nothing else reads any: at offsets that are affine in loop variables, no two of which are the same."""
+        offsets = {s.offset for s in stores}
+        if len(offsets) != len(stores) or not all(isinstance(atom, LoopVar) for o in offsets for atom, _ in o.terms):
+            return False
+        own = {id(s): s.offset for s in stores}
+        for plain in self.plain:
+            offset = own.get(id(plain.statement))
+            if any(load.offset != offset for load in plain.loads.get(argument, ())) or argument in plain.for_indices:
+                return False
+        return True
+
+
+class _Plain:
+    """A statement in which there are no others, the list that it stands in, and what it reads."""
+
+    def __init__(self, block: Block, statement: Statement) -> None:
+        self.block = block
+        self.statement = statement
+        self.loads: dict[Buffer, list[Load]] = {}
+        """What it reads of each buffer, for indices too."""
+        inside = [atom.value for atom in statement.offset.dynamics()] if isinstance(statement, Store) else []
+        for expr in (e for top in (*values(statement), *inside) for e in walk(top)):
+            if isinstance(expr, Load):
+                self.loads.setdefault(expr.buffer, []).append(expr)
+            inside += [atom.value for index in expr.indices() for atom in index.dynamics()]
+        read = (e for value in inside for e in walk(value))
+        self.for_indices = {e.buffer for e in read if isinstance(e, Load)}
+        """What it reads to find out where to read others, or where to write."""
 
 
 def _deciding(step: Step) -> list[Load]:
     """What a step, or one inside of it, reads to know how it goes on."""
     return [*decides(step), *(load for inside in parts(step) for s in inside for load in _deciding(s))]
-
-
-def _in_place(kernel: Kernel | Nest, argument: Buffer, result: Buffer) -> bool:
-    """Whether the kernel writes each element once, next to its only reads, which come first."""
-    stores = [(block, s) for block, s in _stores(kernel.body) if s.buffer is result]
-    if len(stores) > 1:
-        return _each_in_place(kernel, argument, [s for _, s in stores])
-    if not stores:
-        return False
-    home, store = stores[0]
-    after = False
-    for block, statement in _plain(kernel.body):
-        loads = _loads(statement, argument)
-        if loads and (block is not home or any(load.offset != store.offset for load in loads)):
-            return False
-        # A read that the store needs too is done by then, if it is the very same one and so is kept in a register; any
-        # other one after the store would see the new value, and what an index reads is read once more for it.
-        if after and not {id(load) for load in loads} <= {id(load) for load in _loads(store, argument)}:
-            return False
-        if after and _is_read_for_index(statement, argument):
-            return False
-        after = after or statement is store
-    return True
-
-
-def _each_in_place(kernel: Kernel | Nest, argument: Buffer, stores: Sequence[Store]) -> bool:
-    """Whether each of several stores, as an unrolled tile has them, reads the one element that it writes, and nothing
-    else reads any: at offsets that are affine in loop variables, no two of which are the same."""
-    offsets = {s.offset for s in stores}
-    if len(offsets) != len(stores) or not all(isinstance(atom, LoopVar) for o in offsets for atom, _ in o.terms):
-        return False
-    own = {id(s): s.offset for s in stores}
-    for _, statement in _plain(kernel.body):
-        loads = _loads(statement, argument)
-        if any(load.offset != own.get(id(statement)) for load in loads) or _is_read_for_index(statement, argument):
-            return False
-    return True
-
-
-Block: TypeAlias = "Sequence[Statement | Inner]"
 
 
 def _plain(block: Block) -> Iterator[tuple[Block, Statement]]:
@@ -158,27 +175,3 @@ def _plain(block: Block) -> Iterator[tuple[Block, Statement]]:
             yield from _plain(inner)
         if not inside and not isinstance(statement, Inner):
             yield block, statement
-
-
-def _stores(block: Block) -> Iterator[tuple[Block, Store]]:
-    return ((home, s) for home, s in _plain(block) if isinstance(s, Store))
-
-
-def _tops(statement: Statement) -> tuple[Expr, ...]:
-    dynamic = statement.offset.dynamics() if isinstance(statement, Store) else ()
-    return (*values(statement), *(atom.value for atom in dynamic))
-
-
-def _is_read_for_index(statement: Statement, buffer: Buffer) -> bool:
-    """Whether a statement reads a buffer to find out where to read another, or where to write."""
-    tops = _tops(statement)
-    found = [index for top in tops for e in walk(top) for index in e.indices()]
-    if isinstance(statement, Store):
-        found.append(statement.offset)
-    inside = [atom.value for index in found for atom in index.dynamics()]
-    return any(isinstance(e, Load) and e.buffer is buffer for value in inside for e in walk(value))
-
-
-def _loads(statement: Statement, buffer: Buffer) -> list[Load]:
-    """What a statement reads of a buffer, for indices too."""
-    return [e for top in _tops(statement) for e in walk(top) if isinstance(e, Load) and e.buffer is buffer]

@@ -60,8 +60,12 @@ class Sharing:
 
     def __init__(self) -> None:
         self.known: dict[tuple[object, ...], Expr] = {}
+        self.own: set[int] = set()
+        """Which expressions are known ones already; these live as long as this does."""
 
     def intern(self, expr: Expr) -> Expr:
+        if id(expr) in self.own:
+            return expr
         children = tuple(self.intern(c) for c in expr.children())
         same = all(a is b for a, b in zip(children, expr.children(), strict=True))
         key: tuple[object, ...]
@@ -78,6 +82,8 @@ class Sharing:
                 key = (Guard, expr.tests, *map(id, children))
             case _:
                 return expr
-        if key not in self.known:
-            self.known[key] = expr if same else expr.rebuild(children, expr.indices())
-        return self.known[key]
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = expr if same else expr.rebuild(children, expr.indices())
+            self.own.add(id(found))
+        return found

@@ -16,7 +16,6 @@ Nothing here knows an op by name. How a node reads its operands is found by aski
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -37,6 +36,7 @@ from rosin.ir.ops.measure import Measure
 from rosin.ir.ops.movement import Constant, Pad
 from rosin.ir.ops.region import Control
 from rosin.passes.cuts import Cut
+from rosin.passes.order import Run, ordered
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -155,6 +155,58 @@ def padded(graph: Graph) -> set[Node]:
         elif reader in found:
             found.add(node)
     return found
+
+
+def read_after_products(graph: Graph) -> set[Node]:
+    """The cheap elementwise nodes of which every element is read once, in elementwise work on a product, and whose
+    operands are in memory anyway: inputs, and what products read.
+
+    That work is done where the product is made, and reads what it needs beside it. So the decayed mean of gradients is
+    never stored, nor the derivative of an activation that the next product has read.
+    """
+    makers = {v: n for n in graph.nodes for v in n.results}
+    uses = Counter(v for n in graph.nodes for v in n.operands)
+    uses.update(graph.outputs)
+    products = [n for n in graph.nodes if isinstance(n.op, Fold) and len(n.operands) > 1]
+    there = {*graph.inputs, *graph.outputs}
+    there.update(*(_through_moves(v, makers) for n in products for v in n.operands))
+    after = {v for n in products for v in n.results}
+    """What is made of products, elementwise or by moves."""
+    found: set[Node] = set()
+
+    def cheap(value: Value, flops: int) -> list[Node] | None:
+        """The nodes that make a value of what is there, if these are cheap and nothing else uses what they make."""
+        node = makers.get(value)
+        if value in there or node is None or isinstance(node.op, Constant):
+            return []
+        if is_move(node):
+            return [] if all(cheap(v, 0) == [] for v in node.operands) else None
+        if not isinstance(node.op, Elementwise) or node.op.effect or uses[value] > 1 or node.op.flops > flops:
+            return None
+        nodes = [node]
+        for operand in dict.fromkeys(node.operands):
+            more = cheap(operand, flops - sum(n.op.flops for n in nodes if isinstance(n.op, Elementwise)))
+            if more is None:
+                return None
+            nodes += more
+        return nodes
+
+    for node in graph.nodes:
+        if (isinstance(node.op, Elementwise) or is_move(node)) and not after.isdisjoint(node.operands):
+            after.update(node.results)
+            if isinstance(node.op, Elementwise):
+                for value in node.operands:
+                    if not after.isdisjoint(v for v in node.operands if v is not value):
+                        found.update(cheap(value, MOVE_FLOPS) or ())
+    return found
+
+
+def _through_moves(value: Value, makers: Mapping[Value, Node]) -> Iterable[Value]:
+    """The values that a value is moved from, itself included."""
+    yield value
+    if value in makers and is_move(makers[value]):
+        for operand in makers[value].operands:
+            yield from _through_moves(operand, makers)
 
 
 def _sources(value: Value, makers: Mapping[Value, Node]) -> set[Value]:
@@ -321,7 +373,7 @@ class Fusion:
         """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
         waiting: list[Node] = []
         values: set[Value] = set()
-        self._through = self._read_by_pushes() | padded(self.graph)
+        self._through = self._read_by_pushes() | padded(self.graph) | read_after_products(self.graph)
         for node in self.graph.nodes:
             if isinstance(node.op, HELD):
                 for other in waiting:
@@ -663,26 +715,29 @@ class Fusion:
     # -- order ---------------------------------------------------------------------------------------------
 
     def _ordered(self) -> list[Group]:
-        """The groups in an order in which each comes after what it needs, as near to the graph's as that allows."""
-        waiting = sorted(self._groups, key=lambda g: self._order[id(g.nodes[-1])])
-        ready: list[int] = []
-        behind: dict[int, list[int]] = {-1: list(range(len(waiting)))}
-        """For a group's number, the places of groups that are looked at again when it is done."""
-        done, number = 0, -1
-        result: list[Group] = []
-        while len(result) < len(waiting):
-            for place in behind.pop(number, ()):
-                missing = self._before[waiting[place]] & ~done
-                if missing:
-                    behind.setdefault(missing.bit_length() - 1, []).append(place)
-                else:
-                    heapq.heappush(ready, place)
-            assert ready, "groups wait for each other"
-            group = waiting[heapq.heappop(ready)]
-            number = group.number
-            done |= 1 << number
-            result.append(group)
-        return result
+        """The groups in the order in which they run."""
+        outputs = frozenset(self.roots(self.graph.outputs))
+        reads = {
+            group: frozenset(r.value for n in group.nodes for r in self.uses_of[n].reads) - {*_results(group)}
+            for group in self._groups
+        }
+        stored = outputs.union(*reads.values())
+        runs = [
+            Run(
+                group.number,
+                self._order[id(group.nodes[-1])],
+                self._before[group],
+                tuple([v for v in _results(group) if v in stored]),
+                reads[group],
+            )
+            for group in self._groups
+        ]
+        numbered = {group.number: group for group in self._groups}
+        return [numbered[number] for number in ordered(runs, frozenset(self.graph.inputs), outputs)]
+
+
+def _results(group: Group) -> Iterable[Value]:
+    return (value for node in group.nodes for value in node.results)
 
 
 def _fresh(extents: tuple[Dim, ...]) -> tuple[tuple[LoopVar, ...], tuple[Index, ...]]:

@@ -38,6 +38,11 @@ APART_COST = 0.1
 """The same where a tile reads at least `CLOSE_BYTES`, or half of that from rows that share a set of the nearest cache:
 those come from a second cache, and what is ahead in one row is not what comes next."""
 
+PAGE_BYTES = 4096
+NEAR_PAGES = 64
+PAGES_COST = 0.3
+"""The same where what a tile reads lies on more than `NEAR_PAGES` pages, whose addresses have to be looked up again."""
+
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
@@ -127,7 +132,7 @@ class Lanes:
                 mark = Local(f"operand{position}", self.types[position].dtype)
                 marks[id(mark)] = (position, index)
                 kept.append(mark)
-                found[position].append(Operand(self.node.operands[position], index))
+                found[position].append(Operand.at(self.memory, self.node.operands[position], index))
                 return mark
 
             return read
@@ -138,7 +143,8 @@ class Lanes:
             if isinstance(expr, Guard) and id(expr.then) in marks and isinstance(expr.otherwise, Const):
                 position, index = marks[id(expr.then)]
                 tests = tuple(map(reduced, expr.tests))
-                found[position] = [Operand(self.node.operands[position], index, tests, expr.otherwise)]
+                operand = Operand.at(self.memory, self.node.operands[position], index, tests, expr.otherwise)
+                found[position] = [operand]
         return [reads[0] if len(reads) == 1 else None for reads in found.values()]
 
     def _terms(self) -> tuple[Expr, ...]:
@@ -251,10 +257,9 @@ class Lanes:
     def _stores_cost(self, squares: bool) -> float:
         """What it costs a step to store what becomes of a sum, and to load what goes into it."""
         size = facts.estimate(elements(self.node.results[0].type))
-        beside = [v for v in self.group.reads if v not in self.node.operands and elements(v.type) == size]
         far = size * self.node.results[0].type.dtype.bytes > NEAR_BYTES
         each = SQUARE_COST if squares else SCATTER_COST * (FAR_SCATTER if far else 1)
-        return each * (1 + len(beside)) * self.width / prod(facts.estimate(v.extent) for v in self.folded)
+        return each * self._arrays_beside() * self.width / prod(facts.estimate(v.extent) for v in self.folded)
 
     def _within_share(self, still: Operand, row: LoopVar) -> float:
         """Which share of the terms has nothing beyond a border, as far as that is the same for all rows of a tile."""
@@ -288,8 +293,7 @@ class Lanes:
         if var in self.folded:
             cost = steps * 1.3 + outputs * LANE_SUM_COST
         elif self.place.coefficient(var) != 1:
-            beside = [v for v in self.group.reads if v not in self.node.operands and elements(v.type) >= outputs]
-            cost += outputs * (SQUARE_COST if self._in_squares(var) else SCATTER_COST) * (1 + len(beside))
+            cost += outputs * (SQUARE_COST if self._in_squares(var) else SCATTER_COST) * self._arrays_beside()
         packs: list[tuple[int, Packing]] = []
         for position, operand in enumerate(self.operands):
             if operand is None:
@@ -325,8 +329,19 @@ class Lanes:
         size, share = operand.value.type.bytes, min(groups * self.width / max(extent, 1), 1)
         if size * share > NEAR_BYTES or size > FAR_BYTES:
             return FAR_COST
+        if share == 1:
+            return 0.0
         close = CLOSE_BYTES // 2 if self._share_a_set(operand) else CLOSE_BYTES
-        return APART_COST if share < 1 and size * share >= close else 0.0
+        return PAGES_COST if self._pages(operand) > NEAR_PAGES else APART_COST if size * share >= close else 0.0
+
+    def _pages(self, operand: Operand) -> int:
+        """On about how many pages what is folded together lies."""
+        width, pages = operand.value.type.dtype.bytes, 1
+        for var in self.folded:
+            extent, step = facts.estimate(var.extent), operand.step(var)
+            apart = 0 if step is None else min(facts.estimate(step) * width, PAGE_BYTES)
+            pages *= max(extent * apart // PAGE_BYTES, 1)
+        return pages
 
     def _share_a_set(self, operand: Operand) -> bool:
         """Whether all rows of an operand share a set of the nearest cache."""
@@ -349,6 +364,14 @@ class Lanes:
                 break
             whole *= var.extent
         return 1 if whole > 1 else most
+
+    def _arrays_beside(self) -> int:
+        """How many arrays as large as the result are written, or read by what follows the product."""
+        uses_of, nodes = self.memory.fusion.uses_of, self.group.nodes
+        touched = {v for node in nodes for v in node.results if v in self.memory}
+        touched |= {read.value for node in nodes[1:] for read in uses_of[node].reads if read.value in self.memory}
+        outputs = elements(self.node.results[0].type)
+        return sum(elements(v.type) >= outputs for v in touched)
 
     def _in_squares(self, lanes: LoopVar) -> bool:
         """Whether rows of a tile are pieces of memory in each lane."""

@@ -467,7 +467,7 @@ class _Making:
 
         moved = relocated(one, place, memo)
         for buffer, offset in _places([moved]):
-            step = offset.coefficient(lane) if next(offset.dynamics(), None) is None else 0
+            step = offset.coefficient(lane) if not offset.dynamics() else 0
             if buffer.scope not in PRIVATE and isinstance(step, int) and 0 < abs(step) <= NEIGHBOURS:
                 return body, 0
         self.scratch += own.values()

@@ -44,7 +44,8 @@ from rosin.passes.fusion import Fusion
 from rosin.passes.streamed import streamed
 
 PARALLEL_WORK = 1_000_000
-"""Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it."""
+"""Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
+that is read or written counts as one: so many do not fit a near cache."""
 
 SHARED = 64
 """With so many iterations threads end about together."""
@@ -165,7 +166,9 @@ class Arrangement:
 
     @property
     def work(self) -> Dim:
-        return dims.product(var.extent for var in (*self.rows, *self.columns)) * (self.flops + 1)
+        domain = dims.product(var.extent for var in (*self.rows, *self.columns))
+        whole = [b for b in used_buffers(self.statements()) if facts.estimate(b.size) >= facts.estimate(domain)]
+        return domain * max(self.flops + 1, sum(b.dtype.bytes for b in whole))
 
     # -- building ------------------------------------------------------------------------------------------
 
@@ -296,19 +299,21 @@ class Arrangement:
 
 
 def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None:
-    """The lanes for which every test on their number alone holds, from a whole vector to another one; None where that
-    is no large part of them."""
+    """The most lanes side by side among which no test on their number alone changes, from a whole vector to another
+    one; None where that is no large part of them."""
     if not isinstance(lanes.extent, int) or lanes.extent < CUT_LANES or any(isinstance(s, Loop) for s in body):
         return None
-    first, last = 0, lanes.extent
-    guards = (e for top in expressions(body) for e in walk(top) if isinstance(e, Guard))
+    changes = {0, lanes.extent}
+    guards = (e for e in walk(*expressions(body)) if isinstance(e, Guard))
     for test in (*(t for e in guards for t in e.tests), *tests_of(body)):
         start = test.index - indices.of(lanes)
         if start.terms or not isinstance(start.constant, int):
             continue
         if not isinstance(test.low, int) or not isinstance(test.high, int):
             return None
-        first, last = max(first, test.low - start.constant), min(last, test.high - start.constant)
+        changes |= {place - start.constant for place in (test.low, test.high)}
+    places = sorted(place for place in changes if 0 <= place <= lanes.extent)
+    first, last = max(itertools.pairwise(places), key=lambda run: run[1] - run[0])
     if (first, last) == (0, lanes.extent):
         return None
     first, last = -(-first // WIDEST) * WIDEST, last // WIDEST * WIDEST
@@ -316,7 +321,7 @@ def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None
 
 
 def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> list[Statement]:
-    """The loop over lanes as one over those inside, without tests, and one at each end."""
+    """The loop over lanes as one over those inside, whose tests are decided, and one at each end."""
     found: list[Statement] = []
     for start, end in itertools.pairwise((0, *inside, lanes.extent)):
         if start != end:

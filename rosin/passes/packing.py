@@ -11,7 +11,7 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Const, Expr, Loop, Statement, Store, Within, guard
+from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Value
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
@@ -24,17 +24,38 @@ PACK_COST = 0.7
 
 @dataclass(frozen=True)
 class Operand:
-    """How the term reads one operand: the index along each of its axes, and the number read beyond its border."""
+    """How the term reads one operand: the index along each of its axes, where that is in memory, and the number read
+    beyond its border."""
 
     value: Value
     index: tuple[Index, ...]
+    offset: Index
     tests: tuple[Within, ...] = ()
     border: Const | None = None
 
+    @staticmethod
+    def at(
+        memory: Memory,
+        value: Value,
+        index: tuple[Index, ...],
+        tests: tuple[Within, ...] = (),
+        border: Const | None = None,
+    ) -> Operand:
+        """The operand at an index. What is computed on the way from memory counts as lying there as its type says."""
+        read = memory.read(value)(index)
+        offset = read.offset if isinstance(read, Load) else indices.flatten(index, value.type.shape)
+        return Operand(value, index, offset, tests, border)
+
     def step(self, var: LoopVar) -> Dim | None:
         """How far the read moves in memory with a step of the variable; None where that is not one number."""
-        offset = indices.flatten(self.index, self.value.type.shape)
-        return offset.coefficient(var) if offset.affine_in(var) else None
+        return self.offset.coefficient(var) if self.offset.affine_in(var) else None
+
+    def runs_along(self, var: LoopVar) -> bool:
+        """Whether neighbours along a variable lie side by side in memory, if only in pieces, as those of heads do."""
+        if self.offset.affine_in(var):
+            return self.offset.coefficient(var) == 1
+        place = indices.flatten(self.index, self.value.type.shape)
+        return place.affine_in(var) and place.coefficient(var) == 1
 
     def packing(self, inner: Sequence[LoopVar], blocks: Sequence[int]) -> Packing | None:
         """The packed form in which the axes of these variables come last, in this order; None where there is none.

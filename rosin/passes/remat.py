@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
@@ -17,6 +17,7 @@ from rosin.ir.op import Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Constant
 from rosin.passes.base import Pass, has_regions, is_fixed
+from rosin.passes.mincut import Network
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Remat(Pass):
     """
 
     name: ClassVar[str] = "remat"
-    threshold: int = 256 << 20
+    threshold: int = 64 << 20
     flops: int = 24
     reads: int = 4
     rounds: int = 8
@@ -134,31 +135,30 @@ def recomputed(crossing: Sequence[Value], makers: Mapping[Value, Node], free: se
     `makers` has the nodes that may be computed again, by their results; values of all others are there. To keep a value
     costs its bytes, but nothing for one that is `free`.
     """
-    import networkx as nx
-
-    flows: Any = nx  # its functions are not typed
-    flow = flows.DiGraph()
+    flow = Network()
+    """It runs from what is needed back to what is there."""
     stack, seen = list(crossing), set(crossing)
     for value in crossing:
-        flow.add_edge((value, "out"), "needed")
+        flow.edge("needed", (value, "out"))
+    limited = False
     while stack:
         value = stack.pop()
-        flow.add_edge((value, "in"), (value, "out"), capacity=0 if value in free else estimate(value.type.bytes))
+        flow.edge((value, "out"), (value, "in"), 0 if value in free else estimate(value.type.bytes))
         maker = makers.get(value)
         if maker is None:
-            flow.add_edge("there", (value, "in"))
+            limited = True
+            flow.edge((value, "in"), "there")
             continue
         for operand in maker.operands:
-            flow.add_edge((operand, "out"), (value, "in"))
+            flow.edge((value, "in"), (operand, "out"))
             if operand not in seen:
                 seen.add(operand)
                 stack.append(operand)
-    if "there" not in flow:
+    if not limited:
         return frozenset(seen)
-    # Of all minimum cuts the one closest to the uses, which is found from their end, computes least again.
-    # On such graphs Dinitz' algorithm takes a third of the time that the default one does.
-    _, (far, _) = flows.minimum_cut(flow.reverse(), "needed", "there", flow_func=flows.algorithms.flow.dinitz)
-    return frozenset(v for v in seen if (v, "in") in far)
+    # Of all minimum cuts the one nearest to what is there: what many values are computed from is kept once.
+    again = flow.side("needed", "there")
+    return frozenset(v for v in seen if (v, "in") in again)
 
 
 def _with_copies(graph: Graph, position: int, again: frozenset[Value]) -> Graph:

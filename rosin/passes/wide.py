@@ -48,15 +48,16 @@ class Wide(Pass):
 
     def rewrite(self, graph: Graph) -> Graph:
         seen: set[Value] = set()
-        where: Whereabouts | None = None
-        while True:
-            seeds = (node for node in graph.nodes if _is_seed(node) and node.results[0] not in seen)
-            seed = next(seeds, None)
-            if seed is None or any(node.op.effect for node in graph.nodes):
+        while seeds := [node for node in graph.nodes if _is_seed(node) and node.results[0] not in seen]:
+            if any(node.op.effect for node in graph.nodes):
                 return graph
-            seen.add(seed.results[0])
-            where = where if where is not None and where.graph is graph else Whereabouts(graph)
-            graph = _blocked(where, seed)
+            where = Whereabouts(graph)
+            for seed in seeds:
+                seen.add(seed.results[0])
+                graph = _blocked(where, seed)
+                if graph is not where.graph:
+                    break
+        return graph
 
 
 def _is_seed(node: Node) -> bool:

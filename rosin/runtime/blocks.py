@@ -7,9 +7,12 @@ interface for these, and what results leave behind serves the next ones of about
     PyDataMem_Handler rosin_blocks_handler      the allocator, as NumPy wants it
     ptr rosin_block_new(int64 bytes)            memory from the system, for `free`
     void rosin_blocks_trim()                    gives all kept blocks back
+    void rosin_blocks_tidy()                    gives those back that nothing has used for a while
 
-Kept blocks take at most a share of the machine's memory, and the oldest go first. The system is told that it may take
-their pages when it runs short of memory.
+Kept blocks take at most a share of the machine's memory, and the oldest go first. What has been kept for `IDLE` seconds
+goes when the next large result comes or is dropped, or the next program is loaded: its pages would then be had again in
+a small part of the time that they were of no use. The system is told that it may take pages of kept blocks when it runs
+short of memory.
 """
 
 from __future__ import annotations
@@ -22,13 +25,16 @@ import sys
 from rosin.runtime import jit
 from rosin.runtime.tapes import memory
 
-__all__ = ["LARGE", "TEXT", "bytes_kept", "handler", "install", "trim"]
+__all__ = ["IDLE", "LARGE", "TEXT", "bytes_kept", "handler", "install", "tidy", "trim"]
 
 LARGE = 1 << 20
 """Results of so many bytes are in blocks."""
 
 SHARE = 8
 """Kept blocks take at most one part in so many of the memory."""
+
+IDLE = 5
+"""Blocks that are kept so many seconds are given back."""
 
 _library: jit.Library | None = None
 
@@ -38,6 +44,7 @@ def install(library: jit.Library) -> None:
     global _library
     _library = library
     _word("limit").value = memory() // SHARE
+    _word("idle").value = IDLE * 10**9
     # A thread that held the lock when the process forked is not in the child.
     os.register_at_fork(after_in_child=functools.partial(setattr, _word("lock"), "value", 0))
 
@@ -57,8 +64,17 @@ def bytes_kept() -> int:
 
 def trim() -> None:
     """Give kept blocks back to the system."""
+    _do("trim")
+
+
+def tidy() -> None:
+    """Give those of them back that nothing has used for `IDLE` seconds."""
+    _do("tidy")
+
+
+def _do(name: str) -> None:
     if _library is not None:
-        ctypes.PYFUNCTYPE(None)(_library.address("rosin_blocks_trim"))()
+        ctypes.PYFUNCTYPE(None)(_library.address(f"rosin_blocks_{name}"))()
 
 
 def _word(name: str) -> ctypes.c_int64:
@@ -69,6 +85,7 @@ def _word(name: str) -> ctypes.c_int64:
 _SLOTS = 64
 _HUGE, _HUGE_PAGE = 8 << 20, 2 << 20
 _LINUX = {"MADV_FREE": 8, "MADV_HUGEPAGE": 14}
+_MONOTONIC = 1 if sys.platform.startswith("linux") else 6
 
 # What stands before the numbers of a block: its bytes, in a line of memory.
 _CODE = """\
@@ -77,13 +94,14 @@ _CODE = """\
 @rosin_blocks_lock = global i64 0
 @rosin_blocks_limit = global i64 0
 @rosin_blocks_kept = global i64 0
-@rosin_blocks_clock = internal global i64 0
+@rosin_blocks_idle = global i64 0
 
 @rosin_blocks_handler = global { [127 x i8], i8, ptr, ptr, ptr, ptr, ptr } {
   [127 x i8] c"rosin$NUL", i8 1, ptr null, ptr @block_malloc, ptr @block_calloc, ptr @block_realloc, ptr @block_free }
 
 declare ptr @memset(ptr, i32, i64)
 declare ptr @memcpy(ptr, ptr, i64)
+declare i32 @clock_gettime(i32, ptr)
 $DECLARED
 
 define internal void @blocks_take_lock() nounwind {
@@ -95,6 +113,18 @@ try:
   br i1 %free, label %mine, label %try
 mine:
   ret void
+}
+
+; Nanoseconds that only grow.
+define internal i64 @blocks_now() nounwind {
+  %time = alloca { i64, i64 }
+  %failed = call i32 @clock_gettime(i32 $MONOTONIC, ptr %time)
+  %seconds = load i64, ptr %time
+  %rest.at = getelementptr { i64, i64 }, ptr %time, i64 0, i32 1
+  %rest = load i64, ptr %rest.at
+  %whole = mul i64 %seconds, 1000000000
+  %now = add i64 %whole, %rest
+  ret i64 %now
 }
 
 define internal i64 @block_bytes(i64 %size) nounwind {
@@ -192,19 +222,46 @@ define internal ptr @blocks_empty(ptr %slot) nounwind {
   ret ptr %block
 }
 
-define void @rosin_blocks_trim() nounwind {
+; Give back what was dropped before a time, the oldest first; under the lock.
+define internal void @blocks_drop(i64 %before) nounwind {
 entry:
-  call void @blocks_take_lock()
   br label %loop
 loop:
   %slot = call ptr @blocks_oldest(i1 false)
   %none = icmp eq ptr %slot, null
-  br i1 %none, label %done, label %drop
+  br i1 %none, label %done, label %look
+look:
+  %stamp.at = getelementptr %Kept, ptr %slot, i64 0, i32 2
+  %stamp = load i64, ptr %stamp.at
+  %old = icmp slt i64 %stamp, %before
+  br i1 %old, label %drop, label %done
 drop:
   %block = call ptr @blocks_empty(ptr %slot)
   call void @free(ptr %block)
   br label %loop
 done:
+  ret void
+}
+
+; Give back what nothing has used for a while; under the lock. Gives the time.
+define internal i64 @blocks_drop_idle() nounwind {
+  %now = call i64 @blocks_now()
+  %idle = load i64, ptr @rosin_blocks_idle
+  %before = sub i64 %now, %idle
+  call void @blocks_drop(i64 %before)
+  ret i64 %now
+}
+
+define void @rosin_blocks_trim() nounwind {
+  call void @blocks_take_lock()
+  call void @blocks_drop(i64 $FOREVER)
+  store atomic i64 0, ptr @rosin_blocks_lock release, align 8
+  ret void
+}
+
+define void @rosin_blocks_tidy() nounwind {
+  call void @blocks_take_lock()
+  %now = call i64 @blocks_drop_idle()
   store atomic i64 0, ptr @rosin_blocks_lock release, align 8
   ret void
 }
@@ -223,6 +280,7 @@ again:
   store atomic i64 0, ptr @rosin_blocks_lock release, align 8
   br label %made
 fresh:
+  %then = call i64 @blocks_drop_idle()
   store atomic i64 0, ptr @rosin_blocks_lock release, align 8
   %new = call ptr @rosin_block_new(i64 %bytes)
   %failed = icmp eq ptr %new, null
@@ -260,6 +318,7 @@ advise:
   br label %room
 room:
   call void @blocks_take_lock()
+  %now = call i64 @blocks_drop_idle()
   br label %look
 look:
   %kept = load i64, ptr @rosin_blocks_kept
@@ -275,9 +334,6 @@ evict:
   call void @free(ptr %evicted)
   br label %look
 put:
-  %clock = load i64, ptr @rosin_blocks_clock
-  %now = add i64 %clock, 1
-  store i64 %now, ptr @rosin_blocks_clock
   store ptr %block, ptr %slot
   %size.at = getelementptr %Kept, ptr %slot, i64 0, i32 1
   store i64 %bytes, ptr %size.at
@@ -346,6 +402,8 @@ def _text() -> str:
         "HUGE": str(_HUGE),
         "PAGE": str(_HUGE_PAGE),
         "LAST": str(_HUGE_PAGE - 1),
+        "FOREVER": str((1 << 63) - 1),
+        "MONOTONIC": str(_MONOTONIC),
         "DECLARED": "declare i32 @madvise(ptr, i64, i32)" if linux else "",
     }
     for name, number in _LINUX.items():

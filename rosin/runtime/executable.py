@@ -251,6 +251,7 @@ class NativeExecutable(Executable):
             from rosin.runtime import routines
 
             routines.install(self.routines)
+        blocks.tidy()
         self.library = jit.load_object(*objects)
         self.address = self.library.address(ENTRY)
         if self.receiver is not None:

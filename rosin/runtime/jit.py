@@ -50,6 +50,11 @@ __all__ = [
 ]
 
 
+ORDERED_ACCESSES = 100
+"""Of more accesses to memory in one block, LLVM's schedulers no longer compare each with every other. Its own default
+is 1000; what follows the sums of a tile is one block of hundreds, and took most of the time of its kernel."""
+
+
 class CompileError(Exception):
     """LLVM rejected the text of a module; the message shows the lines at fault."""
 
@@ -65,6 +70,7 @@ def binding():  # its type is the module's, which no annotation can say
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.set_option("rosin", f"-dag-maps-huge-region={ORDERED_ACCESSES}")
     return llvm
 
 

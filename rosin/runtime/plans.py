@@ -13,16 +13,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rosin.backends.llvm.routines import butterflies, fourier, grids
+from rosin.backends.llvm.routines import butterflies, fourier, grids, short
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, grid_sides, is_smooth
+from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import cache, jit
 
 __all__ = ["Planner", "planner", "radices", "turns"]
+
+SHORT_KINDS = {fourier.LINES: "dft", fourier.REALS: "realdft", fourier.HALVES: "halfdft"}
+"""The transforms of many short lines, by the kinds of their plans."""
 
 
 @functools.cache
@@ -48,7 +51,9 @@ class Planner:
         found = self.plans.get(number)
         if found is None:
             length, kind = divmod(number, fourier.KINDS)
-            made = self._real(number, length) if kind == fourier.REAL else self._line(number, length)
+            real = kind in (fourier.REAL, fourier.REALS, fourier.HALVES)
+            made = self._real(number, length) if real else self._line(number, length)
+            self._add_short(made, length)
             # Of plans that several threads made, the first one stays: addresses of it may be known.
             found = self.plans.setdefault(number, made)
         return found.ctypes.data
@@ -57,6 +62,16 @@ class Planner:
         words = np.zeros(fourier.PASSES + fourier.PASS_WORDS * passes, np.int64)
         words[fourier.NUMBER], words[fourier.COUNT] = number, passes
         return words
+
+    def _add_short(self, words: NumpyArray, length: int) -> None:
+        """The function for many short lines, where the plan is for such."""
+        kind = SHORT_KINDS.get(int(words[fourier.NUMBER]) % fourier.KINDS)
+        if kind is None or length < 1:
+            return
+        lines = short.together(kind, length, memory_type(self.dtype), jit.host().vector_bytes)
+        if lines > 1:
+            words[fourier.SHORT] = _short_code(self.dtype, kind, length)
+            words[fourier.TOGETHER] = lines
 
     def _table(self, numbers: NumpyArray) -> int:
         """The address of a table of complex numbers with parts of the element type."""
@@ -118,7 +133,10 @@ class Planner:
         words = self._words(number)
         half = length // 2
         complex_length = half if length % 2 == 0 else length
-        words[fourier.MORE] = self.plan(complex_length * fourier.KINDS + fourier.LINE)
+        kind = fourier.LINE if complex_length >= GRID else fourier.INNER
+        words[fourier.MORE] = self.plan(complex_length * fourier.KINDS + kind)
+        if goes_together(length):
+            words[fourier.SEVERAL] = self.plan(length * fourier.KINDS + fourier.ACROSS)
         # The number 0 of the table is not used.
         words[fourier.TABLE] = self._table(-1j * turns(-np.arange(half + 1), length))
         return words
@@ -179,6 +197,15 @@ def _code(dtype: DType, kind: str, radix: int) -> int:
     name = f"pass_{kind}_{radix}"
     elem = memory_type(dtype)
     library = cache.load_text(butterflies.pass_text(name, kind, radix, elem, jit.host().vector_bytes))
+    library.keep_forever()
+    return library.address(name)
+
+
+@functools.cache
+def _short_code(dtype: DType, kind: str, length: int) -> int:
+    """The address of the function for short lines."""
+    name = f"short_{kind}_{length}"
+    library = cache.load_text(short.short_text(name, kind, length, memory_type(dtype), jit.host().vector_bytes))
     library.keep_forever()
     return library.address(name)
 

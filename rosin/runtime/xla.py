@@ -81,7 +81,7 @@ def load_libtpu() -> ModuleType:
     """jaxlib's client, with the plugin for TPUs.
 
     Raises:
-        UnsupportedError: libtpu or jaxlib is not installed.
+        UnsupportedError: libtpu or jaxlib is not installed, or libtpu does not begin.
     """
     try:
         import libtpu
@@ -90,7 +90,12 @@ def load_libtpu() -> ModuleType:
     xla = jaxlib_client()
     if not xla.pjrt_plugin_loaded("tpu"):
         xla.load_pjrt_plugin_dynamically("tpu", str(Path(libtpu.__file__).parent / "libtpu.so"))
-        xla.initialize_pjrt_plugin("tpu")
+    # JAX leaves one that did not begin, as when another process had it, loaded all the same.
+    if not xla.pjrt_plugin_initialized("tpu"):
+        try:
+            xla.initialize_pjrt_plugin("tpu")
+        except xla.XlaRuntimeError as error:
+            raise UnsupportedError(f"libtpu does not begin: {str(error).splitlines()[0]}") from error
     return xla
 
 

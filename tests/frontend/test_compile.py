@@ -301,6 +301,17 @@ def test_a_changed_closure_cell_is_refused() -> None:
     np.testing.assert_array_equal(f(x), [3, 3])
 
 
+def test_a_closure_cell_that_is_empty_now_is_refused() -> None:
+    scale = 2.0
+    function = lambda x: x * scale
+    f = rosin.compile(function)
+    x = ones(2)
+    np.testing.assert_array_equal(f(x), [2, 2])
+    del (function.__closure__ or ())[0].cell_contents
+    with pytest.raises(ClosureError, match=r"`scale`, which was 2.0 .* and is unset now"):
+        f(x)
+
+
 class Settings:
     rate = 2.0
 
@@ -347,6 +358,22 @@ def test_what_is_inside_of_what_is_outside_is_watched(change: Callable[[Settings
     change(held)
     with pytest.raises(ClosureError, match="what is in `held`, which has changed"):
         f(x)
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_every_attribute_that_is_read_is_watched(count: int) -> None:
+    names = [f"a{i}" for i in range(count)]
+    for name in names:
+        held = Settings()
+        held.__dict__ = dict.fromkeys(names, 2.0)
+        f = rosin.compile(eval(f"lambda x: x + {' + '.join(f'held.{n}' for n in names)}", {"held": held}))
+        x = ones(2)
+        np.testing.assert_array_equal(f(x), [1 + 2 * count] * 2)
+        held.unread = 1  # pyright: ignore[reportAttributeAccessIssue]
+        np.testing.assert_array_equal(f(x), [1 + 2 * count] * 2)
+        setattr(held, name, 3.0)
+        with pytest.raises(ClosureError, match="what is in `held`, which has changed"):
+            f(x)
 
 
 def test_a_changed_global_is_refused_through_functions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,3 +127,22 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "0 k0_dot_general_tanh: dot_general, tanh\n    over 8 x n, folded over 16\n" in text
     assert main(["explain", f"{file}:g"]) == 1
     assert "has no g" in capsys.readouterr().err
+
+
+def test_a_step_of_training_keeps_activations_and_little_more() -> None:
+    layers, rows, width = 8, 512, 128
+
+    def loss(weights: list[rosin.Array], x: rosin.Array) -> rosin.Array:
+        for w in weights:
+            x = rnp.tanh(x @ w)
+        return rnp.mean(x * x)
+
+    def step(weights: list[rosin.Array], speeds: list[rosin.Array], x: rosin.Array) -> object:
+        slopes = rosin.grad(loss)(weights, x)
+        speeds = [0.9 * v + g for v, g in zip(speeds, slopes, strict=True)]
+        return [w - 0.1 * v for w, v in zip(weights, speeds, strict=True)], speeds
+
+    square = [draw(width, width) for _ in range(layers)]
+    found = explain(rosin.compile(step).ir(square, square, draw(rows, width), stage="remat"))
+    # One of each layer, two on the way back, and what is packed for products; no gradient waits for the update.
+    assert found.arena_bytes <= (layers + 3) * rows * width * 4

@@ -10,6 +10,8 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin.backends.llvm.routines import fourier
+from rosin.ir import dtypes
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from rosin.runtime import plans, threads
 from tests.frontend.agree import check, near
@@ -121,6 +123,19 @@ def test_every_size_to_two_hundred() -> None:
         near(real(rnp.asarray(x.real.copy())), x.real, 1e-11)
 
 
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_several_lines_of_odd_length(real: Any) -> None:
+    """Those of one block, of several, and of a last one that is not full; what is in one line is in no other."""
+    for lines, size in ((2, 15), (16, 9), (17, 105), (37, 45), (33, 127), (19, 1), (18, 129)):
+        x = RANDOM.standard_normal((lines, size)).astype(real)
+        x[1, 0] = np.nan
+        half = np.fft.rfft(x.astype(np.float64)).astype(np.result_type(real, np.complex64))
+        found = rosin.compile(fft.rfft)(rnp.asarray(x))
+        near(found, half, 2e-5 if real is np.float32 else 1e-13)
+        back = rosin.compile(lambda y, size=size: fft.irfft(y, size))(found)
+        near(back, np.fft.irfft(half, size).astype(real), 2e-5 if real is np.float32 else 1e-13)
+
+
 def test_symbolic_sizes_of_all_axes() -> None:
     transform = rosin.compile(
         lambda x: (fft.fft2(x), fft.fft(x, n=9, axis=0), fft.ifft(x, axis=1)), dynamic={"x": {0: "n", 1: "m", 2: "k"}}
@@ -160,7 +175,7 @@ def test_what_fails_while_a_plan_is_made_comes_out_of_the_call(monkeypatch: pyte
 
     with monkeypatch.context() as patched:
         patched.setattr(plans.Planner, "plan", fails)
-        with pytest.raises(MemoryError, match=f"no plan {223 * 4}"):
+        with pytest.raises(MemoryError, match=f"no plan {223 * fourier.KINDS + fourier.LINE}"):
             transform(rnp.asarray(x))
     near(transform(rnp.asarray(x)), np.fft.fft(x), 1e-11)
 
@@ -287,3 +302,40 @@ LINES = rnp.zeros((3, 4), dtype=rnp.complex64)
 def test_bad_input(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+SHORT = [("f64", n) for n in (1, 2, 3, 15, 16, 49)] + [("f32", n) for n in (16, 31)]
+
+
+@pytest.mark.parametrize(("real", "n"), SHORT)
+def test_many_short_lines(real: str, n: int) -> None:
+    """They go side by side through code of their own; the last ones go with some that are done already."""
+    dtype = dtypes.BY_NAME[real]
+    x = RANDOM.standard_normal((16 * 17 + 5, n)).astype(dtype.numpy)
+    z = (x + 1j * x[::-1]).astype(dtype.complex.numpy)
+    half = z[:, : n // 2 + 1]
+    # Imaginary parts of numbers that are real are ignored.
+    cases: list[tuple[Any, Any, Any]] = [
+        (fft.fft, np.fft.fft, z),
+        (lambda a: fft.ifft(a, norm="ortho"), lambda a: np.fft.ifft(a, norm="ortho"), z),
+        (fft.rfft, np.fft.rfft, x),
+        (lambda a: fft.irfft(a, n), lambda a: np.fft.irfft(a, n), half),
+    ]
+    for ours, theirs, a in cases:
+        expected = theirs(a.astype(np.promote_types(a.dtype, np.float64)))
+        found = np.asarray(rosin.compile(ours)(rnp.asarray(a)))
+        most = 8 * float(dtype.epsilon) * float(np.abs(expected).max())
+        np.testing.assert_allclose(found, expected, rtol=0, atol=most)
+
+
+def test_short_lines_leave_their_neighbours_alone() -> None:
+    x = numbers(100, 15)
+    transform = rosin.compile(fft.fft)
+    expected = np.asarray(transform(x))
+    spoilt = x.copy()
+    spoilt[50, 3], spoilt[99, 0] = np.nan, np.inf
+    found = np.asarray(transform(spoilt))
+    others = [k for k in range(100) if k not in (50, 99)]
+    np.testing.assert_array_equal(found[others], expected[others])
+    assert np.isnan(found[50]).all()
+    assert not np.isfinite(found[99]).any()

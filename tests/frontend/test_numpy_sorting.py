@@ -93,6 +93,31 @@ def test_patterns(pattern: str, dtype: Any) -> None:
     same_bits(rosin.compile(rnp.argsort)(x), order(x))
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["one bit", "33 bits", "signed", "apart", "alike above", "alike below", "same", "unsigned", "close", "mixed"],
+)
+def test_places_of_long_keys_of_which_some_bits_differ(kind: str) -> None:
+    places = {flag: rosin.compile(lambda x, flag=flag: rnp.argsort(x, descending=flag)) for flag in (False, True)}
+    for count in (513, 140_003):
+        low = RANDOM.integers(0, 1 << 20, count)
+        floats = 1 + 1e-13 * low
+        x: Any = {
+            "one bit": (low & 1) << 40,
+            "33 bits": RANDOM.integers(0, 1 << 33, count),
+            "signed": RANDOM.integers(-(1 << 30), 1 << 30, count),
+            "apart": RANDOM.integers(-(1 << 63), (1 << 63) - 1, count, endpoint=True),
+            "alike above": (RANDOM.integers(0, 3, count) << 60) + low,  # too many to be put in order one by one
+            "alike below": low << 43,
+            "same": np.full(count, -7),
+            "unsigned": RANDOM.integers(0, (1 << 64) - 1, count, np.uint64, endpoint=True),
+            "close": floats,
+            "mixed": np.where(low & 1, floats, RANDOM.standard_normal(count)),
+        }[kind]
+        for descending, function in places.items():
+            same_bits(function(rnp.asarray(x)), order(x, descending=descending))
+
+
 def test_many_lines_on_threads() -> None:
     for shape in ((10_000, 32), (500, 300), (3, 100_000), (2, 140_000)):
         for dtype in (np.int32, np.float64):

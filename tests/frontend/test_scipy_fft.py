@@ -19,6 +19,20 @@ RANDOM = np.random.default_rng(0)
 NAMES = ("dct", "idct", "dst", "idst")
 
 
+@pytest.mark.parametrize("name", ["hfft2", "hfftn", "ihfft2", "ihfftn"])
+@pytest.mark.parametrize("norm", [None, "backward", "ortho", "forward"])
+def test_halves_of_several_axes(name: str, norm: str | None) -> None:
+    x = RANDOM.standard_normal((3, 4, 5))
+    if name.startswith("h"):
+        x = x + 1j * RANDOM.standard_normal(x.shape)
+    own, other = getattr(found, name), getattr(wanted, name)
+    for options in ({}, {"s": (4, 6)}, {"axes": (0, 1)}):
+        named = {**options, "norm": norm}
+        check(lambda x, named=named: own(x, **named), x, expected=other(x, **named), tolerance=1e-12)
+    with pytest.raises(AttributeValueError, match=f"{name[:-1]}n: norm is 'other'"):
+        own(x, norm="other")
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", [1, 2, 3, 4])
 @pytest.mark.parametrize("norm", [None, "ortho", "forward"])

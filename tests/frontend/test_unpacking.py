@@ -143,14 +143,50 @@ def test_errors_of_the_program_are_no_sign_of_another_tree() -> None:
     assert next(calls) == before + 2
 
 
+def test_settings_of_a_tree() -> None:
+    """What is static in a class belongs to the tree: another setting is another program."""
+    f = rosin.compile(lambda p: p.left * 2 if p.note == "twice" else p.left + p.right)
+    warm(f, Fixed(ones(2), ones(2), "twice"))
+    np.testing.assert_array_equal(f(Fixed(ones(2) * 3, ones(2), "twice")), [6, 6])
+    np.testing.assert_array_equal(f(Fixed(ones(2) * 3, ones(2), "sum")), [4, 4])
+    np.testing.assert_array_equal(f(Fixed(ones(2) * 3, ones(2), "".join(["tw", "ice"]))), [6, 6])
+    assert len(f.signatures()) == 2
+
+
 def test_donated_arguments_are_still_taken() -> None:
-    f = rosin.compile(lambda p: rosin.tree.map(lambda x: x + 1, p), donate_argnums=0)
-    state = {"a": ones(2), "b": ones(2)}
+    f = rosin.compile(lambda p, y: rosin.tree.map(lambda x: x + y, p), donate_argnums=0)
+    one = ones(2)
+    state = {"a": ones(2), "b": Fixed(ones(2), None, "kept")}
     for _ in range(3 * compiling.ALIKE):
-        old, state = state, f(state)
-        with pytest.raises(ImmutableError):
-            old["a"] + 1
+        old, state = state, f(state, one)
+        for taken in (old["a"], old["b"].left):
+            with pytest.raises(ImmutableError):
+                taken + 1
+    assert f._like is not None
     np.testing.assert_array_equal(state["a"], np.full(2, 1 + 3 * compiling.ALIKE))
+    np.testing.assert_array_equal(one, [1, 1])
+    twice = ones(2)
+    np.testing.assert_array_equal(f({"a": twice, "b": Fixed(twice, None, "kept")}, one)["a"], [2, 2])
+    with pytest.raises(ImmutableError):
+        twice + 1
+
+
+def test_arguments_donated_to_a_call_that_failed() -> None:
+    def refuse(x: Any) -> Any:
+        if x[0] < 0:
+            raise KeyError("negative")
+        return x
+
+    like = rosin.ShapeDtypeStruct((2,), np.float32)
+    f = rosin.compile(lambda p: {"x": rosin.pure_callback(refuse, like, p["x"]) + 1}, donate_argnums=0)
+    for _ in range(2 * compiling.ALIKE):
+        f({"x": ones(2)})
+    assert f._like is not None
+    given = -ones(2)
+    with pytest.raises(KeyError, match="negative"):
+        f({"x": given})
+    with pytest.raises(ImmutableError):
+        given + 1
 
 
 def test_classes_with_a_say_are_taken_apart_by_themselves() -> None:

@@ -30,6 +30,7 @@ from rosin.ir.ops.matrices import (
     TriangularSolve,
 )
 from rosin.ir.types import TensorType
+from rosin.runtime import threads
 from rosin.runtime.executable import compile_graph
 from tests.differentiation import assert_adjoint, assert_near, difference, push, random_directions, vjp_graph
 from tests.samples import Array, draw, type_of
@@ -354,3 +355,70 @@ def test_qr_of_no_columns_is_a_unit_matrix() -> None:
     for q, r in both_ways(Qr(True), np.zeros((2, 3, 0))):
         np.testing.assert_array_equal(q, np.broadcast_to(np.eye(3), (2, 3, 3)))
         assert r.shape == (2, 3, 0)
+
+
+def _large() -> dict[str, tuple[Op, Callable[[Array], tuple[Array, ...]]]]:
+    """Ops whose work on one large matrix threads share, and what they take."""
+
+    def positive(x: Array) -> tuple[Array, ...]:
+        return ((x @ adjoint(x) + np.eye(len(x), dtype=x.dtype)).astype(x.dtype),)
+
+    def system(x: Array) -> tuple[Array, ...]:
+        return (x + 3 * np.eye(len(x), dtype=x.dtype)).astype(x.dtype), x[:, :-3].copy()
+
+    def factored(x: Array) -> tuple[Array, ...]:
+        a, b = system(x)
+        packed, _, order = Lu().eval(a)
+        return a, packed, order, b
+
+    return {
+        "cholesky": (Cholesky(), positive),
+        "inverse": (Inverse(), lambda x: system(x)[:1]),
+        "lu": (Lu(), lambda x: (x,)),
+        "lu_solve": (LuSolve(False), factored),
+        "lu_solve transposed": (LuSolve(True), factored),
+        "qr": (Qr(False), lambda x: (x[:, :-20].copy(),)),
+        "qr complete": (Qr(True), lambda x: (x[:, :-20].copy(),)),
+        "qr wide": (Qr(False), lambda x: (x[:-70].copy(),)),
+        "solve": (Solve(), system),
+        "triangular_solve": (TriangularSolve(True, True, False), system),
+    }
+
+
+@pytest.mark.parametrize("dtype", WIDE, ids=str)
+@pytest.mark.parametrize("name", _large())
+def test_threads_share_one_large_matrix_and_leave_no_trace(name: str, dtype: DType) -> None:
+    """Sizes are such that steps and pieces are cut short."""
+    op, make = _large()[name]
+    operands = make(matrices(dtype, (203, 203)))
+    b = Builder()
+    graph = compile_graph(b.graph(b.node(op, *(b.input(type_of(x)) for x in operands))))
+    before = threads.num_threads()
+    found: list[list[Array]] = []
+    try:
+        for count in (1, 2):
+            threads.set_num_threads(count)
+            found.append(list(graph(*operands)))
+    finally:
+        threads.set_num_threads(before)
+    for results in zip(*found, strict=True):
+        for other in results[1:]:
+            np.testing.assert_array_equal(results[0], other)
+    if isinstance(op, Qr):
+        q, r = found[0]
+        assert_orthonormal(q, dtype)
+        assert_equal(q @ r, operands[0], dtype)
+        np.testing.assert_array_equal(np.tril(r, -1), 0)
+        return
+    for x, y in zip(found[0], op.eval(*operands), strict=True):
+        assert_equal(x, y, dtype, 100)
+
+
+def test_a_large_matrix_that_is_not_positive_definite_has_no_factor() -> None:
+    """Whichever step finds that out."""
+    for place in (0, 70, 202):
+        a = np.eye(203)
+        a[place, place] = -1
+        b = Builder()
+        (factor,) = compile_graph(b.graph(b.node(Cholesky(), b.input(type_of(a)))))(a)
+        np.testing.assert_array_equal(np.isnan(factor), np.tri(203, dtype=bool))

@@ -151,6 +151,10 @@ def _windows(x: Any, dim: int, size: int, step: int) -> Any:
     return rnp.moveaxis(rnp.take(x, places, axis=dim), dim % x.ndim + 1, -1)
 
 
+def _nonzero_static(x: Any, *, size: int, fill_value: int = -1) -> Any:
+    return rnp.astype(rnp.argwhere(x, size=size, fill_value=fill_value), "int64")
+
+
 TABLE: Table = named(
     {
         "diagonal_scatter": _diagonal_scatter,
@@ -161,6 +165,7 @@ TABLE: Table = named(
             for name in ("mean", "prod", "amin", "amax", "sum")
         },
         "unfold": Mapped(_windows, apart=NUMBER),
+        "unfold_copy": Mapped(_windows, apart=NUMBER),
         "unravel_index": lambda x, shape: rnp.unravel_index(x, shape),
         "__getitem__": lambda x, index: x[index],
         "argwhere": Mapped(rnp.argwhere, apart=SCALAR, known=SIZE, alone=SIZE, eager=SIZE),
@@ -189,6 +194,7 @@ TABLE: Table = named(
             alone=SIZE,
             apart={"a mask has axes": lambda x, mask: mask.ndim == 0 and x.ndim == 0},
         ),
+        "nonzero_static": Mapped(_nonzero_static, apart=SCALAR),
         "nonzero": Mapped(
             lambda x, as_tuple=False: rnp.nonzero(x) if as_tuple else rnp.argwhere(x),
             apart=SCALAR,

@@ -88,11 +88,45 @@ def _loss(function: Any) -> Any:
     return apply
 
 
+def _linear_cross_entropy(
+    x: Any, layer: Any, target: Any, *, linear_bias: Any = None, options: Any = None, **named: Any
+) -> Any:
+    """The layer may have more axes than that of classes; PyTorch's options say how it is computed, not what."""
+    scores = rnp.tensordot(x, layer, axes=((-1,), (-1,)))
+    return nn.cross_entropy(scores if linear_bias is None else scores + linear_bias, target, **named)
+
+
+def _triplet(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    *,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+    distance_function: Any = None,
+) -> Any:
+    """With the distance that PyTorch takes unless it is given one, as in all of its samples."""
+    return nn.triplet_margin_loss(anchor, positive, negative, margin=margin, swap=swap, reduction=reduction)
+
+
+def _safe_softmax(x: Any, dim: int, dtype: Any = None) -> Any:
+    """Rows of nothing but -inf become zeros."""
+    wide = x if dtype is None else rnp.astype(x, dtype)
+    none = rnp.all(wide == -rnp.inf, axis=dim, keepdims=True)
+    return rnp.where(none, 0, nn.softmax(rnp.where(none, 0, wide), dim))
+
+
 def _gaussian(x: Any, target: Any, var: Any, **options: Any) -> Any:
     # A variance for each row may lack the last axis.
     spread = rnp.expand_dims(var, -1) if rnp.asarray(var).ndim and var.ndim == x.ndim - 1 else var
     return nn.gaussian_nll_loss(x, target, spread, **options)
 
+
+SHARES = {
+    "ignore_index cannot be specified": "of shares of classes there is no class to ignore",
+    "requires batched input": "one example may have several scores of each class too",
+}
 
 LOSSES: Table = named(
     {
@@ -114,6 +148,11 @@ LOSSES: Table = named(
         "nn.functional.poisson_nll_loss": _loss(nn.poisson_nll_loss),
         "nn.functional.smooth_l1_loss": _loss(nn.smooth_l1_loss),
         "nn.functional.soft_margin_loss": _loss(nn.soft_margin_loss),
+        "nn.functional.linear_cross_entropy": Mapped(_linear_cross_entropy, errors=SHARES),
+        "nn.functional.linear_cross_entropy.chunked": Mapped(_linear_cross_entropy, errors=SHARES),
+        "nn.functional.linear_cross_entropy.chunked_none": Mapped(_linear_cross_entropy, errors=SHARES),
+        "nn.functional.triplet_margin_with_distance_loss": Mapped(_triplet, apart={BYTES: holds("uint8")}),
+        "torch.ops.aten._safe_softmax.default": _safe_softmax,
         "nn.functional.triplet_margin_loss": Mapped(_loss(nn.triplet_margin_loss), apart={BYTES: holds("uint8")}),
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 from rosin import numpy as rnp
@@ -117,6 +118,16 @@ def _trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, dim: int = -1) -> Any:
     return rnp.trapezoid(y, x, dx, dim)
 
 
+def _cumulative_trapezoid(y: Any, x: Any = None, *, dx: float = 1.0, dim: int = -1) -> Any:
+    values = rnp.moveaxis(y, dim, -1)
+    width: Any = dx
+    if x is not None:
+        along = x if x.ndim == 1 else rnp.moveaxis(x, dim, -1)
+        width = along[..., 1:] - along[..., :-1]
+    areas = (values[..., 1:] + values[..., :-1]) * width / 2
+    return rnp.moveaxis(rnp.cumulative_sum(areas, axis=-1), -1, dim)
+
+
 def _gradient(x: Any, *, spacing: Any = None, dim: Any = None, edge_order: int = 1) -> Any:
     given = spacing if isinstance(spacing, list | tuple) else () if spacing is None else (spacing,)
     return rnp.gradient(x, *given, axis=dim, edge_order=edge_order)
@@ -130,6 +141,24 @@ def _histc(x: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
 def _histogram(x: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     counts, edges = rnp.histogram(x, bins, range, density, weight)
     return rnp.astype(counts, x.dtype), edges
+
+
+def _falling(x: Any, bins: Any, **_: Any) -> bool:
+    return any(getattr(edges, "ndim", 0) and bool((edges[1:] < edges[:-1]).any()) for edges in bins)
+
+
+def _histogramdd(x: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
+    ends = None if range is None else [tuple(range[2 * i : 2 * i + 2]) for i in builtins.range(len(range) // 2)]
+    points, weights = rnp.reshape(x, (-1, x.shape[-1])), None if weight is None else rnp.ravel(weight)
+    counts, edges = rnp.histogramdd(points, bins, ends, density, weights)
+    return rnp.astype(counts, x.dtype), list(edges)
+
+
+def _renorm(x: Any, p: float, dim: int, maxnorm: float) -> Any:
+    """Slices along an axis whose norm is above the greatest one that is allowed are made that small."""
+    others = tuple(axis for axis in range(x.ndim) if axis != dim % x.ndim)
+    size = rnp.linalg.vector_norm(x, ord=p, axis=others, keepdims=True)
+    return rnp.where(size > maxnorm, x * (maxnorm / (size + 1e-7)), x)
 
 
 TABLE: Table = named(
@@ -185,13 +214,16 @@ TABLE: Table = named(
         "gradient": Mapped(_gradient, errors={"expected spacing to be unspecified": "one distance is for all axes"}),
         "histc": _histc,
         "histogram": _histogram,
+        "histogramdd": Mapped(_histogramdd, apart={"edges increase": _falling}),
         "median": Mapped(_median("quantile"), common=lambda r: r[0] if isinstance(r, tuple) else r),
         "nanmean": _typed(lambda x, dtype, **named: rnp.nanmean(x if dtype is None else rnp.astype(x, dtype), **named)),
         "nanmedian": Mapped(_median("nanquantile"), common=lambda r: r[0] if isinstance(r, tuple) else r),
         "nanquantile": _quantile(rnp.nanquantile),
         "nansum": _typed(rnp.nansum),
         "quantile": _quantile(rnp.quantile),
+        "renorm": Mapped(_renorm, errors={"needs at least 2 dimensions": "a number is the one slice of itself"}),
         "trapezoid": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),
+        "cumulative_trapezoid": Mapped(_cumulative_trapezoid, apart={WRAPS: holds("uint8", "int32", "int64")}),
         "trapz": Mapped(_trapezoid, apart={WRAPS: holds("uint8")}),
         "msort": lambda x: rnp.sort(x, axis=0),
         "prod": _typed(rnp.prod),

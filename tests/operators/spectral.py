@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rosin.numpy import fft
+from rosin.scipy import fft as more
 from rosin.scipy.signal import windows
 from tests.operators.mapped import Mapped, Table, named
 
@@ -48,6 +49,8 @@ TABLE: Table = named(
         **{f"fft.{name}": _line(getattr(fft, name)) for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")},
         **{f"fft.{name}": _plane(getattr(fft, name)) for name in ("fft2", "ifft2", "rfft2", "irfft2")},
         **{f"fft.{name}": _space(getattr(fft, name)) for name in ("fftn", "ifftn", "rfftn", "irfftn")},
+        **{f"fft.{name}": _plane(getattr(more, name)) for name in ("hfft2", "ihfft2")},
+        **{f"fft.{name}": _space(getattr(more, name)) for name in ("hfftn", "ihfftn")},
         "fft.fftshift": _shift(fft.fftshift),
         "fft.ifftshift": _shift(fft.ifftshift),
         **{
@@ -61,6 +64,10 @@ TABLE: Table = named(
         "signal.windows.gaussian": Mapped(
             _window(lambda M, std=1.0, **named: windows.gaussian(M, std, **named)),
             errors={**LAYOUTS, "Standard deviation must be positive": ANY},
+        ),
+        "signal.windows.kaiser": Mapped(
+            _window(lambda M, beta=12.0, **named: windows.kaiser(M, beta, **named)),
+            errors={**LAYOUTS, "beta must be non-negative": ANY},
         ),
         "signal.windows.general_cosine": Mapped(
             _window(lambda M, a, **named: windows.general_cosine(M, a, **named)), errors=LAYOUTS

@@ -106,7 +106,7 @@ def test_a_packed_operand_has_a_place_of_its_own_each_time() -> None:
     """What one kernel hands to the next is not the same buffer for two pairs, which would live on in between."""
 
     def build(b: Builder, x: Value, v: Value, y: Value, w: Value) -> list[Value]:
-        return [b.matmul(x, b.transpose(v, (1, 0))), b.matmul(y, b.transpose(w, (1, 0)))]
+        return [b.matmul(b.transpose(each, (1, 0)), b.transpose(other, (1, 0))) for each, other in ((x, v), (y, w))]
 
     program = to_loops(graph_of(build, *["f32[2048, 2048]"] * 4))
     first, again = first_and_again(program)

@@ -22,8 +22,13 @@ def smoothed(x: Any) -> Any:
     return rnp.sin(wide[:, :-3] + wide[:, 1:-2] + wide[:, 2:-1] + wide[:, 3:])
 
 
-def lane_loops(size: int) -> list[Loop]:
-    program = to_loops(pipeline.run(rosin.compile(smoothed).ir(rnp.asarray(np.zeros((3, size))))))
+def joined(x: Any) -> Any:
+    """Each line between some of its own elements, backwards."""
+    return rnp.concat([rnp.flip(x[:, :5], axis=1), x, rnp.flip(x[:, -3:], axis=1)], axis=1)
+
+
+def lane_loops(size: int, function: Any = smoothed) -> list[Loop]:
+    program = to_loops(pipeline.run(rosin.compile(function).ir(rnp.asarray(np.zeros((3, size))))))
     inside = (s for kernel in leaves(program.steps) for s in nested(kernel.body))
     return [s for s in inside if isinstance(s, Loop) and s.kind is Kind.VECTOR]
 
@@ -36,6 +41,19 @@ def test_only_the_borders_of_a_long_line_are_tested() -> None:
     loops = lane_loops(300)
     assert [loop.var.extent for loop in loops] == [16, 272, 12]
     assert [has_tests(loop) for loop in loops] == [True, False, True]
+
+
+def test_most_of_a_line_that_is_joined_of_pieces_is_copied_without_tests() -> None:
+    loops = lane_loops(300, joined)
+    assert [loop.var.extent for loop in loops] == [16, 288, 4]
+    assert [has_tests(loop) for loop in loops] == [True, False, True]
+
+
+@pytest.mark.parametrize("size", [6, 127, 130, 300])
+def test_joined_lines_are_right(size: int) -> None:
+    x = np.random.default_rng(0).standard_normal((3, size))
+    expected = np.concatenate([x[:, :5][:, ::-1], x, x[:, -3:][:, ::-1]], axis=1)
+    np.testing.assert_array_equal(rosin.compile(joined)(rnp.asarray(x)), expected)
 
 
 def test_a_short_line_is_one_loop() -> None:
@@ -66,3 +84,13 @@ def test_what_a_store_and_a_sum_share_is_read_once() -> None:
     halved = np.where(wanted[:, None], np.sin(x) * 0.5, x)
     np.testing.assert_allclose(found, halved, rtol=1e-13)
     np.testing.assert_array_equal(more, halved.sum(axis=1) > 0.3)
+
+
+@pytest.mark.parametrize(("rows", "shared"), [(300, True), (100, False)])
+def test_copies_of_what_fits_no_near_cache_run_on_threads(rows: int, shared: bool) -> None:
+    """A copy is little work and many bytes."""
+    program = to_loops(
+        pipeline.run(rosin.compile(rnp.matrix_transpose).ir(rnp.asarray(np.zeros((rows, 500), np.float32))))
+    )
+    (kernel,) = leaves(program.steps)
+    assert any(isinstance(s, Loop) and s.parallel for s in kernel.body) == shared

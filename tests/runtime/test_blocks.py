@@ -1,6 +1,7 @@
 """Large results are in blocks that are kept and used again, and given back when they are too many."""
 
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,54 @@ def test_the_oldest_go_when_there_are_too_many() -> None:
         assert blocks.bytes_kept() == kept
     finally:
         limit.value = before
+
+
+@pytest.fixture
+def idle() -> Iterator[Any]:
+    """How many nanoseconds a block may be idle."""
+    word = blocks._word("idle")
+    before = word.value
+    assert before == blocks.IDLE * 10**9
+    yield word
+    word.value = before
+
+
+@pytest.mark.parametrize("event", ["made", "dropped", "loaded"])
+def test_what_nothing_uses_for_a_while_goes_back(event: str, idle: Any) -> None:
+    again = made(12 * MIB)
+    made(20 * MIB)  # compiled for it
+    blocks.trim()
+    large, used = made(40 * MIB), made(3 * MIB)
+    place = used.ctypes.data
+    del large, used
+    kept = blocks.bytes_kept()
+    assert kept > 43 * MIB
+    made(3 * MIB)  # takes the block and drops it: it was used just now
+    assert blocks.bytes_kept() == kept
+    time.sleep(0.3)
+    used = made(3 * MIB)
+    assert used.ctypes.data == place
+    del used
+    idle.value = 250_000_000
+    if event == "made":
+        x = made(20 * MIB)
+        assert x[-1] == 5 * MIB
+    elif event == "dropped":
+        del again
+    else:
+        rosin.compile(lambda x: x * 5 - 2)(rnp.asarray(np.ones(3)))
+    left = {"made": 3, "dropped": 15, "loaded": 3}[event] * MIB
+    assert left <= blocks.bytes_kept() < left + 3 * MIB
+
+
+def test_what_is_used_again_and_again_is_kept(idle: Any) -> None:
+    idle.value = 300_000_000
+    place = made(8 * MIB).ctypes.data
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end:
+        assert blocks.bytes_kept() > 8 * MIB
+        assert made(8 * MIB).ctypes.data == place
+        time.sleep(0.01)
 
 
 def test_there_is_room_for_many_small_blocks() -> None:

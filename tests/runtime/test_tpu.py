@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,22 @@ def test_programs_for_four_chips() -> None:
     for program, is_spread in ((spread, True), (part, False)):
         found = tpu.compile_for(program.stablehlo(), "v5e:2x2", 4, is_spread)
         assert "all-reduce" in found.text
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+@pytest.mark.usefixtures("libtpu")
+def test_a_plugin_that_did_not_begin() -> None:
+    """As JAX leaves it where another process has libtpu: loaded, and no more."""
+    code = """
+import libtpu
+from jaxlib import xla_client
+from rosin.runtime import tpu
+xla_client.load_pjrt_plugin_dynamically("tpu", libtpu.__path__[0] + "/libtpu.so")
+print(len(tpu._topology("v5e:2x2", "v5litepod-4")))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.stdout.strip() == "4", found.stderr
 
 
 def test_too_few_chips() -> None:

@@ -61,6 +61,7 @@ class Sample:
     adjoint_rtol: how near reverse mode is to the adjoint of forward mode.
     ulps: how far a backend may be from the NumPy meaning, in units in the last place of floats; `atol` is added.
     batches: whether there are batches of it.
+    heavy: whether programs with its op take seconds to compile, for which the quick tests have no time.
     """
 
     op: Op
@@ -77,6 +78,7 @@ class Sample:
     step: float = 1e-3
     ulps: int = 4
     batches: bool = True
+    heavy: bool = False
 
     @property
     def types(self) -> tuple[TensorType, ...]:
@@ -140,6 +142,11 @@ def all_samples() -> list[Sample]:
     return [sample for family in families() for sample in family.samples]
 
 
+def compiled_samples() -> list[Any]:
+    """All samples as parameters of a test that compiles each; heavy ones are marked slow."""
+    return [pytest.param(s, id=str(s), marks=(pytest.mark.slow,) if s.heavy else ()) for s in all_samples()]
+
+
 QUICK = 6
 """Of the samples of an op, the quick tests take the first one and one in so many others."""
 
@@ -152,7 +159,7 @@ def spread(samples: Iterable[Sample], *more: Iterable[Any]) -> list[Any]:
     counts: Counter[str] = Counter()
     found: list[Any] = []
     for sample, *others in zip(samples, *more, strict=True):
-        marks = () if counts[sample.op.name] % QUICK == 0 else (pytest.mark.slow,)
+        marks = () if counts[sample.op.name] % QUICK == 0 and not sample.heavy else (pytest.mark.slow,)
         counts[sample.op.name] += 1
         found.append(pytest.param(sample, *others, id=str(sample), marks=marks))
     return found

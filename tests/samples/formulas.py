@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mpmath
@@ -16,6 +17,7 @@ from rosin.ir.op import Elementwise, Op
 from rosin.ir.ops.formulas import (
     bessel,
     bessel_real,
+    distributions,
     elementary,
     elliptic,
     gamma,
@@ -23,6 +25,7 @@ from rosin.ir.ops.formulas import (
     incomplete,
     integrals,
     normal,
+    power_transforms,
     zeta,
 )
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw, elementwise_bad, elementwise_samples
@@ -85,6 +88,7 @@ ONE: list[tuple[Elementwise, Bounds]] = [
     (gamma.Cospi(), WIDE),
     (normal.Erfcx(), (-1.5, 3.0)),
     (normal.Erfcinv(), (0.1, 1.9)),
+    (normal.Erfi(), (-2.0, 2.2)),
     (normal.Dawsn(), WIDE),
     (normal.Ndtr(), WIDE),
     (normal.LogNdtr(), WIDE),
@@ -148,6 +152,17 @@ SEVERAL: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
     (incomplete.Betaincc(), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (incomplete.BetaDensity(), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (incomplete.Betaincinv(), (PARAMETER, PARAMETER, (0.1, 0.9))),
+    (incomplete.Betainccinv(), (PARAMETER, PARAMETER, (0.1, 0.9))),
+    (distributions.Gdtr(), (PARAMETER, PARAMETER, (0.3, 1.5))),
+    (distributions.Gdtr(True), (PARAMETER, PARAMETER, (0.3, 1.5))),
+    (distributions.Fdtr(), (PARAMETER, PARAMETER, POSITIVE)),
+    (distributions.Fdtr(True), (PARAMETER, PARAMETER, POSITIVE)),
+    (distributions.Stdtr(), (PARAMETER, WIDE)),
+    (power_transforms.Boxcox(), (POSITIVE, (-2.0, 2.0))),
+    (power_transforms.Boxcox1p(), (POSITIVE, (-2.0, 2.0))),
+    (power_transforms.InvBoxcox(), (PARAMETER, (-0.3, 2.0))),
+    (power_transforms.InvBoxcox1p(), (PARAMETER, (-0.3, 2.0))),
+    (elliptic.Agm(), (POSITIVE, POSITIVE)),
     (zeta.HurwitzZeta(), ((1.5, 6.0), POSITIVE)),
     (normal.OwensT(), (WIDE, WIDE)),
     (bessel_real.BesselJv(), ((-2.7, 6.0), POSITIVE)),
@@ -179,6 +194,7 @@ DERIVED: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
         for kind in (bessel_real.BesselJv, bessel_real.BesselYv, bessel_real.BesselIv, bessel_real.BesselKv)
     ),
     (elliptic.Elliprf((1, 0, 1)), (POSITIVE, POSITIVE, POSITIVE)),
+    (elliptic.Agm((1, 0)), (POSITIVE, (5.1, 9.0))),
     (elliptic.Ellipkinc(1), ((-4.0, 4.0), (-2.0, 0.8))),
     (elliptic.Ellipeinc(2), ((-4.0, 4.0), (-2.0, 0.8))),
     (hypergeometric.Hyp1f1((0, 1, 0)), ((0.5, 3.0), (0.5, 3.0), (-3.0, 3.0))),
@@ -217,6 +233,44 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
     (incomplete.Betaincc(), [(2, 3, 0), (2, 3, 1), (300, 200, 0.65), (40, 0.2, 0.9), (1, 1, NAN)]),
     (incomplete.Betaincinv(), [(2, 3, 0), (2, 3, 1), (30, 20, 0.4), (0.2, 8, 0.2), (5, 0.3, 0.7), (1, 1, 2)]),
     (
+        incomplete.Betainccinv(),
+        [(2, 3, 0), (2, 3, 1), (30, 20, 0.4), (0.2, 8, 0.2), (5, 0.3, 0.7), (0.5, 9, 0.9), (3, 50, 1e-9), (1, 1, 2)],
+    ),
+    (
+        distributions.Gdtr(),
+        [(1, 2, 0), (0, 2, 1), (2, 3, INF), (1, 2, -1), (NAN, 1, 1), (1e-3, 50, 6e4), (3, 0.5, 1e-30), (1, -1, 1)],
+    ),
+    (distributions.Gdtr(True), [(1, 2, 0), (2, 3, INF), (1, 2, -1), (1e-3, 50, 6e4), (3, 0.5, 200)]),
+    (
+        distributions.Fdtr(),
+        [(2, 3, 0), (2, 3, INF), (2, 3, -1), (-1, 2, 1), (NAN, 1, 1), (300, 200, 1.1), (3, 4, 1e-200), (1, 1, 1e200)],
+    ),
+    (distributions.Fdtr(True), [(2, 3, 0), (2, 3, INF), (300, 200, 1.1), (3, 4, 1e-200), (10, 12, 1e9), (2, 2, NAN)]),
+    (
+        distributions.Stdtr(),
+        [(3, 0), (3, INF), (3, -INF), (NAN, 1), (3, NAN), (0.5, -1e9), (1e6, 1.5), (100, -20), (2.5, 1e-200)],
+    ),
+    (
+        power_transforms.Boxcox(),
+        [(0, 1), (0, 0), (0, -1), (INF, -2), (1, 3), (-1, 2), (2, 1e-30), (1e300, 1e-3), (3, 400), (NAN, 1), (1.5, 0)],
+    ),
+    (
+        power_transforms.Boxcox1p(),
+        [(0, 1), (-1, 0), (-1, 2), (-1, -1), (1e-20, 3), (-2, 2), (2, 1e-30), (1e300, 1e-3), (NAN, 1), (0.5, 0)],
+    ),
+    (
+        power_transforms.InvBoxcox(),
+        [(0, 1), (5, 0), (-1, 1), (-0.5, 2), (700, 1e-30), (200, 0.01), (1e3, 0), (1e160, 2), (NAN, 1), (1, NAN)],
+    ),
+    (
+        power_transforms.InvBoxcox1p(),
+        [(0, 1), (5, 0), (-1, 1), (-0.5, 2), (1e-20, 3), (200, 0.01), (1e3, 0), (1e160, 2), (NAN, 1), (-50, 0)],
+    ),
+    (
+        elliptic.Agm(),
+        [(0, 0), (0, 2), (-1, -2), (1, -1), (INF, 1), (1e-300, 1e300), (1e308, 1.5e308), (NAN, 1), (1e-8, 1)],
+    ),
+    (
         zeta.HurwitzZeta(),
         [(1, 2), (2, 0), (0.5, 1), (20, 100), (50, 0.01), (1.5, 1e12), (NAN, 1), (2.5, -3), (3, -2.5), (2.5, -0.5)],
     ),
@@ -243,6 +297,10 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
 ]
 
 LOOSE: dict[str, Any] = {"ulps": 128, "rtol": {dtypes.f64: 1e-12}, "atol": 1e-14}
+
+
+HEAVY = (incomplete.Betainccinv, distributions.Fdtr, distributions.Stdtr)
+"""Formulas of several incomplete functions, each of which is compiled for its own."""
 
 
 def _several(op: Elementwise, bounds: Sequence[Bounds], size: int = 5) -> tuple[Array, ...]:
@@ -319,6 +377,8 @@ SAMPLES: list[Sample] = [
         rtol=1e-13,
     ),
 ]
+
+SAMPLES = [replace(s, heavy=True) if isinstance(s.op, HEAVY) else s for s in SAMPLES]
 
 BAD: list[Bad] = [
     *(bad for op, _ in [*ONE, *SEVERAL] for bad in elementwise_bad(op)),
@@ -494,6 +554,7 @@ REFERENCES: dict[type[Op], Reference] = {
     gamma.Poch: _reference(ss.poch),
     normal.Erfcx: _reference(ss.erfcx),
     normal.Erfcinv: _reference(_erfcinv),
+    normal.Erfi: _reference(ss.erfi),
     normal.Dawsn: _reference(ss.dawsn),
     normal.Ndtr: _reference(ss.ndtr),
     normal.LogNdtr: _reference(ss.log_ndtr),
@@ -517,6 +578,14 @@ REFERENCES: dict[type[Op], Reference] = {
     incomplete.Betaincc: _derived(ss.betaincc, lambda *v: -_i(*v), _orders_of_beta),
     incomplete.BetaDensity: _derived(lambda *v: pointwise(_beta_density, *v), _beta_density, _orders_of_beta),
     incomplete.Betaincinv: _reference(ss.betaincinv),
+    incomplete.Betainccinv: _reference(ss.betainccinv),
+    distributions.Gdtr: lambda op, *x: (ss.gdtrc if op.upper else ss.gdtr)(*x),  # type: ignore[attr-defined]
+    distributions.Fdtr: lambda op, *x: (ss.fdtrc if op.upper else ss.fdtr)(*x),  # type: ignore[attr-defined]
+    distributions.Stdtr: _reference(ss.stdtr),
+    power_transforms.Boxcox: _reference(ss.boxcox),
+    power_transforms.Boxcox1p: _reference(ss.boxcox1p),
+    power_transforms.InvBoxcox: _reference(ss.inv_boxcox),
+    power_transforms.InvBoxcox1p: _reference(ss.inv_boxcox1p),
     integrals.Exp1: _reference(lambda x: np.where(x < 0, NAN, ss.exp1(np.abs(x)))),
     integrals.Expi: _reference(ss.expi),
     integrals.Expn: lambda op, x: np.where(x < 0, NAN, ss.expn(op.order, np.abs(x))),  # type: ignore[attr-defined]
@@ -535,6 +604,7 @@ REFERENCES: dict[type[Op], Reference] = {
         lambda p: np.where(p == INF, 0, ss.ellipkm1(p)), lambda p: mpmath.ellipk(1 - p), _order
     ),
     elliptic.Ellipe: _derived(ss.ellipe, mpmath.ellipe, _order),
+    elliptic.Agm: _derived(ss.agm, mpmath.agm, _orders),
     elliptic.Elliprc: _derived(ss.elliprc, mpmath.elliprc, _orders),
     elliptic.Elliprf: _derived(ss.elliprf, mpmath.elliprf, _orders),
     elliptic.Elliprd: _derived(ss.elliprd, mpmath.elliprd, _orders),

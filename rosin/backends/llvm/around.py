@@ -69,11 +69,9 @@ def is_long(statement: Statement) -> bool:
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
     """How many lanes a vector loop of the kernel runs: as many as fit its registers, of the widest numbers in one."""
-    widest = 1
     inside = list(_vector_loops(kernel.body))
-    for expr in (e for top in expressions(inside) for e in walk(top)):
-        if expr.dtype.kind != "bool" and not isinstance(expr, FromIndex | Const):
-            widest = max(widest, expr.dtype.accumulator.bytes)
+    found = {e.dtype for e in walk(*expressions(inside)) if not isinstance(e, FromIndex | Const)}
+    widest = max((dtype.accumulator.bytes for dtype in found if dtype.kind != "bool"), default=1)
     lanes = max(vector_bytes // max(widest, 4), 1)
     extent = max((facts.estimate(loop.var.extent) for loop in inside), default=1)
     return lanes * max(

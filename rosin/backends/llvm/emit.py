@@ -49,16 +49,20 @@ class Emitter:
     """The body of one LLVM function under construction.
 
     `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles`
-    is how many doubles a function of its own computes at a time, if some line calls one.
+    is how many doubles a function of its own computes at a time, if some line calls one. At the `head` of a function
+    all lines run one after the other.
     """
 
-    def __init__(self, declarations: set[str] | None = None, prefix: str = "v", doubles: int = 4) -> None:
+    def __init__(
+        self, declarations: set[str] | None = None, prefix: str = "v", doubles: int = 4, head: bool = False
+    ) -> None:
         self.lines: list[str] = []
         self.declarations: set[str] = set() if declarations is None else declarations
         self.doubles = doubles
         self._prefix = prefix
         """What the names that this emitter makes start with; two emitters of one function differ in it."""
         self._count = 0
+        self._once: dict[str, Val] | None = {} if head else None
 
     # -- names, lines, blocks ------------------------------------------------------------------------------
 
@@ -81,6 +85,14 @@ class Emitter:
         result = Val(self.name(hint), elem, lanes)
         self.lines.append(f"  {result.ref} = {text}")
         return result
+
+    def once(self, text: str, elem: str) -> Val:
+        """As `define`, of what is the same wherever it stands in a function: at the head it is there once."""
+        if self._once is None:
+            return self.define(text, elem)
+        if text not in self._once:
+            self._once[text] = self.define(text, elem)
+        return self._once[text]
 
     def branch(self, label: str) -> None:
         self.line(f"br label %{label}")

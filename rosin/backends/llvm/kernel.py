@@ -473,7 +473,7 @@ def _long_sums(loop: Loop, trips: Dim) -> list[Carry]:
     if (isinstance(trips, int) and trips <= 2 * SUM_BLOCK) or len(loop.carries) > MOST_SUMS:
         return []
     sums = [carry for carry in loop.carries if _is_sum(carry) and carry.locals[0].dtype.is_float]
-    read = {expr for top in expressions(loop.body) for expr in walk(top) if isinstance(expr, Local)}
+    read = {expr for expr in walk(*expressions(loop.body)) if isinstance(expr, Local)}
     return [carry for carry in sums if carry.locals[0] not in read]
 
 

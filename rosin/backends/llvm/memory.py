@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
-from rosin.backends.llvm.places import OF_LANES, Places
-from rosin.backends.llvm.squares import transposed
+from rosin.backends.llvm.places import OF_LANES, Places, first_of
+from rosin.backends.llvm.squares import columns_of, power_of_two, rows_of
 from rosin.backends.llvm.types import memory_type, register_type
 from rosin.ir import facts
 from rosin.ir.dims import Dim
@@ -254,23 +254,24 @@ class Memory(Places):
         key = ("square", expr.buffer, column.start)
         found = self.known(key)
         if found is None:
-            elem, width = memory_type(expr.dtype), self.lanes
-            few = None if column.count == width else self.first_lanes(column.count)
+            elem, count = memory_type(expr.dtype), power_of_two(column.count)
+            few = None if column.count == count else first_of(column.count, count)
             loaded = [
-                self._contiguous(pointer, elem, few, expr.dtype.bytes, width)
+                self._contiguous(pointer, elem, few, expr.dtype.bytes, count)
                 for pointer in self._row_pointers(expr.buffer, column.start, rows)
             ]
-            loaded += [Val("zeroinitializer", elem, width)] * (width - rows)
-            found = self.frames[-1][key] = transposed(self.e, loaded)
+            loaded += [Val("zeroinitializer", elem, count)] * (self.lanes - rows)
+            found = self.frames[-1][key] = columns_of(self.e, loaded, self.lanes)
         return found
 
     def _write_square(self, buffer: Buffer, start: Index, columns: Sequence[Val], rows: int) -> None:
         """Write the rows of a square."""
-        width = self.lanes
-        few = None if len(columns) == width else self.first_lanes(len(columns))
-        all_columns = [*columns, *[Val("zeroinitializer", columns[0].elem, width)] * (width - len(columns))]
+        count = power_of_two(len(columns))
+        few = None if len(columns) == count else first_of(len(columns), count)
+        none = Val("zeroinitializer", columns[0].elem, self.lanes)
+        all_columns = [*columns, *[none] * (count - len(columns))]
         pointers = self._row_pointers(buffer, start, rows)
-        for pointer, row in zip(pointers, transposed(self.e, all_columns), strict=False):
+        for pointer, row in zip(pointers, rows_of(self.e, all_columns, rows), strict=True):
             if few is None:
                 self.e.store(row, pointer, buffer.dtype.bytes)
             else:

@@ -44,7 +44,7 @@ class Places(ABC):
         self.kernel = kernel
         self.name = name
         self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4))
-        self.head = Emitter(declarations, prefix="h")
+        self.head = Emitter(declarations, prefix="h", head=True)
         self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
@@ -230,8 +230,7 @@ class Places(ABC):
     def first_lanes(self, count: Dim) -> Val:
         """The mask of the first lanes."""
         if isinstance(count, int):
-            lanes = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.width))
-            return Val(f"<{lanes}>", "i1", self.width)
+            return first_of(count, self.width)
         numbers = Val("<" + ", ".join(f"i64 {i}" for i in range(self.width)) + ">", "i64", self.width)
         return self.e.icmp("slt", numbers, self.e.splat(self.dim(count), self.width))
 
@@ -254,6 +253,11 @@ class Places(ABC):
         if not facts.known_at_least(test.high, test.low):
             room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
         return self.e.icmp("ult", value, self.e.splat(room, value.lanes))
+
+
+def first_of(count: int, lanes: int) -> Val:
+    """The mask of the first of so many lanes."""
+    return Val("<" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">", "i1", lanes)
 
 
 def is_zero(dim: Dim) -> bool:

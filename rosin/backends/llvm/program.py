@@ -235,7 +235,7 @@ class _Module:
             offset = self.program.kept[buffer]
             return e.define(f"getelementptr inbounds i8, ptr {block.ref}, i64 {offset}", "ptr", hint=buffer.name)
         if buffer.scope is Scope.ARENA:
-            arena = e.load(self.word(e, 1), "ptr")
+            arena = self._given(e, 1)
             slot = self.program.slot_of.get(buffer)
             offset = str(self.program.arena[buffer]) if slot is None else self._slot_offset(e, slot).ref
             return e.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {offset}", "ptr", hint=buffer.name)
@@ -255,7 +255,7 @@ class _Module:
             word = e.select(in_slot, distance, e.const(0, "i64"))
             start = e.load(e.offset(self._buffer(e, len(self.addresses), "sizes"), word, "i64"), "i64")
             distance = e.select(in_slot, start, distance)
-        given = e.load(Val("%context", "ptr"), "ptr")
+        given = self._given(e, 0)
         outside = e.define(f"getelementptr ptr, ptr {given.ref}, {holder.typed}", "ptr")
         inside = e.icmp("slt", holder, e.const(0, "i64"))
         place = e.select(inside, self.word(e, 1), outside)
@@ -265,7 +265,7 @@ class _Module:
         return e.define(f"getelementptr inbounds i8, ptr {base.ref}, {distance.typed}", "ptr", hint=buffer.name)
 
     def _table_word(self, e: Emitter, number: int) -> Val:
-        return e.offset(e.load(self.word(e, TABLE), "ptr"), e.const(number, "i64"), "i64")
+        return e.offset(self._given(e, TABLE), e.const(number, "i64"), "i64")
 
     def number(self, e: Emitter, local: Local) -> Val:
         """A number that the kernel is given, as it lies in memory."""
@@ -283,7 +283,7 @@ class _Module:
         return (IN_ARENA, self.program.arena[buffer]) if slot is None else (IN_SLOT, self._slot_word(slot))
 
     def _buffer(self, e: Emitter, number: int, name: str) -> Val:
-        table = e.load(Val("%context", "ptr"), "ptr")
+        table = self._given(e, 0)
         slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {number}", "ptr")
         return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=name)
 
@@ -311,7 +311,11 @@ class _Module:
         return SizeEmitter(e, lambda symbol: self.size(e, symbol)).value(dim)
 
     def word(self, e: Emitter, number: int) -> Val:
-        return e.define(f"getelementptr inbounds ptr, ptr %context, i64 {number}", "ptr")
+        return e.once(f"getelementptr inbounds ptr, ptr %context, i64 {number}", "ptr")
+
+    def _given(self, e: Emitter, number: int) -> Val:
+        """What a word of the context holds that stays the same during a call."""
+        return e.once(f"load ptr, ptr {self.word(e, number).ref}", "ptr")
 
     def variable(self, e: Emitter, var: LoopVar) -> Val:
         """The value of a loop variable of the program, from the context."""

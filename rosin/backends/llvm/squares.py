@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
 from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Expr, Guard, Load, Loop, Statement, Store, blocks, values
 
@@ -19,6 +19,8 @@ Place = tuple[Buffer, Index]
 FEWEST_COLUMNS = 4
 MOST_LANES = 16
 """Wider vectors take several registers, and too much code to transpose."""
+UNIT_BITS = 128
+"""Within so many bits every processor interleaves elements of two registers by one instruction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,83 @@ def _unguarded(exprs: Sequence[Expr]) -> Iterator[Load]:
             stack.extend((expr.otherwise,) if isinstance(expr, Guard) else expr.children())
 
 
+def columns_of(e: Emitter, rows: Sequence[Val], lanes: int) -> list[Val]:
+    """The columns of a square, a row for each lane: as many as rows have elements, a power of two of up to `lanes`.
+
+    Small squares, as wide as the shortest registers, are transposed where they are by interleaving, and then whole rows
+    of them change places. Nearly all shuffles of both kinds are one instruction on every processor that has them.
+    """
+    count = rows[0].lanes
+    unit = _unit(rows[0])
+    # A vector has rows of small squares that come one after the other.
+    high = unit * (lanes // count)
+    starts = [first + k for first in range(0, lanes, high) for k in range(unit)]
+    vectors = _small_squares(e, [_end_to_end(e, rows[start : start + high : unit]) for start in starts], unit)
+    for _ in range((count // unit).bit_length() - 1):
+        firsts = [first + k for first in range(0, count, 2 * unit) for k in range(unit)]
+        pairs = [(vectors[first], vectors[first + unit]) for first in firsts]
+        vectors = [e.shuffle(*pair, _every_second(lanes, unit, which)) for which in (0, 1) for pair in pairs]
+    return vectors
+
+
+def rows_of(e: Emitter, columns: Sequence[Val], rows: int) -> list[Val]:
+    """The first rows of a square of these columns, as many as a power of two."""
+    count, lanes = len(columns), columns[0].lanes
+    if count == lanes:
+        return columns_of(e, columns, lanes)[:rows]
+    unit = min(_unit(columns[0]), count)
+    vectors = _small_squares(e, columns, unit)
+
+    def row(number: int) -> Val:
+        high, low = divmod(number, unit)
+        places = range(high * unit, (high + 1) * unit)
+        parts = vectors[low::unit]
+        return _end_to_end(e, [e.shuffle(x, Val("poison", x.elem, x.lanes), places) for x in parts])
+
+    return [row(number) for number in range(rows)]
+
+
 def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
     """The columns of a square of as many rows as each has elements, a power of two; or its rows, of its columns."""
-    current, width = list(rows), len(rows)
-    for apart in (1 << k for k in range(width.bit_length() - 1)):
-        upper = [k if not k & apart else width + k - apart for k in range(width)]
-        lower = [k + apart if not k & apart else width + k for k in range(width)]
-        for i in (i for i in range(width) if not i & apart):
-            pair = current[i], current[i + apart]
-            current[i], current[i + apart] = (e.shuffle(*pair, order) for order in (upper, lower))
-    return current
+    return columns_of(e, rows, len(rows))
+
+
+def power_of_two(count: int) -> int:
+    """The least power of two that is not less."""
+    return 1 << (count - 1).bit_length()
+
+
+def _unit(x: Val) -> int:
+    """How many elements the shortest registers hold, or as many as the vector has."""
+    bits = FLOAT_BITS.get(x.elem) or int(x.elem.removeprefix("i"))
+    return min(UNIT_BITS // bits, x.lanes)
+
+
+def _small_squares(e: Emitter, vectors: Sequence[Val], unit: int) -> list[Val]:
+    """The vectors, so many at a time, with the small squares transposed that lie beside each other in them."""
+    lanes, half = vectors[0].lanes, unit // 2
+    orders = [
+        [place for first in range(start, lanes, unit) for k in range(first, first + half) for place in (k, lanes + k)]
+        for start in (0, half)
+    ]
+    result: list[Val] = []
+    for first in range(0, len(vectors), unit):
+        square = list(vectors[first : first + unit])
+        for _ in range(unit.bit_length() - 1):
+            pairs = zip(square[:half], square[half:], strict=True)
+            square = [e.shuffle(*pair, order) for pair in pairs for order in orders]
+        result += square
+    return result
+
+
+def _every_second(lanes: int, unit: int, which: int) -> list[int]:
+    """Of two vectors end to end every second one of their parts, from the first or the second on."""
+    return [place for first in range(which * unit, 2 * lanes, 2 * unit) for place in range(first, first + unit)]
+
+
+def _end_to_end(e: Emitter, parts: Sequence[Val]) -> Val:
+    """One vector of a power of two of parts."""
+    if len(parts) == 1:
+        return parts[0]
+    left, right = (_end_to_end(e, half) for half in (parts[: len(parts) // 2], parts[len(parts) // 2 :]))
+    return e.shuffle(left, right, range(2 * left.lanes))

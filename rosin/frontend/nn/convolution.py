@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rosin.frontend import core
-from rosin.frontend.nn.windows import Padding, each, ends
+from rosin.frontend.nn.windows import Padding, each, ends, fit
 from rosin.frontend.numpy import manipulation, promote
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
@@ -35,7 +35,7 @@ def conv(
     apart. With groups, each group of output channels sees its own group of input channels.
 
     Raises:
-        ShapeError: ranks, channels and groups disagree.
+        ShapeError: ranks, channels and groups disagree, or the kernel is larger than x with its padding.
         AttributeValueError: a stride or dilation is not positive, or there is no such padding.
     """
     a, b = promote.alike_floats("conv", x, w)
@@ -47,6 +47,7 @@ def conv(
     steps, apart = each("conv", "strides", strides, spatial), each("conv", "dilation", dilation, spatial)
     reach = [extent(size, d) for size, d in zip(core.shape_of(b)[2:], apart, strict=True)]
     low, high = ends("conv", a, padding, core.shape_of(a)[2:], reach, steps)
+    fit("conv", reach, core.shape_of(a)[2:], low, high, a, b)
     groups = promote.as_int("conv", groups, "groups")
     op = Convolution(steps, low, high, (1,) * spatial, apart, groups, 1, core.dtype_of(a))
     return core.bind1(op, a, b)
@@ -70,7 +71,7 @@ def conv_transpose(
     `output_padding` makes an axis of the result that much longer, since a stride leaves its length open.
 
     Raises:
-        ShapeError: ranks, channels and groups disagree.
+        ShapeError: ranks, channels and groups disagree, or the padding leaves nothing of the result.
         AttributeValueError: a stride or dilation is not positive, or there is no such padding.
     """
     a, b = promote.alike_floats("conv_transpose", x, w)
@@ -91,9 +92,26 @@ def conv_transpose(
         over[axis] = over[axis] + more
     before = tuple(r - 1 - lo for r, lo in zip(reach, low, strict=True))
     after = tuple(r - 1 - hi + o for r, hi, o in zip(reach, high, over, strict=True))
+    _check_result(sizes, steps, reach, before, after, a, b)
     flipped = manipulation.flip(_turned(b, groups), axis=tuple(range(2, spatial + 2)))
     op = Convolution((1,) * spatial, before, after, steps, apart, groups, 1, core.dtype_of(a))
     return core.bind1(op, a, flipped)
+
+
+def _check_result(
+    sizes: Sequence[Dim],
+    steps: Sequence[int],
+    reach: Sequence[Dim],
+    before: Sequence[Dim],
+    after: Sequence[Dim],
+    *x: Array,
+) -> None:
+    """Raise where an axis of a transpose would have no elements though the operand has some, as far as sizes tell."""
+    parts = zip(sizes, steps, reach, before, after, strict=True)
+    lengths = [n - s + 1 + lo + hi - (r - 1) for n, s, r, lo, hi in parts]
+    if any(isinstance(length, int) and length < 1 for length in lengths) and 0 not in sizes:
+        told = " x ".join(map(str, lengths))
+        promote.bad_shape(f"conv_transpose: the padding leaves {told} of the result", *x)
 
 
 def _extra(output_padding: int | Sequence[int], spatial: int) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ def max_pool(
     goes to the first of elements that tie.
 
     Raises:
-        ShapeError: x has no spatial axis.
+        ShapeError: x has no spatial axis, or windows are larger than x with its padding.
         AttributeValueError: window, stride or dilation is not positive, or there is no such padding.
     """
     operand = promote.numeric("max_pool", x)
@@ -62,7 +62,7 @@ def avg_pool(
     Without `strides` windows lie side by side. With `ceil_mode` a last window may reach beyond the end.
 
     Raises:
-        ShapeError: x has no spatial axis.
+        ShapeError: x has no spatial axis, or windows are larger than x with its padding.
         AttributeValueError: window, stride or dilation is not positive, there is no such padding, or the divisor is 0.
     """
     operand = promote.floating("avg_pool", x)

@@ -41,6 +41,7 @@ def windows(
             hi + _missing(name, x, axis, lo, hi, r, s)
             for axis, (lo, hi, r, s) in enumerate(zip(low, high, reach, steps, strict=True), 2)
         )
+    fit(name, reach, core.shape_of(x)[2:], low, high, x)
     return (1, 1, *sizes), (1, 1, *steps), (0, 0, *low), (0, 0, *high), (1, 1, *apart)
 
 
@@ -77,6 +78,21 @@ def ends(
             promote.bad_value(f"{name}: {pair} is no pair of paddings", x)
     low, high = (tuple(promote.as_int(name, pair[end], "a padding") for pair in pairs) for end in (0, 1))
     return low, high
+
+
+def fit(
+    name: str, reach: Sequence[Dim], sizes: Sequence[Dim], low: Sequence[Dim], high: Sequence[Dim], *x: Array
+) -> None:
+    """Raise where windows are longer than the axes that they slide over, as far as both are numbers."""
+    lengths = [n + a + b for n, a, b in zip(sizes, low, high, strict=True)]
+    for r, n in zip(reach, lengths, strict=True):
+        if isinstance(r, int) and isinstance(n, int) and r > n:
+            told = ", padding included" if any((*low, *high)) else ""
+            promote.bad_shape(f"{name}: windows that span {_by(reach)} do not fit into {_by(lengths)}{told}", *x)
+
+
+def _by(sizes: Sequence[Dim]) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def _missing(name: str, x: Array, axis: int, low: Dim, high: Dim, reach: Dim, stride: int) -> int:

@@ -132,26 +132,36 @@ def _gradient(f: Array, axis: int, spacing: ArrayLike, edge_order: int) -> Array
         promote.bad_shape(f"gradient: axis {axis} has {size} samples, and at least {edge_order + 1} are needed", f)
     places = spacing if promote.is_array(spacing) else core.asarray(spacing, core.dtype_of(f))
     lines = manipulation.moveaxis(f, axis, -1)
-    if not core.shape_of(places):
-        step = promote.cast(places, core.dtype_of(f))
-        steps = manipulation.broadcast_to(step, (size - 1,))
-    else:
+    if core.shape_of(places):
         if core.shape_of(places) != (size,):
             text = shape_text(core.shape_of(places))
             promote.bad_shape(f"gradient: places of shape {text} for axis {axis} of size {size}", f, places)
         steps = reductions.diff(promote.cast(promote.floating("gradient", places), core.dtype_of(f)))
-    slopes = elementwise.divide(reductions.diff(lines), steps)
-    before, after = steps[:-1], steps[1:]
-    # Each slope counts as much as the other side's step is long.
-    inner = elementwise.divide(
-        elementwise.add(elementwise.multiply(slopes[..., :-1], after), elementwise.multiply(slopes[..., 1:], before)),
-        elementwise.add(before, after),
-    )
+        slopes, inner = _slopes_between(lines, steps)
+    else:
+        # Samples that are equally far apart need neither their slopes nor weights within.
+        step = promote.cast(places, core.dtype_of(f))
+        ends = min(edge_order, size - 1)
+        steps = manipulation.broadcast_to(step, (ends,))
+        parts = lines[..., : ends + 1], lines[..., -ends - 1 :]
+        near = manipulation.concat([reductions.diff(part) for part in parts], axis=-1)
+        slopes = elementwise.divide(near, step)
+        apart = elementwise.subtract(lines[..., 2:], lines[..., :-2])
+        inner = elementwise.divide(apart, elementwise.multiply(step, 2))
     first, last = slopes[..., :1], slopes[..., -1:]
     if edge_order == 2:
         first = _beyond(first, slopes[..., 1:2], steps[0], steps[1])
         last = _beyond(last, slopes[..., -2:-1], steps[-1], steps[-2])
     return manipulation.moveaxis(manipulation.concat([first, inner, last], axis=-1), -1, axis)
+
+
+def _slopes_between(lines: Array, steps: Array) -> tuple[Array, Array]:
+    """The slopes from sample to sample, and at the samples but the ends, where each counts as much as the other side's
+    step is long."""
+    slopes = elementwise.divide(reductions.diff(lines), steps)
+    before, after = steps[:-1], steps[1:]
+    sums = elementwise.add(elementwise.multiply(slopes[..., :-1], after), elementwise.multiply(slopes[..., 1:], before))
+    return slopes, elementwise.divide(sums, elementwise.add(before, after))
 
 
 def _beyond(near: Array, far: Array, step: Array, next_step: Array) -> Array:

@@ -271,8 +271,12 @@ def sinc(x: ArrayLike, /) -> Array:
     series = promote.numbers("sinc", 0, squared)
     for order in range(15, 0, -2):
         series = elementwise.subtract(1 / math.factorial(order), elementwise.multiply(squared, series))
-    away = logic.where(near, 1, angle)
-    return logic.where(near, series, elementwise.divide(transcendental.sin(away), away))
+    # The sine of what is left to the nearest integer, which is exact.
+    far = logic.where(near, 0.5, operand)
+    whole = elementwise.round(far)
+    sine = transcendental.sin(elementwise.multiply(elementwise.subtract(far, whole), math.pi))
+    sine = logic.where(logic.equal(elementwise.remainder(whole, 2), 0), sine, elementwise.negative(sine))
+    return logic.where(near, series, elementwise.divide(sine, logic.where(near, 1, angle)))
 
 
 def logaddexp2(x1: ArrayLike, x2: ArrayLike, /) -> Array:

@@ -34,8 +34,8 @@ MODES = ("constant", "empty", "linear_ramp", *_REPEATING, *_STATISTICS)
 @core.fresh
 def pad(
     x: ArrayLike,
-    pad_width: int | Sequence[Any],
     /,
+    pad_width: int | Sequence[Any],
     mode: Mode = "constant",
     *,
     constant_values: Any = 0,

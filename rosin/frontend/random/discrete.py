@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rosin.frontend import control, core
 from rosin.frontend import numpy as rnp
+from rosin.frontend.batching import vmap
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
@@ -269,12 +270,13 @@ def categorical(
     """Places along an axis of logits, each with the probability that softmax gives it: i32 numbers.
 
     The shape of the result is that of the logits without the axis, or a longer one that ends so, for several draws.
-    They are found as the greatest of the logits with Gumbel numbers added (Gumbel, 1954), so a logit of -inf is never
-    chosen. Without `replace` the several draws are of different places, one after the other.
+    A logit of -inf is never chosen. A draw takes one uniform number, however many places there are. Without `replace`
+    the several draws are of different places, one after the other: those of the greatest logits, Gumbel numbers added
+    (Gumbel, 1954).
 
     Raises:
         AttributeValueError: there are more draws than places, without `replace`.
-        ShapeError: the shape does not end in that of the logits without the axis.
+        ShapeError: the shape does not end in that of the logits without the axis, or that axis has no places.
     """
     own = float_type("categorical", None, logits).accumulator
     given = promote.cast(promote.array("categorical", logits), own)
@@ -282,6 +284,8 @@ def categorical(
     place = promote.as_axis("categorical", axis, len(sizes), given) - len(sizes)
     line = rnp.moveaxis(given, place, -1)
     *batch, places = core.shape_of(line)
+    if places == 0:
+        promote.bad_shape("categorical: there are no places to choose from along the axis", given)
     wanted = tuple(batch) if shape is None else promote.as_shape("categorical", shape)
     front = wanted[: len(wanted) - len(batch)]
     if wanted[len(front) :] != tuple(batch):
@@ -297,8 +301,23 @@ def categorical(
 
 @drawn
 def _categorical(key: Array, logits: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    noise = gumbels(key, (*shape, core.shape_of(logits)[-1]), core.dtype_of(logits))
-    return rnp.argmax(noise + logits, axis=-1)
+    """The first place up to which the chances sum to a uniform share of their sum.
+
+    The sums are f64, so that a long line's last places have their share, and those of small chance have theirs.
+    """
+    *batch, places = core.shape_of(logits)
+    top = rnp.max(logits, axis=-1, keepdims=True)
+    # Beside an infinite logit no other one has a chance.
+    chances = rnp.where(logits == top, 1, rnp.exp(logits - top))
+    sums = rnp.cumulative_sum(promote.cast(chances, f64), axis=-1)
+    # Above 0 and up to the sum, so that what has no chance is never chosen.
+    shares = sums[..., -1] * (1 - unit(key, shape, f64))
+    if not batch:
+        return rnp.searchsorted(sums, shares)
+    lines = dims.product(batch)
+    each = rnp.reshape(shares, (dims.product(shape[: len(shape) - len(batch)]), lines))
+    found = vmap(rnp.searchsorted, (0, 1), 1)(rnp.reshape(sums, (lines, places)), each)
+    return rnp.reshape(found, shape)
 
 
 @drawn

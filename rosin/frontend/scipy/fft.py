@@ -25,9 +25,12 @@ from rosin.frontend import core
 from rosin.frontend import numpy as rnp
 from rosin.frontend.numpy import fft as transforms
 from rosin.frontend.numpy import promote
-from rosin.frontend.numpy.complex import combined
+from rosin.frontend.numpy.complex import combined, conj
 from rosin.frontend.numpy.fft import (
+    PLANE,
+    Axes,
     Norm,
+    Sizes,
     fft,
     fft2,
     fftfreq,
@@ -63,6 +66,8 @@ __all__ = [
     "fftn",
     "fftshift",
     "hfft",
+    "hfft2",
+    "hfftn",
     "idct",
     "idst",
     "ifft",
@@ -70,6 +75,8 @@ __all__ = [
     "ifftn",
     "ifftshift",
     "ihfft",
+    "ihfft2",
+    "ihfftn",
     "irfft",
     "irfft2",
     "irfftn",
@@ -105,6 +112,41 @@ def _next_fast(target: int, primes: tuple[int, ...]) -> int:
         # The least power of two that lifts the product to the target.
         found = min(found, product << max(-(-target // product) - 1, 0).bit_length())
     return found if target else 0
+
+
+# -- of numbers whose other half is conjugates -------------------------------------------------------------------------
+
+
+OTHER: dict[Norm, Norm] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
+"""The norm by which the inverse is scaled as a transform is by another."""
+
+
+def _other(name: str, norm: Norm) -> Norm:
+    if norm not in OTHER:
+        promote.bad_value(f"{name}: norm is {norm!r}; it is 'backward', 'ortho' or 'forward'")
+    return OTHER[norm]
+
+
+def hfftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Array:
+    """The real transform along several axes of numbers whose second half, along the last of these, is conjugates."""
+    operand = promote.array("hfftn", x)
+    operand = conj(operand) if core.dtype_of(operand).is_complex else operand
+    return irfftn(operand, s, axes, _other("hfftn", norm))
+
+
+def ihfftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: Norm = None) -> Array:
+    """What `hfftn` made real numbers of."""
+    return conj(rfftn(x, s, axes, _other("ihfftn", norm)))
+
+
+def hfft2(x: ArrayLike, s: Sizes = None, axes: Axes = PLANE, norm: Norm = None) -> Array:
+    """`hfftn` along two axes, the last ones by default."""
+    return hfftn(x, s, axes, norm)
+
+
+def ihfft2(x: ArrayLike, s: Sizes = None, axes: Axes = PLANE, norm: Norm = None) -> Array:
+    """`ihfftn` along two axes, the last ones by default."""
+    return ihfftn(x, s, axes, norm)
 
 
 # -- cosine and sine transforms ----------------------------------------------------------------------------------------

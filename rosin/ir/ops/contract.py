@@ -152,7 +152,8 @@ class DotGeneral(Contraction):
 
     def cost(self, operands: Types, results: Types) -> Cost:
         depth = math.prod(facts.estimate(operands[0].shape[axis]) for axis in self.lhs_contract)
-        return Cost(2 * depth * elements(results[0]), operands[0].bytes + operands[1].bytes + results[0].bytes)
+        pairs = depth * elements(results[0])
+        return Cost(2 * pairs, operands[0].bytes + operands[1].bytes + results[0].bytes, pairs)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
         lhs, rhs = operands
@@ -310,7 +311,8 @@ class Convolution(Contraction):
 
     def cost(self, operands: Types, results: Types) -> Cost:
         depth = math.prod(facts.estimate(size) for size in operands[1].shape[1:])
-        return Cost(2 * depth * elements(results[0]), operands[0].bytes + operands[1].bytes + results[0].bytes)
+        pairs = depth * elements(results[0])
+        return Cost(2 * pairs, operands[0].bytes + operands[1].bytes + results[0].bytes, pairs)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
         x, kernel = operands

@@ -73,7 +73,7 @@ class Switch(Control):
     def cost(self, operands: Types, results: Types) -> Cost:
         """That of the dearest branch."""
         costs = [branch.cost() for branch in self.branches]
-        return Cost(max(c.flops for c in costs), max(c.bytes for c in costs))
+        return Cost(*(max(getattr(c, part) for c in costs) for part in ("flops", "bytes", "multiply_adds")))
 
     def moves(self, moving: tuple[bool, ...], results: Types) -> tuple[bool, ...]:
         each = [flow.moves(branch, moving[1:]) for branch in self.branches]

@@ -48,7 +48,7 @@ INVERSE_NORMS: dict[str, Norm] = {"none": "forward", "over": "backward", "root":
 
 NUMBERS = ("length", "inner", "outer", "block", "pieces", "size", "inverse", "scaling")
 """What a routine is told: how long lines are, how many numbers lie between neighbours of a line, how many such groups
-of lines there are, how many lines that lie across go together, how many pieces the task has, the complex numbers of
+of lines there are, how many lines go together, how many pieces the task has, the complex numbers of
 room of each piece, whether it turns the other way, and the place of the scaling in `SCALINGS`."""
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
@@ -58,6 +58,12 @@ PIECES = 16
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
 """Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
+TOGETHER = 128
+"""Lines of odd length go together in blocks up to this length: longer ones would leave the nearest cache."""
+SHORT_LENGTH = 64
+"""Many lines of neighbours of so many numbers at most are done side by side (rosin/backends/llvm/routines/short.py)."""
+SHORT_LINES = 16
+"""A piece has at least so many of these."""
 SYMBOLIC_PIECES, SYMBOLIC_BLOCK = 8, 8
 """The same of lines of a symbolic size, which are given room for the worst of sizes."""
 GRID = 1 << 16
@@ -145,9 +151,13 @@ def _work(length: Dim) -> int:
     return int(5 * log2(max(length, 2))) * (1 if length < 2 or is_smooth(length) else 5)
 
 
-def _pieces(units: Dim, length: Dim) -> Dim:
-    """How many pieces a task has. Those of long lines have much room, and share it among threads by themselves."""
+def _pieces(units: Dim, length: Dim, beside: Dim | None = None) -> Dim:
+    """How many pieces a task has. Those of long lines have much room, and share it among threads by themselves; those
+    of short ones have enough lines `beside` each other.
+    """
     most = SYMBOLIC_PIECES if not isinstance(length, int) else PIECES if length < GRID else GRIDS
+    if isinstance(beside, int) and isinstance(length, int) and length <= SHORT_LENGTH:
+        most = min(most, max(beside // SHORT_LINES, 1))
     return min(units, most) if isinstance(units, int) else most
 
 
@@ -190,10 +200,19 @@ class Dft(Transform):
             if not isinstance(length, int) or is_smooth(length):
                 # Two blocks. A symbolic number of neighbours may be 1: there is room enough for a line, too.
                 size = length * (2 * block)
-        pieces = _pieces(units, 1 if isinstance(length, int) and inner != 1 else length)
+        across = isinstance(length, int) and inner != 1
+        pieces = _pieces(units, 1 if across else length, None if across else outer)
         numbers = (length, inner, outer, block, pieces, size, int(self.inverse), SCALINGS.index(self.scaling))
         room = pieces * size * x.dtype.bytes
         return Task(f"dft_{x.dtype.part}", numbers, pieces, x.size * _work(length), room, begins=True)
+
+
+def goes_together(length: Dim) -> bool:
+    """Whether real lines of neighbours go through complex passes in blocks, as if they lay across.
+
+    Lines of odd length are no half as many complex numbers, and short ones are too short for vectors of their own.
+    """
+    return isinstance(length, int) and length % 2 == 1 and 1 < length <= TOGETHER and is_smooth(length)
 
 
 def _real_task(name: str, dtype: DType, lines: Dim, length: Dim, scaling: str) -> Task:
@@ -202,8 +221,12 @@ def _real_task(name: str, dtype: DType, lines: Dim, length: Dim, scaling: str) -
         size = length // 2 + line_room(length // 2) if length % 2 == 0 else 2 * length + line_room(length)
     else:
         size = length * 14
-    pieces = _pieces(lines, length)
-    numbers = (length, 1, lines, 1, pieces, size, 0, SCALINGS.index(scaling))
+    block, units = 1, lines
+    if lines != 1 and goes_together(length):
+        block, size = BLOCK, 3 * BLOCK * length
+        units = dims.floor_divide(lines + (BLOCK - 1), BLOCK)
+    pieces = _pieces(units, length, lines)
+    numbers = (length, 1, lines, block, pieces, size, 0, SCALINGS.index(scaling))
     work = lines * length * (_work(length) // 2 + 1)
     return Task(f"{name}_{dtype}", numbers, pieces, work, pieces * size * (2 * dtype.bytes), begins=True)
 

@@ -213,8 +213,7 @@ class While(Loop):
 
     def cost(self, operands: Types, results: Types) -> Cost:
         """That of one step: how many there are is not known."""
-        once, test = self.body.cost(), self.cond.cost()
-        return Cost(once.flops + test.flops, once.bytes + test.bytes)
+        return self.body.cost() + self.cond.cost()
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         body, inputs, (_, moves) = self.push(b, operands, tangents)

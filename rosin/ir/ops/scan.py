@@ -125,8 +125,7 @@ class Scan(Loop):
 
     def cost(self, operands: Types, results: Types) -> Cost:
         """That of as many steps as there can be; a symbolic length counts as a typical one."""
-        once, count = self.body.cost(), facts.estimate(self.length)
-        return Cost(once.flops * count, once.bytes * count)
+        return self.body.cost() * facts.estimate(self.length)
 
     def forward_jvp(self, b: Builder, operands: Values, tangents: Maybe) -> tuple[Values, Maybe]:
         body, inputs, (moving, moves) = self.push(b, operands, tangents)

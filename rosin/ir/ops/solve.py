@@ -12,11 +12,15 @@ from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.ops.lu import Lu, LuSolve
 from rosin.ir.ops.matrix import OfMatrices, sizes_of, solved_side_by_side, stack_work
-from rosin.ir.ops.qr import BLOCK
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
+
+
+def _factors(a: TensorType) -> Dim:
+    """Bytes of the factors of a matrix, of exchanges, and of the order that they make."""
+    return a.shape[-1] * (a.shape[-1] * a.dtype.bytes + 12)
 
 
 @define("solve")
@@ -46,9 +50,7 @@ class Solve(OfMatrices):
         return types[1].shape[-2:]
 
     def room(self, types: Types) -> Dim:
-        a, b = types
-        n = a.shape[-1]
-        return n * (n + b.shape[-1]) * a.dtype.bytes + n * 8
+        return _factors(types[0])
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         if not batched[0]:
@@ -110,8 +112,8 @@ class Inverse(OfMatrices):
         return (types[0].shape[-1],)
 
     def room(self, types: Types) -> Dim:
-        # Pivots, and LAPACK's workspace.
-        return types[0].shape[-1] * (8 + BLOCK * types[0].dtype.bytes)
+        (a,) = types
+        return _factors(a) + a.shape[-1] * a.shape[-1] * a.dtype.bytes
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         (x,), (tangent,) = results, tangents

@@ -110,8 +110,22 @@ class Loader:
         if take is not None and self.collate is batching.stack:
             data = take(indices)
         else:
-            data = self.collate([self.dataset[int(i)] for i in indices])
+            data = self._collated([self._item(int(i)) for i in indices], indices)
         if not self.fill_last:
             return Batch(data, np.ones(len(indices), dtype=bool), indices)
         data, mask = batching.fill(data, self.batch_size)
         return Batch(data, mask, indices)
+
+    def _item(self, index: int) -> Any:
+        try:
+            return self.dataset[index]
+        except Exception as error:
+            error.add_note(f"while item {index} of the data set was loaded")
+            raise
+
+    def _collated(self, items: list[Any], indices: np.ndarray[Any, Any]) -> Any:
+        try:
+            return self.collate(items)
+        except Exception as error:
+            error.add_note(f"while the items {indices.tolist()} were made a batch")
+            raise

@@ -25,6 +25,8 @@ import rosin
 from rosin.stdlib.data.errors import DataError, WorkerError
 
 _ALIGNED = 64
+_IDLE = -1
+"""Stands for the number of a batch where a worker has none yet."""
 _POLL = 0.5
 """Seconds after which a silent worker is looked at."""
 
@@ -64,11 +66,16 @@ def load(make: Callable[[Any], Any], jobs: Sequence[Any], count: int, ahead: int
         WorkerError: a worker failed or died.
     """
     processes: Any = multiprocessing.get_context(context or _unforked())
+    count = min(count, len(jobs))
     tasks, results = processes.Queue(), processes.Queue()
+    # What each worker works on lies in shared memory, where it stays when the worker is killed.
+    working = processes.Array("q", [_IDLE] * count, lock=False)
     prefix = f"rosin-{os.getpid()}-{secrets.token_hex(4)}"
     workers = [
-        processes.Process(target=_work, args=(make, tasks, results, prefix), name=f"rosin-data-{i}", daemon=True)
-        for i in range(min(count, len(jobs)))
+        processes.Process(
+            target=_work, args=(make, tasks, results, prefix, working, i), name=f"rosin-data-{i}", daemon=True
+        )
+        for i in range(count)
     ]
     for worker in workers:
         try:
@@ -84,25 +91,24 @@ def load(make: Callable[[Any], Any], jobs: Sequence[Any], count: int, ahead: int
                 tasks.put((sent, jobs[sent]))
                 sent += 1
             while number not in waiting:
-                place, found = _next(results, workers, jobs, [n for n in range(number, sent) if n not in waiting])
+                place, found = _next(results, workers, jobs, working)
                 waiting[place] = found
             yield _unpacked(waiting.pop(number), number)
     finally:
         _stop(workers, (tasks, results), [f"{prefix}-{number}" for number in range(sent)])
 
 
-def _next(results: Any, workers: list[Any], jobs: Sequence[Any], missing: Sequence[int]) -> tuple[int, Any]:
+def _next(results: Any, workers: list[Any], jobs: Sequence[Any], working: Sequence[int]) -> tuple[int, Any]:
     while True:
         try:
             return results.get(timeout=_POLL)
         except queue.Empty:
-            for worker in workers:
+            for worker, number in zip(workers, working, strict=True):
                 if worker.exitcode is not None:
-                    # It told nothing any more, so what it worked on is one of the batches that did not come.
-                    first = [(number, list(map(int, jobs[number]))) for number in missing[: len(workers)]]
-                    places = "; ".join(f"batch {number} with the items {items}" for number, items in first)
                     message = f"the process {worker.name}, which loads data, ended {_ending(worker.exitcode)}"
-                    raise WorkerError(f"{message}; it was loading one of these: {places}") from None
+                    if number != _IDLE:
+                        message += f"; it was loading batch {number} with the items {list(map(int, jobs[number]))}"
+                    raise WorkerError(message) from None
 
 
 def _ending(code: int) -> str:
@@ -159,9 +165,10 @@ def _stop(workers: list[Any], channels: tuple[Any, Any], names: Sequence[str]) -
 # -- in the worker -----------------------------------------------------------------------------------------------------
 
 
-def _work(make: Callable[[Any], Any], tasks: Any, results: Any, prefix: str) -> None:
+def _work(make: Callable[[Any], Any], tasks: Any, results: Any, prefix: str, working: Any, place: int) -> None:
     while True:
         number, job = tasks.get()
+        working[place] = number
         try:
             results.put((number, _packed(make(job), f"{prefix}-{number}")))
         except BaseException:

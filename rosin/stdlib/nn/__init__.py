@@ -12,7 +12,7 @@ from rosin.stdlib.nn.attention import Cache, MultiHeadAttention
 from rosin.stdlib.nn.calls import hooked
 from rosin.stdlib.nn.chain import Chain, Function, Parallel, Residual, call
 from rosin.stdlib.nn.conv import Conv, ConvTranspose, depthwise
-from rosin.stdlib.nn.dense import Bilinear, Dense
+from rosin.stdlib.nn.dense import Bilinear, Dense, PReLU
 from rosin.stdlib.nn.dropout import Dropout, DropPath
 from rosin.stdlib.nn.embedding import Embedding
 from rosin.stdlib.nn.inspection import count, difference, summary
@@ -63,6 +63,7 @@ __all__ = [
     "Module",
     "ModuleError",
     "MultiHeadAttention",
+    "PReLU",
     "Parallel",
     "Positions",
     "RMSNorm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from rosin.stdlib.nn.module import Module, ModuleError, static
 from rosin.stdlib.nn.positions import Positions
 from rosin.stdlib.nn.run import EVAL, Run
 from rosin.stdlib.nn.shapes import expect
+from rosin.stdlib.nn.texts import array_text
 
 
 @dataclass
@@ -119,7 +121,7 @@ class MultiHeadAttention(Module):
         """
         expect(self, x, "batch time features", features=self.query.weight.shape[1])
         source = x if context is None else context
-        expect(self, source, "batch time features", features=self.key.weight.shape[1])
+        expect(self, source, "batch time features", batch=x.shape[0], features=self.key.weight.shape[1])
         query = _heads(self.query(x), self.heads)
         key, value = _heads(self.key(source), self.key_heads), _heads(self.value(source), self.key_heads)
         start = 0 if cache is None else cache.length
@@ -127,19 +129,41 @@ class MultiHeadAttention(Module):
         if self.positions is not None:
             query, key = self.positions.rotate(query, places), self.positions.rotate(key, key_places)
         if cache is not None:
+            self._check_cache(cache, key)
             cache = cache.add(key, value)
             key, value = cache.keys, cache.values
             key_places = rnp.arange(key.shape[2])
-            kept = key_places < cache.length
-            mask = _both(mask, kept[None, None, None, :])
+        self._check_mask(mask, query, key)
+        if cache is not None:
+            mask = _both(mask, (key_places < cache.length)[None, None, None, :])
         gathered = self._gather(query, key, value, places, key_places, mask, run)
         result = self.output(rnp.reshape(rnp.moveaxis(gathered, 1, 2), (*x.shape[:2], -1)))
         return result if cache is None else (result, cache)
+
+    def _check_cache(self, cache: Cache, keys: Array) -> None:
+        """Raise unless these keys have room; sizes that are symbols are left to the ops."""
+        batch, heads, room, width = cache.keys.shape
+        known = isinstance(room, int) and isinstance(keys.shape[2], int)
+        if _differ(keys.shape, (batch, heads, keys.shape[2], width)) or (known and room < keys.shape[2]):
+            kept = f"[batch {batch}, heads {heads}, room for {room} steps, features {width}]"
+            message = f"MultiHeadAttention: the cache is {kept}, and keys {array_text(keys)} do not fit"
+            raise ModuleError(f"{message}: cache(batch, capacity) makes one")
+
+    def _check_mask(self, mask: Array | None, query: Array, key: Array) -> None:
+        if mask is None:
+            return
+        wanted = (*query.shape[:3], key.shape[2])
+        own = [n if m == 1 else m for m, n in zip(reversed(mask.shape), reversed(wanted), strict=False)]
+        if mask.ndim > 4 or _differ(own, wanted[::-1][: len(own)]):
+            message = f"MultiHeadAttention: a mask broadcasts to {list(wanted)}, batch, heads, time and time of context"
+            raise ModuleError(f"{message}, and {array_text(mask)} does not")
 
     def _gather(
         self, query: Array, key: Array, value: Array, places: Array, key_places: Array, mask: Array | None, run: Run
     ) -> Array:
         bias = None if self.positions is None else self.positions.bias(places, key_places)
+        if bias is not None and bias.ndim == 3 and bias.shape[0] not in (1, self.heads):
+            raise ModuleError(f"MultiHeadAttention: positions are of {bias.shape[0]} heads, and it has {self.heads}")
         dropping = run.training and self.dropout.rate > 0
         if self.causal and mask is None and bias is None and not dropping:
             return rosin.nn.scaled_dot_product_attention(
@@ -159,6 +183,12 @@ class MultiHeadAttention(Module):
         if mask is not None:
             scores = rnp.where(mask, scores, -rnp.inf) if mask.dtype == rosin.bool_ else scores + mask
         return self.dropout(rosin.nn.softmax(scores), run) @ value
+
+
+def _differ(sizes: Sequence[Any], wanted: Sequence[Any]) -> bool:
+    """Whether numbers among sizes are others."""
+    pairs = zip(sizes, wanted, strict=True)
+    return any(isinstance(own, int) and isinstance(size, int) and own != size for own, size in pairs)
 
 
 def _heads(x: Array, heads: int) -> Array:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import rosin
+from rosin.stdlib.nn.texts import with_article
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def known(call: Callable[..., Any]) -> Callable[..., Any]:
         except rosin.RosinError as error:
             if _told.get() is not error:
                 _told.set(rosin.debug.located(error))
-                error.message += f"\n  in the module {path_of(chain)}, a {type(self).__name__}"
+                error.message += f"\n  in the module {path_of(chain)}, {with_article(type(self).__name__)}"
             raise
         finally:
             _calling.reset(token)

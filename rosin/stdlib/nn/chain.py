@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, overload
 
-from rosin.stdlib.nn.module import Module, static
+from rosin.stdlib.nn.module import Module, ModuleError, static
 from rosin.stdlib.nn.run import EVAL, Run
 
 
@@ -21,7 +21,8 @@ class Chain(Module):
     layers: tuple[Any, ...]
 
     def __init__(self, *layers: Module | Callable[..., Any]) -> None:
-        self.layers = _modules(layers)
+        """Raises ModuleError where one is neither a module nor a function."""
+        self.layers = _modules("Chain", layers)
 
     def __call__(self, x: Any, run: Run = EVAL) -> Any:
         for layer in self.layers:
@@ -58,7 +59,8 @@ class Parallel(Module):
     join: Callable[..., Any] | None = static()
 
     def __init__(self, *layers: Module | Callable[..., Any], join: Callable[..., Any] | None = None) -> None:
-        self.layers = _modules(layers)
+        """Raises ModuleError where one is neither a module nor a function."""
+        self.layers = _modules("Parallel", layers)
         self.join = join
 
     def __call__(self, x: Any, run: Run = EVAL) -> Any:
@@ -101,5 +103,11 @@ def takes_run(cls: type[Any]) -> bool:
     return issubclass(cls, Module) and "run" in inspect.signature(cls.__call__).parameters
 
 
-def _modules(layers: Iterable[Module | Callable[..., Any]]) -> tuple[Module, ...]:
-    return tuple(layer if isinstance(layer, Module) else Function(layer) for layer in layers)
+def _modules(kind: str, layers: Iterable[Module | Callable[..., Any]]) -> tuple[Module, ...]:
+    return tuple(layer if isinstance(layer, Module) else _function(kind, layer) for layer in layers)
+
+
+def _function(kind: str, layer: Any) -> Function:
+    if not callable(layer):
+        raise ModuleError(f"{kind}: layers are modules and functions, and {layer!r} is neither")
+    return Function(layer)

@@ -50,6 +50,7 @@ class Conv(Module):
         Raises:
             ModuleError: the groups do not divide the channels, or there is not one number for each axis.
         """
+        check_window("Conv", window)
         keys = keys_of(key)
         if in_channels % groups or out_channels % groups:
             raise ModuleError(f"Conv: {groups} groups do not divide {in_channels} channels in and {out_channels} out")
@@ -108,6 +109,7 @@ class ConvTranspose(Module):
         Raises:
             ModuleError: the groups do not divide the channels, or there is not one number for each axis.
         """
+        check_window("ConvTranspose", window)
         keys = keys_of(key)
         if in_channels % groups or out_channels % groups:
             message = f"{groups} groups do not divide {in_channels} channels in and {out_channels} out"
@@ -138,6 +140,12 @@ class ConvTranspose(Module):
 def depthwise(window: Sequence[int], channels: int, *, key: KeyLike, multiplier: int = 1, **options: Any) -> Conv:
     """A convolution that sees each channel alone and gives `multiplier` for it. Options are those of `Conv`."""
     return Conv(window, channels, channels * multiplier, key=key, groups=channels, **options)
+
+
+def check_window(layer: str, window: Any) -> None:
+    """Raise unless a window tells how many axes it has."""
+    if not isinstance(window, Sequence) or not window or isinstance(window, str):
+        raise ModuleError(f"{layer}: a window has a number for each spatial axis, as (3, 3), and is not {window!r}")
 
 
 def per_axis(layer: str, name: str, given: Sizes, rank: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Fully connected layers."""
+"""Fully connected layers, and an activation with a parameter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import rosin
 from rosin import Array
+from rosin import numpy as rnp
 from rosin.stdlib.nn import initializers
 from rosin.stdlib.nn.initializers import Initializer
 from rosin.stdlib.nn.keys import KeyLike, keys_of
@@ -63,3 +64,17 @@ class Bilinear(Module):
 
     def __call__(self, left: Array, right: Array) -> Array:
         return rosin.nn.bilinear(left, right, self.weight, self.bias)
+
+
+class PReLU(Module):
+    """x where it is positive, else a learned number times x: one, or one for each channel of `[batch, channels, …]`
+    (He et al. 2015)."""
+
+    weight: Array = param("channels")
+
+    def __init__(self, channels: int = 1, *, slope: float = 0.25, dtype: Any = rosin.float32) -> None:
+        """`slope` is what the numbers begin with."""
+        self.weight = rnp.full(channels, slope, dtype=dtype)
+
+    def __call__(self, x: Array) -> Array:
+        return rosin.nn.prelu(x, self.weight)

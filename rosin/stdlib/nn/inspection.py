@@ -26,7 +26,8 @@ def count(module: Module) -> int:
 
 def summary(module: Module, *args: Any, **kwargs: Any) -> str:
     """A table of the modules that are called with these arguments, the inner ones first: what each gives, its
-    parameters, and its floating point operations.
+    parameters, and its floating point operations; below it the sums, and how many multiplications with an addition,
+    which some count as one operation, products of matrices and convolutions have.
 
     Arrays may be described by `rosin.ShapeDtypeStruct`; nothing is computed. Modules that `vmap`, `scan` and their like
     call are in it once, with the operations of one example or step.
@@ -46,7 +47,10 @@ def summary(module: Module, *args: Any, **kwargs: Any) -> str:
     lines = [_line(line, widths) for line in (heads, *rows)]
     rule = "-" * max(map(len, lines))
     size = sum(int(array.size) * array.dtype.bytes for _, array in named_arrays(module))
-    return "\n".join([lines[0], rule, *lines[1:], rule, f"{count(module):,} parameters, {_bytes(size)}"])
+    with calls.unhooked():
+        cost = rosin.cost(again, module, arrays)
+    sums = f"{count(module):,} parameters, {_bytes(size)}; {cost.flops:,} operations"
+    return "\n".join([lines[0], rule, *lines[1:], rule, f"{sums}, {cost.multiply_adds:,} multiply-adds among them"])
 
 
 def _operations(module: Module, call: calls.Call) -> int:

@@ -81,7 +81,9 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in field_names(type(self)):
             message = f"{type(self).__name__} has no field {name!r}: annotate it in the class"
-            raise ModuleError(f"{message}, as `{name}: Array = param()`, buffer() or static()")
+            part = isinstance(value, Module)
+            shown = f"`{name}: {type(value).__name__}`" if part else f"`{name}: Array = param()`, buffer() or static()"
+            raise ModuleError(f"{message}, as {shown}")
         if name in self.__dict__:
             raise ModuleError(f"{type(self).__name__}.{name} is set already, and modules do not change; use replace()")
         object.__setattr__(self, name, rosin.numpy.asarray(value) if isinstance(value, np.ndarray) else value)

@@ -39,6 +39,12 @@ def array_text(array: Any) -> str:
     return f"{array.dtype}{list(array.shape)}"
 
 
+def with_article(name: str) -> str:
+    """A class's name after "a" or "an", as it is spoken: an Embedding, an LSTM."""
+    spelled = name[:2].isupper() and name[0] in "FHLMNRSX"
+    return f"{'an' if spelled or name[0] in 'AEIO' else 'a'} {name}"
+
+
 def under(path: str, name: str | int) -> str:
     """The dotted path of a part of what stands at a path."""
     return f"{path}.{name}" if path else str(name)

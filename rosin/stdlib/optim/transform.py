@@ -44,13 +44,20 @@ class Transform:
         """What `apply_updates` adds to the parameters, and the next state.
 
         Raises:
-            OptimizerError: the gradients are no tree of parameters with None for some, or some are complex.
+            OptimizerError: the gradients are no tree of parameters with None for some, the state is one of other
+                parameters, or some gradients are complex.
         """
         for path, array, _ in nn.paths.walk(gradient):
             if array.dtype in (rosin.complex64, rosin.complex128):
                 message = f"the gradient at {path!r} is {array.dtype}, and optimizers take real numbers"
                 raise OptimizerError(f"{message}: hold the real and the imaginary part as two parameters")
-        return self.step(gradient, state, None if params is None else aligned(gradient, params), **extra)
+        own = None if params is None else aligned(gradient, params)
+        try:
+            return self.step(gradient, state, own, **extra)
+        except OptimizerError:
+            raise
+        except ValueError as error:  # Trees that differ.
+            raise OptimizerError(f"the state does not belong to these gradients: {error}") from error
 
 
 def parameters(params: Tree) -> Tree:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rosin.stdlib.train.blame import first_bad_layer
 from rosin.stdlib.train.callbacks import Checkpointing, EarlyStopping, JsonLog, ProgressBar
 from rosin.stdlib.train.checkpoints import Checkpoints, Restored
 from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning, DivergedError
@@ -10,7 +11,7 @@ from rosin.stdlib.train.figures import Line, Panel, figure
 from rosin.stdlib.train.fit import Callback, Training, fit
 from rosin.stdlib.train.game import Player, make_game, start_game
 from rosin.stdlib.train.plot import Plot
-from rosin.stdlib.train.step import Outcome, Step, TrainState, first_bad_layer, make_step
+from rosin.stdlib.train.step import Outcome, Step, TrainState, make_step
 from rosin.stdlib.train.tensorboard import EventWriter, TensorBoard
 
 __all__ = [

@@ -46,8 +46,10 @@ class ProgressBar(Callback):
 
 
 class Checkpointing(Callback):
-    """Checkpoints of the state and of where the loader is, every so many steps or after each epoch; a training begins
-    with the newest one that is whole."""
+    """Checkpoints of the state, of where the loader is and of what other callbacks remember, every so many steps or
+    after each epoch; a training begins with the newest one that is whole."""
+
+    outermost = True
 
     def __init__(
         self, folder: str | PathLike[str], *, every: int | None = None, keep: int = 3, resume: bool = True
@@ -61,6 +63,10 @@ class Checkpointing(Callback):
             return
         training.state = found.state
         training.examples = found.extra["examples"]
+        remembered = found.extra.get("callbacks", {})
+        for callback in training.callbacks:
+            if callback.label in remembered:
+                callback.restore(remembered[callback.label])
         place = found.extra["loader"]
         if place is not None:
             if not hasattr(training.loader, "restore"):
@@ -83,11 +89,17 @@ class Checkpointing(Callback):
     def _save(self, training: Training) -> None:
         loader = training.loader
         place = loader.state() if hasattr(loader, "state") else None
-        self.checkpoints.save(training.step, training.state, {"loader": place, "examples": training.examples})
+        remembered = {callback.label: state for callback in training.callbacks if (state := callback.state())}
+        extra = {"loader": place, "examples": training.examples, "callbacks": remembered}
+        self.checkpoints.save(training.step, training.state, extra)
 
 
 class EarlyStopping(Callback):
-    """Ends a training when a value of the epochs got no better for `patience` epochs."""
+    """Ends a training when a value of the epochs got no better for `patience` epochs.
+
+    One that goes on from a checkpoint ends where it would have without the stop; if it had ended, at once, unless it
+    is given more patience.
+    """
 
     def __init__(
         self, name: str, *, patience: int = 5, mode: Literal["min", "max"] = "min", least: float = 0.0
@@ -95,7 +107,24 @@ class EarlyStopping(Callback):
         """A change of less than `least` is no improvement."""
         self.name, self.patience, self.mode, self.least = name, patience, mode, least
         self.best = math.inf
+        """The best value so far, with the other sign if more is better."""
         self._waited = 0
+
+    @property
+    def label(self) -> str:
+        return f"EarlyStopping({self.name!r}, mode={self.mode!r}, least={self.least!r})"
+
+    def state(self) -> dict[str, Any]:
+        # JSON has no infinity.
+        return {"best": self.best if math.isfinite(self.best) else None, "waited": self._waited}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.best, self._waited = math.inf if state["best"] is None else state["best"], state["waited"]
+
+    def on_start(self, training: Training) -> None:
+        if int(training.state.step) == 0:
+            self.best, self._waited = math.inf, 0
+        self._stop(training)
 
     def on_epoch(self, training: Training) -> None:
         if self.name not in training.values:
@@ -106,6 +135,9 @@ class EarlyStopping(Callback):
             self.best, self._waited = value, 0
             return
         self._waited += 1
+        self._stop(training)
+
+    def _stop(self, training: Training) -> None:
         if self._waited >= self.patience:
             training.stop = f"{self.name} got no better for {self.patience} epochs"
 

@@ -2,9 +2,9 @@
 
     step-0000001200/
         arrays.safetensors    every array of the state, under its path
-        checkpoint.json       format, step, the checksum of the arrays, and what else was to be kept
+        checkpoint.json       format, step, what else was to be kept, the checksum of the arrays, and that of all this
 
-A checkpoint is written beside its place and moved there; when it is read, the checksum is compared, and a damaged one
+A checkpoint is written beside its place and moved there; when it is read, the checksums are compared, and a damaged one
 is passed over, with a warning that says why, for the one before it.
 """
 
@@ -28,7 +28,7 @@ import rosin
 from rosin.stdlib import weights
 from rosin.stdlib.train.errors import CheckpointError, CheckpointWarning
 
-FORMAT, VERSION = "rosin checkpoint", 1
+FORMAT, VERSION = "rosin checkpoint", 2
 T = TypeVar("T")
 _NAME = re.compile(r"step-(\d{10})")
 
@@ -76,7 +76,7 @@ class Checkpoints:
                 "sha256": _checksum(arrays),
                 "extra": extra or {},
             }
-            _write(temporary / "checkpoint.json", json.dumps(told, indent=1))
+            _write(temporary / "checkpoint.json", json.dumps({**told, "seal": _seal(told)}, indent=1))
             if place.exists():
                 shutil.rmtree(place)
             os.rename(temporary, place)
@@ -142,11 +142,14 @@ def _read(place: Path) -> dict[str, Any]:
         raise _Unfit(f"is damaged: checkpoint.json cannot be read ({error})") from None
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise _Unfit(f"is damaged: checkpoint.json is no {FORMAT!r}")
-    version, extra = told.get("version"), told.get("extra")
+    version, extra, seal = told.get("version"), told.get("extra"), told.pop("seal", None)
     if not isinstance(version, int) or not isinstance(extra, dict):
         raise _Unfit("is damaged: checkpoint.json lacks its version, or what was to be kept")
     if version > VERSION:
         raise _Unfit(f"is of version {version} of the format, by a newer Rosin: this one reads {VERSION}")
+    # Version 1 had none.
+    if seal != _seal(told) and not (version == 1 and seal is None):
+        raise _Unfit("is damaged: checkpoint.json is not what its own checksum says")
     try:
         found = _checksum(place / "arrays.safetensors")
     except OSError as error:
@@ -178,6 +181,11 @@ def _filled(like: T, arrays: dict[str, Any]) -> T:
         raise _Unfit(f"is of another program: {'; '.join(faults[:10])}{more}")
     # Copies, since the file is mapped and may be removed, and since a step may reuse the memory of its state.
     return rosin.tree.unflatten(structure, [rosin.numpy.array(arrays[path], copy=True) for path in paths])
+
+
+def _seal(told: dict[str, Any]) -> str:
+    """The checksum of what JSON holds, however it is laid out."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _checksum(path: Path) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import rosin
+from rosin.stdlib.train.blame import bad_gradients, bad_items, first_bad_layer
 from rosin.stdlib.train.errors import DivergedError
-from rosin.stdlib.train.step import Loss, Outcome, Step, TrainState, first_bad_layer
+from rosin.stdlib.train.step import Loss, Outcome, Step, TrainState
 
 
 @dataclass
@@ -29,10 +31,26 @@ class Training:
     """Metrics of the last epoch, and what `evaluate` gave after it."""
     stop: str | None = None
     loader: Any = None
+    callbacks: Sequence[Callback] = ()
 
 
 class Callback:
     """Something that is told of a training. Each method may be left out."""
+
+    outermost: ClassVar[bool] = False
+    """Whether it is told of the start before the others, and of all else after them, as who saves what they have is."""
+
+    @property
+    def label(self) -> str:
+        """What its part of a checkpoint is called."""
+        return type(self).__name__
+
+    def state(self) -> dict[str, Any]:
+        """What it has to remember in a checkpoint, as JSON holds it."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state()` was taken; called before `on_start`."""
 
     def on_start(self, training: Training) -> None:
         """Before the first step; may change `training.state` and where the loader is."""
@@ -68,9 +86,11 @@ def fit(
             made from, is used to find the layer.
     """
     loss = step.loss if loss is None and isinstance(step, Step) else loss
-    training = Training(state, epochs, len(loader) if hasattr(loader, "__len__") else None, loader=loader)  # pyright: ignore[reportArgumentType]
+    steps = len(loader) if hasattr(loader, "__len__") else None  # pyright: ignore[reportArgumentType]
+    callbacks = sorted(callbacks, key=lambda callback: callback.outermost)
+    training = Training(state, epochs, steps, loader=loader, callbacks=callbacks)
     try:
-        for callback in callbacks:
+        for callback in sorted(callbacks, key=lambda callback: not callback.outermost):
             callback.on_start(training)
         training.epoch = loader.state()["epoch"] if hasattr(loader, "state") else training.epoch  # pyright: ignore[reportAttributeAccessIssue]
         training.step = int(training.state.step)
@@ -115,16 +135,28 @@ def _epoch(
 
 def _diverged(training: Training, given: Any, loaded: Any, loss: Loss | None) -> DivergedError:
     told = f"loss {training.loss}, norm of the gradient {training.gradient_norm}"
-    message = f"step {training.step - 1} has no finite result: {told}"
-    if hasattr(loaded, "indices"):
-        message += f"\n  its batch has the items {loaded.indices.tolist()}"
+    lines = [f"step {training.step - 1} has no finite result: {told}"]
+    places = bad_items(given)
+    indices = loaded.indices.tolist() if hasattr(loaded, "indices") else None
+    if indices is not None:
+        lines.append(f"its batch has the items {indices}")
+        places = [indices[place] for place in places if place < len(indices)]
+    if places:
+        lines.append(f"the batch itself holds numbers that are not finite, in the items {places}")
     if loss is not None:
         # The step changed nothing but its number.
         state = TrainState(training.state.model, (), training.state.step - 1, training.state.key, {})
-        layer = first_bad_layer(loss, state, given)
-        message += (
-            f"\n  the first layer whose result is not finite is {layer}"
-            if layer
-            else ("\n  every layer's result is finite, so the loss itself, or a derivative, is not")
-        )
-    return DivergedError(message)
+        lines.append(_blamed(loss, state, given, training.loss))
+    return DivergedError("\n  ".join(lines))
+
+
+def _blamed(loss: Loss, state: TrainState, batch: Any, value: float) -> str:
+    layer = first_bad_layer(loss, state, batch)
+    if layer is not None:
+        return f"the first layer whose result is not finite is {layer}"
+    if not math.isfinite(value):
+        return "every layer's result is finite, so the loss itself is not"
+    names = bad_gradients(loss, state, batch)
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    what = f"derivatives by {', '.join(names[:4])}{more} are not" if names else "the norm of all derivatives is not"
+    return f"every layer's result is finite; {what}"

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import rosin
 from rosin import Array
 from rosin import numpy as rnp
-from rosin.stdlib import nn, optim
+from rosin.stdlib import losses, nn, optim
+from rosin.stdlib.nn import texts
 
 Loss: TypeAlias = Callable[[Any, Any, nn.Run], Any]
 """Takes the model, the batch and the run to a number, or to a number and something for the metrics."""
@@ -85,6 +86,9 @@ def make_step(
 
     With `precision`, as "compute=bfloat16", the loss is one of `rosin.mixed_precision`; the state keeps its own types.
     If the optimizer is made by `optim.scaled`, the loss is multiplied by its scale before the gradient is taken.
+
+    The first call with batches of one type raises LossError if the loss is not one number, and OptimizerError if the
+    state was started with another optimizer.
     """
     policy = None if precision is None else rosin.mixed_precision(precision)
 
@@ -97,6 +101,9 @@ def make_step(
             run = nn.Run(key)
             found = rosin.rewritten(loss)(model, batch, run)
             value, aux = found if isinstance(found, tuple) else (found, None)
+            if rnp.ndim(value):
+                shown = texts.array_text(value)
+                raise losses.LossError(f"make_step: the loss is {shown}, and a training needs one number, as a mean is")
             return value, run.updated(model), aux
 
         def objective(model: Any) -> Any:
@@ -155,18 +162,3 @@ def _scale_of(state: Any) -> rosin.precision.StaticLossScale | None:
     if any(isinstance(part, optim.ScaledState) for part in parts):
         raise optim.OptimizerError("optim.scaled is inside of another transform, which would see scaled gradients")
     return None
-
-
-def first_bad_layer(loss: Loss, state: TrainState, batch: Any) -> str | None:
-    """The path of the first module that gives something that is not finite in step `state.step` on this batch; None if
-    every one is finite forward, so that the backward pass is to blame."""
-    bad: list[str] = []
-
-    def look(path: str, module: Any, call: Any) -> None:
-        arrays = [x for x in rosin.tree.leaves(call.result) if isinstance(x, Array)]
-        if not bad and not all(bool(rnp.all(rnp.isfinite(x))) for x in arrays):
-            bad.append(f"{path}, a {type(module).__name__}")
-
-    with nn.hooked(look):
-        loss(state.model, batch, nn.Run(rosin.random.fold_in(state.key, state.step)))
-    return bad[0] if bad else None

@@ -7,10 +7,12 @@ no name in them is looked up beyond the few below, and no code runs.
 
 from __future__ import annotations
 
+import errno
 import io
 import pickle
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +25,11 @@ from rosin.stdlib.weights.errors import WeightsError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _OLD_VERSION = 1001
+_OF_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, struct.error, EOFError, LookupError),
+    *(ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError),
+)
+"""What Python's readers of zip archives and pickles raise where bytes are not what they should be."""
 
 Numbers = np.ndarray[Any, Any]
 
@@ -45,7 +52,12 @@ def read(path: Path) -> dict[str, Numbers]:
             else:
                 file.seek(0)
                 tree = _read_old(path, file.read())
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, KeyError, IndexError, struct.error) as error:
+    except WeightsError:
+        raise
+    except (OSError, *_OF_DAMAGE) as error:
+        # Python's zipfile seeks to places that there are not; other errors of reading are no fault of the file.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise WeightsError(f"{path}: the file is damaged, or none of PyTorch's ({error})") from None
     found: dict[str, Numbers] = {}
     _collect(tree, "", found)

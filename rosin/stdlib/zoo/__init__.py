@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -132,8 +131,7 @@ def _split(
     found: Entry, given: Mapping[str, Any], *, known_knobs: bool = True
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options of the model's `make`, and settings of the recipe with their defaults."""
-    parameters = inspect.signature(found.make).parameters.values()
-    own = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "key"]
+    own = found.options
     knobs = dict(found.knobs) if known_knobs else {}
     for name in given:
         if name not in own and name not in knobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import rosin
 from rosin.stdlib import nn
 from rosin.stdlib.zoo.card import Card
+from rosin.stdlib.zoo.errors import ZooError
 from rosin.stdlib.zoo.settings import Result, Settings
 
 
@@ -28,4 +30,19 @@ class Entry:
     small: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Options of a model that is small enough to be differentiated in a test."""
     knobs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Settings of the recipe's own, such as a rate, and their defaults."""
+    """Settings of the recipe's own, such as a rate, and their defaults; none has the name of an option of `make`."""
+
+    def __post_init__(self) -> None:
+        """Raises ZooError where a knob has an option's name: `--set` could mean either."""
+        both = sorted(set(self.options) & set(self.knobs))
+        if both:
+            known = ", ".join(both)
+            raise ZooError(
+                f"the entry {self.card.name}: {known} is both an option of the model and a knob of its recipe"
+            )
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of the options that `make` takes."""
+        parameters = inspect.signature(self.make).parameters.values()
+        return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "key")

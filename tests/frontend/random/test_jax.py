@@ -13,7 +13,6 @@ from rosin import random
 pytestmark = pytest.mark.peers
 
 ONE = np.float32(1)
-LOGITS = np.array([0.1, -1.0, 2.0, 0.5], np.float32)
 F32 = np.float32
 
 DRAWS: dict[str, Callable[[Any, Any], Any]] = {
@@ -33,7 +32,6 @@ DRAWS: dict[str, Callable[[Any, Any], Any]] = {
     "wald": lambda r, k: r.wald(k, 2 * ONE, (50,), F32),
     "triangular": lambda r, k: r.triangular(k, -ONE, ONE / 2, 2 * ONE, (50,), F32),
     "bernoulli": lambda r, k: r.bernoulli(k, ONE / 3, (50,)),
-    "categorical": lambda r, k: r.categorical(k, LOGITS, shape=(50,)),
     "choice": lambda r, k: r.choice(k, 4, (50,), p=np.array([0.1, 0.2, 0.3, 0.4], np.float32)),
     "split": lambda r, k: r.key_data(r.split(k, 5)[3]),
     "fold_in": lambda r, k: r.key_data(r.fold_in(k, 12345)),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 import rosin
@@ -213,6 +214,40 @@ def test_categorical(key: Any) -> None:
     assert random.categorical(key, table, axis=0, shape=(5, 2)).shape == (5, 2)
     with pytest.raises(ShapeError, match=r"the shape \[5\] does not end in \[2\]"):
         random.categorical(key, table, axis=0, shape=5)
+    with pytest.raises(ShapeError, match="no places to choose from"):
+        random.categorical(key, np.zeros((2, 0)))
+
+
+def test_categorical_of_several_lines(key: Any) -> None:
+    logits = np.array([[[0.0, 1.0], [-np.inf, 2.0]], [[3.0, -1.0], [0.0, 0.0]]])  # [2, 2 places of each line, 2]
+    drawn = np.asarray(random.categorical(key, logits, axis=1, shape=(N, 2, 2)))
+    chances = scipy.special.softmax(logits, axis=1)
+    for line in np.ndindex(2, 2):
+        ones = int(drawn[:, *line].sum())
+        chance = chances[line[0], 1, line[1]]
+        assert scipy.stats.binomtest(ones, N, chance).pvalue > 1e-3 if chance else ones == 0, line
+
+
+def test_categorical_of_logits_that_are_not_finite(key: Any) -> None:
+    def counts(*logits: float) -> list[int]:
+        drawn = random.categorical(key, np.array(logits, np.float32), shape=(1000,))
+        return np.bincount(np.asarray(drawn), minlength=3).tolist()
+
+    infinite = counts(np.inf, 0, np.inf)
+    assert infinite[1] == 0
+    assert min(infinite[0], infinite[2]) > 400
+    assert counts(-np.inf, -100, -np.inf) == [0, 1000, 0]
+
+
+def test_categorical_draws_what_is_less_likely_than_a_float_tells(key: Any) -> None:
+    # Of 2**22 places that have half of the probability together, f32 sums would lose many.
+    logits = np.zeros(1 << 22, np.float32)
+    logits[0] = np.log(len(logits) - 1.0)
+    drawn = np.asarray(random.categorical(key, logits, shape=(N,)))
+    others = drawn[drawn > 0]
+    assert scipy.stats.binomtest(len(others), N, 0.5).pvalue > 1e-3
+    assert scipy.stats.kstest(others / len(logits), "uniform").pvalue > 1e-3
+    assert others.max() > len(logits) * 0.99
 
 
 # -- the same bits, however asked for --------------------------------------------------------------------------------

@@ -166,15 +166,25 @@ class Faulty:
 
 def test_a_worker_that_fails() -> None:
     seen: list[Any] = []
-    with pytest.raises(data.WorkerError, match=r"(?s)loading batch 2 failed.*Faulty|__getitem__.*the disk is on fire"):
+    with pytest.raises(data.WorkerError, match=r"(?s)loading batch 2 failed.*__getitem__.*on fire\nwhile item 7 of"):
         seen.extend(batch.data.tolist() for batch in data.Loader(Faulty(7), 3, workers=2))
     assert seen == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_a_worker_that_dies() -> None:
-    message = r"rosin-data-\d, which loads data, ended by signal SIGKILL, .* these: batch [01] with the items \["
-    with pytest.raises(data.WorkerError, match=message):
-        list(data.Loader(Faulty(4, dies=True), 3, workers=1))
+    message = r"rosin-data-\d, which loads data, ended by signal SIGKILL, .*; it was loading batch 2 with the items "
+    with pytest.raises(data.WorkerError, match=message + r"\[6, 7, 8\]$"):
+        list(data.Loader(Faulty(7, dies=True), 3, workers=2))
+
+
+def test_which_items_could_not_be_loaded() -> None:
+    with pytest.raises(OSError, match="on fire") as caught:
+        list(data.Loader(Faulty(7), 3))
+    assert caught.value.__notes__ == ["while item 7 of the data set was loaded"]
+    uneven = data.Mapped(Faulty(12), lambda index: np.zeros(int(index) // 4))
+    with pytest.raises(data.DataError, match="do not stack") as unstacked:
+        list(data.Loader(uneven, 3))
+    assert unstacked.value.__notes__ == ["while the items [3, 4, 5] were made a batch"]
 
 
 # -- images ----------------------------------------------------------------------------------------------------------

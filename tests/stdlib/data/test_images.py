@@ -153,6 +153,145 @@ def test_affine_by_hand() -> None:
         images.warp(square, rnp.eye(3))
 
 
+# -- parts of a size ---------------------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_size_by_hand() -> None:
+    boxes = rnp.asarray([[0.0, 0, 12, 9], [2, 3, 4, 5], [4, 1, 8, 8], [0, 0, 12, 8]])
+    same = np.asarray(images.resized_crop(X[:1], boxes[:1], (12, 9)))
+    np.testing.assert_allclose(same, PICTURES[:1], atol=1e-6)
+    part = np.asarray(images.resized_crop(X, boxes, (4, 5)))[1]
+    np.testing.assert_allclose(part, PICTURES[1, :, 2:6, 3:8], atol=1e-6)
+    flat = rnp.full((2, 1, 7, 5), 0.3)
+    change = rosin.compile(lambda key, x: images.random_resized_crop(key, x, (6, 8)))
+    np.testing.assert_allclose(change(KEY, flat), np.full((2, 1, 6, 8), 0.3), atol=1e-6)
+    with pytest.raises(data.DataError, match=r"boxes \[batch, 4\], not \(4, 3, 12, 9\) and \(3, 4\)"):
+        images.resized_crop(X, boxes[:3], (4, 5))
+    with pytest.raises(data.DataError, match="images are floats, not u8"):
+        images.resized_crop(rnp.ones((4, 3, 12, 9), dtype="u1"), boxes, (4, 5))
+    with pytest.raises(data.DataError, match=r"areas are from 0 to 1 and ratios positive, not \(0\.0, 1\.0\)"):
+        images.random_resized_crop(KEY, X, (4, 5), area=(0.0, 1.0))
+
+
+def test_drawn_parts_have_the_areas_and_ratios_asked_for() -> None:
+    """Of ramps the ends tell where a part was."""
+    rows, columns = np.mgrid[:40, :60].astype(np.float32)
+    ramps = rnp.asarray(np.broadcast_to(np.stack([rows, columns]), (500, 2, 40, 60)))
+    area, ratio = (0.1, 0.2), (0.8, 1.5)
+    found = np.asarray(images.random_resized_crop(KEY, ramps, (80, 90), area=area, ratio=ratio))
+    height = (found[:, 0, 60, 0] - found[:, 0, 20, 0]) * 2
+    width = (found[:, 1, 0, 60] - found[:, 1, 0, 30]) * 3
+    shares, ratios = height * width / 2400, width / height
+    for numbers, (low, high) in ((shares, area), (np.log(ratios), np.log(ratio))):
+        assert low - 1e-3 < numbers.min() < numbers.max() < high + 1e-3
+        assert np.abs(
+            np.quantile(numbers, [0.25, 0.5, 0.75]) - low - (high - low) * np.asarray([0.25, 0.5, 0.75])
+        ).max() < (0.1 * (high - low))
+    top = found[:, 0].min(axis=(1, 2))
+    assert top.min() < 2
+    assert top.max() > 10
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("size", [(5, 4), (30, 7), (1, 1)])
+def test_parts_of_a_size_are_those_of_pillow(size: tuple[int, int]) -> None:
+    from PIL import Image
+
+    boxes = np.asarray([[0, 0, 12, 9], [2, 3, 4, 5], [4.25, 1.5, 7.75, 6], [0, 8, 12, 0.75]])
+    found = np.asarray(images.resized_crop(X, rnp.asarray(boxes), size))
+    for ours, picture, (top, left, height, width) in zip(found, PICTURES, boxes, strict=True):
+        for channel, wanted in zip(ours, picture, strict=True):
+            box = (left, top, left + width, top + height)
+            theirs = Image.fromarray(wanted).resize(size[::-1], Image.Resampling.BILINEAR, box=box)
+            np.testing.assert_allclose(channel, np.asarray(theirs), atol=1e-5)
+
+
+# -- levels ------------------------------------------------------------------------------------------------------------
+
+
+def _bytes(*shape: int) -> np.ndarray[Any, Any]:
+    """Pictures of few and of many levels, dark and bright, and of one level alone."""
+    rng = np.random.default_rng(1)
+    made = [rng.integers(low, high, shape) for low, high in ((0, 256), (30, 60), (250, 256), (7, 8), (0, 2))]
+    made.append(np.clip(rng.normal(90, 20, shape), 0, 255))
+    return np.stack(made).astype(np.uint8)
+
+
+def test_levels_by_hand() -> None:
+    x = rnp.asarray(np.asarray([[[0, 127, 128, 255]]], np.uint8))
+    assert images.invert(x).tolist() == [[[255, 128, 127, 0]]]
+    assert images.solarize(x).tolist() == [[[0, 127, 127, 0]]]
+    assert images.solarize(x, 255).tolist() == [[[0, 127, 128, 0]]]
+    assert images.posterize(x, 1).tolist() == [[[0, 0, 128, 128]]]
+    assert images.posterize(x, 8).tolist() == x.tolist()
+    two = rnp.stack([x, x])
+    assert images.posterize(two, rnp.asarray([1, 2]))[:, 0, 0].tolist() == [[0, 0, 128, 128], [0, 64, 128, 192]]
+    assert images.autocontrast(rnp.asarray(np.asarray([[[10, 20, 30]]], np.uint8))).tolist() == [[[0, 127, 255]]]
+    # 510 pixels below the brightest: two for each level of the result.
+    line = rnp.asarray(np.repeat(np.arange(100, 103), (200, 310, 5)).astype(np.uint8)[None, None])
+    assert sorted(set(images.equalize(line).ravel().tolist())) == [0, 100, 255]
+    small = rnp.asarray(_bytes(3, 4, 5))
+    np.testing.assert_array_equal(images.equalize(small), small)
+
+
+def test_levels_of_floats_are_those_of_bytes() -> None:
+    x = rnp.asarray(_bytes(3, 20, 31))
+    floats = images.to_float(x)
+    for change in (
+        images.invert,
+        images.solarize,
+        images.equalize,
+        lambda x: images.posterize(x, 3),
+    ):
+        found = rosin.compile(change)(floats)
+        assert found.dtype == rosin.float32
+        np.testing.assert_array_equal(np.rint(np.asarray(found) * 255), np.asarray(change(x)))
+    # Not rounded down, as bytes are.
+    apart = np.asarray(images.autocontrast(floats)) * 255 - np.asarray(images.autocontrast(x))
+    assert -1e-4 < apart.min() <= apart.max() < 1 + 1e-4
+    for change in (images.invert, images.solarize, images.autocontrast, images.equalize):
+        with pytest.raises(
+            data.DataError, match=f"{change.__name__}: images are uint8, or floats from 0 to 1, not i32"
+        ):
+            change(rnp.asarray(np.ones((1, 2, 2), np.int32)))
+    with pytest.raises(data.DataError, match="bits are 1 to 8, not 9"):
+        images.posterize(x, 9)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("compiled", [False, True])
+def test_levels_are_those_of_pillow(compiled: bool) -> None:
+    from PIL import Image, ImageOps
+
+    pictures = _bytes(3, 40, 37)
+    changes: dict[Any, Any] = {
+        images.invert: ImageOps.invert,
+        images.solarize: ImageOps.solarize,
+        images.autocontrast: ImageOps.autocontrast,
+        images.equalize: ImageOps.equalize,
+    }
+    for bits in (1, 2, 5, 8):
+        changes[lambda x, bits=bits: images.posterize(x, bits)] = lambda x, bits=bits: ImageOps.posterize(x, bits)
+    for threshold in (1, 100, 255):
+        changes[lambda x, t=threshold: images.solarize(x, t)] = lambda x, t=threshold: ImageOps.solarize(x, t)
+    for change, theirs in changes.items():
+        found = np.asarray((rosin.compile(change) if compiled else change)(rnp.asarray(pictures)))
+        for ours, picture in zip(found, pictures, strict=True):
+            wanted = np.asarray(theirs(Image.fromarray(np.moveaxis(picture, 0, -1))))
+            np.testing.assert_array_equal(np.moveaxis(ours, 0, -1), wanted)
+
+
+@pytest.mark.peers
+def test_the_contrast_of_every_range_is_that_of_pillow() -> None:
+    from PIL import Image, ImageOps
+
+    ends = [(low, high) for low in range(0, 256, 5) for high in range(low, 256, 7)]
+    pictures = np.stack([np.clip(np.arange(256), low, high) for low, high in ends]).astype(np.uint8)[:, None, None]
+    found = np.asarray(rosin.compile(images.autocontrast)(rnp.asarray(pictures)))
+    for ours, picture in zip(found[:, 0], pictures[:, 0], strict=True):
+        np.testing.assert_array_equal(ours, np.asarray(ImageOps.autocontrast(Image.fromarray(picture))))
+
+
 def test_drawn_warps() -> None:
     change = rosin.compile(
         lambda key, x: images.random_affine(key, x, degrees=20, scale=(0.8, 1.2), shear=5, shift=0.1, fill=0.5)
@@ -183,7 +322,7 @@ def test_parts_of_others_are_pasted_in() -> None:
 
 @pytest.mark.slow
 def test_images_are_changed_in_ways_of_their_own() -> None:
-    picture = np.asarray(RNG.random((3, 8, 8)), dtype=np.float32)
+    picture = np.asarray(RNG.random((3, 17, 17)), dtype=np.float32)
     batch = rnp.asarray(np.tile(picture, (300, 1, 1, 1)))
     change = rosin.compile(lambda key, x: images.rand_augment(key, x, count=1, strength=0.8, fill=2.0))
     found = np.asarray(change(KEY, batch))
@@ -191,14 +330,14 @@ def test_images_are_changed_in_ways_of_their_own() -> None:
     kinds: dict[bytes, int] = {}
     for image in found.round(4):
         kinds[image.tobytes()] = kinds.get(image.tobytes(), 0) + 1
-    # Thirteen kinds, of which nine have two directions; none is much rarer than its part of all.
-    assert len(kinds) == 4 + 9 * 2
+    # Fourteen kinds, of which nine have two directions; none is much rarer than its part of all.
+    assert len(kinds) == 5 + 9 * 2
     assert min(kinds.values()) >= 3
     assert picture.round(4).tobytes() in kinds
     moved = found.max(axis=(1, 2, 3)) > 1
     assert 0.28 < moved.mean() < 0.5
     assert found.min() >= 0
-    one, far = batch[:1], 150 / 331 * 0.8 * 8
+    one, far = batch[:1], 150 / 331 * 0.8 * 17
     turned = images.affine_matrices(rnp.asarray([24.0]), rnp.ones(1), rnp.zeros(1), rnp.zeros((1, 2)))
     right = images.affine_matrices(rnp.zeros(1), rnp.ones(1), rnp.zeros(1), rnp.asarray([[far, 0.0]]))
     for wanted in (
@@ -206,7 +345,8 @@ def test_images_are_changed_in_ways_of_their_own() -> None:
         images.adjust_contrast(one, 0.28),
         images.adjust_saturation(one, 1.72),
         rnp.where(one >= 0.2, 1 - one, one),
-        rnp.floor(one * 32) / 31,
+        rnp.floor(rnp.round(one * 255) / 8) * 8 / 255,
+        images.equalize(one),
         images.warp(one, turned, 2.0),
         images.warp(one, right, 2.0),
     ):

@@ -254,7 +254,7 @@ def test_folders_of_classes(tmp_path: Path) -> None:
     own = readers.read_folder(tmp_path, read=lambda path: path.name)
     assert own[0]["x"] == "0.png"
     (tmp_path / "dogs" / "a.gif").write_text("")
-    with pytest.raises(data.DataError, match=r"a\.gif: files \.png, \.npy are read by themselves"):
+    with pytest.raises(data.DataError, match=r"a\.gif: files \.png, \.jpg, \.jpeg, \.npy are read by themselves"):
         readers.read_folder(tmp_path)
     (tmp_path / "dogs" / "a.gif").unlink()
     (tmp_path / "fish").mkdir()

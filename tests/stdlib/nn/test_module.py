@@ -174,7 +174,7 @@ def test_errors_name_the_path_of_the_layer() -> None:
             call(rnp.ones((1, 2)))
         text = str(caught.value)
         assert text.count("in the module") == 1
-        assert "in the module Pair.rest[1], a Affine" in text
+        assert "in the module Pair.rest[1], an Affine" in text
         assert "f32[1, 4]" in text
         assert "f32[5, 4]" in text
 
@@ -216,11 +216,30 @@ def test_a_model_as_text() -> None:
     assert "\n  rest=(\n    Affine(" in repr(Pair(affine(30, 20), (affine(4, 30),) * 2, {"last": affine(2, 4)}))
 
 
+def test_what_a_field_should_have_been_annotated_with() -> None:
+    class Bare(nn.Module):
+        def __init__(self, value: Any) -> None:
+            self.part = value
+
+    with pytest.raises(nn.ModuleError, match=r"Bare has no field 'part': annotate it in the class, as `part: Dense`$"):
+        Bare(nn.Dense(2, 2, key=0))
+    with pytest.raises(nn.ModuleError, match=r"as `part: Array = param\(\)`, buffer\(\) or static\(\)$"):
+        Bare(2)
+
+
+@pytest.mark.parametrize("kind", [nn.Conv, nn.ConvTranspose])
+def test_windows_have_a_number_for_each_axis(kind: Any) -> None:
+    for window in (3, (), "3x3"):
+        with pytest.raises(nn.ModuleError, match=f"{kind.__name__}: a window has a number for each spatial axis, as "):
+            kind(window, 3, 4, key=0)
+
+
 def test_a_summary_counts_and_computes_nothing() -> None:
     table = nn.summary(pair(), rosin.ShapeDtypeStruct((5, 2), rosin.float32))
     lines = table.split("\n")
     assert lines[2].split() == ["Pair.first", "Affine", "f32[5,", "3]", "9", "90"]
-    assert lines[-1] == f"{nn.count(pair())} parameters, 236 bytes"
+    sums = "operations, 210 multiply-adds among them"
+    assert lines[-1] == f"{nn.count(pair())} parameters, 236 bytes; {lines[-3].split()[-1]} {sums}"
     assert [line.split()[0] for line in lines[2:-2]] == [
         "Pair.first",
         "Pair.rest[0]",

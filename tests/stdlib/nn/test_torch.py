@@ -84,6 +84,14 @@ CONVS: list[tuple[int, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_prelu(channels: int) -> None:
+    import torch
+
+    agree(nn.PReLU(channels, dtype=rosin.float64), torch.nn.PReLU(channels), (4, 3, 5))
+    assert nn.PReLU(3)(-rnp.ones((2, 3))).tolist() == [[-0.25] * 3] * 2
+
+
 @pytest.mark.parametrize(("rank", "ours", "theirs"), CONVS, ids=str)
 def test_convolutions(rank: int, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     import torch

@@ -207,9 +207,35 @@ def test_a_loss_that_is_no_number_names_step_items_and_layer() -> None:
     def flat(model: Any, batch: Any, run: nn.Run) -> Any:
         return rnp.mean(rnp.sqrt(rnp.abs(model.layers[0](batch))))
 
-    with pytest.raises(train.DivergedError, match="every layer's result is finite"):
+    def long(model: Any, batch: Any, run: nn.Run) -> Any:
+        return rnp.sum(rnp.log(-rnp.abs(model.layers[0](batch))))
+
+    def steep(model: Any, batch: Any, run: nn.Run) -> Any:
+        return 2e19 * rnp.sum(model.layers[2](batch + 1))
+
+    for other, end in (
+        (flat, "; derivatives by layers.0.weight, layers.0.bias are not"),
+        (long, ", so the loss itself is not"),
+        (steep, "; the norm of all derivatives is not"),
+    ):
         zero, loader = train.TrainState.start(model, optimizer), data.Loader(data.Arrays(x), 2)
-        train.fit(train.make_step(flat, optimizer), zero, loader, epochs=1, batch=lambda b: b.data)
+        with pytest.raises(train.DivergedError, match=f"every layer's result is finite{end}$"):
+            train.fit(train.make_step(other, optimizer), zero, loader, epochs=1, batch=lambda b: b.data)
+
+
+def test_a_batch_that_is_not_finite_itself() -> None:
+    x = np.ones((6, 2), np.float32)
+    x[3, 1] = np.nan
+    model, optimizer = nn.Chain(nn.Dense(2, 1, key=0)), optim.sgd(0.1)
+    step = train.make_step(lambda model, batch, run: rnp.mean(model(batch)), optimizer)
+    with pytest.raises(train.DivergedError) as caught:
+        loader = data.Loader(data.Arrays(x), 4)
+        train.fit(step, train.TrainState.start(model, optimizer), loader, epochs=1, batch=lambda b: b.data)
+    assert str(caught.value).split("\n")[1:] == [
+        "  its batch has the items [0, 1, 2, 3]",
+        "  the batch itself holds numbers that are not finite, in the items [3]",
+        "  the first layer whose result is not finite is Chain.layers[0], a Dense",
+    ]
 
 
 def test_a_state_of_another_optimizer() -> None:
@@ -277,6 +303,13 @@ def test_a_scale_that_cannot_be_lowered_is_no_excuse() -> None:
         assert not bool(outcome.skipped)
 
 
+def test_a_loss_is_one_number() -> None:
+    step = train.make_step(lambda model, batch, run: model(batch)[:, 0], optim.sgd(0.1))
+    model = nn.Dense(2, 1, key=0)
+    with pytest.raises(losses.LossError, match=r"the loss is f32\[3\], and a training needs one number"):
+        step(train.TrainState.start(model, optim.sgd(0.1)), rnp.ones((3, 2)))
+
+
 def test_the_scale_is_outermost() -> None:
     loader, loss, _, state = problem()
     optimizer = optim.chain(optim.clip(1.0), optim.scaled(optim.sgd(0.1)))
@@ -320,10 +353,51 @@ def test_checkpoints_of_another_program(tmp_path: Path) -> None:
     assert found is not None
     assert found.step == 1
     shutil.rmtree(tmp_path / "step-0000000002")
-    told = json.loads((tmp_path / "step-0000000001/checkpoint.json").read_text())
-    (tmp_path / "step-0000000001/checkpoint.json").write_text(json.dumps({**told, "version": 2}))
-    with pytest.raises(train.CheckpointError, match="version 2 of the format, by a newer Rosin: this one reads 1"):
+    _told(tmp_path / "step-0000000001", version=3)
+    with pytest.raises(train.CheckpointError, match="version 3 of the format, by a newer Rosin: this one reads 2"):
         store.restore({"a": rnp.ones(3), "b": rnp.ones(2)})
+
+
+def test_checkpoints_of_the_first_version(tmp_path: Path) -> None:
+    """They have no checksum of the JSON file."""
+    store = train.Checkpoints(tmp_path)
+    place = store.save(1, {"a": rnp.ones(3)}, {"note": 5})
+    told = json.loads((place / "checkpoint.json").read_text())
+    del told["seal"]
+    (place / "checkpoint.json").write_text(json.dumps({**told, "version": 1}))
+    found = store.restore({"a": rnp.ones(3)})
+    assert found is not None
+    assert found.extra == {"note": 5}
+    (place / "checkpoint.json").write_text(json.dumps(told))
+    with pytest.raises(train.CheckpointError, match="not what its own checksum says"):
+        store.restore({"a": rnp.ones(3)})
+
+
+def _told(place: Path, **changes: Any) -> None:
+    """Change what a checkpoint says, in a way that its own checksum does not tell."""
+    file = place / "checkpoint.json"
+    told = json.loads(file.read_text()) | changes
+    told.pop("seal")
+    seal = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    file.write_text(json.dumps({**told, "seal": seal}))
+
+
+@pytest.mark.slow
+def test_every_byte_of_a_checkpoint_counts(tmp_path: Path) -> None:
+    store, state = train.Checkpoints(tmp_path), {"a": rnp.ones(3)}
+    store.save(1, state)
+    place = store.save(2, state, {"loader": {"epoch": 1, "done": 3, "seed": 0}, "examples": 24})
+    for name in ("checkpoint.json", "arrays.safetensors"):
+        file = place / name
+        whole = file.read_bytes()
+        for at in range(len(whole)):
+            file.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
+            with pytest.warns(train.CheckpointWarning, match="step-0000000001 is used"):
+                store.restore(state)
+        file.write_bytes(whole)
+    found = store.restore(state)
+    assert found is not None
+    assert found.step == 2
 
 
 def _flip(path: Path) -> None:
@@ -334,10 +408,9 @@ def _flip(path: Path) -> None:
 
 def _cut_with_its_sum(place: Path) -> None:
     """Damage that the checksum does not tell."""
-    arrays, told = place / "arrays.safetensors", place / "checkpoint.json"
+    arrays = place / "arrays.safetensors"
     os.truncate(arrays, 20)
-    found = hashlib.sha256(arrays.read_bytes()).hexdigest()
-    told.write_text(json.dumps(json.loads(told.read_text()) | {"sha256": found}))
+    _told(place, sha256=hashlib.sha256(arrays.read_bytes()).hexdigest())
 
 
 DAMAGE: dict[str, tuple[Any, str]] = {
@@ -390,6 +463,51 @@ def test_a_training_goes_on_bit_by_bit(every: int | None, tmp_path: Path) -> Non
     for a, b in zip(rosin.tree.leaves(again.state), rosin.tree.leaves(whole.state), strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
     assert again.values == whole.values
+
+
+def test_patience_goes_on_bit_by_bit(tmp_path: Path) -> None:
+    """A training that was interrupted, once in each of its epochs, ends by the same reason in the same epoch."""
+    values = [0.9, 0.5, 0.7, 0.4, 0.6, 0.45, 0.41, 0.8, 0.3, 0.2]
+    loader, loss, optimizer, _ = problem()
+    step = train.make_step(loss, optimizer)
+    count = len(loader)
+
+    def run(folder: Path, patience: int = 3, interrupt: int | None = None) -> train.Training:
+        loader, _, _, state = problem()
+        seen: list[int] = []
+
+        class Interrupt(train.Callback):
+            def on_step(self, training: train.Training) -> None:
+                seen.append(training.step)
+                if training.step == interrupt:
+                    raise KeyboardInterrupt
+
+        def evaluate(model: Any) -> dict[str, float]:
+            return {"held": values[-(-seen[-1] // count) - 1]}
+
+        saving, stopping = train.Checkpointing(folder), train.EarlyStopping("held", patience=patience)
+        return train.fit(step, state, loader, epochs=10, evaluate=evaluate, callbacks=[saving, stopping, Interrupt()])
+
+    whole = run(tmp_path / "whole")
+    assert (whole.step, whole.stop) == (7 * count, "held got no better for 3 epochs")
+    for epoch in range(1, 7):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "parts", interrupt=epoch * count + 2)
+    again = run(tmp_path / "parts")
+    assert (again.step, again.stop) == (whole.step, whole.stop)
+    for a, b in zip(rosin.tree.leaves(again.state), rosin.tree.leaves(whole.state), strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    assert run(tmp_path / "parts").step == whole.step  # It has ended.
+    assert run(tmp_path / "parts", patience=9).step == 10 * count
+
+
+def test_patience_begins_anew_with_another_training() -> None:
+    loader, loss, optimizer, _ = problem()
+    step, stopping = train.make_step(loss, optimizer), train.EarlyStopping("held", patience=2)
+    for _ in range(2):
+        found = train.fit(step, problem()[3], loader, epochs=9, evaluate=lambda m: {"held": 1.0}, callbacks=[stopping])
+        assert found.step == 3 * len(loader)
+        loader = problem()[0]
 
 
 SCRIPT = """

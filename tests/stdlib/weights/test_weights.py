@@ -157,6 +157,28 @@ def test_every_cut_and_flip_of_a_torch_file_is_an_error(tmp_path: Path) -> None:
         weights.load(tmp_path / "flipped")
 
 
+@pytest.mark.slow
+def test_whatever_is_damaged_is_read_or_refused(tmp_path: Path) -> None:
+    """A flip where nothing is kept, as in the names of local headers, changes no number; all others are refused."""
+    arrays = {"net.w": rnp.reshape(rnp.arange(6.0), (2, 3)), "n": rnp.asarray(7)}
+    for suffix in ("pth", "safetensors"):
+        path = tmp_path / f"w.{suffix}"
+        weights.save(path, arrays)
+        data = path.read_bytes()
+        refused = 0
+        for at in range(len(data)):
+            for bit in (at % 8, (at + 4) % 8):
+                path.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+                try:
+                    weights.load(path)
+                except weights.WeightsError:
+                    refused += 1
+        assert refused > len(data)
+    path = tmp_path / "absent.pth"
+    with pytest.raises(FileNotFoundError):
+        weights.load(path)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     weights.save(path, {"a": rnp.ones(2)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,32 @@ def test_the_table_has_every_model_that_there_is() -> None:
     assert there == set(registry.MODELS.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "pairs"),
+    [
+        # As torchvision states it.
+        ("resnet18", (1, 3, 224, 224), "f32", 1_814_073_344),
+        # Layers, attention, and scores of all tokens; 768 features, 12 layers, 50257 tokens, 64 places.
+        pytest.param(
+            *("gpt2", (1, 64), "i32", 12 * 12 * 768**2 * 64 + 2 * 12 * 64**2 * 768 + 64 * 768 * 50257),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_multiply_adds(name: str, shape: tuple[int, ...], dtype: str, pairs: int) -> None:
+    model = rosin.eval_shape(lambda: zoo.make(name))
+    end = nn.summary(model, rosin.ShapeDtypeStruct(shape, dtype)).split("\n")[-1]
+    assert f"{nn.count(model):,} parameters" in end
+    assert end.endswith(f" {pairs:,} multiply-adds among them")
+
+
 @pytest.mark.parametrize("name", zoo.names())
 def test_card_and_shapes(name: str) -> None:
     entry, card = zoo.entry(name), zoo.card(name)
     assert card.name == name
-    assert all((card.title, card.task, card.summary, card.source, card.data, card.metric, card.license))
+    told = (card.title, card.task, card.summary, card.source, card.data, card.metric, card.result, card.license)
+    assert all(told)
+    assert not set(entry.options) & set(entry.knobs)
     model = rosin.eval_shape(lambda: zoo.make(name))
     assert nn.count(model) == card.parameters
     firsts = [first_size(rosin.eval_shape(lambda m, x: m(*x), model, entry.inputs(batch))) for batch in (1, 3)]
@@ -150,6 +172,13 @@ def test_a_training_is_kept_goes_on_and_is_evaluated(tmp_path: Path, capsys: pyt
     assert (tmp_path / "a/log.jsonl").read_text() == before
     with pytest.raises(zoo.ZooError, match=r"has a training of other settings \(seed 0, not 1\)"):
         zoo.train("lenet", tmp_path / "a", data="digits", seed=1, options={"rate": 1e-3}, quiet=True)
+
+
+def test_a_knob_cannot_have_the_name_of_an_option() -> None:
+    lenet = zoo.entry("lenet")
+    assert {"classes", "widths", "dropout"} <= set(lenet.options)
+    with pytest.raises(zoo.ZooError, match="the entry lenet: dropout, size is both an option of the model and a knob"):
+        dataclasses.replace(lenet, knobs={"rate": 1e-3, "size": 8, "dropout": 0.1})
 
 
 def test_a_folder_of_another_model_is_refused(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ CHUNK = 1 << 17
 """Records of a chunk."""
 
 
-def chunks_texts(records: Records, sort: str, name: str, declarations: set[str]) -> list[str]:
+def chunks_texts(records: Records, sort: str, name: str, merge: str, declarations: set[str]) -> list[str]:
     """The function `i1 name(i64 count, ptr parts…, ptr others…)`, and those that it needs.
 
-    It sorts records, whose count is a multiple of the lanes, in chunks by the function `sort`, and gives whether they
-    are in the others then. Both arrays have room for one more register of records.
+    It sorts records, whose count is a multiple of the lanes, in chunks by the function `sort`, puts these together by
+    `merge`, and gives whether the records are in the others then. Both arrays have room for one more register of
+    records.
     """
 
     def chunk(f: Function, count: Val, width: Val, place: Val, a: list[Val], b: list[Val]) -> None:
@@ -38,7 +39,7 @@ def chunks_texts(records: Records, sort: str, name: str, declarations: set[str])
         e, half = f.e, f.e.lshr(width, f.word(1))
         first = e.intrinsic("llvm.smin", half, e.sub(count, place))
         second = e.intrinsic("llvm.smin", half, e.sub(e.sub(count, place), first))
-        e.line(f"call void @merge({texts(first, second, *a, *b)})")
+        e.line(f"call void @{merge}({texts(first, second, *a, *b)})")
 
     return [
         _on_threads(records, f"{name}_chunk", declarations, chunk),

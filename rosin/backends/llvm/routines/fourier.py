@@ -11,7 +11,8 @@ A line goes through passes (butterflies.py), each of which reads one array and w
 result, by way of the room. Where lines lie across, `block` neighbours at a time go through the passes together. A line
 of a length with large prime factors becomes a convolution with a chirp (Bluestein, A linear filtering approach to the
 computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform
-is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers.
+is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers, and several go together as
+lines across. Many short lines are done side by side instead, by straight code for their length (short.py).
 """
 
 from __future__ import annotations
@@ -23,28 +24,30 @@ from rosin.backends.llvm.names import BEGIN, HOST
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.grids import grid_texts
 from rosin.backends.llvm.routines.records import texts
+from rosin.backends.llvm.routines.short import MANY
 from rosin.backends.llvm.routines.spectra import spectra_texts
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dtypes import DType
-from rosin.ir.ops.fourier import NUMBERS
+from rosin.ir.ops.fourier import NUMBERS, SHORT_LENGTH
 
 PLANNER = "planner"
 """The global that holds what `rosin_host` asks for plans; whoever loads the module sets it."""
 KNOWN = 256
 """Plans that the table of a routine holds, a power of two."""
 
-NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, GRID, PASSES = range(8)
+NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, SEVERAL, GRID, SHORT, TOGETHER, PASSES = range(11)
 """The words of a plan: which it is, how many passes, the plan of the convolution or 0, the chirp or what takes real
-transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, the grid or 0, and
-from word `PASSES` on the passes."""
+transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, that of several odd
+lines or 0, the grid or 0, the address of the function for short lines (short.py), how many of them it takes, and from
+word `PASSES` on the passes."""
 FUNCTION, SETS, DONE, RADIX, FACTORS = range(5)
 """The words of a pass: its address, how many sets it has in one line, the product of the radices before it, its radix,
 and the address of its factors."""
 PASS_WORDS = 5
-LINE, ACROSS, REAL, INNER = range(4)
-"""What plans are for: complex lines of neighbours, complex lines across, real lines of neighbours, and complex lines of
-neighbours that are no grids."""
-KINDS = 4
+LINE, ACROSS, REAL, INNER, LINES, REALS, HALVES = range(7)
+"""What plans are for: complex lines of neighbours, complex lines across, real lines of neighbours, complex lines of
+neighbours that are no grids; and many short ones: complex lines, real lines, and halves that real lines are made of."""
+KINDS = 8
 """A plan is known by its length times this, and what it is for."""
 
 POINTERS = ("source", "target", "room", "plan")
@@ -68,7 +71,7 @@ class _Fourier:
         grids = grid_texts(self.elem, self.width, self.declarations)
         functions = [*spectra, *grids, self._chain(), self._convolved(), self._line()]
         if self.kind != "dft":
-            functions.append(self._to_half() if self.kind == "realdft" else self._from_half())
+            functions += [self._to_half() if self.kind == "realdft" else self._from_half(), self._block()]
         functions += [self._pieces(), self._begin()]
         heads = [f"@{PLANNER} = global ptr null", f"@plans = internal global [{KNOWN} x ptr] zeroinitializer"]
         return "\n".join([*heads, *sorted(self.declarations), "", *functions])
@@ -236,6 +239,24 @@ class _Fourier:
         e.line("ret void")
         return f.text(f"internal void @real({texts(plan, source, target, room, length, scale)})")
 
+    def _block(self) -> str:
+        """`void block(plan, source, target, room, length, count, scale)`: so many real lines of odd length, or halves
+        of their transforms, which lie across in the room.
+        """
+        f = Function(self.declarations)
+        e = f.e
+        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
+        length, count, scale = Val("%length", "i64"), Val("%count", "i64"), Val("%scale", self.elem)
+        numbers = e.mul(length, count)
+        whole = self._at(f, room, numbers)
+        arrays = (self._word(f, plan, SEVERAL, "ptr"), room, whole, self._at(f, whole, numbers), whole)
+        before, after, sign = ("widen", "halve", -1) if self.kind == "realdft" else ("mirror", "narrow", 1)
+        e.line(f"call void @{before}_across({texts(source, room, length, count)})")
+        e.line(f"call void @chain({texts(*arrays, count, count, count, e.const(sign, self.elem), scale)})")
+        e.line(f"call void @{after}_across({texts(whole, target, length, count)})")
+        e.line("ret void")
+        return f.text(f"internal void @block({texts(plan, source, target, room, length, count, scale)})")
+
     # -- all lines -------------------------------------------------------------------------------------------
 
     def _pieces(self) -> str:
@@ -248,9 +269,13 @@ class _Fourier:
         inverse = e.icmp("ne", given["inverse"], f.word(0))
         sign = e.select(inverse, e.const(1, self.elem), e.const(-1, self.elem))
         scale = self._scale(f, length, given["scaling"])
-        blocks = e.binary("sdiv", e.sub(e.add(inner, block), one), block)
+        # Lines of real numbers that go together are neighbours, others lie across.
+        beside = outer if self.kind != "dft" else inner
+        blocks = e.binary("sdiv", e.sub(e.add(beside, block), one), block)
         # A symbolic length may be 0: then there is nothing to do.
-        units = e.select(e.icmp("eq", length, f.word(0)), f.word(0), e.mul(outer, blocks))
+        units = e.select(
+            e.icmp("eq", length, f.word(0)), f.word(0), e.mul(outer, blocks) if self.kind == "dft" else blocks
+        )
         size = given["size"]
 
         def complex_unit(unit: Val, own: Val) -> None:
@@ -282,23 +307,58 @@ class _Fourier:
 
         def real_unit(unit: Val, own: Val) -> None:
             half = e.add(e.lshr(length, one), one)
-            reals, complexes = e.mul(unit, length), e.mul(unit, half)
+            first = e.mul(unit, block)
+            reals, complexes = e.mul(first, length), e.mul(first, half)
             if self.kind == "realdft":
                 arrays = (e.offset(source, reals, self.elem), self._at(f, target, complexes))
             else:
                 arrays = (self._at(f, source, complexes), e.offset(target, reals, self.elem))
-            e.line(f"call void @real({texts(plan, *arrays, own, length, scale)})")
+
+            def single() -> None:
+                e.line(f"call void @real({texts(plan, *arrays, own, length, scale)})")
+
+            def several() -> None:
+                count = e.intrinsic("llvm.smin", block, e.sub(outer, first))
+                e.line(f"call void @block({texts(plan, *arrays, own, length, count, scale)})")
+
+            f.when(e.icmp("eq", block, one), single, several)
 
         do: Callable[[Val, Val], None] = complex_unit if self.kind == "dft" else real_unit
+
+        before, after = self._row(f, length, 0), self._row(f, length, 1)
 
         def piece(number: Val) -> None:
             begin, end = (e.binary("sdiv", e.mul(x, units), pieces) for x in (number, e.add(number, one)))
             own = self._at(f, room, e.mul(number, size))
-            f.loop(begin, end, 1, lambda unit: do(unit, own))
+            first = e.mul(begin, block)
+            lines = e.sub(e.intrinsic("llvm.smin", e.mul(end, block), outer), first)
+
+            def short() -> None:
+                function = self._word(f, plan, SHORT, "ptr")
+                there, here = (
+                    e.offset(array, e.mul(first, row), self.elem) for array, row in ((source, before), (target, after))
+                )
+                e.line(f"call void {function.ref}({texts(there, here, lines, sign, scale)})")
+
+            def others() -> None:
+                f.loop(begin, end, 1, lambda unit: do(unit, own))
+
+            together = self._word(f, plan, TOGETHER)
+            known = e.icmp("ne", together, f.word(0))
+            f.when(e.bit_and(known, e.icmp("sge", lines, together)), short, others)
 
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, piece)
         e.line("ret void")
         return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")
+
+    def _row(self, f: Function, length: Val, side: int) -> Val:
+        """How many real numbers a line of the operand has (side 0), or one of the result (side 1)."""
+        e, one = f.e, f.word(1)
+        if self.kind == "dft":
+            return e.shl(length, one)
+        if (self.kind == "realdft") == (side == 0):
+            return length
+        return e.shl(e.add(e.lshr(length, one), one), one)
 
     def _scale(self, f: Function, length: Val, scaling: Val) -> Val:
         e = f.e
@@ -313,11 +373,13 @@ class _Fourier:
         """The plan, from the table or from Python, becomes the last word."""
         f = Function(self.declarations)
         e = f.e
-        length = self._word(f, "%words", WORDS.index("length"))
-        kind = f.word(REAL)
+        length, inner, outer = (self._word(f, "%words", WORDS.index(name)) for name in ("length", "inner", "outer"))
+        are_short = e.bit_and(e.icmp("sle", length, f.word(SHORT_LENGTH)), e.icmp("sge", outer, f.word(MANY)))
         if self.kind == "dft":
-            beside = e.icmp("eq", self._word(f, "%words", WORDS.index("inner")), f.word(1))
-            kind = e.select(beside, f.word(LINE), f.word(ACROSS))
+            beside = e.select(are_short, f.word(LINES), f.word(LINE))
+            kind = e.select(e.icmp("eq", inner, f.word(1)), beside, f.word(ACROSS))
+        else:
+            kind = e.select(are_short, f.word(REALS if self.kind == "realdft" else HALVES), f.word(REAL))
         number = e.add(e.mul(length, f.word(KINDS)), kind)
         # The factor spreads lengths that are powers of two.
         spread = e.lshr(e.mul(number, f.word(-7046029254386353131)), f.word(64 - KNOWN.bit_length() + 1))

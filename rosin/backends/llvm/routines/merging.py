@@ -18,7 +18,7 @@ def merging_texts(records: Records, block: int, network: str, name: str, declara
     It sorts records, whose count is a multiple of `block`, by the network of that size, and gives whether they are in
     the others then. Both arrays have room for one more register of records.
     """
-    return [_merge(records, declarations), _sort(records, block, network, name, declarations)]
+    return [merge_text(records, "merge", declarations), _sort(records, block, network, name, declarations)]
 
 
 def _sort(records: Records, block: int, network: str, name: str, declarations: set[str]) -> str:
@@ -48,8 +48,8 @@ def _sort(records: Records, block: int, network: str, name: str, declarations: s
     return f.text(f"internal i1 @{name}(i64 %count, {records.parameters('a', 'b')})")
 
 
-def _merge(records: Records, declarations: set[str]) -> str:
-    """`void merge(i64 first, i64 second, ptr parts…, ptr targets…)`: two runs, one after the other, into one."""
+def merge_text(records: Records, name: str, declarations: set[str]) -> str:
+    """`void name(i64 first, i64 second, ptr parts…, ptr targets…)`: two runs, one after the other, into one."""
     f = Function(declarations)
     e, lanes = f.e, records.lanes
     first, second = Val("%first", "i64"), Val("%second", "i64")
@@ -88,4 +88,4 @@ def _merge(records: Records, declarations: set[str]) -> str:
 
     f.when(e.icmp("sgt", second, f.word(0)), both, alone)
     e.line("ret void")
-    return f.text(f"internal void @merge(i64 %first, i64 %second, {records.parameters('a', 'out')})")
+    return f.text(f"internal void @{name}(i64 %first, i64 %second, {records.parameters('a', 'out')})")

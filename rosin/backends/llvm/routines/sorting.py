@@ -8,8 +8,9 @@ where the order is descending, and the address of the room that lines longer tha
 What is sorted are *keys* (keys.py): integers whose order as signed numbers is that of the elements, all bits inverted
 where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An argsort sorts records of
 a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
-merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py). What a key does not tell,
-the sign of a zero and the bits of a NaN, is copied in order in the end.
+merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
+places first by a part of the keys (windows.py). What a key does not tell, the sign of a zero and the bits of a NaN, is
+copied in order in the end.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rosin.backends.llvm.routines.merging import merging_texts
 from rosin.backends.llvm.routines.networks import network_text
 from rosin.backends.llvm.routines.radix import radix_text
 from rosin.backends.llvm.routines.records import BYTES, Records, texts
+from rosin.backends.llvm.routines.windows import windows_texts
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
 
@@ -47,6 +49,7 @@ class _Sorting:
         self.keys = Keys(dtype)
         self.places, self.name = places, name
         self.packed = places and dtype.bits < 64
+        self.wide = places and not self.packed
         parts = ("i64",) if self.packed else ("i64", "i32") if places else (self.keys.elem,)
         self.records = Records(parts, max(vector_bytes // BYTES[parts[0]], 2))
         self.block = self.records.lanes * REGISTERS
@@ -66,7 +69,9 @@ class _Sorting:
         functions += merging_texts(self.records, self.block, f"network{self.block}", "by_merging", declarations)
         digits = [(4 if self.packed else 0) + i for i in range(BYTES[self.keys.elem])]
         functions.append(radix_text(self.records, digits, "by_bytes", declarations))
-        functions += chunks_texts(self.records, "by_bytes", "by_chunks", declarations)
+        functions += chunks_texts(self.records, "by_bytes", "by_chunks", "merge", declarations)
+        if self.wide:
+            functions += windows_texts(self.keys, self.records.lanes, "by_windows", declarations)
         functions += [self._shortest(), self._short(), self._long(), self._line(), self._lines()]
         if self.exact:
             functions.append(self._restore())
@@ -212,6 +217,8 @@ class _Sorting:
         """Byte by byte, or in chunks, in the room: for each part the records, and then their other places."""
         f = Function(self.declarations)
         e, count, offset = f.e, Val("%count", "i64"), f.word(0)
+        if self.wide:
+            self._try_windows(f)
         here: list[Val] = []
         there: list[Val] = []
         for part in self.records.parts:
@@ -234,6 +241,15 @@ class _Sorting:
         self._write(f, [e.select(is_moved, b, a) for a, b in zip(here, there, strict=True)])
         e.line(f"ret i1 {lost.ref}")
         return f.text(f"internal i1 @long{self._signature}")
+
+    def _try_windows(self, f: Function) -> None:
+        """Leave the function if windows of the keys tell enough to sort the line by them."""
+        e, done, on = f.e, f.e.label("done"), f.e.label("on")
+        given = "ptr %source, ptr %target, ptr %room, i64 %count, i64 %mask"
+        e.branch_if(e.define(f"call i1 @by_windows({given})", "i1"), done, on)
+        e.block(done)
+        e.line("ret i1 false")
+        e.block(on)
 
     def _line(self) -> str:
         """`void line(ptr source, ptr target, ptr room, i64 count, i64 descending)`: one line."""

@@ -6,13 +6,18 @@
     void widen(ptr source, ptr target, i64 count)
     void mirror(ptr source, ptr target, i64 length)
     void narrow(ptr source, ptr target, i64 count)
+    void widen_across(ptr source, ptr target, i64 length, i64 count)
 
 `apart` makes half + 1 numbers of the transform of a real line out of the transform of half as many complex numbers,
 which are its neighbours in twos, and `together` goes back. The others are for lines of odd length: `widen` makes real
 numbers complex, `narrow` takes real parts, and `mirror` makes a whole transform of the half that is known of it.
+`widen_across` makes of `count` lines complex ones that lie across, and `mirror_across` too; `narrow_across` makes of
+such lines real ones, and `halve_across` halves of transforms, both of which are neighbours.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
@@ -29,6 +34,7 @@ def spectra_texts(elem: str, width: int, declarations: set[str]) -> list[str]:
         spectra.widen(),
         spectra.mirror(),
         spectra.narrow(),
+        *spectra.across(),
     ]
 
 
@@ -173,3 +179,68 @@ class _Spectra:
         f.each(e.lshr(length, f.word(1)), self.width, some)
         e.line("ret void")
         return f.text("internal void @mirror(ptr %source, ptr %target, i64 %length)")
+
+    # -- several lines that lie across -------------------------------------------------------------------------
+
+    def across(self) -> list[str]:
+        return [self._widen_across(), self._mirror_across(), self._narrow_across(), self._halve_across()]
+
+    def _numbers(self, name: str, half: bool, one: Callable[[Function, Val, Val, Val], None]) -> str:
+        """A function that does `one` for every number of every line, or for those of the first half: given the line,
+        the number in it, and the place of both where lines lie across.
+        """
+        f, length = Function(self.declarations), Val("%length", "i64")
+        count = f.e.add(f.e.lshr(length, f.word(1)), f.word(1)) if half else length
+
+        def line(number: Val) -> None:
+            start = f.e.mul(number, count)
+
+            def at(place: Val) -> None:
+                one(f, f.e.add(start, place), place, f.e.add(f.e.mul(place, self.count), number))
+
+            f.loop(f.word(0), count, 1, at)
+
+        f.loop(f.word(0), self.count, 1, line)
+        f.e.line("ret void")
+        return f.text(f"internal void @{name}_across(ptr %source, ptr %target, i64 %length, i64 %count)")
+
+    def _widen_across(self) -> str:
+        def one(f: Function, beside: Val, place: Val, across: Val) -> None:
+            x = f.e.splat(f.e.load(f.e.offset(self.source, beside, self.elem), self.elem), 2)
+            write(f.e, shuffled(f.e, x, f.e.like(0, x), [0, 2]), self.target, across)
+
+        return self._numbers("widen", False, one)
+
+    def _halve_across(self) -> str:
+        def one(f: Function, beside: Val, place: Val, across: Val) -> None:
+            write(f.e, self._read(f.e, self.source, across, 1), self.target, beside)
+
+        return self._numbers("halve", True, one)
+
+    def _narrow_across(self) -> str:
+        def one(f: Function, beside: Val, place: Val, across: Val) -> None:
+            real = f.e.load(f.e.offset(self.source, across, f"[2 x {self.elem}]"), self.elem)
+            f.e.store(real, f.e.offset(self.target, beside, self.elem))
+
+        return self._numbers("narrow", False, one)
+
+    def _mirror_across(self) -> str:
+        """The imaginary part of number 0 is taken for zero."""
+
+        def one(f: Function, beside: Val, place: Val, across: Val) -> None:
+            e, length = f.e, Val("%length", "i64")
+            x = self._read(e, self.source, beside, 1)
+            first = e.icmp("eq", place, f.word(0))
+
+            def zeroth() -> None:
+                write(e, e.fmul(x, alternating(1, 0, self.elem, 1)), self.target, across)
+
+            def other() -> None:
+                write(e, x, self.target, across)
+                line = e.sub(across, e.mul(place, self.count))
+                there = e.add(e.mul(e.sub(length, place), self.count), line)
+                write(e, self._mirrored(e, x), self.target, there)
+
+            f.when(first, zeroth, other)
+
+        return self._numbers("mirror", True, one)

@@ -7,12 +7,13 @@ derivatives, which go through these products, are right also where eigenvalues a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rosin.frontend import core
-from rosin.frontend.control import fori_loop, while_loop
+from rosin.frontend.control import cond, fori_loop, while_loop
 from rosin.frontend.numpy import creation, elementwise, logic, promote, reductions, transcendental
 from rosin.frontend.numpy.complex import real
 from rosin.frontend.numpy.linalg.common import epsilon, size_of, squares
@@ -34,6 +35,12 @@ PADE = tuple(
 
 THETA = 4.25
 """Norms up to which that approximant is exact in f64; Al-Mohy & Higham use it where 5.37 would do for most."""
+
+ORDERS = (1, 2, 4, 6)
+"""The powers of a matrix that the approximant is made of."""
+
+FEW = 3
+"""So many halvings are cheaper than the powers which might tell that fewer will do."""
 
 ROOT_STEPS = 40
 """Newton's iteration for the square root converges in about ten steps, or not at all."""
@@ -73,33 +80,63 @@ def expm(A: ArrayLike) -> Array:
     a = squares("expm", A)
     if size_of(a) == 0:
         return a
-    count = _squarings(promote.stopped(a))
-    x = elementwise.multiply(a, promote.cast(_each(transcendental.exp2(-count)), core.dtype_of(a)))
-    result = _approximant(x)
+    powers = _powers(a)
+    count = _squarings([promote.stopped(power) for power in powers])
+    x = _halved(a, count)
+
+    def scaled() -> list[Array]:
+        return [
+            x,
+            *(_halved(power, elementwise.multiply(count, n)) for n, power in zip(ORDERS[1:], powers[1:], strict=True)),
+        ]
+
+    most = reductions.max(count)
+    # Powers of very large matrices are not known, nor is what they would be multiplied by.
+    known = reductions.all(logic.isfinite(powers[-1]))
+    limit = np.finfo(core.dtype_of(a).part.numpy).maxexp // ORDERS[-1] - 2
+    result = _approximant(*cond(logic.logical_and(known, logic.less(most, limit)), scaled, lambda: _powers(x)))
 
     def square(i: Array, y: Array) -> Array:
         return logic.where(_each(logic.less(promote.cast(i, core.dtype_of(count)), count)), matmul(y, y), y)
 
-    most = promote.cast(reductions.max(count), core.DEFAULT_INT)
-    return fori_loop(0, most, square, result)
+    return fori_loop(0, promote.cast(most, core.DEFAULT_INT), square, result)
 
 
-def _squarings(a: Array) -> Array:
-    """How often each matrix is halved, as a float: from norms of powers, which say more than the norm."""
-    second = matmul(a, a)
-    fourth = matmul(second, second)
-    sixth = matmul(second, fourth)
+def _halved(a: Array, count: Array) -> Array:
+    """The matrices, each halved as often as told."""
+    return elementwise.multiply(a, promote.cast(_each(transcendental.exp2(-count)), core.dtype_of(a)))
 
-    def root(x: Array, power: int) -> Array:
-        return elementwise.pow(matrix_norm(x, ord=1), 1.0 / power)
 
-    d6, d8, d10 = root(sixth, 6), root(matmul(fourth, fourth), 8), root(matmul(fourth, sixth), 10)
-    size = elementwise.minimum(elementwise.maximum(d6, d8), elementwise.maximum(d8, d10))
-    # Where powers are too large for the element type, the norm itself still is not.
-    size = logic.where(logic.isfinite(size), size, matrix_norm(a, ord=1))
-    ratio = logic.where(logic.greater(size, THETA), elementwise.divide(size, THETA), 1.0)
-    count = elementwise.ceil(transcendental.log2(ratio))
-    count = elementwise.add(count, _correction(a, count))
+def _powers(x: Array) -> list[Array]:
+    """Those of `ORDERS`."""
+    x2 = matmul(x, x)
+    x4 = matmul(x2, x2)
+    return [x, x2, x4, matmul(x2, x4)]
+
+
+def _squarings(powers: Sequence[Array]) -> Array:
+    """How often a matrix is halved, as a float: from norms of its powers, which say more than the norm."""
+
+    first, _, fourth, sixth = powers
+
+    def root(power: Array, n: int) -> Array:
+        return elementwise.pow(matrix_norm(power, ord=1), 1.0 / n)
+
+    def halvings(size: Array) -> Array:
+        # Where powers are too large for the element type, the norm itself still is not.
+        size = logic.where(logic.isfinite(size), size, matrix_norm(first, ord=1))
+        ratio = logic.where(logic.greater(size, THETA), elementwise.divide(size, THETA), 1.0)
+        return elementwise.ceil(transcendental.log2(ratio))
+
+    d6 = root(sixth, 6)
+    few = halvings(elementwise.maximum(root(fourth, 4), d6))
+
+    def fewer() -> Array:
+        d8, d10 = root(matmul(fourth, fourth), 8), root(matmul(fourth, sixth), 10)
+        return halvings(elementwise.minimum(elementwise.maximum(d6, d8), elementwise.maximum(d8, d10)))
+
+    count = cond(reductions.any(logic.greater(few, FEW)), fewer, lambda: few)
+    count = elementwise.add(count, _correction(first, count))
     return logic.where(logic.isfinite(count), count, 0.0)
 
 
@@ -123,12 +160,9 @@ def _correction(a: Array, count: Array) -> Array:
     return logic.where(logic.isfinite(more), more, 0.0)
 
 
-def _approximant(x: Array) -> Array:
-    """The Padé approximant of order 13."""
+def _approximant(x: Array, x2: Array, x4: Array, x6: Array) -> Array:
+    """The Padé approximant of order 13, from powers."""
     unit = _unit(x)
-    x2 = matmul(x, x)
-    x4 = matmul(x2, x2)
-    x6 = matmul(x2, x4)
 
     def total(*terms: tuple[float, Array]) -> Array:
         result = elementwise.multiply(terms[0][1], terms[0][0])

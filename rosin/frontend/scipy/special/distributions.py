@@ -18,6 +18,8 @@ from rosin.frontend.scipy.special.gamma import (
     gammainccinv,
     gammaincinv,
 )
+from rosin.frontend.scipy.special.operands import elementwise, in_doubles
+from rosin.ir.ops.formulas import distributions as dist
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -37,14 +39,12 @@ def chdtrc(v: ArrayLike, x: ArrayLike, /) -> Array:
 
 def gdtr(a: ArrayLike, b: ArrayLike, x: ArrayLike, /) -> Array:
     """P(X ≤ x) of the gamma distribution with rate a and shape b."""
-    rate, shape, operand = promote.promoted("gdtr", a, b, x, floating=True)
-    return gammainc(shape, el.multiply(rate, operand))
+    return elementwise("gdtr", dist.Gdtr(), a, b, x)
 
 
 def gdtrc(a: ArrayLike, b: ArrayLike, x: ArrayLike, /) -> Array:
     """P(X > x) of the gamma distribution with rate a and shape b."""
-    rate, shape, operand = promote.promoted("gdtrc", a, b, x, floating=True)
-    return gammaincc(shape, el.multiply(rate, operand))
+    return elementwise("gdtrc", dist.Gdtr(True), a, b, x)
 
 
 def pdtr(k: ArrayLike, m: ArrayLike, /) -> Array:
@@ -79,28 +79,17 @@ def bdtrc(k: ArrayLike, n: ArrayLike, p: ArrayLike, /) -> Array:
 
 def fdtr(dfn: ArrayLike, dfd: ArrayLike, x: ArrayLike, /) -> Array:
     """P(X ≤ x) of Fisher's F distribution, x ≥ 0."""
-    first, second, operand = promote.promoted("fdtr", dfn, dfd, x, floating=True)
-    scaled = el.multiply(first, operand)
-    return betainc(el.multiply(first, 0.5), el.multiply(second, 0.5), el.divide(scaled, el.add(second, scaled)))
+    return elementwise("fdtr", dist.Fdtr(), dfn, dfd, x)
 
 
 def fdtrc(dfn: ArrayLike, dfd: ArrayLike, x: ArrayLike, /) -> Array:
     """P(X > x) of Fisher's F distribution, x ≥ 0."""
-    first, second, operand = promote.promoted("fdtrc", dfn, dfd, x, floating=True)
-    below = el.add(second, el.multiply(first, operand))
-    return betainc(el.multiply(second, 0.5), el.multiply(first, 0.5), el.divide(second, below))
+    return elementwise("fdtrc", dist.Fdtr(True), dfn, dfd, x)
 
 
 def stdtr(df: ArrayLike, t: ArrayLike, /) -> Array:
     """P(X ≤ t) of Student's t distribution."""
-    freedom, operand = promote.promoted("stdtr", df, t, floating=True)
-    square = el.multiply(operand, operand)
-    half, whole = el.multiply(freedom, 0.5), el.add(freedom, square)
-    # Of both forms the one whose argument is not next to 1.
-    near = betaincc(0.5, half, el.divide(square, whole))
-    far = betainc(half, 0.5, el.divide(freedom, whole))
-    tail = el.multiply(logic.where(logic.less(square, freedom), near, far), 0.5)
-    return logic.where(logic.less(operand, 0), tail, el.subtract(1, tail))
+    return elementwise("stdtr", dist.Stdtr(), df, t)
 
 
 # -- negative binomial, and quantiles ----------------------------------------------------------------------------------
@@ -133,34 +122,43 @@ def pdtri(k: ArrayLike, y: ArrayLike, /) -> Array:
 
 def chdtri(v: ArrayLike, p: ArrayLike, /) -> Array:
     """The x with chdtrc(v, x) = p."""
-    freedom, chance = promote.promoted("chdtri", v, p, floating=True)
-    return el.multiply(gammainccinv(el.multiply(freedom, 0.5), chance), 2)
+
+    def quantile(freedom: Array, chance: Array) -> Array:
+        return el.multiply(gammainccinv(el.multiply(freedom, 0.5), chance), 2)
+
+    return in_doubles("chdtri", quantile, v, p)
 
 
 def gdtrix(a: ArrayLike, b: ArrayLike, p: ArrayLike, /) -> Array:
     """The x with gdtr(a, b, x) = p."""
-    rate, shape, chance = promote.promoted("gdtrix", a, b, p, floating=True)
-    return el.divide(gammaincinv(shape, chance), rate)
+
+    def quantile(rate: Array, shape: Array, chance: Array) -> Array:
+        return el.divide(gammaincinv(shape, chance), rate)
+
+    return in_doubles("gdtrix", quantile, a, b, p)
 
 
 def fdtri(dfn: ArrayLike, dfd: ArrayLike, p: ArrayLike, /) -> Array:
     """The x with fdtr(dfn, dfd, x) = p."""
-    first, second, chance = promote.promoted("fdtri", dfn, dfd, p, floating=True)
-    one, other = el.multiply(first, 0.5), el.multiply(second, 0.5)
-    # What is next to 1 is not taken from it.
-    part, rest = betaincinv(one, other, chance), betaincinv(other, one, el.subtract(1, chance))
-    return el.divide(el.multiply(second, part), el.multiply(first, rest))
+
+    def quantile(first: Array, second: Array, chance: Array) -> Array:
+        one, other = el.multiply(first, 0.5), el.multiply(second, 0.5)
+        # What is next to 1 is not taken from it.
+        part, rest = betaincinv(one, other, chance), betainccinv(other, one, chance)
+        return el.divide(el.multiply(second, part), el.multiply(first, rest))
+
+    return in_doubles("fdtri", quantile, dfn, dfd, p)
 
 
 def stdtrit(df: ArrayLike, p: ArrayLike, /) -> Array:
     """The t with stdtr(df, t) = p."""
-    freedom, chance = promote.promoted("stdtrit", df, p, floating=True)
-    half = el.multiply(freedom, 0.5)
-    tail = el.minimum(chance, el.subtract(1, chance))
-    outer = logic.less(tail, 0.25)
-    # Of t² / (t² + df), or of what it lacks to 1, the one that is not next to 1.
-    share = betaincinv(half, 0.5, el.multiply(logic.where(outer, tail, 0.25), 2))
-    far = el.divide(el.subtract(1, share), share)
-    middle = betaincinv(0.5, half, el.subtract(1, el.multiply(logic.where(outer, 0.25, tail), 2)))
-    size = transcendental.sqrt(el.multiply(freedom, logic.where(outer, far, el.divide(middle, el.subtract(1, middle)))))
-    return logic.where(logic.less(chance, 0.5), el.negative(size), size)
+
+    def quantile(freedom: Array, chance: Array) -> Array:
+        half = el.multiply(freedom, 0.5)
+        both = el.multiply(el.minimum(chance, el.subtract(1, chance)), 2)
+        # v / (t² + v), and what it lacks to 1.
+        share, rest = betaincinv(half, 0.5, both), betainccinv(0.5, half, both)
+        size = transcendental.sqrt(el.multiply(freedom, el.divide(rest, share)))
+        return logic.where(logic.less(chance, 0.5), el.negative(size), size)
+
+    return in_doubles("stdtrit", quantile, df, p)

@@ -15,7 +15,7 @@ from rosin.frontend.numpy import complex as parts
 from rosin.frontend.numpy import elementwise as el
 from rosin.frontend.numpy import logic, promote, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.frontend.scipy.special.operands import elementwise, order
+from rosin.frontend.scipy.special.operands import elementwise, in_doubles, order
 from rosin.ir.op import Op
 from rosin.ir.ops.formulas import bessel, elliptic, integrals
 from rosin.ir.ops.formulas import bessel_real as real
@@ -195,7 +195,10 @@ SERIES = 16
 
 def shichi(x: ArrayLike, /) -> tuple[Array, Array]:
     """The hyperbolic sine and cosine integrals Shi(x) and Chi(|x|)."""
-    operand = promote.floating("shichi", x)
+    return in_doubles("shichi", _shichi, x)
+
+
+def _shichi(operand: Array) -> tuple[Array, Array]:
     size = el.abs(operand)
     small = logic.less(size, 2)
     near, far = logic.where(small, operand, 0), logic.where(small, 2, size)
@@ -245,20 +248,8 @@ def ellipeinc(phi: ArrayLike, m: ArrayLike, /) -> Array:
 
 
 def agm(a: ArrayLike, b: ArrayLike, /) -> Array:
-    """The arithmetic-geometric mean, by the complete elliptic integral: NaN of numbers of different signs."""
-    first, second = promote.promoted("agm", a, b, floating=True)
-    total = el.add(first, second)
-    none = logic.equal(total, 0)
-    below = logic.where(none, 1, total)
-    rest = el.multiply(el.multiply(el.divide(first, below), el.divide(second, below)), 4)
-    far = logic.less(rest, 1e-20)
-    # K(1 - p) of a p that may be too small for a number.
-    one, other, whole = (transcendental.log(el.abs(x)) for x in (first, second, below))
-    logs = el.add(el.subtract(one, whole), el.subtract(other, whole))
-    integral = logic.where(far, el.multiply(el.subtract(math.log(4), logs), 0.5), ellipkm1(logic.where(far, 1, rest)))
-    mean = el.divide(el.multiply(total, math.pi / 4), integral)
-    mixed = logic.less(el.multiply(el.sign(first), el.sign(second)), 0)
-    return logic.where(mixed, math.nan, logic.where(none, 0, mean))
+    """The arithmetic-geometric mean: NaN of numbers of different signs."""
+    return elementwise("agm", elliptic.Agm(), a, b)
 
 
 def elliprc(x: ArrayLike, y: ArrayLike, /) -> Array:

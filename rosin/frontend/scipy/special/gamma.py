@@ -13,7 +13,7 @@ from rosin.frontend.numpy import elementwise as el
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.numpy.transcendental import digamma
 from rosin.frontend.numpy.transcendental import lgamma as gammaln
-from rosin.frontend.scipy.special.operands import elementwise, order
+from rosin.frontend.scipy.special.operands import elementwise, in_doubles, order
 from rosin.ir.ops import special
 from rosin.ir.ops.formulas import gamma as ga
 from rosin.ir.ops.formulas import incomplete as inc
@@ -112,7 +112,7 @@ def betaincinv(a: ArrayLike, b: ArrayLike, y: ArrayLike, /) -> Array:
 
 def betainccinv(a: ArrayLike, b: ArrayLike, y: ArrayLike, /) -> Array:
     """x with betaincc(a, b, x) = y."""
-    return el.subtract(1, betaincinv(b, a, y))
+    return elementwise("betainccinv", inc.Betainccinv(), a, b, y)
 
 
 # -- combinatorics -----------------------------------------------------------------------------------------------------
@@ -121,7 +121,8 @@ def betainccinv(a: ArrayLike, b: ArrayLike, y: ArrayLike, /) -> Array:
 def factorial(n: ArrayLike, /) -> Array:
     """n! = Γ(n + 1) in floats, 0 for negative n."""
     operand = promote.floating("factorial", n)
-    return logic.where(logic.less(operand, 0), 0, gamma(el.add(operand, 1)))
+    below = logic.less(operand, 0)
+    return logic.where(below, 0, poch(creation.ones_like(operand), logic.where(below, 0, operand)))
 
 
 def binom(n: ArrayLike, k: ArrayLike, /) -> Array:
@@ -145,8 +146,11 @@ def _where_counted(value: Array, top: Array, few: Array, enough: Array) -> Array
 
 def perm(N: ArrayLike, k: ArrayLike, /) -> Array:
     """The number of ordered choices of k of N things, N! / (N - k)!: 0 where k is negative or above N."""
-    top, few = promote.promoted("perm", N, k, floating=True)
-    return _where_counted(poch(el.add(el.subtract(top, few), 1), few), top, few, logic.less_equal(few, top))
+
+    def count(top: Array, few: Array) -> Array:
+        return _where_counted(el.multiply(binom(top, few), factorial(few)), top, few, logic.less_equal(few, top))
+
+    return in_doubles("perm", count, N, k)
 
 
 def poch(z: ArrayLike, m: ArrayLike, /) -> Array:

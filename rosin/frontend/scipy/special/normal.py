@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core
+from rosin.frontend.numpy import elementary as np_elementary
 from rosin.frontend.numpy import elementwise as el
 from rosin.frontend.numpy import logic, promote, reductions, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.frontend.numpy.transcendental import expm1, log1p
-from rosin.frontend.scipy.special.operands import elementwise
+from rosin.frontend.scipy.special.operands import elementwise, in_doubles
 from rosin.ir.ops.formulas import elementary, gamma
 from rosin.ir.ops.formulas import normal as no
+from rosin.ir.ops.formulas import power_transforms as power
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -56,9 +57,7 @@ def owens_t(h: ArrayLike, a: ArrayLike, /) -> Array:
 
 def erfi(z: ArrayLike, /) -> Array:
     """The imaginary error function 2/√π ∫₀ᶻ exp(t²) dt of real numbers."""
-    operand = promote.floating("erfi", z)
-    growth = transcendental.exp(el.multiply(operand, operand))
-    return el.multiply(el.multiply(growth, dawsn(operand)), 2 / math.sqrt(math.pi))
+    return elementwise("erfi", no.Erfi(), z)
 
 
 # -- logistic ----------------------------------------------------------------------------------------------------------
@@ -162,46 +161,24 @@ def exprel(x: ArrayLike, /) -> Array:
     return elementwise("exprel", elementary.Exprel(), x)
 
 
-def _power_transform(logarithm: Array, power: Array) -> Array:
-    """(exp(power logarithm) - 1) / power, the logarithm itself where the power is 0."""
-    exponent = el.multiply(power, logarithm)
-    usual = logic.isfinite(exponent)
-    value = el.multiply(logarithm, exprel(logic.where(usual, exponent, 0)))
-    flat = logic.logical_or(usual, logic.equal(power, 0))
-    far = el.divide(expm1(exponent), logic.where(flat, 1, power))
-    return logic.where(usual, value, logic.where(flat, logarithm, far))
-
-
 def boxcox(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
     """(x^lmbda - 1) / lmbda, log(x) where lmbda is 0. Box and Cox, 1964."""
-    operand, power = promote.promoted("boxcox", x, lmbda, floating=True)
-    return _power_transform(transcendental.log(operand), power)
+    return elementwise("boxcox", power.Boxcox(), x, lmbda)
 
 
 def boxcox1p(x: ArrayLike, lmbda: ArrayLike, /) -> Array:
     """boxcox(1 + x, lmbda), accurate near x = 0."""
-    operand, power = promote.promoted("boxcox1p", x, lmbda, floating=True)
-    return _power_transform(log1p(operand), power)
-
-
-def _log_of_inverse(y: Array, power: Array) -> Array:
-    """log(1 + power y) / power, y where the power is 0."""
-    product = el.multiply(power, y)
-    small = logic.less(el.abs(product), 0.5)
-    near = el.divide(y, exprel(log1p(logic.where(small, product, 0))))
-    flat = logic.logical_or(small, logic.equal(power, 0))
-    far = el.divide(log1p(product), logic.where(flat, 1, power))
-    return logic.where(small, near, logic.where(flat, y, far))
+    return elementwise("boxcox1p", power.Boxcox1p(), x, lmbda)
 
 
 def inv_boxcox(y: ArrayLike, lmbda: ArrayLike, /) -> Array:
     """x with boxcox(x, lmbda) = y."""
-    return transcendental.exp(_log_of_inverse(*promote.promoted("inv_boxcox", y, lmbda, floating=True)))
+    return elementwise("inv_boxcox", power.InvBoxcox(), y, lmbda)
 
 
 def inv_boxcox1p(y: ArrayLike, lmbda: ArrayLike, /) -> Array:
     """x with boxcox1p(x, lmbda) = y."""
-    return expm1(_log_of_inverse(*promote.promoted("inv_boxcox1p", y, lmbda, floating=True)))
+    return elementwise("inv_boxcox1p", power.InvBoxcox1p(), y, lmbda)
 
 
 # -- elementary --------------------------------------------------------------------------------------------------------
@@ -213,9 +190,9 @@ def exp10(x: ArrayLike, /) -> Array:
     return el.pow(promote.numbers("exp10", 10, operand), operand)
 
 
-def _degrees(name: str, x: ArrayLike) -> Array:
-    """An angle of degrees in half turns, from what is left of full ones."""
-    return el.divide(el.remainder(promote.floating(name, x), 360), 180)
+def _turned(x: Array) -> Array:
+    """Degrees in (-360, 360), exactly."""
+    return np_elementary.fmod(x, 360)
 
 
 def cosm1(x: ArrayLike, /) -> Array:
@@ -226,21 +203,35 @@ def cosm1(x: ArrayLike, /) -> Array:
 
 def sindg(x: ArrayLike, /) -> Array:
     """The sine of x degrees."""
-    return core.bind1(gamma.Sinpi(), _degrees("sindg", x))
+    angle = _turned(promote.floating("sindg", x))
+    size, sign = el.abs(angle), el.sign(angle)
+    # The angle of the same sine next to 0, which is exact too.
+    over = logic.where(logic.greater(size, 270), el.multiply(sign, -360), el.multiply(sign, 180))
+    back = logic.where(logic.greater(size, 270), el.add(angle, over), el.subtract(over, angle))
+    angle = logic.where(logic.greater(size, 90), back, angle)
+    return core.bind1(gamma.Sinpi(), el.divide(angle, 180))
 
 
 def cosdg(x: ArrayLike, /) -> Array:
     """The cosine of x degrees."""
-    return core.bind1(gamma.Cospi(), _degrees("cosdg", x))
+    angle = el.abs(_turned(promote.floating("cosdg", x)))
+    angle = logic.where(logic.greater(angle, 180), el.subtract(360, angle), angle)
+    return core.bind1(gamma.Sinpi(), el.divide(el.subtract(90, angle), 180))
 
 
 def tandg(x: ArrayLike, /) -> Array:
     """The tangent of degrees: infinite at odd multiples of 90."""
-    operand = promote.floating("tandg", x)
-    return el.divide(sindg(operand), cosdg(operand))
+
+    def quotient(angle: Array) -> Array:
+        return el.divide(sindg(angle), cosdg(angle))
+
+    return in_doubles("tandg", quotient, x)
 
 
 def cotdg(x: ArrayLike, /) -> Array:
     """The cotangent of degrees: infinite at multiples of 180."""
-    operand = promote.floating("cotdg", x)
-    return el.divide(cosdg(operand), sindg(operand))
+
+    def quotient(angle: Array) -> Array:
+        return el.divide(cosdg(angle), sindg(angle))
+
+    return in_doubles("cotdg", quotient, x)

@@ -108,18 +108,23 @@ def eval_gegenbauer(n: int, alpha: ArrayLike, x: ArrayLike, /) -> Array:
 def eval_jacobi(n: int, alpha: ArrayLike, beta: ArrayLike, x: ArrayLike, /) -> Array:
     """The Jacobi polynomial P_n^(α, β)(x) of α, β > -1."""
     a, b, operand = promote.promoted("eval_jacobi", alpha, beta, x, floating=True)
-    total, difference = el.add(a, b), el.multiply(el.subtract(a, b), el.add(a, b))
-
-    def step(k: int, p: Array, q: Array) -> Array:
+    degree = order("eval_jacobi", n, "the degree")
+    total, away = el.add(a, b), el.subtract(operand, 1)
+    # Over their values at 1 the polynomials begin with 1, and what each differs from the last one by cancels less.
+    value = scale = el.add(el.multiply(el.add(total, operand), 0), 1)
+    change = el.multiply(value, 0)
+    for k in range(degree):
         c = el.add(total, 2 * k)
-        slope = el.multiply(el.multiply(c, el.add(c, 2)), operand)
-        grown = el.multiply(el.multiply(el.add(c, 1), el.add(slope, difference)), p)
-        less = el.multiply(el.multiply(el.add(a, k), el.add(b, k)), el.multiply(el.add(c, 2), 2))
-        below = el.multiply(el.multiply(el.add(total, k + 1), c), 2 * (k + 1))
-        return el.divide(el.subtract(grown, el.multiply(less, q)), below)
-
-    half = el.multiply(el.subtract(operand, 1), 0.5)
-    return _recurrence("eval_jacobi", n, el.add(el.add(a, 1), el.multiply(el.add(total, 2), half)), step)
+        grown = el.multiply(el.multiply(el.multiply(el.add(c, 1), el.add(c, 2)), away), value)
+        below = el.multiply(el.multiply(el.add(a, k + 1), el.add(total, k + 1)), 2)
+        if k:
+            kept = el.multiply(el.multiply(el.add(b, k), el.divide(el.add(c, 2), c)), el.multiply(change, 2 * k))
+            change = el.divide(el.add(grown, kept), below)
+        else:
+            # Of degree 1 the factors c + 1 of both go out, of which there is no quotient at α + β = -1.
+            change = el.divide(el.multiply(el.add(c, 2), away), el.multiply(el.add(a, 1), 2))
+        value, scale = el.add(value, change), el.divide(el.multiply(scale, el.add(a, k + 1)), k + 1)
+    return el.multiply(value, scale)
 
 
 # -- Gauss's rules -----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ What does not name one of them never loads this package.
 from rosin.ir.ops.formulas import (
     bessel,
     bessel_real,
+    distributions,
     elementary,
     elliptic,
     gamma,
@@ -13,12 +14,14 @@ from rosin.ir.ops.formulas import (
     incomplete,
     integrals,
     normal,
+    power_transforms,
     zeta,
 )
 
 __all__ = [
     "bessel",
     "bessel_real",
+    "distributions",
     "elementary",
     "elliptic",
     "gamma",
@@ -26,5 +29,6 @@ __all__ = [
     "incomplete",
     "integrals",
     "normal",
+    "power_transforms",
     "zeta",
 ]

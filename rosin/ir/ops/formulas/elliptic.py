@@ -28,8 +28,8 @@ QUARTER_PI = (0.25 * math.pi, 3.061616997868383e-17)
 # -- complete ----------------------------------------------------------------------------------------------------------
 
 
-def ellipk_of_rest(m: Algebra, rest: Real) -> Pair:
-    """K of the parameter 1 - rest, rest > 0: pi / 2 over the arithmetic-geometric mean of 1 and its root."""
+def mean_of_one(m: Algebra, other: Pair) -> Pair:
+    """The arithmetic-geometric mean of 1 and a positive number."""
 
     def going(a: Real, a_low: Real, g: Real, g_low: Real) -> Real:
         return m.magnitude(a - g) > NEAR * m.magnitude(a)
@@ -39,9 +39,14 @@ def ellipk_of_rest(m: Algebra, rest: Real) -> Pair:
         mean, product = (old + root).scaled(0.5), pairs.sqrt(m, old * root)
         return mean.high, mean.low, product.high, product.low
 
-    root = pairs.sqrt(m, Pair(m, rest))
-    state = m.loop(going, step, (m.number(1.0, rest), m.number(0.0, rest), root.high, root.low), 20)
-    return pairs.constant(m, HALF_PI, rest) / (Pair(m, *state[:2]) + Pair(m, *state[2:])).scaled(0.5)
+    one, zero = m.number(1.0, other.high), m.number(0.0, other.high)
+    state = m.loop(going, step, (one, zero, other.high, other.low), 20)
+    return (Pair(m, *state[:2]) + Pair(m, *state[2:])).scaled(0.5)
+
+
+def ellipk_of_rest(m: Algebra, rest: Real) -> Pair:
+    """K of the parameter 1 - rest, rest > 0: pi / 2 over the arithmetic-geometric mean of 1 and its root."""
+    return pairs.constant(m, HALF_PI, rest) / mean_of_one(m, pairs.sqrt(m, Pair(m, rest)))
 
 
 def ellipe_of_rest(m: Algebra, rest: Real) -> Pair:
@@ -119,6 +124,26 @@ class Ellipe(OfParameter):
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (node(b, Ellipe(self.order + 1), *operands),)
+
+
+@define("agm")
+class Agm(DerivedByAll):
+    """The arithmetic-geometric mean of two numbers of one sign, 0 if one of them is 0; NaN of different signs."""
+
+    arity = 2
+    flops = 600
+
+    def value(self, m: Algebra, *x: Real) -> Real:
+        a, b = m.abs(x[0]), m.abs(x[1])
+        same = ((x[0] >= 0.0) & (x[1] >= 0.0)) | ((x[0] <= 0.0) & (x[1] <= 0.0))
+        inside = same & (a > 0.0) & (b > 0.0) & (a < math.inf) & (b < math.inf)
+        p, q = Pair(m, m.where(inside, a, 1.0)), Pair(m, m.where(inside, b, 1.0))
+        # The first step apart, since the product of both may be no number.
+        mean, root = p.scaled(0.5) + q.scaled(0.5), pairs.sqrt(m, p) * pairs.sqrt(m, q)
+        found = (mean_of_one(m, root / mean) * mean).value
+        edge = m.where(m.equal(a, 0.0) | m.equal(b, 0.0), m.nan_where(~(a + b < math.inf), a * 0.0), a + b)
+        found = m.where(inside, found, edge)
+        return m.nan_where(~same, m.where((x[0] < 0.0) | (x[1] < 0.0), -found, found))
 
 
 def _at_rest(m: Algebra, rest: Real, integral: Callable[[Algebra, Real], Pair], at_zero: float) -> Real:

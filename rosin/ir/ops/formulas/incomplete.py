@@ -42,6 +42,14 @@ def log1p_less_linear(m: Algebra, u: Pair) -> Pair:
     return (ratio / below * series - 1.0) / below
 
 
+def log1p(m: Algebra, u: Pair, above: Pair) -> Pair:
+    """log(1 + u) of u > -1, with `above` = 1 + u."""
+    near = m.abs(u.high) < 0.5
+    kept = pairs.where(m, near, u, 0.0)
+    close = log1p_less_linear(m, kept) * kept * kept + kept
+    return pairs.where(m, near, close, pairs.log(m, pairs.where(m, near, 2.0, above)))
+
+
 def log1p_minus(m: Algebra, u: Pair, above: Pair) -> Pair:
     """log(1 + u) - u of u > -1, with `above` = 1 + u."""
     near = m.abs(u.high) < 0.5
@@ -488,23 +496,53 @@ def _invert_beta(m: Algebra, a: Real, b: Real, p: Real) -> Real:
     return m.loop(going, step, (x, x), 40)[0]
 
 
-@define("betaincinv")
-class Betaincinv(Formula):
-    """x with I_x(a, b) = y."""
+class InverseBeta(Formula):
+    """An inverse of an incomplete beta function of (a, b, x) by x."""
 
     arity = 3
     flops = 5000
 
-    def formula(self, m: Algebra, *operands: Real) -> Real:
-        a, b, y = operands
+    def inside(self, m: Algebra, a: Real, b: Real, y: Real) -> tuple[Real, Real]:
+        """Where there is an inverse between 0 and 1, and where there is one at all if y is 0 or 1."""
         good = (a > 0.0) & (b > 0.0) & (a < math.inf) & (b < math.inf)
-        inside = good & (y > 0.0) & (y < 1.0)
+        return good & (y > 0.0) & (y < 1.0), good & (m.equal(y, 0.0) | m.equal(y, 1.0))
+
+
+@define("betaincinv")
+class Betaincinv(InverseBeta):
+    """x with I_x(a, b) = y."""
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        inside, edge = self.inside(m, *operands)
         result = _invert_beta(m, *(m.where(inside, v, 0.5) for v in operands))
-        edge = m.where(good & (m.equal(y, 0.0) | m.equal(y, 1.0)), y, math.nan)
-        return m.where(inside, result, edge)
+        return m.where(inside, result, m.where(edge, operands[2], math.nan))
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         at = (*operands[:2], result)
         density = node(b, BetaDensity(), *at)
         slopes = Betainc().by_parameters(b, at)
         return *(b.neg(b.div(slope, density)) for slope in slopes), b.div(1.0, density)
+
+
+@define("betainccinv")
+class Betainccinv(InverseBeta):
+    """x with 1 - I_x(a, b) = y."""
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        inside, edge = self.inside(m, *operands)
+        a, b, y = (m.where(inside, v, 0.5) for v in operands)
+        result = 1.0 - _invert_beta(m, b, a, y)
+        result = m.where(result > 0.0, result, 1e-300)
+        # Where it is small, digits were lost, which Newton's steps give back.
+        for _ in range(2):
+            lower, upper = m.apply(Betainc(), a, b, result), m.apply(Betaincc(), a, b, result)
+            off = m.where(y > 0.5, (1.0 - y) - lower, upper - y)
+            better = result + off / m.apply(BetaDensity(), a, b, result)
+            result = m.where((result < 0.5) & (better > 0.0) & (better < 1.0), better, result)
+        return m.where(inside, result, m.where(edge, 1.0 - operands[2], math.nan))
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        at = (*operands[:2], result)
+        density = node(b, BetaDensity(), *at)
+        slopes = Betaincc().by_parameters(b, at)
+        return *(b.div(slope, density) for slope in slopes), b.div(-1.0, density)

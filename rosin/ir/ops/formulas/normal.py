@@ -11,6 +11,7 @@ from rosin.ir.op import Partial, Value, Values, define
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.gamma import node
 from rosin.ir.ops.special import Erf, Erfinv
+from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -71,6 +72,23 @@ class Erfcinv(Formula):
 
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         return (b.mul(b.exp(b.mul(result, result)), -1.0 / TWO_OVER_ROOT_PI),)
+
+
+@define("erfi")
+class Erfi(Formula):
+    """The imaginary error function 2/√π ∫₀ˣ exp(t²) dt, by Dawson's integral."""
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        (x,) = operands
+        kept = m.where(x > 27.0, 27.0, m.where(x < -27.0, -27.0, x))
+        scaled = Pair(m, m.apply(Dawsn(), kept)) * TWO_OVER_ROOT_PI
+        value = pairs.exp_product(m, pairs.exact_product(m, kept, kept), scaled)
+        # Next to 0 a product of pairs would lose what is too small for a number.
+        return m.where(m.abs(x) > 1e-100, value, m.where(m.equal(x, x), x * TWO_OVER_ROOT_PI, x))
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        (x,) = operands
+        return (b.mul(b.exp(b.mul(x, x)), TWO_OVER_ROOT_PI),)
 
 
 @define("dawsn")

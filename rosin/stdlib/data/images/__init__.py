@@ -13,7 +13,10 @@ from rosin.stdlib.data.images.colours import (
     random_colors,
     to_float,
 )
+from rosin.stdlib.data.images.cropping import random_resized_crop, resized_crop
 from rosin.stdlib.data.images.grid import grid
+from rosin.stdlib.data.images.levels import autocontrast, equalize, invert, posterize, solarize
+from rosin.stdlib.data.images.loading import decode, load
 from rosin.stdlib.data.images.png import decode_png, encode_png, load_png, save_png
 from rosin.stdlib.data.images.policy import rand_augment
 from rosin.stdlib.data.images.resizing import (
@@ -32,19 +35,25 @@ __all__ = [
     "adjust_hue",
     "adjust_saturation",
     "affine_matrices",
+    "autocontrast",
     "blur",
     "center_crop",
     "channels_first",
     "channels_last",
     "cutmix",
+    "decode",
     "decode_png",
     "encode_png",
+    "equalize",
     "grayscale",
     "grid",
+    "invert",
+    "load",
     "load_png",
     "mixup",
     "normalize",
     "pad",
+    "posterize",
     "rand_augment",
     "random_affine",
     "random_colors",
@@ -52,9 +61,12 @@ __all__ = [
     "random_erase",
     "random_flip",
     "random_perspective",
+    "random_resized_crop",
     "resize",
     "resize_shorter",
+    "resized_crop",
     "save_png",
+    "solarize",
     "to_float",
     "warp",
 ]

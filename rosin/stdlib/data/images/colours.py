@@ -35,7 +35,7 @@ def grayscale(x: Array, channels: int = 1) -> Array:
 
 def adjust_brightness(x: Array, factor: Any) -> Array:
     """Images so many times as bright: a number, or one for each of `[batch, …]`."""
-    return rnp.clip(x * _each(factor, x), 0, 1)
+    return rnp.clip(x * each(factor, x), 0, 1)
 
 
 def adjust_contrast(x: Array, factor: Any) -> Array:
@@ -57,7 +57,7 @@ def adjust_hue(x: Array, turn: Any) -> Array:
     apart = rnp.where(span > 0, span, 1)
     by_red, by_green = (green - blue) / apart, (blue - red) / apart + 2
     hue = rnp.where(most == red, by_red, rnp.where(most == green, by_green, (red - green) / apart + 4))
-    turned = hue + 6 * _each(turn, x)[..., 0, :, :]
+    turned = hue + 6 * each(turn, x)[..., 0, :, :]
     parts = [_channel(turned, most, span, first) for first in (5, 3, 1)]
     return rnp.stack(parts, axis=-3)
 
@@ -69,11 +69,12 @@ def _channel(hue: Array, most: Array, span: Array, first: int) -> Array:
 
 
 def _blend(x: Array, other: Array, factor: Any) -> Array:
-    share = _each(factor, x)
+    share = each(factor, x)
     return rnp.clip(share * x + (1 - share) * other, 0, 1)
 
 
-def _each(factor: Any, x: Array) -> Array:
+def each(factor: Any, x: Array) -> Array:
+    """A number for all images, or one for each of `[batch, …]`, in a shape that goes with theirs."""
     numbers = rnp.asarray(factor, dtype=x.dtype)
     return rnp.reshape(numbers, (*numbers.shape, *(1,) * (x.ndim - numbers.ndim)))
 

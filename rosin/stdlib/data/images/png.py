@@ -24,7 +24,7 @@ from rosin.stdlib.weights import files
 
 Pixels: TypeAlias = np.ndarray[Any, Any]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _COLOUR, _PALETTE, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 3, 4, 6
 _CHANNELS = {_GREY: 1, _COLOUR: 3, _PALETTE: 1, _GREY_ALPHA: 2, _COLOUR_ALPHA: 4}
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), _PALETTE: (1, 2, 4, 8)}
@@ -60,7 +60,7 @@ def load_png(path: str | PathLike[str]) -> Pixels:
 
 def decode_png(content: bytes, name: str = "PNG") -> Pixels:
     """As `load_png`, of the bytes of a file; `name` stands in errors."""
-    if content[:8] != _SIGNATURE:
+    if content[:8] != SIGNATURE:
         raise DataError(f"{name}: no PNG file: it begins with {content[:8]!r}")
     chunks: dict[bytes, bytes] = {}
     stream: list[bytes] = []
@@ -234,7 +234,7 @@ def encode_png(image: Any) -> bytes:
     colour = {1: _GREY, 2: _GREY_ALPHA, 3: _COLOUR, 4: _COLOUR_ALPHA}[channels]
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     numbers = zlib.compress(_filtered(np.moveaxis(pixels, 0, -1)), 6)
-    return _SIGNATURE + b"".join(map(_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, numbers, b"")))
+    return SIGNATURE + b"".join(map(_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, numbers, b"")))
 
 
 def as_bytes(name: str, image: Any) -> Pixels:

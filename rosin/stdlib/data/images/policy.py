@@ -11,16 +11,11 @@ import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib.data.errors import DataError
-from rosin.stdlib.data.images import colours
+from rosin.stdlib.data.images import colours, levels
 from rosin.stdlib.data.images.warping import warp
 
 _MOVES = ("turn", "shear rows", "shear columns", "move right", "move down")
 _Change = Callable[[Array, Array], Array]
-
-
-def _autocontrast(x: Array, amount: Array) -> Array:
-    low, high = (f(x, axis=(-2, -1), keepdims=True) for f in (rnp.min, rnp.max))
-    return rnp.where(high > low, (x - low) / rnp.where(high > low, high - low, 1), x)
 
 
 def _sharpness(x: Array, amount: Array) -> Array:
@@ -28,24 +23,14 @@ def _sharpness(x: Array, amount: Array) -> Array:
     return rnp.clip(smooth + (1 + 0.9 * amount)[:, None, None, None] * (x - smooth), 0, 1)
 
 
-def _solarized(x: Array, amount: Array) -> Array:
-    """What is brighter than a threshold, which falls with the strength, is turned to its negative."""
-    return rnp.where(x >= 1 - rnp.abs(amount)[:, None, None, None], 1 - x, x)
-
-
-def _posterized(x: Array, amount: Array) -> Array:
-    """With 8 bits down to 4 for a number."""
-    levels = 2 ** (8 - rnp.round(4 * rnp.abs(amount)))[:, None, None, None]
-    return rnp.minimum(rnp.floor(x * levels), levels - 1) / (levels - 1)
-
-
 _CHANGES: tuple[_Change, ...] = (
     lambda x, amount: x,
     lambda x, amount: colours.adjust_brightness(x, 1 + 0.9 * amount),
-    _autocontrast,
+    lambda x, amount: levels.autocontrast(x),
+    lambda x, amount: levels.equalize(x),
     _sharpness,
-    _solarized,
-    _posterized,
+    lambda x, amount: levels.solarize(x, 1 - rnp.abs(amount)),
+    lambda x, amount: levels.posterize(x, 8 - rnp.round(4 * rnp.abs(amount))),
 )
 _OF_COLOURS: tuple[_Change, ...] = (
     lambda x, amount: colours.adjust_contrast(x, 1 + 0.9 * amount),
@@ -56,8 +41,8 @@ _OF_COLOURS: tuple[_Change, ...] = (
 def rand_augment(key: Array, x: Array, *, count: int = 2, strength: float = 0.3, fill: float = 0.5) -> Array:
     """Images `[batch, channels, height, width]` from 0 to 1, of which each is changed `count` times in ways of its own:
     turned by up to 30 degrees, sheared, moved, or with other brightness, contrast, colours, sharpness, levels, each as
-    far as `strength` says, from 0 to 1. These are the paper's changes but for the equalization of histograms; contrast
-    and colours are for images of three channels.
+    far as `strength` says, from 0 to 1. These are the paper's changes; contrast and colours are for images of three
+    channels.
 
     Raises:
         DataError: the strength is not from 0 to 1.

@@ -12,7 +12,7 @@ import numpy as np
 
 from rosin.stdlib.data.datasets import Item, Subset, split
 from rosin.stdlib.data.errors import DataError
-from rosin.stdlib.data.images.png import load_png
+from rosin.stdlib.data.images.loading import load
 
 
 def _array(path: Path) -> np.ndarray[Any, Any]:
@@ -22,7 +22,7 @@ def _array(path: Path) -> np.ndarray[Any, Any]:
         raise DataError(f"{path}: {error}") from None
 
 
-_READERS: dict[str, Callable[[Path], Any]] = {".png": load_png, ".npy": _array}
+_READERS: dict[str, Callable[[Path], Any]] = {".png": load, ".jpg": load, ".jpeg": load, ".npy": _array}
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Folder:
 def read_folder(path: str | PathLike[str], pattern: str = "*", read: Callable[[Path], Any] | None = None) -> Folder:
     """The files in the folders of a folder, whose names are the classes: `cats/1.png`, `dogs/1.png`.
 
-    PNG files become uint8 `[channels, height, width]`, NumPy's `.npy` files arrays; `read(path)` reads others. Files
-    and folders whose names begin with a dot are passed over, and so are files that do not fit `pattern`.
+    PNG and JPEG files become uint8 `[channels, height, width]`, NumPy's `.npy` files arrays; `read(path)` reads others.
+    Files and folders whose names begin with a dot are passed over, and so are files that do not fit `pattern`.
 
     Raises:
         DataError: there are no such files, a folder has none, or there is nothing to read a file with.

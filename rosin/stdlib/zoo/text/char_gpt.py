@@ -21,6 +21,8 @@ def char_gpt(
     heads: int = 4,
     context: int = 128,
     dropout: float = 0.1,
+    deviation: float = 0.06,
+    places: str = "waves",
     dtype: Any = rosin.float32,
 ) -> GPT2:
     """GPT-2's architecture at a size that two cores train in minutes."""
@@ -32,6 +34,8 @@ def char_gpt(
         heads=heads,
         context=context,
         dropout=dropout,
+        deviation=deviation,
+        places=places,
         dtype=dtype,
     )
 
@@ -41,7 +45,7 @@ def inputs(batch: int, **_: Any) -> tuple[Any, ...]:
     return (rosin.ShapeDtypeStruct((batch, 16), rosin.int32),)
 
 
-PLAN = Plan(char_gpt, Characters, epochs=4, batch=8, knobs=KNOBS | {"rate": 3e-3})
+PLAN = Plan(char_gpt, Characters, epochs=8, batch=8, knobs=KNOBS | {"rate": 3e-3, "b2": 0.99})
 
 ENTRY = Entry(
     Card(
@@ -55,7 +59,8 @@ ENTRY = Entry(
         data="the reference of Python's language that every Python carries, or by --data any file of text: the first "
         "90 % to train on, the last 5 % held out",
         metric="bits per character on what is held out, beside Kneser-Ney 5-grams of the same text",
-        result="",
+        result="2.096 bits per character after 4 epochs, 5-grams 2.051 (Python 3.12's text; rosin zoo train char-gpt "
+        "--epochs 4); the recipe has 8",
         license="the reference: PSF License",
     ),
     make=char_gpt,

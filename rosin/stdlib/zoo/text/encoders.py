@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
+import rosin
 from rosin import Array
 from rosin import numpy as rnp
 from rosin.stdlib import nn, weights
+from rosin.stdlib.zoo.text.gpt2 import table_of_places
 
 EPSILON = 1e-12
 """Of the norms."""
-draw = nn.initializers.normal(0.02)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the models that were published do not have in common."""
+
+    vocabulary: int
+    embedding: int | None
+    """The size of the tokens' vectors; None: that of the features."""
+    dropout: float
 
 
 class TokenEmbedding(nn.Module):
@@ -25,13 +38,21 @@ class TokenEmbedding(nn.Module):
     dropout: nn.Dropout
 
     def __init__(
-        self, vocabulary: int, context: int, kinds: int, features: int, dropout: float, *, key: nn.Keys, dtype: Any
+        self,
+        vocabulary: int,
+        context: int,
+        kinds: int,
+        features: int,
+        dropout: float,
+        *,
+        places_init: nn.initializers.Initializer,
+        **drawn: Any,
     ) -> None:
-        options = {"key": key, "weight_init": draw, "dtype": dtype}
-        self.tokens = nn.Embedding(vocabulary, features, **options)
-        self.places = nn.Embedding(context, features, **options)
-        self.kinds = nn.Embedding(kinds, features, **options)
-        self.norm = nn.LayerNorm(features, eps=EPSILON, dtype=dtype)
+        """What is `drawn` is told by options of `nn.Embedding`; only places have an initializer of their own."""
+        self.tokens = nn.Embedding(vocabulary, features, **drawn)
+        self.places = nn.Embedding(context, features, **{**drawn, "weight_init": places_init})
+        self.kinds = nn.Embedding(kinds, features, **drawn)
+        self.norm = nn.LayerNorm(features, eps=EPSILON, dtype=drawn["dtype"])
         self.dropout = nn.Dropout(dropout)
 
     def __call__(self, tokens: Array, kinds: Array | None = None, run: nn.Run = nn.EVAL) -> Array:
@@ -51,8 +72,12 @@ class Encoder(nn.Module):
     """Tokens `[batch, time]` to vectors `[batch, time, features]`, each of which has seen the whole text."""
 
     embedding: TokenEmbedding
+    projection: nn.Dense | None
+    """From the tokens' vectors to the features, where the former have a size of their own."""
     pooler: nn.Dense | None
 
+    published: ClassVar[Published]
+    activation: ClassVar[Callable[[Array], Array]]
     names: ClassVar[Mapping[str, str]]
     """Hugging Face's names, and the paths here."""
     head_names: ClassVar[Mapping[str, str]]
@@ -62,7 +87,59 @@ class Encoder(nn.Module):
     prefix: ClassVar[str]
     """What theirs begin with where there is a head."""
 
+    def __init__(
+        self,
+        *,
+        key: Any,
+        vocabulary: int | None = None,
+        embedding: int | None = None,
+        layers: int = 12,
+        features: int = 768,
+        heads: int = 12,
+        hidden: int | None = None,
+        context: int = 512,
+        kinds: int = 2,
+        dropout: float | None = None,
+        pooler: bool = True,
+        deviation: float = 0.02,
+        places: str = "drawn",
+        dtype: Any = rosin.float32,
+    ) -> None:
+        """`embedding` is the size of the tokens' vectors, and `hidden` four times the features unless it is given; what
+        else is None is as in the published model. `deviation` is the standard one of weights at the start, and `places`
+        how their table starts: "drawn" like the others, or as "waves".
+
+        Raises:
+            ModuleError: there is no such start.
+        """
+        keys, draw = nn.Keys(key), nn.initializers.normal(deviation)
+        known = self.published
+        vocabulary, dropout = vocabulary or known.vocabulary, known.dropout if dropout is None else dropout
+        size = embedding or known.embedding
+        drawn: dict[str, Any] = {"key": keys, "weight_init": draw, "dtype": dtype}
+        self.embedding = TokenEmbedding(
+            vocabulary,
+            context,
+            kinds,
+            size or features,
+            dropout,
+            places_init=table_of_places(places, deviation),
+            **drawn,
+        )
+        self.projection = nn.Dense(size, features, **drawn) if size else None
+        norm = partial(nn.LayerNorm, eps=EPSILON, dtype=dtype)
+        options = {"hidden": hidden, "dropout": dropout, "norm": norm, **drawn}
+        self.build(layers, features, heads, activation=self.activation, norm_first=False, hidden_dropout=0.0, **options)
+        self.pooler = nn.Dense(features, features, **drawn) if pooler else None
+
     @abstractmethod
+    def build(self, layers: int, features: int, heads: int, **options: Any) -> None:
+        """Set the fields of the layers; options are those of `nn.TransformerLayer`."""
+
+    @abstractmethod
+    def through(self, x: Array, *, mask: Array | None, run: nn.Run) -> Array:
+        """`[batch, time, features]` through all layers."""
+
     def __call__(
         self, tokens: Array, kinds: Array | None = None, *, mask: Array | None = None, run: nn.Run = nn.EVAL
     ) -> Array:
@@ -72,10 +149,15 @@ class Encoder(nn.Module):
         Raises:
             ModuleError: there are more tokens than places.
         """
+        x = self.embedding(tokens, kinds, run)
+        x = x if self.projection is None else self.projection(x)
+        return self.through(x, mask=None if mask is None else rnp.asarray(mask)[:, None, None, :] != 0, run=run)
 
-    @abstractmethod
     def head(self, *, key: Any) -> MaskedHead:
         """A new head that scores tokens by this model's table."""
+        table = self.embedding.tokens
+        features = table.weight.shape[1] if self.projection is None else self.projection.weight.shape[0]
+        return MaskedHead(table, features, self.activation, key=key)
 
     def pooled(self, features: Array) -> Array:
         """A vector for each text, `[batch, features]`, from that of its first token.
@@ -99,7 +181,7 @@ class MaskedHead(nn.Module):
     def __init__(self, table: nn.Embedding, features: int, activation: Callable[[Array], Array], *, key: Any) -> None:
         count, width = table.weight.shape
         dtype = table.weight.dtype
-        self.dense = nn.Dense(features, width, key=key, weight_init=draw, dtype=dtype)
+        self.dense = nn.Dense(features, width, key=key, weight_init=nn.initializers.normal(0.02), dtype=dtype)
         self.norm = nn.LayerNorm(width, eps=EPSILON, dtype=dtype)
         self.bias = rnp.zeros(count, dtype=dtype)
         self.activation = activation
@@ -127,11 +209,6 @@ class Masked(nn.Module):
     def scores(self, features: Array) -> Array:
         """The scores of vectors `[..., features]`: of those that are asked for, where others do not matter."""
         return self.head(features, self.encoder.embedding.tokens)
-
-
-def seen(mask: Array | None) -> Array | None:
-    """A mask of tokens `[batch, time]`, truth values or numbers, as one of scores."""
-    return None if mask is None else rnp.asarray(mask)[:, None, None, :] != 0
 
 
 # -- weights of others -------------------------------------------------------------------------------------------------

@@ -21,9 +21,9 @@ from rosin.stdlib.zoo.settings import Result, Settings
 from rosin.stdlib.zoo.text.generation import Sampler, generate
 from rosin.stdlib.zoo.text.ngrams import KneserNey
 
-KNOBS: dict[str, Any] = {"rate": 2e-3, "decay": 0.1, "clip": 1.0, "window": 128}
-"""The highest rate of AdamW, its weight decay, the largest norm of a gradient, and how many tokens the model sees of a
-piece of text in training."""
+KNOBS: dict[str, Any] = {"rate": 2e-3, "b2": 0.999, "decay": 0.1, "clip": 1.0, "window": 128}
+"""The highest rate of AdamW, its b2 and weight decay, the largest norm of a gradient, and how many tokens the model
+sees of a piece of text in training."""
 HELD_OUT = 0.05
 """The part of a text that is the validation set, and the part after it, the end, that is the test set."""
 QUICK = 20_000
@@ -101,7 +101,9 @@ class Plan:
         loader = Loader(windows, settings.batch or self.batch, shuffle=True, seed=settings.seed)
         steps = epochs * len(loader)
         rate = optim.schedules.warmup_cosine(knobs["rate"], warmup=min(100, steps // 5), steps=steps)
-        descent = optim.adamw(rate, weight_decay=knobs["decay"], where=lambda path, array: array.ndim > 1)
+        descent = optim.adamw(
+            rate, b2=knobs["b2"], weight_decay=knobs["decay"], where=lambda path, array: array.ndim > 1
+        )
         training = recipe.fit(
             settings,
             model,

@@ -62,13 +62,15 @@ class EfficientNetLite(nn.Module):
         halvings: int = 5,
         dropout: float = 0.2,
         drop_path: float = 0.2,
+        momentum: float = 0.01,
         dtype: Any = rosin.float32,
     ) -> None:
         """`width` multiplies the numbers of channels. Images become half as large `halvings` times; small ones need
         fewer, and the first strides are left out. `drop_path` is the probability of skipping the last block; it grows
-        from zero at the first."""
+        from zero at the first. `momentum` is that of the norms' running statistics: a training of some hundred steps
+        needs a larger one."""
         keys = keys_of(key)
-        options = {"padding": "SAME", "eps": 1e-3, "momentum": 0.01, "activation": rosin.nn.relu6, "dtype": dtype}
+        options = {"padding": "SAME", "eps": 1e-3, "momentum": momentum, "activation": rosin.nn.relu6, "dtype": dtype}
         skipped = 5 - halvings
         known, count = rounded(32 * width), sum(stage[3] for stage in STAGES)
         self.stem = ConvNorm(3, channels, known, key=keys, stride=1 if skipped > 0 else 2, **options)
@@ -166,16 +168,19 @@ PICTURES = {"chelsea.png": range(281, 286), "coffee.png": (967, 968, 504)}
 """Pictures that scikit-image carries, and the classes of ImageNet for what is in them: cats, and coffee and cups."""
 
 
+KINDS = (".png", ".jpg", ".jpeg")
+
+
 def recognize(model: nn.Module, files: list[Path], top: int = 5) -> dict[str, list[tuple[int, float]]]:
-    """For each PNG picture the classes with the highest probabilities, and these.
+    """For each picture, a PNG or JPEG file, the classes with the highest probabilities, and these.
 
     Raises:
-        PNGError: a file is no PNG picture.
+        DataError: a file is no such picture.
     """
     step = rosin.compile(lambda model, x: rosin.nn.softmax(model(x)))
     found: dict[str, list[tuple[int, float]]] = {}
     for file in files:
-        scores = np.asarray(step(model, prepare(data.images.load_png(file))))[0]
+        scores = np.asarray(step(model, prepare(data.images.load(file))))[0]
         best = np.argsort(-scores)[:top]
         found[file.name] = [(int(place), float(scores[place])) for place in best]
     return found
@@ -183,7 +188,7 @@ def recognize(model: nn.Module, files: list[Path], top: int = 5) -> dict[str, li
 
 def evaluate(settings: Settings) -> Result:
     """Evaluate what was trained in the folder; without a training, what the pretrained model sees in pictures: those of
-    scikit-image, or by `--data` a PNG file or a folder of them.
+    scikit-image, or by `--data` a PNG or JPEG file or a folder of them.
 
     Raises:
         ZooError: a package is not installed, or there is no such picture.
@@ -194,9 +199,9 @@ def evaluate(settings: Settings) -> Result:
         files = [carried("skimage", f"data/{name}", "scikit-image") for name in PICTURES]
     else:
         place = Path(settings.data)
-        files = sorted(place.glob("*.png")) if place.is_dir() else [place]
+        files = sorted(f for f in place.iterdir() if f.suffix.lower() in KINDS) if place.is_dir() else [place]
         if not files or not files[0].is_file():
-            raise ZooError(f"{place} is no PNG picture, and no folder of such")
+            raise ZooError(f"{place} is no picture, and no folder of files {', '.join(KINDS)}")
     found = recognize(pretrained(), files)
     lines = [
         f"{name:<16}" + ", ".join(f"class {place} {share:.3f}" for place, share in best) for name, best in found.items()
@@ -212,7 +217,7 @@ def inputs(batch: int, *, channels: int = 3, halvings: int = 5, dtype: Any = ros
 
 
 SMALL = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 1}
-TRAINED = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 3, "drop_path": 0.0}
+TRAINED = {"classes": 10, "channels": 1, "width": 0.25, "halvings": 3, "drop_path": 0.0, "momentum": 0.1}
 PLAN = Plan(
     "efficientnet-lite0", EfficientNetLite, {"mnist5000": TRAINED, "digits": {**TRAINED, "halvings": 1}}, epochs=10
 )

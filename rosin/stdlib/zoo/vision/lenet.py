@@ -69,7 +69,8 @@ def inputs(batch: int, *, channels: int = 1, size: int = 28, dtype: Any = rosin.
 SMALL = {"size": 8, "window": 3, "widths": (16, 32), "padding": "SAME", "dropout": 0.25}
 """A model for images of 8 x 8."""
 
-PLAN = Plan("lenet", LeNet, {"mnist5000": {"widths": (16, 32), "dropout": 0.25}, "digits": SMALL}, epochs=30)
+TRAINED = {"widths": (16, 32), "dropout": 0.25}
+PLAN = Plan("lenet", LeNet, {"mnist5000": TRAINED, "digits": SMALL | {"widths": (32, 64)}}, epochs=30)
 
 ENTRY = PLAN.entry(
     inputs,
@@ -78,6 +79,6 @@ ENTRY = PLAN.entry(
     summary="Two convolutions and three dense layers, for images of digits.",
     source="LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition (1998)",
     parameters=61_706,
-    result="98.5 % of 1,000 held out digits of MNIST by `rosin zoo train lenet`; 98.9 % of 360 of scikit-learn by "
-    "`rosin zoo train lenet --data digits --epochs 40`",
+    result="98.5 % of 1,000 held out digits of MNIST by `rosin zoo train lenet`; 99.4 % or more of 360 of "
+    "scikit-learn by `rosin zoo train lenet --data digits --epochs 40`, for seeds 0 to 4",
 )

@@ -7,8 +7,14 @@ import math
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
-from rosin.backends.llvm.routines.matrix.stack import Room
+from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
+from rosin.backends.llvm.routines.matrix.stack import LARGE, Room
 from rosin.backends.llvm.routines.matrix.tiles import Sums, Tiles
+
+BLOCK = 64
+"""Columns of a step; of large matrices it is twice as many."""
+LEAST = 32
+"""Rows of a piece."""
 
 
 class Cholesky(Tiles):
@@ -19,10 +25,9 @@ class Cholesky(Tiles):
         count = e.mul(n, n)
         source, target = (self.part(f, name, number, count) for name in (0, 1))
         self.hermitian(f, source, target, n, False)
-        lapack = self.lapack(f)
-        info = lapack.info()
-        # Column by column, the lower triangle is the upper one, of the transpose.
-        lapack.call("potrf", "U", n, target, n, info)
+        failed = f.variable(e.const(False, "i1"))
+        block = e.select(e.icmp("sge", n, f.word(LARGE)), f.word(2 * BLOCK), f.word(BLOCK))
+        f.loop(f.word(0), n, block, lambda k: self._step(f, target, n, k, block, failed))
 
         def clear(i: Val) -> None:
             """The rest of a row, beyond the diagonal."""
@@ -32,12 +37,47 @@ class Cholesky(Tiles):
 
         f.loop(f.word(0), n, 1, clear)
         last = e.load(self.place(e, target, e.sub(count, f.word(1))), self.elem)
-        failed = e.bit_or(lapack.failed(info), e.fcmp("uno", last, last))
+        is_failed = e.bit_or(e.load(failed, "i1"), e.fcmp("uno", last, last))
 
         def fail(i: Val, j: Val) -> None:
             self.nans(f, self.place(e, target, e.add(e.mul(i, n), j)), f.word(1))
 
-        f.when(failed, lambda: self.triangle(f, n, n, False, fail))
+        f.when(is_failed, lambda: self.triangle(f, n, n, False, fail))
+
+    def _step(self, f: Function, matrix: Val, n: Val, k: Val, block: Val, failed: Val) -> None:
+        """Some columns of the factor, given those before: the square on the diagonal, then what is below it.
+
+        Column by column, the lower triangle is the upper one, of the transpose.
+        """
+        e, lapack = f.e, self.lapack(f)
+        size = e.intrinsic("llvm.smin", e.sub(n, k), block)
+        top, square = self.place(e, matrix, e.mul(k, n)), self.place(e, matrix, e.mul(k, e.add(n, f.word(1))))
+        less, one, info = lapack.number(-1), lapack.number(1), lapack.info()
+        lapack.call("herk" if self.dtype.is_complex else "syrk", "U", "C", size, k, less, top, n, one, square, n)
+        lapack.call("potrf", "U", size, square, n, info)
+        e.store(e.bit_or(e.load(failed, "i1"), lapack.failed(info)), failed)
+        pieces, width = cut(f, e.sub(e.sub(n, k), size), LEAST)
+        share(f, "below", pieces, {"matrix": matrix, "n": n, "k": k, "size": size, "width": width})
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), self._below()]
+
+    def _below(self) -> str:
+        """Some rows below the square."""
+        f = self.function()
+        e, lapack = f.e, self.lapack(f)
+
+        def rows(number: Val, given: Given) -> None:
+            matrix, n, k, size, width = given.values()
+            i = e.add(e.add(k, size), e.mul(number, width))
+            count = e.intrinsic("llvm.smin", width, e.sub(n, i))
+            line = self.place(e, matrix, e.mul(i, n))
+            top, square = self.place(e, matrix, e.mul(k, n)), self.place(e, matrix, e.mul(k, e.add(n, f.word(1))))
+            less, one, goal = lapack.number(-1), lapack.number(1), self.place(e, line, k)
+            lapack.call("gemm", "C", "N", size, count, k, less, top, n, line, n, one, goal, n)
+            lapack.call("trsm", "L", "U", "C", "N", size, count, one, square, n, goal, n)
+
+        return piece_text(f, "below", {"matrix": "ptr", **dict.fromkeys(("n", "k", "size", "width"), "i64")}, rows)
 
     # -- in lanes ------------------------------------------------------------------------------------------
 

@@ -39,7 +39,13 @@ class Eigen(Stack):
         def found() -> None:
             matrix = room.take(count, self.dtype.bytes)
             self.prepare(f, source, matrix, n)
-            f.when(self.decompose(f, room, n, matrix, values, vectors), fail)
+            failed = f.variable(e.const(False, "i1"))
+
+            def decompose() -> None:
+                e.store(self.decompose(f, room, n, matrix, values, vectors), failed)
+
+            self.with_its_threads(f, n, decompose)
+            f.when(e.load(failed, "i1"), fail)
 
         f.when(self.finite(f, source, count), found, fail)
 

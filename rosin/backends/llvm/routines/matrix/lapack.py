@@ -59,12 +59,12 @@ class Lapack:
         e = self.f.e
         return e.icmp("ne", e.load(info, "i32"), e.const(0, "i32"))
 
-    def one(self) -> Val:
-        """The address of the number 1."""
+    def number(self, real: float) -> Val:
+        """The address of a real number."""
         e = self.f.e
         elem = "float" if self.dtype.part.bytes == 4 else "double"
         place = self.f.room(elem, 2)
-        for index, value in enumerate((1.0, 0.0)):
+        for index, value in enumerate((real, 0.0)):
             e.store(e.const(value, elem), e.offset(place, self.f.word(index), elem))
         return place
 
@@ -78,16 +78,18 @@ class Lapack:
         return e.convert("sext", e.load(e.offset(array, index, self.word_type), self.word_type), "i64")
 
     def solve(
-        self, lower: Val | bool, transpose: Val | bool, unit: Val | bool, a: Val, n: Val, x: Val, count: Val
+        self, lower: Val | bool, transpose: Val | bool, unit: Val | bool, a: Val, n: Val, x: Val, count: Val, row: Val
     ) -> None:
-        """Put in the place of x the solutions for a triangular matrix, both row by row: n rows, `count` columns of x.
+        """Put in the place of x the solutions for a triangular matrix, both row by row: n rows, `count` columns of x,
+        whose rows are `row` numbers apart.
 
         What lies row by row is, column by column, the transpose: xᵀ aᵀ = bᵀ, and the other triangle.
         """
         uplo, trans, diag = (
             self._letter(*choice) for choice in ((lower, "U", "L"), (transpose, "T", "N"), (unit, "U", "N"))
         )
-        self.call("trsm", "R", uplo, trans, diag, count, n, self.one(), a, self.least_one(n), x, self.least_one(count))
+        one, far = self.number(1), self.least_one(row)
+        self.call("trsm", "R", uplo, trans, diag, count, n, one, a, self.least_one(n), x, far)
 
     def _letter(self, choice: Val | bool, then: str, otherwise: str) -> Val:
         letters = [Val(str(ord(letter)), "i8") for letter in (then, otherwise)]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
+from rosin.backends.llvm.routines.matrix.shared import Given
 from rosin.backends.llvm.routines.matrix.stack import Room, passed
 from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Moved
 from rosin.backends.llvm.routines.matrix.triangular import Substituting
-from rosin.ir.ops.qr import BLOCK
 
 
 class Eliminating(Substituting):
@@ -135,6 +135,30 @@ class Eliminating(Substituting):
 
         f.loop(e.add(k, f.word(1)), m, 1, below)
 
+    def factor(self, f: Function, a: Val, m: Val, n: Val, pivots: Val, size: Val) -> Val:
+        """Put factors in the place of one matrix that lies column by column, `size` being the lesser of rows and
+        columns, and write its pivots, counted from 1. Gives whether a pivot is zero."""
+        lapack = self.lapack(f)
+        info = lapack.info()
+        self.with_its_threads(f, size, lambda: lapack.call("getrf", m, n, a, lapack.least_one(m), pivots, info))
+        return lapack.failed(info)
+
+    def exchanged(self, f: Function, pivots: Val, count: Val, order: Val, m: Val) -> None:
+        """Which row each of m rows was, before so many exchanges."""
+        e, lapack = f.e, self.lapack(f)
+
+        def swap(i: Val) -> None:
+            other = e.sub(lapack.integer(pivots, i), f.word(1))
+            here, there = e.offset(order, i, "i32"), e.offset(order, other, "i32")
+            a, b = e.load(here, "i32"), e.load(there, "i32")
+            e.store(b, here)
+            e.store(a, there)
+
+        f.loop(f.word(0), m, 1, lambda i: e.store(e.convert("trunc", i, "i32"), e.offset(order, i, "i32")))
+        f.loop(f.word(0), count, 1, swap)
+
+    # -- in lanes ------------------------------------------------------------------------------------------
+
     def start_order(self, f: Function, order: Val, m: Val) -> Moved:
         """Rows in their own order."""
         e = f.e
@@ -159,24 +183,17 @@ class Lu(Eliminating):
         pivots, order = self.part(f, 2, number, k, 4), self.part(f, 3, number, m, 4)
         work, found = room.take(count, self.dtype.bytes), room.take(k, 8)
         self.turn(f, source, n, work, m, m, n)
-        lapack = self.lapack(f)
         # A pivot that is zero is no failure here.
-        lapack.call("getrf", m, n, work, lapack.least_one(m), found, lapack.info())
+        self.factor(f, work, m, n, found, k)
         self.turn(f, work, m, target, n, n, m)
+        self.exchanged(f, found, k, order, m)
+        lapack = self.lapack(f)
 
-        def start(i: Val) -> None:
-            e.store(e.convert("trunc", i, "i32"), e.offset(order, i, "i32"))
-
-        def swap(i: Val) -> None:
+        def pivot(i: Val) -> None:
             other = e.sub(lapack.integer(found, i), f.word(1))
             e.store(e.convert("trunc", other, "i32"), e.offset(pivots, i, "i32"))
-            here, there = e.offset(order, i, "i32"), e.offset(order, other, "i32")
-            a, b = e.load(here, "i32"), e.load(there, "i32")
-            e.store(b, here)
-            e.store(a, there)
 
-        f.loop(f.word(0), m, 1, start)
-        f.loop(f.word(0), k, 1, swap)
+        f.loop(f.word(0), k, 1, pivot)
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
@@ -205,7 +222,7 @@ class LuDiagonal(Eliminating):
         self.turn(f, source, n, work, n, n, n)
         lapack = self.lapack(f)
         # A pivot that is zero is no failure here.
-        lapack.call("getrf", n, n, work, lapack.least_one(n), found, lapack.info())
+        self.factor(f, work, n, n, found, n)
         odd = f.variable(e.const(0, "i32"))
 
         def step(i: Val) -> None:
@@ -250,27 +267,36 @@ class LuSolve(Substituting):
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
         factors, order = self.part(f, 1, number, e.mul(n, n)), self.part(f, 2, number, n, 4)
         source, target = (self.part(f, name, number, e.mul(n, count)) for name in (3, 4))
-        lapack = self.lapack(f)
+        work = room.take(e.mul(n, count), self.dtype.bytes)
+        arrays = {"a": factors, "order": order, "source": source, "work": work, "target": target}
+        self.by_columns(f, {**arrays, "n": n, "count": count, "transpose": self.word(f, "transpose")})
 
-        def row(matrix: Val, i: Val) -> Val:
-            return self.place(e, matrix, e.mul(i, count))
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), self._columns()]
 
-        def other(i: Val) -> Val:
-            return e.convert("sext", e.load(e.offset(order, i, "i32"), "i32"), "i64")
+    def _columns(self) -> str:
+        f = self.function()
+        e, lapack = f.e, self.lapack(f)
 
-        def plain() -> None:
-            f.loop(f.word(0), n, 1, lambda i: self.copy(f, row(source, other(i)), row(target, i), count))
-            lapack.solve(True, False, True, factors, n, target, count)
-            lapack.solve(False, False, False, factors, n, target, count)
+        def some(given: Given, c: Val, width: Val) -> None:
+            source, work, target = (self.place(e, given[name], c) for name in ("source", "work", "target"))
+            factors, n, count, order = (given[name] for name in ("a", "n", "count", "order"))
 
-        def turned() -> None:
-            work = room.take(e.mul(n, count), self.dtype.bytes)
-            self.copy(f, source, work, e.mul(n, count))
-            lapack.solve(False, True, False, factors, n, work, count)
-            lapack.solve(True, True, True, factors, n, work, count)
-            f.loop(f.word(0), n, 1, lambda i: self.copy(f, row(work, i), row(target, other(i)), count))
+            def plain() -> None:
+                self.copy_rows(f, source, target, given, width, order)
+                lapack.solve(True, False, True, factors, n, target, width, count)
+                lapack.solve(False, False, False, factors, n, target, width, count)
 
-        f.when(e.icmp("ne", self.word(f, "transpose"), f.word(0)), turned, plain)
+            def turned() -> None:
+                self.copy_rows(f, source, work, given, width)
+                lapack.solve(False, True, False, factors, n, work, width, count)
+                lapack.solve(True, True, True, factors, n, work, width, count)
+                self.copy_rows(f, work, target, given, width, order, back=True)
+
+            f.when(e.icmp("ne", given["transpose"], f.word(0)), turned, plain)
+
+        arrays = dict.fromkeys(("a", "order", "source", "work", "target"), "ptr")
+        return self.columns_text(f, {**arrays, **dict.fromkeys(("n", "count", "transpose"), "i64")}, some)
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
@@ -333,16 +359,35 @@ class Solve(Eliminating):
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
         matrix = self.part(f, 0, number, e.mul(n, n))
         source, target = (self.part(f, name, number, e.mul(n, count)) for name in (1, 2))
-        factors, x = (room.take(e.mul(n, size), self.dtype.bytes) for size in (n, count))
-        pivots = room.take(n, 8)
+        factors, pivots, order = room.take(e.mul(n, n), self.dtype.bytes), room.take(n, 8), room.take(n, 4)
         self.turn(f, matrix, n, factors, n, n, n)
-        self.turn(f, source, count, x, n, n, count)
-        lapack = self.lapack(f)
-        info, far = lapack.info(), lapack.least_one(n)
-        lapack.call("gesv", n, count, factors, far, pivots, x, far, info)
-        self.turn(f, x, n, target, count, count, n)
+        failed = self.factor(f, factors, n, n, pivots, n)
+
+        def solve() -> None:
+            self.exchanged(f, pivots, n, order, n)
+            arrays = {"a": factors, "order": order, "source": source, "target": target}
+            self.by_columns(f, {**arrays, "n": n, "count": count})
+
         # A singular matrix is not solved for.
-        f.when(lapack.failed(info), lambda: self.nans(f, target, e.mul(n, count)))
+        f.when(failed, lambda: self.nans(f, target, e.mul(n, count)), solve)
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), self._columns()]
+
+    def _columns(self) -> str:
+        f = self.function()
+        e, lapack = f.e, self.lapack(f)
+
+        def some(given: Given, c: Val, width: Val) -> None:
+            source, target = (self.place(e, given[name], c) for name in ("source", "target"))
+            factors, n, count = (given[name] for name in ("a", "n", "count"))
+            self.copy_rows(f, source, target, given, width, given["order"])
+            # Factors that lie column by column are transposes, row by row.
+            lapack.solve(False, True, True, factors, n, target, width, count)
+            lapack.solve(True, True, False, factors, n, target, width, count)
+
+        arrays = dict.fromkeys(("a", "order", "source", "target"), "ptr")
+        return self.columns_text(f, {**arrays, "n": "i64", "count": "i64"}, some)
 
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n", "count")
@@ -367,18 +412,49 @@ class Inverse(Eliminating):
         e, n = f.e, self.word(f, "n")
         count = e.mul(n, n)
         source, target = (self.part(f, name, number, count) for name in (0, 1))
-        pivots, many = room.take(n, 8), e.mul(n, f.word(BLOCK))
-        work = room.take(many, self.dtype.bytes)
+        factors, work = (room.take(count, self.dtype.bytes) for _ in range(2))
+        pivots, order = room.take(n, 8), room.take(n, 4)
         # Column by column it is the transpose, and so is its inverse.
-        self.copy(f, source, target, count)
-        lapack = self.lapack(f)
-        info = lapack.info()
-        lapack.call("getrf", n, n, target, n, pivots, info)
+        self.copy(f, source, factors, count)
+        failed = self.factor(f, factors, n, n, pivots, n)
 
         def invert() -> None:
-            lapack.call("getri", n, target, n, pivots, work, many, info)
+            self.exchanged(f, pivots, n, order, n)
+            arrays = {"a": factors, "order": order, "work": work, "target": target}
+            self.by_columns(f, {**arrays, "n": n, "count": n})
 
-        f.when(lapack.failed(info), lambda: self.nans(f, target, count), invert)
+        f.when(failed, lambda: self.nans(f, target, count), invert)
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), self._columns()]
+
+    def _columns(self) -> str:
+        """Columns of the product of both factors' inverses, which are the inverse's in another order."""
+        f = self.function()
+        e, lapack = f.e, self.lapack(f)
+
+        def some(given: Given, c: Val, width: Val) -> None:
+            factors, work, n = (given[name] for name in ("a", "work", "n"))
+            x, one = self.place(e, work, e.mul(c, n)), lapack.number(1)
+            self.fill(f, x, e.mul(e.mul(n, width), f.word(self.parts)), 0.0)
+
+            def start(j: Val) -> None:
+                e.store(e.const(1.0, self.elem), self.place(e, x, e.add(e.mul(j, n), e.add(c, j))))
+
+            f.loop(f.word(0), width, 1, start)
+            # What is above the first column's one stays zero.
+            corner, below = self.place(e, factors, e.mul(c, e.add(n, f.word(1)))), self.place(e, x, c)
+            lapack.call("trsm", "L", "L", "N", "U", e.sub(n, c), width, one, corner, n, below, n)
+            lapack.call("trsm", "L", "U", "N", "N", n, width, one, factors, n, x, n)
+
+            def finish(j: Val) -> None:
+                goal = e.convert("sext", e.load(e.offset(given["order"], e.add(c, j), "i32"), "i32"), "i64")
+                self.copy(f, self.place(e, x, e.mul(j, n)), self.place(e, given["target"], e.mul(goal, n)), n)
+
+            f.loop(f.word(0), width, 1, finish)
+
+        arrays = dict.fromkeys(("a", "order", "work", "target"), "ptr")
+        return self.columns_text(f, {**arrays, "n": "i64", "count": "i64"}, some)
 
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n")

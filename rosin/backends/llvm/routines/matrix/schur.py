@@ -22,9 +22,10 @@ class Triangulating(Stack):
         given = ("V", "N", none, n, matrix, least, f.word(0))
         if self.dtype.is_complex:
             reals = room.take(n, self.dtype.part.bytes)
-            lapack.call("gees", *given, values, unitary, least, work, many, reals, none, info)
+            given = (*given, values, unitary, least, work, many, reals, none, info)
         else:
-            lapack.call("gees", *given, values, e.offset(values, n, self.elem), unitary, least, work, many, none, info)
+            given = (*given, values, e.offset(values, n, self.elem), unitary, least, work, many, none, info)
+        self.with_its_threads(f, n, lambda: lapack.call("gees", *given))
         return lapack.failed(info)
 
 

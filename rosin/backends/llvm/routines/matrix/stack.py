@@ -25,6 +25,9 @@ from rosin.ir.dtypes import DType
 ELEMENTS = {"f32": ("i32", 1), "f64": ("i64", 1), "c64": ("i64", 1), "c128": ("i64", 2)}
 """How an element is moved, whatever it holds."""
 
+LARGE = 400
+"""Matrices of so many rows are large enough for LAPACK's own threads."""
+
 
 class Stack(ABC):
     """The text of one routine. Subclasses say what is done with one matrix."""
@@ -72,14 +75,21 @@ class Stack(ABC):
         return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)")
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
-        """What is done with the matrices first … last - 1.
+        """What is done with the matrices first … last - 1, in which LAPACK has one thread but `with_its_threads`."""
+        self.lapack(f).alone(True)
+        f.loop(first, last, 1, lambda number: f.e.line(f"call void @one(ptr %words, {number.typed}, {room.typed})"))
+        self.lapack(f).alone(False)
+
+    def with_its_threads(self, f: Function, size: Val, body: Callable[[], None]) -> None:
+        """The body, in which LAPACK may use threads of its own if a size is large.
 
         Where there are several pieces, the threads are ours: LAPACK's own would only wait for each other.
         """
-        shared = f.e.icmp("sgt", self.word(f, "pieces"), f.word(1))
-        f.when(shared, lambda: self.lapack(f).alone(True))
-        f.loop(first, last, 1, lambda number: f.e.line(f"call void @one(ptr %words, {number.typed}, {room.typed})"))
-        f.when(shared, lambda: self.lapack(f).alone(False))
+        e = f.e
+        pays = e.bit_and(e.icmp("sge", size, f.word(LARGE)), e.icmp("eq", self.word(f, "pieces"), f.word(1)))
+        f.when(pays, lambda: self.lapack(f).alone(False))
+        body()
+        f.when(pays, lambda: self.lapack(f).alone(True))
 
     def _one(self) -> str:
         """`void one(ptr words, i64 number, ptr room)`: one matrix, by LAPACK."""

@@ -78,7 +78,8 @@ class Svd(Rotating):
         letters = [Val(str(ord(letter)), "i8") for letter in "AS"]
         wanted = e.select(full, *letters) if self.vectors_too else "N"
         info = lapack.info()
-        lapack.call("gesdd", wanted, n, m, matrix, n, s, vh, n, u, left, *arguments, info)
+        sizes = (wanted, n, m, matrix, n, s, vh, n, u, left, *arguments, info)
+        self.with_its_threads(f, least, lambda: lapack.call("gesdd", *sizes))
         return lapack.failed(info)
 
     # -- in lanes ------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class Sylvester(Triangulating):
         """A product of rows by columns over `inner`, times a real number; letters say what is turned."""
         e, lapack = f.e, self.lapack(f)
         rows, columns, inner = sizes
-        one, zero = lapack.one(), f.room(self.elem, 2)
+        one, zero = lapack.number(1), f.room(self.elem, 2)
         if by is not None:
             e.store(by, one)
         for part in range(2):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
+from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
 from rosin.backends.llvm.routines.matrix.stack import Room, parameters, passed
 from rosin.backends.llvm.routines.matrix.tiles import Tiles
+
+LEAST = 64
+"""Columns of a piece."""
 
 
 class Substituting(Tiles):
@@ -14,6 +20,46 @@ class Substituting(Tiles):
 
     def helpers(self) -> list[str]:
         return [*super().helpers(), self._substitute()]
+
+    # -- one large matrix ----------------------------------------------------------------------------------
+
+    def by_columns(self, f: Function, given: Given) -> None:
+        """Have threads find some columns of the solutions each, out of `count` of them, as `columns_text` says."""
+        pieces, width = cut(f, given["count"], LEAST)
+        share(f, "columns", pieces, {**given, "width": width})
+
+    def columns_text(self, f: Function, given: Mapping[str, str], body: Callable[[Given, Val, Val], None]) -> str:
+        """The function of pieces. The body takes what is given, the first column, and how many columns there are."""
+        e = f.e
+
+        def some(number: Val, given: Given) -> None:
+            c = e.mul(number, given["width"])
+            body(given, c, e.intrinsic("llvm.smin", given["width"], e.sub(given["count"], c)))
+
+        return piece_text(f, "columns", {**given, "width": "i64"}, some)
+
+    def copy_rows(
+        self,
+        f: Function,
+        source: Val,
+        target: Val,
+        given: Given,
+        width: Val,
+        order: Val | None = None,
+        back: bool = False,
+    ) -> None:
+        """So many columns of n rows, which have `count` in memory. Row i is what row order[i] was, or `back`."""
+        e = f.e
+
+        def row(i: Val) -> None:
+            other = i if order is None else e.convert("sext", e.load(e.offset(order, i, "i32"), "i32"), "i64")
+            read, write = (i, other) if back else (other, i)
+            from_, to = (self.place(e, at, e.mul(r, given["count"])) for at, r in ((source, read), (target, write)))
+            self.copy(f, from_, to, width)
+
+        f.loop(f.word(0), given["n"], 1, row)
+
+    # -- in lanes ------------------------------------------------------------------------------------------
 
     def substitute(
         self,
@@ -108,8 +154,26 @@ class TriangularSolve(Substituting):
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
         matrix = self.part(f, 0, number, e.mul(n, n))
         source, target = (self.part(f, name, number, e.mul(n, count)) for name in (1, 2))
-        self.copy(f, source, target, e.mul(n, count))
-        self.lapack(f).solve(*self.flags(f), matrix, n, target, count)
+        flags = {name: self.word(f, name) for name in self.told[2:]}
+        self.by_columns(f, {"a": matrix, "n": n, "source": source, "target": target, "count": count, **flags})
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), self._columns()]
+
+    def _columns(self) -> str:
+        f = self.function()
+        e = f.e
+
+        def some(given: Given, c: Val, width: Val) -> None:
+            source, target = (self.place(e, given[name], c) for name in ("source", "target"))
+            self.copy_rows(f, source, target, given, width)
+            flags = [e.icmp("ne", given[name], f.word(0)) for name in self.told[2:]]
+            lower, transpose, unit = flags
+            self.lapack(f).solve(lower, transpose, unit, given["a"], given["n"], target, width, given["count"])
+
+        pointers = dict.fromkeys(("source", "target"), "ptr")
+        given = {"a": "ptr", "n": "i64", **pointers, "count": "i64", **dict.fromkeys(self.told[2:], "i64")}
+        return self.columns_text(f, given, some)
 
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n", "count")

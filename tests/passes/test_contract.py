@@ -1,0 +1,61 @@
+"""How products are computed: which axis runs as vectors, and which operands are packed for that."""
+
+from __future__ import annotations
+
+from rosin.ir.builder import Builder
+from rosin.ir.graph import Graph
+from rosin.ir.op import Value
+from rosin.ir.statements import stores
+from rosin.ir.steps import Kernel, kernels
+from rosin.passes.to_loops import to_loops
+from tests.passes.test_fusion import graph_of
+
+
+def compiled(graph: Graph, vector_bytes: int) -> list[Kernel]:
+    return [step for step in kernels(to_loops(graph, vector_bytes).steps) if isinstance(step, Kernel)]
+
+
+def packed(graph: Graph, vector_bytes: int) -> list[str]:
+    """The names of the operands that are packed, by the kernels that do it."""
+    return [k.buffers[0].name for k in compiled(graph, vector_bytes) if "_pack" in k.name]
+
+
+def product(b: Builder, x: Value, w: Value) -> Value:
+    return b.matmul(x, w)
+
+
+def test_an_operand_on_many_pages_is_packed_where_many_rows_use_it() -> None:
+    for vector_bytes in (32, 64):
+        many = graph_of(product, "f32[1024, 1536]", "f32[1536, 384]")
+        assert packed(many, vector_bytes) == ["x1"], "rows run along what is folded, and stay as they are"
+        few = graph_of(product, "f32[6, 1536]", "f32[1536, 384]")
+        assert packed(few, vector_bytes) == [], "six rows do not pay for a copy of the weights"
+        near = graph_of(product, "f32[1024, 48]", "f32[48, 384]")
+        assert packed(near, vector_bytes) == [], "48 rows are on few pages"
+
+
+def test_rows_that_lie_across_what_is_folded_are_packed() -> None:
+    def by_weights(b: Builder, x: Value, y: Value) -> Value:
+        return b.matmul(b.transpose(x, (1, 0)), y)
+
+    graph = graph_of(by_weights, "f32[1024, 1536]", "f32[1024, 384]")
+    assert sorted(packed(graph, 32)) == ["x0", "x1"]
+
+
+def test_what_follows_a_product_is_read_and_written_side_by_side() -> None:
+    """The gradient by weights that lie transposed, and their update in the same kernel: four arrays beside it."""
+
+    def update(b: Builder, x: Value, y: Value, w: Value, m: Value, v: Value) -> list[Value]:
+        gradient = b.transpose(b.matmul(b.transpose(x, (1, 0)), y), (1, 0))
+        mean = b.add(b.mul(m, 0.9), b.mul(gradient, 0.1))
+        square = b.add(b.mul(v, 0.99), b.mul(b.mul(gradient, gradient), 0.01))
+        step = b.div(b.div(mean, 0.1), b.add(b.sqrt(b.div(square, 0.01)), 1e-8))
+        return [b.sub(w, b.mul(b.add(step, b.mul(w, 0.01)), 1e-3)), mean, square]
+
+    graph = graph_of(update, "f32[1024, 1536]", "f32[1024, 384]", *["f32[384, 1536]"] * 3)
+    (kernel,) = (k for k in compiled(graph, 64) if k.tile)
+    places = [s.offset for s in stores(kernel.body) if s.buffer.name != "sums"]
+    assert len(places) >= 3 * 4
+    for place in places:
+        (lane,) = (v for v in place.variables() if v.name.endswith("_lane"))
+        assert place.coefficient(lane) == 1
