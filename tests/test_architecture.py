@@ -263,7 +263,7 @@ GOOD = {
     "rosin/ir/__init__.py": "from rosin.ir.types import TensorType",
     "rosin/ir/types.py": "import numpy as np\nimport ml_dtypes",
     "rosin/ir/graph.py": "from __future__ import annotations\nfrom rosin.ir import types\nfrom rosin.ir.types import T",
-    "rosin/passes/dce.py": "from rosin.ir import TensorType\nimport sympy",
+    "rosin/passes/dce.py": "from rosin.ir import TensorType\nimport optree",
     "rosin/backends/llvm/jit.py": "import llvmlite.binding as llvm",
     "rosin/runtime/device.py": "def driver():\n    import pycuda.driver",
     "rosin/frontend/api.py": "from rosin import ir\nimport rosin.runtime.device\ndef compile(): ...",
