@@ -75,15 +75,15 @@ class Operand:
                 return None
             moving.update((axis, block if self.index[axis] == indices.of(var) else 0) for axis in axes)
         order = [*(axis for axis in range(len(self.index)) if axis not in moving), *moving]
-        axes: list[PackedAxis] = []
+        found: list[PackedAxis] = []
         for axis in order:
             step = _common_step(self.index[axis])
             least, most = self.index[axis].bounds()
             if least is None or most is None:
                 return None
             extent, block = (most - least) // step + 1, moving.get(axis, 0)
-            axes.append(PackedAxis(axis, least, step, extent, 0 if facts.known_at_least(block, extent) else block))
-        return Packing(tuple(axes))
+            found.append(PackedAxis(axis, least, step, extent, 0 if facts.known_at_least(block, extent) else block))
+        return Packing(tuple(found))
 
 
 @dataclass(frozen=True)

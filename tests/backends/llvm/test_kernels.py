@@ -17,9 +17,9 @@ from rosin.ir.graph import Graph
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Value
 from rosin.ir.ops.trigonometric import Tanh
-from rosin.ir.steps import routine_calls
+from rosin.ir.steps import Kernel, routine_calls
 from rosin.ir.types import parse_type
-from rosin.passes import contract, epilogue, nest
+from rosin.passes import contract, epilogue, lanes, nest
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import host, jit, routines, threads
 from tests.samples import draw
@@ -104,6 +104,7 @@ def test_large_matrix_products(
 ) -> None:
     """Both operands are packed, rows run in bands, and nothing divides anything."""
     monkeypatch.setattr(contract, "NEAR_BYTES", 1 << 10)
+    monkeypatch.setattr(lanes, "NEAR_BYTES", 1 << 10)
     monkeypatch.setattr(contract, "BAND_BYTES", 1 << 12)
     left = "f32[131, 70]" if sides[0] == (1,) else "f32[70, 131]"
     right = "f32[70, 301]" if sides[1] == (0,) else "f32[301, 70]"
@@ -170,6 +171,32 @@ def test_convolutions(n: int, c: int, size: int, o: int, options: dict[str, tupl
         return b.maximum(b.convolution(x, kernel, **options), 0.0)
 
     check(build, f"f32[{n}, {c}, {size}, {size}]", f"f32[{o}, {c}, 3, 3]", vector_bytes=width)
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "stride", "tile"),
+    [
+        ("f32[2, 64, 9, 14]", "f32[64, 64, 3, 3]", 1, "of x3 x"),
+        ("f32[16, 64, 7, 7]", "f32[48, 64, 3, 3]", 1, "of x0 x"),
+        ("f32[1, 24, 11, 30]", "f32[20, 24, 5, 3]", 2, "of x3 x"),
+        ("f64[3, 3, 20, 20]", "f64[16, 3, 7, 7]", 2, "of x3 x"),
+    ],
+    ids=["rows of places", "rows of images", "strides", "few channels"],
+)
+def test_convolutions_of_many_channels(x: str, kernel: str, stride: int, tile: str, parallel: bool) -> None:
+    """Images are packed with blocks of channels side by side, and tiles leave out what is beyond a border."""
+
+    def build(b: Builder, x: Value, kernel: Value) -> Value:
+        half = [size // 2 for size in kernel.type.sizes[2:]]
+        ends = (half[0], half[1])
+        return b.add(b.convolution(x, kernel, strides=(stride, stride), low=ends, high=ends), 1.0)
+
+    for width in (32, 64):
+        check(build, x, kernel, vector_bytes=width, rtol=1e-4)
+    program = to_loops(graph_of(build, x, kernel), 64)
+    assert "when 0 <= " in loop_printer.text(program), "rows of the border are left out"
+    kernels = [step for step in program.steps if isinstance(step, Kernel)]
+    assert tile in str([k.tile for k in kernels])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,452 @@
+"""Which axis of a contraction runs as vectors, and in what form its operands and the tiles of its result are.
+
+Each axis gets a rough count of machine steps, with what is packed for it; the least wins. Where windows slide over an
+operand that the lanes share, as over the images of a convolution, its channels lie side by side in blocks, the other
+operand in the order of the sums, and tiles have a form of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd, prod
+
+from rosin.ir import dims, facts
+from rosin.ir import index as indices
+from rosin.ir.dims import Dim
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Buffer, Const, Expr, Guard, Load, Local, Scope, Within, walk
+from rosin.ir.op import Fold, Reader, elements
+from rosin.passes.fusion import Group
+from rosin.passes.nest import Memory
+from rosin.passes.packing import Operand, Packing
+from rosin.passes.pieces import Piece, reduced
+from rosin.passes.tiles import Tile, TileSize, row_blocks
+
+GATHER_COST = 8.0
+"""Machine steps to load a vector whose elements do not lie side by side, beyond those of one that does."""
+
+NEAR_BYTES = 1 << 19
+FAR_BYTES = 1 << 23
+FAR_COST = 0.5
+"""Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
+`FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
+
+CLOSE_BYTES = 1 << 17
+APART_COST = 0.1
+"""The same where a tile reads at least `CLOSE_BYTES`, or half of that from rows that share a set of the nearest cache:
+those come from a second cache, and what is ahead in one row is not what comes next."""
+
+PAGE_BYTES = 4096
+NEAR_PAGES = 64
+PAGES_COST = 0.3
+"""The same where what a tile reads lies on more than `NEAR_PAGES` pages, whose addresses have to be looked up again."""
+
+TILE_ROWS = 12
+"""An axis of so many elements or more gives tiles enough rows."""
+
+SET_BYTES = 4096
+SET_ROWS = 6
+"""Rows that lie a multiple of so many bytes apart share a set of the nearest cache, which has room for so many."""
+
+PANEL_BYTES = 1 << 20
+"""A panel of vectors of more bytes comes from far each time that it passes by."""
+
+CHANNELS = (16, 32, 24, 20, 12, 28, 8)
+"""Blocks of so many channels fill lines of the caches; the first of these that divides them all is taken."""
+
+GUARD_COST = 1.0
+SCATTER_COST = 4.0
+SQUARE_COST = 1.0
+LANE_SUM_COST = 0.7
+"""Machine steps an element of the result to store it apart from its neighbours (and to load another one that goes into
+it), in a square with the other rows of its tile, or to add up its lanes."""
+
+SQUARE_ROWS = 4
+FAR_SCATTER = 4.0
+"""How many times as long it takes to reach elements one by one of arrays that do not stay near."""
+
+
+FORM_COST = 0.25
+KIND_COST = 0.02
+"""What loads beside multiply-adds cost a tile over windows, and code of its own for each kind of tile."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of tiles: rows along an axis, each of so many vectors."""
+
+    row: LoopVar
+    groups: int
+
+
+class Lanes:
+    """A contraction while it is chosen how it is computed."""
+
+    def __init__(
+        self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece, size: TileSize | None
+    ) -> None:
+        self.group = group
+        self.wanted = size
+        self.size: TileSize | None = None
+        """The wanted size of tiles, once it is known what runs as vectors."""
+        self.memory = memory
+        self.name = name
+        self.node = group.nodes[0]
+        op = self.node.op
+        assert isinstance(op, Fold)
+        self.op = op
+        self.types = tuple(v.type for v in self.node.operands)
+        self.result, self.index = piece.result, piece.index
+        self.point: tuple[Index, ...] = piece.point
+        self.folded: list[LoopVar] = [v for v in piece.folded if v.extent != 1]
+        self.place = self._place()
+        self.monoid = op.monoid(self.types)
+        self.packed: dict[int, tuple[Packing, Buffer]] = {}
+        self.form: Form | None = None
+        self.operands = self._operands()
+        self.terms = self._terms()
+        widest = max(e.dtype.part.bytes for t in self.terms for e in walk(t))
+        self.width = max(vector_bytes // max(widest, 4), 1)
+        # A complex number takes two registers.
+        parts = 2 if any(c.dtype.is_complex for c in self.monoid.identity) else 1
+        self.registers = (32 if vector_bytes >= 64 else 16) // parts
+
+    def _place(self) -> Index:
+        """Where what becomes of an element of the result is stored first."""
+        stored = (v for node in self.group.nodes for v in node.results if v in self.memory)
+        value = next(stored, self.node.results[0])
+        axes = self.group.axes[value]
+        return indices.flatten([indices.ZERO if a is None else self.index[a] for a in axes], value.type.shape)
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def _operands(self) -> list[Operand | None]:
+        """How each operand is read; None for one that is not read at exactly one place."""
+        found: dict[int, list[Operand]] = {i: [] for i in range(len(self.node.operands))}
+        marks: dict[int, tuple[int, tuple[Index, ...]]] = {}
+
+        def reader(position: int) -> Reader:
+            def read(index: tuple[Index, ...]) -> Expr:
+                mark = Local(f"operand{position}", self.types[position].dtype)
+                marks[id(mark)] = (position, index)
+                kept.append(mark)
+                found[position].append(Operand.at(self.memory, self.node.operands[position], index))
+                return mark
+
+            return read
+
+        kept: list[Expr] = []
+        terms = self.op.terms(self.index, self.point, tuple(reader(i) for i in found), self.types)
+        for expr in (e for t in terms for e in walk(t)):
+            if isinstance(expr, Guard) and id(expr.then) in marks and isinstance(expr.otherwise, Const):
+                position, index = marks[id(expr.then)]
+                tests = tuple(map(reduced, expr.tests))
+                operand = Operand.at(self.memory, self.node.operands[position], index, tests, expr.otherwise)
+                found[position] = [operand]
+        return [reads[0] if len(reads) == 1 else None for reads in found.values()]
+
+    def _terms(self) -> tuple[Expr, ...]:
+        """The terms, reading packed operands from their copies."""
+        packs: set[int] = set()
+
+        def reader(position: int) -> Reader:
+            if position not in self.packed:
+                return self.memory.read(self.node.operands[position])
+            packing, buffer = self.packed[position]
+
+            def read(index: tuple[Index, ...]) -> Expr:
+                load = Load(buffer, packing.offset(index))
+                packs.add(id(load))
+                keep.append(load)
+                return load
+
+            return read
+
+        keep: list[Expr] = []
+        terms = self.op.terms(self.index, self.point, tuple(map(reader, range(len(self.node.operands)))), self.types)
+        return tuple(_unguarded(t, packs) for t in terms)
+
+    @property
+    def loads(self) -> list[Load]:
+        return [e for t in self.terms for e in walk(t) if isinstance(e, Load)]
+
+    def steps(self, var: LoopVar) -> list[Dim | None]:
+        """How far each load moves with a step of the variable; None where that is not one number."""
+        return [e.offset.coefficient(var) if e.offset.affine_in(var) else None for e in self.loads]
+
+    # -- choosing the lanes ----------------------------------------------------------------------------------
+
+    def lanes(self) -> LoopVar | None:
+        """The variable that runs as vectors, with the operands packed for it: the one with the least estimated work."""
+        best: tuple[float, LoopVar, list[tuple[int, Packing]]] | None = None
+        for var in [*(v for v in self.result if v.extent != 1), *self.folded]:
+            cost, packs = self._estimate(var)
+            if best is None or cost < best[0]:
+                best = (cost, var, packs)
+        if best is None:
+            return None
+        if self.wanted is not None and best[1] not in self.folded and self.partners(best[1]):
+            self.size = self.wanted
+            best = (0.0, best[1], self._estimate(best[1])[1])
+        packs = self._along_windows(best[1], dict(best[2]))
+        for position, packing in packs.items():
+            self._pack(position, packing)
+        self.terms = self._terms()
+        return best[1]
+
+    def _along_windows(self, lanes: LoopVar, packs: dict[int, Packing]) -> dict[int, Packing]:
+        """Packed forms for an operand that slides beneath windows: neighbours along another folded axis, its channels,
+        lie side by side, and all sums run over a block of these for each place of the window."""
+        sliding = [i for i in packs if lanes not in self.folded and self._slides(i, lanes)]
+        if not sliding:
+            return packs
+        still, others = self.operands[sliding[0]], [i for i in packs if i != sliding[0]]
+        alone = [v for v in self.folded if isinstance(v.extent, int) and still and indices.of(v) in still.index]
+        if still is None or not alone:
+            return packs
+        channel = max(alone, key=lambda v: facts.estimate(v.extent))
+        assert isinstance(channel.extent, int)
+        block = next((b for b in CHANNELS if channel.extent % b == 0), 0)
+        form = self._form(lanes, still)
+        found = {sliding[0]: still.packing([channel], [block])}
+        for i in others:
+            operand = self.operands[i]
+            panel = 0 if form is None else form.groups * self.width
+            found[i] = None if operand is None else operand.packing([channel, lanes], [block, panel])
+        if form is None or any(p is None for p in found.values()):
+            return packs
+        self.form = form
+        window = [v for v in self.folded if v is not channel]
+        if 0 < block < channel.extent:
+            outer, inner = LoopVar(f"{channel.name}_block", channel.extent // block), LoopVar(channel.name, block)
+            self.point = tuple(
+                i.substitute({channel: indices.of(outer) * block + indices.of(inner)}) for i in self.point
+            )
+            self.folded = [outer, *window, inner]
+            self.operands = self._operands()
+        else:
+            self.folded = [*window, channel]
+        return {i: p for i, p in found.items() if p is not None}
+
+    def _form(self, lanes: LoopVar, still: Operand) -> Form | None:
+        """The form of tiles over windows, where lanes lie apart: the axis that has their rows, and how many vectors."""
+        if self.place.coefficient(lanes) == 1:
+            return None
+        vectors = -(-facts.estimate(lanes.extent) // self.width)
+        partners = self.partners(lanes)
+        groups, rows = self.groups(lanes), self._rows(lanes, partners, self.groups(lanes))[0]
+        filled = prod(tile.block for tile in rows.values())
+        usual = 1 + FORM_COST * (2 / filled + 1 / groups) + self._stores_cost(self._in_squares(lanes))
+        best: tuple[float, Form | None] = usual, None
+        for row in self._by_nearness(partners):
+            share = self._within_share(still, row)
+            squares = self.place.coefficient(row) == 1 and facts.estimate(row.extent) >= SQUARE_ROWS
+            for groups in range(1, min(self.registers // 8, vectors) + 1):
+                blocks = row_blocks(row.extent, self.room(groups), False)
+                filled = facts.estimate(row.extent) / sum(facts.estimate(t.count) for t in blocks)
+                whole, rest = divmod(vectors, groups)
+                loads = 2 / filled + (whole + bool(rest)) / vectors
+                cost = share * (1 + FORM_COST * loads) + self._stores_cost(squares)
+                cost += KIND_COST * len(blocks) * (1 + bool(rest))
+                if cost < best[0]:
+                    best = cost, Form(row, groups)
+        return best[1]
+
+    def _stores_cost(self, squares: bool) -> float:
+        """What it costs a step to store what becomes of a sum, and to load what goes into it."""
+        size = facts.estimate(elements(self.node.results[0].type))
+        far = size * self.node.results[0].type.dtype.bytes > NEAR_BYTES
+        each = SQUARE_COST if squares else SCATTER_COST * (FAR_SCATTER if far else 1)
+        return each * self._arrays_beside() * self.width / prod(facts.estimate(v.extent) for v in self.folded)
+
+    def _within_share(self, still: Operand, row: LoopVar) -> float:
+        """Which share of the terms has nothing beyond a border, as far as that is the same for all rows of a tile."""
+        share = 1.0
+        for test in still.tests:
+            moving = sorted(test.index.variables(), key=lambda v: v.serial)
+            extents = [v.extent for v in moving]
+            sizes = [n for n in extents if isinstance(n, int)]
+            if row in moving or len(sizes) < len(extents) or len(sizes) > 2:
+                continue
+            places = [dict(zip(moving, map(Index, at), strict=True)) for at in itertools.product(*map(range, sizes))]
+            inside = sum(Within(test.index.substitute(at), test.low, test.high).always for at in places)
+            share *= inside / max(len(places), 1)
+        return share
+
+    def _slides(self, position: int, lanes: LoopVar) -> bool:
+        """Whether an operand that the lanes share is read at places that windows have in common."""
+        operand = self.operands[position]
+        if operand is None or operand.step(lanes) != 0:
+            return False
+        both = (i.variables() for i in operand.index)
+        return any(not v.isdisjoint(self.result) and not v.isdisjoint(self.folded) for v in both)
+
+    def _estimate(self, var: LoopVar) -> tuple[float, list[tuple[int, Packing]]]:
+        """A rough count of machine steps when `var` runs as vectors, and what is packed for it."""
+        extent = facts.estimate(var.extent)
+        vectors = -(-extent // self.width)
+        steps = facts.estimate(self.work) / max(extent, 1) * vectors
+        outputs = prod(facts.estimate(v.extent) for v in self.result)
+        cost = steps
+        if var in self.folded:
+            cost = steps * 1.3 + outputs * LANE_SUM_COST
+        elif self.place.coefficient(var) != 1:
+            cost += outputs * (SQUARE_COST if self._in_squares(var) else SCATTER_COST) * self._arrays_beside()
+        packs: list[tuple[int, Packing]] = []
+        for position, operand in enumerate(self.operands):
+            if operand is None:
+                cost += steps * GATHER_COST
+                continue
+            step = operand.step(var)
+            smooth = step in (0, 1) and not (var in self.folded and step == 0)
+            trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
+            if var not in self.folded and step == 1:
+                trouble += self._distance(operand, extent, self.groups(var))
+            # What a tile of dot products reads of a row is all of it.
+            block = 0 if var in self.folded else self.groups(var) * self.width
+            packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if trouble else None
+            copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
+            if packing is not None and copying < steps * trouble:
+                packs.append((position, packing))
+                cost += copying
+                if var not in self.folded and step != 0:
+                    cost += steps * self._passing(var, packing, operand.value.type.dtype.bytes)
+            else:
+                cost += steps * trouble
+        return cost, packs
+
+    def _passing(self, lanes: LoopVar, packing: Packing, width: int) -> float:
+        """What it costs a step that a panel of vectors is more than stays near, and so comes from far for each tile."""
+        groups = self.groups(lanes)
+        panel = facts.estimate(packing.size) * width * groups * self.width / max(facts.estimate(lanes.extent), 1)
+        rows = self._rows(lanes, self.partners(lanes), groups)[0]
+        return FAR_COST / prod(tile.block for tile in rows.values()) if panel > PANEL_BYTES else 0.0
+
+    def _distance(self, operand: Operand, extent: int, groups: int) -> float:
+        """What a vector of an operand costs, of so many beside each other in rows that lie apart."""
+        size, share = operand.value.type.bytes, min(groups * self.width / max(extent, 1), 1)
+        if size * share > NEAR_BYTES or size > FAR_BYTES:
+            return FAR_COST
+        if share == 1:
+            return 0.0
+        close = CLOSE_BYTES // 2 if self._share_a_set(operand) else CLOSE_BYTES
+        return PAGES_COST if self._pages(operand) > NEAR_PAGES else APART_COST if size * share >= close else 0.0
+
+    def _pages(self, operand: Operand) -> int:
+        """On about how many pages what is folded together lies."""
+        width, pages = operand.value.type.dtype.bytes, 1
+        for var in self.folded:
+            extent, step = facts.estimate(var.extent), operand.step(var)
+            apart = 0 if step is None else min(facts.estimate(step) * width, PAGE_BYTES)
+            pages *= max(extent * apart // PAGE_BYTES, 1)
+        return pages
+
+    def _share_a_set(self, operand: Operand) -> bool:
+        """Whether all rows of an operand share a set of the nearest cache."""
+        steps = (operand.step(var) for var in self.folded)
+        width = operand.value.type.dtype.bytes
+        return any(isinstance(step, int) and step and step * width % SET_BYTES == 0 for step in steps)
+
+    def groups(self, lanes: LoopVar) -> int:
+        """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""
+        if self.size is not None:
+            return max(1, min(self.size.vectors, -(-facts.estimate(lanes.extent) // self.width)))
+        if self.form is not None:
+            return self.form.groups
+        most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
+        if lanes in self.folded or self.place.coefficient(lanes) == 1:
+            return most
+        whole = 1
+        for var in self._by_nearness(self.partners(lanes)):
+            if not isinstance(var.extent, int) or var.extent >= TILE_ROWS or whole * var.extent > self.room(1):
+                break
+            whole *= var.extent
+        return 1 if whole > 1 else most
+
+    def _arrays_beside(self) -> int:
+        """How many arrays as large as the result are written, or read by what follows the product."""
+        uses_of, nodes = self.memory.fusion.uses_of, self.group.nodes
+        touched = {v for node in nodes for v in node.results if v in self.memory}
+        touched |= {read.value for node in nodes[1:] for read in uses_of[node].reads if read.value in self.memory}
+        outputs = elements(self.node.results[0].type)
+        return sum(elements(v.type) >= outputs for v in touched)
+
+    def _in_squares(self, lanes: LoopVar) -> bool:
+        """Whether rows of a tile are pieces of memory in each lane."""
+        run: Dim = 1
+        for var in self._by_nearness(self.partners(lanes)):
+            if self.place.coefficient(var) != run:
+                break
+            run *= var.extent
+        return facts.estimate(run) >= SQUARE_ROWS
+
+    def room(self, groups: int) -> int:
+        """How many rows of so many vectors have their sums in registers."""
+        return (self.registers - groups - 1) // groups
+
+    def _by_nearness(self, axes: Sequence[LoopVar]) -> list[LoopVar]:
+        """Axes of the result by how near neighbours along them lie, nearest first."""
+        return sorted(axes, key=lambda v: facts.estimate(self.place.coefficient(v)))
+
+    def partners(self, lanes: LoopVar) -> list[LoopVar]:
+        """Result axes to tile besides the lanes, best first: a step along them leaves some load where it is."""
+        candidates = [v for v in self.result if v is not lanes and v.extent != 1 and 0 in self.steps(v)]
+        if lanes in self.folded:
+            return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
+        still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
+        fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
+
+        def fitness(var: LoopVar) -> tuple[int, int]:
+            """Of those that fill a tile, the one whose neighbours lie nearest is best."""
+            return -min(facts.estimate(var.extent), TILE_ROWS), facts.estimate(self.place.coefficient(var))
+
+        return sorted(fit, key=fitness)
+
+    def _room(self, row: LoopVar, groups: int) -> int:
+        """How many rows a tile may have: their sums fit the registers, and what is read of them the nearest cache."""
+        room = self.room(groups)
+        for operand, dtype in zip(self.operands, (t.dtype for t in self.types), strict=True):
+            step = None if operand is None else operand.step(row)
+            if step is not None and step != 0:
+                room = min(room, max(SET_ROWS * SET_BYTES // gcd(facts.estimate(step) * dtype.bytes, SET_BYTES), 1))
+        return room
+
+    def _rows(self, lanes: LoopVar, partners: Sequence[LoopVar], groups: int) -> list[dict[LoopVar, Tile]]:
+        """The rows of tiles. Where lanes lie apart in the result, they are those nearest to each other: all of some
+        short axes and a block of the next, so that a tile writes pieces of memory."""
+        if not partners:
+            return [{}]
+        if self.place.coefficient(lanes) == 1:
+            room = self._room(partners[0], groups)
+            if self.size is not None:
+                room = max(min(self.size.rows, room), 1)
+            return [{partners[0]: block} for block in row_blocks(partners[0].extent, room, True)]
+        room = self.room(groups)
+        if self.form is not None:
+            return [{self.form.row: block} for block in row_blocks(self.form.row.extent, room, False)]
+        rows: dict[LoopVar, Tile] = {}
+        for var in self._by_nearness(partners):
+            if not isinstance(var.extent, int) or var.extent > room:
+                last = row_blocks(var.extent, min(room, self._room(var, groups)), False)
+                return [{**rows, var: block} for block in last]
+            rows[var] = Tile(0, 1, var.extent)
+            room //= var.extent
+        return [rows]
+
+    def _pack(self, position: int, packing: Packing) -> None:
+        name = f"{self.name}_packed{position}"
+        self.packed[position] = packing, Buffer(name, self.types[position].dtype, packing.size, Scope.ARENA)
+
+    @property
+    def work(self) -> Dim:
+        return dims.product(var.extent for var in (*self.result, *self.folded))
+
+
+def _unguarded(expr: Expr, packed: set[int]) -> Expr:
+    """The expression without the guards of reads from packed copies, which hold the border."""
+    if isinstance(expr, Guard) and id(expr.then) in packed:
+        return expr.then
+    children = tuple(_unguarded(c, packed) for c in expr.children())
+    return expr if children == expr.children() else expr.rebuild(children, expr.indices())
