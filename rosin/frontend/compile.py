@@ -319,7 +319,13 @@ class Compiled:
         self._use(program, family)
         self._prefer(program)
         try:
-            return program.run(values)
+            # The native entry works in the memory of donated arrays from the first call on, but for what is read-only.
+            leaves = list(call.leaves)
+            for position in self._donated_of(call):
+                if not values[position].flags.writeable:
+                    leaves[position] = tr.wrap(values[position].copy())
+            result = program.native(*leaves, *program.captures)
+            return program.run(values) if result is MISSED else tree.unflatten(program.staged.structure, result)
         finally:
             self._take_donated(call)
 

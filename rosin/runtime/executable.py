@@ -254,6 +254,9 @@ class NativeExecutable(Executable):
         blocks.tidy()
         self.library = jit.load_object(*objects)
         self.address = self.library.address(ENTRY)
+        if not self.from_cache and sum(map(len, objects)) >= LARGE:
+            gc.collect()
+            _trim()
         if self.receiver is not None:
             ctypes.c_void_p.from_address(self.library.address(RECEIVER)).value = id(self.receiver)
         if watch is not None:
@@ -635,10 +638,18 @@ def release_memory() -> None:
     getattr(sys, "_clear_internal_caches" if sys.version_info >= (3, 13) else "_clear_type_cache")()
     jit.leave_session()
     blocks.trim()
+    _trim()
+
+
+def _trim() -> None:
+    """Have the C library give what it keeps back to the system, where it can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
+
+LARGE = 256 << 10
+"""Compiling object code of so many bytes leaves tens of MiB behind, which then go back to the system."""
 
 _SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 

@@ -95,3 +95,17 @@ def test_what_lies_between_may_be_too_large() -> None:
         with pytest.raises(RosinError, match="no memory"):
             f(np.ones(1 << 21, np.float32))
     assert float(f(X)) == 4
+
+
+def test_the_first_call_works_in_donated_memory_beside_read_only_numbers() -> None:
+    def step(state: list[rosin.Array]) -> list[rosin.Array]:
+        return [x + 1 for x in state]
+
+    fixed = np.zeros(3, np.float32)
+    fixed.flags.writeable = False
+    state = [rnp.ones((64, 64)), rnp.asarray(fixed)]
+    place = np.asarray(state[0]).ctypes.data
+    found = rosin.compile(step, donate_argnums=0)(state)
+    assert np.asarray(found[0]).ctypes.data == place
+    np.testing.assert_array_equal(fixed, np.zeros(3))
+    np.testing.assert_array_equal(found[1], np.ones(3))
