@@ -37,6 +37,7 @@ from rosin.ir.ops.movement import Constant, Pad
 from rosin.ir.ops.region import Control
 from rosin.passes.cuts import Cut
 from rosin.passes.order import Run, ordered
+from rosin.passes.pieces import pieces
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -96,6 +97,8 @@ class Group:
     """The same for each fold over the rows instead, whose result has the reduced axes or none, after all rows."""
     contraction: bool = False
     """Whether it is a fold of products that reuses its operands, with what follows elementwise."""
+    pieces: int = 1
+    """How many nests compute it. Of several each leaves gaps in the result, and nothing follows elementwise."""
     alone: bool = False
     """Whether nothing may join."""
     every: set[int] = field(init=False)
@@ -538,6 +541,9 @@ class Fusion:
         group.alone = isinstance(node.op, SINGLE) or 0 in domain
         if isinstance(node.op, Fold):
             group.contraction = _is_contraction(uses)
+            if group.contraction:
+                types = tuple(v.type for v in node.operands)
+                group.pieces = len(pieces(node.op, uses.variables, uses.result_rank, types))
         self._add(group, node, uses, {v: i for i, v in enumerate(uses.variables)}, waits)
 
     def _add(self, group: Group, node: Node, uses: Uses, mapping: Alignment, waits: set[Group]) -> None:
@@ -611,6 +617,8 @@ class Fusion:
                 return Cut.SUMS
             return mapping if own | folded == every and (group.reduced or folded) else Cut.PART
         rows = every - group.reduced
+        if group.pieces > 1:
+            return Cut.PIECES
         if group.contraction:
             return mapping if own == rows else Cut.PRODUCT
         return mapping if own in (every, rows) else Cut.PART

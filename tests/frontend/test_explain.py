@@ -146,3 +146,13 @@ def test_a_step_of_training_keeps_activations_and_little_more() -> None:
     found = explain(rosin.compile(step).ir(square, square, draw(rows, width), stage="remat"))
     # One of each layer, two on the way back, and what is packed for products; no gradient waits for the update.
     assert found.arena_bytes <= (layers + 3) * rows * width * 4
+
+
+def test_nothing_follows_a_product_that_is_computed_in_pieces() -> None:
+    def slope(x: rosin.Array, w: rosin.Array, cotangent: rosin.Array) -> rosin.Array:
+        _, pull = rosin.vjp(lambda x: rosin.nn.conv(x, w, strides=2, padding=[(1, 1), (1, 1)]), x)
+        return rnp.tanh(pull(cotangent)[0])
+
+    found = explain(rosin.compile(slope).ir(draw(2, 8, 16, 16), draw(8, 8, 3, 3), draw(2, 8, 8, 8), stage="remat"))
+    # Each piece has gaps between its results, where what follows would read and write one number at a time.
+    assert [group.ops for group in found.groups] == [("convolution",), ("tanh",)]
