@@ -349,7 +349,7 @@ def picture_of(name: str) -> np.ndarray:
 def test_the_pretrained_model_tells_what_is_in_pictures(tmp_path: Path) -> None:
     result = zoo.evaluate("efficientnet-lite0", tmp_path)
     assert result.values == {"right": 1.0}
-    with pytest.raises(zoo.ZooError, match="is no PNG picture, and no folder of such"):
+    with pytest.raises(zoo.ZooError, match="is no picture, and no folder of files"):
         zoo.evaluate("efficientnet-lite0", tmp_path, data=str(tmp_path / "nothing"))
 
 
