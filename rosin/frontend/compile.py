@@ -319,10 +319,11 @@ class Compiled:
         self._use(program, family)
         self._prefer(program)
         try:
-            # The native entry works in the memory of donated arrays from the first call on, but for what is read-only.
+            # The native entry works in the memory of donated arrays, but in none that others may know: that of NumPy
+            # arrays, and of what shares memory with them, which is read-only.
             leaves = list(call.leaves)
             for position in self._donated_of(call):
-                if not values[position].flags.writeable:
+                if not (core.is_array(leaves[position]) and values[position].flags.writeable):
                     leaves[position] = tr.wrap(values[position].copy())
             result = program.native(*leaves, *program.captures)
             return program.run(values) if result is MISSED else tree.unflatten(program.staged.structure, result)

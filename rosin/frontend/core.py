@@ -174,12 +174,25 @@ def asarray(x: ArrayLike, dtype: DTypeLike = None) -> Array:
     array = _numpy(x, want)
     trace = tr.current()
     if trace is None:
-        return tr.wrap(array)
+        return tr.wrap(array) if isinstance(x, list | tuple) else _shared(x, array)
     if array is not x:
         # Made of a list or a scalar just now: nobody else can change it.
         if array.size <= CONSTANT_ELEMENTS:
             return bind1(Constant(from_array(array)))
     return trace.captured(array)
+
+
+def _shared(x: Any, array: NumpyArray) -> Array:
+    """The array over memory that others may know: nothing is written there, also where the array is donated."""
+    if not (isinstance(x, np.ndarray) and array.flags.owndata and array is not x) and array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return tr.wrap(array)
+
+
+def owned(array: NumpyArray) -> Array:
+    """The array over memory that nobody else knows."""
+    return tr.wrap(array)
 
 
 def _scalar(x: Scalar, want: DType | None) -> Array:

@@ -17,5 +17,6 @@ class Cut(Enum):
     PRODUCT = "a product is followed by elementwise work on the whole of its result, and by nothing else"
     PIECES = "a product that is computed in pieces leaves gaps between the results of each"
     AFTER = "the value is known only when all rows of its group are done"
+    FAR = "the rows are too long to be in a cache when their fold is done"
     ORDER = "something in between needs the one and is needed by the other"
     WAITS = "a barrier, an effect or a measured size stands in between"

@@ -26,6 +26,7 @@ from rosin.ir import index as indices
 from rosin.ir.dims import Dim, product
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
+from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar, Quotient
 from rosin.ir.loops import Apply, Const, Expr
@@ -53,6 +54,9 @@ JOINED = Elementwise | Fold | Pull | SINGLE
 
 MAX_NODES = 96
 """A group does not grow beyond so many nodes: its expressions stay shallow and its registers few."""
+
+FAR = 1 << 19
+"""Rows of so many elements have left the cache when their fold is done."""
 
 MOVE_FLOPS = 4
 """A pulled op of at most so many operations an element is read through rather than stored."""
@@ -621,7 +625,17 @@ class Fusion:
             return Cut.PIECES
         if group.contraction:
             return mapping if own == rows else Cut.PRODUCT
+        if own == every and self._is_far(group, uses):
+            return Cut.FAR
         return mapping if own in (every, rows) else Cut.PART
+
+    def _is_far(self, group: Group, uses: Uses) -> bool:
+        """Whether rows are read again when their folds are done, and are too long to be in a cache then. In groups of
+        their own the folds and what follows run on threads."""
+        if estimate(product(tuple(group.domain[axis] for axis in group.reduced))) < FAR:
+            return False
+        kept = (group.axes.get(read.value) for read in uses.reads)
+        return any(axes is not None and group.reduced.isdisjoint(axes) for axes in kept)
 
     def _between(self, group: Group, needed: Iterable[Group]) -> bool:
         """Whether joining a node that needs the groups `needed` would make `group` wait for itself."""

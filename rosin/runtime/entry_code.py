@@ -179,7 +179,12 @@ arg.flags:
   %array.flags.at = getelementptr i8, ptr %array, i64 $ARRAY_FLAGS
   %array.flags = load i32, ptr %array.flags.at
   %masked = and i32 %array.flags, %want.flags
-  %flags.ok = icmp eq i32 %masked, %want.flags
+  %flags.fit = icmp eq i32 %masked, %want.flags
+  %want.room = and i32 %want.flags, $WRITEABLE
+  %reads.only = icmp eq i32 %want.room, 0
+  %in.wrapper = icmp ne ptr %array, %arg          ; the memory of a NumPy array is not ours to give
+  %may.give = or i1 %reads.only, %in.wrapper
+  %flags.ok = and i1 %flags.fit, %may.give
   br i1 %flags.ok, label %arg.ndim, label %miss.call
 
 arg.ndim:

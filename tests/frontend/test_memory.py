@@ -109,3 +109,12 @@ def test_the_first_call_works_in_donated_memory_beside_read_only_numbers() -> No
     assert np.asarray(found[0]).ctypes.data == place
     np.testing.assert_array_equal(fixed, np.zeros(3))
     np.testing.assert_array_equal(found[1], np.ones(3))
+
+
+@pytest.mark.parametrize("given", [lambda x: x, rnp.asarray, lambda x: rnp.asarray(x[:])], ids=["it", "array", "view"])
+def test_donation_never_writes_into_memory_of_the_user(given: Callable[[Any], Any]) -> None:
+    f = rosin.compile(lambda x: x + 1, donate_argnums=0)
+    for _ in range(3):
+        mine = np.zeros(5, np.float32)
+        np.testing.assert_array_equal(f(given(mine)), np.ones(5))
+        np.testing.assert_array_equal(mine, np.zeros(5))

@@ -322,11 +322,11 @@ def test_result_takes_donated_memory() -> None:
 def test_donated_memory_must_be_apart() -> None:
     donated, read = ArgumentSpec(F32, (4,), donated=True), ArgumentSpec(F32, (4,))
     base = np.zeros(16, F32)
-    low, middle, high = base[:4], base[2:6], base[4:8]
+    low, middle, high = wrap(base[:4]), wrap(base[2:6]), wrap(base[4:8])
     f = make(program(NOTHING), [donated, read], [])
     assert f(low, high) == ()
     assert f(high, low) == ()
-    for a, b in ((low, low), (low, middle), (middle, low), (high, middle), (wrap(low), low)):
+    for a, b in ((low, low), (low, middle), (middle, low), (high, middle), (low, low._value)):
         with pytest.raises(Missed):
             f(a, b)
     both = make(program(NOTHING), [donated, donated], [])
@@ -338,20 +338,27 @@ def test_donated_memory_must_be_apart() -> None:
     assert make(program(NOTHING), [donated], [], [np.zeros(4, F32)])(middle) == ()
 
 
+def test_the_memory_of_a_numpy_array_is_not_given_away() -> None:
+    f = make(program(INCREMENT), [ArgumentSpec(F32, (1,), donated=True)], [ResultSpec(F32, (1,), aliases=0)])
+    with pytest.raises(Missed):
+        f(np.zeros(1, F32))
+    assert f(wrap(np.zeros(1, F32)))._value == 1
+
+
 def test_empty_arrays_share_nothing() -> None:
     empty, full = ArgumentSpec(F32, (0,), donated=True), ArgumentSpec(F32, (4,), donated=True)
     base = np.zeros(4, F32)
-    assert make(program(NOTHING), [empty, empty], [])(base[:0], base[:0]) == ()
-    assert make(program(NOTHING), [empty, full, empty], [])(base[2:2], base, base[4:]) == ()
+    assert make(program(NOTHING), [empty, empty], [])(wrap(base[:0]), wrap(base[:0])) == ()
+    assert make(program(NOTHING), [empty, full, empty], [])(wrap(base[2:2]), wrap(base), wrap(base[4:])) == ()
 
 
 def test_many_donated() -> None:
     specs = [ArgumentSpec(F32, (3,), donated=True)] * 200
     results = [ResultSpec(F32, (3,), aliases=199 - i) for i in range(200)]
     f = make(program(NOTHING), specs, results)
-    arguments = [np.full(3, i, F32) for i in range(200)]
+    arguments = [wrap(np.full(3, i, F32)) for i in range(200)]
     out = f(*arguments)
-    assert all(x._value is y for x, y in zip(out, reversed(arguments), strict=True))
+    assert all(x._value is y._value for x, y in zip(out, reversed(arguments), strict=True))
     with pytest.raises(Missed):
         f(*arguments[:-1], arguments[7])
 
@@ -387,12 +394,12 @@ def test_specs_that_contradict() -> None:
 
 def test_failing_program_calls_fail() -> None:
     f = make(program("  ret i32 -7"), [ArgumentSpec(F32, (1,), donated=True), (1,)], [(1,), (2,)])
-    a, b = np.zeros(1, F32), arr(1)
-    before = references([a, b, F32, Array])
+    a, b = wrap(np.zeros(1, F32)), arr(1)
+    before = references([a, a._value, b, F32, Array])
     for _ in range(100):
         with pytest.raises(Failed, match="-7"):
             f(a, b)
-    assert references([a, b, F32, Array]) == before
+    assert references([a, a._value, b, F32, Array]) == before
 
 
 def test_program_that_raised_by_itself() -> None:
@@ -497,13 +504,13 @@ def test_calls_leave_no_references(release_gil: bool) -> None:
     specs = [(16,), ArgumentSpec(F32, (16,), donated=True)]
     results = [(16,), ResultSpec(F32, (16,), aliases=1), ()]
     f = make(adding(2), specs, results, [np.ones(3, F32)], arena=1 << 20, release_gil=release_gil)
-    a, b = arr(16), np.zeros(16, F32)
-    watched = [a, a._value, b, F32, Array, np.ndarray, miss, fail, f, f.__self__]
+    a, b = arr(16), wrap(np.zeros(16, F32))
+    watched = [a, a._value, b, b._value, F32, Array, np.ndarray, miss, fail, f, f.__self__]
     before = references(watched)
     for _ in range(1000):
         f(a, b)
     assert references(watched) == before
-    alone = sys.getrefcount(b)
+    alone = sys.getrefcount(b._value)
     out = f(a, b)
     assert [sys.getrefcount(x._value) for x in out] == [2, alone + 1, 2]
     assert all(gc.is_tracked(x) for x in out)

@@ -46,7 +46,7 @@ def asarray(
         return stacked if dtype is None else core.cast(stacked, core.as_dtype(dtype))
     result = core.asarray(obj, dtype)
     if copy and not core.is_tracer(result):
-        return core.asarray(np.array(core.concrete(result, "", "")))
+        return core.owned(np.array(core.concrete(result, "", "")))
     if copy is False and not core.is_tracer(result) and not _shares(result, obj):
         promote.bad_value(f"asarray: {type(given).__name__} cannot become {core.type_of(result)} without a copy")
     return core.another(result, (given,)) if copy else result
