@@ -462,7 +462,10 @@ class NativeExecutable(Executable):
             self._fail,
             single,
             # A function of the user's may ask for the GIL on another thread, while this one waits for that.
-            release_gil=(self.sizes is None and self.work > RELEASE_GIL_BYTES) or loops or _is_local(self.graph),
+            release_gil=(self.sizes is None and self.work > RELEASE_GIL_BYTES)
+            or loops
+            or _is_local(self.graph)
+            or _calls_c(self.graph),
             keep=(self.library, self.receiver),
             sizes=self._sizes_spec(),
         )
@@ -665,10 +668,18 @@ def _is_local(graph: Graph) -> bool:
     return any(map(region_fields, classes)) and any(_is_local(r) for node in graph.nodes for r in node.regions)
 
 
+def _calls_c(graph: Graph) -> bool:
+    """Whether a C function of the user's is called, which may be one of Python's."""
+    classes = {type(node.op) for node in graph.nodes}
+    if any(_holds_function(c, "NativeFunction") for c in classes):
+        return True
+    return any(map(region_fields, classes)) and any(_calls_c(r) for node in graph.nodes for r in node.regions)
+
+
 @functools.cache
-def _holds_function(op_class: type[Op]) -> bool:
+def _holds_function(op_class: type[Op], kind: str = "HostFunction") -> bool:
     """Whether ops of a class have a function of the user's among their attributes."""
-    return any("HostFunction" in str(f.type) for f in fields(op_class))
+    return any(kind in str(f.type) for f in fields(op_class))
 
 
 def _written_call(call: steps.HostCall) -> str:
