@@ -273,7 +273,7 @@ def sinc(x: ArrayLike, /) -> Array:
         series = elementwise.subtract(1 / math.factorial(order), elementwise.multiply(squared, series))
     # The sine of what is left to the nearest integer, which is exact.
     far = logic.where(near, 0.5, operand)
-    whole = elementwise.round(far)
+    whole = elementwise.round(real(far))
     sine = transcendental.sin(elementwise.multiply(elementwise.subtract(far, whole), math.pi))
     sine = logic.where(logic.equal(elementwise.remainder(whole, 2), 0), sine, elementwise.negative(sine))
     return logic.where(near, series, elementwise.divide(sine, logic.where(near, 1, angle)))
