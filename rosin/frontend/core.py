@@ -184,7 +184,7 @@ def asarray(x: ArrayLike, dtype: DTypeLike = None) -> Array:
 
 def _shared(x: Any, array: NumpyArray) -> Array:
     """The array over memory that others may know: nothing is written there, also where the array is donated."""
-    if not (isinstance(x, np.ndarray) and array.flags.owndata and array is not x) and array.flags.writeable:
+    if not (isinstance(x, np.ndarray) and array.flags.owndata and array is not x):
         array = array.view()
         array.flags.writeable = False
     return tr.wrap(array)
