@@ -6,7 +6,6 @@ worker that dies is noticed.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import pickle
@@ -156,10 +155,23 @@ def _stop(workers: list[Any], channels: tuple[Any, Any], names: Sequence[str]) -
         channel.cancel_join_thread()
         channel.close()
     for name in names:
-        with contextlib.suppress(FileNotFoundError):
-            memory = SharedMemory(name)
-            memory.close()
-            memory.unlink()
+        free(name)
+
+
+def free(name: str) -> None:
+    """Free shared memory of that name, if there is any."""
+    try:
+        memory = SharedMemory(name)
+    except FileNotFoundError:
+        return
+    except ValueError:
+        # A worker was stopped before the memory had a size: it cannot be attached, and is there only on POSIX systems.
+        import _posixshmem
+
+        _posixshmem.shm_unlink(f"/{name}")
+        return
+    memory.close()
+    memory.unlink()
 
 
 # -- in the worker -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.stdlib import data
+from rosin.stdlib.data.workers import free
 
 ITEMS = data.Arrays({"x": np.arange(20.0).reshape(10, 2), "y": np.arange(10)})
 
@@ -244,3 +245,13 @@ def test_padded_batches_go_on_in_the_middle_of_an_epoch() -> None:
     for (batch, sizes), (wanted, told) in zip((b.data for b in later), whole[3:], strict=True):
         np.testing.assert_array_equal(batch["x"], wanted["x"])
         np.testing.assert_array_equal(sizes, told)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks for shared memory among files")
+def test_memory_that_never_got_a_size_is_freed() -> None:
+    # As a worker leaves it that is stopped between the two calls that make it.
+    name = f"rosin-{os.getpid()}-empty"
+    Path("/dev/shm", name).touch()
+    free(name)
+    assert not Path("/dev/shm", name).exists()
+    free(name)
