@@ -193,7 +193,7 @@ class Clock:
         for stage, home, name in zip(
             STAGES,
             (pipeline, making, making, jit),
-            ("run", "to_loops", "program_text", "compile_object"),
+            ("run", "to_loops", "program_texts", "compile_objects"),
             strict=True,
         ):
             setattr(home, name, self._timed(stage, getattr(home, name)))

@@ -171,10 +171,12 @@ def read_after_products(graph: Graph) -> set[Node]:
     That work is done where the product is made, and reads what it needs beside it. So the decayed mean of gradients is
     never stored, nor the derivative of an activation that the next product has read.
     """
+    products = [n for n in graph.nodes if isinstance(n.op, Fold) and len(n.operands) > 1]
+    if not products:
+        return set()
     makers = {v: n for n in graph.nodes for v in n.results}
     uses = Counter(v for n in graph.nodes for v in n.operands)
     uses.update(graph.outputs)
-    products = [n for n in graph.nodes if isinstance(n.op, Fold) and len(n.operands) > 1]
     there = {*graph.inputs, *graph.outputs}
     there.update(*(_through_moves(v, makers) for n in products for v in n.operands))
     after = {v for n in products for v in n.results}
@@ -199,12 +201,15 @@ def read_after_products(graph: Graph) -> set[Node]:
         return nodes
 
     for node in graph.nodes:
-        if (isinstance(node.op, Elementwise) or is_move(node)) and not after.isdisjoint(node.operands):
+        if after.isdisjoint(node.operands):
+            continue
+        if isinstance(node.op, Elementwise):
             after.update(node.results)
-            if isinstance(node.op, Elementwise):
-                for value in node.operands:
-                    if not after.isdisjoint(v for v in node.operands if v is not value):
-                        found.update(cheap(value, MOVE_FLOPS) or ())
+            for value in node.operands:
+                if any(v in after for v in node.operands if v is not value):
+                    found.update(cheap(value, MOVE_FLOPS) or ())
+        elif is_move(node):
+            after.update(node.results)
     return found
 
 
