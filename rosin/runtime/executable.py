@@ -662,18 +662,20 @@ def _is_local(graph: Graph) -> bool:
 
     So it is with functions and ops of the user's.
     """
-    classes = {type(node.op) for node in graph.nodes}
-    if any(not c.__module__.startswith("rosin.") or _holds_function(c) for c in classes):
-        return True
-    return any(map(region_fields, classes)) and any(_is_local(r) for node in graph.nodes for r in node.regions)
+    return _has(graph, lambda c: not c.__module__.startswith("rosin.") or _holds_function(c))
 
 
 def _calls_c(graph: Graph) -> bool:
     """Whether a C function of the user's is called, which may be one of Python's."""
+    return _has(graph, lambda c: _holds_function(c, "NativeFunction"))
+
+
+def _has(graph: Graph, test: Callable[[type[Op]], bool]) -> bool:
+    """Whether the test holds for the class of some op, in regions too."""
     classes = {type(node.op) for node in graph.nodes}
-    if any(_holds_function(c, "NativeFunction") for c in classes):
+    if any(map(test, classes)):
         return True
-    return any(map(region_fields, classes)) and any(_calls_c(r) for node in graph.nodes for r in node.regions)
+    return any(map(region_fields, classes)) and any(_has(r, test) for node in graph.nodes for r in node.regions)
 
 
 @functools.cache
