@@ -17,7 +17,6 @@ import json
 import os
 import re
 import struct
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -25,9 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rosin.runtime import jit
-
-__all__ = ["Entry", "ObjectCache", "default", "load_text"]
+__all__ = ["Entry", "ObjectCache", "compiler_version", "default", "sources_version"]
 
 DEFAULT_LIMIT = 1 << 30
 _MAGIC = b"ROSINOBJ"
@@ -156,27 +153,51 @@ def default() -> ObjectCache:
 @functools.cache
 def compiler_version() -> str:
     """A hash of the compiler's own sources, so that a change to them is never answered from an old cache."""
-    root = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for room in ("ir", "passes", "backends", "runtime"):
-        for path in sorted((root / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return sources_version(*(os.path.join(root, room) for room in ("ir", "passes", "backends", "runtime")))
 
 
-def load_text(text: str, optimize: int = 1) -> jit.Library:
-    """The library of an LLVM module for the host, its object from the cache or compiled and put there.
+def sources_version(*folders: str) -> str:
+    """A hash of the Python sources in folders and those below.
 
-    For the runtime's own native code; a compiled program has a key of its own that is known before its text is.
+    It is kept under what the system says of the files: another content, and be it of the same length, comes with
+    another time.
     """
-    facts = f"text\0{jit.host().key}\0{optimize}\0{text}"
-    key = hashlib.sha256(facts.encode()).hexdigest()
+    seen = [_state(path) for folder in folders for path in _sources(folder)]
+    key = hashlib.sha256(f"sources\0{seen}".encode()).hexdigest()
     entry = default().get(key)
     if entry is not None:
-        return jit.load_object(entry.data)
-    data = jit.compile_object(text, optimize=optimize)
-    default().put(key, data)
-    return jit.load_object(data)
+        return entry.data.decode()
+    digest = hashlib.sha256()
+    for path, *_ in seen:
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    found = digest.hexdigest()
+    # What is written a second time at once may have the same time.
+    newest = max((max(modified, changed) for *_, modified, changed in seen), default=0)
+    if time.time_ns() - newest > _SETTLED_NANOSECONDS:
+        default().put(key, found.encode())
+    return found
+
+
+_SETTLED_NANOSECONDS = 2_000_000_000
+
+
+def _state(path: str) -> tuple[str, int, int, int, int]:
+    status = os.stat(path)
+    return path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _sources(folder: str) -> list[str]:
+    """The Python files in a folder and those below, in order."""
+    found: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                found.append(entry.path)
+            elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+                found += _sources(entry.path)
+    return found
 
 
 def _default_folder() -> Path:
@@ -218,9 +239,9 @@ def _decode(key: str, stored: bytes) -> Entry | None:
 
 def _write_whole(path: Path, stored: bytes) -> None:
     """Write a file such that its name is either absent, or shows the old content whole, or the new."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name[:8], suffix=_UNFINISHED)
+    name = str(path.with_name(f"{path.name[:8]}{os.urandom(8).hex()}{_UNFINISHED}"))
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(stored)
         os.replace(name, path)
     except BaseException:
