@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rosin.frontend import core
 from rosin.frontend import numpy as rnp
-from rosin.frontend.rewrite.scope import CONTINUE, Live, Names
+from rosin.frontend.rewrite.blocks import CONTINUE, Live, Names
 from rosin.ir import dtypes
 
 if TYPE_CHECKING:
