@@ -12,7 +12,6 @@ import dis
 import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from rosin.frontend import source
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ClosureError
+from rosin.ir.dataclass import dataclass
 
 _UNSET: Any = object()
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard, cast
 
@@ -20,6 +19,7 @@ from rosin.frontend import source
 from rosin.frontend.errors import ImmutableError
 from rosin.ir import dtypes, location
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import RosinError, ShapeError, TraceError
 from rosin.ir.graph import Graph

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rosin.ir import dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.types import TensorType
 
 TEXT_LIMIT = 16

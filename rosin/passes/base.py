@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph, Node, map_op, region_fields
 from rosin.ir.op import Op, Value, Values
 from rosin.ir.ops.call import Barrier

@@ -19,10 +19,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, product
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.facts import known_at_least
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location

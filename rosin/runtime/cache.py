@@ -20,9 +20,11 @@ import struct
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
+
+from rosin.ir.dataclass import dataclass
 
 __all__ = ["Entry", "ObjectCache", "compiler_version", "default", "sources_version"]
 

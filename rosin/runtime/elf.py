@@ -13,8 +13,9 @@ import functools
 import mmap
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from rosin.ir.dataclass import dataclass
 
 __all__ = ["Image", "ImageError", "is_elf", "is_x86", "link", "undefined"]
 

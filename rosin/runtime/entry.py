@@ -31,11 +31,11 @@ import math
 import os
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static
 from rosin.runtime import blocks, jit
 from rosin.runtime.entry_code import HEADER, WRITEABLE, entry_text

@@ -28,10 +28,11 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rosin.ir.dataclass import dataclass
 from rosin.runtime import cache, elf, processor
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from rosin.backends.llvm.routines import butterflies, fourier, grids, short
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
 from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, goes_together, grid_sides, is_smooth

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CellType, CodeType, FunctionType
 from typing import TypeAlias
+
+from rosin.ir.dataclass import dataclass
 
 Names: TypeAlias = frozenset[str]
 

@@ -12,7 +12,7 @@ carried too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rosin.frontend import core, staging, tree
@@ -30,6 +30,7 @@ from rosin.frontend.rewrite.steps import Steps, counter_dtype, is_size
 from rosin.frontend.sizes import as_dim
 from rosin.frontend.staging import Input, Staged
 from rosin.ir import dtypes, facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value as Operand
 from rosin.ir.ops.loop import While
