@@ -2,7 +2,7 @@
 
 An entry is one file, `<folder>/<first two digits of the key>/<key>`:
 
-    magic, format version, length of the metadata, length of the data, checksum | metadata (JSON) | data
+    magic, format version, length of the metadata, length of the data, checksum | metadata (`marshal`) | data
 
 The checksum covers the key, the metadata and the data, so a damaged, truncated or misplaced file is a miss (and goes),
 never a wrong answer. A file appears whole under its name (`os.replace`) and is never changed after. Its time of
@@ -12,13 +12,15 @@ modification is when it was last used, to the hour: the least recently used file
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
+import marshal
 import os
 import re
 import struct
 import time
 import warnings
+
+# `hashlib` has the same function, and loads the library of OpenSSL besides.
+from _blake2 import blake2b
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -26,11 +28,12 @@ from typing import Any
 
 from rosin.ir.dataclass import dataclass
 
-__all__ = ["Entry", "ObjectCache", "compiler_version", "default", "sources_version"]
+__all__ = ["Entry", "ObjectCache", "compiler_version", "default", "hashed", "sources_version"]
 
 DEFAULT_LIMIT = 1 << 30
 _MAGIC = b"ROSINOBJ"
-_VERSION = 1
+_VERSION = 2
+_MARSHAL = 2  # the version of Python's format, which all read alike
 _HEADER = struct.Struct("<8sIIQ32s")
 _HOUR = 3600.0
 _UNFINISHED = ".new"  # ends the name of a file that is being written
@@ -38,14 +41,24 @@ _UNFINISHED = ".new"  # ends the name of a file that is being written
 
 @dataclass(frozen=True)
 class Entry:
-    """What the cache holds under a key: bytes, and metadata that JSON can hold."""
+    """What the cache holds under a key: bytes, and metadata of Python's plain types."""
 
     data: bytes
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+def hashed(*parts: str | bytes) -> str:
+    """A key: 64 hexadecimal digits that differ whenever one of the parts does."""
+    total = blake2b(digest_size=32)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(b"%d:" % len(data))
+        total.update(data)
+    return total.hexdigest()
+
+
 class ObjectCache:
-    """Entries by key (64 hexadecimal digits, the SHA-256 of all that decides the entry) in a folder.
+    """Entries by key (`hashed` of all that decides the entry) in a folder.
 
     The folder is `folder`, else `ROSIN_CACHE_DIR`, else `$XDG_CACHE_HOME/rosin`, else `~/.cache/rosin`; its limit in
     bytes is `limit`, else `ROSIN_CACHE_BYTES`, else 1 GiB. `ROSIN_CACHE=0` disables every cache. A folder that cannot
@@ -83,7 +96,7 @@ class ObjectCache:
         return entry
 
     def put(self, key: str, data: bytes, meta: Mapping[str, Any] | None = None) -> None:
-        """Keep an entry, replacing the one of the same key. Raises `TypeError` when JSON cannot hold the metadata."""
+        """Keep an entry, replacing the one of the same key. Raises `TypeError` for metadata of other types."""
         path = self._path(key)
         stored = _encode(key, data, {} if meta is None else meta)
         if not self._enabled or len(stored) > self.limit:
@@ -166,15 +179,15 @@ def sources_version(*folders: str) -> str:
     another time.
     """
     seen = [_state(path) for folder in folders for path in _sources(folder)]
-    key = hashlib.sha256(f"sources\0{seen}".encode()).hexdigest()
+    key = hashed("sources", str(seen))
     entry = default().get(key)
     if entry is not None:
         return entry.data.decode()
-    digest = hashlib.sha256()
+    texts: list[bytes] = []
     for path, *_ in seen:
         with open(path, "rb") as file:
-            digest.update(file.read())
-    found = digest.hexdigest()
+            texts.append(file.read())
+    found = hashed(*texts)
     # What is written a second time at once may have the same time.
     newest = max((max(modified, changed) for *_, modified, changed in seen), default=0)
     if time.time_ns() - newest > _SETTLED_NANOSECONDS:
@@ -215,14 +228,14 @@ def _default_folder() -> Path:
 
 
 def _checksum(key: str, meta: bytes, data: bytes) -> bytes:
-    total = hashlib.sha256(key.encode())
-    total.update(meta)
-    total.update(data)
-    return total.digest()
+    return bytes.fromhex(hashed(key, meta, data))
 
 
 def _encode(key: str, data: bytes, meta: Mapping[str, Any]) -> bytes:
-    text = json.dumps(dict(meta), separators=(",", ":")).encode()
+    try:
+        text = marshal.dumps(dict(meta), _MARSHAL)
+    except ValueError as error:
+        raise TypeError(f"metadata of an entry: {error}") from None
     return _HEADER.pack(_MAGIC, _VERSION, len(text), len(data), _checksum(key, text, data)) + text + data
 
 
@@ -236,7 +249,7 @@ def _decode(key: str, stored: bytes) -> Entry | None:
     meta, data = stored[_HEADER.size : split], stored[split:]
     if _checksum(key, meta, data) != checksum:
         return None
-    return Entry(data, json.loads(meta))
+    return Entry(data, marshal.loads(meta))
 
 
 def _write_whole(path: Path, stored: bytes) -> None:

@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import hashlib
 import os
 import re
 import sys
@@ -100,8 +99,7 @@ class Target:
     @functools.cached_property
     def key(self) -> str:
         """A short text that differs when code made for the target may differ; for the keys of caches."""
-        facts = "\0".join(str(getattr(self, field.name)) for field in fields(self))
-        return hashlib.sha256(facts.encode()).hexdigest()[:24]
+        return cache.hashed(*(str(getattr(self, field.name)) for field in fields(self)))[:24]
 
 
 @functools.cache
@@ -118,7 +116,7 @@ def host() -> Target:
     if asked is None:
         facts = _ask_llvm(*given)
     else:
-        key = hashlib.sha256("\0".join(("host", *asked, *given)).encode()).hexdigest()
+        key = cache.hashed("host", *asked, *given)
         entry = cache.default().get(key)
         facts = _ask_llvm(*given) if entry is None else entry.meta
         if entry is None:
@@ -430,8 +428,7 @@ def load_text(text: str, optimize: int = 1) -> Library:
 
     For the runtime's own native code; a compiled program has a key of its own that is known before its text is.
     """
-    facts = f"text\0{host().key}\0{optimize}\0{text}"
-    key = hashlib.sha256(facts.encode()).hexdigest()
+    key = cache.hashed("text", host().key, str(optimize), text)
     entry = cache.default().get(key)
     if entry is not None:
         return load_object(entry.data)

@@ -7,7 +7,6 @@ stands in the entry, and is asked again of the names as they are now.
 
 from __future__ import annotations
 
-import hashlib
 import linecache
 import marshal
 import os
@@ -21,7 +20,7 @@ from rosin.runtime import cache
 
 __all__ = ["rewrite"]
 
-_digests: dict[str, tuple[list[str], bytes]] = {}
+_digests: dict[str, tuple[list[str], str]] = {}
 """The lines of each file, and their hash."""
 _LIMIT = 256
 
@@ -54,12 +53,10 @@ def _key(code: CodeType) -> str | None:
     if known is None or known[0] is not lines:
         if len(_digests) >= _LIMIT:
             _digests.clear()
-        known = _digests[code.co_filename] = (lines, hashlib.sha256("".join(lines).encode()).digest())
-    found = hashlib.sha256(f"rewritten\0{cache.sources_version(os.path.dirname(__file__))}\0{sys.version}\0".encode())
-    found.update(known[1])
+        known = _digests[code.co_filename] = (lines, cache.hashed("".join(lines)))
+    version = cache.sources_version(os.path.dirname(__file__))
     # Version 2 of the format does not tell objects that are the same from others that are equal.
-    found.update(marshal.dumps(code, 2))
-    return found.hexdigest()
+    return cache.hashed("rewritten", version, sys.version, known[1], marshal.dumps(code, 2))
 
 
 def _written(outcome: Outcome) -> bytes:
