@@ -40,6 +40,9 @@ ADDRESS_BYTES = 1 << 47
 Captured: TypeAlias = "Array | NumpyArray"
 """A traced value of an outer trace, an array, or a NumPy array; of the latter two, whatever they hold at each call."""
 
+Building: TypeAlias = Callable[[Builder, Sequence[Value]], Sequence[Value]]
+"""A function that appends nodes over values to a builder."""
+
 _array_type: type[Array]
 _tracer_type: type[Tracer]
 
@@ -295,7 +298,7 @@ class Trace:
 
     def record(self, op: Op, operands: Sequence[Array], weak: Sequence[bool] | None = None) -> tuple[Tracer, ...]:
         """Append a node. `weak` says which results are; without it they are when all operands are."""
-        values = tuple(self.value_of(x) for x in operands)
+        values = tuple([self.value_of(x) for x in operands])
         frame = source.user_frame()
         b = self.builder
         b.location = None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
@@ -307,15 +310,24 @@ class Trace:
         if weak is None:
             same = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
             weak = (same,) * len(results)
-        tracers = tuple(self._tracer(v, w) for v, w in zip(results, weak, strict=True))
+        tracers = tuple([self._tracer(v, w) for v, w in zip(results, weak, strict=True)])
         self._name(tracers, frame)
         return tracers
 
     def inline(self, graph: Graph, operands: Sequence[Array]) -> tuple[Tracer, ...]:
         """Append the nodes of a graph; gives its outputs."""
+        return self.build(lambda b, values: b.inline(graph, values), operands)
+
+    def build(self, append: Building, operands: Sequence[Array]) -> tuple[Tracer, ...]:
+        """Have a function append nodes; gives what it gives."""
         values = [self.value_of(x) for x in operands]
         start, here = len(self.builder.nodes), source.user_location()
-        tracers = tuple(self._tracer(v, False) for v in self.builder.inline(graph, values))
+        try:
+            outputs = append(self.builder, values)
+        except BaseException:
+            del self.builder.nodes[start:]
+            raise
+        tracers = tuple([self._tracer(v, False) for v in outputs])
         for node in self.builder.nodes[start:]:
             node.location = node.location or here
         inputs = set(values)

@@ -46,7 +46,8 @@ def rebuild(graph: Graph, visit: Visit, b: Builder | None = None) -> Graph:
     b.inputs = list(graph.inputs)
     env: dict[Value, Value] = {}
     for node in graph.nodes:
-        operands = tuple([env.get(v, v) for v in node.operands]) if env else node.operands
+        same = env.keys().isdisjoint(node.operands)
+        operands = node.operands if same else tuple([env.get(v, v) for v in node.operands])
         b.location = node.location
         start = len(b.nodes)
         results = visit(node, operands)
