@@ -7,11 +7,15 @@ Python writes and compiles up to eight functions for each class when its module 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, field
 from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
+
+FEW = 8
+"""So many calls take less time than writing the method does."""
 
 
 @overload
@@ -36,17 +40,17 @@ def _with_methods(cls: Any, frozen: bool, eq: bool, repr: bool, slots: bool) -> 
     if not cls.__doc__:
         cls.__doc__ = cls.__name__  # Python would ask for the signature.
     stated = set(vars(cls))
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
+    made: Any = _with_fields(cls, frozen, slots)
     fields = dataclasses.fields(made)
     methods: dict[str, Any] = {}
     if "__init__" not in stated:
-        methods["__init__"] = _late(made, "__init__", lambda: _init(made, fields, frozen, slots))
+        methods["__init__"] = _late(made, "__init__", lambda: _init(made, fields, frozen, slots), _filler(made, fields))
     if repr and "__repr__" not in stated:
         methods["__repr__"] = _repr(fields)
     if eq and "__eq__" not in stated:
-        methods["__eq__"] = _late(made, "__eq__", lambda: _eq(made, fields))
+        methods["__eq__"] = _late(made, "__eq__", lambda: _eq(made, fields), _same)
     if eq and "__hash__" not in stated:
-        methods["__hash__"] = _late(made, "__hash__", lambda: _hash(made, fields)) if frozen else None
+        methods["__hash__"] = _late(made, "__hash__", lambda: _hash(made, fields), _hashed) if frozen else None
     if frozen:
         methods["__setattr__"], methods["__delattr__"] = _refuse_assigning, _refuse_deleting
     if frozen and slots and "__getstate__" not in stated:
@@ -56,10 +60,34 @@ def _with_methods(cls: Any, frozen: bool, eq: bool, repr: bool, slots: bool) -> 
     return made
 
 
-def _late(made: Any, name: str, write: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    """A method that, when it is called, is written, and put in its own place."""
+def _with_fields(cls: Any, frozen: bool, slots: bool) -> Any:
+    """The class with fields alone. Of one that is frozen Python would write methods, and it wants the classes that one
+    derives from to be frozen like it."""
+    parents = [
+        vars(parent)["__dataclass_params__"] for parent in cls.__mro__[1:] if "__dataclass_params__" in vars(parent)
+    ]
+    rigid = [parameters for parameters in parents if parameters.frozen]
+    for parameters in rigid:
+        parameters.frozen = False
+    try:
+        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
+    finally:
+        for parameters in rigid:
+            parameters.frozen = True
+    made.__dataclass_params__.frozen = frozen
+    return made
+
+
+def _late(
+    made: Any, name: str, write: Callable[[], Callable[..., Any]], slowly: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A method that is written, and put in its own place, when it has been called a few times; until then `slowly` does
+    the same."""
+    calls = itertools.count(1)
 
     def late(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if next(calls) < FEW:
+            return slowly(self, *args, **kwargs)
         method = write()
         if vars(made).get(name) is late:
             setattr(made, name, method)
@@ -67,6 +95,46 @@ def _late(made: Any, name: str, write: Callable[[], Callable[..., Any]]) -> Call
 
     late.__name__, late.__qualname__ = name, f"{made.__qualname__}.{name}"
     return late
+
+
+def _filler(made: Any, fields: Sequence[Field[Any]]) -> Callable[..., None]:
+    """What `__init__` does, slowly."""
+    given = tuple(f.name for f in fields if f.init)
+    posts = hasattr(made, "__post_init__")
+
+    def fill(self: Any, *args: Any, **kwargs: Any) -> None:
+        named = dict(zip(given, args, strict=False))
+        if len(args) > len(given) or not named.keys().isdisjoint(kwargs) or not kwargs.keys() <= set(given):
+            raise TypeError(f"{made.__qualname__} takes {', '.join(given)}, each once")
+        named.update(kwargs)
+        for f in fields:
+            if f.name in named:
+                value = named[f.name]
+            elif f.default_factory is not MISSING:
+                value = f.default_factory()
+            elif f.init and f.default is MISSING:
+                raise TypeError(f"{made.__qualname__} takes {f.name}, which is not given")
+            elif f.init:
+                value = f.default
+            else:
+                continue
+            object.__setattr__(self, f.name, value)
+        if posts:
+            self.__post_init__()
+
+    return fill
+
+
+def _values(x: Any) -> tuple[Any, ...]:
+    return tuple([getattr(x, f.name) for f in dataclasses.fields(x)])
+
+
+def _same(x: Any, other: Any) -> Any:
+    return _values(x) == _values(other) if x.__class__ is other.__class__ else NotImplemented
+
+
+def _hashed(x: Any) -> int:
+    return hash(_values(x))
 
 
 def _init(made: Any, fields: Sequence[Field[Any]], frozen: bool, slots: bool) -> Callable[..., Any]:
@@ -140,7 +208,7 @@ def _refuse_deleting(self: Any, name: str) -> NoReturn:
 
 
 def _getstate(self: Any) -> list[Any]:
-    return [getattr(self, f.name) for f in dataclasses.fields(self)]
+    return list(_values(self))
 
 
 def _setstate(self: Any, state: Sequence[Any]) -> None:

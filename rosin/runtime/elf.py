@@ -13,7 +13,7 @@ import functools
 import mmap
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from rosin.ir.dataclass import dataclass
 
@@ -46,12 +46,8 @@ class Image:
     """Of the functions and variables that it defines."""
 
 
-class _Symbol(NamedTuple):
-    name: str
-    """"" when it is known in its object alone."""
-    section: int
-    value: int
-    weak: bool
+_Symbol: TypeAlias = tuple[str, int, int, bool]
+"""Name, or "" when its object alone knows it, section, value, and whether it is weak."""
 
 
 class _Object:
@@ -72,7 +68,7 @@ class _Object:
                 for at, info, _, section, value, _ in _SYMBOL.iter_unpack(self.data[offset : offset + size]):
                     start = strings + at
                     name = self.data[start : self.data.index(b"\0", start)].decode() if info >> 4 else ""
-                    yield _Symbol(name, section, value, info >> 4 == _WEAK)
+                    yield name, section, value, info >> 4 == _WEAK
 
     def loaded(self, written: bool) -> Iterator[tuple[int, tuple[Any, ...]]]:
         """The sections of code and data, those that are written or the others. How to unwind the stack, which is a kind
@@ -103,7 +99,7 @@ def is_x86(data: bytes) -> bool:
 
 def undefined(data: bytes) -> list[str]:
     """The names that an object uses and does not define."""
-    return [s.name for s in _Object(data).symbols if s.name and s.section == 0]
+    return [name for name, section, _, _ in _Object(data).symbols if name and section == 0]
 
 
 def link(data: Sequence[bytes], known: Callable[[str], int | None]) -> Image:
@@ -114,7 +110,7 @@ def link(data: Sequence[bytes], known: Callable[[str], int | None]) -> Image:
     """
     objects = list(map(_Object, data))
     defined = _definitions(objects)
-    names = dict.fromkeys(s.name for o in objects for s in o.symbols if s.name)
+    names = dict.fromkeys(name for o in objects for name, *_ in o.symbols if name)
     outside = _outside([name for name in names if name not in defined], known)
     # Jumps are for what is outside, and addresses for whatever has a name.
     jumps, end = _placed(objects, False, 0)
@@ -124,7 +120,7 @@ def link(data: Sequence[bytes], known: Callable[[str], int | None]) -> Image:
     memory = mmap.mmap(-1, max(end, 1), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     base = ctypes.c_char.from_buffer(memory)
     start = ctypes.addressof(base)
-    addresses = {name: start + o.places[s.section] + s.value for name, (o, s) in defined.items()}
+    addresses = {name: start + o.places[section] + value for name, (o, section, value, _) in defined.items()}
     table = {name: slots + 8 * i for i, name in enumerate(names)}
     over = {name: jumps + 8 * i for i, name in enumerate(outside)}
     for name, slot in table.items():
@@ -139,19 +135,20 @@ def link(data: Sequence[bytes], known: Callable[[str], int | None]) -> Image:
     return Image(memory, base, addresses)
 
 
-def _definitions(objects: Sequence[_Object]) -> dict[str, tuple[_Object, _Symbol]]:
-    found: dict[str, tuple[_Object, _Symbol]] = {}
+def _definitions(objects: Sequence[_Object]) -> dict[str, tuple[_Object, int, int, bool]]:
+    """What has a name: its object, section and value, and whether it is weak."""
+    found: dict[str, tuple[_Object, int, int, bool]] = {}
     for o in objects:
-        for symbol in o.symbols:
-            if symbol.section in (_COMMON, _ABSOLUTE) and symbol.name:
-                raise ImageError(f"{symbol.name} lies in no section")
-            if not symbol.name or not symbol.section:
+        for name, section, value, weak in o.symbols:
+            if section in (_COMMON, _ABSOLUTE) and name:
+                raise ImageError(f"{name} lies in no section")
+            if not name or not section:
                 continue
-            known = found.get(symbol.name)
-            if known is None or known[1].weak:
-                found[symbol.name] = (o, symbol)
-            elif not symbol.weak:
-                raise ImageError(f"{symbol.name} is defined twice")
+            known = found.get(name)
+            if known is None or known[3]:
+                found[name] = (o, section, value, weak)
+            elif not weak:
+                raise ImageError(f"{name} is defined twice")
     return found
 
 
@@ -190,13 +187,13 @@ def _relocate(
     """Fill in addresses and distances; `table` says where the addresses of names are, and `over` the jumps to them."""
     symbols = o.symbols
     # Of what has no name there are as many symbols as constants, so each is looked at once.
-    values = [addresses[s.name] if s.name else start + o.places.get(s.section, 0) + s.value for s in symbols]
+    values = [addresses[n] if n else start + o.places.get(section, 0) + value for n, section, value, _ in symbols]
     try:
         for at, kind, number, addend in o.relocations():
             if kind == _64:
                 struct.pack_into("<Q", memory, at, values[number] + addend)
                 continue
-            name = symbols[number].name
+            name = symbols[number][0]
             if kind == _PC32 or (kind == _PLT32 and name not in over):
                 target = values[number]
             elif kind == _PLT32:
