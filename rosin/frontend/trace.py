@@ -303,8 +303,10 @@ class Trace:
         b = self.builder
         b.location = None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
         results = b.node(op, *values)
+        first = values[0].type if values else None
         for result in results:
-            check_size(result.type, op.name, b.location)
+            if result.type is not first:
+                check_size(result.type, op.name, b.location)
         if state.checks:
             add_checks(b, b.nodes[-1], state.checks)
         if weak is None:
