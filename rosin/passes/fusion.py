@@ -39,6 +39,7 @@ from rosin.ir.ops.region import Control
 from rosin.passes.cuts import Cut
 from rosin.passes.order import Run, ordered
 from rosin.passes.pieces import pieces
+from rosin.passes.through import MOVE_FLOPS, computed_again, is_move, summed_apart
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -57,9 +58,6 @@ MAX_NODES = 96
 
 FAR = 1 << 19
 """Rows of so many elements have left the cache when their fold is done."""
-
-MOVE_FLOPS = 4
-"""A pulled op of at most so many operations an element is read through rather than stored."""
 
 
 Alignment: TypeAlias = "dict[LoopVar, int]"
@@ -123,16 +121,6 @@ class Uses:
     variables: tuple[LoopVar, ...]
     result_rank: int
     reads: tuple[Read, ...]
-
-
-def is_move(node: Node) -> bool:
-    """Whether consumers read through the node, as through a view."""
-    if not isinstance(node.op, Pull) or isinstance(node.op, Elementwise):
-        return False
-    if isinstance(node.op, Constant):
-        return node.op.value.is_splat
-    cost = node.op.cost(tuple(v.type for v in node.operands), tuple(v.type for v in node.results))
-    return cost.flops <= MOVE_FLOPS * elements(node.results[0].type)
 
 
 def padded(graph: Graph) -> set[Node]:
@@ -279,6 +267,8 @@ class Fusion:
         """The groups that some other one needs, and perhaps more."""
         self._through: set[Node] = set()
         """Elementwise nodes that are read through like moves."""
+        self._apart: set[Node] = set()
+        """Elementwise nodes that are not computed with a product."""
         self._place_all()
         self.groups = self._ordered()
 
@@ -386,6 +376,8 @@ class Fusion:
         waiting: list[Node] = []
         values: set[Value] = set()
         self._through = self._read_by_pushes() | padded(self.graph) | read_after_products(self.graph)
+        self._through |= computed_again(self.graph)
+        self._apart = summed_apart(self.graph)
         for node in self.graph.nodes:
             if isinstance(node.op, HELD):
                 for other in waiting:
@@ -629,7 +621,7 @@ class Fusion:
         if group.pieces > 1:
             return Cut.PIECES
         if group.contraction:
-            return mapping if own == rows else Cut.PRODUCT
+            return Cut.SUMMED if node in self._apart else mapping if own == rows else Cut.PRODUCT
         if own == every and self._is_far(group, uses):
             return Cut.FAR
         return mapping if own in (every, rows) else Cut.PART
