@@ -705,6 +705,8 @@ class Fusion:
             return theirs
         if _reads_across(other, uses):
             return Cut.AFTER
+        if self._is_far(other, uses):
+            return Cut.FAR
         if len(other.domain) != len(group.domain):
             return Cut.AXES
         translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
