@@ -23,7 +23,6 @@ from rosin.frontend.numpy.creation import (
     array,
     asarray,
     diag,
-    diagonal,
     empty,
     empty_like,
     eye,
@@ -69,7 +68,18 @@ from rosin.frontend.numpy.elementwise import (
 )
 from rosin.frontend.numpy.indexing import getitem, take, take_along_axis
 from rosin.frontend.numpy.info import __array_namespace_info__
-from rosin.frontend.numpy.linear import cross, dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
+from rosin.frontend.numpy.linear import (
+    cross,
+    diagonal,
+    dot,
+    inner,
+    matmul,
+    outer,
+    tensordot,
+    trace,
+    vecdot,
+    vector_norm,
+)
 from rosin.frontend.numpy.logic import (
     bitwise_and,
     bitwise_invert,
