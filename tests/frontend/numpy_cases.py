@@ -93,6 +93,7 @@ def _elementwise() -> Iterator[Case]:
         "negative positive rad2deg radians real sin sinc sinh square tan tanh"
     ):
         yield case(name, M)
+    yield case("i0", M)
     for name in each("cbrt log log10 log1p log2 reciprocal sqrt"):
         yield case(name, POSITIVE)
     for name in each("acos arccos asin arcsin atanh arctanh"):

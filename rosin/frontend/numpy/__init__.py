@@ -382,7 +382,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
-    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, i0, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -606,6 +606,7 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "i0",
     "identity",
     "iinfo",
     "imag",

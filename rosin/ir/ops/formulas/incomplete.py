@@ -112,14 +112,18 @@ SMALL_PARAMETER = 1.2
 """Up to here a parameter has its own ways."""
 
 
-def lgamma_of_next(m: Algebra, a: Real) -> Real:
+EULER = (0.5772156649015329, -4.942915152430645e-18)
+
+
+def lgamma_of_next(m: Algebra, a: Real) -> Pair:
     """log gamma(1 + a), of a up to SMALL_PARAMETER."""
-    return m.polynomial(1.6 * a - 1.0, tables.LGAMMA_OF_NEXT) * a
+    rest = m.polynomial(1.6 * a - 1.0, tables.LGAMMA_OF_NEXT) * a
+    return (-pairs.constant(m, EULER, a) + rest) * a
 
 
 def _gamma_of_small(m: Algebra, a: Real, x: Real) -> Real:
     """Q(a, x) of small a and x, where P is near 1."""
-    exponent = a * m.log(x) - lgamma_of_next(m, a)
+    exponent = a * m.log(x) - lgamma_of_next(m, a).value
     return -m.expm1(exponent) - m.exp(exponent) * rest_of_gamma_series(m, a, x)
 
 
