@@ -31,6 +31,7 @@ from typing import Any
 THREADS = int(os.environ.setdefault("ROSIN_NUM_THREADS", "2"))
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, str(THREADS))
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "24")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
@@ -46,7 +47,8 @@ LEAST_SECONDS = 5e-3
 PEERS = ("numpy", "scipy", "torch", "jax", "numba", "onnxruntime")
 PAUSE = 20e-3
 """Between contestants: threads that wait for work by spinning have given up by then (libgomp's, which Numba and
-PyTorch use, spin 300,000 times: 5 to 15 ms of another contestant's processor)."""
+PyTorch use, spin 300,000 times: 5 to 15 ms of another contestant's processor). OpenBLAS's, which NumPy and SciPy use,
+spin for 2**28 ticks of the clock, 0.1 s, unless told otherwise: above, 2**24, which is 5 to 8 ms."""
 Arrays = Sequence[Any]
 Run = Callable[[], object]
 
