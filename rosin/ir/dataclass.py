@@ -62,7 +62,7 @@ def _with_methods(cls: Any, frozen: bool, eq: bool, repr: bool, slots: bool) -> 
 
 def _own(cls: Any) -> Mapping[str, Any]:
     """What a class states itself."""
-    return vars(cls)
+    return cls.__dict__
 
 
 def _with_fields(cls: Any, frozen: bool, slots: bool) -> Any:

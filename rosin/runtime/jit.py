@@ -13,7 +13,7 @@ library against 0.8 ms for one MCJIT engine each, a missing symbol is an excepti
 the sections of an object stay together in memory, so the small code model (constants addressed relative to the program
 counter) is safe.
 
-llvmlite costs about 30 ms to import and 100 MB of memory: only `binding` does, on first use, and what is found on the
+llvmlite costs about 30 ms to import and 65 MB of memory: only `binding` does, on first use, and what is found on the
 disk does not use it.
 """
 
