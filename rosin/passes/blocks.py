@@ -13,12 +13,13 @@ follows from the sizes alone, so that no bit depends on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TypeAlias
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar

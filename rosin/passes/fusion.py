@@ -20,10 +20,11 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, product
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
