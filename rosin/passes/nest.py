@@ -70,6 +70,9 @@ SQUARE_FLOPS = 4
 CUT_LANES, CUT_FLOPS = 128, 100
 """A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this."""
 
+STEP_SCORES = {0: 0.0, 1: 2.0, 2: 0.5, 3: 0.0, 4: 0.0}
+"""How good it is that neighbours are so many elements apart. A few apart, they come of one block by shuffles."""
+
 WIDEST = 16
 """A vector has at most so many lanes."""
 
@@ -387,7 +390,7 @@ def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) 
                 total -= 2
             else:
                 step = offset.coefficient(var)
-                total += {0: 0.0, 1: 2.0}.get(step, -1.5) if isinstance(step, int) else -1.5
+                total += STEP_SCORES.get(step, -1.5) if isinstance(step, int) else -1.5
         extent = facts.estimate(var.extent)
         if extent < 4:
             total -= 3 * len(accesses)
