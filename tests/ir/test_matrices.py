@@ -21,6 +21,7 @@ from rosin.ir.ops.matrices import (
     Eigh,
     Inverse,
     Lu,
+    LuDiagonal,
     LuSolve,
     Qr,
     Schur,
