@@ -358,6 +358,8 @@ class Carry:
     `combine` holds, over the placeholders `left` and `right`, what two sets of partial values come to; it is
     associative, which is what lets a vector loop keep one partial value a lane. `take`, where it is not empty, says the
     same of a term that comes after all terms so far: loops meet their terms in order. `locals` name the running values.
+    Where each iteration reads what all up to it come to, `neutral` holds what changes nothing when it is combined: a
+    vector loop then gives each lane the values of its own iteration.
     """
 
     locals: tuple[Local, ...]
@@ -366,6 +368,7 @@ class Carry:
     right: tuple[Local, ...]
     combine: tuple[Expr, ...]
     take: tuple[Expr, ...] = ()
+    neutral: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

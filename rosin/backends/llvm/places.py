@@ -21,7 +21,7 @@ from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
-from rosin.ir.loops import Buffer, Expr, Local, Room, Scope, Within
+from rosin.ir.loops import Buffer, Carry, Expr, Local, Room, Scope, Within
 from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
 from rosin.ir.steps import Kernel
 
@@ -50,6 +50,8 @@ class Places(ABC):
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
+        self.before: dict[Carry, list[Val]] = {}
+        """Where running values are kept that stand before a vector whose lanes go on from them."""
         self.bases: dict[Buffer, Val] = {}
         self.lane: LoopVar | None = None
         self.lanes = 1
