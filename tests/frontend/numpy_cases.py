@@ -551,9 +551,13 @@ def _sorting() -> Iterator[Case]:
         yield rough(name, WHOLE, J, batched=False)
     yield rough("intersect1d", WHOLE, J, return_indices=True, batched=False)
     yield rough("isin", WHOLE, J[0])
+    yield case("sort", M, 0, kind="stable")
+    yield rough("argsort", WHOLE, kind="stable")
 
 
 def _creation() -> Iterator[Case]:
+    for name in ("array", "asarray"):
+        yield case(name, M, np.float64)
     yield case("array", M)
     yield case("asarray", M)
     yield untraced("from_dlpack", M)
@@ -613,6 +617,8 @@ def _bits_and_questions() -> Iterator[Case]:
     yield rough("unpackbits", BYTES)
     yield rough("unpackbits", BYTES, axis=0, count=20, bitorder="little")
     yield rough("unpackbits", BYTES, axis=1, count=-3)
+    yield rough("array_equal", NANS, NANS)
+    yield rough("array_equal", NANS, NANS, equal_nan=True)
     for name in ("allclose", "array_equal", "array_equiv"):
         yield rough(name, M, M)
     yield rough("array_equiv", M, M[0])
