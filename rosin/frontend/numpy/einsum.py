@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core
 from rosin.frontend.numpy import creation, elementwise, linear, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 
 if TYPE_CHECKING:
