@@ -203,6 +203,10 @@ def _reductions() -> Iterator[Case]:
     yield case("diff", V, prepend=1.3, append=W[:2])
     for name in each("quantile nanquantile"):
         yield case(name, M, np.array([0.3, 0.6]), axis=1, tolerance=512)
+        weights = np.abs(K).round(1)
+        yield rough(name, M, np.array([0.0, 0.3, 0.8]), axis=1, method="inverted_cdf", weights=weights)
+        yield rough(name, NANS, 0.6, axis=0, method="inverted_cdf", weights=POSITIVE)
+    yield rough("quantile", M, 0.6, axis=0, method="inverted_cdf", weights=POSITIVE[:, 0])
     for name in each("percentile nanpercentile"):
         yield case(name, M, np.array([30.0, 60.0]), axis=0, tolerance=512)
     for name in each("nansum nanprod nanmean nanvar nanstd nanmax nanmin nanmedian"):
