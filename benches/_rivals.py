@@ -31,8 +31,8 @@ from typing import Any
 THREADS = int(os.environ.setdefault("ROSIN_NUM_THREADS", "2"))
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, str(THREADS))
-# A thread of OpenBLAS that waits for work spins for 2 to this power of the clock's ticks: by default 28, longer than the
-# pause between contestants. With 24, it has given up by then.
+# A thread of OpenBLAS that waits for work spins for 2 to this power of ticks of the clock: by default 28, longer than
+# the pause between contestants. With 24, it has given up by then.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "24")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")

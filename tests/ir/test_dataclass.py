@@ -68,7 +68,7 @@ def test_as_pythons(options: dict[str, Any]) -> None:
     def seen(cls: Any) -> list[Any]:
         made = [told(lambda args=args, named=named: cls(*args, **named)) for args, named in CALLS]
         found: list[Any] = [
-            x if isinstance(x, type) else [told(lambda x=x: getattr(x, n.name)) for n in dataclasses.fields(x)]
+            x if isinstance(x, type) else [told(lambda x=x, n=n: getattr(x, n.name)) for n in dataclasses.fields(x)]
             for x in made
         ]
         whole = [x for x in made if not isinstance(x, type)]
