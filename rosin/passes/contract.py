@@ -21,7 +21,7 @@ buffer in which it does, border included, when the copy costs little beside the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import prod
 
 from rosin.ir import facts
@@ -52,17 +52,25 @@ from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
-from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES, Lanes
-from rosin.passes.nest import Memory, on_many, threads
+from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES
+from rosin.passes.nest import PARALLEL_WORK, WORK_IN_LOOPS, Memory, on_many, threads
 from rosin.passes.packing import packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
+from rosin.passes.words import WordLanes
 
 
 def contraction_kernels(
-    group: Group, memory: Memory, name: str, vector_bytes: int, size: TileSize | None = None
+    group: Group,
+    memory: Memory,
+    name: str,
+    vector_bytes: int,
+    size: TileSize | None = None,
+    words: Collection[str] = (),
 ) -> list[Kernel]:
     """The kernels of a contraction, in tiles of a size that somebody has found to be the best, if it is given.
+
+    `words` names the element types of which the target multiplies several numbers at a time (rosin.passes.words).
 
     The size of a tile changes no bits: each sum runs over the same terms in the same order.
     """
@@ -71,15 +79,17 @@ def contraction_kernels(
     assert isinstance(op, Fold)
     found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
-    nests = (_Contraction(group, memory, each, vector_bytes, p, size) for each, p in zip(names, found, strict=True))
-    return [kernel for nest in nests for kernel in nest.kernels()]
+    kernels: list[Kernel] = []
+    for each, piece in zip(names, found, strict=True):
+        kernels += _Contraction(group, memory, each, vector_bytes, piece, size, words).kernels()
+    return kernels
 
 
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
 
 
-class _Contraction(Lanes):
+class _Contraction(WordLanes):
     """The kernels of a contraction."""
 
     # -- kernels -------------------------------------------------------------------------------------------
@@ -144,6 +154,7 @@ class _Contraction(Lanes):
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
         carries: list[Carry] = []
+        offsets: dict[object, Carry] = {}
         steps: list[Statement] = []
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
@@ -153,7 +164,16 @@ class _Contraction(Lanes):
             memo: dict[int, Expr] = {}
             terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
             steps.append(Accumulate(carry, tuple(terms)))
-            finished = self.op.finish(carry.locals, self.types)
+            totals: tuple[Expr, ...] = carry.locals
+            off = self.offsets(terms[0])
+            if off is not None:
+                assert isinstance(off.right, Load)
+                known = off.right.buffer, off.right.offset
+                if known not in offsets:
+                    offsets[known] = self.monoid.carry(f"off{len(offsets)}")
+                    steps.append(Accumulate(offsets[known], (off,)))
+                totals = (self.without_offsets(totals[0], offsets[known].locals[0]),)
+            finished = self.op.finish(totals, self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
                 ends.append((inside, [Let(local, finished), *epilogue.statements(local, self._along(places))]))
@@ -162,7 +182,7 @@ class _Contraction(Lanes):
         if late is not None:
             ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
         within = [] if lanes in self.folded else self._within(tiles)
-        folds = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None, within)
+        folds = self._fold_loops(steps, (*carries, *offsets.values()), lanes if lanes in self.folded else None, within)
         body = [*folds, *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
@@ -175,7 +195,7 @@ class _Contraction(Lanes):
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
         for var in reversed(order):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
-        on_threads, work = threads(self.work)
+        on_threads, work = threads(self.work, WORK_IN_LOOPS if self.memory.in_loop else PARALLEL_WORK)
         loop = body[0]
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [on_many(loop)]
