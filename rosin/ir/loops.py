@@ -242,7 +242,7 @@ class Guard(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dot(Expr):
-    """The sum of the products of the narrow numbers in two words of 32 bits, of whose element types there are several."""
+    """The sum of the products of the narrow numbers, of these element types, that two words of 32 bits hold."""
 
     left: Expr
     right: Expr
@@ -254,7 +254,7 @@ class Dot(Expr):
         return (self.left, self.right)
 
     def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
-        return Dot(*children, self.of_left, self.of_right, self.dtype)
+        return Dot(children[0], children[1], self.of_left, self.of_right, self.dtype)
 
     def __str__(self) -> str:
         return f"dot(… of {self.of_left}, … of {self.of_right})"

@@ -119,7 +119,7 @@ class _Contraction(WordLanes):
                 rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
             choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
         packing = [kernel for position in self.packed for kernel in self._packing(position)]
-        return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+        return [*packing, *self.excess_kernels(), *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
@@ -154,7 +154,6 @@ class _Contraction(WordLanes):
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
         carries: list[Carry] = []
-        offsets: dict[object, Carry] = {}
         steps: list[Statement] = []
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
@@ -164,16 +163,7 @@ class _Contraction(WordLanes):
             memo: dict[int, Expr] = {}
             terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
             steps.append(Accumulate(carry, tuple(terms)))
-            totals: tuple[Expr, ...] = carry.locals
-            off = self.offsets(terms[0])
-            if off is not None:
-                assert isinstance(off.right, Load)
-                known = off.right.buffer, off.right.offset
-                if known not in offsets:
-                    offsets[known] = self.monoid.carry(f"off{len(offsets)}")
-                    steps.append(Accumulate(offsets[known], (off,)))
-                totals = (self.without_offsets(totals[0], offsets[known].locals[0]),)
-            finished = self.op.finish(totals, self.types)
+            finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
                 ends.append((inside, [Let(local, finished), *epilogue.statements(local, self._along(places))]))
@@ -182,7 +172,7 @@ class _Contraction(WordLanes):
         if late is not None:
             ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
         within = [] if lanes in self.folded else self._within(tiles)
-        folds = self._fold_loops(steps, (*carries, *offsets.values()), lanes if lanes in self.folded else None, within)
+        folds = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None, within)
         body = [*folds, *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]

@@ -208,6 +208,12 @@ def _copy(operand: Operand, packing: Packing, buffer: Buffer, memory: Memory, pl
     return Store(buffer, indices.flatten(place, packing.shape), element)
 
 
+def places_of(packing: Packing) -> list[list[Index]]:
+    """Places that together are a copy whose sizes are numbers: whole blocks, and what is less than one."""
+    whole = [(0, a.extent) for a in packing.axes if isinstance(a.extent, int)]
+    return _places(packing, whole)
+
+
 def _variables(place: Sequence[Index]) -> tuple[LoopVar, ...]:
     return tuple(v for i in place for v in i.variables())
 

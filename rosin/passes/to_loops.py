@@ -75,7 +75,7 @@ def to_loops(
     `donated` lists inputs that may be written over, and `kept` those that stay the same for many runs.
 
     `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
-    `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others. `words` names
+    `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others. `words` are
     the element types of which the target multiplies several numbers at a time.
 
     Raises:

@@ -1,31 +1,34 @@
 """Products of narrow numbers, several at a time: some processors multiply the numbers side by side in two words of 32
 bits, and add up the products.
 
-Both operands of a contraction are packed for that: neighbours along what is folded share a word, and where that does not
-divide, zeros fill the last one. What runs over the words is a contraction like any other, with tiles of the same forms.
+Both operands of a contraction are packed for that: neighbours along what is folded share a word, and where that does
+not divide, zeros fill the last one. What runs over the words is a contraction like any other, with tiles of the same
+forms.
 
 The processor multiplies unsigned bytes by signed ones. So bytes of one operand are packed with 128 added, and 128 times
-the sum of what they meet is taken off in the end, which is exact, since integers wrap around. A tile sums that up once
-for all its rows, by a row of nothing but 128s.
+the sum of what they meet, which all rows have in common, is taken off in the end. That is exact, since integers wrap
+around.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dtypes import DType, bf16, f32, i8, i32, u8, u16, u32
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Apply, Buffer, Const, Dot, Expr, Load, Local, Scope, Within, guard
+from rosin.ir.loops import Accumulate, Apply, Buffer, Const, Dot, Expr, Load, Local, Scope, Store, Within, guard
 from rosin.ir.op import Reader, apply
 from rosin.ir.ops.arithmetic import Mul, Sub
 from rosin.ir.ops.cast import Bitcast, Cast, convert
 from rosin.ir.ops.logic import Or, ShiftLeft, Xor
+from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import Lanes
-from rosin.passes.nest import Memory
-from rosin.passes.packing import Operand, Packing
+from rosin.passes.nest import Memory, arranged
+from rosin.passes.packing import Operand, Packing, places_of
 from rosin.passes.pieces import Piece
 from rosin.passes.tiles import TileSize
 
@@ -113,16 +116,14 @@ class WordLanes(Lanes):
         words: Collection[str],
     ) -> None:
         self.kind: Kind | None = None
+        self.excess: tuple[Packing, Buffer, tuple[Index, ...]] | None = None
+        """What offsets add to sums: where it lies, and for which index of the operand that is not offset."""
         super().__init__(group, memory, name, vector_bytes, piece, size)
         self.words = words
 
     def lanes(self) -> LoopVar | None:
         """The variable that runs as vectors, with the operands packed for it."""
         return self._lanes_of_words() or super().lanes()
-
-    def room(self, groups: int) -> int:
-        """How many rows of so many vectors have their sums in registers, beside a row of what is taken off them."""
-        return super().room(groups) - (1 if self.kind is not None and self.kind.is_offset else 0)
 
     def _terms(self) -> tuple[Expr, ...]:
         if self.kind is None:
@@ -142,54 +143,77 @@ class WordLanes(Lanes):
         left, right = sorted(loads, key=lambda position: not self._is_left(position))
         return (Dot(loads[left], loads[right], self.kind.left, self.kind.right, self.kind.sum),)
 
-    def offsets(self, term: Expr) -> Dot | None:
-        """What is summed up to be taken off sums of a term; None where that is nothing."""
-        if self.kind is None or not self.kind.is_offset:
-            return None
-        assert isinstance(term, Dot)
-        bytes = sum(1 << (at * 8 + 7) for at in range(self.kind.count))
-        return replace(term, left=Const(bytes, u32))
+    def total(self, sums: tuple[Expr, ...], places: dict[LoopVar, Index]) -> tuple[Expr, ...]:
+        """What the running values come to at places along the result's axes."""
+        if self.excess is None:
+            return sums
+        packing, buffer, index = self.excess
+        place = packing.offset(index).substitute(places)
+        return (apply(Sub(), sums[0], Load(buffer, place)),)
 
-    def without_offsets(self, total: Expr, offsets: Expr) -> Expr:
-        return apply(Sub(), total, offsets)
+    def excess_kernels(self) -> list[Kernel]:
+        """Kernels that sum up what offsets of one operand add to all sums: the other one multiplied by them alone."""
+        if self.excess is None or self.kind is None:
+            return []
+        kernels: list[Kernel] = []
+        packing, buffer, _ = self.excess
+        right = next(position for position in self.packed if not self._is_left(position))
+        copy, words = self.packed[right]
+        folded = next(at for at, a in enumerate(copy.axes) if a not in packing.axes) + len(copy.cut)
+        offsets = Const(sum(1 << (at * 8 + 7) for at in range(self.kind.count)), u32)
+        for number, place in enumerate(places_of(copy)):
+            rows = tuple(v for at, i in enumerate(place) if at != folded for v in i.variables())
+            load = Load(words, indices.flatten(place, copy.shape))
+            carry = self.monoid.carry("excess")
+            term = Dot(offsets, load, self.kind.left, self.kind.right, self.kind.sum)
+            at = indices.flatten([*place[:folded], *place[folded + 1 :]], packing.shape)
+            body = (Inner((Accumulate(carry, (term,)),), (carry,)), Store(buffer, at, carry.locals[0]))
+            name = f"{self.name}_excess{number or ''}"
+            kernels.append(arranged(Nest(name, rows, tuple(place[folded].variables()), body, flops=self.kind.count)))
+        return kernels
 
     # -- choosing --------------------------------------------------------------------------------------------
 
     def _lanes_of_words(self) -> LoopVar | None:
+        """The variable that runs as vectors over words; None, and nothing is changed, where there are none."""
         kind = self._kind()
-        if kind is None or len(self.folded) != 1 or len(self.operands) != 2:
-            return None
-        (folded,) = self.folded
-        axes = [_axis_of(operand, folded) for operand in self.operands]
         lanes = next((v for v in self.result if self.place.coefficient(v) == 1 and v.extent != 1), None)
-        numbers = folded.extent
-        if not isinstance(numbers, int) or numbers < LEAST_WORDS * kind.count or None in axes or lanes is None:
+        if kind is None or lanes is None or len(self.folded) != 1 or not self.partners(lanes):
             return None
-        right = [p for p, o in enumerate(self.operands) if o is not None and o.step(lanes) != 0]
-        if len(right) != 1 or not isinstance(lanes.extent, int) or lanes.extent < self.width:
+        (folded,), numbers = self.folded, self.folded[0].extent
+        axes = [_axis_of(operand, folded) for operand in self.operands]
+        moving = [p for p, o in enumerate(self.operands) if o is not None and o.step(lanes) != 0]
+        if len(moving) != 1 or not all(isinstance(n, int) for n in self.types[moving[0]].shape):
             return None
-        still = self.operands[right[0]]
-        if still is None or self.times_read(still) < LEAST_ROWS or not self.partners(lanes):
+        right = self.operands[moving[0]]
+        if right is None or self.times_read(right) < LEAST_ROWS or facts.estimate(lanes.extent) < self.width:
+            return None
+        if not isinstance(numbers, int) or numbers < LEAST_WORDS * kind.count:
             return None
         kept = self.folded, self.point, self.operands
         words = LoopVar(folded.name, -(-numbers // kind.count))
         self.folded = [words]
         self.point = tuple(i.substitute({folded: indices.of(words) * kind.count}) for i in self.point)
-        self.operands = self._operands()
-        self.size, self.kind, self._lanes = self.wanted, kind, lanes
+        self.operands, self.size = self._operands(), self.wanted
         block = self.groups(lanes) * self.width
-        packings: list[WordPacking] = []
+        packings: dict[int, WordPacking] = {}
         for position, (operand, axis) in enumerate(zip(self.operands, axes, strict=True)):
-            is_right = position == right[0]
-            found = None if operand is None else operand.packing([lanes] if is_right else [], [block] if is_right else [])
-            if found is None or axis is None:
-                self.folded, self.point, self.operands = kept
-                self.size = self.kind = None
-                return None
-            packings.append(WordPacking(found.axes, Word(kind, axis, numbers, not is_right)))
-        for position, packing in enumerate(packings):
+            inner = ([lanes], [block]) if position in moving else ([], [])
+            packing = None if operand is None else operand.packing(*inner)
+            if packing is not None and axis is not None:
+                word = Word(kind, axis, numbers, position not in moving)
+                packings[position] = WordPacking(packing.axes, word)
+        if len(packings) < len(self.operands):
+            self.folded, self.point, self.operands = kept
+            self.size = None
+            return None
+        self.kind = kind
+        for position, packing in packings.items():
             buffer = Buffer(f"{self.name}_packed{position}", u32, packing.size, Scope.ARENA)
             self.packed[position] = packing, buffer
+        if kind.is_offset:
+            others = Packing(tuple(a for a in packings[moving[0]].axes if a.axis != axes[moving[0]]))
+            self.excess = others, Buffer(f"{self.name}_excess", kind.sum, others.size, Scope.ARENA), right.index
         self.terms = self._terms()
         return lanes
 
@@ -204,7 +228,9 @@ class WordLanes(Lanes):
         if not all(isinstance(side, Load) for side in sides) or any(o is None or o.tests for o in self.operands):
             return None
         numbers = {side.dtype for side in sides}
-        return next((k for k in KINDS if k.numbers.name in self.words and numbers == {k.numbers} and term.dtype == k.sum), None)
+        return next(
+            (k for k in KINDS if k.numbers.name in self.words and numbers == {k.numbers} and term.dtype == k.sum), None
+        )
 
     def _is_left(self, position: int) -> bool:
         packing, _ = self.packed[position]

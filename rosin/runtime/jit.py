@@ -96,7 +96,9 @@ class Target:
     def words(self) -> frozenset[str]:
         """The element types of which it multiplies several numbers at a time, by instructions that features name."""
         features = self.features.split(",")
-        found = {dtype for feature, dtype in _WORDS.items() if f"+{feature}" in features and f"-{feature}" not in features}
+        found = {
+            dtype for feature, dtype in _WORDS.items() if f"+{feature}" in features and f"-{feature}" not in features
+        }
         return frozenset(found) if self.vector_bytes >= 64 else frozenset()
 
     @functools.cached_property

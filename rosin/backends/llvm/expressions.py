@@ -18,11 +18,12 @@ from rosin.ir.ops.arithmetic import Div
 from rosin.ir.ops.cast import Cast
 from rosin.ir.steps import decides
 
-
 _DOTS = {
     ("u8", "i8"): ("llvm.x86.avx512.vpdpbusd", "i8"),
     ("bf16", "bf16"): ("llvm.x86.avx512bf16.dpbf16ps", "bfloat"),
 }
+
+_MOST_WORDS = 16
 
 
 class Expressions(Memory):
@@ -64,14 +65,21 @@ class Expressions(Memory):
                 raise AssertionError(f"no such expression: {type(expr).__name__}")
 
     def dot(self, expr: Dot, total: Val) -> Val:
-        """A number, and added to it the products of what is in two words. LLVM has these instructions by their names."""
-        name, kind = _DOTS[expr.of_left.name, expr.of_right.name]
+        """A number, and added to it the products of what is in two words, by the instruction for that."""
+        return self._dot(expr, total, *(self.wide(self.expr(side), total.lanes) for side in (expr.left, expr.right)))
+
+    def _dot(self, expr: Dot, total: Val, left: Val, right: Val) -> Val:
         lanes = total.lanes
+        if lanes > _MOST_WORDS:
+            half = lanes // 2
+            each = [[self._take(v, range(at, at + half)) for v in (total, left, right)] for at in (0, half)]
+            low, high = (self._dot(expr, *parts) for parts in each)
+            return self.e.shuffle(low, high, range(lanes))
         assert lanes in (4, 8, 16), "words are multiplied in whole registers"
-        vector = f"<{lanes * 32 // expr.of_left.bits} x {kind}>"
+        name, kind = _DOTS[expr.of_left.name, expr.of_right.name]
         name = f"{name}.{lanes * 32}"
-        sides = [self.wide(self.expr(side), lanes) for side in (expr.left, expr.right)]
-        parts = [self.e.define(f"bitcast {side.typed} to {vector}", kind) for side in sides]
+        vector = f"<{lanes * 32 // expr.of_left.bits} x {kind}>"
+        parts = [self.e.define(f"bitcast {side.typed} to {vector}", kind) for side in (left, right)]
         self.e.declarations.add(f"declare {total.type} @{name}({total.type}, {vector}, {vector})")
         words = ", ".join(f"{vector} {part.ref}" for part in parts)
         return self.e.define(f"call {total.type} @{name}({total.typed}, {words})", total.elem, lanes)

@@ -11,9 +11,18 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.runtime import jit
+from rosin.runtime import jit, threads
 
-SIZES = [(8, 16, 16), (9, 1000, 17), (17, 19, 777), (33, 67, 50), (64, 64, 64), (7, 64, 64), (130, 257, 100), (40, 300, 15)]
+SIZES = [
+    (8, 16, 16),
+    (9, 1000, 17),
+    (17, 19, 777),
+    (33, 67, 50),
+    (64, 64, 64),
+    (7, 64, 64),
+    (130, 257, 100),
+    (40, 300, 15),
+]
 INSTRUCTIONS = {"i8": "vpdpbusd", "bf16": "vdpbf16ps"}
 
 
@@ -44,6 +53,18 @@ def test_sums_of_bytes_are_exact(m: int, k: int, n: int) -> None:
     np.testing.assert_array_equal(compiled(whole, x, y), want)
     across = compiled(lambda x, y: whole(x.T, y.T), np.ascontiguousarray(x.T), np.ascontiguousarray(y.T))
     np.testing.assert_array_equal(across, want)
+
+
+def test_rows_of_any_number_are_multiplied_by_one_program() -> None:
+    f, y = rosin.compile(whole), drawn(70, 48, seed=1)
+    for m in (16, 9, 40, 1, 23):
+        x = drawn(m, 70, seed=m)
+        np.testing.assert_array_equal(np.asarray(f(x, y)), x.astype(np.int32) @ y.astype(np.int32))
+
+
+def test_an_operand_may_be_both() -> None:
+    x = drawn(50, 70)
+    np.testing.assert_array_equal(compiled(lambda x: whole(x, x.T), x), x.astype(np.int32) @ x.astype(np.int32).T)
 
 
 def test_sums_of_the_extreme_bytes_are_exact() -> None:
@@ -88,13 +109,13 @@ def test_infinities_and_nans_of_halves_stay_where_they_belong() -> None:
 def test_a_product_is_the_same_on_any_number_of_threads(dtype: str) -> None:
     x, y = (drawn(200, 150), drawn(150, 170)) if dtype == "i8" else (halves(200, 150), halves(150, 170))
     f = rosin.compile(whole if dtype == "i8" else product)
-    before, found = rosin.num_threads(), list[bytes]()
+    before, found = threads.num_threads(), list[bytes]()
     try:
         for count in (1, 2, 3):
-            rosin.set_num_threads(count)
+            threads.set_num_threads(count)
             found.append(np.asarray(f(x, y)).tobytes())
     finally:
-        rosin.set_num_threads(before)
+        threads.set_num_threads(before)
     assert len(set(found)) == 1
 
 
