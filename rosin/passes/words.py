@@ -13,10 +13,10 @@ around.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from rosin.ir import facts
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType, bf16, f32, i8, i32, u8, u16, u32
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Apply, Buffer, Const, Dot, Expr, Load, Local, Scope, Store, Within, guard
