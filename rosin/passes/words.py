@@ -198,8 +198,8 @@ class WordLanes(Lanes):
         block = self.groups(lanes) * self.width
         packings: dict[int, WordPacking] = {}
         for position, (operand, axis) in enumerate(zip(self.operands, axes, strict=True)):
-            inner = ([lanes], [block]) if position in moving else ([], [])
-            packing = None if operand is None else operand.packing(*inner)
+            inner = [lanes] if position in moving else []
+            packing = None if operand is None else operand.packing(inner, [block] * len(inner))
             if packing is not None and axis is not None:
                 word = Word(kind, axis, numbers, position not in moving)
                 packings[position] = WordPacking(packing.axes, word)
