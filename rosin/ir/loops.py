@@ -4,7 +4,7 @@
                  | Store(buffer, offset, expr) | When(tests, statements)
                  | While(statements, load, statements, var) | Choose(load, statements, …) | Room(tape, number)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
-                 | Local
+                 | Dot(word, word) | Local
     index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
 
 An expression is a scalar. Inside a loop of kind `vector` each lane evaluates it for its own value of the loop
@@ -239,6 +239,26 @@ class Guard(Expr):
 
     def __str__(self) -> str:
         return f"(… if {' and '.join(map(str, self.tests))} else …)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dot(Expr):
+    """The sum of the products of the narrow numbers, of these element types, that two words of 32 bits hold."""
+
+    left: Expr
+    right: Expr
+    of_left: DType
+    of_right: DType
+    dtype: DType
+
+    def children(self) -> tuple[Expr, ...]:
+        return (self.left, self.right)
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        return Dot(children[0], children[1], self.of_left, self.of_right, self.dtype)
+
+    def __str__(self) -> str:
+        return f"dot(… of {self.of_left}, … of {self.of_right})"
 
 
 def guard(tests: tuple[Within, ...], then: Expr, otherwise: Expr) -> Expr:

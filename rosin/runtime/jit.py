@@ -82,6 +82,9 @@ def binding():  # its type is the module's, which no annotation can say
 # -- targets ---------------------------------------------------------------------------------------------------
 
 
+_WORDS = {"avx512vnni": "i8", "avx512bf16": "bf16"}
+
+
 @dataclass(frozen=True)
 class Target:
     """The processor to make code for: what LLVM must know of it, and the sizes that tiling depends on (bytes)."""
@@ -95,6 +98,15 @@ class Target:
     l3_bytes: int
     llvm: str
     """The version of LLVM that makes the code."""
+
+    @functools.cached_property
+    def words(self) -> frozenset[str]:
+        """The element types of which it multiplies several numbers at a time, by instructions that features name."""
+        features = self.features.split(",")
+        found = {
+            dtype for feature, dtype in _WORDS.items() if f"+{feature}" in features and f"-{feature}" not in features
+        }
+        return frozenset(found) if self.vector_bytes >= 64 else frozenset()
 
     @functools.cached_property
     def key(self) -> str:

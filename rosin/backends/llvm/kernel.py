@@ -26,6 +26,7 @@ from rosin.ir.loops import (
     Buffer,
     Carry,
     Choose,
+    Dot,
     Expr,
     Kind,
     Let,
@@ -154,6 +155,8 @@ class KernelEmitter(Refilling):
                 lanes = running[0].lanes
                 x, y = (self.wide(self.expr(a), lanes) for a in product.args)
                 return [self.e.fma(x, y, running[0])]
+        if len(values) == 1 and isinstance(product, Dot) and _is_sum(carry):
+            return [self.dot(product, running[0])]
         news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
         return self.combine(carry, running, news, carry.take or carry.combine)
 
