@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -20,14 +21,15 @@ import struct
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rosin.backends.llvm.modules import split
 from rosin.runtime import jit
 
-__all__ = ["Entry", "ObjectCache", "default", "load_text"]
+__all__ = ["Entry", "ObjectCache", "default", "load_text", "pieces"]
 
 DEFAULT_LIMIT = 1 << 30
 _MAGIC = b"ROSINOBJ"
@@ -164,19 +166,26 @@ def compiler_version() -> str:
     return digest.hexdigest()
 
 
-def load_text(text: str, optimize: int = 1) -> jit.Library:
+def load_text(text: str, optimize: int = 1, threads: int = 1) -> jit.Library:
     """The library of an LLVM module for the host, its object from the cache or compiled and put there.
 
-    For the runtime's own native code; a compiled program has a key of its own that is known before its text is.
+    For the runtime's own native code; a compiled program has a key of its own that is known before its text is. So
+    many threads compile a long text.
     """
-    facts = f"text\0{jit.host().key}\0{optimize}\0{text}"
+    facts = f"texts\0{jit.host().key}\0{optimize}\0{text}"
     key = hashlib.sha256(facts.encode()).hexdigest()
     entry = default().get(key)
     if entry is not None:
-        return jit.load_object(entry.data)
-    data = jit.compile_object(text, optimize=optimize)
-    default().put(key, data)
-    return jit.load_object(data)
+        return jit.load_object(*pieces(entry.data, entry.meta["lengths"]))
+    objects = jit.compile_objects(split(text, threads), optimize=optimize)
+    default().put(key, b"".join(objects), {"lengths": list(map(len, objects))})
+    return jit.load_object(*objects)
+
+
+def pieces(data: bytes, lengths: Sequence[int]) -> list[bytes]:
+    """Data of several objects as what it was put together of."""
+    starts = itertools.accumulate(lengths, initial=0)
+    return [data[start : start + length] for start, length in zip(starts, lengths, strict=False)]
 
 
 def _default_folder() -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from rosin.backends.llvm.names import BEGIN, ROUTINE
 from rosin.backends.llvm.routines import FOREIGN, PLANNED, routine_text
 from rosin.backends.llvm.routines.fourier import PLANNER
-from rosin.runtime import cache, jit, lapack, plans
+from rosin.runtime import cache, jit, lapack, plans, threads
 
 __all__ = ["install"]
 
@@ -25,7 +25,8 @@ def install(names: Iterable[str]) -> None:
                 text = routine_text(name, ROUTINE + name, jit.host().vector_bytes, lapack.word)
                 lapack.install(text)
                 keeps = not name.startswith(FOREIGN)
-                library = cache.load_text(text) if keeps else jit.load_object(jit.compile_object(text))
+                count = threads.num_threads()
+                library = cache.load_text(text, threads=count) if keeps else jit.load_object(jit.compile_object(text))
                 jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
                 if name.partition("_")[0] in PLANNED:
                     begin = ROUTINE + name + BEGIN

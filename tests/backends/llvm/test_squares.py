@@ -88,10 +88,12 @@ def test_kernels_of_a_program_transpose_by_one_function() -> None:
     k = rng.standard_normal((32, 32, 3, 3)).astype(np.float32)
     text = text_of(f, x, k, y)
     names = functions(text)
-    assert names and len(set(names)) == len(names)
+    assert names
+    assert len(set(names)) == len(names)
     if host().vector_bytes == 64:
         calls = re.findall(r"call void (@turn[^(]*)", text)
-        assert set(calls) == set(names) and len(calls) > 2 * len(names)
+        assert set(calls) == set(names)
+        assert len(calls) > 2 * len(names)
         kernels = re.findall(r"^define internal void @k.*?^}", text, re.MULTILINE | re.DOTALL)
         assert sum(kernel.count("shufflevector") for kernel in kernels) < 200
     expected = rosin.compile(f, target="interpreter")(x, k, y)
