@@ -31,6 +31,9 @@ from typing import Any
 THREADS = int(os.environ.setdefault("ROSIN_NUM_THREADS", "2"))
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, str(THREADS))
+# A thread of OpenBLAS that waits for work spins for 2 to this power of ticks of the clock: by default 28, longer than
+# the pause between contestants. With 24, it has given up by then.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "24")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
@@ -44,9 +47,10 @@ from rosin.runtime import limits as machine  # noqa: E402
 LEAST_SECONDS = 5e-3
 """A round repeats short work until it takes so long."""
 PEERS = ("numpy", "scipy", "torch", "jax", "numba", "onnxruntime")
-PAUSE = 20e-3
-"""Between contestants: threads that wait for work by spinning have given up by then (libgomp's, which Numba and
-PyTorch use, spin 300,000 times: 5 to 15 ms of another contestant's processor)."""
+PAUSE = 10e-3
+MOST_PAUSES = 20
+"""Between contestants there are pauses until one passes in which nothing runs: threads that wait for work by spinning
+hold another contestant's processor (libgomp's, which Numba and PyTorch use, for 5 to 15 ms, ONNX Runtime's for 40)."""
 Arrays = Sequence[Any]
 Run = Callable[[], object]
 
@@ -111,6 +115,15 @@ def prepared(work: Work, who: str, arrays: Arrays) -> Run | None:
     return lambda: library.wait(function(*given))
 
 
+def settle() -> None:
+    """Wait until no thread of this process runs."""
+    for _ in range(MOST_PAUSES):
+        before = time.process_time()
+        time.sleep(PAUSE)
+        if time.process_time() - before < PAUSE / 5:
+            return
+
+
 def warm_up(contestants: Sequence[str]) -> None:
     """Have each contestant load what it needs, on a small piece of work, so that no first call counts that."""
     small = Work("warm-up", lambda: [draw(3, 4), draw(4, 5)], lambda n: lambda x, w: n.xp.sum(n.xp.exp(x @ w)))
@@ -146,7 +159,7 @@ def measure(work: Work, contestants: Sequence[str], rounds: int, limits: Limits 
     found: dict[str, list[float]] = {who: [] for who in runs}
     for _ in range(rounds):
         for who, run in runs.items():
-            time.sleep(PAUSE)
+            settle()
             run()
             start = time.perf_counter()
             for _ in range(times[who]):

@@ -128,8 +128,10 @@ def _besselk(v: Number, x: Number) -> Number:
         return mpmath.pi / 2 * (mpmath.besseli(-v, x) - mpmath.besseli(v, x)) / mpmath.sinpi(v)
 
 
-def _inverse(call: Callable[..., Any], function: Callable[..., Number]) -> Callable[..., Number]:
-    """The inverse by the last argument of a function of mpmath's numbers, by secants from what is found."""
+def _inverse(
+    call: Callable[..., Any], function: Callable[..., Number], of: Callable[[Number], Number] = lambda y: y
+) -> Callable[..., Number]:
+    """The inverse at of(y) by the last argument of a function of mpmath's numbers, by secants from what is found."""
 
     def exact(*numbers: Number) -> Number:
         *others, y = numbers
@@ -137,7 +139,7 @@ def _inverse(call: Callable[..., Any], function: Callable[..., Number]) -> Calla
         for _ in range(4):
             near = abs(x) * mpmath.mpf(10) ** (-mpmath.mp.dps // 3)
             slope = (function(*others, x + near) - function(*others, x - near)) / (2 * near)
-            x -= (function(*others, x) - y) / slope
+            x -= (function(*others, x) - of(y)) / slope
         return x
 
     return exact
@@ -230,6 +232,44 @@ ELEMENTARY: dict[str, Function] = {
 REAL_ORDERS = [[(0, 10), (0, 30)], [(0, 100), (0, 100)], [(0, 50), (0, 700)], [(0, 500), (0, 500)]]
 """Orders and arguments: where each of the algorithms is used, and where they meet."""
 
+CHANCE = (0, 1)
+BETA_SPANS = [
+    [(0.1, 10), (0.1, 10), CHANCE],
+    [(0.003, 1), (0.003, 1), CHANCE],
+    [(0.003, 1), (1, 99), (0, 0.1)],
+    [(10, 99), (10, 99), CHANCE],
+]
+INVERSE_BETA_SPANS = [
+    [(0.3, 9), (0.3, 9), CHANCE],
+    [(0.01, 1), (0.01, 1), CHANCE],
+    [(0.01, 1), (1, 99), CHANCE],
+    [(9, 99), (9, 99), CHANCE],
+]
+"""Parameters, of which those below 1 have their own ways, and arguments."""
+
+ORTHOGONAL: list[tuple[str, Callable[..., Number], tuple[float, ...], Interval]] = [
+    ("legendre", mpmath.legendre, (), (-1, 1)),
+    ("chebyt", mpmath.chebyt, (), (-3, 3)),
+    ("chebyu", mpmath.chebyu, (), (-3, 3)),
+    ("hermite", mpmath.hermite, (), (-4, 4)),
+    ("hermitenorm", lambda n, x: mpmath.hermite(n, x / mpmath.sqrt(2)) / mpmath.sqrt(2) ** n, (), (-4, 4)),
+    ("laguerre", lambda n, x: mpmath.laguerre(n, 0, x), (), (0, 20)),
+    ("genlaguerre", mpmath.laguerre, (0.5,), (0, 20)),
+    ("gegenbauer", mpmath.gegenbauer, (0.75,), (-1, 1)),
+    ("jacobi", mpmath.jacobi, (0.5, -0.25), (-1, 1)),
+]
+
+
+def _polynomial(name: str, exact: Callable[..., Number], parameters: tuple[float, ...], span: Interval) -> Function:
+    """An orthogonal polynomial of degree 14."""
+    return one(
+        lambda x: getattr(rs, f"eval_{name}")(14, *parameters, x),
+        lambda x: exact(14, *map(mpmath.mpf, parameters), x),
+        span,
+        digits=60,
+    )
+
+
 SPECIAL: dict[str, Function] = {
     "gamma": one(rs.gamma, mpmath.gamma, (0, 10), (10, 171), (-170, 0), powers=(-300, 0)),
     "rgamma": one(rs.rgamma, mpmath.rgamma, (0, 10), (10, 171), (-170, 0), powers=(-300, 0)),
@@ -257,9 +297,7 @@ SPECIAL: dict[str, Function] = {
         [[(0.01, 10), (0.01, 10)], [(20, 200), (20, 200)], [(1e3, 1.1e3)] * 2],
         digits=120,
     ),
-    "betainc": Function(
-        rs.betainc, _beta, [[(0.1, 10), (0.1, 10), (0, 1)], [(10, 99), (10, 99), (0, 1)]], count=60, digits=60
-    ),
+    "betainc": Function(rs.betainc, _beta, BETA_SPANS, count=60, digits=60),
     "binom": Function(rs.binom, mpmath.binomial, [[(50, 100), (0, 50)], [(0, 10), (0, 10)], [(-10, 10), (-10, 10)]]),
     "poch": Function(rs.poch, mpmath.rf, [[(0, 10), (0, 10)], [(0, 100), (0, 50)], [(5, 20), (-5, 5)]]),
     "zeta": one(rs.zeta, mpmath.zeta, (1, 20), (-1, 1), (-170, -1), powers=(-300, 1), count=100),
@@ -331,10 +369,12 @@ SPECIAL: dict[str, Function] = {
         count=100,
     ),
     "lambertw": one(rs.lambertw, lambda z: mpmath.re(mpmath.lambertw(z)), (-0.36, 3), powers=(-300, 300), signs=(1,)),
-    "legendre_p(5, x)": one(lambda x: rs.legendre_p(5, x), lambda x: mpmath.legendre(5, x), (-1, 1), floor=1.0),
-    "lpmv(2, 5, x)": one(
-        lambda x: rs.lpmv(2, 5, x), lambda x: mpmath.legenp(5, 2, x, type=2), (-1, 1), floor=10.0, count=30
-    ),
+    "legendre_p(5, x)": one(lambda x: rs.legendre_p(5, x), lambda x: mpmath.legendre(5, x), (-1, 1)),
+    **{
+        f"eval_{name}({', '.join(map(str, (14, *parameters)))}, x)": _polynomial(name, exact, parameters, span)
+        for name, exact, parameters, span in ORTHOGONAL
+    },
+    "lpmv(2, 5, x)": one(lambda x: rs.lpmv(2, 5, x), lambda x: mpmath.legenp(5, 2, x, type=2), (-1, 1), count=30),
     "sph_harm_y(5, 2, …)": Function(
         lambda t, p: rnp.real(rs.sph_harm_y(5, 2, t, p)), _harmonic, [[(0, 3.14), (0, 6.28)]], floor=1.0, count=80
     ),
@@ -359,26 +399,39 @@ SPECIAL: dict[str, Function] = {
     "comb": Function(rs.comb, mpmath.binomial, [[(50, 100), (0, 50)]]),
     "perm": Function(rs.perm, lambda n, k: mpmath.rf(n - k + 1, k), [[(50, 100), (0, 50)], [(5, 10), (0, 5)]]),
     "zetac": one(rs.zetac, lambda x: mpmath.zeta(x) - 1, (1, 50), (-1, 1), powers=(-300, 0), count=100, digits=80),
-    "betaincc": Function(
-        rs.betaincc, _upper_beta, [[(0.1, 10), (0.1, 10), (0, 1)], [(10, 99), (10, 99), (0, 1)]], count=60, digits=60
-    ),
+    "betaincc": Function(rs.betaincc, _upper_beta, BETA_SPANS, count=60, digits=60),
     "gammaincinv": Function(
-        rs.gammaincinv, _inverse(rs.gammaincinv, _lower_gamma), [[(0.1, 10), (0, 1)], [(20, 200), (0, 1)]], count=40
+        rs.gammaincinv,
+        _inverse(rs.gammaincinv, _lower_gamma),
+        [[(0.1, 10), CHANCE], [(0.005, 1), CHANCE], [(20, 200), CHANCE]],
+        count=40,
     ),
     "gammainccinv": Function(
-        rs.gammainccinv, _inverse(rs.gammainccinv, _upper_gamma), [[(0.1, 10), (0, 1)], [(20, 99), (0, 1)]], count=40
+        rs.gammainccinv,
+        _inverse(rs.gammainccinv, _upper_gamma),
+        [[(0.1, 10), CHANCE], [(0.005, 1), CHANCE], [(20, 99), CHANCE]],
+        count=40,
     ),
     "betaincinv": Function(
         rs.betaincinv,
         _inverse(rs.betaincinv, _beta),
-        [[(0.3, 9), (0.3, 9), (0, 1)], [(9, 99), (9, 99), (0, 1)]],
+        [
+            [(0.3, 9), (0.3, 9), CHANCE],
+            [(0.01, 1), (0.01, 1), CHANCE],
+            [(0.01, 1), (1, 99), CHANCE],
+            [(9, 99)] * 2 + [CHANCE],
+        ],
         count=30,
     ),
     "betainccinv": Function(
         rs.betainccinv,
-        _inverse(rs.betainccinv, _upper_beta),
-        [[(0.3, 9), (0.3, 9), (0, 1)], [(9, 99), (9, 99), (0, 1)]],
-        floor=0.25,
+        _inverse(rs.betainccinv, _beta, lambda y: 1 - y),
+        [
+            [(0.3, 9), (0.3, 9), CHANCE],
+            [(0.01, 1), (0.01, 1), CHANCE],
+            [(0.01, 1), (1, 99), CHANCE],
+            [(9, 99)] * 2 + [CHANCE],
+        ],
         count=30,
     ),
     "boxcox": Function(
@@ -442,7 +495,6 @@ SPECIAL: dict[str, Function] = {
     ),
 }
 
-CHANCE = (0, 1)
 DISTRIBUTION: dict[str, Function] = {
     "chdtr": Function(
         rs.chdtr, lambda v, x: _lower_gamma(v / 2, x / 2), [[(0.1, 20), (0, 40)], [(20, 300), (20, 300)]], count=60
@@ -451,14 +503,17 @@ DISTRIBUTION: dict[str, Function] = {
         rs.chdtrc, lambda v, x: _upper_gamma(v / 2, x / 2), [[(0.1, 20), (0, 40)], [(20, 300), (20, 300)]], count=60
     ),
     "chdtri": Function(
-        rs.chdtri, _inverse(rs.chdtri, lambda v, x: _upper_gamma(v / 2, x / 2)), [[(1, 20), CHANCE]], count=40
+        rs.chdtri,
+        _inverse(rs.chdtri, lambda v, x: _upper_gamma(v / 2, x / 2)),
+        [[(1, 20), CHANCE], [(0.02, 2), CHANCE]],
+        count=40,
     ),
     "gdtr": Function(rs.gdtr, lambda a, b, x: _lower_gamma(b, a * x), [[(0.1, 5), (0.1, 20), (0, 10)]], count=60),
     "gdtrc": Function(rs.gdtrc, lambda a, b, x: _upper_gamma(b, a * x), [[(0.1, 5), (0.1, 20), (0, 10)]], count=60),
     "gdtrix": Function(
         rs.gdtrix,
         _inverse(rs.gdtrix, lambda a, b, x: _lower_gamma(b, a * x)),
-        [[(0.1, 5), (0.5, 20), CHANCE]],
+        [[(0.1, 5), (0.5, 20), CHANCE], [(0.1, 5), (0.01, 1), CHANCE]],
         count=40,
     ),
     "pdtr": Function(rs.pdtr, lambda k, m: _upper_gamma(mpmath.floor(k) + 1, m), [[(0, 20), (0, 30)]], count=60),
@@ -486,9 +541,11 @@ DISTRIBUTION: dict[str, Function] = {
     "fdtrc": Function(
         rs.fdtrc, lambda a, b, x: _fisher(b, a, 1 / x), [[(0.5, 20), (0.5, 20), (0, 6)]], count=60, digits=60
     ),
-    "fdtri": Function(rs.fdtri, _inverse(rs.fdtri, _fisher), [[(1, 20), (1, 20), CHANCE]], count=30),
+    "fdtri": Function(
+        rs.fdtri, _inverse(rs.fdtri, _fisher), [[(1, 20), (1, 20), CHANCE], [(0.1, 2), (0.1, 2), CHANCE]], count=30
+    ),
     "stdtr": Function(rs.stdtr, _student, [[(0.5, 30), (-10, 10)]], count=100, digits=60),
-    "stdtrit": Function(rs.stdtrit, _inverse(rs.stdtrit, _student), [[(1, 30), CHANCE]], count=30),
+    "stdtrit": Function(rs.stdtrit, _inverse(rs.stdtrit, _student), [[(1, 30), CHANCE], [(0.05, 1), CHANCE]], count=30),
 }
 
 _Z = [[(-3.0, 3.0), (-3.0, 3.0)]]

@@ -26,7 +26,7 @@ try:
     )
     from rosin.frontend.compile import Compiled, compile
     from rosin.frontend.control import cond, fori_loop, map, scan, switch, while_loop
-    from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, stop_gradient
+    from rosin.frontend.custom import checkpoint, custom_jvp, custom_vjp, optimization_barrier, stop_gradient
     from rosin.frontend.effects import ShapeDtypeStruct, check, io_callback, pure_callback
     from rosin.frontend.einops import announce as _announce
     from rosin.frontend.errors import RecompileWarning
@@ -162,6 +162,7 @@ __all__ = [
     "nn",
     "no_rewrite",
     "numpy",
+    "optimization_barrier",
     "pmax",
     "pmean",
     "pmin",

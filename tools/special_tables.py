@@ -220,7 +220,8 @@ TABLES = {
         "(gamma(2 + s/2) - 1) / s", lambda s: near_zero(lambda s: (mp.gamma(2 + s / 2) - 1) / s, s), leads=1
     ),
     "LGAMMA_OF_NEXT": Table(
-        "lgamma(1 + a) / a, 0 <= a <= 5/4, s = 8/5 a - 1", between(0, 1.25, lambda a: mp.loggamma(1 + a) / a)
+        "(lgamma(1 + a) / a + euler) / a, 0 <= a <= 5/4, s = 8/5 a - 1",
+        between(0, 1.25, lambda a: near_zero(lambda a: (mp.loggamma(1 + a) / a + mp.euler) / a, a)),
     ),
     "RGAMMA_ODD": Table(
         "(1/gamma(1-u) - 1/gamma(1+u)) / 2u, |u| <= 1/2, s = 8 u^2 - 1",

@@ -8,18 +8,18 @@ we note what is inside too, of objects only the attributes that the function nam
 
 from __future__ import annotations
 
-import dis
 import functools
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from rosin.frontend import source
+from rosin.frontend import bytecode, source
 from rosin.frontend import trace as tr
 from rosin.frontend.errors import ClosureError
+from rosin.ir.dataclass import dataclass
 
 _UNSET: Any = object()
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type)
@@ -331,40 +331,20 @@ def _variables(function: Any, seen: set[int]) -> list[Variable]:
         return []
     seen.add(id(function))
     own, outside, code = function.__name__, function.__globals__, function.__code__
-    attributes = frozenset(_attribute_names(code))
+    attributes = frozenset(bytecode.attribute_names(code))
     found = [
         Variable(name, own, cell, True, None, attributes)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
     ]
     found += [
         Variable(name, own, outside, False, None, attributes)
-        for name in dict.fromkeys(_global_names(code))
+        for name in dict.fromkeys(bytecode.global_names(code))
         if name in outside
     ]
     for variable in list(found):
         variable.value = variable.now()
         found += _variables(variable.value, seen)
     return found
-
-
-def _global_names(code: CodeType) -> Iterator[str]:
-    """The globals that a function and the functions inside it read or assign to."""
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "STORE_GLOBAL", "LOAD_NAME"):
-            yield str(instruction.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _global_names(constant)
-
-
-def _attribute_names(code: CodeType) -> Iterator[str]:
-    """The attributes that a function and the functions inside it read or assign to."""
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR"):
-            yield str(instruction.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _attribute_names(constant)
 
 
 def is_library(code: CodeType) -> bool:
@@ -375,6 +355,6 @@ def is_library(code: CodeType) -> bool:
 @functools.cache
 def _libraries() -> tuple[str, ...]:
     """Where Python's library and installed packages are."""
-    import sysconfig  # On first use: it reads how Python was built.
-
-    return tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    # The module `sysconfig` would take longer than all else here: it reads how Python was built.
+    packages = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    return tuple({f"{path}/" for path in (os.path.dirname(os.__file__), *packages)})

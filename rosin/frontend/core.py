@@ -34,6 +34,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.sizes import Size, register_number
 from rosin.frontend.trace import is_array, is_tracer, register_array
 from rosin.ir import dtypes, facts
+from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import DTypeError, OutOfMemoryError, RosinError, TraceError
@@ -382,6 +383,17 @@ def bind(op: Op, *operands: Array, weak: Sequence[bool] | None = None) -> tuple[
 def _no_memory(name: str, results: Sequence[TensorType], operands: Sequence[TensorType]) -> OutOfMemoryError:
     size = sum(r.bytes for r in results)
     return OutOfMemoryError(f"{name}: there is no memory for {', '.join(map(str, results))}, {size} bytes", operands)
+
+
+def build(name: str, append: tr.Building, operands: Sequence[Array]) -> tuple[Array, ...]:
+    """What a function appends to a builder over arrays: it is recorded while a function is traced, computed at once
+    otherwise, as a graph of that name."""
+    trace = tr.current()
+    if trace is not None:
+        return trace.build(append, operands)
+    b = Builder()
+    outputs = append(b, [b.input(type_of(x)) for x in operands])
+    return apply(b.graph(outputs, name), operands)
 
 
 def apply(graph: Graph, operands: Sequence[Array]) -> tuple[Array, ...]:

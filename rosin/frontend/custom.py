@@ -1,4 +1,4 @@
-"""Functions with derivatives of the user's own, `checkpoint`, and `stop_gradient`."""
+"""Functions with derivatives of the user's own, `checkpoint`, `stop_gradient` and `optimization_barrier`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rosin.frontend.tree import Structure, Tree
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value
-from rosin.ir.ops.call import Checkpoint, CustomJvp, CustomVjp, Deferred, StopGradient
+from rosin.ir.ops.call import Barrier, Checkpoint, CustomJvp, CustomVjp, Deferred, StopGradient
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -37,6 +37,16 @@ def stop_gradient(x: Tree) -> Tree:
         return core.bind1(StopGradient(core.type_of(array)), array)
 
     return tree.map(stop, x)
+
+
+def optimization_barrier(x: Tree) -> Tree:
+    """Each leaf as it is, but none before all of them are there: the compiler moves no work across.
+
+    What is computed from the result is not merged with what the leaves come from, so a leaf is stored once and read
+    there, rather than all that follows from it.
+    """
+    leaves, structure = tree.flatten(x)
+    return tree.unflatten(structure, core.bind(Barrier(), *map(core.asarray, leaves)) if leaves else [])
 
 
 # -- checkpoint --------------------------------------------------------------------------------------------------

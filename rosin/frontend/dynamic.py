@@ -12,7 +12,6 @@ What is stated for an argument that is a tree holds for each of its arrays; one 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from rosin.frontend import staging
@@ -21,6 +20,7 @@ from rosin.frontend.errors import ArgumentError
 from rosin.frontend.signature import Types
 from rosin.frontend.sizes import Condition, Named, Size, Spec, as_dim
 from rosin.ir import dims, dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, GuardError
 from rosin.ir.facts import Check, Facts

@@ -17,7 +17,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -33,6 +33,7 @@ from rosin.frontend.staging import Function, Input
 from rosin.frontend.tree import Structure, Tree
 from rosin.ir import dims, facts, printer
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.errors import ConstraintError, UnsupportedError, located
 from rosin.ir.facts import Check, Facts
 from rosin.ir.graph import Graph

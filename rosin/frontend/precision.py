@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core, staging, tree
@@ -20,6 +20,7 @@ from rosin.frontend.errors import ArgumentError
 from rosin.frontend.staging import Function
 from rosin.frontend.tree import Tree
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType, bf16, f16, f32, i32
 from rosin.ir.transform.narrow import narrowed
 from rosin.ir.types import TensorType

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from rosin.frontend.kept import Kept
 from rosin.frontend.signature import Types
 from rosin.frontend.signatures import Signature
 from rosin.frontend.staging import Staged
+from rosin.ir.dataclass import dataclass
 from rosin.ir.op import NumpyArray
 from rosin.ir.sizes import Sizes
 

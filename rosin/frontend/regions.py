@@ -11,7 +11,7 @@ messages name the leaves as the user would write them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from rosin.frontend import core, staging, tree
@@ -21,6 +21,7 @@ from rosin.frontend.numpy.promote import promote_types, promote_weak
 from rosin.frontend.staging import Input, Staged
 from rosin.frontend.tree import Structure, Tree
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.types import TensorType
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.errors import ArgumentError
 from rosin.frontend.staging import Function, Input
 from rosin.frontend.tree import Structure
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.op import NumpyArray
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rosin.frontend import core
 from rosin.frontend.dynamic import Pattern
 from rosin.frontend.signature import Call, Types
 from rosin.frontend.staging import Function
+from rosin.ir.dataclass import dataclass
 from rosin.ir.sizes import Sizes
 
 FIRST = "the first call of these types"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dis
 import functools
 import sys
-from bisect import bisect_right
 from pathlib import Path
 from types import CodeType, FrameType
 
 import numpy as np
 import optree
 
+from rosin.frontend import bytecode
 from rosin.ir import location
 from rosin.ir.location import Location
 
@@ -59,52 +58,8 @@ _RETURNED = ("",)
 """In place of names: the value is what the function returns."""
 
 
-class _Stores:
-    """The variables that the instruction after each one stores to, for one code object."""
-
-    __slots__ = ("code", "names", "offsets")
-
-    def __init__(self, code: CodeType) -> None:
-        self.code = code
-        instructions = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "NOP", "EXTENDED_ARG")]
-        self.offsets = [i.offset for i in instructions]
-        self.names = [_stored(instructions, position + 1) for position in range(len(instructions))]
-
-    def after(self, lasti: int) -> tuple[str, ...]:
-        # The offset may be that of a cache entry of the instruction, so look for the last one not above it.
-        position = bisect_right(self.offsets, lasti) - 1
-        return self.names[position] if position >= 0 else ()
-
-
-def _stored(instructions: list[dis.Instruction], at: int) -> tuple[str, ...]:
-    if at >= len(instructions):
-        return ()
-    instruction = instructions[at]
-    match instruction.opname:
-        case "STORE_FAST" | "STORE_NAME" | "STORE_GLOBAL" | "STORE_DEREF":
-            # Tools that rewrite code, pytest for one, have variables whose names are no words.
-            name = str(instruction.argval)
-            return (name,) if name.isidentifier() else ()
-        case "STORE_FAST_LOAD_FAST" | "STORE_FAST_STORE_FAST":
-            names = instruction.argval
-            stored = names[:1] if instruction.opname.endswith("LOAD_FAST") else names
-            return tuple(str(name) for name in stored)
-        case "RETURN_VALUE":
-            return _RETURNED
-        case "UNPACK_SEQUENCE":
-            names: list[str] = []
-            while len(names) < (instruction.argval or 0):
-                at += 1
-                more = _stored(instructions, at)
-                if not more or more is _RETURNED:
-                    return ()
-                names += more
-            return tuple(names)
-        case _:
-            return ()
-
-
-_stores: dict[int, _Stores] = {}
+_stores: dict[int, tuple[CodeType, dict[int, tuple[str, ...]]]] = {}
+"""The variables that the instruction after each one stores to, of those that were asked for, for each code object."""
 _STORES_LIMIT = 4096
 
 
@@ -123,14 +78,18 @@ def assignment(frame: FrameType) -> tuple[FrameType, tuple[str, ...]]:
 
 
 def _names(frame: FrameType) -> tuple[str, ...]:
-    code = frame.f_code
+    code, at = frame.f_code, frame.f_lasti
     found = _stores.get(id(code))
     if found is None:
         if len(_stores) >= _STORES_LIMIT:
             _stores.clear()
         # It keeps the code alive, so that its id stays its own.
-        found = _stores[id(code)] = _Stores(code)
-    return found.after(frame.f_lasti)
+        found = _stores[id(code)] = (code, {})
+    names = found[1].get(at)
+    if names is None:
+        stored = bytecode.stored(code, at + 2)
+        names = found[1][at] = _RETURNED if stored is None else stored
+    return names
 
 
 def name_of(frame: FrameType, wanted: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
 
 from rosin.frontend import core, tree
@@ -14,6 +13,7 @@ from rosin.frontend.errors import ArgumentError
 from rosin.frontend.sizes import Size
 from rosin.frontend.tree import Structure, Tree
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value
 from rosin.ir.types import TensorType

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import f32, f64
 from rosin.ir.graph import Graph, Node
 from rosin.ir.ops.contract import Contraction

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, TypeGuard, cast
 
@@ -20,6 +19,7 @@ from rosin.frontend import source
 from rosin.frontend.errors import ImmutableError
 from rosin.ir import dtypes, location
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import RosinError, ShapeError, TraceError
 from rosin.ir.graph import Graph
@@ -39,6 +39,9 @@ ADDRESS_BYTES = 1 << 47
 
 Captured: TypeAlias = "Array | NumpyArray"
 """A traced value of an outer trace, an array, or a NumPy array; of the latter two, whatever they hold at each call."""
+
+Building: TypeAlias = Callable[[Builder, Sequence[Value]], Sequence[Value]]
+"""A function that appends nodes over values to a builder."""
 
 _array_type: type[Array]
 _tracer_type: type[Tracer]
@@ -295,27 +298,38 @@ class Trace:
 
     def record(self, op: Op, operands: Sequence[Array], weak: Sequence[bool] | None = None) -> tuple[Tracer, ...]:
         """Append a node. `weak` says which results are; without it they are when all operands are."""
-        values = tuple(self.value_of(x) for x in operands)
+        values = tuple([self.value_of(x) for x in operands])
         frame = source.user_frame()
         b = self.builder
         b.location = None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
         results = b.node(op, *values)
+        first = values[0].type if values else None
         for result in results:
-            check_size(result.type, op.name, b.location)
+            if result.type is not first:
+                check_size(result.type, op.name, b.location)
         if state.checks:
             add_checks(b, b.nodes[-1], state.checks)
         if weak is None:
             same = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
             weak = (same,) * len(results)
-        tracers = tuple(self._tracer(v, w) for v, w in zip(results, weak, strict=True))
+        tracers = tuple([self._tracer(v, w) for v, w in zip(results, weak, strict=True)])
         self._name(tracers, frame)
         return tracers
 
     def inline(self, graph: Graph, operands: Sequence[Array]) -> tuple[Tracer, ...]:
         """Append the nodes of a graph; gives its outputs."""
+        return self.build(lambda b, values: b.inline(graph, values), operands)
+
+    def build(self, append: Building, operands: Sequence[Array]) -> tuple[Tracer, ...]:
+        """Have a function append nodes; gives what it gives."""
         values = [self.value_of(x) for x in operands]
         start, here = len(self.builder.nodes), source.user_location()
-        tracers = tuple(self._tracer(v, False) for v in self.builder.inline(graph, values))
+        try:
+            outputs = append(self.builder, values)
+        except BaseException:
+            del self.builder.nodes[start:]
+            raise
+        tracers = tuple([self._tracer(v, False) for v in outputs])
         for node in self.builder.nodes[start:]:
             node.location = node.location or here
         inputs = set(values)

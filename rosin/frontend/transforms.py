@@ -80,19 +80,18 @@ def value_and_grad(f: Function, argnums: ArgNums = 0, has_aux: bool = False, hol
         staged = chosen.stage(has_aux)
         out = _scalar_output(staged, f)
         _check_output("grad", f, out, holomorphic, "take its real part or abs")
-        b = Builder()
-        inputs = [b.input(v.type, v.name) for v in staged.graph.inputs]
-        wanted = [i < len(chosen.arrays) for i in range(len(inputs))]
-        outputs, pull = vjp_into(b, staged.graph, inputs, wanted)
-        cotangents = [b.full(1, out), *[None] * (len(outputs) - 1)]
-        found = pull(cotangents)[: len(chosen.arrays)]
-        gradients = _or_zeros(b, found, inputs)
-        graph = b.graph((*outputs, *gradients), f"{staged.graph.name}_grad")
-        results = core.apply(graph, staged.operands(chosen.arrays))
-        gradient = chosen.rebuild(results[len(outputs) :])
+        count, outputs = len(chosen.arrays), len(staged.graph.outputs)
+
+        def append(b: Builder, inputs: Sequence[Value]) -> Sequence[Value]:
+            values, pull = vjp_into(b, staged.graph, inputs, [i < count for i in range(len(inputs))])
+            found = pull([b.full(1, out), *[None] * (outputs - 1)])[:count]
+            return *values, *_or_zeros(b, found, inputs)
+
+        results = core.build(f"{staged.graph.name}_grad", append, staged.operands(chosen.arrays))
+        gradient = chosen.rebuild(results[outputs:])
         if not has_aux:
             return results[0], gradient
-        return (results[0], staging.fill_aux(staged, results[1 : len(outputs)])), gradient
+        return (results[0], staging.fill_aux(staged, results[1:outputs])), gradient
 
     return value_and_gradient
 

@@ -63,13 +63,17 @@ class Builder:
             types = op.type(*[v.type for v in operands])
             if facts.current().fresh:
                 explain(op, self.location)
+            first = operands[0].type if operands else None
             for type in types:
-                if type.bytes > MAX_BYTES:
+                # Most results have the type of an operand, which was looked at when that was made.
+                if type is not first and type.bytes > MAX_BYTES:
                     op.bad_shape([v.type for v in operands], f"a result of type {type} takes {type.bytes} bytes")
         except RosinError as error:
             error.location = error.location or self.location
             raise
-        results = tuple([Value(t, names[i] if i < len(names) else "") for i, t in enumerate(types)])
+        results = tuple([Value(t) for t in types])
+        for value, name in zip(results, names, strict=False):
+            value.name = name
         self.nodes.append(Node(op, operands, results, self.location))
         return results
 

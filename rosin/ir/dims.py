@@ -15,8 +15,9 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from rosin.ir.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
+
+from rosin.ir.dataclass import dataclass
 
 Kind = Literal["bool", "int", "uint", "float", "complex"]
 

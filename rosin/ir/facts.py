@@ -20,10 +20,11 @@ import itertools
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ParamSpec, TypeVar
 
 from rosin.ir import dims
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Atom, Dim, Floor, Sym, Symbol
 
 P = ParamSpec("P")

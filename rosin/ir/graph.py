@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, cast
 
 from rosin.ir import dims
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, Sym
 from rosin.ir.literal import Literal
 from rosin.ir.location import Location

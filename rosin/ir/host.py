@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.errors import ParseError
 
 Called: TypeAlias = Callable[..., Sequence[Any]]

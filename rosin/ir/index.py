@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
 
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, factor_text
 
 if TYPE_CHECKING:

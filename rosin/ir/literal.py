@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rosin.ir import dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.types import TensorType
 
 TEXT_LIMIT = 16
@@ -67,6 +68,13 @@ class Literal:
 def _nested(array: NDArray[Any], dtype: dtypes.DType) -> str:
     if array.ndim:
         return "[" + ", ".join(_nested(part, dtype) for part in array) + "]"
+    return _number(array.tobytes(), dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _number(bits: bytes, dtype: dtypes.DType) -> str:
+    """A number by its bits: programs hold few, again and again."""
+    array = np.frombuffer(bits, dtype.numpy)[0]
     if dtype.is_complex:
         # A space between the parts: a sign or a letter may belong to a number.
         return f"{_nested(np.real(array), dtype.part)} {_nested(np.imag(array), dtype.part)}i"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import linecache
-from dataclasses import dataclass
 from types import CodeType
+
+from rosin.ir.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,16 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from rosin.ir.dims import Sym
 from rosin.ir.dtypes import BY_NAME, DType
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Graph, Node, region_fields
 from rosin.ir.host import HostFunction
 from rosin.ir.literal import Literal
-from rosin.ir.op import Op, Value
+from rosin.ir.op import Op, Value, Values
 from rosin.ir.types import TensorType
 
 Naming: TypeAlias = "Callable[[Graph], dict[Value, str]]"
@@ -44,26 +44,38 @@ def text(graph: Graph, locations: bool = False, naming: Naming | None = None) ->
     return "\n".join(_graph_lines(graph, f"graph {_identifier(graph.name) or 'main'}", style)) + "\n"
 
 
-class _Style(NamedTuple):
-    locations: bool
-    naming: Naming
+class _Style:
+    """How a text is written, and the texts of types that it has met: most values share theirs with others."""
+
+    def __init__(self, locations: bool, naming: Naming) -> None:
+        self.locations, self.naming = locations, naming
+        self._types: dict[int, str] = {}
+
+    def typed(self, values: Values, names: dict[Value, str]) -> str:
+        """Values with their types. The graph holds the types, so that they stay what their ids stand for."""
+        found: list[str] = []
+        for v in values:
+            type_text = self._types.get(id(v.type))
+            if type_text is None:
+                type_text = self._types[id(v.type)] = str(v.type)
+            found.append(f"{names[v]}: {type_text}")
+        return ", ".join(found)
 
 
 def _graph_lines(graph: Graph, head: str, style: _Style) -> list[str]:
     names = style.naming(graph)
-    inputs = ", ".join(f"{names[v]}: {v.type}" for v in graph.inputs)
-    lines = [f"{head}({inputs}) {{"]
+    lines = [f"{head}({style.typed(graph.inputs, names)}) {{"]
     for node in graph.nodes:
-        lines += ["  " + line for line in _node_lines(node, names, style)]
+        if region_fields(type(node.op)):
+            lines += ["  " + line for line in _node_lines(node, names, style)]
+        else:
+            lines.append("  " + _node_line(node, names, style))
     outputs = ", ".join(names[v] for v in graph.outputs)
     return [*lines, f"  return {outputs}".rstrip(), "}"]
 
 
 def _node_lines(node: Node, names: dict[Value, str], style: _Style) -> list[str]:
-    results = ", ".join([f"{names[v]}: {v.type}" for v in node.results])
-    operands = ", ".join([names[v] for v in node.operands])
-    line = f"{results} = {node.op.name}({operands})" if results else f"{node.op.name}({operands})"
-    lines = [line]
+    lines = [_head(node, names, style)]
     for name, value in written_attributes(node.op).items():
         if isinstance(value, Graph):
             _append(lines, " ", _graph_lines(value, f"{name}=", style))
@@ -78,18 +90,34 @@ def _node_lines(node: Node, names: dict[Value, str], style: _Style) -> list[str]
     return lines
 
 
+def _node_line(node: Node, names: dict[Value, str], style: _Style) -> str:
+    """The one line of a node without regions."""
+    line = _head(node, names, style)
+    for name, value in written_attributes(node.op).items():
+        line += f" {name}={attribute_text(value)}"
+    return f"{line}  # {node.location}" if style.locations and node.location is not None else line
+
+
+def _head(node: Node, names: dict[Value, str], style: _Style) -> str:
+    """Results, op and operands."""
+    operands = ", ".join([names[v] for v in node.operands])
+    call = f"{node.op.name}({operands})"
+    return f"{style.typed(node.results, names)} = {call}" if node.results else call
+
+
 def written_attributes(op: Op) -> dict[str, Any]:
     """The attributes of an op, but those that are at their default."""
-    if not vars(op):
+    own = vars(op)
+    if not own:
         return {}
-    defaults = _defaults(type(op))
-    return {name: value for name, value in op.attributes().items() if name not in defaults or value != defaults[name]}
+    attributes = _attributes(type(op))
+    return {name: own[name] for name, default in attributes if default is MISSING or own[name] != default}
 
 
 @functools.cache
-def _defaults(op_class: type[Op]) -> dict[str, Any]:
-    """The attributes of an op that may be left out, with what they are then."""
-    return {f.name: f.default for f in fields(op_class) if f.default is not MISSING}
+def _attributes(op_class: type[Op]) -> tuple[tuple[str, Any], ...]:
+    """The attributes of an op, with what those are at that may be left out."""
+    return tuple((f.name, f.default) for f in fields(op_class))
 
 
 def _branches(value: Any) -> tuple[Graph, ...]:
@@ -106,6 +134,8 @@ def _append(lines: list[str], between: str, more: list[str]) -> None:
 
 def attribute_text(value: Any) -> str:
     """An attribute's value as the parser reads it."""
+    if type(value) is tuple and _PLAIN.issuperset(map(type, cast("tuple[Any, ...]", value))):
+        return repr(cast("tuple[Any, ...]", value))
     match value:
         case bool() | int() | float() | None:
             return repr(value)
@@ -122,6 +152,10 @@ def attribute_text(value: Any) -> str:
             return repr(cast("np.generic[Any]", value).item())
         case _:
             return f"<{value}>"
+
+
+_PLAIN = frozenset([int, bool, type(None)])
+"""Types of which Python writes tuples as we do."""
 
 
 def value_names(graph: Graph) -> dict[Value, str]:

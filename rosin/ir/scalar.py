@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import BY_NAME, DType
 from rosin.ir.loops import Apply, Const, Expr, Local, walk
 from rosin.ir.op import Elementwise, NumpyArray, apply

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.errors import AttributeValueError
 from rosin.ir.op import NumpyArray
 from rosin.ir.types import TensorType

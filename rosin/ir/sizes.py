@@ -7,10 +7,11 @@ number. The other axes, and the facts, are checked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from rosin.ir import dims
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, Floor, Sym, Symbol
 from rosin.ir.errors import ConstraintError, GuardError, ShapeError
 from rosin.ir.facts import Check, Facts

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.loops import Buffer, Load, Room, Scope
 from rosin.ir.statements import loaded_buffers, statements_of, stores, used_buffers

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph, Node, map_op, region_fields
 from rosin.ir.op import Op, Value, Values
 from rosin.ir.ops.call import Barrier
@@ -46,7 +46,8 @@ def rebuild(graph: Graph, visit: Visit, b: Builder | None = None) -> Graph:
     b.inputs = list(graph.inputs)
     env: dict[Value, Value] = {}
     for node in graph.nodes:
-        operands = tuple([env.get(v, v) for v in node.operands]) if env else node.operands
+        same = env.keys().isdisjoint(node.operands)
+        operands = node.operands if same else tuple([env.get(v, v) for v in node.operands])
         b.location = node.location
         start = len(b.nodes)
         results = visit(node, operands)

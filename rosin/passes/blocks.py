@@ -13,12 +13,13 @@ follows from the sizes alone, so that no bit depends on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TypeAlias
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.graph import Node
 from rosin.ir.index import Index, LoopVar
@@ -89,7 +90,7 @@ def blocked_steps(group: Group, memory: Memory, name: str) -> list[Step] | None:
         return None
     if layout.rows >= LEAST_ROWS and layout.width * max(v.type.dtype.bytes for v in group.reads) >= WIDE_BYTES:
         return flat.wide(layout)
-    return flat.long() if layout.kept <= FEW and layout.rows >= LONG else None
+    return flat.long(layout) if layout.kept <= FEW and layout.rows >= LONG else None
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class _Layout:
     """How the axes of a group lie in memory: batches of rows of columns, of which the rows are folded."""
 
     batch: tuple[int, ...]
+    folded: tuple[int, ...]
     columns: tuple[int, ...]
     rows: int
     width: int
@@ -115,7 +117,7 @@ def _layout(group: Group) -> _Layout | None:
         return None
     batch, columns = tuple(order[: folded[0]]), tuple(order[folded[-1] + 1 :])
     rows, width, batches = (prod(sizes[a] for a in axes) for axes in (group.reduced, columns, batch))
-    return _Layout(batch, columns, rows, width, width * batches)
+    return _Layout(batch, tuple(order[at] for at in folded), columns, rows, width, width * batches)
 
 
 @dataclass(frozen=True)
@@ -304,9 +306,9 @@ class _Flat(_Blocked):
                 parts[node] = (monoid.take or monoid.combine)(parts[node], here)
         return found + [s for node in self.folds for s in self.stores(node, cut.block, parts[node])]
 
-    def long(self) -> list[Step]:
+    def long(self, layout: _Layout) -> list[Step]:
         """Blocks as rows, each with running values of its own."""
-        folded, kept = self.proper(sorted(self.group.reduced)), self.proper(sorted(self.group.rows))
+        folded, kept = self.proper(layout.folded), self.proper(sorted(self.group.rows))
         var = max(folded, key=lambda v: facts.estimate(v.extent))
         (extent,) = dims.static((var.extent,), "a long fold")
         count = max((n for n in range(FEW, BLOCKS + 1) if extent % n == 0), default=BLOCKS)

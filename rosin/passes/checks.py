@@ -7,10 +7,10 @@ the nodes that derivatives are made of.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import bool_
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph, Node

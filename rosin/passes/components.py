@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
 from types import UnionType
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import is_static
 from rosin.ir.graph import Graph, Node
 from rosin.ir.literal import splat

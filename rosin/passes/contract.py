@@ -52,7 +52,7 @@ from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
-from rosin.passes.lanes import NEAR_BYTES, Lanes
+from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES, Lanes
 from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import packing_kernels
 from rosin.passes.pieces import pieces
@@ -122,8 +122,7 @@ class _Contraction(Lanes):
                 continue
             if any(map(operand.runs_along, self.folded)):
                 continue
-            again = prod(facts.estimate(v.extent) for v in self.result if operand.step(v) == 0)
-            if operand.value.type.bytes > NEAR_BYTES and again >= 16 * self.width:
+            if operand.value.type.bytes > NEAR_BYTES and self.times_read(operand) >= MANY_VECTORS * self.width:
                 packing = operand.packing([row], [block])
                 if packing is not None and packing.cut:
                     self._pack(position, packing)

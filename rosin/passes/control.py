@@ -8,12 +8,13 @@ stacked operands are read, and of stacked results written, where they lie in the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import bool_
 from rosin.ir.facts import Check
 from rosin.ir.graph import Graph, Node

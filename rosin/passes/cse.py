@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Hashable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import ClassVar
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Op, Values
 from rosin.ir.ops.movement import Constant

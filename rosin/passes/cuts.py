@@ -15,6 +15,7 @@ class Cut(Enum):
     PART = "it has only some of the group's axes"
     SUMS = "it folds over other axes than the group does"
     PRODUCT = "a product is followed by elementwise work on the whole of its result, and by nothing else"
+    SUMMED = "it is summed, and what it reads of the product is stored anyway"
     PIECES = "a product that is computed in pieces leaves gaps between the results of each"
     AFTER = "the value is known only when all rows of its group are done"
     FAR = "the rows are too long to be in a cache when their fold is done"

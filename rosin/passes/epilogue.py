@@ -26,7 +26,9 @@ class Epilogue:
     @property
     def is_long(self) -> bool:
         """Whether it is much code."""
-        return sum(n.op.flops for n in self.group.nodes[1:] if isinstance(n.op, Elementwise)) >= LONG
+        nodes = self.group.nodes[1:]
+        work = sum(n.op.flops for n in nodes if isinstance(n.op, Elementwise))
+        return work + self.memory.fusion.work_through(v for n in nodes for v in n.operands) >= LONG
 
     def statements(self, finished: Expr, place: Mapping[int, Index]) -> list[Statement]:
         """What is stored of one element of the contraction, `place` being where it is along each axis."""

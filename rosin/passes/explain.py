@@ -7,9 +7,9 @@ fusion.py, the costs that ops state, the tiles of contract.py, the lifetimes of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rosin.ir import steps
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node

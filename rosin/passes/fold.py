@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from rosin.ir import dims
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph, Node, with_regions
 from rosin.ir.interpret import evaluate_op
 from rosin.ir.literal import Literal, from_array

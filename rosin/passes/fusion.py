@@ -16,13 +16,15 @@ Nothing here knows an op by name. How a node reads its operands is found by aski
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, product
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
@@ -30,15 +32,17 @@ from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index, LoopVar, Quotient
 from rosin.ir.loops import Apply, Const, Expr
-from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value, elements
+from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Running, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
 from rosin.ir.ops.movement import Constant, Pad
 from rosin.ir.ops.region import Control
+from rosin.passes.beside import computed_beside
 from rosin.passes.cuts import Cut
 from rosin.passes.order import Run, ordered
 from rosin.passes.pieces import pieces
+from rosin.passes.through import MOVE_FLOPS, computed_again, is_move, summed_apart
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -57,9 +61,6 @@ MAX_NODES = 96
 
 FAR = 1 << 19
 """Rows of so many elements have left the cache when their fold is done."""
-
-MOVE_FLOPS = 4
-"""A pulled op of at most so many operations an element is read through rather than stored."""
 
 
 Alignment: TypeAlias = "dict[LoopVar, int]"
@@ -105,6 +106,8 @@ class Group:
     """How many nests compute it. Of several each leaves gaps in the result, and nothing follows elementwise."""
     alone: bool = False
     """Whether nothing may join."""
+    waits: int = 0
+    """The groups that barriers wait for through which it reads, as bits by number."""
     every: set[int] = field(init=False)
     """The axes of the domain that have more than one place."""
 
@@ -123,16 +126,6 @@ class Uses:
     variables: tuple[LoopVar, ...]
     result_rank: int
     reads: tuple[Read, ...]
-
-
-def is_move(node: Node) -> bool:
-    """Whether consumers read through the node, as through a view."""
-    if not isinstance(node.op, Pull) or isinstance(node.op, Elementwise):
-        return False
-    if isinstance(node.op, Constant):
-        return node.op.value.is_splat
-    cost = node.op.cost(tuple(v.type for v in node.operands), tuple(v.type for v in node.results))
-    return cost.flops <= MOVE_FLOPS * elements(node.results[0].type)
 
 
 def padded(graph: Graph) -> set[Node]:
@@ -279,15 +272,20 @@ class Fusion:
         """The groups that some other one needs, and perhaps more."""
         self._through: set[Node] = set()
         """Elementwise nodes that are read through like moves."""
+        self._apart: set[Node] = set()
+        """Elementwise nodes that are not computed with a product."""
         self._place_all()
         self.groups = self._ordered()
 
     # -- reading -------------------------------------------------------------------------------------------
 
-    def reader(self, value: Value, stored: Callable[[Value], Reader]) -> Reader:
+    def reader(
+        self, value: Value, stored: Callable[[Value], Reader], known: dict[Value, Reader] | None = None
+    ) -> Reader:
         """Reads a value through moves; `stored` gives the readers of the values that the moves start from.
 
-        An empty value is never read, though an op may ask for an element of it on a way that is not taken.
+        An empty value is never read, though an op may ask for an element of it on a way that is not taken. `known` has
+        the readers that there are by now: elementwise nodes that are read through may share operands.
         """
         if 0 in value.type.shape:
             return lambda index: Const(0, value.type.dtype)
@@ -298,12 +296,19 @@ class Fusion:
         move = self.moves.get(value)
         if move is None:
             return stored(value)
-        if isinstance(move.op, Barrier):
-            return self.reader(move.operands[move.results.index(value)], stored)
+        known = {} if known is None else known
+        if value not in known:
+            known[value] = self._moved(value, move, stored, known)
+        return known[value]
+
+    def _moved(self, value: Value, move: Node, stored: Callable[[Value], Reader], known: dict[Value, Reader]) -> Reader:
+        """Reads what a move gives."""
         op = move.op
-        readers = tuple(self.reader(v, stored) for v in move.operands)
+        if isinstance(op, Barrier):
+            return self.reader(move.operands[move.results.index(value)], stored, known)
+        readers = tuple([self.reader(v, stored, known) for v in move.operands])
         if isinstance(op, Elementwise):
-            return lambda index: Apply(op, tuple([read(index) for read in readers]), value.type.dtype)
+            return functools.cache(lambda index: Apply(op, tuple([read(index) for read in readers]), value.type.dtype))
         assert isinstance(op, Pull)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)
@@ -316,12 +321,12 @@ class Fusion:
         """The groups that barriers between the operands and stored values wait for, and those that measure sizes which
         moves between them mention."""
         found: set[Group] = set()
-        for value in operands:
+        for value in self._passed(operands):
             move = self.moves.get(value)
             if value in self.of_sizes:
                 found |= self.of_sizes[value][1]
             elif move is not None:
-                found |= self.waits(move.operands) | self._sizes_of(move)
+                found |= self._sizes_of(move)
                 if isinstance(move.op, Barrier):
                     found |= {self.group_of[v] for v in self.roots(move.operands) if v in self.group_of}
         return found
@@ -332,11 +337,35 @@ class Fusion:
 
     def roots(self, operands: Iterable[Value]) -> set[Value]:
         """The stored values that the operands come to, through moves."""
-        found: set[Value] = set()
-        for value in operands:
+        return {v for v in self._passed(operands) if v not in self.moves and v not in self.of_sizes}
+
+    def work_through(self, operands: Iterable[Value]) -> int:
+        """How many operations an element the elementwise nodes take that operands are read through."""
+        waiting, work = list(operands), 0
+        found: set[Node] = set()
+        while waiting:
+            value = waiting.pop()
             move = self.moves.get(value)
-            if value not in self.of_sizes:
-                found |= {value} if move is None else self.roots(move.operands)
+            if move is None or value in self.of_sizes or move in found:
+                continue
+            if isinstance(move.op, Barrier):
+                waiting.append(move.operands[move.results.index(value)])
+                continue
+            found.add(move)
+            work += move.op.flops if isinstance(move.op, Elementwise) else 0
+            waiting += move.operands
+        return work
+
+    def _passed(self, operands: Iterable[Value]) -> set[Value]:
+        """The operands and all values that moves lead to from them."""
+        waiting = list(operands)
+        found = set(waiting)
+        while waiting:
+            value = waiting.pop()
+            move = self.moves.get(value)
+            if move is not None and value not in self.of_sizes:
+                waiting += (v for v in move.operands if v not in found)
+                found.update(move.operands)
         return found
 
     def uses(self, node: Node) -> Uses:
@@ -353,8 +382,9 @@ class Fusion:
         shape = node.results[0].type.shape
         if isinstance(op, Elementwise) and 0 not in shape:
             variables, index = self._shared(shape)
+            known: dict[Value, Reader] = {}
             for operand in node.operands:
-                self.reader(operand, stored)(index)
+                self.reader(operand, stored, known)(index)
             return Uses(variables, len(shape), tuple(found))
         types = tuple(v.type for v in node.operands)
         readers = tuple(self.reader(v, stored) for v in node.operands)
@@ -386,6 +416,8 @@ class Fusion:
         waiting: list[Node] = []
         values: set[Value] = set()
         self._through = self._read_by_pushes() | padded(self.graph) | read_after_products(self.graph)
+        self._through |= computed_again(self.graph) | computed_beside(self.graph)
+        self._apart = summed_apart(self.graph)
         for node in self.graph.nodes:
             if isinstance(node.op, HELD):
                 for other in waiting:
@@ -572,6 +604,7 @@ class Fusion:
         bits = 0
         for other in waits:
             bits |= self._before[other] | 1 << other.number
+            group.waits |= 1 << other.number
         for read in uses.reads:
             other = self.group_of.get(read.value)
             if other is not None and other is not group:
@@ -629,7 +662,7 @@ class Fusion:
         if group.pieces > 1:
             return Cut.PIECES
         if group.contraction:
-            return mapping if own == rows else Cut.PRODUCT
+            return Cut.SUMMED if node in self._apart else mapping if own == rows else Cut.PRODUCT
         if own == every and self._is_far(group, uses):
             return Cut.FAR
         return mapping if own in (every, rows) else Cut.PART
@@ -664,6 +697,8 @@ class Fusion:
         """For each domain axis of `other` that of `group`, where the two can be one, else why they cannot."""
         if other.alone or other.contraction or group.contraction:
             return Cut.ALONE if other.alone else Cut.PRODUCT
+        if group.waits >> other.number & 1 or other.waits >> group.number & 1:
+            return Cut.WAITS
         if len(other.nodes) + len(group.nodes) > MAX_NODES:
             return Cut.FULL
         theirs = _alignment(other, uses)
@@ -671,6 +706,8 @@ class Fusion:
             return theirs
         if _reads_across(other, uses):
             return Cut.AFTER
+        if self._is_far(other, uses):
+            return Cut.FAR
         if len(other.domain) != len(group.domain):
             return Cut.AXES
         translate = {theirs[v]: mapping[v] for v in uses.variables if v in theirs and v in mapping}
@@ -727,8 +764,12 @@ class Fusion:
         for mine, theirs in ((group.folded, other.folded), (group.across, other.across)):
             mine.update((n, tuple(None if a is None else translate[a] for a in axes)) for n, axes in theirs.items())
         group.reduced = group.reduced | {translate[i] for i in other.reduced if i in translate}
+        group.waits |= other.waits
         self._groups.remove(other)
         old, new = 1 << other.number, 1 << group.number
+        for g in self._groups:
+            if g.waits & old:
+                g.waits = g.waits & ~old | new
         self._needed |= new
         bits = (self._before.pop(other) | self._before[group]) & ~(old | new)
         for g, before in self._before.items():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph, Node, measures, with_regions
 from rosin.ir.op import Value, Values
 from rosin.ir.ops.control import Switch

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.facts import known_at_least
 from rosin.ir.graph import Graph, Node
 from rosin.ir.location import Location
@@ -31,12 +31,14 @@ class Inline(Pass):
     several_devices: bool = False
 
     def rewrite(self, graph: Graph) -> Graph:
-        ops = ops_of(graph)
-        if all(op.expansion is Op.expansion for op in ops) and ShardingConstraint not in ops:
+        replaced = {op for op in ops_of(graph) if op.expansion is not Op.expansion or op is ShardingConstraint}
+        if not replaced:
             return graph
         b = Builder()
 
         def visit(node: Node, operands: Values) -> Values | None:
+            if type(node.op) not in replaced:
+                return None
             if self._is_nothing(node):
                 return operands
             body = None if isinstance(node.op, While) and _is_narrow(node.op) else node.op.expansion()

@@ -16,12 +16,13 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import numpy as np
 
 from rosin.ir import dims, dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import RosinError
 from rosin.ir.graph import Graph

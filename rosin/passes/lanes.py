@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import gcd, prod
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Guard, Load, Local, Scope, Within, walk
@@ -33,18 +33,23 @@ FAR_COST = 0.5
 """Machine steps to load a vector of an operand of which a tile reads more than `NEAR_BYTES`, or that has more than
 `FAR_BYTES`, from rows that lie apart: those do not stay in a near cache, or come from memory."""
 
+WHOLE_BYTES = 1 << 20
+"""An operand of no more bytes stays in the second cache, in whatever order it is read."""
 CLOSE_BYTES = 1 << 17
-APART_COST = 0.1
-"""The same where a tile reads at least `CLOSE_BYTES`, or half of that from rows that share a set of the nearest cache:
-those come from a second cache, and what is ahead in one row is not what comes next."""
-
 PAGE_BYTES = 4096
 NEAR_PAGES = 64
-PAGES_COST = 0.3
-"""The same where what a tile reads lies on more than `NEAR_PAGES` pages, whose addresses have to be looked up again."""
+APART_COST = 0.03
+"""The same of a larger operand of which a tile reads at least `CLOSE_BYTES`, or half of that from rows that share a set
+of the nearest cache, or what lies on more than `NEAR_PAGES` pages: few rows of a result do not pay for a copy of it."""
+
+ACROSS_COST = 0.3
+"""The same where rows of a tile are read from it, a line of the cache here and another one far from it."""
 
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
+
+MANY_VECTORS = 16
+"""Rows of a tile that lie across what is folded are packed where they are read for so many vectors."""
 
 SET_BYTES = 4096
 SET_ROWS = 6
@@ -300,6 +305,7 @@ class Lanes:
                 cost += steps * GATHER_COST
                 continue
             step = operand.step(var)
+            cost += steps * ACROSS_COST if self._lies_across(operand, var) else 0.0
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
             if var not in self.folded and step == 1:
@@ -327,12 +333,22 @@ class Lanes:
     def _distance(self, operand: Operand, extent: int, groups: int) -> float:
         """What a vector of an operand costs, of so many beside each other in rows that lie apart."""
         size, share = operand.value.type.bytes, min(groups * self.width / max(extent, 1), 1)
-        if size * share > NEAR_BYTES or size > FAR_BYTES:
+        if size * share >= NEAR_BYTES or size > FAR_BYTES:
             return FAR_COST
-        if share == 1:
+        if share == 1 or size <= WHOLE_BYTES:
             return 0.0
         close = CLOSE_BYTES // 2 if self._share_a_set(operand) else CLOSE_BYTES
-        return PAGES_COST if self._pages(operand) > NEAR_PAGES else APART_COST if size * share >= close else 0.0
+        return APART_COST if self._pages(operand) > NEAR_PAGES or size * share >= close else 0.0
+
+    def _lies_across(self, operand: Operand, lanes: LoopVar) -> bool:
+        """Whether a tile reads rows of a large operand that lie across what is folded, for few vectors."""
+        if operand.step(lanes) != 0 or operand.value.type.bytes <= WHOLE_BYTES or lanes in self.folded:
+            return False
+        return not any(map(operand.runs_along, self.folded)) and self.times_read(operand) < MANY_VECTORS * self.width
+
+    def times_read(self, operand: Operand) -> int:
+        """For how many elements of the result each element of an operand is read."""
+        return prod(facts.estimate(v.extent) for v in self.result if operand.step(v) == 0)
 
     def _pages(self, operand: Operand) -> int:
         """On about how many pages what is folded together lies."""

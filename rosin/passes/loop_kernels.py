@@ -17,10 +17,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from dataclasses import replace as replace_fields
 
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
 from rosin.ir.index import Index, LoopVar

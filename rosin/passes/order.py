@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.facts import estimate
 from rosin.ir.op import Value
 

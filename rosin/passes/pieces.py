@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from rosin.ir import facts
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index, LoopVar, Quotient, Remainder
 from rosin.ir.loops import Expr, Guard, Local, Within, walk
 from rosin.ir.op import Fold, Reader, Types

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import ClassVar
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.facts import estimate
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Value, Values

@@ -6,9 +6,9 @@ The rules themselves, one function each with its formula, stand in rosin/passes/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.op import Elementwise
 from rosin.ir.ops import arithmetic as ar

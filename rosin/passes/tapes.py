@@ -8,9 +8,9 @@ it, and the sweeps begin with the way back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.graph import Graph, Node
 from rosin.ir.index import Index

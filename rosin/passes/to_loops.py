@@ -16,10 +16,11 @@ out; every other value exists only inside the kernel that computes it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rosin.ir import index as indices
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import bool_, u8
 from rosin.ir.graph import Graph, Node

@@ -13,9 +13,10 @@ needs the loss. What is wide is computed again in each stage that reads it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import is_static
 from rosin.ir.graph import Graph, Node
 from rosin.ir.op import Elementwise, Fold, Value, Values

@@ -2,7 +2,7 @@
 
 An entry is one file, `<folder>/<first two digits of the key>/<key>`:
 
-    magic, format version, length of the metadata, length of the data, checksum | metadata (JSON) | data
+    magic, format version, length of the metadata, length of the data, checksum | metadata (`marshal`) | data
 
 The checksum covers the key, the metadata and the data, so a damaged, truncated or misplaced file is a miss (and goes),
 never a wrong answer. A file appears whole under its name (`os.replace`) and is never changed after. Its time of
@@ -12,28 +12,29 @@ modification is when it was last used, to the hour: the least recently used file
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
-import json
+import marshal
 import os
 import re
 import struct
-import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+# `hashlib` has the same function, and loads the library of OpenSSL besides.
+from _blake2 import blake2b
+from collections.abc import Iterator, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from rosin.backends.llvm.modules import split
-from rosin.runtime import jit
+from rosin.ir.dataclass import dataclass
 
-__all__ = ["Entry", "ObjectCache", "default", "load_text", "pieces"]
+__all__ = ["Entry", "ObjectCache", "compiler_version", "default", "hashed", "sources_version"]
 
 DEFAULT_LIMIT = 1 << 30
 _MAGIC = b"ROSINOBJ"
-_VERSION = 1
+_VERSION = 2
+_MARSHAL = 2  # the version of Python's format, which all read alike
 _HEADER = struct.Struct("<8sIIQ32s")
 _HOUR = 3600.0
 _UNFINISHED = ".new"  # ends the name of a file that is being written
@@ -41,14 +42,30 @@ _UNFINISHED = ".new"  # ends the name of a file that is being written
 
 @dataclass(frozen=True)
 class Entry:
-    """What the cache holds under a key: bytes, and metadata that JSON can hold."""
+    """What the cache holds under a key: bytes, and metadata of Python's plain types."""
 
     data: bytes
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def objects(self) -> list[bytes]:
+        """The data as the objects that it was put together of, whose lengths the metadata has."""
+        lengths: list[int] = self.meta["lengths"]
+        starts = itertools.accumulate(lengths, initial=0)
+        return [self.data[start : start + length] for start, length in zip(starts, lengths, strict=False)]
+
+
+def hashed(*parts: str | bytes) -> str:
+    """A key: 64 hexadecimal digits that differ whenever one of the parts does."""
+    total = blake2b(digest_size=32)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(b"%d:" % len(data))
+        total.update(data)
+    return total.hexdigest()
+
 
 class ObjectCache:
-    """Entries by key (64 hexadecimal digits, the SHA-256 of all that decides the entry) in a folder.
+    """Entries by key (`hashed` of all that decides the entry) in a folder.
 
     The folder is `folder`, else `ROSIN_CACHE_DIR`, else `$XDG_CACHE_HOME/rosin`, else `~/.cache/rosin`; its limit in
     bytes is `limit`, else `ROSIN_CACHE_BYTES`, else 1 GiB. `ROSIN_CACHE=0` disables every cache. A folder that cannot
@@ -86,7 +103,7 @@ class ObjectCache:
         return entry
 
     def put(self, key: str, data: bytes, meta: Mapping[str, Any] | None = None) -> None:
-        """Keep an entry, replacing the one of the same key. Raises `TypeError` when JSON cannot hold the metadata."""
+        """Keep an entry, replacing the one of the same key. Raises `TypeError` for metadata of other types."""
         path = self._path(key)
         stored = _encode(key, data, {} if meta is None else meta)
         if not self._enabled or len(stored) > self.limit:
@@ -158,34 +175,51 @@ def default() -> ObjectCache:
 @functools.cache
 def compiler_version() -> str:
     """A hash of the compiler's own sources, so that a change to them is never answered from an old cache."""
-    root = Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for room in ("ir", "passes", "backends", "runtime"):
-        for path in sorted((root / room).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return sources_version(*(os.path.join(root, room) for room in ("ir", "passes", "backends", "runtime")))
 
 
-def load_text(text: str, optimize: int = 1, threads: int = 1) -> jit.Library:
-    """The library of an LLVM module for the host, its object from the cache or compiled and put there.
+def sources_version(*folders: str) -> str:
+    """A hash of the Python sources in folders and those below.
 
-    For the runtime's own native code; a compiled program has a key of its own that is known before its text is. So
-    many threads compile a long text.
+    It is kept under what the system says of the files: another content, and be it of the same length, comes with
+    another time.
     """
-    facts = f"texts\0{jit.host().key}\0{optimize}\0{text}"
-    key = hashlib.sha256(facts.encode()).hexdigest()
+    seen = [_state(path) for folder in folders for path in _sources(folder)]
+    key = hashed("sources", str(seen))
     entry = default().get(key)
     if entry is not None:
-        return jit.load_object(*pieces(entry.data, entry.meta["lengths"]))
-    objects = jit.compile_objects(split(text, threads), optimize=optimize)
-    default().put(key, b"".join(objects), {"lengths": list(map(len, objects))})
-    return jit.load_object(*objects)
+        return entry.data.decode()
+    texts: list[bytes] = []
+    for path, *_ in seen:
+        with open(path, "rb") as file:
+            texts.append(file.read())
+    found = hashed(*texts)
+    # What is written a second time at once may have the same time.
+    newest = max((max(modified, changed) for *_, modified, changed in seen), default=0)
+    if time.time_ns() - newest > _SETTLED_NANOSECONDS:
+        default().put(key, found.encode())
+    return found
 
 
-def pieces(data: bytes, lengths: Sequence[int]) -> list[bytes]:
-    """Data of several objects as what it was put together of."""
-    starts = itertools.accumulate(lengths, initial=0)
-    return [data[start : start + length] for start, length in zip(starts, lengths, strict=False)]
+_SETTLED_NANOSECONDS = 2_000_000_000
+
+
+def _state(path: str) -> tuple[str, int, int, int, int]:
+    status = os.stat(path)
+    return path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _sources(folder: str) -> list[str]:
+    """The Python files in a folder and those below, in order."""
+    found: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                found.append(entry.path)
+            elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+                found += _sources(entry.path)
+    return found
 
 
 def _default_folder() -> Path:
@@ -201,14 +235,14 @@ def _default_folder() -> Path:
 
 
 def _checksum(key: str, meta: bytes, data: bytes) -> bytes:
-    total = hashlib.sha256(key.encode())
-    total.update(meta)
-    total.update(data)
-    return total.digest()
+    return bytes.fromhex(hashed(key, meta, data))
 
 
 def _encode(key: str, data: bytes, meta: Mapping[str, Any]) -> bytes:
-    text = json.dumps(dict(meta), separators=(",", ":")).encode()
+    try:
+        text = marshal.dumps(dict(meta), _MARSHAL)
+    except ValueError as error:
+        raise TypeError(f"metadata of an entry: {error}") from None
     return _HEADER.pack(_MAGIC, _VERSION, len(text), len(data), _checksum(key, text, data)) + text + data
 
 
@@ -222,14 +256,14 @@ def _decode(key: str, stored: bytes) -> Entry | None:
     meta, data = stored[_HEADER.size : split], stored[split:]
     if _checksum(key, meta, data) != checksum:
         return None
-    return Entry(data, json.loads(meta))
+    return Entry(data, marshal.loads(meta))
 
 
 def _write_whole(path: Path, stored: bytes) -> None:
     """Write a file such that its name is either absent, or shows the old content whole, or the new."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name[:8], suffix=_UNFINISHED)
+    name = str(path.with_name(f"{path.name[:8]}{os.urandom(8).hex()}{_UNFINISHED}"))
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(stored)
         os.replace(name, path)
     except BaseException:

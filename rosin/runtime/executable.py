@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
-import hashlib
 import math
 import os
 import sys
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from rosin.backends.llvm.names import ENTRY, OUT_OF_MEMORY, PARALLEL, RECEIVER, SETUP, SIZES
-from rosin.ir import dims, facts, printer, steps
+from rosin.ir import dims, facts, printer
 from rosin.ir.builder import Builder
 from rosin.ir.dims import Dim
 from rosin.ir.errors import ConstraintError, OutOfMemoryError, RosinError, UnsupportedError
@@ -32,20 +31,21 @@ from rosin.ir.graph import Graph, region_fields
 from rosin.ir.interpret import check, evaluate
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
-from rosin.ir.sharding import Shardings
 from rosin.ir.sizes import Sizes, sizes_of
 from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
 from rosin.passes.inline import Inline
-from rosin.passes.instrument import Instrument, from_environment
 from rosin.runtime import blocks, cache, host, jit, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, empty, make_entry
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.host import Receiver
 
 if TYPE_CHECKING:
+    from rosin.ir import steps
+    from rosin.ir.sharding import Shardings
+    from rosin.passes.instrument import Instrument
     from rosin.passes.tiles import TileSize
     from rosin.runtime.making import Making
     from rosin.runtime.xla import Loaded
@@ -239,7 +239,7 @@ class NativeExecutable(Executable):
         self._tuned: list[tuple[str, int, int]] = []
         """What the tuner has chosen, as it is kept on the disk."""
         self.aliases: dict[int, int] = {}
-        watch = from_environment()
+        watch = _watch()
         self.receiver: Receiver | None = None
         """What the program asks of Python; None when it asks nothing."""
         objects = self._objects(watch)
@@ -282,7 +282,7 @@ class NativeExecutable(Executable):
         if entry is not None:
             self.from_cache = True
             meta: Mapping[str, Any] = entry.meta
-            objects = cache.pieces(entry.data, meta["lengths"])
+            objects = entry.objects()
             if meta["host"]:
                 self.receiver = Receiver(list(map(_read_call, meta["host"])), self.symbols)
         else:
@@ -290,6 +290,8 @@ class NativeExecutable(Executable):
                 from rosin.runtime import tuning
 
                 self.tiles = tuning.tiles_of(self.lowered(), _tried)
+            from rosin.ir import steps
+
             program, objects = self._making().build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
@@ -653,6 +655,15 @@ LARGE = 256 << 10
 _SIZES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
 
+def _watch() -> Instrument | None:
+    """The instrument that `ROSIN_DEBUG` asks for."""
+    if not os.environ.get("ROSIN_DEBUG"):
+        return None
+    from rosin.passes.instrument import from_environment
+
+    return from_environment()
+
+
 def _is_local(graph: Graph) -> bool:
     """Whether what the text of a graph means is known in this process alone, and may be another thing elsewhere.
 
@@ -709,7 +720,7 @@ def _key(
         PARALLEL,
         cache.compiler_version(),
     )
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return cache.hashed(*parts)
 
 
 def _tried(graph: Graph, tiles: Mapping[str, TileSize]) -> NativeExecutable:

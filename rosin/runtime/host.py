@@ -32,7 +32,7 @@ from rosin.ir.op import NumpyArray, Op
 from rosin.ir.specialize import op_at, type_at
 from rosin.ir.steps import HostCall
 from rosin.ir.types import TensorType
-from rosin.runtime import cache, jit
+from rosin.runtime import jit
 
 __all__ = ["POLL_SYMBOL", "SYMBOL", "TEAM_SYMBOL", "Receiver", "install", "run"]
 
@@ -107,7 +107,7 @@ def run(program: int, buffers: Any, arena: int) -> int:
 
 @functools.cache
 def _library() -> jit.Library:
-    library = cache.load_text(_text(sys.platform), optimize=2)
+    library = jit.load_text(_text(sys.platform), optimize=2)
     library.keep_forever()
     for symbol in (SYMBOL, POLL_SYMBOL, TEAM_SYMBOL):
         jit.add_symbol(symbol, library.address(symbol))

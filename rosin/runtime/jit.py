@@ -8,11 +8,13 @@ The text is expected to be vectorised by hand, so few passes pay. Measured on a 
 accumulators in allocas; per kernel): parse 0.13 ms, verify 0.03 ms, SROA 0.13 ms, code generation 3.4 ms. LLVM's own O1
 adds 2.3 ms, O2 with vectorisers 6 ms, and neither makes that kernel faster than SROA alone does.
 
-Objects are loaded by LLVM's ORC (`LLJIT`) with JITLink: 0.1 ms a library against 0.8 ms for one MCJIT engine each, a
-missing symbol is an exception where MCJIT aborts the process, and the sections of an object stay together in memory,
-so the small code model (constants addressed relative to the program counter) is safe.
+Objects of x86-64 under Linux are linked by rosin.runtime.elf, others by LLVM's ORC (`LLJIT`) with JITLink: 0.1 ms a
+library against 0.8 ms for one MCJIT engine each, a missing symbol is an exception where MCJIT aborts the process, and
+the sections of an object stay together in memory, so the small code model (constants addressed relative to the program
+counter) is safe.
 
-llvmlite costs about 70 ms to import: only `binding` does, on first use.
+llvmlite costs about 30 ms to import and 100 MB of memory: only `binding` does, on first use, and what is found on the
+disk does not use it.
 """
 
 from __future__ import annotations
@@ -20,18 +22,20 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import hashlib
 import os
 import re
-import struct
+import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rosin.ir.dataclass import dataclass
+from rosin.runtime import cache, elf, processor
+
 if TYPE_CHECKING:
-    from llvmlite.binding import LLJIT, ModuleRef, ResourceTracker, TargetMachine
+    from llvmlite.binding import LLJIT, ModuleRef, TargetMachine
 
 __all__ = [
     "CompileError",
@@ -46,6 +50,7 @@ __all__ = [
     "host",
     "leave_session",
     "load_object",
+    "load_text",
     "optimized",
 ]
 
@@ -88,12 +93,13 @@ class Target:
     l1d_bytes: int
     l2_bytes: int
     l3_bytes: int
+    llvm: str
+    """The version of LLVM that makes the code."""
 
     @functools.cached_property
     def key(self) -> str:
         """A short text that differs when code made for the target may differ; for the keys of caches."""
-        facts = "\0".join(str(getattr(self, field.name)) for field in fields(self))
-        return hashlib.sha256(f"{binding().llvm_version_info}\0{facts}".encode()).hexdigest()[:24]
+        return cache.hashed(*(str(getattr(self, field.name)) for field in fields(self)))[:24]
 
 
 @functools.cache
@@ -102,37 +108,48 @@ def host() -> Target:
 
     `ROSIN_CPU` names another one by LLVM's name (`haswell`, `znver4`…) and drops the features found on the host;
     `ROSIN_FEATURES` (`-avx512f`, `+avx512fp16,-prefer-256-bit`…) is appended to the features in either case.
+
+    What LLVM says of the processor is kept on the disk, where the system tells which one it is.
     """
+    given = (os.environ.get("ROSIN_CPU", ""), os.environ.get("ROSIN_FEATURES", ""))
+    asked = processor.identity(processor.llvm_library())
+    if asked is None:
+        facts = _ask_llvm(*given)
+    else:
+        key = cache.hashed("host", *asked, *given)
+        entry = cache.default().get(key)
+        facts = _ask_llvm(*given) if entry is None else entry.meta
+        if entry is None:
+            cache.default().put(key, b"", facts)
+    l1d, l2, l3 = processor.cache_sizes()
+    return Target(**facts, l1d_bytes=l1d, l2_bytes=l2, l3_bytes=l3)
+
+
+def _ask_llvm(named: str, features: str) -> dict[str, Any]:
+    """What LLVM knows of the processor, or of one that is named."""
     llvm = binding()
-    cpu = os.environ.get("ROSIN_CPU") or str(llvm.get_host_cpu_name())
-    features = [] if os.environ.get("ROSIN_CPU") else [str(llvm.get_host_cpu_features().flatten())]
+    cpu = named or str(llvm.get_host_cpu_name())
+    parts = [] if named else [str(llvm.get_host_cpu_features().flatten())]
     triple = str(llvm.get_default_triple())
     if triple.startswith("x86_64"):
         # Some processors are tuned to 256 bits in LLVM's tables; the width of a kernel is our decision.
-        features.append("-prefer-256-bit")
-    features.append(os.environ.get("ROSIN_FEATURES", ""))
-    joined = ",".join(part for part in features if part)
-    l1d, l2, l3 = _cache_sizes()
-    return Target(triple, cpu, joined, _vector_bytes(triple, cpu, joined), l1d, l2, l3)
+        parts.append("-prefer-256-bit")
+    joined = ",".join(part for part in (*parts, features) if part)
+    return {
+        "triple": triple,
+        "cpu": cpu,
+        "features": joined,
+        "vector_bytes": _vector_bytes(triple, cpu, joined),
+        "llvm": ".".join(map(str, llvm.llvm_version_info)),
+    }
 
 
 def _vector_bytes(triple: str, cpu: str, features: str) -> int:
     """The width of the widest registers that the code generator really uses for a vector of 64 bytes."""
-    probe = Target(triple, cpu, features, 16, 0, 0, 0)
+    probe = Target(triple, cpu, features, 16, 0, 0, 0, "")
     text = "define <16 x float> @probe(<16 x float> %x) {\n  %y = fadd <16 x float> %x, %x\n  ret <16 x float> %y\n}"
     code = assembly(text, probe, optimize=0)
     return 64 if "%zmm" in code else 32 if "%ymm" in code else 16
-
-
-def _cache_sizes() -> tuple[int, int, int]:
-    """Bytes of the first-level data cache, the second and the third level, as the system tells them."""
-    sizes = {1: 32 << 10, 2: 1 << 20, 3: 8 << 20}
-    for entry in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, kind, size = ((entry / name).read_text().strip() for name in ("level", "type", "size"))
-        match = re.fullmatch(r"(\d+)([KMG]?)", size)
-        if match and kind in ("Data", "Unified") and int(level) in sizes:
-            sizes[int(level)] = int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
-    return sizes[1], sizes[2], sizes[3]
 
 
 # -- text to object code ---------------------------------------------------------------------------------------
@@ -368,25 +385,17 @@ class _Session:
 class Library:
     """Code in memory. Its addresses hold until the library dies; whoever keeps an address keeps the library."""
 
-    def __init__(self, session: _Session, name: str, tracker: ResourceTracker, explain: Callable[[str], str]) -> None:
-        self._session = session
-        self._name = name
-        self._trackers = [tracker]
+    def __init__(self, find: Callable[[str], int]) -> None:
+        """`find` gives an address, or raises `LinkError`, and holds the code."""
+        self._find = find
         self._addresses: dict[str, int] = {}
-        self._explain = explain
 
     def address(self, name: str) -> int:
         """The address of the function or global `name`. Raises `LinkError` when there is none."""
         known = self._addresses.get(name)
-        if known is not None:
-            return known
-        try:
-            found = self._session.engine.lookup(self._name, name)
-        except RuntimeError as error:
-            raise LinkError(self._explain(f"{name!r}: {error}")) from None
-        self._trackers.append(found)
-        self._addresses[name] = int(found[name])
-        return self._addresses[name]
+        if known is None:
+            known = self._addresses[name] = self._find(name)
+        return known
 
     def keep_forever(self) -> None:
         """Never unload the code: for code in which threads of the process may sleep."""
@@ -403,58 +412,92 @@ def leave_session() -> None:
 def load_object(*objects: bytes) -> Library:
     """Load object code that `compile_object` made, of one module or of several that belong together.
 
-    The code is unloaded when the `Library` dies. Raises `LinkError` when the bytes are no object code of this system.
+    The code is unloaded when the `Library` dies. Raises `LinkError` when the bytes are no object code of this system,
+    or use what is not there.
     """
-    builder = binding().JITLibraryBuilder()
     for data in objects:
         if data[:4] not in _OBJECT_MAGICS:
             raise LinkError(f"not object code: starts with {data[:4]!r}")
-        builder.add_object_img(data)
-    builder.add_current_process()
-    with _lock:
-        session, name = _Session.take()
-        symbols = [
-            (symbol, address)
-            for symbol, address in _symbols.items()
-            if any(symbol.encode() in data for data in objects)
-        ]
-    for symbol, address in symbols:
-        builder.import_symbol(symbol, address)
-    given = {symbol for symbol, _ in symbols}
+    if sys.platform == "linux" and all(map(elf.is_x86, objects)):
+        return Library(_linked(objects))
+    return Library(_linked_by_llvm(objects))
 
-    def explain(message: str) -> str:
-        undefined = dict.fromkeys(symbol for data in objects for symbol in _undefined(data))
-        missing = [symbol for symbol in undefined if symbol not in given and not _in_process(symbol)]
-        return f"{message}; undefined: {', '.join(missing)}" if missing else message
 
-    try:
-        tracker = builder.link(session.engine, name)
-    except RuntimeError as error:
-        raise LinkError(explain(str(error))) from None
-    return Library(session, name, tracker, explain)
+def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]) -> Library:
+    """The library of a module for the host, its object from the cache or compiled and put there.
+
+    For the runtime's own native code; a compiled program has a key of its own that is known before its text is. What
+    `split` makes of the text is compiled at the same time.
+    """
+    key = cache.hashed("texts", host().key, str(optimize), text)
+    entry = cache.default().get(key)
+    if entry is not None:
+        return load_object(*entry.objects())
+    objects = compile_objects(split(text), optimize=optimize)
+    cache.default().put(key, b"".join(objects), {"lengths": list(map(len, objects))})
+    return load_object(*objects)
 
 
 _OBJECT_MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe")
 
 
-def _in_process(symbol: str) -> bool:
-    return bool(binding().address_of_symbol(symbol))
+def _linked(objects: Sequence[bytes]) -> Callable[[str], int]:
+    """Link objects without LLVM."""
+    try:
+        image = elf.link(objects, lambda name: _symbols.get(name) or _in_process(name))
+    except elf.ImageError as error:
+        raise LinkError(str(error)) from None
+
+    def find(name: str) -> int:
+        address = image.addresses.get(name)
+        if address is None:
+            raise LinkError(f"there is no {name!r} in the code")
+        return address
+
+    return find
 
 
-def _undefined(data: bytes) -> list[str]:
-    """The names that an ELF object (64 bits, little-endian) uses and does not define; for messages."""
-    if data[:6] != b"\x7fELF\x02\x01":
-        return []
-    (sections_at,) = struct.unpack_from("<Q", data, 0x28)
-    size, count = struct.unpack_from("<HH", data, 0x3A)
-    headers = [struct.unpack_from("<IIQQQQIIQQ", data, sections_at + index * size) for index in range(count)]
-    names: list[str] = []
-    for _, kind, _, _, offset, length, link, _, _, _ in headers:
-        if kind != 2:  # the symbol table
-            continue
-        strings = headers[link][4]
-        for at in range(offset + 24, offset + length, 24):
-            name, _, _, section = struct.unpack_from("<IBBH", data, at)
-            if name and section == 0:
-                names.append(data[strings + name : data.index(b"\0", strings + name)].decode())
-    return names
+def _linked_by_llvm(objects: Sequence[bytes]) -> Callable[[str], int]:
+    builder = binding().JITLibraryBuilder()
+    for data in objects:
+        builder.add_object_img(data)
+    builder.add_current_process()
+    with _lock:
+        session, library = _Session.take()
+        symbols = {name: address for name, address in _symbols.items() if any(name.encode() in o for o in objects)}
+    for symbol, address in symbols.items():
+        builder.import_symbol(symbol, address)
+
+    def explained(error: RuntimeError) -> LinkError:
+        elfs = (data for data in objects if elf.is_elf(data))
+        missing = dict.fromkeys(name for data in elfs for name in elf.undefined(data))
+        missing = [name for name in missing if name not in symbols and _in_process(name) is None]
+        return LinkError(f"{error}; undefined: {', '.join(missing)}" if missing else str(error))
+
+    try:
+        trackers = [builder.link(session.engine, library)]
+    except RuntimeError as error:
+        raise explained(error) from None
+
+    def find(name: str) -> int:
+        try:
+            found = session.engine.lookup(library, name)
+        except RuntimeError as error:
+            raise explained(error) from None
+        trackers.append(found)
+        return int(found[name])
+
+    return find
+
+
+def _in_process(name: str) -> int | None:
+    """The address of a symbol of this process."""
+    try:
+        return ctypes.addressof(ctypes.c_char.in_dll(_process(), name))
+    except ValueError:
+        return None
+
+
+@functools.cache
+def _process() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

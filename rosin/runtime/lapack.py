@@ -14,7 +14,7 @@ import numpy as np
 
 from rosin.backends.llvm.routines.matrix.lapack import ALONE, PREFIX
 from rosin.ir.errors import UnsupportedError
-from rosin.runtime import cache, jit
+from rosin.runtime import jit
 
 __all__ = ["install", "word"]
 
@@ -128,7 +128,7 @@ def _install_guard() -> None:
         begin = f"%count = call i32 @{get}()\n  store i32 %count, ptr @before\n  call void @{set_}(i32 1)"
         end = f"%saved = load i32, ptr @before\n  call void @{set_}(i32 %saved)"
     text = _GUARD.replace("$DECLARED$", declared).replace("$BEGIN$", begin).replace("$END$", end)
-    guard = cache.load_text(text)
+    guard = jit.load_text(text)
     for name in ALONE:
         jit.add_symbol(PREFIX + name, guard.address(PREFIX + name))
     guard.keep_forever()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rosin.backends.llvm.program import program_text, program_texts
 from rosin.ir import loop_printer, printer, steps
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.sizes import Sizes
 from rosin.passes import pipeline

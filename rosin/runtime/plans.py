@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from rosin.backends.llvm.routines import butterflies, fourier, grids, short
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
 from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
-from rosin.runtime import cache, jit
+from rosin.runtime import jit
 
 __all__ = ["Planner", "planner", "radices", "turns"]
 
@@ -196,7 +197,7 @@ def _code(dtype: DType, kind: str, radix: int) -> int:
     """The address of a pass."""
     name = f"pass_{kind}_{radix}"
     elem = memory_type(dtype)
-    library = cache.load_text(butterflies.pass_text(name, kind, radix, elem, jit.host().vector_bytes))
+    library = jit.load_text(butterflies.pass_text(name, kind, radix, elem, jit.host().vector_bytes))
     library.keep_forever()
     return library.address(name)
 
@@ -205,7 +206,7 @@ def _code(dtype: DType, kind: str, radix: int) -> int:
 def _short_code(dtype: DType, kind: str, length: int) -> int:
     """The address of the function for short lines."""
     name = f"short_{kind}_{length}"
-    library = cache.load_text(short.short_text(name, kind, length, memory_type(dtype), jit.host().vector_bytes))
+    library = jit.load_text(short.short_text(name, kind, length, memory_type(dtype), jit.host().vector_bytes))
     library.keep_forever()
     return library.address(name)
 

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 
 from rosin.backends.llvm.names import FREE, GROW
-from rosin.runtime import cache, jit
+from rosin.runtime import jit
 
 __all__ = ["bytes_in_use", "install", "limit", "memory", "set_limit"]
 
@@ -60,7 +60,7 @@ def memory() -> int:
 @functools.cache
 def _words() -> tuple[ctypes.c_int64, ctypes.c_int64]:
     """The limit and the bytes in use, in native memory."""
-    library = cache.load_text(_TEXT, optimize=2)
+    library = jit.load_text(_TEXT, optimize=2)
     for name in (GROW, FREE):
         jit.add_symbol(name, library.address(name))
     library.keep_forever()

@@ -25,7 +25,7 @@ import os
 import platform
 import sys
 
-from rosin.runtime import cache, jit
+from rosin.runtime import jit
 
 __all__ = ["POLLING_SYMBOL", "SYMBOL", "install", "num_threads", "set_num_threads"]
 
@@ -107,7 +107,7 @@ def _processors() -> int:
 @functools.cache
 def _pool() -> tuple[_Pool, int]:
     """The pool's state and the address of `rosin_parallel`, loaded on first use and never unloaded."""
-    library = cache.load_text(pool_text(sys.platform, platform.machine()), optimize=2)
+    library = jit.load_text(pool_text(sys.platform, platform.machine()), optimize=2)
     pool = _Pool.from_address(library.address("rosin_pool"))
     pool.threads = num_threads()
 

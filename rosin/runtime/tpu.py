@@ -8,9 +8,9 @@ import math
 import os
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from rosin.ir.dataclass import dataclass
 from rosin.ir.errors import AttributeValueError, UnsupportedError
 from rosin.runtime import xla
 

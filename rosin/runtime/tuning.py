@@ -9,7 +9,6 @@ take less than `LEAST_SECONDS`, stay as they are.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -53,7 +52,7 @@ def tiles_of(graph: Graph, make: Make) -> dict[str, TileSize]:
 
 def _known_or_measured(key: str, product: Graph, make: Make) -> TileSize | None:
     parts = ("tile", key, jit.host().key, cache.compiler_version())
-    entry_key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    entry_key = cache.hashed(*parts)
     entry = cache.default().get(entry_key)
     if entry is None:
         best = measured(product, make)

@@ -93,6 +93,7 @@ def _elementwise() -> Iterator[Case]:
         "negative positive rad2deg radians real sin sinc sinh square tan tanh"
     ):
         yield case(name, M)
+    yield case("i0", M)
     for name in each("cbrt log log10 log1p log2 reciprocal sqrt"):
         yield case(name, POSITIVE)
     for name in each("acos arccos asin arcsin atanh arctanh"):
@@ -106,6 +107,9 @@ def _elementwise() -> Iterator[Case]:
     for name in each("around round"):
         yield rough(name, M, 1)
         yield rough(name, WHOLE)
+        yield rough(name, WHOLE * 7, -1)
+        yield rough(name, np.arange(0, 250, 5, dtype=np.uint8), -1)
+        yield rough(name, np.arange(-95, 96, 5), -1)
     for name in each("add subtract multiply maximum minimum fmax fmin logaddexp logaddexp2 hypot arctan2 atan2"):
         yield case(name, M, K)
         yield case(name, M, V[:5])
@@ -212,6 +216,11 @@ def _reductions() -> Iterator[Case]:
         yield rough(name, NANS)
         yield rough(name, NANS, axis=1, keepdims=True)
     yield case("nanvar", NANS, axis=1, ddof=1)
+    for name in each("nansum nanprod nanmean nanvar nanstd"):
+        yield case(name, NANS, (0, 1), where=K < 0.8, keepdims=True)
+        yield rough(name, WHOLE, 0, np.float64, where=B)
+    for name in each("nansum nanprod nanmax nanmin"):
+        yield case(name, NANS, 1, initial=0.3, where=K < 0.8)
     yield case("var", M, 0, ddof=1)
     for name in each("sum prod mean var std"):
         yield case(name, M, 1, where=K < 0.8)
@@ -254,8 +263,9 @@ def _statistics() -> Iterator[Case]:
     yield rough("histogram", WHOLE + 2**24, bins=7)
     yield rough("histogram", WHOLE, bins=5, weights=POSITIVE)
     yield rough("histogram", np.array([0.0, 0.125, 0.25, 0.3, 0.5, 0.75, 0.875, 1.0]), bins=8)
-    for rule in ("auto", "sqrt", "sturges", "rice", "scott", "fd", "doane"):
+    for rule in ("auto", "sqrt", "sturges", "rice", "scott", "fd", "doane", "stone"):
         yield untraced("histogram", np.arange(30.0) ** 1.5, bins=rule)
+        yield untraced("histogram", np.arange(40.0) ** 2 % 37, bins=rule, range=(-3.0, 50.0))
         yield untraced("histogram_bin_edges", RANDOM.integers(0, 40, 100).astype(np.int32), bins=rule)
     yield case("histogram_bin_edges", M, 6)
     yield rough("histogram_bin_edges", M, bins=3, range=(0, 1))
@@ -353,9 +363,12 @@ def _products() -> Iterator[Case]:
     yield case("matmul", T, S)
     yield case("tensordot", M, K, axes=((0,), (0,)))
     yield case("trace", S)
+    yield case("trace", T, 1)
+    yield case("trace", T, 0, 2, 0, np.float64)
     yield case("vecdot", M, K)
     yield case("vector_norm", M, reference=lambda x: np.linalg.norm(x.ravel()))
     yield case("einsum", "ij,kj->ik", M, K)
+    yield case("einsum", "ij,kj", M, K, optimize="greedy")
     yield case("kron", M, W[:2])
     yield case("kron", V[:3], T)
     yield case("vdot", COMPLEX, COMPLEX.T.reshape(4, 5))
@@ -376,6 +389,8 @@ def _movement() -> Iterator[Case]:
     yield case("atleast_1d", V)
     yield case("atleast_2d", V)
     yield case("atleast_3d", M)
+    for rank in (1, 2, 3):
+        yield case(f"atleast_{rank}d", V, M, 2.5)
     yield case("block", [[M, K], [K, M]])
     yield case("block", [V, 1.5, W])
     yield case("broadcast_arrays", M, V[:5])
@@ -391,6 +406,8 @@ def _movement() -> Iterator[Case]:
     yield case("diag", S, k=1)
     yield case("diagflat", M[:2, :2], 1)
     yield case("diagonal", S, offset=-1)
+    yield case("diagonal", T)
+    yield case("diagonal", T, 1, -1, 0)
     yield case("dsplit", T, 2)
     yield case("dstack", [V, W])
     yield case("expand_dims", M, (0, 2))
@@ -443,6 +460,7 @@ def _pads() -> Iterator[Case]:
         yield case("pad", M, widths, mode=mode)
         yield rough("pad", WHOLE, 2, mode=mode)
         yield case("pad", V, 9, mode=mode)
+        yield case("pad", T, {0: (1, 2), -1: 3}, mode=mode)
     for mode, kind in itertools.product(("reflect", "symmetric"), ("odd", "even")):
         yield case("pad", M, ((2, 3), (3, 1)), mode=mode, reflect_type=kind, smooth=kind == "even")
     yield case("pad", M, 1, constant_values=((1.1, 2.3), (3.7, 4.9)))
@@ -531,6 +549,7 @@ def _sorting() -> Iterator[Case]:
     yield rough("unique_values", WHOLE, batched=False, reference=np.unique)
     for name in ("intersect1d", "setdiff1d", "setxor1d", "union1d"):
         yield rough(name, WHOLE, J, batched=False)
+    yield rough("intersect1d", WHOLE, J, return_indices=True, batched=False)
     yield rough("isin", WHOLE, J[0])
 
 
@@ -550,6 +569,7 @@ def _creation() -> Iterator[Case]:
     yield case("full", (2, 7), V)
     yield rough("full_like", M, 1.5)
     yield case("linspace", V, W, 5)
+    yield case("linspace", V, W, 4, endpoint=False, retstep=True, axis=1)
     yield rough("linspace", 0, 1)
     yield rough("zeros", 3, np.int32)
     yield rough("full", 3, 2, np.float64)
@@ -560,6 +580,7 @@ def _creation() -> Iterator[Case]:
     yield case("geomspace", COMPLEX[0], COMPLEX[1], 3)
     yield rough("geomspace", -1, -1000, 4)
     yield case("meshgrid", V, W, indexing="ij")
+    yield case("meshgrid", V, W, M[0], sparse=True)
     for name in each("bartlett blackman hamming hanning"):
         yield rough(name, 9, tolerance=128)
     yield rough("kaiser", 9, 8.6, tolerance=256)
@@ -580,6 +601,8 @@ def _creation() -> Iterator[Case]:
     yield rough("mask_indices", 4, np.triu, 1)
     yield untraced("mask_indices", 4, rnp.tril, 1, reference=lambda n, f, k: np.tril_indices(n, k))
     yield rough("unravel_index", SMALL, (3, 4))
+    yield rough("unravel_index", SMALL, (3, 4), order="F")
+    yield rough("ravel_multi_index", (SMALL, SMALL), (5, 6), order="F")
     yield rough("ravel_multi_index", (SMALL, SMALL), (5, 6))
     yield rough("ravel_multi_index", (SMALL + 2, SMALL - 2), (5, 4), ("wrap", "clip"))
 

@@ -442,6 +442,23 @@ def test_stop_gradient() -> None:
     close(rosin.vmap(rosin.grad(lambda a: rosin.stop_gradient(a) * a))(x), x)
 
 
+def test_optimization_barrier() -> None:
+    x, y = np.asarray([1.0, 2.0]), np.asarray([3.0, 5.0])
+
+    def f(x: Any, y: Any) -> Any:
+        held = rosin.optimization_barrier({"x": x, "parts": (y, rnp.sum(x * y))})
+        return rnp.sum(held["x"] ** 2 * held["parts"][0]) * held["parts"][1]
+
+    expected = np.sum(x**2 * y) * np.sum(x * y)
+    for call in (f, rosin.compile(f)):
+        close(call(x, y), expected)
+        close(rosin.grad(call)(x, y), 2 * x * y * np.sum(x * y) + y * np.sum(x**2 * y))
+    close(rosin.jvp(f, (x, y), (x, np.zeros(2)))[1], 3 * expected)
+    close(rosin.vmap(f, (0, None))(np.stack([x, y]), y), np.stack([f(x, y), f(y, y)]))
+    assert rosin.optimization_barrier(()) == ()
+    assert "barrier" in rosin.compile(f).text(x, y, stage="remat")
+
+
 @rosin.custom_jvp
 def scaled_sin(x: Any, power: Any) -> Any:
     return rnp.sin(x) * power

@@ -12,7 +12,8 @@ from rosin.ir.builder import Builder
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value
-from rosin.ir.ops.call import Checkpoint
+from rosin.ir.ops.call import Barrier, Checkpoint
+from rosin.ir.ops.logic import IsFinite
 from rosin.ir.types import parse_type
 from rosin.passes import pipeline
 from rosin.passes.fusion import Fusion
@@ -103,6 +104,24 @@ def test_a_value_that_a_third_group_needs_keeps_groups_apart() -> None:
     program = to_loops(graph_of(build, "f32[8, 100]"), 32)
     order = [k.name for k in steps.kernels(program.steps)]
     assert len(order) <= 2
+
+
+def test_what_waits_for_a_sum_is_apart_from_it_though_a_choice_reads_both() -> None:
+    """An update that is taken if a norm is finite: one pass over the parameter, after that of the norm."""
+
+    def build(b: Builder, p: Value, m: Value, g: Value, h: Value) -> list[Value]:
+        norm = b.add(b.sum(b.mul(g, g), (0, 1)), b.sum(b.mul(h, h), (0, 1)))
+        (held, waited) = b.node(Barrier(), g, norm)
+        mean = b.add(b.mul(m, 0.9), b.mul(held, 0.1))
+        sound = b.broadcast(*b.node(IsFinite(), waited), p.type.shape, ())
+        return [norm, b.select(sound, b.sub(p, mean), p), b.select(sound, mean, m)]
+
+    graph = graph_of(build, *["f32[300, 100]"] * 4)
+    fusion = Fusion(graph)
+    norm, new, mean = (fusion.group_of[v] for v in graph.outputs)
+    assert new is mean
+    assert new is not norm
+    assert not new.reduced
 
 
 def test_groups_stay_small() -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -195,6 +197,55 @@ def test_many_processes(tmp_path: Path) -> None:
 def test_load_text_compiles_once(store: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "default", lambda: store)
     text = "define i64 @f() {\n  ret i64 7\n}"
-    assert cache.load_text(text).address("f")
+    assert jit.load_text(text).address("f")
     monkeypatch.setattr(jit, "compile_object", None)
-    assert cache.load_text(text).address("f")
+    assert jit.load_text(text).address("f")
+
+
+def test_sources_are_read_again_when_they_change(
+    store: ObjectCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "default", lambda: store)
+    monkeypatch.setattr(cache, "_SETTLED_NANOSECONDS", 0)
+    folder = tmp_path / "sources"
+    (folder / "inner").mkdir(parents=True)
+    first, second = folder / "a.py", folder / "inner" / "b.py"
+    first.write_text("x = 1\n")
+    second.write_text("y = 1\n")
+    found = [cache.sources_version(str(folder))]
+    assert cache.sources_version(str(folder)) == found[0]
+    for file, text in ((first, "x = 2\n"), (second, "y = 2\n"), (folder / "inner" / "c.py", "")):
+        status = file.stat() if file.exists() else None
+        file.write_text(text)
+        if status is not None:  # as tools do that keep the time of a file
+            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+        found.append(cache.sources_version(str(folder)))
+    assert len(set(found)) == 4
+    first.write_text("x = 1\n")
+    second.write_text("y = 1\n")
+    (folder / "inner" / "c.py").unlink()
+    assert cache.sources_version(str(folder)) == found[0]
+
+
+def test_sources_of_just_now_are_not_remembered(
+    store: ObjectCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "default", lambda: store)
+    (tmp_path / "a.py").write_text("x = 1\n")
+    cache.sources_version(str(tmp_path))
+    assert store.size() == 0
+
+
+def test_what_is_on_the_disk_needs_no_compiler(tmp_path: Path) -> None:
+    code = (
+        "import sys, rosin, numpy as np; f = rosin.compile(lambda x: x + 1); print(float(f(np.float32(2)))); "
+        "print(sorted({m.partition('.')[0] for m in sys.modules} & {'llvmlite', 'hashlib', 'json', 'tempfile'}))"
+    )
+    env = {**os.environ, "ROSIN_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert runs[0].startswith("3.0\n")
+    assert "llvmlite" in runs[0]
+    assert runs[1] == "3.0\n[]\n"

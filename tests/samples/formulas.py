@@ -25,7 +25,9 @@ from rosin.ir.ops.formulas import (
     incomplete,
     integrals,
     normal,
+    polynomials,
     power_transforms,
+    quantiles,
     zeta,
 )
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw, elementwise_bad, elementwise_samples
@@ -123,6 +125,9 @@ BY_ORDER: list[tuple[Elementwise, Bounds]] = [
     (hypergeometric.Legendre(5), (-1.2, 1.2)),
     (hypergeometric.Legendre(4, 2), (-1.2, 1.2)),
     (hypergeometric.Legendre(1, 3), (-1.2, 1.2)),
+    *((kind(degree=n), WIDE) for kind in (polynomials.Chebyshev, polynomials.Hermite) for n in (0, 1, 6)),
+    (polynomials.Chebyshev(degree=5, second=True), WIDE),
+    (polynomials.Hermite(degree=5, physics=True), WIDE),
     (elementary.Exprel(3), WIDE),
     (hypergeometric.LambertW(-1), (-0.33, -0.05)),
     (elliptic.Ellipk(2), (-2.0, 0.9)),
@@ -146,13 +151,13 @@ SEVERAL: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
     (incomplete.Gammainc(), (PARAMETER, POSITIVE)),
     (incomplete.Gammaincc(), (PARAMETER, POSITIVE)),
     (incomplete.GammaDensity(), (PARAMETER, POSITIVE)),
-    (incomplete.Gammaincinv(), (PARAMETER, (0.1, 0.9))),
-    (incomplete.Gammainccinv(), (PARAMETER, (0.1, 0.9))),
+    (quantiles.Gammaincinv(), (PARAMETER, (0.1, 0.9))),
+    (quantiles.Gammainccinv(), (PARAMETER, (0.1, 0.9))),
     (incomplete.Betainc(), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (incomplete.Betaincc(), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (incomplete.BetaDensity(), (PARAMETER, PARAMETER, (0.1, 0.9))),
-    (incomplete.Betaincinv(), (PARAMETER, PARAMETER, (0.1, 0.9))),
-    (incomplete.Betainccinv(), (PARAMETER, PARAMETER, (0.1, 0.9))),
+    (quantiles.Betaincinv(), (PARAMETER, PARAMETER, (0.1, 0.9))),
+    (quantiles.Betainccinv(), (PARAMETER, PARAMETER, (0.1, 0.9))),
     (distributions.Gdtr(), (PARAMETER, PARAMETER, (0.3, 1.5))),
     (distributions.Gdtr(True), (PARAMETER, PARAMETER, (0.3, 1.5))),
     (distributions.Fdtr(), (PARAMETER, PARAMETER, POSITIVE)),
@@ -178,6 +183,9 @@ SEVERAL: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
     (elliptic.Elliprj(), (POSITIVE, POSITIVE, POSITIVE, POSITIVE)),
     (elliptic.Ellipkinc(), ((-4.0, 4.0), (-2.0, 0.8))),
     (elliptic.Ellipeinc(), ((-4.0, 4.0), (-2.0, 0.8))),
+    (polynomials.Laguerre(degree=5), (PARAMETER, POSITIVE)),
+    (polynomials.Gegenbauer(degree=4), (PARAMETER, (-1.2, 1.2))),
+    (polynomials.Jacobi(degree=4), (PARAMETER, PARAMETER, (-1.2, 1.2))),
     (hypergeometric.Hyp1f1(), ((0.5, 3.0), (0.5, 3.0), (-3.0, 3.0))),
     (hypergeometric.Hyp2f1(), ((0.5, 2.0), (0.5, 2.0), (1.0, 3.0), (-1.5, 0.7))),
 ]
@@ -197,6 +205,7 @@ DERIVED: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
     (elliptic.Agm((1, 0)), (POSITIVE, (5.1, 9.0))),
     (elliptic.Ellipkinc(1), ((-4.0, 4.0), (-2.0, 0.8))),
     (elliptic.Ellipeinc(2), ((-4.0, 4.0), (-2.0, 0.8))),
+    (polynomials.Jacobi((0, 1, 1), degree=3), (PARAMETER, PARAMETER, (-1.2, 1.2))),
     (hypergeometric.Hyp1f1((0, 1, 0)), ((0.5, 3.0), (0.5, 3.0), (-3.0, 3.0))),
     (hypergeometric.Hyp2f1((1, 0, 0, 0)), ((0.5, 2.0), (0.5, 2.0), (1.0, 3.0), (-1.5, 0.7))),
 ]
@@ -222,18 +231,18 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
         [(0, 1), (1, 0), (2, INF), (INF, 2), (-1, 1), (1e5, 100300), (1e-6, 0.3), (0.1, 40), (35, 30)],
     ),
     (
-        incomplete.Gammaincinv(),
+        quantiles.Gammaincinv(),
         [(2, 0), (2, 1), (0.02, 0.3), (500, 0.01), (30, 1e-100), (-1, 0.5), (2, 1.5), (NAN, 0.5)],
     ),
-    (incomplete.Gammainccinv(), [(2, 0), (2, 1), (0.05, 0.3), (500, 1e-30), (2, 1e-100), (-1, 0.5), (2, -0.5)]),
+    (quantiles.Gammainccinv(), [(2, 0), (2, 1), (0.05, 0.3), (500, 1e-30), (2, 1e-100), (-1, 0.5), (2, -0.5)]),
     (
         incomplete.Betainc(),
         [(2, 3, 0), (2, 3, 1), (300, 200, 0.55), (0.01, 40, 1e-5), (50, 0.1, 0.99), (-1, 1, 0.5), (1, 1, 1.5)],
     ),
     (incomplete.Betaincc(), [(2, 3, 0), (2, 3, 1), (300, 200, 0.65), (40, 0.2, 0.9), (1, 1, NAN)]),
-    (incomplete.Betaincinv(), [(2, 3, 0), (2, 3, 1), (30, 20, 0.4), (0.2, 8, 0.2), (5, 0.3, 0.7), (1, 1, 2)]),
+    (quantiles.Betaincinv(), [(2, 3, 0), (2, 3, 1), (30, 20, 0.4), (0.2, 8, 0.2), (5, 0.3, 0.7), (1, 1, 2)]),
     (
-        incomplete.Betainccinv(),
+        quantiles.Betainccinv(),
         [(2, 3, 0), (2, 3, 1), (30, 20, 0.4), (0.2, 8, 0.2), (5, 0.3, 0.7), (0.5, 9, 0.9), (3, 50, 1e-9), (1, 1, 2)],
     ),
     (
@@ -289,6 +298,10 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
     (elliptic.Elliprj(), [(0, 1, 2, 3), (1, 2, 3, 1e-3), (2, 2, 2, 2), (-1, 1, 1, 1)]),
     (elliptic.Ellipkinc(), [(0, 0.5), (10, 0.9), (1.2, 1), (-100, -3)]),
     (elliptic.Ellipeinc(), [(0, 0.5), (10, 0.9), (1.2, 1), (-100, -3)]),
+    (polynomials.Chebyshev(degree=3), [(INF,), (-INF,), (NAN,), (1e200,), (-1e120,)]),
+    (polynomials.Laguerre(degree=3), [(0, 0), (2, -1e200), (1, INF), (NAN, 1), (1, NAN), (-2, 1.5)]),
+    (polynomials.Gegenbauer(degree=2), [(0, 0.5), (-0.25, 1e200), (INF, 1), (1, -INF)]),
+    (polynomials.Jacobi(degree=3), [(-0.5, -0.5, 0.3), (0, -1, 0.25), (0.5, 1, -1e150), (1, 1, INF), (NAN, 1, 1)]),
     (hypergeometric.Hyp1f1(), [(0, 1, 5), (-3, 1.5, 2), (2, 3, 100), (1, 2, -100), (1, 0.5, 30)]),
     (
         hypergeometric.Hyp2f1(),
@@ -299,7 +312,7 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
 LOOSE: dict[str, Any] = {"ulps": 128, "rtol": {dtypes.f64: 1e-12}, "atol": 1e-14}
 
 
-HEAVY = (incomplete.Betainccinv, distributions.Fdtr, distributions.Stdtr)
+HEAVY = (quantiles.Betainccinv, distributions.Fdtr, distributions.Stdtr)
 """Formulas of several incomplete functions, each of which is compiled for its own."""
 
 
@@ -385,6 +398,7 @@ BAD: list[Bad] = [
     *(bad for op in {type(op): op for op, _ in BY_ORDER}.values() for bad in elementwise_bad(op)),
     Bad(bessel.BesselJ(-1), ("f32[3]",), AttributeValueError, "order is -1"),
     Bad(hypergeometric.LambertW(2), ("f32[3]",), AttributeValueError, "branch is 2"),
+    Bad(polynomials.Hermite(degree=-1), ("f32[3]",), AttributeValueError, "degree is -1"),
     Bad(hypergeometric.Legendre(-2), ("f32[3]",), AttributeValueError, "degree -2"),
     Bad(incomplete.Gammainc(-1), ("f32[3]", "f32[3]"), AttributeValueError, "0 times or more, not -1"),
     Bad(elliptic.Elliprf((1, 0)), ("f32[3]",) * 3, AttributeValueError, "for 2 operands, not 3"),
@@ -449,6 +463,64 @@ def _legendre(op: Op, x: Array) -> Array:
     assert isinstance(op, hypergeometric.Legendre)
     found = np.polynomial.legendre.Legendre.basis(op.degree)
     return (found.deriv(op.order) if op.order else found)(x)
+
+
+def _polynomial(exact: Callable[..., Any]) -> Reference:
+    """A function of mpmath's of (degree, *x), differentiated; far out the sign of the leading power is left."""
+
+    def reference(op: Op, *x: Array) -> Array:
+        assert isinstance(op, polynomials.OrthogonalPolynomial)
+        far = np.isinf(x[-1])
+        near = *x[:-1], np.where(far, np.sign(x[-1]) * 1e160, x[-1])
+
+        def one(*v: Any) -> Any:
+            if any(mpmath.isnan(k) or mpmath.isinf(k) for k in v):
+                return mpmath.nan
+            function = lambda *w: exact(op, *w)
+            return mpmath.diff(function, v, op.orders) if any(op.orders) else function(*v)
+
+        found = pointwise(one, *near, digits=60)
+        return np.where(far & (op.degree > 0), np.sign(found) * INF, found)
+
+    return reference
+
+
+def _chebyshev(op: Any, x: Any) -> Any:
+    return (mpmath.chebyu if op.second else mpmath.chebyt)(op.degree, x)
+
+
+def _hermite(op: Any, x: Any) -> Any:
+    root = 1 if op.physics else mpmath.sqrt(2)
+    return mpmath.hermite(op.degree, x / root) / root**op.degree
+
+
+def _jacobi(op: Any, a: Any, b: Any, x: Any) -> Any:
+    """The sum of DLMF 18.5.8."""
+    terms = (
+        mpmath.binomial(op.degree + a, k)
+        * mpmath.binomial(op.degree + b, op.degree - k)
+        * ((x - 1) / 2) ** (op.degree - k)
+        * ((x + 1) / 2) ** k
+        for k in range(op.degree + 1)
+    )
+    return mpmath.fsum(terms)
+
+
+def _laguerre(op: Any, a: Any, x: Any) -> Any:
+    """The sum of DLMF 18.5.12."""
+    n = op.degree
+    return mpmath.fsum((-x) ** k / mpmath.factorial(k) * mpmath.binomial(n + a, n - k) for k in range(n + 1))
+
+
+def _gegenbauer(op: Any, a: Any, x: Any) -> Any:
+    """The sum of DLMF 18.5.10."""
+    n = op.degree
+
+    def term(k: int) -> Any:
+        below = mpmath.factorial(k) * mpmath.factorial(n - 2 * k)
+        return (-1) ** k * mpmath.rf(a, n - k) / below * (2 * x) ** (n - 2 * k)
+
+    return mpmath.fsum(map(term, range(n // 2 + 1)))
 
 
 def _bessel(op: Op, x: Array) -> Array:
@@ -572,13 +644,13 @@ REFERENCES: dict[type[Op], Reference] = {
     incomplete.Gammainc: _derived(ss.gammainc, _p, _order_first),
     incomplete.Gammaincc: _derived(ss.gammaincc, _q, _order_first),
     incomplete.GammaDensity: _derived(lambda a, x: pointwise(_gamma_density, a, x), _gamma_density, _order_first),
-    incomplete.Gammaincinv: _reference(ss.gammaincinv),
-    incomplete.Gammainccinv: _reference(ss.gammainccinv),
+    quantiles.Gammaincinv: _reference(ss.gammaincinv),
+    quantiles.Gammainccinv: _reference(ss.gammainccinv),
     incomplete.Betainc: _derived(ss.betainc, _i, _orders_of_beta),
     incomplete.Betaincc: _derived(ss.betaincc, lambda *v: -_i(*v), _orders_of_beta),
     incomplete.BetaDensity: _derived(lambda *v: pointwise(_beta_density, *v), _beta_density, _orders_of_beta),
-    incomplete.Betaincinv: _reference(ss.betaincinv),
-    incomplete.Betainccinv: _reference(ss.betainccinv),
+    quantiles.Betaincinv: _reference(ss.betaincinv),
+    quantiles.Betainccinv: _reference(ss.betainccinv),
     distributions.Gdtr: lambda op, *x: (ss.gdtrc if op.upper else ss.gdtr)(*x),  # type: ignore[attr-defined]
     distributions.Fdtr: lambda op, *x: (ss.fdtrc if op.upper else ss.fdtr)(*x),  # type: ignore[attr-defined]
     distributions.Stdtr: _reference(ss.stdtr),
@@ -616,6 +688,11 @@ REFERENCES: dict[type[Op], Reference] = {
     hypergeometric.Hyp2f1: _derived(ss.hyp2f1, mpmath.hyp2f1, _orders),
     hypergeometric.LambertW: lambda op, x: np.where(x < -1 / math.e - 1e-15, NAN, ss.lambertw(x, op.branch).real),  # type: ignore[attr-defined]
     hypergeometric.Legendre: _legendre,
+    polynomials.Chebyshev: _polynomial(_chebyshev),
+    polynomials.Hermite: _polynomial(_hermite),
+    polynomials.Laguerre: _polynomial(_laguerre),
+    polynomials.Gegenbauer: _polynomial(_gegenbauer),
+    polynomials.Jacobi: _polynomial(_jacobi),
     normal.OwensT: _reference(ss.owens_t),
     bessel_real.BesselJv: _derived(ss.jv, mpmath.besselj, _order_first),
     bessel_real.BesselYv: _derived(ss.yv, mpmath.bessely, _order_first),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from rosin.ir.dataclass import dataclass
 
 MANGLED = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
 FLOAT_BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from rosin.backends.llvm.names import RECEIVER
+from rosin.ir.dataclass import dataclass
 
 MODULE_CHARACTERS = 10_000
 """A module of less is compiled in so little time that another thread would not help."""

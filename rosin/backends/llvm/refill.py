@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.expressions import Expressions
 from rosin.backends.llvm.places import OF_LANES
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Expr, Loop, Scope, Statement, While
 from rosin.ir.statements import loads, relocated, stores

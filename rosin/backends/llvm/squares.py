@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
+from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Expr, Guard, Load, Loop, Statement, Store, blocks, values
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from rosin.backends.stablehlo.types import constant_text, signature_text, type_text
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType, bool_, f32, i32
 from rosin.ir.errors import located
 from rosin.ir.graph import Graph, Node

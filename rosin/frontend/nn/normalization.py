@@ -23,9 +23,12 @@ def _standard(x: Array, axes: tuple[int, ...], eps: float) -> Array:
     """x with mean 0 and variance 1 over axes."""
     dtype = core.dtype_of(x)
     wide = promote.cast(x, dtype.accumulator)
-    centred = wide - reductions.mean(wide, axis=axes, keepdims=True)
-    variance = reductions.mean(elementwise.square(centred), axis=axes, keepdims=True)
-    return promote.cast(centred * transcendental.rsqrt(variance + eps), dtype)
+    shape = core.shape_of(x)
+    rest = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    centred = wide - promote.spread_along(reductions.mean(wide, axis=axes), shape, rest)
+    variance = reductions.mean(elementwise.square(centred), axis=axes)
+    scale = promote.spread_along(transcendental.rsqrt(variance + eps), shape, rest)
+    return promote.cast(centred * scale, dtype)
 
 
 def _affine(name: str, x: Array, weight: ArrayLike | None, bias: ArrayLike | None, shape: promote.Shape) -> Array:
@@ -36,8 +39,15 @@ def _affine(name: str, x: Array, weight: ArrayLike | None, bias: ArrayLike | Non
         own = promote.array(name, given)
         if not facts.same(dims.product(core.shape_of(own)), dims.product(shape)):
             promote.bad_shape(f"{name}: the {what} has one number for each of {dims.product(shape)}", x, own)
-        spread = manipulation.reshape(own, shape)
-        x = x * spread if what == "weight" else x + spread
+        full = core.shape_of(x)
+        kept = [axis for axis, size in enumerate(shape) if size != 1]
+        firm = promote.cast(own, promote.common_dtype([x, own]))
+        line = promote.spread_along(
+            manipulation.reshape(firm, tuple(shape[axis] for axis in kept)),
+            full,
+            tuple(len(full) - len(shape) + axis for axis in kept),
+        )
+        x = x * line if what == "weight" else x + line
     return x
 
 

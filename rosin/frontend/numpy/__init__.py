@@ -23,7 +23,6 @@ from rosin.frontend.numpy.creation import (
     array,
     asarray,
     diag,
-    diagonal,
     empty,
     empty_like,
     eye,
@@ -69,7 +68,18 @@ from rosin.frontend.numpy.elementwise import (
 )
 from rosin.frontend.numpy.indexing import getitem, take, take_along_axis
 from rosin.frontend.numpy.info import __array_namespace_info__
-from rosin.frontend.numpy.linear import cross, dot, inner, matmul, outer, tensordot, trace, vecdot, vector_norm
+from rosin.frontend.numpy.linear import (
+    cross,
+    diagonal,
+    dot,
+    inner,
+    matmul,
+    outer,
+    tensordot,
+    trace,
+    vecdot,
+    vector_norm,
+)
 from rosin.frontend.numpy.logic import (
     bitwise_and,
     bitwise_invert,
@@ -372,7 +382,7 @@ if TYPE_CHECKING:
         cov,
         ptp,
     )
-    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, kaiser
+    from rosin.frontend.numpy.windows import bartlett, blackman, hamming, hanning, i0, kaiser
 
 __array_api_version__ = "2025.12"
 
@@ -596,6 +606,7 @@ __all__ = [
     "hsplit",
     "hstack",
     "hypot",
+    "i0",
     "identity",
     "iinfo",
     "imag",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -15,6 +14,7 @@ from rosin.frontend.numpy import counted, manipulation, promote
 from rosin.frontend.sizes import Size
 from rosin.frontend.trace import located
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, Sym
 from rosin.ir.types import shape_text
 

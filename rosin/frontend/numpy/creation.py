@@ -290,10 +290,13 @@ def linspace(
     dtype: DTypeLike | None = None,
     device: str | None = None,
     endpoint: bool = True,
-) -> Array:
-    """`num` numbers from start to stop in equal steps along a new first axis; without `endpoint`, stop is left out.
+    retstep: bool = False,
+    axis: int = 0,
+) -> Any:
+    """`num` numbers from start to stop in equal steps along a new axis; without `endpoint`, stop is left out.
 
-    start and stop may be arrays that broadcast. The last element is exactly stop. Integers are rounded down.
+    start and stop may be arrays that broadcast. The last element is exactly stop. Integers are rounded down. With
+    `retstep` the step is returned too, NaN where there is none.
 
     Raises:
         AttributeValueError: num is negative.
@@ -311,12 +314,19 @@ def linspace(
     ends = promote.broadcast_arrays_shape("linspace", [x for x in given if promote.is_array(x)])
     shape = (num, *ends)
     first, last = promote.spread_operands("linspace", given, TensorType(work, shape))
-    share = elementwise.divide(iota(work, shape, 0), max(num - 1 if endpoint else num, 1))
+    steps = num - 1 if endpoint else num
+    share = elementwise.divide(iota(work, shape, 0), max(steps, 1))
     # A weighted mean of both ends is exact at both, where a sum of steps is not.
     line = elementwise.add(
         elementwise.multiply(first, elementwise.subtract(1, share)), elementwise.multiply(last, share)
     )
-    return promote.cast(elementwise.floor(line) if wanted.is_integer else line, wanted)
+    line = promote.cast(elementwise.floor(line) if wanted.is_integer else line, wanted)
+    line = manipulation.moveaxis(line, 0, axis) if axis else line
+    if not retstep:
+        return line
+    first, last = (promote.cast(end, own) for end in promote.spread_operands("linspace", given, TensorType(work, ends)))
+    gap = elementwise.subtract(last, first)
+    return line, elementwise.divide(gap, steps) if steps > 0 else full_like(gap, math.nan)
 
 
 # -- matrices ----------------------------------------------------------------------------------------------------------
@@ -411,10 +421,13 @@ def diagonal(x: ArrayLike, /, offset: int = 0) -> Array:
     return core.bind1(Slice((*zero, start), (*front, limit), (*(1,) * len(front), columns + 1)), flat)
 
 
-def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Array, ...]:
+def meshgrid(*arrays: ArrayLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
     """Vectors spread over the grid of all their combinations, one array for each vector.
 
     Array i varies along axis i; with `indexing="xy"` the first two axes are exchanged, as plots have them.
+
+    sparse: the other axes have size 1.
+    copy: NumPy's; arrays do not change, so it makes no difference.
 
     Raises:
         ShapeError: an array is not a vector.
@@ -431,6 +444,10 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> tuple[Array, ...]:
         axes[:2] = [1, 0]
     shape: list[Dim] = [1] * len(axes)
     lines = [core.bind1(Reshape((1,)), v) if core.shape_of(v) == () else v for v in vectors]
+    if sparse:
+        rank = len(axes)
+        spots = ([-1 if i == axis else 1 for i in range(rank)] for axis in axes)
+        return tuple(manipulation.reshape(line, spot) for line, spot in zip(lines, spots, strict=True))
     for axis, line in zip(axes, lines, strict=True):
         shape[axis] = core.shape_of(line)[0]
     return tuple(core.bind1(Broadcast(tuple(shape), (axis,)), line) for axis, line in zip(axes, lines, strict=True))

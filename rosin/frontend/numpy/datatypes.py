@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import ml_dtypes
@@ -13,6 +12,7 @@ from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 
 _KINDS: dict[str, frozenset[DType]] = {

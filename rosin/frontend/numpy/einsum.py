@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core
 from rosin.frontend.numpy import creation, elementwise, linear, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 
 if TYPE_CHECKING:
@@ -27,14 +27,15 @@ class _Term:
     labels: Labels
 
 
-def einsum(equation: str, /, *operands: ArrayLike) -> Array:
+def einsum(equation: str, /, *operands: ArrayLike, optimize: Any = True) -> Array:
     """The sum of products that the equation says, such as `"bij,bjk->bik"` for a batch of matrix products.
 
     Each operand has a letter for each axis. Axes of one letter run together; letters that the result lacks are summed
     over, `...` too, which stands for further axes, that broadcast. Without `->` the result has the axes of `...`, then
     the letters that occur once, in alphabetical order. A letter twice in an operand takes its diagonal.
 
-    Products are formed pair by pair, next the pair whose product grows least over what it replaces.
+    Products are formed pair by pair, next the pair whose product grows least over what it replaces. That is so whatever
+    `optimize` is, by which NumPy chooses an order.
 
     Raises:
         AttributeValueError: the equation cannot be read.

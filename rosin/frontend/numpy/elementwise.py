@@ -13,6 +13,7 @@ from rosin.frontend import core
 from rosin.frontend.numpy import datatypes, logic, ordering, promote
 from rosin.frontend.numpy.complex import combined, imag, real
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir import dtypes
 from rosin.ir.op import Op
 from rosin.ir.ops import arithmetic as ops
 from rosin.ir.ops.exponential import Pow
@@ -184,17 +185,11 @@ def trunc(x: ArrayLike, /) -> Array:
 
 @core.fresh
 def round(x: ArrayLike, /, decimals: int = 0) -> Array:
-    """The nearest multiple of 10 to the power -decimals, halves to the even one; of complex numbers part by part.
-
-    Raises:
-        AttributeValueError: integers are to be rounded before their point.
-    """
+    """The nearest multiple of 10 to the power -decimals, halves to the even one; of complex numbers part by part."""
     decimals = promote.as_int("round", decimals, "the count of decimals")
     operand = promote.numeric("round", x)
     if core.dtype_of(operand).is_integer:
-        if decimals < 0:
-            promote.bad_value(f"round: integers are not rounded to {decimals} decimals", operand)
-        return operand
+        return operand if decimals >= 0 else _rounded_integers(operand, 10**-decimals)
     if core.dtype_of(operand).is_complex:
         return combined(*(round(part, decimals) for part in (real(operand), imag(operand))))
     if decimals == 0:
@@ -203,6 +198,20 @@ def round(x: ArrayLike, /, decimals: int = 0) -> Array:
     if decimals > 0:
         return divide(core.bind1(ops.Round(), multiply(operand, scale)), scale)
     return multiply(core.bind1(ops.Round(), divide(operand, scale)), scale)
+
+
+def _rounded_integers(x: Array, unit: int) -> Array:
+    """The nearest multiples of a power of ten, halves to the even one; 0 where the type does not reach it."""
+    dtype = core.dtype_of(x)
+    if unit > dtype.highest:
+        return multiply(x, 0)
+    if unit > dtypes.i64.highest:
+        promote.bad_value(f"round: multiples of {unit} are beyond i64", x)
+    count = floor_divide(x, unit)
+    rest, odd = (promote.cast(v, dtypes.i64) for v in (remainder(x, unit), remainder(count, 2)))
+    # How much nearer the multiple above is, and 1 more where it is the even one.
+    nearer = add(subtract(rest, subtract(unit, rest)), odd)
+    return multiply(add(count, promote.cast(clip(nearer, 0, 1), dtype)), unit)
 
 
 # -- signs -------------------------------------------------------------------------------------------------------------

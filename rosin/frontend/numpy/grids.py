@@ -253,15 +253,20 @@ def _called(mask_func: Callable[..., Any], ones: Any, k: Any) -> Any:
 # -- positions in row-major order --------------------------------------------------------------------------------------
 
 
-def unravel_index(indices: ArrayLike, shape: Dim | Sequence[Dim]) -> tuple[Array, ...]:
+def unravel_index(indices: ArrayLike, shape: Dim | Sequence[Dim], order: str = "C") -> tuple[Array, ...]:
     """Positions counted in row-major order as positions along each axis of an array of a shape.
+
+    order: "F" is for positions counted in column-major order.
 
     Computed ones that are outside are moved to the nearest end; negative ones count from the end.
 
     Raises:
         DTypeError: the positions are no integers.
         BoundsError: a known position is outside.
+        AttributeValueError: the order is neither "C" nor "F".
     """
+    if _column_major("unravel_index", order):
+        return unravel_index(indices, promote.as_shape("unravel_index", shape)[::-1])[::-1]
     where, sizes = core.asarray(indices), promote.as_shape("unravel_index", shape)
     _check_known("unravel_index", indices, dims.product(sizes), "an array")
     if not core.dtype_of(where).is_integer:
@@ -277,17 +282,28 @@ def unravel_index(indices: ArrayLike, shape: Dim | Sequence[Dim]) -> tuple[Array
     return tuple(counted.positions(inside, sizes))
 
 
+def _column_major(name: str, order: str) -> bool:
+    if order not in ("C", "F"):
+        promote.bad_value(f'{name}: the order is "C" or "F", not {order!r}')
+    return order == "F"
+
+
 def ravel_multi_index(
-    multi_index: Sequence[ArrayLike] | ArrayLike, dims: Sequence[Dim], mode: str | Sequence[str] = "raise"
+    multi_index: Sequence[ArrayLike] | ArrayLike,
+    dims: Sequence[Dim],
+    mode: str | Sequence[str] = "raise",
+    order: str = "C",
 ) -> Array:
     """Positions along each axis of an array of sizes `dims` as positions counted in row-major order.
+
+    order: "F" counts in column-major order.
 
     mode: what positions outside mean, for all axes or each: "clip" moves them to the nearest end, "wrap" counts them
         modulo the size; "raise" refuses them where they are known, and takes computed ones as they are.
 
     Raises:
         ShapeError: there are not positions for all axes.
-        AttributeValueError: there is no such mode.
+        AttributeValueError: there is no such mode, or the order is neither "C" nor "F".
         BoundsError: a known position is outside.
     """
     sizes = promote.as_shape("ravel_multi_index", dims)
@@ -295,8 +311,10 @@ def ravel_multi_index(
     modes = [mode] * len(sizes) if isinstance(mode, str) else list(mode)
     if not len(parts) == len(sizes) == len(modes):
         promote.bad_shape(f"ravel_multi_index: {len(parts)} positions and {len(modes)} modes for {len(sizes)} axes")
+    columns = _column_major("ravel_multi_index", order)
+    axes = list(enumerate(zip(parts, sizes, modes, strict=True)))
     result: Any = 0
-    for axis, (part, size, how) in enumerate(zip(parts, sizes, modes, strict=True)):
+    for axis, (part, size, how) in reversed(axes) if columns else axes:
         result = elementwise.add(elementwise.multiply(result, _number(size)), _inside(part, axis, size, how))
     return core.asarray(result)
 

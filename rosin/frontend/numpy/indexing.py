@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,6 +23,7 @@ from rosin.frontend.numpy.brackets import At, Entry, New, Positions, Span
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.trace import located
 from rosin.ir import dims, dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.index import DynamicSlice, Gather, Numbers

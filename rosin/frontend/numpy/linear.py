@@ -181,9 +181,29 @@ def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
 # -- traces and norms --------------------------------------------------------------------------------------------------
 
 
-def trace(x: ArrayLike, /, offset: int = 0, *, dtype: DTypeLike | None = None) -> Array:
-    """The sum of the diagonal of matrices (the last two axes), `offset` above the main one."""
-    return reductions.sum(creation.diagonal(x, offset=offset), axis=-1, dtype=dtype)
+def diagonal(x: ArrayLike, /, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """The diagonals of matrices, whose rows run along `axis1` and columns along `axis2`, as a last axis.
+
+    They are `offset` above the main one. `linalg.diagonal` is for the last two axes.
+
+    Raises:
+        ShapeError: x has fewer than two axes, or the axes are one.
+    """
+    operand = promote.array("diagonal", x)
+    rank = len(core.shape_of(operand))
+    if rank == 2 and (axis1, axis2) in ((0, 1), (-2, -1)):
+        return creation.diagonal(operand, offset)
+    if rank < 2:
+        promote.bad_shape(f"diagonal: takes matrices, with at least 2 axes, not {rank}", operand)
+    rows, columns = (promote.as_axis("diagonal", axis, rank, operand) for axis in (axis1, axis2))
+    if rows == columns:
+        promote.bad_shape(f"diagonal: axis1 and axis2 are both axis {rows}", operand)
+    return creation.diagonal(manipulation.moveaxis(operand, (rows, columns), (-2, -1)), offset)
+
+
+def trace(x: ArrayLike, /, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike | None = None) -> Array:
+    """The sum of `diagonal`, which see. `linalg.trace` is for the last two axes."""
+    return reductions.sum(diagonal(x, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 def vector_norm(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,21 +118,33 @@ def expand_dims(x: ArrayLike, /, axis: int | Sequence[int] = 0) -> Array:
 
 
 @core.fresh
-def atleast_1d(x: ArrayLike, /) -> Array:
-    """x, a number made a vector of one element."""
-    return _at_least(x, 1)
+def atleast_1d(*arrays: ArrayLike) -> Any:
+    """Each array, a number made a vector of one element: one array, or a tuple of several."""
+    return _each(lambda x: _at_least(x, 1), arrays)
 
 
 @core.fresh
-def atleast_2d(x: ArrayLike, /) -> Array:
-    """x with new first axes of size 1 until it has two."""
-    return _at_least(x, 2)
+def atleast_2d(*arrays: ArrayLike) -> Any:
+    """Each array with new first axes of size 1 until it has two: one array, or a tuple of several."""
+    return _each(lambda x: _at_least(x, 2), arrays)
 
 
-def atleast_3d(x: ArrayLike, /) -> Array:
-    """x with new axes of size 1 until it has three: a matrix gets a last one, a vector a first and a last one."""
-    operand = _at_least(x, 2)
-    return operand if len(core.shape_of(operand)) > 2 else expand_dims(operand, -1)
+def atleast_3d(*arrays: ArrayLike) -> Any:
+    """Each array with new axes of size 1 until it has three: one array, or a tuple of several.
+
+    A matrix gets a last axis, a vector a first and a last one.
+    """
+
+    def grown(x: ArrayLike) -> Array:
+        operand = _at_least(x, 2)
+        return operand if len(core.shape_of(operand)) > 2 else expand_dims(operand, -1)
+
+    return _each(grown, arrays)
+
+
+def _each(function: Callable[[ArrayLike], Array], arrays: Sequence[ArrayLike]) -> Any:
+    found = tuple(map(function, arrays))
+    return found[0] if len(found) == 1 else found
 
 
 def _at_least(x: ArrayLike, rank: int) -> Array:

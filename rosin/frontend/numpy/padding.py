@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -35,7 +35,7 @@ MODES = ("constant", "empty", "linear_ramp", *_REPEATING, *_STATISTICS)
 def pad(
     x: ArrayLike,
     /,
-    pad_width: int | Sequence[Any],
+    pad_width: int | Sequence[Any] | Mapping[int, Any],
     mode: Mode = "constant",
     *,
     constant_values: Any = 0,
@@ -47,7 +47,8 @@ def pad(
     """x with elements added at the ends of its axes.
 
     Args:
-        pad_width: one number for all ends, a pair (before, after) for all axes, or a pair for each axis.
+        pad_width: one number for all ends, a pair (before, after) for all axes, a pair for each axis, or a dict of
+            axes and what is said of them, the others having 0.
         mode: what is added. "constant": `constant_values`. "edge": copies of the last element. "linear_ramp": a ramp
             from the last element to `end_values`. "maximum", "mean", "median", "minimum": that of the `stat_length`
             elements next to the end, by default of all. "reflect": the elements mirrored at the last one, without it;
@@ -96,6 +97,10 @@ def pad(
 def _pairs(x: Array, given: Any, what: str) -> list[tuple[Any, Any]]:
     """For each axis what is said of its two ends."""
     rank = len(core.shape_of(x))
+    if isinstance(given, Mapping):
+        axes = {promote.as_axis("pad", axis, rank, x): ends for axis, ends in cast("Mapping[Any, Any]", given).items()}
+        given = [axes.get(axis, 0) for axis in range(rank)]
+        given = [ends if isinstance(ends, Sequence) else (ends,) for ends in given]
     given = given.tolist() if isinstance(given, np.ndarray) else given
 
     def pair(value: Any) -> tuple[Any, Any]:

@@ -353,6 +353,11 @@ def spread(x: Array, shape: Shape) -> Array:
     return core.bind1(Broadcast(shape, tuple(offset + axis for axis in kept)), x)
 
 
+def spread_along(x: Array, shape: Shape, axes: tuple[int, ...]) -> Array:
+    """`x` copied to a shape, whose axes of these numbers are its own, of the same sizes."""
+    return x if len(axes) == len(shape) else core.bind1(Broadcast(shape, axes), x)
+
+
 def spread_to(name: str, x: Array, shape: Shape) -> Array:
     """`x` broadcast to exactly `shape`.
 

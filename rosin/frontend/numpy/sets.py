@@ -5,7 +5,7 @@ Elements are compared by `==`, so -0.0 is 0.0. A NaN is not equal to another one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_INT
@@ -167,10 +167,19 @@ def union1d(x1: ArrayLike, x2: ArrayLike, /, *, size: Count = None) -> Array:
     return _distinct(manipulation.concat(_pair("union1d", x1, x2)), True, size)
 
 
-def intersect1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """The distinct elements that are in both arrays, in order."""
-    first, second = (_distinct(x, True) for x in _pair("intersect1d", x1, x2))
-    return first[isin(first, second)]
+def intersect1d(x1: ArrayLike, x2: ArrayLike, /, *, return_indices: bool = False) -> Any:
+    """The distinct elements that are in both arrays, in order.
+
+    With `return_indices` also where each is first in the one array, and in the other.
+    """
+    lines = _pair("intersect1d", x1, x2)
+    if not return_indices:
+        first, second = (_distinct(x, True) for x in lines)
+        return first[isin(first, second)]
+    found = [_unique("intersect1d", x, True, None) for x in lines]
+    first, second = (x.values for x in found)
+    among = isin(first, second), isin(second, first)
+    return (first[among[0]], *(x.indices[mask] for x, mask in zip(found, among, strict=True)))
 
 
 def setdiff1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rosin.frontend import core
 from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import creation, elementwise, manipulation, promote, transcendental
+from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import f64
+from rosin.ir.op import Op
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
 
-__all__ = ["bartlett", "blackman", "hamming", "hanning", "kaiser"]
+__all__ = ["bartlett", "blackman", "hamming", "hanning", "i0", "kaiser"]
 
 Shape: TypeAlias = "Callable[[Array, Any], Array]"
 """Gives a window's elements at places 0 … M - 1, and M itself as a number."""
@@ -83,14 +85,23 @@ def kaiser(M: Dim, beta: float | Array, *, dtype: DTypeLike | None = None) -> Ar
     return windowed("kaiser", M, True, dtype, lambda n, M: kaiser_shape(n, M, beta))
 
 
-def kaiser_shape(n: Array, M: Any, beta: float | Array) -> Array:
-    """What `windowed` takes for Kaiser's window: modified Bessel functions, scaled so that they do not overflow."""
+def i0(x: ArrayLike, /) -> Array:
+    """The modified Bessel function I₀(x), of which Kaiser's window is made."""
+    return core.bind1(_bessel(False), promote.floating("i0", x))
+
+
+def _bessel(scaled: bool) -> Op:
     # The special functions take long to load, and no other window needs them.
     from rosin.ir.ops.formulas.bessel import BesselI
 
+    return BesselI(0, scaled)
+
+
+def kaiser_shape(n: Array, M: Any, beta: float | Array) -> Array:
+    """What `windowed` takes for Kaiser's window: modified Bessel functions, scaled so that they do not overflow."""
     weight = core.asarray(beta, f64)
     x = n * 2 / (M - 1) - 1
     root = elementwise.abs(weight) * transcendental.sqrt(elementwise.maximum(1 - x * x, 0.0))
     whole = elementwise.abs(weight)
-    scaled = (core.bind1(BesselI(0, True), y) for y in (root, whole))
+    scaled = (core.bind1(_bessel(True), y) for y in (root, whole))
     return next(scaled) / next(scaled) * transcendental.exp(root - whole)

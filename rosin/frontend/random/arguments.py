@@ -7,13 +7,13 @@ a number of it is outside of the domain, the draw is NaN, or -1 among integers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rosin.frontend import core
 from rosin.frontend.core import DEFAULT_FLOAT, DTypeLike
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, u32
 from rosin.ir.types import TensorType

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rosin.frontend import core, staging, tree
@@ -18,12 +17,12 @@ from rosin.frontend.errors import ControlFlowError
 from rosin.frontend.regions import agreed, shared_captures
 from rosin.frontend.rewrite import memory as mem
 from rosin.frontend.rewrite import unbound
+from rosin.frontend.rewrite.blocks import VALUE, Block
 from rosin.frontend.rewrite.memory import UNBOUND, Memory, Value
-from rosin.frontend.rewrite.scope import VALUE
 from rosin.frontend.rewrite.signals import Signal, Traced, as_signal, code_of, is_code, kinds_of, needed
-from rosin.frontend.rewrite.transform import Block
 from rosin.frontend.staging import Staged
 from rosin.ir import dtypes
+from rosin.ir.dataclass import dataclass
 from rosin.ir.ops.control import Switch
 from rosin.ir.types import TensorType
 

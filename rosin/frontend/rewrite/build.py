@@ -4,57 +4,43 @@ from __future__ import annotations
 import __future__
 
 import ast
-import builtins
 import copy
-import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from types import CellType, CodeType, FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from rosin.frontend.rewrite import find
-from rosin.frontend.rewrite.expressions import LAYER, Expressions, first_argument
+from rosin.frontend.rewrite.blocks import LAYER, Outcome
+from rosin.frontend.rewrite.expressions import Expressions, first_argument
 from rosin.frontend.rewrite.find import NoSource
-from rosin.frontend.rewrite.transform import Block, Rewriter
+from rosin.frontend.rewrite.transform import Rewriter
 
 _FACTORY, _FUNCTION = ".factory", ".function"
 _FLAGS = __future__.annotations.compiler_flag
 
 
-@dataclass(frozen=True)
-class Rewritten:
-    """The code of a function after rewriting, and what the layer knows of its blocks."""
-
-    code: CodeType
-    layer: CellType
-    """The cell of the variable LAYER."""
-
-    def over(self, function: FunctionType) -> FunctionType:
-        """A function like the given one, with its variables, defaults and attributes, that runs this code."""
-        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        cells[LAYER] = self.layer
-        closure = tuple([cells[name] for name in self.code.co_freevars])
-        made = FunctionType(self.code, function.__globals__, function.__name__, function.__defaults__, closure)
-        made.__kwdefaults__ = function.__kwdefaults__
-        made.__qualname__, made.__module__ = function.__qualname__, function.__module__
-        made.__doc__, made.__annotations__ = function.__doc__, function.__annotations__
-        made.__dict__.update(function.__dict__)
-        return made
+def rewrite(function: FunctionType, is_fixed: Callable[[tuple[str, ...]], bool]) -> Outcome:
+    """The function's code, rewritten. `is_fixed` says whether calls of a global or built-in name, or of names in
+    modules that follow it, can stay as they are."""
+    try:
+        found = find.find(function)
+    except NoSource as reason:
+        return Outcome(reason=str(reason))
+    fixed = _Fixed(found.node, function.__code__, is_fixed)
+    rewriter = Rewriter(fixed)
+    try:
+        made = _code(found, function.__code__, rewriter)
+    except NoSource as reason:
+        return Outcome(fixed=fixed.asked, reason=str(reason))
+    return Outcome(made, tuple(rewriter.blocks), fixed.asked)
 
 
-def rewrite(
-    function: FunctionType, make_layer: Callable[[list[Block]], Any], is_library: Callable[[Any], bool]
-) -> Rewritten | None:
-    """The function's code, rewritten; None when there is nothing to rewrite.
-
-    `is_library` says of a global or built-in object whether calls of it can stay as they are.
+def _code(found: find.Found, code: CodeType, rewriter: Rewriter) -> CodeType | None:
+    """The code of the rewritten tree; None when there is nothing to rewrite.
 
     Raises:
         NoSource: it cannot be rewritten.
     """
-    code = function.__code__
-    found = find.find(function)
-    rewriter = Rewriter(_Fixed(found.node, function, is_library))
     node = copy.deepcopy(found.node)
     _bare(node)
     if isinstance(node, ast.FunctionDef):
@@ -74,7 +60,7 @@ def rewrite(
     outer = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
     name = _FUNCTION if isinstance(node, ast.FunctionDef) else code.co_name
     made = next(c for c in _codes(outer) if c.co_name == name and c.co_firstlineno == node.lineno)
-    return Rewritten(_renamed(made, code), CellType(make_layer(rewriter.blocks)))
+    return _renamed(made, code)
 
 
 def _bare(node: find.Node) -> None:
@@ -131,28 +117,31 @@ def _with_names(code: CodeType, name: str, qualname: str) -> CodeType:
 class _Fixed:
     """Whether what is called is known before it runs, and needs no rewriting: a function of a library, mostly."""
 
-    def __init__(self, node: find.Node, function: FunctionType, is_library: Callable[[Any], bool]) -> None:
-        self.outside, self.is_library = function.__globals__, is_library
+    def __init__(self, node: find.Node, code: CodeType, is_fixed: Callable[[tuple[str, ...]], bool]) -> None:
+        self.is_fixed = is_fixed
+        self.asked: dict[tuple[str, ...], bool] = {}
         parts = list(ast.walk(node))
         self.local = {p.id for p in parts if isinstance(p, ast.Name) and not isinstance(p.ctx, ast.Load)}
-        self.local |= set(function.__code__.co_freevars)
+        self.local |= set(code.co_freevars)
         self.local |= {p.arg for p in parts if isinstance(p, ast.arg)}
         self.local |= {p.name for p in parts if isinstance(p, ast.FunctionDef | ast.ClassDef)}
         self.local |= {a.asname or a.name for p in parts if isinstance(p, ast.Import | ast.ImportFrom) for a in p.names}
 
     def __call__(self, called: ast.expr) -> bool:
-        found = self._value(called)
-        return found is not None and self.is_library(found)
+        names = self._names(called)
+        if names is None:
+            return False
+        answer = self.asked[names] = self.is_fixed(names)
+        return answer
 
-    def _value(self, node: ast.expr) -> Any:
+    def _names(self, node: ast.expr) -> tuple[str, ...] | None:
+        """A global or built-in name, or names of modules that follow it."""
         if isinstance(node, ast.Name):
-            if node.id in self.local:
-                return None
-            return self.outside.get(node.id, getattr(builtins, node.id, None))
+            return None if node.id in self.local else (node.id,)
         if isinstance(node, ast.Attribute):
-            module = self._value(node.value)
-            return getattr(module, node.attr, None) if inspect.ismodule(module) else None
+            before = self._names(node.value)
+            return None if before is None else (*before, node.attr)
         return None
 
 
-__all__ = ["NoSource", "Rewritten", "rewrite"]
+__all__ = ["rewrite"]

@@ -11,8 +11,8 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-LAYER = ".layer"
-"""The variable that holds the layer. No name of a user's has a dot in it."""
+from rosin.frontend.rewrite.blocks import LAYER
+
 ITEMS = ".items"
 
 _STATIC_CALLS = {"isinstance", "issubclass", "hasattr", "callable"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import TypeAlias
+
+from rosin.ir.dataclass import dataclass
 
 Node: TypeAlias = ast.FunctionDef | ast.Lambda
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
-from collections.abc import Callable
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
 from typing import Any, TypeVar, cast
 
 from rosin.frontend import staging
@@ -13,6 +14,7 @@ from rosin.frontend import trace as tr
 from rosin.frontend.closure import is_library
 from rosin.frontend.errors import RecursiveCompileError
 from rosin.frontend.rewrite import reasons, unbound
+from rosin.frontend.rewrite.blocks import Rewritten
 from rosin.ir.errors import RosinError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,7 +83,7 @@ def _is_free(f: Any) -> bool:
     return isinstance(f, type) or inspect.ismodule(f.__self__)
 
 
-_codes: dict[int, tuple[CodeType, Any]] = {}
+_codes: dict[int, tuple[CodeType, Rewritten | None]] = {}
 """The rewritten form of each code object, None where there is nothing to rewrite; the code is kept alive by it."""
 _LIMIT = 8192
 
@@ -106,21 +108,29 @@ def _settle(code: CodeType) -> None:
             _settle(constant)
 
 
-def _rewritten_code(f: FunctionType) -> Any:
+def _rewritten_code(f: FunctionType) -> Rewritten | None:
     if is_library(f.__code__):
         return None
     if f.__dict__.get("__rosin_no_rewrite__"):
         reasons.note(f.__code__, "it is marked by rosin.no_rewrite")
         return None
-    # What parses and compiles Python is needed for nothing else; so is what the result calls.
-    from rosin.frontend.rewrite import build
+    # What is found on the disk, and what it calls, loads when something is traced.
+    from rosin.frontend.rewrite import stored
     from rosin.frontend.rewrite.layer import Layer
 
-    try:
-        return build.rewrite(f, lambda blocks: Layer(blocks, rewritten), _is_fixed)
-    except build.NoSource as reason:
-        reasons.note(f.__code__, str(reason))
-        return None
+    made = stored.rewrite(f, lambda names: _is_fixed(_value_of(names, f.__globals__)))
+    if made.reason:
+        reasons.note(f.__code__, made.reason)
+    return None if made.code is None else Rewritten(made.code, CellType(Layer(made.blocks, rewritten)))
+
+
+def _value_of(names: tuple[str, ...], outside: Mapping[str, Any]) -> Any:
+    """What a global or built-in name stands for, or names in modules that follow it; None for nothing."""
+    first, *rest = names
+    found = outside.get(first, getattr(builtins, first, None))
+    for name in rest:
+        found = getattr(found, name, None) if inspect.ismodule(found) else None
+    return found
 
 
 def _is_fixed(x: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from rosin.frontend import core
@@ -16,13 +16,12 @@ from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.effects import check
 from rosin.frontend.errors import ControlFlowError
+from rosin.frontend.rewrite.blocks import BREAK, CONTINUE, RETURN, Block, Live
 from rosin.frontend.rewrite.branch import choose, goes_on
 from rosin.frontend.rewrite.loop import Loop, UnstableError, truth
 from rosin.frontend.rewrite.memory import Memory, is_number
-from rosin.frontend.rewrite.scope import BREAK, CONTINUE, RETURN, Live
 from rosin.frontend.rewrite.signals import Signal, Traced, kinds_of, mapped, next_step
 from rosin.frontend.rewrite.steps import Range, Steps, as_steps, is_size
-from rosin.frontend.rewrite.transform import Block
 from rosin.frontend.sizes import as_dim
 from rosin.ir import facts
 
@@ -54,7 +53,7 @@ def decides(x: object) -> TypeGuard[Array]:
 class Layer:
     """The layer as one function sees it."""
 
-    def __init__(self, blocks: list[Block], function: Callable[[Any], Any]) -> None:
+    def __init__(self, blocks: Sequence[Block], function: Callable[[Any], Any]) -> None:
         self.blocks = blocks
         self.function = function
         """What is called instead of a function: the same with its control flow rewritten."""

@@ -12,7 +12,7 @@ carried too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rosin.frontend import core, staging, tree
@@ -22,15 +22,15 @@ from rosin.frontend.errors import ControlFlowError
 from rosin.frontend.regions import CHANGES, given_way, promoted, shared_captures, with_dtypes
 from rosin.frontend.rewrite import memory as mem
 from rosin.frontend.rewrite import unbound
+from rosin.frontend.rewrite.blocks import RETURN, VALUE, Block
 from rosin.frontend.rewrite.branch import changed_arrays, current_name, region, zeros
 from rosin.frontend.rewrite.memory import UNBOUND, Memory
-from rosin.frontend.rewrite.scope import RETURN, VALUE
 from rosin.frontend.rewrite.signals import Signal, as_signal, code_of, is_code, kinds_of, next_step
 from rosin.frontend.rewrite.steps import Steps, counter_dtype, is_size
-from rosin.frontend.rewrite.transform import Block
 from rosin.frontend.sizes import as_dim
 from rosin.frontend.staging import Input, Staged
 from rosin.ir import dtypes, facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.graph import Graph
 from rosin.ir.op import Value as Operand
 from rosin.ir.ops.loop import While

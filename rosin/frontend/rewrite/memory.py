@@ -11,7 +11,6 @@ from __future__ import annotations
 import operator
 import types
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from types import CellType, FunctionType
 from typing import Any, TypeAlias, cast
 
@@ -21,6 +20,7 @@ from rosin.frontend import core, tree
 from rosin.frontend import trace as tr
 from rosin.frontend.closure import is_users
 from rosin.frontend.tree import Structure
+from rosin.ir.dataclass import dataclass
 
 
 class _Unbound:

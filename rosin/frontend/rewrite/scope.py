@@ -8,37 +8,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 
-Names: TypeAlias = frozenset[str]
+from rosin.frontend.rewrite.blocks import BREAK, CONTINUE, RETURN, VALUE, Live, Names
+
 _NONE: Names = frozenset()
-
-CONTINUE, BREAK, RETURN = 1, 2, 3
-"""Signals: how a block ends if not at its end, which is None or, where a number is needed, 0."""
-
-VALUE = ".value"
-"""The variable for what the function returns. No name of a user's has a dot in it."""
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
-
-@dataclass(frozen=True)
-class Live:
-    """The variables that are live where a block ends: at its end, and where a signal leads."""
-
-    end: Names
-    after: dict[int, Names] = field(default_factory=dict["int", "Names"])
-    raised: Names = frozenset()
-    """In the handlers around."""
-    last: Names = frozenset()
-    """At the end of the block that a statement stands in."""
-
-    def at(self, signal: int) -> Names:
-        """Those that are live where a signal leads, 0 being the end."""
-        return self.end if signal == 0 else self.after.get(signal, frozenset())
 
 
 def inner(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:

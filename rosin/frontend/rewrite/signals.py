@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rosin.frontend import core
 from rosin.frontend import numpy as rnp
-from rosin.frontend.rewrite.scope import CONTINUE, Live, Names
+from rosin.frontend.rewrite.blocks import CONTINUE, Live, Names
 from rosin.ir import dtypes
+from rosin.ir.dataclass import dataclass
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rosin.frontend.rewrite import scope
+from rosin.frontend.rewrite.blocks import BREAK, CONTINUE, RETURN, VALUE, Block, Live, Names
 from rosin.frontend.rewrite.expressions import (
     Expressions,
     at,
@@ -37,26 +38,8 @@ from rosin.frontend.rewrite.expressions import (
     visit_defaults,
 )
 from rosin.frontend.rewrite.find import NoSource
-from rosin.frontend.rewrite.scope import BREAK, CONTINUE, RETURN, VALUE, Live, Names
 
 SIGNAL, ITEM = ".signal", ".item"
-
-
-@dataclass(frozen=True)
-class Block:
-    """What the layer needs to know of a statement that it decides."""
-
-    kind: str
-    line: int
-    names: tuple[str, ...]
-    """The variables that its blocks assign."""
-    live: Live
-    head: Names = frozenset()
-    """For a loop: what is live where a step begins."""
-    appended: Names = frozenset()
-    """For a loop: lists that its body does nothing with but append to them."""
-    outer: Live | None = None
-    """For a loop: what is live around it as a whole."""
 
 
 class Rewriter:

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 
 from rosin.frontend.errors import ControlFlowError
-from rosin.frontend.rewrite.scope import VALUE
+from rosin.frontend.rewrite.blocks import VALUE
 from rosin.frontend.trace import located
 from rosin.ir import location
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +52,7 @@ from rosin.frontend.numpy.fft import (
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.sizes import Size, as_dim
 from rosin.ir import facts
+from rosin.ir.dataclass import dataclass
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array

@@ -107,7 +107,7 @@ class Dimension(Source):
 
 def _refuse_negative(op: Op, operands: Types, shape: tuple[Dim, ...]) -> None:
     for axis, size in enumerate(shape):
-        if not facts.at_least(size, 0):
+        if (type(size) is not int or size < 0) and not facts.at_least(size, 0):
             op.bad_shape(operands, f"axis {axis} of the result has size {size}")
 
 

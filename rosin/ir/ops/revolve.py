@@ -11,10 +11,10 @@ takes the fewest steps that can be.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from rosin.ir.builder import Builder
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import f64, i64
 from rosin.ir.graph import Graph
 from rosin.ir.op import Op, Types, Value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph, Node, measures
-from rosin.ir.op import Value
+from rosin.ir.op import Op, Value
 
 
 def split(graph: Graph, late: Sequence[bool], count: int) -> tuple[Graph, Graph]:
@@ -110,7 +110,8 @@ def needed(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
             continue
         if measured:
             sizes |= node.mentions(measured)
-        less = node.op.without_unused(tuple([v in live for v in node.results]))
+        may_be_less = type(node.op).without_unused is not Op.without_unused
+        less = node.op.without_unused(tuple([v in live for v in node.results])) if may_be_less else None
         if less is not None:
             operands = tuple(node.operands[i] for i in less.operands)
             results = tuple(node.results[i] for i in less.results)

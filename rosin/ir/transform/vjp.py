@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 from rosin.ir.builder import Builder
-from rosin.ir.errors import located
+from rosin.ir.errors import RosinError, located
 from rosin.ir.graph import Graph, Node
-from rosin.ir.op import Maybe, Value, Values
+from rosin.ir.op import Maybe, Op, Value, Values
 from rosin.ir.specialize import apart
 from rosin.ir.transform import flow
 
@@ -26,13 +27,17 @@ def vjp(
     tape: list[tuple[Node, Callable[[Maybe], Maybe]]] = []
     for node in graph.nodes:
         b.location = node.location
-        operands = tuple(env[v] for v in node.operands)
-        if any(v in active for v in node.results):
-            with located(node.location):
-                results, pullback = node.op.forward_vjp(b, operands, tuple(v in active for v in node.operands))
-            tape.append((node, pullback))
-        else:
+        operands = tuple([env[v] for v in node.operands])
+        if active.isdisjoint(node.results):
             results = b.copy(node, operands)
+        elif type(node.op).forward_vjp is Op.forward_vjp:
+            # Its results have the types that they have already.
+            results = b.copy(node, operands)
+            tape.append((node, functools.partial(node.op.vjp, b, operands, results)))
+        else:
+            with located(node.location):
+                results, pullback = node.op.forward_vjp(b, operands, tuple([v in active for v in node.operands]))
+            tape.append((node, pullback))
         for old, new in zip(node.results, results, strict=True):
             new.name = new.name or old.name
             env[old] = new
@@ -48,11 +53,14 @@ def vjp(
         for value, cotangent in zip(graph.outputs, cotangents, strict=True):
             add(value, cotangent)
         for node, pullback in reversed(tape):
-            incoming = tuple(found.pop(v, None) for v in node.results)
+            incoming = tuple([found.pop(v, None) for v in node.results])
             if any(incoming):
                 b.location = node.location
-                with located(node.location):
+                try:
                     outgoing = pullback(incoming)
+                except RosinError as error:
+                    error.location = error.location or node.location
+                    raise
                 for operand, cotangent in zip(node.operands, outgoing, strict=True):
                     add(operand, cotangent)
         b.location = None

@@ -116,6 +116,8 @@ def make_step(
         derived = nn.value_and_grad(objective, has_aux=True, where=where)
         (_, (value, model, aux)), gradient = derived(state.model)
         norm = optim.global_norm(gradient if scale is None else scale.unscale(gradient))
+        # What is to be kept of the update is known with the norm: until then a gradient waits, not all that it changes.
+        gradient = rosin.tree.map(lambda g: rosin.optimization_barrier((g, norm))[0], gradient)
         updates, own = optimizer.update(gradient, state.optimizer, model, value=value)
         metrics = state.metrics if observe is None else rosin.rewritten(observe)(state.metrics, batch, aux)
         sound = rnp.isfinite(value) & rnp.isfinite(norm)

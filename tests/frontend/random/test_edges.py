@@ -97,6 +97,7 @@ def test_most_narrow_uniforms_stay_below_one() -> None:
         (lambda: random.gamma(KEY, 3, dtype="i32"), DTypeError, "gamma: gives floats, not i32"),
         (lambda: random.gamma(KEY, 1j), DTypeError, "gamma: a is a real number, not c64"),
         (lambda: random.rademacher(KEY, 3, "u8"), DTypeError, "rademacher: gives signed numbers, not u8"),
+        (lambda: random.truncated_normal(KEY, 2, 1), AttributeValueError, "lower < upper does not hold"),
         (lambda: random.triangular(KEY, 0, 2, 1), AttributeValueError, "triangular: 0 <= 2 <= 1 and 0 < 1 do not hold"),
         (lambda: random.gamma(KEY, np.ones(3), (2,)), ShapeError, r"gamma: shape \[3\] does not broadcast to \[2\]"),
         (lambda: random.binomial(KEY, np.ones(3), np.ones(2)), ShapeError, "axis -1 has sizes 3 and 2"),

@@ -106,6 +106,9 @@ def test_known_numbers(key: Any, draw: Callable[[Any], Any], expected: list[floa
         (lambda k, d: random.laplace(k, N, d), scipy.stats.laplace()),
         (lambda k, d: random.truncated_normal(k, -1.5, 0.5, N, d), scipy.stats.truncnorm(-1.5, 0.5)),
         (lambda k, d: random.truncated_normal(k, 1, math.inf, N, d), scipy.stats.truncnorm(1, math.inf)),
+        (lambda k, d: random.truncated_normal(k, 5, 7, N, d), scipy.stats.truncnorm(5, 7)),
+        (lambda k, d: random.truncated_normal(k, -math.inf, -9, N, d), scipy.stats.truncnorm(-math.inf, -9)),
+        (lambda k, d: random.truncated_normal(k, rnp.asarray(-3.0), 1, N, d), scipy.stats.truncnorm(-3, 1)),
     ],
 )
 @pytest.mark.parametrize("dtype", ["f32", "f64"])

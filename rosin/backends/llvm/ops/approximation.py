@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.ir.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

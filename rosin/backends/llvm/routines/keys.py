@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 
 MANTISSA = {"f16": 10, "bf16": 7, "f32": 23, "f64": 52}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.ir.dataclass import dataclass
 
 BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8}
 

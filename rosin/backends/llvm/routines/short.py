@@ -10,13 +10,13 @@ vectors of their own: it has no turns of lanes, and what is known to be real cos
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import cos, pi, sin, sqrt
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.turns import BYTES
 from rosin.backends.llvm.squares import transposed
+from rosin.ir.dataclass import dataclass
 from rosin.ir.ops.fourier import SHORT_LENGTH, is_smooth
 
 MOST_WIDE = 48

@@ -24,7 +24,16 @@ from rosin.frontend.numpy.linalg.factors import (
     svd,
     svdvals,
 )
-from rosin.frontend.numpy.linalg.measures import SlogdetResult, cond, det, matrix_norm, matrix_rank, norm, slogdet
+from rosin.frontend.numpy.linalg.measures import (
+    SlogdetResult,
+    cond,
+    det,
+    matrix_norm,
+    matrix_rank,
+    norm,
+    slogdet,
+    trace,
+)
 from rosin.frontend.numpy.linalg.systems import (
     LstsqResult,
     inv,
@@ -36,7 +45,7 @@ from rosin.frontend.numpy.linalg.systems import (
     tensorinv,
     tensorsolve,
 )
-from rosin.frontend.numpy.linear import cross, matmul, outer, tensordot, trace, vecdot, vector_norm
+from rosin.frontend.numpy.linear import cross, matmul, outer, tensordot, vecdot, vector_norm
 from rosin.frontend.numpy.manipulation import matrix_transpose
 
 __all__ = [

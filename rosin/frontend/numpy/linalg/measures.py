@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosin.frontend import core
+from rosin.frontend.core import DTypeLike
 from rosin.frontend.custom import custom_jvp
 from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions, transcendental
 from rosin.frontend.numpy.complex import real
@@ -108,6 +109,11 @@ for _function in (_determinant, _determinant_by_factors):
 
 def _trace(a: Array) -> Array:
     return reductions.sum(diagonal(a), axis=-1)
+
+
+def trace(x: ArrayLike, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Array:
+    """The sum of the diagonal of matrices (the last two axes), `offset` above the main one."""
+    return reductions.sum(creation.diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
 def slogdet(x: ArrayLike, /) -> SlogdetResult:

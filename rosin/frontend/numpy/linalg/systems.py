@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from rosin.frontend import core
 from rosin.frontend.control import cond
 from rosin.frontend.custom import custom_jvp
-from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions
+from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions, transcendental
 from rosin.frontend.numpy.complex import conj
 from rosin.frontend.numpy.linalg.common import (
     adjoint,
     columns_of,
     epsilon,
-    factored,
     matrices,
     side_by_side,
     size_of,
@@ -169,7 +168,7 @@ def lstsq(x1: ArrayLike, x2: ArrayLike, /, *, rcond: ArrayLike | None = None) ->
         values = core.bind1(Svd(False, False), a)
         counts = logic.greater(values, elementwise.multiply(reductions.max(values), share))
         count = reductions.count_nonzero(counts)
-        x = _least_squares(a, b, share, reductions.all(counts))
+        x = _least_squares(a, b, share)
     left = elementwise.subtract(b, matmul(a, x))
     squares_ = reductions.sum(elementwise.square(elementwise.abs(left)), axis=0)
     more = facts.known_at_least(m, n) and not facts.same(m, n)
@@ -178,24 +177,32 @@ def lstsq(x1: ArrayLike, x2: ArrayLike, /, *, rcond: ArrayLike | None = None) ->
 
 
 @custom_jvp
-def _least_squares(a: Array, b: Array, share: Array, full: Array) -> Array:
-    """Singular vectors are dear, and only matrices without full rank need them."""
+def _least_squares(a: Array, b: Array, share: Array) -> Array:
+    """By an orthogonal factor where a bound on the condition shows that no singular value counts as zero. Singular
+    values and vectors are dear, and only other matrices need them."""
+    m, n = core.shape_of(a)
+    is_tall = facts.known_at_least(m, n)
+    q, r = core.bind(Qr(False), a if is_tall else adjoint(a))
+    unit = creation.eye(core.shape_of(r)[0], dtype=core.dtype_of(a))
+    inverse = core.bind1(TriangularSolve(False, False, False), r, unit)
+    # The greatest singular value is no greater than the norm, nor the least one less than 1 / the inverse's norm.
+    condition = elementwise.multiply(_magnitude(r), _magnitude(inverse))
+    full = logic.less(elementwise.multiply(condition, share), 1.0)
 
-    def of_any_rank(a: Array, b: Array) -> Array:
+    def of_full_rank(a: Array, b: Array, q: Array, r: Array) -> Array:
+        if is_tall:
+            return core.bind1(TriangularSolve(False, False, False), r, matmul(adjoint(q), b))
+        return matmul(q, core.bind1(TriangularSolve(False, True, False), conj(r), b))
+
+    def of_any_rank(a: Array, b: Array, q: Array, r: Array) -> Array:
         return _PseudoInverse(a, share)(b)
 
-    return cond(full, _of_full_rank, of_any_rank, a, b)
+    return cond(full, of_full_rank, of_any_rank, a, b, q, r)
 
 
-def _of_full_rank(a: Array, b: Array) -> Array:
-    m, n = core.shape_of(a)
-    if facts.same(m, n):
-        return factored(a).solve(b)
-    if facts.known_at_least(m, n):
-        q, r = core.bind(Qr(False), a)
-        return core.bind1(TriangularSolve(False, False, False), r, matmul(adjoint(q), b))
-    q, r = core.bind(Qr(False), adjoint(a))
-    return matmul(q, core.bind1(TriangularSolve(False, True, False), conj(r), b))
+def _magnitude(x: Array) -> Array:
+    """The root of the sum of squares."""
+    return transcendental.sqrt(reductions.sum(elementwise.square(elementwise.abs(x))))
 
 
 class _PseudoInverse:
@@ -215,13 +222,13 @@ class _PseudoInverse:
 
 @_least_squares.defjvp
 def _least_squares_jvp(
-    primals: tuple[Array, Array, Array, Array], tangents: tuple[Array, Array, Array, Array]
+    primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
 ) -> tuple[Array, Array]:
     """That of the pseudo-inverse times b, without making one."""
-    a, b, share, full = primals
+    a, b, share = primals
     tangent, moved, *_ = tangents
     inverse = _PseudoInverse(a, share)
-    x = _least_squares(a, b, share, full)
+    x = _least_squares(a, b, share)
     left = elementwise.subtract(b, matmul(a, x))
     along = elementwise.subtract(moved, matmul(tangent, x))
     turned = adjoint(tangent)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rosin.frontend import core
@@ -24,6 +23,7 @@ from rosin.frontend.numpy.complex import combined
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.scipy.signal import lines, windows
 from rosin.frontend.sizes import as_dim, sized
+from rosin.ir.dataclass import dataclass
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array

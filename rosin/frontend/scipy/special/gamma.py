@@ -17,6 +17,7 @@ from rosin.frontend.scipy.special.operands import elementwise, in_doubles, order
 from rosin.ir.ops import special
 from rosin.ir.ops.formulas import gamma as ga
 from rosin.ir.ops.formulas import incomplete as inc
+from rosin.ir.ops.formulas import quantiles
 from rosin.ir.ops.formulas import zeta as ze
 
 if TYPE_CHECKING:
@@ -87,12 +88,12 @@ def gammaincc(a: ArrayLike, x: ArrayLike, /) -> Array:
 
 def gammaincinv(a: ArrayLike, p: ArrayLike, /) -> Array:
     """x with gammainc(a, x) = p."""
-    return elementwise("gammaincinv", inc.Gammaincinv(), a, p)
+    return elementwise("gammaincinv", quantiles.Gammaincinv(), a, p)
 
 
 def gammainccinv(a: ArrayLike, q: ArrayLike, /) -> Array:
     """x with gammaincc(a, x) = q."""
-    return elementwise("gammainccinv", inc.Gammainccinv(), a, q)
+    return elementwise("gammainccinv", quantiles.Gammainccinv(), a, q)
 
 
 def betainc(a: ArrayLike, b: ArrayLike, x: ArrayLike, /) -> Array:
@@ -107,12 +108,12 @@ def betaincc(a: ArrayLike, b: ArrayLike, x: ArrayLike, /) -> Array:
 
 def betaincinv(a: ArrayLike, b: ArrayLike, y: ArrayLike, /) -> Array:
     """x with betainc(a, b, x) = y."""
-    return elementwise("betaincinv", inc.Betaincinv(), a, b, y)
+    return elementwise("betaincinv", quantiles.Betaincinv(), a, b, y)
 
 
 def betainccinv(a: ArrayLike, b: ArrayLike, y: ArrayLike, /) -> Array:
     """x with betaincc(a, b, x) = y."""
-    return elementwise("betainccinv", inc.Betainccinv(), a, b, y)
+    return elementwise("betainccinv", quantiles.Betainccinv(), a, b, y)
 
 
 # -- combinatorics -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,9 @@ from rosin.ir.ops.formulas import (
     incomplete,
     integrals,
     normal,
+    polynomials,
     power_transforms,
+    quantiles,
     zeta,
 )
 
@@ -29,6 +31,8 @@ __all__ = [
     "incomplete",
     "integrals",
     "normal",
+    "polynomials",
     "power_transforms",
+    "quantiles",
     "zeta",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rosin.ir.formula import Algebra, Formula, Real
@@ -68,6 +69,6 @@ class DerivedByAll(Derived):
     def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
         orders = self.orders or (0,) * self.arity
         return tuple(
-            node(b, type(self)(tuple(k + (i == at) for i, k in enumerate(orders))), *operands)
+            node(b, replace(self, orders=tuple(k + (i == at) for i, k in enumerate(orders))), *operands)
             for at in range(self.arity)
         )

@@ -1,4 +1,4 @@
-"""The incomplete gamma and beta functions, their derivatives by every argument, and their inverses.
+"""The incomplete gamma and beta functions, and their derivatives by every argument.
 
 Derivatives by the parameters are those of the algorithms, in dual numbers (formulas/dual.py): an op has how often it
 is differentiated by each of them as attributes.
@@ -12,13 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rosin.ir import pairs
-from rosin.ir.formula import Algebra, Formula, Real, State
+from rosin.ir.formula import Algebra, Real, State
 from rosin.ir.op import Partial, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas import tables
 from rosin.ir.ops.formulas.derived import Derived
 from rosin.ir.ops.formulas.dual import derivative
-from rosin.ir.ops.formulas.gamma import NEAR, TINY, TWO_PI, beta_factors, gamma_of_next, node, stirling_series
-from rosin.ir.ops.formulas.normal import Ndtri
+from rosin.ir.ops.formulas.gamma import NEAR, STIRLING, TINY, TWO_PI, beta_factors, gamma_of_next, node, stirling_series
 from rosin.ir.pairs import Pair
 
 if TYPE_CHECKING:
@@ -109,15 +108,31 @@ def gamma_fraction(m: Algebra, a: Real, x: Real) -> Real:
     return 1.0 / (start + m.loop(going, step, (m.number(0.0, x), terms), 151)[0])
 
 
+SMALL_PARAMETER = 1.2
+"""Up to here a parameter has its own ways."""
+
+
+EULER = (0.5772156649015329, -4.942915152430645e-18)
+
+
+def lgamma_of_next(m: Algebra, a: Real) -> Pair:
+    """log gamma(1 + a), of a up to SMALL_PARAMETER."""
+    rest = m.polynomial(1.6 * a - 1.0, tables.LGAMMA_OF_NEXT) * a
+    return (-pairs.constant(m, EULER, a) + rest) * a
+
+
 def _gamma_of_small(m: Algebra, a: Real, x: Real) -> Real:
     """Q(a, x) of small a and x, where P is near 1."""
-    lgamma = m.polynomial(1.6 * a - 1.0, tables.LGAMMA_OF_NEXT) * a
-    exponent = a * m.log(x) - lgamma
-    # The terms of the series but the first, which is that of x^a.
+    exponent = a * m.log(x) - lgamma_of_next(m, a).value
+    return -m.expm1(exponent) - m.exp(exponent) * rest_of_gamma_series(m, a, x)
+
+
+def rest_of_gamma_series(m: Algebra, a: Real, x: Real) -> Real:
+    """The sum of a (-x)^n / (n! (a + n)) from n = 1 on, of x up to 1.1: P(a, x) = x^a / gamma(a + 1) (1 + that)."""
     series = m.number(0.0, x)
     for n in range(18, 0, -1):
         series = (1.0 / (a + float(n)) + series) * (x * (-1.0 / n))
-    return -m.expm1(exponent) - m.exp(exponent) * a * series
+    return a * series
 
 
 def _temme(m: Algebra, a: Real, x: Real) -> tuple[Real, Real]:
@@ -135,8 +150,8 @@ def _temme(m: Algebra, a: Real, x: Real) -> tuple[Real, Real]:
     return 0.5 * m.erfc(-z.high) - rest, 0.5 * m.erfc(z.high) + rest
 
 
-def gamma_pair(m: Algebra, a: Real, x: Real) -> tuple[Real, Real]:
-    """The regularised P(a, x) and Q(a, x) of positive numbers."""
+def gamma_parts(m: Algebra, a: Real, x: Real) -> tuple[Real, Real, Pair]:
+    """The regularised P(a, x) and Q(a, x) of positive numbers, and `gamma_mass`."""
     ratio = x / a
     temme = (a >= TEMME_FROM) & (ratio > 0.7) & (ratio < 1.4)
     small = (x < 1.1) & (a < 1.2) & (a < m.where(x < 0.5, -0.4 / m.log(x), x * 1.1))
@@ -150,12 +165,13 @@ def gamma_pair(m: Algebra, a: Real, x: Real) -> tuple[Real, Real]:
     near = _temme(m, m.where(temme, a, 100.0), m.where(temme, x, 100.0))
     far = m.either(series, (lower, 1.0 - lower), (1.0 - upper, upper))
     p, q = m.either(temme, near, far)
-    return p, q
+    return p, q, mass
 
 
 def _incomplete_gamma(m: Algebra, a: Real, x: Real, upper: bool) -> Real:
     inside = (a > 0.0) & (x > 0.0) & (a < math.inf) & (x < math.inf)
-    result = gamma_pair(m, m.where(inside, a, 1.0), m.where(inside, x, 1.0))[upper]
+    p, q, _ = gamma_parts(m, m.where(inside, a, 1.0), m.where(inside, x, 1.0))
+    result = q if upper else p
     # At the edges P is 0 or 1.
     full = (m.equal(a, 0.0) & (x > 0.0)) | (m.equal(x, math.inf) & (a >= 0.0) & (a < math.inf))
     empty = (m.equal(x, 0.0) & (a > 0.0)) | (m.equal(a, math.inf) & (x >= 0.0) & (x < math.inf))
@@ -219,82 +235,6 @@ class GammaDensity(IncompleteGamma):
         return node(b, GammaDensity(self.order + 1), a, x), by_x
 
 
-def _invert_gamma(m: Algebra, a: Real, p: Real, q: Real) -> Real:
-    """x with P(a, x) = p and Q(a, x) = q = 1 - p, both in (0, 1): Newton's steps from a guess.
-
-    The guesses are those of DiDonato and Morris (1986) in outline: the leading power for small x, the cube of a normal
-    number (Wilson and Hilferty 1931) for large a, an exponential tail for the rest.
-    """
-    lower = p < 0.5
-    leading = m.exp((m.log(m.where(lower, p, 1.0 - q)) + m.lgamma(a + 1.0)) / a)
-    leading = leading * (1.0 + leading / (a + 1.0))
-    normal = m.apply(Ndtri(), m.where(lower, p, q))
-    normal = m.where(lower, normal, -normal)
-    cube = 1.0 - 1.0 / (9.0 * a) + normal / (3.0 * m.sqrt(a))
-    bend = 1.0 - a * (0.253 + a * 0.12)
-    tail = 1.0 - m.log(q / (1.0 - bend))
-    far = m.where(a > 1.0, a * cube * cube * cube, tail)
-    use_leading = (leading < 0.2 * (a + 1.0)) | ((a > 1.0) & (cube < 0.1)) | ((a <= 1.0) & (p < bend))
-    x = m.where(use_leading, leading, far)
-
-    def going(x: Real, change: Real) -> Real:
-        return m.abs(change) > x * 2.0**-50
-
-    def step(x: Real, change: Real) -> State:
-        found = m.where(lower, m.apply(Gammainc(), a, x), m.apply(Gammaincc(), a, x))
-        wanted = m.where(lower, p, q)
-        # Newton's step for the logarithm of the smaller of both, which is nearly a straight line far out.
-        change = m.log1p((found - wanted) / wanted) * (found / m.apply(GammaDensity(), a, x))
-        change = m.where(lower, change, -change)
-        # A step to where there is no density goes half the way to 0 instead, one from there a tenth of it.
-        new = m.where(found > 0.0, m.where(change < x, x - change, 0.5 * x), m.where(lower, 1.1 * x, 0.9 * x))
-        return new, x - new
-
-    return m.loop(going, step, (x, x), 40)[0]
-
-
-def _inverse_gamma(m: Algebra, a: Real, y: Real, upper: bool) -> Real:
-    inside = (a > 0.0) & (a < math.inf) & (y > 0.0) & (y < 1.0)
-    kept, at = m.where(inside, a, 1.0), m.where(inside, y, 0.5)
-    result = _invert_gamma(m, kept, *((1.0 - at, at) if upper else (at, 1.0 - at)))
-    zero, infinite = (1.0, 0.0) if upper else (0.0, 1.0)
-    edge = m.where(m.equal(y, zero), m.number(0.0, y), m.where(m.equal(y, infinite), math.inf, math.nan))
-    return m.where(inside, result, m.nan_where(~((a > 0.0) & (a < math.inf)), edge))
-
-
-class InverseGamma(Formula):
-    """An inverse of an incomplete gamma function of (a, x) by x."""
-
-    arity = 2
-    flops = 5000
-
-
-@define("gammaincinv")
-class Gammaincinv(InverseGamma):
-    """x with P(a, x) = p."""
-
-    def formula(self, m: Algebra, *operands: Real) -> Real:
-        return _inverse_gamma(m, *operands, upper=False)
-
-    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
-        a, _ = operands
-        density = node(b, GammaDensity(), a, result)
-        return b.neg(b.div(node(b, Gammainc(1), a, result), density)), b.div(1.0, density)
-
-
-@define("gammainccinv")
-class Gammainccinv(InverseGamma):
-    """x with Q(a, x) = q."""
-
-    def formula(self, m: Algebra, *operands: Real) -> Real:
-        return _inverse_gamma(m, *operands, upper=True)
-
-    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
-        a, _ = operands
-        density = node(b, GammaDensity(), a, result)
-        return b.div(node(b, Gammaincc(1), a, result), density), b.div(-1.0, density)
-
-
 # -- beta --------------------------------------------------------------------------------------------------------------
 
 
@@ -355,16 +295,81 @@ def _beta_fraction(m: Algebra, a: Real, b: Real, x: Real, away: Real) -> Real:
     return first + m.loop(going, backward, (one * 0.0, terms), 5000)[0]
 
 
-def beta_pair(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real]:
-    """The regularised I_x(a, b) and its complement, of positive numbers and 0 < x < 1."""
+SHIFT = 10
+"""How many numbers above b gamma(a + b) / gamma(b) is found by Stirling's series."""
+
+
+def log_of_a_beta(m: Algebra, a: Real, b: Real, needed: Real) -> Pair:
+    """log(a B(a, b)) of a up to SMALL_PARAMETER, where it is needed, with an error that is small beside a.
+
+    That is log(1 + a / b) + log gamma(1 + a) less log (gamma(1 + b + a) / gamma(1 + b)), of which each vanishes with a.
+    """
+    one = m.number(1.0, a)
+
+    def going(high: Real, low: Real, k: Real) -> Real:
+        return needed & (k < float(SHIFT))
+
+    def step(high: Real, low: Real, k: Real) -> State:
+        grown, more = Pair(m, high, low), pairs.quotient(m, a, one) / (pairs.exact_sum(m, b, one) + k)
+        grown = grown * more + grown + more
+        return grown.high, grown.low, k + 1.0
+
+    # The product of (1 + b + k + a) / (1 + b + k), less 1.
+    high, low, _ = m.loop(going, step, (a * 0.0, a * 0.0, a * 0.0), SHIFT)
+    z = b + (1.0 + SHIFT)
+    ratio = a / z
+    curved = log1p_less_linear(m, Pair(m, ratio)).value * ratio * ratio * z
+    far = pairs.log(m, Pair(m, z)) * a + (curved + (a - 0.5) * m.log1p(ratio) + _stirling_difference(m, z, a))
+    near = pairs.log(m, Pair(m, high, low) + 1.0)
+    return pairs.log(m, pairs.quotient(m, a, b) + 1.0) + near - far + lgamma_of_next(m, a)
+
+
+def _stirling_difference(m: Algebra, z: Real, a: Real) -> Real:
+    """`stirling_series` of z + a, less that of z: the differences of powers of their inverses have a as a factor."""
+    first, second = 1.0 / z, 1.0 / (z + a)
+    power = powers = m.number(1.0, z)
+    total = powers * STIRLING[0]
+    for k in range(1, 2 * len(STIRLING) - 1):
+        power = power * first
+        powers = powers * second + power
+        if k % 2 == 0:
+            total = total + powers * STIRLING[k // 2]
+    return -(a * first * second) * total
+
+
+def rest_of_beta_series(m: Algebra, a: Real, b: Real, x: Real) -> Pair:
+    """The sum S of a (1 - b) … (n - b) x^n / (n! (a + n)) from n = 1 on, x <= 1/2: I_x(a, b) = x^a / (a B) (1 + S)."""
+
+    def going(total: Real, low: Real, term: Real, term_low: Real, n: Real) -> Real:
+        return m.magnitude(term) > m.magnitude(total) * EPSILON
+
+    def step(total: Real, low: Real, term: Real, term_low: Real, n: Real) -> State:
+        found = Pair(m, term, term_low) * pairs.exact_sum(m, n, -b) * x / n
+        whole = Pair(m, total, low) + found / pairs.exact_sum(m, n, a)
+        return whole.high, whole.low, found.high, found.low, n + 1.0
+
+    one, zero = m.number(1.0, x), m.number(0.0, x)
+    total, low, *_ = m.loop(going, step, (zero, zero, one, zero, one), 100)
+    return Pair(m, total, low) * a
+
+
+def beta_parts(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real, Real]:
+    """The regularised I_x(a, b) and its complement, of positive numbers and 0 < x < 1, and `beta_mass`."""
     swap = x > (a + 1.0) / (a + b + 2.0)
     whole, rest = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
     a, b = m.either(swap, (b, a), (a, b))
     small, other = pairs.where(m, swap, rest, whole), pairs.where(m, swap, whole, rest)
     away = (other * a - small * b).value
-    part = (beta_mass(m, a, b, small, other) / _beta_fraction(m, a, b, small.high, away)).value
-    found = m.either(swap, (1.0 - part, part), (part, 1.0 - part))
-    return found[0], found[1]
+    mass = beta_mass(m, a, b, small, other)
+    part = (mass / _beta_fraction(m, a, b, small.high, away)).value
+    # With a small parameter it may be near 1, and the other one small: that comes from the logarithm.
+    near_one = (a <= SMALL_PARAMETER) & (small.high <= 0.5) & (part > 0.5)
+    p, q, t = (m.where(near_one, v, m.number(0.5, x)) for v in (a, b, small.high))
+    power = pairs.log(m, Pair(m, t)) * p - log_of_a_beta(m, p, q, near_one)
+    logarithm = power + pairs.log(m, rest_of_beta_series(m, p, q, t) + 1.0)
+    rest = m.where(near_one, -m.expm1(logarithm.value), 1.0 - part)
+    found = m.either(swap, (rest, part), (part, rest))
+    return found[0], found[1], mass.value
 
 
 def _incomplete_beta(m: Algebra, a: Real, b: Real, x: Real, upper: bool) -> Real:
@@ -373,7 +378,7 @@ def _incomplete_beta(m: Algebra, a: Real, b: Real, x: Real, upper: bool) -> Real
     # Of parameters so small both ends share what there is, and of ones so large all of it is next to the mean.
     small, large = (a < TINY) & (b < TINY), (a > 1e150) | (b > 1e150)
     usual = inside & ~(small | large)
-    result = beta_pair(m, *(m.where(usual, v, 0.5) for v in (a, b, x)))[upper]
+    result = beta_parts(m, *(m.where(usual, v, 0.5) for v in (a, b, x)))[upper]
     share = (a if upper else b) / (a + b)
     beyond = m.where(x > a / (a + b), m.number(1.0 - upper, x), float(upper))
     result = m.where(usual, result, m.where(small, share, beyond))
@@ -462,87 +467,3 @@ class BetaDensity(IncompleteBeta):
             below = node(b, BetaDensity(self.a_order, self.b_order - 1), *operands)
             by_x = b.sub(by_x, b.mul(b.div(below, rest), float(self.b_order)))
         return *self.by_parameters(b, operands), by_x
-
-
-def _invert_beta(m: Algebra, a: Real, b: Real, p: Real) -> Real:
-    """x with I_x(a, b) = p, 0 < p < 1: Halley's steps from the guesses of Abramowitz and Stegun 26.5.22 or a power."""
-    normal = m.apply(Ndtri(), p)
-    by_a, by_b = 1.0 / (2.0 * a - 1.0), 1.0 / (2.0 * b - 1.0)
-    spread = (normal * normal - 3.0) / 6.0
-    h = 2.0 / (by_a + by_b)
-    w = normal * m.sqrt(spread + h) / h - (by_b - by_a) * (spread + 5.0 / 6.0 - 2.0 / (3.0 * h))
-    central = a / (a + b * m.exp(-2.0 * w))
-    left = m.exp(a * m.log(a / (a + b))) / a
-    right = m.exp(b * m.log(b / (a + b))) / b
-    both = left + right
-    low, high = m.exp(m.log(a * both * p) / a), 1.0 - m.exp(m.log(b * both * (1.0 - p)) / b)
-    x = m.where(
-        (a >= 1.0) & (b >= 1.0) & (central > 0.0) & (central < 1.0), central, m.where(p < left / both, low, high)
-    )
-    x = m.where(x > 0.0, m.where(x < 1.0, x, 1.0 - 2.0**-53), 1e-300)
-
-    def going(x: Real, change: Real) -> Real:
-        return m.abs(change) > x * 2.0**-51
-
-    def step(x: Real, change: Real) -> State:
-        newton = (m.apply(Betainc(), a, b, x) - p) / m.apply(BetaDensity(), a, b, x)
-        bent = newton * ((a - 1.0) / x - (b - 1.0) / (1.0 - x))
-        change = newton / (1.0 - 0.5 * m.where(bent > 1.0, 1.0, m.where(bent < -1.0, -1.0, bent)))
-        new = x - change
-        # A step out of the interval goes half the way to its end instead.
-        new = m.where(new <= 0.0, 0.5 * x, m.where(new >= 1.0, 0.5 * x + 0.5, new))
-        return new, x - new
-
-    return m.loop(going, step, (x, x), 40)[0]
-
-
-class InverseBeta(Formula):
-    """An inverse of an incomplete beta function of (a, b, x) by x."""
-
-    arity = 3
-    flops = 5000
-
-    def inside(self, m: Algebra, a: Real, b: Real, y: Real) -> tuple[Real, Real]:
-        """Where there is an inverse between 0 and 1, and where there is one at all if y is 0 or 1."""
-        good = (a > 0.0) & (b > 0.0) & (a < math.inf) & (b < math.inf)
-        return good & (y > 0.0) & (y < 1.0), good & (m.equal(y, 0.0) | m.equal(y, 1.0))
-
-
-@define("betaincinv")
-class Betaincinv(InverseBeta):
-    """x with I_x(a, b) = y."""
-
-    def formula(self, m: Algebra, *operands: Real) -> Real:
-        inside, edge = self.inside(m, *operands)
-        result = _invert_beta(m, *(m.where(inside, v, 0.5) for v in operands))
-        return m.where(inside, result, m.where(edge, operands[2], math.nan))
-
-    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
-        at = (*operands[:2], result)
-        density = node(b, BetaDensity(), *at)
-        slopes = Betainc().by_parameters(b, at)
-        return *(b.neg(b.div(slope, density)) for slope in slopes), b.div(1.0, density)
-
-
-@define("betainccinv")
-class Betainccinv(InverseBeta):
-    """x with 1 - I_x(a, b) = y."""
-
-    def formula(self, m: Algebra, *operands: Real) -> Real:
-        inside, edge = self.inside(m, *operands)
-        a, b, y = (m.where(inside, v, 0.5) for v in operands)
-        result = 1.0 - _invert_beta(m, b, a, y)
-        result = m.where(result > 0.0, result, 1e-300)
-        # Where it is small, digits were lost, which Newton's steps give back.
-        for _ in range(2):
-            lower, upper = m.apply(Betainc(), a, b, result), m.apply(Betaincc(), a, b, result)
-            off = m.where(y > 0.5, (1.0 - y) - lower, upper - y)
-            better = result + off / m.apply(BetaDensity(), a, b, result)
-            result = m.where((result < 0.5) & (better > 0.0) & (better < 1.0), better, result)
-        return m.where(inside, result, m.where(edge, 1.0 - operands[2], math.nan))
-
-    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
-        at = (*operands[:2], result)
-        density = node(b, BetaDensity(), *at)
-        slopes = Betaincc().by_parameters(b, at)
-        return *(b.div(slope, density) for slope in slopes), b.div(-1.0, density)

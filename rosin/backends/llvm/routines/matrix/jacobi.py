@@ -6,13 +6,12 @@ ones, also where a length is zero. Demmel & Veselić, "Jacobi's method is more a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.reflections import Reflecting
 from rosin.backends.llvm.routines.matrix.tiles import TINY, UNIT, Grid, Moved
+from rosin.ir.dataclass import dataclass
 
 SWEEPS = 40
 """Turns over all pairs of columns, at most; six to ten are usual."""

@@ -23,7 +23,6 @@ class Lapack:
 
     def __init__(self, f: Function, dtype: DType, word: str) -> None:
         self.f, self.dtype, self.word_type = f, dtype, word
-        self.word_bytes = int(word[1:]) // 8
 
     def call(self, name: str, *arguments: str | Val) -> None:
         """Call a function of the element type: a letter goes before its name.
@@ -76,6 +75,10 @@ class Lapack:
         """An element of an array of its integers, as i64."""
         e = self.f.e
         return e.convert("sext", e.load(e.offset(array, index, self.word_type), self.word_type), "i64")
+
+    def to_integer(self, value: Val) -> Val:
+        """An i64 as one of its integers."""
+        return self.f.e.convert("trunc", value, self.word_type)
 
     def solve(
         self, lower: Val | bool, transpose: Val | bool, unit: Val | bool, a: Val, n: Val, x: Val, count: Val, row: Val

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
-from rosin.backends.llvm.routines.matrix.shared import Given
-from rosin.backends.llvm.routines.matrix.stack import Room, passed
+from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
+from rosin.backends.llvm.routines.matrix.stack import LARGE, Room, passed
 from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Moved
-from rosin.backends.llvm.routines.matrix.triangular import Substituting
+from rosin.backends.llvm.routines.matrix.triangular import ByColumns, Substituting
+
+BLOCK = 64
+"""Columns of a step; of large matrices it is twice as many, and small ones take one step."""
+ONE_STEP = 160
+"""Matrices with so many rows or columns, or fewer, are factored in one step."""
+LEAST = 32
+"""Columns of a piece of those behind a step's."""
 
 
 class Eliminating(Substituting):
@@ -22,7 +30,7 @@ class Eliminating(Substituting):
     def helpers(self) -> list[str]:
         swaps = [self.swaps(elem) for elem in (self.elem, *self.moved_too())]
         updates = [self._update_columns(size) for size in sorted({1, self.tile[1]})]
-        return [*super().helpers(), *swaps, self._find_pivots(), *updates]
+        return [*super().helpers(), *swaps, self._find_pivots(), *updates, self._behind(), self._before()]
 
     def eliminate(self, f: Function, number: Val, a: Val, m: Val, n: Val, pivots: Val, moved: Sequence[Moved]) -> None:
         """Put factors in the place of the first operand's matrices in vectors, and write pivots.
@@ -135,13 +143,95 @@ class Eliminating(Substituting):
 
         f.loop(e.add(k, f.word(1)), m, 1, below)
 
-    def factor(self, f: Function, a: Val, m: Val, n: Val, pivots: Val, size: Val) -> Val:
-        """Put factors in the place of one matrix that lies column by column, `size` being the lesser of rows and
-        columns, and write its pivots, counted from 1. Gives whether a pivot is zero."""
-        lapack = self.lapack(f)
-        info = lapack.info()
-        self.with_its_threads(f, size, lambda: lapack.call("getrf", m, n, a, lapack.least_one(m), pivots, info))
-        return lapack.failed(info)
+    # -- one large matrix ----------------------------------------------------------------------------------
+
+    def factor(self, f: Function, a: Val, m: Val, n: Val, pivots: Val, least: Val) -> Val:
+        """Put factors in the place of one matrix that lies column by column, `least` being the lesser of rows and
+        columns, and write its pivots, counted from 1. Gives whether a pivot is zero.
+
+        Threads share what each step changes behind its columns. The one that has those of the next step goes on with
+        their factors, so that the others need not wait for these.
+        """
+        e = f.e
+        block = e.select(e.icmp("sge", least, f.word(LARGE)), f.word(2 * BLOCK), f.word(BLOCK))
+        alone = e.icmp("sle", least, f.word(ONE_STEP))
+        block = e.select(alone, e.intrinsic("llvm.smax", least, f.word(1)), block)
+        failed = f.variable(f.word(0))
+        known = {"a": a, "pivots": pivots, "failed": failed, "m": m, "n": n}
+        some = e.icmp("sgt", least, f.word(0))
+        f.when(some, lambda: self._panel(f, known, f.word(0), e.intrinsic("llvm.smin", block, least)))
+
+        def step(k: Val) -> None:
+            size = e.intrinsic("llvm.smin", e.sub(least, k), block)
+            begin = e.add(k, size)
+            following = e.intrinsic("llvm.smin", e.sub(least, begin), block)
+            pieces, width = cut(f, e.sub(e.sub(n, begin), following), LEAST)
+            told = {"k": k, "size": size, "following": following, "width": width}
+            share(f, "behind", e.add(pieces, f.word(1)), {**known, **told})
+
+        f.loop(f.word(0), least, block, step)
+        steps = e.binary("sdiv", e.sub(least, f.word(1)), block)
+        share(f, "before", steps, {"a": a, "pivots": pivots, "m": m, "least": least, "block": block})
+        return e.icmp("ne", e.load(failed, "i64"), f.word(0))
+
+    def _panel(self, f: Function, given: Given, k: Val, size: Val) -> None:
+        """Factors of so many columns from the diagonal's element k on down."""
+        e, lapack, info = f.e, self.lapack(f), self.lapack(f).info()
+        m, place = given["m"], e.offset(given["pivots"], k, lapack.word_type)
+        own = self.place(e, given["a"], e.mul(k, e.add(m, f.word(1))))
+        lapack.call("getrf", e.sub(m, k), size, own, lapack.least_one(m), place, info)
+        f.when(lapack.failed(info), lambda: e.store(f.word(1), given["failed"]))
+
+        def count_from_first(i: Val) -> None:
+            at = e.offset(place, i, lapack.word_type)
+            e.store(lapack.to_integer(e.add(lapack.integer(place, i), k)), at)
+
+        f.loop(f.word(0), size, 1, count_from_first)
+
+    def _behind(self) -> str:
+        """Some columns behind a step's; those of the next step come first."""
+        f = self.function()
+        e, lapack = f.e, self.lapack(f)
+
+        def columns(number: Val, given: Given) -> None:
+            a, m, n, k, size, following, width = (
+                given[name] for name in ("a", "m", "n", "k", "size", "following", "width")
+            )
+            begin, first = e.add(k, size), e.icmp("eq", number, f.word(0))
+            later = e.add(e.add(begin, following), e.mul(e.sub(number, f.word(1)), width))
+            j = e.select(first, begin, later)
+            count = e.select(first, following, e.intrinsic("llvm.smin", width, e.sub(n, j)))
+            line = self.place(e, a, e.mul(j, m))
+            top, square = self.place(e, line, k), self.place(e, a, e.mul(k, e.add(m, f.word(1))))
+            less, one = lapack.number(-1), lapack.number(1)
+            exchanges = e.add(k, f.word(1)), begin, given["pivots"], f.word(1)
+
+            def work() -> None:
+                lapack.call("laswp", count, line, m, *exchanges)
+                lapack.call("trsm", "L", "L", "N", "U", size, count, one, square, m, top, m)
+                below, goal = self.place(e, square, size), self.place(e, top, size)
+                rows = e.sub(m, begin)
+                lapack.call("gemm", "N", "N", rows, count, size, less, below, m, top, m, one, goal, m)
+                f.when(first, lambda: self._panel(f, given, begin, following))
+
+            f.when(e.icmp("sgt", count, f.word(0)), work)
+
+        numbers = dict.fromkeys(("m", "n", "k", "size", "following", "width"), "i64")
+        return piece_text(f, "behind", {**dict.fromkeys(("a", "pivots", "failed"), "ptr"), **numbers}, columns)
+
+    def _before(self) -> str:
+        """The columns of some steps, whose rows are exchanged as later steps have exchanged theirs."""
+        f = self.function()
+        e, lapack = f.e, self.lapack(f)
+
+        def columns(number: Val, given: Given) -> None:
+            a, pivots, m, least, block = given.values()
+            j = e.mul(number, block)
+            line, first = self.place(e, a, e.mul(j, m)), e.add(e.add(j, block), f.word(1))
+            lapack.call("laswp", block, line, m, first, least, pivots, f.word(1))
+
+        given = {"a": "ptr", "pivots": "ptr", **dict.fromkeys(("m", "least", "block"), "i64")}
+        return piece_text(f, "before", given, columns)
 
     def exchanged(self, f: Function, pivots: Val, count: Val, order: Val, m: Val) -> None:
         """Which row each of m rows was, before so many exchanges."""
@@ -219,7 +309,8 @@ class LuDiagonal(Eliminating):
         e, n = f.e, self.word(f, "n")
         source, values = self.part(f, 0, number, e.mul(n, n)), self.part(f, 1, number, n)
         work, found = room.take(e.mul(n, n), self.dtype.bytes), room.take(n, 8)
-        self.turn(f, source, n, work, n, n, n)
+        # Column by column it is the transpose, whose determinant is the same.
+        self.copy(f, source, work, e.mul(n, n))
         lapack = self.lapack(f)
         # A pivot that is zero is no failure here.
         self.factor(f, work, n, n, found, n)
@@ -257,8 +348,10 @@ class LuDiagonal(Eliminating):
         self.exchange(f, 2, number, final, f.word(1), odd, False, "i32")
 
 
-class LuSolve(Substituting):
+class LuSolve(ByColumns):
     operands, results, told = 4, 1, ("n", "count", "transpose")
+    arrays: ClassVar[tuple[str, ...]] = ("a", "order", "source", "work", "target")
+    numbers: ClassVar[tuple[str, ...]] = ("n", "count", "transpose")
 
     def moved_too(self) -> tuple[str, ...]:
         return ("i32",)
@@ -271,32 +364,23 @@ class LuSolve(Substituting):
         arrays = {"a": factors, "order": order, "source": source, "work": work, "target": target}
         self.by_columns(f, {**arrays, "n": n, "count": count, "transpose": self.word(f, "transpose")})
 
-    def helpers(self) -> list[str]:
-        return [*super().helpers(), self._columns()]
-
-    def _columns(self) -> str:
-        f = self.function()
+    def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
         e, lapack = f.e, self.lapack(f)
+        source, work, target = (self.place(e, given[name], c) for name in ("source", "work", "target"))
+        factors, n, count, order = (given[name] for name in ("a", "n", "count", "order"))
 
-        def some(given: Given, c: Val, width: Val) -> None:
-            source, work, target = (self.place(e, given[name], c) for name in ("source", "work", "target"))
-            factors, n, count, order = (given[name] for name in ("a", "n", "count", "order"))
+        def plain() -> None:
+            self.copy_rows(f, source, target, given, width, order)
+            lapack.solve(True, False, True, factors, n, target, width, count)
+            lapack.solve(False, False, False, factors, n, target, width, count)
 
-            def plain() -> None:
-                self.copy_rows(f, source, target, given, width, order)
-                lapack.solve(True, False, True, factors, n, target, width, count)
-                lapack.solve(False, False, False, factors, n, target, width, count)
+        def turned() -> None:
+            self.copy_rows(f, source, work, given, width)
+            lapack.solve(False, True, False, factors, n, work, width, count)
+            lapack.solve(True, True, True, factors, n, work, width, count)
+            self.copy_rows(f, work, target, given, width, order, back=True)
 
-            def turned() -> None:
-                self.copy_rows(f, source, work, given, width)
-                lapack.solve(False, True, False, factors, n, work, width, count)
-                lapack.solve(True, True, True, factors, n, work, width, count)
-                self.copy_rows(f, work, target, given, width, order, back=True)
-
-            f.when(e.icmp("ne", given["transpose"], f.word(0)), turned, plain)
-
-        arrays = dict.fromkeys(("a", "order", "source", "work", "target"), "ptr")
-        return self.columns_text(f, {**arrays, **dict.fromkeys(("n", "count", "transpose"), "i64")}, some)
+        f.when(e.icmp("ne", given["transpose"], f.word(0)), turned, plain)
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
@@ -352,42 +436,45 @@ class LuSolve(Substituting):
         f.loop(f.word(0), self.word(f, "n"), 1, row)
 
 
-class Solve(Eliminating):
+class Solve(ByColumns, Eliminating):
     operands, results, told = 2, 1, ("n", "count")
+    arrays: ClassVar[tuple[str, ...]] = ("a", "pivots", "source", "target")
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
         matrix = self.part(f, 0, number, e.mul(n, n))
         source, target = (self.part(f, name, number, e.mul(n, count)) for name in (1, 2))
-        factors, pivots, order = room.take(e.mul(n, n), self.dtype.bytes), room.take(n, 8), room.take(n, 4)
-        self.turn(f, matrix, n, factors, n, n, n)
+        factors, pivots = room.take(e.mul(n, n), self.dtype.bytes), room.take(n, 8)
+        # Column by column it is the transpose.
+        self.copy(f, matrix, factors, e.mul(n, n))
         failed = self.factor(f, factors, n, n, pivots, n)
-
-        def solve() -> None:
-            self.exchanged(f, pivots, n, order, n)
-            arrays = {"a": factors, "order": order, "source": source, "target": target}
-            self.by_columns(f, {**arrays, "n": n, "count": count})
-
+        arrays = {"a": factors, "pivots": pivots, "source": source, "target": target}
         # A singular matrix is not solved for.
-        f.when(failed, lambda: self.nans(f, target, e.mul(n, count)), solve)
+        f.when(
+            failed,
+            lambda: self.nans(f, target, e.mul(n, count)),
+            lambda: self.by_columns(f, {**arrays, "n": n, "count": count}),
+        )
 
-    def helpers(self) -> list[str]:
-        return [*super().helpers(), self._columns()]
-
-    def _columns(self) -> str:
-        f = self.function()
+    def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
+        """Of the transpose's factors P L U, the matrix has Uᵀ Lᵀ Pᵀ; row by row, they lie as these."""
         e, lapack = f.e, self.lapack(f)
+        source, target = (self.place(e, given[name], c) for name in ("source", "target"))
+        factors, n, count = (given[name] for name in ("a", "n", "count"))
+        self.copy_rows(f, source, target, given, width)
+        lapack.solve(True, False, False, factors, n, target, width, count)
+        lapack.solve(False, False, True, factors, n, target, width, count)
 
-        def some(given: Given, c: Val, width: Val) -> None:
-            source, target = (self.place(e, given[name], c) for name in ("source", "target"))
-            factors, n, count = (given[name] for name in ("a", "n", "count"))
-            self.copy_rows(f, source, target, given, width, given["order"])
-            # Factors that lie column by column are transposes, row by row.
-            lapack.solve(False, True, True, factors, n, target, width, count)
-            lapack.solve(True, True, False, factors, n, target, width, count)
+        def exchange(t: Val) -> None:
+            i = e.sub(e.sub(n, f.word(1)), t)
+            other = e.sub(lapack.integer(given["pivots"], i), f.word(1))
+            rows = [self.place(e, target, e.mul(row, count)) for row in (i, other)]
+            swap = ("swap", width, rows[0], f.word(1), rows[1], f.word(1))
+            f.when(e.icmp("ne", i, other), lambda: lapack.call(*swap))
 
-        arrays = dict.fromkeys(("a", "order", "source", "target"), "ptr")
-        return self.columns_text(f, {**arrays, "n": "i64", "count": "i64"}, some)
+        f.loop(f.word(0), n, 1, exchange)
+
+    # -- in lanes ------------------------------------------------------------------------------------------
 
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n", "count")
@@ -405,8 +492,9 @@ class Solve(Eliminating):
         self.exchange(f, 2, number, final, e.mul(n, count), x, False)
 
 
-class Inverse(Eliminating):
+class Inverse(ByColumns, Eliminating):
     operands, results, told = 1, 1, ("n",)
+    arrays: ClassVar[tuple[str, ...]] = ("a", "order", "work", "target")
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n = f.e, self.word(f, "n")
@@ -425,36 +513,29 @@ class Inverse(Eliminating):
 
         f.when(failed, lambda: self.nans(f, target, count), invert)
 
-    def helpers(self) -> list[str]:
-        return [*super().helpers(), self._columns()]
-
-    def _columns(self) -> str:
+    def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
         """Columns of the product of both factors' inverses, which are the inverse's in another order."""
-        f = self.function()
         e, lapack = f.e, self.lapack(f)
+        factors, work, n = (given[name] for name in ("a", "work", "n"))
+        x, one = self.place(e, work, e.mul(c, n)), lapack.number(1)
+        self.fill(f, x, e.mul(e.mul(n, width), f.word(self.parts)), 0.0)
 
-        def some(given: Given, c: Val, width: Val) -> None:
-            factors, work, n = (given[name] for name in ("a", "work", "n"))
-            x, one = self.place(e, work, e.mul(c, n)), lapack.number(1)
-            self.fill(f, x, e.mul(e.mul(n, width), f.word(self.parts)), 0.0)
+        def start(j: Val) -> None:
+            e.store(e.const(1.0, self.elem), self.place(e, x, e.add(e.mul(j, n), e.add(c, j))))
 
-            def start(j: Val) -> None:
-                e.store(e.const(1.0, self.elem), self.place(e, x, e.add(e.mul(j, n), e.add(c, j))))
+        f.loop(f.word(0), width, 1, start)
+        # What is above the first column's one stays zero.
+        corner, below = self.place(e, factors, e.mul(c, e.add(n, f.word(1)))), self.place(e, x, c)
+        lapack.call("trsm", "L", "L", "N", "U", e.sub(n, c), width, one, corner, n, below, n)
+        lapack.call("trsm", "L", "U", "N", "N", n, width, one, factors, n, x, n)
 
-            f.loop(f.word(0), width, 1, start)
-            # What is above the first column's one stays zero.
-            corner, below = self.place(e, factors, e.mul(c, e.add(n, f.word(1)))), self.place(e, x, c)
-            lapack.call("trsm", "L", "L", "N", "U", e.sub(n, c), width, one, corner, n, below, n)
-            lapack.call("trsm", "L", "U", "N", "N", n, width, one, factors, n, x, n)
+        def finish(j: Val) -> None:
+            goal = e.convert("sext", e.load(e.offset(given["order"], e.add(c, j), "i32"), "i32"), "i64")
+            self.copy(f, self.place(e, x, e.mul(j, n)), self.place(e, given["target"], e.mul(goal, n)), n)
 
-            def finish(j: Val) -> None:
-                goal = e.convert("sext", e.load(e.offset(given["order"], e.add(c, j), "i32"), "i32"), "i64")
-                self.copy(f, self.place(e, x, e.mul(j, n)), self.place(e, given["target"], e.mul(goal, n)), n)
+        f.loop(f.word(0), width, 1, finish)
 
-            f.loop(f.word(0), width, 1, finish)
-
-        arrays = dict.fromkeys(("a", "order", "work", "target"), "ptr")
-        return self.columns_text(f, {**arrays, "n": "i64", "count": "i64"}, some)
+    # -- in lanes ------------------------------------------------------------------------------------------
 
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
@@ -20,44 +21,6 @@ class Substituting(Tiles):
 
     def helpers(self) -> list[str]:
         return [*super().helpers(), self._substitute()]
-
-    # -- one large matrix ----------------------------------------------------------------------------------
-
-    def by_columns(self, f: Function, given: Given) -> None:
-        """Have threads find some columns of the solutions each, out of `count` of them, as `columns_text` says."""
-        pieces, width = cut(f, given["count"], LEAST)
-        share(f, "columns", pieces, {**given, "width": width})
-
-    def columns_text(self, f: Function, given: Mapping[str, str], body: Callable[[Given, Val, Val], None]) -> str:
-        """The function of pieces. The body takes what is given, the first column, and how many columns there are."""
-        e = f.e
-
-        def some(number: Val, given: Given) -> None:
-            c = e.mul(number, given["width"])
-            body(given, c, e.intrinsic("llvm.smin", given["width"], e.sub(given["count"], c)))
-
-        return piece_text(f, "columns", {**given, "width": "i64"}, some)
-
-    def copy_rows(
-        self,
-        f: Function,
-        source: Val,
-        target: Val,
-        given: Given,
-        width: Val,
-        order: Val | None = None,
-        back: bool = False,
-    ) -> None:
-        """So many columns of n rows, which have `count` in memory. Row i is what row order[i] was, or `back`."""
-        e = f.e
-
-        def row(i: Val) -> None:
-            other = i if order is None else e.convert("sext", e.load(e.offset(order, i, "i32"), "i32"), "i64")
-            read, write = (i, other) if back else (other, i)
-            from_, to = (self.place(e, at, e.mul(r, given["count"])) for at, r in ((source, read), (target, write)))
-            self.copy(f, from_, to, width)
-
-        f.loop(f.word(0), given["n"], 1, row)
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
@@ -143,8 +106,63 @@ class Substituting(Tiles):
         return f.text(f"internal void @substitute({given})")
 
 
-class TriangularSolve(Substituting):
+class ByColumns(Substituting):
+    """A routine whose threads share the columns of one matrix's solutions."""
+
+    arrays: ClassVar[tuple[str, ...]]
+    """Names of the addresses that pieces are given."""
+    numbers: ClassVar[tuple[str, ...]] = ("n", "count")
+    """Names of the numbers; `count` is that of all columns."""
+
+    def by_columns(self, f: Function, given: Given) -> None:
+        """Have threads find some columns of the solutions each."""
+        pieces, width = cut(f, given["count"], LEAST)
+        share(f, "columns", pieces, {**{name: given[name] for name in (*self.arrays, *self.numbers)}, "width": width})
+
+    @abstractmethod
+    def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
+        """Find the solutions' columns from c on, so many."""
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), self._piece()]
+
+    def _piece(self) -> str:
+        f = self.function()
+        e = f.e
+
+        def some(number: Val, given: Given) -> None:
+            c = e.mul(number, given["width"])
+            self.columns(f, given, c, e.intrinsic("llvm.smin", given["width"], e.sub(given["count"], c)))
+
+        given = {**dict.fromkeys(self.arrays, "ptr"), **dict.fromkeys((*self.numbers, "width"), "i64")}
+        return piece_text(f, "columns", given, some)
+
+    def copy_rows(
+        self,
+        f: Function,
+        source: Val,
+        target: Val,
+        given: Given,
+        width: Val,
+        order: Val | None = None,
+        back: bool = False,
+    ) -> None:
+        """So many columns of n rows, which have `count` in memory. Row i is what row order[i] was, or `back`."""
+        e = f.e
+
+        def row(i: Val) -> None:
+            other = i if order is None else e.convert("sext", e.load(e.offset(order, i, "i32"), "i32"), "i64")
+            read, write = (i, other) if back else (other, i)
+            from_, to = (self.place(e, at, e.mul(r, given["count"])) for at, r in ((source, read), (target, write)))
+            self.copy(f, from_, to, width)
+
+        f.loop(f.word(0), given["n"], 1, row)
+
+
+class TriangularSolve(ByColumns):
     operands, results, told = 2, 1, ("n", "count", "lower", "transpose", "unit")
+    arrays: ClassVar[tuple[str, ...]] = ("a", "source", "target")
+    numbers: ClassVar[tuple[str, ...]] = told
 
     def flags(self, f: Function) -> tuple[Val, Val, Val]:
         lower, transpose, unit = (f.e.icmp("ne", self.word(f, name), f.word(0)) for name in self.told[2:])
@@ -157,23 +175,12 @@ class TriangularSolve(Substituting):
         flags = {name: self.word(f, name) for name in self.told[2:]}
         self.by_columns(f, {"a": matrix, "n": n, "source": source, "target": target, "count": count, **flags})
 
-    def helpers(self) -> list[str]:
-        return [*super().helpers(), self._columns()]
-
-    def _columns(self) -> str:
-        f = self.function()
+    def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
         e = f.e
-
-        def some(given: Given, c: Val, width: Val) -> None:
-            source, target = (self.place(e, given[name], c) for name in ("source", "target"))
-            self.copy_rows(f, source, target, given, width)
-            flags = [e.icmp("ne", given[name], f.word(0)) for name in self.told[2:]]
-            lower, transpose, unit = flags
-            self.lapack(f).solve(lower, transpose, unit, given["a"], given["n"], target, width, given["count"])
-
-        pointers = dict.fromkeys(("source", "target"), "ptr")
-        given = {"a": "ptr", "n": "i64", **pointers, "count": "i64", **dict.fromkeys(self.told[2:], "i64")}
-        return self.columns_text(f, given, some)
+        source, target = (self.place(e, given[name], c) for name in ("source", "target"))
+        self.copy_rows(f, source, target, given, width)
+        lower, transpose, unit = (e.icmp("ne", given[name], f.word(0)) for name in self.told[2:])
+        self.lapack(f).solve(lower, transpose, unit, given["a"], given["n"], target, width, given["count"])
 
     def is_small(self, f: Function) -> Val:
         return self.small(f, "n", "count")

@@ -1,0 +1,145 @@
+"""What elementwise work on a product reads beside it: computed there from what is in memory, where that moves less.
+
+The gradient of an activation, say, is a cotangent, which a product makes, times a derivative of many terms. Each term
+that were stored for it would be an array to write and to read, and all of them come from what the activation is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rosin.ir.dims import Dim
+from rosin.ir.facts import estimate
+from rosin.ir.graph import Graph, Node
+from rosin.ir.op import Elementwise, Fold, Value
+from rosin.ir.ops.call import Barrier
+from rosin.passes.through import SMALL, is_move
+
+FLOPS_A_BYTE = 2
+"""So many operations take about as long as to move a byte to memory or from it."""
+
+MOST_NODES = 32
+"""More is not computed again: what follows a product stays short."""
+
+
+def computed_beside(graph: Graph) -> set[Node]:
+    """The elementwise nodes that are computed wherever their results are read, so that work on products reads less.
+
+    For each product these are all nodes between what is in memory anyway and what is read beside it, or none.
+    """
+    if sum(isinstance(node.op, Fold) and len(node.operands) > 1 for node in graph.nodes) < 2:
+        return set()
+    search = _Search(graph)
+    found: set[Node] = set()
+    for number, values in search.beside().items():
+        found |= search.between(number, values)
+    return found
+
+
+class _Search:
+    """Where the values of a graph come from, and which of them are in memory anyway."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.made = {v: node for node in graph.nodes for v in node.results}
+        self.users = graph.users()
+        self.products: list[Value] = []
+        self.last: dict[Value, int] = {}
+        """The number of the last product that a value is made of by elementwise nodes and moves."""
+        self.stored = {*graph.inputs}
+        for value in graph.outputs:
+            self.stored.update(self._origins(value))
+        for node in graph.nodes:
+            if self._is_work(node) or self._is_view(node):
+                latest = max((self.last.get(v, -1) for v in node.operands), default=-1)
+                self.last.update(dict.fromkeys(node.results, latest))
+                continue
+            for operand in node.operands:
+                self.stored.update(self._origins(operand))
+            if isinstance(node.op, Fold) and len(node.operands) > 1:
+                self.last[node.results[0]] = len(self.products)
+                self.products.append(node.results[0])
+
+    def beside(self) -> dict[int, dict[Value, None]]:
+        """For the number of a product, what elementwise work on it reads that others make and nothing else stores."""
+        found: dict[int, dict[Value, None]] = {}
+        for node in self.graph.nodes:
+            number = self.last[node.results[0]] if self._is_work(node) else -1
+            for operand in node.operands if number >= 0 else ():
+                value = self._large(operand, self.products[number].type.size)
+                if value is not None and self.last.get(value, -1) < number and self._may_be_made(value):
+                    found.setdefault(number, {})[value] = None
+        return found
+
+    def between(self, number: int, values: Iterable[Value]) -> set[Node]:
+        """The nodes that make the values of what is in memory anyway, if to compute them again takes less than to
+        move the values; else none."""
+        size = self.products[number].type.size
+        found: set[Node] = set()
+        seen = set(values)
+        waiting = list(seen)
+        saved = sum(2 * estimate(v.type.bytes) for v in seen)
+        while waiting and len(found) <= MOST_NODES:
+            value = waiting.pop()
+            if self._may_be_made(value):
+                found.add(self.made[value])
+                operands = {self._large(v, size) for v in self.made[value].operands} - seen
+                seen |= operands
+                waiting += (v for v in operands if v is not None)
+            else:
+                saved -= estimate(value.type.bytes) * (1 if value in self.stored else 2)
+        readers = [reader for node in found for reader in self._readers(node.results[0])]
+        if len(found) > MOST_NODES or None in readers:
+            return set()
+        times = len({self.last[reader.results[0]] for reader in readers if reader is not None and reader not in found})
+        flops = sum(node.op.flops for node in found if isinstance(node.op, Elementwise)) * estimate(size)
+        return found if saved > 0 and flops * (times - 1) <= FLOPS_A_BYTE * saved else set()
+
+    def _is_work(self, node: Node) -> bool:
+        return isinstance(node.op, Elementwise) and not node.op.effect
+
+    def _is_view(self, node: Node) -> bool:
+        return isinstance(node.op, Barrier) or is_move(node)
+
+    def _may_be_made(self, value: Value) -> bool:
+        return value not in self.stored and value in self.made and self._is_work(self.made[value])
+
+    def _origins(self, value: Value) -> Iterator[Value]:
+        """The values that a value is moved from, itself included."""
+        waiting = [value]
+        while waiting:
+            value = waiting.pop()
+            yield value
+            node = self.made.get(value)
+            if node is not None and isinstance(node.op, Barrier):
+                waiting.append(node.operands[node.results.index(value)])
+            elif node is not None and is_move(node):
+                waiting += node.operands
+
+    def _large(self, value: Value, size: Dim) -> Value | None:
+        """The value that has the elements of a value, in whatever order; None where these are few, again and again."""
+        while estimate(value.type.size) * SMALL > estimate(size):
+            node = self.made.get(value)
+            if node is not None and isinstance(node.op, Barrier):
+                value = node.operands[node.results.index(value)]
+                continue
+            if node is None or not is_move(node) or len(node.operands) > 1:
+                return value
+            if not node.operands:
+                return None
+            (operand,) = node.operands
+            if operand.type.size != value.type.size and estimate(operand.type.size) * SMALL > estimate(size):
+                return value
+            value = operand
+        return None
+
+    def _readers(self, value: Value) -> Iterator[Node | None]:
+        """The elementwise nodes that read a value; None for a view of other elements or of some again and again."""
+        for node in self.users[value]:
+            if isinstance(node.op, Barrier):
+                yield from self._readers(node.results[node.operands.index(value)])
+            elif self._is_view(node):
+                same = len(node.operands) == 1 and node.results[0].type.size == value.type.size
+                yield from self._readers(node.results[0]) if same else (None,)
+            else:
+                yield node

@@ -1,0 +1,57 @@
+"""Which processor this is, and how large its caches are, as the system tells without LLVM."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+__all__ = ["cache_sizes", "identity", "llvm_library"]
+
+_CACHES = "/sys/devices/system/cpu/cpu0/cache"
+_CHANGING = {"processor", "cpu MHz", "bogomips", "BogoMIPS", "physical id", "core id", "apicid", "initial apicid"}
+"""What the system says of a processor that is not the same each time, or for each of several."""
+
+
+def llvm_library() -> str | None:
+    """The file of LLVM as llvmlite brings it along, under Linux."""
+    spec = find_spec("llvmlite")
+    if spec is None or spec.origin is None:
+        return None
+    path = os.path.join(os.path.dirname(spec.origin), "binding", "libllvmlite.so")
+    return path if os.path.exists(path) else None
+
+
+def identity(library: str | None) -> tuple[str, ...] | None:
+    """What LLVM's answer to the question for the host's processor depends on: the file of LLVM, and the processor.
+
+    None where the system does not tell which one it is.
+    """
+    if library is None:
+        return None
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            lines = file.read(1 << 14).partition("\n\n")[0].splitlines()
+    except OSError:
+        return None
+    status = os.stat(library)
+    known = sorted(line for line in lines if line.partition(":")[0].strip() not in _CHANGING)
+    return (library, str(status.st_size), str(status.st_mtime_ns), os.uname().machine, *known)
+
+
+def cache_sizes() -> tuple[int, int, int]:
+    """Bytes of the first-level data cache, the second and the third level, as the system tells them."""
+    sizes = {1: 32 << 10, 2: 1 << 20, 3: 8 << 20}
+    found = sorted(os.listdir(_CACHES)) if os.path.isdir(_CACHES) else []
+    for entry in found:
+        if entry.startswith("index"):
+            level, kind, size = (_read(f"{_CACHES}/{entry}/{name}") for name in ("level", "type", "size"))
+            unit = {"K": 10, "M": 20, "G": 30}.get(size[-1:], 0)
+            number = size[:-1] if unit else size
+            if number.isdigit() and kind in ("Data", "Unified") and int(level) in sizes:
+                sizes[int(level)] = int(number) << unit
+    return sizes[1], sizes[2], sizes[3]
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read().strip()
