@@ -83,7 +83,7 @@ class KernelEmitter(Refilling):
         for at, statement in enumerate(body):
             if at < done:
                 continue
-            if moved := self.move_square(body[at:]):
+            if moved := self.move_square(body, at):
                 done = at + moved
                 continue
             if blocks(statement) and not _is_scope(statement):

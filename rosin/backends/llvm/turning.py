@@ -10,13 +10,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rosin.backends.llvm.emit import Emitter, Val, first_of
 from rosin.backends.llvm.interleave import MOST_PARTS
 from rosin.backends.llvm.places import OF_LANES, Places
 from rosin.backends.llvm.squares import Column, Place, columns_of, power_of_two, rows_of
 from rosin.backends.llvm.types import memory_type
+from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Load, Statement, Store
 
@@ -138,9 +138,9 @@ class Turning(Places):
 
     # -- squares that are moved --------------------------------------------------------------------------------
 
-    def move_square(self, body: Sequence[Statement]) -> int:
-        """If the first statements move a square from memory to memory, do that; gives how many statements did."""
-        first = body[0]
+    def move_square(self, body: Sequence[Statement], at: int) -> int:
+        """If the statements from here on move a square from memory to memory, do that; gives how many these are."""
+        first = body[at]
         if not isinstance(first, Store) or not isinstance(first.value, Load) or self.mask or self.guard or self.parts:
             return 0
         target, source = (first.buffer, first.offset), (first.value.buffer, first.value.offset)
@@ -152,7 +152,9 @@ class Turning(Places):
         near, far = (source, target) if by_row else (target, source)
         if turn.numbers < FEWEST_MOVED or self.between_lanes(near[1]) != (1, None) or not self._lies_apart(far[1]):
             return 0
-        apart = _apart(body[: column.count], column, by_row, self.written_squares if by_row else self.read_squares)
+        apart = _apart(
+            body[at : at + column.count], column, by_row, self.written_squares if by_row else self.read_squares
+        )
         if apart is None:
             return 0
         vectors = self.address(near[0], near[1] - apart * column.number), self.e.const(apart * turn.bytes, "i64")
