@@ -435,18 +435,19 @@ def load_object(*objects: bytes) -> Library:
     return Library(_linked_by_llvm(objects))
 
 
-def load_text(text: str, optimize: int = 1) -> Library:
+def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]) -> Library:
     """The library of a module for the host, its object from the cache or compiled and put there.
 
-    For the runtime's own native code; a compiled program has a key of its own that is known before its text is.
+    For the runtime's own native code; a compiled program has a key of its own that is known before its text is. What
+    `split` makes of the text is compiled at the same time.
     """
-    key = cache.hashed("text", host().key, str(optimize), text)
+    key = cache.hashed("texts", host().key, str(optimize), text)
     entry = cache.default().get(key)
     if entry is not None:
-        return load_object(entry.data)
-    data = compile_object(text, optimize=optimize)
-    cache.default().put(key, data)
-    return load_object(data)
+        return load_object(*entry.objects())
+    objects = compile_objects(split(text), optimize=optimize)
+    cache.default().put(key, b"".join(objects), {"lengths": list(map(len, objects))})
+    return load_object(*objects)
 
 
 _OBJECT_MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe")

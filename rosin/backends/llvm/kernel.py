@@ -80,7 +80,13 @@ class KernelEmitter(Refilling):
         return any(isinstance(s, Loop) and s.parallel for s in self.kernel.body)
 
     def statements(self, body: Sequence[Statement]) -> None:
-        for statement in body:
+        done = 0
+        for at, statement in enumerate(body):
+            if at < done:
+                continue
+            if moved := self.move_square(body, at):
+                done = at + moved
+                continue
             if blocks(statement) and not _is_scope(statement):
                 self._write_parts()
             self._write_parts_before(statement)
@@ -297,6 +303,8 @@ class KernelEmitter(Refilling):
             for local, part in zip(carry.locals, parts, strict=True):
                 self.slots.pop(local, None)
                 self.frames[-1][local] = part
+        if loop.carries and loop.var.extent != 1:
+            self.frames[-1]["sums"] = True
 
     def _open(self, carries: Sequence[Carry], lanes: int) -> dict[Local, tuple[Val, DType, int]]:
         """Stack slots for running values, set to their start."""

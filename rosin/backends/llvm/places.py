@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rosin.backends.llvm.around import Surroundings, lanes_of
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import Emitter, Val, first_of
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
@@ -255,11 +255,6 @@ class Places(ABC):
         if not facts.known_at_least(test.high, test.low):
             room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
         return self.e.icmp("ult", value, self.e.splat(room, value.lanes))
-
-
-def first_of(count: int, lanes: int) -> Val:
-    """The mask of the first of so many lanes."""
-    return Val("<" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">", "i1", lanes)
 
 
 def is_zero(dim: Dim) -> bool:
