@@ -47,6 +47,9 @@ PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
 that is read or written counts as one: so many do not fit a near cache."""
 
+WORK_IN_LOOPS = PARALLEL_WORK // 4
+"""The same of products in loops of the program: threads that have just done their part of a step are still awake."""
+
 SHARED = 64
 """With so many iterations threads end about together."""
 
@@ -95,8 +98,15 @@ class Place:
 class Memory:
     """Reads and writes values where they lie; reads go through the moves in between."""
 
-    def __init__(self, fusion: Fusion, places: Mapping[Value, Place], steps: Mapping[Value, int] | None = None) -> None:
-        """`steps` has the values that are the same in so many steps of the loop around."""
+    def __init__(
+        self,
+        fusion: Fusion,
+        places: Mapping[Value, Place],
+        steps: Mapping[Value, int] | None = None,
+        in_loop: bool = False,
+    ) -> None:
+        """`steps` has the values that are the same in so many steps of the loop around, if there is one."""
+        self.in_loop = in_loop
         self.fusion = fusion
         self.places = places
         self.steps = steps or {}
@@ -335,10 +345,10 @@ def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> 
     return found
 
 
-def threads(work: Dim) -> tuple[bool, Dim | None]:
+def threads(work: Dim, least: int = PARALLEL_WORK) -> tuple[bool, Dim | None]:
     """Whether a kernel of so much work may run on threads, and the work where that is decided when it runs."""
     if isinstance(work, int):
-        return work >= PARALLEL_WORK, None
+        return work >= least, None
     if facts.known_at_least(work, PARALLEL_WORK):
         return True, None
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work
