@@ -49,7 +49,7 @@ def of_torch(run: Callable[[Any, Any], Any]) -> Callable[[Arrays], Run]:
 def int_mm(x: Any, y: Any) -> Any:
     import torch
 
-    return torch._int_mm(x, y)
+    return torch._int_mm(x, y)  # pyright: ignore[reportPrivateImportUsage]  # there is no public one
 
 
 def narrow(size: int) -> Iterator[Work]:
