@@ -136,10 +136,9 @@ def _inverse(
     def exact(*numbers: Number) -> Number:
         *others, y = numbers
         x = mpmath.mpf(float(call(*(rnp.asarray(float(v), dtype=rnp.float64) for v in numbers))))
-        for _ in range(4):
-            near = abs(x) * mpmath.mpf(10) ** (-mpmath.mp.dps // 3)
-            slope = (function(*others, x + near) - function(*others, x - near)) / (2 * near)
-            x -= (function(*others, x) - of(y)) / slope
+        for _ in range(2):
+            near, value = abs(x) * mpmath.mpf(10) ** (-mpmath.mp.dps // 3), function(*others, x)
+            x -= (value - of(y)) * near / (function(*others, x + near) - value)
         return x
 
     return exact

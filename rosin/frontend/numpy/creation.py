@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def asarray(
-    obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, copy: bool | None = None
+    obj: core.ArrayLike, /, dtype: DTypeLike | None = None, *, device: str | None = None, copy: bool | None = None
 ) -> Array:
     """The array of `obj`: an array, a NumPy array, a number, or nested sequences of numbers.
 
@@ -67,7 +67,7 @@ def _is_sequence_with_tracers(x: Any) -> bool:
 
 @core.fresh
 def array(
-    obj: core.ArrayLike, /, *, dtype: DTypeLike | None = None, device: str | None = None, copy: bool | None = None
+    obj: core.ArrayLike, /, dtype: DTypeLike | None = None, *, device: str | None = None, copy: bool | None = None
 ) -> Array:
     """As `asarray`, but never the very object that it is given."""
     return asarray(obj, dtype=dtype, device=device, copy=copy)

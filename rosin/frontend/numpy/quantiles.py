@@ -17,9 +17,9 @@ from rosin.frontend import core
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.indexing import take_along_axis
 from rosin.frontend.numpy.promote import ArrayLike
-from rosin.frontend.numpy.reductions import Axis, count_nonzero, count_of
-from rosin.frontend.numpy.sorting import sort
-from rosin.ir import dims
+from rosin.frontend.numpy.reductions import Axis, count_nonzero, count_of, cumsum
+from rosin.frontend.numpy.sorting import argsort, sort
+from rosin.ir import dims, facts
 from rosin.ir.dtypes import f64, i64
 
 if TYPE_CHECKING:
@@ -87,7 +87,16 @@ METHODS: dict[str, Callable[[Array, Array], Placed]] = {
 
 
 def _quantile(
-    name: str, x: ArrayLike, q: ArrayLike, axis: Axis, method: str, keepdims: bool, *, skip: bool, scale: float = 1.0
+    name: str,
+    x: ArrayLike,
+    q: ArrayLike,
+    axis: Axis,
+    method: str,
+    keepdims: bool,
+    *,
+    skip: bool,
+    scale: float = 1.0,
+    weights: ArrayLike | None = None,
 ) -> Array:
     operand = promote.floating(name, x)
     dtype, shape = core.dtype_of(operand), core.shape_of(operand)
@@ -100,13 +109,55 @@ def _quantile(
     wanted = _positions(name, q, scale)
     others = tuple(i for i in range(len(shape)) if i not in axes)
     kept = tuple(shape[i] for i in others)
-    lines = manipulation.reshape(manipulation.permute_dims(operand, (*others, *axes)), (*kept, length))
-    ordered = sort(promote.cast(lines, dtype.accumulator))
-    result = _interpolated(ordered, manipulation.ravel(wanted), METHODS[method], skip)
+
+    def in_lines(x: Array) -> Array:
+        return manipulation.reshape(manipulation.permute_dims(x, (*others, *axes)), (*kept, length))
+
+    lines = promote.cast(in_lines(operand), dtype.accumulator)
+    if weights is None:
+        result = _interpolated(sort(lines), manipulation.ravel(wanted), METHODS[method], skip)
+    else:
+        if method != "inverted_cdf":
+            promote.bad_value(f'{name}: weights are for the method "inverted_cdf" alone, not for {method!r}', operand)
+        masses = in_lines(_weights(name, weights, operand, axes))
+        result = _weighted(lines, masses, manipulation.ravel(wanted), skip)
     # The axis of the quantiles comes last so far.
     result = manipulation.moveaxis(result, -1, 0)
     rest = tuple(1 if i in axes else size for i, size in enumerate(shape)) if keepdims else kept
     return promote.cast(manipulation.reshape(result, (*core.shape_of(wanted), *rest)), dtype)
+
+
+def _weights(name: str, weights: ArrayLike, x: Array, axes: tuple[int, ...]) -> Array:
+    """The weights of all elements, as f64: those given, or the same ones for all lines along one axis."""
+    given = promote.cast(promote.floating(name, weights), f64)
+    shape = core.shape_of(x)
+    if not core.is_tracer(given) and (core.known(given) < 0).any():
+        promote.bad_value(f"{name}: a weight is negative", x)
+    if facts.same_shape(core.shape_of(given), shape):
+        return given
+    if len(axes) != 1 or not facts.same_shape(core.shape_of(given), (shape[axes[0]],)):
+        promote.bad_shape(f"{name}: weights have the shape of x, or of its one reduced axis", x, given)
+    spread = [shape[axes[0]] if i == axes[0] else 1 for i in range(len(shape))]
+    return manipulation.broadcast_to(manipulation.reshape(given, spread), shape)
+
+
+def _weighted(lines: Array, weights: Array, q: Array, skip: bool) -> Array:
+    """For each line the first elements up to which there is a part q of the weight; NaN where there is no weight."""
+    if skip:
+        weights = logic.where(logic.isnan(lines), 0, weights)
+    order = argsort(lines)
+    ordered, masses = (take_along_axis(x, order, axis=-1) for x in (lines, weights))
+    so_far = cumsum(masses, axis=-1)
+    whole = so_far[..., -1:]
+    share = manipulation.expand_dims(so_far / whole, -1)
+    before = logic.logical_or(logic.less(share, q), logic.equal(share, 0))
+    last = core.shape_of(lines)[-1]
+    place = elementwise.minimum(count_nonzero(before, axis=-2), count_of(last, f64) - 1)
+    result = take_along_axis(ordered, promote.cast(place, i64), axis=-1)
+    unknown = logic.logical_not(logic.greater(whole, 0))
+    if not skip:
+        unknown = logic.logical_or(unknown, logic.isnan(ordered[..., -1:]))
+    return logic.where(unknown, float("nan"), result)
 
 
 def _positions(name: str, q: ArrayLike, scale: float) -> Array:
@@ -150,22 +201,39 @@ def _interpolated(ordered: Array, q: Array, method: Callable[[Array, Array], Pla
 
 
 def quantile(
-    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
+    x: ArrayLike,
+    q: ArrayLike,
+    /,
+    axis: Axis = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: ArrayLike | None = None,
 ) -> Array:
     """The quantiles `q` over axes.
 
+    weights: how much each element counts, in the shape of x or of its one reduced axis; for "inverted_cdf" alone.
+
     Raises:
-        ShapeError: there are no elements along the axes.
-        AttributeValueError: there is no such method, or a known q is not from 0 to 1.
+        ShapeError: there are no elements along the axes, or weights have another shape.
+        AttributeValueError: there is no such method, or not for weights; a known q is not from 0 to 1, or a weight
+            is negative.
     """
-    return _quantile("quantile", x, q, axis, method, keepdims, skip=False)
+    return _quantile("quantile", x, q, axis, method, keepdims, skip=False, weights=weights)
 
 
 def percentile(
-    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
+    x: ArrayLike,
+    q: ArrayLike,
+    /,
+    axis: Axis = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: ArrayLike | None = None,
 ) -> Array:
     """The quantiles q / 100 over axes; see `quantile`."""
-    return _quantile("percentile", x, q, axis, method, keepdims, skip=False, scale=100.0)
+    return _quantile("percentile", x, q, axis, method, keepdims, skip=False, scale=100.0, weights=weights)
 
 
 def median(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:
@@ -174,17 +242,31 @@ def median(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Arr
 
 
 def nanquantile(
-    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
+    x: ArrayLike,
+    q: ArrayLike,
+    /,
+    axis: Axis = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: ArrayLike | None = None,
 ) -> Array:
     """The quantiles `q` of what is no NaN; NaN where nothing is. See `quantile`."""
-    return _quantile("nanquantile", x, q, axis, method, keepdims, skip=True)
+    return _quantile("nanquantile", x, q, axis, method, keepdims, skip=True, weights=weights)
 
 
 def nanpercentile(
-    x: ArrayLike, q: ArrayLike, /, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
+    x: ArrayLike,
+    q: ArrayLike,
+    /,
+    axis: Axis = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: ArrayLike | None = None,
 ) -> Array:
     """The quantiles q / 100 of what is no NaN; NaN where nothing is. See `quantile`."""
-    return _quantile("nanpercentile", x, q, axis, method, keepdims, skip=True, scale=100.0)
+    return _quantile("nanpercentile", x, q, axis, method, keepdims, skip=True, scale=100.0, weights=weights)
 
 
 def nanmedian(x: ArrayLike, /, axis: Axis = None, *, keepdims: bool = False) -> Array:

@@ -359,12 +359,15 @@ def allclose(
     return all(logic.isclose(x1, x2, rtol, atol, equal_nan=equal_nan))
 
 
-def array_equal(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """Whether two arrays have one shape and equal elements."""
+def array_equal(x1: ArrayLike, x2: ArrayLike, /, equal_nan: bool = False) -> Array:
+    """Whether two arrays have one shape and equal elements; with `equal_nan` a NaN is equal to another one."""
     a, b = promote.alike("array_equal", x1, x2)
     if core.shape_of(a) != core.shape_of(b):
         return promote.number("array_equal", False, TensorType(dtypes.bool_))
-    return all(logic.equal(a, b))
+    same = logic.equal(a, b)
+    if equal_nan and core.dtype_of(a).differentiable:
+        same = logic.logical_or(same, logic.logical_and(logic.isnan(a), logic.isnan(b)))
+    return all(same)
 
 
 # -- logarithms of sums ------------------------------------------------------------------------------------------------

@@ -54,17 +54,41 @@ def _line_sorted(op: ops.Sorting, x: Array) -> Array:
     return places if op.places else take_along_axis(x, places) if 0 not in core.shape_of(x) else x
 
 
-def sort(x: ArrayLike, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
-    """The elements of each line in order. Every sort is stable, whatever `stable` says.
+def sort(
+    x: ArrayLike,
+    /,
+    axis: int | None = -1,
+    kind: str | None = None,
+    *,
+    descending: bool = False,
+    stable: bool = True,
+) -> Array:
+    """The elements of each line in order. Every sort is stable, whatever `kind` and `stable` say.
 
     The derivative goes with the elements; those that tie keep their own.
     """
+    _check_kind("sort", kind)
     return _sorted("sort", ops.Sort(bool(descending)), x, axis)
 
 
-def argsort(x: ArrayLike, /, axis: int | None = -1, *, descending: bool = False, stable: bool = True) -> Array:
-    """Where the elements of each line in order come from. Every sort is stable, whatever `stable` says."""
+def argsort(
+    x: ArrayLike,
+    /,
+    axis: int | None = -1,
+    kind: str | None = None,
+    *,
+    descending: bool = False,
+    stable: bool = True,
+) -> Array:
+    """Where the elements of each line in order come from. Every sort is stable, whatever `kind` and `stable` say."""
+    _check_kind("argsort", kind)
     return _sorted("argsort", ops.ArgSort(bool(descending)), x, axis)
+
+
+def _check_kind(name: str, kind: str | None) -> None:
+    """NumPy's names of algorithms, of which there is one here."""
+    if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
+        promote.bad_value(f'{name}: the kind is "quicksort", "mergesort", "heapsort" or "stable", not {kind!r}')
 
 
 def sort_complex(x: ArrayLike, /) -> Array:

@@ -310,7 +310,7 @@ def log_of_a_beta(m: Algebra, a: Real, b: Real, needed: Real) -> Pair:
         return needed & (k < float(SHIFT))
 
     def step(high: Real, low: Real, k: Real) -> State:
-        grown, more = Pair(m, high, low), pairs.quotient(m, a, one) / (pairs.exact_sum(m, b, one) + k)
+        grown, more = Pair(m, high, low), Pair(m, a) / (pairs.exact_sum(m, b, one) + k)
         grown = grown * more + grown + more
         return grown.high, grown.low, k + 1.0
 
@@ -364,7 +364,8 @@ def beta_parts(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real, Real]
     part = (mass / _beta_fraction(m, a, b, small.high, away)).value
     # With a small parameter it may be near 1, and the other one small: that comes from the logarithm.
     near_one = (a <= SMALL_PARAMETER) & (small.high <= 0.5) & (part > 0.5)
-    p, q, t = (m.where(near_one, v, m.number(0.5, x)) for v in (a, b, small.high))
+    # Elsewhere the series is one of few terms.
+    p, q, t = (m.where(near_one, v, m.number(e, x)) for v, e in ((a, 0.5), (b, 0.5), (small.high, 2.0**-60)))
     power = pairs.log(m, Pair(m, t)) * p - log_of_a_beta(m, p, q, near_one)
     logarithm = power + pairs.log(m, rest_of_beta_series(m, p, q, t) + 1.0)
     rest = m.where(near_one, -m.expm1(logarithm.value), 1.0 - part)
