@@ -71,6 +71,10 @@ class Rosin(Library):
         """Padded by half of the kernel, as in all libraries here."""
         return self._rosin.nn.conv(x, kernel, strides=stride, padding=(kernel.shape[-1] - 1) // 2, groups=groups)
 
+    def conv_transpose(self, x: Any, kernel: Any, stride: int) -> Any:
+        """With a kernel `[inputs, outputs, window…]`; cut so that the stride alone makes it larger."""
+        return self._rosin.nn.conv_transpose(x, kernel, strides=stride, padding=(kernel.shape[-1] - stride) // 2)
+
     def batch_norm(self, x: Any, weight: Any, bias: Any) -> Any:
         """With the moments of the batch."""
         return self._rosin.nn.batch_norm(x, None, None, weight, bias)
@@ -111,8 +115,15 @@ class Jax(Library):
         return self._jax.block_until_ready(result)
 
     def conv(self, x: Any, kernel: Any, stride: int = 1, groups: int = 1) -> Any:
-        ends = [((kernel.shape[-1] - 1) // 2,) * 2] * 2
-        return self._jax.lax.conv_general_dilated(x, kernel, (stride, stride), ends, feature_group_count=groups)
+        axes = x.ndim - 2
+        ends = [((kernel.shape[-1] - 1) // 2,) * 2] * axes
+        return self._jax.lax.conv_general_dilated(x, kernel, (stride,) * axes, ends, feature_group_count=groups)
+
+    def conv_transpose(self, x: Any, kernel: Any, stride: int) -> Any:
+        axes, size = x.ndim - 2, kernel.shape[-1]
+        ends = [(size - 1 - (size - stride) // 2,) * 2] * axes
+        turned = self.xp.flip(kernel.swapaxes(0, 1), tuple(range(2, x.ndim)))
+        return self._jax.lax.conv_general_dilated(x, turned, (1,) * axes, ends, lhs_dilation=(stride,) * axes)
 
     def batch_norm(self, x: Any, weight: Any, bias: Any) -> Any:
         mean, variance = self.xp.mean(x, (0, 2, 3)), self.xp.var(x, (0, 2, 3))
@@ -153,8 +164,12 @@ class Torch(Library):
         return self._torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else super().array(value)
 
     def conv(self, x: Any, kernel: Any, stride: int = 1, groups: int = 1) -> Any:
-        size = kernel.shape[-1]
-        return self._functional.conv2d(x, kernel, stride=stride, padding=(size - 1) // 2, groups=groups)
+        size, function = kernel.shape[-1], getattr(self._functional, f"conv{x.ndim - 2}d")
+        return function(x, kernel, stride=stride, padding=(size - 1) // 2, groups=groups)
+
+    def conv_transpose(self, x: Any, kernel: Any, stride: int) -> Any:
+        size, function = kernel.shape[-1], getattr(self._functional, f"conv_transpose{x.ndim - 2}d")
+        return function(x, kernel, stride=stride, padding=(size - stride) // 2)
 
     def batch_norm(self, x: Any, weight: Any, bias: Any) -> Any:
         return self._functional.batch_norm(x, None, None, weight, bias, training=True)

@@ -41,9 +41,14 @@ class Model:
 
     def conv(self, x: str, *weights: np.ndarray[Any, Any], stride: int = 1, groups: int = 1) -> str:
         """With a kernel, and a bias if there is one; padded so that the stride alone makes it smaller."""
-        before = (weights[0].shape[-1] - 1) // 2
-        attributes = {"strides": [stride] * 2, "pads": [before] * 4, "group": groups}
+        axes, before = weights[0].ndim - 2, (weights[0].shape[-1] - 1) // 2
+        attributes = {"strides": [stride] * axes, "pads": [before] * 2 * axes, "group": groups}
         return self.node("Conv", x, *map(self.constant, weights), **attributes)
+
+    def conv_transpose(self, x: str, kernel: np.ndarray[Any, Any], stride: int) -> str:
+        """Cut so that the stride alone makes it larger."""
+        axes, before = kernel.ndim - 2, (kernel.shape[-1] - stride) // 2
+        return self.node("ConvTranspose", x, self.constant(kernel), strides=[stride] * axes, pads=[before] * 2 * axes)
 
     def prepared(self, output: str) -> Run:
         """What runs the model once."""

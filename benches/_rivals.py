@@ -140,6 +140,7 @@ def measure(work: Work, contestants: Sequence[str], rounds: int, limits: Limits 
     times: dict[str, int] = {}
     first: dict[str, float] = {}
     for who in contestants:
+        time.sleep(PAUSE)
         start = time.perf_counter()
         try:
             run = prepared(work, who, arrays)

@@ -1,4 +1,5 @@
-"""Convolutions: 3x3, 1x1, strided, by channel, in groups, with what follows them, and training steps of small nets.
+"""Convolutions: 3x3, 1x1, strided, by channel, in groups, with what follows them, transposed, over one and three axes,
+and training steps of small nets.
 
 python benches/convolutions.py [NAME ...]     (see _rivals.py for more)
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,53 @@ LAYERS = (
 )
 
 
+OTHER_AXES = (
+    # batch, channels, the sides, channels of the result, side of the kernel
+    (8, 64, (2000,), 64, 9),
+    (2, 16, (24, 24, 24), 32, 3),
+)
+TRANSPOSED = (
+    # batch, channels, side, channels of the result, side of the kernel, stride
+    (16, 256, 8, 128, 4, 2),
+    (8, 64, 28, 3, 4, 2),
+    (4, 96, 15, 40, 5, 3),
+)
+
+
+def transposed(stride: int) -> Callable[[Library], Callable[..., Any]]:
+    return lambda n: lambda x, w: n.conv_transpose(x, w, stride)
+
+
+def gradient_of_transposed(stride: int) -> Callable[[Library], Callable[..., Any]]:
+    return lambda n: n.grad(lambda x, w, weights: n.xp.sum(n.conv_transpose(x, w, stride) * weights), (0, 1))
+
+
+def transposed_onnxruntime(stride: int, arrays: Arrays) -> Run:
+    x, w = arrays
+    model = Model()
+    return model.prepared(model.conv_transpose(model.input(x), w, stride))
+
+
+def others() -> Iterator[Work]:
+    """Transposed ones, and those over one and three axes."""
+    for batch, inputs, sides, outputs, size in OTHER_AXES:
+        x, w, y = (batch, inputs, *sides), (outputs, inputs, *[size] * len(sides)), (batch, outputs, *sides)
+        text = f"{len(sides)}d of {size}, {'x'.join(map(str, x))} to {outputs}"
+        operations = 2.0 * prod(y) * prod(w[1:])
+        own = {"numpy": None, "onnxruntime": partial(of_onnxruntime, 1, 1)}
+        yield Work(text, drawn(x, w), plain(1, 1), own, operations)
+        yield Work(f"gradient of {text}", drawn(x, w, y), gradient(1, 1), {"numpy": None}, 2 * operations)
+    for batch, inputs, side, outputs, size, stride in TRANSPOSED:
+        x, w = (batch, inputs, side, side), (inputs, outputs, size, size)
+        y = (batch, outputs, side * stride, side * stride)
+        text = f"transposed {size}x{size}, {'x'.join(map(str, x))} to {outputs}"
+        operations = 2.0 * prod(x) * prod(w[1:])
+        own = {"numpy": None, "onnxruntime": partial(transposed_onnxruntime, stride)}
+        yield Work(text, drawn(x, w), transposed(stride), own, operations)
+        slopes = gradient_of_transposed(stride)
+        yield Work(f"gradient of {text}", drawn(x, w, y), slopes, {"numpy": None}, 2 * operations)
+
+
 def works() -> Iterator[Work]:
     for name, batch, inputs, side, outputs, size, stride, groups in LAYERS:
         over = -(-side // stride)
@@ -98,6 +147,7 @@ def works() -> Iterator[Work]:
         if stride == groups == 1 and size == 3:
             arrays = drawn(x, w, (outputs,), (outputs,))
             yield Work(f"{text}, scale, relu", arrays, followed, own, operations)
+    yield from others()
     yield Work("step of a net for digits, 64", digits, net_step, {"numpy": None})
     yield Work("step of a net for pictures, 64", pictures, net_step, {"numpy": None})
 

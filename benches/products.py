@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from _libraries import Library
-from _rivals import Work, drawn, main
+from _rivals import Arrays, Run, Work, drawn, main
 
 
 def product(n: Library) -> Callable[..., Any]:
@@ -24,6 +25,40 @@ def transposed(n: Library) -> Callable[..., Any]:
 def dense(n: Library) -> Callable[..., Any]:
     """With a bias, an activation and a residual connection."""
     return lambda x, w, bias, rest: n.xp.maximum(x @ w + bias, 0) + rest
+
+
+def whole_numbers(n: Library) -> Callable[..., Any]:
+    """Of bytes, summed up in 32 bits."""
+    return lambda x, y: x.astype(n.xp.int32) @ y.astype(n.xp.int32)
+
+
+def of_torch(run: Callable[[Any, Any], Any]) -> Callable[[Arrays], Run]:
+    """A product by PyTorch, of bytes or of bfloat16, which PyTorch does not take from NumPy."""
+
+    def make(arrays: Arrays) -> Run:
+        import torch
+
+        x, y = (torch.from_numpy(a if a.dtype == np.int8 else a.astype(np.float32)) for a in arrays)
+        if x.dtype != torch.int8:
+            x, y = x.bfloat16(), y.bfloat16()
+        return lambda: run(x, y)
+
+    return make
+
+
+def int_mm(x: Any, y: Any) -> Any:
+    import torch
+
+    return torch._int_mm(x, y)
+
+
+def narrow(size: int) -> Iterator[Work]:
+    """Products of narrow numbers, which NumPy has no fast way for."""
+    bytes = [np.random.default_rng(seed).integers(-128, 128, (size, size)).astype(np.int8) for seed in (0, 1)]
+    own = {"numpy": None, "jax": None, "torch": of_torch(int_mm)}
+    yield Work(f"{size} @ {size} int8 to int32", lambda: bytes, whole_numbers, own)
+    own = {"numpy": None, "torch": of_torch(lambda x, y: x @ y)}
+    yield Work(f"{size} @ {size} bfloat16", drawn(*[(size, size)] * 2, dtype=ml_dtypes.bfloat16), product, own)
 
 
 def normalized(n: Library) -> Callable[..., Any]:
@@ -51,6 +86,8 @@ def works() -> Iterator[Work]:
         yield Work(f"{size} @ {size} transposed", drawn(*[(size, size)] * 2), transposed, operations=2.0 * size**3)
     doubles = drawn(*[(512, 512)] * 2, dtype=np.float64)
     yield Work("512 @ 512 f64", doubles, product, operations=2.0 * 512**3)
+    for size in (256, 1024):
+        yield from narrow(size)
     for batch, size in ((1000, 16), (64, 64), (16, 256)):
         stacks = drawn(*[(batch, size, size)] * 2)
         yield Work(f"{batch} x {size} @ {size}", stacks, product, operations=2.0 * batch * size**3)

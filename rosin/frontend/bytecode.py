@@ -39,7 +39,7 @@ def stored(code: CodeType, start: int) -> tuple[str, ...] | None:
 
 def _stored(code: CodeType, following: Iterator[tuple[int, int]]) -> tuple[str, ...] | None:
     operation, argument = next(following, (0, 0))
-    local: Callable[[int], str] = code._varname_from_oparg  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]  # which `dis` asks too
+    local: Callable[[int], str] = getattr(code, "_varname_from_oparg")  # noqa: B009  # what `dis` asks; no stub has it
     match dis.opname[operation]:
         case "STORE_FAST" | "STORE_DEREF":
             return _words(local(argument))

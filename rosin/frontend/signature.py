@@ -67,6 +67,7 @@ class Call:
     static: tuple[tuple[Place, Any], ...]
     weak: tuple[int, ...] = ()
     """Which leaves were Python numbers before `make_arrays`."""
+    known_paths: list[str] | None = None
 
     def arguments(self, leaves: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments again, with other leaves."""
@@ -89,11 +90,14 @@ class Call:
 
     def paths(self, f: Function) -> list[str]:
         """The leaves as the user would write them, by the names of the parameters."""
+        if self.known_paths is not None:
+            return self.known_paths
         parts = self.parts()
         names = staging.parameter_names(f, 1 + max((p for p, _ in parts if isinstance(p, int)), default=-1))
         paths: list[str] = []
         for place, structure in parts:
             paths += tree.path_texts(place if isinstance(place, str) else names[place], structure)
+        self.known_paths = paths
         return paths
 
     def leaves_of(self, selected: Selected) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, field
 from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
@@ -39,7 +39,7 @@ def dataclass(
 def _with_methods(cls: Any, frozen: bool, eq: bool, repr: bool, slots: bool) -> Any:
     if not cls.__doc__:
         cls.__doc__ = cls.__name__  # Python would ask for the signature.
-    stated = set(vars(cls))
+    stated = set(_own(cls))
     made: Any = _with_fields(cls, frozen, slots)
     fields = dataclasses.fields(made)
     methods: dict[str, Any] = {}
@@ -60,13 +60,16 @@ def _with_methods(cls: Any, frozen: bool, eq: bool, repr: bool, slots: bool) -> 
     return made
 
 
+def _own(cls: Any) -> Mapping[str, Any]:
+    """What a class states itself."""
+    return cls.__dict__
+
+
 def _with_fields(cls: Any, frozen: bool, slots: bool) -> Any:
     """The class with fields alone. Of one that is frozen Python would write methods, and it wants the classes that one
     derives from to be frozen like it."""
-    parents = [
-        vars(parent)["__dataclass_params__"] for parent in cls.__mro__[1:] if "__dataclass_params__" in vars(parent)
-    ]
-    rigid = [parameters for parameters in parents if parameters.frozen]
+    parents: list[Any] = [_own(parent).get("__dataclass_params__") for parent in cls.__mro__[1:]]
+    rigid = [parameters for parameters in parents if parameters is not None and parameters.frozen]
     for parameters in rigid:
         parameters.frozen = False
     try:
@@ -89,7 +92,7 @@ def _late(
         if next(calls) < FEW:
             return slowly(self, *args, **kwargs)
         method = write()
-        if vars(made).get(name) is late:
+        if _own(made).get(name) is late:
             setattr(made, name, method)
         return method(self, *args, **kwargs)
 
@@ -157,9 +160,9 @@ def _init(made: Any, fields: Sequence[Field[Any]], frozen: bool, slots: bool) ->
         names[f"_made_{f.name}"] = f.default_factory
         if not frozen:
             body.append(f"self.{f.name} = {value}")
-        elif slots and hasattr(vars(made).get(f.name), "__set__"):
+        elif slots and hasattr(_own(made).get(f.name), "__set__"):
             # The quickest way past the refusal to assign.
-            names[f"_set_{f.name}"] = vars(made)[f.name].__set__
+            names[f"_set_{f.name}"] = _own(made)[f.name].__set__
             body.append(f"_set_{f.name}(self, {value})")
         else:
             names["_set"] = object.__setattr__

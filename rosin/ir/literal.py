@@ -98,7 +98,17 @@ def _shortest(array: NDArray[Any], number: float) -> str:
 
 def splat(value: complex | int | bool, type: TensorType) -> Literal:
     """`value` in every element."""
-    return Literal(type, np.asarray(value).astype(type.dtype.numpy))
+    # As keys 0.0 and -0.0 are equal.
+    return Literal(type, _converted(value, str(value) if value == 0 else "", type.dtype))
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _converted(value: complex | int | bool, zero: str, dtype: dtypes.DType) -> NDArray[Any]:
+    """A number in an element type: programs hold few, again and again."""
+    with np.errstate(all="ignore"):
+        found = np.asarray(value).astype(dtype.numpy)
+    found.flags.writeable = False
+    return found
 
 
 def from_array(array: NDArray[Any]) -> Literal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from types import CodeType
+from typing import TypeAlias
 
 from rosin.ir.dataclass import dataclass
 
@@ -35,7 +36,9 @@ class Location:
         return "\n".join(lines)
 
 
-_positions: dict[int, tuple[CodeType, list[tuple[int | None, int | None, int | None, int | None]]]] = {}
+_Position: TypeAlias = "tuple[int | None, int | None, int | None, int | None]"
+_positions: dict[int, tuple[CodeType, list[_Position], dict[int, Location]]] = {}
+"""Where the instructions of each code object stand, and the places that were asked for."""
 _POSITIONS_LIMIT = 4096
 
 
@@ -46,8 +49,14 @@ def of_instruction(code: CodeType, lasti: int) -> Location:
     if found is None:
         if len(_positions) >= _POSITIONS_LIMIT:
             _positions.clear()
-        found = _positions[id(code)] = (code, list(code.co_positions()))
-    positions = found[1]
+        found = _positions[id(code)] = (code, list(code.co_positions()), {})
+    place = found[2].get(lasti)
+    if place is None:
+        place = found[2][lasti] = _place(code, found[1], lasti)
+    return place
+
+
+def _place(code: CodeType, positions: list[_Position], lasti: int) -> Location:
     if not 0 <= lasti < 2 * len(positions):
         return Location(code.co_filename, code.co_firstlineno, code.co_qualname)
     line, end_line, column, end_column = positions[lasti // 2]

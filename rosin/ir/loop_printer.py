@@ -9,6 +9,7 @@ from rosin.ir.loops import (
     Accumulate,
     Apply,
     Choose,
+    Dot,
     Expr,
     Guard,
     Let,
@@ -185,6 +186,8 @@ class _Text:
         match expr:
             case Apply():
                 text = f"{expr.op.name}({', '.join(parts)})"
+            case Dot():
+                text = f"dot({parts[0]} of {expr.of_left}, {parts[1]} of {expr.of_right})"
             case Guard():
                 text = f"({parts[0]} if {' and '.join(map(str, expr.tests))} else {parts[1]})"
             case _:

@@ -4,7 +4,7 @@
                  | Store(buffer, offset, expr) | When(tests, statements)
                  | While(statements, load, statements, var) | Choose(load, statements, …) | Room(tape, number)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
-                 | Local
+                 | Dot(word, word) | Local
     index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
 
 An expression is a scalar. Inside a loop of kind `vector` each lane evaluates it for its own value of the loop
@@ -241,6 +241,26 @@ class Guard(Expr):
         return f"(… if {' and '.join(map(str, self.tests))} else …)"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Dot(Expr):
+    """The sum of the products of the narrow numbers, of these element types, that two words of 32 bits hold."""
+
+    left: Expr
+    right: Expr
+    of_left: DType
+    of_right: DType
+    dtype: DType
+
+    def children(self) -> tuple[Expr, ...]:
+        return (self.left, self.right)
+
+    def rebuild(self, children: tuple[Expr, ...], indices: tuple[Index, ...]) -> Expr:
+        return Dot(children[0], children[1], self.of_left, self.of_right, self.dtype)
+
+    def __str__(self) -> str:
+        return f"dot(… of {self.of_left}, … of {self.of_right})"
+
+
 def guard(tests: tuple[Within, ...], then: Expr, otherwise: Expr) -> Expr:
     """A guard without the tests that always hold; one of its sides when that decides it."""
     if any(test.never for test in tests):
@@ -358,6 +378,8 @@ class Carry:
     `combine` holds, over the placeholders `left` and `right`, what two sets of partial values come to; it is
     associative, which is what lets a vector loop keep one partial value a lane. `take`, where it is not empty, says the
     same of a term that comes after all terms so far: loops meet their terms in order. `locals` name the running values.
+    Where each iteration reads what all up to it come to, `neutral` holds what changes nothing when it is combined: a
+    vector loop then gives each lane the values of its own iteration.
     """
 
     locals: tuple[Local, ...]
@@ -366,6 +388,7 @@ class Carry:
     right: tuple[Local, ...]
     combine: tuple[Expr, ...]
     take: tuple[Expr, ...] = ()
+    neutral: tuple[Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,16 +22,18 @@ dataclass, registers it for the parser and refuses a class that leaves a fact ou
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rosin.ir import dims, dtypes, facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import AttributeValueError, DTypeError, NotDifferentiableError, ShapeError
 from rosin.ir.index import Index
@@ -98,7 +100,7 @@ O = TypeVar("O", bound="Op")  # noqa: E741
 def with_attributes(cls: type[O]) -> type[O]:
     """The class, whose fields are attributes. What `dataclass` would write for each op is Op's own: it takes time
     when ops are imported."""
-    made = dataclass(init=False, repr=False, eq=False)(cls)
+    made = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
     made._attributes = tuple((f.name, f.default) for f in fields(made))  # pyright: ignore[reportPrivateUsage]  # Op's own
     return made
 

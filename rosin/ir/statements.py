@@ -54,10 +54,12 @@ def statements_of(leaf: Kernel | Nest) -> list[Statement]:
 
 def nested(statements: Sequence[Statement]) -> Iterator[Statement]:
     """Every statement, each before those in it."""
-    for statement in statements:
+    stack = list(reversed(statements))
+    while stack:
+        statement = stack.pop()
         yield statement
-        for block in blocks(statement):
-            yield from nested(block)
+        for block in reversed(blocks(statement)):
+            stack += reversed(block)
 
 
 def stores(statements: Sequence[Statement]) -> Iterator[Store]:

@@ -21,7 +21,7 @@ buffer in which it does, border included, when the copy costs little beside the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import prod
 
 from rosin.ir import facts
@@ -52,17 +52,25 @@ from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
-from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES, Lanes
-from rosin.passes.nest import Memory, on_many, threads
+from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES
+from rosin.passes.nest import PARALLEL_WORK, WORK_IN_LOOPS, Memory, on_many, threads
 from rosin.passes.packing import packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
+from rosin.passes.words import WordLanes
 
 
 def contraction_kernels(
-    group: Group, memory: Memory, name: str, vector_bytes: int, size: TileSize | None = None
+    group: Group,
+    memory: Memory,
+    name: str,
+    vector_bytes: int,
+    size: TileSize | None = None,
+    words: Collection[str] = (),
 ) -> list[Kernel]:
     """The kernels of a contraction, in tiles of a size that somebody has found to be the best, if it is given.
+
+    `words` names the element types of which the target multiplies several numbers at a time (rosin.passes.words).
 
     The size of a tile changes no bits: each sum runs over the same terms in the same order.
     """
@@ -71,15 +79,17 @@ def contraction_kernels(
     assert isinstance(op, Fold)
     found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
-    nests = (_Contraction(group, memory, each, vector_bytes, p, size) for each, p in zip(names, found, strict=True))
-    return [kernel for nest in nests for kernel in nest.kernels()]
+    kernels: list[Kernel] = []
+    for each, piece in zip(names, found, strict=True):
+        kernels += _Contraction(group, memory, each, vector_bytes, piece, size, words).kernels()
+    return kernels
 
 
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
 
 
-class _Contraction(Lanes):
+class _Contraction(WordLanes):
     """The kernels of a contraction."""
 
     # -- kernels -------------------------------------------------------------------------------------------
@@ -109,7 +119,7 @@ class _Contraction(Lanes):
                 rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
             choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
         packing = [kernel for position in self.packed for kernel in self._packing(position)]
-        return [*packing, *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+        return [*packing, *self.excess_kernels(), *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
@@ -153,7 +163,7 @@ class _Contraction(Lanes):
             memo: dict[int, Expr] = {}
             terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
             steps.append(Accumulate(carry, tuple(terms)))
-            finished = self.op.finish(carry.locals, self.types)
+            finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
                 ends.append((inside, [Let(local, finished), *epilogue.statements(local, self._along(places))]))
@@ -175,7 +185,7 @@ class _Contraction(Lanes):
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
         for var in reversed(order):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
-        on_threads, work = threads(self.work)
+        on_threads, work = threads(self.work, WORK_IN_LOOPS if self.memory.in_loop else PARALLEL_WORK)
         loop = body[0]
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [on_many(loop)]

@@ -294,7 +294,8 @@ def _body_and_copies(
         place if stays else region.arena(f"next_{place.buffer.name}", output.type)
         for place, output, stays in zip(carries, outputs, kept, strict=True)
     ]
-    steps = region.inner(body, inputs, [*following, *rows], [i for i, stays in enumerate(kept) if stays], same)
+    skip = [i for i, stays in enumerate(kept) if stays]
+    steps = region.inner(body, inputs, [*following, *rows], skip, same, in_loop=True)
     late: list[_Copy] = []
     for place, new, output, stays in zip(carries, following, outputs, kept, strict=True):
         if stays:

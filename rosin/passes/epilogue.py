@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rosin.ir import index as indices
 from rosin.ir.index import Index
-from rosin.ir.loops import Apply, Const, Expr, FromIndex, Guard, Load, Statement
+from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Statement
 from rosin.ir.op import Elementwise, Pull, Reader, Value
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory
@@ -80,6 +80,8 @@ class Sharing:
                 key = (Apply, expr.op, expr.dtype, *map(id, children))
             case FromIndex():
                 key = (FromIndex, expr.index, expr.dtype)
+            case Dot():
+                key = (Dot, expr.of_left, expr.of_right, expr.dtype, *map(id, children))
             case Guard():
                 key = (Guard, expr.tests, *map(id, children))
             case _:

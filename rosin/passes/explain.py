@@ -6,7 +6,7 @@ fusion.py, the costs that ops state, the tiles of contract.py, the lifetimes of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rosin.ir import steps
 from rosin.ir.dataclass import dataclass
@@ -172,13 +172,14 @@ def explain(
     sizes: Sizes | None = None,
     tiles: Mapping[str, TileSize] | None = None,
     kept: Sequence[int] = (),
+    words: Collection[str] = (),
 ) -> Explanation:
     """What `to_loops` makes of a graph, and why.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    making = Making(vector_bytes, sizes, tiles or {}, kept)
+    making = Making(vector_bytes, sizes, tiles or {}, kept, words)
     program = lowered(graph, making, donated)
     assert making.arena is not None, "a program that is lowered has an arena"
     numbers = {placed.group: number for number, placed in enumerate(making.groups)}

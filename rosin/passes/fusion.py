@@ -308,7 +308,11 @@ class Fusion:
             return self.reader(move.operands[move.results.index(value)], stored, known)
         readers = tuple([self.reader(v, stored, known) for v in move.operands])
         if isinstance(op, Elementwise):
-            return functools.cache(lambda index: Apply(op, tuple([read(index) for read in readers]), value.type.dtype))
+
+            def applied(index: tuple[Index, ...]) -> Expr:
+                return Apply(op, tuple([read(index) for read in readers]), value.type.dtype)
+
+            return functools.cache(applied)
         assert isinstance(op, Pull)
         types = tuple(v.type for v in move.operands)
         return lambda index: op.element(index, readers, types)

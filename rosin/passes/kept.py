@@ -39,11 +39,12 @@ def kept_values(graph: Graph, kept: Collection[int]) -> dict[Value, int]:
 def split_off(steps: Sequence[Step], kept: Collection[Buffer]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """The setup, and the other steps; `kept` are the buffers of kept inputs."""
     found = [step for step in steps if isinstance(step, Kernel | Again) and _is_static(step)]
+    written = {id(step): set(_written(step)) for step in steps}
     while True:
         inside = set(map(id, found))
-        others = {b for step in steps if id(step) not in inside for b in _written(step)}
-        known = {*kept, *(b for step in found for b in _written(step))} - others
-        fit = [step for step in found if _fits(step, known, others)]
+        others = {b for step in steps if id(step) not in inside for b in written[id(step)]}
+        known = {*kept, *(b for step in found for b in written[id(step)])} - others
+        fit = [step for step in found if _fits(step, written[id(step)], known, others)]
         if len(fit) == len(found):
             break
         found = fit
@@ -52,11 +53,10 @@ def split_off(steps: Sequence[Step], kept: Collection[Buffer]) -> tuple[tuple[St
     return tuple(found), tuple(step for step in steps if id(step) not in inside)
 
 
-def _fits(step: Kernel | Again, known: Collection[Buffer], others: Collection[Buffer]) -> bool:
+def _fits(step: Kernel | Again, written: set[Buffer], known: set[Buffer], others: Collection[Buffer]) -> bool:
     """Whether a step reads nothing but what is known, and alone writes what it writes."""
-    written = set(_written(step))
     read = {b for b in step.buffers if b.scope is not Scope.CONSTANT} - written
-    return read <= set(known) and all(b.scope is Scope.ARENA and b not in others for b in written)
+    return read <= known and all(b.scope is Scope.ARENA and b not in others for b in written)
 
 
 def _is_static(step: Kernel | Again) -> bool:

@@ -47,6 +47,9 @@ PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
 that is read or written counts as one: so many do not fit a near cache."""
 
+WORK_IN_LOOPS = PARALLEL_WORK // 4
+"""The same of products in loops of the program: threads that have just done their part of a step are still awake."""
+
 SHARED = 64
 """With so many iterations threads end about together."""
 
@@ -70,6 +73,9 @@ SQUARE_FLOPS = 4
 CUT_LANES, CUT_FLOPS = 128, 100
 """A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this."""
 
+STEP_SCORES = {0: 0.0, 1: 2.0, 2: 0.5, 3: 0.0, 4: 0.0}
+"""How good it is that neighbours are so many elements apart. A few apart, they come of one block by shuffles."""
+
 WIDEST = 16
 """A vector has at most so many lanes."""
 
@@ -91,8 +97,15 @@ class Place:
 class Memory:
     """Reads and writes values where they lie; reads go through the moves in between."""
 
-    def __init__(self, fusion: Fusion, places: Mapping[Value, Place], steps: Mapping[Value, int] | None = None) -> None:
-        """`steps` has the values that are the same in so many steps of the loop around."""
+    def __init__(
+        self,
+        fusion: Fusion,
+        places: Mapping[Value, Place],
+        steps: Mapping[Value, int] | None = None,
+        in_loop: bool = False,
+    ) -> None:
+        """`steps` has the values that are the same in so many steps of the loop around, if there is one."""
+        self.in_loop = in_loop
         self.fusion = fusion
         self.places = places
         self.steps = steps or {}
@@ -331,10 +344,10 @@ def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> 
     return found
 
 
-def threads(work: Dim) -> tuple[bool, Dim | None]:
+def threads(work: Dim, least: int = PARALLEL_WORK) -> tuple[bool, Dim | None]:
     """Whether a kernel of so much work may run on threads, and the work where that is decided when it runs."""
     if isinstance(work, int):
-        return work >= PARALLEL_WORK, None
+        return work >= least, None
     if facts.known_at_least(work, PARALLEL_WORK):
         return True, None
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work
@@ -387,7 +400,7 @@ def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) 
                 total -= 2
             else:
                 step = offset.coefficient(var)
-                total += {0: 0.0, 1: 2.0}.get(step, -1.5) if isinstance(step, int) else -1.5
+                total += STEP_SCORES.get(step, -1.5) if isinstance(step, int) else -1.5
         extent = facts.estimate(var.extent)
         if extent < 4:
             total -= 3 * len(accesses)

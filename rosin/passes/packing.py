@@ -13,7 +13,7 @@ from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
-from rosin.ir.op import Value
+from rosin.ir.op import Reader, Value
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import variable
@@ -128,6 +128,10 @@ class Packing:
     def size(self) -> Dim:
         return dims.product(self.shape)
 
+    def element(self, reader: Reader, index: tuple[Index, ...]) -> Expr:
+        """What the copy has of the operand at an index."""
+        return reader(index)
+
     @property
     def cost(self) -> float:
         """Machine steps to make it."""
@@ -201,8 +205,14 @@ def _tested(name: str, operand: Operand, packing: Packing, buffer: Buffer, memor
 
 
 def _copy(operand: Operand, packing: Packing, buffer: Buffer, memory: Memory, place: Sequence[Index]) -> Store:
-    element: Expr = memory.read(operand.value)(packing.index(place))
+    element = packing.element(memory.read(operand.value), packing.index(place))
     return Store(buffer, indices.flatten(place, packing.shape), element)
+
+
+def places_of(packing: Packing) -> list[list[Index]]:
+    """Places that together are a copy whose sizes are numbers: whole blocks, and what is less than one."""
+    whole = [(0, a.extent) for a in packing.axes if isinstance(a.extent, int)]
+    return _places(packing, whole)
 
 
 def _variables(place: Sequence[Index]) -> tuple[LoopVar, ...]:

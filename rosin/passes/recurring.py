@@ -18,6 +18,7 @@ from rosin.ir.loops import (
     Carry,
     Choose,
     Const,
+    Dot,
     Expr,
     FromIndex,
     Guard,
@@ -163,6 +164,8 @@ class _Reader:
                 found += (expr.op,)
             case FromIndex():
                 found += (self.index(expr.index),)
+            case Dot():
+                found += (expr.of_left, expr.of_right)
             case Guard():
                 found += tuple(map(self.test, expr.tests))
             case _:

@@ -1,9 +1,11 @@
 """The loop nests of running combinations along an axis.
 
 One element after the other waits for the one before, and not for memory. So what is apart runs at once: lines that lie
-side by side as vectors; other lines a few at a time; and of one long line a few parts, each for itself, after which the
+side by side as vectors; of a line that lies in order, as many elements as a vector has lanes, which are combined among
+themselves first; other lines a few at a time; and of one long line a few parts, each for itself, after which the
 combination of all that is before a part is combined into it. A line that is so long that threads shall share it is
-read twice: for what each of some chunks comes to, and, when all of these are known, for the line itself.
+read twice: for what each of some chunks comes to, and, when all of these are known, for the line itself, from its end
+on, as what was read last is in the caches still.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kind, Load, Loop, Scope, Statement, Store, Within, guard
 from rosin.ir.op import Running, Types
-from rosin.ir.statements import used_buffers
+from rosin.ir.statements import offsets, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.fusion import Group
 from rosin.passes.nest import COLUMN_REGISTERS, Memory, choose_lanes, threads
@@ -29,13 +31,19 @@ CHAINS = 8
 WIDE = 512
 """From twice so many lines side by side on, they are taken row by row."""
 
+MANY_ROWS, MOST_COLUMNS = 128, 8192
+"""From so many rows on threads share these, unless a row is so long that few fit the caches."""
+
+ORDERED = 32
+"""Lines of so many elements or more are combined in vectors, where they lie in order."""
+
 PART = 528
 """Elements of a part of a long line; all parts that run at once are in the nearest cache when they are put together.
 It is no power of two: parts that are so far apart would share a set of that cache, and push one another out."""
 
 BLOCK = CHAINS * PART
 
-LONG = 1 << 20
+LONG = 1 << 17
 """From so many elements on threads share a line."""
 
 CHUNKS = 64
@@ -68,15 +76,19 @@ class _Lines:
         body = self.step(carry, indices.of(self.along))
         lanes = choose_lanes(list(self.others.values()), body)
         if lanes is not None and all(i.affine_in(lanes) and i.coefficient(lanes) == 1 for i in _stored(body)):
+            if self._has_shared_rows(lanes):
+                return self.rows_on_threads(name, lanes)
             if self._is_one_value() and isinstance(lanes.extent, int) and lanes.extent >= 2 * WIDE:
                 return self.row_by_row(name, lanes)
             return [self.kernel(name, [Loop(self.along, Kind.SERIAL, tuple(body), (carry,))], self.others, lanes)]
+        if self._is_shared():
+            return self.on_threads(name)
+        if self._is_in_order(self.along, body):
+            return [self.kernel(name, [self.in_order(self.along, indices.of(self.along))], self.others)]
         if self.others:
             axis, lines = max(self.others.items())
             if facts.known_at_least(lines.extent, self.chains):
                 return self.taking_turns(name, axis, lines)
-        if self._is_shared():
-            return self.on_threads(name)
         if self._has_parts():
             return [self.kernel(name, self.in_parts(), self.others)]
         return [self.kernel(name, [Loop(self.along, Kind.SERIAL, tuple(body), (carry,))], self.others)]
@@ -86,10 +98,34 @@ class _Lines:
         cut = self.op.divides and self._is_one_value() and self.monoid.identity[0].dtype.differentiable
         return cut and not facts.known_at_least(2 * BLOCK - 1, self.along.extent)
 
+    def _is_in_order(self, var: LoopVar, body: Sequence[Statement]) -> bool:
+        """Whether neighbours of a line lie side by side in memory, and may be combined before what is before them."""
+        if not self.op.divides or len(self.monoid.identity) != 1 or self.monoid.identity[0].dtype.is_complex:
+            return False
+        if facts.known_at_least(ORDERED - 1, var.extent):
+            return False
+        places = list(offsets(body))
+        return all(i.affine_in(var) and i.coefficient(var) in (0, 1) for i in places)
+
+    def _has_shared_rows(self, lanes: LoopVar) -> bool:
+        """Whether threads share the rows of lines that lie side by side: columns of them would be read in small pieces,
+        each from another page."""
+        if not self.op.divides or not self._is_one_value() or len(self.others) != 1:
+            return False
+        rows, columns = self.along.extent, lanes.extent
+        if not isinstance(rows, int) or not isinstance(columns, int):
+            return False
+        return rows >= MANY_ROWS and columns <= MOST_COLUMNS and threads(self.work)[0]
+
     def _is_shared(self) -> bool:
         """Whether threads share a line."""
         long = isinstance(self.along.extent, int) and self.along.extent >= LONG
         return long and not self.others and self.op.divides and self._is_one_value()
+
+    @property
+    def work(self) -> Dim:
+        """What all of it costs."""
+        return self.result.type.size * (4 * self.result.type.dtype.bytes)
 
     @property
     def chains(self) -> int:
@@ -109,12 +145,15 @@ class _Lines:
         whole = {i: indices.of(v) for i, v in self.others.items()} | dict(moved) | {self.axis: along}
         return tuple(whole.get(i, indices.ZERO) for i in range(len(self.shape)))
 
+    def term(self, place: tuple[Index, ...]) -> tuple[Expr, ...]:
+        """What the element at a place adds."""
+        return self.op.term(*(self.memory.read(v)(place) for v in self.operands))
+
     def step(self, carry: Carry, k: Index, moved: Mapping[int, Index] = MappingProxyType({})) -> list[Statement]:
         """Element k combined into a running value, and stored."""
         place = self.place(k, moved)
-        elements = (self.memory.read(v)(place) for v in self.operands)
         store = self.memory.store(self.result, place, self.op.finish(carry.locals, self.types))
-        return [Accumulate(carry, self.op.term(*elements)), store]
+        return [Accumulate(carry, self.term(place)), store]
 
     # -- loops -------------------------------------------------------------------------------------------------
 
@@ -122,7 +161,7 @@ class _Lines:
         self, name: str, body: list[Statement], others: Mapping[int, LoopVar], lanes: LoopVar | None = None
     ) -> Kernel:
         """The loops over lines around a body, the lanes innermost."""
-        on_threads, work = threads(self.result.type.size * (4 * self.result.type.dtype.bytes))
+        on_threads, work = threads(self.work)
         variables = list(others.values())
         order = [v for v in variables if v is not lanes] + [v for v in variables if v is lanes]
         for var in reversed(order):
@@ -130,6 +169,13 @@ class _Lines:
             body = [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), parallel=parallel)]
         registers = 1 if lanes is None else COLUMN_REGISTERS
         return Kernel(name, used_buffers(body), tuple(body), (), registers, work if order else None)
+
+    def in_order(self, var: LoopVar, k: Index, before: Expr | None = None) -> Loop:
+        """Elements k, which the variable counts, as vectors; before them the line has come to `before`."""
+        carry = replace(self.monoid.carry("run"), neutral=self.monoid.identity)
+        if before is not None:
+            carry = replace(carry, initial=(before,))
+        return Loop(var, Kind.VECTOR, tuple(self.step(carry, k)), (carry,))
 
     def row_by_row(self, name: str, lanes: LoopVar) -> list[Kernel]:
         """Many lines side by side, in blocks of some: memory is read and written as it lies, and the element before is
@@ -147,21 +193,75 @@ class _Lines:
 
     def columns(self, name: str, axis: int, start: Index, width: int, block: LoopVar | None) -> Kernel:
         """Some columns, one row of them after the other."""
-        column, after = LoopVar("column", width), LoopVar("after", self.along.extent - 1)
-        moved = {axis: start + indices.of(column)}
-
-        def stored(k: Index, before: tuple[Expr, ...]) -> Loop:
-            place = self.place(k, moved)
-            term = self.op.term(*(self.memory.read(v)(place) for v in self.operands))
-            value = self.op.finish(self.monoid.combine(before, term), self.types)
-            return Loop(column, Kind.VECTOR, (self.memory.store(self.result, place, value),))
-
-        last = self.memory.stored(self.result)(self.place(indices.of(after), moved))
-        body: list[Statement] = [stored(indices.ZERO, self.monoid.identity)]
-        if after.extent != 0:
-            body.append(Loop(after, Kind.SERIAL, (stored(indices.of(after) + 1, (last,)),)))
+        body = self.rows(LoopVar("column", width), {axis: start}, indices.ZERO, self.along.extent)
         others = {i: v for i, v in self.others.items() if i != axis}
         return self.kernel(name, body, others if block is None else others | {axis: block})
+
+    def rows(
+        self, column: LoopVar, start: Mapping[int, Index], k: Index, count: Dim, before: tuple[Expr, ...] = ()
+    ) -> list[Statement]:
+        """So many rows from number k on, of columns from `start` on along its axis; the lines have come to `before`."""
+        moved = {axis: first + indices.of(column) for axis, first in start.items()}
+        after = LoopVar("after", count - 1)
+
+        def row(k: Index, before: tuple[Expr, ...]) -> Loop:
+            place = self.place(k, moved)
+            value = self.op.finish(self.monoid.combine(before, self.term(place)), self.types)
+            return Loop(column, Kind.VECTOR, (self.memory.store(self.result, place, value),))
+
+        body: list[Statement] = [row(k, before or self.monoid.identity)]
+        if after.extent != 0:
+            last = self.memory.stored(self.result)(self.place(k + indices.of(after), moved))
+            body.append(Loop(after, Kind.SERIAL, (row(k + indices.of(after) + 1, (last,)),)))
+        return body
+
+    def rows_on_threads(self, name: str, lanes: LoopVar) -> list[Kernel]:
+        """As `on_threads`, for lines side by side: chunks are rows of all of them."""
+        (axis,) = self.others
+        rows, width = self.along.extent, lanes.extent
+        assert isinstance(rows, int)
+        assert isinstance(width, int)
+        length = -(-rows // CHUNKS)
+        count = rows // length
+        dtype = self.result.type.dtype
+        totals, before = (Buffer(f"{name}_{what}", dtype, count * width, Scope.ARENA) for what in ("totals", "before"))
+        column, chunk, each = LoopVar("column", width), LoopVar("chunk", count), LoopVar("each", count - 1)
+        inside = LoopVar("inside", length - 1)
+
+        def at(number: Index) -> Index:
+            return number * width + indices.of(column)
+
+        def put(buffer: Buffer, number: Index, value: Expr) -> Loop:
+            return Loop(column, Kind.VECTOR, (Store(buffer, at(number), value),))
+
+        def element(k: Index) -> tuple[Expr, ...]:
+            return self.term(self.place(indices.of(each) * length + k, {axis: indices.of(column)}))
+
+        number, following = indices.of(each), indices.of(inside) + 1
+        more = self.monoid.combine((Load(totals, at(number)),), element(following))[0]
+        first: list[Statement] = [
+            put(totals, number, element(indices.ZERO)[0]),
+            Loop(inside, Kind.SERIAL, (put(totals, number, more),)),
+        ]
+        whole = self.monoid.combine((Load(before, at(number)),), (Load(totals, at(number)),))[0]
+        second: list[Statement] = [
+            put(before, indices.ZERO, self.monoid.identity[0]),
+            Loop(each, Kind.SERIAL, (put(before, number + 1, whole),)),
+        ]
+        last = indices.of(chunk) * -1 + (count - 1)
+        start = {axis: indices.ZERO}
+        kernels = [
+            self.kernel(name, first, {0: each}),
+            self.kernel(f"{name}_before", second, {}),
+            self.kernel(
+                f"{name}_chunks", self.rows(column, start, last * length, length, (Load(before, at(last)),)), {0: chunk}
+            ),
+        ]
+        if left := rows - count * length:
+            done = Index(count * length)
+            end = self.memory.stored(self.result)(self.place(done - 1, {axis: indices.of(column)}))
+            kernels.append(self.kernel(f"{name}_rest", self.rows(column, start, done, left, (end,)), {}))
+        return kernels
 
     def taking_turns(self, name: str, axis: int, lines: LoopVar) -> list[Kernel]:
         """Lines that are apart, a few at a time, and then those that are left."""
@@ -191,9 +291,7 @@ class _Lines:
         totals, before = (Buffer(f"{name}_{what}", dtype, count, Scope.ARENA) for what in ("totals", "before"))
         chunk, each, inside = LoopVar("chunk", count), LoopVar("each", count - 1), LoopVar("inside", length)
         total, run = self.monoid.carry("total"), self.monoid.carry("run")
-        term = self.op.term(
-            *(self.memory.read(v)(self.place(indices.of(each) * length + indices.of(inside))) for v in self.operands)
-        )
+        term = self.term(self.place(indices.of(each) * length + indices.of(inside)))
         first: list[Statement] = [
             Loop(inside, Kind.VECTOR, (Accumulate(total, term),), (total,), unroll=4),
             Store(totals, indices.of(each), total.locals[0]),
@@ -206,7 +304,8 @@ class _Lines:
             Store(before, indices.ZERO, self.monoid.identity[0]),
             Loop(each, Kind.SERIAL, tuple(add), (run,)),
         ]
-        third = self.chunk(indices.of(chunk) * length, length, Load(before, indices.of(chunk)))
+        number = indices.of(chunk) * -1 + (count - 1)
+        third = self.chunk(number * length, length, Load(before, number))
         kernels = [
             self.kernel(name, first, {0: each}),
             self.kernel(f"{name}_before", second, {}),
@@ -217,10 +316,13 @@ class _Lines:
 
     def chunk(self, start: Index, length: int, before: Expr) -> list[Statement]:
         """The elements of a chunk, before which the line has come to `before`."""
+        inside = LoopVar("inside", length)
+        place = start + indices.of(inside)
+        if self._is_in_order(inside, self.step(self.monoid.carry("run"), place)):
+            return [self.in_order(inside, place, before)]
         if not self.monoid.identity[0].dtype.differentiable:
-            inside = LoopVar("inside", length)
             carry = replace(self.monoid.carry("run"), initial=(before,))
-            return [Loop(inside, Kind.SERIAL, tuple(self.step(carry, start + indices.of(inside))), (carry,))]
+            return [Loop(inside, Kind.SERIAL, tuple(self.step(carry, place)), (carry,))]
         blocks = LoopVar("block", length // BLOCK)
         first = start + (indices.of(blocks) * BLOCK if blocks.extent != 1 else indices.ZERO)
         there = Within(indices.of(blocks), 1, length // BLOCK)

@@ -67,7 +67,7 @@ RULES: Table = {
     movement.Reverse: (m.reverse_short, m.reverse_twice, m.reverse_of_broadcast),
     red.Reduction: (r.over_short_axes, r.of_reduction, r.of_broadcast),
     red.Sum: (r.sum_of_splat,),
-    contract.DotGeneral: (c.dot_of_transposed, c.dot_of_one_term),
+    contract.DotGeneral: (c.dot_of_transposed, c.dot_of_widened, c.dot_of_one_term),
     index.Gather: (p.place_that_counts, p.gather_of_broadcast, p.gather_of_elementwise),
     scatter.ScatterAdd: (p.place_that_counts, p.one_place_a_row),
     scatter.ScatterSet: (p.place_that_counts, p.one_place_a_row),

@@ -62,7 +62,7 @@ def computed_again(graph: Graph) -> set[Node]:
             through = is_move(node)
             if not through and held.intersection(node.operands) and result not in outputs and work <= MOVE_FLOPS:
                 fits = len(large) == 1 and estimate(large[0].type.bytes) <= estimate(result.type.bytes)
-                through = fits and all(map(_is_plain, _readers(result, users)))
+                through = fits and all(map(_is_plain, _readers(result, users, barriers=False)))
                 found.update((node,) if through else ())
             if through:
                 roots[result], flops[result] = read, work
@@ -101,11 +101,13 @@ def summed_apart(graph: Graph) -> set[Node]:
     return found
 
 
-def _readers(value: Value, users: Users) -> Iterable[Node]:
-    """The nodes that read a value, some through moves."""
+def _readers(value: Value, users: Users, barriers: bool = True) -> Iterable[Node]:
+    """The nodes that read a value, some through moves; without `barriers`, what reads through these instead."""
     for node in users[value]:
         if is_move(node):
-            yield from _readers(node.results[0], users)
+            yield from _readers(node.results[0], users, barriers)
+        elif isinstance(node.op, Barrier) and not barriers:
+            yield from _readers(node.results[node.operands.index(value)], users, barriers)
         else:
             yield node
 

@@ -69,18 +69,20 @@ def to_loops(
     sizes: Sizes | None = None,
     tiles: Mapping[str, TileSize] | None = None,
     kept: Collection[int] = (),
+    words: Collection[str] = (),
 ) -> Program:
     """The loop-level program of a graph without calls.
 
     `donated` lists inputs that may be written over, and `kept` those that stay the same for many runs.
 
     `sizes` say where symbolic sizes come from; the facts that hold here (rosin.ir.facts) are those of the graph.
-    `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others.
+    `tiles` are sizes of tiles for products, by `contraction_key`; one under an empty key is for all others. `words` are
+    the element types of which the target multiplies several numbers at a time.
 
     Raises:
         UnsupportedError: an op has no meaning in loops.
     """
-    return lowered(graph, Making(vector_bytes, sizes, tiles or {}, kept), donated)
+    return lowered(graph, Making(vector_bytes, sizes, tiles or {}, kept, words), donated)
 
 
 def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Program:
@@ -141,6 +143,8 @@ class Making:
     tiles: Mapping[str, TileSize] = field(default_factory=dict["str", "TileSize"])
     kept: Collection[int] = ()
     """The inputs that stay the same for many runs."""
+    words: Collection[str] = ()
+    """The element types of which the target multiplies several numbers at a time."""
     measured: set[str] = field(default_factory=set[str])
     """The symbols that steps so far have measured."""
     constants: dict[Buffer, Literal] = field(default_factory=dict["Buffer", "Literal"])
@@ -205,13 +209,15 @@ class Region:
         making: Making,
         skip: Collection[int] = (),
         same: Mapping[Value, int] | None = None,
+        in_loop: bool = False,
     ) -> None:
-        """`skip` lists outputs that are where they belong already; `same` has inputs that stay so for so many steps."""
+        """`skip` lists outputs that are where they belong already; `same` has inputs that stay so for so many steps of
+        the loop that the region is in, if it is `in_loop`."""
         self.making = making
         self.fusion = Fusion(graph)
         self.names = value_names(graph)
         self.places: dict[Value, Place] = dict(zip(graph.inputs, inputs, strict=True))
-        self.memory = Memory(self.fusion, self.places, same)
+        self.memory = Memory(self.fusion, self.places, same, in_loop)
         self.copies: list[tuple[Value, Place]] = []
         self.tapes: dict[Node, TapeRow] = {}
         """For sweeps whose first leg a `while` has done, what it kept."""
@@ -306,7 +312,7 @@ class Region:
         if group.contraction and 0 not in group.domain:
             tiles = self.making.tiles
             size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
-            return contraction_kernels(group, self.memory, name, self.making.vector_bytes, size)
+            return contraction_kernels(group, self.memory, name, self.making.vector_bytes, size, self.making.words)
         return blocked_steps(group, self.memory, name) or row_steps(group, self.memory, name)
 
     def apart(self, group: Group) -> Graph:
@@ -373,9 +379,11 @@ class Region:
         outputs: Sequence[Place],
         skip: Collection[int] = (),
         same: Mapping[Value, int] | None = None,
+        in_loop: bool = False,
     ) -> list[Step]:
         """The steps of a region of a node of this one; see `__init__`."""
-        return Region(graph, inputs, outputs, self.making, skip, same).steps()
+        in_loop = in_loop or self.memory.in_loop
+        return Region(graph, inputs, outputs, self.making, skip, same, in_loop).steps()
 
     def copy(self, value: Value, place: Place) -> list[Step]:
         """A nest that writes a value that is read through moves, or lies elsewhere, to a place."""

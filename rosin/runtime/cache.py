@@ -12,6 +12,7 @@ modification is when it was last used, to the hour: the least recently used file
 from __future__ import annotations
 
 import functools
+import itertools
 import marshal
 import os
 import re
@@ -45,6 +46,12 @@ class Entry:
 
     data: bytes
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def objects(self) -> list[bytes]:
+        """The data as the objects that it was put together of, whose lengths the metadata has."""
+        lengths: list[int] = self.meta["lengths"]
+        starts = itertools.accumulate(lengths, initial=0)
+        return [self.data[start : start + length] for start, length in zip(starts, lengths, strict=False)]
 
 
 def hashed(*parts: str | bytes) -> str:

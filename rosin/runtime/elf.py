@@ -13,7 +13,7 @@ import functools
 import mmap
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from rosin.ir.dataclass import dataclass
 
@@ -56,7 +56,7 @@ class _Object:
     def __init__(self, data: bytes) -> None:
         self.data = data
         (start,), (count,) = struct.unpack_from("<Q", data, 0x28), struct.unpack_from("<H", data, 0x3C)
-        self.sections = list(_SECTION.iter_unpack(data[start : start + count * _SECTION.size]))
+        self.sections: list[tuple[int, ...]] = list(_SECTION.iter_unpack(data[start : start + count * _SECTION.size]))
         self.symbols = list(self._symbols())
         self.places: dict[int, int] = {}
         """Where in the image the sections are that are loaded."""
@@ -70,7 +70,7 @@ class _Object:
                     name = self.data[start : self.data.index(b"\0", start)].decode() if info >> 4 else ""
                     yield name, section, value, info >> 4 == _WEAK
 
-    def loaded(self, written: bool) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    def loaded(self, written: bool) -> Iterator[tuple[int, tuple[int, ...]]]:
         """The sections of code and data, those that are written or the others. How to unwind the stack, which is a kind
         of its own, nobody asks of compiled code."""
         for number, section in enumerate(self.sections):

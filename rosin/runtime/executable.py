@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
-import itertools
 import math
 import os
 import sys
@@ -283,10 +282,7 @@ class NativeExecutable(Executable):
         if entry is not None:
             self.from_cache = True
             meta: Mapping[str, Any] = entry.meta
-            starts = itertools.accumulate(meta["lengths"], initial=0)
-            objects = [
-                entry.data[start : start + length] for start, length in zip(starts, meta["lengths"], strict=False)
-            ]
+            objects = entry.objects()
             if meta["host"]:
                 self.receiver = Receiver(list(map(_read_call, meta["host"])), self.symbols)
         else:

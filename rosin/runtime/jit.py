@@ -13,7 +13,7 @@ library against 0.8 ms for one MCJIT engine each, a missing symbol is an excepti
 the sections of an object stay together in memory, so the small code model (constants addressed relative to the program
 counter) is safe.
 
-llvmlite costs about 30 ms to import and 100 MB of memory: only `binding` does, on first use, and what is found on the
+llvmlite costs about 30 ms to import and 65 MB of memory: only `binding` does, on first use, and what is found on the
 disk does not use it.
 """
 
@@ -82,6 +82,9 @@ def binding():  # its type is the module's, which no annotation can say
 # -- targets ---------------------------------------------------------------------------------------------------
 
 
+_WORDS = {"avx512vnni": "i8", "avx512bf16": "bf16"}
+
+
 @dataclass(frozen=True)
 class Target:
     """The processor to make code for: what LLVM must know of it, and the sizes that tiling depends on (bytes)."""
@@ -95,6 +98,15 @@ class Target:
     l3_bytes: int
     llvm: str
     """The version of LLVM that makes the code."""
+
+    @functools.cached_property
+    def words(self) -> frozenset[str]:
+        """The element types of which it multiplies several numbers at a time, by instructions that features name."""
+        features = self.features.split(",")
+        found = {
+            dtype for feature, dtype in _WORDS.items() if f"+{feature}" in features and f"-{feature}" not in features
+        }
+        return frozenset(found) if self.vector_bytes >= 64 else frozenset()
 
     @functools.cached_property
     def key(self) -> str:
@@ -423,18 +435,19 @@ def load_object(*objects: bytes) -> Library:
     return Library(_linked_by_llvm(objects))
 
 
-def load_text(text: str, optimize: int = 1) -> Library:
+def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]) -> Library:
     """The library of a module for the host, its object from the cache or compiled and put there.
 
-    For the runtime's own native code; a compiled program has a key of its own that is known before its text is.
+    For the runtime's own native code; a compiled program has a key of its own that is known before its text is. What
+    `split` makes of the text is compiled at the same time.
     """
-    key = cache.hashed("text", host().key, str(optimize), text)
+    key = cache.hashed("texts", host().key, str(optimize), text)
     entry = cache.default().get(key)
     if entry is not None:
-        return load_object(entry.data)
-    data = compile_object(text, optimize=optimize)
-    cache.default().put(key, data)
-    return load_object(data)
+        return load_object(*entry.objects())
+    objects = compile_objects(split(text), optimize=optimize)
+    cache.default().put(key, b"".join(objects), {"lengths": list(map(len, objects))})
+    return load_object(*objects)
 
 
 _OBJECT_MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe")

@@ -78,7 +78,8 @@ class Making:
         return self._loops(self.lowered())
 
     def _loops(self, graph: Graph) -> steps.Program:
-        return to_loops(graph, jit.host().vector_bytes, self.donated, self.sizes, self.tiles, self.kept)
+        target = jit.host()
+        return to_loops(graph, target.vector_bytes, self.donated, self.sizes, self.tiles, self.kept, target.words)
 
     def stage_text(self, stage: str) -> str:
         """The program at a stage after `traced`, as text.
@@ -97,6 +98,8 @@ class Making:
 
     def explain(self) -> str:
         """What is computed together and why, what it costs at least on this machine, and where values lie."""
-        width = jit.host().vector_bytes
-        found = explain(self.lowered(), width, self.donated, self.sizes, self.tiles, self.kept)
+        target = jit.host()
+        found = explain(
+            self.lowered(), target.vector_bytes, self.donated, self.sizes, self.tiles, self.kept, target.words
+        )
         return found.text(limits.measured(threads.num_threads()))

@@ -6,10 +6,11 @@ import ctypes
 import threading
 from collections.abc import Iterable
 
+from rosin.backends.llvm.modules import split
 from rosin.backends.llvm.names import BEGIN, ROUTINE
 from rosin.backends.llvm.routines import FOREIGN, PLANNED, routine_text
 from rosin.backends.llvm.routines.fourier import PLANNER
-from rosin.runtime import jit, lapack, plans
+from rosin.runtime import jit, lapack, plans, threads
 
 __all__ = ["install"]
 
@@ -25,7 +26,10 @@ def install(names: Iterable[str]) -> None:
                 text = routine_text(name, ROUTINE + name, jit.host().vector_bytes, lapack.word)
                 lapack.install(text)
                 keeps = not name.startswith(FOREIGN)
-                library = jit.load_text(text) if keeps else jit.load_object(jit.compile_object(text))
+                if keeps:
+                    library = jit.load_text(text, split=lambda text: split(text, threads.num_threads()))
+                else:
+                    library = jit.load_object(jit.compile_object(text))
                 jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
                 if name.partition("_")[0] in PLANNED:
                     begin = ROUTINE + name + BEGIN

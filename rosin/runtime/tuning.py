@@ -39,7 +39,7 @@ def tiles_of(graph: Graph, make: Make) -> dict[str, TileSize]:
     found: dict[str, TileSize] = {}
     if graph.symbols():
         return found
-    making = Making(jit.host().vector_bytes)
+    making = Making(jit.host().vector_bytes, words=jit.host().words)
     lowered(graph, making)
     for placed in making.groups:
         if placed.group.contraction and placed.name:

@@ -67,10 +67,8 @@ def test_as_pythons(options: dict[str, Any]) -> None:
 
     def seen(cls: Any) -> list[Any]:
         made = [told(lambda args=args, named=named: cls(*args, **named)) for args, named in CALLS]
-        found: list[Any] = [
-            x if isinstance(x, type) else [told(lambda x=x, n=n: getattr(x, n.name)) for n in dataclasses.fields(x)]
-            for x in made
-        ]
+        names = [f.name for f in dataclasses.fields(cls)]
+        found: list[Any] = [x if isinstance(x, type) else [getattr(x, name) for name in names] for x in made]
         whole = [x for x in made if not isinstance(x, type)]
         found += [a == b for a in whole for b in whole]
         found += [told(lambda x=x: hash(x) == hash(copy.copy(x))) for x in whole]

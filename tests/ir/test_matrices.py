@@ -21,6 +21,7 @@ from rosin.ir.ops.matrices import (
     Eigh,
     Inverse,
     Lu,
+    LuDiagonal,
     LuSolve,
     Qr,
     Schur,
@@ -63,7 +64,7 @@ def both_ways(op: Op, *operands: Array) -> list[list[Array]]:
 def assert_equal(x: Array, y: Array, dtype: DType, scale: float = 1.0) -> None:
     assert x.shape == y.shape
     if x.size:
-        most = 100 * max(x.shape[-2:]) * float(dtype.epsilon) * max(1.0, float(np.abs(y).max())) * scale
+        most = 100 * max(x.shape[-2:], default=1) * float(dtype.epsilon) * max(1.0, float(np.abs(y).max())) * scale
         np.testing.assert_allclose(x, y, rtol=0, atol=most)
 
 
@@ -375,6 +376,9 @@ def _large() -> dict[str, tuple[Op, Callable[[Array], tuple[Array, ...]]]]:
         "cholesky": (Cholesky(), positive),
         "inverse": (Inverse(), lambda x: system(x)[:1]),
         "lu": (Lu(), lambda x: (x,)),
+        "lu tall": (Lu(), lambda x: (x[:, :-20].copy(),)),
+        "lu wide": (Lu(), lambda x: (x[:-30].copy(),)),
+        "lu_diagonal": (LuDiagonal(), lambda x: (x,)),
         "lu_solve": (LuSolve(False), factored),
         "lu_solve transposed": (LuSolve(True), factored),
         "qr": (Qr(False), lambda x: (x[:, :-20].copy(),)),
@@ -422,3 +426,13 @@ def test_a_large_matrix_that_is_not_positive_definite_has_no_factor() -> None:
         b = Builder()
         (factor,) = compile_graph(b.graph(b.node(Cholesky(), b.input(type_of(a)))))(a)
         np.testing.assert_array_equal(np.isnan(factor), np.tri(203, dtype=bool))
+
+
+def test_a_large_system_without_one_solution_has_none() -> None:
+    """Whichever step finds that out."""
+    for place in (0, 70, 202):
+        a = np.random.default_rng(place).normal(size=(203, 203))
+        a[place] = 0
+        b = Builder()
+        (x,) = compile_graph(b.graph(b.node(Solve(), *(b.input(type_of(a)) for _ in range(2)))))(a, a)
+        assert np.isnan(x).all()

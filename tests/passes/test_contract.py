@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
+from rosin.ir.loops import Loop
 from rosin.ir.op import Value
+from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import stores
 from rosin.ir.steps import Kernel, kernels
 from rosin.passes.to_loops import to_loops
@@ -59,3 +61,23 @@ def test_what_follows_a_product_is_read_and_written_side_by_side() -> None:
     for place in places:
         (lane,) = (v for v in place.variables() if v.name.endswith("_lane"))
         assert place.coefficient(lane) == 1
+
+
+def test_few_rows_read_large_weights_in_order() -> None:
+    """Vectors run along what lies side by side in the weights and the result, though 32 rows would fill vectors too."""
+    (kernel,) = compiled(graph_of(product, "f32[32, 1024]", "f32[1024, 1024]"), 64)
+    assert "vectors of 16 of x1" in kernel.tile
+    assert packed(graph_of(product, "f32[512, 512]", "f32[512, 512]"), 64) == [], "it stays in the second cache"
+
+
+def test_products_in_loops_go_on_threads_sooner() -> None:
+    def on_threads(graph: Graph) -> bool:
+        return any(isinstance(s, Loop) and s.parallel for k in compiled(graph, 64) if k.tile for s in k.body)
+
+    def steps(b: Builder, x: Value, w: Value) -> Value:
+        body = graph_of(product, "f32[64, 80]", "f32[80, 80]")
+        again = Graph((*body.inputs,), body.nodes, body.outputs, "body")
+        return b.node(Scan(again, 1, 0, 10, False), x, w)[0]
+
+    assert not on_threads(graph_of(product, "f32[64, 80]", "f32[80, 80]"))
+    assert on_threads(graph_of(steps, "f32[64, 80]", "f32[80, 80]"))

@@ -111,9 +111,9 @@ def test_what_waits_for_a_sum_is_apart_from_it_though_a_choice_reads_both() -> N
 
     def build(b: Builder, p: Value, m: Value, g: Value, h: Value) -> list[Value]:
         norm = b.add(b.sum(b.mul(g, g), (0, 1)), b.sum(b.mul(h, h), (0, 1)))
-        (held, waited) = b.node(Barrier(), g, norm)
+        held = b.node(Barrier(), g, norm)[0]
         mean = b.add(b.mul(m, 0.9), b.mul(held, 0.1))
-        sound = b.broadcast(*b.node(IsFinite(), waited), p.type.shape, ())
+        sound = b.broadcast(*b.node(IsFinite(), norm), p.type.shape, ())
         return [norm, b.select(sound, b.sub(p, mean), p), b.select(sound, mean, m)]
 
     graph = graph_of(build, *["f32[300, 100]"] * 4)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rosin
+from rosin import nn
 from rosin import numpy as rnp
 from rosin.ir.loops import Guard, Kind, Loop, walk
 from rosin.ir.statements import expressions, nested
@@ -31,6 +32,30 @@ def lane_loops(size: int, function: Any = smoothed) -> list[Loop]:
     program = to_loops(pipeline.run(rosin.compile(function).ir(rnp.asarray(np.zeros((3, size))))))
     inside = (s for kernel in leaves(program.steps) for s in nested(kernel.body))
     return [s for s in inside if isinstance(s, Loop) and s.kind is Kind.VECTOR]
+
+
+def columns(x: Any) -> Any:
+    """The sums of every three neighbours."""
+    return rnp.sum(x.reshape(3, -1, 3), axis=2)
+
+
+def pooled(x: Any) -> Any:
+    """The greatest of windows of three, two apart."""
+    return nn.max_pool(x[None], 3, strides=2, padding=1)[0]
+
+
+@pytest.mark.parametrize(("function", "results"), [(columns, 100), (pooled, 150)])
+def test_lanes_are_results_where_they_read_every_second_or_third_element(function: Any, results: int) -> None:
+    assert [loop.var.extent for loop in lane_loops(300, function)] in ([results], [3 * results])
+
+
+@pytest.mark.parametrize("size", [6, 30, 51, 300])
+def test_results_of_every_third_element_are_right(size: int) -> None:
+    x = np.random.default_rng(0).standard_normal((3, size))
+    np.testing.assert_allclose(rosin.compile(columns)(rnp.asarray(x)), x.reshape(3, -1, 3).sum(axis=2), rtol=1e-13)
+    wide = np.pad(x, ((0, 0), (1, 1)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(wide, 3, axis=1)[:, ::2]
+    np.testing.assert_array_equal(rosin.compile(pooled)(rnp.asarray(x)), windows.max(axis=2))
 
 
 def has_tests(loop: Loop) -> bool:

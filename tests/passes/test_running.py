@@ -9,7 +9,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.passes.running import BLOCK, CHAINS, LONG, PART, WIDE
+from rosin.passes.running import BLOCK, CHAINS, CHUNKS, LONG, MANY_ROWS, ORDERED, PART, WIDE
 
 RANDOM = np.random.default_rng(7)
 SHAPES = [
@@ -26,6 +26,10 @@ SHAPES = [
     ((7, 3 * WIDE + 5), 0),
     ((2, 5, 2 * WIDE + 1), 1),
     ((1, 2 * WIDE), 0),
+    ((3, ORDERED), 1),
+    ((2, 2, ORDERED + 5), 2),
+    ((MANY_ROWS, 520), 0),
+    ((5 * CHUNKS + 7, 301), 0),
     ((LONG,), 0),
     ((LONG + 3 * BLOCK + 5, 1), 0),
 ]

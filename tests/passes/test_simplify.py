@@ -211,6 +211,12 @@ FIRES: dict[str, tuple[str, Make]] = {
         "f32[4, 3] f32[5, 4]",
         lambda b, x, y: node(b, MATMUL, b.transpose(x, (1, 0)), b.transpose(y, (1, 0))),
     ),
+    "dot_of_widened": (
+        "i8[4, 3] i8[3, 5]",
+        lambda b, x, y: node(
+            b, DotGeneral((1,), (0,), (), (), dtypes.i32), b.cast(x, dtypes.i32), b.cast(y, dtypes.i32)
+        ),
+    ),
     "dot_of_one_term": ("f32[4, 1] f32[1, 3]", lambda b, x, y: node(b, MATMUL, x, y)),
     "dot_of_one_term/batched": (
         "bf16[5, 2, 4] bf16[2, 5]",
@@ -305,6 +311,10 @@ def test_the_case_depends_on_its_rule(name: str) -> None:
 
 # What looks like a rule and is none: these stay as they are.
 STAYS: dict[str, tuple[str, Make]] = {
+    "floats that were narrower are multiplied as they are now": (
+        "bf16[4, 3] bf16[3, 5]",
+        lambda b, x, y: node(b, MATMUL, b.cast(x, dtypes.f32), b.cast(y, dtypes.f32)),
+    ),
     "x + 0.0 is not x for -0.0": ("f32[8]", lambda b, x: b.add(x, 0.0)),
     "x - -0.0 is not x for -0.0": ("f32[8]", lambda b, x: b.sub(x, -0.0)),
     "0.0 - x is not -x for 0.0": ("f32[8]", lambda b, x: b.sub(0.0, x)),

@@ -198,7 +198,7 @@ def test_load_text_compiles_once(store: ObjectCache, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cache, "default", lambda: store)
     text = "define i64 @f() {\n  ret i64 7\n}"
     assert jit.load_text(text).address("f")
-    monkeypatch.setattr(jit, "compile_object", None)
+    monkeypatch.setattr(jit, "compile_objects", None)
     assert jit.load_text(text).address("f")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from rosin.ir.dataclass import dataclass
 
+MANGLED = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
 FLOAT_BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}
 
 
@@ -26,6 +27,12 @@ class Val:
     @property
     def type(self) -> str:
         return self.elem if self.lanes == 1 else f"<{self.lanes} x {self.elem}>"
+
+    @property
+    def mangled(self) -> str:
+        """The type in names of intrinsics."""
+        base = MANGLED.get(self.elem, self.elem)
+        return base if self.lanes == 1 else f"v{self.lanes}{base}"
 
     @property
     def typed(self) -> str:
@@ -232,9 +239,7 @@ class Emitter:
         `trailing` holds further typed arguments as text, such as `i1 false`.
         """
         a = args[0]
-        if suffix is None:
-            base = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}.get(a.elem, a.elem)
-            suffix = base if a.lanes == 1 else f"v{a.lanes}{base}"
+        suffix = a.mangled if suffix is None else suffix
         types = ", ".join([x.type for x in args] + [t.split()[0] for t in trailing])
         self.declarations.add(f"declare {a.type} @{name}.{suffix}({types})")
         texts = ", ".join([x.typed for x in args] + list(trailing))
@@ -260,11 +265,41 @@ class Emitter:
         text = f"shufflevector {left.typed}, {right.typed}, <{len(order)} x i32> <{mask}>"
         return self.define(text, left.elem, len(order))
 
+    def opaque(self, x: Val) -> Val:
+        """`x`, into which LLVM does not look: it would try to combine each of many shuffles with all before it."""
+        if x.elem not in ("float", "double"):
+            return x
+        return self.intrinsic("llvm.arithmetic.fence", x)
+
     def load(self, pointer: Val, elem: str, lanes: int = 1, align: int = 0) -> Val:
         target = Val("", elem, lanes)
         aligned = f", align {align}" if align else ""
         return self.define(f"load {target.type}, ptr {pointer.ref}{aligned}", elem, lanes)
 
+    def masked_load(self, pointer: Val, elem: str, lanes: int, mask: Val | None, align: int) -> Val:
+        """A vector of which only the lanes of the mask are read; the others are 0. Without a mask all are."""
+        if mask is None:
+            return self.load(pointer, elem, lanes, align)
+        like = Val("zeroinitializer", elem, lanes)
+        name = f"llvm.masked.load.{like.mangled}.p0"
+        self.declarations.add(f"declare {like.type} @{name}(ptr, i32, {mask.type}, {like.type})")
+        text = f"call {like.type} @{name}({pointer.typed}, i32 {align}, {mask.typed}, {like.typed})"
+        return self.define(text, elem, lanes)
+
+    def masked_store(self, value: Val, pointer: Val, mask: Val | None, align: int) -> None:
+        """Write the lanes of the mask; without one, all."""
+        if mask is None:
+            self.store(value, pointer, align)
+            return
+        name = f"llvm.masked.store.{value.mangled}.p0"
+        self.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
+        self.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {mask.typed})")
+
     def store(self, value: Val, pointer: Val, align: int = 0) -> None:
         aligned = f", align {align}" if align else ""
         self.line(f"store {value.typed}, ptr {pointer.ref}{aligned}")
+
+
+def first_of(count: int, lanes: int) -> Val:
+    """The mask of the first of so many lanes."""
+    return Val("<" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">", "i1", lanes)

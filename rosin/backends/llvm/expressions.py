@@ -13,10 +13,17 @@ from rosin.backends.llvm.types import register_type
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, LoopVar, inner
-from rosin.ir.loops import Apply, Const, Expr, FromIndex, Guard, Load, Local, Loop, Statement, While, values
+from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Local, Loop, Statement, While, values
 from rosin.ir.ops.arithmetic import Div
 from rosin.ir.ops.cast import Cast
 from rosin.ir.steps import decides
+
+_DOTS = {
+    ("u8", "i8"): ("llvm.x86.avx512.vpdpbusd", "i8"),
+    ("bf16", "bf16"): ("llvm.x86.avx512bf16.dpbf16ps", "bfloat"),
+}
+
+_MOST_WORDS = 16
 
 
 class Expressions(Memory):
@@ -49,10 +56,33 @@ class Expressions(Memory):
                 return lower(self.e, expr.op, tuple(a.dtype for a in expr.args), wide)
             case FromIndex():
                 return self._from_index(expr)
+            case Dot():
+                lanes = max(self.expr(expr.left).lanes, self.expr(expr.right).lanes)
+                return self.dot(expr, self.e.const(0, register_type(expr.dtype), lanes))
             case Guard():
                 return self.guarded(expr)
             case _:
                 raise AssertionError(f"no such expression: {type(expr).__name__}")
+
+    def dot(self, expr: Dot, total: Val) -> Val:
+        """A number, and added to it the products of what is in two words, by the instruction for that."""
+        return self._dot(expr, total, *(self.wide(self.expr(side), total.lanes) for side in (expr.left, expr.right)))
+
+    def _dot(self, expr: Dot, total: Val, left: Val, right: Val) -> Val:
+        lanes = total.lanes
+        if lanes > _MOST_WORDS:
+            half = lanes // 2
+            each = [[self._take(v, range(at, at + half)) for v in (total, left, right)] for at in (0, half)]
+            low, high = (self._dot(expr, *parts) for parts in each)
+            return self.e.shuffle(low, high, range(lanes))
+        assert lanes in (4, 8, 16), "words are multiplied in whole registers"
+        name, kind = _DOTS[expr.of_left.name, expr.of_right.name]
+        name = f"{name}.{lanes * 32}"
+        vector = f"<{lanes * 32 // expr.of_left.bits} x {kind}>"
+        parts = [self.e.define(f"bitcast {side.typed} to {vector}", kind) for side in (left, right)]
+        self.e.declarations.add(f"declare {total.type} @{name}({total.type}, {vector}, {vector})")
+        words = ", ".join(f"{vector} {part.ref}" for part in parts)
+        return self.e.define(f"call {total.type} @{name}({total.typed}, {words})", total.elem, lanes)
 
     def _from_index(self, expr: FromIndex) -> Val:
         base, step, spread = self.place(expr.index)

@@ -26,6 +26,7 @@ from rosin.ir.loops import (
     Buffer,
     Carry,
     Choose,
+    Dot,
     Expr,
     Kind,
     Let,
@@ -79,7 +80,13 @@ class KernelEmitter(Refilling):
         return any(isinstance(s, Loop) and s.parallel for s in self.kernel.body)
 
     def statements(self, body: Sequence[Statement]) -> None:
-        for statement in body:
+        done = 0
+        for at, statement in enumerate(body):
+            if at < done:
+                continue
+            if moved := self.move_square(body, at):
+                done = at + moved
+                continue
             if blocks(statement) and not _is_scope(statement):
                 self._write_parts()
             self._write_parts_before(statement)
@@ -109,6 +116,9 @@ class KernelEmitter(Refilling):
 
     def accumulate(self, statement: Accumulate) -> None:
         carry = statement.carry
+        if carry in self.before:
+            self._advance(statement)
+            return
         values = self._combined(carry, statement.values)
         for local, value in zip(carry.locals, values, strict=True):
             slot, _, lanes = self.slots[local]
@@ -117,6 +127,30 @@ class KernelEmitter(Refilling):
                 old = self._slot_value(local)
                 value = self.e.select(self.mask, value, old)
             self.e.store(value, slot)
+
+    def _advance(self, statement: Accumulate) -> None:
+        """Running values of lanes: each combines the terms of the lanes up to its own with what is before the vector.
+
+        From one vector to the next there is but one step to wait for, as what lanes come to among themselves is known.
+        """
+        e, carry, lanes = self.e, statement.carry, self.width
+        parts = [self.wide(self.expr(v), lanes) for v in statement.values]
+        neutral = [e.splat(self.expr(v), lanes) for v in carry.neutral]
+        if self.mask is not None:
+            parts = [e.select(self.mask, p, n) for p, n in zip(parts, neutral, strict=True)]
+        far = 1
+        while far < lanes:
+            # The upper half of each group of twice so many lanes goes on from the last lane of the lower half.
+            order = [lanes + (i & -far) - 1 if i & far else i for i in range(lanes)]
+            left = [e.shuffle(n, p, order) for n, p in zip(neutral, parts, strict=True)]
+            parts = self.combine(carry, left, parts)
+            far *= 2
+        old = [e.load(slot, p.elem, lanes, 64) for slot, p in zip(self.before[carry], parts, strict=True)]
+        last = [e.shuffle(p, p, [lanes - 1] * lanes) for p in parts]
+        for local, value in zip(carry.locals, self.combine(carry, old, parts), strict=True):
+            e.store(value, self.slots[local][0])
+        for slot, value in zip(self.before[carry], self.combine(carry, old, last), strict=True):
+            e.store(value, slot)
 
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
@@ -127,6 +161,8 @@ class KernelEmitter(Refilling):
                 lanes = running[0].lanes
                 x, y = (self.wide(self.expr(a), lanes) for a in product.args)
                 return [self.e.fma(x, y, running[0])]
+        if len(values) == 1 and isinstance(product, Dot) and _is_sum(carry):
+            return [self.dot(product, running[0])]
         news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
         return self.combine(carry, running, news, carry.take or carry.combine)
 
@@ -247,6 +283,8 @@ class KernelEmitter(Refilling):
             copies = min(copies, max(loop.var.extent // self.width, 1))
         slots = [self._open(loop.carries, lanes) for _ in range(copies)]
         self._use(slots[0])
+        if loop.kind is Kind.VECTOR and self.width > 1:
+            self._open_running(loop.carries)
         if loop.var.extent != 0:
             with self.frame():
                 if loop.var.extent != 1 or loop.kind is Kind.VECTOR:
@@ -257,11 +295,16 @@ class KernelEmitter(Refilling):
                     self.serial_loop(loop, slots)
         for carry in loop.carries:
             parts = self._joined(carry, [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots])
-            if inner and self.lanes == 1:
+            if carry in self.before:
+                slots_before = zip(self.before.pop(carry), parts, strict=True)
+                parts = [self._take(self.e.load(slot, p.elem, p.lanes, 64), [0]) for slot, p in slots_before]
+            elif inner and self.lanes == 1:
                 parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
                 self.slots.pop(local, None)
                 self.frames[-1][local] = part
+        if loop.carries and loop.var.extent != 1:
+            self.frames[-1]["sums"] = True
 
     def _open(self, carries: Sequence[Carry], lanes: int) -> dict[Local, tuple[Val, DType, int]]:
         """Stack slots for running values, set to their start."""
@@ -273,6 +316,12 @@ class KernelEmitter(Refilling):
                 self.e.store(self.e.splat(self.expr(initial), lanes), slot)
                 slots[local] = (slot, local.dtype, lanes)
         return slots
+
+    def _open_running(self, carries: Sequence[Carry]) -> None:
+        """Stack slots for what is before a vector, in every lane of it, for running values that iterations read."""
+        for carry in carries:
+            if carry.neutral:
+                self.before[carry] = [slot for slot, _, _ in self._open([carry], self.width).values()]
 
     def _use(self, slots: dict[Local, tuple[Val, DType, int]]) -> None:
         self.slots.update(slots)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.interleave import MOST_PARTS, unzipped, zipped
-from rosin.backends.llvm.places import OF_LANES, Places, first_of
-from rosin.backends.llvm.squares import columns_of, power_of_two, rows_of
+from rosin.backends.llvm.places import OF_LANES
+from rosin.backends.llvm.turning import Turning
 from rosin.backends.llvm.types import memory_type, register_type
 from rosin.ir import facts
 from rosin.ir.dims import Dim
@@ -16,7 +16,7 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Load, Local, Scope, Statement, Store
 
 
-class Memory(Places):
+class Memory(Turning):
     """Loads and stores of a kernel."""
 
     # -- stores ------------------------------------------------------------------------------------------------
@@ -40,10 +40,7 @@ class Memory(Places):
         value = self.e.splat(value, self.lanes)
         if step == 1 and spread is None:
             pointer = self.address(statement.buffer, statement.offset)
-            if self.mask is None:
-                self.e.store(value, pointer, dtype.bytes)
-            else:
-                self._masked_store(value, pointer, dtype.bytes, self.mask)
+            self.e.masked_store(value, pointer, self.mask, dtype.bytes)
             return
         block = self._block_of(statement.buffer, statement.offset, step, spread)
         if block is not None:
@@ -54,25 +51,20 @@ class Memory(Places):
                 self._write_block(statement.buffer, start, [parts[k] for k in range(count)])
                 del self.parts[statement.buffer, start]
             return
-        column, rows = self.written_squares.get((statement.buffer, statement.offset)), self._rows()
+        column, rows = self.written_squares.get((statement.buffer, statement.offset)), self.rows()
         if spread is None and column is not None and rows is not None:
             parts = self.parts.setdefault((statement.buffer, column.start), {})
             parts[column.number] = value
             if len(parts) == column.count:
-                self._write_square(statement.buffer, column.start, [parts[k] for k in range(column.count)], rows)
+                self.write_square(statement.buffer, column.start, [parts[k] for k in range(column.count)], rows)
                 del self.parts[statement.buffer, column.start]
             return
         pointer = self.address(statement.buffer, statement.offset)
         self._scatter(value, self._pointers(pointer, step, spread, memory_type(dtype)), dtype.bytes)
 
-    def _masked_store(self, value: Val, pointer: Val, align: int, mask: Val) -> None:
-        name = f"llvm.masked.store.{_mangled(value)}.p0"
-        self.e.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
-        self.e.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {mask.typed})")
-
     def _scatter(self, value: Val, pointers: Val, align: int) -> None:
         mask = self.mask or self.e.const(True, "i1", self.lanes)
-        suffix = f"{_mangled(value)}.v{self.lanes}p0"
+        suffix = f"{value.mangled}.v{self.lanes}p0"
         self.e.declarations.add(
             f"declare void @llvm.masked.scatter.{suffix}({value.type}, <{self.lanes} x ptr>, i32, {mask.type})"
         )
@@ -117,10 +109,8 @@ class Memory(Places):
 
     def _write_block(self, buffer: Buffer, start: Index, values: Sequence[Val]) -> None:
         pointer = self.address(buffer, start)
-        if self.mask is None:
-            self.e.store(zipped(self.e, values), pointer, buffer.dtype.bytes)
-        else:
-            self._masked_store(zipped(self.e, values), pointer, buffer.dtype.bytes, self._mask_of(len(values)))
+        mask = None if self.mask is None else self._mask_of(len(values))
+        self.e.masked_store(zipped(self.e, values), pointer, mask, buffer.dtype.bytes)
 
     def _mask_of(self, parts: int, mask: Val | None = None) -> Val:
         """The mask of a block, whose parts are those of lanes."""
@@ -159,7 +149,7 @@ class Memory(Places):
             elem = memory_type(buffer.dtype)
             pointer = self.e.offset(self.base(buffer), base, elem)
             wide = None if mask is None else self._mask_of(parts, mask)
-            found = self._contiguous(pointer, elem, wide, buffer.dtype.bytes, parts * self.lanes)
+            found = self.e.masked_load(pointer, elem, parts * self.lanes, wide, buffer.dtype.bytes)
             self.frames[-1][key] = found
         return found
 
@@ -201,14 +191,14 @@ class Memory(Places):
             value = self.e.load(self._allowed_address(expr), elem, align=dtype.bytes)
         elif step == 1 and spread is None:
             pointer = self.address(expr.buffer, expr.offset)
-            value = self._contiguous(pointer, elem, mask, dtype.bytes, self.lanes)
+            value = self.e.masked_load(pointer, elem, self.lanes, mask, dtype.bytes)
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
         elif isinstance(step, int) and 1 < step <= MOST_PARTS and spread is None:
             pointer = self.address(expr.buffer, expr.offset)
             value = self._every(pointer, elem, step, mask, dtype.bytes)
-        elif spread is None and (columns := self._columns(expr, mask)) is not None:
+        elif spread is None and (columns := self.columns(expr, mask)) is not None:
             value = columns[self.read_squares[expr.buffer, expr.offset].number]
         else:
             pointer = self.address(expr.buffer, expr.offset)
@@ -234,62 +224,9 @@ class Memory(Places):
         """Every second element, say, of memory of which no more than these may be read."""
         each = mask or self.e.const(True, "i1", self.lanes)
         none = Val("zeroinitializer", "i1", self.lanes)
-        block = self._contiguous(pointer, elem, zipped(self.e, [each, *[none] * (step - 1)]), align, step * self.lanes)
+        wide = zipped(self.e, [each, *[none] * (step - 1)])
+        block = self.e.masked_load(pointer, elem, step * self.lanes, wide, align)
         return unzipped(self.e, block, step, 0)
-
-    # -- squares -----------------------------------------------------------------------------------------------
-
-    def _columns(self, expr: Load, mask: Val | None) -> list[Val] | None:
-        """The columns of the square that a load is part of, one for each neighbour; None where it is in none."""
-        column = self.read_squares.get((expr.buffer, expr.offset))
-        rows = self._rows()
-        if (
-            column is None
-            or rows is None
-            or self.guard is not None
-            or mask is not self.mask
-            or expr.buffer in self.written
-        ):
-            return None
-        key = ("square", expr.buffer, column.start)
-        found = self.known(key)
-        if found is None:
-            elem, count = memory_type(expr.dtype), power_of_two(column.count)
-            few = None if column.count == count else first_of(column.count, count)
-            loaded = [
-                self._contiguous(pointer, elem, few, expr.dtype.bytes, count)
-                for pointer in self._row_pointers(expr.buffer, column.start, rows)
-            ]
-            loaded += [Val("zeroinitializer", elem, count)] * (self.lanes - rows)
-            found = self.frames[-1][key] = columns_of(self.e, loaded, self.lanes)
-        return found
-
-    def _write_square(self, buffer: Buffer, start: Index, columns: Sequence[Val], rows: int) -> None:
-        """Write the rows of a square."""
-        count = power_of_two(len(columns))
-        few = None if len(columns) == count else first_of(len(columns), count)
-        none = Val("zeroinitializer", columns[0].elem, self.lanes)
-        all_columns = [*columns, *[none] * (count - len(columns))]
-        pointers = self._row_pointers(buffer, start, rows)
-        for pointer, row in zip(pointers, rows_of(self.e, all_columns, rows), strict=True):
-            if few is None:
-                self.e.store(row, pointer, buffer.dtype.bytes)
-            else:
-                self._masked_store(row, pointer, buffer.dtype.bytes, few)
-
-    def _rows(self) -> int | None:
-        """How many lanes, the first ones, take part; None where that is not known."""
-        if self.mask is None:
-            return self.lanes
-        return self.rest[1] if self.rest is not None and self.rest[0] is self.mask else None
-
-    def _row_pointers(self, buffer: Buffer, start: Index, rows: int) -> list[Val]:
-        """Where the lanes are that the place is that of the first of."""
-        base, step, spread = self.place(start)
-        assert spread is None, "lanes of a square are at equal distances"
-        elem = memory_type(buffer.dtype)
-        first = self.e.offset(self.base(buffer), base, elem)
-        return [self.e.offset(first, self.dim(step * lane), elem) for lane in range(rows)]
 
     def _anything(self) -> Val:
         """The address of some number that may be read."""
@@ -304,24 +241,10 @@ class Memory(Places):
             return e.icmp("ne", value, e.like(0, value))
         return e.bitcast(value, register_type(dtype)) if value.elem != register_type(dtype) else value
 
-    def _contiguous(self, pointer: Val, elem: str, mask: Val | None, align: int, count: int) -> Val:
-        if mask is None:
-            return self.e.load(pointer, elem, count, align)
-        like = Val("zeroinitializer", elem, count)
-        name = f"llvm.masked.load.{_mangled(like)}.p0"
-        self.e.declarations.add(f"declare {like.type} @{name}(ptr, i32, {mask.type}, {like.type})")
-        text = f"call {like.type} @{name}({pointer.typed}, i32 {align}, {mask.typed}, {like.typed})"
-        return self.e.define(text, elem, count)
-
     def _gather(self, pointers: Val, elem: str, mask: Val | None, align: int) -> Val:
         mask = mask or self.e.const(True, "i1", self.lanes)
         like = Val("zeroinitializer", elem, self.lanes)
-        name = f"llvm.masked.gather.{_mangled(like)}.v{self.lanes}p0"
+        name = f"llvm.masked.gather.{like.mangled}.v{self.lanes}p0"
         self.e.declarations.add(f"declare {like.type} @{name}({pointers.type}, i32, {mask.type}, {like.type})")
         text = f"call {like.type} @{name}({pointers.typed}, i32 {align}, {mask.typed}, {like.typed})"
         return self.e.define(text, elem, self.lanes)
-
-
-def _mangled(x: Val) -> str:
-    base = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}.get(x.elem, x.elem)
-    return f"v{x.lanes}{base}"

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Sequence
 from rosin.backends.llvm.names import RECEIVER
 from rosin.ir.dataclass import dataclass
 
-MODULE_CHARACTERS = 100_000
+MODULE_CHARACTERS = 10_000
 """A module of less is compiled in so little time that another thread would not help."""
 
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
+_VARIABLE = re.compile(r"^(@\S+) = (?:internal )?global (.*) \S+$")
+_DEFINITION = re.compile(r"^define (?:internal )?(.*?)(?: nounwind)? \{\n.*?^\}\n?", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,36 @@ class Text:
             needed |= found
             found = _mentioned(outside[name] for name in found)
         return "\n".join([self.title, *(t for n, t in outside.items() if n in needed), *declared, "", *functions, ""])
+
+
+def split(text: str, most: int) -> list[str]:
+    """A module of functions, declarations and variables as at most so many modules that belong together.
+
+    The first module has the variables; constants are in all that mention them.
+    """
+    count = min(most, len(text) // MODULE_CHARACTERS)
+    functions = sorted(_DEFINITION.finditer(text), key=lambda f: f.end() - f.start(), reverse=True)
+    if count < 2 or len(functions) < 2:
+        return [text]
+    lines = [line for line in _DEFINITION.sub("", text).split("\n") if line]
+    variables = [line for line in lines if _VARIABLE.match(line)]
+    known = {_defined(line): line for line in lines if line not in variables}
+    known |= {_defined(f[1]): f"declare {f[1]}" for f in functions}
+    elsewhere = {_defined(line): _VARIABLE.sub(r"\1 = external global \2", line) for line in variables}
+    parts: list[list[re.Match[str]]] = [[] for _ in range(count)]
+    lengths = [0] * count
+    for function in functions:
+        at = lengths.index(min(lengths))
+        parts[at].append(function)
+        lengths[at] += len(function[0])
+    texts: list[str] = []
+    for number, part in enumerate(parts):
+        heads = known | elsewhere if number else known
+        names = _mentioned(f[0] for f in part) - {_defined(f[1]) for f in part}
+        own = [] if number else [line.replace(" = internal ", " = ") for line in variables]
+        bodies = [f[0].replace("define internal ", "define ", 1) for f in part]
+        texts.append("\n".join([*own, *(heads[name] for name in sorted(names & heads.keys())), "", *bodies]))
+    return texts
 
 
 def _defined(text: str) -> str:

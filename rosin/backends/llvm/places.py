@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rosin.backends.llvm.around import Surroundings, lanes_of
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import Emitter, Val, first_of
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
@@ -21,7 +21,7 @@ from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
-from rosin.ir.loops import Buffer, Expr, Local, Room, Scope, Within
+from rosin.ir.loops import Buffer, Carry, Expr, Local, Room, Scope, Within
 from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
 from rosin.ir.steps import Kernel
 
@@ -50,6 +50,8 @@ class Places(ABC):
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
+        self.before: dict[Carry, list[Val]] = {}
+        """Where running values are kept that stand before a vector whose lanes go on from them."""
         self.bases: dict[Buffer, Val] = {}
         self.lane: LoopVar | None = None
         self.lanes = 1
@@ -253,11 +255,6 @@ class Places(ABC):
         if not facts.known_at_least(test.high, test.low):
             room = self.head.intrinsic("llvm.smax", room, self.head.const(0, "i64"))
         return self.e.icmp("ult", value, self.e.splat(room, value.lanes))
-
-
-def first_of(count: int, lanes: int) -> Val:
-    """The mask of the first of so many lanes."""
-    return Val("<" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">", "i1", lanes)
 
 
 def is_zero(dim: Dim) -> bool:

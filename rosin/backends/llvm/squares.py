@@ -126,7 +126,8 @@ def columns_of(e: Emitter, rows: Sequence[Val], lanes: int) -> list[Val]:
     for _ in range((count // unit).bit_length() - 1):
         firsts = [first + k for first in range(0, count, 2 * unit) for k in range(unit)]
         pairs = [(vectors[first], vectors[first + unit]) for first in firsts]
-        vectors = [e.shuffle(*pair, _every_second(lanes, unit, which)) for which in (0, 1) for pair in pairs]
+        orders = [_every_second(lanes, unit, which) for which in (0, 1)]
+        vectors = [e.opaque(e.shuffle(*pair, order)) for order in orders for pair in pairs]
     return vectors
 
 
@@ -175,7 +176,7 @@ def _small_squares(e: Emitter, vectors: Sequence[Val], unit: int) -> list[Val]:
         square = list(vectors[first : first + unit])
         for _ in range(unit.bit_length() - 1):
             pairs = zip(square[:half], square[half:], strict=True)
-            square = [e.shuffle(*pair, order) for pair in pairs for order in orders]
+            square = [e.opaque(e.shuffle(*pair, order)) for pair in pairs for order in orders]
         result += square
     return result
 

@@ -251,8 +251,7 @@ def number(name: str, value: core.Scalar, type: TensorType) -> Array:
         check_fits(name, value, dtype)
     if dtype.differentiable and isinstance(value, int):
         value = float(value) if abs(value) < 1 << 1023 else math.inf if value > 0 else -math.inf
-    with np.errstate(all="ignore"):
-        return core.bind1(Constant(literal.splat(value, type)))
+    return core.bind1(Constant(literal.splat(value, type)))
 
 
 def check_fits(name: str, value: int, dtype: DType) -> None:

@@ -7,6 +7,7 @@ stands in the entry, and is asked again of the names as they are now.
 
 from __future__ import annotations
 
+import functools
 import linecache
 import marshal
 import os
@@ -44,7 +45,7 @@ def rewrite(function: FunctionType, is_fixed: Callable[[tuple[str, ...]], bool])
 
 
 def _key(code: CodeType) -> str | None:
-    """The key of a function's entry; None where its file has no text."""
+    """The key of a function's entry; None where its file has no text, or the code no bytes."""
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
@@ -54,9 +55,18 @@ def _key(code: CodeType) -> str | None:
         if len(_digests) >= _LIMIT:
             _digests.clear()
         known = _digests[code.co_filename] = (lines, cache.hashed("".join(lines)))
-    version = cache.sources_version(os.path.dirname(__file__))
-    # Version 2 of the format does not tell objects that are the same from others that are equal.
-    return cache.hashed("rewritten", version, sys.version, known[1], marshal.dumps(code, 2))
+    try:
+        # Version 2 of the format does not tell objects that are the same from others that are equal.
+        made = marshal.dumps(code, 2)
+    except ValueError:
+        return None  # Some tool has put other objects into it than Python does.
+    return cache.hashed("rewritten", _version(), sys.version, known[1], made)
+
+
+@functools.cache
+def _version() -> str:
+    """A hash of the sources that rewrite."""
+    return cache.sources_version(os.path.dirname(__file__))
 
 
 def _written(outcome: Outcome) -> bytes:

@@ -214,7 +214,8 @@ class _Split:
             initial = tuple(part for value in carry.initial for part in self.expr(value))
             combine = tuple(part for value in carry.combine for part in self.expr(value))
             take = tuple(part for value in carry.take for part in self.expr(value))
-            whole = Carry(self.all_locals(carry.locals), initial, left, right, combine, take)
+            neutral = tuple(part for value in carry.neutral for part in self.expr(value))
+            whole = Carry(self.all_locals(carry.locals), initial, left, right, combine, take, neutral)
             is_sum = len(carry.combine) == 1 and len(combine) == 2 and _is_sum(carry)
             self.carries[carry] = _each(whole) if is_sum else (whole,)
         return self.carries[carry]

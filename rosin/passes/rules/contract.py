@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rosin.ir.op import Value
+from rosin.ir.ops.cast import Cast
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.ops.movement import Transpose
 from rosin.ir.types import TensorType
@@ -28,6 +29,17 @@ def dot_of_transposed(b: Rewriter, op: DotGeneral, lhs: Value, rhs: Value) -> Va
         }
         return b.node(replace(op, **axes), *((source, rhs) if side == "lhs" else (lhs, source)))[0]
     return None
+
+
+def dot_of_widened(b: Rewriter, op: DotGeneral, lhs: Value, rhs: Value) -> Value | None:
+    """A contraction of integers that were narrower → one of those, with the same result: there products are as wide."""
+    x, y = b.operand_of(lhs, Cast), b.operand_of(rhs, Cast)
+    if x is None or y is None or x.type.dtype != y.type.dtype or op.dtype.kind not in ("int", "uint"):
+        return None
+    narrow, wide = x.type.dtype, lhs.type.dtype
+    if narrow.kind != wide.kind or narrow.bits >= wide.bits:
+        return None
+    return b.node(op, x, y)[0]
 
 
 def dot_of_one_term(b: Rewriter, op: DotGeneral, lhs: Value, rhs: Value) -> Value | None:

@@ -1,5 +1,6 @@
 """Programs whose text is several modules compute what they compute as one."""
 
+import ctypes
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.backends.llvm import modules
-from rosin.backends.llvm.modules import Text
-from rosin.runtime import jit, threads
+from rosin.backends.llvm.modules import Text, split
+from rosin.backends.llvm.routines import routine_text
+from rosin.runtime import jit, lapack, threads
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((24, 32), np.float32)
@@ -30,10 +32,10 @@ def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
     found.counts = []
     compile_objects = jit.compile_objects
 
-    def noted(texts: list[str], *rest: Any) -> list[bytes]:
+    def noted(texts: list[str], *rest: Any, **options: Any) -> list[bytes]:
         if texts[0].count("@program"):
             found.counts.append(len(texts))
-        return compile_objects(texts, *rest)
+        return compile_objects(texts, *rest, **options)
 
     monkeypatch.setattr(modules, "MODULE_CHARACTERS", 1)
     monkeypatch.setattr(jit, "compile_objects", noted)
@@ -131,3 +133,51 @@ def test_what_llvm_refuses_is_told_from_any_thread() -> None:
     assert jit.load_object(*linked).address("g")
     with pytest.raises(jit.LinkError, match="undefined: f"):
         jit.load_object(linked[1]).address("g")
+
+
+TWO = """\
+@count = internal global i64 zeroinitializer
+@most = private constant i64 7
+
+declare i64 @llvm.smin.i64(i64, i64)
+
+define internal i64 @next(i64 %by) nounwind {
+  %old = load i64, ptr @count
+  %sum = add i64 %old, %by
+  %most = load i64, ptr @most
+  %new = call i64 @llvm.smin.i64(i64 %sum, i64 %most)
+  store i64 %new, ptr @count
+  ret i64 %new
+}
+
+define i64 @twice(i64 %by) nounwind {
+  %once = call i64 @next(i64 %by)
+  %again = call i64 @next(i64 %by)
+  %most = load i64, ptr @most
+  %now = load i64, ptr @count
+  %sum = add i64 %most, %now
+  ret i64 %sum
+}
+"""
+
+
+def test_text_of_functions_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that another module calls, a variable that both change, and a constant that both read."""
+    assert split(TWO, 2) == [TWO]
+    monkeypatch.setattr(modules, "MODULE_CHARACTERS", 1)
+    texts = split(TWO, 2)
+    assert [text.count("define") for text in texts] == [1, 1]
+    library = jit.load_object(*jit.compile_objects(texts))
+    twice = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(library.address("twice"))
+    assert [twice(2), twice(1), twice(1)] == [7 + 4, 7 + 6, 7 + 7]
+
+
+@pytest.mark.parametrize("name", ["sort_f32", "argsort_f64", "dft_f64", "lu_f32", "eigh_f32"])
+def test_routines_in_pieces_have_all_that_they_call(name: str) -> None:
+    text = routine_text(name, name, 32, lapack.word)
+    lapack.install(text)
+    texts = split(text, 4)
+    assert 1 < len(texts) <= 4
+    assert sum(each.count("\ndefine ") for each in texts) == text.count("\ndefine ")
+    library = jit.load_object(*jit.compile_objects(texts, optimize=0))
+    assert library.address(name)

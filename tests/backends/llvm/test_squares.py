@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+import rosin
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.squares import columns_of, rows_of, transposed
+from rosin.runtime.jit import host
 
 Array = np.ndarray[Any, Any]
 
@@ -31,6 +34,11 @@ class Shuffles(Emitter):
         unknown = np.full(left.lanes, -1)
         both = np.concatenate([self.numbers[left.ref], self.numbers.get(right.ref, unknown)])
         self.numbers[result.ref] = both[list(order)]
+        return result
+
+    def opaque(self, x: Val) -> Val:
+        result = super().opaque(x)
+        self.numbers[result.ref] = self.numbers[x.ref]
         return result
 
     def array(self, values: Sequence[Val]) -> Array:
@@ -55,7 +63,47 @@ def test_rows_become_columns_and_columns_rows(lanes: int, count: int, elem: str)
 def test_a_square_takes_a_shuffle_for_each_vector_and_halving() -> None:
     e = Shuffles()
     transposed(e, [e.given(row, "float") for row in np.arange(256).reshape(16, 16)])
-    assert len(e.lines) == 64
+    assert sum("shufflevector" in line for line in e.lines) == 64
     e = Shuffles()
     columns_of(e, [e.given(row, "float") for row in np.arange(64).reshape(16, 4)], 16)
-    assert len(e.lines) == 20
+    assert sum("shufflevector" in line for line in e.lines) == 20
+
+
+def functions(text: str) -> list[str]:
+    return re.findall(r"^define internal void (@turn[^(]*)", text, re.MULTILINE)
+
+
+def text_of(f: Callable[..., Any], *arguments: Array) -> str:
+    return rosin.compile(f).text(*arguments, stage="llvm")
+
+
+def test_kernels_of_a_program_transpose_by_one_function() -> None:
+    """Two kernels of a convolution's operands and two results: the shuffles are there once for each kind of square."""
+
+    def f(x: Any, k: Any, y: Any) -> Any:
+        return rosin.nn.conv(rosin.numpy.maximum(rosin.nn.conv(x, k, padding="SAME") + y, 0), k, padding="SAME")
+
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((2, 32, 14, 14)).astype(np.float32) for _ in range(2))
+    k = rng.standard_normal((32, 32, 3, 3)).astype(np.float32)
+    text = text_of(f, x, k, y)
+    names = functions(text)
+    assert names
+    assert len(set(names)) == len(names)
+    if host().vector_bytes == 64:
+        calls = re.findall(r"call void (@turn[^(]*)", text)
+        assert set(calls) == set(names)
+        assert len(calls) > 2 * len(names)
+        kernels = re.findall(r"^define internal void @k.*?^}", text, re.MULTILINE | re.DOTALL)
+        assert sum(kernel.count("shufflevector") for kernel in kernels) < 200
+    expected = rosin.compile(f, target="interpreter")(x, k, y)
+    np.testing.assert_allclose(np.asarray(rosin.compile(f)(x, k, y)), np.asarray(expected), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+@pytest.mark.parametrize("shape", [(64, 48), (100, 9), (9, 100), (31, 70)])
+def test_squares_are_moved_whole(shape: tuple[int, int], dtype: str) -> None:
+    a = (np.random.default_rng(0).standard_normal((2, *shape)) * 100).astype(dtype)
+    f = rosin.compile(lambda a: rosin.numpy.concatenate([rosin.numpy.transpose(a, (0, 2, 1))] * 2, axis=1))
+    expected = np.concatenate([np.transpose(a, (0, 2, 1))] * 2, axis=1)
+    np.testing.assert_array_equal(np.asarray(f(a)), expected)

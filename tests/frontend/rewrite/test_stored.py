@@ -97,7 +97,7 @@ def test_a_comment_counts_and_so_does_the_rewriter(
     result(load(path, TEXT + "# more\n"))
     assert "f" in asked
     del asked[:]
-    monkeypatch.setattr(cache, "sources_version", lambda *_: "another")
+    monkeypatch.setattr(stored, "_version", lambda: "another")
     result(load(path, TEXT + "# more\n"))
     assert "f" in asked
 
@@ -131,6 +131,15 @@ def test_blocks_come_back(asked: list[str], tmp_path: Path) -> None:
     assert [block.kind for block in first.blocks] == ["if", "for"]
     assert stored.rewrite(module.f, lambda names: False) == first
     assert asked == ["f"]
+
+
+def test_code_that_has_no_bytes(asked: list[str], tmp_path: Path) -> None:
+    module = load(tmp_path / "users.py", TEXT)
+    code = module.f.__code__
+    strange = types.FunctionType(code.replace(co_consts=(*code.co_consts, object())), module.__dict__)
+    for _ in range(2):
+        assert stored.rewrite(strange, lambda names: False).code is not None
+    assert asked == ["f", "f"]
 
 
 def test_without_a_cache(asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

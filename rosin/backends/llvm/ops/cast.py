@@ -85,14 +85,9 @@ def _float_to_int(e: Emitter, x: Val, source: DType, target: DType) -> Val:
     elem = register_type(target)
     result = Val("", elem, x.lanes)
     name = f"llvm.fpto{'s' if target.kind == 'int' else 'u'}i.sat"
-    suffix = f"{_mangled(result)}.{_mangled(x)}"
+    suffix = f"{result.mangled}.{x.mangled}"
     e.declarations.add(f"declare {result.type} @{name}.{suffix}({x.type})")
     return e.define(f"call {result.type} @{name}.{suffix}({x.typed})", elem, x.lanes)
-
-
-def _mangled(x: Val) -> str:
-    base = {"float": "f32", "double": "f64"}.get(x.elem, x.elem)
-    return base if x.lanes == 1 else f"v{x.lanes}{base}"
 
 
 def _bitcast(e: Emitter, op: Elementwise, source: DType, x: Val) -> Val:

@@ -14,7 +14,7 @@ from math import cos, pi, sin, sqrt
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.turns import BYTES
+from rosin.backends.llvm.routines.turns import BYTES, by_opposites
 from rosin.backends.llvm.squares import transposed
 from rosin.ir.dataclass import dataclass
 from rosin.ir.ops.fourier import SHORT_LENGTH, is_smooth
@@ -192,7 +192,7 @@ class Points:
         if count == 4:
             return self._four(xs)
         least = next((p for p in (4, 2, 3, 5, 7) if count % p == 0 and p < count), None)
-        return self._prime(xs) if least is None else self._split(xs, least)
+        return by_opposites(self, xs) if least is None else self._split(xs, least)
 
     def _four(self, xs: Sequence[Parts]) -> list[Parts]:
         a, b, c, d = xs
@@ -220,26 +220,8 @@ class Points:
         re, im = self.turned(x, k - n // 2, n) if n % 2 == 0 else self.turned(x, 2 * k - n, 2 * n)
         return self.e.fneg(re), None if im is None else self.e.fneg(im)
 
-    def _prime(self, xs: Sequence[Parts]) -> list[Parts]:
-        """By sums and differences of points that lie opposite to each other."""
-        count, half = len(xs), range(1, len(xs) // 2 + 1)
-        sums = {k: self.add(xs[k], xs[count - k]) for k in half}
-        differences = {k: self.sub(xs[k], xs[count - k]) for k in half}
-        total = xs[0]
-        for k in half:
-            total = self.add(total, sums[k])
-        found: dict[int, Parts] = {0: total}
-        for j in half:
-            along, across = xs[0], None
-            for k in half:
-                angle = 2 * pi * (j * k % count) / count
-                along = self._plus(along, sums[k], cos(angle))
-                across = self._plus(across, differences[k], sin(angle))
-            assert across is not None
-            found[j], found[count - j] = self.add_turned(along, across), self.sub_turned(along, across)
-        return [found[j] for j in range(count)]
-
-    def _plus(self, total: Parts | None, x: Parts, by: float) -> Parts:
+    def plus(self, total: Parts | None, x: Parts, by: float) -> Parts:
+        """A sum and one more number times a factor."""
         if total is None:
             return self.scaled(x, by)
         e, factor = self.e, self.e.like(by, x[0])

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import cos, pi, sin
+from typing import Protocol, TypeVar
 
 from rosin.backends.llvm.emit import Emitter, Val, float_text
+
+T = TypeVar("T")
 
 BYTES = {"float": 4, "double": 8}
 """Of a part of a complex number."""
@@ -110,7 +113,7 @@ class Turns:
         if count == 4:
             return self._four(xs)
         if count % 2:
-            return self._odd(xs)
+            return by_opposites(self, xs)
         a, b = _factors(count)
         columns = [self.transform(xs[k::b]) for k in range(b)]
         result: dict[int, Val] = {}
@@ -125,28 +128,46 @@ class Turns:
         even, odd, left, right = e.fadd(a, c), e.fsub(a, c), e.fadd(b, d), e.fsub(b, d)
         return [e.fadd(even, left), self.add_turned(odd, right), e.fsub(even, left), self.sub_turned(odd, right)]
 
-    def _odd(self, xs: Sequence[Val]) -> list[Val]:
-        """By sums and differences of points that lie opposite to each other."""
-        e, count = self.e, len(xs)
-        half = range(1, count // 2 + 1)
-        sums = {k: e.fadd(xs[k], xs[count - k]) for k in half}
-        differences = {k: e.fsub(xs[k], xs[count - k]) for k in half}
-        total = xs[0]
+    def add(self, a: Val, b: Val) -> Val:
+        return self.e.fadd(a, b)
+
+    def sub(self, a: Val, b: Val) -> Val:
+        return self.e.fsub(a, b)
+
+    def plus(self, total: Val | None, x: Val, by: float) -> Val:
+        """A sum and one more number times a factor."""
+        factor = self.e.like(by, x)
+        return self.e.fmul(x, factor) if total is None else self.e.fma(x, factor, total)
+
+
+class Arithmetic(Protocol[T]):
+    """What a transform of a few points, each a T, is made of."""
+
+    def add(self, a: T, b: T, /) -> T: ...
+    def sub(self, a: T, b: T, /) -> T: ...
+    def add_turned(self, a: T, b: T, /) -> T: ...
+    def sub_turned(self, a: T, b: T, /) -> T: ...
+    def plus(self, total: T | None, x: T, by: float, /) -> T: ...
+
+
+def by_opposites(on: Arithmetic[T], xs: Sequence[T]) -> list[T]:
+    """The transform of an odd number of points, by sums and differences of those that lie opposite to each other."""
+    count, half = len(xs), range(1, len(xs) // 2 + 1)
+    sums = {k: on.add(xs[k], xs[count - k]) for k in half}
+    differences = {k: on.sub(xs[k], xs[count - k]) for k in half}
+    total = xs[0]
+    for k in half:
+        total = on.add(total, sums[k])
+    found: dict[int, T] = {0: total}
+    for j in half:
+        along, across = xs[0], None
         for k in half:
-            total = e.fadd(total, sums[k])
-        result: dict[int, Val] = {0: total}
-        for j in half:
-            along = xs[0]
-            across: Val | None = None
-            for k in half:
-                angle = 2 * pi * (j * k % count) / count
-                along = e.fma(sums[k], e.like(cos(angle), along), along)
-                sine = e.like(sin(angle), along)
-                term = differences[k]
-                across = e.fmul(term, sine) if across is None else e.fma(term, sine, across)
-            assert across is not None
-            result[j], result[count - j] = self.add_turned(along, across), self.sub_turned(along, across)
-        return [result[j] for j in range(count)]
+            angle = 2 * pi * (j * k % count) / count
+            along = on.plus(along, sums[k], cos(angle))
+            across = on.plus(across, differences[k], sin(angle))
+        assert across is not None
+        found[j], found[count - j] = on.add_turned(along, across), on.sub_turned(along, across)
+    return [found[j] for j in range(count)]
 
 
 def _factors(count: int) -> tuple[int, int]:

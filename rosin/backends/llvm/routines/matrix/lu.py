@@ -309,8 +309,7 @@ class LuDiagonal(Eliminating):
         e, n = f.e, self.word(f, "n")
         source, values = self.part(f, 0, number, e.mul(n, n)), self.part(f, 1, number, n)
         work, found = room.take(e.mul(n, n), self.dtype.bytes), room.take(n, 8)
-        # Column by column it is the transpose, whose determinant is the same.
-        self.copy(f, source, work, e.mul(n, n))
+        self.turn(f, source, n, work, n, n, n)
         lapack = self.lapack(f)
         # A pivot that is zero is no failure here.
         self.factor(f, work, n, n, found, n)

@@ -1,0 +1,249 @@
+"""Products of narrow numbers, several at a time: some processors multiply the numbers side by side in two words of 32
+bits, and add up the products.
+
+Both operands of a contraction are packed for that: neighbours along what is folded share a word, and where that does
+not divide, zeros fill the last one. What runs over the words is a contraction like any other, with tiles of the same
+forms.
+
+The processor multiplies unsigned bytes by signed ones. So bytes of one operand are packed with 128 added, and 128 times
+the sum of what they meet, which all rows have in common, is taken off in the end. That is exact, since integers wrap
+around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rosin.ir import facts
+from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
+from rosin.ir.dtypes import DType, bf16, f32, i8, i32, u8, u16, u32
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Accumulate, Apply, Buffer, Const, Dot, Expr, Load, Local, Scope, Store, Within, guard
+from rosin.ir.op import Reader, apply
+from rosin.ir.ops.arithmetic import Mul, Sub
+from rosin.ir.ops.cast import Bitcast, Cast, convert
+from rosin.ir.ops.logic import Or, ShiftLeft, Xor
+from rosin.ir.steps import Inner, Kernel, Nest
+from rosin.passes.fusion import Group
+from rosin.passes.lanes import Lanes
+from rosin.passes.nest import Memory, arranged
+from rosin.passes.packing import Operand, Packing, places_of
+from rosin.passes.pieces import Piece
+from rosin.passes.tiles import TileSize
+
+WORD_BITS = 32
+LEAST_ROWS = 8
+"""Words pay for the copies of the operands where so many rows read them."""
+LEAST_WORDS = 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Narrow numbers of which the target multiplies words: as what it takes those on either side."""
+
+    numbers: DType
+    sum: DType
+    left: DType
+    right: DType
+
+    @property
+    def count(self) -> int:
+        """How many numbers share a word."""
+        return WORD_BITS // self.numbers.bits
+
+    @property
+    def is_offset(self) -> bool:
+        """Whether numbers of the left are packed with an offset, which makes them unsigned."""
+        return self.left != self.numbers
+
+
+KINDS = (Kind(i8, i32, u8, i8), Kind(bf16, f32, bf16, bf16))
+
+
+@dataclass(frozen=True)
+class Word:
+    """How the copy of an operand has words: of numbers along an axis, which has so many."""
+
+    kind: Kind
+    axis: int
+    extent: int
+    is_left: bool
+
+    def read(self, reader: Reader, index: tuple[Index, ...]) -> Expr:
+        """The word whose first number is at an index."""
+        found: Expr | None = None
+        for at in range(self.kind.count):
+            place = index[self.axis] + at
+            number = reader((*index[: self.axis], place, *index[self.axis + 1 :]))
+            number = guard((Within(place, 0, self.extent),), number, Const(0, self.kind.numbers))
+            bits = self._bits(number)
+            bits = bits if at == 0 else apply(ShiftLeft(), bits, Const(at * self.kind.numbers.bits, u32))
+            found = bits if found is None else apply(Or(), found, bits)
+        assert found is not None
+        return found
+
+    def _bits(self, number: Expr) -> Expr:
+        unsigned = u8 if number.dtype.bits == 8 else u16
+        bits: Expr = Apply(Bitcast(unsigned), (number,), unsigned)
+        if self.is_left and self.kind.is_offset:
+            bits = apply(Xor(), bits, Const(1 << (unsigned.bits - 1), unsigned))
+        return convert(bits, u32)
+
+
+@dataclass(frozen=True)
+class WordPacking(Packing):
+    """A copy of an operand whose elements are words."""
+
+    word: Word | None = None
+
+    def element(self, reader: Reader, index: tuple[Index, ...]) -> Expr:
+        assert self.word is not None
+        return self.word.read(reader, index)
+
+
+class WordLanes(Lanes):
+    """A contraction while it is chosen how it is computed, by words where the target has that for its numbers."""
+
+    def __init__(
+        self,
+        group: Group,
+        memory: Memory,
+        name: str,
+        vector_bytes: int,
+        piece: Piece,
+        size: TileSize | None,
+        words: Collection[str],
+    ) -> None:
+        self.kind: Kind | None = None
+        self.excess: tuple[Packing, Buffer, tuple[Index, ...]] | None = None
+        """What offsets add to sums: where it lies, and for which index of the operand that is not offset."""
+        super().__init__(group, memory, name, vector_bytes, piece, size)
+        self.words = words
+
+    def lanes(self) -> LoopVar | None:
+        """The variable that runs as vectors, with the operands packed for it."""
+        return self._lanes_of_words() or super().lanes()
+
+    def _terms(self) -> tuple[Expr, ...]:
+        if self.kind is None:
+            return super()._terms()
+        loads: dict[int, Load] = {}
+
+        def reader(position: int) -> Reader:
+            packing, buffer = self.packed[position]
+
+            def read(index: tuple[Index, ...]) -> Expr:
+                loads[position] = Load(buffer, packing.offset(index))
+                return Local("number", self.types[position].dtype)
+
+            return read
+
+        self.op.terms(self.index, self.point, (reader(0), reader(1)), self.types)
+        left, right = sorted(loads, key=lambda position: not self._is_left(position))
+        return (Dot(loads[left], loads[right], self.kind.left, self.kind.right, self.kind.sum),)
+
+    def total(self, sums: tuple[Expr, ...], places: dict[LoopVar, Index]) -> tuple[Expr, ...]:
+        """What the running values come to at places along the result's axes."""
+        if self.excess is None:
+            return sums
+        packing, buffer, index = self.excess
+        place = packing.offset(index).substitute(places)
+        return (apply(Sub(), sums[0], Load(buffer, place)),)
+
+    def excess_kernels(self) -> list[Kernel]:
+        """Kernels that sum up what offsets of one operand add to all sums: the other one multiplied by them alone."""
+        if self.excess is None or self.kind is None:
+            return []
+        kernels: list[Kernel] = []
+        packing, buffer, _ = self.excess
+        right = next(position for position in self.packed if not self._is_left(position))
+        copy, words = self.packed[right]
+        folded = next(at for at, a in enumerate(copy.axes) if a not in packing.axes) + len(copy.cut)
+        offsets = Const(sum(1 << (at * 8 + 7) for at in range(self.kind.count)), u32)
+        for number, place in enumerate(places_of(copy)):
+            rows = tuple(v for at, i in enumerate(place) if at != folded for v in i.variables())
+            load = Load(words, indices.flatten(place, copy.shape))
+            carry = self.monoid.carry("excess")
+            term = Dot(offsets, load, self.kind.left, self.kind.right, self.kind.sum)
+            at = indices.flatten([*place[:folded], *place[folded + 1 :]], packing.shape)
+            body = (Inner((Accumulate(carry, (term,)),), (carry,)), Store(buffer, at, carry.locals[0]))
+            name = f"{self.name}_excess{number or ''}"
+            kernels.append(arranged(Nest(name, rows, tuple(place[folded].variables()), body, flops=self.kind.count)))
+        return kernels
+
+    # -- choosing --------------------------------------------------------------------------------------------
+
+    def _lanes_of_words(self) -> LoopVar | None:
+        """The variable that runs as vectors over words; None, and nothing is changed, where there are none."""
+        kind = self._kind()
+        lanes = next((v for v in self.result if self.place.coefficient(v) == 1 and v.extent != 1), None)
+        if kind is None or lanes is None or len(self.folded) != 1 or not self.partners(lanes):
+            return None
+        (folded,), numbers = self.folded, self.folded[0].extent
+        axes = [_axis_of(operand, folded) for operand in self.operands]
+        moving = [p for p, o in enumerate(self.operands) if o is not None and o.step(lanes) != 0]
+        if len(moving) != 1 or not all(isinstance(n, int) for n in self.types[moving[0]].shape):
+            return None
+        right = self.operands[moving[0]]
+        if right is None or self.times_read(right) < LEAST_ROWS or facts.estimate(lanes.extent) < self.width:
+            return None
+        if not isinstance(numbers, int) or numbers < LEAST_WORDS * kind.count:
+            return None
+        kept = self.folded, self.point, self.operands
+        words = LoopVar(folded.name, -(-numbers // kind.count))
+        self.folded = [words]
+        self.point = tuple(i.substitute({folded: indices.of(words) * kind.count}) for i in self.point)
+        self.operands, self.size = self._operands(), self.wanted
+        block = self.groups(lanes) * self.width
+        packings: dict[int, WordPacking] = {}
+        for position, (operand, axis) in enumerate(zip(self.operands, axes, strict=True)):
+            inner = [lanes] if position in moving else []
+            packing = None if operand is None else operand.packing(inner, [block] * len(inner))
+            if packing is not None and axis is not None:
+                word = Word(kind, axis, numbers, position not in moving)
+                packings[position] = WordPacking(packing.axes, word)
+        if len(packings) < len(self.operands):
+            self.folded, self.point, self.operands = kept
+            self.size = None
+            return None
+        self.kind = kind
+        for position, packing in packings.items():
+            buffer = Buffer(f"{self.name}_packed{position}", u32, packing.size, Scope.ARENA)
+            self.packed[position] = packing, buffer
+        if kind.is_offset:
+            others = Packing(tuple(a for a in packings[moving[0]].axes if a.axis != axes[moving[0]]))
+            self.excess = others, Buffer(f"{self.name}_excess", kind.sum, others.size, Scope.ARENA), right.index
+        self.terms = self._terms()
+        return lanes
+
+    def _kind(self) -> Kind | None:
+        """The kind of words that the terms are made for: these are products of two numbers that are read."""
+        if len(self.terms) != 1 or len(self.monoid.identity) != 1:
+            return None
+        (term,) = self.terms
+        if not isinstance(term, Apply) or not isinstance(term.op, Mul):
+            return None
+        sides = [_cast_from(side) for side in term.args]
+        if not all(isinstance(side, Load) for side in sides) or any(o is None or o.tests for o in self.operands):
+            return None
+        numbers = {side.dtype for side in sides}
+        return next(
+            (k for k in KINDS if k.numbers.name in self.words and numbers == {k.numbers} and term.dtype == k.sum), None
+        )
+
+    def _is_left(self, position: int) -> bool:
+        packing, _ = self.packed[position]
+        return isinstance(packing, WordPacking) and packing.word is not None and packing.word.is_left
+
+
+def _cast_from(expr: Expr) -> Expr:
+    return expr.args[0] if isinstance(expr, Apply) and isinstance(expr.op, Cast) else expr
+
+
+def _axis_of(operand: Operand | None, var: LoopVar) -> int | None:
+    """The axis of an operand along which it is read at a variable, which no other axis knows."""
+    if operand is None:
+        return None
+    axes = [axis for axis, i in enumerate(operand.index) if var in i.variables()]
+    return axes[0] if len(axes) == 1 and operand.index[axes[0]] == indices.of(var) else None
