@@ -87,7 +87,7 @@ def _invert_gamma(m: Algebra, a: Real, p: Pair, q: Pair) -> Real:
 
     x = m.loop(going, step, (x, x), 40)[0]
     small = (a <= SMALL_PARAMETER) & (x < 1.1) & (x > 0.0)
-    return m.where(small, _refined_gamma(m, *(m.where(small, v, 0.5) for v in (a, x)), p), x)
+    return m.where(small, _refined_gamma(m, m.where(small, a, 0.5), m.where(small, x, 0.5), p), x)
 
 
 def _refined_gamma(m: Algebra, a: Real, x: Real, p: Pair) -> Real:
@@ -183,7 +183,7 @@ def _invert_beta(m: Algebra, a: Real, b: Real, p: Pair, q: Pair) -> Real:
 
     x = m.loop(going, step, (x, x), 40)[0]
     small = (a <= SMALL_PARAMETER) & (x * b < 1.1)
-    refined = _refined_beta(m, *(m.where(small, v, 0.5) for v in (a, b, x)), p)
+    refined = _refined_beta(m, m.where(small, a, 0.5), m.where(small, b, 0.5), m.where(small, x, 0.5), p)
     x = m.where(small, refined, x)
     return m.where(swap, 1.0 - x, x)
 
