@@ -21,6 +21,9 @@ FLOPS_A_BYTE = 2
 MOST_NODES = 32
 """More is not computed again: what follows a product stays short."""
 
+MOST_READS = 10
+"""Nor is what reads more arrays, be they ever so small: each is read for every piece of a row of a tile."""
+
 
 def computed_beside(graph: Graph) -> set[Node]:
     """The elementwise nodes that are computed wherever their results are read, so that work on products reads less.
@@ -89,7 +92,8 @@ class _Search:
             else:
                 saved -= estimate(value.type.bytes) * (1 if value in self.stored else 2)
         readers = [reader for node in found for reader in self._readers(node.results[0])]
-        if len(found) > MOST_NODES or None in readers:
+        reads = {v for node in found for v in node.operands} - {node.results[0] for node in found}
+        if len(found) > MOST_NODES or len(reads) > MOST_READS or None in readers:
             return set()
         times = len({self.last[reader.results[0]] for reader in readers if reader is not None and reader not in found})
         flops = sum(node.op.flops for node in found if isinstance(node.op, Elementwise)) * estimate(size)
