@@ -12,6 +12,7 @@ from rosin.ir.loops import (
     Dot,
     Expr,
     Guard,
+    InTurn,
     Let,
     Local,
     Loop,
@@ -162,6 +163,8 @@ class _Text:
                 lines.append(f"{indent}{statement.buffer}[{statement.offset}] = {texts[0]}")
             case When(tests):
                 heads = [f"when {' and '.join(map(str, tests))}:"]
+            case InTurn():
+                heads = ["in turn:"]
             case While():
                 heads = ["test:", f"while {_condition(statement)}:"]
             case Room(tape, number):

@@ -2,7 +2,8 @@
 
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
-                 | While(statements, load, statements, var) | Choose(load, statements, …) | Room(tape, number)
+                 | InTurn(statements) | While(statements, load, statements, var) | Choose(load, statements, …)
+                 | Room(tape, number)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
                  | Dot(word, word) | Local
     index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
@@ -439,6 +440,18 @@ class When:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class InTurn:
+    """Statements of an iteration of a parallel loop that wait until the iteration before is through with its own: they
+    may read what that one has written in its turn.
+
+    The body of the loop has one of these, outside of other statements, and no loop in it is so long that it asks
+    whether to stop: an iteration that ended early would leave others waiting.
+    """
+
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class While:
     """`test`, then, as long as `predicate` is true, `body` and `test` again.
 
@@ -471,13 +484,13 @@ class Room:
     number: Load | Index
 
 
-Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | While | Choose | Room"
+Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | InTurn | While | Choose | Room"
 
 
 def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
     """The lists of statements in a statement."""
     match statement:
-        case Loop() | When():
+        case Loop() | When() | InTurn():
             return (statement.body,)
         case While():
             return (statement.test, statement.body)

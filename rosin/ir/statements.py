@@ -12,6 +12,7 @@ from rosin.ir.loops import (
     Buffer,
     Choose,
     Expr,
+    InTurn,
     Let,
     Load,
     Loop,
@@ -101,7 +102,7 @@ def rebuilt(statement: Statement, each: Callable[[Statement], Statement]) -> Sta
         return tuple(map(each, statements))
 
     match statement:
-        case Loop() | When():
+        case Loop() | When() | InTurn():
             return dataclasses.replace(statement, body=block(statement.body))
         case While():
             return dataclasses.replace(statement, test=block(statement.test), body=block(statement.body))

@@ -22,6 +22,7 @@ from rosin.ir.loops import (
     Expr,
     FromIndex,
     Guard,
+    InTurn,
     Let,
     Load,
     Local,
@@ -122,6 +123,8 @@ class _Reader:
                 yield self.buffer(statement.buffer), self.index(statement.offset), self.expr(statement.value)
             case When():
                 yield tuple(map(self.test, statement.tests)), tuple(self.statements(statement.body))
+            case InTurn():
+                yield tuple(self.statements(statement.body))
             case While():
                 if statement.var is not None:
                     self.variables[statement.var] = len(self.variables)

@@ -4,21 +4,39 @@ One element after the other waits for the one before, and not for memory. So wha
 side by side as vectors; of a line that lies in order, as many elements as a vector has lanes, which are combined among
 themselves first; other lines a few at a time; and of one long line a few parts, each for itself, after which the
 combination of all that is before a part is combined into it. A line that is so long that threads shall share it is
-read twice: for what each of some chunks comes to, and, when all of these are known, for the line itself, from its end
-on, as what was read last is in the caches still.
+cut into chunks that the near caches hold. A thread reads a chunk for what it comes to, waits until what is before it is
+known, says what all up to its end comes to, and reads the chunk again, which is in its cache still. So memory is read
+once, and threads wait for no more than this one combination of each other (a chained scan: Merrill and Garland 2016,
+"Single-pass parallel prefix scan with decoupled look-back").
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from types import MappingProxyType
 
 from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kind, Load, Loop, Scope, Statement, Store, Within, guard
+from rosin.ir.loops import (
+    Accumulate,
+    Buffer,
+    Carry,
+    Expr,
+    InTurn,
+    Kind,
+    Load,
+    Loop,
+    Scope,
+    Statement,
+    Store,
+    When,
+    Within,
+    guard,
+)
 from rosin.ir.op import Running, Types
 from rosin.ir.statements import offsets, used_buffers
 from rosin.ir.steps import Kernel
@@ -30,6 +48,9 @@ CHAINS = 8
 
 WIDE = 512
 """From twice so many lines side by side on, they are taken row by row."""
+
+DEPTH = 8
+"""So many rows are taken together, that running values are read and written only now and then."""
 
 MANY_ROWS, MOST_COLUMNS = 128, 8192
 """From so many rows on threads share these, unless a row is so long that few fit the caches."""
@@ -46,8 +67,11 @@ BLOCK = CHAINS * PART
 LONG = 1 << 17
 """From so many elements on threads share a line."""
 
-CHUNKS = 64
-"""So many chunks are enough for any number of threads."""
+CHUNK_BYTES, LEAST_CHUNKS = 1 << 17, 16
+"""A chunk has about so many bytes, of which a near cache holds a few, but there are at least so many chunks."""
+
+STEP = 64
+"""Chunks of a line in order are multiples of so many elements, which vectors divide."""
 
 
 def running_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -119,13 +143,18 @@ class _Lines:
 
     def _is_shared(self) -> bool:
         """Whether threads share a line."""
-        long = isinstance(self.along.extent, int) and self.along.extent >= LONG
+        long = isinstance(self.along.extent, int) and self.along.extent >= LONG and threads(self.work)[0]
         return long and not self.others and self.op.divides and self._is_one_value()
 
     @property
     def work(self) -> Dim:
         """What all of it costs."""
         return self.result.type.size * (4 * self.result.type.dtype.bytes)
+
+    @property
+    def chunks(self) -> int:
+        """Into about how many chunks threads cut what they share."""
+        return max(self.result.type.bytes // CHUNK_BYTES, LEAST_CHUNKS)
 
     @property
     def chains(self) -> int:
@@ -202,18 +231,18 @@ class _Lines:
     ) -> list[Statement]:
         """So many rows from number k on, of columns from `start` on along its axis; the lines have come to `before`."""
         moved = {axis: first + indices.of(column) for axis, first in start.items()}
-        after = LoopVar("after", count - 1)
 
-        def row(k: Index, before: tuple[Expr, ...]) -> Loop:
-            place = self.place(k, moved)
-            value = self.op.finish(self.monoid.combine(before, self.term(place)), self.types)
-            return Loop(column, Kind.VECTOR, (self.memory.store(self.result, place, value),))
+        def some(first: Index, count: int) -> Loop:
+            running = before or self.monoid.identity
+            if first != k:
+                running = (self.memory.stored(self.result)(self.place(first - 1, moved)),)
+            stores: list[Statement] = []
+            for place in (self.place(first + i, moved) for i in range(count)):
+                running = self.monoid.combine(running, self.term(place))
+                stores.append(self.memory.store(self.result, place, self.op.finish(running, self.types)))
+            return Loop(column, Kind.VECTOR, tuple(stores))
 
-        body: list[Statement] = [row(k, before or self.monoid.identity)]
-        if after.extent != 0:
-            last = self.memory.stored(self.result)(self.place(k + indices.of(after), moved))
-            body.append(Loop(after, Kind.SERIAL, (row(k + indices.of(after) + 1, (last,)),)))
-        return body
+        return _few_at_a_time(k, count, some)
 
     def rows_on_threads(self, name: str, lanes: LoopVar) -> list[Kernel]:
         """As `on_threads`, for lines side by side: chunks are rows of all of them."""
@@ -221,46 +250,37 @@ class _Lines:
         rows, width = self.along.extent, lanes.extent
         assert isinstance(rows, int)
         assert isinstance(width, int)
-        length = -(-rows // CHUNKS)
+        length = max(rows // self.chunks, 1)
         count = rows // length
-        dtype = self.result.type.dtype
-        totals, before = (Buffer(f"{name}_{what}", dtype, count * width, Scope.ARENA) for what in ("totals", "before"))
-        column, chunk, each = LoopVar("column", width), LoopVar("chunk", count), LoopVar("each", count - 1)
-        inside = LoopVar("inside", length - 1)
+        ends = Buffer(f"{name}_ends", self.result.type.dtype, count * width, Scope.ARENA)
+        column, chunk = LoopVar("column", width), LoopVar("chunk", count)
+        number = indices.of(chunk)
+        start = number * length
 
-        def at(number: Index) -> Index:
-            return number * width + indices.of(column)
+        def end(number: Index) -> Load:
+            return Load(ends, number * width + indices.of(column))
 
-        def put(buffer: Buffer, number: Index, value: Expr) -> Loop:
-            return Loop(column, Kind.VECTOR, (Store(buffer, at(number), value),))
+        def put(value: Expr) -> Loop:
+            return Loop(column, Kind.VECTOR, (Store(ends, end(number).offset, value),))
 
-        def element(k: Index) -> tuple[Expr, ...]:
-            return self.term(self.place(indices.of(each) * length + k, {axis: indices.of(column)}))
+        def some(first: Index, count: int) -> Loop:
+            terms = [self.term(self.place(first + i, {axis: indices.of(column)})) for i in range(count)]
+            return put(reduce(self.monoid.combine, terms if first == start else [(end(number),), *terms])[0])
 
-        number, following = indices.of(each), indices.of(inside) + 1
-        more = self.monoid.combine((Load(totals, at(number)),), element(following))[0]
-        first: list[Statement] = [
-            put(totals, number, element(indices.ZERO)[0]),
-            Loop(inside, Kind.SERIAL, (put(totals, number, more),)),
+        whole = self.monoid.combine((end(number - 1),), (end(number),))[0]
+        later = (Within(number, 1, count),)
+        before = guard(later, end(number - 1), self.monoid.identity[0])
+        body: list[Statement] = [
+            *_few_at_a_time(start, length, some),
+            InTurn((When(later, (put(whole),)),)),
+            *self.rows(column, {axis: indices.ZERO}, start, length, (before,)),
         ]
-        whole = self.monoid.combine((Load(before, at(number)),), (Load(totals, at(number)),))[0]
-        second: list[Statement] = [
-            put(before, indices.ZERO, self.monoid.identity[0]),
-            Loop(each, Kind.SERIAL, (put(before, number + 1, whole),)),
-        ]
-        last = indices.of(chunk) * -1 + (count - 1)
-        start = {axis: indices.ZERO}
-        kernels = [
-            self.kernel(name, first, {0: each}),
-            self.kernel(f"{name}_before", second, {}),
-            self.kernel(
-                f"{name}_chunks", self.rows(column, start, last * length, length, (Load(before, at(last)),)), {0: chunk}
-            ),
-        ]
+        kernels = [self.kernel(name, body, {0: chunk})]
         if left := rows - count * length:
             done = Index(count * length)
-            end = self.memory.stored(self.result)(self.place(done - 1, {axis: indices.of(column)}))
-            kernels.append(self.kernel(f"{name}_rest", self.rows(column, start, done, left, (end,)), {}))
+            last = self.memory.stored(self.result)(self.place(done - 1, {axis: indices.of(column)}))
+            rest = self.rows(column, {axis: indices.ZERO}, done, left, (last,))
+            kernels.append(self.kernel(f"{name}_rest", rest, {}))
         return kernels
 
     def taking_turns(self, name: str, axis: int, lines: LoopVar) -> list[Kernel]:
@@ -284,33 +304,31 @@ class _Lines:
         return kernels
 
     def on_threads(self, name: str) -> list[Kernel]:
-        """What chunks come to, what is before each, and their elements; last, what is left of the line."""
+        """The chunks of a line, and what is left of it after them. Of a chunk: what it comes to; in turn, what all up
+        to its end come to; and its elements."""
         assert isinstance(self.along.extent, int)
-        dtype, length = self.result.type.dtype, self.along.extent // (CHUNKS * BLOCK) * BLOCK or BLOCK
+        in_order = self._is_in_order(self.along, self.step(self.monoid.carry("run"), indices.of(self.along)))
+        step = STEP if in_order else BLOCK
+        length = max(self.along.extent // self.chunks // step, 1) * step
         count = self.along.extent // length
-        totals, before = (Buffer(f"{name}_{what}", dtype, count, Scope.ARENA) for what in ("totals", "before"))
-        chunk, each, inside = LoopVar("chunk", count), LoopVar("each", count - 1), LoopVar("inside", length)
-        total, run = self.monoid.carry("total"), self.monoid.carry("run")
-        term = self.term(self.place(indices.of(each) * length + indices.of(inside)))
-        first: list[Statement] = [
+        ends = Buffer(f"{name}_ends", self.result.type.dtype, count, Scope.ARENA)
+        chunk, inside = LoopVar("chunk", count), LoopVar("inside", length)
+        number, total = indices.of(chunk), self.monoid.carry("total")
+        term = self.term(self.place(number * length + indices.of(inside)))
+
+        def end(number: Index) -> Load:
+            return Load(ends, number)
+
+        whole = self.monoid.combine((end(number - 1),), (end(number),))[0]
+        later = (Within(number, 1, count),)
+        before = guard(later, end(number - 1), self.monoid.identity[0])
+        body: list[Statement] = [
             Loop(inside, Kind.VECTOR, (Accumulate(total, term),), (total,), unroll=4),
-            Store(totals, indices.of(each), total.locals[0]),
+            Store(ends, number, total.locals[0]),
+            InTurn((When(later, (Store(ends, number, whole),)),)),
+            *self.chunk(number * length, length, before),
         ]
-        add: list[Statement] = [
-            Accumulate(run, (Load(totals, indices.of(each)),)),
-            Store(before, indices.of(each) + 1, run.locals[0]),
-        ]
-        second: list[Statement] = [
-            Store(before, indices.ZERO, self.monoid.identity[0]),
-            Loop(each, Kind.SERIAL, tuple(add), (run,)),
-        ]
-        number = indices.of(chunk) * -1 + (count - 1)
-        third = self.chunk(number * length, length, Load(before, number))
-        kernels = [
-            self.kernel(name, first, {0: each}),
-            self.kernel(f"{name}_before", second, {}),
-            self.kernel(f"{name}_chunks", third, {0: chunk}),
-        ]
+        kernels = [self.kernel(name, body, {0: chunk})]
         rest = self.after(count * length)
         return [*kernels, self.kernel(f"{name}_rest", rest, {})] if rest else kernels
 
@@ -353,9 +371,13 @@ class _Lines:
     def after(self, done: Dim) -> list[Statement]:
         """What is left of a line after its blocks."""
         left = LoopVar("left", self.along.extent - done)
-        tail = replace(self.monoid.carry("tail"), initial=(self.before(Index(done)),))
-        steps = self.step(tail, indices.of(left) + done)
-        return [Loop(left, Kind.SERIAL, tuple(steps), (tail,))] if left.extent != 0 else []
+        if left.extent == 0:
+            return []
+        place, before = indices.of(left) + done, self.before(Index(done))
+        tail = replace(self.monoid.carry("tail"), initial=(before,))
+        steps = self.step(tail, place)
+        in_order = self._is_in_order(left, steps)
+        return [self.in_order(left, place, before) if in_order else Loop(left, Kind.SERIAL, tuple(steps), (tail,))]
 
     def before(self, k: Index) -> Expr:
         """The result's element before number k, or what a line begins with."""
@@ -365,6 +387,16 @@ class _Lines:
     def stored(self, k: Index) -> Expr:
         """The result's element number k."""
         return self.memory.stored(self.result)(self.place(k))
+
+
+def _few_at_a_time(k: Index, count: Dim, some: Callable[[Index, int], Statement]) -> list[Statement]:
+    """What `some` does with so many rows from a first one on, for all rows from number k on: those that `DEPTH` does
+    not divide, and then `DEPTH` at a time."""
+    depth = DEPTH if isinstance(count, int) else 1
+    first = (count % depth or depth) if isinstance(count, int) else 1
+    after = LoopVar("after", (count - first) // depth)
+    later = Loop(after, Kind.SERIAL, (some(k + indices.of(after) * depth + first, depth),))
+    return [some(k, first)] if after.extent == 0 else [some(k, first), later]
 
 
 def _stored(body: Sequence[Statement]) -> list[Index]:

@@ -9,7 +9,8 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.passes.running import BLOCK, CHAINS, CHUNKS, LONG, MANY_ROWS, ORDERED, PART, WIDE
+from rosin.passes.running import BLOCK, CHAINS, DEPTH, LEAST_CHUNKS, LONG, MANY_ROWS, ORDERED, PART, WIDE
+from rosin.runtime import threads
 
 RANDOM = np.random.default_rng(7)
 SHAPES = [
@@ -29,9 +30,10 @@ SHAPES = [
     ((3, ORDERED), 1),
     ((2, 2, ORDERED + 5), 2),
     ((MANY_ROWS, 520), 0),
-    ((5 * CHUNKS + 7, 301), 0),
+    ((5 * LEAST_CHUNKS * DEPTH + 7, 301), 0),
     ((LONG,), 0),
     ((LONG + 3 * BLOCK + 5, 1), 0),
+    ((4 * LONG + 77,), 0),
 ]
 FUNCTIONS = {"sum": (rnp.cumulative_sum, np.add), "max": (rnp.cummax, np.maximum), "prod": (rnp.cumprod, np.multiply)}
 
@@ -78,6 +80,30 @@ def test_symbolic_sizes(size: int) -> None:
     agree(line(x), np.cumsum(x), x)
     table = RANDOM.normal(size=(size, 3))
     agree(rows(table), np.cumsum(table, 1), table)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("shape", "axis"), [((4 * LONG + 77,), 0), ((2 * LONG,), 0), ((700, 301), 0)], ids=str)
+def test_threads_do_not_change_a_bit(dtype: Any, shape: tuple[int, ...], axis: int) -> None:
+    """Chunks are the same for any number of threads, and are put together in their order: more threads than processors
+    wait for each other often."""
+    x = RANDOM.normal(size=shape).astype(dtype)
+    f = rosin.compile(lambda x: rnp.cumulative_sum(x, axis=axis))
+    before = threads.num_threads()
+    try:
+        threads.set_num_threads(1)
+        alone = np.asarray(f(x))
+        for count in (2, 3, 16) * 3:
+            threads.set_num_threads(count)
+            np.testing.assert_array_equal(np.asarray(f(x)), alone)
+    finally:
+        threads.set_num_threads(before)
+
+
+def test_threads_write_over_what_they_read() -> None:
+    x = RANDOM.normal(size=4 * LONG)
+    wanted = np.cumsum(x)
+    agree(rosin.compile(lambda x: rnp.cumulative_sum(x, axis=0), donate_argnums=0)(rnp.array(x)), wanted, x)
 
 
 def test_special_numbers() -> None:

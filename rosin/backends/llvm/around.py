@@ -9,7 +9,7 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Buffer, Const, FromIndex, Kind, Local, Loop, Room, Statement, Tape, While, walk
+from rosin.ir.loops import Buffer, Const, FromIndex, InTurn, Kind, Local, Loop, Room, Statement, Tape, While, walk
 from rosin.ir.statements import all_indices, expressions, loop_variables, nested
 from rosin.ir.steps import Kernel, decides
 
@@ -46,9 +46,17 @@ class Surroundings(Protocol):
         """Where a kernel leaves the status with which the program ends."""
         ...
 
+    def turns(self, e: Emitter) -> tuple[Val, Val]:
+        """Where it is counted how many iterations threads have begun, and how many have had their turn."""
+        ...
+
 
 POLLED_STEPS = 1024
 """A loop in a kernel, whose steps are small, asks after so many steps whether to stop."""
+
+RUNNING_BYTES = 32
+"""Vectors whose lanes are combined among themselves are no wider: in one of twice as many lanes each takes a step more,
+and that between distant lanes."""
 
 MOST_RECORDS = (1 << 63) - 1
 """More than any tape has room for."""
@@ -57,6 +65,11 @@ MOST_RECORDS = (1 << 63) - 1
 def may_stop(kernel: Kernel) -> bool:
     """Whether the kernel may end before its time and leave a status."""
     return any(isinstance(s, Room) or is_long(s) for s in nested(kernel.body))
+
+
+def has_turns(kernel: Kernel) -> bool:
+    """Whether iterations of its parallel loop wait for each other."""
+    return any(isinstance(s, InTurn) for s in nested(kernel.body))
 
 
 def is_long(statement: Statement) -> bool:
@@ -70,6 +83,8 @@ def is_long(statement: Statement) -> bool:
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
     """How many lanes a vector loop of the kernel runs: as many as fit its registers, of the widest numbers in one."""
     inside = list(_vector_loops(kernel.body))
+    if any(carry.neutral for loop in inside for carry in loop.carries):
+        vector_bytes = min(vector_bytes, RUNNING_BYTES)
     found = {e.dtype for e in walk(*expressions(inside)) if not isinstance(e, FromIndex | Const)}
     widest = max((dtype.accumulator.bytes for dtype in found if dtype.kind != "bool"), default=1)
     lanes = max(vector_bytes // max(widest, 4), 1)

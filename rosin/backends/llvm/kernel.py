@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, is_long
-from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, has_turns, is_long
+from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import is_zero
 from rosin.backends.llvm.refill import MOST_PLACES, Refilling
@@ -28,6 +28,7 @@ from rosin.ir.loops import (
     Choose,
     Dot,
     Expr,
+    InTurn,
     Kind,
     Let,
     Load,
@@ -49,6 +50,8 @@ from rosin.ir.steps import Kernel, decides
 SUM_BLOCK = 256
 """Iterations after which the running value of a long sum goes into a total of such values."""
 MOST_SUMS = 4
+NEAR_BYTES = 16
+"""Lanes that are less apart move to one another by one instruction, together with neutral ones."""
 
 
 def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
@@ -101,6 +104,8 @@ class KernelEmitter(Refilling):
                     self.when(statement)
                 case Loop():
                     self.loop(statement)
+                case InTurn():
+                    self.in_turn(statement)
                 case While():
                     self.while_(statement)
                 case Choose():
@@ -140,10 +145,7 @@ class KernelEmitter(Refilling):
             parts = [e.select(self.mask, p, n) for p, n in zip(parts, neutral, strict=True)]
         far = 1
         while far < lanes:
-            # The upper half of each group of twice so many lanes goes on from the last lane of the lower half.
-            order = [lanes + (i & -far) - 1 if i & far else i for i in range(lanes)]
-            left = [e.shuffle(n, p, order) for n, p in zip(neutral, parts, strict=True)]
-            parts = self.combine(carry, left, parts)
+            parts = self._one_step(carry, parts, neutral, far)
             far *= 2
         old = [e.load(slot, p.elem, lanes, 64) for slot, p in zip(self.before[carry], parts, strict=True)]
         last = [e.shuffle(p, p, [lanes - 1] * lanes) for p in parts]
@@ -151,6 +153,19 @@ class KernelEmitter(Refilling):
             e.store(value, self.slots[local][0])
         for slot, value in zip(self.before[carry], self.combine(carry, old, last), strict=True):
             e.store(value, slot)
+
+    def _one_step(self, carry: Carry, parts: list[Val], neutral: list[Val], far: int) -> list[Val]:
+        """The upper half of each group of `2 * far` lanes goes on from the last lane of the lower half."""
+        e, lanes = self.e, self.width
+        if all(far * _bytes(p) < NEAR_BYTES for p in parts):
+            order = [lanes + (i & -far) - 1 if i & far else i for i in range(lanes)]
+            left = [e.shuffle(n, p, order) for n, p in zip(neutral, parts, strict=True)]
+            return self.combine(carry, left, parts)
+        # In lanes that do not matter LLVM would leave what some register holds, and the step would wait for that.
+        order = [i // (2 * far) * 2 * far + far - 1 for i in range(lanes)]
+        left = [_opaque(e, e.shuffle(p, p, order)) for p in parts]
+        upper = Val(f"<{', '.join('i1 true' if i & far else 'i1 false' for i in range(lanes))}>", "i1", lanes)
+        return [e.select(upper, b, p) for b, p in zip(self.combine(carry, left, parts), parts, strict=True)]
 
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
@@ -193,6 +208,26 @@ class KernelEmitter(Refilling):
             self.e.branch(after)
             self.e.block(after)
         self.mask = saved
+
+    def in_turn(self, statement: InTurn) -> None:
+        """Wait until the iteration before has had its turn. A thread that waits offers its processor to others, since
+        the one that it waits for may stand still."""
+        e, turn = self.e, self.around.turns(self.e)[1]
+        (loop,) = self.kernel.body
+        assert isinstance(loop, Loop)
+        number = self.variables[loop.var]
+        look, wait, take = e.label("look"), e.label("wait"), e.label("take")
+        e.branch(look)
+        e.block(look)
+        now = e.define(f"load atomic i64, {turn.typed} acquire, align 8", "i64")
+        e.branch_if(e.icmp("eq", now, number), take, wait)
+        e.block(wait)
+        e.declarations.add("declare i32 @sched_yield()")
+        e.define("call i32 @sched_yield()", "i32")
+        e.branch(look)
+        e.block(take)
+        self.block(statement.body)
+        e.line(f"store atomic {e.add(number, e.const(1, 'i64')).typed}, {turn.typed} release, align 8")
 
     def while_(self, statement: While) -> None:
         """Test, step, test, step…; lanes that are done take no part any more."""
@@ -345,7 +380,7 @@ class KernelEmitter(Refilling):
     def serial_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
         if loop.parallel:
             begin, end = Val("%begin", "i64"), Val("%end", "i64")
-            self.counted(begin, end, 1, lambda i: self.body(loop, i))
+            self.counted(begin, end, 1, lambda i: self.body(loop, self._claimed() if has_turns(self.kernel) else i))
         elif _is_scope(loop):
             self.body(loop, self.e.const(0, "i64"))
         else:
@@ -358,6 +393,11 @@ class KernelEmitter(Refilling):
                 self.body(loop, i if last is None else e.sub(last, i))
 
             self.summed(loop, slots, begin, end, 1, loop.var.extent, body)
+
+    def _claimed(self) -> Val:
+        """The number of the first iteration that no thread has begun. So the thread that has the first one that is not
+        done waits for nobody."""
+        return self.e.define(f"atomicrmw add {self.around.turns(self.e)[0].typed}, i64 1 monotonic", "i64")
 
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
@@ -505,6 +545,17 @@ class KernelEmitter(Refilling):
         body()
         self.e.branch(after)
         self.e.block(after)
+
+
+def _opaque(e: Emitter, x: Val) -> Val:
+    """`x`, into which LLVM does not look, integers neither: as floats they pass."""
+    like = {"i32": "float", "i64": "double"}.get(x.elem, x.elem)
+    return e.convert("bitcast", e.opaque(e.convert("bitcast", x, like)), x.elem)
+
+
+def _bytes(x: Val) -> int:
+    """How many bytes a lane has."""
+    return FLOAT_BITS.get(x.elem, 0) // 8 or max(int(x.elem[1:]) // 8, 1)
 
 
 def _is_scope(statement: Statement) -> bool:

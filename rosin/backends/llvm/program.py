@@ -35,7 +35,7 @@ from functools import partial
 
 import numpy as np
 
-from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, may_stop, open_extents
+from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, has_turns, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
 from rosin.backends.llvm.modules import Text
@@ -73,10 +73,12 @@ STATUS = 6
 CALLER = 7
 TABLE = 8
 OWNERS, ROOM = 9, 10
-CONTEXT_HEAD = 11
+BEGUN, TURN = 11, 12
+CONTEXT_HEAD = 13
 """The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
 `rosin_poll` keeps, the status, the thread that runs the program, the table of a kernel that comes again, the word that
-says whose rooms are taken, and the address of the room of this thread. Tapes and loop variables follow."""
+says whose rooms are taken, the address of the room of this thread, and, of a loop whose iterations wait for each other,
+how many have begun, and how many have had their turn. Tapes and loop variables follow."""
 IN_ARENA, IN_SLOT, IN_ROOM = -1, -2, -3
 LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
@@ -384,7 +386,7 @@ class _Module:
     def runs_at_once(self, kernel: Kernel) -> bool:
         """Whether a kernel runs on one thread, to its end."""
         blocks = blocks_of(kernel, self.vector_bytes)
-        return isinstance(blocks, int) and blocks <= 1 and not may_stop(kernel)
+        return isinstance(blocks, int) and blocks <= 1 and not may_stop(kernel) and not has_turns(kernel)
 
     def run_of_calls(self, e: Emitter, steps: Sequence[Step]) -> None:
         """Plain calls in a row, as data: functions with their tables, and a loop that calls one after the other."""
@@ -418,6 +420,9 @@ class _Module:
             some = e.label("some")
             e.branch_if(e.icmp("sgt", self.dim(e, extent), e.const(0, "i64")), some, passed)
             e.block(some)
+        if has_turns(kernel):
+            for count in self.turns(e):
+                e.store(e.const(0, "i64"), count)
         if isinstance(blocks, int) and blocks <= 1:
             e.line(f"call void @{name}(ptr %context, i64 0, i64 {max(blocks, 1)})")
         elif self.team:
@@ -604,6 +609,10 @@ class _Module:
     def status(self, e: Emitter) -> Val:
         """Where the status is."""
         return self.word(e, STATUS)
+
+    def turns(self, e: Emitter) -> tuple[Val, Val]:
+        """Where it is counted how many iterations threads have begun, and how many have had their turn."""
+        return self.word(e, BEGUN), self.word(e, TURN)
 
     def branch(self, e: Emitter, step: Branch, depth: int) -> None:
         def all_of(steps: tuple[Step, ...]) -> None:

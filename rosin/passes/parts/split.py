@@ -26,6 +26,7 @@ from rosin.ir.loops import (
     Const,
     Expr,
     Guard,
+    InTurn,
     Let,
     Load,
     Local,
@@ -172,6 +173,8 @@ class _Split:
                 return self.accumulate(statement)
             case When():
                 return [When(self.tests(statement.tests), self.statements(statement.body))]
+            case InTurn():
+                return [InTurn(self.statements(statement.body))]
             case Loop():
                 carries = tuple(part for carry in statement.carries for part in self.carry(carry))
                 return [dataclasses.replace(statement, body=self.statements(statement.body), carries=carries)]
