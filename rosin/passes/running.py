@@ -49,7 +49,7 @@ CHAINS = 8
 WIDE = 512
 """From twice so many lines side by side on, they are taken row by row."""
 
-DEPTH = 8
+DEPTH = 4
 """So many rows are taken together, that running values are read and written only now and then."""
 
 MANY_ROWS, MOST_COLUMNS = 128, 8192
