@@ -50,6 +50,7 @@ from rosin.ir.op import Fold
 from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
+from rosin.passes.borders import Term, fold_loops
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES
@@ -154,7 +155,9 @@ class _Contraction(WordLanes):
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
         carries: list[Carry] = []
-        steps: list[Statement] = []
+        steps: list[Term] = []
+        borders = [] if lanes in self.folded else self._borders()
+        shared = [t for t in borders if t.index.variables().isdisjoint(tiles)]
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
             places, inside = tiling.at(position)
@@ -162,7 +165,8 @@ class _Contraction(WordLanes):
             carries.append(carry)
             memo: dict[int, Expr] = {}
             terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
-            steps.append(Accumulate(carry, tuple(terms)))
+            own = (Within(t.index.substitute(places), t.low, t.high) for t in borders if t not in shared)
+            steps.append(Term(Accumulate(carry, tuple(terms)), tuple(own)))
             finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
@@ -171,8 +175,7 @@ class _Contraction(WordLanes):
                 ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
         if late is not None:
             ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
-        within = [] if lanes in self.folded else self._within(tiles)
-        folds = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None, within)
+        folds = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None, shared)
         body = [*folds, *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
@@ -268,31 +271,19 @@ class _Contraction(WordLanes):
             inner,
         ]
 
-    def _within(self, tiles: Mapping[LoopVar, Tile]) -> list[Within]:
-        """Tests of which all terms of a tile that fail one are zero: of products with what is beyond a border."""
-        products = [t for t in self.terms if isinstance(t, Apply) and isinstance(t.op, Mul)]
-        if len(products) != len(self.terms):
+    def _borders(self) -> list[Within]:
+        """Tests of which all terms that fail one are zero: of products with what is beyond a border."""
+        if not all(isinstance(t, Apply) and isinstance(t.op, Mul) for t in self.terms):
             return []
         borders = (o.tests for o in self.operands if o is not None and o.border is not None and o.border.value == 0)
-        return [t for tests in borders for t in tests if t.index.variables().isdisjoint(tiles)]
+        return [t for tests in borders for t in tests]
 
     def _fold_loops(
-        self, steps: list[Statement], carries: tuple[Carry, ...], lanes: LoopVar | None, within: Sequence[Within]
+        self, terms: Sequence[Term], carries: tuple[Carry, ...], lanes: LoopVar | None, within: Sequence[Within]
     ) -> list[Statement]:
-        """The folded loops; the terms that do not pass tests are left out."""
+        """The folded loops."""
         order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
-        if not order:
-            return [Loop(LoopVar("once", 1), Kind.SERIAL, tuple(steps), carries)]
-        body: list[Statement] = steps
-        known: set[LoopVar] = set(order)
-        for var in reversed(order):
-            tests = tuple(t for t in within if var in t.index.variables() and t.index.variables() & set(order) <= known)
-            body = [When(tests, tuple(body))] if tests else body
-            kind = Kind.VECTOR if var is lanes else Kind.SERIAL
-            body = [Loop(var, kind, tuple(body), carries if var is order[0] else ())]
-            known.discard(var)
-            within = [t for t in within if t not in tests]
-        return body
+        return fold_loops(order or [LoopVar("once", 1)], terms, carries, lanes, within)
 
 
 def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iterator[Statement]:
