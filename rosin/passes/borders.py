@@ -36,49 +36,59 @@ class Term:
         return Term(added, _at(self.tests, places))
 
 
-def fold_loops(
-    order: Sequence[LoopVar],
-    terms: Sequence[Term],
-    carries: tuple[Carry, ...],
-    lanes: LoopVar | None,
-    within: Sequence[Within],
-    copies: int | None = None,
-) -> list[Statement]:
-    """Loops over variables, outermost first, around the terms that pass their tests, all under those of `within`.
+class FoldLoops:
+    """The folded loops of one kind of tile.
 
-    `lanes` is the variable that runs as vectors, if one does; the loop of the carries and that of the lanes aren't cut.
+    `lanes` is the variable that runs as vectors, if one of these loops does.
     """
-    if not order:
-        return [term.sum for term in terms]
-    copies = MOST_TERMS // max(len(terms), 1) if copies is None else copies
-    var, *inner = order
-    cuts = [] if carries or var is lanes else list(_stretches(var, terms))
-    if not 1 < len(cuts) <= copies:
-        return _loop(var, inner, terms, carries, lanes, within, copies)
-    found: list[Statement] = []
-    for first, count, kept in cuts:
-        own = LoopVar(var.name, count)
-        places, memo = {var: indices.of(own) + first if count > 1 else Index(first)}, dict[int, Expr]()
-        there = [term.at(places, memo) for term in kept]
-        found += _loop(own, inner, there, (), lanes, _at(within, places), copies // len(cuts))
-    return found
 
+    def __init__(self, lanes: LoopVar | None) -> None:
+        self.lanes = lanes
+        self.reach_beyond = False
+        """Whether some term is added though it may be of what is beyond a border."""
 
-def _loop(
-    var: LoopVar,
-    inner: Sequence[LoopVar],
-    terms: Sequence[Term],
-    carries: tuple[Carry, ...],
-    lanes: LoopVar | None,
-    within: Sequence[Within],
-    copies: int,
-) -> list[Statement]:
-    """The loop over one variable, with what is in it."""
-    tests = tuple(t for t in within if t.index.variables().isdisjoint(inner))
-    rest = [t for t in within if t not in tests]
-    body = fold_loops(inner, terms, (), lanes, rest, copies)
-    body = [When(tests, tuple(body))] if tests and body else body
-    return [Loop(var, Kind.VECTOR if var is lanes else Kind.SERIAL, tuple(body), carries)]
+    def around(
+        self, order: Sequence[LoopVar], terms: Sequence[Term], carries: tuple[Carry, ...], within: Sequence[Within]
+    ) -> list[Statement]:
+        """Loops over variables, outermost first, around the terms that pass their tests, all under those of `within`.
+
+        The loop of the carries and that of the lanes are not cut.
+        """
+        return self._loop(order[0], order[1:], terms, carries, within, MOST_TERMS // max(len(terms), 1))
+
+    def _loop(
+        self,
+        var: LoopVar,
+        inner: Sequence[LoopVar],
+        terms: Sequence[Term],
+        carries: tuple[Carry, ...],
+        within: Sequence[Within],
+        copies: int,
+    ) -> list[Statement]:
+        """The loop over one variable, with what is in it."""
+        tests = tuple(t for t in within if t.index.variables().isdisjoint(inner))
+        body = self._inside(inner, terms, [t for t in within if t not in tests], copies)
+        body = [When(tests, tuple(body))] if tests and body else body
+        return [Loop(var, Kind.VECTOR if var is self.lanes else Kind.SERIAL, tuple(body), carries)]
+
+    def _inside(
+        self, order: Sequence[LoopVar], terms: Sequence[Term], within: Sequence[Within], copies: int
+    ) -> list[Statement]:
+        """What is in a loop: loops over the other variables, in at most so many copies of the terms."""
+        if not order:
+            self.reach_beyond |= any(not t.always for term in terms for t in term.tests)
+            return [term.sum for term in terms]
+        var, *inner = order
+        cuts = [] if var is self.lanes else list(_stretches(var, terms))
+        if not 1 < len(cuts) <= copies:
+            return self._loop(var, inner, terms, (), within, copies)
+        found: list[Statement] = []
+        for first, count, kept in cuts:
+            own = LoopVar(var.name, count)
+            places, memo = {var: indices.of(own) + first if count > 1 else Index(first)}, dict[int, Expr]()
+            there = [term.at(places, memo) for term in kept]
+            found += self._loop(own, inner, there, (), _at(within, places), copies // len(cuts))
+        return found
 
 
 def _stretches(var: LoopVar, terms: Sequence[Term]) -> Iterator[tuple[int, int, list[Term]]]:

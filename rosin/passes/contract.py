@@ -50,7 +50,7 @@ from rosin.ir.op import Fold
 from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
-from rosin.passes.borders import Term, fold_loops
+from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES
@@ -93,6 +93,9 @@ BAND_BYTES = 1 << 20
 class _Contraction(WordLanes):
     """The kernels of a contraction."""
 
+    reach_beyond = False
+    """Whether tiles read what copies of operands have beyond a border."""
+
     # -- kernels -------------------------------------------------------------------------------------------
 
     def kernels(self) -> list[Kernel]:
@@ -119,8 +122,9 @@ class _Contraction(WordLanes):
             if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
                 rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
             choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
+        kernels = [self.kernel(choice, lanes, i) for i, choice in enumerate(choices)]
         packing = [kernel for position in self.packed for kernel in self._packing(position)]
-        return [*packing, *self.excess_kernels(), *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+        return [*packing, *self.excess_kernels(), *kernels]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
@@ -144,7 +148,8 @@ class _Contraction(WordLanes):
     def _packing(self, position: int) -> list[Kernel]:
         operand = self.operands[position]
         assert operand is not None
-        return packing_kernels(f"{self.name}_pack{position}", operand, *self.packed[position], self.memory)
+        name, packed = f"{self.name}_pack{position}", self.packed[position]
+        return packing_kernels(name, operand, *packed, self.memory, self.reach_beyond)
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""
@@ -175,8 +180,11 @@ class _Contraction(WordLanes):
                 ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
         if late is not None:
             ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
-        folds = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None, shared)
-        body = [*folds, *_guarded(ends)]
+        folds = FoldLoops(lanes if lanes in self.folded else None)
+        order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
+        inner = folds.around(order or [LoopVar("once", 1)], steps, tuple(carries), shared)
+        self.reach_beyond |= folds.reach_beyond or not borders
+        body = [*inner, *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
@@ -273,17 +281,10 @@ class _Contraction(WordLanes):
 
     def _borders(self) -> list[Within]:
         """Tests of which all terms that fail one are zero: of products with what is beyond a border."""
-        if not all(isinstance(t, Apply) and isinstance(t.op, Mul) for t in self.terms):
-            return []
-        borders = (o.tests for o in self.operands if o is not None and o.border is not None and o.border.value == 0)
-        return [t for tests in borders for t in tests]
-
-    def _fold_loops(
-        self, terms: Sequence[Term], carries: tuple[Carry, ...], lanes: LoopVar | None, within: Sequence[Within]
-    ) -> list[Statement]:
-        """The folded loops."""
-        order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
-        return fold_loops(order or [LoopVar("once", 1)], terms, carries, lanes, within)
+        borders = [o for o in self.operands if o is not None and o.border is not None]
+        zeros = all(o.border is not None and o.border.value == 0 for o in borders)
+        products = all(isinstance(t, Apply) and isinstance(t.op, Mul) for t in self.terms)
+        return [t for o in borders for t in o.tests] if zeros and products else []
 
 
 def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iterator[Statement]:
