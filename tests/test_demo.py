@@ -16,8 +16,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from rosin.runtime import jit
 compiled = []
-original = jit.compile_object
-jit.compile_object = lambda *args, **options: compiled.append(1) or original(*args, **options)
+original = jit._emitted
+jit._emitted = lambda *args: compiled.append(1) or original(*args)
 import digits
 params, *_ = digits.train(3, 1)
 import hashlib, numpy as np

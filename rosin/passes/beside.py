@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 
 from rosin.ir.dims import Dim
 from rosin.ir.facts import estimate
-from rosin.ir.graph import Graph, Node
+from rosin.ir.graph import Node
 from rosin.ir.op import Elementwise, Fold, Value
 from rosin.ir.ops.call import Barrier
-from rosin.passes.through import SMALL, is_move
+from rosin.passes.flow import Flow
+from rosin.passes.through import SMALL
 
 FLOPS_A_BYTE = 2
 """So many operations take about as long as to move a byte to memory or from it."""
@@ -25,14 +26,14 @@ MOST_READS = 10
 """Nor is what reads more arrays, be they ever so small: each is read for every piece of a row of a tile."""
 
 
-def computed_beside(graph: Graph) -> set[Node]:
+def computed_beside(flow: Flow) -> set[Node]:
     """The elementwise nodes that are computed wherever their results are read, so that work on products reads less.
 
     For each product these are all nodes between what is in memory anyway and what is read beside it, or none.
     """
-    if sum(isinstance(node.op, Fold) and len(node.operands) > 1 for node in graph.nodes) < 2:
+    if len(flow.products) < 2:
         return set()
-    search = _Search(graph)
+    search = _Search(flow)
     found: set[Node] = set()
     for number, values in search.beside().items():
         found |= search.between(number, values)
@@ -42,23 +43,21 @@ def computed_beside(graph: Graph) -> set[Node]:
 class _Search:
     """Where the values of a graph come from, and which of them are in memory anyway."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.made = {v: node for node in graph.nodes for v in node.results}
-        self.users = graph.users()
+    def __init__(self, flow: Flow) -> None:
+        self.flow, self.graph, self.made = flow, flow.graph, flow.makers
         self.products: list[Value] = []
         self.last: dict[Value, int] = {}
         """The number of the last product that a value is made of by elementwise nodes and moves."""
-        self.stored = {*graph.inputs}
-        for value in graph.outputs:
-            self.stored.update(self._origins(value))
-        for node in graph.nodes:
+        self.stored = {*self.graph.inputs}
+        for value in self.graph.outputs:
+            self.stored.update(flow.moved_from(value, barriers=False))
+        for node in self.graph.nodes:
             if self._is_work(node) or self._is_view(node):
                 latest = max((self.last.get(v, -1) for v in node.operands), default=-1)
                 self.last.update(dict.fromkeys(node.results, latest))
                 continue
             for operand in node.operands:
-                self.stored.update(self._origins(operand))
+                self.stored.update(flow.moved_from(operand, barriers=False))
             if isinstance(node.op, Fold) and len(node.operands) > 1:
                 self.last[node.results[0]] = len(self.products)
                 self.products.append(node.results[0])
@@ -103,22 +102,10 @@ class _Search:
         return isinstance(node.op, Elementwise) and not node.op.effect
 
     def _is_view(self, node: Node) -> bool:
-        return isinstance(node.op, Barrier) or is_move(node)
+        return isinstance(node.op, Barrier) or node in self.flow.moves
 
     def _may_be_made(self, value: Value) -> bool:
         return value not in self.stored and value in self.made and self._is_work(self.made[value])
-
-    def _origins(self, value: Value) -> Iterator[Value]:
-        """The values that a value is moved from, itself included."""
-        waiting = [value]
-        while waiting:
-            value = waiting.pop()
-            yield value
-            node = self.made.get(value)
-            if node is not None and isinstance(node.op, Barrier):
-                waiting.append(node.operands[node.results.index(value)])
-            elif node is not None and is_move(node):
-                waiting += node.operands
 
     def _large(self, value: Value, size: Dim) -> Value | None:
         """The value that has the elements of a value, in whatever order; None where these are few, again and again."""
@@ -127,7 +114,7 @@ class _Search:
             if node is not None and isinstance(node.op, Barrier):
                 value = node.operands[node.results.index(value)]
                 continue
-            if node is None or not is_move(node) or len(node.operands) > 1:
+            if node is None or node not in self.flow.moves or len(node.operands) > 1:
                 return value
             if not node.operands:
                 return None
@@ -139,7 +126,7 @@ class _Search:
 
     def _readers(self, value: Value) -> Iterator[Node | None]:
         """The elementwise nodes that read a value; None for a view of other elements or of some again and again."""
-        for node in self.users[value]:
+        for node in self.flow.users[value]:
             if isinstance(node.op, Barrier):
                 yield from self._readers(node.results[node.operands.index(value)])
             elif self._is_view(node):

@@ -54,7 +54,7 @@ from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES
-from rosin.passes.nest import PARALLEL_WORK, WORK_IN_LOOPS, Memory, on_many, threads
+from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
@@ -196,7 +196,7 @@ class _Contraction(WordLanes):
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
         for var in reversed(order):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
-        on_threads, work = threads(self.work, WORK_IN_LOOPS if self.memory.in_loop else PARALLEL_WORK)
+        on_threads, work = threads(self.work, self.memory.in_loop)
         loop = body[0]
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [on_many(loop)]

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from typing import TypeAlias
 
@@ -36,13 +35,14 @@ from rosin.ir.op import Elementwise, Fold, Pack, Pull, Push, Reader, Routine, Ru
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.effect import Host
 from rosin.ir.ops.measure import Measure
-from rosin.ir.ops.movement import Constant, Pad
+from rosin.ir.ops.movement import Constant
 from rosin.ir.ops.region import Control
 from rosin.passes.beside import computed_beside
 from rosin.passes.cuts import Cut
+from rosin.passes.flow import Flow
 from rosin.passes.order import Run, ordered
 from rosin.passes.pieces import pieces
-from rosin.passes.through import MOVE_FLOPS, computed_again, is_move, summed_apart
+from rosin.passes.through import computed_again, padded, read_after_products, read_by_pushes, summed_apart
 
 Axes = tuple["int | None", ...]
 """The domain axis of each axis of a value; None for an axis of size 1."""
@@ -128,113 +128,6 @@ class Uses:
     reads: tuple[Read, ...]
 
 
-def padded(graph: Graph) -> set[Node]:
-    """Elementwise nodes that only a padding reads, or such a node: whoever reads the padding computes them on the way.
-
-    That is so where nothing is computed twice, and nothing stored for it: they read no folds, whose loops they could
-    share. Beyond a border their numbers are made of nothing and dropped, which floats alone do not mind.
-    """
-    if not any(isinstance(node.op, Pad) for node in graph.nodes):
-        return set()
-    makers = {v: node for node in graph.nodes for v in node.results}
-    users = graph.users()
-    found: set[Node] = set()
-    for node in reversed(graph.nodes):
-        if not isinstance(node.op, Elementwise) or not node.results[0].type.dtype.is_float:
-            continue
-        (result,) = node.results
-        readers = users[result]
-        if len(readers) != 1 or result in graph.outputs or any(map(_is_folded(makers), node.operands)):
-            continue
-        (reader,) = readers
-        if isinstance(reader.op, Pad):
-            after = users[reader.results[0]]
-            alone = len(after) == 1 and reader.results[0] not in graph.outputs
-            if alone and result is reader.operands[0] and isinstance(after[0].op, Elementwise):
-                found.add(node)
-        elif reader in found:
-            found.add(node)
-    return found
-
-
-def read_after_products(graph: Graph) -> set[Node]:
-    """The cheap elementwise nodes of which every element is read once, in elementwise work on a product, and whose
-    operands are in memory anyway: inputs, and what products read.
-
-    That work is done where the product is made, and reads what it needs beside it. So the decayed mean of gradients is
-    never stored, nor the derivative of an activation that the next product has read.
-    """
-    products = [n for n in graph.nodes if isinstance(n.op, Fold) and len(n.operands) > 1]
-    if not products:
-        return set()
-    makers = {v: n for n in graph.nodes for v in n.results}
-    uses = Counter(v for n in graph.nodes for v in n.operands)
-    uses.update(graph.outputs)
-    there = {*graph.inputs, *graph.outputs}
-    there.update(*(_through_moves(v, makers) for n in products for v in n.operands))
-    after = {v for n in products for v in n.results}
-    """What is made of products, elementwise or by moves."""
-    found: set[Node] = set()
-
-    def cheap(value: Value, flops: int) -> list[Node] | None:
-        """The nodes that make a value of what is there, if these are cheap and nothing else uses what they make."""
-        node = makers.get(value)
-        if value in there or node is None or isinstance(node.op, Constant):
-            return []
-        if is_move(node):
-            return [] if all(cheap(v, 0) == [] for v in node.operands) else None
-        if not isinstance(node.op, Elementwise) or node.op.effect or uses[value] > 1 or node.op.flops > flops:
-            return None
-        nodes = [node]
-        for operand in dict.fromkeys(node.operands):
-            more = cheap(operand, flops - sum(n.op.flops for n in nodes if isinstance(n.op, Elementwise)))
-            if more is None:
-                return None
-            nodes += more
-        return nodes
-
-    for node in graph.nodes:
-        if after.isdisjoint(node.operands):
-            continue
-        if isinstance(node.op, Elementwise):
-            after.update(node.results)
-            for value in node.operands:
-                if any(v in after for v in node.operands if v is not value):
-                    found.update(cheap(value, MOVE_FLOPS) or ())
-        elif is_move(node):
-            after.update(node.results)
-    return found
-
-
-def _through_moves(value: Value, makers: Mapping[Value, Node]) -> Iterable[Value]:
-    """The values that a value is moved from, itself included."""
-    yield value
-    if value in makers and is_move(makers[value]):
-        for operand in makers[value].operands:
-            yield from _through_moves(operand, makers)
-
-
-def _sources(value: Value, makers: Mapping[Value, Node]) -> set[Value]:
-    """What a value is made of by elementwise nodes and moves."""
-    found, waiting = {value}, [value]
-    while waiting:
-        node = makers.get(waiting.pop())
-        if node is not None and isinstance(node.op, Elementwise | Pull):
-            waiting += (v for v in node.operands if v not in found)
-            found.update(node.operands)
-    return found
-
-
-def _is_folded(makers: Mapping[Value, Node]) -> Callable[[Value], bool]:
-    def check(value: Value) -> bool:
-        node = makers.get(value)
-        while node is not None and isinstance(node.op, Pull) and node.operands:
-            node = makers.get(node.operands[0])
-        return node is not None and isinstance(node.op, Fold)
-
-    return check
-
-
 def variable(name: str, extent: Dim) -> Index:
     """A fresh loop variable as an index; an axis of size 1 has only the index 0."""
     return indices.of(LoopVar(name, extent)) if extent != 1 else indices.ZERO
@@ -270,6 +163,7 @@ class Fusion:
         """For each group, the set of groups it needs, directly or not, as bits by number."""
         self._needed = 0
         """The groups that some other one needs, and perhaps more."""
+        self._flow = Flow(graph)
         self._through: set[Node] = set()
         """Elementwise nodes that are read through like moves."""
         self._apart: set[Node] = set()
@@ -419,9 +313,9 @@ class Fusion:
         """Place every node, operands first. Folds over rows come last, when it is known whose rows these are."""
         waiting: list[Node] = []
         values: set[Value] = set()
-        self._through = self._read_by_pushes() | padded(self.graph) | read_after_products(self.graph)
-        self._through |= computed_again(self.graph) | computed_beside(self.graph)
-        self._apart = summed_apart(self.graph)
+        for question in (read_by_pushes, padded, read_after_products, computed_again, computed_beside):
+            self._through |= question(self._flow)
+        self._apart = summed_apart(self._flow)
         for node in self.graph.nodes:
             if isinstance(node.op, HELD):
                 for other in waiting:
@@ -434,39 +328,6 @@ class Fusion:
                 self._place(node)
         for node in waiting:
             self._place(node)
-
-    def _read_by_pushes(self) -> set[Node]:
-        """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs.
-
-        Updates made of what they change are made before it, so that it can be changed where it lies.
-        """
-        makers = {v: n for n in self.graph.nodes for v in n.results}
-        found: set[Node] = set()
-        pushes = [n for n in self.graph.nodes if isinstance(n.op, Push)]
-        uses = Counter(v for n in self.graph.nodes for v in n.operands) if pushes else Counter[Value]()
-        uses.update(self.graph.outputs)
-
-        def visit(value: Value, flops: int) -> None:
-            node = makers.get(value)
-            if node is None or uses[value] != 1:
-                return
-            if isinstance(node.op, Elementwise) and not node.op.effect:
-                flops -= node.op.flops
-                if flops < 0:
-                    return
-                found.add(node)
-            elif not is_move(node):
-                return
-            for operand in node.operands:
-                visit(operand, flops)
-
-        for node in pushes:
-            op = node.op
-            assert isinstance(op, Push)
-            if node.operands[-1].type.size == product(op.domain(tuple(v.type for v in node.operands))):
-                if node.operands[0] not in _sources(node.operands[-1], makers):
-                    visit(node.operands[-1], MOVE_FLOPS)
-        return found
 
     def _is_across(self, node: Node) -> bool:
         """Whether a fold keeps the axis along which the elements that it reads are neighbours."""
@@ -482,7 +343,7 @@ class Fusion:
             self.moves.update((v, node) for v in node.results)
         elif isinstance(node.op, APART):
             self._alone(node)
-        elif is_move(node) or node in self._through:
+        elif node in self._flow.moves or node in self._through:
             self.moves[node.results[0]] = node
         elif self._is_of_sizes(node):
             readers = [self.reader(v, _nowhere) for v in node.operands]

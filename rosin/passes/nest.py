@@ -345,10 +345,10 @@ def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> 
     return found
 
 
-def threads(work: Dim, least: int = PARALLEL_WORK) -> tuple[bool, Dim | None]:
+def threads(work: Dim, in_loops: bool = False) -> tuple[bool, Dim | None]:
     """Whether a kernel of so much work may run on threads, and the work where that is decided when it runs."""
     if isinstance(work, int):
-        return work >= least, None
+        return work >= (WORK_IN_LOOPS if in_loops else PARALLEL_WORK), None
     if facts.known_at_least(work, PARALLEL_WORK):
         return True, None
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work

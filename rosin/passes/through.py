@@ -5,43 +5,133 @@ These are questions that fusion asks of a whole graph before it places the first
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
+from rosin.ir.dims import product
 from rosin.ir.facts import estimate
-from rosin.ir.graph import Graph, Node
-from rosin.ir.op import Elementwise, Fold, Pull, Value, elements
+from rosin.ir.graph import Node
+from rosin.ir.op import Elementwise, Fold, Pull, Push, Value, elements
 from rosin.ir.ops.call import Barrier
-from rosin.ir.ops.movement import Constant
-
-MOVE_FLOPS = 4
-"""A pulled op of at most so many operations an element is read through rather than stored."""
+from rosin.ir.ops.movement import Constant, Pad
+from rosin.passes.flow import MOVE_FLOPS, Flow
 
 SMALL = 8
 """An array that has so many times fewer elements than another one costs little to read beside it."""
 
-Users = Mapping[Value, list[Node]]
+
+def padded(flow: Flow) -> set[Node]:
+    """Elementwise nodes that only a padding reads, or such a node: whoever reads the padding computes them on the way.
+
+    That is so where nothing is computed twice, and nothing stored for it: they read no folds, whose loops they could
+    share. Beyond a border their numbers are made of nothing and dropped, which floats alone do not mind.
+    """
+    graph = flow.graph
+    if not any(isinstance(node.op, Pad) for node in graph.nodes):
+        return set()
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        if not isinstance(node.op, Elementwise) or not node.results[0].type.dtype.is_float:
+            continue
+        (result,) = node.results
+        readers = flow.users[result]
+        if len(readers) != 1 or result in graph.outputs or any(_is_folded(v, flow) for v in node.operands):
+            continue
+        (reader,) = readers
+        if isinstance(reader.op, Pad):
+            after = flow.users[reader.results[0]]
+            alone = len(after) == 1 and reader.results[0] not in graph.outputs
+            if alone and result is reader.operands[0] and isinstance(after[0].op, Elementwise):
+                found.add(node)
+        elif reader in found:
+            found.add(node)
+    return found
 
 
-def is_move(node: Node) -> bool:
-    """Whether consumers read through the node, as through a view."""
-    if not isinstance(node.op, Pull) or isinstance(node.op, Elementwise):
-        return False
-    if isinstance(node.op, Constant):
-        return node.op.value.is_splat
-    cost = node.op.cost(tuple(v.type for v in node.operands), tuple(v.type for v in node.results))
-    return cost.flops <= MOVE_FLOPS * elements(node.results[0].type)
+def read_by_pushes(flow: Flow) -> set[Node]:
+    """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs.
+
+    Updates made of what they change are made before it, so that it can be changed where it lies.
+    """
+    found: set[Node] = set()
+
+    def visit(value: Value, flops: int) -> None:
+        node = flow.makers.get(value)
+        if node is None or flow.uses[value] != 1:
+            return
+        if isinstance(node.op, Elementwise) and not node.op.effect:
+            flops -= node.op.flops
+            if flops < 0:
+                return
+            found.add(node)
+        elif node not in flow.moves:
+            return
+        for operand in node.operands:
+            visit(operand, flops)
+
+    for node in flow.graph.nodes:
+        if not isinstance(node.op, Push):
+            continue
+        changed, *_, update = node.operands
+        if update.type.size == product(node.op.domain(tuple(v.type for v in node.operands))):
+            if changed not in flow.sources(update):
+                visit(update, MOVE_FLOPS)
+    return found
 
 
-def computed_again(graph: Graph) -> set[Node]:
+def read_after_products(flow: Flow) -> set[Node]:
+    """The cheap elementwise nodes of which every element is read once, in elementwise work on a product, and whose
+    operands are in memory anyway: inputs, and what products read.
+
+    That work is done where the product is made, and reads what it needs beside it. So the decayed mean of gradients is
+    never stored, nor the derivative of an activation that the next product has read.
+    """
+    if not flow.products:
+        return set()
+    there = {*flow.graph.inputs, *flow.graph.outputs}
+    there.update(*(flow.moved_from(v) for n in flow.products for v in n.operands))
+    after = {v for n in flow.products for v in n.results}
+    """What is made of products, elementwise or by moves."""
+    found: set[Node] = set()
+
+    def cheap(value: Value, flops: int) -> list[Node] | None:
+        """The nodes that make a value of what is there, if these are cheap and nothing else uses what they make."""
+        node = flow.makers.get(value)
+        if value in there or node is None or isinstance(node.op, Constant):
+            return []
+        if node in flow.moves:
+            return [] if all(cheap(v, 0) == [] for v in node.operands) else None
+        if not isinstance(node.op, Elementwise) or node.op.effect or flow.uses[value] > 1 or node.op.flops > flops:
+            return None
+        nodes = [node]
+        for operand in dict.fromkeys(node.operands):
+            more = cheap(operand, flops - sum(n.op.flops for n in nodes if isinstance(n.op, Elementwise)))
+            if more is None:
+                return None
+            nodes += more
+        return nodes
+
+    for node in flow.graph.nodes:
+        if after.isdisjoint(node.operands):
+            continue
+        if isinstance(node.op, Elementwise):
+            after.update(node.results)
+            for value in node.operands:
+                if any(v in after for v in node.operands if v is not value):
+                    found.update(cheap(value, MOVE_FLOPS) or ())
+        elif node in flow.moves:
+            after.update(node.results)
+    return found
+
+
+def computed_again(flow: Flow) -> set[Node]:
     """The cheap elementwise nodes that compute something again, of one array of their size and of small ones, for
     elementwise work and sums.
 
     Whatever reads the result reads that array instead, which is in memory anyway: a second computation stores nothing.
     So the centred and the normalised input of a normalisation are not, which its gradient takes from the input.
     """
+    graph = flow.graph
     if not any(isinstance(node.op, Barrier) for node in graph.nodes):
         return set()
-    users, outputs = graph.users(), {*graph.outputs}
+    outputs = {*graph.outputs}
     held: set[Value] = set()
     """What has come through a barrier, or is computed of such."""
     roots: dict[Value, frozenset[Value]] = {}
@@ -53,16 +143,16 @@ def computed_again(graph: Graph) -> set[Node]:
             held.update(node.results)
             roots.update((r, roots.get(v, frozenset((v,)))) for r, v in zip(node.results, node.operands, strict=True))
             flops.update((r, flops.get(v, 0)) for r, v in zip(node.results, node.operands, strict=True))
-        elif is_move(node) or (isinstance(node.op, Elementwise) and not node.op.effect):
+        elif node in flow.moves or (isinstance(node.op, Elementwise) and not node.op.effect):
             (result,) = node.results
             own = node.op.flops if isinstance(node.op, Elementwise) else 0
             work = own + sum(flops.get(v, 0) for v in node.operands)
             read = frozenset[Value]().union(*(roots.get(v, frozenset((v,))) for v in node.operands))
             large = [v for v in read if SMALL * elements(v.type) > elements(result.type)]
-            through = is_move(node)
+            through = node in flow.moves
             if not through and held.intersection(node.operands) and result not in outputs and work <= MOVE_FLOPS:
                 fits = len(large) == 1 and estimate(large[0].type.bytes) <= estimate(result.type.bytes)
-                through = fits and all(map(_is_plain, _readers(result, users, barriers=False)))
+                through = fits and all(map(_is_plain, flow.readers(result, barriers=False)))
                 found.update((node,) if through else ())
             if through:
                 roots[result], flops[result] = read, work
@@ -70,19 +160,18 @@ def computed_again(graph: Graph) -> set[Node]:
     return found
 
 
-def summed_apart(graph: Graph) -> set[Node]:
+def summed_apart(flow: Flow) -> set[Node]:
     """The elementwise nodes that lead to sums and are computed with these, though they follow a product: what they read
     of it is stored anyway.
 
     Done where the product is made, each would be stored as well, for the sums to read.
     """
-    products = [n for n in graph.nodes if isinstance(n.op, Fold) and len(n.operands) > 1]
-    if not products:
+    if not flow.products:
         return set()
-    users, outputs = graph.users(), {*graph.outputs}
-    after = {v for n in products for v in n.results}
+    graph, outputs = flow.graph, {*flow.graph.outputs}
+    after = {v for n in flow.products for v in n.results}
     for node in graph.nodes:
-        if (isinstance(node.op, Elementwise) or is_move(node)) and not after.isdisjoint(node.operands):
+        if (isinstance(node.op, Elementwise) or node in flow.moves) and not after.isdisjoint(node.operands):
             after.update(node.results)
     stored: set[Value] = set()
     summed: set[Node] = set()
@@ -90,7 +179,7 @@ def summed_apart(graph: Graph) -> set[Node]:
     found: set[Node] = set()
     for node in reversed(graph.nodes):
         if node.results and node.results[0] in after:
-            readers = list(_readers(node.results[0], users))
+            readers = list(flow.readers(node.results[0]))
             if isinstance(node.op, Elementwise) and any(_is_sum(n) or n in summed for n in readers):
                 summed.add(node)
             if node.results[0] in outputs or not all(isinstance(n.op, Elementwise) for n in readers):
@@ -101,15 +190,11 @@ def summed_apart(graph: Graph) -> set[Node]:
     return found
 
 
-def _readers(value: Value, users: Users, barriers: bool = True) -> Iterable[Node]:
-    """The nodes that read a value, some through moves; without `barriers`, what reads through these instead."""
-    for node in users[value]:
-        if is_move(node):
-            yield from _readers(node.results[0], users, barriers)
-        elif isinstance(node.op, Barrier) and not barriers:
-            yield from _readers(node.results[node.operands.index(value)], users, barriers)
-        else:
-            yield node
+def _is_folded(value: Value, flow: Flow) -> bool:
+    node = flow.makers.get(value)
+    while node is not None and isinstance(node.op, Pull) and node.operands:
+        node = flow.makers.get(node.operands[0])
+    return node is not None and isinstance(node.op, Fold)
 
 
 def _is_sum(node: Node) -> bool:

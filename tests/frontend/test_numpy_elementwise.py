@@ -246,8 +246,8 @@ def test_round_to_decimals() -> None:
     for decimals in (2, 0, -2):
         check(lambda x, d=decimals: rnp.round(x, d), x, expected=np.round(x, decimals))
     assert np.asarray(rnp.round(np.array([5], np.int8), 1)).tolist() == [5]
-    with pytest.raises(AttributeValueError, match="not rounded to -1 decimals"):
-        rnp.round(np.array([5], np.int8), -1)
+    whole = np.array([5, -15, 127], np.int16)
+    check(lambda x: rnp.round(x, -1), whole, expected=np.round(whole, -1))
 
 
 def test_isclose() -> None:

@@ -85,7 +85,7 @@ def _slice_scatter(
 
 
 def _diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    return rnp.diagonal(rnp.moveaxis(x, (dim1, dim2), (-2, -1)), offset=offset)
+    return rnp.diagonal(x, offset, dim1, dim2)
 
 
 def _diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:

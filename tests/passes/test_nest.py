@@ -12,7 +12,7 @@ from rosin import nn
 from rosin import numpy as rnp
 from rosin.ir.loops import Guard, Kind, Loop, walk
 from rosin.ir.statements import expressions, nested
-from rosin.ir.steps import leaves
+from rosin.ir.steps import Nest, leaves
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
 
@@ -30,7 +30,8 @@ def joined(x: Any) -> Any:
 
 def lane_loops(size: int, function: Any = smoothed) -> list[Loop]:
     program = to_loops(pipeline.run(rosin.compile(function).ir(rnp.asarray(np.zeros((3, size))))))
-    inside = (s for kernel in leaves(program.steps) for s in nested(kernel.body))
+    nests = (kernel for kernel in leaves(program.steps) if not isinstance(kernel, Nest))
+    inside = (s for kernel in nests for s in nested(kernel.body))
     return [s for s in inside if isinstance(s, Loop) and s.kind is Kind.VECTOR]
 
 
