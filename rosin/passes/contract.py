@@ -170,8 +170,10 @@ class _Contraction(WordLanes):
             carries.append(carry)
             memo: dict[int, Expr] = {}
             terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
-            own = (Within(t.index.substitute(places), t.low, t.high) for t in borders if t not in shared)
-            steps.append(Term(Accumulate(carry, tuple(terms)), tuple(own)))
+            own = [Within(t.index.substitute(places), t.low, t.high) for t in borders if t not in shared]
+            alike = tuple(t for t in own if tiling.lane not in t.index.variables())
+            self.reach_beyond |= len(alike) < len(own)
+            steps.append(Term(Accumulate(carry, tuple(terms)), alike))
             finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:

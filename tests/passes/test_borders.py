@@ -81,10 +81,19 @@ def test_a_tile_with_a_row_of_an_image_leaves_out_what_is_beyond_its_ends(size: 
     assert not any(k.name.endswith("_border") for k in kernels)
 
 
-def test_where_tiles_are_parts_of_a_row_its_ends_are_multiplied() -> None:
-    """All tiles share one code, which reads the border; only rows of images are left out."""
-    kernels, count = kernels_of(forward, "f32[4, 64, 16, 16]", "f32[96, 64, 3, 3]")
-    assert count == 4 * 64 * 96 * within(16, 3) * 16 * 3
+@pytest.mark.parametrize("size", [12, 24, 32])
+def test_tiles_at_the_ends_of_a_row_have_code_of_their_own(size: int) -> None:
+    kernels, count = kernels_of(forward, f"f32[4, 64, {size}, {size}]", "f32[64, 64, 3, 3]")
+    assert any(" of x3 x" in k.tile and f"{size} of x3 x" not in k.tile for k in kernels)
+    assert count == 4 * 64 * 64 * within(size, 3) ** 2
+    assert not any(k.name.endswith("_border") for k in kernels)
+
+
+def test_vectors_along_a_row_meet_the_border() -> None:
+    """No test tells their lanes apart: they read zeros there. Only rows of images are left out."""
+    kernels, count = kernels_of(forward, "f32[4, 64, 16, 16]", "f32[64, 64, 3, 3]")
+    assert any("vectors of 16 of x3" in k.tile for k in kernels)
+    assert count == 4 * 64 * 64 * within(16, 3) * 16 * 3
     assert any(k.name.endswith("_border") for k in kernels)
 
 
