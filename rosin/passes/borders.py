@@ -22,6 +22,9 @@ MOST_TERMS = 256
 LEAST_SHARE = 1 / 64
 """Loops are cut where that leaves out at least this share of what they would do."""
 
+MOST_STEPS = 64
+"""A loop of more steps has but few of them at a border, and is not looked through for these."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -122,7 +125,9 @@ class FoldLoops:
 
 def _stretches(var: LoopVar, inner: Sequence[LoopVar], terms: Sequence[Term]) -> list[Stretch]:
     """The stretches of a loop that differ in their terms; none where to cut the loop leaves out little."""
-    if not isinstance(var.extent, int) or all(var not in t.index.variables() for term in terms for t in term.tests):
+    if not isinstance(var.extent, int) or var.extent > MOST_STEPS:
+        return []
+    if all(var not in t.index.variables() for term in terms for t in term.tests):
         return []
     found: list[Stretch] = []
     for number in range(var.extent):
