@@ -493,10 +493,10 @@ def _plan(op: Op, values: list[NumpyArray]) -> Executable | None:
 
 
 def compile_path() -> ModuleType:
-    """rosin.runtime.executable. It brings all passes and a backend: what compiles nothing never loads them."""
-    from rosin.runtime import executable
+    """rosin.runtime.compile_path. It brings all passes and a backend: what compiles nothing never loads them."""
+    from rosin.runtime import compile_path
 
-    return executable
+    return compile_path
 
 
 def _is_slow(op: Op, operands: Types, results: Types) -> bool:

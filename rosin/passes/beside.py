@@ -57,7 +57,8 @@ class _Search:
                 self.last.update(dict.fromkeys(node.results, latest))
                 continue
             for operand in node.operands:
-                self.stored.update(flow.moved_from(operand, barriers=False))
+                if operand not in self.stored:
+                    self.stored.update(flow.moved_from(operand, barriers=False))
             if isinstance(node.op, Fold) and len(node.operands) > 1:
                 self.last[node.results[0]] = len(self.products)
                 self.products.append(node.results[0])
@@ -68,6 +69,8 @@ class _Search:
         for node in self.graph.nodes:
             number = self.last[node.results[0]] if self._is_work(node) else -1
             for operand in node.operands if number >= 0 else ():
+                if operand in self.stored or (self.last.get(operand, -1) >= number and self._is_made_by_work(operand)):
+                    continue
                 value = self._large(operand, self.products[number].type.size)
                 if value is not None and self.last.get(value, -1) < number and self._may_be_made(value):
                     found.setdefault(number, {})[value] = None
@@ -104,8 +107,11 @@ class _Search:
     def _is_view(self, node: Node) -> bool:
         return isinstance(node.op, Barrier) or node in self.flow.moves
 
+    def _is_made_by_work(self, value: Value) -> bool:
+        return value in self.made and self._is_work(self.made[value])
+
     def _may_be_made(self, value: Value) -> bool:
-        return value not in self.stored and value in self.made and self._is_work(self.made[value])
+        return value not in self.stored and self._is_made_by_work(value)
 
     def _large(self, value: Value, size: Dim) -> Value | None:
         """The value that has the elements of a value, in whatever order; None where these are few, again and again."""

@@ -50,6 +50,7 @@ from rosin.ir.op import Fold
 from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
+from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES
@@ -92,6 +93,9 @@ BAND_BYTES = 1 << 20
 class _Contraction(WordLanes):
     """The kernels of a contraction."""
 
+    reach_beyond = False
+    """Whether tiles read what copies of operands have beyond a border."""
+
     # -- kernels -------------------------------------------------------------------------------------------
 
     def kernels(self) -> list[Kernel]:
@@ -118,8 +122,9 @@ class _Contraction(WordLanes):
             if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
                 rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
             choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
+        kernels = [self.kernel(choice, lanes, i) for i, choice in enumerate(choices)]
         packing = [kernel for position in self.packed for kernel in self._packing(position)]
-        return [*packing, *self.excess_kernels(), *(self.kernel(choice, lanes, i) for i, choice in enumerate(choices))]
+        return [*packing, *self.excess_kernels(), *kernels]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
@@ -143,7 +148,8 @@ class _Contraction(WordLanes):
     def _packing(self, position: int) -> list[Kernel]:
         operand = self.operands[position]
         assert operand is not None
-        return packing_kernels(f"{self.name}_pack{position}", operand, *self.packed[position], self.memory)
+        name, packed = f"{self.name}_pack{position}", self.packed[position]
+        return packing_kernels(name, operand, *packed, self.memory, self.reach_beyond)
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""
@@ -154,7 +160,9 @@ class _Contraction(WordLanes):
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
         carries: list[Carry] = []
-        steps: list[Statement] = []
+        steps: list[Term] = []
+        borders = [] if lanes in self.folded else self._borders()
+        shared = [t for t in borders if t.index.variables().isdisjoint(tiles)]
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
             places, inside = tiling.at(position)
@@ -162,7 +170,10 @@ class _Contraction(WordLanes):
             carries.append(carry)
             memo: dict[int, Expr] = {}
             terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
-            steps.append(Accumulate(carry, tuple(terms)))
+            own = [Within(t.index.substitute(places), t.low, t.high) for t in borders if t not in shared]
+            alike = tuple(t for t in own if tiling.lane not in t.index.variables())
+            self.reach_beyond |= len(alike) < len(own)
+            steps.append(Term(Accumulate(carry, tuple(terms)), alike))
             finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
@@ -171,9 +182,11 @@ class _Contraction(WordLanes):
                 ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
         if late is not None:
             ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
-        within = [] if lanes in self.folded else self._within(tiles)
-        folds = self._fold_loops(steps, tuple(carries), lanes if lanes in self.folded else None, within)
-        body = [*folds, *_guarded(ends)]
+        folds = FoldLoops(lanes if lanes in self.folded else None)
+        order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
+        inner = folds.around(order or [LoopVar("once", 1)], steps, tuple(carries), shared)
+        self.reach_beyond |= folds.reach_beyond or not borders
+        body = [*inner, *_guarded(ends)]
         if tiling.lane is not None and tiling.is_vector:
             body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
         # A panel of vectors stays near while all rows pass by it.
@@ -268,31 +281,12 @@ class _Contraction(WordLanes):
             inner,
         ]
 
-    def _within(self, tiles: Mapping[LoopVar, Tile]) -> list[Within]:
-        """Tests of which all terms of a tile that fail one are zero: of products with what is beyond a border."""
-        products = [t for t in self.terms if isinstance(t, Apply) and isinstance(t.op, Mul)]
-        if len(products) != len(self.terms):
-            return []
-        borders = (o.tests for o in self.operands if o is not None and o.border is not None and o.border.value == 0)
-        return [t for tests in borders for t in tests if t.index.variables().isdisjoint(tiles)]
-
-    def _fold_loops(
-        self, steps: list[Statement], carries: tuple[Carry, ...], lanes: LoopVar | None, within: Sequence[Within]
-    ) -> list[Statement]:
-        """The folded loops; the terms that do not pass tests are left out."""
-        order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
-        if not order:
-            return [Loop(LoopVar("once", 1), Kind.SERIAL, tuple(steps), carries)]
-        body: list[Statement] = steps
-        known: set[LoopVar] = set(order)
-        for var in reversed(order):
-            tests = tuple(t for t in within if var in t.index.variables() and t.index.variables() & set(order) <= known)
-            body = [When(tests, tuple(body))] if tests else body
-            kind = Kind.VECTOR if var is lanes else Kind.SERIAL
-            body = [Loop(var, kind, tuple(body), carries if var is order[0] else ())]
-            known.discard(var)
-            within = [t for t in within if t not in tests]
-        return body
+    def _borders(self) -> list[Within]:
+        """Tests of which all terms that fail one are zero: of products with what is beyond a border."""
+        borders = [o for o in self.operands if o is not None and o.border is not None]
+        zeros = all(o.border is not None and o.border.value == 0 for o in borders)
+        products = all(isinstance(t, Apply) and isinstance(t.op, Mul) for t in self.terms)
+        return [t for o in borders for t in o.tests] if zeros and products else []
 
 
 def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iterator[Statement]:

@@ -170,8 +170,11 @@ Range = tuple[int, int]
 """From where on, and before where to stop."""
 
 
-def packing_kernels(name: str, operand: Operand, packing: Packing, buffer: Buffer, memory: Memory) -> list[Kernel]:
-    """Kernels that copy an operand to its packed form: one for what is within the operand, one for its border."""
+def packing_kernels(
+    name: str, operand: Operand, packing: Packing, buffer: Buffer, memory: Memory, border: bool = True
+) -> list[Kernel]:
+    """Kernels that copy an operand to its packed form: one for what is within the operand, and one for its `border`
+    unless nothing reads that."""
     inside = _inside(operand, packing)
     if inside is None:
         return [_tested(name, operand, packing, buffer, memory)]
@@ -181,7 +184,7 @@ def packing_kernels(name: str, operand: Operand, packing: Packing, buffer: Buffe
         for i, place in enumerate(_places(packing, inside))
     ]
     around: list[Statement] = []
-    for box in _around(inside, whole):
+    for box in _around(inside, whole) if border else ():
         for place in _places(packing, box):
             assert operand.border is not None
             fill = Store(buffer, indices.flatten(place, packing.shape), operand.border)

@@ -8,7 +8,7 @@ import pytest
 from rosin.ir.interpret import evaluate
 from rosin.ir.op import Fold, Op, Push, Running
 from rosin.ir.ops.arithmetic import Clamp, Extreme
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.samples import Array, Sample, applied, compiled_samples, finfo, type_of, wide
 from tests.samples.matrix import canonical
 

@@ -14,7 +14,7 @@ from rosin.ir.interpret import evaluate
 from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.passes import pipeline
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.complex_graphs import assert_complex_outputs, complex_arguments, complex_graphs
 from tests.differentiation import vjp_graph
 from tests.random_graphs import MIXED, arguments, assert_outputs_agree, graphs

@@ -21,7 +21,8 @@ from rosin.ir.ops.movement import Pad
 from rosin.ir.ops.window import Windowed
 from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
-from rosin.runtime.executable import Executable, compile_graph
+from rosin.runtime.compile_path import compile_graph
+from rosin.runtime.executable import Executable
 from tests.backends.test_conformance_llvm import assert_agrees
 from tests.samples import Array, Sample, all_samples, applied, finfo, spread, type_of, wide
 from tests.samples.matrix import canonical, settled

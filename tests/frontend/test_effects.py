@@ -410,7 +410,7 @@ try:
     f(np.float64(-1))
 except rosin.CheckError as error:
     print(error.message, error.location.line)
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 print(compile_graph(f.ir(np.float64(2))).from_cache)
 """
 

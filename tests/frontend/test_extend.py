@@ -20,7 +20,7 @@ from rosin.ir.errors import DTypeError, NotDifferentiableError, ShapeError, Unsu
 from rosin.ir.host import NativeFunction
 from rosin.ir.op import REGISTRY
 from rosin.ir.ops.foreign import ForeignCall
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 
 X = np.linspace(0.25, 4.0, 16)
 both_ways = pytest.mark.parametrize("way", [lambda f: f, rosin.compile], ids=["eager", "compiled"])

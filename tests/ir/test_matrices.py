@@ -32,7 +32,7 @@ from rosin.ir.ops.matrices import (
 )
 from rosin.ir.types import TensorType
 from rosin.runtime import threads
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.differentiation import assert_adjoint, assert_near, difference, push, random_directions, vjp_graph
 from tests.samples import Array, draw, type_of
 

@@ -26,7 +26,7 @@ from rosin.ir.verify import verify
 from rosin.passes import pipeline
 from rosin.passes.dce import Dce
 from rosin.passes.hoist import Hoist
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 
 K = dims.symbol("k")
 

@@ -23,7 +23,7 @@ from rosin.ir.ops.takers import BLOCK, LARGE_BLOCK, block_size
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.ir.verify import verify
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.differentiation import difference, pull, push, vjp_graph
 from tests.ir.test_control import close
 from tests.samples import draw

@@ -16,7 +16,7 @@ from rosin.passes.beside import computed_beside
 from rosin.passes.flow import Flow
 from rosin.passes.fusion import Fusion
 from rosin.passes.to_loops import to_loops
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.passes.test_fusion import Build, graph_of
 
 TYPES = ("f32[70, 33]", "f32[33, 85]", "f32[70, 21]", "f32[85, 21]", "f32[85]")

@@ -21,7 +21,7 @@ from rosin.passes.cse import Cse
 from rosin.passes.fold import Fold
 from rosin.passes.hoist import Hoist
 from rosin.passes.to_loops import to_loops
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.samples.control import region
 
 F32 = TensorType(dtypes.f32)

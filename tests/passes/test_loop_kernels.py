@@ -22,7 +22,7 @@ from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.samples import draw
 from tests.samples.control import region
 

@@ -22,7 +22,7 @@ from rosin.ir.types import TensorType, parse_type
 from rosin.passes import pipeline
 from rosin.passes.parts.split import FUNCTIONS
 from rosin.passes.to_loops import to_loops
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.passes.graphs import build
 from tests.samples import draw
 

@@ -27,7 +27,7 @@ from rosin.passes.inline import Inline
 from rosin.passes.residuals import Residuals
 from rosin.passes.simplify import Simplify
 from rosin.passes.to_loops import to_loops
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.differentiation import vjp_graph
 from tests.ir.test_control import scans
 from tests.ir.test_while import whiles

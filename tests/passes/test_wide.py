@@ -23,7 +23,7 @@ from rosin.ir.verify import verify
 from rosin.passes import wide
 from rosin.passes.wide import Wide
 from rosin.runtime import threads
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.passes.graphs import arguments
 
 Fn = Callable[..., Any]

@@ -18,7 +18,8 @@ from rosin.ir.op import Value
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.types import parse_type
 from rosin.passes.instrument import PassError
-from rosin.runtime.executable import NativeExecutable, compile_graph
+from rosin.runtime.compile_path import compile_graph
+from rosin.runtime.native import NativeExecutable
 
 
 def graph_of(build: Callable[..., list[Value]], *types: str) -> Graph:

@@ -13,7 +13,7 @@ from rosin import numpy as rnp
 from rosin.ir.facts import Facts
 from rosin.passes.tiles import TileSize, tile_sizes
 from rosin.runtime import cache, threads, tuning
-from rosin.runtime.executable import TUNE, NativeExecutable
+from rosin.runtime.native import TUNE, NativeExecutable
 
 Array = np.ndarray[Any, Any]
 

@@ -26,7 +26,8 @@ from rosin.passes import nest, pipeline
 from rosin.passes.alike import Alike
 from rosin.passes.loop_kernels import arrange
 from rosin.passes.to_loops import to_loops
-from rosin.runtime.executable import NativeExecutable, compile_graph
+from rosin.runtime.compile_path import compile_graph
+from rosin.runtime.native import NativeExecutable
 from tests.backends.llvm.test_kernels import graph_of, run
 from tests.differentiation import vjp_graph
 from tests.passes.graphs import same_bits

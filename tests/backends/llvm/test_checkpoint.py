@@ -19,7 +19,7 @@ from rosin.ir.printer import text
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.types import TensorType
 from rosin.runtime import tapes
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.differentiation import vjp_graph
 from tests.ir.test_checkpoint import LOOPS, PLANS, planned
 from tests.ir.test_control import close

@@ -18,7 +18,7 @@ from rosin.ir.ops import arithmetic as ar
 from rosin.ir.ops import exponential as ex
 from rosin.ir.ops import trigonometric as tr
 from rosin.ir.types import TensorType
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 
 ComplexArray = NDArray[np.complexfloating]
 DTYPES = (np.complex64, np.complex128)

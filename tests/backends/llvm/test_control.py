@@ -21,7 +21,7 @@ from rosin.ir.statements import stores, used_buffers
 from rosin.ir.transform.batch import batch_graph
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.differentiation import vjp_graph
 from tests.ir.test_control import close, collatz, scans
 from tests.random_graphs import arguments

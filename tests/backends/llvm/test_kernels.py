@@ -45,7 +45,7 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
     arrays = [np.ascontiguousarray(x) for x in operands]
     pointers = (ctypes.c_void_p * (len(arrays) + len(results)))(*(a.ctypes.data for a in (*arrays, *results)))
-    arena = np.full(program.arena_bytes + 64, 0xA5, np.uint8)
+    arena = np.full(program.arena_bytes + 64, 0xFF, np.uint8)
     assert function(pointers, arena.ctypes.data + -arena.ctypes.data % 64) == 0
     return results
 
@@ -197,6 +197,24 @@ def test_convolutions_of_many_channels(x: str, kernel: str, stride: int, tile: s
     assert "when 0 <= " in loop_printer.text(program), "rows of the border are left out"
     kernels = [step for step in program.steps if isinstance(step, Kernel)]
     assert tile in str([k.tile for k in kernels])
+
+
+@pytest.mark.thinned(2)
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize(("size", "window"), [((4, 4), (3, 3)), ((7, 5), (5, 3)), ((3, 8), (3, 4)), ((1, 6), (3, 1))])
+def test_edges_of_small_images(dtype: str, size: tuple[int, int], window: tuple[int, int], width: int) -> None:
+    """Tiles that hold rows of places, or all of a window, meet the border at some of these alone."""
+    low = tuple((w - 1) // 2 for w in window)
+    high = tuple(w // 2 for w in window)
+
+    def build(b: Builder, x: Value, kernel: Value, cotangent: Value) -> list[Value]:
+        swapped = b.transpose(x, (1, 0, 2, 3)), b.transpose(cotangent, (1, 0, 2, 3))
+        by_kernel = b.convolution(*swapped, low=low, high=high)
+        return [b.convolution(x, kernel, low=low, high=high), b.transpose(by_kernel, (1, 0, 2, 3))]
+
+    sides = [f"{a}, {b}" for a, b in (size, window, size)]
+    shapes = f"[3, 20, {sides[0]}]", f"[36, 20, {sides[1]}]", f"[3, 36, {sides[2]}]"
+    check(build, *(dtype + shape for shape in shapes), vector_bytes=width, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rosin.ir.builder import Builder
 from rosin.ir.dtypes import DType, f32, f64
 from rosin.ir.op import Op
 from rosin.ir.ops.matrices import Eigh, Qr, Svd
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.samples import Array, draw, type_of
 
 COUNT = 19

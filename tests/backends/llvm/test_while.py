@@ -22,7 +22,7 @@ from rosin.ir.types import TensorType
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import tapes
-from rosin.runtime.executable import compile_graph
+from rosin.runtime.compile_path import compile_graph
 from tests.differentiation import vjp_graph
 from tests.ir.test_control import close
 from tests.ir.test_while import blocked, floats, seeds_of, whiles
