@@ -100,6 +100,15 @@ def test_threads_do_not_change_a_bit(dtype: Any, shape: tuple[int, ...], axis: i
         threads.set_num_threads(before)
 
 
+def test_threads_share_what_is_long() -> None:
+    """One kernel does, in which a chunk waits for the one before; a short line has none that waits."""
+    f = rosin.compile(lambda x: rnp.cumulative_sum(x, axis=0))
+    for shape, waits in (((2 * LONG,), 1), ((4096, 300), 1), ((LONG // 2,), 0), ((MANY_ROWS - 1, 8), 0)):
+        text = f.text(np.ones(shape), stage="loops")
+        assert text.count("in turn:") == waits
+        assert text.count("parallel for chunk") == waits
+
+
 def test_threads_write_over_what_they_read() -> None:
     x = RANDOM.normal(size=4 * LONG)
     wanted = np.cumsum(x.astype(np.longdouble))
