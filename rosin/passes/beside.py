@@ -69,8 +69,6 @@ class _Search:
         for node in self.graph.nodes:
             number = self.last[node.results[0]] if self._is_work(node) else -1
             for operand in node.operands if number >= 0 else ():
-                if operand in self.stored or (self.last.get(operand, -1) >= number and self._is_made_by_work(operand)):
-                    continue
                 value = self._large(operand, self.products[number].type.size)
                 if value is not None and self.last.get(value, -1) < number and self._may_be_made(value):
                     found.setdefault(number, {})[value] = None
@@ -107,11 +105,8 @@ class _Search:
     def _is_view(self, node: Node) -> bool:
         return isinstance(node.op, Barrier) or node in self.flow.moves
 
-    def _is_made_by_work(self, value: Value) -> bool:
-        return value in self.made and self._is_work(self.made[value])
-
     def _may_be_made(self, value: Value) -> bool:
-        return value not in self.stored and self._is_made_by_work(value)
+        return value not in self.stored and value in self.made and self._is_work(self.made[value])
 
     def _large(self, value: Value, size: Dim) -> Value | None:
         """The value that has the elements of a value, in whatever order; None where these are few, again and again."""

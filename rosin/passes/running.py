@@ -267,12 +267,10 @@ class _Lines:
             terms = [self.term(self.place(first + i, {axis: indices.of(column)})) for i in range(count)]
             return put(reduce(self.monoid.combine, terms if first == start else [(end(number),), *terms])[0])
 
-        whole = self.monoid.combine((end(number - 1),), (end(number),))[0]
-        later = (Within(number, 1, count),)
-        before = guard(later, end(number - 1), self.monoid.identity[0])
+        turn, before = self.turn(number, count, end, put)
         body: list[Statement] = [
             *_few_at_a_time(start, length, some),
-            InTurn((When(later, (put(whole),)),)),
+            turn,
             *self.rows(column, {axis: indices.ZERO}, start, length, (before,)),
         ]
         kernels = [self.kernel(name, body, {0: chunk})]
@@ -303,6 +301,15 @@ class _Lines:
             kernels.append(self.kernel(f"{name}_rest", body, self.others | {axis: left}))
         return kernels
 
+    def turn(
+        self, number: Index, count: int, end: Callable[[Index], Expr], put: Callable[[Expr], Statement]
+    ) -> tuple[Statement, Expr]:
+        """What a chunk does in turn: where it has put what it comes to, it puts what all up to its end come to, which
+        `end` reads of each chunk. And what is before the chunk, from then on."""
+        later = (Within(number, 1, count),)
+        whole = self.monoid.combine((end(number - 1),), (end(number),))[0]
+        return InTurn((When(later, (put(whole),)),)), guard(later, end(number - 1), self.monoid.identity[0])
+
     def on_threads(self, name: str) -> list[Kernel]:
         """The chunks of a line, and what is left of it after them. Of a chunk: what it comes to; in turn, what all up
         to its end come to; and its elements."""
@@ -319,13 +326,14 @@ class _Lines:
         def end(number: Index) -> Load:
             return Load(ends, number)
 
-        whole = self.monoid.combine((end(number - 1),), (end(number),))[0]
-        later = (Within(number, 1, count),)
-        before = guard(later, end(number - 1), self.monoid.identity[0])
+        def put(value: Expr) -> Store:
+            return Store(ends, number, value)
+
+        turn, before = self.turn(number, count, end, put)
         body: list[Statement] = [
             Loop(inside, Kind.VECTOR, (Accumulate(total, term),), (total,), unroll=4),
-            Store(ends, number, total.locals[0]),
-            InTurn((When(later, (Store(ends, number, whole),)),)),
+            put(total.locals[0]),
+            turn,
             *self.chunk(number * length, length, before),
         ]
         kernels = [self.kernel(name, body, {0: chunk})]
