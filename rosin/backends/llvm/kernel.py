@@ -136,7 +136,8 @@ class KernelEmitter(Refilling):
     def _advance(self, statement: Accumulate) -> None:
         """Running values of lanes: each combines the terms of the lanes up to its own with what is before the vector.
 
-        From one vector to the next there is but one step to wait for, as what lanes come to among themselves is known.
+        Of vectors that run together, each goes on from the last lane of the one before it, and all from what is before
+        the first: from some to the next ones there is but one step to wait for.
         """
         e, carry, lanes = self.e, statement.carry, self.width
         parts = [self.wide(self.expr(v), lanes) for v in statement.values]
@@ -147,10 +148,15 @@ class KernelEmitter(Refilling):
         while far < lanes:
             parts = self._one_step(carry, parts, neutral, far)
             far *= 2
+        if carry in self.together:
+            parts = self.combine(carry, self.together.pop(carry), parts)
         old = [e.load(slot, p.elem, lanes, 64) for slot, p in zip(self.before[carry], parts, strict=True)]
         last = [e.shuffle(p, p, [lanes - 1] * lanes) for p in parts]
         for local, value in zip(carry.locals, self.combine(carry, old, parts), strict=True):
             e.store(value, self.slots[local][0])
+        if self.goes_on:
+            self.together[carry] = last
+            return
         for slot, value in zip(self.before[carry], self.combine(carry, old, last), strict=True):
             e.store(value, slot)
 
@@ -316,9 +322,11 @@ class KernelEmitter(Refilling):
         copies = loop.unroll if loop.kind is Kind.VECTOR and loop.carries else 1
         if isinstance(loop.var.extent, int):
             copies = min(copies, max(loop.var.extent // self.width, 1))
-        slots = [self._open(loop.carries, lanes) for _ in range(copies)]
+        runs = loop.kind is Kind.VECTOR and self.width > 1 and any(carry.neutral for carry in loop.carries)
+        slots = [self._open(loop.carries, lanes) for _ in range(1 if runs else copies)]
+        slots *= copies if runs else 1
         self._use(slots[0])
-        if loop.kind is Kind.VECTOR and self.width > 1:
+        if runs:
             self._open_running(loop.carries)
         if loop.var.extent != 0:
             with self.frame():
@@ -329,12 +337,14 @@ class KernelEmitter(Refilling):
                 else:
                     self.serial_loop(loop, slots)
         for carry in loop.carries:
-            parts = self._joined(carry, [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots])
             if carry in self.before:
-                slots_before = zip(self.before.pop(carry), parts, strict=True)
-                parts = [self._take(self.e.load(slot, p.elem, p.lanes, 64), [0]) for slot, p in slots_before]
-            elif inner and self.lanes == 1:
-                parts = self._across(carry, parts)
+                before = zip(self.before.pop(carry), carry.locals, strict=True)
+                parts = [self._take(self._load_slot(slot, local.dtype, lanes), [0]) for slot, local in before]
+            else:
+                copied = [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots]
+                parts = self._joined(carry, copied)
+                if inner and self.lanes == 1:
+                    parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
                 self.slots.pop(local, None)
                 self.frames[-1][local] = part
@@ -499,6 +509,7 @@ class KernelEmitter(Refilling):
         def unrolled(position: Val) -> None:
             for at, copy in enumerate(slots):
                 self._use(copy)
+                self.goes_on = at + 1 < len(slots)
                 first = position if at == 0 else self.e.define(f"add nsw i64 {position.ref}, {at}", "i64")
                 block(first)
             self._use(slots[0])

@@ -52,6 +52,10 @@ class Places(ABC):
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
         self.before: dict[Carry, list[Val]] = {}
         """Where running values are kept that stand before a vector whose lanes go on from them."""
+        self.together: dict[Carry, list[Val]] = {}
+        """What vectors that run together have come to so far, in every lane."""
+        self.goes_on = False
+        """Whether another vector runs together with the one that is emitted, after it."""
         self.bases: dict[Buffer, Val] = {}
         self.lane: LoopVar | None = None
         self.lanes = 1
