@@ -202,11 +202,19 @@ class _Lines:
         return Kernel(name, used_buffers(body), tuple(body), (), registers, work if order else None)
 
     def in_order(self, var: LoopVar, k: Index, before: Expr | None = None) -> Loop:
-        """Elements k, which the variable counts, as vectors; before them the line has come to `before`."""
+        """Elements k, which the variable counts, as vectors; before them the line has come to `before`.
+
+        Where elements run backward in memory, lines do too: so it is one way from its end to its beginning.
+        """
         carry = replace(self.monoid.carry("run"), neutral=self.monoid.identity)
         if before is not None:
             carry = replace(carry, initial=(before,))
-        return Loop(var, Kind.VECTOR, tuple(self.step(carry, k)), (carry,), unroll=TOGETHER)
+        moved = {i: _mirrored(v) for i, v in self.others.items()} if self.backward else {}
+        steps = self.step(carry, k, moved)
+        backward = all(i.coefficient(var) in (-1, 0) for i in offsets(steps))
+        if backward:
+            steps = self.step(carry, k.substitute({var: _mirrored(var)}), moved)
+        return Loop(var, Kind.VECTOR, tuple(steps), (carry,), unroll=TOGETHER, backward=backward)
 
     def row_by_row(self, name: str, lanes: LoopVar) -> list[Kernel]:
         """Many lines side by side, in blocks of some: memory is read and written as it lies, and the element before is
@@ -418,6 +426,11 @@ def _few_at_a_time(k: Index, count: Dim, some: Callable[[Index, int], Statement]
     after = LoopVar("after", (count - first) // depth)
     later = Loop(after, Kind.SERIAL, (some(k + indices.of(after) * depth + first, depth),))
     return [some(k, first)] if after.extent == 0 else [some(k, first), later]
+
+
+def _mirrored(var: LoopVar) -> Index:
+    """The variable, counted from the end."""
+    return indices.of(var) * -1 + (var.extent - 1)
 
 
 def _stored(body: Sequence[Statement]) -> list[Index]:

@@ -151,7 +151,7 @@ class KernelEmitter(Refilling):
         if carry in self.together:
             parts = self.combine(carry, self.together.pop(carry), parts)
         old = [e.load(slot, p.elem, lanes, 64) for slot, p in zip(self.before[carry], parts, strict=True)]
-        last = [e.shuffle(p, p, [lanes - 1] * lanes) for p in parts]
+        last = [e.shuffle(p, p, self._in_turn_of_lanes([lanes - 1] * lanes)) for p in parts]
         for local, value in zip(carry.locals, self.combine(carry, old, parts), strict=True):
             e.store(value, self.slots[local][0])
         if self.goes_on:
@@ -161,17 +161,25 @@ class KernelEmitter(Refilling):
             e.store(value, slot)
 
     def _one_step(self, carry: Carry, parts: list[Val], neutral: list[Val], far: int) -> list[Val]:
-        """The upper half of each group of `2 * far` lanes goes on from the last lane of the lower half."""
+        """The later half of each group of `2 * far` lanes goes on from the last lane of the first half."""
         e, lanes = self.e, self.width
         if all(far * _bytes(p) < NEAR_BYTES for p in parts):
             order = [lanes + (i & -far) - 1 if i & far else i for i in range(lanes)]
-            left = [e.shuffle(n, p, order) for n, p in zip(neutral, parts, strict=True)]
+            left = [e.shuffle(n, p, self._in_turn_of_lanes(order)) for n, p in zip(neutral, parts, strict=True)]
             return self.combine(carry, left, parts)
         # In lanes that do not matter LLVM would leave what some register holds, and the step would wait for that.
         order = [i // (2 * far) * 2 * far + far - 1 for i in range(lanes)]
-        left = [_opaque(e, e.shuffle(p, p, order)) for p in parts]
-        upper = Val(f"<{', '.join('i1 true' if i & far else 'i1 false' for i in range(lanes))}>", "i1", lanes)
-        return [e.select(upper, b, p) for b, p in zip(self.combine(carry, left, parts), parts, strict=True)]
+        left = [_opaque(e, e.shuffle(p, p, self._in_turn_of_lanes(order))) for p in parts]
+        which = [f"i1 {'true' if i & far else 'false'}" for i in range(lanes)]
+        later = Val(f"<{', '.join(which[::-1] if self.counts_down else which)}>", "i1", lanes)
+        return [e.select(later, b, p) for b, p in zip(self.combine(carry, left, parts), parts, strict=True)]
+
+    def _in_turn_of_lanes(self, order: Sequence[int]) -> list[int]:
+        """Which lanes, of two vectors, are wanted in each, where both are counted in the order in which lanes come."""
+        if not self.counts_down:
+            return list(order)
+        last = self.width - 1
+        return [i - i % self.width + last - i % self.width for i in reversed(order)]
 
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
@@ -501,10 +509,12 @@ class KernelEmitter(Refilling):
             self.refilled_loop(loop)
             return
         full, rest = extent // width, extent % width
-        self.lane, self.lanes = loop.var, width
+        self.lane, self.lanes, self.counts_down = loop.var, width, loop.backward
+        last = self.e.sub(self.dim(full), self.e.const(1, "i64")) if loop.backward else None
 
         def block(position: Val) -> None:
-            self.body(loop, self.e.define(f"mul nsw i64 {position.ref}, {width}", "i64"))
+            number = position if last is None else self.e.sub(last, position)
+            self.body(loop, self.e.define(f"mul nsw i64 {number.ref}, {width}", "i64"))
 
         def unrolled(position: Val) -> None:
             for at, copy in enumerate(slots):
@@ -521,9 +531,18 @@ class KernelEmitter(Refilling):
             self.body(loop, self.dim(full * width))
             self.mask, self.rest = saved, None
 
+        def all_tail() -> None:
+            if isinstance(rest, int):
+                if rest:
+                    tail()
+            else:
+                self._where(self.e.icmp("ne", self.dim(rest), self.e.const(0, "i64")), "tail", tail)
+
         if loop.parallel:
             self._parallel_vectors(block, tail, full, rest)
         else:
+            if loop.backward:
+                all_tail()
             zero, many = self.e.const(0, "i64"), full - full % len(slots)
             if many == len(slots):
                 unrolled(zero)
@@ -534,12 +553,9 @@ class KernelEmitter(Refilling):
                     block(self.e.const(position, "i64"))
             elif len(slots) > 1:
                 self.counted(self.dim(many), self.dim(full), 1, block)
-            if isinstance(rest, int):
-                if rest:
-                    tail()
-            else:
-                self._where(self.e.icmp("ne", self.dim(rest), zero), "tail", tail)
-        self.lane, self.lanes = None, 1
+            if not loop.backward:
+                all_tail()
+        self.lane, self.lanes, self.counts_down = None, 1, False
 
     def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: Dim, rest: Dim) -> None:
         end = Val("%end", "i64")

@@ -56,6 +56,8 @@ class Places(ABC):
         """What vectors that run together have come to so far, in every lane."""
         self.goes_on = False
         """Whether another vector runs together with the one that is emitted, after it."""
+        self.counts_down = False
+        """Whether the vector loop around counts down: of its lanes the last one comes first."""
         self.bases: dict[Buffer, Val] = {}
         self.lane: LoopVar | None = None
         self.lanes = 1
