@@ -66,9 +66,6 @@ BLOCK = CHAINS * PART
 LONG = 1 << 17
 """From so many elements on threads share a line."""
 
-TOGETHER = 2
-"""So many vectors of a line go on from one number together: the next ones wait for one combination for all of them."""
-
 CHUNK_BYTES, LEAST_CHUNKS = 1 << 17, 16
 """A chunk has about so many bytes, of which a near cache holds a few, but there are at least so many chunks."""
 
@@ -214,7 +211,7 @@ class _Lines:
         backward = all(i.coefficient(var) in (-1, 0) for i in offsets(steps))
         if backward:
             steps = self.step(carry, k.substitute({var: _mirrored(var)}), moved)
-        return Loop(var, Kind.VECTOR, tuple(steps), (carry,), unroll=TOGETHER, backward=backward)
+        return Loop(var, Kind.VECTOR, tuple(steps), (carry,), backward=backward)
 
     def row_by_row(self, name: str, lanes: LoopVar) -> list[Kernel]:
         """Many lines side by side, in blocks of some: memory is read and written as it lies, and the element before is

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, has_turns, is_long
-from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
+from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import is_zero
 from rosin.backends.llvm.refill import MOST_PLACES, Refilling
@@ -50,8 +50,6 @@ from rosin.ir.steps import Kernel, decides
 SUM_BLOCK = 256
 """Iterations after which the running value of a long sum goes into a total of such values."""
 MOST_SUMS = 4
-NEAR_BYTES = 16
-"""Lanes that are less apart move to one another by one instruction, together with neutral ones."""
 
 
 def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
@@ -122,7 +120,7 @@ class KernelEmitter(Refilling):
     def accumulate(self, statement: Accumulate) -> None:
         carry = statement.carry
         if carry in self.before:
-            self._advance(statement)
+            self.advance(statement)
             return
         values = self._combined(carry, statement.values)
         for local, value in zip(carry.locals, values, strict=True):
@@ -132,54 +130,6 @@ class KernelEmitter(Refilling):
                 old = self._slot_value(local)
                 value = self.e.select(self.mask, value, old)
             self.e.store(value, slot)
-
-    def _advance(self, statement: Accumulate) -> None:
-        """Running values of lanes: each combines the terms of the lanes up to its own with what is before the vector.
-
-        Of vectors that run together, each goes on from the last lane of the one before it, and all from what is before
-        the first: from some to the next ones there is but one step to wait for.
-        """
-        e, carry, lanes = self.e, statement.carry, self.width
-        parts = [self.wide(self.expr(v), lanes) for v in statement.values]
-        neutral = [e.splat(self.expr(v), lanes) for v in carry.neutral]
-        if self.mask is not None:
-            parts = [e.select(self.mask, p, n) for p, n in zip(parts, neutral, strict=True)]
-        far = 1
-        while far < lanes:
-            parts = self._one_step(carry, parts, neutral, far)
-            far *= 2
-        if carry in self.together:
-            parts = self.combine(carry, self.together.pop(carry), parts)
-        old = [e.load(slot, p.elem, lanes, 64) for slot, p in zip(self.before[carry], parts, strict=True)]
-        last = [e.shuffle(p, p, self._in_turn_of_lanes([lanes - 1] * lanes)) for p in parts]
-        for local, value in zip(carry.locals, self.combine(carry, old, parts), strict=True):
-            e.store(value, self.slots[local][0])
-        if self.goes_on:
-            self.together[carry] = last
-            return
-        for slot, value in zip(self.before[carry], self.combine(carry, old, last), strict=True):
-            e.store(value, slot)
-
-    def _one_step(self, carry: Carry, parts: list[Val], neutral: list[Val], far: int) -> list[Val]:
-        """The later half of each group of `2 * far` lanes goes on from the last lane of the first half."""
-        e, lanes = self.e, self.width
-        if all(far * _bytes(p) < NEAR_BYTES for p in parts):
-            order = [lanes + (i & -far) - 1 if i & far else i for i in range(lanes)]
-            left = [e.shuffle(n, p, self._in_turn_of_lanes(order)) for n, p in zip(neutral, parts, strict=True)]
-            return self.combine(carry, left, parts)
-        # In lanes that do not matter LLVM would leave what some register holds, and the step would wait for that.
-        order = [i // (2 * far) * 2 * far + far - 1 for i in range(lanes)]
-        left = [_opaque(e, e.shuffle(p, p, self._in_turn_of_lanes(order))) for p in parts]
-        which = [f"i1 {'true' if i & far else 'false'}" for i in range(lanes)]
-        later = Val(f"<{', '.join(which[::-1] if self.counts_down else which)}>", "i1", lanes)
-        return [e.select(later, b, p) for b, p in zip(self.combine(carry, left, parts), parts, strict=True)]
-
-    def _in_turn_of_lanes(self, order: Sequence[int]) -> list[int]:
-        """Which lanes, of two vectors, are wanted in each, where both are counted in the order in which lanes come."""
-        if not self.counts_down:
-            return list(order)
-        last = self.width - 1
-        return [i - i % self.width + last - i % self.width for i in reversed(order)]
 
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
@@ -194,18 +144,6 @@ class KernelEmitter(Refilling):
             return [self.dot(product, running[0])]
         news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
         return self.combine(carry, running, news, carry.take or carry.combine)
-
-    def combine(
-        self, carry: Carry, left: Sequence[Val], right: Sequence[Val], combine: tuple[Expr, ...] = ()
-    ) -> list[Val]:
-        """Two sets of partial values of a carry, combined."""
-        with self.frame():
-            for locals_, values in ((carry.left, left), (carry.right, right)):
-                self.frames[-1].update(zip(locals_, values, strict=True))
-            lanes, self.lanes = self.lanes, left[0].lanes
-            result = [self.expr(c) for c in combine or carry.combine]
-            self.lanes = lanes
-        return [self.e.splat(r, left[0].lanes) for r in result]
 
     def when(self, statement: When) -> None:
         scalar, vector = self.tests(statement.tests)
@@ -330,11 +268,9 @@ class KernelEmitter(Refilling):
         copies = loop.unroll if loop.kind is Kind.VECTOR and loop.carries else 1
         if isinstance(loop.var.extent, int):
             copies = min(copies, max(loop.var.extent // self.width, 1))
-        runs = loop.kind is Kind.VECTOR and self.width > 1 and any(carry.neutral for carry in loop.carries)
-        slots = [self._open(loop.carries, lanes) for _ in range(1 if runs else copies)]
-        slots *= copies if runs else 1
+        slots = [self._open(loop.carries, lanes) for _ in range(copies)]
         self._use(slots[0])
-        if runs:
+        if loop.kind is Kind.VECTOR and self.width > 1:
             self._open_running(loop.carries)
         if loop.var.extent != 0:
             with self.frame():
@@ -345,14 +281,12 @@ class KernelEmitter(Refilling):
                 else:
                     self.serial_loop(loop, slots)
         for carry in loop.carries:
+            parts = self._joined(carry, [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots])
             if carry in self.before:
-                before = zip(self.before.pop(carry), carry.locals, strict=True)
-                parts = [self._take(self._load_slot(slot, local.dtype, lanes), [0]) for slot, local in before]
-            else:
-                copied = [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots]
-                parts = self._joined(carry, copied)
-                if inner and self.lanes == 1:
-                    parts = self._across(carry, parts)
+                slots_before = zip(self.before.pop(carry), parts, strict=True)
+                parts = [self._take(self.e.load(slot, p.elem, p.lanes, 64), [0]) for slot, p in slots_before]
+            elif inner and self.lanes == 1:
+                parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
                 self.slots.pop(local, None)
                 self.frames[-1][local] = part
@@ -519,7 +453,6 @@ class KernelEmitter(Refilling):
         def unrolled(position: Val) -> None:
             for at, copy in enumerate(slots):
                 self._use(copy)
-                self.goes_on = at + 1 < len(slots)
                 first = position if at == 0 else self.e.define(f"add nsw i64 {position.ref}, {at}", "i64")
                 block(first)
             self._use(slots[0])
@@ -572,17 +505,6 @@ class KernelEmitter(Refilling):
         body()
         self.e.branch(after)
         self.e.block(after)
-
-
-def _opaque(e: Emitter, x: Val) -> Val:
-    """`x`, into which LLVM does not look, integers neither: as floats they pass."""
-    like = {"i32": "float", "i64": "double"}.get(x.elem, x.elem)
-    return e.convert("bitcast", e.opaque(e.convert("bitcast", x, like)), x.elem)
-
-
-def _bytes(x: Val) -> int:
-    """How many bytes a lane has."""
-    return FLOAT_BITS.get(x.elem, 0) // 8 or max(int(x.elem[1:]) // 8, 1)
 
 
 def _is_scope(statement: Statement) -> bool:

@@ -52,10 +52,6 @@ class Places(ABC):
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
         self.before: dict[Carry, list[Val]] = {}
         """Where running values are kept that stand before a vector whose lanes go on from them."""
-        self.together: dict[Carry, list[Val]] = {}
-        """What vectors that run together have come to so far, in every lane."""
-        self.goes_on = False
-        """Whether another vector runs together with the one that is emitted, after it."""
         self.counts_down = False
         """Whether the vector loop around counts down: of its lanes the last one comes first."""
         self.bases: dict[Buffer, Val] = {}
