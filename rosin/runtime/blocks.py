@@ -12,7 +12,8 @@ interface for these, and what results leave behind serves the next ones of about
 Kept blocks take at most a share of the machine's memory, and the oldest go first. What has been kept for `IDLE` seconds
 goes when the next large result comes or is dropped, or the next program is loaded: its pages would then be had again in
 a small part of the time that they were of no use. The system is told that it may take pages of kept blocks when it runs
-short of memory.
+short of memory, but not at every drop of a block that is used again and again: each time, threads would wait until no
+processor knows where its pages are.
 """
 
 from __future__ import annotations
@@ -82,12 +83,15 @@ def _word(name: str) -> ctypes.c_int64:
     return ctypes.c_int64.from_address(_library.address(f"rosin_blocks_{name}"))
 
 
+RESTED = 10
+"""The system is told of a dropped block when it was not in so many milliseconds: that takes a hundredth of them."""
+
 _SLOTS = 64
 _HUGE, _HUGE_PAGE = 8 << 20, 2 << 20
 _LINUX = {"MADV_FREE": 8, "MADV_HUGEPAGE": 14}
 _MONOTONIC = 1 if sys.platform.startswith("linux") else 6
 
-# What stands before the numbers of a block: its bytes, in a line of memory.
+# What stands before the numbers of a block, in a line of memory: its bytes, and when the system was told of it.
 _CODE = """\
 %Kept = type { ptr, i64, i64 }              ; the block or null, its bytes, when it was dropped
 @rosin_blocks_table = internal global [$SLOTS x %Kept] zeroinitializer
@@ -284,17 +288,22 @@ fresh:
   store atomic i64 0, ptr @rosin_blocks_lock release, align 8
   %new = call ptr @rosin_block_new(i64 %bytes)
   %failed = icmp eq ptr %new, null
-  br i1 %failed, label %trim, label %made
+  br i1 %failed, label %trim, label %first
 trim:
   call void @rosin_blocks_trim()
   %last = call ptr @rosin_block_new(i64 %bytes)
   %hopeless = icmp eq ptr %last, null
-  br i1 %hopeless, label %no, label %made
+  br i1 %hopeless, label %no, label %first
 no:
   ret ptr null
+first:
+  %got = phi ptr [ %new, %fresh ], [ %last, %trim ]
+  %told.at = getelementptr i64, ptr %got, i64 1
+  store i64 0, ptr %told.at
+  br label %made
 made:
-  %block = phi ptr [ %old, %again ], [ %new, %fresh ], [ %last, %trim ]
-  %has = phi i64 [ %had, %again ], [ %bytes, %fresh ], [ %bytes, %trim ]
+  %block = phi ptr [ %old, %again ], [ %got, %first ]
+  %has = phi i64 [ %had, %again ], [ %bytes, %first ]
   store i64 %has, ptr %block
   %numbers = getelementptr i8, ptr %block, i64 64
   ret ptr %numbers
@@ -312,8 +321,16 @@ drop:
   ret void
 offer:
   %huge = icmp uge i64 %bytes, $HUGE
-  br i1 %huge, label %advise, label %room
+  br i1 %huge, label %rested, label %room
+rested:
+  %told.at = getelementptr i64, ptr %block, i64 1
+  %told = load i64, ptr %told.at
+  %dropped = call i64 @blocks_now()
+  %since = sub i64 %dropped, %told
+  %long = icmp sge i64 %since, $RESTED
+  br i1 %long, label %advise, label %room
 advise:
+  store i64 %dropped, ptr %told.at
   $MADV_FREE
   br label %room
 room:
@@ -402,6 +419,7 @@ def _text() -> str:
         "HUGE": str(_HUGE),
         "PAGE": str(_HUGE_PAGE),
         "LAST": str(_HUGE_PAGE - 1),
+        "RESTED": str(RESTED * 10**6),
         "FOREVER": str((1 << 63) - 1),
         "MONOTONIC": str(_MONOTONIC),
         "DECLARED": "declare i32 @madvise(ptr, i64, i32)" if linux else "",
