@@ -327,9 +327,8 @@ class _Lines:
 
     def onto(self, before: Expr, place: tuple[Index, ...]) -> Store:
         """What is before an element combined into it where it is stored."""
-        return self.memory.store(
-            self.result, place, *self.monoid.combine((before,), (self.memory.stored(self.result)(place),))
-        )
+        whole = self.monoid.combine((before,), (self.memory.stored(self.result)(place),))
+        return self.memory.store(self.result, place, *whole)
 
     def on_threads(self, name: str) -> list[Kernel]:
         """The chunks of a line, and what is left of it after them."""

@@ -48,6 +48,7 @@ def test_large_results_are_in_blocks_and_others_are_not() -> None:
     assert NAME(large) == "rosin"
     assert large.flags.owndata
     assert large.ctypes.data % 64 == 0
+    assert made(40 * MIB).ctypes.data % 4096 == blocks.HEAD
     # NumPy's own allocator is in its place again.
     assert NAME(np.empty(4 * MIB)) != "rosin"
 
