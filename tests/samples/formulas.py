@@ -280,7 +280,19 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
     (distributions.Fdtr(True), [(2, 3, 0), (2, 3, INF), (300, 200, 1.1), (3, 4, 1e-200), (10, 12, 1e9), (2, 2, NAN)]),
     (
         distributions.Stdtr(),
-        [(3, 0), (3, INF), (3, -INF), (NAN, 1), (3, NAN), (0.5, -1e9), (1e3, 1.5), (100, -20), (2.5, 1e-200)],
+        [
+            (3, 0),
+            (3, INF),
+            (3, -INF),
+            (NAN, 1),
+            (3, NAN),
+            (0.5, -1e9),
+            (1e3, 1.5),
+            (100, -20),
+            (2.5, 1e-200),
+            (1e6, -2),
+            (1e8, -2),
+        ],
     ),
     (
         power_transforms.Boxcox(),

@@ -90,11 +90,12 @@ def _outer(function: Binary, x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return function(manipulation.reshape(a, spread), b)
 
 
-def _at(name: str, change: str, x: ArrayLike, indices: Any, values: ArrayLike, /) -> Array:
-    operand = promote.array(name, x)
-    if change == "subtract":
-        return indexing.changed(operand, indices, "add", elementwise.negative(values))
-    return indexing.changed(operand, indices, change, values)
+def _at(name: str, change: indexing.Change, x: ArrayLike, indices: Any, values: ArrayLike, /) -> Array:
+    return indexing.changed(promote.array(name, x), indices, change, values)
+
+
+def _less_at(x: ArrayLike, indices: Any, values: ArrayLike, /) -> Array:
+    return _at("subtract", "add", x, indices, elementwise.negative(values))
 
 
 def _reduce(
@@ -127,7 +128,7 @@ def _with_outer(function: Binary) -> Ufunc:
     return cast(Ufunc, function)
 
 
-def _with_at(function: Any, change: str) -> Any:
+def _with_at(function: Any, change: indexing.Change) -> Any:
     vars(function)["at"] = partial(_at, function.__name__, change)
     return function
 
@@ -240,7 +241,8 @@ logical_and, logical_or, logical_xor = (
     _associative(function, _of_truths(_by_halves(function, identity)), _of_truths(_by_doubling(function)))
     for function, identity in ((logic.logical_and, _ones), (logic.logical_or, _zeros), (logic.logical_xor, _zeros))
 )
-subtract: Difference = _with_at(_with_outer(elementwise.subtract), "subtract")
+subtract: Difference = cast(Difference, _with_outer(elementwise.subtract))
+vars(subtract)["at"] = _less_at
 divide, floor_divide, remainder, pow = map(
     _with_outer, (elementwise.divide, elementwise.floor_divide, elementwise.remainder, elementwise.pow)
 )

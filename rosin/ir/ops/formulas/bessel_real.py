@@ -217,7 +217,7 @@ def _steed(m: Algebra, u: Real, x: Real) -> tuple[Pair, Pair]:
     last = m.floor(16.0 + 100.0 / x)
     real, imaginary, _ = m.loop(going, step, (twice, 2.0 * last + 2.0, last), 66)
     share = (0.25 - u * u) / (real * real + imaginary * imaginary) / x
-    return pairs.quotient(m, zero - 0.5, x) + share * imaginary, pairs.exact_sum(m, zero + 1.0, share * real)
+    return pairs.quotient(m, zero - 0.5, x) + share * imaginary, pairs.exact_sum(m, share * real, zero + 1.0)
 
 
 def _fraction_of_k(m: Algebra, u: Real, x: Real) -> tuple[Pair, Pair]:
@@ -239,7 +239,7 @@ def _fraction_of_k(m: Algebra, u: Real, x: Real) -> tuple[Pair, Pair]:
     fraction = 2.0 * (1.0 + x) - (2.25 - u * u) / fraction
     share = first / fraction
     scale = pairs.sqrt(m, pairs.quotient(m, m.number(0.25, x), x) / pairs.constant(m, TWO_OVER_PI, x)).scaled(2.0)
-    found = scale / pairs.exact_sum(m, one, share * total)
+    found = scale / pairs.exact_sum(m, share * total, one)
     return found, found * (pairs.exact_sum(m, x, u + 0.5) - share) / x
 
 

@@ -488,7 +488,7 @@ class JacobiElliptic(Formula):
     def formula(self, m: Algebra, *operands: Real) -> Real:
         u, parameter = operands
         inside, tiny = (parameter >= 0.0) & (parameter < 1.0), m.abs(u) < 1e-100
-        mean, rest = Pair(m, m.number(1.0, u)), pairs.exact_sum(m, m.number(1.0, u), -m.where(inside, parameter, 0.5))
+        mean, rest = Pair(m, m.number(1.0, u)), pairs.exact_sum(m, -m.where(inside, parameter, 0.5), m.number(1.0, u))
         means: list[tuple[Real, Real]] = []
         for _ in range(LANDEN):
             root = pairs.sqrt(m, rest)
