@@ -74,7 +74,11 @@ def test_at(name: str) -> None:
     x, places, values = FLOATS[0].copy(), np.array([0, 2, 0]), FLOATS[1, :3]
     expected = x.copy()
     getattr(np, name).at(expected, places, values)
-    check(lambda x, v: getattr(rnp, name).at(x, places, v), x, values, expected=expected, tolerance=1e-12)
+    function = getattr(rnp, name)
+    check(lambda x, v: function.at(x, places, v, inplace=False), x, values, expected=expected, tolerance=1e-12)
+    array = rnp.asarray(x.copy())
+    assert function.at(array, places, values) is None
+    np.testing.assert_allclose(np.asarray(array), expected, rtol=1e-12)
 
 
 def test_element_types() -> None:
@@ -102,5 +106,7 @@ def test_errors() -> None:
         rnp.bitwise_or.reduce(INTEGERS, axis=3)
     with pytest.raises(RosinError, match="initial"):
         rnp.maximum.reduce(FLOATS, where=FLOATS > 0)
+    with pytest.raises(RosinError, match=r"add.at: assigns to an array of Rosin's, not to ndarray"):
+        rnp.add.at(FLOATS, 0, 1.0)
     with pytest.raises(RosinError, match="not 2; of two in a plane"):
         rnp.cross(rnp.ones(2), rnp.ones(2))

@@ -68,10 +68,10 @@ class Associative(Ufunc, Protocol):
 class Updating(Protocol):
     """A function that changes elements at places."""
 
-    def at(self, x: ArrayLike, indices: Any, values: ArrayLike, /) -> Array:
-        """x with the function of itself and the values at `indices`; places that repeat take each value in turn.
+    def at(self, x: ArrayLike, indices: Any, values: ArrayLike, /, *, inplace: bool = True) -> Array | None:
+        """x becomes the function of itself and the values at `indices`; places that repeat take each value in turn.
 
-        Arrays never change, so the result is another one.
+        It assigns to the array, as `x[index] = values` does; with `inplace=False` it leaves it and returns another one.
         """
         ...
 
@@ -90,12 +90,15 @@ def _outer(function: Binary, x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return function(manipulation.reshape(a, spread), b)
 
 
-def _at(name: str, change: indexing.Change, x: ArrayLike, indices: Any, values: ArrayLike, /) -> Array:
-    return indexing.changed(promote.array(name, x), indices, change, values)
+def _at(
+    name: str, change: indexing.Change, x: ArrayLike, indices: Any, values: ArrayLike, /, *, inplace: bool = True
+) -> Array | None:
+    result = indexing.changed(promote.array(name, x), indices, change, values)
+    return indexing.assigned(f"{name}.at", x, result, inplace)
 
 
-def _less_at(x: ArrayLike, indices: Any, values: ArrayLike, /) -> Array:
-    return _at("subtract", "add", x, indices, elementwise.negative(values))
+def _less_at(x: ArrayLike, indices: Any, values: ArrayLike, /, *, inplace: bool = True) -> Array | None:
+    return _at("subtract", "add", x, indices, elementwise.negative(values), inplace=inplace)
 
 
 def _reduce(
