@@ -169,6 +169,50 @@ def _harmonic(theta: Number, phi: Number) -> Number:
     return mpmath.re(mpmath.spherharm(5, 2, theta, phi))
 
 
+def _airy_floor(slope: bool) -> Callable[[Number], Number]:
+    """The amplitude, beyond the zeros that are known."""
+    power = mpmath.mpf(1) / 4 if slope else -mpmath.mpf(1) / 4
+    return lambda x: abs(x) ** power / mpmath.sqrt(mpmath.pi) if x < -5 else 0
+
+
+def _airy(which: int, scaled: bool = False) -> Function:
+    function, slope = (mpmath.airybi, mpmath.airyai)[which < 2], which % 2
+
+    def exact(x: Number) -> Number:
+        scale = mpmath.exp((1 if which < 2 else -1) * mpmath.sqrt(x**3) * 2 / 3) if scaled else 1
+        return function(x, derivative=slope) * scale
+
+    if scaled:
+        return one(lambda x: rs.airye(x)[which], exact, (0, 5), (5, 1000), powers=(-300, 2), signs=(1,), count=100)
+    spans = (-5, 0), (0, 5), (5, 100), (-30, -5)
+    floor = _airy_floor(bool(slope))
+    return one(lambda x: rs.airy(x)[which], exact, *spans, powers=(-300, 9), floor=floor, count=100, digits=60)
+
+
+def _faddeeva(z: Number) -> Number:
+    return mpmath.exp(-z * z) * mpmath.erfc(mpmath.mpc(0, -1) * z)
+
+
+def _voigt(x: Number, sigma: Number, gamma: Number) -> Number:
+    z = mpmath.mpc(x, gamma) / (sigma * mpmath.sqrt(2))
+    return _faddeeva(z).real / (sigma * mpmath.sqrt(2 * mpmath.pi))
+
+
+def _kolmogorov(x: Number) -> Number:
+    if x < 1:
+        below = mpmath.fsum(mpmath.exp(-(((2 * k - 1) * mpmath.pi / x) ** 2) / 8) for k in range(1, 12))
+        return 1 - mpmath.sqrt(2 * mpmath.pi) / x * below
+    return 2 * mpmath.fsum((-1) ** (k - 1) * mpmath.exp(-2 * (k * x) ** 2) for k in range(1, 16))
+
+
+def _amplitude_of_jacobi(u: Number, m: Number) -> Number:
+    """am(u, m), by Newton's steps from what is found."""
+    angle = mpmath.mpf(float(rs.ellipj(rnp.asarray(float(u), dtype=rnp.float64), float(m))[3]))
+    for _ in range(3):
+        angle -= (mpmath.ellipf(angle, m) - u) * mpmath.sqrt(1 - m * mpmath.sin(angle) ** 2)
+    return angle
+
+
 def _half_turns(degrees: Number) -> Number:
     return mpmath.fmod(degrees, 360) / 180
 
@@ -245,6 +289,8 @@ INVERSE_BETA_SPANS = [
     [(9, 99), (9, 99), CHANCE],
 ]
 """Parameters, of which those below 1 have their own ways, and arguments."""
+
+AIRY = "Ai", "Ai'", "Bi", "Bi'"
 
 ORTHOGONAL: list[tuple[str, Callable[..., Number], tuple[float, ...], Interval]] = [
     ("legendre", mpmath.legendre, (), (-1, 1)),
@@ -492,6 +538,42 @@ SPECIAL: dict[str, Function] = {
         powers=(-300, 0),
         floor=0.5,
     ),
+    **{f"airy, {name}": _airy(k) for k, name in enumerate(AIRY)},
+    **{f"airye, {name}": _airy(k, scaled=True) for k, name in enumerate(AIRY)},
+    "voigt_profile": Function(
+        rs.voigt_profile,
+        _voigt,
+        [[(-5, 5), (0, 3), (0, 3)], [(-10, 10), (0.5, 2), (0, 1e-4)], [(-99, 99), (0.1, 2), (0, 10)]],
+        (-9, 9),
+        (1,),
+        digits=80,
+    ),
+    "struve(v, x)": Function(
+        rs.struve,
+        mpmath.struveh,
+        [[(0, 10), (0, 30)], [(0, 10), (30, 100)], [(0, 100), (0, 200)], [(-10, 0), (0, 60)]],
+        floor=lambda v, x: _amplitude(x, max(abs(v), 2)),
+        count=100,
+    ),
+    "modstruve(v, x)": Function(
+        rs.modstruve,
+        mpmath.struvel,
+        [[(0, 10), (0, 60)], [(0, 100), (0, 200)], [(0, 20), (0, 700)], [(-10, 0), (0, 60)]],
+        count=100,
+    ),
+    **{
+        f"ellipj, {name}": Function(
+            lambda u, m, k=k: rs.ellipj(u, m)[k],
+            lambda u, m, name=name: mpmath.ellipfun(name, u=u, m=m),
+            [[(-10, 10), (0, 1)], [(-20, 20), (0.99, 1)]],
+            floor=1.0,
+            count=60,
+        )
+        for k, name in enumerate(("sn", "cn", "dn"))
+    },
+    "ellipj, am": Function(
+        lambda u, m: rs.ellipj(u, m)[3], _amplitude_of_jacobi, [[(-10, 10), (0, 1)], [(-20, 20), (0.99, 1)]], count=40
+    ),
 }
 
 DISTRIBUTION: dict[str, Function] = {
@@ -546,6 +628,10 @@ DISTRIBUTION: dict[str, Function] = {
     "stdtr": Function(rs.stdtr, _student, [[(0.5, 30), (-10, 10)]], count=100, digits=60),
     "stdtrit": Function(rs.stdtrit, _inverse(rs.stdtrit, _student), [[(1, 30), CHANCE], [(0.05, 1), CHANCE]], count=30),
 }
+DISTRIBUTION |= {
+    "kolmogorov": one(rs.kolmogorov, _kolmogorov, (0, 4), (4, 19)),
+    "kolmogi": one(rs.kolmogi, _inverse(rs.kolmogi, _kolmogorov), CHANCE, powers=(-300, 0), signs=(1,), count=60),
+}
 
 _Z = [[(-3.0, 3.0), (-3.0, 3.0)]]
 COMPLEX: dict[str, Function] = {
@@ -568,6 +654,10 @@ COMPLEX: dict[str, Function] = {
         "atanh",
     )
 }
+# Away from the zeros, which lie below the real axis.
+COMPLEX["wofz"] = Function(
+    rs.wofz, _faddeeva, [[(-6, 6), (0, 6)], [(-1, 1), (-3, 0)]], (-5, 5), (1,), count=150, digits=60
+)
 
 
 def arguments(name: str, function: Function, dtype: type[np.floating], scale: float = 1.0) -> list[np.ndarray]:
@@ -646,6 +736,17 @@ HARD = frozenset(
         ("sinc", "cosm1", "cotdg", "tandg", "erfi", "perm", "boxcox", "boxcox1p", "betaincc", "pseudo_huber"),
         ("gammaincinv", "gammainccinv", "betaincinv", "betainccinv", "lpmv(2, 5, x)", "sph_harm_y(5, 2, …)"),
         ("ive(5, x)", "k0e", "k1e", "elliprc", "shichi, Shi", "shichi, Chi"),
+        (
+            "voigt_profile",
+            "wofz",
+            "struve(v, x)",
+            "modstruve(v, x)",
+            "ellipj, sn",
+            "ellipj, cn",
+            "ellipj, dn",
+            "ellipj, am",
+        ),
+        (f"{function}, {name}" for function in ("airy", "airye") for name in AIRY),
         ("spherical_yn(2, x)", "spherical_in(2, x)", "spherical_kn(2, x)"),
         DISTRIBUTION,
     )

@@ -1,6 +1,7 @@
-"""Computes the coefficients of rosin/ir/ops/formulas/tables.py, and says how good they are.
+"""Computes the coefficients of rosin/ir/ops/formulas/tables.py and airy_tables.py, and says how good they are.
 
-    python tools/special_tables.py            # all of them, as the file's text; minutes
+    python tools/special_tables.py            # all of tables.py, as the file's text; minutes
+    python tools/special_tables.py airy       # all of airy_tables.py
     python tools/special_tables.py I0_SMALL   # some
 
 Each table is a Chebyshev interpolation, at 40 digits, of a function on an interval, cut off where what follows is below
@@ -215,6 +216,103 @@ def rgammas(square: Number, sign: int) -> Number:
     return total if sign > 0 else total / u
 
 
+def airy(name: str, x: Number) -> Number:
+    """Ai, Ai', Bi or Bi'."""
+    return (mp.airyai if name.startswith("AI") else mp.airybi)(x, derivative=int(name.endswith("SLOPE")))
+
+
+AIRY_ROOTS = {
+    f"{letter}I{part}": [zero(k, derivative=slope) for k in (1, 2, 3)]
+    for letter, zero in (("A", mp.airyaizero), ("B", mp.airybizero))
+    for slope, part in enumerate(("", "_SLOPE"))
+}
+
+
+def airy_far(name: str, least: Number) -> Callable[[Number], Number]:
+    """What is left of a function of x >= `least` without its exponential and its power, in s = 2 z(least) / z - 1."""
+    sign, power = (1 if name.startswith("AI") else -1), (-1 if name.endswith("SLOPE") else 1)
+
+    def function(zeta: Number) -> Number:
+        zeta = min(zeta, mp.mpf(10) ** 18)
+        x = mp.cbrt((zeta * 3 / 2) ** 2)
+        scale = mp.sqrt(mp.pi) * (2 if sign > 0 else 1) * mp.root(x, 4) ** power
+        with mp.workdps(mp.mp.dps + 30):
+            return scale * mp.exp(sign * zeta) * airy(name, x)
+
+    return in_inverse(mp.sqrt(mp.mpf(least) ** 3) * 2 / 3, function)
+
+
+def airy_amplitude(name: str) -> Callable[[Number], Number]:
+    """P and Q of Ai(-x) and Bi(-x), R and S of their slopes (DLMF 9.7), in s = 2 (5/x)^3 - 1; Q and S are times z."""
+
+    def function(s: Number) -> Number:
+        x = 5 / mp.cbrt(max((s + 1) / 2, mp.mpf(10) ** -21))
+        zeta = mp.sqrt(x**3) * 2 / 3
+        slope = name in "RS"
+        a, b = (airy(f"{letter}I{'_SLOPE' if slope else ''}", -x) for letter in "AB")
+        sine, cosine = mp.sin(zeta - mp.pi / 4), mp.cos(zeta - mp.pi / 4)
+        scale = mp.sqrt(mp.pi) * mp.root(x, 4) ** (-1 if slope else 1)
+        even = a * sine + b * cosine if slope else a * cosine - b * sine
+        odd = b * sine - a * cosine if slope else a * sine + b * cosine
+        return scale * (even if name in "PR" else odd * zeta)
+
+    return function
+
+
+AIRY_GROWTH = {"AI": mp.mpf(1) / 2, "AI_SLOPE": mp.mpf(1), "BI": 0, "BI_SLOPE": 0}
+AIRY = {
+    **{
+        f"{name}_LOW": Table(
+            f"{name} over zeros, -5 <= x <= -3, s = x + 4",
+            over_roots(-5, -3, lambda x, name=name: airy(name, x), roots[name in ("AI_SLOPE", "BI") :]),
+        )
+        for name, roots in AIRY_ROOTS.items()
+    },
+    **{
+        f"{name}_MIDDLE": Table(
+            f"{name} over zeros, -3 <= x <= -1, s = x + 2",
+            over_roots(-3, -1, lambda x, name=name: airy(name, x), roots[: 2 if name in ("AI_SLOPE", "BI") else 1]),
+        )
+        for name, roots in AIRY_ROOTS.items()
+    },
+    **{
+        f"{name}_UNIT": Table(
+            f"{name} exp({float(growth):g} x) over zeros, -1 <= x <= 1, s = x",
+            over_roots(
+                -1,
+                1,
+                lambda x, name=name, growth=growth: airy(name, x) * mp.exp(growth * x),
+                AIRY_ROOTS[name][: name in ("AI_SLOPE", "BI")],
+            ),
+        )
+        for name, growth in AIRY_GROWTH.items()
+    },
+    **{
+        f"{name}_HIGH": Table(
+            f"{name} exp(-2 (x - 1)), 1 <= x <= 5, s = (x - 3) / 2",
+            between(1, 5, lambda x, name=name: airy(name, x) * mp.exp(-2 * (x - 1))),
+        )
+        for name in ("BI", "BI_SLOPE")
+    },
+    **{
+        f"{name}_FAR": Table(
+            f"{name} over exp({'-' if name.startswith('AI') else ''}z) and a power of x, x >= {least}, z = 2/3 x^1.5",
+            airy_far(name, least),
+            100,
+        )
+        for name, least in (("AI", 1), ("AI_SLOPE", 1), ("BI", 5), ("BI_SLOPE", 5))
+    },
+    **{
+        f"AIRY_{name}": Table(
+            f"{name} of {'the slopes of ' if name in 'RS' else ''}Ai(-x) and Bi(-x)"
+            f"{' times z' if name in 'QS' else ''}, x >= 5, s = 2 (5/x)^3 - 1",
+            airy_amplitude(name),
+        )
+        for name in "PQRS"
+    },
+}
+
+
 TABLES = {
     "GAMMA_NEAR": Table(
         "(gamma(2 + s/2) - 1) / s", lambda s: near_zero(lambda s: (mp.gamma(2 + s / 2) - 1) / s, s), leads=1
@@ -414,7 +512,7 @@ def rows(name: str, numbers: list[float]) -> str:
     return f"{name} = (\n" + "".join(f"    {line},\n" for line in lines) + ")"
 
 
-HEAD = '''"""Coefficients of special functions: polynomials of s from -1 to 1, constant term first.
+HEAD = '''"""Coefficients of {of}: polynomials of s from -1 to 1, constant term first.
 
 Computed by tools/special_tables.py; each error is that in exact arithmetic, relative to the function.
 """
@@ -423,15 +521,16 @@ Computed by tools/special_tables.py; each error is that in exact arithmetic, rel
 '''
 
 if __name__ == "__main__":
-    print(HEAD)
-    for name in sys.argv[1:] or TABLES:
-        table = TABLES[name]
+    whole, of_airy = len(sys.argv) == 1, sys.argv[1:] == ["airy"]
+    print(HEAD.format(of="Airy's functions" if of_airy else "special functions"))
+    for name in AIRY if of_airy else sys.argv[1:] or TABLES:
+        table = (AIRY | TABLES)[name]
         found, low, worst, size = compute(table)
         print(f"# {table.about}: 2^{mp.nstr(mp.log(worst, 2), 4)}." + ("" if size < 20 else f"  SIZE {size:.3g}"))
         print(rows(name, found), flush=True)
         if low:
             print(rows(f"{name}_LOW", low), flush=True)
-    if len(sys.argv) == 1:
+    if whole:
         print("# Temme's expansion of the incomplete gamma functions in 1/a, each coefficient a power series of eta.")
         print("\n".join(rows(f"TEMME_{k}", row) for k, row in enumerate(temme(9, 20))))
         print(f"TEMME = ({', '.join(f'TEMME_{k}' for k in range(9))})")

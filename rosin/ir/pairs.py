@@ -110,6 +110,7 @@ def constant(m: Algebra, value: Constant, like: Real) -> Pair:
 
 
 def exact_sum(m: Algebra, x: Real, y: Real) -> Pair:
+    """x + y. A constant stands second: XLA makes x of (1 + x) - 1, and nothing of what 1 + x lost in rounding."""
     return Pair(m, *two_sum(x, y))
 
 
@@ -179,7 +180,7 @@ TWO_THIRDS: Constant = (0.6666666666666666, 3.700743415417188e-17)
 def log_pair(m: Algebra, x: Real) -> tuple[Real, Real]:
     """log(x) of a positive finite number, with a relative error below 2^-64: 2 atanh((f - 1) / (f + 1)) + k log(2)."""
     k, f = m.split(x)
-    s = quotient(m, f - 1.0, m.number(1.0, f)) / exact_sum(m, m.number(1.0, f), f)
+    s = quotient(m, f - 1.0, m.number(1.0, f)) / exact_sum(m, f, m.number(1.0, f))
     square = s * s
     cubic = s * (square * (constant(m, TWO_THIRDS, f) + square.high * m.polynomial(square.high, ATANH)))
     total = exact_product(m, k, m.number(LN2[0], k)) + (s.scaled(2.0) + cubic) + k * LN2[1]

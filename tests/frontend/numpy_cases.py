@@ -553,8 +553,12 @@ def _sorting() -> Iterator[Case]:
     yield rough("unique_values", WHOLE, batched=False, reference=np.unique)
     for name in ("intersect1d", "setdiff1d", "setxor1d", "union1d"):
         yield rough(name, WHOLE, J, batched=False)
+    for name in ("intersect1d", "setdiff1d", "setxor1d"):
+        yield rough(name, np.array([5, 1, 9, 2]), np.array([2, 7, 5]), assume_unique=True, batched=False)
+    yield rough("setxor1d", np.array([np.nan, 1.0, 3.0]), np.array([2.0, 1.0, np.nan]), batched=False)
     yield rough("intersect1d", WHOLE, J, return_indices=True, batched=False)
     yield rough("isin", WHOLE, J[0])
+    yield rough("isin", WHOLE, J[0], assume_unique=True, invert=True)
     yield case("sort", M, 0, kind="stable")
     yield rough("argsort", WHOLE, kind="stable")
 

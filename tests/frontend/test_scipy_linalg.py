@@ -146,6 +146,21 @@ def test_roots_and_logarithms(dtype: str) -> None:
         assert np.all(np.abs(np.asarray(found) - expected) < tolerance * 8)
 
 
+@over_dtypes
+def test_signs(dtype: str) -> None:
+    a = np.concatenate([matrices(dtype, 3, 4, 4), 1e-3 * matrices(dtype, 1, 4, 4, seed=3)]).astype(dtype)
+    wide = a.astype("complex128" if dtype.startswith("c") else "float64")
+    expected = []
+    for x in wide:
+        values, vectors = np.linalg.eig(x)
+        sign = vectors @ np.diag(np.sign(values.real)) @ np.linalg.inv(vectors)
+        expected.append(sign if dtype.startswith("c") else sign.real)
+    for (found,) in both(linalg.signm, a):
+        np.testing.assert_allclose(np.asarray(found), np.stack(expected), atol=TOLERANCE[dtype] * 400)
+    turn = rnp.asarray(np.array([[0.0, -1.0], [1.0, 0.0]]))
+    assert np.isnan(np.asarray(linalg.signm(turn))).all()
+
+
 def test_negative_eigenvalues_have_no_principal_root() -> None:
     a = rnp.asarray(np.diag([1.0, -1.0]))
     for function in (linalg.sqrtm, linalg.logm):
@@ -178,6 +193,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[str], Any]]] = {
     "expm of a large one": (lambda a: linalg.expm(5 * a), lambda d: matrices(d, 3, 3)),
     "sqrtm": (linalg.sqrtm, lambda d: positive(d, 2, 3, 3)),
     "logm": (linalg.logm, lambda d: positive(d, 3, 3)),
+    "signm": (linalg.signm, lambda d: matrices(d, 3, 3)),
     "lu_factor": (lambda a: linalg.lu_factor(a)[0], lambda d: matrices(d, 3, 4)),
     "lu_solve": (lambda a: linalg.lu_solve(linalg.lu_factor(a), a[:, :2]), lambda d: regular(d, 3, 3)),
     "cho_solve": (lambda a: linalg.cho_solve(linalg.cho_factor(a), a[:, :2]), lambda d: positive(d, 3, 3)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.special as ss
@@ -16,7 +17,7 @@ import rosin
 import rosin.scipy.special as rs
 from rosin import numpy as rnp
 from rosin.ir.errors import AttributeValueError, DTypeError, RosinError, ShapeError
-from rosin.ir.ops.formulas import tables
+from rosin.ir.ops.formulas import airy_tables, tables
 from tests.frontend.agree import check, near
 
 RANDOM = np.random.default_rng(5)
@@ -33,6 +34,8 @@ ONE: dict[str, np.ndarray] = {
     **dict.fromkeys(("i0", "i0e", "i1", "i1e", "j0", "j1", "exp10", "exp2", "expm1", "cbrt", "sindg", "cosdg"), WIDE),
     **dict.fromkeys(("y0", "y1", "k0", "k0e", "k1", "k1e", "exp1", "expi", "spence", "zeta", "log1p"), POSITIVE + 0.2),
     "loggamma": POSITIVE,
+    "kolmogorov": POSITIVE,
+    "kolmogi": UNIT,
 }
 TWO = (
     *("beta", "betaln", "gammainc", "gammaincc", "xlogy", "xlog1py", "rel_entr", "kl_div", "poch", "binom", "comb"),
@@ -57,6 +60,7 @@ SEVERAL: dict[str, tuple[np.ndarray, ...]] = {
     **dict.fromkeys(("elliprj", "hyp2f1"), (A, B, POSITIVE, UNIT)),
     **dict.fromkeys(("ellipkinc", "ellipeinc"), (WIDE, UNIT)),
     "zeta": (A + 1.1, B),
+    "voigt_profile": (WIDE, A, B),
 }
 ORDERED: list[tuple[str, tuple[int, ...], np.ndarray]] = [
     *((name, (n,), WIDE) for name in ("jv", "jn", "iv", "ive") for n in (0, 3, -3)),
@@ -97,6 +101,71 @@ def test_functions_of_an_order(name: str, orders: tuple[int, ...], x: np.ndarray
         expected=np.reshape(getattr(ss, name)(*orders, x), x.shape),
         tolerance=2e-12,
     )
+
+
+def test_airy() -> None:
+    x = np.concatenate([WIDE, 3 * WIDE, [-50.0, 0.0, 60.0]])
+    check(rs.airy, x, expected=ss.airy(x), tolerance=2e-12)
+    check(rs.airye, POSITIVE, expected=ss.airye(POSITIVE), tolerance=1e-12)
+    for found, expected in zip(rs.airye(rnp.asarray(-POSITIVE)), ss.airye(-POSITIVE), strict=True):
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-12)
+
+
+def test_airy_far_below() -> None:
+    """The angle has its digits down to -1e10, where SciPy has no values."""
+    x = np.array([-1e7, -3.5e9])
+    exact = [[float(f(v, derivative=k)) for v in x] for f in (mpmath.airyai, mpmath.airybi) for k in (0, 1)]
+    for found, expected, power in zip(rs.airy(rnp.asarray(x)), exact, (-0.25, 0.25) * 2, strict=True):
+        assert (np.abs(np.asarray(found) - expected) < 1e-15 * np.abs(x) ** power).all()
+    ai, slope, bi, _ = (np.asarray(v) for v in rs.airy(rnp.asarray(np.array([-np.inf, -1e300, np.inf]))))
+    np.testing.assert_array_equal(ai, [0, np.nan, 0])
+    np.testing.assert_array_equal(bi, [0, np.nan, np.inf])
+    assert np.isnan(slope[0])
+
+
+def test_faddeeva_of_the_plane() -> None:
+    z = np.concatenate([WIDE + 1j * POSITIVE, A - 0.3j * B, 1e3 * WIDE + 1e-3j, [0.5, 2j]])
+    check(rs.wofz, z, expected=ss.wofz(z), tolerance=1e-12)
+    assert rs.wofz(rnp.asarray(z.astype(np.complex64))).dtype == rnp.complex64
+    slope = np.asarray(rosin.grad(lambda x: rnp.real(rs.wofz(x + 0.5j)))(rnp.asarray(1.25, dtype=rnp.float64)))
+    at = 1.25 + 0.5j
+    assert abs(slope - (-2 * at * ss.wofz(at) + 2j / np.sqrt(np.pi)).real) < 1e-14
+
+
+def test_elliptic_functions() -> None:
+    check(rs.ellipj, WIDE, UNIT, expected=ss.ellipj(WIDE, UNIT), tolerance=1e-12)
+    ones = np.ones(len(WIDE))
+    near(rs.ellipj(rnp.asarray(20 + WIDE), rnp.asarray(ones))[1], 1 / np.cosh(20 + WIDE), 1e-12)
+    by_u, by_m = rosin.grad(lambda u, m: rs.ellipj(u, m)[0], argnums=(0, 1))(np.float64(0.7), np.float64(0.4))
+    _, cn, dn, _ = ss.ellipj(0.7, 0.4)
+    assert abs(float(by_u) - cn * dn) < 1e-14
+    step = 1e-5
+    assert abs(float(by_m) - (ss.ellipj(0.7, 0.4 + step)[0] - ss.ellipj(0.7, 0.4 - step)[0]) / (2 * step)) < 1e-9
+
+
+def test_hankel_functions_and_derivatives() -> None:
+    for name in ("hankel1", "hankel1e", "hankel2", "hankel2e"):
+        found = getattr(rs, name)(2, rnp.asarray(POSITIVE))
+        np.testing.assert_allclose(np.asarray(found), getattr(ss, name)(2, POSITIVE), rtol=1e-12)
+    for name in ("jvp", "yvp", "ivp", "kvp"):
+        for n in (0, 1, 3):
+            found = getattr(rs, name)(2, rnp.asarray(POSITIVE), n)
+            np.testing.assert_allclose(np.asarray(found), getattr(ss, name)(2, POSITIVE, n), rtol=1e-11)
+    np.testing.assert_allclose(np.asarray(rs.jvp(0.3, rnp.asarray(A), 2)), ss.jvp(0.3, A, 2), rtol=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["struve", "modstruve"])
+def test_struve(name: str) -> None:
+    v, x = np.meshgrid([-3.5, -2.25, -1.0, 0.0, 0.5, 1.0, 7.3, 60.0], [0.01, 1.0, 9.0, 30.0, 47.0, 90.0])
+    check(getattr(rs, name), v, x, expected=getattr(ss, name)(v, x), tolerance=1e-10)
+    whole = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    near(getattr(rs, name)(rnp.asarray(whole), -1.5), getattr(ss, name)(whole, -1.5), 1e-12)
+    slope = rosin.grad(lambda x: getattr(rs, name)(1.0, x))
+    # At 0 as well, and once more differentiated.
+    assert float(slope(np.float64(0.0))) == 0.0
+    assert abs(float(rosin.grad(slope)(np.float64(0.0))) - 4 / (3 * np.pi)) < 1e-14
+    assert abs(float(rosin.grad(lambda x: getattr(rs, name)(0.0, x))(np.float64(0.0))) - 2 / np.pi) < 1e-14
 
 
 INF, NAN = np.inf, np.nan
@@ -382,9 +451,16 @@ def test_tables_are_what_their_program_computes(name: str) -> None:
     assert tuple(found) == getattr(tables, name)
 
 
+def test_tables_of_airy_are_what_their_program_computes() -> None:
+    module = _computed()
+    assert tuple(module.compute(module.AIRY["BI_UNIT"])[0]) == airy_tables.BI_UNIT
+
+
 @pytest.mark.slow
 def test_all_tables_are_what_their_program_computes() -> None:
     module = _computed()
+    for name, table in module.AIRY.items():
+        assert tuple(module.compute(table)[0]) == getattr(airy_tables, name), name
     for name, table in module.TABLES.items():
         found, low, *_ = module.compute(table)
         assert tuple(found) == getattr(tables, name), name

@@ -15,19 +15,23 @@ from rosin.ir import dtypes
 from rosin.ir.errors import AttributeValueError
 from rosin.ir.op import Elementwise, Op
 from rosin.ir.ops.formulas import (
+    airy,
     bessel,
     bessel_real,
     distributions,
     elementary,
     elliptic,
+    faddeeva,
     gamma,
     hypergeometric,
     incomplete,
     integrals,
+    kolmogorov,
     normal,
     polynomials,
     power_transforms,
     quantiles,
+    struve,
     zeta,
 )
 from tests.samples import Array, Bad, Reference, Sample, Symbolic, draw, elementwise_bad, elementwise_samples
@@ -111,6 +115,9 @@ ONE: list[tuple[Elementwise, Bounds]] = [
     (elliptic.Ellipe(), (-2.0, 0.9)),
     (zeta.RiemannZeta(), (-2.8, 0.6)),
     (hypergeometric.LambertW(), (-0.3, 3.0)),
+    (airy.Airy(), WIDE),
+    (kolmogorov.Kolmogorov(), (0.3, 2.0)),
+    (kolmogorov.Kolmogi(), UNIT),
 ]
 BY_ORDER: list[tuple[Elementwise, Bounds]] = [
     *((kind(order), POSITIVE) for kind in (bessel.BesselJ, bessel.BesselY) for order in (0, 1, 2, 5)),
@@ -134,6 +141,10 @@ BY_ORDER: list[tuple[Elementwise, Bounds]] = [
     (elliptic.Ellipkm1(1), (0.2, 2.0)),
     (elliptic.Ellipe(1), (-2.0, 0.9)),
     (zeta.RiemannZeta(1), (-2.8, 0.6)),
+    *((airy.Airy(second, slope), (-7.0, 7.0)) for second in (False, True) for slope in (False, True)),
+    *((airy.Airy(second, slope, True), (0.2, 7.0)) for second in (False, True) for slope in (False, True)),
+    (airy.Airy(True, False, True), (-7.0, -0.2)),
+    (kolmogorov.Kolmogorov(1), (0.3, 2.0)),
 ]
 
 # -- functions of several ----------------------------------------------------------------------------------------------
@@ -176,6 +187,13 @@ SEVERAL: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
     (bessel_real.BesselIv(scaled=True), ((-2.7, 6.0), POSITIVE)),
     (bessel_real.BesselKv(), ((-2.7, 6.0), POSITIVE)),
     (bessel_real.BesselKv(scaled=True), ((-2.7, 6.0), POSITIVE)),
+    (faddeeva.Faddeeva(), (WIDE, (-1.5, 3.4))),
+    (faddeeva.Faddeeva(imaginary=True), (WIDE, (-1.5, 3.4))),
+    (faddeeva.VoigtProfile(), (WIDE, PARAMETER, PARAMETER)),
+    (struve.Struve(), ((-2.7, 6.0), POSITIVE)),
+    (struve.ModifiedStruve(), ((-2.7, 6.0), POSITIVE)),
+    (struve.StruveSource(), ((-1.2, 3.0), POSITIVE)),
+    *((elliptic.JacobiElliptic(name), ((-4.0, 4.0), (0.05, 0.95))) for name in ("am", "sn", "cn", "dn")),
     (elliptic.Elliprc(), (POSITIVE, POSITIVE)),
     (elliptic.Elliprf(), (POSITIVE, POSITIVE, POSITIVE)),
     (elliptic.Elliprd(), (POSITIVE, POSITIVE, POSITIVE)),
@@ -201,6 +219,11 @@ DERIVED: list[tuple[Elementwise, tuple[Bounds, ...]]] = [
         (kind(1), ((0.2, 6.0), POSITIVE))
         for kind in (bessel_real.BesselJv, bessel_real.BesselYv, bessel_real.BesselIv, bessel_real.BesselKv)
     ),
+    (struve.Struve(1), ((-2.3, 6.0), POSITIVE)),
+    (struve.ModifiedStruve(1), ((-2.3, 6.0), POSITIVE)),
+    (struve.StruveSource(1, 2), ((-1.2, 3.0), POSITIVE)),
+    (faddeeva.VoigtProfile((1, 1, 0)), (WIDE, PARAMETER, PARAMETER)),
+    (faddeeva.Faddeeva((0, 2), True), (WIDE, PARAMETER)),
     (elliptic.Elliprf((1, 0, 1)), (POSITIVE, POSITIVE, POSITIVE)),
     (elliptic.Agm((1, 0)), (POSITIVE, (5.1, 9.0))),
     (elliptic.Ellipkinc(1), ((-4.0, 4.0), (-2.0, 0.8))),
@@ -257,7 +280,19 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
     (distributions.Fdtr(True), [(2, 3, 0), (2, 3, INF), (300, 200, 1.1), (3, 4, 1e-200), (10, 12, 1e9), (2, 2, NAN)]),
     (
         distributions.Stdtr(),
-        [(3, 0), (3, INF), (3, -INF), (NAN, 1), (3, NAN), (0.5, -1e9), (1e3, 1.5), (100, -20), (2.5, 1e-200)],
+        [
+            (3, 0),
+            (3, INF),
+            (3, -INF),
+            (NAN, 1),
+            (3, NAN),
+            (0.5, -1e9),
+            (1e3, 1.5),
+            (100, -20),
+            (2.5, 1e-200),
+            (1e6, -2),
+            (1e8, -2),
+        ],
     ),
     (
         power_transforms.Boxcox(),
@@ -291,6 +326,55 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
     (bessel_real.BesselYv(), [(0, 0), (1.5, 0), (2, -3.5), (0.5, 700), (40.5, 3), (80.3, 90), (NAN, 1), (-3.2, 9)]),
     (bessel_real.BesselIv(), [(0, 0), (1.5, 0), (2, -3.5), (0.5, 600), (40.5, 3), (80.3, 90), (NAN, 1), (-3.2, 9)]),
     (bessel_real.BesselKv(), [(0, 0), (1.5, 0), (2, -3.5), (0.5, 600), (40.5, 3), (80.3, 90), (NAN, 1), (-3.2, 9)]),
+    (
+        faddeeva.Faddeeva(),
+        [
+            (0, 0),
+            (5, 1e-20),
+            (1e10, 2),
+            (3, 1e300),
+            (INF, 1),
+            (1, INF),
+            (0.25, 0),
+            (-30, 0),
+            (1, -2),
+            (NAN, 1),
+            (7, -9),
+        ],
+    ),
+    (
+        faddeeva.Faddeeva(imaginary=True),
+        [(0, 0), (5, 1e-20), (1e10, 2), (3, 1e300), (INF, 1), (0.25, 0), (-30, 0), (1, -2), (1, NAN), (7, -9)],
+    ),
+    (
+        faddeeva.VoigtProfile(),
+        [
+            (0, 0, 0),
+            (1, 0, 0),
+            (2, 0, 3),
+            (2, 3, 0),
+            (1e9, 1, 1e-5),
+            (40, 1, 0),
+            (1, 1e-300, 2),
+            (INF, 1, 1),
+            (NAN, 1, 1),
+        ],
+    ),
+    (
+        struve.Struve(),
+        [(0, 0), (-1, 0), (-1.2, 0), (1, -3), (2, -3), (0.5, -1), (0.3, 70), (-1.5, 4), (-2.5, 60), (30, 50), (NAN, 1)],
+    ),
+    (
+        struve.ModifiedStruve(),
+        [(0, 0), (-1, 0), (1, -3), (2, -3), (0.5, -1), (0.3, 70), (-1.5, 4), (-2.5, 60), (30, 50), (3, 800), (1, NAN)],
+    ),
+    *(
+        (
+            elliptic.JacobiElliptic(name),
+            [(0, 0.5), (2, 0), (2, 1), (-3, 0.99), (50, 0.7), (1, -0.5), (1, 1.5), (NAN, 0.5)],
+        )
+        for name in ("am", "sn", "cn", "dn")
+    ),
     (elliptic.Elliprf(), [(0, 1, 2), (1e-5, 1, 1e5), (-1, 1, 1), (NAN, 1, 1)]),
     (elliptic.Elliprd(), [(0, 1, 2), (1, 2, 1e-3), (-1, 1, 1), (1e-5, 1, 1e5)]),
     (elliptic.Elliprc(), [(0, 1), (1, -2), (3, 1e-6), (-1, 1)]),
@@ -312,7 +396,7 @@ EDGES: list[tuple[Elementwise, list[tuple[float, ...]]]] = [
 LOOSE: dict[str, Any] = {"ulps": 128, "rtol": {dtypes.f64: 1e-12}, "atol": 1e-14}
 
 
-HEAVY = (quantiles.Betainccinv, distributions.Fdtr, distributions.Stdtr)
+HEAVY = (quantiles.Betainccinv, distributions.Fdtr, distributions.Stdtr, struve.Struve, struve.ModifiedStruve)
 """Formulas of several incomplete functions, each of which is compiled for its own."""
 
 
@@ -401,6 +485,7 @@ BAD: list[Bad] = [
     Bad(polynomials.Hermite(degree=-1), ("f32[3]",), AttributeValueError, "degree is -1"),
     Bad(hypergeometric.Legendre(-2), ("f32[3]",), AttributeValueError, "degree -2"),
     Bad(incomplete.Gammainc(-1), ("f32[3]", "f32[3]"), AttributeValueError, "0 times or more, not -1"),
+    Bad(elliptic.JacobiElliptic("sc"), ("f32[3]",) * 2, AttributeValueError, '"cn" or "dn", not \'sc\''),
     Bad(elliptic.Elliprf((1, 0)), ("f32[3]",) * 3, AttributeValueError, "for 2 operands, not 3"),
 ]
 
@@ -614,7 +699,65 @@ def _real_k(op: Op, v: Array, x: Array) -> Array:
     return np.asarray((ss.kve if op.scaled else ss.kv)(v, x))
 
 
+def _airy(op: Op, x: Array) -> Array:
+    """SciPy's up to 1000, beyond which it has no values below 0, and mpmath's."""
+    assert isinstance(op, airy.Airy)
+    which = 2 * op.second + op.slope
+    found = np.array((ss.airye if op.scaled else ss.airy)(x)[which])
+    if not op.scaled:
+        function = mpmath.airybi if op.second else mpmath.airyai
+        far = (x < -1000) & (x >= -airy.LIMIT)
+        found[far] = pointwise(lambda v: function(v, derivative=int(op.slope)), x[far], digits=60)
+        found[x < -airy.LIMIT] = NAN
+        found[x == -INF] = NAN if op.slope else 0.0
+        found[x > 1000] = INF if op.second else 0.0
+    return found
+
+
+def _faddeeva(op: Op, x: Array, y: Array) -> Array:
+    assert isinstance(op, faddeeva.Faddeeva)
+
+    def part(x: Any, y: Any) -> Any:
+        z = mpmath.mpc(x, y)
+        value = mpmath.exp(-z * z) * mpmath.erfc(-1j * z)
+        return value.imag if op.imaginary else value.real
+
+    if any(op.orders):
+        return pointwise(lambda *v: mpmath.diff(part, v, op.orders), x, y, digits=60)
+    found = ss.wofz(np.stack([x, y], -1).view(np.complex128)[..., 0])
+    return found.imag if op.imaginary else found.real
+
+
+def _voigt(x: Any, sigma: Any, gamma: Any) -> Any:
+    z = mpmath.mpc(x, gamma) / (sigma * mpmath.sqrt(2))
+    return (mpmath.exp(-z * z) * mpmath.erfc(-1j * z)).real / (sigma * mpmath.sqrt(2 * mpmath.pi))
+
+
+def _kolmogorov(x: Any) -> Any:
+    return 2 * mpmath.nsum(lambda k: -((-1) ** int(k)) * mpmath.exp(-2 * k * k * x * x), [1, 60])
+
+
+def _struve_source(v: Any, x: Any) -> Any:
+    return (x / 2) ** v / (mpmath.sqrt(mpmath.pi) * mpmath.gamma(v + mpmath.mpf(3) / 2))
+
+
 REFERENCES: dict[type[Op], Reference] = {
+    airy.Airy: _airy,
+    kolmogorov.Kolmogorov: _derived(ss.kolmogorov, _kolmogorov, _order),
+    # Of subnormal chances the first term is all.
+    kolmogorov.Kolmogi: _reference(
+        lambda p: np.where((p > 0) & (p < 1e-300), np.sqrt((math.log(2) - np.log(p)) / 2), ss.kolmogi(p))
+    ),
+    faddeeva.Faddeeva: _faddeeva,
+    faddeeva.VoigtProfile: _derived(ss.voigt_profile, _voigt, _orders),
+    struve.Struve: _derived(ss.struve, mpmath.struveh, _order_first),
+    struve.ModifiedStruve: _derived(ss.modstruve, mpmath.struvel, _order_first),
+    struve.StruveSource: lambda op, v, x: pointwise(
+        lambda *at: mpmath.diff(_struve_source, at, (op.order, op.by_x)),  # type: ignore[attr-defined]
+        v,
+        x,
+    ),
+    elliptic.JacobiElliptic: lambda op, u, m: ss.ellipj(u, m)[("sn", "cn", "dn", "am").index(op.function)],  # type: ignore[attr-defined]
     gamma.Gamma: _reference(ss.gamma),
     gamma.Rgamma: patched(ss.rgamma, minus_inf=NAN),
     gamma.Gammasgn: _reference(ss.gammasgn),

@@ -155,16 +155,6 @@ def trim_zeros(filt: ArrayLike, /, trim: str = "fb") -> Array:
 # -- overwriting -------------------------------------------------------------------------------------------------------
 
 
-def _done(name: str, x: ArrayLike, result: Array, inplace: bool) -> Array | None:
-    """The result, assigned to the array itself if that is asked for."""
-    if not inplace:
-        return result
-    if not promote.is_array(x):
-        promote.bad_dtype(f"{name}: assigns to an array of Rosin's, not to {type(x).__name__}; inplace=False does not")
-    x[...] = result
-    return None
-
-
 def _fitting(name: str, x: Array, values: ArrayLike | Sequence[Any]) -> Array:
     """Values in the element type of x, which has to hold their kind of numbers; lists of numbers are as NumPy's."""
     return indexing.fitting(name, x, np.asarray(values) if isinstance(values, Sequence) else values)
@@ -202,9 +192,9 @@ def put(
     places = _placed("put", ind, core.shape_of(flat)[0], mode).ravel()
     values = manipulation.ravel(_fitting("put", operand, v))
     if core.shape_of(values)[0] == 0 or places.size == 0:
-        return _done("put", x, core.another(operand, (x,)), inplace)
+        return indexing.assigned("put", x, core.another(operand, (x,)), inplace)
     result = flat.at[places].set(resize(values, places.size))
-    return _done("put", x, manipulation.reshape(result, core.shape_of(operand)), inplace)
+    return indexing.assigned("put", x, manipulation.reshape(result, core.shape_of(operand)), inplace)
 
 
 def put_along_axis(
@@ -229,7 +219,7 @@ def put_along_axis(
     places = promote.spread_to("put_along_axis", places, tuple(others))
     index = [creation.iota(DEFAULT_INT, tuple(others), i) if i != along else places for i in range(len(others))]
     result = lines.at[tuple(index)].set(_fitting("put_along_axis", operand, values))
-    return _done("put_along_axis", x, manipulation.reshape(result, shape), inplace)
+    return indexing.assigned("put_along_axis", x, manipulation.reshape(result, shape), inplace)
 
 
 def place(x: ArrayLike, mask: ArrayLike, vals: ArrayLike, *, inplace: bool = True) -> Array | None:
@@ -249,7 +239,7 @@ def place(x: ArrayLike, mask: ArrayLike, vals: ArrayLike, *, inplace: bool = Tru
     number = elementwise.subtract(reductions.cumsum(holds, dtype=DEFAULT_INT), 1)
     number = elementwise.remainder(number, counted.number(core.shape_of(values)[0], DEFAULT_INT))
     result = logic.where(holds, indexing.at_places(values, number), flat)
-    return _done("place", x, manipulation.reshape(result, core.shape_of(operand)), inplace)
+    return indexing.assigned("place", x, manipulation.reshape(result, core.shape_of(operand)), inplace)
 
 
 def putmask(x: ArrayLike, mask: ArrayLike, values: ArrayLike, *, inplace: bool = True) -> Array | None:
@@ -264,7 +254,7 @@ def putmask(x: ArrayLike, mask: ArrayLike, values: ArrayLike, *, inplace: bool =
         shapes = f"{shape_text(core.shape_of(test))} and x has {shape_text(shape)}"
         promote.bad_shape(f"putmask: the mask has shape {shapes}", operand, test)
     chosen = resize(_fitting("putmask", operand, values), shape)
-    return _done("putmask", x, logic.where(test, chosen, operand), inplace)
+    return indexing.assigned("putmask", x, logic.where(test, chosen, operand), inplace)
 
 
 def fill_diagonal(x: ArrayLike, val: ArrayLike, wrap: bool = False, *, inplace: bool = True) -> Array | None:
@@ -286,7 +276,7 @@ def fill_diagonal(x: ArrayLike, val: ArrayLike, wrap: bool = False, *, inplace: 
     flat = manipulation.ravel(operand)
     values = resize(_fitting("fill_diagonal", operand, val), (len(where),))
     result = flat.at[where.astype(np.int32)].set(values) if len(where) else flat
-    return _done("fill_diagonal", x, manipulation.reshape(result, shape), inplace)
+    return indexing.assigned("fill_diagonal", x, manipulation.reshape(result, shape), inplace)
 
 
 __all__ = ["delete", "fill_diagonal", "insert", "place", "put", "put_along_axis", "putmask", "resize", "trim_zeros"]

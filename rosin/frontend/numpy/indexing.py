@@ -441,3 +441,13 @@ def _distinct(layout: _Layout, shape: promote.Shape, axes: Sequence[Entry]) -> b
     if len(layout.positions) > 1 or known is None or not isinstance(size, int):
         return False
     return np.unique(np.where(known < 0, known + size, known)).size == known.size
+
+
+def assigned(name: str, x: ArrayLike, result: Array, inplace: bool) -> Array | None:
+    """The result, assigned to the array itself if that is asked for."""
+    if not inplace:
+        return result
+    if not promote.is_array(x):
+        promote.bad_dtype(f"{name}: assigns to an array of Rosin's, not to {type(x).__name__}; inplace=False does not")
+    x[...] = result
+    return None

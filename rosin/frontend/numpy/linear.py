@@ -169,7 +169,8 @@ def cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
     for x in (a, b):
         shape = core.shape_of(x)
         if not facts.same(shape[promote.as_axis("cross", axis, len(shape), x)], 3):
-            promote.bad_shape(f"cross: vectors along axis {axis} have 3 components, not {shape[axis]}", a, b)
+            plane = "; of two in a plane take a[0] * b[1] - a[1] * b[0]" if facts.same(shape[axis], 2) else ""
+            promote.bad_shape(f"cross: vectors along axis {axis} have 3 components, not {shape[axis]}{plane}", a, b)
     left, right = (manipulation.unstack(x, axis=axis) for x in (a, b))
     parts = [
         elementwise.subtract(elementwise.multiply(left[i], right[j]), elementwise.multiply(left[j], right[i]))

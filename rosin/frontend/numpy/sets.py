@@ -151,8 +151,8 @@ def _pair(name: str, x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
     return manipulation.ravel(a), manipulation.ravel(b)
 
 
-def isin(element: ArrayLike, test_elements: ArrayLike, /, *, invert: bool = False) -> Array:
-    """Whether each element is among others, or is not."""
+def isin(element: ArrayLike, test_elements: ArrayLike, /, assume_unique: bool = False, invert: bool = False) -> Array:
+    """Whether each element is among others, or is not. What is assumed of them would save nothing."""
     asked, others = promote.alike("isin", element, test_elements)
     first = manipulation.ravel(asked)
     which = unique_inverse(manipulation.concat([first, manipulation.ravel(others)])).inverse_indices
@@ -167,14 +167,15 @@ def union1d(x1: ArrayLike, x2: ArrayLike, /, *, size: Count = None) -> Array:
     return _distinct(manipulation.concat(_pair("union1d", x1, x2)), True, size)
 
 
-def intersect1d(x1: ArrayLike, x2: ArrayLike, /, *, return_indices: bool = False) -> Any:
+def intersect1d(x1: ArrayLike, x2: ArrayLike, /, assume_unique: bool = False, return_indices: bool = False) -> Any:
     """The distinct elements that are in both arrays, in order.
 
-    With `return_indices` also where each is first in the one array, and in the other.
+    With `return_indices` also where each is first in the one array, and in the other. With `assume_unique` no element
+    is twice in an array.
     """
     lines = _pair("intersect1d", x1, x2)
     if not return_indices:
-        first, second = (_distinct(x, True) for x in lines)
+        first, second = (sort(x) if assume_unique else _distinct(x, True) for x in lines)
         return first[isin(first, second)]
     found = [_unique("intersect1d", x, True, None) for x in lines]
     first, second = (x.values for x in found)
@@ -182,14 +183,22 @@ def intersect1d(x1: ArrayLike, x2: ArrayLike, /, *, return_indices: bool = False
     return (first[among[0]], *(x.indices[mask] for x, mask in zip(found, among, strict=True)))
 
 
-def setdiff1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """The distinct elements of the first array that are not in the second, in order."""
+def setdiff1d(x1: ArrayLike, x2: ArrayLike, /, assume_unique: bool = False) -> Array:
+    """The distinct elements of the first array that are not in the second, in order.
+
+    With `assume_unique` those of the first array as they stand there.
+    """
     first, second = _pair("setdiff1d", x1, x2)
-    first = _distinct(first, True)
+    first = first if assume_unique else _distinct(first, True)
     return first[isin(first, second, invert=True)]
 
 
-def setxor1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """The distinct elements that are in one of the arrays alone, in order."""
+def setxor1d(x1: ArrayLike, x2: ArrayLike, /, assume_unique: bool = False) -> Array:
+    """The distinct elements that are in one of the arrays alone, in order.
+
+    With `assume_unique` no element is twice in an array.
+    """
     first, second = _pair("setxor1d", x1, x2)
-    return union1d(setdiff1d(first, second), setdiff1d(second, first))
+    left, right = setdiff1d(first, second, assume_unique), setdiff1d(second, first, assume_unique)
+    # No element is in both.
+    return sort(manipulation.concat([left, right]))

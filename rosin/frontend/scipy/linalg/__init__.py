@@ -21,7 +21,7 @@ from rosin.frontend.scipy.linalg.factors import (
     solve,
     solve_triangular,
 )
-from rosin.frontend.scipy.linalg.functions import expm, logm, sqrtm
+from rosin.frontend.scipy.linalg.functions import expm, logm, signm, sqrtm
 from rosin.frontend.scipy.linalg.schur import hessenberg, schur
 from rosin.frontend.scipy.linalg.special import block_diag, circulant, hankel, hilbert, toeplitz
 from rosin.frontend.scipy.linalg.spectra import eig, eigh, eigh_tridiagonal, eigvalsh, eigvalsh_tridiagonal, qr
@@ -57,6 +57,7 @@ __all__ = [
     "polar",
     "qr",
     "schur",
+    "signm",
     "sinhm",
     "sinm",
     "solve",

@@ -42,6 +42,9 @@ ORDERS = (1, 2, 4, 6)
 FEW = 3
 """So many halvings are cheaper than the powers which might tell that fewer will do."""
 
+SIGN_STEPS = 60
+"""Steps of the iteration for signs, of which matrices next to singular ones take the most."""
+
 ROOT_STEPS = 40
 """Newton's iteration for the square root converges in about ten steps, or not at all."""
 
@@ -239,6 +242,42 @@ def _scale(m: Array, inverse: Array, gap: Array, dtype: Any) -> Array:
     root = transcendental.sqrt
     scale = root(root(root(logic.where(usable, ratio, 1.0))))
     return promote.cast(_each(scale), dtype)
+
+
+def signm(A: ArrayLike) -> Array:
+    """The signs of square matrices: theirs are the eigenvectors, and 1 or -1 the eigenvalues, by the side of the
+    imaginary axis. Eigenvalues on that axis give NaN.
+
+    By Newton's iteration, scaled by norms: Higham, "Functions of Matrices", 2008, chapter 5.
+    """
+    a = squares("signm", A)
+    if size_of(a) == 0:
+        return a
+    dtype, near = core.dtype_of(a), epsilon(a) * facts.estimate(size_of(a))
+
+    def goes_on(state: Any) -> Array:
+        count, _, last, change = state
+        # Once near, each step squares the change, until rounding is all there is.
+        converging = logic.logical_and(
+            logic.greater(change, near), logic.logical_or(logic.greater(change, 0.01), logic.less(change, last))
+        )
+        return logic.logical_and(logic.less(count, SIGN_STEPS), reductions.any(converging))
+
+    def step(state: Any) -> Any:
+        count, x, _, last = state
+        inverse = _inverse(x)
+        # The fourth root of the ratio of squares is what makes both of one size.
+        scale = elementwise.square(_scale(x, inverse, last, dtype))
+        both = elementwise.add(elementwise.multiply(x, scale), elementwise.divide(inverse, scale))
+        following = elementwise.multiply(both, 0.5)
+        moved = matrix_norm(promote.stopped(elementwise.subtract(following, x)), ord=1)
+        return count + 1, following, last, elementwise.divide(moved, matrix_norm(promote.stopped(following), ord=1))
+
+    none = creation.zeros(core.shape_of(a)[:-2], dtype=core.dtype_of(real(a)))
+    _, x, _, change = while_loop(goes_on, step, (0, a, elementwise.add(none, 2.0), elementwise.add(none, 1.0)))
+    # One step more, without scaling, for the derivative's sake: it lags one step behind.
+    _, x, _, change = step((0, x, change, elementwise.minimum(change, 0.001)))
+    return logic.where(_each(logic.less(change, math.sqrt(epsilon(a)))), x, math.nan)
 
 
 # -- logarithm ---------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from rosin.frontend.scipy.special.gamma import (
 )
 from rosin.frontend.scipy.special.operands import elementwise, in_doubles
 from rosin.ir.ops.formulas import distributions as dist
+from rosin.ir.ops.formulas import kolmogorov as ko
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -162,3 +163,16 @@ def stdtrit(df: ArrayLike, p: ArrayLike, /) -> Array:
         return logic.where(logic.less(chance, 0.5), el.negative(size), size)
 
     return in_doubles("stdtrit", quantile, df, p)
+
+
+# -- Kolmogorov's distribution -----------------------------------------------------------------------------------------
+
+
+def kolmogorov(y: ArrayLike, /) -> Array:
+    """The chance that √n times the greatest distance of an empirical distribution function is above y, for large n."""
+    return elementwise("kolmogorov", ko.Kolmogorov(), y)
+
+
+def kolmogi(p: ArrayLike, /) -> Array:
+    """The inverse of kolmogorov: inf at 0, 0 at 1, NaN outside of [0, 1]."""
+    return elementwise("kolmogi", ko.Kolmogi(), p)

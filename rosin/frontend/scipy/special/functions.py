@@ -277,6 +277,13 @@ def elliprj(x: ArrayLike, y: ArrayLike, z: ArrayLike, p: ArrayLike, /) -> Array:
     return elementwise("elliprj", elliptic.Elliprj(), x, y, z, p)
 
 
+def ellipj(u: ArrayLike, m: ArrayLike, /) -> tuple[Array, Array, Array, Array]:
+    """Jacobi's elliptic functions sn, cn and dn of the parameter 0 ≤ m ≤ 1, and the amplitude, an angle."""
+    both = promote.promoted("ellipj", u, m, floating=True)
+    sn, cn, dn, am = (core.bind1(elliptic.JacobiElliptic(name), *both) for name in ("sn", "cn", "dn", "am"))
+    return sn, cn, dn, am
+
+
 # -- hypergeometric ----------------------------------------------------------------------------------------------------
 
 

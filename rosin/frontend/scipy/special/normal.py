@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core
+from rosin.frontend.numpy import complex as parts
 from rosin.frontend.numpy import elementary as np_elementary
 from rosin.frontend.numpy import elementwise as el
 from rosin.frontend.numpy import logic, promote, reductions, transcendental
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.frontend.scipy.special.operands import elementwise, in_doubles
 from rosin.ir.ops.formulas import elementary, gamma
+from rosin.ir.ops.formulas import faddeeva as fa
 from rosin.ir.ops.formulas import normal as no
 from rosin.ir.ops.formulas import power_transforms as power
 
@@ -58,6 +60,20 @@ def owens_t(h: ArrayLike, a: ArrayLike, /) -> Array:
 def erfi(z: ArrayLike, /) -> Array:
     """The imaginary error function 2/√π ∫₀ᶻ exp(t²) dt of real numbers."""
     return elementwise("erfi", no.Erfi(), z)
+
+
+def wofz(z: ArrayLike, /) -> Array:
+    """Faddeeva's function exp(-z²) erfc(-iz) of complex numbers."""
+    operand = promote.floating("wofz", z)
+    both = parts.real(operand), parts.imag(operand)
+    return parts.combined(*(core.bind1(fa.Faddeeva(imaginary=part), *both) for part in (False, True)))
+
+
+def voigt_profile(x: ArrayLike, sigma: ArrayLike, gamma: ArrayLike, /) -> Array:
+    """Voigt's profile: the density at x of a normal number of deviation `sigma` and a Cauchy number of half width
+    `gamma` added up; NaN of a width below 0.
+    """
+    return elementwise("voigt_profile", fa.VoigtProfile(), x, sigma, gamma)
 
 
 # -- logistic ----------------------------------------------------------------------------------------------------------

@@ -4,35 +4,43 @@ What does not name one of them never loads this package.
 """
 
 from rosin.ir.ops.formulas import (
+    airy,
     bessel,
     bessel_real,
     distributions,
     elementary,
     elliptic,
+    faddeeva,
     gamma,
     hypergeometric,
     incomplete,
     integrals,
+    kolmogorov,
     normal,
     polynomials,
     power_transforms,
     quantiles,
+    struve,
     zeta,
 )
 
 __all__ = [
+    "airy",
     "bessel",
     "bessel_real",
     "distributions",
     "elementary",
     "elliptic",
+    "faddeeva",
     "gamma",
     "hypergeometric",
     "incomplete",
     "integrals",
+    "kolmogorov",
     "normal",
     "polynomials",
     "power_transforms",
     "quantiles",
+    "struve",
     "zeta",
 ]

@@ -33,15 +33,20 @@ EPSILON = 2.0**-54
 # -- power series and asymptotic series --------------------------------------------------------------------------------
 
 
-def power_series(m: Algebra, v: Real, x: Real, sign: float) -> tuple[Pair, Real]:
-    """The sum of (sign x²/4)^k / (k! (v + 1) … (v + k)), in pairs, over 2^(SCALE n), and n."""
+def power_series(
+    m: Algebra, v: Real, x: Real, sign: float, shift: float = 0.0, least: Real | float = 0.0
+) -> tuple[Pair, Real]:
+    """The sum of (sign x²/4)^k / ((1 + s) … (k + s) (v + 1 + s) … (v + k + s)), s being `shift`, in pairs, over
+    2^(SCALE n), and n. It goes on up to k = `least` in any case.
+    """
     square = pairs.exact_product(m, x, x).scaled(0.25 * sign)
 
     def going(total: Real, low: Real, term: Real, error: Real, k: Real, n: Real) -> Real:
-        return (m.magnitude(term) > m.magnitude(total) * EPSILON) & (k < float(MOST))
+        return ((m.magnitude(term) > m.magnitude(total) * EPSILON) | (k < least)) & (k < float(MOST))
 
     def step(total: Real, low: Real, term: Real, error: Real, k: Real, n: Real) -> State:
-        following = Pair(m, term, error) * square / (pairs.exact_sum(m, v, k) * k)
+        place = k + shift
+        following = Pair(m, term, error) * square / (pairs.exact_sum(m, v, place) * place)
         whole = Pair(m, total, low) + following
         large = m.abs(whole.high) > 2.0 ** (SCALE / 2)
         by = m.where(large, 2.0**-SCALE, m.number(1.0, x))
@@ -212,7 +217,7 @@ def _steed(m: Algebra, u: Real, x: Real) -> tuple[Pair, Pair]:
     last = m.floor(16.0 + 100.0 / x)
     real, imaginary, _ = m.loop(going, step, (twice, 2.0 * last + 2.0, last), 66)
     share = (0.25 - u * u) / (real * real + imaginary * imaginary) / x
-    return pairs.quotient(m, zero - 0.5, x) + share * imaginary, pairs.exact_sum(m, zero + 1.0, share * real)
+    return pairs.quotient(m, zero - 0.5, x) + share * imaginary, pairs.exact_sum(m, share * real, zero + 1.0)
 
 
 def _fraction_of_k(m: Algebra, u: Real, x: Real) -> tuple[Pair, Pair]:
@@ -234,7 +239,7 @@ def _fraction_of_k(m: Algebra, u: Real, x: Real) -> tuple[Pair, Pair]:
     fraction = 2.0 * (1.0 + x) - (2.25 - u * u) / fraction
     share = first / fraction
     scale = pairs.sqrt(m, pairs.quotient(m, m.number(0.25, x), x) / pairs.constant(m, TWO_OVER_PI, x)).scaled(2.0)
-    found = scale / pairs.exact_sum(m, one, share * total)
+    found = scale / pairs.exact_sum(m, share * total, one)
     return found, found * (pairs.exact_sum(m, x, u + 0.5) - share) / x
 
 
@@ -320,12 +325,17 @@ def bessel_jy(m: Algebra, v: Real, x: Real) -> tuple[Real, Real]:
 # -- modified ----------------------------------------------------------------------------------------------------------
 
 
+def asymptotic_i(m: Algebra, v: Real, x: Real, decay: Real | float) -> Real:
+    """I_v(x) exp(-decay) where the asymptotic series is good."""
+    even, odd = hankel(m, v, x, 1.0)
+    root = pairs.sqrt(m, pairs.quotient(m, m.number(0.25, x), x) * pairs.constant(m, TWO_OVER_PI, x))
+    return pairs.exp_product(m, pairs.exact_sum(m, x, m.number(0.0, x) - decay), (even - odd) * root)
+
+
 def bessel_i(m: Algebra, v: Real, x: Real, decay: Real | float) -> Real:
     """I_v(x) exp(-decay) for v >= 0 and x > 0."""
     far = is_far(v, x)
-    even, odd = hankel(m, v, m.where(far, x, 50.0), 1.0)
-    root = pairs.sqrt(m, pairs.quotient(m, m.number(0.25, x), x) * pairs.constant(m, TWO_OVER_PI, x))
-    large = pairs.exp_product(m, pairs.exact_sum(m, x, m.number(0.0, x) - decay), (even - odd) * root)
+    large = asymptotic_i(m, v, m.where(far, x, 50.0), decay)
     return m.where(far, large, by_power_series(m, v, m.where(far, 1.0, x), 1.0, decay))
 
 

@@ -1,4 +1,5 @@
-"""Elliptic integrals: complete ones by the arithmetic-geometric mean, others by Carlson's symmetric integrals."""
+"""Elliptic integrals: complete ones by the arithmetic-geometric mean, others by Carlson's symmetric integrals; Jacobi's
+functions."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from rosin.ir import pairs
-from rosin.ir.formula import Algebra, Real, State
-from rosin.ir.op import Partial, Value, Values, define, with_attributes
+from rosin.ir.formula import Algebra, Formula, Real, State
+from rosin.ir.op import Partial, Types, Value, Values, define, with_attributes
 from rosin.ir.ops.formulas.derived import Derived, DerivedByAll
 from rosin.ir.ops.formulas.dual import derivative
-from rosin.ir.ops.formulas.gamma import node
+from rosin.ir.ops.formulas.gamma import PI, node
+from rosin.ir.ops.trigonometric import Atan, Cosh, Tanh
 from rosin.ir.pairs import Pair
+from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
@@ -458,3 +461,83 @@ class Ellipeinc(OfAngle):
             return _far_out(m, angle, parameter, found, math.inf)
 
         return derivative(value, m, operands, 1, self.order)
+
+
+# -- Jacobi's functions ------------------------------------------------------------------------------------------------
+
+LANDEN = 10
+"""Steps of the arithmetic-geometric mean after which no parameter below 1 leaves anything."""
+
+
+@define("jacobi_elliptic")
+class JacobiElliptic(Formula):
+    """Of u and 0 <= m <= 1 the angle φ = am(u, m) with F(φ, m) = u, its sine sn, its cosine cn, or dn = √(1 - m sn²).
+
+    From the cotangent of the angle of parameter 0 to that of m, which keeps the digits of each (Bulirsch 1965).
+    """
+
+    function: str = "am"
+    arity = 2
+    flops = 500
+
+    def type(self, *operands: TensorType) -> Types:
+        if self.function not in ("am", "sn", "cn", "dn"):
+            self.bad_attribute(operands, f'the function is "am", "sn", "cn" or "dn", not {self.function!r}')
+        return Formula.type(self, *operands)
+
+    def formula(self, m: Algebra, *operands: Real) -> Real:
+        u, parameter = operands
+        inside, tiny = (parameter >= 0.0) & (parameter < 1.0), m.abs(u) < 1e-100
+        mean, rest = Pair(m, m.number(1.0, u)), pairs.exact_sum(m, -m.where(inside, parameter, 0.5), m.number(1.0, u))
+        means: list[tuple[Real, Real]] = []
+        for _ in range(LANDEN):
+            root = pairs.sqrt(m, rest)
+            means.append((mean.high, root.high))
+            rest, mean = mean * root, (mean + root).scaled(0.5)
+        angle = mean * m.where(tiny, 1.0, u)
+        turns = m.round(angle.high * (1.0 / math.pi))
+        away = angle - pairs.constant(m, PI, u) * turns
+        sine, cosine = m.sin(away.high), m.cos(away.high)
+        cotangent = (cosine - sine * away.low) / (sine + cosine * away.low)
+        scaled, dn = mean.high * cotangent, m.number(1.0, u)
+        for over, under in reversed(means):
+            product = cotangent * scaled
+            scaled, dn = scaled * dn, (under + product) / (over + product)
+            cotangent = scaled / over
+        found, at_one = self._of_cotangent(m, cotangent, turns, away.high, dn), self._at_one(m, u)
+        small = u if self.function in ("am", "sn") else m.number(1.0, u)
+        found = m.where(m.equal(parameter, 1.0), at_one, m.nan_where(~inside, m.where(tiny, small, found)))
+        return m.nan_where(~(m.equal(u, u) & m.equal(parameter, parameter)), found)
+
+    def _of_cotangent(self, m: Algebra, cotangent: Real, turns: Real, away: Real, dn: Real) -> Real:
+        """The result, given the cotangent of φ, and the half turns next to φ and the side on which it lies."""
+        if self.function == "dn":
+            return dn
+        side = m.where(away < 0.0, -1.0, m.number(1.0, away))
+        if self.function == "am":
+            steep = m.abs(cotangent) > 1.0
+            near = m.apply(Atan(), m.where(steep, 1.0 / cotangent, 0.0))
+            rest = m.where(steep, near, side * HALF_PI[0] - m.apply(Atan(), m.where(steep, 0.0, cotangent)))
+            return turns * PI[0] + (turns * PI[1] + rest)
+        even = m.equal(m.round(turns * 0.5) * 2.0, turns)
+        sine = m.where(even, side, -side) / m.sqrt(cotangent * cotangent + 1.0)
+        return sine if self.function == "sn" else cotangent * sine
+
+    def _at_one(self, m: Algebra, u: Real) -> Real:
+        """Of parameter 1 they are hyperbolic functions, and Gudermann's."""
+        if self.function == "am":
+            return 2.0 * m.apply(Atan(), m.apply(Tanh(), u * 0.5))
+        return m.apply(Tanh(), u) if self.function == "sn" else 1.0 / m.apply(Cosh(), u)
+
+    def partials(self, b: Builder, operands: Values, result: Value) -> tuple[Partial, ...]:
+        sn, cn, dn, angle = (node(b, JacobiElliptic(name), *operands) for name in ("sn", "cn", "dn", "am"))
+        _, parameter = operands
+        by_m = b.neg(b.mul(dn, node(b, Ellipkinc(1), angle, parameter)))
+        if self.function == "am":
+            return dn, by_m
+        if self.function == "dn":
+            product = b.mul(sn, cn)
+            share = b.add(b.mul(b.mul(parameter, product), by_m), b.mul(b.mul(sn, sn), 0.5))
+            return b.neg(b.mul(parameter, product)), b.neg(b.div(share, dn))
+        slope = cn if self.function == "sn" else b.neg(sn)
+        return b.mul(slope, dn), b.mul(slope, by_m)

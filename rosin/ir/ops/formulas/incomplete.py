@@ -356,7 +356,7 @@ def rest_of_beta_series(m: Algebra, a: Real, b: Real, x: Real) -> Pair:
 def beta_parts(m: Algebra, a: Real, b: Real, x: Real) -> tuple[Real, Real, Real]:
     """The regularised I_x(a, b) and its complement, of positive numbers and 0 < x < 1, and `beta_mass`."""
     swap = x > (a + 1.0) / (a + b + 2.0)
-    whole, rest = Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), -x)
+    whole, rest = Pair(m, x), pairs.exact_sum(m, -x, m.number(1.0, x))
     a, b = m.either(swap, (b, a), (a, b))
     small, other = pairs.where(m, swap, rest, whole), pairs.where(m, swap, whole, rest)
     away = (other * a - small * b).value
@@ -399,7 +399,7 @@ def _incomplete_beta(m: Algebra, a: Real, b: Real, x: Real, upper: bool) -> Real
 def _beta_density(m: Algebra, a: Real, b: Real, x: Real) -> Real:
     inside = (a > 0.0) & (b > 0.0) & (x > 0.0) & (x < 1.0)
     p, q, t = (m.where(inside, v, 0.5) for v in (a, b, x))
-    whole, rest = Pair(m, t), pairs.exact_sum(m, m.number(1.0, t), -t)
+    whole, rest = Pair(m, t), pairs.exact_sum(m, -t, m.number(1.0, t))
     value = (beta_mass(m, p, q, whole, rest) / whole / rest).value
     power = m.where(m.equal(x, 0.0), a, b)
     at_edge = m.where(power > 1.0, 0.0, m.where(m.equal(power, 1.0), a + b - 1.0, math.inf))

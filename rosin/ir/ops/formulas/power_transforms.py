@@ -75,7 +75,7 @@ class Boxcox1p(PowerTransform):
     """((1 + x)^power - 1) / power, log(1 + x) where the power is 0."""
 
     def logarithm(self, m: Algebra, x: Real) -> Pair:
-        return log1p(m, Pair(m, x), pairs.exact_sum(m, m.number(1.0, x), x))
+        return log1p(m, Pair(m, x), pairs.exact_sum(m, x, m.number(1.0, x)))
 
     def at_edges(self, m: Algebra, x: Real) -> tuple[Real, Real]:
         return (x > -1.0) & (x < math.inf), m.log1p(x)

@@ -109,7 +109,7 @@ def _refined_gamma(m: Algebra, a: Real, x: Real, p: Pair) -> Real:
 def _inverse_gamma(m: Algebra, a: Real, y: Real, upper: bool) -> Real:
     inside = (a > 0.0) & (a < math.inf) & (y > 0.0) & (y < 1.0)
     kept, at = m.where(inside, a, 1.0), m.where(inside, y, 0.5)
-    given, rest = Pair(m, at), pairs.exact_sum(m, m.number(1.0, at), -at)
+    given, rest = Pair(m, at), pairs.exact_sum(m, -at, m.number(1.0, at))
     result = _invert_gamma(m, kept, *((rest, given) if upper else (given, rest)))
     zero, infinite = (1.0, 0.0) if upper else (0.0, 1.0)
     edge = m.where(m.equal(y, zero), m.number(0.0, y), m.where(m.equal(y, infinite), math.inf, math.nan))
@@ -236,7 +236,7 @@ class InverseBeta(Formula):
         small, large = (a < TINY) & (b < TINY), (a > 1e150) | (b > 1e150)
         usual = inside & ~(small | large)
         given = m.where(usual, y, 0.5)
-        first, rest = Pair(m, given), pairs.exact_sum(m, m.number(1.0, given), -given)
+        first, rest = Pair(m, given), pairs.exact_sum(m, -given, m.number(1.0, given))
         p, q = (rest, first) if upper else (first, rest)
         found = _invert_beta(m, m.where(usual, a, 0.5), m.where(usual, b, 0.5), p, q)
         share = (1.0 - y if upper else y) > b / (a + b)

@@ -65,7 +65,7 @@ def riemann(m: Algebra, x: Real) -> Real:
     near_pole = 1.0 / away + m.polynomial(away * 0.8, tables.ZETA_NEAR)
     # Below -1000 it is infinite, or 0 at a zero.
     kept = m.where(x < -1000.0, -1000.0, x)
-    s = pairs.where(m, low, pairs.exact_sum(m, m.number(1.0, x), -kept), 2.0)
+    s = pairs.where(m, low, pairs.exact_sum(m, -kept, m.number(1.0, x)), 2.0)
     found = hurwitz(m, m.where(low, s.high, m.where(middle, 2.0, x)), m.number(1.0, x), m.where(low, -kept, x - 1.0))
     near = s.high <= NEAR
     above, below = gamma_near(m, m.where(near, s.high, 1.0))
