@@ -70,6 +70,21 @@ class Text:
         return "\n".join([self.title, *(t for n, t in outside.items() if n in needed), *declared, "", *functions, ""])
 
 
+def called(text: str) -> str:
+    """A module without the internal functions that nothing calls, and without what these alone mention."""
+    functions = {_defined(f[1]): f[0] for f in _DEFINITION.finditer(text)}
+    heads = {_defined(line): line for line in _DEFINITION.sub("", text).split("\n") if line}
+    pieces = {**heads, **functions}
+    found = {name for name, piece in functions.items() if not piece.startswith("define internal ")}
+    found |= {name for name, line in heads.items() if not line.startswith("declare ")}
+    needed: set[str] = set()
+    while found:
+        needed |= found
+        found = (_mentioned(pieces[name] for name in found) & pieces.keys()) - needed
+    kept = [[piece for name, piece in part.items() if name in needed] for part in (heads, functions)]
+    return "\n".join([*kept[0], "", *kept[1]])
+
+
 def split(text: str, most: int) -> list[str]:
     """A module of functions, declarations and variables as at most so many modules that belong together.
 

@@ -95,9 +95,6 @@ class Eigh(Tridiagonal, Eigen):
     def helpers(self) -> list[str]:
         return [*super().helpers(), *([self.swaps(self.elem)] if self.has_lanes else [])]
 
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n")
-
     @property
     def has_lanes(self) -> bool:
         return self.parts == 1

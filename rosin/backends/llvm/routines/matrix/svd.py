@@ -25,6 +25,7 @@ class Svd(Rotating):
     matrix, and they too come to lie as they should."""
 
     operands, results, told = 1, 3, ("m", "n", "least", "full")
+    sizes: ClassVar[tuple[str, ...]] = ("m", "n")
     vectors_too: ClassVar[bool] = True
 
     def one(self, f: Function, number: Val, room: Room) -> None:
@@ -91,12 +92,9 @@ class Svd(Rotating):
     def has_lanes(self) -> bool:
         return self.parts == 1
 
-    def is_small(self, f: Function) -> Val:
-        e, least = f.e, self.word(f, "least")
+    def limits(self) -> dict[str, tuple[int, int, int]]:
         # Rotations cost more than LAPACK's way from some size on.
-        most = e.select(self.fills_lanes(f), f.word(MOST_ROTATED), f.word(MOST_ROTATED_ALONE))
-        some, few = e.icmp("sgt", least, f.word(0)), e.icmp("sle", least, most)
-        return e.bit_and(e.bit_and(some, few), self.small(f, "m", "n"))
+        return {**super().limits(), "least": (1, MOST_ROTATED, MOST_ROTATED_ALONE)}
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "least")
