@@ -28,8 +28,8 @@ from rosin.backends.llvm.routines.records import texts
 from rosin.backends.llvm.routines.short import MANY
 from rosin.backends.llvm.routines.spectra import spectra_texts
 from rosin.backends.llvm.types import memory_type
-from rosin.ir.dtypes import DType
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
 from rosin.ir.ops.fourier import GRID as GRID_LENGTH
 from rosin.ir.ops.fourier import NUMBERS, SHORT_LENGTH, is_smooth
 

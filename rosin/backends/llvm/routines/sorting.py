@@ -82,8 +82,8 @@ class _Sorting:
     def text(self) -> str:
         declarations = self.declarations
         functions = [self._in(), self._out()]
-        for size in self.networks():
-            functions.append(network_text(self.records, size // self.records.lanes, f"network{size}", declarations))
+        registers = {f"network{size}": size // self.records.lanes for size in self.networks()}
+        functions += [network_text(self.records, count, name, declarations) for name, count in registers.items()]
         functions += merging_texts(self.records, self.block, f"network{self.block}", "by_merging", declarations)
         digits = [(4 if self.packed else 0) + i for i in range(BYTES[self.keys.elem])]
         functions.append(radix_text(self.records, digits, "by_bytes", declarations))
