@@ -118,7 +118,7 @@ class Lanes(Stack):
         # Stores that go past the caches are in no order with others before this.
         e.line("fence seq_cst")
         e.line("ret void")
-        return f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")
+        return "\n".join([*f.parts, f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")])
 
     @abstractmethod
     def group(self, f: Function, number: Val, final: Val) -> None:

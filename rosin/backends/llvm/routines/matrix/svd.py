@@ -118,8 +118,10 @@ class Svd(Rotating):
             f.loop(f.word(0), most, 1, element)
 
         f.loop(f.word(0), least, 1, line)
-        good = e.bit_and(good, self.orthogonalize(f, columns))
-        self.order_columns(f, columns, values)
+        is_done = f.variable(e.const(False, "i1", self.vector))
+        f.apart("orthogonalize", lambda: f.e.store(self.orthogonalize(f, columns), is_done))
+        good = e.bit_and(good, e.load(is_done, "i1", self.vector))
+        f.apart("order_columns", lambda: self.order_columns(f, columns, values))
         nan = self.number(e, math.nan)
 
         def put(i: Val) -> None:
@@ -140,7 +142,7 @@ class Svd(Rotating):
         full = e.icmp("ne", self.word(f, "full"), f.word(0))
         left, right = e.select(full, m, x.n), e.select(full, n, x.n)
         q = Grid(self.vectors(f, SMALL * SMALL), e.select(full, x.m, x.n), f.word(1))
-        self.orthonormalize(f, x, q, q.row)
+        f.apart("orthonormalize", lambda: self.orthonormalize(f, x, q, q.row))
         shown = self.vectors(f, SMALL * SMALL)
 
         def show(result: int, grid: Grid, rows: Val, columns: Val) -> None:
