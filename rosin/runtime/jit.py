@@ -35,8 +35,7 @@ from rosin.ir.dataclass import dataclass
 from rosin.runtime import cache, elf, processor
 
 if TYPE_CHECKING:
-    from llvmlite.binding import LLJIT, ModuleRef, TargetMachine
-    from llvmlite.binding.context import ContextRef
+    from llvmlite.binding import LLJIT, ContextRef, ModuleRef, TargetMachine
 
 __all__ = [
     "CompileError",

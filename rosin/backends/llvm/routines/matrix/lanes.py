@@ -81,12 +81,12 @@ class Lanes(Stack):
 
     def way_of(self, numbers: Sequence[Dim]) -> str:
         told = dict(zip((*NUMBERS, *self.told), numbers, strict=True))
-        limits, stack = self.limits(), told["stack"]
-        known = {name: told[name] for name in limits}
-        if not self.has_lanes or not isinstance(stack, int) or not all(isinstance(n, int) for n in known.values()):
+        known = {name: n for name in ("stack", *self.limits()) if isinstance(n := told[name], int)}
+        if not self.has_lanes or len(known) <= len(self.limits()):
             return EITHER
-        few = stack < self._some
-        small = all(least <= known[name] <= (fewer if few else most) for name, (least, most, fewer) in limits.items())
+        few = known["stack"] < self._some
+        limits = self.limits().items()
+        small = all(least <= known[name] <= (fewer if few else most) for name, (least, most, fewer) in limits)
         return IN_LANES if small else BY_LAPACK
 
     def helpers(self) -> list[str]:
