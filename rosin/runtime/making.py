@@ -48,7 +48,8 @@ class Making:
         start = time.perf_counter()
         program = self._loops(graph)
         middle = time.perf_counter()
-        if names := self.routines(program):
+        names = self.routines(program)
+        if names and threads.num_threads() > 1:
             from rosin.runtime import routines
 
             routines.begin(names)
