@@ -115,7 +115,7 @@ class Index:
             return ZERO
         if factor == 1:
             return self
-        return Index(self.constant * factor, tuple((a, c * factor) for a, c in self.terms))
+        return Index(self.constant * factor, tuple([(a, c * factor) for a, c in self.terms]))
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -190,22 +190,28 @@ class Index:
         """Every number that is read for the index, in quotients and remainders too."""
         found: tuple[Dynamic, ...] = ()
         for atom, _ in self.terms:
-            if isinstance(atom, Dynamic):
-                found = (*found, atom)
-            elif not isinstance(atom, LoopVar):
-                found = (*found, *inner(atom).dynamics())
+            if isinstance(atom, LoopVar):
+                continue
+            found = (*found, atom) if isinstance(atom, Dynamic) else (*found, *inner(atom).dynamics())
         return found
 
     def affine_in(self, var: LoopVar) -> bool:
         """Whether `var` occurs only as a term of its own, if at all."""
-        return all(atom is var or var not in Index(0, ((atom, 1),)).variables() for atom, _ in self.terms)
+        others = [term for term in self.terms if not isinstance(term[0], LoopVar)]
+        return not others or var not in Index(0, tuple(others)).variables()
 
     def substitute(self, values: Mapping[LoopVar, Index]) -> Index:
         """This index with loop variables replaced by other indices."""
-        total = Index(self.constant)
+        constant, terms = self.constant, dict[Atom, Dim]()
         for atom, coefficient in self.terms:
-            total = total + _substitute_atom(atom, values) * coefficient
-        return total
+            place = values.get(atom) if isinstance(atom, LoopVar) else _substitute_atom(atom, values)
+            if place is None:
+                terms[atom] = terms.get(atom, 0) + coefficient
+                continue
+            constant = constant + place.constant * coefficient
+            for a, c in place.terms:
+                terms[a] = terms.get(a, 0) + c * coefficient
+        return _collect(constant, terms)
 
     def __str__(self) -> str:
         parts = [(f"{a}" if c == 1 else f"{factor_text(c)}*{a}") for a, c in self.terms]
@@ -255,10 +261,8 @@ def _divided(bound: Dim | None, divisor: Dim) -> Dim | None:
     return bound // divisor
 
 
-def _substitute_atom(atom: Atom, values: Mapping[LoopVar, Index]) -> Index:
+def _substitute_atom(atom: Quotient | Remainder | Least | Dynamic, values: Mapping[LoopVar, Index]) -> Index:
     match atom:
-        case LoopVar():
-            return values.get(atom) or of(atom)
         case Quotient():
             return atom.dividend.substitute(values) // atom.divisor
         case Remainder():
@@ -277,7 +281,9 @@ def _collect(constant: Dim, terms: dict[Atom, Dim]) -> Index:
             if terms.get(quotient) == coefficient * atom.divisor:
                 rest = {a: c for a, c in terms.items() if a not in (atom, quotient)}
                 return _collect(constant, rest) + atom.dividend * coefficient
-    return Index(constant, tuple((a, c) for a, c in terms.items() if c != 0))
+    if 0 in terms.values():
+        return Index(constant, tuple([(a, c) for a, c in terms.items() if c != 0]))
+    return Index(constant, tuple(terms.items()))
 
 
 def strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:

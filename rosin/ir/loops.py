@@ -286,7 +286,7 @@ def walk(*tops: Expr) -> Iterator[Expr]:
                 inside = current.children()
                 for index in current.indices():
                     if dynamic := index.dynamics():
-                        inside = (*inside, *(atom.value for atom in dynamic))
+                        inside = (*inside, *[atom.value for atom in dynamic])
                 if inside:
                     waiting.append(current)
                     heights.append(len(stack))
@@ -302,10 +302,10 @@ def substitute(expr: Expr, values: Mapping[LoopVar, Index], memo: dict[int, Expr
     """`expr` with loop variables replaced; `memo` keeps what is shared between calls shared."""
     found = memo.get(id(expr))
     if found is None:
-        children = tuple(substitute(child, values, memo) for child in expr.children())
-        indices = tuple(index.substitute(values) for index in expr.indices())
-        unchanged = children == expr.children() and indices == expr.indices()
-        found = memo[id(expr)] = expr if unchanged else expr.rebuild(children, indices)
+        below, at = expr.children(), expr.indices()
+        children = tuple([substitute(child, values, memo) for child in below])
+        indices = tuple([index.substitute(values) for index in at])
+        found = memo[id(expr)] = expr if children == below and indices == at else expr.rebuild(children, indices)
     return found
 
 

@@ -45,6 +45,8 @@ class _Search:
 
     def __init__(self, flow: Flow) -> None:
         self.flow, self.graph, self.made = flow, flow.graph, flow.makers
+        self.work = {n for n in self.graph.nodes if isinstance(n.op, Elementwise) and not n.op.effect}
+        self.views = flow.moves | {node for node in self.graph.nodes if isinstance(node.op, Barrier)}
         self.products: list[Value] = []
         self.last: dict[Value, int] = {}
         """The number of the last product that a value is made of by elementwise nodes and moves."""
@@ -52,9 +54,10 @@ class _Search:
         for value in self.graph.outputs:
             self.stored.update(flow.moved_from(value, barriers=False))
         for node in self.graph.nodes:
-            if self._is_work(node) or self._is_view(node):
-                latest = max((self.last.get(v, -1) for v in node.operands), default=-1)
-                self.last.update(dict.fromkeys(node.results, latest))
+            if node in self.work or node in self.views:
+                latest = max([self.last.get(v, -1) for v in node.operands], default=-1)
+                for result in node.results:
+                    self.last[result] = latest
                 continue
             for operand in node.operands:
                 if operand not in self.stored:
@@ -67,9 +70,12 @@ class _Search:
         """For the number of a product, what elementwise work on it reads that others make and nothing else stores."""
         found: dict[int, dict[Value, None]] = {}
         for node in self.graph.nodes:
-            number = self.last[node.results[0]] if self._is_work(node) else -1
-            for operand in node.operands if number >= 0 else ():
-                value = self._large(operand, self.products[number].type.size)
+            number = self.last[node.results[0]] if node in self.work else -1
+            if number < 0:
+                continue
+            size = self.products[number].type.size
+            for operand in node.operands:
+                value = self._large(operand, size)
                 if value is not None and self.last.get(value, -1) < number and self._may_be_made(value):
                     found.setdefault(number, {})[value] = None
         return found
@@ -99,14 +105,8 @@ class _Search:
         flops = sum(node.op.flops for node in found if isinstance(node.op, Elementwise)) * estimate(size)
         return found if saved > 0 and flops * (times - 1) <= FLOPS_A_BYTE * saved else set()
 
-    def _is_work(self, node: Node) -> bool:
-        return isinstance(node.op, Elementwise) and not node.op.effect
-
-    def _is_view(self, node: Node) -> bool:
-        return isinstance(node.op, Barrier) or node in self.flow.moves
-
     def _may_be_made(self, value: Value) -> bool:
-        return value not in self.stored and value in self.made and self._is_work(self.made[value])
+        return value not in self.stored and self.made.get(value) in self.work
 
     def _large(self, value: Value, size: Dim) -> Value | None:
         """The value that has the elements of a value, in whatever order; None where these are few, again and again."""
@@ -130,7 +130,7 @@ class _Search:
         for node in self.flow.users[value]:
             if isinstance(node.op, Barrier):
                 yield from self._readers(node.results[node.operands.index(value)])
-            elif self._is_view(node):
+            elif node in self.views:
                 same = len(node.operands) == 1 and node.results[0].type.size == value.type.size
                 yield from self._readers(node.results[0]) if same else (None,)
             else:

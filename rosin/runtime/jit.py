@@ -35,7 +35,7 @@ from rosin.ir.dataclass import dataclass
 from rosin.runtime import cache, elf, processor
 
 if TYPE_CHECKING:
-    from llvmlite.binding import LLJIT, ModuleRef, TargetMachine
+    from llvmlite.binding import LLJIT, ContextRef, ModuleRef, TargetMachine
 
 __all__ = [
     "CompileError",
@@ -51,6 +51,7 @@ __all__ = [
     "leave_session",
     "load_object",
     "load_text",
+    "load_texts",
     "optimized",
 ]
 
@@ -204,8 +205,9 @@ def compile_objects(texts: Sequence[str], target: Target | None = None, optimize
 
     def maker(text: str) -> Callable[[], bytes]:
         def made() -> bytes:
-            with _optimized_module(text, target, optimize) as module:
-                return _emitted(_new_machine(target, optimize), module)
+            machine = _new_machine(target, optimize)
+            with _optimized_module(text, machine, optimize) as module:
+                return _emitted(machine, module)
 
         return made
 
@@ -213,29 +215,54 @@ def compile_objects(texts: Sequence[str], target: Target | None = None, optimize
 
 
 def _emitted(machine: TargetMachine, module: ModuleRef) -> bytes:
-    """The object code of a module.
-
-    llvmlite has one lock around everything, which threads need not take for modules that share no context, and for
-    machines of their own: so this calls the same library without it.
-    """
+    """The object code of a module."""
     library, message = _unlocked(), ctypes.c_char_p()
     buffer = library.LLVMPY_TargetMachineEmitToMemory(machine, module, 1, ctypes.byref(message))
     if not buffer:
-        raise CompileError(f"no code could be generated: {(message.value or b'').decode()}")
+        raise CompileError(f"no code could be generated: {_taken(message)}")
     try:
         return ctypes.string_at(library.LLVMPY_GetBufferStart(buffer), library.LLVMPY_GetBufferSize(buffer))
     finally:
         library.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
+def _parsed(text: str, context: ContextRef) -> ModuleRef:
+    """The module of a text. Raises `RuntimeError` where LLVM does not parse or verify it."""
+    library, message = _unlocked(), ctypes.c_char_p()
+    parsed = library.LLVMPY_ParseAssembly(context, text.encode(), ctypes.byref(message))
+    if not parsed:
+        raise RuntimeError(f"LLVM IR parsing error\n{_taken(message)}")
+    module = binding().ModuleRef(parsed, context)
+    is_wrong, found = library.LLVMPY_VerifyModule(module, ctypes.byref(message)), _taken(message)
+    if is_wrong:
+        module.close()
+        raise RuntimeError(found)
+    return module
+
+
+def _taken(message: ctypes.c_char_p) -> str:
+    """A message that LLVM has made, which then is no more."""
+    text = (message.value or b"").decode()
+    _unlocked().LLVMPY_DisposeString(message)
+    return text
+
+
 @functools.cache
 def _unlocked() -> Any:
-    """The library of llvmlite, as it is."""
+    """The library of llvmlite, as it is.
+
+    llvmlite has one lock around everything, which threads need not take for modules that share no context, and for
+    machines of their own. So what takes long calls the library without it.
+    """
     from llvmlite.binding import ffi
 
     library = ctypes.CDLL(str(Path(ffi.__file__).with_name(ffi.get_library_name())))
     any, number = ctypes.c_void_p, ctypes.c_size_t
     for name, takes, gives in (
+        ("LLVMPY_ParseAssembly", (any, ctypes.c_char_p, any), ffi.LLVMModuleRef),
+        ("LLVMPY_VerifyModule", (any, any), ctypes.c_bool),
+        ("LLVMPY_DisposeString", (any,), None),
+        ("LLVMPY_RunNewModulePassManager", (any, any, any), None),
         ("LLVMPY_TargetMachineEmitToMemory", (any, any, ctypes.c_int, any), any),
         ("LLVMPY_GetBufferStart", (any,), any),
         ("LLVMPY_GetBufferSize", (any,), number),
@@ -276,20 +303,15 @@ def _apart(works: Sequence[Callable[[], bytes]]) -> list[bytes]:
 
 def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
     """The assembler text of what `compile_object` makes of a module."""
-    target = host() if target is None else target
-    with _optimized_module(text, target, optimize) as module:
-        return str(_machine(target, optimize).emit_assembly(module))
+    machine = _new_machine(host() if target is None else target, optimize)
+    with _optimized_module(text, machine, optimize) as module:
+        return str(machine.emit_assembly(module))
 
 
 def optimized(text: str, target: Target | None = None, optimize: int = 1) -> str:
     """The LLVM text after the passes that `compile_object` runs, before code generation."""
-    with _optimized_module(text, host() if target is None else target, optimize) as module:
+    with _optimized_module(text, _new_machine(host() if target is None else target, optimize), optimize) as module:
         return str(module)
-
-
-@functools.lru_cache(maxsize=32)
-def _machine(target: Target, optimize: int) -> TargetMachine:
-    return _new_machine(target, optimize)
 
 
 def _new_machine(target: Target, optimize: int) -> TargetMachine:
@@ -302,41 +324,36 @@ def _new_machine(target: Target, optimize: int) -> TargetMachine:
 
 
 @contextlib.contextmanager
-def _optimized_module(text: str, target: Target, optimize: int) -> Generator[ModuleRef]:
-    """Parse and verify a module in a context of its own and run the passes of the level.
+def _optimized_module(text: str, machine: TargetMachine, optimize: int) -> Generator[ModuleRef]:
+    """Parse and verify a module in a context of its own and run the passes of the level, for a machine of its own.
 
     The module must go before its context does, in an order of ours: the garbage collector has none.
     """
     llvm = binding()
-    machine = _machine(target, optimize)
     with contextlib.closing(llvm.create_context()) as context:
         try:
-            module = llvm.parse_assembly(text, context)
+            module = _parsed(text, context)
         except RuntimeError as error:
             raise CompileError(_explain(str(error), text)) from None
         with contextlib.closing(module):
-            try:
-                module.verify()
-            except RuntimeError as error:
-                raise CompileError(_explain(str(error), text)) from None
-            module.triple = target.triple
+            module.triple = str(machine.triple)
             module.data_layout = str(machine.target_data)
-            _run_passes(module, target, optimize)
+            _run_passes(module, machine, optimize)
             yield module
 
 
-def _run_passes(module: ModuleRef, target: Target, optimize: int) -> None:
+def _run_passes(module: ModuleRef, machine: TargetMachine, optimize: int) -> None:
     llvm = binding()
     # One run for each builder: what a run notes with it points to what the run had on the stack.
     options = llvm.create_pipeline_tuning_options(speed_level=_PIPELINE[optimize])
-    builder = llvm.create_pass_builder(_machine(target, optimize), options)
+    builder = llvm.create_pass_builder(machine, options)
     if _PIPELINE[optimize]:
         manager = builder.getModulePassManager()
     else:
         manager = llvm.create_new_module_pass_manager()
         for name in _PASSES[optimize]:
             getattr(manager, name)()
-    manager.run(module, builder)
+    _unlocked().LLVMPY_RunNewModulePassManager(manager, module, builder)
 
 
 def _explain(message: str, text: str) -> str:
@@ -436,6 +453,18 @@ def load_object(*objects: bytes) -> Library:
     if sys.platform == "linux" and all(map(elf.is_x86, objects)):
         return Library(_linked(objects))
     return Library(_linked_by_llvm(objects))
+
+
+def load_texts(texts: Sequence[str]) -> list[Library]:
+    """The libraries of several modules, as of `load_text`; those that are to be compiled are so at the same time."""
+    keys = [cache.hashed("texts", host().key, "1", text) for text in texts]
+    entries = [cache.default().get(key) for key in keys]
+    absent = [number for number, entry in enumerate(entries) if entry is None]
+    objects = {number: entry.objects() for number, entry in enumerate(entries) if entry is not None}
+    for number, data in zip(absent, compile_objects([texts[number] for number in absent]), strict=True):
+        cache.default().put(keys[number], data, {"lengths": [len(data)]})
+        objects[number] = [data]
+    return [load_object(*objects[number]) for number in range(len(texts))]
 
 
 def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]) -> Library:

@@ -48,6 +48,11 @@ class Making:
         start = time.perf_counter()
         program = self._loops(graph)
         middle = time.perf_counter()
+        names = self.routines(program)
+        if names and threads.num_threads() > 1:
+            from rosin.runtime import routines
+
+            routines.begin(names)
         texts = program_texts(program, jit.host().vector_bytes, min(threads.num_threads(), MOST_MODULES))
         late = time.perf_counter()
         objects = jit.compile_objects(texts)
@@ -68,6 +73,16 @@ class Making:
             size = f"{sum(map(len, objects))} bytes of object code"
             watch.later("assembly", done - late, lambda: "\n".join(map(jit.assembly, texts)), size)
         return program, objects
+
+    def routines(self, program: steps.Program) -> list[str]:
+        """The names of the routines that a program calls, which are to be made (rosin.runtime.routines)."""
+        calls = list(steps.routine_calls(program.steps))
+        if not calls:
+            return []
+        from rosin.backends.llvm.routines import routine_for
+
+        width = jit.host().vector_bytes
+        return sorted({routine_for(call.name, call.numbers, width) for call in calls})
 
     def lowered(self) -> Graph:
         """The graph after all passes."""

@@ -86,7 +86,8 @@ class NativeExecutable(Executable):
         self.library = jit.load_object(*objects)
         self.address = self.library.address(ENTRY)
         if not self.from_cache and sum(map(len, objects)) >= LARGE:
-            gc.collect()
+            # What compiling leaves in cycles is young: the collector has not run meanwhile.
+            gc.collect(0)
             trim()
         if self.receiver is not None:
             ctypes.c_void_p.from_address(self.library.address(RECEIVER)).value = id(self.receiver)
@@ -124,7 +125,8 @@ class NativeExecutable(Executable):
                 self.tiles = tuning.tiles_of(self.lowered(), _tried)
             from rosin.ir import steps
 
-            program, objects = self._making().build(watch)
+            making = self._making()
+            program, objects = making.build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
             calls = list(steps.host_calls(program.steps))
@@ -138,7 +140,7 @@ class NativeExecutable(Executable):
                 "lengths": list(map(len, objects)),
                 "kept_bytes": 0 if program.block is None else program.block.bytes,
                 "tiles": [[key, size.vectors, size.rows] for key, size in (self.tiles or {}).items()],
-                "routines": sorted({call.name for call in steps.routine_calls(program.steps)}),
+                "routines": making.routines(program),
             }
             # What an instrument is about to check may turn out to be wrong.
             if keeps and watch is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from dataclasses import field
 
 import numpy as np
@@ -90,14 +91,16 @@ class Planner:
         chosen = radices(length)
         words = self._words(number, len(chosen))
         along = number % fourier.KINDS != fourier.ACROSS
+        first, last = FIRST if along else TURNED, len(chosen) - 1
+        kinds = [PLAIN if i == last else first if i == 0 else TURNED for i in range(len(chosen))]
+        code = _code(self.dtype, list(zip(kinds, chosen, strict=True)))
         sets, done = length, 1
-        for position, radix in enumerate(chosen):
+        for position, (kind, radix) in enumerate(zip(kinds, chosen, strict=True)):
             sets //= radix
-            kind = PLAIN if sets == 1 else FIRST if along and position == 0 else TURNED
             angles = np.arange(sets)[:, None] * np.arange(1, radix)
             factors = turns(angles if kind == TURNED else angles.T, sets * radix) if kind != PLAIN else None
             row = words[fourier.PASSES + fourier.PASS_WORDS * position :]
-            row[fourier.FUNCTION] = _code(self.dtype, kind, radix)
+            row[fourier.FUNCTION] = code[position]
             row[fourier.SETS], row[fourier.DONE], row[fourier.RADIX] = sets, done, radix
             row[fourier.FACTORS] = 0 if factors is None else self._table(factors)
             done *= radix
@@ -192,14 +195,22 @@ def _turns(parts: NumpyArray, count: int) -> NumpyArray:
 _PI = np.longdouble("3.14159265358979323846264338327950288")
 
 
-@functools.cache
-def _code(dtype: DType, kind: str, radix: int) -> int:
-    """The address of a pass."""
-    name = f"pass_{kind}_{radix}"
+_passes: dict[tuple[str, str, int], int] = {}
+
+
+def _code(dtype: DType, passes: Sequence[tuple[str, int]]) -> list[int]:
+    """The addresses of passes, given the kind and the radix of each."""
     elem = memory_type(dtype)
-    library = jit.load_text(butterflies.pass_text(name, kind, radix, elem, jit.host().vector_bytes))
-    library.keep_forever()
-    return library.address(name)
+    absent = [each for each in dict.fromkeys(passes) if (elem, *each) not in _passes]
+    names = [f"pass_{kind}_{radix}" for kind, radix in absent]
+    texts = [
+        butterflies.pass_text(name, *each, elem, jit.host().vector_bytes)
+        for name, each in zip(names, absent, strict=True)
+    ]
+    for each, name, library in zip(absent, names, jit.load_texts(texts), strict=True):
+        library.keep_forever()
+        _passes[elem, *each] = library.address(name)
+    return [_passes[elem, *each] for each in passes]
 
 
 @functools.cache

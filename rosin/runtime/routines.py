@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 from collections.abc import Iterable
 
 from rosin.backends.llvm.modules import split
 from rosin.backends.llvm.names import BEGIN, ROUTINE
-from rosin.backends.llvm.routines import FOREIGN, PLANNED, routine_text
+from rosin.backends.llvm.routines import FOREIGN, is_planned, routine_text
 from rosin.backends.llvm.routines.fourier import PLANNER
 from rosin.runtime import jit, lapack, plans, threads
 
-__all__ = ["install"]
+__all__ = ["begin", "install"]
 
 _known: set[str] = set()
 _lock = threading.Lock()
+
+
+def begin(names: Iterable[str]) -> None:
+    """Begin to make routines on a thread of their own, while the program that calls them is compiled."""
+
+    def make() -> None:
+        # Whoever installs them meets the error again, and raises it.
+        with contextlib.suppress(Exception):
+            install(names)
+
+    threading.Thread(target=make, name="rosin-routines", daemon=True).start()
 
 
 def install(names: Iterable[str]) -> None:
@@ -31,7 +43,7 @@ def install(names: Iterable[str]) -> None:
                 else:
                     library = jit.load_object(jit.compile_object(text))
                 jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
-                if name.partition("_")[0] in PLANNED:
+                if is_planned(name):
                     begin = ROUTINE + name + BEGIN
                     jit.add_symbol(begin, library.address(begin))
                     ctypes.c_void_p.from_address(library.address(PLANNER)).value = id(plans.receiver(name))

@@ -1,7 +1,8 @@
 """The text of a program as one LLVM module, or as several, which threads compile at the same time.
 
 Kernels go to the modules by their length. The first module has the rest of the program, and declares the kernels that
-are elsewhere. Constants and helpers belong to the module alone that they are in, so each has those that it mentions.
+are elsewhere. Constants belong to the module alone that they are in, so each has those that it mentions. A helper that
+kernels call is in one of the modules, since some take LLVM long.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ MODULE_CHARACTERS = 10_000
 
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
+_HELPER = re.compile(r"define internal (.*?) \{\n")
 _VARIABLE = re.compile(r"^(@\S+) = (?:internal )?global (.*) \S+$")
 _DEFINITION = re.compile(r"^define (?:internal )?(.*?)(?: nounwind)? \{\n.*?^\}\n?", re.MULTILINE | re.DOTALL)
 
@@ -53,21 +55,50 @@ class Text:
             parts[at].append(function)
             lengths[at] += len(function)
         first, *others = parts
+        exported: set[str] = set()
         elsewhere = [f"declare void @{_defined(function)}(ptr, i64, i64)" for part in others for function in part]
         return [
-            self._one([*first, self.body], elsewhere),
-            *(self._one([_FUNCTION.sub("define void @", function) for function in part]) for part in others),
+            self._one([*first, self.body], exported, elsewhere),
+            *(self._one([_FUNCTION.sub("define void @", function) for function in part], exported) for part in others),
         ]
 
-    def _one(self, functions: Sequence[str], declared: Sequence[str] = ()) -> str:
-        """The module of some functions, with what these mention."""
+    def _one(self, functions: Sequence[str], exported: set[str], declared: Sequence[str] = ()) -> str:
+        """The module of some functions, with what these mention. `exported` are the helpers that modules have by now,
+        and others may call."""
         outside = {_defined(text): text for text in (*self.variables, *self.helpers)}
         needed: set[str] = set()
         found = _mentioned(functions)
         while found := (found & outside.keys()) - needed:
             needed |= found
-            found = _mentioned(outside[name] for name in found)
-        return "\n".join([self.title, *(t for n, t in outside.items() if n in needed), *declared, "", *functions, ""])
+            found = _mentioned(outside[name] for name in found - exported)
+        mentioned = [_once(name, text, exported) for name, text in outside.items() if name in needed]
+        return "\n".join([self.title, *mentioned, *declared, "", *functions, ""])
+
+
+def _once(name: str, text: str, exported: set[str]) -> str:
+    """What is outside of kernels, as it stands in a module: a helper that is called is in the first one alone."""
+    helper = _HELPER.match(text)
+    if helper is None or "alwaysinline" in helper[1]:
+        return text
+    if name in exported:
+        return f"declare {helper[1]}"
+    exported.add(name)
+    return text.replace("define internal ", "define ", 1)
+
+
+def called(text: str) -> str:
+    """A module without the internal functions that nothing calls, and without what these alone mention."""
+    functions = {_defined(f[1]): f[0] for f in _DEFINITION.finditer(text)}
+    heads = {_defined(line): line for line in _DEFINITION.sub("", text).split("\n") if line}
+    pieces = {**heads, **functions}
+    found = {name for name, piece in functions.items() if not piece.startswith("define internal ")}
+    found |= {name for name, line in heads.items() if not line.startswith("declare ")}
+    needed: set[str] = set()
+    while found:
+        needed |= found
+        found = (_mentioned(pieces[name] for name in found) & pieces.keys()) - needed
+    kept = [[piece for name, piece in part.items() if name in needed] for part in (heads, functions)]
+    return "\n".join([*kept[0], "", *kept[1]])
 
 
 def split(text: str, most: int) -> list[str]:

@@ -666,6 +666,9 @@ class _Module:
 
         One that begins with something leaves what comes of it in one more word.
         """
+        # Most programs call none, and need not load all of them.
+        from rosin.backends.llvm.routines import routine_for
+
         results, room = (step.writes[:-1], step.writes[-1:]) if step.has_room else (step.writes, ())
         words = [self.address(e, load) for load in (*step.reads, *results)]
         words += [self.dim(e, number) for number in step.numbers]
@@ -675,7 +678,8 @@ class _Module:
         self.most_words = max(self.most_words, len(words))
         for position, word in enumerate(words):
             e.store(word, e.define(f"getelementptr inbounds i64, ptr %words, i64 {position}", "ptr"))
-        name, count = ROUTINE + step.name, self.dim(e, step.count)
+        name = ROUTINE + routine_for(step.name, step.numbers, self.vector_bytes)
+        count = self.dim(e, step.count)
         if step.begins:
             self.declarations.add(f"declare i32 @{name}{BEGIN}(ptr)")
             self.stop_unless_zero(e, e.define(f"call i32 @{name}{BEGIN}(ptr %words)", "i32"), e.label("begun"))

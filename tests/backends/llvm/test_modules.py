@@ -121,8 +121,30 @@ def test_each_module_has_what_it_mentions() -> None:
     assert "declare void @k1(ptr, i64, i64)" in first
     assert second == f"; title\n{constant('b')}\n\n{text.functions[0].replace('internal ', '')}\n"
     assert "define void @k1" in third
-    found = [name for name in ("constant.a =", "constant.b =", "float @out(", "internal float @help") if name in third]
-    assert found == ["float @out(", "internal float @help"]
+    found = [name for name in ("constant.a =", "constant.b =", "float @out(", "define float @help") if name in third]
+    assert found == ["float @out(", "define float @help"]
+
+
+def test_a_helper_is_in_one_module_but_where_it_is_inlined() -> None:
+    calls = "%y = call float @called(float %x)"
+    helpers = [
+        "define internal float @called(float %x) noinline {\n  ret float %x\n}",
+        f"define internal float @inlined(float %x) alwaysinline {{\n  {calls}\n  ret float %y\n}}",
+    ]
+    lines = ("call float @inlined(float 1.0)", "call float @called(float 1.0)", "call float @inlined(float 2.0)")
+    kernels = [function("some", f"k{number}", f"%x = {line}\n  ret void") for number, line in enumerate(lines)]
+    text = Text("; title", [], helpers, kernels, "define i32 @program() {\n  ret i32 0\n}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(modules, "MODULE_CHARACTERS", 1)
+        texts = text.modules(3)
+    assert [
+        sum(t.count(f"{what} float @called(float %x) noinline") for t in texts) for what in ("define", "declare")
+    ] == [
+        1,
+        2,
+    ]
+    assert all(("@inlined(float %x)" in t) == ("call float @inlined" in t) for t in texts)
+    assert jit.load_object(*jit.compile_objects(texts, optimize=0)).address("program")
 
 
 def test_what_llvm_refuses_is_told_from_any_thread() -> None:

@@ -44,6 +44,7 @@ class ValueRef(_ObjectRef):
     def type(self) -> TypeRef: ...
 
 class ModuleRef(_ObjectRef):
+    def __init__(self, module_ptr: object, context: ContextRef) -> None: ...
     name: str
     data_layout: str
     triple: str

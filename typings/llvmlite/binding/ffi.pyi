@@ -1,1 +1,5 @@
+from typing import Any
+
+LLVMModuleRef: Any
+
 def get_library_name() -> str: ...

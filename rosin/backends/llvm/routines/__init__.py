@@ -1,17 +1,24 @@
-"""Routines: native code that is the same for every program, and so is compiled once, for whole lines of numbers."""
+"""Routines: native code that is the same for every program, and so is compiled once, for whole lines of numbers.
+
+A routine is called `svd_f32`, or `svd.lanes_f32` where it has the code of one way alone, which is all that calls with
+such numbers take.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from rosin.backends.llvm.modules import called
 from rosin.backends.llvm.routines.foreign import foreign_text
-from rosin.backends.llvm.routines.fourier import fourier_text
+from rosin.backends.llvm.routines.fourier import fourier_text, fourier_way
 from rosin.backends.llvm.routines.matrix import STACKS
-from rosin.backends.llvm.routines.sorting import sorting_text
+from rosin.backends.llvm.routines.sorting import sorting_text, sorting_way
 from rosin.ir import dtypes
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
 from rosin.ir.ops.foreign import ROUTINE as FOREIGN
 
-__all__ = ["FOREIGN", "PLANNED", "routine_text"]
+__all__ = ["FOREIGN", "is_planned", "routine_for", "routine_text"]
 
 PLANNED = ("dft", "realdft", "halfdft")
 """The kinds of routines that ask for plans."""
@@ -24,9 +31,37 @@ def routine_text(name: str, symbol: str, vector_bytes: int, lapack_word: Callabl
     """
     if name.startswith(FOREIGN):
         return foreign_text(name.removeprefix(FOREIGN), symbol)
-    kind, _, dtype = name.rpartition("_")
+    kind, way, dtype = _taken_apart(name)
     if kind in STACKS:
-        return STACKS[kind](dtypes.BY_NAME[dtype], symbol, vector_bytes, lapack_word()).text()
-    if kind in PLANNED:
-        return fourier_text(kind, dtypes.BY_NAME[dtype], symbol, vector_bytes)
-    return sorting_text(dtypes.BY_NAME[dtype], kind == "argsort", symbol, vector_bytes)
+        text = STACKS[kind](dtype, symbol, vector_bytes, lapack_word(), way).text()
+    elif kind in PLANNED:
+        text = fourier_text(kind, dtype, symbol, vector_bytes, way)
+    else:
+        text = sorting_text(dtype, kind == "argsort", symbol, vector_bytes, way)
+    return called(text)
+
+
+def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
+    """The name of the routine that has the least code for calls of the one called `name` with these numbers."""
+    if name.startswith(FOREIGN):
+        return name
+    kind, _, dtype = _taken_apart(name)
+    if kind in STACKS:
+        way = STACKS[kind](dtype, "", vector_bytes, "").way_of(numbers)
+    elif kind in PLANNED:
+        way = fourier_way(kind, numbers)
+    else:
+        way = sorting_way(dtype, kind == "argsort", numbers[0], vector_bytes)
+    return f"{kind}.{way}_{dtype}" if way else name
+
+
+def is_planned(name: str) -> bool:
+    """Whether the routine called `name` asks for plans."""
+    return not name.startswith(FOREIGN) and _taken_apart(name)[0] in PLANNED
+
+
+def _taken_apart(name: str) -> tuple[str, str, DType]:
+    """The kind of a routine, the way that it has code for, if it is one alone, and its element type."""
+    kind, _, dtype = name.rpartition("_")
+    kind, _, way = kind.partition(".")
+    return kind, way, dtypes.BY_NAME[dtype]

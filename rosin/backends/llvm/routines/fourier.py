@@ -12,12 +12,13 @@ result, by way of the room. Where lines lie across, `block` neighbours at a time
 of a length with large prime factors becomes a convolution with a chirp (Bluestein, A linear filtering approach to the
 computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform
 is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers, and several go together as
-lines across. Many short lines are done side by side instead, by straight code for their length (short.py).
+lines across. Many short lines are done side by side instead, by straight code for their length (short.py). Where the
+length is known and passes are all that it takes, the routine has no more code than these need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import BEGIN, HOST
@@ -27,8 +28,10 @@ from rosin.backends.llvm.routines.records import texts
 from rosin.backends.llvm.routines.short import MANY
 from rosin.backends.llvm.routines.spectra import spectra_texts
 from rosin.backends.llvm.types import memory_type
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
-from rosin.ir.ops.fourier import NUMBERS, SHORT_LENGTH
+from rosin.ir.ops.fourier import GRID as GRID_LENGTH
+from rosin.ir.ops.fourier import NUMBERS, SHORT_LENGTH, is_smooth
 
 PLANNER = "planner"
 """The global that holds what `rosin_host` asks for plans; whoever loads the module sets it."""
@@ -53,25 +56,42 @@ KINDS = 8
 POINTERS = ("source", "target", "room", "plan")
 WORDS = ("source", "target", *NUMBERS, "room", "plan")
 
+ANY, PASSES_ALONE, EVEN, ODD = "", "passes", "even", "odd"
+"""The lines that a routine may have code for: those that passes transform, which of real numbers are of an even length
+or of an odd one."""
 
-def fourier_text(kind: str, dtype: DType, name: str, vector_bytes: int) -> str:
+
+def fourier_text(kind: str, dtype: DType, name: str, vector_bytes: int, way: str = ANY) -> str:
     """The module of a routine called `name`, for a kind of transform and a real element type."""
-    return _Fourier(kind, memory_type(dtype), name, vector_bytes).text()
+    return _Fourier(kind, memory_type(dtype), name, vector_bytes, way).text()
+
+
+def fourier_way(kind: str, numbers: Sequence[Dim]) -> str:
+    """The lines that those of a call are among for which the routine is told these numbers, if that is known."""
+    length, inner = (numbers[NUMBERS.index(name)] for name in ("length", "inner"))
+    if not isinstance(length, int) or length == 0:
+        return ANY
+    points = length // 2 if kind != "dft" and length % 2 == 0 else length
+    if not is_smooth(points) or (points >= GRID_LENGTH and inner == 1):
+        return ANY
+    return PASSES_ALONE if kind == "dft" else ODD if length % 2 else EVEN
 
 
 class _Fourier:
-    def __init__(self, kind: str, elem: str, name: str, vector_bytes: int) -> None:
-        self.kind, self.elem, self.name = kind, elem, name
+    def __init__(self, kind: str, elem: str, name: str, vector_bytes: int, way: str) -> None:
+        self.kind, self.elem, self.name, self.way = kind, elem, name, way
         self.complex = f"[2 x {elem}]"
         self.width = max(vector_bytes // (8 if elem == "float" else 16), 1)
         self.declarations = {f"declare i32 @{HOST}(ptr, i64, ptr)"}
 
     def text(self) -> str:
-        spectra = spectra_texts(self.elem, self.width, self.declarations)
-        grids = grid_texts(self.elem, self.width, self.declarations)
-        functions = [*spectra, *grids, self._chain(), self._convolved(), self._line()]
+        functions = spectra_texts(self.elem, self.width, self.declarations)
+        if self.way == ANY:
+            functions += [*grid_texts(self.elem, self.width, self.declarations), self._convolved()]
+        functions += [self._chain(), self._line()]
         if self.kind != "dft":
-            functions += [self._to_half() if self.kind == "realdft" else self._from_half(), self._block()]
+            functions += [self._to_half() if self.kind == "realdft" else self._from_half()]
+            functions += [self._block()] if self.way != EVEN else []
         functions += [self._pieces(), self._begin()]
         heads = [f"@{PLANNER} = global ptr null", f"@plans = internal global [{KNOWN} x ptr] zeroinitializer"]
         return "\n".join([*heads, *sorted(self.declarations), "", *functions])
@@ -184,7 +204,10 @@ class _Fourier:
         def longer() -> None:
             f.when(e.icmp("eq", self._word(f, plan, GRID), f.word(0)), convolved, grid)
 
-        f.when(e.icmp("eq", self._word(f, plan, COUNT), f.word(0)), longer, passes)
+        if self.way:
+            passes()
+        else:
+            f.when(e.icmp("eq", self._word(f, plan, COUNT), f.word(0)), longer, passes)
         e.line("ret void")
         return f.text(f"internal void @line({texts(plan, source, target, room, *self._parts())})")
 
@@ -211,7 +234,7 @@ class _Fourier:
             self.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
             e.line(f"call void @llvm.memcpy.p0.p0.i64({texts(target, whole, bytes)}, i1 false)")
 
-        f.when(e.icmp("eq", e.bit_and(length, f.word(1)), f.word(0)), even, odd)
+        self._by_parity(f, length, even, odd)
         e.line("ret void")
         return f.text(f"internal void @real({texts(plan, source, target, room, length, scale)})")
 
@@ -235,9 +258,16 @@ class _Fourier:
             e.line(f"call void @line({texts(more, room, whole, rest, plus, scale)})")
             e.line(f"call void @narrow({texts(whole, target, length)})")
 
-        f.when(e.icmp("eq", e.bit_and(length, f.word(1)), f.word(0)), even, odd)
+        self._by_parity(f, length, even, odd)
         e.line("ret void")
         return f.text(f"internal void @real({texts(plan, source, target, room, length, scale)})")
+
+    def _by_parity(self, f: Function, length: Val, even: Callable[[], None], odd: Callable[[], None]) -> None:
+        """What is done with real lines of an even length, and of an odd one."""
+        if self.way == ANY:
+            f.when(f.e.icmp("eq", f.e.bit_and(length, f.word(1)), f.word(0)), even, odd)
+        else:
+            (even if self.way == EVEN else odd)()
 
     def _block(self) -> str:
         """`void block(plan, source, target, room, length, count, scale)`: so many real lines of odd length, or halves
@@ -300,6 +330,9 @@ class _Fourier:
                     arrays = (self._at(f, there, number), self._at(f, here, number))
                     e.line(f"call void @convolved({texts(plan, *arrays, own, inner, inner, sign, scale)})")
 
+                if self.way:
+                    passes()
+                    return
                 is_chirp = e.icmp("ne", self._word(f, plan, CHIRP), f.word(0))
                 f.when(is_chirp, lambda: f.loop(f.word(0), count, 1, convolved), passes)
 
@@ -321,7 +354,10 @@ class _Fourier:
                 count = e.intrinsic("llvm.smin", block, e.sub(outer, first))
                 e.line(f"call void @block({texts(plan, *arrays, own, length, count, scale)})")
 
-            f.when(e.icmp("eq", block, one), single, several)
+            if self.way == EVEN:
+                single()
+            else:
+                f.when(e.icmp("eq", block, one), single, several)
 
         do: Callable[[Val, Val], None] = complex_unit if self.kind == "dft" else real_unit
 

@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
+
+_NAME = re.compile(r"%[\w.]+")
+_DEFINED = re.compile(r"^  (%[\w.]+) = ", re.MULTILINE)
+_LABEL = re.compile(r"label (%[\w.]+)")
+
+
+class _Noting(Emitter):
+    """Notes the type of each value."""
+
+    def __init__(self, declarations: set[str], prefix: str) -> None:
+        super().__init__(declarations, prefix)
+        self.types: dict[str, str] = {}
+
+    def define(self, text: str, elem: str, lanes: int = 1, hint: str = "") -> Val:
+        value = super().define(text, elem, lanes, hint)
+        self.types[value.ref] = value.type
+        return value
 
 
 class Function:
     """The body of a function. Variables are stack slots, which LLVM turns into registers."""
 
     def __init__(self, declarations: set[str]) -> None:
-        self.e = Emitter(declarations)
-        self._head = Emitter(declarations, prefix="h")
+        self.e = _Noting(declarations, "v")
+        self._head = _Noting(declarations, "h")
+        self.parts: list[str] = []
+        """The functions that parts of this one are."""
 
     def text(self, signature: str) -> str:
         """The function `signature`; its last block ends with what the body has written last."""
         lines = "\n".join(["entry:", *self._head.lines, "  br label %body", "body:", *self.e.lines])
         return f"define {signature} nounwind {{\n{lines}\n}}\n"
+
+    def apart(self, name: str, body: Callable[[], None]) -> None:
+        """What a body appends, as a function of its own that is called here: several threads compile long code in
+        parts, and its loops are fewer at a time.
+
+        The function is given what is mentioned of this one's values; of its parameters that may be `ptr %words` alone.
+        """
+        e, head = self.e, self._head
+        self.e, self._head = (_Noting(e.declarations, f"p{len(self.parts)}{kind}") for kind in "vh")
+        body()
+        self.e.line("ret void")
+        text = "\n".join([*self._head.lines, *self.e.lines])
+        types = {"%words": "ptr", **head.types, **e.types}
+        own = {*_DEFINED.findall(text), *_LABEL.findall(text)}
+        given = ", ".join(f"{types[ref]} {ref}" for ref in dict.fromkeys(_NAME.findall(text)) if ref not in own)
+        self.parts.append(self.text(f"internal void @{name}({given})"))
+        self.e, self._head = e, head
+        e.line(f"call void @{name}({given})")
 
     def room(self, elem: str, count: int) -> Val:
         """A local array, aligned for vectors."""

@@ -10,7 +10,7 @@ where the order is descending. -0.0 has the key of 0.0, and all NaNs have the gr
 a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
 merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
 places first by a part of the keys (windows.py). What a key does not tell, the sign of a zero and the bits of a NaN, is
-copied in order in the end.
+copied in order in the end. Where the length of lines is known, the routine has the code of the one way alone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from rosin.backends.llvm.routines.networks import network_text
 from rosin.backends.llvm.routines.radix import radix_text
 from rosin.backends.llvm.routines.records import BYTES, Records, texts
 from rosin.backends.llvm.routines.windows import windows_texts
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
 
@@ -33,10 +34,24 @@ REGISTERS = 8
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
 
+ANY, NETWORK, SHORT_ONES, LONG_ONES = "", "network", "short", "long"
+"""The lines that a routine may have code for; after `NETWORK` stands the size of the one that sorts them."""
 
-def sorting_text(dtype: DType, places: bool, name: str, vector_bytes: int) -> str:
+
+def sorting_text(dtype: DType, places: bool, name: str, vector_bytes: int, way: str = ANY) -> str:
     """The module of the routine called `name`, which sorts elements of `dtype`, or their `places`."""
-    return _Sorting(dtype, places, name, vector_bytes).text()
+    return _Sorting(dtype, places, name, vector_bytes, way).text()
+
+
+def sorting_way(dtype: DType, places: bool, length: Dim, vector_bytes: int) -> str:
+    """The lines that those of a length are among, if it is known."""
+    if not isinstance(length, int):
+        return ANY
+    routine = _Sorting(dtype, places, "", vector_bytes, ANY)
+    least = next((size for size in routine.networks() if length <= size), None)
+    if least is not None:
+        return f"{NETWORK}{least}"
+    return SHORT_ONES if length <= routine.most_merged else LONG_ONES
 
 
 class _Sorting:
@@ -45,9 +60,9 @@ class _Sorting:
     A record is a key; a key and a place in one integer, where both fit 64 bits; or a key and a place as two parts.
     """
 
-    def __init__(self, dtype: DType, places: bool, name: str, vector_bytes: int) -> None:
+    def __init__(self, dtype: DType, places: bool, name: str, vector_bytes: int, way: str) -> None:
         self.keys = Keys(dtype)
-        self.places, self.name = places, name
+        self.places, self.name, self.way = places, name, way
         self.packed = places and dtype.bits < 64
         self.wide = places and not self.packed
         parts = ("i64",) if self.packed else ("i64", "i32") if places else (self.keys.elem,)
@@ -58,14 +73,17 @@ class _Sorting:
         """Whether what keys do not tell is to be put back."""
         self.declarations: set[str] = set()
 
+    def networks(self) -> list[int]:
+        """The sizes of the networks that lines may fit."""
+        if self.way.startswith(NETWORK):
+            return [int(self.way.removeprefix(NETWORK))]
+        return [self.records.lanes << i for i in range(REGISTERS.bit_length())]
+
     def text(self) -> str:
         declarations = self.declarations
         functions = [self._in(), self._out()]
-        registers = 1
-        while registers <= REGISTERS:
-            name = f"network{registers * self.records.lanes}"
-            functions.append(network_text(self.records, registers, name, declarations))
-            registers *= 2
+        registers = {f"network{size}": size // self.records.lanes for size in self.networks()}
+        functions += [network_text(self.records, count, name, declarations) for name, count in registers.items()]
         functions += merging_texts(self.records, self.block, f"network{self.block}", "by_merging", declarations)
         digits = [(4 if self.packed else 0) + i for i in range(BYTES[self.keys.elem])]
         functions.append(radix_text(self.records, digits, "by_bytes", declarations))
@@ -182,18 +200,16 @@ class _Sorting:
         e, count = f.e, Val("%count", "i64")
         parts = [f.room(elem, self.block) for elem in self.records.parts]
         lost = self._read(f, parts)
-        size = self.records.lanes
-        while size <= self.block:
-            least = e.icmp("sle", count, f.word(size))
-            if size > self.records.lanes:
-                least = e.bit_and(least, e.icmp("sgt", count, f.word(size // 2)))
+        before = -1
+        for size in self.networks():
 
             def sort(size: int = size) -> None:
                 self._fill(f, parts, f.word(size))
                 e.line(f"call void @network{size}({texts(*parts)})")
 
+            least = e.bit_and(e.icmp("sgt", count, f.word(before)), e.icmp("sle", count, f.word(size)))
             f.when(least, sort)
-            size *= 2
+            before = size
         self._write(f, parts)
         e.line(f"ret i1 {lost.ref}")
         return f.text(f"internal i1 @shortest{self._signature}")
@@ -265,7 +281,10 @@ class _Sorting:
         def longer() -> None:
             f.when(e.icmp("sle", count, f.word(self.most_merged)), lambda: by("short"), lambda: by("long"))
 
-        f.when(e.icmp("sle", count, f.word(self.block)), lambda: by("shortest"), longer)
+        if self.way:
+            by("shortest" if self.way.startswith(NETWORK) else self.way)
+        else:
+            f.when(e.icmp("sle", count, f.word(self.block)), lambda: by("shortest"), longer)
         if self.exact:
             given = texts(source, target, count, mask)
             f.when(e.load(lost, "i1"), lambda: e.line(f"call void @restore({given})"))

@@ -81,9 +81,6 @@ class Cholesky(Tiles):
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n")
-
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n = f.e, self.word(f, "n")
         count = e.mul(n, n)

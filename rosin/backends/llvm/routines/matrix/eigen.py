@@ -95,9 +95,6 @@ class Eigh(Tridiagonal, Eigen):
     def helpers(self) -> list[str]:
         return [*super().helpers(), *([self.swaps(self.elem)] if self.has_lanes else [])]
 
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n")
-
     @property
     def has_lanes(self) -> bool:
         return self.parts == 1
@@ -111,10 +108,12 @@ class Eigh(Tridiagonal, Eigen):
         band = Band(main, beside, n, turned)
         self.exchange(f, 0, number, final, count, a, True)
         scale, good = self.symmetrize(f, a, n)
-        self.reduce(f, a, band, scales)
+        f.apart("reduce", lambda: self.reduce(f, a, band, scales))
         if turned:
-            self.unfold_reduction(f, a, n, scales, turned)
-        good = e.bit_and(good, self.diagonalize(f, band))
+            f.apart("unfold_reduction", lambda: self.unfold_reduction(f, a, n, scales, turned))
+        is_done = f.variable(e.const(False, "i1", lanes))
+        f.apart("diagonalize", lambda: f.e.store(self.diagonalize(f, band), is_done))
+        good = e.bit_and(good, e.load(is_done, "i1", lanes))
         moved = [self.rows(f, main, one)] + ([self.rows(f, turned.start, n)] if turned else [])
         self.sort(f, main, n, moved, descending=False)
         nan = self.number(e, math.nan)

@@ -8,11 +8,14 @@ cut into groups.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.stack import Stack, passed
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, EITHER, IN_LANES, NUMBERS, Stack, passed
 from rosin.backends.llvm.squares import transposed
+from rosin.ir.dims import Dim
 
 SMALL = 32
 """So many rows and columns a matrix has at most that is worked on in a lane."""
@@ -33,13 +36,16 @@ Number = tuple[Val, ...]
 class Lanes(Stack):
     """A routine that does small matrices in lanes."""
 
+    sizes: ClassVar[tuple[str, ...]] = ("n",)
+    """The sizes which decide that matrices are small."""
+
     @property
     def has_lanes(self) -> bool:
         """Whether matrices of the element type are worked on in lanes at all."""
         return True
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
-        if not self.has_lanes:
+        if not self.has_lanes or self.way == BY_LAPACK:
             super().work(f, first, last, room)
             return
         e = f.e
@@ -48,26 +54,43 @@ class Lanes(Stack):
         def in_lanes() -> None:
             e.line(f"call void @groups(ptr %words, {passed(first, last)})")
 
-        f.when(self.is_small(f), in_lanes, lambda: alone(f, first, last, room))
+        if self.way == IN_LANES:
+            in_lanes()
+        else:
+            f.when(self._is_small(f), in_lanes, lambda: alone(f, first, last, room))
 
-    @abstractmethod
-    def is_small(self, f: Function) -> Val:
-        """Whether sizes are such that lanes pay."""
+    def limits(self) -> dict[str, tuple[int, int, int]]:
+        """For each size that decides: the least with which lanes pay, the most where there are matrices for some lanes,
+        and the most for fewer."""
+        return dict.fromkeys(self.sizes, (0, SMALL, VERY_SMALL))
 
-    def small(self, f: Function, *names: str) -> Val:
-        """Whether all of these sizes are small, and there are matrices for some lanes, or they are very small."""
-        e, sizes = f.e, [self.word(f, name) for name in names]
-        most = sizes[0]
-        for size in sizes[1:]:
-            most = e.intrinsic("llvm.smax", most, size)
-        return e.icmp("sle", most, e.select(self.fills_lanes(f), f.word(SMALL), f.word(VERY_SMALL)))
+    @property
+    def _some(self) -> int:
+        """So many matrices are enough for some lanes."""
+        return self.vector // 4
 
-    def fills_lanes(self, f: Function) -> Val:
-        """Whether there are matrices for some lanes."""
-        return f.e.icmp("sge", self.word(f, "stack"), f.word(self.vector // 4))
+    def _is_small(self, f: Function) -> Val:
+        """Whether all sizes are within their limits."""
+        e, small = f.e, f.e.const(True, "i1")
+        some = e.icmp("sge", self.word(f, "stack"), f.word(self._some))
+        for name, (least, most, fewer) in self.limits().items():
+            size = self.word(f, name)
+            fits = e.icmp("sle", size, e.select(some, f.word(most), f.word(fewer)))
+            small = e.bit_and(small, e.bit_and(fits, e.icmp("sge", size, f.word(least))))
+        return small
+
+    def way_of(self, numbers: Sequence[Dim]) -> str:
+        told = dict(zip((*NUMBERS, *self.told), numbers, strict=True))
+        known = {name: n for name in ("stack", *self.limits()) if isinstance(n := told[name], int)}
+        if not self.has_lanes or len(known) <= len(self.limits()):
+            return EITHER
+        few = known["stack"] < self._some
+        limits = self.limits().items()
+        small = all(least <= known[name] <= (fewer if few else most) for name, (least, most, fewer) in limits)
+        return IN_LANES if small else BY_LAPACK
 
     def helpers(self) -> list[str]:
-        if not self.has_lanes:
+        if not self.has_lanes or self.way == BY_LAPACK:
             return []
         functions = [self._groups()]
         for elem in dict.fromkeys(map(self._as_moved, (self.elem, *self.moved_too()))):
@@ -95,7 +118,7 @@ class Lanes(Stack):
         # Stores that go past the caches are in no order with others before this.
         e.line("fence seq_cst")
         e.line("ret void")
-        return f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")
+        return "\n".join([*f.parts, f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")])
 
     @abstractmethod
     def group(self, f: Function, number: Val, final: Val) -> None:

@@ -262,6 +262,7 @@ class Eliminating(Substituting):
 
 class Lu(Eliminating):
     operands, results, told = 1, 3, ("m", "n")
+    sizes: ClassVar[tuple[str, ...]] = told
 
     def _least(self, f: Function) -> Val:
         return f.e.intrinsic("llvm.smin", self.word(f, "m"), self.word(f, "n"))
@@ -286,9 +287,6 @@ class Lu(Eliminating):
         f.loop(f.word(0), k, 1, pivot)
 
     # -- in lanes ------------------------------------------------------------------------------------------
-
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "m", "n")
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self._least(f)
@@ -325,9 +323,6 @@ class LuDiagonal(Eliminating):
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n")
-
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n = f.e, self.word(f, "n")
         a, values = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
@@ -349,6 +344,7 @@ class LuDiagonal(Eliminating):
 
 class LuSolve(ByColumns):
     operands, results, told = 4, 1, ("n", "count", "transpose")
+    sizes: ClassVar[tuple[str, ...]] = ("n", "count")
     arrays: ClassVar[tuple[str, ...]] = ("a", "order", "source", "work", "target")
     numbers: ClassVar[tuple[str, ...]] = ("n", "count", "transpose")
 
@@ -382,9 +378,6 @@ class LuSolve(ByColumns):
         f.when(e.icmp("ne", given["transpose"], f.word(0)), turned, plain)
 
     # -- in lanes ------------------------------------------------------------------------------------------
-
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n", "count")
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
@@ -437,6 +430,7 @@ class LuSolve(ByColumns):
 
 class Solve(ByColumns, Eliminating):
     operands, results, told = 2, 1, ("n", "count")
+    sizes: ClassVar[tuple[str, ...]] = told
     arrays: ClassVar[tuple[str, ...]] = ("a", "pivots", "source", "target")
 
     def one(self, f: Function, number: Val, room: Room) -> None:
@@ -474,9 +468,6 @@ class Solve(ByColumns, Eliminating):
         f.loop(f.word(0), n, 1, exchange)
 
     # -- in lanes ------------------------------------------------------------------------------------------
-
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n", "count")
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
@@ -535,9 +526,6 @@ class Inverse(ByColumns, Eliminating):
         f.loop(f.word(0), width, 1, finish)
 
     # -- in lanes ------------------------------------------------------------------------------------------
-
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n")
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         """The inverse of the upper factor's product with that of the lower one; then exchanges go back, in columns."""

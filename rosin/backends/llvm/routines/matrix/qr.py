@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL
@@ -19,6 +21,7 @@ KNOWN = {"matrix": "ptr", "together": "ptr", "work": "ptr", "m": "i64"}
 
 class Qr(Reflecting):
     operands, results, told = 1, 2, ("m", "n", "width")
+    sizes: ClassVar[tuple[str, ...]] = told
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, m, n, width = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "width")
@@ -125,9 +128,6 @@ class Qr(Reflecting):
         f.loop(f.word(0), rows, 1, row)
 
     # -- in lanes ------------------------------------------------------------------------------------------
-
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "m", "n", "width")
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, m, n, width = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "width")

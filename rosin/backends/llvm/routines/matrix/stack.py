@@ -8,18 +8,20 @@ room. Matrices lie row by row.
 
 Matrices of at most `SMALL` rows and columns are worked on side by side, each in a lane of vectors (lanes.py), where a
 routine can do so. Others go to LAPACK one by one (lapack.py), which threads of the pool may do for different matrices.
+Where it is known which of the two it will be, the routine has the code of that way alone.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lapack import Lapack
 from rosin.backends.llvm.squares import transposed
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 
 ELEMENTS = {"f32": ("i32", 1), "f64": ("i64", 1), "c64": ("i64", 1), "c128": ("i64", 2)}
@@ -27,6 +29,13 @@ ELEMENTS = {"f32": ("i32", 1), "f64": ("i64", 1), "c64": ("i64", 1), "c128": ("i
 
 LARGE = 400
 """Matrices of so many rows are large enough for LAPACK's own threads."""
+
+
+EITHER, IN_LANES, BY_LAPACK = "", "lanes", "lapack"
+"""The ways that a routine may have code for."""
+
+NUMBERS = ("stack", "pieces", "room_bytes")
+"""The words between operands and results and what the op tells."""
 
 
 class Stack(ABC):
@@ -37,20 +46,26 @@ class Stack(ABC):
     told: ClassVar[tuple[str, ...]]
     """Names for what the op tells."""
 
-    def __init__(self, dtype: DType, symbol: str, vector_bytes: int, lapack_word: str) -> None:
-        self.dtype, self.symbol, self.lapack_word = dtype, symbol, lapack_word
+    def __init__(self, dtype: DType, symbol: str, vector_bytes: int, lapack_word: str, way: str = EITHER) -> None:
+        self.dtype, self.symbol, self.lapack_word, self.way = dtype, symbol, lapack_word, way
         self.vector_bytes = vector_bytes
         self.elem = "float" if dtype.part.bytes == 4 else "double"
         self.parts = 2 if dtype.is_complex else 1
         self.vector = max(vector_bytes // dtype.part.bytes, 2)
         self.declarations: set[str] = set()
-        words = [*range(self.operands + self.results), "stack", "pieces", "room_bytes", *self.told, "room"]
+        words = [*range(self.operands + self.results), *NUMBERS, *self.told, "room"]
         self.places = {name: place for place, name in enumerate(words)}
 
     # -- the module ----------------------------------------------------------------------------------------
 
+    def way_of(self, numbers: Sequence[Dim]) -> str:
+        """The one way that matrices of a call go for which the routine is told these numbers, if that is known."""
+        return EITHER
+
     def text(self) -> str:
-        functions = [self._pieces(), self._one(), *self.helpers()]
+        functions = [self._pieces(), *self.helpers()]
+        if self.way != IN_LANES:
+            functions.append(self._one())
         return "\n".join([*sorted(self.declarations), "", *functions])
 
     def helpers(self) -> list[str]:

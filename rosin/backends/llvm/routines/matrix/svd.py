@@ -25,6 +25,7 @@ class Svd(Rotating):
     matrix, and they too come to lie as they should."""
 
     operands, results, told = 1, 3, ("m", "n", "least", "full")
+    sizes: ClassVar[tuple[str, ...]] = ("m", "n")
     vectors_too: ClassVar[bool] = True
 
     def one(self, f: Function, number: Val, room: Room) -> None:
@@ -91,12 +92,9 @@ class Svd(Rotating):
     def has_lanes(self) -> bool:
         return self.parts == 1
 
-    def is_small(self, f: Function) -> Val:
-        e, least = f.e, self.word(f, "least")
+    def limits(self) -> dict[str, tuple[int, int, int]]:
         # Rotations cost more than LAPACK's way from some size on.
-        most = e.select(self.fills_lanes(f), f.word(MOST_ROTATED), f.word(MOST_ROTATED_ALONE))
-        some, few = e.icmp("sgt", least, f.word(0)), e.icmp("sle", least, most)
-        return e.bit_and(e.bit_and(some, few), self.small(f, "m", "n"))
+        return {**super().limits(), "least": (1, MOST_ROTATED, MOST_ROTATED_ALONE)}
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "least")
@@ -120,8 +118,10 @@ class Svd(Rotating):
             f.loop(f.word(0), most, 1, element)
 
         f.loop(f.word(0), least, 1, line)
-        good = e.bit_and(good, self.orthogonalize(f, columns))
-        self.order_columns(f, columns, values)
+        is_done = f.variable(e.const(False, "i1", self.vector))
+        f.apart("orthogonalize", lambda: f.e.store(self.orthogonalize(f, columns), is_done))
+        good = e.bit_and(good, e.load(is_done, "i1", self.vector))
+        f.apart("order_columns", lambda: self.order_columns(f, columns, values))
         nan = self.number(e, math.nan)
 
         def put(i: Val) -> None:
@@ -142,7 +142,7 @@ class Svd(Rotating):
         full = e.icmp("ne", self.word(f, "full"), f.word(0))
         left, right = e.select(full, m, x.n), e.select(full, n, x.n)
         q = Grid(self.vectors(f, SMALL * SMALL), e.select(full, x.m, x.n), f.word(1))
-        self.orthonormalize(f, x, q, q.row)
+        f.apart("orthonormalize", lambda: self.orthonormalize(f, x, q, q.row))
         shown = self.vectors(f, SMALL * SMALL)
 
         def show(result: int, grid: Grid, rows: Val, columns: Val) -> None:

@@ -161,6 +161,7 @@ class ByColumns(Substituting):
 
 class TriangularSolve(ByColumns):
     operands, results, told = 2, 1, ("n", "count", "lower", "transpose", "unit")
+    sizes: ClassVar[tuple[str, ...]] = ("n", "count")
     arrays: ClassVar[tuple[str, ...]] = ("a", "source", "target")
     numbers: ClassVar[tuple[str, ...]] = told
 
@@ -181,9 +182,6 @@ class TriangularSolve(ByColumns):
         self.copy_rows(f, source, target, given, width)
         lower, transpose, unit = (e.icmp("ne", given[name], f.word(0)) for name in self.told[2:])
         self.lapack(f).solve(lower, transpose, unit, given["a"], given["n"], target, width, given["count"])
-
-    def is_small(self, f: Function) -> Val:
-        return self.small(f, "n", "count")
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
