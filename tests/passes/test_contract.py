@@ -10,6 +10,7 @@ from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import stores
 from rosin.ir.steps import Kernel, kernels
 from rosin.passes.to_loops import to_loops
+from rosin.passes.waiting import block_of
 from tests.passes.test_fusion import graph_of
 
 
@@ -26,14 +27,36 @@ def product(b: Builder, x: Value, w: Value) -> Value:
     return b.matmul(x, w)
 
 
+def waiting(graph: Graph, vector_bytes: int) -> bool:
+    """Whether sums wait, block by block of what is folded."""
+    return any(b.name == "waiting" for k in compiled(graph, vector_bytes) for b in k.scratch)
+
+
 def test_an_operand_on_many_pages_is_packed_where_many_rows_use_it() -> None:
     for vector_bytes in (32, 64):
         many = graph_of(product, "f32[1024, 1536]", "f32[1536, 384]")
         assert packed(many, vector_bytes) == ["x1"], "rows run along what is folded, and stay as they are"
-        few = graph_of(product, "f32[6, 1536]", "f32[1536, 384]")
-        assert packed(few, vector_bytes) == [], "six rows do not pay for a copy of the weights"
+        few = graph_of(product, "f32[100, 1536]", "f32[1536, 2048]")
+        assert packed(few, vector_bytes) == [], "a hundred rows do not pay for a copy of the weights"
         near = graph_of(product, "f32[1024, 48]", "f32[48, 384]")
         assert packed(near, vector_bytes) == [], "48 rows are on few pages"
+
+
+def test_the_smaller_operand_is_packed() -> None:
+    """To run along the rows instead would need copies of both, though the copy of one of them is smaller."""
+    for shapes in (("f32[256, 768]", "f32[768, 3072]"), ("f32[512, 2048]", "f32[2048, 2048]")):
+        assert packed(graph_of(product, *shapes), 64) == ["x1"]
+
+
+def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
+    assert waiting(graph_of(product, "f32[100, 4096]", "f32[4096, 1024]"), 64)
+    assert not waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "panels stay in a near cache"
+    assert not waiting(graph_of(product, "f32[512, 4096]", "f32[4096, 1024]"), 64), "a copy lies side by side"
+    assert not waiting(graph_of(product, "f32[6, 4096]", "f32[4096, 1024]"), 64), "one row of tiles reads all once"
+
+
+def test_blocks_are_all_of_one_length_where_they_can_be() -> None:
+    assert [block_of(n) for n in (4096, 3072, 2050, 5000, 4099)] == [1024, 1024, 1025, 1000, 1024]
 
 
 def test_rows_that_lie_across_what_is_folded_are_packed() -> None:
