@@ -48,7 +48,7 @@ ACROSS_COST = 0.3
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
-MANY_VECTORS = 16
+MANY_VECTORS = 64
 """Rows of a tile that lie across what is folded are packed where they are read for so many vectors."""
 
 SET_BYTES = 4096
@@ -58,7 +58,7 @@ SET_ROWS = 6
 PANEL_BYTES = 1 << 20
 """A panel of vectors of more bytes comes from far each time that it passes by."""
 
-FEW_ROWS = 144
+FEW_ROWS = 400
 """Fewer rows of a result do not pay for a copy of a large operand that each passes by."""
 
 CHANNELS = (16, 32, 24, 20, 12, 28, 8)
