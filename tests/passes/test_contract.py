@@ -106,3 +106,16 @@ def test_products_in_loops_go_on_threads_sooner() -> None:
 
     assert not on_threads(graph_of(product, "f32[64, 80]", "f32[80, 80]"))
     assert on_threads(graph_of(steps, "f32[64, 80]", "f32[80, 80]"))
+
+
+def test_loops_of_symbolic_sizes_are_joined_for_threads() -> None:
+    """One panel of 64 columns would leave all rows to one thread, of however many a call has."""
+    kernels_ = [k for k in compiled(graph_of(product, "f32[n, 64]", "f32[64, 64]"), 64) if k.tile]
+    for kernel in kernels_:
+        (loop,) = kernel.body
+        assert isinstance(loop, Loop)
+        assert loop.parallel
+        assert kernel.work is not None, "whether it is enough for threads is decided by a call"
+        assert not isinstance(loop.var.extent, int), "it runs over blocks of rows, whose number a call says"
+    small = compiled(graph_of(product, "f32[64, 64]", "f32[64, 64]"), 64)
+    assert not any(isinstance(s, Loop) and s.parallel for k in small for s in k.body)
