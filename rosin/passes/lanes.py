@@ -336,7 +336,7 @@ class Lanes:
         return FAR_COST / prod(tile.block for tile in rows.values()) if panel > PANEL_BYTES else 0.0
 
     def _pays(self, lanes: LoopVar, operand: Operand) -> bool:
-        """Whether a copy of a far operand pays for itself: few rows of tiles pass by it block by block where it lies."""
+        """Whether a copy of a far operand pays for itself: few rows pass by it block by block where it lies."""
         partners = self.partners(lanes)
         rows = facts.estimate(partners[0].extent) if partners else 0
         static = is_static((lanes.extent, *(v.extent for v in (*partners[:1], *self.folded))))
