@@ -47,7 +47,7 @@ def einsum(
         ShapeError: letters and axes differ in number, or a letter has two sizes.
         DTypeError: the preferred type is narrower than the operands' or of another kind.
     """
-    arrays: tuple[Array, ...] = promote.alike("einsum", *operands) if operands else ()
+    arrays = promote.alike("einsum", *operands) if operands else tuple["Array", ...]()
     inputs, output = _parse(equation, arrays)
     dtype = core.dtype_of(arrays[0])
     if preferred_element_type is not None:
