@@ -29,6 +29,9 @@ for the sake of fewer pieces, while they have `FEWEST_ROWS`."""
 
 ROWS, FEWEST_ROWS = 48, 16
 
+SUMS_BYTES = 1 << 17
+"""The sums of a band take at most so many bytes, which stay near."""
+
 
 def block_of(depth: int) -> int:
     """How many steps a block has: a number near `DEPTH` that divides all, if there is one."""
@@ -70,14 +73,14 @@ class Band:
         assert isinstance(tile.count, int), "only sums for sizes that are numbers wait"
         assert isinstance(lanes.width, int), "only sums for sizes that are numbers wait"
         self.tiling, self.blocks, self.row, self.count = tiling, blocks, tiling.blocks[row], tile.count
-        many, few = (max(rows // tile.block, 1) for rows in (ROWS, FEWEST_ROWS))
-        bands = max(
-            min(-(-PIECES // others), tile.count // many), min(-(-FEWEST_PIECES // others), tile.count // few), 1
-        )
-        self.tiles = -(-tile.count // bands)
-        self.number = LoopVar(f"{row.name}_band", -(-tile.count // self.tiles))
         self.width = lanes.width
         self.each = prod(t.block for t in tiling.tiles.values()) * self.width
+        many, few = (max(rows // tile.block, 1) for rows in (ROWS, FEWEST_ROWS))
+        most = max(SUMS_BYTES // (self.each * dtype.bytes), 1)
+        shared = min(-(-PIECES // others), tile.count // many), min(-(-FEWEST_PIECES // others), tile.count // few)
+        bands = max(-(-tile.count // most), *shared)
+        self.tiles = -(-tile.count // bands)
+        self.number = LoopVar(f"{row.name}_band", -(-tile.count // self.tiles))
         self.sums = Buffer("waiting", dtype, self.tiles * self.each, Scope.LOCAL)
 
     @property

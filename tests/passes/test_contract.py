@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.loops import Loop
@@ -9,8 +11,9 @@ from rosin.ir.op import Value
 from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import stores
 from rosin.ir.steps import Kernel, kernels
+from rosin.passes import lanes
 from rosin.passes.to_loops import to_loops
-from rosin.passes.waiting import block_of
+from rosin.passes.waiting import SUMS_BYTES, block_of
 from tests.passes.test_fusion import graph_of
 
 
@@ -53,6 +56,16 @@ def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
     assert not waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "panels stay in a near cache"
     assert not waiting(graph_of(product, "f32[512, 4096]", "f32[4096, 1024]"), 64), "a copy lies side by side"
     assert not waiting(graph_of(product, "f32[6, 4096]", "f32[4096, 1024]"), 64), "one row of tiles reads all once"
+
+
+def test_sums_that_wait_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of however many rows, if nothing else can be done with them: the array is on the stack."""
+    monkeypatch.setattr(lanes, "FEW_ROWS", 1 << 40)
+    for rows in (100, 700, 100_000):
+        kernels_ = compiled(graph_of(product, f"f32[{rows}, 4096]", "f32[4096, 64]"), 64)
+        (sums,) = (b for k in kernels_ for b in k.scratch if b.name == "waiting")
+        assert isinstance(sums.bytes, int)
+        assert sums.bytes <= SUMS_BYTES
 
 
 def test_blocks_are_all_of_one_length_where_they_can_be() -> None:
