@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace as replace_fields
 from math import prod
 
 from rosin.ir import facts
 from rosin.ir import index as indices
-from rosin.ir.dims import Dim
+from rosin.ir.dims import Dim, is_static, static
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
@@ -53,11 +54,12 @@ from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
-from rosin.passes.lanes import MANY_VECTORS, NEAR_BYTES
+from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
+from rosin.passes.waiting import Band, Blocks
 from rosin.passes.words import WordLanes
 
 
@@ -96,6 +98,9 @@ class _Contraction(WordLanes):
     reach_beyond = False
     """Whether tiles read what copies of operands have beyond a border."""
 
+    blocks: Blocks | None = None
+    """The blocks of what is folded, if sums wait from one to the next."""
+
     # -- kernels -------------------------------------------------------------------------------------------
 
     def kernels(self) -> list[Kernel]:
@@ -122,28 +127,41 @@ class _Contraction(WordLanes):
             if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
                 rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
             choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
+            self.blocks = self._blocks(lanes, rows)
         kernels = [self.kernel(choice, lanes, i) for i, choice in enumerate(choices)]
         packing = [kernel for position in self.packed for kernel in self._packing(position)]
         return [*packing, *self.excess_kernels(), *kernels]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
-        """Pack a large operand of which a tile reads rows, when there are many vectors to read them for.
-
-        Rows that run along what is folded pass by as they are. Gives whether all that is read of rows is packed in
-        such blocks.
-        """
+        """Pack operands of which a tile reads rows in blocks of these, where that is better; gives whether all are."""
         for position, operand in enumerate(self.operands):
-            if operand is None or position in self.packed or operand.step(lanes) != 0:
-                continue
-            if any(map(operand.runs_along, self.folded)):
-                continue
-            if operand.value.type.bytes > NEAR_BYTES and self.times_read(operand) >= MANY_VECTORS * self.width:
+            if operand is not None and position not in self.packed and self.packs_rows(operand, lanes):
                 packing = operand.packing([row], [block])
                 if packing is not None and packing.cut:
                     self._pack(position, packing)
         self.terms = self._terms()
         moving = [i for i, o in enumerate(self.operands) if o is None or o.step(row) != 0]
         return all(i in self.packed and self.packed[i][0].axes[-1].block == block for i in moving)
+
+    def _blocks(self, lanes: LoopVar, rows: Sequence[Mapping[LoopVar, Tile]]) -> Blocks | None:
+        """The blocks of what is folded, where rows of tiles pass by long panels of an operand that lies as it is. From
+        then on a block is what is folded."""
+        moving = [i for i, o in enumerate(self.operands) if o is not None and o.step(lanes) != 0]
+        plain = self.kind is None and self.form is None and self.place.coefficient(lanes) == 1
+        if not plain or len(self.folded) != 1 or len(rows) != 1 or any(t.count == 1 for t in rows[0].values()):
+            return None
+        (folded,), dtype = self.folded, self.monoid.identity[0].dtype
+        sizes = folded.extent, lanes.extent, *(v.extent for v in rows[0])
+        if dtype.is_complex or not rows[0] or not is_static(sizes) or not set(self.packed).isdisjoint(moving):
+            return None
+        (depth,) = static((folded.extent,), "a block")
+        if depth * self.groups(lanes) * self.width * dtype.bytes <= NEAR_BYTES:
+            return None
+        blocks = Blocks(folded, depth)
+        self.point = tuple(i.substitute({folded: blocks.place}) for i in self.point)
+        self.folded, self.operands = [blocks.step], self._operands()
+        self.terms = self._terms()
+        return blocks
 
     def _packing(self, position: int) -> list[Kernel]:
         operand = self.operands[position]
@@ -155,10 +173,13 @@ class _Contraction(WordLanes):
         """The nest over one kind of tile."""
         outer = [v for v in self.result if v.extent != 1 and v not in tiles]
         tiling = Tiling(tiles, lanes)
+        band = self._band(tiling, outer)
         epilogue = Epilogue(self.group, self.memory)
         late = self._late(tiling, epilogue)
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
+        starts: list[Statement] = []
+        stops: list[Statement] = []
         carries: list[Carry] = []
         steps: list[Term] = []
         borders = [] if lanes in self.folded else self._borders()
@@ -167,6 +188,13 @@ class _Contraction(WordLanes):
         for at, position in enumerate(positions):
             places, inside = tiling.at(position)
             carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
+            total: tuple[Expr, ...] = carry.locals
+            if band is not None:
+                (running,), waiting = carry.locals, Load(band.sums, band.at(at))
+                before = Local(f"{running.name}_before", running.dtype)
+                starts.append(Let(before, waiting))
+                carry, total = replace_fields(carry, initial=(before,)), (waiting,)
+                stops.append(Store(waiting.buffer, waiting.offset, running))
             carries.append(carry)
             memo: dict[int, Expr] = {}
             terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
@@ -174,7 +202,7 @@ class _Contraction(WordLanes):
             alike = tuple(t for t in own if tiling.lane not in t.index.variables())
             self.reach_beyond |= len(alike) < len(own)
             steps.append(Term(Accumulate(carry, tuple(terms)), alike))
-            finished = self.op.finish(self.total(carry.locals, places), self.types)
+            finished = self.op.finish(self.total(total, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
                 ends.append((inside, [Let(local, finished), *epilogue.statements(local, self._along(places))]))
@@ -186,9 +214,13 @@ class _Contraction(WordLanes):
         order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
         inner = folds.around(order or [LoopVar("once", 1)], steps, tuple(carries), shared)
         self.reach_beyond |= folds.reach_beyond or not borders
-        body = [*inner, *_guarded(ends)]
-        if tiling.lane is not None and tiling.is_vector:
-            body = [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
+        last = list(_guarded(ends))
+        body = self._lane_by_lane(tiling, [*starts, *inner, *(stops or last)])
+        scratch = () if late is None else (sums,)
+        if band is not None:
+            body = band.statements(body, self._lane_by_lane(tiling, last))
+            order = [*outer, *(v for v in (band.number, tiling.blocks[lanes or band.row]) if v.extent != 1)]
+            return self._kernel(tiling, number, order, body, (*scratch, band.sums))
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
         if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
@@ -196,6 +228,12 @@ class _Contraction(WordLanes):
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
         if row is not None and lanes in tiles:
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
+        return self._kernel(tiling, number, order, body, scratch)
+
+    def _kernel(
+        self, tiling: Tiling, number: int, order: Sequence[LoopVar], body: list[Statement], scratch: tuple[Buffer, ...]
+    ) -> Kernel:
+        """The kernel of loops in this order, the outermost first, around a body."""
         for var in reversed(order):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
         on_threads, work = threads(self.work, self.memory.in_loop)
@@ -203,9 +241,19 @@ class _Contraction(WordLanes):
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [on_many(loop)]
         name = f"{self.name}_{number}" if number else self.name
-        return Kernel(
-            name, used_buffers(body), tuple(body), () if late is None else (sums,), work=work, tile=str(tiling)
-        )
+        return Kernel(name, used_buffers(body), tuple(body), scratch, work=work, tile=str(tiling))
+
+    def _lane_by_lane(self, tiling: Tiling, body: list[Statement]) -> list[Statement]:
+        if tiling.lane is None or not tiling.is_vector:
+            return body
+        return [Loop(tiling.lane, Kind.VECTOR, tuple(body))]
+
+    def _band(self, tiling: Tiling, outer: Sequence[LoopVar]) -> Band | None:
+        """The tiles whose sums wait together, if sums wait."""
+        if self.blocks is None or tiling.lanes is None:
+            return None
+        others = prod(facts.estimate(v.extent) for v in (*outer, tiling.blocks[tiling.lanes]))
+        return Band(tiling, self.blocks, others, self.monoid.identity[0].dtype)
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""

@@ -14,13 +14,13 @@ from math import gcd, prod
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
-from rosin.ir.dims import Dim
+from rosin.ir.dims import Dim, is_static
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Guard, Load, Local, Scope, Within, walk
 from rosin.ir.op import Fold, Reader, elements
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory
-from rosin.passes.packing import Operand, Packing
+from rosin.passes.packing import PACK_COST, Operand, Packing
 from rosin.passes.pieces import Piece, reduced
 from rosin.passes.tiles import Tile, TileSize, row_blocks
 
@@ -48,7 +48,7 @@ ACROSS_COST = 0.3
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
-MANY_VECTORS = 16
+MANY_VECTORS = 64
 """Rows of a tile that lie across what is folded are packed where they are read for so many vectors."""
 
 SET_BYTES = 4096
@@ -57,6 +57,9 @@ SET_ROWS = 6
 
 PANEL_BYTES = 1 << 20
 """A panel of vectors of more bytes comes from far each time that it passes by."""
+
+FEW_ROWS = 400
+"""Fewer rows of a result do not pay for a copy of a large operand that each passes by."""
 
 CHANNELS = (16, 32, 24, 20, 12, 28, 8)
 """Blocks of so many channels fill lines of the caches; the first of these that divides them all is taken."""
@@ -306,10 +309,12 @@ class Lanes:
                 continue
             step = operand.step(var)
             cost += steps * ACROSS_COST if self._lies_across(operand, var) else 0.0
+            if self.packs_rows(operand, var):
+                cost += facts.estimate(elements(operand.value.type)) * PACK_COST / self.memory.same_for(operand.value)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
             if var not in self.folded and step == 1:
-                trouble += self._distance(operand, extent, self.groups(var))
+                trouble += self._distance(operand, extent, self.groups(var), self._pays(var, operand))
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
             packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if trouble else None
@@ -330,11 +335,18 @@ class Lanes:
         rows = self._rows(lanes, self.partners(lanes), groups)[0]
         return FAR_COST / prod(tile.block for tile in rows.values()) if panel > PANEL_BYTES else 0.0
 
-    def _distance(self, operand: Operand, extent: int, groups: int) -> float:
+    def _pays(self, lanes: LoopVar, operand: Operand) -> bool:
+        """Whether a copy of a far operand pays for itself: few rows pass by it block by block where it lies."""
+        partners = self.partners(lanes)
+        rows = facts.estimate(partners[0].extent) if partners else 0
+        static = is_static((lanes.extent, *(v.extent for v in (*partners[:1], *self.folded))))
+        return not static or rows >= FEW_ROWS or self.memory.same_for(operand.value) > 1
+
+    def _distance(self, operand: Operand, extent: int, groups: int, pays: bool) -> float:
         """What a vector of an operand costs, of so many beside each other in rows that lie apart."""
         size, share = operand.value.type.bytes, min(groups * self.width / max(extent, 1), 1)
         if size * share >= NEAR_BYTES or size > FAR_BYTES:
-            return FAR_COST
+            return FAR_COST if pays else APART_COST
         if share == 1 or size <= WHOLE_BYTES:
             return 0.0
         close = CLOSE_BYTES // 2 if self._share_a_set(operand) else CLOSE_BYTES
@@ -345,6 +357,16 @@ class Lanes:
         if operand.step(lanes) != 0 or operand.value.type.bytes <= WHOLE_BYTES or lanes in self.folded:
             return False
         return not any(map(operand.runs_along, self.folded)) and self.times_read(operand) < MANY_VECTORS * self.width
+
+    def packs_rows(self, operand: Operand, lanes: LoopVar) -> bool:
+        """Whether a large operand of which a tile reads rows is packed, for there are many vectors to read them for.
+
+        Rows that run along what is folded pass by as they are.
+        """
+        if lanes in self.folded or operand.step(lanes) != 0 or operand.value.type.bytes <= NEAR_BYTES:
+            return False
+        many = self.times_read(operand) >= MANY_VECTORS * self.width
+        return many and not any(map(operand.runs_along, self.folded))
 
     def times_read(self, operand: Operand) -> int:
         """For how many elements of the result each element of an operand is read."""

@@ -356,11 +356,11 @@ def threads(work: Dim, in_loops: bool = False) -> tuple[bool, Dim | None]:
 
 def on_many(loop: Loop) -> Loop:
     """A loop for threads: one with those inside of it, until there are iterations enough to be shared evenly."""
-    while len(loop.body) == 1 and isinstance(loop.var.extent, int) and loop.var.extent < SHARED:
+    while len(loop.body) == 1 and not facts.known_at_least(loop.var.extent, SHARED):
         (inner,) = loop.body
         if not isinstance(inner, Loop) or inner.kind is not Kind.SERIAL or inner.carries or inner.start or inner.stop:
             break
-        if not isinstance(inner.var.extent, int) or inner.backward:
+        if inner.backward:
             break
         both, memo = LoopVar(inner.var.name, loop.var.extent * inner.var.extent), dict[int, Expr]()
         at = {loop.var: indices.of(both) // inner.var.extent, inner.var: indices.of(both) % inner.var.extent}

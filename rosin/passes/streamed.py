@@ -52,7 +52,7 @@ MOST_COLUMNS = 4096
 BANDS = 2
 """On threads there are at least so many bands: a number that many divide."""
 
-LEAST_COLUMNS = 512
+LEAST_COLUMNS = 256
 """Narrower bands would be read in pieces too small."""
 
 STEP = 64

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import rosin
 from rosin import numpy as rnp
+from rosin.ir import dtypes
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from tests.frontend.agree import check, near
 
@@ -202,3 +203,85 @@ def test_derivatives_of_products() -> None:
             [rnp.asarray(v + s * 1e-6 * direction if i == which else v) for i, v in enumerate((a, b))] for s in (1, -1)
         ]
         assert np.sum(gradient * direction) == pytest.approx((float(f(*args[0])) - float(f(*args[1]))) / 2e-6, rel=1e-6)
+
+
+# -- preferred element types -----------------------------------------------------------------------------------------
+
+PREFERRED = [
+    ("i8", "i32"),
+    ("u8", "i32"),
+    ("u8", "u16"),
+    ("bf16", "f32"),
+    ("f32", "f64"),
+    ("i8", "f32"),
+    ("c64", "c128"),
+]
+PRODUCTS: dict[str, tuple[Any, tuple[int, ...], tuple[int, ...]]] = {
+    "matmul": (rnp.matmul, (3, 40), (40, 5)),
+    "matmul of stacks": (rnp.matmul, (2, 1, 3, 40), (4, 40, 5)),
+    "matmul of a vector": (rnp.matmul, (40,), (2, 40, 3)),
+    "dot": (rnp.dot, (3, 40), (2, 40, 5)),
+    "dot of a number": (rnp.dot, (), (40,)),
+    "inner": (rnp.inner, (3, 40), (5, 40)),
+    "vdot": (lambda a, b, **k: rnp.vdot(rnp.real(a), b, **k), (4, 10), (40,)),
+    "vecdot": (lambda a, b, **k: rnp.vecdot(rnp.real(a), b, **k), (3, 40), (40,)),
+    "tensordot": (rnp.tensordot, (3, 4, 10), (4, 10, 5)),
+    "tensordot of nothing": (lambda a, b, **k: rnp.tensordot(a, b, axes=0, **k), (3,), (4,)),
+    "einsum": (lambda a, b, **k: rnp.einsum("ij,jk,j->ik", a, b, b[:, 0], **k), (3, 40), (40, 5)),
+    "einsum of one": (lambda a, b, **k: rnp.einsum("ij->j", a, **k), (40, 5), ()),
+    "einsum of no sum": (lambda a, b, **k: rnp.einsum("i,j->ij", a, b, **k), (3,), (4,)),
+}
+
+
+@pytest.mark.parametrize(("own", "wanted"), PREFERRED)
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_preferred_element_types(name: str, own: str, wanted: str) -> None:
+    """Numbers of which the wide type holds all sums, and the narrow one does not."""
+    function, *shapes = PRODUCTS[name]
+    numbers = [RANDOM.integers(0 if own[0] == "u" else -11, 12, shape) for shape in shapes]
+    narrow = [n.astype(dtypes.BY_NAME[own].numpy) for n in numbers]
+    expected = np.asarray(function(*(rnp.asarray(n.astype(np.int64)) for n in numbers)))
+    expected = expected.astype(dtypes.BY_NAME[wanted].numpy)
+    check(lambda a, b: function(a, b, preferred_element_type=wanted), *narrow, expected=expected)
+
+
+@pytest.mark.parametrize("function", [rnp.matmul, lambda a, b, **k: rnp.einsum("ij,jk->ik", a, b, **k)])
+def test_derivatives_with_preferred_element_types(function: Any) -> None:
+    a, b = (_array(*shape).astype(dtypes.bf16.numpy) for shape in ((3, 40), (40, 5)))
+    weights = _array(3, 5).astype(np.float32)
+    wide = [x.astype(np.float32) for x in (a, b)]
+
+    def loss(a: Any, b: Any) -> Any:
+        return rnp.sum(function(a, b, preferred_element_type="f32") * weights)
+
+    found = rosin.compile(rosin.grad(loss, argnums=(0, 1)))(a, b)
+    for gradient, expected in zip(found, (weights @ wide[1].T, wide[0].T @ weights), strict=True):
+        # It is computed in f32, and rounded once.
+        near(gradient, expected.astype(dtypes.bf16.numpy), 8e-3)
+    moved = rosin.jvp(lambda a: function(a, b, preferred_element_type="f32"), (a,), (a,))[1]
+    near(moved, wide[0] @ wide[1], 1e-5)
+    stacked = rosin.vmap(lambda a: function(a, b, preferred_element_type="f32"))(np.stack([a, -a]))
+    near(stacked, np.stack([wide[0] @ wide[1], -wide[0] @ wide[1]]), 1e-5)
+
+
+def test_preferred_element_types_that_hold_no_product() -> None:
+    for own, wanted in (("f32", "bf16"), ("f32", "i32"), ("i32", "i8"), ("i8", "u32"), ("f32", "c64"), ("f16", "bf16")):
+        x = rnp.ones((2, 2), own)
+        with pytest.raises(
+            DTypeError, match=rf"matmul: preferred_element_type {wanted} does not hold products of {own}"
+        ):
+            rnp.matmul(x, x, preferred_element_type=wanted)
+    with pytest.raises(DTypeError, match="einsum takes numbers, not bool"):
+        rnp.einsum("i,i->", np.ones(2, bool), np.ones(2, bool), preferred_element_type="i32")
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(("own", "wanted"), PREFERRED)
+def test_preferred_element_types_as_in_jax(own: str, wanted: str) -> None:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    a, b = (RANDOM.integers(0, 100, s).astype(dtypes.BY_NAME[own].numpy) for s in ((3, 4), (4, 5)))
+    numpy_type = dtypes.BY_NAME[wanted].numpy
+    for name, equation in (("matmul", ()), ("dot", ()), ("einsum", ("ij,jk->ik",))):
+        ours = getattr(rnp, name)(*equation, a, b, preferred_element_type=wanted)
+        near(ours, np.asarray(getattr(jax.numpy, name)(*equation, a, b, preferred_element_type=numpy_type)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
 from rosin.ir.loops import Loop
@@ -9,7 +11,9 @@ from rosin.ir.op import Value
 from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import stores
 from rosin.ir.steps import Kernel, kernels
+from rosin.passes import lanes
 from rosin.passes.to_loops import to_loops
+from rosin.passes.waiting import SUMS_BYTES, block_of
 from tests.passes.test_fusion import graph_of
 
 
@@ -26,22 +30,57 @@ def product(b: Builder, x: Value, w: Value) -> Value:
     return b.matmul(x, w)
 
 
+def waiting(graph: Graph, vector_bytes: int) -> bool:
+    """Whether sums wait, block by block of what is folded."""
+    return any(b.name == "waiting" for k in compiled(graph, vector_bytes) for b in k.scratch)
+
+
 def test_an_operand_on_many_pages_is_packed_where_many_rows_use_it() -> None:
     for vector_bytes in (32, 64):
         many = graph_of(product, "f32[1024, 1536]", "f32[1536, 384]")
         assert packed(many, vector_bytes) == ["x1"], "rows run along what is folded, and stay as they are"
-        few = graph_of(product, "f32[6, 1536]", "f32[1536, 384]")
-        assert packed(few, vector_bytes) == [], "six rows do not pay for a copy of the weights"
+        few = graph_of(product, "f32[100, 1536]", "f32[1536, 2048]")
+        assert packed(few, vector_bytes) == [], "a hundred rows do not pay for a copy of the weights"
         near = graph_of(product, "f32[1024, 48]", "f32[48, 384]")
         assert packed(near, vector_bytes) == [], "48 rows are on few pages"
+
+
+def test_the_smaller_operand_is_packed() -> None:
+    """To run along the rows instead would need copies of both, though the copy of one of them is smaller."""
+    for shapes in (("f32[512, 768]", "f32[768, 3072]"), ("f32[512, 2048]", "f32[2048, 2048]")):
+        assert packed(graph_of(product, *shapes), 64) == ["x1"]
+
+
+def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
+    assert waiting(graph_of(product, "f32[100, 4096]", "f32[4096, 1024]"), 64)
+    assert not waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "panels stay in a near cache"
+    assert not waiting(graph_of(product, "f32[512, 4096]", "f32[4096, 1024]"), 64), "a copy lies side by side"
+    assert not waiting(graph_of(product, "f32[6, 4096]", "f32[4096, 1024]"), 64), "one row of tiles reads all once"
+
+
+def test_sums_that_wait_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of however many rows, if nothing else can be done with them: the array is on the stack."""
+    monkeypatch.setattr(lanes, "FEW_ROWS", 1 << 40)
+    monkeypatch.setattr(lanes, "APART_COST", 0.0)
+    for rows in (100, 700, 100_000):
+        kernels_ = compiled(graph_of(product, f"f32[{rows}, 4096]", "f32[4096, 64]"), 64)
+        (sums,) = (b for k in kernels_ for b in k.scratch if b.name == "waiting")
+        assert isinstance(sums.bytes, int)
+        assert sums.bytes <= SUMS_BYTES
+
+
+def test_blocks_are_all_of_one_length_where_they_can_be() -> None:
+    assert [block_of(n) for n in (4096, 3072, 2050, 5000, 4099)] == [1024, 1024, 1025, 1000, 1024]
 
 
 def test_rows_that_lie_across_what_is_folded_are_packed() -> None:
     def by_weights(b: Builder, x: Value, y: Value) -> Value:
         return b.matmul(b.transpose(x, (1, 0)), y)
 
-    graph = graph_of(by_weights, "f32[1024, 1536]", "f32[1024, 384]")
+    graph = graph_of(by_weights, "f32[1024, 1536]", "f32[1024, 768]")
     assert sorted(packed(graph, 32)) == ["x0", "x1"]
+    graph = graph_of(by_weights, "f32[1024, 256]", "f32[1024, 256]")
+    assert packed(graph, 32) == [], "few columns do not pay for copies"
 
 
 def test_what_follows_a_product_is_read_and_written_side_by_side() -> None:
@@ -81,3 +120,16 @@ def test_products_in_loops_go_on_threads_sooner() -> None:
 
     assert not on_threads(graph_of(product, "f32[64, 80]", "f32[80, 80]"))
     assert on_threads(graph_of(steps, "f32[64, 80]", "f32[80, 80]"))
+
+
+def test_loops_of_symbolic_sizes_are_joined_for_threads() -> None:
+    """One panel of 64 columns would leave all rows to one thread, of however many a call has."""
+    kernels_ = [k for k in compiled(graph_of(product, "f32[n, 64]", "f32[64, 64]"), 64) if k.tile]
+    for kernel in kernels_:
+        (loop,) = kernel.body
+        assert isinstance(loop, Loop)
+        assert loop.parallel
+        assert kernel.work is not None, "whether it is enough for threads is decided by a call"
+        assert not isinstance(loop.var.extent, int), "it runs over blocks of rows, whose number a call says"
+    small = compiled(graph_of(product, "f32[64, 64]", "f32[64, 64]"), 64)
+    assert not any(isinstance(s, Loop) and s.parallel for k in small for s in k.body)

@@ -126,7 +126,8 @@ class KernelEmitter(Refilling):
         for local, value in zip(carry.locals, values, strict=True):
             slot, _, lanes = self.slots[local]
             value = self.e.splat(value, lanes)
-            if self.mask is not None and lanes > 1:
+            # Nobody asks for the sums of lanes that took no part from the beginning.
+            if self.mask is not None and lanes > 1 and self.mask is not self.began.get(carry):
                 old = self._slot_value(local)
                 value = self.e.select(self.mask, value, old)
             self.e.store(value, slot)
@@ -269,6 +270,7 @@ class KernelEmitter(Refilling):
         if isinstance(loop.var.extent, int):
             copies = min(copies, max(loop.var.extent // self.width, 1))
         slots = [self._open(loop.carries, lanes) for _ in range(copies)]
+        self.began.update(dict.fromkeys(loop.carries, self.mask))
         self._use(slots[0])
         if loop.kind is Kind.VECTOR and self.width > 1:
             self._open_running(loop.carries)

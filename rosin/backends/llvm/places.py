@@ -60,6 +60,8 @@ class Places(ABC):
         self.mask: Val | None = None
         self.rest: tuple[Val, int] | None = None
         """In the rest of a loop that its lanes do not divide, the mask of that, and how many lanes take part."""
+        self.began: dict[Carry, Val | None] = {}
+        """The mask under which the loop of a carry began."""
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.dummy: Val | None = None

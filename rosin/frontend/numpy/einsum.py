@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import core
+from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import creation, elementwise, linear, manipulation, promote, reductions
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -27,7 +29,9 @@ class _Term:
     labels: Labels
 
 
-def einsum(equation: str, /, *operands: ArrayLike, optimize: Any = True) -> Array:
+def einsum(
+    equation: str, /, *operands: ArrayLike, optimize: Any = True, preferred_element_type: DTypeLike | None = None
+) -> Array:
     """The sum of products that the equation says, such as `"bij,bjk->bik"` for a batch of matrix products.
 
     Each operand has a letter for each axis. Axes of one letter run together; letters that the result lacks are summed
@@ -35,24 +39,30 @@ def einsum(equation: str, /, *operands: ArrayLike, optimize: Any = True) -> Arra
     the letters that occur once, in alphabetical order. A letter twice in an operand takes its diagonal.
 
     Products are formed pair by pair, next the pair whose product grows least over what it replaces. That is so whatever
-    `optimize` is, by which NumPy chooses an order.
+    `optimize` is, by which NumPy chooses an order. All sums are taken in `preferred_element_type`, if it is given, of
+    which the result is; see `matmul`.
 
     Raises:
         AttributeValueError: the equation cannot be read.
         ShapeError: letters and axes differ in number, or a letter has two sizes.
+        DTypeError: the preferred type is narrower than the operands' or of another kind.
     """
-    arrays = promote.alike("einsum", *operands) if operands else ()
+    arrays = promote.alike("einsum", *operands) if operands else tuple["Array", ...]()
     inputs, output = _parse(equation, arrays)
+    dtype = core.dtype_of(arrays[0])
+    if preferred_element_type is not None:
+        arrays, dtype = linear.numbers("einsum", preferred_element_type, *arrays)
     sizes = _sizes(equation, inputs, arrays)
     terms = [_Term(x, labels) for x, labels in zip(arrays, inputs, strict=True)]
     terms = [_diagonal(term) for term in _without_ones(terms, sizes)]
     while len(terms) > 1:
-        terms = [_summed(term, _needed(output, [t for t in terms if t is not term])) for term in terms]
+        terms = [_summed(term, _needed(output, [t for t in terms if t is not term]), dtype) for term in terms]
         i, j = _next_pair(terms, output, sizes)
         rest = [term for k, term in enumerate(terms) if k not in (i, j)]
-        terms = [*rest, _product(terms[i], terms[j], _needed(output, rest))]
-    last = _summed(terms[0], frozenset(output))
-    return manipulation.permute_dims(last.array, [last.labels.index(label) for label in output])
+        terms = [*rest, _product(terms[i], terms[j], _needed(output, rest), dtype)]
+    last = _summed(terms[0], frozenset(output), dtype)
+    result = manipulation.permute_dims(last.array, [last.labels.index(label) for label in output])
+    return promote.cast(result, dtype)
 
 
 # -- reading the equation ----------------------------------------------------------------------------------------------
@@ -137,12 +147,12 @@ def _diagonal(term: _Term) -> _Term:
     return _Term(array, tuple(labels))
 
 
-def _summed(term: _Term, needed: frozenset[str]) -> _Term:
+def _summed(term: _Term, needed: frozenset[str], dtype: DType) -> _Term:
     """Labels that nothing else needs are summed over."""
     axes = tuple(axis for axis, label in enumerate(term.labels) if label not in needed)
     if not axes:
         return term
-    total = reductions.sum(term.array, axis=axes, dtype=core.dtype_of(term.array))
+    total = reductions.sum(term.array, axis=axes, dtype=dtype)
     return _Term(total, tuple(label for label in term.labels if label in needed))
 
 
@@ -171,12 +181,15 @@ def _next_pair(terms: Sequence[_Term], output: Labels, sizes: dict[str, Dim]) ->
     return min(itertools.combinations(range(len(terms)), 2), key=growth)
 
 
-def _product(a: _Term, b: _Term, needed: frozenset[str]) -> _Term:
+def _product(a: _Term, b: _Term, needed: frozenset[str], dtype: DType) -> _Term:
     """The product of two terms, summed over the labels that they share and nothing else needs."""
+    if core.dtype_of(a.array) != core.dtype_of(b.array):
+        # One of them is a sum in the preferred type already.
+        a, b = _cast(a, dtype), _cast(b, dtype)
     shared = [label for label in a.labels if label in b.labels]
     summed = [label for label in shared if label not in needed]
     if not summed:
-        return _elementwise(a, b)
+        return _elementwise(_cast(a, dtype), _cast(b, dtype))
     batch = [label for label in shared if label in needed]
 
     def axes(term: _Term, labels: Sequence[str]) -> tuple[int, ...]:
@@ -187,9 +200,14 @@ def _product(a: _Term, b: _Term, needed: frozenset[str]) -> _Term:
         b.array,
         (axes(a, summed), axes(b, summed)),
         (axes(a, batch), axes(b, batch)),
+        dtype,
     )
     free = [label for term in (a, b) for label in term.labels if label not in shared]
     return _Term(result, (*batch, *free))
+
+
+def _cast(term: _Term, dtype: DType) -> _Term:
+    return _Term(promote.cast(term.array, dtype), term.labels)
 
 
 def _elementwise(a: _Term, b: _Term) -> _Term:

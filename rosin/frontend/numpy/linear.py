@@ -13,6 +13,7 @@ from rosin.frontend.numpy import creation, elementwise, logic, manipulation, pro
 from rosin.frontend.numpy.complex import conj, imag, real
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
+from rosin.ir.dtypes import DType
 from rosin.ir.ops.contract import DotGeneral
 
 if TYPE_CHECKING:
@@ -21,33 +22,53 @@ if TYPE_CHECKING:
 Axes = tuple[int, ...]
 
 
-def contract(x1: Array, x2: Array, axes: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ())) -> Array:
+def contract(
+    x1: Array, x2: Array, axes: tuple[Axes, Axes], batch: tuple[Axes, Axes] = ((), ()), dtype: DType | None = None
+) -> Array:
     """The sum of products over pairs of axes, for each place along pairs of batch axes, of arrays of one element type.
 
-    The result's axes are the batch axes, the other axes of x1, the other axes of x2.
+    The result's axes are the batch axes, the other axes of x1, the other axes of x2. It is of `dtype`, in which the
+    products are summed, or of the operands' element type.
     """
-    return core.bind1(DotGeneral(*axes, *batch, core.dtype_of(x1)), x1, x2)
+    return core.bind1(DotGeneral(*axes, *batch, dtype or core.dtype_of(x1)), x1, x2)
 
 
-def _numbers(name: str, x1: ArrayLike, x2: ArrayLike) -> tuple[Array, Array]:
-    a, b = promote.alike(name, x1, x2)
-    return promote.numeric(name, a), b
+def numbers(name: str, preferred: DTypeLike | None, *xs: ArrayLike) -> tuple[tuple[Array, ...], DType]:
+    """The operands of a product, of one element type, and the type of its result: the preferred one, if there is one.
+
+    Integers whose product is preferred as floats are multiplied as floats.
+
+    Raises:
+        DTypeError: the operands are truth values, or the preferred type does not hold their products.
+    """
+    arrays = promote.alike(name, *xs)
+    promote.numeric(name, arrays[0])
+    own = core.dtype_of(arrays[0])
+    wanted = own if preferred is None else core.as_dtype(preferred)
+    wider = wanted.bits > own.bits and (wanted.kind == own.kind or (own.kind == "uint" and wanted.kind == "int"))
+    if own.is_integer and wanted.is_float and wanted.bits >= own.bits:
+        return tuple(promote.cast(x, wanted) for x in arrays), wanted
+    if wanted != own and not wider:
+        promote.bad_dtype(f"{name}: preferred_element_type {wanted} does not hold products of {own}", *arrays)
+    return arrays, wanted
 
 
 # -- matrix products ---------------------------------------------------------------------------------------------------
 
 
-def matmul(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+def matmul(x1: ArrayLike, x2: ArrayLike, /, *, preferred_element_type: DTypeLike | None = None) -> Array:
     """The matrix product: `(..., m, k)` with `(..., k, n)` gives `(..., m, n)`, leading axes broadcast.
 
     A vector is a row on the left and a column on the right, and the axis it lacks is left out of the result. Narrow
     floats are summed in f32; integers wrap around in their own type.
 
+    Products are summed in `preferred_element_type`, if it is given, and so the result is: f32 for bf16, i32 for i8.
+
     Raises:
         ShapeError: an operand has rank 0, the inner sizes differ, or the leading axes do not broadcast.
-        DTypeError: the operands are truth values.
+        DTypeError: the operands are truth values, or the preferred type is narrower or of another kind.
     """
-    a, b = _numbers("matmul", x1, x2)
+    (a, b), dtype = numbers("matmul", preferred_element_type, x1, x2)
     left, right = core.shape_of(a), core.shape_of(b)
     if not left or not right:
         promote.bad_shape("matmul: takes vectors and matrices, not a number; multiply scales", a, b)
@@ -56,68 +77,84 @@ def matmul(x1: ArrayLike, x2: ArrayLike, /) -> Array:
         sizes = f"{left[-1]} (the last axis of the left) and {right[inner]} (axis {inner} of the right)"
         promote.bad_shape(f"matmul: the inner sizes differ: {sizes}", a, b)
     if len(right) <= 2:
-        return contract(a, b, ((len(left) - 1,), (inner,)))
+        return contract(a, b, ((len(left) - 1,), (inner,)), dtype=dtype)
     if len(left) <= 2:
-        result = contract(a, b, ((len(left) - 1,), (inner,)))
+        result = contract(a, b, ((len(left) - 1,), (inner,)), dtype=dtype)
         return result if len(left) == 1 else manipulation.moveaxis(result, 0, -2)
-    return _batched_matmul(a, b)
+    return _batched_matmul(a, b, dtype)
 
 
-def _batched_matmul(a: Array, b: Array) -> Array:
+def _batched_matmul(a: Array, b: Array, dtype: DType) -> Array:
     left, right = core.shape_of(a), core.shape_of(b)
     batch = promote.broadcast_batch("matmul", (a, left[:-2]), (b, right[:-2]))
     a, b = promote.spread(a, (*batch, *left[-2:])), promote.spread(b, (*batch, *right[-2:]))
     axes, n = tuple(range(len(batch))), len(batch)
-    return contract(a, b, ((n + 1,), (n,)), (axes, axes))
+    return contract(a, b, ((n + 1,), (n,)), (axes, axes), dtype)
 
 
-def dot(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+def dot(x1: ArrayLike, x2: ArrayLike, /, *, preferred_element_type: DTypeLike | None = None) -> Array:
     """The sum of products over the last axis of x1 and the second to last of x2 (its only one if it is a vector).
 
-    A number scales the other operand.
+    A number scales the other operand. For `preferred_element_type` see `matmul`.
 
     Raises:
         ShapeError: the sizes of the two axes differ.
+        DTypeError: as `matmul`.
     """
-    a, b = _numbers("dot", x1, x2)
+    (a, b), dtype = numbers("dot", preferred_element_type, x1, x2)
     ranks = len(core.shape_of(a)), len(core.shape_of(b))
     if 0 in ranks:
-        return elementwise.multiply(a, b)
-    return _tensordot("dot", a, b, (ranks[0] - 1,), (max(ranks[1] - 2, 0),))
+        return _multiplied(a, b, dtype)
+    return _tensordot("dot", a, b, (ranks[0] - 1,), (max(ranks[1] - 2, 0),), dtype)
 
 
-def inner(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+def inner(x1: ArrayLike, x2: ArrayLike, /, *, preferred_element_type: DTypeLike | None = None) -> Array:
     """The sum of products over the last axes of both; a number scales the other operand.
+
+    For `preferred_element_type` see `matmul`.
 
     Raises:
         ShapeError: the last sizes differ.
+        DTypeError: as `matmul`.
     """
-    a, b = _numbers("inner", x1, x2)
+    (a, b), dtype = numbers("inner", preferred_element_type, x1, x2)
     ranks = len(core.shape_of(a)), len(core.shape_of(b))
     if 0 in ranks:
-        return elementwise.multiply(a, b)
-    return _tensordot("inner", a, b, (ranks[0] - 1,), (ranks[1] - 1,))
+        return _multiplied(a, b, dtype)
+    return _tensordot("inner", a, b, (ranks[0] - 1,), (ranks[1] - 1,), dtype)
 
 
-def tensordot(x1: ArrayLike, x2: ArrayLike, /, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Array:
+def _multiplied(a: Array, b: Array, dtype: DType) -> Array:
+    return elementwise.multiply(promote.cast(a, dtype), promote.cast(b, dtype))
+
+
+def tensordot(
+    x1: ArrayLike,
+    x2: ArrayLike,
+    /,
+    axes: int | tuple[Sequence[int], Sequence[int]] = 2,
+    *,
+    preferred_element_type: DTypeLike | None = None,
+) -> Array:
     """The sum of products over axes: the last `axes` of x1 with the first of x2, or pairs given as two sequences.
 
-    The result has the other axes of x1, then those of x2.
+    The result has the other axes of x1, then those of x2. For `preferred_element_type` see `matmul`.
 
     Raises:
         ShapeError: paired axes differ in size, or there is no such axis.
+        DTypeError: as `matmul`.
     """
-    a, b = _numbers("tensordot", x1, x2)
+    (a, b), dtype = numbers("tensordot", preferred_element_type, x1, x2)
     rank = len(core.shape_of(a))
     if isinstance(axes, int):
         if not 0 <= axes <= min(rank, len(core.shape_of(b))):
             promote.bad_shape(f"tensordot: {axes} axes are to be summed over", a, b)
-        return _tensordot("tensordot", a, b, tuple(range(rank - axes, rank)), tuple(range(axes)))
+        return _tensordot("tensordot", a, b, tuple(range(rank - axes, rank)), tuple(range(axes)), dtype)
     left, right = (promote.as_axes("tensordot", tuple(given), x) for given, x in zip(axes, (a, b), strict=True))
-    return _tensordot("tensordot", a, b, left, right)
+    return _tensordot("tensordot", a, b, left, right, dtype)
 
 
-def _tensordot(name: str, a: Array, b: Array, left: Axes, right: Axes) -> Array:
+def _tensordot(name: str, a: Array, b: Array, left: Axes, right: Axes, dtype: DType) -> Array:
     if len(left) != len(right):
         promote.bad_shape(f"{name}: {len(left)} axes of the left and {len(right)} of the right are paired", a, b)
     for i, j in zip(left, right, strict=True):
@@ -128,19 +165,22 @@ def _tensordot(name: str, a: Array, b: Array, left: Axes, right: Axes) -> Array:
             )
     if not left:
         rank = len(core.shape_of(b))
-        return elementwise.multiply(manipulation.expand_dims(a, tuple(range(-rank, 0))) if rank else a, b)
-    return contract(a, b, (left, right))
+        return _multiplied(manipulation.expand_dims(a, tuple(range(-rank, 0))) if rank else a, b, dtype)
+    return contract(a, b, (left, right), dtype=dtype)
 
 
-def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
+def vecdot(
+    x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1, preferred_element_type: DTypeLike | None = None
+) -> Array:
     """The sum of products over one axis of both, counted from the end; the other axes broadcast.
 
-    Complex numbers of x1 are conjugated.
+    Complex numbers of x1 are conjugated. For `preferred_element_type` see `matmul`.
 
     Raises:
         ShapeError: the axis has two sizes, or the other axes do not broadcast.
+        DTypeError: as `matmul`.
     """
-    a, b = _numbers("vecdot", x1, x2)
+    (a, b), dtype = numbers("vecdot", preferred_element_type, x1, x2)
     rank = min(len(core.shape_of(a)), len(core.shape_of(b)))
     if axis >= 0 and len(core.shape_of(a)) != len(core.shape_of(b)):
         promote.bad_shape(f"vecdot: axis {axis} of arrays of different rank is counted from the end", a, b)
@@ -150,7 +190,7 @@ def vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
         promote.bad_shape(f"vecdot: axis {place} has sizes {sizes[0]} and {sizes[1]}", a, b)
     row = manipulation.expand_dims(manipulation.moveaxis(conj(a), place, -1), -2)
     column = manipulation.expand_dims(manipulation.moveaxis(b, place, -1), -1)
-    return manipulation.squeeze(matmul(row, column), (-2, -1))
+    return manipulation.squeeze(matmul(row, column, preferred_element_type=dtype), (-2, -1))
 
 
 def outer(x1: ArrayLike, x2: ArrayLike, /) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.frontend import core
+from rosin.frontend.core import DTypeLike
 from rosin.frontend.numpy import elementwise, linear, manipulation, promote
 from rosin.frontend.numpy.complex import conj
 from rosin.frontend.numpy.promote import ArrayLike
@@ -48,14 +49,17 @@ def vecmat(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return manipulation.squeeze(linear.matmul(manipulation.expand_dims(conj(vectors), -2), matrices), -2)
 
 
-def vdot(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+def vdot(x1: ArrayLike, x2: ArrayLike, /, *, preferred_element_type: DTypeLike | None = None) -> Array:
     """The sum of the products of all elements, in row-major order, those of x1 conjugated.
+
+    For `preferred_element_type` see `matmul`.
 
     Raises:
         ShapeError: they have different numbers of elements.
+        DTypeError: as `matmul`.
     """
-    a, b = promote.alike("vdot", x1, x2)
-    return linear.dot(manipulation.ravel(conj(a)), manipulation.ravel(b))
+    (a, b), dtype = linear.numbers("vdot", preferred_element_type, x1, x2)
+    return linear.dot(manipulation.ravel(conj(a)), manipulation.ravel(b), preferred_element_type=dtype)
 
 
 def kron(a: ArrayLike, b: ArrayLike) -> Array:

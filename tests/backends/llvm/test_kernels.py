@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import rosin
 from rosin.backends.llvm.names import ENTRY
 from rosin.backends.llvm.program import program_text
 from rosin.ir import loop_printer
@@ -333,3 +334,11 @@ def test_results_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monk
     finally:
         threads.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+def test_sums_of_lanes_that_take_no_part_are_not_kept() -> None:
+    """Five columns fill no vector, and a tile of them adds up as quickly as one of columns that do."""
+    x, w = np.random.default_rng(0).standard_normal((2, 100, 5)).astype(np.float32)
+    f = rosin.compile(lambda x, w: x @ w)
+    assert "select" not in f.text(x, w[:5], stage="llvm")
+    np.testing.assert_allclose(f(x, w[:5]), x @ w[:5], rtol=1e-5, atol=1e-5)
