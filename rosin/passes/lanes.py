@@ -434,7 +434,7 @@ class Lanes:
         if lanes in self.folded:
             return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
         still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
-        fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
+        fit = [v for v in candidates if all(self.steps(v)[i] == 0 for i in still)] or candidates
 
         def fitness(var: LoopVar) -> tuple[int, int]:
             """Of those that fill a tile, the one whose neighbours lie nearest is best."""
