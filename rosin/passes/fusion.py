@@ -757,9 +757,10 @@ def _is_contraction(uses: Uses) -> bool:
 
 def _slides(read: Read, uses: Uses) -> bool:
     """Whether a value is read in many windows that have places in common."""
-    over = set(uses.variables[: uses.result_rank]), set(uses.variables[uses.result_rank :])
-    both = (v for i in read.index if all(not i.variables().isdisjoint(o) for o in over) for v in i.variables() & over[1])
-    return prod(estimate(v.extent) for v in set(both)) >= MANY_IN_WINDOWS
+    result, folded = set(uses.variables[: uses.result_rank]), set(uses.variables[uses.result_rank :])
+    positions = [i.variables() for i in read.index]
+    windows = {v for found in positions if not found.isdisjoint(result) for v in found & folded}
+    return prod(estimate(v.extent) for v in windows) >= MANY_IN_WINDOWS
 
 
 MANY_IN_WINDOWS = 16

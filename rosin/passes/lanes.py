@@ -467,9 +467,9 @@ class Lanes:
         room = self.room(groups)
         if self.form is not None:
             row, phase = self.form.row, self.form.phase
-            rows = {} if phase is None else {phase: Tile(0, 1, phase.extent)}
-            room = room if phase is None else max(room // phase.extent, 1)
-            return [{**rows, row: block} for block in row_blocks(row.extent, room, False)]
+            count = 1 if phase is None else facts.estimate(phase.extent)
+            first = {} if phase is None else {phase: Tile(0, 1, count)}
+            return [{**first, row: block} for block in row_blocks(row.extent, max(room // count, 1), False)]
         rows: dict[LoopVar, Tile] = {}
         for var in near:
             if not isinstance(var.extent, int) or var.extent > room:

@@ -110,8 +110,9 @@ def test_pieces_read_the_same_copy_of_an_operand() -> None:
 
 
 def by_channel(b: Builder, x: Value, kernel: Value) -> Value:
-    half = tuple(size // 2 for size in kernel.type.sizes[2:])
-    return b.convolution(x, kernel, low=half, high=half, feature_groups=kernel.type.shape[0])
+    channels, _, *window = kernel.type.sizes
+    half = tuple(size // 2 for size in window)
+    return b.convolution(x, kernel, low=half, high=half, feature_groups=channels)
 
 
 def test_large_windows_of_single_channels_run_in_tiles() -> None:

@@ -238,11 +238,11 @@ def test_convolutions_of_single_channels_with_large_windows(
     size: tuple[int, int], window: tuple[int, int], width: int
 ) -> None:
     def build(b: Builder, x: Value, kernel: Value, cotangent: Value) -> list[Value]:
-        half = tuple(n // 2 for n in window)
-        ends = {"low": half, "high": tuple(n - 1 - h for n, h in zip(window, half, strict=True))}
+        low = tuple(n // 2 for n in window)
+        high = tuple(n - 1 - before for n, before in zip(window, low, strict=True))
         swapped = b.transpose(x, (1, 0, 2, 3)), b.transpose(cotangent, (1, 0, 2, 3))
-        by_kernel = b.convolution(*swapped, **ends, batch_groups=20)
-        return [b.exp(b.convolution(x, kernel, **ends, feature_groups=20)), by_kernel]
+        by_kernel = b.convolution(*swapped, low=low, high=high, batch_groups=20)
+        return [b.exp(b.convolution(x, kernel, low=low, high=high, feature_groups=20)), by_kernel]
 
     image, window_text = (f"{a}, {b}" for a, b in (size, window))
     types = f"f32[3, 20, {image}]", f"f32[20, 1, {window_text}]", f"f32[3, 20, {image}]"
