@@ -317,3 +317,31 @@ def unflatten(offset: Index, shape: Sequence[Dim]) -> tuple[Index, ...]:
             result.append(rest // step)
             rest = rest % step
     return tuple(result)
+
+
+def reshaped(index: Sequence[Index], shape: Sequence[Dim], source: Sequence[Dim]) -> tuple[Index, ...]:
+    """The index in an array of the shape `source` of what is at `index` when it is reshaped to `shape`.
+
+    Axes of one that are axes of the other are told apart, so that an index that leaves one of them leaves others be.
+    """
+    result: list[Index] = []
+    at = 0
+    while at < len(shape) and len(result) < len(source):
+        first, start = at, len(result)
+        at, end = _alike(shape, source, at, start)
+        result += unflatten(flatten(index[first:at], shape[first:at]), source[start:end])
+    return (*result, *[ZERO] * (len(source) - len(result)))
+
+
+def _alike(shape: Sequence[Dim], source: Sequence[Dim], at: int, start: int) -> tuple[int, int]:
+    """Where the fewest axes end, from these on, that have as many elements in both shapes."""
+    left, right, end = shape[at], source[start], start + 1
+    at += 1
+    while left != right:
+        if not isinstance(left, int) or not isinstance(right, int) or 0 in (left, right):
+            return len(shape), len(source)
+        if left < right:
+            left, at = left * shape[at], at + 1
+        else:
+            right, end = right * source[end], end + 1
+    return at, end

@@ -21,7 +21,7 @@ buffer in which it does, border included, when the copy costs little beside the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from math import prod
 
@@ -56,7 +56,7 @@ from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import Memory, on_many, threads
-from rosin.passes.packing import packing_kernels
+from rosin.passes.packing import Packing, joint, packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
 from rosin.passes.waiting import Band, Blocks
@@ -82,10 +82,49 @@ def contraction_kernels(
     assert isinstance(op, Fold)
     found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
+    parts = [
+        _Contraction(group, memory, each, vector_bytes, piece, size, words)
+        for each, piece in zip(names, found, strict=True)
+    ]
+    for part in parts:
+        part.choose()
+    for position in range(len(node.operands)):
+        _share_copies(parts, position)
+    tiles = [part.kernels() for part in parts]
+    made: set[Buffer] = set()
     kernels: list[Kernel] = []
-    for each, piece in zip(names, found, strict=True):
-        kernels += _Contraction(group, memory, each, vector_bytes, piece, size, words).kernels()
+    for part, own in zip(parts, tiles, strict=True):
+        kernels += [*_copies(part, parts, made), *part.excess_kernels(), *own]
     return kernels
+
+
+def _share_copies(parts: Sequence[_Contraction], position: int) -> None:
+    """Let pieces read one copy of an operand, where those of their own are alike but for their ends and steps."""
+    alike: dict[Hashable, list[_Contraction]] = {}
+    for part in parts:
+        if position in part.packed and part.kind is None:
+            packing, _ = part.packed[position]
+            alike.setdefault(tuple((a.axis, a.block) for a in packing.axes), []).append(part)
+    for sharing in alike.values():
+        packing = joint([part.packed[position][0] for part in sharing]) if len(sharing) > 1 else None
+        if packing is not None:
+            _, own = sharing[0].packed[position]
+            buffer = Buffer(own.name, own.dtype, packing.size, own.scope)
+            for part in sharing:
+                part.read_copy(position, packing, buffer)
+
+
+def _copies(part: _Contraction, parts: Sequence[_Contraction], made: set[Buffer]) -> Iterator[Kernel]:
+    """The kernels that make the copies that a piece reads, but those that are `made` already; all parts are known."""
+    for position, (packing, buffer) in part.packed.items():
+        if buffer in made:
+            continue
+        made.add(buffer)
+        readers = [p for p in parts if position in p.packed and p.packed[position][1] is buffer]
+        operands = [o for p in readers if (o := p.operands[position]) is not None]
+        operand = next((o for o in operands if o.border is not None), operands[0])
+        beyond = any(p.reach_beyond for p in readers)
+        yield from packing_kernels(f"{part.name}_pack{position}", operand, packing, buffer, part.memory, beyond)
 
 
 BAND_BYTES = 1 << 20
@@ -93,20 +132,38 @@ BAND_BYTES = 1 << 20
 
 
 class _Contraction(WordLanes):
-    """The kernels of a contraction."""
+    """The kernels of a contraction, or of a piece of it."""
 
     reach_beyond = False
     """Whether tiles read what copies of operands have beyond a border."""
+    along: LoopVar | None = None
+    """What runs as vectors, once that is chosen."""
+    choices: Sequence[Mapping[LoopVar, Tile]] = ()
+    """The kinds of tiles, once these are."""
 
     blocks: Blocks | None = None
     """The blocks of what is folded, if sums wait from one to the next."""
 
     # -- kernels -------------------------------------------------------------------------------------------
 
+    def choose(self) -> None:
+        """Choose what runs as vectors, in which tiles, and what is packed for them."""
+        self.choices = self._choose()
+
     def kernels(self) -> list[Kernel]:
-        lanes = self.lanes()
+        """A kernel for each kind of tile; they read copies of operands that are made before."""
+        return [self.kernel(choice, self.along, i) for i, choice in enumerate(self.choices)]
+
+    def read_copy(self, position: int, packing: Packing, buffer: Buffer) -> None:
+        """Read an operand from another copy of it, in which its axes are the same in the same blocks."""
+        self.packed[position] = packing, buffer
+        self.terms = self._terms()
+
+    def _choose(self) -> list[Mapping[LoopVar, Tile]]:
+        """The kinds of tiles."""
+        lanes = self.along = self.lanes()
         if lanes is None:
-            return [self.kernel({}, None, 0)]
+            return [{}]
         partners = self.partners(lanes)
         if lanes in self.folded:
             first = partners[:1]
@@ -114,23 +171,19 @@ class _Contraction(WordLanes):
             # A square of sums and the loads of its two sides fit the registers.
             side = {32: 4, 16: 3}.get(self.registers, 2)
             blocks = [row_blocks(v.extent, side, True) for v in (*first, *second)]
-            choices = [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
-        else:
-            groups = self.groups(lanes)
-            if not partners:
-                groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
-            # Stores of lanes that lie apart are put together over several rows, which no test may part.
-            over = self.place.coefficient(lanes) == 1
-            vectors = vector_blocks(lanes.extent, groups, self.width, over)
-            rows = self._rows(lanes, partners, groups)
-            row = next((v for v in rows[0] if v is partners[0]), None)
-            if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
-                rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
-            choices = [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
-            self.blocks = self._blocks(lanes, rows)
-        kernels = [self.kernel(choice, lanes, i) for i, choice in enumerate(choices)]
-        packing = [kernel for position in self.packed for kernel in self._packing(position)]
-        return [*packing, *self.excess_kernels(), *kernels]
+            return [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
+        groups = self.groups(lanes)
+        if not partners:
+            groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
+        # Stores of lanes that lie apart are put together over several rows, which no test may part.
+        over = self.place.coefficient(lanes) == 1
+        vectors = vector_blocks(lanes.extent, groups, self.width, over)
+        rows = self._rows(lanes, partners, groups)
+        row = next((v for v in partners[:1] if v in rows[0]), None)
+        if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
+            rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
+        self.blocks = self._blocks(lanes, rows)
+        return [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack operands of which a tile reads rows in blocks of these, where that is better; gives whether all are."""
@@ -162,12 +215,6 @@ class _Contraction(WordLanes):
         self.folded, self.operands = [blocks.step], self._operands()
         self.terms = self._terms()
         return blocks
-
-    def _packing(self, position: int) -> list[Kernel]:
-        operand = self.operands[position]
-        assert operand is not None
-        name, packed = f"{self.name}_pack{position}", self.packed[position]
-        return packing_kernels(name, operand, *packed, self.memory, self.reach_beyond)
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""

@@ -20,6 +20,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import field
+from math import prod
 from typing import TypeAlias
 
 from rosin.ir import index as indices
@@ -746,11 +747,24 @@ def _alignment(group: Group, uses: Uses) -> Alignment | Cut:
 
 def _is_contraction(uses: Uses) -> bool:
     """Whether the fold reads at least two values, each used again along some axis that it lacks or has only a quotient
-    of, as the inputs of a group of channels are."""
+    of, as the inputs of a group of channels are, or in many windows that have it in common."""
     every = {v for v in uses.variables if v.extent != 1}
     if len(uses.reads) < 2:
         return False
-    return all({v for position in r.index for v in _telling(position)} != every for r in uses.reads)
+    lacking = [{v for position in r.index for v in _telling(position)} != every for r in uses.reads]
+    return any(lacking) and all(lacks or _slides(r, uses) for lacks, r in zip(lacking, uses.reads, strict=True))
+
+
+def _slides(read: Read, uses: Uses) -> bool:
+    """Whether a value is read in many windows that have places in common."""
+    result, folded = set(uses.variables[: uses.result_rank]), set(uses.variables[uses.result_rank :])
+    positions = [i.variables() for i in read.index]
+    windows = {v for found in positions if not found.isdisjoint(result) for v in found & folded}
+    return prod(estimate(v.extent) for v in windows) >= MANY_IN_WINDOWS
+
+
+MANY_IN_WINDOWS = 16
+"""Windows of fewer elements are passed by row by row."""
 
 
 def _telling(position: Index) -> Iterable[LoopVar]:

@@ -83,10 +83,11 @@ KIND_COST = 0.02
 
 @dataclass(frozen=True)
 class Form:
-    """The form of tiles: rows along an axis, each of so many vectors."""
+    """The form of tiles: rows along an axis, each of so many vectors, and all places of a phase."""
 
     row: LoopVar
     groups: int
+    phase: LoopVar | None = None
 
 
 class Lanes:
@@ -106,7 +107,7 @@ class Lanes:
         assert isinstance(op, Fold)
         self.op = op
         self.types = tuple(v.type for v in self.node.operands)
-        self.result, self.index = piece.result, piece.index
+        self.result, self.index, self.phases, self.beside = piece.result, piece.index, piece.phases, piece.beside
         self.point: tuple[Index, ...] = piece.point
         self.folded: list[LoopVar] = [v for v in piece.folded if v.extent != 1]
         self.place = self._place()
@@ -189,9 +190,10 @@ class Lanes:
     def lanes(self) -> LoopVar | None:
         """The variable that runs as vectors, with the operands packed for it: the one with the least estimated work."""
         best: tuple[float, LoopVar, list[tuple[int, Packing]]] | None = None
+        # Of axes that cost the same, neighbours along the last one lie nearest.
         for var in [*(v for v in self.result if v.extent != 1), *self.folded]:
             cost, packs = self._estimate(var)
-            if best is None or cost < best[0]:
+            if best is None or cost < best[0] or (cost == best[0] and var in self.result):
                 best = (cost, var, packs)
         if best is None:
             return None
@@ -250,16 +252,19 @@ class Lanes:
         best: tuple[float, Form | None] = usual, None
         for row in self._by_nearness(partners):
             share = self._within_share(still, row)
-            squares = self.place.coefficient(row) == 1 and facts.estimate(row.extent) >= SQUARE_ROWS
+            phase = self._near_phase(lanes)
+            phase = phase if phase is not None and self.place.coefficient(row) == phase.extent else None
+            near = 1 if phase is None else facts.estimate(phase.extent)
+            squares = self.place.coefficient(row) == near and facts.estimate(row.extent) * near >= SQUARE_ROWS
             for groups in range(1, min(self.registers // 8, vectors) + 1):
-                blocks = row_blocks(row.extent, self.room(groups), False)
+                blocks = row_blocks(row.extent, max(self.room(groups) // near, 1), False)
                 filled = facts.estimate(row.extent) / sum(facts.estimate(t.count) for t in blocks)
                 whole, rest = divmod(vectors, groups)
                 loads = 2 / filled + (whole + bool(rest)) / vectors
                 cost = share * (1 + FORM_COST * loads) + self._stores_cost(squares)
                 cost += KIND_COST * len(blocks) * (1 + bool(rest))
                 if cost < best[0]:
-                    best = cost, Form(row, groups)
+                    best = cost, Form(row, groups, phase)
         return best[1]
 
     def _stores_cost(self, squares: bool) -> float:
@@ -318,7 +323,7 @@ class Lanes:
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
             packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if trouble else None
-            copying = 0.0 if packing is None else packing.cost / self.memory.same_for(operand.value)
+            copying = 0.0 if packing is None else self._copying(operand, packing)
             if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
                 cost += copying
@@ -327,6 +332,13 @@ class Lanes:
             else:
                 cost += steps * trouble
         return cost, packs
+
+    def _copying(self, operand: Operand, packing: Packing) -> float:
+        """What a copy of an operand costs, of which pieces beside this one read what it has of it, too."""
+        cost = packing.cost
+        if self.beside > 1:
+            cost = min(cost, elements(operand.value.type) * PACK_COST / self.beside)
+        return cost / self.memory.same_for(operand.value)
 
     def _passing(self, lanes: LoopVar, packing: Packing, width: int) -> float:
         """What it costs a step that a panel of vectors is more than stays near, and so comes from far for each tile."""
@@ -397,7 +409,7 @@ class Lanes:
         if lanes in self.folded or self.place.coefficient(lanes) == 1:
             return most
         whole = 1
-        for var in self._by_nearness(self.partners(lanes)):
+        for var in self._near_rows(lanes, self.partners(lanes)):
             if not isinstance(var.extent, int) or var.extent >= TILE_ROWS or whole * var.extent > self.room(1):
                 break
             whole *= var.extent
@@ -412,13 +424,24 @@ class Lanes:
         return sum(elements(v.type) >= outputs for v in touched)
 
     def _in_squares(self, lanes: LoopVar) -> bool:
-        """Whether rows of a tile are pieces of memory in each lane."""
+        """Whether rows of a tile are pieces of memory in each lane, or what is between lanes."""
         run: Dim = 1
-        for var in self._by_nearness(self.partners(lanes)):
+        for var in self._near_rows(lanes, self.partners(lanes)):
             if self.place.coefficient(var) != run:
                 break
             run *= var.extent
-        return facts.estimate(run) >= SQUARE_ROWS
+        return facts.estimate(run) >= min(SQUARE_ROWS, max(facts.estimate(self.place.coefficient(lanes)), 2))
+
+    def _near_phase(self, lanes: LoopVar) -> LoopVar | None:
+        """A phase whose places lie side by side in the result, if a tile has room for all of them: it writes what is
+        between others then."""
+        near = (v for v in self.phases if v is not lanes and self.place.coefficient(v) == 1)
+        return next((v for v in near if isinstance(v.extent, int) and 2 * v.extent <= self.room(1)), None)
+
+    def _near_rows(self, lanes: LoopVar, partners: Sequence[LoopVar]) -> list[LoopVar]:
+        """What a tile has rows along where lanes lie apart, nearest first."""
+        phase = self._near_phase(lanes)
+        return self._by_nearness([*partners, *([phase] if phase is not None and phase not in partners else [])])
 
     def room(self, groups: int) -> int:
         """How many rows of so many vectors have their sums in registers."""
@@ -434,7 +457,7 @@ class Lanes:
         if lanes in self.folded:
             return sorted(candidates, key=lambda v: -facts.estimate(v.extent))
         still = [i for i, step in enumerate(self.steps(lanes)) if step != 0]
-        fit = (v for v in candidates if all(self.steps(v)[i] == 0 for i in still))
+        fit = [v for v in candidates if all(self.steps(v)[i] == 0 for i in still)] or candidates
 
         def fitness(var: LoopVar) -> tuple[int, int]:
             """Of those that fill a tile, the one whose neighbours lie nearest is best."""
@@ -454,18 +477,23 @@ class Lanes:
     def _rows(self, lanes: LoopVar, partners: Sequence[LoopVar], groups: int) -> list[dict[LoopVar, Tile]]:
         """The rows of tiles. Where lanes lie apart in the result, they are those nearest to each other: all of some
         short axes and a block of the next, so that a tile writes pieces of memory."""
-        if not partners:
+        apart = self.place.coefficient(lanes) != 1
+        near = self._near_rows(lanes, partners) if apart else partners
+        if not near:
             return [{}]
-        if self.place.coefficient(lanes) == 1:
+        if not apart:
             room = self._room(partners[0], groups)
             if self.size is not None:
                 room = max(min(self.size.rows, room), 1)
             return [{partners[0]: block} for block in row_blocks(partners[0].extent, room, True)]
         room = self.room(groups)
         if self.form is not None:
-            return [{self.form.row: block} for block in row_blocks(self.form.row.extent, room, False)]
+            row, phase = self.form.row, self.form.phase
+            count = 1 if phase is None else facts.estimate(phase.extent)
+            first = {} if phase is None else {phase: Tile(0, 1, count)}
+            return [{**first, row: block} for block in row_blocks(row.extent, max(room // count, 1), False)]
         rows: dict[LoopVar, Tile] = {}
-        for var in self._by_nearness(partners):
+        for var in near:
             if not isinstance(var.extent, int) or var.extent > room:
                 last = row_blocks(var.extent, min(room, self._room(var, groups)), False)
                 return [{**rows, var: block} for block in last]

@@ -158,6 +158,8 @@ class Arrangement:
         inner = [s for p in self.body if isinstance(p, Inner) for s in p.body] if self.columns else self.statements()
         lanes = self._written_along() if as_written else None
         lanes = lanes or choose_lanes([*self.rows, *self.columns], inner or self.statements())
+        if lanes in self.columns and facts.estimate(lanes.extent) < SQUARE:
+            lanes = self._beside(inner) or lanes
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work)
@@ -208,6 +210,13 @@ class Arrangement:
             else:
                 body = _cut(var, body, inside)
         return body
+
+    def _beside(self, inner: Sequence[Statement]) -> LoopVar | None:
+        """The loop over rows that lie side by side, as windows that slide do: folds over few terms run beside each
+        other along it, rather than each across lanes."""
+        reads = list(offsets(inner))
+        long = [v for v in self.rows if facts.estimate(v.extent) >= SQUARE // 4]
+        return next((v for v in long if all(i.affine_in(v) and i.coefficient(v) in (0, 1) for i in reads)), None)
 
     def _written_along(self) -> LoopVar | None:
         """The loop along which all that is written is side by side, if it is long enough for vectors."""

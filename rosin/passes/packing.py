@@ -157,6 +157,29 @@ class Packing:
         return tuple(found[axis] for axis in range(len(found)))
 
 
+def joint(packings: Sequence[Packing]) -> Packing | None:
+    """One copy that has what each of these has, if it has no more elements than all of them together; None else.
+
+    All have the same axes in the same order and in the same blocks.
+    """
+    axes: list[PackedAxis] = []
+    for alike in zip(*(p.axes for p in packings), strict=True):
+        a = alike[0]
+        if all(other == a for other in alike):
+            axes.append(a)
+            continue
+        parts = [(o.low, o.step, o.extent) for o in alike if isinstance(o.low, int) and isinstance(o.extent, int)]
+        if a.block or len(parts) < len(alike):
+            return None
+        low = min(start for start, _, _ in parts)
+        step = gcd(*(step for _, step, extent in parts if extent > 1), *(start - low for start, _, _ in parts)) or 1
+        end = max(start + (extent - 1) * step for start, step, extent in parts)
+        axes.append(PackedAxis(a.axis, low, step, (end - low) // step + 1))
+    found = Packing(tuple(axes))
+    together = sum(facts.estimate(p.size) for p in packings)
+    return found if facts.estimate(found.size) <= together else None
+
+
 def _common_step(index: Index) -> int:
     """The greatest number by which all steps of an index can be divided."""
     steps = [step for _, step in index.terms]

@@ -5,17 +5,20 @@ two, the group and the channel in it, and every operand is then read at plain mu
 
 An input with zeros between its neighbours, as a convolution's gradient by its input has after strides, meets only some
 elements of the kernel at each place of the result: which ones follows from the remainder of the place by the distance.
-For each remainder there is a piece of its own, over these elements alone. What the zeros would add is left out.
+For each remainder there is a piece of its own, over these elements alone. What the zeros would add is left out. Pieces
+that differ only in where they begin are one, with one more variable, the phase.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
+from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar, Quotient, Remainder
 from rosin.ir.loops import Expr, Guard, Local, Within, walk
 from rosin.ir.op import Fold, Reader, Types
@@ -34,6 +37,10 @@ class Piece:
     folded: tuple[LoopVar, ...]
     point: tuple[Index, ...]
     """Where the term is along each axis that is summed over."""
+    phases: tuple[LoopVar, ...] = ()
+    """Variables of the result by which places between those of another one, and their terms, move together."""
+    beside: int = 1
+    """How many pieces there are that have terms, this one among them."""
 
     def replaced(self, var: LoopVar, others: tuple[LoopVar, ...], place: Index) -> Piece:
         """The piece with other variables for one, which is at `place` then."""
@@ -44,7 +51,13 @@ class Piece:
         def at(positions: Iterable[Index]) -> tuple[Index, ...]:
             return tuple(i.substitute({var: place}) for i in positions)
 
-        return Piece(among(self.result), at(self.index), among(self.folded), at(self.point))
+        return replace(
+            self, result=among(self.result), index=at(self.index), folded=among(self.folded), point=at(self.point)
+        )
+
+    @property
+    def has_terms(self) -> bool:
+        return all(v.extent != 0 for v in self.folded)
 
 
 def pieces(op: Fold, variables: tuple[LoopVar, ...], rank: int, types: Types) -> list[Piece]:
@@ -55,7 +68,9 @@ def pieces(op: Fold, variables: tuple[LoopVar, ...], rank: int, types: Types) ->
     for test in dict.fromkeys(_remainders(op, found[0], types)):
         parts = [part for piece in found for part in _by_remainder(piece, test)]
         found = parts if len(parts) <= MOST_PIECES else found
-    return [piece for piece in found if all(v.extent != 0 for v in piece.result)]
+    found = [piece for piece in found if all(v.extent != 0 for v in piece.result)]
+    beside = sum(piece.has_terms for piece in found)
+    return [replace(piece, beside=beside) if piece.has_terms else piece for piece in found]
 
 
 def place_of(var: LoopVar) -> Index:
@@ -118,19 +133,58 @@ def _by_remainder(piece: Piece, remainder: Remainder) -> Iterator[Piece]:
         return
     assert isinstance(divisor, int)
     (inner,), outer = folded, next((v for v in steps if v in piece.result), None)
+    period = _period(steps[inner], divisor)
+    starts: dict[int, int | None] = {}
     for start in range(1 if outer is None else _period(steps[outer], divisor)):
-        shifted, at = piece, dividend
-        if outer is not None:
-            shifted = _every(piece, outer, start, _period(steps[outer], divisor))
-            at = dividend.substitute({outer: Index(start)})
-        period = _period(steps[inner], divisor)
+        at = dividend if outer is None else dividend.substitute({outer: Index(start)})
         zeros = (n for n in range(period) if at.substitute({inner: Index(n)}).constant % divisor == 0)
-        first = next(zeros, None)
-        if first is None:
-            none = LoopVar(inner.name, 0)
-            yield shifted.replaced(inner, (none,), indices.of(none))
-        else:
-            yield _every(shifted, inner, first, period)
+        starts[start] = next(zeros, None)
+    if outer is None:
+        yield _every(piece, inner, starts[0], 0, period, None)
+        return
+    for run in _runs(starts, outer.extent, inner.extent, len(starts), period):
+        phase = LoopVar(f"{outer.name}_phase", run.count)
+        phases = (*piece.phases, phase) if run.count > 1 else piece.phases
+        shifted = replace(_every(piece, outer, run.start, run.step, len(starts), phase), phases=phases)
+        yield _every(shifted, inner, run.first, run.first_step, period, phase)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Places of the result, by the first of them, and for each the first term that has no zero: both so far apart."""
+
+    start: int
+    first: int | None
+    """None where all terms are zero."""
+    step: int = 0
+    first_step: int = 0
+    count: int = 1
+
+    def longer(self, start: int, first: int | None) -> Run | None:
+        """The run with one more place, if it continues this one."""
+        if self.first is None or first is None:
+            return None
+        step, first_step = start - self.start, first - self.first
+        if self.count > 1 and (step, first_step) != (self.step * self.count, self.first_step * self.count):
+            return None
+        each = (step, first_step) if self.count == 1 else (self.step, self.first_step)
+        return Run(self.start, self.first, *each, self.count + 1)
+
+
+def _runs(starts: Mapping[int, int | None], outer: Dim, inner: Dim, every: int, period: int) -> Iterable[Run]:
+    """Places that one nest computes: as many times as often, with as many terms, at distances that are the same."""
+    found: dict[tuple[Dim, Dim], list[Run]] = {}
+    for start, first in starts.items():
+        sizes = _count(outer, start, every), 0 if first is None else _count(inner, first, period)
+        runs = found.setdefault(sizes, [])
+        longer = runs[-1].longer(start, first) if runs else None
+        runs[-1:] = [longer] if longer is not None else [*runs[-1:], Run(start, first)]
+    return [run for runs in found.values() for run in runs]
+
+
+def _count(extent: Dim, first: int, period: int) -> Dim:
+    """How many numbers below an extent there are from a first one on."""
+    return (extent - first + period - 1) // period
 
 
 def _period(step: int, divisor: int) -> int:
@@ -138,10 +192,17 @@ def _period(step: int, divisor: int) -> int:
     return divisor // math.gcd(step, divisor)
 
 
-def _every(piece: Piece, var: LoopVar, first: int, period: int) -> Piece:
-    """The piece with every so-manieth number of a variable only."""
-    rest = LoopVar(var.name, (var.extent - first + period - 1) // period)
-    return piece.replaced(var, (rest,), place_of(rest) * period + first)
+def _every(piece: Piece, var: LoopVar, first: int | None, step: int, period: int, phase: LoopVar | None) -> Piece:
+    """The piece with every so-manieth number of a variable only, from a first one on that moves with the phase."""
+    if first is None:
+        none = LoopVar(var.name, 0)
+        return piece.replaced(var, (none,), indices.of(none))
+    rest = LoopVar(var.name, _count(var.extent, first, period))
+    place = place_of(rest) * period + first
+    if phase is None or phase.extent == 1:
+        return piece.replaced(var, (rest,), place)
+    variables = (rest, phase) if var in piece.result else (rest,)
+    return piece.replaced(var, variables, place + indices.of(phase) * step)
 
 
 def reduced(test: Within) -> Within:

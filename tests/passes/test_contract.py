@@ -133,3 +133,42 @@ def test_loops_of_symbolic_sizes_are_joined_for_threads() -> None:
         assert not isinstance(loop.var.extent, int), "it runs over blocks of rows, whose number a call says"
     small = compiled(graph_of(product, "f32[64, 64]", "f32[64, 64]"), 64)
     assert not any(isinstance(s, Loop) and s.parallel for k in small for s in k.body)
+
+
+def spread(b: Builder, x: Value, kernel: Value) -> Value:
+    """A transposed convolution with a stride of 2."""
+    ends = tuple(size - 2 for size in kernel.type.sizes[2:])
+    return b.convolution(x, kernel, low=ends, high=ends, lhs_dilation=(2, 2), strides=(1, 1))
+
+
+def test_places_between_others_are_computed_by_one_kernel() -> None:
+    """With a window that strides divide, all places have as many terms; neighbours are written side by side."""
+    for vector_bytes in (32, 64):
+        graph = graph_of(spread, "f32[4, 64, 32, 32]", "f32[32, 64, 4, 4]")
+        (kernel,) = (k for k in compiled(graph, vector_bytes) if k.tile)
+        assert "2 of x3_phase" in kernel.tile
+        places = {s.offset for s in stores(kernel.body)}
+        assert all(place + 1 in places or place + (-1) in places for place in places)
+        assert len(packed(graph, vector_bytes)) == 2
+
+
+def test_pieces_read_the_same_copy_of_an_operand() -> None:
+    """Windows of 3 by strides of 2 have four pieces, of 1, 2 and 4 terms, which know the images by the same copy."""
+    graph = graph_of(spread, "f32[4, 64, 32, 32]", "f32[32, 64, 3, 3]")
+    found = compiled(graph, 64)
+    assert len({k.name.split("_")[2] for k in found if k.tile}) == 4
+    copies = [k for k in found if "_pack0" in k.name and not k.name.endswith("_border")]
+    assert len(copies) == 1
+
+
+def by_channel(b: Builder, x: Value, kernel: Value) -> Value:
+    channels, _, *window = kernel.type.sizes
+    half = tuple(size // 2 for size in window)
+    return b.convolution(x, kernel, low=half, high=half, feature_groups=channels)
+
+
+def test_large_windows_of_single_channels_run_in_tiles() -> None:
+    graph = graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 7, 7]")
+    assert [k.tile for k in compiled(graph, 64) if k.tile] == ["14 of x2 x 2 vectors of 16 of x3"]
+    small = graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 3, 3]")
+    assert not any(k.tile for k in compiled(small, 64))

@@ -120,3 +120,13 @@ def test_copies_of_what_fits_no_near_cache_run_on_threads(rows: int, shared: boo
     )
     (kernel,) = leaves(program.steps)
     assert any(isinstance(s, Loop) and s.parallel for s in kernel.body) == shared
+
+
+def filtered(x: Any) -> Any:
+    """Each line under a window of five weights of its own."""
+    return nn.conv(x[None], rnp.ones((3, 1, 5), rnp.float32), padding=2, groups=3)
+
+
+def test_sums_over_short_windows_run_beside_each_other() -> None:
+    """Five terms that lie side by side are no vector; the sums are, along the line that windows slide over."""
+    assert {loop.var.extent for loop in lane_loops(60, filtered)} == {60}

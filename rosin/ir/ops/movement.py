@@ -142,7 +142,7 @@ class Reshape(Move):
         return (b.reshape(operands[0], (size, *self.shape)),)
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
-        return operands[0](indices.unflatten(indices.flatten(index, self.shape), types[0].shape))
+        return operands[0](indices.reshaped(index, self.shape, types[0].shape))
 
 
 @define("transpose")

@@ -234,6 +234,22 @@ def test_convolutions_in_groups(groups: int, c: int, o: int, width: int) -> None
     check(build, *types, vector_bytes=width, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("size", "window"), [((9, 21), (5, 5)), ((14, 40), (7, 7)), ((6, 3), (2, 9))], ids=str)
+def test_convolutions_of_single_channels_with_large_windows(
+    size: tuple[int, int], window: tuple[int, int], width: int
+) -> None:
+    def build(b: Builder, x: Value, kernel: Value, cotangent: Value) -> list[Value]:
+        low = tuple(n // 2 for n in window)
+        high = tuple(n - 1 - before for n, before in zip(window, low, strict=True))
+        swapped = b.transpose(x, (1, 0, 2, 3)), b.transpose(cotangent, (1, 0, 2, 3))
+        by_kernel = b.convolution(*swapped, low=low, high=high, batch_groups=20)
+        return [b.exp(b.convolution(x, kernel, low=low, high=high, feature_groups=20)), by_kernel]
+
+    image, window_text = (f"{a}, {b}" for a, b in (size, window))
+    types = f"f32[3, 20, {image}]", f"f32[20, 1, {window_text}]", f"f32[3, 20, {image}]"
+    check(build, *types, vector_bytes=width, rtol=1e-4)
+
+
 @pytest.mark.thinned(2)
 @pytest.mark.parametrize("window", [1, 3, 4, 7])
 @pytest.mark.parametrize("spread", [(2, 2), (1, 3), (4, 4), (5, 5)])
