@@ -12,8 +12,9 @@ from rosin import nn
 from rosin import numpy as rnp
 from rosin.ir.loops import Guard, Kind, Loop, walk
 from rosin.ir.statements import expressions, nested
-from rosin.ir.steps import Nest, leaves
+from rosin.ir.steps import Kernel, Nest, leaves
 from rosin.passes import pipeline
+from rosin.passes.nest import SCRATCH_BYTES
 from rosin.passes.to_loops import to_loops
 
 
@@ -120,3 +121,32 @@ def test_copies_of_what_fits_no_near_cache_run_on_threads(rows: int, shared: boo
     )
     (kernel,) = leaves(program.steps)
     assert any(isinstance(s, Loop) and s.parallel for s in kernel.body) == shared
+
+
+@pytest.mark.parametrize("shape", [(2, 19, 4096), (1, 19, 6001), (3, 700, 130), (20, 5000)])
+def test_lanes_whose_rows_take_too_much_run_in_bands(shape: tuple[int, ...]) -> None:
+    """The scratch arrays of all lanes would not fit: some lanes at a time, and what is left over."""
+    axis = len(shape) - 2
+    function = rosin.compile(lambda x: nn.softmax(x, axis=axis))
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    (kernel,) = leaves(to_loops(pipeline.run(function.ir(rnp.asarray(x)))).steps)
+    assert isinstance(kernel, Kernel)
+    loops = [s for s in nested(kernel.body) if isinstance(s, Loop)]
+    whole = max(loop.var.extent for loop in loops if loop.kind is Kind.VECTOR)
+    assert whole < shape[-1], "lanes are rows, not columns"
+    assert sum(b.bytes for b in kernel.scratch) <= SCRATCH_BYTES
+    powers = np.exp(x - x.max(axis, keepdims=True))
+    np.testing.assert_allclose(function(rnp.asarray(x)), powers / powers.sum(axis, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "bool", "bfloat16"])
+@pytest.mark.parametrize("size", [1, 15, 33, 1000])
+def test_what_is_read_backwards_under_a_mask_is_right(size: int, dtype: str) -> None:
+    x = (rnp.asarray(np.random.default_rng(0).standard_normal(size)) * 50).astype(dtype)
+    given = np.asarray(x)
+    for ours, theirs in zip(
+        rosin.compile(lambda x: (x[::-1], rnp.concat([x[::-1], x, x[::-1]]), rnp.pad(x[::-1], (3, 5))))(x),
+        (given[::-1], np.concatenate([given[::-1], given, given[::-1]]), np.pad(given[::-1], (3, 5))),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(np.asarray(ours), theirs)

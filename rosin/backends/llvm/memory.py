@@ -149,7 +149,7 @@ class Memory(Turning):
             elem = memory_type(buffer.dtype)
             pointer = self.e.offset(self.base(buffer), base, elem)
             wide = None if mask is None else self._mask_of(parts, mask)
-            found = self.e.masked_load(pointer, elem, parts * self.lanes, wide, buffer.dtype.bytes)
+            found = self.e.masked_load(self._wanted(pointer, mask), elem, parts * self.lanes, wide, buffer.dtype.bytes)
             self.frames[-1][key] = found
         return found
 
@@ -190,13 +190,15 @@ class Memory(Turning):
         if step == 0 and spread is None:
             value = self.e.load(self._allowed_address(expr), elem, align=dtype.bytes)
         elif step == 1 and spread is None:
-            pointer = self.address(expr.buffer, expr.offset)
+            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask)
             value = self.e.masked_load(pointer, elem, self.lanes, mask, dtype.bytes)
+        elif step == -1 and spread is None:
+            value = self._backwards(self.address(expr.buffer, expr.offset), elem, mask, dtype.bytes)
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
         elif isinstance(step, int) and 1 < step <= MOST_PARTS and spread is None:
-            pointer = self.address(expr.buffer, expr.offset)
+            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask)
             value = self._every(pointer, elem, step, mask, dtype.bytes)
         elif spread is None and (columns := self.columns(expr, mask)) is not None:
             value = columns[self.read_squares[expr.buffer, expr.offset].number]
@@ -220,6 +222,13 @@ class Memory(Turning):
         # A buffer that may be empty has no first element.
         return self.e.select(self.guard, pointer, self._anything())
 
+    def _backwards(self, pointer: Val, elem: str, mask: Val | None, align: int) -> Val:
+        """Neighbours that end with the one at the address, the last one first."""
+        turned = range(self.lanes - 1, -1, -1)
+        first = self.e.offset(pointer, self.e.const(1 - self.lanes, "i64"), elem)
+        each = None if mask is None else self._take(mask, turned)
+        return self._take(self.e.masked_load(self._wanted(first, mask), elem, self.lanes, each, align), turned)
+
     def _every(self, pointer: Val, elem: str, step: int, mask: Val | None, align: int) -> Val:
         """Every second element, say, of memory of which no more than these may be read."""
         each = mask or self.e.const(True, "i1", self.lanes)
@@ -227,6 +236,16 @@ class Memory(Turning):
         wide = zipped(self.e, [each, *[none] * (step - 1)])
         block = self.e.masked_load(pointer, elem, step * self.lanes, wide, align)
         return unzipped(self.e, block, step, 0)
+
+    def _wanted(self, pointer: Val, mask: Val | None) -> Val:
+        """The address of a vector, or of something else where no lane is read: that a page is not there costs the
+        processor a thousand cycles, though nothing is wanted of it."""
+        if mask is None:
+            return pointer
+        some = self.known(("some", mask.ref))
+        if some is None:
+            some = self.frames[-1]["some", mask.ref] = self.e.intrinsic_across("llvm.vector.reduce.or", mask)
+        return self.e.select(some, pointer, self._anything())
 
     def _anything(self) -> Val:
         """The address of some number that may be read."""
