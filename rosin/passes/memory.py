@@ -22,7 +22,7 @@ Places: TypeAlias = NDArray[np.int64]
 
 TURNS = 8
 WORK = 1 << 21
-"""From each order on there are so many more turns at most; fewer where pairs of buffers would be looked at more often."""
+"""From each order on there are so many more turns at most; fewer where more pairs of buffers would be looked at."""
 NEAR = 64
 """No turn is taken for less than this part of the bound."""
 
@@ -74,7 +74,7 @@ def plan(buffers: Sequence[Lifetime], alignment: int = 64, reuse: Sequence[tuple
     turns = min(TURNS, WORK // max(len(real), 1) ** 2)
     for key in _ORDERS:
         order = sorted(real, key=lambda i: key(buffers[i], sizes[i]))
-        for turn in range(1 + turns):
+        for _ in range(1 + turns):
             found = _in_order(buffers, sizes, partners, order)
             extent = _extent(found, sizes)
             if extent < total:
