@@ -231,6 +231,16 @@ class Arrangement:
         rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE // 4]
         return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None)
 
+    def _folded_across(
+        self, body: Sequence[Statement], columns: Sequence[LoopVar], lanes: LoopVar | None
+    ) -> LoopVar | None:
+        """Likewise among the loops of a fold, of which the lanes are one."""
+        if lanes not in columns or len(columns) < 2 or flops([v for s in body for v in values(s)]) > SQUARE_FLOPS:
+            return None
+        apart = [i for i in offsets(body) if _is_apart(i, lanes)]
+        long = [v for v in columns if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
+        return next((v for v in long if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
+
     def _squares(
         self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar, width: int
     ) -> list[Statement]:
@@ -256,6 +266,16 @@ class Arrangement:
             places = [dict(zip(columns, map(Index, at), strict=True)) for at in itertools.product(*map(range, sizes))]
             each = [s for place in places for s in moved(body, place)]
             return Loop(LoopVar("once", 1), Kind.SERIAL, tuple(each), part.carries)
+        across = self._folded_across(body, columns, lanes) if part.carries else None
+        if lanes is not None and across is not None:
+            assert isinstance(across.extent, int)
+            block = LoopVar(across.name, -(-across.extent // SQUARE))
+            inside = self._squares(body, lanes, across, block, SQUARE)
+            rest = [v for v in columns if v not in (across, lanes)]
+            for var in reversed([*rest, block]):
+                carries = part.carries if var is (*rest, block)[0] else ()
+                inside = [Loop(var, Kind.SERIAL, tuple(inside), carries)]
+            return inside[0]
         for var in reversed(columns):
             vector = var is lanes
             many = vector and bool(part.carries) and work <= UNROLL_FLOPS

@@ -150,3 +150,19 @@ def test_what_is_read_backwards_under_a_mask_is_right(size: int, dtype: str) -> 
         strict=True,
     ):
         np.testing.assert_array_equal(np.asarray(ours), theirs)
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (33, 100), (17, 16), (100, 3), (3, 40, 50)], ids=str)
+def test_folds_of_arrays_and_turned_ones_read_squares(shape: tuple[int, ...]) -> None:
+    """What lies across memory of one array is read as blocks of the other one; what is left over is right as well."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal(shape), rng.standard_normal((*shape[:-2], shape[-1], shape[-2]))
+
+    def folds(x: Any, y: Any) -> Any:
+        turned = rnp.matrix_transpose(y)
+        return rnp.sum(x * turned, axis=(-1, -2)), rnp.max(x - turned, axis=(-1, -2)), rnp.sum(x * turned)
+
+    turned = np.matrix_transpose(y)
+    expected = np.sum(x * turned, (-1, -2)), np.max(x - turned, (-1, -2)), np.sum(x * turned)
+    for ours, theirs in zip(rosin.compile(folds)(x, y), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
