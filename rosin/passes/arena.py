@@ -73,32 +73,33 @@ def plan_arena(steps: tuple[Step, ...], setup: tuple[Step, ...] = ()) -> Places:
         if isinstance(buffer.bytes, int):
             sized.append(buffer)
             lifetimes.append(memory.Lifetime(buffer.bytes, spans.first[buffer], spans.last[buffer]))
-    plan = memory.plan(lifetimes, reuse=_handed_over(sized, spans))
+    plan = memory.plan(lifetimes, reuse=_handed_over(sized, lifetimes, spans.leaves))
     slot_of, slots = _slots([b for b in spans.first if not isinstance(b.bytes, int)], spans)
     return Places(dict(zip(sized, plan.offsets, strict=True)), plan.total_bytes, slot_of, slots, plan.lower_bound)
 
 
-def _handed_over(buffers: Sequence[Buffer], spans: Spans) -> list[tuple[int, int]]:
+def _handed_over(
+    buffers: Sequence[Buffer], lifetimes: Sequence[memory.Lifetime], leaves: Mapping[int, Kernel | Again]
+) -> list[tuple[int, int]]:
     """Pairs of buffers, the second of which may be written over the first: a kernel reads the first one for the last
     time, element by element, each before it writes that element of the second."""
     ends: defaultdict[int, list[int]] = defaultdict(list)
     begins: defaultdict[int, list[int]] = defaultdict(list)
-    for number, buffer in enumerate(buffers):
-        if buffer.bytes >= WORTH_SHARING and spans.first[buffer] < spans.last[buffer]:
-            ends[spans.last[buffer]].append(number)
-            begins[spans.first[buffer]].append(number)
+    for number, life in enumerate(lifetimes):
+        if life.size_bytes >= WORTH_SHARING and life.first < life.last:
+            ends[life.last].append(number)
+            begins[life.first].append(number)
     known: dict[Kernel, Touched] = {}
     found: list[tuple[int, int]] = []
-    for moment in sorted(ends.keys() & begins.keys() & spans.leaves.keys()):
-        leaf = spans.leaves[moment]
-        kernel, own = leaf, {b: b for b in leaf.buffers}
-        if isinstance(leaf, Again):
-            kernel, own = leaf.kernel, {there: here for here, there in leaf.places.items()}
+    for moment in sorted(ends.keys() & begins.keys() & leaves.keys()):
+        leaf = leaves[moment]
+        kernel = leaf.kernel if isinstance(leaf, Again) else leaf
+        own = {there: here for here, there in leaf.places.items()} if isinstance(leaf, Again) else {}
         for i, j in itertools.product(ends[moment], begins[moment]):
             a, b = buffers[i], buffers[j]
             if (a.dtype, a.size) == (b.dtype, b.size):
                 touched = known.get(kernel) or known.setdefault(kernel, Touched(kernel))
-                if touched.hands_over(own[a], own[b]):
+                if touched.hands_over(own.get(a, a), own.get(b, b)):
                     found.append((i, j))
     return found
 
