@@ -235,7 +235,7 @@ class Arrangement:
         self, body: Sequence[Statement], columns: Sequence[LoopVar], lanes: LoopVar | None
     ) -> LoopVar | None:
         """Likewise among the loops of a fold, of which the lanes are one."""
-        if lanes not in columns or len(columns) < 2 or flops([v for s in body for v in values(s)]) > SQUARE_FLOPS:
+        if lanes is None or lanes not in columns or flops([v for s in body for v in values(s)]) > SQUARE_FLOPS:
             return None
         apart = [i for i in offsets(body) if _is_apart(i, lanes)]
         long = [v for v in columns if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]

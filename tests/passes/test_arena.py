@@ -134,7 +134,7 @@ def test_what_is_needed_later_keeps_its_memory() -> None:
     assert overwritten(program_of(f, (5000,))) == []
 
 
-@examples(300)
+@examples(100)
 @given(graphs(MIXED))
 def test_random_programs_read_what_they_wrote(graph: Graph) -> None:
     with small_too():
@@ -143,7 +143,7 @@ def test_random_programs_read_what_they_wrote(graph: Graph) -> None:
     assert overwritten(program) == []
 
 
-@examples(100)
+@examples(40)
 @given(graphs(MIXED))
 def test_random_programs_compute_the_same_in_memory_that_is_handed_over(graph: Graph) -> None:
     operands = arguments(graph)

@@ -139,8 +139,8 @@ def test_lanes_whose_rows_take_too_much_run_in_bands(shape: tuple[int, ...]) -> 
     np.testing.assert_allclose(function(rnp.asarray(x)), powers / powers.sum(axis, keepdims=True), rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "bool", "bfloat16"])
-@pytest.mark.parametrize("size", [1, 15, 33, 1000])
+@pytest.mark.parametrize("dtype", ["float64", "int8", "bool", "bfloat16"])
+@pytest.mark.parametrize("size", [15, 1000])
 def test_what_is_read_backwards_under_a_mask_is_right(size: int, dtype: str) -> None:
     x = (rnp.asarray(np.random.default_rng(0).standard_normal(size)) * 50).astype(dtype)
     given = np.asarray(x)
