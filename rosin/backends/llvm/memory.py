@@ -15,6 +15,9 @@ from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Load, Local, Scope, Statement, Store
 
+PAGE = 1 << 12
+"""What lies so many bytes beyond an array is as good as sure to be there."""
+
 
 class Memory(Turning):
     """Loads and stores of a kernel."""
@@ -149,7 +152,7 @@ class Memory(Turning):
             elem = memory_type(buffer.dtype)
             pointer = self.e.offset(self.base(buffer), base, elem)
             wide = None if mask is None else self._mask_of(parts, mask)
-            found = self.e.masked_load(self._wanted(pointer, mask), elem, parts * self.lanes, wide, buffer.dtype.bytes)
+            found = self.e.masked_load(pointer, elem, parts * self.lanes, wide, buffer.dtype.bytes)
             self.frames[-1][key] = found
         return found
 
@@ -190,15 +193,16 @@ class Memory(Turning):
         if step == 0 and spread is None:
             value = self.e.load(self._allowed_address(expr), elem, align=dtype.bytes)
         elif step == 1 and spread is None:
-            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask)
+            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask, expr)
             value = self.e.masked_load(pointer, elem, self.lanes, mask, dtype.bytes)
         elif step == -1 and spread is None:
-            value = self._backwards(self.address(expr.buffer, expr.offset), elem, mask, dtype.bytes)
+            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask, expr)
+            value = self._backwards(pointer, elem, mask, dtype.bytes)
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
         elif isinstance(step, int) and 1 < step <= MOST_PARTS and spread is None:
-            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask)
+            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask, expr)
             value = self._every(pointer, elem, step, mask, dtype.bytes)
         elif spread is None and (columns := self.columns(expr, mask)) is not None:
             value = columns[self.read_squares[expr.buffer, expr.offset].number]
@@ -227,7 +231,7 @@ class Memory(Turning):
         turned = range(self.lanes - 1, -1, -1)
         first = self.e.offset(pointer, self.e.const(1 - self.lanes, "i64"), elem)
         each = None if mask is None else self._take(mask, turned)
-        return self._take(self.e.masked_load(self._wanted(first, mask), elem, self.lanes, each, align), turned)
+        return self._take(self.e.masked_load(first, elem, self.lanes, each, align), turned)
 
     def _every(self, pointer: Val, elem: str, step: int, mask: Val | None, align: int) -> Val:
         """Every second element, say, of memory of which no more than these may be read."""
@@ -237,10 +241,13 @@ class Memory(Turning):
         block = self.e.masked_load(pointer, elem, step * self.lanes, wide, align)
         return unzipped(self.e, block, step, 0)
 
-    def _wanted(self, pointer: Val, mask: Val | None) -> Val:
-        """The address of a vector, or of something else where no lane is read: that a page is not there costs the
-        processor a thousand cycles, though nothing is wanted of it."""
-        if mask is None:
+    def _wanted(self, pointer: Val, mask: Val | None, expr: Load) -> Val:
+        """The address of a vector, or of something else where no lane is read, if it may be far from the array: that a
+        page is not there costs the processor a thousand cycles, though nothing is wanted of it."""
+        low, high = expr.offset.bounds()
+        near = PAGE // expr.dtype.bytes
+        is_near = low is not None and facts.known_at_least(low, -near)
+        if mask is None or (is_near and high is not None and facts.known_at_least(expr.buffer.size + near, high)):
             return pointer
         some = self.known(("some", mask.ref))
         if some is None:
