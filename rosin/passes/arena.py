@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 
@@ -27,6 +29,10 @@ from rosin.ir.steps import (
     parts,
 )
 from rosin.passes import memory
+from rosin.passes.donate import Touched
+
+WORTH_SHARING = 1 << 12
+"""Of a buffer of so many bytes it is asked whether another may be written over it."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,35 @@ def plan_arena(steps: tuple[Step, ...], setup: tuple[Step, ...] = ()) -> Places:
         if isinstance(buffer.bytes, int):
             sized.append(buffer)
             lifetimes.append(memory.Lifetime(buffer.bytes, spans.first[buffer], spans.last[buffer]))
-    plan = memory.plan(lifetimes)
+    plan = memory.plan(lifetimes, reuse=_handed_over(sized, lifetimes, spans.leaves))
     slot_of, slots = _slots([b for b in spans.first if not isinstance(b.bytes, int)], spans)
     return Places(dict(zip(sized, plan.offsets, strict=True)), plan.total_bytes, slot_of, slots, plan.lower_bound)
+
+
+def _handed_over(
+    buffers: Sequence[Buffer], lifetimes: Sequence[memory.Lifetime], leaves: Mapping[int, Kernel | Again]
+) -> list[tuple[int, int]]:
+    """Pairs of buffers, the second of which may be written over the first: a kernel reads the first one for the last
+    time, element by element, each before it writes that element of the second."""
+    ends: defaultdict[int, list[int]] = defaultdict(list)
+    begins: defaultdict[int, list[int]] = defaultdict(list)
+    for number, life in enumerate(lifetimes):
+        if life.size_bytes >= WORTH_SHARING and life.first < life.last:
+            ends[life.last].append(number)
+            begins[life.first].append(number)
+    known: dict[Kernel, Touched] = {}
+    found: list[tuple[int, int]] = []
+    for moment in sorted(ends.keys() & begins.keys() & leaves.keys()):
+        leaf = leaves[moment]
+        kernel = leaf.kernel if isinstance(leaf, Again) else leaf
+        own = {there: here for here, there in leaf.places.items()} if isinstance(leaf, Again) else {}
+        for i, j in itertools.product(ends[moment], begins[moment]):
+            a, b = buffers[i], buffers[j]
+            if (a.dtype, a.size) == (b.dtype, b.size):
+                touched = known.get(kernel) or known.setdefault(kernel, Touched(kernel))
+                if touched.hands_over(own.get(a, a), own.get(b, b)):
+                    found.append((i, j))
+    return found
 
 
 def _slots(buffers: Sequence[Buffer], spans: Spans) -> tuple[dict[Buffer, int], tuple[Dim, ...]]:
@@ -109,6 +141,8 @@ class Spans:
     last: dict[Buffer, int] = field(default_factory=dict["Buffer", "int"])
     loops: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """The first and the last moment of each loop, inner ones first."""
+    leaves: dict[int, Kernel | Again] = field(default_factory=dict[int, "Kernel | Again"])
+    """The kernel of each moment that is one's own."""
     now: int = 0
     elsewhere: Collection[Buffer] = ()
 
@@ -124,6 +158,7 @@ class Spans:
                     raise AssertionError("nests are kernels by the time that memory is planned")
                 case Kernel() | Again():
                     self.now += 1
+                    self.leaves[self.now] = step
                     for buffer in step.buffers:
                         self.use(buffer)
                 case Repeat(team=Team() as team):

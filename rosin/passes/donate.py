@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from rosin.ir.index import LoopVar
-from rosin.ir.loops import Buffer, Load, Statement, Store, blocks, values, walk
+from rosin.ir.loops import Buffer, Load, Loop, Statement, Store, While, blocks, values, walk
 from rosin.ir.statements import nested, statements_of
 from rosin.ir.steps import Again, Inner, Kernel, Nest, Step, decides, innermost, parts
 from rosin.ir.types import TensorType
@@ -44,7 +44,7 @@ class Uses:
         self.writes: dict[Buffer, tuple[int, Kernel | Nest | Again | None]] = {}
         """The first moment at which each buffer is written, likewise."""
         self.now = 0
-        self._known: dict[Kernel | Nest, _Touched] = {}
+        self._known: dict[Kernel | Nest, Touched] = {}
         for step in steps:
             self._visit(step)
 
@@ -70,7 +70,7 @@ class Uses:
         kernel = leaf.kernel if isinstance(leaf, Again) else leaf
         touched = self._known.get(kernel)
         if touched is None:
-            touched = self._known[kernel] = _Touched(kernel)
+            touched = self._known[kernel] = Touched(kernel)
 
         def here(buffer: Buffer) -> Buffer:
             return leaf.places[buffer] if isinstance(leaf, Again) else buffer
@@ -96,20 +96,20 @@ class Uses:
         return self._known[reader].in_place(argument, result)
 
 
-class _Touched:
+class Touched:
     """The buffers that a kernel reads to know how it goes on, what else it reads, and what it writes."""
 
     def __init__(self, kernel: Kernel | Nest) -> None:
         # Scratch is nobody else's, and has no place elsewhere when the kernel comes again.
         own = set(kernel.scratch)
-        self.plain = [_Plain(block, statement) for block, statement in _plain(kernel.body)]
+        self.plain = list(_plain(kernel.body, ()))
         self.deciding = {load.buffer for s in nested(statements_of(kernel)) for load in decides(s)} - own
         self.read = {buffer for plain in self.plain for buffer in plain.loads} - own
         self.written = {s.statement.buffer for s in self.plain if isinstance(s.statement, Store)} - own
 
     def in_place(self, argument: Buffer, result: Buffer) -> bool:
         """Whether the kernel writes each element once, next to its only reads, which come first."""
-        stores = [s for s in self.plain if isinstance(s.statement, Store) and s.statement.buffer is result]
+        stores = [s for s in self.plain if s.stores_to(result)]
         if len(stores) > 1:
             return self._each_in_place(argument, [s.statement for s in stores if isinstance(s.statement, Store)])
         if not stores:
@@ -130,10 +130,20 @@ class _Touched:
             after = after or plain is home
         return True
 
+    def hands_over(self, argument: Buffer, result: Buffer) -> bool:
+        """Whether the kernel may write a result over an argument that was made before: `in_place`, and it is certain
+        that no element of the result is written twice."""
+        if argument in self.written or argument in self.deciding:
+            return False
+        return all(s.is_once for s in self.plain if s.stores_to(result)) and self.in_place(argument, result)
+
     def _each_in_place(self, argument: Buffer, stores: Sequence[Store]) -> bool:
         """Whether each of several stores, as an unrolled tile has them, reads the one element that it writes, and
-        nothing else reads any: at offsets that are affine in loop variables, no two of which are the same."""
+        nothing else reads any: at offsets that are affine in loop variables, no two of which are the same. What is
+        read again, as a sum that goes on, may have been written twice."""
         offsets = {s.offset for s in stores}
+        if any(stores[0].buffer in plain.loads for plain in self.plain):
+            return False
         if len(offsets) != len(stores) or not all(isinstance(atom, LoopVar) for o in offsets for atom, _ in o.terms):
             return False
         own = {id(s): s.offset for s in stores}
@@ -145,11 +155,12 @@ class _Touched:
 
 
 class _Plain:
-    """A statement in which there are no others, the list that it stands in, and what it reads."""
+    """A statement in which there are no others, the list that it stands in, what loops over it, and what it reads."""
 
-    def __init__(self, block: Block, statement: Statement) -> None:
+    def __init__(self, block: Block, statement: Statement, loops: tuple[Loop | While, ...]) -> None:
         self.block = block
         self.statement = statement
+        self.loops = loops
         self.loads: dict[Buffer, list[Load]] = {}
         """What it reads of each buffer, for indices too."""
         inside = [atom.value for atom in statement.offset.dynamics()] if isinstance(statement, Store) else []
@@ -161,17 +172,28 @@ class _Plain:
         self.for_indices = {e.buffer for e in read if isinstance(e, Load)}
         """What it reads to find out where to read others, or where to write."""
 
+    def stores_to(self, buffer: Buffer) -> bool:
+        return isinstance(self.statement, Store) and self.statement.buffer is buffer
+
+    @property
+    def is_once(self) -> bool:
+        """Whether a store is at an offset in which every loop over it has a part, and nothing else has one."""
+        assert isinstance(self.statement, Store)
+        atoms = {atom for atom, _ in self.statement.offset.terms}
+        return all(isinstance(loop, Loop) for loop in self.loops) and atoms == {loop.var for loop in self.loops}
+
 
 def _deciding(step: Step) -> list[Load]:
     """What a step, or one inside of it, reads to know how it goes on."""
     return [*decides(step), *(load for inside in parts(step) for s in inside for load in _deciding(s))]
 
 
-def _plain(block: Block) -> Iterator[tuple[Block, Statement]]:
-    """Every statement in which there are no others, with the list it stands in."""
+def _plain(block: Block, loops: tuple[Loop | While, ...]) -> Iterator[_Plain]:
+    """Every statement in which there are no others."""
     for statement in block:
         inside = (statement.body,) if isinstance(statement, Inner) else blocks(statement)
+        over = (*loops, statement) if isinstance(statement, Loop | While) else loops
         for inner in inside:
-            yield from _plain(inner)
+            yield from _plain(inner, over)
         if not inside and not isinstance(statement, Inner):
-            yield block, statement
+            yield _Plain(block, statement, loops)

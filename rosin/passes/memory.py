@@ -3,13 +3,14 @@
 The problem is dynamic storage allocation, which is NP-hard, so greedy orders are tried until one needs no more than
 the bound, and the best is kept: buffers as they start, from large to small (Pisarchyk and Lee, "Efficient memory
 management for deep neural net inference", 2020), from long-lived to short-lived. Each buffer goes into the tightest
-hole that is free for the whole of its life.
+hole that is free for the whole of its life. An order that needs more is tried again with those buffers first that
+ended highest.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +20,12 @@ from rosin.ir.dataclass import dataclass
 
 Places: TypeAlias = NDArray[np.int64]
 
+TURNS = 8
+WORK = 1 << 21
+"""From each order on there are so many more turns at most; fewer where more pairs of buffers would be looked at."""
+NEAR = 64
+"""No turn is taken for less than this part of the bound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
@@ -27,6 +34,13 @@ class Lifetime:
     size_bytes: int
     first: int
     last: int
+
+
+_ORDERS: tuple[Callable[[Lifetime, int], tuple[int, int]], ...] = (
+    lambda b, size: (b.first, -size),
+    lambda b, size: (-size, b.first),
+    lambda b, size: (b.first - b.last, -size),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +70,22 @@ def plan(buffers: Sequence[Lifetime], alignment: int = 64, reuse: Sequence[tuple
         partners[i].add(j)
         partners[j].add(i)
     real = [i for i, size in enumerate(sizes) if size]
-    offsets = _in_order(buffers, sizes, partners, sorted(real, key=lambda i: (buffers[i].first, -sizes[i])))
-    total = _extent(offsets, sizes)
-    for order in (
-        sorted(real, key=lambda i: (-sizes[i], buffers[i].first)),
-        sorted(real, key=lambda i: (buffers[i].first - buffers[i].last, -sizes[i])),
-    ):
-        if total > bound:
-            other = _in_order(buffers, sizes, partners, order)
-            offsets, total = min((offsets, total), (other, _extent(other, sizes)), key=lambda found: found[1])
-    return Plan(tuple(offsets), total, bound)
+    best, total = [0] * len(buffers), sum(sizes) + 1
+    turns = min(TURNS, WORK // max(len(real), 1) ** 2)
+    for key in _ORDERS:
+        order = sorted(real, key=lambda i: key(buffers[i], sizes[i]))
+        for _ in range(1 + turns):
+            found = _in_order(buffers, sizes, partners, order)
+            extent = _extent(found, sizes)
+            if extent < total:
+                best, total = found, extent
+            if total <= bound + bound // NEAR:
+                break
+            # What ended highest goes first in the next turn.
+            order.sort(key=lambda i: found[i] + sizes[i] < extent)
+        if total <= bound:
+            break
+    return Plan(tuple(best), total, bound)
 
 
 def _check(buffers: Sequence[Lifetime], alignment: int, reuse: Sequence[tuple[int, int]]) -> None:

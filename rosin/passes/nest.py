@@ -56,6 +56,10 @@ SHARED = 64
 SCRATCH_BYTES = 1 << 18
 """The most that the scratch arrays of one row, for all lanes, may take."""
 
+BAND_BYTES, LEAST_BAND = 1 << 15, 64
+"""Where they would take more, a band of lanes runs at a time: so many that scratch arrays stay near, and no fewer than
+memory is read well with, as long as these take no more than that."""
+
 COLUMN_REGISTERS = 4
 """How many vector registers of neighbouring columns are folded at once."""
 
@@ -151,6 +155,7 @@ class Arrangement:
     def __init__(self, nest: Nest) -> None:
         self.name, self.flops, self.scratch = nest.name, nest.flops, nest.scratch
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
+        self.bands: _Bands | None = None
 
     def kernel(self, as_written: bool = False) -> Kernel:
         self.collapse(self.rows)
@@ -173,7 +178,7 @@ class Arrangement:
         apart = lanes in self.rows and any(isinstance(p, Inner) and p.carries for p in self.body) and bool(self.columns)
         chain = self.flops >= CHAIN_FLOPS
         registers = COLUMN_REGISTERS if apart else CHAIN_REGISTERS if chain else 1
-        if as_written and len(loops) == 1 and isinstance(loops[0], Loop) and loops[0].parallel:
+        if (as_written or self.bands) and len(loops) == 1 and isinstance(loops[0], Loop) and loops[0].parallel:
             loops = [on_many(loops[0])]
         return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
 
@@ -205,10 +210,12 @@ class Arrangement:
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
             may_cut = kind is Kind.VECTOR and not parallel and not self.scratch and self.flops <= CUT_FLOPS
             inside = _inside(var, body) if may_cut else None
-            if inside is None:
-                body = [Loop(var, kind, tuple(body), parallel=parallel)]
-            else:
+            if inside is not None:
                 body = _cut(var, body, inside)
+            elif self.bands is not None and var is lanes:
+                body = self.bands.loops(body)
+            else:
+                body = [Loop(var, kind, tuple(body), parallel=parallel)]
         return body
 
     def _beside(self, inner: Sequence[Statement]) -> LoopVar | None:
@@ -232,6 +239,16 @@ class Arrangement:
         apart = [i for i in offsets(self.statements()) if i not in stored and _is_apart(i, lanes)]
         rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE // 4]
         return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None)
+
+    def _folded_across(
+        self, body: Sequence[Statement], columns: Sequence[LoopVar], lanes: LoopVar | None
+    ) -> LoopVar | None:
+        """Likewise among the loops of a fold, of which the lanes are one."""
+        if lanes is None or lanes not in columns or flops([v for s in body for v in values(s)]) > SQUARE_FLOPS:
+            return None
+        apart = [i for i in offsets(body) if _is_apart(i, lanes)]
+        long = [v for v in columns if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
+        return next((v for v in long if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
 
     def _squares(
         self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar, width: int
@@ -258,6 +275,16 @@ class Arrangement:
             places = [dict(zip(columns, map(Index, at), strict=True)) for at in itertools.product(*map(range, sizes))]
             each = [s for place in places for s in moved(body, place)]
             return Loop(LoopVar("once", 1), Kind.SERIAL, tuple(each), part.carries)
+        across = self._folded_across(body, columns, lanes) if part.carries else None
+        if lanes is not None and across is not None:
+            assert isinstance(across.extent, int)
+            block = LoopVar(across.name, -(-across.extent // SQUARE))
+            inside = self._squares(body, lanes, across, block, SQUARE)
+            rest = [v for v in columns if v not in (across, lanes)]
+            for var in reversed([*rest, block]):
+                carries = part.carries if var is (*rest, block)[0] else ()
+                inside = [Loop(var, Kind.SERIAL, tuple(inside), carries)]
+            return inside[0]
         for var in reversed(columns):
             vector = var is lanes
             many = vector and bool(part.carries) and work <= UNROLL_FLOPS
@@ -267,9 +294,17 @@ class Arrangement:
         return body[0]
 
     def _widen_scratch(self, lanes: LoopVar) -> LoopVar | None:
-        """Give each lane a scratch array of its own; where that takes too much, run the columns as vectors."""
-        if not facts.known_at_least(SCRATCH_BYTES, dims.total(b.bytes for b in self.scratch) * lanes.extent):
-            return choose_lanes(self.columns, self.statements())
+        """Give each lane a scratch array of its own, for a band of lanes at a time where all of them would take too
+        much; where that does too, run the columns as vectors."""
+        bytes = dims.total(b.bytes for b in self.scratch)
+        if not facts.known_at_least(SCRATCH_BYTES, bytes * lanes.extent):
+            self.bands = _Bands.of(lanes, bytes)
+            if self.bands is None:
+                return choose_lanes(self.columns, self.statements())
+            self.body = self._moved({lanes: self.bands.place})
+            at = self.rows.index(lanes)
+            self.rows[at : at + 1] = [self.bands.band, self.bands.lanes]
+            lanes = self.bands.lanes
         wide = {b: Buffer(b.name, b.dtype, b.size * lanes.extent, b.scope) for b in self.scratch}
         memo: dict[int, Expr] = {}
 
@@ -309,16 +344,56 @@ class Arrangement:
             outer, inner = variables[at], variables[at + 1]
             if all(_joins(i, outer, inner) for i in all_indices(self.statements())):
                 joined = LoopVar(inner.name, outer.extent * inner.extent)
-                values = {outer: indices.ZERO, inner: indices.of(joined)}
-                memo: dict[int, Expr] = {}
-                self.body = [
-                    Inner(tuple(replace(s, values, memo) for s in part.body), part.carries)
-                    if isinstance(part, Inner)
-                    else replace(part, values, memo)
-                    for part in self.body
-                ]
+                self.body = self._moved({outer: indices.ZERO, inner: indices.of(joined)})
                 variables[at : at + 2] = [joined]
             at -= 1
+
+    def _moved(self, places: Mapping[LoopVar, Index]) -> list[Statement | Inner]:
+        """The body with loop variables replaced."""
+        memo: dict[int, Expr] = {}
+        return [
+            Inner(tuple(replace(s, places, memo) for s in part.body), part.carries)
+            if isinstance(part, Inner)
+            else replace(part, places, memo)
+            for part in self.body
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bands:
+    """Lanes that run some at a time: those of a number of whole bands, and the rest."""
+
+    band: LoopVar
+    lanes: LoopVar
+    """Those of a whole band."""
+    rest: int
+
+    @classmethod
+    def of(cls, lanes: LoopVar, bytes: Dim) -> _Bands | None:
+        """Bands of lanes each of which needs so many bytes; None where a whole vector would need too many."""
+        if not isinstance(bytes, int) or not isinstance(lanes.extent, int) or WIDEST * bytes > SCRATCH_BYTES:
+            return None
+        width = WIDEST
+        while 2 * width * bytes <= (BAND_BYTES if width >= LEAST_BAND else SCRATCH_BYTES):
+            width *= 2
+        whole, rest = divmod(lanes.extent, width)
+        return cls(LoopVar("band", whole + (rest > 0)), LoopVar(lanes.name, width), rest)
+
+    @property
+    def place(self) -> Index:
+        """The number of a lane among all."""
+        return indices.of(self.band) * self.lanes.extent + indices.of(self.lanes)
+
+    def loops(self, body: Sequence[Statement]) -> list[Statement]:
+        """The body for the lanes of one band."""
+        all_of_them = Loop(self.lanes, Kind.VECTOR, tuple(body))
+        if not self.rest:
+            return [all_of_them]
+        assert isinstance(self.band.extent, int)
+        number, last = indices.of(self.band), LoopVar(self.lanes.name, self.rest)
+        left = Loop(last, Kind.VECTOR, tuple(moved(body, {self.lanes: indices.of(last)})))
+        whole = Within(number, 0, self.band.extent - 1)
+        return [When((whole,), (all_of_them,)), When((Within(number, whole.high, self.band.extent),), (left,))]
 
 
 def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
@@ -19,6 +21,10 @@ from rosin.passes.nest import Memory, threads
 MOST_PARTS = 8
 LEAST_PART = 128
 """Neighbours that are updated together are shared by at most so many threads, each of which has at least so many."""
+
+WIDE, OWNERS, RUN = 256, 4, 16
+"""With so many neighbours or more, threads have whole rows of their own, in runs of so many rows: so what is frequent
+is spread among them, and they are rarely near each other."""
 
 
 def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
@@ -68,12 +74,26 @@ def _parts(extent: Dim) -> int:
     )
 
 
+def _owned(goal: Sequence[Index], shape: Sequence[Dim], lanes: LoopVar) -> tuple[LoopVar, Within] | None:
+    """A loop over owners of places along the longest axis that updates are told their places along, and the test
+    whether an update is an owner's; None where an update has few neighbours, for which so many tests would not pay."""
+    told = {
+        axis: n
+        for axis, n in enumerate(shape)
+        if isinstance(n, int) and goal[axis].dynamics() and lanes not in goal[axis].variables()
+    }
+    if not facts.known_at_least(lanes.extent, WIDE) or max(told.values(), default=0) < 2 * OWNERS * RUN:
+        return None
+    owner, axis = LoopVar("owner", OWNERS), max(told, key=told.__getitem__)
+    return owner, Within(goal[axis] // RUN % OWNERS - indices.of(owner), 0, 1)
+
+
 def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     """A copy of the first operand, then the updates in the order of their domain.
 
     Updates may meet in one place, so they run one after the other but along the axes that the op calls disjoint: such
     loops stand outside and run on threads, and one of them, where places are side by side, runs as vectors inside.
-    Where there is only that one, threads share it: each goes through all updates, for some of their neighbours.
+    Where there is only that one, each thread goes through all updates, for places of its own or for some neighbours.
     """
     node = group.nodes[0]
     op = node.op
@@ -105,8 +125,11 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]
     body: list[Statement] = [When(tuple(inner), (store,))] if inner else [store]
     around = tuple(t for t in tests if t not in inner)
     if lanes is not None and not outer and on_threads and ordered:
-        part = LoopVar("part", _parts(lanes.extent))
-        if part.extent != 1:
+        part, owned = LoopVar("part", _parts(lanes.extent)), _owned(goal, shape, lanes)
+        if owned is not None:
+            owner, is_own = owned
+            outer, around = [owner], (is_own, *around)
+        elif part.extent != 1:
             inside = LoopVar(lanes.name, lanes.extent // part.extent)
             at = {lanes: indices.of(part) * inside.extent + indices.of(inside)}
             memo: dict[int, Expr] = {}

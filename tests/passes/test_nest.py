@@ -10,10 +10,12 @@ import pytest
 import rosin
 from rosin import nn
 from rosin import numpy as rnp
+from rosin.ir.facts import estimate
 from rosin.ir.loops import Guard, Kind, Loop, walk
 from rosin.ir.statements import expressions, nested
-from rosin.ir.steps import Nest, leaves
+from rosin.ir.steps import Kernel, Nest, leaves
 from rosin.passes import pipeline
+from rosin.passes.nest import SCRATCH_BYTES
 from rosin.passes.to_loops import to_loops
 
 
@@ -130,3 +132,45 @@ def filtered(x: Any) -> Any:
 def test_sums_over_short_windows_run_beside_each_other() -> None:
     """Five terms that lie side by side are no vector; the sums are, along the line that windows slide over."""
     assert {loop.var.extent for loop in lane_loops(60, filtered)} == {60}
+@pytest.mark.parametrize("shape", [(2, 19, 4096), (1, 19, 6001), (3, 700, 130), (20, 5000)])
+def test_lanes_whose_rows_take_too_much_run_in_bands(shape: tuple[int, ...]) -> None:
+    """The scratch arrays of all lanes would not fit: some lanes at a time, and what is left over."""
+    axis = len(shape) - 2
+    function = rosin.compile(lambda x: nn.softmax(x, axis=axis))
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    (kernel,) = leaves(to_loops(pipeline.run(function.ir(rnp.asarray(x)))).steps)
+    assert isinstance(kernel, Kernel)
+    loops = [s for s in nested(kernel.body) if isinstance(s, Loop)]
+    assert max(estimate(loop.var.extent) for loop in loops if loop.kind is Kind.VECTOR) < shape[-1]
+    assert sum(estimate(b.bytes) for b in kernel.scratch) <= SCRATCH_BYTES
+    powers = np.exp(x - x.max(axis, keepdims=True))
+    np.testing.assert_allclose(function(rnp.asarray(x)), powers / powers.sum(axis, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int8", "bool", "bfloat16"])
+@pytest.mark.parametrize("size", [15, 1000])
+def test_what_is_read_backwards_under_a_mask_is_right(size: int, dtype: str) -> None:
+    x = (rnp.asarray(np.random.default_rng(0).standard_normal(size)) * 50).astype(dtype)
+    given = np.asarray(x)
+    for ours, theirs in zip(
+        rosin.compile(lambda x: (x[::-1], rnp.concat([x[::-1], x, x[::-1]]), rnp.pad(x[::-1], (3, 5))))(x),
+        (given[::-1], np.concatenate([given[::-1], given, given[::-1]]), np.pad(given[::-1], (3, 5))),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(np.asarray(ours), theirs)
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (33, 100), (17, 16), (100, 3), (3, 40, 50)], ids=str)
+def test_folds_of_arrays_and_turned_ones_read_squares(shape: tuple[int, ...]) -> None:
+    """What lies across memory of one array is read as blocks of the other one; what is left over is right as well."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal(shape), rng.standard_normal((*shape[:-2], shape[-1], shape[-2]))
+
+    def folds(x: Any, y: Any) -> Any:
+        turned = rnp.matrix_transpose(y)
+        return rnp.sum(x * turned, axis=(-1, -2)), rnp.max(x - turned, axis=(-1, -2)), rnp.sum(x * turned)
+
+    turned = np.matrix_transpose(y)
+    expected = np.sum(x * turned, (-1, -2)), np.max(x - turned, (-1, -2)), np.sum(x * turned)
+    for ours, theirs in zip(rosin.compile(folds)(x, y), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)

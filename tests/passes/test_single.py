@@ -11,8 +11,10 @@ import rosin
 from rosin import numpy as rnp
 from rosin.ir import steps
 from rosin.ir.builder import Builder
+from rosin.ir.loops import Loop
 from rosin.ir.op import Value
 from rosin.ir.ops.index import Numbers
+from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import threads
 from tests.passes.test_fusion import graph_of
@@ -80,3 +82,31 @@ def test_threads_share_neighbours_and_not_the_order() -> None:
     inside = (places >= -50) & (places < 50)
     np.add.at(total, places[inside], weights[inside])
     assert bits == [total.tobytes()] * 3
+
+
+@pytest.mark.parametrize("most", [-30, 7, 2000], ids=["some beyond", "few", "all"])
+def test_threads_have_places_of_their_own_and_not_the_order(most: int) -> None:
+    """Wide rows, to places of which some are no places, or are the same again and again: the bits do not depend on
+    who makes which update."""
+    rng = np.random.default_rng(1)
+    x, updates = rng.standard_normal((2000, 300), np.float32), rng.standard_normal((5000, 300), np.float32)
+    places = rng.integers(min(most, 0), 2030 if most < 0 else most, 5000)
+    function = rosin.compile(lambda x, places, updates: x.at[places].add(updates))
+    program = to_loops(pipeline.run(function.ir(*map(rnp.asarray, (x, places, updates)))))
+    (update,) = (k for k in steps.kernels(program.steps) if k.name.endswith("scatter_add"))
+    assert isinstance(update, steps.Kernel)
+    (loop,) = update.body
+    assert isinstance(loop, Loop)
+    assert loop.parallel
+    assert loop.var.name == "owner"
+    counted = np.where(places < 0, places + 2000, places)
+    taken = (counted >= 0) & (counted < 2000)
+    expected = x.copy()
+    np.add.at(expected, counted[taken], updates[taken])
+    before = threads.num_threads()
+    try:
+        for number in (1, 2, 5):
+            threads.set_num_threads(number)
+            np.testing.assert_array_equal(np.asarray(function(x, places, updates)), expected)
+    finally:
+        threads.set_num_threads(before)

@@ -533,5 +533,7 @@ def _is_sum(carry: Carry) -> bool:
     return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
 
 
-def _has_vector(loop: Loop) -> bool:
-    return loop.kind is Kind.VECTOR or any(_has_vector(s) for s in loop.body if isinstance(s, Loop))
+def _has_vector(part: Loop | When) -> bool:
+    return (isinstance(part, Loop) and part.kind is Kind.VECTOR) or any(
+        _has_vector(s) for s in part.body if isinstance(s, Loop | When)
+    )

@@ -15,6 +15,9 @@ from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Load, Local, Scope, Statement, Store
 
+PAGE = 1 << 12
+"""What lies so many bytes beyond an array is as good as sure to be there."""
+
 
 class Memory(Turning):
     """Loads and stores of a kernel."""
@@ -194,16 +197,16 @@ class Memory(Turning):
         if step == 0 and spread is None:
             value = self.e.load(self._allowed_address(expr), elem, align=dtype.bytes)
         elif step == 1 and spread is None:
-            pointer = self.address(expr.buffer, expr.offset)
+            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask, expr)
             value = self.e.masked_load(pointer, elem, self.lanes, mask, dtype.bytes)
         elif step == -1 and spread is None:
-            pointer = self._last_lane(expr.buffer, expr.offset)
+            pointer = self._wanted(self._last_lane(expr.buffer, expr.offset), mask, expr)
             value = self._turned(self.e.masked_load(pointer, elem, self.lanes, self._turned_mask(mask), dtype.bytes))
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
         elif isinstance(step, int) and 1 < step <= MOST_PARTS and spread is None:
-            pointer = self.address(expr.buffer, expr.offset)
+            pointer = self._wanted(self.address(expr.buffer, expr.offset), mask, expr)
             value = self._every(pointer, elem, step, mask, dtype.bytes)
         elif spread is None and (columns := self.columns(expr, mask)) is not None:
             value = columns[self.read_squares[expr.buffer, expr.offset].number]
@@ -247,6 +250,19 @@ class Memory(Turning):
         wide = zipped(self.e, [each, *[none] * (step - 1)])
         block = self.e.masked_load(pointer, elem, step * self.lanes, wide, align)
         return unzipped(self.e, block, step, 0)
+
+    def _wanted(self, pointer: Val, mask: Val | None, expr: Load) -> Val:
+        """The address of a vector, or of something else where no lane is read, if it may be far from the array: that a
+        page is not there costs the processor a thousand cycles, though nothing is wanted of it."""
+        low, high = expr.offset.bounds()
+        near = PAGE // expr.dtype.bytes
+        is_near = low is not None and facts.known_at_least(low, -near)
+        if mask is None or (is_near and high is not None and facts.known_at_least(expr.buffer.size + near, high)):
+            return pointer
+        some = self.known(("some", mask.ref))
+        if some is None:
+            some = self.frames[-1]["some", mask.ref] = self.e.intrinsic_across("llvm.vector.reduce.or", mask)
+        return self.e.select(some, pointer, self._anything())
 
     def _anything(self) -> Val:
         """The address of some number that may be read."""
