@@ -132,6 +132,8 @@ def filtered(x: Any) -> Any:
 def test_sums_over_short_windows_run_beside_each_other() -> None:
     """Five terms that lie side by side are no vector; the sums are, along the line that windows slide over."""
     assert {loop.var.extent for loop in lane_loops(60, filtered)} == {60}
+
+
 @pytest.mark.parametrize("shape", [(2, 19, 4096), (1, 19, 6001), (3, 700, 130), (20, 5000)])
 def test_lanes_whose_rows_take_too_much_run_in_bands(shape: tuple[int, ...]) -> None:
     """The scratch arrays of all lanes would not fit: some lanes at a time, and what is left over."""
