@@ -190,6 +190,6 @@ def setdiff1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
 
 
 def setxor1d(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """The distinct elements that are in one of the arrays alone, in order."""
+    """The distinct elements that are in one of the arrays alone, in order; of NaNs one from each."""
     first, second = _pair("setxor1d", x1, x2)
-    return union1d(setdiff1d(first, second), setdiff1d(second, first))
+    return sort(manipulation.concat([setdiff1d(first, second), setdiff1d(second, first)]))
