@@ -188,7 +188,11 @@ def test_unary_operators() -> None:
     np.testing.assert_array_equal(round(x), [-2.0, 2.0])
     np.testing.assert_array_equal(~rnp.asarray([1, 2]), [-2, -3])
     np.testing.assert_array_equal(~rnp.asarray([True, False]), [False, True])
-    for pair in ((rnp.asarray([7.0]), 2.0), (7.0, rnp.asarray([2.0])), (np.array([7.0], np.float32), rnp.asarray([2.0]))):
+    for pair in (
+        (rnp.asarray([7.0]), 2.0),
+        (7.0, rnp.asarray([2.0])),
+        (np.array([7.0], np.float32), rnp.asarray([2.0])),
+    ):
         whole, rest = divmod(*pair)
         assert (whole.tolist(), rest.tolist()) == ([3.0], [1.0])
     assert not np.iterable(rnp.asarray(1.0))

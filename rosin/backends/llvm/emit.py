@@ -292,7 +292,7 @@ class Emitter:
             self.store(value, pointer, align)
             return
         if mask.ref == first_of(1, mask.lanes).ref:
-            # LLVM 22 makes of a store of one lane of narrowed numbers one of that lane as it was before, which is wider.
+            # Of narrowed numbers LLVM 22 would store a single lane as wide as it was before.
             self.store(self.define(f"extractelement {value.typed}, i64 0", value.elem), pointer, align)
             return
         name = f"llvm.masked.store.{value.mangled}.p0"

@@ -9,8 +9,8 @@ What is sorted are *keys* (keys.py): integers whose order as signed numbers is t
 where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An argsort sorts records of
 a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
 merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
-places first by a part of the keys (windows.py). Lines that are in order already, or in the opposite order, are only looked
-through. What a key does not tell, the sign of a zero and the bits of a NaN, is copied in order in the end.
+places first by a part of the keys (windows.py). Lines that are in order already, or in the opposite one, are not
+sorted at all. What a key does not tell, the sign of a zero and the bits of a NaN, is copied in order in the end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rosin.backends.llvm.routines.keys import Keys
 from rosin.backends.llvm.routines.merging import merging_texts
 from rosin.backends.llvm.routines.networks import network_text
 from rosin.backends.llvm.routines.radix import radix_text
-from rosin.backends.llvm.routines.records import BYTES, Records, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, places_from, texts
 from rosin.backends.llvm.routines.windows import windows_texts
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
@@ -107,7 +107,7 @@ class _Sorting:
         """The parts of the records of the keys from a place on."""
         if not self.places:
             return [key]
-        place = _from(e, place, key.lanes)
+        place = places_from(e, place, key.lanes)
         if self.packed:
             return [e.bit_or(e.shl(e.convert("zext", key, "i64"), e.const(32, "i64", key.lanes)), place)]
         return [key, e.convert("trunc", place, "i32")]
@@ -192,7 +192,7 @@ class _Sorting:
         def take(place: Val, lanes: int) -> None:
             goal = e.sub(e.sub(count, f.word(lanes)), place) if backwards else place
             if self.places:
-                x = e.convert("trunc", _from(e, place, lanes), elem)
+                x = e.convert("trunc", places_from(e, place, lanes), elem)
             else:
                 x = e.load(e.offset(Val("%source", "ptr"), place, elem), elem, lanes, align=BYTES[elem])
             if backwards and lanes > 1:
@@ -349,11 +349,3 @@ class _Sorting:
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, line)
         e.line("ret void")
         return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")
-
-
-def _from(e: Emitter, place: Val, lanes: int) -> Val:
-    """So many neighbouring places from one on."""
-    if lanes == 1:
-        return place
-    steps = ", ".join(f"i64 {lane}" for lane in range(lanes))
-    return e.add(e.splat(place, lanes), Val(f"<{steps}>", "i64", lanes))
