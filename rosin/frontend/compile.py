@@ -196,23 +196,26 @@ class Compiled:
         self._checks = checks
         self._name = staging.name_of(f)
         self._lock = threading.RLock()
+        self._families: dict[Any, Family] = {}
+        self._recent: dict[Program, Family] = {}
+        """The programs, those used last at the end."""
+        self._first = self._slow
         self._forget()
 
     def clear(self) -> None:
         """Forget what was compiled; the next call traces anew, with the Python values of that time."""
-        if self._recent:
-            # A program holds its family, which holds it: without this they would wait for the garbage collector.
-            for program, family in self._recent.items():
-                family.drop(program)
-            self._forget()
+        had = bool(self._recent)
+        # A program holds its family, which holds it: without this they would wait for the garbage collector.
+        for program, family in self._recent.items():
+            family.drop(program)
+        self._forget()
+        if had:
             core.compile_path().release_memory()
-        else:
-            self._forget()
 
     def _forget(self) -> None:
-        self._families: dict[Any, Family] = {}
-        self._recent: dict[Program, Family] = {}
-        """The programs, those used last at the end."""
+        # Nothing new that lasts is made: it would lie among what is forgotten, and keep its memory from the system.
+        self._families.clear()
+        self._recent.clear()
         self._compiled = 0
         self._warned = False
         self._closure: Closure | None = None
@@ -220,7 +223,7 @@ class Compiled:
         """What takes calls apart that are like the last ones, the program for them, what makes its results, and which
         leaves are donated."""
         self._alike = 0
-        self._set_fast(self._slow)
+        self._set_fast(self._first)
 
     def _set_fast(self, entry: Callable[..., Any]) -> None:
         """Take `entry` for calls outside of traces."""

@@ -11,6 +11,7 @@ modification is when it was last used, to the hour: the least recently used file
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import marshal
@@ -73,10 +74,15 @@ class ObjectCache:
     """
 
     def __init__(self, folder: Path | str | None = None, limit: int | None = None) -> None:
-        self.folder = Path(folder) if folder is not None else _default_folder()
+        # Text: `pathlib` interns each part of a path, and the table of interned text never shrinks.
+        self._root = os.fspath(folder) if folder is not None else _default_folder()
         self.limit = limit if limit is not None else int(os.environ.get("ROSIN_CACHE_BYTES") or DEFAULT_LIMIT)
         self._enabled = os.environ.get("ROSIN_CACHE") != "0"
         self._unchecked = 0  # bytes put since the folder was last held against its limit
+
+    @property
+    def folder(self) -> Path:
+        return Path(self._root)
 
     def get(self, key: str) -> Entry | None:
         """The entry of a key, or None: absent, damaged, or no cache."""
@@ -84,7 +90,7 @@ class ObjectCache:
         if not self._enabled:
             return None
         try:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:
                 stored = file.read()
                 age = time.time() - os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
@@ -95,7 +101,7 @@ class ObjectCache:
         entry = _decode(key, stored)
         try:
             if entry is None:
-                path.unlink(missing_ok=True)
+                _remove(path)
             elif age > _HOUR:
                 os.utime(path)
         except OSError:
@@ -109,7 +115,7 @@ class ObjectCache:
         if not self._enabled or len(stored) > self.limit:
             return
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             _write_whole(path, stored)
             self._unchecked += len(stored)
             # Programs that put little still look at the folder now and then: one key in 64.
@@ -128,19 +134,19 @@ class ObjectCache:
         """Bytes of all entries."""
         return sum(status.st_size for _, status in self._statuses())
 
-    def _path(self, key: str) -> Path:
+    def _path(self, key: str) -> str:
         if not re.fullmatch(r"[0-9a-f]{64}", key):
             raise ValueError(f"a key is 64 hexadecimal digits, not {key!r}")
-        return self.folder / key[:2] / key
+        return os.path.join(self._root, key[:2], key)
 
     def _disable(self, error: OSError) -> None:
         self._enabled = False
-        warnings.warn(f"no cache of compiled objects in {self.folder}: {error}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"no cache of compiled objects in {self._root}: {error}", RuntimeWarning, stacklevel=3)
 
     def _files(self) -> Iterator[os.DirEntry[str]]:
-        if not self.folder.is_dir():
+        if not os.path.isdir(self._root):
             return
-        with os.scandir(self.folder) as shards:
+        with os.scandir(self._root) as shards:
             for shard in shards:
                 if re.fullmatch(r"[0-9a-f]{2}", shard.name):
                     with os.scandir(shard.path) as files:
@@ -222,16 +228,16 @@ def _sources(folder: str) -> list[str]:
     return found
 
 
-def _default_folder() -> Path:
+def _default_folder() -> str:
     given = os.environ.get("ROSIN_CACHE_DIR")
     if given:
-        return Path(given)
+        return given
     base = os.environ.get("XDG_CACHE_HOME")
     if base:
-        return Path(base) / "rosin"
+        return os.path.join(base, "rosin")
     home = os.path.expanduser("~")
     # Without a home the name stays "~": use a folder that cannot be, so that the cache is off and says so.
-    return Path(os.devnull if home == "~" else home) / ".cache" / "rosin"
+    return os.path.join(os.devnull if home == "~" else home, ".cache", "rosin")
 
 
 def _checksum(key: str, meta: bytes, data: bytes) -> bytes:
@@ -259,9 +265,9 @@ def _decode(key: str, stored: bytes) -> Entry | None:
     return Entry(data, marshal.loads(meta))
 
 
-def _write_whole(path: Path, stored: bytes) -> None:
+def _write_whole(path: str, stored: bytes) -> None:
     """Write a file such that its name is either absent, or shows the old content whole, or the new."""
-    name = str(path.with_name(f"{path.name[:8]}{os.urandom(8).hex()}{_UNFINISHED}"))
+    name = f"{path}.{os.urandom(8).hex()}{_UNFINISHED}"
     try:
         with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(stored)
@@ -272,4 +278,5 @@ def _write_whole(path: Path, stored: bytes) -> None:
 
 
 def _remove(path: str) -> None:
-    Path(path).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
