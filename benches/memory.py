@@ -42,6 +42,18 @@ def dense(x: Any, w: Any) -> Any:
     return rnp.maximum(x @ w[:, None], 0)
 
 
+def step(x: Any, w: Any) -> Any:
+    """A step of gradient descent for two layers, from one row of weights."""
+
+    def loss(first: Any, second: Any) -> Any:
+        hidden = rnp.tanh(x.T @ first)
+        return rnp.mean((hidden @ second - w[:, None]) ** 2)
+
+    first, second = rnp.full((4, 8), 0.1, rnp.float32), rnp.full((8, 1), 0.2, rnp.float32)
+    by_first, by_second = rosin.grad(loss, argnums=(0, 1))(first, second)
+    return first - 0.1 * by_first, second - 0.1 * by_second
+
+
 def sizes(f: Callable[..., Any]) -> list[tuple[float, float]]:
     """What `SIZES` sizes take and what `clear` leaves of it, in three rounds."""
     warnings.simplefilter("ignore", rosin.RecompileWarning)
@@ -50,13 +62,14 @@ def sizes(f: Callable[..., Any]) -> list[tuple[float, float]]:
     def call(n: int) -> None:
         compiled(np.ones((4, n), np.float32), np.ones(n, np.float32))
 
-    call(2)
+    for n in range(2, 12):  # what any first programs load and prepare
+        call(n)
     compiled.clear()
     found = []
     for round in range(3):
         start = resident("VmRSS")
         for n in range(SIZES):
-            call(3 + round * SIZES + n)
+            call(12 + round * SIZES + n)
         full = resident("VmRSS")
         compiled.clear()
         found.append((full - start, resident("VmRSS") - start))
@@ -90,7 +103,7 @@ def apart(task: str, *arguments: Any) -> Any:
 
 def main() -> None:
     print(f"{SIZES} sizes, MiB")
-    for name in ("rows", "dense"):
+    for name in ("rows", "dense", "step"):
         for number, (grown, left) in enumerate(apart("sizes", name), 1):
             back = 100 * (grown - left) / grown
             print(f"  {name:6} round {number}: {grown:6.1f} more; clear gives {back:3.0f} % back, {left:5.1f} stay")

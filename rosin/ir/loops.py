@@ -406,7 +406,7 @@ class Loop:
     stop: Load | None = None
     """Of a serial loop, the iteration that it starts from and the one that it stops before, where they are read."""
     backward: bool = False
-    """Whether a serial loop counts down."""
+    """Whether a loop counts down: a serial one, or a vector loop whose iterations read their running values."""
     refill: int = 0
     """Of a vector loop around one `While`, with stores before and after it: the operations of a step, if lanes that are
     done had better give their places in vectors to the next ones. What lanes compute is the same either way."""

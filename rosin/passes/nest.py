@@ -73,9 +73,9 @@ SQUARE_FLOPS = 4
 CUT_LANES, CUT_FLOPS = 128, 100
 """A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this."""
 
-STEP_SCORES = {0: 0.0, 1: 2.0, 2: 0.5, 3: 0.0}
-"""How good it is that neighbours are so many elements apart: of every second or third one, vectors come of a block of
-memory by shuffles."""
+STEP_SCORES = {-1: 1.0, 0: 0.0, 1: 2.0, 2: 0.5, 3: 0.0}
+"""How good it is that neighbours are so many elements apart: what runs backward is turned in its vector, and of every
+second or third one, vectors come of a block of memory by shuffles."""
 
 WIDEST = 16
 """A vector has at most so many lanes."""

@@ -4,17 +4,16 @@ One element after the other waits for the one before, and not for memory. So wha
 side by side as vectors; of a line that lies in order, as many elements as a vector has lanes, which are combined among
 themselves first; other lines a few at a time; and of one long line a few parts, each for itself, after which the
 combination of all that is before a part is combined into it. A line that is so long that threads shall share it is
-cut into chunks that the near caches hold. A thread reads a chunk for what it comes to, waits until what is before it is
-known, says what all up to its end comes to, and reads the chunk again, which is in its cache still. So memory is read
-once, and threads wait for no more than this one combination of each other (a chained scan: Merrill and Garland 2016,
-"Single-pass parallel prefix scan with decoupled look-back").
+cut into chunks that a near cache holds. A thread combines a chunk for itself, waits until what is before it is known,
+says what all up to its end comes to, and combines what is before into the chunk, which is in its cache still. So memory
+is read and written once, and threads wait for no more than one combination of each other (a chained scan: Merrill and
+Garland 2016, "Single-pass parallel prefix scan with decoupled look-back").
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
 from types import MappingProxyType
 
 from rosin.ir import facts
@@ -129,7 +128,7 @@ class _Lines:
         if facts.known_at_least(ORDERED - 1, var.extent):
             return False
         places = list(offsets(body))
-        return all(i.affine_in(var) and i.coefficient(var) in (0, 1) for i in places)
+        return all(i.affine_in(var) and i.coefficient(var) in (-1, 0, 1) for i in places)
 
     def _has_shared_rows(self, lanes: LoopVar) -> bool:
         """Whether threads share the rows of lines that lie side by side: columns of them would be read in small pieces,
@@ -200,11 +199,19 @@ class _Lines:
         return Kernel(name, used_buffers(body), tuple(body), (), registers, work if order else None)
 
     def in_order(self, var: LoopVar, k: Index, before: Expr | None = None) -> Loop:
-        """Elements k, which the variable counts, as vectors; before them the line has come to `before`."""
+        """Elements k, which the variable counts, as vectors; before them the line has come to `before`.
+
+        Where elements run backward in memory, lines do too: so it is one way from its end to its beginning.
+        """
         carry = replace(self.monoid.carry("run"), neutral=self.monoid.identity)
         if before is not None:
             carry = replace(carry, initial=(before,))
-        return Loop(var, Kind.VECTOR, tuple(self.step(carry, k)), (carry,))
+        moved = {i: _mirrored(v) for i, v in self.others.items()} if self.backward else {}
+        steps = self.step(carry, k, moved)
+        backward = all(i.coefficient(var) in (-1, 0) for i in offsets(steps))
+        if backward:
+            steps = self.step(carry, k.substitute({var: _mirrored(var)}), moved)
+        return Loop(var, Kind.VECTOR, tuple(steps), (carry,), backward=backward)
 
     def row_by_row(self, name: str, lanes: LoopVar) -> list[Kernel]:
         """Many lines side by side, in blocks of some: memory is read and written as it lies, and the element before is
@@ -229,7 +236,8 @@ class _Lines:
     def rows(
         self, column: LoopVar, start: Mapping[int, Index], k: Index, count: Dim, before: tuple[Expr, ...] = ()
     ) -> list[Statement]:
-        """So many rows from number k on, of columns from `start` on along its axis; the lines have come to `before`."""
+        """So many rows from number k on, of columns from `start` on along its axis; the lines have come to `before`, if
+        there is anything before them."""
         moved = {axis: first + indices.of(column) for axis, first in start.items()}
 
         def some(first: Index, count: int) -> Loop:
@@ -254,24 +262,26 @@ class _Lines:
         count = rows // length
         ends = Buffer(f"{name}_ends", self.result.type.dtype, count * width, Scope.ARENA)
         column, chunk = LoopVar("column", width), LoopVar("chunk", count)
-        number = indices.of(chunk)
+        number, across = indices.of(chunk), indices.of(column)
         start = number * length
 
+        def place(k: Index) -> tuple[Index, ...]:
+            return self.place(k, {axis: across})
+
         def end(number: Index) -> Load:
-            return Load(ends, number * width + indices.of(column))
+            return Load(ends, number * width + across)
 
         def put(value: Expr) -> Loop:
             return Loop(column, Kind.VECTOR, (Store(ends, end(number).offset, value),))
 
         def some(first: Index, count: int) -> Loop:
-            terms = [self.term(self.place(first + i, {axis: indices.of(column)})) for i in range(count)]
-            return put(reduce(self.monoid.combine, terms if first == start else [(end(number),), *terms])[0])
+            before = end(number - 1)
+            return Loop(column, Kind.VECTOR, tuple(self.onto(before, place(first + i)) for i in range(count)))
 
-        turn, before = self.turn(number, count, end, put)
-        body: list[Statement] = [
-            *_few_at_a_time(start, length, some),
-            turn,
-            *self.rows(column, {axis: indices.ZERO}, start, length, (before,)),
+        body = [
+            *self.rows(column, {axis: indices.ZERO}, start, length),
+            put(self.memory.stored(self.result)(place(start + (length - 1)))),
+            *self.turn(number, count, end, put, _few_at_a_time(start, length, some)),
         ]
         kernels = [self.kernel(name, body, {0: chunk})]
         if left := rows - count * length:
@@ -302,26 +312,35 @@ class _Lines:
         return kernels
 
     def turn(
-        self, number: Index, count: int, end: Callable[[Index], Expr], put: Callable[[Expr], Statement]
-    ) -> tuple[Statement, Expr]:
-        """What a chunk does in turn: where it has put what it comes to, it puts what all up to its end come to, which
-        `end` reads of each chunk. And what is before the chunk, from then on."""
+        self,
+        number: Index,
+        count: int,
+        end: Callable[[Index], Expr],
+        put: Callable[[Expr], Statement],
+        again: Sequence[Statement],
+    ) -> list[Statement]:
+        """What is done to a chunk that is combined for itself. In turn, where it has put what it comes to, it puts what
+        all up to its end come to, which `end` reads of each chunk; then what is before gets into it `again`."""
         later = (Within(number, 1, count),)
         whole = self.monoid.combine((end(number - 1),), (end(number),))[0]
-        return InTurn((When(later, (put(whole),)),)), guard(later, end(number - 1), self.monoid.identity[0])
+        return [InTurn((When(later, (put(whole),)),)), When(later, tuple(again))]
+
+    def onto(self, before: Expr, place: tuple[Index, ...]) -> Store:
+        """What is before an element combined into it where it is stored."""
+        whole = self.monoid.combine((before,), (self.memory.stored(self.result)(place),))
+        return self.memory.store(self.result, place, *whole)
 
     def on_threads(self, name: str) -> list[Kernel]:
-        """The chunks of a line, and what is left of it after them. Of a chunk: what it comes to; in turn, what all up
-        to its end come to; and its elements."""
+        """The chunks of a line, and what is left of it after them."""
         assert isinstance(self.along.extent, int)
         in_order = self._is_in_order(self.along, self.step(self.monoid.carry("run"), indices.of(self.along)))
         step = STEP if in_order else BLOCK
         length = max(self.along.extent // self.chunks // step, 1) * step
         count = self.along.extent // length
         ends = Buffer(f"{name}_ends", self.result.type.dtype, count, Scope.ARENA)
-        chunk, inside = LoopVar("chunk", count), LoopVar("inside", length)
-        number, total = indices.of(chunk), self.monoid.carry("total")
-        term = self.term(self.place(number * length + indices.of(inside)))
+        chunk, again = LoopVar("chunk", count), LoopVar("again", length)
+        number = indices.of(chunk)
+        start = number * length
 
         def end(number: Index) -> Load:
             return Load(ends, number)
@@ -329,31 +348,30 @@ class _Lines:
         def put(value: Expr) -> Store:
             return Store(ends, number, value)
 
-        turn, before = self.turn(number, count, end, put)
+        into = Loop(again, Kind.VECTOR, (self.onto(end(number - 1), self.place(start + indices.of(again))),))
         body: list[Statement] = [
-            Loop(inside, Kind.VECTOR, (Accumulate(total, term),), (total,), unroll=4),
-            put(total.locals[0]),
-            turn,
-            *self.chunk(number * length, length, before),
+            *self.chunk(start, length),
+            put(self.stored(start + (length - 1))),
+            *self.turn(number, count, end, put, [into]),
         ]
         kernels = [self.kernel(name, body, {0: chunk})]
         rest = self.after(count * length)
         return [*kernels, self.kernel(f"{name}_rest", rest, {})] if rest else kernels
 
-    def chunk(self, start: Index, length: int, before: Expr) -> list[Statement]:
-        """The elements of a chunk, before which the line has come to `before`."""
+    def chunk(self, start: Index, length: int) -> list[Statement]:
+        """The elements of a chunk, combined for themselves."""
         inside = LoopVar("inside", length)
-        place = start + indices.of(inside)
-        if self._is_in_order(inside, self.step(self.monoid.carry("run"), place)):
-            return [self.in_order(inside, place, before)]
+        place, carry = start + indices.of(inside), self.monoid.carry("run")
+        steps = self.step(carry, place)
+        if self._is_in_order(inside, steps):
+            return [self.in_order(inside, place)]
         if not self.monoid.identity[0].dtype.differentiable:
-            carry = replace(self.monoid.carry("run"), initial=(before,))
-            return [Loop(inside, Kind.SERIAL, tuple(self.step(carry, place)), (carry,))]
+            return [Loop(inside, Kind.SERIAL, tuple(steps), (carry,))]
         blocks = LoopVar("block", length // BLOCK)
         first = start + (indices.of(blocks) * BLOCK if blocks.extent != 1 else indices.ZERO)
-        there = Within(indices.of(blocks), 1, length // BLOCK)
-        own = before if blocks.extent == 1 else guard((there,), self.stored(first - 1), before)
-        return [Loop(blocks, Kind.SERIAL, tuple(self.block(first, own)))]
+        later = Within(indices.of(blocks), 1, length // BLOCK)
+        before = guard((later,), self.stored(first - 1), self.monoid.identity[0])
+        return [Loop(blocks, Kind.SERIAL, tuple(self.block(first, before)))]
 
     def in_parts(self) -> list[Statement]:
         """A long line, a block of parts after the other, and then what is left of it."""
@@ -371,9 +389,8 @@ class _Lines:
         body: list[Statement] = [Loop(inside, Kind.SERIAL, tuple(steps), parts)]
         for i in range(1, CHAINS):
             first, again = start + i * PART, LoopVar("again", PART)
-            place = self.place(first + indices.of(again))
-            whole = self.monoid.combine((self.stored(first - 1),), (self.memory.stored(self.result)(place),))
-            body.append(Loop(again, Kind.VECTOR, (self.memory.store(self.result, place, *whole),)))
+            onto = self.onto(self.stored(first - 1), self.place(first + indices.of(again)))
+            body.append(Loop(again, Kind.VECTOR, (onto,)))
         return body
 
     def after(self, done: Dim) -> list[Statement]:
@@ -405,6 +422,11 @@ def _few_at_a_time(k: Index, count: Dim, some: Callable[[Index, int], Statement]
     after = LoopVar("after", (count - first) // depth)
     later = Loop(after, Kind.SERIAL, (some(k + indices.of(after) * depth + first, depth),))
     return [some(k, first)] if after.extent == 0 else [some(k, first), later]
+
+
+def _mirrored(var: LoopVar) -> Index:
+    """The variable, counted from the end."""
+    return indices.of(var) * -1 + (var.extent - 1)
 
 
 def _stored(body: Sequence[Statement]) -> list[Index]:

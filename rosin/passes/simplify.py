@@ -64,7 +64,7 @@ RULES: Table = {
     movement.Slice: (m.slice_of_all, m.slice_twice, m.slice_of_pad, m.slice_of_concatenate, m.slice_of_broadcast),
     movement.Pad: (m.pad_by_nothing, m.pad_that_cuts, m.pad_of_padding, m.pad_twice),
     movement.Concatenate: (m.concatenate_some, m.concatenate_twice, m.concatenate_slices),
-    movement.Reverse: (m.reverse_short, m.reverse_twice, m.reverse_of_broadcast),
+    movement.Reverse: (m.reverse_short, m.reverse_twice, m.reverse_of_broadcast, m.reverse_of_running),
     red.Reduction: (r.over_short_axes, r.of_reduction, r.of_broadcast),
     red.Sum: (r.sum_of_splat,),
     contract.DotGeneral: (c.dot_of_transposed, c.dot_of_widened, c.dot_of_one_term),

@@ -12,7 +12,8 @@ interface for these, and what results leave behind serves the next ones of about
 Kept blocks take at most a share of the machine's memory, and the oldest go first. What has been kept for `IDLE` seconds
 goes when the next large result comes or is dropped, or the next program is loaded: its pages would then be had again in
 a small part of the time that they were of no use. The system is told that it may take pages of kept blocks when it runs
-short of memory.
+short of memory, but not at every drop of a block that is used again and again: each time, threads would wait until no
+processor knows where its pages are.
 """
 
 from __future__ import annotations
@@ -82,12 +83,19 @@ def _word(name: str) -> ctypes.c_int64:
     return ctypes.c_int64.from_address(_library.address(f"rosin_blocks_{name}"))
 
 
+HEAD = 256
+"""So many bytes stand before the numbers of a block: how many it has, and when the system was told of it. The C library
+has 16 bytes before a large array of NumPy's, at the beginning of a page: were ours as near to that, numbers would be
+read where, but for the page, others have just been written, and reading waits for that."""
+
+RESTED = 10
+"""The system is told of a dropped block when it was not in so many milliseconds: that takes a hundredth of them."""
+
 _SLOTS = 64
 _HUGE, _HUGE_PAGE = 8 << 20, 2 << 20
 _LINUX = {"MADV_FREE": 8, "MADV_HUGEPAGE": 14}
 _MONOTONIC = 1 if sys.platform.startswith("linux") else 6
 
-# What stands before the numbers of a block: its bytes, in a line of memory.
 _CODE = """\
 %Kept = type { ptr, i64, i64 }              ; the block or null, its bytes, when it was dropped
 @rosin_blocks_table = internal global [$SLOTS x %Kept] zeroinitializer
@@ -128,11 +136,11 @@ define internal i64 @blocks_now() nounwind {
 }
 
 define internal i64 @block_bytes(i64 %size) nounwind {
-  %with.line = add i64 %size, 64
-  %huge = icmp uge i64 %with.line, $HUGE
+  %with.head = add i64 %size, $HEAD
+  %huge = icmp uge i64 %with.head, $HUGE
   %page = select i1 %huge, i64 $PAGE, i64 4096
   %most = sub i64 %page, 1
-  %over = add i64 %with.line, %most
+  %over = add i64 %with.head, %most
   %mask = sub i64 0, %page
   %bytes = and i64 %over, %mask
   ret i64 %bytes
@@ -284,25 +292,30 @@ fresh:
   store atomic i64 0, ptr @rosin_blocks_lock release, align 8
   %new = call ptr @rosin_block_new(i64 %bytes)
   %failed = icmp eq ptr %new, null
-  br i1 %failed, label %trim, label %made
+  br i1 %failed, label %trim, label %first
 trim:
   call void @rosin_blocks_trim()
   %last = call ptr @rosin_block_new(i64 %bytes)
   %hopeless = icmp eq ptr %last, null
-  br i1 %hopeless, label %no, label %made
+  br i1 %hopeless, label %no, label %first
 no:
   ret ptr null
+first:
+  %got = phi ptr [ %new, %fresh ], [ %last, %trim ]
+  %told.at = getelementptr i64, ptr %got, i64 1
+  store i64 0, ptr %told.at
+  br label %made
 made:
-  %block = phi ptr [ %old, %again ], [ %new, %fresh ], [ %last, %trim ]
-  %has = phi i64 [ %had, %again ], [ %bytes, %fresh ], [ %bytes, %trim ]
+  %block = phi ptr [ %old, %again ], [ %got, %first ]
+  %has = phi i64 [ %had, %again ], [ %bytes, %first ]
   store i64 %has, ptr %block
-  %numbers = getelementptr i8, ptr %block, i64 64
+  %numbers = getelementptr i8, ptr %block, i64 $HEAD
   ret ptr %numbers
 }
 
 define internal void @block_free(ptr %context, ptr %numbers, i64 %size) nounwind {
 entry:
-  %block = getelementptr i8, ptr %numbers, i64 -64
+  %block = getelementptr i8, ptr %numbers, i64 -$HEAD
   %bytes = load i64, ptr %block
   %limit = load i64, ptr @rosin_blocks_limit
   %keep = icmp ule i64 %bytes, %limit
@@ -312,8 +325,16 @@ drop:
   ret void
 offer:
   %huge = icmp uge i64 %bytes, $HUGE
-  br i1 %huge, label %advise, label %room
+  br i1 %huge, label %rested, label %room
+rested:
+  %told.at = getelementptr i64, ptr %block, i64 1
+  %told = load i64, ptr %told.at
+  %dropped = call i64 @blocks_now()
+  %since = sub i64 %dropped, %told
+  %long = icmp sge i64 %since, $RESTED
+  br i1 %long, label %advise, label %room
 advise:
+  store i64 %dropped, ptr %told.at
   $MADV_FREE
   br label %room
 room:
@@ -365,7 +386,7 @@ declare { i64, i1 } @llvm.umul.with.overflow.i64(i64, i64)
 ; A block stays where it is when three quarters of it are used.
 define internal ptr @block_realloc(ptr %context, ptr %numbers, i64 %size) nounwind {
 entry:
-  %block = getelementptr i8, ptr %numbers, i64 -64
+  %block = getelementptr i8, ptr %numbers, i64 -$HEAD
   %has = load i64, ptr %block
   %bytes = call i64 @block_bytes(i64 %size)
   %quarter = lshr i64 %has, 2
@@ -381,7 +402,7 @@ move:
   %none = icmp eq ptr %new, null
   br i1 %none, label %no, label %copy
 copy:
-  %had = sub i64 %has, 64
+  %had = sub i64 %has, $HEAD
   %count = call i64 @llvm.umin.i64(i64 %had, i64 %size)
   %copied = call ptr @memcpy(ptr %new, ptr %numbers, i64 %count)
   call void @block_free(ptr null, ptr %numbers, i64 0)
@@ -399,9 +420,11 @@ def _text() -> str:
     words = {
         "NUL": "\\00" * 122,
         "SLOTS": str(_SLOTS),
+        "HEAD": str(HEAD),
         "HUGE": str(_HUGE),
         "PAGE": str(_HUGE_PAGE),
         "LAST": str(_HUGE_PAGE - 1),
+        "RESTED": str(RESTED * 10**6),
         "FOREVER": str((1 << 63) - 1),
         "MONOTONIC": str(_MONOTONIC),
         "DECLARED": "declare i32 @madvise(ptr, i64, i32)" if linux else "",

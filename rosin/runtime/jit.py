@@ -128,7 +128,7 @@ def host() -> Target:
     if asked is None:
         facts = _ask_llvm(*given)
     else:
-        key = cache.hashed("host", *asked, *given)
+        key = cache.hashed("tuned host", *asked, *given)
         entry = cache.default().get(key)
         facts = _ask_llvm(*given) if entry is None else entry.meta
         if entry is None:
@@ -146,6 +146,9 @@ def _ask_llvm(named: str, features: str) -> dict[str, Any]:
     if triple.startswith("x86_64"):
         # Some processors are tuned to 256 bits in LLVM's tables; the width of a kernel is our decision.
         parts.append("-prefer-256-bit")
+        if cpu.startswith("znver") and int(cpu.removeprefix("znver")) >= 4:
+            # Its tables lack that from Zen 4 on lanes cross a register as fast as half of one.
+            parts.append("+fast-variable-crosslane-shuffle")
     joined = ",".join(part for part in (*parts, features) if part)
     return {
         "triple": triple,

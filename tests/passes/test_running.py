@@ -82,6 +82,29 @@ def test_symbolic_sizes(size: int) -> None:
     agree(rows(table), np.cumsum(table, 1), table)
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((2 * LONG + 77,), 0), ((9, 1003), 1), ((700, 301), 0)], ids=str)
+def test_sums_of_what_is_not_negative_never_fall(shape: tuple[int, ...], axis: int) -> None:
+    """However they are rounded: probabilities are looked up in them."""
+    x = np.random.default_rng(1).uniform(size=shape).astype(np.float32) ** 4
+    found = np.asarray(rosin.compile(lambda x: rnp.cumulative_sum(x, axis=axis))(x))
+    assert np.min(np.diff(found, axis=axis)) >= 0
+
+
+def test_a_line_that_runs_backward_is_taken_in_vectors() -> None:
+    """As the gradient of a running sum does."""
+
+    def back(x: Any) -> Any:
+        return rosin.grad(lambda x: rnp.sum(rnp.cumulative_sum(x, axis=1) * x))(x)
+
+    x = RANDOM.normal(size=(5, 131))
+    compiled = rosin.compile(back)
+    wanted = np.flip(np.cumsum(np.flip(x, 1), 1), 1) + np.cumsum(x, 1)
+    np.testing.assert_allclose(np.asarray(compiled(x)), wanted, rtol=0, atol=1e-12)
+    text = compiled.text(x, stage="llvm")
+    assert "masked.gather" not in text
+    assert "masked.scatter" not in text
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("shape", "axis"), [((4 * LONG + 77,), 0), ((2 * LONG,), 0), ((700, 301), 0)], ids=str)
 def test_threads_do_not_change_a_bit(dtype: Any, shape: tuple[int, ...], axis: int) -> None:

@@ -201,6 +201,7 @@ FIRES: dict[str, tuple[str, Make]] = {
     "reverse_short": ("f32[8, 1]", lambda b, x: b.reverse(x, (0, 1))),
     "reverse_twice": ("f32[4, 5]", lambda b, x: b.reverse(b.reverse(x, (0, 1)), (1,))),
     "reverse_of_broadcast": ("f32[8]", lambda b, x: b.reverse(wide(b, x), (0, 1))),
+    "reverse_of_running": ("f32[4, 5]", lambda b, x: b.reverse(b.cumsum(b.reverse(x, (0, 1)), 1, False), (0, 1))),
     "over_short_axes": ("f32[8, 1, 4]", lambda b, x: [b.sum(x, (1,)), b.sum(x, (1, 2)), b.max(x, (1,))]),
     "of_reduction": ("i32[2, 3, 4]", lambda b, x: b.sum(b.sum(x, (1,)), (0,))),
     "of_reduction/truth": ("bool[2, 3, 4]", lambda b, x: b.all(b.all(x, (0,)), (1,))),

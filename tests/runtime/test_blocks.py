@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def test_large_results_are_in_blocks_and_others_are_not() -> None:
     assert NAME(large) == "rosin"
     assert large.flags.owndata
     assert large.ctypes.data % 64 == 0
+    assert made(40 * MIB).ctypes.data % 4096 == blocks.HEAD
     # NumPy's own allocator is in its place again.
     assert NAME(np.empty(4 * MIB)) != "rosin"
 
@@ -139,6 +141,24 @@ def test_what_is_used_again_and_again_is_kept(idle: Any) -> None:
         assert blocks.bytes_kept() > 8 * MIB
         assert made(8 * MIB).ctypes.data == place
         time.sleep(0.01)
+
+
+def lazy() -> int | None:
+    """The bytes that the system may take back, where it says that."""
+    maps = Path("/proc/self/smaps_rollup")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("LazyFree:")), None)
+
+
+@pytest.mark.skipif(lazy() is None, reason="the system does not say what it may take back")
+def test_the_system_may_take_the_pages_of_what_is_dropped() -> None:
+    """It is told so at once, and where a block is used again, when it was not for a while."""
+    for _ in range(2):
+        time.sleep(2e-3 * blocks.RESTED)
+        array = made(40 * MIB)
+        before = lazy() or 0
+        del array
+        assert (lazy() or 0) - before >= 40 * MIB
 
 
 def test_there_is_room_for_many_small_blocks() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, has_turns, is_long
-from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
+from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import is_zero
 from rosin.backends.llvm.refill import MOST_PLACES, Refilling
@@ -50,8 +50,6 @@ from rosin.ir.steps import Kernel, decides
 SUM_BLOCK = 256
 """Iterations after which the running value of a long sum goes into a total of such values."""
 MOST_SUMS = 4
-NEAR_BYTES = 16
-"""Lanes that are less apart move to one another by one instruction, together with neutral ones."""
 
 
 def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
@@ -122,7 +120,7 @@ class KernelEmitter(Refilling):
     def accumulate(self, statement: Accumulate) -> None:
         carry = statement.carry
         if carry in self.before:
-            self._advance(statement)
+            self.advance(statement)
             return
         values = self._combined(carry, statement.values)
         for local, value in zip(carry.locals, values, strict=True):
@@ -132,40 +130,6 @@ class KernelEmitter(Refilling):
                 old = self._slot_value(local)
                 value = self.e.select(self.mask, value, old)
             self.e.store(value, slot)
-
-    def _advance(self, statement: Accumulate) -> None:
-        """Running values of lanes: each combines the terms of the lanes up to its own with what is before the vector.
-
-        From one vector to the next there is but one step to wait for, as what lanes come to among themselves is known.
-        """
-        e, carry, lanes = self.e, statement.carry, self.width
-        parts = [self.wide(self.expr(v), lanes) for v in statement.values]
-        neutral = [e.splat(self.expr(v), lanes) for v in carry.neutral]
-        if self.mask is not None:
-            parts = [e.select(self.mask, p, n) for p, n in zip(parts, neutral, strict=True)]
-        far = 1
-        while far < lanes:
-            parts = self._one_step(carry, parts, neutral, far)
-            far *= 2
-        old = [e.load(slot, p.elem, lanes, 64) for slot, p in zip(self.before[carry], parts, strict=True)]
-        last = [e.shuffle(p, p, [lanes - 1] * lanes) for p in parts]
-        for local, value in zip(carry.locals, self.combine(carry, old, parts), strict=True):
-            e.store(value, self.slots[local][0])
-        for slot, value in zip(self.before[carry], self.combine(carry, old, last), strict=True):
-            e.store(value, slot)
-
-    def _one_step(self, carry: Carry, parts: list[Val], neutral: list[Val], far: int) -> list[Val]:
-        """The upper half of each group of `2 * far` lanes goes on from the last lane of the lower half."""
-        e, lanes = self.e, self.width
-        if all(far * _bytes(p) < NEAR_BYTES for p in parts):
-            order = [lanes + (i & -far) - 1 if i & far else i for i in range(lanes)]
-            left = [e.shuffle(n, p, order) for n, p in zip(neutral, parts, strict=True)]
-            return self.combine(carry, left, parts)
-        # In lanes that do not matter LLVM would leave what some register holds, and the step would wait for that.
-        order = [i // (2 * far) * 2 * far + far - 1 for i in range(lanes)]
-        left = [_opaque(e, e.shuffle(p, p, order)) for p in parts]
-        upper = Val(f"<{', '.join('i1 true' if i & far else 'i1 false' for i in range(lanes))}>", "i1", lanes)
-        return [e.select(upper, b, p) for b, p in zip(self.combine(carry, left, parts), parts, strict=True)]
 
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
@@ -180,18 +144,6 @@ class KernelEmitter(Refilling):
             return [self.dot(product, running[0])]
         news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
         return self.combine(carry, running, news, carry.take or carry.combine)
-
-    def combine(
-        self, carry: Carry, left: Sequence[Val], right: Sequence[Val], combine: tuple[Expr, ...] = ()
-    ) -> list[Val]:
-        """Two sets of partial values of a carry, combined."""
-        with self.frame():
-            for locals_, values in ((carry.left, left), (carry.right, right)):
-                self.frames[-1].update(zip(locals_, values, strict=True))
-            lanes, self.lanes = self.lanes, left[0].lanes
-            result = [self.expr(c) for c in combine or carry.combine]
-            self.lanes = lanes
-        return [self.e.splat(r, left[0].lanes) for r in result]
 
     def when(self, statement: When) -> None:
         scalar, vector = self.tests(statement.tests)
@@ -491,10 +443,12 @@ class KernelEmitter(Refilling):
             self.refilled_loop(loop)
             return
         full, rest = extent // width, extent % width
-        self.lane, self.lanes = loop.var, width
+        self.lane, self.lanes, self.counts_down = loop.var, width, loop.backward
+        last = self.e.sub(self.dim(full), self.e.const(1, "i64")) if loop.backward else None
 
         def block(position: Val) -> None:
-            self.body(loop, self.e.define(f"mul nsw i64 {position.ref}, {width}", "i64"))
+            number = position if last is None else self.e.sub(last, position)
+            self.body(loop, self.e.define(f"mul nsw i64 {number.ref}, {width}", "i64"))
 
         def unrolled(position: Val) -> None:
             for at, copy in enumerate(slots):
@@ -510,9 +464,18 @@ class KernelEmitter(Refilling):
             self.body(loop, self.dim(full * width))
             self.mask, self.rest = saved, None
 
+        def all_tail() -> None:
+            if isinstance(rest, int):
+                if rest:
+                    tail()
+            else:
+                self._where(self.e.icmp("ne", self.dim(rest), self.e.const(0, "i64")), "tail", tail)
+
         if loop.parallel:
             self._parallel_vectors(block, tail, full, rest)
         else:
+            if loop.backward:
+                all_tail()
             zero, many = self.e.const(0, "i64"), full - full % len(slots)
             if many == len(slots):
                 unrolled(zero)
@@ -523,12 +486,9 @@ class KernelEmitter(Refilling):
                     block(self.e.const(position, "i64"))
             elif len(slots) > 1:
                 self.counted(self.dim(many), self.dim(full), 1, block)
-            if isinstance(rest, int):
-                if rest:
-                    tail()
-            else:
-                self._where(self.e.icmp("ne", self.dim(rest), zero), "tail", tail)
-        self.lane, self.lanes = None, 1
+            if not loop.backward:
+                all_tail()
+        self.lane, self.lanes, self.counts_down = None, 1, False
 
     def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: Dim, rest: Dim) -> None:
         end = Val("%end", "i64")
@@ -545,17 +505,6 @@ class KernelEmitter(Refilling):
         body()
         self.e.branch(after)
         self.e.block(after)
-
-
-def _opaque(e: Emitter, x: Val) -> Val:
-    """`x`, into which LLVM does not look, integers neither: as floats they pass."""
-    like = {"i32": "float", "i64": "double"}.get(x.elem, x.elem)
-    return e.convert("bitcast", e.opaque(e.convert("bitcast", x, like)), x.elem)
-
-
-def _bytes(x: Val) -> int:
-    """How many bytes a lane has."""
-    return FLOAT_BITS.get(x.elem, 0) // 8 or max(int(x.elem[1:]) // 8, 1)
 
 
 def _is_scope(statement: Statement) -> bool:

@@ -42,6 +42,10 @@ class Memory(Turning):
             pointer = self.address(statement.buffer, statement.offset)
             self.e.masked_store(value, pointer, self.mask, dtype.bytes)
             return
+        if step == -1 and spread is None:
+            pointer = self._last_lane(statement.buffer, statement.offset)
+            self.e.masked_store(self._turned(value), pointer, self._turned_mask(self.mask), dtype.bytes)
+            return
         block = self._block_of(statement.buffer, statement.offset, step, spread)
         if block is not None:
             start, part, count = block
@@ -192,6 +196,9 @@ class Memory(Turning):
         elif step == 1 and spread is None:
             pointer = self.address(expr.buffer, expr.offset)
             value = self.e.masked_load(pointer, elem, self.lanes, mask, dtype.bytes)
+        elif step == -1 and spread is None:
+            pointer = self._last_lane(expr.buffer, expr.offset)
+            value = self._turned(self.e.masked_load(pointer, elem, self.lanes, self._turned_mask(mask), dtype.bytes))
         elif (block := self._block_of(expr.buffer, expr.offset, step, spread)) is not None:
             start, part, count = block
             value = unzipped(self.e, self._read_block(expr.buffer, start, count, mask), count, part)
@@ -204,6 +211,19 @@ class Memory(Turning):
             pointer = self.address(expr.buffer, expr.offset)
             value = self._gather(self._pointers(pointer, step, spread, elem), elem, mask, dtype.bytes)
         return self.loaded(self.e, value, dtype)
+
+    def _last_lane(self, buffer: Buffer, offset: Index) -> Val:
+        """The address of the last lane's element, the lowest where lanes run backward. Lanes that take no part may lie
+        before the buffer."""
+        first, elem = self.address(buffer, offset), memory_type(buffer.dtype)
+        return self.e.define(f"getelementptr {elem}, ptr {first.ref}, i64 {1 - self.lanes}", "ptr")
+
+    def _turned(self, x: Val) -> Val:
+        """The last lane first."""
+        return self.e.shuffle(x, x, range(self.lanes)[::-1])
+
+    def _turned_mask(self, mask: Val | None) -> Val | None:
+        return None if mask is None else self._turned(mask)
 
     def _allowed(self, index: Index) -> Val:
         """A place that all lanes read, under the guard. The first may always be read; nobody looks at it."""

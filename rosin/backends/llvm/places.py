@@ -52,6 +52,8 @@ class Places(ABC):
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
         self.before: dict[Carry, list[Val]] = {}
         """Where running values are kept that stand before a vector whose lanes go on from them."""
+        self.counts_down = False
+        """Whether the vector loop around counts down: of its lanes the last one comes first."""
         self.bases: dict[Buffer, Val] = {}
         self.lane: LoopVar | None = None
         self.lanes = 1

@@ -13,8 +13,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+from rosin.backends.llvm.advance import Advancing
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.expressions import Expressions
 from rosin.backends.llvm.places import OF_LANES
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import index as indices
@@ -68,7 +68,7 @@ class _Moves:
     bearable: int
 
 
-class Refilling(Expressions):
+class Refilling(Advancing):
     """Vector loops whose lanes end at different times."""
 
     @abstractmethod

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rosin.ir import dims
 from rosin.ir.dims import Dim
 from rosin.ir.op import Value
+from rosin.ir.ops.cumulative import Cumulative
 from rosin.ir.ops.movement import Broadcast, Concatenate, Pad, Reshape, Reverse, Slice, Transpose
 from rosin.passes.rewrite import Rewriter
 
@@ -308,3 +311,16 @@ def reverse_of_broadcast(b: Rewriter, op: Reverse, x: Value) -> Value | None:
     broadcast, (source,) = found
     axes = tuple(axis for axis, target in enumerate(broadcast.axes) if target in op.axes)
     return b.broadcast(b.reverse(source, axes), broadcast.shape, broadcast.axes)
+
+
+def reverse_of_running(b: Rewriter, op: Reverse, x: Value) -> Value | None:
+    """A reverse of what runs along a reverse → what runs the other way"""
+    found = b.made_by(x, Cumulative)
+    if found is None or not b.is_used_once(x):
+        return None
+    running, operands = found
+    sources = [made[1][0] for y in operands if (made := b.made_by(y, Reverse)) and made[0].axes == op.axes]
+    if len(sources) < len(operands):
+        return None
+    turned = replace(running, reverse=running.reverse != (running.axis in op.axes))
+    return b.node(turned, *sources)[0]

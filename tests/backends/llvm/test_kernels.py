@@ -290,6 +290,21 @@ def test_elementwise_with_a_rest(width: int, parallel: bool) -> None:
         check(lambda b, x, y: b.add(b.mul(x, y), b.exp(x)), f"f32[{size}]", f"f32[{size}]", vector_bytes=width)
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "i8", "bool"])
+def test_what_runs_backward_is_read_as_vectors(dtype: str, width: int, parallel: bool) -> None:
+    """And turned in them; what is left beside whole vectors begins before the array."""
+
+    def build(b: Builder, x: Value) -> list[Value]:
+        turned = b.reverse(x, (1,))
+        beside = b.select(turned, x, turned) if dtype == "bool" else b.add(turned, x)
+        return [beside, b.reverse(x, (0, 1))]
+
+    for size in (1, 7, 64, 131):
+        types = f"{dtype}[3, {size}]"
+        check(build, types, vector_bytes=width)
+        assert "masked.gather" not in program_text(to_loops(graph_of(build, types), width), width)
+
+
 def test_moves_between(width: int, parallel: bool) -> None:
     def build(b: Builder, x: Value, y: Value) -> list[Value]:
         turned = b.add(b.transpose(x, (1, 0)), 1.0)
