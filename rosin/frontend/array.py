@@ -15,7 +15,7 @@ from rosin.frontend import core, source
 from rosin.frontend import numpy as rnp
 from rosin.frontend import trace as tr
 from rosin.frontend.core import ArrayLike, DTypeLike
-from rosin.frontend.errors import ImmutableError
+from rosin.frontend.errors import ImmutableError, NoAxisError
 from rosin.frontend.interchange import INSTEAD, Interchange, give_buffer
 from rosin.frontend.numpy.indexing import changed, fitting
 from rosin.frontend.places import At
@@ -236,12 +236,12 @@ class Array(Interchange):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise tr.located(ShapeError(f"an array of rank 0 has no length: {self.type}"))
+            raise tr.located(NoAxisError(f"an array of rank 0 has no length: {self.type}"))
         return operator.index(self.shape[0])
 
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
-            raise tr.located(ShapeError(f"an array of rank 0 cannot be iterated over: {self.type}"))
+            raise tr.located(NoAxisError(f"an array of rank 0 cannot be iterated over: {self.type}"))
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, item: ArrayLike) -> bool:
@@ -363,7 +363,10 @@ class Array(Interchange):
         return rnp.remainder(other, self) if _accepts(other) else NotImplemented
 
     def __divmod__(self, other: ArrayLike) -> tuple[Array, Array]:
-        return (self // other, self % other)
+        return (self // other, self % other) if _accepts(other) else NotImplemented
+
+    def __rdivmod__(self, other: ArrayLike) -> tuple[Array, Array]:
+        return (other // self, other % self) if _accepts(other) else NotImplemented
 
     def __pow__(self, other: ArrayLike) -> Array:
         return rnp.pow(self, other) if _accepts(other) else NotImplemented

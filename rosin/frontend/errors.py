@@ -43,6 +43,10 @@ class BoundsError(RosinError, IndexError):
     """An index outside its axis, or more indices than axes."""
 
 
+class NoAxisError(ShapeError, TypeError):
+    """A number is asked for its length or its elements. By the kind of the error libraries find out what is a list."""
+
+
 class AxisError(ShapeError, IndexError):
     """An axis that an array does not have."""
 

@@ -30,20 +30,25 @@ def near(found: Any, expected: Any, tolerance: float | None = None, what: str = 
     np.testing.assert_allclose(array.astype(size), wide, rtol=relative, atol=relative / 8, err_msg=what)
 
 
-def both(function: Callable[..., Any], *args: Any) -> list[Any]:
-    """The results of a function of arrays, as a flat list: at once. Compiled it must give the same."""
+def both(function: Callable[..., Any], *args: Any, tolerance: float = 0.0) -> list[Any]:
+    """The results of a function of arrays, as a flat list: at once. Compiled it must give the same.
+
+    tolerance: how far they may be off if that is more than results of their type may be.
+    """
     arrays = [rnp.asarray(arg) if isinstance(arg, np.ndarray | np.generic) else arg for arg in args]
     eager = rosin.tree.leaves(function(*arrays))
     traced = rosin.tree.leaves(rosin.compile(lambda *xs: function(*xs))(*arrays))
     assert len(eager) == len(traced)
     for a, b in zip(eager, traced, strict=True):
-        near(b, np.asarray(a), what="compiled:")
+        array = np.asarray(a)
+        usual = TOLERANCE.get(dtypes.from_numpy(array.dtype).name, 0.0)
+        near(b, array, max(tolerance, usual), what="compiled:")
     return eager
 
 
 def check(function: Callable[..., Any], *args: Any, expected: Any, tolerance: float | None = None) -> None:
     """The function gives what is expected (one array or several), at once and compiled."""
-    found = both(function, *args)
+    found = both(function, *args, tolerance=tolerance or 0.0)
     wanted = list(expected) if isinstance(expected, list | tuple) else [expected]
     assert len(found) == len(wanted), f"{len(found)} results, not {len(wanted)}"
     for a, b in zip(found, wanted, strict=True):

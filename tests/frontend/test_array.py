@@ -188,8 +188,16 @@ def test_unary_operators() -> None:
     np.testing.assert_array_equal(round(x), [-2.0, 2.0])
     np.testing.assert_array_equal(~rnp.asarray([1, 2]), [-2, -3])
     np.testing.assert_array_equal(~rnp.asarray([True, False]), [False, True])
-    whole, rest = divmod(rnp.asarray([7.0]), 2.0)
-    assert (float(whole), float(rest)) == (3.0, 1.0)
+    for pair in (
+        (rnp.asarray([7.0]), 2.0),
+        (7.0, rnp.asarray([2.0])),
+        (np.array([7.0], np.float32), rnp.asarray([2.0])),
+    ):
+        whole, rest = divmod(*pair)
+        assert (whole.tolist(), rest.tolist()) == ([3.0], [1.0])
+    assert not np.iterable(rnp.asarray(1.0))
+    with pytest.raises(TypeError, match="rank 0 has no length"):
+        len(rnp.asarray(1.0))
     m = rnp.asarray([[1.0, 2.0], [3.0, 4.0]])
     np.testing.assert_array_equal(m @ m, [[7, 10], [15, 22]])
     np.testing.assert_array_equal(np.eye(2, dtype=np.float32) @ m, m)

@@ -403,3 +403,14 @@ def test_a_loop_whose_results_nothing_uses_is_dropped() -> None:
     assert float(rosin.compile(lambda x: (forever(x), x + 1)[1])(1.0)) == 2.0
     with pytest.raises(rosin.CheckError, match="too large"):
         rosin.compile(lambda x: (told(x), x + 1)[1])(4.0)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"), [("float32", "bfloat16"), ("int32", "int16"), ("int32", "int8"), ("int64", "int32")]
+)
+def test_steps_that_narrow_rows_leave_other_rows_alone(wide: str, narrow: str) -> None:
+    """What is left of a row beyond whole vectors, of 4 to 16 numbers, is one number here."""
+    for size in (9, 17):
+        x = rnp.asarray(np.arange(5 * size).reshape(5, size) % 50, dtype=wide)
+        found = rosin.compile(lambda x: rosin.map(lambda row: (row + row).astype(narrow), x))(x)
+        np.testing.assert_array_equal(np.asarray(found).astype(np.float64), 2 * np.asarray(x).astype(np.float64))

@@ -164,6 +164,9 @@ def test_norms_of_extreme_numbers(size: float) -> None:
     x = np.array([3 * size, -4 * size])
     near(linalg.vector_norm(rnp.asarray(x)), np.float64(5 * size), 1e-3 if size == 1e-320 else 1e-15)
     near(linalg.matrix_norm(rnp.asarray(x[None])), np.float64(5 * size), 1e-3 if size == 1e-320 else 1e-15)
+    for ord_, expected in ((3, 91 ** (1 / 3)), (-2, 2.4), (0.5, (3**0.5 + 2) ** 2)):
+        found = float(linalg.vector_norm(rnp.asarray(x), ord=ord_))
+        assert found == pytest.approx(expected * size, rel=1e-2 if size == 1e-320 else 1e-14, abs=0)
     if 1e-300 < size:
         near(rosin.grad(linalg.vector_norm)(rnp.asarray(x)), np.array([0.6, -0.8]), 1e-15)
 

@@ -108,6 +108,12 @@ def test_gcd_of_many_kinds() -> None:
         a, b = (RANDOM.integers(low, 100, 64).astype(dtype) for _ in range(2))
         (found,) = both(rnp.gcd, a, b)
         near(found, np.gcd(a, b))
+    for dtype in (np.int8, np.int64):
+        least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+        a, b = np.array([least, least, -2, most, 6], dtype), np.array([least, most, least + 1, most - 1, 0], dtype)
+        for ours, theirs in ((rnp.gcd, np.gcd), (rnp.lcm, np.lcm)):
+            (found,) = both(ours, a, b)
+            near(found, theirs(a, b))
     near(rosin.vmap(rnp.gcd)(rnp.asarray([12, 8]), rnp.asarray([18, 12])), np.array([6, 4], np.int32))
 
 

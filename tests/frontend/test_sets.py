@@ -70,8 +70,6 @@ def test_sets(a: Any, b: Any) -> None:
     agree(rnp.isin, np.isin(a, b), a, b)
     agree(lambda a, b: rnp.isin(a, b, invert=True), np.isin(a, b, invert=True), a, b)
     np.testing.assert_array_equal(rnp.isin(a, b), np.isin(a, b))
-    if np.isnan(a).any() or np.isnan(b).any():
-        return
     agree(rnp.union1d, np.union1d(a, b), a, b)
     agree(rnp.intersect1d, np.intersect1d(a, b), a, b)
     agree(rnp.setdiff1d, np.setdiff1d(a, b), a, b)

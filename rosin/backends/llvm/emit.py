@@ -291,6 +291,10 @@ class Emitter:
         if mask is None:
             self.store(value, pointer, align)
             return
+        if mask.ref == first_of(1, mask.lanes).ref:
+            # Of narrowed numbers LLVM 22 would store a single lane as wide as it was before.
+            self.store(self.define(f"extractelement {value.typed}, i64 0", value.elem), pointer, align)
+            return
         name = f"llvm.masked.store.{value.mangled}.p0"
         self.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
         self.line(f"call void @{name}({value.typed}, {pointer.typed}, i32 {align}, {mask.typed})")

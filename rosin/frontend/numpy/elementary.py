@@ -85,7 +85,29 @@ def gcd(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     if not core.tracing():
         # A loop outside of traced functions would be compiled for every shape.
         return core.asarray(np.gcd(core.known(a), core.known(b)))
-    first, second = (elementwise.abs(x) for x in (a, b))
+    return promote.cast(_euclid(_magnitude(a), _magnitude(b)), core.dtype_of(a))
+
+
+def lcm(x1: ArrayLike, x2: ArrayLike, /) -> Array:
+    """The least common multiple of integers, which wraps around; 0 where one is 0."""
+    a, b = _integers("lcm", x1, x2)
+    if not core.tracing():
+        return core.asarray(np.lcm(core.known(a), core.known(b)))
+    first, second = _magnitude(a), _magnitude(b)
+    multiple = elementwise.multiply(elementwise.floor_divide(first, _euclid(first, second)), second)
+    return promote.cast(multiple, core.dtype_of(a))
+
+
+_UNSIGNED = {8: dtypes.u8, 16: dtypes.u16, 32: dtypes.u32, 64: dtypes.u64}
+
+
+def _magnitude(x: Array) -> Array:
+    """The absolute value of integers as unsigned ones, which hold that of the least."""
+    dtype = core.dtype_of(x)
+    return x if dtype.kind == "uint" else promote.cast(elementwise.abs(x), _UNSIGNED[dtype.bits])
+
+
+def _euclid(first: Array, second: Array) -> Array:
     if 0 in core.shape_of(first):
         return first
 
@@ -96,12 +118,6 @@ def gcd(x1: ArrayLike, x2: ArrayLike, /) -> Array:
         return logic.where(go_on, y, x), elementwise.remainder(x, y)
 
     return core.while_loop(lambda pair: logic.not_equal(pair[1], 0).any(), step, (first, second))[0]
-
-
-def lcm(x1: ArrayLike, x2: ArrayLike, /) -> Array:
-    """The least common multiple of integers, which wraps around; 0 where one is 0."""
-    a, b = _integers("lcm", x1, x2)
-    return elementwise.abs(elementwise.multiply(elementwise.floor_divide(a, gcd(a, b)), b))
 
 
 # -- rounding and parts of floats --------------------------------------------------------------------------------------
@@ -195,10 +211,11 @@ def frexp(x: ArrayLike, /) -> tuple[Array, Array]:
 
 
 def spacing(x: ArrayLike, /) -> Array:
-    """The distance from x to the next float away from zero, with the sign of x; NaN of what is not finite."""
+    """The distance from x to the next float away from zero, negative of negative x; NaN of what is not finite."""
     operand = promote.stopped(_real("spacing", x))
     size = elementwise.abs(operand)
-    return elementwise.copysign(elementwise.subtract(elementwise.nextafter(size, float("inf")), size), operand)
+    distance = elementwise.subtract(elementwise.nextafter(size, float("inf")), size)
+    return _negated_where(logic.less(operand, 0), distance)
 
 
 # -- extremes, signs and steps -----------------------------------------------------------------------------------------

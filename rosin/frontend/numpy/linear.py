@@ -252,22 +252,19 @@ def vector_norm(
 ) -> Array:
     """The norm of vectors: (Σ |x|^ord)^(1/ord); the greatest |x| for inf, the least for -inf, the count for 0.
 
-    The 2-norm neither over- nor underflows in between. The derivative for a zero vector is taken as 0.
+    Nothing over- or underflows in between. The derivative for a zero vector is taken as 0.
     """
     operand = promote.floating("vector_norm", x)
-    if ord == 2:
-        return _two_norm(operand, axis, keepdims)
+    if ord not in (0, 1) and not math.isinf(ord):
+        return _scaled_norm(operand, axis, keepdims, float(ord))
     size = elementwise.abs(operand)
     if ord == 1:
         return reductions.sum(size, axis=axis, keepdims=keepdims)
     if math.isinf(ord):
         extreme = reductions.max if ord > 0 else reductions.min
         return extreme(size, axis=axis, keepdims=keepdims)
-    if ord == 0:
-        count = reductions.count_nonzero(operand, axis=axis, keepdims=keepdims)
-        return promote.cast(count, core.dtype_of(size))
-    total = reductions.sum(elementwise.pow(size, float(ord)), axis=axis, keepdims=keepdims)
-    return _root(total, ord)
+    count = reductions.count_nonzero(operand, axis=axis, keepdims=keepdims)
+    return promote.cast(count, core.dtype_of(size))
 
 
 def _root(total: Array, ord: float) -> Array:
@@ -280,18 +277,19 @@ def _root(total: Array, ord: float) -> Array:
     return logic.where(nothing, 0, root)
 
 
-def _two_norm(x: Array, axis: int | Sequence[int] | None, keepdims: bool) -> Array:
-    """The root of the sum of squares, of numbers scaled such that the greatest part is about 1."""
-    parts = [real(x), imag(x)] if core.dtype_of(x).is_complex else [x]
+def _scaled_norm(x: Array, axis: int | Sequence[int] | None, keepdims: bool, ord: float) -> Array:
+    """(Σ |x|^ord)^(1/ord), of numbers scaled such that the greatest term is about 1."""
     axes = promote.as_axes("vector_norm", axis, x)
-    if not axes or 0 in [core.shape_of(x)[i] for i in axes]:
-        squares = functools.reduce(elementwise.add, map(elementwise.square, parts))
-        return _root(reductions.sum(squares, axis=axes, keepdims=keepdims), 2)
-    sizes = functools.reduce(elementwise.maximum, map(elementwise.abs, parts))
-    most = promote.stopped(reductions.max(sizes, axis=axes, keepdims=True))
-    plain = logic.logical_or(logic.equal(most, 0), logic.logical_not(logic.isfinite(most)))
-    scale = logic.where(plain, 1.0, most)
-    squares = functools.reduce(elementwise.add, [elementwise.square(elementwise.divide(p, scale)) for p in parts])
-    root = _root(reductions.sum(squares, axis=axes, keepdims=True), 2)
-    result = elementwise.multiply(root, scale)
+    square = ord == 2
+    parts = [real(x), imag(x)] if square and core.dtype_of(x).is_complex else [x if square else elementwise.abs(x)]
+    scale: Array | None = None
+    if axes and 0 not in [core.shape_of(x)[i] for i in axes]:
+        sizes = functools.reduce(elementwise.maximum, map(elementwise.abs, parts)) if square else parts[0]
+        most = promote.stopped((reductions.max if ord > 0 else reductions.min)(sizes, axis=axes, keepdims=True))
+        plain = logic.logical_or(logic.equal(most, 0), logic.logical_not(logic.isfinite(most)))
+        scale = logic.where(plain, 1.0, most)
+        parts = [elementwise.divide(part, scale) for part in parts]
+    terms = [elementwise.square(part) if square else elementwise.pow(part, ord) for part in parts]
+    total = reductions.sum(functools.reduce(elementwise.add, terms), axis=axes, keepdims=True)
+    result = _root(total, ord) if scale is None else elementwise.multiply(_root(total, ord), scale)
     return result if keepdims else manipulation.squeeze(result, axes)

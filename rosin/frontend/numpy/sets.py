@@ -194,11 +194,10 @@ def setdiff1d(x1: ArrayLike, x2: ArrayLike, /, assume_unique: bool = False) -> A
 
 
 def setxor1d(x1: ArrayLike, x2: ArrayLike, /, assume_unique: bool = False) -> Array:
-    """The distinct elements that are in one of the arrays alone, in order.
+    """The distinct elements that are in one of the arrays alone, in order; of NaNs one from each.
 
     With `assume_unique` no element is twice in an array.
     """
     first, second = _pair("setxor1d", x1, x2)
     left, right = setdiff1d(first, second, assume_unique), setdiff1d(second, first, assume_unique)
-    # No element is in both.
     return sort(manipulation.concat([left, right]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -100,6 +101,30 @@ def _wide(x: NumpyArray) -> np.dtype[Any]:
     return dtypes.from_numpy(x.dtype).accumulator.numpy
 
 
+SUM_ROWS = 128
+"""NumPy adds numbers that lie side by side in pairs, but rows one after the other: so many of them at most, here."""
+
+
+def _sum(x: NumpyArray, axes: tuple[int, ...], dtype: np.dtype[Any]) -> NumpyArray:
+    """The sum over axes, with an error that does not grow with the number of rows that are added."""
+    side_by_side = axes == tuple(range(x.ndim - len(axes), x.ndim))
+    if dtype.kind not in "fc" or side_by_side or math.prod(x.shape[axis] for axis in axes) <= SUM_ROWS:
+        return np.sum(x, axes, dtype=dtype)
+    for axis in reversed(axes):
+        while axis < x.ndim - 1 and x.shape[axis] > SUM_ROWS:
+            x = _sums_of_blocks(x, axis, dtype)
+        x = np.sum(x, axis, dtype=dtype)
+    return x
+
+
+def _sums_of_blocks(x: NumpyArray, axis: int, dtype: np.dtype[Any]) -> NumpyArray:
+    """The sums of blocks of `SUM_ROWS` rows along an axis, the last of which may have fewer."""
+    count = x.shape[axis] // SUM_ROWS
+    blocks, rest = np.split(x, [count * SUM_ROWS], axis)
+    blocks = blocks.reshape(*x.shape[:axis], count, SUM_ROWS, *x.shape[axis + 1 :])
+    return np.concatenate([np.sum(blocks, axis + 1, dtype=dtype), np.sum(rest, axis, dtype=dtype, keepdims=True)], axis)
+
+
 @define("sum")
 class Sum(Linear, Reduction):
     """The sum over axes. Narrow floats are summed in f32; integers wrap around."""
@@ -108,7 +133,7 @@ class Sum(Linear, Reduction):
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         (x,) = operands
-        return (np.asarray(np.sum(x, self.axes, dtype=_wide(x))).astype(x.dtype),)
+        return (np.asarray(_sum(x, self.axes, _wide(x))).astype(x.dtype),)
 
     def transpose(self, b: Builder, operands: Values, cotangent: Value) -> Maybe:
         return (restore(b, cotangent, operands[0], self.axes),)

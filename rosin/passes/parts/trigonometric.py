@@ -145,7 +145,9 @@ def inverse_hyperbolic_tangent(z: Pair) -> Pair:
     far, endless = _is_far(z), is_infinite(x) | is_infinite(y)
     size = where(far, where(endless, 0.0, a / radius / radius), size)
     unknown = is_nan(y) | (is_nan(x) & ~is_infinite(y))
-    angle = where(far, where(unknown, float("nan"), with_sign(math.pi / 2, y)), angle)
+    # A right angle less that of z, which is small but not nothing.
+    right = where(endless, math.pi / 2, math.pi / 2 - b / radius / radius)
+    angle = where(far, where(unknown, float("nan"), with_sign(right, y)), angle)
     on_axis = x.equals(0.0)
     return where(on_axis, x, with_sign(size, x)), where(on_axis, call(tr.Atan(), y), angle)
 

@@ -71,9 +71,10 @@ def parts(dtype: type[np.complexfloating], count: int, seed: int) -> ComplexArra
     wild = [2.0 ** random.uniform(-most, most, count) * signs(count) for _ in range(2)]
     plain = [random.uniform(-6, 6, count) for _ in range(2)]
     tiny = [2.0 ** random.uniform(-40, 2, count) * signs(count) for _ in range(2)]
+    large = [2.0 ** random.uniform(4, 30, count) * signs(count) for _ in range(2)]
     angle = random.uniform(-math.pi, math.pi, count)
-    real = [wild[0], plain[0], tiny[0], 1 + tiny[0] * 1e-3, tiny[1], np.cos(angle), -1 + tiny[1] * 1e-3]
-    imag = [wild[1], plain[1], tiny[1], tiny[1] * 1e-3, 1 + tiny[0] * 1e-3, np.sin(angle), tiny[0] * 1e-2]
+    real = [large[0], wild[0], plain[0], tiny[0], 1 + tiny[0] * 1e-3, tiny[1], np.cos(angle), -1 + tiny[1] * 1e-3]
+    imag = [large[1], wild[1], plain[1], tiny[1], tiny[1] * 1e-3, 1 + tiny[0] * 1e-3, np.sin(angle), tiny[0] * 1e-2]
     return (np.concatenate(real) + 1j * np.concatenate(imag)).astype(dtype)
 
 

@@ -52,3 +52,11 @@ class Records:
 def texts(*values: Val) -> str:
     """Arguments of a call."""
     return ", ".join(v.typed for v in values)
+
+
+def places_from(e: Emitter, place: Val, lanes: int) -> Val:
+    """So many neighbouring places from one on."""
+    if lanes == 1:
+        return place
+    steps = ", ".join(f"i64 {lane}" for lane in range(lanes))
+    return e.add(e.splat(place, lanes), Val(f"<{steps}>", "i64", lanes))

@@ -9,8 +9,9 @@ What is sorted are *keys* (keys.py): integers whose order as signed numbers is t
 where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An argsort sorts records of
 a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
 merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
-places first by a part of the keys (windows.py). What a key does not tell, the sign of a zero and the bits of a NaN, is
-copied in order in the end. Where the length of lines is known, the routine has the code of the one way alone.
+places first by a part of the keys (windows.py). Lines that are in order already, or in the opposite one, are not
+sorted at all. What a key does not tell, the sign of a zero and the bits of a NaN, is copied in order in the end. Where
+the length of lines is known, the routine has the code of the one way alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rosin.backends.llvm.routines.keys import Keys
 from rosin.backends.llvm.routines.merging import merging_texts
 from rosin.backends.llvm.routines.networks import network_text
 from rosin.backends.llvm.routines.radix import radix_text
-from rosin.backends.llvm.routines.records import BYTES, Records, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, places_from, texts
 from rosin.backends.llvm.routines.windows import windows_texts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -30,6 +31,9 @@ from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
 
 REGISTERS = 8
 """Lines that fit so many registers are sorted by a network."""
+
+LOOKED_AT = 4
+"""Registers of elements that are looked at together where a line may be in order."""
 
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
@@ -90,6 +94,7 @@ class _Sorting:
         functions += chunks_texts(self.records, "by_bytes", "by_chunks", "merge", declarations)
         if self.wide:
             functions += windows_texts(self.keys, self.records.lanes, "by_windows", declarations)
+        functions += [self._all_neighbours("rising", "sle"), self._all_neighbours("falling", "sgt")]
         functions += [self._shortest(), self._short(), self._long(), self._line(), self._lines()]
         if self.exact:
             functions.append(self._restore())
@@ -121,12 +126,9 @@ class _Sorting:
         """The parts of the records of the keys from a place on."""
         if not self.places:
             return [key]
-        lanes = key.lanes
-        place = e.splat(place, lanes)
-        if lanes > 1:
-            place = e.add(place, Val("<" + ", ".join(f"i64 {lane}" for lane in range(lanes)) + ">", "i64", lanes))
+        place = places_from(e, place, key.lanes)
         if self.packed:
-            return [e.bit_or(e.shl(e.convert("zext", key, "i64"), e.const(32, "i64", lanes)), place)]
+            return [e.bit_or(e.shl(e.convert("zext", key, "i64"), e.const(32, "i64", key.lanes)), place)]
         return [key, e.convert("trunc", place, "i32")]
 
     def _out(self) -> str:
@@ -172,6 +174,51 @@ class _Sorting:
             f.loop(f.word(0), Val("%count", "i64"), 1, body)
         e.line("ret void")
         return f.text(f"internal void @restore(ptr %source, ptr %target, i64 %count, {mask.typed})")
+
+    # -- lines that are in order already -------------------------------------------------------------------
+
+    def _all_neighbours(self, name: str, relation: str) -> str:
+        """`i1 name(ptr source, i64 count, key mask)`: whether each key has this relation to the next one."""
+        f = Function(self.declarations)
+        e, keys, pairs = f.e, self.keys, f.e.sub(Val("%count", "i64"), f.word(1))
+        at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
+
+        def keys_from(place: Val, lanes: int) -> Val:
+            start = e.offset(Val("%source", "ptr"), place, keys.memory)
+            x = e.load(start, keys.memory, lanes, align=keys.dtype.bytes)
+            return keys.key(e, x, Val("%mask", keys.elem))
+
+        for lanes in (LOOKED_AT * self.records.lanes, 1):
+
+            def goes_on(lanes: int = lanes) -> Val:
+                inside = e.icmp("sle", e.add(e.load(at, "i64"), f.word(lanes)), pairs)
+                return e.bit_and(inside, e.load(holds, "i1"))
+
+            def look(lanes: int = lanes) -> None:
+                place = f.add_to(at, f.word(lanes))
+                found = e.icmp(relation, keys_from(place, lanes), keys_from(e.add(place, f.word(1)), lanes))
+                e.store(e.intrinsic_across("llvm.vector.reduce.and", found) if lanes > 1 else found, holds)
+
+            f.repeat(goes_on, look)
+        e.line(f"ret i1 {e.load(holds, 'i1').ref}")
+        return f.text(f"internal i1 @{name}(ptr %source, i64 %count, {keys.elem} %mask)")
+
+    def _take(self, f: Function, backwards: bool) -> None:
+        """Write a line, or its places, in the order in which it is or in the opposite one."""
+        e, count, lanes = f.e, Val("%count", "i64"), LOOKED_AT * self.records.lanes
+        elem = "i32" if self.places else self.keys.memory
+
+        def take(place: Val, lanes: int) -> None:
+            goal = e.sub(e.sub(count, f.word(lanes)), place) if backwards else place
+            if self.places:
+                x = e.convert("trunc", places_from(e, place, lanes), elem)
+            else:
+                x = e.load(e.offset(Val("%source", "ptr"), place, elem), elem, lanes, align=BYTES[elem])
+            if backwards and lanes > 1:
+                x = e.shuffle(x, x, range(lanes - 1, -1, -1))
+            e.store(x, e.offset(Val("%target", "ptr"), goal, elem), align=BYTES[elem])
+
+        f.each(count, lanes, take)
 
     # -- sorting -------------------------------------------------------------------------------------------
 
@@ -278,13 +325,27 @@ class _Sorting:
         def by(way: str) -> None:
             e.store(e.define(f"call i1 @{way}({texts(source, target, room, count, mask)})", "i1"), lost)
 
-        def longer() -> None:
-            f.when(e.icmp("sle", count, f.word(self.most_merged)), lambda: by("short"), lambda: by("long"))
+        def unordered() -> None:
+            if self.way:
+                by(self.way)
+            else:
+                f.when(e.icmp("sle", count, f.word(self.most_merged)), lambda: by("short"), lambda: by("long"))
 
-        if self.way:
-            by("shortest" if self.way.startswith(NETWORK) else self.way)
-        else:
+        def is_all(relation: str) -> Val:
+            return e.define(f"call i1 @{relation}({texts(source, count, mask)})", "i1")
+
+        def longer() -> None:
+            def not_rising() -> None:
+                f.when(is_all("falling"), lambda: self._take(f, backwards=True), unordered)
+
+            f.when(is_all("rising"), lambda: self._take(f, backwards=False), not_rising)
+
+        if not self.way:
             f.when(e.icmp("sle", count, f.word(self.block)), lambda: by("shortest"), longer)
+        elif self.way.startswith(NETWORK):
+            by("shortest")
+        else:
+            longer()
         if self.exact:
             given = texts(source, target, count, mask)
             f.when(e.load(lost, "i1"), lambda: e.line(f"call void @restore({given})"))

@@ -17,7 +17,7 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import Keys
 from rosin.backends.llvm.routines.merging import merge_text
 from rosin.backends.llvm.routines.radix import radix_text
-from rosin.backends.llvm.routines.records import Records, texts
+from rosin.backends.llvm.routines.records import Records, places_from, texts
 from rosin.ir.ops.sort import SLACK
 
 BITS = 32
@@ -61,11 +61,7 @@ class _Window:
             above = e.lshr(e.sub(self._keys(place, lanes), e.splat(least, lanes)), e.splat(below, lanes))
             # The order of records is that of signed numbers.
             window = e.bit_xor(e.shl(above, e.const(BITS, "i64", lanes)), e.const(-1 << 63, "i64", lanes))
-            places = e.splat(place, lanes)
-            if lanes > 1:
-                steps = ", ".join(f"i64 {lane}" for lane in range(lanes))
-                places = e.add(places, Val(f"<{steps}>", "i64", lanes))
-            e.store(e.bit_or(window, places), e.offset(here, place, "i64"), align=8)
+            e.store(e.bit_or(window, places_from(e, place, lanes)), e.offset(here, place, "i64"), align=8)
 
         f.each(count, self.lanes, pack)
         sorted = self._sorted(here, there)
