@@ -190,10 +190,9 @@ class Lanes:
     def lanes(self) -> LoopVar | None:
         """The variable that runs as vectors, with the operands packed for it: the one with the least estimated work."""
         best: tuple[float, LoopVar, list[tuple[int, Packing]]] | None = None
-        # Of axes that cost the same, neighbours along the last one lie nearest.
         for var in [*(v for v in self.result if v.extent != 1), *self.folded]:
             cost, packs = self._estimate(var)
-            if best is None or cost < best[0] or (cost == best[0] and var in self.result):
+            if best is None or cost < best[0]:
                 best = (cost, var, packs)
         if best is None:
             return None
