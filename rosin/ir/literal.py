@@ -111,6 +111,12 @@ def _converted(value: complex | int | bool, zero: str, dtype: dtypes.DType) -> N
     return found
 
 
+def forget() -> None:
+    """Let go of the numbers that are kept, as they lie among what has been forgotten of programs."""
+    _number.cache_clear()
+    _converted.cache_clear()
+
+
 def from_array(array: NDArray[Any]) -> Literal:
     """The data of an array, copied."""
     kind = TensorType(dtypes.from_numpy(array.dtype), array.shape)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from rosin.ir import facts
+from rosin.ir import facts, literal
 from rosin.ir.dims import Dim
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.facts import Facts
@@ -145,6 +145,7 @@ def compile_spread(graph: Graph, target: str, shardings: Shardings, known: Facts
 
 def release_memory() -> None:
     """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
+    literal.forget()
     # What tracing left in rings lies among what is given back, and so do the names that Python's type cache holds.
     gc.collect()
     getattr(sys, "_clear_internal_caches" if sys.version_info >= (3, 13) else "_clear_type_cache")()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -641,3 +642,23 @@ def test_the_text_gives_the_users_lines_on_request() -> None:
     first = f.__wrapped__.__code__.co_firstlineno
     assert f"exp(x)  # {__file__}:{first + 2}" in graph.text(locations=True)
     assert "#" not in graph.text()
+
+
+@pytest.mark.filterwarnings("ignore::rosin.RecompileWarning")
+def test_clear_leaves_nothing_of_the_programs() -> None:
+    """Not even of the numbers in them: what lasts among them would keep their memory from the system."""
+
+    def step(x: Any, w: Any) -> Any:
+        return x - 0.1 * rosin.grad(lambda x: rnp.mean((rnp.tanh(x * w) - rnp.sum(w)) ** 2))(x)
+
+    f = rosin.compile(step, dynamic=False, cache_size=100)
+
+    def blocks_after(sizes: Iterable[int]) -> int:
+        for size in sizes:
+            f(np.ones((4, size), np.float32), np.ones(size, np.float32))
+        f.clear()
+        return sys.getallocatedblocks()
+
+    blocks_after(range(2, 12))
+    before = blocks_after(range(12, 32))
+    assert blocks_after(range(132, 162)) - before < 30, "less than one a program"
