@@ -62,14 +62,14 @@ def sizes(f: Callable[..., Any]) -> list[tuple[float, float]]:
     def call(n: int) -> None:
         compiled(np.ones((4, n), np.float32), np.ones(n, np.float32))
 
-    for n in range(2, 12):  # what any first programs load and prepare
+    for n in range(2, 100):  # what any first programs load and prepare
         call(n)
     compiled.clear()
     found = []
     for round in range(3):
         start = resident("VmRSS")
         for n in range(SIZES):
-            call(12 + round * SIZES + n)
+            call(100 + round * SIZES + n)
         full = resident("VmRSS")
         compiled.clear()
         found.append((full - start, resident("VmRSS") - start))

@@ -205,12 +205,15 @@ class Compiled:
     def clear(self) -> None:
         """Forget what was compiled; the next call traces anew, with the Python values of that time."""
         had = bool(self._recent)
-        # A program holds its family, which holds it: without this they would wait for the garbage collector.
-        for program, family in self._recent.items():
-            family.drop(program)
+        self._drop()
         self._forget()
         if had:
             core.compile_path().release_memory()
+
+    def _drop(self) -> None:
+        """Part programs and their families, which hold each other: they would wait for the garbage collector."""
+        for program, family in self._recent.items():
+            family.drop(program)
 
     def _forget(self) -> None:
         # Nothing new that lasts is made: it would lie among what is forgotten, and keep its memory from the system.
