@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import rosin
 from rosin.backends.llvm.names import ENTRY
 from rosin.backends.llvm.program import program_text
+from rosin.backends.llvm.routines import routine_for
 from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
@@ -40,7 +41,8 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     program = to_loops(graph, vector_bytes)
     threads.install()
     host.install()
-    routines.install(call.name for call in routine_calls(program.steps))
+    calls = routine_calls(program.steps)
+    routines.install(routine_for(call.name, call.numbers, vector_bytes) for call in calls)
     library = jit.load_object(jit.compile_object(program_text(program, vector_bytes)))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
     results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
