@@ -30,12 +30,16 @@ def begin(names: Iterable[str]) -> None:
     threading.Thread(target=make, name="rosin-routines", daemon=True).start()
 
 
-def install(names: Iterable[str]) -> None:
-    """Make routines known to `jit.load_object`; their object code is kept on the disk, but for foreign ones."""
+def install(names: Iterable[str], vector_bytes: int = 0) -> None:
+    """Make routines known to `jit.load_object`; their object code is kept on the disk, but for foreign ones.
+
+    They are for registers of the host's width unless another one is given.
+    """
+    vector_bytes = vector_bytes or jit.host().vector_bytes
     with _lock:
         for name in names:
             if name not in _known:
-                text = routine_text(name, ROUTINE + name, jit.host().vector_bytes, lapack.word)
+                text = routine_text(name, ROUTINE + name, vector_bytes, lapack.word)
                 lapack.install(text)
                 keeps = not name.startswith(FOREIGN)
                 if keeps:
