@@ -465,7 +465,7 @@ def memory_of(count: int) -> list[tuple[float, float]]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_many_sizes_take_little_memory() -> None:
     for grown, left in memory_of(200):
-        assert grown < 40, f"{grown} MiB"
+        assert grown < 20, f"{grown} MiB"
         assert left < 8, f"{left} MiB"
 
 
@@ -473,8 +473,9 @@ def test_many_sizes_take_little_memory() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_clearing_gives_the_memory_of_a_thousand_sizes_back() -> None:
     for grown, left in memory_of(1000):
-        assert 20 < grown < 120, f"{grown} MiB"
-        assert left < 0.2 * grown, f"{left} of {grown} MiB"
+        assert 8 < grown < 60, f"{grown} MiB"
+        # 1.7 of these are what LLVM's passes leave in llvmlite.
+        assert left < 5, f"{left} of {grown} MiB"
 
 
 def test_programs_die_when_they_are_forgotten() -> None:
