@@ -12,7 +12,7 @@ from rosin import numpy as rnp
 from rosin.backends.llvm import modules
 from rosin.backends.llvm.modules import Text, split
 from rosin.backends.llvm.routines import routine_text
-from rosin.runtime import jit, lapack, threads
+from rosin.runtime import host, jit, lapack, threads
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((24, 32), np.float32)
@@ -196,6 +196,8 @@ def test_text_of_functions_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["sort_f32", "argsort_f64", "dft_f64", "lu_f32", "eigh_f32"])
 def test_routines_in_pieces_have_all_that_they_call(name: str) -> None:
+    threads.install()
+    host.install()
     text = routine_text(name, name, 32, lapack.word)
     lapack.install(text)
     texts = split(text, 4)

@@ -29,8 +29,8 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
 
-REGISTERS = 8
-"""Lines that fit so many registers are sorted by a network."""
+REGISTERS, WIDE_REGISTERS = 8, 16
+"""Lines that fit so many registers are sorted by a network: of the widest, of which there are more, twice as many."""
 
 LOOKED_AT = 4
 """Registers of elements that are looked at together where a line may be in order."""
@@ -71,7 +71,8 @@ class _Sorting:
         self.wide = places and not self.packed
         parts = ("i64",) if self.packed else ("i64", "i32") if places else (self.keys.elem,)
         self.records = Records(parts, max(vector_bytes // BYTES[parts[0]], 2))
-        self.block = self.records.lanes * REGISTERS
+        self.registers = WIDE_REGISTERS if vector_bytes >= 64 and not self.wide else REGISTERS
+        self.block = self.records.lanes * self.registers
         self.most_merged = SHORT if places else max(MERGED * self.block, SHORT)
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
@@ -81,7 +82,7 @@ class _Sorting:
         """The sizes of the networks that lines may fit."""
         if self.way.startswith(NETWORK):
             return [int(self.way.removeprefix(NETWORK))]
-        return [self.records.lanes << i for i in range(REGISTERS.bit_length())]
+        return [self.records.lanes << i for i in range(self.registers.bit_length())]
 
     def text(self) -> str:
         declarations = self.declarations
