@@ -44,7 +44,7 @@ SHORT = 512
 """A line of at most so many elements is sorted without room."""
 
 WORK = 16
-"""Scalar operations that an element of a short line takes, about."""
+"""Scalar operations that an element of a line of at most so many takes, about; of longer lines, each byte of a key."""
 
 SLACK = 64
 """Room for so many more elements than a line has, so that vectors may reach over its end."""
@@ -92,7 +92,8 @@ class Sorting(Routine):
         room = lines * (length + SLACK) * room_bytes(x.dtype, self.places)
         if facts.known_at_least(SHORT, length):
             room = 0
-        return Task(f"{self.name}_{x.dtype}", (length, int(self.descending)), lines, x.size * WORK, room)
+        each = WORK if facts.known_at_least(WORK, length) else WORK * max(x.dtype.bytes, 4)
+        return Task(f"{self.name}_{x.dtype}", (length, int(self.descending)), lines, x.size * each, room)
 
     def order(self, x: NumpyArray) -> NumpyArray:
         """The places of the sorted elements."""

@@ -52,7 +52,7 @@ def sorting_way(dtype: DType, places: bool, length: Dim, vector_bytes: int) -> s
     if not isinstance(length, int):
         return ANY
     routine = _Sorting(dtype, places, "", vector_bytes, ANY)
-    least = next((size for size in routine.networks() if length <= size), None)
+    least = next((size for size in routine.sizes if length <= size), None)
     if least is not None:
         return f"{NETWORK}{least}"
     return SHORT_ONES if length <= routine.most_merged else LONG_ONES
@@ -71,18 +71,20 @@ class _Sorting:
         self.wide = places and not self.packed
         parts = ("i64",) if self.packed else ("i64", "i32") if places else (self.keys.elem,)
         self.records = Records(parts, max(vector_bytes // BYTES[parts[0]], 2))
-        self.registers = WIDE_REGISTERS if vector_bytes >= 64 and not self.wide else REGISTERS
-        self.block = self.records.lanes * self.registers
+        most = WIDE_REGISTERS if vector_bytes >= 64 and not self.wide else REGISTERS
+        self.sizes = [self.records.lanes << i for i in range(most.bit_length())]
+        """Of the networks that may sort a line."""
+        # A network takes LLVM long: of the narrow keys those that are merged are sorted by a smaller one.
+        merged = self.records.lanes * (most if parts[0] == "i64" else REGISTERS)
+        self.block = int(way.removeprefix(NETWORK)) if way.startswith(NETWORK) else merged
         self.most_merged = SHORT if places else max(MERGED * self.block, SHORT)
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
         self.declarations: set[str] = set()
 
     def networks(self) -> list[int]:
-        """The sizes of the networks that lines may fit."""
-        if self.way.startswith(NETWORK):
-            return [int(self.way.removeprefix(NETWORK))]
-        return [self.records.lanes << i for i in range(self.registers.bit_length())]
+        """The sizes of the networks that there is code for."""
+        return [self.block] if self.way.startswith(NETWORK) else [size for size in self.sizes if size <= self.block]
 
     def text(self) -> str:
         declarations = self.declarations
