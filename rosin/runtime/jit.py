@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import os
 import re
 import sys
@@ -455,31 +456,28 @@ def load_object(*objects: bytes) -> Library:
     return Library(_linked_by_llvm(objects))
 
 
-def load_texts(texts: Sequence[str]) -> list[Library]:
-    """The libraries of several modules, as of `load_text`; those that are to be compiled are so at the same time."""
-    keys = [cache.hashed("texts", host().key, "1", text) for text in texts]
-    entries = [cache.default().get(key) for key in keys]
-    absent = [number for number, entry in enumerate(entries) if entry is None]
-    objects = {number: entry.objects() for number, entry in enumerate(entries) if entry is not None}
-    for number, data in zip(absent, compile_objects([texts[number] for number in absent]), strict=True):
-        cache.default().put(keys[number], data, {"lengths": [len(data)]})
-        objects[number] = [data]
-    return [load_object(*objects[number]) for number in range(len(texts))]
-
-
 def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]) -> Library:
     """The library of a module for the host, its object from the cache or compiled and put there.
 
     For the runtime's own native code; a compiled program has a key of its own that is known before its text is. What
     `split` makes of the text is compiled at the same time.
     """
-    key = cache.hashed("texts", host().key, str(optimize), text)
-    entry = cache.default().get(key)
-    if entry is not None:
-        return load_object(*entry.objects())
-    objects = compile_objects(split(text), optimize=optimize)
-    cache.default().put(key, b"".join(objects), {"lengths": list(map(len, objects))})
-    return load_object(*objects)
+    return load_texts([text], optimize, split)[0]
+
+
+def load_texts(
+    texts: Sequence[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
+) -> list[Library]:
+    """The libraries of several modules, as of `load_text`; those that are to be compiled are so at the same time."""
+    keys = [cache.hashed("texts", host().key, str(optimize), text) for text in texts]
+    entries = [cache.default().get(key) for key in keys]
+    objects = {number: entry.objects() for number, entry in enumerate(entries) if entry is not None}
+    pieces = {number: split(text) for number, text in enumerate(texts) if number not in objects}
+    made = iter(compile_objects(list(itertools.chain(*pieces.values())), optimize=optimize) if pieces else ())
+    for number, parts in pieces.items():
+        own = objects[number] = list(itertools.islice(made, len(parts)))
+        cache.default().put(keys[number], b"".join(own), {"lengths": list(map(len, own))})
+    return [load_object(*objects[number]) for number in range(len(texts))]
 
 
 _OBJECT_MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe")

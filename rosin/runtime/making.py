@@ -42,13 +42,14 @@ class Making:
     def stages(self) -> tuple[str, ...]:
         return ("traced", *pipeline.stage_names(pipeline.GRAPH_PASSES), "loops", "llvm", "optimized", "assembly")
 
-    def build(self, watch: Instrument | None) -> tuple[steps.Program, list[bytes]]:
-        """The loop-level program and its object code, in one piece or more."""
+    def build(self, watch: Instrument | None) -> tuple[steps.Program, list[bytes], list[str]]:
+        """The loop-level program, its object code in one piece or more, and the names of the routines that it calls,
+        which are to be made (rosin.runtime.routines)."""
         graph = pipeline.run(self.graph, instrument=watch)
         start = time.perf_counter()
         program = self._loops(graph)
         middle = time.perf_counter()
-        names = self.routines(program)
+        names = _routines(program)
         if names and threads.num_threads() > 1:
             from rosin.runtime import routines
 
@@ -72,17 +73,7 @@ class Making:
             done = time.perf_counter()
             size = f"{sum(map(len, objects))} bytes of object code"
             watch.later("assembly", done - late, lambda: "\n".join(map(jit.assembly, texts)), size)
-        return program, objects
-
-    def routines(self, program: steps.Program) -> list[str]:
-        """The names of the routines that a program calls, which are to be made (rosin.runtime.routines)."""
-        calls = list(steps.routine_calls(program.steps))
-        if not calls:
-            return []
-        from rosin.backends.llvm.routines import routine_for
-
-        width = jit.host().vector_bytes
-        return sorted({routine_for(call.name, call.numbers, width) for call in calls})
+        return program, objects, names
 
     def lowered(self) -> Graph:
         """The graph after all passes."""
@@ -118,3 +109,13 @@ class Making:
             self.lowered(), target.vector_bytes, self.donated, self.sizes, self.tiles, self.kept, target.words
         )
         return found.text(limits.measured(threads.num_threads()))
+
+
+def _routines(program: steps.Program) -> list[str]:
+    calls = list(steps.routine_calls(program.steps))
+    if not calls:
+        return []
+    from rosin.backends.llvm.routines import routine_for
+
+    width = jit.host().vector_bytes
+    return sorted({routine_for(call.name, call.numbers, width) for call in calls})

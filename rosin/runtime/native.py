@@ -125,8 +125,7 @@ class NativeExecutable(Executable):
                 self.tiles = tuning.tiles_of(self.lowered(), _tried)
             from rosin.ir import steps
 
-            making = self._making()
-            program, objects = making.build(watch)
+            program, objects, routines = self._making().build(watch)
             results, arguments = program.results, program.arguments
             pairs = [[results.index(r), arguments.index(a)] for r, a in program.aliases.items()]
             calls = list(steps.host_calls(program.steps))
@@ -140,7 +139,7 @@ class NativeExecutable(Executable):
                 "lengths": list(map(len, objects)),
                 "kept_bytes": 0 if program.block is None else program.block.bytes,
                 "tiles": [[key, size.vectors, size.rows] for key, size in (self.tiles or {}).items()],
-                "routines": making.routines(program),
+                "routines": routines,
             }
             # What an instrument is about to check may turn out to be wrong.
             if keeps and watch is None:
