@@ -399,7 +399,8 @@ class Loop:
     body: tuple[Statement, ...]
     carries: tuple[Carry, ...] = ()
     parallel: bool = False
-    """Whether iterations may run on any thread; only the outermost loop of a kernel is parallel."""
+    """Whether iterations may run on any thread. Only the outermost loop of a kernel is parallel, and serial ones that
+    it has alone in it: threads share the iterations of all of them as those of one loop."""
     unroll: int = 1
     """How many iterations (of vectors, in a vector loop) run at once, each with carries of its own."""
     start: Load | None = None

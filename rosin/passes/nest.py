@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace as replace_fields
 from math import prod
 
 from rosin.ir import dims, facts
@@ -439,17 +440,22 @@ def threads(work: Dim, in_loops: bool = False) -> tuple[bool, Dim | None]:
 
 
 def on_many(loop: Loop) -> Loop:
-    """A loop for threads: one with those inside of it, until there are iterations enough to be shared evenly."""
-    while len(loop.body) == 1 and not facts.known_at_least(loop.var.extent, SHARED):
-        (inner,) = loop.body
-        if not isinstance(inner, Loop) or inner.kind is not Kind.SERIAL or inner.carries or inner.start or inner.stop:
-            break
-        if inner.backward:
-            break
-        both, memo = LoopVar(inner.var.name, loop.var.extent * inner.var.extent), dict[int, Expr]()
-        at = {loop.var: indices.of(both) // inner.var.extent, inner.var: indices.of(both) % inner.var.extent}
-        loop = Loop(both, Kind.SERIAL, tuple(replace(s, at, memo) for s in inner.body))
-    return Loop(loop.var, loop.kind, loop.body, loop.carries, parallel=True)
+    """A loop for threads, which share the iterations of those inside of it too until these are enough to end together."""
+    return _shared(loop, 1)
+
+
+def _shared(loop: Loop, around: Dim) -> Loop:
+    many, body = around * loop.var.extent, loop.body
+    if loop.kind is Kind.SERIAL and len(body) == 1 and not facts.known_at_least(many, SHARED):
+        (inner,) = body
+        if isinstance(inner, Loop) and inner.kind is Kind.SERIAL and _is_plain(inner):
+            body = (_shared(inner, many),)
+    return replace_fields(loop, body=body, parallel=True)
+
+
+def _is_plain(loop: Loop) -> bool:
+    """Whether a loop does nothing but to run its body so many times."""
+    return not (loop.carries or loop.start or loop.stop or loop.backward)
 
 
 def plain(part: Statement | Inner) -> list[Statement]:

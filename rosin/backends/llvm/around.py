@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.ir import facts
+from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
 from rosin.ir.index import LoopVar
 from rosin.ir.loops import Buffer, Const, FromIndex, InTurn, Kind, Local, Loop, Room, Statement, Tape, While, walk
@@ -95,12 +95,22 @@ def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
 
 
 def blocks_of(kernel: Kernel, vector_bytes: int) -> Dim:
-    """How many blocks the outermost loop is cut into when it is parallel; 0 when it is not."""
-    if len(kernel.body) != 1 or not isinstance(kernel.body[0], Loop) or not kernel.body[0].parallel:
+    """How many blocks the parallel loops are cut into; 0 where there are none."""
+    loops = parallel_loops(kernel)
+    if not loops:
         return 0
-    loop = kernel.body[0]
-    lanes = lanes_of(kernel, vector_bytes) if loop.kind is Kind.VECTOR else 1
-    return (loop.var.extent + (lanes - 1)) // lanes
+    lanes = lanes_of(kernel, vector_bytes) if loops[0].kind is Kind.VECTOR else 1
+    return (dims.product(loop.var.extent for loop in loops) + (lanes - 1)) // lanes
+
+
+def parallel_loops(kernel: Kernel) -> list[Loop]:
+    """The loops whose iterations threads share, the outermost first."""
+    found: list[Loop] = []
+    body = kernel.body
+    while len(body) == 1 and isinstance(body[0], Loop) and body[0].parallel:
+        found.append(body[0])
+        body = body[0].body
+    return found
 
 
 def open_extents(kernel: Kernel) -> list[Dim]:

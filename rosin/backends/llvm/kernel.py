@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rosin.backends.llvm.around import MOST_RECORDS, POLLED_STEPS, Surroundings, free_variables, has_turns, is_long
+from rosin.backends.llvm.around import (
+    MOST_RECORDS,
+    POLLED_STEPS,
+    Surroundings,
+    free_variables,
+    has_turns,
+    is_long,
+    parallel_loops,
+)
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import is_zero
@@ -333,8 +341,7 @@ class KernelEmitter(Refilling):
 
     def serial_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
         if loop.parallel:
-            begin, end = Val("%begin", "i64"), Val("%end", "i64")
-            self.counted(begin, end, 1, lambda i: self.body(loop, self._claimed() if has_turns(self.kernel) else i))
+            self._parallel_loops(parallel_loops(self.kernel))
         elif _is_scope(loop):
             self.body(loop, self.e.const(0, "i64"))
         else:
@@ -347,6 +354,43 @@ class KernelEmitter(Refilling):
                 self.body(loop, i if last is None else e.sub(last, i))
 
             self.summed(loop, slots, begin, end, 1, loop.var.extent, body)
+
+    def _parallel_loops(self, loops: Sequence[Loop]) -> None:
+        """The blocks from `%begin` to `%end` of loops that threads share."""
+        e, begin, end = self.e, Val("%begin", "i64"), Val("%end", "i64")
+        last, outer = loops[-1], loops[:-1]
+        if not outer:
+            self.counted(begin, end, 1, lambda i: self.body(last, self._claimed() if has_turns(self.kernel) else i))
+            return
+        extents = [self.dim(loop.var.extent) for loop in loops]
+        slots = [self.head.define("alloca i64", "ptr", hint="at") for _ in loops]
+        for slot in slots:
+            e.store(e.const(0, "i64"), slot)
+        # To divide takes longer than a small kernel, and where it begins is 0 unless threads share it.
+        within, start = e.label("within"), e.label("start")
+        e.branch_if(e.icmp("eq", begin, e.const(0, "i64")), start, within)
+        e.block(within)
+        rest = begin
+        for extent, slot in zip(reversed(extents), reversed(slots), strict=True):
+            e.store(e.define(f"urem {rest.typed}, {extent.ref}", "i64"), slot)
+            rest = e.define(f"udiv {rest.typed}, {extent.ref}", "i64")
+        e.branch(start)
+        e.block(start)
+
+        def body(_: Val) -> None:
+            for loop, slot in zip(outer, slots, strict=False):
+                self.variables[loop.var] = e.load(slot, "i64")
+            self.body(last, e.load(slots[-1], "i64"))
+            step = e.const(1, "i64")
+            for extent, slot in zip(reversed(extents), reversed(slots), strict=True):
+                next_ = e.add(e.load(slot, "i64"), step)
+                over = e.icmp("eq", next_, extent)
+                e.store(e.select(over, e.const(0, "i64"), next_), slot)
+                step = e.define(f"zext {over.typed} to i64", "i64")
+
+        self.counted(begin, end, 1, body)
+        for loop in outer:
+            del self.variables[loop.var]
 
     def _claimed(self) -> Val:
         """The number of the first iteration that no thread has begun. So the thread that has the first one that is not

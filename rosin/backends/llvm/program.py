@@ -43,6 +43,7 @@ from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEM
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.team import team_text
 from rosin.backends.llvm.types import memory_type
+from rosin.ir import dims
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Load, Local, Room, Scope, Tape
@@ -107,6 +108,7 @@ class _Module:
         block = () if program.block is None else (program.block,)
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *block, *program.results))}
         symbols = program.sizes.symbols if program.sizes is not None else ()
+        self.measures = frozenset(program.sizes.measured if program.sizes is not None else ())
         self.symbols = {name: number for number, name in enumerate(symbols)}
         self.functions: list[str] = []
         self.calls: dict[Kernel, list[str]] = {}
@@ -140,6 +142,10 @@ class _Module:
         self.most_words = 0
         self.has_teams = False
         """Whether threads share a kernel that may have to be stopped."""
+        self.main = Emitter(self.declarations)
+        self.first = Emitter(self.declarations, prefix="d", head=True)
+        """What the program does before all else."""
+        self.sizes = SizeEmitter(self.first, lambda symbol: self.size(self.first, symbol))
 
     def text(self) -> Text:
         setup = Emitter(self.declarations)
@@ -147,22 +153,20 @@ class _Module:
         setup.branch("end")
         setup.block("end")
         setup.line(f"ret i32 {setup.load(self.status(setup), 'i32').ref}")
-        main = Emitter(self.declarations)
-        self.steps(main, self.program.steps)
-        self.end(main)
+        self.steps(self.main, self.program.steps)
+        self.end(self.main)
         empty: list[str] = []
         if self.tapes:
             words = f"ptr %tapes, i8 0, i64 {8 * TAPE_WORDS * len(self.tapes)}"
             empty = [f"  %tapes = getelementptr inbounds ptr, ptr %context, i64 {CONTEXT_HEAD}"]
             empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
             self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-        # Code that calls kernels one after the other gets no better by optimisation.
-        plain = all(isinstance(step, Kernel | Again) for step in self.program.steps)
+        # Code that calls kernels one after the other gets no better by optimisation, but for what it computes of sizes.
+        plain = self.program.sizes is None and all(isinstance(step, Kernel | Again) for step in self.program.steps)
         attributes = " noinline optnone" if plain else ""
-        caller = Emitter(self.declarations, prefix="c")
         if self.has_teams:
             self.declarations.add("declare i64 @pthread_self()")
-            caller.store(caller.define("call i64 @pthread_self()", "i64"), self.word(caller, CALLER))
+            self.first.store(self.first.define("call i64 @pthread_self()", "i64"), self.word(self.first, CALLER))
         rooms: list[str] = []
         if self.has_rooms:
             rooms = ["  %owners = alloca i64", "  store i64 0, ptr %owners"]
@@ -184,8 +188,8 @@ class _Module:
                 *([f"  %pointers = alloca [{self.most_pointers} x ptr]"] if self.host_calls else []),
                 *empty,
                 *rooms,
-                *caller.lines,
-                *main.lines,
+                *self.first.lines,
+                *self.main.lines,
                 "}",
             ]
         )
@@ -310,6 +314,9 @@ class _Module:
         return self._block_word(e, self.symbols[symbol])
 
     def dim(self, e: Emitter, dim: Dim) -> Val:
+        """A size; the program computes what it knows from the beginning on there, once for all steps."""
+        if e is self.main and self.measures.isdisjoint(dims.names(dim)):
+            return self.sizes.value(dim)
         return SizeEmitter(e, lambda symbol: self.size(e, symbol)).value(dim)
 
     def word(self, e: Emitter, number: int) -> Val:
