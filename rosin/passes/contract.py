@@ -58,7 +58,7 @@ from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import Packing, joint, packing_kernels
 from rosin.passes.pieces import pieces
-from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
+from rosin.passes.tiles import Tile, TileSize, Tiling, ends_of_rows, padded_blocks, row_blocks, vector_blocks
 from rosin.passes.waiting import Band, Blocks
 from rosin.passes.words import WordLanes
 
@@ -127,6 +127,9 @@ def _copies(part: _Contraction, parts: Sequence[_Contraction], made: set[Buffer]
         yield from packing_kernels(f"{part.name}_pack{position}", operand, packing, buffer, part.memory, beyond)
 
 
+BUSY_SUMS = 8
+"""So many sums beside each other keep the multipliers busy, each while the others wait."""
+
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
 
@@ -183,7 +186,21 @@ class _Contraction(WordLanes):
         if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
             rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
         self.blocks = self._blocks(lanes, rows)
-        return [{lanes: v, **r} for v, r in itertools.product(vectors, rows)]
+        ends = self._open_ends(lanes, row, groups) if over and row is not None else []
+        if ends:
+            vectors = vectors[:1]
+        return [*({lanes: v, **r} for v, r in itertools.product(vectors, rows)), *ends]
+
+    def _open_ends(self, lanes: LoopVar, row: LoopVar, groups: int) -> list[dict[LoopVar, Tile]]:
+        """The tiles after blocks of so many vectors along lanes of a symbolic number: as few vectors as there may be,
+        in as many rows as it takes to keep the multipliers busy. None where lanes have copies in blocks."""
+        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
+        if isinstance(lanes.extent, int) or not set(self.packed).isdisjoint(moving):
+            return []
+        ends = ends_of_rows(lanes.extent, groups, self.width)
+        rows = [min(max(-(-BUSY_SUMS // end.block), 4), self._room(row, end.block)) for end in ends]
+        tiles = [Tile(0, (row.extent + (most - 1)) // most, most, end=row.extent) for most in rows]
+        return [{lanes: end, row: tile} for end, tile in zip(ends, tiles, strict=True)]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack operands of which a tile reads rows in blocks of these, where that is better; gives whether all are."""

@@ -440,7 +440,7 @@ def threads(work: Dim, in_loops: bool = False) -> tuple[bool, Dim | None]:
 
 
 def on_many(loop: Loop) -> Loop:
-    """A loop for threads, which share the iterations of those inside of it too until these are enough to end together."""
+    """A loop for threads, which share the iterations of those inside of it too, until these are enough."""
     return _shared(loop, 1)
 
 

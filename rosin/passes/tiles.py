@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rosin.ir import facts
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
@@ -27,7 +27,7 @@ class Tile:
     """Whether what lies beyond the end may be read, so that it is only not stored."""
     begin: int | None = None
     """Where the last block begins, for one that lies over those before it, and stores only what they do not."""
-    last: int | None = None
+    last: Dim | None = None
     """Where the last vector begins, for one that lies over the one before it, of a piece of one block."""
 
     @property
@@ -99,7 +99,7 @@ class Tiling:
             if var is self.lanes and self.lane is not None and tile.width != 1:
                 own = place
                 if tile.last is not None and number == tile.block - 1:
-                    place = Index(tile.last)
+                    place = indices.ZERO + tile.last
                     inside.append(Within(place - own + indices.of(self.lane), 0, tile.width))
                 place = place + indices.of(self.lane)
             places[var] = place
@@ -158,6 +158,22 @@ def vector_blocks(extent: Dim, groups: int, width: int, over: bool) -> list[Tile
     if few:
         tiles.append(Tile(extent - few, 1, 1, few))
     return tiles
+
+
+def ends_of_rows(extent: Dim, groups: int, width: int) -> list[Tile]:
+    """What blocks of `groups` vectors leave of a symbolic extent: a tile for each number of vectors that this may be,
+    the last of which lies over the one before it, and one for an extent of less than a vector. Of all these one is
+    there, or none."""
+    block = groups * width
+    start = extent // block * block
+    least = 0 if facts.known_at_least(extent, width) else dims.floor_divide(1, extent // width + 1)
+    left = (extent - start + (width - 1)) // width
+    tiles: list[Tile] = []
+    for vectors in range(1, groups + 1):
+        more = (left + (groups - vectors - 1)) // groups if vectors < groups else 0
+        here = (left + (groups - vectors)) // groups - more
+        tiles.append(Tile(start, here - least if vectors == 1 else here, vectors, width, last=extent - width))
+    return [*tiles, *([Tile(0, least, 1, extent)] if least != 0 else [])]
 
 
 def _open_vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:

@@ -362,31 +362,33 @@ class KernelEmitter(Refilling):
         if not outer:
             self.counted(begin, end, 1, lambda i: self.body(last, self._claimed() if has_turns(self.kernel) else i))
             return
-        extents = [self.dim(loop.var.extent) for loop in loops]
-        slots = [self.head.define("alloca i64", "ptr", hint="at") for _ in loops]
-        for slot in slots:
+        first, *slots = (self.head.define("alloca i64", "ptr", hint="at") for _ in loops)
+        inner = list(zip(reversed(slots), (self.dim(loop.var.extent) for loop in reversed(loops[1:])), strict=True))
+        for slot in (first, *slots):
             e.store(e.const(0, "i64"), slot)
         # To divide takes longer than a small kernel, and where it begins is 0 unless threads share it.
         within, start = e.label("within"), e.label("start")
         e.branch_if(e.icmp("eq", begin, e.const(0, "i64")), start, within)
         e.block(within)
         rest = begin
-        for extent, slot in zip(reversed(extents), reversed(slots), strict=True):
-            e.store(e.define(f"urem {rest.typed}, {extent.ref}", "i64"), slot)
-            rest = e.define(f"udiv {rest.typed}, {extent.ref}", "i64")
+        for slot, extent in inner:
+            e.store(e.binary("urem", rest, extent), slot)
+            rest = e.binary("udiv", rest, extent)
+        e.store(rest, first)
         e.branch(start)
         e.block(start)
 
         def body(_: Val) -> None:
-            for loop, slot in zip(outer, slots, strict=False):
+            for loop, slot in zip(outer, (first, *slots), strict=False):
                 self.variables[loop.var] = e.load(slot, "i64")
             self.body(last, e.load(slots[-1], "i64"))
             step = e.const(1, "i64")
-            for extent, slot in zip(reversed(extents), reversed(slots), strict=True):
-                next_ = e.add(e.load(slot, "i64"), step)
-                over = e.icmp("eq", next_, extent)
-                e.store(e.select(over, e.const(0, "i64"), next_), slot)
+            for slot, extent in inner:
+                after = e.add(e.load(slot, "i64"), step)
+                over = e.icmp("eq", after, extent)
+                e.store(e.select(over, e.const(0, "i64"), after), slot)
                 step = e.define(f"zext {over.typed} to i64", "i64")
+            e.store(e.add(e.load(first, "i64"), step), first)
 
         self.counted(begin, end, 1, body)
         for loop in outer:
