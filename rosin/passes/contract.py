@@ -269,7 +269,8 @@ class _Contraction(WordLanes):
             finished = self.op.finish(self.total(total, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
-                ends.append((inside, [Let(local, finished), *epilogue.statements(local, self._along(places))]))
+                along = self._along(tiling.at(position, tested=True)[0])
+                ends.append((inside, [Let(local, finished), *epilogue.statements(local, along)]))
             else:
                 ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
         if late is not None:
@@ -342,7 +343,7 @@ class _Contraction(WordLanes):
         each: list[Sequence[int | Index]] = [[indices.of(again)] if v is row else range(n) for v, n in along]
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for position in itertools.product(*each):
-            places, inside = tiling.at(position)
+            places, inside = tiling.at(position, tested=True)
             sum_ = Load(sums, indices.flatten([indices.ZERO + at for at in position], shape))
             ends.append((inside, epilogue.statements(sum_, self._along(places))))
         return Loop(again, Kind.SERIAL, tuple(_guarded(ends)))

@@ -79,8 +79,11 @@ class Tiling:
         """Whether the elements of a tile are vectors."""
         return self.lane is not None and self.lane.extent != 1
 
-    def at(self, position: Sequence[int | Index]) -> tuple[dict[LoopVar, Index], tuple[Within, ...]]:
-        """Where the neighbours of these numbers are along the axes, and the tests that there are such."""
+    def at(
+        self, position: Sequence[int | Index], tested: bool = False
+    ) -> tuple[dict[LoopVar, Index], tuple[Within, ...]]:
+        """Where the neighbours of these numbers are along the axes, and the tests that there are such. Unless these are
+        `tested` before, places beyond the end of an axis are that of its last element."""
         places: dict[LoopVar, Index] = {}
         inside: list[Within] = []
         for var, number in zip(self.axes, position, strict=True):
@@ -92,7 +95,7 @@ class Tiling:
             if tile.end is not None and number != 0:
                 test = Within(place, 0, tile.end)
                 inside += [] if test.always else [test]
-                place = place if tile.padded else indices.least(place, tile.end - 1)
+                place = place if tile.padded or tested else indices.least(place, tile.end - 1)
             if tile.begin is not None:
                 place = indices.least(block, tile.begin) + number
                 inside += [] if number == tile.block - 1 else [Within(place - block, 0, tile.block)]
