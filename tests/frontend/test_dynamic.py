@@ -116,6 +116,29 @@ def test_one_program_for_all_sizes(name: str) -> None:
     assert len(symbolic.signatures()) == 1
 
 
+@pytest.mark.parametrize("first", [(40, 200), (7, 10)], ids=str)
+def test_a_product_has_tiles_for_any_number_of_rows_and_columns(first: tuple[int, int]) -> None:
+    """Whatever its first sizes were: all columns up to two blocks of vectors, and rows around those of a tile."""
+
+    def function(x: Any, w: Any, shift: Any) -> Any:
+        return rnp.maximum(x @ w + shift, 0)
+
+    f = rosin.compile(function, dynamic={"x": {0: "n"}, "w": {1: "m"}, "shift": {0: "m"}})
+    rng = np.random.default_rng(0)
+
+    def check(n: int, m: int) -> None:
+        x, w, shift = rng.integers(-9, 9, (n, 5)), rng.integers(-9, 9, (5, m)), rng.integers(-99, 99, m)
+        floats = [a.astype(np.float32) for a in (x, w, shift)]
+        np.testing.assert_array_equal(f(*floats), np.maximum(x @ w + shift, 0), err_msg=f"{n} x {m}")
+
+    check(*first)
+    for n in (1, 3, 4, 6, 8, 9, 13):
+        for m in range(131):
+            check(n, m)
+    check(1000, 1000)
+    assert len(f.signatures()) == 1
+
+
 def test_a_loop_of_so_many_lanes_is_one_kernel() -> None:
     f = rosin.compile(rosin.vmap(trajectory), dynamic={"x": {0: "n"}})
     f(matrix(64, 2))
