@@ -10,6 +10,7 @@ ROSIN_NUM_THREADS=1 the ratios hardly move from run to run.
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -137,11 +138,12 @@ def seconds(f: Callable[..., Any], arguments: Arrays, runs: int) -> float:
     return (time.perf_counter() - start) / runs
 
 
-def compare(symbolic: Callable[..., Any], static: Callable[..., Any], arguments: Arrays) -> tuple[float, float]:
-    """Microseconds a call of each: the least of many rounds, in which they take turns."""
-    runs = max(int(0.01 / max(seconds(static, arguments, 1), 1e-7)), 1)
-    pairs = [(seconds(symbolic, arguments, runs), seconds(static, arguments, runs)) for _ in range(15)]
-    return min(a for a, _ in pairs) * 1e6, min(b for _, b in pairs) * 1e6
+def compare(symbolic: Callable[..., Any], static: Callable[..., Any], arguments: Arrays) -> tuple[float, float, float]:
+    """Microseconds a call of each, and their ratio: medians of many rounds, in which they take turns."""
+    runs = max(int(0.005 / max(seconds(static, arguments, 1), 1e-7)), 1)
+    pairs = [(seconds(symbolic, arguments, runs), seconds(static, arguments, runs)) for _ in range(25)]
+    ours, theirs = (1e6 * statistics.median(each) for each in zip(*pairs, strict=True))
+    return ours, theirs, statistics.median(a / b for a, b in pairs)
 
 
 def main() -> None:
@@ -156,9 +158,9 @@ def main() -> None:
                 rosin.tree.leaves(symbolic(*arguments)), rosin.tree.leaves(static(*arguments)), strict=True
             ):
                 np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-4)
-            ours, theirs = compare(symbolic, static, arguments)
+            ours, theirs, ratio = compare(symbolic, static, arguments)
             sizes = " ".join("x".join(map(str, x.shape)) for x in arguments)
-            print(f"{name:12} {sizes[:28]:28} {ours:10.1f} {theirs:10.1f} {ours / theirs:6.2f}")
+            print(f"{name:12} {sizes[:28]:28} {ours:10.1f} {theirs:10.1f} {ratio:6.2f}")
 
 
 if __name__ == "__main__":

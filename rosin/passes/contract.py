@@ -127,8 +127,9 @@ def _copies(part: _Contraction, parts: Sequence[_Contraction], made: set[Buffer]
         yield from packing_kernels(f"{part.name}_pack{position}", operand, packing, buffer, part.memory, beyond)
 
 
-BUSY_SUMS = 8
-"""So many sums beside each other keep the multipliers busy, each while the others wait."""
+END_ROWS = 8
+"""Tiles of what is left of symbolic rows have so many: enough to keep the multipliers busy with single vectors, and no
+more, for a tile may have few rows that are there."""
 
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
@@ -192,13 +193,13 @@ class _Contraction(WordLanes):
         return [*({lanes: v, **r} for v, r in itertools.product(vectors, rows)), *ends]
 
     def _open_ends(self, lanes: LoopVar, row: LoopVar, groups: int) -> list[dict[LoopVar, Tile]]:
-        """The tiles after blocks of so many vectors along lanes of a symbolic number: as few vectors as there may be,
-        in as many rows as it takes to keep the multipliers busy. None where lanes have copies in blocks."""
+        """The tiles after blocks of so many vectors along lanes of a symbolic number: as few vectors as there may be.
+        None where lanes have copies in blocks."""
         moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
         if isinstance(lanes.extent, int) or not set(self.packed).isdisjoint(moving):
             return []
         ends = ends_of_rows(lanes.extent, groups, self.width)
-        rows = [min(max(-(-BUSY_SUMS // end.block), 4), self._room(row, end.block)) for end in ends]
+        rows = [min(END_ROWS, self._room(row, end.block)) for end in ends]
         tiles = [Tile(0, (row.extent + (most - 1)) // most, most, end=row.extent) for most in rows]
         return [{lanes: end, row: tile} for end, tile in zip(ends, tiles, strict=True)]
 

@@ -176,7 +176,7 @@ def ends_of_rows(extent: Dim, groups: int, width: int) -> list[Tile]:
         more = (left + (groups - vectors - 1)) // groups if vectors < groups else 0
         here = (left + (groups - vectors)) // groups - more
         tiles.append(Tile(start, here - least if vectors == 1 else here, vectors, width, last=extent - width))
-    return [*tiles, *([Tile(0, least, 1, extent)] if least != 0 else [])]
+    return [*tiles, *([Tile(0, least, 1, extent % width)] if least != 0 else [])]
 
 
 def _open_vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:

@@ -508,6 +508,7 @@ class KernelEmitter(Refilling):
         def tail() -> None:
             saved = self.mask
             self.mask = self.first_lanes(rest)
+            self.frames[-1]["some", self.mask.ref] = self.e.const(True, "i1")
             self.rest = (self.mask, rest) if isinstance(rest, int) else None
             self.body(loop, self.dim(full * width))
             self.mask, self.rest = saved, None

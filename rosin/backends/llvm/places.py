@@ -237,8 +237,9 @@ class Places(ABC):
         """The mask of the first lanes."""
         if isinstance(count, int):
             return first_of(count, self.width)
-        numbers = Val("<" + ", ".join(f"i64 {i}" for i in range(self.width)) + ">", "i64", self.width)
-        return self.e.icmp("slt", numbers, self.e.splat(self.dim(count), self.width))
+        numbers = Val("<" + ", ".join(f"i32 {i}" for i in range(self.width)) + ">", "i32", self.width)
+        few = self.e.define(f"trunc {self.dim(count).typed} to i32", "i32")
+        return self.e.icmp("slt", numbers, self.e.splat(few, self.width))
 
     def tests(self, tests: Sequence[Within]) -> tuple[Val | None, Val | None]:
         """The tests that are the same for all lanes, as one truth value, and those that differ, as one vector."""
