@@ -11,7 +11,7 @@ from rosin.ir import facts
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.loops import Buffer, Load, Room, Scope
-from rosin.ir.statements import loaded_buffers, statements_of, stores, used_buffers
+from rosin.ir.statements import statements_of, stores, used_buffers
 from rosin.ir.steps import (
     Again,
     Branch,
@@ -30,6 +30,7 @@ from rosin.ir.steps import (
 )
 from rosin.passes import memory
 from rosin.passes.donate import Touched
+from rosin.passes.exposed import exposed
 
 WORTH_SHARING = 1 << 12
 """Of a buffer of so many bytes it is asked whether another may be written over it."""
@@ -225,10 +226,10 @@ def _written_after(steps: tuple[Step, ...], found: set[Buffer], written: set[Buf
     for step in steps:
         match step:
             case Kernel() | Nest() | Again():
-                body = statements_of(step.kernel if isinstance(step, Again) else step)
+                leaf = step.kernel if isinstance(step, Again) else step
                 places: Mapping[Buffer, Buffer] = step.places if isinstance(step, Again) else {}
-                found |= {places.get(b, b) for b in loaded_buffers(body)} - written
-                written |= {places.get(s.buffer, s.buffer) for s in stores(body)}
+                found |= {places.get(b, b) for b in exposed(leaf)} - written
+                written |= {places.get(s.buffer, s.buffer) for s in stores(statements_of(leaf))}
             case Repeat():
                 if decides(step):
                     found |= {load.buffer for load in decides(step)} - written

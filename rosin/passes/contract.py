@@ -59,7 +59,7 @@ from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import Packing, joint, packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.tiles import Tile, TileSize, Tiling, ends_of_rows, padded_blocks, row_blocks, vector_blocks
-from rosin.passes.waiting import Band, Blocks
+from rosin.passes.waiting import LONG_BYTES, Band, Blocks
 from rosin.passes.words import WordLanes
 
 
@@ -219,20 +219,41 @@ class _Contraction(WordLanes):
         then on a block is what is folded."""
         moving = [i for i, o in enumerate(self.operands) if o is not None and o.step(lanes) != 0]
         plain = self.kind is None and self.form is None and self.place.coefficient(lanes) == 1
-        if not plain or len(self.folded) != 1 or len(rows) != 1 or any(t.count == 1 for t in rows[0].values()):
+        if not plain or len(rows) != 1 or any(t.count == 1 for t in rows[0].values()):
             return None
-        (folded,), dtype = self.folded, self.monoid.identity[0].dtype
+        folded, places = self._joined()
+        if folded is None:
+            return None
+        dtype = self.monoid.identity[0].dtype
         sizes = folded.extent, lanes.extent, *(v.extent for v in rows[0])
         if dtype.is_complex or not rows[0] or not is_static(sizes) or not set(self.packed).isdisjoint(moving):
             return None
         (depth,) = static((folded.extent,), "a block")
-        if depth * self.groups(lanes) * self.width * dtype.bytes <= NEAR_BYTES:
+        shared = any(self._share_a_set(o) for o in self.operands if o is not None and o.step(lanes) != 0)
+        if depth * self.groups(lanes) * self.width * dtype.bytes <= (LONG_BYTES if shared else 2 * LONG_BYTES):
             return None
         blocks = Blocks(folded, depth)
-        self.point = tuple(i.substitute({folded: blocks.place}) for i in self.point)
+        places = {v: place.substitute({folded: blocks.place}) for v, place in places.items()}
+        self.point = tuple(i.substitute(places) for i in self.point)
         self.folded, self.operands = [blocks.step], self._operands()
         self.terms = self._terms()
         return blocks
+
+    def _joined(self) -> tuple[LoopVar | None, dict[LoopVar, Index]]:
+        """One variable for all that is folded, and where the others are for it; None where operands do not have these
+        one behind the other."""
+        if len(self.folded) == 1:
+            return self.folded[0], {self.folded[0]: indices.of(self.folded[0])}
+        if len(self.folded) != 2:
+            return None, {}
+        outer, inner = self.folded
+        for operand in self.operands:
+            steps = (None, None) if operand is None else (operand.step(outer), operand.step(inner))
+            if steps[0] is None or steps[1] is None or steps[0] != steps[1] * inner.extent:
+                return None, {}
+        both = LoopVar(outer.name, outer.extent * inner.extent)
+        place = indices.of(both)
+        return both, {outer: place // inner.extent, inner: place % inner.extent}
 
     def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
         """The nest over one kind of tile."""

@@ -20,8 +20,12 @@ from rosin.ir.loops import Buffer, Const, Expr, Kind, Loop, Scope, Statement, St
 from rosin.ir.statements import moved, rebuilt, replace
 from rosin.passes.tiles import Tiling
 
-DEPTH = 1024
-"""A block of what is folded has about so many steps."""
+DEPTH = 256
+"""A block of what is folded has about so many steps: what lies a power of two apart shares few sets of the second
+cache, which has room for little more of it."""
+
+LONG_BYTES = 1 << 17
+"""A panel of more bytes is read in blocks; of twice as many where its rows do not share sets."""
 
 PIECES, FEWEST_PIECES = 16, 4
 """Rows are cut into bands for the sake of so many pieces, which threads share evenly, while bands have `ROWS` rows; and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from rosin.ir.builder import Builder
@@ -14,6 +15,7 @@ from rosin.ir.steps import Kernel, kernels
 from rosin.passes import lanes
 from rosin.passes.to_loops import to_loops
 from rosin.passes.waiting import SUMS_BYTES, block_of
+from rosin.runtime.compile_path import compile_graph
 from tests.passes.test_fusion import graph_of
 
 
@@ -53,7 +55,8 @@ def test_the_smaller_operand_is_packed() -> None:
 
 def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
     assert waiting(graph_of(product, "f32[100, 4096]", "f32[4096, 1024]"), 64)
-    assert not waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "panels stay in a near cache"
+    assert waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "rows share sets of the caches"
+    assert not waiting(graph_of(product, "f32[100, 768]", "f32[768, 3000]"), 64), "panels stay in a near cache"
     assert not waiting(graph_of(product, "f32[512, 4096]", "f32[4096, 1024]"), 64), "a copy lies side by side"
     assert not waiting(graph_of(product, "f32[6, 4096]", "f32[4096, 1024]"), 64), "one row of tiles reads all once"
 
@@ -70,7 +73,26 @@ def test_sums_that_wait_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_blocks_are_all_of_one_length_where_they_can_be() -> None:
-    assert [block_of(n) for n in (4096, 3072, 2050, 5000, 4099)] == [1024, 1024, 1025, 1000, 1024]
+    assert [block_of(n) for n in (4096, 3072, 2050, 5000, 4099)] == [256, 256, 205, 250, 256]
+
+
+def test_what_lies_one_behind_the_other_is_folded_in_blocks_as_one() -> None:
+    """The gradient by weights that all steps of a recurrent network share."""
+
+    def by_weights(b: Builder, x: Value, y: Value) -> Value:
+        return b.dot_general(x, y, ((0, 1), (0, 1)))
+
+    graph = graph_of(by_weights, "f32[500, 16, 128]", "f32[500, 16, 512]")
+    assert waiting(graph, 64)
+    one = graph_of(lambda b, x, y: b.dot_general(x, y, ((0,), (0,))), "f32[8000, 128]", "f32[8000, 512]")
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8000, 128), np.float32), rng.standard_normal((8000, 512), np.float32)
+    (found,) = compile_graph(graph, "llvm")(x.reshape(500, 16, 128), y.reshape(500, 16, 512))
+    np.testing.assert_array_equal(found, compile_graph(one, "llvm")(x, y)[0])
+    np.testing.assert_allclose(found, x.T @ y, rtol=1e-3, atol=1e-3)
+    shapes = "f32[16, 500, 128]", "f32[500, 16, 512]"
+    turned = graph_of(lambda b, x, y: by_weights(b, b.transpose(x, (1, 0, 2)), y), *shapes)
+    assert not waiting(turned, 64), "steps lie elsewhere in one of the operands"
 
 
 def test_rows_that_lie_across_what_is_folded_are_packed() -> None:

@@ -50,6 +50,22 @@ def test_threads_share_steps_that_are_apart() -> None:
     assert not loop.team.offsets.keys() & program.arena.keys()
 
 
+def of_attention(q: Any, k: Any, v: Any) -> Any:
+    """The gradients of attention, whose steps read rows that their own kernels have written."""
+
+    def total(q: Any, k: Any, v: Any) -> Any:
+        return rnp.sum(rnp.sin(rosin.nn.softmax(q @ k.mT / 8, axis=-1) @ v))
+
+    return rosin.grad(total, (0, 1, 2))(q, k, v)
+
+
+def test_threads_share_the_heads_of_gradients_of_attention() -> None:
+    (loop,) = [step for step in program_of(of_attention, *[(8, 256, 64)] * 3).steps if isinstance(step, Repeat)]
+    assert loop.team is not None
+    given = [np.random.default_rng(i).standard_normal((8, 256, 64)).astype(np.float32) for i in range(3)]
+    assert_the_same_on_any_number_of_threads(of_attention, *given)
+
+
 def test_threads_do_not_share_steps_that_follow_each_other_or_are_short() -> None:
     assert all(loop.team is None for loop in repeats(program_of(carried, *SHAPES).steps))
     assert all(loop.team is None for loop in repeats(program_of(apart, (64, 64), (5, 3, 64)).steps))
@@ -63,16 +79,24 @@ def test_shared_loops_compute_the_same_on_any_number_of_threads(count: int) -> N
     scores = xs @ w
     powers = np.exp(scores - scores.max(-1, keepdims=True))
     expected = np.tanh(powers / powers.sum(-1, keepdims=True) @ w)
-    before, found = threads.num_threads(), []
+    found = assert_the_same_on_any_number_of_threads(apart, w, xs)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def assert_the_same_on_any_number_of_threads(f: Any, *given: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """The results, every bit of which is the same on one thread and on others."""
+    before = threads.num_threads()
+    found: list[list[np.ndarray[Any, Any]]] = []
     try:
         for number in (1, 2, 5, 20):
             threads.set_num_threads(number)
-            found.append(np.asarray(rosin.compile(apart)(rnp.asarray(w), rnp.asarray(xs))))
+            found.append(list(map(np.asarray, rosin.tree.leaves(rosin.compile(f)(*map(rnp.asarray, given))))))
     finally:
         threads.set_num_threads(before)
-    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
     for other in found[1:]:
-        np.testing.assert_array_equal(other, found[0])
+        for one, first in zip(other, found[0], strict=True):
+            np.testing.assert_array_equal(one, first)
+    return found[0]
 
 
 def test_operands_that_stay_are_packed_before_the_loop() -> None:
