@@ -604,6 +604,10 @@ class Push(Op):
     def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:
         """The new element, from the old one."""
 
+    def monoid(self, types: Types) -> Monoid | None:
+        """How an element and its updates combine, if their order changes no bit of the result; None if it may."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

@@ -14,11 +14,11 @@ from dataclasses import replace
 
 from rosin.ir.graph import Node
 from rosin.ir.literal import Literal
-from rosin.ir.loops import Buffer, Local, Scope
+from rosin.ir.loops import Buffer, Load, Local, Scope
 from rosin.ir.op import Elementwise, Value
 from rosin.ir.ops.call import Barrier
 from rosin.ir.ops.movement import Constant
-from rosin.ir.steps import Again, Either, Kernel, Step, kernels
+from rosin.ir.steps import Again, Branch, Either, Kernel, Step, kernels
 from rosin.passes.cse import attributes
 from rosin.passes.fusion import Group
 from rosin.passes.loop_kernels import arrange
@@ -71,6 +71,8 @@ def _with_numbers(step: Step, numbers: Mapping[Local, Literal]) -> Step:
         case Either(size, most, small, large):
             both = (tuple(_with_numbers(s, numbers) for s in steps) for steps in (small, large))
             return Either(size, most, *both)
+        case Branch(index, branches):
+            return Branch(index, tuple(tuple(_with_numbers(s, numbers) for s in steps) for steps in branches))
         case _:
             raise AssertionError("a group becomes kernels, and choices between kernels")
 
@@ -100,6 +102,9 @@ class _Made:
                     return Again(name + step.name.removeprefix(self.name), step, here, numbers)
                 case Either(size, most, small, large):
                     return Either(size, most, tuple(map(repeated, small)), tuple(map(repeated, large)))
+                case Branch(Load(buffer, at), branches):
+                    index = Load(places.get(buffer, buffer), at)
+                    return Branch(index, tuple(tuple(map(repeated, steps)) for steps in branches))
                 case _:
                     raise AssertionError("a group becomes kernels, and choices between kernels")
 

@@ -48,6 +48,9 @@ PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
 that is read or written counts as one: so many do not fit a near cache."""
 
+ACROSS = 256
+"""What it takes to combine the lanes of a vector among themselves, in such operations: short rows take little else."""
+
 WORK_IN_LOOPS = PARALLEL_WORK // 4
 """The same of products in loops of the program: threads that have just done their part of a step are still awake."""
 
@@ -168,7 +171,7 @@ class Arrangement:
             lanes = self._beside(inner) or lanes
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
-        on_threads, work = threads(self.work)
+        on_threads, work = threads(self.work + self._across_lanes(lanes))
         if lanes in self.rows and not self.scratch:
             outer = [v for v in self.rows if v is not lanes]
             found = streamed(self.name, outer, lanes, self.columns, self.body, self.flops, (on_threads, work))
@@ -191,6 +194,13 @@ class Arrangement:
         domain = dims.product(var.extent for var in (*self.rows, *self.columns))
         whole = [b for b in used_buffers(self.statements()) if facts.estimate(b.size) >= facts.estimate(domain)]
         return domain * max(self.flops + 1, sum(b.dtype.bytes for b in whole))
+
+    def _across_lanes(self, lanes: LoopVar | None) -> Dim:
+        """What it takes to combine lanes among themselves, where rows are folded along them."""
+        if lanes not in self.columns:
+            return 0
+        values = sum(len(c.locals) for p in self.body if isinstance(p, Inner) for c in p.carries)
+        return dims.product(v.extent for v in self.rows) * (ACROSS * values)
 
     # -- building ------------------------------------------------------------------------------------------
 

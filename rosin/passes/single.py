@@ -14,9 +14,11 @@ from rosin.ir.op import Pack, Push, apply
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
 from rosin.ir.statements import replace, used_buffers
-from rosin.ir.steps import Kernel, Nest
+from rosin.ir.steps import Kernel, Nest, Step
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, threads
+from rosin.passes.part_updates import part_updates
+from rosin.passes.row_updates import row_updates
 
 MOST_PARTS = 8
 LEAST_PART = 128
@@ -88,7 +90,15 @@ def _owned(goal: Sequence[Index], shape: Sequence[Dim], lanes: LoopVar) -> tuple
     return owner, Within(goal[axis] // RUN % OWNERS - indices.of(owner), 0, 1)
 
 
-def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
+def push_steps(group: Group, memory: Memory, name: str) -> Sequence[Step]:
+    """Row by row, in parts, or one update after the other."""
+    if 0 in group.nodes[0].results[0].type.shape:
+        return []
+    steps = _one_by_one(group, memory, name)
+    return row_updates(group, memory, name, steps) or part_updates(group, memory, name) or steps
+
+
+def _one_by_one(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     """A copy of the first operand, then the updates in the order of their domain.
 
     Updates may meet in one place, so they run one after the other but along the axes that the op calls disjoint: such
@@ -105,9 +115,9 @@ def push_kernels(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]
     start = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in place)
     copy = memory.store(result, start, memory.read(node.operands[0])(start))
     rows = tuple(v for v in place if v.extent != 1)
-    steps: list[Kernel | Nest] = [Nest(f"{name}_copy", rows, (), (copy,))] if 0 not in shape else []
+    steps: list[Kernel | Nest] = [Nest(f"{name}_copy", rows, (), (copy,))]
     domain = [LoopVar(f"u{i}", n) for i, n in enumerate(op.domain(types))]
-    if 0 in shape or 0 in [v.extent for v in domain]:
+    if 0 in [v.extent for v in domain]:
         return steps
     point = tuple(indices.of(v) if v.extent != 1 else indices.ZERO for v in domain)
     readers = tuple(memory.read(v) for v in node.operands)

@@ -46,7 +46,8 @@ def padded(flow: Flow) -> set[Node]:
 
 
 def read_by_pushes(flow: Flow) -> set[Node]:
-    """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs.
+    """The cheap elementwise nodes of which every element is read once, by an update that nothing else needs, or to
+    know where that goes.
 
     Updates made of what they change are made before it, so that it can be changed where it lies.
     """
@@ -69,7 +70,10 @@ def read_by_pushes(flow: Flow) -> set[Node]:
     for node in flow.graph.nodes:
         if not isinstance(node.op, Push):
             continue
-        changed, *_, update = node.operands
+        changed, *places, update = node.operands
+        for place in places:
+            if changed not in flow.sources(place):
+                visit(place, MOVE_FLOPS)
         if update.type.size == product(node.op.domain(tuple(v.type for v in node.operands))):
             if changed not in flow.sources(update):
                 visit(update, MOVE_FLOPS)

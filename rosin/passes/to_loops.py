@@ -52,7 +52,7 @@ from rosin.passes.recurring import recurring
 from rosin.passes.rows import row_steps
 from rosin.passes.running import running_kernels
 from rosin.passes.sharing import shared
-from rosin.passes.single import pack_kernels, push_kernels
+from rosin.passes.single import pack_kernels, push_steps
 from rosin.passes.tapes import TapeRow
 from rosin.passes.tiles import TileSize
 
@@ -304,7 +304,7 @@ class Region:
         if 0 in group.domain and not (isinstance(node.op, Fold) and 0 not in node.results[0].type.shape):
             return []
         if isinstance(node.op, Push):
-            return push_kernels(group, self.memory, name)
+            return push_steps(group, self.memory, name)
         if isinstance(node.op, Pack):
             return pack_kernels(group, self.memory, name)
         if isinstance(node.op, Running):

@@ -66,10 +66,7 @@ def bincount(
         size: Dim = builtins.max(int(known.max()) + 1 if known.size else 0, least)
     else:
         size = promote.as_size("bincount", length, "length")
-    places = promote.cast(operand, dtypes.i64 if dtype.bits > 32 or dtype == dtypes.u32 else DEFAULT_INT)
-    # A negative number would count from the end.
-    places = logic.where(logic.less(places, 0), np.iinfo(np.int32).max, places) if dtype.kind == "int" else places
-    return _counted(places, size, _weights("bincount", operand, weights))
+    return _counted(operand, size, _weights("bincount", operand, weights))
 
 
 def _weights(name: str, x: Array, weights: ArrayLike | None) -> Array | None:
@@ -84,8 +81,10 @@ def _weights(name: str, x: Array, weights: ArrayLike | None) -> Array | None:
 
 
 def _counted(places: Array, length: Dim, weights: Array | None) -> Array:
-    """For each place the sum of weights that go there; what goes further is left out."""
+    """For each place the sum of weights that go there; what goes further, or is negative, is left out."""
     dtype = DEFAULT_INT if weights is None else core.dtype_of(weights)
+    # Numbers without a sign do not count from the end: negative ones become such that are beyond every place.
+    places = promote.cast(places, dtypes.u64 if core.dtype_of(places).bits > 32 else dtypes.u32)
     start = creation.zeros((length,), dtype=dtype)
     return start.at[places].add(1 if weights is None else weights)
 

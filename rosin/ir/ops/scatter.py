@@ -21,13 +21,14 @@ from rosin.ir import dims, dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index
-from rosin.ir.loops import Expr, Within
+from rosin.ir.loops import Const, Expr, Within
 from rosin.ir.op import (
     Arrays,
     Cost,
     Elementwise,
     Linear,
     Maybe,
+    Monoid,
     NumpyArray,
     Push,
     Reader,
@@ -166,6 +167,17 @@ class Combining(Scatter):
     def update(self, point: tuple[Index, ...], old: Expr, operands: tuple[Reader, ...], types: Types) -> Expr:
         return apply(self.combine, old, operands[2](self.at(point)))
 
+    @abstractmethod
+    def identity(self, dtype: DType) -> float | int | bool:
+        """The integer that changes nothing."""
+
+    def monoid(self, types: Types) -> Monoid | None:
+        dtype = types[0].dtype
+        if not dtype.is_integer:
+            return None
+        start = Const(self.identity(dtype), dtype)
+        return Monoid((start,), lambda left, right: (apply(self.combine, left[0], right[0]),))
+
 
 @define("scatter_set")
 class ScatterSet(Linear, Scatter):
@@ -204,6 +216,9 @@ class ScatterAdd(Linear, Combining):
     kind = "add"
     combine = Add()
     function = np.add
+
+    def identity(self, dtype: DType) -> float | int | bool:
+        return 0
 
     def groups(self, count: int) -> tuple[tuple[int, ...], ...]:
         return ((0, 2),)
@@ -249,6 +264,9 @@ class ScatterMul(Weighted):
     combine = Mul()
     function = np.multiply
 
+    def identity(self, dtype: DType) -> float | int | bool:
+        return 1
+
     def slopes(self, b: Builder, operands: Values, result: Value) -> tuple[Value, Value]:
         x, _, updates = operands
         by_x = self.scattered(b, "mul", b.like(1.0, x), updates, operands)
@@ -290,6 +308,9 @@ class ScatterMin(ScatterExtremum):
     combine = Minimum()
     function = np.minimum
 
+    def identity(self, dtype: DType) -> float | int | bool:
+        return dtype.highest
+
 
 @define("scatter_max")
 class ScatterMax(ScatterExtremum):
@@ -298,6 +319,9 @@ class ScatterMax(ScatterExtremum):
     kind = "max"
     combine = Maximum()
     function = np.maximum
+
+    def identity(self, dtype: DType) -> float | int | bool:
+        return dtype.lowest
 
 
 KINDS: dict[Kind, type[Scatter]] = {op.kind: op for op in (ScatterSet, ScatterAdd, ScatterMul, ScatterMin, ScatterMax)}
