@@ -252,6 +252,18 @@ def test_convolutions_of_single_channels_with_large_windows(
     check(build, *types, vector_bytes=width, rtol=1e-4)
 
 
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (3, 2)])
+def test_windows_with_steps_that_overlap(strides: tuple[int, int], parallel: bool) -> None:
+    """Two results of each channel, and windows whose elements lie apart: rows have fewer vectors in common."""
+
+    def build(b: Builder, x: Value, kernel: Value) -> Value:
+        steps = {"strides": strides, "rhs_dilation": (2, 1), "feature_groups": 10}
+        return b.mul(b.convolution(x, kernel, low=(4, 1), high=(3, 2), **steps), 0.5)
+
+    check(build, "f32[2, 10, 23, 50]", "f32[20, 1, 5, 4]", vector_bytes=64, rtol=1e-4)
+    check(build, "f16[2, 10, 23, 50]", "f16[20, 1, 5, 4]", vector_bytes=64, rtol=2e-3)
+
+
 @pytest.mark.thinned(2)
 @pytest.mark.parametrize("window", [1, 3, 4, 7])
 @pytest.mark.parametrize("spread", [(2, 2), (1, 3), (4, 4), (5, 5)])
