@@ -14,7 +14,8 @@ from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, When, Within
-from rosin.ir.statements import replace
+from rosin.ir.statements import all_indices, replace
+from rosin.passes.nest import joins
 
 MOST_TERMS = 256
 """So many multiply-adds at most may be written out for a tile, in all stretches together."""
@@ -110,7 +111,12 @@ class FoldLoops:
         cuts = [] if var is self.lanes else _stretches(var, inner, terms)
         count = sum(len(stretch.codes) for stretch in cuts)
         if not 1 < count <= copies:
-            return self._loop(var, inner, terms, (), within, copies)
+            joined = self._joined(var, inner, terms, within)
+            return (
+                self._loop(var, inner, terms, (), within, copies)
+                if joined is None
+                else self._inside(*joined, within, copies)
+            )
         found: list[Statement] = []
         for stretch in cuts:
             own = LoopVar(var.name, stretch.count)
@@ -121,6 +127,29 @@ class FoldLoops:
                 loops = self._loop(own, inner, there, (), _at(within, places), copies // count)
                 found += [When(code.tests, tuple(loops))] if code.tests else loops
         return found
+
+    def _joined(
+        self, var: LoopVar, inner: Sequence[LoopVar], terms: Sequence[Term], within: Sequence[Within]
+    ) -> tuple[list[LoopVar], list[Term]] | None:
+        """One loop in place of a loop and the next one, with the terms in it, if all that they read lies as if they
+        were one: the fewer ends of loops, the better. None where it does not, or where the next one may be cut."""
+        second = inner[0] if inner else self.lanes
+        if second is self.lanes or second is None or not isinstance(var.extent, int):
+            return None
+        tests = [*within, *(t for term in terms for t in term.tests if second in t.index.variables())]
+        if any(not t.index.variables().isdisjoint((var, second)) for t in tests):
+            return None
+        if not all(joins(i, var, second) for i in all_indices([term.sum for term in terms])):
+            return None
+        both = LoopVar(second.name, var.extent * second.extent)
+        at: dict[LoopVar, Index] = {var: indices.ZERO, second: indices.of(both)}
+        memo: dict[int, Expr] = {}
+        found: list[Term] = []
+        for term in terms:
+            tests = [t for t in term.tests if var not in t.index.variables()]
+            self.reach_beyond |= len(tests) < len(term.tests)
+            found.append(Term(term.sum, tuple(tests)).at(at, memo))
+        return [both, *inner[1:]], found
 
 
 def _stretches(var: LoopVar, inner: Sequence[LoopVar], terms: Sequence[Term]) -> list[Stretch]:

@@ -27,6 +27,7 @@ from math import prod
 
 from rosin.ir import facts
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static, static
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
@@ -56,7 +57,7 @@ from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import Memory, on_many, threads
-from rosin.passes.packing import Packing, joint, packing_kernels
+from rosin.passes.packing import Operand, Packing, joint, on_one_thread, packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.tiles import Tile, TileSize, Tiling, ends_of_rows, padded_blocks, row_blocks, vector_blocks
 from rosin.passes.waiting import LONG_BYTES, Band, Blocks
@@ -117,7 +118,7 @@ def _share_copies(parts: Sequence[_Contraction], position: int) -> None:
 def _copies(part: _Contraction, parts: Sequence[_Contraction], made: set[Buffer]) -> Iterator[Kernel]:
     """The kernels that make the copies that a piece reads, but those that are `made` already; all parts are known."""
     for position, (packing, buffer) in part.packed.items():
-        if buffer in made:
+        if buffer in made or (part.slice is not None and part.slice.position == position):
             continue
         made.add(buffer)
         readers = [p for p in parts if position in p.packed and p.packed[position][1] is buffer]
@@ -131,8 +132,31 @@ END_ROWS = 8
 """Tiles of what is left of symbolic rows have so many: enough to keep the multipliers busy with single vectors, and no
 more, for a tile may have few rows that are there."""
 
+LEAST_SLICES = 16
+SLICE_BYTES = 1 << 18
+"""An operand is packed slice by slice where there are so many, which threads share, of at most so many bytes."""
+
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
+
+
+@dataclass(frozen=True)
+class TileNest:
+    """The nest over one kind of tile: loops in this order, the outermost first, around a body."""
+
+    order: Sequence[LoopVar]
+    body: list[Statement]
+    scratch: tuple[Buffer, ...]
+    tile: str
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What is read of a packed operand in a step of outer loops, which alone reads it: it is packed there."""
+
+    position: int
+    outer: Sequence[LoopVar]
+    operand: Operand
 
 
 class _Contraction(WordLanes):
@@ -148,6 +172,9 @@ class _Contraction(WordLanes):
     blocks: Blocks | None = None
     """The blocks of what is folded, if sums wait from one to the next."""
 
+    slice: Slice | None = None
+    """What is packed slice by slice, if anything is."""
+
     # -- kernels -------------------------------------------------------------------------------------------
 
     def choose(self) -> None:
@@ -156,7 +183,11 @@ class _Contraction(WordLanes):
 
     def kernels(self) -> list[Kernel]:
         """A kernel for each kind of tile; they read copies of operands that are made before."""
-        return [self.kernel(choice, self.along, i) for i, choice in enumerate(self.choices)]
+        nests = [self._nest(choice, self.along) for choice in self.choices]
+        if self.slice is not None:
+            return [self._slice_by_slice(self.slice, nests)]
+        names = [f"{self.name}_{i}" if i else self.name for i in range(len(nests))]
+        return [self._kernel(name, nest) for name, nest in zip(names, nests, strict=True)]
 
     def read_copy(self, position: int, packing: Packing, buffer: Buffer) -> None:
         """Read an operand from another copy of it, in which its axes are the same in the same blocks."""
@@ -176,6 +207,8 @@ class _Contraction(WordLanes):
             side = {32: 4, 16: 3}.get(self.registers, 2)
             blocks = [row_blocks(v.extent, side, True) for v in (*first, *second)]
             return [dict(zip((*first, *second), tiles, strict=True)) for tiles in itertools.product(*blocks)]
+        self.overlap = self._overlapping(lanes) if self.kind is None else None
+        partners = partners if self.overlap is None else [self.overlap.row]
         groups = self.groups(lanes)
         if not partners:
             groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
@@ -184,12 +217,14 @@ class _Contraction(WordLanes):
         vectors = vector_blocks(lanes.extent, groups, self.width, over)
         rows = self._rows(lanes, partners, groups)
         row = next((v for v in partners[:1] if v in rows[0]), None)
-        if row is not None and len(rows[0]) == 1 and self._pack_rows(row, rows[0][row].block, lanes) and over:
+        one = row is not None and len(rows[0]) == 1 and self.overlap is None
+        if row is not None and one and self._pack_rows(row, rows[0][row].block, lanes) and over:
             rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
         self.blocks = self._blocks(lanes, rows)
-        ends = self._open_ends(lanes, row, groups) if over and row is not None else []
+        ends = self._open_ends(lanes, row, groups) if over and row is not None and self.overlap is None else []
         if ends:
             vectors = vectors[:1]
+        self._slice([lanes, *rows[0]])
         return [*({lanes: v, **r} for v, r in itertools.product(vectors, rows)), *ends]
 
     def _open_ends(self, lanes: LoopVar, row: LoopVar, groups: int) -> list[dict[LoopVar, Tile]]:
@@ -218,7 +253,7 @@ class _Contraction(WordLanes):
         """The blocks of what is folded, where rows of tiles pass by long panels of an operand that lies as it is. From
         then on a block is what is folded."""
         moving = [i for i, o in enumerate(self.operands) if o is not None and o.step(lanes) != 0]
-        plain = self.kind is None and self.form is None and self.place.coefficient(lanes) == 1
+        plain = self.kind is None and self.form is None and self.overlap is None and self.place.coefficient(lanes) == 1
         if not plain or len(rows) != 1 or any(t.count == 1 for t in rows[0].values()):
             return None
         folded, places = self._joined()
@@ -255,7 +290,29 @@ class _Contraction(WordLanes):
         place = indices.of(both)
         return both, {outer: place // inner.extent, inner: place % inner.extent}
 
-    def kernel(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None, number: int) -> Kernel:
+    def _slice(self, tiled: Collection[LoopVar]) -> None:
+        """Pack a large operand slice by slice, in loops over what tiles lack, if a step of these alone reads a slice:
+        that stays near, while all slices together are written to memory and read again."""
+        if self.kind is not None or self.blocks is not None or self.beside > 1:
+            return
+        outer = [v for v in self.result if v.extent != 1 and v not in tiled]
+        for position, (packing, buffer) in self.packed.items():
+            operand = self.operands[position]
+            assert operand is not None, "what is packed is read at one place"
+            own = [v for v in outer if operand.step(v) not in (0, None)]
+            own = [v for v in own if all(v not in t.index.variables() for t in operand.tests)]
+            found, part = operand.slice(packing, own)
+            sizes = (packing.size, part.size, *(v.extent for v in own))
+            if self.memory.same_for(operand.value) > 1 or not is_static(sizes):
+                continue
+            whole, size, *counts = static(sizes, "a slice")
+            if prod(counts) < LEAST_SLICES or size * buffer.dtype.bytes > SLICE_BYTES or size * prod(counts) > whole:
+                continue
+            self.slice = Slice(position, own, found)
+            self.read_copy(position, part, Buffer(buffer.name, buffer.dtype, size, Scope.LOCAL))
+            return
+
+    def _nest(self, tiles: Mapping[LoopVar, Tile], lanes: LoopVar | None) -> TileNest:
         """The nest over one kind of tile."""
         outer = [v for v in self.result if v.extent != 1 and v not in tiles]
         tiling = Tiling(tiles, lanes)
@@ -267,8 +324,8 @@ class _Contraction(WordLanes):
         starts: list[Statement] = []
         stops: list[Statement] = []
         carries: list[Carry] = []
-        steps: list[Term] = []
-        borders = [] if lanes in self.folded else self._borders()
+        steps: list[tuple[int, Term]] = []
+        borders = [] if lanes in self.folded or self.overlap is not None else self._borders()
         shared = [t for t in borders if t.index.variables().isdisjoint(tiles)]
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
         for at, position in enumerate(positions):
@@ -282,12 +339,13 @@ class _Contraction(WordLanes):
                 carry, total = replace_fields(carry, initial=(before,)), (waiting,)
                 stops.append(Store(waiting.buffer, waiting.offset, running))
             carries.append(carry)
-            memo: dict[int, Expr] = {}
-            terms = [epilogue.sharing.intern(substitute(t, places, memo)) for t in self.terms]
-            own = [Within(t.index.substitute(places), t.low, t.high) for t in borders if t not in shared]
-            alike = tuple(t for t in own if tiling.lane not in t.index.variables())
-            self.reach_beyond |= len(alike) < len(own)
-            steps.append(Term(Accumulate(carry, tuple(terms)), alike))
+            for met, there in self._written_out(tiling, position, places):
+                memo: dict[int, Expr] = {}
+                terms = [epilogue.sharing.intern(substitute(t, there, memo)) for t in self.terms]
+                own = [Within(t.index.substitute(there), t.low, t.high) for t in borders if t not in shared]
+                alike = tuple(t for t in own if tiling.lane not in t.index.variables())
+                self.reach_beyond |= len(alike) < len(own)
+                steps.append((met, Term(Accumulate(carry, tuple(terms)), alike)))
             finished = self.op.finish(self.total(total, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
@@ -298,8 +356,10 @@ class _Contraction(WordLanes):
         if late is not None:
             ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
         folds = FoldLoops(lanes if lanes in self.folded else None)
-        order = [v for v in self.folded if v is not lanes] + [v for v in self.folded if v is lanes]
-        inner = folds.around(order or [LoopVar("once", 1)], steps, tuple(carries), shared)
+        written = None if self.overlap is None else self.overlap.folded
+        order = [v for v in self.folded if v not in (lanes, written)] + [v for v in self.folded if v is lanes]
+        together = [term for _, term in sorted(steps, key=lambda step: step[0])]
+        inner = folds.around(order or [LoopVar("once", 1)], together, tuple(carries), shared)
         self.reach_beyond |= folds.reach_beyond or not borders
         last = list(_guarded(ends))
         body = self._lane_by_lane(tiling, [*starts, *inner, *(stops or last)])
@@ -307,7 +367,7 @@ class _Contraction(WordLanes):
         if band is not None:
             body = band.statements(body, self._lane_by_lane(tiling, last))
             order = [*outer, *(v for v in (band.number, tiling.blocks[lanes or band.row]) if v.extent != 1)]
-            return self._kernel(tiling, number, order, body, (*scratch, band.sums))
+            return TileNest(order, body, (*scratch, band.sums), str(tiling))
         # A panel of vectors stays near while all rows pass by it.
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
         if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
@@ -315,20 +375,42 @@ class _Contraction(WordLanes):
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
         if row is not None and lanes in tiles:
             body, order = self._row_bands(body, order, tiling.blocks[row], tiles[row].block)
-        return self._kernel(tiling, number, order, body, scratch)
+        return TileNest(order, body, scratch, str(tiling))
 
-    def _kernel(
-        self, tiling: Tiling, number: int, order: Sequence[LoopVar], body: list[Statement], scratch: tuple[Buffer, ...]
-    ) -> Kernel:
-        """The kernel of loops in this order, the outermost first, around a body."""
-        for var in reversed(order):
-            body = [Loop(var, Kind.SERIAL, tuple(body))]
+    def _written_out(
+        self, tiling: Tiling, position: Sequence[int], places: dict[LoopVar, Index]
+    ) -> Iterator[tuple[int, dict[LoopVar, Index]]]:
+        """The places of the terms of an element of a tile, with a number by which those that read the same are
+        neighbours."""
+        if self.overlap is None:
+            yield 0, places
+            return
+        row = position[tiling.axes.index(self.overlap.row)]
+        for step in range(self.overlap.steps):
+            yield self.overlap.place(row, step), {**places, self.overlap.folded: Index(step)}
+
+    def _kernel(self, name: str, nest: TileNest) -> Kernel:
+        """The kernel of one nest."""
+        return self._on_threads(name, _loops(nest.order, nest.body), nest.scratch, nest.tile)
+
+    def _slice_by_slice(self, slice: Slice, nests: Sequence[TileNest]) -> Kernel:
+        """One kernel of all nests, which packs an operand where a slice of it is read."""
+        packing, buffer = self.packed[slice.position]
+        copies = packing_kernels(self.name, slice.operand, packing, buffer, self.memory, self.reach_beyond)
+        body = [on_one_thread(statement) for copy in copies for statement in copy.body]
+        for nest in nests:
+            body += _loops([v for v in nest.order if v not in slice.outer], nest.body)
+        scratch = (buffer, *(b for nest in nests for b in nest.scratch))
+        tile = " and ".join(dict.fromkeys(nest.tile for nest in nests))
+        return self._on_threads(self.name, _loops(slice.outer, body), scratch, tile)
+
+    def _on_threads(self, name: str, body: list[Statement], scratch: tuple[Buffer, ...], tile: str) -> Kernel:
+        """The kernel of a body, on threads if there is enough to do and it is one loop."""
         on_threads, work = threads(self.work, self.memory.in_loop)
         loop = body[0]
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [on_many(loop)]
-        name = f"{self.name}_{number}" if number else self.name
-        return Kernel(name, used_buffers(body), tuple(body), scratch, work=work, tile=str(tiling))
+        return Kernel(name, used_buffers(body), tuple(body), scratch, work=work, tile=tile)
 
     def _lane_by_lane(self, tiling: Tiling, body: list[Statement]) -> list[Statement]:
         if tiling.lane is None or not tiling.is_vector:
@@ -422,6 +504,14 @@ class _Contraction(WordLanes):
         zeros = all(o.border is not None and o.border.value == 0 for o in borders)
         products = all(isinstance(t, Apply) and isinstance(t.op, Mul) for t in self.terms)
         return [t for o in borders for t in o.tests] if zeros and products else []
+
+
+def _loops(order: Sequence[LoopVar], body: Sequence[Statement]) -> list[Statement]:
+    """Loops in this order, the outermost first, around a body."""
+    found: list[Statement] = list(body)
+    for var in reversed(order):
+        found = [Loop(var, Kind.SERIAL, tuple(found))]
+    return found
 
 
 def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iterator[Statement]:

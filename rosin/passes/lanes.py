@@ -20,6 +20,7 @@ from rosin.ir.loops import Buffer, Const, Expr, Guard, Load, Local, Scope, Withi
 from rosin.ir.op import Fold, Reader, elements
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory
+from rosin.passes.overlap import Overlap
 from rosin.passes.packing import PACK_COST, Operand, Packing
 from rosin.passes.pieces import Piece, reduced
 from rosin.passes.tiles import Tile, TileSize, row_blocks
@@ -114,6 +115,7 @@ class Lanes:
         self.monoid = op.monoid(self.types)
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.form: Form | None = None
+        self.overlap: Overlap | None = None
         self.operands = self._operands()
         self.terms = self._terms()
         widest = max(e.dtype.part.bytes for t in self.terms for e in walk(t))
@@ -266,6 +268,34 @@ class Lanes:
                     best = cost, Form(row, groups, phase)
         return best[1]
 
+    def _overlapping(self, lanes: LoopVar) -> Overlap | None:
+        """The form of tiles beneath windows that overlap along some rows, if lanes lie side by side."""
+        if self.form is not None or self.place.coefficient(lanes) != 1:
+            return None
+        vectors = -(-facts.estimate(lanes.extent) // self.width)
+        for row, folded in itertools.product(self.partners(lanes), self.folded):
+            steps = self._window_steps(lanes, row, folded)
+            if steps is not None:
+                choices = range(1, min(self.registers // 8, vectors) + 1)
+                return min((Overlap(row, steps[0], folded, steps[1], n) for n in choices), key=self._loads_of)
+        return None
+
+    def _loads_of(self, overlap: Overlap) -> float:
+        return overlap.loads(self.registers)
+
+    def _window_steps(self, lanes: LoopVar, row: LoopVar, folded: LoopVar) -> tuple[int, int] | None:
+        """How far windows lie apart along rows, and their elements along what is folded, if nothing else moves with the
+        rows."""
+        if not isinstance(folded.extent, int) or not 1 < folded.extent < self.registers // 2:
+            return None
+        moving = [o for o in self.operands if o is None or o.step(row) != 0]
+        if len(moving) != 1 or moving[0] is None or moving[0].step(lanes) != 1:
+            return None
+        both = [i for i in moving[0].index if not i.variables().isdisjoint((row, folded))]
+        steps = [i.coefficient(v) for i in both for v in (row, folded)]
+        known = [n for n in steps if isinstance(n, int) and n > 0]
+        return (known[0], known[1]) if len(known) == len(steps) == 2 else None
+
     def _stores_cost(self, squares: bool) -> float:
         """What it costs a step to store what becomes of a sum, and to load what goes into it."""
         size = facts.estimate(elements(self.node.results[0].type))
@@ -404,6 +434,8 @@ class Lanes:
             return max(1, min(self.size.vectors, -(-facts.estimate(lanes.extent) // self.width)))
         if self.form is not None:
             return self.form.groups
+        if self.overlap is not None:
+            return self.overlap.groups
         most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
         if lanes in self.folded or self.place.coefficient(lanes) == 1:
             return most
@@ -481,7 +513,7 @@ class Lanes:
         if not near:
             return [{}]
         if not apart:
-            room = self._room(partners[0], groups)
+            room = self._room(partners[0], groups) if self.overlap is None else self.overlap.room(self.registers)
             if self.size is not None:
                 room = max(min(self.size.rows, room), 1)
             return [{partners[0]: block} for block in row_blocks(partners[0].extent, room, True)]

@@ -353,7 +353,7 @@ class Arrangement:
         at = len(variables) - 2
         while at >= 0:
             outer, inner = variables[at], variables[at + 1]
-            if all(_joins(i, outer, inner) for i in all_indices(self.statements())):
+            if all(joins(i, outer, inner) for i in all_indices(self.statements())):
                 joined = LoopVar(inner.name, outer.extent * inner.extent)
                 self.body = self._moved({outer: indices.ZERO, inner: indices.of(joined)})
                 variables[at : at + 2] = [joined]
@@ -484,7 +484,8 @@ def _is_apart(index: Index, lanes: LoopVar) -> bool:
     return index.affine_in(lanes) and isinstance(step, int) and abs(step) > SQUARE // 4
 
 
-def _joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:
+def joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:
+    """Whether an index steps through two loops as through one."""
     affine = index.affine_in(outer) and index.affine_in(inner)
     return affine and index.coefficient(outer) == inner.extent * index.coefficient(inner)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import gcd
 
@@ -57,6 +57,21 @@ class Operand:
             return self.offset.coefficient(var) == 1
         place = indices.flatten(self.index, self.value.type.shape)
         return place.affine_in(var) and place.coefficient(var) == 1
+
+    def slice(self, packing: Packing, outer: Collection[LoopVar]) -> tuple[Operand, Packing]:
+        """What is read of the operand in the first step of outer loops, and the copy of what is read in any one."""
+        first = dict.fromkeys(outer, indices.ZERO)
+        index = tuple(i.substitute(first) for i in self.index)
+        axes: list[PackedAxis] = []
+        for a in packing.axes:
+            least, most = index[a.axis].bounds()
+            assert least is not None, "only what has bounds is packed"
+            assert most is not None, "only what has bounds is packed"
+            extent = (most - least) // a.step + 1
+            block = 0 if facts.known_at_least(a.block, extent) else a.block
+            axes.append(replace(a, low=least, extent=extent, block=block))
+        start = tuple(i - at for i, at in zip(self.index, index, strict=True))
+        return replace(self, index=index, offset=self.offset.substitute(first)), Packing(tuple(axes), start)
 
     def packing(self, inner: Sequence[LoopVar], blocks: Sequence[int]) -> Packing | None:
         """The packed form in which the axes of these variables come last, in this order; None where there is none.
@@ -113,6 +128,8 @@ class Packing:
     """
 
     axes: tuple[PackedAxis, ...]
+    start: tuple[Index, ...] = ()
+    """Where it begins along each axis of the operand, of a slice that depends on loops around."""
 
     @property
     def cut(self) -> list[PackedAxis]:
@@ -139,7 +156,7 @@ class Packing:
 
     def offset(self, index: tuple[Index, ...]) -> Index:
         """Where the element at the operand's `index` lies in the copy."""
-        along = {a: (index[a.axis] - a.low) // a.step for a in self.axes}
+        along = {a: (index[a.axis] - self._begin(a.axis) - a.low) // a.step for a in self.axes}
         return indices.flatten(
             self.place({a: (i // a.block, i % a.block) if a.block else (i, i) for a, i in along.items()}), self.shape
         )
@@ -153,8 +170,12 @@ class Packing:
         numbers = dict(zip(self.cut, place, strict=False))
         found: dict[int, Index] = {}
         for a, inside in zip(self.axes, place[len(numbers) :], strict=True):
-            found[a.axis] = (numbers[a] * a.block + inside if a.block else inside) * a.step + a.low
+            along = (numbers[a] * a.block + inside if a.block else inside) * a.step + a.low
+            found[a.axis] = along + self._begin(a.axis)
         return tuple(found[axis] for axis in range(len(found)))
+
+    def _begin(self, axis: int) -> Index:
+        return self.start[axis] if self.start else indices.ZERO
 
 
 def joint(packings: Sequence[Packing]) -> Packing | None:
@@ -211,12 +232,13 @@ def packing_kernels(
         for place in _places(packing, box):
             assert operand.border is not None
             fill = Store(buffer, indices.flatten(place, packing.shape), operand.border)
-            around += map(_on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
+            around += map(on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
     kernels = [copied(nest) for nest in copies]
     return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
 
 
-def _on_one_thread(statement: Statement) -> Statement:
+def on_one_thread(statement: Statement) -> Statement:
+    """The same statement, which no threads share."""
     return replace(statement, parallel=False) if isinstance(statement, Loop) else statement
 
 

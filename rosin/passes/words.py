@@ -202,7 +202,7 @@ class WordLanes(Lanes):
             packing = None if operand is None else operand.packing(inner, [block] * len(inner))
             if packing is not None and axis is not None:
                 word = Word(kind, axis, numbers, position not in moving)
-                packings[position] = WordPacking(packing.axes, word)
+                packings[position] = WordPacking(packing.axes, word=word)
         if len(packings) < len(self.operands):
             self.folded, self.point, self.operands = kept
             self.size = None

@@ -105,3 +105,11 @@ def test_loops_are_not_cut_for_little() -> None:
     kernels, count = kernels_of(forward, "f32[1, 64, 56, 56]", "f32[64, 64, 3, 3]")
     assert any(" of x3 x" in k.tile for k in kernels)
     assert count == 64 * 64 * within(56, 3) * 56 * 3
+
+
+def test_loops_that_step_through_an_operand_as_one_are_one() -> None:
+    """Over the columns of a window and a block of channels, side by side in the copies of both operands."""
+    kernels, _ = kernels_of(forward, "f32[1, 64, 56, 56]", "f32[64, 64, 3, 3]")
+    (kernel,) = (k for k in kernels if k.tile)
+    loops = [s for s in statements.nested(kernel.body) if isinstance(s, Loop) and isinstance(s.body[0], Accumulate)]
+    assert {loop.var.extent for loop in loops} == {3 * 16}

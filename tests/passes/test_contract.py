@@ -7,10 +7,10 @@ import pytest
 
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
-from rosin.ir.loops import Loop
+from rosin.ir.loops import Accumulate, Load, Loop, walk
 from rosin.ir.op import Value
 from rosin.ir.ops.scan import Scan
-from rosin.ir.statements import stores
+from rosin.ir.statements import nested, stores
 from rosin.ir.steps import Kernel, kernels
 from rosin.passes import lanes
 from rosin.passes.to_loops import to_loops
@@ -191,6 +191,38 @@ def by_channel(b: Builder, x: Value, kernel: Value) -> Value:
 
 def test_large_windows_of_single_channels_run_in_tiles() -> None:
     graph = graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 7, 7]")
-    assert [k.tile for k in compiled(graph, 64) if k.tile] == ["14 of x2 x 2 vectors of 16 of x3"]
+    assert [k.tile for k in compiled(graph, 64) if k.tile] == ["14 of x2 x 1 vectors of 16 of x3"]
     small = graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 3, 3]")
     assert not any(k.tile for k in compiled(small, 64))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_rows_of_a_tile_load_what_their_windows_have_in_common_once(stride: int) -> None:
+    def strided(b: Builder, x: Value, kernel: Value) -> Value:
+        return b.convolution(x, kernel, strides=(stride, 1), feature_groups=24)
+
+    graph = graph_of(strided, f"f32[2, 24, {28 * stride + 6}, 22]", "f32[24, 1, 7, 7]")
+    (kernel,) = (k for k in compiled(graph, 64) if k.tile)
+    assert "14 of x2 x 1 vectors" in kernel.tile
+    sums = [s for s in nested(kernel.body) if isinstance(s, Accumulate)]
+    images, _ = graph.inputs
+    loads = [e for s in sums for e in walk(*s.values) if isinstance(e, Load) and e.buffer.name == images.name]
+    assert len(sums) == 14 * 7
+    assert len({load.offset for load in loads}) == 13 * stride + 7
+
+
+def test_operands_are_packed_slice_by_slice_where_nothing_else_reads_a_slice() -> None:
+    """Each image of a channel, or of a group of channels, has a border of its own in memory of the thread's."""
+    for graph in (
+        graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 7, 7]"),
+        graph_of(lambda b, x, w: b.convolution(x, w, low=(1, 1), high=(1, 1), feature_groups=8), *GROUPED),
+    ):
+        program = to_loops(graph, 64)
+        (kernel,) = (k for k in compiled(graph, 64) if k.tile)
+        assert [b.name.rpartition("_")[2] for b in kernel.scratch] == ["packed0"]
+        assert not any(b.name.endswith("packed0") for b in program.arena)
+    few = graph_of(by_channel, "f32[1, 8, 56, 56]", "f32[8, 1, 7, 7]")
+    assert packed(few, 64) == ["x0", "k0_convolution_packed0"], "eight slices are few for threads"
+
+
+GROUPED = "f32[4, 32, 28, 28]", "f32[32, 4, 3, 3]"

@@ -259,6 +259,10 @@ class Emitter:
         """The address of element `index` of an array of `elem` at `pointer`."""
         return self.define(f"getelementptr inbounds {elem}, ptr {pointer.ref}, {index.typed}", "ptr")
 
+    def frozen(self, pointer: Val) -> Val:
+        """The same address, of which LLVM does not look at how it was found."""
+        return self.define(f"freeze ptr {pointer.ref}", "ptr")
+
     def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
         """Lanes of two vectors of one type: these of the two laid end to end."""
         mask = ", ".join(f"i32 {i}" for i in order)

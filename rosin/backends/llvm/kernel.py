@@ -286,6 +286,7 @@ class KernelEmitter(Refilling):
             with self.frame():
                 if loop.var.extent != 1 or loop.kind is Kind.VECTOR:
                     self.hoist(loop.body, self.width if loop.kind is Kind.VECTOR else self.lanes)
+                    self.originate(loop)
                 if loop.kind is Kind.VECTOR:
                     self.vector_loop(loop, slots)
                 else:

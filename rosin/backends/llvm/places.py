@@ -18,15 +18,20 @@ from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import facts
+from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
-from rosin.ir.loops import Buffer, Carry, Expr, Local, Room, Scope, Within
-from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
+from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kind, Load, Local, Loop, Room, Scope, Within, walk
+from rosin.ir.statements import PRIVATE, expressions, loaded_buffers, nested, stores
 from rosin.ir.steps import Kernel
 
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
+
+
+MANY_PLACES = 4
+"""So many places that a loop reads have one register."""
 
 
 class Places(ABC):
@@ -122,9 +127,27 @@ class Places(ABC):
             low, _ = rest.bounds()
             if low is None or not facts.known_at_least(low, 0):
                 return self.e.offset(self.base(buffer), self.place(index)[0], elem)
-            start = self.e.offset(self.base(buffer), self.place(rest)[0], elem)
+            origin, moving = self.known(("origin", buffer, rest)) or (self.base(buffer), rest)
+            start = self.e.offset(origin, self.place(moving)[0], elem)
             self.frames[-1]["start", buffer, rest] = start
         return self.e.offset(start, self.dim(index.constant), elem) if index.constant else start
+
+    def originate(self, loop: Loop) -> None:
+        """Compute before a loop without others where it begins to read what it reads at many places that differ by a
+        number. LLVM would keep a register for each place, where one and a number do."""
+        if loop.kind is not Kind.SERIAL or not all(isinstance(s, Accumulate) for s in loop.body):
+            return
+        places: dict[tuple[Buffer, Index], set[Dim]] = {}
+        for load in (e for e in walk(*expressions(loop.body)) if isinstance(e, Load)):
+            places.setdefault((load.buffer, Index(0, load.offset.terms)), set()).add(load.offset.constant)
+        for (buffer, rest), numbers in places.items():
+            moving = indices.of(loop.var) * rest.coefficient(loop.var)
+            still = rest - moving
+            low, _ = still.bounds()
+            known = low is not None and facts.known_at_least(low, 0) and loop.var not in still.variables()
+            if len(numbers) >= MANY_PLACES and moving.terms and known and buffer in self.bases:
+                start = self.e.offset(self.base(buffer), self.place(still)[0], memory_type(buffer.dtype))
+                self.frames[-1]["origin", buffer, rest] = self.e.frozen(start), moving
 
     def dim(self, dim: Dim) -> Val:
         """A size, computed at the head of the function."""

@@ -252,6 +252,29 @@ def test_convolutions_of_single_channels_with_large_windows(
     check(build, *types, vector_bytes=width, rtol=1e-4)
 
 
+def test_places_that_differ_by_a_number_have_one_register() -> None:
+    """LLVM is given where an innermost loop begins to read, or it keeps that of each row of a tile."""
+
+    def build(b: Builder, x: Value, kernel: Value) -> Value:
+        return b.convolution(x, kernel, low=(1, 1), high=(1, 1))
+
+    program = to_loops(graph_of(build, "f32[1, 32, 56, 56]", "f32[32, 32, 3, 3]"), 64)
+    texts = program_text(program, 64).split("define ")
+    assert sum("call <16 x float> @llvm.fma" in text and "freeze ptr" in text for text in texts) == 1
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (3, 2)])
+def test_windows_with_steps_that_overlap(strides: tuple[int, int], parallel: bool) -> None:
+    """Two results of each channel, and windows whose elements lie apart: rows have fewer vectors in common."""
+
+    def build(b: Builder, x: Value, kernel: Value) -> Value:
+        low, high = (4, 1), (3, 2)
+        return b.convolution(x, kernel, strides, low=low, high=high, rhs_dilation=(2, 1), feature_groups=10)
+
+    check(build, "f32[2, 10, 23, 50]", "f32[20, 1, 5, 4]", vector_bytes=64, rtol=1e-4)
+    check(build, "f16[2, 10, 23, 50]", "f16[20, 1, 5, 4]", vector_bytes=64, rtol=2e-3)
+
+
 @pytest.mark.thinned(2)
 @pytest.mark.parametrize("window", [1, 3, 4, 7])
 @pytest.mark.parametrize("spread", [(2, 2), (1, 3), (4, 4), (5, 5)])
