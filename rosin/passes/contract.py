@@ -58,9 +58,9 @@ from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import Packing, joint, packing_kernels
 from rosin.passes.pieces import pieces
+from rosin.passes.products import TileLanes
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
 from rosin.passes.waiting import Band, Blocks
-from rosin.passes.words import WordLanes
 
 
 def contraction_kernels(
@@ -131,7 +131,7 @@ BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
 
 
-class _Contraction(WordLanes):
+class _Contraction(TileLanes):
     """The kernels of a contraction, or of a piece of it."""
 
     reach_beyond = False
@@ -164,6 +164,8 @@ class _Contraction(WordLanes):
         lanes = self.along = self.lanes()
         if lanes is None:
             return [{}]
+        if self.in_tiles:
+            return self.squares(lanes)
         partners = self.partners(lanes)
         if lanes in self.folded:
             first = partners[:1]
@@ -222,6 +224,9 @@ class _Contraction(WordLanes):
         tiling = Tiling(tiles, lanes)
         band = self._band(tiling, outer)
         epilogue = Epilogue(self.group, self.memory)
+        if self.in_tiles:
+            square, kept = self.square(tiling, epilogue)
+            return self._in_order(tiling, number, outer, square, (kept,))
         late = self._late(tiling, epilogue)
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
@@ -268,7 +273,13 @@ class _Contraction(WordLanes):
             body = band.statements(body, self._lane_by_lane(tiling, last))
             order = [*outer, *(v for v in (band.number, tiling.blocks[lanes or band.row]) if v.extent != 1)]
             return self._kernel(tiling, number, order, body, (*scratch, band.sums))
-        # A panel of vectors stays near while all rows pass by it.
+        return self._in_order(tiling, number, outer, body, scratch)
+
+    def _in_order(
+        self, tiling: Tiling, number: int, outer: Sequence[LoopVar], body: list[Statement], scratch: tuple[Buffer, ...]
+    ) -> Kernel:
+        """The kernel of loops over tiles: a panel of vectors stays near while all rows pass by it."""
+        tiles, lanes = tiling.tiles, tiling.lanes
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
         if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])

@@ -22,7 +22,7 @@ from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
-from rosin.ir.loops import Buffer, Carry, Expr, Local, Room, Scope, Within
+from rosin.ir.loops import Buffer, Carry, Expr, Local, Products, Room, Scope, Within
 from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
 from rosin.ir.steps import Kernel
 
@@ -67,6 +67,7 @@ class Places(ABC):
         self.needs: dict[int, frozenset[Any]] = {}
         self.dummy: Val | None = None
         self.written = {s.buffer for s in stores(kernel.body)}
+        self.written |= {s.sums for s in nested(kernel.body) if isinstance(s, Products)}
         self.read = loaded_buffers(kernel.body)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
         """Values that wait for the other parts of their block, to be written together."""
