@@ -61,6 +61,7 @@ from rosin.passes.pieces import pieces
 from rosin.passes.products import TileLanes
 from rosin.passes.tiles import Tile, TileSize, Tiling, padded_blocks, row_blocks, vector_blocks
 from rosin.passes.waiting import Band, Blocks
+from rosin.passes.words import WORD_BYTES
 
 
 def contraction_kernels(
@@ -367,7 +368,8 @@ class _Contraction(TileLanes):
     ) -> tuple[list[Statement], list[LoopVar]]:
         """Cut the loop over rows into bands that stay in the cache, with the loop over bands outside of the panels'."""
         depth = prod(facts.estimate(v.extent) for v in self.folded)
-        band = max(BAND_BYTES // max(block * depth * max(t.dtype.bytes for t in self.types), 1), 1)
+        bytes = WORD_BYTES if self.kind is not None else max(t.dtype.bytes for t in self.types)
+        band = max(BAND_BYTES // max(block * depth * bytes, 1), 1)
         if facts.estimate(row.extent) <= band:
             return list(body), order
         count = -(-row.extent // band)

@@ -16,11 +16,12 @@ wrap around.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
-from rosin.ir.dims import is_static
+from rosin.ir.dims import Dim, is_static
 from rosin.ir.dtypes import DType, bf16, f32, i8, i32, u8, u16, u32
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Apply, Buffer, Const, Dot, Expr, Load, Local, Scope, Store, Within, guard
@@ -42,6 +43,10 @@ LEAST_ROWS = 8
 LEAST_WORDS = 4
 ROWS = 16
 """Registers for tiles have so many rows, of as many words."""
+WORD_BYTES = WORD_BITS // 8
+NEAR_SET = 2048
+MANY_COLUMNS = 256
+"""Rows that lie a multiple of `NEAR_SET` bytes apart are copied where so many columns read them."""
 PANEL = 2 * ROWS
 """A panel of an operand is that wide for them, if there is so much of it."""
 
@@ -238,6 +243,8 @@ class WordLanes(Lanes):
                 # Words of a row are neighbours in a tile of it.
                 rows = kind.is_tiled and position not in moving
                 order = sorted(packing.axes, key=lambda a: rows and a.axis == axis)
+                if rows and _share_a_set(words.extent * WORD_BYTES):
+                    order[-1] = replace(order[-1], extent=order[-1].extent + ROWS)
                 packings[position] = WordPacking(tuple(order), Word(kind, axis, numbers, position not in moving))
         if len(packings) + len(lying) < len(self.operands):
             self.folded, self.point, self.operands = kept
@@ -292,7 +299,16 @@ class WordLanes(Lanes):
         if not filled or not isinstance(read, Load) or read.buffer.dtype != kind.numbers:
             return False
         steps = [read.offset.coefficient(v) if read.offset.affine_in(v) else None for v in (words, row)]
-        return steps[0] == kind.count and isinstance(steps[1], int)
+        apart = steps[1] * kind.numbers.bits // 8 if isinstance(steps[1], int) else 0
+        if _share_a_set(apart) and self.times_read(operand) >= MANY_COLUMNS:
+            return False
+        return steps[0] == kind.count and apart != 0
+
+
+def _share_a_set(apart: Dim) -> bool:
+    """Whether rows that lie so many bytes apart share a few sets of the nearest cache, which has no room for tiles of
+    them then."""
+    return isinstance(apart, int) and apart % NEAR_SET == 0
 
 
 def _cast_from(expr: Expr) -> Expr:

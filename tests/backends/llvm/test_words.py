@@ -32,6 +32,7 @@ SIZES = [
     (40, 300, 15),
     (65, 192, 33),
     (100, 128, 81),
+    (40, 2048, 256),
 ]
 INSTRUCTIONS = {"i8": "vpdpbusd", "bf16": "vdpbf16ps", "i8 tiles": "tdpbssd", "bf16 tiles": "tdpbf16ps"}
 
