@@ -16,6 +16,7 @@ from rosin.ir.loops import (
     Let,
     Local,
     Loop,
+    Products,
     Room,
     Statement,
     Store,
@@ -169,6 +170,9 @@ class _Text:
                 heads = ["test:", f"while {_condition(statement)}:"]
             case Room(tape, number):
                 lines.append(f"{indent}room on {tape} for {number}")
+            case Products(sums, row, lane, word):
+                each = ", ".join(f"{var} in {var.extent}" for var in (row, lane, word))
+                lines.append(f"{indent}{sums}[{row}, {lane}] = sum of {texts[0]} for {each}")
             case Choose(index, branches):
                 heads = [f"branch {number} of {index}:" for number in range(len(branches))]
             case Loop(_, kind, _, carries, parallel, unroll):

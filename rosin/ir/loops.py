@@ -3,7 +3,7 @@
     statement  ::= Loop(var, kind, statements, carries) | Let(local, expr) | Accumulate(carry, exprs)
                  | Store(buffer, offset, expr) | When(tests, statements)
                  | InTurn(statements) | While(statements, load, statements, var) | Choose(load, statements, …)
-                 | Room(tape, number)
+                 | Room(tape, number) | Products(array, var, var, var, dot)
     expr       ::= Const | Load(buffer, offset) | Apply(op, exprs) | FromIndex(index) | Guard(tests, expr, expr)
                  | Dot(word, word) | Local
     index      ::= affine in loop variables, quotients, remainders and numbers read (rosin.ir.index)
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rosin.ir import facts
 from rosin.ir.dataclass import dataclass
-from rosin.ir.dims import Dim
+from rosin.ir.dims import Dim, static
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar, Quotient, Remainder
 
@@ -485,7 +485,28 @@ class Room:
     number: Load | Index
 
 
-Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | InTurn | While | Choose | Room"
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """A tile of sums of products of words, for targets with an instruction for that: for each row and lane the sum of
+    `term` over all words, at place (row, lane) of a scratch array.
+
+    The three variables are its own. Where `term` reads narrow numbers on the left, each is the first one of a word.
+    """
+
+    sums: Buffer
+    row: LoopVar
+    lane: LoopVar
+    word: LoopVar
+    term: Dot
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """How many rows, lanes and words there are."""
+        rows, lanes, words = static((v.extent for v in (self.row, self.lane, self.word)), "a tile")
+        return rows, lanes, words
+
+
+Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | InTurn | While | Choose | Room | Products"
 
 
 def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
@@ -508,5 +529,7 @@ def values(statement: Statement) -> tuple[Expr, ...]:
             return (statement.value,)
         case Accumulate():
             return statement.values
+        case Products():
+            return (statement.term,)
         case _:
             return ()

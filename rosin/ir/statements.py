@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from rosin.ir import index as indices
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
     Accumulate,
     Apply,
     Buffer,
     Choose,
+    Dot,
     Expr,
     InTurn,
     Let,
     Load,
     Loop,
     Placing,
+    Products,
     Room,
     Scope,
     Statement,
@@ -172,7 +175,11 @@ def loads_of_places(statements: Sequence[Statement]) -> Iterator[Load]:
 
 def loop_variables(statements: Sequence[Statement]) -> Iterator[LoopVar]:
     """The variables of the loops among the statements."""
-    return (s.var for s in nested(statements) if isinstance(s, Loop | While) and s.var is not None)
+    for statement in nested(statements):
+        if isinstance(statement, Loop | While) and statement.var is not None:
+            yield statement.var
+        if isinstance(statement, Products):
+            yield from (statement.row, statement.lane, statement.word)
 
 
 def renewed_statement(statement: Statement, memo: dict[int, Expr]) -> Statement:
@@ -215,6 +222,11 @@ def _rewritten(statement: Statement, rewrite: Callable[[Expr], Expr], place: Pla
             return dataclasses.replace(statement, predicate=load(statement.predicate))
         case Room(tape, number):
             return Room(tape, load(number)) if isinstance(number, Load) else statement
+        case Products():
+            sums, _ = place(statement.sums, indices.ZERO)
+            term = rewrite(statement.term)
+            assert isinstance(term, Dot), "products stay products"
+            return dataclasses.replace(statement, sums=sums, term=term)
         case Loop():
             start, stop = (load(bound) if bound else None for bound in (statement.start, statement.stop))
             return dataclasses.replace(statement, start=start, stop=stop)

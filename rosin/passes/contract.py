@@ -59,9 +59,10 @@ from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import Operand, Packing, joint, on_one_thread, packing_kernels
 from rosin.passes.pieces import pieces
+from rosin.passes.products import TileLanes
 from rosin.passes.tiles import Tile, TileSize, Tiling, ends_of_rows, padded_blocks, row_blocks, vector_blocks
 from rosin.passes.waiting import LONG_BYTES, Band, Blocks
-from rosin.passes.words import WordLanes
+from rosin.passes.words import WORD_BYTES
 
 
 def contraction_kernels(
@@ -159,7 +160,7 @@ class Slice:
     operand: Operand
 
 
-class _Contraction(WordLanes):
+class _Contraction(TileLanes):
     """The kernels of a contraction, or of a piece of it."""
 
     reach_beyond = False
@@ -199,6 +200,8 @@ class _Contraction(WordLanes):
         lanes = self.along = self.lanes()
         if lanes is None:
             return [{}]
+        if self.in_tiles:
+            return self.squares(lanes)
         partners = self.partners(lanes)
         if lanes in self.folded:
             first = partners[:1]
@@ -229,9 +232,8 @@ class _Contraction(WordLanes):
 
     def _open_ends(self, lanes: LoopVar, row: LoopVar, groups: int) -> list[dict[LoopVar, Tile]]:
         """The tiles after blocks of so many vectors along lanes of a symbolic number: as few vectors as there may be.
-        None where lanes have copies in blocks."""
-        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
-        if isinstance(lanes.extent, int) or not set(self.packed).isdisjoint(moving):
+        None where operands have copies in blocks."""
+        if isinstance(lanes.extent, int) or self.packed:
             return []
         ends = ends_of_rows(lanes.extent, groups, self.width)
         rows = [min(END_ROWS, self._room(row, end.block)) for end in ends]
@@ -318,6 +320,9 @@ class _Contraction(WordLanes):
         tiling = Tiling(tiles, lanes)
         band = self._band(tiling, outer)
         epilogue = Epilogue(self.group, self.memory)
+        if self.in_tiles:
+            square, kept = self.square(tiling, epilogue)
+            return self._in_order(tiling, outer, square, (kept,))
         late = self._late(tiling, epilogue)
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
@@ -368,7 +373,13 @@ class _Contraction(WordLanes):
             body = band.statements(body, self._lane_by_lane(tiling, last))
             order = [*outer, *(v for v in (band.number, tiling.blocks[lanes or band.row]) if v.extent != 1)]
             return TileNest(order, body, (*scratch, band.sums), str(tiling))
-        # A panel of vectors stays near while all rows pass by it.
+        return self._in_order(tiling, outer, body, scratch)
+
+    def _in_order(
+        self, tiling: Tiling, outer: Sequence[LoopVar], body: list[Statement], scratch: tuple[Buffer, ...]
+    ) -> TileNest:
+        """The loops over tiles: a panel of vectors stays near while all rows pass by it."""
+        tiles, lanes = tiling.tiles, tiling.lanes
         order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
         if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
@@ -478,7 +489,8 @@ class _Contraction(WordLanes):
     ) -> tuple[list[Statement], list[LoopVar]]:
         """Cut the loop over rows into bands that stay in the cache, with the loop over bands outside of the panels'."""
         depth = prod(facts.estimate(v.extent) for v in self.folded)
-        band = max(BAND_BYTES // max(block * depth * max(t.dtype.bytes for t in self.types), 1), 1)
+        bytes = WORD_BYTES if self.kind is not None else max(t.dtype.bytes for t in self.types)
+        band = max(BAND_BYTES // max(block * depth * bytes, 1), 1)
         if facts.estimate(row.extent) <= band:
             return list(body), order
         count = -(-row.extent // band)

@@ -25,11 +25,12 @@ from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static, product, static
 from rosin.ir.facts import divide, estimate, known_at_least
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Choose, Expr, Kind, Let, Load, Loop, Room, Scope, Statement, Store, While
+from rosin.ir.loops import Buffer, Choose, Expr, Kind, Let, Load, Loop, Products, Room, Scope, Statement, Store, While
 from rosin.ir.statements import (
     PRIVATE,
     loads,
     loop_variables,
+    nested,
     relocated,
     renewed_statement,
     replace,
@@ -375,6 +376,7 @@ class _Making:
     def _whole(self, kernel: Kernel) -> list[Statement]:
         """The statements of a kernel as they are."""
         self.refused = self.refused or any(isinstance(s, Loop) and s.parallel for s in kernel.body)
+        self.refused = self.refused or any(isinstance(s, Products) for s in nested(kernel.body))
         self.scratch += kernel.scratch
         self.registers = max(self.registers, kernel.registers)
         return list(kernel.body)

@@ -27,6 +27,7 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Products,
     Room,
     Scope,
     Statement,
@@ -133,6 +134,9 @@ class _Reader:
                 yield tuple(self.statements(statement.body))
             case Choose():
                 yield self.expr(statement.index), tuple(tuple(self.statements(b)) for b in statement.branches)
+            case Products(sums, row, lane, word):
+                self.variables.update({v: len(self.variables) + at for at, v in enumerate((row, lane, word))})
+                yield statement.shape, self.buffer(sums), self.expr(statement.term)
             case Room():
                 yield id(statement)
 

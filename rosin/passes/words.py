@@ -5,18 +5,23 @@ Both operands of a contraction are packed for that: neighbours along what is fol
 not divide, zeros fill the last one. What runs over the words is a contraction like any other, with tiles of the same
 forms.
 
-The processor multiplies unsigned bytes by signed ones. So bytes of one operand are packed with 128 added, and 128 times
-the sum of what they meet, which all rows have in common, is taken off in the end. That is exact, since integers wrap
-around.
+Some processors have registers for tiles of words (rosin.passes.products): the numbers of words are filled up with
+zeros to whole tiles then, and an operand that lies as its words would is read where it is.
+
+Vectors are of unsigned bytes multiplied by signed ones. So bytes of one operand are packed with 128 added, and 128
+times the sum of what they meet, which all rows have in common, is taken off in the end. That is exact, since integers
+wrap around.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
+from rosin.ir.dims import Dim, is_static
 from rosin.ir.dtypes import DType, bf16, f32, i8, i32, u8, u16, u32
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Apply, Buffer, Const, Dot, Expr, Load, Local, Scope, Store, Within, guard
@@ -36,6 +41,14 @@ WORD_BITS = 32
 LEAST_ROWS = 8
 """Words pay for the copies of the operands where so many rows read them."""
 LEAST_WORDS = 4
+ROWS = 16
+"""Registers for tiles have so many rows, of as many words."""
+WORD_BYTES = WORD_BITS // 8
+NEAR_SET = 2048
+MANY_COLUMNS = 256
+"""Rows that lie a multiple of `NEAR_SET` bytes apart are copied where so many columns read them."""
+PANEL = 2 * ROWS
+"""A panel of an operand is that wide for them, if there is so much of it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,13 @@ class Kind:
     sum: DType
     left: DType
     right: DType
+    is_tiled: bool = False
+    """Whether it has registers for tiles of them."""
+
+    @property
+    def name(self) -> str:
+        """What targets call it."""
+        return f"{self.numbers.name} tiles" if self.is_tiled else self.numbers.name
 
     @property
     def count(self) -> int:
@@ -58,7 +78,12 @@ class Kind:
         return self.left != self.numbers
 
 
-KINDS = (Kind(i8, i32, u8, i8), Kind(bf16, f32, bf16, bf16))
+KINDS = (
+    Kind(i8, i32, i8, i8, is_tiled=True),
+    Kind(bf16, f32, bf16, bf16, is_tiled=True),
+    Kind(i8, i32, u8, i8),
+    Kind(bf16, f32, bf16, bf16),
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +141,8 @@ class WordLanes(Lanes):
         words: Collection[str],
     ) -> None:
         self.kind: Kind | None = None
+        self.right = 0
+        """Which operand the words of the right are from."""
         self.excess: tuple[Packing, Buffer, tuple[Index, ...]] | None = None
         """What offsets add to sums: where it lies, and for which index of the operand that is not offset."""
         super().__init__(group, memory, name, vector_bytes, piece, size)
@@ -123,7 +150,11 @@ class WordLanes(Lanes):
 
     def lanes(self) -> LoopVar | None:
         """The variable that runs as vectors, with the operands packed for it."""
-        return self._lanes_of_words() or super().lanes()
+        for kind in self._kinds():
+            found = self._lanes_of_words(kind)
+            if found is not None:
+                return found
+        return super().lanes()
 
     def _terms(self) -> tuple[Expr, ...]:
         if self.kind is None:
@@ -131,16 +162,21 @@ class WordLanes(Lanes):
         loads: dict[int, Load] = {}
 
         def reader(position: int) -> Reader:
-            packing, buffer = self.packed[position]
 
             def read(index: tuple[Index, ...]) -> Expr:
-                loads[position] = Load(buffer, packing.offset(index))
+                if position in self.packed:
+                    packing, buffer = self.packed[position]
+                    loads[position] = Load(buffer, packing.offset(index))
+                else:
+                    found = self.memory.read(self.node.operands[position])(index)
+                    assert isinstance(found, Load), "what isn't packed is read where it lies"
+                    loads[position] = found
                 return Local("number", self.types[position].dtype)
 
             return read
 
         self.op.terms(self.index, self.point, (reader(0), reader(1)), self.types)
-        left, right = sorted(loads, key=lambda position: not self._is_left(position))
+        left, right = sorted(loads, key=lambda position: position == self.right)
         return (Dot(loads[left], loads[right], self.kind.left, self.kind.right, self.kind.sum),)
 
     def total(self, sums: tuple[Expr, ...], places: dict[LoopVar, Index]) -> tuple[Expr, ...]:
@@ -157,8 +193,7 @@ class WordLanes(Lanes):
             return []
         kernels: list[Kernel] = []
         packing, buffer, _ = self.excess
-        right = next(position for position in self.packed if not self._is_left(position))
-        copy, words = self.packed[right]
+        copy, words = self.packed[self.right]
         folded = next(at for at, a in enumerate(copy.axes) if a not in packing.axes) + len(copy.cut)
         offsets = Const(sum(1 << (at * 8 + 7) for at in range(self.kind.count)), u32)
         for number, place in enumerate(places_of(copy)):
@@ -174,11 +209,10 @@ class WordLanes(Lanes):
 
     # -- choosing --------------------------------------------------------------------------------------------
 
-    def _lanes_of_words(self) -> LoopVar | None:
+    def _lanes_of_words(self, kind: Kind) -> LoopVar | None:
         """The variable that runs as vectors over words; None, and nothing is changed, where there are none."""
-        kind = self._kind()
         lanes = next((v for v in self.result if self.place.coefficient(v) == 1 and v.extent != 1), None)
-        if kind is None or lanes is None or len(self.folded) != 1 or not self.partners(lanes):
+        if lanes is None or len(self.folded) != 1 or not self.partners(lanes):
             return None
         (folded,), numbers = self.folded, self.folded[0].extent
         axes = [_axis_of(operand, folded) for operand in self.operands]
@@ -190,24 +224,33 @@ class WordLanes(Lanes):
             return None
         if not isinstance(numbers, int) or numbers < LEAST_WORDS * kind.count:
             return None
+        if kind.is_tiled and self.row_of_tiles(lanes) is None:
+            return None
         kept = self.folded, self.point, self.operands
         words = LoopVar(folded.name, -(-numbers // kind.count))
+        if kind.is_tiled:
+            words = LoopVar(folded.name, -(-numbers // (kind.count * ROWS)) * ROWS)
         self.folded = [words]
         self.point = tuple(i.substitute({folded: indices.of(words) * kind.count}) for i in self.point)
         self.operands, self.size = self._operands(), self.wanted
-        block = self.groups(lanes) * self.width
+        block = self.panel(lanes) if kind.is_tiled else self.groups(lanes) * self.width
         packings: dict[int, WordPacking] = {}
+        lying = [p for p in range(2) if p not in moving and self._lies_in_words(kind, p, words, lanes)]
         for position, (operand, axis) in enumerate(zip(self.operands, axes, strict=True)):
             inner = [lanes] if position in moving else []
             packing = None if operand is None else operand.packing(inner, [block] * len(inner))
-            if packing is not None and axis is not None:
-                word = Word(kind, axis, numbers, position not in moving)
-                packings[position] = WordPacking(packing.axes, word=word)
-        if len(packings) < len(self.operands):
+            if packing is not None and axis is not None and position not in lying:
+                # Words of a row are neighbours in a tile of it.
+                rows = kind.is_tiled and position not in moving
+                order = sorted(packing.axes, key=lambda a: rows and a.axis == axis)
+                if rows and _share_a_set(words.extent * WORD_BYTES):
+                    order[-1] = replace(order[-1], extent=order[-1].extent + ROWS)
+                packings[position] = WordPacking(tuple(order), word=Word(kind, axis, numbers, position not in moving))
+        if len(packings) + len(lying) < len(self.operands):
             self.folded, self.point, self.operands = kept
             self.size = None
             return None
-        self.kind = kind
+        self.kind, (self.right,) = kind, moving
         for position, packing in packings.items():
             buffer = Buffer(f"{self.name}_packed{position}", u32, packing.size, Scope.ARENA)
             self.packed[position] = packing, buffer
@@ -217,24 +260,55 @@ class WordLanes(Lanes):
         self.terms = self._terms()
         return lanes
 
-    def _kind(self) -> Kind | None:
-        """The kind of words that the terms are made for: these are products of two numbers that are read."""
+    def _kinds(self) -> list[Kind]:
+        """The kinds of words that the terms are made for, the best first: these are products of two numbers read."""
         if len(self.terms) != 1 or len(self.monoid.identity) != 1:
-            return None
+            return []
         (term,) = self.terms
         if not isinstance(term, Apply) or not isinstance(term.op, Mul):
-            return None
+            return []
         sides = [_cast_from(side) for side in term.args]
         if not all(isinstance(side, Load) for side in sides) or any(o is None or o.tests for o in self.operands):
-            return None
+            return []
         numbers = {side.dtype for side in sides}
-        return next(
-            (k for k in KINDS if k.numbers.name in self.words and numbers == {k.numbers} and term.dtype == k.sum), None
-        )
+        return [k for k in KINDS if k.name in self.words and numbers == {k.numbers} and term.dtype == k.sum]
 
-    def _is_left(self, position: int) -> bool:
-        packing, _ = self.packed[position]
-        return isinstance(packing, WordPacking) and packing.word is not None and packing.word.is_left
+    # -- tiles -----------------------------------------------------------------------------------------------
+
+    def panel(self, lanes: LoopVar) -> int:
+        """How wide the panels are that registers for tiles read."""
+        return PANEL if facts.estimate(lanes.extent) >= PANEL else ROWS
+
+    def row_of_tiles(self, lanes: LoopVar) -> LoopVar | None:
+        """The axis of the result that has the rows of tiles; None where no axis has enough, or sizes are symbolic."""
+        if not is_static(v.extent for v in self.result):
+            return None
+        still = [o for o in self.operands if o is not None and o.step(lanes) != 0]
+        fit = [v for v in self.partners(lanes) if all(o.step(v) == 0 for o in still)]
+        best = max(fit, key=lambda v: min(facts.estimate(v.extent), PANEL), default=None)
+        return None if best is None or facts.estimate(best.extent) < LEAST_ROWS else best
+
+    def _lies_in_words(self, kind: Kind, position: int, words: LoopVar, lanes: LoopVar) -> bool:
+        """Whether an operand lies as its words would: its numbers are neighbours and fill whole tiles."""
+        operand, row = self.operands[position], self.row_of_tiles(lanes)
+        if operand is None or row is None or not kind.is_tiled:
+            return False
+        axes = [axis for axis, i in enumerate(operand.index) if words in i.variables()]
+        filled = len(axes) == 1 and operand.value.type.shape[axes[0]] == words.extent * kind.count
+        read = self.memory.read(operand.value)(operand.index)
+        if not filled or not isinstance(read, Load) or read.buffer.dtype != kind.numbers:
+            return False
+        steps = [read.offset.coefficient(v) if read.offset.affine_in(v) else None for v in (words, row)]
+        apart = steps[1] * kind.numbers.bits // 8 if isinstance(steps[1], int) else 0
+        if _share_a_set(apart) and self.times_read(operand) >= MANY_COLUMNS:
+            return False
+        return steps[0] == kind.count and apart != 0
+
+
+def _share_a_set(apart: Dim) -> bool:
+    """Whether rows that lie so many bytes apart share a few sets of the nearest cache, which has no room for tiles of
+    them then."""
+    return isinstance(apart, int) and apart % NEAR_SET == 0
 
 
 def _cast_from(expr: Expr) -> Expr:

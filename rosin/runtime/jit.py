@@ -84,7 +84,12 @@ def binding():  # its type is the module's, which no annotation can say
 # -- targets ---------------------------------------------------------------------------------------------------
 
 
-_WORDS = {"avx512vnni": "i8", "avx512bf16": "bf16"}
+_WORDS = {
+    "i8": ("avx512vnni",),
+    "bf16": ("avx512bf16",),
+    "i8 tiles": ("amx-tile", "amx-int8"),
+    "bf16 tiles": ("amx-tile", "amx-bf16"),
+}
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,13 @@ class Target:
 
     @functools.cached_property
     def words(self) -> frozenset[str]:
-        """The element types of which it multiplies several numbers at a time, by instructions that features name."""
+        """The element types of which it multiplies several numbers at a time, by instructions that features name, and
+        those of which it has registers for tiles."""
         features = self.features.split(",")
         found = {
-            dtype for feature, dtype in _WORDS.items() if f"+{feature}" in features and f"-{feature}" not in features
+            name
+            for name, needed in _WORDS.items()
+            if all(f"+{feature}" in features and f"-{feature}" not in features for feature in needed)
         }
         return frozenset(found) if self.vector_bytes >= 64 else frozenset()
 
@@ -136,6 +144,8 @@ def host() -> Target:
         if entry is None:
             cache.default().put(key, b"", facts)
     l1d, l2, l3 = processor.cache_sizes()
+    if "+amx-tile" in facts["features"] and not processor.allow_tiles():
+        facts = {**facts, "features": facts["features"] + ",-amx-tile"}
     return Target(**facts, l1d_bytes=l1d, l2_bytes=l2, l3_bytes=l3)
 
 

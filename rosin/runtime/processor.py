@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from importlib.util import find_spec
 
-__all__ = ["cache_sizes", "identity", "llvm_library"]
+__all__ = ["allow_tiles", "cache_sizes", "identity", "llvm_library"]
 
 _CACHES = "/sys/devices/system/cpu/cpu0/cache"
 _CHANGING = {"processor", "cpu MHz", "bogomips", "BogoMIPS", "physical id", "core id", "apicid", "initial apicid"}
@@ -50,6 +52,18 @@ def cache_sizes() -> tuple[int, int, int]:
             if number.isdigit() and kind in ("Data", "Unified") and int(level) in sizes:
                 sizes[int(level)] = int(number) << unit
     return sizes[1], sizes[2], sizes[3]
+
+
+_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18
+
+
+def allow_tiles() -> bool:
+    """Ask the system to let this process use registers for tiles, which it keeps for threads that do; gives whether it
+    does. Processes that this one forks may use them, too."""
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        return False
+    system_call = ctypes.CDLL(None, use_errno=True).syscall
+    return system_call(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
 
 
 def _read(path: str) -> str:

@@ -295,9 +295,11 @@ class Emitter:
         if mask is None:
             self.store(value, pointer, align)
             return
-        if mask.ref == first_of(1, mask.lanes).ref:
+        if mask.ref.count("true") == 1:
             # Of narrowed numbers LLVM 22 would store a single lane as wide as it was before.
-            self.store(self.define(f"extractelement {value.typed}, i64 0", value.elem), pointer, align)
+            lane = mask.ref.split(",").index(next(each for each in mask.ref.split(",") if "true" in each))
+            place = self.offset(pointer, self.const(lane, "i64"), value.elem) if lane else pointer
+            self.store(self.define(f"extractelement {value.typed}, i64 {lane}", value.elem), place, align)
             return
         name = f"llvm.masked.store.{value.mangled}.p0"
         self.declarations.add(f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
@@ -310,4 +312,9 @@ class Emitter:
 
 def first_of(count: int, lanes: int) -> Val:
     """The mask of the first of so many lanes."""
-    return Val("<" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">", "i1", lanes)
+    return mask_of([i < count for i in range(lanes)])
+
+
+def mask_of(which: Sequence[bool]) -> Val:
+    """A mask that is known, as text."""
+    return Val("<" + ", ".join(f"i1 {'true' if each else 'false'}" for each in which) + ">", "i1", len(which))

@@ -13,7 +13,21 @@ from rosin.backends.llvm.types import register_type
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, LoopVar, inner
-from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Local, Loop, Statement, While, values
+from rosin.ir.loops import (
+    Apply,
+    Const,
+    Dot,
+    Expr,
+    FromIndex,
+    Guard,
+    Load,
+    Local,
+    Loop,
+    Products,
+    Statement,
+    While,
+    values,
+)
 from rosin.ir.ops.arithmetic import Div
 from rosin.ir.ops.cast import Cast
 from rosin.ir.steps import decides
@@ -222,6 +236,8 @@ def _size(expr: Expr) -> Dim | None:
 def _tops(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The expressions of statements that run in every iteration; what stands under a `when`, say, may not."""
     for statement in statements:
+        if isinstance(statement, Products):
+            continue
         yield from values(statement)
         if isinstance(statement, Loop) and statement.var.extent != 0 and not decides(statement):
             yield from _tops(statement.body)

@@ -23,7 +23,8 @@ from rosin.backends.llvm.around import (
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import is_zero
-from rosin.backends.llvm.refill import MOST_PLACES, Refilling
+from rosin.backends.llvm.refill import MOST_PLACES
+from rosin.backends.llvm.tile_registers import TileRegisters
 from rosin.backends.llvm.types import register_type
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
@@ -42,6 +43,7 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Products,
     Room,
     Scope,
     Statement,
@@ -65,7 +67,7 @@ def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: i
     return KernelEmitter(kernel, name, around, vector_bytes, declarations).text()
 
 
-class KernelEmitter(Refilling):
+class KernelEmitter(TileRegisters):
     """The statements of a kernel."""
 
     def text(self) -> str:
@@ -76,7 +78,9 @@ class KernelEmitter(Refilling):
             self.frames[0][local] = self.loaded(self.head, self.around.number(self.head, local), local.dtype)
         for var in free_variables(self.kernel):
             self.variables[var] = self.around.variable(self.head, var)
+        self.begin_tiles()
         self.statements(self.kernel.body)
+        self.end_tiles()
         self.e.line("ret void")
         head = "\n".join(self.head.lines)
         body = "\n".join(self.e.lines)
@@ -118,6 +122,8 @@ class KernelEmitter(Refilling):
                     self.choose(statement)
                 case Room():
                     self.room_for(statement)
+                case Products():
+                    self.products(statement)
 
     def block(self, body: Sequence[Statement]) -> None:
         """Statements that stand in a block of their own."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rosin.backends.llvm.around import Surroundings, lanes_of
-from rosin.backends.llvm.emit import Emitter, Val, first_of
+from rosin.backends.llvm.emit import Emitter, Val, first_of, mask_of
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
@@ -22,7 +22,7 @@ from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
-from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kind, Load, Local, Loop, Room, Scope, Within, walk
+from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kind, Load, Local, Loop, Products, Room, Scope, Within, walk
 from rosin.ir.statements import PRIVATE, expressions, loaded_buffers, nested, stores
 from rosin.ir.steps import Kernel
 
@@ -71,6 +71,7 @@ class Places(ABC):
         self.needs: dict[int, frozenset[Any]] = {}
         self.dummy: Val | None = None
         self.written = {s.buffer for s in stores(kernel.body)}
+        self.written |= {s.sums for s in nested(kernel.body) if isinstance(s, Products)}
         self.read = loaded_buffers(kernel.body)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
         """Values that wait for the other parts of their block, to be written together."""
@@ -277,7 +278,12 @@ class Places(ABC):
         return scalar, vector
 
     def _test(self, test: Within) -> Val:
-        """low <= index < high, as one unsigned comparison of index - low."""
+        """low <= index < high, as one unsigned comparison of index - low; of lanes that are all known, as a mask."""
+        start = test.index if self.lane is None else test.index - indices.of(self.lane)
+        if self.lane is not None and self.lane.extent == self.lanes > 1 and not start.terms:
+            first, low, high = start.constant, test.low, test.high
+            if isinstance(first, int) and isinstance(low, int) and isinstance(high, int):
+                return mask_of([low <= first + lane < high for lane in range(self.lanes)])
         value = self.lane_index(test.index - test.low)
         room = self.dim(test.high - test.low)
         if not facts.known_at_least(test.high, test.low):

@@ -31,6 +31,7 @@ from rosin.ir.loops import (
     Load,
     Local,
     Loop,
+    Products,
     Room,
     Statement,
     Store,
@@ -183,7 +184,7 @@ class _Split:
                 return [dataclasses.replace(statement, test=test, body=body)]
             case Choose():
                 return [Choose(statement.index, tuple(map(self.statements, statement.branches)))]
-            case Room():
+            case Room() | Products():
                 return [statement]
 
     def store(self, buffer: Buffer, offset: Index, parts: Sequence[Expr]) -> list[Statement]:

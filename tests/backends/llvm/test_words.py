@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,14 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
+from rosin.backends.llvm.program import program_text
+from rosin.ir import dtypes
+from rosin.ir.builder import Builder
+from rosin.ir.op import Value
+from rosin.passes import pipeline
+from rosin.passes.to_loops import to_loops
 from rosin.runtime import jit, threads
+from tests.passes.test_fusion import graph_of
 
 SIZES = [
     (8, 16, 16),
@@ -22,8 +30,23 @@ SIZES = [
     (7, 64, 64),
     (130, 257, 100),
     (40, 300, 15),
+    (65, 192, 33),
+    (100, 128, 81),
+    (40, 2048, 256),
 ]
-INSTRUCTIONS = {"i8": "vpdpbusd", "bf16": "vdpbf16ps"}
+INSTRUCTIONS = {"i8": "vpdpbusd", "bf16": "vdpbf16ps", "i8 tiles": "tdpbssd", "bf16 tiles": "tdpbf16ps"}
+
+
+@pytest.fixture(params=["tiles", "vectors"], autouse=True)
+def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> jit.Target:
+    """The processor of this process, with its registers for tiles or without them."""
+    host = jit.host()
+    if request.param == "vectors":
+        host = dataclasses.replace(host, features=f"{host.features},-amx-tile")
+        monkeypatch.setattr(jit, "host", lambda: host)
+    elif not any("tiles" in name for name in host.words):
+        pytest.skip("this processor has no registers for tiles, or the system keeps them to itself")
+    return host
 
 
 def drawn(*shape: int, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -94,6 +117,19 @@ def test_sums_of_halves_round_as_sums_of_floats(m: int, k: int, n: int) -> None:
     assert np.all(np.abs(compiled(product, x, y).astype(np.float64) - exact) <= bound)
 
 
+def test_a_vector_over_another_writes_its_last_lane_alone(target: jit.Target) -> None:
+    """One number of the last row: to store it as wide as its sum was would write beyond the result."""
+    x, y = halves(100, 128), halves(128, 17, seed=1)
+    found = np.full(100 * 17 + 1, 7, ml_dtypes.bfloat16)
+    f = rosin.compile(lambda r, x, y: rnp.maximum(r, x @ y), donate_argnums=0)
+    start = found[:-1].reshape(100, 17)
+    start[:] = -100
+    result = np.asarray(f(start, x, y))
+    exact = x.astype(np.float64) @ y.astype(np.float64)
+    np.testing.assert_allclose(result.astype(np.float64), exact, rtol=2.0**-7, atol=2.0**-7)
+    assert found[-1] == 7
+
+
 def test_infinities_and_nans_of_halves_stay_where_they_belong() -> None:
     """What fills up the last word meets no number that is not one."""
     x, y = halves(16, 33), halves(33, 40, seed=1)
@@ -119,10 +155,52 @@ def test_a_product_is_the_same_on_any_number_of_threads(dtype: str) -> None:
     assert len(set(found)) == 1
 
 
+def test_rows_that_two_tiles_have_are_written_once() -> None:
+    """The last tile of rows lies over the one before it; the sums of both go where what they are added to is."""
+    x, y, start = drawn(40, 64), drawn(64, 48, seed=1), drawn(40, 48, seed=2).astype(np.int32)
+    f = rosin.compile(lambda r, x, y: r + whole(x, y), donate_argnums=0)
+    want = start + x.astype(np.int32) @ y.astype(np.int32)
+    np.testing.assert_array_equal(np.asarray(f(rnp.asarray(start), x, y)), want)
+
+    def again(r: Any, x: Any, y: Any) -> Any:
+        for _ in range(5):
+            r = r * 3 + whole(x, y)
+        return r
+
+    for _ in range(5):
+        start = start * 3 + x.astype(np.int32) @ y.astype(np.int32)
+    np.testing.assert_array_equal(compiled(again, drawn(40, 48, seed=2).astype(np.int32), x, y), start)
+
+
+def test_an_operand_between_others_is_read_where_it_lies() -> None:
+    """Rows of heads lie apart, and their numbers side by side."""
+    x, y = drawn(40, 3, 64), drawn(3, 64, 48, seed=1)
+    found = compiled(lambda x, y: whole(x.swapaxes(0, 1), y), x, y)
+    np.testing.assert_array_equal(found, x.swapaxes(0, 1).astype(np.int32) @ y.astype(np.int32))
+
+
+def test_a_target_that_multiplies_words_is_asked_to(target: jit.Target) -> None:
+    for dtype, (x, y) in {"i8": (drawn(32, 64), drawn(64, 48)), "bf16": (halves(32, 64), halves(64, 48))}.items():
+        wanted = f"{dtype} tiles" if f"{dtype} tiles" in target.words else dtype
+        if wanted in target.words:
+            text = rosin.compile(whole if dtype == "i8" else product).text(x, y, stage="assembly")
+            assert INSTRUCTIONS[wanted] in text
+
+
 @pytest.mark.parametrize("dtype", ["i8", "bf16"])
-def test_a_target_that_multiplies_words_is_asked_to(dtype: str) -> None:
-    if dtype not in jit.host().words:
-        pytest.skip(f"this processor has no products of words of {dtype}")
-    x, y = (drawn(32, 64), drawn(64, 48)) if dtype == "i8" else (halves(32, 64), halves(64, 48))
-    text = rosin.compile(whole if dtype == "i8" else product).text(x, y, stage="assembly")
-    assert INSTRUCTIONS[dtype] in text
+@pytest.mark.parametrize("shape", [(64, 128, 64), (40, 50, 70), (9, 7, 16)])
+def test_code_for_tiles_is_made_on_any_processor(dtype: str, shape: tuple[int, int, int], target: jit.Target) -> None:
+    if not target.triple.startswith("x86_64"):
+        pytest.skip("instructions of x86 processors")
+    rows, depth, columns = shape
+
+    def build(b: Builder, x: Value, y: Value) -> Value:
+        return b.matmul(*(b.cast(v, dtypes.i32) for v in (x, y))) if dtype == "i8" else b.matmul(x, y)
+
+    graph = pipeline.run(graph_of(build, f"{dtype}[{rows}, {depth}]", f"{dtype}[{depth}, {columns}]"))
+    text = program_text(to_loops(graph, 64, words={f"{dtype} tiles"}), 64)
+    other = dataclasses.replace(target, cpu="sapphirerapids", features="", vector_bytes=64)
+    assembly = jit.assembly(text, other)
+    used = INSTRUCTIONS[f"{dtype} tiles"] in assembly
+    assert used == (depth >= 16), "few words do not pay for copies"
+    assert used == ("ldtilecfg" in assembly) == ("tilerelease" in assembly)
