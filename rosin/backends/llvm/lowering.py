@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.ops import arithmetic, cast, exponential, foreign, logic, special, trigonometric
+from rosin.backends.llvm.ops import arithmetic, cast, exactly, exponential, foreign, logic, special, trigonometric
+from rosin.backends.llvm.ops.exactly import emit_exact
 from rosin.backends.llvm.ops.formula import emit_formula
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.formula import Formula
 from rosin.ir.op import Elementwise, Op
+from rosin.ir.ops.exactly import Exact, Rounded
 
 Rule = Callable[..., Val]
 
-TYPED: dict[type[Op], Rule] = {**arithmetic.EMIT, **logic.EMIT, **cast.EMIT, **foreign.EMIT}
+TYPED: dict[type[Op], Rule] = {**arithmetic.EMIT, **logic.EMIT, **cast.EMIT, **exactly.EMIT, **foreign.EMIT}
 """Rules that need the op and the type of its operands: (emitter, op, dtype, *operands)."""
 
 MATHEMATICS: dict[type[Op], Rule] = {**exponential.EMIT, **trigonometric.EMIT, **special.EMIT}
 """Functions of floats, f32 and f64: (emitter, *operands), and the op first where it has attributes."""
 
-OWN_WIDTH = set(logic.EMIT) | set(cast.EMIT)
+OWN_WIDTH = {*logic.EMIT, *cast.EMIT, Rounded}
 """Ops that take narrow floats as they are, since no arithmetic is done on them."""
 
 
@@ -40,6 +42,8 @@ def lower(e: Emitter, op: Elementwise, dtypes: tuple[DType, ...], args: tuple[Va
     elif kind in MATHEMATICS:
         rule = MATHEMATICS[kind]
         result = rule(e, op, *args) if op.attributes() else rule(e, *args)
+    elif isinstance(op, Exact):
+        result = emit_exact(e, op, dtype, lower, *args)
     elif isinstance(op, Formula):
         result = emit_formula(e, op, lower, args)
     else:

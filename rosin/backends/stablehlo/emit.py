@@ -7,7 +7,7 @@ may not repeat one around it, each is given once in the whole program.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -276,8 +276,15 @@ class Emitter:
         """A scalar expression of constants and elementwise ops, at every element of arrays of one shape."""
         return self.expressions((expr,), values, shape)[0]
 
-    def expressions(self, exprs: Sequence[Expr], values: Mapping[Local, Ref], shape: tuple[int, ...]) -> Refs:
-        """Several expressions; what they have in common is computed once."""
+    def expressions(
+        self,
+        exprs: Sequence[Expr],
+        values: Mapping[Local, Ref],
+        shape: tuple[int, ...],
+        marked: Collection[int] = (),
+        hold: Callable[[Emitter, Ref], Ref] | None = None,
+    ) -> Refs:
+        """Several expressions; what they have in common is computed once. `hold` is done to `marked` parts, by id."""
         known: dict[int, Ref] = {}
         constants: dict[tuple[str, bytes], Ref] = {}
         for part in (part for expr in exprs for part in walk(expr)):
@@ -294,7 +301,8 @@ class Emitter:
             else:
                 assert isinstance(part, Apply), f"{part} is no elementwise op"
                 operands = tuple(known[id(arg)] for arg in part.args)
-                (known[id(part)],) = self._lower(self, part.op, operands, (TensorType(part.dtype, shape),))
+                (found,) = self._lower(self, part.op, operands, (TensorType(part.dtype, shape),))
+                known[id(part)] = hold(self, found) if hold is not None and id(part) in marked else found
         return tuple(known[id(expr)] for expr in exprs)
 
     # -- what many lowerings are made of ---------------------------------------------------------------------------

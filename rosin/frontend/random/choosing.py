@@ -11,6 +11,7 @@ from rosin.frontend import numpy as rnp
 from rosin.frontend.core import DEFAULT_INT
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.random import exactly
 from rosin.frontend.random.arguments import Shape, float_type, one_key
 from rosin.frontend.random.continuous import gumbels
 from rosin.frontend.random.drawing import drawn, drawn_exactly
@@ -18,7 +19,7 @@ from rosin.frontend.random.uniforms import randint, random_bits, unit
 from rosin.frontend.sizes import Size
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim, Sym
-from rosin.ir.dtypes import DType, u64
+from rosin.ir.dtypes import DType, f64, u64
 from rosin.ir.types import TensorType, shape_text
 
 if TYPE_CHECKING:
@@ -128,17 +129,23 @@ def _places(key: Array, size: Dim, shape: promote.Shape, replace: bool, p: Array
 
 @drawn
 def _likely(key: Array, p: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    own = core.dtype_of(p)
-    sums = rnp.cumulative_sum(rnp.where(p > 0, p, 0))
+    likely = rnp.where(p > 0, p, 0)
+    top = rnp.max(likely)
+    # Beside an infinite share no other one has a chance.
+    chances = rnp.where(
+        (likely == top) & (top > 0), 1, exactly.quotient(likely, promote.spread_to("choice", top, core.shape_of(p)))
+    )
+    sums = exactly.running_shares(chances)
     # Above 0 and up to the sum, so that what has no chance is never chosen.
-    return rnp.searchsorted(sums, sums[-1] * (1 - unit(key, shape, own)))
+    shares = sums[-1] * promote.cast(1 - unit(key, shape, core.dtype_of(p)), f64)
+    return rnp.searchsorted(sums, shares)
 
 
 @drawn
 def _likely_order(key: Array, p: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     """All places, each as likely as its share in what is left to be the next (Yellott, 1977)."""
     noise = gumbels(key, shape, core.dtype_of(p))
-    return rnp.argsort(noise + rnp.log(rnp.where(p > 0, p, 0)), descending=True)
+    return rnp.argsort(noise + exactly.log(rnp.where(p > 0, p, 0)), descending=True)
 
 
 __all__ = ["choice", "permutation"]

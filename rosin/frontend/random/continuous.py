@@ -13,6 +13,7 @@ from rosin.frontend import numpy as rnp
 from rosin.frontend.core import DEFAULT_FLOAT, DTypeLike
 from rosin.frontend.numpy import complex, promote
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.random import exactly
 from rosin.frontend.random.arguments import (
     NOT_NEGATIVE,
     POSITIVE,
@@ -24,9 +25,11 @@ from rosin.frontend.random.arguments import (
     parameter,
 )
 from rosin.frontend.random.drawing import Draw, drawn, drawn_exactly
+from rosin.frontend.random.exactly import in_double, log_of_normal, rounded
 from rosin.frontend.random.keys import split
 from rosin.frontend.random.uniforms import WORDS, between, random_bits, unit
 from rosin.ir.dtypes import DType
+from rosin.ir.ops.exactly import ExactErf, ExactErfc, ExactErfcinv, ExactErfinv
 from rosin.ir.ops.normal import RandomNormal
 
 if TYPE_CHECKING:
@@ -95,20 +98,19 @@ def _truncated_normal(
 ) -> Array:
     low, high = (promote.spread_to("truncated_normal", x, shape) for x in (low, high))
     root = math.sqrt(0.5)
-    first, last = rnp.erf(low * root), rnp.erf(high * root)
+    first, last = (in_double(ExactErf(), x * root) for x in (low, high))
     if central:
-        found = rnp.erfinv(between(key, shape, dtype, first, last))
+        found = in_double(ExactErfinv(), between(key, shape, dtype, first, last))
     else:
-        # The special functions take long to load.
-        from rosin.ir.ops.formulas.normal import Erfcinv
-
         upper, lower = low >= TAIL, high <= -TAIL
         near, far = rnp.where(upper, low, -high), rnp.where(upper, high, -low)
         tail = upper | lower
-        first, last = rnp.where(tail, rnp.erfc(far * root), first), rnp.where(tail, rnp.erfc(near * root), last)
+        first = rnp.where(tail, in_double(ExactErfc(), far * root), first)
+        last = rnp.where(tail, in_double(ExactErfc(), near * root), last)
         uniform = between(key, shape, dtype, first, last)
-        out = core.bind1(Erfcinv(), rnp.where(tail, uniform, 1))
-        found = rnp.where(tail, rnp.where(upper, out, -out), rnp.erfinv(rnp.where(tail, 0, uniform)))
+        out = in_double(ExactErfcinv(), rnp.where(tail, uniform, 1))
+        inner = in_double(ExactErfinv(), rnp.where(tail, 0, uniform))
+        found = rnp.where(tail, rnp.where(upper, out, -out), inner)
     return rnp.clip(found * math.sqrt(2), rnp.nextafter(low, math.inf), rnp.nextafter(high, -math.inf))
 
 
@@ -125,7 +127,7 @@ def lognormal(key: ArrayLike, sigma: ArrayLike = 1.0, shape: Shape | None = None
 @drawn
 def _lognormal(key: Array, sigma: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     sigma = _at_least(promote.spread_to("lognormal", sigma, shape), 0)
-    return rnp.exp(normals(key, shape, dtype) * sigma)
+    return exactly.exp(normals(key, shape, dtype) * sigma)
 
 
 def maxwell(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) -> Array:
@@ -140,7 +142,7 @@ def _maxwell(key: Array, *, shape: promote.Shape, dtype: DType) -> Array:
 
 def _maxwells(key: Array, shape: promote.Shape, dtype: DType) -> Array:
     x, y, z = rnp.unstack(normals(key, (*shape, 3), dtype), axis=-1)
-    return rnp.sqrt(x * x + y * y + z * z)
+    return rnp.sqrt(rounded(x * x) + rounded(y * y) + rounded(z * z))
 
 
 def double_sided_maxwell(
@@ -163,7 +165,7 @@ def double_sided_maxwell(
 def _double_sided_maxwell(key: Array, loc: Array, scale: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     loc, scale = (promote.spread_to("double_sided_maxwell", x, shape) for x in (loc, scale))
     first, second = rnp.unstack(split(key))
-    size = _maxwells(first, shape, dtype) * _positive(scale)
+    size = rounded(_maxwells(first, shape, dtype) * _positive(scale))
     return loc + rnp.where(unit(second, shape, dtype) < 0.5, size, -size)
 
 
@@ -186,8 +188,8 @@ def _wald(key: Array, mean: Array, *, shape: promote.Shape, dtype: DType) -> Arr
     first, second = rnp.unstack(split(key))
     y = normals(first, shape, dtype) ** 2
     # The smaller root as a quotient: the difference would cancel for large means.
-    my = mean * y
-    x = 2 * mean / (2 + my + rnp.sqrt(my * (4 + my)))
+    my = rounded(mean * y)
+    x = rounded(2 * mean / (my + 2 + rnp.sqrt(my * (my + 4))))
     return rnp.where(unit(second, shape, dtype) * (mean + x) <= mean, x, mean * (mean / x))
 
 
@@ -205,8 +207,8 @@ def _exponential(key: Array, *, shape: promote.Shape, dtype: DType) -> Array:
 
 
 def exponentials(key: Array, shape: promote.Shape, dtype: DType) -> Array:
-    """Exponential numbers in a draw."""
-    return -rnp.log1p(-unit(key, shape, dtype))
+    """Exponential numbers in a draw. A uniform number less than 1 has a difference to it that is exact."""
+    return -log_of_normal(1 - unit(key, shape, dtype))
 
 
 def gumbel(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) -> Array:
@@ -221,7 +223,7 @@ def _gumbel(key: Array, *, shape: promote.Shape, dtype: DType) -> Array:
 
 def gumbels(key: Array, shape: promote.Shape, dtype: DType) -> Array:
     """Gumbel numbers in a draw."""
-    return -rnp.log(-rnp.log(between(key, shape, dtype, rnp.finfo(dtype).smallest_normal, 1.0)))
+    return -log_of_normal(-log_of_normal(between(key, shape, dtype, rnp.finfo(dtype).smallest_normal, 1.0)))
 
 
 def laplace(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) -> Array:
@@ -232,7 +234,7 @@ def laplace(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT)
 @drawn
 def _laplace(key: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     uniform = between(key, shape, dtype, -1.0 + rnp.finfo(dtype).eps, 1.0)
-    return rnp.sign(uniform) * rnp.log1p(-rnp.abs(uniform))
+    return rnp.sign(uniform) * log_of_normal(1 - rnp.abs(uniform))
 
 
 def logistic(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) -> Array:
@@ -243,7 +245,7 @@ def logistic(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT
 @drawn
 def _logistic(key: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     uniform = between(key, shape, dtype, rnp.finfo(dtype).eps, 1.0)
-    return rnp.log(uniform / (1 - uniform))
+    return log_of_normal(uniform / (1 - uniform))
 
 
 def cauchy(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) -> Array:
@@ -253,7 +255,7 @@ def cauchy(key: ArrayLike, shape: Shape = (), dtype: DTypeLike = DEFAULT_FLOAT) 
 
 @drawn
 def _cauchy(key: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    return rnp.tan(math.pi * (between(key, shape, dtype, rnp.finfo(dtype).eps, 1.0) - 0.5))
+    return exactly.tan(rounded(math.pi * (between(key, shape, dtype, rnp.finfo(dtype).eps, 1.0) - 0.5)))
 
 
 def pareto(key: ArrayLike, b: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
@@ -268,7 +270,8 @@ def pareto(key: ArrayLike, b: ArrayLike, shape: Shape | None = None, dtype: DTyp
 
 @drawn
 def _pareto(key: Array, b: Array, *, shape: promote.Shape, dtype: DType) -> Array:
-    return rnp.exp(exponentials(key, shape, dtype) / _positive(promote.spread_to("pareto", b, shape)))
+    b = _positive(promote.spread_to("pareto", b, shape))
+    return exactly.exp(exactly.quotient(exponentials(key, shape, dtype), b))
 
 
 def rayleigh(key: ArrayLike, scale: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
@@ -308,7 +311,7 @@ def _weibull_min(key: Array, scale: Array, concentration: Array, *, shape: promo
     scale, concentration = (_positive(promote.spread_to("weibull_min", x, shape)) for x in (scale, concentration))
     # Not zero, where the power has no derivative.
     base = rnp.maximum(exponentials(key, shape, dtype), rnp.finfo(dtype).smallest_normal)
-    return base ** (1 / concentration) * scale
+    return exactly.power(base, 1 / concentration) * scale
 
 
 def triangular(

@@ -15,6 +15,7 @@ from rosin.frontend.batching import vmap
 from rosin.frontend.core import DEFAULT_INT, DTypeLike
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.random import exactly
 from rosin.frontend.random.arguments import (
     NOT_NEGATIVE,
     PROBABILITY,
@@ -27,6 +28,7 @@ from rosin.frontend.random.arguments import (
 )
 from rosin.frontend.random.continuous import gumbels
 from rosin.frontend.random.drawing import drawn
+from rosin.frontend.random.exactly import log_of_normal, rounded
 from rosin.frontend.random.keys import split
 from rosin.frontend.random.singles import LAST, joined, one_by_one, words
 from rosin.frontend.random.uniforms import unit, unit_of
@@ -65,10 +67,15 @@ def _searched(key: Array, wanted: Array, first: Array, ratio: Callable[[Array], 
     def step(state: Search) -> Search:
         count, probability, left = state
         count = count + 1
-        return count, probability * ratio(count), left - probability
+        return count, rounded(probability * ratio(count)), left - probability
 
     last = rnp.asarray(LAST, dtype="uint32")
     return control.while_loop(goes_on, step, (rnp.zeros((), dtype=f64), first, _uniform(key, last)))[0]
+
+
+def _log_factorial(count: Array) -> Array:
+    """log(count!), of counts that are not below 0; of others it is anything."""
+    return exactly.lgamma(count + 1)
 
 
 def _attempted(key: Array, wanted: Array, b: Array, a: Array, start: Array, take: Take) -> Array:
@@ -86,8 +93,8 @@ def _attempted(key: Array, wanted: Array, b: Array, a: Array, start: Array, take
         number = state[0] + 1
         shifted, v = _uniform(key, 2 * number) - 0.5, _uniform(key, 2 * number + 1)
         u = 0.5 - rnp.abs(shifted)
-        count = rnp.floor((2 * a / u + b) * shifted + start)
-        return number, count, ~take(u, v, rnp.log(v / (a / (u * u) + b)), count)
+        count = rnp.floor(rounded((2 * a / u + b) * shifted) + start)
+        return number, count, ~take(u, v, exactly.log(v / (a / (u * u) + b)), count)
 
     return control.while_loop(goes_on, step, (rnp.asarray(-1, dtype="int32"), rnp.zeros((), dtype=f64), wanted))[1]
 
@@ -121,14 +128,15 @@ def _one_poisson(key: Array, lam: Array) -> Array:
     def ratio(count: Array) -> Array:
         return low / count
 
-    searched = _searched(key, few, rnp.exp(-low), ratio, MOST_FEW)
+    searched = _searched(key, few, exactly.exp(-low), ratio, MOST_FEW)
     mean = rnp.where(many, lam, FEW)
-    b = 0.931 + 2.53 * rnp.sqrt(mean)
-    a = -0.059 + 0.02483 * b
-    inverse, squeeze, log_mean = rnp.log(1.1239 + 1.1328 / (b - 3.4)), 0.9277 - 3.6224 / (b - 2), rnp.log(mean)
+    b = rounded(rounded(2.53 * rnp.sqrt(mean)) + 0.931)
+    a = rounded(0.02483 * b) - 0.059
+    inverse, squeeze = exactly.log(1.1328 / (b - 3.4) + 1.1239), 0.9277 - 3.6224 / (b - 2)
+    log_mean = exactly.log(mean)
 
     def take(u: Array, v: Array, v_scaled: Array, count: Array) -> Array:
-        likely = v_scaled + inverse <= count * log_mean - mean - rnp.lgamma(count + 1)
+        likely = v_scaled + inverse <= rounded(count * log_mean) - mean - _log_factorial(count)
         return ((u >= 0.07) & (v <= squeeze)) | ((count >= 0) & ((u >= 0.013) | (v <= u)) & likely)
 
     attempted = _attempted(key, many, b, a, mean + 0.43, take)
@@ -167,7 +175,7 @@ def _one_binomial(key: Array, n: Array, p: Array) -> Array:
     n, rare = rnp.where(valid, n, 0), rnp.where(valid, rnp.minimum(p, 1 - p), 0)
     few = n * rare < FEW
     odds = rare / (1 - rare)
-    none = rnp.exp(n * rnp.log1p(-rare))
+    none = exactly.exp(n * exactly.log1p(-rare))
 
     def ratio(count: Array) -> Array:
         return odds * ((n + 1 - count) / count)
@@ -181,19 +189,21 @@ def _one_binomial(key: Array, n: Array, p: Array) -> Array:
 def _many_of(key: Array, wanted: Array, n: Array, p: Array) -> Array:
     """Counts of trials with n p of at least 10 and p of at most 1/2, where they are wanted."""
     deviation = rnp.sqrt(n * p * (1 - p))
-    b = 1.15 + 2.53 * deviation
-    a = -0.0873 + 0.0248 * b + 0.01 * p
-    scale, squeeze, log_odds = rnp.log((2.83 + 5.1 / b) * deviation), 0.92 - 4.2 / b, rnp.log(p / (1 - p))
+    b = rounded(rounded(2.53 * deviation) + 1.15)
+    a = rounded(0.0248 * b) - 0.0873 + rounded(0.01 * p)
+    scale, squeeze = exactly.log((5.1 / b + 2.83) * deviation), 0.92 - 4.2 / b
+    log_odds = exactly.log(p / (1 - p))
     mode = rnp.floor((n + 1) * p)
-    at_mode = rnp.lgamma(mode + 1) + rnp.lgamma(n - mode + 1)
+    at_mode = _log_factorial(mode) + _log_factorial(n - mode)
 
     def take(u: Array, v: Array, v_scaled: Array, count: Array) -> Array:
         inside = (count >= 0) & (count <= n)
         held = rnp.clip(count, 0, n)
-        ways = at_mode - rnp.lgamma(held + 1) - rnp.lgamma(n - held + 1)
-        return ((u >= 0.07) & (v <= squeeze)) | (inside & (v_scaled + scale <= ways + (held - mode) * log_odds))
+        ways = at_mode - _log_factorial(held) - _log_factorial(n - held)
+        likely = v_scaled + scale <= ways + rounded((held - mode) * log_odds)
+        return ((u >= 0.07) & (v <= squeeze)) | (inside & likely)
 
-    return _attempted(key, wanted, b, a, n * p + 0.5, take)
+    return _attempted(key, wanted, b, a, rounded(n * p) + 0.5, take)
 
 
 def multinomial(
@@ -227,7 +237,7 @@ def _multinomial(key: Array, n: Array, p: Array, *, shape: promote.Shape, dtype:
     chances = rnp.moveaxis(promote.spread_to("multinomial", p, shape), -1, 0)
     if outcomes == 0:
         return rnp.zeros(shape, dtype=dtype)
-    rest = rnp.flip(rnp.cumulative_sum(rnp.flip(chances, axis=0), axis=0), axis=0)
+    rest = _sums_from_the_end(chances)
     shares = rnp.where(rest > 0, rnp.clip(chances / rnp.where(rest > 0, rest, 1), 0, 1), 0)
 
     def step(left: Array, given: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -237,6 +247,16 @@ def _multinomial(key: Array, n: Array, p: Array, *, shape: promote.Shape, dtype:
 
     trials = rnp.floor(promote.spread_to("multinomial", n, tuple(batch)))
     return rnp.moveaxis(control.scan(step, trials, (split(key, outcomes), shares))[1], 0, -1)
+
+
+def _sums_from_the_end(x: Array) -> Array:
+    """Along axis 0 the sums of all numbers from each place on, one added after the other."""
+
+    def step(so_far: Array, number: Array) -> tuple[Array, Array]:
+        return so_far + number, so_far + number
+
+    start = rnp.zeros(core.shape_of(x)[1:], dtype=core.dtype_of(x))
+    return control.scan(step, start, x, reverse=True)[1]
 
 
 # -- others ------------------------------------------------------------------------------------------------------------
@@ -260,7 +280,7 @@ def geometric(key: ArrayLike, p: ArrayLike, shape: Shape | None = None, dtype: D
 @drawn
 def _geometric(key: Array, p: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     p = promote.spread_to("geometric", p, shape)
-    waits = rnp.floor(rnp.log1p(-unit(key, shape, f64)) / rnp.log1p(-p)) + 1
+    waits = rnp.floor(exactly.quotient(log_of_normal(1 - unit(key, shape, f64)), exactly.log1p(-p))) + 1
     return rnp.where((p > 0) & (p <= 1), waits, rnp.where(p == 0, math.inf, -1))
 
 
@@ -303,13 +323,13 @@ def categorical(
 def _categorical(key: Array, logits: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     """The first place up to which the chances sum to a uniform share of their sum.
 
-    The sums are f64, so that a long line's last places have their share, and those of small chance have theirs.
+    The sums are exact, so that a long line's last places have their share, and those of small chance have theirs: of n
+    places a chance counts down to some n 2⁻⁶² of the greatest one.
     """
     *batch, places = core.shape_of(logits)
     top = rnp.max(logits, axis=-1, keepdims=True)
     # Beside an infinite logit no other one has a chance.
-    chances = rnp.where(logits == top, 1, rnp.exp(logits - top))
-    sums = rnp.cumulative_sum(promote.cast(chances, f64), axis=-1)
+    sums = exactly.running_shares(rnp.where(logits == top, 1, exactly.exp(logits - top)))
     # Above 0 and up to the sum, so that what has no chance is never chosen.
     shares = sums[..., -1] * (1 - unit(key, shape, f64))
     if not batch:

@@ -1,8 +1,8 @@
 """How draws run: outside of any trace as they do in a compiled function, so that their bits are the same.
 
-NumPy's logarithm and ours differ in the last place, which is enough for a rejection to go the other way. So a draw is a
-program, one for each shape and type. Draws of exactly rounded operations alone have the same bits in NumPy too; a short
-one of these is compiled when it comes a second time, since many never do.
+A draw is made of exactly rounded operations alone (rosin.ir.exactly), so that its bits are those of every target, and
+of NumPy. Most are a program for each shape and type from the first time on, since they take many operations or loops; a
+short one of few operations is compiled when it comes a second time, since many never do.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rosin.frontend.numpy import promote
 from rosin.ir import dims
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.call import Barrier
+from rosin.ir.ops.exactly import Rounded
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
@@ -44,32 +45,37 @@ def drawn(body: Callable[..., Array]) -> Draw:
     def widened(*arrays: Array, shape: promote.Shape, dtype: DType, **static: Any) -> Array:
         return promote.cast(body(*arrays, shape=shape, dtype=dtype.accumulator, **static), dtype)
 
-    return _draw(widened, exact=False)
+    return _draw(widened, short=False)
 
 
 def drawn_exactly(body: Callable[..., Array]) -> Draw:
-    """A draw of exactly rounded operations alone."""
-    return _draw(body, exact=True)
+    """A draw that needs no wider type, and that NumPy does as soon as a program is there."""
+    return _draw(body, short=True)
 
 
-def _draw(body: Callable[..., Array], exact: bool) -> Draw:
+def _draw(body: Callable[..., Array], short: bool) -> Draw:
     @functools.wraps(body)
     def draw(*arrays: Array, shape: promote.Shape, dtype: DType, **static: Any) -> Array:
         if core.tracing():
-            if not exact:
-                # What depends on constants alone would be computed by NumPy, when the program is compiled.
+            if not short:
+                # What depends on constants alone would be computed by NumPy, loops and all, to compile the program.
                 arrays = core.bind(Barrier(), *arrays)
-            return body(*arrays, shape=shape, dtype=dtype, **static)
+            return _apart(body(*arrays, shape=shape, dtype=dtype, **static))
         key = (body, shape, dtype, *static.values(), *[core.shape_of(x) for x in arrays])
         program = _programs.get(key)
         if program is None:
-            if exact and key not in _programs and math.prod(dims.static(shape, body.__name__)) <= SHORT:
+            if short and key not in _programs and math.prod(dims.static(shape, body.__name__)) <= SHORT:
                 _keep(key, None)
                 return body(*arrays, shape=shape, dtype=dtype, **static)
             program = _keep(key, _program(body, shape=shape, dtype=dtype, **static))
         return program(*arrays)
 
     return draw
+
+
+def _apart(drawn: Array) -> Array:
+    """What is drawn, kept from being made one operation with what follows."""
+    return core.bind1(Rounded(), drawn) if core.dtype_of(drawn).is_float else drawn
 
 
 def _program(body: Callable[..., Array], **static: Any) -> Compiled:

@@ -16,9 +16,11 @@ from rosin.frontend.core import DTypeLike
 from rosin.frontend.custom import custom_jvp
 from rosin.frontend.numpy import promote
 from rosin.frontend.numpy.promote import ArrayLike
+from rosin.frontend.random import exactly
 from rosin.frontend.random.arguments import NOT_NEGATIVE, POSITIVE, Shape, drawn_shape, float_type, one_key, parameter
 from rosin.frontend.random.continuous import exponentials, normals
 from rosin.frontend.random.drawing import drawn
+from rosin.frontend.random.exactly import log_of_normal, rounded
 from rosin.frontend.random.keys import split
 from rosin.frontend.random.quantiles import gamma_slope
 from rosin.frontend.random.singles import LAST, joined, one_by_one, words
@@ -51,12 +53,13 @@ def _one_gamma(key: Array, a: Array) -> tuple[Array, Array]:
     dtype = core.dtype_of(a)
     small = a < 1
     d = rnp.where(small, a + 1, a) - 1 / 3
-    c = 1 / rnp.sqrt(9 * d)
+    c = 1 / rounded(rnp.sqrt(9 * d))
 
     def is_rejected(x: Array, uniform: Array) -> Array:
-        t = c * x
-        ratio = x * x / 2 + d * (3 * (rnp.log1p(t) - t) - t * t * (3 + t))
-        return (t <= -1) | (rnp.log(uniform) >= ratio)
+        t = rounded(c * x)
+        tail = rounded(3 * (exactly.log1p(t) - t)) - rounded(t * t * (t + 3))
+        ratio = rounded(x * x / 2) + rounded(d * tail)
+        return (t <= -1) | (log_of_normal(uniform) >= ratio)
 
     def goes_on(state: tuple[Array, Array, Array]) -> Array:
         return state[2]
@@ -70,8 +73,9 @@ def _one_gamma(key: Array, a: Array) -> tuple[Array, Array]:
     x = control.while_loop(goes_on, step, start)[1]
     last = words(key, rnp.asarray(LAST, dtype="uint32"))
     uniform = 1 - unit_of(joined(last) if dtype == f64 else last[0], dtype)
-    factor = rnp.where(small, rnp.where(a > 0, rnp.log(uniform) / a, -math.inf), 0)
-    return rnp.where(a >= 0, d * (1 + c * x) ** 3, math.nan), factor
+    factor = rnp.where(small, rnp.where(a > 0, exactly.quotient(log_of_normal(uniform), a), -math.inf), 0)
+    side = rounded(c * x) + 1
+    return rnp.where(a >= 0, d * (side * side * side), math.nan), factor
 
 
 def _gammas(key: Array, a: Array) -> tuple[Array, Array]:
@@ -82,13 +86,13 @@ def _gammas(key: Array, a: Array) -> tuple[Array, Array]:
 @custom_jvp
 def _gamma(key: Array, a: Array) -> Array:
     number, factor = _gammas(key, a)
-    return number * rnp.exp(factor)
+    return number * exactly.exp(factor)
 
 
 @custom_jvp
 def _loggamma(key: Array, a: Array) -> Array:
     number, factor = _gammas(key, a)
-    return rnp.log(number) + factor
+    return exactly.log(number) + factor
 
 
 @_gamma.defjvp
@@ -178,7 +182,7 @@ def _t(key: Array, df: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     half = promote.spread_to("t", df, shape) / 2
     first, second = rnp.unstack(split(key))
     # By logarithms: for few degrees of freedom the gamma number may be too small for its type.
-    return normals(first, shape, dtype) * rnp.exp((rnp.log(half) - _loggamma(second, half)) / 2)
+    return normals(first, shape, dtype) * exactly.exp(rounded(exactly.log(half) - _loggamma(second, half)) / 2)
 
 
 def f(key: ArrayLike, dfnum: ArrayLike, dfden: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
@@ -196,8 +200,8 @@ def f(key: ArrayLike, dfnum: ArrayLike, dfden: ArrayLike, shape: Shape | None = 
 @drawn
 def _f(key: Array, dfnum: Array, dfden: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     halves = rnp.stack([promote.spread_to("f", x, shape) for x in (dfnum, dfden)], axis=-1) / 2
-    above, below = rnp.unstack(_loggamma(key, halves) - rnp.log(halves), axis=-1)
-    return rnp.exp(above - below)
+    above, below = rnp.unstack(rounded(_loggamma(key, halves) - exactly.log(halves)), axis=-1)
+    return exactly.exp(above - below)
 
 
 def beta(key: ArrayLike, a: ArrayLike, b: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
@@ -217,7 +221,7 @@ def _beta(key: Array, a: Array, b: Array, *, shape: promote.Shape, dtype: DType)
     pairs = rnp.stack([promote.spread_to("beta", x, shape) for x in (a, b)], axis=-1)
     first, second = rnp.unstack(_loggamma(key, pairs), axis=-1)
     # x / (x + y) of numbers whose logarithms are known.
-    return rnp.sigmoid(first - second)
+    return exactly.sigmoid(first - second)
 
 
 def dirichlet(key: ArrayLike, alpha: ArrayLike, shape: Shape | None = None, dtype: DTypeLike = None) -> Array:
@@ -241,8 +245,8 @@ def dirichlet(key: ArrayLike, alpha: ArrayLike, shape: Shape | None = None, dtyp
 @drawn
 def _dirichlet(key: Array, alpha: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     logs = _loggamma(key, promote.spread_to("dirichlet", alpha, shape))
-    parts = rnp.exp(logs - rnp.max(logs, axis=-1, keepdims=True))
-    return parts / rnp.sum(parts, axis=-1, keepdims=True)
+    parts = exactly.exp(logs - rnp.max(logs, axis=-1, keepdims=True))
+    return exactly.quotient(parts, promote.spread_to("dirichlet", exactly.total(parts)[..., None], shape))
 
 
 def generalized_normal(key: ArrayLike, p: ArrayLike, shape: Shape = (), dtype: DTypeLike = None) -> Array:
@@ -265,7 +269,7 @@ def _generalized_normal(key: Array, p: Array, *, shape: promote.Shape, dtype: DT
 
 def _signed_roots(key: Array, p: Array) -> Array:
     first, second = rnp.unstack(split(key))
-    size = rnp.exp(_loggamma(first, 1 / p) / p)
+    size = exactly.exp(exactly.quotient(_loggamma(first, 1 / p), p))
     return rnp.where(unit(second, core.shape_of(p), core.dtype_of(p)) < 0.5, size, -size)
 
 
@@ -288,9 +292,14 @@ def ball(key: ArrayLike, d: int, p: ArrayLike = 2.0, shape: Shape = (), dtype: D
 def _ball(key: Array, p: Array, *, shape: promote.Shape, dtype: DType) -> Array:
     first, second = rnp.unstack(split(key))
     power = promote.spread_to("ball", p, shape[:-1])
-    vector = _signed_roots(first, promote.spread_to("ball", power[..., None], shape))
-    radius = rnp.sum(rnp.abs(vector) ** power[..., None], axis=-1) + exponentials(second, shape[:-1], dtype)
-    return vector / (radius ** (1 / power))[..., None]
+    powers = promote.spread_to("ball", power[..., None], shape)
+    vector = _signed_roots(first, powers)
+    # Not zero, which is no number to a power of anything.
+    least = rnp.finfo(dtype).smallest_normal
+    sizes = exactly.power(rnp.maximum(rnp.abs(vector), least), powers)
+    radius = exactly.total(sizes) + exponentials(second, shape[:-1], dtype)
+    lengths = exactly.power(rnp.maximum(radius, least), 1 / power)
+    return exactly.quotient(vector, promote.spread_to("ball", lengths[..., None], shape))
 
 
 __all__ = ["ball", "beta", "chisquare", "dirichlet", "f", "gamma", "generalized_normal", "loggamma", "t"]

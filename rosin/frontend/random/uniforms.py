@@ -24,6 +24,7 @@ from rosin.frontend.random.keys import split
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType, u8, u16, u32, u64
 from rosin.ir.ops.cast import Bitcast
+from rosin.ir.ops.exactly import Rounded
 from rosin.ir.ops.random import RandomBits
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def unit_of(random: Array, dtype: DType) -> Array:
 def between(key: Array, shape: promote.Shape, dtype: DType, low: Array | float, high: Array | float) -> Array:
     """Uniform floats in [low, high), in a draw."""
     # Rounding may take the least numbers below the bound.
-    return elementwise.maximum(low, unit(key, shape, dtype) * (high - low) + low)
+    spread = core.bind1(Rounded(), unit(key, shape, dtype) * (high - low))
+    return elementwise.maximum(low, spread + low)
 
 
 def uniform(

@@ -10,12 +10,12 @@ see them, and fewer digits are fewer operations.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rosin.ir import exactly
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import DType, f32, f64, u32, u64
+from rosin.ir.dtypes import u32, u64
 from rosin.ir.index import Index
 from rosin.ir.loops import Expr, Local
 from rosin.ir.op import Arrays, Constantlike, Cost, NumpyArray, Pull, Reader, Types, Values, define, elements
@@ -147,48 +147,7 @@ REGIONS_F64 = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A float type: its bits as integers, the place of its exponent, and what the functions below need to know."""
-
-    dtype: DType
-    words: DType
-    mantissa: int
-    bias: int
-    sqrt_half: int
-    """The bits of the float next to √½."""
-    atanh: tuple[float, ...]
-    """Minimax for (2 atanh(s) - 2 s) / s³ in s², s <= (√2 - 1) / (√2 + 1)."""
-    regions: tuple[Region, ...]
-
-    @property
-    def one(self) -> int:
-        """The bits of the number 1."""
-        return self.bias << self.mantissa
-
-
-FORMATS = {
-    u32: Format(
-        f32, u32, 23, 127, 0x3F3504F3, (0.6666668653488159, 0.3998876214027405, 0.29580605030059814), REGIONS_F32
-    ),
-    u64: Format(
-        f64,
-        u64,
-        52,
-        1023,
-        0x3FE6A09E667F3BCD,
-        (
-            0.6666666666666734,
-            0.3999999999941657,
-            0.2857142874205098,
-            0.22222198602257123,
-            0.18183563014774906,
-            0.15314080293532906,
-            0.14795681766239827,
-        ),
-        REGIONS_F64,
-    ),
-}
+FORMATS = {u32: (exactly.SINGLE, REGIONS_F32), u64: (exactly.DOUBLE, REGIONS_F64)}
 
 
 @define("random_normal")
@@ -202,13 +161,13 @@ class RandomNormal(Constantlike, Pull):
         self.expect(operands, 1)
         if operands[0].dtype not in FORMATS:
             self.bad_dtype(operands, f"makes numbers of u32 and u64 bits, not {operands[0].dtype}")
-        return (TensorType(FORMATS[operands[0].dtype].dtype, operands[0].shape),)
+        layout, _ = FORMATS[operands[0].dtype]
+        return (TensorType(layout.dtype, operands[0].shape),)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
         (bits,) = operands
-        layout = next(f for f in FORMATS.values() if f.words.numpy == bits.dtype)
-        local = Local("bits", layout.words)
-        return (evaluate(_normal(Real(local), layout).expr, {local: bits}),)
+        local = Local("bits", next(words for words in FORMATS if words.numpy == bits.dtype))
+        return (evaluate(_normal(Real(local)).expr, {local: bits}),)
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(self, operands[0])
@@ -217,47 +176,27 @@ class RandomNormal(Constantlike, Pull):
         return Cost(100 * elements(results[0]), operands[0].bytes + results[0].bytes)
 
     def element(self, index: tuple[Index, ...], operands: tuple[Reader, ...], types: Types) -> Expr:
-        return _normal(Real(operands[0](index)), FORMATS[types[0].dtype]).expr
+        return _normal(Real(operands[0](index))).expr
 
 
-def _normal(bits: Real, layout: Format) -> Real:
+def _normal(bits: Real) -> Real:
     """√2 erfinv(x) for a uniform x; its least value is the one next to -1, above which erfinv is finite."""
+    layout, regions = FORMATS[bits.dtype]
     unit = (bits >> layout.words.bits - layout.mantissa | layout.one).bits(layout.dtype) - 1.0
     # As JAX has it: twice the number in [0, 1), less the greatest number below 1.
     x = unit * 2.0 + -(1.0 - 2.0 ** -(layout.mantissa + 1))
     # Next to ±1, 1 - x² by itself would lose its digits.
-    w = -_log((1.0 - x) * (1.0 + x), layout)
+    w = -exactly.log_of_normal((1.0 - x) * (1.0 + x))
     root = sqrt(w)
-    *inner, last = layout.regions
+    *inner, last = regions
     argument, coefficients = root - last.middle, [x.like(c) for c in last.coefficients]
     for region in reversed(inner):
         near = w < region.end
-        variable = w if region is layout.regions[0] else root
+        variable = w if region is regions[0] else root
         argument = where(near, variable - region.middle, argument)
         pairs = zip(region.coefficients, coefficients, strict=True)
         coefficients = [where(near, x.like(own), beyond) for own, beyond in pairs]
-    return x * _polynomial(argument, coefficients)
-
-
-def _log(v: Real, layout: Format) -> Real:
-    """log(v) for normal v of at most 1: k log(2) + log(m) for v = m 2ᵏ with √½ <= m < √2, in the manner of fdlibm."""
-    moved = v.bits(layout.words) + (layout.one - layout.sqrt_half)
-    magic = layout.bias + layout.mantissa << layout.mantissa  # The bits of 2 ** mantissa, to which k is added exactly.
-    k = (moved >> layout.mantissa | magic).bits(layout.dtype) - (2.0**layout.mantissa + layout.bias)
-    m = ((moved & (1 << layout.mantissa) - 1) + layout.sqrt_half).bits(layout.dtype)
-    s = (m - 1.0) / (m + 1.0)
-    square = s * s
-    tail = square * s * _polynomial(square, [v.like(c) for c in layout.atanh])
-    return k * math.log(2) + (s * 2.0 + tail)
-
-
-def _polynomial(x: Real, coefficients: Sequence[Real]) -> Real:
-    """The polynomial with these coefficients, constant term first, in few steps one after the other (Estrin, 1960)."""
-    while len(coefficients) > 1:
-        pairs = [low + high * x for low, high in zip(coefficients[::2], coefficients[1::2], strict=False)]
-        coefficients = [*pairs, *coefficients[len(pairs) * 2 :]]
-        x = x * x
-    return coefficients[0]
+    return x * exactly.polynomial(argument, coefficients)
 
 
 __all__ = ["RandomNormal"]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.ir.coefficients import EXP_DOUBLE, EXP_FLOAT, LOG_DOUBLE
 from rosin.ir.dataclass import dataclass
 
 
@@ -199,30 +200,6 @@ def scale_in_two_steps(e: Emitter, y: Val, bits: Val) -> Val:
     return e.fmul(e.fmul(y, first), second)
 
 
-# Minimax for exp(r), |r| <= ln(2)/2: relative errors 2^-28.2 and 2^-57.9.
-EXP_FLOAT = (
-    1.0,
-    1.0,
-    0.4999999403953552,
-    0.1666652113199234,
-    0.04166828840970993,
-    0.008368704468011856,
-    0.001381895039230585,
-)
-EXP_DOUBLE = (
-    1.0,
-    1.0,
-    0.5000000000000011,
-    0.16666666666666438,
-    0.041666666666527276,
-    0.008333333333483026,
-    0.0013888888944307107,
-    0.0001984126952557358,
-    2.4801492407128237e-05,
-    2.755757227826139e-06,
-    2.763050204903828e-07,
-    2.5004026709941166e-08,
-)
 # Minimax for (exp(r) - 1 - r) / r**2 on the same interval, in terms of exp(r) - 1: 2^-26.1 and 2^-61.2.
 EXPM1_FLOAT = (
     0.4999999701976776,
@@ -294,16 +271,6 @@ LOG_FLOAT = (
     -0.1315971165895462,
     0.12761659920215607,
     -0.07635445147752762,
-)
-# Minimax for (2 atanh(s) - 2 s) / s**3 in s**2, |s| <= (sqrt(2)-1)/(sqrt(2)+1): 2^-58.5 of log.
-LOG_DOUBLE = (
-    0.6666666666666734,
-    0.3999999999941657,
-    0.2857142874205098,
-    0.22222198602257123,
-    0.18183563014774906,
-    0.15314080293532906,
-    0.14795681766239827,
 )
 # Minimax for (2 atanh(s) - 2 s - 2 s**3 / 3) / s**5 in s**2 on the same interval: 2^-72.5 of log.
 LOG_PAIR = (

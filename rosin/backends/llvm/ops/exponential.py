@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.ops import approximation as ap
+from rosin.ir.coefficients import EXP2_DOUBLE
 from rosin.ir.op import Op
 from rosin.ir.ops import exponential as ops
 
@@ -30,7 +31,7 @@ LOG10_2 = {
     "double": (0.3010299956639812, -2.8037281277851704e-18),
 }
 
-# Minimax for 2**r, |r| <= 1/2: relative errors 2^-28.3 and 2^-57.8.
+# Minimax for 2**r, |r| <= 1/2: 2^-28.3.
 EXP2_FLOAT = (
     1.0,
     0.6931471824645996,
@@ -39,20 +40,6 @@ EXP2_FLOAT = (
     0.009618500247597694,
     0.001339097274467349,
     0.00015328964218497276,
-)
-EXP2_DOUBLE = (
-    1.0,
-    0.6931471805599453,
-    0.2402265069591011,
-    0.05550410866482182,
-    0.0096181291076009,
-    0.0013333558146524588,
-    0.00015403530449693172,
-    1.5252733651668214e-05,
-    1.3215438568978657e-06,
-    1.0178153783417528e-07,
-    7.073272923508715e-09,
-    4.4396799385662963e-10,
 )
 # Minimax for m**(-1/3), 1 <= m <= 2: 2^-11.9.
 RECIPROCAL_CBRT = (1.5418864488601685, -0.8099589943885803, 0.31775617599487305, -0.0499366857111454)

@@ -15,6 +15,7 @@ from rosin.backends.llvm.ops import approximation as ap
 from rosin.backends.llvm.ops import reduction
 from rosin.backends.llvm.ops.approximation import Pair
 from rosin.backends.llvm.ops.exponential import log1p_of_sum
+from rosin.ir.coefficients import TAN_DOUBLE, TAN_FOR_FLOAT
 from rosin.ir.op import Op
 from rosin.ir.ops import trigonometric as ops
 
@@ -29,32 +30,6 @@ SIN_DOUBLE = (
     1.6058940987909095e-10,
     -7.643018882545688e-13,
     2.7214131219765813e-15,
-)
-# Minimax for (tan(r) - r) / r**3 in r**2, |r| <= pi/4: 2^-29.6 and 2^-56.2 of tan(r).
-TAN_FOR_FLOAT = (
-    0.33333349838056203,
-    0.13332660317838627,
-    0.05406027273380992,
-    0.021280282964821172,
-    0.010840904180890652,
-    8.289890106191613e-05,
-    0.004379634284871678,
-)
-TAN_DOUBLE = (
-    0.33333333333332776,
-    0.13333333333414885,
-    0.053968253926525926,
-    0.021869489612670434,
-    0.008863219109816618,
-    0.0035922895898589675,
-    0.001454754758483602,
-    0.0005950786265593725,
-    0.00022233791245779739,
-    0.00013661349578343216,
-    -2.651210144449017e-05,
-    8.956964080956479e-05,
-    -4.4940634174888696e-05,
-    2.0878831919025526e-05,
 )
 # Minimax for (atan(t) - t) / t**3 in t**2, |t| <= 35/64: 2^-26.1 and 2^-58.6 of atan(t).
 ATAN_FLOAT = (-0.3333311676979065, 0.1998937577009201, -0.14114020764827728, 0.09862072020769119, -0.04636044427752495)
