@@ -49,11 +49,11 @@ class Making:
         start = time.perf_counter()
         program = self._loops(graph)
         middle = time.perf_counter()
-        names = _routines(program)
+        names, plans = _routines(program)
         if names and threads.num_threads() > 1:
             from rosin.runtime import routines
 
-            routines.begin(names)
+            routines.begin(names, plans)
         texts = program_texts(program, jit.host().vector_bytes, min(threads.num_threads(), MOST_MODULES))
         late = time.perf_counter()
         objects = jit.compile_objects(texts)
@@ -111,11 +111,14 @@ class Making:
         return found.text(limits.measured(threads.num_threads()))
 
 
-def _routines(program: steps.Program) -> list[str]:
+def _routines(program: steps.Program) -> tuple[list[str], list[tuple[str, int]]]:
+    """The names of the routines that a program calls, and the numbers of plans that these will ask for."""
     calls = list(steps.routine_calls(program.steps))
     if not calls:
-        return []
-    from rosin.backends.llvm.routines import routine_for
+        return [], []
+    from rosin.backends.llvm.routines import plan_for, routine_for
 
     width = jit.host().vector_bytes
-    return sorted({routine_for(call.name, call.numbers, width) for call in calls})
+    names = {routine_for(call.name, call.numbers, width) for call in calls}
+    plans = {(call.name, number) for call in calls if (number := plan_for(call.name, call.numbers)) is not None}
+    return sorted(names), sorted(plans)

@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rosin.backends.llvm.modules import split
 from rosin.backends.llvm.names import BEGIN, ROUTINE
-from rosin.backends.llvm.routines import FOREIGN, is_planned, routine_text
+from rosin.backends.llvm.routines import FOREIGN, calls_lapack, is_planned, routine_text
 from rosin.backends.llvm.routines.fourier import PLANNER
-from rosin.runtime import jit, lapack, plans, threads
+from rosin.runtime import cache, jit, lapack, plans, threads
 
 __all__ = ["begin", "install"]
 
 _known: set[str] = set()
+_planning: list[threading.Thread] = []
+"""Threads that make plans."""
 _lock = threading.Lock()
 
 
-def begin(names: Iterable[str]) -> None:
-    """Begin to make routines on a thread of their own, while the program that calls them is compiled."""
+def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None:
+    """Begin to make routines: their text is written now, and compiled on threads of its own, while the program that
+    calls them is written and compiled. So are the plans with these numbers that calls of routines will ask for."""
+    # Whoever installs them meets an error again, and raises it.
+    with contextlib.suppress(Exception):
+        making = _Making(_absent(names), jit.host().vector_bytes)
+        asked = [(plans.receiver(name), number) for name, number in numbers]
 
-    def make() -> None:
-        # Whoever installs them meets the error again, and raises it.
-        with contextlib.suppress(Exception):
-            install(names)
+        def make() -> None:
+            with contextlib.suppress(Exception), _lock:
+                _load(making)
 
-    threading.Thread(target=make, name="rosin-routines", daemon=True).start()
+        def plan() -> None:
+            with contextlib.suppress(Exception):
+                for planner, number in asked:
+                    planner.plan(number)
+
+        threading.Thread(target=make, name="rosin-routines", daemon=True).start()
+        if asked:
+            planning = threading.Thread(target=plan, name="rosin-plans", daemon=True)
+            _planning.append(planning)
+            planning.start()
 
 
 def install(names: Iterable[str], vector_bytes: int = 0) -> None:
@@ -35,21 +51,69 @@ def install(names: Iterable[str], vector_bytes: int = 0) -> None:
 
     They are for registers of the host's width unless another one is given.
     """
-    vector_bytes = vector_bytes or jit.host().vector_bytes
+    while _planning:
+        with contextlib.suppress(IndexError):
+            _planning.pop().join()
     with _lock:
-        for name in names:
-            if name not in _known:
-                text = routine_text(name, ROUTINE + name, vector_bytes, lapack.word)
-                lapack.install(text)
-                keeps = not name.startswith(FOREIGN)
-                if keeps:
-                    library = jit.load_text(text, split=lambda text: split(text, threads.num_threads()))
-                else:
-                    library = jit.load_object(jit.compile_object(text))
-                jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
-                if is_planned(name):
-                    begin = ROUTINE + name + BEGIN
-                    jit.add_symbol(begin, library.address(begin))
-                    ctypes.c_void_p.from_address(library.address(PLANNER)).value = id(plans.receiver(name))
-                library.keep_forever()
-                _known.add(name)
+        absent = _absent(names)
+        if absent:
+            _load(_Making(absent, vector_bytes or jit.host().vector_bytes))
+
+
+def _absent(names: Iterable[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name not in _known]
+
+
+class _Making:
+    """Some routines: those that the disk has not are written at once, and compiled when their code is asked for."""
+
+    def __init__(self, names: Sequence[str], vector_bytes: int) -> None:
+        self.names = names
+        self.keys = {name: _key(name, vector_bytes) for name in names if not name.startswith(FOREIGN)}
+        found = {name: cache.default().get(key) for name, key in self.keys.items()}
+        self.entries = {name: entry for name, entry in found.items() if entry is not None}
+        self.texts = {
+            name: routine_text(name, ROUTINE + name, vector_bytes, lapack.word)
+            for name in names
+            if name not in self.entries
+        }
+
+    def libraries(self) -> list[jit.Library]:
+        """The code of each."""
+        objects = {name: entry.objects() for name, entry in self.entries.items()}
+        for entry in self.entries.values():
+            lapack.install(entry.meta["declared"])
+        # Where there are several, each keeps a thread busy.
+        most = threads.num_threads() // max(len(self.texts), 1)
+        pieces = {name: split(text, most) for name, text in self.texts.items()}
+        made = iter(jit.compile_objects(list(itertools.chain(*pieces.values()))) if pieces else ())
+        for name, parts in pieces.items():
+            own = objects[name] = list(itertools.islice(made, len(parts)))
+            declared = "\n".join(line for line in self.texts[name].split("\n") if line.startswith("declare "))
+            lapack.install(declared)
+            if name in self.keys:
+                meta = {"lengths": list(map(len, own)), "declared": declared}
+                cache.default().put(self.keys[name], b"".join(own), meta)
+        return [jit.load_object(*objects[name]) for name in self.names]
+
+
+def _key(name: str, vector_bytes: int) -> str:
+    """What the object code of a routine depends on, as a hash."""
+    word = lapack.word() if calls_lapack(name) else ""
+    return cache.hashed("routine", name, str(vector_bytes), word, jit.host().key, cache.compiler_version())
+
+
+def _load(making: _Making) -> None:
+    """Make known those that are not yet."""
+    if not _absent(making.names):
+        return
+    for name, library in zip(making.names, making.libraries(), strict=True):
+        if name in _known:
+            continue
+        jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
+        if is_planned(name):
+            begin = ROUTINE + name + BEGIN
+            jit.add_symbol(begin, library.address(begin))
+            ctypes.c_void_p.from_address(library.address(PLANNER)).value = id(plans.receiver(name))
+        library.keep_forever()
+        _known.add(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
+from rosin.backends.llvm.emit import FLOAT_BITS, Val
 from rosin.backends.llvm.expressions import Expressions
 from rosin.ir.loops import Accumulate, Carry, Expr
 
@@ -57,7 +57,7 @@ class Advancing(Expressions):
             return self.combine(carry, left, parts)
         # In lanes that do not matter LLVM would leave what some register holds, and the step would wait for that.
         order = [i // (2 * far) * 2 * far + far - 1 for i in range(lanes)]
-        left = [_opaque(e, e.shuffle(p, p, self._as_they_come(order))) for p in parts]
+        left = [e.opaque_bits(e.shuffle(p, p, self._as_they_come(order))) for p in parts]
         which = [f"i1 {'true' if i & far else 'false'}" for i in range(lanes)]
         later = Val(f"<{', '.join(which[::-1] if self.counts_down else which)}>", "i1", lanes)
         return [e.select(later, b, p) for b, p in zip(self.combine(carry, left, parts), parts, strict=True)]
@@ -68,12 +68,6 @@ class Advancing(Expressions):
             return list(order)
         last = self.width - 1
         return [i - i % self.width + last - i % self.width for i in reversed(order)]
-
-
-def _opaque(e: Emitter, x: Val) -> Val:
-    """`x`, into which LLVM does not look, integers neither: as floats they pass."""
-    like = {"i32": "float", "i64": "double"}.get(x.elem, x.elem)
-    return e.convert("bitcast", e.opaque(e.convert("bitcast", x, like)), x.elem)
 
 
 def _bytes(x: Val) -> int:

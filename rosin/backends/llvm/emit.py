@@ -239,11 +239,11 @@ class Emitter:
         `trailing` holds further typed arguments as text, such as `i1 false`.
         """
         a = args[0]
-        suffix = a.mangled if suffix is None else suffix
-        types = ", ".join([x.type for x in args] + [t.split()[0] for t in trailing])
-        self.declarations.add(f"declare {a.type} @{name}.{suffix}({types})")
-        texts = ", ".join([x.typed for x in args] + list(trailing))
-        return self.define(f"call {a.type} @{name}.{suffix}({texts})", a.elem, a.lanes)
+        kind, suffix = a.type, a.mangled if suffix is None else suffix
+        types = ", ".join([kind] * len(args) + [t.split()[0] for t in trailing])
+        self.declarations.add(f"declare {kind} @{name}.{suffix}({types})")
+        texts = ", ".join([f"{kind} {x.ref}" for x in args] + list(trailing))
+        return self.define(f"call {kind} @{name}.{suffix}({texts})", a.elem, a.lanes)
 
     def intrinsic_across(self, name: str, x: Val) -> Val:
         """Call an intrinsic that makes one number of the lanes of a vector, or gives the number that `x` is."""
@@ -265,7 +265,7 @@ class Emitter:
 
     def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
         """Lanes of two vectors of one type: these of the two laid end to end."""
-        mask = ", ".join(f"i32 {i}" for i in order)
+        mask = ", ".join([f"i32 {i}" for i in order])
         text = f"shufflevector {left.typed}, {right.typed}, <{len(order)} x i32> <{mask}>"
         return self.define(text, left.elem, len(order))
 
@@ -275,10 +275,20 @@ class Emitter:
             return x
         return self.intrinsic("llvm.arithmetic.fence", x)
 
+    def opaque_bits(self, x: Val) -> Val:
+        """`x`, into which LLVM does not look, integers neither: as floats they pass."""
+        like = {"i32": "float", "i64": "double"}.get(x.elem, x.elem)
+        return self.bitcast(self.opaque(self.bitcast(x, like)), x.elem)
+
     def load(self, pointer: Val, elem: str, lanes: int = 1, align: int = 0) -> Val:
         target = Val("", elem, lanes)
         aligned = f", align {align}" if align else ""
         return self.define(f"load {target.type}, ptr {pointer.ref}{aligned}", elem, lanes)
+
+    def copy_bytes(self, goal: Val, source: Val, count: Val) -> None:
+        """Copy so many bytes between arrays that have none in common."""
+        self.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        self.line(f"call void @llvm.memcpy.p0.p0.i64({goal.typed}, {source.typed}, {count.typed}, i1 false)")
 
     def masked_load(self, pointer: Val, elem: str, lanes: int, mask: Val | None, align: int) -> Val:
         """A vector of which only the lanes of the mask are read; the others are 0. Without a mask all are."""

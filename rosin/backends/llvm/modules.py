@@ -20,7 +20,7 @@ _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
 _HELPER = re.compile(r"define internal (.*?) \{\n")
 _VARIABLE = re.compile(r"^(@\S+) = (?:internal )?global (.*) \S+$")
-_DEFINITION = re.compile(r"^define (?:internal )?(.*?)(?: nounwind)? \{\n.*?^\}\n?", re.MULTILINE | re.DOTALL)
+_SIGNATURE = re.compile(r"define (?:internal )?(.*?)(?: nounwind)?(?: noinline optnone)? \{\n")
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,9 @@ def _once(name: str, text: str, exported: set[str]) -> str:
 
 def called(text: str) -> str:
     """A module without the internal functions that nothing calls, and without what these alone mention."""
-    functions = {_defined(f[1]): f[0] for f in _DEFINITION.finditer(text)}
-    heads = {_defined(line): line for line in _DEFINITION.sub("", text).split("\n") if line}
+    lines, definitions = _taken_apart(text)
+    functions = {_defined(function): function for function in definitions}
+    heads = {_defined(line): line for line in lines}
     pieces = {**heads, **functions}
     found = {name for name, piece in functions.items() if not piece.startswith("define internal ")}
     found |= {name for name, line in heads.items() if not line.startswith("declare ")}
@@ -107,28 +108,46 @@ def split(text: str, most: int) -> list[str]:
     The first module has the variables; constants are in all that mention them.
     """
     count = min(most, len(text) // MODULE_CHARACTERS)
-    functions = sorted(_DEFINITION.finditer(text), key=lambda f: f.end() - f.start(), reverse=True)
+    lines, definitions = _taken_apart(text)
+    functions = sorted(definitions, key=len, reverse=True)
     if count < 2 or len(functions) < 2:
         return [text]
-    lines = [line for line in _DEFINITION.sub("", text).split("\n") if line]
     variables = [line for line in lines if _VARIABLE.match(line)]
     known = {_defined(line): line for line in lines if line not in variables}
-    known |= {_defined(f[1]): f"declare {f[1]}" for f in functions}
+    known |= {_defined(f): f"declare {_signature(f)}" for f in functions}
     elsewhere = {_defined(line): _VARIABLE.sub(r"\1 = external global \2", line) for line in variables}
-    parts: list[list[re.Match[str]]] = [[] for _ in range(count)]
+    parts: list[list[str]] = [[] for _ in range(count)]
     lengths = [0] * count
     for function in functions:
         at = lengths.index(min(lengths))
         parts[at].append(function)
-        lengths[at] += len(function[0])
+        lengths[at] += len(function)
     texts: list[str] = []
     for number, part in enumerate(parts):
         heads = known | elsewhere if number else known
-        names = _mentioned(f[0] for f in part) - {_defined(f[1]) for f in part}
+        names = _mentioned(part) - {_defined(f) for f in part}
         own = [] if number else [line.replace(" = internal ", " = ") for line in variables]
-        bodies = [f[0].replace("define internal ", "define ", 1) for f in part]
+        bodies = [f.replace("define internal ", "define ", 1) for f in part]
         texts.append("\n".join([*own, *(heads[name] for name in sorted(names & heads.keys())), "", *bodies]))
     return texts
+
+
+def _taken_apart(text: str) -> tuple[list[str], list[str]]:
+    """The lines of a module that are outside of functions, and its functions."""
+    lines: list[str] = []
+    functions: list[str] = []
+    *pieces, rest = f"\n{text}\n".split("\n}\n")
+    for piece in pieces:
+        before, _, function = piece.rpartition("\ndefine ")
+        lines += before.split("\n")
+        functions.append(f"define {function}\n}}\n")
+    return [line for line in [*lines, *rest.split("\n")] if line], functions
+
+
+def _signature(function: str) -> str:
+    found = _SIGNATURE.match(function)
+    assert found is not None, "every function has one"
+    return found[1]
 
 
 def _defined(text: str) -> str:

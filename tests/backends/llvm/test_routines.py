@@ -9,7 +9,7 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.backends.llvm import routines
-from rosin.backends.llvm.modules import called
+from rosin.backends.llvm.modules import called, split
 from rosin.backends.llvm.routines import routine_for
 from rosin.ir import dims
 
@@ -28,11 +28,12 @@ def line(*numbers: int) -> tuple[int, ...]:
         ("sort_i32", (3, 0), "sort.network8_i32"),
         ("sort_i32", (64, 0), "sort.network64_i32"),
         ("sort_i32", (65, 0), "sort.short_i32"),
-        ("sort_i32", (2049, 0), "sort.long_i32"),
+        ("sort_i32", (2049, 0), "sort.chunk_i32"),
         ("sort_i32", (N, 0), "sort_i32"),
-        ("argsort_f64", (513, 1), "argsort.long_f64"),
+        ("argsort_f64", (513, 1), "argsort.chunk_f64"),
         ("dft_f32", line(16, 1, 1), "dft.passes_f32"),
-        ("dft_f32", line(97, 1, 1), "dft_f32"),
+        ("dft_f32", line(97, 1, 1), "dft.chirp_f32"),
+        ("dft_f32", line(97, 5, 1), "dft.chirp_f32"),
         ("dft_f32", line(1 << 16, 1, 1), "dft_f32"),
         ("dft_f32", line(1 << 16, 2, 1), "dft.passes_f32"),
         ("dft_f32", line(0, 1, 1), "dft_f32"),
@@ -71,7 +72,7 @@ def positive(*shape: int) -> np.ndarray[Any, Any]:
         (rnp.sort, [np.round(draw(*shape), 1) for shape in ((7, 5), (3, 40), (2, 700), (3000,))]),
         (rnp.argsort, [np.round(draw(n, dtype=np.float64), 2) for n in (3, 33, 600)]),
         (rnp.fft.fft, [draw(*shape) + 1j * draw(*shape) for shape in ((16,), (3, 15), (97,))]),
-        (lambda x: rnp.fft.fft(x, axis=0), [draw(12, 5) + 0j]),
+        (lambda x: rnp.fft.fft(x, axis=0), [draw(12, 5) + 0j, draw(97, 5) + 0j]),
         (rnp.fft.rfft, [draw(*shape) for shape in ((16,), (15,), (5, 15), (194,))]),
         (lambda x: rnp.fft.irfft(x, 15), [draw(8) + 0j, draw(4, 8) + 0j]),
         (rnp.linalg.svd, [draw(9, 3, 4), draw(2, 40, 3)]),
@@ -115,3 +116,23 @@ define void @routine() nounwind {
     assert "@never" not in found
     assert "@further" not in found
     assert all(name in found for name in ("@used", "declare void @far()", "define internal void @near()", "@routine"))
+
+
+def test_functions_that_are_left_as_they_are_are_declared_and_kept_like_others() -> None:
+    calls = "\n".join(f"  %x{i} = add i64 0, {i}" for i in range(1000))
+    text = f"""\
+define internal void @cold() nounwind noinline optnone {{
+{calls}
+  ret void
+}}
+
+define void @routine() nounwind {{
+{calls}
+  call void @cold()
+  ret void
+}}
+"""
+    assert called(text).count("define ") == 2
+    first, second = split(text, 2)
+    assert "declare void @cold()\n" in first + second
+    assert "define void @cold() nounwind noinline optnone {" in first + second

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.modules import called
 from rosin.backends.llvm.routines.foreign import foreign_text
-from rosin.backends.llvm.routines.fourier import fourier_text, fourier_way
+from rosin.backends.llvm.routines.fourier import fourier_text, fourier_way, plan_number
 from rosin.backends.llvm.routines.matrix import STACKS
 from rosin.backends.llvm.routines.sorting import sorting_text, sorting_way
 from rosin.ir import dtypes
@@ -18,7 +18,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.foreign import ROUTINE as FOREIGN
 
-__all__ = ["FOREIGN", "is_planned", "routine_for", "routine_text"]
+__all__ = ["FOREIGN", "calls_lapack", "is_planned", "plan_for", "routine_for", "routine_text"]
 
 PLANNED = ("dft", "realdft", "halfdft")
 """The kinds of routines that ask for plans."""
@@ -55,9 +55,19 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
     return f"{kind}.{way}_{dtype}" if way else name
 
 
+def calls_lapack(name: str) -> bool:
+    """Whether the routine called `name` may call LAPACK."""
+    return not name.startswith(FOREIGN) and _taken_apart(name)[0] in STACKS
+
+
 def is_planned(name: str) -> bool:
     """Whether the routine called `name` asks for plans."""
     return not name.startswith(FOREIGN) and _taken_apart(name)[0] in PLANNED
+
+
+def plan_for(name: str, numbers: Sequence[Dim]) -> int | None:
+    """The number of the plan that a call of the routine called `name` asks for, if it does and these tell which."""
+    return plan_number(_taken_apart(name)[0], numbers) if is_planned(name) else None
 
 
 def _taken_apart(name: str) -> tuple[str, str, DType]:

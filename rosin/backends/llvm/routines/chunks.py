@@ -11,7 +11,7 @@ from collections.abc import Callable
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.records import Records, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, texts
 
 CHUNK = 1 << 17
 """Records of a chunk."""
@@ -30,10 +30,11 @@ def chunks_texts(records: Records, sort: str, name: str, merge: str, declaration
         length = e.intrinsic("llvm.smin", width, e.sub(count, place))
         moved = e.define(f"call i1 @{sort}({texts(length, *a, *b)})", "i1")
 
-        def copy(at: Val) -> None:
-            records.store(e, records.load(e, b, at, 1), a, at)
+        def copy() -> None:
+            for goal, source, part in zip(a, b, records.parts, strict=True):
+                e.copy_bytes(goal, source, e.mul(length, f.word(BYTES[part])))
 
-        f.when(moved, lambda: f.loop(f.word(0), length, 1, copy))
+        f.when(moved, copy)
 
     def pair(f: Function, count: Val, width: Val, place: Val, a: list[Val], b: list[Val]) -> None:
         e, half = f.e, f.e.lshr(width, f.word(1))
@@ -69,7 +70,7 @@ def _on_threads(records: Records, name: str, declarations: set[str], body: Body)
 
     f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, piece)
     e.line("ret void")
-    return f.text(f"internal void @{name}(ptr %words, i64 %begin, i64 %end)")
+    return f.text(f"internal void @{name}(ptr %words, i64 %begin, i64 %end)", cold=True)
 
 
 def _sort(records: Records, name: str, declarations: set[str]) -> str:
@@ -97,4 +98,4 @@ def _sort(records: Records, name: str, declarations: set[str]) -> str:
     pieces("chunk")
     f.repeat(lambda: e.icmp("slt", e.load(width, "i64"), count), level)
     e.line(f"ret i1 {e.load(moved, 'i1').ref}")
-    return f.text(f"internal i1 @{name}(i64 %count, {records.parameters('a', 'b')})")
+    return f.text(f"internal i1 @{name}(i64 %count, {records.parameters('a', 'b')})", cold=True)

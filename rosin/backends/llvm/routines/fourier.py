@@ -13,7 +13,7 @@ of a length with large prime factors becomes a convolution with a chirp (Blueste
 computation of discrete Fourier transform, 1970). A line of real numbers is half as many complex ones, whose transform
 is then taken apart (spectra.py); where its length is odd, it is a line of complex numbers, and several go together as
 lines across. Many short lines are done side by side instead, by straight code for their length (short.py). Where the
-length is known and passes are all that it takes, the routine has no more code than these need.
+length is known and passes are all that it takes, or a convolution is, the routine has no more code than these need.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ KINDS = 8
 POINTERS = ("source", "target", "room", "plan")
 WORDS = ("source", "target", *NUMBERS, "room", "plan")
 
-ANY, PASSES_ALONE, EVEN, ODD = "", "passes", "even", "odd"
+ANY, PASSES_ALONE, EVEN, ODD, CHIRPS = "", "passes", "even", "odd", "chirp"
 """The lines that a routine may have code for: those that passes transform, which of real numbers are of an even length
-or of an odd one."""
+or of an odd one, and complex ones that become a convolution."""
 
 
 def fourier_text(kind: str, dtype: DType, name: str, vector_bytes: int, way: str = ANY) -> str:
@@ -72,9 +72,22 @@ def fourier_way(kind: str, numbers: Sequence[Dim]) -> str:
     if not isinstance(length, int) or length == 0:
         return ANY
     points = length // 2 if kind != "dft" and length % 2 == 0 else length
+    if kind == "dft" and not is_smooth(points):
+        return CHIRPS
     if not is_smooth(points) or (points >= GRID_LENGTH and inner == 1):
         return ANY
     return PASSES_ALONE if kind == "dft" else ODD if length % 2 else EVEN
+
+
+def plan_number(kind: str, numbers: Sequence[Dim]) -> int | None:
+    """The plan that a call with these numbers asks for, as `_begin` finds it, if that is known."""
+    length, inner, outer = (numbers[NUMBERS.index(name)] for name in ("length", "inner", "outer"))
+    if not isinstance(length, int) or not isinstance(inner, int) or not isinstance(outer, int):
+        return None
+    are_short = length <= SHORT_LENGTH and outer >= MANY
+    if kind == "dft":
+        return length * KINDS + (ACROSS if inner != 1 else LINES if are_short else LINE)
+    return length * KINDS + (REAL if not are_short else REALS if kind == "realdft" else HALVES)
 
 
 class _Fourier:
@@ -87,7 +100,9 @@ class _Fourier:
     def text(self) -> str:
         functions = spectra_texts(self.elem, self.width, self.declarations)
         if self.way == ANY:
-            functions += [*grid_texts(self.elem, self.width, self.declarations), self._convolved()]
+            functions += grid_texts(self.elem, self.width, self.declarations)
+        if self.way in (ANY, CHIRPS):
+            functions.append(self._convolved())
         functions += [self._chain(), self._line()]
         if self.kind != "dft":
             functions += [self._to_half() if self.kind == "realdft" else self._from_half()]
@@ -205,7 +220,7 @@ class _Fourier:
             f.when(e.icmp("eq", self._word(f, plan, GRID), f.word(0)), convolved, grid)
 
         if self.way:
-            passes()
+            (convolved if self.way == CHIRPS else passes)()
         else:
             f.when(e.icmp("eq", self._word(f, plan, COUNT), f.word(0)), longer, passes)
         e.line("ret void")
@@ -330,11 +345,14 @@ class _Fourier:
                     arrays = (self._at(f, there, number), self._at(f, here, number))
                     e.line(f"call void @convolved({texts(plan, *arrays, own, inner, inner, sign, scale)})")
 
+                def each_convolved() -> None:
+                    f.loop(f.word(0), count, 1, convolved)
+
                 if self.way:
-                    passes()
+                    (each_convolved if self.way == CHIRPS else passes)()
                     return
                 is_chirp = e.icmp("ne", self._word(f, plan, CHIRP), f.word(0))
-                f.when(is_chirp, lambda: f.loop(f.word(0), count, 1, convolved), passes)
+                f.when(is_chirp, each_convolved, passes)
 
             f.when(e.icmp("eq", inner, one), line, across)
 

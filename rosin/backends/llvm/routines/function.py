@@ -34,10 +34,13 @@ class Function:
         self.parts: list[str] = []
         """The functions that parts of this one are."""
 
-    def text(self, signature: str) -> str:
-        """The function `signature`; its last block ends with what the body has written last."""
+    def text(self, signature: str, cold: bool = False) -> str:
+        """The function `signature`; its last block ends with what the body has written last.
+
+        A `cold` one takes little of the time that a call does, so that LLVM does not improve it, which takes longest.
+        """
         lines = "\n".join(["entry:", *self._head.lines, "  br label %body", "body:", *self.e.lines])
-        return f"define {signature} nounwind {{\n{lines}\n}}\n"
+        return f"define {signature} nounwind{' noinline optnone' if cold else ''} {{\n{lines}\n}}\n"
 
     def apart(self, name: str, body: Callable[[], None]) -> None:
         """What a body appends, as a function of its own that is called here: several threads compile long code in
@@ -99,6 +102,11 @@ class Function:
         whole = self.e.bit_and(count, self.word(-lanes))
         self.loop(self.word(0), whole, lanes, lambda place: body(place, lanes))
         self.loop(whole, count, 1, lambda place: body(place, 1))
+
+    def covering(self, count: Val, lanes: int, body: Callable[[Val], None]) -> None:
+        """The body for vectors of so many lanes, which `count` is at least; the last one may overlap another."""
+        e, last = self.e, self.e.sub(count, self.word(lanes))
+        self.loop(self.word(0), count, lanes, lambda place: body(e.intrinsic("llvm.smin", place, last)))
 
     def when(self, condition: Val, then: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:
         e = self.e

@@ -11,17 +11,16 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.networks import merged
 from rosin.backends.llvm.routines.records import BYTES, Records, texts
 
+MERGE = "merge"
+"""The function that merges runs of a routine's records."""
 
-def merging_texts(records: Records, block: int, network: str, name: str, declarations: set[str]) -> list[str]:
-    """The function `i1 name(i64 count, ptr parts…, ptr others…)`, and one that it needs.
+
+def merging_text(records: Records, block: int, network: str, name: str, declarations: set[str]) -> str:
+    """The function `i1 name(i64 count, ptr parts…, ptr others…)`, which calls the one of `merge_text`.
 
     It sorts records, whose count is a multiple of `block`, by the network of that size, and gives whether they are in
     the others then. Both arrays have room for one more register of records.
     """
-    return [merge_text(records, "merge", declarations), _sort(records, block, network, name, declarations)]
-
-
-def _sort(records: Records, block: int, network: str, name: str, declarations: set[str]) -> str:
     f = Function(declarations)
     e, count = f.e, Val("%count", "i64")
     a, b = records.pointers("a", "b")
@@ -37,7 +36,7 @@ def _sort(records: Records, block: int, network: str, name: str, declarations: s
             first = e.intrinsic("llvm.smin", wide, e.sub(count, place))
             second = e.intrinsic("llvm.smin", wide, e.sub(e.sub(count, place), first))
             arrays = [*records.at(e, here, place), *records.at(e, there, place)]
-            e.line(f"call void @merge({texts(first, second, *arrays)})")
+            e.line(f"call void @{MERGE}({texts(first, second, *arrays)})")
 
         f.loop(f.word(0), count, e.add(wide, wide), pair)
         e.store(e.add(wide, wide), width)

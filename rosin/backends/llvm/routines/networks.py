@@ -1,6 +1,9 @@
 """Sorting networks: short arrays of records sorted in vector registers, without a branch, and sorted ones merged.
 
-Batcher's bitonic sort ("Sorting networks and their applications", 1968).
+Batcher's bitonic sort ("Sorting networks and their applications", 1968): stage by stage, record i is compared with
+record i ^ mask. Where in the registers a record is, follows from the bits of i by exclusive ors alone. So it need not
+go back where it came from when it has been compared: two registers that hold each other's partners give a register of
+all the lesser ones and one of all the greater ones, and only the bits are noted. In the end registers are put in order.
 """
 
 from __future__ import annotations
@@ -8,61 +11,216 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.routines.records import Records
+from rosin.backends.llvm.routines.records import Records, texts
 
 Row = tuple[Val, ...]
 """One register of records for each part."""
 
 
-def network_text(records: Records, registers: int, name: str, declarations: set[str]) -> str:
-    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place."""
+WHOLE = 4
+"""A network of more registers is compiled in two parts, which threads compile at the same time."""
+
+
+def network_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
+    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs."""
+    e = Emitter(declarations)
+    if registers <= WHOLE:
+        network = _Network(e, _loaded(e, records, registers))
+        network.sort()
+        return [_function(e, records, name, network.in_order())]
+    half = _Network(e, _loaded(e, records, registers // 2))
+    half.sort()
+    first = _function(e, records, f"{name}_half", half.rows)
     e = Emitter(declarations)
     (array,) = records.pointers("a")
-    places = [e.const(row * records.lanes, "i64") for row in range(registers)]
-    rows = [records.load(e, array, place, records.lanes) for place in places]
-    for row, place in zip(_sorted(e, rows), places, strict=True):
-        records.store(e, row, array, place)
+    for row in (0, registers // 2):
+        at = records.at(e, array, e.const(row * records.lanes, "i64"))
+        e.line(f"call void @{name}_half({texts(*at)})")
+    network = _Network(e, _loaded(e, records, registers), [*half.bits, registers // 2 * records.lanes])
+    network.merge(registers * records.lanes)
+    return [first, _function(e, records, name, network.in_order())]
+
+
+def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
+    (array,) = records.pointers("a")
+    return [records.load(e, array, e.const(row * records.lanes, "i64"), records.lanes) for row in range(registers)]
+
+
+def _function(e: Emitter, records: Records, name: str, rows: Sequence[Row]) -> str:
+    """What an emitter has, and then the rows in memory, as a function."""
+    (array,) = records.pointers("a")
+    for number, row in enumerate(rows):
+        records.store(e, row, array, e.const(number * records.lanes, "i64"))
     body = "\n".join(e.lines)
     return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
 
 
-def _sorted(e: Emitter, rows: list[Row]) -> list[Row]:
-    """The records of some registers in order.
+class _Network:
+    """Registers on their way through a network.
 
-    On the way, record i is in lane i // registers of register i % registers. So the early stages compare whole
-    registers with one another, and the number of stages that shuffle lanes depends on the lanes alone.
+    A place is a lane, and above its bits the number of a register. `bits` has for each bit of a place what it adds to
+    the number of the record there, by exclusive or. Records that are in no order have their numbers as we like: with
+    the lowest bits in the registers' numbers the early stages compare whole registers.
     """
-    block = 2
-    while block <= len(rows) * rows[0][0].lanes:
-        rows = _stage(e, rows, block - 1)
+
+    def __init__(self, e: Emitter, rows: Sequence[Row], bits: Sequence[int] = ()) -> None:
+        self.e, self.rows = e, list(rows)
+        self.width = rows[0][0].lanes
+        self.lane_bits, self.row_bits = self.width.bit_length() - 1, len(rows).bit_length() - 1
+        lowest = [1 << self.row_bits + b for b in range(self.lane_bits)] + [1 << b for b in range(self.row_bits)]
+        self.bits = list(bits) or lowest
+
+    def sort(self) -> None:
+        block = 2
+        while block <= len(self.rows) * self.width:
+            self.merge(block)
+            block *= 2
+
+    def merge(self, block: int) -> None:
+        """Sort blocks whose halves are in order."""
+        self._compare(block - 1)
         apart = block // 4
         while apart:
-            rows = _stage(e, rows, apart)
+            self._compare(apart)
             apart //= 2
-        block *= 2
-    return _interleaved(e, rows)
 
+    def number(self, place: int) -> int:
+        """The record at a place."""
+        return _combined(self.bits, place)
 
-def _stage(e: Emitter, rows: list[Row], mask: int) -> list[Row]:
-    """Compare each record i with record i ^ mask; the lesser one goes to the lower place."""
-    registers, width = len(rows), rows[0][0].lanes
-    across, lanes = mask % registers, mask // registers
-    found = list(rows)
-    if not lanes:
-        for low in range(registers):
-            high = low ^ across
-            if low < high:
-                found[low], found[high] = _pair(e, rows[low], rows[high])
+    def _numbers(self) -> list[int]:
+        """The records at all places."""
+        found = [0]
+        for bit in self.bits:
+            found += [number ^ bit for number in found]
         return found
-    top = 1 << (lanes.bit_length() - 1)
-    bits = ", ".join(f"i1 {'false' if lane & top else 'true'}" for lane in range(width))
-    lower = Val(f"<{bits}>", "i1", width)
-    order = [lane ^ lanes for lane in range(width)]
-    for number, row in enumerate(rows):
-        other = tuple(_shuffled(e, part, part, order) for part in rows[number ^ across])
-        less, more = _pair(e, row, other)
-        found[number] = tuple(e.select(lower, a, b) for a, b in zip(less, more, strict=True))
+
+    def _compare(self, mask: int) -> None:
+        """Compare each record i with record i ^ mask; the lesser one gets the lower number."""
+        if not self.row_bits:
+            self.rows = [_stage(self.e, row, mask) for row in self.rows]
+            return
+        apart = self._numbers().index(mask)
+        top = 1 << mask.bit_length() - 1
+        across, lanes = apart // self.width, apart % self.width
+        bit = (across or 1).bit_length() - 1
+        before = list(self.bits)
+        if across:
+            self._across(across, lanes, 1 << bit)
+        else:
+            own = lanes.bit_length() - 1
+            self._within(lanes, 1 << own, 1 << bit)
+            before[own] ^= before[self.lane_bits + bit]
+        # The lesser ones of all pairs are in the registers without the bit, the others in those with it.
+        at = self.lane_bits + bit
+        self.bits = [x ^ mask if x & top else x for x in before]
+        others = across ^ 1 << bit if across else 0
+        self.bits[at] = mask ^ _combined(self.bits[self.lane_bits :], others)
+
+    def _across(self, across: int, lanes: int, bit: int) -> None:
+        order = [lane ^ lanes for lane in range(self.width)]
+        for low in range(len(self.rows)):
+            if not low & bit:
+                other = self.rows[low ^ across]
+                if lanes:
+                    other = tuple(self.e.shuffle(part, part, order) for part in other)
+                self.rows[low], self.rows[low ^ across] = _pair(self.e, self.rows[low], other)
+
+    def _within(self, lanes: int, own: int, bit: int) -> None:
+        """Partners are in lanes of one register: of two registers, one register is made of each half of the pairs."""
+        width = self.width
+        self.rows = [tuple(map(self.e.opaque_bits, row)) for row in self.rows]
+        kept = [lane + width if lane & own else lane for lane in range(width)]
+        left = [lane if lane & own else lane + width for lane in range(width)]
+        order = [lane ^ lanes for lane in range(width)]
+        for low in range(len(self.rows)):
+            if not low & bit:
+                pairs = list(zip(self.rows[low], self.rows[low ^ bit], strict=True))
+                rest = tuple(self.e.shuffle(*pair, left) for pair in pairs)
+                turned = tuple(self.e.shuffle(part, part, order) for part in rest)
+                first = tuple(self.e.shuffle(*pair, kept) for pair in pairs)
+                self.rows[low], self.rows[low ^ bit] = _pair(self.e, first, turned)
+
+    def in_order(self) -> list[Row]:
+        """The registers in the order of their numbers, with lanes in theirs.
+
+        A round exchanges a bit of the lanes for one that tells registers apart.
+        """
+        while True:
+            numbers = self._numbers()
+            goals = [numbers.index(1 << bit) for bit in range(self.lane_bits)]
+            inside, outside = self._split(goals)
+            if not outside:
+                break
+            place = self._renumber(outside[0])
+            row = place >> self.lane_bits
+            # What is wanted in the lanes and is there stays; one bit of the others goes, and `place` comes.
+            test = next(t for t in range(1, self.width) if not any(_odd(t & lanes) for lanes in inside))
+            gone = test & -test
+            sources = [1 << b ^ (place ^ gone if test >> b & 1 else 0) for b in range(self.lane_bits)]
+            self._exchange([*sources, gone], row)
+        return self._lanes_in_order(goals)
+
+    def _split(self, places: Sequence[int]) -> tuple[list[int], list[int]]:
+        """A basis of the places: those of one register, and others."""
+        inside: list[int] = []
+        outside: list[int] = []
+        for place in places:
+            for other in outside:
+                if place >> self.lane_bits & 1 << (other >> self.lane_bits).bit_length() - 1:
+                    place ^= other
+            (outside if place >> self.lane_bits else inside).append(place)
+        return inside, outside
+
+    def _renumber(self, place: int) -> int:
+        """Give registers other numbers, such that the one of a place has one bit; gives the place."""
+        row = place >> self.lane_bits
+        top = 1 << row.bit_length() - 1
+        rest = row ^ top
+        self.bits[self.lane_bits + row.bit_length() - 1] = _combined(self.bits[self.lane_bits :], row)
+        self.rows = [self.rows[number ^ rest if number & top else number] for number in range(len(self.rows))]
+        return place ^ rest << self.lane_bits
+
+    def _exchange(self, sources: Sequence[int], row: int) -> None:
+        """Fill pairs of registers, whose numbers differ in the bit `row`, from one another.
+
+        `sources` are the places that the bits of lanes come from, and last the bit that tells the two apart.
+        """
+        width = self.width
+        orders = [
+            [place % width + (width if place >= width else 0) for place in (_combined(sources, p) for p in lanes)]
+            for lanes in (range(width), range(width, 2 * width))
+        ]
+        for low in range(len(self.rows)):
+            if not low & row:
+                pairs = list(zip(self.rows[low], self.rows[low ^ row], strict=True))
+                for number, order in zip((low, low ^ row), orders, strict=True):
+                    self.rows[number] = tuple(self.e.shuffle(*pair, order) for pair in pairs)
+        at = [*range(self.lane_bits), self.lane_bits + row.bit_length() - 1]
+        for bit, number in zip(at, [self.number(place) for place in sources], strict=True):
+            self.bits[bit] = number
+
+    def _lanes_in_order(self, goals: Sequence[int]) -> list[Row]:
+        order = [_combined(goals, lane) for lane in range(self.width)]
+        found: dict[int, Row] = {}
+        for number, row in enumerate(self.rows):
+            turned = order != list(range(self.width))
+            parts = tuple(self.e.shuffle(part, part, order) for part in row) if turned else row
+            found[self.number(number * self.width) // self.width] = parts
+        return [found[number] for number in range(len(self.rows))]
+
+
+def _combined(columns: Sequence[int], bits: int) -> int:
+    """The exclusive or of those columns whose bit is set."""
+    found = 0
+    for position, column in enumerate(columns):
+        if bits >> position & 1:
+            found ^= column
     return found
+
+
+def _odd(bits: int) -> bool:
+    return bits.bit_count() % 2 == 1
 
 
 def _pair(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
@@ -75,32 +233,24 @@ def _pair(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
     return less, tuple(e.select(before, b, a) for a, b in zip(x, y, strict=True))
 
 
-def _interleaved(e: Emitter, rows: list[Row]) -> list[Row]:
-    """Registers in the order of memory: each round moves the top bit of the register's number to the bottom."""
-    half, width = len(rows) // 2, rows[0][0].lanes
-    for _ in range(len(rows).bit_length() - 1):
-        found: list[Row] = []
-        for low, high in zip(rows[:half], rows[half:], strict=True):
-            for start in (0, width // 2):
-                order = [start + lane // 2 + (lane % 2) * width for lane in range(width)]
-                found.append(tuple(_shuffled(e, a, b, order) for a, b in zip(low, high, strict=True)))
-        rows = found
-    return rows
+def _stage(e: Emitter, row: Row, lanes: int) -> Row:
+    """Compare the record in each lane with the one in lane ^ lanes; the lesser one goes to the lower lane."""
+    width, top = row[0].lanes, 1 << lanes.bit_length() - 1
+    row = tuple(map(e.opaque_bits, row))
+    bits = ", ".join(f"i1 {'false' if lane & top else 'true'}" for lane in range(width))
+    lower = Val(f"<{bits}>", "i1", width)
+    order = [lane ^ lanes for lane in range(width)]
+    less, more = _pair(e, row, tuple(e.shuffle(part, part, order) for part in row))
+    return tuple(e.select(lower, a, b) for a, b in zip(less, more, strict=True))
 
 
 def merged(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
     """The lesser half and the greater half, each in order, of two registers that are in order."""
     width = x[0].lanes
     back = list(range(width))[::-1]
-    halves = [[half] for half in _pair(e, x, tuple(_shuffled(e, part, part, back) for part in y))]
+    less, more = _pair(e, x, tuple(e.shuffle(part, part, back) for part in y))
     apart = width // 2
     while apart:
-        halves = [_stage(e, half, apart) for half in halves]
+        less, more = _stage(e, less, apart), _stage(e, more, apart)
         apart //= 2
-    (less,), (more,) = halves
     return less, more
-
-
-def _shuffled(e: Emitter, a: Val, b: Val, order: Sequence[int]) -> Val:
-    mask = ", ".join(f"i32 {lane}" for lane in order)
-    return e.define(f"shufflevector {a.typed}, {b.typed}, <{len(order)} x i32> <{mask}>", a.elem, len(order))

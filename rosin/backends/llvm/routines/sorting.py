@@ -16,12 +16,14 @@ the length of lines is known, the routine has the code of the one way alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import Keys
-from rosin.backends.llvm.routines.merging import merging_texts
-from rosin.backends.llvm.routines.networks import network_text
+from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
+from rosin.backends.llvm.routines.networks import network_texts
 from rosin.backends.llvm.routines.radix import radix_text
 from rosin.backends.llvm.routines.records import BYTES, Records, places_from, texts
 from rosin.backends.llvm.routines.windows import windows_texts
@@ -38,8 +40,9 @@ LOOKED_AT = 4
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
 
-ANY, NETWORK, SHORT_ONES, LONG_ONES = "", "network", "short", "long"
-"""The lines that a routine may have code for; after `NETWORK` stands the size of the one that sorts them."""
+ANY, NETWORK, SHORT_ONES, CHUNKS, LONG_ONES = "", "network", "short", "chunk", "long"
+"""The lines that a routine may have code for: those that a network sorts, whose size stands after `NETWORK`, those that
+are merged, those of at most one chunk, and longer ones."""
 
 
 def sorting_text(dtype: DType, places: bool, name: str, vector_bytes: int, way: str = ANY) -> str:
@@ -55,7 +58,9 @@ def sorting_way(dtype: DType, places: bool, length: Dim, vector_bytes: int) -> s
     least = next((size for size in routine.sizes if length <= size), None)
     if least is not None:
         return f"{NETWORK}{least}"
-    return SHORT_ONES if length <= routine.most_merged else LONG_ONES
+    if length <= routine.most_merged:
+        return SHORT_ONES
+    return CHUNKS if length <= CHUNK else LONG_ONES
 
 
 class _Sorting:
@@ -87,21 +92,39 @@ class _Sorting:
         return [self.block] if self.way.startswith(NETWORK) else [size for size in self.sizes if size <= self.block]
 
     def text(self) -> str:
-        declarations = self.declarations
-        functions = [self._in(), self._out()]
-        registers = {f"network{size}": size // self.records.lanes for size in self.networks()}
-        functions += [network_text(self.records, count, name, declarations) for name, count in registers.items()]
-        functions += merging_texts(self.records, self.block, f"network{self.block}", "by_merging", declarations)
-        digits = [(4 if self.packed else 0) + i for i in range(BYTES[self.keys.elem])]
-        functions.append(radix_text(self.records, digits, "by_bytes", declarations))
-        functions += chunks_texts(self.records, "by_bytes", "by_chunks", "merge", declarations)
-        if self.wide:
-            functions += windows_texts(self.keys, self.records.lanes, "by_windows", declarations)
-        functions += [self._all_neighbours("rising", "sle"), self._all_neighbours("falling", "sgt")]
-        functions += [self._shortest(), self._short(), self._long(), self._line(), self._lines()]
+        declarations, by_network = self.declarations, self.way.startswith(NETWORK)
+        functions: list[str] = []
+        for size in self.networks() if by_network or self.way in (ANY, SHORT_ONES) else ():
+            count = size // self.records.lanes
+            functions += network_texts(self.records, count, f"network{size}", declarations)
+        if by_network:
+            functions.append(self._lines_by_network())
+        else:
+            functions += [self._in(), self._out(), self._in_order(), self._take(), self._line(), self._lines()]
+        if self.way in (ANY, SHORT_ONES, LONG_ONES):
+            functions.append(merge_text(self.records, MERGE, declarations))
+        if self.way == ANY:
+            functions.append(self._shortest())
+        if self.way in (ANY, SHORT_ONES):
+            functions.append(merging_text(self.records, self.block, f"network{self.block}", "by_merging", declarations))
+            functions.append(self._short())
+        if self.way in (ANY, CHUNKS, LONG_ONES):
+            functions += self._long_texts()
         if self.exact:
             functions.append(self._restore())
         return "\n".join([*sorted(declarations), "", *functions])
+
+    def _long_texts(self) -> list[str]:
+        """The way of long lines, and the functions that it needs."""
+        declarations, chunks = self.declarations, self.way != CHUNKS
+        least = 4 if self.packed else 0
+        digits = range(least, least + BYTES[self.keys.elem])
+        functions = [radix_text(self.records, digits, "by_bytes", declarations)]
+        if chunks:
+            functions += chunks_texts(self.records, "by_bytes", "by_chunks", MERGE, declarations)
+        if self.wide:
+            functions += windows_texts(self.keys, self.records.lanes, "by_windows", chunks, declarations)
+        return [*functions, self._long()]
 
     # -- elements and records ------------------------------------------------------------------------------
 
@@ -113,17 +136,24 @@ class _Sorting:
         (parts,) = self.records.pointers("part")
         lost = [f.variable(e.const(False, "i1", lanes)) for lanes in (self.records.lanes, 1)]
 
-        def record(place: Val, lanes: int) -> None:
+        def record(place: Val, lanes: int = self.records.lanes) -> None:
             x = e.load(e.offset(Val("%source", "ptr"), place, keys.memory), keys.memory, lanes, align=keys.dtype.bytes)
             self.records.store(e, self._record(e, keys.key(e, x, mask), place), parts, place)
             if self.exact:
                 slot = lost[lanes == 1]
                 e.store(e.bit_or(e.load(slot, "i1", lanes), keys.loses(e, x)), slot)
 
-        f.each(count, self.records.lanes, record)
+        self._all(f, count, record)
         vector = e.intrinsic_across("llvm.vector.reduce.or", e.load(lost[0], "i1", self.records.lanes))
         e.line(f"ret i1 {e.bit_or(vector, e.load(lost[1], 'i1')).ref}")
         return f.text(f"internal i1 @in(ptr %source, i64 %count, {mask.typed}, {self.records.parameters('part')})")
+
+    def _all(self, f: Function, count: Val, body: Callable[..., None]) -> None:
+        """The body for all places, which fill a vector unless the routine has code for any line."""
+        if self.way == ANY:
+            f.each(count, self.records.lanes, body)
+        else:
+            f.covering(count, self.records.lanes, body)
 
     def _record(self, e: Emitter, key: Val, place: Val) -> list[Val]:
         """The parts of the records of the keys from a place on."""
@@ -137,18 +167,20 @@ class _Sorting:
     def _out(self) -> str:
         """`void out(ptr target, i64 count, key mask, ptr parts…)`: the elements, or the places, of records."""
         f = Function(self.declarations)
-        e, keys = f.e, self.keys
-        mask = Val("%mask", keys.elem)
+        e, mask = f.e, Val("%mask", self.keys.elem)
         (parts,) = self.records.pointers("part")
 
-        def element(place: Val, lanes: int) -> None:
-            *_, part = self.records.load(e, parts, place, lanes)
-            x = e.convert("trunc", part, "i32") if self.places else keys.element(e, part, mask)
+        def element(place: Val, lanes: int = self.records.lanes) -> None:
+            x = self._element(e, self.records.load(e, parts, place, lanes), mask)
             e.store(x, e.offset(Val("%target", "ptr"), place, x.elem), align=BYTES[x.elem])
 
-        f.each(Val("%count", "i64"), self.records.lanes, element)
+        self._all(f, Val("%count", "i64"), element)
         e.line("ret void")
         return f.text(f"internal void @out(ptr %target, i64 %count, {mask.typed}, {self.records.parameters('part')})")
+
+    def _element(self, e: Emitter, record: Sequence[Val], mask: Val) -> Val:
+        """The elements, or the places, of records."""
+        return e.convert("trunc", record[-1], "i32") if self.places else self.keys.element(e, record[-1], mask)
 
     def _restore(self) -> str:
         """`void restore(ptr source, ptr target, i64 count, key mask)`: zeros and NaNs as they are in the operand."""
@@ -180,48 +212,54 @@ class _Sorting:
 
     # -- lines that are in order already -------------------------------------------------------------------
 
-    def _all_neighbours(self, name: str, relation: str) -> str:
-        """`i1 name(ptr source, i64 count, key mask)`: whether each key has this relation to the next one."""
+    def _in_order(self) -> str:
+        """`i1 in_order(ptr source, i64 count, key mask, i1 falls)`: whether no key is greater than the next one, or,
+        where it `falls`, whether each is."""
         f = Function(self.declarations)
-        e, keys, pairs = f.e, self.keys, f.e.sub(Val("%count", "i64"), f.word(1))
+        e, keys, pairs, lanes = f.e, self.keys, f.e.sub(Val("%count", "i64"), f.word(1)), LOOKED_AT * self.records.lanes
         at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
+        last, falls = e.sub(pairs, f.word(lanes)), e.splat(Val("%falls", "i1"), lanes)
 
-        def keys_from(place: Val, lanes: int) -> Val:
+        def keys_from(place: Val) -> Val:
             start = e.offset(Val("%source", "ptr"), place, keys.memory)
             x = e.load(start, keys.memory, lanes, align=keys.dtype.bytes)
             return keys.key(e, x, Val("%mask", keys.elem))
 
-        for lanes in (LOOKED_AT * self.records.lanes, 1):
+        def look() -> None:
+            # The last ones are looked at with some of those before.
+            place = e.intrinsic("llvm.smin", f.add_to(at, f.word(lanes)), last)
+            rises = e.icmp("sle", keys_from(place), keys_from(e.add(place, f.word(1))))
+            e.store(e.intrinsic_across("llvm.vector.reduce.and", e.bit_xor(rises, falls)), holds)
 
-            def goes_on(lanes: int = lanes) -> Val:
-                inside = e.icmp("sle", e.add(e.load(at, "i64"), f.word(lanes)), pairs)
-                return e.bit_and(inside, e.load(holds, "i1"))
-
-            def look(lanes: int = lanes) -> None:
-                place = f.add_to(at, f.word(lanes))
-                found = e.icmp(relation, keys_from(place, lanes), keys_from(e.add(place, f.word(1)), lanes))
-                e.store(e.intrinsic_across("llvm.vector.reduce.and", found) if lanes > 1 else found, holds)
-
-            f.repeat(goes_on, look)
+        f.repeat(lambda: e.bit_and(e.icmp("slt", e.load(at, "i64"), pairs), e.load(holds, "i1")), look)
         e.line(f"ret i1 {e.load(holds, 'i1').ref}")
-        return f.text(f"internal i1 @{name}(ptr %source, i64 %count, {keys.elem} %mask)")
+        return f.text(f"internal i1 @in_order(ptr %source, i64 %count, {keys.elem} %mask, i1 %falls)")
 
-    def _take(self, f: Function, backwards: bool) -> None:
-        """Write a line, or its places, in the order in which it is or in the opposite one."""
-        e, count, lanes = f.e, Val("%count", "i64"), LOOKED_AT * self.records.lanes
-        elem = "i32" if self.places else self.keys.memory
+    def _take(self) -> str:
+        """`void take(ptr source, ptr target, i64 count, i1 back)`: a line, or its places, as it is or back to front."""
+        f = Function(self.declarations)
+        e, count, lanes, back = f.e, Val("%count", "i64"), self.records.lanes, Val("%back", "i1")
+        source, target = Val("%source", "ptr"), Val("%target", "ptr")
 
-        def take(place: Val, lanes: int) -> None:
-            goal = e.sub(e.sub(count, f.word(lanes)), place) if backwards else place
-            if self.places:
-                x = e.convert("trunc", places_from(e, place, lanes), elem)
-            else:
-                x = e.load(e.offset(Val("%source", "ptr"), place, elem), elem, lanes, align=BYTES[elem])
-            if backwards and lanes > 1:
-                x = e.shuffle(x, x, range(lanes - 1, -1, -1))
-            e.store(x, e.offset(Val("%target", "ptr"), goal, elem), align=BYTES[elem])
+        def place_of(place: Val) -> None:
+            first = e.select(back, e.sub(e.sub(count, f.word(1)), place), place)
+            steps = places_from(e, f.word(0), lanes)
+            steps = e.select(e.splat(back, lanes), e.sub(e.like(0, steps), steps), steps)
+            x = e.convert("trunc", e.add(e.splat(first, lanes), steps), "i32")
+            e.store(x, e.offset(target, place, "i32"), align=4)
 
-        f.each(count, lanes, take)
+        def element(place: Val) -> None:
+            first, elem = e.sub(e.sub(count, f.word(lanes)), place), self.keys.memory
+            x = e.load(e.offset(source, first, elem), elem, lanes, align=BYTES[elem])
+            e.store(e.shuffle(x, x, range(lanes - 1, -1, -1)), e.offset(target, place, elem), align=BYTES[elem])
+
+        if self.places:
+            f.covering(count, lanes, place_of)
+        else:
+            bytes = e.mul(count, f.word(self.keys.dtype.bytes))
+            f.when(back, lambda: f.covering(count, lanes, element), lambda: e.copy_bytes(target, source, bytes))
+        e.line("ret void")
+        return f.text("internal void @take(ptr %source, ptr %target, i64 %count, i1 %back)")
 
     # -- sorting -------------------------------------------------------------------------------------------
 
@@ -277,7 +315,7 @@ class _Sorting:
         moved = e.define(f"call i1 @by_merging({texts(whole, *here, *there)})", "i1")
         self._write(f, [e.select(moved, b, a) for a, b in zip(here, there, strict=True)])
         e.line(f"ret i1 {lost.ref}")
-        return f.text(f"internal i1 @short{self._signature}")
+        return f.text(f"internal i1 @short{self._signature}", cold=True)
 
     def _long(self) -> str:
         """Byte by byte, or in chunks, in the room: for each part the records, and then their other places."""
@@ -302,11 +340,14 @@ class _Sorting:
             self._fill(f, here, whole)
             by("by_chunks", whole)
 
-        f.when(e.icmp("sle", count, f.word(CHUNK)), lambda: by("by_bytes", count), in_chunks)
+        if self.way == CHUNKS:
+            by("by_bytes", count)
+        else:
+            f.when(e.icmp("sle", count, f.word(CHUNK)), lambda: by("by_bytes", count), in_chunks)
         is_moved = e.load(moved, "i1")
         self._write(f, [e.select(is_moved, b, a) for a, b in zip(here, there, strict=True)])
         e.line(f"ret i1 {lost.ref}")
-        return f.text(f"internal i1 @long{self._signature}")
+        return f.text(f"internal i1 @long{self._signature}", cold=True)
 
     def _try_windows(self, f: Function) -> None:
         """Leave the function if windows of the keys tell enough to sort the line by them."""
@@ -330,50 +371,98 @@ class _Sorting:
 
         def unordered() -> None:
             if self.way:
-                by(self.way)
+                by("short" if self.way == SHORT_ONES else "long")
             else:
                 f.when(e.icmp("sle", count, f.word(self.most_merged)), lambda: by("short"), lambda: by("long"))
 
-        def is_all(relation: str) -> Val:
-            return e.define(f"call i1 @{relation}({texts(source, count, mask)})", "i1")
+        def take(back: bool) -> None:
+            e.line(f"call void @take({texts(source, target, count, e.const(back, 'i1'))})")
+
+        def is_all(falls: bool) -> Val:
+            return e.define(f"call i1 @in_order({texts(source, count, mask, e.const(falls, 'i1'))})", "i1")
 
         def longer() -> None:
-            def not_rising() -> None:
-                f.when(is_all("falling"), lambda: self._take(f, backwards=True), unordered)
+            f.when(is_all(False), lambda: take(False), not_rising)
 
-            f.when(is_all("rising"), lambda: self._take(f, backwards=False), not_rising)
+        def not_rising() -> None:
+            f.when(is_all(True), lambda: take(True), unordered)
 
-        if not self.way:
-            f.when(e.icmp("sle", count, f.word(self.block)), lambda: by("shortest"), longer)
-        elif self.way.startswith(NETWORK):
-            by("shortest")
-        else:
+        if self.way:
             longer()
+        else:
+            f.when(e.icmp("sle", count, f.word(self.block)), lambda: by("shortest"), longer)
         if self.exact:
             given = texts(source, target, count, mask)
             f.when(e.load(lost, "i1"), lambda: e.line(f"call void @restore({given})"))
         e.line("ret void")
-        return f.text("internal void @line(ptr %source, ptr %target, ptr %room, i64 %count, i64 %descending)")
+        return f.text(
+            "internal void @line(ptr %source, ptr %target, ptr %room, i64 %count, i64 %descending)", cold=True
+        )
 
     def _lines(self) -> str:
         """The routine itself."""
         f = Function(self.declarations)
         e = f.e
+        count, descending = self._word(f, 2, "i64"), self._word(f, 3, "i64")
 
-        def word(number: int, elem: str) -> Val:
-            return e.load(e.offset(Val("%words", "ptr"), f.word(number), "ptr"), elem)
+        def line(starts: list[Val]) -> None:
+            e.line(f"call void @line({texts(*starts, count, descending)})")
 
-        source, target, room = (word(number, "ptr") for number in (0, 1, 4))
-        count, descending = word(2, "i64"), word(3, "i64")
+        self._each_line(f, count, line)
+        return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)", cold=self.way != ANY)
+
+    def _word(self, f: Function, number: int, elem: str) -> Val:
+        return f.e.load(f.e.offset(Val("%words", "ptr"), f.word(number), "ptr"), elem)
+
+    def _each_line(self, f: Function, count: Val, line: Callable[[list[Val]], None]) -> None:
+        """The body for where each line begins, its result, and its room."""
+        e, arrays = f.e, [self._word(f, number, "ptr") for number in (0, 1, 4)]
         result = 4 if self.places else self.keys.dtype.bytes
         bytes = [e.mul(count, f.word(b)) for b in (self.keys.dtype.bytes, result)]
         bytes.append(e.mul(e.add(count, f.word(SLACK)), f.word(room_bytes(self.keys.dtype, self.places))))
 
-        def line(number: Val) -> None:
-            pairs = zip((source, target, room), bytes, strict=True)
-            starts = [e.offset(p, e.mul(number, b), "i8") for p, b in pairs]
-            e.line(f"call void @line({texts(*starts, count, descending)})")
+        def one(number: Val) -> None:
+            line([e.offset(p, e.mul(number, b), "i8") for p, b in zip(arrays, bytes, strict=True)])
 
-        f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, line)
+        f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, one)
         e.line("ret void")
+
+    def _lines_by_network(self) -> str:
+        """The routine itself, of lines that one network sorts."""
+        f = Function(self.declarations)
+        e, keys, lanes = f.e, self.keys, self.records.lanes
+        count, mask = self._word(f, 2, "i64"), keys.mask(e, self._word(f, 3, "i64"))
+        parts = [f.room(part, self.block) for part in self.records.parts]
+        last = [e.const(x, part, lanes) for x, part in zip(self.records.last, self.records.parts, strict=True)]
+        lost, none = f.variable(e.const(False, "i1", lanes)), e.const(False, "i1", lanes)
+
+        def are_inside(place: Val) -> Val:
+            return e.icmp("slt", places_from(e, place, lanes), e.splat(count, lanes))
+
+        def line(starts: list[Val]) -> None:
+            source, target, _ = starts
+
+            def read(place: Val) -> None:
+                inside, start = are_inside(place), e.offset(source, place, keys.memory)
+                x = e.masked_load(start, keys.memory, lanes, inside, keys.dtype.bytes)
+                record = self._record(e, keys.key(e, x, mask), place)
+                filled = [e.select(inside, *pair) for pair in zip(record, last, strict=True)]
+                self.records.store(e, filled, parts, place)
+                if self.exact:
+                    e.store(e.bit_or(e.load(lost, "i1", lanes), keys.loses(e, x)), lost)
+
+            def write(place: Val) -> None:
+                x = self._element(e, self.records.load(e, parts, place, lanes), mask)
+                e.masked_store(x, e.offset(target, place, x.elem), are_inside(place), BYTES[x.elem])
+
+            e.store(none, lost)
+            f.loop(f.word(0), f.word(self.block), lanes, read)
+            e.line(f"call void @network{self.block}({texts(*parts)})")
+            f.loop(f.word(0), f.word(self.block), lanes, write)
+            if self.exact:
+                given = texts(source, target, count, mask)
+                is_lost = e.intrinsic_across("llvm.vector.reduce.or", e.load(lost, "i1", lanes))
+                f.when(is_lost, lambda: e.line(f"call void @restore({given})"))
+
+        self._each_line(f, count, line)
         return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")

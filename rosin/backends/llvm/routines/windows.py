@@ -23,26 +23,26 @@ from rosin.ir.ops.sort import SLACK
 BITS = 32
 
 
-def windows_texts(keys: Keys, lanes: int, name: str, declarations: set[str]) -> list[str]:
+def windows_texts(keys: Keys, lanes: int, name: str, chunks: bool, declarations: set[str]) -> list[str]:
     """The function `i1 name(ptr source, ptr target, ptr room, i64 count, i64 mask)`, and those that it needs.
 
-    It gives whether it has sorted the line; the room is that of two arrays of records.
+    It gives whether it has sorted the line, which has more elements than a vector has lanes, and without `chunks` no
+    more than a chunk; the room is that of two arrays of records.
     """
     records = Records(("i64",), lanes)
-    return [
-        merge_text(records, f"{name}_merge", declarations),
-        radix_text(records, range(4, 8), f"{name}_by_bytes", declarations),
-        *chunks_texts(records, f"{name}_by_bytes", f"{name}_by_chunks", f"{name}_merge", declarations),
-        _Window(keys, lanes, name, declarations).repair_text(),
-        _Window(keys, lanes, name, declarations).text(),
-    ]
+    functions = [radix_text(records, range(4, 8), f"{name}_by_bytes", declarations)]
+    if chunks:
+        functions.append(merge_text(records, f"{name}_merge", declarations))
+        functions += chunks_texts(records, f"{name}_by_bytes", f"{name}_by_chunks", f"{name}_merge", declarations)
+    windows = [_Window(keys, lanes, name, chunks, declarations) for _ in range(2)]
+    return [*functions, windows[0].repair_text(), windows[1].text()]
 
 
 class _Window:
     """The text of a function that sorts by windows."""
 
-    def __init__(self, keys: Keys, lanes: int, name: str, declarations: set[str]) -> None:
-        self.keys, self.lanes, self.name = keys, lanes, name
+    def __init__(self, keys: Keys, lanes: int, name: str, chunks: bool, declarations: set[str]) -> None:
+        self.keys, self.lanes, self.name, self.chunks = keys, lanes, name, chunks
         self.f = Function(declarations)
         self.e = self.f.e
         self.source, self.count, self.mask = Val("%source", "ptr"), Val("%count", "i64"), Val("%mask", "i64")
@@ -57,13 +57,13 @@ class _Window:
         here = Val("%room", "ptr")
         there = e.offset(here, e.add(count, f.word(SLACK)), "i64")
 
-        def pack(place: Val, lanes: int) -> None:
+        def pack(place: Val, lanes: int = self.lanes) -> None:
             above = e.lshr(e.sub(self._keys(place, lanes), e.splat(least, lanes)), e.splat(below, lanes))
             # The order of records is that of signed numbers.
             window = e.bit_xor(e.shl(above, e.const(BITS, "i64", lanes)), e.const(-1 << 63, "i64", lanes))
             e.store(e.bit_or(window, places_from(e, place, lanes)), e.offset(here, place, "i64"), align=8)
 
-        f.each(count, self.lanes, pack)
+        f.covering(count, self.lanes, pack)
         sorted = self._sorted(here, there)
         done = f.variable(exact)
 
@@ -71,12 +71,12 @@ class _Window:
             given = texts(self.source, sorted, count, self.mask)
             e.store(e.define(f"call i1 @{self.name}_repair({given})", "i1"), done)
 
-        def place_of(place: Val, lanes: int) -> None:
+        def place_of(place: Val, lanes: int = self.lanes) -> None:
             record = e.load(e.offset(sorted, place, "i64"), "i64", lanes, align=8)
             e.store(e.convert("trunc", record, "i32"), e.offset(Val("%target", "ptr"), place, "i32"), align=4)
 
         f.when(exact, lambda: None, repair)
-        f.when(e.load(done, "i1"), lambda: f.each(count, self.lanes, place_of))
+        f.when(e.load(done, "i1"), lambda: f.covering(count, self.lanes, place_of))
         e.line(f"ret i1 {e.load(done, 'i1').ref}")
         return f.text(f"internal i1 @{self.name}(ptr %source, ptr %target, ptr %room, i64 %count, i64 %mask)")
 
@@ -95,25 +95,19 @@ class _Window:
             "smax": (first, partial(e.intrinsic, "llvm.smax")),
             "or": (f.word(0), e.bit_or),
         }
-        found = {
-            (way, lanes): f.variable(e.splat(start, lanes))
-            for way, (start, _) in ways.items()
-            for lanes in (self.lanes, 1)
-        }
+        found = {way: f.variable(e.splat(start, self.lanes)) for way, (start, _) in ways.items()}
 
-        def look(place: Val, lanes: int) -> None:
-            keys = self._keys(place, lanes)
+        def look(place: Val) -> None:
+            keys = self._keys(place, self.lanes)
             for way, (_, both) in ways.items():
-                slot, more = found[way, lanes], e.bit_xor(keys, e.splat(first, lanes)) if way == "or" else keys
-                e.store(both(e.load(slot, "i64", lanes), more), slot)
+                more = e.bit_xor(keys, e.splat(first, self.lanes)) if way == "or" else keys
+                e.store(both(e.load(found[way], "i64", self.lanes), more), found[way])
 
-        f.each(self.count, self.lanes, look)
-
-        def whole(way: str) -> Val:
-            vector = e.intrinsic_across(f"llvm.vector.reduce.{way}", e.load(found[way, self.lanes], "i64", self.lanes))
-            return ways[way][1](vector, e.load(found[way, 1], "i64"))
-
-        return whole("smin"), whole("smax"), whole("or")
+        f.covering(self.count, self.lanes, look)
+        least, most, differing = (
+            e.intrinsic_across(f"llvm.vector.reduce.{way}", e.load(found[way], "i64", self.lanes)) for way in ways
+        )
+        return least, most, differing
 
     def _sorted(self, here: Val, there: Val) -> Val:
         """Where the records are when they are sorted."""
@@ -128,7 +122,10 @@ class _Window:
             f.loop(self.count, whole, 1, lambda place: e.store(last, e.offset(here, place, "i64")))
             by("by_chunks", whole)
 
-        f.when(e.icmp("sle", self.count, f.word(CHUNK)), lambda: by("by_bytes", self.count), in_chunks)
+        if self.chunks:
+            f.when(e.icmp("sle", self.count, f.word(CHUNK)), lambda: by("by_bytes", self.count), in_chunks)
+        else:
+            by("by_bytes", self.count)
         return e.select(e.load(moved, "i1"), there, here)
 
     def repair_text(self) -> str:

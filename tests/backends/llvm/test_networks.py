@@ -1,0 +1,56 @@
+"""Sorting networks of every size, for registers of every width, by running them."""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rosin.backends.llvm.routines.networks import network_texts
+from rosin.backends.llvm.routines.records import Records
+from rosin.runtime import jit
+
+RNG = np.random.default_rng(0)
+NUMPY = {"i32": np.int32, "i64": np.int64}
+
+
+def run(records: Records, registers: int, arrays: list[np.ndarray[Any, Any]]) -> None:
+    """Sort arrays of the parts of records in place."""
+    declarations: set[str] = set()
+    functions = network_texts(records, registers, "network", declarations)
+    text = "\n".join([*sorted(declarations), *functions]).replace("void @network(", "void @whole(")
+    text = text.replace("define internal void @whole(", "define void @whole(")
+    library = jit.load_object(jit.compile_object(text))
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(library.address("whole"))
+    function(*(a.ctypes.data for a in arrays))
+
+
+def aligned(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy that begins where vectors may."""
+    room = np.empty(x.nbytes + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    found = room[start : start + x.nbytes].view(x.dtype)
+    found[:] = x
+    return found
+
+
+@pytest.mark.parametrize("registers", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize(("elem", "lanes"), [("i32", 4), ("i32", 8), ("i32", 16), ("i64", 2), ("i64", 4), ("i64", 8)])
+def test_a_network_sorts_numbers(elem: str, lanes: int, registers: int) -> None:
+    count = lanes * registers
+    x = aligned(RNG.permutation(count).astype(NUMPY[elem]) // 2 - count // 4)
+    expected = np.sort(x)
+    run(Records((elem,), lanes), registers, [x])
+    np.testing.assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("registers", [1, 2, 8])
+@pytest.mark.parametrize("lanes", [2, 4, 8])
+def test_a_network_sorts_by_the_second_part_where_the_first_ties(lanes: int, registers: int) -> None:
+    count = lanes * registers
+    x, places = RNG.integers(-3, 3, count).astype(np.int64), np.arange(count, dtype=np.int32)
+    order = np.argsort(x, kind="stable")
+    arrays = [aligned(x), aligned(places)]
+    run(Records(("i64", "i32"), lanes), registers, arrays)
+    np.testing.assert_array_equal(arrays[0], x[order])
+    np.testing.assert_array_equal(arrays[1], order)

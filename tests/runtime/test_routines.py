@@ -1,0 +1,68 @@
+"""Routines on the disk, and the plans that are begun with them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin import numpy as rnp
+from rosin.backends.llvm.routines import plan_for, routine_for
+from rosin.ir import dims, dtypes
+from rosin.runtime import jit, plans, routines
+
+
+def test_what_the_disk_has_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = routine_for("sort_i16", (3, 0), jit.host().vector_bytes)
+    routines.install([name])
+
+    def fail(*_: Any) -> str:
+        raise AssertionError("written again")
+
+    monkeypatch.setattr(routines, "_known", set())
+    monkeypatch.setattr(routines, "routine_text", fail)
+    routines.install([name])
+    assert name in routines._known
+
+
+def lines(kind: str, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """The numbers of a transform of such lines: length, inner and outer lines, and others that decide nothing."""
+    before, after = shape[:axis], shape[axis + 1 :]
+    return shape[axis], int(np.prod(after)), int(np.prod(before)), 1, 0, 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "axis"),
+    [
+        ("dft", (36,), 0),
+        ("dft", (200, 6), 1),
+        ("dft", (22, 5), 0),
+        ("realdft", (44,), 0),
+        ("realdft", (200, 10), 1),
+        ("realdft", (3, 45), 1),
+        ("halfdft", (46,), 0),
+        ("halfdft", (200, 14), 1),
+    ],
+)
+def test_plans_that_are_begun_are_those_that_calls_ask_for(
+    kind: str, shape: tuple[int, ...], axis: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routines, "begin", lambda *_: None)
+    number = plan_for(f"{kind}_f32", lines(kind, shape, axis))
+    made = plans.planner(dtypes.f32).plans
+    assert number is not None
+    assert number not in made
+    x = np.ones(shape, np.float32)
+    if kind == "dft":
+        rosin.compile(lambda x: rnp.fft.fft(x, axis=axis))(x + 0j)
+    elif kind == "realdft":
+        rosin.compile(lambda x: rnp.fft.rfft(x, axis=axis))(x)
+    else:
+        half = (*shape[:-1], shape[-1] // 2 + 1)
+        rosin.compile(lambda x: rnp.fft.irfft(x, shape[-1]))(np.ones(half, np.complex64))
+    assert number in made
+
+
+def test_plans_of_lines_that_are_not_known_wait_for_a_call() -> None:
+    assert plan_for("dft_f32", (dims.parse("n"), 1, 1, 1, 0, 0)) is None
+    assert plan_for("sort_f32", (7, 0)) is None
