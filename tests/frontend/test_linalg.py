@@ -299,6 +299,17 @@ def test_a_matrix_that_is_not_positive_definite_has_a_factor_of_nans(n: int, piv
             np.testing.assert_array_equal(np.isnan(np.asarray(found)), np.tril(np.ones((n, n), bool)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize(("count", "n"), [(9, 2), (21, 3), (21, 5), (40, 8), (19, 17), (19, 31), (300, 30), (1100, 32)])
+def test_factors_of_a_stack_are_those_of_its_matrices(dtype: str, count: int, n: int) -> None:
+    a = positive(dtype, count, n, n) + n * np.eye(n, dtype=dtype)
+    a[4, n // 2, n // 2] = -1
+    found = np.asarray(rosin.compile(linalg.cholesky)(rnp.asarray(a)))
+    good = np.arange(count) != 4
+    near(found[good], np.linalg.cholesky(a[good]), 1e-4 if np.finfo(dtype).bits == 32 else 1e-12)
+    np.testing.assert_array_equal(np.isnan(found[4]), np.tril(np.ones((n, n), bool)))
+
+
 @pytest.mark.parametrize("n", [3, 40])
 @pytest.mark.parametrize("special", [np.nan, np.inf])
 def test_nans_and_infinities(n: int, special: float) -> None:

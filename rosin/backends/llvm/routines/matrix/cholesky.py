@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
-from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
+from rosin.backends.llvm.routines.matrix.lanes import MOVED, SMALL, Number
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
-from rosin.backends.llvm.routines.matrix.stack import LARGE, Room
-from rosin.backends.llvm.routines.matrix.tiles import Sums, Tiles
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, LARGE, Room, passed
+from rosin.backends.llvm.routines.matrix.tiles import Tiles
 
 BLOCK = 64
 """Columns of a step; of large matrices it is twice as many."""
@@ -60,7 +61,7 @@ class Cholesky(Tiles):
         share(f, "below", pieces, {"matrix": matrix, "n": n, "k": k, "size": size, "width": width})
 
     def helpers(self) -> list[str]:
-        return [*super().helpers(), self._below()]
+        return [*super().helpers(), self._below(), *([] if self.way == BY_LAPACK else [self._lower()])]
 
     def _below(self) -> str:
         """Some rows below the square."""
@@ -81,58 +82,167 @@ class Cholesky(Tiles):
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
+    @property
+    def _block(self) -> int:
+        """So many rows come in and go out together: their numbers are whole vectors, and their rows whole tiles."""
+        return max(self.vector // self.parts, self.tile[0])
+
     def group(self, f: Function, number: Val, final: Val) -> None:
+        """Some rows at a time, which stay near while all rows above them pass by."""
         e, n = f.e, self.word(f, "n")
-        count = e.mul(n, n)
-        a = self.vectors(f, SMALL * SMALL)
-        self.exchange(f, 0, number, final, count, a, True)
+        count, row = e.mul(n, n), e.mul(n, f.word(self.parts))
+        numbers = e.mul(count, f.word(self.parts))
+        source, goal = (e.offset(self.word(f, name), e.mul(number, numbers), self.elem) for name in (0, 1))
+        far = self.goes_far(f, goal, numbers, self.elem)
+        a, inverses = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
 
-        def panel(j: Val, size: int) -> None:
-            self.prefetch(f, 0, number, e.mul(j, n), e.mul(f.word(size), n), count)
-            self._panel(f, a, n, j, size)
+        def band(i: Val, size: int) -> None:
+            rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(size)]
+            step = self.tile[1]
+            self.tiled(f, f.word(0), i, step, lambda j, width: self._left(f, a, n, i, j, rows, width, inverses))
+            for first in range(0, size, step):
+                self._square(f, a, n, e.add(i, f.word(first)), rows[first:], inverses)
 
-        self.tiled(f, f.word(0), n, self.tile[1], panel)
-        self._mark_failures(f, a, n)
-        self.exchange(f, 1, number, final, count, a, False)
+        def block(begin: Val) -> None:
+            end = e.intrinsic("llvm.smin", e.add(begin, f.word(self._block)), n)
+            ends = [e.mul(i, row) for i in (begin, end)]
+            e.line(f"call void @into_{self.elem}({passed(source, numbers, *ends, final, a)})")
+            self.tiled(f, begin, end, self.tile[0], band)
+            e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, n)})")
 
-    def _panel(self, f: Function, a: Val, n: Val, j: Val, size: int) -> None:
-        """So many columns of the factor from column j on, and zeros in their rows above the diagonal."""
+        f.loop(f.word(0), n, self._block, block)
+        again = passed(goal, numbers, f.word(0), n, final, a, far, n)
+        self._mark_failures(f, a, n, lambda: e.line(f"call void @lower({again})"))
+
+    def _lower(self) -> str:
+        """`void lower(ptr matrices, i64 count, i64 begin, i64 end, i64 final, ptr vectors, i1 far, i64 n)`: rows begin
+        … end - 1 of matrices, out of vectors, and zeros above their diagonals whatever the vectors have there."""
+        f = self.function()
+        e, lanes, elem = f.e, self.vector, self.elem
+        vectors, n, last = Val("%vectors", "ptr"), Val("%n", "i64"), Val("%end", "i64")
+        lines, row = self.lines(f, elem), e.mul(n, f.word(self.parts))
+        limit, at = e.mul(last, row), f.variable(e.mul(Val("%begin", "i64"), row))
+        zeros = [e.const(0.0, elem, lanes)] * lanes
+
+        def bounds(i: Val) -> tuple[Val, Val]:
+            """Where row i begins, and where its zeros do."""
+            start = e.mul(i, row)
+            return start, e.add(start, e.mul(e.add(i, f.word(1)), f.word(self.parts)))
+
+        def each_row(i: Val, place: Val, body: Callable[[Val, Val], None]) -> None:
+            """The body for the bounds of each row from i on that some number near a place is in."""
+            line, behind = f.variable(i), e.intrinsic("llvm.smin", e.add(place, f.word(lanes)), limit)
+            f.repeat(
+                lambda: e.icmp("slt", e.mul(e.load(line, "i64"), row), behind),
+                lambda: body(*bounds(f.add_to(line, f.word(1)))),
+            )
+
+        def square(i: Val, place: Val) -> None:
+            kept = f.variable(e.const(False, "i1", lanes))
+            steps = ", ".join(f"{self._index} {lane}" for lane in range(lanes))
+            numbers = e.add(self._everywhere(e, place), Val(f"<{steps}>", self._index, lanes))
+
+            def keep(begin: Val, end: Val) -> None:
+                inside = e.icmp("sge", numbers, self._everywhere(e, begin))
+                inside = e.bit_and(inside, e.icmp("slt", numbers, self._everywhere(e, end)))
+                e.store(e.bit_or(e.load(kept, "i1", lanes), inside), kept)
+
+            each_row(i, place, keep)
+            rows = self.turned(f, elem, e.offset(vectors, place, f"[{lanes} x {elem}]"))
+            is_kept = e.load(kept, "i1", lanes)
+            self.write(f, lines, place, [e.select(is_kept, x, zero) for x, zero in zip(rows, zeros, strict=True)])
+
+        def singles(i: Val, place: Val) -> None:
+            def keep(begin: Val, end: Val) -> None:
+                first, behind = e.intrinsic("llvm.smax", begin, place), e.intrinsic("llvm.smin", end, limit)
+                f.loop(first, behind, 1, lambda k: self.single(f, elem, lines, vectors, k, False))
+
+            def clear(k: Val) -> None:
+                for line in lines:
+                    e.store(e.const(0.0, elem), e.offset(line, k, elem))
+
+            f.loop(place, limit, 1, clear)
+            each_row(i, place, keep)
+
+        def write(i: Val) -> None:
+            _, begin = bounds(i)
+            end = e.mul(e.add(i, f.word(1)), row)
+
+            def numbers() -> None:
+                place = f.add_to(at, f.word(lanes))
+                whole = e.icmp("sle", e.load(at, "i64"), limit)
+                f.when(whole, lambda: square(i, place), lambda: singles(i, place))
+
+            f.repeat(lambda: e.icmp("slt", e.load(at, "i64"), begin), numbers)
+            f.repeat(
+                lambda: e.icmp("sle", e.add(e.load(at, "i64"), f.word(lanes)), end),
+                lambda: self.write(f, lines, f.add_to(at, f.word(lanes)), zeros),
+            )
+
+        f.loop(Val("%begin", "i64"), last, 1, write)
+        e.line("ret void")
+        return f.text(f"internal void @lower({MOVED}, i1 %far, i64 %n)")
+
+    @property
+    def _index(self) -> str:
+        """Integers as wide as numbers are."""
+        return "i32" if self.elem == "float" else "i64"
+
+    def _everywhere(self, e: Emitter, place: Val) -> Val:
+        """A place, in every lane."""
+        return e.splat(e.convert("trunc", place, self._index), self.vector)
+
+    def _left(self, f: Function, a: Val, n: Val, i: Val, j: Val, rows: list[Val], width: int, inverses: Val) -> None:
+        """The factor's tile from element (i, j) on, left of the diagonal, given all that is above or left of it."""
         e = f.e
-        places = [self.at(e, a, e.mul(e.add(j, f.word(k)), n)) for k in range(size)]
-        one = f.word(1)
+        columns = [e.add(j, f.word(c)) for c in range(width)]
+        above = [self.at(e, a, e.mul(column, n)) for column in columns]
+        found = self._less_products(f, a, n, i, j, rows, above, [width] * len(rows))
+        square = [[self.load(f, self.at(e, row, column)) for column in columns[:k]] for k, row in enumerate(above)]
+        self._finish(f, found, square, [self.vector_at(f, inverses, column) for column in columns])
+        self._store(f, found, rows, j)
 
-        def tile(i: Val, rows: list[Val], widths: list[int]) -> Sums:
-            taken = [
-                [self._taken(f, a, n, e.add(i, f.word(r)), e.add(j, f.word(c))) for c in range(width)]
-                for r, width in enumerate(widths)
-            ]
-            sums = self.sums(f, taken)
-            self.subtract_products(f, sums, rows, one, places, one, j, conj=True)
-            return sums
+    def _square(self, f: Function, a: Val, n: Val, j: Val, rows: list[Val], inverses: Val) -> None:
+        """As many columns as a tile has from element (j, j) on, as far as the rows from row j on reach."""
+        e, width = f.e, min(self.tile[1], len(rows))
+        found = self._less_products(f, a, n, j, j, rows, rows[:width], [min(r + 1, width) for r in range(len(rows))])
+        square = found[:width]
+        scales = self._factor(f, square)
+        for c, scale in enumerate(scales):
+            self.put_vector(f, scale, inverses, e.add(j, f.word(c)))
+        self._finish(f, found[width:], square, scales)
+        self._store(f, found, rows, j)
 
-        square = self.values(f, tile(j, places, [k + 1 for k in range(size)]))
-        inverses = self._factor(f, square)
-        self._store(f, square, places, j)
+    def _less_products(
+        self, f: Function, a: Val, n: Val, i: Val, j: Val, rows: list[Val], above: list[Val], widths: list[int]
+    ) -> list[list[Number]]:
+        """Elements of the Hermitian part from (i, j) on, less the products of what is left of them and of the rows
+        that their columns are in the transpose."""
+        e, one = f.e, f.word(1)
+        taken = [
+            [self._taken(f, a, n, e.add(i, f.word(r)), e.add(j, f.word(c))) for c in range(width)]
+            for r, width in enumerate(widths)
+        ]
+        sums = self.sums(f, taken)
+        self.subtract_products(f, sums, rows, one, above, one, j, conj=True)
+        return self.values(f, sums)
 
-        def below(i: Val, count: int) -> None:
-            rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(count)]
-            found = self.values(f, tile(i, rows, [size] * count))
-            for row in found:
-                for c in range(size):
-                    row[c] = self.scaled(e, row[c], inverses[c])
-                    for k in range(c + 1, size):
-                        row[k] = self.minus_product(e, row[k], row[c], square[k][c], conj=True)
-            self._store(f, found, rows, j)
-
-        self.tiled(f, e.add(j, f.word(size)), n, self.tile[0], below)
+    def _finish(self, f: Function, rows: list[list[Number]], square: list[list[Number]], inverses: list[Val]) -> None:
+        """Divide rows by the conjugate transpose of a square below whose diagonal numbers are known, and the inverses
+        of those on it."""
+        e = f.e
+        for row in rows:
+            for c, inverse in enumerate(inverses):
+                row[c] = self.scaled(e, row[c], inverse)
+                for k in range(c + 1, len(inverses)):
+                    row[k] = self.minus_product(e, row[k], row[c], square[k][c], conj=True)
 
     def _taken(self, f: Function, a: Val, n: Val, i: Val, j: Val) -> Number:
-        """Element (i, j) of the Hermitian part; its mirror image becomes zero."""
+        """Element (i, j) of the Hermitian part."""
         e = f.e
         here, there = (self.at(e, a, e.add(e.mul(x, n), y)) for x, y in ((i, j), (j, i)))
         x, y = self.load(f, here), self.load(f, there)
         sums = [e.fsub(p, q) if part else e.fadd(p, q) for part, (p, q) in enumerate(zip(x, y, strict=True))]
-        self.store(f, (self.number(e, 0.0),) * self.parts, there)
         return self.scaled(e, tuple(sums), self.number(e, 0.5))
 
     def _store(self, f: Function, values: list[list[Number]], rows: list[Val], j: Val) -> None:
@@ -157,8 +267,9 @@ class Cholesky(Tiles):
                     row[k] = self.minus_product(e, row[k], row[c], other[c], conj=True)
         return inverses
 
-    def _mark_failures(self, f: Function, a: Val, n: Val) -> None:
-        """NaN in all of the lower triangle where the last pivot is NaN, as it is when any one was."""
+    def _mark_failures(self, f: Function, a: Val, n: Val, then: Callable[[], None]) -> None:
+        """Where the last pivot is NaN, as it is when any one was, all of the lower triangle becomes NaN; what is done
+        then if there are such lanes."""
         e = f.e
         last = self.load(f, self.at(e, a, e.sub(e.mul(n, n), f.word(1))))[0]
         failed = e.fcmp("uno", last, last)
@@ -168,5 +279,8 @@ class Cholesky(Tiles):
             at = self.at(e, a, e.add(e.mul(i, n), j))
             self.store(f, self.chosen(e, failed, (nan,) * self.parts, self.load(f, at)), at)
 
-        some = e.intrinsic_across("llvm.vector.reduce.or", failed)
-        f.when(some, lambda: self.triangle(f, n, n, False, mark))
+        def fail() -> None:
+            self.triangle(f, n, n, False, mark)
+            then()
+
+        f.when(e.intrinsic_across("llvm.vector.reduce.or", failed), fail)

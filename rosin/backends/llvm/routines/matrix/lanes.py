@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, EITHER, IN_LANES, NUMBERS, Stack, passed
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, EITHER, IN_LANES, NUMBERS, Stack, parameters, passed
 from rosin.backends.llvm.squares import transposed
 from rosin.ir.dims import Dim
 
@@ -28,6 +28,10 @@ FAR = 1 << 22
 
 LINE = 64
 """Bytes that the caches move together."""
+
+_RANGE = ((name, "i64") for name in ("count", "begin", "end", "final"))
+MOVED = parameters(("matrices", "ptr"), *_RANGE, ("vectors", "ptr"))
+"""Parameters of functions that move matrices into vectors, or out of them."""
 
 Number = tuple[Val, ...]
 """A vector of numbers: its parts."""
@@ -94,7 +98,7 @@ class Lanes(Stack):
             return []
         functions = [self._groups()]
         for elem in dict.fromkeys(map(self._as_moved, (self.elem, *self.moved_too()))):
-            functions += [self._exchange(elem, True), self._exchange(elem, False), self._far(elem)]
+            functions += [self._exchange(elem, True), self._exchange(elem, False)]
         return functions
 
     def moved_too(self) -> tuple[str, ...]:
@@ -135,80 +139,86 @@ class Lanes(Stack):
         elem = self._as_moved(elem or self.elem)
         numbers = e.mul(count, f.word(parts))
         start = e.offset(self.word(f, name), e.mul(number, numbers), elem)
+        given = passed(start, numbers, f.word(0), numbers, final, vectors)
         if into:
-            e.line(f"call void @into_{elem}({passed(start, numbers, final, vectors)})")
-            return
-        bytes = e.mul(e.mul(numbers, f.word(_bytes(elem))), self.word(f, "stack"))
-        function = e.select(e.icmp("sgt", bytes, f.word(FAR)), Val(f"@far_{elem}", "ptr"), Val(f"@out_{elem}", "ptr"))
-        e.line(f"call void {function.ref}({passed(start, numbers, final, vectors)})")
+            e.line(f"call void @into_{elem}({given})")
+        else:
+            e.line(f"call void @out_{elem}({given}, {self.goes_far(f, start, numbers, elem).typed})")
+
+    def goes_far(self, f: Function, start: Val, numbers: Val, elem: str) -> Val:
+        """Whether results go past the caches, which those of many matrices would only fill: whole vectors are written
+        without having been read, where matrices of so many numbers begin at places for these."""
+        e = f.e
+        bytes = e.mul(numbers, f.word(_bytes(elem)))
+        places = e.bit_and(e.bit_or(e.convert("ptrtoint", start, "i64"), bytes), f.word(self.vector_bytes - 1))
+        many = e.icmp("sgt", e.mul(bytes, self.word(f, "stack")), f.word(FAR))
+        return e.bit_and(many, e.icmp("eq", places, f.word(0)))
 
     def _exchange(self, elem: str, into: bool) -> str:
-        """`void into_f(ptr matrices, i64 count, i64 final, ptr vectors)`, or out of them: matrices of so many numbers,
-        one behind the other, for every lane up to the final one."""
+        """`void into_f(ptr matrices, i64 count, i64 begin, i64 end, i64 final, ptr vectors)`, or out of them, with
+        `i1 far`: numbers begin … end - 1 of matrices that have so many, for every lane up to the final one."""
         f = self.function()
+        e, begin, end, vectors = f.e, Val("%begin", "i64"), Val("%end", "i64"), Val("%vectors", "ptr")
+        lines = self.lines(f, elem)
+        whole = e.add(begin, e.bit_and(e.sub(end, begin), f.word(-self.vector)))
+
+        def square(place: Val) -> None:
+            there = e.offset(vectors, place, f"[{self.vector} x {elem}]")
+            if into:
+                self._turn_in(f, elem, lines, place, there)
+            else:
+                self.write(f, lines, place, self.turned(f, elem, there))
+
+        f.loop(begin, whole, self.vector, square)
+        f.loop(whole, end, 1, lambda place: self.single(f, elem, lines, vectors, place, into))
+        e.line("ret void")
+        return f.text(
+            f"internal void @into_{elem}({MOVED})" if into else f"internal void @out_{elem}({MOVED}, i1 %far)"
+        )
+
+    def lines(self, f: Function, elem: str) -> list[Val]:
+        """Where each lane's matrix is, given as parameters of a function `matrices`, `count` and `final`."""
+        found: list[Val] = []
+        for lane in range(self.vector):
+            which = f.e.intrinsic("llvm.smin", f.word(lane), Val("%final", "i64"))
+            found.append(f.e.offset(Val("%matrices", "ptr"), f.e.mul(which, Val("%count", "i64")), elem))
+        return found
+
+    def _turn_in(self, f: Function, elem: str, lines: Sequence[Val], place: Val, there: Val) -> None:
+        """Numbers from a place on, as many as there are lanes, from each lane's matrix into as many vectors."""
         e, lanes = f.e, self.vector
-        source, vectors, count = Val("%matrices", "ptr"), Val("%vectors", "ptr"), Val("%count", "i64")
-        lines: list[Val] = []
-        for lane in range(lanes):
-            which = e.intrinsic("llvm.smin", f.word(lane), Val("%final", "i64"))
-            lines.append(e.offset(source, e.mul(which, count), elem))
-        bytes = _bytes(elem)
-        whole = e.bit_and(count, f.word(-lanes))
+        rows = [e.load(e.offset(line, place, elem), elem, lanes, align=_bytes(elem)) for line in lines]
+        for i, column in enumerate(transposed(e, rows)):
+            e.store(column, e.offset(there, f.word(i * lanes), elem))
 
-        def block(place: Val) -> None:
-            there = e.offset(vectors, place, f"[{lanes} x {elem}]")
-            sides = (
-                [e.offset(line, place, elem) for line in lines],
-                [e.offset(there, f.word(i * lanes), elem) for i in range(lanes)],
-            )
-            reads, writes = sides if into else sides[::-1]
-            aligned = (bytes, bytes * lanes) if into else (bytes * lanes, bytes)
-            rows = transposed(e, [e.load(at, elem, lanes, align=aligned[0]) for at in reads])
-            for row, at in zip(rows, writes, strict=True):
-                e.store(row, at, align=aligned[1])
+    def turned(self, f: Function, elem: str, there: Val) -> list[Val]:
+        """For each lane its numbers in as many vectors as there are lanes."""
+        e, lanes = f.e, self.vector
+        return transposed(e, [e.load(e.offset(there, f.word(i * lanes), elem), elem, lanes) for i in range(lanes)])
 
-        def single(place: Val) -> None:
-            there = e.offset(vectors, place, f"[{lanes} x {elem}]")
-            for lane, line in enumerate(lines):
-                pair = e.offset(line, place, elem), e.offset(there, f.word(lane), elem)
-                read, write = pair if into else pair[::-1]
-                e.store(e.load(read, elem), write)
-
-        f.loop(f.word(0), whole, lanes, block)
-        f.loop(whole, count, 1, single)
-        e.line("ret void")
-        name = f"{'into' if into else 'out'}_{elem}"
-        return f.text(f"internal void @{name}(ptr %matrices, i64 %count, i64 %final, ptr %vectors)")
-
-    def _far(self, elem: str) -> str:
-        """`void far_f(ptr matrices, i64 count, i64 final, ptr vectors)`: out of vectors past the caches, which results
-        of many matrices would only fill: whole lines of memory are written without having been read."""
-        f = self.function()
+    def write(self, f: Function, lines: Sequence[Val], place: Val, rows: Sequence[Val]) -> None:
+        """Each lane's vector, from a place of its matrix on, past the caches or not."""
         e = f.e
-        target, vectors, count = Val("%matrices", "ptr"), Val("%vectors", "ptr"), Val("%count", "i64")
-        final = Val("%final", "i64")
-        source = f.room(elem, SMALL * SMALL * self.parts * self.vector)
-        e.line(f"call void @out_{elem}({passed(source, count, final, vectors)})")
-        bytes = e.mul(e.mul(count, e.add(final, f.word(1))), f.word(_bytes(elem)))
-        address = e.convert("ptrtoint", target, "i64")
-        head = e.intrinsic("llvm.smin", e.bit_and(e.sub(f.word(0), address), f.word(LINE - 1)), bytes)
-        whole = e.add(head, e.bit_and(e.sub(bytes, head), f.word(-LINE)))
+        places = [e.offset(line, place, row.elem) for line, row in zip(lines, rows, strict=True)]
 
-        def single(place: Val) -> None:
-            e.store(e.load(e.offset(source, place, "i8"), "i32"), e.offset(target, place, "i8"))
+        def far() -> None:
+            for row, at in zip(rows, places, strict=True):
+                e.line(f"store {row.typed}, ptr {at.ref}, align {self.vector_bytes}, !nontemporal !{{i32 1}}")
 
-        def line(place: Val) -> None:
-            for start in range(0, LINE, self.vector_bytes):
-                at = e.add(place, f.word(start))
-                x = e.load(e.offset(source, at, "i8"), "i64", self.vector_bytes // 8, align=4)
-                goal = e.offset(target, at, "i8")
-                e.line(f"store {x.typed}, ptr {goal.ref}, align {self.vector_bytes}, !nontemporal !{{i32 1}}")
+        def near() -> None:
+            for row, at in zip(rows, places, strict=True):
+                e.store(row, at, align=_bytes(row.elem))
 
-        f.loop(f.word(0), head, 4, single)
-        f.loop(head, whole, LINE, line)
-        f.loop(whole, bytes, 4, single)
-        e.line("ret void")
-        return f.text(f"internal void @far_{elem}(ptr %matrices, i64 %count, i64 %final, ptr %vectors)")
+        f.when(Val("%far", "i1"), far, near)
+
+    def single(self, f: Function, elem: str, lines: Sequence[Val], vectors: Val, place: Val, into: bool) -> None:
+        """The number at a place, in every lane."""
+        e = f.e
+        there = e.offset(vectors, place, f"[{self.vector} x {elem}]")
+        for lane, line in enumerate(lines):
+            pair = e.offset(line, place, elem), e.offset(there, f.word(lane), elem)
+            read, write = pair if into else pair[::-1]
+            e.store(e.load(read, elem), write)
 
     def prefetch(self, f: Function, name: int, number: Val, begin: Val, size: Val, count: Val) -> None:
         """Ask for a part of what an operand has for the next group: so many numbers of each lane's matrix, which has
