@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -360,3 +361,16 @@ def test_sums_of_lanes_that_take_no_part_are_not_kept() -> None:
     f = rosin.compile(lambda x, w: x @ w)
     assert "select" not in f.text(x, w[:5], stage="llvm")
     np.testing.assert_allclose(f(x, w[:5]), x @ w[:5], rtol=1e-5, atol=1e-5)
+
+
+def test_what_loops_leave_be_is_computed_before_them() -> None:
+    """Neither quotients nor what is added to addresses in loops around stand in the innermost loops."""
+    graph = graph_of(lambda b, x, y: b.matmul(x, y), "f32[83, 300]", "f32[300, 50]")
+    text = program_text(to_loops(graph, 32), 32)
+    loops = re.findall(r"^(head\.\d+):((?:(?!^head).)*)br label %\1$", text, re.MULTILINE | re.DOTALL)
+    sums = [inside for _, inside in loops if "llvm.fma" in inside]
+    assert sums
+    for inside in sums:
+        assert not re.search("udiv|urem|launder", inside)
+    assert "llvm.launder" in text
+    check(lambda b, x, y: b.matmul(x, y), "f32[83, 300]", "f32[300, 50]", vector_bytes=32)
