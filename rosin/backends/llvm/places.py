@@ -206,8 +206,23 @@ class Places(ABC):
 
     def between_lanes(self, index: Index) -> tuple[Dim, Val | None]:
         """The step of an index from lane to lane, and what else differs between lanes (or None)."""
-        _, step, spread = self.place(Index(0, index.terms))
-        return step, spread
+        step: Dim = 0
+        for atom, coefficient in index.terms:
+            if atom is self.lane and self._is_scalar(atom):
+                step = step + coefficient
+            elif atom is self.lane or not self._is_same(atom):
+                _, step, spread = self.place(Index(0, index.terms))
+                return step, spread
+        return step, None
+
+    def _is_scalar(self, atom: Atom) -> bool:
+        return isinstance(atom, LoopVar) and self.variables[atom].lanes == 1
+
+    def _is_same(self, atom: Atom) -> bool:
+        """Whether an atom is known to be the same for all lanes without a look at what computes it."""
+        if isinstance(atom, LoopVar):
+            return atom is not self.lane and self._is_scalar(atom)
+        return not isinstance(atom, Dynamic) and all(self._is_same(a) for a, _ in inner(atom).terms)
 
     def _place(self, index: Index) -> tuple[Val, Dim, Val | None]:
         e = self.e
