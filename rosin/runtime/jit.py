@@ -24,13 +24,14 @@ import ctypes
 import functools
 import itertools
 import os
+import queue
 import re
 import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rosin.ir.dataclass import dataclass
 from rosin.runtime import cache, elf, processor
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CompileError",
+    "Compiling",
     "Library",
     "LinkError",
     "Target",
@@ -60,6 +62,11 @@ __all__ = [
 ORDERED_ACCESSES = 100
 """Of more accesses to memory in one block, LLVM's schedulers no longer compare each with every other. Its own default
 is 1000; what follows the sums of a tile is one block of hundreds, and took most of the time of its kernel."""
+
+
+TURN_SECONDS = 2e-4
+"""So long a thread of Python runs on while modules are made and compiled at once. What compiles one needs the
+interpreter for a moment dozens of times, and would wait for Python's own 5 ms each time."""
 
 
 class CompileError(Exception):
@@ -212,17 +219,98 @@ def compile_object(text: str, target: Target | None = None, optimize: int = 1) -
 
 def compile_objects(texts: Sequence[str], target: Target | None = None, optimize: int = 1) -> list[bytes]:
     """The object code of several modules, as of `compile_object`, each compiled on a thread of its own."""
-    target = host() if target is None else target
+    with Compiling(max(len(texts), 1), target, optimize) as compiling:
+        return compiling.objects(texts)
 
-    def maker(text: str) -> Callable[[], bytes]:
-        def made() -> bytes:
-            machine = _new_machine(target, optimize)
-            with _optimized_module(text, machine, optimize) as module:
-                return _emitted(machine, module)
 
-        return made
+_lock = threading.Lock()
+_taking_turns: list[float] = []
+"""What the length of a turn was, for each that has made it short and is not done."""
 
-    return _apart(list(map(maker, texts)))
+
+@contextlib.contextmanager
+def _short_turns() -> Generator[None]:
+    """Meanwhile the threads of Python take shorter turns."""
+    with _lock:
+        _taking_turns.append(sys.getswitchinterval() if not _taking_turns else _taking_turns[0])
+        sys.setswitchinterval(min(TURN_SECONDS, _taking_turns[0]))
+    try:
+        yield
+    finally:
+        with _lock:
+            before = _taking_turns.pop()
+            if not _taking_turns:
+                sys.setswitchinterval(before)
+
+
+class Compiling:
+    """Modules that threads compile while others are still being made.
+
+    The C library has other memory for other threads: what LLVM takes for a moment, and the little of it that llvmlite
+    never gives back, does not lie among what lasts, which would keep the system from having either back.
+    """
+
+    def __init__(self, most: int, target: Target | None = None, optimize: int = 1) -> None:
+        """On at most so many threads, one less while modules are made."""
+        self.most = most
+        self.target = host() if target is None else target
+        self.optimize = optimize
+        self.texts: list[str] = []
+        self._waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._made: dict[int, bytes] = {}
+        self._failed: list[BaseException] = []
+        self._turns = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _thread in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        self._turns.close()
+
+    def add(self, text: str) -> None:
+        """One more module."""
+        self._put(text)
+        if not self._threads:
+            self._turns.enter_context(_short_turns())
+        if len(self._threads) < self.most - 1:
+            self._start()
+
+    def objects(self, texts: Sequence[str] = ()) -> list[bytes]:
+        """The object code of all modules, of which these are the last.
+
+        Raises `CompileError` when LLVM does not parse or verify the text of one.
+        """
+        for text in texts:
+            self._put(text)
+        while len(self._threads) < min(self.most, len(self.texts)):
+            self._start()
+        self.__exit__()
+        if self._failed:
+            raise self._failed[0]
+        return [self._made[number] for number in range(len(self.texts))]
+
+    def _put(self, text: str) -> None:
+        self.texts.append(text)
+        self._waiting.put(len(self.texts) - 1)
+
+    def _start(self) -> None:
+        self._threads.append(threading.Thread(target=self._work, name="rosin-llvm", daemon=True))
+        self._threads[-1].start()
+
+    def _work(self) -> None:
+        while (number := self._waiting.get()) is not None:
+            try:
+                machine = _new_machine(self.target, self.optimize)
+                with _optimized_module(self.texts[number], machine, self.optimize) as module:
+                    self._made[number] = _emitted(machine, module)
+            except BaseException as error:  # Whoever waits gets it.
+                self._failed.append(error)
 
 
 def _emitted(machine: TargetMachine, module: ModuleRef) -> bytes:
@@ -282,34 +370,6 @@ def _unlocked() -> Any:
         function = getattr(library, name)
         function.argtypes, function.restype = takes, gives
     return library
-
-
-def _apart(works: Sequence[Callable[[], bytes]]) -> list[bytes]:
-    """What each piece of work gives, done on a thread of its own.
-
-    The C library has other memory for other threads: what LLVM takes for a moment, and the little of it that llvmlite
-    never gives back, does not lie among what lasts, which would keep the system from having either back.
-    """
-    made: dict[int, bytes] = {}
-    failed: list[BaseException] = []
-
-    def run(number: int, work: Callable[[], bytes]) -> None:
-        try:
-            made[number] = work()
-        except BaseException as error:  # Whoever waits gets it.
-            failed.append(error)
-
-    threads = [
-        threading.Thread(target=run, args=(number, work), name="rosin-llvm", daemon=True)
-        for number, work in enumerate(works)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    return [made[number] for number in range(len(works))]
 
 
 def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
@@ -384,7 +444,6 @@ def _explain(message: str, text: str) -> str:
 # -- object code to addresses ----------------------------------------------------------------------------------
 
 _symbols: dict[str, int] = {}
-_lock = threading.Lock()
 
 
 def add_symbol(name: str, address: int) -> None:

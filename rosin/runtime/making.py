@@ -54,9 +54,12 @@ class Making:
             from rosin.runtime import routines
 
             routines.begin(names, plans)
-        texts = program_texts(program, jit.host().vector_bytes, min(threads.num_threads(), MOST_MODULES))
-        late = time.perf_counter()
-        objects = jit.compile_objects(texts)
+        most = min(threads.num_threads(), MOST_MODULES)
+        with jit.Compiling(most) as compiling:
+            last = program_texts(program, jit.host().vector_bytes, most, compiling.add if most > 1 else None)
+            late = time.perf_counter()
+            objects = compiling.objects(last)
+        texts = compiling.texts
         if watch is not None:
             watch.later(
                 "loops",

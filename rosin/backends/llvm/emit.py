@@ -8,7 +8,8 @@ f-string an instruction. Every method names its result, appends one line and ret
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 from rosin.ir.dataclass import dataclass
 
@@ -53,6 +54,15 @@ def float_text(value: float, elem: str) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
+class Mark:
+    """A place in a function to which lines may be added after what follows it."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        """How many lines stand before it."""
+        self.lines: list[str] = []
+
+
 class Emitter:
     """The body of one LLVM function under construction.
 
@@ -71,6 +81,7 @@ class Emitter:
         """What the names that this emitter makes start with; two emitters of one function differ in it."""
         self._count = 0
         self._once: dict[str, Val] | None = {} if head else None
+        self._marks: list[Mark] = []
 
     # -- names, lines, blocks ------------------------------------------------------------------------------
 
@@ -87,6 +98,28 @@ class Emitter:
 
     def block(self, label: str) -> None:
         self.lines.append(f"{label}:")
+
+    def mark(self) -> Mark:
+        """This place."""
+        self._marks.append(Mark(len(self.lines)))
+        return self._marks[-1]
+
+    @contextmanager
+    def at(self, mark: Mark) -> Generator[None]:
+        """What is emitted inside stands at a mark."""
+        lines, self.lines = self.lines, mark.lines
+        yield
+        self.lines = lines
+
+    def text(self) -> str:
+        """All lines, those at marks too."""
+        parts: list[str] = []
+        done = 0
+        for mark in self._marks:
+            parts += self.lines[done : mark.at]
+            parts += mark.lines
+            done = mark.at
+        return "\n".join([*parts, *self.lines[done:]])
 
     def define(self, text: str, elem: str, lanes: int = 1, hint: str = "") -> Val:
         """Append `name = text` and return the new value."""
@@ -259,9 +292,14 @@ class Emitter:
         """The address of element `index` of an array of `elem` at `pointer`."""
         return self.define(f"getelementptr inbounds {elem}, ptr {pointer.ref}, {index.typed}", "ptr")
 
-    def frozen(self, pointer: Val) -> Val:
-        """The same address, of which LLVM does not look at how it was found."""
-        return self.define(f"freeze ptr {pointer.ref}", "ptr")
+    def near(self, pointer: Val, index: Val, elem: str) -> Val:
+        """As `offset`, of a pointer that may lie outside of the array, as may the result."""
+        return self.define(f"getelementptr {elem}, ptr {pointer.ref}, {index.typed}", "ptr")
+
+    def sealed(self, pointer: Val) -> Val:
+        """A pointer of which LLVM does not ask how it was computed; code it costs none."""
+        self.declarations.add("declare ptr @llvm.launder.invariant.group.p0(ptr)")
+        return self.define(f"call ptr @llvm.launder.invariant.group.p0({pointer.typed})", "ptr")
 
     def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
         """Lanes of two vectors of one type: these of the two laid end to end."""

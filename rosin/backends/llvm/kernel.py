@@ -8,7 +8,8 @@ divide runs once more under a mask. Running values live in stack slots, which LL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from rosin.backends.llvm.around import (
@@ -22,7 +23,7 @@ from rosin.backends.llvm.around import (
 )
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
-from rosin.backends.llvm.places import is_zero
+from rosin.backends.llvm.places import Entrance, is_zero
 from rosin.backends.llvm.refill import MOST_PLACES
 from rosin.backends.llvm.tile_registers import TileRegisters
 from rosin.backends.llvm.types import register_type
@@ -83,7 +84,7 @@ class KernelEmitter(TileRegisters):
         self.end_tiles()
         self.e.line("ret void")
         head = "\n".join(self.head.lines)
-        body = "\n".join(self.e.lines)
+        body = self.e.text()
         signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
         return f"{signature} {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
 
@@ -292,11 +293,11 @@ class KernelEmitter(TileRegisters):
             with self.frame():
                 if loop.var.extent != 1 or loop.kind is Kind.VECTOR:
                     self.hoist(loop.body, self.width if loop.kind is Kind.VECTOR else self.lanes)
-                    self.originate(loop)
-                if loop.kind is Kind.VECTOR:
-                    self.vector_loop(loop, slots)
-                else:
-                    self.serial_loop(loop, slots)
+                with self.entrance(loop):
+                    if loop.kind is Kind.VECTOR:
+                        self.vector_loop(loop, slots)
+                    else:
+                        self.serial_loop(loop, slots)
         for carry in loop.carries:
             parts = self._joined(carry, [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots])
             if carry in self.before:
@@ -387,7 +388,7 @@ class KernelEmitter(TileRegisters):
 
         def body(_: Val) -> None:
             for loop, slot in zip(outer, (first, *slots), strict=False):
-                self.variables[loop.var] = e.load(slot, "i64")
+                self.variables[loop.var], self.depths[loop.var] = e.load(slot, "i64"), len(self.entrances)
             self.body(last, e.load(slots[-1], "i64"))
             step = e.const(1, "i64")
             for slot, extent in inner:
@@ -399,15 +400,26 @@ class KernelEmitter(TileRegisters):
 
         self.counted(begin, end, 1, body)
         for loop in outer:
-            del self.variables[loop.var]
+            del self.variables[loop.var], self.depths[loop.var]
 
     def _claimed(self) -> Val:
         """The number of the first iteration that no thread has begun. So the thread that has the first one that is not
         done waits for nobody."""
         return self.e.define(f"atomicrmw add {self.around.turns(self.e)[0].typed}, i64 1 monotonic", "i64")
 
+    @contextmanager
+    def entrance(self, loop: Loop) -> Generator[None]:
+        """What is emitted inside is the loop."""
+        if _is_scope(loop):
+            yield
+            return
+        self.entrances.append(Entrance(self.e.mark(), len(self.frames), not any(map(_has_loop, loop.body))))
+        yield
+        self.entrances.pop()
+
     def body(self, loop: Loop, value: Val) -> None:
         self.variables[loop.var] = value
+        self.depths[loop.var] = len(self.entrances)
         if is_long(loop):
             self.poll()
         if _is_scope(loop):
@@ -415,7 +427,7 @@ class KernelEmitter(TileRegisters):
                 self.statements(loop.body)
         else:
             self.block(loop.body)
-        del self.variables[loop.var]
+        del self.variables[loop.var], self.depths[loop.var]
 
     def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
         """A loop from `begin` below `end`; it may run no time at all. Gives where the count is, also afterwards."""
@@ -585,6 +597,13 @@ def _long_sums(loop: Loop, trips: Dim) -> list[Carry]:
 def _is_sum(carry: Carry) -> bool:
     (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
     return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
+
+
+def _has_loop(statement: Statement) -> bool:
+    """Whether there is a loop in the code of a statement."""
+    if isinstance(statement, Loop | While) and not _is_scope(statement):
+        return True
+    return any(_has_loop(inner) for block in blocks(statement) for inner in block)
 
 
 def _has_vector(part: Loop | When) -> bool:

@@ -152,9 +152,8 @@ class Memory(Turning):
         key = ("block", buffer, start, None if mask is None else mask.ref)
         found = None if buffer in self.written else self.known(key)
         if found is None:
-            base, _, _ = self.place(start)
             elem = memory_type(buffer.dtype)
-            pointer = self.e.offset(self.base(buffer), base, elem)
+            pointer = self.address(buffer, start)
             wide = None if mask is None else self._mask_of(parts, mask)
             found = self.e.masked_load(pointer, elem, parts * self.lanes, wide, buffer.dtype.bytes)
             self.frames[-1][key] = found

@@ -1,20 +1,25 @@
 """The text of a program as one LLVM module, or as several, which threads compile at the same time.
 
 Kernels go to the modules by their length. The first module has the rest of the program, and declares the kernels that
-are elsewhere. Constants belong to the module alone that they are in, so each has those that it mentions. A helper that
-kernels call is in one of the modules, since some take LLVM long.
+are elsewhere. Those of a long program are given away while the rest of its text is still to be made (`Text.ahead`).
+Constants belong to the module alone that they are in, so each has those that it mentions. A helper that kernels call is
+in one of the modules, since some take LLVM long.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rosin.backends.llvm.names import RECEIVER
 from rosin.ir.dataclass import dataclass
 
 MODULE_CHARACTERS = 10_000
 """A module of less is compiled in so little time that another thread would not help."""
+
+AHEAD_CHARACTERS = 80_000
+"""Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
 
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
@@ -36,6 +41,10 @@ class Text:
     """Each the function of a kernel or of a thread."""
     body: str
     """What calls them."""
+    elsewhere: Sequence[str] = ()
+    """The names of functions that have been given away."""
+    exported: frozenset[str] = frozenset()
+    """The helpers that are in modules by now, which others may call."""
 
     def module(self) -> str:
         """All of it as one module."""
@@ -44,8 +53,9 @@ class Text:
     def modules(self, most: int) -> list[str]:
         """All of it as at most so many modules, of which the first has the body."""
         count = min(most, sum(map(len, self.functions)) // MODULE_CHARACTERS)
-        if count < 2:
+        if count < 2 and not self.elsewhere:
             return [self.module()]
+        count = max(count, 1)
         names = {_defined(function) for function in self.functions}
         parts: list[list[str]] = [[] for _ in range(count)]
         lengths = [len(self.body)] + [0] * (count - 1)
@@ -55,12 +65,27 @@ class Text:
             parts[at].append(function)
             lengths[at] += len(function)
         first, *others = parts
-        exported: set[str] = set()
-        elsewhere = [f"declare void @{_defined(function)}(ptr, i64, i64)" for part in others for function in part]
+        exported = set(self.exported)
+        elsewhere = [*self.elsewhere, *(_defined(function) for part in others for function in part)]
+        declared = [f"declare void @{name}(ptr, i64, i64)" for name in elsewhere]
         return [
-            self._one([*first, self.body], exported, elsewhere),
-            *(self._one([_FUNCTION.sub("define void @", function) for function in part], exported) for part in others),
+            self._one([*first, self.body], exported, declared),
+            *(self._one(_for_others(part), exported) for part in others),
         ]
+
+    def ahead(self) -> tuple[str, Text]:
+        """A module of the functions that mention nothing but what there is by now, and the rest."""
+        outside = {_defined(text) for text in (*self.variables, *self.helpers)}
+        alone: dict[str, str] = {}
+        for function in self.functions:
+            name = _defined(function)
+            if _mentioned([function]) - {name} <= outside:
+                alone[name] = function
+        exported = set(self.exported)
+        module = self._one(_for_others(alone.values()), exported)
+        stay = [function for function in self.functions if function not in set(alone.values())]
+        elsewhere = (*self.elsewhere, *alone)
+        return module, replace(self, functions=stay, elsewhere=elsewhere, exported=frozenset(exported))
 
     def _one(self, functions: Sequence[str], exported: set[str], declared: Sequence[str] = ()) -> str:
         """The module of some functions, with what these mention. `exported` are the helpers that modules have by now,
@@ -84,6 +109,11 @@ def _once(name: str, text: str, exported: set[str]) -> str:
         return f"declare {helper[1]}"
     exported.add(name)
     return text.replace("define internal ", "define ", 1)
+
+
+def _for_others(functions: Iterable[str]) -> list[str]:
+    """Functions that other modules may call."""
+    return [_FUNCTION.sub("define void @", function) for function in functions]
 
 
 def called(text: str) -> str:

@@ -12,26 +12,34 @@ from contextlib import contextmanager
 from typing import Any
 
 from rosin.backends.llvm.around import Surroundings, lanes_of
-from rosin.backends.llvm.emit import Emitter, Val, first_of, mask_of
+from rosin.backends.llvm.emit import Emitter, Mark, Val, first_of, mask_of
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import facts
 from rosin.ir import index as indices
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
-from rosin.ir.index import Dynamic, Index, Least, LoopVar, Quotient, Remainder
-from rosin.ir.loops import Accumulate, Buffer, Carry, Expr, Kind, Load, Local, Loop, Products, Room, Scope, Within, walk
-from rosin.ir.statements import PRIVATE, expressions, loaded_buffers, nested, stores
+from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar, Quotient, Remainder, inner
+from rosin.ir.loops import Buffer, Carry, Expr, Local, Products, Room, Scope, Within
+from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
 from rosin.ir.steps import Kernel
 
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
 
 
-MANY_PLACES = 4
-"""So many places that a loop reads have one register."""
+@dataclass(frozen=True)
+class Entrance:
+    """The place before a loop, where what the loop does not change may still be computed."""
+
+    mark: Mark
+    frames: int
+    """How many frames are around it."""
+    is_innermost: bool
+    """Whether there is no loop in the loop."""
 
 
 class Places(ABC):
@@ -54,6 +62,10 @@ class Places(ABC):
         self.width = lanes_of(kernel, vector_bytes)
         self.frames: list[dict[Any, Any]] = [{}]
         self.variables: dict[LoopVar, Val] = {}
+        self.entrances: list[Entrance] = []
+        """Those of the loops around, the outermost first."""
+        self.depths: dict[LoopVar, int] = {}
+        """For the variables of loops, how many entrances are around what knows them."""
         self.slots: dict[Local, tuple[Val, DType, int]] = {}
         self.before: dict[Carry, list[Val]] = {}
         """Where running values are kept that stand before a vector whose lanes go on from them."""
@@ -98,6 +110,27 @@ class Places(ABC):
                 return frame[key]
         return None
 
+    @contextmanager
+    def ahead_of(self, depth: int) -> Generator[None]:
+        """What is emitted inside stands before the loop that has so many loops around it, if there is one."""
+        if depth >= len(self.entrances):
+            yield
+            return
+        frames, entrance = self.frames, self.entrances[depth]
+        self.frames = frames[: entrance.frames]
+        with self.e.at(entrance.mark):
+            yield
+        self.frames = frames
+
+    def depth(self, atom: Atom) -> int:
+        """How many loops there are around the first place where an atom is known; it is not where it is computed if
+        that has as many as this place."""
+        if isinstance(atom, LoopVar):
+            return self.depths.get(atom, len(self.entrances))
+        if isinstance(atom, Dynamic):
+            return len(self.entrances)
+        return max((self.depth(a) for a, _ in inner(atom).terms), default=0)
+
     # -- buffers and sizes -------------------------------------------------------------------------------------
 
     def _base(self, buffer: Buffer) -> Val:
@@ -120,35 +153,31 @@ class Places(ABC):
     def address(self, buffer: Buffer, index: Index) -> Val:
         """The address of an element, that of the first lane. Addresses that differ by a number have one start."""
         elem = memory_type(buffer.dtype)
-        rest = Index(0, index.terms)
-        if not isinstance(index.constant, int) or index.constant < 0 or not rest.terms or buffer not in self.bases:
+        if not index.terms or buffer.scope in PRIVATE or buffer not in self.bases:
             return self.e.offset(self.base(buffer), self.place(index)[0], elem)
-        start = self.known(("start", buffer, rest))
-        if start is None:
-            low, _ = rest.bounds()
-            if low is None or not facts.known_at_least(low, 0):
-                return self.e.offset(self.base(buffer), self.place(index)[0], elem)
-            origin, moving = self.known(("origin", buffer, rest)) or (self.base(buffer), rest)
-            start = self.e.offset(origin, self.place(moving)[0], elem)
-            self.frames[-1]["start", buffer, rest] = start
-        return self.e.offset(start, self.dim(index.constant), elem) if index.constant else start
+        start = self._start(buffer, index.terms)
+        return start if index.constant == 0 else self.e.near(start, self.dim(index.constant), elem)
 
-    def originate(self, loop: Loop) -> None:
-        """Compute before a loop without others where it begins to read what it reads at many places that differ by a
-        number. LLVM would keep a register for each place, where one and a number do."""
-        if loop.kind is not Kind.SERIAL or not all(isinstance(s, Accumulate) for s in loop.body):
-            return
-        places: dict[tuple[Buffer, Index], set[Dim]] = {}
-        for load in (e for e in walk(*expressions(loop.body)) if isinstance(e, Load)):
-            places.setdefault((load.buffer, Index(0, load.offset.terms)), set()).add(load.offset.constant)
-        for (buffer, rest), numbers in places.items():
-            moving = indices.of(loop.var) * rest.coefficient(loop.var)
-            still = rest - moving
-            low, _ = still.bounds()
-            known = low is not None and facts.known_at_least(low, 0) and loop.var not in still.variables()
-            if len(numbers) >= MANY_PLACES and moving.terms and known and buffer in self.bases:
-                start = self.e.offset(self.base(buffer), self.place(still)[0], memory_type(buffer.dtype))
-                self.frames[-1]["origin", buffer, rest] = self.e.frozen(start), moving
+    def _start(self, buffer: Buffer, terms: Sequence[tuple[Atom, Dim]]) -> Val:
+        """The address that an element would have whose index is these terms. Each is added before the loops that leave
+        it be. What stands before a loop, or in one with loops inside, LLVM need not look through: it would weigh ways
+        to count up each of hundreds of addresses in all loops around."""
+        found = self.known(("start", buffer, terms))
+        if found is not None:
+            return found
+        here = len(self.entrances)
+        depths = [min(self.depth(atom), here) for atom, _ in terms]
+        deepest = max(depths)
+        outer = tuple(term for term, depth in zip(terms, depths, strict=True) if depth < deepest)
+        own = tuple(term for term, depth in zip(terms, depths, strict=True) if depth == deepest)
+        with self.ahead_of(deepest):
+            base = self._start(buffer, outer) if outer else self.bases[buffer]
+            place = self.place(Index(0, own))[0]
+            start = base if place.ref == "0" else self.e.near(base, place, memory_type(buffer.dtype))
+            if deepest < here or (self.entrances and not self.entrances[-1].is_innermost):
+                start = self.e.sealed(start)
+            self.frames[-1]["start", buffer, terms] = start
+        return start
 
     def dim(self, dim: Dim) -> Val:
         """A size, computed at the head of the function."""
@@ -179,8 +208,23 @@ class Places(ABC):
 
     def between_lanes(self, index: Index) -> tuple[Dim, Val | None]:
         """The step of an index from lane to lane, and what else differs between lanes (or None)."""
-        _, step, spread = self.place(Index(0, index.terms))
-        return step, spread
+        step: Dim = 0
+        for atom, coefficient in index.terms:
+            if atom is self.lane and self._is_scalar(atom):
+                step = step + coefficient
+            elif atom is self.lane or not self._is_same(atom):
+                _, step, spread = self.place(Index(0, index.terms))
+                return step, spread
+        return step, None
+
+    def _is_scalar(self, atom: Atom) -> bool:
+        return isinstance(atom, LoopVar) and self.variables[atom].lanes == 1
+
+    def _is_same(self, atom: Atom) -> bool:
+        """Whether an atom is known to be the same for all lanes without a look at what computes it."""
+        if isinstance(atom, LoopVar):
+            return atom is not self.lane and self._is_scalar(atom)
+        return not isinstance(atom, Dynamic) and all(self._is_same(a) for a, _ in inner(atom).terms)
 
     def _place(self, index: Index) -> tuple[Val, Dim, Val | None]:
         e = self.e
@@ -214,14 +258,15 @@ class Places(ABC):
             return self.variables[atom]
         found = self.known(atom)
         if found is None:
-            if isinstance(atom, Dynamic):
-                found = convert(self.e, self.expr(atom.value), atom.value.dtype, i64)
-            elif isinstance(atom, Least):
-                index = self.lane_index(atom.index)
-                found = self.e.intrinsic("llvm.smin", index, self.e.splat(self.dim(atom.most), index.lanes))
-            else:
-                found = self._divided(atom)
-            self.frames[-1][atom] = found
+            with self.ahead_of(self.depth(atom)):
+                if isinstance(atom, Dynamic):
+                    found = convert(self.e, self.expr(atom.value), atom.value.dtype, i64)
+                elif isinstance(atom, Least):
+                    index = self.lane_index(atom.index)
+                    found = self.e.intrinsic("llvm.smin", index, self.e.splat(self.dim(atom.most), index.lanes))
+                else:
+                    found = self._divided(atom)
+                self.frames[-1][atom] = found
         return found
 
     def _divided(self, atom: Quotient | Remainder) -> Val:

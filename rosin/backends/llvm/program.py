@@ -30,15 +30,17 @@ Of a program with symbolic sizes the last buffer is the block that its function 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, has_turns, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
-from rosin.backends.llvm.modules import Text
+from rosin.backends.llvm.modules import AHEAD_CHARACTERS, Text
 from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE, SETUP
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.team import team_text
@@ -66,6 +68,8 @@ from rosin.ir.steps import (
 )
 from rosin.passes import nest
 from rosin.passes.alike import ANYWHERE
+
+Give: TypeAlias = "Callable[[str], None]"
 
 POLL, POLL_TEAM = "rosin_poll", "rosin_poll_team"
 PARALLEL_POLLING = "rosin_parallel_polling"
@@ -95,15 +99,17 @@ def program_text(program: Program, vector_bytes: int) -> str:
     return _Module(program, vector_bytes).text().module()
 
 
-def program_texts(program: Program, vector_bytes: int, most: int) -> list[str]:
-    """As `program_text`, in at most `most` modules that are linked together, for as many threads to compile."""
-    return _Module(program, vector_bytes).text().modules(most)
+def program_texts(program: Program, vector_bytes: int, most: int, give: Give | None = None) -> list[str]:
+    """As `program_text`, in at most `most` modules that are linked together, for as many threads to compile. Those of
+    a long program are `give`n first, one by one, as soon as they are there."""
+    return _Module(program, vector_bytes, give).text().modules(most)
 
 
 class _Module:
-    def __init__(self, program: Program, vector_bytes: int) -> None:
+    def __init__(self, program: Program, vector_bytes: int, give: Give | None = None) -> None:
         self.program = program
         self.vector_bytes = vector_bytes
+        self.give = give
         self.declarations: set[str] = set()
         block = () if program.block is None else (program.block,)
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *block, *program.results))}
@@ -111,6 +117,12 @@ class _Module:
         self.measures = frozenset(program.sizes.measured if program.sizes is not None else ())
         self.symbols = {name: number for number, name in enumerate(symbols)}
         self.functions: list[str] = []
+        """Those that have not been given away."""
+        self.function_count = 0
+        self.given = Text(f"; {program.name}", [_constant(b, program) for b in program.constants], (), (), "")
+        """What is known of modules that have been."""
+        self.characters = 0
+        """Of the functions since the last one of these."""
         self.calls: dict[Kernel, list[str]] = {}
         """For the kernels that come again, the names of all their calls."""
         for step in kernels((*program.setup, *program.steps)):
@@ -199,11 +211,11 @@ class _Module:
         if self.program.sizes is not None:
             body = f"{sizes_text(self.program, self.declarations)}\n{body}"
         receiver = [f"@{RECEIVER} = global ptr null"] if self.host_calls else []
-        constants = [_constant(buffer, self.program) for buffer in self.program.constants]
         words = ", ".join(f"i64 {word}" for word in self.table_words)
         tables = [f"@tables = private constant [{len(self.table_words)} x i64] [{words}]"] if words else []
-        variables = [*receiver, *constants, *tables, *self.runs]
-        return Text(f"; {self.program.name}", variables, sorted(self.declarations), self.functions, body)
+        variables = [*receiver, *self.given.variables, *tables, *self.runs]
+        helpers = sorted(self.declarations)
+        return replace(self.given, variables=variables, helpers=helpers, functions=self.functions, body=body)
 
     def steps(self, e: Emitter, steps: Sequence[Step]) -> None:
         for again, run in itertools.groupby(steps, self._is_short):
@@ -364,10 +376,21 @@ class _Module:
 
     def function(self, kernel: Kernel, title: str) -> str:
         """The name of a function that does what a kernel does."""
-        name = f"k{len(self.functions)}"
+        name = f"k{self.function_count}"
         text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
-        self.functions.append(f"; {title}\n{text}")
+        self.add(f"; {title}\n{text}")
         return name
+
+    def add(self, function: str) -> None:
+        """One more function; if there are enough, they are given away."""
+        self.functions.append(function)
+        self.function_count += 1
+        self.characters += len(function)
+        if self.give is not None and self.characters >= AHEAD_CHARACTERS:
+            text = replace(self.given, helpers=sorted(self.declarations), functions=self.functions)
+            module, self.given = text.ahead()
+            self.functions, self.characters = list(self.given.functions), 0
+            self.give(module)
 
     def shared_call(self, step: Kernel | Again) -> tuple[str, str]:
         """The function of a kernel that comes again, and the table for a call."""
@@ -507,9 +530,9 @@ class _Module:
         inside.store(following, self.word(inside, word))
         inside.branch("more")
         self.team = None
-        name = f"team{len(self.functions)}"
+        name = f"team{self.function_count}"
         words = self.first_slot + self.deepest
-        self.functions.append(team_text(name, words, OWNERS, team.most, inside.lines, self.declarations))
+        self.add(team_text(name, words, OWNERS, team.most, inside.lines, self.declarations))
         self.has_teams = True
         self._on_threads(e, None, name, "%context", self.dim(e, step.var.extent), stops=True)
         on = e.label("on")

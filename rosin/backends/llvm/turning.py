@@ -184,15 +184,14 @@ class Turning(Places):
 
     def _rows_at(self, buffer: Buffer, start: Index) -> tuple[Val, Val]:
         """Where the row of the first lane starts, and how many bytes are from lane to lane."""
-        base, step, spread = self.place(start)
+        step, spread = self.between_lanes(start)
         assert spread is None, "lanes of a square are at equal distances"
-        first = self.e.offset(self.base(buffer), base, memory_type(buffer.dtype))
-        return first, self.dim(step * buffer.dtype.bytes)
+        return self.address(buffer, start), self.dim(step * buffer.dtype.bytes)
 
     def _row_pointers(self, buffer: Buffer, start: Index, rows: int) -> list[Val]:
         """Where the lanes are that the place is that of the first of."""
         first, _ = self._rows_at(buffer, start)
-        _, step, _ = self.place(start)
+        step, _ = self.between_lanes(start)
         return [self.e.offset(first, self.dim(step * lane), memory_type(buffer.dtype)) for lane in range(rows)]
 
     def _scratch(self, turn: Turn) -> Val:

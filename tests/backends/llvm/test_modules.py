@@ -1,7 +1,9 @@
 """Programs whose text is several modules compute what they compute as one."""
 
 import ctypes
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.backends.llvm import modules
+from rosin.backends.llvm import modules, program
 from rosin.backends.llvm.modules import Text, split
 from rosin.backends.llvm.routines import routine_text
 from rosin.runtime import host, jit, lapack, threads
@@ -20,25 +22,27 @@ TABLE = np.array([3, 1, 2, 0], np.int32)
 
 
 class Modules:
-    """Of how many modules each program was, that was compiled by several threads."""
+    """Of how many modules each program was, and how many of them were given away ahead."""
 
     counts: list[int]
+    ahead: list[int]
 
 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
     """Have each program compiled as four modules if it has so many kernels."""
     found = Modules()
-    found.counts = []
-    compile_objects = jit.compile_objects
+    found.counts, found.ahead = [], []
+    objects = jit.Compiling.objects
 
-    def noted(texts: list[str], *rest: Any, **options: Any) -> list[bytes]:
+    def noted(compiling: jit.Compiling, texts: Sequence[str] = ()) -> list[bytes]:
         if texts[0].count("@program"):
-            found.counts.append(len(texts))
-        return compile_objects(texts, *rest, **options)
+            found.counts.append(len(compiling.texts) + len(texts))
+            found.ahead.append(len(compiling.texts))
+        return objects(compiling, texts)
 
     monkeypatch.setattr(modules, "MODULE_CHARACTERS", 1)
-    monkeypatch.setattr(jit, "compile_objects", noted)
+    monkeypatch.setattr(jit.Compiling, "objects", noted)
     before = threads.num_threads()
     threads.set_num_threads(4)
     yield found
@@ -69,12 +73,30 @@ def asked(x: Any) -> Any:
     return rnp.cumsum(doubled, axis=0).sum(axis=1) + rnp.log(rnp.abs(x)).sum(axis=1)
 
 
+def named(name: str, function: Any) -> Any:
+    """The function by another name, by which the disk does not have it."""
+
+    def called(x: Any) -> Any:
+        return function(x)
+
+    called.__name__ = called.__qualname__ = name
+    return called
+
+
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("function", [layers, loop, asked])
-def test_the_results_are_those_of_one_module(function: Any, many: Modules) -> None:
-    found = rosin.compile(function)(X)
+def test_the_results_are_those_of_one_module(
+    function: Any, ahead: bool, many: Modules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ahead` has each function given away as soon as it is there."""
+    monkeypatch.setattr(program, "AHEAD_CHARACTERS", 1 if ahead else sys.maxsize)
+    turn = sys.getswitchinterval()
+    found = rosin.compile(named("ahead" if ahead else "together", function))(X)
     assert many.counts[-1] > 1
+    assert (many.ahead[-1] > 0) == ahead
+    assert sys.getswitchinterval() == turn
     threads.set_num_threads(1)
-    again = rosin.compile(lambda x: function(x))(X)  # By another name, so that the disk has it not.
+    again = rosin.compile(named("ahead_one" if ahead else "one", function))(X)
     assert many.counts[-1] == 1
     for a, b in zip(rosin.tree.leaves(found), rosin.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
@@ -123,6 +145,33 @@ def test_each_module_has_what_it_mentions() -> None:
     assert "define void @k1" in third
     found = [name for name in ("constant.a =", "constant.b =", "float @out(", "define float @help") if name in third]
     assert found == ["float @out(", "define float @help"]
+
+
+def test_functions_are_given_away_but_those_that_mention_what_is_not_there_yet() -> None:
+    helper = "define internal float @help(float %x) {\n  ret float %x\n}"
+    functions = [
+        function("first", "k0", "call float @help(float 0.0)"),
+        function("second", "k1", "@receiver"),
+        function("third", "k2", "@constant.a"),
+    ]
+    text = Text("; title", [constant("a")], [helper], functions, "")
+    given, rest = text.ahead()
+    assert ["define void @k0" in given, "define void @k2" in given, "@k1" in given] == [True, True, False]
+    assert "define float @help" in given
+    assert rest.functions == functions[1:2]
+    another = function("fourth", "k3", "call float @help(float 0.0)")
+    (last,) = replace(rest, functions=[*rest.functions, another], body="define i32 @program() {\n  @k0\n}").modules(1)
+    found = ("declare void @k0(", "declare void @k2(", "declare float @help", "define internal void @k1", "void @k3")
+    assert all(text in last for text in found)
+
+
+def test_what_is_not_done_when_a_text_cannot_be_made_is_no_matter() -> None:
+    turn = sys.getswitchinterval()
+    with pytest.raises(ValueError, match="no text"), jit.Compiling(3) as compiling:
+        compiling.add("define i64 @f() {\n  ret i64 1\n}")
+        assert sys.getswitchinterval() <= jit.TURN_SECONDS + 1e-6
+        raise ValueError("no text")
+    assert sys.getswitchinterval() == turn
 
 
 def test_a_helper_is_in_one_module_but_where_it_is_inlined() -> None:
