@@ -60,7 +60,16 @@ from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import Operand, Packing, joint, on_one_thread, packing_kernels
 from rosin.passes.pieces import pieces
 from rosin.passes.products import TileLanes
-from rosin.passes.tiles import Tile, TileSize, Tiling, ends_of_rows, padded_blocks, row_blocks, vector_blocks
+from rosin.passes.tiles import (
+    Tile,
+    TileSize,
+    Tiling,
+    ends_of_rows,
+    open_row_blocks,
+    padded_blocks,
+    row_blocks,
+    vector_blocks,
+)
 from rosin.passes.waiting import LONG_BYTES, Band, Blocks
 from rosin.passes.words import WORD_BYTES
 
@@ -130,8 +139,8 @@ def _copies(part: _Contraction, parts: Sequence[_Contraction], made: set[Buffer]
 
 
 END_ROWS = 8
-"""Tiles of what is left of symbolic rows have so many: enough to keep the multipliers busy with single vectors, and no
-more, for a tile may have few rows that are there."""
+"""Tiles of what is left of symbolic rows have so many, or what their sums have room for: enough to keep the multipliers
+busy with single vectors."""
 
 LEAST_SLICES = 16
 SLICE_BYTES = 1 << 18
@@ -235,10 +244,11 @@ class _Contraction(TileLanes):
         None where operands have copies in blocks."""
         if isinstance(lanes.extent, int) or self.packed:
             return []
-        ends = ends_of_rows(lanes.extent, groups, self.width)
-        rows = [min(END_ROWS, self._room(row, end.block)) for end in ends]
-        tiles = [Tile(0, (row.extent + (most - 1)) // most, most, end=row.extent) for most in rows]
-        return [{lanes: end, row: tile} for end, tile in zip(ends, tiles, strict=True)]
+        return [
+            {lanes: end, row: tile}
+            for end in ends_of_rows(lanes.extent, groups, self.width)
+            for tile in open_row_blocks(row.extent, END_ROWS, end.block, self._room(row, end.block))
+        ]
 
     def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack operands of which a tile reads rows in blocks of these, where that is better; gives whether all are."""

@@ -143,6 +143,19 @@ def row_blocks(extent: Dim, most: int, over: bool) -> list[Tile]:
     return tiles
 
 
+def open_row_blocks(extent: Dim, rows: int, vectors: int, room: int) -> list[Tile]:
+    """A symbolic number of rows of so many vectors in blocks of `rows`, or fewer where registers have no room for them.
+    Of single vectors, those of whole blocks of twice as many come first."""
+    most, twice = min(rows, room), min(2 * rows, room)
+    if vectors > 1 or twice == most:
+        return [Tile(0, (extent + (most - 1)) // most, most, end=extent)]
+    whole = extent // twice * twice
+    return [
+        Tile(0, extent // twice, twice),
+        Tile(whole, (extent - whole + (most - 1)) // most, most, end=extent),
+    ]
+
+
 def vector_blocks(extent: Dim, groups: int, width: int, over: bool) -> list[Tile]:
     """The extent in blocks of `groups` vectors, then one of the whole vectors left, then what is less than a vector.
 
