@@ -192,8 +192,8 @@ class Clock:
         self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         for stage, home, name in zip(
             STAGES,
-            (pipeline, making, making, jit),
-            ("run", "to_loops", "program_texts", "compile_objects"),
+            (pipeline, making, making, jit.Compiling),
+            ("run", "to_loops", "program_texts", "objects"),
             strict=True,
         ):
             setattr(home, name, self._timed(stage, getattr(home, name)))

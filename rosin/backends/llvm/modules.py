@@ -18,8 +18,11 @@ from rosin.ir.dataclass import dataclass
 MODULE_CHARACTERS = 10_000
 """A module of less is compiled in so little time that another thread would not help."""
 
-AHEAD_CHARACTERS = 80_000
+AHEAD_CHARACTERS = 25_000
 """Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
+
+AHEAD_SHARE = 4
+"""And of one in so many of all before: then modules are few, and the last ones so short that threads end together."""
 
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)

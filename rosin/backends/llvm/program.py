@@ -40,7 +40,7 @@ import numpy as np
 from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, has_turns, may_stop, open_extents
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
-from rosin.backends.llvm.modules import AHEAD_CHARACTERS, Text
+from rosin.backends.llvm.modules import AHEAD_CHARACTERS, AHEAD_SHARE, Text
 from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE, SETUP
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.backends.llvm.team import team_text
@@ -121,6 +121,8 @@ class _Module:
         self.function_count = 0
         self.given = Text(f"; {program.name}", [_constant(b, program) for b in program.constants], (), (), "")
         """What is known of modules that have been."""
+        self.given_characters = 0
+        """Of these modules."""
         self.characters = 0
         """Of the functions since the last one of these."""
         self.calls: dict[Kernel, list[str]] = {}
@@ -386,9 +388,10 @@ class _Module:
         self.functions.append(function)
         self.function_count += 1
         self.characters += len(function)
-        if self.give is not None and self.characters >= AHEAD_CHARACTERS:
+        if self.give is not None and self.characters >= max(AHEAD_CHARACTERS, self.given_characters // AHEAD_SHARE):
             text = replace(self.given, helpers=sorted(self.declarations), functions=self.functions)
             module, self.given = text.ahead()
+            self.given_characters += self.characters
             self.functions, self.characters = list(self.given.functions), 0
             self.give(module)
 
