@@ -223,7 +223,7 @@ def compile_objects(texts: Sequence[str], target: Target | None = None, optimize
         return compiling.objects(texts)
 
 
-_lock = threading.Lock()
+_turns_lock = threading.Lock()
 _taking_turns: list[float] = []
 """What the length of a turn was, for each that has made it short and is not done."""
 
@@ -231,13 +231,13 @@ _taking_turns: list[float] = []
 @contextlib.contextmanager
 def _short_turns() -> Generator[None]:
     """Meanwhile the threads of Python take shorter turns."""
-    with _lock:
+    with _turns_lock:
         _taking_turns.append(sys.getswitchinterval() if not _taking_turns else _taking_turns[0])
         sys.setswitchinterval(min(TURN_SECONDS, _taking_turns[0]))
     try:
         yield
     finally:
-        with _lock:
+        with _turns_lock:
             before = _taking_turns.pop()
             if not _taking_turns:
                 sys.setswitchinterval(before)
@@ -444,6 +444,7 @@ def _explain(message: str, text: str) -> str:
 # -- object code to addresses ----------------------------------------------------------------------------------
 
 _symbols: dict[str, int] = {}
+_lock = threading.Lock()
 
 
 def add_symbol(name: str, address: int) -> None:
