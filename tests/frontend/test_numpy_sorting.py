@@ -76,7 +76,9 @@ def test_axes(shape: tuple[int, ...], descending: bool) -> None:
     check(lambda x: rnp.argsort(x, axis=None), x, expected=order(x.ravel()))
 
 
-@pytest.mark.parametrize("pattern", ["sorted", "backward", "constant", "two", "saw", "bytes", "all but one", "zeros"])
+@pytest.mark.parametrize(
+    "pattern", ["sorted", "backward", "constant", "two", "few", "saw", "organ", "bytes", "all but one", "zeros"]
+)
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.int64, np.float64])
 def test_patterns(pattern: str, dtype: Any) -> None:
     n = np.arange(5000)
@@ -85,7 +87,9 @@ def test_patterns(pattern: str, dtype: Any) -> None:
         "backward": -n,
         "constant": n * 0 + 7,
         "two": n % 2 - 1,
+        "few": n * 7919 % 5,
         "saw": n % 37,
+        "organ": np.minimum(n, n[::-1]),
         "bytes": (n * 2654435761) % 2**31 // 2**16 * 2**16,
         "all but one": np.where(n < 4999, n, 4),
         "zeros": np.where(n % 3 == 0, -0.0, 0.0),
