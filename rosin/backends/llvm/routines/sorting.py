@@ -97,13 +97,7 @@ class _Sorting:
             return [self.block]
         if self.way == ANY:
             return [size for size in self.sizes if size <= self.block]
-        if self.parted:
-            return self._parting_sizes()
-        return [self.block] if self.way == SHORT_ONES else []
-
-    def _parting_sizes(self) -> list[int]:
-        """Of a sample, and of the widest network: others take LLVM longer than they save."""
-        return [self.records.lanes, self.block]
+        return [self.block] if self.parted or self.way == SHORT_ONES else []
 
     def text(self) -> str:
         declarations, by_network = self.declarations, self.way.startswith(NETWORK)
@@ -132,7 +126,7 @@ class _Sorting:
     def _parting_texts(self) -> list[str]:
         """The ways of lines that are parted, and the functions that they need."""
         on_threads = self.way in (ANY, LONG_ONES)
-        functions = parting_texts(self.records, self._parting_sizes(), "by_parting", on_threads, self.declarations)
+        functions = parting_texts(self.records, self.block, "by_parting", on_threads, self.declarations)
         if self.way in (ANY, SHORT_ONES):
             functions.append(self._parted("short"))
         if self.way != SHORT_ONES:
