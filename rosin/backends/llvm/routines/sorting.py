@@ -193,9 +193,25 @@ class _Sorting:
             x = self._element(e, self.records.load(e, parts, place, lanes), mask)
             e.store(x, e.offset(Val("%target", "ptr"), place, x.elem), align=BYTES[x.elem])
 
-        self._all(f, Val("%count", "i64"), element)
+        count, elem = Val("%count", "i64"), self.keys.elem
+
+        def inside(place: Val) -> None:
+            lanes, where = self.records.lanes, self._inside(e, place, count)
+            given = e.masked_load(e.offset(parts[0], place, elem), elem, lanes, where, BYTES[elem])
+            x = self._element(e, [given], mask)
+            e.masked_store(x, e.offset(Val("%target", "ptr"), place, x.elem), where, BYTES[x.elem])
+
+        if self.parted and self.way != ANY:
+            # The keys may be where the elements are to be, so none may be taken twice.
+            f.loop(f.word(0), count, self.records.lanes, inside)
+        else:
+            self._all(f, count, element)
         e.line("ret void")
         return f.text(f"internal void @out(ptr %target, i64 %count, {mask.typed}, {self.records.parameters('part')})")
+
+    def _inside(self, e: Emitter, place: Val, count: Val) -> Val:
+        """The lanes of a vector that begins at a place which are below a count."""
+        return e.icmp("slt", places_from(e, place, self.records.lanes), e.splat(count, self.records.lanes))
 
     def _element(self, e: Emitter, record: Sequence[Val], mask: Val) -> Val:
         """The elements, or the places, of records."""
@@ -478,14 +494,11 @@ class _Sorting:
         last = [e.const(x, part, lanes) for x, part in zip(self.records.last, self.records.parts, strict=True)]
         lost, none = f.variable(e.const(False, "i1", lanes)), e.const(False, "i1", lanes)
 
-        def are_inside(place: Val) -> Val:
-            return e.icmp("slt", places_from(e, place, lanes), e.splat(count, lanes))
-
         def line(starts: list[Val]) -> None:
             source, target, _ = starts
 
             def read(place: Val) -> None:
-                inside, start = are_inside(place), e.offset(source, place, keys.memory)
+                inside, start = self._inside(e, place, count), e.offset(source, place, keys.memory)
                 x = e.masked_load(start, keys.memory, lanes, inside, keys.dtype.bytes)
                 record = self._record(e, keys.key(e, x, mask), place)
                 filled = [e.select(inside, *pair) for pair in zip(record, last, strict=True)]
@@ -495,7 +508,7 @@ class _Sorting:
 
             def write(place: Val) -> None:
                 x = self._element(e, self.records.load(e, parts, place, lanes), mask)
-                e.masked_store(x, e.offset(target, place, x.elem), are_inside(place), BYTES[x.elem])
+                e.masked_store(x, e.offset(target, place, x.elem), self._inside(e, place, count), BYTES[x.elem])
 
             e.store(none, lost)
             f.loop(f.word(0), f.word(self.block), lanes, read)
