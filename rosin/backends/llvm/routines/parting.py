@@ -132,46 +132,42 @@ class _Parting:
         return f.text(f"internal i64 @{self.name}_split({given})")
 
     def median(self) -> str:
-        """`key median(ptr keys, i64 count)`: about the median of a sample, or what is above it where nothing of the
-        sample is below.
+        """`key median(ptr keys, i64 count)`: about the median of a sample, one of the keys.
 
         It is the median of three vectors, lane by lane, or that of three such; and then of lanes.
         """
         f = Function(self.declarations)
         e, elem, lanes = f.e, self.elem, self.lanes
         keys, count = Val("%keys", "ptr"), Val("%count", "i64")
-        triples = e.select(e.icmp("slt", count, f.word(SAMPLED)), f.word(1), f.word(3))
+        size = e.select(e.icmp("slt", count, f.word(SAMPLED)), f.word(3 * lanes), f.word(9 * lanes))
         # Keys that are an odd number of places apart: many patterns have an even period.
-        share = e.binary("udiv", count, e.mul(triples, f.word(3 * lanes)))
-        apart = e.bit_or(e.sub(share, f.word(1)), f.word(1))
-        least, found = f.variable(e.const(self.most, elem, lanes)), f.room(elem, 5 * lanes)
+        apart = e.bit_or(e.sub(e.binary("udiv", count, size), f.word(1)), f.word(1))
+        sample = f.room(elem, 9 * lanes)
 
-        def draw(number: Val) -> Val:
-            places = e.mul(places_from(e, e.mul(number, f.word(lanes)), lanes), e.splat(apart, lanes))
+        def draw(place: Val) -> None:
+            places = e.mul(places_from(e, place, lanes), e.splat(apart, lanes))
             at = e.define(f"getelementptr {elem}, {keys.typed}, {places.typed}", "ptr", lanes)
-            x = self._gathered(f, at)
-            e.store(e.intrinsic("llvm.smin", x, e.load(least, elem, lanes)), least)
-            return x
+            e.store(self._gathered(f, at), self._at(f, sample, place))
 
         def middle(a: Val, b: Val, c: Val) -> Val:
             less, more = (e.intrinsic(f"llvm.{kind}", a, b) for kind in ("smin", "smax"))
             return e.intrinsic("llvm.smax", less, e.intrinsic("llvm.smin", more, c))
 
-        def triple(number: Val) -> None:
-            x = middle(*(draw(e.add(e.mul(number, f.word(3)), f.word(i))) for i in range(3)))
-            # One triple stands for all three.
-            for i in range(3):
-                e.store(x, self._at(f, found, e.mul(e.add(number, f.word(i)), f.word(lanes))))
+        def triple(place: Val, apart: int) -> Val:
+            """The median of vectors that are so many apart."""
+            places = [e.add(place, f.word(i * apart * lanes)) for i in range(3)]
+            return middle(*(e.load(self._at(f, sample, at), elem, lanes) for at in places))
 
-        f.loop(f.word(0), triples, 1, triple)
-        x = middle(*(e.load(self._at(f, found, f.word(i * lanes)), elem, lanes) for i in range(3)))
+        def triples(place: Val) -> None:
+            e.store(triple(place, 3), self._at(f, sample, place))
+
+        f.loop(f.word(0), size, lanes, draw)
+        f.when(e.icmp("sgt", size, f.word(3 * lanes)), lambda: f.loop(f.word(0), f.word(3 * lanes), lanes, triples))
+        x = triple(f.word(0), 1)
         for step in (lanes // 3, 1):
             turned = [e.shuffle(x, x, [(lane + i * step) % lanes for lane in range(lanes)]) for i in (1, 2)]
             x = middle(x, *turned)
-        median = e.define(f"extractelement {x.typed}, i64 0", elem)
-        low = e.intrinsic_across("llvm.vector.reduce.smin", e.load(least, elem, lanes))
-        value = e.select(e.icmp("eq", low, median), e.add(median, e.const(1, elem)), median)
-        e.line(f"ret {value.typed}")
+        e.line(f"ret {e.define(f'extractelement {x.typed}, i64 0', elem).typed}")
         return f.text(f"internal {elem} @{self.name}_median(ptr %keys, i64 %count)", cold=True)
 
     def _gathered(self, f: Function, at: Val) -> Val:
@@ -205,8 +201,8 @@ class _Parting:
         fewer = e.sub(samples, f.word(1))
 
         def alone() -> None:
-            # A sample that has not told a threshold between the keys is the last one of this part.
-            self._note(f, given, [keys, others, count, low, high, f.word(0)])
+            # Now the bounds are keys, and a threshold between them parts the keys.
+            self._note(f, given, [keys, others, count, low, high, fewer])
             self._note(f, part, [keys, others, f.word(0), low, low, f.word(0)])
 
         def both() -> None:

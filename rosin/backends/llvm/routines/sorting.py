@@ -42,6 +42,9 @@ LOOKED_AT = 4
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
 
+MERGED_BYTES = 4096
+"""Keys of at most so many bytes are sorted by merging where longer lines are parted."""
+
 ANY, NETWORK, SHORT_ONES, CHUNKS, LONG_ONES = "", "network", "short", "chunk", "long"
 """The lines that a routine may have code for: those that a network sorts, whose size stands after `NETWORK`, those that
 are merged, those that one thread sorts, and longer ones."""
@@ -84,8 +87,11 @@ class _Sorting:
         # A network takes LLVM long: of the narrow keys those that are merged are sorted by a smaller one.
         merged = self.records.lanes * (most if parts[0] == "i64" else REGISTERS)
         self.block = int(way.removeprefix(NETWORK)) if way.startswith(NETWORK) else merged
-        self.most_merged = SHORT if places else max(MERGED * self.block, SHORT)
-        self.parted = vector_bytes >= 64 and not places
+        packs = vector_bytes >= 64 and not places
+        few = MERGED_BYTES // BYTES[parts[0]] if packs else MERGED * self.block
+        self.most_merged = SHORT if places else max(few, SHORT)
+        # Merging is as fast for short lines of narrow keys, and of less code.
+        self.parted = packs and (way != SHORT_ONES or parts[0] == "i64")
         """Whether lines that are longer than a network are sorted by parting, for which vectors are packed."""
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
