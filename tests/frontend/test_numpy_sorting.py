@@ -63,6 +63,18 @@ def test_every_type_and_length_to_the_bit(dtype: DType, descending: bool) -> Non
         same_bits(sort(x), x[places])
 
 
+@pytest.mark.parametrize("dtype", sorted(dtypes.ORDERED - {dtypes.bool_}, key=str), ids=str)
+@pytest.mark.parametrize("length", [129, 300, 5003, 140_003])
+def test_every_type_where_the_length_is_known_to_the_bit(dtype: DType, length: int) -> None:
+    x = numbers(dtype, length)
+    if not dtype.is_integer:
+        # The greatest ones too are below zero.
+        x = -np.abs(x)
+    for descending in (False, True):
+        sort = rosin.compile(lambda x, flag=descending: rnp.sort(x, descending=flag))
+        same_bits(sort(x), x[order(x, descending=descending)])
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 5), (1, 7), (4, 1), (0, 3), (3, 0), (40, 70)])
 @pytest.mark.parametrize("descending", [False, True])
 def test_axes(shape: tuple[int, ...], descending: bool) -> None:
@@ -76,7 +88,9 @@ def test_axes(shape: tuple[int, ...], descending: bool) -> None:
     check(lambda x: rnp.argsort(x, axis=None), x, expected=order(x.ravel()))
 
 
-@pytest.mark.parametrize("pattern", ["sorted", "backward", "constant", "two", "saw", "bytes", "all but one", "zeros"])
+@pytest.mark.parametrize(
+    "pattern", ["sorted", "backward", "constant", "two", "few", "saw", "organ", "bytes", "all but one", "zeros"]
+)
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.int64, np.float64])
 def test_patterns(pattern: str, dtype: Any) -> None:
     n = np.arange(5000)
@@ -85,7 +99,9 @@ def test_patterns(pattern: str, dtype: Any) -> None:
         "backward": -n,
         "constant": n * 0 + 7,
         "two": n % 2 - 1,
+        "few": n * 7919 % 5,
         "saw": n % 37,
+        "organ": np.minimum(n, n[::-1]),
         "bytes": (n * 2654435761) % 2**31 // 2**16 * 2**16,
         "all but one": np.where(n < 4999, n, 4),
         "zeros": np.where(n % 3 == 0, -0.0, 0.0),

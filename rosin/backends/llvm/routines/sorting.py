@@ -9,9 +9,10 @@ What is sorted are *keys* (keys.py): integers whose order as signed numbers is t
 where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An argsort sorts records of
 a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
 merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
-places first by a part of the keys (windows.py). Lines that are in order already, or in the opposite one, are not
-sorted at all. What a key does not tell, the sign of a zero and the bits of a NaN, is copied in order in the end. Where
-the length of lines is known, the routine has the code of the one way alone.
+places first by a part of the keys (windows.py); and longer lines of keys alone, where vectors can be packed, by parting
+them (parting.py). Lines that are in order already, or in the opposite one, are not sorted at all. What a key does not
+tell, the sign of a zero and the bits of a NaN, is copied in order in the end. Where the length of lines is known, the
+routine has the code of the one way alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import Keys
 from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
 from rosin.backends.llvm.routines.networks import network_texts
+from rosin.backends.llvm.routines.parting import ALONE, parting_texts
 from rosin.backends.llvm.routines.radix import radix_text
 from rosin.backends.llvm.routines.records import BYTES, Records, places_from, texts
 from rosin.backends.llvm.routines.windows import windows_texts
@@ -40,9 +42,12 @@ LOOKED_AT = 4
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
 
+MERGED_BYTES = 4096
+"""Keys of at most so many bytes are sorted by merging where longer lines are parted."""
+
 ANY, NETWORK, SHORT_ONES, CHUNKS, LONG_ONES = "", "network", "short", "chunk", "long"
 """The lines that a routine may have code for: those that a network sorts, whose size stands after `NETWORK`, those that
-are merged, those of at most one chunk, and longer ones."""
+are merged, those that one thread sorts, and longer ones."""
 
 
 def sorting_text(dtype: DType, places: bool, name: str, vector_bytes: int, way: str = ANY) -> str:
@@ -60,7 +65,7 @@ def sorting_way(dtype: DType, places: bool, length: Dim, vector_bytes: int) -> s
         return f"{NETWORK}{least}"
     if length <= routine.most_merged:
         return SHORT_ONES
-    return CHUNKS if length <= CHUNK else LONG_ONES
+    return CHUNKS if length <= (ALONE if routine.parted else CHUNK) else LONG_ONES
 
 
 class _Sorting:
@@ -82,37 +87,57 @@ class _Sorting:
         # A network takes LLVM long: of the narrow keys those that are merged are sorted by a smaller one.
         merged = self.records.lanes * (most if parts[0] == "i64" else REGISTERS)
         self.block = int(way.removeprefix(NETWORK)) if way.startswith(NETWORK) else merged
-        self.most_merged = SHORT if places else max(MERGED * self.block, SHORT)
+        packs = vector_bytes >= 64 and not places
+        few = MERGED_BYTES // BYTES[parts[0]] if packs else MERGED * self.block
+        self.most_merged = SHORT if places else max(few, SHORT)
+        # Merging is as fast for short lines of narrow keys, and of less code.
+        self.parted = packs and (way != SHORT_ONES or parts[0] == "i64")
+        """Whether lines that are longer than a network are sorted by parting, for which vectors are packed."""
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
         self.declarations: set[str] = set()
 
     def networks(self) -> list[int]:
         """The sizes of the networks that there is code for."""
-        return [self.block] if self.way.startswith(NETWORK) else [size for size in self.sizes if size <= self.block]
+        if self.way.startswith(NETWORK):
+            return [self.block]
+        if self.way == ANY:
+            return [size for size in self.sizes if size <= self.block]
+        return [self.block] if self.parted or self.way == SHORT_ONES else []
 
     def text(self) -> str:
         declarations, by_network = self.declarations, self.way.startswith(NETWORK)
         functions: list[str] = []
-        for size in self.networks() if by_network or self.way in (ANY, SHORT_ONES) else ():
-            count = size // self.records.lanes
-            functions += network_texts(self.records, count, f"network{size}", declarations)
+        for size in self.networks():
+            functions += network_texts(self.records, size // self.records.lanes, f"network{size}", declarations)
         if by_network:
             functions.append(self._lines_by_network())
         else:
             functions += [self._in(), self._out(), self._in_order(), self._take(), self._line(), self._lines()]
-        if self.way in (ANY, SHORT_ONES, LONG_ONES):
-            functions.append(merge_text(self.records, MERGE, declarations))
         if self.way == ANY:
             functions.append(self._shortest())
-        if self.way in (ANY, SHORT_ONES):
+        if self.parted and not by_network:
+            functions += self._parting_texts()
+        if not self.parted and self.way in (ANY, SHORT_ONES, LONG_ONES):
+            functions.append(merge_text(self.records, MERGE, declarations))
+        if not self.parted and self.way in (ANY, SHORT_ONES):
             functions.append(merging_text(self.records, self.block, f"network{self.block}", "by_merging", declarations))
             functions.append(self._short())
-        if self.way in (ANY, CHUNKS, LONG_ONES):
+        if not self.parted and self.way in (ANY, CHUNKS, LONG_ONES):
             functions += self._long_texts()
         if self.exact:
             functions.append(self._restore())
         return "\n".join([*sorted(declarations), "", *functions])
+
+    def _parting_texts(self) -> list[str]:
+        """The ways of lines that are parted, and the functions that they need."""
+        on_threads = self.way in (ANY, LONG_ONES)
+        functions = parting_texts(self.records, self.block, "by_parting", on_threads, self.declarations)
+        if self.way in (ANY, SHORT_ONES):
+            functions.append(self._parted("short"))
+        if self.way != SHORT_ONES:
+            functions.append(self._parted("long"))
+        return functions
 
     def _long_texts(self) -> list[str]:
         """The way of long lines, and the functions that it needs."""
@@ -174,9 +199,25 @@ class _Sorting:
             x = self._element(e, self.records.load(e, parts, place, lanes), mask)
             e.store(x, e.offset(Val("%target", "ptr"), place, x.elem), align=BYTES[x.elem])
 
-        self._all(f, Val("%count", "i64"), element)
+        count, elem = Val("%count", "i64"), self.keys.elem
+
+        def inside(place: Val) -> None:
+            lanes, where = self.records.lanes, self._inside(e, place, count)
+            given = e.masked_load(e.offset(parts[0], place, elem), elem, lanes, where, BYTES[elem])
+            x = self._element(e, [given], mask)
+            e.masked_store(x, e.offset(Val("%target", "ptr"), place, x.elem), where, BYTES[x.elem])
+
+        if self.parted and self.way != ANY:
+            # The keys may be where the elements are to be, so none may be taken twice.
+            f.loop(f.word(0), count, self.records.lanes, inside)
+        else:
+            self._all(f, count, element)
         e.line("ret void")
         return f.text(f"internal void @out(ptr %target, i64 %count, {mask.typed}, {self.records.parameters('part')})")
+
+    def _inside(self, e: Emitter, place: Val, count: Val) -> Val:
+        """The lanes of a vector that begins at a place which are below a count."""
+        return e.icmp("slt", places_from(e, place, self.records.lanes), e.splat(count, self.records.lanes))
 
     def _element(self, e: Emitter, record: Sequence[Val], mask: Val) -> Val:
         """The elements, or the places, of records."""
@@ -349,6 +390,29 @@ class _Sorting:
         e.line(f"ret i1 {lost.ref}")
         return f.text(f"internal i1 @long{self._signature}", cold=True)
 
+    def _parted(self, name: str) -> str:
+        """By parting, where the result is to be if keys are as wide as elements; `short` lines in local arrays."""
+        f = Function(self.declarations)
+        e, count, keys = f.e, Val("%count", "i64"), self.keys
+        in_place = keys.dtype.bytes == BYTES[keys.elem]
+
+        def array(number: int) -> Val:
+            if name == "short":
+                return f.room(keys.elem, self.most_merged + self.records.lanes)
+            return e.offset(Val("%room", "ptr"), e.mul(e.add(count, f.word(SLACK)), f.word(number)), keys.elem)
+
+        here, there = Val("%target", "ptr") if in_place else array(0), array(1)
+        lost = self._read(f, [here])
+        e.line(f"call void @by_parting({texts(count, here, there)})")
+        if keys.dtype.is_float or keys.bias or not in_place:
+            self._write(f, [here])
+        else:
+            # The keys are the elements.
+            turned = e.icmp("ne", Val("%mask", keys.elem), e.const(0, keys.elem))
+            f.when(turned, lambda: self._write(f, [here]))
+        e.line(f"ret i1 {lost.ref}")
+        return f.text(f"internal i1 @{name}{self._signature}", cold=True)
+
     def _try_windows(self, f: Function) -> None:
         """Leave the function if windows of the keys tell enough to sort the line by them."""
         e, done, on = f.e, f.e.label("done"), f.e.label("on")
@@ -436,14 +500,11 @@ class _Sorting:
         last = [e.const(x, part, lanes) for x, part in zip(self.records.last, self.records.parts, strict=True)]
         lost, none = f.variable(e.const(False, "i1", lanes)), e.const(False, "i1", lanes)
 
-        def are_inside(place: Val) -> Val:
-            return e.icmp("slt", places_from(e, place, lanes), e.splat(count, lanes))
-
         def line(starts: list[Val]) -> None:
             source, target, _ = starts
 
             def read(place: Val) -> None:
-                inside, start = are_inside(place), e.offset(source, place, keys.memory)
+                inside, start = self._inside(e, place, count), e.offset(source, place, keys.memory)
                 x = e.masked_load(start, keys.memory, lanes, inside, keys.dtype.bytes)
                 record = self._record(e, keys.key(e, x, mask), place)
                 filled = [e.select(inside, *pair) for pair in zip(record, last, strict=True)]
@@ -453,7 +514,7 @@ class _Sorting:
 
             def write(place: Val) -> None:
                 x = self._element(e, self.records.load(e, parts, place, lanes), mask)
-                e.masked_store(x, e.offset(target, place, x.elem), are_inside(place), BYTES[x.elem])
+                e.masked_store(x, e.offset(target, place, x.elem), self._inside(e, place, count), BYTES[x.elem])
 
             e.store(none, lost)
             f.loop(f.word(0), f.word(self.block), lanes, read)
