@@ -62,7 +62,7 @@ def sizes(f: Callable[..., Any]) -> list[tuple[float, float]]:
     def call(n: int) -> None:
         compiled(np.ones((4, n), np.float32), np.ones(n, np.float32))
 
-    for n in range(2, 100):  # what any first programs load and prepare
+    for n in range(2, 100 + 3 * SIZES, 31):  # what any first programs load and prepare
         call(n)
     compiled.clear()
     found = []

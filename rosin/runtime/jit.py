@@ -19,6 +19,7 @@ disk does not use it.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import ctypes
 import functools
@@ -257,7 +258,9 @@ class Compiling:
         self.optimize = optimize
         self.texts: list[str] = []
         self._waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._working = 0
+        """How many threads there are."""
+        self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._made: dict[int, bytes] = {}
         self._failed: list[BaseException] = []
         self._turns = contextlib.ExitStack()
@@ -266,19 +269,19 @@ class Compiling:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _thread in self._threads:
+        for _ in range(self._working):
             self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        for _ in range(self._working):
+            self._done.get()
+        self._working = 0
         self._turns.close()
 
     def add(self, text: str) -> None:
         """One more module."""
         self._put(text)
-        if not self._threads:
+        if not self._working:
             self._turns.enter_context(_short_turns())
-        if len(self._threads) < self.most - 1:
+        if self._working < self.most - 1:
             self._start()
 
     def objects(self, texts: Sequence[str] = ()) -> list[bytes]:
@@ -288,7 +291,7 @@ class Compiling:
         """
         for text in texts:
             self._put(text)
-        while len(self._threads) < min(self.most, len(self.texts)):
+        while self._working < min(self.most, len(self.texts)):
             self._start()
         self.__exit__()
         if self._failed:
@@ -300,8 +303,9 @@ class Compiling:
         self._waiting.put(len(self.texts) - 1)
 
     def _start(self) -> None:
-        self._threads.append(threading.Thread(target=self._work, name="rosin-llvm", daemon=True))
-        self._threads[-1].start()
+        # The table of `threading` would be made anew now and then, among what goes when programs do.
+        _thread.start_new_thread(self._work, ())
+        self._working += 1
 
     def _work(self) -> None:
         while (number := self._waiting.get()) is not None:
@@ -311,6 +315,7 @@ class Compiling:
                     self._made[number] = _emitted(machine, module)
             except BaseException as error:  # Whoever waits gets it.
                 self._failed.append(error)
+        self._done.put(None)
 
 
 def _emitted(machine: TargetMachine, module: ModuleRef) -> bytes:
