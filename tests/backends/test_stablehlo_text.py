@@ -28,6 +28,7 @@ from rosin.runtime import xla
 from tests.samples import Sample, all_samples, applied
 
 Golden = Callable[[str, str], None]
+MOST_LINES, FIRST_LINES = 400, 40
 
 
 def _of_family(family: Any) -> list[Sample]:
@@ -37,12 +38,18 @@ def _of_family(family: Any) -> list[Sample]:
     return [next((s for s in group if s.operands and s.operands[0].ndim), group[0]) for group in groups]
 
 
+def _beginning(text: str) -> str:
+    """A text, or its first lines if it is so long that nobody reads it."""
+    lines = text.split("\n")
+    return text if len(lines) <= MOST_LINES else "\n".join([*lines[:FIRST_LINES], "// and so on\n"])
+
+
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.__name__.rpartition(".")[2])
 def test_text_of_a_family(family: Any, golden: Golden) -> None:
     texts: list[str] = []
     for sample in _of_family(family):
         try:
-            texts.append(module_text(Inline().run(applied(sample.op, sample.types))))
+            texts.append(_beginning(module_text(Inline().run(applied(sample.op, sample.types)))))
         except UnsupportedError as error:
             texts.append(f"// declined: {error.message}\n")
     golden(f"stablehlo/{family.__name__.rpartition('.')[2]}.txt", "\n".join(texts))
