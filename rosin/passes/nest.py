@@ -449,17 +449,14 @@ def threads(work: Dim, in_loops: bool = False) -> tuple[bool, Dim | None]:
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work
 
 
-def on_many(loop: Loop) -> Loop:
-    """A loop for threads, which share the iterations of those inside of it too, until these are enough."""
-    return _shared(loop, 1)
-
-
-def _shared(loop: Loop, around: Dim) -> Loop:
+def on_many(loop: Loop, around: Dim = 1) -> Loop:
+    """A loop for threads, which share the iterations of those inside of it too, until these are enough with so many
+    around."""
     many, body = around * loop.var.extent, loop.body
     if loop.kind is Kind.SERIAL and len(body) == 1 and not facts.known_at_least(many, SHARED):
         (inner,) = body
         if isinstance(inner, Loop) and inner.kind is Kind.SERIAL and _is_plain(inner):
-            body = (_shared(inner, many),)
+            body = (on_many(inner, many),)
     return replace_fields(loop, body=body, parallel=True)
 
 

@@ -343,9 +343,10 @@ class Emitter:
         if mask is None:
             self.store(value, pointer, align)
             return
-        if mask.ref.count("true") == 1:
+        which = ["true" in each for each in mask.ref.split(",")]
+        if sum(which) == 1:
             # Of narrowed numbers LLVM 22 would store a single lane as wide as it was before.
-            lane = mask.ref.split(",").index(next(each for each in mask.ref.split(",") if "true" in each))
+            lane = which.index(True)
             place = self.offset(pointer, self.const(lane, "i64"), value.elem) if lane else pointer
             self.store(self.define(f"extractelement {value.typed}, i64 {lane}", value.elem), place, align)
             return

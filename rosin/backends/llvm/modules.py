@@ -86,7 +86,7 @@ class Text:
                 alone[name] = function
         exported = set(self.exported)
         module = self._one(_for_others(alone.values()), exported)
-        stay = [function for function in self.functions if function not in set(alone.values())]
+        stay = [function for function in self.functions if _defined(function) not in alone]
         elsewhere = (*self.elsewhere, *alone)
         return module, replace(self, functions=stay, elsewhere=elsewhere, exported=frozenset(exported))
 

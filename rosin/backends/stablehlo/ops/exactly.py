@@ -13,8 +13,12 @@ from rosin.ir.ops.arithmetic import Mul
 
 def held(e: Emitter, x: Ref) -> Ref:
     """x, in a form in which no compiler sees that it is a product: it is twice itself where it is -∞ or NaN."""
-    is_finite = e.compare("GE", x, e.like(float(ml_dtypes.finfo(x.dtype.numpy).min), x))
-    return e.select(is_finite, x, e.add(x, x))
+    return e.select(_is_number(e, x), x, e.add(x, x))
+
+
+def _is_number(e: Emitter, x: Ref) -> Ref:
+    """Whether x is neither -∞ nor NaN."""
+    return e.compare("GE", x, e.like(float(ml_dtypes.finfo(x.dtype.numpy).min), x))
 
 
 def exact_expression(e: Emitter, expr: Expr, local: Local, x: Ref) -> Ref:
@@ -37,8 +41,7 @@ def _rounded(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
 def _div(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     """Twice the divisor gives the same for what is -∞ or NaN, and no compiler sees that the divisor is a constant."""
     x, y = operands
-    is_finite = e.compare("GE", x, e.like(float(ml_dtypes.finfo(x.dtype.numpy).min), x))
-    return (e.div(x, e.select(is_finite, y, e.add(y, y))),)
+    return (e.div(x, e.select(_is_number(e, x), y, e.add(y, y))),)
 
 
 LOWER: dict[type[Op], Lower] = {
