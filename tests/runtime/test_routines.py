@@ -49,9 +49,11 @@ def test_plans_that_are_begun_are_those_that_calls_ask_for(
 ) -> None:
     monkeypatch.setattr(routines, "begin", lambda *_: None)
     number = plan_for(f"{kind}_f32", lines(kind, shape, axis))
-    made = plans.planner(dtypes.f32).plans
     assert number is not None
-    assert number not in made
+    planner = plans.planner(dtypes.f32)
+    made = planner.plans
+    if number in made:  # by a test before: programs that it left have the address
+        planner.tables.append(made.pop(number))
     x = np.ones(shape, np.float32)
     if kind == "dft":
         rosin.compile(lambda x: rnp.fft.fft(x, axis=axis))(x + 0j)
