@@ -24,6 +24,7 @@ import rosin
 from rosin import numpy as rnp
 
 SIZES = 1000
+ROUNDS = 3
 STATE = 1 << 14
 STEPS = (100, 400, 1600, 6400)
 
@@ -55,25 +56,27 @@ def step(x: Any, w: Any) -> Any:
 
 
 def sizes(f: Callable[..., Any]) -> list[tuple[float, float]]:
-    """What `SIZES` sizes take and what `clear` leaves of it, in three rounds."""
+    """What `SIZES` sizes take and what `clear` leaves of it, in `ROUNDS` rounds."""
     warnings.simplefilter("ignore", rosin.RecompileWarning)
     compiled = rosin.compile(f, dynamic=False)
 
     def call(n: int) -> None:
         compiled(np.ones((4, n), np.float32), np.ones(n, np.float32))
 
-    for n in range(2, 100 + 3 * SIZES, 31):  # what any first programs load and prepare
+    # What any first programs load and prepare, and the arena that Python keeps for what comes next.
+    for n in range(2, 100 + ROUNDS * SIZES, 12):
         call(n)
     compiled.clear()
-    found = []
-    for round in range(3):
-        start = resident("VmRSS")
+    # A number made when memory is full, and kept, would keep the memory around it from the system.
+    start, full, cleared = np.zeros((3, ROUNDS))
+    for round in range(ROUNDS):
+        start[round] = resident("VmRSS")
         for n in range(SIZES):
             call(100 + round * SIZES + n)
-        full = resident("VmRSS")
+        full[round] = resident("VmRSS")
         compiled.clear()
-        found.append((full - start, resident("VmRSS") - start))
-    return found
+        cleared[round] = resident("VmRSS")
+    return list(zip((full - start).tolist(), (cleared - start).tolist(), strict=True))
 
 
 def loop(steps: int, plan: Any) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,9 +19,9 @@ from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.verify import verify
 from rosin.passes.inline import Inline
-from rosin.runtime import blocks, jit
+from rosin.runtime import blocks, jit, memory
 from rosin.runtime.executable import Executable
-from rosin.runtime.native import NativeExecutable, trim
+from rosin.runtime.native import NativeExecutable
 from rosin.runtime.xla_executable import XlaExecutable, stablehlo_text
 
 if TYPE_CHECKING:
@@ -146,12 +144,10 @@ def compile_spread(graph: Graph, target: str, shardings: Shardings, known: Facts
 def release_memory() -> None:
     """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
     literal.forget()
-    # What tracing left in rings lies among what is given back, and so do the names that Python's type cache holds.
-    gc.collect()
-    getattr(sys, "_clear_internal_caches" if sys.version_info >= (3, 13) else "_clear_type_cache")()
+    memory.collect()
     jit.leave_session()
     blocks.trim()
-    trim()
+    memory.trim()
 
 
 __all__ = [

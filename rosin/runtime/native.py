@@ -29,7 +29,7 @@ from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
 from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
-from rosin.runtime import blocks, cache, host, jit, tapes, threads
+from rosin.runtime import blocks, cache, host, jit, memory, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, empty, make_entry
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.executable import Executable
@@ -88,7 +88,7 @@ class NativeExecutable(Executable):
         if not self.from_cache and sum(map(len, objects)) >= LARGE:
             # What compiling leaves in cycles is young: the collector has not run meanwhile.
             gc.collect(0)
-            trim()
+            memory.trim()
         if self.receiver is not None:
             ctypes.c_void_p.from_address(self.library.address(RECEIVER)).value = id(self.receiver)
         if watch is not None:
@@ -305,13 +305,6 @@ class NativeExecutable(Executable):
     def work(self) -> int:
         """The bytes of arguments, results and arena: a rough measure of how long a call takes."""
         return self.arena_bytes + sum(v.type.bytes for v in (*self.graph.inputs, *self.graph.outputs))
-
-
-def trim() -> None:
-    """Have the C library give what it keeps back to the system, where it can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _watch() -> Instrument | None:
