@@ -149,9 +149,9 @@ def test_any_number_of_threads(count: int) -> None:
     before = threads.num_threads()
     threads.set_num_threads(count)
     try:
-        x = numbers(dtypes.f64, 700_000)
-        same_bits(rosin.compile(rnp.sort)(x), x[order(x)])
-        same_bits(rosin.compile(rnp.argsort)(x), order(x))
+        for x in (numbers(dtypes.f64, 700_000), RANDOM.choice(SPECIAL, 700_000)):
+            same_bits(rosin.compile(rnp.sort)(x), x[order(x)])
+            same_bits(rosin.compile(rnp.argsort)(x), order(x))
     finally:
         threads.set_num_threads(before)
 

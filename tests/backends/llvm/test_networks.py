@@ -11,7 +11,7 @@ from rosin.backends.llvm.routines.records import Records
 from rosin.runtime import jit
 
 RNG = np.random.default_rng(0)
-NUMPY = {"i32": np.int32, "i64": np.int64}
+NUMPY = {"i32": np.int32, "i64": np.int64, "float": np.float32, "double": np.float64}
 
 
 def run(records: Records, registers: int, arrays: list[np.ndarray[Any, Any]]) -> None:
@@ -35,13 +35,46 @@ def aligned(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("registers", [1, 2, 4, 8, 16])
-@pytest.mark.parametrize(("elem", "lanes"), [("i32", 4), ("i32", 8), ("i32", 16), ("i64", 2), ("i64", 4), ("i64", 8)])
+@pytest.mark.parametrize(
+    ("elem", "lanes"),
+    [
+        ("i32", 4),
+        ("i32", 8),
+        ("i32", 16),
+        ("i64", 2),
+        ("i64", 4),
+        ("i64", 8),
+        ("float", 8),
+        ("double", 4),
+        ("double", 8),
+    ],
+)
 def test_a_network_sorts_numbers(elem: str, lanes: int, registers: int) -> None:
     count = lanes * registers
     x = aligned(RNG.permutation(count).astype(NUMPY[elem]) // 2 - count // 4)
     expected = np.sort(x)
     run(Records((elem,), lanes), registers, [x])
     np.testing.assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("registers", [1, 8, 16])
+def test_a_network_keeps_every_zero(registers: int) -> None:
+    x = aligned(RNG.choice([0.0, -0.0, np.inf, -np.inf, 5e-324], 8 * registers))
+    negative = np.signbit(x).sum()
+    run(Records(("double",), 8), registers, [x])
+    assert (np.diff(x[np.isfinite(x)]) >= 0).all()
+    assert np.signbit(x).sum() == negative
+
+
+@pytest.mark.parametrize("elem", ["i32", "double"])
+def test_a_network_has_one_of_half_its_size(elem: str) -> None:
+    records, declarations = Records((elem,), 8), set[str]()
+    functions = network_texts(records, 8, "network", declarations, "halved")
+    text = "\n".join([*sorted(declarations), *functions]).replace("internal void @halved(", "void @halved(")
+    x = aligned(RNG.permutation(32).astype(NUMPY[elem]))
+    library = jit.load_object(jit.compile_object(text))
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("halved"))(x.ctypes.data)
+    np.testing.assert_array_equal(x, np.arange(32))
 
 
 @pytest.mark.parametrize("registers", [1, 2, 8])

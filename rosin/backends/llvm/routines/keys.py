@@ -1,8 +1,9 @@
-"""Keys: integers whose order as signed numbers is that of the elements they are made of."""
+"""Keys: numbers whose order is that of the elements they are made of."""
 
 from __future__ import annotations
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.routines.records import BYTES, FLOATS
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 
@@ -11,7 +12,7 @@ MANTISSA = {"f16": 10, "bf16": 7, "f32": 23, "f64": 52}
 
 @dataclass(frozen=True)
 class Keys:
-    """How elements become keys of type `elem` and back."""
+    """How elements become keys of type `elem`, signed integers, and back."""
 
     dtype: DType
 
@@ -23,6 +24,16 @@ class Keys:
     @property
     def elem(self) -> str:
         return "i64" if self.dtype.bits == 64 else "i32"
+
+    @property
+    def turn(self) -> str:
+        """The integers of masks, which turn the order around."""
+        return "i64" if self.dtype.bits == 64 else "i32"
+
+    @property
+    def are_elements(self) -> bool:
+        """Whether keys of ascending order are bits of elements as they are, but for what keys do not tell."""
+        return self.dtype.is_integer and not self.bias and self.memory == self.elem
 
     @property
     def bits(self) -> int:
@@ -38,17 +49,22 @@ class Keys:
     def most(self) -> int:
         return (1 << (self.bits - 1)) - 1
 
+    @property
+    def infinity(self) -> int:
+        """The bits of a float."""
+        mantissa = MANTISSA[self.dtype.name]
+        return self.most >> mantissa << mantissa
+
     def mask(self, e: Emitter, descending: Val) -> Val:
         """What turns the order around when it is."""
         every = (1 << self.bits) - 1 if self.bits < 32 else -1
-        zero = e.const(0, self.elem)
-        return e.select(e.icmp("ne", descending, e.const(0, "i64")), e.const(every, self.elem), zero)
+        zero = e.const(0, self.turn)
+        return e.select(e.icmp("ne", descending, e.const(0, "i64")), e.const(every, self.turn), zero)
 
     def key(self, e: Emitter, x: Val, mask: Val) -> Val:
         if self.dtype.is_float:
             magnitude = e.bit_and(x, e.like(self.most, x))
-            negative = e.ashr(x, e.like(self.bits - 1, x))
-            ordered = e.bit_xor(x, e.bit_and(negative, e.like(self.most, x)))
+            ordered = _folded(e, x)
             zero = e.icmp("eq", magnitude, e.like(0, x))
             x = e.select(zero, e.like(0, x), e.select(self.is_nan(e, x), e.like(self.most, x), ordered))
         if self.bias:
@@ -59,15 +75,10 @@ class Keys:
         x = e.convert("trunc", e.bit_xor(key, e.splat(mask, key.lanes)), self.memory)
         if self.bias:
             x = e.bit_xor(x, e.like(self.bias, x))
-        if self.dtype.is_float:
-            negative = e.ashr(x, e.like(self.bits - 1, x))
-            x = e.bit_xor(x, e.bit_and(negative, e.like(self.most, x)))
-        return x
+        return _folded(e, x) if self.dtype.is_float else x
 
     def is_nan(self, e: Emitter, x: Val) -> Val:
-        mantissa = MANTISSA[self.dtype.name]
-        infinity = self.most >> mantissa << mantissa
-        return e.icmp("sgt", e.bit_and(x, e.like(self.most, x)), e.like(infinity, x))
+        return e.icmp("sgt", e.bit_and(x, e.like(self.most, x)), e.like(self.infinity, x))
 
     def is_zero(self, e: Emitter, x: Val) -> Val:
         return e.icmp("eq", e.bit_and(x, e.like(self.most, x)), e.like(0, x))
@@ -75,3 +86,56 @@ class Keys:
     def loses(self, e: Emitter, x: Val) -> Val:
         """Where the key does not tell all of the element."""
         return e.bit_or(self.is_nan(e, x), e.icmp("eq", x, e.like(self.most + 1, x)))
+
+
+@dataclass(frozen=True)
+class FloatKeys(Keys):
+    """How f64 becomes keys that are floats themselves, without NaNs, and back.
+
+    Processors have more instructions at a time for the lesser and the greater of such floats than of i64, and keys of
+    ascending order need not become elements again. Of f32 and i32 the integers are compared sooner.
+    """
+
+    @property
+    def elem(self) -> str:
+        return "double"
+
+    @property
+    def are_elements(self) -> bool:
+        return True
+
+    def key(self, e: Emitter, x: Val, mask: Val) -> Val:
+        x = e.select(self.is_nan(e, x), e.like(self.infinity, x), x)
+        return e.bitcast(self._turned(e, x, mask), self.elem)
+
+    def element(self, e: Emitter, key: Val, mask: Val) -> Val:
+        return self._turned(e, e.bitcast(key, self.memory), mask)
+
+    def is_nan(self, e: Emitter, x: Val) -> Val:
+        x = e.bitcast(x, self.elem)
+        return e.fcmp("uno", x, x)
+
+    def _turned(self, e: Emitter, x: Val, mask: Val) -> Val:
+        sign = e.bit_and(mask, e.like(self.most + 1, mask))
+        return e.bit_xor(x, e.splat(sign, x.lanes))
+
+
+def number(e: Emitter, key: Val) -> Val:
+    """A key as an integer in the same order."""
+    if key.elem not in FLOATS:
+        return key
+    # The negative zero becomes the other one.
+    return _folded(e, e.bitcast(e.fadd(key, e.like(0.0, key)), f"i{8 * BYTES[key.elem]}"))
+
+
+def numbered(e: Emitter, number: Val, elem: str) -> Val:
+    """The key of an integer."""
+    return e.bitcast(_folded(e, number), elem) if elem in FLOATS else number
+
+
+def _folded(e: Emitter, x: Val) -> Val:
+    """Bits of a float, those but the sign inverted where it is negative, which as integers are in the order of floats;
+    or from them the bits."""
+    bits = 8 * BYTES[x.elem]
+    negative = e.ashr(x, e.like(bits - 1, x))
+    return e.bit_xor(x, e.bit_and(negative, e.like((1 << bits - 1) - 1, x)))

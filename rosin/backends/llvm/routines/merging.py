@@ -9,7 +9,7 @@ from __future__ import annotations
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.networks import merged
-from rosin.backends.llvm.routines.records import BYTES, Records, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, is_less, texts
 
 MERGE = "merge"
 """The function that merges runs of a routine's records."""
@@ -67,7 +67,8 @@ def merge_text(records: Records, name: str, declarations: set[str]) -> str:
             i, j = (e.load(p, "i64") for p in places)
             heads = [e.load(e.offset(run[0], p, records.parts[0]), records.parts[0]) for run, p in ((a, i), (b, j))]
             # Records that tie are in their order: those of the first run come first.
-            before = e.bit_or(e.icmp("sge", j, second), e.icmp("sle", *heads))
+            not_after = e.bit_xor(is_less(e, *reversed(heads)), e.const(True, "i1"))
+            before = e.bit_or(e.icmp("sge", j, second), not_after)
             from_first = e.bit_and(e.icmp("slt", i, first), before)
             taken = zip(records.at(e, a, i), records.at(e, b, j), high, records.parts, strict=True)
             for one, other, slot, part in taken:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.routines.records import Records, texts
+from rosin.backends.llvm.routines.records import Records, greater, lesser, texts
 
 Row = tuple[Val, ...]
 """One register of records for each part."""
@@ -21,8 +21,11 @@ WHOLE = 4
 """A network of more registers is compiled in two parts, which threads compile at the same time."""
 
 
-def network_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
-    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs."""
+def network_texts(records: Records, registers: int, name: str, declarations: set[str], halved: str = "") -> list[str]:
+    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs.
+
+    The one called `halved`, if any, sorts half as many by what this one needs, so that it is little code.
+    """
     e = Emitter(declarations)
     if registers <= WHOLE:
         network = _Network(e, _loaded(e, records, registers))
@@ -38,7 +41,13 @@ def network_texts(records: Records, registers: int, name: str, declarations: set
         e.line(f"call void @{name}_half({texts(*at)})")
     network = _Network(e, _loaded(e, records, registers), [*half.bits, registers // 2 * records.lanes])
     network.merge(registers * records.lanes)
-    return [first, _function(e, records, name, network.in_order())]
+    functions = [first, _function(e, records, name, network.in_order())]
+    if halved:
+        e = Emitter(declarations)
+        e.line(f"call void @{name}_half({texts(*array)})")
+        network = _Network(e, _loaded(e, records, registers // 2), half.bits)
+        functions.append(_function(e, records, halved, network.in_order()))
+    return functions
 
 
 def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
@@ -226,7 +235,7 @@ def _odd(bits: int) -> bool:
 def _pair(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
     """The lesser and the greater of two registers, lane by lane."""
     if len(x) == 1:
-        return (e.intrinsic("llvm.smin", x[0], y[0]),), (e.intrinsic("llvm.smax", x[0], y[0]),)
+        return (lesser(e, x[0], y[0]),), (greater(e, x[0], y[0]),)
     tied = e.bit_and(e.icmp("eq", x[0], y[0]), e.icmp("slt", x[1], y[1]))
     before = e.bit_or(e.icmp("slt", x[0], y[0]), tied)
     less = tuple(e.select(before, a, b) for a, b in zip(x, y, strict=True))
@@ -240,7 +249,12 @@ def _stage(e: Emitter, row: Row, lanes: int) -> Row:
     bits = ", ".join(f"i1 {'false' if lane & top else 'true'}" for lane in range(width))
     lower = Val(f"<{bits}>", "i1", width)
     order = [lane ^ lanes for lane in range(width)]
-    less, more = _pair(e, row, tuple(e.shuffle(part, part, order) for part in row))
+    turned = tuple(e.shuffle(part, part, order) for part in row)
+    if len(row) == 1:
+        # Of floats that tie both lanes take the other's, so that none is lost.
+        less, more = (lesser(e, row[0], turned[0]),), (greater(e, turned[0], row[0]),)
+    else:
+        less, more = _pair(e, row, turned)
     return tuple(e.select(lower, a, b) for a, b in zip(less, more, strict=True))
 
 

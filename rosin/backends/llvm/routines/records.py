@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.ir.dataclass import dataclass
 
-BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8}
+BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
+
+FLOATS = ("float", "double")
 
 
 @dataclass(frozen=True)
 class Records:
     """Records of one or two parts, of these LLVM types, in vectors of so many lanes.
 
-    They are compared by the first part, as signed integers, and where that ties by the second, if there is one.
+    They are compared by the first part, as signed integers or as floats, none of which is a NaN, and where that ties by
+    the second, if there is one.
     """
 
     parts: tuple[str, ...]
@@ -25,9 +29,14 @@ class Records:
         return sum(BYTES[part] for part in self.parts)
 
     @property
-    def last(self) -> tuple[int, ...]:
+    def last(self) -> tuple[float, ...]:
         """The parts of a record that no other comes after."""
-        return tuple((1 << (8 * BYTES[part] - 1)) - 1 for part in self.parts)
+        return tuple(inf if part in FLOATS else (1 << (8 * BYTES[part] - 1)) - 1 for part in self.parts)
+
+    @property
+    def first(self) -> tuple[float, ...]:
+        """The parts of a record that no other comes before."""
+        return tuple(-inf if part in FLOATS else -1 << 8 * BYTES[part] - 1 for part in self.parts)
 
     def pointers(self, *names: str) -> list[list[Val]]:
         """The addresses of the parts of each array, as parameters of a function."""
@@ -60,3 +69,22 @@ def places_from(e: Emitter, place: Val, lanes: int) -> Val:
         return place
     steps = ", ".join(f"i64 {lane}" for lane in range(lanes))
     return e.add(e.splat(place, lanes), Val(f"<{steps}>", "i64", lanes))
+
+
+def inside(e: Emitter, place: Val, count: Val, lanes: int) -> Val:
+    """The lanes of a vector that begins at a place which are below a count."""
+    return e.icmp("slt", places_from(e, place, lanes), e.splat(count, lanes))
+
+
+def is_less(e: Emitter, x: Val, y: Val) -> Val:
+    """Where one part of a record is less than another."""
+    return e.fcmp("olt", x, y) if x.elem in FLOATS else e.icmp("slt", x, y)
+
+
+def lesser(e: Emitter, x: Val, y: Val) -> Val:
+    return e.select(is_less(e, x, y), x, y) if x.elem in FLOATS else e.intrinsic("llvm.smin", x, y)
+
+
+def greater(e: Emitter, x: Val, y: Val) -> Val:
+    """Of floats that tie, such as zeros, this is the one that `lesser` is not."""
+    return e.select(is_less(e, x, y), y, x) if x.elem in FLOATS else e.intrinsic("llvm.smax", x, y)

@@ -6,8 +6,9 @@ sorts lines begin … end - 1. The words are the addresses of the operand and th
 where the order is descending, and the address of the room that lines longer than `SHORT` need.
 
 What is sorted are *keys* (keys.py): integers whose order as signed numbers is that of the elements, all bits inverted
-where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An argsort sorts records of
-a key and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
+where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An f64 that goes alone is
+its own key, with infinities for NaNs and the sign turned for a descending order. An argsort sorts records of a key
+and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
 merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
 places first by a part of the keys (windows.py); and longer lines of keys alone, where vectors can be packed, by parting
 them (parting.py). Lines that are in order already, or in the opposite one, are not sorted at all. What a key does not
@@ -22,13 +23,14 @@ from collections.abc import Callable, Sequence
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.keys import Keys
+from rosin.backends.llvm.routines.keys import FloatKeys, Keys, number
 from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
 from rosin.backends.llvm.routines.networks import network_texts
 from rosin.backends.llvm.routines.parting import ALONE, parting_texts
 from rosin.backends.llvm.routines.radix import radix_text
-from rosin.backends.llvm.routines.records import BYTES, Records, places_from, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, greater, inside, lesser, places_from, texts
 from rosin.backends.llvm.routines.windows import windows_texts
+from rosin.ir import dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
@@ -36,7 +38,7 @@ from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
 REGISTERS, WIDE_REGISTERS = 8, 16
 """Lines that fit so many registers are sorted by a network: of the widest, of which there are more, twice as many."""
 
-LOOKED_AT = 4
+LOOKED_AT = 2
 """Registers of elements that are looked at together where a line may be in order."""
 
 MERGED = 32
@@ -75,8 +77,13 @@ class _Sorting:
     """
 
     def __init__(self, dtype: DType, places: bool, name: str, vector_bytes: int, way: str) -> None:
-        self.keys = Keys(dtype)
         self.places, self.name, self.way = places, name, way
+        packs = vector_bytes >= 64 and not places
+        # Bytes of keys, which lines that are not parted may be sorted by, are those of integers.
+        floats = packs or (vector_bytes >= 32 and (way == SHORT_ONES or way.startswith(NETWORK)))
+        self.order = Keys(dtype)
+        """All of the order; `keys` may tell less."""
+        self.keys = FloatKeys(dtype) if floats and not places and dtype == dtypes.f64 else self.order
         self.packed = places and dtype.bits < 64
         self.wide = places and not self.packed
         parts = ("i64",) if self.packed else ("i64", "i32") if places else (self.keys.elem,)
@@ -85,13 +92,12 @@ class _Sorting:
         self.sizes = [self.records.lanes << i for i in range(most.bit_length())]
         """Of the networks that may sort a line."""
         # A network takes LLVM long: of the narrow keys those that are merged are sorted by a smaller one.
-        merged = self.records.lanes * (most if parts[0] == "i64" else REGISTERS)
+        merged = self.records.lanes * (most if BYTES[parts[0]] == 8 else REGISTERS)
         self.block = int(way.removeprefix(NETWORK)) if way.startswith(NETWORK) else merged
-        packs = vector_bytes >= 64 and not places
         few = MERGED_BYTES // BYTES[parts[0]] if packs else MERGED * self.block
         self.most_merged = SHORT if places else max(few, SHORT)
         # Merging is as fast for short lines of narrow keys, and of less code.
-        self.parted = packs and (way != SHORT_ONES or parts[0] == "i64")
+        self.parted = packs and (way != SHORT_ONES or BYTES[parts[0]] == 8)
         """Whether lines that are longer than a network are sorted by parting, for which vectors are packed."""
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
@@ -108,8 +114,13 @@ class _Sorting:
     def text(self) -> str:
         declarations, by_network = self.declarations, self.way.startswith(NETWORK)
         functions: list[str] = []
-        for size in self.networks():
-            functions += network_texts(self.records, size // self.records.lanes, f"network{size}", declarations)
+        sizes = self.networks()
+        for size in sizes:
+            half = size // 2
+            halved = (
+                f"network{half}" if self.parted and not by_network and size == self.block and half not in sizes else ""
+            )
+            functions += network_texts(self.records, size // self.records.lanes, f"network{size}", declarations, halved)
         if by_network:
             functions.append(self._lines_by_network())
         else:
@@ -154,24 +165,41 @@ class _Sorting:
     # -- elements and records ------------------------------------------------------------------------------
 
     def _in(self) -> str:
-        """`i1 in(ptr source, i64 count, key mask, ptr parts…)`: records of elements; whether keys do not tell all."""
+        """`i1 in(ptr source, i64 count, key mask, ptr parts…)`: records of elements; whether keys do not tell all.
+
+        Where lines are parted, the least and the greatest key go to `ptr bounds`, as integers.
+        """
         f = Function(self.declarations)
         e, keys = f.e, self.keys
-        mask, count = Val("%mask", keys.elem), Val("%count", "i64")
+        mask, count = Val("%mask", keys.turn), Val("%count", "i64")
         (parts,) = self.records.pointers("part")
-        lost = [f.variable(e.const(False, "i1", lanes)) for lanes in (self.records.lanes, 1)]
+        sizes, parted = (self.records.lanes, 1), self.records.parts[0]
+        lost = [f.variable(e.const(False, "i1", lanes)) for lanes in sizes]
+        bounds = {
+            kind: [f.variable(e.const(value, parted, lanes)) for lanes in sizes]
+            for kind, value in ((lesser, self.records.last[0]), (greater, self.records.first[0]))
+            if self.parted
+        }
 
         def record(place: Val, lanes: int = self.records.lanes) -> None:
             x = e.load(e.offset(Val("%source", "ptr"), place, keys.memory), keys.memory, lanes, align=keys.dtype.bytes)
-            self.records.store(e, self._record(e, keys.key(e, x, mask), place), parts, place)
+            record, one = self._record(e, keys.key(e, x, mask), place), lanes == 1
+            self.records.store(e, record, parts, place)
+            for kind, slots in bounds.items():
+                e.store(kind(e, e.load(slots[one], parted, lanes), record[0]), slots[one])
             if self.exact:
-                slot = lost[lanes == 1]
-                e.store(e.bit_or(e.load(slot, "i1", lanes), keys.loses(e, x)), slot)
+                e.store(e.bit_or(e.load(lost[one], "i1", lanes), keys.loses(e, x)), lost[one])
 
         self._all(f, count, record)
         vector = e.intrinsic_across("llvm.vector.reduce.or", e.load(lost[0], "i1", self.records.lanes))
+        for place, (kind, slots) in enumerate(bounds.items()):
+            across = {lesser: "smin", greater: "smax"}[kind]
+            most, other = (number(e, e.load(slot, parted, n)) for slot, n in zip(slots, sizes, strict=True))
+            found = e.intrinsic(f"llvm.{across}", e.intrinsic_across(f"llvm.vector.reduce.{across}", most), other)
+            e.store(found, e.offset(Val("%bounds", "ptr"), f.word(place), found.elem))
         e.line(f"ret i1 {e.bit_or(vector, e.load(lost[1], 'i1')).ref}")
-        return f.text(f"internal i1 @in(ptr %source, i64 %count, {mask.typed}, {self.records.parameters('part')})")
+        given = f"ptr %source, i64 %count, {mask.typed}, {self.records.parameters('part')}"
+        return f.text(f"internal i1 @in({given}{', ptr %bounds' if self.parted else ''})")
 
     def _all(self, f: Function, count: Val, body: Callable[..., None]) -> None:
         """The body for all places, which fill a vector unless the routine has code for any line."""
@@ -192,7 +220,7 @@ class _Sorting:
     def _out(self) -> str:
         """`void out(ptr target, i64 count, key mask, ptr parts…)`: the elements, or the places, of records."""
         f = Function(self.declarations)
-        e, mask = f.e, Val("%mask", self.keys.elem)
+        e, mask = f.e, Val("%mask", self.keys.turn)
         (parts,) = self.records.pointers("part")
 
         def element(place: Val, lanes: int = self.records.lanes) -> None:
@@ -216,8 +244,7 @@ class _Sorting:
         return f.text(f"internal void @out(ptr %target, i64 %count, {mask.typed}, {self.records.parameters('part')})")
 
     def _inside(self, e: Emitter, place: Val, count: Val) -> Val:
-        """The lanes of a vector that begins at a place which are below a count."""
-        return e.icmp("slt", places_from(e, place, self.records.lanes), e.splat(count, self.records.lanes))
+        return inside(e, place, count, self.records.lanes)
 
     def _element(self, e: Emitter, record: Sequence[Val], mask: Val) -> Val:
         """The elements, or the places, of records."""
@@ -226,8 +253,8 @@ class _Sorting:
     def _restore(self) -> str:
         """`void restore(ptr source, ptr target, i64 count, key mask)`: zeros and NaNs as they are in the operand."""
         f = Function(self.declarations)
-        e, keys = f.e, self.keys
-        mask = Val("%mask", keys.elem)
+        e, keys = f.e, self.order
+        mask = Val("%mask", keys.turn)
         starts = [f.variable(f.word(0)) for _ in range(2)]
         kinds = [(e.const(0, keys.memory), keys.is_zero), (e.const(keys.most, keys.memory), keys.is_nan)]
 
@@ -257,14 +284,15 @@ class _Sorting:
         """`i1 in_order(ptr source, i64 count, key mask, i1 falls)`: whether no key is greater than the next one, or,
         where it `falls`, whether each is."""
         f = Function(self.declarations)
-        e, keys, pairs, lanes = f.e, self.keys, f.e.sub(Val("%count", "i64"), f.word(1)), LOOKED_AT * self.records.lanes
+        e, keys, lanes = f.e, self.order, LOOKED_AT * self.records.lanes
+        pairs = e.sub(Val("%count", "i64"), f.word(1))
         at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
         last, falls = e.sub(pairs, f.word(lanes)), e.splat(Val("%falls", "i1"), lanes)
 
         def keys_from(place: Val) -> Val:
             start = e.offset(Val("%source", "ptr"), place, keys.memory)
             x = e.load(start, keys.memory, lanes, align=keys.dtype.bytes)
-            return keys.key(e, x, Val("%mask", keys.elem))
+            return keys.key(e, x, Val("%mask", keys.turn))
 
         def look() -> None:
             # The last ones are looked at with some of those before.
@@ -274,7 +302,7 @@ class _Sorting:
 
         f.repeat(lambda: e.bit_and(e.icmp("slt", e.load(at, "i64"), pairs), e.load(holds, "i1")), look)
         e.line(f"ret i1 {e.load(holds, 'i1').ref}")
-        return f.text(f"internal i1 @in_order(ptr %source, i64 %count, {keys.elem} %mask, i1 %falls)")
+        return f.text(f"internal i1 @in_order(ptr %source, i64 %count, {keys.turn} %mask, i1 %falls)")
 
     def _take(self) -> str:
         """`void take(ptr source, ptr target, i64 count, i1 back)`: a line, or its places, as it is or back to front."""
@@ -307,15 +335,17 @@ class _Sorting:
     @property
     def _signature(self) -> str:
         """Of the ways to sort a line, which give whether keys do not tell all."""
-        return f"(ptr %source, ptr %target, ptr %room, i64 %count, {self.keys.elem} %mask)"
+        return f"(ptr %source, ptr %target, ptr %room, i64 %count, {self.keys.turn} %mask)"
 
-    def _read(self, f: Function, parts: list[Val]) -> Val:
+    def _read(self, f: Function, parts: list[Val], bounds: Val | None = None) -> Val:
         """Records of the operand; whether keys do not tell all."""
-        given = texts(Val("%source", "ptr"), Val("%count", "i64"), Val("%mask", self.keys.elem), *parts)
-        return f.e.define(f"call i1 @in({given})", "i1")
+        given = [Val("%source", "ptr"), Val("%count", "i64"), Val("%mask", self.keys.turn), *parts]
+        if self.parted:
+            given.append(bounds or f.room(self.keys.turn, 2))
+        return f.e.define(f"call i1 @in({texts(*given)})", "i1")
 
     def _write(self, f: Function, parts: list[Val]) -> None:
-        given = texts(Val("%target", "ptr"), Val("%count", "i64"), Val("%mask", self.keys.elem), *parts)
+        given = texts(Val("%target", "ptr"), Val("%count", "i64"), Val("%mask", self.keys.turn), *parts)
         f.e.line(f"call void @out({given})")
 
     def _fill(self, f: Function, parts: list[Val], size: Val) -> None:
@@ -396,20 +426,19 @@ class _Sorting:
         e, count, keys = f.e, Val("%count", "i64"), self.keys
         in_place = keys.dtype.bytes == BYTES[keys.elem]
 
-        def array(number: int) -> Val:
-            if name == "short":
-                return f.room(keys.elem, self.most_merged + self.records.lanes)
-            return e.offset(Val("%room", "ptr"), e.mul(e.add(count, f.word(SLACK)), f.word(number)), keys.elem)
-
-        here, there = Val("%target", "ptr") if in_place else array(0), array(1)
-        lost = self._read(f, [here])
-        e.line(f"call void @by_parting({texts(count, here, there)})")
-        if keys.dtype.is_float or keys.bias or not in_place:
-            self._write(f, [here])
+        if in_place:
+            here = Val("%target", "ptr")
         else:
-            # The keys are the elements.
-            turned = e.icmp("ne", Val("%mask", keys.elem), e.const(0, keys.elem))
+            here = f.room(keys.elem, self.most_merged + self.records.lanes) if name == "short" else Val("%room", "ptr")
+        bounds = f.room(keys.turn, 2)
+        lost = self._read(f, [here], bounds)
+        least, most = (e.load(e.offset(bounds, f.word(i), keys.turn), keys.turn) for i in range(2))
+        e.line(f"call void @by_parting({texts(count, here, least, most)})")
+        if keys.are_elements:
+            turned = e.icmp("ne", Val("%mask", keys.turn), e.const(0, keys.turn))
             f.when(turned, lambda: self._write(f, [here]))
+        else:
+            self._write(f, [here])
         e.line(f"ret i1 {lost.ref}")
         return f.text(f"internal i1 @{name}{self._signature}", cold=True)
 
