@@ -9,6 +9,7 @@ comes from the disk when it has been there before.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -18,8 +19,9 @@ import numpy as np
 from _libraries import Library
 from _rivals import Arrays, Run, Work, main
 
-VARIANTS = 3
-"""How many arrays of numbers take turns."""
+LEAST_VARIANTS, VARIED = 3, 150_000
+"""Arrays of so many numbers together take turns: a processor learns the branches of a few that are sorted again and
+again, as it does not those of new ones."""
 
 SHAPES = ((100,), (1000,), (10_000,), (100_000,), (1_000_000,), (10_000_000,), (10_000, 32))
 
@@ -33,7 +35,8 @@ def numbers(dtype: str, shape: tuple[int, ...], seed: int) -> Any:
 
 
 def variants(dtype: str, shape: tuple[int, ...]) -> Arrays:
-    return [numbers(dtype, shape, seed) for seed in range(VARIANTS)]
+    count = max(LEAST_VARIANTS, VARIED // math.prod(shape))
+    return [numbers(dtype, shape, seed) for seed in range(count)]
 
 
 def function(name: str, n: Library) -> Callable[..., Any]:
