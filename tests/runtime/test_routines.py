@@ -7,7 +7,8 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.backends.llvm.routines import plan_for, routine_for
+from rosin.backends.llvm.routines import butterflies, plan_for, routine_for
+from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.ir import dims, dtypes
 from rosin.runtime import jit, plans, routines
 
@@ -63,6 +64,24 @@ def test_plans_that_are_begun_are_those_that_calls_ask_for(
         half = (*shape[:-1], shape[-1] // 2 + 1)
         rosin.compile(lambda x: rnp.fft.irfft(x, shape[-1]))(np.ones(half, np.complex64))
     assert number in made
+
+
+@pytest.mark.parametrize(
+    ("kind", "radix", "count", "expected"),
+    [
+        (FIRST, 8, None, (8, 4, 1)),
+        (FIRST, 8, 16, (8,)),
+        (FIRST, 8, 13, (8, 4, 1)),
+        (FIRST, 8, 3, (1,)),
+        (FIRST, 4, 6, (4, 2)),
+        (PLAIN, 5, 12, (8, 4)),
+        (TURNED, 16, 12, (8, 1)),
+    ],
+)
+def test_passes_have_code_for_the_vectors_that_they_take(
+    kind: str, radix: int, count: int | None, expected: tuple[int, ...]
+) -> None:
+    assert butterflies.widths(kind, radix, "float", 64, count) == expected
 
 
 def test_plans_of_lines_that_are_not_known_wait_for_a_call() -> None:

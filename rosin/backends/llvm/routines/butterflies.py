@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.turns import Turns, pairs, read, shuffled, write
+from rosin.backends.llvm.routines.turns import BYTES, Turns, pairs, read, shuffled, write
 
 PLAIN, TURNED, FIRST = "plain", "turned", "first"
 MANY = 8
@@ -30,15 +30,27 @@ MANY = 8
 COUNTS = ("sets", "count", "in_set", "in_point", "out_set", "out_point")
 
 
-def pass_text(name: str, kind: str, radix: int, elem: str, vector_bytes: int) -> str:
-    """The module of the pass called `name`."""
-    width = max(vector_bytes // (8 if elem == "float" else 16), 1)
-    return _Pass(kind, radix, elem, width).text(name)
+def widths(kind: str, radix: int, elem: str, vector_bytes: int, count: int | None = None) -> tuple[int, ...]:
+    """How many numbers a pass does together, as long as there are so many: of any number of them, or of `count`."""
+    most = max(vector_bytes // (2 * BYTES[elem]), 1)
+    if kind == FIRST and radix & (radix - 1) == 0:
+        most = min(most, radix)
+    half = most // 2 if radix <= MANY else 1
+    found = sorted({width for width in (most, half, 1) if width}, reverse=True)
+    if count is None:
+        return tuple(found)
+    ends = [0, *(count & -width for width in found)]
+    return tuple(width for width, begin, end in zip(found, ends, ends[1:], strict=False) if begin < end)
+
+
+def pass_text(name: str, kind: str, radix: int, elem: str, widths: Sequence[int]) -> str:
+    """The module of the pass called `name`, which does so many numbers together."""
+    return _Pass(kind, radix, elem, widths).text(name)
 
 
 class _Pass:
-    def __init__(self, kind: str, radix: int, elem: str, width: int) -> None:
-        self.kind, self.radix, self.elem, self.width = kind, radix, elem, width
+    def __init__(self, kind: str, radix: int, elem: str, widths: Sequence[int]) -> None:
+        self.kind, self.radix, self.elem, self.widths = kind, radix, elem, widths
         self.declarations: set[str] = set()
         self.f = Function(self.declarations, plain=True)
         self.sign, self.scale = Val("%sign", elem), Val("%scale", elem)
@@ -54,16 +66,11 @@ class _Pass:
         body = self.f.text(f"void @{name}(ptr noalias %source, ptr noalias %target, {parameters})")
         return "\n".join([*sorted(self.declarations), "", body])
 
-    def _widths(self, most: int) -> list[int]:
-        """How many numbers are done together, as long as there are so many."""
-        half = most // 2 if self.radix <= MANY else 1
-        return sorted({w for w in (most, half, 1) if w}, reverse=True)
-
     # -- vectors of neighbours -------------------------------------------------------------------------------
 
     def _along_count(self) -> None:
         f, begin = self.f, self.f.word(0)
-        for width in self._widths(self.width):
+        for width in self.widths:
             end = f.e.bit_and(self.count, f.word(-width))
             f.when(f.e.icmp("slt", begin, end), lambda w=width, b=begin, s=end: self._neighbours(w, b, s))
             begin = end
@@ -123,8 +130,7 @@ class _Pass:
 
     def _along_sets(self) -> None:
         f, begin = self.f, self.f.word(0)
-        power = self.radix & (self.radix - 1) == 0
-        for width in self._widths(min(self.width, self.radix) if power else self.width):
+        for width in self.widths:
             end = f.e.bit_and(self.sets, f.word(-width))
             f.when(f.e.icmp("slt", begin, end), lambda w=width, b=begin, s=end: self._some_sets(w, b, s))
             begin = end
