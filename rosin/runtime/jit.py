@@ -260,6 +260,8 @@ class Compiling:
         self._waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._working = 0
         """How many threads there are."""
+        self._begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """One for each module whose machine code is being made."""
         self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._made: dict[int, bytes] = {}
         self._failed: list[BaseException] = []
@@ -268,7 +270,7 @@ class Compiling:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         for _ in range(self._working):
             self._waiting.put(None)
         for _ in range(self._working):
@@ -284,8 +286,9 @@ class Compiling:
         if self._working < self.most - 1:
             self._start()
 
-    def objects(self, texts: Sequence[str] = ()) -> list[bytes]:
-        """The object code of all modules, of which these are the last.
+    def objects(self, texts: Sequence[str] = (), meanwhile: Callable[[], object] | None = None) -> list[bytes]:
+        """The object code of all modules, of which these are the last. `meanwhile` is called once LLVM is busy with
+        machine code alone, for which it does not need the interpreter.
 
         Raises `CompileError` when LLVM does not parse or verify the text of one.
         """
@@ -293,6 +296,10 @@ class Compiling:
             self._put(text)
         while self._working < min(self.most, len(self.texts)):
             self._start()
+        if meanwhile is not None:
+            for _ in self.texts:
+                self._begun.get()
+            meanwhile()
         self.__exit__()
         if self._failed:
             raise self._failed[0]
@@ -312,9 +319,11 @@ class Compiling:
             try:
                 machine = _new_machine(self.target, self.optimize)
                 with _optimized_module(self.texts[number], machine, self.optimize) as module:
+                    self._begun.put(None)
                     self._made[number] = _emitted(machine, module)
             except BaseException as error:  # Whoever waits gets it.
                 self._failed.append(error)
+                self._begun.put(None)
         self._done.put(None)
 
 

@@ -7,6 +7,7 @@ Stages are made again, on demand, for whoever wants to look at them.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Mapping
 
@@ -58,7 +59,7 @@ class Making:
         with jit.Compiling(most) as compiling:
             last = program_texts(program, jit.host().vector_bytes, most, compiling.add if most > 1 else None)
             late = time.perf_counter()
-            objects = compiling.objects(last)
+            objects = compiling.objects(last, meanwhile=_collect)
         texts = compiling.texts
         if watch is not None:
             watch.later(
@@ -112,6 +113,11 @@ class Making:
             self.lowered(), target.vector_bytes, self.donated, self.sizes, self.tiles, self.kept, target.words
         )
         return found.text(limits.measured(threads.num_threads()))
+
+
+def _collect() -> None:
+    """Search what is young for garbage in cycles: what has compiled made much that a search looks through."""
+    gc.collect(0)
 
 
 def _routines(program: steps.Program) -> tuple[list[str], list[tuple[str, int]]]:

@@ -1,14 +1,16 @@
 """Plans of Fourier transforms: by which passes a length is computed, their factors, and their code.
 
 A plan is made when a length first comes up, and lasts as long as the process. Its words are those that
-rosin/backends/llvm/routines/fourier.py reads. Passes are compiled one by one, when the first plan needs one; their code
-is kept on the disk.
+rosin/backends/llvm/routines/fourier.py reads. Passes are compiled one by one, when the first plan needs one, with
+vectors of the widths that it takes; their code is kept on the disk.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import field
 
@@ -93,7 +95,10 @@ class Planner:
         along = number % fourier.KINDS != fourier.ACROSS
         first, last = FIRST if along else TURNED, len(chosen) - 1
         kinds = [PLAIN if i == last else first if i == 0 else TURNED for i in range(len(chosen))]
-        code = _code(self.dtype, list(zip(kinds, chosen, strict=True)))
+        dones = [1, *itertools.accumulate(chosen, operator.mul)]
+        # Of lines of neighbours it is known how many numbers passes do together.
+        counts = [length // dones[i + 1] if kind == FIRST else dones[i] for i, kind in enumerate(kinds)]
+        code = _code(self.dtype, list(zip(kinds, chosen, counts if along else [None] * len(kinds), strict=True)))
         sets, done = length, 1
         for position, (kind, radix) in enumerate(zip(kinds, chosen, strict=True)):
             sets //= radix
@@ -195,22 +200,25 @@ def _turns(parts: NumpyArray, count: int) -> NumpyArray:
 _PI = np.longdouble("3.14159265358979323846264338327950288")
 
 
-_passes: dict[tuple[str, str, int], int] = {}
+_passes: dict[tuple[str, str, int, tuple[int, ...]], int] = {}
 
 
-def _code(dtype: DType, passes: Sequence[tuple[str, int]]) -> list[int]:
-    """The addresses of passes, given the kind and the radix of each."""
-    elem = memory_type(dtype)
-    absent = [each for each in dict.fromkeys(passes) if (elem, *each) not in _passes]
-    names = [f"pass_{kind}_{radix}" for kind, radix in absent]
-    texts = [
-        butterflies.pass_text(name, *each, elem, jit.host().vector_bytes)
-        for name, each in zip(names, absent, strict=True)
+def _code(dtype: DType, passes: Sequence[tuple[str, int, int | None]]) -> list[int]:
+    """The addresses of passes, given the kind and the radix of each, and how many numbers it does if that is known."""
+    elem, vector_bytes = memory_type(dtype), jit.host().vector_bytes
+    keys = [
+        (elem, kind, radix, butterflies.widths(kind, radix, elem, vector_bytes, count)) for kind, radix, count in passes
     ]
-    for each, name, library in zip(absent, names, jit.load_texts(texts), strict=True):
+    absent = [key for key in dict.fromkeys(keys) if key not in _passes]
+    names = [f"pass_{kind}_{radix}" for _, kind, radix, _ in absent]
+    texts = [
+        butterflies.pass_text(name, kind, radix, elem, widths)
+        for name, (_, kind, radix, widths) in zip(names, absent, strict=True)
+    ]
+    for key, name, library in zip(absent, names, jit.load_texts(texts), strict=True):
         library.keep_forever()
-        _passes[elem, *each] = library.address(name)
-    return [_passes[elem, *each] for each in passes]
+        _passes[key] = library.address(name)
+    return [_passes[key] for key in keys]
 
 
 @functools.cache

@@ -7,12 +7,15 @@ import ctypes
 import itertools
 import threading
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rosin.backends.llvm.modules import split
-from rosin.backends.llvm.names import BEGIN, ROUTINE
+from rosin.backends.llvm.names import BEGIN, PLANNER, ROUTINE
 from rosin.backends.llvm.routines import FOREIGN, calls_lapack, is_planned, routine_text
-from rosin.backends.llvm.routines.fourier import PLANNER
-from rosin.runtime import cache, jit, lapack, plans, threads
+from rosin.runtime import cache, jit, lapack, threads
+
+if TYPE_CHECKING:
+    from rosin.runtime import plans
 
 __all__ = ["begin", "install"]
 
@@ -28,7 +31,7 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None
     # Whoever installs them meets an error again, and raises it.
     with contextlib.suppress(Exception):
         making = _Making(_absent(names), jit.host().vector_bytes)
-        asked = [(plans.receiver(name), number) for name, number in numbers]
+        asked = [(_receiver(name), number) for name, number in numbers]
 
         def make() -> None:
             with contextlib.suppress(Exception), _lock:
@@ -97,6 +100,13 @@ class _Making:
         return [jit.load_object(*objects[name]) for name in self.names]
 
 
+def _receiver(name: str) -> plans.Planner:
+    """What the routine called `name` asks for plans. Most ask for none, and need not load what makes them."""
+    from rosin.runtime import plans
+
+    return plans.receiver(name)
+
+
 def _key(name: str, vector_bytes: int) -> str:
     """What the object code of a routine depends on, as a hash."""
     word = lapack.word() if calls_lapack(name) else ""
@@ -114,6 +124,6 @@ def _load(making: _Making) -> None:
         if is_planned(name):
             begin = ROUTINE + name + BEGIN
             jit.add_symbol(begin, library.address(begin))
-            ctypes.c_void_p.from_address(library.address(PLANNER)).value = id(plans.receiver(name))
+            ctypes.c_void_p.from_address(library.address(PLANNER)).value = id(_receiver(name))
         library.keep_forever()
         _known.add(name)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rosin.backends.llvm.routines import plan_for, routine_for
+from rosin.backends.llvm.routines import butterflies, plan_for, routine_for
+from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.ir import dims
 from rosin.runtime import jit, routines
 
@@ -66,6 +67,24 @@ def test_plans_that_are_begun_are_those_that_calls_ask_for() -> None:
     """In a process of its own: plans last as long as one, and code remembers where they are."""
     done = subprocess.run([sys.executable, "-c", PLANS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["False True"] * 8, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "radix", "count", "expected"),
+    [
+        (FIRST, 8, None, (8, 4, 1)),
+        (FIRST, 8, 16, (8,)),
+        (FIRST, 8, 13, (8, 4, 1)),
+        (FIRST, 8, 3, (1,)),
+        (FIRST, 4, 6, (4, 2)),
+        (PLAIN, 5, 12, (8, 4)),
+        (TURNED, 16, 12, (8, 1)),
+    ],
+)
+def test_passes_have_code_for_the_vectors_that_they_take(
+    kind: str, radix: int, count: int | None, expected: tuple[int, ...]
+) -> None:
+    assert butterflies.widths(kind, radix, "float", 64, count) == expected
 
 
 def test_plans_of_lines_that_are_not_known_wait_for_a_call() -> None:

@@ -301,6 +301,10 @@ class Emitter:
         self.declarations.add("declare ptr @llvm.launder.invariant.group.p0(ptr)")
         return self.define(f"call ptr @llvm.launder.invariant.group.p0({pointer.typed})", "ptr")
 
+    def sealed_count(self, count: Val) -> Val:
+        """A number that a loop counts with, of which LLVM does not ask how it was counted; code it costs none."""
+        return self.intrinsic("llvm.expect", count, self.const(0, count.elem))
+
     def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
         """Lanes of two vectors of one type: these of the two laid end to end."""
         mask = ", ".join([f"i32 {i}" for i in order])

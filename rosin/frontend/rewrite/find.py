@@ -28,11 +28,8 @@ class Found:
     owner: str | None
 
 
-_Index: TypeAlias = dict[int, list[Found]]
-"""The functions of a file by the line that each begins on, decorators included."""
-
-_files: dict[str, tuple[list[str], _Index | None]] = {}
-"""The lines of each file and its functions, None for one that is no module."""
+_files: dict[str, tuple[list[str], ast.Module | None]] = {}
+"""The lines of each file and its tree, None for one that is no module."""
 _LIMIT = 256
 
 
@@ -45,8 +42,7 @@ def find(function: FunctionType) -> Found:
     code = function.__code__
     if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         raise NoSource("generators and coroutines are not rewritten")
-    begun = _functions_of(code).get(code.co_firstlineno, [])
-    found = [f for f in begun if _is_of(f, code)]
+    found = [f for f in _begun_on(_tree_of(code), code.co_firstlineno) if _is_of(f, code)]
     if len(found) > 1:
         raise NoSource(f"several functions called {code.co_name} begin on line {code.co_firstlineno}")
     if not found:
@@ -55,8 +51,8 @@ def find(function: FunctionType) -> Found:
     return found[0]
 
 
-def _functions_of(code: CodeType) -> _Index:
-    """The functions in the file that the code is from."""
+def _tree_of(code: CodeType) -> ast.Module:
+    """The tree of the file that the code is from, or of the part of it that has the code."""
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
@@ -66,11 +62,11 @@ def _functions_of(code: CodeType) -> _Index:
         if len(_files) >= _LIMIT:
             _files.clear()
         try:
-            index: _Index | None = _indexed(ast.parse("".join(lines)))
+            tree: ast.Module | None = ast.parse("".join(lines))
         except SyntaxError:
-            index = None
-        known = _files[code.co_filename] = (lines, index)
-    return known[1] if known[1] is not None else _indexed(_block(lines, code.co_firstlineno))
+            tree = None
+        known = _files[code.co_filename] = (lines, tree)
+    return known[1] if known[1] is not None else _block(lines, code.co_firstlineno)
 
 
 def _block(lines: list[str], first: int) -> ast.Module:
@@ -85,20 +81,28 @@ def _block(lines: list[str], first: int) -> ast.Module:
         raise NoSource("its source is not what was compiled") from None
 
 
-def _indexed(module: ast.Module) -> _Index:
-    """The functions and lambdas of a tree."""
-    index: _Index = {}
+def _begun_on(module: ast.Module, line: int) -> list[Found]:
+    """The functions and lambdas of a tree that begin on a line, decorators included."""
+    found: list[Found] = []
     stack: list[tuple[ast.AST, str | None]] = [(module, None)]
     while stack:
         node, owner = stack.pop()
-        if isinstance(node, ast.FunctionDef | ast.Lambda):
-            first = node.lineno
-            if isinstance(node, ast.FunctionDef):
-                first = min([first, *(d.lineno for d in node.decorator_list)])
-            index.setdefault(first, []).append(Found(node, owner))
+        if isinstance(node, ast.FunctionDef | ast.Lambda) and _first_line(node) == line:
+            found.append(Found(node, owner))
         inside = node.name if isinstance(node, ast.ClassDef) else owner
-        stack += [(child, inside) for child in ast.iter_child_nodes(node)]
-    return index
+        stack += [(child, inside) for child in ast.iter_child_nodes(node) if _may_have(child, line)]
+    return found
+
+
+def _may_have(node: ast.AST, line: int) -> bool:
+    """Whether what begins on a line may be in a node."""
+    return not isinstance(node, ast.stmt) or _first_line(node) <= line <= (node.end_lineno or line)
+
+
+def _first_line(node: ast.stmt | ast.expr) -> int:
+    """The line that a node begins on, decorators included."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)])
 
 
 def _is_of(found: Found, code: CodeType) -> bool:

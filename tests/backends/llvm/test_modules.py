@@ -35,11 +35,11 @@ def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
     found.counts, found.ahead = [], []
     objects = jit.Compiling.objects
 
-    def noted(compiling: jit.Compiling, texts: Sequence[str] = ()) -> list[bytes]:
+    def noted(compiling: jit.Compiling, texts: Sequence[str] = (), **others: Any) -> list[bytes]:
         if texts[0].count("@program"):
             found.counts.append(len(compiling.texts) + len(texts))
             found.ahead.append(len(compiling.texts))
-        return objects(compiling, texts)
+        return objects(compiling, texts, **others)
 
     monkeypatch.setattr(modules, "MODULE_CHARACTERS", 1)
     monkeypatch.setattr(jit.Compiling, "objects", noted)

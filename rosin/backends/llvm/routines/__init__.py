@@ -1,7 +1,7 @@
 """Routines: native code that is the same for every program, and so is compiled once, for whole lines of numbers.
 
 A routine is called `svd_f32`, or `svd.lanes_f32` where it has the code of one way alone, which is all that calls with
-such numbers take.
+such numbers take. What writes routines of a family loads when a program calls one of them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.modules import called
-from rosin.backends.llvm.routines.foreign import foreign_text
-from rosin.backends.llvm.routines.fourier import fourier_text, fourier_way, plan_number
-from rosin.backends.llvm.routines.matrix import STACKS
-from rosin.backends.llvm.routines.sorting import sorting_text, sorting_way
+from rosin.backends.llvm.routines.matrix import STACKS, stack_of
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -30,13 +27,19 @@ def routine_text(name: str, symbol: str, vector_bytes: int, lapack_word: Callabl
     `lapack_word` gives the type of LAPACK's integers, for those that call LAPACK.
     """
     if name.startswith(FOREIGN):
+        from rosin.backends.llvm.routines.foreign import foreign_text
+
         return foreign_text(name.removeprefix(FOREIGN), symbol)
     kind, way, dtype = _taken_apart(name)
     if kind in STACKS:
-        text = STACKS[kind](dtype, symbol, vector_bytes, lapack_word(), way).text()
+        text = stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()
     elif kind in PLANNED:
+        from rosin.backends.llvm.routines.fourier import fourier_text
+
         text = fourier_text(kind, dtype, symbol, vector_bytes, way)
     else:
+        from rosin.backends.llvm.routines.sorting import sorting_text
+
         text = sorting_text(dtype, kind == "argsort", symbol, vector_bytes, way)
     return called(text)
 
@@ -47,10 +50,14 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
         return name
     kind, _, dtype = _taken_apart(name)
     if kind in STACKS:
-        way = STACKS[kind](dtype, "", vector_bytes, "").way_of(numbers)
+        way = stack_of(kind)(dtype, "", vector_bytes, "").way_of(numbers)
     elif kind in PLANNED:
+        from rosin.backends.llvm.routines.fourier import fourier_way
+
         way = fourier_way(kind, numbers)
     else:
+        from rosin.backends.llvm.routines.sorting import sorting_way
+
         way = sorting_way(dtype, kind == "argsort", numbers[0], vector_bytes)
     return f"{kind}.{way}_{dtype}" if way else name
 
@@ -67,7 +74,11 @@ def is_planned(name: str) -> bool:
 
 def plan_for(name: str, numbers: Sequence[Dim]) -> int | None:
     """The number of the plan that a call of the routine called `name` asks for, if it does and these tell which."""
-    return plan_number(_taken_apart(name)[0], numbers) if is_planned(name) else None
+    if not is_planned(name):
+        return None
+    from rosin.backends.llvm.routines.fourier import plan_number
+
+    return plan_number(_taken_apart(name)[0], numbers)
 
 
 def _taken_apart(name: str) -> tuple[str, str, DType]:

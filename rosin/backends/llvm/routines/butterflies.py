@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.turns import Turns, pairs, read, shuffled, write
+from rosin.backends.llvm.routines.turns import BYTES, Turns, pairs, read, shuffled, write
 
 PLAIN, TURNED, FIRST = "plain", "turned", "first"
 MANY = 8
@@ -30,17 +30,29 @@ MANY = 8
 COUNTS = ("sets", "count", "in_set", "in_point", "out_set", "out_point")
 
 
-def pass_text(name: str, kind: str, radix: int, elem: str, vector_bytes: int) -> str:
-    """The module of the pass called `name`."""
-    width = max(vector_bytes // (8 if elem == "float" else 16), 1)
-    return _Pass(kind, radix, elem, width).text(name)
+def widths(kind: str, radix: int, elem: str, vector_bytes: int, count: int | None = None) -> tuple[int, ...]:
+    """How many numbers a pass does together, as long as there are so many: of any number of them, or of `count`."""
+    most = max(vector_bytes // (2 * BYTES[elem]), 1)
+    if kind == FIRST and radix & (radix - 1) == 0:
+        most = min(most, radix)
+    half = most // 2 if radix <= MANY else 1
+    found = sorted({width for width in (most, half, 1) if width}, reverse=True)
+    if count is None:
+        return tuple(found)
+    ends = [0, *(count & -width for width in found)]
+    return tuple(width for width, begin, end in zip(found, ends, ends[1:], strict=False) if begin < end)
+
+
+def pass_text(name: str, kind: str, radix: int, elem: str, widths: Sequence[int]) -> str:
+    """The module of the pass called `name`, which does so many numbers together."""
+    return _Pass(kind, radix, elem, widths).text(name)
 
 
 class _Pass:
-    def __init__(self, kind: str, radix: int, elem: str, width: int) -> None:
-        self.kind, self.radix, self.elem, self.width = kind, radix, elem, width
+    def __init__(self, kind: str, radix: int, elem: str, widths: Sequence[int]) -> None:
+        self.kind, self.radix, self.elem, self.widths = kind, radix, elem, widths
         self.declarations: set[str] = set()
-        self.f = Function(self.declarations)
+        self.f = Function(self.declarations, plain=True)
         self.sign, self.scale = Val("%sign", elem), Val("%scale", elem)
         self.sets, self.count, *self.steps = (Val(f"%{name}", "i64") for name in COUNTS)
 
@@ -54,16 +66,11 @@ class _Pass:
         body = self.f.text(f"void @{name}(ptr noalias %source, ptr noalias %target, {parameters})")
         return "\n".join([*sorted(self.declarations), "", body])
 
-    def _widths(self, most: int) -> list[int]:
-        """How many numbers are done together, as long as there are so many."""
-        half = most // 2 if self.radix <= MANY else 1
-        return sorted({w for w in (most, half, 1) if w}, reverse=True)
-
     # -- vectors of neighbours -------------------------------------------------------------------------------
 
     def _along_count(self) -> None:
         f, begin = self.f, self.f.word(0)
-        for width in self._widths(self.width):
+        for width in self.widths:
             end = f.e.bit_and(self.count, f.word(-width))
             f.when(f.e.icmp("slt", begin, end), lambda w=width, b=begin, s=end: self._neighbours(w, b, s))
             begin = end
@@ -75,48 +82,55 @@ class _Pass:
         turns.prepare(self.radix)
         scale = e.splat(self.scale, 2 * width)
         in_set, in_point, out_set, out_point = self.steps
+        number = 0 if self.kind == PLAIN else self.radix - 1
+        arrays = [f.variable(Val(name, "ptr")) for name in ("%source", "%target", "%factors")]
 
-        def one_set(p: Val) -> None:
-            row, number = e.mul(p, f.word(self.radix - 1)), 0 if self.kind == PLAIN else self.radix - 1
-            factors = [self._broadcast(turns, e.add(row, f.word(j))) for j in range(number)]
-            sources = self._places("%source", p, in_set, in_point)
-            targets = self._places("%target", p, out_set, out_point)
+        def one_set(_: Val) -> None:
+            source, target, row = (e.sealed(e.load(array, "ptr")) for array in arrays)
+            factors = [self._broadcast(turns, e.offset(row, f.word(2 * j), self.elem)) for j in range(number)]
+            sources = self._places(source, in_point, self.radix)
+            targets = self._places(target, out_point, self.radix)
 
             def neighbours(q: Val) -> None:
-                ys = turns.transform([read(e, source, q, self.elem, width) for source in sources])
+                ys = turns.transform(self._read(sources, q, in_point, self.radix, width))
                 if self.kind == PLAIN:
                     ys = [e.fmul(y, scale) for y in ys]
                 else:
                     ys[1:] = [turns.times(y, *pair) for y, pair in zip(ys[1:], factors, strict=True)]
-                for y, target in zip(ys, targets, strict=True):
-                    write(e, y, target, q)
+                other = e.add(q, out_point)
+                for j, y in enumerate(ys):
+                    write(e, y, targets[j // 2], (q, other)[j % 2])
 
             f.loop(begin, end, width, neighbours)
+            for array, at, step in zip(arrays, (source, target, row), (in_set, out_set, f.word(number)), strict=True):
+                e.store(e.near(at, step, f"[2 x {self.elem}]"), array)
 
         f.loop(f.word(0), self.sets, 1, one_set)
 
-    def _broadcast(self, turns: Turns, place: Val) -> tuple[Val, Val]:
+    def _broadcast(self, turns: Turns, pointer: Val) -> tuple[Val, Val]:
         """The cosine and the turned sine of a factor in all lanes."""
         e = self.f.e
-        pointer = e.offset(Val("%factors", "ptr"), place, f"[2 x {self.elem}]")
         cosine, sine = e.load(pointer, self.elem), e.load(e.offset(pointer, self.f.word(1), self.elem), self.elem)
         return e.splat(cosine, 2 * turns.width), e.fmul(e.splat(sine, 2 * turns.width), turns.forth)
 
-    def _places(self, array: str, p: Val, of_set: Val, of_point: Val) -> list[Val]:
-        """Where the numbers of a set are."""
-        e, complex = self.f.e, f"[2 x {self.elem}]"
-        place, found = e.mul(p, of_set), list[Val]()
-        for _ in range(self.radix):
-            found.append(e.offset(Val(array, "ptr"), place, complex))
-            place = e.add(place, of_point)
+    def _places(self, first: Val, step: Val, count: int) -> list[Val]:
+        """Where every second of so many numbers is: there are registers for so many addresses, and the others are a
+        step farther."""
+        e, found = self.f.e, [first]
+        for _ in range(count // 2 - 1 + count % 2):
+            found.append(e.offset(found[-1], e.add(step, step), f"[2 x {self.elem}]"))
         return found
+
+    def _read(self, places: Sequence[Val], at: Val, step: Val, count: int, width: int) -> list[Val]:
+        """So many vectors of numbers, a step apart."""
+        e, other = self.f.e, self.f.e.add(at, step)
+        return [read(e, places[j // 2], (at, other)[j % 2], self.elem, width) for j in range(count)]
 
     # -- vectors of sets -------------------------------------------------------------------------------------
 
     def _along_sets(self) -> None:
         f, begin = self.f, self.f.word(0)
-        power = self.radix & (self.radix - 1) == 0
-        for width in self._widths(min(self.width, self.radix) if power else self.width):
+        for width in self.widths:
             end = f.e.bit_and(self.sets, f.word(-width))
             f.when(f.e.icmp("slt", begin, end), lambda w=width, b=begin, s=end: self._some_sets(w, b, s))
             begin = end
@@ -125,14 +139,14 @@ class _Pass:
         f, e = self.f, self.f.e
         turns = Turns(e, self.sign, width)
         turns.prepare(self.radix)
-        sources = self._places("%source", f.word(0), f.word(0), self.steps[1])
-        rows = [e.mul(self.sets, f.word(j)) for j in range(self.radix - 1)]
+        step, others = self.steps[1], self.radix - 1
+        sources = self._places(Val("%source", "ptr"), step, self.radix)
+        rows = self._places(Val("%factors", "ptr"), self.sets, others)
 
         def sets(p: Val) -> None:
-            ys = turns.transform([read(e, source, p, self.elem, width) for source in sources])
-            for j, row in enumerate(rows):
-                factor = read(e, Val("%factors", "ptr"), e.add(row, p), self.elem, width)
-                ys[j + 1] = turns.times(ys[j + 1], *turns.factors(factor))
+            ys = turns.transform(self._read(sources, p, step, self.radix, width))
+            factors = self._read(rows, p, self.sets, others, width)
+            ys[1:] = [turns.times(y, *turns.factors(factor)) for y, factor in zip(ys[1:], factors, strict=True)]
             self._interleave(ys, e.mul(p, f.word(self.radix)), width)
 
         f.loop(begin, end, width, sets)
@@ -157,5 +171,5 @@ def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
     high = [lane + width // 2 for lane in low]
     for _ in range(width.bit_length() - 1):
         halves = zip(rows[: width // 2], rows[width // 2 :], strict=True)
-        rows = [shuffled(e, a, b, pairs(order)) for a, b in halves for order in (low, high)]
+        rows = [e.opaque(shuffled(e, a, b, pairs(order))) for a, b in halves for order in (low, high)]
     return rows

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.names import BEGIN, HOST
+from rosin.backends.llvm.names import BEGIN, HOST, PLANNER
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.grids import grid_texts
 from rosin.backends.llvm.routines.records import texts
@@ -33,8 +33,6 @@ from rosin.ir.dtypes import DType
 from rosin.ir.ops.fourier import GRID as GRID_LENGTH
 from rosin.ir.ops.fourier import NUMBERS, SHORT_LENGTH, is_smooth
 
-PLANNER = "planner"
-"""The global that holds what `rosin_host` asks for plans; whoever loads the module sets it."""
 KNOWN = 256
 """Plans that the table of a routine holds, a power of two."""
 
@@ -132,7 +130,7 @@ class _Fourier:
         Numbers of a line are `in` apart in the source and `out` in the target; so many neighbours go together. Passes
         that are an odd number of passes before the last one write to `odd`, others to `even`, the last to `target`.
         """
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         names = ("plan", "source", "target", "odd", "even")
         plan, source, target, odd, even = (Val(f"%{name}", "ptr") for name in names)
@@ -173,7 +171,7 @@ class _Fourier:
 
     def _convolved(self) -> str:
         """`void convolved(plan, source, target, room, in, out, sign, scale)`: one line by convolution with a chirp."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
         step_in, step_out = Val("%in", "i64"), Val("%out", "i64")
@@ -199,7 +197,7 @@ class _Fourier:
 
     def _line(self) -> str:
         """`void line(plan, source, target, room, sign, scale)`: one complex line of neighbours."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
         one = f.word(1)
@@ -228,7 +226,7 @@ class _Fourier:
 
     def _to_half(self) -> str:
         """`void real(plan, source, target, room, length, scale)`: half of the transform of one real line."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
         length, scale = Val("%length", "i64"), Val("%scale", self.elem)
@@ -255,7 +253,7 @@ class _Fourier:
 
     def _from_half(self) -> str:
         """`void real(plan, source, target, room, length, scale)`: the real line whose transform has this half."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
         length, scale = Val("%length", "i64"), Val("%scale", self.elem)
@@ -288,7 +286,7 @@ class _Fourier:
         """`void block(plan, source, target, room, length, count, scale)`: so many real lines of odd length, or halves
         of their transforms, which lie across in the room.
         """
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
         length, count, scale = Val("%length", "i64"), Val("%count", "i64"), Val("%scale", self.elem)
@@ -306,7 +304,7 @@ class _Fourier:
 
     def _pieces(self) -> str:
         """The routine itself: each piece is so many units, which are lines, or blocks of lines that lie across."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, one = f.e, f.word(1)
         given = {name: self._word(f, "%words", i, "ptr" if name in POINTERS else "i64") for i, name in enumerate(WORDS)}
         source, target, room, plan = (given[name] for name in POINTERS)
@@ -425,7 +423,7 @@ class _Fourier:
 
     def _begin(self) -> str:
         """The plan, from the table or from Python, becomes the last word."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         length, inner, outer = (self._word(f, "%words", WORDS.index(name)) for name in ("length", "inner", "outer"))
         are_short = e.bit_and(e.icmp("sle", length, f.word(SHORT_LENGTH)), e.icmp("sge", outer, f.word(MANY)))

@@ -57,7 +57,7 @@ class _Grids:
 
         Number i of row q of the source, which is row `first + q` of the grid, goes to place q of line i.
         """
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         source, target = Val("%source", "ptr"), Val("%target", "ptr")
         first, count, columns = (Val(f"%{name}", "i64") for name in ("first", "count", "columns"))
@@ -73,27 +73,31 @@ class _Grids:
             numbers = [e.add(e.add(first, q), f.word(j)) for j in range(rows)]
             start = e.mul(chunk, f.word(NEAR))
             steps = [read(e, far, e.add(e.mul(k, chunks), chunk), self.elem, 1) for k in numbers]
+            begins = [e.add(e.mul(e.add(q, f.word(j)), stride), start) for j in range(rows)]
+            sources = [e.offset(source, begin, self.complex) for begin in begins]
+            factors = [e.offset(near, e.mul(k, f.word(NEAR)), self.complex) for k in numbers]
+            lines = e.offset(target, e.add(e.mul(start, count), q), self.complex)
+            arrays = list(zip(sources, factors, steps, strict=True))
             whole = e.intrinsic("llvm.smin", e.sub(columns, start), f.word(NEAR))
             vectors = e.bit_and(whole, f.word(-rows))
-            f.loop(f.word(0), vectors, rows, lambda i: square(rows, q, numbers, steps, start, i))
+            f.loop(f.word(0), vectors, rows, lambda i: square(rows, arrays, lines, i))
             if rows > 1:
-                f.loop(vectors, whole, 1, lambda i: square(1, q, numbers, steps, start, i))
+                f.loop(vectors, whole, 1, lambda i: square(1, arrays, lines, i))
 
-        def square(width: int, q: Val, numbers: list[Val], steps: list[Val], start: Val, i: Val) -> None:
+        def square(width: int, arrays: list[tuple[Val, Val, Val]], lines: Val, i: Val) -> None:
             """So many columns of rows that are as many, or of each row one."""
-            column = e.add(start, i)
-            made: list[Val] = []
-            for j, (k, step) in enumerate(zip(numbers, steps, strict=True)):
-                place = e.add(e.mul(e.add(q, f.word(j)), stride), column)
-                x = read(e, source, place, self.elem, width)
-                factor = read(e, near, e.add(e.mul(k, f.word(NEAR)), i), self.elem, width)
-                made.append(self._product(turns[width], x, factor, step))
+            made = [
+                self._product(turns[width], read(e, x, i, self.elem, width), read(e, near, i, self.elem, width), step)
+                for x, near, step in arrays
+            ]
+            line = e.offset(lines, e.mul(i, count), self.complex)
             if width == 1:
                 for j, y in enumerate(made):
-                    write(e, y, target, e.add(e.mul(column, count), e.add(q, f.word(j))))
+                    write(e, y, line, f.word(j))
                 return
-            for j, y in enumerate(transposed(e, made)):
-                write(e, y, target, e.add(e.mul(e.add(column, f.word(j)), count), q))
+            for y in transposed(e, made):
+                write(e, y, line, f.word(0))
+                line = e.offset(line, count, self.complex)
 
         whole = e.bit_and(count, f.word(-self.width))
         some(self.width, f.word(0), whole)
@@ -115,7 +119,7 @@ class _Grids:
 
     def _blocks(self, name: str, across: int, along: int, body: Block) -> str:
         """`void name(ptr words, i64 begin, i64 end)`: some pieces of the blocks of columns, or of rows."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, words = f.e, Val("%words", "ptr")
         pointers = {"grid": GRID, "source": SOURCE, "between": BETWEEN, "target": TARGET}
         given = {name: self._word(f, words, number, "ptr") for name, number in pointers.items()}
@@ -166,7 +170,7 @@ class _Grids:
         return self._blocks("rows", ROWS, COLUMNS, block)
 
     def grid(self) -> str:
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         grid, source, target, room = (Val(f"%{name}", "ptr") for name in ("grid", "source", "target", "room"))
         sign, scale = Val("%sign", self.elem), Val("%scale", self.elem)

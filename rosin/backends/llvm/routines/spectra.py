@@ -55,7 +55,7 @@ class _Spectra:
 
     def multiply(self) -> str:
         """Before and after the product, imaginary parts are multiplied by `pre` and `post`."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, one = f.e, f.word(1)
         step_in, step_out = Val("%in", "i64"), Val("%out", "i64")
         pre, post, scale = (Val(f"%{name}", self.elem) for name in ("pre", "post", "scale"))
@@ -85,7 +85,7 @@ class _Spectra:
 
     def halves(self, name: str, sign: int) -> str:
         """`apart` and `together`, which differ in the direction of the factors, and in the ends."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, one, half = f.e, f.word(1), Val("%half", "i64")
         self._ends(f, name, half)
 
@@ -131,7 +131,7 @@ class _Spectra:
                 e.store(value, part(self.target, first, number))
 
     def widen(self) -> str:
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
 
         def some(place: Val, width: int) -> None:
@@ -148,7 +148,7 @@ class _Spectra:
         return f.text("internal void @widen(ptr %source, ptr %target, i64 %count)")
 
     def narrow(self) -> str:
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
 
         def some(place: Val, width: int) -> None:
@@ -165,7 +165,7 @@ class _Spectra:
 
     def mirror(self) -> str:
         """For a line of odd length. The imaginary part of number 0 is taken for zero."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, length = f.e, Val("%length", "i64")
         zeroth = self._read(e, self.source, f.word(0), 1)
         write(e, e.fmul(zeroth, alternating(1, 0, self.elem, 1)), self.target, f.word(0))
@@ -189,7 +189,7 @@ class _Spectra:
         """A function that does `one` for every number of every line, or for those of the first half: given the line,
         the number in it, and the place of both where lines lie across.
         """
-        f, length = Function(self.declarations), Val("%length", "i64")
+        f, length = Function(self.declarations, plain=True), Val("%length", "i64")
         count = f.e.add(f.e.lshr(length, f.word(1)), f.word(1)) if half else length
 
         def line(number: Val) -> None:
