@@ -50,7 +50,11 @@ MOST_ROWS = 256
 """More rows than these are not summed one after the other: rounding errors would pile up."""
 
 LEAST_ROWS = 16
-"""Fewer rows would not pay for writing and reading partial results."""
+"""Blocks of fewer rows would not pay for writing and reading partial results."""
+
+FEW_ROWS, FEW_FOLDED = 64, 256
+"""So many rows are folded in bands of columns (rosin.passes.streamed), more are taken one by one: where something is
+written beside the folds, and where nothing is."""
 
 BLOCKS = 64
 """So many blocks are enough for any number of threads."""
@@ -88,7 +92,8 @@ def blocked_steps(group: Group, memory: Memory, name: str) -> list[Step] | None:
     flat = _Flat(group, memory, True, name)
     if not flat.has_one_pass():
         return None
-    if layout.rows >= LEAST_ROWS and layout.width * max(v.type.dtype.bytes for v in group.reads) >= WIDE_BYTES:
+    many = layout.rows > (FEW_ROWS if flat.passes_on() else FEW_FOLDED)
+    if many and layout.width * max(v.type.dtype.bytes for v in group.reads) >= WIDE_BYTES:
         return flat.wide(layout)
     return flat.long(layout) if layout.kept <= FEW and layout.rows >= LONG else None
 
@@ -262,6 +267,12 @@ class _Flat(_Blocked):
 
     def has_one_pass(self) -> bool:
         return not any(self.level[n.results[0]] for n in self.group.nodes if not self.in_rows(n))
+
+    def passes_on(self) -> bool:
+        """Whether the pass stores elements of the domain, too."""
+        return any(
+            n.results[0] in self.memory for n in self.group.nodes if n not in self.group.folded and not self.in_rows(n)
+        )
 
     def whole(self) -> tuple[list[Statement], dict[Node, tuple[Expr, ...]]]:
         """The pass: what it stores, and what a point gives to each fold."""

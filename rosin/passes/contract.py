@@ -70,7 +70,7 @@ from rosin.passes.tiles import (
     row_blocks,
     vector_blocks,
 )
-from rosin.passes.waiting import LONG_BYTES, Band, Blocks
+from rosin.passes.waiting import LONG_BYTES, PACKED_LONG_BYTES, Band, Blocks
 from rosin.passes.words import WORD_BYTES
 
 
@@ -262,10 +262,12 @@ class _Contraction(TileLanes):
         return all(i in self.packed and self.packed[i][0].axes[-1].block == block for i in moving)
 
     def _blocks(self, lanes: LoopVar, rows: Sequence[Mapping[LoopVar, Tile]]) -> Blocks | None:
-        """The blocks of what is folded, where rows of tiles pass by long panels of an operand that lies as it is. From
-        then on a block is what is folded."""
+        """The blocks of what is folded, where rows of tiles pass by long panels of an operand that lies as it is, or by
+        longer ones of a copy. From then on a block is what is folded."""
         moving = [i for i, o in enumerate(self.operands) if o is not None and o.step(lanes) != 0]
-        plain = self.kind is None and self.form is None and self.overlap is None and self.place.coefficient(lanes) == 1
+        packed = not set(self.packed).isdisjoint(moving)
+        plain = self.kind is None and self.form is None and self.overlap is None
+        plain = plain and (packed or self.place.coefficient(lanes) == 1)
         if not plain or len(rows) != 1 or any(t.count == 1 for t in rows[0].values()):
             return None
         folded, places = self._joined()
@@ -273,11 +275,12 @@ class _Contraction(TileLanes):
             return None
         dtype = self.monoid.identity[0].dtype
         sizes = folded.extent, lanes.extent, *(v.extent for v in rows[0])
-        if dtype.is_complex or not rows[0] or not is_static(sizes) or not set(self.packed).isdisjoint(moving):
+        if dtype.is_complex or not rows[0] or not is_static(sizes):
             return None
         (depth,) = static((folded.extent,), "a block")
         shared = any(self._share_a_set(o) for o in self.operands if o is not None and o.step(lanes) != 0)
-        if depth * self.groups(lanes) * self.width * dtype.bytes <= (LONG_BYTES if shared else 2 * LONG_BYTES):
+        most = PACKED_LONG_BYTES if packed else LONG_BYTES if shared else 2 * LONG_BYTES
+        if depth * self.groups(lanes) * self.width * dtype.bytes <= most:
             return None
         blocks = Blocks(folded, depth)
         places = {v: place.substitute({folded: blocks.place}) for v, place in places.items()}

@@ -52,6 +52,9 @@ TILE_ROWS = 12
 MANY_VECTORS = 64
 """Rows of a tile that lie across what is folded are packed where they are read for so many vectors."""
 
+FAR_PAGES, FEWER_VECTORS = 1024, 16
+"""The same of rows on more pages than a processor remembers: to find each page takes longer than a copy."""
+
 SET_BYTES = 4096
 SET_ROWS = 6
 """Rows that lie a multiple of so many bytes apart share a set of the nearest cache, which has room for so many."""
@@ -397,7 +400,7 @@ class Lanes:
         """Whether a tile reads rows of a large operand that lie across what is folded, for few vectors."""
         if operand.step(lanes) != 0 or operand.value.type.bytes <= WHOLE_BYTES or lanes in self.folded:
             return False
-        return not any(map(operand.runs_along, self.folded)) and self.times_read(operand) < MANY_VECTORS * self.width
+        return not any(map(operand.runs_along, self.folded)) and not self._pays_for_rows(operand)
 
     def packs_rows(self, operand: Operand, lanes: LoopVar) -> bool:
         """Whether a large operand of which a tile reads rows is packed, for there are many vectors to read them for.
@@ -406,8 +409,12 @@ class Lanes:
         """
         if lanes in self.folded or operand.step(lanes) != 0 or operand.value.type.bytes <= NEAR_BYTES:
             return False
-        many = self.times_read(operand) >= MANY_VECTORS * self.width
-        return many and not any(map(operand.runs_along, self.folded))
+        return self._pays_for_rows(operand) and not any(map(operand.runs_along, self.folded))
+
+    def _pays_for_rows(self, operand: Operand) -> bool:
+        """Whether enough vectors read rows of an operand to pay for a copy in which these lie together."""
+        vectors = FEWER_VECTORS if self._pages(operand) > FAR_PAGES else MANY_VECTORS
+        return self.times_read(operand) >= vectors * self.width
 
     def times_read(self, operand: Operand) -> int:
         """For how many elements of the result each element of an operand is read."""

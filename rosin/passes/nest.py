@@ -43,6 +43,7 @@ from rosin.ir.statements import (
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
 from rosin.passes.streamed import streamed
+from rosin.passes.turned import turned
 
 PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
@@ -172,6 +173,11 @@ class Arrangement:
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work + self._across_lanes(lanes))
+        if lanes is not None and self.columns == [lanes]:
+            short = turned(self.name, self.rows, lanes, self.body, self.scratch)
+            if short is not None:
+                body = tuple(on_many(s) if on_threads and isinstance(s, Loop) else s for s in short.body)
+                return replace_fields(short, body=body, work=work)
         if lanes in self.rows and not self.scratch:
             outer = [v for v in self.rows if v is not lanes]
             found = streamed(self.name, outer, lanes, self.columns, self.body, self.flops, (on_threads, work))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import gcd
+from typing import NamedTuple
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
@@ -14,6 +15,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Reader, Value
+from rosin.ir.statements import replace as replace_indices
 from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import variable
@@ -21,6 +23,11 @@ from rosin.passes.nest import Memory, arranged, copied
 
 PACK_COST = 0.7
 """Machine steps to copy one element of an operand."""
+
+STRIP = 32
+"""A large operand is copied in strips of so many rows, whose pages a processor finds at once."""
+STAYS_BYTES = 1 << 18
+"""What an operand has to have more of to be copied so."""
 
 
 @dataclass(frozen=True)
@@ -224,8 +231,12 @@ def packing_kernels(
         return [_tested(name, operand, packing, buffer, memory)]
     whole = [(0, a.extent) for a in packing.axes if isinstance(a.extent, int)]
     copies = [
-        Nest(f"{name}_{i}" if i else name, _variables(place), (), (_copy(operand, packing, buffer, memory, place),))
-        for i, place in enumerate(_places(packing, inside))
+        Nest(f"{name}_{i}" if i else name, order, (), (store,))
+        for i, (order, store) in enumerate(
+            part
+            for place in _places(packing, inside)
+            for part in _strips(_variables(place), _copy(operand, packing, buffer, memory, place))
+        )
     ]
     around: list[Statement] = []
     for box in _around(inside, whole) if border else ():
@@ -235,6 +246,54 @@ def packing_kernels(
             around += map(on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
     kernels = [copied(nest) for nest in copies]
     return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
+
+
+class _Copy(NamedTuple):
+    """A copy, with its loops."""
+
+    order: tuple[LoopVar, ...]
+    store: Store
+
+
+def _strips(order: tuple[LoopVar, ...], store: Store) -> list[_Copy]:
+    """The loops of a copy in blocks of what lies side by side, strip by strip of a few rows, each from one end to the
+    other: block by block, each would bring in a piece of every row, and of every page."""
+    found = _block_and_row(order, store)
+    if found is None:
+        return [_Copy(order, store)]
+    block, row, extent = found
+    before, inner = [v for v in order[:-1] if v not in found], order[-1]
+    count, rest = divmod(extent, STRIP)
+    strip, inside, last = LoopVar(f"{row.name}_strip", count), LoopVar(row.name, STRIP), LoopVar(row.name, rest)
+    place = indices.of(strip) * STRIP + indices.of(inside)
+    parts = [_Copy((*before, strip, block, inside, inner), _at(store, row, place))]
+    if rest:
+        parts.append(_Copy((*before, block, last, inner), _at(store, row, indices.of(last) + count * STRIP)))
+    return parts
+
+
+def _block_and_row(order: tuple[LoopVar, ...], store: Store) -> tuple[LoopVar, LoopVar, int] | None:
+    """The loop over blocks beside each other and that over rows, with how many these are, of a copy that reads rows
+    which together do not stay near."""
+    load, inner = store.value, order[-1] if order else None
+    if inner is None or not isinstance(load, Load) or not all(map(load.offset.affine_in, order)):
+        return None
+    if load.offset.coefficient(inner) != 1 or store.offset.coefficient(inner) != 1:
+        return None
+    block = next((v for v in order if load.offset.coefficient(v) == inner.extent and v is not inner), None)
+    for row in reversed(order):
+        step = load.offset.coefficient(row)
+        if row not in (block, inner) and isinstance(step, int) and isinstance(row.extent, int):
+            far = row.extent * step * load.dtype.bytes > STAYS_BYTES and row.extent >= 2 * STRIP
+            return (block, row, row.extent) if block is not None and far else None
+    return None
+
+
+def _at(store: Store, var: LoopVar, place: Index) -> Store:
+    """The store with a variable replaced."""
+    found = replace_indices(store, {var: place}, {})
+    assert isinstance(found, Store), "a store in another place is one"
+    return found
 
 
 def on_one_thread(statement: Statement) -> Statement:

@@ -27,6 +27,9 @@ cache, which has room for little more of it."""
 LONG_BYTES = 1 << 17
 """A panel of more bytes is read in blocks; of twice as many where its rows do not share sets."""
 
+PACKED_LONG_BYTES = 1 << 19
+"""The same of a panel of a copy, which lies in one piece: it comes in time until it fills the second cache."""
+
 PIECES, FEWEST_PIECES = 16, 4
 """Rows are cut into bands for the sake of so many pieces, which threads share evenly, while bands have `ROWS` rows; and
 for the sake of fewer pieces, while they have `FEWEST_ROWS`."""

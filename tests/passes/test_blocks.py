@@ -135,6 +135,9 @@ def test_rows_in_a_loop() -> None:
 LARGE = [
     ((40, 1000), 0),
     ((600, 4099), 0),
+    ((700, 515), 0),
+    ((1100, 1030), 0),
+    ((2, 600, 520), 1),
     ((3, 33, 2048), 1),
     ((24, 5000), 0),
     ((17, 2 * CHUNK + 1), 0),
@@ -171,16 +174,30 @@ def test_wide_and_long_folds(shape: tuple[int, ...], axis: Any, name: str, dtype
         np.testing.assert_array_equal(found, wanted.astype(found.dtype))
 
 
-def test_what_follows_wide_folds_and_what_they_pass() -> None:
+@pytest.mark.parametrize("shape", [(70, 3000), (65, 2 * CHUNK + 1), (66, 3 * CHUNK)], ids=str)
+def test_what_follows_wide_folds_and_what_they_pass(shape: tuple[int, int]) -> None:
     """Elementwise results of the same pass, and what is made of the folds and of columns."""
 
     def run(xp: Any, x: Any, scale: Any) -> Any:
         y = x * scale + 1
         return y, xp.sum(y, axis=0) / 7 + xp.sqrt(scale), xp.max(y * y, axis=0), scale * 2
 
-    x, scale = drawn(np.float64, 70, 3000), np.abs(drawn(np.float64, 3000))
+    x, scale = drawn(np.float64, *shape), np.abs(drawn(np.float64, shape[1]))
     for ours, theirs in zip(rosin.compile(lambda *a: run(rnp, *a))(x, scale), run(np, x, scale), strict=True):
         np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-12, atol=1e-11)
+
+
+def test_few_rows_are_folded_in_bands_of_columns() -> None:
+    def loops(f: Any, *shape: int) -> str:
+        return rosin.compile(f).text(drawn(np.float32, *shape), stage="loops")
+
+    def sums(x: Any) -> Any:
+        return rnp.sum(x, axis=0)
+
+    assert "_together" in loops(sums, 4096, 600)
+    assert "_together" not in loops(sums, 200, 4096)
+    assert "_together" in loops(lambda x: (x * 2, rnp.sum(x, axis=0)), 200, 4096), "what is written lies apart in bands"
+    assert "_together" not in loops(lambda x: (x * 2, rnp.sum(x, axis=0)), 17, 60000)
 
 
 @pytest.mark.parametrize("shape", [(900, 2000), (2_000_003,), (3, 700_000), (5000, 300)], ids=str)

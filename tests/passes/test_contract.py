@@ -13,6 +13,7 @@ from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import nested, stores
 from rosin.ir.steps import Kernel, kernels
 from rosin.passes import lanes
+from rosin.passes.packing import STRIP
 from rosin.passes.to_loops import to_loops
 from rosin.passes.waiting import SUMS_BYTES, block_of
 from rosin.runtime.compile_path import compile_graph
@@ -57,7 +58,8 @@ def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
     assert waiting(graph_of(product, "f32[100, 4096]", "f32[4096, 1024]"), 64)
     assert waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "rows share sets of the caches"
     assert not waiting(graph_of(product, "f32[100, 768]", "f32[768, 3000]"), 64), "panels stay in a near cache"
-    assert not waiting(graph_of(product, "f32[512, 4096]", "f32[4096, 1024]"), 64), "a copy lies side by side"
+    assert not waiting(graph_of(product, "f32[512, 2048]", "f32[2048, 1024]"), 64), "a copy lies side by side"
+    assert waiting(graph_of(product, "f32[512, 4096]", "f32[4096, 1024]"), 64), "a panel of it fills the second cache"
     assert not waiting(graph_of(product, "f32[6, 4096]", "f32[4096, 1024]"), 64), "one row of tiles reads all once"
 
 
@@ -103,6 +105,22 @@ def test_rows_that_lie_across_what_is_folded_are_packed() -> None:
     assert sorted(packed(graph, 32)) == ["x0", "x1"]
     graph = graph_of(by_weights, "f32[1024, 256]", "f32[1024, 256]")
     assert packed(graph, 32) == [], "few columns do not pay for copies"
+    graph = graph_of(by_weights, "f32[4096, 512]", "f32[4096, 768]")
+    assert set(packed(graph, 64)) == {"x0", "x1"}, "what lies on thousands of pages takes longer to find"
+
+
+def test_large_operands_are_packed_strip_by_strip() -> None:
+    """A strip of rows from one end to the other, so that what is read of a page is read at once."""
+    graph = graph_of(lambda b, x, y: b.matmul(b.transpose(x, (1, 0)), y), "f32[4100, 1024]", "f32[4100, 768]")
+    loops = [[s.var for s in nested(k.body) if isinstance(s, Loop)] for k in compiled(graph, 64) if "_pack" in k.name]
+    blocks = [order for order in loops if any(v.name.startswith("block") for v in order)]
+    for first in ("strip", "block"):
+        found = [order for order in blocks if order[0].name.endswith(first) or order[0].name.startswith(first)]
+        assert len(found) == 2, "both operands are copied, and of each what is left of its rows"
+        for *outer, block, inside, _ in found:
+            assert block.name.startswith("block")
+            assert [v.extent for v in outer] == ([4096 // STRIP] if first == "strip" else [])
+            assert inside.extent == (STRIP if first == "strip" else 4)
 
 
 def test_what_follows_a_product_is_read_and_written_side_by_side() -> None:

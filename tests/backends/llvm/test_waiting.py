@@ -64,6 +64,9 @@ def test_threads_change_no_bits() -> None:
 CASES: dict[str, tuple[Callable[..., Any], Callable[..., Any], list[tuple[int, ...]]]] = {
     "weights that lie across": (lambda x, w: x @ w.T, lambda x, w: x @ w.T, [(96, 4096), (300, 4096)]),
     "both that lie across": (lambda x, w: x.T @ w.T, lambda x, w: x.T @ w.T, [(4096, 96), (300, 4096)]),
+    "copies of both": (lambda x, w: x.T @ w, lambda x, w: x.T @ w, [(4100, 515), (4100, 390)]),
+    "a copy that lies across": (lambda x, w: x @ w.T, lambda x, w: x @ w.T, [(515, 4100), (390, 4100)]),
+    "a copy": (lambda x, w: rnp.tanh(x @ w), lambda x, w: np.tanh(x @ w), [(515, 4100), (4100, 390)]),
     "stacks": (lambda x, w: x @ w, lambda x, w: x @ w, [(3, 70, 4100), (3, 4100, 120)]),
     "a stack and weights": (lambda x, w: x @ w, lambda x, w: x @ w, [(2, 3, 70, 4100), (4100, 130)]),
     "what follows": (
