@@ -60,19 +60,18 @@ def sizes(f: Callable[..., Any]) -> list[tuple[float, float]]:
     warnings.simplefilter("ignore", rosin.RecompileWarning)
     compiled = rosin.compile(f, dynamic=False)
 
-    def call(n: int) -> None:
-        compiled(np.ones((4, n), np.float32), np.ones(n, np.float32))
+    def call(numbers: range) -> None:
+        for n in numbers:
+            compiled(np.ones((4, n), np.float32), np.ones(n, np.float32))
 
     # What any first programs load and prepare, and the arena that Python keeps for what comes next.
-    for n in range(2, 100 + ROUNDS * SIZES, 12):
-        call(n)
+    call(range(2, 100 + ROUNDS * SIZES, 12))
     compiled.clear()
     # A number made when memory is full, and kept, would keep the memory around it from the system.
     start, full, cleared = np.zeros((3, ROUNDS))
     for round in range(ROUNDS):
         start[round] = resident("VmRSS")
-        for n in range(SIZES):
-            call(100 + round * SIZES + n)
+        call(range(100 + round * SIZES, 100 + (round + 1) * SIZES))
         full[round] = resident("VmRSS")
         compiled.clear()
         cleared[round] = resident("VmRSS")
