@@ -56,12 +56,18 @@ class Lanes(Stack):
         alone = super().work
 
         def in_lanes() -> None:
-            e.line(f"call void @groups(ptr %words, {passed(first, last)})")
+            ends = (self._whole_groups(f, end) for end in (first, last))
+            e.line(f"call void @groups(ptr %words, {passed(*ends)})")
 
         if self.way == IN_LANES:
             in_lanes()
         else:
             f.when(self._is_small(f), in_lanes, lambda: alone(f, first, last, room))
+
+    def _whole_groups(self, f: Function, end: Val) -> Val:
+        """Where a piece ends or begins: pieces are whole groups, but for the last one."""
+        e = f.e
+        return e.select(e.icmp("eq", end, self.word(f, "stack")), end, e.bit_and(end, f.word(-self.vector)))
 
     def limits(self) -> dict[str, tuple[int, int, int]]:
         """For each size that decides: the least with which lanes pay, the most where there are matrices for some lanes,
