@@ -93,7 +93,7 @@ class Cholesky(Tiles):
         count, row = e.mul(n, n), e.mul(n, f.word(self.parts))
         numbers = e.mul(count, f.word(self.parts))
         source, goal = (e.offset(self.word(f, name), e.mul(number, numbers), self.elem) for name in (0, 1))
-        far = self.goes_far(f, goal, numbers, self.elem)
+        goal, far, finish = self.out_to(f, goal, numbers, final, self.elem)
         a, inverses = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
 
         def band(i: Val, size: int) -> None:
@@ -113,6 +113,7 @@ class Cholesky(Tiles):
         f.loop(f.word(0), n, self._block, block)
         again = passed(goal, numbers, f.word(0), n, final, a, far, n)
         self._mark_failures(f, a, n, lambda: e.line(f"call void @lower({again})"))
+        finish()
 
     def _lower(self) -> str:
         """`void lower(ptr matrices, i64 count, i64 begin, i64 end, i64 final, ptr vectors, i1 far, i64 n)`: rows begin
@@ -121,7 +122,8 @@ class Cholesky(Tiles):
         e, lanes, elem = f.e, self.vector, self.elem
         vectors, n, last = Val("%vectors", "ptr"), Val("%n", "i64"), Val("%end", "i64")
         lines, row = self.lines(f, elem), e.mul(n, f.word(self.parts))
-        limit, at = e.mul(last, row), f.variable(e.mul(Val("%begin", "i64"), row))
+        first, limit = e.mul(Val("%begin", "i64"), row), e.mul(last, row)
+        at, some = f.variable(first), e.icmp("sge", e.sub(limit, first), f.word(lanes))
         zeros = [e.const(0.0, elem, lanes)] * lanes
 
         def bounds(i: Val) -> tuple[Val, Val]:
@@ -169,9 +171,11 @@ class Cholesky(Tiles):
             end = e.mul(e.add(i, f.word(1)), row)
 
             def numbers() -> None:
-                place = f.add_to(at, f.word(lanes))
-                whole = e.icmp("sle", e.load(at, "i64"), limit)
-                f.when(whole, lambda: square(i, place), lambda: singles(i, place))
+                place, final = f.add_to(at, f.word(lanes)), e.sub(limit, f.word(lanes))
+                whole = e.icmp("sle", place, final)
+                # The last square overlaps others: it has numbers of rows before.
+                start = e.select(whole, i, Val("%begin", "i64")), e.select(whole, place, final)
+                f.when(some, lambda: square(*start), lambda: singles(i, place))
 
             f.repeat(lambda: e.icmp("slt", e.load(at, "i64"), begin), numbers)
             f.repeat(
