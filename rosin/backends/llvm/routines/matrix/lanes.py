@@ -205,26 +205,31 @@ class Lanes(Stack):
         """`void into_f(ptr matrices, i64 count, i64 begin, i64 end, i64 final, ptr vectors)`, or out of them, with
         `i1 far`: numbers begin … end - 1 of matrices that have so many, for every lane up to the final one."""
         f = self.function()
-        e, begin, end, vectors = f.e, Val("%begin", "i64"), Val("%end", "i64"), Val("%vectors", "ptr")
+        e, vectors = f.e, Val("%vectors", "ptr")
         lines = self.lines(f, elem)
 
         def square(place: Val) -> None:
-            place = e.add(begin, place)
             there = e.offset(vectors, place, f"[{self.vector} x {elem}]")
             if into:
                 self._turn_in(f, elem, lines, place, there)
             else:
                 self.write(f, lines, place, self.turned(f, elem, there))
 
-        count = e.sub(end, begin)
-        f.when(
-            e.icmp("sge", count, f.word(self.vector)),
-            lambda: f.covering(count, self.vector, square),
-            lambda: f.loop(begin, end, 1, lambda place: self.single(f, elem, lines, vectors, place, into)),
-        )
+        self.covering(f, square, lambda place: self.single(f, elem, lines, vectors, place, into))
         e.line("ret void")
         return f.text(
             f"internal void @into_{elem}({MOVED})" if into else f"internal void @out_{elem}({MOVED}, i1 %far)"
+        )
+
+    def covering(self, f: Function, square: Callable[[Val], None], single: Callable[[Val], None]) -> None:
+        """All places `begin` … `end` - 1, parameters of a function: where squares begin, of which the last one may
+        overlap another, or single ones where there are fewer than lanes."""
+        begin, end = Val("%begin", "i64"), Val("%end", "i64")
+        count = f.e.sub(end, begin)
+        f.when(
+            f.e.icmp("sge", count, f.word(self.vector)),
+            lambda: f.covering(count, self.vector, lambda place: square(f.e.add(begin, place))),
+            lambda: f.loop(begin, end, 1, single),
         )
 
     def lines(self, f: Function, elem: str) -> list[Val]:
