@@ -300,7 +300,9 @@ def test_a_matrix_that_is_not_positive_definite_has_a_factor_of_nans(n: int, piv
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
-@pytest.mark.parametrize(("count", "n"), [(9, 2), (21, 3), (21, 5), (40, 8), (19, 17), (19, 31), (300, 30), (1100, 32)])
+@pytest.mark.parametrize(
+    ("count", "n"), [(9, 2), (21, 3), (21, 5), (40, 8), (19, 17), (19, 31), (4001, 17), (300, 30), (1100, 32)]
+)
 def test_factors_of_a_stack_are_those_of_its_matrices(dtype: str, count: int, n: int) -> None:
     a = positive(dtype, count, n, n) + n * np.eye(n, dtype=dtype)
     a[4, n // 2, n // 2] = -1
@@ -308,6 +310,13 @@ def test_factors_of_a_stack_are_those_of_its_matrices(dtype: str, count: int, n:
     good = np.arange(count) != 4
     near(found[good], np.linalg.cholesky(a[good]), 1e-4 if np.finfo(dtype).bits == 32 else 1e-12)
     np.testing.assert_array_equal(np.isnan(found[4]), np.tril(np.ones((n, n), bool)))
+
+
+@over_dtypes
+@pytest.mark.parametrize("n", [15, 16])
+def test_inverses_of_many_matrices(dtype: str, n: int) -> None:
+    a = regular(dtype, 5003, n, n)
+    near(rosin.compile(linalg.inv)(rnp.asarray(a)), np.linalg.inv(a), 1e3 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("n", [3, 40])
@@ -456,16 +465,17 @@ def test_symbolic_sizes(name: str) -> None:
             near(x, np.asarray(y), 1e-9)
 
 
-@pytest.mark.parametrize("n", [8, 40])
-def test_results_do_not_depend_on_the_number_of_threads(n: int) -> None:
-    a = rnp.asarray(regular("float32", 60, n, n))
-    inverse = rosin.compile(linalg.inv)
+@pytest.mark.parametrize("name", ["inv", "cholesky"])
+@pytest.mark.parametrize(("stack", "n"), [(2001, 3), (1000, 8), (60, 40)])
+def test_results_do_not_depend_on_the_number_of_threads(name: str, stack: int, n: int) -> None:
+    a = rnp.asarray(positive("float32", stack, n, n))
+    function = rosin.compile(getattr(linalg, name))
     before = threads.num_threads()
     found: list[bytes] = []
     try:
         for count in (1, 2, 3):
             threads.set_num_threads(count)
-            found.append(np.asarray(inverse(a)).tobytes())
+            found.append(np.asarray(function(a)).tobytes())
     finally:
         threads.set_num_threads(before)
     assert len(set(found)) == 1

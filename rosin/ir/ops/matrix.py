@@ -31,6 +31,10 @@ ALIGNMENT = 64
 SLACK = 2 * ALIGNMENT
 """Bytes of room more than its parts take, so that each may be aligned."""
 
+OF_ONE, OF_FLOP, OF_BYTE = 400, 4, 2
+"""What a matrix takes beside its numbers, an operation on these, and a byte that is moved into lanes or out of them, as
+work that decides whether threads share a stack: as measured, small matrices take so many operations of plain loops."""
+
 
 class OfMatrices(Routine):
     """An op on stacks of matrices of one element type, all with the same leading axes."""
@@ -83,11 +87,17 @@ class OfMatrices(Routine):
         room = self.room(types)
         if room != 0:
             room = (room + (SLACK + ALIGNMENT - 1)) // ALIGNMENT * ALIGNMENT
-        flops = self.cost(types, self.type(*types)).flops
-        work = flops if dims.is_static(types[0].shape) else dims.product(types[0].shape) * 8
-        return Task(
-            f"{self.routine}_{types[0].dtype}", (stack, pieces, room, *self.told(types)), pieces, work, room * pieces
-        )
+        numbers = (stack, pieces, room, *self.told(types))
+        return Task(f"{self.routine}_{types[0].dtype}", numbers, pieces, self._work(types), room * pieces)
+
+    def _work(self, types: Types) -> Dim:
+        """The work on a stack, in scalar operations of plain loops."""
+        axes, shape = types[0].rank - 2, types[0].shape
+        if not dims.is_static(shape[axes:]):
+            return dims.product(shape) * (2 * OF_BYTE * types[0].dtype.bytes)
+        one = tuple(TensorType(t.dtype, t.shape[axes:]) for t in types)
+        cost = self.cost(one, self.type(*one))
+        return dims.product(shape[:axes]) * (OF_ONE + OF_FLOP * cost.flops + OF_BYTE * cost.bytes)
 
     def vjp(self, b: Builder, operands: Values, results: Values, cotangents: Maybe) -> Maybe:
         return transposed(self, b, operands, results, cotangents)

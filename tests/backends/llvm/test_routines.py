@@ -12,6 +12,10 @@ from rosin.backends.llvm import routines
 from rosin.backends.llvm.modules import called, split
 from rosin.backends.llvm.routines import routine_for
 from rosin.ir import dims
+from rosin.ir.dtypes import f64
+from rosin.ir.ops.cholesky import Cholesky
+from rosin.ir.types import TensorType
+from rosin.passes.nest import PARALLEL_WORK
 
 RNG = np.random.default_rng(0)
 N = dims.parse("n")
@@ -136,3 +140,11 @@ define void @routine() nounwind {{
     first, second = split(text, 2)
     assert "declare void @cold()\n" in first + second
     assert "define void @cold() nounwind noinline optnone {" in first + second
+
+
+def test_what_decides_on_threads_is_more_than_operations_of_small_matrices() -> None:
+    def work(stack: dims.Dim) -> Any:
+        return Cholesky().task((TensorType(f64, (stack, 2, 2)),)).work
+
+    assert work(100) < PARALLEL_WORK < work(5000)
+    assert work(N) == N * work(1)

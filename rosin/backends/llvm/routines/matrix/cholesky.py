@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import MOVED, SMALL, Number
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
@@ -93,8 +93,13 @@ class Cholesky(Tiles):
         count, row = e.mul(n, n), e.mul(n, f.word(self.parts))
         numbers = e.mul(count, f.word(self.parts))
         source, goal = (e.offset(self.word(f, name), e.mul(number, numbers), self.elem) for name in (0, 1))
-        far = self.goes_far(f, goal, numbers, self.elem)
+        goal, far, finish = self.out_to(f, goal, numbers, final, self.elem)
         a, inverses = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
+        kept = f.room("i8", SMALL * SMALL * self.parts)
+        f.when(e.icmp("eq", number, Val("%first", "i64")), lambda: self._note_lower(f, n, kept))
+
+        def write(begin: Val, end: Val) -> None:
+            e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept)})")
 
         def band(i: Val, size: int) -> None:
             rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(size)]
@@ -108,89 +113,57 @@ class Cholesky(Tiles):
             ends = [e.mul(i, row) for i in (begin, end)]
             e.line(f"call void @into_{self.elem}({passed(source, numbers, *ends, final, a)})")
             self.tiled(f, begin, end, self.tile[0], band)
-            e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, n)})")
+            write(*ends)
 
         f.loop(f.word(0), n, self._block, block)
-        again = passed(goal, numbers, f.word(0), n, final, a, far, n)
-        self._mark_failures(f, a, n, lambda: e.line(f"call void @lower({again})"))
+        self._mark_failures(f, a, n, lambda: write(f.word(0), numbers))
+        finish()
+
+    def _note_lower(self, f: Function, n: Val, kept: Val) -> None:
+        """Note of each number of a matrix whether it is on the diagonal or below."""
+        e = f.e
+
+        def row(i: Val) -> None:
+            start, size = e.mul(i, e.mul(n, f.word(self.parts))), e.mul(n, f.word(self.parts))
+            own = e.mul(e.add(i, f.word(1)), f.word(self.parts))
+
+            def note(begin: Val, end: Val, flag: int) -> None:
+                f.loop(begin, end, 1, lambda j: e.store(e.const(flag, "i8"), e.offset(kept, e.add(start, j), "i8")))
+
+            note(f.word(0), own, 1)
+            note(own, size, 0)
+
+        f.loop(f.word(0), n, 1, row)
 
     def _lower(self) -> str:
-        """`void lower(ptr matrices, i64 count, i64 begin, i64 end, i64 final, ptr vectors, i1 far, i64 n)`: rows begin
-        … end - 1 of matrices, out of vectors, and zeros above their diagonals whatever the vectors have there."""
+        """`void lower(…)`: as `out_f`, but of numbers that are not `kept` there are zeros, whatever vectors have."""
         f = self.function()
         e, lanes, elem = f.e, self.vector, self.elem
-        vectors, n, last = Val("%vectors", "ptr"), Val("%n", "i64"), Val("%end", "i64")
-        lines, row = self.lines(f, elem), e.mul(n, f.word(self.parts))
-        limit, at = e.mul(last, row), f.variable(e.mul(Val("%begin", "i64"), row))
-        zeros = [e.const(0.0, elem, lanes)] * lanes
+        vectors, kept = Val("%vectors", "ptr"), Val("%kept", "ptr")
+        lines, zero = self.lines(f, elem), e.const(0.0, elem, lanes)
 
-        def bounds(i: Val) -> tuple[Val, Val]:
-            """Where row i begins, and where its zeros do."""
-            start = e.mul(i, row)
-            return start, e.add(start, e.mul(e.add(i, f.word(1)), f.word(self.parts)))
+        def square(place: Val) -> None:
+            flags = e.load(e.offset(kept, place, "i8"), "i8", lanes, align=1)
+            is_kept = e.icmp("ne", flags, e.const(0, "i8", lanes))
 
-        def each_row(i: Val, place: Val, body: Callable[[Val, Val], None]) -> None:
-            """The body for the bounds of each row from i on that some number near a place is in."""
-            line, behind = f.variable(i), e.intrinsic("llvm.smin", e.add(place, f.word(lanes)), limit)
-            f.repeat(
-                lambda: e.icmp("slt", e.mul(e.load(line, "i64"), row), behind),
-                lambda: body(*bounds(f.add_to(line, f.word(1)))),
-            )
+            def turned() -> None:
+                rows = self.turned(f, elem, e.offset(vectors, place, f"[{lanes} x {elem}]"))
+                self.write(f, lines, place, [e.select(is_kept, x, zero) for x in rows])
 
-        def square(i: Val, place: Val) -> None:
-            kept = f.variable(e.const(False, "i1", lanes))
-            steps = ", ".join(f"{self._index} {lane}" for lane in range(lanes))
-            numbers = e.add(self._everywhere(e, place), Val(f"<{steps}>", self._index, lanes))
+            some = e.intrinsic_across("llvm.vector.reduce.or", is_kept)
+            f.when(some, turned, lambda: self.write(f, lines, place, [zero] * lanes))
 
-            def keep(begin: Val, end: Val) -> None:
-                inside = e.icmp("sge", numbers, self._everywhere(e, begin))
-                inside = e.bit_and(inside, e.icmp("slt", numbers, self._everywhere(e, end)))
-                e.store(e.bit_or(e.load(kept, "i1", lanes), inside), kept)
-
-            each_row(i, place, keep)
-            rows = self.turned(f, elem, e.offset(vectors, place, f"[{lanes} x {elem}]"))
-            is_kept = e.load(kept, "i1", lanes)
-            self.write(f, lines, place, [e.select(is_kept, x, zero) for x, zero in zip(rows, zeros, strict=True)])
-
-        def singles(i: Val, place: Val) -> None:
-            def keep(begin: Val, end: Val) -> None:
-                first, behind = e.intrinsic("llvm.smax", begin, place), e.intrinsic("llvm.smin", end, limit)
-                f.loop(first, behind, 1, lambda k: self.single(f, elem, lines, vectors, k, False))
-
-            def clear(k: Val) -> None:
+        def single(place: Val) -> None:
+            def clear() -> None:
                 for line in lines:
-                    e.store(e.const(0.0, elem), e.offset(line, k, elem))
+                    e.store(e.const(0.0, elem), e.offset(line, place, elem))
 
-            f.loop(place, limit, 1, clear)
-            each_row(i, place, keep)
+            some = e.icmp("ne", e.load(e.offset(kept, place, "i8"), "i8"), e.const(0, "i8"))
+            f.when(some, lambda: self.single(f, elem, lines, vectors, place, False), clear)
 
-        def write(i: Val) -> None:
-            _, begin = bounds(i)
-            end = e.mul(e.add(i, f.word(1)), row)
-
-            def numbers() -> None:
-                place = f.add_to(at, f.word(lanes))
-                whole = e.icmp("sle", e.load(at, "i64"), limit)
-                f.when(whole, lambda: square(i, place), lambda: singles(i, place))
-
-            f.repeat(lambda: e.icmp("slt", e.load(at, "i64"), begin), numbers)
-            f.repeat(
-                lambda: e.icmp("sle", e.add(e.load(at, "i64"), f.word(lanes)), end),
-                lambda: self.write(f, lines, f.add_to(at, f.word(lanes)), zeros),
-            )
-
-        f.loop(Val("%begin", "i64"), last, 1, write)
+        self.covering(f, square, single)
         e.line("ret void")
-        return f.text(f"internal void @lower({MOVED}, i1 %far, i64 %n)")
-
-    @property
-    def _index(self) -> str:
-        """Integers as wide as numbers are."""
-        return "i32" if self.elem == "float" else "i64"
-
-    def _everywhere(self, e: Emitter, place: Val) -> Val:
-        """A place, in every lane."""
-        return e.splat(e.convert("trunc", place, self._index), self.vector)
+        return f.text(f"internal void @lower({MOVED}, i1 %far, ptr %kept)")
 
     def _left(self, f: Function, a: Val, n: Val, i: Val, j: Val, rows: list[Val], width: int, inverses: Val) -> None:
         """The factor's tile from element (i, j) on, left of the diagonal, given all that is above or left of it."""

@@ -8,7 +8,7 @@ cut into groups.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Emitter, Val
@@ -56,12 +56,18 @@ class Lanes(Stack):
         alone = super().work
 
         def in_lanes() -> None:
-            e.line(f"call void @groups(ptr %words, {passed(first, last)})")
+            ends = (self._whole_groups(f, end) for end in (first, last))
+            e.line(f"call void @groups(ptr %words, {passed(*ends)})")
 
         if self.way == IN_LANES:
             in_lanes()
         else:
             f.when(self._is_small(f), in_lanes, lambda: alone(f, first, last, room))
+
+    def _whole_groups(self, f: Function, end: Val) -> Val:
+        """Where a piece ends or begins: pieces are whole groups, but for the last one."""
+        e = f.e
+        return e.select(e.icmp("eq", end, self.word(f, "stack")), end, e.bit_and(end, f.word(-self.vector)))
 
     def limits(self) -> dict[str, tuple[int, int, int]]:
         """For each size that decides: the least with which lanes pay, the most where there are matrices for some lanes,
@@ -98,7 +104,7 @@ class Lanes(Stack):
             return []
         functions = [self._groups()]
         for elem in dict.fromkeys(map(self._as_moved, (self.elem, *self.moved_too()))):
-            functions += [self._exchange(elem, True), self._exchange(elem, False)]
+            functions += [self._exchange(elem, True), self._exchange(elem, False), self._past(elem)]
         return functions
 
     def moved_too(self) -> tuple[str, ...]:
@@ -139,28 +145,68 @@ class Lanes(Stack):
         elem = self._as_moved(elem or self.elem)
         numbers = e.mul(count, f.word(parts))
         start = e.offset(self.word(f, name), e.mul(number, numbers), elem)
-        given = passed(start, numbers, f.word(0), numbers, final, vectors)
+        told = numbers, f.word(0), numbers, final, vectors
         if into:
-            e.line(f"call void @into_{elem}({given})")
+            e.line(f"call void @into_{elem}({passed(start, *told)})")
         else:
-            e.line(f"call void @out_{elem}({given}, {self.goes_far(f, start, numbers, elem).typed})")
+            target, far, finish = self.out_to(f, start, numbers, final, elem)
+            e.line(f"call void @out_{elem}({passed(target, *told, far)})")
+            finish()
 
-    def goes_far(self, f: Function, start: Val, numbers: Val, elem: str) -> Val:
-        """Whether results go past the caches, which those of many matrices would only fill: whole vectors are written
-        without having been read, where matrices of so many numbers begin at places for these."""
+    def out_to(
+        self, f: Function, start: Val, numbers: Val, final: Val, elem: str
+    ) -> tuple[Val, Val, Callable[[], None]]:
+        """Where a group's results go first, which belong at `start`, so many numbers of each matrix; whether they go
+        past the caches then; and what is done when they are there.
+
+        Results of many matrices would only fill the caches. Past them, whole vectors are written that need not be read
+        first. Where matrices end within vectors, but a group does not, it is put together near before.
+        """
         e = f.e
         bytes = e.mul(numbers, f.word(_bytes(elem)))
-        places = e.bit_and(e.bit_or(e.convert("ptrtoint", start, "i64"), bytes), f.word(self.vector_bytes - 1))
         many = e.icmp("sgt", e.mul(bytes, self.word(f, "stack")), f.word(FAR))
-        return e.bit_and(many, e.icmp("eq", places, f.word(0)))
+        many = e.bit_and(many, self._fits_vectors(f, e.convert("ptrtoint", start, "i64")))
+        whole = self._fits_vectors(f, bytes)
+        full = e.icmp("eq", final, f.word(self.vector - 1))
+        apart = e.bit_and(many, e.bit_and(full, e.bit_xor(whole, e.const(True, "i1"))))
+        # Sizes of what is in vectors are within their limits.
+        room = f.room(elem, SMALL * SMALL * self.parts * self.vector)
+        given = passed(room, start, e.mul(numbers, f.word(self.vector)))
+
+        def finish() -> None:
+            f.when(apart, lambda: e.line(f"call void @past_{elem}({given})"))
+
+        return e.select(apart, room, start), e.bit_and(many, whole), finish
+
+    def _fits_vectors(self, f: Function, bytes: Val) -> Val:
+        """Whether a place, or a distance, is one of whole vectors."""
+        return f.e.icmp("eq", f.e.bit_and(bytes, f.word(self.vector_bytes - 1)), f.word(0))
+
+    def _past(self, elem: str) -> str:
+        """`void past_f(ptr source, ptr target, i64 count)`: copy numbers that are whole vectors past the caches."""
+        f = self.function()
+        e = f.e
+        source, target = (Val(name, "ptr") for name in ("%source", "%target"))
+
+        def vector(place: Val) -> None:
+            x = e.load(e.offset(source, place, elem), elem, self.vector)
+            self._put_far(f, x, e.offset(target, place, elem))
+
+        f.loop(f.word(0), Val("%count", "i64"), self.vector, vector)
+        e.line("ret void")
+        given = parameters(("source", "ptr"), ("target", "ptr"), ("count", "i64"))
+        return f.text(f"internal void @past_{elem}({given})")
+
+    def _put_far(self, f: Function, value: Val, at: Val) -> None:
+        """Write a whole vector past the caches."""
+        f.e.line(f"store {value.typed}, ptr {at.ref}, align {self.vector_bytes}, !nontemporal !{{i32 1}}")
 
     def _exchange(self, elem: str, into: bool) -> str:
         """`void into_f(ptr matrices, i64 count, i64 begin, i64 end, i64 final, ptr vectors)`, or out of them, with
         `i1 far`: numbers begin … end - 1 of matrices that have so many, for every lane up to the final one."""
         f = self.function()
-        e, begin, end, vectors = f.e, Val("%begin", "i64"), Val("%end", "i64"), Val("%vectors", "ptr")
+        e, vectors = f.e, Val("%vectors", "ptr")
         lines = self.lines(f, elem)
-        whole = e.add(begin, e.bit_and(e.sub(end, begin), f.word(-self.vector)))
 
         def square(place: Val) -> None:
             there = e.offset(vectors, place, f"[{self.vector} x {elem}]")
@@ -169,11 +215,21 @@ class Lanes(Stack):
             else:
                 self.write(f, lines, place, self.turned(f, elem, there))
 
-        f.loop(begin, whole, self.vector, square)
-        f.loop(whole, end, 1, lambda place: self.single(f, elem, lines, vectors, place, into))
+        self.covering(f, square, lambda place: self.single(f, elem, lines, vectors, place, into))
         e.line("ret void")
         return f.text(
             f"internal void @into_{elem}({MOVED})" if into else f"internal void @out_{elem}({MOVED}, i1 %far)"
+        )
+
+    def covering(self, f: Function, square: Callable[[Val], None], single: Callable[[Val], None]) -> None:
+        """All places `begin` … `end` - 1, parameters of a function: where squares begin, of which the last one may
+        overlap another, or single ones where there are fewer than lanes."""
+        begin, end = Val("%begin", "i64"), Val("%end", "i64")
+        count = f.e.sub(end, begin)
+        f.when(
+            f.e.icmp("sge", count, f.word(self.vector)),
+            lambda: f.covering(count, self.vector, lambda place: square(f.e.add(begin, place))),
+            lambda: f.loop(begin, end, 1, single),
         )
 
     def lines(self, f: Function, elem: str) -> list[Val]:
@@ -203,7 +259,7 @@ class Lanes(Stack):
 
         def far() -> None:
             for row, at in zip(rows, places, strict=True):
-                e.line(f"store {row.typed}, ptr {at.ref}, align {self.vector_bytes}, !nontemporal !{{i32 1}}")
+                self._put_far(f, row, at)
 
         def near() -> None:
             for row, at in zip(rows, places, strict=True):
