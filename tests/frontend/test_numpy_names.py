@@ -96,6 +96,7 @@ def test_numbers(case: Case) -> None:
             np.testing.assert_array_equal(np.asarray(array), leaf, err_msg="an argument changed")
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", [case for case in CASES if case.traced], ids=_name)
 def test_compiled(case: Case) -> None:
     leaves, function = parts_of(case, "f32")

@@ -67,6 +67,7 @@ def test_lu_factor_and_solve(dtype: str, trans: int) -> None:
     )
 
 
+@pytest.mark.thinned(3)
 @over_dtypes
 @pytest.mark.parametrize("trans", [0, 1, 2])
 @pytest.mark.parametrize("lower", [False, True])
@@ -167,7 +168,7 @@ def test_negative_eigenvalues_have_no_principal_root() -> None:
         assert np.isnan(np.asarray(function(a))).all()
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @over_dtypes
 @pytest.mark.parametrize("name", ["cosm", "sinm", "tanm", "coshm", "sinhm", "tanhm"])
 def test_trigonometric_functions(name: str, dtype: str) -> None:
@@ -204,6 +205,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[str], Any]]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @over_wide
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_derivatives(name: str, dtype: str) -> None:

@@ -85,6 +85,7 @@ def test_functions_of_one_number(name: str) -> None:
     check(getattr(rs, name), ONE[name], expected=np.asarray(getattr(ss, name)(ONE[name])), tolerance=1e-12)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", SEVERAL)
 def test_functions_of_several_numbers(name: str) -> None:
     expected = getattr(ss, name)(*SEVERAL[name])

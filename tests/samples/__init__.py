@@ -142,24 +142,19 @@ def all_samples() -> list[Sample]:
     return [sample for family in families() for sample in family.samples]
 
 
-def compiled_samples() -> list[Any]:
-    """All samples as parameters of a test that compiles each; heavy ones are marked slow."""
-    return [pytest.param(s, id=str(s), marks=(pytest.mark.slow,) if s.heavy else ()) for s in all_samples()]
-
-
-QUICK = 6
+QUICK = 8
 """Of the samples of an op, the quick tests take the first one and one in so many others."""
 
 
-def spread(samples: Iterable[Sample], *more: Iterable[Any]) -> list[Any]:
-    """The samples as parameters of a test, with what goes along with each; most are marked slow.
+def spread(samples: Iterable[Sample], *more: Iterable[Any], quick: int = QUICK) -> list[Any]:
+    """The samples as parameters of a test, with what goes along with each; all but one in `quick` are marked slow.
 
-    For tests whose cost is the size of a program and not a number, and which samples of one op hardly tell apart.
+    For tests whose cost is the size of a program, and which samples of one op hardly tell apart.
     """
     counts: Counter[str] = Counter()
     found: list[Any] = []
     for sample, *others in zip(samples, *more, strict=True):
-        marks = () if counts[sample.op.name] % QUICK == 0 and not sample.heavy else (pytest.mark.slow,)
+        marks = () if counts[sample.op.name] % quick == 0 and not sample.heavy else (pytest.mark.slow,)
         counts[sample.op.name] += 1
         found.append(pytest.param(sample, *others, id=str(sample), marks=marks))
     return found

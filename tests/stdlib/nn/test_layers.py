@@ -237,6 +237,7 @@ POSITIONS: dict[str, Any] = {
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize("key_heads", [4, 2, 1])
 def test_steps_with_a_cache_are_the_whole(positions: str, key_heads: int) -> None:
