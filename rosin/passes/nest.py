@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace as replace_fields
 from math import prod
 
@@ -174,7 +175,8 @@ class Arrangement:
             lanes = self._widen_scratch(lanes)
         on_threads, work = threads(self.work + self._across_lanes(lanes))
         if lanes is not None and self.columns == [lanes]:
-            short = turned(self.name, self.rows, lanes, self.body, self.scratch)
+            column = lanes
+            short = turned(self.name, self.rows, column, self.body, self.scratch, lambda: self._row_along(column))
             if short is not None:
                 body = tuple(on_many(s) if on_threads and isinstance(s, Loop) else s for s in short.body)
                 return replace_fields(short, body=body, work=work)
@@ -191,6 +193,12 @@ class Arrangement:
         if (as_written or self.bands) and len(loops) == 1 and isinstance(loops[0], Loop) and loops[0].parallel:
             loops = [on_many(loops[0])]
         return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
+
+    def _row_along(self, lanes: LoopVar) -> list[Statement]:
+        """The loop over the last of the rows alone, with lanes along them."""
+        one = copy(self)
+        one.rows = self.rows[-1:]
+        return one._loops(lanes, on_threads=False)
 
     def statements(self) -> list[Statement]:
         return [s for part in self.body for s in (part.body if isinstance(part, Inner) else [part])]

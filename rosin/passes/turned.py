@@ -8,7 +8,7 @@ element for each column is turned back. All rows, also those that do not fill a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
@@ -57,14 +57,16 @@ def turned(
     column: LoopVar,
     body: Sequence[Statement | Inner],
     scratch: Sequence[Buffer],
+    along: Callable[[], Sequence[Statement]],
 ) -> Kernel | None:
     """The kernel of a nest over `rows` of one column each, with the last of its rows beside each other; None where
     these are few, where they are read or written otherwise than by row or by column, or where lanes along a row are as
-    good."""
+    good. `along` makes the loop over the last of the rows with lanes along them, for where they turn out to be few when
+    the kernel runs."""
     if not rows or any(s.scope is not Scope.LOCAL for s in scratch):
         return None
     found = _Turned(name, rows[:-1], rows[-1], column, body, scratch, {})
-    return found.kernel() if found.fits() else None
+    return found.kernel(along) if found.fits() else None
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class _Turned:
     def fits(self) -> bool:
         """Whether the nest is of this kind, and better computed so; then it is known what is turned."""
         count, columns = self.row.extent, self.column.extent
-        if not isinstance(count, int) or not isinstance(columns, int) or count < BAND:
+        if not isinstance(columns, int) or (isinstance(count, int) and count < BAND):
             return False
         if not LEAST_COLUMNS <= columns <= MOST_COLUMNS or not all(isinstance(b.size, int) for b in self.scratch):
             return False
@@ -143,20 +145,30 @@ class _Turned:
 
     # -- the kernel --------------------------------------------------------------------------------------------
 
-    def kernel(self) -> Kernel:
+    def kernel(self, along: Callable[[], Sequence[Statement]]) -> Kernel:
         """The kernel, on one thread."""
-        assert isinstance(self.row.extent, int), "bands are cut of rows that are counted"
-        whole, rest = divmod(self.row.extent, BAND)
-        band = LoopVar(f"{self.row.name}_band", whole + (rest > 0))
-        wide = {b: Buffer(b.name, b.dtype, b.size * BAND, b.scope) for b in (*self.scratch, *self.places.values())}
+        count = self.row.extent
+        whole = count // BAND
+        rest = count - whole * BAND
+        band = LoopVar(f"{self.row.name}_band", -(-count // BAND))
+        wide = {b: Buffer(f"{b.name}_wide", b.dtype, b.size * BAND, b.scope) for b in self.scratch}
+        wide |= {b: Buffer(b.name, b.dtype, b.size * BAND, b.scope) for b in self.places.values()}
+        scratch = list(wide.values())
         body = self._band(LoopVar(self.row.name, BAND), indices.of(band) * BAND, wide, squares=True)
-        if rest:
+        if rest != 0:
             left = self._band(LoopVar(self.row.name, rest), Index(whole * BAND), wide, squares=False)
             at = indices.of(band)
-            body = [When((Within(at, 0, whole),), tuple(body)), When((Within(at, whole, whole + 1),), tuple(left))]
+            cases: list[tuple[tuple[Within, ...], list[Statement]]]
+            cases = [((Within(at, 0, whole),), body), ((Within(at, whole, whole + 1),), left)]
+            if not isinstance(count, int):
+                # The rows of the only band are the rest, or too few.
+                cases[1] = ((*cases[1][0], Within(Index(count), BAND, count + 1)), left)
+                cases.append(((Within(Index(count), 0, BAND),), list(along())))
+                scratch += self.scratch
+            body = [When(tests, tuple(statements)) for tests, statements in cases]
         for var in (band, *reversed(self.outer)):
             body = [Loop(var, Kind.SERIAL, tuple(body))]
-        return Kernel(self.name, used_buffers(body), tuple(body), tuple(wide.values()))
+        return Kernel(self.name, used_buffers(body), tuple(body), tuple(scratch))
 
     def _band(self, lanes: LoopVar, first: Index, wide: Mapping[Buffer, Buffer], squares: bool) -> list[Statement]:
         """The statements for some rows, a lane each, from a first one on."""

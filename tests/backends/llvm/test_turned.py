@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
+import rosin
+from rosin import numpy as rnp
 from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.op import Value
@@ -78,3 +83,21 @@ def test_few_rows_and_long_ones_run_along_their_elements() -> None:
     assert is_turned(lambda b, x: b.argmax(x, 1), "f32[1000, 64]"), "pairs take long to combine within a vector"
     assert not is_turned(lambda b, x: b.argmax(x, 1), "f32[1000, 500]")
     assert not is_turned(lambda b, x: b.add(x, x), "f32[1000, 17]"), "nothing is folded"
+
+
+@pytest.mark.parametrize("around", [(), (3,)], ids=["rows", "stacks"])
+def test_rows_that_are_counted_when_the_kernel_runs(around: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows, whole bands, and rests."""
+    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+
+    def scaled(x: Any) -> Any:
+        return rosin.nn.softmax(x, axis=-1), rnp.argmax(x, axis=-1), rnp.var(x, axis=-1)
+
+    symbolic = rosin.compile(scaled, dynamic={"x": (len(around),)})
+    assert is_turned(softmax, "f32[n, 17]")
+    for rows in (48, 1, 63, 64, 65, 128, 1000):
+        x = np.random.default_rng(rows).standard_normal((*around, rows, 17)).astype(np.float32)
+        static = rosin.compile(scaled, dynamic=False)
+        for one, other in zip(symbolic(x), static(x), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+    assert len(symbolic.signatures()) == 1
