@@ -59,11 +59,11 @@ class Text:
         if count < 2 and not self.elsewhere:
             return [self.module()]
         count = max(count, 1)
-        names = {_defined(function) for function in self.functions}
+        names = {*self.elsewhere, RECEIVER, *(_defined(function) for function in self.functions)}
         parts: list[list[str]] = [[] for _ in range(count)]
         lengths = [len(self.body)] + [0] * (count - 1)
         for function in sorted(self.functions, key=len, reverse=True):
-            alone = _mentioned([function]).isdisjoint(names - {_defined(function)} | {RECEIVER})
+            alone = _mentioned([function]).isdisjoint(names - {_defined(function)})
             at = lengths.index(min(lengths)) if alone else 0
             parts[at].append(function)
             lengths[at] += len(function)

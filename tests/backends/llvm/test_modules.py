@@ -165,6 +165,19 @@ def test_functions_are_given_away_but_those_that_mention_what_is_not_there_yet()
     assert all(text in last for text in found)
 
 
+def test_what_calls_functions_that_have_been_given_away_is_where_these_are_declared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As what a team of threads runs does, which may be longer than all that is left."""
+    monkeypatch.setattr(modules, "MODULE_CHARACTERS", 1)
+    _, rest = Text("; title", [], [], [function("first", "k0", "ret void")], "").ahead()
+    team = function("team", "team1", "call void @k0(ptr %context, i64 0, i64 1)")
+    others = [function(f"alone {n}", f"k{n}", "ret void") for n in range(2, 5)]
+    body = "define i32 @program() {\n  @team1\n}"
+    for module in replace(rest, functions=[team, *others], body=body).modules(4):
+        assert ("define" in module and "@team1(" in module) == ("declare void @k0(" in module)
+
+
 def test_what_is_not_done_when_a_text_cannot_be_made_is_no_matter() -> None:
     turn = sys.getswitchinterval()
     with pytest.raises(ValueError, match="no text"), jit.Compiling(3) as compiling:
