@@ -86,8 +86,8 @@ class NativeExecutable(Executable):
         self.library = jit.load_object(*objects)
         self.address = self.library.address(ENTRY)
         if not self.from_cache and sum(map(len, objects)) >= LARGE:
-            # What compiling leaves in cycles is young: the collector has not run meanwhile.
-            gc.collect(0)
+            # What compiling leaves in cycles is young, or was when it was last looked at, while LLVM was busy.
+            gc.collect(1)
             memory.trim()
         if self.receiver is not None:
             ctypes.c_void_p.from_address(self.library.address(RECEIVER)).value = id(self.receiver)

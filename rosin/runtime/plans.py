@@ -99,16 +99,14 @@ class Planner:
         # Of lines of neighbours it is known how many numbers passes do together.
         counts = [length // dones[i + 1] if kind == FIRST else dones[i] for i, kind in enumerate(kinds)]
         code = _code(self.dtype, list(zip(kinds, chosen, counts if along else [None] * len(kinds), strict=True)))
-        sets, done = length, 1
-        for position, (kind, radix) in enumerate(zip(kinds, chosen, strict=True)):
-            sets //= radix
+        for position, (kind, radix, done) in enumerate(zip(kinds, chosen, dones, strict=False)):
+            sets = length // (done * radix)
             angles = np.arange(sets)[:, None] * np.arange(1, radix)
             factors = turns(angles if kind == TURNED else angles.T, sets * radix) if kind != PLAIN else None
             row = words[fourier.PASSES + fourier.PASS_WORDS * position :]
             row[fourier.FUNCTION] = code[position]
             row[fourier.SETS], row[fourier.DONE], row[fourier.RADIX] = sets, done, radix
             row[fourier.FACTORS] = 0 if factors is None else self._table(factors)
-            done *= radix
         return words
 
     def _grid(self, number: int, length: int) -> NumpyArray:

@@ -23,7 +23,7 @@ class Keys:
 
     @property
     def elem(self) -> str:
-        return "i64" if self.dtype.bits == 64 else "i32"
+        return self.turn
 
     @property
     def turn(self) -> str:
