@@ -90,14 +90,14 @@ CASES: list[tuple[str, Callable[..., Any], dict[str, Any], Arrays, list[Arrays]]
         softmax,
         {"x": (0, 1)},
         (draw(48, 80),),
-        [(draw(n, m),) for n, m in ((16, 64), (64, 1000), (512, 512), (1000, 64))],
+        [(draw(n, m),) for n, m in ((16, 64), (64, 1000), (512, 512), (1000, 64), (5000, 5), (5000, 33))],
     ),
     (
         "layer norm",
         layer_norm,
         {"x": {0: "n", 1: "d"}, "scale": {0: "d"}, "shift": {0: "d"}},
         (draw(48, 80), draw(80), draw(80)),
-        [(draw(n, d), draw(d), draw(d)) for n, d in ((16, 64), (64, 768), (512, 256), (1000, 64))],
+        [(draw(n, d), draw(d), draw(d)) for n, d in ((16, 64), (64, 768), (512, 256), (1000, 64), (5000, 10))],
     ),
     ("MLP step", mlp_step, {"x": {0: "batch"}, "y": {0: "batch"}}, mlp(48), [mlp(batch) for batch in (32, 128, 500)]),
     (

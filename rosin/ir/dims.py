@@ -15,6 +15,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import field
 from typing import TypeAlias
 
 from rosin.ir.dataclass import dataclass
@@ -40,10 +41,10 @@ class Floor:
 
     dividend: Sym
     divisor: Dim
+    order: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def order(self) -> str:
-        return f"~{self}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "order", f"~{self}")
 
     def __str__(self) -> str:
         return f"{factor_text(self.dividend)}//{factor_text(self.divisor)}"

@@ -411,6 +411,8 @@ class Loop:
     refill: int = 0
     """Of a vector loop around one `While`, with stores before and after it: the operations of a step, if lanes that are
     done had better give their places in vectors to the next ones. What lanes compute is the same either way."""
+    most: int | None = None
+    """It runs at most so many times, where more is known than the extent says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,10 +20,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from dataclasses import replace as replace_fields
 
+from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static, product, static
-from rosin.ir.facts import divide, estimate, known_at_least
+from rosin.ir.facts import Check, divide, estimate, known_at_least
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Choose, Expr, Kind, Let, Load, Loop, Products, Room, Scope, Statement, Store, While
 from rosin.ir.statements import (
@@ -100,7 +101,10 @@ def _arranged(step: Step, uses: Counter[Buffer], known: Mapping[Step, Lanes]) ->
         case Branch():
             return [Branch(step.index, tuple(map(all_of, step.branches)))]
         case Either():
-            return [Either(step.size, step.most, all_of(step.small), all_of(step.large))]
+            small = all_of(step.small)
+            with facts.assuming(facts.current().copy()) as known_here:
+                known_here.learn(Check(step.size, ">=", step.most + 1))
+                return [Either(step.size, step.most, small, all_of(step.large))]
         case Repeat():
             return _loop_kernel(step, uses, known) or [replace_fields(step, body=all_of(step.body))]
         case RepeatWhile():

@@ -195,9 +195,9 @@ class Arrangement:
         return Kernel(self.name, used_buffers(loops), tuple(loops), self.scratch, registers, work)
 
     def _row_along(self, lanes: LoopVar) -> list[Statement]:
-        """The loop over the last of the rows alone, with lanes along them."""
+        """The statements of one row, with lanes along it."""
         one = copy(self)
-        one.rows = self.rows[-1:]
+        one.rows = []
         return one._loops(lanes, on_threads=False)
 
     def statements(self) -> list[Statement]:
@@ -391,18 +391,21 @@ class _Bands:
     band: LoopVar
     lanes: LoopVar
     """Those of a whole band."""
-    rest: int
+    whole: Dim
+    """The number of whole bands."""
+    rest: Dim
 
     @classmethod
     def of(cls, lanes: LoopVar, bytes: Dim) -> _Bands | None:
         """Bands of lanes each of which needs so many bytes; None where a whole vector would need too many."""
-        if not isinstance(bytes, int) or not isinstance(lanes.extent, int) or WIDEST * bytes > SCRATCH_BYTES:
+        if not isinstance(bytes, int) or WIDEST * bytes > SCRATCH_BYTES:
             return None
         width = WIDEST
         while 2 * width * bytes <= (BAND_BYTES if width >= LEAST_BAND else SCRATCH_BYTES):
             width *= 2
-        whole, rest = divmod(lanes.extent, width)
-        return cls(LoopVar("band", whole + (rest > 0)), LoopVar(lanes.name, width), rest)
+        whole = lanes.extent // width
+        bands = (lanes.extent + width - 1) // width
+        return cls(LoopVar("band", bands), LoopVar(lanes.name, width), whole, lanes.extent - whole * width)
 
     @property
     def place(self) -> Index:
@@ -412,13 +415,12 @@ class _Bands:
     def loops(self, body: Sequence[Statement]) -> list[Statement]:
         """The body for the lanes of one band."""
         all_of_them = Loop(self.lanes, Kind.VECTOR, tuple(body))
-        if not self.rest:
+        if self.rest == 0:
             return [all_of_them]
-        assert isinstance(self.band.extent, int)
         number, last = indices.of(self.band), LoopVar(self.lanes.name, self.rest)
         left = Loop(last, Kind.VECTOR, tuple(moved(body, {self.lanes: indices.of(last)})))
-        whole = Within(number, 0, self.band.extent - 1)
-        return [When((whole,), (all_of_them,)), When((Within(number, whole.high, self.band.extent),), (left,))]
+        whole, beyond = Within(number, 0, self.whole), Within(number, self.whole, self.band.extent)
+        return [When((whole,), (all_of_them,)), When((beyond,), (left,))]
 
 
 def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None:

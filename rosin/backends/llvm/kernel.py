@@ -361,7 +361,7 @@ class KernelEmitter(TileRegisters):
             def body(i: Val) -> None:
                 self.body(loop, i if last is None else e.sub(last, i))
 
-            self.summed(loop, slots, begin, end, 1, loop.var.extent, body)
+            self.summed(loop, slots, begin, end, 1, loop.var.extent if loop.most is None else loop.most, body)
 
     def _parallel_loops(self, loops: Sequence[Loop]) -> None:
         """The blocks from `%begin` to `%end` of loops that threads share."""

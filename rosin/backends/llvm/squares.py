@@ -61,8 +61,8 @@ def _squares(
     for together in _together(statements, places) if 1 < width <= MOST_LANES else ():
         rows: dict[Place, list[int]] = {}
         for buffer, offset in together:
-            if isinstance(offset.constant, int):
-                rows.setdefault((buffer, offset - offset.constant), []).append(offset.constant)
+            number = offset.constant if isinstance(offset.constant, int) else offset.constant.constant
+            rows.setdefault((buffer, offset - number), []).append(number)
         for (buffer, offset), numbers in rows.items():
             for first, count in _runs(sorted(numbers), width):
                 columns = (Column(offset + first, number, count) for number in range(count))

@@ -18,7 +18,7 @@ from rosin.backends.llvm.squares import Column, Place, columns_of, power_of_two,
 from rosin.backends.llvm.types import memory_type
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index
-from rosin.ir.loops import Buffer, Load, Statement, Store
+from rosin.ir.loops import Buffer, Load, Scope, Statement, Store
 
 FEWEST_MOVED, FEWEST_KEPT = 64, 128
 """Of how many numbers squares are that pay for a call: of those that are moved, and those on the way to or from
@@ -168,7 +168,7 @@ class Turning(Places):
         return (
             target.dtype is source.dtype
             and target.dtype.kind != "bool"
-            and source not in self.written
+            and (source not in self.written or (source.scope is Scope.LOCAL and source is not target))
             and not any(scope in OF_LANES for scope in scopes)
         )
 

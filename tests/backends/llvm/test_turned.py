@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from rosin.passes import nest
 from rosin.passes.to_loops import to_loops
 from tests.backends.llvm.test_kernels import Build, check, graph_of
 
-ROWS = [64, 67, 200]
+ROWS = [16, 19, 200]
 COLUMNS = [4, 5, 8, 17, 24]
 
 
@@ -25,8 +27,12 @@ def width(request: pytest.FixtureRequest) -> int:
     return request.param
 
 
+def loops_text(build: Build, *types: str) -> str:
+    return loop_printer.text(to_loops(graph_of(build, *types), 64))
+
+
 def is_turned(build: Build, *types: str) -> bool:
-    return "turned0" in loop_printer.text(to_loops(graph_of(build, *types), 64))
+    return "turned" in loops_text(build, *types)
 
 
 def softmax(b: Builder, x: Value) -> list[Value]:
@@ -78,26 +84,76 @@ def test_few_rows_and_long_ones_run_along_their_elements() -> None:
         return b.sum(x, (1,))
 
     assert is_turned(sums, "f32[1000, 17]")
-    assert not is_turned(sums, "f32[63, 17]")
+    assert not is_turned(sums, "f32[15, 17]")
+    assert not is_turned(sums, "f32[n, 500]")
     assert not is_turned(sums, "f32[1000, 64]"), "whole vectors take no longer than turning them"
     assert is_turned(lambda b, x: b.argmax(x, 1), "f32[1000, 64]"), "pairs take long to combine within a vector"
     assert not is_turned(lambda b, x: b.argmax(x, 1), "f32[1000, 500]")
     assert not is_turned(lambda b, x: b.add(x, x), "f32[1000, 17]"), "nothing is folded"
 
 
+def scaled(x: Any) -> Any:
+    """What reads a row once or again, with an element for each column, and one for each row."""
+    return rosin.nn.softmax(x, axis=-1), rnp.argmax(x, axis=-1), rnp.var(x, axis=-1)
+
+
+def agree(symbolic: Any, *shape: int) -> None:
+    """The program with symbolic sizes has NumPy's numbers."""
+    x = np.random.default_rng(math.prod(shape)).standard_normal(shape).astype(np.float32)
+    exps = np.exp(x.astype(np.float64))
+    wanted = exps / exps.sum(axis=-1, keepdims=True), x.argmax(axis=-1), x.astype(np.float64).var(axis=-1)
+    for found, number in zip(symbolic(x), wanted, strict=True):
+        np.testing.assert_allclose(found, number, rtol=2e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("around", [(), (3,)], ids=["rows", "stacks"])
-def test_rows_that_are_counted_when_the_kernel_runs(around: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", [3, 17])
+def test_rows_that_are_counted_when_the_kernel_runs(
+    columns: int, around: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Few rows, whole bands, and rests."""
     monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
-
-    def scaled(x: Any) -> Any:
-        return rosin.nn.softmax(x, axis=-1), rnp.argmax(x, axis=-1), rnp.var(x, axis=-1)
-
     symbolic = rosin.compile(scaled, dynamic={"x": (len(around),)})
     assert is_turned(softmax, "f32[n, 17]")
-    for rows in (48, 1, 63, 64, 65, 128, 1000):
-        x = np.random.default_rng(rows).standard_normal((*around, rows, 17)).astype(np.float32)
-        static = rosin.compile(scaled, dynamic=False)
-        for one, other in zip(symbolic(x), static(x), strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5)
+    for rows in (48, 1, 15, 16, 17, 32, 1000):
+        agree(symbolic, *around, rows, columns)
     assert len(symbolic.signatures()) == 1
+
+
+@pytest.mark.parametrize("around", [(), (3,)], ids=["rows", "stacks"])
+def test_rows_whose_length_is_known_when_the_kernel_runs(
+    around: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each number of columns that some squares make up, and lengths beyond; with few rows, bands and rests."""
+    monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
+    symbolic = rosin.compile(scaled, dynamic={"x": (len(around), len(around) + 1)})
+    assert is_turned(softmax, "f32[n, m]")
+    assert is_turned(softmax, "f32[100, m]")
+    for columns in (*range(1, 42), 64, 100, 129, 700):
+        for rows in (3, 16, 37):
+            agree(symbolic, *around, rows, columns)
+    assert len(symbolic.signatures()) == 1
+
+
+def test_rows_that_are_known_to_be_long_are_not_turned() -> None:
+    """Neither are those that do not fit scratch arrays, in the loops that are made for them."""
+    m = rosin.dim("m", min=129)
+    symbolic = rosin.compile(scaled, dynamic={"x": rosin.spec(rosin.float32, (rosin.dim("n"), m))})
+    x = np.ones((20, 200), np.float32)
+    assert "turned" not in symbolic.text(x, stage="loops")
+    short, _, long = loops_text(softmax, "f32[n, m]").partition("otherwise:")
+    assert "turned" in short
+    assert "turned" not in long
+
+
+def test_rows_that_are_typically_long_are_not_turned() -> None:
+    symbolic = rosin.compile(scaled, dynamic={"x": (0, 1)})
+    assert "turned" not in symbolic.text(np.ones((20, 2000), np.float32), stage="loops")
+
+
+def test_scratch_arrays_of_bands_are_as_long_as_turned_rows() -> None:
+    """And not as the longest rows that are kept, for each lane."""
+    text = loops_text(softmax, "f32[n, m]")
+    sizes = [int(number) for number in re.findall(r"local \w+_wide: f32\[(\d+)\]", text)]
+    assert sizes
+    assert max(sizes) <= 16 * 128
