@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rosin.backends.llvm.routines.networks import network_texts
+from rosin.backends.llvm.routines.networks import counted_texts, network_texts
 from rosin.backends.llvm.routines.records import Records
 from rosin.runtime import jit
 
@@ -66,15 +66,25 @@ def test_a_network_keeps_every_zero(registers: int) -> None:
     assert np.signbit(x).sum() == negative
 
 
-@pytest.mark.parametrize("elem", ["i32", "double"])
-def test_a_network_has_one_of_half_its_size(elem: str) -> None:
-    records, declarations = Records((elem,), 8), set[str]()
-    functions = network_texts(records, 8, "network", declarations, "halved")
-    text = "\n".join([*sorted(declarations), *functions]).replace("internal void @halved(", "void @halved(")
-    x = aligned(RNG.permutation(32).astype(NUMPY[elem]))
+@pytest.mark.parametrize(("elem", "lanes"), [("i32", 4), ("i32", 16), ("double", 8)])
+@pytest.mark.parametrize("registers", [2, 8])
+def test_a_network_in_parts_sorts_any_number_that_fits(elem: str, lanes: int, registers: int) -> None:
+    size, declarations = lanes * registers, set[str]()
+    functions = counted_texts(Records((elem,), lanes), registers, "network", declarations)
+    text = "\n".join([*sorted(declarations), *functions]).replace("define internal", "define")
     library = jit.load_object(jit.compile_object(text))
-    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("halved"))(x.ctypes.data)
-    np.testing.assert_array_equal(x, np.arange(32))
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long)
+    half, alone, both = (kind(library.address(f"network_{part}")) for part in ("half", "alone", "both"))
+    for count in range(1, size + 1):
+        x = RNG.permutation(count).astype(NUMPY[elem])
+        near, found = aligned(np.zeros(size, NUMPY[elem])), np.full(size + 1, -1, NUMPY[elem])
+        half(x.ctypes.data, near.ctypes.data, count)
+        if count > size // 2:
+            middle = size // 2 * x.itemsize
+            half(x.ctypes.data + middle, near.ctypes.data + middle, count - size // 2)
+        (both if count > size // 2 else alone)(near.ctypes.data, found.ctypes.data, count)
+        np.testing.assert_array_equal(found[:count], np.arange(count))
+        assert (found[count:] == -1).all()
 
 
 @pytest.mark.parametrize("registers", [1, 2, 8])

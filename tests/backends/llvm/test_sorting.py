@@ -14,7 +14,7 @@ from rosin.ir.ops.sort import SLACK, room_bytes
 from rosin.runtime import jit
 
 RNG = np.random.default_rng(0)
-LENGTHS = (1, 5, 64, 100, 128, 129, 200, 257, 500, 513, 1100, 3000, 20_001, 140_000)
+LENGTHS = (1, 5, 64, 100, 128, 129, 200, 257, 500, 513, 1024, 1100, 3000, 20_001, 140_000)
 
 ONE_THREAD = f"""
 define void @{PARALLEL}(ptr %body, ptr %words, i64 %count) {{

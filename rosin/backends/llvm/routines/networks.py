@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.routines.records import Records, greater, lesser, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, greater, lesser, texts
 
 Row = tuple[Val, ...]
 """One register of records for each part."""
@@ -21,11 +21,8 @@ WHOLE = 4
 """A network of more registers is compiled in two parts, which threads compile at the same time."""
 
 
-def network_texts(records: Records, registers: int, name: str, declarations: set[str], halved: str = "") -> list[str]:
-    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs.
-
-    The one called `halved`, if any, sorts half as many by what this one needs, so that it is little code.
-    """
+def network_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
+    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs."""
     e = Emitter(declarations)
     if registers <= WHOLE:
         network = _Network(e, _loaded(e, records, registers))
@@ -41,13 +38,46 @@ def network_texts(records: Records, registers: int, name: str, declarations: set
         e.line(f"call void @{name}_half({texts(*at)})")
     network = _Network(e, _loaded(e, records, registers), [*half.bits, registers // 2 * records.lanes])
     network.merge(registers * records.lanes)
-    functions = [first, _function(e, records, name, network.in_order())]
-    if halved:
+    return [first, _function(e, records, name, network.in_order())]
+
+
+def counted_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
+    """Functions `void name_part(ptr a, ptr out, i64 count)` that sort any number of keys up to `lanes * registers`.
+
+    The `half` one sorts keys of one half of the registers, and the last key where there are fewer, into a local array.
+    It leaves them in an order of its own, which the one `alone` undoes; the one of `both` halves merges two.
+    """
+    (array,), (out,) = records.pointers("a", "out")
+    halves = registers // 2
+    e = Emitter(declarations)
+    masks = _masks(e, records, halves)
+    (elem,), last = records.parts, e.const(records.last[0], records.parts[0], records.lanes)
+    rows: list[Row] = []
+    for number, mask in enumerate(masks):
+        start = e.offset(array, e.const(number * records.lanes, "i64"), elem)
+        given = e.masked_load(start, elem, records.lanes, mask, BYTES[elem])
+        rows.append((e.select(mask, given, last),))
+    half = _Network(e, rows)
+    half.sort()
+    signature = f"({records.parameters('a', 'out')}, i64 %count)"
+    found = [_written(e, records, [out], f"{name}_half{signature}", half.rows)]
+    for kind, count in (("alone", halves), ("both", registers)):
         e = Emitter(declarations)
-        e.line(f"call void @{name}_half({texts(*array)})")
-        network = _Network(e, _loaded(e, records, registers // 2), half.bits)
-        functions.append(_function(e, records, halved, network.in_order()))
-    return functions
+        bits = half.bits if kind == "alone" else [*half.bits, halves * records.lanes]
+        network = _Network(e, _loaded(e, records, count), bits)
+        if kind == "both":
+            network.merge(registers * records.lanes)
+        in_order = network.in_order()
+        found.append(_written(e, records, [out], f"{name}_{kind}{signature}", in_order, _masks(e, records, count)))
+    return found
+
+
+def _masks(e: Emitter, records: Records, registers: int) -> list[Val]:
+    """For each register the lanes whose records are among the first `i64 %count`."""
+    lanes, elem = records.lanes, f"i{8 * records.bytes}"
+    count = e.splat(e.convert("trunc", Val("%count", "i64"), elem), lanes)
+    numbers = [", ".join(f"{elem} {row * lanes + lane}" for lane in range(lanes)) for row in range(registers)]
+    return [e.icmp("slt", Val(f"<{row}>", elem, lanes), count) for row in numbers]
 
 
 def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
@@ -56,12 +86,23 @@ def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
 
 
 def _function(e: Emitter, records: Records, name: str, rows: Sequence[Row]) -> str:
-    """What an emitter has, and then the rows in memory, as a function."""
-    (array,) = records.pointers("a")
+    """What an emitter has, and then the rows in place, as a function."""
+    return _written(e, records, records.pointers("a")[0], f"{name}({records.parameters('a')})", rows)
+
+
+def _written(
+    e: Emitter, records: Records, array: Sequence[Val], signature: str, rows: Sequence[Row], masks: Sequence[Val] = ()
+) -> str:
+    """What an emitter has, and then the rows in memory, or those lanes of them, as a function."""
     for number, row in enumerate(rows):
-        records.store(e, row, array, e.const(number * records.lanes, "i64"))
+        place = e.const(number * records.lanes, "i64")
+        if masks:
+            (x,), (start,) = row, records.at(e, array, place)
+            e.masked_store(x, start, masks[number], BYTES[x.elem])
+        else:
+            records.store(e, row, array, place)
     body = "\n".join(e.lines)
-    return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
+    return f"define internal void @{signature} nounwind {{\n{body}\n  ret void\n}}\n"
 
 
 class _Network:

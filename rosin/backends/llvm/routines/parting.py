@@ -4,21 +4,32 @@ The threshold is about the median of a sample. Bounds of the keys of a part go a
 same, and where samples tell too little, the middle between them is the threshold, so that no order of keys takes long.
 Bramas, "A Novel Hybrid Quicksort Algorithm Vectorized using AVX-512 on Intel Skylake", 2017.
 
-A part is six words: where its keys are, how many there are, bounds of them, how many more thresholds may come from
-samples, and how many keys, these and none that is less, a network may sort from there. Bounds are integers, in the
-order of keys.
+A part is seven words: where its keys are, how many there are, bounds of them, how many more thresholds may come from
+samples, where those above a threshold go, and where its keys are to be in order. Bounds are integers, in the order of
+keys. Long parts are parted in place, from both ends; short ones have room beside them, where those above a threshold
+go: then they are read from one end, which need not be known before.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import number, numbered
-from rosin.backends.llvm.routines.records import BYTES, Records, greater, inside, is_less, lesser, places_from, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, counted, greater, inside, is_less, lesser, texts
 
-WORDS = 6
-"""Of a part."""
+WORDS, OTHERS = 7, 5
+"""Of a part, and the one that tells where the others go."""
+
+NOWHERE = Val("null", "ptr")
+
+FEW = 1 << 12
+"""Keys of at most so many bytes, of which there is little code."""
+
+BESIDE = 1 << 14
+"""Parts of at most so many bytes have room for as many beside them, in the first cache."""
 
 PIECE, ROUNDS = 1 << 15, 4
 """Parts of more keys are halved for threads, so many times."""
@@ -26,36 +37,55 @@ PIECE, ROUNDS = 1 << 15, 4
 ALONE = 2 * PIECE
 """At most so many keys are parted by one thread."""
 
-STEP = 3
+STEP = 6
 """Vectors of keys that are read together."""
+
+TOGETHER = 2
+"""Vectors of keys that are parted together where others go to another array."""
+
+OCTET = 8
+"""Vectors of so many lanes have a table of orders, one for each mask."""
 
 LOOKED_AT = 2
 """Vectors of keys that are looked at together where they may be the same."""
 
 SAMPLED = 1024
-"""Parts of so many keys have a sample of nine vectors; others one of three."""
+"""Parts of so many keys have a sample of nine vectors; others one of three. They fit parts that no network sorts."""
 
 
-def parting_texts(records: Records, size: int, name: str, on_threads: bool, declarations: set[str]) -> list[str]:
+def parting_texts(
+    records: Records, size: int, name: str, declarations: set[str], on_threads: bool, are_few: bool
+) -> list[str]:
     """The function `void name(i64 count, ptr keys, number least, number most)`, and those that it needs.
 
-    It sorts keys in place, more than `ALONE` of them `on_threads`. `network<size>` sorts so many.
+    It sorts keys in place, more than `ALONE` of them `on_threads`, or, if they `are_few`, at most `FEW` bytes of them.
+    The functions of `counted_texts` called `network<size>` sort so many.
     """
-    parting = _Parting(records, size, name, declarations)
-    functions = [parting.split(), parting.median(), parting.same(), parting.step(), parting.leaf(), parting.part()]
+    parting = _Parting(records, size, name, declarations, are_few)
+    functions = [parting.apart(), parting.median(), parting.step(), parting.leaf(), parting.little(), parting.near()]
+    if not are_few:
+        functions += [parting.split(), parting.same(), parting.part()]
     if on_threads:
         functions += [parting.halves(), parting.pieces()]
     return [*functions, parting.whole(on_threads)]
 
 
+def _order(mask: int) -> int:
+    """The lanes of a mask of eight and then the others, each a byte of a word."""
+    lanes = sorted(range(OCTET), key=lambda lane: not mask >> lane & 1)
+    return int.from_bytes(bytes(lanes), "little", signed=True)
+
+
 class _Parting:
-    def __init__(self, records: Records, size: int, name: str, declarations: set[str]) -> None:
+    def __init__(self, records: Records, size: int, name: str, declarations: set[str], are_few: bool) -> None:
         self.size, self.name, self.declarations = size, name, declarations
         (self.elem,) = records.parts
         (self.last,) = records.last
         self.lanes, self.bytes = records.lanes, BYTES[self.elem]
         self.number = f"i{8 * self.bytes}"
-        self.kinds = ("ptr", "i64", self.number, self.number, "i64", "i64")
+        self.beside = BESIDE // self.bytes
+        self.are_few = are_few
+        self.kinds = ("ptr", "i64", self.number, self.number, "i64", "ptr", "ptr")
 
     def _at(self, f: Function, keys: Val, place: Val) -> Val:
         return f.e.offset(keys, place, self.elem)
@@ -85,14 +115,9 @@ class _Parting:
         self.declarations.add(f"declare {x.type} @{name}({x.type}, {where.type}, {x.type})")
         return f.e.define(f"call {x.type} @{name}({x.typed}, {where.typed}, {x.type} poison)", x.elem, x.lanes)
 
-    def _counted(self, f: Function, where: Val) -> Val:
-        """How many lanes a mask has."""
-        bits = f.e.define(f"bitcast {where.typed} to i{self.lanes}", f"i{self.lanes}")
-        return f.e.convert("zext", f.e.intrinsic("llvm.ctpop", bits), "i64")
-
     def split(self) -> str:
-        """`i64 split(ptr keys, i64 count, key threshold)`: keys below the threshold come first, in place; how many
-        they are.
+        """`i64 split(ptr keys, i64 count, key threshold)`: keys below the threshold, of many, come first, in place; how
+        many they are.
 
         Steps of keys are read from the end that has fewer free places, which is known a step ahead. The first three
         are read last, so that there are enough.
@@ -100,31 +125,12 @@ class _Parting:
         f = Function(self.declarations)
         e, lanes, step = f.e, self.lanes, STEP * self.lanes
         keys, count = Val("%keys", "ptr"), Val("%count", "i64")
-        ahead = e.intrinsic("llvm.smin", f.word(3 * step), count)
-        threshold, near = e.splat(Val("%threshold", self.elem), lanes), f.room(self.elem, 4 * step)
-        e.copy_bytes(near, keys, e.mul(ahead, f.word(self.bytes)))
+        ahead, near = f.word(3 * step), f.room(self.elem, 4 * step)
+        e.copy_bytes(near, keys, f.word(3 * step * self.bytes))
         # Free places are from `left` to `low`, and from `high` to `right`.
         left, low, high, right = (f.variable(x) for x in (f.word(0), ahead, count, count))
         lefts, rights = f.variable(f.word(0)), f.variable(count)
-
-        def put(x: Val, taken: Val, is_last: bool = False) -> None:
-            """The keys of these lanes at the ends."""
-            less = e.bit_and(taken, is_less(e, x, threshold))
-            more = e.bit_xor(less, taken)
-            fewer = self._counted(f, less)
-            others = e.sub(self._counted(f, taken) if is_last else f.word(lanes), fewer)
-            start = self._at(f, keys, f.add_to(left, fewer))
-            if is_last:
-                e.masked_store(self._packed(f, x, less), start, self._first(f, fewer), self.bytes)
-            else:
-                # What comes after them goes to free places.
-                e.store(self._packed(f, x, less), start, align=self.bytes)
-            end = e.sub(e.load(right, "i64"), others)
-            e.store(end, right)
-            e.masked_store(self._packed(f, x, more), self._at(f, keys, end), self._first(f, others), self.bytes)
-
-        # LLVM does not know that they are all, or it would compare again for the others.
-        all = self._first(f, e.intrinsic("llvm.smin", count, f.word(lanes)))
+        put, all = self._putting(f, (keys, keys), (left, right)), self._all_of(f, count)
 
         def vectors(_: Val) -> None:
             first, end = e.load(low, "i64"), e.load(high, "i64")
@@ -140,7 +146,7 @@ class _Parting:
                 e.store(e.load(now, "i64"), before)
             places = [e.add(place, f.word(i * lanes)) for i in range(STEP)]
             for x in [e.load(self._at(f, keys, at), self.elem, lanes, align=self.bytes) for at in places]:
-                put(x, all)
+                put(x, all, False)
 
         def last(place: Val) -> None:
             rest = e.intrinsic("llvm.smin", e.sub(total, place), f.word(lanes))
@@ -155,51 +161,99 @@ class _Parting:
         e.line(f"ret {e.load(left, 'i64').typed}")
         return f.text(f"internal i64 @{self.name}_split(ptr %keys, i64 %count, {self.elem} %threshold)")
 
+    def apart(self) -> str:
+        """`i64 apart(ptr keys, ptr others, i64 count, key threshold)`: keys below the threshold come first, in
+        place; how many they are. The rest goes where it would in place, but of the others."""
+        f = Function(self.declarations)
+        e, lanes, step = f.e, self.lanes, TOGETHER * self.lanes
+        keys, others, count = Val("%keys", "ptr"), Val("%others", "ptr"), Val("%count", "i64")
+        left, right = f.variable(f.word(0)), f.variable(count)
+        put, all = self._putting(f, (keys, others), (left, right)), self._all_of(f, count)
+
+        def vectors(place: Val) -> None:
+            places = [e.add(place, f.word(i * lanes)) for i in range(TOGETHER)]
+            for x in [e.load(self._at(f, keys, at), self.elem, lanes, align=self.bytes) for at in places]:
+                put(x, all, False)
+
+        def rest(place: Val) -> None:
+            taken = self._first(f, e.intrinsic("llvm.smin", e.sub(count, place), f.word(lanes)))
+            put(e.masked_load(self._at(f, keys, place), self.elem, lanes, taken, self.bytes), taken, True)
+
+        many = e.bit_and(count, f.word(-step))
+        f.loop(f.word(0), many, step, vectors)
+        f.loop(many, count, lanes, rest)
+        e.line(f"ret {e.load(left, 'i64').typed}")
+        given = f"ptr %keys, ptr %others, i64 %count, {self.elem} %threshold"
+        return f.text(f"internal i64 @{self.name}_apart({given})")
+
+    def _all_of(self, f: Function, count: Val) -> Val:
+        """All lanes, if there are as many keys: LLVM does not know, or it would compare again for the other lanes."""
+        return self._first(f, f.e.intrinsic("llvm.smin", count, f.word(self.lanes)))
+
+    def _putting(self, f: Function, arrays: tuple[Val, Val], ends: tuple[Val, Val]) -> Callable[[Val, Val, bool], None]:
+        """What writes those of the taken keys of a vector that are below the threshold to the left end of one array,
+        the others to the right end of another. Unless it is a last one, each end has free places for a vector."""
+        e, (left, right), threshold = f.e, ends, f.e.splat(Val("%threshold", self.elem), self.lanes)
+
+        def put(x: Val, taken: Val, is_last: bool) -> None:
+            less = e.bit_and(taken, is_less(e, x, threshold))
+            fewer = counted(e, less)
+            others = e.sub(counted(e, taken) if is_last else f.word(self.lanes), fewer)
+            start = self._at(f, arrays[0], f.add_to(left, fewer))
+            end = e.sub(e.load(right, "i64"), others)
+            e.store(end, right)
+            if self.lanes == OCTET and not is_last:
+                ordered = self._ordered(f, x, less)
+                for at in (start, self._at(f, arrays[1], e.sub(end, fewer))):
+                    e.store(ordered, at, align=self.bytes)
+                return
+            more = self._packed(f, x, e.bit_xor(less, taken))
+            e.masked_store(self._packed(f, x, less), start, self._first(f, fewer) if is_last else None, self.bytes)
+            e.masked_store(more, self._at(f, arrays[1], end), self._first(f, others), self.bytes)
+
+        return put
+
+    def _ordered(self, f: Function, x: Val, where: Val) -> Val:
+        """The keys of some lanes of eight in the first ones, the others after them."""
+        e, name = f.e, "llvm.x86.avx512.permvar." + {"double": "df", "i64": "di"}[self.elem] + ".512"
+        words = ", ".join(f"i64 {_order(mask)}" for mask in range(1 << OCTET))
+        self.declarations.add(f"@orders = internal constant [{1 << OCTET} x i64] [{words}], align 64")
+        self.declarations.add(f"declare {x.type} @{name}({x.type}, <{OCTET} x i64>)")
+        bits = e.convert("zext", e.define(f"bitcast {where.typed} to i{OCTET}", f"i{OCTET}"), "i64")
+        order = e.convert("zext", e.load(e.offset(Val("@orders", "ptr"), bits, "i64"), "i8", OCTET), "i64")
+        return e.define(f"call {x.type} @{name}({x.typed}, {order.typed})", x.elem, x.lanes)
+
     def median(self) -> str:
         """`key median(ptr keys, i64 count)`: about the median of a sample, one of the keys.
 
         It is the median of three vectors, lane by lane, or that of three such; and then of lanes.
         """
         f = Function(self.declarations)
-        e, elem, lanes = f.e, self.elem, self.lanes
-        keys, count = Val("%keys", "ptr"), Val("%count", "i64")
-        size = e.select(e.icmp("slt", count, f.word(SAMPLED)), f.word(3 * lanes), f.word(9 * lanes))
-        # Keys that are an odd number of places apart: many patterns have an even period.
-        apart = e.bit_or(e.sub(e.binary("udiv", count, size), f.word(1)), f.word(1))
-        sample = f.room(elem, 9 * lanes)
-
-        def draw(place: Val) -> None:
-            places = e.mul(places_from(e, place, lanes), e.splat(apart, lanes))
-            at = e.define(f"getelementptr {elem}, {keys.typed}, {places.typed}", "ptr", lanes)
-            e.store(self._gathered(f, at), self._at(f, sample, place))
+        e, lanes, count = f.e, self.lanes, Val("%count", "i64")
+        found = f.variable(e.const(self.last, self.elem, lanes))
 
         def middle(a: Val, b: Val, c: Val) -> Val:
             return greater(e, lesser(e, a, b), lesser(e, greater(e, a, b), c))
 
-        def triple(place: Val, apart: int) -> Val:
-            """The median of vectors that are so many apart."""
-            places = [e.add(place, f.word(i * apart * lanes)) for i in range(3)]
-            return middle(*(e.load(self._at(f, sample, at), elem, lanes) for at in places))
+        def sample(vectors: int) -> None:
+            # An odd number of places apart: many patterns have an even period.
+            apart = e.bit_or(e.sub(e.binary("udiv", count, f.word(vectors)), f.word(1)), f.word(1))
+            places = [e.mul(apart, f.word(i)) for i in range(vectors)]
+            drawn = [e.load(self._at(f, Val("%keys", "ptr"), at), self.elem, lanes, align=self.bytes) for at in places]
+            while len(drawn) > 1:
+                drawn = [middle(*drawn[i :: len(drawn) // 3]) for i in range(len(drawn) // 3)]
+            e.store(drawn[0], found)
 
-        def triples(place: Val) -> None:
-            e.store(triple(place, 3), self._at(f, sample, place))
-
-        f.loop(f.word(0), size, lanes, draw)
-        f.when(e.icmp("sgt", size, f.word(3 * lanes)), lambda: f.loop(f.word(0), f.word(3 * lanes), lanes, triples))
-        x = triple(f.word(0), 1)
+        if self.are_few:
+            sample(3)
+        else:
+            f.when(e.icmp("slt", count, f.word(SAMPLED)), lambda: sample(3), lambda: sample(9))
+        x = e.load(found, self.elem, lanes)
         for step in (lanes // 3, 1):
             turned = [e.shuffle(x, x, [(lane + i * step) % lanes for lane in range(lanes)]) for i in (1, 2)]
             x = middle(x, *turned)
-        e.line(f"ret {e.define(f'extractelement {x.typed}, i64 0', elem).typed}")
-        return f.text(f"internal {elem} @{self.name}_median(ptr %keys, i64 %count)", cold=True)
-
-    def _gathered(self, f: Function, at: Val) -> Val:
-        e, lanes, mask = f.e, self.lanes, f.e.const(True, "i1", self.lanes)
-        like = Val("", self.elem, lanes)
-        name = f"llvm.masked.gather.{like.mangled}.v{lanes}p0"
-        self.declarations.add(f"declare {like.type} @{name}({at.type}, i32, {mask.type}, {like.type})")
-        call = f"call {like.type} @{name}({at.typed}, i32 {self.bytes}, {mask.typed}, {like.type} poison)"
-        return e.define(call, self.elem, lanes)
+        e.line(f"ret {e.define(f'extractelement {x.typed}, i64 0', self.elem).typed}")
+        return f.text(f"internal {self.elem} @{self.name}_median(ptr %keys, i64 %count)")
 
     def same(self) -> str:
         """`i1 same(ptr keys, i64 count, key value)`: whether all keys, which are not few, are this one."""
@@ -224,7 +278,7 @@ class _Parting:
         f = Function(self.declarations)
         e, elem, one = f.e, self.elem, f.e.const(1, self.number)
         given, part = Val("%part", "ptr"), Val("%less", "ptr")
-        keys, count, least, most, samples, reach = self._known(f, given)
+        keys, count, least, most, samples, others, target = self._known(f, given)
         half = e.lshr(e.sub(most, least), one)
         threshold = f.variable(e.add(e.add(least, half), one))
         alike = f.variable(e.const(False, "i1"))
@@ -238,24 +292,40 @@ class _Parting:
             def compare() -> None:
                 e.store(e.define(f"call i1 @{self.name}_same({texts(keys, count, median)})", "i1"), alike)
 
-            # Where many keys are the same, all may be.
-            f.when(e.bit_or(e.icmp("eq", middle, least), e.icmp("eq", middle, most)), compare)
+            # Where many keys are the same, all may be. Of few keys another threshold tells as soon.
+            if not self.are_few:
+                f.when(e.bit_or(e.icmp("eq", middle, least), e.icmp("eq", middle, most)), compare)
 
         def meet() -> None:
-            self._note(f, given, [keys, count, least, least, samples, reach])
-            self._note(f, part, [keys, f.word(0), least, least, samples, reach])
+            self._note(f, given, [keys, count, least, least, samples, others, target])
+            self._note(f, part, [keys, f.word(0), least, least, samples, others, keys])
 
         def divide() -> None:
             at, fewer = e.load(threshold, self.number), e.sub(samples, f.word(1))
-            by = texts(keys, count, numbered(e, at, elem))
-            left = e.define(f"call i64 @{self.name}_split({by})", "i64")
-            self._note(f, given, [self._at(f, keys, left), e.sub(count, left), at, most, fewer, e.sub(reach, left)])
-            self._note(f, part, [keys, left, least, e.sub(at, one), fewer, reach])
+            by, left = numbered(e, at, elem), f.variable(f.word(0))
+            in_place = e.const(False, "i1") if self.are_few else e.icmp("eq", others, NOWHERE)
+
+            def split(name: str, *arrays: Val) -> None:
+                e.store(e.define(f"call i64 @{self.name}_{name}({texts(*arrays, count, by)})", "i64"), left)
+
+            if self.are_few:
+                split("apart", keys, others)
+            else:
+                f.when(in_place, lambda: split("split", keys), lambda: split("apart", keys, others))
+            found = e.load(left, "i64")
+            after, beside = self._at(f, keys, found), self._at(f, others, found)
+            above, beside = e.select(in_place, after, beside), e.select(in_place, NOWHERE, after)
+            rest = e.sub(count, found)
+            self._note(f, given, [above, rest, at, most, fewer, beside, self._at(f, target, found)])
+            self._note(f, part, [keys, found, least, e.sub(at, one), fewer, others, target])
 
         f.when(e.icmp("sgt", samples, f.word(0)), look)
-        f.when(e.load(alike, "i1"), meet, divide)
+        if self.are_few:
+            divide()
+        else:
+            f.when(e.load(alike, "i1"), meet, divide)
         e.line("ret void")
-        return f.text(f"internal void @{self.name}_step(ptr %part, ptr %less)")
+        return f.text(f"internal void @{self.name}_step(ptr %part, ptr %less)", cold=True)
 
     def _differ(self, f: Function, part: Val) -> Val:
         bounds = self._known(f, part)[2:4]
@@ -264,53 +334,74 @@ class _Parting:
     # -- parts -------------------------------------------------------------------------------------------------
 
     def leaf(self) -> str:
-        """`void leaf(ptr keys, i64 count, i64 reach)`: as few keys as a network sorts.
-
-        Keys after them, which are not less and in no order yet, are sorted with them, if there are enough.
-        """
+        """`void leaf(ptr keys, i64 count, ptr target)`: as few keys as a network sorts."""
         f = Function(self.declarations)
         e, keys, count = f.e, Val("%keys", "ptr"), Val("%count", "i64")
-        near, last = f.room(self.elem, self.size), e.const(self.last, self.elem, self.lanes)
-        is_half = e.icmp("sle", count, f.word(self.size // 2))
-        size = e.select(is_half, f.word(self.size // 2), f.word(self.size))
-        is_near = e.icmp("slt", Val("%reach", "i64"), size)
-        sorted = e.select(is_near, near, keys)
+        near, target, half = f.room(self.elem, self.size), Val("%target", "ptr"), f.word(self.size // 2)
 
-        def read(place: Val) -> None:
-            inside = self._inside(f, place, count)
-            x = e.masked_load(self._at(f, keys, place), self.elem, self.lanes, inside, self.bytes)
-            e.store(e.select(inside, x, last), self._at(f, near, place))
+        def by(part: str, source: Val, goal: Val, count: Val) -> None:
+            e.line(f"call void @network{self.size}_{part}({texts(source, goal, count)})")
 
-        def write(place: Val) -> None:
-            x = e.load(self._at(f, near, place), self.elem, self.lanes)
-            e.masked_store(x, self._at(f, keys, place), self._inside(f, place, count), self.bytes)
+        def both() -> None:
+            by("half", self._at(f, keys, half), self._at(f, near, half), e.sub(count, half))
+            by("both", near, target, count)
 
-        def by(size: int) -> None:
-            e.line(f"call void @network{size}({sorted.typed})")
-
-        f.when(is_near, lambda: f.loop(f.word(0), size, self.lanes, read))
-        f.when(is_half, lambda: by(self.size // 2), lambda: by(self.size))
-        f.when(is_near, lambda: f.loop(f.word(0), size, self.lanes, write))
+        by("half", keys, near, count)
+        f.when(e.icmp("sgt", count, half), both, lambda: by("alone", near, target, count))
         e.line("ret void")
-        return f.text(f"internal void @{self.name}_leaf(ptr %keys, i64 %count, i64 %reach)")
+        return f.text(f"internal void @{self.name}_leaf(ptr %keys, i64 %count, ptr %target)")
+
+    def little(self) -> str:
+        """`void little(ptr part)`: the keys of a part, which has room beside them, in order where they are to be."""
+        f = Function(self.declarations)
+        e, given = f.e, Val("%part", "ptr")
+        self._halve(f, "little", self.size)
+        keys, count, *_, target = self._known(f, given)
+
+        def copy() -> None:
+            e.copy_bytes(target, keys, e.mul(count, f.word(self.bytes)))
+
+        def alike() -> None:
+            f.when(e.icmp("ne", keys, target), copy)
+
+        def leaf() -> None:
+            e.line(f"call void @{self.name}_leaf({texts(keys, count, target)})")
+
+        f.when(self._differ(f, given), leaf, alike)
+        e.line("ret void")
+        return f.text(f"internal void @{self.name}_little(ptr %part)")
+
+    def near(self) -> str:
+        """`void near(ptr part)`: the keys of a part in order, which are as few as there is room beside."""
+        f = Function(self.declarations)
+        given, others = Val("%part", "ptr"), f.room(self.elem, self.beside)
+        f.e.store(others, f.e.offset(given, f.word(OTHERS), "i64"))
+        f.e.line(f"call void @{self.name}_little({given.typed})")
+        f.e.line("ret void")
+        # Its room is not to be a part of those that call themselves.
+        return f.text(f"internal void @{self.name}_near(ptr %part)", cold=True)
 
     def part(self) -> str:
-        """`void part(ptr part)`: the keys of a part in order."""
+        """`void part(ptr part)`: the keys of a part in order, in place."""
         f = Function(self.declarations)
+        given = Val("%part", "ptr")
+        self._halve(f, "part", self.beside)
+        f.when(self._differ(f, given), lambda: f.e.line(f"call void @{self.name}_near({given.typed})"))
+        f.e.line("ret void")
+        return f.text(f"internal void @{self.name}_part(ptr %part)", cold=True)
+
+    def _halve(self, f: Function, name: str, most: int) -> None:
+        """Halve a part until its keys are at most so many; the lesser ones are given to the function of this name."""
         e, given, less = f.e, Val("%part", "ptr"), f.room("i64", WORDS)
 
         def is_long() -> Val:
-            return e.bit_and(e.icmp("sgt", self._known(f, given)[1], f.word(self.size)), self._differ(f, given))
+            return e.bit_and(e.icmp("sgt", self._known(f, given)[1], f.word(most)), self._differ(f, given))
 
         def step() -> None:
             e.line(f"call void @{self.name}_step({texts(given, less)})")
-            e.line(f"call void @{self.name}_part({less.typed})")
+            e.line(f"call void @{self.name}_{name}({less.typed})")
 
         f.repeat(is_long, step)
-        keys, count, *_, reach = self._known(f, given)
-        f.when(self._differ(f, given), lambda: e.line(f"call void @{self.name}_leaf({texts(keys, count, reach)})"))
-        e.line("ret void")
-        return f.text(f"internal void @{self.name}_part(ptr %part)")
 
     # -- all ---------------------------------------------------------------------------------------------------
 
@@ -323,12 +414,10 @@ class _Parting:
         def half(number: Val) -> None:
             part, less = self._listed(f, number), self._listed(f, e.add(number, parts))
             keys, count, least, *_ = self._known(f, part)
-            self._note(f, less, [keys, f.word(0), least, least, f.word(0), f.word(0)])
+            self._note(f, less, [keys, f.word(0), least, least, f.word(0), NOWHERE, keys])
 
             def step() -> None:
                 e.line(f"call void @{self.name}_step({texts(part, less)})")
-                # Another thread may sort what comes after them.
-                e.store(self._known(f, less)[1], e.offset(less, f.word(5), "i64"))
 
             f.when(e.bit_and(e.icmp("sgt", count, f.word(PIECE)), self._differ(f, part)), step)
 
@@ -354,17 +443,17 @@ class _Parting:
     def whole(self, on_threads: bool) -> str:
         """The function itself."""
         f = Function(self.declarations)
-        e, count = f.e, Val("%count", "i64")
+        e, keys, count = f.e, Val("%keys", "ptr"), Val("%count", "i64")
         bounds = [Val(name, self.number) for name in ("%least", "%most")]
         zeros = e.intrinsic("llvm.ctlz", count, trailing=["i1 false"])
         # Twice as many as halves would need.
         samples = e.shl(e.sub(f.word(64), zeros), f.word(1))
         listed = f.room("i64", 1 + (WORDS << ROUNDS if on_threads else WORDS))
         first = e.offset(listed, f.word(1), "i64")
-        self._note(f, first, [Val("%keys", "ptr"), count, *bounds, samples, count])
+        self._note(f, first, [keys, count, *bounds, samples, NOWHERE, keys])
 
         def alone() -> None:
-            e.line(f"call void @{self.name}_part({first.typed})")
+            e.line(f"call void @{self.name}_{'near' if self.are_few else 'part'}({first.typed})")
 
         def each(body: str, parts: int) -> None:
             e.line(f"call void @{PARALLEL}(ptr @{self.name}_{body}, {texts(listed, f.word(parts))})")

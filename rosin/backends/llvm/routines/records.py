@@ -76,6 +76,12 @@ def inside(e: Emitter, place: Val, count: Val, lanes: int) -> Val:
     return e.icmp("slt", places_from(e, place, lanes), e.splat(count, lanes))
 
 
+def counted(e: Emitter, mask: Val) -> Val:
+    """How many lanes a mask has, as an i64."""
+    bits = e.define(f"bitcast {mask.typed} to i{mask.lanes}", f"i{mask.lanes}")
+    return e.convert("zext", e.intrinsic("llvm.ctpop", bits), "i64")
+
+
 def is_less(e: Emitter, x: Val, y: Val) -> Val:
     """Where one part of a record is less than another."""
     return e.fcmp("olt", x, y) if x.elem in FLOATS else e.icmp("slt", x, y)

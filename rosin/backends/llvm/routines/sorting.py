@@ -25,10 +25,10 @@ from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import FloatKeys, Keys, number
 from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
-from rosin.backends.llvm.routines.networks import network_texts
-from rosin.backends.llvm.routines.parting import ALONE, parting_texts
+from rosin.backends.llvm.routines.networks import counted_texts, network_texts
+from rosin.backends.llvm.routines.parting import ALONE, FEW, parting_texts
 from rosin.backends.llvm.routines.radix import radix_text
-from rosin.backends.llvm.routines.records import BYTES, Records, greater, inside, lesser, places_from, texts
+from rosin.backends.llvm.routines.records import BYTES, Records, counted, greater, inside, lesser, places_from, texts
 from rosin.backends.llvm.routines.windows import windows_texts
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
@@ -43,9 +43,6 @@ LOOKED_AT = 2
 
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
-
-MERGED_BYTES = 4096
-"""Keys of at most so many bytes are sorted by merging where longer lines are parted."""
 
 ANY, NETWORK, SHORT_ONES, CHUNKS, LONG_ONES = "", "network", "short", "chunk", "long"
 """The lines that a routine may have code for: those that a network sorts, whose size stands after `NETWORK`, those that
@@ -94,10 +91,9 @@ class _Sorting:
         # A network takes LLVM long: of the narrow keys those that are merged are sorted by a smaller one.
         merged = self.records.lanes * (most if BYTES[parts[0]] == 8 else REGISTERS)
         self.block = int(way.removeprefix(NETWORK)) if way.startswith(NETWORK) else merged
-        few = MERGED_BYTES // BYTES[parts[0]] if packs else MERGED * self.block
+        few = FEW // BYTES[parts[0]] if packs else MERGED * self.block
         self.most_merged = SHORT if places else max(few, SHORT)
-        # Merging is as fast for short lines of narrow keys, and of less code.
-        self.parted = packs and (way != SHORT_ONES or BYTES[parts[0]] == 8)
+        self.parted = packs
         """Whether lines that are longer than a network are sorted by parting, for which vectors are packed."""
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
@@ -114,13 +110,10 @@ class _Sorting:
     def text(self) -> str:
         declarations, by_network = self.declarations, self.way.startswith(NETWORK)
         functions: list[str] = []
-        sizes = self.networks()
-        for size in sizes:
-            half = size // 2
-            halved = (
-                f"network{half}" if self.parted and not by_network and size == self.block and half not in sizes else ""
-            )
-            functions += network_texts(self.records, size // self.records.lanes, f"network{size}", declarations, halved)
+        for size in self.networks():
+            counted = self.parted and not by_network and size == self.block
+            make = counted_texts if counted else network_texts
+            functions += make(self.records, size // self.records.lanes, f"network{size}", declarations)
         if by_network:
             functions.append(self._lines_by_network())
         else:
@@ -142,8 +135,10 @@ class _Sorting:
 
     def _parting_texts(self) -> list[str]:
         """The ways of lines that are parted, and the functions that they need."""
-        on_threads = self.way in (ANY, LONG_ONES)
-        functions = parting_texts(self.records, self.block, "by_parting", on_threads, self.declarations)
+        on_threads, are_few = self.way in (ANY, LONG_ONES), self.way == SHORT_ONES
+        functions = parting_texts(
+            self.records, self.block, "by_parting", self.declarations, on_threads=on_threads, are_few=are_few
+        )
         if self.way in (ANY, SHORT_ONES):
             functions.append(self._parted("short"))
         if self.way != SHORT_ONES:
@@ -253,19 +248,28 @@ class _Sorting:
     def _restore(self) -> str:
         """`void restore(ptr source, ptr target, i64 count, key mask)`: zeros and NaNs as they are in the operand."""
         f = Function(self.declarations)
-        e, keys = f.e, self.order
+        e, keys, lanes, count = f.e, self.order, self.records.lanes, Val("%count", "i64")
         mask = Val("%mask", keys.turn)
         starts = [f.variable(f.word(0)) for _ in range(2)]
         kinds = [(e.const(0, keys.memory), keys.is_zero), (e.const(keys.most, keys.memory), keys.is_nan)]
 
-        def count(place: Val) -> None:
-            key = keys.key(e, e.load(e.offset(Val("%source", "ptr"), place, keys.memory), keys.memory), mask)
+        def at(place: Val) -> Val:
+            return e.offset(Val("%source", "ptr"), place, keys.memory)
+
+        def from_place(place: Val) -> tuple[Val, Val]:
+            """Elements, and which of them are in the line."""
+            inside = self._inside(e, place, count)
+            return e.masked_load(at(place), keys.memory, lanes, inside, keys.dtype.bytes), inside
+
+        def count_less(place: Val) -> None:
+            x, inside = from_place(place)
             for start, (example, _) in zip(starts, kinds, strict=True):
-                less = e.icmp("slt", key, keys.key(e, example, mask))
-                f.add_to(start, e.convert("zext", less, "i64"))
+                before = e.splat(keys.key(e, example, mask), lanes)
+                less = e.bit_and(e.icmp("slt", keys.key(e, x, mask), before), inside)
+                f.add_to(start, counted(e, less))
 
         def copy(place: Val) -> None:
-            x = e.load(e.offset(Val("%source", "ptr"), place, keys.memory), keys.memory)
+            x = e.load(at(place), keys.memory)
             for start, (_, test) in zip(starts, kinds, strict=True):
 
                 def put(start: Val = start) -> None:
@@ -273,10 +277,17 @@ class _Sorting:
 
                 f.when(test(e, x), put)
 
-        for body in (count, copy):
-            f.loop(f.word(0), Val("%count", "i64"), 1, body)
+        def copy_some(place: Val) -> None:
+            x, inside = from_place(place)
+            found = e.bit_and(e.bit_or(*(test(e, x) for _, test in kinds)), inside)
+            end = e.intrinsic("llvm.smin", e.add(place, f.word(lanes)), count)
+            f.when(e.intrinsic_across("llvm.vector.reduce.or", found), lambda: f.loop(place, end, 1, copy))
+
+        for body in (count_less, copy_some):
+            f.loop(f.word(0), count, lanes, body)
         e.line("ret void")
-        return f.text(f"internal void @restore(ptr %source, ptr %target, i64 %count, {mask.typed})")
+        given = f"ptr %source, ptr %target, i64 %count, {mask.typed}"
+        return f.text(f"internal void @restore({given})", cold=True)
 
     # -- lines that are in order already -------------------------------------------------------------------
 
@@ -363,6 +374,9 @@ class _Sorting:
         for size in self.networks():
 
             def sort(size: int = size) -> None:
+                if self.parted and size == self.block:
+                    e.line(f"call void @by_parting_leaf({texts(*parts, count, *parts)})")
+                    return
                 self._fill(f, parts, f.word(size))
                 e.line(f"call void @network{size}({texts(*parts)})")
 
