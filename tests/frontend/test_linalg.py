@@ -266,8 +266,12 @@ def test_singular_matrices_are_an_error_where_values_are_known() -> None:
     for call in (lambda a: linalg.inv(a), lambda a: linalg.solve(a, a), lambda a: linalg.matrix_power(a, -1)):
         with pytest.raises(np.linalg.LinAlgError, match=r"pivot \d of its LU factors is zero"):
             call(rnp.asarray(SINGULAR))
+    stack = rnp.asarray(np.stack([np.eye(2), np.zeros((2, 2))]))
+    for columns in (0, 1, 3):
+        with pytest.raises(linalg.LinAlgError, match="matrix 1 of the stack is singular: pivot 0"):
+            linalg.solve(stack, rnp.ones((2, 2, columns)))
     with pytest.raises(linalg.LinAlgError, match="matrix 1 of the stack is singular: pivot 0"):
-        linalg.inv(rnp.asarray(np.stack([np.eye(2), np.zeros((2, 2))])))
+        linalg.inv(stack)
 
 
 @pytest.mark.parametrize("n", [4, 40])
@@ -317,6 +321,17 @@ def test_factors_of_a_stack_are_those_of_its_matrices(dtype: str, count: int, n:
 def test_inverses_of_many_matrices(dtype: str, n: int) -> None:
     a = regular(dtype, 5003, n, n)
     near(rosin.compile(linalg.inv)(rnp.asarray(a)), np.linalg.inv(a), 1e3 * np.finfo(dtype).eps)
+
+
+@over_dtypes
+@pytest.mark.parametrize(("count", "n"), [(21, 4), (19, 13), (35, 32)])
+def test_many_matrices_exchange_rows_each_in_its_own_way(dtype: str, count: int, n: int) -> None:
+    a = matrices(dtype, count, n, n)
+    for columns in (1, 7, 32):
+        b = matrices(dtype, count, n, columns, seed=1)
+        for (x,) in both(linalg.solve, a, b):
+            left = np.abs(a @ np.asarray(x) - b).max((1, 2))
+            assert (left < 10 * n * np.finfo(dtype).eps * (np.abs(a).sum(2).max(1) * np.abs(x).max((1, 2)))).all()
 
 
 @pytest.mark.parametrize("n", [3, 40])

@@ -2,77 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rosin.backends.llvm.routines.matrix.stack import Stack
 
-    Stacks = Mapping[str, Callable[..., Stack]]
+    Maker = Callable[..., Stack]
+
+STACKS: dict[str, Callable[[], Maker]] = {}
+"""What gives the maker of each kind of routine."""
 
 
-def _cholesky() -> Stacks:
+def stack_of(kind: str) -> Maker:
+    """What makes the routine of a kind."""
+    return STACKS[kind]()
+
+
+def _named(load: Callable[[], Maker]) -> Callable[[], Maker]:
+    """Its name says which kind it is for."""
+    STACKS[load.__name__.removeprefix("load_")] = load
+    return load
+
+
+@_named
+def load_cholesky() -> Maker:
     from rosin.backends.llvm.routines.matrix.cholesky import Cholesky
 
-    return {"cholesky": Cholesky}
+    return Cholesky
 
 
-def _eigen() -> Stacks:
-    from rosin.backends.llvm.routines.matrix.eigen import Eig, Eigh, EighValues, EigValues
+@_named
+def load_eig() -> Maker:
+    from rosin.backends.llvm.routines.matrix.eigen import Eig
 
-    return {"eig": Eig, "eig_values": EigValues, "eigh": Eigh, "eigh_values": EighValues}
-
-
-def _lu() -> Stacks:
-    from rosin.backends.llvm.routines.matrix.lu import Inverse, Lu, LuDiagonal, LuSolve, Solve
-
-    return {"inverse": Inverse, "lu": Lu, "lu_diagonal": LuDiagonal, "lu_solve": LuSolve, "solve": Solve}
+    return Eig
 
 
-def _qr() -> Stacks:
+@_named
+def load_eig_values() -> Maker:
+    from rosin.backends.llvm.routines.matrix.eigen import EigValues
+
+    return EigValues
+
+
+@_named
+def load_eigh() -> Maker:
+    from rosin.backends.llvm.routines.matrix.eigen import Eigh
+
+    return Eigh
+
+
+@_named
+def load_eigh_values() -> Maker:
+    from rosin.backends.llvm.routines.matrix.eigen import EighValues
+
+    return EighValues
+
+
+@_named
+def load_inverse() -> Maker:
+    from rosin.backends.llvm.routines.matrix.lu import Inverse
+
+    return Inverse
+
+
+@_named
+def load_lu() -> Maker:
+    from rosin.backends.llvm.routines.matrix.lu import Lu
+
+    return Lu
+
+
+@_named
+def load_lu_diagonal() -> Maker:
+    from rosin.backends.llvm.routines.matrix.lu import LuDiagonal
+
+    return LuDiagonal
+
+
+@_named
+def load_lu_solve() -> Maker:
+    from rosin.backends.llvm.routines.matrix.lu import LuSolve
+
+    return LuSolve
+
+
+@_named
+def load_qr() -> Maker:
     from rosin.backends.llvm.routines.matrix.qr import Qr
 
-    return {"qr": Qr}
+    return Qr
 
 
-def _schur() -> Stacks:
+@_named
+def load_schur() -> Maker:
     from rosin.backends.llvm.routines.matrix.schur import Schur
 
-    return {"schur": Schur}
+    return Schur
 
 
-def _svd() -> Stacks:
-    from rosin.backends.llvm.routines.matrix.svd import Svd, SvdValues
+@_named
+def load_solve() -> Maker:
+    from rosin.backends.llvm.routines.matrix.lu import Solve
 
-    return {"svd": Svd, "svd_values": SvdValues}
+    return Solve
 
 
-def _sylvester() -> Stacks:
+@_named
+def load_svd() -> Maker:
+    from rosin.backends.llvm.routines.matrix.svd import Svd
+
+    return Svd
+
+
+@_named
+def load_svd_values() -> Maker:
+    from rosin.backends.llvm.routines.matrix.svd import SvdValues
+
+    return SvdValues
+
+
+@_named
+def load_sylvester() -> Maker:
     from rosin.backends.llvm.routines.matrix.sylvester import Sylvester
 
-    return {"sylvester": Sylvester}
+    return Sylvester
 
 
-def _triangular() -> Stacks:
+@_named
+def load_triangular_solve() -> Maker:
     from rosin.backends.llvm.routines.matrix.triangular import TriangularSolve
 
-    return {"triangular_solve": TriangularSolve}
-
-
-FILES: Mapping[Callable[[], Stacks], tuple[str, ...]] = {
-    _cholesky: ("cholesky",),
-    _eigen: ("eig", "eig_values", "eigh", "eigh_values"),
-    _lu: ("inverse", "lu", "lu_diagonal", "lu_solve", "solve"),
-    _qr: ("qr",),
-    _schur: ("schur",),
-    _svd: ("svd", "svd_values"),
-    _sylvester: ("sylvester",),
-    _triangular: ("triangular_solve",),
-}
-STACKS = {kind: file for file, kinds in FILES.items() for kind in kinds}
-"""What loads each kind of routine, and those beside it."""
-
-
-def stack_of(kind: str) -> Callable[..., Stack]:
-    """What makes the routine of a kind."""
-    return STACKS[kind]()[kind]
+    return TriangularSolve

@@ -93,7 +93,7 @@ class Eigh(Tridiagonal, Eigen):
     # -- in lanes ------------------------------------------------------------------------------------------
 
     def helpers(self) -> list[str]:
-        return [*super().helpers(), *([self.swaps(self.elem)] if self.has_lanes else [])]
+        return [*super().helpers(), *(self.swaps(self.elem) if self.has_lanes else [])]
 
     @property
     def has_lanes(self) -> bool:

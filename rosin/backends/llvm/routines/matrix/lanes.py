@@ -29,6 +29,9 @@ FAR = 1 << 22
 LINE = 64
 """Bytes that the caches move together."""
 
+FULL = 32
+"""Rows of so many vectors, or a multiple, begin in so few places of the first cache that a column finds no room."""
+
 _RANGE = ((name, "i64") for name in ("count", "begin", "end", "final"))
 MOVED = parameters(("matrices", "ptr"), *_RANGE, ("vectors", "ptr"))
 """Parameters of functions that move matrices into vectors, or out of them."""
@@ -140,18 +143,53 @@ class Lanes(Stack):
         self, f: Function, name: int, number: Val, final: Val, count: Val, vectors: Val, into: bool, elem: str = ""
     ) -> None:
         """Matrices of an operand or a result into vectors, or out of them; each has so many elements."""
-        e = f.e
-        parts = 1 if elem else self.parts
+        numbers = f.e.mul(count, f.word(1 if elem else self.parts))
         elem = self._as_moved(elem or self.elem)
-        numbers = e.mul(count, f.word(parts))
-        start = e.offset(self.word(f, name), e.mul(number, numbers), elem)
-        told = numbers, f.word(0), numbers, final, vectors
-        if into:
-            e.line(f"call void @into_{elem}({passed(start, *told)})")
-        else:
-            target, far, finish = self.out_to(f, start, numbers, final, elem)
-            e.line(f"call void @out_{elem}({passed(target, *told, far)})")
-            finish()
+        move, finish = self._mover(f, name, number, final, numbers, into, elem)
+        move(f.word(0), numbers, vectors)
+        finish()
+
+    def exchange_rows(
+        self, f: Function, name: int, number: Val, final: Val, rows: Val, columns: Val, vectors: Val, into: bool
+    ) -> None:
+        """As `exchange`, of matrices whose rows are as far apart in vectors as `row` says."""
+        e = f.e
+        numbers, gap = e.mul(columns, f.word(self.parts)), e.sub(self.row(f, columns), columns)
+        move, finish = self._mover(f, name, number, final, e.mul(rows, numbers), into, self.elem)
+        together = e.select(e.icmp("eq", gap, f.word(0)), rows, f.word(1))
+
+        def some(i: Val) -> None:
+            begin, end = (e.mul(row, numbers) for row in (i, e.add(i, together)))
+            move(begin, end, self.at(e, vectors, e.mul(i, gap)))
+
+        f.loop(f.word(0), rows, together, some)
+        finish()
+
+    def row(self, f: Function, columns: Val) -> Val:
+        """How far the rows of matrices are apart in vectors.
+
+        Where they would begin in few places of the first cache, a gap follows each.
+        """
+        e = f.e
+        together = e.icmp("eq", e.bit_and(e.mul(columns, f.word(self.parts)), f.word(FULL - 1)), f.word(0))
+        return e.add(columns, e.convert("zext", together, "i64"))
+
+    def matrices(self, f: Function) -> Val:
+        """Room for matrices with gaps between rows."""
+        return self.vectors(f, SMALL * (SMALL + 1))
+
+    def _mover(
+        self, f: Function, name: int, number: Val, final: Val, numbers: Val, into: bool, elem: str
+    ) -> tuple[Callable[[Val, Val, Val], None], Callable[[], None]]:
+        """What moves numbers begin … end - 1 of each matrix into vectors, or out of them, and what is done then."""
+        start = f.e.offset(self.word(f, name), f.e.mul(number, numbers), elem)
+        target, far, finish = (start, None, _nothing) if into else self.out_to(f, start, numbers, final, elem)
+
+        def move(begin: Val, end: Val, vectors: Val) -> None:
+            given = passed(target, numbers, begin, end, final, vectors, *([] if far is None else [far]))
+            f.e.line(f"call void @{'into' if into else 'out'}_{elem}({given})")
+
+        return move, finish
 
     def out_to(
         self, f: Function, start: Val, numbers: Val, final: Val, elem: str
@@ -351,6 +389,10 @@ class Lanes(Stack):
 
     def chosen(self, e: Emitter, where: Val, x: Number, y: Number) -> Number:
         return tuple(e.select(where, a, b) for a, b in zip(x, y, strict=True))
+
+
+def _nothing() -> None:
+    pass
 
 
 def _bytes(elem: str) -> int:

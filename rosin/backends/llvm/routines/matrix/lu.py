@@ -28,64 +28,65 @@ class Eliminating(Substituting):
         return ("i32",)
 
     def helpers(self) -> list[str]:
-        swaps = [self.swaps(elem) for elem in (self.elem, *self.moved_too())]
+        swaps = self.swaps(self.elem, *self.moved_too())
         updates = [self._update_columns(size) for size in sorted({1, self.tile[1]})]
         return [*super().helpers(), *swaps, self._find_pivots(), *updates, self._behind(), self._before()]
 
     def eliminate(self, f: Function, number: Val, a: Val, m: Val, n: Val, pivots: Val, moved: Sequence[Moved]) -> None:
-        """Put factors in the place of the first operand's matrices in vectors, and write pivots.
+        """Put factors in the place of the first operand's matrices in vectors, whose rows are as `exchange_rows` puts
+        them, and write pivots.
 
         What is `moved` has its rows exchanged as those of the matrices are, each lane's in its own way. Panel by panel
         of columns: what the columns before contribute is subtracted first, in tiles.
         """
         e = f.e
-        least = e.intrinsic("llvm.smin", m, n)
-        rows = (self.rows(f, a, n), *moved)
+        row, least = self.row(f, n), e.intrinsic("llvm.smin", m, n)
+        rows = (self.rows(f, a, n, row), *moved)
 
         def update(j: Val, size: int) -> None:
-            e.line(f"call void @update_{size}({passed(a, m, n, j)})")
+            e.line(f"call void @update_{size}({passed(a, m, row, j)})")
 
         def panel(j: Val, size: int) -> None:
             self.prefetch(f, 0, number, e.mul(j, m), e.mul(m, f.word(size)), e.mul(m, n))
             update(j, size)
             for c in range(size):
                 k = e.add(j, f.word(c))
-                e.line(f"call void @find_pivots({passed(a, m, n, k, self.integers_at(f, pivots, k))})")
+                e.line(f"call void @find_pivots({passed(a, m, row, k, self.integers_at(f, pivots, k))})")
                 self.swap(f, e.load(self.integers_at(f, pivots, k), "i32", self.vector), k, m, rows)
-                self._reduce(f, a, m, n, k, size - c)
+                self._reduce(f, a, m, row, k, size - c)
 
         self.tiled(f, f.word(0), least, self.tile[1], panel)
         # Of matrices that are wide, what is right of the square is but solved for.
         self.tiled(f, least, e.intrinsic("llvm.smax", least, n), self.tile[1], update)
 
     def _update_columns(self, size: int) -> str:
-        """`void update_4(ptr a, i64 m, i64 n, i64 j)`: columns from j on, less the products of known factors."""
+        """`void update_4(ptr a, i64 m, i64 row, i64 j)`: columns from j on, less the products of known factors."""
         f = self.function()
-        m, n, j = (Val(f"%{name}", "i64") for name in "mnj")
+        m, row, j = (Val(f"%{name}", "i64") for name in ("m", "row", "j"))
         a = Val("%a", "ptr")
-        self.tiled(f, f.word(0), m, self.tile[0], lambda i, count: self._update(f, a, n, i, j, count, size))
+        self.tiled(f, f.word(0), m, self.tile[0], lambda i, count: self._update(f, a, row, i, j, count, size))
         f.e.line("ret void")
-        return f.text(f"internal void @update_{size}(ptr %a, i64 %m, i64 %n, i64 %j)")
+        return f.text(f"internal void @update_{size}(ptr %a, i64 %m, i64 %row, i64 %j)")
 
-    def _update(self, f: Function, a: Val, n: Val, i: Val, j: Val, count: int, size: int) -> None:
+    def _update(self, f: Function, a: Val, row: Val, i: Val, j: Val, count: int, size: int) -> None:
         """A tile from element (i, j) on. What of it is above the diagonal is final then."""
         e, one = f.e, f.word(1)
-        starts = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(count)]
+        starts = [self.at(e, a, e.mul(e.add(i, f.word(r)), row)) for r in range(count)]
         goals = [[self.at(e, start, e.add(j, f.word(c))) for c in range(size)] for start in starts]
-        sums = self.sums(f, [[self.load(f, at) for at in row] for row in goals])
+        sums = self.sums(f, [[self.load(f, at) for at in line] for line in goals])
         tops = [self.at(e, a, e.add(j, f.word(c))) for c in range(size)]
-        self.subtract_products(f, sums, starts, one, tops, n, e.intrinsic("llvm.smin", i, j))
+        self.subtract_products(f, sums, starts, one, tops, row, e.intrinsic("llvm.smin", i, j))
         values = self.values(f, sums)
-        for r, row in enumerate(values):
+        for r, line in enumerate(values):
             # Row i + k is one of U's, and its products with L's column are still to come, where that is left of j.
             for k in range(r):
                 place = e.add(i, f.word(k))
                 factor = self.load(f, self.at(e, starts[r], place))
                 inside = e.icmp("slt", place, j)
-                less = [self.minus_product(e, x, factor, y) for x, y in zip(row, values[k], strict=True)]
-                row[:] = [self.chosen(e, inside, x, y) for x, y in zip(less, row, strict=True)]
-        for row, places in zip(values, goals, strict=True):
-            for value, at in zip(row, places, strict=True):
+                less = [self.minus_product(e, x, factor, y) for x, y in zip(line, values[k], strict=True)]
+                line[:] = [self.chosen(e, inside, x, y) for x, y in zip(less, line, strict=True)]
+        for line, places in zip(values, goals, strict=True):
+            for value, at in zip(line, places, strict=True):
                 self.store(f, value, at)
 
     def _size(self, f: Function, value: Number) -> Val:
@@ -93,14 +94,14 @@ class Eliminating(Substituting):
         return parts[0] if len(parts) == 1 else f.e.fadd(*parts)
 
     def _find_pivots(self) -> str:
-        """`void find_pivots(ptr a, i64 m, i64 n, i64 k, ptr pivots)`: each lane's row, from k on, with the greatest
+        """`void find_pivots(ptr a, i64 m, i64 row, i64 k, ptr pivots)`: each lane's row, from k on, with the greatest
         element of column k."""
         f = self.function()
         e, lanes = f.e, self.vector
-        m, n, k = (Val(f"%{name}", "i64") for name in "mnk")
+        m, row, k = (Val(f"%{name}", "i64") for name in ("m", "row", "k"))
 
         def size(i: Val) -> Val:
-            return self._size(f, self.load(f, self.at(e, Val("%a", "ptr"), e.add(e.mul(i, n), k))))
+            return self._size(f, self.load(f, self.at(e, Val("%a", "ptr"), e.add(e.mul(i, row), k))))
 
         most, where = f.variable(size(k)), f.variable(self.everywhere(f, k))
 
@@ -113,12 +114,12 @@ class Eliminating(Substituting):
         f.loop(e.add(k, f.word(1)), m, 1, look)
         e.store(e.load(where, "i32", lanes), Val("%pivots", "ptr"))
         e.line("ret void")
-        return f.text("internal void @find_pivots(ptr %a, i64 %m, i64 %n, i64 %k, ptr %pivots)")
+        return f.text("internal void @find_pivots(ptr %a, i64 %m, i64 %row, i64 %k, ptr %pivots)")
 
-    def _reduce(self, f: Function, a: Val, m: Val, n: Val, k: Val, width: int) -> None:
+    def _reduce(self, f: Function, a: Val, m: Val, row: Val, k: Val, width: int) -> None:
         """Column k of L, and what it takes from the rows below in a panel, in so many columns with this one."""
         e = f.e
-        top = self.at(e, a, e.add(e.mul(k, n), k))
+        top = self.at(e, a, e.add(e.mul(k, row), k))
         pivot, *above = (self.load(f, self.at(e, top, f.word(c))) for c in range(width))
         zero, one = self.number(e, 0.0), self.number(e, 1.0)
         none = e.fcmp("oeq", pivot[0], zero)
@@ -131,7 +132,7 @@ class Eliminating(Substituting):
         some = e.intrinsic_across("llvm.vector.reduce.or", tiny)
 
         def below(i: Val) -> None:
-            own = self.at(e, a, e.add(e.mul(i, n), k))
+            own = self.at(e, a, e.add(e.mul(i, row), k))
             x = self.load(f, own)
             factor = self.variables(f, self.product(e, x, inverse))
             f.when(some, lambda: self.assign(f, self.quotient(e, x, pivot), factor))
@@ -289,13 +290,12 @@ class Lu(Eliminating):
     # -- in lanes ------------------------------------------------------------------------------------------
 
     def group(self, f: Function, number: Val, final: Val) -> None:
-        e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self._least(f)
-        a = self.vectors(f, SMALL * SMALL)
+        m, n, least = self.word(f, "m"), self.word(f, "n"), self._least(f)
+        a = self.matrices(f)
         pivots, order = (f.room("i32", SMALL * self.vector) for _ in range(2))
-        self.exchange(f, 0, number, final, e.mul(m, n), a, True)
-
+        self.exchange_rows(f, 0, number, final, m, n, a, True)
         self.eliminate(f, number, a, m, n, pivots, [self.start_order(f, order, m)])
-        self.exchange(f, 1, number, final, e.mul(m, n), a, False)
+        self.exchange_rows(f, 1, number, final, m, n, a, False)
         self.exchange(f, 2, number, final, least, pivots, False, "i32")
         self.exchange(f, 3, number, final, m, order, False, "i32")
 
@@ -325,14 +325,16 @@ class LuDiagonal(Eliminating):
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n = f.e, self.word(f, "n")
-        a, values = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
+        a, values = self.matrices(f), self.vectors(f, SMALL)
         pivots, odd = (f.room("i32", size * self.vector) for size in (SMALL, 1))
-        self.exchange(f, 0, number, final, e.mul(n, n), a, True)
+        self.exchange_rows(f, 0, number, final, n, n, a, True)
         self.eliminate(f, number, a, n, n, pivots, [])
         e.store(e.const(0, "i32", self.vector), odd)
 
         def step(i: Val) -> None:
-            self.store(f, self.load(f, self.at(e, a, e.mul(i, e.add(n, f.word(1))))), self.at(e, values, i))
+            self.store(
+                f, self.load(f, self.at(e, a, e.mul(i, e.add(self.row(f, n), f.word(1))))), self.at(e, values, i)
+            )
             pivot = e.load(self.integers_at(f, pivots, i), "i32", self.vector)
             moved = e.convert("zext", e.icmp("ne", pivot, self.everywhere(f, i)), "i32")
             e.store(e.bit_xor(e.load(odd, "i32", self.vector), moved), odd)
@@ -381,12 +383,11 @@ class LuSolve(ByColumns):
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
-        size = e.mul(n, count)
-        a, given, x = (self.vectors(f, SMALL * SMALL) for _ in range(3))
+        a, given, x = (self.matrices(f) for _ in range(3))
         order = f.room("i32", SMALL * self.vector)
-        self.exchange(f, 1, number, final, e.mul(n, n), a, True)
+        self.exchange_rows(f, 1, number, final, n, n, a, True)
         self.exchange(f, 2, number, final, n, order, True, "i32")
-        self.exchange(f, 3, number, final, size, given, True)
+        self.exchange_rows(f, 3, number, final, n, count, given, True)
         yes, no = e.const(True, "i1"), e.const(False, "i1")
 
         def plain() -> None:
@@ -400,12 +401,13 @@ class LuSolve(ByColumns):
             self._permute(f, given, x, order, True)
 
         f.when(e.icmp("ne", self.word(f, "transpose"), f.word(0)), turned, plain)
-        self.exchange(f, 4, number, final, size, x, False)
+        self.exchange_rows(f, 4, number, final, n, count, x, False)
 
     def _permute(self, f: Function, source: Val, target: Val, order: Val, back: bool) -> None:
         """Row i becomes what row order[i] was, or `back`; each lane has an order of its own."""
         e, lanes = f.e, self.vector
-        numbers = e.mul(self.word(f, "count"), f.word(self.parts))
+        count = self.word(f, "count")
+        numbers, apart = (e.mul(columns, f.word(self.parts)) for columns in (count, self.row(f, count)))
 
         def row(i: Val) -> None:
             def lane(number: Val) -> None:
@@ -413,7 +415,7 @@ class LuSolve(ByColumns):
                 other = e.convert("sext", e.load(entry, "i32"), "i64")
                 read, write = (i, other) if back else (other, i)
                 starts = [
-                    e.offset(e.offset(matrix, e.mul(e.mul(r, numbers), f.word(lanes)), self.elem), number, self.elem)
+                    e.offset(e.offset(matrix, e.mul(e.mul(r, apart), f.word(lanes)), self.elem), number, self.elem)
                     for matrix, r in ((source, read), (target, write))
                 ]
 
@@ -471,15 +473,15 @@ class Solve(ByColumns, Eliminating):
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
-        a, x = (self.vectors(f, SMALL * SMALL) for _ in range(2))
+        a, x = (self.matrices(f) for _ in range(2))
         pivots = f.room("i32", SMALL * self.vector)
-        self.exchange(f, 0, number, final, e.mul(n, n), a, True)
-        self.exchange(f, 1, number, final, e.mul(n, count), x, True)
-        self.eliminate(f, number, a, n, n, pivots, [self.rows(f, x, count)])
+        self.exchange_rows(f, 0, number, final, n, n, a, True)
+        self.exchange_rows(f, 1, number, final, n, count, x, True)
+        self.eliminate(f, number, a, n, n, pivots, [self.rows(f, x, count, self.row(f, count))])
         yes, no = e.const(True, "i1"), e.const(False, "i1")
         self.substitute(f, a, x, n, count, yes, no, yes)
         self.substitute(f, a, x, n, count, no, no, no)
-        self.exchange(f, 2, number, final, e.mul(n, count), x, False)
+        self.exchange_rows(f, 2, number, final, n, count, x, False)
 
 
 class Inverse(ByColumns, Eliminating):
@@ -530,20 +532,20 @@ class Inverse(ByColumns, Eliminating):
     def group(self, f: Function, number: Val, final: Val) -> None:
         """The inverse of the upper factor's product with that of the lower one; then exchanges go back, in columns."""
         e, n = f.e, self.word(f, "n")
-        count = e.mul(n, n)
-        a, x = (self.vectors(f, SMALL * SMALL) for _ in range(2))
+        row = self.row(f, n)
+        a, x = (self.matrices(f) for _ in range(2))
         pivots = f.room("i32", SMALL * self.vector)
-        self.exchange(f, 0, number, final, count, a, True)
+        self.exchange_rows(f, 0, number, final, n, n, a, True)
         self.eliminate(f, number, a, n, n, pivots, [])
-        self.unit(f, Grid(x, n, f.word(1)), n, n)
+        self.unit(f, Grid(x, row, f.word(1)), n, row)
         yes, no = e.const(True, "i1"), e.const(False, "i1")
         self.substitute(f, a, x, n, n, yes, no, yes, unit_right=True)
         self.substitute(f, a, x, n, n, no, no, no)
-        columns = Moved(x, f.word(1), n, n, self.elem, self.parts)
+        columns = Moved(x, f.word(1), n, row, self.elem, self.parts)
 
         def back(t: Val) -> None:
             k = e.sub(e.sub(n, f.word(1)), t)
             self.swap(f, e.load(self.integers_at(f, pivots, k), "i32", self.vector), k, n, [columns])
 
         f.loop(f.word(0), n, 1, back)
-        self.exchange(f, 1, number, final, count, x, False)
+        self.exchange_rows(f, 1, number, final, n, n, x, False)

@@ -86,7 +86,7 @@ class Svd(Rotating):
     # -- in lanes ------------------------------------------------------------------------------------------
 
     def helpers(self) -> list[str]:
-        return [*super().helpers(), *([self.swaps(self.elem)] if self.has_lanes else [])]
+        return [*super().helpers(), *(self.swaps(self.elem) if self.has_lanes else [])]
 
     @property
     def has_lanes(self) -> bool:

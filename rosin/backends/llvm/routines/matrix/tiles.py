@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import Lanes, Number
+from rosin.backends.llvm.routines.matrix.lanes import SMALL, Lanes, Number
 from rosin.backends.llvm.routines.matrix.stack import parameters, passed
 
 Sums: TypeAlias = "list[list[list[Val]]]"
@@ -19,6 +20,10 @@ TINY = {"float": 2.0**-126, "double": 2.0**-1022}
 
 UNIT = {"float": 2.0**-23, "double": 2.0**-52}
 """The distances between 1 and the next number."""
+
+
+SWAPPED = (8, 4, 1)
+"""So many vectors of a row are exchanged at once with those of other rows, as long as there are as many."""
 
 
 class Grid(NamedTuple):
@@ -115,41 +120,76 @@ class Tiles(Lanes):
         place = self.everywhere(f, k)
 
         def exchange() -> None:
+            listed = f.room("i64", SMALL)
+            count = e.define(f"call i64 @list_found({passed(found, k, m, listed)})", "i64")
             for rows in moved:
-                sizes = passed(rows.start, rows.row, rows.width, rows.step, k, m)
+                sizes = passed(rows.start, rows.row, rows.width, rows.step, k, listed, count)
                 e.line(f"call void @swap_{rows.elem}({found.typed}, {sizes})")
 
         f.when(e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, place)), exchange)
 
-    def swaps(self, elem: str) -> str:
-        """The function for rows of such numbers: row by row of those that a lane may have found."""
+    def swaps(self, *elems: str) -> list[str]:
+        """The functions that exchange rows of such numbers."""
+        return [self._list_found(), *map(self._swap, elems)]
+
+    def _list_found(self) -> str:
+        """`i64 list_found(<8 x i32> found, i64 k, i64 m, ptr listed)`: list the rows from k + 1 on that a lane has
+        found; gives how many they are."""
+        f = self.function()
+        e, found = f.e, Val("%found", "i32", self.vector)
+        count = f.variable(f.word(0))
+
+        def look(i: Val) -> None:
+            own = e.icmp("eq", found, self.everywhere(f, i))
+            some = e.convert("zext", e.intrinsic_across("llvm.vector.reduce.or", own), "i64")
+            e.store(i, e.offset(Val("%listed", "ptr"), e.load(count, "i64"), "i64"))
+            f.add_to(count, some)
+
+        f.loop(e.add(Val("%k", "i64"), f.word(1)), Val("%m", "i64"), 1, look)
+        e.line(f"ret {e.load(count, 'i64').typed}")
+        return f.text(f"internal i64 @list_found({found.typed}, i64 %k, i64 %m, ptr %listed)")
+
+    def _swap(self, elem: str) -> str:
+        """The function for rows of such numbers: some numbers at a time of row k and of the rows in a list."""
         f = self.function()
         e, lanes = f.e, self.vector
-        row, count, step, k, m = (Val(f"%{name}", "i64") for name in ("row", "count", "step", "k", "m"))
+        row, width, step, k, count = (Val(f"%{name}", "i64") for name in ("row", "width", "step", "k", "count"))
         found = Val("%found", "i32", lanes)
-        rows = Moved(Val("%start", "ptr"), row, count, step, elem, 1 if elem == "i32" else self.parts)
+        rows = Moved(Val("%start", "ptr"), row, width, step, elem, 1 if elem == "i32" else self.parts)
 
-        def swap(i: Val) -> None:
-            own = e.icmp("eq", found, self.everywhere(f, i))
+        def numbers(first: Val, size: int) -> None:
+            places = [(e.add(first, f.word(c)), part) for c in range(size) for part in range(rows.parts)]
+            tops = [e.load(rows.at(f, lanes, k, *place), elem, lanes) for place in places]
+            news = [f.variable(top) for top in tops]
 
-            def element(j: Val) -> None:
-                for part in range(rows.parts):
-                    places = [rows.at(f, lanes, row, j, part) for row in (k, i)]
-                    top, other = (e.load(at, rows.elem, lanes) for at in places)
-                    e.store(e.select(own, other, top), places[0])
-                    e.store(e.select(own, top, other), places[1])
+            def exchange(number: Val) -> None:
+                i = e.load(e.offset(Val("%listed", "ptr"), number, "i64"), "i64")
+                own = e.icmp("eq", found, self.everywhere(f, i))
+                for place, top, new in zip(places, tops, news, strict=True):
+                    at = rows.at(f, lanes, i, *place)
+                    other = e.load(at, elem, lanes)
+                    e.store(e.select(own, top, other), at)
+                    e.store(e.select(own, other, e.load(new, elem, lanes)), new)
 
-            some = e.intrinsic_across("llvm.vector.reduce.or", own)
-            f.when(some, lambda: f.loop(f.word(0), rows.width, 1, element))
+            f.loop(f.word(0), count, 1, exchange)
+            for place, new in zip(places, news, strict=True):
+                e.store(e.load(new, elem, lanes), rows.at(f, lanes, k, *place))
 
-        f.loop(e.add(k, f.word(1)), m, 1, swap)
+        done: Val = f.word(0)
+        for vectors in SWAPPED:
+            size = vectors // rows.parts or 1
+            end = e.add(done, e.bit_and(e.sub(width, done), f.word(-size)))
+            f.loop(done, end, size, partial(numbers, size=size))
+            done = end
         e.line("ret void")
-        given = parameters(("start", "ptr"), *((name, "i64") for name in ("row", "count", "step", "k", "m")))
-        return f.text(f"internal void @swap_{elem}({found.type} %found, {given})")
+        given = (
+            (name, "ptr" if name == "listed" else "i64") for name in ("row", "width", "step", "k", "listed", "count")
+        )
+        return f.text(f"internal void @swap_{elem}({found.typed}, ptr %start, {parameters(*given)})")
 
-    def rows(self, f: Function, a: Val, count: Val) -> Moved:
-        """The rows of matrices in vectors."""
-        return Moved(a, count, count, f.word(1), self.elem, self.parts)
+    def rows(self, f: Function, a: Val, count: Val, apart: Val | None = None) -> Moved:
+        """The rows of matrices in vectors, which have no gaps between them, or are so many numbers apart."""
+        return Moved(a, apart or count, count, f.word(1), self.elem, self.parts)
 
     def vector_at(self, f: Function, vectors: Val, i: Val) -> Val:
         return f.e.load(self.at(f.e, vectors, i), self.elem, self.vector)

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
 from rosin.backends.llvm.routines.matrix.stack import Room, parameters, passed
 from rosin.backends.llvm.routines.matrix.tiles import Tiles
@@ -37,7 +36,8 @@ class Substituting(Tiles):
         *,
         unit_right: bool = False,
     ) -> None:
-        """Put solutions in the place of right-hand sides, n rows of `count` numbers, all in vectors.
+        """Put solutions in the place of right-hand sides, n rows of `count` numbers, all in vectors as of
+        `exchange_rows`.
 
         With `unit_right` these are unit matrices, and rows are taken from the first one on: solutions are triangular.
         """
@@ -45,19 +45,21 @@ class Substituting(Tiles):
         down = e.icmp("eq", lower, e.bit_xor(transpose, e.const(True, "i1")))
         start = e.select(down, f.word(0), e.sub(n, f.word(1)))
         step = e.select(down, f.word(1), f.word(-1))
-        row, column = e.select(transpose, f.word(1), n), e.select(transpose, n, f.word(1))
-        given = (a, x, n, count, start, step, row, column, unit, e.const(unit_right, "i1"))
+        apart = self.row(f, n)
+        row, column = e.select(transpose, f.word(1), apart), e.select(transpose, apart, f.word(1))
+        given = (a, x, n, count, self.row(f, count), start, step, row, column, unit, e.const(unit_right, "i1"))
         e.line(f"call void @substitute({passed(*given)})")
 
     def _substitute(self) -> str:
-        """Rows are taken from `start` on in steps; elements of `a` are `row` and `column` places apart.
+        """Rows are taken from `start` on in steps; elements of `a` are `row` and `column` places apart, rows of `x`
+        `apart`.
 
         Tile by tile: what known rows contribute is subtracted from a tile's rows, which then are solved for in turn.
         """
         f = self.function()
         e = f.e
-        names = ("n", "count", "start", "step", "row", "column")
-        n, count, start, step, row, column = (Val(f"%{name}", "i64") for name in names)
+        names = ("n", "count", "apart", "start", "step", "row", "column")
+        n, count, apart, start, step, row, column = (Val(f"%{name}", "i64") for name in names)
         a, x, unit = Val("%a", "ptr"), Val("%x", "ptr"), Val("%unit", "i1")
         one = (self.number(e, 1.0), *[self.number(e, 0.0)] * (self.parts - 1))
 
@@ -73,13 +75,13 @@ class Substituting(Tiles):
 
             def tile(c: Val, width: int) -> None:
                 goals = [
-                    [self.at(e, x, e.add(e.mul(i, count), e.add(c, f.word(k)))) for k in range(width)] for i in numbers
+                    [self.at(e, x, e.add(e.mul(i, apart), e.add(c, f.word(k)))) for k in range(width)] for i in numbers
                 ]
                 sums = self.sums(f, [[self.load(f, at) for at in line] for line in goals])
-                right = [self.at(e, x, e.add(e.mul(start, count), e.add(c, f.word(k)))) for k in range(width)]
+                right = [self.at(e, x, e.add(e.mul(start, apart), e.add(c, f.word(k)))) for k in range(width)]
                 # The first rows that are known to be zeros there contribute nothing.
                 none = e.select(Val("%sparse", "i1"), e.intrinsic("llvm.smin", c, t), f.word(0))
-                steps = e.mul(step, column), e.mul(step, count)
+                steps = e.mul(step, column), e.mul(step, apart)
                 starts = [
                     [self.at(e, at, e.mul(none, by)) for at in side]
                     for side, by in zip((left, right), steps, strict=True)
@@ -185,9 +187,9 @@ class TriangularSolve(ByColumns):
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
-        a, x = (self.vectors(f, SMALL * SMALL) for _ in range(2))
-        self.exchange(f, 0, number, final, e.mul(n, n), a, True)
-        self.exchange(f, 1, number, final, e.mul(n, count), x, True)
+        a, x = (self.matrices(f) for _ in range(2))
+        self.exchange_rows(f, 0, number, final, n, n, a, True)
+        self.exchange_rows(f, 1, number, final, n, count, x, True)
         self.prefetch(f, 0, number, f.word(0), e.mul(n, n), e.mul(n, n))
         self.substitute(f, a, x, n, count, *self.flags(f))
-        self.exchange(f, 2, number, final, e.mul(n, count), x, False)
+        self.exchange_rows(f, 2, number, final, n, count, x, False)
