@@ -83,7 +83,7 @@ CASES: list[tuple[str, Callable[..., Any], dict[str, Any], Arrays, list[Arrays]]
         matmul,
         {"x": {0: "n", 1: "k"}, "y": {0: "k", 1: "m"}},
         (draw(96, 80), draw(80, 112)),
-        [(draw(n, n), draw(n, n)) for n in (16, 64, 256, 512)] + [(draw(100, 77), draw(77, 130))],
+        [(draw(n, n), draw(n, n)) for n in (16, 64, 256, 512, 1024)] + [(draw(100, 77), draw(77, 130))],
     ),
     (
         "softmax",

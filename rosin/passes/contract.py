@@ -25,7 +25,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from math import prod
 
-from rosin.ir import facts
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static, static
@@ -50,12 +50,13 @@ from rosin.ir.loops import (
 )
 from rosin.ir.op import Fold
 from rosin.ir.ops.arithmetic import Mul
+from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.statements import replace, used_buffers
-from rosin.ir.steps import Kernel
+from rosin.ir.steps import Either, Kernel, Step
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.fusion import Group
-from rosin.passes.lanes import NEAR_BYTES
+from rosin.passes.lanes import NEAR_BYTES, WHOLE_BYTES
 from rosin.passes.nest import Memory, on_many, threads
 from rosin.passes.packing import Operand, Packing, joint, on_one_thread, packing_kernels
 from rosin.passes.pieces import pieces
@@ -74,6 +75,15 @@ from rosin.passes.waiting import LONG_BYTES, PACKED_LONG_BYTES, Band, Blocks
 from rosin.passes.words import WORD_BYTES
 
 
+SMALL, LARGE = 48, 1024
+"""What symbolic sizes count as for the kernels of small operands, and for those of large ones."""
+
+READ_OFTEN, READ_ACROSS, ONCE_MORE = 32, 8, 1 << 16
+"""Of symbolic size, a large operand that is read for so many elements of the result is copied. One that lies across
+what is side by side in the copy is copied, large or not, if it is read for so many, and once more for each of so many
+bytes."""
+
+
 def contraction_kernels(
     group: Group,
     memory: Memory,
@@ -81,29 +91,82 @@ def contraction_kernels(
     vector_bytes: int,
     size: TileSize | None = None,
     words: Collection[str] = (),
-) -> list[Kernel]:
+) -> list[Step]:
     """The kernels of a contraction, in tiles of a size that somebody has found to be the best, if it is given.
 
     `words` names the element types of which the target multiplies several numbers at a time (rosin.passes.words).
 
-    The size of a tile changes no bits: each sum runs over the same terms in the same order.
+    The size of a tile changes no bits: each sum runs over the same terms in the same order. Where sizes are symbolic, it
+    is decided when the program runs whether copies of operands pay.
     """
+
+    def parts_as(name: str, copies: bool = True) -> list[_Contraction]:
+        return _parts(group, memory, name, vector_bytes, size, words, copies)
+
+    parts = parts_as(name)
+    symbols = {name: None for v in (*parts[0].result, *parts[0].folded) for name in dims.names(v.extent)}
+    plain = isinstance(group.nodes[0].op, DotGeneral) and parts[0].kind is None and size is None and not memory.in_loop
+    if not symbols or not plain:
+        return _kernels(parts)
+    copies = any(part.packed for part in parts)
+    known = facts.current().copy()
+    known.typical |= dict.fromkeys(symbols, SMALL if copies else LARGE)
+    with facts.assuming(known):
+        others = parts_as(f"{name}_small", copies=False) if copies else parts_as(f"{name}_large")
+    small, large = (others, parts) if copies else (parts, others)
+    pays = _pays(large)
+    if facts.known_at_least(0, pays):
+        return _kernels(small)
+    return [Either(pays, 0, tuple(_kernels(small)), tuple(_kernels(large)))]
+
+
+def _pays(parts: Sequence[_Contraction]) -> Dim:
+    """Positive where the copies of operands pay."""
+    found: Dim = 1
+    bytes: Dim = 0
+    for part in parts:
+        for position in part.packed:
+            operand = part.operands[position]
+            assert operand is not None, "what is packed is read at one place"
+            own = operand.value.type.size * operand.value.type.dtype.bytes
+            lies_across = part.along is not None and operand.step(part.along) not in (0, 1)
+            often = READ_ACROSS + own // ONCE_MORE if lies_across else READ_OFTEN
+            times = dims.product(v.extent for v in part.result if operand.step(v) == 0)
+            found = found * dims.floor_divide(times, often)
+            bytes = bytes + (WHOLE_BYTES + 1 if lies_across else own)
+    return found * dims.floor_divide(bytes, WHOLE_BYTES + 1)
+
+
+def _parts(
+    group: Group,
+    memory: Memory,
+    name: str,
+    vector_bytes: int,
+    size: TileSize | None,
+    words: Collection[str],
+    copies: bool,
+) -> list[_Contraction]:
+    """The pieces of a contraction, with their tiles and copies chosen."""
     node = group.nodes[0]
     op, uses = node.op, memory.fusion.uses_of[node]
     assert isinstance(op, Fold)
     found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
     parts = [
-        _Contraction(group, memory, each, vector_bytes, piece, size, words)
+        _Contraction(group, memory, each, vector_bytes, piece, size, words, copies)
         for each, piece in zip(names, found, strict=True)
     ]
     for part in parts:
         part.choose()
     for position in range(len(node.operands)):
         _share_copies(parts, position)
+    return parts
+
+
+def _kernels(parts: Sequence[_Contraction]) -> list[Step]:
     tiles = [part.kernels() for part in parts]
     made: set[Buffer] = set()
-    kernels: list[Kernel] = []
+    kernels: list[Step] = []
     for part, own in zip(parts, tiles, strict=True):
         kernels += [*_copies(part, parts, made), *part.excess_kernels(), *own]
     return kernels

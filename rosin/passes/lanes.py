@@ -98,9 +98,18 @@ class Lanes:
     """A contraction while it is chosen how it is computed."""
 
     def __init__(
-        self, group: Group, memory: Memory, name: str, vector_bytes: int, piece: Piece, size: TileSize | None
+        self,
+        group: Group,
+        memory: Memory,
+        name: str,
+        vector_bytes: int,
+        piece: Piece,
+        size: TileSize | None,
+        copies: bool,
     ) -> None:
+        """`copies` says whether operands may be copied to where they lie better."""
         self.group = group
+        self.copies = copies
         self.wanted = size
         self.size: TileSize | None = None
         """The wanted size of tiles, once it is known what runs as vectors."""
@@ -354,7 +363,8 @@ class Lanes:
                 trouble += self._distance(operand, extent, self.groups(var), self._pays(var, operand))
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
-            packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if trouble else None
+            asks = trouble > 0 and self.copies
+            packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if asks else None
             copying = 0.0 if packing is None else self._copying(operand, packing)
             if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
@@ -408,6 +418,8 @@ class Lanes:
         Rows that run along what is folded pass by as they are.
         """
         if lanes in self.folded or operand.step(lanes) != 0 or operand.value.type.bytes <= NEAR_BYTES:
+            return False
+        if not self.copies:
             return False
         return self._pays_for_rows(operand) and not any(map(operand.runs_along, self.folded))
 

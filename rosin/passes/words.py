@@ -139,13 +139,14 @@ class WordLanes(Lanes):
         piece: Piece,
         size: TileSize | None,
         words: Collection[str],
+        copies: bool = True,
     ) -> None:
         self.kind: Kind | None = None
         self.right = 0
         """Which operand the words of the right are from."""
         self.excess: tuple[Packing, Buffer, tuple[Index, ...]] | None = None
         """What offsets add to sums: where it lies, and for which index of the operand that is not offset."""
-        super().__init__(group, memory, name, vector_bytes, piece, size)
+        super().__init__(group, memory, name, vector_bytes, piece, size, copies)
         self.words = words
 
     def lanes(self) -> LoopVar | None:
