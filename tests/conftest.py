@@ -58,8 +58,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Collecting makes millions of objects that stay: looks for garbage among them would be half of its time."""
+    gc.disable()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     _freeze()
+    gc.enable()
 
 
 def pytest_runtest_logfinish(nodeid: str, location: object) -> None:
