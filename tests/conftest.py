@@ -51,11 +51,37 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark most cases of a `thinned` test slow: all but one in so many, whichever their names choose."""
+    """Mark most cases of a `thinned` test slow: all but one in so many."""
+    cases: dict[str, list[pytest.Function]] = {}
     for item in items:
-        thinned = item.get_closest_marker("thinned")
-        if thinned is not None and zlib.crc32(item.name.encode()) % thinned.args[0]:
-            item.add_marker(pytest.mark.slow)
+        if isinstance(item, pytest.Function) and item.get_closest_marker("thinned") and not _is_slow(item):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for every in cases.values():
+        kept = _kept(every)
+        for item in every:
+            if item not in kept:
+                item.add_marker(pytest.mark.slow)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
+def _kept(cases: list[pytest.Function]) -> set[pytest.Function]:
+    """One case in so many, whichever their names choose. Each value of a parameter that has no more values than that
+    is in one at least."""
+    thinned = cases[0].get_closest_marker("thinned")
+    assert thinned is not None
+    share: int = thinned.args[0]
+    chances = {case: zlib.crc32(case.name.encode()) for case in cases}
+    cases = sorted(cases, key=chances.__getitem__)
+    kept = {case for case in cases if chances[case] % share == 0} or {cases[0]}
+    for name in cases[0].callspec.indices:
+        values = {case.callspec.indices[name] for case in cases}
+        if len(values) * share <= len(cases):
+            for absent in values - {case.callspec.indices[name] for case in kept}:
+                kept.add(next(case for case in cases if case.callspec.indices[name] == absent))
+    return kept
 
 
 def pytest_collection(session: pytest.Session) -> None:
