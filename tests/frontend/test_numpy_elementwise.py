@@ -74,6 +74,7 @@ def _quiet(function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_of_floats(name: str, dtype: str) -> None:
@@ -140,6 +141,7 @@ def test_of_two_floats(name: str, dtype: Any) -> None:
     check(getattr(rnp, name), x, y, expected=_quiet(reference, x, y), tolerance=4e-6 if dtype == np.float32 else 1e-12)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", BINARY | BITS)
 @pytest.mark.parametrize("dtype", INTS)
 def test_of_two_integers(name: str, dtype: str) -> None:

@@ -233,6 +233,7 @@ PRODUCTS: dict[str, tuple[Any, tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("own", "wanted"), PREFERRED)
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_preferred_element_types(name: str, own: str, wanted: str) -> None:

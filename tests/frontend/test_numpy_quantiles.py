@@ -18,6 +18,7 @@ X = RANDOM.normal(size=(3, 4, 5))
 QUANTILES = np.array([0.0, 0.1, 0.25, 0.5, 0.7, 0.875, 1.0])
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("method", list(METHODS))
 @pytest.mark.parametrize("length", [1, 2, 5, 8, 21])
 def test_methods(method: Any, length: int) -> None:
@@ -28,6 +29,7 @@ def test_methods(method: Any, length: int) -> None:
     check(lambda x: rnp.quantile(x, given, method=method), x, expected=expected)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), (2, -2), (0, 1, 2)], ids=str)
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_axes(axis: Any, keepdims: bool) -> None:

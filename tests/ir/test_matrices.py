@@ -102,6 +102,7 @@ def test_lu_gives_factors_of_the_permuted_matrix(dtype: DType, shape: tuple[int,
             np.testing.assert_array_equal(row, expected)
 
 
+@pytest.mark.thinned(3)
 @over_types
 @over_squares
 @pytest.mark.parametrize("transpose", [False, True])
@@ -114,6 +115,7 @@ def test_lu_solve_solves(dtype: DType, shape: tuple[int, ...], transpose: bool, 
         assert_equal((np.swapaxes(a, -1, -2) if transpose else a) @ x, b, dtype, 4)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_squares
 @pytest.mark.parametrize(
@@ -130,6 +132,7 @@ def test_triangular_solve_solves(dtype: DType, shape: tuple[int, ...], flags: tu
         assert_equal((np.swapaxes(read, -1, -2) if transpose else read) @ x, b.astype(read.dtype), dtype)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_shapes
 @pytest.mark.parametrize("complete", [False, True])
@@ -197,6 +200,7 @@ def test_eig_gives_eigenvectors(dtype: DType, shape: tuple[int, ...]) -> None:
         assert_equal(np.sort(np.abs(w), -1), np.sort(np.abs(np.linalg.eigvals(a)), -1), dtype, 16)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_shapes
 @pytest.mark.parametrize("full", [False, True])

@@ -76,6 +76,7 @@ def scales(a: Array, dtype: DType) -> list[float]:
     return [1.0, 2.0**far / 32, 2.0**-far]
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_kinds
 def test_singular_vectors(dtype: DType, kind: str) -> None:

@@ -398,6 +398,7 @@ def test_sin_and_cos_stay_within_one() -> None:
 # -- lanes -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [*FUNCTIONS, *PAIRS])
 def test_the_bits_do_not_depend_on_the_lanes(name: str, dtype: type[np.floating]) -> None:

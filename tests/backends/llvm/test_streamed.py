@@ -63,6 +63,7 @@ def test_element_types(dtype: str, width: int) -> None:
     np.testing.assert_allclose(found.astype(kind), wanted.astype(kind), rtol=1e-2 if dtype == "bf16" else 1e-5)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", ["f32", "i32"])
 @pytest.mark.parametrize(("k", "n"), SIZES)
 def test_columns(k: int, n: int, dtype: str, width: int) -> None:

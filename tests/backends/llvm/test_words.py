@@ -69,6 +69,7 @@ def compiled(f: Callable[..., Any], *arrays: Any) -> np.ndarray[Any, Any]:
     return np.asarray(rosin.compile(f)(*arrays))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("m", "k", "n"), SIZES)
 def test_sums_of_bytes_are_exact(m: int, k: int, n: int) -> None:
     x, y = drawn(m, k), drawn(k, n, seed=1)
