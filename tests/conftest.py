@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,19 +69,23 @@ def _is_slow(item: pytest.Item) -> bool:
 
 
 def _kept(cases: list[pytest.Function]) -> set[pytest.Function]:
-    """One case in so many, whichever their names choose. Each value of a parameter that has no more values than that
-    is in one at least."""
+    """One case in so many, whichever their names choose, with every value of each parameter that has no more values."""
     thinned = cases[0].get_closest_marker("thinned")
     assert thinned is not None
     share: int = thinned.args[0]
-    chances = {case: zlib.crc32(case.name.encode()) for case in cases}
-    cases = sorted(cases, key=chances.__getitem__)
-    kept = {case for case in cases if chances[case] % share == 0} or {cases[0]}
-    for name in cases[0].callspec.indices:
-        values = {case.callspec.indices[name] for case in cases}
-        if len(values) * share <= len(cases):
-            for absent in values - {case.callspec.indices[name] for case in kept}:
-                kept.add(next(case for case in cases if case.callspec.indices[name] == absent))
+    cases = sorted(cases, key=lambda case: zlib.crc32(case.name.encode()))
+    # Values need not be equal to themselves, nor have a hash.
+    values = {case: {(name, id(value)) for name, value in case.callspec.params.items()} for case in cases}
+    counts = Counter(name for name, _ in set[tuple[str, int]]().union(*values.values()))
+    missing = {(n, v) for case in cases for n, v in values[case] if counts[n] * share <= len(cases)}
+    kept: set[pytest.Function] = set()
+    while missing:
+        best = max(cases, key=lambda case: len(values[case] & missing))
+        kept.add(best)
+        missing -= values[best]
+    for case in cases:
+        if len(kept) * share < len(cases):
+            kept.add(case)
     return kept
 
 
