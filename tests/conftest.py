@@ -7,12 +7,16 @@ import gc
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -89,14 +93,39 @@ def _kept(cases: list[pytest.Function]) -> set[pytest.Function]:
     return kept
 
 
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Collecting makes millions of objects that stay: looks for garbage among them would be half of its time."""
     gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    modules = {item.module for item in session.items if isinstance(item, pytest.Function) and item.module}
+    helpers = {m for name, m in sys.modules.items() if name.startswith("tests.") and m not in modules}
+    _generators.update((module, _generators_of(module)) for module in modules | helpers)
+    _generators[None] = [pair for helper in helpers for pair in _generators[helper]]
     _freeze()
-    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a test draws from a generator of its module is the same whichever tests ran before it."""
+    if isinstance(item, pytest.Function):
+        for generator, state in (*_generators.get(item.module, ()), *_generators.get(None, ())):
+            generator.bit_generator.state = state
+
+
+_generators: dict[ModuleType | None, list[tuple[np.random.Generator, Any]]] = {}
+"""The random generators of each module of tests, and under None of what they share, as they were before all tests."""
+
+
+def _generators_of(module: ModuleType) -> list[tuple[np.random.Generator, Any]]:
+    found = [value for value in vars(module).values() if isinstance(value, np.random.Generator)]
+    return [(generator, generator.bit_generator.state) for generator in found]
 
 
 def pytest_runtest_logfinish(nodeid: str, location: object) -> None:

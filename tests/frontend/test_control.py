@@ -103,6 +103,7 @@ def test_second_derivative(case: Case) -> None:
     close(rosin.compile(rosin.grad(lambda x: rnp.sum(first(x) * along)))(x), expected, 1e-4)
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_vmap(case: Case) -> None:
     xs = np.stack([case.sample(seed) for seed in range(8)])

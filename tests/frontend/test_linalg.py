@@ -138,6 +138,7 @@ def test_one_triangle_says_all() -> None:
     near(linalg.cholesky(rnp.asarray(np.triu(h)), upper=True, symmetrize_input=False), np.linalg.cholesky(h).T, 1e-12)
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 def test_norms_and_what_they_measure(dtype: str) -> None:
     a, tolerance = matrices(dtype, 2, 4, 3), TOLERANCE[dtype]

@@ -108,6 +108,7 @@ def test_solve(dtype: str) -> None:
         check(lambda x, y, k=kind: linalg.solve(x, y, assume_a=k), a, b, expected=expected, tolerance=tolerance)
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 @pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -84,6 +84,7 @@ def test_cholesky_gives_lower_factors(dtype: DType, shape: tuple[int, ...]) -> N
         assert np.all(np.real(np.diagonal(factor, axis1=-2, axis2=-1)) > 0)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_shapes
 def test_lu_gives_factors_of_the_permuted_matrix(dtype: DType, shape: tuple[int, ...]) -> None:
@@ -393,6 +394,7 @@ def _large() -> dict[str, tuple[Op, Callable[[Array], tuple[Array, ...]]]]:
     }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", WIDE, ids=str)
 @pytest.mark.parametrize("name", _large())
 def test_threads_share_one_large_matrix_and_leave_no_trace(name: str, dtype: DType) -> None:

@@ -103,6 +103,7 @@ def test_matrix_products(
     check(lambda b, x, y: b.maximum(b.add(b.dot_general(x, y, sides), 0.5), 0.0), left, right, vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,))], ids=["nn", "nt", "tn"])
 def test_large_matrix_products(
     sides: tuple[tuple[int], tuple[int]], width: int, parallel: bool, monkeypatch: pytest.MonkeyPatch
@@ -116,6 +117,7 @@ def test_large_matrix_products(
     check(lambda b, x, y: b.add(b.dot_general(x, y, sides), 0.5), left, right, vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("n", [2, 8, 16, 40])
 def test_long_rows_times_narrow_matrices(n: int, width: int, parallel: bool) -> None:
     """Rows that lie a power of two apart share few sets of the cache, so that tiles have few of them."""
@@ -311,6 +313,7 @@ def test_convolution_kernels_may_be_views(width: int) -> None:
     check(build, "f32[8, 12, 7, 7]", "f32[12, 20, 3, 3]", vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("shape", ["[3, 37, 65]", "[5, 1, 200]", "[130, 4, 3]"])
 def test_softmax_over_any_axis(axis: int, shape: str, width: int, parallel: bool) -> None:
@@ -323,6 +326,7 @@ def test_rows_wider_than_scratch(width: int) -> None:
     check(lambda b, x: softmax(b, x, 0), "f32[3001, 40]", vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)], ids=str)
 def test_reductions_over_any_axes(axes: tuple[int, ...], width: int, parallel: bool) -> None:
     def build(b: Builder, x: Value) -> list[Value]:

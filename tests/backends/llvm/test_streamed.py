@@ -40,6 +40,7 @@ def product(b: Builder, x: Value, y: Value, bias: Value) -> list[Value]:
     return [z, b.maximum(b.add(z, bias), 0.0)]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("k", "n"), SIZES)
 @pytest.mark.parametrize("on_threads", [False, True])
 def test_vector_times_matrix(k: int, n: int, on_threads: bool, width: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ def test_continuous(case: Case, dtype: str, seed: int) -> None:
     assert kolmogorov_smirnov(numbers, case.distribution) > LEAST
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", DISCRETE, ids=str)
 @pytest.mark.parametrize("seed", [3, 4])
 def test_discrete(case: Case, seed: int) -> None:

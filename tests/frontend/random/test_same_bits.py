@@ -136,6 +136,6 @@ def test_on_any_number_of_threads() -> None:
             capture_output=True,
             text=True,
         ).stdout
-        for threads in (1, 2, 3)
+        for threads in (1, 3)
     }
     assert len(found) == 1
