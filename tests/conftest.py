@@ -7,11 +7,16 @@ import gc
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -51,15 +56,76 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark most cases of a `thinned` test slow: all but one in so many, whichever their names choose."""
+    """Mark most cases of a `thinned` test slow: all but one in so many."""
+    cases: dict[str, list[pytest.Function]] = {}
     for item in items:
-        thinned = item.get_closest_marker("thinned")
-        if thinned is not None and zlib.crc32(item.name.encode()) % thinned.args[0]:
-            item.add_marker(pytest.mark.slow)
+        if isinstance(item, pytest.Function) and item.get_closest_marker("thinned") and not _is_slow(item):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for every in cases.values():
+        kept = _kept(every)
+        for item in every:
+            if item not in kept:
+                item.add_marker(pytest.mark.slow)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
+def _kept(cases: list[pytest.Function]) -> set[pytest.Function]:
+    """One case in so many, whichever their names choose, with every value of each parameter that has no more values."""
+    thinned = cases[0].get_closest_marker("thinned")
+    assert thinned is not None
+    share: int = thinned.args[0]
+    cases = sorted(cases, key=lambda case: zlib.crc32(case.name.encode()))
+    # Values need not be equal to themselves, nor have a hash.
+    values = {case: {(name, id(value)) for name, value in case.callspec.params.items()} for case in cases}
+    counts = Counter(name for name, _ in set[tuple[str, int]]().union(*values.values()))
+    missing = {(n, v) for case in cases for n, v in values[case] if counts[n] * share <= len(cases)}
+    kept: set[pytest.Function] = set()
+    while missing:
+        best = max(cases, key=lambda case: len(values[case] & missing))
+        kept.add(best)
+        missing -= values[best]
+    for case in cases:
+        if len(kept) * share < len(cases):
+            kept.add(case)
+    return kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collecting makes millions of objects that stay: looks for garbage among them would be half of its time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    modules = {item.module for item in session.items if isinstance(item, pytest.Function) and item.module}
+    helpers = {m for name, m in sys.modules.items() if name.startswith("tests.") and m not in modules}
+    _generators.update((module, _generators_of(module)) for module in modules | helpers)
+    _generators[None] = [pair for helper in helpers for pair in _generators[helper]]
     _freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a test draws from a generator of its module is the same whichever tests ran before it."""
+    if isinstance(item, pytest.Function):
+        for generator, state in (*_generators.get(item.module, ()), *_generators.get(None, ())):
+            generator.bit_generator.state = state
+
+
+_generators: dict[ModuleType | None, list[tuple[np.random.Generator, Any]]] = {}
+"""The random generators of each module of tests, and under None of what they share, as they were before all tests."""
+
+
+def _generators_of(module: ModuleType) -> list[tuple[np.random.Generator, Any]]:
+    found = [value for value in vars(module).values() if isinstance(value, np.random.Generator)]
+    return [(generator, generator.bit_generator.state) for generator in found]
 
 
 def pytest_runtest_logfinish(nodeid: str, location: object) -> None:

@@ -59,7 +59,11 @@ def without_line_numbers(text: str) -> str:
     return re.sub(r'(File "[^"]+", line )\d+', r"\1N", text)
 
 
-@pytest.mark.parametrize("page", PAGES)
+RUN = [pytest.param(p, marks=pytest.mark.slow if p == "docs/generative.md" else ()) for p in PAGES]
+"""All pages; one of them trains networks for many seconds."""
+
+
+@pytest.mark.parametrize("page", RUN)
 def test_blocks_run_in_order_and_print_what_the_page_says(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)  # Errors show lines of the page by its relative path.
     namespace: dict[str, Any] = {"__name__": "docs"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-QUICK = 0.5
+QUICK = 0.25
 """Of a test's random examples, the share that the quick tests draw."""
 
 
 def examples(count: int) -> settings:
-    """So many random examples, of which the quick tests draw the first half."""
+    """So many random examples, of which the quick tests draw the first quarter."""
     quick = settings.get_current_profile_name() == "quick"
     return settings(max_examples=max(round(count * QUICK), 5) if quick else count)

@@ -31,7 +31,7 @@ def test_the_page_states_every_function() -> None:
     assert set(STATED) == set(NAMES)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("kind", "name"), [each for each in NAMES if not each[1].startswith(KIN)], ids=lambda part: part.replace(" ", "_")
 )

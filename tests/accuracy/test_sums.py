@@ -31,6 +31,7 @@ REDUCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[np.ndarray], float]]
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("compiled", [False, True])
 def test_reductions_of_millions(name: str, compiled: bool, numbers: np.ndarray) -> None:

@@ -82,7 +82,7 @@ def check(executable: Executable, graph: Graph, operands: Sequence[Array], sampl
             assert_agrees(actual, value, sample)
 
 
-@pytest.mark.parametrize(("sample", "graph"), spread(*zip(*SAMPLES, strict=True)))
+@pytest.mark.parametrize(("sample", "graph"), spread(*zip(*SAMPLES, strict=True), quick=16))
 def test_symbolic_sizes(sample: Sample, graph: Graph) -> None:
     executable = compile_graph(graph, "llvm")
     names = graph.symbols()
@@ -97,7 +97,7 @@ def test_symbolic_sizes(sample: Sample, graph: Graph) -> None:
             check(executable, graph, operands, sample)
 
 
-@pytest.mark.parametrize("sample", spread(BATCHED))
+@pytest.mark.parametrize("sample", spread(BATCHED, quick=16))
 def test_symbolic_batches(sample: Sample) -> None:
     graph = batch_graph(applied(sample.op, sample.types), [True] * len(sample.operands), dims.symbol("batch"))
     executable = compile_graph(graph, "llvm")

@@ -74,6 +74,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
 @pytest.mark.parametrize("name", UNARY)
 def test_functions_agree_with_numpy(name: str, dtype: Any) -> None:

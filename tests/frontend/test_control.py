@@ -63,6 +63,7 @@ def test_interpreter(case: Case) -> None:
     close(rosin.compile(traced(case), target="interpreter")(x), plain(case, x))
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_jvp(case: Case) -> None:
     along = direction(case)
@@ -74,6 +75,7 @@ def test_jvp(case: Case) -> None:
             close(derivative, slope(case, x, along), 1e-6)
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_grad(case: Case) -> None:
     weights = np.random.default_rng(3).normal(size=plain(case, case.sample(0)).shape)
@@ -89,6 +91,7 @@ def test_grad(case: Case) -> None:
         close(rosin.grad(loss)(x), expected, 1e-6)
 
 
+@pytest.mark.thinned(3)
 @cases
 def test_second_derivative(case: Case) -> None:
     """Forward over reverse and reverse over reverse agree with the slope of the gradient."""
@@ -100,6 +103,7 @@ def test_second_derivative(case: Case) -> None:
     close(rosin.compile(rosin.grad(lambda x: rnp.sum(first(x) * along)))(x), expected, 1e-4)
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_vmap(case: Case) -> None:
     xs = np.stack([case.sample(seed) for seed in range(8)])
@@ -108,6 +112,7 @@ def test_vmap(case: Case) -> None:
     close(rosin.vmap(traced(case))(xs), expected)
 
 
+@pytest.mark.thinned(3)
 @cases
 def test_vmap_of_jvp_and_jvp_of_vmap(case: Case) -> None:
     xs = np.stack([case.sample(seed) for seed in range(5)])
@@ -118,6 +123,7 @@ def test_vmap_of_jvp_and_jvp_of_vmap(case: Case) -> None:
     close(rosin.compile(lambda x, d: rosin.jvp(rosin.vmap(traced(case)), (x,), (d,))[1])(xs, along), expected, 1e-6)
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_vmap_of_grad(case: Case) -> None:
     gradient = rosin.grad(lambda x: rnp.sum(case.function(rosin, rnp, x)))
@@ -331,6 +337,7 @@ def test_unbatched_predicate_keeps_the_branch() -> None:
     assert rosin.compile(f)(False, np.ones(3)).tolist() == [2, 2, 2]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("axis", [0, 1, -1])
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 8, 13])
 @pytest.mark.parametrize("reverse", [False, True])

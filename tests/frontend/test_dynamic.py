@@ -100,6 +100,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Any, Callable[[int], tuple[Any, .
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_one_program_for_all_sizes(name: str) -> None:
     function, dynamic, make = FUNCTIONS[name]
@@ -487,9 +488,9 @@ def memory_of(count: int) -> list[tuple[float, float]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_many_sizes_take_little_memory() -> None:
-    for grown, left in memory_of(200):
-        assert grown < 20, f"{grown} MiB"
-        assert left < 8, f"{left} MiB"
+    for grown, left in memory_of(100):
+        assert grown < 12, f"{grown} MiB"
+        assert left < 6, f"{left} MiB"
 
 
 @pytest.mark.slow

@@ -460,6 +460,7 @@ STOPS = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("call", ["rosin.compile", ""], ids=["compiled", "eager"])
 def test_a_loop_that_does_not_end_is_interrupted(stop: str, call: str) -> None:
@@ -496,6 +497,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("threads", [1, 2, 4])
 @pytest.mark.parametrize("which", ["n >= 0", "np.arange(n.size) == 5", "np.arange(n.size) == 39_990"])
 def test_lanes_that_do_not_end_are_interrupted_on_every_thread(which: str, threads: int) -> None:

@@ -60,6 +60,7 @@ def check(function: Callable[..., Any], *args: Any, expected: Any, tolerance: fl
 # -- values ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (3, 3, 3), (5, 5), (2, 3, 5, 5), (2, 33, 33)])
 def test_equations_and_determinants(dtype: str, shape: tuple[int, ...]) -> None:
@@ -137,6 +138,7 @@ def test_one_triangle_says_all() -> None:
     near(linalg.cholesky(rnp.asarray(np.triu(h)), upper=True, symmetrize_input=False), np.linalg.cholesky(h).T, 1e-12)
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 def test_norms_and_what_they_measure(dtype: str) -> None:
     a, tolerance = matrices(dtype, 2, 4, 3), TOLERANCE[dtype]
@@ -191,6 +193,7 @@ def test_generalized_inverses(dtype: str) -> None:
     check(lambda x: linalg.matrix_rank(x, tol=100.0), h, expected=np.int32(0))
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 @pytest.mark.parametrize(
     ("rows", "columns"),
@@ -303,6 +306,7 @@ def test_a_matrix_that_is_not_positive_definite_has_a_factor_of_nans(n: int, piv
             np.testing.assert_array_equal(np.isnan(np.asarray(found)), np.tril(np.ones((n, n), bool)))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize(
     ("count", "n"), [(9, 2), (21, 3), (21, 5), (40, 8), (19, 17), (19, 31), (4001, 17), (300, 30), (1100, 32)]
@@ -405,6 +409,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[str], Any]]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @over_wide
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_derivatives(name: str, dtype: str) -> None:
@@ -412,6 +417,7 @@ def test_derivatives(name: str, dtype: str) -> None:
     check_derivatives(function, argument(dtype))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_second_derivatives(name: str) -> None:
     function, argument = FUNCTIONS[name]

@@ -74,6 +74,7 @@ def _quiet(function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_of_floats(name: str, dtype: str) -> None:
@@ -83,6 +84,7 @@ def test_of_floats(name: str, dtype: str) -> None:
     check(getattr(rnp, name), x, expected=expected, tolerance={"f32": 4e-6, "f64": 1e-12}.get(dtype))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", UNARY)
 def test_of_integers_and_truth_values(name: str) -> None:
     reference, _ = UNARY[name]
@@ -131,6 +133,7 @@ BITS: dict[str, Callable[..., Any]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", BINARY | FLOAT_BINARY)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_of_two_floats(name: str, dtype: Any) -> None:
@@ -140,6 +143,7 @@ def test_of_two_floats(name: str, dtype: Any) -> None:
     check(getattr(rnp, name), x, y, expected=_quiet(reference, x, y), tolerance=4e-6 if dtype == np.float32 else 1e-12)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", BINARY | BITS)
 @pytest.mark.parametrize("dtype", INTS)
 def test_of_two_integers(name: str, dtype: str) -> None:

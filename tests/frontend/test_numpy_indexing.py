@@ -146,6 +146,7 @@ def test_traced_arrays_of_positions(index: Any) -> None:
     check(pick, X, *arrays, expected=pick(X, *arrays))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("kind", _CHANGES)
 @pytest.mark.parametrize("index", ADVANCED, ids=str)
 def test_changes_at_arrays_of_positions(kind: str, index: Any) -> None:

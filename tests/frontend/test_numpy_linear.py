@@ -104,6 +104,7 @@ def test_outer_and_trace() -> None:
         check(lambda x, k=offset: rnp.trace(x, offset=k), x, expected=expected, tolerance=1e-12)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("ord", [2, 1, 0, 3, 0.5, np.inf, -np.inf, -1])
 @pytest.mark.parametrize("axis", [None, 0, (0, 2)])
 def test_vector_norm(ord: float, axis: Any) -> None:
@@ -233,6 +234,7 @@ PRODUCTS: dict[str, tuple[Any, tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("own", "wanted"), PREFERRED)
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_preferred_element_types(name: str, own: str, wanted: str) -> None:

@@ -96,7 +96,7 @@ def test_numbers(case: Case) -> None:
             np.testing.assert_array_equal(np.asarray(array), leaf, err_msg="an argument changed")
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("case", [case for case in CASES if case.traced], ids=_name)
 def test_compiled(case: Case) -> None:
     leaves, function = parts_of(case, "f32")
@@ -106,6 +106,7 @@ def test_compiled(case: Case) -> None:
         agree(a, np.asarray(b), case, "f32")
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", [case for case in CASES if case.traced and case.batched], ids=_name)
 def test_batched(case: Case) -> None:
     leaves, function = parts_of(case, "f64")
@@ -123,6 +124,7 @@ def _other(x: Any) -> Any:
     return x * 1.25 if x.dtype.kind in "fc" else x
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", [case for case in CASES if case.traced and case.smooth], ids=_name)
 def test_differentiated(case: Case) -> None:
     leaves, function = parts_of(case, "f64")

@@ -21,6 +21,7 @@ X = RANDOM.normal(size=(3, 4, 5))
 AXES: list[Any] = [None, 0, -1, (0, 2), (2, -2), (0, 1, 2), ()]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "mean", "var", "std", "any", "all", "count_nonzero"])
 @pytest.mark.parametrize("axis", AXES, ids=str)
 @pytest.mark.parametrize("keepdims", [False, True])

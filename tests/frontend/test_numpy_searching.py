@@ -18,6 +18,7 @@ RANDOM = np.random.default_rng(0)
 TYPES = [d for d in REAL if d.name != "bf16"]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_every_type_and_length(dtype: DType, side: Any) -> None:

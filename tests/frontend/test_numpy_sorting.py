@@ -51,6 +51,7 @@ def same_bits(x: Any, y: Any) -> None:
     assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", sorted(dtypes.ORDERED, key=str), ids=str)
 @pytest.mark.parametrize("descending", [False, True])
 def test_every_type_and_length_to_the_bit(dtype: DType, descending: bool) -> None:
@@ -63,6 +64,7 @@ def test_every_type_and_length_to_the_bit(dtype: DType, descending: bool) -> Non
         same_bits(sort(x), x[places])
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("dtype", sorted(dtypes.ORDERED - {dtypes.bool_}, key=str), ids=str)
 @pytest.mark.parametrize("length", [129, 300, 5003, 140_003])
 def test_every_type_where_the_length_is_known_to_the_bit(dtype: DType, length: int) -> None:
@@ -180,6 +182,7 @@ def test_top_k() -> None:
         rnp.top_k(x, 21)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint8, np.bool_], ids=lambda t: t.__name__)
 @pytest.mark.parametrize(("length", "count"), [(256, 1), (2563, 10), (3000, 11), (70_001, 3), (100_000, 390)])
 def test_few_of_many(dtype: Any, length: int, count: int) -> None:

@@ -30,6 +30,7 @@ def assert_near(found: Any, wanted: Any, tolerance: float) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * float(rnp.max(rnp.abs(b))))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("policy", TOLERANCES)
 @pytest.mark.parametrize("name", LOSSES)
 def test_models_are_near_those_of_float32(name: str, policy: str) -> None:

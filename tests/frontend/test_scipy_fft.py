@@ -33,6 +33,7 @@ def test_halves_of_several_axes(name: str, norm: str | None) -> None:
         own(x, norm="other")
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", [1, 2, 3, 4])
 @pytest.mark.parametrize("norm", [None, "ortho", "forward"])

@@ -39,6 +39,7 @@ def each(function: Callable[..., Any], stack: Any) -> Any:
 # -- factors and equations -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(4)
 @over_dtypes
 @pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5), (40, 36)])
 def test_lu(dtype: str, shape: tuple[int, ...]) -> None:
@@ -50,6 +51,7 @@ def test_lu(dtype: str, shape: tuple[int, ...]) -> None:
     check(lambda x: linalg.lu(x, p_indices=True), a, expected=expected, tolerance=tolerance)
 
 
+@pytest.mark.thinned(3)
 @over_dtypes
 @pytest.mark.parametrize("trans", [0, 1, 2])
 def test_lu_factor_and_solve(dtype: str, trans: int) -> None:
@@ -67,7 +69,7 @@ def test_lu_factor_and_solve(dtype: str, trans: int) -> None:
     )
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @over_dtypes
 @pytest.mark.parametrize("trans", [0, 1, 2])
 @pytest.mark.parametrize("lower", [False, True])
@@ -106,6 +108,7 @@ def test_solve(dtype: str) -> None:
         check(lambda x, y, k=kind: linalg.solve(x, y, assume_a=k), a, b, expected=expected, tolerance=tolerance)
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 @pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5)])
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -117,6 +120,7 @@ def test_polar(dtype: str, shape: tuple[int, ...], side: str) -> None:
 # -- functions of matrices -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @over_dtypes
 @pytest.mark.parametrize("size", [1e-6, 1.0, 10.0])
 def test_expm(dtype: str, size: float) -> None:
@@ -135,6 +139,7 @@ def test_expm_of_matrices_without_eigenvectors() -> None:
     check(linalg.expm, zero, expected=np.broadcast_to(np.eye(3), (2, 3, 3)))
 
 
+@pytest.mark.thinned(2)
 @over_dtypes
 def test_roots_and_logarithms(dtype: str) -> None:
     kinds = [regular(dtype, 2, 4, 4) + 2 * np.eye(4), positive(dtype, 2, 4, 4), 1e-3 * positive(dtype, 2, 4, 4)]
@@ -177,6 +182,7 @@ def test_trigonometric_functions(name: str, dtype: str) -> None:
     check(getattr(linalg, name), a, expected=expected, tolerance=TOLERANCE[dtype] * 20)
 
 
+@pytest.mark.thinned(4)
 @over_dtypes
 def test_the_derivative_of_the_exponential(dtype: str) -> None:
     a, direction = matrices(dtype, 4, 4), matrices(dtype, 4, 4, seed=2)

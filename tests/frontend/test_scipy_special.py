@@ -85,13 +85,14 @@ def test_functions_of_one_number(name: str) -> None:
     check(getattr(rs, name), ONE[name], expected=np.asarray(getattr(ss, name)(ONE[name])), tolerance=1e-12)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", SEVERAL)
 def test_functions_of_several_numbers(name: str) -> None:
     expected = getattr(ss, name)(*SEVERAL[name])
     check(getattr(rs, name), *SEVERAL[name], expected=np.asarray(expected), tolerance=1e-12)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("name", "orders", "x"), ORDERED, ids=lambda v: str(v) if not isinstance(v, np.ndarray) else "x"
 )
@@ -340,6 +341,7 @@ COMPOSED: dict[str, Callable[..., Any]] = {
 DEAR = ("quantiles", "means")
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in DEAR else n for n in COMPOSED])
 def test_gradients_of_compositions(name: str) -> None:
     def total(a: Any, b: Any) -> Any:
@@ -445,6 +447,7 @@ def _computed() -> ModuleType:
     return module
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", ["GAMMA_NEAR", "J1_NEAR", "P1", "LAMBERT"])
 def test_tables_are_what_their_program_computes(name: str) -> None:
     module = _computed()

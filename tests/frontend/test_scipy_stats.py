@@ -36,7 +36,7 @@ def of_scipy(name: str, method: str) -> Callable[..., Any]:
     return quiet
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("method", ["logpdf", "pdf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf"])
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_continuous(name: str, method: str) -> None:

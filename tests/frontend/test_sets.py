@@ -64,7 +64,7 @@ def test_a_fixed_number_of_them() -> None:
     np.testing.assert_array_equal(rows, [[0, 1, 0], [4, 5, 6]])
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("a", LINES[:4], ids=lambda x: f"{x.dtype}-{x.shape}")
 @pytest.mark.parametrize("b", LINES, ids=lambda x: f"{x.dtype}-{x.shape}")
 def test_sets(a: Any, b: Any) -> None:

@@ -75,6 +75,7 @@ def test_coherence_and_signals_of_two_lengths() -> None:
     agree("csd", REAL, OTHER[:, :500], axis=1, nperseg=100)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("kind", SIGNALS)
 @pytest.mark.parametrize("cut", CUTS, ids=str)
 @pytest.mark.parametrize("boundary", ["zeros", "even", "odd", "constant", None])

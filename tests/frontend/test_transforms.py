@@ -72,6 +72,7 @@ def test_grad_of_grad(case: Case) -> None:
     close(found, slope(first, x, v), 1e-5)
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_jvp_of_grad(case: Case) -> None:
     x = case.sample(2)
@@ -106,6 +107,7 @@ def test_grad_of_vmap(case: Case) -> None:
     close(found, np.stack([w * np.asarray(one(x)) for w, x in zip(weights, xs, strict=True)]), 1e-11)
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_hessian(case: Case) -> None:
     x = case.sample(6)
@@ -120,6 +122,7 @@ def test_hessian(case: Case) -> None:
     close(found, expected, 1e-5)
 
 
+@pytest.mark.thinned(2)
 @cases
 def test_transforms_inside_compile(case: Case) -> None:
     xs = case.sample(7, (2,))

@@ -59,6 +59,7 @@ def test_there_are_enough_of_them() -> None:
     assert len({p.name for p in PROGRAMS}) == len(PROGRAMS)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("program", EVERY)
 @pytest.mark.parametrize("target", ["interpreter", "llvm"])
 def test_traced_it_does_what_it_does_in_python(program: Program, target: str) -> None:
@@ -67,6 +68,7 @@ def test_traced_it_does_what_it_does_in_python(program: Program, target: str) ->
         check(traced(*copied(arguments)), plain(program)(*copied(arguments)))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("program", EVERY)
 def test_a_batch_does_what_a_loop_does(program: Program) -> None:
     columns = [np.stack([np.asarray(a), np.asarray(b)]) for a, b in zip(program.arguments, program.others, strict=True)]
@@ -117,6 +119,7 @@ def directions_of(program: Program) -> list[Any]:
     return [np.asarray(rng.standard_normal(np.shape(program.arguments[place]))) for place in program.by]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("program", SMOOTH)
 def test_forward_mode_agrees_with_finite_differences(program: Program) -> None:
     directions = directions_of(program)
@@ -126,6 +129,7 @@ def test_forward_mode_agrees_with_finite_differences(program: Program) -> None:
     np.testing.assert_allclose(float(found), slope(program, directions), rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("program", SMOOTH)
 def test_reverse_mode_agrees_with_finite_differences(program: Program) -> None:
     directions = directions_of(program)

@@ -6,7 +6,9 @@ import importlib
 import itertools
 import pkgutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +55,24 @@ for _module in pkgutil.iter_modules(ops.__path__):
     importlib.import_module(f"{ops.__name__}.{_module.name}")
 
 SAMPLES = all_samples()
-over_samples = pytest.mark.parametrize("sample", SAMPLES, ids=str)
+
+
+def by_op(samples: Iterable[Sample]) -> pytest.MarkDecorator:
+    """Over the samples, all of one op in one test: for tests that take less time than pytest does for one more."""
+    found: dict[str, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault(sample.op.name, []).append(sample)
+    return pytest.mark.parametrize("samples", found.values(), ids=found)
+
+
+@contextmanager
+def naming(sample: Sample) -> Iterator[None]:
+    """Errors say which sample they are about."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"of the sample {sample}")
+        raise
 
 
 def _seed(sample: Sample) -> int:
@@ -102,8 +121,14 @@ def test_every_op_has_samples(name: str) -> None:
 # -- types -----------------------------------------------------------------------------------------------------------
 
 
-@over_samples
-def test_type_rule_is_what_eval_gives_and_cost_is_whole_numbers(sample: Sample) -> None:
+@by_op(SAMPLES)
+def test_type_rule_is_what_eval_gives_and_cost_is_whole_numbers(samples: Sequence[Sample]) -> None:
+    for sample in samples:
+        with naming(sample):
+            _check_types_and_cost(sample)
+
+
+def _check_types_and_cost(sample: Sample) -> None:
     results = tuple(map(type_of, _evaluated(sample)))
     if isinstance(sample.op, NamedAxis):
         results = tuple(t.with_shape(t.shape[1:]) for t in results)
@@ -178,8 +203,14 @@ def assert_close(actual: Array, expected: Array, sample: Sample) -> None:
         np.testing.assert_allclose(part(x[~finite]), part(y[~finite]), rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if references().get(type(s.op))], ids=str)
-def test_meaning_is_the_reference(sample: Sample) -> None:
+@by_op(s for s in SAMPLES if references().get(type(s.op)))
+def test_meaning_is_the_reference(samples: Sequence[Sample]) -> None:
+    for sample in samples:
+        with naming(sample):
+            _check_meaning(sample)
+
+
+def _check_meaning(sample: Sample) -> None:
     reference = references()[type(sample.op)]
     assert reference is not None
     with np.errstate(all="ignore"):
@@ -215,7 +246,18 @@ def test_jvp_and_vjp(sample: Sample) -> None:
         assert_adjoint(graph, operands, tangents, expected, sample.derivative_rtol, _seed(sample))
 
 
-@pytest.mark.parametrize("sample", spread(s for s in DIFFERENTIABLE if s.reverse))
+DEAR = {"hyp2f1", "bessel_jv", "bessel_yv", "bessel_iv", "betaincc", "betaincinv"}
+"""Ops whose second derivatives take a second or more, by rules that are much like those of bessel_kv and betainc."""
+
+
+def _twice() -> Iterable[Any]:
+    for parameter in spread(s for s in DIFFERENTIABLE if s.reverse):
+        (sample,) = parameter.values
+        dear = isinstance(sample, Sample) and sample.op.name in DEAR
+        yield pytest.param(sample, id=parameter.id, marks=pytest.mark.slow) if dear else parameter
+
+
+@pytest.mark.parametrize("sample", list(_twice()))
 def test_second_derivatives(sample: Sample) -> None:
     """Forward over reverse against finite differences of reverse, and reverse over reverse against that."""
     operands = _in_f64(sample)

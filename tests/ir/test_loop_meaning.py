@@ -57,6 +57,7 @@ def test_loops_compute_what_numpy_does(sample: Sample) -> None:
         same(compute(sample.op, sample.operands, sample.types, mirrored), expected, sample)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("sample", FOLDS, ids=str)
 def test_partial_results_combine(sample: Sample) -> None:
     """As the lanes of a vector loop keep them: each of every third term, then together."""

@@ -84,6 +84,7 @@ def test_cholesky_gives_lower_factors(dtype: DType, shape: tuple[int, ...]) -> N
         assert np.all(np.real(np.diagonal(factor, axis1=-2, axis2=-1)) > 0)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_shapes
 def test_lu_gives_factors_of_the_permuted_matrix(dtype: DType, shape: tuple[int, ...]) -> None:
@@ -102,6 +103,7 @@ def test_lu_gives_factors_of_the_permuted_matrix(dtype: DType, shape: tuple[int,
             np.testing.assert_array_equal(row, expected)
 
 
+@pytest.mark.thinned(3)
 @over_types
 @over_squares
 @pytest.mark.parametrize("transpose", [False, True])
@@ -114,6 +116,7 @@ def test_lu_solve_solves(dtype: DType, shape: tuple[int, ...], transpose: bool, 
         assert_equal((np.swapaxes(a, -1, -2) if transpose else a) @ x, b, dtype, 4)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_squares
 @pytest.mark.parametrize(
@@ -130,6 +133,7 @@ def test_triangular_solve_solves(dtype: DType, shape: tuple[int, ...], flags: tu
         assert_equal((np.swapaxes(read, -1, -2) if transpose else read) @ x, b.astype(read.dtype), dtype)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_shapes
 @pytest.mark.parametrize("complete", [False, True])
@@ -197,6 +201,7 @@ def test_eig_gives_eigenvectors(dtype: DType, shape: tuple[int, ...]) -> None:
         assert_equal(np.sort(np.abs(w), -1), np.sort(np.abs(np.linalg.eigvals(a)), -1), dtype, 16)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_shapes
 @pytest.mark.parametrize("full", [False, True])
@@ -389,6 +394,7 @@ def _large() -> dict[str, tuple[Op, Callable[[Array], tuple[Array, ...]]]]:
     }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", WIDE, ids=str)
 @pytest.mark.parametrize("name", _large())
 def test_threads_share_one_large_matrix_and_leave_no_trace(name: str, dtype: DType) -> None:

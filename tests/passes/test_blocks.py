@@ -151,7 +151,7 @@ LARGE = [
 REDUCTIONS = ["sum", "max", "argmin", "any", "prod"]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize(("shape", "axis"), LARGE, ids=str)
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.float16, np.int8])

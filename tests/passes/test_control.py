@@ -50,6 +50,7 @@ def names(graph: Graph) -> list[str]:
 # -- the whole pipeline ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("sample", SAMPLES, ids=str)
 def test_samples_keep_every_bit_through_the_pipeline(sample: object) -> None:
     op, operands, types = sample.op, sample.operands, sample.types  # type: ignore[attr-defined]

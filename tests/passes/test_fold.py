@@ -100,6 +100,7 @@ def test_iota_barriers_and_calls_are_left() -> None:
     assert Fold().run(graph) is graph
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise_splats_fold_to_what_evaluation_gives(name: str) -> None:
     """The fold computes one number; evaluation runs NumPy's vector loops over many."""

@@ -25,6 +25,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nest, "PARALLEL_WORK", 0)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("kind", [*KINDS])
 @pytest.mark.parametrize("count", [640, 1000, 3001])
 @pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64"])

@@ -51,6 +51,7 @@ def names(function: Callable[..., Any], *arrays: Any) -> str:
     return loop_printer.text(to_loops(pipeline.run(rosin.compile(function).ir(*map(rnp.asarray, arrays)))))
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("which", ["in order", "mixed", "late"])
 @pytest.mark.parametrize("width", [8, 13, 64, 100])
 @pytest.mark.parametrize("count", [30, 700])

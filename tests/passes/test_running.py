@@ -59,7 +59,7 @@ KINDS = [(name, dtype) for name in FUNCTIONS for dtype in (np.float32, np.float6
 KINDS += [("sum", np.complex64), ("prod", np.complex64)]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(("name", "dtype"), KINDS)
 @pytest.mark.parametrize(("shape", "axis"), SHAPES, ids=str)
 def test_every_way(name: str, dtype: Any, shape: tuple[int, ...], axis: int) -> None:

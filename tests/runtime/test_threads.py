@@ -266,7 +266,7 @@ def test_fork_while_another_thread_has_the_pool(caller: Caller) -> None:
     other = threading.Thread(target=keep_busy)
     other.start()
     try:
-        for _ in range(10):
+        for _ in range(4):
             assert in_child(lambda: bool((caller.run("flat", 30, repeat=20)[0] == 20).all()))
     finally:
         done.set()

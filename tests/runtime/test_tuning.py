@@ -41,6 +41,7 @@ PROGRAMS: dict[str, tuple[Any, tuple[Array, ...]]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_tiles_of_every_size_give_the_same_bits(name: str) -> None:
     f, arguments = PROGRAMS[name]

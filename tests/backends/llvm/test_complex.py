@@ -90,7 +90,7 @@ def ulps(found: float, true: Any, info: Any, size: Any = None) -> float:
     return float(abs(mpmath.mpf(found) - true) / mpmath.ldexp(1, exponent - int(info.nmant)))
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_accuracy_of_each_part(name: str, dtype: type[np.complexfloating]) -> None:

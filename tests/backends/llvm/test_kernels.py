@@ -88,6 +88,7 @@ def softmax(b: Builder, x: Value, axis: int) -> Value:
     return b.div(e, b.broadcast(b.sum(e, (axis,)), shape, kept))
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,)), ((0,), (1,))], ids=["nn", "nt", "tn", "tt"]
 )
@@ -102,6 +103,7 @@ def test_matrix_products(
     check(lambda b, x, y: b.maximum(b.add(b.dot_general(x, y, sides), 0.5), 0.0), left, right, vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,))], ids=["nn", "nt", "tn"])
 def test_large_matrix_products(
     sides: tuple[tuple[int], tuple[int]], width: int, parallel: bool, monkeypatch: pytest.MonkeyPatch
@@ -115,13 +117,14 @@ def test_large_matrix_products(
     check(lambda b, x, y: b.add(b.dot_general(x, y, sides), 0.5), left, right, vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("n", [2, 8, 16, 40])
 def test_long_rows_times_narrow_matrices(n: int, width: int, parallel: bool) -> None:
     """Rows that lie a power of two apart share few sets of the cache, so that tiles have few of them."""
     check(lambda b, x, y: b.matmul(x, y), "f32[83, 1024]", f"f32[1024, {n}]", vector_bytes=width)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("sides", [((1,), (0,)), ((1,), (1,)), ((0,), (0,))], ids=["nn", "nt", "tn"])
 @pytest.mark.parametrize(("m", "k", "n"), [(7, 33, 61), (64, 64, 64), (1, 70, 130), (129, 5, 1)])
 @pytest.mark.parametrize("dtype", ["f32", "f64", "bf16"])
@@ -157,6 +160,7 @@ def test_matrix_products_of_every_kind(dtype: str, width: int) -> None:
     check(lambda b, x, y: b.matmul(x, y), f"{dtype}[3, 17, 40]", f"{dtype}[3, 40, 23]", vector_bytes=width, rtol=rtol)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     "options",
     [
@@ -289,6 +293,7 @@ def test_convolutions_of_spread_inputs(window: int, spread: tuple[int, int], wid
     check(build, "f32[2, 6, 5, 9]", f"f32[20, 6, {window}, {window}]", vector_bytes=width)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "i8", "bool"])
 @pytest.mark.parametrize("shape", ["[16, 16]", "[3, 70, 37]", "[41, 100]", "[5, 17, 3, 33]"])
 def test_transposes(dtype: str, shape: str, width: int, parallel: bool) -> None:
@@ -308,6 +313,7 @@ def test_convolution_kernels_may_be_views(width: int) -> None:
     check(build, "f32[8, 12, 7, 7]", "f32[12, 20, 3, 3]", vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("shape", ["[3, 37, 65]", "[5, 1, 200]", "[130, 4, 3]"])
 def test_softmax_over_any_axis(axis: int, shape: str, width: int, parallel: bool) -> None:
@@ -320,6 +326,7 @@ def test_rows_wider_than_scratch(width: int) -> None:
     check(lambda b, x: softmax(b, x, 0), "f32[3001, 40]", vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)], ids=str)
 def test_reductions_over_any_axes(axes: tuple[int, ...], width: int, parallel: bool) -> None:
     def build(b: Builder, x: Value) -> list[Value]:
@@ -333,6 +340,7 @@ def test_elementwise_with_a_rest(width: int, parallel: bool) -> None:
         check(lambda b, x, y: b.add(b.mul(x, y), b.exp(x)), f"f32[{size}]", f"f32[{size}]", vector_bytes=width)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", ["f32", "f64", "bf16", "i8", "bool"])
 def test_what_runs_backward_is_read_as_vectors(dtype: str, width: int, parallel: bool) -> None:
     """And turned in them; what is left beside whole vectors begins before the array."""

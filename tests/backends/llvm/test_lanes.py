@@ -76,6 +76,7 @@ def scales(a: Array, dtype: DType) -> list[float]:
     return [1.0, 2.0**far / 32, 2.0**-far]
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_kinds
 def test_singular_vectors(dtype: DType, kind: str) -> None:
@@ -97,6 +98,7 @@ def test_singular_vectors(dtype: DType, kind: str) -> None:
             assert_small((s / scale - wanted) / most, dtype, size)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_kinds
 def test_eigenvectors(dtype: DType, kind: str) -> None:
@@ -116,6 +118,7 @@ def test_eigenvectors(dtype: DType, kind: str) -> None:
             assert_small((w / scale - wanted) / most, dtype, n)
 
 
+@pytest.mark.thinned(2)
 @over_types
 @over_kinds
 def test_orthogonal_factors(dtype: DType, kind: str) -> None:

@@ -211,6 +211,7 @@ def test_f32_over_every_exponent(name: str) -> None:
     check_f32(name, samples(name, np.float32, 40_000, 64))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_f64_over_every_exponent(name: str) -> None:
     x = within(name, samples(name, np.float64, 2_000, 1))
@@ -398,6 +399,7 @@ def test_sin_and_cos_stay_within_one() -> None:
 # -- lanes -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [*FUNCTIONS, *PAIRS])
 def test_the_bits_do_not_depend_on_the_lanes(name: str, dtype: type[np.floating]) -> None:

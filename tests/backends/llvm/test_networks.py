@@ -34,6 +34,7 @@ def aligned(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return found
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("registers", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize(
     ("elem", "lanes"),

@@ -105,7 +105,7 @@ def same_bits(found: Sequence[Array], expected: Sequence[Array]) -> None:
         assert x.tobytes() == y.tobytes()
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("pattern", ["alike", "geometric", "heavy", "one", "none"])
 @pytest.mark.parametrize("lanes", [4, 16, 31, 64, 65, 200, 1000])
 @pytest.mark.parametrize("tables", [False, True], ids=["table", "tables"])

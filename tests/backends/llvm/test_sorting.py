@@ -63,6 +63,7 @@ def check(dtype: DType, function: Any, length: int, descending: bool) -> None:
     assert found.tobytes() == np.take_along_axis(x, places, -1).tobytes()
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("width", widths())
 @pytest.mark.parametrize("dtype", [dtypes.i32, dtypes.u64, dtypes.f16, dtypes.f32, dtypes.f64], ids=str)

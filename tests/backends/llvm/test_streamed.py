@@ -40,6 +40,7 @@ def product(b: Builder, x: Value, y: Value, bias: Value) -> list[Value]:
     return [z, b.maximum(b.add(z, bias), 0.0)]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("k", "n"), SIZES)
 @pytest.mark.parametrize("on_threads", [False, True])
 def test_vector_times_matrix(k: int, n: int, on_threads: bool, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +64,7 @@ def test_element_types(dtype: str, width: int) -> None:
     np.testing.assert_allclose(found.astype(kind), wanted.astype(kind), rtol=1e-2 if dtype == "bf16" else 1e-5)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", ["f32", "i32"])
 @pytest.mark.parametrize(("k", "n"), SIZES)
 def test_columns(k: int, n: int, dtype: str, width: int) -> None:

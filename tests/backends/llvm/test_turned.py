@@ -44,6 +44,7 @@ def softmax(b: Builder, x: Value) -> list[Value]:
     return [b.div(exps, b.broadcast(total, shape, axes)), b.log(total)]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("columns", COLUMNS)
 @pytest.mark.parametrize("rows", ROWS)
 def test_rows_of_any_number_and_length(rows: int, columns: int, width: int) -> None:

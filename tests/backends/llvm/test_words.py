@@ -69,6 +69,7 @@ def compiled(f: Callable[..., Any], *arrays: Any) -> np.ndarray[Any, Any]:
     return np.asarray(rosin.compile(f)(*arrays))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("m", "k", "n"), SIZES)
 def test_sums_of_bytes_are_exact(m: int, k: int, n: int) -> None:
     x, y = drawn(m, k), drawn(k, n, seed=1)
@@ -108,6 +109,7 @@ def test_what_follows_a_product_of_bytes_is_computed_from_exact_sums() -> None:
     np.testing.assert_array_equal(found, want)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("m", "k", "n"), SIZES)
 def test_sums_of_halves_round_as_sums_of_floats(m: int, k: int, n: int) -> None:
     x, y = halves(m, k), halves(k, n, seed=1)

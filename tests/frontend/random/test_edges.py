@@ -28,6 +28,7 @@ def f64(*numbers: float) -> Any:
     return np.array(numbers, np.float64)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("draw", "expected"),
     [

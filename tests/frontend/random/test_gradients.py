@@ -32,6 +32,7 @@ REPARAMETERISED: dict[str, tuple[Callable[..., Any], tuple[float, ...]]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", REPARAMETERISED)
 def test_functions_of_fixed_numbers(name: str) -> None:
     draw, parameters = REPARAMETERISED[name]
@@ -59,6 +60,7 @@ def _quantile_slope(a: float, x: Any, step: float) -> Any:
     return x * np.log(moved(step) / moved(-step)) / (2 * step)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("a", [0.2, 1.0, 2.5, 40.0, 900.0, 1100.0, 1e5])
 def test_gamma_is_implicit(a: float) -> None:
     def draw(a: Any) -> Any:
@@ -126,6 +128,7 @@ MEANS: dict[str, tuple[Callable[[Any], Any], float, float]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", MEANS)
 def test_expectations(name: str) -> None:
     """A derivative of a sample has the derivative of the expectation as its own: within five standard errors."""
