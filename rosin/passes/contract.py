@@ -74,7 +74,6 @@ from rosin.passes.tiles import (
 from rosin.passes.waiting import LONG_BYTES, PACKED_LONG_BYTES, Band, Blocks
 from rosin.passes.words import WORD_BYTES
 
-
 SMALL, LARGE = 48, 1024
 """What symbolic sizes count as for the kernels of small operands, and for those of large ones."""
 
