@@ -95,8 +95,8 @@ def contraction_kernels(
 
     `words` names the element types of which the target multiplies several numbers at a time (rosin.passes.words).
 
-    The size of a tile changes no bits: each sum runs over the same terms in the same order. Where sizes are symbolic, it
-    is decided when the program runs whether copies of operands pay.
+    The size of a tile changes no bits: each sum runs over the same terms in the same order. Where sizes are symbolic,
+    it is decided when the program runs whether copies of operands pay.
     """
 
     def parts_as(name: str, copies: bool = True) -> list[_Contraction]:
