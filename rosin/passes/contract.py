@@ -71,7 +71,15 @@ from rosin.passes.tiles import (
     row_blocks,
     vector_blocks,
 )
-from rosin.passes.waiting import LONG_BYTES, PACKED_LONG_BYTES, Band, Blocks
+from rosin.passes.waiting import (
+    COPIED_LONG_BYTES,
+    COPY_ROWS,
+    LONG_BYTES,
+    PACKED_LONG_BYTES,
+    Band,
+    Blocks,
+    panels_beside,
+)
 from rosin.passes.words import WORD_BYTES
 
 SMALL, LARGE = 48, 1024
@@ -339,17 +347,27 @@ class _Contraction(TileLanes):
         sizes = folded.extent, lanes.extent, *(v.extent for v in rows[0])
         if dtype.is_complex or not rows[0] or not is_static(sizes):
             return None
-        (depth,) = static((folded.extent,), "a block")
-        shared = any(self._share_a_set(o) for o in self.operands if o is not None and o.step(lanes) != 0)
-        most = PACKED_LONG_BYTES if packed else LONG_BYTES if shared else 2 * LONG_BYTES
-        if depth * self.groups(lanes) * self.width * dtype.bytes <= most:
+        depth, columns, *rows_of = static(sizes, "a block")
+        panel = self.groups(lanes) * self.width
+        if depth * panel * dtype.bytes <= self._near_panel(moving, packed, panel, prod(rows_of)):
             return None
-        blocks = Blocks(folded, depth)
+        others = prod(facts.estimate(v.extent) for v in self.result if v is not lanes and v not in rows[0])
+        beside = 1 if packed else panels_beside(-(-columns // panel), others, panel * dtype.bytes, prod(rows_of))
+        blocks = Blocks(folded, depth, beside)
         places = {v: place.substitute({folded: blocks.place}) for v, place in places.items()}
         self.point = tuple(i.substitute(places) for i in self.point)
         self.folded, self.operands = [blocks.step], self._operands()
         self.terms = self._terms()
         return blocks
+
+    def _near_panel(self, moving: Sequence[int], packed: bool, panel: int, rows: int) -> int:
+        """Of up to how many bytes a panel, of so many elements a step, is read as a whole by so many rows."""
+        if packed:
+            return PACKED_LONG_BYTES
+        operands = [o for i, o in enumerate(self.operands) if o is not None and i in moving]
+        if rows >= COPY_ROWS and all(_lies_apart(o.step(self.folded[-1]), panel) for o in operands):
+            return COPIED_LONG_BYTES
+        return LONG_BYTES if any(map(self._share_a_set, operands)) else 2 * LONG_BYTES
 
     def _joined(self) -> tuple[LoopVar | None, dict[LoopVar, Index]]:
         """One variable for all that is folded, and where the others are for it; None where operands do not have these
@@ -445,9 +463,13 @@ class _Contraction(TileLanes):
         body = self._lane_by_lane(tiling, [*starts, *inner, *(stops or last)])
         scratch = () if late is None else (sums,)
         if band is not None:
+            panel = self._panel_to_copy(tiling)
+            if panel is not None and lanes is not None:
+                body = band.copy(body, panel, lanes)
             body = band.statements(body, self._lane_by_lane(tiling, last))
-            order = [*outer, *(v for v in (band.number, tiling.blocks[lanes or band.row]) if v.extent != 1)]
-            return TileNest(order, body, (*scratch, band.sums), str(tiling))
+            panels = tiling.blocks[lanes or band.row] if band.beside == 1 else band.chunk
+            order = [*outer, *(v for v in (band.number, panels) if v.extent != 1)]
+            return TileNest(order, body, (*scratch, *band.scratch), str(tiling))
         return self._in_order(tiling, outer, body, scratch)
 
     def _in_order(
@@ -507,8 +529,27 @@ class _Contraction(TileLanes):
         """The tiles whose sums wait together, if sums wait."""
         if self.blocks is None or tiling.lanes is None:
             return None
-        others = prod(facts.estimate(v.extent) for v in (*outer, tiling.blocks[tiling.lanes]))
+        others = prod(facts.estimate(v.extent) for v in outer)
         return Band(tiling, self.blocks, others, self.monoid.identity[0].dtype)
+
+    def _panel_to_copy(self, tiling: Tiling) -> Load | None:
+        """What is read of an operand that lies as it is and is better copied block by block."""
+        lanes, blocks = tiling.lanes, self.blocks
+        assert lanes is not None, "only sums of vectors wait"
+        assert blocks is not None, "only sums in blocks wait"
+        rows = [v for v in tiling.axes if v is not lanes]
+        count = prod(facts.estimate(tiling.tiles[v].count * tiling.tiles[v].block) for v in rows)
+        moving = {(e.buffer, e.offset): e for e in self.loads if e.offset.variables().intersection([lanes])}
+        if len(moving) != 1 or count < COPY_ROWS or not tiling.tiles[lanes].is_regular or not tiling.is_vector:
+            return None
+        (load,) = moving.values()
+        plain = load.buffer.scope is not Scope.LOCAL and load.offset.affine_in(lanes)
+        still = all(load.offset.coefficient(v) == 0 for v in rows)
+        alone = all(e.buffer is not load.buffer or e is load for e in self.loads)
+        panel = tiling.tiles[lanes].block * self.width
+        plain = plain and load.offset.coefficient(lanes) == 1 and not self.packed
+        plain = plain and _lies_apart(load.offset.coefficient(blocks.step), panel)
+        return load if plain and still and alone else None
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""
@@ -606,6 +647,11 @@ def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iter
     for inside, group in itertools.groupby(ends, lambda end: end[0]):
         together = [statement for _, statements in group for statement in statements]
         yield from [When(inside, tuple(together))] if inside else together
+
+
+def _lies_apart(step: Dim | None, panel: int) -> bool:
+    """Whether steps of a panel of so many elements are far from each other in memory."""
+    return isinstance(step, int) and step >= 2 * panel
 
 
 def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:

@@ -2,7 +2,7 @@
 
 The vectors that a tile reads of an operand, its panel, are read again by each tile of other rows. A panel that does not
 stay in the second cache is read in blocks that do: a band of tiles passes by one block, and their sums wait in an array
-beside it for the next one (Goto and van de Geijn, 2008, who copy each block as well, which pays for many rows only).
+beside it for the next one. Each block of a panel is copied if enough rows pass by it (Goto and van de Geijn, 2008).
 
 A sum goes on from where it waited, so that it is the same to the last bit as in one loop.
 """
@@ -16,8 +16,8 @@ from math import prod
 from rosin.ir import index as indices
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Const, Expr, Kind, Loop, Scope, Statement, Store, When, Within
-from rosin.ir.statements import moved, rebuilt, replace
+from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within
+from rosin.ir.statements import moved, rebuilt, relocated, replace
 from rosin.passes.tiles import Tiling
 
 DEPTH = 256
@@ -40,17 +40,37 @@ SUMS_BYTES = 1 << 17
 """The sums of a band take at most so many bytes, which stay near."""
 
 
-def block_of(depth: int) -> int:
-    """How many steps a block has: a number near `DEPTH` that divides all, if there is one."""
-    near = (n for n in range(DEPTH // 2, DEPTH * 3 // 2 + 1) if depth % n == 0)
-    return min(near, key=lambda n: abs(n - DEPTH), default=DEPTH)
+PAGE_BYTES, BESIDE_DEPTH, BESIDE_BYTES = 1 << 12, 64, 1 << 18
+"""Where few rows pass by panels that are read as they lie, panels beside each other pass by in blocks of so many steps,
+one after the other, as many as fill a page: to find the page of each step would take longer than what is done with a
+panel. Their sums take at most so many bytes."""
+
+
+COPY_ROWS, COPIED_LONG_BYTES = 32, 1 << 16
+"""So many rows pay for a copy of each block of a panel, in which its steps lie side by side; then panels of more bytes
+are read in blocks, as they lie in few sets of the nearest cache."""
+
+
+def panels_beside(panels: int, others: int, panel_bytes: int, rows: int) -> int:
+    """How many of so many panels, of so many bytes a step, pass by a block together, for so many rows; there are
+    `others` pieces beside panels."""
+    most = min(PAGE_BYTES // panel_bytes, BESIDE_BYTES // (rows * panel_bytes), panels * others // FEWEST_PIECES)
+    return min(max(most, 1), panels)
+
+
+def block_of(depth: int, wanted: int) -> int:
+    """How many steps a block has: a number near what is wanted that divides all, if there is one."""
+    near = (n for n in range(wanted // 2, wanted * 3 // 2 + 1) if depth % n == 0)
+    return min(near, key=lambda n: abs(n - wanted), default=wanted)
 
 
 class Blocks:
     """What is folded in blocks: where a step of a block is among all."""
 
-    def __init__(self, folded: LoopVar, depth: int) -> None:
-        self.size = block_of(depth)
+    def __init__(self, folded: LoopVar, depth: int, beside: int = 1) -> None:
+        """`beside` is how many panels pass by a block together."""
+        self.beside = beside
+        self.size = block_of(depth, DEPTH if beside == 1 else BESIDE_DEPTH)
         self.number = LoopVar(f"{folded.name}_block", depth // self.size)
         self.step = LoopVar(folded.name, self.size)
         self.rest = depth % self.size
@@ -73,22 +93,31 @@ class Band:
     """The tiles above each other that pass by a block of a panel together, and their sums."""
 
     def __init__(self, tiling: Tiling, blocks: Blocks, others: int, dtype: DType) -> None:
-        """`others` is how many pieces there are beside bands."""
+        """`others` is how many pieces there are beside bands, and panels."""
         (row,) = (v for v in tiling.axes if v is not tiling.lanes)
         assert tiling.lanes is not None, "panels consist of vectors"
         tile, lanes = tiling.tiles[row], tiling.tiles[tiling.lanes]
         assert isinstance(tile.count, int), "only sums for sizes that are numbers wait"
         assert isinstance(lanes.width, int), "only sums for sizes that are numbers wait"
         self.tiling, self.blocks, self.row, self.count = tiling, blocks, tiling.blocks[row], tile.count
+        assert isinstance(lanes.count, int), "only sums for sizes that are numbers wait"
         self.width = lanes.width
         self.each = prod(t.block for t in tiling.tiles.values()) * self.width
+        self.panel, self.panels = tiling.blocks[tiling.lanes], lanes.count
+        self.beside = -(-self.panels // -(-self.panels // blocks.beside))
+        self.chunk = LoopVar(f"{self.panel.name}s", -(-self.panels // self.beside))
+        others *= -(-self.panels // self.beside)
         many, few = (max(rows // tile.block, 1) for rows in (ROWS, FEWEST_ROWS))
-        most = max(SUMS_BYTES // (self.each * dtype.bytes), 1)
+        bytes = SUMS_BYTES if self.beside == 1 else BESIDE_BYTES
+        most = max(bytes // (self.each * self.beside * dtype.bytes), 1)
         shared = min(-(-PIECES // others), tile.count // many), min(-(-FEWEST_PIECES // others), tile.count // few)
         bands = max(-(-tile.count // most), *shared)
         self.tiles = -(-tile.count // bands)
         self.number = LoopVar(f"{row.name}_band", -(-tile.count // self.tiles))
-        self.sums = Buffer("waiting", dtype, self.tiles * self.each, Scope.LOCAL)
+        self.sums = Buffer("waiting", dtype, self.tiles * self.each * self.beside, Scope.LOCAL)
+        self.scratch: tuple[Buffer, ...] = (self.sums,)
+        self.copies: tuple[Statement, ...] = ()
+        """What copies a block of a panel, if that is copied."""
 
     @property
     def first(self) -> Index:
@@ -98,18 +127,57 @@ class Band:
     def at(self, position: int) -> Index:
         """Where the sum at a position of a tile waits."""
         lane = indices.ZERO if self.tiling.lane is None or self.width == 1 else indices.of(self.tiling.lane)
-        return (indices.of(self.row) - self.first) * self.each + lane + position * self.width
+        tile = indices.of(self.row) - self.first
+        if self.beside > 1:
+            tile = tile + (indices.of(self.panel) - indices.of(self.chunk) * self.beside) * self.tiles
+        return tile * self.each + lane + position * self.width
+
+    def copy(self, body: Sequence[Statement], load: Load, lanes: LoopVar) -> list[Statement]:
+        """The `body` of a tile reading a copy of the block of its panel, which `load` reads along lanes: from then on
+        a block of a panel is copied before tiles pass by it."""
+        panel, lane, step = self.tiling.tiles[lanes], self.tiling.lane, self.blocks.step
+        assert isinstance(panel.width, int), "panels have a width"
+        assert lane is not None, "panels consist of vectors"
+        width = panel.width * panel.block
+        column = LoopVar("column", width)
+        start = indices.of(self.panel) * width if panel.count != 1 else indices.ZERO
+        begin = load.offset.substitute({lanes: start + panel.start})
+        copy = Buffer("panel", load.buffer.dtype, self.blocks.size * width, Scope.LOCAL)
+        store = Store(
+            copy, indices.of(step) * width + indices.of(column), Load(load.buffer, begin + indices.of(column))
+        )
+        self.copies = (Loop(step, Kind.SERIAL, (Loop(column, Kind.VECTOR, (store,)),)),)
+        self.scratch += (copy,)
+        memo: dict[int, Expr] = {}
+
+        def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
+            if buffer is not load.buffer or offset.coefficient(lane) != 1:
+                return buffer, offset
+            beyond = offset.constant - begin.constant
+            return copy, indices.of(step) * width + indices.of(lane) + beyond
+
+        return [relocated(statement, place, memo) for statement in body]
 
     def statements(self, body: Sequence[Statement], last: Sequence[Statement]) -> list[Statement]:
         """The `body` for each tile, block by block, and what comes `last`, for finished sums."""
         at = LoopVar("sum", self.sums.size)
         cleared = Loop(at, Kind.VECTOR, (Store(self.sums, indices.of(at), Const(0, self.sums.dtype)),))
-        whole = Loop(self.blocks.number, Kind.SERIAL, (self._rows(body),))
-        rest = [self._rows(self.blocks.last(body))] if self.blocks.rest else []
-        return [cleared, whole, *rest, self._rows(last)]
+        steps = [*self.copies, self._rows(body)]
+        whole = Loop(self.blocks.number, Kind.SERIAL, tuple(self._panels(steps)))
+        rest = self._panels(self.blocks.last(steps)) if self.blocks.rest else []
+        return [cleared, whole, *rest, *self._panels([self._rows(last)])]
+
+    def _panels(self, body: Sequence[Statement]) -> list[Statement]:
+        """The statements for each panel."""
+        if self.beside == 1:
+            return list(body)
+        inside = LoopVar(self.panel.name, self.beside)
+        place = indices.of(self.chunk) * self.beside + indices.of(inside)
+        statements, test = tuple(moved(body, {self.panel: place})), Within(place, 0, self.panels)
+        return [Loop(inside, Kind.SERIAL, statements if test.always else (When((test,), statements),))]
 
     def _rows(self, body: Sequence[Statement]) -> Statement:
-        """The statements for each tile of the band."""
+        """The statements for each tile of the band, of one panel."""
         inside = LoopVar(self.row.name, self.tiles)
         place = self.first + indices.of(inside)
         statements, test = tuple(moved(body, {self.row: place})), Within(place, 0, self.count)

@@ -1,79 +1,259 @@
-"""Products of symbolic sizes: for small operands they have kernels that read these as they lie, for large ones others
-that copy them; which it is to be is known when the program runs."""
+"""How products are computed: which axis runs as vectors, and which operands are packed for that."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
-import rosin
-from rosin import numpy as rnp
-from rosin.passes import contract
+from rosin.ir.builder import Builder
+from rosin.ir.graph import Graph
+from rosin.ir.loops import Accumulate, Load, Loop, walk
+from rosin.ir.op import Value
+from rosin.ir.ops.scan import Scan
+from rosin.ir.statements import nested, stores
+from rosin.ir.steps import Kernel, kernels
+from rosin.passes import lanes
+from rosin.passes.packing import STRIP
+from rosin.passes.to_loops import to_loops
+from rosin.passes.waiting import SUMS_BYTES, block_of
+from rosin.runtime.compile_path import compile_graph
+from tests.passes.test_fusion import graph_of
 
 
-def plain(x: Any, y: Any) -> Any:
-    return x @ y
+def compiled(graph: Graph, vector_bytes: int) -> list[Kernel]:
+    return [step for step in kernels(to_loops(graph, vector_bytes).steps) if isinstance(step, Kernel)]
 
 
-def left_turned(x: Any, y: Any) -> Any:
-    return rnp.matrix_transpose(x) @ y
+def packed(graph: Graph, vector_bytes: int) -> list[str]:
+    """The names of the operands that are packed, by the kernels that do it."""
+    return [k.buffers[0].name for k in compiled(graph, vector_bytes) if "_pack" in k.name]
 
 
-def right_turned(x: Any, y: Any) -> Any:
-    return x @ rnp.matrix_transpose(y)
+def product(b: Builder, x: Value, w: Value) -> Value:
+    return b.matmul(x, w)
 
 
-def layer(x: Any, y: Any) -> Any:
-    return rnp.maximum(x @ y + 1, 0)
+def waiting(graph: Graph, vector_bytes: int) -> bool:
+    """Whether sums wait, block by block of what is folded."""
+    return any(b.name == "waiting" for k in compiled(graph, vector_bytes) for b in k.scratch)
 
 
-def operands(f: Callable[..., Any], m: int, depth: int, n: int, batch: tuple[int, ...] = ()) -> list[Any]:
-    rng = np.random.default_rng(m * n)
-    x, y = (m, depth) if f is not left_turned else (depth, m), (depth, n) if f is not right_turned else (n, depth)
-    return [rng.standard_normal((*batch, *shape)).astype(np.float32) for shape in (x, y)]
+def test_an_operand_on_many_pages_is_packed_where_many_rows_use_it() -> None:
+    for vector_bytes in (32, 64):
+        many = graph_of(product, "f32[1024, 1536]", "f32[1536, 384]")
+        assert packed(many, vector_bytes) == ["x1"], "rows run along what is folded, and stay as they are"
+        few = graph_of(product, "f32[100, 1536]", "f32[1536, 2048]")
+        assert packed(few, vector_bytes) == [], "a hundred rows do not pay for a copy of the weights"
+        near = graph_of(product, "f32[1024, 48]", "f32[48, 384]")
+        assert packed(near, vector_bytes) == [], "48 rows are on few pages"
 
 
-def wanted(f: Callable[..., Any], x: Any, y: Any) -> Any:
-    x, y = x.astype(np.float64), y.astype(np.float64)
-    x, y = np.swapaxes(x, -1, -2) if f is left_turned else x, np.swapaxes(y, -1, -2) if f is right_turned else y
-    return np.maximum(x @ y + 1, 0) if f is layer else x @ y
+def test_the_smaller_operand_is_packed() -> None:
+    """To run along the rows instead would need copies of both, though the copy of one of them is smaller."""
+    for shapes in (("f32[512, 768]", "f32[768, 3072]"), ("f32[512, 2048]", "f32[2048, 2048]")):
+        assert packed(graph_of(product, *shapes), 64) == ["x1"]
 
 
-@pytest.mark.parametrize("batch", [(), (2,)], ids=["one", "batch"])
-@pytest.mark.parametrize("f", [plain, left_turned, right_turned, layer])
-def test_either_kind_of_kernels_has_the_numbers(
-    f: Callable[..., Any], batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever sizes come first, and on both sides of where copies begin to pay."""
-    monkeypatch.setattr(contract, "WHOLE_BYTES", 4096)
-    axes = tuple(range(len(batch), len(batch) + 2))
-    for first in ((8, 12, 10), (600, 600, 600)):
-        symbolic = rosin.compile(f, dynamic={"x": axes, "y": axes})
-        arguments = operands(f, *first, batch)
-        assert "otherwise:" in symbolic.text(*arguments, stage="loops")
-        for sizes in (
-            first,
-            (1, 1, 1),
-            (31, 40, 33),
-            (32, 32, 33),
-            (65, 47, 70),
-            (3, 300, 90),
-            (90, 300, 3),
-            (40, 0, 5),
-        ):
-            x, y = operands(f, *sizes, batch)
-            np.testing.assert_allclose(symbolic(x, y), wanted(f, x, y), rtol=1e-4, atol=1e-4)
-        assert len(symbolic.signatures()) == 1
+def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
+    assert waiting(graph_of(product, "f32[100, 4096]", "f32[4096, 1024]"), 64)
+    assert waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "rows share sets of the caches"
+    assert waiting(graph_of(product, "f32[20, 768]", "f32[768, 3072]"), 64), "rows share sets of the caches"
+    assert not waiting(graph_of(product, "f32[20, 768]", "f32[768, 3000]"), 64), "panels stay in a near cache"
+    assert not waiting(graph_of(product, "f32[100, 256]", "f32[256, 3000]"), 64), "panels are short"
+    assert not waiting(graph_of(product, "f32[512, 2048]", "f32[2048, 1024]"), 64), "a copy lies side by side"
+    assert waiting(graph_of(product, "f32[512, 4096]", "f32[4096, 1024]"), 64), "a panel of it fills the second cache"
+    assert not waiting(graph_of(product, "f32[6, 4096]", "f32[4096, 1024]"), 64), "one row of tiles reads all once"
 
 
-def test_what_is_known_of_sizes_leaves_one_kind() -> None:
-    """An operand that is never large, or is read too seldom."""
-    for dynamic, shapes in (({"x": 0}, ((50, 256), (256, 128))), ({"y": 1}, ((8, 4096), (4096, 50)))):
-        symbolic = rosin.compile(plain, dynamic=dynamic)
-        assert "otherwise:" not in symbolic.text(*(np.ones(shape, np.float32) for shape in shapes), stage="loops")
-    weights = rosin.compile(plain, dynamic={"x": 0})
-    text = weights.text(np.ones((50, 2048), np.float32), np.ones((2048, 2048), np.float32), stage="loops")
-    assert "otherwise:" in text, "whether many rows pass by is not known"
+def test_sums_that_wait_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of however many rows, if nothing else can be done with them: the array is on the stack."""
+    monkeypatch.setattr(lanes, "FEW_ROWS", 1 << 40)
+    monkeypatch.setattr(lanes, "APART_COST", 0.0)
+    for rows in (100, 700, 100_000):
+        kernels_ = compiled(graph_of(product, f"f32[{rows}, 4096]", "f32[4096, 64]"), 64)
+        (sums,) = (b for k in kernels_ for b in k.scratch if b.name == "waiting")
+        assert isinstance(sums.bytes, int)
+        assert sums.bytes <= SUMS_BYTES
+
+
+def test_blocks_are_all_of_one_length_where_they_can_be() -> None:
+    assert [block_of(n, 256) for n in (4096, 3072, 2050, 5000, 4099)] == [256, 256, 205, 250, 256]
+    assert [block_of(n, 64) for n in (4096, 2050, 4099)] == [64, 50, 64]
+
+
+def test_blocks_of_panels_are_copied_where_enough_rows_pass_by_them() -> None:
+    def copied(*shapes: str) -> bool:
+        return any(b.name == "panel" for k in compiled(graph_of(product, *shapes), 64) for b in k.scratch)
+
+    assert copied("f32[64, 1024]", "f32[1024, 1024]")
+    assert not copied("f32[16, 1024]", "f32[1024, 1024]"), "few rows do not pay for it"
+    assert not copied("f32[200, 1024]", "f32[1024, 64]"), "steps are side by side as it is"
+    assert not copied("f32[1024, 2048]", "f32[2048, 1024]"), "the whole operand is copied"
+
+
+def test_what_lies_one_behind_the_other_is_folded_in_blocks_as_one() -> None:
+    """The gradient by weights that all steps of a recurrent network share."""
+
+    def by_weights(b: Builder, x: Value, y: Value) -> Value:
+        return b.dot_general(x, y, ((0, 1), (0, 1)))
+
+    graph = graph_of(by_weights, "f32[500, 16, 128]", "f32[500, 16, 512]")
+    assert waiting(graph, 64)
+    one = graph_of(lambda b, x, y: b.dot_general(x, y, ((0,), (0,))), "f32[8000, 128]", "f32[8000, 512]")
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((8000, 128), np.float32), rng.standard_normal((8000, 512), np.float32)
+    (found,) = compile_graph(graph, "llvm")(x.reshape(500, 16, 128), y.reshape(500, 16, 512))
+    np.testing.assert_array_equal(found, compile_graph(one, "llvm")(x, y)[0])
+    np.testing.assert_allclose(found, x.T @ y, rtol=1e-3, atol=1e-3)
+    shapes = "f32[16, 500, 128]", "f32[500, 16, 512]"
+    turned = graph_of(lambda b, x, y: by_weights(b, b.transpose(x, (1, 0, 2)), y), *shapes)
+    assert not waiting(turned, 64), "steps lie elsewhere in one of the operands"
+
+
+def test_rows_that_lie_across_what_is_folded_are_packed() -> None:
+    def by_weights(b: Builder, x: Value, y: Value) -> Value:
+        return b.matmul(b.transpose(x, (1, 0)), y)
+
+    graph = graph_of(by_weights, "f32[1024, 1536]", "f32[1024, 768]")
+    assert sorted(packed(graph, 32)) == ["x0", "x1"]
+    graph = graph_of(by_weights, "f32[1024, 256]", "f32[1024, 256]")
+    assert packed(graph, 32) == [], "few columns do not pay for copies"
+    graph = graph_of(by_weights, "f32[4096, 512]", "f32[4096, 768]")
+    assert set(packed(graph, 64)) == {"x0", "x1"}, "what lies on thousands of pages takes longer to find"
+
+
+def test_large_operands_are_packed_strip_by_strip() -> None:
+    """A strip of rows from one end to the other, so that what is read of a page is read at once."""
+    graph = graph_of(lambda b, x, y: b.matmul(b.transpose(x, (1, 0)), y), "f32[4100, 1024]", "f32[4100, 768]")
+    loops = [[s.var for s in nested(k.body) if isinstance(s, Loop)] for k in compiled(graph, 64) if "_pack" in k.name]
+    blocks = [order for order in loops if any(v.name.startswith("block") for v in order)]
+    for first in ("strip", "block"):
+        found = [order for order in blocks if order[0].name.endswith(first) or order[0].name.startswith(first)]
+        assert len(found) == 2, "both operands are copied, and of each what is left of its rows"
+        for *outer, block, inside, _ in found:
+            assert block.name.startswith("block")
+            assert [v.extent for v in outer] == ([4096 // STRIP] if first == "strip" else [])
+            assert inside.extent == (STRIP if first == "strip" else 4)
+
+
+def test_what_follows_a_product_is_read_and_written_side_by_side() -> None:
+    """The gradient by weights that lie transposed, and their update in the same kernel: four arrays beside it."""
+
+    def update(b: Builder, x: Value, y: Value, w: Value, m: Value, v: Value) -> list[Value]:
+        gradient = b.transpose(b.matmul(b.transpose(x, (1, 0)), y), (1, 0))
+        mean = b.add(b.mul(m, 0.9), b.mul(gradient, 0.1))
+        square = b.add(b.mul(v, 0.99), b.mul(b.mul(gradient, gradient), 0.01))
+        step = b.div(b.div(mean, 0.1), b.add(b.sqrt(b.div(square, 0.01)), 1e-8))
+        return [b.sub(w, b.mul(b.add(step, b.mul(w, 0.01)), 1e-3)), mean, square]
+
+    graph = graph_of(update, "f32[1024, 1536]", "f32[1024, 384]", *["f32[384, 1536]"] * 3)
+    (kernel,) = (k for k in compiled(graph, 64) if k.tile)
+    places = [s.offset for s in stores(kernel.body) if s.buffer.name != "sums"]
+    assert len(places) >= 3 * 4
+    for place in places:
+        (lane,) = (v for v in place.variables() if v.name.endswith("_lane"))
+        assert place.coefficient(lane) == 1
+
+
+def test_few_rows_read_large_weights_in_order() -> None:
+    """Vectors run along what lies side by side in the weights and the result, though 32 rows would fill vectors too."""
+    (kernel,) = compiled(graph_of(product, "f32[32, 1024]", "f32[1024, 1024]"), 64)
+    assert "vectors of 16 of x1" in kernel.tile
+    assert packed(graph_of(product, "f32[512, 512]", "f32[512, 512]"), 64) == [], "it stays in the second cache"
+
+
+def test_products_in_loops_go_on_threads_sooner() -> None:
+    def on_threads(graph: Graph) -> bool:
+        return any(isinstance(s, Loop) and s.parallel for k in compiled(graph, 64) if k.tile for s in k.body)
+
+    def steps(b: Builder, x: Value, w: Value) -> Value:
+        body = graph_of(product, "f32[64, 80]", "f32[80, 80]")
+        again = Graph((*body.inputs,), body.nodes, body.outputs, "body")
+        return b.node(Scan(again, 1, 0, 10, False), x, w)[0]
+
+    assert not on_threads(graph_of(product, "f32[64, 80]", "f32[80, 80]"))
+    assert on_threads(graph_of(steps, "f32[64, 80]", "f32[80, 80]"))
+
+
+def test_loops_of_symbolic_sizes_are_joined_for_threads() -> None:
+    """One panel of 64 columns would leave all rows to one thread, of however many a call has."""
+    kernels_ = [k for k in compiled(graph_of(product, "f32[n, 64]", "f32[64, 64]"), 64) if k.tile]
+    for kernel in kernels_:
+        (loop,) = kernel.body
+        assert isinstance(loop, Loop)
+        assert loop.parallel
+        assert kernel.work is not None, "whether it is enough for threads is decided by a call"
+        assert not isinstance(loop.var.extent, int), "it runs over blocks of rows, whose number a call says"
+    small = compiled(graph_of(product, "f32[64, 64]", "f32[64, 64]"), 64)
+    assert not any(isinstance(s, Loop) and s.parallel for k in small for s in k.body)
+
+
+def spread(b: Builder, x: Value, kernel: Value) -> Value:
+    """A transposed convolution with a stride of 2."""
+    ends = tuple(size - 2 for size in kernel.type.sizes[2:])
+    return b.convolution(x, kernel, low=ends, high=ends, lhs_dilation=(2, 2), strides=(1, 1))
+
+
+def test_places_between_others_are_computed_by_one_kernel() -> None:
+    """With a window that strides divide, all places have as many terms; neighbours are written side by side."""
+    for vector_bytes in (32, 64):
+        graph = graph_of(spread, "f32[4, 64, 32, 32]", "f32[32, 64, 4, 4]")
+        (kernel,) = (k for k in compiled(graph, vector_bytes) if k.tile)
+        assert "2 of x3_phase" in kernel.tile
+        places = {s.offset for s in stores(kernel.body)}
+        assert all(place + 1 in places or place + (-1) in places for place in places)
+        assert len(packed(graph, vector_bytes)) == 2
+
+
+def test_pieces_read_the_same_copy_of_an_operand() -> None:
+    """Windows of 3 by strides of 2 have four pieces, of 1, 2 and 4 terms, which know the images by the same copy."""
+    graph = graph_of(spread, "f32[4, 64, 32, 32]", "f32[32, 64, 3, 3]")
+    found = compiled(graph, 64)
+    assert len({k.name.split("_")[2] for k in found if k.tile}) == 4
+    copies = [k for k in found if "_pack0" in k.name and not k.name.endswith("_border")]
+    assert len(copies) == 1
+
+
+def by_channel(b: Builder, x: Value, kernel: Value) -> Value:
+    channels, _, *window = kernel.type.sizes
+    half = tuple(size // 2 for size in window)
+    return b.convolution(x, kernel, low=half, high=half, feature_groups=channels)
+
+
+def test_large_windows_of_single_channels_run_in_tiles() -> None:
+    graph = graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 7, 7]")
+    assert [k.tile for k in compiled(graph, 64) if k.tile] == ["14 of x2 x 1 vectors of 16 of x3"]
+    small = graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 3, 3]")
+    assert not any(k.tile for k in compiled(small, 64))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_rows_of_a_tile_load_what_their_windows_have_in_common_once(stride: int) -> None:
+    def strided(b: Builder, x: Value, kernel: Value) -> Value:
+        return b.convolution(x, kernel, strides=(stride, 1), feature_groups=24)
+
+    graph = graph_of(strided, f"f32[2, 24, {28 * stride + 6}, 22]", "f32[24, 1, 7, 7]")
+    (kernel,) = (k for k in compiled(graph, 64) if k.tile)
+    assert "14 of x2 x 1 vectors" in kernel.tile
+    sums = [s for s in nested(kernel.body) if isinstance(s, Accumulate)]
+    images, _ = graph.inputs
+    loads = [e for s in sums for e in walk(*s.values) if isinstance(e, Load) and e.buffer.name == images.name]
+    assert len(sums) == 14 * 7
+    assert len({load.offset for load in loads}) == 13 * stride + 7
+
+
+def test_operands_are_packed_slice_by_slice_where_nothing_else_reads_a_slice() -> None:
+    """Each image of a channel, or of a group of channels, has a border of its own in memory of the thread's."""
+    for graph in (
+        graph_of(by_channel, "f32[2, 24, 28, 28]", "f32[24, 1, 7, 7]"),
+        graph_of(lambda b, x, w: b.convolution(x, w, low=(1, 1), high=(1, 1), feature_groups=8), *GROUPED),
+    ):
+        program = to_loops(graph, 64)
+        (kernel,) = (k for k in compiled(graph, 64) if k.tile)
+        assert [b.name.rpartition("_")[2] for b in kernel.scratch] == ["packed0"]
+        assert not any(b.name.endswith("packed0") for b in program.arena)
+    few = graph_of(by_channel, "f32[1, 8, 56, 56]", "f32[8, 1, 7, 7]")
+    assert packed(few, 64) == ["x0", "k0_convolution_packed0"], "eight slices are few for threads"
+
+
+GROUPED = "f32[4, 32, 28, 28]", "f32[32, 4, 3, 3]"

@@ -22,7 +22,7 @@ from rosin.ir.op import Value
 from rosin.ir.ops.trigonometric import Tanh
 from rosin.ir.steps import Kernel, routine_calls
 from rosin.ir.types import parse_type
-from rosin.passes import contract, epilogue, lanes, nest
+from rosin.passes import contract, epilogue, lanes, nest, waiting
 from rosin.passes.to_loops import to_loops
 from rosin.runtime import host, jit, routines, threads
 from tests.samples import draw
@@ -79,6 +79,29 @@ def parallel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """With threads every kernel that can be cut into blocks is, however small."""
     monkeypatch.setattr(nest, "PARALLEL_WORK", 0 if request.param else 1 << 60)
     return request.param
+
+
+SHAPES = [(20, 409, 400), (20, 205, 512), (40, 120, 701), (150, 121, 520), (72, 64, 1500)]
+"""Rows, steps and columns of products whose panels pass by in blocks, copied or not: of numbers that nothing divides."""
+
+
+@pytest.mark.parametrize(("rows", "depth", "columns"), SHAPES)
+@pytest.mark.parametrize("batch", ["", "3, "], ids=["one", "batch"])
+def test_blocks_of_panels(
+    batch: str, rows: int, depth: int, columns: int, width: int, parallel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "LONG_BYTES", 1 << 10)
+    monkeypatch.setattr(contract, "COPIED_LONG_BYTES", 1 << 10)
+    monkeypatch.setattr(waiting, "DEPTH", 50)
+    monkeypatch.setattr(waiting, "BESIDE_DEPTH", 20)
+
+    def layer(b: Builder, x: Value, w: Value) -> Value:
+        y = b.matmul(x, w)
+        return b.mul(y, y)
+
+    types = f"f32[{batch}{rows}, {depth}]", f"f32[{batch}{depth}, {columns}]"
+    assert "waiting" in loop_printer.text(to_loops(graph_of(layer, *types), width))
+    check(layer, *types, vector_bytes=width)
 
 
 def softmax(b: Builder, x: Value, axis: int) -> Value:
