@@ -124,12 +124,17 @@ class Band:
         """The number of the first tile."""
         return indices.of(self.number) * self.tiles if self.number.extent != 1 else indices.ZERO
 
+    @property
+    def first_panel(self) -> Index:
+        """The number of the first panel of those beside each other."""
+        return indices.of(self.chunk) * self.beside if self.chunk.extent != 1 else indices.ZERO
+
     def at(self, position: int) -> Index:
         """Where the sum at a position of a tile waits."""
         lane = indices.ZERO if self.tiling.lane is None or self.width == 1 else indices.of(self.tiling.lane)
         tile = indices.of(self.row) - self.first
         if self.beside > 1:
-            tile = tile + (indices.of(self.panel) - indices.of(self.chunk) * self.beside) * self.tiles
+            tile = tile + (indices.of(self.panel) - self.first_panel) * self.tiles
         return tile * self.each + lane + position * self.width
 
     def copy(self, body: Sequence[Statement], load: Load, lanes: LoopVar) -> list[Statement]:
@@ -172,7 +177,7 @@ class Band:
         if self.beside == 1:
             return list(body)
         inside = LoopVar(self.panel.name, self.beside)
-        place = indices.of(self.chunk) * self.beside + indices.of(inside)
+        place = self.first_panel + indices.of(inside)
         statements, test = tuple(moved(body, {self.panel: place})), Within(place, 0, self.panels)
         return [Loop(inside, Kind.SERIAL, statements if test.always else (When((test,), statements),))]
 
