@@ -537,19 +537,17 @@ class _Contraction(TileLanes):
         lanes, blocks = tiling.lanes, self.blocks
         assert lanes is not None, "only sums of vectors wait"
         assert blocks is not None, "only sums in blocks wait"
-        rows = [v for v in tiling.axes if v is not lanes]
+        tile, rows = tiling.tiles[lanes], [v for v in tiling.axes if v is not lanes]
         count = prod(facts.estimate(tiling.tiles[v].count * tiling.tiles[v].block) for v in rows)
-        moving = {(e.buffer, e.offset): e for e in self.loads if e.offset.variables().intersection([lanes])}
-        if len(moving) != 1 or count < COPY_ROWS or not tiling.tiles[lanes].is_regular or not tiling.is_vector:
+        whole = tiling.is_vector and tile.end is None and tile.last is None
+        moving = {(e.buffer, e.offset): e for e in self.loads if lanes in e.offset.variables()}
+        if len(moving) != 1 or count < COPY_ROWS or not whole or self.packed:
             return None
         (load,) = moving.values()
-        plain = load.buffer.scope is not Scope.LOCAL and load.offset.affine_in(lanes)
+        plain = load.offset.affine_in(lanes) and load.offset.coefficient(lanes) == 1
         still = all(load.offset.coefficient(v) == 0 for v in rows)
-        alone = all(e.buffer is not load.buffer or e is load for e in self.loads)
-        panel = tiling.tiles[lanes].block * self.width
-        plain = plain and load.offset.coefficient(lanes) == 1 and not self.packed
-        plain = plain and _lies_apart(load.offset.coefficient(blocks.step), panel)
-        return load if plain and still and alone else None
+        apart = _lies_apart(load.offset.coefficient(blocks.step), tile.block * self.width)
+        return load if plain and still and apart else None
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""

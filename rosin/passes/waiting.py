@@ -45,7 +45,6 @@ PAGE_BYTES, BESIDE_DEPTH, BESIDE_BYTES = 1 << 12, 64, 1 << 18
 one after the other, as many as fill a page: to find the page of each step would take longer than what is done with a
 panel. Their sums take at most so many bytes."""
 
-
 COPY_ROWS, COPIED_LONG_BYTES = 32, 1 << 16
 """So many rows pay for a copy of each block of a panel, in which its steps lie side by side; then panels of more bytes
 are read in blocks, as they lie in few sets of the nearest cache."""
@@ -148,17 +147,16 @@ class Band:
         start = indices.of(self.panel) * width if panel.count != 1 else indices.ZERO
         begin = load.offset.substitute({lanes: start + panel.start})
         copy = Buffer("panel", load.buffer.dtype, self.blocks.size * width, Scope.LOCAL)
-        store = Store(
-            copy, indices.of(step) * width + indices.of(column), Load(load.buffer, begin + indices.of(column))
-        )
+        read = Load(load.buffer, begin + indices.of(column))
+        store = Store(copy, indices.of(step) * width + indices.of(column), read)
         self.copies = (Loop(step, Kind.SERIAL, (Loop(column, Kind.VECTOR, (store,)),)),)
         self.scratch += (copy,)
         memo: dict[int, Expr] = {}
 
         def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
-            if buffer is not load.buffer or offset.coefficient(lane) != 1:
+            beyond = offset - indices.of(lane) - begin
+            if buffer is not load.buffer or beyond.terms:
                 return buffer, offset
-            beyond = offset.constant - begin.constant
             return copy, indices.of(step) * width + indices.of(lane) + beyond
 
         return [relocated(statement, place, memo) for statement in body]

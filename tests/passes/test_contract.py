@@ -86,6 +86,7 @@ def test_blocks_of_panels_are_copied_where_enough_rows_pass_by_them() -> None:
         return any(b.name == "panel" for k in compiled(graph_of(product, *shapes), 64) for b in k.scratch)
 
     assert copied("f32[64, 1024]", "f32[1024, 1024]")
+    assert not copied("f32[64, 1024]", "f32[1024, 60]"), "what is no whole panel ends where the array does"
     assert not copied("f32[16, 1024]", "f32[1024, 1024]"), "few rows do not pay for it"
     assert not copied("f32[200, 1024]", "f32[1024, 64]"), "steps are side by side as it is"
     assert not copied("f32[1024, 2048]", "f32[2048, 1024]"), "the whole operand is copied"

@@ -82,7 +82,7 @@ def parallel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 SHAPES = [(20, 409, 400), (20, 205, 512), (40, 120, 701), (150, 121, 520), (72, 64, 1500)]
-"""Rows, steps and columns of products whose panels pass by in blocks, copied or not, of numbers that nothing divides."""
+"""Rows, steps and columns of products whose panels pass by in blocks, copied or not; nothing divides these numbers."""
 
 
 @pytest.mark.parametrize(("rows", "depth", "columns"), SHAPES)
