@@ -21,11 +21,11 @@ buffer in which it does, border included, when the copy costs little beside the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from math import prod
 
-from rosin.ir import dims, facts
+from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static, static
@@ -48,22 +48,17 @@ from rosin.ir.loops import (
     Within,
     substitute,
 )
-from rosin.ir.op import Fold
 from rosin.ir.ops.arithmetic import Mul
-from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.statements import replace, used_buffers
-from rosin.ir.steps import Either, Kernel, Step
+from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
-from rosin.passes.fusion import Group
-from rosin.passes.lanes import NEAR_BYTES, WHOLE_BYTES
-from rosin.passes.nest import Memory, on_many, threads
-from rosin.passes.packing import Operand, Packing, joint, on_one_thread, packing_kernels
-from rosin.passes.pieces import pieces
+from rosin.passes.lanes import NEAR_BYTES
+from rosin.passes.nest import on_many, threads
+from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
 from rosin.passes.tiles import (
     Tile,
-    TileSize,
     Tiling,
     ends_of_rows,
     open_row_blocks,
@@ -81,132 +76,6 @@ from rosin.passes.waiting import (
     panels_beside,
 )
 from rosin.passes.words import WORD_BYTES
-
-SMALL, LARGE = 48, 1024
-"""What symbolic sizes count as for the kernels of small operands, and for those of large ones."""
-
-READ_OFTEN, READ_ACROSS, ONCE_MORE = 32, 8, 1 << 16
-"""Of symbolic size, a large operand that is read for so many elements of the result is copied. One that lies across
-what is side by side in the copy is copied, large or not, if it is read for so many, and once more for each of so many
-bytes."""
-
-
-def contraction_kernels(
-    group: Group,
-    memory: Memory,
-    name: str,
-    vector_bytes: int,
-    size: TileSize | None = None,
-    words: Collection[str] = (),
-) -> list[Step]:
-    """The kernels of a contraction, in tiles of a size that somebody has found to be the best, if it is given.
-
-    `words` names the element types of which the target multiplies several numbers at a time (rosin.passes.words).
-
-    The size of a tile changes no bits: each sum runs over the same terms in the same order. Where sizes are symbolic,
-    it is decided when the program runs whether copies of operands pay.
-    """
-
-    def parts_as(name: str, copies: bool = True) -> list[_Contraction]:
-        return _parts(group, memory, name, vector_bytes, size, words, copies)
-
-    parts = parts_as(name)
-    symbols = {name: None for v in (*parts[0].result, *parts[0].folded) for name in dims.names(v.extent)}
-    plain = isinstance(group.nodes[0].op, DotGeneral) and parts[0].kind is None and size is None and not memory.in_loop
-    if not symbols or not plain:
-        return _kernels(parts)
-    copies = any(part.packed for part in parts)
-    known = facts.current().copy()
-    known.typical |= dict.fromkeys(symbols, SMALL if copies else LARGE)
-    with facts.assuming(known):
-        others = parts_as(f"{name}_small", copies=False) if copies else parts_as(f"{name}_large")
-    small, large = (others, parts) if copies else (parts, others)
-    pays = _pays(large)
-    if facts.known_at_least(0, pays):
-        return _kernels(small)
-    return [Either(pays, 0, tuple(_kernels(small)), tuple(_kernels(large)))]
-
-
-def _pays(parts: Sequence[_Contraction]) -> Dim:
-    """Positive where the copies of operands pay."""
-    found: Dim = 1
-    bytes: Dim = 0
-    for part in parts:
-        for position in part.packed:
-            operand = part.operands[position]
-            assert operand is not None, "what is packed is read at one place"
-            own = operand.value.type.size * operand.value.type.dtype.bytes
-            lies_across = part.along is not None and operand.step(part.along) not in (0, 1)
-            often = READ_ACROSS + own // ONCE_MORE if lies_across else READ_OFTEN
-            times = dims.product(v.extent for v in part.result if operand.step(v) == 0)
-            found = found * dims.floor_divide(times, often)
-            bytes = bytes + (WHOLE_BYTES + 1 if lies_across else own)
-    return found * dims.floor_divide(bytes, WHOLE_BYTES + 1)
-
-
-def _parts(
-    group: Group,
-    memory: Memory,
-    name: str,
-    vector_bytes: int,
-    size: TileSize | None,
-    words: Collection[str],
-    copies: bool,
-) -> list[_Contraction]:
-    """The pieces of a contraction, with their tiles and copies chosen."""
-    node = group.nodes[0]
-    op, uses = node.op, memory.fusion.uses_of[node]
-    assert isinstance(op, Fold)
-    found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
-    names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
-    parts = [
-        _Contraction(group, memory, each, vector_bytes, piece, size, words, copies)
-        for each, piece in zip(names, found, strict=True)
-    ]
-    for part in parts:
-        part.choose()
-    for position in range(len(node.operands)):
-        _share_copies(parts, position)
-    return parts
-
-
-def _kernels(parts: Sequence[_Contraction]) -> list[Step]:
-    tiles = [part.kernels() for part in parts]
-    made: set[Buffer] = set()
-    kernels: list[Step] = []
-    for part, own in zip(parts, tiles, strict=True):
-        kernels += [*_copies(part, parts, made), *part.excess_kernels(), *own]
-    return kernels
-
-
-def _share_copies(parts: Sequence[_Contraction], position: int) -> None:
-    """Let pieces read one copy of an operand, where those of their own are alike but for their ends and steps."""
-    alike: dict[Hashable, list[_Contraction]] = {}
-    for part in parts:
-        if position in part.packed and part.kind is None:
-            packing, _ = part.packed[position]
-            alike.setdefault(tuple((a.axis, a.block) for a in packing.axes), []).append(part)
-    for sharing in alike.values():
-        packing = joint([part.packed[position][0] for part in sharing]) if len(sharing) > 1 else None
-        if packing is not None:
-            _, own = sharing[0].packed[position]
-            buffer = Buffer(own.name, own.dtype, packing.size, own.scope)
-            for part in sharing:
-                part.read_copy(position, packing, buffer)
-
-
-def _copies(part: _Contraction, parts: Sequence[_Contraction], made: set[Buffer]) -> Iterator[Kernel]:
-    """The kernels that make the copies that a piece reads, but those that are `made` already; all parts are known."""
-    for position, (packing, buffer) in part.packed.items():
-        if buffer in made or (part.slice is not None and part.slice.position == position):
-            continue
-        made.add(buffer)
-        readers = [p for p in parts if position in p.packed and p.packed[position][1] is buffer]
-        operands = [o for p in readers if (o := p.operands[position]) is not None]
-        operand = next((o for o in operands if o.border is not None), operands[0])
-        beyond = any(p.reach_beyond for p in readers)
-        yield from packing_kernels(f"{part.name}_pack{position}", operand, packing, buffer, part.memory, beyond)
-
 
 END_ROWS = 8
 """Tiles of what is left of symbolic rows have so many, or what their sums have room for: enough to keep the multipliers
@@ -239,7 +108,7 @@ class Slice:
     operand: Operand
 
 
-class _Contraction(TileLanes):
+class Contraction(TileLanes):
     """The kernels of a contraction, or of a piece of it."""
 
     reach_beyond = False

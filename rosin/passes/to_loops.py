@@ -40,7 +40,7 @@ from rosin.passes.ahead import ahead
 from rosin.passes.alike import Alike
 from rosin.passes.arena import Places, plan_arena
 from rosin.passes.blocks import blocked_steps
-from rosin.passes.contract import contraction_kernels
+from rosin.passes.contractions import contraction_kernels
 from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable

@@ -11,7 +11,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.passes import contract
+from rosin.passes import contractions
 
 
 def plain(x: Any, y: Any) -> Any:
@@ -48,7 +48,7 @@ def test_either_kind_of_kernels_has_the_numbers(
     f: Callable[..., Any], batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever sizes come first, and on both sides of where copies begin to pay."""
-    monkeypatch.setattr(contract, "WHOLE_BYTES", 4096)
+    monkeypatch.setattr(contractions, "WHOLE_BYTES", 4096)
     axes = tuple(range(len(batch), len(batch) + 2))
     for first in ((8, 12, 10), (600, 600, 600)):
         symbolic = rosin.compile(f, dynamic={"x": axes, "y": axes})
