@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.modules import called
-from rosin.backends.llvm.routines.matrix import STACKS, stack_of
+from rosin.backends.llvm.routines.matrix import stack_of
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -19,6 +19,9 @@ __all__ = ["FOREIGN", "calls_lapack", "is_planned", "plan_for", "routine_for", "
 
 PLANNED = ("dft", "realdft", "halfdft")
 """The kinds of routines that ask for plans."""
+
+SORTING = ("sort", "argsort")
+"""Those of lines of numbers; all others are of matrices."""
 
 
 def routine_text(name: str, symbol: str, vector_bytes: int, lapack_word: Callable[[], str]) -> str:
@@ -31,16 +34,16 @@ def routine_text(name: str, symbol: str, vector_bytes: int, lapack_word: Callabl
 
         return foreign_text(name.removeprefix(FOREIGN), symbol)
     kind, way, dtype = _taken_apart(name)
-    if kind in STACKS:
-        text = stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()
-    elif kind in PLANNED:
+    if kind in PLANNED:
         from rosin.backends.llvm.routines.fourier import fourier_text
 
         text = fourier_text(kind, dtype, symbol, vector_bytes, way)
-    else:
+    elif kind in SORTING:
         from rosin.backends.llvm.routines.sorting import sorting_text
 
         text = sorting_text(dtype, kind == "argsort", symbol, vector_bytes, way)
+    else:
+        text = stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()
     return called(text)
 
 
@@ -49,22 +52,22 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
     if name.startswith(FOREIGN):
         return name
     kind, _, dtype = _taken_apart(name)
-    if kind in STACKS:
-        way = stack_of(kind)(dtype, "", vector_bytes, "").way_of(numbers)
-    elif kind in PLANNED:
+    if kind in PLANNED:
         from rosin.backends.llvm.routines.fourier import fourier_way
 
         way = fourier_way(kind, numbers)
-    else:
+    elif kind in SORTING:
         from rosin.backends.llvm.routines.sorting import sorting_way
 
         way = sorting_way(dtype, kind == "argsort", numbers[0], vector_bytes)
+    else:
+        way = stack_of(kind)(dtype, "", vector_bytes, "").way_of(numbers)
     return f"{kind}.{way}_{dtype}" if way else name
 
 
 def calls_lapack(name: str) -> bool:
     """Whether the routine called `name` may call LAPACK."""
-    return not name.startswith(FOREIGN) and _taken_apart(name)[0] in STACKS
+    return not name.startswith(FOREIGN) and _taken_apart(name)[0] not in (*PLANNED, *SORTING)
 
 
 def is_planned(name: str) -> bool:
