@@ -333,12 +333,10 @@ class Contraction(TileLanes):
         scratch = () if late is None else (sums,)
         if band is not None:
             panel = self._panel_to_copy(tiling)
-            if panel is not None and lanes is not None:
-                body = band.copy(body, panel, lanes)
+            if panel is not None:
+                body = band.copy(body, panel)
             body = band.statements(body, self._lane_by_lane(tiling, last))
-            panels = tiling.blocks[lanes or band.row] if band.beside == 1 else band.chunk
-            order = [*outer, *(v for v in (band.number, panels) if v.extent != 1)]
-            return TileNest(order, body, (*scratch, *band.scratch), str(tiling))
+            return TileNest([*outer, *band.outer], body, (*scratch, *band.scratch), str(tiling))
         return self._in_order(tiling, outer, body, scratch)
 
     def _in_order(

@@ -5,7 +5,8 @@ Of symbolic sizes there are two sets, for operands that are read as they lie and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 
 from rosin.ir import dims, facts
 from rosin.ir.dims import Dim
@@ -15,11 +16,10 @@ from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.steps import Either, Kernel, Step
 from rosin.passes.contract import Contraction
 from rosin.passes.fusion import Group
-from rosin.passes.lanes import WHOLE_BYTES
+from rosin.passes.lanes import WHOLE_BYTES, Means
 from rosin.passes.nest import Memory
 from rosin.passes.packing import joint, packing_kernels
 from rosin.passes.pieces import pieces
-from rosin.passes.tiles import TileSize
 
 SMALL, LARGE = 48, 1024
 """What symbolic sizes count as for the kernels of small operands, and for those of large ones."""
@@ -30,35 +30,22 @@ what is side by side in the copy is copied, large or not, if it is read for so m
 bytes."""
 
 
-def contraction_kernels(
-    group: Group,
-    memory: Memory,
-    name: str,
-    vector_bytes: int,
-    size: TileSize | None = None,
-    words: Collection[str] = (),
-) -> list[Step]:
-    """The kernels of a contraction, in tiles of a size that somebody has found to be the best, if it is given.
-
-    `words` names the element types of which the target multiplies several numbers at a time (rosin.passes.words).
+def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -> list[Step]:
+    """The kernels of a contraction.
 
     The size of a tile changes no bits: each sum runs over the same terms in the same order. Where sizes are symbolic,
     it is decided when the program runs whether copies of operands pay.
     """
-
-    def parts_as(name: str, copies: bool = True) -> list[Contraction]:
-        return _parts(group, memory, name, vector_bytes, size, words, copies)
-
-    parts = parts_as(name)
+    parts = _parts(group, memory, name, means)
     symbols = {name: None for v in (*parts[0].result, *parts[0].folded) for name in dims.names(v.extent)}
-    plain = isinstance(group.nodes[0].op, DotGeneral) and parts[0].kind is None and size is None and not memory.in_loop
-    if not symbols or not plain:
+    plain = isinstance(group.nodes[0].op, DotGeneral) and parts[0].kind is None and means.size is None
+    if not symbols or not plain or memory.in_loop:
         return _kernels(parts)
     copies = any(part.packed for part in parts)
     known = facts.current().copy()
     known.typical |= dict.fromkeys(symbols, SMALL if copies else LARGE)
     with facts.assuming(known):
-        others = parts_as(f"{name}_small", copies=False) if copies else parts_as(f"{name}_large")
+        others = _parts(group, memory, f"{name}_{'small' if copies else 'large'}", replace(means, copies=not copies))
     small, large = (others, parts) if copies else (parts, others)
     pays = _pays(large)
     if facts.known_at_least(0, pays):
@@ -83,25 +70,14 @@ def _pays(parts: Sequence[Contraction]) -> Dim:
     return found * dims.floor_divide(bytes, WHOLE_BYTES + 1)
 
 
-def _parts(
-    group: Group,
-    memory: Memory,
-    name: str,
-    vector_bytes: int,
-    size: TileSize | None,
-    words: Collection[str],
-    copies: bool,
-) -> list[Contraction]:
+def _parts(group: Group, memory: Memory, name: str, means: Means) -> list[Contraction]:
     """The pieces of a contraction, with their tiles and copies chosen."""
     node = group.nodes[0]
     op, uses = node.op, memory.fusion.uses_of[node]
     assert isinstance(op, Fold)
     found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
-    parts = [
-        Contraction(group, memory, each, vector_bytes, piece, size, words, copies)
-        for each, piece in zip(names, found, strict=True)
-    ]
+    parts = [Contraction(group, memory, each, piece, means) for each, piece in zip(names, found, strict=True)]
     for part in parts:
         part.choose()
     for position in range(len(node.operands)):

@@ -8,7 +8,7 @@ operand in the order of the sums, and tiles have a form of their own.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import gcd, prod
 
 from rosin.ir import dims, facts
@@ -94,23 +94,25 @@ class Form:
     phase: LoopVar | None = None
 
 
+@dataclass(frozen=True)
+class Means:
+    """What contractions may be computed with."""
+
+    vector_bytes: int
+    size: TileSize | None = None
+    """A size of tiles that somebody has found to be the best."""
+    words: Collection[str] = ()
+    """The element types of which the target multiplies several numbers at a time (rosin.passes.words)."""
+    copies: bool = True
+    """Whether operands may be copied to where they lie better."""
+
+
 class Lanes:
     """A contraction while it is chosen how it is computed."""
 
-    def __init__(
-        self,
-        group: Group,
-        memory: Memory,
-        name: str,
-        vector_bytes: int,
-        piece: Piece,
-        size: TileSize | None,
-        copies: bool,
-    ) -> None:
-        """`copies` says whether operands may be copied to where they lie better."""
+    def __init__(self, group: Group, memory: Memory, name: str, piece: Piece, means: Means) -> None:
         self.group = group
-        self.copies = copies
-        self.wanted = size
+        self.means = means
         self.size: TileSize | None = None
         """The wanted size of tiles, once it is known what runs as vectors."""
         self.memory = memory
@@ -131,10 +133,10 @@ class Lanes:
         self.operands = self._operands()
         self.terms = self._terms()
         widest = max(e.dtype.part.bytes for t in self.terms for e in walk(t))
-        self.width = max(vector_bytes // max(widest, 4), 1)
+        self.width = max(means.vector_bytes // max(widest, 4), 1)
         # A complex number takes two registers.
         parts = 2 if any(c.dtype.is_complex for c in self.monoid.identity) else 1
-        self.registers = (32 if vector_bytes >= 64 else 16) // parts
+        self.registers = (32 if means.vector_bytes >= 64 else 16) // parts
 
     def _place(self) -> Index:
         """Where what becomes of an element of the result is stored first."""
@@ -210,8 +212,8 @@ class Lanes:
                 best = (cost, var, packs)
         if best is None:
             return None
-        if self.wanted is not None and best[1] not in self.folded and self.partners(best[1]):
-            self.size = self.wanted
+        if self.means.size is not None and best[1] not in self.folded and self.partners(best[1]):
+            self.size = self.means.size
             best = (0.0, best[1], self._estimate(best[1])[1])
         packs = self._along_windows(best[1], dict(best[2]))
         for position, packing in packs.items():
@@ -363,7 +365,7 @@ class Lanes:
                 trouble += self._distance(operand, extent, self.groups(var), self._pays(var, operand))
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
-            asks = trouble > 0 and self.copies
+            asks = trouble > 0 and self.means.copies
             packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if asks else None
             copying = 0.0 if packing is None else self._copying(operand, packing)
             if packing is not None and copying < steps * trouble:
@@ -419,7 +421,7 @@ class Lanes:
         """
         if lanes in self.folded or operand.step(lanes) != 0 or operand.value.type.bytes <= NEAR_BYTES:
             return False
-        if not self.copies:
+        if not self.means.copies:
             return False
         return self._pays_for_rows(operand) and not any(map(operand.runs_along, self.folded))
 

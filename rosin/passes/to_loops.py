@@ -45,6 +45,7 @@ from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
 from rosin.passes.kept import block_of, kept_values, split_off
+from rosin.passes.lanes import Means
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
@@ -312,7 +313,8 @@ class Region:
         if group.contraction and 0 not in group.domain:
             tiles = self.making.tiles
             size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
-            return contraction_kernels(group, self.memory, name, self.making.vector_bytes, size, self.making.words)
+            means = Means(self.making.vector_bytes, size, self.making.words)
+            return contraction_kernels(group, self.memory, name, means)
         return blocked_steps(group, self.memory, name) or row_steps(group, self.memory, name)
 
     def apart(self, group: Group) -> Graph:

@@ -102,10 +102,11 @@ class Band:
         assert isinstance(lanes.count, int), "only sums for sizes that are numbers wait"
         self.width = lanes.width
         self.each = prod(t.block for t in tiling.tiles.values()) * self.width
-        self.panel, self.panels = tiling.blocks[tiling.lanes], lanes.count
+        self.lanes, self.panel, self.panels = tiling.lanes, tiling.blocks[tiling.lanes], lanes.count
         self.beside = -(-self.panels // -(-self.panels // blocks.beside))
-        self.chunk = LoopVar(f"{self.panel.name}s", -(-self.panels // self.beside))
-        others *= -(-self.panels // self.beside)
+        chunks = -(-self.panels // self.beside)
+        self.chunk = self.panel if self.beside == 1 else LoopVar(f"{self.panel.name}s", chunks)
+        others *= chunks
         many, few = (max(rows // tile.block, 1) for rows in (ROWS, FEWEST_ROWS))
         bytes = SUMS_BYTES if self.beside == 1 else BESIDE_BYTES
         most = max(bytes // (self.each * self.beside * dtype.bytes), 1)
@@ -124,6 +125,11 @@ class Band:
         return indices.of(self.number) * self.tiles if self.number.extent != 1 else indices.ZERO
 
     @property
+    def outer(self) -> list[LoopVar]:
+        """The loops around its statements."""
+        return [v for v in (self.number, self.chunk) if v.extent != 1]
+
+    @property
     def first_panel(self) -> Index:
         """The number of the first panel of those beside each other."""
         return indices.of(self.chunk) * self.beside if self.chunk.extent != 1 else indices.ZERO
@@ -136,16 +142,16 @@ class Band:
             tile = tile + (indices.of(self.panel) - self.first_panel) * self.tiles
         return tile * self.each + lane + position * self.width
 
-    def copy(self, body: Sequence[Statement], load: Load, lanes: LoopVar) -> list[Statement]:
+    def copy(self, body: Sequence[Statement], load: Load) -> list[Statement]:
         """The `body` of a tile reading a copy of the block of its panel, which `load` reads along lanes: from then on
         a block of a panel is copied before tiles pass by it."""
-        panel, lane, step = self.tiling.tiles[lanes], self.tiling.lane, self.blocks.step
+        panel, lane, step = self.tiling.tiles[self.lanes], self.tiling.lane, self.blocks.step
         assert isinstance(panel.width, int), "panels have a width"
         assert lane is not None, "panels consist of vectors"
         width = panel.width * panel.block
         column = LoopVar("column", width)
         start = indices.of(self.panel) * width if panel.count != 1 else indices.ZERO
-        begin = load.offset.substitute({lanes: start + panel.start})
+        begin = load.offset.substitute({self.lanes: start + panel.start})
         copy = Buffer("panel", load.buffer.dtype, self.blocks.size * width, Scope.LOCAL)
         read = Load(load.buffer, begin + indices.of(column))
         store = Store(copy, indices.of(step) * width + indices.of(column), read)

@@ -15,7 +15,6 @@ wrap around.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from rosin.ir import facts
@@ -30,12 +29,9 @@ from rosin.ir.ops.arithmetic import Mul, Sub
 from rosin.ir.ops.cast import Bitcast, Cast, convert
 from rosin.ir.ops.logic import Or, ShiftLeft, Xor
 from rosin.ir.steps import Inner, Kernel, Nest
-from rosin.passes.fusion import Group
 from rosin.passes.lanes import Lanes
-from rosin.passes.nest import Memory, arranged
+from rosin.passes.nest import arranged
 from rosin.passes.packing import Operand, Packing, places_of
-from rosin.passes.pieces import Piece
-from rosin.passes.tiles import TileSize
 
 WORD_BITS = 32
 LEAST_ROWS = 8
@@ -130,24 +126,11 @@ class WordPacking(Packing):
 class WordLanes(Lanes):
     """A contraction while it is chosen how it is computed, by words where the target has that for its numbers."""
 
-    def __init__(
-        self,
-        group: Group,
-        memory: Memory,
-        name: str,
-        vector_bytes: int,
-        piece: Piece,
-        size: TileSize | None,
-        words: Collection[str],
-        copies: bool = True,
-    ) -> None:
-        self.kind: Kind | None = None
-        self.right = 0
-        """Which operand the words of the right are from."""
-        self.excess: tuple[Packing, Buffer, tuple[Index, ...]] | None = None
-        """What offsets add to sums: where it lies, and for which index of the operand that is not offset."""
-        super().__init__(group, memory, name, vector_bytes, piece, size, copies)
-        self.words = words
+    kind: Kind | None = None
+    right = 0
+    """Which operand the words of the right are from."""
+    excess: tuple[Packing, Buffer, tuple[Index, ...]] | None = None
+    """What offsets add to sums: where it lies, and for which index of the operand that is not offset."""
 
     def lanes(self) -> LoopVar | None:
         """The variable that runs as vectors, with the operands packed for it."""
@@ -233,7 +216,7 @@ class WordLanes(Lanes):
             words = LoopVar(folded.name, -(-numbers // (kind.count * ROWS)) * ROWS)
         self.folded = [words]
         self.point = tuple(i.substitute({folded: indices.of(words) * kind.count}) for i in self.point)
-        self.operands, self.size = self._operands(), self.wanted
+        self.operands, self.size = self._operands(), self.means.size
         block = self.panel(lanes) if kind.is_tiled else self.groups(lanes) * self.width
         packings: dict[int, WordPacking] = {}
         lying = [p for p in range(2) if p not in moving and self._lies_in_words(kind, p, words, lanes)]
@@ -272,7 +255,7 @@ class WordLanes(Lanes):
         if not all(isinstance(side, Load) for side in sides) or any(o is None or o.tests for o in self.operands):
             return []
         numbers = {side.dtype for side in sides}
-        return [k for k in KINDS if k.name in self.words and numbers == {k.numbers} and term.dtype == k.sum]
+        return [k for k in KINDS if k.name in self.means.words and numbers == {k.numbers} and term.dtype == k.sum]
 
     # -- tiles -----------------------------------------------------------------------------------------------
 
