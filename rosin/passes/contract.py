@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from math import prod
 
-from rosin.ir import facts
+from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static, static
@@ -53,7 +53,7 @@ from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
-from rosin.passes.lanes import NEAR_BYTES
+from rosin.passes.lanes import NEAR_BYTES, WHOLE_BYTES
 from rosin.passes.nest import on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
@@ -62,6 +62,7 @@ from rosin.passes.tiles import (
     Tiling,
     ends_of_rows,
     open_row_blocks,
+    over_blocks,
     padded_blocks,
     row_blocks,
     vector_blocks,
@@ -69,7 +70,9 @@ from rosin.passes.tiles import (
 from rosin.passes.waiting import (
     COPIED_LONG_BYTES,
     COPY_ROWS,
+    FAR_ROWS,
     LONG_BYTES,
+    OPEN_BESIDE,
     PACKED_LONG_BYTES,
     Band,
     Blocks,
@@ -121,6 +124,9 @@ class Contraction(TileLanes):
     blocks: Blocks | None = None
     """The blocks of what is folded, if sums wait from one to the next."""
 
+    pays: Dim = 1
+    """Positive where symbolic sizes are large enough for these kernels."""
+
     slice: Slice | None = None
     """What is packed slice by slice, if anything is."""
 
@@ -129,6 +135,51 @@ class Contraction(TileLanes):
     def choose(self) -> None:
         """Choose what runs as vectors, in which tiles, and what is packed for them."""
         self.choices = self._choose()
+
+    def wait(self) -> bool:
+        """Choose tiles of symbolic sizes whose sums wait, for enough rows and long panels that lie side by side; gives
+        whether there are such. From then on it is known that sizes are at least so large."""
+        lanes = self.along = self.lanes()
+        if lanes is None or lanes in self.folded or self.packed or self.place.coefficient(lanes) != 1:
+            return False
+        partners, groups, (folded, places) = self.partners(lanes), self.groups(lanes), self._joined()
+        dtype = self.monoid.identity[0].dtype
+        moving = [o for o in self.operands if o is not None and o.step(lanes) != 0]
+        side_by_side = len(moving) == 1 and moving[0].step(lanes) == 1
+        plain = self.kind is None and self.form is None and not dtype.is_complex
+        if not plain or not partners or folded is None or not side_by_side:
+            return False
+        row, panel = partners[0], groups * self.width
+        least = {row.extent: FAR_ROWS, folded.extent: COPIED_LONG_BYTES // (panel * dtype.bytes) + 1}
+        least[lanes.extent] = 2 * panel
+        if any(isinstance(size, int) and size < most for size, most in least.items()):
+            return False
+        far = dims.floor_divide(moving[0].value.type.size * dtype.bytes, WHOLE_BYTES + 1)
+        self.pays = dims.floor_divide(row.extent, COPY_ROWS) + dims.floor_divide(row.extent, FAR_ROWS) * far
+        for size, most in least.items():
+            if not isinstance(size, int):
+                self.pays = self.pays * dims.floor_divide(size, most)
+                facts.current().learn(facts.Check(size, ">=", most))
+        vectors = vector_blocks(lanes.extent, groups, self.width, True)
+        rows = over_blocks(row.extent, self._room(row, groups))
+        self.choices = [{lanes: v, row: rows} for v in (vectors if isinstance(lanes.extent, int) else vectors[:1])]
+        self.blocks = self._in_blocks(folded, places, OPEN_BESIDE)
+        return True
+
+    def end(self, panels: Contraction) -> bool:
+        """Choose tiles for what another contraction's whole panels leave of a symbolic number of columns; gives whether
+        that may be any."""
+        lanes, tiles = panels.along, panels.choices[0]
+        assert lanes is not None, "panels consist of vectors"
+        if isinstance(lanes.extent, int):
+            return False
+        (row,) = (v for v in tiles if v is not lanes)
+        self.along = lanes
+        self.choices = [
+            {lanes: end, row: over_blocks(row.extent, min(self._room(row, end.block), FAR_ROWS))}
+            for end in ends_of_rows(lanes.extent, tiles[lanes].block, self.width)
+        ]
+        return True
 
     def kernels(self) -> list[Kernel]:
         """A kernel for each kind of tile; they read copies of operands that are made before."""
@@ -222,7 +273,11 @@ class Contraction(TileLanes):
             return None
         others = prod(facts.estimate(v.extent) for v in self.result if v is not lanes and v not in rows[0])
         beside = 1 if packed else panels_beside(-(-columns // panel), others, panel * dtype.bytes, prod(rows_of))
-        blocks = Blocks(folded, depth, beside)
+        return self._in_blocks(folded, places, beside)
+
+    def _in_blocks(self, folded: LoopVar, places: Mapping[LoopVar, Index], beside: int) -> Blocks:
+        """The blocks of what is folded, of which so many panels pass by together. From then on a block is folded."""
+        blocks = Blocks(folded, beside)
         places = {v: place.substitute({folded: blocks.place}) for v, place in places.items()}
         self.point = tuple(i.substitute(places) for i in self.point)
         self.folded, self.operands = [blocks.step], self._operands()
@@ -516,7 +571,7 @@ def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iter
 
 def _lies_apart(step: Dim | None, panel: int) -> bool:
     """Whether steps of a panel of so many elements are far from each other in memory."""
-    return isinstance(step, int) and step >= 2 * panel
+    return step is not None and facts.known_at_least(step, 2 * panel)
 
 
 def _apart(a: list[Dim | None], b: list[Dim | None]) -> bool:

@@ -5,7 +5,8 @@ Of symbolic sizes there are two sets, for operands that are read as they lie and
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from rosin.ir import dims, facts
@@ -19,7 +20,7 @@ from rosin.passes.fusion import Group
 from rosin.passes.lanes import WHOLE_BYTES, Means
 from rosin.passes.nest import Memory
 from rosin.passes.packing import joint, packing_kernels
-from rosin.passes.pieces import pieces
+from rosin.passes.pieces import Piece, pieces
 
 SMALL, LARGE = 48, 1024
 """What symbolic sizes count as for the kernels of small operands, and for those of large ones."""
@@ -42,15 +43,36 @@ def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -
     if not symbols or not plain or memory.in_loop:
         return _kernels(parts)
     copies = any(part.packed for part in parts)
-    known = facts.current().copy()
-    known.typical |= dict.fromkeys(symbols, SMALL if copies else LARGE)
-    with facts.assuming(known):
-        others = _parts(group, memory, f"{name}_{'small' if copies else 'large'}", replace(means, copies=not copies))
-    small, large = (others, parts) if copies else (parts, others)
-    pays = _pays(large)
+    with _sizes_of(symbols, SMALL):
+        small = _parts(group, memory, f"{name}_small", replace(means, copies=False)) if copies else parts
+    with _sizes_of(symbols, LARGE):
+        large = _waiting(group, memory, f"{name}_large", replace(means, waits=True))
+        if large is None:
+            large = parts if copies else _parts(group, memory, f"{name}_large", means)
+        pays, kernels = _pays(large), _kernels(large)
     if facts.known_at_least(0, pays):
         return _kernels(small)
-    return [Either(pays, 0, tuple(_kernels(small)), tuple(_kernels(large)))]
+    return [Either(pays, 0, tuple(_kernels(small)), tuple(kernels))]
+
+
+@contextmanager
+def _sizes_of(symbols: Iterable[str], typical: int) -> Generator[None]:
+    """Let symbolic sizes count as so much, and learn of them apart."""
+    known = facts.current().copy()
+    known.typical |= dict.fromkeys(symbols, typical)
+    with facts.assuming(known):
+        yield
+
+
+def _waiting(group: Group, memory: Memory, name: str, means: Means) -> list[Contraction] | None:
+    """The contraction whose sums wait, of symbolic sizes that are large enough, and what its panels leave; None where
+    operands do not lie for that."""
+    (piece,) = _pieces(group, memory)
+    panels = Contraction(group, memory, name, piece, means)
+    if not panels.wait():
+        return None
+    ends = Contraction(group, memory, f"{name}_end", piece, means)
+    return [panels, ends] if ends.end(panels) else [panels]
 
 
 def _pays(parts: Sequence[Contraction]) -> Dim:
@@ -58,6 +80,7 @@ def _pays(parts: Sequence[Contraction]) -> Dim:
     found: Dim = 1
     bytes: Dim = 0
     for part in parts:
+        found = found * part.pays
         for position in part.packed:
             operand = part.operands[position]
             assert operand is not None, "what is packed is read at one place"
@@ -67,20 +90,24 @@ def _pays(parts: Sequence[Contraction]) -> Dim:
             times = dims.product(v.extent for v in part.result if operand.step(v) == 0)
             found = found * dims.floor_divide(times, often)
             bytes = bytes + (WHOLE_BYTES + 1 if lies_across else own)
-    return found * dims.floor_divide(bytes, WHOLE_BYTES + 1)
+    return found if bytes == 0 else found * dims.floor_divide(bytes, WHOLE_BYTES + 1)
+
+
+def _pieces(group: Group, memory: Memory) -> list[Piece]:
+    node = group.nodes[0]
+    op, uses = node.op, memory.fusion.uses_of[node]
+    assert isinstance(op, Fold)
+    return pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
 
 
 def _parts(group: Group, memory: Memory, name: str, means: Means) -> list[Contraction]:
     """The pieces of a contraction, with their tiles and copies chosen."""
-    node = group.nodes[0]
-    op, uses = node.op, memory.fusion.uses_of[node]
-    assert isinstance(op, Fold)
-    found = pieces(op, uses.variables, uses.result_rank, tuple(v.type for v in node.operands))
+    found = _pieces(group, memory)
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
     parts = [Contraction(group, memory, each, piece, means) for each, piece in zip(names, found, strict=True)]
     for part in parts:
         part.choose()
-    for position in range(len(node.operands)):
+    for position in range(len(group.nodes[0].operands)):
         _share_copies(parts, position)
     return parts
 

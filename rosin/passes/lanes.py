@@ -105,6 +105,8 @@ class Means:
     """The element types of which the target multiplies several numbers at a time (rosin.passes.words)."""
     copies: bool = True
     """Whether operands may be copied to where they lie better."""
+    waits: bool = False
+    """Whether sums of symbolic sizes wait (rosin.passes.waiting), of which it is known that there are enough."""
 
 
 class Lanes:
@@ -361,7 +363,7 @@ class Lanes:
                 cost += facts.estimate(elements(operand.value.type)) * PACK_COST / self.memory.same_for(operand.value)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1:
+            if var not in self.folded and step == 1 and not self.means.waits:
                 trouble += self._distance(operand, extent, self.groups(var), self._pays(var, operand))
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width

@@ -25,7 +25,7 @@ class Tile:
     """Where the axis ends, for a piece that may reach beyond."""
     padded: bool = False
     """Whether what lies beyond the end may be read, so that it is only not stored."""
-    begin: int | None = None
+    begin: Dim | None = None
     """Where the last block begins, for one that lies over those before it, and stores only what they do not."""
     last: Dim | None = None
     """Where the last vector begins, for one that lies over the one before it, of a piece of one block."""
@@ -115,6 +115,11 @@ def padded_blocks(extent: Dim, block: int) -> list[Tile]:
     return [Tile(0, -(-extent // block), block, end=None if whole else extent, padded=not whole)]
 
 
+def over_blocks(extent: Dim, block: int) -> Tile:
+    """An extent in blocks that are all alike, as the last one may lie over the one before it; there is room for one."""
+    return Tile(0, -(-extent // block), block, begin=extent - block)
+
+
 def row_blocks(extent: Dim, most: int, over: bool) -> list[Tile]:
     """The extent in blocks of at most `most`: all alike when that wastes little, else with a smaller last one.
 
@@ -136,7 +141,7 @@ def row_blocks(extent: Dim, most: int, over: bool) -> list[Tile]:
     even = -(-extent // -(-extent // most))
     block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), even)
     if over and extent % block:
-        return [Tile(0, -(-extent // block), block, begin=extent - block)]
+        return [over_blocks(extent, block)]
     tiles = [Tile(0, extent // block, block)]
     if extent % block:
         tiles.append(Tile(extent - extent % block, 1, extent % block))

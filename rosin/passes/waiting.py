@@ -13,7 +13,9 @@ import dataclasses
 from collections.abc import Sequence
 from math import prod
 
+from rosin.ir import dims
 from rosin.ir import index as indices
+from rosin.ir.dims import Dim, is_static, static
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within
@@ -39,6 +41,9 @@ ROWS, FEWEST_ROWS = 48, 16
 SUMS_BYTES = 1 << 17
 """The sums of a band take at most so many bytes, which stay near."""
 
+OPEN_DEPTH, OPEN_BESIDE, FAR_ROWS = 128, 4, 12
+"""Of symbolic sizes, blocks have so many steps, which so many panels beside each other pass by, and are copied: for so
+many rows where the operand does not stay in the second cache."""
 
 PAGE_BYTES, BESIDE_DEPTH, BESIDE_BYTES = 1 << 12, 64, 1 << 18
 """Where few rows pass by panels that are read as they lie, panels beside each other pass by in blocks of so many steps,
@@ -63,13 +68,20 @@ def block_of(depth: int, wanted: int) -> int:
     return min(near, key=lambda n: abs(n - wanted), default=wanted)
 
 
+def _pieces(count: Dim, most: int) -> Dim:
+    """How many pieces of at most so many make up a count; one at least."""
+    pieces = -(-count // most)
+    return max(pieces, 1) if isinstance(pieces, int) else pieces + dims.floor_divide(1, pieces + 1)
+
+
 class Blocks:
     """What is folded in blocks: where a step of a block is among all."""
 
-    def __init__(self, folded: LoopVar, depth: int, beside: int = 1) -> None:
+    def __init__(self, folded: LoopVar, beside: int = 1) -> None:
         """`beside` is how many panels pass by a block together."""
-        self.beside = beside
-        self.size = block_of(depth, DEPTH if beside == 1 else BESIDE_DEPTH)
+        depth, self.beside = folded.extent, beside
+        wanted = DEPTH if beside == 1 else BESIDE_DEPTH
+        self.size = block_of(depth, wanted) if isinstance(depth, int) else OPEN_DEPTH
         self.number = LoopVar(f"{folded.name}_block", depth // self.size)
         self.step = LoopVar(folded.name, self.size)
         self.rest = depth % self.size
@@ -96,25 +108,28 @@ class Band:
         (row,) = (v for v in tiling.axes if v is not tiling.lanes)
         assert tiling.lanes is not None, "panels consist of vectors"
         tile, lanes = tiling.tiles[row], tiling.tiles[tiling.lanes]
-        assert isinstance(tile.count, int), "only sums for sizes that are numbers wait"
-        assert isinstance(lanes.width, int), "only sums for sizes that are numbers wait"
+        assert isinstance(lanes.width, int), "panels consist of whole vectors"
         self.tiling, self.blocks, self.row, self.count = tiling, blocks, tiling.blocks[row], tile.count
-        assert isinstance(lanes.count, int), "only sums for sizes that are numbers wait"
         self.width = lanes.width
         self.each = prod(t.block for t in tiling.tiles.values()) * self.width
         self.lanes, self.panel, self.panels = tiling.lanes, tiling.blocks[tiling.lanes], lanes.count
-        self.beside = -(-self.panels // -(-self.panels // blocks.beside))
-        chunks = -(-self.panels // self.beside)
-        self.chunk = self.panel if self.beside == 1 else LoopVar(f"{self.panel.name}s", chunks)
-        others *= chunks
-        many, few = (max(rows // tile.block, 1) for rows in (ROWS, FEWEST_ROWS))
+        chunks = _pieces(self.panels, blocks.beside)
+        self.beside = -(-self.panels // chunks)
+        self.chunk = self.panel if self.beside == 1 else LoopVar(f"{self.panel.name}s", -(-self.panels // self.beside))
+        most_beside = self.beside if isinstance(self.beside, int) else blocks.beside
         bytes = SUMS_BYTES if self.beside == 1 else BESIDE_BYTES
-        most = max(bytes // (self.each * self.beside * dtype.bytes), 1)
-        shared = min(-(-PIECES // others), tile.count // many), min(-(-FEWEST_PIECES // others), tile.count // few)
-        bands = max(-(-tile.count // most), *shared)
+        most = max(bytes // (self.each * most_beside * dtype.bytes), 1)
+        bands = _pieces(tile.count, most)
+        if is_static((tile.count, chunks)):
+            count, chunks, bands = static((tile.count, chunks, bands), "a band")
+            others *= chunks
+            many, few = (max(rows // tile.block, 1) for rows in (ROWS, FEWEST_ROWS))
+            shared = min(-(-PIECES // others), count // many), min(-(-FEWEST_PIECES // others), count // few)
+            bands = max(bands, *shared)
         self.tiles = -(-tile.count // bands)
         self.number = LoopVar(f"{row.name}_band", -(-tile.count // self.tiles))
-        self.sums = Buffer("waiting", dtype, self.tiles * self.each * self.beside, Scope.LOCAL)
+        most_tiles = self.tiles if isinstance(self.tiles, int) else most
+        self.sums = Buffer("waiting", dtype, most_tiles * self.each * most_beside, Scope.LOCAL)
         self.scratch: tuple[Buffer, ...] = (self.sums,)
         self.copies: tuple[Statement, ...] = ()
         """What copies a block of a panel, if that is copied."""
@@ -138,7 +153,7 @@ class Band:
         """Where the sum at a position of a tile waits."""
         lane = indices.ZERO if self.tiling.lane is None or self.width == 1 else indices.of(self.tiling.lane)
         tile = indices.of(self.row) - self.first
-        if self.beside > 1:
+        if self.beside != 1:
             tile = tile + (indices.of(self.panel) - self.first_panel) * self.tiles
         return tile * self.each + lane + position * self.width
 
@@ -169,7 +184,7 @@ class Band:
 
     def statements(self, body: Sequence[Statement], last: Sequence[Statement]) -> list[Statement]:
         """The `body` for each tile, block by block, and what comes `last`, for finished sums."""
-        at = LoopVar("sum", self.sums.size)
+        at = LoopVar("sum", self.tiles * self.each * self.beside)
         cleared = Loop(at, Kind.VECTOR, (Store(self.sums, indices.of(at), Const(0, self.sums.dtype)),))
         steps = [*self.copies, self._rows(body)]
         whole = Loop(self.blocks.number, Kind.SERIAL, tuple(self._panels(steps)))
