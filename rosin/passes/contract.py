@@ -53,7 +53,7 @@ from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
-from rosin.passes.lanes import NEAR_BYTES, WHOLE_BYTES
+from rosin.passes.lanes import FEW_ROWS, NEAR_BYTES, WHOLE_BYTES
 from rosin.passes.nest import on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
@@ -72,7 +72,6 @@ from rosin.passes.waiting import (
     COPY_ROWS,
     FAR_ROWS,
     LONG_BYTES,
-    OPEN_BESIDE,
     PACKED_LONG_BYTES,
     Band,
     Blocks,
@@ -136,50 +135,54 @@ class Contraction(TileLanes):
         """Choose what runs as vectors, in which tiles, and what is packed for them."""
         self.choices = self._choose()
 
-    def wait(self) -> bool:
-        """Choose tiles of symbolic sizes whose sums wait, for enough rows and long panels that lie side by side; gives
-        whether there are such. From then on it is known that sizes are at least so large."""
+    def choose_panels(self, whole: bool) -> bool:
+        """Choose tiles for panels of an operand that lie side by side, of symbolic sizes that are large enough: panels
+        are copied as a `whole`, or block by block, and sums wait. Gives whether operands are such; from then on it is
+        known that sizes are large enough, and `pays` is positive where they are."""
         lanes = self.along = self.lanes()
         if lanes is None or lanes in self.folded or self.packed or self.place.coefficient(lanes) != 1:
             return False
         partners, groups, (folded, places) = self.partners(lanes), self.groups(lanes), self._joined()
         dtype = self.monoid.identity[0].dtype
-        moving = [o for o in self.operands if o is not None and o.step(lanes) != 0]
-        side_by_side = len(moving) == 1 and moving[0].step(lanes) == 1
+        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
+        panels = self.operands[moving[0]]
+        side_by_side = len(moving) == 1 and panels is not None and panels.step(lanes) == 1
         plain = self.kind is None and self.form is None and not dtype.is_complex
-        if not plain or not partners or folded is None or not side_by_side:
+        if not plain or not partners or folded is None or panels is None or not side_by_side:
             return False
         row, panel = partners[0], groups * self.width
-        least = {row.extent: FAR_ROWS, folded.extent: COPIED_LONG_BYTES // (panel * dtype.bytes) + 1}
-        least[lanes.extent] = 2 * panel
-        if any(isinstance(size, int) and size < most for size, most in least.items()):
-            return False
-        far = dims.floor_divide(moving[0].value.type.size * dtype.bytes, WHOLE_BYTES + 1)
-        self.pays = dims.floor_divide(row.extent, COPY_ROWS) + dims.floor_divide(row.extent, FAR_ROWS) * far
+        far = dims.floor_divide(panels.value.type.size * dtype.bytes, WHOLE_BYTES + 1)
+        if whole:
+            least = {row.extent: FEW_ROWS, lanes.extent: 2 * panel}
+            pays = far
+        else:
+            depth = COPIED_LONG_BYTES // (panel * dtype.bytes) + 1
+            least = {row.extent: FAR_ROWS, folded.extent: depth, lanes.extent: 2 * panel}
+            pays = dims.floor_divide(row.extent, COPY_ROWS) + far
         for size, most in least.items():
+            pays = pays * dims.floor_divide(size, most)
             if not isinstance(size, int):
-                self.pays = self.pays * dims.floor_divide(size, most)
                 facts.current().learn(facts.Check(size, ">=", most))
-        vectors = vector_blocks(lanes.extent, groups, self.width, True)
+        if facts.known_at_least(0, pays):
+            return False
+        self.pays = pays
         rows = over_blocks(row.extent, self._room(row, groups))
-        self.choices = [{lanes: v, row: rows} for v in (vectors if isinstance(lanes.extent, int) else vectors[:1])]
-        self.blocks = self._in_blocks(folded, places, OPEN_BESIDE)
+        if whole:
+            packing = panels.packing([lanes], [panel])
+            if packing is None:
+                return False
+            self._pack(moving[0], packing)
+            if self._pack_rows(row, rows.block, lanes):
+                (rows,) = padded_blocks(row.extent, rows.block)
+        else:
+            self.blocks = self._in_blocks(folded, places)
+        self.choices = [{lanes: vector_blocks(lanes.extent, groups, self.width, True)[0], row: rows}]
         return True
 
-    def end(self, panels: Contraction) -> bool:
-        """Choose tiles for what another contraction's whole panels leave of a symbolic number of columns; gives whether
-        that may be any."""
-        lanes, tiles = panels.along, panels.choices[0]
-        assert lanes is not None, "panels consist of vectors"
-        if isinstance(lanes.extent, int):
-            return False
-        (row,) = (v for v in tiles if v is not lanes)
-        self.along = lanes
-        self.choices = [
-            {lanes: end, row: over_blocks(row.extent, min(self._room(row, end.block), FAR_ROWS))}
-            for end in ends_of_rows(lanes.extent, tiles[lanes].block, self.width)
-        ]
-        return True
+    @property
+    def first(self) -> Tile | None:
+        """The first kind of tiles along vectors."""
+        return None if self.along is None else self.choices[0].get(self.along)
 
     def kernels(self) -> list[Kernel]:
         """A kernel for each kind of tile; they read copies of operands that are made before."""
@@ -220,7 +223,7 @@ class Contraction(TileLanes):
         rows = self._rows(lanes, partners, groups)
         row = next((v for v in partners[:1] if v in rows[0]), None)
         one = row is not None and len(rows[0]) == 1 and self.overlap is None
-        if row is not None and one and self._pack_rows(row, rows[0][row].block, lanes) and over:
+        if row is not None and one and self.means.copies and self._pack_rows(row, rows[0][row].block, lanes) and over:
             rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
         self.blocks = self._blocks(lanes, rows)
         ends = self._open_ends(lanes, row, groups) if over and row is not None and self.overlap is None else []
@@ -275,7 +278,7 @@ class Contraction(TileLanes):
         beside = 1 if packed else panels_beside(-(-columns // panel), others, panel * dtype.bytes, prod(rows_of))
         return self._in_blocks(folded, places, beside)
 
-    def _in_blocks(self, folded: LoopVar, places: Mapping[LoopVar, Index], beside: int) -> Blocks:
+    def _in_blocks(self, folded: LoopVar, places: Mapping[LoopVar, Index], beside: int = 1) -> Blocks:
         """The blocks of what is folded, of which so many panels pass by together. From then on a block is folded."""
         blocks = Blocks(folded, beside)
         places = {v: place.substitute({folded: blocks.place}) for v, place in places.items()}
@@ -353,12 +356,11 @@ class Contraction(TileLanes):
         for at, position in enumerate(positions):
             places, inside = tiling.at(position)
             carry = self.monoid.carry("acc" + "".join(f"_{p}" for p in position))
-            total: tuple[Expr, ...] = carry.locals
             if band is not None:
                 (running,), waiting = carry.locals, Load(band.sums, band.at(at))
                 before = Local(f"{running.name}_before", running.dtype)
                 starts.append(Let(before, waiting))
-                carry, total = replace_fields(carry, initial=(before,)), (waiting,)
+                carry = replace_fields(carry, initial=(before,))
                 stops.append(Store(waiting.buffer, waiting.offset, running))
             carries.append(carry)
             for met, there in self._written_out(tiling, position, places):
@@ -368,7 +370,7 @@ class Contraction(TileLanes):
                 alike = tuple(t for t in own if tiling.lane not in t.index.variables())
                 self.reach_beyond |= len(alike) < len(own)
                 steps.append((met, Term(Accumulate(carry, tuple(terms)), alike)))
-            finished = self.op.finish(self.total(total, places), self.types)
+            finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:
                 along = self._along(tiling.at(position, tested=True)[0])
@@ -384,13 +386,14 @@ class Contraction(TileLanes):
         inner = folds.around(order or [LoopVar("once", 1)], together, tuple(carries), shared)
         self.reach_beyond |= folds.reach_beyond or not borders
         last = list(_guarded(ends))
-        body = self._lane_by_lane(tiling, [*starts, *inner, *(stops or last)])
+        body = self._lane_by_lane(tiling, [*starts, *inner, *last])
         scratch = () if late is None else (sums,)
         if band is not None:
+            before_last = self._lane_by_lane(tiling, [*starts, *inner, *stops])
             panel = self._panel_to_copy(tiling)
             if panel is not None:
-                body = band.copy(body, panel)
-            body = band.statements(body, self._lane_by_lane(tiling, last))
+                before_last, body = band.copy(panel, before_last, body)
+            body = band.statements(before_last, body)
             return TileNest([*outer, *band.outer], body, (*scratch, *band.scratch), str(tiling))
         return self._in_order(tiling, outer, body, scratch)
 

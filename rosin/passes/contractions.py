@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from rosin.ir import dims, facts
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.loops import Buffer
 from rosin.ir.op import Fold
@@ -31,6 +32,14 @@ what is side by side in the copy is copied, large or not, if it is read for so m
 bytes."""
 
 
+@dataclass(frozen=True)
+class Panels:
+    """Kernels for whole panels of symbolic sizes, and what is positive where these are large enough."""
+
+    pays: Dim
+    steps: tuple[Step, ...]
+
+
 def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -> list[Step]:
     """The kernels of a contraction.
 
@@ -45,14 +54,39 @@ def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -
     copies = any(part.packed for part in parts)
     with _sizes_of(symbols, SMALL):
         small = _parts(group, memory, f"{name}_small", replace(means, copies=False)) if copies else parts
+    panels = [_panels(small, f"{name}_{how}", symbols, whole) for how, whole in (("blocks", False), ("copied", True))]
+    if any(panels):
+        return _by_panels(small, [each for each in panels if each is not None])
     with _sizes_of(symbols, LARGE):
-        large = _waiting(group, memory, f"{name}_large", replace(means, waits=True))
-        if large is None:
-            large = parts if copies else _parts(group, memory, f"{name}_large", means)
-        pays, kernels = _pays(large), _kernels(large)
+        large = parts if copies else _parts(group, memory, f"{name}_large", means)
+    pays = _pays(large)
     if facts.known_at_least(0, pays):
         return _kernels(small)
-    return [Either(pays, 0, tuple(_kernels(small)), tuple(kernels))]
+    return [Either(pays, 0, tuple(_kernels(small)), tuple(_kernels(large)))]
+
+
+def _panels(small: Sequence[Contraction], name: str, symbols: Iterable[str], whole: bool) -> Panels | None:
+    """Kernels for panels of symbolic sizes that are large enough, in place of those of the same panels among the
+    `small` ones; None where operands do not lie for that."""
+    part, *others = small
+    if others or part.along is None:
+        return None
+    with _sizes_of(symbols, LARGE):
+        large = Contraction(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
+        if large.choose_panels(whole) and part.first == large.first:
+            return Panels(large.pays, tuple(_kernels([large])))
+    return None
+
+
+def _by_panels(small: Sequence[Contraction], panels: Sequence[Panels]) -> list[Step]:
+    """The kernels of contractions, of which those for whole panels are chosen when sizes are known."""
+    (part,) = small
+    kernels = part.kernels()
+    ends = [k for k, tiles in zip(kernels, part.choices, strict=True) if tiles[part.along] != part.first]
+    steps = [k for k in kernels if k not in ends]
+    for each in panels:
+        steps = [Either(each.pays, 0, tuple(steps), each.steps)]
+    return [*part.excess_kernels(), *steps, *ends]
 
 
 @contextmanager
@@ -64,23 +98,11 @@ def _sizes_of(symbols: Iterable[str], typical: int) -> Generator[None]:
         yield
 
 
-def _waiting(group: Group, memory: Memory, name: str, means: Means) -> list[Contraction] | None:
-    """The contraction whose sums wait, of symbolic sizes that are large enough, and what its panels leave; None where
-    operands do not lie for that."""
-    (piece,) = _pieces(group, memory)
-    panels = Contraction(group, memory, name, piece, means)
-    if not panels.wait():
-        return None
-    ends = Contraction(group, memory, f"{name}_end", piece, means)
-    return [panels, ends] if ends.end(panels) else [panels]
-
-
 def _pays(parts: Sequence[Contraction]) -> Dim:
     """Positive where the copies of operands pay."""
     found: Dim = 1
     bytes: Dim = 0
     for part in parts:
-        found = found * part.pays
         for position in part.packed:
             operand = part.operands[position]
             assert operand is not None, "what is packed is read at one place"
@@ -90,7 +112,7 @@ def _pays(parts: Sequence[Contraction]) -> Dim:
             times = dims.product(v.extent for v in part.result if operand.step(v) == 0)
             found = found * dims.floor_divide(times, often)
             bytes = bytes + (WHOLE_BYTES + 1 if lies_across else own)
-    return found if bytes == 0 else found * dims.floor_divide(bytes, WHOLE_BYTES + 1)
+    return found * dims.floor_divide(bytes, WHOLE_BYTES + 1)
 
 
 def _pieces(group: Group, memory: Memory) -> list[Piece]:

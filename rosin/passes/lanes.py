@@ -105,8 +105,6 @@ class Means:
     """The element types of which the target multiplies several numbers at a time (rosin.passes.words)."""
     copies: bool = True
     """Whether operands may be copied to where they lie better."""
-    waits: bool = False
-    """Whether sums of symbolic sizes wait (rosin.passes.waiting), of which it is known that there are enough."""
 
 
 class Lanes:
@@ -114,6 +112,7 @@ class Lanes:
 
     def __init__(self, group: Group, memory: Memory, name: str, piece: Piece, means: Means) -> None:
         self.group = group
+        self.piece = piece
         self.means = means
         self.size: TileSize | None = None
         """The wanted size of tiles, once it is known what runs as vectors."""
@@ -359,11 +358,11 @@ class Lanes:
                 continue
             step = operand.step(var)
             cost += steps * ACROSS_COST if self._lies_across(operand, var) else 0.0
-            if self.packs_rows(operand, var):
+            if self.means.copies and self.packs_rows(operand, var):
                 cost += facts.estimate(elements(operand.value.type)) * PACK_COST / self.memory.same_for(operand.value)
             smooth = step in (0, 1) and not (var in self.folded and step == 0)
             trouble = (0.0 if smooth else GATHER_COST) + (GUARD_COST if operand.tests else 0.0)
-            if var not in self.folded and step == 1 and not self.means.waits:
+            if var not in self.folded and step == 1 and self.means.copies:
                 trouble += self._distance(operand, extent, self.groups(var), self._pays(var, operand))
             # What a tile of dot products reads of a row is all of it.
             block = 0 if var in self.folded else self.groups(var) * self.width
@@ -423,8 +422,6 @@ class Lanes:
         """
         if lanes in self.folded or operand.step(lanes) != 0 or operand.value.type.bytes <= NEAR_BYTES:
             return False
-        if not self.means.copies:
-            return False
         return self._pays_for_rows(operand) and not any(map(operand.runs_along, self.folded))
 
     def _pays_for_rows(self, operand: Operand) -> bool:
@@ -459,7 +456,9 @@ class Lanes:
             return self.form.groups
         if self.overlap is not None:
             return self.overlap.groups
-        most = max(1, min(self.registers // 8, -(-facts.estimate(lanes.extent) // self.width)))
+        most = self.registers // 8
+        if isinstance(lanes.extent, int):
+            most = max(1, min(most, -(-lanes.extent // self.width)))
         if lanes in self.folded or self.place.coefficient(lanes) == 1:
             return most
         whole = 1

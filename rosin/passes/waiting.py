@@ -41,9 +41,12 @@ ROWS, FEWEST_ROWS = 48, 16
 SUMS_BYTES = 1 << 17
 """The sums of a band take at most so many bytes, which stay near."""
 
-OPEN_DEPTH, OPEN_BESIDE, FAR_ROWS = 128, 4, 12
-"""Of symbolic sizes, blocks have so many steps, which so many panels beside each other pass by, and are copied: for so
-many rows where the operand does not stay in the second cache."""
+OPEN_DEPTH, OPEN_ROWS, OPEN_BYTES, OPEN_TILES = 128, 512, 9 << 15, 8
+"""Of symbolic sizes, blocks have so many steps and are copied, bands at most so many rows, and sums take at most so many
+bytes: they have room for a band and so many tiles more of each panel beside others, that these are not too many."""
+
+FAR_ROWS = 12
+"""So many rows pay for a copy of blocks of an operand that does not stay in the second cache."""
 
 PAGE_BYTES, BESIDE_DEPTH, BESIDE_BYTES = 1 << 12, 64, 1 << 18
 """Where few rows pass by panels that are read as they lie, panels beside each other pass by in blocks of so many steps,
@@ -68,27 +71,27 @@ def block_of(depth: int, wanted: int) -> int:
     return min(near, key=lambda n: abs(n - wanted), default=wanted)
 
 
-def _pieces(count: Dim, most: int) -> Dim:
+def _pieces(count: Dim, most: Dim) -> Dim:
     """How many pieces of at most so many make up a count; one at least."""
-    pieces = -(-count // most)
-    return max(pieces, 1) if isinstance(pieces, int) else pieces + dims.floor_divide(1, pieces + 1)
+    pieces = -dims.floor_divide(-count, most)
+    return pieces + dims.floor_divide(1, pieces + 1)
 
 
 class Blocks:
-    """What is folded in blocks: where a step of a block is among all."""
+    """What is folded in blocks, so many and a last one: where a step of a block is among all."""
 
     def __init__(self, folded: LoopVar, beside: int = 1) -> None:
-        """`beside` is how many panels pass by a block together."""
+        """`beside` is how many panels pass by a block together, of sizes that are numbers."""
         depth, self.beside = folded.extent, beside
         wanted = DEPTH if beside == 1 else BESIDE_DEPTH
         self.size = block_of(depth, wanted) if isinstance(depth, int) else OPEN_DEPTH
-        self.number = LoopVar(f"{folded.name}_block", depth // self.size)
+        self.number = LoopVar(f"{folded.name}_block", (depth - 1) // self.size)
         self.step = LoopVar(folded.name, self.size)
-        self.rest = depth % self.size
+        self.rest = depth - self.number.extent * self.size
         self.place = indices.of(self.number) * self.size + indices.of(self.step)
 
     def last(self, body: Sequence[Statement]) -> list[Statement]:
-        """The statements for the steps that are left, which are fewer than a block has."""
+        """The statements for the steps of the last block, which may be fewer than the others have."""
         step, memo = LoopVar(self.step.name, self.rest), dict[int, Expr]()
         places = {self.number: Index(0) + self.number.extent, self.step: indices.of(step)}
 
@@ -109,30 +112,42 @@ class Band:
         assert tiling.lanes is not None, "panels consist of vectors"
         tile, lanes = tiling.tiles[row], tiling.tiles[tiling.lanes]
         assert isinstance(lanes.width, int), "panels consist of whole vectors"
-        self.tiling, self.blocks, self.row, self.count = tiling, blocks, tiling.blocks[row], tile.count
-        self.width = lanes.width
+        self.tiling, self.blocks, self.row = tiling, blocks, tiling.blocks[row]
+        self.count, self.block, self.width = tile.count, tile.block, lanes.width
         self.each = prod(t.block for t in tiling.tiles.values()) * self.width
         self.lanes, self.panel, self.panels = tiling.lanes, tiling.blocks[tiling.lanes], lanes.count
-        chunks = _pieces(self.panels, blocks.beside)
-        self.beside = -(-self.panels // chunks)
-        self.chunk = self.panel if self.beside == 1 else LoopVar(f"{self.panel.name}s", -(-self.panels // self.beside))
-        most_beside = self.beside if isinstance(self.beside, int) else blocks.beside
-        bytes = SUMS_BYTES if self.beside == 1 else BESIDE_BYTES
-        most = max(bytes // (self.each * most_beside * dtype.bytes), 1)
-        bands = _pieces(tile.count, most)
-        if is_static((tile.count, chunks)):
-            count, chunks, bands = static((tile.count, chunks, bands), "a band")
-            others *= chunks
-            many, few = (max(rows // tile.block, 1) for rows in (ROWS, FEWEST_ROWS))
-            shared = min(-(-PIECES // others), count // many), min(-(-FEWEST_PIECES // others), count // few)
-            bands = max(bands, *shared)
-        self.tiles = -(-tile.count // bands)
-        self.number = LoopVar(f"{row.name}_band", -(-tile.count // self.tiles))
-        most_tiles = self.tiles if isinstance(self.tiles, int) else most
-        self.sums = Buffer("waiting", dtype, most_tiles * self.each * most_beside, Scope.LOCAL)
+        shares = self._shares(others, dtype) if is_static((self.count, self.panels)) else self._open_shares(dtype)
+        self.tiles, self.beside, room = shares
+        self.number = LoopVar(f"{row.name}_band", -dims.floor_divide(-self.count, self.tiles))
+        chunks = -dims.floor_divide(-self.panels, self.beside)
+        self.chunk = self.panel if self.beside == 1 else LoopVar(f"{self.panel.name}s", chunks)
+        self.sums = Buffer("waiting", dtype, room * self.each, Scope.LOCAL)
         self.scratch: tuple[Buffer, ...] = (self.sums,)
         self.copies: tuple[Statement, ...] = ()
         """What copies a block of a panel, if that is copied."""
+
+    def _shares(self, others: int, dtype: DType) -> tuple[Dim, Dim, int]:
+        """How many tiles a band has, how many panels are beside each other, and for how many tiles there is room."""
+        count, panels = static((self.count, self.panels), "a band")
+        chunks = -(-panels // self.blocks.beside)
+        beside = -(-panels // chunks)
+        others *= chunks
+        most = max((SUMS_BYTES if beside == 1 else BESIDE_BYTES) // (self.each * beside * dtype.bytes), 1)
+        many, few = (max(rows // self.block, 1) for rows in (ROWS, FEWEST_ROWS))
+        shared = min(-(-PIECES // others), count // many), min(-(-FEWEST_PIECES // others), count // few)
+        tiles = -(-count // max(-(-count // most), *shared))
+        return tiles, beside, tiles * beside
+
+    def _open_shares(self, dtype: DType) -> tuple[Dim, Dim, int]:
+        """The same of symbolic sizes: the fewer tiles, the more panels, but for the sake of a few pieces."""
+        room = OPEN_BYTES // (self.each * dtype.bytes)
+        most = min(max(OPEN_ROWS // self.block, 1), room - OPEN_TILES)
+        bands = _pieces(self.count, most)
+        tiles = -dims.floor_divide(-self.count, bands)
+        chunks = _pieces(self.panels, dims.floor_divide(room, tiles + OPEN_TILES))
+        chunks = chunks + dims.floor_divide(FEWEST_PIECES - 1, bands)
+        beside = -dims.floor_divide(-self.panels, chunks)
+        return tiles, beside, room
 
     @property
     def first(self) -> Index:
@@ -157,8 +172,8 @@ class Band:
             tile = tile + (indices.of(self.panel) - self.first_panel) * self.tiles
         return tile * self.each + lane + position * self.width
 
-    def copy(self, body: Sequence[Statement], load: Load) -> list[Statement]:
-        """The `body` of a tile reading a copy of the block of its panel, which `load` reads along lanes: from then on
+    def copy(self, load: Load, *bodies: Sequence[Statement]) -> list[list[Statement]]:
+        """The bodies of a tile reading a copy of the block of its panel, which `load` reads along lanes: from then on
         a block of a panel is copied before tiles pass by it."""
         panel, lane, step = self.tiling.tiles[self.lanes], self.tiling.lane, self.blocks.step
         assert isinstance(panel.width, int), "panels have a width"
@@ -180,16 +195,14 @@ class Band:
                 return buffer, offset
             return copy, indices.of(step) * width + indices.of(lane) + beyond
 
-        return [relocated(statement, place, memo) for statement in body]
+        return [[relocated(statement, place, memo) for statement in body] for body in bodies]
 
     def statements(self, body: Sequence[Statement], last: Sequence[Statement]) -> list[Statement]:
-        """The `body` for each tile, block by block, and what comes `last`, for finished sums."""
+        """The `body` for each tile, block by block, and that of the `last` block, which finishes the sums."""
         at = LoopVar("sum", self.tiles * self.each * self.beside)
         cleared = Loop(at, Kind.VECTOR, (Store(self.sums, indices.of(at), Const(0, self.sums.dtype)),))
-        steps = [*self.copies, self._rows(body)]
-        whole = Loop(self.blocks.number, Kind.SERIAL, tuple(self._panels(steps)))
-        rest = self._panels(self.blocks.last(steps)) if self.blocks.rest else []
-        return [cleared, whole, *rest, *self._panels([self._rows(last)])]
+        whole = Loop(self.blocks.number, Kind.SERIAL, tuple(self._panels([*self.copies, self._rows(body)])))
+        return [cleared, whole, *self.blocks.last(self._panels([*self.copies, self._rows(last)]))]
 
     def _panels(self, body: Sequence[Statement]) -> list[Statement]:
         """The statements for each panel."""
