@@ -5,6 +5,7 @@ Of symbolic sizes there are two sets, for operands that are read as they lie and
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -79,14 +80,15 @@ def _panels(small: Sequence[Contraction], name: str, symbols: Iterable[str], who
 
 
 def _by_panels(small: Sequence[Contraction], panels: Sequence[Panels]) -> list[Step]:
-    """The kernels of contractions, of which those for whole panels are chosen when sizes are known."""
+    """The kernels of a contraction, of which those for whole panels are chosen when sizes are known."""
     (part,) = small
-    kernels = part.kernels()
-    ends = [k for k, tiles in zip(kernels, part.choices, strict=True) if tiles[part.along] != part.first]
-    steps = [k for k in kernels if k not in ends]
+    along, kernels = part.along, part.kernels()
+    assert along is not None, "panels consist of vectors"
+    of_panels = [tiles[along] == part.first for tiles in part.choices]
+    steps: list[Step] = list(itertools.compress(kernels, of_panels))
     for each in panels:
         steps = [Either(each.pays, 0, tuple(steps), each.steps)]
-    return [*part.excess_kernels(), *steps, *ends]
+    return [*steps, *(k for k, is_one in zip(kernels, of_panels, strict=True) if not is_one)]
 
 
 @contextmanager

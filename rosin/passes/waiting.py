@@ -42,8 +42,9 @@ SUMS_BYTES = 1 << 17
 """The sums of a band take at most so many bytes, which stay near."""
 
 OPEN_DEPTH, OPEN_ROWS, OPEN_BYTES, OPEN_TILES = 128, 512, 9 << 15, 8
-"""Of symbolic sizes, blocks have so many steps and are copied, bands at most so many rows, and sums take at most so many
-bytes: they have room for a band and so many tiles more of each panel beside others, that these are not too many."""
+"""Of symbolic sizes, blocks have so many steps and are copied, bands at most so many rows, and sums at most so many
+bytes: as many as a band and so many tiles more have of each panel beside others, that these are not too many."""
+
 
 FAR_ROWS = 12
 """So many rows pay for a copy of blocks of an operand that does not stay in the second cache."""
@@ -72,9 +73,8 @@ def block_of(depth: int, wanted: int) -> int:
 
 
 def _pieces(count: Dim, most: Dim) -> Dim:
-    """How many pieces of at most so many make up a count; one at least."""
-    pieces = -dims.floor_divide(-count, most)
-    return pieces + dims.floor_divide(1, pieces + 1)
+    """How many pieces of at most so many make up a count."""
+    return -dims.floor_divide(-count, most)
 
 
 class Blocks:
@@ -118,8 +118,8 @@ class Band:
         self.lanes, self.panel, self.panels = tiling.lanes, tiling.blocks[tiling.lanes], lanes.count
         shares = self._shares(others, dtype) if is_static((self.count, self.panels)) else self._open_shares(dtype)
         self.tiles, self.beside, room = shares
-        self.number = LoopVar(f"{row.name}_band", -dims.floor_divide(-self.count, self.tiles))
-        chunks = -dims.floor_divide(-self.panels, self.beside)
+        self.number = LoopVar(f"{row.name}_band", _pieces(self.count, self.tiles))
+        chunks = _pieces(self.panels, self.beside)
         self.chunk = self.panel if self.beside == 1 else LoopVar(f"{self.panel.name}s", chunks)
         self.sums = Buffer("waiting", dtype, room * self.each, Scope.LOCAL)
         self.scratch: tuple[Buffer, ...] = (self.sums,)
@@ -143,10 +143,10 @@ class Band:
         room = OPEN_BYTES // (self.each * dtype.bytes)
         most = min(max(OPEN_ROWS // self.block, 1), room - OPEN_TILES)
         bands = _pieces(self.count, most)
-        tiles = -dims.floor_divide(-self.count, bands)
+        tiles = _pieces(self.count, bands)
         chunks = _pieces(self.panels, dims.floor_divide(room, tiles + OPEN_TILES))
         chunks = chunks + dims.floor_divide(FEWEST_PIECES - 1, bands)
-        beside = -dims.floor_divide(-self.panels, chunks)
+        beside = _pieces(self.panels, chunks)
         return tiles, beside, room
 
     @property

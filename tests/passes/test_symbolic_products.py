@@ -11,7 +11,8 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.passes import contractions
+from rosin.passes import contract, contractions
+from rosin.runtime import threads
 
 
 def plain(x: Any, y: Any) -> Any:
@@ -77,3 +78,50 @@ def test_what_is_known_of_sizes_leaves_one_kind() -> None:
     weights = rosin.compile(plain, dynamic={"x": 0})
     text = weights.text(np.ones((50, 2048), np.float32), np.ones((2048, 2048), np.float32), stage="loops")
     assert "otherwise:" in text, "whether many rows pass by is not known"
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "free"),
+    [({"x": (0, 1), "y": (0, 1)}, (0, 1, 2)), ({"x": 0}, (0,)), ({"y": 1}, (2,)), ({"x": 1, "y": 0}, (1,))],
+    ids=["all", "rows", "columns", "depth"],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("f", [plain, layer])
+def test_panels_have_the_bits_of_static_sizes(
+    f: Callable[..., Any],
+    dtype: Any,
+    dynamic: dict[str, Any],
+    free: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever sizes are symbolic, on both sides of where panels are copied block by block, or as a whole."""
+    monkeypatch.setattr(contract, "WHOLE_BYTES", 1 << 19)
+    monkeypatch.setattr(contract, "FEW_ROWS", 100)
+
+    def arguments(m: int, depth: int, n: int) -> list[Any]:
+        return [x.astype(dtype) for x in operands(f, m, depth, n)]
+
+    sizes = [(40, 530, 270), (11, 530, 270), (12, 600, 270), (99, 513, 257), (101, 513, 300), (600, 700, 129)]
+    symbolic = rosin.compile(f, dynamic=dynamic)
+    shown = symbolic.text(*arguments(*sizes[0]), stage="loops")
+    assert "_blocks" in shown
+    assert ("_copied" in shown) == (0 in free), "whether there are that many rows is known"
+    for size in sizes:
+        x, y = arguments(*(n if axis in free else sizes[0][axis] for axis, n in enumerate(size)))
+        static = rosin.compile(f, dynamic=False)
+        np.testing.assert_array_equal(symbolic(x, y), static(x, y))
+    assert len(symbolic.signatures()) == 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_bands_of_any_number_of_rows(number: int) -> None:
+    """Tiles of a band, panels beside each other and blocks of what is folded, whether they divide all or not."""
+    symbolic = rosin.compile(plain, dynamic={"x": (0, 1), "y": (0, 1)})
+    before = threads.num_threads()
+    threads.set_num_threads(number)
+    try:
+        for m, depth, n in ((32, 257, 128), (504, 384, 128), (505, 385, 192), (517, 511, 1100), (1030, 300, 135)):
+            x, y = (np.rint(4 * a) for a in operands(plain, m, depth, n))
+            np.testing.assert_array_equal(symbolic(x, y), x @ y)
+    finally:
+        threads.set_num_threads(before)

@@ -159,6 +159,8 @@ class _Module:
         self.main = Emitter(self.declarations)
         self.first = Emitter(self.declarations, prefix="d", head=True)
         """What the program does before all else."""
+        self.is_large = False
+        """Whether steps are emitted that only large sizes take."""
         self.sizes = SizeEmitter(self.first, lambda symbol: self.size(self.first, symbol))
 
     def text(self) -> Text:
@@ -328,8 +330,9 @@ class _Module:
         return self._block_word(e, self.symbols[symbol])
 
     def dim(self, e: Emitter, dim: Dim) -> Val:
-        """A size; the program computes what it knows from the beginning on there, once for all steps."""
-        if e is self.main and self.measures.isdisjoint(dims.names(dim)):
+        """A size; the program computes what it knows from the beginning on there, once for all steps but those
+        that only large sizes take."""
+        if e is self.main and not self.is_large and self.measures.isdisjoint(dims.names(dim)):
             return self.sizes.value(dim)
         return SizeEmitter(e, lambda symbol: self.size(e, symbol)).value(dim)
 
@@ -366,7 +369,7 @@ class _Module:
                 self.branch(e, step, depth)
             case Either():
                 small = e.icmp("sle", self.dim(e, step.size), e.const(step.most, "i64"))
-                self.choose(e, small, step.small, step.large, depth)
+                self.choose(e, small, step, depth)
             case Room():
                 self.room(e, step)
             case HostCall():
@@ -493,15 +496,16 @@ class _Module:
             e.branch(after)
         e.block(after)
 
-    def choose(self, e: Emitter, condition: Val, then: Sequence[Step], otherwise: Sequence[Step], depth: int) -> None:
-        """The steps that a condition chooses."""
-        labels, after = (e.label("small"), e.label("large")), e.label("done")
-        e.branch_if(condition, *labels)
-        for label, steps in zip(labels, (then, otherwise), strict=True):
+    def choose(self, e: Emitter, small: Val, step: Either, depth: int) -> None:
+        """The steps for small sizes, or those for large ones."""
+        labels, after, outer = (e.label("small"), e.label("large")), e.label("done"), self.is_large
+        e.branch_if(small, *labels)
+        for label, steps, self.is_large in zip(labels, (step.small, step.large), (outer, True), strict=True):
             e.block(label)
-            for step in steps:
-                self.step(e, step, depth)
+            for inner in steps:
+                self.step(e, inner, depth)
             e.branch(after)
+        self.is_large = outer
         e.block(after)
 
     def on_team(self, e: Emitter, step: Repeat, team: Team, depth: int) -> None:
