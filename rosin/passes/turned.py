@@ -56,9 +56,8 @@ VECTOR_BYTES = 64
 TURN_COST = 0.12
 """Machine steps to turn a byte."""
 
-GAIN, GAIN_UNKNOWN = 0.8, 0.9
-"""Rows are turned where that takes less than such a part of the time: what is read and written takes its own. Lanes
-along rows of unknown length are slower, as each pass looks for a rest."""
+GAIN = 0.8
+"""Rows are turned where that takes less than such a part of the time: what is read and written takes its own."""
 
 Place = tuple[Buffer, Index]
 Steps = Callable[[int], float]
@@ -114,8 +113,7 @@ class _Turned:
             return 0
         lengths = [columns] if known else range(MOST_COLUMNS, LEAST_COLUMNS - 1, -1)
         along, beside = self._along(), self._beside(statements)
-        gain = GAIN if known else GAIN_UNKNOWN
-        return next((n for n in lengths if beside(n) < gain * along(n)), 0)
+        return next((n for n in lengths if beside(n) < GAIN * along(n)), 0)
 
     def _along(self) -> Steps:
         """Machine steps of a row with lanes along it."""
