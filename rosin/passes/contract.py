@@ -230,7 +230,17 @@ class Contraction(TileLanes):
         if ends:
             vectors = vectors[:1]
         self._slice([lanes, *rows[0]])
-        return [*({lanes: v, **r} for v, r in itertools.product(vectors, rows)), *ends]
+        return [*({lanes: v, **r} for v in vectors for r in self._rows_beside(v, rows, lanes, row)), *ends]
+
+    def _rows_beside(
+        self, vectors: Tile, rows: Sequence[Mapping[LoopVar, Tile]], lanes: LoopVar, row: LoopVar | None
+    ) -> Sequence[Mapping[LoopVar, Tile]]:
+        """The rows of tiles of so many vectors: more of what is left of these, for as many sums."""
+        fewer = vectors.block < self.groups(lanes) and len(rows) == 1 and row is not None and list(rows[0]) == [row]
+        if not fewer or self.packed or self.overlap is not None or self.place.coefficient(lanes) != 1:
+            return rows
+        assert row is not None, "there are rows"
+        return [{row: tile} for tile in row_blocks(row.extent, min(self._room(row, vectors.block), 2 * END_ROWS), True)]
 
     def _open_ends(self, lanes: LoopVar, row: LoopVar, groups: int) -> list[dict[LoopVar, Tile]]:
         """The tiles after blocks of so many vectors along lanes of a symbolic number: as few vectors as there may be.
@@ -402,7 +412,10 @@ class Contraction(TileLanes):
     ) -> TileNest:
         """The loops over tiles: a panel of vectors stays near while all rows pass by it."""
         tiles, lanes = tiling.tiles, tiling.lanes
-        order = [*outer, *(tiling.blocks[v] for v in reversed(tiling.axes) if tiles[v].count != 1)]
+        axes = [v for v in reversed(tiling.axes) if tiles[v].count != 1]
+        if lanes in self.folded:
+            axes.sort(key=self._bytes_along, reverse=True)
+        order = [*outer, *(tiling.blocks[v] for v in axes)]
         if lanes is not None and lanes in tiles and tiles[lanes].count != 1:
             order = self._panels_first(order, outer, lanes, tiling.blocks[lanes])
         row = next((v for v in tiling.axes if v is not lanes and tiles[v].count != 1 and tiles[v].is_regular), None)
@@ -517,6 +530,11 @@ class Contraction(TileLanes):
             return order
         first = [v for v in outer if v not in again]
         return [*first, block, *(v for v in order if v not in first and v is not block)]
+
+    def _bytes_along(self, var: LoopVar) -> int:
+        """How much is read in all by loads that move with a variable."""
+        moving = [i for i, step in enumerate(self.steps(var)) if step != 0]
+        return sum(self._reached(i) * self.loads[i].dtype.bytes for i in moving)
 
     def _reached(self, load: int) -> int:
         """About how many elements a load reads in all."""

@@ -11,6 +11,9 @@ from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Within
 
+MANY = 32
+"""Of so many blocks it does not matter that one lies over another, and none of fewer neighbours divides all as well."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -116,7 +119,9 @@ def padded_blocks(extent: Dim, block: int) -> list[Tile]:
 
 
 def over_blocks(extent: Dim, block: int) -> Tile:
-    """An extent in blocks that are all alike, as the last one may lie over the one before it; there is room for one."""
+    """An extent of at least a block in blocks that are all alike, as the last one may lie over the one before it."""
+    if facts.divide(extent, block) is not None:
+        return Tile(0, extent // block, block)
     return Tile(0, -(-extent // block), block, begin=extent - block)
 
 
@@ -138,6 +143,8 @@ def row_blocks(extent: Dim, most: int, over: bool) -> list[Tile]:
             Tile(0, extent // block, block),
             Tile(whole, (extent - whole + (block - 1)) // block, block, end=extent),
         ]
+    if over and extent >= MANY * most:
+        return [over_blocks(extent, most)]
     even = -(-extent // -(-extent // most))
     block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), even)
     if over and extent % block:
