@@ -46,7 +46,7 @@ OPEN_DEPTH, OPEN_ROWS, OPEN_BYTES, OPEN_TILES = 128, 512, 9 << 15, 8
 bytes: as many as a band and so many tiles more have of each panel beside others, that these are not too many."""
 
 
-FAR_ROWS = 12
+FAR_ROWS = 8
 """So many rows pay for a copy of blocks of an operand that does not stay in the second cache."""
 
 PAGE_BYTES, BESIDE_DEPTH, BESIDE_BYTES = 1 << 12, 64, 1 << 18
