@@ -153,16 +153,14 @@ class Contraction(TileLanes):
         row, panel = partners[0], groups * self.width
         far = dims.floor_divide(panels.value.type.size * dtype.bytes, WHOLE_BYTES + 1)
         if whole:
-            least = {row.extent: FEW_ROWS, lanes.extent: 2 * panel}
-            pays = far
+            pays, least = far, [(row.extent, FEW_ROWS)]
         else:
-            depth = COPIED_LONG_BYTES // (panel * dtype.bytes) + 1
-            least = {row.extent: FAR_ROWS, folded.extent: depth, lanes.extent: 2 * panel}
             pays = dims.floor_divide(row.extent, COPY_ROWS) + far
-        for size, most in least.items():
-            pays = pays * dims.floor_divide(size, most)
+            least = [(row.extent, FAR_ROWS), (folded.extent, COPIED_LONG_BYTES // (panel * dtype.bytes) + 1)]
+        for size, few in (*least, (lanes.extent, 2 * panel)):
+            pays = pays * dims.floor_divide(size, few)
             if not isinstance(size, int):
-                facts.current().learn(facts.Check(size, ">=", most))
+                facts.current().learn(facts.Check(size, ">=", few))
         if facts.known_at_least(0, pays):
             return False
         self.pays = pays
@@ -175,7 +173,7 @@ class Contraction(TileLanes):
             if self._pack_rows(row, rows.block, lanes):
                 (rows,) = padded_blocks(row.extent, rows.block)
         else:
-            self.blocks = self._in_blocks(folded, places)
+            self.blocks = self._in_blocks(folded, places, None)
         self.choices = [{lanes: vector_blocks(lanes.extent, groups, self.width, True)[0], row: rows}]
         return True
 
@@ -288,8 +286,8 @@ class Contraction(TileLanes):
         beside = 1 if packed else panels_beside(-(-columns // panel), others, panel * dtype.bytes, prod(rows_of))
         return self._in_blocks(folded, places, beside)
 
-    def _in_blocks(self, folded: LoopVar, places: Mapping[LoopVar, Index], beside: int = 1) -> Blocks:
-        """The blocks of what is folded, of which so many panels pass by together. From then on a block is folded."""
+    def _in_blocks(self, folded: LoopVar, places: Mapping[LoopVar, Index], beside: int | None) -> Blocks:
+        """The blocks of what is folded, which so many panels pass by together. From then on a block is folded."""
         blocks = Blocks(folded, beside)
         places = {v: place.substitute({folded: blocks.place}) for v, place in places.items()}
         self.point = tuple(i.substitute(places) for i in self.point)

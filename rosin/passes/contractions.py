@@ -1,6 +1,7 @@
 """The kernels of a contraction: those of all its pieces, with the copies of operands that these share.
 
-Of symbolic sizes there are two sets, for operands that are read as they lie and for copies, and the program decides.
+Of symbolic sizes there are several for the same tiles, for operands that are read as they lie and for copies, and the
+program decides.
 """
 
 from __future__ import annotations

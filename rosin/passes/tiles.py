@@ -12,7 +12,7 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Within
 
 MANY = 32
-"""Of so many blocks it does not matter that one lies over another, and none of fewer neighbours divides all as well."""
+"""Of so many blocks it costs next to nothing that the last one lies over the one before it."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from math import prod
 
 from rosin.ir import dims
 from rosin.ir import index as indices
-from rosin.ir.dims import Dim, is_static, static
+from rosin.ir.dims import Dim, static
 from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within
@@ -44,7 +44,6 @@ SUMS_BYTES = 1 << 17
 OPEN_DEPTH, OPEN_ROWS, OPEN_BYTES, OPEN_TILES = 128, 512, 9 << 15, 8
 """Of symbolic sizes, blocks have so many steps and are copied, bands at most so many rows, and sums at most so many
 bytes: as many as a band and so many tiles more have of each panel beside others, that these are not too many."""
-
 
 FAR_ROWS = 8
 """So many rows pay for a copy of blocks of an operand that does not stay in the second cache."""
@@ -80,11 +79,13 @@ def _pieces(count: Dim, most: Dim) -> Dim:
 class Blocks:
     """What is folded in blocks, so many and a last one: where a step of a block is among all."""
 
-    def __init__(self, folded: LoopVar, beside: int = 1) -> None:
-        """`beside` is how many panels pass by a block together, of sizes that are numbers."""
+    def __init__(self, folded: LoopVar, beside: int | None) -> None:
+        """`beside` is how many panels pass by a block together, of sizes that are numbers; None of symbolic ones."""
         depth, self.beside = folded.extent, beside
-        wanted = DEPTH if beside == 1 else BESIDE_DEPTH
-        self.size = block_of(depth, wanted) if isinstance(depth, int) else OPEN_DEPTH
+        if isinstance(depth, int) and beside is not None:
+            self.size = block_of(depth, DEPTH if beside == 1 else BESIDE_DEPTH)
+        else:
+            self.size = OPEN_DEPTH
         self.number = LoopVar(f"{folded.name}_block", (depth - 1) // self.size)
         self.step = LoopVar(folded.name, self.size)
         self.rest = depth - self.number.extent * self.size
@@ -116,7 +117,8 @@ class Band:
         self.count, self.block, self.width = tile.count, tile.block, lanes.width
         self.each = prod(t.block for t in tiling.tiles.values()) * self.width
         self.lanes, self.panel, self.panels = tiling.lanes, tiling.blocks[tiling.lanes], lanes.count
-        shares = self._shares(others, dtype) if is_static((self.count, self.panels)) else self._open_shares(dtype)
+        beside = blocks.beside
+        shares = self._open_shares(dtype) if beside is None else self._shares(beside, others, dtype)
         self.tiles, self.beside, room = shares
         self.number = LoopVar(f"{row.name}_band", _pieces(self.count, self.tiles))
         chunks = _pieces(self.panels, self.beside)
@@ -126,10 +128,10 @@ class Band:
         self.copies: tuple[Statement, ...] = ()
         """What copies a block of a panel, if that is copied."""
 
-    def _shares(self, others: int, dtype: DType) -> tuple[Dim, Dim, int]:
+    def _shares(self, beside: int, others: int, dtype: DType) -> tuple[Dim, Dim, int]:
         """How many tiles a band has, how many panels are beside each other, and for how many tiles there is room."""
         count, panels = static((self.count, self.panels), "a band")
-        chunks = -(-panels // self.blocks.beside)
+        chunks = -(-panels // beside)
         beside = -(-panels // chunks)
         others *= chunks
         most = max((SUMS_BYTES if beside == 1 else BESIDE_BYTES) // (self.each * beside * dtype.bytes), 1)

@@ -50,7 +50,8 @@ def emit_exp(e: Emitter, x: Val) -> Val:
     lowest, highest = EXP_RANGE[x.elem]
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     reduced = ap.reduce_by_ln2(e, x, 2 * ap.format_of(x).bias)
-    return ap.scale_in_two_steps(e, ap.exp_of_rest(e, reduced.rest), reduced.bits)
+    vanishes = e.fcmp("ole", x, e.like(lowest, x))
+    return ap.scale_in_two_steps(e, ap.exp_of_rest(e, reduced.rest), reduced.bits, vanishes)
 
 
 def emit_exp2(e: Emitter, x: Val) -> Val:
@@ -59,7 +60,7 @@ def emit_exp2(e: Emitter, x: Val) -> Val:
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     n, bits = ap.nearest_integer(e, x, 1.0, 2 * ap.format_of(x).bias)
     fraction = ap.horner(e, e.fsub(x, n), ap.by_type(x, EXP2_FLOAT, EXP2_DOUBLE))
-    return ap.scale_in_two_steps(e, fraction, bits)
+    return ap.scale_in_two_steps(e, fraction, bits, e.fcmp("ole", x, e.like(lowest, x)))
 
 
 def emit_expm1(e: Emitter, x: Val) -> Val:
