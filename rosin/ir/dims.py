@@ -172,16 +172,30 @@ def _divided(dividend: Sym, divisor: Dim) -> Dim:
         rest = _made(dict(term for term, part in parts if part is None))
     if isinstance(rest, int):
         return whole + rest // divisor if isinstance(divisor, int) else whole + _made({(_floor(rest, divisor),): 1})
-    if isinstance(divisor, int):
-        factor = math.gcd(divisor, *(c for m, c in rest.terms if m))
-        # The constant loses nothing: what a multiple of the factor lacks of it does not reach the next quotient.
-        rest = _made({m: c // factor for m, c in rest.terms})
-        divisor //= factor
-        inner = _single_floor(rest)
-        if inner is not None and isinstance(inner.divisor, int):
-            return whole + inner.dividend // (inner.divisor * divisor)
-    assert isinstance(rest, Sym)
-    return whole + (rest if divisor == 1 else _made({(Floor(rest, divisor),): 1}))
+    return whole + _quotient(rest, divisor)
+
+
+def _quotient(rest: Sym, divisor: Dim) -> Dim:
+    """The quotient of what is less than the divisor, if that is a number, in each coefficient."""
+    if not isinstance(divisor, int):
+        return of_atom(Floor(rest, divisor))
+    factor = math.gcd(divisor, *(c for m, c in rest.terms if m))
+    # The constant loses nothing: what a multiple of the factor lacks of it does not reach the next quotient.
+    terms = {m: c // factor for m, c in rest.terms}
+    divisor //= factor
+    reduced, constant = _made(terms), terms.get((), 0)
+    assert isinstance(reduced, Sym), "a number is divided elsewhere"
+    inner = _single_floor(reduced - constant)
+    if inner is not None and isinstance(inner.divisor, int):
+        return (inner.dividend + inner.divisor * constant) // (inner.divisor * divisor)
+    if divisor == 1:
+        return reduced
+    if all(4 * c >= 3 * divisor for m, c in terms.items() if m):
+        # Rounded up, of what is left to the next multiple: `-(-n//8)` is `(n + 7)//8`.
+        once = _made({m: 1 for m in terms if m})
+        left = once * divisor - reduced
+        return once - (left + (divisor - 1)) // divisor
+    return of_atom(Floor(reduced, divisor))
 
 
 def _floor(dividend: int, divisor: Sym) -> Floor:

@@ -83,12 +83,15 @@ def _panels(small: Sequence[Contraction], name: str, symbols: Iterable[str], who
 def _by_panels(small: Sequence[Contraction], panels: Sequence[Panels]) -> list[Step]:
     """The kernels of a contraction, of which those for whole panels are chosen when sizes are known."""
     (part,) = small
-    along, kernels = part.along, part.kernels()
+    along, first, kernels = part.along, part.first, part.kernels()
     assert along is not None, "panels consist of vectors"
-    of_panels = [tiles[along] == part.first for tiles in part.choices]
+    assert first is not None, "panels consist of vectors"
+    of_panels = [tiles[along] == first for tiles in part.choices]
     steps: list[Step] = list(itertools.compress(kernels, of_panels))
     for each in panels:
         steps = [Either(each.pays, 0, tuple(steps), each.steps)]
+    if not facts.positive(first.count):
+        steps = [Either(first.count, 0, (), tuple(steps))]
     return [*steps, *(k for k, is_one in zip(kernels, of_panels, strict=True) if not is_one)]
 
 

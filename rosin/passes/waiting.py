@@ -73,7 +73,7 @@ def block_of(depth: int, wanted: int) -> int:
 
 def _pieces(count: Dim, most: Dim) -> Dim:
     """How many pieces of at most so many make up a count."""
-    return -dims.floor_divide(-count, most)
+    return dims.floor_divide(count + most - 1, most)
 
 
 class Blocks:
