@@ -228,17 +228,15 @@ class Contraction(TileLanes):
         if ends:
             vectors = vectors[:1]
         self._slice([lanes, *rows[0]])
-        return [*({lanes: v, **r} for v in vectors for r in self._rows_beside(v, rows, lanes, row)), *ends]
-
-    def _rows_beside(
-        self, vectors: Tile, rows: Sequence[Mapping[LoopVar, Tile]], lanes: LoopVar, row: LoopVar | None
-    ) -> Sequence[Mapping[LoopVar, Tile]]:
-        """The rows of tiles of so many vectors: more of what is left of these, for as many sums."""
-        fewer = vectors.block < self.groups(lanes) and len(rows) == 1 and row is not None and list(rows[0]) == [row]
-        if not fewer or self.packed or self.overlap is not None or self.place.coefficient(lanes) != 1:
-            return rows
-        assert row is not None, "there are rows"
-        return [{row: tile} for tile in row_blocks(row.extent, min(self._room(row, vectors.block), 2 * END_ROWS), True)]
+        found: list[Mapping[LoopVar, Tile]] = []
+        for tile in vectors:
+            beside = rows
+            if tile.block < groups and row is not None and one and over and len(rows) == 1 and not self.packed:
+                # What is left of vectors has more rows, for as many sums.
+                room = min(self._room(row, tile.block), 2 * END_ROWS)
+                beside = [{row: blocks} for blocks in row_blocks(row.extent, room, True)]
+            found += ({lanes: tile, **r} for r in beside)
+        return [*found, *ends]
 
     def _open_ends(self, lanes: LoopVar, row: LoopVar, groups: int) -> list[dict[LoopVar, Tile]]:
         """The tiles after blocks of so many vectors along lanes of a symbolic number: as few vectors as there may be.

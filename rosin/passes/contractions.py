@@ -56,9 +56,10 @@ def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -
     copies = any(part.packed for part in parts)
     with _sizes_of(symbols, SMALL):
         small = _parts(group, memory, f"{name}_small", replace(means, copies=False)) if copies else parts
-    panels = [_panels(small, f"{name}_{how}", symbols, whole) for how, whole in (("blocks", False), ("copied", True))]
-    if any(panels):
-        return _by_panels(small, [each for each in panels if each is not None])
+    ways = (("blocks", False), ("copied", True))
+    panels = [each for how, whole in ways if (each := _panels(small, f"{name}_{how}", symbols, whole)) is not None]
+    if panels:
+        return _by_panels(small, panels)
     with _sizes_of(symbols, LARGE):
         large = parts if copies else _parts(group, memory, f"{name}_large", means)
     pays = _pays(large)

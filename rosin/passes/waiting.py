@@ -81,11 +81,10 @@ class Blocks:
 
     def __init__(self, folded: LoopVar, beside: int | None) -> None:
         """`beside` is how many panels pass by a block together, of sizes that are numbers; None of symbolic ones."""
-        depth, self.beside = folded.extent, beside
-        if isinstance(depth, int) and beside is not None:
+        depth, self.beside, self.size = folded.extent, beside, OPEN_DEPTH
+        if beside is not None:
+            assert isinstance(depth, int), "sizes are numbers"
             self.size = block_of(depth, DEPTH if beside == 1 else BESIDE_DEPTH)
-        else:
-            self.size = OPEN_DEPTH
         self.number = LoopVar(f"{folded.name}_block", (depth - 1) // self.size)
         self.step = LoopVar(folded.name, self.size)
         self.rest = depth - self.number.extent * self.size

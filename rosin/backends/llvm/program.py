@@ -500,7 +500,8 @@ class _Module:
         """The steps for small sizes, or those for large ones."""
         labels, after, outer = (e.label("small"), e.label("large")), e.label("done"), self.is_large
         e.branch_if(small, *labels)
-        for label, steps, self.is_large in zip(labels, (step.small, step.large), (outer, True), strict=True):
+        for label, steps in zip(labels, (step.small, step.large), strict=True):
+            self.is_large = outer or steps is step.large
             e.block(label)
             for inner in steps:
                 self.step(e, inner, depth)

@@ -190,18 +190,20 @@ def power_of_two(e: Emitter, bits: Val, elem: str) -> Val:
     return e.bitcast(e.shl(bits, shift), elem)
 
 
-def scale_in_two_steps(e: Emitter, y: Val, bits: Val, vanishes: Val | None = None) -> Val:
-    """`y * 2**n` for any n of results from overflow to zero; the low part of `bits` holds n plus twice the bias.
+def scale_in_two_steps(e: Emitter, y: Val, bits: Val) -> Val:
+    """`y * 2**n` for 0 <= y < 2 and any n of results from overflow to zero; `bits` are those of `nearest_integer` for n
+    and twice the bias as its offset.
 
-    Two factors of half the exponent each stay normal, and only the last product can round. Where it is known that the
-    result `vanishes`, the last factor is zero: a product that underflows takes some processors a hundred cycles, and
-    masks are made of exponentials that are zero.
+    Two factors of half the exponent each stay normal, and only the last product can round. Where n alone makes the
+    result zero, so is the last factor: a product that underflows takes some processors a hundred cycles, and masks are
+    made of exponentials that are zero.
     """
+    layout = format_of(y)
+    zero = e.like(layout.magic + layout.bias - layout.mantissa, y)
+    vanishes = e.icmp("slt", bits, e.bitcast(zero, bits.elem))
     half = e.lshr(bits, e.const(1, bits.elem, bits.lanes))
     first, second = power_of_two(e, half, y.elem), power_of_two(e, e.sub(bits, half), y.elem)
-    if vanishes is not None:
-        second = e.select(vanishes, e.like(0.0, y), second)
-    return e.fmul(e.fmul(y, first), second)
+    return e.fmul(e.fmul(y, first), e.select(vanishes, e.like(0.0, y), second))
 
 
 # Minimax for (exp(r) - 1 - r) / r**2 on the same interval, in terms of exp(r) - 1: 2^-26.1 and 2^-61.2.

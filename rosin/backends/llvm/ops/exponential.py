@@ -16,8 +16,8 @@ from rosin.ir.coefficients import EXP2_DOUBLE
 from rosin.ir.op import Op
 from rosin.ir.ops import exponential as ops
 
-# Beyond these arguments the result is infinite or rounds to zero.
-EXP_RANGE = {"float": (-104.0, 89.0), "double": (-746.0, 710.0)}
+# Beyond these arguments the result is infinite or rounds to zero, and is zero by the exponent alone at the lowest ones.
+EXP_RANGE = {"float": (-105.0, 89.0), "double": (-746.0, 710.0)}
 EXP2_RANGE = {"float": (-151.0, 129.0), "double": (-1076.0, 1025.0)}
 
 # 1 / ln 2, 1 / ln 10 and log10(2), each as a high and a low part.
@@ -50,8 +50,7 @@ def emit_exp(e: Emitter, x: Val) -> Val:
     lowest, highest = EXP_RANGE[x.elem]
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     reduced = ap.reduce_by_ln2(e, x, 2 * ap.format_of(x).bias)
-    vanishes = e.fcmp("ole", x, e.like(lowest, x))
-    return ap.scale_in_two_steps(e, ap.exp_of_rest(e, reduced.rest), reduced.bits, vanishes)
+    return ap.scale_in_two_steps(e, ap.exp_of_rest(e, reduced.rest), reduced.bits)
 
 
 def emit_exp2(e: Emitter, x: Val) -> Val:
@@ -60,7 +59,7 @@ def emit_exp2(e: Emitter, x: Val) -> Val:
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     n, bits = ap.nearest_integer(e, x, 1.0, 2 * ap.format_of(x).bias)
     fraction = ap.horner(e, e.fsub(x, n), ap.by_type(x, EXP2_FLOAT, EXP2_DOUBLE))
-    return ap.scale_in_two_steps(e, fraction, bits, e.fcmp("ole", x, e.like(lowest, x)))
+    return ap.scale_in_two_steps(e, fraction, bits)
 
 
 def emit_expm1(e: Emitter, x: Val) -> Val:
