@@ -136,11 +136,10 @@ class Index:
 
     def _split(self, divisor: Dim) -> tuple[Index, Index]:
         """The quotient of the terms that `divisor` divides, and the rest with its constant in `0 … divisor - 1`."""
-        if isinstance(divisor, int) and isinstance(self.constant, int):
-            start: tuple[Dim, Dim] = self.constant // divisor, self.constant % divisor
-        else:
-            exact = facts.divide(self.constant, divisor)
-            start = (0, self.constant) if exact is None else (exact, 0)
+        number = self.constant if isinstance(self.constant, int) else self.constant.constant
+        left = number % divisor if isinstance(divisor, int) else 0
+        exact = facts.divide(self.constant - left, divisor)
+        start: tuple[Dim, Dim] = (0, self.constant) if exact is None else (exact, left)
         parts = [(a, c, facts.divide(c, divisor)) for a, c in self.terms]
         whole = tuple((a, q) for a, _, q in parts if q is not None)
         rest = tuple((a, c) for a, c, q in parts if q is None)

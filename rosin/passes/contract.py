@@ -64,6 +64,7 @@ from rosin.passes.tiles import (
     open_row_blocks,
     over_blocks,
     padded_blocks,
+    padded_ends,
     row_blocks,
     vector_blocks,
 )
@@ -86,6 +87,13 @@ busy with single vectors."""
 LEAST_SLICES = 16
 SLICE_BYTES = 1 << 18
 """An operand is packed slice by slice where there are so many, which threads share, of at most so many bytes."""
+
+TURNED_ROWS = 12
+"""So many rows, and columns, pay for a copy of an operand in which its columns are turned to rows."""
+
+STORE_COST = 3
+"""Rows that are few enough are turned instead: to store a number of the result in a square takes so many times as long
+as to turn one."""
 
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
@@ -126,6 +134,9 @@ class Contraction(TileLanes):
     pays: Dim = 1
     """Positive where symbolic sizes are large enough for these kernels."""
 
+    pads = False
+    """Whether tiles read what is beyond the end of a copy, up to a whole vector."""
+
     slice: Slice | None = None
     """What is packed slice by slice, if anything is."""
 
@@ -136,46 +147,118 @@ class Contraction(TileLanes):
         self.choices = self._choose()
 
     def choose_panels(self, whole: bool) -> bool:
-        """Choose tiles for panels of an operand that lie side by side, of symbolic sizes that are large enough: panels
-        are copied as a `whole`, or block by block, and sums wait. Gives whether operands are such; from then on it is
+        """Choose tiles for panels of an operand of symbolic sizes that are large enough: panels are copied as a
+        `whole`, or block by block, and sums wait. Gives whether operands are such that this can be; from then on it is
         known that sizes are large enough, and `pays` is positive where they are."""
-        lanes = self.along = self.lanes()
-        if lanes is None or lanes in self.folded or self.packed or self.place.coefficient(lanes) != 1:
+        found = self._panels()
+        if found is None:
             return False
-        partners, groups, (folded, places) = self.partners(lanes), self.groups(lanes), self._joined()
-        dtype = self.monoid.identity[0].dtype
-        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
-        panels = self.operands[moving[0]]
-        side_by_side = len(moving) == 1 and panels is not None and panels.step(lanes) == 1
-        plain = self.kind is None and self.form is None and not dtype.is_complex
-        if not plain or not partners or folded is None or panels is None or not side_by_side:
-            return False
-        row, panel = partners[0], groups * self.width
-        far = dims.floor_divide(panels.value.type.size * dtype.bytes, WHOLE_BYTES + 1)
-        if whole:
-            pays, least = far, [(row.extent, FEW_ROWS)]
+        lanes, row, (folded, places), position, panels = found
+        groups, dtype = self.groups(lanes), self.monoid.identity[0].dtype
+        panel, bytes = groups * self.width, panels.value.type.size * dtype.bytes
+        far = dims.floor_divide(bytes, WHOLE_BYTES + 1)
+        most = self._room(row, groups)
+        if panels.step(lanes) != 1:
+            pays, least, most = 1, [(row.extent, TURNED_ROWS), (lanes.extent, panel)], min(most, TURNED_ROWS)
+            if whole:
+                shallow = _at_most(folded.extent, COPIED_LONG_BYTES // (panel * dtype.bytes))
+                pays = far * dims.floor_divide(row.extent, 2 * FEW_ROWS) + shallow * _at_most(bytes, WHOLE_BYTES)
+        elif whole:
+            pays, least = far, [(row.extent, FEW_ROWS), (lanes.extent, 2 * panel)]
         else:
             pays = dims.floor_divide(row.extent, COPY_ROWS) + far
-            least = [(row.extent, FAR_ROWS), (folded.extent, COPIED_LONG_BYTES // (panel * dtype.bytes) + 1)]
-        for size, few in (*least, (lanes.extent, 2 * panel)):
-            pays = pays * dims.floor_divide(size, few)
-            if not isinstance(size, int):
-                facts.current().learn(facts.Check(size, ">=", few))
-        if facts.known_at_least(0, pays):
+            deep = COPIED_LONG_BYTES // (panel * dtype.bytes) + 1
+            least = [(row.extent, FAR_ROWS), (folded.extent, deep), (lanes.extent, 2 * panel)]
+        self.pays = pays * _learned(least)
+        if facts.known_at_least(0, self.pays):
             return False
-        self.pays = pays
-        rows = over_blocks(row.extent, self._room(row, groups))
+        rows = over_blocks(row.extent, most)
         if whole:
             packing = panels.packing([lanes], [panel])
             if packing is None:
                 return False
-            self._pack(moving[0], packing)
+            self._pack(position, packing.part(0, lanes.extent // panel * panel, panel))
             if self._pack_rows(row, rows.block, lanes):
                 (rows,) = padded_blocks(row.extent, rows.block)
         else:
             self.blocks = self._in_blocks(folded, places, None)
         self.choices = [{lanes: vector_blocks(lanes.extent, groups, self.width, True)[0], row: rows}]
         return True
+
+    def choose_ends(self) -> bool:
+        """Choose tiles for what whole panels leave of an operand that lies across them, which read a copy of that.
+        Gives whether there is such an operand; from then on it is known that there are enough rows and columns."""
+        found = self._panels()
+        if found is None:
+            return False
+        lanes, row, (folded, _), position, panels = found
+        groups = self.groups(lanes)
+        panel = groups * self.width
+        packing = panels.packing([lanes], [panel])
+        least = [(row.extent, TURNED_ROWS), (lanes.extent, TURNED_ROWS), (folded.extent, 1)]
+        self.pays = _learned(least)
+        if packing is None or panels.step(lanes) == 1 or facts.known_at_least(0, self.pays):
+            return False
+        start = lanes.extent // panel * panel
+        self._pack(position, packing.part(start, lanes.extent - start, panel))
+        self.terms, self.pads = self._terms(), True
+        self.choices = [
+            {lanes: end, row: over_blocks(row.extent, min(self.room(end.block), END_ROWS))}
+            for end in padded_ends(lanes.extent, groups, self.width)
+        ]
+        return True
+
+    def choose_turned(self) -> bool:
+        """Choose tiles for few rows that run as vectors, side by side in a copy, beside many rows of another operand
+        that are read as they lie. Gives whether operands are such; from then on it is known that sizes are for it."""
+        found = self._panels()
+        if found is None:
+            return False
+        columns, lanes, (folded, _), panel, _ = found
+        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
+        operand = self.operands[moving[0]]
+        # What is stored again must not be what it has been computed from.
+        if operand is None or len(moving) > 1 or moving[0] == panel or self._arrays_beside() > 1:
+            return False
+        packing = operand.packing([lanes], [0])
+        if packing is None:
+            return False
+        rows, many, depth = lanes.extent, columns.extent, folded.extent
+        self.pays = _learned([(rows, self.width), (many, TURNED_ROWS), (depth, 1)])
+        self.pays = self.pays * dims.floor_divide(many * depth, rows * (depth + STORE_COST * many) + 1)
+        self.pays = self.pays * _at_most(rows * depth * operand.value.type.dtype.bytes, WHOLE_BYTES)
+        if facts.known_at_least(0, self.pays):
+            return False
+        self.along = lanes
+        self._pack(moving[0], packing)
+        self.terms = self._terms()
+        groups = self.groups(lanes)
+        ends = ends_of_rows(rows, groups, self.width)
+        if isinstance(rows, int):
+            ends = vector_blocks(rows, groups, self.width, True)[1:]
+        tiles = [*vector_blocks(rows, groups, self.width, True)[:1], *ends]
+        self.choices = [
+            {
+                lanes: replace_fields(tile, again=True),
+                columns: replace_fields(over_blocks(many, min(self.room(tile.block), TURNED_ROWS)), again=True),
+            }
+            for tile in tiles
+        ]
+        return True
+
+    def _panels(self) -> tuple[LoopVar, LoopVar, tuple[LoopVar, Mapping[LoopVar, Index]], int, Operand] | None:
+        """What runs as vectors for panels of an operand, the rows that pass by them, all that is folded, and the
+        operand, whose columns lie side by side or each in one piece, with its position; None where there is no such."""
+        lanes = self.along = next((v for v in self.result if v.extent != 1 and self.place.coefficient(v) == 1), None)
+        if lanes is None or self.packed or self.kind is not None or self.form is not None:
+            return None
+        partners, (folded, places) = self.partners(lanes), self._joined()
+        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
+        panels = self.operands[moving[0]]
+        if self.monoid.identity[0].dtype.is_complex or not partners or folded is None or panels is None:
+            return None
+        lies = panels.step(lanes) == 1 or all(o is not None and o.step(self.folded[-1]) == 1 for o in self.operands)
+        return (lanes, partners[0], (folded, places), moving[0], panels) if len(moving) == 1 and lies else None
 
     @property
     def first(self) -> Tile | None:
@@ -478,10 +561,12 @@ class Contraction(TileLanes):
         if len(moving) != 1 or count < COPY_ROWS or not whole or self.packed:
             return None
         (load,) = moving.values()
-        plain = load.offset.affine_in(lanes) and load.offset.coefficient(lanes) == 1
+        if not load.offset.affine_in(lanes):
+            return None
         still = all(load.offset.coefficient(v) == 0 for v in rows)
-        apart = _lies_apart(load.offset.coefficient(blocks.step), tile.block * self.width)
-        return load if plain and still and apart else None
+        side_by_side = load.offset.coefficient(lanes) == 1
+        apart = not side_by_side or _lies_apart(load.offset.coefficient(blocks.step), tile.block * self.width)
+        return load if still and apart else None
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""
@@ -547,10 +632,10 @@ class Contraction(TileLanes):
         if facts.estimate(row.extent) <= band:
             return list(body), order
         count = -(-row.extent // band)
-        if isinstance(row.extent, int) and isinstance(count, int):
+        if isinstance(count, int):
             # Bands run on threads; a number of them that many divide keeps all busy.
             count = -(-count // 4) * 4
-            band = -(-row.extent // count)
+        band = dims.floor_divide(row.extent + count - 1, count)
         outer, inner = LoopVar(f"{row.name}_band", count), LoopVar(row.name, band)
         place = indices.of(outer) * band + indices.of(inner)
         memo: dict[int, Expr] = {}
@@ -584,6 +669,21 @@ def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iter
     for inside, group in itertools.groupby(ends, lambda end: end[0]):
         together = [statement for _, statements in group for statement in statements]
         yield from [When(inside, tuple(together))] if inside else together
+
+
+def _learned(least: Sequence[tuple[Dim, int]]) -> Dim:
+    """What is positive where sizes are at least so much, which is known of them from then on."""
+    pays: Dim = 1
+    for size, few in least:
+        pays = pays * dims.floor_divide(size, few)
+        if not isinstance(size, int):
+            facts.current().learn(facts.Check(size, ">=", few))
+    return pays
+
+
+def _at_most(size: Dim, most: int) -> Dim:
+    """1 where a size is at most so much, and else 0."""
+    return dims.floor_divide(2 * most, size + most)
 
 
 def _lies_apart(step: Dim | None, panel: int) -> bool:

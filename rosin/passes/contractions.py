@@ -22,11 +22,12 @@ from rosin.passes.contract import Contraction
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import WHOLE_BYTES, Means
 from rosin.passes.nest import Memory
-from rosin.passes.packing import joint, packing_kernels
+from rosin.passes.packing import joint, packing_kernels, padding_kernel
 from rosin.passes.pieces import Piece, pieces
 
-SMALL, LARGE = 48, 1024
-"""What symbolic sizes count as for the kernels of small operands, and for those of large ones."""
+SMALL, LARGE, UNEVEN = 48, 1024, 1000
+"""What symbolic sizes count as for the kernels of small operands, for those of large ones, and for those of what whole
+panels leave."""
 
 READ_OFTEN, READ_ACROSS, ONCE_MORE = 32, 8, 1 << 16
 """Of symbolic size, a large operand that is read for so many elements of the result is copied. One that lies across
@@ -58,6 +59,8 @@ def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -
         small = _parts(group, memory, f"{name}_small", replace(means, copies=False)) if copies else parts
     ways = (("blocks", False), ("copied", True))
     panels = [each for how, whole in ways if (each := _panels(small, f"{name}_{how}", symbols, whole)) is not None]
+    if panels and small[0].along in small[0].folded:
+        return _turned(small, panels, f"{name}_ends", symbols)
     if panels:
         return _by_panels(small, panels)
     with _sizes_of(symbols, LARGE):
@@ -76,7 +79,7 @@ def _panels(small: Sequence[Contraction], name: str, symbols: Iterable[str], who
         return None
     with _sizes_of(symbols, LARGE):
         large = Contraction(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
-        if large.choose_panels(whole) and part.first == large.first:
+        if large.choose_panels(whole) and (part.along in part.folded or part.first == large.first):
             return Panels(large.pays, tuple(_kernels([large])))
     return None
 
@@ -94,6 +97,28 @@ def _by_panels(small: Sequence[Contraction], panels: Sequence[Panels]) -> list[S
     if not facts.positive(first.count):
         steps = [Either(first.count, 0, (), tuple(steps))]
     return [*steps, *(k for k, is_one in zip(kernels, of_panels, strict=True) if not is_one)]
+
+
+def _turned(small: Sequence[Contraction], panels: Sequence[Panels], name: str, symbols: Iterable[str]) -> list[Step]:
+    """The kernels of a contraction of rows by rows: panels are turned, where these are enough."""
+    (part,) = small
+    with _sizes_of(symbols, UNEVEN):
+        ends = Contraction(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
+        if not ends.choose_ends():
+            return _kernels(small)
+        left = _kernels([ends]) if ends.choices else []
+    first, *others = panels
+    steps: tuple[Step, ...] = first.steps
+    for each in others:
+        steps = (Either(each.pays, 0, steps, each.steps),)
+    if not facts.positive(first.pays):
+        steps = (Either(first.pays, 0, (), steps),)
+    steps = (*steps, *left)
+    with _sizes_of(symbols, LARGE):
+        few = Contraction(part.group, part.memory, f"{name}_few", part.piece, replace(part.means, copies=False))
+        if few.choose_turned():
+            steps = (Either(few.pays, 0, steps, tuple(_kernels([few]))),)
+    return [Either(ends.pays, 0, tuple(_kernels(small)), steps)]
 
 
 @contextmanager
@@ -176,4 +201,7 @@ def _copies(part: Contraction, parts: Sequence[Contraction], made: set[Buffer]) 
         operands = [o for p in readers if (o := p.operands[position]) is not None]
         operand = next((o for o in operands if o.border is not None), operands[0])
         beyond = any(p.reach_beyond for p in readers)
-        yield from packing_kernels(f"{part.name}_pack{position}", operand, packing, buffer, part.memory, beyond)
+        copy = f"{part.name}_pack{position}"
+        yield from packing_kernels(copy, operand, packing, buffer, part.memory, beyond)
+        if part.pads:
+            yield padding_kernel(f"{copy}_end", packing, buffer, part.width)

@@ -77,6 +77,12 @@ CHAIN_REGISTERS = 4
 SQUARE = 16
 """So many neighbours are read at once of lanes that lie apart, as many as a vector has of the smallest lanes."""
 
+LONG = 64
+"""So many lanes are as good as more; and so are symbolic ones, which may be as many as they like."""
+
+FEW = 4
+"""What blocks of so many leave of a symbolic number is read by so many at once."""
+
 SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
 
@@ -150,15 +156,17 @@ def arranged(nest: Nest) -> Kernel:
     return Arrangement(nest).kernel()
 
 
-def copied(nest: Nest) -> Kernel:
-    """The kernel of a nest that moves elements: what is side by side is written at once, be it read from far apart."""
-    return Arrangement(nest).kernel(as_written=True)
+def copied(nest: Nest, alone: bool = False) -> Kernel:
+    """The kernel of a nest that moves elements: what is side by side is written at once, be it read from far apart.
+    One thread `alone` runs what is part of a kernel on threads."""
+    return Arrangement(nest, alone).kernel(as_written=True)
 
 
 class Arrangement:
     """A nest while its loops are put in order."""
 
-    def __init__(self, nest: Nest) -> None:
+    def __init__(self, nest: Nest, alone: bool = False) -> None:
+        self.alone = alone
         self.name, self.flops, self.scratch = nest.name, nest.flops, nest.scratch
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
         self.bands: _Bands | None = None
@@ -173,7 +181,7 @@ class Arrangement:
             lanes = self._beside(inner) or lanes
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
-        on_threads, work = threads(self.work + self._across_lanes(lanes))
+        on_threads, work = (False, None) if self.alone else threads(self.work + self._across_lanes(lanes))
         if lanes is not None and self.columns == [lanes]:
             column = lanes
             short = turned(self.name, self.rows, column, self.body, self.scratch, lambda: self._row_along(column))
@@ -260,9 +268,8 @@ class Arrangement:
         """The loop along which elements are side by side that are apart from lane to lane."""
         if lanes is None or self.columns or self.flops > SQUARE_FLOPS or any(isinstance(p, Inner) for p in self.body):
             return None
-        stored = {s.offset for s in stores(self.statements())}
-        apart = [i for i in offsets(self.statements()) if i not in stored and _is_apart(i, lanes)]
-        rows = [v for v in self.rows if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE // 4]
+        apart = [i for i in offsets(self.statements()) if _is_apart(i, lanes)]
+        rows = [v for v in self.rows if v is not lanes and facts.estimate(v.extent) >= SQUARE // 4]
         return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None)
 
     def _folded_across(
@@ -272,24 +279,33 @@ class Arrangement:
         if lanes is None or lanes not in columns or flops([v for s in body for v in values(s)]) > SQUARE_FLOPS:
             return None
         apart = [i for i in offsets(body) if _is_apart(i, lanes)]
-        long = [v for v in columns if v is not lanes and isinstance(v.extent, int) and v.extent >= SQUARE]
+        long = [v for v in columns if v is not lanes and facts.estimate(v.extent) >= SQUARE]
         return next((v for v in long if any(i.affine_in(v) and i.coefficient(v) == 1 for i in apart)), None)
 
     def _squares(
         self, body: Sequence[Statement], lanes: LoopVar, across: LoopVar, block: LoopVar, width: int
     ) -> list[Statement]:
         """The body for a block of `width` neighbours along `across`, all of them for each vector."""
-        assert isinstance(across.extent, int)
-        whole, rest = divmod(across.extent, width)
-        place = indices.of(block) if block.extent != 1 else indices.ZERO
-        each = [s for at in range(width) for s in moved(body, {across: place * width + at})]
-        squares: list[Statement] = [Loop(lanes, Kind.VECTOR, tuple(each))]
+
+        def beside(start: Index, count: int) -> Statement:
+            each = [s for at in range(count) for s in moved(body, {across: start + at})]
+            return Loop(lanes, Kind.VECTOR, tuple(each))
+
+        whole = across.extent // width
+        rest, place = across.extent - whole * width, indices.of(block) if block.extent != 1 else indices.ZERO
+        squares = beside(place * width, width)
         if rest == 0:
-            return squares
-        last = LoopVar(across.name, rest)
-        one_by_one = moved(body, {across: indices.of(last) + whole * width})
-        left = Loop(last, Kind.SERIAL, (Loop(lanes, Kind.VECTOR, tuple(one_by_one)),))
-        return [When((Within(place, 0, whole),), tuple(squares)), When((Within(place, whole, whole + 1),), (left,))]
+            return [squares]
+        start, left = indices.ZERO + whole * width, list[Statement]()
+        if isinstance(rest, int):
+            left = [beside(start, rest)]
+        else:
+            few, last = LoopVar(across.name, rest // FEW), LoopVar(across.name, rest - rest // FEW * FEW)
+            left = [
+                Loop(few, Kind.SERIAL, (beside(start + indices.of(few) * FEW, FEW),)),
+                Loop(last, Kind.SERIAL, (beside(start + few.extent * FEW + indices.of(last), 1),)),
+            ]
+        return [When((Within(place, 0, whole),), (squares,)), When((Within(place, whole, whole + 1),), tuple(left))]
 
     def inner(self, part: Inner, columns: list[LoopVar], lanes: LoopVar | None) -> Statement:
         body: list[Statement] = list(part.body)
@@ -302,7 +318,6 @@ class Arrangement:
             return Loop(LoopVar("once", 1), Kind.SERIAL, tuple(each), part.carries)
         across = self._folded_across(body, columns, lanes) if part.carries else None
         if lanes is not None and across is not None:
-            assert isinstance(across.extent, int)
             block = LoopVar(across.name, -(-across.extent // SQUARE))
             inside = self._squares(body, lanes, across, block, SQUARE)
             rest = [v for v in columns if v not in (across, lanes)]
@@ -494,7 +509,7 @@ def plain(part: Statement | Inner) -> list[Statement]:
 def _is_apart(index: Index, lanes: LoopVar) -> bool:
     """Whether lanes are at least so far from each other that blocks of memory hold few of them."""
     step = index.coefficient(lanes)
-    return index.affine_in(lanes) and isinstance(step, int) and abs(step) > SQUARE // 4
+    return index.affine_in(lanes) and abs(facts.estimate(step)) > SQUARE // 4
 
 
 def joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:
@@ -504,7 +519,7 @@ def joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:
 
 
 def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) -> LoopVar | None:
-    """The variable along which most memory is read and written side by side."""
+    """The variable along which most memory is read and written side by side; of several a long one, the innermost."""
     accesses = list(offsets(statements))
 
     def score(position: int) -> tuple[float, int, int]:
@@ -519,7 +534,8 @@ def choose_lanes(variables: Sequence[LoopVar], statements: Sequence[Statement]) 
         extent = facts.estimate(var.extent)
         if extent < 4:
             total -= 3 * len(accesses)
-        return total, min(extent, 64), position
+        long = extent >= SQUARE and not isinstance(var.extent, int)
+        return total, LONG if long else min(extent, LONG), position
 
     if not variables:
         return None

@@ -152,6 +152,12 @@ class Packing:
     def size(self) -> Dim:
         return dims.product(self.shape)
 
+    def part(self, start: Dim, extent: Dim, block: int) -> Packing:
+        """The copy of a part of its last axis, in blocks."""
+        *before, last = self.axes
+        last = replace(last, low=last.low + start * last.step, extent=extent, block=block)
+        return replace(self, axes=(*before, last))
+
     def element(self, reader: Reader, index: tuple[Index, ...]) -> Expr:
         """What the copy has of the operand at an index."""
         return reader(index)
@@ -217,7 +223,7 @@ def _common_step(index: Index) -> int:
 
 # -- kernels -------------------------------------------------------------------------------------------------------
 
-Range = tuple[int, int]
+Range = tuple[Dim, Dim]
 """From where on, and before where to stop."""
 
 
@@ -229,7 +235,7 @@ def packing_kernels(
     inside = _inside(operand, packing)
     if inside is None:
         return [_tested(name, operand, packing, buffer, memory)]
-    whole = [(0, a.extent) for a in packing.axes if isinstance(a.extent, int)]
+    whole: list[Range] = [(0, a.extent) for a in packing.axes]
     copies = [
         Nest(f"{name}_{i}" if i else name, order, (), (store,))
         for i, (order, store) in enumerate(
@@ -246,6 +252,17 @@ def packing_kernels(
             around += map(on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
     kernels = [copied(nest) for nest in copies]
     return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
+
+
+def padding_kernel(name: str, packing: Packing, buffer: Buffer, width: int) -> Kernel:
+    """A kernel that fills the last vector of so many lanes of a copy with zeros, where its last axis, which is less
+    than one block, ends before: what is multiplied there is not stored, but what memory has in it may be subnormal."""
+    *before, last = packing.axes
+    rows = [_along(f"p{a.axis}", 0, a.extent) for a in before]
+    left = _along(f"p{last.axis}", 0, -last.extent % width) + last.extent
+    place = [indices.ZERO, *rows, left]
+    store = Store(buffer, indices.flatten(place, packing.shape), Const(0, buffer.dtype))
+    return arranged(Nest(name, _variables(place), (), (store,)))
 
 
 class _Copy(NamedTuple):
@@ -318,8 +335,7 @@ def _copy(operand: Operand, packing: Packing, buffer: Buffer, memory: Memory, pl
 
 def places_of(packing: Packing) -> list[list[Index]]:
     """Places that together are a copy whose sizes are numbers: whole blocks, and what is less than one."""
-    whole = [(0, a.extent) for a in packing.axes if isinstance(a.extent, int)]
-    return _places(packing, whole)
+    return _places(packing, [(0, a.extent) for a in packing.axes])
 
 
 def _variables(place: Sequence[Index]) -> tuple[LoopVar, ...]:
@@ -330,12 +346,10 @@ def _inside(operand: Operand, packing: Packing) -> list[Range] | None:
     """The part of the copy that is within the operand, along each axis; None where that is not known."""
     found: list[Range] = []
     for a in packing.axes:
-        if not isinstance(a.extent, int):
-            return None
         size = operand.value.type.shape[a.axis]
         if operand.border is None:
             found.append((0, a.extent))
-        elif not isinstance(size, int) or not isinstance(a.low, int):
+        elif not isinstance(a.extent, int) or not isinstance(size, int) or not isinstance(a.low, int):
             return None
         else:
             first = min(max(-(a.low // a.step), 0), a.extent)
@@ -347,28 +361,29 @@ def _around(inside: Sequence[Range], whole: Sequence[Range]) -> Iterator[list[Ra
     """Boxes that together are what is not inside."""
     for axis, ((first, last), (begin, end)) in enumerate(zip(inside, whole, strict=True)):
         for low, high in ((begin, first), (last, end)):
-            if low < high:
+            if not facts.known_at_least(low, high):
                 yield [*inside[:axis], (low, high), *whole[axis + 1 :]]
 
 
 def _places(packing: Packing, box: Sequence[Range]) -> list[list[Index]]:
     """Places of the copy that together are a box of it: whole blocks, and what is less than one."""
-    if any(low >= high for low, high in box):
+    if any(facts.known_at_least(low, high) for low, high in box):
         return []
     parts = [_parts(a, low, high) for a, (low, high) in zip(packing.axes, box, strict=True)]
     return [packing.place(dict(zip(packing.axes, each, strict=True))) for each in itertools.product(*parts)]
 
 
-def _parts(a: PackedAxis, low: int, high: int) -> list[tuple[Index, Index]]:
+def _parts(a: PackedAxis, low: Dim, high: Dim) -> list[tuple[Index, Index]]:
     """Along an axis, the numbers of blocks and the places in them: of whole blocks, and of what is less than one."""
     if not a.block:
         whole = _along(f"p{a.axis}", low, high)
         return [(whole, whole)]
     assert low == 0, "what is cut into blocks has no border"
-    count, rest = divmod(high, a.block)
-    parts = [(_along(f"block{a.axis}", 0, count), _along(f"p{a.axis}", 0, a.block))] if count else []
-    return [*parts, (Index(count), _along(f"p{a.axis}", 0, rest))] if rest else parts
+    count = high // a.block
+    rest = high - count * a.block
+    parts = [(_along(f"block{a.axis}", 0, count), _along(f"p{a.axis}", 0, a.block))] if count != 0 else []
+    return [*parts, (indices.ZERO + count, _along(f"p{a.axis}", 0, rest))] if rest != 0 else parts
 
 
-def _along(name: str, low: int, high: int) -> Index:
+def _along(name: str, low: Dim, high: Dim) -> Index:
     return variable(name, high - low) + low

@@ -32,6 +32,10 @@ class Tile:
     """Where the last block begins, for one that lies over those before it, and stores only what they do not."""
     last: Dim | None = None
     """Where the last vector begins, for one that lies over the one before it, of a piece of one block."""
+    is_one: bool = False
+    """Whether there is one block, or none, which its count says."""
+    again: bool = False
+    """Whether what lies over another block or vector is stored again: each time it is the same."""
 
     @property
     def is_regular(self) -> bool:
@@ -92,21 +96,25 @@ class Tiling:
         for var, number in zip(self.axes, position, strict=True):
             tile = self.tiles[var]
             block = indices.ZERO + tile.start
-            if tile.count != 1:
+            if tile.count != 1 and not tile.is_one:
                 block = indices.of(self.blocks[var]) * (tile.width * tile.block) + block
             place = block + tile.width * number
-            if tile.end is not None and number != 0:
+            if var is self.lanes and self.lane is not None and tile.end is not None:
+                inside += [Within(place + indices.of(self.lane), 0, tile.end)] if number == tile.block - 1 else []
+            elif tile.end is not None and number != 0:
                 test = Within(place, 0, tile.end)
                 inside += [] if test.always else [test]
                 place = place if tile.padded or tested else indices.least(place, tile.end - 1)
             if tile.begin is not None:
                 place = indices.least(block, tile.begin) + number
-                inside += [] if number == tile.block - 1 else [Within(place - block, 0, tile.block)]
+                alone = number == tile.block - 1 or tile.again
+                inside += [] if alone else [Within(place - block, 0, tile.block)]
             if var is self.lanes and self.lane is not None and tile.width != 1:
                 own = place
                 if tile.last is not None and number == tile.block - 1:
                     place = indices.ZERO + tile.last
-                    inside.append(Within(place - own + indices.of(self.lane), 0, tile.width))
+                    test = Within(place - own + indices.of(self.lane), 0, tile.width)
+                    inside += [] if tile.again else [test]
                 place = place + indices.of(self.lane)
             places[var] = place
         return places, tuple(inside)
@@ -200,8 +208,23 @@ def ends_of_rows(extent: Dim, groups: int, width: int) -> list[Tile]:
     for vectors in range(1, groups + 1):
         more = (left + (groups - vectors - 1)) // groups if vectors < groups else 0
         here = (left + (groups - vectors)) // groups - more
-        tiles.append(Tile(start, here - least if vectors == 1 else here, vectors, width, last=extent - width))
-    return [*tiles, *([Tile(0, least, 1, extent % width)] if least != 0 else [])]
+        count = here - least if vectors == 1 else here
+        tiles.append(Tile(start, count, vectors, width, last=extent - width, is_one=True))
+    return [*tiles, *([Tile(0, least, 1, extent % width, is_one=True)] if least != 0 else [])]
+
+
+def padded_ends(extent: Dim, groups: int, width: int) -> list[Tile]:
+    """What blocks of `groups` vectors leave of an extent of which more may be read than there is: a tile for each
+    number of vectors that this may be. Of all these one is there, or none."""
+    start = extent // (groups * width) * (groups * width)
+    left = (extent - start + (width - 1)) // width
+    tiles: list[Tile] = []
+    for vectors in range(1, groups + 1):
+        more = (left + (groups - vectors - 1)) // groups if vectors < groups else 0
+        here = (left + (groups - vectors)) // groups - more
+        if here != 0:
+            tiles.append(Tile(start, here, vectors, width, end=extent, padded=True, is_one=True))
+    return tiles
 
 
 def _open_vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:

@@ -10,7 +10,7 @@ A sum goes on from where it waited, so that it is the same to the last bit as in
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from rosin.ir import dims
@@ -20,6 +20,8 @@ from rosin.ir.dtypes import DType
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Scope, Statement, Store, When, Within
 from rosin.ir.statements import moved, rebuilt, relocated, replace
+from rosin.ir.steps import Nest
+from rosin.passes.nest import copied
 from rosin.passes.tiles import Tiling
 
 DEPTH = 256
@@ -125,7 +127,8 @@ class Band:
         self.sums = Buffer("waiting", dtype, room * self.each, Scope.LOCAL)
         self.scratch: tuple[Buffer, ...] = (self.sums,)
         self.copies: tuple[Statement, ...] = ()
-        """What copies a block of a panel, if that is copied."""
+        self.last_copies: tuple[Statement, ...] = ()
+        """What copies a block of a panel, and the last one, if that is copied."""
 
     def _shares(self, beside: int, others: int, dtype: DType) -> tuple[Dim, Dim, int]:
         """How many tiles a band has, how many panels are beside each other, and for how many tiles there is room."""
@@ -142,7 +145,7 @@ class Band:
     def _open_shares(self, dtype: DType) -> tuple[Dim, Dim, int]:
         """The same of symbolic sizes: the fewer tiles, the more panels, but for the sake of a few pieces."""
         room = OPEN_BYTES // (self.each * dtype.bytes)
-        most = min(max(OPEN_ROWS // self.block, 1), room - OPEN_TILES)
+        most = min(-(-OPEN_ROWS // self.block), room - OPEN_TILES)
         bands = _pieces(self.count, most)
         tiles = _pieces(self.count, bands)
         chunks = _pieces(self.panels, dims.floor_divide(room, tiles + OPEN_TILES))
@@ -180,21 +183,29 @@ class Band:
         assert isinstance(panel.width, int), "panels have a width"
         assert lane is not None, "panels consist of vectors"
         width = panel.width * panel.block
-        column = LoopVar("column", width)
         start = indices.of(self.panel) * width if panel.count != 1 else indices.ZERO
-        begin = load.offset.substitute({self.lanes: start + panel.start})
         copy = Buffer("panel", load.buffer.dtype, self.blocks.size * width, Scope.LOCAL)
-        read = Load(load.buffer, begin + indices.of(column))
-        store = Store(copy, indices.of(step) * width + indices.of(column), read)
-        self.copies = (Loop(step, Kind.SERIAL, (Loop(column, Kind.VECTOR, (store,)),)),)
+
+        def at(column: Index) -> Index:
+            return load.offset.substitute({self.lanes: start + panel.start + column})
+
+        def copied_to(step: LoopVar, places: Mapping[LoopVar, Index]) -> tuple[Statement, ...]:
+            column = LoopVar("column", width)
+            read = Load(load.buffer, at(indices.of(column)).substitute(places))
+            store = Store(copy, indices.of(step) * width + indices.of(column), read)
+            return copied(Nest("panel", (step, column), (), (store,)), alone=True).body
+
+        last, number = LoopVar(step.name, self.blocks.rest), self.blocks.number
+        self.copies = copied_to(step, {})
+        self.last_copies = copied_to(last, {step: indices.of(last), number: indices.ZERO + number.extent})
         self.scratch += (copy,)
+        vectors = range(0, width, panel.width)
+        places = {at(indices.of(lane) + vector): indices.of(lane) + vector for vector in vectors}
         memo: dict[int, Expr] = {}
 
         def place(buffer: Buffer, offset: Index) -> tuple[Buffer, Index]:
-            beyond = offset - indices.of(lane) - begin
-            if buffer is not load.buffer or beyond.terms:
-                return buffer, offset
-            return copy, indices.of(step) * width + indices.of(lane) + beyond
+            column = places.get(offset) if buffer is load.buffer else None
+            return (buffer, offset) if column is None else (copy, indices.of(step) * width + column)
 
         return [[relocated(statement, place, memo) for statement in body] for body in bodies]
 
@@ -203,7 +214,7 @@ class Band:
         at = LoopVar("sum", self.tiles * self.each * self.beside)
         cleared = Loop(at, Kind.VECTOR, (Store(self.sums, indices.of(at), Const(0, self.sums.dtype)),))
         whole = Loop(self.blocks.number, Kind.SERIAL, tuple(self._panels([*self.copies, self._rows(body)])))
-        return [cleared, whole, *self.blocks.last(self._panels([*self.copies, self._rows(last)]))]
+        return [cleared, whole, *self.blocks.last(self._panels([*self.last_copies, self._rows(last)]))]
 
     def _panels(self, body: Sequence[Statement]) -> list[Statement]:
         """The statements for each panel."""
