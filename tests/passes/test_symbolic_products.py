@@ -125,3 +125,63 @@ def test_bands_of_any_number_of_rows(number: int) -> None:
             np.testing.assert_array_equal(symbolic(x, y), x @ y)
     finally:
         threads.set_num_threads(before)
+
+
+ROWS_BY_ROWS = [
+    *((11, 30, 70), (12, 30, 70), (13, 5, 12), (15, 1, 15), (16, 0, 16), (17, 129, 64), (16, 300, 1000)),
+    *((20, 40, 500), (49, 257, 450), (64, 64, 333), (65, 130, 129), (100, 300, 191), (130, 280, 200)),
+    *((205, 300, 270), (530, 257, 77), (1, 40, 300), (300, 40, 1), (0, 10, 20), (20, 10, 0)),
+]
+"""Rows, steps and columns on both sides of where each way begins to pay."""
+
+
+def turned_layer(x: Any, y: Any) -> Any:
+    return rnp.maximum(right_turned(x, y) + rnp.sum(y, axis=-1)[..., None, :], 0)
+
+
+def turned_beside(x: Any, y: Any) -> Any:
+    return right_turned(x, y) - rnp.arange(x.shape[-2])[:, None] * rnp.arange(y.shape[-2])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("batch", [(), (3,)], ids=["one", "batch"])
+@pytest.mark.parametrize(
+    ("dynamic", "free"),
+    [
+        ({"x": (0, 1), "y": (0, 1)}, (True, True, True)),
+        ({"x": (0,)}, (True, False, False)),
+        ({"y": (0,)}, (False, False, True)),
+    ],
+    ids=["all", "rows", "columns"],
+)
+@pytest.mark.parametrize("f", [right_turned, turned_layer, turned_beside])
+@pytest.mark.thinned(4)
+def test_rows_by_rows(
+    f: Callable[..., Any],
+    dynamic: dict[str, tuple[int, ...]],
+    free: tuple[bool, ...],
+    batch: tuple[int, ...],
+    number: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dot products of few rows, rows that are turned, and panels that are, as a whole and in blocks, with what these
+    leave: whole numbers, whose sums are exact in any order."""
+    monkeypatch.setattr(contract, "WHOLE_BYTES", 1 << 18)
+    monkeypatch.setattr(contract, "FEW_ROWS", 100)
+    first = len(batch)
+    program = rosin.compile(f, dynamic={name: tuple(first + axis for axis in axes) for name, axes in dynamic.items()})
+    before = threads.num_threads()
+    threads.set_num_threads(number)
+    try:
+        for size in ROWS_BY_ROWS:
+            m, depth, n = (n if own else all for n, own, all in zip(size, free, (47, 280, 310), strict=True))
+            x, y = (np.rint(4 * a) for a in operands(right_turned, m, depth, n, batch))
+            product = x @ np.swapaxes(y, -1, -2)
+            if f is turned_layer:
+                product = np.maximum(product + np.sum(y, axis=-1)[..., None, :], 0)
+            if f is turned_beside:
+                product = product - np.arange(m)[:, None] * np.arange(n)
+            np.testing.assert_array_equal(program(x, y), product)
+    finally:
+        threads.set_num_threads(before)
+    assert len(program.signatures()) == 1
