@@ -69,7 +69,7 @@ def test_a_network_keeps_every_zero(registers: int) -> None:
 
 
 @pytest.mark.parametrize(("elem", "lanes"), [("i32", 4), ("i64", 8), ("float", 16), ("double", 8)])
-@pytest.mark.parametrize("registers", [2, 8])
+@pytest.mark.parametrize("registers", [4, 8])
 def test_blocks_sort_any_number_of_keys(elem: str, lanes: int, registers: int) -> None:
     records, size, declarations = Records((elem,), lanes), lanes * registers, set[str]()
     functions = blocks_texts(records, registers, "blocks", declarations)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.networks import cleaned_text, compared, network_texts
 from rosin.backends.llvm.routines.records import BYTES, Records, inside, texts
+
+TOGETHER = 4
+"""Registers of each block that are compared together; a block has as many times some."""
 
 
 def blocks_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
@@ -83,19 +86,24 @@ class _Blocks:
         The greater ones may be turned around as well: blocks are compared key by key after that, and their own keys in
         an order in which it makes no difference.
         """
-        e, lanes, registers = Emitter(self.declarations), self.records.lanes, self.registers
-        a, b = ([Val(f"%{name}", "ptr")] for name in "ab")
-        for row in range(registers):
-            own = e.const(row * lanes, "i64")
-            other = e.const((registers - 1 - row if is_turned else row) * lanes, "i64")
-            x, y = self.records.load(e, a, own, lanes), self.records.load(e, b, other, lanes)
+        f, lanes, records = Function(self.declarations), self.records.lanes, self.records
+        e, a, b = f.e, *([Val(f"%{name}", "ptr")] for name in "ab")
+
+        def row(place: Val) -> None:
+            other = e.sub(f.word(self.size - lanes), place) if is_turned else place
+            x, y = records.load(e, a, place, lanes), records.load(e, b, other, lanes)
             if is_turned:
                 y = tuple(e.shuffle(part, part, range(lanes - 1, -1, -1)) for part in y)
-            less, more = compared(e, x, y)
-            self.records.store(e, less, a, own)
-            self.records.store(e, more, b, other)
-        body = "\n".join(e.lines)
-        return f"define internal void @{self.name}_{kind}(ptr %a, ptr %b) nounwind {{\n{body}\n  ret void\n}}\n"
+            for values, array, at in zip(compared(e, x, y), (a, b), (place, other), strict=True):
+                records.store(e, values, array, at)
+
+        def rows(first: Val) -> None:
+            for i in range(TOGETHER):
+                row(e.add(first, f.word(i * lanes)))
+
+        f.loop(f.word(0), f.word(self.size), TOGETHER * lanes, rows)
+        e.line("ret void")
+        return f.text(f"internal void @{self.name}_{kind}(ptr noalias %a, ptr noalias %b)")
 
     def whole(self) -> str:
         """The function itself."""

@@ -258,12 +258,12 @@ def compared(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
     """The lesser and the greater of two registers, lane by lane."""
     if len(x) == 1:
         a, b = x[0], y[0]
-        if a.elem != "i64":
-            return (lesser(e, a, b),), (greater(e, a, b),)
-        # Processors take longer for the lesser and the greater of such integers than to select them, unknown to LLVM.
-        before = e.icmp("slt", a, b)
-        a = e.opaque_bits(a)
-        return (e.select(before, a, b),), (e.select(before, b, a),)
+        if a.elem == "i64":
+            # Processors take longer for the lesser and the greater of such integers than to select them.
+            before = e.icmp("slt", a, b)
+            a = e.opaque_bits(a)
+            return (e.select(before, a, b),), (e.select(before, b, a),)
+        return (lesser(e, a, b),), (greater(e, a, b),)
     tied = e.bit_and(e.icmp("eq", x[0], y[0]), e.icmp("slt", x[1], y[1]))
     before = e.bit_or(e.icmp("slt", x[0], y[0]), tied)
     less = tuple(e.select(before, a, b) for a, b in zip(x, y, strict=True))
