@@ -227,12 +227,12 @@ class Cholesky(Tiles):
 
             f.loop(f.word(0), f.word(lanes), 1, line)
 
+        def take(rows: list[Val]) -> None:
+            for k, row in enumerate(rows):
+                e.store(row, e.offset(now, f.word(k * lanes), elem))
+
         def square(place: Val) -> None:
-            self._keep(
-                f,
-                place,
-                lambda rows: [e.store(row, e.offset(now, f.word(k * lanes), elem)) for k, row in enumerate(rows)],
-            )
+            self._keep(f, place, take)
             put(place)
 
         f.loop(begin, end, lanes, square)
@@ -242,7 +242,7 @@ class Cholesky(Tiles):
         given = "ptr %matrices, i64 %count, i64 %begin, i64 %end, ptr %vectors, ptr %kept, ptr %before"
         return f.text(f"internal void @shifted({given})")
 
-    def _keep(self, f: Function, place: Val, put: Callable[[list[Val]], object]) -> None:
+    def _keep(self, f: Function, place: Val, put: Callable[[list[Val]], None]) -> None:
         """What puts the numbers of each lane from a place on: zeros where they are not kept, whatever vectors have."""
         e, lanes, elem = f.e, self.vector, self.elem
         zero = e.const(0.0, elem, lanes)
