@@ -505,7 +505,7 @@ def _is_slow(op: Op, operands: Types, results: Types) -> bool:
         return isinstance(op, Loop) or any(map(_has_slow_nodes, regions(op)))
     if op.chooses:
         return True
-    return op.is_slow_in_numpy(operands) and op.cost(operands, results).flops >= EAGER_FLOPS
+    return op.is_slow_in_numpy(operands) and op.numpy_work(operands, results) >= EAGER_FLOPS
 
 
 def _has_slow_nodes(graph: Graph) -> bool:

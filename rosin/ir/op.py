@@ -235,6 +235,10 @@ class Op(metaclass=Kind):
         """As `slow_in_numpy`, of operands of these types."""
         return self.slow_in_numpy
 
+    def numpy_work(self, operands: Types, results: Types) -> int:
+        """The operations that NumPy does in about the time that the NumPy meaning of a slow op takes."""
+        return self.cost(operands, results).flops
+
     def indexed(self, b: Builder, operands: Values) -> Sequence[tuple[Value, int, dims.Dim]]:
         """The operands that are indices, or parts of them, each with the axis of operand 0 that it is for and the
         largest index that is in range."""

@@ -11,6 +11,8 @@ from rosin.ir import dtypes, facts
 from rosin.ir.dims import Dim
 from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Value, Values, define
 from rosin.ir.ops.matrix import (
+    NUMPY_COLUMN,
+    NUMPY_ROW,
     OfMatrices,
     columns,
     diagonal,
@@ -41,6 +43,8 @@ class Lu(OfMatrices):
     U, with a[permutation] = L U. In step i rows i and pivots[i] were exchanged: that with the element of greatest
     magnitude in column i, which for complex numbers is |re| + |im|. A column of zeros gives a zero on the diagonal.
     """
+
+    numpy_column = NUMPY_COLUMN
 
     def type(self, *operands: TensorType) -> Types:
         (a,) = self.check_matrices(operands, 1)
@@ -124,6 +128,8 @@ class LuDiagonal(OfMatrices):
     """What determinants are made of: the diagonal of U in the LU factors of square matrices, and 1 in i32 where an odd
     number of rows was exchanged, or 0. The factors themselves need not go to memory."""
 
+    numpy_column = NUMPY_COLUMN
+
     def type(self, *operands: TensorType) -> Types:
         (a,) = self.check_matrices(operands, 1)
         self.check_square(operands, a)
@@ -165,6 +171,7 @@ class LuSolve(OfMatrices):
     """
 
     transpose: bool
+    numpy_column = NUMPY_ROW
 
     def type(self, *operands: TensorType) -> Types:
         self.expect(operands, 4)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -36,10 +37,22 @@ OF_ONE, OF_FLOP, OF_BYTE = 400, 4, 2
 work that decides whether threads share a stack: as measured, small matrices take so many operations of plain loops."""
 
 
+NUMPY_MATRIX, NUMPY_COLUMN, NUMPY_ROW = 20_000, 60_000, 15_000
+"""What takes NumPy beside the work on numbers, as work: a matrix, where it goes from one to the next; a column that all
+matrices of a stack eliminate at a time, and a row that all substitute."""
+
+
 class OfMatrices(Routine):
     """An op on stacks of matrices of one element type, all with the same leading axes."""
 
     slow_in_numpy = True
+    numpy_column: ClassVar[int] = 0
+    """What a column takes NumPy where it goes column by column, for all matrices at a time."""
+
+    def numpy_work(self, operands: Types, results: Types) -> int:
+        matrices, columns = facts.estimate(dims.product(operands[0].shape[:-2])), facts.estimate(operands[0].shape[-1])
+        beside = self.numpy_column * columns if self.numpy_column else NUMPY_MATRIX * matrices
+        return self.cost(operands, results).flops + beside
 
     def check_matrices(self, operands: Types, count: int) -> Types:
         """The operands: so many, of matrices that have one accepted element type and the same leading axes."""

@@ -11,7 +11,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Values, define
 from rosin.ir.ops.call import StopGradient
 from rosin.ir.ops.lu import Lu, LuSolve
-from rosin.ir.ops.matrix import OfMatrices, sizes_of, solved_side_by_side, stack_work
+from rosin.ir.ops.matrix import NUMPY_COLUMN, OfMatrices, sizes_of, solved_side_by_side, stack_work
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Solve(OfMatrices):
 
     Factors of small matrices never leave the registers. Derivatives, which need them again, go by `lu` and `lu_solve`.
     """
+
+    numpy_column = NUMPY_COLUMN
 
     def type(self, *operands: TensorType) -> Types:
         a, b = self.check_matrices(operands, 2)
@@ -94,6 +96,8 @@ class Solve(OfMatrices):
 @define("inverse")
 class Inverse(OfMatrices):
     """The inverses of square matrices. A singular one gives infinities and NaNs."""
+
+    numpy_column = NUMPY_COLUMN
 
     def type(self, *operands: TensorType) -> Types:
         (a,) = self.check_matrices(operands, 1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rosin.ir.dims import Dim
 from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Value, Values, define
-from rosin.ir.ops.matrix import OfMatrices, part, sizes_of, solved_side_by_side, stack_work, transpose
+from rosin.ir.ops.matrix import NUMPY_ROW, OfMatrices, part, sizes_of, solved_side_by_side, stack_work, transpose
 from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class TriangularSolve(OfMatrices):
     lower: bool
     transpose: bool
     unit: bool
+    numpy_column = NUMPY_ROW
 
     def type(self, *operands: TensorType) -> Types:
         a, b = self.check_matrices(operands, 2)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rosin.backends.llvm.routines.networks import counted_texts, network_texts
+from rosin.backends.llvm.routines.blocks import blocks_texts, counted_text
+from rosin.backends.llvm.routines.networks import network_texts
 from rosin.backends.llvm.routines.records import Records
 from rosin.runtime import jit
 
@@ -67,25 +68,23 @@ def test_a_network_keeps_every_zero(registers: int) -> None:
     assert np.signbit(x).sum() == negative
 
 
-@pytest.mark.parametrize(("elem", "lanes"), [("i32", 4), ("i32", 16), ("double", 8)])
-@pytest.mark.parametrize("registers", [2, 8])
-def test_a_network_in_parts_sorts_any_number_that_fits(elem: str, lanes: int, registers: int) -> None:
-    size, declarations = lanes * registers, set[str]()
-    functions = counted_texts(Records((elem,), lanes), registers, "network", declarations)
+@pytest.mark.parametrize(("elem", "lanes"), [("i32", 4), ("i64", 8), ("float", 16), ("double", 8)])
+@pytest.mark.parametrize("registers", [4, 8])
+def test_blocks_sort_any_number_of_keys(elem: str, lanes: int, registers: int) -> None:
+    records, size, declarations = Records((elem,), lanes), lanes * registers, set[str]()
+    functions = blocks_texts(records, registers, "blocks", declarations)
+    functions.append(counted_text(records, registers, 9 * size, "blocks", declarations))
     text = "\n".join([*sorted(declarations), *functions]).replace("define internal", "define")
     library = jit.load_object(jit.compile_object(text))
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long)
-    half, alone, both = (kind(library.address(f"network_{part}")) for part in ("half", "alone", "both"))
-    for count in range(1, size + 1):
-        x = RNG.permutation(count).astype(NUMPY[elem])
-        near, found = aligned(np.zeros(size, NUMPY[elem])), np.full(size + 1, -1, NUMPY[elem])
-        half(x.ctypes.data, near.ctypes.data, count)
-        if count > size // 2:
-            middle = size // 2 * x.itemsize
-            half(x.ctypes.data + middle, near.ctypes.data + middle, count - size // 2)
-        (both if count > size // 2 else alone)(near.ctypes.data, found.ctypes.data, count)
+    function = kind(library.address("blocks_counted"))
+    for count in [*range(2 * lanes), *RNG.integers(2 * lanes, 9 * size, 50), *(size * n for n in range(10))]:
+        x, found = RNG.permutation(count).astype(NUMPY[elem]), np.full(count + 1, -1, NUMPY[elem])
+        function(x.ctypes.data, found.ctypes.data, count)
         np.testing.assert_array_equal(found[:count], np.arange(count))
-        assert (found[count:] == -1).all()
+        assert found[count] == -1
+        function(x.ctypes.data, x.ctypes.data, count)
+        np.testing.assert_array_equal(x, np.arange(count))
 
 
 @pytest.mark.parametrize("registers", [1, 2, 8])

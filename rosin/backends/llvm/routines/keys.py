@@ -90,15 +90,15 @@ class Keys:
 
 @dataclass(frozen=True)
 class FloatKeys(Keys):
-    """How f64 becomes keys that are floats themselves, without NaNs, and back.
+    """How f32 and f64 become keys that are floats themselves, without NaNs, and back.
 
-    Processors have more instructions at a time for the lesser and the greater of such floats than of i64, and keys of
-    ascending order need not become elements again. Of f32 and i32 the integers are compared sooner.
+    Processors have more instructions at a time for the lesser and the greater of such floats than of integers, and keys
+    of ascending order need not become elements again.
     """
 
     @property
     def elem(self) -> str:
-        return "double"
+        return "double" if self.dtype.bits == 64 else "float"
 
     @property
     def are_elements(self) -> bool:

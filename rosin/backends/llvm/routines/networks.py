@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.routines.records import BYTES, Records, greater, lesser, texts
+from rosin.backends.llvm.routines.records import Records, greater, lesser, texts
 
 Row = tuple[Val, ...]
 """One register of records for each part."""
@@ -24,60 +24,29 @@ WHOLE = 4
 def network_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
     """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs."""
     e = Emitter(declarations)
-    if registers <= WHOLE:
-        network = _Network(e, _loaded(e, records, registers))
-        network.sort()
-        return [_function(e, records, name, network.in_order())]
-    half = _Network(e, _loaded(e, records, registers // 2))
-    half.sort()
-    first = _function(e, records, f"{name}_half", half.rows)
-    e = Emitter(declarations)
-    (array,) = records.pointers("a")
-    for row in (0, registers // 2):
-        at = records.at(e, array, e.const(row * records.lanes, "i64"))
-        e.line(f"call void @{name}_half({texts(*at)})")
-    network = _Network(e, _loaded(e, records, registers), [*half.bits, registers // 2 * records.lanes])
-    network.merge(registers * records.lanes)
-    return [first, _function(e, records, name, network.in_order())]
-
-
-def counted_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
-    """Functions `void name_part(ptr a, ptr out, i64 count)` that sort any number of keys up to `lanes * registers`.
-
-    The `half` one sorts keys of one half of the registers, and the last key where there are fewer, into a local array.
-    It leaves them in an order of its own, which the one `alone` undoes; the one of `both` halves merges two.
-    """
-    (array,), (out,) = records.pointers("a", "out")
-    halves = registers // 2
-    e = Emitter(declarations)
-    masks = _masks(e, records, halves)
-    (elem,), last = records.parts, e.const(records.last[0], records.parts[0], records.lanes)
-    rows: list[Row] = []
-    for number, mask in enumerate(masks):
-        start = e.offset(array, e.const(number * records.lanes, "i64"), elem)
-        given = e.masked_load(start, elem, records.lanes, mask, BYTES[elem])
-        rows.append((e.select(mask, given, last),))
-    half = _Network(e, rows)
-    half.sort()
-    signature = f"({records.parameters('a', 'out')}, i64 %count)"
-    found = [_written(e, records, [out], f"{name}_half{signature}", half.rows)]
-    for kind, count in (("alone", halves), ("both", registers)):
+    network = _Network(e, _loaded(e, records, registers))
+    blocks = network.blocks()
+    parts: list[str] = []
+    if registers > WHOLE:
+        first, blocks = blocks[: -(len(blocks) // 2)], blocks[-(len(blocks) // 2) :]
+        network.sort(first)
+        parts.append(_function(e, records, f"{name}_first", network.rows))
         e = Emitter(declarations)
-        bits = half.bits if kind == "alone" else [*half.bits, halves * records.lanes]
-        network = _Network(e, _loaded(e, records, count), bits)
-        if kind == "both":
-            network.merge(registers * records.lanes)
-        in_order = network.in_order()
-        found.append(_written(e, records, [out], f"{name}_{kind}{signature}", in_order, _masks(e, records, count)))
-    return found
+        (array,) = records.pointers("a")
+        e.line(f"call void @{name}_first({texts(*array)})")
+        network = _Network(e, _loaded(e, records, registers), network.bits)
+    network.sort(blocks)
+    return [*parts, _function(e, records, name, network.in_order())]
 
 
-def _masks(e: Emitter, records: Records, registers: int) -> list[Val]:
-    """For each register the lanes whose records are among the first `i64 %count`."""
-    lanes, elem = records.lanes, f"i{8 * records.bytes}"
-    count = e.splat(e.convert("trunc", Val("%count", "i64"), elem), lanes)
-    numbers = [", ".join(f"{elem} {row * lanes + lane}" for lane in range(lanes)) for row in range(registers)]
-    return [e.icmp("slt", Val(f"<{row}>", elem, lanes), count) for row in numbers]
+def cleaned_text(records: Records, registers: int, name: str, declarations: set[str]) -> str:
+    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place that rise up to one of
+    them and fall from there on, or the other way round, or are such ones turned by any number of places."""
+    e = Emitter(declarations)
+    count = registers * records.lanes
+    network = _Network(e, _loaded(e, records, registers), [1 << bit for bit in range(count.bit_length() - 1)])
+    network.clean(count)
+    return _function(e, records, name, network.in_order())
 
 
 def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
@@ -87,22 +56,11 @@ def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
 
 def _function(e: Emitter, records: Records, name: str, rows: Sequence[Row]) -> str:
     """What an emitter has, and then the rows in place, as a function."""
-    return _written(e, records, records.pointers("a")[0], f"{name}({records.parameters('a')})", rows)
-
-
-def _written(
-    e: Emitter, records: Records, array: Sequence[Val], signature: str, rows: Sequence[Row], masks: Sequence[Val] = ()
-) -> str:
-    """What an emitter has, and then the rows in memory, or those lanes of them, as a function."""
+    (array,) = records.pointers("a")
     for number, row in enumerate(rows):
-        place = e.const(number * records.lanes, "i64")
-        if masks:
-            (x,), (start,) = row, records.at(e, array, place)
-            e.masked_store(x, start, masks[number], BYTES[x.elem])
-        else:
-            records.store(e, row, array, place)
+        records.store(e, row, array, e.const(number * records.lanes, "i64"))
     body = "\n".join(e.lines)
-    return f"define internal void @{signature} nounwind {{\n{body}\n  ret void\n}}\n"
+    return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
 
 
 class _Network:
@@ -120,19 +78,42 @@ class _Network:
         lowest = [1 << self.row_bits + b for b in range(self.lane_bits)] + [1 << b for b in range(self.row_bits)]
         self.bits = list(bits) or lowest
 
-    def sort(self) -> None:
-        block = 2
-        while block <= len(self.rows) * self.width:
-            self.merge(block)
-            block *= 2
+    def blocks(self) -> list[int]:
+        """How many records are in order together, one time after another: first those of the same lanes."""
+        least = self.row_bits or 1
+        return [1 << bits for bits in range(least, self.lane_bits + self.row_bits + 1)]
 
-    def merge(self, block: int) -> None:
-        """Sort blocks whose halves are in order."""
-        self._compare(block - 1)
-        apart = block // 4
+    def sort(self, blocks: Sequence[int]) -> None:
+        """Sort blocks of these sizes, each after the one of half the size."""
+        for block in blocks:
+            if block == len(self.rows):
+                self._sort_lanes()
+            else:
+                self._compare(block - 1)
+                self.clean(block // 2)
+
+    def clean(self, block: int) -> None:
+        """Sort blocks that rise and then fall."""
+        apart = block // 2
         while apart:
             self._compare(apart)
             apart //= 2
+
+    def _sort_lanes(self) -> None:
+        """Sort the records of each lane, whose numbers are in the order of the registers, by Batcher's other network,
+        which has fewer comparisons: of the odd and the even ones of sorted halves, which are sorted again."""
+        count, block = len(self.rows), 1
+        while block < count:
+            apart = block
+            while apart:
+                for low in range(apart % block, count - apart, 2 * apart):
+                    for row in range(low, min(low + apart, count - apart)):
+                        if row // (2 * block) == (row + apart) // (2 * block):
+                            self.rows[row], self.rows[row + apart] = compared(
+                                self.e, self.rows[row], self.rows[row + apart]
+                            )
+                apart //= 2
+            block *= 2
 
     def number(self, place: int) -> int:
         """The record at a place."""
@@ -174,7 +155,7 @@ class _Network:
                 other = self.rows[low ^ across]
                 if lanes:
                     other = tuple(self.e.shuffle(part, part, order) for part in other)
-                self.rows[low], self.rows[low ^ across] = _pair(self.e, self.rows[low], other)
+                self.rows[low], self.rows[low ^ across] = compared(self.e, self.rows[low], other)
 
     def _within(self, lanes: int, own: int, bit: int) -> None:
         """Partners are in lanes of one register: of two registers, one register is made of each half of the pairs."""
@@ -189,7 +170,7 @@ class _Network:
                 rest = tuple(self.e.shuffle(*pair, left) for pair in pairs)
                 turned = tuple(self.e.shuffle(part, part, order) for part in rest)
                 first = tuple(self.e.shuffle(*pair, kept) for pair in pairs)
-                self.rows[low], self.rows[low ^ bit] = _pair(self.e, first, turned)
+                self.rows[low], self.rows[low ^ bit] = compared(self.e, first, turned)
 
     def in_order(self) -> list[Row]:
         """The registers in the order of their numbers, with lanes in theirs.
@@ -273,10 +254,16 @@ def _odd(bits: int) -> bool:
     return bits.bit_count() % 2 == 1
 
 
-def _pair(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
+def compared(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
     """The lesser and the greater of two registers, lane by lane."""
     if len(x) == 1:
-        return (lesser(e, x[0], y[0]),), (greater(e, x[0], y[0]),)
+        a, b = x[0], y[0]
+        if a.elem == "i64":
+            # Processors take longer for the lesser and the greater of such integers than to select them.
+            before = e.icmp("slt", a, b)
+            a = e.opaque_bits(a)
+            return (e.select(before, a, b),), (e.select(before, b, a),)
+        return (lesser(e, a, b),), (greater(e, a, b),)
     tied = e.bit_and(e.icmp("eq", x[0], y[0]), e.icmp("slt", x[1], y[1]))
     before = e.bit_or(e.icmp("slt", x[0], y[0]), tied)
     less = tuple(e.select(before, a, b) for a, b in zip(x, y, strict=True))
@@ -295,7 +282,7 @@ def _stage(e: Emitter, row: Row, lanes: int) -> Row:
         # Of floats that tie both lanes take the other's, so that none is lost.
         less, more = (lesser(e, row[0], turned[0]),), (greater(e, turned[0], row[0]),)
     else:
-        less, more = _pair(e, row, turned)
+        less, more = compared(e, row, turned)
     return tuple(e.select(lower, a, b) for a, b in zip(less, more, strict=True))
 
 
@@ -303,7 +290,7 @@ def merged(e: Emitter, x: Row, y: Row) -> tuple[Row, Row]:
     """The lesser half and the greater half, each in order, of two registers that are in order."""
     width = x[0].lanes
     back = list(range(width))[::-1]
-    less, more = _pair(e, x, tuple(e.shuffle(part, part, back) for part in y))
+    less, more = compared(e, x, tuple(e.shuffle(part, part, back) for part in y))
     apart = width // 2
     while apart:
         less, more = _stage(e, less, apart), _stage(e, more, apart)

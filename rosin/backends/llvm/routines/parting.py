@@ -7,7 +7,8 @@ Bramas, "A Novel Hybrid Quicksort Algorithm Vectorized using AVX-512 on Intel Sk
 A part is seven words: where its keys are, how many there are, bounds of them, how many more thresholds may come from
 samples, where those above a threshold go, and where its keys are to be in order. Bounds are integers, in the order of
 keys. Long parts are parted in place, from both ends; short ones have room beside them, where those above a threshold
-go: then they are read from one end, which need not be known before.
+go: then they are read from one end, which need not be known before. Parts of few keys are sorted by networks
+(blocks.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
+from rosin.backends.llvm.routines.blocks import counted_text
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import number, numbered
 from rosin.backends.llvm.routines.records import BYTES, Records, counted, greater, inside, is_less, lesser, texts
@@ -25,8 +27,8 @@ WORDS, OTHERS = 7, 5
 
 NOWHERE = Val("null", "ptr")
 
-FEW = 1 << 12
-"""Keys of at most so many bytes, of which there is little code."""
+FEW = 1 << 13
+"""Keys of at most so many bytes are sorted by networks alone."""
 
 BESIDE = 1 << 14
 """Parts of at most so many bytes have room for as many beside them, in the first cache."""
@@ -49,22 +51,22 @@ OCTET = 8
 LOOKED_AT = 2
 """Vectors of keys that are looked at together where they may be the same."""
 
-SAMPLED = 1024
-"""Parts of so many keys have a sample of nine vectors; others one of three. They fit parts that no network sorts."""
+SAMPLE = 9
+"""Vectors of keys, a power of 3, whose median is about that of a part."""
 
 
 def parting_texts(
-    records: Records, size: int, name: str, declarations: set[str], on_threads: bool, are_few: bool
+    records: Records, registers: int, name: str, blocks: str, declarations: set[str], on_threads: bool
 ) -> list[str]:
     """The function `void name(i64 count, ptr keys, number least, number most)`, and those that it needs.
 
-    It sorts keys in place, more than `ALONE` of them `on_threads`, or, if they `are_few`, at most `FEW` bytes of them.
-    The functions of `counted_texts` called `network<size>` sort so many.
+    It sorts keys in place, more than `ALONE` of them `on_threads`. The functions of `blocks_texts` called `blocks` sort
+    few, block after block of so many registers.
     """
-    parting = _Parting(records, size, name, declarations, are_few)
-    functions = [parting.apart(), parting.median(), parting.step(), parting.leaf(), parting.little(), parting.near()]
-    if not are_few:
-        functions += [parting.split(), parting.same(), parting.part()]
+    parting = _Parting(records, name, blocks, declarations)
+    functions = [parting.split(), parting.apart(), parting.median(), parting.same(), parting.step()]
+    functions += [parting.little(), parting.near(), parting.part()]
+    functions.append(counted_text(records, registers, parting.few, blocks, declarations))
     if on_threads:
         functions += [parting.halves(), parting.pieces()]
     return [*functions, parting.whole(on_threads)]
@@ -77,14 +79,12 @@ def _order(mask: int) -> int:
 
 
 class _Parting:
-    def __init__(self, records: Records, size: int, name: str, declarations: set[str], are_few: bool) -> None:
-        self.size, self.name, self.declarations = size, name, declarations
+    def __init__(self, records: Records, name: str, blocks: str, declarations: set[str]) -> None:
+        self.name, self.blocks, self.declarations = name, blocks, declarations
         (self.elem,) = records.parts
-        (self.last,) = records.last
         self.lanes, self.bytes = records.lanes, BYTES[self.elem]
         self.number = f"i{8 * self.bytes}"
-        self.beside = BESIDE // self.bytes
-        self.are_few = are_few
+        self.few, self.beside = FEW // self.bytes, BESIDE // self.bytes
         self.kinds = ("ptr", "i64", self.number, self.number, "i64", "ptr", "ptr")
 
     def _at(self, f: Function, keys: Val, place: Val) -> Val:
@@ -226,29 +226,21 @@ class _Parting:
     def median(self) -> str:
         """`key median(ptr keys, i64 count)`: about the median of a sample, one of the keys.
 
-        It is the median of three vectors, lane by lane, or that of three such; and then of lanes.
+        It is the median of three medians of three vectors, lane by lane, and then of lanes.
         """
         f = Function(self.declarations)
         e, lanes, count = f.e, self.lanes, Val("%count", "i64")
-        found = f.variable(e.const(self.last, self.elem, lanes))
 
         def middle(a: Val, b: Val, c: Val) -> Val:
             return greater(e, lesser(e, a, b), lesser(e, greater(e, a, b), c))
 
-        def sample(vectors: int) -> None:
-            # An odd number of places apart: many patterns have an even period.
-            apart = e.bit_or(e.sub(e.binary("udiv", count, f.word(vectors)), f.word(1)), f.word(1))
-            places = [e.mul(apart, f.word(i)) for i in range(vectors)]
-            drawn = [e.load(self._at(f, Val("%keys", "ptr"), at), self.elem, lanes, align=self.bytes) for at in places]
-            while len(drawn) > 1:
-                drawn = [middle(*drawn[i :: len(drawn) // 3]) for i in range(len(drawn) // 3)]
-            e.store(drawn[0], found)
-
-        if self.are_few:
-            sample(3)
-        else:
-            f.when(e.icmp("slt", count, f.word(SAMPLED)), lambda: sample(3), lambda: sample(9))
-        x = e.load(found, self.elem, lanes)
+        # An odd number of places apart: many patterns have an even period.
+        apart = e.bit_or(e.sub(e.binary("udiv", count, f.word(SAMPLE)), f.word(1)), f.word(1))
+        places = [e.mul(apart, f.word(i)) for i in range(SAMPLE)]
+        drawn = [e.load(self._at(f, Val("%keys", "ptr"), at), self.elem, lanes, align=self.bytes) for at in places]
+        while len(drawn) > 1:
+            drawn = [middle(*drawn[i :: len(drawn) // 3]) for i in range(len(drawn) // 3)]
+        (x,) = drawn
         for step in (lanes // 3, 1):
             turned = [e.shuffle(x, x, [(lane + i * step) % lanes for lane in range(lanes)]) for i in (1, 2)]
             x = middle(x, *turned)
@@ -292,9 +284,8 @@ class _Parting:
             def compare() -> None:
                 e.store(e.define(f"call i1 @{self.name}_same({texts(keys, count, median)})", "i1"), alike)
 
-            # Where many keys are the same, all may be. Of few keys another threshold tells as soon.
-            if not self.are_few:
-                f.when(e.bit_or(e.icmp("eq", middle, least), e.icmp("eq", middle, most)), compare)
+            # Where many keys are the same, all may be.
+            f.when(e.bit_or(e.icmp("eq", middle, least), e.icmp("eq", middle, most)), compare)
 
         def meet() -> None:
             self._note(f, given, [keys, count, least, least, samples, others, target])
@@ -303,15 +294,12 @@ class _Parting:
         def divide() -> None:
             at, fewer = e.load(threshold, self.number), e.sub(samples, f.word(1))
             by, left = numbered(e, at, elem), f.variable(f.word(0))
-            in_place = e.const(False, "i1") if self.are_few else e.icmp("eq", others, NOWHERE)
+            in_place = e.icmp("eq", others, NOWHERE)
 
             def split(name: str, *arrays: Val) -> None:
                 e.store(e.define(f"call i64 @{self.name}_{name}({texts(*arrays, count, by)})", "i64"), left)
 
-            if self.are_few:
-                split("apart", keys, others)
-            else:
-                f.when(in_place, lambda: split("split", keys), lambda: split("apart", keys, others))
+            f.when(in_place, lambda: split("split", keys), lambda: split("apart", keys, others))
             found = e.load(left, "i64")
             after, beside = self._at(f, keys, found), self._at(f, others, found)
             above, beside = e.select(in_place, after, beside), e.select(in_place, NOWHERE, after)
@@ -320,10 +308,7 @@ class _Parting:
             self._note(f, part, [keys, found, least, e.sub(at, one), fewer, others, target])
 
         f.when(e.icmp("sgt", samples, f.word(0)), look)
-        if self.are_few:
-            divide()
-        else:
-            f.when(e.load(alike, "i1"), meet, divide)
+        f.when(e.load(alike, "i1"), meet, divide)
         e.line("ret void")
         return f.text(f"internal void @{self.name}_step(ptr %part, ptr %less)", cold=True)
 
@@ -333,29 +318,11 @@ class _Parting:
 
     # -- parts -------------------------------------------------------------------------------------------------
 
-    def leaf(self) -> str:
-        """`void leaf(ptr keys, i64 count, ptr target)`: as few keys as a network sorts."""
-        f = Function(self.declarations)
-        e, keys, count = f.e, Val("%keys", "ptr"), Val("%count", "i64")
-        near, target, half = f.room(self.elem, self.size), Val("%target", "ptr"), f.word(self.size // 2)
-
-        def by(part: str, source: Val, goal: Val, count: Val) -> None:
-            e.line(f"call void @network{self.size}_{part}({texts(source, goal, count)})")
-
-        def both() -> None:
-            by("half", self._at(f, keys, half), self._at(f, near, half), e.sub(count, half))
-            by("both", near, target, count)
-
-        by("half", keys, near, count)
-        f.when(e.icmp("sgt", count, half), both, lambda: by("alone", near, target, count))
-        e.line("ret void")
-        return f.text(f"internal void @{self.name}_leaf(ptr %keys, i64 %count, ptr %target)")
-
     def little(self) -> str:
         """`void little(ptr part)`: the keys of a part, which has room beside them, in order where they are to be."""
         f = Function(self.declarations)
         e, given = f.e, Val("%part", "ptr")
-        self._halve(f, "little", self.size)
+        self._halve(f, "little", self.few)
         keys, count, *_, target = self._known(f, given)
 
         def copy() -> None:
@@ -365,7 +332,7 @@ class _Parting:
             f.when(e.icmp("ne", keys, target), copy)
 
         def leaf() -> None:
-            e.line(f"call void @{self.name}_leaf({texts(keys, count, target)})")
+            e.line(f"call void @{self.blocks}_counted({texts(keys, target, count)})")
 
         f.when(self._differ(f, given), leaf, alike)
         e.line("ret void")
@@ -453,7 +420,7 @@ class _Parting:
         self._note(f, first, [keys, count, *bounds, samples, NOWHERE, keys])
 
         def alone() -> None:
-            e.line(f"call void @{self.name}_{'near' if self.are_few else 'part'}({first.typed})")
+            e.line(f"call void @{self.name}_part({first.typed})")
 
         def each(body: str, parts: int) -> None:
             e.line(f"call void @{PARALLEL}(ptr @{self.name}_{body}, {texts(listed, f.word(parts))})")

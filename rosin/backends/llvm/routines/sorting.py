@@ -6,14 +6,14 @@ sorts lines begin … end - 1. The words are the addresses of the operand and th
 where the order is descending, and the address of the room that lines longer than `SHORT` need.
 
 What is sorted are *keys* (keys.py): integers whose order as signed numbers is that of the elements, all bits inverted
-where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. An f64 that goes alone is
-its own key, with infinities for NaNs and the sign turned for a descending order. An argsort sorts records of a key
+where the order is descending. -0.0 has the key of 0.0, and all NaNs have the greatest one. Floats that go alone may be
+their own keys, with infinities for NaNs and the sign turned for a descending order. An argsort sorts records of a key
 and the place it came from. The shortest lines are sorted by a network in registers (networks.py), short ones by
 merging (merging.py), long ones byte by byte (radix.py), very long ones in chunks (chunks.py); long keys and their
-places first by a part of the keys (windows.py); and longer lines of keys alone, where vectors can be packed, by parting
-them (parting.py). Lines that are in order already, or in the opposite one, are not sorted at all. What a key does not
-tell, the sign of a zero and the bits of a NaN, is copied in order in the end. Where the length of lines is known, the
-routine has the code of the one way alone.
+places first by a part of the keys (windows.py). Where vectors can be packed, longer lines of keys alone are sorted by
+networks block after block (blocks.py), and long ones are parted before (parting.py). Lines that are in order already,
+or in the opposite one, are not sorted at all. What a key does not tell, the sign of a zero and the bits of a NaN, is
+copied in order in the end. Where the length of lines is known, the routine has the code of the one way alone.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.routines.blocks import blocks_of, blocks_texts
 from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import FloatKeys, Keys, number
 from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
-from rosin.backends.llvm.routines.networks import counted_texts, network_texts
+from rosin.backends.llvm.routines.networks import network_texts
 from rosin.backends.llvm.routines.parting import ALONE, FEW, parting_texts
 from rosin.backends.llvm.routines.radix import radix_text
 from rosin.backends.llvm.routines.records import BYTES, Records, counted, greater, inside, lesser, places_from, texts
@@ -43,6 +44,9 @@ LOOKED_AT = 2
 
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
+
+BLOCKS = "by_blocks"
+"""The function that sorts blocks."""
 
 ANY, NETWORK, SHORT_ONES, CHUNKS, LONG_ONES = "", "network", "short", "chunk", "long"
 """The lines that a routine may have code for: those that a network sorts, whose size stands after `NETWORK`, those that
@@ -80,7 +84,8 @@ class _Sorting:
         floats = packs or (vector_bytes >= 32 and (way == SHORT_ONES or way.startswith(NETWORK)))
         self.order = Keys(dtype)
         """All of the order; `keys` may tell less."""
-        self.keys = FloatKeys(dtype) if floats and not places and dtype == dtypes.f64 else self.order
+        as_floats = floats and not places and (dtype == dtypes.f64 or (packs and dtype == dtypes.f32))
+        self.keys = FloatKeys(dtype) if as_floats else self.order
         self.packed = places and dtype.bits < 64
         self.wide = places and not self.packed
         parts = ("i64",) if self.packed else ("i64", "i32") if places else (self.keys.elem,)
@@ -89,7 +94,7 @@ class _Sorting:
         self.sizes = [self.records.lanes << i for i in range(most.bit_length())]
         """Of the networks that may sort a line."""
         # A network takes LLVM long: of the narrow keys those that are merged are sorted by a smaller one.
-        merged = self.records.lanes * (most if BYTES[parts[0]] == 8 else REGISTERS)
+        merged = self.records.lanes * (most if BYTES[parts[0]] == 8 or packs else REGISTERS)
         self.block = int(way.removeprefix(NETWORK)) if way.startswith(NETWORK) else merged
         few = FEW // BYTES[parts[0]] if packs else MERGED * self.block
         self.most_merged = SHORT if places else max(few, SHORT)
@@ -104,20 +109,20 @@ class _Sorting:
         if self.way.startswith(NETWORK):
             return [self.block]
         if self.way == ANY:
-            return [size for size in self.sizes if size <= self.block]
-        return [self.block] if self.parted or self.way == SHORT_ONES else []
+            return [size for size in self.sizes if size < self.block or (not self.parted and size == self.block)]
+        return [self.block] if not self.parted and self.way == SHORT_ONES else []
 
     def text(self) -> str:
         declarations, by_network = self.declarations, self.way.startswith(NETWORK)
         functions: list[str] = []
         for size in self.networks():
-            counted = self.parted and not by_network and size == self.block
-            make = counted_texts if counted else network_texts
-            functions += make(self.records, size // self.records.lanes, f"network{size}", declarations)
+            functions += network_texts(self.records, size // self.records.lanes, f"network{size}", declarations)
         if by_network:
             functions.append(self._lines_by_network())
         else:
-            functions += [self._in(), self._out(), self._in_order(), self._take(), self._line(), self._lines()]
+            functions += [self._in_order(), self._take(), self._line(), self._lines()]
+            if not self.parted or self.way != SHORT_ONES:
+                functions += [self._in(), self._out()]
         if self.way == ANY:
             functions.append(self._shortest())
         if self.parted and not by_network:
@@ -135,14 +140,13 @@ class _Sorting:
 
     def _parting_texts(self) -> list[str]:
         """The ways of lines that are parted, and the functions that they need."""
-        on_threads, are_few = self.way in (ANY, LONG_ONES), self.way == SHORT_ONES
-        functions = parting_texts(
-            self.records, self.block, "by_parting", self.declarations, on_threads=on_threads, are_few=are_few
-        )
+        on_threads, registers = self.way in (ANY, LONG_ONES), self.block // self.records.lanes
+        functions = blocks_texts(self.records, registers, BLOCKS, self.declarations)
         if self.way in (ANY, SHORT_ONES):
-            functions.append(self._parted("short"))
+            functions.append(self._by_blocks())
         if self.way != SHORT_ONES:
-            functions.append(self._parted("long"))
+            functions += parting_texts(self.records, registers, "by_parting", BLOCKS, self.declarations, on_threads)
+            functions.append(self._parted())
         return functions
 
     def _long_texts(self) -> list[str]:
@@ -374,9 +378,6 @@ class _Sorting:
         for size in self.networks():
 
             def sort(size: int = size) -> None:
-                if self.parted and size == self.block:
-                    e.line(f"call void @by_parting_leaf({texts(*parts, count, *parts)})")
-                    return
                 self._fill(f, parts, f.word(size))
                 e.line(f"call void @network{size}({texts(*parts)})")
 
@@ -434,16 +435,11 @@ class _Sorting:
         e.line(f"ret i1 {lost.ref}")
         return f.text(f"internal i1 @long{self._signature}", cold=True)
 
-    def _parted(self, name: str) -> str:
-        """By parting, where the result is to be if keys are as wide as elements; `short` lines in local arrays."""
+    def _parted(self) -> str:
+        """By parting, where the result is to be if keys are as wide as elements."""
         f = Function(self.declarations)
         e, count, keys = f.e, Val("%count", "i64"), self.keys
-        in_place = keys.dtype.bytes == BYTES[keys.elem]
-
-        if in_place:
-            here = Val("%target", "ptr")
-        else:
-            here = f.room(keys.elem, self.most_merged + self.records.lanes) if name == "short" else Val("%room", "ptr")
+        here = Val("%target" if keys.dtype.bytes == BYTES[keys.elem] else "%room", "ptr")
         bounds = f.room(keys.turn, 2)
         lost = self._read(f, [here], bounds)
         least, most = (e.load(e.offset(bounds, f.word(i), keys.turn), keys.turn) for i in range(2))
@@ -454,7 +450,73 @@ class _Sorting:
         else:
             self._write(f, [here])
         e.line(f"ret i1 {lost.ref}")
-        return f.text(f"internal i1 @{name}{self._signature}", cold=True)
+        return f.text(f"internal i1 @long{self._signature}", cold=True)
+
+    def _by_blocks(self) -> str:
+        """By networks, block after block, in a local array."""
+        f = Function(self.declarations)
+        count, elem = Val("%count", "i64"), self.keys.elem
+        near = f.room(elem, self.most_merged + self.block)
+        blocks = blocks_of(f, count, self.block)
+        length = f.e.mul(blocks, f.word(self.block))
+
+        def sort() -> None:
+            f.e.line(f"call void @{BLOCKS}({texts(near, blocks)})")
+
+        source, target = Val("%source", "ptr"), Val("%target", "ptr")
+        lost = self._near(f, [near], source, target, count, length, Val("%mask", self.keys.turn), sort)
+        f.e.line(f"ret i1 {lost.ref}")
+        return f.text(f"internal i1 @short{self._signature}")
+
+    def _near(
+        self,
+        f: Function,
+        parts: list[Val],
+        source: Val,
+        target: Val,
+        count: Val,
+        length: Val,
+        mask: Val,
+        sort: Callable[[], None],
+    ) -> Val:
+        """Records of a line, and the last one up to a length, which are sorted where they are and written from there;
+        gives whether keys do not tell all."""
+        e, keys, lanes = f.e, self.keys, self.records.lanes
+        whole, none = e.bit_and(count, f.word(-lanes)), e.const(False, "i1", lanes)
+        last = [e.const(x, part, lanes) for x, part in zip(self.records.last, self.records.parts, strict=True)]
+        lost = f.variable(none)
+
+        def read(place: Val, inside: Val | None) -> None:
+            start = e.offset(source, place, keys.memory)
+            if inside is None:
+                x = e.load(start, keys.memory, lanes, align=keys.dtype.bytes)
+            else:
+                x = e.masked_load(start, keys.memory, lanes, inside, keys.dtype.bytes)
+            record = self._record(e, keys.key(e, x, mask), place)
+            if inside is not None:
+                record = [e.select(inside, *pair) for pair in zip(record, last, strict=True)]
+            self.records.store(e, record, parts, place)
+            if self.exact:
+                e.store(e.bit_or(e.load(lost, "i1", lanes), keys.loses(e, x)), lost)
+
+        def write(place: Val, inside: Val | None) -> None:
+            x = self._element(e, self.records.load(e, parts, place, lanes), mask)
+            at = e.offset(target, place, x.elem)
+            if inside is None:
+                e.store(x, at, align=BYTES[x.elem])
+            else:
+                e.masked_store(x, at, inside, BYTES[x.elem])
+
+        def each(body: Callable[[Val, Val | None], None]) -> None:
+            f.loop(f.word(0), whole, lanes, lambda place: body(place, None))
+            f.loop(whole, count, lanes, lambda place: body(place, self._inside(e, place, count)))
+
+        each(read)
+        rest = e.bit_and(e.add(count, f.word(lanes - 1)), f.word(-lanes))
+        f.loop(rest, length, lanes, lambda place: self.records.store(e, last, parts, place))
+        sort()
+        each(write)
+        return e.intrinsic_across("llvm.vector.reduce.or", e.load(lost, "i1", lanes))
 
     def _try_windows(self, f: Function) -> None:
         """Leave the function if windows of the keys tell enough to sort the line by them."""
@@ -497,7 +559,7 @@ class _Sorting:
         if self.way:
             longer()
         else:
-            f.when(e.icmp("sle", count, f.word(self.block)), lambda: by("shortest"), longer)
+            f.when(e.icmp("sle", count, f.word(self.networks()[-1])), lambda: by("shortest"), longer)
         if self.exact:
             given = texts(source, target, count, mask)
             f.when(e.load(lost, "i1"), lambda: e.line(f"call void @restore({given})"))
@@ -537,36 +599,19 @@ class _Sorting:
     def _lines_by_network(self) -> str:
         """The routine itself, of lines that one network sorts."""
         f = Function(self.declarations)
-        e, keys, lanes = f.e, self.keys, self.records.lanes
+        e, keys = f.e, self.keys
         count, mask = self._word(f, 2, "i64"), keys.mask(e, self._word(f, 3, "i64"))
         parts = [f.room(part, self.block) for part in self.records.parts]
-        last = [e.const(x, part, lanes) for x, part in zip(self.records.last, self.records.parts, strict=True)]
-        lost, none = f.variable(e.const(False, "i1", lanes)), e.const(False, "i1", lanes)
+
+        def sort() -> None:
+            e.line(f"call void @network{self.block}({texts(*parts)})")
 
         def line(starts: list[Val]) -> None:
             source, target, _ = starts
-
-            def read(place: Val) -> None:
-                inside, start = self._inside(e, place, count), e.offset(source, place, keys.memory)
-                x = e.masked_load(start, keys.memory, lanes, inside, keys.dtype.bytes)
-                record = self._record(e, keys.key(e, x, mask), place)
-                filled = [e.select(inside, *pair) for pair in zip(record, last, strict=True)]
-                self.records.store(e, filled, parts, place)
-                if self.exact:
-                    e.store(e.bit_or(e.load(lost, "i1", lanes), keys.loses(e, x)), lost)
-
-            def write(place: Val) -> None:
-                x = self._element(e, self.records.load(e, parts, place, lanes), mask)
-                e.masked_store(x, e.offset(target, place, x.elem), self._inside(e, place, count), BYTES[x.elem])
-
-            e.store(none, lost)
-            f.loop(f.word(0), f.word(self.block), lanes, read)
-            e.line(f"call void @network{self.block}({texts(*parts)})")
-            f.loop(f.word(0), f.word(self.block), lanes, write)
+            lost = self._near(f, parts, source, target, count, f.word(self.block), mask, sort)
             if self.exact:
                 given = texts(source, target, count, mask)
-                is_lost = e.intrinsic_across("llvm.vector.reduce.or", e.load(lost, "i1", lanes))
-                f.when(is_lost, lambda: e.line(f"call void @restore({given})"))
+                f.when(lost, lambda: e.line(f"call void @restore({given})"))
 
         self._each_line(f, count, line)
         return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")

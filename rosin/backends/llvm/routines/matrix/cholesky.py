@@ -17,6 +17,9 @@ BLOCK = 64
 LEAST = 32
 """Rows of a piece."""
 
+LONG = 48
+"""Matrices of so many vectors are written past the caches as they come, wherever in a vector they begin."""
+
 
 class Cholesky(Tiles):
     operands, results, told = 1, 1, ("n", "columns")
@@ -61,7 +64,10 @@ class Cholesky(Tiles):
         share(f, "below", pieces, {"matrix": matrix, "n": n, "k": k, "size": size, "width": width})
 
     def helpers(self) -> list[str]:
-        return [*super().helpers(), self._below(), *([] if self.way == BY_LAPACK else [self._lower()])]
+        found = [*super().helpers(), self._below()]
+        if self.way != BY_LAPACK:
+            found += [self._lower(), *([self._shifted()] if self._shifts else [])]
+        return found
 
     def _below(self) -> str:
         """Some rows below the square."""
@@ -93,13 +99,27 @@ class Cholesky(Tiles):
         count, row = e.mul(n, n), e.mul(n, f.word(self.parts))
         numbers = e.mul(count, f.word(self.parts))
         source, goal = (e.offset(self.word(f, name), e.mul(number, numbers), self.elem) for name in (0, 1))
-        goal, far, finish = self.out_to(f, goal, numbers, final, self.elem)
+        is_shifted = e.const(False, "i1")
+        if self._shifts:
+            is_long = e.icmp("sge", numbers, f.word(LONG * self.vector))
+            is_shifted = e.bit_and(is_long, self.past_caches(f, goal, numbers, final, self.elem)[1])
+        goal, far, finish = self.out_to(f, goal, numbers, final, self.elem, is_shifted)
         a, inverses = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
-        kept = f.room("i8", SMALL * SMALL * self.parts)
+        kept = f.room("i8", SMALL * SMALL * self.parts + self.vector)
+        rows_before = f.room(self.elem, self.vector * self.vector)
         f.when(e.icmp("eq", number, Val("%first", "i64")), lambda: self._note_lower(f, n, kept))
 
         def write(begin: Val, end: Val) -> None:
-            e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept)})")
+            def shifted() -> None:
+                e.line(f"call void @shifted({passed(goal, numbers, begin, end, a, kept, rows_before)})")
+
+            def plain() -> None:
+                e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept)})")
+
+            if self._shifts:
+                f.when(is_shifted, shifted, plain)
+            else:
+                plain()
 
         def band(i: Val, size: int) -> None:
             rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(size)]
@@ -138,20 +158,12 @@ class Cholesky(Tiles):
     def _lower(self) -> str:
         """`void lower(…)`: as `out_f`, but of numbers that are not `kept` there are zeros, whatever vectors have."""
         f = self.function()
-        e, lanes, elem = f.e, self.vector, self.elem
+        e, elem = f.e, self.elem
         vectors, kept = Val("%vectors", "ptr"), Val("%kept", "ptr")
-        lines, zero = self.lines(f, elem), e.const(0.0, elem, lanes)
+        lines = self.lines(f, elem)
 
         def square(place: Val) -> None:
-            flags = e.load(e.offset(kept, place, "i8"), "i8", lanes, align=1)
-            is_kept = e.icmp("ne", flags, e.const(0, "i8", lanes))
-
-            def turned() -> None:
-                rows = self.turned(f, elem, e.offset(vectors, place, f"[{lanes} x {elem}]"))
-                self.write(f, lines, place, [e.select(is_kept, x, zero) for x in rows])
-
-            some = e.intrinsic_across("llvm.vector.reduce.or", is_kept)
-            f.when(some, turned, lambda: self.write(f, lines, place, [zero] * lanes))
+            self._keep(f, place, lambda rows: self.write(f, lines, place, rows))
 
         def single(place: Val) -> None:
             def clear() -> None:
@@ -164,6 +176,85 @@ class Cholesky(Tiles):
         self.covering(f, square, single)
         e.line("ret void")
         return f.text(f"internal void @lower({MOVED}, i1 %far, ptr %kept)")
+
+    @property
+    def _shifts(self) -> bool:
+        """Whether vectors are shifted to where results begin, by numbers that are not known."""
+        return self.vector_bytes == 64
+
+    def _shifted(self) -> str:
+        """`void shifted(…)`: as `lower`, for a whole group past the caches where matrices end within vectors.
+
+        What is written are whole vectors of memory: each has the last numbers of one vector of a lane and the first of
+        the next one. Where a matrix ends and another begins, both write their part. `begin` is one of whole vectors.
+        """
+        f = self.function()
+        e, lanes, elem = f.e, self.vector, self.elem
+        goal, count, begin, end = Val("%matrices", "ptr"), *(Val(f"%{x}", "i64") for x in ("count", "begin", "end"))
+        before, now = Val("%before", "ptr"), f.room(elem, lanes * lanes)
+        number = f"i{8 * self.dtype.part.bytes}"
+        steps = Val(f"<{', '.join(f'{number} {lane}' for lane in range(lanes))}>", number, lanes)
+        name = f"llvm.x86.avx512.vpermi2var.{'ps' if elem == 'float' else 'pd'}.512"
+        vector, orders = f"<{lanes} x {elem}>", f"<{lanes} x {number}>"
+        self.declarations.add(f"declare {vector} @{name}({vector}, {orders}, {vector})")
+
+        def from_(first: Val) -> Val:
+            return e.add(e.splat(e.convert("trunc", first, number), lanes), steps)
+
+        def put(place: Val) -> None:
+            """Vectors that end in those of the lanes from a place on."""
+
+            def line(lane: Val) -> None:
+                start = e.mul(lane, count)
+                shift = e.bit_and(start, f.word(lanes - 1))
+                own, old = (e.offset(array, e.mul(lane, f.word(lanes)), elem) for array in (now, before))
+                x, last = e.load(own, elem, lanes), e.load(old, elem, lanes)
+                order = from_(e.sub(f.word(lanes), shift))
+                whole = e.define(f"call {vector} @{name}({last.typed}, {order.typed}, {x.typed})", elem, lanes)
+                e.store(x, old)
+                first = e.sub(place, shift)
+                at = e.offset(goal, e.add(start, first), elem)
+                inner = e.icmp("sle", e.add(first, f.word(lanes)), count)
+                inner = e.bit_and(inner, e.icmp("sge", first, f.word(0)))
+
+                def some() -> None:
+                    places = from_(first)
+                    there = e.icmp("slt", places, e.splat(e.convert("trunc", count, number), lanes))
+                    there = e.bit_and(there, e.icmp("sge", places, e.like(0, places)))
+                    e.masked_store(whole, at, there, self.dtype.part.bytes)
+
+                f.when(inner, lambda: self.put_far(f, whole, at), some)
+
+            f.loop(f.word(0), f.word(lanes), 1, line)
+
+        def take(rows: list[Val]) -> None:
+            for k, row in enumerate(rows):
+                e.store(row, e.offset(now, f.word(k * lanes), elem))
+
+        def square(place: Val) -> None:
+            self._keep(f, place, take)
+            put(place)
+
+        f.loop(begin, end, lanes, square)
+        beyond = e.bit_and(e.add(count, f.word(lanes - 1)), f.word(-lanes))
+        f.when(e.icmp("eq", end, count), lambda: put(beyond))
+        e.line("ret void")
+        given = "ptr %matrices, i64 %count, i64 %begin, i64 %end, ptr %vectors, ptr %kept, ptr %before"
+        return f.text(f"internal void @shifted({given})")
+
+    def _keep(self, f: Function, place: Val, put: Callable[[list[Val]], None]) -> None:
+        """What puts the numbers of each lane from a place on: zeros where they are not kept, whatever vectors have."""
+        e, lanes, elem = f.e, self.vector, self.elem
+        zero = e.const(0.0, elem, lanes)
+        flags = e.load(e.offset(Val("%kept", "ptr"), place, "i8"), "i8", lanes, align=1)
+        is_kept = e.icmp("ne", flags, e.const(0, "i8", lanes))
+
+        def turned() -> None:
+            rows = self.turned(f, elem, e.offset(Val("%vectors", "ptr"), place, f"[{lanes} x {elem}]"))
+            put([e.select(is_kept, x, zero) for x in rows])
+
+        some = e.intrinsic_across("llvm.vector.reduce.or", is_kept)
+        f.when(some, turned, lambda: put([zero] * lanes))
 
     def _left(self, f: Function, a: Val, n: Val, i: Val, j: Val, rows: list[Val], width: int, inverses: Val) -> None:
         """The factor's tile from element (i, j) on, left of the diagonal, given all that is above or left of it."""

@@ -192,21 +192,19 @@ class Lanes(Stack):
         return move, finish
 
     def out_to(
-        self, f: Function, start: Val, numbers: Val, final: Val, elem: str
+        self, f: Function, start: Val, numbers: Val, final: Val, elem: str, otherwise: Val | None = None
     ) -> tuple[Val, Val, Callable[[], None]]:
         """Where a group's results go first, which belong at `start`, so many numbers of each matrix; whether they go
         past the caches then; and what is done when they are there.
 
         Results of many matrices would only fill the caches. Past them, whole vectors are written that need not be read
-        first. Where matrices end within vectors, but a group does not, it is put together near before.
+        first. Where matrices end within vectors, but a group does not, it is put together near before, unless it is
+        written `otherwise`.
         """
         e = f.e
-        bytes = e.mul(numbers, f.word(_bytes(elem)))
-        many = e.icmp("sgt", e.mul(bytes, self.word(f, "stack")), f.word(FAR))
-        many = e.bit_and(many, self._fits_vectors(f, e.convert("ptrtoint", start, "i64")))
-        whole = self._fits_vectors(f, bytes)
-        full = e.icmp("eq", final, f.word(self.vector - 1))
-        apart = e.bit_and(many, e.bit_and(full, e.bit_xor(whole, e.const(True, "i1"))))
+        far, apart = self.past_caches(f, start, numbers, final, elem)
+        if otherwise is not None:
+            apart = e.bit_and(apart, e.bit_xor(otherwise, e.const(True, "i1")))
         # Sizes of what is in vectors are within their limits.
         room = f.room(elem, SMALL * SMALL * self.parts * self.vector)
         given = passed(room, start, e.mul(numbers, f.word(self.vector)))
@@ -214,7 +212,18 @@ class Lanes(Stack):
         def finish() -> None:
             f.when(apart, lambda: e.line(f"call void @past_{elem}({given})"))
 
-        return e.select(apart, room, start), e.bit_and(many, whole), finish
+        return e.select(apart, room, start), far, finish
+
+    def past_caches(self, f: Function, start: Val, numbers: Val, final: Val, elem: str) -> tuple[Val, Val]:
+        """Whether a group's results are to go past the caches, where matrices are whole vectors, and where they end
+        within vectors but the group does not."""
+        e = f.e
+        bytes = e.mul(numbers, f.word(_bytes(elem)))
+        many = e.icmp("sgt", e.mul(bytes, self.word(f, "stack")), f.word(FAR))
+        many = e.bit_and(many, self._fits_vectors(f, e.convert("ptrtoint", start, "i64")))
+        whole = self._fits_vectors(f, bytes)
+        full = e.icmp("eq", final, f.word(self.vector - 1))
+        return e.bit_and(many, whole), e.bit_and(many, e.bit_and(full, e.bit_xor(whole, e.const(True, "i1"))))
 
     def _fits_vectors(self, f: Function, bytes: Val) -> Val:
         """Whether a place, or a distance, is one of whole vectors."""
@@ -228,14 +237,14 @@ class Lanes(Stack):
 
         def vector(place: Val) -> None:
             x = e.load(e.offset(source, place, elem), elem, self.vector)
-            self._put_far(f, x, e.offset(target, place, elem))
+            self.put_far(f, x, e.offset(target, place, elem))
 
         f.loop(f.word(0), Val("%count", "i64"), self.vector, vector)
         e.line("ret void")
         given = parameters(("source", "ptr"), ("target", "ptr"), ("count", "i64"))
         return f.text(f"internal void @past_{elem}({given})")
 
-    def _put_far(self, f: Function, value: Val, at: Val) -> None:
+    def put_far(self, f: Function, value: Val, at: Val) -> None:
         """Write a whole vector past the caches."""
         f.e.line(f"store {value.typed}, ptr {at.ref}, align {self.vector_bytes}, !nontemporal !{{i32 1}}")
 
@@ -297,7 +306,7 @@ class Lanes(Stack):
 
         def far() -> None:
             for row, at in zip(rows, places, strict=True):
-                self._put_far(f, row, at)
+                self.put_far(f, row, at)
 
         def near() -> None:
             for row, at in zip(rows, places, strict=True):
