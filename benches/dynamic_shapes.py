@@ -1,5 +1,5 @@
-"""Symbolic sizes against the same program compiled for numbers, interleaved: matmul, softmax, layer norm, an MLP step,
-attention, a convolution, a running sum and a scan.
+"""Symbolic sizes against the same program compiled for numbers, interleaved: matmul, rows by rows, a transpose,
+softmax, layer norm, an MLP step, attention, a convolution, a running sum and a scan.
 
     python benches/dynamic_shapes.py
 
@@ -30,6 +30,14 @@ def draw(*shape: int) -> np.ndarray[Any, Any]:
 
 def matmul(x: Any, y: Any) -> Any:
     return x @ y
+
+
+def rows_by_rows(x: Any, y: Any) -> Any:
+    return x @ y.T
+
+
+def transpose(x: Any) -> Any:
+    return x.T * 2
 
 
 def softmax(x: Any) -> Any:
@@ -84,6 +92,23 @@ CASES: list[tuple[str, Callable[..., Any], dict[str, Any], Arrays, list[Arrays]]
         {"x": {0: "n", 1: "k"}, "y": {0: "k", 1: "m"}},
         (draw(96, 80), draw(80, 112)),
         [(draw(n, n), draw(n, n)) for n in (16, 64, 256, 512, 1024)] + [(draw(100, 77), draw(77, 130))],
+    ),
+    (
+        "x @ y.T",
+        rows_by_rows,
+        {"x": {0: "n", 1: "k"}, "y": {0: "m", 1: "k"}},
+        (draw(96, 80), draw(112, 80)),
+        [
+            (draw(n, k), draw(m, k))
+            for n, k, m in ((64, 64, 64), (512, 512, 512), (16, 1024, 1024), (100, 77, 130), (1000, 256, 300))
+        ],
+    ),
+    (
+        "transpose",
+        transpose,
+        {"x": (0, 1)},
+        (draw(48, 80),),
+        [(draw(n, m),) for n, m in ((64, 64), (512, 512), (700, 700), (10000, 20))],
     ),
     (
         "softmax",

@@ -170,7 +170,7 @@ class Sort(Sorting):
 def _ties_tell(x: NumpyArray) -> bool:
     """Whether there may be elements that tie and differ."""
     if x.dtype.kind != "f":
-        return False
+        return x.dtype.kind not in "biu"
     return bool(np.isnan(x).any() or np.signbit(x[x == 0]).any())
 
 
