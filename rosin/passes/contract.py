@@ -91,7 +91,7 @@ SLICE_BYTES = 1 << 18
 TURNED_ROWS = 12
 """So many rows, and columns, pay for a copy of an operand in which its columns are turned to rows."""
 
-STORE_COST = 3
+STORE_COST = 4
 """Rows that are few enough are turned instead: to store a number of the result in a square takes so many times as long
 as to turn one."""
 
@@ -230,7 +230,7 @@ class Contraction(TileLanes):
         if facts.known_at_least(0, self.pays):
             return False
         self.along = lanes
-        self._pack(moving[0], packing)
+        self._pack(moving[0], packing.aligned(self.width))
         self.terms = self._terms()
         groups = self.groups(lanes)
         ends = ends_of_rows(rows, groups, self.width)
@@ -558,15 +558,15 @@ class Contraction(TileLanes):
         count = prod(facts.estimate(tiling.tiles[v].count * tiling.tiles[v].block) for v in rows)
         whole = tiling.is_vector and tile.end is None and tile.last is None
         moving = {(e.buffer, e.offset): e for e in self.loads if lanes in e.offset.variables()}
-        if len(moving) != 1 or count < COPY_ROWS or not whole or self.packed:
+        if len(moving) != 1 or not whole or self.packed:
             return None
         (load,) = moving.values()
         if not load.offset.affine_in(lanes):
             return None
         still = all(load.offset.coefficient(v) == 0 for v in rows)
         side_by_side = load.offset.coefficient(lanes) == 1
-        apart = not side_by_side or _lies_apart(load.offset.coefficient(blocks.step), tile.block * self.width)
-        return load if still and apart else None
+        apart = _lies_apart(load.offset.coefficient(blocks.step), tile.block * self.width)
+        return load if still and (not side_by_side or (apart and count >= COPY_ROWS)) else None
 
     def _along(self, places: dict[LoopVar, Index]) -> dict[int, Index]:
         """Where an element of the result is along each axis."""

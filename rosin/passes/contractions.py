@@ -14,20 +14,26 @@ from dataclasses import replace
 from rosin.ir import dims, facts
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
+from rosin.ir.index import LoopVar
 from rosin.ir.loops import Buffer
 from rosin.ir.op import Fold
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.steps import Either, Kernel, Step
 from rosin.passes.contract import Contraction
 from rosin.passes.fusion import Group
-from rosin.passes.lanes import WHOLE_BYTES, Means
+from rosin.passes.lanes import FEW_ROWS, WHOLE_BYTES, Means
 from rosin.passes.nest import Memory
 from rosin.passes.packing import joint, packing_kernels, padding_kernel
 from rosin.passes.pieces import Piece, pieces
+from rosin.passes.tiles import Tile
 
 SMALL, LARGE, UNEVEN = 48, 1024, 1000
 """What symbolic sizes count as for the kernels of small operands, for those of large ones, and for those of what whole
 panels leave."""
+
+TURNED_WORK = 1 << 20
+"""A product of sizes that are numbers has at least so many terms for kernels that turn rows of one operand or of the
+other, whichever is better."""
 
 READ_OFTEN, READ_ACROSS, ONCE_MORE = 32, 8, 1 << 16
 """Of symbolic size, a large operand that is read for so many elements of the result is copied. One that lies across
@@ -35,11 +41,17 @@ what is side by side in the copy is copied, large or not, if it is read for so m
 bytes."""
 
 
+WAYS = ("copied", True), ("blocks", False)
+"""Panels are copied as a whole, or block by block; where both can be, the first one that pays is taken."""
+
+
 @dataclass(frozen=True)
 class Panels:
-    """Kernels for whole panels of symbolic sizes, and what is positive where these are large enough."""
+    """Kernels for whole panels, and what is positive where sizes are large enough for them."""
 
     pays: Dim
+    tile: tuple[LoopVar | None, Tile | None]
+    """What runs as vectors, and in which panels."""
     steps: tuple[Step, ...]
 
 
@@ -52,17 +64,22 @@ def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -
     parts = _parts(group, memory, name, means)
     symbols = {name: None for v in (*parts[0].result, *parts[0].folded) for name in dims.names(v.extent)}
     plain = isinstance(group.nodes[0].op, DotGeneral) and parts[0].kind is None and means.size is None
-    if not symbols or not plain or memory.in_loop:
+    if not plain or memory.in_loop:
         return _kernels(parts)
+    if not symbols:
+        turned = _turned(parts, name, symbols) if _has_few_rows(parts) else None
+        return _kernels(parts) if turned is None else turned
     copies = any(part.packed for part in parts)
     with _sizes_of(symbols, SMALL):
         small = _parts(group, memory, f"{name}_small", replace(means, copies=False)) if copies else parts
-    ways = (("blocks", False), ("copied", True))
-    panels = [each for how, whole in ways if (each := _panels(small, f"{name}_{how}", symbols, whole)) is not None]
-    if panels and small[0].along in small[0].folded:
-        return _turned(small, panels, f"{name}_ends", symbols)
+    if small[0].along in small[0].folded:
+        turned = _turned(small, name, symbols)
+        if turned is not None:
+            return turned
+    found = _ways(small[0], name, symbols) if len(small) == 1 else []
+    panels = [each for each in found if each.tile == (small[0].along, small[0].first)]
     if panels:
-        return _by_panels(small, panels)
+        return _by_panels(small[0], panels)
     with _sizes_of(symbols, LARGE):
         large = parts if copies else _parts(group, memory, f"{name}_large", means)
     pays = _pays(large)
@@ -71,54 +88,87 @@ def contraction_kernels(group: Group, memory: Memory, name: str, means: Means) -
     return [Either(pays, 0, tuple(_kernels(small)), tuple(_kernels(large)))]
 
 
-def _panels(small: Sequence[Contraction], name: str, symbols: Iterable[str], whole: bool) -> Panels | None:
-    """Kernels for panels of symbolic sizes that are large enough, in place of those of the same panels among the
-    `small` ones; None where operands do not lie for that."""
-    part, *others = small
-    if others or part.along is None:
-        return None
+def _has_few_rows(parts: Sequence[Contraction]) -> bool:
+    """Whether few rows of sizes that are numbers pass by a copy of a large operand, or run as vectors in a copy whose
+    results lie apart: other ways than `_kernels` has may be better."""
+    part, *others = parts
+    lanes = part.along
+    if others or lanes is None or lanes in part.folded or part.form is not None or part.overlap is not None:
+        return False
+    if facts.estimate(part.work) < TURNED_WORK or not part.packed:
+        return False
+    if part.place.coefficient(lanes) != 1:
+        return facts.estimate(lanes.extent) >= part.width
+    rows = part.partners(lanes)[:1]
+    copied = sum(facts.estimate(buffer.bytes) for _, buffer in part.packed.values())
+    return all(facts.estimate(row.extent) < FEW_ROWS for row in rows) and copied > WHOLE_BYTES
+
+
+def _panels(part: Contraction, name: str, symbols: Iterable[str], whole: bool) -> Panels | None:
+    """Kernels for panels of sizes that are large enough; None where operands do not lie for that."""
     with _sizes_of(symbols, LARGE):
-        large = Contraction(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
-        if large.choose_panels(whole) and (part.along in part.folded or part.first == large.first):
-            return Panels(large.pays, tuple(_kernels([large])))
+        large = _again(part, name)
+        if large.choose_panels(whole):
+            return Panels(large.pays, (large.along, large.first), tuple(_kernels([large])))
     return None
 
 
-def _by_panels(small: Sequence[Contraction], panels: Sequence[Panels]) -> list[Step]:
+def _again(part: Contraction, name: str) -> Contraction:
+    """The same contraction, of which nothing is chosen yet."""
+    return Contraction(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
+
+
+def _by_panels(part: Contraction, panels: Sequence[Panels]) -> list[Step]:
     """The kernels of a contraction, of which those for whole panels are chosen when sizes are known."""
-    (part,) = small
     along, first, kernels = part.along, part.first, part.kernels()
     assert along is not None, "panels consist of vectors"
     assert first is not None, "panels consist of vectors"
     of_panels = [tiles[along] == first for tiles in part.choices]
-    steps: list[Step] = list(itertools.compress(kernels, of_panels))
-    for each in panels:
-        steps = [Either(each.pays, 0, tuple(steps), each.steps)]
-    if not facts.positive(first.count):
-        steps = [Either(first.count, 0, (), tuple(steps))]
-    return [*steps, *(k for k, is_one in zip(kernels, of_panels, strict=True) if not is_one)]
+    steps: tuple[Step, ...] = tuple(itertools.compress(kernels, of_panels))
+    for each in reversed(panels):
+        steps = _either(each.pays, steps, each.steps)
+    left = [k for k, is_one in zip(kernels, of_panels, strict=True) if not is_one]
+    return [*_either(first.count, (), steps), *left]
 
 
-def _turned(small: Sequence[Contraction], panels: Sequence[Panels], name: str, symbols: Iterable[str]) -> list[Step]:
-    """The kernels of a contraction of rows by rows: panels are turned, where these are enough."""
-    (part,) = small
+def _turned(parts: Sequence[Contraction], name: str, symbols: Iterable[str]) -> list[Step] | None:
+    """The kernels of a contraction of rows by rows, for few ones those of its `parts`: where there are enough, rows of
+    one operand or of the other are turned. None where operands are no such."""
+    part, *others = parts
+    if others:
+        return None
     with _sizes_of(symbols, UNEVEN):
-        ends = Contraction(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
+        ends = _again(part, f"{name}_ends")
         if not ends.choose_ends():
-            return _kernels(small)
+            return None
         left = _kernels([ends]) if ends.choices else []
-    first, *others = panels
-    steps: tuple[Step, ...] = first.steps
-    for each in others:
-        steps = (Either(each.pays, 0, steps, each.steps),)
-    if not facts.positive(first.pays):
-        steps = (Either(first.pays, 0, (), steps),)
-    steps = (*steps, *left)
     with _sizes_of(symbols, LARGE):
-        few = Contraction(part.group, part.memory, f"{name}_few", part.piece, replace(part.means, copies=False))
-        if few.choose_turned():
-            steps = (Either(few.pays, 0, steps, tuple(_kernels([few]))),)
-    return [Either(ends.pays, 0, tuple(_kernels(small)), steps)]
+        few = _again(part, f"{name}_few")
+        turned = tuple(_kernels([few])) if few.choose_turned() else ()
+    steps: tuple[Step, ...] = ()
+    if not turned or not facts.positive(few.pays):
+        for each in reversed(_ways(part, name, symbols)):
+            steps = _either(each.pays, steps, each.steps)
+        steps = (*steps, *left)
+    if turned:
+        steps = _either(few.pays, steps, turned)
+    return list(steps) if facts.positive(ends.pays) else [Either(ends.pays, 0, tuple(_kernels(parts)), steps)]
+
+
+def _ways(part: Contraction, name: str, symbols: Iterable[str]) -> list[Panels]:
+    """The ways in which panels may be copied, of which the first one that pays is taken."""
+    found: list[Panels] = []
+    for how, whole in WAYS:
+        each = _panels(part, f"{name}_{how}", symbols, whole)
+        found += [] if each is None else [each]
+        if found and facts.positive(found[-1].pays):
+            break
+    return found
+
+
+def _either(pays: Dim, small: tuple[Step, ...], large: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The `large` steps where it is positive what tells whether these pay, and otherwise the `small` ones."""
+    return large if facts.positive(pays) else (Either(pays, 0, small, large),)
 
 
 @contextmanager

@@ -119,6 +119,8 @@ class PackedAxis:
     extent: Dim
     block: int = 0
     """0 where the axis isn't cut."""
+    room: Dim = 0
+    """How many elements there is room for, if that is more than there are, so that what follows lies well."""
 
     @property
     def count(self) -> Dim:
@@ -146,7 +148,7 @@ class Packing:
     @property
     def shape(self) -> tuple[Dim, ...]:
         """The shape of the copy."""
-        return (*(a.count for a in self.cut), *(a.block or a.extent for a in self.axes))
+        return (*(a.count for a in self.cut), *(a.block or a.room or a.extent for a in self.axes))
 
     @property
     def size(self) -> Dim:
@@ -157,6 +159,11 @@ class Packing:
         *before, last = self.axes
         last = replace(last, low=last.low + start * last.step, extent=extent, block=block)
         return replace(self, axes=(*before, last))
+
+    def aligned(self, width: int) -> Packing:
+        """The copy with room for whole vectors of its last axis, which is not cut."""
+        *before, last = self.axes
+        return replace(self, axes=(*before, replace(last, room=-(-last.extent // width) * width)))
 
     def element(self, reader: Reader, index: tuple[Index, ...]) -> Expr:
         """What the copy has of the operand at an index."""

@@ -185,3 +185,28 @@ def test_rows_by_rows(
     finally:
         threads.set_num_threads(before)
     assert len(program.signatures()) == 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(
+    ("m", "depth", "n"), [(17, 129, 64), (16, 300, 1000), (40, 70, 500), (50, 257, 450), (90, 600, 460), (13, 300, 900)]
+)
+@pytest.mark.parametrize("f", [right_turned, turned_layer, turned_beside])
+@pytest.mark.thinned(3)
+def test_few_rows_by_rows_of_sizes_that_are_numbers(
+    f: Callable[..., Any], m: int, depth: int, n: int, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contractions, "TURNED_WORK", 1)
+    monkeypatch.setattr(contractions, "WHOLE_BYTES", 1 << 18)
+    x, y = (np.rint(4 * a) for a in operands(right_turned, m, depth, n))
+    before = threads.num_threads()
+    threads.set_num_threads(number)
+    try:
+        wanted = x @ y.T
+        if f is turned_layer:
+            wanted = np.maximum(wanted + np.sum(y, axis=-1), 0)
+        if f is turned_beside:
+            wanted = wanted - np.arange(m)[:, None] * np.arange(n)
+        np.testing.assert_array_equal(rosin.compile(f, dynamic=False)(x, y), wanted)
+    finally:
+        threads.set_num_threads(before)
