@@ -53,7 +53,7 @@ from rosin.ir.statements import replace, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
-from rosin.passes.lanes import FEW_ROWS, NEAR_BYTES, WHOLE_BYTES
+from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
@@ -62,16 +62,13 @@ from rosin.passes.tiles import (
     Tiling,
     ends_of_rows,
     open_row_blocks,
-    over_blocks,
     padded_blocks,
-    padded_ends,
     row_blocks,
     vector_blocks,
 )
 from rosin.passes.waiting import (
     COPIED_LONG_BYTES,
     COPY_ROWS,
-    FAR_ROWS,
     LONG_BYTES,
     PACKED_LONG_BYTES,
     Band,
@@ -87,13 +84,6 @@ busy with single vectors."""
 LEAST_SLICES = 16
 SLICE_BYTES = 1 << 18
 """An operand is packed slice by slice where there are so many, which threads share, of at most so many bytes."""
-
-TURNED_ROWS = 12
-"""So many rows, and columns, pay for a copy of an operand in which its columns are turned to rows."""
-
-STORE_COST = 4
-"""Rows that are few enough are turned instead: to store a number of the result in a square takes so many times as long
-as to turn one."""
 
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
@@ -131,9 +121,6 @@ class Contraction(TileLanes):
     blocks: Blocks | None = None
     """The blocks of what is folded, if sums wait from one to the next."""
 
-    pays: Dim = 1
-    """Positive where symbolic sizes are large enough for these kernels."""
-
     pads = False
     """Whether tiles read what is beyond the end of a copy, up to a whole vector."""
 
@@ -145,120 +132,6 @@ class Contraction(TileLanes):
     def choose(self) -> None:
         """Choose what runs as vectors, in which tiles, and what is packed for them."""
         self.choices = self._choose()
-
-    def choose_panels(self, whole: bool) -> bool:
-        """Choose tiles for panels of an operand of symbolic sizes that are large enough: panels are copied as a
-        `whole`, or block by block, and sums wait. Gives whether operands are such that this can be; from then on it is
-        known that sizes are large enough, and `pays` is positive where they are."""
-        found = self._panels()
-        if found is None:
-            return False
-        lanes, row, (folded, places), position, panels = found
-        groups, dtype = self.groups(lanes), self.monoid.identity[0].dtype
-        panel, bytes = groups * self.width, panels.value.type.size * dtype.bytes
-        far = dims.floor_divide(bytes, WHOLE_BYTES + 1)
-        most = self._room(row, groups)
-        if panels.step(lanes) != 1:
-            pays, least, most = 1, [(row.extent, TURNED_ROWS), (lanes.extent, panel)], min(most, TURNED_ROWS)
-            if whole:
-                shallow = _at_most(folded.extent, COPIED_LONG_BYTES // (panel * dtype.bytes))
-                pays = far * dims.floor_divide(row.extent, 2 * FEW_ROWS) + shallow * _at_most(bytes, WHOLE_BYTES)
-        elif whole:
-            pays, least = far, [(row.extent, FEW_ROWS), (lanes.extent, 2 * panel)]
-        else:
-            pays = dims.floor_divide(row.extent, COPY_ROWS) + far
-            deep = COPIED_LONG_BYTES // (panel * dtype.bytes) + 1
-            least = [(row.extent, FAR_ROWS), (folded.extent, deep), (lanes.extent, 2 * panel)]
-        self.pays = pays * _learned(least)
-        if facts.known_at_least(0, self.pays):
-            return False
-        rows = over_blocks(row.extent, most)
-        if whole:
-            packing = panels.packing([lanes], [panel])
-            if packing is None:
-                return False
-            self._pack(position, packing.part(0, lanes.extent // panel * panel, panel))
-            if self._pack_rows(row, rows.block, lanes):
-                (rows,) = padded_blocks(row.extent, rows.block)
-        else:
-            self.blocks = self._in_blocks(folded, places, None)
-        self.choices = [{lanes: vector_blocks(lanes.extent, groups, self.width, True)[0], row: rows}]
-        return True
-
-    def choose_ends(self) -> bool:
-        """Choose tiles for what whole panels leave of an operand that lies across them, which read a copy of that.
-        Gives whether there is such an operand; from then on it is known that there are enough rows and columns."""
-        found = self._panels()
-        if found is None:
-            return False
-        lanes, row, (folded, _), position, panels = found
-        groups = self.groups(lanes)
-        panel = groups * self.width
-        packing = panels.packing([lanes], [panel])
-        least = [(row.extent, TURNED_ROWS), (lanes.extent, TURNED_ROWS), (folded.extent, 1)]
-        self.pays = _learned(least)
-        if packing is None or panels.step(lanes) == 1 or facts.known_at_least(0, self.pays):
-            return False
-        start = lanes.extent // panel * panel
-        self._pack(position, packing.part(start, lanes.extent - start, panel))
-        self.terms, self.pads = self._terms(), True
-        self.choices = [
-            {lanes: end, row: over_blocks(row.extent, min(self.room(end.block), END_ROWS))}
-            for end in padded_ends(lanes.extent, groups, self.width)
-        ]
-        return True
-
-    def choose_turned(self) -> bool:
-        """Choose tiles for few rows that run as vectors, side by side in a copy, beside many rows of another operand
-        that are read as they lie. Gives whether operands are such; from then on it is known that sizes are for it."""
-        found = self._panels()
-        if found is None:
-            return False
-        columns, lanes, (folded, _), panel, _ = found
-        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
-        operand = self.operands[moving[0]]
-        # What is stored again must not be what it has been computed from.
-        if operand is None or len(moving) > 1 or moving[0] == panel or self._arrays_beside() > 1:
-            return False
-        packing = operand.packing([lanes], [0])
-        if packing is None:
-            return False
-        rows, many, depth = lanes.extent, columns.extent, folded.extent
-        self.pays = _learned([(rows, self.width), (many, TURNED_ROWS), (depth, 1)])
-        self.pays = self.pays * dims.floor_divide(many * depth, rows * (depth + STORE_COST * many) + 1)
-        self.pays = self.pays * _at_most(rows * depth * operand.value.type.dtype.bytes, WHOLE_BYTES)
-        if facts.known_at_least(0, self.pays):
-            return False
-        self.along = lanes
-        self._pack(moving[0], packing.aligned(self.width))
-        self.terms = self._terms()
-        groups = self.groups(lanes)
-        ends = ends_of_rows(rows, groups, self.width)
-        if isinstance(rows, int):
-            ends = vector_blocks(rows, groups, self.width, True)[1:]
-        tiles = [*vector_blocks(rows, groups, self.width, True)[:1], *ends]
-        self.choices = [
-            {
-                lanes: replace_fields(tile, again=True),
-                columns: replace_fields(over_blocks(many, min(self.room(tile.block), TURNED_ROWS)), again=True),
-            }
-            for tile in tiles
-        ]
-        return True
-
-    def _panels(self) -> tuple[LoopVar, LoopVar, tuple[LoopVar, Mapping[LoopVar, Index]], int, Operand] | None:
-        """What runs as vectors for panels of an operand, the rows that pass by them, all that is folded, and the
-        operand, whose columns lie side by side or each in one piece, with its position; None where there is no such."""
-        lanes = self.along = next((v for v in self.result if v.extent != 1 and self.place.coefficient(v) == 1), None)
-        if lanes is None or self.packed or self.kind is not None or self.form is not None:
-            return None
-        partners, (folded, places) = self.partners(lanes), self._joined()
-        moving = [i for i, o in enumerate(self.operands) if o is None or o.step(lanes) != 0]
-        panels = self.operands[moving[0]]
-        if self.monoid.identity[0].dtype.is_complex or not partners or folded is None or panels is None:
-            return None
-        lies = panels.step(lanes) == 1 or all(o is not None and o.step(self.folded[-1]) == 1 for o in self.operands)
-        return (lanes, partners[0], (folded, places), moving[0], panels) if len(moving) == 1 and lies else None
 
     @property
     def first(self) -> Tile | None:
@@ -304,7 +177,7 @@ class Contraction(TileLanes):
         rows = self._rows(lanes, partners, groups)
         row = next((v for v in partners[:1] if v in rows[0]), None)
         one = row is not None and len(rows[0]) == 1 and self.overlap is None
-        if row is not None and one and self.means.copies and self._pack_rows(row, rows[0][row].block, lanes) and over:
+        if row is not None and one and self.means.copies and self.pack_rows(row, rows[0][row].block, lanes) and over:
             rows = [{row: tile} for tile in padded_blocks(row.extent, rows[0][row].block)]
         self.blocks = self._blocks(lanes, rows)
         ends = self._open_ends(lanes, row, groups) if over and row is not None and self.overlap is None else []
@@ -332,7 +205,7 @@ class Contraction(TileLanes):
             for tile in open_row_blocks(row.extent, END_ROWS, end.block, self._room(row, end.block))
         ]
 
-    def _pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
+    def pack_rows(self, row: LoopVar, block: int, lanes: LoopVar) -> bool:
         """Pack operands of which a tile reads rows in blocks of these, where that is better; gives whether all are."""
         for position, operand in enumerate(self.operands):
             if operand is not None and position not in self.packed and self.packs_rows(operand, lanes):
@@ -352,7 +225,7 @@ class Contraction(TileLanes):
         plain = plain and (packed or self.place.coefficient(lanes) == 1)
         if not plain or len(rows) != 1 or any(t.count == 1 for t in rows[0].values()):
             return None
-        folded, places = self._joined()
+        folded, places = self.joined()
         if folded is None:
             return None
         dtype = self.monoid.identity[0].dtype
@@ -365,9 +238,9 @@ class Contraction(TileLanes):
             return None
         others = prod(facts.estimate(v.extent) for v in self.result if v is not lanes and v not in rows[0])
         beside = 1 if packed else panels_beside(-(-columns // panel), others, panel * dtype.bytes, prod(rows_of))
-        return self._in_blocks(folded, places, beside)
+        return self.in_blocks(folded, places, beside)
 
-    def _in_blocks(self, folded: LoopVar, places: Mapping[LoopVar, Index], beside: int | None) -> Blocks:
+    def in_blocks(self, folded: LoopVar, places: Mapping[LoopVar, Index], beside: int | None) -> Blocks:
         """The blocks of what is folded, which so many panels pass by together. From then on a block is folded."""
         blocks = Blocks(folded, beside)
         places = {v: place.substitute({folded: blocks.place}) for v, place in places.items()}
@@ -385,7 +258,7 @@ class Contraction(TileLanes):
             return COPIED_LONG_BYTES
         return LONG_BYTES if any(map(self._share_a_set, operands)) else 2 * LONG_BYTES
 
-    def _joined(self) -> tuple[LoopVar | None, dict[LoopVar, Index]]:
+    def joined(self) -> tuple[LoopVar | None, dict[LoopVar, Index]]:
         """One variable for all that is folded, and where the others are for it; None where operands do not have these
         one behind the other."""
         if len(self.folded) == 1:
@@ -669,21 +542,6 @@ def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iter
     for inside, group in itertools.groupby(ends, lambda end: end[0]):
         together = [statement for _, statements in group for statement in statements]
         yield from [When(inside, tuple(together))] if inside else together
-
-
-def _learned(least: Sequence[tuple[Dim, int]]) -> Dim:
-    """What is positive where sizes are at least so much, which is known of them from then on."""
-    pays: Dim = 1
-    for size, few in least:
-        pays = pays * dims.floor_divide(size, few)
-        if not isinstance(size, int):
-            facts.current().learn(facts.Check(size, ">=", few))
-    return pays
-
-
-def _at_most(size: Dim, most: int) -> Dim:
-    """1 where a size is at most so much, and else 0."""
-    return dims.floor_divide(2 * most, size + most)
 
 
 def _lies_apart(step: Dim | None, panel: int) -> bool:

@@ -24,6 +24,7 @@ from rosin.passes.fusion import Group
 from rosin.passes.lanes import FEW_ROWS, WHOLE_BYTES, Means
 from rosin.passes.nest import Memory
 from rosin.passes.packing import joint, packing_kernels, padding_kernel
+from rosin.passes.panels import InPanels
 from rosin.passes.pieces import Piece, pieces
 from rosin.passes.tiles import Tile
 
@@ -113,9 +114,9 @@ def _panels(part: Contraction, name: str, symbols: Iterable[str], whole: bool) -
     return None
 
 
-def _again(part: Contraction, name: str) -> Contraction:
+def _again(part: Contraction, name: str) -> InPanels:
     """The same contraction, of which nothing is chosen yet."""
-    return Contraction(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
+    return InPanels(part.group, part.memory, name, part.piece, replace(part.means, copies=False))
 
 
 def _by_panels(part: Contraction, panels: Sequence[Panels]) -> list[Step]:

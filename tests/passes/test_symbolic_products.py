@@ -11,7 +11,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.passes import contract, contractions
+from rosin.passes import contractions, panels
 from rosin.runtime import threads
 
 
@@ -95,8 +95,8 @@ def test_panels_have_the_bits_of_static_sizes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever sizes are symbolic, on both sides of where panels are copied block by block, or as a whole."""
-    monkeypatch.setattr(contract, "WHOLE_BYTES", 1 << 19)
-    monkeypatch.setattr(contract, "FEW_ROWS", 100)
+    monkeypatch.setattr(panels, "WHOLE_BYTES", 1 << 19)
+    monkeypatch.setattr(panels, "FEW_ROWS", 100)
 
     def arguments(m: int, depth: int, n: int) -> list[Any]:
         return [x.astype(dtype) for x in operands(f, m, depth, n)]
@@ -166,8 +166,8 @@ def test_rows_by_rows(
 ) -> None:
     """Dot products of few rows, rows that are turned, and panels that are, as a whole and in blocks, with what these
     leave: whole numbers, whose sums are exact in any order."""
-    monkeypatch.setattr(contract, "WHOLE_BYTES", 1 << 18)
-    monkeypatch.setattr(contract, "FEW_ROWS", 100)
+    monkeypatch.setattr(panels, "WHOLE_BYTES", 1 << 18)
+    monkeypatch.setattr(panels, "FEW_ROWS", 100)
     first = len(batch)
     program = rosin.compile(f, dynamic={name: tuple(first + axis for axis in axes) for name, axes in dynamic.items()})
     before = threads.num_threads()
@@ -210,3 +210,22 @@ def test_few_rows_by_rows_of_sizes_that_are_numbers(
         np.testing.assert_array_equal(rosin.compile(f, dynamic=False)(x, y), wanted)
     finally:
         threads.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "dynamic",
+    [False, {"x": 0, "y": 0}, {"x": {0: "m", 1: "k"}, "y": {0: "n", 1: "k"}}, {"y": 0}],
+    ids=["static", "both", "all", "columns"],
+)
+@pytest.mark.parametrize("which", ["left", "right", "both"])
+def test_rows_that_are_all_the_same(dynamic: Any, which: str) -> None:
+    """An operand that does not move with rows, or columns, of the result."""
+
+    def same(x: Any, y: Any) -> Any:
+        x = rnp.broadcast_to(x[:1], x.shape) if which != "right" else x
+        y = rnp.broadcast_to(y[:1], y.shape) if which != "left" else y
+        return right_turned(x, y)
+
+    x, y = (np.rint(4 * a) for a in operands(right_turned, 40, 300, 500))
+    wanted = (x if which == "right" else 0 * x + x[:1]) @ (y if which == "left" else 0 * y + y[:1]).T
+    np.testing.assert_array_equal(rosin.compile(same, dynamic=dynamic)(x, y), wanted)
