@@ -171,7 +171,7 @@ def _divided(dividend: Sym, divisor: Dim) -> Dim:
         whole = total(part for _, part in parts if part is not None)
         rest = _made(dict(term for term, part in parts if part is None))
     if isinstance(rest, int):
-        return whole + rest // divisor if isinstance(divisor, int) else whole + _made({(_floor(rest, divisor),): 1})
+        return whole + rest // divisor if isinstance(divisor, int) else whole + of_atom(_floor(rest, divisor))
     return whole + _quotient(rest, divisor)
 
 

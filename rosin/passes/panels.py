@@ -57,9 +57,8 @@ class InPanels(Contraction):
     """Positive where sizes are large enough for what is chosen."""
 
     def choose_panels(self, whole: bool) -> bool:
-        """Choose tiles for panels of an operand of symbolic sizes that are large enough: panels are copied as a
-        `whole`, or block by block, and sums wait. Gives whether operands are such that this can be; from then on it is
-        known that sizes are large enough, and `pays` is positive where they are."""
+        """Choose tiles for panels of an operand: they are copied as a `whole`, or block by block, and sums wait. Gives
+        whether operands are such that this can be."""
         found = self._operand()
         if found is None:
             return False
@@ -142,10 +141,9 @@ class InPanels(Contraction):
         self._pack(position, packing.aligned(self.width))
         self.terms = self._terms()
         groups = self.groups(lanes)
-        ends = ends_of_rows(rows, groups, self.width)
-        if isinstance(rows, int):
-            ends = vector_blocks(rows, groups, self.width, True)[1:]
-        tiles = [*vector_blocks(rows, groups, self.width, True)[:1], *ends]
+        tiles = vector_blocks(rows, groups, self.width, True)
+        if not isinstance(rows, int):
+            tiles = [tiles[0], *ends_of_rows(rows, groups, self.width)]
         self.choices = [
             {
                 lanes: replace(tile, again=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
@@ -200,14 +200,9 @@ def ends_of_rows(extent: Dim, groups: int, width: int) -> list[Tile]:
     """What blocks of `groups` vectors leave of a symbolic extent: a tile for each number of vectors that this may be,
     the last of which lies over the one before it, and one for an extent of less than a vector. Of all these one is
     there, or none."""
-    block = groups * width
-    start = extent // block * block
     least = 0 if facts.known_at_least(extent, width) else dims.floor_divide(1, extent // width + 1)
-    left = (extent - start + (width - 1)) // width
     tiles: list[Tile] = []
-    for vectors in range(1, groups + 1):
-        more = (left + (groups - vectors - 1)) // groups if vectors < groups else 0
-        here = (left + (groups - vectors)) // groups - more
+    for vectors, start, here in _ends(extent, groups, width):
         count = here - least if vectors == 1 else here
         tiles.append(Tile(start, count, vectors, width, last=extent - width, is_one=True))
     return [*tiles, *([Tile(0, least, 1, extent % width, is_one=True)] if least != 0 else [])]
@@ -216,15 +211,21 @@ def ends_of_rows(extent: Dim, groups: int, width: int) -> list[Tile]:
 def padded_ends(extent: Dim, groups: int, width: int) -> list[Tile]:
     """What blocks of `groups` vectors leave of an extent of which more may be read than there is: a tile for each
     number of vectors that this may be. Of all these one is there, or none."""
+    return [
+        Tile(start, here, vectors, width, end=extent, padded=True, is_one=True)
+        for vectors, start, here in _ends(extent, groups, width)
+        if here != 0
+    ]
+
+
+def _ends(extent: Dim, groups: int, width: int) -> Iterator[tuple[int, Dim, Dim]]:
+    """For each number of vectors that blocks of `groups` may leave: that, where they start, and 1 where so many are
+    left and else 0."""
     start = extent // (groups * width) * (groups * width)
     left = (extent - start + (width - 1)) // width
-    tiles: list[Tile] = []
     for vectors in range(1, groups + 1):
         more = (left + (groups - vectors - 1)) // groups if vectors < groups else 0
-        here = (left + (groups - vectors)) // groups - more
-        if here != 0:
-            tiles.append(Tile(start, here, vectors, width, end=extent, padded=True, is_one=True))
-    return tiles
+        yield vectors, start, (left + (groups - vectors)) // groups - more
 
 
 def _open_vector_blocks(extent: Dim, groups: int, width: int) -> list[Tile]:
