@@ -8,7 +8,7 @@ divide runs once more under a mask. Running values live in stack slots, which LL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -23,11 +23,9 @@ from rosin.backends.llvm.around import (
 )
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
-from rosin.backends.llvm.places import Entrance, is_zero
-from rosin.backends.llvm.refill import MOST_PLACES
-from rosin.backends.llvm.tile_registers import TileRegisters
+from rosin.backends.llvm.places import Entrance
 from rosin.backends.llvm.types import register_type
-from rosin.ir.dims import Dim
+from rosin.backends.llvm.vector_loops import VectorLoops, is_sum
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Index
 from rosin.ir.loops import (
@@ -52,15 +50,9 @@ from rosin.ir.loops import (
     When,
     While,
     blocks,
-    walk,
 )
-from rosin.ir.ops.arithmetic import Add, Mul
-from rosin.ir.statements import expressions
+from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.steps import Kernel, decides
-
-SUM_BLOCK = 256
-"""Iterations after which the running value of a long sum goes into a total of such values."""
-MOST_SUMS = 4
 
 
 def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
@@ -68,7 +60,7 @@ def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: i
     return KernelEmitter(kernel, name, around, vector_bytes, declarations).text()
 
 
-class KernelEmitter(TileRegisters):
+class KernelEmitter(VectorLoops):
     """The statements of a kernel."""
 
     def text(self) -> str:
@@ -126,8 +118,8 @@ class KernelEmitter(TileRegisters):
                 case Products():
                     self.products(statement)
 
-    def block(self, body: Sequence[Statement]) -> None:
-        """Statements that stand in a block of their own."""
+    def scope(self, body: Sequence[Statement]) -> None:
+        """Statements whose names are their own."""
         with self.frame():
             self.statements(body)
             self._write_parts()
@@ -151,12 +143,12 @@ class KernelEmitter(TileRegisters):
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
         running = [self._slot_value(local) for local in carry.locals]
         product = values[0]
-        if len(values) == 1 and product.dtype.is_float and _is_sum(carry) and isinstance(product, Apply):
+        if len(values) == 1 and product.dtype.is_float and is_sum(carry) and isinstance(product, Apply):
             if isinstance(product.op, Mul) and product.dtype.bits >= 32:
                 lanes = running[0].lanes
                 x, y = (self.wide(self.expr(a), lanes) for a in product.args)
                 return [self.e.fma(x, y, running[0])]
-        if len(values) == 1 and isinstance(product, Dot) and _is_sum(carry):
+        if len(values) == 1 and isinstance(product, Dot) and is_sum(carry):
             return [self.dot(product, running[0])]
         news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
         return self.combine(carry, running, news, carry.take or carry.combine)
@@ -328,9 +320,6 @@ class KernelEmitter(TileRegisters):
             if carry.neutral:
                 self.before[carry] = [slot for slot, _, _ in self._open([carry], self.width).values()]
 
-    def _use(self, slots: dict[Local, tuple[Val, DType, int]]) -> None:
-        self.slots.update(slots)
-
     def _joined(self, carry: Carry, copies: list[list[Val]]) -> list[Val]:
         """Several sets of partial values combined, neighbours first: that waits less than one after the other."""
         while len(copies) > 1:
@@ -429,174 +418,12 @@ class KernelEmitter(TileRegisters):
             self.block(loop.body)
         del self.variables[loop.var], self.depths[loop.var]
 
-    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
-        """A loop from `begin` below `end`; it may run no time at all. Gives where the count is, also afterwards."""
-        e = self.e
-        head, inside, after = e.label("head"), e.label("loop"), e.label("done")
-        slot = self.head.define("alloca i64", "ptr", hint="count")
-        e.store(begin, slot)
-        e.branch(head)
-        e.block(head)
-        count = e.load(slot, "i64")
-        e.branch_if(e.icmp("slt", count, end), inside, after)
-        e.block(inside)
-        body(count)
-        e.store(e.define(f"add nsw i64 {count.ref}, {step}", "i64"), slot)
-        e.branch(head)
-        e.block(after)
-        return slot
-
-    def summed(
-        self,
-        loop: Loop,
-        slots: list[dict[Local, tuple[Val, DType, int]]],
-        begin: Val,
-        end: Val,
-        step: int,
-        trips: Dim,
-        body: Callable[[Val], None],
-    ) -> None:
-        """A counted loop of so many trips. Long sums are summed block by block, lest rounding errors pile up."""
-        sums = [copy[carry.locals[0]] for copy in slots for carry in _long_sums(loop, trips)]
-        if not sums:
-            self.counted(begin, end, step, body)
-            return
-        e, zeros = self.e, [self.e.const(0, register_type(dtype), lanes) for _, dtype, lanes in sums]
-        totals = [self.head.define(f"alloca {zero.type}, align 64", "ptr", hint="total") for zero in zeros]
-        places = [slot for slot, _, _ in sums]
-
-        def clear() -> None:
-            for total, zero in zip(totals, zeros, strict=True):
-                e.store(zero, total)
-
-        def add_up(into: Sequence[Val], rest: Sequence[Val]) -> None:
-            for (slot, _, _), total, zero, target, cleared in zip(sums, totals, zeros, into, rest, strict=True):
-                both = e.fadd(e.load(total, zero.elem, zero.lanes, 64), e.load(slot, zero.elem, zero.lanes, 64))
-                e.store(both, target)
-                e.store(zero, cleared)
-
-        def block(first: Val) -> None:
-            last = e.add(first, e.const(SUM_BLOCK * step, "i64"))
-            self.counted(first, last if open_ended else e.intrinsic("llvm.smin", last, end), step, body)
-            add_up(totals, places)
-
-        open_ended = not isinstance(trips, int)
-        if not open_ended:
-            clear()
-            self.counted(begin, end, SUM_BLOCK * step, block)
-            add_up(places, totals)
-            return
-        # Most often there is but one block: the last one stands by itself, and what others need is done for them alone.
-        start = self.head.define("alloca i64", "ptr", hint="start")
-        e.store(begin, start)
-        last = e.add(end, e.const(-SUM_BLOCK * step, "i64"))
-        several = e.icmp("slt", begin, last)
-
-        def blocks() -> None:
-            clear()
-            e.store(e.load(self.counted(begin, last, SUM_BLOCK * step, block), "i64"), start)
-
-        self._where(several, "blocks", blocks)
-        self.counted(e.load(start, "i64"), end, step, body)
-        self._where(several, "total", lambda: add_up(places, totals))
-
-    def vector_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
-        assert self.lane is None, "a vector loop stands in another"
-        width, extent = self.width, loop.var.extent
-        if width == 1:
-            self.serial_loop(loop, slots)
-            return
-        if loop.refill and width <= MOST_PLACES:
-            self.refilled_loop(loop)
-            return
-        full, rest = extent // width, extent % width
-        self.lane, self.lanes, self.counts_down = loop.var, width, loop.backward
-        last = self.e.sub(self.dim(full), self.e.const(1, "i64")) if loop.backward else None
-
-        def block(position: Val) -> None:
-            number = position if last is None else self.e.sub(last, position)
-            self.body(loop, self.e.define(f"mul nsw i64 {number.ref}, {width}", "i64"))
-
-        def unrolled(position: Val) -> None:
-            for at, copy in enumerate(slots):
-                self._use(copy)
-                first = position if at == 0 else self.e.define(f"add nsw i64 {position.ref}, {at}", "i64")
-                block(first)
-            self._use(slots[0])
-
-        def tail() -> None:
-            saved = self.mask
-            self.mask = self.first_lanes(rest)
-            self.frames[-1]["some", self.mask.ref] = self.e.const(True, "i1")
-            self.rest = (self.mask, rest) if isinstance(rest, int) else None
-            self.body(loop, self.dim(full * width))
-            self.mask, self.rest = saved, None
-
-        def all_tail() -> None:
-            if isinstance(rest, int):
-                if rest:
-                    tail()
-            else:
-                self._where(self.e.icmp("ne", self.dim(rest), self.e.const(0, "i64")), "tail", tail)
-
-        if loop.parallel:
-            self._parallel_vectors(block, tail, full, rest)
-        else:
-            if loop.backward:
-                all_tail()
-            zero, many = self.e.const(0, "i64"), full - full % len(slots)
-            if many == len(slots):
-                unrolled(zero)
-            elif not is_zero(many):
-                self.summed(loop, slots, zero, self.dim(many), len(slots), many // len(slots), unrolled)
-            if isinstance(many, int) and isinstance(full, int):
-                for position in range(many, full):
-                    block(self.e.const(position, "i64"))
-            elif len(slots) > 1:
-                self.counted(self.dim(many), self.dim(full), 1, block)
-            if not loop.backward:
-                all_tail()
-        self.lane, self.lanes, self.counts_down = None, 1, False
-
-    def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: Dim, rest: Dim) -> None:
-        end = Val("%end", "i64")
-        whole = self.e.intrinsic("llvm.smin", end, self.dim(full))
-        self.counted(Val("%begin", "i64"), whole, 1, block)
-        if rest != 0:
-            self._where(self.e.icmp("sgt", end, self.dim(full)), "tail", tail)
-
-    def _where(self, condition: Val, name: str, body: Callable[[], None]) -> None:
-        """Run a body if a condition holds."""
-        inside, after = self.e.label(name), self.e.label("after")
-        self.e.branch_if(condition, inside, after)
-        self.e.block(inside)
-        body()
-        self.e.branch(after)
-        self.e.block(after)
-
 
 def _is_scope(statement: Statement) -> bool:
     """Whether it is a loop of one iteration: names in it are its own, and it is no loop in the code."""
     if not isinstance(statement, Loop) or statement.kind is not Kind.SERIAL or statement.var.extent != 1:
         return False
     return not statement.parallel and not decides(statement)
-
-
-def _long_sums(loop: Loop, trips: Dim) -> list[Carry]:
-    """The sums of floats that a loop carries and does not read, if its trips are enough for rounding errors to matter.
-
-    A loop of many sums holds a tile in registers; adding it up elsewhere now and then would cost it.
-    """
-    if (isinstance(trips, int) and trips <= 2 * SUM_BLOCK) or len(loop.carries) > MOST_SUMS:
-        return []
-    sums = [carry for carry in loop.carries if _is_sum(carry) and carry.locals[0].dtype.is_float]
-    read = {expr for expr in walk(*expressions(loop.body)) if isinstance(expr, Local)}
-    return [carry for carry in sums if carry.locals[0] not in read]
-
-
-def _is_sum(carry: Carry) -> bool:
-    (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
-    return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
 
 
 def _has_loop(statement: Statement) -> bool:

@@ -1,0 +1,283 @@
+"""Vector loops: blocks of full vectors, several at a time with running values of their own, and a rest under a mask.
+
+Rows whose length is known only when the kernel runs pass by in loops that know nothing. Where they turn out to be
+short, to count takes as long as what is counted, and several rows have to be under way at once to keep the processor
+busy: these have code of their own, without loops.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+
+from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.places import is_zero
+from rosin.backends.llvm.refill import MOST_PLACES
+from rosin.backends.llvm.tile_registers import TileRegisters
+from rosin.backends.llvm.types import register_type
+from rosin.ir import facts
+from rosin.ir.dims import Dim
+from rosin.ir.dtypes import DType
+from rosin.ir.loops import Apply, Carry, Kind, Local, Loop, Statement, blocks, walk
+from rosin.ir.ops.arithmetic import Add
+from rosin.ir.statements import expressions, flops
+from rosin.ir.steps import decides
+
+SUM_BLOCK = 256
+"""Iterations after which the running value of a long sum goes into a total of such values."""
+MOST_SUMS = 4
+
+SHORT, MOST_VECTORS = 96, 8
+"""Rows of up to about so many elements, and of no more vectors, count as short."""
+
+LIGHT = 40
+"""A row of more operations an element hides what loops take, and would be long twice."""
+
+Slots = list[dict[Local, tuple[Val, DType, int]]]
+"""Where running values are, for each copy of them."""
+
+
+class VectorLoops(TileRegisters):
+    """Loops whose iterations are lanes, and loops that count."""
+
+    short: Dim | None = None
+    """The length of rows that are short in what is being emitted."""
+
+    @abstractmethod
+    def scope(self, body: Sequence[Statement]) -> None:
+        """Statements whose names are their own."""
+
+    @abstractmethod
+    def body(self, loop: Loop, value: Val) -> None:
+        """An iteration."""
+
+    @abstractmethod
+    def serial_loop(self, loop: Loop, slots: Slots) -> None:
+        """A loop of iterations one after the other."""
+
+    def _use(self, slots: dict[Local, tuple[Val, DType, int]]) -> None:
+        self.slots.update(slots)
+
+    @property
+    def _most_vectors(self) -> int:
+        return min(SHORT // self.width, MOST_VECTORS)
+
+    def block(self, body: Sequence[Statement]) -> None:
+        """Statements that stand in a block of their own; what is done with rows twice if these may be short."""
+        length = _length(body) if self.lane is None and self.width > 1 else None
+        if length is None or facts.known_at_least(length, SHORT + self.width):
+            self.scope(body)
+            return
+        e = self.e
+        short, long, after = e.label("short"), e.label("long"), e.label("after")
+        e.branch_if(e.icmp("sle", self.dim(length // self.width), e.const(self._most_vectors, "i64")), short, long)
+        e.block(short)
+        self.short = length
+        self.scope(body)
+        self.short = None
+        e.branch(after)
+        e.block(long)
+        self.scope(body)
+        e.branch(after)
+        e.block(after)
+
+    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
+        """A loop from `begin` below `end`; it may run no time at all. Gives where the count is, also afterwards."""
+        e = self.e
+        head, inside, after = e.label("head"), e.label("loop"), e.label("done")
+        slot = self.head.define("alloca i64", "ptr", hint="count")
+        e.store(begin, slot)
+        e.branch(head)
+        e.block(head)
+        count = e.load(slot, "i64")
+        e.branch_if(e.icmp("slt", count, end), inside, after)
+        e.block(inside)
+        body(count)
+        e.store(e.define(f"add nsw i64 {count.ref}, {step}", "i64"), slot)
+        e.branch(head)
+        e.block(after)
+        return slot
+
+    def summed(
+        self,
+        loop: Loop,
+        slots: Slots,
+        begin: Val,
+        end: Val,
+        step: int,
+        trips: Dim,
+        body: Callable[[Val], None],
+    ) -> None:
+        """A counted loop of so many trips. Long sums are summed block by block, lest rounding errors pile up."""
+        sums = [copy[carry.locals[0]] for copy in slots for carry in _long_sums(loop, trips)]
+        if not sums:
+            self.counted(begin, end, step, body)
+            return
+        e, zeros = self.e, [self.e.const(0, register_type(dtype), lanes) for _, dtype, lanes in sums]
+        totals = [self.head.define(f"alloca {zero.type}, align 64", "ptr", hint="total") for zero in zeros]
+        places = [slot for slot, _, _ in sums]
+
+        def clear() -> None:
+            for total, zero in zip(totals, zeros, strict=True):
+                e.store(zero, total)
+
+        def add_up(into: Sequence[Val], rest: Sequence[Val]) -> None:
+            for (slot, _, _), total, zero, target, cleared in zip(sums, totals, zeros, into, rest, strict=True):
+                both = e.fadd(e.load(total, zero.elem, zero.lanes, 64), e.load(slot, zero.elem, zero.lanes, 64))
+                e.store(both, target)
+                e.store(zero, cleared)
+
+        def block(first: Val) -> None:
+            last = e.add(first, e.const(SUM_BLOCK * step, "i64"))
+            self.counted(first, last if open_ended else e.intrinsic("llvm.smin", last, end), step, body)
+            add_up(totals, places)
+
+        open_ended = not isinstance(trips, int)
+        if not open_ended:
+            clear()
+            self.counted(begin, end, SUM_BLOCK * step, block)
+            add_up(places, totals)
+            return
+        # Most often there is but one block: the last one stands by itself, and what others need is done for them alone.
+        start = self.head.define("alloca i64", "ptr", hint="start")
+        e.store(begin, start)
+        last = e.add(end, e.const(-SUM_BLOCK * step, "i64"))
+        several = e.icmp("slt", begin, last)
+
+        def blocks() -> None:
+            clear()
+            e.store(e.load(self.counted(begin, last, SUM_BLOCK * step, block), "i64"), start)
+
+        self._where(several, "blocks", blocks)
+        self.counted(e.load(start, "i64"), end, step, body)
+        self._where(several, "total", lambda: add_up(places, totals))
+
+    def vector_loop(self, loop: Loop, slots: Slots) -> None:
+        assert self.lane is None, "a vector loop stands in another"
+        width, extent = self.width, loop.var.extent
+        if width == 1:
+            self.serial_loop(loop, slots)
+            return
+        if loop.refill and width <= MOST_PLACES:
+            self.refilled_loop(loop)
+            return
+        full, rest = extent // width, extent % width
+        self.lane, self.lanes, self.counts_down = loop.var, width, loop.backward
+        last = self.e.sub(self.dim(full), self.e.const(1, "i64")) if loop.backward else None
+
+        def block(position: Val) -> None:
+            number = position if last is None else self.e.sub(last, position)
+            self.body(loop, self.e.define(f"mul nsw i64 {number.ref}, {width}", "i64"))
+
+        def tail() -> None:
+            saved = self.mask
+            self.mask = self.first_lanes(rest)
+            self.frames[-1]["some", self.mask.ref] = self.e.const(True, "i1")
+            self.rest = (self.mask, rest) if isinstance(rest, int) else None
+            self.body(loop, self.dim(full * width))
+            self.mask, self.rest = saved, None
+
+        def all_tail() -> None:
+            if isinstance(rest, int):
+                if rest:
+                    tail()
+            else:
+                self._where(self.e.icmp("ne", self.dim(rest), self.e.const(0, "i64")), "tail", tail)
+
+        if loop.parallel:
+            self._parallel_vectors(block, tail, full, rest)
+        else:
+            if loop.backward:
+                all_tail()
+            if extent == self.short:
+                self._without_loops(slots, full, block)
+            else:
+                self._in_copies(loop, slots, full, block)
+            if not loop.backward:
+                all_tail()
+        self.lane, self.lanes, self.counts_down = None, 1, False
+
+    def _in_copies(self, loop: Loop, slots: Slots, full: Dim, block: Callable[[Val], None]) -> None:
+        """Full vectors, so many at a time as there are copies of the running values, then one by one."""
+
+        def unrolled(position: Val) -> None:
+            for at, copy in enumerate(slots):
+                self._use(copy)
+                first = position if at == 0 else self.e.define(f"add nsw i64 {position.ref}, {at}", "i64")
+                block(first)
+            self._use(slots[0])
+
+        zero, many = self.e.const(0, "i64"), full - full % len(slots)
+        if many == len(slots):
+            unrolled(zero)
+        elif not is_zero(many):
+            self.summed(loop, slots, zero, self.dim(many), len(slots), many // len(slots), unrolled)
+        if isinstance(many, int) and isinstance(full, int):
+            for position in range(many, full):
+                block(self.e.const(position, "i64"))
+        elif len(slots) > 1:
+            self.counted(self.dim(many), self.dim(full), 1, block)
+
+    def _without_loops(self, slots: Slots, full: Dim, block: Callable[[Val], None]) -> None:
+        """Full vectors of a short row, one after the other until there are no more."""
+        done = self.e.label("done")
+        for at in range(self._most_vectors):
+            number, inside = self.e.const(at, "i64"), self.e.label("vector")
+            self.e.branch_if(self.e.icmp("slt", number, self.dim(full)), inside, done)
+            self.e.block(inside)
+            self._use(slots[at % len(slots)])
+            block(number)
+        self._use(slots[0])
+        self.e.branch(done)
+        self.e.block(done)
+
+    def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: Dim, rest: Dim) -> None:
+        end = Val("%end", "i64")
+        whole = self.e.intrinsic("llvm.smin", end, self.dim(full))
+        self.counted(Val("%begin", "i64"), whole, 1, block)
+        if rest != 0:
+            self._where(self.e.icmp("sgt", end, self.dim(full)), "tail", tail)
+
+    def _where(self, condition: Val, name: str, body: Callable[[], None]) -> None:
+        """Run a body if a condition holds."""
+        inside, after = self.e.label(name), self.e.label("after")
+        self.e.branch_if(condition, inside, after)
+        self.e.block(inside)
+        body()
+        self.e.branch(after)
+        self.e.block(after)
+
+
+def _length(body: Sequence[Statement]) -> Dim | None:
+    """The symbolic length of rows of which the statements are all that is done, if it takes little and has sums."""
+    loops = [s for s in body if isinstance(s, Loop)]
+    if len(loops) < 2 or not any(loop.carries for loop in loops) or not all(map(_is_plain, loops)):
+        return None
+    if any(blocks(s) for s in body if not isinstance(s, Loop)):
+        return None
+    first, *others = [loop.var.extent for loop in loops]
+    if isinstance(first, int) or any(length != first for length in others):
+        return None
+    return first if sum(flops(list(expressions(loop.body))) for loop in loops) <= LIGHT else None
+
+
+def _is_plain(loop: Loop) -> bool:
+    """Whether it is a vector loop on one thread, from the first element to the last one."""
+    return loop.kind is Kind.VECTOR and not (loop.parallel or loop.backward or loop.refill or decides(loop))
+
+
+def _long_sums(loop: Loop, trips: Dim) -> list[Carry]:
+    """The sums of floats that a loop carries and does not read, if its trips are enough for rounding errors to matter.
+
+    A loop of many sums holds a tile in registers; adding it up elsewhere now and then would cost it.
+    """
+    if (isinstance(trips, int) and trips <= 2 * SUM_BLOCK) or len(loop.carries) > MOST_SUMS:
+        return []
+    sums = [carry for carry in loop.carries if is_sum(carry) and carry.locals[0].dtype.is_float]
+    read = {expr for expr in walk(*expressions(loop.body)) if isinstance(expr, Local)}
+    return [carry for carry in sums if carry.locals[0] not in read]
+
+
+def is_sum(carry: Carry) -> bool:
+    (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
+    return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
