@@ -86,7 +86,8 @@ def size_graph(graph: Graph, known: Facts | None) -> tuple[Graph, Facts, Sizes |
         if known.equal:
             graph = specialize(graph, known.equal)
         limits = dict.fromkeys(known.greatest(v.type.size * v.type.dtype.bytes) for v in graph.values())
-        symbolic = [bytes for bytes in limits if not isinstance(bytes, int)]
+        given = {v.type.size * v.type.dtype.bytes for v in graph.inputs}
+        symbolic = [bytes for bytes in limits if not isinstance(bytes, int) and bytes not in given]
         return graph, known, sizes_of(graph, known, _largest(symbolic))
 
 

@@ -151,9 +151,13 @@ def sizes_text(program: Program, declarations: set[str]) -> str:
     words += [emitter.value(sizes.greatest(dim)) for shape in sizes.results for dim in shape]
     for number, word in enumerate(words):
         e.store(word, e.define(f"getelementptr i64, ptr %block, i64 {number}", "ptr"))
+    # No array that there is takes more than can be addressed, and nothing else either: it has been refused by now.
+    plain = SizeEmitter(e, symbols.__getitem__)
     work = arena[0]
-    for buffer in (*program.arguments, *program.results):
-        work = emitter.add(work, emitter.value(sizes.greatest(buffer.bytes)))
+    for buffer in program.arguments:
+        work = e.add(work, plain.value(buffer.bytes))
+    for buffer in program.results:
+        work = e.add(work, emitter.value(sizes.greatest(buffer.bytes)))
     e.line(f"ret i64 {e.select(emitter.bad, e.const(-1, 'i64'), work).ref}")
     return "\n".join([f"define i64 @{SIZES}(ptr %dims, ptr %block) {{", *e.lines, "}"])
 
