@@ -156,7 +156,12 @@ class Places(ABC):
         if not index.terms or buffer.scope in PRIVATE or buffer not in self.bases:
             return self.e.offset(self.base(buffer), self.place(index)[0], elem)
         start = self._start(buffer, index.terms)
-        return start if index.constant == 0 else self.e.near(start, self.dim(index.constant), elem)
+        # The number comes last: instructions have room for it, and what is symbolic may be the same elsewhere.
+        constant = index.constant
+        number = constant if isinstance(constant, int) else constant.constant
+        for part in (constant - number, number):
+            start = start if part == 0 else self.e.near(start, self.dim(part), elem)
+        return start
 
     def _start(self, buffer: Buffer, terms: Sequence[tuple[Atom, Dim]]) -> Val:
         """The address that an element would have whose index is these terms. Each is added before the loops that leave
