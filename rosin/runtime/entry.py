@@ -280,7 +280,7 @@ def _numpy_function(index: int) -> int:
 @functools.cache
 def _address() -> int:
     """The address of `rosin_entry`, compiled or loaded on first use and never unloaded."""
-    library = jit.load_text(entry_text(), optimize=3)
+    library = jit.load_text(entry_text(), optimize=2)
     arena = _Arena.from_address(library.address("rosin_arena"))
 
     def renew_arena() -> None:
