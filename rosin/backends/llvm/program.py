@@ -3,9 +3,9 @@
 The module defines `i32 <name>(ptr buffers, ptr arena)`. `buffers` holds the addresses of the arguments, then of the
 results; `arena` is memory for everything in between. Where a program has a setup, the address of the block that this
 fills stands between arguments and results, and a second function, `i32 setup(ptr buffers, ptr arena)`, fills it.
-Constants are globals of the module. Kernels get a context that
-holds both addresses, the tapes and the variables of the loops around them. They run one after the other, those with a
-parallel loop on the threads of the pool, through `rosin_parallel(function, context, count)`.
+Constants are globals of the module. Kernels get a context (rosin.backends.llvm.context) that holds both addresses, the
+tapes and the variables of the loops around them. They run one after the other, those with a parallel loop on the
+threads of the pool, through `rosin_parallel(function, context, count)`.
 
 A tape is three words: its address, for how many records it has room, and its bytes. `rosin_tape_grow(tape, records,
 record)` makes room, and answers other than 0 when there is none; `rosin_tapes_free(tapes, count)` gives all back.
@@ -30,25 +30,22 @@ Of a program with symbolic sizes the last buffer is the block that its function 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
-from rosin.backends.llvm.around import MOST_RECORDS, blocks_of, has_turns, may_stop, open_extents
+from rosin.backends.llvm.around import blocks_of, has_turns, may_stop, open_extents
+from rosin.backends.llvm.context import CALLER, CONTEXT_HEAD, OWNERS, POLL_STATE, POLL_TEAM, TABLE, TAPE_WORDS
+from rosin.backends.llvm.control import ControlSteps
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
 from rosin.backends.llvm.modules import AHEAD_CHARACTERS, AHEAD_SHARE, Text
-from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, GROW, HOST, OUT_OF_MEMORY, PARALLEL, RECEIVER, ROUTINE, SETUP
+from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, HOST, PARALLEL, RECEIVER, ROUTINE, SETUP
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
-from rosin.backends.llvm.team import team_text
-from rosin.backends.llvm.types import memory_type
-from rosin.ir import dims
 from rosin.ir.dims import Dim
-from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Load, Local, Room, Scope, Tape
+from rosin.ir.loops import Buffer, Room
 from rosin.ir.steps import (
     Again,
     Branch,
@@ -64,30 +61,15 @@ from rosin.ir.steps import (
     Step,
     Team,
     kernels,
-    parts,
 )
 from rosin.passes import nest
 from rosin.passes.alike import ANYWHERE
 
 Give: TypeAlias = "Callable[[str], None]"
 
-POLL, POLL_TEAM = "rosin_poll", "rosin_poll_team"
 PARALLEL_POLLING = "rosin_parallel_polling"
-POLL_STATE = 2
-STATUS = 6
-CALLER = 7
-TABLE = 8
-OWNERS, ROOM = 9, 10
-BEGUN, TURN = 11, 12
-CONTEXT_HEAD = 13
-"""The context's first words: the addresses of the buffers and of the arena, from word `POLL_STATE` on the four that
-`rosin_poll` keeps, the status, the thread that runs the program, the table of a kernel that comes again, the word that
-says whose rooms are taken, the address of the room of this thread, and, of a loop whose iterations wait for each other,
-how many have begun, and how many have had their turn. Tapes and loop variables follow."""
-IN_ARENA, IN_SLOT, IN_ROOM = -1, -2, -3
 LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
-TAPE_WORDS = 3
 
 
 def program_text(program: Program, vector_bytes: int) -> str:
@@ -105,17 +87,10 @@ def program_texts(program: Program, vector_bytes: int, most: int, give: Give | N
     return _Module(program, vector_bytes, give).text().modules(most)
 
 
-class _Module:
+class _Module(ControlSteps):
     def __init__(self, program: Program, vector_bytes: int, give: Give | None = None) -> None:
-        self.program = program
-        self.vector_bytes = vector_bytes
+        super().__init__(program, vector_bytes)
         self.give = give
-        self.declarations: set[str] = set()
-        block = () if program.block is None else (program.block,)
-        self.addresses = {b: i for i, b in enumerate((*program.arguments, *block, *program.results))}
-        symbols = program.sizes.symbols if program.sizes is not None else ()
-        self.measures = frozenset(program.sizes.measured if program.sizes is not None else ())
-        self.symbols = {name: number for number, name in enumerate(symbols)}
         self.functions: list[str] = []
         """Those that have not been given away."""
         self.function_count = 0
@@ -133,35 +108,13 @@ class _Module:
         self.short = {kernel for kernel in self.calls if self.runs_at_once(kernel)}
         self.shared: dict[Kernel, str] = {}
         """The functions of these kernels, as far as they are there."""
-        self.rows: dict[Buffer, int] = {}
-        """Where the table has each buffer, while such a function is emitted."""
-        self.words: dict[Local, int] = {}
-        """Where it has each number."""
         self.table_words: list[int] = []
         """The tables of all calls, one after the other."""
         self.runs: list[str] = []
         """What the loops over calls call."""
-        tapes = dict.fromkeys(tape for tape, _ in program.tapes.values())
-        self.tapes = {tape: CONTEXT_HEAD + TAPE_WORDS * i for i, tape in enumerate(tapes)}
-        """Where in the context each tape stands."""
-        self.first_slot = CONTEXT_HEAD + TAPE_WORDS * len(tapes)
-        self.slots: dict[LoopVar, int] = {}
-        """Where in the context each loop variable stands; loops that do not nest share places."""
-        self.deepest = _depth(program.steps)
-        self.team: Team | None = None
-        """The team, while the steps of a loop are emitted that threads share."""
-        self.has_rooms = any(isinstance(step, Repeat) and step.team for step in _all(program.steps))
         self.host_calls = 0
         self.most_pointers = 0
         self.most_words = 0
-        self.has_teams = False
-        """Whether threads share a kernel that may have to be stopped."""
-        self.main = Emitter(self.declarations)
-        self.first = Emitter(self.declarations, prefix="d", head=True)
-        """What the program does before all else."""
-        self.is_large = False
-        """Whether steps are emitted that only large sizes take."""
-        self.sizes = SizeEmitter(self.first, lambda symbol: self.size(self.first, symbol))
 
     def text(self) -> Text:
         setup = Emitter(self.declarations)
@@ -240,113 +193,6 @@ class _Module:
             e.line(f"call void @{FREE}({self.word(e, CONTEXT_HEAD).typed}, i64 {len(self.tapes)})")
         e.line(f"ret i32 {e.load(self.status(e), 'i32').ref}")
 
-    # -- addresses -----------------------------------------------------------------------------------------
-
-    def pointer(self, e: Emitter, buffer: Buffer) -> Val:
-        """The address of a buffer, from the context."""
-        if buffer in self.rows:
-            return self._from_table(e, buffer)
-        at = self.team.offsets.get(buffer) if self.team else None
-        if at is not None:
-            room = e.load(self.word(e, ROOM), "ptr")
-            return e.define(f"getelementptr inbounds i8, ptr {room.ref}, i64 {at}", "ptr", hint=buffer.name)
-        if buffer.scope is Scope.CONSTANT:
-            return Val(f"@constant.{buffer.name}", "ptr")
-        if buffer in self.program.kept and self.program.block is not None:
-            block = self._buffer(e, self.addresses[self.program.block], "kept")
-            offset = self.program.kept[buffer]
-            return e.define(f"getelementptr inbounds i8, ptr {block.ref}, i64 {offset}", "ptr", hint=buffer.name)
-        if buffer.scope is Scope.ARENA:
-            arena = self._given(e, 1)
-            slot = self.program.slot_of.get(buffer)
-            offset = str(self.program.arena[buffer]) if slot is None else self._slot_offset(e, slot).ref
-            return e.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {offset}", "ptr", hint=buffer.name)
-        if buffer.scope is Scope.TAPE:
-            tape, at = self.program.tapes[buffer]
-            start = e.load(self.word(e, self.tapes[tape]), "ptr")
-            return e.define(
-                f"getelementptr inbounds i8, ptr {start.ref}, {self.dim(e, at).typed}", "ptr", hint=buffer.name
-            )
-        return self._buffer(e, self.addresses[buffer], buffer.name)
-
-    def _from_table(self, e: Emitter, buffer: Buffer) -> Val:
-        """The address of a buffer of a kernel that comes again."""
-        holder, distance = (e.load(self._table_word(e, 2 * self.rows[buffer] + i), "i64") for i in range(2))
-        if self.program.slots:
-            in_slot = e.icmp("eq", holder, e.const(IN_SLOT, "i64"))
-            word = e.select(in_slot, distance, e.const(0, "i64"))
-            start = e.load(e.offset(self._buffer(e, len(self.addresses), "sizes"), word, "i64"), "i64")
-            distance = e.select(in_slot, start, distance)
-        given = self._given(e, 0)
-        outside = e.define(f"getelementptr ptr, ptr {given.ref}, {holder.typed}", "ptr")
-        inside = e.icmp("slt", holder, e.const(0, "i64"))
-        place = e.select(inside, self.word(e, 1), outside)
-        if self.has_rooms:
-            place = e.select(e.icmp("eq", holder, e.const(IN_ROOM, "i64")), self.word(e, ROOM), place)
-        base = e.load(place, "ptr")
-        return e.define(f"getelementptr inbounds i8, ptr {base.ref}, {distance.typed}", "ptr", hint=buffer.name)
-
-    def _table_word(self, e: Emitter, number: int) -> Val:
-        return e.offset(self._given(e, TABLE), e.const(number, "i64"), "i64")
-
-    def number(self, e: Emitter, local: Local) -> Val:
-        """A number that the kernel is given, as it lies in memory."""
-        return e.load(self._table_word(e, self.words[local]), memory_type(local.dtype))
-
-    def _row(self, buffer: Buffer) -> tuple[int, int]:
-        """What tables say of a buffer."""
-        if buffer in self.addresses:
-            return self.addresses[buffer], 0
-        if buffer in self.program.kept and self.program.block is not None:
-            return self.addresses[self.program.block], self.program.kept[buffer]
-        if self.team and buffer in self.team.offsets:
-            return IN_ROOM, self.team.offsets[buffer]
-        slot = self.program.slot_of.get(buffer)
-        return (IN_ARENA, self.program.arena[buffer]) if slot is None else (IN_SLOT, self._slot_word(slot))
-
-    def _buffer(self, e: Emitter, number: int, name: str) -> Val:
-        table = self._given(e, 0)
-        slot = e.define(f"getelementptr inbounds ptr, ptr {table.ref}, i64 {number}", "ptr")
-        return e.define(f"load ptr, ptr {slot.ref}", "ptr", hint=name)
-
-    def _block_word(self, e: Emitter, number: int) -> Val:
-        """A word of the block of sizes."""
-        return e.load(self._block_place(e, number), "i64")
-
-    def _block_place(self, e: Emitter, number: int) -> Val:
-        block = self._buffer(e, len(self.addresses), "sizes")
-        return e.define(f"getelementptr inbounds i64, ptr {block.ref}, i64 {number}", "ptr")
-
-    def _slot_offset(self, e: Emitter, slot: int) -> Val:
-        return self._block_word(e, self._slot_word(slot))
-
-    def _slot_word(self, slot: int) -> int:
-        """Which word of the block of sizes says where a slot starts."""
-        assert self.program.sizes is not None
-        return len(self.program.sizes.symbols) + 1 + slot
-
-    def size(self, e: Emitter, symbol: str) -> Val:
-        """The value of a symbol."""
-        return self._block_word(e, self.symbols[symbol])
-
-    def dim(self, e: Emitter, dim: Dim) -> Val:
-        """A size; the program computes what it knows from the beginning on there, once for all steps but those
-        that only large sizes take."""
-        if e is self.main and not self.is_large and self.measures.isdisjoint(dims.names(dim)):
-            return self.sizes.value(dim)
-        return SizeEmitter(e, lambda symbol: self.size(e, symbol)).value(dim)
-
-    def word(self, e: Emitter, number: int) -> Val:
-        return e.once(f"getelementptr inbounds ptr, ptr %context, i64 {number}", "ptr")
-
-    def _given(self, e: Emitter, number: int) -> Val:
-        """What a word of the context holds that stays the same during a call."""
-        return e.once(f"load ptr, ptr {self.word(e, number).ref}", "ptr")
-
-    def variable(self, e: Emitter, var: LoopVar) -> Val:
-        """The value of a loop variable of the program, from the context."""
-        return e.load(self.word(e, self.first_slot + self.slots[var]), "i64")
-
     # -- steps ---------------------------------------------------------------------------------------------
 
     def step(self, e: Emitter, step: Step, depth: int) -> None:
@@ -410,7 +256,7 @@ class _Module:
             name = self.shared[kernel] = self.function(kernel, ", ".join(self.calls[kernel]))
             self.rows = {}
         start = len(self.table_words)
-        self.table_words += [word for b in buffers for word in self._row(places.get(b, b))]
+        self.table_words += [word for b in buffers for word in self.row(places.get(b, b))]
         for local in kernel.numbers:
             self.table_words.append(int.from_bytes(step.numbers[local].array.tobytes(), "little"))
         return name, f"getelementptr (i64, ptr @tables, i64 {start})"
@@ -464,7 +310,7 @@ class _Module:
         elif self.team:
             e.line(f"call void @{name}(ptr %context, i64 0, {self.dim(e, blocks).typed})")
         else:
-            self._on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
+            self.on_threads(e, kernel.work, name, "%context", self.dim(e, blocks), may_stop(kernel))
         if extents:
             e.branch(passed)
             e.block(passed)
@@ -473,7 +319,7 @@ class _Module:
             e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
             e.block(on)
 
-    def _on_threads(
+    def on_threads(
         self, e: Emitter, work: Dim | None, name: str, context: str, blocks: Val, stops: bool = False
     ) -> None:
         """Run the blocks of a kernel on threads, where it may be known only now whether there is enough to do. While it
@@ -496,169 +342,6 @@ class _Module:
             e.branch(after)
         e.block(after)
 
-    def choose(self, e: Emitter, small: Val, step: Either, depth: int) -> None:
-        """The steps for small sizes, or those for large ones."""
-        labels, after, outer = (e.label("small"), e.label("large")), e.label("done"), self.is_large
-        e.branch_if(small, *labels)
-        for label, steps in zip(labels, (step.small, step.large), strict=True):
-            self.is_large = outer or steps is step.large
-            e.block(label)
-            for inner in steps:
-                self.step(e, inner, depth)
-            e.branch(after)
-        self.is_large = outer
-        e.block(after)
-
-    def on_team(self, e: Emitter, step: Repeat, team: Team, depth: int) -> None:
-        """A loop whose steps threads share, in a function of its own."""
-        self.slots[step.var] = depth
-        self.team = team
-        inside = Emitter(self.declarations)
-        arena = inside.load(self.word(inside, 1), "ptr")
-        first = self.program.arena[team.room]
-        own = inside.define(f"mul i64 %number, {team.bytes}", "i64")
-        rooms = inside.define(f"getelementptr inbounds i8, ptr {arena.ref}, i64 {first}", "ptr")
-        room = inside.define(f"getelementptr inbounds i8, ptr {rooms.ref}, {own.typed}", "ptr")
-        inside.store(room, self.word(inside, ROOM))
-        word = self.first_slot + depth
-        inside.store(Val("%first", "i64"), self.word(inside, word))
-        inside.branch("more")
-        inside.block("more")
-        count = self.variable(inside, step.var)
-        inside.branch_if(inside.icmp("slt", count, Val("%stop", "i64")), "look_out", "end")
-        inside.block("look_out")
-        state = inside.define(f"getelementptr inbounds ptr, ptr %shared, i64 {POLL_STATE}", "ptr")
-        self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
-        status = inside.define(f"call i32 @{POLL_TEAM}({state.typed})", "i32")
-        inside.branch_if(inside.icmp("eq", status, inside.const(0, "i32")), "inside", "end")
-        inside.block("inside")
-        for inner in step.body:
-            self.step(inside, inner, depth + 1)
-        following = inside.add(self.variable(inside, step.var), inside.const(1, "i64"))
-        inside.store(following, self.word(inside, word))
-        inside.branch("more")
-        self.team = None
-        name = f"team{self.function_count}"
-        words = self.first_slot + self.deepest
-        self.add(team_text(name, words, OWNERS, team.most, inside.lines, self.declarations))
-        self.has_teams = True
-        self._on_threads(e, None, name, "%context", self.dim(e, step.var.extent), stops=True)
-        on = e.label("on")
-        e.branch_if(e.icmp("eq", e.load(self.status(e), "i32"), e.const(0, "i32")), on, "end")
-        e.block(on)
-
-    def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
-        self.slots[step.var] = depth
-        head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
-        zero, one, extent = e.const(0, "i64"), e.const(1, "i64"), self.dim(e, step.var.extent)
-        start = self.bound(e, step.start, extent) if step.start else zero
-        stop = self.bound(e, step.stop, extent) if step.stop else extent
-        e.store(e.sub(stop, one) if step.backward else start, self.word(e, self.first_slot + depth))
-        e.branch(head)
-        e.block(head)
-        count = self.variable(e, step.var)
-        more = e.icmp("sge", count, start) if step.backward else e.icmp("slt", count, stop)
-        e.branch_if(more, inside, after)
-        e.block(inside)
-        if not self.team:
-            self.poll(e)
-        for inner in step.body:
-            self.step(e, inner, depth + 1)
-        # The count is read again: what stands before may be another block by now.
-        following = e.add(self.variable(e, step.var), e.const(-1 if step.backward else 1, "i64"))
-        e.store(following, self.word(e, self.first_slot + depth))
-        e.branch(head)
-        e.block(after)
-
-    def bound(self, e: Emitter, load: Load, extent: Val) -> Val:
-        """A bound of a loop, within 0 … extent."""
-        wide = e.convert("sext", self.scalar(e, load, memory_type(load.dtype)), "i64")
-        return e.intrinsic("llvm.smin", e.intrinsic("llvm.smax", wide, e.const(0, "i64")), extent)
-
-    def repeat_while(self, e: Emitter, step: RepeatWhile, depth: int) -> None:
-        head, inside, after = e.label("while"), e.label("step"), e.label("done")
-        if step.var is not None:
-            self.slots[step.var] = depth
-            e.store(e.const(0, "i64"), self.word(e, self.first_slot + depth))
-            depth += 1
-        e.branch(head)
-        e.block(head)
-        for inner in step.test:
-            self.step(e, inner, depth)
-        again = e.icmp("ne", self.scalar(e, step.predicate, "i8"), e.const(0, "i8"))
-        if step.var is not None:
-            again = e.bit_and(again, e.icmp("slt", self.variable(e, step.var), self.dim(e, step.var.extent)))
-        e.branch_if(again, inside, after)
-        e.block(inside)
-        self.poll(e)
-        for inner in step.body:
-            self.step(e, inner, depth)
-        if step.var is not None:
-            following = e.add(self.variable(e, step.var), e.const(1, "i64"))
-            e.store(following, self.word(e, self.first_slot + self.slots[step.var]))
-        e.branch(head)
-        e.block(after)
-
-    def room(self, e: Emitter, step: Room) -> None:
-        number, most = step.number, e.const(MOST_RECORDS, "i64")
-        wanted = self.index(e, number) if isinstance(number, Index) else self.bound(e, number, most)
-        enough = e.label("enough")
-        e.block(self.grow(e, step.tape, wanted, enough))
-        e.branch("end")
-        e.block(enough)
-
-    def grow(self, e: Emitter, tape: Tape, wanted: Val, enough: str) -> str:
-        """Room for so many records on a tape, then on to `enough`; else the status says so, and it goes on at the label
-        that this gives."""
-        words = self.word(e, self.tapes[tape])
-        room = self.word(e, self.tapes[tape] + 1)
-        grow, failed, stop = e.label("grow"), e.label("failed"), e.label("stop")
-        e.branch_if(e.icmp("sgt", wanted, e.load(room, "i64")), grow, enough)
-        e.block(grow)
-        self.declarations.add(f"declare i32 @{GROW}(ptr, i64, i64)")
-        record = self.dim(e, tape.record)
-        if not isinstance(tape.record, int):
-            # Records that turn out to be empty take a byte, so that there is something to grow.
-            record = e.intrinsic("llvm.smax", record, e.const(1, "i64"))
-        code = e.define(f"call i32 @{GROW}({words.typed}, {wanted.typed}, {record.typed})", "i32")
-        e.branch_if(e.icmp("eq", code, e.const(0, "i32")), enough, failed)
-        e.block(failed)
-        e.store(e.const(OUT_OF_MEMORY, "i32"), self.word(e, STATUS))
-        e.branch(stop)
-        return stop
-
-    def poll(self, e: Emitter) -> None:
-        """Ask whether to stop, if it is time to."""
-        ask, on = e.label("poll"), e.label("on")
-        state = self.word(e, POLL_STATE)
-        left = e.sub(e.load(state, "i64"), e.const(1, "i64"))
-        e.store(left, state)
-        e.branch_if(e.icmp("sgt", left, e.const(0, "i64")), on, ask)
-        e.block(ask)
-        self.stop_unless_zero(e, self.asked(e), on)
-
-    def asked(self, e: Emitter, team: bool = False) -> Val:
-        """What `rosin_poll` says, or `rosin_poll_team`."""
-        self.has_teams = self.has_teams or team
-        asked = POLL_TEAM if team else POLL
-        self.declarations.add(f"declare i32 @{asked}(ptr)")
-        return e.define(f"call i32 @{asked}({self.word(e, POLL_STATE).typed})", "i32")
-
-    def status(self, e: Emitter) -> Val:
-        """Where the status is."""
-        return self.word(e, STATUS)
-
-    def turns(self, e: Emitter) -> tuple[Val, Val]:
-        """Where it is counted how many iterations threads have begun, and how many have had their turn."""
-        return self.word(e, BEGUN), self.word(e, TURN)
-
-    def branch(self, e: Emitter, step: Branch, depth: int) -> None:
-        def all_of(steps: tuple[Step, ...]) -> None:
-            for inner in steps:
-                self.step(e, inner, depth)
-
-        e.choice(self.scalar(e, step.index, "i32"), [partial(all_of, steps) for steps in step.branches])
-
     def host_call(self, e: Emitter, step: HostCall) -> None:
         number, after = self.host_calls, e.label("done")
         self.host_calls += 1
@@ -668,7 +351,7 @@ class _Module:
             e.block(called)
         pointers = [self.address(e, load) for load in (*step.reads, *step.writes)]
         if self.program.sizes is not None:
-            pointers.append(self._buffer(e, len(self.addresses), "sizes"))
+            pointers.append(self.buffer(e, len(self.addresses), "sizes"))
         self.most_pointers = max(self.most_pointers, len(pointers))
         for position, pointer in enumerate(pointers):
             e.store(pointer, e.define(f"getelementptr inbounds ptr, ptr %pointers, i64 {position}", "ptr"))
@@ -679,7 +362,7 @@ class _Module:
 
     def measured(self, e: Emitter, step: Measured) -> None:
         number = self.scalar(e, step.number, "i64")
-        e.store(number, self._block_place(e, self.symbols[step.symbol]))
+        e.store(number, self.block_place(e, self.symbols[step.symbol]))
         failed = e.const(False, "i1")
         sizes = SizeEmitter(e, lambda symbol: self.size(e, symbol))
         for check in step.asked:
@@ -697,7 +380,7 @@ class _Module:
         if sizes is not None:
             first = len(sizes.symbols) + 1 + len(self.program.slots)
             for number, dim in result_words(sizes).items():
-                e.store(self.dim(e, dim), self._block_place(e, first + number))
+                e.store(self.dim(e, dim), self.block_place(e, first + number))
 
     def routine_call(self, e: Emitter, step: RoutineCall) -> None:
         """The routine gets words: the addresses of operands and results, the numbers, and the address of the room.
@@ -725,47 +408,7 @@ class _Module:
         if step.work is None:
             e.line(f"call void @{name}(ptr %words, i64 0, {count.typed})")
         else:
-            self._on_threads(e, step.work, name, "%words", count)
-
-    def stop_unless_zero(self, e: Emitter, status: Val, after: str) -> None:
-        """End the program with a status that is not zero; else go on at `after`."""
-        stop = e.label("stop")
-        e.branch_if(e.icmp("eq", status, e.const(0, "i32")), after, stop)
-        e.block(stop)
-        e.store(status, self.status(e))
-        e.branch("end")
-        e.block(after)
-
-    def address(self, e: Emitter, load: Load) -> Val:
-        """The address of an element."""
-        return e.offset(self.pointer(e, load.buffer), self.index(e, load.offset), memory_type(load.dtype))
-
-    def scalar(self, e: Emitter, load: Load, elem: str) -> Val:
-        pointer = self.pointer(e, load.buffer)
-        return e.load(e.offset(pointer, self.index(e, load.offset), elem), elem)
-
-    def index(self, e: Emitter, index: Index) -> Val:
-        """An index over loop variables of the program."""
-        total = self.dim(e, index.constant)
-        for atom, coefficient in index.terms:
-            assert isinstance(atom, LoopVar), "the place of a value is affine in the loops around it"
-            total = e.add(total, e.mul(self.variable(e, atom), self.dim(e, coefficient)))
-        return total
-
-
-def _all(steps: Sequence[Step]) -> Iterator[Step]:
-    """The steps, and those in them."""
-    for step in steps:
-        yield step
-        for inner in parts(step):
-            yield from _all(inner)
-
-
-def _depth(steps: Sequence[Step]) -> int:
-    """How many loops with variables are around each other at most."""
-    own = (isinstance(step, Repeat) or (isinstance(step, RepeatWhile) and step.var is not None) for step in steps)
-    inside = (max(map(_depth, parts(step)), default=0) for step in steps)
-    return max((a + b for a, b in zip(own, inside, strict=True)), default=0)
+            self.on_threads(e, step.work, name, "%words", count)
 
 
 def _kernel_of(step: Kernel | Again) -> Kernel:
