@@ -165,6 +165,44 @@ class Lanes(Stack):
         f.loop(f.word(0), rows, together, some)
         finish()
 
+    def fills_vectors(self, f: Function, columns: Val) -> Val:
+        """Whether a row of so many columns has as many numbers as there are lanes."""
+        return f.e.icmp("sge", f.e.mul(columns, f.word(self.parts)), f.word(self.vector))
+
+    def read_rows(
+        self, f: Function, name: int, number: Val, final: Val, rows: Val, columns: Val, order: Val, vectors: Val
+    ) -> None:
+        """As `exchange_rows` into vectors, where row i is the one that each lane has in place i of an order; rows fill
+        vectors."""
+        e = f.e
+        numbers = e.mul(columns, f.word(self.parts))
+        count, apart = e.mul(rows, numbers), self.row(f, columns)
+        start = e.offset(self.word(f, name), e.mul(number, count), self.elem)
+
+        def one(i: Val) -> None:
+            own, there = e.offset(order, i, f"[{self.vector} x i32]"), self.at(e, vectors, e.mul(i, apart))
+            e.line(f"call void @rows_{self.elem}({passed(start, count, f.word(0), numbers, final, there, own)})")
+
+        f.loop(f.word(0), rows, 1, one)
+
+    def rows_reader(self) -> str:
+        """`void rows_f(…, ptr rows)`: as `into_f`, from a row of its own in each lane, which are those numbers."""
+        f = self.function()
+        e, end = f.e, Val("%end", "i64")
+        rows = [e.load(e.offset(Val("%rows", "ptr"), f.word(lane), "i32"), "i32") for lane in range(self.vector)]
+        starts = [
+            e.offset(line, e.mul(e.convert("sext", row, "i64"), end), self.elem)
+            for line, row in zip(self.lines(f, self.elem), rows, strict=True)
+        ]
+
+        def square(place: Val) -> None:
+            there = e.offset(Val("%vectors", "ptr"), place, f"[{self.vector} x {self.elem}]")
+            self._turn_in(f, self.elem, starts, place, there)
+
+        f.covering(end, self.vector, square)
+        e.line("ret void")
+        return f.text(f"internal void @rows_{self.elem}({MOVED}, ptr %rows)")
+
     def row(self, f: Function, columns: Val) -> Val:
         """How far the rows of matrices are apart in vectors.
 
