@@ -66,7 +66,7 @@ class Cholesky(Tiles):
     def helpers(self) -> list[str]:
         found = [*super().helpers(), self._below()]
         if self.way != BY_LAPACK:
-            found += [self._lower(), *([self._shifted()] if self._shifts else [])]
+            found += [self._sender(), self._lower(), *([self._shifted()] if self._shifts else [])]
         return found
 
     def _below(self) -> str:
@@ -99,11 +99,13 @@ class Cholesky(Tiles):
         count, row = e.mul(n, n), e.mul(n, f.word(self.parts))
         numbers = e.mul(count, f.word(self.parts))
         source, goal = (e.offset(self.word(f, name), e.mul(number, numbers), self.elem) for name in (0, 1))
+        yes, (far, apart) = e.const(True, "i1"), self.past_caches(f, goal, numbers, final, self.elem)
         is_shifted = e.const(False, "i1")
         if self._shifts:
             is_long = e.icmp("sge", numbers, f.word(LONG * self.vector))
-            is_shifted = e.bit_and(is_long, self.past_caches(f, goal, numbers, final, self.elem)[1])
-        goal, far, finish = self.out_to(f, goal, numbers, final, self.elem, is_shifted)
+            is_shifted = e.bit_and(apart, is_long)
+        waits = e.bit_and(apart, e.bit_xor(is_shifted, yes))
+        own, goal = goal, e.select(waits, self._near, goal)
         a, inverses = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
         kept = f.room("i8", SMALL * SMALL * self.parts + self.vector)
         rows_before = f.room(self.elem, self.vector * self.vector)
@@ -124,20 +126,71 @@ class Cholesky(Tiles):
         def band(i: Val, size: int) -> None:
             rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(size)]
             step = self.tile[1]
-            self.tiled(f, f.word(0), i, step, lambda j, width: self._left(f, a, n, i, j, rows, width, inverses))
+
+            def send(elements: int) -> None:
+                f.when(waits, lambda: self._send(f, 2 * elements * self.parts))
+
+            def left(j: Val, width: int) -> None:
+                self._left(f, a, n, i, j, rows, width, inverses)
+                send(size * width)
+
+            self.tiled(f, f.word(0), i, step, left)
             for first in range(0, size, step):
                 self._square(f, a, n, e.add(i, f.word(first)), rows[first:], inverses)
+                send(size * step)
 
         def block(begin: Val) -> None:
             end = e.intrinsic("llvm.smin", e.add(begin, f.word(self._block)), n)
             ends = [e.mul(i, row) for i in (begin, end)]
             e.line(f"call void @into_{self.elem}({passed(source, numbers, *ends, final, a)})")
             self.tiled(f, begin, end, self.tile[0], band)
-            write(*ends)
+            f.when(e.bit_xor(waits, yes), lambda: write(*ends))
 
         f.loop(f.word(0), n, self._block, block)
-        self._mark_failures(f, a, n, lambda: write(f.word(0), numbers))
-        finish()
+        self._mark_failures(f, a, n, lambda: f.when(e.bit_xor(waits, yes), lambda: write(f.word(0), numbers)))
+
+        def wait() -> None:
+            self._send_all(f)
+            write(f.word(0), numbers)
+            for place, value in enumerate((self._near, own, numbers)):
+                e.store(value, e.offset(self._waiting, f.word(place), "i64"))
+
+        f.when(waits, wait)
+
+    def before_groups(self, f: Function) -> None:
+        """Room for what waits to go past the caches, and three words: where it is, where it goes, how many vectors."""
+        self._near = f.room(self.elem, SMALL * SMALL * self.parts * self.vector)
+        self._waiting = f.room("i64", 3)
+        f.e.store(f.word(0), f.e.offset(self._waiting, f.word(2), "i64"))
+
+    def after_groups(self, f: Function) -> None:
+        self._send_all(f)
+
+    def _send(self, f: Function, count: int) -> None:
+        f.e.line(f"call void @send({passed(self._waiting, f.word(count))})")
+
+    def _send_all(self, f: Function) -> None:
+        self._send(f, SMALL * SMALL * self.parts)
+
+    def _sender(self) -> str:
+        """`void send(ptr waiting, i64 count)`: so many vectors of what waits go past the caches, if there are any."""
+        f = self.function()
+        e = f.e
+        places = [e.offset(Val("%waiting", "ptr"), f.word(place), "i64") for place in range(3)]
+        source, goal, left = (e.load(place, kind) for place, kind in zip(places, ("ptr", "ptr", "i64"), strict=True))
+        count = e.intrinsic("llvm.smin", Val("%count", "i64"), left)
+        end = e.mul(count, f.word(self.vector))
+
+        def vector(at: Val) -> None:
+            x = e.load(e.offset(source, at, self.elem), self.elem, self.vector)
+            self.put_far(f, x, e.offset(goal, at, self.elem))
+
+        f.loop(f.word(0), end, self.vector, vector)
+        for place, value in zip(places, (source, goal), strict=False):
+            e.store(e.offset(value, end, self.elem), place)
+        e.store(e.sub(left, count), places[2])
+        e.line("ret void")
+        return f.text("internal void @send(ptr %waiting, i64 %count)")
 
     def _note_lower(self, f: Function, n: Val, kept: Val) -> None:
         """Note of each number of a matrix whether it is on the diagonal or below."""

@@ -127,11 +127,19 @@ class Lanes(Stack):
             left = e.sub(e.sub(last, number), f.word(1))
             self.group(f, number, e.intrinsic("llvm.smin", left, f.word(self.vector - 1)))
 
+        self.before_groups(f)
         f.loop(Val("%first", "i64"), last, self.vector, group)
+        self.after_groups(f)
         # Stores that go past the caches are in no order with others before this.
         e.line("fence seq_cst")
         e.line("ret void")
         return "\n".join([*f.parts, f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")])
+
+    def before_groups(self, f: Function) -> None:
+        """What is done before all groups of a piece."""
+
+    def after_groups(self, f: Function) -> None:
+        """What is done after all groups of a piece."""
 
     @abstractmethod
     def group(self, f: Function, number: Val, final: Val) -> None:
@@ -230,19 +238,16 @@ class Lanes(Stack):
         return move, finish
 
     def out_to(
-        self, f: Function, start: Val, numbers: Val, final: Val, elem: str, otherwise: Val | None = None
+        self, f: Function, start: Val, numbers: Val, final: Val, elem: str
     ) -> tuple[Val, Val, Callable[[], None]]:
         """Where a group's results go first, which belong at `start`, so many numbers of each matrix; whether they go
         past the caches then; and what is done when they are there.
 
         Results of many matrices would only fill the caches. Past them, whole vectors are written that need not be read
-        first. Where matrices end within vectors, but a group does not, it is put together near before, unless it is
-        written `otherwise`.
+        first. Where matrices end within vectors, but a group does not, it is put together near before.
         """
         e = f.e
         far, apart = self.past_caches(f, start, numbers, final, elem)
-        if otherwise is not None:
-            apart = e.bit_and(apart, e.bit_xor(otherwise, e.const(True, "i1")))
         # Sizes of what is in vectors are within their limits.
         room = f.room(elem, SMALL * SMALL * self.parts * self.vector)
         given = passed(room, start, e.mul(numbers, f.word(self.vector)))

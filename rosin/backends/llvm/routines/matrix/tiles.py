@@ -66,7 +66,7 @@ class Tiles(Lanes):
 
     def columns_of(self, rows: int) -> int:
         """Columns of a tile that has so many rows: a single one has more, whose sums wait for each other otherwise."""
-        return self.tile[1] if rows > 1 else 2 * self.tile[1]
+        return self.tile[1] if rows > 1 else self.tile[0]
 
     def tiled(self, f: Function, begin: Val, end: Val, size: int, body: Callable[[Val, int], None]) -> None:
         """The body for begin … end - 1: for so many places at once, then for single ones."""
