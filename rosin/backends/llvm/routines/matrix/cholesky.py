@@ -17,7 +17,7 @@ BLOCK = 64
 LEAST = 32
 """Rows of a piece."""
 
-LONG = 48
+LONG = 36
 """Matrices of so many vectors are written past the caches as they come, wherever in a vector they begin."""
 
 
