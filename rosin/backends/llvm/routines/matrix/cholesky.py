@@ -254,31 +254,41 @@ class Cholesky(Tiles):
         def from_(first: Val) -> Val:
             return e.add(e.splat(e.convert("trunc", first, number), lanes), steps)
 
+        # For each lane how its vectors are shifted, and where its first one would go.
+        orders, goals = f.room(number, lanes * lanes), f.room("ptr", lanes)
+
+        def know(lane: Val) -> None:
+            start = e.mul(lane, count)
+            shift = e.bit_and(start, f.word(lanes - 1))
+            e.store(from_(e.sub(f.word(lanes), shift)), e.offset(orders, e.mul(lane, f.word(lanes)), number))
+            e.store(e.offset(goal, e.sub(start, shift), elem), e.offset(goals, lane, "ptr"))
+
+        def whole(lane: Val) -> Val:
+            own, old = (e.offset(array, e.mul(lane, f.word(lanes)), elem) for array in (now, before))
+            x, last = e.load(own, elem, lanes), e.load(old, elem, lanes)
+            order = e.load(e.offset(orders, e.mul(lane, f.word(lanes)), number), number, lanes)
+            e.store(x, old)
+            return e.define(f"call {vector} @{name}({last.typed}, {order.typed}, {x.typed})", elem, lanes)
+
+        def place_of(lane: Val, place: Val) -> Val:
+            return e.offset(e.load(e.offset(goals, lane, "ptr"), "ptr"), place, elem)
+
         def put(place: Val) -> None:
             """Vectors that end in those of the lanes from a place on."""
 
             def line(lane: Val) -> None:
-                start = e.mul(lane, count)
-                shift = e.bit_and(start, f.word(lanes - 1))
-                own, old = (e.offset(array, e.mul(lane, f.word(lanes)), elem) for array in (now, before))
-                x, last = e.load(own, elem, lanes), e.load(old, elem, lanes)
-                order = from_(e.sub(f.word(lanes), shift))
-                whole = e.define(f"call {vector} @{name}({last.typed}, {order.typed}, {x.typed})", elem, lanes)
-                e.store(x, old)
-                first = e.sub(place, shift)
-                at = e.offset(goal, e.add(start, first), elem)
-                inner = e.icmp("sle", e.add(first, f.word(lanes)), count)
-                inner = e.bit_and(inner, e.icmp("sge", first, f.word(0)))
+                first = e.sub(place, e.bit_and(e.mul(lane, count), f.word(lanes - 1)))
+                places = from_(first)
+                there = e.icmp("slt", places, e.splat(e.convert("trunc", count, number), lanes))
+                there = e.bit_and(there, e.icmp("sge", places, e.like(0, places)))
+                e.masked_store(whole(lane), place_of(lane, place), there, self.dtype.part.bytes)
 
-                def some() -> None:
-                    places = from_(first)
-                    there = e.icmp("slt", places, e.splat(e.convert("trunc", count, number), lanes))
-                    there = e.bit_and(there, e.icmp("sge", places, e.like(0, places)))
-                    e.masked_store(whole, at, there, self.dtype.part.bytes)
+            def inner() -> None:
+                for lane in map(f.word, range(lanes)):
+                    self.put_far(f, whole(lane), place_of(lane, place))
 
-                f.when(inner, lambda: self.put_far(f, whole, at), some)
-
-            f.loop(f.word(0), f.word(lanes), 1, line)
+            is_inner = e.bit_and(e.icmp("sge", place, f.word(lanes)), e.icmp("sle", e.add(place, f.word(lanes)), count))
+            f.when(is_inner, inner, lambda: f.loop(f.word(0), f.word(lanes), 1, line))
 
         def take(rows: list[Val]) -> None:
             for k, row in enumerate(rows):
@@ -288,6 +298,7 @@ class Cholesky(Tiles):
             self._keep(f, place, take)
             put(place)
 
+        f.loop(f.word(0), f.word(lanes), 1, know)
         f.loop(begin, end, lanes, square)
         beyond = e.bit_and(e.add(count, f.word(lanes - 1)), f.word(-lanes))
         f.when(e.icmp("eq", end, count), lambda: put(beyond))
