@@ -17,8 +17,9 @@ BLOCK = 64
 LEAST = 32
 """Rows of a piece."""
 
-LONG = 36
-"""Matrices of so many vectors are written past the caches as they come, wherever in a vector they begin."""
+LONG = {"float": 320, "double": 288}
+"""Matrices of so many numbers are written past the caches as they come, wherever in a vector they begin; smaller ones
+wait near until the next ones are computed."""
 
 
 class Cholesky(Tiles):
@@ -102,7 +103,7 @@ class Cholesky(Tiles):
         yes, (far, apart) = e.const(True, "i1"), self.past_caches(f, goal, numbers, final, self.elem)
         is_shifted = e.const(False, "i1")
         if self._shifts:
-            is_long = e.icmp("sge", numbers, f.word(LONG * self.vector))
+            is_long = e.icmp("sge", numbers, f.word(LONG[self.elem]))
             is_shifted = e.bit_and(apart, is_long)
         waits = e.bit_and(apart, e.bit_xor(is_shifted, yes))
         own, goal = goal, e.select(waits, self._near, goal)
