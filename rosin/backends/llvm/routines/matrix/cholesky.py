@@ -114,7 +114,11 @@ class Cholesky(Tiles):
 
         def write(begin: Val, end: Val) -> None:
             def shifted() -> None:
-                e.line(f"call void @shifted({passed(goal, numbers, begin, end, a, kept, rows_before)})")
+                # What is read next is behind what is written, or begins the next group.
+                following = e.sub(e.mul(numbers, f.word(self.vector)), begin)
+                after = e.select(e.icmp("slt", end, numbers), e.sub(end, begin), following)
+                ahead = e.offset(source, after, self.elem)
+                e.line(f"call void @shifted({passed(goal, numbers, begin, end, a, kept, rows_before, ahead)})")
 
             def plain() -> None:
                 e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept)})")
@@ -240,7 +244,7 @@ class Cholesky(Tiles):
         """`void shifted(…)`: as `lower`, for a whole group past the caches where matrices end within vectors.
 
         What is written are whole vectors of memory: each has the last numbers of one vector of a lane and the first of
-        the next one. Where a matrix ends and another begins, both write their part. `begin` is one of whole vectors.
+        the next one. Where a matrix ends and another begins, both write their part. `begin` is one of whole vectors. What is `ahead` of them is asked for.
         """
         f = self.function()
         e, lanes, elem = f.e, self.vector, self.elem
@@ -298,13 +302,15 @@ class Cholesky(Tiles):
         def square(place: Val) -> None:
             self._keep(f, place, take)
             put(place)
+            for lane in range(lanes):
+                self.fetch(f, e.offset(Val("%ahead", "ptr"), e.add(e.mul(f.word(lane), count), place), elem))
 
         f.loop(f.word(0), f.word(lanes), 1, know)
         f.loop(begin, end, lanes, square)
         beyond = e.bit_and(e.add(count, f.word(lanes - 1)), f.word(-lanes))
         f.when(e.icmp("eq", end, count), lambda: put(beyond))
         e.line("ret void")
-        given = "ptr %matrices, i64 %count, i64 %begin, i64 %end, ptr %vectors, ptr %kept, ptr %before"
+        given = "ptr %matrices, i64 %count, i64 %begin, i64 %end, ptr %vectors, ptr %kept, ptr %before, ptr %ahead"
         return f.text(f"internal void @shifted({given})")
 
     def _keep(self, f: Function, place: Val, put: Callable[[list[Val]], None]) -> None:

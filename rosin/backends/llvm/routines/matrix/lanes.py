@@ -373,12 +373,12 @@ class Lanes(Stack):
         bytes = self.dtype.bytes * self.vector
         own = e.mul(e.add(number, f.word(self.vector)), e.mul(count, f.word(self.dtype.bytes)))
         start = e.offset(self.word(f, name), e.add(own, e.mul(begin, f.word(bytes))), "i8")
+        f.loop(f.word(0), e.mul(size, f.word(bytes)), LINE, lambda place: self.fetch(f, e.offset(start, place, "i8")))
+
+    def fetch(self, f: Function, at: Val) -> None:
+        """Ask for one line."""
         self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-
-        def line(place: Val) -> None:
-            e.line(f"call void @llvm.prefetch.p0({e.offset(start, place, 'i8').typed}, i32 0, i32 2, i32 1)")
-
-        f.loop(f.word(0), e.mul(size, f.word(bytes)), LINE, line)
+        f.e.line(f"call void @llvm.prefetch.p0({at.typed}, i32 0, i32 2, i32 1)")
 
     # -- vectors of numbers ----------------------------------------------------------------------------------
 
