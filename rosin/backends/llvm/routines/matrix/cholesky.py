@@ -113,15 +113,16 @@ class Cholesky(Tiles):
         f.when(e.icmp("eq", number, Val("%first", "i64")), lambda: self._note_lower(f, n, kept))
 
         def write(begin: Val, end: Val) -> None:
+            # What is read next is behind what is written, or begins the next group: it is asked for meanwhile.
+            following = e.sub(e.mul(numbers, f.word(self.vector)), begin)
+            after = e.select(e.icmp("slt", end, numbers), e.sub(end, begin), following)
+            ahead = e.offset(source, after, self.elem)
+
             def shifted() -> None:
-                # What is read next is behind what is written, or begins the next group.
-                following = e.sub(e.mul(numbers, f.word(self.vector)), begin)
-                after = e.select(e.icmp("slt", end, numbers), e.sub(end, begin), following)
-                ahead = e.offset(source, after, self.elem)
                 e.line(f"call void @shifted({passed(goal, numbers, begin, end, a, kept, rows_before, ahead)})")
 
             def plain() -> None:
-                e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept)})")
+                e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept, ahead)})")
 
             if self._shifts:
                 f.when(is_shifted, shifted, plain)
@@ -222,6 +223,7 @@ class Cholesky(Tiles):
 
         def square(place: Val) -> None:
             self._keep(f, place, lambda rows: self.write(f, lines, place, rows))
+            f.when(Val("%far", "i1"), lambda: self._ask(f, place))
 
         def single(place: Val) -> None:
             def clear() -> None:
@@ -233,7 +235,14 @@ class Cholesky(Tiles):
 
         self.covering(f, square, single)
         e.line("ret void")
-        return f.text(f"internal void @lower({MOVED}, i1 %far, ptr %kept)")
+        return f.text(f"internal void @lower({MOVED}, i1 %far, ptr %kept, ptr %ahead)")
+
+    def _ask(self, f: Function, place: Val) -> None:
+        """Ask for what is ahead of a square."""
+        e = f.e
+        for lane in range(self.vector):
+            start = e.add(e.mul(f.word(lane), Val("%count", "i64")), place)
+            self.fetch(f, e.offset(Val("%ahead", "ptr"), start, self.elem))
 
     @property
     def _shifts(self) -> bool:
@@ -244,7 +253,7 @@ class Cholesky(Tiles):
         """`void shifted(…)`: as `lower`, for a whole group past the caches where matrices end within vectors.
 
         What is written are whole vectors of memory: each has the last numbers of one vector of a lane and the first of
-        the next one. Where a matrix ends and another begins, both write their part. `begin` is one of whole vectors. What is `ahead` of them is asked for.
+        the next one. Where a matrix ends and another begins, both write their part. `begin` is one of whole vectors.
         """
         f = self.function()
         e, lanes, elem = f.e, self.vector, self.elem
@@ -302,8 +311,7 @@ class Cholesky(Tiles):
         def square(place: Val) -> None:
             self._keep(f, place, take)
             put(place)
-            for lane in range(lanes):
-                self.fetch(f, e.offset(Val("%ahead", "ptr"), e.add(e.mul(f.word(lane), count), place), elem))
+            self._ask(f, place)
 
         f.loop(f.word(0), f.word(lanes), 1, know)
         f.loop(begin, end, lanes, square)
