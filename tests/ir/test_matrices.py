@@ -118,6 +118,22 @@ def test_lu_solve_solves(dtype: DType, shape: tuple[int, ...], transpose: bool, 
 
 @pytest.mark.thinned(2)
 @over_types
+@pytest.mark.parametrize("shape", [(5, 8, 8), (19, 9, 9), (37, 31, 31)], ids=str)
+@pytest.mark.parametrize("columns", [1, 7, 16, 31])
+def test_rows_of_right_hand_sides_are_exchanged_as_pivots_say(
+    dtype: DType, shape: tuple[int, ...], columns: int
+) -> None:
+    a = (matrices(dtype, shape) + 2 * np.eye(shape[-1]) * shape[-1] ** 0.5).astype(dtype.numpy)
+    orders = np.argsort(draw(dtypes.f64, shape[:-1], -1, 1), axis=-1)
+    a = np.take_along_axis(a, orders[..., None], -2)
+    b = draw(dtype, (*shape[:-1], columns), -1, 1)
+    packed, _, order = Lu().eval(a)
+    for (x,) in (*both_ways(Solve(), a, b), *both_ways(LuSolve(False), a, packed, order, b)):
+        assert_equal(a @ x, b, dtype, 4)
+
+
+@pytest.mark.thinned(2)
+@over_types
 @over_squares
 @pytest.mark.parametrize(
     "flags", [(False, False, False), (True, False, True), (False, True, True), (True, True, False)]

@@ -17,8 +17,9 @@ BLOCK = 64
 LEAST = 32
 """Rows of a piece."""
 
-LONG = 48
-"""Matrices of so many vectors are written past the caches as they come, wherever in a vector they begin."""
+LONG = {"float": 320, "double": 288}
+"""Matrices of so many numbers are written past the caches as they come, wherever in a vector they begin; smaller ones
+wait near until the next ones are computed."""
 
 
 class Cholesky(Tiles):
@@ -66,7 +67,7 @@ class Cholesky(Tiles):
     def helpers(self) -> list[str]:
         found = [*super().helpers(), self._below()]
         if self.way != BY_LAPACK:
-            found += [self._lower(), *([self._shifted()] if self._shifts else [])]
+            found += [self._sender(), self._lower(), *([self._shifted()] if self._shifts else [])]
         return found
 
     def _below(self) -> str:
@@ -99,22 +100,29 @@ class Cholesky(Tiles):
         count, row = e.mul(n, n), e.mul(n, f.word(self.parts))
         numbers = e.mul(count, f.word(self.parts))
         source, goal = (e.offset(self.word(f, name), e.mul(number, numbers), self.elem) for name in (0, 1))
+        yes, (far, apart) = e.const(True, "i1"), self.past_caches(f, goal, numbers, final, self.elem)
         is_shifted = e.const(False, "i1")
         if self._shifts:
-            is_long = e.icmp("sge", numbers, f.word(LONG * self.vector))
-            is_shifted = e.bit_and(is_long, self.past_caches(f, goal, numbers, final, self.elem)[1])
-        goal, far, finish = self.out_to(f, goal, numbers, final, self.elem, is_shifted)
+            is_long = e.icmp("sge", numbers, f.word(LONG[self.elem]))
+            is_shifted = e.bit_and(apart, is_long)
+        waits = e.bit_and(apart, e.bit_xor(is_shifted, yes))
+        own, goal = goal, e.select(waits, self._near, goal)
         a, inverses = self.vectors(f, SMALL * SMALL), self.vectors(f, SMALL)
         kept = f.room("i8", SMALL * SMALL * self.parts + self.vector)
         rows_before = f.room(self.elem, self.vector * self.vector)
         f.when(e.icmp("eq", number, Val("%first", "i64")), lambda: self._note_lower(f, n, kept))
 
         def write(begin: Val, end: Val) -> None:
+            # What is read next is behind what is written, or begins the next group: it is asked for meanwhile.
+            following = e.sub(e.mul(numbers, f.word(self.vector)), begin)
+            after = e.select(e.icmp("slt", end, numbers), e.sub(end, begin), following)
+            ahead = e.offset(source, after, self.elem)
+
             def shifted() -> None:
-                e.line(f"call void @shifted({passed(goal, numbers, begin, end, a, kept, rows_before)})")
+                e.line(f"call void @shifted({passed(goal, numbers, begin, end, a, kept, rows_before, ahead)})")
 
             def plain() -> None:
-                e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept)})")
+                e.line(f"call void @lower({passed(goal, numbers, begin, end, final, a, far, kept, ahead)})")
 
             if self._shifts:
                 f.when(is_shifted, shifted, plain)
@@ -124,20 +132,71 @@ class Cholesky(Tiles):
         def band(i: Val, size: int) -> None:
             rows = [self.at(e, a, e.mul(e.add(i, f.word(r)), n)) for r in range(size)]
             step = self.tile[1]
-            self.tiled(f, f.word(0), i, step, lambda j, width: self._left(f, a, n, i, j, rows, width, inverses))
+
+            def send(elements: int) -> None:
+                f.when(waits, lambda: self._send(f, 2 * elements * self.parts))
+
+            def left(j: Val, width: int) -> None:
+                self._left(f, a, n, i, j, rows, width, inverses)
+                send(size * width)
+
+            self.tiled(f, f.word(0), i, step, left)
             for first in range(0, size, step):
                 self._square(f, a, n, e.add(i, f.word(first)), rows[first:], inverses)
+                send(size * step)
 
         def block(begin: Val) -> None:
             end = e.intrinsic("llvm.smin", e.add(begin, f.word(self._block)), n)
             ends = [e.mul(i, row) for i in (begin, end)]
             e.line(f"call void @into_{self.elem}({passed(source, numbers, *ends, final, a)})")
             self.tiled(f, begin, end, self.tile[0], band)
-            write(*ends)
+            f.when(e.bit_xor(waits, yes), lambda: write(*ends))
 
         f.loop(f.word(0), n, self._block, block)
-        self._mark_failures(f, a, n, lambda: write(f.word(0), numbers))
-        finish()
+        self._mark_failures(f, a, n, lambda: f.when(e.bit_xor(waits, yes), lambda: write(f.word(0), numbers)))
+
+        def wait() -> None:
+            self._send_all(f)
+            write(f.word(0), numbers)
+            for place, value in enumerate((self._near, own, numbers)):
+                e.store(value, e.offset(self._waiting, f.word(place), "i64"))
+
+        f.when(waits, wait)
+
+    def before_groups(self, f: Function) -> None:
+        """Room for what waits to go past the caches, and three words: where it is, where it goes, how many vectors."""
+        self._near = f.room(self.elem, SMALL * SMALL * self.parts * self.vector)
+        self._waiting = f.room("i64", 3)
+        f.e.store(f.word(0), f.e.offset(self._waiting, f.word(2), "i64"))
+
+    def after_groups(self, f: Function) -> None:
+        self._send_all(f)
+
+    def _send(self, f: Function, count: int) -> None:
+        f.e.line(f"call void @send({passed(self._waiting, f.word(count))})")
+
+    def _send_all(self, f: Function) -> None:
+        self._send(f, SMALL * SMALL * self.parts)
+
+    def _sender(self) -> str:
+        """`void send(ptr waiting, i64 count)`: so many vectors of what waits go past the caches, if there are any."""
+        f = self.function()
+        e = f.e
+        places = [e.offset(Val("%waiting", "ptr"), f.word(place), "i64") for place in range(3)]
+        source, goal, left = (e.load(place, kind) for place, kind in zip(places, ("ptr", "ptr", "i64"), strict=True))
+        count = e.intrinsic("llvm.smin", Val("%count", "i64"), left)
+        end = e.mul(count, f.word(self.vector))
+
+        def vector(at: Val) -> None:
+            x = e.load(e.offset(source, at, self.elem), self.elem, self.vector)
+            self.put_far(f, x, e.offset(goal, at, self.elem))
+
+        f.loop(f.word(0), end, self.vector, vector)
+        for place, value in zip(places, (source, goal), strict=False):
+            e.store(e.offset(value, end, self.elem), place)
+        e.store(e.sub(left, count), places[2])
+        e.line("ret void")
+        return f.text("internal void @send(ptr %waiting, i64 %count)")
 
     def _note_lower(self, f: Function, n: Val, kept: Val) -> None:
         """Note of each number of a matrix whether it is on the diagonal or below."""
@@ -164,6 +223,7 @@ class Cholesky(Tiles):
 
         def square(place: Val) -> None:
             self._keep(f, place, lambda rows: self.write(f, lines, place, rows))
+            f.when(Val("%far", "i1"), lambda: self._ask(f, place))
 
         def single(place: Val) -> None:
             def clear() -> None:
@@ -175,7 +235,14 @@ class Cholesky(Tiles):
 
         self.covering(f, square, single)
         e.line("ret void")
-        return f.text(f"internal void @lower({MOVED}, i1 %far, ptr %kept)")
+        return f.text(f"internal void @lower({MOVED}, i1 %far, ptr %kept, ptr %ahead)")
+
+    def _ask(self, f: Function, place: Val) -> None:
+        """Ask for what is ahead of a square."""
+        e = f.e
+        for lane in range(self.vector):
+            start = e.add(e.mul(f.word(lane), Val("%count", "i64")), place)
+            self.fetch(f, e.offset(Val("%ahead", "ptr"), start, self.elem))
 
     @property
     def _shifts(self) -> bool:
@@ -201,31 +268,41 @@ class Cholesky(Tiles):
         def from_(first: Val) -> Val:
             return e.add(e.splat(e.convert("trunc", first, number), lanes), steps)
 
+        # For each lane how its vectors are shifted, and where its first one would go.
+        orders, goals = f.room(number, lanes * lanes), f.room("ptr", lanes)
+
+        def know(lane: Val) -> None:
+            start = e.mul(lane, count)
+            shift = e.bit_and(start, f.word(lanes - 1))
+            e.store(from_(e.sub(f.word(lanes), shift)), e.offset(orders, e.mul(lane, f.word(lanes)), number))
+            e.store(e.offset(goal, e.sub(start, shift), elem), e.offset(goals, lane, "ptr"))
+
+        def whole(lane: Val) -> Val:
+            own, old = (e.offset(array, e.mul(lane, f.word(lanes)), elem) for array in (now, before))
+            x, last = e.load(own, elem, lanes), e.load(old, elem, lanes)
+            order = e.load(e.offset(orders, e.mul(lane, f.word(lanes)), number), number, lanes)
+            e.store(x, old)
+            return e.define(f"call {vector} @{name}({last.typed}, {order.typed}, {x.typed})", elem, lanes)
+
+        def place_of(lane: Val, place: Val) -> Val:
+            return e.offset(e.load(e.offset(goals, lane, "ptr"), "ptr"), place, elem)
+
         def put(place: Val) -> None:
             """Vectors that end in those of the lanes from a place on."""
 
             def line(lane: Val) -> None:
-                start = e.mul(lane, count)
-                shift = e.bit_and(start, f.word(lanes - 1))
-                own, old = (e.offset(array, e.mul(lane, f.word(lanes)), elem) for array in (now, before))
-                x, last = e.load(own, elem, lanes), e.load(old, elem, lanes)
-                order = from_(e.sub(f.word(lanes), shift))
-                whole = e.define(f"call {vector} @{name}({last.typed}, {order.typed}, {x.typed})", elem, lanes)
-                e.store(x, old)
-                first = e.sub(place, shift)
-                at = e.offset(goal, e.add(start, first), elem)
-                inner = e.icmp("sle", e.add(first, f.word(lanes)), count)
-                inner = e.bit_and(inner, e.icmp("sge", first, f.word(0)))
+                first = e.sub(place, e.bit_and(e.mul(lane, count), f.word(lanes - 1)))
+                places = from_(first)
+                there = e.icmp("slt", places, e.splat(e.convert("trunc", count, number), lanes))
+                there = e.bit_and(there, e.icmp("sge", places, e.like(0, places)))
+                e.masked_store(whole(lane), place_of(lane, place), there, self.dtype.part.bytes)
 
-                def some() -> None:
-                    places = from_(first)
-                    there = e.icmp("slt", places, e.splat(e.convert("trunc", count, number), lanes))
-                    there = e.bit_and(there, e.icmp("sge", places, e.like(0, places)))
-                    e.masked_store(whole, at, there, self.dtype.part.bytes)
+            def inner() -> None:
+                for lane in map(f.word, range(lanes)):
+                    self.put_far(f, whole(lane), place_of(lane, place))
 
-                f.when(inner, lambda: self.put_far(f, whole, at), some)
-
-            f.loop(f.word(0), f.word(lanes), 1, line)
+            is_inner = e.bit_and(e.icmp("sge", place, f.word(lanes)), e.icmp("sle", e.add(place, f.word(lanes)), count))
+            f.when(is_inner, inner, lambda: f.loop(f.word(0), f.word(lanes), 1, line))
 
         def take(rows: list[Val]) -> None:
             for k, row in enumerate(rows):
@@ -234,12 +311,14 @@ class Cholesky(Tiles):
         def square(place: Val) -> None:
             self._keep(f, place, take)
             put(place)
+            self._ask(f, place)
 
+        f.loop(f.word(0), f.word(lanes), 1, know)
         f.loop(begin, end, lanes, square)
         beyond = e.bit_and(e.add(count, f.word(lanes - 1)), f.word(-lanes))
         f.when(e.icmp("eq", end, count), lambda: put(beyond))
         e.line("ret void")
-        given = "ptr %matrices, i64 %count, i64 %begin, i64 %end, ptr %vectors, ptr %kept, ptr %before"
+        given = "ptr %matrices, i64 %count, i64 %begin, i64 %end, ptr %vectors, ptr %kept, ptr %before, ptr %ahead"
         return f.text(f"internal void @shifted({given})")
 
     def _keep(self, f: Function, place: Val, put: Callable[[list[Val]], None]) -> None:

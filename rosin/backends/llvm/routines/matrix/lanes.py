@@ -127,11 +127,19 @@ class Lanes(Stack):
             left = e.sub(e.sub(last, number), f.word(1))
             self.group(f, number, e.intrinsic("llvm.smin", left, f.word(self.vector - 1)))
 
+        self.before_groups(f)
         f.loop(Val("%first", "i64"), last, self.vector, group)
+        self.after_groups(f)
         # Stores that go past the caches are in no order with others before this.
         e.line("fence seq_cst")
         e.line("ret void")
         return "\n".join([*f.parts, f.text("internal void @groups(ptr %words, i64 %first, i64 %last)")])
+
+    def before_groups(self, f: Function) -> None:
+        """What is done before all groups of a piece."""
+
+    def after_groups(self, f: Function) -> None:
+        """What is done after all groups of a piece."""
 
     @abstractmethod
     def group(self, f: Function, number: Val, final: Val) -> None:
@@ -165,6 +173,44 @@ class Lanes(Stack):
         f.loop(f.word(0), rows, together, some)
         finish()
 
+    def fills_vectors(self, f: Function, columns: Val) -> Val:
+        """Whether a row of so many columns has as many numbers as there are lanes."""
+        return f.e.icmp("sge", f.e.mul(columns, f.word(self.parts)), f.word(self.vector))
+
+    def read_rows(
+        self, f: Function, name: int, number: Val, final: Val, rows: Val, columns: Val, order: Val, vectors: Val
+    ) -> None:
+        """As `exchange_rows` into vectors, where row i is the one that each lane has in place i of an order; rows fill
+        vectors."""
+        e = f.e
+        numbers = e.mul(columns, f.word(self.parts))
+        count, apart = e.mul(rows, numbers), self.row(f, columns)
+        start = e.offset(self.word(f, name), e.mul(number, count), self.elem)
+
+        def one(i: Val) -> None:
+            own, there = e.offset(order, i, f"[{self.vector} x i32]"), self.at(e, vectors, e.mul(i, apart))
+            e.line(f"call void @rows_{self.elem}({passed(start, count, f.word(0), numbers, final, there, own)})")
+
+        f.loop(f.word(0), rows, 1, one)
+
+    def rows_reader(self) -> str:
+        """`void rows_f(…, ptr rows)`: as `into_f`, from a row of its own in each lane, which are those numbers."""
+        f = self.function()
+        e, end = f.e, Val("%end", "i64")
+        rows = [e.load(e.offset(Val("%rows", "ptr"), f.word(lane), "i32"), "i32") for lane in range(self.vector)]
+        starts = [
+            e.offset(line, e.mul(e.convert("sext", row, "i64"), end), self.elem)
+            for line, row in zip(self.lines(f, self.elem), rows, strict=True)
+        ]
+
+        def square(place: Val) -> None:
+            there = e.offset(Val("%vectors", "ptr"), place, f"[{self.vector} x {self.elem}]")
+            self._turn_in(f, self.elem, starts, place, there)
+
+        f.covering(end, self.vector, square)
+        e.line("ret void")
+        return f.text(f"internal void @rows_{self.elem}({MOVED}, ptr %rows)")
+
     def row(self, f: Function, columns: Val) -> Val:
         """How far the rows of matrices are apart in vectors.
 
@@ -192,19 +238,16 @@ class Lanes(Stack):
         return move, finish
 
     def out_to(
-        self, f: Function, start: Val, numbers: Val, final: Val, elem: str, otherwise: Val | None = None
+        self, f: Function, start: Val, numbers: Val, final: Val, elem: str
     ) -> tuple[Val, Val, Callable[[], None]]:
         """Where a group's results go first, which belong at `start`, so many numbers of each matrix; whether they go
         past the caches then; and what is done when they are there.
 
         Results of many matrices would only fill the caches. Past them, whole vectors are written that need not be read
-        first. Where matrices end within vectors, but a group does not, it is put together near before, unless it is
-        written `otherwise`.
+        first. Where matrices end within vectors, but a group does not, it is put together near before.
         """
         e = f.e
         far, apart = self.past_caches(f, start, numbers, final, elem)
-        if otherwise is not None:
-            apart = e.bit_and(apart, e.bit_xor(otherwise, e.const(True, "i1")))
         # Sizes of what is in vectors are within their limits.
         room = f.room(elem, SMALL * SMALL * self.parts * self.vector)
         given = passed(room, start, e.mul(numbers, f.word(self.vector)))
@@ -330,12 +373,12 @@ class Lanes(Stack):
         bytes = self.dtype.bytes * self.vector
         own = e.mul(e.add(number, f.word(self.vector)), e.mul(count, f.word(self.dtype.bytes)))
         start = e.offset(self.word(f, name), e.add(own, e.mul(begin, f.word(bytes))), "i8")
+        f.loop(f.word(0), e.mul(size, f.word(bytes)), LINE, lambda place: self.fetch(f, e.offset(start, place, "i8")))
+
+    def fetch(self, f: Function, at: Val) -> None:
+        """Ask for one line."""
         self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-
-        def line(place: Val) -> None:
-            e.line(f"call void @llvm.prefetch.p0({e.offset(start, place, 'i8').typed}, i32 0, i32 2, i32 1)")
-
-        f.loop(f.word(0), e.mul(size, f.word(bytes)), LINE, line)
+        f.e.line(f"call void @llvm.prefetch.p0({at.typed}, i32 0, i32 2, i32 1)")
 
     # -- vectors of numbers ----------------------------------------------------------------------------------
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
-from rosin.backends.llvm.routines.matrix.stack import LARGE, Room, passed
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, LARGE, Room, passed
 from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Moved
 from rosin.backends.llvm.routines.matrix.triangular import ByColumns, Substituting
 
@@ -250,7 +251,7 @@ class Eliminating(Substituting):
 
     # -- in lanes ------------------------------------------------------------------------------------------
 
-    def start_order(self, f: Function, order: Val, m: Val) -> Moved:
+    def start_order(self, f: Function, order: Val, m: Val) -> None:
         """Rows in their own order."""
         e = f.e
 
@@ -258,6 +259,9 @@ class Eliminating(Substituting):
             e.store(self.everywhere(f, i), self.integers_at(f, order, i))
 
         f.loop(f.word(0), m, 1, start)
+
+    def rows_in_order(self, f: Function, order: Val) -> Moved:
+        """An order of rows, as what moves with them."""
         return Moved(order, f.word(1), f.word(1), f.word(1), "i32", 1)
 
 
@@ -294,7 +298,8 @@ class Lu(Eliminating):
         a = self.matrices(f)
         pivots, order = (f.room("i32", SMALL * self.vector) for _ in range(2))
         self.exchange_rows(f, 0, number, final, m, n, a, True)
-        self.eliminate(f, number, a, m, n, pivots, [self.start_order(f, order, m)])
+        self.start_order(f, order, m)
+        self.eliminate(f, number, a, m, n, pivots, [self.rows_in_order(f, order)])
         self.exchange_rows(f, 1, number, final, m, n, a, False)
         self.exchange(f, 2, number, final, least, pivots, False, "i32")
         self.exchange(f, 3, number, final, m, order, False, "i32")
@@ -353,6 +358,9 @@ class LuSolve(ByColumns):
     def moved_too(self) -> tuple[str, ...]:
         return ("i32",)
 
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), *([] if self.way == BY_LAPACK else [self.rows_reader()])]
+
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
         factors, order = self.part(f, 1, number, e.mul(n, n)), self.part(f, 2, number, n, 4)
@@ -387,11 +395,17 @@ class LuSolve(ByColumns):
         order = f.room("i32", SMALL * self.vector)
         self.exchange_rows(f, 1, number, final, n, n, a, True)
         self.exchange(f, 2, number, final, n, order, True, "i32")
-        self.exchange_rows(f, 3, number, final, n, count, given, True)
         yes, no = e.const(True, "i1"), e.const(False, "i1")
+        transpose = e.icmp("ne", self.word(f, "transpose"), f.word(0))
+        in_order = e.bit_and(self.fills_vectors(f, count), e.bit_xor(transpose, yes))
+        f.when(
+            in_order,
+            lambda: self.read_rows(f, 3, number, final, n, count, order, x),
+            lambda: self.exchange_rows(f, 3, number, final, n, count, given, True),
+        )
 
         def plain() -> None:
-            self._permute(f, given, x, order, False)
+            f.when(e.bit_xor(in_order, yes), lambda: self._permute(f, given, x, order, False))
             self.substitute(f, a, x, n, count, yes, no, yes)
             self.substitute(f, a, x, n, count, no, no, no)
 
@@ -400,7 +414,7 @@ class LuSolve(ByColumns):
             self.substitute(f, a, given, n, count, yes, yes, yes)
             self._permute(f, given, x, order, True)
 
-        f.when(e.icmp("ne", self.word(f, "transpose"), f.word(0)), turned, plain)
+        f.when(transpose, turned, plain)
         self.exchange_rows(f, 4, number, final, n, count, x, False)
 
     def _permute(self, f: Function, source: Val, target: Val, order: Val, back: bool) -> None:
@@ -434,6 +448,9 @@ class Solve(ByColumns, Eliminating):
     operands, results, told = 2, 1, ("n", "count")
     sizes: ClassVar[tuple[str, ...]] = told
     arrays: ClassVar[tuple[str, ...]] = ("a", "pivots", "source", "target")
+
+    def helpers(self) -> list[str]:
+        return [*super().helpers(), *([] if self.way == BY_LAPACK else [self.rows_reader()])]
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
@@ -473,12 +490,19 @@ class Solve(ByColumns, Eliminating):
 
     def group(self, f: Function, number: Val, final: Val) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
-        a, x = (self.matrices(f) for _ in range(2))
-        pivots = f.room("i32", SMALL * self.vector)
-        self.exchange_rows(f, 0, number, final, n, n, a, True)
-        self.exchange_rows(f, 1, number, final, n, count, x, True)
-        self.eliminate(f, number, a, n, n, pivots, [self.rows(f, x, count, self.row(f, count))])
         yes, no = e.const(True, "i1"), e.const(False, "i1")
+        a, x = (self.matrices(f) for _ in range(2))
+        pivots, order = (f.room("i32", SMALL * self.vector) for _ in range(2))
+        self.exchange_rows(f, 0, number, final, n, n, a, True)
+        # Rows that fill vectors are read in their order when it is known; others are exchanged as those of `a` are.
+        wide = self.fills_vectors(f, count)
+        rows, right = self.rows_in_order(f, order), self.rows(f, x, count, self.row(f, count))
+        read = partial(self.exchange_rows, f, 1, number, final, n, count, x, True)
+        f.when(wide, lambda: self.start_order(f, order, n), read)
+        rows = rows._replace(width=e.select(wide, rows.width, f.word(0)))
+        right = right._replace(width=e.select(wide, f.word(0), count))
+        self.eliminate(f, number, a, n, n, pivots, [right, rows])
+        f.when(wide, lambda: self.read_rows(f, 1, number, final, n, count, order, x))
         self.substitute(f, a, x, n, count, yes, no, yes)
         self.substitute(f, a, x, n, count, no, no, no)
         self.exchange_rows(f, 2, number, final, n, count, x, False)

@@ -64,6 +64,10 @@ class Tiles(Lanes):
         rows, columns = (4, 4) if self.vector_bytes == 64 else (4, 2)
         return rows, max(columns // self.parts, 1)
 
+    def columns_of(self, rows: int) -> int:
+        """Columns of a tile that has so many rows: a single one has more, whose sums wait for each other otherwise."""
+        return self.tile[1] if rows > 1 else self.tile[0]
+
     def tiled(self, f: Function, begin: Val, end: Val, size: int, body: Callable[[Val, int], None]) -> None:
         """The body for begin … end - 1: for so many places at once, then for single ones."""
         e = f.e
@@ -122,9 +126,13 @@ class Tiles(Lanes):
         def exchange() -> None:
             listed = f.room("i64", SMALL)
             count = e.define(f"call i64 @list_found({passed(found, k, m, listed)})", "i64")
-            for rows in moved:
+
+            def call(rows: Moved) -> None:
                 sizes = passed(rows.start, rows.row, rows.width, rows.step, k, listed, count)
                 e.line(f"call void @swap_{rows.elem}({found.typed}, {sizes})")
+
+            for rows in moved:
+                f.when(e.icmp("ne", rows.width, f.word(0)), partial(call, rows))
 
         f.when(e.intrinsic_across("llvm.vector.reduce.or", e.icmp("ne", found, place)), exchange)
 

@@ -98,7 +98,7 @@ class Substituting(Tiles):
                     for v, at in zip(line, goals[r], strict=True):
                         self.store(f, v, at)
 
-            self.tiled(f, f.word(0), count, self.tile[1], tile)
+            self.tiled(f, f.word(0), count, self.columns_of(size), tile)
 
         self.tiled(f, f.word(0), n, self.tile[0], block)
         e.line("ret void")
