@@ -159,11 +159,15 @@ def assert_the_same_on_any_number_of_threads(f: Any, *given: np.ndarray[Any, Any
     return found[0]
 
 
-def test_operands_that_stay_are_packed_before_the_loop() -> None:
-    def f(w: Any, xs: Any) -> Any:
-        return rosin.scan(lambda h, x: (rnp.tanh(h @ w.T + x),) * 2, rnp.zeros_like(xs[0]), xs)[1]
+@pytest.mark.parametrize("size", [256, 200, 72])
+@pytest.mark.parametrize("turned", [False, True])
+def test_operands_that_stay_are_packed_before_the_loop(turned: bool, size: int) -> None:
+    """By several kernels, where blocks leave something."""
 
-    program = program_of(f, (256, 256), (10, 32, 256))
+    def f(w: Any, xs: Any) -> Any:
+        return rosin.scan(lambda h, x: (rnp.tanh(h @ (w.T if turned else w) + x),) * 2, rnp.zeros_like(xs[0]), xs)[1]
+
+    program = program_of(f, (size, size), (50, 32, size))
     before = [step.name for step in program.steps if isinstance(step, Kernel)]
     assert any("pack" in name for name in before)
     assert not any("pack" in leaf.name for loop in repeats(program.steps) for leaf in leaves(loop.body))
