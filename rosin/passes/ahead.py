@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rosin.ir.index import LoopVar
@@ -36,26 +36,35 @@ def _same(steps: Sequence[Step], others: Sequence[Step]) -> bool:
 
 
 def _first(body: Sequence[Step], var: LoopVar) -> list[Step]:
-    """The kernels of a loop's body that read nothing that the body writes, and write what nothing else writes.
+    """The kernels of a loop's body that read nothing that the rest of the body writes, and write what no other one of
+    the rest writes.
 
     Nothing that comes before one may read what it writes: that would be what was there before the loop.
     """
     writes = {id(step): set(_written((step,))) for step in body}
-    found: list[Step] = []
-    read: set[Buffer] = set()
-    for step in body:
-        if isinstance(step, Kernel | Nest):
-            statements = statements_of(step)
-            own = writes[id(step)]
-            others = {b for other in body if other is not step for b in writes[id(other)]}
-            loaded = loaded_buffers(statements)
-            alike = all(var not in index.variables() for index in all_indices(statements))
-            fits = all(b.scope is Scope.ARENA for b in own) and own.isdisjoint(others | read | loaded)
-            changed = others - {b for s in found for b in writes[id(s)]}
-            if alike and fits and loaded.isdisjoint(changed):
-                found.append(step)
-        read |= _read((step,))
-    return found
+    found: list[Kernel | Nest] = [s for s in body if isinstance(s, Kernel | Nest) and _is_alike(s, writes[id(s)], var)]
+    while True:
+        first = set(map(id, found))
+        rest = {b for step in body if id(step) not in first for b in writes[id(step)]}
+        fit = [step for step in found if _fits(step, body, writes, rest)]
+        if len(fit) == len(found):
+            return [*found]
+        found = fit
+
+
+def _is_alike(step: Kernel | Nest, own: set[Buffer], var: LoopVar) -> bool:
+    """Whether each step of a loop would write the same, to the arena, if it read the same."""
+    statements = statements_of(step)
+    alike = all(var not in index.variables() for index in all_indices(statements))
+    return alike and all(b.scope is Scope.ARENA for b in own) and own.isdisjoint(loaded_buffers(statements))
+
+
+def _fits(step: Kernel | Nest, body: Sequence[Step], writes: Mapping[int, set[Buffer]], rest: set[Buffer]) -> bool:
+    """Whether neither what a kernel reads nor what it writes is written by the `rest`, or is in use before or after."""
+    own, loaded = writes[id(step)], loaded_buffers(statements_of(step))
+    at = next(i for i, other in enumerate(body) if other is step)
+    late = {b for other in body[at + 1 :] for b in writes[id(other)]}
+    return rest.isdisjoint(own | loaded) and own.isdisjoint(_read(body[:at])) and late.isdisjoint(loaded)
 
 
 def _written(steps: Iterable[Step]) -> Iterable[Buffer]:

@@ -16,6 +16,7 @@ from rosin.ir.op import Elementwise, Value, Values
 from rosin.ir.ops.arithmetic import Add, Mul
 from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.ops.movement import Broadcast, Constant, Move, Transpose
+from rosin.ir.ops.reduce import Sum
 from rosin.ir.ops.scan import Scan
 from rosin.ir.transform.batch import batch
 from rosin.ir.transform.split import needed
@@ -26,7 +27,10 @@ MOST_ROWS = 2
 MOST_BYTES = 1 << 28
 """What all steps may keep for one product more than they would."""
 NEAR_BYTES = 1 << 20
-"""A sum of fewer bytes is changed in a near cache, so that what steps keep in its place has to stay there as well."""
+"""A sum of fewer bytes is changed in a near cache, so that what steps keep in its place has to stay there as well,"""
+FEW_TIMES = 2
+"""or the sum has so many times the bytes of that, which are no more than steps read from elements: memory passes by
+anyway, and without the sums, which bring all rows together, threads may share the rows of what is left."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Distribute(Pass):
     Before the loop go products of what is stacked by what is constant: a recurrent network's weights times its inputs.
     After it go sums over the steps of products, carried by a value that does nothing else: gradients by weights. Steps
     then stack the operands of these, where that is less than what is carried. A product of many rows uses a machine
-    better than many products of few, and a large sum is written once instead of in every step.
+    better than many products of few, and a large sum is written once instead of in every step. So do other sums of what
+    is stacked then: gradients by biases.
 
     The sums over steps come about in another order, so that the last bits of results change.
     """
@@ -61,9 +66,10 @@ class Distribute(Pass):
 
 @dataclass(frozen=True)
 class _Sum:
-    """A carried value to which each step adds a product of two values, after movements of its elements."""
+    """A carried value to which each step adds a product of two values, or a sum of elements of one value over some axes
+    or none, after movements of its elements."""
 
-    product: DotGeneral
+    op: DotGeneral | Sum
     operands: Values
     moves: tuple[Move, ...]
 
@@ -116,12 +122,21 @@ class _Distributed:
     # -- after the loop ----------------------------------------------------------------------------------------
 
     def _sums(self) -> dict[int, _Sum]:
-        """The carried values that are sums of products alone, by position."""
-        found: dict[int, _Sum] = {}
+        """The carried values that are sums of products alone, by position, and other sums of what is stacked then."""
+        candidates: dict[int, _Sum] = {}
         for position, carried in enumerate(self.carries):
             added = self._added(position, carried)
             if added is not None:
+                candidates[position] = added
+        found: dict[int, _Sum] = {}
+        stacked = set(self.elements)
+        for position in sorted(candidates, key=lambda i: -self.carries[i].type.bytes):
+            added = candidates[position]
+            if isinstance(added.op, DotGeneral) and self._is_worth_stacking(added, self.carries[position], stacked):
                 found[position] = added
+                stacked.update(added.operands)
+        if found:
+            found.update((i, added) for i, added in candidates.items() if stacked.issuperset(added.operands))
         return found
 
     def _added(self, position: int, carried: Value) -> _Sum | None:
@@ -133,26 +148,31 @@ class _Distributed:
             return None
         (term,) = (v for v in node.operands if v is not carried)
         found = self._moved_product(term)
-        if found is None or not set(self.constants).isdisjoint(found.operands):
-            return None
-        new = sum({v: v.type.bytes for v in found.operands if v not in self.elements}.values())
-        most = MOST_BYTES if carried.type.bytes >= NEAR_BYTES else 2 * NEAR_BYTES
-        return found if new <= carried.type.bytes and new * estimate(self.op.length) <= most else None
+        return found if set(self.constants).isdisjoint(found.operands) else None
 
-    def _moved_product(self, value: Value) -> _Sum | None:
-        """What a value is, seen as movements of a product."""
+    def _is_worth_stacking(self, added: _Sum, carried: Value, stacked: set[Value]) -> bool:
+        """Whether steps had better stack what is not yet `stacked` of a product's operands than add to the sum."""
+        new = sum({v: v.type.bytes for v in added.operands if v not in stacked}.values())
+        every, whole = new * estimate(self.op.length), carried.type.bytes
+        if FEW_TIMES * new <= whole and new <= sum(v.type.bytes for v in self.elements):
+            return every <= MOST_BYTES
+        return new <= whole and every <= (MOST_BYTES if whole >= NEAR_BYTES else 2 * NEAR_BYTES)
+
+    def _moved_product(self, value: Value) -> _Sum:
+        """What a value is, seen as movements of a product, of a sum, or of another value."""
         moves: tuple[Move, ...] = ()
         while (node := self.made.get(value)) is not None:
-            if isinstance(node.op, DotGeneral):
+            if isinstance(node.op, DotGeneral | Sum):
                 return _Sum(node.op, node.operands, moves)
-            if isinstance(node.op, Mul):
-                return self._outer_product(node, moves)
+            outer = self._outer_product(node, moves) if isinstance(node.op, Mul) else None
+            if outer is not None:
+                return outer
             if isinstance(node.op, Move):
                 moves = (node.op, *moves)
             elif not self._adds_zeros(node):
-                return None
+                break
             value = node.operands[0]
-        return None
+        return _Sum(Sum(()), (value,), moves)
 
     def _outer_product(self, node: Node, moves: tuple[Move, ...]) -> _Sum | None:
         """That of two values, each of which is repeated along the axes of the other one: what a batch of one leaves."""
@@ -202,11 +222,14 @@ class _Distributed:
 
 def _total(b: Builder, added: _Sum, start: Value, rows: dict[Value, Value]) -> Value:
     """The sum over all steps: steps are one more contracted axis."""
-    op = added.product
-    lhs, rhs = (rows[v] for v in added.operands)
-    contract = (0, *_shifted(op.lhs_contract)), (0, *_shifted(op.rhs_contract))
-    batched = _shifted(op.lhs_batch), _shifted(op.rhs_batch)
-    value = b.dot_general(lhs, rhs, contract, batched, op.dtype)
+    op = added.op
+    if isinstance(op, Sum):
+        value = b.sum(rows[added.operands[0]], (0, *_shifted(op.axes)))
+    else:
+        lhs, rhs = (rows[v] for v in added.operands)
+        contract = (0, *_shifted(op.lhs_contract)), (0, *_shifted(op.rhs_contract))
+        batched = _shifted(op.lhs_batch), _shifted(op.rhs_batch)
+        value = b.dot_general(lhs, rhs, contract, batched, op.dtype)
     for move in added.moves:
         (value,) = b.node(move, value)
     return b.add(start, value)

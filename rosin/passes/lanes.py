@@ -404,7 +404,12 @@ class Lanes:
         size, share = operand.value.type.bytes, min(groups * self.width / max(extent, 1), 1)
         if size * share >= NEAR_BYTES or size > FAR_BYTES:
             return FAR_COST if pays else APART_COST
-        if share == 1 or size <= WHOLE_BYTES:
+        if share == 1:
+            return 0.0
+        if self.memory.same_for(operand.value) > 1:
+            # A copy for many steps costs each of them little, and has the rows of a tile on few pages, in all sets.
+            return APART_COST
+        if size <= WHOLE_BYTES:
             return 0.0
         close = CLOSE_BYTES // 2 if self._share_a_set(operand) else CLOSE_BYTES
         return APART_COST if self._pages(operand) > NEAR_PAGES or size * share >= close else 0.0

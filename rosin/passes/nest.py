@@ -87,7 +87,9 @@ SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
 
 CUT_LANES, CUT_FLOPS = 128, 100
-"""A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this."""
+"""A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this,"""
+CUT_PIECES = 8
+"""or if there are no more pieces than these, each of half as many lanes, which have little in common."""
 
 STEP_SCORES = {-1: 1.0, 0: 0.0, 1: 2.0, 2: 0.5, 3: 0.0}
 """How good it is that neighbours are so many elements apart: what runs backward is turned in its vector, and of every
@@ -241,10 +243,10 @@ class Arrangement:
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
-            may_cut = kind is Kind.VECTOR and not parallel and not self.scratch and self.flops <= CUT_FLOPS
-            inside = _inside(var, body) if may_cut else None
-            if inside is not None:
-                body = _cut(var, body, inside)
+            may_cut = kind is Kind.VECTOR and not parallel and not self.scratch
+            cut = _where_to_cut(var, body, self.flops) if may_cut else None
+            if cut is not None:
+                body = cut
             elif self.bands is not None and var is lanes:
                 body = self.bands.loops(body)
             else:
@@ -438,9 +440,26 @@ class _Bands:
         return [When((whole,), (all_of_them,)), When((beyond,), (left,))]
 
 
-def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None:
-    """The most lanes side by side among which no test on their number alone changes, from a whole vector to another
-    one; None where that is no large part of them."""
+def _where_to_cut(lanes: LoopVar, body: Sequence[Statement], work: int) -> list[Statement] | None:
+    """The loop over lanes cut where tests on their number alone change, so that these are decided; None where that is
+    nowhere, or too much code: at the ends of a large part of the lanes, or everywhere between long pieces, each of
+    which has little to do, as what is put together of parts has."""
+    places = _changes(lanes, body)
+    if places is None or len(places) <= 2:
+        return None
+    if len(places) - 1 <= CUT_PIECES and all(b - a >= CUT_LANES // 2 for a, b in itertools.pairwise(places)):
+        pieces = _cut(lanes, body, places)
+        if _operations(pieces) <= 2 * _operations(body):
+            return pieces
+    first, last = max(itertools.pairwise(places), key=lambda run: run[1] - run[0])
+    first, last = -(-first // WIDEST) * WIDEST, last // WIDEST * WIDEST
+    if work > CUT_FLOPS or 4 * (last - first) < 3 * places[-1]:
+        return None
+    return _cut(lanes, body, (0, first, last, places[-1]))
+
+
+def _changes(lanes: LoopVar, body: Sequence[Statement]) -> list[int] | None:
+    """Where tests on the number of a lane alone change, with both ends; None where they are not to be cut."""
     if not isinstance(lanes.extent, int) or lanes.extent < CUT_LANES or any(isinstance(s, Loop) for s in body):
         return None
     changes = {0, lanes.extent}
@@ -452,23 +471,22 @@ def _inside(lanes: LoopVar, body: Sequence[Statement]) -> tuple[int, int] | None
         if not isinstance(test.low, int) or not isinstance(test.high, int):
             return None
         changes |= {place - start.constant for place in (test.low, test.high)}
-    places = sorted(place for place in changes if 0 <= place <= lanes.extent)
-    first, last = max(itertools.pairwise(places), key=lambda run: run[1] - run[0])
-    if (first, last) == (0, lanes.extent):
-        return None
-    first, last = -(-first // WIDEST) * WIDEST, last // WIDEST * WIDEST
-    return (first, last) if 4 * (last - first) >= 3 * lanes.extent else None
+    return sorted(place for place in changes if 0 <= place <= lanes.extent)
 
 
-def _cut(lanes: LoopVar, body: Sequence[Statement], inside: tuple[int, int]) -> list[Statement]:
-    """The loop over lanes as one over those inside, whose tests are decided, and one at each end."""
+def _cut(lanes: LoopVar, body: Sequence[Statement], places: Sequence[int]) -> list[Statement]:
+    """The loop over lanes as one between each two places, whose tests are decided."""
     found: list[Statement] = []
-    for start, end in itertools.pairwise((0, *inside, lanes.extent)):
+    for start, end in itertools.pairwise(places):
         if start != end:
             part, memo = LoopVar(lanes.name, end - start), dict[int, Expr]()
             place = {lanes: indices.of(part) + start}
             found.append(Loop(part, Kind.VECTOR, tuple(replace(s, place, memo) for s in body)))
     return found
+
+
+def _operations(statements: Sequence[Statement]) -> int:
+    return flops(list(expressions(statements)))
 
 
 def threads(work: Dim, in_loops: bool = False) -> tuple[bool, Dim | None]:

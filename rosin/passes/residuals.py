@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import ClassVar
 
@@ -66,6 +67,7 @@ class Residuals(Pass):
         crossing = [v for v in dict.fromkeys(needed) if v not in free]
         makers = {n.results[0]: n for n in step.nodes if is_cheap(n, self.flops, self.reads)}
         again = recomputed(crossing, makers, free) if crossing else frozenset[Value]()
+        again -= _followers(again, makers, free, crossing)
         nodes = tuple(n for n in step.nodes if not again.isdisjoint(n.results))
         read = dict.fromkeys([*crossing, *(v for n in nodes for v in n.operands)])
         kept = tuple(v for v in read if v not in again and v not in free)
@@ -125,6 +127,25 @@ class Residuals(Pass):
         stay = {v for r, v in rows.items() if r not in dropped and users.get(r)}
         choice = self.choice(step, dropped.values(), {*constants, *elements, *stay})
         return None if choice is None else _Pair(source, user, dropped, choice)
+
+
+def _followers(
+    again: Collection[Value], makers: Mapping[Value, Node], free: set[Value], crossing: Sequence[Value]
+) -> set[Value]:
+    """What is as well kept itself as the one value that it is computed from, for which nothing else asks: a sum with a
+    bias, rather than the sum without it."""
+    order = [v for v in makers if v in again]
+    users = Counter(x for v in order for x in makers[v].operands)
+    known, found = set(free), set[Value]()
+    for value in order:
+        others = [x for x in makers[value].operands if x not in known]
+        if not others:
+            known.add(value)
+        elif len(others) == 1 and others[0] not in crossing and users[others[0]] == 1:
+            (kept,) = others
+            if (kept not in again or kept in found) and estimate(value.type.bytes) <= estimate(kept.type.bytes):
+                found.add(value)
+    return found
 
 
 def _users(graph: Graph) -> dict[Value, set[Node | None]]:

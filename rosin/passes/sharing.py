@@ -19,6 +19,7 @@ from rosin.ir.steps import Branch, Either, Kernel, Repeat, RepeatWhile, Step, Te
 from rosin.passes import memory
 from rosin.passes.arena import Spans, read_first, uses
 from rosin.passes.nest import PARALLEL_WORK
+from rosin.passes.row_parts import parted
 
 MOST_THREADS = 16
 FEWEST_STEPS = 4
@@ -43,8 +44,9 @@ def _shared(step: Step, total: Counter[Buffer]) -> Step:
 
     match step:
         case Repeat():
-            team = _team(step, total) if step.apart else None
-            return replace(step, team=team) if team else replace(step, body=all_of(step.body))
+            whole = step if step.apart else _parted(step)
+            team = _team(whole, total) if whole else None
+            return replace(whole, team=team) if whole and team else replace(step, body=all_of(step.body))
         case RepeatWhile():
             return replace(step, test=all_of(step.test), body=all_of(step.body))
         case Branch():
@@ -53,6 +55,12 @@ def _shared(step: Step, total: Counter[Buffer]) -> Step:
             return Either(step.size, step.most, all_of(step.small), all_of(step.large))
         case _:
             return step
+
+
+def _parted(step: Repeat) -> Repeat | None:
+    """A loop over parts of the rows around one whose steps follow each other, if there is enough to do."""
+    count, work = step.var.extent, work_of(step.body)
+    return parted(step, work) if isinstance(count, int) and count * work >= PARALLEL_WORK else None
 
 
 def _team(step: Repeat, total: Counter[Buffer]) -> Team | None:

@@ -477,6 +477,37 @@ def test_a_loop_that_does_not_end_is_interrupted(stop: str, call: str) -> None:
     assert done.stdout.split() == ["True"], done.stderr
 
 
+_LONG_ROWS = """
+import os, signal, threading, time, numpy as np, rosin
+from rosin import numpy as rnp
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def steps(w, h, count):
+    return rosin.scan(lambda h, _: (rnp.tanh(h @ w), None), h, None, length=count)[0]
+f = rosin.compile(steps, static_argnums=2)
+w, h = np.full((128, 128), 0.5, np.float32), np.ones((32, 128), np.float32)
+assert "on threads" in f.text(w, h, 10**8, stage="loops")
+threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    f(w, h, 10**8)
+except KeyboardInterrupt:
+    print(True)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_long_loops_over_rows_that_threads_share_are_interrupted(threads: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LONG_ROWS],
+        env={**os.environ, "ROSIN_NUM_THREADS": str(threads)},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["True"], done.stderr
+
+
 _ENDLESS_LANES = """
 import os, signal, threading, time, numpy as np, rosin
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -167,13 +167,16 @@ def test_products_in_loops_go_on_threads_sooner() -> None:
     def on_threads(graph: Graph) -> bool:
         return any(isinstance(s, Loop) and s.parallel for k in compiled(graph, 64) if k.tile for s in k.body)
 
-    def steps(b: Builder, x: Value, w: Value) -> Value:
-        body = graph_of(product, "f32[64, 80]", "f32[80, 80]")
-        again = Graph((*body.inputs,), body.nodes, body.outputs, "body")
-        return b.node(Scan(again, 1, 0, 10, False), x, w)[0]
+    def turned(b: Builder, x: Value, w: Value) -> Value:
+        return b.matmul(w, x)
 
-    assert not on_threads(graph_of(product, "f32[64, 80]", "f32[80, 80]"))
-    assert on_threads(graph_of(steps, "f32[64, 80]", "f32[80, 80]"))
+    def steps(b: Builder, x: Value, w: Value) -> Value:
+        """Rows need one another, so that threads cannot share them for all steps."""
+        body = graph_of(turned, "f32[80, 64]", "f32[80, 80]")
+        return b.node(Scan(body, 1, 0, 10, False), x, w)[0]
+
+    assert not on_threads(graph_of(turned, "f32[80, 64]", "f32[80, 80]"))
+    assert on_threads(graph_of(steps, "f32[80, 64]", "f32[80, 80]"))
 
 
 def test_loops_of_symbolic_sizes_are_joined_for_threads() -> None:

@@ -83,6 +83,31 @@ def test_sums_of_products_go_behind_the_loop(reverse: bool) -> None:
     assert node.op.carried == 1
 
 
+def with_bias(b: Builder, bias: Value, total: Value, h: Value, w: Value, x: Value) -> list[Value]:
+    """Beside a sum of products, the sum of rows of what these are made of."""
+    h = b.sin(b.matmul(h, w))
+    return [b.add(bias, b.sum(h, (0,))), b.add(total, b.dot_general(x, h, ((0,), (0,)))), h]
+
+
+def test_sums_of_what_is_stacked_go_with_products() -> None:
+    types = "bias: f64[8]; total: f64[6, 8]; h: f64[2, 8]; w: f64[8, 8]; x: f64[{}2, 6]"
+    after = checked(loop(region("step", types.format(""), with_bias), 3, 1, 5, True, types.format("5, ")))
+    (node,) = (n for n in after.nodes if isinstance(n.op, Scan))
+    assert isinstance(node.op, Scan)
+    assert node.op.carried == 1
+    assert len(node.results) == 2
+
+
+def test_sums_stay_without_products() -> None:
+    def body(b: Builder, bias: Value, h: Value, x: Value) -> list[Value]:
+        h = b.sin(b.mul(h, x))
+        return [b.add(bias, b.sum(h, (0,))), h]
+
+    types = "bias: f64[8]; h: f64[2, 8]; x: f64[{}2, 8]"
+    graph = loop(region("step", types.format(""), body), 2, 1, 5, False, types.format("5, "))
+    assert Distribute().run(graph) is graph
+
+
 def outer(b: Builder, total: Value, h: Value, x: Value) -> list[Value]:
     h = b.sin(h)
     product = b.mul(b.broadcast(x, (8, 6), (1,)), b.broadcast(h, (8, 6), (0,)))

@@ -52,6 +52,23 @@ def test_lanes_are_results_where_they_read_every_second_or_third_element(functio
     assert [loop.var.extent for loop in lane_loops(300, function)] in ([results], [3 * results])
 
 
+def put_together(x: Any) -> Any:
+    """Different functions of a line, each in a part of a longer line, as derivatives of slices are."""
+    size = x.shape[1]
+    parts = [rnp.tanh(x) * rnp.exp(x), rnp.sin(x) * rnp.sinh(x), rnp.cos(x) * rnp.log1p(rnp.abs(x))]
+    return sum(rnp.pad(part, ((0, 0), (i * size, (2 - i) * size))) for i, part in enumerate(parts))
+
+
+@pytest.mark.parametrize(("size", "loops"), [(30, 1), (64, 3), (101, 3)])
+def test_loops_are_cut_between_long_pieces(size: int, loops: int) -> None:
+    found = lane_loops(size, put_together)
+    assert len(found) == loops
+    assert all(has_tests(loop) for loop in found) == (loops == 1)
+    x = np.random.default_rng(0).standard_normal((3, size))
+    parts = [np.tanh(x) * np.exp(x), np.sin(x) * np.sinh(x), np.cos(x) * np.log1p(np.abs(x))]
+    np.testing.assert_allclose(rosin.compile(put_together)(rnp.asarray(x)), np.concatenate(parts, axis=1), rtol=1e-13)
+
+
 @pytest.mark.parametrize("size", [6, 30, 51, 300])
 def test_results_of_every_third_element_are_right(size: int) -> None:
     x = np.random.default_rng(0).standard_normal((3, size))

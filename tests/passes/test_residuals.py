@@ -116,6 +116,21 @@ def test_what_is_dear_is_kept() -> None:
     assert products[0] == products[1] < products[2]
 
 
+def test_a_sum_with_a_bias_is_kept_whole() -> None:
+    """Not the sum without it, which takes as many bytes, and from which it would be computed again."""
+
+    def step(b: Builder, h: Value, w: Value, bias: Value) -> list[Value]:
+        y = b.add(b.matmul(h, w), b.broadcast(bias, (2, 9), (1,)))
+        return [b.mul(b.sin(y), b.mul(b.cos(y), b.exp(b.neg(b.mul(y, y)))))]
+
+    types = "h: f64[2, 9]; w: f64[9, 9]; bias: f64[9]"
+    body = region("affine", types, step)
+    before = gradient(region("main", types, lambda b, *xs: b.node(Scan(body, 1, 0, 5, False), *xs)))
+    after = Dce().run(check_pass(Residuals(), before))
+    assert stacked(after) < stacked(before)
+    assert not any(node.op.name == "broadcast" for node in scan_nodes(after)[1].regions[0].nodes)
+
+
 def test_what_is_asked_for_anyway_is_read_from_there() -> None:
     """The trajectory itself is a result: nothing is gained by keeping something else of as many bytes."""
 

@@ -11,6 +11,7 @@ import pytest
 import rosin
 from rosin import numpy as rnp
 from rosin.ir import loop_printer
+from rosin.ir.loops import Loop
 from rosin.ir.steps import Kernel, Program, Repeat, Step, leaves, parts
 from rosin.passes import pipeline
 from rosin.passes.to_loops import to_loops
@@ -66,9 +67,68 @@ def test_threads_share_the_heads_of_gradients_of_attention() -> None:
     assert_the_same_on_any_number_of_threads(of_attention, *given)
 
 
-def test_threads_do_not_share_steps_that_follow_each_other_or_are_short() -> None:
-    assert all(loop.team is None for loop in repeats(program_of(carried, *SHAPES).steps))
+def mixed(w: Any, xs: Any) -> Any:
+    """Steps whose rows need their neighbours."""
+    return rosin.scan(lambda h, x: (rnp.tanh(rnp.roll(h, 1, axis=0) @ w + x),) * 2, rnp.zeros_like(xs[0]), xs)[1]
+
+
+def pooled(w: Any, xs: Any) -> Any:
+    """Steps that bring all rows together."""
+
+    def step(h: Any, x: Any) -> Any:
+        h = rnp.tanh(h @ w + x)
+        return h - rnp.mean(h, axis=0), rnp.sum(h)
+
+    return rosin.scan(step, rnp.zeros_like(xs[0]), xs)
+
+
+def lstm(w: Any, xs: Any) -> Any:
+    """Gates are read at other places than those they are written at."""
+
+    def step(carry: Any, x: Any) -> Any:
+        h, c = carry
+        take, forget, new, give = rnp.split(rnp.concat([x, h], axis=1) @ w, 4, axis=1)
+        c = rosin.nn.sigmoid(forget) * c + rosin.nn.sigmoid(take) * rnp.tanh(new)
+        h = rosin.nn.sigmoid(give) * rnp.tanh(c)
+        return (h, c), h
+
+    zero = rnp.zeros((xs.shape[1], w.shape[1] // 4), dtype=w.dtype)
+    return rosin.scan(step, (zero, zero), xs)
+
+
+def slopes(w: Any, xs: Any) -> Any:
+    """The gradients of the weights are sums over rows, which have left the loop when threads share it."""
+    return rosin.grad(lambda w, xs: rnp.sum(lstm(w, xs)[1] ** 2), (0, 1))(w, xs)
+
+
+def test_threads_do_not_share_steps_that_bring_rows_together_or_are_short() -> None:
+    assert all(loop.team is None for loop in repeats(program_of(mixed, *SHAPES).steps))
+    assert all(loop.team is None for loop in repeats(program_of(pooled, *SHAPES).steps))
     assert all(loop.team is None for loop in repeats(program_of(apart, (64, 64), (5, 3, 64)).steps))
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_threads_share_the_rows_of_steps_that_follow_each_other(back: bool) -> None:
+    loops = repeats(program_of(slopes if back else lstm, (96, 256), (12, 32, 32)).steps)
+    teams = [loop for loop in loops if loop.team is not None]
+    assert len(teams) == (2 if back else 1)
+    for loop in teams:
+        (inner,) = loop.body
+        assert isinstance(inner, Repeat)
+        assert inner.var.extent == 12
+        assert not any(s.parallel for leaf in leaves(loop.body) for s in leaf.body if isinstance(s, Loop))
+
+
+@pytest.mark.parametrize("rows", [16, 24, 30, 64])
+@pytest.mark.parametrize("f", [carried, lstm, slopes])
+def test_rows_that_threads_share_are_computed_alike(f: Any, rows: int) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {carried: ((128, 128), (9, rows, 128)), lstm: ((96, 256), (9, rows, 32))}
+    w, xs = (rng.standard_normal(shape).astype(np.float32) / 8 for shape in shapes.get(f, shapes[lstm]))
+    found = assert_the_same_on_any_number_of_threads(f, w, xs)
+    expected = rosin.tree.leaves(rosin.compile(f, target="interpreter")(w, xs))
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x, np.asarray(y), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [4, 7, 40])
@@ -99,15 +159,18 @@ def assert_the_same_on_any_number_of_threads(f: Any, *given: np.ndarray[Any, Any
     return found[0]
 
 
-def test_operands_that_stay_are_packed_before_the_loop() -> None:
-    def f(w: Any, xs: Any) -> Any:
-        return rosin.scan(lambda h, x: (rnp.tanh(h @ w.T + x),) * 2, rnp.zeros_like(xs[0]), xs)[1]
+@pytest.mark.parametrize("size", [256, 200, 72])
+@pytest.mark.parametrize("turned", [False, True])
+def test_operands_that_stay_are_packed_before_the_loop(turned: bool, size: int) -> None:
+    """By several kernels, where blocks leave something."""
 
-    program = program_of(f, (256, 256), (10, 32, 256))
+    def f(w: Any, xs: Any) -> Any:
+        return rosin.scan(lambda h, x: (rnp.tanh(h @ (w.T if turned else w) + x),) * 2, rnp.zeros_like(xs[0]), xs)[1]
+
+    program = program_of(f, (size, size), (50, 32, size))
     before = [step.name for step in program.steps if isinstance(step, Kernel)]
     assert any("pack" in name for name in before)
-    (loop,) = repeats(program.steps)
-    assert not any("pack" in leaf.name for leaf in leaves(loop.body))
+    assert not any("pack" in leaf.name for loop in repeats(program.steps) for leaf in leaves(loop.body))
 
 
 def test_tiles_of_a_product_are_added_in_place() -> None:

@@ -16,6 +16,9 @@ from rosin.ir.index import Index
 from rosin.ir.loops import Load, Room, Tape
 from rosin.ir.steps import Branch, Either, Repeat, RepeatWhile, Step, Team
 
+LOOK_OUT_STEPS = 16
+"""A thread of a team asks whether to stop once in so many steps of a loop in a step: a power of two."""
+
 
 class ControlSteps(Context):
     """What is emitted for such steps."""
@@ -54,11 +57,7 @@ class ControlSteps(Context):
         count = self.variable(inside, step.var)
         inside.branch_if(inside.icmp("slt", count, Val("%stop", "i64")), "look_out", "end")
         inside.block("look_out")
-        state = inside.define(f"getelementptr inbounds ptr, ptr %shared, i64 {POLL_STATE}", "ptr")
-        self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
-        status = inside.define(f"call i32 @{POLL_TEAM}({state.typed})", "i32")
-        inside.branch_if(inside.icmp("eq", status, inside.const(0, "i32")), "inside", "end")
-        inside.block("inside")
+        self.look_out(inside)
         for inner in step.body:
             self.step(inside, inner, depth + 1)
         following = inside.add(self.variable(inside, step.var), inside.const(1, "i64"))
@@ -87,6 +86,24 @@ class ControlSteps(Context):
         self.is_large = outer
         e.block(after)
 
+    def look_out(self, e: Emitter) -> None:
+        """Have a thread of a team end if the program is to stop."""
+        state = e.define(f"getelementptr inbounds ptr, ptr %shared, i64 {POLL_STATE}", "ptr")
+        self.declarations.add(f"declare i32 @{POLL_TEAM}(ptr)")
+        status, on = e.define(f"call i32 @{POLL_TEAM}({state.typed})", "i32"), e.label("on")
+        e.branch_if(e.icmp("eq", status, e.const(0, "i32")), on, "end")
+        e.block(on)
+
+    def look_out_at(self, e: Emitter, count: Val) -> None:
+        """The same at some steps of a loop, of which this is number `count`."""
+        number = e.define(f"and i64 {count.ref}, {LOOK_OUT_STEPS - 1}", "i64")
+        look, go_on = e.label("look_out"), e.label("go_on")
+        e.branch_if(e.icmp("eq", number, e.const(0, "i64")), look, go_on)
+        e.block(look)
+        self.look_out(e)
+        e.branch(go_on)
+        e.block(go_on)
+
     def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
         self.slots[step.var] = depth
         head, inside, after = e.label("repeat"), e.label("step"), e.label("done")
@@ -100,7 +117,9 @@ class ControlSteps(Context):
         more = e.icmp("sge", count, start) if step.backward else e.icmp("slt", count, stop)
         e.branch_if(more, inside, after)
         e.block(inside)
-        if not self.team:
+        if self.team:
+            self.look_out_at(e, count)
+        else:
             self.poll(e)
         for inner in step.body:
             self.step(e, inner, depth + 1)
