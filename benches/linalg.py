@@ -20,6 +20,9 @@ STACK = 10_000
 SMALL_STACK = 1000
 """Of what takes longer."""
 
+ODD = (("float64", 5000, 17), ("float64", 1000, 31), ("complex64", 5000, 17), ("complex128", 500, 31))
+"""Stacks of matrices that do not begin at whole vectors, and complex ones."""
+
 
 def positive(shape: tuple[int, ...], dtype: str, *others: tuple[int, ...]) -> Arrays:
     """Positive definite matrices, and others of these shapes."""
@@ -57,6 +60,12 @@ EXPM: Mapping[str, Any] = {"numpy": None, "scipy": of_scipy("expm")}
 
 
 def works() -> Iterator[Work]:
+    for dtype, stack, n in ODD:
+        text, shape = f"{dtype} {stack} x {n} x {n}", (stack, n, n)
+        yield Work(f"cholesky {text}", partial(positive, shape, dtype), named("cholesky"))
+        for columns in (1, n):
+            arrays = partial(positive, shape, dtype, (stack, n, columns))
+            yield Work(f"solve {text} by {columns}", arrays, named("solve"))
     for dtype in ("float32", "float64"):
         for n in (4, 8, 16, 32):
             text, shape = f"{dtype} {STACK} x {n} x {n}", (STACK, n, n)
