@@ -23,10 +23,10 @@ from rosin.backends.llvm.around import (
 )
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
-from rosin.backends.llvm.places import Entrance
+from rosin.backends.llvm.places import Entrance, Slots
 from rosin.backends.llvm.types import register_type
 from rosin.backends.llvm.vector_loops import VectorLoops, is_sum
-from rosin.ir.dtypes import DType, i64
+from rosin.ir.dtypes import i64
 from rosin.ir.index import Index
 from rosin.ir.loops import (
     Accumulate,
@@ -40,7 +40,6 @@ from rosin.ir.loops import (
     Kind,
     Let,
     Load,
-    Local,
     Loop,
     Products,
     Room,
@@ -303,9 +302,9 @@ class KernelEmitter(VectorLoops):
         if loop.carries and loop.var.extent != 1:
             self.frames[-1]["sums"] = True
 
-    def _open(self, carries: Sequence[Carry], lanes: int) -> dict[Local, tuple[Val, DType, int]]:
+    def _open(self, carries: Sequence[Carry], lanes: int) -> Slots:
         """Stack slots for running values, set to their start."""
-        slots: dict[Local, tuple[Val, DType, int]] = {}
+        slots: Slots = {}
         for carry in carries:
             for local, initial in zip(carry.locals, carry.initial, strict=True):
                 elem = register_type(local.dtype)
@@ -336,7 +335,7 @@ class KernelEmitter(VectorLoops):
             parts = self.combine(carry, low, high)
         return parts
 
-    def serial_loop(self, loop: Loop, slots: list[dict[Local, tuple[Val, DType, int]]]) -> None:
+    def serial_loop(self, loop: Loop, slots: list[Slots]) -> None:
         if loop.parallel:
             self._parallel_loops(parallel_loops(self.kernel))
         elif _is_scope(loop):

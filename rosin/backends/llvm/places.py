@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from rosin.backends.llvm.around import Surroundings, lanes_of
 from rosin.backends.llvm.emit import Emitter, Mark, Val, first_of, mask_of
@@ -29,6 +29,9 @@ from rosin.ir.steps import Kernel
 
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
+
+Slots: TypeAlias = "dict[Local, tuple[Val, DType, int]]"
+"""Where running values are, of which type, and of how many lanes."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Places(ABC):
         """Those of the loops around, the outermost first."""
         self.depths: dict[LoopVar, int] = {}
         """For the variables of loops, how many entrances are around what knows them."""
-        self.slots: dict[Local, tuple[Val, DType, int]] = {}
+        self.slots: Slots = {}
         self.before: dict[Carry, list[Val]] = {}
         """Where running values are kept that stand before a vector whose lanes go on from them."""
         self.counts_down = False

@@ -11,13 +11,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.places import is_zero
+from rosin.backends.llvm.places import Slots, is_zero
 from rosin.backends.llvm.refill import MOST_PLACES
 from rosin.backends.llvm.tile_registers import TileRegisters
 from rosin.backends.llvm.types import register_type
 from rosin.ir import facts
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import DType
 from rosin.ir.loops import Apply, Carry, Kind, Local, Loop, Statement, blocks, walk
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.statements import expressions, flops
@@ -32,9 +31,6 @@ SHORT, MOST_VECTORS = 96, 8
 
 LIGHT = 40
 """A row of more operations an element hides what loops take, and would be long twice."""
-
-Slots = list[dict[Local, tuple[Val, DType, int]]]
-"""Where running values are, for each copy of them."""
 
 
 class VectorLoops(TileRegisters):
@@ -52,10 +48,10 @@ class VectorLoops(TileRegisters):
         """An iteration."""
 
     @abstractmethod
-    def serial_loop(self, loop: Loop, slots: Slots) -> None:
+    def serial_loop(self, loop: Loop, slots: list[Slots]) -> None:
         """A loop of iterations one after the other."""
 
-    def _use(self, slots: dict[Local, tuple[Val, DType, int]]) -> None:
+    def _use(self, slots: Slots) -> None:
         self.slots.update(slots)
 
     @property
@@ -101,7 +97,7 @@ class VectorLoops(TileRegisters):
     def summed(
         self,
         loop: Loop,
-        slots: Slots,
+        slots: list[Slots],
         begin: Val,
         end: Val,
         step: int,
@@ -152,7 +148,7 @@ class VectorLoops(TileRegisters):
         self.counted(e.load(start, "i64"), end, step, body)
         self._where(several, "total", lambda: add_up(places, totals))
 
-    def vector_loop(self, loop: Loop, slots: Slots) -> None:
+    def vector_loop(self, loop: Loop, slots: list[Slots]) -> None:
         assert self.lane is None, "a vector loop stands in another"
         width, extent = self.width, loop.var.extent
         if width == 1:
@@ -197,7 +193,7 @@ class VectorLoops(TileRegisters):
                 all_tail()
         self.lane, self.lanes, self.counts_down = None, 1, False
 
-    def _in_copies(self, loop: Loop, slots: Slots, full: Dim, block: Callable[[Val], None]) -> None:
+    def _in_copies(self, loop: Loop, slots: list[Slots], full: Dim, block: Callable[[Val], None]) -> None:
         """Full vectors, so many at a time as there are copies of the running values, then one by one."""
 
         def unrolled(position: Val) -> None:
@@ -218,7 +214,7 @@ class VectorLoops(TileRegisters):
         elif len(slots) > 1:
             self.counted(self.dim(many), self.dim(full), 1, block)
 
-    def _without_loops(self, slots: Slots, full: Dim, block: Callable[[Val], None]) -> None:
+    def _without_loops(self, slots: list[Slots], full: Dim, block: Callable[[Val], None]) -> None:
         """Full vectors of a short row, one after the other until there are no more."""
         done = self.e.label("done")
         for at in range(self._most_vectors):
