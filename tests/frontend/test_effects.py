@@ -39,6 +39,20 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
+def apart(program: str, threads: int | None = None, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    """A program that has run in a process of its own, on so many threads, within so many seconds."""
+    given = {} if threads is None else {"ROSIN_NUM_THREADS": str(threads)}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **given},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+
+
 # -- prints --------------------------------------------------------------------------------------------------------
 
 
@@ -417,9 +431,7 @@ print(compile_graph(f.ir(np.float64(2))).from_cache)
 
 def _output(**options: Any) -> list[str]:
     program = _PROGRAM.format(**options)
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
-    )
+    done = apart(program)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -466,14 +478,7 @@ STOPS = {
 def test_a_loop_that_does_not_end_is_interrupted(stop: str, call: str) -> None:
     # A second for the loop to stop in, and generously more for a loaded machine to compile it.
     program = _ENDLESS.format(way=call, stop=STOPS[stop], limit=20)
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = apart(program, timeout=60)
     assert done.stdout.split() == ["True"], done.stderr
 
 
@@ -496,15 +501,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_long_loops_over_rows_that_threads_share_are_interrupted(threads: int) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _LONG_ROWS],
-        env={**os.environ, "ROSIN_NUM_THREADS": str(threads)},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = apart(_LONG_ROWS, threads, timeout=60)
     assert done.stdout.split() == ["True"], done.stderr
 
 
@@ -533,15 +530,7 @@ for _ in range(3):
 @pytest.mark.parametrize("which", ["n >= 0", "np.arange(n.size) == 5", "np.arange(n.size) == 39_990"])
 def test_lanes_that_do_not_end_are_interrupted_on_every_thread(which: str, threads: int) -> None:
     """Whoever runs them: the caller, which looks for signals, or workers, for which it waits."""
-    done = subprocess.run(
-        [sys.executable, "-c", _ENDLESS_LANES.format(which=which)],
-        env={**os.environ, "ROSIN_NUM_THREADS": str(threads)},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = apart(_ENDLESS_LANES.format(which=which), threads, timeout=60)
     assert done.stdout.split() == ["True"] * 6, done.stderr
 
 
