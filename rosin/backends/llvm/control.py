@@ -75,16 +75,14 @@ class ControlSteps(Context):
 
     def choose(self, e: Emitter, small: Val, step: Either, depth: int) -> None:
         """The steps for small sizes, or those for large ones."""
-        labels, after, outer = (e.label("small"), e.label("large")), e.label("done"), self.is_large
-        e.branch_if(small, *labels)
-        for label, steps in zip(labels, (step.small, step.large), strict=True):
-            self.is_large = outer or steps is step.large
-            e.block(label)
+
+        def all_of(steps: tuple[Step, ...], is_large: bool) -> None:
+            outer, self.is_large = self.is_large, self.is_large or is_large
             for inner in steps:
                 self.step(e, inner, depth)
-            e.branch(after)
-        self.is_large = outer
-        e.block(after)
+            self.is_large = outer
+
+        e.either(small, partial(all_of, step.small, False), partial(all_of, step.large, True), names=("small", "large"))
 
     def look_out(self, e: Emitter) -> None:
         """Have a thread of a team end if the program is to stop."""
@@ -97,12 +95,7 @@ class ControlSteps(Context):
     def look_out_at(self, e: Emitter, count: Val) -> None:
         """The same at some steps of a loop, of which this is number `count`."""
         number = e.define(f"and i64 {count.ref}, {LOOK_OUT_STEPS - 1}", "i64")
-        look, go_on = e.label("look_out"), e.label("go_on")
-        e.branch_if(e.icmp("eq", number, e.const(0, "i64")), look, go_on)
-        e.block(look)
-        self.look_out(e)
-        e.branch(go_on)
-        e.block(go_on)
+        e.either(e.icmp("eq", number, e.const(0, "i64")), lambda: self.look_out(e))
 
     def repeat(self, e: Emitter, step: Repeat, depth: int) -> None:
         self.slots[step.var] = depth

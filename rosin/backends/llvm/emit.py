@@ -154,6 +154,23 @@ class Emitter:
             self.branch(after)
         self.block(after)
 
+    def either(
+        self,
+        condition: Val,
+        then: Callable[[], None],
+        otherwise: Callable[[], None] | None = None,
+        names: tuple[str, str] = ("when", "else"),
+    ) -> None:
+        """What `then` appends, for where a condition holds, and what `otherwise` does, if anything, for elsewhere."""
+        branches = [(self.label(name), body) for name, body in zip(names, (then, otherwise), strict=True) if body]
+        after = self.label("after")
+        self.branch_if(condition, branches[0][0], branches[1][0] if otherwise else after)
+        for label, body in branches:
+            self.block(label)
+            body()
+            self.branch(after)
+        self.block(after)
+
     # -- constants -----------------------------------------------------------------------------------------
 
     def const(self, value: float | int | bool, elem: str, lanes: int = 1) -> Val:

@@ -334,13 +334,9 @@ class _Module(ControlSteps):
         if work is None or isinstance(work, int):
             e.line(shared)
             return
-        many, alone, after = e.label("threads"), e.label("alone"), e.label("after")
-        e.branch_if(e.icmp("sge", self.dim(e, work), e.const(nest.PARALLEL_WORK, "i64")), many, alone)
-        for label, line in ((many, shared), (alone, f"call void @{name}(ptr {context}, i64 0, {blocks.typed})")):
-            e.block(label)
-            e.line(line)
-            e.branch(after)
-        e.block(after)
+        alone = f"call void @{name}(ptr {context}, i64 0, {blocks.typed})"
+        is_much = e.icmp("sge", self.dim(e, work), e.const(nest.PARALLEL_WORK, "i64"))
+        e.either(is_much, lambda: e.line(shared), lambda: e.line(alone), names=("threads", "alone"))
 
     def host_call(self, e: Emitter, step: HostCall) -> None:
         number, after = self.host_calls, e.label("done")

@@ -64,18 +64,14 @@ class VectorLoops(TileRegisters):
         if length is None or facts.known_at_least(length, SHORT + self.width):
             self.scope(body)
             return
-        e = self.e
-        short, long, after = e.label("short"), e.label("long"), e.label("after")
-        e.branch_if(e.icmp("sle", self.dim(length // self.width), e.const(self._most_vectors, "i64")), short, long)
-        e.block(short)
-        self.short = length
-        self.scope(body)
-        self.short = None
-        e.branch(after)
-        e.block(long)
-        self.scope(body)
-        e.branch(after)
-        e.block(after)
+
+        def short() -> None:
+            self.short = length
+            self.scope(body)
+            self.short = None
+
+        few = self.e.icmp("sle", self.dim(length // self.width), self.e.const(self._most_vectors, "i64"))
+        self.e.either(few, short, lambda: self.scope(body), names=("short", "long"))
 
     def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
         """A loop from `begin` below `end`; it may run no time at all. Gives where the count is, also afterwards."""
@@ -144,9 +140,9 @@ class VectorLoops(TileRegisters):
             clear()
             e.store(e.load(self.counted(begin, last, SUM_BLOCK * step, block), "i64"), start)
 
-        self._where(several, "blocks", blocks)
+        e.either(several, blocks)
         self.counted(e.load(start, "i64"), end, step, body)
-        self._where(several, "total", lambda: add_up(places, totals))
+        e.either(several, lambda: add_up(places, totals))
 
     def vector_loop(self, loop: Loop, slots: list[Slots]) -> None:
         assert self.lane is None, "a vector loop stands in another"
@@ -178,7 +174,7 @@ class VectorLoops(TileRegisters):
                 if rest:
                     tail()
             else:
-                self._where(self.e.icmp("ne", self.dim(rest), self.e.const(0, "i64")), "tail", tail)
+                self.e.either(self.e.icmp("ne", self.dim(rest), self.e.const(0, "i64")), tail)
 
         if loop.parallel:
             self._parallel_vectors(block, tail, full, rest)
@@ -232,16 +228,7 @@ class VectorLoops(TileRegisters):
         whole = self.e.intrinsic("llvm.smin", end, self.dim(full))
         self.counted(Val("%begin", "i64"), whole, 1, block)
         if rest != 0:
-            self._where(self.e.icmp("sgt", end, self.dim(full)), "tail", tail)
-
-    def _where(self, condition: Val, name: str, body: Callable[[], None]) -> None:
-        """Run a body if a condition holds."""
-        inside, after = self.e.label(name), self.e.label("after")
-        self.e.branch_if(condition, inside, after)
-        self.e.block(inside)
-        body()
-        self.e.branch(after)
-        self.e.block(after)
+            self.e.either(self.e.icmp("sgt", end, self.dim(full)), tail)
 
 
 def _length(body: Sequence[Statement]) -> Dim | None:

@@ -115,17 +115,7 @@ class Function:
         self.loop(self.word(0), count, lanes, lambda place: body(e.intrinsic("llvm.smin", place, last)))
 
     def when(self, condition: Val, then: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:
-        e = self.e
-        inside, other, after = e.label("when"), e.label("else"), e.label("after")
-        e.branch_if(condition, inside, other if otherwise else after)
-        e.block(inside)
-        then()
-        e.branch(after)
-        if otherwise:
-            e.block(other)
-            otherwise()
-            e.branch(after)
-        e.block(after)
+        self.e.either(condition, then, otherwise)
 
     def add_to(self, slot: Val, value: Val) -> Val:
         """Add to a variable; gives what it was."""
