@@ -247,6 +247,8 @@ def _short_turns() -> Generator[None]:
 class Compiling:
     """Modules that threads compile while others are still being made.
 
+    A signal may come at any moment of it: whatever is awaited can be awaited again, and what had not begun is dropped.
+
     The C library has other memory for other threads: what LLVM takes for a moment, and the little of it that llvmlite
     never gives back, does not lie among what lasts, which would keep the system from having either back.
     """
@@ -262,7 +264,11 @@ class Compiling:
         """How many threads there are."""
         self._begun: queue.SimpleQueue[None] = queue.SimpleQueue()
         """One for each module whose machine code is being made."""
+        self._ended: list[None] = []
+        """One for each thread that is done."""
         self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """One more after each more of them."""
+        self._over = False
         self._made: dict[int, bytes] = {}
         self._failed: list[BaseException] = []
         self._turns = contextlib.ExitStack()
@@ -271,12 +277,15 @@ class Compiling:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for _ in range(self._working):
-            self._waiting.put(None)
-        for _ in range(self._working):
-            self._done.get()
-        self._working = 0
+        self._over = True
+        self._finish()
         self._turns.close()
+
+    def _finish(self) -> None:
+        """Have the threads end, and wait for them."""
+        self._waiting.put(None)
+        while len(self._ended) < self._working:
+            self._done.get()
 
     def add(self, text: str) -> None:
         """One more module."""
@@ -300,7 +309,7 @@ class Compiling:
             for _ in self.texts:
                 self._begun.get()
             meanwhile()
-        self.__exit__()
+        self._finish()
         if self._failed:
             raise self._failed[0]
         return [self._made[number] for number in range(len(self.texts))]
@@ -315,7 +324,7 @@ class Compiling:
         self._working += 1
 
     def _work(self) -> None:
-        while (number := self._waiting.get()) is not None:
+        while (number := self._waiting.get()) is not None and not self._over:
             try:
                 machine = _new_machine(self.target, self.optimize)
                 with _optimized_module(self.texts[number], machine, self.optimize) as module:
@@ -324,6 +333,8 @@ class Compiling:
             except BaseException as error:  # Whoever waits gets it.
                 self._failed.append(error)
                 self._begun.put(None)
+        self._waiting.put(None)  # For the next one.
+        self._ended.append(None)
         self._done.put(None)
 
 

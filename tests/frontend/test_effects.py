@@ -482,6 +482,43 @@ def test_a_loop_that_does_not_end_is_interrupted(stop: str, call: str) -> None:
     assert done.stdout.split() == ["True"], done.stderr
 
 
+_COMPILING = """
+import faulthandler, os, signal, sys, time, numpy as np
+os.environ["ROSIN_CACHE"] = "0"
+import rosin
+from rosin import numpy as rnp
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+def loss(w, x):
+    last, sums = rosin.scan(lambda h, _: (rnp.tanh(h @ w), rnp.sum(h)), x, None, length=5)
+    return rnp.sum(rnp.sort(last.reshape(-1)) * rnp.arange(last.size)) + rnp.sum(sums)
+def compiled():
+    return rosin.compile(rosin.grad(loss))
+arrays = np.full((40, 40), 0.02, np.float32), np.ones((8, 40), np.float32)
+expected = np.asarray(compiled()(*arrays))
+start = time.perf_counter()
+compiled()(*arrays)
+takes, turn, stopped = time.perf_counter() - start, sys.getswitchinterval(), 0
+for part in range(30):
+    f = compiled()
+    faulthandler.dump_traceback_later(20, exit=True)
+    signal.setitimer(signal.ITIMER_REAL, takes * (part + 0.5) / 30)
+    try:
+        f(*arrays)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        stopped += 1
+    assert np.array_equal(f(*arrays), expected) and sys.getswitchinterval() == turn, part
+    faulthandler.cancel_dump_traceback_later()
+print(stopped > 10)
+"""
+
+
+def test_compiling_is_interrupted_at_any_moment() -> None:
+    """And the next call compiles again: nothing waits for ever, nothing is left half made."""
+    done = apart(_COMPILING, timeout=120)
+    assert done.stdout.split() == ["True"], done.stderr
+
+
 _LONG_ROWS = """
 import os, signal, threading, time, numpy as np, rosin
 from rosin import numpy as rnp
