@@ -16,6 +16,9 @@ from rosin.ir.dataclass import dataclass
 MANGLED = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
 FLOAT_BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}
 
+LINE_BYTES = 64
+"""What of memory comes to a cache together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Val:
@@ -312,6 +315,12 @@ class Emitter:
     def near(self, pointer: Val, index: Val, elem: str) -> Val:
         """As `offset`, of a pointer that may lie outside of the array, as may the result."""
         return self.define(f"getelementptr {elem}, ptr {pointer.ref}, {index.typed}", "ptr")
+
+    def prefetch(self, pointer: Val, cache: int = 1) -> None:
+        """Ask for the line of memory at an address, which may be outside of all arrays, to come to the first cache or
+        to the second one."""
+        self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"call void @llvm.prefetch.p0({pointer.typed}, i32 0, i32 {4 - cache}, i32 1)")
 
     def sealed(self, pointer: Val) -> Val:
         """A pointer of which LLVM does not ask how it was computed; code it costs none."""

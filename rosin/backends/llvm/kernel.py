@@ -24,7 +24,8 @@ from rosin.backends.llvm.around import (
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import Entrance, Slots
-from rosin.backends.llvm.types import register_type
+from rosin.backends.llvm.streams import streams
+from rosin.backends.llvm.types import memory_type, register_type
 from rosin.backends.llvm.vector_loops import VectorLoops, is_sum
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Index
@@ -410,12 +411,20 @@ class KernelEmitter(VectorLoops):
         self.depths[loop.var] = len(self.entrances)
         if is_long(loop):
             self.poll()
+        for load, further in streams(loop, self._reads_a_line):
+            at = self.address(load.buffer, load.offset)
+            self.e.prefetch(self.e.near(at, self.e.const(further, "i64"), memory_type(load.dtype)))
         if _is_scope(loop):
             with self.frame():
                 self.statements(loop.body)
         else:
             self.block(loop.body)
         del self.variables[loop.var], self.depths[loop.var]
+
+    def _reads_a_line(self, load: Load) -> bool:
+        """Whether all lanes read one element, or each the next one."""
+        step, spread = self.between_lanes(load.offset)
+        return spread is None and step in (0, 1)
 
 
 def _is_scope(statement: Statement) -> bool:

@@ -242,7 +242,7 @@ class Cholesky(Tiles):
         e = f.e
         for lane in range(self.vector):
             start = e.add(e.mul(f.word(lane), Val("%count", "i64")), place)
-            self.fetch(f, e.offset(Val("%ahead", "ptr"), start, self.elem))
+            e.prefetch(e.near(Val("%ahead", "ptr"), start, self.elem), cache=2)
 
     @property
     def _shifts(self) -> bool:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import LINE_BYTES, Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, EITHER, IN_LANES, NUMBERS, Stack, parameters, passed
 from rosin.backends.llvm.squares import transposed
@@ -25,9 +25,6 @@ VERY_SMALL = 8
 
 FAR = 1 << 22
 """Results of more bytes do not go through the caches."""
-
-LINE = 64
-"""Bytes that the caches move together."""
 
 FULL = 32
 """Rows of so many vectors, or a multiple, begin in so few places of the first cache that a column finds no room."""
@@ -373,12 +370,9 @@ class Lanes(Stack):
         bytes = self.dtype.bytes * self.vector
         own = e.mul(e.add(number, f.word(self.vector)), e.mul(count, f.word(self.dtype.bytes)))
         start = e.offset(self.word(f, name), e.add(own, e.mul(begin, f.word(bytes))), "i8")
-        f.loop(f.word(0), e.mul(size, f.word(bytes)), LINE, lambda place: self.fetch(f, e.offset(start, place, "i8")))
-
-    def fetch(self, f: Function, at: Val) -> None:
-        """Ask for one line."""
-        self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        f.e.line(f"call void @llvm.prefetch.p0({at.typed}, i32 0, i32 2, i32 1)")
+        f.loop(
+            f.word(0), e.mul(size, f.word(bytes)), LINE_BYTES, lambda at: e.prefetch(e.near(start, at, "i8"), cache=2)
+        )
 
     # -- vectors of numbers ----------------------------------------------------------------------------------
 

@@ -1,0 +1,53 @@
+"""What the steps of a tile read of memory line after line, asked for before it is needed.
+
+The loop of a tile of sums reads a line or more of a panel in each step, which stays in the second cache for the tiles
+after it. Its multipliers wait for each step a little, and longer where the other half of the core is busy, unless these
+lines are on their way to the nearest cache long before. What several steps find in one line comes by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+
+from rosin.backends.llvm.emit import LINE_BYTES
+from rosin.backends.llvm.places import PRIVATE
+from rosin.backends.llvm.vector_loops import MOST_SUMS
+from rosin.ir import facts
+from rosin.ir.dims import Dim
+from rosin.ir.index import Atom
+from rosin.ir.loops import Accumulate, Buffer, Kind, Load, Loop, walk
+from rosin.ir.statements import expressions, nested
+
+STEPS_AHEAD = 8
+"""So many steps take longer than a line of the second cache takes to come."""
+
+NEAREST_BYTES = 1 << 14
+"""What a kernel has copied for itself is in the nearest cache, if it is no more than this."""
+
+
+def streams(loop: Loop, by_line: Callable[[Load], bool]) -> Iterator[tuple[Load, int]]:
+    """Loads that read other lines in each step of the loop of a tile, one for each line, and how many elements further
+    they read `STEPS_AHEAD` steps later. `by_line` tells of a load whether it reads no more than a line at a time."""
+    if loop.kind is not Kind.SERIAL or loop.backward or facts.estimate(loop.var.extent) < STEPS_AHEAD:
+        return
+    inside = list(nested(loop.body))
+    if sum(isinstance(s, Accumulate) for s in inside) <= MOST_SUMS or any(isinstance(s, Loop) for s in inside):
+        return
+    together: dict[tuple[Buffer, tuple[tuple[Atom, Dim], ...]], dict[int, tuple[Load, int]]] = {}
+    for load in walk(*expressions(loop.body)):
+        if isinstance(load, Load) and not _is_near(load.buffer) and load.offset.affine_in(loop.var) and by_line(load):
+            step, place = load.offset.coefficient(loop.var), load.offset.constant
+            if isinstance(step, int) and isinstance(place, int) and abs(step) * load.dtype.bytes >= LINE_BYTES:
+                beside = together.setdefault((load.buffer, load.offset.terms), {})
+                beside[place * load.dtype.bytes] = load, step * STEPS_AHEAD
+    for beside in together.values():
+        end: int | None = None
+        for place, found in sorted(beside.items(), key=itemgetter(0)):
+            if end is None or place >= end:
+                end = place + LINE_BYTES
+                yield found
+
+
+def _is_near(buffer: Buffer) -> bool:
+    return buffer.scope in PRIVATE and isinstance(buffer.bytes, int) and buffer.bytes <= NEAREST_BYTES

@@ -1,0 +1,63 @@
+"""Lines that tiles read step after step: which are asked for ahead."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import rosin
+from rosin.backends.llvm.streams import NEAREST_BYTES, STEPS_AHEAD, streams
+from rosin.ir import index as indices
+from rosin.ir.dtypes import DType, f32, f64
+from rosin.ir.index import LoopVar
+from rosin.ir.loops import Accumulate, Buffer, Carry, Const, Kind, Load, Local, Loop, Scope
+
+FAR = Buffer("panel", f32, 1 << 16, Scope.ARENA)
+
+
+def tile(step: int, places: list[int], extent: int = 64, buffer: Buffer = FAR, sums: int = 8) -> Loop:
+    """The loop of a tile of so many sums, which reads these places, and so much further in each step."""
+    var, dtype = LoopVar("k", extent), buffer.dtype
+    reads = [Load(buffer, indices.of(var) * step + place) for place in places]
+    names = [Local(f"sum{i}", dtype) for i in range(sums)]
+    carries = [Carry((name,), (Const(0, dtype),), (), (), ()) for name in names]
+    terms = [Accumulate(carry, (reads[i % len(reads)],)) for i, carry in enumerate(carries)]
+    return Loop(var, Kind.SERIAL, tuple(terms), tuple(carries))
+
+
+def asked(loop: Loop) -> list[tuple[int, int]]:
+    """The places that are asked for, and how far ahead."""
+    return [(int(str(load.offset.constant)), further) for load, further in streams(loop, lambda _: True)]
+
+
+def test_each_line_is_asked_for_once() -> None:
+    ahead = 64 * STEPS_AHEAD
+    assert asked(tile(64, [0, 16, 32, 48])) == [(place, ahead) for place in (0, 16, 32, 48)]
+    assert asked(tile(64, [24, 8, 0, 16])) == [(0, ahead), (16, ahead)]
+    assert asked(tile(-64, [0, 4])) == [(0, -ahead)]
+
+
+@pytest.mark.parametrize("dtype", [f32, f64])
+def test_what_several_steps_find_in_one_line_comes_by_itself(dtype: DType) -> None:
+    buffer = Buffer("rows", dtype, 1 << 16, Scope.ARENA)
+    assert asked(tile(64 // dtype.bytes, [0], buffer=buffer))
+    assert not asked(tile(64 // dtype.bytes - 1, [0], buffer=buffer))
+
+
+def test_what_is_near_or_soon_over_is_not_asked_for() -> None:
+    copied = [Buffer("copy", f32, bytes // 4, Scope.LOCAL) for bytes in (NEAREST_BYTES, 2 * NEAREST_BYTES)]
+    assert not asked(tile(64, [0], buffer=copied[0]))
+    assert asked(tile(64, [0], buffer=copied[1]))
+    assert not asked(tile(64, [0], extent=STEPS_AHEAD - 1))
+    assert not asked(tile(64, [0], sums=2)), "no tile, but a loop over a row"
+
+
+def test_products_and_convolutions_ask_for_lines() -> None:
+    x, y = np.ones((200, 128), np.float32), np.ones((128, 256), np.float32)
+    assert "llvm.prefetch" in rosin.compile(lambda x, y: x @ y).text(x, y, stage="llvm")
+    image, kernel = np.ones((2, 32, 20, 20), np.float32), np.ones((64, 32, 3, 3), np.float32)
+    conv = partial(rosin.nn.conv, padding=1)
+    assert "llvm.prefetch" in rosin.compile(conv).text(image, kernel, stage="llvm")
+    assert "llvm.prefetch" not in rosin.compile(lambda x: x.sum(axis=1)).text(x, stage="llvm")
