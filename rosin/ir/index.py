@@ -230,6 +230,8 @@ def of(value: LoopVar | Dynamic | Dim) -> Index:
 
 def least(index: Index, most: Dim) -> Index:
     """The index, or `most` where that is less."""
+    if not index.terms and isinstance(index.constant, int) and isinstance(most, int):
+        return Index(min(index.constant, most))
     return Index(0, ((Least(index, most), 1),))
 
 

@@ -14,6 +14,9 @@ from rosin.ir.loops import Within
 MANY = 32
 """Of so many blocks it costs next to nothing that the last one lies over the one before it."""
 
+ENOUGH_ROWS, LITTLE_MORE = 12, 1.05
+"""To compute so many times the rows takes less than to load more for each, in blocks of fewer rows than are enough."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -153,8 +156,11 @@ def row_blocks(extent: Dim, most: int, over: bool) -> list[Tile]:
         ]
     if over and extent >= MANY * most:
         return [over_blocks(extent, most)]
-    even = -(-extent // -(-extent // most))
+    count = -(-extent // most)
+    even = -(-extent // count)
     block = next((b for b in range(min(most, extent), smallest - 1, -1) if extent % b == 0), even)
+    if over and block < ENOUGH_ROWS and count * even <= LITTLE_MORE * extent:
+        block = even
     if over and extent % block:
         return [over_blocks(extent, block)]
     tiles = [Tile(0, extent // block, block)]

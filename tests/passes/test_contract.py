@@ -14,6 +14,7 @@ from rosin.ir.statements import nested, stores
 from rosin.ir.steps import Kernel, kernels
 from rosin.passes import lanes
 from rosin.passes.packing import STRIP
+from rosin.passes.tiles import Tile, row_blocks
 from rosin.passes.to_loops import to_loops
 from rosin.passes.waiting import SUMS_BYTES, block_of
 from rosin.runtime.compile_path import compile_graph
@@ -74,6 +75,31 @@ def test_sums_that_wait_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
         (sums,) = (b for k in kernels_ for b in k.scratch if b.name == "waiting")
         assert isinstance(sums.bytes, int)
         assert sums.bytes <= SUMS_BYTES
+
+
+@pytest.mark.parametrize("most", [3, 6, 14])
+@pytest.mark.parametrize("over", [False, True])
+def test_rows_are_cut_into_blocks(most: int, over: bool) -> None:
+    def rows(tile: Tile) -> list[int]:
+        assert isinstance(tile.start, int), "sizes are numbers"
+        assert isinstance(tile.count, int), "sizes are numbers"
+        assert isinstance(tile.begin, int | None), "sizes are numbers"
+        starts = [tile.start + number * tile.block for number in range(tile.count)]
+        starts = [start if tile.begin is None else min(start, tile.begin) for start in starts]
+        return [start + number for start in starts for number in range(tile.block)]
+
+    for extent in range(1, 300):
+        found = [row for tile in row_blocks(extent, most, over) for row in rows(tile)]
+        assert set(found) == set(range(extent)), extent
+        assert over or len(found) == extent, "no row is computed twice"
+        assert len(found) < extent + most
+
+
+def test_blocks_of_rows_are_large_where_that_wastes_little() -> None:
+    assert [(t.block, t.count) for t in row_blocks(64, 6, True)] == [(6, 11)]
+    assert [(t.block, t.count) for t in row_blocks(64, 6, False)] == [(4, 16)]
+    assert [(t.block, t.count) for t in row_blocks(32, 6, True)] == [(4, 8)], "36 rows would be too many"
+    assert [(t.block, t.count) for t in row_blocks(64, 22, True)] == [(16, 4)], "16 rows are enough"
 
 
 def test_blocks_are_all_of_one_length_where_they_can_be() -> None:
