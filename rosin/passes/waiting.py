@@ -38,7 +38,7 @@ PIECES, FEWEST_PIECES = 16, 4
 """Rows are cut into bands for the sake of so many pieces, which threads share evenly, while bands have `ROWS` rows; and
 for the sake of fewer pieces, while they have `FEWEST_ROWS`."""
 
-ROWS, FEWEST_ROWS = 48, 16
+ROWS, FEWEST_ROWS = 96, 16
 
 SUMS_BYTES = 1 << 17
 """The sums of a band take at most so many bytes, which stay near."""
