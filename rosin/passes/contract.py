@@ -173,7 +173,10 @@ class Contraction(TileLanes):
             groups = max(groups, min(8, facts.estimate(lanes.extent) // self.width))
         # Stores of lanes that lie apart are put together over several rows, which no test may part.
         over = self.place.coefficient(lanes) == 1
-        vectors = vector_blocks(lanes.extent, groups, self.width, over)
+        # What is stored again must not be what it has been computed from.
+        again = not over and groups > 1 and self.form is None and self._arrays_beside() <= 1
+        vectors = vector_blocks(lanes.extent, groups, self.width, over or again)
+        vectors = [replace_fields(tile, again=again) for tile in vectors]
         rows = self._rows(lanes, partners, groups)
         row = next((v for v in partners[:1] if v in rows[0]), None)
         one = row is not None and len(rows[0]) == 1 and self.overlap is None

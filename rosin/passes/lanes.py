@@ -68,6 +68,9 @@ FEW_ROWS = 400
 CHANNELS = (16, 32, 24, 20, 12, 28, 8)
 """Blocks of so many channels fill lines of the caches; the first of these that divides them all is taken."""
 
+BUSY_SUMS = 8
+"""So many sums keep the multipliers busy: a product is added while others are on their way."""
+
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
 SQUARE_COST = 1.0
@@ -454,7 +457,8 @@ class Lanes:
         return any(isinstance(step, int) and step and step * width % SET_BYTES == 0 for step in steps)
 
     def groups(self, lanes: LoopVar) -> int:
-        """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these."""
+        """How many vectors of lanes a tile has: one where all of some short axes are rows, to have many of these, but
+        more where these are few, and there are no others."""
         if self.size is not None:
             return max(1, min(self.size.vectors, -(-facts.estimate(lanes.extent) // self.width)))
         if self.form is not None:
@@ -469,9 +473,9 @@ class Lanes:
         whole = 1
         for var in self._near_rows(lanes, self.partners(lanes)):
             if not isinstance(var.extent, int) or var.extent >= TILE_ROWS or whole * var.extent > self.room(1):
-                break
+                return 1 if whole > 1 else most
             whole *= var.extent
-        return 1 if whole > 1 else most
+        return min(most, -(-BUSY_SUMS // whole))
 
     def _arrays_beside(self) -> int:
         """How many arrays as large as the result are written, or read by what follows the product."""

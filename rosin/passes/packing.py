@@ -13,7 +13,7 @@ from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
+from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Reader, Value
 from rosin.ir.statements import replace as replace_indices
 from rosin.ir.statements import used_buffers
@@ -256,7 +256,7 @@ def packing_kernels(
         for place in _places(packing, box):
             assert operand.border is not None
             fill = Store(buffer, indices.flatten(place, packing.shape), operand.border)
-            around += map(on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
+            around += _filled(name, fill, _variables(place))
     kernels = [copied(nest) for nest in copies]
     return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
 
@@ -318,6 +318,17 @@ def _at(store: Store, var: LoopVar, place: Index) -> Store:
     found = replace_indices(store, {var: place}, {})
     assert isinstance(found, Store), "a store in another place is one"
     return found
+
+
+def _filled(name: str, fill: Store, variables: tuple[LoopVar, ...]) -> list[Statement]:
+    """Loops around a store of one number, on one thread. Where all places lie apart, they are passed in their order:
+    vectors would be taken apart again, and go through memory time after time."""
+    if not variables or any(fill.offset.coefficient(v) == 1 for v in variables):
+        return list(map(on_one_thread, arranged(Nest(name, variables, (), (fill,))).body))
+    body: Statement = fill
+    for var in reversed(variables):
+        body = Loop(var, Kind.SERIAL, (body,))
+    return [body]
 
 
 def on_one_thread(statement: Statement) -> Statement:

@@ -7,7 +7,7 @@ import pytest
 
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
-from rosin.ir.loops import Accumulate, Load, Loop, walk
+from rosin.ir.loops import Accumulate, Kind, Load, Loop, Store, walk
 from rosin.ir.op import Value
 from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import nested, stores
@@ -233,6 +233,25 @@ def test_places_between_others_are_computed_by_one_kernel() -> None:
         places = {s.offset for s in stores(kernel.body)}
         assert all(place + 1 in places or place + (-1) in places for place in places)
         assert len(packed(graph, vector_bytes)) == 2
+
+
+def test_few_rows_have_more_vectors() -> None:
+    """Three channels of two places beside each other are six sums of a vector, which wait for one another."""
+    graph = graph_of(spread, "f32[4, 64, 28, 28]", "f32[3, 64, 4, 4]")
+    (tile,) = (k.tile for k in compiled(graph, 64) if k.tile)
+    assert "2 of x3_phase" in tile
+    assert "3 of x1" in tile
+    assert "2 vectors of 16 of x3" in tile
+
+
+def test_borders_whose_places_lie_apart_are_written_in_their_order() -> None:
+    graph = graph_of(spread, "f32[4, 64, 28, 28]", "f32[3, 64, 4, 4]")
+    (border,) = (k for k in compiled(graph, 64) if k.name.endswith("_border"))
+    inner = [s for s in nested(border.body) if isinstance(s, Loop) and isinstance(s.body[0], Store)]
+    steps = [
+        (loop.kind, loop.body[0].offset.coefficient(loop.var)) for loop in inner if isinstance(loop.body[0], Store)
+    ]
+    assert steps == [(Kind.VECTOR, 1)] * 2 + [(Kind.SERIAL, 30)] * 2
 
 
 def test_pieces_read_the_same_copy_of_an_operand() -> None:
