@@ -187,6 +187,23 @@ def test_conv_transpose_is_the_transpose(strides: Any, padding: Any, dilation: i
     assert float(rnp.sum(down(probe) * small)) == pytest.approx(float(rnp.sum(probe * large)), rel=1e-11)
 
 
+@pytest.mark.parametrize("columns", [15, 17, 28])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("donates", [False, True])
+def test_conv_transpose_to_few_channels(columns: int, outputs: int, donates: bool) -> None:
+    """Vectors that lie over each other store again what is the same, also where results take donated memory."""
+    small = RANDOM.normal(size=(2, 8, 5, columns)).astype(np.float32)
+    kernel = RANDOM.normal(size=(8, outputs, 4, 4)).astype(np.float32)
+
+    def f(x: Any, kernel: Any, beside: Any) -> Any:
+        return rnp.tanh(nn.conv_transpose(x, kernel, strides=2, padding=1)) + beside
+
+    beside = RANDOM.normal(size=(2, outputs, 10, 2 * columns)).astype(np.float32)
+    expected = rosin.compile(f, target="interpreter")(small, kernel, beside)
+    compiled = rosin.compile(f, donate_argnums=2 if donates else (), dynamic=False)
+    near(compiled(small, kernel, rnp.asarray(beside.copy())), np.asarray(expected), 1e-5)
+
+
 def test_conv_refuses() -> None:
     x, w = np.zeros((1, 4, 8, 8), np.float32), np.zeros((6, 4, 3, 3), np.float32)
     with pytest.raises(ShapeError, match="conv: the kernel has rank 3 and the input 4"):
