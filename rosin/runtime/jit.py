@@ -278,8 +278,10 @@ class Compiling:
 
     def __exit__(self, *error: object) -> None:
         self._over = True
-        self._finish()
-        self._turns.close()
+        try:
+            self._finish()
+        finally:
+            self._turns.close()
 
     def _finish(self) -> None:
         """Have the threads end, and wait for them."""

@@ -129,7 +129,7 @@ def free_variables(kernel: Kernel) -> list[LoopVar]:
     own = set(loop_variables(kernel.body))
     found: dict[LoopVar, None] = {}
     for index in all_indices(kernel.body):
-        found.update((var, None) for var in index.variables() if var not in own)
+        found.update((var, None) for var in sorted(index.variables() - own, key=lambda v: v.serial))
     return list(found)
 
 

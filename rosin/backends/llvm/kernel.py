@@ -411,14 +411,14 @@ class KernelEmitter(VectorLoops):
         self.depths[loop.var] = len(self.entrances)
         if is_long(loop):
             self.poll()
-        for load, further in streams(loop, self._reads_a_line):
-            at = self.address(load.buffer, load.offset)
-            self.e.prefetch(self.e.near(at, self.e.const(further, "i64"), memory_type(load.dtype)))
-        if _is_scope(loop):
-            with self.frame():
+        with self.frame():
+            for load, further in streams(loop, self._reads_a_line):
+                at = self.address(load.buffer, load.offset)
+                self.e.prefetch(self.e.near(at, self.e.const(further, "i64"), memory_type(load.dtype)))
+            if _is_scope(loop):
                 self.statements(loop.body)
-        else:
-            self.block(loop.body)
+            else:
+                self.block(loop.body)
         del self.variables[loop.var], self.depths[loop.var]
 
     def _reads_a_line(self, load: Load) -> bool:
