@@ -228,6 +228,11 @@ def of(value: LoopVar | Dynamic | Dim) -> Index:
     return Index(0, ((value, 1),)) if isinstance(value, _ATOMS) else Index(value)
 
 
+def in_order(variables: Iterable[LoopVar]) -> list[LoopVar]:
+    """Variables in the order in which they were made; that of a set depends on where objects lie."""
+    return sorted(variables, key=lambda v: v.serial)
+
+
 def least(index: Index, most: Dim) -> Index:
     """The index, or `most` where that is less."""
     if not index.terms and isinstance(index.constant, int) and isinstance(most, int):

@@ -15,6 +15,7 @@ from rosin.ir.loops import (
     Dot,
     Expr,
     InTurn,
+    Kind,
     Let,
     Load,
     Loop,
@@ -36,6 +37,14 @@ from rosin.ir.loops import (
     walk,
 )
 from rosin.ir.steps import Inner, Kernel, Nest, decides
+
+
+def serial_loops(order: Sequence[LoopVar], body: Sequence[Statement], on_threads: bool = False) -> list[Statement]:
+    """Loops in this order, the outermost first, around a body; threads may share the outermost one."""
+    found: list[Statement] = list(body)
+    for var in reversed(order):
+        found = [Loop(var, Kind.SERIAL, tuple(found), parallel=on_threads and var is order[0])]
+    return found
 
 
 def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:

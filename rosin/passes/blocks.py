@@ -27,9 +27,7 @@ from rosin.ir.loops import (
     Accumulate,
     Buffer,
     Expr,
-    Kind,
     Load,
-    Loop,
     Scope,
     Statement,
     Store,
@@ -39,7 +37,7 @@ from rosin.ir.loops import (
     values,
 )
 from rosin.ir.op import Fold, Monoid, Value
-from rosin.ir.statements import flops, used_buffers
+from rosin.ir.statements import flops, serial_loops, used_buffers
 from rosin.ir.statements import replace as replace_variables
 from rosin.ir.steps import Either, Inner, Kernel, Nest, Step
 from rosin.passes.fusion import Group
@@ -415,12 +413,8 @@ def blocks_kernel(nest: Nest, first: Parts, outer: Sequence[LoopVar], cut: _Cut)
     begin, body = ([s for part in some for s in part] for some in (parts[: len(first)], parts[len(first) :]))
     if cut.tests:
         body = [When(cut.tests, tuple(body))]
-    for row in reversed([cut.inside, *(v for v in nest.rows if v is not cut.var)]):
-        body = [Loop(row, Kind.SERIAL, tuple(body))]
-    body = [*begin, *body]
+    body = [*begin, *serial_loops([cut.inside, *(v for v in nest.rows if v is not cut.var)], body)]
     on_threads, work = threads(whole.work * dims.product(v.extent for v in outer if v is not cut.block))
-    order = sorted(outer, key=lambda v: -facts.estimate(v.extent))
-    for var in reversed(order):
-        body = [Loop(var, Kind.SERIAL, tuple(body), parallel=var is order[0] and on_threads)]
+    body = serial_loops(sorted(outer, key=lambda v: -facts.estimate(v.extent)), body, on_threads)
     registers = CHAIN_REGISTERS if nest.flops >= CHAIN_FLOPS else 1
     return Kernel(nest.name, used_buffers(body), tuple(body), nest.scratch, registers, work)

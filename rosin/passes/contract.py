@@ -49,7 +49,7 @@ from rosin.ir.loops import (
     substitute,
 )
 from rosin.ir.ops.arithmetic import Mul
-from rosin.ir.statements import replace, used_buffers
+from rosin.ir.statements import replace, serial_loops, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
@@ -392,7 +392,7 @@ class Contraction(TileLanes):
 
     def _kernel(self, name: str, nest: TileNest) -> Kernel:
         """The kernel of one nest."""
-        return self._on_threads(name, _loops(nest.order, nest.body), nest.scratch, nest.tile)
+        return self._on_threads(name, serial_loops(nest.order, nest.body), nest.scratch, nest.tile)
 
     def _slice_by_slice(self, slice: Slice, nests: Sequence[TileNest]) -> Kernel:
         """One kernel of all nests, which packs an operand where a slice of it is read."""
@@ -400,10 +400,10 @@ class Contraction(TileLanes):
         copies = packing_kernels(self.name, slice.operand, packing, buffer, self.memory, self.reach_beyond)
         body = [on_one_thread(statement) for copy in copies for statement in copy.body]
         for nest in nests:
-            body += _loops([v for v in nest.order if v not in slice.outer], nest.body)
+            body += serial_loops([v for v in nest.order if v not in slice.outer], nest.body)
         scratch = (buffer, *(b for nest in nests for b in nest.scratch))
         tile = " and ".join(dict.fromkeys(nest.tile for nest in nests))
-        return self._on_threads(self.name, _loops(slice.outer, body), scratch, tile)
+        return self._on_threads(self.name, serial_loops(slice.outer, body), scratch, tile)
 
     def _on_threads(self, name: str, body: list[Statement], scratch: tuple[Buffer, ...], tile: str) -> Kernel:
         """The kernel of a body, on threads if there is enough to do and it is one loop."""
@@ -530,14 +530,6 @@ class Contraction(TileLanes):
         zeros = all(o.border is not None and o.border.value == 0 for o in borders)
         products = all(isinstance(t, Apply) and isinstance(t.op, Mul) for t in self.terms)
         return [t for o in borders for t in o.tests] if zeros and products else []
-
-
-def _loops(order: Sequence[LoopVar], body: Sequence[Statement]) -> list[Statement]:
-    """Loops in this order, the outermost first, around a body."""
-    found: list[Statement] = list(body)
-    for var in reversed(order):
-        found = [Loop(var, Kind.SERIAL, tuple(found))]
-    return found
 
 
 def _guarded(ends: Sequence[tuple[tuple[Within, ...], list[Statement]]]) -> Iterator[Statement]:

@@ -325,7 +325,7 @@ class Lanes:
         """Which share of the terms has nothing beyond a border, as far as that is the same for all rows of a tile."""
         share = 1.0
         for test in still.tests:
-            moving = sorted(test.index.variables(), key=lambda v: v.serial)
+            moving = indices.in_order(test.index.variables())
             extents = [v.extent for v in moving]
             sizes = [n for n in extents if isinstance(n, int)]
             if row in moving or len(sizes) < len(extents) or len(sizes) > 2:

@@ -35,6 +35,7 @@ from rosin.ir.statements import (
     relocated,
     renewed_statement,
     replace,
+    serial_loops,
     statements_of,
     stores,
     used_buffers,
@@ -263,9 +264,7 @@ def _opened(nest: Nest, names: Mapping[LoopVar, LoopVar]) -> list[Statement]:
         return [s for at in _points_of(rows) for s in _row(nest, {**start, **at}, len(rows) > 0)]
     memo: dict[int, Expr] = {}
     body: list[Statement] = [replace(s, start, memo) for part in nest.body for s in _looped(part, nest.columns)]
-    for row in reversed(rows):
-        body = [Loop(row, Kind.SERIAL, tuple(body))]
-    return body
+    return serial_loops(rows, body)
 
 
 def _row(nest: Nest, at: Mapping[LoopVar, Index], apart: bool) -> list[Statement]:

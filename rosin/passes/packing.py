@@ -13,10 +13,10 @@ from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Buffer, Const, Expr, Kind, Load, Loop, Statement, Store, Within, guard
+from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Reader, Value
 from rosin.ir.statements import replace as replace_indices
-from rosin.ir.statements import used_buffers
+from rosin.ir.statements import serial_loops, used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import variable
 from rosin.passes.nest import Memory, arranged, copied
@@ -325,10 +325,7 @@ def _filled(name: str, fill: Store, variables: tuple[LoopVar, ...]) -> list[Stat
     vectors would be taken apart again, and go through memory time after time."""
     if not variables or any(fill.offset.coefficient(v) == 1 for v in variables):
         return list(map(on_one_thread, arranged(Nest(name, variables, (), (fill,))).body))
-    body: Statement = fill
-    for var in reversed(variables):
-        body = Loop(var, Kind.SERIAL, (body,))
-    return [body]
+    return serial_loops(variables, [fill])
 
 
 def on_one_thread(statement: Statement) -> Statement:
@@ -357,7 +354,7 @@ def places_of(packing: Packing) -> list[list[Index]]:
 
 
 def _variables(place: Sequence[Index]) -> tuple[LoopVar, ...]:
-    return tuple(v for i in place for v in i.variables())
+    return tuple(v for i in place for v in indices.in_order(i.variables()))
 
 
 def _inside(operand: Operand, packing: Packing) -> list[Range] | None:

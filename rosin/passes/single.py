@@ -13,7 +13,7 @@ from rosin.ir.loops import Accumulate, Carry, Const, Expr, FromIndex, Kind, Loca
 from rosin.ir.op import Pack, Push, apply
 from rosin.ir.ops.arithmetic import Add
 from rosin.ir.ops.cast import convert
-from rosin.ir.statements import replace, used_buffers
+from rosin.ir.statements import replace, serial_loops, used_buffers
 from rosin.ir.steps import Kernel, Nest, Step
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory, threads
@@ -64,8 +64,7 @@ def pack_kernels(group: Group, memory: Memory, name: str) -> list[Kernel]:
     ]
     on_threads, work = threads(length * dims.product(v.extent for v in lines) * 2)
     order = [v for v in lines if v.extent != 1]
-    for var in reversed(order):
-        body = [Loop(var, Kind.SERIAL, tuple(body), parallel=var is order[0] and on_threads)]
+    body = serial_loops(order, body, on_threads)
     return [Kernel(name, used_buffers(body), tuple(body), work=work if order else None)]
 
 
@@ -148,6 +147,5 @@ def _one_by_one(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     if lanes is not None:
         body = [Loop(lanes, Kind.VECTOR, tuple(body))]
     body = [When(around, tuple(body))] if around else body
-    for var in reversed([*outer, *ordered]):
-        body = [Loop(var, Kind.SERIAL, tuple(body), parallel=bool(outer) and var is outer[0] and on_threads)]
+    body = serial_loops([*outer, *ordered], body, bool(outer) and on_threads)
     return [*steps, Kernel(name, used_buffers(body), tuple(body), work=work if outer else None)]

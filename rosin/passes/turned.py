@@ -35,7 +35,7 @@ from rosin.ir.loops import (
     Within,
     walk,
 )
-from rosin.ir.statements import expressions, flops, moved, relocated, stores, used_buffers
+from rosin.ir.statements import expressions, flops, moved, relocated, serial_loops, stores, used_buffers
 from rosin.ir.steps import Inner, Kernel
 
 BAND = 16
@@ -191,8 +191,7 @@ class _Turned:
             one = moved(along(), {self.row: at})
             body = [When((Within(Index(turns), 1, 2),), tuple(body)), When((Within(Index(turns), 0, 1),), tuple(one))]
             scratch += self.scratch
-        for var in (number, *reversed(self.outer)):
-            body = [Loop(var, Kind.SERIAL, tuple(body))]
+        body = serial_loops([*self.outer, number], body)
         return Kernel(self.name, used_buffers(body), tuple(body), tuple(scratch))
 
     def _turns(self, most: int) -> Dim:

@@ -181,7 +181,7 @@ class WordLanes(Lanes):
         folded = next(at for at, a in enumerate(copy.axes) if a not in packing.axes) + len(copy.cut)
         offsets = Const(sum(1 << (at * 8 + 7) for at in range(self.kind.count)), u32)
         for number, place in enumerate(places_of(copy)):
-            rows = tuple(v for at, i in enumerate(place) if at != folded for v in i.variables())
+            rows = tuple(v for at, i in enumerate(place) if at != folded for v in indices.in_order(i.variables()))
             load = Load(words, indices.flatten(place, copy.shape))
             carry = self.monoid.carry("excess")
             term = Dot(offsets, load, self.kind.left, self.kind.right, self.kind.sum)

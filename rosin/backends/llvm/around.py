@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.ir import dims, facts
+from rosin.ir import index as indices
 from rosin.ir.dims import Dim
 from rosin.ir.index import LoopVar
 from rosin.ir.loops import Buffer, Const, FromIndex, InTurn, Kind, Local, Loop, Room, Statement, Tape, While, walk
@@ -129,7 +130,7 @@ def free_variables(kernel: Kernel) -> list[LoopVar]:
     own = set(loop_variables(kernel.body))
     found: dict[LoopVar, None] = {}
     for index in all_indices(kernel.body):
-        found.update((var, None) for var in sorted(index.variables() - own, key=lambda v: v.serial))
+        found.update((var, None) for var in indices.in_order(index.variables() - own))
     return list(found)
 
 

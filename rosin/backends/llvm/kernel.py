@@ -161,12 +161,7 @@ class KernelEmitter(VectorLoops):
         if scalar is None:
             self.block(statement.body)
         else:
-            inside, after = self.e.label("when"), self.e.label("after")
-            self.e.branch_if(scalar, inside, after)
-            self.e.block(inside)
-            self.block(statement.body)
-            self.e.branch(after)
-            self.e.block(after)
+            self.e.either(scalar, lambda: self.block(statement.body))
         self.mask = saved
 
     def in_turn(self, statement: InTurn) -> None:

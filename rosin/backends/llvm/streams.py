@@ -14,8 +14,7 @@ from rosin.backends.llvm.emit import LINE_BYTES
 from rosin.backends.llvm.places import PRIVATE
 from rosin.backends.llvm.vector_loops import MOST_SUMS
 from rosin.ir import facts
-from rosin.ir.dims import Dim
-from rosin.ir.index import Atom
+from rosin.ir.index import Index
 from rosin.ir.loops import Accumulate, Buffer, Kind, Load, Loop, walk
 from rosin.ir.statements import expressions, nested
 
@@ -34,12 +33,12 @@ def streams(loop: Loop, by_line: Callable[[Load], bool]) -> Iterator[tuple[Load,
     inside = list(nested(loop.body))
     if sum(isinstance(s, Accumulate) for s in inside) <= MOST_SUMS or any(isinstance(s, Loop) for s in inside):
         return
-    together: dict[tuple[Buffer, tuple[tuple[Atom, Dim], ...]], dict[int, tuple[Load, int]]] = {}
+    together: dict[tuple[Buffer, Index], dict[int, tuple[Load, int]]] = {}
     for load in walk(*expressions(loop.body)):
         if isinstance(load, Load) and not _is_near(load.buffer) and load.offset.affine_in(loop.var) and by_line(load):
             step, place = load.offset.coefficient(loop.var), load.offset.constant
             if isinstance(step, int) and isinstance(place, int) and abs(step) * load.dtype.bytes >= LINE_BYTES:
-                beside = together.setdefault((load.buffer, load.offset.terms), {})
+                beside = together.setdefault((load.buffer, load.offset - place), {})
                 beside[place * load.dtype.bytes] = load, step * STEPS_AHEAD
     for beside in together.values():
         end: int | None = None

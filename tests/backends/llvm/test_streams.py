@@ -29,7 +29,8 @@ def tile(step: int, places: list[int], extent: int = 64, buffer: Buffer = FAR, s
 
 def asked(loop: Loop) -> list[tuple[int, int]]:
     """The places that are asked for, and how far ahead."""
-    return [(int(str(load.offset.constant)), further) for load, further in streams(loop, lambda _: True)]
+    found = list(streams(loop, lambda _: True))
+    return [(load.offset.constant, further) for load, further in found if isinstance(load.offset.constant, int)]
 
 
 def test_each_line_is_asked_for_once() -> None:
