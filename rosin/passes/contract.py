@@ -54,7 +54,7 @@ from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.lanes import NEAR_BYTES
-from rosin.passes.nest import on_many, threads
+from rosin.passes.nest import PARALLEL_WORK, WORK_IN_LOOPS, on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
 from rosin.passes.tiles import (
@@ -405,9 +405,14 @@ class Contraction(TileLanes):
         tile = " and ".join(dict.fromkeys(nest.tile for nest in nests))
         return self._on_threads(self.name, serial_loops(slice.outer, body), scratch, tile)
 
+    @property
+    def on_threads(self) -> tuple[bool, Dim | None]:
+        """Whether there is enough to do for threads, and the work where that is known when it runs."""
+        return threads(self.work, WORK_IN_LOOPS if self.memory.in_loop else PARALLEL_WORK)
+
     def _on_threads(self, name: str, body: list[Statement], scratch: tuple[Buffer, ...], tile: str) -> Kernel:
         """The kernel of a body, on threads if there is enough to do and it is one loop."""
-        on_threads, work = threads(self.work, self.memory.in_loop)
+        on_threads, work = self.on_threads
         loop = body[0]
         if on_threads and isinstance(loop, Loop) and len(body) == 1 and loop.kind is Kind.SERIAL and not loop.carries:
             body = [on_many(loop)]

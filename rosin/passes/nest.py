@@ -56,6 +56,10 @@ ACROSS = 256
 WORK_IN_LOOPS = PARALLEL_WORK // 4
 """The same of products in loops of the program: threads that have just done their part of a step are still awake."""
 
+WORK_AHEAD = PARALLEL_WORK // 20
+"""The same of copies for a kernel on threads that comes right after: it finds them awake, and a part of the copy near
+them."""
+
 SHARED = 64
 """With so many iterations threads end about together."""
 
@@ -158,17 +162,17 @@ def arranged(nest: Nest) -> Kernel:
     return Arrangement(nest).kernel()
 
 
-def copied(nest: Nest, alone: bool = False) -> Kernel:
+def copied(nest: Nest, least: int | None = PARALLEL_WORK) -> Kernel:
     """The kernel of a nest that moves elements: what is side by side is written at once, be it read from far apart.
-    One thread `alone` runs what is part of a kernel on threads."""
-    return Arrangement(nest, alone).kernel(as_written=True)
+    It runs on threads if it has the `least` work; on one, without, if it is part of a kernel on threads."""
+    return Arrangement(nest, least).kernel(as_written=True)
 
 
 class Arrangement:
     """A nest while its loops are put in order."""
 
-    def __init__(self, nest: Nest, alone: bool = False) -> None:
-        self.alone = alone
+    def __init__(self, nest: Nest, least: int | None = PARALLEL_WORK) -> None:
+        self.least = least
         self.name, self.flops, self.scratch = nest.name, nest.flops, nest.scratch
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
         self.bands: _Bands | None = None
@@ -183,7 +187,9 @@ class Arrangement:
             lanes = self._beside(inner) or lanes
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
-        on_threads, work = (False, None) if self.alone else threads(self.work + self._across_lanes(lanes))
+        on_threads, work = False, None
+        if self.least is not None:
+            on_threads, work = threads(self.work + self._across_lanes(lanes), self.least)
         if lanes is not None and self.columns == [lanes]:
             column = lanes
             short = turned(self.name, self.rows, column, self.body, self.scratch, lambda: self._row_along(column))
@@ -489,10 +495,10 @@ def _operations(statements: Sequence[Statement]) -> int:
     return flops(list(expressions(statements)))
 
 
-def threads(work: Dim, in_loops: bool = False) -> tuple[bool, Dim | None]:
+def threads(work: Dim, least: int = PARALLEL_WORK) -> tuple[bool, Dim | None]:
     """Whether a kernel of so much work may run on threads, and the work where that is decided when it runs."""
     if isinstance(work, int):
-        return work >= (WORK_IN_LOOPS if in_loops else PARALLEL_WORK), None
+        return work >= least, None
     if facts.known_at_least(work, PARALLEL_WORK):
         return True, None
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work

@@ -205,6 +205,19 @@ def test_products_in_loops_go_on_threads_sooner() -> None:
     assert on_threads(graph_of(steps, "f32[80, 64]", "f32[80, 80]"))
 
 
+def test_copies_for_products_on_threads_go_on_threads_sooner() -> None:
+    def shared(rows: int) -> list[bool]:
+        """Whether threads share the copy of the operand that lies the other way round, and the product."""
+        kernels = compiled(graph_of(by_rows, f"f32[{rows}, 128]", "f32[128, 128]"), 64)
+        return [any(isinstance(s, Loop) and s.parallel for s in k.body) for k in kernels]
+
+    def by_rows(b: Builder, x: Value, y: Value) -> Value:
+        return b.matmul(x, b.transpose(y, (1, 0)))
+
+    assert shared(128) == [True, True]
+    assert shared(16) == [False, False]
+
+
 def test_loops_of_symbolic_sizes_are_joined_for_threads() -> None:
     """One panel of 64 columns would leave all rows to one thread, of however many a call has."""
     kernels_ = [k for k in compiled(graph_of(product, "f32[n, 64]", "f32[64, 64]"), 64) if k.tile]
