@@ -44,7 +44,7 @@ _INDEX = (
 
 
 def _accepts(other: object) -> bool:
-    return isinstance(other, Array | bool | int | float | complex | np.ndarray | np.generic | Size)
+    return isinstance(other, _OPERANDS)
 
 
 class Array(Interchange):
@@ -610,6 +610,9 @@ class Tracer(Array):
     def __reduce__(self) -> tuple[Any, ...]:
         tr.no_value(self, "pickling needs its numbers", "return it from the traced function first")
 
+
+_OPERANDS = (Array, bool, int, float, complex, np.ndarray, np.generic, Size)
+"""What operators take beside an array."""
 
 tr.register_array(Array, Tracer)
 give_buffer(Array)  # After Tracer was derived, which has no memory.

@@ -6,6 +6,7 @@ import functools
 import sys
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import NamedTuple
 
 import numpy as np
 import optree
@@ -51,16 +52,41 @@ def user_depth() -> int:
 def user_location() -> Location | None:
     """The expression that the user's program is evaluating."""
     frame = user_frame()
-    return None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
+    return None if frame is None else place(frame).location
 
 
 _RETURNED = ("",)
 """In place of names: the value is what the function returns."""
 
 
-_stores: dict[int, tuple[CodeType, dict[int, tuple[str, ...]]]] = {}
-"""The variables that the instruction after each one stores to, of those that were asked for, for each code object."""
-_STORES_LIMIT = 4096
+class Place(NamedTuple):
+    """An instruction of the user's program."""
+
+    location: Location
+    names: tuple[str, ...]
+    """The variables that the instruction after it stores to, or `_RETURNED`."""
+
+
+_places: dict[int, tuple[CodeType, dict[int, Place]]] = {}
+"""Those places that were asked for, for each code object."""
+_PLACES_LIMIT = 4096
+
+
+def place(frame: FrameType) -> Place:
+    """Where the frame is."""
+    code, at = frame.f_code, frame.f_lasti
+    # Kept by id, since hashing a code object reads all of it; the entry keeps the code alive, so the id stays its own.
+    found = _places.get(id(code))
+    if found is None:
+        if len(_places) >= _PLACES_LIMIT:
+            _places.clear()
+        found = _places[id(code)] = (code, {})
+    known = found[1].get(at)
+    if known is None:
+        stored = bytecode.stored(code, at + 2)
+        names = _RETURNED if stored is None else stored
+        known = found[1][at] = Place(location.of_instruction(code, at), names)
+    return known
 
 
 def assignment(frame: FrameType) -> tuple[FrameType, tuple[str, ...]]:
@@ -68,28 +94,13 @@ def assignment(frame: FrameType) -> tuple[FrameType, tuple[str, ...]]:
 
     A value that a function of the user's returns is assigned where its caller assigns it.
     """
-    names = _names(frame)
+    names = place(frame).names
     while names is _RETURNED:
         caller = frame.f_back
         if caller is None or is_ours(caller.f_code.co_filename):
             return frame, ()
-        frame, names = caller, _names(caller)
+        frame, names = caller, place(caller).names
     return frame, names
-
-
-def _names(frame: FrameType) -> tuple[str, ...]:
-    code, at = frame.f_code, frame.f_lasti
-    found = _stores.get(id(code))
-    if found is None:
-        if len(_stores) >= _STORES_LIMIT:
-            _stores.clear()
-        # It keeps the code alive, so that its id stays its own.
-        found = _stores[id(code)] = (code, {})
-    names = found[1].get(at)
-    if names is None:
-        stored = bytecode.stored(code, at + 2)
-        names = found[1][at] = _RETURNED if stored is None else stored
-    return names
 
 
 def name_of(frame: FrameType, wanted: object) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from rosin.frontend import source
 from rosin.frontend.errors import ImmutableError
-from rosin.ir import dtypes, location
+from rosin.ir import dtypes
 from rosin.ir.builder import Builder
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
@@ -298,10 +298,14 @@ class Trace:
 
     def record(self, op: Op, operands: Sequence[Array], weak: Sequence[bool] | None = None) -> tuple[Tracer, ...]:
         """Append a node. `weak` says which results are; without it they are when all operands are."""
-        values = tuple([self.value_of(x) for x in operands])
-        frame = source.user_frame()
-        b = self.builder
-        b.location = None if frame is None else location.of_instruction(frame.f_code, frame.f_lasti)
+        kind = _tracer_type
+        values = [
+            x._ir if type(x) is kind and x._trace is self else self.value_of(x)  # pyright: ignore[reportPrivateUsage]
+            for x in operands
+        ]
+        frame, b = source.user_frame(), self.builder
+        place = None if frame is None else source.place(frame)
+        b.location = None if place is None else place.location
         results = b.node(op, *values)
         first = values[0].type if values else None
         for result in results:
@@ -310,10 +314,11 @@ class Trace:
         if state.checks:
             add_checks(b, b.nodes[-1], state.checks)
         if weak is None:
-            same = bool(operands) and all(isinstance(x, _tracer_type) and x._weak for x in operands)  # pyright: ignore[reportPrivateUsage]
-            weak = (same,) * len(results)
+            firm = [x for x in operands if not (type(x) is kind and x._weak)]  # pyright: ignore[reportPrivateUsage]
+            weak = (bool(operands) and not firm,) * len(results)
         tracers = tuple([self._tracer(v, w) for v, w in zip(results, weak, strict=True)])
-        self._name(tracers, frame)
+        if place is not None and place.names:
+            self._name(tracers, frame)
         return tracers
 
     def inline(self, graph: Graph, operands: Sequence[Array]) -> tuple[Tracer, ...]:

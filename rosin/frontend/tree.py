@@ -8,6 +8,7 @@ to be declared. `None` is a tree without leaves.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -64,10 +65,22 @@ def map(function: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf =
         ValueError: a tree of the `rest` does not go as deep as `tree` does.
     """
     first, shape = flatten(tree, is_leaf)
-    for other in rest:
-        flatten(other)
-    others = [shape.flatten_up_to(other) for other in rest]
+    others = [_up_to(shape, other) for other in rest]
     return unflatten(shape, [function(*parts) for parts in zip(first, *others, strict=True)])
+
+
+def _up_to(shape: Structure, tree: Tree) -> list[Any]:
+    """The parts of a tree that are at the places of the leaves of a structure.
+
+    Raises:
+        ValueError: it does not go as deep.
+    """
+    try:
+        return shape.flatten_up_to(tree)
+    except ValueError:
+        # It may hold dataclasses that nobody has met.
+        flatten(tree)
+        return shape.flatten_up_to(tree)
 
 
 def flatten_with_path(tree: Tree, is_leaf: IsLeaf = None) -> tuple[list[tuple[Path, Any]], Structure]:
@@ -79,9 +92,7 @@ def flatten_with_path(tree: Tree, is_leaf: IsLeaf = None) -> tuple[list[tuple[Pa
 def map_with_path(function: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf = None) -> Tree:
     """As `map`, with the path of each leaf as first argument."""
     first, shape = flatten(tree, is_leaf)
-    for other in rest:
-        flatten(other)
-    others = [shape.flatten_up_to(other) for other in rest]
+    others = [_up_to(shape, other) for other in rest]
     return unflatten(shape, [function(*parts) for parts in zip(shape.paths(), first, *others, strict=True)])
 
 
@@ -176,11 +187,13 @@ def register_dataclass(cls: type[T]) -> type[T]:
     dynamic = tuple(f.name for f in fields if not f.metadata.get("static", False))
     static = settings_of(cls)
 
+    children_of, values_of = _reader(dynamic), _reader(static)
+
     def take(node: Any) -> tuple[tuple[Any, ...], Hashable, tuple[str, ...]]:
-        values = tuple([getattr(node, name) for name in static])
+        values = values_of(node)
         if static:
             _check_static(cls, static, values)
-        return tuple([getattr(node, name) for name in dynamic]), values, dynamic
+        return children_of(node), values, dynamic
 
     # Neither __init__ nor __post_init__ runs: leaves may be anything while a tree is worked on.
     names = (*dynamic, *static)
@@ -205,6 +218,13 @@ def register_dataclass(cls: type[T]) -> type[T]:
     )
     _registered.add(cls)
     return cls
+
+
+def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the attributes of an object, as a tuple."""
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda node: tuple([getattr(node, name) for name in names])
 
 
 def is_registered(cls: type[Any]) -> bool:

@@ -72,8 +72,9 @@ class Builder:
             error.location = error.location or self.location
             raise
         results = tuple([Value(t) for t in types])
-        for value, name in zip(results, names, strict=False):
-            value.name = name
+        if names:
+            for value, name in zip(results, names, strict=False):
+                value.name = name
         self.nodes.append(Node(op, operands, results, self.location))
         return results
 

@@ -22,6 +22,11 @@ class DType:
     bits: int
     numpy: np.dtype[Any]
     bytes: int = field(init=False, repr=False)
+    is_float: bool = field(init=False, repr=False)
+    is_complex: bool = field(init=False, repr=False)
+    is_integer: bool = field(init=False, repr=False)
+    differentiable: bool = field(init=False, repr=False)
+    """Whether values of this type carry tangents: floats, real and complex."""
     _hash: int = field(init=False, repr=False)
 
     def __reduce__(self) -> Any:
@@ -34,8 +39,17 @@ class DType:
         return self.name
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bytes", max(self.bits // 8, 1))
-        object.__setattr__(self, "_hash", hash(self.numpy))
+        kind = self.kind
+        known = {
+            "bytes": max(self.bits // 8, 1),
+            "is_float": kind == "float",
+            "is_complex": kind == "complex",
+            "is_integer": kind in ("int", "uint"),
+            "differentiable": kind in ("float", "complex"),
+            "_hash": hash(self.numpy),
+        }
+        for name, value in known.items():
+            object.__setattr__(self, name, value)
 
     def __hash__(self) -> int:
         return self._hash
@@ -50,23 +64,6 @@ class DType:
     def dtype(self) -> np.dtype[Any]:
         """NumPy reads this where it takes a dtype."""
         return self.numpy
-
-    @property
-    def is_float(self) -> bool:
-        return self.kind == "float"
-
-    @property
-    def is_complex(self) -> bool:
-        return self.kind == "complex"
-
-    @property
-    def is_integer(self) -> bool:
-        return self.kind in ("int", "uint")
-
-    @property
-    def differentiable(self) -> bool:
-        """Whether values of this type carry tangents: floats, real and complex."""
-        return self.kind in ("float", "complex")
 
     @property
     def part(self) -> DType:

@@ -102,7 +102,24 @@ def with_attributes(cls: type[O]) -> type[O]:
     when ops are imported."""
     made = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
     made._attributes = tuple((f.name, f.default) for f in fields(made))  # pyright: ignore[reportPrivateUsage]  # Op's own
+    if made._attributes:  # pyright: ignore[reportPrivateUsage]
+        made.__init__ = _fill  # pyright: ignore[reportAttributeAccessIssue]  # takes the attributes, whatever they are
     return made
+
+
+def _fill(op: Op, *values: Any, **named: Any) -> None:
+    """The `__init__` of ops that have attributes."""
+    attributes = op._attributes  # pyright: ignore[reportPrivateUsage]  # Op's own
+    own = vars(op)
+    for (name, _), value in zip(attributes, values, strict=False):
+        own[name] = value
+    for name, default in attributes[len(values) :]:
+        own[name] = value = named.pop(name, default)
+        if value is MISSING:
+            raise TypeError(f"{type(op).__qualname__} takes {name}, which is not given")
+    if named or len(values) > len(attributes):
+        unknown = ", ".join(named) or f"{len(values)} attributes"
+        raise TypeError(f"{type(op).__qualname__} does not take {unknown}")
 
 
 @dataclass_transform(frozen_default=True)
@@ -157,21 +174,6 @@ class Op(metaclass=Kind):
     """Whether the NumPy meaning takes far longer than a compiled kernel, so that large eager work compiles one."""
 
     # -- what a frozen dataclass has, once for all ops -------------------------------------------------------
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        attributes = self._attributes
-        if not attributes and not values and not named:
-            return
-        own = vars(self)
-        for (name, _), value in zip(attributes, values, strict=False):
-            own[name] = value
-        for name, default in attributes[len(values) :]:
-            own[name] = value = named.pop(name, default)
-            if value is MISSING:
-                raise TypeError(f"{type(self).__qualname__} takes {name}, which is not given")
-        if named or len(values) > len(attributes):
-            unknown = ", ".join(named) or f"{len(values)} attributes"
-            raise TypeError(f"{type(self).__qualname__} does not take {unknown}")
 
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}({', '.join(f'{name}={x!r}' for name, x in self.attributes().items())})"

@@ -192,7 +192,7 @@ def sources_version(*folders: str) -> str:
     another time.
     """
     seen = [_state(path) for folder in folders for path in _sources(folder)]
-    key = hashed("sources", str(seen))
+    key = hashed("sources", marshal.dumps(seen, _MARSHAL))
     entry = default().get(key)
     if entry is not None:
         return entry.data.decode()

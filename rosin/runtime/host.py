@@ -23,16 +23,18 @@ import ctypes
 import functools
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rosin.ir.interpret import check
 from rosin.ir.op import NumpyArray, Op
 from rosin.ir.specialize import op_at, type_at
-from rosin.ir.steps import HostCall
 from rosin.ir.types import TensorType
 from rosin.runtime import jit
+
+if TYPE_CHECKING:
+    from rosin.ir.steps import HostCall
 
 __all__ = ["POLL_SYMBOL", "SYMBOL", "TEAM_SYMBOL", "Receiver", "install", "run"]
 

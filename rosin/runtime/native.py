@@ -24,6 +24,7 @@ from rosin.ir import dims, facts, printer
 from rosin.ir.builder import Builder
 from rosin.ir.errors import ConstraintError, OutOfMemoryError
 from rosin.ir.facts import Facts
+from rosin.ir.fingerprint import fingerprint
 from rosin.ir.graph import Graph, region_fields
 from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
@@ -361,9 +362,8 @@ def _key(
 ) -> str:
     """What the object code of a graph depends on, as a hash."""
     about = () if sizes is None else (*known.lines(), *map(str, known.typical.items()), sizes.key())
-    text = printer.text(graph, naming=printer.numbers)
     parts = (
-        text,
+        fingerprint(graph),
         str(donated),
         str(kept),
         "tuned" if tunes else "",

@@ -14,6 +14,7 @@ What to know when coming from NumPy:
 from __future__ import annotations
 
 import math
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import trace as _trace
@@ -849,50 +850,37 @@ if not TYPE_CHECKING:
             return module
         if name not in __all__:
             raise AttributeError(f"module 'rosin.numpy' has no attribute {name!r}")
-        from rosin.frontend.numpy import (
-            applying,
-            asking,
-            bits,
-            calculus,
-            choosing,
-            convolving,
-            editing,
-            elementary,
-            generating,
-            grids,
-            histograms,
-            nanfunctions,
-            padding,
-            polynomials,
-            products,
-            splitting,
-            statistics,
-            windows,
-        )
-
-        files = (
-            applying,
-            asking,
-            bits,
-            calculus,
-            choosing,
-            convolving,
-            editing,
-            elementary,
-            generating,
-            grids,
-            histograms,
-            nanfunctions,
-            padding,
-            polynomials,
-            products,
-            splitting,
-            statistics,
-            windows,
-        )
-        globals().update({each: getattr(file, each) for file in files for each in file.__all__})
-        globals()["ndarray"] = _trace.array_type()
+        if name == "ndarray":
+            return _trace.array_type()
+        for file in _LATER:
+            names = _import_module(f"rosin.frontend.numpy.{file}")
+            globals().update({each: getattr(names, each) for each in names.__all__})
+            if name in names.__all__:
+                break
         return globals()[name]
+
+    _LATER = (
+        "asking",
+        "statistics",
+        "products",
+        "elementary",
+        "choosing",
+        "generating",
+        "grids",
+        "padding",
+        "splitting",
+        "editing",
+        "bits",
+        "calculus",
+        "convolving",
+        "applying",
+        "windows",
+        "histograms",
+        "nanfunctions",
+        "polynomials",
+    )
+    """The files in the order in which they are looked through: those asked for most first, those that take longest to
+    load last."""
 
 
 def __dir__() -> list[str]:

@@ -196,13 +196,30 @@ def promoted(name: str, *xs: ArrayLike, floating: bool = False) -> tuple[Array, 
     """
     types = [core.type_of(x) if is_array(x) else None for x in xs]
     if types[0] is not None and all(t == types[0] for t in types) and (types[0].dtype.differentiable or not floating):
-        return tuple(x for x in xs if is_array(x))
+        return tuple([x for x in xs if is_array(x)])
+    if len(xs) == 2 and None in types:
+        pair = _beside_number(name, xs, floating)
+        if pair is not None:
+            return pair
     given = operands(name, xs)
     dtype = common_dtype(given)
     if floating and not dtype.differentiable:
         dtype = DEFAULT_FLOAT
     full = TensorType(dtype, broadcast_arrays_shape(name, [x for x in given if is_array(x)]))
     return spread_operands(name, given, full)
+
+
+def _beside_number(name: str, xs: Sequence[ArrayLike], floating: bool) -> tuple[Array, ...] | None:
+    """An array and a Python number that takes the array's type, as most pairs are; None for others."""
+    x, value = xs if is_array(xs[0]) else reversed(xs)
+    if not is_array(x) or core.is_weak(x):
+        return None
+    type = core.type_of(x)
+    takes = (float, int) if type.dtype.differentiable else (int,) if type.dtype.is_integer and not floating else ()
+    if value.__class__ not in takes:
+        return None
+    made = _constant(name, cast_to("float", value), type)
+    return (x, made) if x is xs[0] else (made, x)
 
 
 def spread_operands(name: str, given: Sequence[Operand], type: TensorType) -> tuple[Array, ...]:

@@ -114,14 +114,17 @@ def _rewritten_code(f: FunctionType) -> Rewritten | None:
     if f.__dict__.get("__rosin_no_rewrite__"):
         reasons.note(f.__code__, "it is marked by rosin.no_rewrite")
         return None
-    # What is found on the disk, and what it calls, loads when something is traced.
+    # What is found on the disk loads when something is traced, and what it calls when there is any.
     from rosin.frontend.rewrite import stored
-    from rosin.frontend.rewrite.layer import Layer
 
     made = stored.rewrite(f, lambda names: _is_fixed(_value_of(names, f.__globals__)))
     if made.reason:
         reasons.note(f.__code__, made.reason)
-    return None if made.code is None else Rewritten(made.code, CellType(Layer(made.blocks, rewritten)))
+    if made.code is None:
+        return None
+    from rosin.frontend.rewrite.layer import Layer
+
+    return Rewritten(made.code, CellType(Layer(made.blocks, rewritten)))
 
 
 def _value_of(names: tuple[str, ...], outside: Mapping[str, Any]) -> Any:
