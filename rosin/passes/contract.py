@@ -54,7 +54,7 @@ from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
 from rosin.passes.epilogue import Epilogue
 from rosin.passes.lanes import NEAR_BYTES
-from rosin.passes.nest import PARALLEL_WORK, WORK_IN_LOOPS, on_many, threads
+from rosin.passes.nest import IN_LOOPS, on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
 from rosin.passes.tiles import (
@@ -408,7 +408,7 @@ class Contraction(TileLanes):
     @property
     def on_threads(self) -> tuple[bool, Dim | None]:
         """Whether there is enough to do for threads, and the work where that is known when it runs."""
-        return threads(self.work, WORK_IN_LOOPS if self.memory.in_loop else PARALLEL_WORK)
+        return threads(self.work, IN_LOOPS if self.memory.in_loop else 1)
 
     def _on_threads(self, name: str, body: list[Statement], scratch: tuple[Buffer, ...], tile: str) -> Kernel:
         """The kernel of a body, on threads if there is enough to do and it is one loop."""

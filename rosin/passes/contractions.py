@@ -22,7 +22,7 @@ from rosin.ir.steps import Either, Kernel, Step
 from rosin.passes.contract import Contraction
 from rosin.passes.fusion import Group
 from rosin.passes.lanes import FEW_ROWS, WHOLE_BYTES, Means
-from rosin.passes.nest import PARALLEL_WORK, WORK_AHEAD, Memory
+from rosin.passes.nest import AHEAD, Memory
 from rosin.passes.packing import joint, packing_kernels, padding_kernel
 from rosin.passes.panels import InPanels
 from rosin.passes.pieces import Piece, pieces
@@ -253,7 +253,7 @@ def _copies(part: Contraction, parts: Sequence[Contraction], made: set[Buffer]) 
         operand = next((o for o in operands if o.border is not None), operands[0])
         beyond = any(p.reach_beyond for p in readers)
         copy = f"{part.name}_pack{position}"
-        least = WORK_AHEAD if any(p.on_threads[0] for p in readers) else PARALLEL_WORK
-        yield from packing_kernels(copy, operand, packing, buffer, part.memory, beyond, least)
+        counts = AHEAD if any(p.on_threads[0] for p in readers) else 1
+        yield from packing_kernels(copy, operand, packing, buffer, part.memory, beyond, counts)
         if part.pads:
             yield padding_kernel(f"{copy}_end", packing, buffer, part.width)

@@ -53,12 +53,13 @@ that is read or written counts as one: so many do not fit a near cache."""
 ACROSS = 256
 """What it takes to combine the lanes of a vector among themselves, in such operations: short rows take little else."""
 
-WORK_IN_LOOPS = PARALLEL_WORK // 4
-"""The same of products in loops of the program: threads that have just done their part of a step are still awake."""
+IN_LOOPS = 4
+"""Work of products in loops of the program counts so many times: threads that have just done their part of a step are
+still awake."""
 
-WORK_AHEAD = PARALLEL_WORK // 20
-"""The same of copies for a kernel on threads that comes right after: it finds them awake, and a part of the copy near
-them."""
+AHEAD = 20
+"""So does that of copies for a kernel on threads that comes right after: it finds them awake, and a part of the copy
+near them."""
 
 SHARED = 64
 """With so many iterations threads end about together."""
@@ -162,17 +163,17 @@ def arranged(nest: Nest) -> Kernel:
     return Arrangement(nest).kernel()
 
 
-def copied(nest: Nest, least: int | None = PARALLEL_WORK) -> Kernel:
+def copied(nest: Nest, counts: int = 1) -> Kernel:
     """The kernel of a nest that moves elements: what is side by side is written at once, be it read from far apart.
-    It runs on threads if it has the `least` work; on one, without, if it is part of a kernel on threads."""
-    return Arrangement(nest, least).kernel(as_written=True)
+    As in `threads` its work counts so many times."""
+    return Arrangement(nest, counts).kernel(as_written=True)
 
 
 class Arrangement:
     """A nest while its loops are put in order."""
 
-    def __init__(self, nest: Nest, least: int | None = PARALLEL_WORK) -> None:
-        self.least = least
+    def __init__(self, nest: Nest, counts: int = 1) -> None:
+        self.counts = counts
         self.name, self.flops, self.scratch = nest.name, nest.flops, nest.scratch
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
         self.bands: _Bands | None = None
@@ -187,9 +188,7 @@ class Arrangement:
             lanes = self._beside(inner) or lanes
         if self.scratch and lanes in self.rows:
             lanes = self._widen_scratch(lanes)
-        on_threads, work = False, None
-        if self.least is not None:
-            on_threads, work = threads(self.work + self._across_lanes(lanes), self.least)
+        on_threads, work = threads(self.work + self._across_lanes(lanes), self.counts)
         if lanes is not None and self.columns == [lanes]:
             column = lanes
             short = turned(self.name, self.rows, column, self.body, self.scratch, lambda: self._row_along(column))
@@ -495,10 +494,13 @@ def _operations(statements: Sequence[Statement]) -> int:
     return flops(list(expressions(statements)))
 
 
-def threads(work: Dim, least: int = PARALLEL_WORK) -> tuple[bool, Dim | None]:
-    """Whether a kernel of so much work may run on threads, and the work where that is decided when it runs."""
+def threads(work: Dim, counts: int = 1) -> tuple[bool, Dim | None]:
+    """Whether a kernel of so much work, which counts so many times, may run on threads, and the work where that is
+    decided when it runs. What counts for nothing is part of a kernel on threads, and stays on one."""
+    if not counts:
+        return False, None
     if isinstance(work, int):
-        return work >= least, None
+        return work * counts >= PARALLEL_WORK, None
     if facts.known_at_least(work, PARALLEL_WORK):
         return True, None
     return not facts.known_at_least(PARALLEL_WORK - 1, work), work

@@ -19,7 +19,7 @@ from rosin.ir.statements import replace as replace_indices
 from rosin.ir.statements import serial_loops, used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import variable
-from rosin.passes.nest import PARALLEL_WORK, Memory, arranged, copied
+from rosin.passes.nest import Memory, arranged, copied
 
 PACK_COST = 0.7
 """Machine steps to copy one element of an operand."""
@@ -241,10 +241,10 @@ def packing_kernels(
     buffer: Buffer,
     memory: Memory,
     border: bool = True,
-    least: int = PARALLEL_WORK,
+    counts: int = 1,
 ) -> list[Kernel]:
-    """Kernels that copy an operand to its packed form: one for what is within the operand, on threads if it has the
-    `least` work, and one for its `border` unless nothing reads that."""
+    """Kernels that copy an operand to its packed form: one for what is within the operand, whose work `counts` so many
+    times, and one for its `border` unless nothing reads that."""
     inside = _inside(operand, packing)
     if inside is None:
         return [_tested(name, operand, packing, buffer, memory)]
@@ -263,7 +263,7 @@ def packing_kernels(
             assert operand.border is not None
             fill = Store(buffer, indices.flatten(place, packing.shape), operand.border)
             around += _filled(name, fill, _variables(place))
-    kernels = [copied(nest, least) for nest in copies]
+    kernels = [copied(nest, counts) for nest in copies]
     return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
 
 

@@ -193,7 +193,7 @@ class Band:
             column = LoopVar("column", width)
             read = Load(load.buffer, at(indices.of(column)).substitute(places))
             store = Store(copy, indices.of(step) * width + indices.of(column), read)
-            return copied(Nest("panel", (step, column), (), (store,)), least=None).body
+            return copied(Nest("panel", (step, column), (), (store,)), counts=0).body
 
         last, number = LoopVar(step.name, self.blocks.rest), self.blocks.number
         self.copies = copied_to(step, {})

@@ -14,7 +14,7 @@ What to know when coming from NumPy:
 from __future__ import annotations
 
 import math
-from importlib import import_module as _import_module
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rosin.frontend import trace as _trace
@@ -852,35 +852,86 @@ if not TYPE_CHECKING:
             raise AttributeError(f"module 'rosin.numpy' has no attribute {name!r}")
         if name == "ndarray":
             return _trace.array_type()
-        for file in _LATER:
-            names = _import_module(f"rosin.frontend.numpy.{file}")
-            globals().update({each: getattr(names, each) for each in names.__all__})
-            if name in names.__all__:
+        for file in _files():
+            globals().update({each: getattr(file, each) for each in file.__all__})
+            if name in file.__all__:
                 break
         return globals()[name]
 
-    _LATER = (
-        "asking",
-        "statistics",
-        "products",
-        "elementary",
-        "choosing",
-        "generating",
-        "grids",
-        "padding",
-        "splitting",
-        "editing",
-        "bits",
-        "calculus",
-        "convolving",
-        "applying",
-        "windows",
-        "histograms",
-        "nanfunctions",
-        "polynomials",
-    )
-    """The files in the order in which they are looked through: those asked for most first, those that take longest to
-    load last."""
+    def _files() -> Iterator[Any]:
+        """The files in the order in which they are looked through: those asked for most first, those that take longest
+        to load last."""
+        from rosin.frontend.numpy import asking
+
+        yield asking
+
+        from rosin.frontend.numpy import statistics
+
+        yield statistics
+
+        from rosin.frontend.numpy import products
+
+        yield products
+
+        from rosin.frontend.numpy import elementary
+
+        yield elementary
+
+        from rosin.frontend.numpy import choosing
+
+        yield choosing
+
+        from rosin.frontend.numpy import generating
+
+        yield generating
+
+        from rosin.frontend.numpy import grids
+
+        yield grids
+
+        from rosin.frontend.numpy import padding
+
+        yield padding
+
+        from rosin.frontend.numpy import splitting
+
+        yield splitting
+
+        from rosin.frontend.numpy import editing
+
+        yield editing
+
+        from rosin.frontend.numpy import bits
+
+        yield bits
+
+        from rosin.frontend.numpy import calculus
+
+        yield calculus
+
+        from rosin.frontend.numpy import convolving
+
+        yield convolving
+
+        from rosin.frontend.numpy import applying
+
+        yield applying
+
+        from rosin.frontend.numpy import windows
+
+        yield windows
+
+        from rosin.frontend.numpy import histograms
+
+        yield histograms
+
+        from rosin.frontend.numpy import nanfunctions
+
+        yield nanfunctions
+
+        from rosin.frontend.numpy import polynomials
+
+        yield polynomials
 
 
 def __dir__() -> list[str]:
