@@ -85,6 +85,7 @@ def binding():  # its type is the module's, which no annotation can say
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()  # for text of the assembler in modules
     llvm.set_option("rosin", f"-dag-maps-huge-region={ORDERED_ACCESSES}")
     return llvm
 

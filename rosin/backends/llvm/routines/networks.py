@@ -8,23 +8,51 @@ all the lesser ones and one of all the greater ones, and only the bits are noted
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.records import Records, greater, lesser, texts
+from rosin.backends.llvm.routines.straight import Straight, is_straight
 
 Row = tuple[Val, ...]
 """One register of records for each part."""
 
 
 WHOLE = 4
-"""A network of more registers is compiled in two parts, which threads compile at the same time."""
+"""A network of more registers is compiled in two parts, which threads compile at the same time, where LLVM chooses its
+instructions."""
+
+
+class _Vectors(Protocol):
+    """What writes down what is done with registers."""
+
+    def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val: ...
+    def opaque_bits(self, x: Val) -> Val: ...
+    def compared(self, x: Row, y: Row) -> tuple[Row, Row]: ...
+    def stage(self, row: Row, lanes: int) -> Row: ...
+
+
+class _Emitted:
+    """Writes it as text of LLVM."""
+
+    def __init__(self, e: Emitter) -> None:
+        self.e = e
+        self.shuffle, self.opaque_bits = e.shuffle, e.opaque_bits
+
+    def compared(self, x: Row, y: Row) -> tuple[Row, Row]:
+        return compared(self.e, x, y)
+
+    def stage(self, row: Row, lanes: int) -> Row:
+        return _stage(self.e, row, lanes)
 
 
 def network_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
     """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs."""
+    if is_straight(records.parts, records.lanes):
+        return [_straight(records, registers, name, declarations, lambda network: network.sort(network.blocks()))]
     e = Emitter(declarations)
-    network = _Network(e, _loaded(e, records, registers))
+    network = _network(e, records, registers)
     blocks = network.blocks()
     parts: list[str] = []
     if registers > WHOLE:
@@ -34,7 +62,7 @@ def network_texts(records: Records, registers: int, name: str, declarations: set
         e = Emitter(declarations)
         (array,) = records.pointers("a")
         e.line(f"call void @{name}_first({texts(*array)})")
-        network = _Network(e, _loaded(e, records, registers), network.bits)
+        network = _network(e, records, registers, network.bits)
     network.sort(blocks)
     return [*parts, _function(e, records, name, network.in_order())]
 
@@ -42,11 +70,36 @@ def network_texts(records: Records, registers: int, name: str, declarations: set
 def cleaned_text(records: Records, registers: int, name: str, declarations: set[str]) -> str:
     """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place that rise up to one of
     them and fall from there on, or the other way round, or are such ones turned by any number of places."""
-    e = Emitter(declarations)
     count = registers * records.lanes
-    network = _Network(e, _loaded(e, records, registers), [1 << bit for bit in range(count.bit_length() - 1)])
+    bits = [1 << bit for bit in range(count.bit_length() - 1)]
+    if is_straight(records.parts, records.lanes):
+        return _straight(records, registers, name, declarations, lambda network: network.clean(count), bits)
+    e = Emitter(declarations)
+    network = _network(e, records, registers, bits)
     network.clean(count)
     return _function(e, records, name, network.in_order())
+
+
+def _straight(
+    records: Records,
+    registers: int,
+    name: str,
+    declarations: set[str],
+    change: Callable[[_Network], None],
+    bits: Sequence[int] = (),
+) -> str:
+    """The function that changes records in place, as straight code."""
+    s, (array,) = Straight(records.parts[0], records.lanes), records.pointers("a")
+    network = _Network(s, [(s.load(row),) for row in range(registers)], bits)
+    change(network)
+    for number, (row,) in enumerate(network.in_order()):
+        s.store(row, number)
+    body = s.text(name, array[0].ref, declarations)
+    return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
+
+
+def _network(e: Emitter, records: Records, registers: int, bits: Sequence[int] = ()) -> _Network:
+    return _Network(_Emitted(e), _loaded(e, records, registers), bits)
 
 
 def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
@@ -71,7 +124,7 @@ class _Network:
     the lowest bits in the registers' numbers the early stages compare whole registers.
     """
 
-    def __init__(self, e: Emitter, rows: Sequence[Row], bits: Sequence[int] = ()) -> None:
+    def __init__(self, e: _Vectors, rows: Sequence[Row], bits: Sequence[int] = ()) -> None:
         self.e, self.rows = e, list(rows)
         self.width = rows[0][0].lanes
         self.lane_bits, self.row_bits = self.width.bit_length() - 1, len(rows).bit_length() - 1
@@ -109,9 +162,8 @@ class _Network:
                 for low in range(apart % block, count - apart, 2 * apart):
                     for row in range(low, min(low + apart, count - apart)):
                         if row // (2 * block) == (row + apart) // (2 * block):
-                            self.rows[row], self.rows[row + apart] = compared(
-                                self.e, self.rows[row], self.rows[row + apart]
-                            )
+                            pair = self.e.compared(self.rows[row], self.rows[row + apart])
+                            self.rows[row], self.rows[row + apart] = pair
                 apart //= 2
             block *= 2
 
@@ -129,7 +181,7 @@ class _Network:
     def _compare(self, mask: int) -> None:
         """Compare each record i with record i ^ mask; the lesser one gets the lower number."""
         if not self.row_bits:
-            self.rows = [_stage(self.e, row, mask) for row in self.rows]
+            self.rows = [self.e.stage(row, mask) for row in self.rows]
             return
         apart = self._numbers().index(mask)
         top = 1 << mask.bit_length() - 1
@@ -155,7 +207,7 @@ class _Network:
                 other = self.rows[low ^ across]
                 if lanes:
                     other = tuple(self.e.shuffle(part, part, order) for part in other)
-                self.rows[low], self.rows[low ^ across] = compared(self.e, self.rows[low], other)
+                self.rows[low], self.rows[low ^ across] = self.e.compared(self.rows[low], other)
 
     def _within(self, lanes: int, own: int, bit: int) -> None:
         """Partners are in lanes of one register: of two registers, one register is made of each half of the pairs."""
@@ -170,7 +222,7 @@ class _Network:
                 rest = tuple(self.e.shuffle(*pair, left) for pair in pairs)
                 turned = tuple(self.e.shuffle(part, part, order) for part in rest)
                 first = tuple(self.e.shuffle(*pair, kept) for pair in pairs)
-                self.rows[low], self.rows[low ^ bit] = compared(self.e, first, turned)
+                self.rows[low], self.rows[low ^ bit] = self.e.compared(first, turned)
 
     def in_order(self) -> list[Row]:
         """The registers in the order of their numbers, with lanes in theirs.
@@ -189,6 +241,11 @@ class _Network:
             test = next(t for t in range(1, self.width) if not any(_odd(t & lanes) for lanes in inside))
             gone = test & -test
             sources = [1 << b ^ (place ^ gone if test >> b & 1 else 0) for b in range(self.lane_bits)]
+            if len(outside) == 1:
+                # These are all wanted ones by now, so that they can come in order, with all else in order beside them.
+                numbers = self._numbers()
+                sources = [numbers.index(1 << bit) for bit in range(self.lane_bits)]
+                gone ^= numbers.index(numbers[gone] & self.width - 1)
             self._exchange([*sources, gone], row)
         return self._lanes_in_order(goals)
 
@@ -232,12 +289,13 @@ class _Network:
             self.bits[bit] = number
 
     def _lanes_in_order(self, goals: Sequence[int]) -> list[Row]:
-        order = [_combined(goals, lane) for lane in range(self.width)]
         found: dict[int, Row] = {}
         for number, row in enumerate(self.rows):
+            first = self.number(number * self.width)
+            order = [_combined(goals, lane ^ first % self.width) for lane in range(self.width)]
             turned = order != list(range(self.width))
             parts = tuple(self.e.shuffle(part, part, order) for part in row) if turned else row
-            found[self.number(number * self.width) // self.width] = parts
+            found[first // self.width] = parts
         return [found[number] for number in range(len(self.rows))]
 
 
