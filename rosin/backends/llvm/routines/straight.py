@@ -7,11 +7,11 @@ For long code without a loop, all of whose values are in registers, the choice i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from functools import cache
+from typing import NamedTuple
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.records import BYTES, FLOATS
-from rosin.ir.dataclass import dataclass
 
 REGISTER_BYTES, REGISTERS = 64, 32
 
@@ -25,8 +25,7 @@ def is_straight(parts: Sequence[str], lanes: int) -> bool:
     return len(parts) == 1 and parts[0] in _SUFFIXES and BYTES[parts[0]] * lanes == REGISTER_BYTES
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     """Something that is done, or what two steps are that are done as one."""
 
     kind: str
@@ -38,14 +37,14 @@ class _Step:
     order: tuple[int, ...] = ()
 
 
-@dataclass
 class Straight:
     """Straight code over an array of vectors of one type, as it is written down; values are never changed."""
 
-    elem: str
-    lanes: int
-    _steps: list[_Step] = field(default_factory=list[_Step])
-    _makers: dict[int, _Step] = field(default_factory=dict[int, _Step])
+    def __init__(self, elem: str, lanes: int) -> None:
+        self.elem, self.lanes = elem, lanes
+        self._steps: list[_Step] = []
+        self._makers: list[_Step] = []
+        """Of each value, by its number."""
 
     def load(self, number: int) -> Val:
         """A register of the array."""
@@ -57,7 +56,7 @@ class Straight:
     def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
         """Lanes of two vectors: these of the two laid end to end. Those of lanes that are shuffled alone are made from
         what they come from."""
-        step = self._makers[_number(left)]
+        step = self._makers[int(left.ref)]
         if left == right and step.kind == "shuffle":
             lanes = tuple(step.order[lane % self.lanes] for lane in order)
             return self._made(_Step("shuffle", step.given, (len(self._makers),), order=lanes))[0]
@@ -86,11 +85,11 @@ class Straight:
     ) -> list[Val]:
         first = len(self._makers)
         made = tuple(range(first, first + makes))
-        return self._made(_Step(kind, tuple(map(_number, given)), made, number, tuple(order)))
+        return self._made(_Step(kind, tuple(int(x.ref) for x in given), made, number, tuple(order)))
 
     def _made(self, step: _Step) -> list[Val]:
         self._steps.append(step)
-        self._makers |= dict.fromkeys(step.made, step)
+        self._makers += [step] * len(step.made)
         return [Val(str(number), self.elem, self.lanes) for number in step.made]
 
     def text(self, name: str, address: str, declarations: set[str]) -> str:
@@ -158,14 +157,13 @@ class _Written:
         self.lines.append(f"{name} {', '.join(operands)}")
 
     def _shuffle(self, given: Sequence[str], order: tuple[int, ...], goal: str) -> None:
-        (left, right), lanes = given, len(order)
-        if all(lane % lanes == at for at, lane in enumerate(order)):
-            mask = self._mask(sum(1 << at for at, lane in enumerate(order) if lane >= lanes))
-            if mask is not None:
-                blend = f"vblendm{self.suffix}" if self.elem in FLOATS else f"vpblendm{self.suffix}"
-                self._line(blend, right, left, f"{goal}{{{mask}}}")
-                return
-        found = _immediate(order, REGISTER_BYTES // lanes)
+        left, right = given
+        blended, found = _forms(order)
+        mask = None if blended is None else self._mask(blended)
+        if mask is not None:
+            blend = f"vblendm{self.suffix}" if self.elem in FLOATS else f"vpblendm{self.suffix}"
+            self._line(blend, right, left, f"{goal}{{{mask}}}")
+            return
         if found is not None:
             name, number, sources = found
             first, second = (given[source] for source in sources)
@@ -203,7 +201,20 @@ class _Written:
             self._line("vpmaxsd", y, x, more)
 
 
-def _immediate(order: Sequence[int], bytes: int) -> tuple[str, int, tuple[int, int]] | None:
+_Immediate = tuple[str, int, tuple[int, int]]
+
+
+@cache
+def _forms(order: tuple[int, ...]) -> tuple[int | None, _Immediate | None]:
+    """The mask of lanes of the second of two vectors, if all lanes stay where they are, and the instruction that
+    shuffles them otherwise."""
+    lanes = len(order)
+    if all(lane % lanes == at for at, lane in enumerate(order)):
+        return sum(1 << at for at, lane in enumerate(order) if lane >= lanes), None
+    return None, _immediate(order, REGISTER_BYTES // lanes)
+
+
+def _immediate(order: Sequence[int], bytes: int) -> _Immediate | None:
     """The instruction that shuffles lanes of so many bytes without having to load where they are, if there is one: its
     name, the number that it takes in place of these, and which two of the vectors it takes."""
     lanes, together = len(order), 16 // bytes
@@ -231,7 +242,3 @@ def _immediate(order: Sequence[int], bytes: int) -> tuple[str, int, tuple[int, i
 def _digits(digits: Sequence[int], bits: int) -> int:
     """A number of digits of so many bits, the lowest one first."""
     return sum(digit << bits * at for at, digit in enumerate(digits))
-
-
-def _number(x: Val) -> int:
-    return int(x.ref)
