@@ -18,12 +18,16 @@ from rosin.ir.dataclass import dataclass
 MODULE_CHARACTERS = 10_000
 """A module of less is compiled in so little time that another thread would not help."""
 
+ASSEMBLER_SHARE = 8
+"""So many characters of the assembler take LLVM as long as one of its own."""
+
 AHEAD_CHARACTERS = 25_000
 """Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
 
 AHEAD_SHARE = 4
 """And of one in so many of all before: then modules are few, and the last ones so short that threads end together."""
 
+_ASSEMBLER = re.compile(r' asm sideeffect "[^"]*"')
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
 _HELPER = re.compile(r"define internal (.*?) \{\n")
@@ -140,9 +144,9 @@ def split(text: str, most: int) -> list[str]:
 
     The first module has the variables; constants are in all that mention them.
     """
-    count = min(most, len(text) // MODULE_CHARACTERS)
     lines, definitions = _taken_apart(text)
-    functions = sorted(definitions, key=len, reverse=True)
+    count = min(most, sum(map(_length, definitions)) // MODULE_CHARACTERS)
+    functions = sorted(definitions, key=_length, reverse=True)
     if count < 2 or len(functions) < 2:
         return [text]
     variables = [line for line in lines if _VARIABLE.match(line)]
@@ -154,7 +158,7 @@ def split(text: str, most: int) -> list[str]:
     for function in functions:
         at = lengths.index(min(lengths))
         parts[at].append(function)
-        lengths[at] += len(function)
+        lengths[at] += _length(function)
     texts: list[str] = []
     for number, part in enumerate(parts):
         heads = known | elsewhere if number else known
@@ -163,6 +167,12 @@ def split(text: str, most: int) -> list[str]:
         bodies = [f.replace("define internal ", "define ", 1) for f in part]
         texts.append("\n".join([*own, *(heads[name] for name in sorted(names & heads.keys())), "", *bodies]))
     return texts
+
+
+def _length(function: str) -> int:
+    """The characters of a function, of which code of the assembler counts as less, as it takes LLVM little time."""
+    whole, rest = len(function), len(_ASSEMBLER.sub("", function))
+    return rest + (whole - rest) // ASSEMBLER_SHARE
 
 
 def _taken_apart(text: str) -> tuple[list[str], list[str]]:

@@ -15,8 +15,8 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.networks import cleaned_text, compared, network_texts
 from rosin.backends.llvm.routines.records import BYTES, Records, inside, texts
 
-TOGETHER = 4
-"""Registers of each block that are compared together; a block has as many times some."""
+TOGETHER = 2
+"""Registers of each run that are compared together; a block has as many times some."""
 
 
 def blocks_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
@@ -29,7 +29,7 @@ def blocks_texts(records: Records, registers: int, name: str, declarations: set[
 
 def counted_text(records: Records, registers: int, most: int, name: str, declarations: set[str]) -> str:
     """The function `void name_counted(ptr source, ptr target, i64 count)`, which sorts at most so many keys."""
-    f, size = Function(declarations), registers * records.lanes
+    f, size = Function(declarations, plain=True), registers * records.lanes
     e, (elem,) = f.e, records.parts
     source, target, count = Val("%source", "ptr"), Val("%target", "ptr"), Val("%count", "i64")
     near = f.room(elem, most + size)
@@ -77,73 +77,82 @@ class _Blocks:
     def __init__(self, records: Records, registers: int, name: str, declarations: set[str]) -> None:
         self.records, self.registers, self.name, self.declarations = records, registers, name, declarations
         (self.elem,) = records.parts
-        self.size = registers * records.lanes
 
     def pair(self, kind: str, is_turned: bool) -> str:
-        """`void name_kind(ptr a, ptr b)`: compare each key of a block with one of another, which is turned around or
-        not; the first one gets the lesser keys.
+        """`void name_kind(ptr keys, i64 apart, i64 pairs)`: compare each register of a run with one of the next run,
+        for runs of `apart` registers, in so many pairs; the first one gets the lesser keys. The next run may be turned
+        around.
 
         The greater ones may be turned around as well: blocks are compared key by key after that, and their own keys in
         an order in which it makes no difference.
         """
-        f, lanes, records = Function(self.declarations), self.records.lanes, self.records
-        e, a, b = f.e, *([Val(f"%{name}", "ptr")] for name in "ab")
+        f, lanes, records = Function(self.declarations, plain=True), self.records.lanes, self.records
+        e, keys, apart = f.e, Val("%keys", "ptr"), Val("%apart", "i64")
 
-        def row(place: Val) -> None:
-            other = e.sub(f.word(self.size - lanes), place) if is_turned else place
-            x, y = records.load(e, a, place, lanes), records.load(e, b, other, lanes)
+        def at(register: Val) -> list[Val]:
+            return [e.offset(keys, e.mul(register, f.word(lanes)), self.elem)]
+
+        def row(first: Val, number: Val) -> None:
+            """The registers from the middle on, and those before it or a run before them."""
+            middle, after = e.add(first, apart), e.add(e.add(first, apart), number)
+            before = e.sub(e.sub(middle, f.word(1)), number) if is_turned else e.add(first, number)
+            a, b = at(before), at(after)
+            x, y = (records.load(e, array, f.word(0), lanes) for array in (a, b))
             if is_turned:
                 y = tuple(e.shuffle(part, part, range(lanes - 1, -1, -1)) for part in y)
-            for values, array, at in zip(compared(e, x, y), (a, b), (place, other), strict=True):
-                records.store(e, values, array, at)
+            for values, array in zip(compared(e, x, y), (a, b), strict=True):
+                records.store(e, values, array, f.word(0))
 
-        def rows(first: Val) -> None:
+        def rows(pair: Val) -> None:
+            number = e.bit_and(pair, e.sub(apart, f.word(1)))
+            first = e.shl(e.sub(pair, number), f.word(1))
             for i in range(TOGETHER):
-                row(e.add(first, f.word(i * lanes)))
+                row(first, e.add(number, f.word(i)))
 
-        f.loop(f.word(0), f.word(self.size), TOGETHER * lanes, rows)
+        f.loop(f.word(0), Val("%pairs", "i64"), TOGETHER, rows)
         e.line("ret void")
-        return f.text(f"internal void @{self.name}_{kind}(ptr noalias %a, ptr noalias %b)")
+        return f.text(f"internal void @{self.name}_{kind}(ptr %keys, i64 %apart, i64 %pairs)")
 
     def whole(self) -> str:
         """The function itself."""
-        f = Function(self.declarations)
-        e, blocks, one = f.e, Val("%blocks", "i64"), f.word(1)
+        f = Function(self.declarations, plain=True)
+        e, keys, one = f.e, Val("%keys", "ptr"), f.word(1)
+        registers = e.mul(Val("%blocks", "i64"), f.word(self.registers))
 
-        def at(block: Val) -> Val:
-            return e.offset(Val("%keys", "ptr"), e.mul(block, f.word(self.size)), self.elem)
+        def each(kind: str, end: Val) -> None:
+            def call(register: Val) -> None:
+                at = e.offset(keys, e.mul(register, f.word(self.records.lanes)), self.elem)
+                e.line(f"call void @{self.name}_{kind}({at.typed})")
 
-        def call(kind: str, *numbers: Val) -> None:
-            e.line(f"call void @{self.name}_{kind}({texts(*map(at, numbers))})")
+            f.loop(f.word(0), end, self.registers, call)
 
-        run = f.variable(one)
+        def compare(kind: str, apart: Val, end: Val) -> None:
+            """Registers that are so far apart, up to an end."""
+            rest = e.bit_and(end, e.sub(e.shl(apart, one), one))
+            last = e.intrinsic("llvm.smax", e.sub(rest, apart), f.word(0))
+            pairs = e.add(e.lshr(e.sub(end, rest), one), last)
+            e.line(f"call void @{self.name}_{kind}({texts(keys, apart, pairs)})")
+
+        run = f.variable(f.word(self.registers))
 
         def level() -> None:
             length = e.load(run, "i64")
-            f.loop(f.word(0), e.sub(blocks, length), e.shl(length, one), lambda first: merge(first, length))
-            e.store(e.shl(length, one), run)
-
-        def merge(first: Val, length: Val) -> None:
-            middle = e.add(first, length)
-            others = e.intrinsic("llvm.smin", length, e.sub(blocks, middle))
-            end, before = e.add(middle, others), e.sub(middle, one)
-            f.loop(f.word(0), others, 1, lambda i: call("turned", e.sub(before, i), e.add(middle, i)))
+            rest = e.bit_and(registers, e.sub(e.shl(length, one), one))
+            # A last run that no other follows stays as it is.
+            end = e.select(e.icmp("sgt", rest, length), registers, e.sub(registers, rest))
+            compare("turned", length, end)
             apart = f.variable(e.lshr(length, one))
 
             def closer() -> None:
                 distance = e.load(apart, "i64")
-
-                def pair(block: Val) -> None:
-                    is_first = e.icmp("eq", e.bit_and(block, distance), f.word(0))
-                    f.when(is_first, lambda: call("apart", block, e.add(block, distance)))
-
-                f.loop(first, e.sub(end, distance), 1, pair)
+                compare("apart", distance, end)
                 e.store(e.lshr(distance, one), apart)
 
-            f.repeat(lambda: e.icmp("ne", e.load(apart, "i64"), f.word(0)), closer)
-            f.loop(first, end, 1, lambda block: call("cleaned", block))
+            f.repeat(lambda: e.icmp("sge", e.load(apart, "i64"), f.word(self.registers)), closer)
+            each("cleaned", end)
+            e.store(e.shl(length, one), run)
 
-        f.loop(f.word(0), blocks, 1, lambda block: call("network", block))
-        f.repeat(lambda: e.icmp("slt", e.load(run, "i64"), blocks), level)
+        each("network", registers)
+        f.repeat(lambda: e.icmp("slt", e.load(run, "i64"), registers), level)
         e.line("ret void")
         return f.text(f"internal void @{self.name}(ptr %keys, i64 %blocks)")

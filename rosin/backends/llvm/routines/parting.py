@@ -122,7 +122,7 @@ class _Parting:
         Steps of keys are read from the end that has fewer free places, which is known a step ahead. The first three
         are read last, so that there are enough.
         """
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, lanes, step = f.e, self.lanes, STEP * self.lanes
         keys, count = Val("%keys", "ptr"), Val("%count", "i64")
         ahead, near = f.word(3 * step), f.room(self.elem, 4 * step)
@@ -164,7 +164,7 @@ class _Parting:
     def apart(self) -> str:
         """`i64 apart(ptr keys, ptr others, i64 count, key threshold)`: keys below the threshold come first, in
         place; how many they are. The rest goes where it would in place, but of the others."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, lanes, step = f.e, self.lanes, TOGETHER * self.lanes
         keys, others, count = Val("%keys", "ptr"), Val("%others", "ptr"), Val("%count", "i64")
         left, right = f.variable(f.word(0)), f.variable(count)
@@ -228,7 +228,7 @@ class _Parting:
 
         It is the median of three medians of three vectors, lane by lane, and then of lanes.
         """
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, lanes, count = f.e, self.lanes, Val("%count", "i64")
 
         def middle(a: Val, b: Val, c: Val) -> Val:
@@ -249,7 +249,7 @@ class _Parting:
 
     def same(self) -> str:
         """`i1 same(ptr keys, i64 count, key value)`: whether all keys, which are not few, are this one."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, lanes, count = f.e, LOOKED_AT * self.lanes, Val("%count", "i64")
         at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
         value, last = e.splat(Val("%value", self.elem), lanes), e.sub(count, f.word(lanes))
@@ -320,7 +320,7 @@ class _Parting:
 
     def little(self) -> str:
         """`void little(ptr part)`: the keys of a part, which has room beside them, in order where they are to be."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, given = f.e, Val("%part", "ptr")
         self._halve(f, "little", self.few)
         keys, count, *_, target = self._known(f, given)

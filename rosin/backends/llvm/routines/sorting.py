@@ -168,7 +168,7 @@ class _Sorting:
 
         Where lines are parted, the least and the greatest key go to `ptr bounds`, as integers.
         """
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, keys = f.e, self.keys
         mask, count = Val("%mask", keys.turn), Val("%count", "i64")
         (parts,) = self.records.pointers("part")
@@ -218,7 +218,7 @@ class _Sorting:
 
     def _out(self) -> str:
         """`void out(ptr target, i64 count, key mask, ptr parts…)`: the elements, or the places, of records."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, mask = f.e, Val("%mask", self.keys.turn)
         (parts,) = self.records.pointers("part")
 
@@ -298,7 +298,7 @@ class _Sorting:
     def _in_order(self) -> str:
         """`i1 in_order(ptr source, i64 count, key mask, i1 falls)`: whether no key is greater than the next one, or,
         where it `falls`, whether each is."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, keys, lanes = f.e, self.order, LOOKED_AT * self.records.lanes
         pairs = e.sub(Val("%count", "i64"), f.word(1))
         at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
@@ -321,7 +321,7 @@ class _Sorting:
 
     def _take(self) -> str:
         """`void take(ptr source, ptr target, i64 count, i1 back)`: a line, or its places, as it is or back to front."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, count, lanes, back = f.e, Val("%count", "i64"), self.records.lanes, Val("%back", "i1")
         source, target = Val("%source", "ptr"), Val("%target", "ptr")
 
@@ -454,7 +454,7 @@ class _Sorting:
 
     def _by_blocks(self) -> str:
         """By networks, block after block, in a local array."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         count, elem = Val("%count", "i64"), self.keys.elem
         near = f.room(elem, self.most_merged + self.block)
         blocks = blocks_of(f, count, self.block)
