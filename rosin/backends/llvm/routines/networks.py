@@ -9,7 +9,7 @@ all the lesser ones and one of all the greater ones, and only the bits are noted
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.records import Records, greater, lesser, texts
@@ -18,26 +18,31 @@ from rosin.backends.llvm.routines.straight import Straight, is_straight
 Row = tuple[Val, ...]
 """One register of records for each part."""
 
+T = TypeVar("T")
+"""A register of one part."""
+
 
 WHOLE = 4
 """A network of more registers is compiled in two parts, which threads compile at the same time, where LLVM chooses its
 instructions."""
 
 
-class _Vectors(Protocol):
+class _Vectors(Protocol[T]):
     """What writes down what is done with registers."""
 
-    def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val: ...
-    def opaque_bits(self, x: Val) -> Val: ...
-    def compared(self, x: Row, y: Row) -> tuple[Row, Row]: ...
-    def stage(self, row: Row, lanes: int) -> Row: ...
+    @property
+    def lanes(self) -> int: ...
+    def shuffle(self, left: T, right: T, order: Sequence[int]) -> T: ...
+    def opaque_bits(self, x: T) -> T: ...
+    def compared(self, x: tuple[T, ...], y: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...]]: ...
+    def stage(self, row: tuple[T, ...], lanes: int) -> tuple[T, ...]: ...
 
 
 class _Emitted:
     """Writes it as text of LLVM."""
 
-    def __init__(self, e: Emitter) -> None:
-        self.e = e
+    def __init__(self, e: Emitter, lanes: int) -> None:
+        self.e, self.lanes = e, lanes
         self.shuffle, self.opaque_bits = e.shuffle, e.opaque_bits
 
     def compared(self, x: Row, y: Row) -> tuple[Row, Row]:
@@ -85,7 +90,7 @@ def _straight(
     registers: int,
     name: str,
     declarations: set[str],
-    change: Callable[[_Network], None],
+    change: Callable[[_Network[int]], None],
     bits: Sequence[int] = (),
 ) -> str:
     """The function that changes records in place, as straight code."""
@@ -98,8 +103,8 @@ def _straight(
     return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
 
 
-def _network(e: Emitter, records: Records, registers: int, bits: Sequence[int] = ()) -> _Network:
-    return _Network(_Emitted(e), _loaded(e, records, registers), bits)
+def _network(e: Emitter, records: Records, registers: int, bits: Sequence[int] = ()) -> _Network[Val]:
+    return _Network(_Emitted(e, records.lanes), _loaded(e, records, registers), bits)
 
 
 def _loaded(e: Emitter, records: Records, registers: int) -> list[Row]:
@@ -116,7 +121,7 @@ def _function(e: Emitter, records: Records, name: str, rows: Sequence[Row]) -> s
     return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
 
 
-class _Network:
+class _Network(Generic[T]):
     """Registers on their way through a network.
 
     A place is a lane, and above its bits the number of a register. `bits` has for each bit of a place what it adds to
@@ -124,9 +129,9 @@ class _Network:
     the lowest bits in the registers' numbers the early stages compare whole registers.
     """
 
-    def __init__(self, e: _Vectors, rows: Sequence[Row], bits: Sequence[int] = ()) -> None:
+    def __init__(self, e: _Vectors[T], rows: Sequence[tuple[T, ...]], bits: Sequence[int] = ()) -> None:
         self.e, self.rows = e, list(rows)
-        self.width = rows[0][0].lanes
+        self.width = e.lanes
         self.lane_bits, self.row_bits = self.width.bit_length() - 1, len(rows).bit_length() - 1
         lowest = [1 << self.row_bits + b for b in range(self.lane_bits)] + [1 << b for b in range(self.row_bits)]
         self.bits = list(bits) or lowest
@@ -224,7 +229,7 @@ class _Network:
                 first = tuple(self.e.shuffle(*pair, kept) for pair in pairs)
                 self.rows[low], self.rows[low ^ bit] = self.e.compared(first, turned)
 
-    def in_order(self) -> list[Row]:
+    def in_order(self) -> list[tuple[T, ...]]:
         """The registers in the order of their numbers, with lanes in theirs.
 
         A round exchanges a bit of the lanes for one that tells registers apart.
@@ -288,8 +293,8 @@ class _Network:
         for bit, number in zip(at, [self.number(place) for place in sources], strict=True):
             self.bits[bit] = number
 
-    def _lanes_in_order(self, goals: Sequence[int]) -> list[Row]:
-        found: dict[int, Row] = {}
+    def _lanes_in_order(self, goals: Sequence[int]) -> list[tuple[T, ...]]:
+        found: dict[int, tuple[T, ...]] = {}
         for number, row in enumerate(self.rows):
             first = self.number(number * self.width)
             order = [_combined(goals, lane ^ first % self.width) for lane in range(self.width)]

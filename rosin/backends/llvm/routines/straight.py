@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.records import BYTES, FLOATS
 
 REGISTER_BYTES, REGISTERS = 64, 32
 
+Row = tuple[int, ...]
+"""A register, as a record of one part."""
+
 _SUFFIXES = {"i32": "d", "i64": "q", "float": "ps", "double": "pd"}
+_COMPARISONS = {"i32": ("vpminsd", "vpmaxsd"), "float": ("vminps", "vmaxps"), "double": ("vminpd", "vmaxpd")}
+"""What gives the lesser and the greater; of those that tie these give the first operand."""
+
 MASKS, COMPARED = 7, 3
 """Registers of masks, but the first one, which is not used; so many of them are for comparisons, in turn."""
 
@@ -26,11 +31,10 @@ def is_straight(parts: Sequence[str], lanes: int) -> bool:
 
 
 class _Step(NamedTuple):
-    """Something that is done, or what two steps are that are done as one."""
+    """Something that is done with values, which have numbers."""
 
     kind: str
     given: tuple[int, ...]
-    """The numbers of values."""
     made: tuple[int, ...]
     number: int = 0
     """The register in memory that is loaded or stored."""
@@ -44,84 +48,80 @@ class Straight:
         self.elem, self.lanes = elem, lanes
         self._steps: list[_Step] = []
         self._makers: list[_Step] = []
-        """Of each value, by its number."""
+        """Of each value."""
 
-    def load(self, number: int) -> Val:
+    def load(self, number: int) -> int:
         """A register of the array."""
-        return self._add("load", (), 1, number)[0]
+        return self._made(_Step("load", (), (len(self._makers),), number))
 
-    def store(self, x: Val, number: int) -> None:
-        self._add("store", (x,), 0, number)
+    def store(self, x: int, number: int) -> None:
+        self._steps.append(_Step("store", (x,), (), number))
 
-    def shuffle(self, left: Val, right: Val, order: Sequence[int]) -> Val:
+    def shuffle(self, left: int, right: int, order: Sequence[int]) -> int:
         """Lanes of two vectors: these of the two laid end to end. Those of lanes that are shuffled alone are made from
         what they come from."""
-        step = self._makers[int(left.ref)]
+        given, step = (left, right), self._makers[left]
         if left == right and step.kind == "shuffle":
-            lanes = tuple(step.order[lane % self.lanes] for lane in order)
-            return self._made(_Step("shuffle", step.given, (len(self._makers),), order=lanes))[0]
-        return self._add("shuffle", (left, right), 1, order=order)[0]
+            given, order = step.given, [step.order[lane % self.lanes] for lane in order]
+        return self._made(_Step("shuffle", given, (len(self._makers),), 0, tuple(order)))
 
-    def opaque_bits(self, x: Val) -> Val:
+    def opaque_bits(self, x: int) -> int:
         """As an `Emitter`'s, from which this is not hidden."""
         return x
 
-    def compared(self, x: tuple[Val, ...], y: tuple[Val, ...]) -> tuple[tuple[Val, ...], tuple[Val, ...]]:
+    def compared(self, x: Row, y: Row) -> tuple[Row, Row]:
         """The lesser and the greater of two registers, lane by lane: where they tie, the second and the first one."""
-        less, more = self._add("compare", (*x, *y), 2)
-        return (less,), (more,)
+        less = len(self._makers)
+        self._made(_Step("compare", (*x, *y), (less, less + 1)))
+        return (less,), (less + 1,)
 
-    def stage(self, row: tuple[Val, ...], lanes: int) -> tuple[Val, ...]:
+    def stage(self, row: Row, lanes: int) -> Row:
         """A register, each lane of which is compared with another one: lane with lane ^ lanes."""
         (x,), every = row, range(self.lanes)
-        turned = self.shuffle(x, x, [lane ^ lanes for lane in every])
-        (less, _), (more, _) = self._add("compare", (x, turned), 2), self._add("compare", (turned, x), 2)[::-1]
+        turned = (self.shuffle(x, x, [lane ^ lanes for lane in every]),)
         # Of floats that tie both lanes take the other's, so that none is lost.
+        ((less,), _), (_, (more,)) = self.compared(row, turned), self.compared(turned, row)
         top = 1 << lanes.bit_length() - 1
         return (self.shuffle(less, more, [lane + self.lanes if lane & top else lane for lane in every]),)
 
-    def _add(
-        self, kind: str, given: Sequence[Val], makes: int, number: int = 0, order: Sequence[int] = ()
-    ) -> list[Val]:
+    def _made(self, step: _Step) -> int:
+        """The first value that a step makes."""
         first = len(self._makers)
-        made = tuple(range(first, first + makes))
-        return self._made(_Step(kind, tuple(int(x.ref) for x in given), made, number, tuple(order)))
-
-    def _made(self, step: _Step) -> list[Val]:
         self._steps.append(step)
         self._makers += [step] * len(step.made)
-        return [Val(str(number), self.elem, self.lanes) for number in step.made]
+        return first
 
     def text(self, name: str, address: str, declarations: set[str]) -> str:
         """The line of a function that does it with the array at an address; `name` is for what it needs."""
         return _Written(self.elem, self._needed()).text(name, address, declarations)
 
-    def _needed(self) -> list[_Step]:
-        """The steps that come to something that is stored."""
+    def _needed(self) -> list[tuple[_Step, list[int]]]:
+        """The steps that come to something that is stored, and which values are not needed after each."""
         wanted: set[int] = set()
-        found: list[_Step] = []
+        found: list[tuple[_Step, list[int]]] = []
         for step in reversed(self._steps):
             if not step.made or not wanted.isdisjoint(step.made):
-                wanted |= set(step.given)
-                found.append(step)
+                done = {*step.made, *step.given} - wanted
+                wanted |= done
+                found.append((step, sorted(done)))
         return found[::-1]
 
 
 class _Written:
     """Steps in registers, of which each value has one from where it is made to where it is used last."""
 
-    def __init__(self, elem: str, steps: Sequence[_Step]) -> None:
+    def __init__(self, elem: str, steps: Sequence[tuple[_Step, list[int]]]) -> None:
         self.elem, self.suffix = elem, _SUFFIXES[elem]
         self.lines: list[str] = []
         self.orders: dict[tuple[int, ...], int] = {}
         """Where the lanes of each shuffle are among all."""
-        self.free = list(range(REGISTERS))[::-1]
+        self.free = [f"%zmm{i}" for i in reversed(range(REGISTERS))]
         self.places: dict[int, str] = {}
         self.compared = 0
         self.masks: dict[int, str] = {}
-        last = {number: at for at, step in enumerate(steps) for number in (*step.made, *step.given)}
-        for at, step in enumerate(steps):
-            self._write(step, {number for number in (*step.made, *step.given) if last[number] == at})
+        for step, done in steps:
+            self._write(step)
+            self.free += map(self.places.pop, done)
 
     def text(self, name: str, address: str, declarations: set[str]) -> str:
         bytes = BYTES[self.elem]
@@ -135,26 +135,17 @@ class _Written:
         code = "\\0A".join(self.lines)
         return f'  call void asm sideeffect "{code}", "r,r,{clobbers}"(ptr {address}, ptr @{name}_orders)'
 
-    def _write(self, step: _Step, done: set[int]) -> None:
-        """One step, after which some values are not needed."""
+    def _write(self, step: _Step) -> None:
         given = [self.places[number] for number in step.given]
-        if step.kind == "load":
-            self._line("vmovdqu64", f"{REGISTER_BYTES * step.number}($0)", self._take(step.made[0]))
-        elif step.kind == "store":
-            self._line("vmovdqu64", given[0], f"{REGISTER_BYTES * step.number}($0)")
-        elif step.kind == "shuffle":
-            self._shuffle(given, step.order, self._take(step.made[0]))
+        goals = [self.free.pop() for _ in step.made]
+        self.places.update(zip(step.made, goals, strict=True))
+        if step.kind == "shuffle":
+            self._shuffle(given, step.order, *goals)
+        elif step.kind == "compare":
+            self._compare(given, goals)
         else:
-            self._compare(given, [self._take(number) for number in step.made])
-        for number in done:
-            self.free.append(int(self.places.pop(number).removeprefix("%zmm")))
-
-    def _take(self, number: int) -> str:
-        place = self.places[number] = f"%zmm{self.free.pop()}"
-        return place
-
-    def _line(self, name: str, *operands: str) -> None:
-        self.lines.append(f"{name} {', '.join(operands)}")
+            (place,), at = given or goals, f"{REGISTER_BYTES * step.number}($0)"
+            self.lines.append(f"vmovdqu64 {at}, {place}" if goals else f"vmovdqu64 {place}, {at}")
 
     def _shuffle(self, given: Sequence[str], order: tuple[int, ...], goal: str) -> None:
         left, right = given
@@ -162,43 +153,38 @@ class _Written:
         mask = None if blended is None else self._mask(blended)
         if mask is not None:
             blend = f"vblendm{self.suffix}" if self.elem in FLOATS else f"vpblendm{self.suffix}"
-            self._line(blend, right, left, f"{goal}{{{mask}}}")
+            self.lines.append(f"{blend} {right}, {left}, {goal}{{{mask}}}")
             return
         if found is not None:
             name, number, sources = found
             first, second = (given[source] for source in sources)
-            self._line(name, f"$${number}", second, first, goal)
+            self.lines.append(f"{name} $${number}, {second}, {first}, {goal}")
             return
         at = self.orders.setdefault(order, len(self.orders))
-        self._line("vmovdqa64", f"{REGISTER_BYTES * at}($1)", goal)
+        self.lines.append(f"vmovdqa64 {REGISTER_BYTES * at}($1), {goal}")
         if left == right:
-            self._line(f"vperm{self.suffix}", left, goal, goal)
+            self.lines.append(f"vperm{self.suffix} {left}, {goal}, {goal}")
         else:
-            self._line(f"vpermi2{self.suffix}", right, left, goal)
+            self.lines.append(f"vpermi2{self.suffix} {right}, {left}, {goal}")
 
     def _mask(self, bits: int) -> str | None:
         """The register of a mask that is always the same, if there is one for it."""
         if bits not in self.masks and len(self.masks) < MASKS - COMPARED:
             self.masks[bits] = f"%k{1 + COMPARED + len(self.masks)}"
-            self._line("movl", f"$${bits}", "%eax")
-            self._line("kmovw", "%eax", self.masks[bits])
+            self.lines += [f"movl $${bits}, %eax", f"kmovw %eax, {self.masks[bits]}"]
         return self.masks.get(bits)
 
     def _compare(self, given: Sequence[str], goals: Sequence[str]) -> None:
         (x, y), (less, more) = given, goals
-        if self.elem in FLOATS:
-            self._line(f"vmin{self.suffix}", y, x, less)
-            self._line(f"vmax{self.suffix}", x, y, more)
-        elif self.elem == "i64":
+        if self.elem == "i64":
             # Processors take longer for the lesser and the greater of such integers than to select them.
             before = f"%k{1 + self.compared % COMPARED}"
             self.compared += 1
-            self._line("vpcmpgtq", x, y, before)
-            self._line("vpblendmq", x, y, f"{less}{{{before}}}")
-            self._line("vpblendmq", y, x, f"{more}{{{before}}}")
+            self.lines += [f"vpcmpgtq {x}, {y}, {before}", f"vpblendmq {x}, {y}, {less}{{{before}}}"]
+            self.lines.append(f"vpblendmq {y}, {x}, {more}{{{before}}}")
         else:
-            self._line("vpminsd", y, x, less)
-            self._line("vpmaxsd", y, x, more)
+            lesser, greater = _COMPARISONS[self.elem]
+            self.lines += [f"{lesser} {y}, {x}, {less}", f"{greater} {x}, {y}, {more}"]
 
 
 _Immediate = tuple[str, int, tuple[int, int]]
