@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import itertools
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rosin.backends.llvm.modules import split
 from rosin.backends.llvm.names import BEGIN, PLANNER, ROUTINE
-from rosin.backends.llvm.routines import FOREIGN, calls_lapack, is_planned, routine_text
+from rosin.backends.llvm.routines import FOREIGN, calls_lapack, is_planned, routine_texts
 from rosin.runtime import cache, jit, lapack, threads
 
 if TYPE_CHECKING:
@@ -68,36 +69,52 @@ def _absent(names: Iterable[str]) -> list[str]:
 
 
 class _Making:
-    """Some routines: those that the disk has not are written at once, and compiled when their code is asked for."""
+    """Some routines: those that the disk has not are begun at once, and compiled when their code is asked for.
+
+    Of each the first module is written then, and others while LLVM has those before.
+    """
 
     def __init__(self, names: Sequence[str], vector_bytes: int) -> None:
         self.names = names
         self.keys = {name: _key(name, vector_bytes) for name in names if not name.startswith(FOREIGN)}
         found = {name: cache.default().get(key) for name, key in self.keys.items()}
         self.entries = {name: entry for name, entry in found.items() if entry is not None}
-        self.texts = {
-            name: routine_text(name, ROUTINE + name, vector_bytes, lapack.word)
+        writing = {
+            name: routine_texts(name, ROUTINE + name, vector_bytes, lapack.word)
             for name in names
             if name not in self.entries
         }
+        self.begun = {name: (next(texts), texts) for name, texts in writing.items()}
 
     def libraries(self) -> list[jit.Library]:
         """The code of each."""
         objects = {name: entry.objects() for name, entry in self.entries.items()}
         for entry in self.entries.values():
             lapack.install(entry.meta["declared"])
-        # Where there are several, each keeps a thread busy.
-        most = threads.num_threads() // max(len(self.texts), 1)
-        pieces = {name: split(text, most) for name, text in self.texts.items()}
-        made = iter(jit.compile_objects(list(itertools.chain(*pieces.values()))) if pieces else ())
-        for name, parts in pieces.items():
-            own = objects[name] = list(itertools.islice(made, len(parts)))
-            declared = "\n".join(line for line in self.texts[name].split("\n") if line.startswith("declare "))
+        for name, (own, declared) in self._compiled().items():
+            objects[name] = own
             lapack.install(declared)
             if name in self.keys:
                 meta = {"lengths": list(map(len, own)), "declared": declared}
                 cache.default().put(self.keys[name], b"".join(own), meta)
         return [jit.load_object(*objects[name]) for name in self.names]
+
+    def _compiled(self) -> dict[str, tuple[list[bytes], str]]:
+        """The objects of those that the disk has not, and what they declare."""
+        # Where there are several, each keeps a thread busy.
+        most = threads.num_threads() // max(len(self.begun), 1)
+        firsts = ((name, first) for name, (first, _) in self.begun.items())
+        others = ((name, text) for name, (_, texts) in self.begun.items() for text in texts)
+        owners: list[str] = []
+        declared = dict.fromkeys(self.begun, "")
+        with jit.Compiling(sys.maxsize) as compiling:
+            for name, text in itertools.chain(firsts, others):
+                declared[name] += "".join(f"{line}\n" for line in text.split("\n") if line.startswith("declare "))
+                for piece in split(text, most):
+                    compiling.add(piece)
+                    owners.append(name)
+            made = list(zip(owners, compiling.objects(), strict=True))
+        return {name: ([data for owner, data in made if owner == name], declared[name]) for name in self.begun}
 
 
 def _receiver(name: str) -> plans.Planner:

@@ -23,7 +23,7 @@ def test_what_the_disk_has_is_not_written_again(monkeypatch: pytest.MonkeyPatch)
         raise AssertionError("written again")
 
     monkeypatch.setattr(routines, "_known", set())
-    monkeypatch.setattr(routines, "routine_text", fail)
+    monkeypatch.setattr(routines, "routine_texts", fail)
     routines.install([name])
     assert name in routines._known
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rosin.backends.llvm.routines.blocks import blocks_texts, counted_text
+from rosin.backends.llvm.routines.blocks import block_texts, blocks_texts, counted_text
 from rosin.backends.llvm.routines.networks import network_texts
 from rosin.backends.llvm.routines.records import Records
 from rosin.runtime import jit
@@ -73,6 +73,7 @@ def test_a_network_keeps_every_zero(registers: int) -> None:
 def test_blocks_sort_any_number_of_keys(elem: str, lanes: int, registers: int) -> None:
     records, size, declarations = Records((elem,), lanes), lanes * registers, set[str]()
     functions = blocks_texts(records, registers, "blocks", declarations)
+    functions += block_texts(records, registers, "blocks", declarations)
     functions.append(counted_text(records, registers, 9 * size, "blocks", declarations))
     text = "\n".join([*sorted(declarations), *functions]).replace("define internal", "define")
     library = jit.load_object(jit.compile_object(text))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rosin.backends.llvm.names import PARALLEL
-from rosin.backends.llvm.routines.sorting import ANY, sorting_text, sorting_way
+from rosin.backends.llvm.routines.sorting import ANY, sorting_texts, sorting_way
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import SLACK, room_bytes
@@ -47,8 +47,9 @@ def lines(dtype: DType, length: int) -> Any:
 
 def routine(dtype: DType, width: int, way: str) -> Any:
     declaration = f"declare void @{PARALLEL}(ptr, ptr, i64)\n"
-    text = sorting_text(dtype, False, "sort", width, way).replace(declaration, "") + ONE_THREAD
-    library = jit.load_object(jit.compile_object(text))
+    first, *others = sorting_texts(dtype, False, "sort", width, way)
+    texts = [first.replace(declaration, "") + ONE_THREAD, *others]
+    library = jit.load_object(*jit.compile_objects(texts))
     return library, ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_long, ctypes.c_long)(library.address("sort"))
 
 

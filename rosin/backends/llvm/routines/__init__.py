@@ -6,7 +6,7 @@ such numbers take. What writes routines of a family loads when a program calls o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rosin.backends.llvm.modules import called
 from rosin.backends.llvm.routines.matrix import stack_of
@@ -15,7 +15,7 @@ from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.foreign import ROUTINE as FOREIGN
 
-__all__ = ["FOREIGN", "calls_lapack", "is_planned", "plan_for", "routine_for", "routine_text"]
+__all__ = ["FOREIGN", "calls_lapack", "is_planned", "plan_for", "routine_for", "routine_texts"]
 
 PLANNED = ("dft", "realdft", "halfdft")
 """The kinds of routines that ask for plans."""
@@ -24,27 +24,29 @@ SORTING = ("sort", "argsort")
 """Those of lines of numbers; all others are of matrices."""
 
 
-def routine_text(name: str, symbol: str, vector_bytes: int, lapack_word: Callable[[], str]) -> str:
-    """The LLVM module of the routine called `name`, under a symbol.
+def routine_texts(name: str, symbol: str, vector_bytes: int, lapack_word: Callable[[], str]) -> Iterator[str]:
+    """The LLVM modules of the routine called `name`, under a symbol: one, or several that belong together, each written
+    when it is asked for, the first one of which takes LLVM longest.
 
     `lapack_word` gives the type of LAPACK's integers, for those that call LAPACK.
     """
     if name.startswith(FOREIGN):
         from rosin.backends.llvm.routines.foreign import foreign_text
 
-        return foreign_text(name.removeprefix(FOREIGN), symbol)
+        yield foreign_text(name.removeprefix(FOREIGN), symbol)
+        return
     kind, way, dtype = _taken_apart(name)
     if kind in PLANNED:
         from rosin.backends.llvm.routines.fourier import fourier_text
 
-        text = fourier_text(kind, dtype, symbol, vector_bytes, way)
+        texts = iter([fourier_text(kind, dtype, symbol, vector_bytes, way)])
     elif kind in SORTING:
-        from rosin.backends.llvm.routines.sorting import sorting_text
+        from rosin.backends.llvm.routines.sorting import sorting_texts
 
-        text = sorting_text(dtype, kind == "argsort", symbol, vector_bytes, way)
+        texts = sorting_texts(dtype, kind == "argsort", symbol, vector_bytes, way)
     else:
-        text = stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()
-    return called(text)
+        texts = iter([stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()])
+    yield from map(called, texts)
 
 
 def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:

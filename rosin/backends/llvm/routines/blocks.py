@@ -20,11 +20,22 @@ TOGETHER = 2
 
 
 def blocks_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
-    """The function `void name(ptr keys, i64 blocks)`, which sorts so many blocks, and those that it needs."""
+    """The function `void name(ptr keys, i64 blocks)`, which sorts so many blocks, and those that it needs, but for
+    those of `block_texts`."""
     make = _Blocks(records, registers, name, declarations)
-    network = network_texts(records, registers, f"{name}_network", declarations)
-    cleaned = cleaned_text(records, registers, f"{name}_cleaned", declarations)
-    return [*network, cleaned, make.pair("turned", True), make.pair("apart", False), make.whole()]
+    return [make.pair("turned", True), make.pair("apart", False), make.whole()]
+
+
+def block_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
+    """The functions that the one called `name` calls for a block: networks, as `block_names` has them."""
+    network, cleaned = block_names(name)
+    functions = network_texts(records, registers, network, declarations)
+    return [*functions, cleaned_text(records, registers, cleaned, declarations)]
+
+
+def block_names(name: str) -> tuple[str, str]:
+    """The functions that sort and that clean a block, each given the address of its keys."""
+    return f"{name}_network", f"{name}_cleaned"
 
 
 def counted_text(records: Records, registers: int, most: int, name: str, declarations: set[str]) -> str:
@@ -119,10 +130,12 @@ class _Blocks:
         e, keys, one = f.e, Val("%keys", "ptr"), f.word(1)
         registers = e.mul(Val("%blocks", "i64"), f.word(self.registers))
 
-        def each(kind: str, end: Val) -> None:
+        network, cleaned = block_names(self.name)
+
+        def each(name: str, end: Val) -> None:
             def call(register: Val) -> None:
                 at = e.offset(keys, e.mul(register, f.word(self.records.lanes)), self.elem)
-                e.line(f"call void @{self.name}_{kind}({at.typed})")
+                e.line(f"call void @{name}({at.typed})")
 
             f.loop(f.word(0), end, self.registers, call)
 
@@ -149,10 +162,10 @@ class _Blocks:
                 e.store(e.lshr(distance, one), apart)
 
             f.repeat(lambda: e.icmp("sge", e.load(apart, "i64"), f.word(self.registers)), closer)
-            each("cleaned", end)
+            each(cleaned, end)
             e.store(e.shl(length, one), run)
 
-        each("network", registers)
+        each(network, registers)
         f.repeat(lambda: e.icmp("slt", e.load(run, "i64"), registers), level)
         e.line("ret void")
         return f.text(f"internal void @{self.name}(ptr %keys, i64 %blocks)")

@@ -18,10 +18,10 @@ copied in order in the end. Where the length of lines is known, the routine has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
-from rosin.backends.llvm.routines.blocks import blocks_of, blocks_texts
+from rosin.backends.llvm.routines.blocks import block_names, block_texts, blocks_of, blocks_texts
 from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import FloatKeys, Keys, number
@@ -53,9 +53,12 @@ ANY, NETWORK, SHORT_ONES, CHUNKS, LONG_ONES = "", "network", "short", "chunk", "
 are merged, those that one thread sorts, and longer ones."""
 
 
-def sorting_text(dtype: DType, places: bool, name: str, vector_bytes: int, way: str = ANY) -> str:
-    """The module of the routine called `name`, which sorts elements of `dtype`, or their `places`."""
-    return _Sorting(dtype, places, name, vector_bytes, way).text()
+def sorting_texts(dtype: DType, places: bool, name: str, vector_bytes: int, way: str = ANY) -> Iterator[str]:
+    """The modules of the routine called `name`, which sorts elements of `dtype`, or their `places`."""
+    routine = _Sorting(dtype, places, name, vector_bytes, way)
+    yield routine.text()
+    if routine.by_blocks:
+        yield routine.blocks_text()
 
 
 def sorting_way(dtype: DType, places: bool, length: Dim, vector_bytes: int) -> str:
@@ -104,6 +107,11 @@ class _Sorting:
         """Whether what keys do not tell is to be put back."""
         self.declarations: set[str] = set()
 
+    @property
+    def by_blocks(self) -> bool:
+        """Whether there is code for lines that are sorted block after block."""
+        return self.parted and not self.way.startswith(NETWORK)
+
     def networks(self) -> list[int]:
         """The sizes of the networks that there is code for."""
         if self.way.startswith(NETWORK):
@@ -125,8 +133,9 @@ class _Sorting:
                 functions += [self._in(), self._out()]
         if self.way == ANY:
             functions.append(self._shortest())
-        if self.parted and not by_network:
+        if self.by_blocks:
             functions += self._parting_texts()
+            declarations |= {f"declare void @{name}(ptr)" for name in block_names(BLOCKS)}
         if not self.parted and self.way in (ANY, SHORT_ONES, LONG_ONES):
             functions.append(merge_text(self.records, MERGE, declarations))
         if not self.parted and self.way in (ANY, SHORT_ONES):
@@ -137,6 +146,13 @@ class _Sorting:
         if self.exact:
             functions.append(self._restore())
         return "\n".join([*sorted(declarations), "", *functions])
+
+    def blocks_text(self) -> str:
+        """A module of its own for what sorts a block, which takes LLVM little time: the other one, which takes more, is
+        compiled while this is written."""
+        declarations: set[str] = set()
+        functions = block_texts(self.records, self.block // self.records.lanes, BLOCKS, declarations)
+        return "\n".join([*sorted(declarations), "", *functions]).replace("define internal ", "define ")
 
     def _parting_texts(self) -> list[str]:
         """The ways of lines that are parted, and the functions that they need."""
