@@ -614,7 +614,7 @@ class _Sorting:
 
     def _lines_by_network(self) -> str:
         """The routine itself, of lines that one network sorts."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, keys = f.e, self.keys
         count, mask = self._word(f, 2, "i64"), keys.mask(e, self._word(f, 3, "i64"))
         parts = [f.room(part, self.block) for part in self.records.parts]
