@@ -15,6 +15,12 @@ RNG = np.random.default_rng(0)
 NUMPY = {"i32": np.int32, "i64": np.int64, "float": np.float32, "double": np.float64}
 
 
+def skip_wider(elem: str, lanes: int) -> None:
+    """Skip registers that the host does not have: code for the widest ones is of the processor's own instructions."""
+    if lanes * np.dtype(NUMPY[elem]).itemsize > jit.host().vector_bytes:
+        pytest.skip("the host has no such registers")
+
+
 def run(records: Records, registers: int, arrays: list[np.ndarray[Any, Any]]) -> None:
     """Sort arrays of the parts of records in place."""
     declarations: set[str] = set()
@@ -47,11 +53,13 @@ def aligned(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         ("i64", 4),
         ("i64", 8),
         ("float", 8),
+        ("float", 16),
         ("double", 4),
         ("double", 8),
     ],
 )
 def test_a_network_sorts_numbers(elem: str, lanes: int, registers: int) -> None:
+    skip_wider(elem, lanes)
     count = lanes * registers
     x = aligned(RNG.permutation(count).astype(NUMPY[elem]) // 2 - count // 4)
     expected = np.sort(x)
@@ -59,11 +67,13 @@ def test_a_network_sorts_numbers(elem: str, lanes: int, registers: int) -> None:
     np.testing.assert_array_equal(x, expected)
 
 
+@pytest.mark.parametrize("lanes", [4, 8])
 @pytest.mark.parametrize("registers", [1, 8, 16])
-def test_a_network_keeps_every_zero(registers: int) -> None:
-    x = aligned(RNG.choice([0.0, -0.0, np.inf, -np.inf, 5e-324], 8 * registers))
+def test_a_network_keeps_every_zero(registers: int, lanes: int) -> None:
+    skip_wider("double", lanes)
+    x = aligned(RNG.choice([0.0, -0.0, np.inf, -np.inf, 5e-324], lanes * registers))
     negative = np.signbit(x).sum()
-    run(Records(("double",), 8), registers, [x])
+    run(Records(("double",), lanes), registers, [x])
     assert (np.diff(x[np.isfinite(x)]) >= 0).all()
     assert np.signbit(x).sum() == negative
 
@@ -71,6 +81,7 @@ def test_a_network_keeps_every_zero(registers: int) -> None:
 @pytest.mark.parametrize(("elem", "lanes"), [("i32", 4), ("i64", 8), ("float", 16), ("double", 8)])
 @pytest.mark.parametrize("registers", [4, 8])
 def test_blocks_sort_any_number_of_keys(elem: str, lanes: int, registers: int) -> None:
+    skip_wider(elem, lanes)
     records, size, declarations = Records((elem,), lanes), lanes * registers, set[str]()
     functions = blocks_texts(records, registers, "blocks", declarations)
     functions += block_texts(records, registers, "blocks", declarations)

@@ -15,7 +15,7 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.networks import cleaned_text, compared, network_texts
 from rosin.backends.llvm.routines.records import BYTES, Records, inside, texts
 
-TOGETHER = 2
+TOGETHER = 4
 """Registers of each run that are compared together; a block has as many times some."""
 
 

@@ -4,6 +4,7 @@ Batcher's bitonic sort ("Sorting networks and their applications", 1968): stage 
 record i ^ mask. Where in the registers a record is, follows from the bits of i by exclusive ors alone. So it need not
 go back where it came from when it has been compared: two registers that hold each other's partners give a register of
 all the lesser ones and one of all the greater ones, and only the bits are noted. In the end registers are put in order.
+Networks of the widest registers of x86 are text of the assembler (straight.py), others text of LLVM.
 """
 
 from __future__ import annotations
