@@ -120,7 +120,7 @@ class _Written:
         self.compared = 0
         self.masks: dict[int, str] = {}
         for step, done in steps:
-            self._write(step)
+            self._write(step, done)
             self.free += map(self.places.pop, done)
 
     def text(self, name: str, address: str, declarations: set[str]) -> str:
@@ -135,14 +135,14 @@ class _Written:
         code = "\\0A".join(self.lines)
         return f'  call void asm sideeffect "{code}", "r,r,{clobbers}"(ptr {address}, ptr @{name}_orders)'
 
-    def _write(self, step: _Step) -> None:
+    def _write(self, step: _Step, done: Sequence[int]) -> None:
         given = [self.places[number] for number in step.given]
         goals = [self.free.pop() for _ in step.made]
         self.places.update(zip(step.made, goals, strict=True))
         if step.kind == "shuffle":
             self._shuffle(given, step.order, *goals)
         elif step.kind == "compare":
-            self._compare(given, goals)
+            self._compare(given, [(goal, number not in done) for goal, number in zip(goals, step.made, strict=True)])
         else:
             (place,), at = given or goals, f"{REGISTER_BYTES * step.number}($0)"
             self.lines.append(f"vmovdqu64 {at}, {place}" if goals else f"vmovdqu64 {place}, {at}")
@@ -174,17 +174,20 @@ class _Written:
             self.lines += [f"movl $${bits}, %eax", f"kmovw %eax, {self.masks[bits]}"]
         return self.masks.get(bits)
 
-    def _compare(self, given: Sequence[str], goals: Sequence[str]) -> None:
-        (x, y), (less, more) = given, goals
+    def _compare(self, given: Sequence[str], goals: Sequence[tuple[str, bool]]) -> None:
+        """The lesser and the greater, each of them where it is needed."""
+        x, y = given
+        orders = (f"{x}, {y}", f"{y}, {x}")
         if self.elem == "i64":
             # Processors take longer for the lesser and the greater of such integers than to select them.
             before = f"%k{1 + self.compared % COMPARED}"
             self.compared += 1
-            self.lines += [f"vpcmpgtq {x}, {y}, {before}", f"vpblendmq {x}, {y}, {less}{{{before}}}"]
-            self.lines.append(f"vpblendmq {y}, {x}, {more}{{{before}}}")
+            self.lines.append(f"vpcmpgtq {x}, {y}, {before}")
+            found = [f"vpblendmq {order}, {goal}{{{before}}}" for order, (goal, _) in zip(orders, goals, strict=True)]
         else:
-            lesser, greater = _COMPARISONS[self.elem]
-            self.lines += [f"{lesser} {y}, {x}, {less}", f"{greater} {x}, {y}, {more}"]
+            names = _COMPARISONS[self.elem]
+            found = [f"{n} {o}, {goal}" for n, o, (goal, _) in zip(names, orders[::-1], goals, strict=True)]
+        self.lines += [line for line, (_, is_needed) in zip(found, goals, strict=True) if is_needed]
 
 
 _Immediate = tuple[str, int, tuple[int, int]]
