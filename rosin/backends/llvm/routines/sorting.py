@@ -28,9 +28,7 @@ from rosin.backends.llvm.routines.keys import FloatKeys, Keys, number
 from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
 from rosin.backends.llvm.routines.networks import network_texts
 from rosin.backends.llvm.routines.parting import ALONE, FEW, parting_texts
-from rosin.backends.llvm.routines.radix import radix_text
 from rosin.backends.llvm.routines.records import BYTES, Records, counted, greater, inside, lesser, places_from, texts
-from rosin.backends.llvm.routines.windows import windows_texts
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -167,6 +165,9 @@ class _Sorting:
 
     def _long_texts(self) -> list[str]:
         """The way of long lines, and the functions that it needs."""
+        from rosin.backends.llvm.routines.radix import radix_text
+        from rosin.backends.llvm.routines.windows import windows_texts
+
         declarations, chunks = self.declarations, self.way != CHUNKS
         least = 4 if self.packed else 0
         digits = range(least, least + BYTES[self.keys.elem])
