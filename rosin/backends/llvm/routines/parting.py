@@ -122,7 +122,7 @@ class _Parting:
         Steps of keys are read from the end that has fewer free places, which is known a step ahead. The first three
         are read last, so that there are enough.
         """
-        f = Function(self.declarations, plain=True)
+        f = Function(self.declarations)
         e, lanes, step = f.e, self.lanes, STEP * self.lanes
         keys, count = Val("%keys", "ptr"), Val("%count", "i64")
         ahead, near = f.word(3 * step), f.room(self.elem, 4 * step)
@@ -164,7 +164,7 @@ class _Parting:
     def apart(self) -> str:
         """`i64 apart(ptr keys, ptr others, i64 count, key threshold)`: keys below the threshold come first, in
         place; how many they are. The rest goes where it would in place, but of the others."""
-        f = Function(self.declarations, plain=True)
+        f = Function(self.declarations)
         e, lanes, step = f.e, self.lanes, TOGETHER * self.lanes
         keys, others, count = Val("%keys", "ptr"), Val("%others", "ptr"), Val("%count", "i64")
         left, right = f.variable(f.word(0)), f.variable(count)
