@@ -73,13 +73,14 @@ def asked(x: Any) -> Any:
     return rnp.cumsum(doubled, axis=0).sum(axis=1) + rnp.log(rnp.abs(x)).sum(axis=1)
 
 
-def named(name: str, function: Any) -> Any:
-    """The function by another name, by which the disk does not have it."""
+def another(function: Any, number: int) -> Any:
+    """A function that comes to the same, and that the disk does not have."""
 
     def called(x: Any) -> Any:
+        for _ in range(number):
+            x = x * 1.0
         return function(x)
 
-    called.__name__ = called.__qualname__ = name
     return called
 
 
@@ -91,12 +92,12 @@ def test_the_results_are_those_of_one_module(
     """`ahead` has each function given away as soon as it is there."""
     monkeypatch.setattr(program, "AHEAD_CHARACTERS", 1 if ahead else sys.maxsize)
     turn = sys.getswitchinterval()
-    found = rosin.compile(named("ahead" if ahead else "together", function))(X)
+    found = rosin.compile(another(function, 2 if ahead else 1))(X)
     assert many.counts[-1] > 1
     assert (many.ahead[-1] > 0) == ahead
     assert sys.getswitchinterval() == turn
     threads.set_num_threads(1)
-    again = rosin.compile(named("ahead_one" if ahead else "one", function))(X)
+    again = rosin.compile(another(function, 4 if ahead else 3))(X)
     assert many.counts[-1] == 1
     for a, b in zip(rosin.tree.leaves(found), rosin.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
