@@ -21,6 +21,7 @@ from rosin.ir.ops.contract import DotGeneral
 from rosin.ir.steps import Either, Kernel, Step
 from rosin.passes.contract import Contraction
 from rosin.passes.fusion import Group
+from rosin.passes.joined_axes import with_joined_axes
 from rosin.passes.lanes import FEW_ROWS, WHOLE_BYTES, Means
 from rosin.passes.nest import AHEAD, Memory
 from rosin.passes.packing import joint, packing_kernels, padding_kernel
@@ -209,12 +210,23 @@ def _parts(group: Group, memory: Memory, name: str, means: Means) -> list[Contra
     """The pieces of a contraction, with their tiles and copies chosen."""
     found = _pieces(group, memory)
     names = [name] if len(found) == 1 else [f"{name}_piece{i}" for i in range(len(found))]
-    parts = [Contraction(group, memory, each, piece, means) for each, piece in zip(names, found, strict=True)]
-    for part in parts:
-        part.choose()
+    parts = [_chosen(group, memory, each, piece, means) for each, piece in zip(names, found, strict=True)]
     for position in range(len(group.nodes[0].operands)):
         _share_copies(parts, position)
     return parts
+
+
+def _chosen(group: Group, memory: Memory, name: str, piece: Piece, means: Means) -> Contraction:
+    """A piece with its tiles and copies chosen: with joined axes, if these run as vectors."""
+    joined = with_joined_axes(piece, group, memory)
+    if joined is not piece:
+        part = Contraction(group, memory, name, joined, means)
+        part.choose()
+        if part.along in joined.result and part.along not in piece.result:
+            return part
+    part = Contraction(group, memory, name, piece, means)
+    part.choose()
+    return part
 
 
 def _kernels(parts: Sequence[Contraction]) -> list[Step]:

@@ -21,7 +21,7 @@ from rosin.ir.op import Fold, Reader, elements
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory
 from rosin.passes.overlap import Overlap
-from rosin.passes.packing import PACK_COST, Operand, Packing
+from rosin.passes.packing import PACK_COST, Operand, Packing, is_plain, joined_shape
 from rosin.passes.pieces import Piece, reduced
 from rosin.passes.tiles import Tile, TileSize, row_blocks
 
@@ -134,7 +134,13 @@ class Lanes:
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.form: Form | None = None
         self.overlap: Overlap | None = None
+        self.shapes: list[tuple[Dim, ...]] = [t.shape for t in self.types]
+        """As what operands are seen."""
         self.operands = self._operands()
+        if any(not all(map(is_plain, o.index)) for o in self.operands if o is not None):
+            pairs = zip(self.operands, self.shapes, strict=True)
+            self.shapes = [shape if o is None else joined_shape(shape, o.index) for o, shape in pairs]
+            self.operands = self._operands()
         self.terms = self._terms()
         widest = max(e.dtype.part.bytes for t in self.terms for e in walk(t))
         self.width = max(means.vector_bytes // max(widest, 4), 1)
@@ -161,7 +167,7 @@ class Lanes:
                 mark = Local(f"operand{position}", self.types[position].dtype)
                 marks[id(mark)] = (position, index)
                 kept.append(mark)
-                found[position].append(Operand.at(self.memory, self.node.operands[position], index))
+                found[position].append(self._read_at(position, index))
                 return mark
 
             return read
@@ -172,9 +178,17 @@ class Lanes:
             if isinstance(expr, Guard) and id(expr.then) in marks and isinstance(expr.otherwise, Const):
                 position, index = marks[id(expr.then)]
                 tests = tuple(map(reduced, expr.tests))
-                operand = Operand.at(self.memory, self.node.operands[position], index, tests, expr.otherwise)
-                found[position] = [operand]
+                found[position] = [self._read_at(position, index, tests, expr.otherwise)]
         return [reads[0] if len(reads) == 1 else None for reads in found.values()]
+
+    def _read_at(
+        self, position: int, index: tuple[Index, ...], tests: tuple[Within, ...] = (), border: Const | None = None
+    ) -> Operand:
+        return Operand.at(self.memory, self.node.operands[position], self.shapes[position], index, tests, border)
+
+    def seen_at(self, position: int, index: tuple[Index, ...]) -> tuple[Index, ...]:
+        """Where an element of an operand is in what that is seen as."""
+        return indices.reshaped(index, self.types[position].shape, self.shapes[position])
 
     def _terms(self) -> tuple[Expr, ...]:
         """The terms, reading packed operands from their copies."""
@@ -186,7 +200,7 @@ class Lanes:
             packing, buffer = self.packed[position]
 
             def read(index: tuple[Index, ...]) -> Expr:
-                load = Load(buffer, packing.offset(index))
+                load = Load(buffer, packing.offset(self.seen_at(position, index)))
                 packs.add(id(load))
                 keep.append(load)
                 return load

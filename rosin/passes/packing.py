@@ -36,6 +36,8 @@ class Operand:
     beyond its border."""
 
     value: Value
+    shape: tuple[Dim, ...]
+    """As what the value is seen: some of its neighbouring axes may be one."""
     index: tuple[Index, ...]
     offset: Index
     tests: tuple[Within, ...] = ()
@@ -45,6 +47,7 @@ class Operand:
     def at(
         memory: Memory,
         value: Value,
+        shape: tuple[Dim, ...],
         index: tuple[Index, ...],
         tests: tuple[Within, ...] = (),
         border: Const | None = None,
@@ -52,7 +55,12 @@ class Operand:
         """The operand at an index. What is computed on the way from memory counts as lying there as its type says."""
         read = memory.read(value)(index)
         offset = read.offset if isinstance(read, Load) else indices.flatten(index, value.type.shape)
-        return Operand(value, index, offset, tests, border)
+        return Operand(value, shape, indices.reshaped(index, value.type.shape, shape), offset, tests, border)
+
+    def reader(self, memory: Memory) -> Reader:
+        """Reads the value at indices of what it is seen as."""
+        read, shape = memory.read(self.value), self.value.type.shape
+        return lambda index: read(indices.reshaped(index, self.shape, shape))
 
     def step(self, var: LoopVar) -> Dim | None:
         """How far the read moves in memory with a step of the variable; None where that is not one number."""
@@ -62,7 +70,7 @@ class Operand:
         """Whether neighbours along a variable lie side by side in memory, if only in pieces, as those of heads do."""
         if self.offset.affine_in(var):
             return self.offset.coefficient(var) == 1
-        place = indices.flatten(self.index, self.value.type.shape)
+        place = indices.flatten(self.index, self.shape)
         return place.affine_in(var) and place.coefficient(var) == 1
 
     def slice(self, packing: Packing, outer: Collection[LoopVar]) -> tuple[Operand, Packing]:
@@ -86,9 +94,9 @@ class Operand:
         Where an axis is its variable alone, it is cut into blocks of as many neighbours as are given, if that is not 0.
         What a tile reads is one piece of memory then.
         """
-        if any(not isinstance(atom, LoopVar) for i in self.index for atom, _ in i.terms):
+        if not all(map(is_plain, self.index)):
             return None
-        inside = {Within(i, 0, n) for i, n in zip(self.index, self.value.type.shape, strict=True)}
+        inside = {Within(i, 0, n) for i, n in zip(self.index, self.shape, strict=True)}
         if any(test not in inside for test in self.tests):
             return None
         moving: dict[int, int] = {}
@@ -221,6 +229,24 @@ def joint(packings: Sequence[Packing]) -> Packing | None:
     return found if facts.estimate(found.size) <= together else None
 
 
+def joined_shape(shape: tuple[Dim, ...], index: Sequence[Index]) -> tuple[Dim, ...]:
+    """The shape in which those axes are one of which an index has the quotient and the remainder of one number."""
+    sizes: list[Dim] = []
+    places: list[Index] = []
+    for size, place in zip(reversed(shape), reversed(index), strict=True):
+        if places and not is_plain(places[-1]):
+            sizes[-1], places[-1] = size * sizes[-1], place * sizes[-1] + places[-1]
+        else:
+            sizes.append(size)
+            places.append(place)
+    return tuple(reversed(sizes)) if all(map(is_plain, places)) else shape
+
+
+def is_plain(index: Index) -> bool:
+    """Whether an index is a sum of variables."""
+    return all(isinstance(atom, LoopVar) for atom, _ in index.terms)
+
+
 def _common_step(index: Index) -> int:
     """The greatest number by which all steps of an index can be divided."""
     steps = [step for _, step in index.terms]
@@ -344,13 +370,13 @@ def _tested(name: str, operand: Operand, packing: Packing, buffer: Buffer, memor
     place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.shape)]
     store = _copy(operand, packing, buffer, memory, place)
     if operand.border is not None or packing.cut:
-        tests = tuple(Within(i, 0, n) for i, n in zip(packing.index(place), operand.value.type.shape, strict=True))
+        tests = tuple(Within(i, 0, n) for i, n in zip(packing.index(place), operand.shape, strict=True))
         store = Store(buffer, store.offset, guard(tests, store.value, operand.border or Const(0, store.value.dtype)))
     return arranged(Nest(name, _variables(place), (), (store,)))
 
 
 def _copy(operand: Operand, packing: Packing, buffer: Buffer, memory: Memory, place: Sequence[Index]) -> Store:
-    element = packing.element(memory.read(operand.value), packing.index(place))
+    element = packing.element(operand.reader(memory), packing.index(place))
     return Store(buffer, indices.flatten(place, packing.shape), element)
 
 
@@ -367,7 +393,7 @@ def _inside(operand: Operand, packing: Packing) -> list[Range] | None:
     """The part of the copy that is within the operand, along each axis; None where that is not known."""
     found: list[Range] = []
     for a in packing.axes:
-        size = operand.value.type.shape[a.axis]
+        size = operand.shape[a.axis]
         if operand.border is None:
             found.append((0, a.extent))
         elif not isinstance(a.extent, int) or not isinstance(size, int) or not isinstance(a.low, int):

@@ -150,7 +150,7 @@ class WordLanes(Lanes):
             def read(index: tuple[Index, ...]) -> Expr:
                 if position in self.packed:
                     packing, buffer = self.packed[position]
-                    loads[position] = Load(buffer, packing.offset(index))
+                    loads[position] = Load(buffer, packing.offset(self.seen_at(position, index)))
                 else:
                     found = self.memory.read(self.node.operands[position])(index)
                     assert isinstance(found, Load), "what isn't packed is read where it lies"
@@ -278,8 +278,8 @@ class WordLanes(Lanes):
         if operand is None or row is None or not kind.is_tiled:
             return False
         axes = [axis for axis, i in enumerate(operand.index) if words in i.variables()]
-        filled = len(axes) == 1 and operand.value.type.shape[axes[0]] == words.extent * kind.count
-        read = self.memory.read(operand.value)(operand.index)
+        filled = len(axes) == 1 and operand.shape[axes[0]] == words.extent * kind.count
+        read = operand.reader(self.memory)(operand.index)
         if not filled or not isinstance(read, Load) or read.buffer.dtype != kind.numbers:
             return False
         steps = [read.offset.coefficient(v) if read.offset.affine_in(v) else None for v in (words, row)]

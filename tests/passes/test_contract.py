@@ -231,6 +231,25 @@ def test_loops_of_symbolic_sizes_are_joined_for_threads() -> None:
     assert not any(isinstance(s, Loop) and s.parallel for k in small for s in k.body)
 
 
+def test_rows_of_images_are_one_axis_beneath_windows_of_one_place() -> None:
+    def along_rows(b: Builder, x: Value, w: Value, beside: Value) -> Value:
+        found = b.convolution(x, w)
+        return b.add(found, b.broadcast(beside, found.type.shape, (3,)))
+
+    types = "f32[8, 64, 28, 28]", "f32[64, 64, 1, 1]"
+    apart = graph_of(along_rows, *types, "f32[28]")
+    for graph, rows in ((graph_of(lambda b, x, w: b.convolution(x, w), *types), False), (apart, True)):
+        found = [k.body for k in compiled(graph, 64) if k.tile]
+        assert any(isinstance(s, Loop) and s.var.extent == 28 for body in found for s in nested(body)) == rows
+
+
+def test_axes_in_one_are_packed_as_one() -> None:
+    graph = graph_of(lambda b, x, w: b.convolution(x, w), "bf16[8, 64, 28, 28]", "bf16[128, 64, 1, 1]")
+    program = to_loops(graph, 64, words=("bf16",))
+    (copy,) = (b for b in program.arena if b.name.endswith("packed0"))
+    assert copy.size == 8 * 32 * (28 * 28 + 48), "words of two, in panels of 64 places"
+
+
 def spread(b: Builder, x: Value, kernel: Value) -> Value:
     """A transposed convolution with a stride of 2."""
     ends = tuple(size - 2 for size in kernel.type.sizes[2:])

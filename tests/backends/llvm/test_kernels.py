@@ -230,6 +230,20 @@ def test_convolutions_of_many_channels(x: str, kernel: str, stride: int, tile: s
     assert tile in str([k.tile for k in kernels])
 
 
+@pytest.mark.parametrize("window", [(1, 1, 1), (3, 1, 1)], ids=["places", "planes"])
+def test_axes_that_lie_one_behind_the_other_are_one(window: tuple[int, ...], width: int) -> None:
+    """Of a sum by an array of the same form, too; not of one by what has one of the axes alone."""
+
+    def build(b: Builder, x: Value, kernel: Value, beside: Value, rows: Value) -> list[Value]:
+        first, second = (b.maximum(b.convolution(x, kernel), 0.0) for _ in range(2))
+        return [b.add(first, beside), b.mul(second, b.broadcast(rows, beside.type.shape, (3,)))]
+
+    sides = f"{8 - window[0]}, 3, 7"
+    types = "[2, 6, 7, 3, 7]", f"[5, 6, {', '.join(map(str, window))}]", f"[2, 5, {sides}]", "[3]"
+    for dtype, rtol in (("f32", 2e-5), ("bf16", 2e-2)):
+        check(build, *(dtype + shape for shape in types), vector_bytes=width, rtol=rtol)
+
+
 @pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 @pytest.mark.parametrize(("size", "window"), [((4, 4), (3, 3)), ((7, 5), (5, 3)), ((3, 8), (3, 4)), ((1, 6), (3, 1))])

@@ -119,6 +119,13 @@ def test_sums_of_halves_round_as_sums_of_floats(m: int, k: int, n: int) -> None:
     assert np.all(np.abs(compiled(product, x, y).astype(np.float64) - exact) <= bound)
 
 
+def test_images_of_halves_beneath_windows_of_one_place() -> None:
+    x, w = halves(3, 33, 9, 11), halves(40, 33, 1, 1, seed=1)
+    want = np.einsum("nchw,oc->nohw", x.astype(np.float32), w[..., 0, 0].astype(np.float32))
+    found = compiled(rosin.nn.conv, x, w).astype(np.float32)
+    np.testing.assert_allclose(found, want, rtol=2.0**-7, atol=2.0**-6)
+
+
 def test_a_vector_over_another_writes_its_last_lane_alone(target: jit.Target) -> None:
     """One number of the last row: to store it as wide as its sum was would write beyond the result."""
     x, y = halves(100, 128), halves(128, 17, seed=1)
