@@ -81,9 +81,10 @@ END_ROWS = 8
 """Tiles of what is left of symbolic rows have so many, or what their sums have room for: enough to keep the multipliers
 busy with single vectors."""
 
-LEAST_SLICES = 16
+LEAST_SLICES, FEWER_SLICES, COPIED_WORK = 16, 8, 12
 SLICE_BYTES = 1 << 18
-"""An operand is packed slice by slice where there are so many, which threads share, of at most so many bytes."""
+"""An operand is packed slice by slice where there are so many, which threads share, of at most so many bytes. Fewer are
+enough where what is done with an element of the copy takes no more than so many steps, and to make it a good part."""
 
 BAND_BYTES = 1 << 20
 """Rows of an operand of about so many bytes are passed by one panel of the other after the other."""
@@ -293,7 +294,8 @@ class Contraction(TileLanes):
             if self.memory.same_for(operand.value) > 1 or not is_static(sizes):
                 continue
             whole, size, *counts = static(sizes, "a slice")
-            if prod(counts) < LEAST_SLICES or size * buffer.dtype.bytes > SLICE_BYTES or size * prod(counts) > whole:
+            least = LEAST_SLICES if facts.estimate(self.work) > COPIED_WORK * self.width * whole else FEWER_SLICES
+            if prod(counts) < least or size * buffer.dtype.bytes > SLICE_BYTES or size * prod(counts) > whole:
                 continue
             self.slice = Slice(position, own, found)
             self.read_copy(position, part, Buffer(buffer.name, buffer.dtype, size, Scope.LOCAL))

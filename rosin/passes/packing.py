@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import gcd
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Load, Loop, Statement, Store, Within, guard
 from rosin.ir.op import Reader, Value
 from rosin.ir.statements import replace as replace_indices
-from rosin.ir.statements import serial_loops, used_buffers
+from rosin.ir.statements import used_buffers
 from rosin.ir.steps import Kernel, Nest
 from rosin.passes.fusion import variable
 from rosin.passes.nest import Memory, arranged, copied
@@ -275,12 +275,15 @@ def packing_kernels(
     if inside is None:
         return [_tested(name, operand, packing, buffer, memory)]
     whole: list[Range] = [(0, a.extent) for a in packing.axes]
+    tested: list[int] = []
+    if border and _rows_have_ends(operand, packing):
+        inside[-1], tested = whole[-1], [packing.axes[-1].axis]
     copies = [
         Nest(f"{name}_{i}" if i else name, order, (), (store,))
         for i, (order, store) in enumerate(
             part
             for place in _places(packing, inside)
-            for part in _strips(_variables(place), _copy(operand, packing, buffer, memory, place))
+            for part in _strips(_variables(place), _copy(operand, packing, buffer, memory, place, tested))
         )
     ]
     around: list[Statement] = []
@@ -288,7 +291,7 @@ def packing_kernels(
         for place in _places(packing, box):
             assert operand.border is not None
             fill = Store(buffer, indices.flatten(place, packing.shape), operand.border)
-            around += _filled(name, fill, _variables(place))
+            around += map(on_one_thread, arranged(Nest(name, _variables(place), (), (fill,))).body)
     kernels = [copied(nest, counts) for nest in copies]
     return [*kernels, Kernel(f"{name}_border", used_buffers(around), tuple(around))] if around else kernels
 
@@ -352,14 +355,6 @@ def _at(store: Store, var: LoopVar, place: Index) -> Store:
     return found
 
 
-def _filled(name: str, fill: Store, variables: tuple[LoopVar, ...]) -> list[Statement]:
-    """Loops around a store of one number, on one thread. Where all places lie apart, they are passed in their order:
-    vectors would be taken apart again, and go through memory time after time."""
-    if not variables or any(fill.offset.coefficient(v) == 1 for v in variables):
-        return list(map(on_one_thread, arranged(Nest(name, variables, (), (fill,))).body))
-    return serial_loops(variables, [fill])
-
-
 def on_one_thread(statement: Statement) -> Statement:
     """The same statement, which no threads share."""
     return replace(statement, parallel=False) if isinstance(statement, Loop) else statement
@@ -368,15 +363,24 @@ def on_one_thread(statement: Statement) -> Statement:
 def _tested(name: str, operand: Operand, packing: Packing, buffer: Buffer, memory: Memory) -> Kernel:
     """A kernel that tests of each element whether it is within the operand, which sizes that are symbolic need."""
     place = [variable(f"p{axis}", n) for axis, n in enumerate(packing.shape)]
-    store = _copy(operand, packing, buffer, memory, place)
-    if operand.border is not None or packing.cut:
-        tests = tuple(Within(i, 0, n) for i, n in zip(packing.index(place), operand.shape, strict=True))
-        store = Store(buffer, store.offset, guard(tests, store.value, operand.border or Const(0, store.value.dtype)))
-    return arranged(Nest(name, _variables(place), (), (store,)))
+    tested = range(len(operand.shape)) if operand.border is not None or packing.cut else ()
+    return arranged(Nest(name, _variables(place), (), (_copy(operand, packing, buffer, memory, place, tested),)))
 
 
-def _copy(operand: Operand, packing: Packing, buffer: Buffer, memory: Memory, place: Sequence[Index]) -> Store:
-    element = packing.element(operand.reader(memory), packing.index(place))
+def _rows_have_ends(operand: Operand, packing: Packing) -> bool:
+    """Whether what is beyond the ends of rows is written with these: apart from them, each element of it would take a
+    line of the cache for itself."""
+    return operand.border is not None and not packing.axes[-1].block
+
+
+def _copy(
+    operand: Operand, packing: Packing, buffer: Buffer, memory: Memory, place: Sequence[Index], tested: Iterable[int]
+) -> Store:
+    """The copy of the element at a place, which may be beyond the operand along axes that are `tested`."""
+    index = packing.index(place)
+    element = packing.element(operand.reader(memory), index)
+    tests = tuple(Within(index[axis], 0, operand.shape[axis]) for axis in tested)
+    element = guard(tests, element, operand.border or Const(0, element.dtype))
     return Store(buffer, indices.flatten(place, packing.shape), element)
 
 

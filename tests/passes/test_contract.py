@@ -7,7 +7,7 @@ import pytest
 
 from rosin.ir.builder import Builder
 from rosin.ir.graph import Graph
-from rosin.ir.loops import Accumulate, Kind, Load, Loop, Store, walk
+from rosin.ir.loops import Accumulate, Guard, Kind, Load, Loop, Store, walk
 from rosin.ir.op import Value
 from rosin.ir.ops.scan import Scan
 from rosin.ir.statements import nested, stores
@@ -276,19 +276,18 @@ def test_few_rows_have_more_vectors() -> None:
     assert "2 vectors of 16 of x3" in tile
 
 
-def test_borders_whose_places_lie_apart_are_written_in_their_order() -> None:
+def test_what_is_beyond_the_ends_of_rows_is_written_with_them() -> None:
     graph = graph_of(spread, "f32[4, 64, 28, 28]", "f32[3, 64, 4, 4]")
-    (border,) = (k for k in compiled(graph, 64) if k.name.endswith("_border"))
+    copy, border = (k for k in compiled(graph, 64) if "_pack0" in k.name)
+    (store,) = stores(copy.body)
+    assert isinstance(store.value, Guard)
     inner = [s for s in nested(border.body) if isinstance(s, Loop) and isinstance(s.body[0], Store)]
-    steps = [
-        (loop.kind, loop.body[0].offset.coefficient(loop.var)) for loop in inner if isinstance(loop.body[0], Store)
-    ]
-    assert steps == [(Kind.VECTOR, 1)] * 2 + [(Kind.SERIAL, 30)] * 2
+    assert [(loop.kind, loop.var.extent) for loop in inner] == [(Kind.VECTOR, 30)] * 2
 
 
 def test_pieces_read_the_same_copy_of_an_operand() -> None:
-    """Windows of 3 by strides of 2 have four pieces, of 1, 2 and 4 terms, which know the images by the same copy."""
-    graph = graph_of(spread, "f32[4, 64, 32, 32]", "f32[32, 64, 3, 3]")
+    """Windows of 5 by strides of 2 have four pieces, of 4, 6 and 9 terms, which know the images by the same copy."""
+    graph = graph_of(spread, "f32[4, 64, 32, 32]", "f32[32, 64, 5, 5]")
     found = compiled(graph, 64)
     assert len({k.name.split("_")[2] for k in found if k.tile}) == 4
     copies = [k for k in found if "_pack0" in k.name and not k.name.endswith("_border")]
@@ -333,8 +332,21 @@ def test_operands_are_packed_slice_by_slice_where_nothing_else_reads_a_slice() -
         (kernel,) = (k for k in compiled(graph, 64) if k.tile)
         assert [b.name.rpartition("_")[2] for b in kernel.scratch] == ["packed0"]
         assert not any(b.name.endswith("packed0") for b in program.arena)
-    few = graph_of(by_channel, "f32[1, 8, 56, 56]", "f32[8, 1, 7, 7]")
-    assert packed(few, 64) == ["x0", "k0_convolution_packed0"], "eight slices are few for threads"
+    for channels, enough in ((7, False), (8, True)):
+        graph = graph_of(by_channel, f"f32[1, {channels}, 56, 56]", f"f32[{channels}, 1, 7, 7]")
+        assert in_slices(graph) == enough, "seven slices are few for threads"
+    for images, enough in ((8, False), (16, True)):
+        graph = graph_of(wide, f"f32[{images}, 128, 14, 14]", "f32[64, 128, 3, 3]")
+        assert in_slices(graph) == enough, "a copy is little beside the products of many channels"
+
+
+def in_slices(graph: Graph) -> bool:
+    """Whether a kernel packs an operand for itself."""
+    return any("_packed" in b.name for k in compiled(graph, 64) for b in k.scratch)
+
+
+def wide(b: Builder, x: Value, kernel: Value) -> Value:
+    return b.convolution(x, kernel, low=(1, 1), high=(1, 1))
 
 
 GROUPED = "f32[4, 32, 28, 28]", "f32[32, 4, 3, 3]"
