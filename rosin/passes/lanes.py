@@ -74,7 +74,7 @@ BUSY_SUMS = 8
 GUARD_COST = 1.0
 SCATTER_COST = 4.0
 SQUARE_COST = 1.0
-LANE_SUM_COST = 0.7
+LANE_SUM_COST = 4.0
 """Machine steps an element of the result to store it apart from its neighbours (and to load another one that goes into
 it), in a square with the other rows of its tile, or to add up its lanes."""
 
@@ -224,7 +224,7 @@ class Lanes:
     def lanes(self) -> LoopVar | None:
         """The variable that runs as vectors, with the operands packed for it: the one with the least estimated work."""
         best: tuple[float, LoopVar, list[tuple[int, Packing]]] | None = None
-        for var in [*(v for v in self.result if v.extent != 1), *self.folded]:
+        for var in [*self._in_turn(), *self.folded]:
             cost, packs = self._estimate(var)
             if best is None or cost < best[0]:
                 best = (cost, var, packs)
@@ -238,6 +238,10 @@ class Lanes:
             self._pack(position, packing)
         self.terms = self._terms()
         return best[1]
+
+    def _in_turn(self) -> list[LoopVar]:
+        """The variables of the result, the innermost first: of several that are as good, its neighbours lie nearest."""
+        return [v for v in reversed(self.result) if v.extent != 1]
 
     def _along_windows(self, lanes: LoopVar, packs: dict[int, Packing]) -> dict[int, Packing]:
         """Packed forms for an operand that slides beneath windows: neighbours along another folded axis, its channels,
