@@ -46,6 +46,10 @@ of the nearest cache, or what lies on more than `NEAR_PAGES` pages: few rows of 
 ACROSS_COST = 0.3
 """The same where rows of a tile are read from it, a line of the cache here and another one far from it."""
 
+NEAREST_BYTES, FULL_BYTES = 24 << 10, 48 << 10
+"""A panel of no more bytes stays in the nearest cache beside what else a tile reads, and up to so many fill it. Where
+lanes lie apart in the result, tiles of narrower panels have more rows, and write longer pieces of memory."""
+
 TILE_ROWS = 12
 """An axis of so many elements or more gives tiles enough rows."""
 
@@ -491,9 +495,15 @@ class Lanes:
         whole = 1
         for var in self._near_rows(lanes, self.partners(lanes)):
             if not isinstance(var.extent, int) or var.extent >= TILE_ROWS or whole * var.extent > self.room(1):
-                return 1 if whole > 1 else most
+                return 1 if whole > 1 else self._most_near(most)
             whole *= var.extent
         return min(most, -(-BUSY_SUMS // whole))
+
+    def _most_near(self, groups: int) -> int:
+        """How many vectors a tile has of up to so many where it has rows enough: a panel of two may stay in the nearest
+        cache where one of more does not."""
+        each = prod(facts.estimate(v.extent) for v in self.folded) * self.means.vector_bytes
+        return 2 if each * groups > NEAREST_BYTES and each * 2 <= FULL_BYTES else groups
 
     def _arrays_beside(self) -> int:
         """How many arrays as large as the result are written, or read by what follows the product."""

@@ -276,6 +276,15 @@ def test_few_rows_have_more_vectors() -> None:
     assert "2 vectors of 16 of x3" in tile
 
 
+def test_panels_stay_in_the_nearest_cache() -> None:
+    """Each vector of 16 channels has 64 bytes a step."""
+    for inputs, vectors in ((64, 4), (96, 4), (97, 2), (384, 2), (400, 4)):
+        types = f"f32[4, {inputs}, 56, 56]", f"f32[128, {inputs}, 1, 1]"
+        graph = graph_of(lambda b, x, w: b.convolution(x, w, strides=(2, 2)), *types)
+        tiles = [k.tile for k in compiled(graph, 64) if k.tile]
+        assert all(f"{vectors} vectors of 16 of x1" in tile for tile in tiles)
+
+
 def test_what_is_beyond_the_ends_of_rows_is_written_with_them() -> None:
     graph = graph_of(spread, "f32[4, 64, 28, 28]", "f32[3, 64, 4, 4]")
     copy, border = (k for k in compiled(graph, 64) if "_pack0" in k.name)
