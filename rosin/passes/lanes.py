@@ -138,6 +138,8 @@ class Lanes:
         self.packed: dict[int, tuple[Packing, Buffer]] = {}
         self.form: Form | None = None
         self.overlap: Overlap | None = None
+        self.is_chosen = False
+        """Whether it is known what runs as vectors."""
         self.shapes: list[tuple[Dim, ...]] = [t.shape for t in self.types]
         """As what operands are seen."""
         self.operands = self._operands()
@@ -236,6 +238,9 @@ class Lanes:
             return None
         if self.means.size is not None and best[1] not in self.folded and self.partners(best[1]):
             self.size = self.means.size
+        groups = self.groups(best[1])
+        self.is_chosen = True
+        if self.size is not None or self.groups(best[1]) != groups:
             best = (0.0, best[1], self._estimate(best[1])[1])
         packs = self._along_windows(best[1], dict(best[2]))
         for position, packing in packs.items():
@@ -503,7 +508,8 @@ class Lanes:
         """How many vectors a tile has of up to so many where it has rows enough: a panel of two may stay in the nearest
         cache where one of more does not."""
         each = prod(facts.estimate(v.extent) for v in self.folded) * self.means.vector_bytes
-        return 2 if each * groups > NEAREST_BYTES and each * 2 <= FULL_BYTES else groups
+        narrower = self.is_chosen and each * groups > NEAREST_BYTES and each * 2 <= FULL_BYTES
+        return 2 if narrower else groups
 
     def _arrays_beside(self) -> int:
         """How many arrays as large as the result are written, or read by what follows the product."""
