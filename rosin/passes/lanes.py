@@ -46,6 +46,9 @@ of the nearest cache, or what lies on more than `NEAR_PAGES` pages: few rows of 
 ACROSS_COST = 0.3
 """The same where rows of a tile are read from it, a line of the cache here and another one far from it."""
 
+TURNED_COST = 2.2
+"""How many times as long a copy of an operand of a product takes in which other neighbours lie side by side."""
+
 NEAREST_BYTES, FULL_BYTES = 24 << 10, 48 << 10
 """A panel of no more bytes stays in the nearest cache beside what else a tile reads, and up to so many fill it. Where
 lanes lie apart in the result, tiles of narrower panels have more rows, and write longer pieces of memory."""
@@ -365,8 +368,10 @@ class Lanes:
     def _slides(self, position: int, lanes: LoopVar) -> bool:
         """Whether an operand that the lanes share is read at places that windows have in common."""
         operand = self.operands[position]
-        if operand is None or operand.step(lanes) != 0:
-            return False
+        return operand is not None and operand.step(lanes) == 0 and self._is_beneath_windows(operand)
+
+    def _is_beneath_windows(self, operand: Operand) -> bool:
+        """Whether an axis of an operand is read at places of the result and of what is folded."""
         both = (i.variables() for i in operand.index)
         return any(not v.isdisjoint(self.result) and not v.isdisjoint(self.folded) for v in both)
 
@@ -398,7 +403,7 @@ class Lanes:
             block = 0 if var in self.folded else self.groups(var) * self.width
             asks = trouble > 0 and self.means.copies
             packing = operand.packing([var] if step != 0 else [], [block] if step != 0 else []) if asks else None
-            copying = 0.0 if packing is None else self._copying(operand, packing)
+            copying = 0.0 if packing is None else self._copying(operand, packing, var)
             if packing is not None and copying < steps * trouble:
                 packs.append((position, packing))
                 cost += copying
@@ -408,9 +413,11 @@ class Lanes:
                 cost += steps * trouble
         return cost, packs
 
-    def _copying(self, operand: Operand, packing: Packing) -> float:
+    def _copying(self, operand: Operand, packing: Packing, var: LoopVar) -> float:
         """What a copy of an operand costs, of which pieces beside this one read what it has of it, too."""
         cost = packing.cost
+        if operand.step(var) not in (0, 1) and not any(o is None or self._is_beneath_windows(o) for o in self.operands):
+            cost *= TURNED_COST
         if self.beside > 1:
             cost = min(cost, elements(operand.value.type) * PACK_COST / self.beside)
         return cost / self.memory.same_for(operand.value)

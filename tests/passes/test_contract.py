@@ -55,6 +55,14 @@ def test_the_smaller_operand_is_packed() -> None:
         assert packed(graph_of(product, *shapes), 64) == ["x1"]
 
 
+def test_few_rows_do_not_pay_for_a_turned_copy() -> None:
+    def rows_by_rows(b: Builder, x: Value, y: Value) -> Value:
+        return b.matmul(x, b.transpose(y, (1, 0)))
+
+    assert packed(graph_of(rows_by_rows, "f32[32, 1024]", "f32[64, 1024]"), 64) == []
+    assert packed(graph_of(rows_by_rows, "f32[512, 64]", "f32[64, 64]"), 64) == ["x1"]
+
+
 def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
     assert waiting(graph_of(product, "f32[100, 4096]", "f32[4096, 1024]"), 64)
     assert waiting(graph_of(product, "f32[100, 768]", "f32[768, 3072]"), 64), "rows share sets of the caches"
