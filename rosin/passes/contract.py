@@ -356,11 +356,14 @@ class Contraction(TileLanes):
         body = self._lane_by_lane(tiling, [*starts, *inner, *last])
         scratch = () if late is None else (sums,)
         if band is not None:
-            before_last = self._lane_by_lane(tiling, [*starts, *inner, *stops])
+            ways = [[*inner, *stops], [*inner, *last]]
+            if band.blocks.rest == 0:
+                ways = [[*inner, *band.blocks.whether_last(stops, last)]]
+            bodies = [self._lane_by_lane(tiling, [*starts, *way]) for way in ways]
             panel = self._panel_to_copy(tiling)
             if panel is not None:
-                before_last, body = band.copy(panel, before_last, body)
-            body = band.statements(before_last, body)
+                bodies = band.copy(panel, *bodies)
+            body = band.statements(*bodies)
             return TileNest([*outer, *band.outer], body, (*scratch, *band.scratch), str(tiling))
         return self._in_order(tiling, outer, body, scratch)
 

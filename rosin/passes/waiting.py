@@ -10,6 +10,7 @@ A sum goes on from where it waited, so that it is the same to the last bit as in
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from math import prod
 
@@ -79,7 +80,8 @@ def _pieces(count: Dim, most: Dim) -> Dim:
 
 
 class Blocks:
-    """What is folded in blocks, so many and a last one: where a step of a block is among all."""
+    """What is folded in blocks, so many and a last one of fewer steps, if there is one: where a step of a block is
+    among all."""
 
     def __init__(self, folded: LoopVar, beside: int | None) -> None:
         """`beside` is how many panels pass by a block together, of sizes that are numbers; None of symbolic ones."""
@@ -87,10 +89,17 @@ class Blocks:
         if beside is not None:
             assert isinstance(depth, int), "sizes are numbers"
             self.size = block_of(depth, DEPTH if beside == 1 else BESIDE_DEPTH)
-        self.number = LoopVar(f"{folded.name}_block", (depth - 1) // self.size)
+        even = isinstance(depth, int) and depth % self.size == 0
+        self.number = LoopVar(f"{folded.name}_block", depth // self.size if even else (depth - 1) // self.size)
         self.step = LoopVar(folded.name, self.size)
         self.rest = depth - self.number.extent * self.size
         self.place = indices.of(self.number) * self.size + indices.of(self.step)
+
+    def whether_last(self, before: Sequence[Statement], last: Sequence[Statement]) -> list[Statement]:
+        """What follows a block before the last one, or the last one, of blocks that all have as many steps."""
+        end = self.number.extent - 1
+        tests = Within(indices.of(self.number), 0, end), Within(indices.of(self.number), end, self.number.extent)
+        return [When((test,), tuple(body)) for test, body in zip(tests, (before, last), strict=True)]
 
     def last(self, body: Sequence[Statement]) -> list[Statement]:
         """The statements for the steps of the last block, which may be fewer than the others have."""
@@ -197,7 +206,8 @@ class Band:
 
         last, number = LoopVar(step.name, self.blocks.rest), self.blocks.number
         self.copies = copied_to(step, {})
-        self.last_copies = copied_to(last, {step: indices.of(last), number: indices.ZERO + number.extent})
+        if self.blocks.rest != 0:
+            self.last_copies = copied_to(last, {step: indices.of(last), number: indices.ZERO + number.extent})
         self.scratch += (copy,)
         vectors = range(0, width, panel.width)
         places = {at(indices.of(lane) + vector): indices.of(lane) + vector for vector in vectors}
@@ -209,12 +219,14 @@ class Band:
 
         return [[relocated(statement, place, memo) for statement in body] for body in bodies]
 
-    def statements(self, body: Sequence[Statement], last: Sequence[Statement]) -> list[Statement]:
-        """The `body` for each tile, block by block, and that of the `last` block, which finishes the sums."""
+    def statements(self, body: Sequence[Statement], *last: Sequence[Statement]) -> list[Statement]:
+        """The `body` for each tile, block by block, and that of the last block, which finishes the sums, if it has one
+        of its own."""
         at = LoopVar("sum", self.tiles * self.each * self.beside)
         cleared = Loop(at, Kind.VECTOR, (Store(self.sums, indices.of(at), Const(0, self.sums.dtype)),))
         whole = Loop(self.blocks.number, Kind.SERIAL, tuple(self._panels([*self.copies, self._rows(body)])))
-        return [cleared, whole, *self.blocks.last(self._panels([*self.last_copies, self._rows(last)]))]
+        ends = [self.blocks.last(self._panels([*self.last_copies, self._rows(body)])) for body in last]
+        return [cleared, whole, *itertools.chain(*ends)]
 
     def _panels(self, body: Sequence[Statement]) -> list[Statement]:
         """The statements for each panel."""
