@@ -1,21 +1,20 @@
 """`dataclass`, as Python's, whose methods are written when they are first used.
 
 Python writes and compiles up to eight functions for each class when its module loads, which took a third of the time of
-`import rosin`. Fields, `replace` and the like are Python's own.
+`import rosin`. Here classes of as many fields share the code of their methods, but for the names in it. Fields,
+`replace` and the like are Python's own.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, field
+from types import CodeType, FunctionType
 from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
-
-FEW = 8
-"""So many calls take less time than writing the method does."""
 
 
 @overload
@@ -44,13 +43,13 @@ def _with_methods(cls: Any, frozen: bool, eq: bool, repr: bool, slots: bool) -> 
     fields = dataclasses.fields(made)
     methods: dict[str, Any] = {}
     if "__init__" not in stated:
-        methods["__init__"] = _late(made, "__init__", lambda: _init(made, fields, frozen, slots), _filler(made, fields))
+        methods["__init__"] = _late(made, "__init__", lambda: _init(made, fields, frozen, slots))
     if repr and "__repr__" not in stated:
         methods["__repr__"] = _repr(fields)
     if eq and "__eq__" not in stated:
-        methods["__eq__"] = _late(made, "__eq__", lambda: _eq(made, fields), _same)
+        methods["__eq__"] = _late(made, "__eq__", lambda: _eq(made, fields))
     if eq and "__hash__" not in stated:
-        methods["__hash__"] = _late(made, "__hash__", lambda: _hash(made, fields), _hashed) if frozen else None
+        methods["__hash__"] = _late(made, "__hash__", lambda: _hash(made, fields)) if frozen else None
     if frozen:
         methods["__setattr__"], methods["__delattr__"] = _refuse_assigning, _refuse_deleting
     if frozen and slots and "__getstate__" not in stated:
@@ -81,16 +80,10 @@ def _with_fields(cls: Any, frozen: bool, slots: bool) -> Any:
     return made
 
 
-def _late(
-    made: Any, name: str, write: Callable[[], Callable[..., Any]], slowly: Callable[..., Any]
-) -> Callable[..., Any]:
-    """A method that is written, and put in its own place, when it has been called a few times; until then `slowly` does
-    the same."""
-    calls = itertools.count(1)
+def _late(made: Any, name: str, write: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """A method that is written, and put in its own place, when it is called."""
 
     def late(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if next(calls) < FEW:
-            return slowly(self, *args, **kwargs)
         method = write()
         if _own(made).get(name) is late:
             setattr(made, name, method)
@@ -100,96 +93,98 @@ def _late(
     return late
 
 
-def _filler(made: Any, fields: Sequence[Field[Any]]) -> Callable[..., None]:
-    """What `__init__` does, slowly."""
-    given = tuple(f.name for f in fields if f.init)
-    posts = hasattr(made, "__post_init__")
-
-    def fill(self: Any, *args: Any, **kwargs: Any) -> None:
-        named = dict(zip(given, args, strict=False))
-        if len(args) > len(given) or not named.keys().isdisjoint(kwargs) or not kwargs.keys() <= set(given):
-            raise TypeError(f"{made.__qualname__} takes {', '.join(given)}, each once")
-        named.update(kwargs)
-        for f in fields:
-            if f.name in named:
-                value = named[f.name]
-            elif f.default_factory is not MISSING:
-                value = f.default_factory()
-            elif f.init and f.default is MISSING:
-                raise TypeError(f"{made.__qualname__} takes {f.name}, which is not given")
-            elif f.init:
-                value = f.default
-            else:
-                continue
-            object.__setattr__(self, f.name, value)
-        if posts:
-            self.__post_init__()
-
-    return fill
-
-
 def _values(x: Any) -> tuple[Any, ...]:
     return tuple([getattr(x, f.name) for f in dataclasses.fields(x)])
 
 
-def _same(x: Any, other: Any) -> Any:
-    return _values(x) == _values(other) if x.__class__ is other.__class__ else NotImplemented
-
-
-def _hashed(x: Any) -> int:
-    return hash(_values(x))
-
-
 def _init(made: Any, fields: Sequence[Field[Any]], frozen: bool, slots: bool) -> Callable[..., Any]:
-    names: dict[str, Any] = {"_missing": MISSING}
-    parameters, body = ["self"], list[str]()
-    for f in fields:
-        value = f.name
-        if f.init and f.default is not MISSING:
-            names[f"_default_{f.name}"] = f.default
-            parameters.append(f"{f.name}=_default_{f.name}")
-        elif f.init and f.default_factory is not MISSING:
-            parameters.append(f"{f.name}=_missing")
-            value = f"_made_{f.name}() if {f.name} is _missing else {f.name}"
-        elif f.init:
-            parameters.append(f.name)
-        elif f.default_factory is not MISSING:
-            value = f"_made_{f.name}()"
+    outside: dict[str, Any] = {"_missing": MISSING, "_set": object.__setattr__}
+    kinds, given, defaults = list[str](), dict[str, str](), list[Any]()
+    for number, f in enumerate(f for f in fields if f.init or f.default_factory is not MISSING):
+        kind = "given" if not f.init or f.default_factory is MISSING else "made"
+        if f.init:
+            given[f"v{number}"] = f.name
+            default = f.default if f.default_factory is MISSING else MISSING
+            if kind == "made" or default is not MISSING:
+                defaults.append(default)
+            elif defaults:
+                raise TypeError(f"{made.__qualname__}.{f.name} has no default and follows a field that has one")
         else:
-            continue
-        names[f"_made_{f.name}"] = f.default_factory
-        if not frozen:
-            body.append(f"self.{f.name} = {value}")
-        elif slots and hasattr(_own(made).get(f.name), "__set__"):
+            kind = "only made"
+        outside[f"_made{number}"], outside[f"_name{number}"] = f.default_factory, f.name
+        given[f"n{number}"] = f.name
+        if slots and frozen and hasattr(_own(made).get(f.name), "__set__"):
             # The quickest way past the refusal to assign.
-            names[f"_set_{f.name}"] = _own(made)[f.name].__set__
-            body.append(f"_set_{f.name}(self, {value})")
+            outside[f"_set{number}"] = _own(made)[f.name].__set__
+            kind += " slot"
+        kinds.append(kind)
+    code = _init_code(tuple(kinds), frozen, hasattr(made, "__post_init__"))
+    return _named(made, "__init__", code, given, outside, tuple(defaults))
+
+
+@functools.cache
+def _init_code(kinds: tuple[str, ...], frozen: bool, posts: bool) -> CodeType:
+    """What `__init__` does for fields of these kinds, which are called by their numbers."""
+    body = list[str]()
+    for number, kind in enumerate(kinds):
+        value = f"v{number}"
+        if kind.startswith("made"):
+            value = f"_made{number}() if {value} is _missing else {value}"
+        elif kind.startswith("only made"):
+            value = f"_made{number}()"
+        if kind.endswith("slot"):
+            body.append(f"_set{number}(self, {value})")
         else:
-            names["_set"] = object.__setattr__
-            body.append(f"_set(self, {f.name!r}, {value})")
-    if hasattr(made, "__post_init__"):
+            body.append(f"_set(self, _name{number}, {value})" if frozen else f"self.n{number} = {value}")
+    if posts:
         body.append("self.__post_init__()")
-    return _written(made, "__init__", parameters, body, names)
+    given = [f"v{number}" for number, kind in enumerate(kinds) if not kind.startswith("only")]
+    return _code("__init__", ["self", *given], body)
 
 
 def _eq(made: Any, fields: Sequence[Field[Any]]) -> Callable[..., Any]:
-    mine, theirs = (f"({''.join(f'{who}.{f.name}, ' for f in fields)})" for who in ("self", "other"))
+    names = {f"n{number}": f.name for number, f in enumerate(fields)}
+    return _named(made, "__eq__", _eq_code(len(fields)), names, {"NotImplemented": NotImplemented})
+
+
+@functools.cache
+def _eq_code(count: int) -> CodeType:
+    mine, theirs = (f"({''.join(f'{who}.n{number}, ' for number in range(count))})" for who in ("self", "other"))
     body = ["if self.__class__ is not other.__class__:", "    return NotImplemented", f"return {mine} == {theirs}"]
-    return _written(made, "__eq__", ["self", "other"], body, {})
+    return _code("__eq__", ["self", "other"], body)
 
 
 def _hash(made: Any, fields: Sequence[Field[Any]]) -> Callable[..., Any]:
-    body = [f"return hash(({''.join(f'self.{f.name}, ' for f in fields)}))"]
-    return _written(made, "__hash__", ["self"], body, {})
+    names = {f"n{number}": f.name for number, f in enumerate(fields)}
+    return _named(made, "__hash__", _hash_code(len(fields)), names, {"hash": hash})
 
 
-def _written(
-    made: Any, name: str, parameters: Sequence[str], body: Sequence[str], names: dict[str, Any]
-) -> Callable[..., Any]:
+@functools.cache
+def _hash_code(count: int) -> CodeType:
+    return _code("__hash__", ["self"], [f"return hash(({''.join(f'self.n{n}, ' for n in range(count))}))"])
+
+
+def _code(name: str, parameters: Sequence[str], body: Sequence[str]) -> CodeType:
     lines = "\n  ".join(body or ["pass"])
-    found = dict(names)
+    found: dict[str, Any] = {}
     exec(f"def {name}({', '.join(parameters)}):\n  {lines}", found)
-    method = found[name]
+    return found[name].__code__
+
+
+def _named(
+    made: Any,
+    name: str,
+    code: CodeType,
+    names: Mapping[str, str],
+    outside: dict[str, Any],
+    defaults: tuple[Any, ...] = (),
+) -> Callable[..., Any]:
+    """The method of this code, with names of the class's own: to compile it again would take thirty times as long."""
+    own = code.replace(
+        co_varnames=tuple([names.get(n, n) for n in code.co_varnames]),
+        co_names=tuple([names.get(n, n) for n in code.co_names]),
+    )
+    method = FunctionType(own, outside, name, defaults)
     method.__qualname__, method.__module__ = f"{made.__qualname__}.{name}", made.__module__
     return method
 

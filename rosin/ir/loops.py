@@ -511,8 +511,14 @@ class Products:
 Statement: TypeAlias = "Loop | Let | Accumulate | Store | When | InTurn | While | Choose | Room | Products"
 
 
+PLAIN = frozenset[type]({Let, Accumulate, Store, Products})
+"""Statements that hold no others, and whose expressions are their values; to ask for their class is quick."""
+
+
 def blocks(statement: Statement) -> tuple[tuple[Statement, ...], ...]:
     """The lists of statements in a statement."""
+    if statement.__class__ in PLAIN:
+        return ()
     match statement:
         case Loop() | When() | InTurn():
             return (statement.body,)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from rosin.ir import index as indices
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import (
+    PLAIN,
     Accumulate,
     Apply,
     Buffer,
@@ -49,15 +50,15 @@ def serial_loops(order: Sequence[LoopVar], body: Sequence[Statement], on_threads
 
 def expressions(statements: Sequence[Statement]) -> Iterator[Expr]:
     """The top expressions of statements, nested ones too."""
-    for statement in statements:
-        yield from values(statement)
+    for statement in nested(statements):
+        if statement.__class__ in PLAIN:
+            yield from values(statement)
+            continue
         yield from decides(statement)
         if isinstance(statement, Loop):
             yield from (e for c in statement.carries for e in c.initial)
         if isinstance(statement, When):
             yield from (atom.value for test in statement.tests for atom in test.index.dynamics())
-        for block in blocks(statement):
-            yield from expressions(block)
 
 
 def statements_of(leaf: Kernel | Nest) -> list[Statement]:
@@ -71,8 +72,9 @@ def nested(statements: Sequence[Statement]) -> Iterator[Statement]:
     while stack:
         statement = stack.pop()
         yield statement
-        for block in reversed(blocks(statement)):
-            stack += reversed(block)
+        if statement.__class__ not in PLAIN:
+            for block in reversed(blocks(statement)):
+                stack += reversed(block)
 
 
 def stores(statements: Sequence[Statement]) -> Iterator[Store]:

@@ -46,13 +46,12 @@ from rosin.ir.loops import (
     Store,
     When,
     Within,
-    substitute,
 )
 from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.statements import replace, serial_loops, used_buffers
 from rosin.ir.steps import Kernel
 from rosin.passes.borders import FoldLoops, Term
-from rosin.passes.epilogue import Epilogue
+from rosin.passes.epilogue import Copies, Epilogue
 from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import IN_LOOPS, on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
@@ -313,6 +312,7 @@ class Contraction(TileLanes):
         late = self._late(tiling, epilogue)
         positions = list(itertools.product(*(range(tiles[v].block) for v in tiling.axes)))
         sums = self._sums(tiling, len(positions))
+        terms_at = Copies(self.terms, epilogue.sharing).at
         starts: list[Statement] = []
         stops: list[Statement] = []
         carries: list[Carry] = []
@@ -331,12 +331,11 @@ class Contraction(TileLanes):
                 stops.append(Store(waiting.buffer, waiting.offset, running))
             carries.append(carry)
             for met, there in self._written_out(tiling, position, places):
-                memo: dict[int, Expr] = {}
-                terms = [epilogue.sharing.intern(substitute(t, there, memo)) for t in self.terms]
+                terms = terms_at(there)
                 own = [Within(t.index.substitute(there), t.low, t.high) for t in borders if t not in shared]
                 alike = tuple(t for t in own if tiling.lane not in t.index.variables())
                 self.reach_beyond |= len(alike) < len(own)
-                steps.append((met, Term(Accumulate(carry, tuple(terms)), alike)))
+                steps.append((met, Term(Accumulate(carry, terms), alike)))
             finished = self.op.finish(self.total(carry.locals, places), self.types)
             local = Local(carry.locals[0].name + "_end", finished.dtype)
             if late is None:

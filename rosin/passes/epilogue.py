@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rosin.ir import index as indices
-from rosin.ir.index import Index
-from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Statement
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Statement, substitute
 from rosin.ir.op import Elementwise, Pull, Reader, Value
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory
@@ -91,3 +91,25 @@ class Sharing:
             found = self.known[key] = expr if same else expr.rebuild(children, expr.indices())
             self.own.add(id(found))
         return found
+
+
+class Copies:
+    """Expressions at many places. Their operands, which differ in fewer variables, are made once for each place."""
+
+    def __init__(self, exprs: Sequence[Expr], sharing: Sharing) -> None:
+        self.exprs = exprs
+        self.sharing = sharing
+        self.known: dict[tuple[object, ...], Expr] = {}
+        operands = {id(operand): operand for expr in exprs for operand in expr.children()}.values()
+        self.operands = [(operand, indices.in_order(operand.variables())) for operand in operands]
+
+    def at(self, places: Mapping[LoopVar, Index]) -> tuple[Expr, ...]:
+        """The expressions with variables replaced."""
+        memo: dict[int, Expr] = {}
+        for operand, variables in self.operands:
+            key = (id(operand), *[places.get(variable) for variable in variables])
+            found = self.known.get(key)
+            if found is None:
+                found = self.known[key] = self.sharing.intern(substitute(operand, places, {}))
+            memo[id(operand)] = found
+        return tuple([self.sharing.intern(substitute(expr, places, memo)) for expr in self.exprs])

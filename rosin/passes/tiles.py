@@ -76,6 +76,8 @@ class Tiling:
         """The number of a lane in its vector."""
         if lanes is not None and lanes in tiles:
             self.lane = LoopVar(f"{lanes.name}_lane", tiles[lanes].width)
+        self.known: dict[tuple[LoopVar, int | Index, bool], tuple[Index, list[Within]]] = {}
+        """Where neighbours of these numbers are along an axis, tested before or not, and the tests that there are."""
 
     def __str__(self) -> str:
         sides = [f"{self.tiles[v].block} of {v.name}" for v in self.axes if v is not self.lanes]
@@ -97,30 +99,39 @@ class Tiling:
         places: dict[LoopVar, Index] = {}
         inside: list[Within] = []
         for var, number in zip(self.axes, position, strict=True):
-            tile = self.tiles[var]
-            block = indices.ZERO + tile.start
-            if tile.count != 1 and not tile.is_one:
-                block = indices.of(self.blocks[var]) * (tile.width * tile.block) + block
-            place = block + tile.width * number
-            if var is self.lanes and self.lane is not None and tile.end is not None:
-                inside += [Within(place + indices.of(self.lane), 0, tile.end)] if number == tile.block - 1 else []
-            elif tile.end is not None and number != 0:
-                test = Within(place, 0, tile.end)
-                inside += [] if test.always else [test]
-                place = place if tile.padded or tested else indices.least(place, tile.end - 1)
-            if tile.begin is not None:
-                place = indices.least(block, tile.begin) + number
-                alone = number == tile.block - 1 or tile.again
-                inside += [] if alone else [Within(place - block, 0, tile.block)]
-            if var is self.lanes and self.lane is not None and tile.width != 1:
-                own = place
-                if tile.last is not None and number == tile.block - 1:
-                    place = indices.ZERO + tile.last
-                    test = Within(place - own + indices.of(self.lane), 0, tile.width)
-                    inside += [] if tile.again else [test]
-                place = place + indices.of(self.lane)
-            places[var] = place
+            found = self.known.get((var, number, tested))
+            if found is None:
+                found = self.known[var, number, tested] = self._along(var, number, tested)
+            places[var] = found[0]
+            inside += found[1]
         return places, tuple(inside)
+
+    def _along(self, var: LoopVar, number: int | Index, tested: bool) -> tuple[Index, list[Within]]:
+        """The same along one axis."""
+        inside: list[Within] = []
+        tile = self.tiles[var]
+        block = indices.ZERO + tile.start
+        if tile.count != 1 and not tile.is_one:
+            block = indices.of(self.blocks[var]) * (tile.width * tile.block) + block
+        place = block + tile.width * number
+        if var is self.lanes and self.lane is not None and tile.end is not None:
+            inside += [Within(place + indices.of(self.lane), 0, tile.end)] if number == tile.block - 1 else []
+        elif tile.end is not None and number != 0:
+            test = Within(place, 0, tile.end)
+            inside += [] if test.always else [test]
+            place = place if tile.padded or tested else indices.least(place, tile.end - 1)
+        if tile.begin is not None:
+            place = indices.least(block, tile.begin) + number
+            alone = number == tile.block - 1 or tile.again
+            inside += [] if alone else [Within(place - block, 0, tile.block)]
+        if var is self.lanes and self.lane is not None and tile.width != 1:
+            own = place
+            if tile.last is not None and number == tile.block - 1:
+                place = indices.ZERO + tile.last
+                test = Within(place - own + indices.of(self.lane), 0, tile.width)
+                inside += [] if tile.again else [test]
+            place = place + indices.of(self.lane)
+        return place, inside
 
 
 def padded_blocks(extent: Dim, block: int) -> list[Tile]:

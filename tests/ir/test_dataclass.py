@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from rosin.ir.dataclass import FEW, dataclass
+from rosin.ir.dataclass import dataclass
 
 SHAPES = ({}, {"frozen": True}, {"frozen": True, "slots": True}, {"slots": True, "eq": False}, {"repr": False})
 
@@ -83,12 +83,7 @@ def test_as_pythons(options: dict[str, Any]) -> None:
 
     for one, other in zip(ours, theirs, strict=True):
         assert seen(one) == seen(other)
-        for _ in range(FEW):  # From here on its methods are written.
-            whole = one(1)
-            assert (whole == one(1)) is options.get("eq", True)
-            told(lambda whole=whole: hash(whole))
-        assert "late" not in one.__init__.__code__.co_name
-        assert one.__init__.__code__.co_filename == "<string>"
+        assert one.__init__.__code__.co_filename == "<string>", "its methods are written by now"
         assert seen(one) == seen(other)
 
 
@@ -99,15 +94,15 @@ class Point:
 
 
 def test_points_are_copied_and_pickled() -> None:
-    for number in range(2 * FEW):
+    for number in range(3):
         point = Point(number, (1, 2))
         assert copy.deepcopy(point) == pickle.loads(pickle.dumps(point)) == point
         assert {point: 1}[Point(number, (1, 2))] == 1
         with pytest.raises(FrozenInstanceError, match="cannot assign to field 'x'"):
             point.x = 3  # pyright: ignore[reportAttributeAccessIssue]
-    match point:
+    match Point(2, (1, 2)):
         case Point(x, y):
-            assert (x, y) == (2 * FEW - 1, (1, 2))
+            assert (x, y) == (2, (1, 2))
 
 
 def test_families_of_both_kinds() -> None:

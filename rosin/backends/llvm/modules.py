@@ -9,7 +9,7 @@ in one of the modules, since some take LLVM long.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rosin.backends.llvm.names import RECEIVER
@@ -21,7 +21,7 @@ MODULE_CHARACTERS = 10_000
 ASSEMBLER_SHARE = 8
 """So many characters of the assembler take LLVM as long as one of its own."""
 
-AHEAD_CHARACTERS = 25_000
+AHEAD_CHARACTERS = 12_000
 """Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
 
 AHEAD_SHARE = 4
@@ -59,18 +59,27 @@ class Text:
 
     def modules(self, most: int) -> list[str]:
         """All of it as at most so many modules, of which the first has the body."""
-        count = min(most, sum(map(len, self.functions)) // MODULE_CHARACTERS)
+        outside = self._outside()
+        helpers = {function: self._own_helpers(function, outside) for function in self.functions}
+        once = [*self.functions, *(outside[name] for name in set[str]().union(*helpers.values()))]
+        count = min(most, sum(map(len, once)) // MODULE_CHARACTERS)
         if count < 2 and not self.elsewhere:
             return [self.module()]
         count = max(count, 1)
         names = {*self.elsewhere, RECEIVER, *(_defined(function) for function in self.functions)}
         parts: list[list[str]] = [[] for _ in range(count)]
         lengths = [len(self.body)] + [0] * (count - 1)
-        for function in sorted(self.functions, key=len, reverse=True):
+        placed: set[str] = set()
+
+        def length(function: str) -> int:
+            return len(function) + sum(len(outside[name]) for name in helpers[function] - placed)
+
+        for function in sorted(self.functions, key=length, reverse=True):
             alone = _mentioned([function]).isdisjoint(names - {_defined(function)})
             at = lengths.index(min(lengths)) if alone else 0
             parts[at].append(function)
-            lengths[at] += len(function)
+            lengths[at] += length(function)
+            placed |= helpers[function]
         first, *others = parts
         exported = set(self.exported)
         elsewhere = [*self.elsewhere, *(_defined(function) for part in others for function in part)]
@@ -94,28 +103,49 @@ class Text:
         elsewhere = (*self.elsewhere, *alone)
         return module, replace(self, functions=stay, elsewhere=elsewhere, exported=frozenset(exported))
 
+    def _own_helpers(self, function: str, outside: Mapping[str, str]) -> set[str]:
+        """The helpers that a function calls, and that no module has so far."""
+        needed = _needed([function], outside, self.exported) - self.exported
+        return {name for name in needed if _called_helper(outside[name])}
+
+    def _outside(self) -> dict[str, str]:
+        """What is outside of functions."""
+        return {_defined(text): text for text in (*self.variables, *self.helpers)}
+
     def _one(self, functions: Sequence[str], exported: set[str], declared: Sequence[str] = ()) -> str:
         """The module of some functions, with what these mention. `exported` are the helpers that modules have by now,
         and others may call."""
-        outside = {_defined(text): text for text in (*self.variables, *self.helpers)}
-        needed: set[str] = set()
-        found = _mentioned(functions)
-        while found := (found & outside.keys()) - needed:
-            needed |= found
-            found = _mentioned(outside[name] for name in found - exported)
+        outside = self._outside()
+        needed = _needed(functions, outside, exported)
         mentioned = [_once(name, text, exported) for name, text in outside.items() if name in needed]
         return "\n".join([self.title, *mentioned, *declared, "", *functions, ""])
 
 
 def _once(name: str, text: str, exported: set[str]) -> str:
     """What is outside of kernels, as it stands in a module: a helper that is called is in the first one alone."""
-    helper = _HELPER.match(text)
-    if helper is None or "alwaysinline" in helper[1]:
+    helper = _called_helper(text)
+    if helper is None:
         return text
     if name in exported:
-        return f"declare {helper[1]}"
+        return f"declare {helper}"
     exported.add(name)
     return text.replace("define internal ", "define ", 1)
+
+
+def _called_helper(text: str) -> str | None:
+    """The head of a helper that is called, and not put in place of its calls."""
+    helper = _HELPER.match(text)
+    return None if helper is None or "alwaysinline" in helper[1] else helper[1]
+
+
+def _needed(functions: Iterable[str], outside: Mapping[str, str], exported: Collection[str] = ()) -> set[str]:
+    """What functions mention of what is `outside`, and what that mentions, unless it is in another module."""
+    needed: set[str] = set()
+    found = _mentioned(functions)
+    while found := (found & outside.keys()) - needed:
+        needed |= found
+        found = _mentioned(outside[name] for name in found.difference(exported))
+    return needed
 
 
 def _for_others(functions: Iterable[str]) -> list[str]:

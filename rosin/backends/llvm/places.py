@@ -156,9 +156,9 @@ class Places(ABC):
     def address(self, buffer: Buffer, index: Index) -> Val:
         """The address of an element, that of the first lane. Addresses that differ by a number have one start."""
         elem = memory_type(buffer.dtype)
-        if not index.terms or buffer.scope in PRIVATE or buffer not in self.bases:
+        if not index.terms or buffer not in self.bases:
             return self.e.offset(self.base(buffer), self.place(index)[0], elem)
-        start = self._start(buffer, index.terms)
+        start = (self._own_start if buffer.scope in PRIVATE else self._start)(buffer, index.terms)
         # The number comes last: instructions have room for it, and what is symbolic may be the same elsewhere.
         constant = index.constant
         number = constant if isinstance(constant, int) else constant.constant
@@ -186,6 +186,14 @@ class Places(ABC):
                 start = self.e.sealed(start)
             self.frames[-1]["start", buffer, terms] = start
         return start
+
+    def _own_start(self, buffer: Buffer, terms: tuple[tuple[Atom, Dim], ...]) -> Val:
+        """The same of a scratch array."""
+        found = self.known(("start", buffer, terms))
+        if found is None:
+            found = self.e.near(self.bases[buffer], self.place(Index(0, terms))[0], memory_type(buffer.dtype))
+            self.frames[-1]["start", buffer, terms] = found
+        return found
 
     def dim(self, dim: Dim) -> Val:
         """A size, computed at the head of the function."""

@@ -99,7 +99,9 @@ class _Module(ControlSteps):
         self.given_characters = 0
         """Of these modules."""
         self.characters = 0
-        """Of the functions since the last one of these."""
+        """Of the functions since the last one of these, and of what they alone call."""
+        self.helper_characters = 0
+        """Of all that functions call."""
         self.calls: dict[Kernel, list[str]] = {}
         """For the kernels that come again, the names of all their calls."""
         for step in kernels((*program.setup, *program.steps)):
@@ -236,7 +238,9 @@ class _Module(ControlSteps):
         """One more function; if there are enough, they are given away."""
         self.functions.append(function)
         self.function_count += 1
-        self.characters += len(function)
+        helpers = sum(map(len, self.declarations))
+        self.characters += len(function) + helpers - self.helper_characters
+        self.helper_characters = helpers
         if self.give is not None and self.characters >= max(AHEAD_CHARACTERS, self.given_characters // AHEAD_SHARE):
             text = replace(self.given, helpers=sorted(self.declarations), functions=self.functions)
             module, self.given = text.ahead()
