@@ -62,7 +62,7 @@ class Text:
         outside = self._outside()
         helpers = {function: self._own_helpers(function, outside) for function in self.functions}
         once = [*self.functions, *(outside[name] for name in set[str]().union(*helpers.values()))]
-        count = min(most, sum(map(len, once)) // MODULE_CHARACTERS)
+        count = min(most, len(self.functions), sum(map(len, once)) // MODULE_CHARACTERS)
         if count < 2 and not self.elsewhere:
             return [self.module()]
         count = max(count, 1)

@@ -104,9 +104,13 @@ class _Module(ControlSteps):
         """Of all that functions call."""
         self.calls: dict[Kernel, list[str]] = {}
         """For the kernels that come again, the names of all their calls."""
+        different: set[Kernel] = set()
         for step in kernels((*program.setup, *program.steps)):
+            different.add(_kernel_of(step))
             if isinstance(step, Again):
                 self.calls.setdefault(step.kernel, [step.kernel.name]).append(step.name)
+        self.to_come = len(different)
+        """Of how many kernels there is no function so far."""
         self.short = {kernel for kernel in self.calls if self.runs_at_once(kernel)}
         self.shared: dict[Kernel, str] = {}
         """The functions of these kernels, as far as they are there."""
@@ -231,17 +235,19 @@ class _Module(ControlSteps):
         """The name of a function that does what a kernel does."""
         name = f"k{self.function_count}"
         text = kernel_text(kernel, name, self, self.vector_bytes, self.declarations)
+        self.to_come -= 1
         self.add(f"; {title}\n{text}")
         return name
 
     def add(self, function: str) -> None:
-        """One more function; if there are enough, they are given away."""
+        """One more function; if there are enough, they are given away, but for those at the end."""
         self.functions.append(function)
         self.function_count += 1
         helpers = sum(map(len, self.declarations))
         self.characters += len(function) + helpers - self.helper_characters
         self.helper_characters = helpers
-        if self.give is not None and self.characters >= max(AHEAD_CHARACTERS, self.given_characters // AHEAD_SHARE):
+        enough = self.characters >= max(AHEAD_CHARACTERS, self.given_characters // AHEAD_SHARE)
+        if self.give is not None and enough and self.to_come > 0:
             text = replace(self.given, helpers=sorted(self.declarations), functions=self.functions)
             module, self.given = text.ahead()
             self.given_characters += self.characters
