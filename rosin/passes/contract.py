@@ -59,10 +59,12 @@ from rosin.passes.products import TileLanes
 from rosin.passes.tiles import (
     Tile,
     Tiling,
+    alike_vectors,
     ends_of_rows,
     open_row_blocks,
     padded_blocks,
     row_blocks,
+    stored_again,
     vector_blocks,
 )
 from rosin.passes.waiting import (
@@ -174,10 +176,12 @@ class Contraction(TileLanes):
         # Stores of lanes that lie apart are put together over several rows, which no test may part.
         over = self.place.coefficient(lanes) == 1
         # What is stored again must not be what it has been computed from.
-        again = not over and groups > 1 and self.form is None and self._arrays_beside() <= 1
-        vectors = vector_blocks(lanes.extent, groups, self.width, over or again)
-        vectors = [replace_fields(tile, again=again) for tile in vectors]
+        again = self.form is None and self._arrays_beside() <= 1
+        vectors = vector_blocks(lanes.extent, groups, self.width, over or (again and groups > 1))
+        vectors = [stored_again(tile) if again else tile for tile in vectors]
         rows = self._rows(lanes, partners, groups)
+        if again:
+            rows = [{v: stored_again(tile) for v, tile in kinds.items()} for kinds in rows]
         row = next((v for v in partners[:1] if v in rows[0]), None)
         one = row is not None and len(rows[0]) == 1 and self.overlap is None
         if row is not None and one and self.means.copies and self.pack_rows(row, rows[0][row].block, lanes) and over:
@@ -186,6 +190,9 @@ class Contraction(TileLanes):
         ends = self._open_ends(lanes, row, groups) if over and row is not None and self.overlap is None else []
         if ends:
             vectors = vectors[:1]
+        plain = self.kind is None and self.overlap is None and self.blocks is None and not self.packed
+        if over and again and plain and is_static(v.extent for v in (*self.result, *self.folded)):
+            vectors = alike_vectors(lanes.extent, vectors)
         self._slice([lanes, *rows[0]])
         found: list[Mapping[LoopVar, Tile]] = []
         for tile in vectors:
@@ -193,7 +200,7 @@ class Contraction(TileLanes):
             if tile.block < groups and row is not None and one and over and len(rows) == 1 and not self.packed:
                 # What is left of vectors has more rows, for as many sums.
                 room = min(self._room(row, tile.block), 2 * END_ROWS)
-                beside = [{row: blocks} for blocks in row_blocks(row.extent, room, True)]
+                beside = [{row: stored_again(t) if again else t} for t in row_blocks(row.extent, room, True)]
             found += ({lanes: tile, **r} for r in beside)
         return [*found, *ends]
 

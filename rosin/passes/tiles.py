@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
@@ -121,7 +122,7 @@ class Tiling:
             inside += [] if test.always else [test]
             place = place if tile.padded or tested else indices.least(place, tile.end - 1)
         if tile.begin is not None:
-            place = indices.least(block, tile.begin) + number
+            place = indices.least(block, tile.begin) + tile.width * number
             alone = number == tile.block - 1 or tile.again
             inside += [] if alone else [Within(place - block, 0, tile.block)]
         if var is self.lanes and self.lane is not None and tile.width != 1:
@@ -211,6 +212,24 @@ def vector_blocks(extent: Dim, groups: int, width: int, over: bool) -> list[Tile
     if few:
         tiles.append(Tile(extent - few, 1, 1, few))
     return tiles
+
+
+def stored_again(tile: Tile) -> Tile:
+    """The tile, which stores what lies over another block or vector again."""
+    return tile if tile.begin is None and tile.last is None else replace(tile, again=True)
+
+
+def alike_vectors(extent: Dim, tiles: list[Tile]) -> list[Tile]:
+    """These blocks of vectors as ones that are all alike, where the last one may lie over the one before it and be
+    stored again, and that wastes little."""
+    first, *others = tiles
+    if not others or not isinstance(extent, int) or not isinstance(first.count, int):
+        return tiles
+    assert isinstance(first.width, int), "blocks of vectors have a width"
+    block, count = first.block * first.width, first.count + 1
+    if count * first.block > LITTLE_MORE * -(-extent // first.width):
+        return tiles
+    return [replace(first, count=count, begin=extent - block, again=True)]
 
 
 def ends_of_rows(extent: Dim, groups: int, width: int) -> list[Tile]:

@@ -115,6 +115,19 @@ def test_blocks_are_all_of_one_length_where_they_can_be() -> None:
     assert [block_of(n, 64) for n in (4096, 2050, 4099)] == [64, 50, 64]
 
 
+def test_blocks_of_columns_lie_over_each_other_where_that_wastes_little() -> None:
+    def tiles(columns: int, *follows: str) -> list[str]:
+        def build(b: Builder, x: Value, w: Value, *others: Value) -> Value:
+            return b.add(b.matmul(x, w), *others) if others else b.matmul(x, w)
+
+        graph = graph_of(build, "f32[64, 70]", f"f32[70, {columns}]", *follows)
+        return [kernel.tile for kernel in compiled(graph, 64)]
+
+    assert tiles(255) == tiles(1023) == ["6 of x0 x 4 vectors of 16 of x1"]
+    assert len(tiles(100)) == 2, "8 vectors take longer than 7"
+    assert len(tiles(255, "f32[64, 255]")) == 2, "what may lie where the result does is read once"
+
+
 def test_blocks_of_panels_are_copied_where_enough_rows_pass_by_them() -> None:
     def copied(*shapes: str) -> bool:
         return any(b.name == "panel" for k in compiled(graph_of(product, *shapes), 64) for b in k.scratch)

@@ -148,6 +148,17 @@ def test_each_module_has_what_it_mentions() -> None:
     assert found == ["float @out(", "define float @help"]
 
 
+def test_modules_are_as_long_with_what_functions_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modules, "MODULE_CHARACTERS", 100)
+    helper = "define internal float @help(float %x) {\n" + "  ; long\n" * 50 + "  ret float %x\n}"
+    functions = [function("first", "k0", "call float @help(float 0.0)"), function("second", "k1", "; as long\n" * 5)]
+    text = Text("; title", [], [helper], functions, "define i32 @program() {\n  @k0 @k1\n}")
+    first, second = text.modules(2)
+    assert "define internal void @k1" in first
+    assert "define float @help" in second
+    assert replace(text, functions=functions[:1]).modules(2) == [replace(text, functions=functions[:1]).module()]
+
+
 def test_functions_are_given_away_but_those_that_mention_what_is_not_there_yet() -> None:
     helper = "define internal float @help(float %x) {\n  ret float %x\n}"
     functions = [

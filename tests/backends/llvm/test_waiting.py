@@ -48,6 +48,15 @@ def test_sums_go_on_where_they_waited(shape: tuple[int, int, int], dtype: str) -
     )
 
 
+def test_blocks_of_as_many_steps_have_one_tile() -> None:
+    def tiles(depth: int) -> int:
+        text = rosin.compile(lambda x, w: x @ w).text(drawn(100, depth), drawn(depth, 64), stage="loops")
+        return text.count("carrying acc_0_0 =")
+
+    assert tiles(4096) == 1
+    assert tiles(4099) == 2, "the last block has fewer steps"
+
+
 def test_threads_change_no_bits() -> None:
     x, w = drawn(100, 4099), drawn(4099, 200)
     before, found = threads.num_threads(), list[Any]()
