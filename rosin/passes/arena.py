@@ -165,8 +165,9 @@ class Spans:
                 case Repeat(team=Team() as team):
                     # Threads are at different steps at once.
                     self.now += 1
-                    for buffer in {*uses((step,))} - team.offsets.keys():
-                        self.use(buffer)
+                    for buffer in uses((step,)):
+                        if buffer not in team.offsets:
+                            self.use(buffer)
                     self.use(team.room)
                 case Repeat():
                     self.now += 1

@@ -123,7 +123,7 @@ def _one_by_one(group: Group, memory: Memory, name: str) -> list[Kernel | Nest]:
     tests, goal = op.place(point, readers, types)
     store = memory.store(result, goal, op.update(point, memory.stored(result)(goal), readers, types))
     offset = store.offset
-    free = {v for v, apart in zip(domain, op.disjoint(types), strict=True) if apart and v.extent != 1}
+    free = [v for v, apart in zip(domain, op.disjoint(types), strict=True) if apart and v.extent != 1]
     side_by_side = [v for v in free if offset.affine_in(v) and offset.coefficient(v) == 1]
     lanes = max(side_by_side, key=lambda v: facts.estimate(v.extent), default=None)
     ordered = [v for v in domain if v.extent != 1 and v not in free]
