@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rosin.runtime import jit
+from rosin.runtime import jit, loading
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry, slot_offset
 
 PROGRAM = """
@@ -41,7 +41,7 @@ def no_match(*args: object) -> object:
 
 def entry(release_gil: bool = False, arena_bytes: int = 0) -> Callable[..., Any]:
     """The compiled `a + b` of 16 f32."""
-    library = jit.load_object(jit.compile_object(PROGRAM))
+    library = loading.load_object(jit.compile_object(PROGRAM))
     spec = ArgumentSpec(np.dtype(np.float32), (16,))
     result = ResultSpec(np.dtype(np.float32), (16,))
     return make_entry(

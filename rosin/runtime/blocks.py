@@ -23,7 +23,7 @@ import functools
 import os
 import sys
 
-from rosin.runtime import jit
+from rosin.runtime import loading
 from rosin.runtime.tapes import memory
 
 __all__ = ["IDLE", "LARGE", "TEXT", "bytes_kept", "handler", "install", "tidy", "trim"]
@@ -37,10 +37,10 @@ SHARE = 8
 IDLE = 5
 """Blocks that are kept so many seconds are given back."""
 
-_library: jit.Library | None = None
+_library: loading.Library | None = None
 
 
-def install(library: jit.Library) -> None:
+def install(library: loading.Library) -> None:
     """Use the functions of the library that has `TEXT` in it, which stays loaded."""
     global _library
     _library = library

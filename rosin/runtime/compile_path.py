@@ -19,7 +19,7 @@ from rosin.ir.specialize import specialize
 from rosin.ir.transform.batch import batch_graph
 from rosin.ir.verify import verify
 from rosin.passes.inline import Inline
-from rosin.runtime import blocks, jit, memory
+from rosin.runtime import blocks, loading, memory
 from rosin.runtime.executable import Executable
 from rosin.runtime.native import NativeExecutable
 from rosin.runtime.xla_executable import XlaExecutable, stablehlo_text
@@ -146,7 +146,7 @@ def release_memory() -> None:
     """Give memory that compiled programs have left back to the system, where the C library keeps it otherwise."""
     literal.forget()
     memory.collect()
-    jit.leave_session()
+    loading.leave_session()
     blocks.trim()
     memory.trim()
 

@@ -37,7 +37,7 @@ import numpy as np
 
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim, is_static
-from rosin.runtime import blocks, jit
+from rosin.runtime import blocks, loading
 from rosin.runtime.entry_code import HEADER, WRITEABLE, entry_text
 
 __all__ = ["ArgumentSpec", "ResultSpec", "SizesSpec", "cut", "empty", "make_entry", "slot_offset"]
@@ -280,7 +280,7 @@ def _numpy_function(index: int) -> int:
 @functools.cache
 def _address() -> int:
     """The address of `rosin_entry`, compiled or loaded on first use and never unloaded."""
-    library = jit.load_text(entry_text(), optimize=2)
+    library = loading.load_text(entry_text(), optimize=2)
     arena = _Arena.from_address(library.address("rosin_arena"))
 
     def renew_arena() -> None:

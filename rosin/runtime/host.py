@@ -31,7 +31,7 @@ from rosin.ir.interpret import check
 from rosin.ir.op import NumpyArray, Op
 from rosin.ir.specialize import op_at, type_at
 from rosin.ir.types import TensorType
-from rosin.runtime import jit
+from rosin.runtime import loading
 
 if TYPE_CHECKING:
     from rosin.ir.steps import HostCall
@@ -95,7 +95,7 @@ def _copied(pointer: Any, type: TensorType) -> NumpyArray:
 
 
 def install() -> None:
-    """Make the functions known to `jit.load_object`."""
+    """Make the functions known to `loading.load_object`."""
     _library()
 
 
@@ -108,11 +108,11 @@ def run(program: int, buffers: Any, arena: int) -> int:
 
 
 @functools.cache
-def _library() -> jit.Library:
-    library = jit.load_text(_text(sys.platform), optimize=2)
+def _library() -> loading.Library:
+    library = loading.load_text(_text(sys.platform), optimize=2)
     library.keep_forever()
     for symbol in (SYMBOL, POLL_SYMBOL, TEAM_SYMBOL):
-        jit.add_symbol(symbol, library.address(symbol))
+        loading.add_symbol(symbol, library.address(symbol))
     return library
 
 

@@ -1,17 +1,12 @@
-"""Text of an LLVM module to object code, and object code to addresses of functions.
+"""Text of an LLVM module to object code.
 
-The three steps are apart because the middle one is what the disk cache keeps:
+The steps to code that runs are apart, because object code is what the disk cache keeps:
 
-    text --compile_object--> bytes --load_object--> Library --address--> int
+    text --compile_object--> bytes --loading.load_object--> Library --address--> int
 
 The text is expected to be vectorised by hand, so few passes pay. Measured on a softmax kernel (16 lanes, three loops,
 accumulators in allocas; per kernel): parse 0.13 ms, verify 0.03 ms, SROA 0.13 ms, code generation 3.4 ms. LLVM's own O1
 adds 2.3 ms, O2 with vectorisers 6 ms, and neither makes that kernel faster than SROA alone does.
-
-Objects of x86-64 under Linux are linked by rosin.runtime.elf, others by LLVM's ORC (`LLJIT`) with JITLink: 0.1 ms a
-library against 0.8 ms for one MCJIT engine each, a missing symbol is an exception where MCJIT aborts the process, and
-the sections of an object stay together in memory, so the small code model (constants addressed relative to the program
-counter) is safe.
 
 llvmlite costs about 30 ms to import and 65 MB of memory: only `binding` does, on first use, and what is found on the
 disk does not use it.
@@ -23,7 +18,6 @@ import _thread
 import contextlib
 import ctypes
 import functools
-import itertools
 import os
 import queue
 import re
@@ -35,27 +29,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rosin.ir.dataclass import dataclass
-from rosin.runtime import cache, elf, processor
+from rosin.runtime import cache, processor
 
 if TYPE_CHECKING:
-    from llvmlite.binding import LLJIT, ContextRef, ModuleRef, TargetMachine
+    from llvmlite.binding import ContextRef, ModuleRef, TargetMachine
 
 __all__ = [
     "CompileError",
     "Compiling",
-    "Library",
-    "LinkError",
     "Target",
-    "add_symbol",
     "assembly",
     "binding",
     "compile_object",
     "compile_objects",
     "host",
-    "leave_session",
-    "load_object",
-    "load_text",
-    "load_texts",
     "optimized",
 ]
 
@@ -72,10 +59,6 @@ interpreter for a moment dozens of times, and would wait for Python's own 5 ms e
 
 class CompileError(Exception):
     """LLVM rejected the text of a module; the message shows the lines at fault."""
-
-
-class LinkError(Exception):
-    """An object could not be loaded, or lacks the symbol asked for."""
 
 
 @functools.cache
@@ -467,177 +450,3 @@ def _explain(message: str, text: str) -> str:
     shown = sorted({near for number in at for near in range(number - 2, number + 3) if 0 <= near < len(lines)})
     excerpt = [f"{'->' if number in at else '  '} {number + 1:5d} | {lines[number]}" for number in shown]
     return "\n".join([message.strip(), *excerpt])
-
-
-# -- object code to addresses ----------------------------------------------------------------------------------
-
-_symbols: dict[str, int] = {}
-_lock = threading.Lock()
-
-
-def add_symbol(name: str, address: int) -> None:
-    """Let modules loaded from now on call the external function `name` at `address`.
-
-    Symbols of the process itself (the C library and its mathematics) are found without this.
-    """
-    with _lock:
-        _symbols[name] = address
-
-
-class _Session:
-    """One ORC engine and the number of libraries linked into it so far.
-
-    ORC never forgets the name of a library, at about 10 KiB each: a session takes a bounded number of them and goes
-    when the last one does.
-    """
-
-    capacity = 16
-    current: _Session | None = None
-
-    def __init__(self) -> None:
-        machine = (
-            binding()
-            .Target.from_triple(host().triple)
-            .create_target_machine(cpu=host().cpu, features=host().features, reloc="pic", codemodel="small", jit=True)
-        )
-        self.engine: LLJIT = binding().create_lljit_compiler(machine, use_jit_link=True, suppress_errors=True)
-        self.count = 0
-
-    @classmethod
-    def take(cls) -> tuple[_Session, str]:
-        """The session for one more library, and the library's name in it. Call with the lock held."""
-        session = cls.current
-        if session is None or session.count >= cls.capacity:
-            session = cls.current = _Session()
-        session.count += 1
-        return session, f"rosin{session.count}"
-
-
-class Library:
-    """Code in memory. Its addresses hold until the library dies; whoever keeps an address keeps the library."""
-
-    def __init__(self, find: Callable[[str], int]) -> None:
-        """`find` gives an address, or raises `LinkError`, and holds the code."""
-        self._find = find
-        self._addresses: dict[str, int] = {}
-
-    def address(self, name: str) -> int:
-        """The address of the function or global `name`. Raises `LinkError` when there is none."""
-        known = self._addresses.get(name)
-        if known is None:
-            known = self._addresses[name] = self._find(name)
-        return known
-
-    def keep_forever(self) -> None:
-        """Never unload the code: for code in which threads of the process may sleep."""
-        # One reference that nobody gives back: not even the end of the interpreter unloads the code.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
-
-
-def leave_session() -> None:
-    """Link what comes into a new session, so that this one goes as soon as the libraries in it do."""
-    with _lock:
-        _Session.current = None
-
-
-def load_object(*objects: bytes) -> Library:
-    """Load object code that `compile_object` made, of one module or of several that belong together.
-
-    The code is unloaded when the `Library` dies. Raises `LinkError` when the bytes are no object code of this system,
-    or use what is not there.
-    """
-    for data in objects:
-        if data[:4] not in _OBJECT_MAGICS:
-            raise LinkError(f"not object code: starts with {data[:4]!r}")
-    if sys.platform == "linux" and all(map(elf.is_x86, objects)):
-        return Library(_linked(objects))
-    return Library(_linked_by_llvm(objects))
-
-
-def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]) -> Library:
-    """The library of a module for the host, its object from the cache or compiled and put there.
-
-    For the runtime's own native code; a compiled program has a key of its own that is known before its text is. What
-    `split` makes of the text is compiled at the same time.
-    """
-    return load_texts([text], optimize, split)[0]
-
-
-def load_texts(
-    texts: Sequence[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
-) -> list[Library]:
-    """The libraries of several modules, as of `load_text`; those that are to be compiled are so at the same time."""
-    keys = [cache.hashed("texts", host().key, str(optimize), text) for text in texts]
-    entries = [cache.default().get(key) for key in keys]
-    objects = {number: entry.objects() for number, entry in enumerate(entries) if entry is not None}
-    pieces = {number: split(text) for number, text in enumerate(texts) if number not in objects}
-    made = iter(compile_objects(list(itertools.chain(*pieces.values())), optimize=optimize) if pieces else ())
-    for number, parts in pieces.items():
-        own = objects[number] = list(itertools.islice(made, len(parts)))
-        cache.default().put(keys[number], b"".join(own), {"lengths": list(map(len, own))})
-    return [load_object(*objects[number]) for number in range(len(texts))]
-
-
-_OBJECT_MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe")
-
-
-def _linked(objects: Sequence[bytes]) -> Callable[[str], int]:
-    """Link objects without LLVM."""
-    try:
-        image = elf.link(objects, lambda name: _symbols.get(name) or _in_process(name))
-    except elf.ImageError as error:
-        raise LinkError(str(error)) from None
-
-    def find(name: str) -> int:
-        address = image.addresses.get(name)
-        if address is None:
-            raise LinkError(f"there is no {name!r} in the code")
-        return address
-
-    return find
-
-
-def _linked_by_llvm(objects: Sequence[bytes]) -> Callable[[str], int]:
-    builder = binding().JITLibraryBuilder()
-    for data in objects:
-        builder.add_object_img(data)
-    builder.add_current_process()
-    with _lock:
-        session, library = _Session.take()
-        symbols = {name: address for name, address in _symbols.items() if any(name.encode() in o for o in objects)}
-    for symbol, address in symbols.items():
-        builder.import_symbol(symbol, address)
-
-    def explained(error: RuntimeError) -> LinkError:
-        elfs = (data for data in objects if elf.is_elf(data))
-        missing = dict.fromkeys(name for data in elfs for name in elf.undefined(data))
-        missing = [name for name in missing if name not in symbols and _in_process(name) is None]
-        return LinkError(f"{error}; undefined: {', '.join(missing)}" if missing else str(error))
-
-    try:
-        trackers = [builder.link(session.engine, library)]
-    except RuntimeError as error:
-        raise explained(error) from None
-
-    def find(name: str) -> int:
-        try:
-            found = session.engine.lookup(library, name)
-        except RuntimeError as error:
-            raise explained(error) from None
-        trackers.append(found)
-        return int(found[name])
-
-    return find
-
-
-def _in_process(name: str) -> int | None:
-    """The address of a symbol of this process."""
-    try:
-        return ctypes.addressof(ctypes.c_char.in_dll(_process(), name))
-    except ValueError:
-        return None
-
-
-@functools.cache
-def _process() -> ctypes.CDLL:
-    return ctypes.CDLL(None)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rosin.backends.llvm.routines.matrix.lapack import ALONE, PREFIX
 from rosin.ir.errors import UnsupportedError
-from rosin.runtime import jit
+from rosin.runtime import loading
 
 __all__ = ["install", "word"]
 
@@ -123,19 +123,19 @@ def _install_guard() -> None:
     if found is not None:
         get, set_ = (f"{PREFIX}{verb}_threads" for verb in ("get", "set"))
         for symbol, verb in ((get, "get"), (set_, "set")):
-            jit.add_symbol(symbol, _address(library, found.format(verb)))
+            loading.add_symbol(symbol, _address(library, found.format(verb)))
         declared = f"declare i32 @{get}()\ndeclare void @{set_}(i32)"
         begin = f"%count = call i32 @{get}()\n  store i32 %count, ptr @before\n  call void @{set_}(i32 1)"
         end = f"%saved = load i32, ptr @before\n  call void @{set_}(i32 %saved)"
     text = _GUARD.replace("$DECLARED$", declared).replace("$BEGIN$", begin).replace("$END$", end)
-    guard = jit.load_text(text)
+    guard = loading.load_text(text)
     for name in ALONE:
-        jit.add_symbol(PREFIX + name, guard.address(PREFIX + name))
+        loading.add_symbol(PREFIX + name, guard.address(PREFIX + name))
     guard.keep_forever()
 
 
 def install(text: str) -> None:
-    """Make known to `jit.load_object` the functions of LAPACK that an LLVM module calls."""
+    """Make known to `loading.load_object` the functions of LAPACK that an LLVM module calls."""
     with _lock:
         for name in dict.fromkeys(re.findall(rf"@{PREFIX}(\w+)\(", text)):
             if name in _known:
@@ -147,5 +147,5 @@ def install(text: str) -> None:
                 continue
             if not hasattr(library, pattern.format(name)):
                 raise UnsupportedError(f"linear algebra needs {name} of LAPACK, which NumPy's library lacks")
-            jit.add_symbol(PREFIX + name, _address(library, pattern.format(name)))
+            loading.add_symbol(PREFIX + name, _address(library, pattern.format(name)))
             _known.add(name)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rosin.passes.explain import Limits
-from rosin.runtime import jit
+from rosin.runtime import jit, loading
 
 SUMS = 12
 """Independent sums that each take a product at every step: more than the latency of one hides."""
@@ -79,7 +79,7 @@ def _multiply_add(kind: str, lanes: int) -> Callable[[int], tuple[Callable[[], o
         "  ret void",
         "}",
     ]
-    library = jit.load_object(jit.compile_object("\n".join(lines)))
+    library = loading.load_object(jit.compile_object("\n".join(lines)))
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(library.address("run"))
 
     def work(_: int) -> tuple[Callable[[], object], float]:
@@ -124,7 +124,7 @@ def _triad(size: int, threads: int) -> Callable[[int], tuple[Callable[[], object
         "  ret void",
         "}",
     ]
-    library = jit.load_object(jit.compile_object("\n".join(lines)))
+    library = loading.load_object(jit.compile_object("\n".join(lines)))
     pointers = [ctypes.c_void_p] * 3
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *pointers)(library.address("run"))
     cached = size != BYTES

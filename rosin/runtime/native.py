@@ -30,7 +30,7 @@ from rosin.ir.op import NumpyArray, Op, Types
 from rosin.ir.ops.loop import Loop
 from rosin.ir.sizes import Sizes
 from rosin.ir.types import TensorType
-from rosin.runtime import blocks, cache, host, jit, memory, tapes, threads
+from rosin.runtime import blocks, cache, host, jit, loading, memory, tapes, threads
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, SizesSpec, cut, empty, make_entry
 from rosin.runtime.entry_code import NO_ROOM, RELEASE_GIL_BYTES
 from rosin.runtime.executable import Executable
@@ -84,7 +84,7 @@ class NativeExecutable(Executable):
 
             routines.install(self.routines)
         blocks.tidy()
-        self.library = jit.load_object(*objects)
+        self.library = loading.load_object(*objects)
         self.address = self.library.address(ENTRY)
         if not self.from_cache and sum(map(len, objects)) >= LARGE:
             # What compiling leaves in cycles is young, or was when it was last looked at, while LLVM was busy.

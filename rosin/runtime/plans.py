@@ -24,7 +24,7 @@ from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
 from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
-from rosin.runtime import jit
+from rosin.runtime import jit, loading
 
 __all__ = ["Planner", "planner", "radices", "turns"]
 
@@ -213,7 +213,7 @@ def _code(dtype: DType, passes: Sequence[tuple[str, int, int | None]]) -> list[i
         butterflies.pass_text(name, kind, radix, elem, widths)
         for name, (_, kind, radix, widths) in zip(names, absent, strict=True)
     ]
-    for key, name, library in zip(absent, names, jit.load_texts(texts), strict=True):
+    for key, name, library in zip(absent, names, loading.load_texts(texts), strict=True):
         library.keep_forever()
         _passes[key] = library.address(name)
     return [_passes[key] for key in keys]
@@ -223,7 +223,7 @@ def _code(dtype: DType, passes: Sequence[tuple[str, int, int | None]]) -> list[i
 def _short_code(dtype: DType, kind: str, length: int) -> int:
     """The address of the function for short lines."""
     name = f"short_{kind}_{length}"
-    library = jit.load_text(short.short_text(name, kind, length, memory_type(dtype), jit.host().vector_bytes))
+    library = loading.load_text(short.short_text(name, kind, length, memory_type(dtype), jit.host().vector_bytes))
     library.keep_forever()
     return library.address(name)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rosin.backends.llvm.modules import split
 from rosin.backends.llvm.names import BEGIN, PLANNER, ROUTINE
 from rosin.backends.llvm.routines import FOREIGN, calls_lapack, is_planned, routine_texts
-from rosin.runtime import cache, jit, lapack, threads
+from rosin.runtime import cache, jit, lapack, loading, threads
 
 if TYPE_CHECKING:
     from rosin.runtime import plans
@@ -51,7 +51,7 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None
 
 
 def install(names: Iterable[str], vector_bytes: int = 0) -> None:
-    """Make routines known to `jit.load_object`; their object code is kept on the disk, but for foreign ones.
+    """Make routines known to `loading.load_object`; their object code is kept on the disk, but for foreign ones.
 
     They are for registers of the host's width unless another one is given.
     """
@@ -86,7 +86,7 @@ class _Making:
         }
         self.begun = {name: (next(texts), texts) for name, texts in writing.items()}
 
-    def libraries(self) -> list[jit.Library]:
+    def libraries(self) -> list[loading.Library]:
         """The code of each."""
         objects = {name: entry.objects() for name, entry in self.entries.items()}
         for entry in self.entries.values():
@@ -97,7 +97,7 @@ class _Making:
             if name in self.keys:
                 meta = {"lengths": list(map(len, own)), "declared": declared}
                 cache.default().put(self.keys[name], b"".join(own), meta)
-        return [jit.load_object(*objects[name]) for name in self.names]
+        return [loading.load_object(*objects[name]) for name in self.names]
 
     def _compiled(self) -> dict[str, tuple[list[bytes], str]]:
         """The objects of those that the disk has not, and what they declare."""
@@ -137,10 +137,10 @@ def _load(making: _Making) -> None:
     for name, library in zip(making.names, making.libraries(), strict=True):
         if name in _known:
             continue
-        jit.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
+        loading.add_symbol(ROUTINE + name, library.address(ROUTINE + name))
         if is_planned(name):
             begin = ROUTINE + name + BEGIN
-            jit.add_symbol(begin, library.address(begin))
+            loading.add_symbol(begin, library.address(begin))
             ctypes.c_void_p.from_address(library.address(PLANNER)).value = id(_receiver(name))
         library.keep_forever()
         _known.add(name)

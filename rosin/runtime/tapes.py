@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 
 from rosin.backends.llvm.names import FREE, GROW
-from rosin.runtime import jit
+from rosin.runtime import loading
 
 __all__ = ["bytes_in_use", "install", "limit", "memory", "set_limit"]
 
@@ -24,7 +24,7 @@ _CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def install() -> None:
-    """Make the functions known to `jit.load_object`."""
+    """Make the functions known to `loading.load_object`."""
     _words()
 
 
@@ -60,9 +60,9 @@ def memory() -> int:
 @functools.cache
 def _words() -> tuple[ctypes.c_int64, ctypes.c_int64]:
     """The limit and the bytes in use, in native memory."""
-    library = jit.load_text(_TEXT, optimize=2)
+    library = loading.load_text(_TEXT, optimize=2)
     for name in (GROW, FREE):
-        jit.add_symbol(name, library.address(name))
+        loading.add_symbol(name, library.address(name))
     library.keep_forever()
     words = (ctypes.c_int64.from_address(library.address(name)) for name in ("rosin_tape_limit", "rosin_tape_bytes"))
     allowed, used = words

@@ -25,7 +25,7 @@ import os
 import platform
 import sys
 
-from rosin.runtime import jit
+from rosin.runtime import loading
 
 __all__ = ["POLLING_SYMBOL", "SYMBOL", "install", "num_threads", "set_num_threads"]
 
@@ -88,7 +88,7 @@ def set_num_threads(count: int) -> None:
 
 
 def install() -> int:
-    """Make `rosin_parallel` known to `jit.load_object`, starting nothing yet; returns its address."""
+    """Make `rosin_parallel` known to `loading.load_object`, starting nothing yet; returns its address."""
     return _pool()[1]
 
 
@@ -107,7 +107,7 @@ def _processors() -> int:
 @functools.cache
 def _pool() -> tuple[_Pool, int]:
     """The pool's state and the address of `rosin_parallel`, loaded on first use and never unloaded."""
-    library = jit.load_text(pool_text(sys.platform, platform.machine()), optimize=2)
+    library = loading.load_text(pool_text(sys.platform, platform.machine()), optimize=2)
     pool = _Pool.from_address(library.address("rosin_pool"))
     pool.threads = num_threads()
 
@@ -119,7 +119,7 @@ def _pool() -> tuple[_Pool, int]:
     os.register_at_fork(after_in_child=start_over)
     library.keep_forever()
     for symbol in (SYMBOL, POLLING_SYMBOL):
-        jit.add_symbol(symbol, library.address(symbol))
+        loading.add_symbol(symbol, library.address(symbol))
     return pool, library.address(SYMBOL)
 
 

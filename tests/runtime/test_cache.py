@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.runtime import cache, jit
+from rosin.runtime import cache, jit, loading
 from rosin.runtime.cache import ObjectCache
 
 
@@ -197,9 +197,9 @@ def test_many_processes(tmp_path: Path) -> None:
 def test_load_text_compiles_once(store: ObjectCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "default", lambda: store)
     text = "define i64 @f() {\n  ret i64 7\n}"
-    assert jit.load_text(text).address("f")
+    assert loading.load_text(text).address("f")
     monkeypatch.setattr(jit, "compile_objects", None)
-    assert jit.load_text(text).address("f")
+    assert loading.load_text(text).address("f")
 
 
 def test_sources_are_read_again_when_they_change(

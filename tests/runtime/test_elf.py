@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rosin.runtime import elf, jit
+from rosin.runtime import elf, jit, loading
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or not jit.host().triple.startswith("x86_64"), reason="objects of x86-64 under Linux"
@@ -60,7 +60,7 @@ define i64 @other(i64 %x) {
 
 
 def library(find: Callable[[str], int]) -> Callable[[int, int], int]:
-    address = jit.Library(find).address("everything")
+    address = loading.Library(find).address("everything")
     function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(address)
     function.keep = find  # type: ignore[attr-defined]
     return function
@@ -71,18 +71,18 @@ def test_as_llvm_links(optimize: int) -> None:
     objects = jit.compile_objects([EVERYTHING, OTHER], optimize=optimize)
     assert all(map(elf.is_x86, objects))
     calls = [(0, -5), (1, -5), (1, 9), (0, 100)]
-    ours, theirs = library(jit._linked(objects)), library(jit._linked_by_llvm(objects))
+    ours, theirs = library(loading._linked(objects)), library(loading._linked_by_llvm(objects))
     assert [ours(*call) for call in calls] == [theirs(*call) for call in calls]
     assert ours(0, -5) == 10 + 45 + 1000  # the state of a library is its own
 
 
 def test_order_does_not_matter() -> None:
     objects = jit.compile_objects([OTHER, EVERYTHING])
-    assert library(jit._linked(objects))(1, 2) == 12 + 41 + 1000
+    assert library(loading._linked(objects))(1, 2) == 12 + 41 + 1000
 
 
 def test_addresses_are_aligned() -> None:
-    image = elf.link(jit.compile_objects([EVERYTHING, OTHER]), lambda name: jit._in_process(name))
+    image = elf.link(jit.compile_objects([EVERYTHING, OTHER]), lambda name: loading._in_process(name))
     assert image.addresses["zeros"] % 64 == 0
     assert image.addresses["counter"] % 8 == 0
 
@@ -90,16 +90,16 @@ def test_addresses_are_aligned() -> None:
 def test_what_cannot_be_linked() -> None:
     data = jit.compile_object(EVERYTHING)
     assert set(elf.undefined(data)) == {"labs", "fmod", "other"}
-    with pytest.raises(jit.LinkError, match="undefined: other"):
-        jit.load_object(data)
+    with pytest.raises(loading.LinkError, match="undefined: other"):
+        loading.load_object(data)
     twice = jit.compile_object(OTHER)
-    with pytest.raises(jit.LinkError, match="other is defined twice"):
-        jit.load_object(data, twice, twice.replace(b"weak", b"keaw"))
-    with pytest.raises(jit.LinkError, match="there is no 'missing'"):
-        jit.load_object(data, twice).address("missing")
+    with pytest.raises(loading.LinkError, match="other is defined twice"):
+        loading.load_object(data, twice, twice.replace(b"weak", b"keaw"))
+    with pytest.raises(loading.LinkError, match="there is no 'missing'"):
+        loading.load_object(data, twice).address("missing")
     thread_local = "@x = thread_local global i64 1\ndefine i64 @f() {\n  %x = load i64, ptr @x\n  ret i64 %x\n}"
-    with pytest.raises(jit.LinkError, match="a relocation of kind"):
-        jit.load_object(jit.compile_object(thread_local))
+    with pytest.raises(loading.LinkError, match="a relocation of kind"):
+        loading.load_object(jit.compile_object(thread_local))
     far = "declare void @far()\n@near = external dso_local global i64\ndefine ptr @f() {\n  ret ptr @near\n}"
     with pytest.raises(elf.ImageError, match="too far away"):
         elf.link([jit.compile_object(far)], lambda name: 1 << 46)

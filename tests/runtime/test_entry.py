@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from rosin.runtime import jit
+from rosin.runtime import jit, loading
 from rosin.runtime.entry import ArgumentSpec, ResultSpec, make_entry, slot_offset
 from rosin.runtime.entry_code import NO_ROOM, STACK_ARENA_BYTES
 
@@ -62,7 +62,7 @@ def fail(code: int) -> object:
     raise MemoryError if code == NO_ROOM else Failed(code)
 
 
-def program(body: str, *declarations: str) -> jit.Library:
+def program(body: str, *declarations: str) -> loading.Library:
     """A library with one `program` whose body is given; `%p0`, `%p1`… are the first six buffers."""
     loads = "".join(
         f"  %b{i} = getelementptr ptr, ptr %buffers, i64 {i}\n  %p{i} = load ptr, ptr %b{i}\n"
@@ -70,10 +70,12 @@ def program(body: str, *declarations: str) -> jit.Library:
         if f"%p{i}" in body
     )
     head = "define i32 @program(ptr %buffers, ptr %arena) nounwind {\n"
-    return jit.load_object(jit.compile_object("\n".join(declarations) + "\n" + head + loads + body + "\n}", optimize=0))
+    return loading.load_object(
+        jit.compile_object("\n".join(declarations) + "\n" + head + loads + body + "\n}", optimize=0)
+    )
 
 
-def adding(count: int) -> jit.Library:
+def adding(count: int) -> loading.Library:
     """out[0] = the sum of the first elements of `count` buffers; `out` is the buffer after them."""
     lines = []
     total = "0.0"
@@ -123,7 +125,7 @@ done:
 
 
 def make(
-    library: jit.Library,
+    library: loading.Library,
     arguments: Sequence[ArgumentSpec | tuple[int, ...]] = (),
     results: Sequence[ResultSpec | tuple[int, ...]] = (),
     constants: Sequence[np.ndarray] = (),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.runtime import jit
+from rosin.runtime import jit, loading
 
 DOUBLE = """
 define i64 @double(i64 %x) {
@@ -41,7 +41,7 @@ def run(code: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("optimize", [0, 1, 2, 3])
 def test_compile_load_call(optimize: int) -> None:
-    library = jit.load_object(jit.compile_object(DOUBLE, optimize=optimize))
+    library = loading.load_object(jit.compile_object(DOUBLE, optimize=optimize))
     assert call(library.address("double"), 21) == 42
 
 
@@ -111,8 +111,8 @@ def test_verifier_error_shows_the_line() -> None:
 
 
 def test_missing_names_are_errors_not_aborts() -> None:
-    library = jit.load_object(jit.compile_object(DOUBLE))
-    with pytest.raises(jit.LinkError, match="triple"):
+    library = loading.load_object(jit.compile_object(DOUBLE))
+    with pytest.raises(loading.LinkError, match="triple"):
         library.address("triple")
     text = """
 declare i64 @rosin_no_such(i64)
@@ -121,10 +121,10 @@ define i64 @f(i64 %x) {
   ret i64 %y
 }
 """
-    with pytest.raises(jit.LinkError, match="undefined: rosin_no_such"):
-        jit.load_object(jit.compile_object(text)).address("f")
-    with pytest.raises(jit.LinkError, match="not object code"):
-        jit.load_object(b"nonsense")
+    with pytest.raises(loading.LinkError, match="undefined: rosin_no_such"):
+        loading.load_object(jit.compile_object(text)).address("f")
+    with pytest.raises(loading.LinkError, match="not object code"):
+        loading.load_object(b"nonsense")
 
 
 def test_symbols_of_the_process_and_added_ones() -> None:
@@ -137,14 +137,14 @@ define i64 @f(i64 %x) {
   ret i64 %z
 }
 """
-    base = jit.load_object(jit.compile_object(DOUBLE))
-    jit.add_symbol("rosin_test_extern", base.address("double"))
-    assert call(jit.load_object(jit.compile_object(text)).address("f"), -4) == 8
+    base = loading.load_object(jit.compile_object(DOUBLE))
+    loading.add_symbol("rosin_test_extern", base.address("double"))
+    assert call(loading.load_object(jit.compile_object(text)).address("f"), -4) == 8
 
 
 def test_same_names_in_many_libraries() -> None:
     texts = [f"define i64 @f() {{\n  ret i64 {value}\n}}" for value in range(5)]
-    libraries = [jit.load_object(jit.compile_object(text, optimize=0)) for text in texts]
+    libraries = [loading.load_object(jit.compile_object(text, optimize=0)) for text in texts]
     assert [call(library.address("f")) for library in libraries] == list(range(5))
 
 
@@ -154,7 +154,7 @@ def test_dead_libraries_give_their_memory_back() -> None:
 
     def pages(count: int) -> int:
         for _ in range(count):
-            jit.load_object(data).address("double")
+            loading.load_object(data).address("double")
         gc.collect()
         return int(Path("/proc/self/statm").read_text().split()[1])
 
@@ -163,10 +163,10 @@ def test_dead_libraries_give_their_memory_back() -> None:
 
 
 def test_library_outlives_its_session() -> None:
-    first = jit.load_object(jit.compile_object(DOUBLE))
+    first = loading.load_object(jit.compile_object(DOUBLE))
     address = first.address("double")
     data = jit.compile_object("define i64 @g() {\n  ret i64 1\n}", optimize=0)
     for _ in range(130):
-        jit.load_object(data).address("g")
+        loading.load_object(data).address("g")
     assert call(address, 4) == 8
     assert first.address("double") == address

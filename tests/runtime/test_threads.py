@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from rosin.runtime import jit, threads
+from rosin.runtime import jit, loading, threads
 
 BODY = """
 declare void @PARALLEL(ptr, ptr, i64)
@@ -112,7 +112,7 @@ define void @wait_for_workers(ptr %context) {
 
 def polls_while_waiting(symbol: str) -> int:
     """How often a caller polls that waits for workers which go on until it has done so three times."""
-    library = jit.load_object(jit.compile_object(WAITING.replace("POLLING", symbol)))
+    library = loading.load_object(jit.compile_object(WAITING.replace("POLLING", symbol)))
     context = (ctypes.c_int64 * 4)()
     ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("wait_for_workers"))(ctypes.addressof(context))
     return context[3]
@@ -127,7 +127,7 @@ class Caller:
     """Programs over some `rosin_parallel`."""
 
     def __init__(self, symbol: str) -> None:
-        self.library = jit.load_object(jit.compile_object(BODY.replace("PARALLEL", symbol)))
+        self.library = loading.load_object(jit.compile_object(BODY.replace("PARALLEL", symbol)))
 
     def run(self, program: str, count: int, repeat: int = 1, room: int = 0) -> tuple[np.ndarray, list[tuple[int, int]]]:
         """How often each item was visited, and the ranges of the last round."""
@@ -278,10 +278,10 @@ def test_without_a_futex() -> None:
     text = threads.pool_text("freebsd", platform.machine()).replace("@rosin_parallel", "@plain_parallel")
     assert "pthread_cond_wait" in text
     assert "syscall" not in text
-    library = jit.load_object(jit.compile_object(text, optimize=2))
+    library = loading.load_object(jit.compile_object(text, optimize=2))
     library.keep_forever()
     for symbol in ("plain_parallel", "plain_parallel_polling"):
-        jit.add_symbol(symbol, library.address(symbol))
+        loading.add_symbol(symbol, library.address(symbol))
     pool = threads._Pool.from_address(library.address("rosin_pool"))
     pool.threads = 3
     caller = Caller("plain_parallel")

@@ -24,7 +24,7 @@ from rosin.ir.steps import Kernel, routine_calls
 from rosin.ir.types import parse_type
 from rosin.passes import contract, epilogue, lanes, nest, waiting
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import host, jit, routines, threads
+from rosin.runtime import host, jit, loading, routines, threads
 from tests.samples import draw
 
 Build = Callable[..., Value | Sequence[Value]]
@@ -44,7 +44,7 @@ def run(graph: Graph, operands: Sequence[Array], vector_bytes: int) -> list[Arra
     host.install()
     calls = routine_calls(program.steps)
     routines.install((routine_for(call.name, call.numbers, vector_bytes) for call in calls), vector_bytes)
-    library = jit.load_object(jit.compile_object(program_text(program, vector_bytes)))
+    library = loading.load_object(jit.compile_object(program_text(program, vector_bytes)))
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p)(library.address(ENTRY))
     results = [np.full(v.type.sizes, 77, v.type.dtype.numpy) for v in graph.outputs]
     arrays = [np.ascontiguousarray(x) for x in operands]

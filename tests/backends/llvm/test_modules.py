@@ -14,7 +14,7 @@ from rosin import numpy as rnp
 from rosin.backends.llvm import modules, program
 from rosin.backends.llvm.modules import Text, split
 from rosin.backends.llvm.routines import routine_texts
-from rosin.runtime import host, jit, lapack, threads
+from rosin.runtime import host, jit, lapack, loading, threads
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((24, 32), np.float32)
@@ -218,7 +218,7 @@ def test_a_helper_is_in_one_module_but_where_it_is_inlined() -> None:
         2,
     ]
     assert all(("@inlined(float %x)" in t) == ("call float @inlined" in t) for t in texts)
-    assert jit.load_object(*jit.compile_objects(texts, optimize=0)).address("program")
+    assert loading.load_object(*jit.compile_objects(texts, optimize=0)).address("program")
 
 
 def test_what_llvm_refuses_is_told_from_any_thread() -> None:
@@ -226,9 +226,9 @@ def test_what_llvm_refuses_is_told_from_any_thread() -> None:
     with pytest.raises(jit.CompileError, match="nothing"):
         jit.compile_objects([good, "define i64 @g() {\n  ret i64 %nothing\n}"])
     linked = jit.compile_objects([good, "declare i64 @f()\ndefine i64 @g() {\n  %x = call i64 @f()\n  ret i64 %x\n}"])
-    assert jit.load_object(*linked).address("g")
-    with pytest.raises(jit.LinkError, match="undefined: f"):
-        jit.load_object(linked[1]).address("g")
+    assert loading.load_object(*linked).address("g")
+    with pytest.raises(loading.LinkError, match="undefined: f"):
+        loading.load_object(linked[1]).address("g")
 
 
 TWO = """\
@@ -263,7 +263,7 @@ def test_text_of_functions_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modules, "MODULE_CHARACTERS", 1)
     texts = split(TWO, 2)
     assert [text.count("define") for text in texts] == [1, 1]
-    library = jit.load_object(*jit.compile_objects(texts))
+    library = loading.load_object(*jit.compile_objects(texts))
     twice = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(library.address("twice"))
     assert [twice(2), twice(1), twice(1)] == [7 + 4, 7 + 6, 7 + 7]
 
@@ -277,5 +277,5 @@ def test_routines_in_pieces_have_all_that_they_call(name: str) -> None:
     texts = split(text, 4)
     assert 1 < len(texts) <= 4
     assert sum(each.count("\ndefine ") for each in texts) == text.count("\ndefine ")
-    library = jit.load_object(*jit.compile_objects(texts, optimize=0))
+    library = loading.load_object(*jit.compile_objects(texts, optimize=0))
     assert library.address(name)

@@ -9,7 +9,7 @@ import pytest
 from rosin.backends.llvm.routines.blocks import block_texts, blocks_texts, counted_text
 from rosin.backends.llvm.routines.networks import network_texts
 from rosin.backends.llvm.routines.records import Records
-from rosin.runtime import jit
+from rosin.runtime import jit, loading
 
 RNG = np.random.default_rng(0)
 NUMPY = {"i32": np.int32, "i64": np.int64, "float": np.float32, "double": np.float64}
@@ -27,7 +27,7 @@ def run(records: Records, registers: int, arrays: list[np.ndarray[Any, Any]]) ->
     functions = network_texts(records, registers, "network", declarations)
     text = "\n".join([*sorted(declarations), *functions]).replace("void @network(", "void @whole(")
     text = text.replace("define internal void @whole(", "define void @whole(")
-    library = jit.load_object(jit.compile_object(text))
+    library = loading.load_object(jit.compile_object(text))
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(library.address("whole"))
     function(*(a.ctypes.data for a in arrays))
 
@@ -87,7 +87,7 @@ def test_blocks_sort_any_number_of_keys(elem: str, lanes: int, registers: int) -
     functions += block_texts(records, registers, "blocks", declarations)
     functions.append(counted_text(records, registers, 9 * size, "blocks", declarations))
     text = "\n".join([*sorted(declarations), *functions]).replace("define internal", "define")
-    library = jit.load_object(jit.compile_object(text))
+    library = loading.load_object(jit.compile_object(text))
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long)
     function = kind(library.address("blocks_counted"))
     for count in [*range(2 * lanes), *RNG.integers(2 * lanes, 9 * size, 50), *(size * n for n in range(10))]:

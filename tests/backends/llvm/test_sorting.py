@@ -11,7 +11,7 @@ from rosin.backends.llvm.routines.sorting import ANY, sorting_texts, sorting_way
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import SLACK, room_bytes
-from rosin.runtime import jit
+from rosin.runtime import jit, loading
 
 RNG = np.random.default_rng(0)
 LENGTHS = (1, 5, 64, 100, 128, 129, 200, 257, 500, 513, 1024, 1100, 3000, 20_001, 140_000)
@@ -49,7 +49,7 @@ def routine(dtype: DType, width: int, way: str) -> Any:
     declaration = f"declare void @{PARALLEL}(ptr, ptr, i64)\n"
     first, *others = sorting_texts(dtype, False, "sort", width, way)
     texts = [first.replace(declaration, "") + ONE_THREAD, *others]
-    library = jit.load_object(*jit.compile_objects(texts))
+    library = loading.load_object(*jit.compile_objects(texts))
     return library, ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_long, ctypes.c_long)(library.address("sort"))
 
 
