@@ -45,6 +45,7 @@ def wanted(f: Callable[..., Any], x: Any, y: Any) -> Any:
 
 @pytest.mark.parametrize("batch", [(), (2,)], ids=["one", "batch"])
 @pytest.mark.parametrize("f", [plain, left_turned, right_turned, layer])
+@pytest.mark.thinned(2)
 def test_either_kind_of_kernels_has_the_numbers(
     f: Callable[..., Any], batch: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_what_is_known_of_sizes_leaves_one_kind() -> None:
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("f", [plain, layer])
+@pytest.mark.thinned(2)
 def test_panels_have_the_bits_of_static_sizes(
     f: Callable[..., Any],
     dtype: Any,
