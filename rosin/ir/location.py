@@ -37,8 +37,8 @@ class Location:
 
 
 _Position: TypeAlias = "tuple[int | None, int | None, int | None, int | None]"
-_positions: dict[int, tuple[CodeType, list[_Position], dict[int, Location]]] = {}
-"""Where the instructions of each code object stand, and the places that were asked for."""
+_positions: dict[int, tuple[CodeType, list[_Position]]] = {}
+"""Where the instructions of each code object stand."""
 _POSITIONS_LIMIT = 4096
 
 
@@ -49,11 +49,8 @@ def of_instruction(code: CodeType, lasti: int) -> Location:
     if found is None:
         if len(_positions) >= _POSITIONS_LIMIT:
             _positions.clear()
-        found = _positions[id(code)] = (code, list(code.co_positions()), {})
-    place = found[2].get(lasti)
-    if place is None:
-        place = found[2][lasti] = _place(code, found[1], lasti)
-    return place
+        found = _positions[id(code)] = (code, list(code.co_positions()))
+    return _place(code, found[1], lasti)
 
 
 def _place(code: CodeType, positions: list[_Position], lasti: int) -> Location:

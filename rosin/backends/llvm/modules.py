@@ -161,10 +161,7 @@ def called(text: str) -> str:
     pieces = {**heads, **functions}
     found = {name for name, piece in functions.items() if not piece.startswith("define internal ")}
     found |= {name for name, line in heads.items() if not line.startswith("declare ")}
-    needed: set[str] = set()
-    while found:
-        needed |= found
-        found = (_mentioned(pieces[name] for name in found) & pieces.keys()) - needed
+    needed = found | _needed((pieces[name] for name in found), pieces)
     kept = [[piece for name, piece in part.items() if name in needed] for part in (heads, functions)]
     return "\n".join([*kept[0], "", *kept[1]])
 

@@ -117,11 +117,8 @@ def logical_not(x: ArrayLike, /) -> Array:
 def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike, /) -> Array:
     """x1 where the condition holds, else x2; the three are broadcast. What is not selected has derivative 0."""
     test = truth("where", condition)
-    if promote.is_array(x1) and promote.is_array(x2) and core.dtype_of(x1) is core.dtype_of(x2):
-        given, dtype = [x1, x2], core.dtype_of(x1)
-    else:
-        given = promote.operands("where", (x1, x2))
-        dtype = promote.common_dtype(given)
+    given = promote.operands("where", (x1, x2))
+    dtype = promote.common_dtype(given)
     shape = promote.broadcast_arrays_shape("where", [test, *(x for x in given if promote.is_array(x))])
     (test,) = promote.spread_operands("where", [test], TensorType(dtypes.bool_, shape))
     return core.bind1(ops.Select(), test, *promote.spread_operands("where", given, TensorType(dtype, shape)))
