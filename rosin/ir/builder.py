@@ -504,6 +504,10 @@ class Builder:
         """The places, as i32, of the elements of each line in order."""
         return self.node(srt.ArgSort(descending), x)[0]
 
+    def top_k(self, x: Value, count: int) -> Value:
+        """The places, as i32, of the greatest elements of each line, the greatest first."""
+        return self.node(srt.TopK(count), x)[0]
+
     # -- random numbers: see rosin.ir.ops.random -------------------------------------------------------------------
 
     def random_bits(self, key: Value, shape: tuple[Dim, ...], dtype: DType = u32) -> Value:

@@ -9,12 +9,11 @@ axis that there is not.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rosin.frontend import core
-from rosin.frontend.numpy import creation, elementwise, logic, manipulation, promote, reductions
+from rosin.frontend.numpy import elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.complex import imag, real
 from rosin.frontend.numpy.indexing import take_along_axis
 from rosin.frontend.numpy.promote import ArrayLike
@@ -147,50 +146,17 @@ def top_k(x: ArrayLike, /, k: int, *, axis: int = -1) -> tuple[Array, Array]:
 
 
 _FEW = 16
-"""A line of so many times k elements is searched for its k greatest by blocks."""
+"""Of a line of so many times k elements the k greatest are looked for, or as many where its length is not known; a
+shorter one is sorted."""
 
 
 def _greatest(x: Array, count: int) -> Array:
-    """The places of the greatest elements along the last axis, in order.
-
-    Of a long line the blocks with the greatest maxima hold them: in each block before another one in that order there
-    is an element before all of the other's. So the maxima are sorted, and then what is in these blocks.
-    """
+    """The places of the greatest elements along the last axis, in order."""
     *batch, length = core.shape_of(x)
-    if core.dtype_of(x).is_complex or not isinstance(length, int) or not 0 < _FEW * count <= length:
+    are_few = _FEW * count <= length if isinstance(length, int) else count <= _FEW
+    if core.dtype_of(x).is_complex or not count or not are_few:
         return manipulation.slice_axis(argsort(x, descending=True), len(batch), 0, count)
-    width = 1 << (math.isqrt(length // count).bit_length() - 1)
-    blocks = length // width
-    whole = manipulation.slice_axis(x, len(batch), 0, blocks * width)
-    table = manipulation.reshape(whole, (*batch, blocks, width))
-    ranked = argsort(reductions.max(table, axis=-1), descending=True)
-    # In their own order, so that of equal elements the first ones are found.
-    chosen = _in_order(manipulation.slice_axis(ranked, len(batch), 0, count))
-    inside = creation.iota(core.dtype_of(chosen), (*batch, count, width), len(batch) + 1)
-    starts = elementwise.multiply(manipulation.expand_dims(chosen, -1), width)
-    places = manipulation.reshape(elementwise.add(starts, inside), (*batch, count * width))
-    rest = (*batch, length - blocks * width)
-    end = elementwise.add(creation.iota(core.dtype_of(chosen), rest, len(batch)), blocks * width)
-    places = manipulation.concat([places, end], axis=-1) if rest[-1] else places
-    order = argsort(take_along_axis(x, places), descending=True)
-    return take_along_axis(places, manipulation.slice_axis(order, len(batch), 0, count))
-
-
-_COMPARED = 64
-"""So many numbers are all compared with each other."""
-
-
-def _in_order(x: Array) -> Array:
-    """Different integers along the last axis in order. Few go each to the place of how many are less: that takes no
-    longer, and far less code, than a sort."""
-    *batch, count = core.shape_of(x)
-    if not isinstance(count, int) or count > _COMPARED:
-        return sort(x)
-    dtype, last = core.dtype_of(x), len(batch)
-    here, others = manipulation.expand_dims(x, -1), manipulation.expand_dims(x, -2)
-    places = reductions.sum(promote.cast(logic.less(others, here), dtype), axis=-1, dtype=dtype, keepdims=True)
-    is_there = logic.equal(places, creation.iota(dtype, (*batch, count, count), last + 1))
-    return reductions.sum(logic.where(is_there, here, 0), axis=last, dtype=dtype)
+    return core.bind1(ops.TopK(count), x)
 
 
 def partition(x: ArrayLike, /, kth: int | Sequence[int], axis: int | None = -1) -> Array:

@@ -1,4 +1,4 @@
-"""Sorting along the last axis: the elements themselves, or the places that they come from.
+"""Order along the last axis: the elements sorted, the places that they come from, or those of the greatest ones.
 
 The order is that of NumPy: NaNs are the greatest, -0.0 ties with 0.0, and False is before True. It is stable, so the
 sorted elements are those at the sorted places, to the bit. `descending` turns it around: NaNs come first, and elements
@@ -53,17 +53,21 @@ STEP_FLOPS = 2
 """Operations for each element and each halving of a line."""
 
 
+MANY, PIECES = 1 << 18, 8
+"""In a line of so many elements threads look for the greatest, in so many pieces."""
+
+LOOK = 2
+"""Scalar operations for each element among which the greatest are looked for, about."""
+
+
 def room_bytes(dtype: DType, places: bool) -> int:
     """Bytes of room for each element of a long line: two records of a key of at least 32 bits, and of a place."""
     return 2 * (max(dtype.bytes, 4) + (4 if places else 0))
 
 
-@with_attributes
-class Sorting(Routine):
-    """An op on one array with lines along its last axis."""
+class Ordering(Routine):
+    """An op on one array with lines along its last axis, whose elements have an order."""
 
-    descending: bool
-    places: ClassVar[bool]
     slow_in_numpy = True
 
     def check(self, operands: Types) -> TensorType:
@@ -80,6 +84,14 @@ class Sorting(Routine):
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return b.node(self, operands[0])
 
+
+@with_attributes
+class Sorting(Ordering):
+    """All of the order, or of the opposite one."""
+
+    descending: bool
+    places: ClassVar[bool]
+
     def cost(self, operands: Types, results: Types) -> Cost:
         length = max(facts.estimate(operands[0].shape[-1]), 2)
         moved = operands[0].bytes + results[0].bytes
@@ -95,15 +107,6 @@ class Sorting(Routine):
         each = WORK if facts.known_at_least(WORK, length) else WORK * max(x.dtype.bytes, 4)
         return Task(f"{self.name}_{x.dtype}", (length, int(self.descending)), lines, x.size * each, room)
 
-    def order(self, x: NumpyArray) -> NumpyArray:
-        """The places of the sorted elements."""
-        # NumPy knows no order of bfloat16 that has NaNs last; f32 has all of its numbers.
-        x = x.astype(dtypes.from_numpy(x.dtype).accumulator.numpy, copy=False)
-        if not self.descending:
-            return np.argsort(x, axis=-1, kind="stable")
-        # Sorted from the end, and then turned around, elements that tie stand in their order again.
-        return x.shape[-1] - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
-
 
 @define("argsort")
 class ArgSort(Constantlike, Sorting):
@@ -116,7 +119,7 @@ class ArgSort(Constantlike, Sorting):
         return (self.check(operands).with_dtype(dtypes.i32),)
 
     def eval(self, *operands: NumpyArray) -> Arrays:
-        return (self.order(operands[0]).astype(np.int32),)
+        return (order(operands[0], self.descending).astype(np.int32),)
 
 
 @define("sort")
@@ -132,7 +135,7 @@ class Sort(Sorting):
     def eval(self, *operands: NumpyArray) -> Arrays:
         (x,) = operands
         if self.descending or x.dtype == dtypes.bf16.numpy:
-            return (np.take_along_axis(x, self.order(x), -1),)
+            return (np.take_along_axis(x, order(x, self.descending), -1),)
         # Others that tie are the same, and NumPy is faster where their order may be any.
         return (np.sort(x, axis=-1, kind="stable" if _ties_tell(x) else None),)
 
@@ -165,6 +168,42 @@ class Sort(Sorting):
             return (None if cotangent is None else put_back(b, cotangent, places),)
 
         return (taken(b, x, places),), pullback
+
+
+@define("top_k")
+class TopK(Constantlike, Ordering):
+    """The places, as i32, of the `count` greatest elements of each line, the greatest first."""
+
+    count: int
+
+    def type(self, *operands: TensorType) -> Types:
+        x = self.check(operands)
+        if self.count < 1 or not facts.at_least(x.shape[-1], self.count):
+            self.bad_shape(operands, f"an axis of {x.shape[-1]} elements has no {self.count} greatest")
+        return (TensorType(dtypes.i32, (*x.shape[:-1], self.count)),)
+
+    def eval(self, *operands: NumpyArray) -> Arrays:
+        return (order(operands[0], descending=True)[..., : self.count].astype(np.int32),)
+
+    def cost(self, operands: Types, results: Types) -> Cost:
+        return Cost(elements(operands[0]), operands[0].bytes + results[0].bytes)
+
+    def task(self, types: Types) -> Task:
+        (x,) = types
+        length, lines = x.shape[-1], dims.product(x.shape[:-1])
+        heaps = 1 + (1 if facts.known_at_least(MANY - 1, length) else PIECES)
+        room = lines * heaps * self.count * (8 if x.dtype.bits < 64 else 16)
+        return Task(f"{self.name}_{x.dtype}", (length, self.count), lines, x.size * LOOK, room)
+
+
+def order(x: NumpyArray, descending: bool) -> NumpyArray:
+    """The places of the sorted elements."""
+    # NumPy knows no order of bfloat16 that has NaNs last; f32 has all of its numbers.
+    x = x.astype(dtypes.from_numpy(x.dtype).accumulator.numpy, copy=False)
+    if not descending:
+        return np.argsort(x, axis=-1, kind="stable")
+    # Sorted from the end, and then turned around, elements that tie stand in their order again.
+    return x.shape[-1] - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
 
 
 def _ties_tell(x: NumpyArray) -> bool:

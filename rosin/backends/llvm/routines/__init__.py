@@ -20,7 +20,7 @@ __all__ = ["FOREIGN", "calls_lapack", "is_planned", "plan_for", "routine_for", "
 PLANNED = ("dft", "realdft", "halfdft")
 """The kinds of routines that ask for plans."""
 
-SORTING = ("sort", "argsort")
+SORTING, GREATEST = ("sort", "argsort"), "top_k"
 """Those of lines of numbers; all others are of matrices."""
 
 
@@ -44,6 +44,10 @@ def routine_texts(name: str, symbol: str, vector_bytes: int, lapack_word: Callab
         from rosin.backends.llvm.routines.sorting import sorting_texts
 
         texts = sorting_texts(dtype, kind == "argsort", symbol, vector_bytes, way)
+    elif kind == GREATEST:
+        from rosin.backends.llvm.routines.greatest import greatest_text
+
+        texts = iter([greatest_text(dtype, symbol, vector_bytes)])
     else:
         texts = iter([stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()])
     yield from map(called, texts)
@@ -62,6 +66,8 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
         from rosin.backends.llvm.routines.sorting import sorting_way
 
         way = sorting_way(dtype, kind == "argsort", numbers[0], vector_bytes)
+    elif kind == GREATEST:
+        return name
     else:
         way = stack_of(kind)(dtype, "", vector_bytes, "").way_of(numbers)
     return f"{kind}.{way}_{dtype}" if way else name
@@ -69,7 +75,7 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
 
 def calls_lapack(name: str) -> bool:
     """Whether the routine called `name` may call LAPACK."""
-    return not name.startswith(FOREIGN) and _taken_apart(name)[0] not in (*PLANNED, *SORTING)
+    return not name.startswith(FOREIGN) and _taken_apart(name)[0] not in (*PLANNED, *SORTING, GREATEST)
 
 
 def is_planned(name: str) -> bool:

@@ -1,0 +1,278 @@
+"""The routines `top_k_<dtype>`: the places of the greatest elements of lines, the greatest first.
+
+    void rosin_top_k_f32(ptr words, i64 begin, i64 end)
+
+looks at lines begin … end - 1. The words are the addresses of the operand and the result, the length of a line, how
+many elements are wanted, which is no more than that, and the address of the room.
+
+The best so far are in a heap whose root is the least of them (Williams, "Algorithm 232: Heapsort", 1964), as *records*:
+integers of a key (keys.py) and, in the low 32 bits, the inverted place, so that of equal elements the first one is
+greater. What is not greater than the root is passed by, a vector at a time. In a long line the greatest element of each
+block is looked for first: in a block whose maximum comes before another one's there is an element that comes before all
+of the other's, so that the blocks with the greatest maxima hold all that is wanted. Then no order of elements makes it
+slow. Threads share the blocks of very long lines; each piece has a heap, and the heaps are put together, so that the
+result does not depend on threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.names import PARALLEL
+from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.keys import Keys
+from rosin.backends.llvm.routines.records import BYTES, texts
+from rosin.ir.dtypes import DType
+from rosin.ir.ops.sort import MANY, PIECES
+
+PLACE_BITS = 32
+
+
+def greatest_text(dtype: DType, name: str, vector_bytes: int) -> str:
+    """The module of the routine called `name`, for elements of `dtype`."""
+    return _Greatest(dtype, name, vector_bytes).text()
+
+
+class _Greatest:
+    def __init__(self, dtype: DType, name: str, vector_bytes: int) -> None:
+        self.name, self.keys = name, Keys(dtype)
+        self.record = "i64" if self.keys.elem == "i32" else "i128"
+        """The type of records."""
+        self.lanes = max(vector_bytes // BYTES[self.keys.elem], 2)
+        self.declarations: set[str] = set()
+
+    def text(self) -> str:
+        functions = [self._replace(), self._elements(), self._blocks(), self._lines()]
+        return "\n".join([*sorted(self.declarations), "", *functions])
+
+    # -- records -------------------------------------------------------------------------------------------
+
+    def _least(self, e: Emitter) -> Val:
+        """A record that is less than that of any element."""
+        return e.const(-1 << (8 * BYTES[self.keys.elem] - 1 + PLACE_BITS), self.record)
+
+    def _record(self, e: Emitter, key: Val, place: Val) -> Val:
+        low = e.convert("trunc", place, "i32")
+        low = e.convert("zext", e.bit_xor(low, e.like(-1, low)), self.record)
+        high = e.convert("sext", key, self.record)
+        return e.bit_or(e.shl(high, e.like(PLACE_BITS, high)), low)
+
+    def _place(self, e: Emitter, record: Val) -> Val:
+        low = e.convert("trunc", record, "i32")
+        return e.bit_xor(low, e.like(-1, low))
+
+    def _key(self, e: Emitter, record: Val) -> Val:
+        return e.convert("trunc", e.ashr(record, e.like(PLACE_BITS, record)), self.keys.elem)
+
+    def _key_at(self, e: Emitter, source: Val, place: Val, lanes: int = 1) -> Val:
+        elem, none = self.keys.memory, e.const(0, self.keys.turn)
+        return self.keys.key(e, e.load(e.offset(source, place, elem), elem, lanes, align=BYTES[elem]), none)
+
+    def _at(self, f: Function, heap: Val, place: Val) -> Val:
+        return f.e.offset(heap, place, self.record)
+
+    # -- heaps ---------------------------------------------------------------------------------------------
+
+    def _fill(self, f: Function, heap: Val, count: Val) -> None:
+        f.loop(f.word(0), count, 1, lambda place: f.e.store(self._least(f.e), self._at(f, heap, place)))
+
+    def _replace(self) -> str:
+        """`void replace(ptr heap, i64 count, record)`: a record in place of the root."""
+        f = Function(self.declarations)
+        e, heap, count, record = f.e, Val("%heap", "ptr"), Val("%count", "i64"), Val("%record", self.record)
+        at, child = f.variable(f.word(0)), f.variable(f.word(1))
+        last = e.sub(count, f.word(1))
+
+        def sink() -> None:
+            left = e.load(child, "i64")
+            right = e.intrinsic("llvm.smin", e.add(left, f.word(1)), last)
+            a, b = (e.load(self._at(f, heap, place), self.record) for place in (left, right))
+            is_right = e.icmp("slt", b, a)
+            less, place = e.select(is_right, b, a), e.select(is_right, right, left)
+
+            def up() -> None:
+                e.store(less, self._at(f, heap, e.load(at, "i64")))
+                e.store(place, at)
+                e.store(e.add(e.shl(place, f.word(1)), f.word(1)), child)
+
+            f.when(e.icmp("slt", less, record), up, lambda: e.store(count, child))
+
+        f.repeat(lambda: e.icmp("slt", e.load(child, "i64"), count), sink)
+        e.store(record, self._at(f, heap, e.load(at, "i64")))
+        e.line("ret void")
+        return f.text(f"internal void @replace({texts(heap, count, record)})")
+
+    def _offer(self, f: Function, heap: Val, count: Val, record: Val) -> None:
+        """Replace the root, if a record is greater."""
+        e = f.e
+        call = f"call void @replace({texts(heap, count, record)})"
+        f.when(e.icmp("sgt", record, e.load(heap, self.record)), lambda: e.line(call))
+
+    def _sort(self, f: Function, heap: Val, count: Val) -> None:
+        """The greatest first."""
+        e = f.e
+
+        def take(number: Val) -> None:
+            last = e.sub(count, number)
+            root, end = e.load(heap, self.record), self._at(f, heap, last)
+            record = e.load(end, self.record)
+            e.line(f"call void @replace({texts(heap, last, record)})")
+            e.store(root, end)
+
+        f.loop(f.word(1), count, 1, take)
+
+    # -- elements and blocks -------------------------------------------------------------------------------
+
+    def _elements(self) -> str:
+        """`void elements(ptr source, i64 begin, i64 end, ptr heap, i64 count)`: some elements of a line."""
+        f = Function(self.declarations)
+        e, lanes = f.e, self.lanes
+        source, heap, count = Val("%source", "ptr"), Val("%heap", "ptr"), Val("%count", "i64")
+        begin, end = Val("%begin", "i64"), Val("%end", "i64")
+
+        def offer(place: Val) -> None:
+            self._offer(f, heap, count, self._record(e, self._key_at(e, source, place), place))
+
+        def vector(place: Val) -> None:
+            least = self._key(e, e.load(heap, self.record))
+            may = e.icmp("sge", self._key_at(e, source, place, lanes), e.splat(least, lanes))
+            mask = f"i{lanes}"
+            bits = f.variable(e.define(f"bitcast {may.typed} to {mask}", mask))
+
+            def one() -> None:
+                left = e.load(bits, mask)
+                lane = e.intrinsic("llvm.cttz", left, trailing=("i1 true",))
+                offer(e.add(place, e.convert("zext", lane, "i64")))
+                e.store(e.bit_and(left, e.sub(left, e.like(1, left))), bits)
+
+            f.repeat(lambda: e.icmp("ne", e.load(bits, mask), e.const(0, mask)), one)
+
+        whole = e.add(begin, e.bit_and(e.sub(end, begin), f.word(-lanes)))
+        f.loop(begin, whole, lanes, vector)
+        f.loop(whole, end, 1, offer)
+        e.line("ret void")
+        return f.text(f"internal void @elements({texts(source, begin, end, heap, count)})")
+
+    def _blocks(self) -> str:
+        """`void blocks(ptr words, i64 begin, i64 end)`: the blocks with the greatest maxima, of some pieces of a line.
+
+        The words are the line, how wide a block is, how many blocks there are and how many in a piece, the heap of the
+        first piece, and its size.
+        """
+        f = Function(self.declarations)
+        e, lanes = f.e, self.lanes
+        source, width, blocks, each, heaps, count = (
+            e.load(e.offset(Val("%words", "ptr"), f.word(number), "i64"), elem)
+            for number, elem in enumerate(("ptr", "i64", "i64", "i64", "ptr", "i64"))
+        )
+
+        def piece(number: Val) -> None:
+            heap, begin = self._at(f, heaps, e.mul(number, count)), e.mul(number, each)
+            self._fill(f, heap, count)
+
+            def block(place: Val) -> None:
+                start = e.mul(place, width)
+                most = f.variable(self._key_at(e, source, start, lanes))
+
+                def vector(inside: Val) -> None:
+                    x = self._key_at(e, source, e.add(start, inside), lanes)
+                    e.store(e.intrinsic("llvm.smax", e.load(most, x.elem, lanes), x), most)
+
+                f.loop(f.word(lanes), width, lanes, vector)
+                least = self._key(e, e.load(heap, self.record))
+                found = e.load(most, least.elem, lanes)
+                mask = e.icmp("sgt", found, e.splat(least, lanes))
+
+                def offer() -> None:
+                    key = e.intrinsic_across("llvm.vector.reduce.smax", found)
+                    self._offer(f, heap, count, self._record(e, key, place))
+
+                f.when(e.intrinsic_across("llvm.vector.reduce.or", mask), offer)
+
+            f.loop(begin, e.intrinsic("llvm.smin", e.add(begin, each), blocks), 1, block)
+
+        f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, piece)
+        e.line("ret void")
+        return f.text("internal void @blocks(ptr %words, i64 %begin, i64 %end)")
+
+    # -- lines ---------------------------------------------------------------------------------------------
+
+    def _lines(self) -> str:
+        """The routine itself."""
+        f = Function(self.declarations)
+        e = f.e
+        source, target, length, count, room = (
+            e.load(e.offset(Val("%words", "ptr"), f.word(number), "i64"), elem)
+            for number, elem in enumerate(("ptr", "ptr", "i64", "i64", "ptr"))
+        )
+        # What is looked at in blocks and then inside of them is least where they are as wide as their number by that
+        # wanted.
+        share = e.binary("udiv", length, count)
+        halves = e.lshr(e.sub(f.word(63), e.intrinsic("llvm.ctlz", share, trailing=("i1 true",))), f.word(1))
+        width = e.shl(f.word(1), halves)
+        blocks = e.lshr(length, halves)
+        is_long = e.icmp("sge", length, f.word(MANY))
+        pieces = e.select(is_long, f.word(PIECES), f.word(1))
+        each = e.binary("udiv", e.add(blocks, e.sub(pieces, f.word(1))), pieces)
+        heaps = e.add(pieces, f.word(1))
+        words = f.room("i64", 6)
+
+        def line(number: Val) -> None:
+            start = e.offset(source, e.mul(number, length), self.keys.memory)
+            goal = e.offset(target, e.mul(number, count), "i32")
+            heap = self._at(f, room, e.mul(e.mul(number, heaps), count))
+            self._fill(f, heap, count)
+
+            def elements(begin: Val, end: Val) -> None:
+                e.line(f"call void @elements({texts(start, begin, end, heap, count)})")
+
+            def by_blocks() -> None:
+                first = self._at(f, heap, count)
+                for position, value in enumerate((start, width, blocks, each, first, count)):
+                    e.store(value, e.offset(words, f.word(position), "i64"))
+                self._shared(f, is_long, words, pieces)
+                self._joined(f, first, count, pieces)
+
+                def inside(place: Val) -> None:
+                    block = self._place(e, e.load(self._at(f, first, place), self.record))
+                    begin = e.mul(e.convert("zext", block, "i64"), width)
+                    elements(begin, e.add(begin, width))
+
+                f.loop(f.word(0), count, 1, inside)
+                elements(e.mul(blocks, width), length)
+
+            f.when(e.icmp("sge", width, f.word(self.lanes)), by_blocks, lambda: elements(f.word(0), length))
+            self._sort(f, heap, count)
+
+            def write(place: Val) -> None:
+                e.store(self._place(e, e.load(self._at(f, heap, place), self.record)), e.offset(goal, place, "i32"))
+
+            f.loop(f.word(0), count, 1, write)
+
+        f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, line)
+        e.line("ret void")
+        return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")
+
+    def _shared(self, f: Function, is_long: Val, words: Val, pieces: Val) -> None:
+        """All pieces of a line, by threads if there are several."""
+        e = f.e
+        self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+
+        def call(text: str) -> Callable[[], None]:
+            return lambda: e.line(text)
+
+        f.when(
+            is_long,
+            call(f"call void @{PARALLEL}(ptr @blocks, {texts(words, pieces)})"),
+            call(f"call void @blocks({words.typed}, i64 0, i64 1)"),
+        )
+
+    def _joined(self, f: Function, first: Val, count: Val, pieces: Val) -> None:
+        """What is in the heaps of other pieces, in the first one."""
+        e = f.e
+
+        def record(place: Val) -> None:
+            self._offer(f, first, count, e.load(self._at(f, first, place), self.record))
+
+        f.loop(count, e.mul(pieces, count), 1, record)
