@@ -15,7 +15,7 @@ from dataclasses import replace
 from rosin.backends.llvm.names import RECEIVER
 from rosin.ir.dataclass import dataclass
 
-MODULE_CHARACTERS = 10_000
+MODULE_CHARACTERS = 3_000
 """A module of less is compiled in so little time that another thread would not help."""
 
 ASSEMBLER_SHARE = 8

@@ -10,8 +10,8 @@ integers of a key (keys.py) and, in the low 32 bits, the inverted place, so that
 greater. What is not greater than the root is passed by, a vector at a time. In a long line the greatest element of each
 block is looked for first: in a block whose maximum comes before another one's there is an element that comes before all
 of the other's, so that the blocks with the greatest maxima hold all that is wanted. Then no order of elements makes it
-slow. Threads share the blocks of very long lines; each piece has a heap, and the heaps are put together, so that the
-result does not depend on threads.
+slow. What a heap begins with are records of a key that enough elements are known to reach. Threads share the blocks of
+very long lines; each piece has a heap, and the heaps are put together, so that the result does not depend on threads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import Keys
-from rosin.backends.llvm.routines.records import BYTES, texts
+from rosin.backends.llvm.routines.records import BYTES, counted, inside, texts
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import MANY, PIECES
 
@@ -40,17 +40,15 @@ class _Greatest:
         self.record = "i64" if self.keys.elem == "i32" else "i128"
         """The type of records."""
         self.lanes = max(vector_bytes // BYTES[self.keys.elem], 2)
+        self._lowest = -1 << 8 * BYTES[self.keys.elem] - 1
+        """Of all keys."""
         self.declarations: set[str] = set()
 
     def text(self) -> str:
-        functions = [self._replace(), self._elements(), self._blocks(), self._lines()]
+        functions = [self._replace(), self._elements(), self._blocks(), self._by_blocks(), self._lines()]
         return "\n".join([*sorted(self.declarations), "", *functions])
 
     # -- records -------------------------------------------------------------------------------------------
-
-    def _least(self, e: Emitter) -> Val:
-        """A record that is less than that of any element."""
-        return e.const(-1 << (8 * BYTES[self.keys.elem] - 1 + PLACE_BITS), self.record)
 
     def _record(self, e: Emitter, key: Val, place: Val) -> Val:
         low = e.convert("trunc", place, "i32")
@@ -66,20 +64,27 @@ class _Greatest:
         return e.convert("trunc", e.ashr(record, e.like(PLACE_BITS, record)), self.keys.elem)
 
     def _key_at(self, e: Emitter, source: Val, place: Val, lanes: int = 1) -> Val:
-        elem, none = self.keys.memory, e.const(0, self.keys.turn)
-        return self.keys.key(e, e.load(e.offset(source, place, elem), elem, lanes, align=BYTES[elem]), none)
+        elem = self.keys.memory
+        return self._key_of(e, e.load(e.offset(source, place, elem), elem, lanes, align=BYTES[elem]))
+
+    def _key_of(self, e: Emitter, x: Val) -> Val:
+        return self.keys.key(e, x, e.const(0, self.keys.turn))
 
     def _at(self, f: Function, heap: Val, place: Val) -> Val:
         return f.e.offset(heap, place, self.record)
 
     # -- heaps ---------------------------------------------------------------------------------------------
 
-    def _fill(self, f: Function, heap: Val, count: Val) -> None:
-        f.loop(f.word(0), count, 1, lambda place: f.e.store(self._least(f.e), self._at(f, heap, place)))
+    def _fill(self, f: Function, heap: Val, count: Val, key: Val) -> None:
+        """Records less than those of all elements with this key, and greater than those of lesser ones."""
+        e = f.e
+        high = e.convert("sext", key, self.record)
+        least = e.shl(high, e.like(PLACE_BITS, high))
+        f.loop(f.word(0), count, 1, lambda place: e.store(least, self._at(f, heap, place)))
 
     def _replace(self) -> str:
         """`void replace(ptr heap, i64 count, record)`: a record in place of the root."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, heap, count, record = f.e, Val("%heap", "ptr"), Val("%count", "i64"), Val("%record", self.record)
         at, child = f.variable(f.word(0)), f.variable(f.word(1))
         last = e.sub(count, f.word(1))
@@ -109,48 +114,45 @@ class _Greatest:
         call = f"call void @replace({texts(heap, count, record)})"
         f.when(e.icmp("sgt", record, e.load(heap, self.record)), lambda: e.line(call))
 
-    def _sort(self, f: Function, heap: Val, count: Val) -> None:
-        """The greatest first."""
+    def _write(self, f: Function, heap: Val, count: Val, target: Val) -> None:
+        """The places, the greatest first; the heap is no more then."""
         e = f.e
 
         def take(number: Val) -> None:
             last = e.sub(count, number)
-            root, end = e.load(heap, self.record), self._at(f, heap, last)
-            record = e.load(end, self.record)
+            e.store(self._place(e, e.load(heap, self.record)), e.offset(target, last, "i32"))
+            record = e.load(self._at(f, heap, last), self.record)
             e.line(f"call void @replace({texts(heap, last, record)})")
-            e.store(root, end)
 
-        f.loop(f.word(1), count, 1, take)
+        f.loop(f.word(1), e.add(count, f.word(1)), 1, take)
 
     # -- elements and blocks -------------------------------------------------------------------------------
 
     def _elements(self) -> str:
         """`void elements(ptr source, i64 begin, i64 end, ptr heap, i64 count)`: some elements of a line."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, lanes = f.e, self.lanes
         source, heap, count = Val("%source", "ptr"), Val("%heap", "ptr"), Val("%count", "i64")
         begin, end = Val("%begin", "i64"), Val("%end", "i64")
 
-        def offer(place: Val) -> None:
-            self._offer(f, heap, count, self._record(e, self._key_at(e, source, place), place))
-
         def vector(place: Val) -> None:
-            least = self._key(e, e.load(heap, self.record))
-            may = e.icmp("sge", self._key_at(e, source, place, lanes), e.splat(least, lanes))
+            least = e.splat(self._key(e, e.load(heap, self.record)), lanes)
+            there, elem = inside(e, place, end, lanes), self.keys.memory
+            x = e.masked_load(e.offset(source, place, elem), elem, lanes, there, BYTES[elem])
+            may = e.bit_and(e.icmp("sge", self._key_of(e, x), least), there)
             mask = f"i{lanes}"
             bits = f.variable(e.define(f"bitcast {may.typed} to {mask}", mask))
 
             def one() -> None:
                 left = e.load(bits, mask)
                 lane = e.intrinsic("llvm.cttz", left, trailing=("i1 true",))
-                offer(e.add(place, e.convert("zext", lane, "i64")))
+                found = e.add(place, e.convert("zext", lane, "i64"))
+                self._offer(f, heap, count, self._record(e, self._key_at(e, source, found), found))
                 e.store(e.bit_and(left, e.sub(left, e.like(1, left))), bits)
 
             f.repeat(lambda: e.icmp("ne", e.load(bits, mask), e.const(0, mask)), one)
 
-        whole = e.add(begin, e.bit_and(e.sub(end, begin), f.word(-lanes)))
-        f.loop(begin, whole, lanes, vector)
-        f.loop(whole, end, 1, offer)
+        f.loop(begin, end, lanes, vector)
         e.line("ret void")
         return f.text(f"internal void @elements({texts(source, begin, end, heap, count)})")
 
@@ -160,7 +162,7 @@ class _Greatest:
         The words are the line, how wide a block is, how many blocks there are and how many in a piece, the heap of the
         first piece, and its size.
         """
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e, lanes = f.e, self.lanes
         source, width, blocks, each, heaps, count = (
             e.load(e.offset(Val("%words", "ptr"), f.word(number), "i64"), elem)
@@ -169,17 +171,17 @@ class _Greatest:
 
         def piece(number: Val) -> None:
             heap, begin = self._at(f, heaps, e.mul(number, count)), e.mul(number, each)
-            self._fill(f, heap, count)
+            self._fill(f, heap, count, e.const(self._lowest, self.keys.elem))
 
             def block(place: Val) -> None:
                 start = e.mul(place, width)
-                most = f.variable(self._key_at(e, source, start, lanes))
+                most = f.variable(e.const(self._lowest, self.keys.elem, lanes))
 
                 def vector(inside: Val) -> None:
                     x = self._key_at(e, source, e.add(start, inside), lanes)
                     e.store(e.intrinsic("llvm.smax", e.load(most, x.elem, lanes), x), most)
 
-                f.loop(f.word(lanes), width, lanes, vector)
+                f.loop(f.word(0), width, lanes, vector)
                 least = self._key(e, e.load(heap, self.record))
                 found = e.load(most, least.elem, lanes)
                 mask = e.icmp("sgt", found, e.splat(least, lanes))
@@ -200,7 +202,7 @@ class _Greatest:
 
     def _lines(self) -> str:
         """The routine itself."""
-        f = Function(self.declarations)
+        f = Function(self.declarations, plain=True)
         e = f.e
         source, target, length, count, room = (
             e.load(e.offset(Val("%words", "ptr"), f.word(number), "i64"), elem)
@@ -211,48 +213,86 @@ class _Greatest:
         share = e.binary("udiv", length, count)
         halves = e.lshr(e.sub(f.word(63), e.intrinsic("llvm.ctlz", share, trailing=("i1 true",))), f.word(1))
         width = e.shl(f.word(1), halves)
-        blocks = e.lshr(length, halves)
-        is_long = e.icmp("sge", length, f.word(MANY))
-        pieces = e.select(is_long, f.word(PIECES), f.word(1))
-        each = e.binary("udiv", e.add(blocks, e.sub(pieces, f.word(1))), pieces)
-        heaps = e.add(pieces, f.word(1))
-        words = f.room("i64", 6)
+        by_blocks = e.icmp("sge", width, f.word(self.lanes))
+        heaps = e.select(e.icmp("sge", length, f.word(MANY)), f.word(PIECES + 1), f.word(2))
 
         def line(number: Val) -> None:
             start = e.offset(source, e.mul(number, length), self.keys.memory)
             goal = e.offset(target, e.mul(number, count), "i32")
             heap = self._at(f, room, e.mul(e.mul(number, heaps), count))
-            self._fill(f, heap, count)
 
-            def elements(begin: Val, end: Val) -> None:
-                e.line(f"call void @elements({texts(start, begin, end, heap, count)})")
+            def blocks() -> None:
+                e.line(f"call void @by_blocks({texts(start, length, width, heap, count)})")
 
-            def by_blocks() -> None:
-                first = self._at(f, heap, count)
-                for position, value in enumerate((start, width, blocks, each, first, count)):
-                    e.store(value, e.offset(words, f.word(position), "i64"))
-                self._shared(f, is_long, words, pieces)
-                self._joined(f, first, count, pieces)
+            def whole() -> None:
+                self._fill(f, heap, count, self._bound(f, start, length, count))
+                e.line(f"call void @elements({texts(start, f.word(0), length, heap, count)})")
 
-                def inside(place: Val) -> None:
-                    block = self._place(e, e.load(self._at(f, first, place), self.record))
-                    begin = e.mul(e.convert("zext", block, "i64"), width)
-                    elements(begin, e.add(begin, width))
-
-                f.loop(f.word(0), count, 1, inside)
-                elements(e.mul(blocks, width), length)
-
-            f.when(e.icmp("sge", width, f.word(self.lanes)), by_blocks, lambda: elements(f.word(0), length))
-            self._sort(f, heap, count)
-
-            def write(place: Val) -> None:
-                e.store(self._place(e, e.load(self._at(f, heap, place), self.record)), e.offset(goal, place, "i32"))
-
-            f.loop(f.word(0), count, 1, write)
+            f.when(by_blocks, blocks, whole)
+            self._write(f, heap, count, goal)
 
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, line)
         e.line("ret void")
         return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")
+
+    def _bound(self, f: Function, source: Val, length: Val, count: Val) -> Val:
+        """A key that enough elements of a line are not less than: of the greatest ones in each lane, if these are
+        enough, the last one that is wanted."""
+        e, lanes = f.e, self.lanes
+        most = f.variable(e.const(self._lowest, self.keys.elem, lanes))
+        bound = f.variable(e.const(self._lowest, self.keys.elem))
+
+        def vector(place: Val) -> None:
+            x = self._key_at(e, source, place, lanes)
+            e.store(e.intrinsic("llvm.smax", e.load(most, x.elem, lanes), x), most)
+
+        def one(lane: Val) -> None:
+            found = e.load(most, self.keys.elem, lanes)
+            key = e.load(e.offset(most, lane, self.keys.elem), self.keys.elem)
+            fits = e.icmp("sge", counted(e, e.icmp("sge", found, e.splat(key, lanes))), count)
+            best = e.intrinsic("llvm.smax", e.load(bound, key.elem), key)
+            e.store(e.select(fits, best, e.load(bound, key.elem)), bound)
+
+        def look() -> None:
+            f.loop(f.word(0), e.bit_and(length, f.word(-lanes)), lanes, vector)
+            f.loop(f.word(0), f.word(lanes), 1, one)
+
+        f.when(e.icmp("sle", count, f.word(lanes)), look)
+        return e.load(bound, self.keys.elem)
+
+    def _by_blocks(self) -> str:
+        """`void by_blocks(ptr source, i64 length, i64 width, ptr heap, i64 count)`: the elements of the blocks with the
+        greatest maxima, and those after the last block. The heaps of pieces follow."""
+        f = Function(self.declarations)
+        e = f.e
+        source, heap = Val("%source", "ptr"), Val("%heap", "ptr")
+        length, width, count = (Val(name, "i64") for name in ("%length", "%width", "%count"))
+        blocks = e.binary("udiv", length, width)
+        is_long = e.icmp("sge", length, f.word(MANY))
+        pieces = e.select(is_long, f.word(PIECES), f.word(1))
+        each = e.binary("udiv", e.add(blocks, e.sub(pieces, f.word(1))), pieces)
+        first, words = self._at(f, heap, count), f.room("i64", 6)
+        for position, value in enumerate((source, width, blocks, each, first, count)):
+            e.store(value, e.offset(words, f.word(position), "i64"))
+        self._shared(f, is_long, words, pieces)
+
+        def join(place: Val) -> None:
+            self._offer(f, first, count, e.load(self._at(f, first, place), self.record))
+
+        def elements(begin: Val, end: Val) -> None:
+            e.line(f"call void @elements({texts(source, begin, end, heap, count)})")
+
+        def within(place: Val) -> None:
+            block = self._place(e, e.load(self._at(f, first, place), self.record))
+            begin = e.mul(e.convert("zext", block, "i64"), width)
+            elements(begin, e.add(begin, width))
+
+        f.loop(count, e.mul(pieces, count), 1, join)
+        self._fill(f, heap, count, self._key(e, e.load(first, self.record)))
+        f.loop(f.word(0), count, 1, within)
+        elements(e.mul(blocks, width), length)
+        e.line("ret void")
+        return f.text(f"internal void @by_blocks({texts(source, length, width, heap, count)})", cold=True)
 
     def _shared(self, f: Function, is_long: Val, words: Val, pieces: Val) -> None:
         """All pieces of a line, by threads if there are several."""
@@ -267,12 +307,3 @@ class _Greatest:
             call(f"call void @{PARALLEL}(ptr @blocks, {texts(words, pieces)})"),
             call(f"call void @blocks({words.typed}, i64 0, i64 1)"),
         )
-
-    def _joined(self, f: Function, first: Val, count: Val, pieces: Val) -> None:
-        """What is in the heaps of other pieces, in the first one."""
-        e = f.e
-
-        def record(place: Val) -> None:
-            self._offer(f, first, count, e.load(self._at(f, first, place), self.record))
-
-        f.loop(count, e.mul(pieces, count), 1, record)
