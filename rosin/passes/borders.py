@@ -3,18 +3,21 @@
 Where all elements of a tile meet the border alike, a test leaves out what they would all multiply. Where some of them
 meet it, as those do that lie at the edge of an image, or the places of a window that hang over it, the folded loops are
 cut where that changes: each stretch is code of its own, for the elements that have something to add in it. There are
-two codes for a stretch where that depends on which tile it is.
+two codes for a stretch where that depends on which tile it is: the one in which all of them are counted is that of the
+stretches beside it, too, and one loop for all, in which tests say where a tile has it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
+from rosin.ir.dims import Dim
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, When, Within
-from rosin.ir.statements import all_indices, replace
+from rosin.ir.loops import Accumulate, Carry, Expr, Kind, Loop, Statement, When, Within, substitute
+from rosin.ir.statements import all_indices
 from rosin.passes.nest import joins
 
 MOST_TERMS = 256
@@ -36,9 +39,8 @@ class Term:
 
     def at(self, places: dict[LoopVar, Index], memo: dict[int, Expr]) -> Term:
         """The term with indices in place of loop variables."""
-        added = replace(self.sum, places, memo)
-        assert isinstance(added, Accumulate)
-        return Term(added, _at(self.tests, places))
+        values = tuple([substitute(value, places, memo) for value in self.sum.values])
+        return Term(Accumulate(self.sum.carry, values), _at(self.tests, places))
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Code:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Steps of a loop that have the same terms."""
+    """Steps of a loop that have the same terms: one code for all tiles, or one for those of which all terms count, and
+    one for the others."""
 
     first: int
     count: int
@@ -63,6 +66,11 @@ class Stretch:
     def work(self) -> float:
         """How many terms a tile computes here on average."""
         return self.count * sum(code.share * len(code.terms) for code in self.codes)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all tiles do the same."""
+        return len(self.codes) == 1
 
 
 class FoldLoops:
@@ -108,9 +116,8 @@ class FoldLoops:
             self.reach_beyond |= any(not t.always for term in terms for t in term.tests)
             return [term.sum for term in terms]
         var, *inner = order
-        cuts = [] if var is self.lanes else _stretches(var, inner, terms)
-        count = sum(len(stretch.codes) for stretch in cuts)
-        if not 1 < count <= copies:
+        cuts = [] if var is self.lanes else _one_by_one(_stretches(var, inner, terms))
+        if not 1 < len(cuts) <= copies:
             joined = self._joined(var, inner, terms, within)
             return (
                 self._loop(var, inner, terms, (), within, copies)
@@ -118,14 +125,12 @@ class FoldLoops:
                 else self._inside(*joined, within, copies)
             )
         found: list[Statement] = []
-        for stretch in cuts:
-            own = LoopVar(var.name, stretch.count)
-            places = {var: indices.of(own) + stretch.first if stretch.count > 1 else Index(stretch.first)}
-            for code in stretch.codes:
-                memo: dict[int, Expr] = {}
-                there = [term.at(places, memo) for term in code.terms]
-                loops = self._loop(own, inner, there, (), _at(within, places), copies // count)
-                found += [When(code.tests, tuple(loops))] if code.tests else loops
+        for first, count, code in cuts:
+            own = LoopVar(var.name, count)
+            places = {var: indices.of(own) + first if count > 1 else Index(first)}
+            memo: dict[int, Expr] = {}
+            there = [term.at(places, memo) for term in code.terms]
+            found += self._loop(own, inner, there, (), _at((*code.tests, *within), places), copies // len(cuts))
         return found
 
     def _joined(
@@ -169,25 +174,54 @@ def _stretches(var: LoopVar, inner: Sequence[LoopVar], terms: Sequence[Term]) ->
     return found if work <= (1 - LEAST_SHARE) * len(terms) * var.extent else []
 
 
+def _one_by_one(stretches: Sequence[Stretch]) -> list[tuple[int, int, Code]]:
+    """The codes in the order in which tiles come to them, each with its first step, and in how many steps it is."""
+    found: list[tuple[int, int, Code]] = []
+    for run in _runs(stretches):
+        plain = next((at for at, stretch in enumerate(run) if stretch.is_plain), 0)
+        fewer = [[(stretch.first, stretch.count, code) for code in stretch.codes[1:]] for stretch in run]
+        tests = tuple(dict.fromkeys(test for stretch in run for test in stretch.codes[0].tests))
+        whole = Code(run[0].codes[0].terms, tests=tests)
+        found += itertools.chain(*fewer[:plain])
+        found.append((run[0].first, sum(stretch.count for stretch in run), whole))
+        found += itertools.chain(*fewer[plain:])
+    return found
+
+
+def _runs(stretches: Sequence[Stretch]) -> list[list[Stretch]]:
+    """The stretches, neighbours together whose first code is the same, of which one may be the code of all tiles."""
+    runs: list[list[Stretch]] = []
+    for stretch in stretches:
+        alike = bool(runs) and runs[-1][0].codes[0].terms == stretch.codes[0].terms
+        if alike and not (stretch.is_plain and any(s.is_plain for s in runs[-1])):
+            runs[-1].append(stretch)
+        else:
+            runs.append([stretch])
+    return runs
+
+
 def _codes(place: dict[LoopVar, Index], inner: Sequence[LoopVar], terms: Sequence[Term]) -> tuple[Code, ...]:
     """The terms at one step of a loop: all that may be wanted there, or twice, by a test of the tile if one decides."""
-    tests = [_at(term.tests, place) for term in terms]
-    kept = [(term, own) for term, own in zip(terms, tests, strict=True) if not any(t.never for t in own)]
-    wanted = tuple(term for term, _ in kept)
-    undecided = {t for _, own in kept for t in own if not t.always and t.index.variables().isdisjoint(inner)}
-    test = next(iter(undecided)) if len(undecided) == 1 else None
-    parts = None if test is None else _parts(test)
+    kept: list[tuple[Term, dict[Within, Within]]] = []
+    for term in terms:
+        own = {test: there for test, there in zip(term.tests, _at(term.tests, place), strict=True) if not there.always}
+        if not any(there.never for there in own.values()):
+            kept.append((term, own))
+    undecided = {there: test for _, own in kept for test, there in own.items()}
+    undecided = {there: test for there, test in undecided.items() if there.index.variables().isdisjoint(inner)}
+    there, test = next(iter(undecided.items())) if len(undecided) == 1 else (None, None)
+    parts = None if there is None else _parts(there)
     if test is None or parts is None:
-        return (Code(wanted),)
-    fails, share = parts
-    fewer = tuple(term for term, own in kept if test not in own)
-    passing = tuple(Term(term.sum, tuple(t for t in own if t != test)) for term, own in kept)
-    return Code(passing, share, (test,)), Code(fewer, 1 - share, (fails,))
+        return (Code(tuple([Term(term.sum, tuple(own)) for term, own in kept])),)
+    low, high, share = parts
+    fewer = tuple([Term(term.sum, tuple(own)) for term, own in kept if test not in own])
+    passing = tuple([Term(term.sum, tuple([t for t in own if t != test])) for term, own in kept])
+    return Code(passing, share, (test,)), Code(fewer, 1 - share, (Within(test.index, low, high),))
 
 
-def _parts(test: Within) -> tuple[Within, float] | None:
-    """Of a test that fails on one side only, the test that passes where it fails, and the share of places where it
-    passes; None of others."""
+def _parts(test: Within) -> tuple[Dim, Dim, float] | None:
+    """Of a test that fails on one side only, between which bounds its index is where it fails, and the share of places
+    where it passes; None of others."""
     low, high = test.index.bounds()
     (var, *others) = test.index.variables() or (None,)
     if not isinstance(low, int) or not isinstance(high, int) or var is None or others:
@@ -196,10 +230,10 @@ def _parts(test: Within) -> tuple[Within, float] | None:
         return None
     if low < test.low and high >= test.high:
         return None
-    fails = Within(test.index, test.high, high + 1) if low >= test.low else Within(test.index, low, test.low)
+    fails = (test.high, high + 1) if low >= test.low else (low, test.low)
     at = [Within(test.index.substitute({var: Index(n)}), test.low, test.high) for n in range(var.extent)]
-    return fails, sum(t.always for t in at) / len(at)
+    return *fails, sum(t.always for t in at) / len(at)
 
 
 def _at(tests: Sequence[Within], places: dict[LoopVar, Index]) -> tuple[Within, ...]:
-    return tuple(Within(t.index.substitute(places), t.low, t.high) for t in tests)
+    return tuple([Within(t.index.substitute(places), t.low, t.high) for t in tests])
