@@ -7,6 +7,8 @@ f-string an instruction. Every method names its result, appends one line and ret
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ from rosin.ir.dataclass import dataclass
 
 MANGLED = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
 FLOAT_BITS = {"half": 16, "bfloat": 16, "float": 32, "double": 64}
+
+_FLOAT = re.compile("0x([0-9A-F]{16})")
 
 LINE_BYTES = 64
 """What of memory comes to a cache together."""
@@ -41,6 +45,12 @@ class Val:
     @property
     def typed(self) -> str:
         return f"{self.type} {self.ref}"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a constant of a floating type that is finite."""
+        found = None if self.ref.startswith("%") else _FLOAT.search(self.ref)
+        return found is not None and math.isfinite(struct.unpack(">d", bytes.fromhex(found[1]))[0])
 
 
 def float_text(value: float, elem: str) -> str:

@@ -57,9 +57,12 @@ def _extreme(greater: bool):  # the type is that of the functions beside it
         if dtype.kind == "bool":
             return e.bit_or(x, y) if greater else e.bit_and(x, y)
         if dtype.is_float:
+            if y.is_number:
+                # One that is not less, or not comparable: a NaN in x is kept.
+                return e.select(e.fcmp("ugt" if greater else "ult", x, y), x, y)
             # The comparison picks y when either is NaN, so only a NaN in x is left to keep.
             picked = e.select(e.fcmp("ogt" if greater else "olt", x, y), x, y)
-            return e.select(e.fcmp("uno", x, x), x, picked)
+            return picked if x.is_number else e.select(e.fcmp("uno", x, x), x, picked)
         sign = "s" if dtype.kind == "int" else "u"
         return e.intrinsic(f"llvm.{sign}{'max' if greater else 'min'}", x, y)
 
