@@ -56,6 +56,7 @@ from rosin.passes.lanes import NEAR_BYTES
 from rosin.passes.nest import IN_LOOPS, on_many, threads
 from rosin.passes.packing import Operand, Packing, on_one_thread, packing_kernels
 from rosin.passes.products import TileLanes
+from rosin.passes.staging import Staging
 from rosin.passes.tiles import (
     Tile,
     Tiling,
@@ -350,8 +351,11 @@ class Contraction(TileLanes):
                 ends.append((inside, [Let(local, finished), *epilogue.statements(local, along)]))
             else:
                 ends.append(((), [Let(local, finished), Store(sums, Index(at), local)]))
+        scratch: tuple[Buffer, ...] = ()
         if late is not None:
-            ends.append(((), [self._row_by_row(tiling, late, epilogue, sums)]))
+            after, near = self._row_by_row(tiling, late, epilogue, sums)
+            ends.append(((), after))
+            scratch = (sums, *near)
         folds = FoldLoops(lanes if lanes in self.folded else None)
         written = None if self.overlap is None else self.overlap.folded
         order = [v for v in self.folded if v not in (lanes, written)] + [v for v in self.folded if v is lanes]
@@ -360,7 +364,6 @@ class Contraction(TileLanes):
         self.reach_beyond |= folds.reach_beyond or not borders
         last = list(_guarded(ends))
         body = self._lane_by_lane(tiling, [*starts, *inner, *last])
-        scratch = () if late is None else (sums,)
         if band is not None:
             ways = [[*inner, *stops], [*inner, *last]]
             if band.blocks.rest == 0:
@@ -468,25 +471,37 @@ class Contraction(TileLanes):
         """The axis of the tile along which what follows runs in a loop; None where it is unrolled."""
         rows = (v for v in tiling.axes if v is not tiling.lanes and tiling.tiles[v].block > 1)
         row = next(rows, None)
-        return row if epilogue.is_long and all(t.is_regular for t in tiling.tiles.values()) else None
+        terms = prod(facts.estimate(v.extent) for v in self.folded)
+        regular = all(tile.is_regular for tile in tiling.tiles.values())
+        return row if regular and epilogue.is_long(terms) else None
 
     def _sums(self, tiling: Tiling, count: int) -> Buffer:
         """A scratch array for the finished sums of a tile."""
         scope = Scope.LANES if tiling.is_vector else Scope.LOCAL
         return Buffer("sums", self.node.results[0].type.dtype, count, scope)
 
-    def _row_by_row(self, tiling: Tiling, row: LoopVar, epilogue: Epilogue, sums: Buffer) -> Statement:
-        """What follows the finished sums of a tile, in a loop along one axis."""
+    def _row_by_row(
+        self, tiling: Tiling, row: LoopVar, epilogue: Epilogue, sums: Buffer
+    ) -> tuple[list[Statement], tuple[Buffer, ...]]:
+        """What follows the finished sums of a tile, in a loop along one axis, and arrays that it needs."""
         again = LoopVar(f"{row.name}_row", tiling.tiles[row].block)
         shape = [tiling.tiles[v].block for v in tiling.axes]
         along = zip(tiling.axes, shape, strict=True)
         each: list[Sequence[int | Index]] = [[indices.of(again)] if v is row else range(n) for v, n in along]
+        lane, staging = tiling.lane, None
+        if lane is not None and tiling.is_vector and isinstance(lane.extent, int):
+            staging = Staging(again, lane, lane.extent, prod(shape) // tiling.tiles[row].block)
         ends: list[tuple[tuple[Within, ...], list[Statement]]] = []
-        for position in itertools.product(*each):
+        for number, position in enumerate(itertools.product(*each)):
             places, inside = tiling.at(position, tested=True)
             sum_ = Load(sums, indices.flatten([indices.ZERO + at for at in position], shape))
-            ends.append((inside, epilogue.statements(sum_, self._along(places))))
-        return Loop(again, Kind.SERIAL, tuple(_guarded(ends)))
+            stores = epilogue.statements(sum_, self._along(places))
+            if staging is not None and not inside:
+                staging.number = number
+                stores = [staging.staged(store) for store in stores]
+            ends.append((inside, [*stores]))
+        loop = Loop(again, Kind.SERIAL, tuple(_guarded(ends)))
+        return ([loop], ()) if staging is None else ([*staging.before, loop, *staging.after], staging.scratch)
 
     def _panels_first(
         self, order: list[LoopVar], outer: Sequence[LoopVar], lanes: LoopVar, block: LoopVar

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from rosin.ir import index as indices
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Statement, substitute
+from rosin.ir.loops import Apply, Const, Dot, Expr, FromIndex, Guard, Load, Store, substitute
 from rosin.ir.op import Elementwise, Pull, Reader, Value
 from rosin.passes.fusion import Group
 from rosin.passes.nest import Memory
 
-LONG = 16
-"""So many operations an element are not unrolled for all elements of a tile."""
+LONG, LONG_SUMS = 16, 320
+"""So many operations an element are not unrolled for all elements of a tile: to store its sums and go through them in a
+loop takes little time beside them, and is a fraction of the code. So it is of fewer operations after long sums, where
+those of an element for each term of its sum come to as many as the second number."""
 
 
 class Epilogue:
@@ -24,24 +26,28 @@ class Epilogue:
         self.sharing = Sharing()
 
     @property
-    def is_long(self) -> bool:
-        """Whether it is much code."""
+    def work(self) -> int:
+        """How many operations an element takes."""
         nodes = self.group.nodes[1:]
         work = sum(n.op.flops for n in nodes if isinstance(n.op, Elementwise))
-        return work + self.memory.fusion.work_through(v for n in nodes for v in n.operands) >= LONG
+        return work + self.memory.fusion.work_through(v for n in nodes for v in n.operands)
 
-    def statements(self, finished: Expr, place: Mapping[int, Index]) -> list[Statement]:
+    def is_long(self, terms: int) -> bool:
+        """Whether it is much code, or much beside the time that a loop takes after sums of so many terms."""
+        return self.work >= LONG or self.work * terms >= LONG_SUMS
+
+    def statements(self, finished: Expr, place: Mapping[int, Index]) -> list[Store]:
         """What is stored of one element of the contraction, `place` being where it is along each axis."""
         first = self.group.nodes[0]
         known: dict[Value, Expr] = {first.results[0]: finished}
-        result: list[Statement] = []
+        result: list[Store] = []
         for node in self.group.nodes:
             value = node.results[0]
-            index = tuple(indices.ZERO if a is None else place[a] for a in self.group.axes[value])
+            index = tuple([indices.ZERO if a is None else place[a] for a in self.group.axes[value]])
             if node is not first:
-                readers = tuple(self._reader(v, known) for v in node.operands)
+                readers = tuple([self._reader(v, known) for v in node.operands])
                 if isinstance(node.op, Elementwise):
-                    expr: Expr = Apply(node.op, tuple(r(index) for r in readers), value.type.dtype)
+                    expr: Expr = Apply(node.op, tuple([read(index) for read in readers]), value.type.dtype)
                 else:
                     assert isinstance(node.op, Pull)
                     expr = node.op.element(index, readers, tuple(v.type for v in node.operands))
@@ -68,8 +74,8 @@ class Sharing:
     def intern(self, expr: Expr) -> Expr:
         if id(expr) in self.own:
             return expr
-        children = tuple(self.intern(c) for c in expr.children())
-        same = all(a is b for a, b in zip(children, expr.children(), strict=True))
+        below = expr.children()
+        children = tuple([self.intern(child) for child in below])
         key: tuple[object, ...]
         match expr:
             case Load():
@@ -88,7 +94,7 @@ class Sharing:
                 return expr
         found = self.known.get(key)
         if found is None:
-            found = self.known[key] = expr if same else expr.rebuild(children, expr.indices())
+            found = self.known[key] = expr if children == below else expr.rebuild(children, expr.indices())
             self.own.add(id(found))
         return found
 
