@@ -14,7 +14,7 @@ from math import gcd, prod
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
-from rosin.ir.dims import Dim, is_static
+from rosin.ir.dims import Dim, is_static, static
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, Expr, Guard, Load, Local, Scope, Within, walk
 from rosin.ir.op import Fold, Reader, elements
@@ -91,8 +91,10 @@ FAR_SCATTER = 4.0
 
 
 FORM_COST = 0.25
-KIND_COST = 0.02
-"""What loads beside multiply-adds cost a tile over windows, and code of its own for each kind of tile."""
+BLOCK_COST = 0.02
+KIND_COST = 0.05
+"""What loads beside multiply-adds cost a tile over windows, what it costs to go through blocks of channels, and code of
+its own for each further kind of tile: the time to compile it counts for more than what it gains."""
 
 
 @dataclass(frozen=True)
@@ -221,12 +223,23 @@ class Lanes:
         return tuple(_unguarded(t, packs) for t in terms)
 
     @property
-    def loads(self) -> list[Load]:
-        return [e for t in self.terms for e in walk(t) if isinstance(e, Load)]
+    def terms(self) -> tuple[Expr, ...]:
+        """What is summed up at each step."""
+        return self._terms_now
+
+    @terms.setter
+    def terms(self, terms: tuple[Expr, ...]) -> None:
+        self._terms_now = terms
+        self.loads = [e for t in terms for e in walk(t) if isinstance(e, Load)]
+        self._steps: dict[LoopVar, list[Dim | None]] = {}
 
     def steps(self, var: LoopVar) -> list[Dim | None]:
         """How far each load moves with a step of the variable; None where that is not one number."""
-        return [e.offset.coefficient(var) if e.offset.affine_in(var) else None for e in self.loads]
+        found = self._steps.get(var)
+        if found is None:
+            offsets = [load.offset for load in self.loads]
+            found = self._steps[var] = [i.coefficient(var) if i.affine_in(var) else None for i in offsets]
+        return found
 
     # -- choosing the lanes ----------------------------------------------------------------------------------
 
@@ -311,7 +324,7 @@ class Lanes:
                 whole, rest = divmod(vectors, groups)
                 loads = 2 / filled + (whole + bool(rest)) / vectors
                 cost = share * (1 + FORM_COST * loads) + self._stores_cost(squares)
-                cost += KIND_COST * len(blocks) * (1 + bool(rest))
+                cost += BLOCK_COST + KIND_COST * (len(blocks) * (1 + bool(rest)) - 1)
                 if cost < best[0]:
                     best = cost, Form(row, groups, phase)
         return best[1]
@@ -355,14 +368,15 @@ class Lanes:
         """Which share of the terms has nothing beyond a border, as far as that is the same for all rows of a tile."""
         share = 1.0
         for test in still.tests:
-            moving = indices.in_order(test.index.variables())
-            extents = [v.extent for v in moving]
-            sizes = [n for n in extents if isinstance(n, int)]
-            if row in moving or len(sizes) < len(extents) or len(sizes) > 2:
+            steps = [c for _, c in test.index.terms]
+            extents = [v.extent for v, _ in test.index.terms if isinstance(v, LoopVar) and v is not row]
+            numbers = [test.index.constant, test.low, test.high, *steps, *extents]
+            if len(extents) < len(steps) or len(extents) > 2 or not is_static(numbers):
                 continue
-            places = [dict(zip(moving, map(Index, at), strict=True)) for at in itertools.product(*map(range, sizes))]
-            inside = sum(Within(test.index.substitute(at), test.low, test.high).always for at in places)
-            share *= inside / max(len(places), 1)
+            start, low, high, *others = static(numbers, "a test")
+            moving = zip(others[: len(steps)], others[len(steps) :], strict=True)
+            places = [sum(at) for at in itertools.product(*[range(0, c * n, c) for c, n in moving])]
+            share *= sum(low <= start + at < high for at in places) / max(len(places), 1)
         return share
 
     def _slides(self, position: int, lanes: LoopVar) -> bool:

@@ -20,7 +20,7 @@ from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Load, Scope, Statement, Store
 
-FEWEST_MOVED, FEWEST_KEPT = 64, 128
+FEWEST_MOVED, FEWEST_KEPT = 64, 100
 """Of how many numbers squares are that pay for a call: of those that are moved, and those on the way to or from
 registers. Smaller ones are transposed where they are."""
 
