@@ -157,7 +157,10 @@ class Index:
 
     def coefficient(self, atom: Atom) -> Dim:
         """The multiple of `atom` in this index; 0 when it does not occur by itself."""
-        return next((c for a, c in self.terms if a == atom), 0)
+        for a, c in self.terms:
+            if a is atom or a == atom:
+                return c
+        return 0
 
     def bounds(self) -> Bounds:
         """The least and the greatest value, both included; they may be wider than what is reached."""
@@ -196,11 +199,18 @@ class Index:
 
     def affine_in(self, var: LoopVar) -> bool:
         """Whether `var` occurs only as a term of its own, if at all."""
-        others = [term for term in self.terms if not isinstance(term[0], LoopVar)]
-        return not others or var not in Index(0, tuple(others)).variables()
+        for term in self.terms:
+            if not isinstance(term[0], LoopVar) and var in Index(0, (term,)).variables():
+                return False
+        return True
 
     def substitute(self, values: Mapping[LoopVar, Index]) -> Index:
         """This index with loop variables replaced by other indices."""
+        for atom, _ in self.terms:
+            if not isinstance(atom, LoopVar) or atom in values:
+                break
+        else:
+            return self
         constant, terms = self.constant, dict[Atom, Dim]()
         for atom, coefficient in self.terms:
             place = values.get(atom) if isinstance(atom, LoopVar) else _substitute_atom(atom, values)
@@ -304,10 +314,13 @@ def strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:
 
 def flatten(index: Iterable[Index], shape: Sequence[Dim]) -> Index:
     """The row-major offset of the element at `index`."""
-    total = ZERO
+    constant: Dim = 0
+    terms: dict[Atom, Dim] = {}
     for position, step in reversed(list(zip(index, strides(shape), strict=True))):
-        total = total + position * step
-    return total
+        constant = constant + position.constant * step
+        for atom, coefficient in position.terms:
+            terms[atom] = terms.get(atom, 0) + coefficient * step
+    return _collect(constant, terms)
 
 
 def unflatten(offset: Index, shape: Sequence[Dim]) -> tuple[Index, ...]:

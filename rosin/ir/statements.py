@@ -148,10 +148,10 @@ PRIVATE = (Scope.LOCAL, Scope.LANES, Scope.STATE)
 
 def used_buffers(statements: Sequence[Statement]) -> tuple[Buffer, ...]:
     """The buffers read or written, but for scratch of the kernel's own."""
-    found = dict.fromkeys(load.buffer for load in _loads_of_expressions(statements))
-    found.update((s.buffer, None) for s in stores(statements))
-    found.update((load.buffer, None) for load in loads_of_places(statements))
-    return tuple(b for b in found if b.scope not in PRIVATE)
+    found = {load.buffer: None for load in _loads_of_expressions(statements)}
+    found.update({store.buffer: None for store in stores(statements)})
+    found.update({load.buffer: None for load in loads_of_places(statements)})
+    return tuple([b for b in found if b.scope not in PRIVATE])
 
 
 def flops(exprs: Sequence[Expr]) -> int:

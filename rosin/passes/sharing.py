@@ -44,8 +44,9 @@ def _shared(step: Step, total: Counter[Buffer]) -> Step:
 
     match step:
         case Repeat():
-            whole = step if step.apart else _parted(step)
-            team = _team(whole, total) if whole else None
+            work = work_of(step.body)
+            whole = step if step.apart else _parted(step, work)
+            team = _team(whole, work if whole is step else work_of(whole.body), total) if whole else None
             return replace(whole, team=team) if whole and team else replace(step, body=all_of(step.body))
         case RepeatWhile():
             return replace(step, test=all_of(step.test), body=all_of(step.body))
@@ -57,27 +58,26 @@ def _shared(step: Step, total: Counter[Buffer]) -> Step:
             return step
 
 
-def _parted(step: Repeat) -> Repeat | None:
+def _parted(step: Repeat, work: int) -> Repeat | None:
     """A loop over parts of the rows around one whose steps follow each other, if there is enough to do."""
-    count, work = step.var.extent, work_of(step.body)
+    count = step.var.extent
     return parted(step, work) if isinstance(count, int) and count * work >= PARALLEL_WORK else None
 
 
-def _team(step: Repeat, total: Counter[Buffer]) -> Team | None:
-    """Room for threads that share the loop; None where they had better not."""
+def _team(step: Repeat, work: int, total: Counter[Buffer]) -> Team | None:
+    """Room for threads that share a loop with so much work in a step; None where they had better not."""
     inside = list(innermost(step.body))
     count = step.var.extent
-    if not isinstance(count, int) or count < 2 or not all(isinstance(leaf, Kernel) for leaf in inside):
+    if not isinstance(count, int) or count < 2 or count * work < PARALLEL_WORK:
+        return None
+    if not all(isinstance(leaf, Kernel) for leaf in inside):
         return None
     kernels = [leaf for leaf in inside if isinstance(leaf, Kernel)]
     # What may have to be stopped asks the program around it, which is not that of one thread.
     if any(map(_is_open, _all(step.body))) or any(isinstance(s, While | Room) for k in kernels for s in nested(k.body)):
         return None
     parallel = [k for k in kernels if any(isinstance(s, Loop) and s.parallel for s in k.body)]
-    most = max((_work(k.body) for k in parallel), default=0)
-    if parallel and (count < FEWEST_STEPS or (count < MOST_THREADS and most >= LARGE)):
-        return None
-    if count * work_of(step.body) < PARALLEL_WORK:
+    if parallel and count < MOST_THREADS and (count < FEWEST_STEPS or max(_work(k.body) for k in parallel) >= LARGE):
         return None
     within = Counter(uses((step,)))
     own = [b for b in within if b.scope is Scope.ARENA and within[b] == total[b]]

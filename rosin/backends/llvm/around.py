@@ -9,7 +9,7 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dims import Dim
-from rosin.ir.index import LoopVar
+from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Buffer, Const, FromIndex, InTurn, Kind, Local, Loop, Room, Statement, Tape, While, walk
 from rosin.ir.statements import all_indices, expressions, loop_variables, nested
 from rosin.ir.steps import Kernel, decides
@@ -129,8 +129,9 @@ def free_variables(kernel: Kernel) -> list[LoopVar]:
     """The variables of loops around the kernel that its indices use."""
     own = set(loop_variables(kernel.body))
     found: dict[LoopVar, None] = {}
-    for index in all_indices(kernel.body):
-        found.update((var, None) for var in indices.in_order(index.variables() - own))
+    # Most indices of a tile differ in a number alone.
+    for terms in dict.fromkeys(index.terms for index in all_indices(kernel.body)):
+        found.update((var, None) for var in indices.in_order(Index(0, terms).variables() - own))
     return list(found)
 
 

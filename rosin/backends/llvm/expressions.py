@@ -168,14 +168,19 @@ class Expressions(Memory):
     def hoist(self, statements: Sequence[Statement], lanes: int) -> None:
         """Compute what statements in a loop of so many lanes find the same each time."""
         seen: set[int] = set()
+        ready: dict[frozenset[Any], bool] = {}
         for top in _tops(statements):
-            self._hoist(top, seen, lanes)
+            self._hoist(top, seen, ready, lanes)
 
-    def _hoist(self, expr: Expr, seen: set[int], lanes: int) -> None:
+    def _hoist(self, expr: Expr, seen: set[int], ready: dict[frozenset[Any], bool], lanes: int) -> None:
+        """`ready` says of needs whether they are known here; many expressions have the same."""
         if id(expr) in seen or isinstance(expr, Const):
             return
         seen.add(id(expr))
-        if self._ready(expr):
+        needs = self._needs(expr)
+        if needs not in ready:
+            ready[needs] = all(map(self._is_known, needs))
+        if ready[needs]:
             value = self.expr(expr)
             if value.lanes < lanes and value.ref.startswith("%"):
                 self.frames[-1]["wide", value.ref, lanes] = self.wide(value, lanes)
@@ -183,18 +188,16 @@ class Expressions(Memory):
         # What stands under a guard may not be read outside of it.
         children = (expr.otherwise,) if isinstance(expr, Guard) else expr.children()
         for child in children:
-            self._hoist(child, seen, lanes)
+            self._hoist(child, seen, ready, lanes)
         for index in () if isinstance(expr, Guard) else expr.indices():
             for atom in index.dynamics():
-                self._hoist(atom.value, seen, 1)
+                self._hoist(atom.value, seen, ready, 1)
 
-    def _ready(self, expr: Expr) -> bool:
-        """Whether the value is the same in every iteration from here on."""
-        return all(
-            need in self.variables
-            or (isinstance(need, Local) and need not in self.slots and self.known(need) is not None)
-            for need in self._needs(expr)
-        )
+    def _is_known(self, need: Any) -> bool:
+        """Whether what an expression depends on is the same in every iteration from here on."""
+        if need in self.variables:
+            return True
+        return isinstance(need, Local) and need not in self.slots and self.known(need) is not None
 
     def _needs(self, expr: Expr) -> frozenset[Any]:
         """The variables, locals and written buffers that an expression depends on."""

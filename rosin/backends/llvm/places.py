@@ -23,8 +23,8 @@ from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType, i64
 from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar, Quotient, Remainder, inner
-from rosin.ir.loops import Buffer, Carry, Expr, Local, Products, Room, Scope, Within
-from rosin.ir.statements import PRIVATE, loaded_buffers, nested, stores
+from rosin.ir.loops import Buffer, Carry, Expr, Local, Products, Room, Scope, Store, Within
+from rosin.ir.statements import PRIVATE, loaded_buffers, nested
 from rosin.ir.steps import Kernel
 
 OF_LANES = (Scope.LANES, Scope.STATE)
@@ -85,14 +85,15 @@ class Places(ABC):
         self.guard: Val | None = None
         self.needs: dict[int, frozenset[Any]] = {}
         self.dummy: Val | None = None
-        self.written = {s.buffer for s in stores(kernel.body)}
-        self.written |= {s.sums for s in nested(kernel.body) if isinstance(s, Products)}
+        inside = list(nested(kernel.body))
+        self.written = {s.buffer for s in inside if isinstance(s, Store)}
+        self.written |= {s.sums for s in inside if isinstance(s, Products)}
         self.read = loaded_buffers(kernel.body)
         self.parts: dict[tuple[Buffer, Index], dict[int, Val]] = {}
         """Values that wait for the other parts of their block, to be written together."""
         self.read_squares = read_squares(kernel.body, self.width)
         self.written_squares = written_squares(kernel.body, self.width)
-        self.growing = any(isinstance(s, Room) for s in nested(kernel.body))
+        self.growing = any(isinstance(s, Room) for s in inside)
 
     @abstractmethod
     def expr(self, expr: Expr) -> Val:

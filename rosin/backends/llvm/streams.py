@@ -35,11 +35,14 @@ def streams(loop: Loop, by_line: Callable[[Load], bool]) -> Iterator[tuple[Load,
         return
     together: dict[tuple[Buffer, Index], dict[int, tuple[Load, int]]] = {}
     for load in walk(*expressions(loop.body)):
-        if isinstance(load, Load) and not _is_near(load.buffer) and load.offset.affine_in(loop.var) and by_line(load):
-            step, place = load.offset.coefficient(loop.var), load.offset.constant
-            if isinstance(step, int) and isinstance(place, int) and abs(step) * load.dtype.bytes >= LINE_BYTES:
-                beside = together.setdefault((load.buffer, load.offset - place), {})
-                beside[place * load.dtype.bytes] = load, step * STEPS_AHEAD
+        if not isinstance(load, Load) or _is_near(load.buffer):
+            continue
+        step, place = load.offset.coefficient(loop.var), load.offset.constant
+        if not isinstance(step, int) or abs(step) * load.dtype.bytes < LINE_BYTES:
+            continue
+        if isinstance(place, int) and load.offset.affine_in(loop.var) and by_line(load):
+            beside = together.setdefault((load.buffer, load.offset - place), {})
+            beside[place * load.dtype.bytes] = load, step * STEPS_AHEAD
     for beside in together.values():
         end: int | None = None
         for place, found in sorted(beside.items(), key=itemgetter(0)):
