@@ -113,3 +113,11 @@ def test_loops_that_step_through_an_operand_as_one_are_one() -> None:
     (kernel,) = (k for k in kernels if k.tile)
     loops = [s for s in statements.nested(kernel.body) if isinstance(s, Loop) and isinstance(s.body[0], Accumulate)]
     assert {loop.var.extent for loop in loops} == {3 * 16}
+
+
+def test_tiles_at_the_ends_of_a_row_share_the_code_of_whole_ones() -> None:
+    """Of two tiles a row each has a step of the window with an element less: two pieces of code beside one for both."""
+    kernels, _ = kernels_of(forward, "f32[1, 64, 28, 28]", "f32[32, 64, 3, 3]")
+    (kernel,) = (k for k in kernels if k.tile)
+    assert kernel.tile == "14 of x3 x 2 vectors of 16 of x1"
+    assert sum(isinstance(s, Accumulate) for s in statements.nested(kernel.body)) == 2 * (13 + 14 + 13)
