@@ -36,9 +36,11 @@ def kept_values(graph: Graph, kept: Collection[int]) -> dict[Value, int]:
     return found
 
 
-def split_off(steps: Sequence[Step], kept: Collection[Buffer]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """The setup, and the other steps; `kept` are the buffers of kept inputs."""
-    found = [step for step in steps if isinstance(step, Kernel | Again) and _is_static(step)]
+def split_off(
+    steps: Sequence[Step], kept: Collection[Buffer], symbolic: bool
+) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The setup, and the other steps; `kept` are the buffers of kept inputs. Sizes may be `symbolic` somewhere."""
+    found = [step for step in steps if isinstance(step, Kernel | Again) and (not symbolic or _is_static(step))]
     written = {id(step): set(_written(step)) for step in steps}
     while True:
         inside = set(map(id, found))

@@ -99,7 +99,7 @@ def lowered(graph: Graph, making: Making, donated: Sequence[int] = ()) -> Progra
         steps = recurring(shared(steps))
     # The parts of complex numbers are not known yet, and these have places of their own.
     if making.kept and not has_complex(graph):
-        setup, steps = split_off(steps, [arguments[i] for i in making.kept])
+        setup, steps = split_off(steps, [arguments[i] for i in making.kept], making.sizes is not None)
     arena = making.arena = plan_arena(steps, setup)
     block, places_kept = None, dict[Buffer, int]()
     if setup:
