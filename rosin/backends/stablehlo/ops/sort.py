@@ -46,7 +46,7 @@ def _sort(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
 
 def _argsort(e: Emitter, op: Op, operands: Refs, results: Types) -> Refs:
     assert isinstance(op, ops.Sorting)
-    return [_places(e, operands[0], op.descending)]
+    return (_places(e, operands[0], op.descending),)
 
 
 def _places(e: Emitter, x: Ref, descending: bool) -> Ref:
