@@ -8,12 +8,11 @@ other blocks have the last key: it is compared with nothing there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.networks import cleaned_text, compared, network_texts
-from rosin.backends.llvm.routines.records import BYTES, Records, inside, texts
+from rosin.backends.llvm.routines.networks import blocks_network_text, cleaned_text
+from rosin.backends.llvm.routines.records import BYTES, Records, texts
+from rosin.backends.llvm.routines.straight import REGISTER_BYTES, SUFFIXES, assembled, extremes
 
 TOGETHER = 4
 """Registers of each run that are compared together; a block has as many times some."""
@@ -27,61 +26,39 @@ def blocks_texts(records: Records, registers: int, name: str, declarations: set[
 
 
 def block_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
-    """The functions that the one called `name` calls for a block: networks, as `block_names` has them."""
+    """The functions that the one called `name` calls for blocks, as `block_names` has them."""
     network, cleaned = block_names(name)
-    functions = network_texts(records, registers, network, declarations)
-    return [*functions, cleaned_text(records, registers, cleaned, declarations)]
+    return [
+        blocks_network_text(records, registers, network, declarations),
+        cleaned_text(records, registers, cleaned, declarations),
+    ]
 
 
 def block_names(name: str) -> tuple[str, str]:
-    """The functions that sort and that clean a block, each given the address of its keys."""
+    """The functions that sort and that clean blocks, each given the address of their keys, and how many there are."""
     return f"{name}_network", f"{name}_cleaned"
 
 
 def counted_text(records: Records, registers: int, most: int, name: str, declarations: set[str]) -> str:
     """The function `void name_counted(ptr source, ptr target, i64 count)`, which sorts at most so many keys."""
-    f, size = Function(declarations, plain=True), registers * records.lanes
+    f, size = Function(declarations), registers * records.lanes
     e, (elem,) = f.e, records.parts
     source, target, count = Val("%source", "ptr"), Val("%target", "ptr"), Val("%count", "i64")
     near = f.room(elem, most + size)
-    blocks = blocks_of(f, count, size)
-
-    def load(place: Val, mask: Val | None) -> Val:
-        at = e.offset(source, place, elem)
-        if mask is None:
-            return e.load(at, elem, records.lanes, align=BYTES[elem])
-        return e.masked_load(at, elem, records.lanes, mask, BYTES[elem])
-
-    fill(f, records, near, count, e.mul(blocks, f.word(size)), load)
+    blocks, bytes = blocks_of(f, count, size), e.mul(count, f.word(BYTES[elem]))
+    e.copy_bytes(near, source, bytes)
+    last = e.const(records.last[0], elem, records.lanes)
+    end = e.mul(blocks, f.word(size))
+    f.loop(count, end, records.lanes, lambda place: e.store(last, e.offset(near, place, elem), align=BYTES[elem]))
     e.line(f"call void @{name}({texts(near, blocks)})")
-    e.copy_bytes(target, near, e.mul(count, f.word(BYTES[elem])))
+    e.copy_bytes(target, near, bytes)
     e.line("ret void")
-    return f.text(f"internal void @{name}_counted(ptr %source, ptr %target, i64 %count)")
+    return f.text(f"internal void @{name}_counted(ptr %source, ptr %target, i64 %count)", cold=True)
 
 
 def blocks_of(f: Function, count: Val, size: int) -> Val:
     """How many blocks so many keys take."""
     return f.e.lshr(f.e.add(count, f.word(size - 1)), f.word(size.bit_length() - 1))
-
-
-def fill(
-    f: Function, records: Records, near: Val, count: Val, end: Val, load: Callable[[Val, Val | None], Val]
-) -> None:
-    """Write the keys that are loaded for places below a count, and the last key for those from there up to an end."""
-    e, (elem,), lanes = f.e, records.parts, records.lanes
-    last = e.const(records.last[0], elem, lanes)
-    whole = e.bit_and(count, f.word(-lanes))
-
-    def put(x: Val, place: Val) -> None:
-        e.store(x, e.offset(near, place, elem), align=BYTES[elem])
-
-    def rest(place: Val) -> None:
-        mask = inside(e, place, count, lanes)
-        put(e.select(mask, load(place, mask), last), place)
-
-    f.loop(f.word(0), whole, lanes, lambda place: put(load(place, None), place))
-    f.loop(whole, count, lanes, rest)
-    f.loop(e.bit_and(e.add(count, f.word(lanes - 1)), f.word(-lanes)), end, lanes, lambda place: put(last, place))
 
 
 class _Blocks:
@@ -97,47 +74,43 @@ class _Blocks:
         The greater ones may be turned around as well: blocks are compared key by key after that, and their own keys in
         an order in which it makes no difference.
         """
-        f, lanes, records = Function(self.declarations, plain=True), self.records.lanes, self.records
-        e, keys, apart = f.e, Val("%keys", "ptr"), Val("%apart", "i64")
-
-        def at(register: Val) -> list[Val]:
-            return [e.offset(keys, e.mul(register, f.word(lanes)), self.elem)]
-
-        def row(first: Val, number: Val) -> None:
-            """The registers from the middle on, and those before it or a run before them."""
-            middle, after = e.add(first, apart), e.add(e.add(first, apart), number)
-            before = e.sub(e.sub(middle, f.word(1)), number) if is_turned else e.add(first, number)
-            a, b = at(before), at(after)
-            x, y = (records.load(e, array, f.word(0), lanes) for array in (a, b))
-            if is_turned:
-                y = tuple(e.shuffle(part, part, range(lanes - 1, -1, -1)) for part in y)
-            for values, array in zip(compared(e, x, y), (a, b), strict=True):
-                records.store(e, values, array, f.word(0))
-
-        def rows(pair: Val) -> None:
-            number = e.bit_and(pair, e.sub(apart, f.word(1)))
-            first = e.shl(e.sub(pair, number), f.word(1))
-            for i in range(TOGETHER):
-                row(first, e.add(number, f.word(i)))
-
-        f.loop(f.word(0), Val("%pairs", "i64"), TOGETHER, rows)
-        e.line("ret void")
-        return f.text(f"internal void @{self.name}_{kind}(ptr %keys, i64 %apart, i64 %pairs)")
+        f, lanes = Function(self.declarations), self.records.lanes
+        before, after = "%rcx", "%rdx"
+        turn = ["addq %rax, %rax", f"subq %rax, {before}", f"leaq -1({before}, <apart>), {before}"]
+        lines = [
+            "jmp 2f",
+            ".p2align 5",
+            "1:",
+            "leaq -1(<apart>), %rax",
+            "andq <pair>, %rax",
+            f"leaq (<pair>, <pair>), {before}",
+            f"subq %rax, {before}",
+            f"leaq ({before}, <apart>), {after}",
+            *(turn if is_turned else []),
+            *(line for at in (before, after) for line in (f"shlq $$6, {at}", f"addq <keys>, {at}")),
+        ]
+        for row in range(TOGETHER):
+            x, y, less, more = (f"%zmm{4 * row + i}" for i in range(4))
+            a, b = f"{REGISTER_BYTES * (-row if is_turned else row)}({before})", f"{REGISTER_BYTES * row}({after})"
+            lines.append(f"vmovdqu64 {a}, {x}")
+            lines.append(f"vperm{SUFFIXES[self.elem]} {b}, <back>, {y}" if is_turned else f"vmovdqu64 {b}, {y}")
+            lines += extremes(self.elem, x, y, (less, more), f"%k{1 + row}")
+            lines += [f"vmovdqu64 {less}, {a}", f"vmovdqu64 {more}, {b}"]
+        lines += [f"addq $${TOGETHER}, <pair>", "2:", "cmpq <pairs>, <pair>", "jl 1b"]
+        numbers = ", ".join(f"i{8 * BYTES[self.elem]} {lane}" for lane in reversed(range(lanes)))
+        order = {"back": Val(f"<{numbers}>", f"i{8 * BYTES[self.elem]}", lanes)} if is_turned else {}
+        given = {"keys": Val("%keys", "ptr"), "apart": Val("%apart", "i64"), "pairs": Val("%pairs", "i64"), **order}
+        assembled(f.e, lines, {"pair": f.word(0)}, given)
+        f.e.line("ret void")
+        return f.text(f"internal void @{self.name}_{kind}(ptr %keys, i64 %apart, i64 %pairs)", cold=True)
 
     def whole(self) -> str:
         """The function itself."""
-        f = Function(self.declarations, plain=True)
+        f = Function(self.declarations)
         e, keys, one = f.e, Val("%keys", "ptr"), f.word(1)
-        registers = e.mul(Val("%blocks", "i64"), f.word(self.registers))
-
+        blocks, shift = Val("%blocks", "i64"), f.word(self.registers.bit_length() - 1)
+        registers = e.shl(blocks, shift)
         network, cleaned = block_names(self.name)
-
-        def each(name: str, end: Val) -> None:
-            def call(register: Val) -> None:
-                at = e.offset(keys, e.mul(register, f.word(self.records.lanes)), self.elem)
-                e.line(f"call void @{name}({at.typed})")
-
-            f.loop(f.word(0), end, self.registers, call)
 
         def compare(kind: str, apart: Val, end: Val) -> None:
             """Registers that are so far apart, up to an end."""
@@ -162,10 +135,10 @@ class _Blocks:
                 e.store(e.lshr(distance, one), apart)
 
             f.repeat(lambda: e.icmp("sge", e.load(apart, "i64"), f.word(self.registers)), closer)
-            each(cleaned, end)
+            e.line(f"call void @{cleaned}({texts(keys, e.lshr(end, shift))})")
             e.store(e.shl(length, one), run)
 
-        each(network, registers)
+        e.line(f"call void @{network}({texts(keys, blocks)})")
         f.repeat(lambda: e.icmp("slt", e.load(run, "i64"), registers), level)
         e.line("ret void")
-        return f.text(f"internal void @{self.name}(ptr %keys, i64 %blocks)")
+        return f.text(f"internal void @{self.name}(ptr %keys, i64 %blocks)", cold=True)

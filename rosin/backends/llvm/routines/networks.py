@@ -56,7 +56,7 @@ class _Emitted:
 def network_texts(records: Records, registers: int, name: str, declarations: set[str]) -> list[str]:
     """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place, and one that it needs."""
     if is_straight(records.parts, records.lanes):
-        return [_straight(records, registers, name, declarations, lambda network: network.sort(network.blocks()))]
+        return [_straight(records, registers, name, declarations, _sorted)]
     e = Emitter(declarations)
     network = _network(e, records, registers)
     blocks = network.blocks()
@@ -73,17 +73,23 @@ def network_texts(records: Records, registers: int, name: str, declarations: set
     return [*parts, _function(e, records, name, network.in_order())]
 
 
+def blocks_network_text(records: Records, registers: int, name: str, declarations: set[str]) -> str:
+    """The function `void name(ptr keys, i64 blocks)`, which sorts so many blocks of `lanes * registers` keys in place,
+    each on its own."""
+    return _straight(records, registers, name, declarations, _sorted, blocks="i64 %blocks")
+
+
 def cleaned_text(records: Records, registers: int, name: str, declarations: set[str]) -> str:
-    """The function `void name(ptr parts…)`, which sorts `lanes * registers` records in place that rise up to one of
-    them and fall from there on, or the other way round, or are such ones turned by any number of places."""
+    """The function `void name(ptr keys, i64 blocks)`, which sorts so many blocks of `lanes * registers` keys in place
+    that rise up to one of them and fall from there on, or the other way round, or are such ones turned by any number of
+    places."""
     count = registers * records.lanes
     bits = [1 << bit for bit in range(count.bit_length() - 1)]
-    if is_straight(records.parts, records.lanes):
-        return _straight(records, registers, name, declarations, lambda network: network.clean(count), bits)
-    e = Emitter(declarations)
-    network = _network(e, records, registers, bits)
-    network.clean(count)
-    return _function(e, records, name, network.in_order())
+    return _straight(records, registers, name, declarations, lambda network: network.clean(count), bits, "i64 %blocks")
+
+
+def _sorted(network: _Network[int]) -> None:
+    network.sort(network.blocks())
 
 
 def _straight(
@@ -93,15 +99,17 @@ def _straight(
     declarations: set[str],
     change: Callable[[_Network[int]], None],
     bits: Sequence[int] = (),
+    blocks: str = "",
 ) -> str:
-    """The function that changes records in place, as straight code."""
-    s, (array,) = Straight(records.parts[0], records.lanes), records.pointers("a")
+    """The function that changes records in place, or so many blocks of them, as straight code."""
+    e, s, (array,) = Emitter(declarations), Straight(records.parts[0], records.lanes), records.pointers("a")
     network = _Network(s, [(s.load(row),) for row in range(registers)], bits)
     change(network)
     for number, (row,) in enumerate(network.in_order()):
         s.store(row, number)
-    body = s.text(name, array[0].ref, declarations)
-    return f"define internal void @{name}({records.parameters('a')}) nounwind {{\n{body}\n  ret void\n}}\n"
+    s.emit(e, name, array[0], Val("%blocks", "i64") if blocks else e.const(1, "i64"))
+    signature = f"internal void @{name}({records.parameters('a')}{f', {blocks}' if blocks else ''})"
+    return "\n".join([f"define {signature} nounwind {{", *e.lines, "  ret void", "}", ""])
 
 
 def _network(e: Emitter, records: Records, registers: int, bits: Sequence[int] = ()) -> _Network[Val]:

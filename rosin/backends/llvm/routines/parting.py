@@ -13,14 +13,14 @@ go: then they are read from one end, which need not be known before. Parts of fe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.blocks import counted_text
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import number, numbered
-from rosin.backends.llvm.routines.records import BYTES, Records, counted, greater, inside, is_less, lesser, texts
+from rosin.backends.llvm.routines.packing import STEP, TOGETHER, Packing
+from rosin.backends.llvm.routines.records import BYTES, Records, greater, is_less, lesser, texts
+from rosin.backends.llvm.routines.straight import REGISTER_BYTES
 
 WORDS, OTHERS = 7, 5
 """Of a part, and the one that tells where the others go."""
@@ -38,15 +38,6 @@ PIECE, ROUNDS = 1 << 15, 4
 
 ALONE = 2 * PIECE
 """At most so many keys are parted by one thread."""
-
-STEP = 6
-"""Vectors of keys that are read together."""
-
-TOGETHER = 2
-"""Vectors of keys that are parted together where others go to another array."""
-
-OCTET = 8
-"""Vectors of so many lanes have a table of orders, one for each mask."""
 
 LOOKED_AT = 2
 """Vectors of keys that are looked at together where they may be the same."""
@@ -72,32 +63,18 @@ def parting_texts(
     return [*functions, parting.whole(on_threads)]
 
 
-def _order(mask: int) -> int:
-    """The lanes of a mask of eight and then the others, each a byte of a word."""
-    lanes = sorted(range(OCTET), key=lambda lane: not mask >> lane & 1)
-    return int.from_bytes(bytes(lanes), "little", signed=True)
-
-
 class _Parting:
     def __init__(self, records: Records, name: str, blocks: str, declarations: set[str]) -> None:
         self.name, self.blocks, self.declarations = name, blocks, declarations
         (self.elem,) = records.parts
         self.lanes, self.bytes = records.lanes, BYTES[self.elem]
+        self.packing = Packing(self.elem, declarations)
         self.number = f"i{8 * self.bytes}"
         self.few, self.beside = FEW // self.bytes, BESIDE // self.bytes
         self.kinds = ("ptr", "i64", self.number, self.number, "i64", "ptr", "ptr")
 
     def _at(self, f: Function, keys: Val, place: Val) -> Val:
         return f.e.offset(keys, place, self.elem)
-
-    def _inside(self, f: Function, place: Val, count: Val) -> Val:
-        return inside(f.e, place, count, self.lanes)
-
-    def _first(self, f: Function, count: Val) -> Val:
-        """The mask of so many lanes, the first ones."""
-        bits = f.e.sub(f.e.shl(f.word(1), count), f.word(1))
-        few = f.e.convert("trunc", bits, f"i{self.lanes}")
-        return f.e.define(f"bitcast {few.typed} to <{self.lanes} x i1>", "i1", self.lanes)
 
     def _known(self, f: Function, part: Val) -> list[Val]:
         """What a part is."""
@@ -109,119 +86,45 @@ class _Parting:
 
     # -- a part in two ---------------------------------------------------------------------------------------
 
-    def _packed(self, f: Function, x: Val, where: Val) -> Val:
-        """The keys of some lanes in the first ones."""
-        name = f"llvm.experimental.vector.compress.{x.mangled}"
-        self.declarations.add(f"declare {x.type} @{name}({x.type}, {where.type}, {x.type})")
-        return f.e.define(f"call {x.type} @{name}({x.typed}, {where.typed}, {x.type} poison)", x.elem, x.lanes)
-
     def split(self) -> str:
         """`i64 split(ptr keys, i64 count, key threshold)`: keys below the threshold, of many, come first, in place; how
         many they are.
 
-        Steps of keys are read from the end that has fewer free places, which is known a step ahead. The first three
-        are read last, so that there are enough.
+        The first three steps of keys are packed last, so that there are enough free places.
         """
         f = Function(self.declarations)
-        e, lanes, step = f.e, self.lanes, STEP * self.lanes
-        keys, count = Val("%keys", "ptr"), Val("%count", "i64")
-        ahead, near = f.word(3 * step), f.room(self.elem, 4 * step)
-        e.copy_bytes(near, keys, f.word(3 * step * self.bytes))
-        # Free places are from `left` to `low`, and from `high` to `right`.
-        left, low, high, right = (f.variable(x) for x in (f.word(0), ahead, count, count))
-        lefts, rights = f.variable(f.word(0)), f.variable(count)
-        put, all = self._putting(f, (keys, keys), (left, right)), self._all_of(f, count)
-
-        def vectors(_: Val) -> None:
-            first, end = e.load(low, "i64"), e.load(high, "i64")
-            free = e.sub(first, e.load(lefts, "i64")), e.sub(e.load(rights, "i64"), end)
-            # Bits choose, as LLVM would make a branch of a selection, which nobody can foresee.
-            is_right = e.ashr(e.sub(free[1], free[0]), f.word(63))
-            back = e.bit_and(is_right, f.word(step))
-            end = e.sub(end, back)
-            e.store(end, high)
-            e.store(e.add(first, e.sub(f.word(step), back)), low)
-            place = e.bit_xor(first, e.bit_and(e.bit_xor(first, end), is_right))
-            for now, before in ((left, lefts), (right, rights)):
-                e.store(e.load(now, "i64"), before)
-            places = [e.add(place, f.word(i * lanes)) for i in range(STEP)]
-            for x in [e.load(self._at(f, keys, at), self.elem, lanes, align=self.bytes) for at in places]:
-                put(x, all, False)
-
-        def last(place: Val) -> None:
-            rest = e.intrinsic("llvm.smin", e.sub(total, place), f.word(lanes))
-            put(e.load(self._at(f, near, place), self.elem, lanes), self._first(f, rest), True)
-
-        f.loop(ahead, e.sub(count, f.word(step - 1)), step, vectors)
-        first = e.load(low, "i64")
-        remaining = e.sub(e.load(high, "i64"), first)
-        e.copy_bytes(self._at(f, near, ahead), self._at(f, keys, first), e.mul(remaining, f.word(self.bytes)))
-        total = e.add(ahead, remaining)
-        f.loop(f.word(0), total, lanes, last)
-        e.line(f"ret {e.load(left, 'i64').typed}")
-        return f.text(f"internal i64 @{self.name}_split(ptr %keys, i64 %count, {self.elem} %threshold)")
+        e, keys, count, step = f.e, Val("%keys", "ptr"), Val("%count", "i64"), STEP * REGISTER_BYTES
+        ahead, near = f.word(3 * step), f.room("i8", 4 * step)
+        threshold = e.splat(Val("%threshold", self.elem), self.lanes)
+        e.copy_bytes(near, keys, ahead)
+        end = self._at(f, keys, count)
+        ends = self.packing.from_both_ends(e, keys, end, e.offset(keys, ahead, "i8"), end, threshold)
+        left, right, low, high = ends
+        remaining = e.sub(*(e.convert("ptrtoint", at, "i64") for at in (high, low)))
+        after = e.offset(near, ahead, "i8")
+        e.copy_bytes(after, low, remaining)
+        left = self.packing.last(e, left, right, near, e.offset(after, remaining, "i8"), threshold)
+        e.line(f"ret {self._between(f, keys, left).typed}")
+        given = f"ptr %keys, i64 %count, {self.elem} %threshold"
+        return f.text(f"internal i64 @{self.name}_split({given})", cold=True)
 
     def apart(self) -> str:
         """`i64 apart(ptr keys, ptr others, i64 count, key threshold)`: keys below the threshold come first, in
         place; how many they are. The rest goes where it would in place, but of the others."""
         f = Function(self.declarations)
-        e, lanes, step = f.e, self.lanes, TOGETHER * self.lanes
-        keys, others, count = Val("%keys", "ptr"), Val("%others", "ptr"), Val("%count", "i64")
-        left, right = f.variable(f.word(0)), f.variable(count)
-        put, all = self._putting(f, (keys, others), (left, right)), self._all_of(f, count)
-
-        def vectors(place: Val) -> None:
-            places = [e.add(place, f.word(i * lanes)) for i in range(TOGETHER)]
-            for x in [e.load(self._at(f, keys, at), self.elem, lanes, align=self.bytes) for at in places]:
-                put(x, all, False)
-
-        def rest(place: Val) -> None:
-            taken = self._first(f, e.intrinsic("llvm.smin", e.sub(count, place), f.word(lanes)))
-            put(e.masked_load(self._at(f, keys, place), self.elem, lanes, taken, self.bytes), taken, True)
-
-        many = e.bit_and(count, f.word(-step))
-        f.loop(f.word(0), many, step, vectors)
-        f.loop(many, count, lanes, rest)
-        e.line(f"ret {e.load(left, 'i64').typed}")
+        e, keys, others, count = f.e, Val("%keys", "ptr"), Val("%others", "ptr"), Val("%count", "i64")
+        threshold = e.splat(Val("%threshold", self.elem), self.lanes)
+        whole = self._at(f, keys, e.bit_and(count, f.word(-TOGETHER * self.lanes)))
+        ends = self.packing.from_low_end(e, keys, self._at(f, others, count), keys, whole, threshold)
+        left = self.packing.last(e, *ends, self._at(f, keys, count), threshold)
+        e.line(f"ret {self._between(f, keys, left).typed}")
         given = f"ptr %keys, ptr %others, i64 %count, {self.elem} %threshold"
-        return f.text(f"internal i64 @{self.name}_apart({given})")
+        return f.text(f"internal i64 @{self.name}_apart({given})", cold=True)
 
-    def _all_of(self, f: Function, count: Val) -> Val:
-        """All lanes, if there are as many keys: LLVM does not know, or it would compare again for the other lanes."""
-        return self._first(f, f.e.intrinsic("llvm.smin", count, f.word(self.lanes)))
-
-    def _putting(self, f: Function, arrays: tuple[Val, Val], ends: tuple[Val, Val]) -> Callable[[Val, Val, bool], None]:
-        """What writes those of the taken keys of a vector that are below the threshold to the left end of one array,
-        the others to the right end of another. Unless it is a last one, each end has free places for a vector."""
-        e, (left, right), threshold = f.e, ends, f.e.splat(Val("%threshold", self.elem), self.lanes)
-
-        def put(x: Val, taken: Val, is_last: bool) -> None:
-            less = e.bit_and(taken, is_less(e, x, threshold))
-            fewer = counted(e, less)
-            others = e.sub(counted(e, taken) if is_last else f.word(self.lanes), fewer)
-            start = self._at(f, arrays[0], f.add_to(left, fewer))
-            end = e.sub(e.load(right, "i64"), others)
-            e.store(end, right)
-            if self.lanes == OCTET and not is_last:
-                ordered = self._ordered(f, x, less)
-                for at in (start, self._at(f, arrays[1], e.sub(end, fewer))):
-                    e.store(ordered, at, align=self.bytes)
-                return
-            more = self._packed(f, x, e.bit_xor(less, taken))
-            e.masked_store(self._packed(f, x, less), start, self._first(f, fewer) if is_last else None, self.bytes)
-            e.masked_store(more, self._at(f, arrays[1], end), self._first(f, others), self.bytes)
-
-        return put
-
-    def _ordered(self, f: Function, x: Val, where: Val) -> Val:
-        """The keys of some lanes of eight in the first ones, the others after them."""
-        e, name = f.e, "llvm.x86.avx512.permvar." + {"double": "df", "i64": "di"}[self.elem] + ".512"
-        words = ", ".join(f"i64 {_order(mask)}" for mask in range(1 << OCTET))
-        self.declarations.add(f"@orders = internal constant [{1 << OCTET} x i64] [{words}], align 64")
-        self.declarations.add(f"declare {x.type} @{name}({x.type}, <{OCTET} x i64>)")
-        bits = e.convert("zext", e.define(f"bitcast {where.typed} to i{OCTET}", f"i{OCTET}"), "i64")
-        order = e.convert("zext", e.load(e.offset(Val("@orders", "ptr"), bits, "i64"), "i8", OCTET), "i64")
-        return e.define(f"call {x.type} @{name}({x.typed}, {order.typed})", x.elem, x.lanes)
+    def _between(self, f: Function, begin: Val, end: Val) -> Val:
+        """How many keys there are between two addresses."""
+        bytes = f.e.sub(*(f.e.convert("ptrtoint", at, "i64") for at in (end, begin)))
+        return f.e.lshr(bytes, f.word(self.bytes.bit_length() - 1))
 
     def median(self) -> str:
         """`key median(ptr keys, i64 count)`: about the median of a sample, one of the keys.

@@ -133,7 +133,7 @@ class _Sorting:
             functions.append(self._shortest())
         if self.by_blocks:
             functions += self._parting_texts()
-            declarations |= {f"declare void @{name}(ptr)" for name in block_names(BLOCKS)}
+            declarations |= {f"declare void @{name}(ptr, i64)" for name in block_names(BLOCKS)}
         if not self.parted and self.way in (ANY, SHORT_ONES, LONG_ONES):
             functions.append(merge_text(self.records, MERGE, declarations))
         if not self.parted and self.way in (ANY, SHORT_ONES):

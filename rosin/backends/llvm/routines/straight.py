@@ -1,15 +1,18 @@
-"""Straight code for registers of 64 bytes of x86 as text of the assembler.
+"""Code for registers of 64 bytes of x86 as text of the assembler.
 
 LLVM takes some fifty times as long to choose instructions and registers for vectors as it takes to read instructions.
-For long code without a loop, all of whose values are in registers, the choice is simple enough to be made here.
+For long straight code, all of whose values are in registers, the choice is simple enough to be made here. Short loops
+over vectors are written as they are to run (`assembled`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.records import BYTES, FLOATS
 
 REGISTER_BYTES, REGISTERS = 64, 32
@@ -17,9 +20,11 @@ REGISTER_BYTES, REGISTERS = 64, 32
 Row = tuple[int, ...]
 """A register, as a record of one part."""
 
-_SUFFIXES = {"i32": "d", "i64": "q", "float": "ps", "double": "pd"}
-_COMPARISONS = {"i32": ("vpminsd", "vpmaxsd"), "float": ("vminps", "vmaxps"), "double": ("vminpd", "vmaxpd")}
+SUFFIXES = {"i32": "d", "i64": "q", "float": "ps", "double": "pd"}
+_EXTREMES = {"i32": ("vpminsd", "vpmaxsd"), "float": ("vminps", "vmaxps"), "double": ("vminpd", "vmaxpd")}
 """What gives the lesser and the greater; of those that tie these give the first operand."""
+
+_OPERAND, _REGISTER = re.compile(r"<(\w+)>"), re.compile(r"%(\w+)")
 
 MASKS, COMPARED = 7, 3
 """Registers of masks, but the first one, which is not used; so many of them are for comparisons, in turn."""
@@ -27,7 +32,7 @@ MASKS, COMPARED = 7, 3
 
 def is_straight(parts: Sequence[str], lanes: int) -> bool:
     """Whether there is straight code for vectors of these parts."""
-    return len(parts) == 1 and parts[0] in _SUFFIXES and BYTES[parts[0]] * lanes == REGISTER_BYTES
+    return len(parts) == 1 and parts[0] in SUFFIXES and BYTES[parts[0]] * lanes == REGISTER_BYTES
 
 
 class _Step(NamedTuple):
@@ -91,9 +96,9 @@ class Straight:
         self._makers += [step] * len(step.made)
         return first
 
-    def text(self, name: str, address: str, declarations: set[str]) -> str:
-        """The line of a function that does it with the array at an address; `name` is for what it needs."""
-        return _Written(self.elem, self._needed()).text(name, address, declarations)
+    def emit(self, e: Emitter, name: str, array: Val, arrays: Val) -> None:
+        """Do it with so many arrays, one after the other; `name` is for what that needs."""
+        _Written(self.elem, self._needed()).emit(e, name, array, arrays)
 
     def _needed(self) -> list[tuple[_Step, list[int]]]:
         """The steps that come to something that is stored, and which values are not needed after each."""
@@ -111,8 +116,11 @@ class _Written:
     """Steps in registers, of which each value has one from where it is made to where it is used last."""
 
     def __init__(self, elem: str, steps: Sequence[tuple[_Step, list[int]]]) -> None:
-        self.elem, self.suffix = elem, _SUFFIXES[elem]
+        self.elem, self.suffix = elem, SUFFIXES[elem]
+        self.head: list[str] = []
         self.lines: list[str] = []
+        self.registers = sum(step.kind == "store" for step, _ in steps)
+        """Of the array."""
         self.orders: dict[tuple[int, ...], int] = {}
         """Where the lanes of each shuffle are among all."""
         self.free = [f"%zmm{i}" for i in reversed(range(REGISTERS))]
@@ -123,17 +131,14 @@ class _Written:
             self._write(step, done)
             self.free += map(self.places.pop, done)
 
-    def text(self, name: str, address: str, declarations: set[str]) -> str:
-        bytes = BYTES[self.elem]
-        lanes = ", ".join(f"i{8 * bytes} {lane}" for order in self.orders for lane in order)
-        count = sum(map(len, self.orders))
-        declarations.add(
-            f"@{name}_orders = internal constant [{count} x i{8 * bytes}] [{lanes}], align {REGISTER_BYTES}"
-        )
-        changed = [f"zmm{i}" for i in range(REGISTERS)] + [f"k{1 + i}" for i in range(MASKS)] + ["rax", "memory"]
-        clobbers = ",".join(f"~{{{register}}}" for register in changed)
-        code = "\\0A".join(self.lines)
-        return f'  call void asm sideeffect "{code}", "r,r,{clobbers}"(ptr {address}, ptr @{name}_orders)'
+    def emit(self, e: Emitter, name: str, array: Val, arrays: Val) -> None:
+        word = f"i{8 * BYTES[self.elem]}"
+        lanes = [f"{word} {lane}" for order in self.orders for lane in order]
+        constant = f"internal constant [{len(lanes)} x {word}] [{', '.join(lanes)}], align {REGISTER_BYTES}"
+        e.declarations.add(f"@{name}_orders = {constant}")
+        next = [f"addq $${REGISTER_BYTES * self.registers}, <array>", "2:", "decq <arrays>", "jns 1b"]
+        given = {"orders": Val(f"@{name}_orders", "ptr")}
+        assembled(e, [*self.head, "jmp 2f", "1:", *self.lines, *next], {"array": array, "arrays": arrays}, given)
 
     def _write(self, step: _Step, done: Sequence[int]) -> None:
         given = [self.places[number] for number in step.given]
@@ -144,7 +149,7 @@ class _Written:
         elif step.kind == "compare":
             self._compare(given, [(goal, number not in done) for goal, number in zip(goals, step.made, strict=True)])
         else:
-            (place,), at = given or goals, f"{REGISTER_BYTES * step.number}($0)"
+            (place,), at = given or goals, f"{REGISTER_BYTES * step.number}(<array>)"
             self.lines.append(f"vmovdqu64 {at}, {place}" if goals else f"vmovdqu64 {place}, {at}")
 
     def _shuffle(self, given: Sequence[str], order: tuple[int, ...], goal: str) -> None:
@@ -161,7 +166,7 @@ class _Written:
             self.lines.append(f"{name} $${number}, {second}, {first}, {goal}")
             return
         at = self.orders.setdefault(order, len(self.orders))
-        self.lines.append(f"vmovdqa64 {REGISTER_BYTES * at}($1), {goal}")
+        self.lines.append(f"vmovdqa64 {REGISTER_BYTES * at}(<orders>), {goal}")
         if left == right:
             self.lines.append(f"vperm{self.suffix} {left}, {goal}, {goal}")
         else:
@@ -171,23 +176,63 @@ class _Written:
         """The register of a mask that is always the same, if there is one for it."""
         if bits not in self.masks and len(self.masks) < MASKS - COMPARED:
             self.masks[bits] = f"%k{1 + COMPARED + len(self.masks)}"
-            self.lines += [f"movl $${bits}, %eax", f"kmovw %eax, {self.masks[bits]}"]
+            self.head += [f"movl $${bits}, %eax", f"kmovw %eax, {self.masks[bits]}"]
         return self.masks.get(bits)
 
     def _compare(self, given: Sequence[str], goals: Sequence[tuple[str, bool]]) -> None:
         """The lesser and the greater, each of them where it is needed."""
         x, y = given
-        orders = (f"{x}, {y}", f"{y}, {x}")
-        if self.elem == "i64":
-            # Processors take longer for the lesser and the greater of such integers than to select them.
-            before = f"%k{1 + self.compared % COMPARED}"
-            self.compared += 1
-            self.lines.append(f"vpcmpgtq {x}, {y}, {before}")
-            found = [f"vpblendmq {order}, {goal}{{{before}}}" for order, (goal, _) in zip(orders, goals, strict=True)]
-        else:
-            names = _COMPARISONS[self.elem]
-            found = [f"{n} {o}, {goal}" for n, o, (goal, _) in zip(names, orders[::-1], goals, strict=True)]
-        self.lines += [line for line, (_, is_needed) in zip(found, goals, strict=True) if is_needed]
+        mask = f"%k{1 + self.compared % COMPARED}"
+        self.compared += 1
+        *before, less, more = extremes(self.elem, x, y, (goals[0][0], goals[1][0]), mask)
+        self.lines += [*before, *(line for line, (_, is_needed) in zip((less, more), goals, strict=True) if is_needed)]
+
+
+# -- loops -----------------------------------------------------------------------------------------------------------
+
+
+def assembled(
+    e: Emitter,
+    lines: Sequence[str],
+    changed: Mapping[str, Val],
+    given: Mapping[str, Val],
+) -> list[Val]:
+    """Lines of the assembler in which names in angles are registers, with what is changed and what is given; gives what
+    is in the former in the end. All other registers that the lines mention are theirs, and so is memory.
+    """
+    kinds = ["v" if value.lanes > 1 else "r" for value in given.values()]
+    clobbers = [*sorted({name for line in lines for name in _REGISTER.findall(line)}), "memory", "flags"]
+    constraints = [*("=&r" for _ in changed), *map(str, range(len(changed))), *kinds, *(f"~{{{c}}}" for c in clobbers)]
+    # What is changed has a number as a result, and another one as what is given to begin with.
+    numbers = {**{name: i for i, name in enumerate(changed)}, **{n: 2 * len(changed) + i for i, n in enumerate(given)}}
+    code = _OPERAND.sub(lambda found: f"${numbers[found[1]]}", "\\0A".join(lines))
+    taken = ", ".join(value.typed for value in (*changed.values(), *given.values()))
+    results = ", ".join(value.type for value in changed.values())
+    whole = results if len(changed) == 1 else f"{{{results}}}"
+    made = e.define(f'call {whole} asm sideeffect "{code}", "{",".join(constraints)}"({taken})', whole)
+    if len(changed) == 1:
+        return [made]
+    return [e.define(f"extractvalue {made.typed}, {i}", value.elem) for i, value in enumerate(changed.values())]
+
+
+def is_less_line(elem: str, x: str, y: str, mask: str) -> str:
+    """The mask of the lanes in which one vector is less than another."""
+    if elem in FLOATS:
+        return f"vcmplt{SUFFIXES[elem]} {y}, {x}, {mask}"
+    return f"vpcmpgt{SUFFIXES[elem]} {x}, {y}, {mask}"
+
+
+def extremes(elem: str, x: str, y: str, goals: tuple[str, str], mask: str) -> list[str]:
+    """The lesser and the greater of two vectors, lane by lane, each by one line in the end."""
+    orders = (f"{x}, {y}", f"{y}, {x}")
+    if elem == "i64":
+        # Processors take longer for the lesser and the greater of such integers than to select them.
+        blends = [f"vpblendmq {order}, {goal}{{{mask}}}" for order, goal in zip(orders, goals, strict=True)]
+        return [is_less_line(elem, x, y, mask), *blends]
+    return [f"{name} {order}, {goal}" for name, order, goal in zip(_EXTREMES[elem], orders[::-1], goals, strict=True)]
+
+
+# -- shuffles --------------------------------------------------------------------------------------------------------
 
 
 _Immediate = tuple[str, int, tuple[int, int]]
