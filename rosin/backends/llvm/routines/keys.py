@@ -36,6 +36,11 @@ class Keys:
         return self.dtype.is_integer and not self.bias and self.memory == self.elem
 
     @property
+    def are_alike(self) -> bool:
+        """Whether keys and elements are made of each other in the same way."""
+        return self.dtype.is_integer and self.memory == self.elem
+
+    @property
     def bits(self) -> int:
         return 8 * self.dtype.bytes
 
@@ -77,6 +82,16 @@ class Keys:
             x = e.bit_xor(x, e.like(self.bias, x))
         return _folded(e, x) if self.dtype.is_float else x
 
+    def rises(self, e: Emitter, x: Val, y: Val) -> Val:
+        """Where an element does not come after another in ascending order."""
+        if self.dtype.is_integer:
+            return e.icmp("sle" if self.dtype.kind == "int" else "ule", x, y)
+        if self.bits < 32:
+            none = e.const(0, self.turn)
+            return e.icmp("sle", self.key(e, x, none), self.key(e, y, none))
+        x, y = (e.bitcast(bits, "double" if self.bits == 64 else "float") for bits in (x, y))
+        return e.bit_or(e.fcmp("ole", x, y), e.fcmp("uno", y, y))
+
     def is_nan(self, e: Emitter, x: Val) -> Val:
         return e.icmp("sgt", e.bit_and(x, e.like(self.most, x)), e.like(self.infinity, x))
 
@@ -102,6 +117,10 @@ class FloatKeys(Keys):
 
     @property
     def are_elements(self) -> bool:
+        return True
+
+    @property
+    def are_alike(self) -> bool:
         return True
 
     def key(self, e: Emitter, x: Val, mask: Val) -> Val:

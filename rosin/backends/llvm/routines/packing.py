@@ -10,7 +10,7 @@ from functools import cache
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.records import BYTES
-from rosin.backends.llvm.routines.straight import REGISTER_BYTES, assembled, is_less_line
+from rosin.backends.llvm.routines.straight import LETTERS, REGISTER_BYTES, assembled, is_less_line
 
 OCTET = 8
 """Vectors of so many lanes have a table of orders, one for each mask."""
@@ -18,7 +18,7 @@ OCTET = 8
 STEP = 6
 """Vectors of keys that are read together from either end."""
 
-TOGETHER = 2
+TOGETHER = 4
 """Vectors of keys that are read together from one end."""
 
 
@@ -27,7 +27,7 @@ class Packing:
 
     def __init__(self, elem: str, declarations: set[str]) -> None:
         self.elem, self.bytes = elem, BYTES[elem]
-        self.lanes, self.letter = REGISTER_BYTES // self.bytes, {4: "d", 8: "q"}[self.bytes]
+        self.lanes, self.letter = REGISTER_BYTES // self.bytes, LETTERS[self.bytes]
         self.declarations = declarations
 
     def from_both_ends(self, e: Emitter, left: Val, right: Val, low: Val, high: Val, threshold: Val) -> list[Val]:

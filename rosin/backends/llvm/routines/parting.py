@@ -19,8 +19,8 @@ from rosin.backends.llvm.routines.blocks import counted_text
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import number, numbered
 from rosin.backends.llvm.routines.packing import STEP, TOGETHER, Packing
-from rosin.backends.llvm.routines.records import BYTES, Records, greater, is_less, lesser, texts
-from rosin.backends.llvm.routines.straight import REGISTER_BYTES
+from rosin.backends.llvm.routines.records import BYTES, FLOATS, Records, texts
+from rosin.backends.llvm.routines.straight import LETTERS, REGISTER_BYTES, SUFFIXES, assembled, extremes
 
 WORDS, OTHERS = 7, 5
 """Of a part, and the one that tells where the others go."""
@@ -47,27 +47,31 @@ SAMPLE = 9
 
 
 def parting_texts(
-    records: Records, registers: int, name: str, blocks: str, declarations: set[str], on_threads: bool
+    records: Records, registers: int, name: str, blocks: str, declarations: set[str], alone: bool, on_threads: bool
 ) -> list[str]:
-    """The function `void name(i64 count, ptr keys, number least, number most)`, and those that it needs.
+    """The function `void name(i64 count, ptr keys, ptr others, number least, number most)`, and those that it needs.
 
-    It sorts keys in place, more than `ALONE` of them `on_threads`. The functions of `blocks_texts` called `blocks` sort
-    few, block after block of so many registers.
+    It sorts keys in place: at most `ALONE` of them if there is code for one that is `alone`, with room for as many
+    others, and more if there is code `on_threads`. The functions of `blocks_texts` called `blocks` sort few, block
+    after block of so many registers.
     """
-    parting = _Parting(records, name, blocks, declarations)
-    functions = [parting.split(), parting.apart(), parting.median(), parting.same(), parting.step()]
-    functions += [parting.little(), parting.near(), parting.part()]
+    parting = _Parting(records, name, blocks, declarations, alone, on_threads)
+    functions = [parting.apart(), parting.step(), parting.little(), parting.whole()]
     functions.append(counted_text(records, registers, parting.few, blocks, declarations))
     if on_threads:
-        functions += [parting.halves(), parting.pieces()]
-    return [*functions, parting.whole(on_threads)]
+        functions += [parting.split(), parting.near(), parting.part(), parting.halves(), parting.pieces()]
+    return functions
 
 
 class _Parting:
-    def __init__(self, records: Records, name: str, blocks: str, declarations: set[str]) -> None:
+    def __init__(
+        self, records: Records, name: str, blocks: str, declarations: set[str], alone: bool, on_threads: bool
+    ) -> None:
         self.name, self.blocks, self.declarations = name, blocks, declarations
+        self.alone, self.on_threads = alone, on_threads
         (self.elem,) = records.parts
         self.lanes, self.bytes = records.lanes, BYTES[self.elem]
+        self.letter = LETTERS[self.bytes]
         self.packing = Packing(self.elem, declarations)
         self.number = f"i{8 * self.bytes}"
         self.few, self.beside = FEW // self.bytes, BESIDE // self.bytes
@@ -126,47 +130,60 @@ class _Parting:
         bytes = f.e.sub(*(f.e.convert("ptrtoint", at, "i64") for at in (end, begin)))
         return f.e.lshr(bytes, f.word(self.bytes.bit_length() - 1))
 
-    def median(self) -> str:
-        """`key median(ptr keys, i64 count)`: about the median of a sample, one of the keys.
+    def _median(self, f: Function, keys: Val, count: Val) -> Val:
+        """About the median of a sample, one of the keys.
 
         It is the median of three medians of three vectors, lane by lane, and then of lanes.
         """
-        f = Function(self.declarations, plain=True)
-        e, lanes, count = f.e, self.lanes, Val("%count", "i64")
-
-        def middle(a: Val, b: Val, c: Val) -> Val:
-            return greater(e, lesser(e, a, b), lesser(e, greater(e, a, b), c))
-
+        e, goal = f.e, f.room(self.elem, self.lanes)
         # An odd number of places apart: many patterns have an even period.
         apart = e.bit_or(e.sub(e.binary("udiv", count, f.word(SAMPLE)), f.word(1)), f.word(1))
-        places = [e.mul(apart, f.word(i)) for i in range(SAMPLE)]
-        drawn = [e.load(self._at(f, Val("%keys", "ptr"), at), self.elem, lanes, align=self.bytes) for at in places]
-        while len(drawn) > 1:
-            drawn = [middle(*drawn[i :: len(drawn) // 3]) for i in range(len(drawn) // 3)]
-        (x,) = drawn
-        for step in (lanes // 3, 1):
-            turned = [e.shuffle(x, x, [(lane + i * step) % lanes for lane in range(lanes)]) for i in (1, 2)]
-            x = middle(x, *turned)
-        e.line(f"ret {e.define(f'extractelement {x.typed}, i64 0', self.elem).typed}")
-        return f.text(f"internal {self.elem} @{self.name}_median(ptr %keys, i64 %count)")
+        lines = ["leaq (<apart>,<apart>,2), %rax"]
+        for third in range(3):
+            places = ("(<keys>)", "(<keys>,<apart>)", "(<keys>,<apart>,2)")
+            lines += [f"vmovdqu64 {place}, %zmm{i}" for i, place in enumerate(places)]
+            lines += [*self._middle(("%zmm0", "%zmm1", "%zmm2"), f"%zmm{4 + third}"), "addq %rax, <keys>"]
+        lines += self._middle(("%zmm4", "%zmm5", "%zmm6"), "%zmm0")
+        for step in (self.lanes // 3, 1):
+            lines += [f"valign{self.letter} $${i * step}, %zmm0, %zmm0, %zmm{i}" for i in (1, 2)]
+            lines += self._middle(("%zmm0", "%zmm1", "%zmm2"), "%zmm0")
+        lines.append("vmovdqu64 %zmm0, (<goal>)")
+        bytes = e.mul(apart, f.word(self.bytes))
+        assembled(e, lines, {"keys": keys}, {"apart": bytes, "goal": goal})
+        return e.load(goal, self.elem)
 
-    def same(self) -> str:
-        """`i1 same(ptr keys, i64 count, key value)`: whether all keys, which are not few, are this one."""
-        f = Function(self.declarations, plain=True)
-        e, lanes, count = f.e, LOOKED_AT * self.lanes, Val("%count", "i64")
-        at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
-        value, last = e.splat(Val("%value", self.elem), lanes), e.sub(count, f.word(lanes))
+    def _middle(self, given: tuple[str, str, str], goal: str) -> list[str]:
+        """The median of three vectors, lane by lane."""
+        x, y, z = given
+        less, more, other, none = (f"%zmm{number}" for number in range(8, 12))
+        first = extremes(self.elem, x, y, (less, more), "%k1")
+        *second, _ = extremes(self.elem, more, z, (other, none), "%k1")
+        *third, _, last = extremes(self.elem, less, other, (none, goal), "%k1")
+        return [*first, *second, *third, last]
 
-        def look() -> None:
-            place = e.intrinsic("llvm.smin", f.add_to(at, f.word(lanes)), last)
-            x = e.load(self._at(f, Val("%keys", "ptr"), place), self.elem, lanes, align=self.bytes)
-            other = e.bit_or(is_less(e, x, value), is_less(e, value, x))
-            found = e.intrinsic_across("llvm.vector.reduce.or", other)
-            e.store(e.bit_xor(found, e.const(True, "i1")), holds)
-
-        f.repeat(lambda: e.bit_and(e.icmp("slt", e.load(at, "i64"), count), e.load(holds, "i1")), look)
-        e.line(f"ret i1 {e.load(holds, 'i1').ref}")
-        return f.text(f"internal i1 @{self.name}_same(ptr %keys, i64 %count, {self.elem} %value)")
+    def _are_all(self, f: Function, keys: Val, count: Val, value: Val) -> Val:
+        """Whether all keys, which are not few, are this one."""
+        e, step = f.e, LOOKED_AT * REGISTER_BYTES
+        end = self._at(f, keys, count)
+        differ = f"vcmpneq{SUFFIXES[self.elem]}" if self.elem in FLOATS else f"vpcmpneq{self.letter}"
+        lines = [
+            "jmp 2f",
+            "1:",
+            "cmpq <last>, <low>",
+            "movq <low>, %rax",
+            "cmovaq <last>, %rax",
+            *(f"{differ} {REGISTER_BYTES * i}(%rax), <value>, %k{1 + i}" for i in range(LOOKED_AT)),
+            "kortestw %k1, %k2",
+            "jnz 3f",
+            f"addq $${step}, <low>",
+            "2:",
+            "cmpq <end>, <low>",
+            "jb 1b",
+            "3:",
+        ]
+        given = {"last": e.offset(end, f.word(-step), "i8"), "end": end, "value": e.splat(value, self.lanes)}
+        (low,) = assembled(e, lines, {"low": keys}, given)
+        return e.icmp("uge", low, end)
 
     def step(self) -> str:
         """`void step(ptr part, ptr less)`: the keys of a part below a threshold become another, or its bounds meet."""
@@ -179,13 +196,13 @@ class _Parting:
         alike = f.variable(e.const(False, "i1"))
 
         def look() -> None:
-            median = e.define(f"call {elem} @{self.name}_median({texts(keys, count)})", elem)
+            median = self._median(f, keys, count)
             middle = number(e, median)
             above = e.intrinsic("llvm.smax", middle, e.add(least, one))
             e.store(e.intrinsic("llvm.smin", above, most), threshold)
 
             def compare() -> None:
-                e.store(e.define(f"call i1 @{self.name}_same({texts(keys, count, median)})", "i1"), alike)
+                e.store(self._are_all(f, keys, count, median), alike)
 
             # Where many keys are the same, all may be.
             f.when(e.bit_or(e.icmp("eq", middle, least), e.icmp("eq", middle, most)), compare)
@@ -202,7 +219,13 @@ class _Parting:
             def split(name: str, *arrays: Val) -> None:
                 e.store(e.define(f"call i64 @{self.name}_{name}({texts(*arrays, count, by)})", "i64"), left)
 
-            f.when(in_place, lambda: split("split", keys), lambda: split("apart", keys, others))
+            def in_two() -> None:
+                split("apart", keys, others)
+
+            if self.on_threads:
+                f.when(in_place, lambda: split("split", keys), in_two)
+            else:
+                in_two()
             found = e.load(left, "i64")
             after, beside = self._at(f, keys, found), self._at(f, others, found)
             above, beside = e.select(in_place, after, beside), e.select(in_place, NOWHERE, after)
@@ -223,7 +246,7 @@ class _Parting:
 
     def little(self) -> str:
         """`void little(ptr part)`: the keys of a part, which has room beside them, in order where they are to be."""
-        f = Function(self.declarations, plain=True)
+        f = Function(self.declarations)
         e, given = f.e, Val("%part", "ptr")
         self._halve(f, "little", self.few)
         keys, count, *_, target = self._known(f, given)
@@ -239,7 +262,7 @@ class _Parting:
 
         f.when(self._differ(f, given), leaf, alike)
         e.line("ret void")
-        return f.text(f"internal void @{self.name}_little(ptr %part)")
+        return f.text(f"internal void @{self.name}_little(ptr %part)", cold=True)
 
     def near(self) -> str:
         """`void near(ptr part)`: the keys of a part in order, which are as few as there is room beside."""
@@ -310,35 +333,36 @@ class _Parting:
         """A part of a list."""
         return f.e.offset(Val("%list", "ptr"), f.e.add(f.e.mul(number, f.word(WORDS)), f.word(1)), "i64")
 
-    def whole(self, on_threads: bool) -> str:
+    def whole(self) -> str:
         """The function itself."""
         f = Function(self.declarations)
-        e, keys, count = f.e, Val("%keys", "ptr"), Val("%count", "i64")
+        e, keys, others, count = f.e, Val("%keys", "ptr"), Val("%others", "ptr"), Val("%count", "i64")
         bounds = [Val(name, self.number) for name in ("%least", "%most")]
         zeros = e.intrinsic("llvm.ctlz", count, trailing=["i1 false"])
         # Twice as many as halves would need.
         samples = e.shl(e.sub(f.word(64), zeros), f.word(1))
-        listed = f.room("i64", 1 + (WORDS << ROUNDS if on_threads else WORDS))
+        listed = f.room("i64", 1 + (WORDS << ROUNDS if self.on_threads else WORDS))
         first = e.offset(listed, f.word(1), "i64")
-        self._note(f, first, [keys, count, *bounds, samples, NOWHERE, keys])
 
         def alone() -> None:
-            e.line(f"call void @{self.name}_part({first.typed})")
+            self._note(f, first, [keys, count, *bounds, samples, others, keys])
+            e.line(f"call void @{self.name}_little({first.typed})")
 
         def each(body: str, parts: int) -> None:
             e.line(f"call void @{PARALLEL}(ptr @{self.name}_{body}, {texts(listed, f.word(parts))})")
 
         def together() -> None:
             self.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+            self._note(f, first, [keys, count, *bounds, samples, NOWHERE, keys])
             for parts in (1 << i for i in range(ROUNDS)):
                 e.store(f.word(parts), listed)
                 each("halves", parts)
             each("pieces", 1 << ROUNDS)
 
-        if on_threads:
+        if self.alone and self.on_threads:
             f.when(e.icmp("sle", count, f.word(ALONE)), alone, together)
         else:
-            alone()
+            (alone if self.alone else together)()
         e.line("ret void")
-        given = f"i64 %count, ptr %keys, {self.number} %least, {self.number} %most"
+        given = f"i64 %count, ptr %keys, ptr %others, {self.number} %least, {self.number} %most"
         return f.text(f"internal void @{self.name}({given})", cold=True)

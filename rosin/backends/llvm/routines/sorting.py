@@ -128,7 +128,7 @@ class _Sorting:
         else:
             functions += [self._in_order(), self._take(), self._line(), self._lines()]
             if not self.parted or self.way != SHORT_ONES:
-                functions += [self._in(), self._out()]
+                functions += [self._in_bounds() if self.parted else self._in(), self._out()]
         if self.way == ANY:
             functions.append(self._shortest())
         if self.by_blocks:
@@ -154,12 +154,14 @@ class _Sorting:
 
     def _parting_texts(self) -> list[str]:
         """The ways of lines that are parted, and the functions that they need."""
-        on_threads, registers = self.way in (ANY, LONG_ONES), self.block // self.records.lanes
+        alone, on_threads, registers = self.way != LONG_ONES, self.way != CHUNKS, self.block // self.records.lanes
         functions = blocks_texts(self.records, registers, BLOCKS, self.declarations)
         if self.way in (ANY, SHORT_ONES):
             functions.append(self._by_blocks())
         if self.way != SHORT_ONES:
-            functions += parting_texts(self.records, registers, "by_parting", BLOCKS, self.declarations, on_threads)
+            functions += parting_texts(
+                self.records, registers, "by_parting", BLOCKS, self.declarations, alone, on_threads
+            )
             functions.append(self._parted())
         return functions
 
@@ -181,41 +183,57 @@ class _Sorting:
     # -- elements and records ------------------------------------------------------------------------------
 
     def _in(self) -> str:
-        """`i1 in(ptr source, i64 count, key mask, ptr parts…)`: records of elements; whether keys do not tell all.
-
-        Where lines are parted, the least and the greatest key go to `ptr bounds`, as integers.
-        """
+        """`i1 in(ptr source, i64 count, key mask, ptr parts…)`: records of elements; whether keys do not tell all."""
         f = Function(self.declarations, plain=True)
-        e, keys = f.e, self.keys
-        mask, count = Val("%mask", keys.turn), Val("%count", "i64")
-        (parts,) = self.records.pointers("part")
-        sizes, parted = (self.records.lanes, 1), self.records.parts[0]
-        lost = [f.variable(e.const(False, "i1", lanes)) for lanes in sizes]
-        bounds = {
-            kind: [f.variable(e.const(value, parted, lanes)) for lanes in sizes]
-            for kind, value in ((lesser, self.records.last[0]), (greater, self.records.first[0]))
-            if self.parted
-        }
+        e, keys, (parts,) = f.e, self.keys, self.records.pointers("part")
+        lost = [f.variable(e.const(False, "i1", lanes)) for lanes in (self.records.lanes, 1)]
 
         def record(place: Val, lanes: int = self.records.lanes) -> None:
             x = e.load(e.offset(Val("%source", "ptr"), place, keys.memory), keys.memory, lanes, align=keys.dtype.bytes)
-            record, one = self._record(e, keys.key(e, x, mask), place), lanes == 1
-            self.records.store(e, record, parts, place)
-            for kind, slots in bounds.items():
-                e.store(kind(e, e.load(slots[one], parted, lanes), record[0]), slots[one])
+            self.records.store(e, self._record(e, keys.key(e, x, Val("%mask", keys.turn)), place), parts, place)
             if self.exact:
-                e.store(e.bit_or(e.load(lost[one], "i1", lanes), keys.loses(e, x)), lost[one])
+                slot = lost[lanes == 1]
+                e.store(e.bit_or(e.load(slot, "i1", lanes), keys.loses(e, x)), slot)
 
-        self._all(f, count, record)
+        self._all(f, Val("%count", "i64"), record)
         vector = e.intrinsic_across("llvm.vector.reduce.or", e.load(lost[0], "i1", self.records.lanes))
-        for place, (kind, slots) in enumerate(bounds.items()):
-            across = {lesser: "smin", greater: "smax"}[kind]
-            most, other = (number(e, e.load(slot, parted, n)) for slot, n in zip(slots, sizes, strict=True))
-            found = e.intrinsic(f"llvm.{across}", e.intrinsic_across(f"llvm.vector.reduce.{across}", most), other)
-            e.store(found, e.offset(Val("%bounds", "ptr"), f.word(place), found.elem))
         e.line(f"ret i1 {e.bit_or(vector, e.load(lost[1], 'i1')).ref}")
-        given = f"ptr %source, i64 %count, {mask.typed}, {self.records.parameters('part')}"
-        return f.text(f"internal i1 @in({given}{', ptr %bounds' if self.parted else ''})")
+        given = f"ptr %source, i64 %count, {keys.turn} %mask, {self.records.parameters('part')}"
+        return f.text(f"internal i1 @in({given})")
+
+    def _in_bounds(self) -> str:
+        """The same where lines are parted, which may change elements in place. The least and the greatest key go to
+        `ptr bounds`, as integers."""
+        f = Function(self.declarations, plain=True)
+        e, keys, lanes, count = f.e, self.keys, self.records.lanes, Val("%count", "i64")
+        (parts,), (elem,) = self.records.pointers("part"), self.records.parts
+        lost = f.variable(e.const(False, "i1", lanes))
+        bounds = [
+            (f.variable(e.const(value, elem, lanes)), extreme, f"llvm.vector.reduce.{across}")
+            for value, extreme, across in (
+                (self.records.last[0], lesser, "smin"),
+                (self.records.first[0], greater, "smax"),
+            )
+        ]
+
+        def record(place: Val) -> None:
+            start, inside = e.offset(Val("%source", "ptr"), place, keys.memory), self._inside(e, place, count)
+            x = e.masked_load(start, keys.memory, lanes, inside, keys.dtype.bytes)
+            key = keys.key(e, x, Val("%mask", keys.turn))
+            e.masked_store(key, e.offset(parts[0], place, elem), inside, BYTES[elem])
+            for slot, extreme, _ in bounds:
+                before = e.load(slot, elem, lanes)
+                e.store(e.select(inside, extreme(e, before, key), before), slot)
+            if self.exact:
+                e.store(e.bit_or(e.load(lost, "i1", lanes), keys.loses(e, x)), lost)
+
+        f.loop(f.word(0), count, lanes, record)
+        for i, (slot, _, across) in enumerate(bounds):
+            found = e.intrinsic_across(across, number(e, e.load(slot, elem, lanes)))
+            e.store(found, e.offset(Val("%bounds", "ptr"), f.word(i), found.elem))
+        e.line(f"ret i1 {e.intrinsic_across('llvm.vector.reduce.or', e.load(lost, 'i1', lanes)).ref}")
+        given = f"ptr %source, i64 %count, {keys.turn} %mask, {self.records.parameters('part')}, ptr %bounds"
+        return f.text(f"internal i1 @in({given})")
 
     def _all(self, f: Function, count: Val, body: Callable[..., None]) -> None:
         """The body for all places, which fill a vector unless the routine has code for any line."""
@@ -243,19 +261,7 @@ class _Sorting:
             x = self._element(e, self.records.load(e, parts, place, lanes), mask)
             e.store(x, e.offset(Val("%target", "ptr"), place, x.elem), align=BYTES[x.elem])
 
-        count, elem = Val("%count", "i64"), self.keys.elem
-
-        def inside(place: Val) -> None:
-            lanes, where = self.records.lanes, self._inside(e, place, count)
-            given = e.masked_load(e.offset(parts[0], place, elem), elem, lanes, where, BYTES[elem])
-            x = self._element(e, [given], mask)
-            e.masked_store(x, e.offset(Val("%target", "ptr"), place, x.elem), where, BYTES[x.elem])
-
-        if self.parted and self.way != ANY:
-            # The keys may be where the elements are to be, so none may be taken twice.
-            f.loop(f.word(0), count, self.records.lanes, inside)
-        else:
-            self._all(f, count, element)
+        self._all(f, Val("%count", "i64"), element)
         e.line("ret void")
         return f.text(f"internal void @out(ptr %target, i64 %count, {mask.typed}, {self.records.parameters('part')})")
 
@@ -313,28 +319,24 @@ class _Sorting:
     # -- lines that are in order already -------------------------------------------------------------------
 
     def _in_order(self) -> str:
-        """`i1 in_order(ptr source, i64 count, key mask, i1 falls)`: whether no key is greater than the next one, or,
-        where it `falls`, whether each is."""
+        """`i1 in_order(ptr firsts, ptr seconds, i64 count, i1 falls)`: whether no element of so many pairs comes after
+        the other one, or, where it `falls`, whether each does."""
         f = Function(self.declarations, plain=True)
-        e, keys, lanes = f.e, self.order, LOOKED_AT * self.records.lanes
-        pairs = e.sub(Val("%count", "i64"), f.word(1))
+        e, keys, lanes, pairs = f.e, self.order, LOOKED_AT * self.records.lanes, Val("%count", "i64")
         at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
         last, falls = e.sub(pairs, f.word(lanes)), e.splat(Val("%falls", "i1"), lanes)
-
-        def keys_from(place: Val) -> Val:
-            start = e.offset(Val("%source", "ptr"), place, keys.memory)
-            x = e.load(start, keys.memory, lanes, align=keys.dtype.bytes)
-            return keys.key(e, x, Val("%mask", keys.turn))
 
         def look() -> None:
             # The last ones are looked at with some of those before.
             place = e.intrinsic("llvm.smin", f.add_to(at, f.word(lanes)), last)
-            rises = e.icmp("sle", keys_from(place), keys_from(e.add(place, f.word(1))))
-            e.store(e.intrinsic_across("llvm.vector.reduce.and", e.bit_xor(rises, falls)), holds)
+            starts = (e.offset(Val(name, "ptr"), place, keys.memory) for name in ("%firsts", "%seconds"))
+            x, y = (e.load(start, keys.memory, lanes, align=keys.dtype.bytes) for start in starts)
+            holding = e.bit_xor(keys.rises(e, x, y), falls)
+            e.store(e.intrinsic_across("llvm.vector.reduce.and", holding), holds)
 
         f.repeat(lambda: e.bit_and(e.icmp("slt", e.load(at, "i64"), pairs), e.load(holds, "i1")), look)
         e.line(f"ret i1 {e.load(holds, 'i1').ref}")
-        return f.text(f"internal i1 @in_order(ptr %source, i64 %count, {keys.turn} %mask, i1 %falls)")
+        return f.text("internal i1 @in_order(ptr %firsts, ptr %seconds, i64 %count, i1 %falls)")
 
     def _take(self) -> str:
         """`void take(ptr source, ptr target, i64 count, i1 back)`: a line, or its places, as it is or back to front."""
@@ -377,8 +379,12 @@ class _Sorting:
         return f.e.define(f"call i1 @in({texts(*given)})", "i1")
 
     def _write(self, f: Function, parts: list[Val]) -> None:
-        given = texts(Val("%target", "ptr"), Val("%count", "i64"), Val("%mask", self.keys.turn), *parts)
-        f.e.line(f"call void @out({given})")
+        """The elements, or the places, of records."""
+        count, mask, target = Val("%count", "i64"), Val("%mask", self.keys.turn), Val("%target", "ptr")
+        if self.parted and self.keys.are_alike:
+            f.e.line(f"call i1 @in({texts(parts[0], count, mask, target, f.room(self.keys.turn, 2))})")
+        else:
+            f.e.line(f"call void @out({texts(target, count, mask, *parts)})")
 
     def _fill(self, f: Function, parts: list[Val], size: Val) -> None:
         """The last key in the places from the end of the line on."""
@@ -456,11 +462,15 @@ class _Sorting:
         """By parting, where the result is to be if keys are as wide as elements."""
         f = Function(self.declarations)
         e, count, keys = f.e, Val("%count", "i64"), self.keys
-        here = Val("%target" if keys.dtype.bytes == BYTES[keys.elem] else "%room", "ptr")
+        here = others = Val("%room", "ptr")
+        if keys.dtype.bytes == BYTES[keys.elem]:
+            here = Val("%target", "ptr")
+        else:
+            others = e.offset(here, e.add(count, f.word(SLACK)), keys.elem)
         bounds = f.room(keys.turn, 2)
         lost = self._read(f, [here], bounds)
         least, most = (e.load(e.offset(bounds, f.word(i), keys.turn), keys.turn) for i in range(2))
-        e.line(f"call void @by_parting({texts(count, here, least, most)})")
+        e.line(f"call void @by_parting({texts(count, here, others, least, most)})")
         if keys.are_elements:
             turned = e.icmp("ne", Val("%mask", keys.turn), e.const(0, keys.turn))
             f.when(turned, lambda: self._write(f, [here]))
@@ -549,7 +559,9 @@ class _Sorting:
         f = Function(self.declarations)
         e, count = f.e, Val("%count", "i64")
         source, target, room = (Val(name, "ptr") for name in ("%source", "%target", "%room"))
-        mask = self.keys.mask(e, Val("%descending", "i64"))
+        mask, turned = self.keys.mask(e, Val("%descending", "i64")), e.icmp("ne", Val("%descending", "i64"), f.word(0))
+        next = e.offset(source, f.word(1), self.keys.memory)
+        pairs = [e.select(turned, next, source), e.select(turned, source, next), e.sub(count, f.word(1))]
         lost = f.variable(e.const(False, "i1"))
 
         def by(way: str) -> None:
@@ -565,7 +577,7 @@ class _Sorting:
             e.line(f"call void @take({texts(source, target, count, e.const(back, 'i1'))})")
 
         def is_all(falls: bool) -> Val:
-            return e.define(f"call i1 @in_order({texts(source, count, mask, e.const(falls, 'i1'))})", "i1")
+            return e.define(f"call i1 @in_order({texts(*pairs, e.const(falls, 'i1'))})", "i1")
 
         def longer() -> None:
             f.when(is_all(False), lambda: take(False), not_rising)

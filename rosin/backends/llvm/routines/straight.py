@@ -21,6 +21,8 @@ Row = tuple[int, ...]
 """A register, as a record of one part."""
 
 SUFFIXES = {"i32": "d", "i64": "q", "float": "ps", "double": "pd"}
+LETTERS = {4: "d", 8: "q"}
+"""Of instructions on the types of elements, and on bits of so many bytes."""
 _EXTREMES = {"i32": ("vpminsd", "vpmaxsd"), "float": ("vminps", "vmaxps"), "double": ("vminpd", "vmaxpd")}
 """What gives the lesser and the greater; of those that tie these give the first operand."""
 
