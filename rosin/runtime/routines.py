@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import itertools
-import sys
 import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -107,7 +106,7 @@ class _Making:
         others = ((name, text) for name, (_, texts) in self.begun.items() for text in texts)
         owners: list[str] = []
         declared = dict.fromkeys(self.begun, "")
-        with jit.Compiling(sys.maxsize) as compiling:
+        with jit.Compiling(max(threads.num_threads(), 2)) as compiling:
             for name, text in itertools.chain(firsts, others):
                 declared[name] += "".join(f"{line}\n" for line in text.split("\n") if line.startswith("declare "))
                 for piece in split(text, most):

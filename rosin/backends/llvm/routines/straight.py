@@ -26,7 +26,7 @@ LETTERS = {4: "d", 8: "q"}
 _EXTREMES = {"i32": ("vpminsd", "vpmaxsd"), "float": ("vminps", "vmaxps"), "double": ("vminpd", "vmaxpd")}
 """What gives the lesser and the greater; of those that tie these give the first operand."""
 
-_OPERAND, _REGISTER = re.compile(r"<(\w+)>"), re.compile(r"%(\w+)")
+_REGISTER = re.compile(r"%(\w+)")
 
 MASKS, COMPARED = 7, 3
 """Registers of masks, but the first one, which is not used; so many of them are for comparisons, in turn."""
@@ -143,19 +143,19 @@ class _Written:
         assembled(e, [*self.head, "jmp 2f", "1:", *self.lines, *next], {"array": array, "arrays": arrays}, given)
 
     def _write(self, step: _Step, done: Sequence[int]) -> None:
-        given = [self.places[number] for number in step.given]
-        goals = [self.free.pop() for _ in step.made]
-        self.places.update(zip(step.made, goals, strict=True))
+        places = self.places
+        for number in step.made:
+            places[number] = self.free.pop()
         if step.kind == "shuffle":
-            self._shuffle(given, step.order, *goals)
+            (left, right), (goal,) = step.given, step.made
+            self._shuffle(places[left], places[right], step.order, places[goal])
         elif step.kind == "compare":
-            self._compare(given, [(goal, number not in done) for goal, number in zip(goals, step.made, strict=True)])
+            self._compare(step, done)
         else:
-            (place,), at = given or goals, f"{REGISTER_BYTES * step.number}(<array>)"
-            self.lines.append(f"vmovdqu64 {at}, {place}" if goals else f"vmovdqu64 {place}, {at}")
+            ((number,), at) = step.given or step.made, f"{REGISTER_BYTES * step.number}(<array>)"
+            self.lines.append(f"vmovdqu64 {at}, {places[number]}" if step.made else f"vmovdqu64 {places[number]}, {at}")
 
-    def _shuffle(self, given: Sequence[str], order: tuple[int, ...], goal: str) -> None:
-        left, right = given
+    def _shuffle(self, left: str, right: str, order: tuple[int, ...], goal: str) -> None:
         blended, found = _forms(order)
         mask = None if blended is None else self._mask(blended)
         if mask is not None:
@@ -164,7 +164,7 @@ class _Written:
             return
         if found is not None:
             name, number, sources = found
-            first, second = (given[source] for source in sources)
+            first, second = ((left, right)[source] for source in sources)
             self.lines.append(f"{name} $${number}, {second}, {first}, {goal}")
             return
         at = self.orders.setdefault(order, len(self.orders))
@@ -181,13 +181,17 @@ class _Written:
             self.head += [f"movl $${bits}, %eax", f"kmovw %eax, {self.masks[bits]}"]
         return self.masks.get(bits)
 
-    def _compare(self, given: Sequence[str], goals: Sequence[tuple[str, bool]]) -> None:
+    def _compare(self, step: _Step, done: Sequence[int]) -> None:
         """The lesser and the greater, each of them where it is needed."""
-        x, y = given
-        mask = f"%k{1 + self.compared % COMPARED}"
+        (x, y), (less, more) = step.given, step.made
+        places, mask = self.places, f"%k{1 + self.compared % COMPARED}"
         self.compared += 1
-        *before, less, more = extremes(self.elem, x, y, (goals[0][0], goals[1][0]), mask)
-        self.lines += [*before, *(line for line, (_, is_needed) in zip((less, more), goals, strict=True) if is_needed)]
+        lines = extremes(self.elem, places[x], places[y], (places[less], places[more]), mask)
+        if less in done:
+            del lines[-2]
+        elif more in done:
+            del lines[-1]
+        self.lines += lines
 
 
 # -- loops -----------------------------------------------------------------------------------------------------------
@@ -203,11 +207,13 @@ def assembled(
     is in the former in the end. All other registers that the lines mention are theirs, and so is memory.
     """
     kinds = ["v" if value.lanes > 1 else "r" for value in given.values()]
-    clobbers = [*sorted({name for line in lines for name in _REGISTER.findall(line)}), "memory", "flags"]
+    code = "\\0A".join(lines)
+    clobbers = [*sorted(set(_REGISTER.findall(code))), "memory", "flags"]
     constraints = [*("=&r" for _ in changed), *map(str, range(len(changed))), *kinds, *(f"~{{{c}}}" for c in clobbers)]
     # What is changed has a number as a result, and another one as what is given to begin with.
     numbers = {**{name: i for i, name in enumerate(changed)}, **{n: 2 * len(changed) + i for i, n in enumerate(given)}}
-    code = _OPERAND.sub(lambda found: f"${numbers[found[1]]}", "\\0A".join(lines))
+    for name, number in numbers.items():
+        code = code.replace(f"<{name}>", f"${number}")
     taken = ", ".join(value.typed for value in (*changed.values(), *given.values()))
     results = ", ".join(value.type for value in changed.values())
     whole = results if len(changed) == 1 else f"{{{results}}}"
@@ -226,12 +232,13 @@ def is_less_line(elem: str, x: str, y: str, mask: str) -> str:
 
 def extremes(elem: str, x: str, y: str, goals: tuple[str, str], mask: str) -> list[str]:
     """The lesser and the greater of two vectors, lane by lane, each by one line in the end."""
-    orders = (f"{x}, {y}", f"{y}, {x}")
+    less, more = goals
     if elem == "i64":
         # Processors take longer for the lesser and the greater of such integers than to select them.
-        blends = [f"vpblendmq {order}, {goal}{{{mask}}}" for order, goal in zip(orders, goals, strict=True)]
-        return [is_less_line(elem, x, y, mask), *blends]
-    return [f"{name} {order}, {goal}" for name, order, goal in zip(_EXTREMES[elem], orders[::-1], goals, strict=True)]
+        before = is_less_line(elem, x, y, mask)
+        return [before, f"vpblendmq {x}, {y}, {less}{{{mask}}}", f"vpblendmq {y}, {x}, {more}{{{mask}}}"]
+    least, most = _EXTREMES[elem]
+    return [f"{least} {y}, {x}, {less}", f"{most} {x}, {y}, {more}"]
 
 
 # -- shuffles --------------------------------------------------------------------------------------------------------
