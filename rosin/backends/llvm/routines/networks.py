@@ -107,7 +107,7 @@ def _straight(
     change(network)
     for number, (row,) in enumerate(network.in_order()):
         s.store(row, number)
-    s.emit(e, name, array[0], Val("%blocks", "i64") if blocks else e.const(1, "i64"))
+    s.emit(e, name, array[0], Val("%blocks", "i64") if blocks else None)
     signature = f"internal void @{name}({records.parameters('a')}{f', {blocks}' if blocks else ''})"
     return "\n".join([f"define {signature} nounwind {{", *e.lines, "  ret void", "}", ""])
 

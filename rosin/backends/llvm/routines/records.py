@@ -72,10 +72,8 @@ def places_from(e: Emitter, place: Val, lanes: int) -> Val:
 
 
 def inside(e: Emitter, place: Val, count: Val, lanes: int) -> Val:
-    """The lanes of a vector that begins at a place which are below a count, of at most `MOST` places."""
-    rest = e.convert("trunc", e.sub(count, place), "i32")
-    every = Val(f"<{', '.join(f'i32 {lane}' for lane in range(lanes))}>", "i32", lanes)
-    return e.icmp("slt", every, e.splat(rest, lanes))
+    """The lanes of a vector that begins at a place which are below a count."""
+    return e.icmp("slt", places_from(e, place, lanes), e.splat(count, lanes))
 
 
 def counted(e: Emitter, mask: Val) -> Val:

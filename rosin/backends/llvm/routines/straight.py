@@ -98,8 +98,8 @@ class Straight:
         self._makers += [step] * len(step.made)
         return first
 
-    def emit(self, e: Emitter, name: str, array: Val, arrays: Val) -> None:
-        """Do it with so many arrays, one after the other; `name` is for what that needs."""
+    def emit(self, e: Emitter, name: str, array: Val, arrays: Val | None) -> None:
+        """Do it with an array, or with so many, one after the other; `name` is for what that needs."""
         _Written(self.elem, self._needed()).emit(e, name, array, arrays)
 
     def _needed(self) -> list[tuple[_Step, list[int]]]:
@@ -133,14 +133,18 @@ class _Written:
             self._write(step, done)
             self.free += map(self.places.pop, done)
 
-    def emit(self, e: Emitter, name: str, array: Val, arrays: Val) -> None:
+    def emit(self, e: Emitter, name: str, array: Val, arrays: Val | None) -> None:
         word = f"i{8 * BYTES[self.elem]}"
         lanes = [f"{word} {lane}" for order in self.orders for lane in order]
         constant = f"internal constant [{len(lanes)} x {word}] [{', '.join(lanes)}], align {REGISTER_BYTES}"
         e.declarations.add(f"@{name}_orders = {constant}")
-        next = [f"addq $${REGISTER_BYTES * self.registers}, <array>", "2:", "decq <arrays>", "jns 1b"]
         given = {"orders": Val(f"@{name}_orders", "ptr")}
-        assembled(e, [*self.head, "jmp 2f", "1:", *self.lines, *next], {"array": array, "arrays": arrays}, given)
+        if arrays is None:
+            assembled(e, [*self.head, *self.lines], {"array": array}, given)
+            return
+        next = [f"addq $${REGISTER_BYTES * self.registers}, <array>", "2:", "decq <arrays>", "jns 1b"]
+        lines = [*self.head, "jmp 2f", "1:", *self.lines, *next]
+        assembled(e, lines, {"array": array, "arrays": arrays}, given)
 
     def _write(self, step: _Step, done: Sequence[int]) -> None:
         places = self.places
