@@ -28,6 +28,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from rosin.backends.llvm.modules import is_cold
 from rosin.ir.dataclass import dataclass
 from rosin.runtime import cache, processor
 
@@ -229,7 +230,7 @@ def _short_turns() -> Generator[None]:
 
 
 class Compiling:
-    """Modules that threads compile while others are still being made.
+    """Modules that threads compile while others are still being made; those of cold functions alone in the least time.
 
     A signal may come at any moment of it: whatever is awaited can be awaited again, and what had not begun is dropped.
 
@@ -312,8 +313,10 @@ class Compiling:
     def _work(self) -> None:
         while (number := self._waiting.get()) is not None and not self._over:
             try:
-                machine = _new_machine(self.target, self.optimize)
-                with _optimized_module(self.texts[number], machine, self.optimize) as module:
+                text = self.texts[number]
+                optimize = 0 if is_cold(text) else self.optimize
+                machine = _new_machine(self.target, optimize)
+                with _optimized_module(text, machine, optimize) as module:
                     self._begun.put(None)
                     self._made[number] = _emitted(machine, module)
             except BaseException as error:  # Whoever waits gets it.

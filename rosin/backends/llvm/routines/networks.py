@@ -109,7 +109,8 @@ def _straight(
         s.store(row, number)
     s.emit(e, name, array[0], Val("%blocks", "i64") if blocks else None)
     signature = f"internal void @{name}({records.parameters('a')}{f', {blocks}' if blocks else ''})"
-    return "\n".join([f"define {signature} nounwind {{", *e.lines, "  ret void", "}", ""])
+    # There is nothing in it for LLVM to improve.
+    return "\n".join([f"define {signature} nounwind noinline optnone {{", *e.lines, "  ret void", "}", ""])
 
 
 def _network(e: Emitter, records: Records, registers: int, bits: Sequence[int] = ()) -> _Network[Val]:
