@@ -45,6 +45,7 @@ __all__ = [
     "compile_objects",
     "host",
     "optimized",
+    "short_turns",
 ]
 
 
@@ -215,7 +216,7 @@ _taking_turns: list[float] = []
 
 
 @contextlib.contextmanager
-def _short_turns() -> Generator[None]:
+def short_turns() -> Generator[None]:
     """Meanwhile the threads of Python take shorter turns."""
     with _turns_lock:
         _taking_turns.append(sys.getswitchinterval() if not _taking_turns else _taking_turns[0])
@@ -278,7 +279,7 @@ class Compiling:
         """One more module."""
         self._put(text)
         if not self._working:
-            self._turns.enter_context(_short_turns())
+            self._turns.enter_context(short_turns())
         if self._working < self.most - 1:
             self._start()
 

@@ -34,7 +34,7 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None
         asked = [(_receiver(name), number) for name, number in numbers]
 
         def make() -> None:
-            with contextlib.suppress(Exception), _lock:
+            with contextlib.suppress(Exception), _lock, jit.short_turns():
                 _load(making)
 
         def plan() -> None:
@@ -42,11 +42,13 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None
                 for planner, number in asked:
                     planner.plan(number)
 
-        threading.Thread(target=make, name="rosin-routines", daemon=True).start()
-        if asked:
-            planning = threading.Thread(target=plan, name="rosin-plans", daemon=True)
-            _planning.append(planning)
-            planning.start()
+        # Who starts a thread waits until it runs, and then for a turn.
+        with jit.short_turns():
+            threading.Thread(target=make, name="rosin-routines", daemon=True).start()
+            if asked:
+                planning = threading.Thread(target=plan, name="rosin-plans", daemon=True)
+                _planning.append(planning)
+                planning.start()
 
 
 def install(names: Iterable[str], vector_bytes: int = 0) -> None:
