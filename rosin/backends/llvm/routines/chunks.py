@@ -11,10 +11,7 @@ from collections.abc import Callable
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.records import BYTES, Records, texts
-
-CHUNK = 1 << 17
-"""Records of a chunk."""
+from rosin.backends.llvm.routines.records import BYTES, CHUNK, Records, texts
 
 
 def chunks_texts(records: Records, sort: str, name: str, merge: str, declarations: set[str]) -> list[str]:

@@ -6,9 +6,9 @@ Bramas, "A Novel Hybrid Quicksort Algorithm Vectorized using AVX-512 on Intel Sk
 
 A part is seven words: where its keys are, how many there are, bounds of them, how many more thresholds may come from
 samples, where those above a threshold go, and where its keys are to be in order. Bounds are integers, in the order of
-keys. Long parts are parted in place, from both ends; short ones have room beside them, where those above a threshold
-go: then they are read from one end, which need not be known before. Parts of few keys are sorted by networks
-(blocks.py).
+keys. Parts of lines for threads are parted in place, from both ends, as long as they are long; others have room beside
+them, where those above a threshold go: then they are read from one end, which need not be known before (packing.py).
+Parts of few keys are sorted by networks (blocks.py).
 """
 
 from __future__ import annotations
@@ -119,8 +119,9 @@ class _Parting:
         e, keys, others, count = f.e, Val("%keys", "ptr"), Val("%others", "ptr"), Val("%count", "i64")
         threshold = e.splat(Val("%threshold", self.elem), self.lanes)
         whole = self._at(f, keys, e.bit_and(count, f.word(-TOGETHER * self.lanes)))
-        ends = self.packing.from_low_end(e, keys, self._at(f, others, count), keys, whole, threshold)
-        left = self.packing.last(e, *ends, self._at(f, keys, count), threshold)
+        right = self._at(f, others, count)
+        left, right, low = self.packing.from_low_end(e, keys, right, keys, whole, threshold)
+        left = self.packing.last(e, left, right, low, self._at(f, keys, count), threshold)
         e.line(f"ret {self._between(f, keys, left).typed}")
         given = f"ptr %keys, ptr %others, i64 %count, {self.elem} %threshold"
         return f.text(f"internal i64 @{self.name}_apart({given})", cold=True)

@@ -12,6 +12,9 @@ BYTES = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
 
 FLOATS = ("float", "double")
 
+CHUNK = 1 << 17
+"""An array of more records is sorted in chunks of so many (chunks.py)."""
+
 
 @dataclass(frozen=True)
 class Records:

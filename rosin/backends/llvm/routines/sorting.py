@@ -22,13 +22,21 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.blocks import block_names, block_texts, blocks_of, blocks_texts
-from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import FloatKeys, Keys, number
-from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
 from rosin.backends.llvm.routines.networks import network_texts
+from rosin.backends.llvm.routines.ordered import in_order_text, restore_text, take_text
 from rosin.backends.llvm.routines.parting import ALONE, FEW, parting_texts
-from rosin.backends.llvm.routines.records import BYTES, Records, counted, greater, inside, lesser, places_from, texts
+from rosin.backends.llvm.routines.records import (
+    BYTES,
+    CHUNK,
+    Records,
+    greater,
+    inside,
+    lesser,
+    places_from,
+    texts,
+)
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -36,9 +44,6 @@ from rosin.ir.ops.sort import SHORT, SLACK, room_bytes
 
 REGISTERS, WIDE_REGISTERS = 8, 16
 """Lines that fit so many registers are sorted by a network: of the widest, of which there are more, twice as many."""
-
-LOOKED_AT = 2
-"""Registers of elements that are looked at together where a line may be in order."""
 
 MERGED = 32
 """Lines of at most so many networks are sorted by merging, where keys go alone."""
@@ -69,7 +74,7 @@ def sorting_way(dtype: DType, places: bool, length: Dim, vector_bytes: int) -> s
         return f"{NETWORK}{least}"
     if length <= routine.most_merged:
         return SHORT_ONES
-    return CHUNKS if length <= (ALONE if routine.parted else CHUNK) else LONG_ONES
+    return CHUNKS if length <= routine.most_alone else LONG_ONES
 
 
 class _Sorting:
@@ -101,6 +106,8 @@ class _Sorting:
         self.most_merged = SHORT if places else max(few, SHORT)
         self.parted = packs
         """Whether lines that are longer than a network are sorted by parting, for which vectors are packed."""
+        self.most_alone = ALONE if packs else CHUNK
+        """A longer line is sorted on threads."""
         self.exact = dtype.is_float and not places
         """Whether what keys do not tell is to be put back."""
         self.declarations: set[str] = set()
@@ -126,23 +133,23 @@ class _Sorting:
         if by_network:
             functions.append(self._lines_by_network())
         else:
-            functions += [self._in_order(), self._take(), self._line(), self._lines()]
+            lanes = self.records.lanes
+            functions.append(in_order_text(self.order, lanes, declarations))
+            functions.append(take_text(self.keys.memory, self.places, lanes, declarations))
+            functions += [self._line(), self._lines()]
             if not self.parted or self.way != SHORT_ONES:
-                functions += [self._in_bounds() if self.parted else self._in(), self._out()]
+                functions.append(self._in_bounds() if self.parted else self._in())
+            if not self.parted or (self.way != SHORT_ONES and not self.keys.are_alike):
+                functions.append(self._out())
         if self.way == ANY:
             functions.append(self._shortest())
         if self.by_blocks:
             functions += self._parting_texts()
             declarations |= {f"declare void @{name}(ptr, i64)" for name in block_names(BLOCKS)}
-        if not self.parted and self.way in (ANY, SHORT_ONES, LONG_ONES):
-            functions.append(merge_text(self.records, MERGE, declarations))
-        if not self.parted and self.way in (ANY, SHORT_ONES):
-            functions.append(merging_text(self.records, self.block, f"network{self.block}", "by_merging", declarations))
-            functions.append(self._short())
-        if not self.parted and self.way in (ANY, CHUNKS, LONG_ONES):
-            functions += self._long_texts()
+        elif not by_network:
+            functions += self._records_texts()
         if self.exact:
-            functions.append(self._restore())
+            functions.append(restore_text(self.order, self.records.lanes, declarations))
         return "\n".join([*sorted(declarations), "", *functions])
 
     def blocks_text(self) -> str:
@@ -165,8 +172,23 @@ class _Sorting:
             functions.append(self._parted())
         return functions
 
-    def _long_texts(self) -> list[str]:
-        """The way of long lines, and the functions that it needs."""
+    def _records_texts(self) -> list[str]:
+        """The ways of lines that are not parted, and the functions that they need."""
+        from rosin.backends.llvm.routines.merging import MERGE, merge_text, merging_text
+
+        declarations, functions = self.declarations, list[str]()
+        if self.way != CHUNKS:
+            functions.append(merge_text(self.records, MERGE, declarations))
+        if self.way in (ANY, SHORT_ONES):
+            functions.append(merging_text(self.records, self.block, f"network{self.block}", "by_merging", declarations))
+            functions.append(self._short())
+        if self.way != SHORT_ONES:
+            functions += self._long_texts(MERGE)
+        return functions
+
+    def _long_texts(self, merge: str) -> list[str]:
+        """The way of long lines, and the functions that it needs but for the one that merges."""
+        from rosin.backends.llvm.routines.chunks import chunks_texts
         from rosin.backends.llvm.routines.radix import radix_text
         from rosin.backends.llvm.routines.windows import windows_texts
 
@@ -175,7 +197,7 @@ class _Sorting:
         digits = range(least, least + BYTES[self.keys.elem])
         functions = [radix_text(self.records, digits, "by_bytes", declarations)]
         if chunks:
-            functions += chunks_texts(self.records, "by_bytes", "by_chunks", MERGE, declarations)
+            functions += chunks_texts(self.records, "by_bytes", "by_chunks", merge, declarations)
         if self.wide:
             functions += windows_texts(self.keys, self.records.lanes, "by_windows", chunks, declarations)
         return [*functions, self._long()]
@@ -271,98 +293,6 @@ class _Sorting:
     def _element(self, e: Emitter, record: Sequence[Val], mask: Val) -> Val:
         """The elements, or the places, of records."""
         return e.convert("trunc", record[-1], "i32") if self.places else self.keys.element(e, record[-1], mask)
-
-    def _restore(self) -> str:
-        """`void restore(ptr source, ptr target, i64 count, key mask)`: zeros and NaNs as they are in the operand."""
-        f = Function(self.declarations)
-        e, keys, lanes, count = f.e, self.order, self.records.lanes, Val("%count", "i64")
-        mask = Val("%mask", keys.turn)
-        starts = [f.variable(f.word(0)) for _ in range(2)]
-        kinds = [(e.const(0, keys.memory), keys.is_zero), (e.const(keys.most, keys.memory), keys.is_nan)]
-
-        def at(place: Val) -> Val:
-            return e.offset(Val("%source", "ptr"), place, keys.memory)
-
-        def from_place(place: Val) -> tuple[Val, Val]:
-            """Elements, and which of them are in the line."""
-            inside = self._inside(e, place, count)
-            return e.masked_load(at(place), keys.memory, lanes, inside, keys.dtype.bytes), inside
-
-        def count_less(place: Val) -> None:
-            x, inside = from_place(place)
-            for start, (example, _) in zip(starts, kinds, strict=True):
-                before = e.splat(keys.key(e, example, mask), lanes)
-                less = e.bit_and(e.icmp("slt", keys.key(e, x, mask), before), inside)
-                f.add_to(start, counted(e, less))
-
-        def copy(place: Val) -> None:
-            x = e.load(at(place), keys.memory)
-            for start, (_, test) in zip(starts, kinds, strict=True):
-
-                def put(start: Val = start) -> None:
-                    e.store(x, e.offset(Val("%target", "ptr"), f.add_to(start, f.word(1)), keys.memory))
-
-                f.when(test(e, x), put)
-
-        def copy_some(place: Val) -> None:
-            x, inside = from_place(place)
-            found = e.bit_and(e.bit_or(*(test(e, x) for _, test in kinds)), inside)
-            end = e.intrinsic("llvm.smin", e.add(place, f.word(lanes)), count)
-            f.when(e.intrinsic_across("llvm.vector.reduce.or", found), lambda: f.loop(place, end, 1, copy))
-
-        for body in (count_less, copy_some):
-            f.loop(f.word(0), count, lanes, body)
-        e.line("ret void")
-        given = f"ptr %source, ptr %target, i64 %count, {mask.typed}"
-        return f.text(f"internal void @restore({given})", cold=True)
-
-    # -- lines that are in order already -------------------------------------------------------------------
-
-    def _in_order(self) -> str:
-        """`i1 in_order(ptr firsts, ptr seconds, i64 count, i1 falls)`: whether no element of so many pairs comes after
-        the other one, or, where it `falls`, whether each does."""
-        f = Function(self.declarations, plain=True)
-        e, keys, lanes, pairs = f.e, self.order, LOOKED_AT * self.records.lanes, Val("%count", "i64")
-        at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
-        last, falls = e.sub(pairs, f.word(lanes)), e.splat(Val("%falls", "i1"), lanes)
-
-        def look() -> None:
-            # The last ones are looked at with some of those before.
-            place = e.intrinsic("llvm.smin", f.add_to(at, f.word(lanes)), last)
-            starts = (e.offset(Val(name, "ptr"), place, keys.memory) for name in ("%firsts", "%seconds"))
-            x, y = (e.load(start, keys.memory, lanes, align=keys.dtype.bytes) for start in starts)
-            holding = e.bit_xor(keys.rises(e, x, y), falls)
-            e.store(e.intrinsic_across("llvm.vector.reduce.and", holding), holds)
-
-        f.repeat(lambda: e.bit_and(e.icmp("slt", e.load(at, "i64"), pairs), e.load(holds, "i1")), look)
-        e.line(f"ret i1 {e.load(holds, 'i1').ref}")
-        return f.text("internal i1 @in_order(ptr %firsts, ptr %seconds, i64 %count, i1 %falls)")
-
-    def _take(self) -> str:
-        """`void take(ptr source, ptr target, i64 count, i1 back)`: a line, or its places, as it is or back to front."""
-        f = Function(self.declarations, plain=True)
-        e, count, lanes, back = f.e, Val("%count", "i64"), self.records.lanes, Val("%back", "i1")
-        source, target = Val("%source", "ptr"), Val("%target", "ptr")
-
-        def place_of(place: Val) -> None:
-            first = e.select(back, e.sub(e.sub(count, f.word(1)), place), place)
-            steps = places_from(e, f.word(0), lanes)
-            steps = e.select(e.splat(back, lanes), e.sub(e.like(0, steps), steps), steps)
-            x = e.convert("trunc", e.add(e.splat(first, lanes), steps), "i32")
-            e.store(x, e.offset(target, place, "i32"), align=4)
-
-        def element(place: Val) -> None:
-            first, elem = e.sub(e.sub(count, f.word(lanes)), place), self.keys.memory
-            x = e.load(e.offset(source, first, elem), elem, lanes, align=BYTES[elem])
-            e.store(e.shuffle(x, x, range(lanes - 1, -1, -1)), e.offset(target, place, elem), align=BYTES[elem])
-
-        if self.places:
-            f.covering(count, lanes, place_of)
-        else:
-            bytes = e.mul(count, f.word(self.keys.dtype.bytes))
-            f.when(back, lambda: f.covering(count, lanes, element), lambda: e.copy_bytes(target, source, bytes))
-        e.line("ret void")
-        return f.text("internal void @take(ptr %source, ptr %target, i64 %count, i1 %back)")
 
     # -- sorting -------------------------------------------------------------------------------------------
 

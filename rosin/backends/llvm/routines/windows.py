@@ -12,12 +12,12 @@ from collections.abc import Callable
 from functools import partial
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.routines.chunks import CHUNK, chunks_texts
+from rosin.backends.llvm.routines.chunks import chunks_texts
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import Keys
 from rosin.backends.llvm.routines.merging import merge_text
 from rosin.backends.llvm.routines.radix import radix_text
-from rosin.backends.llvm.routines.records import Records, places_from, texts
+from rosin.backends.llvm.routines.records import CHUNK, Records, places_from, texts
 from rosin.ir.ops.sort import SLACK
 
 BITS = 32
