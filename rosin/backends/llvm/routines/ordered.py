@@ -12,8 +12,8 @@ LOOKED_AT = 2
 
 
 def in_order_text(keys: Keys, lanes: int, declarations: set[str]) -> str:
-    """The function `i1 in_order(ptr firsts, ptr seconds, i64 count, i1 falls)`: whether no element of so many pairs comes
-    after the other one, or, where it `falls`, whether each does."""
+    """The function `i1 in_order(ptr firsts, ptr seconds, i64 count, i1 falls)`: whether no element of so many pairs
+    comes after the other one, or, where it `falls`, whether each does."""
     f = Function(declarations, plain=True)
     e, lanes, pairs = f.e, LOOKED_AT * lanes, Val("%count", "i64")
     at, holds = f.variable(f.word(0)), f.variable(e.const(True, "i1"))
