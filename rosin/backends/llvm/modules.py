@@ -21,17 +21,11 @@ MODULE_CHARACTERS = 3_000
 ASSEMBLER_SHARE = 8
 """So many characters of the assembler take LLVM as long as one of its own."""
 
-COLD_SHARE = 2
-"""And so many of cold functions as one of others."""
-
 AHEAD_CHARACTERS = 12_000
 """Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
 
 AHEAD_SHARE = 4
 """And of one in so many of all before: then modules are few, and the last ones so short that threads end together."""
-
-COLD_CHARACTERS = 5_000
-"""Cold functions as long as so many are a module of their own, for which LLVM's lowest level is enough."""
 
 _ASSEMBLER = re.compile(r' asm sideeffect "[^"]*"')
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
@@ -174,22 +168,25 @@ def called(text: str) -> str:
 
 
 def split(text: str, most: int) -> list[str]:
-    """A module of functions, declarations and variables as several that belong together: those that are cold in one, if
-    they are long, and others, which are as many as so many threads can do with, and the same of the cold ones.
+    """A module of functions, declarations and variables as at most so many modules that belong together.
 
     The first module has the variables; constants are in all that mention them.
     """
     lines, definitions = _taken_apart(text)
-    cold = [f for f in definitions if is_cold(f)]
-    others = [f for f in definitions if not is_cold(f)]
-    apart = bool(others) and sum(map(_length, cold)) >= COLD_CHARACTERS
-    parts = [part for group in ((others, cold) if apart else (definitions,)) for part in _shared_out(group, most)]
-    if len(parts) < 2:
+    count = min(most, sum(map(_length, definitions)) // MODULE_CHARACTERS)
+    functions = sorted(definitions, key=_length, reverse=True)
+    if count < 2 or len(functions) < 2:
         return [text]
     variables = [line for line in lines if _VARIABLE.match(line)]
     known = {_defined(line): line for line in lines if line not in variables}
-    known |= {_defined(f): f"declare {_signature(f)}" for f in definitions}
+    known |= {_defined(f): f"declare {_signature(f)}" for f in functions}
     elsewhere = {_defined(line): _VARIABLE.sub(r"\1 = external global \2", line) for line in variables}
+    parts: list[list[str]] = [[] for _ in range(count)]
+    lengths = [0] * count
+    for function in functions:
+        at = lengths.index(min(lengths))
+        parts[at].append(function)
+        lengths[at] += _length(function)
     texts: list[str] = []
     for number, part in enumerate(parts):
         heads = known | elsewhere if number else known
@@ -200,30 +197,16 @@ def split(text: str, most: int) -> list[str]:
     return texts
 
 
-def _shared_out(functions: Sequence[str], most: int) -> list[list[str]]:
-    """Functions in at most so many parts, about as long as one another."""
-    count = max(min(most, len(functions), sum(map(_length, functions)) // MODULE_CHARACTERS), 1)
-    parts: list[list[str]] = [[] for _ in range(count)]
-    lengths = [0] * count
-    for function in sorted(functions, key=_length, reverse=True):
-        at = lengths.index(min(lengths))
-        parts[at].append(function)
-        lengths[at] += _length(function)
-    return parts
-
-
 def is_cold(text: str) -> bool:
-    """Whether all functions of a text are such that LLVM is not to improve them."""
+    """Whether all functions of a module are such that LLVM is not to improve them."""
     heads = _HEAD.findall(text)
     return bool(heads) and all(head.endswith(" optnone {") for head in heads)
 
 
 def _length(function: str) -> int:
-    """The characters of a function that take LLVM as long: it takes little time for code of the assembler, and not as
-    much for cold functions."""
+    """The characters of a function, of which code of the assembler counts as less, as it takes LLVM little time."""
     whole, rest = len(function), len(_ASSEMBLER.sub("", function))
-    length = rest + (whole - rest) // ASSEMBLER_SHARE
-    return length // COLD_SHARE if is_cold(function) else length
+    return rest + (whole - rest) // ASSEMBLER_SHARE
 
 
 def _taken_apart(text: str) -> tuple[list[str], list[str]]:

@@ -36,11 +36,6 @@ class Keys:
         return self.dtype.is_integer and not self.bias and self.memory == self.elem
 
     @property
-    def are_alike(self) -> bool:
-        """Whether keys and elements are made of each other in the same way."""
-        return self.dtype.is_integer and self.memory == self.elem
-
-    @property
     def bits(self) -> int:
         return 8 * self.dtype.bytes
 
@@ -117,10 +112,6 @@ class FloatKeys(Keys):
 
     @property
     def are_elements(self) -> bool:
-        return True
-
-    @property
-    def are_alike(self) -> bool:
         return True
 
     def key(self, e: Emitter, x: Val, mask: Val) -> Val:

@@ -138,9 +138,7 @@ class _Sorting:
             functions.append(take_text(self.keys.memory, self.places, lanes, declarations))
             functions += [self._line(), self._lines()]
             if not self.parted or self.way != SHORT_ONES:
-                functions.append(self._in_bounds() if self.parted else self._in())
-            if not self.parted or (self.way != SHORT_ONES and not self.keys.are_alike):
-                functions.append(self._out())
+                functions += [self._in(), self._out()]
         if self.way == ANY:
             functions.append(self._shortest())
         if self.by_blocks:
@@ -205,57 +203,41 @@ class _Sorting:
     # -- elements and records ------------------------------------------------------------------------------
 
     def _in(self) -> str:
-        """`i1 in(ptr source, i64 count, key mask, ptr parts…)`: records of elements; whether keys do not tell all."""
+        """`i1 in(ptr source, i64 count, key mask, ptr parts…)`: records of elements; whether keys do not tell all.
+
+        Where lines are parted, the least and the greatest key go to `ptr bounds`, as integers.
+        """
         f = Function(self.declarations, plain=True)
-        e, keys, (parts,) = f.e, self.keys, self.records.pointers("part")
-        lost = [f.variable(e.const(False, "i1", lanes)) for lanes in (self.records.lanes, 1)]
+        e, keys = f.e, self.keys
+        mask, count = Val("%mask", keys.turn), Val("%count", "i64")
+        (parts,) = self.records.pointers("part")
+        sizes, parted = (self.records.lanes, 1), self.records.parts[0]
+        lost = [f.variable(e.const(False, "i1", lanes)) for lanes in sizes]
+        bounds = {
+            kind: [f.variable(e.const(value, parted, lanes)) for lanes in sizes]
+            for kind, value in ((lesser, self.records.last[0]), (greater, self.records.first[0]))
+            if self.parted
+        }
 
         def record(place: Val, lanes: int = self.records.lanes) -> None:
             x = e.load(e.offset(Val("%source", "ptr"), place, keys.memory), keys.memory, lanes, align=keys.dtype.bytes)
-            self.records.store(e, self._record(e, keys.key(e, x, Val("%mask", keys.turn)), place), parts, place)
+            record, one = self._record(e, keys.key(e, x, mask), place), lanes == 1
+            self.records.store(e, record, parts, place)
+            for kind, slots in bounds.items():
+                e.store(kind(e, e.load(slots[one], parted, lanes), record[0]), slots[one])
             if self.exact:
-                slot = lost[lanes == 1]
-                e.store(e.bit_or(e.load(slot, "i1", lanes), keys.loses(e, x)), slot)
+                e.store(e.bit_or(e.load(lost[one], "i1", lanes), keys.loses(e, x)), lost[one])
 
-        self._all(f, Val("%count", "i64"), record)
+        self._all(f, count, record)
         vector = e.intrinsic_across("llvm.vector.reduce.or", e.load(lost[0], "i1", self.records.lanes))
+        for place, (kind, slots) in enumerate(bounds.items()):
+            across = {lesser: "smin", greater: "smax"}[kind]
+            most, other = (number(e, e.load(slot, parted, n)) for slot, n in zip(slots, sizes, strict=True))
+            found = e.intrinsic(f"llvm.{across}", e.intrinsic_across(f"llvm.vector.reduce.{across}", most), other)
+            e.store(found, e.offset(Val("%bounds", "ptr"), f.word(place), found.elem))
         e.line(f"ret i1 {e.bit_or(vector, e.load(lost[1], 'i1')).ref}")
-        given = f"ptr %source, i64 %count, {keys.turn} %mask, {self.records.parameters('part')}"
-        return f.text(f"internal i1 @in({given})")
-
-    def _in_bounds(self) -> str:
-        """The same where lines are parted, which may change elements in place. The least and the greatest key go to
-        `ptr bounds`, as integers."""
-        f = Function(self.declarations, plain=True)
-        e, keys, lanes, count = f.e, self.keys, self.records.lanes, Val("%count", "i64")
-        (parts,), (elem,) = self.records.pointers("part"), self.records.parts
-        lost = f.variable(e.const(False, "i1", lanes))
-        bounds = [
-            (f.variable(e.const(value, elem, lanes)), extreme, f"llvm.vector.reduce.{across}")
-            for value, extreme, across in (
-                (self.records.last[0], lesser, "smin"),
-                (self.records.first[0], greater, "smax"),
-            )
-        ]
-
-        def record(place: Val) -> None:
-            start, inside = e.offset(Val("%source", "ptr"), place, keys.memory), self._inside(e, place, count)
-            x = e.masked_load(start, keys.memory, lanes, inside, keys.dtype.bytes)
-            key = keys.key(e, x, Val("%mask", keys.turn))
-            e.masked_store(key, e.offset(parts[0], place, elem), inside, BYTES[elem])
-            for slot, extreme, _ in bounds:
-                before = e.load(slot, elem, lanes)
-                e.store(e.select(inside, extreme(e, before, key), before), slot)
-            if self.exact:
-                e.store(e.bit_or(e.load(lost, "i1", lanes), keys.loses(e, x)), lost)
-
-        f.loop(f.word(0), count, lanes, record)
-        for i, (slot, _, across) in enumerate(bounds):
-            found = e.intrinsic_across(across, number(e, e.load(slot, elem, lanes)))
-            e.store(found, e.offset(Val("%bounds", "ptr"), f.word(i), found.elem))
-        e.line(f"ret i1 {e.intrinsic_across('llvm.vector.reduce.or', e.load(lost, 'i1', lanes)).ref}")
-        given = f"ptr %source, i64 %count, {keys.turn} %mask, {self.records.parameters('part')}, ptr %bounds"
-        return f.text(f"internal i1 @in({given})")
+        given = f"ptr %source, i64 %count, {mask.typed}, {self.records.parameters('part')}"
+        return f.text(f"internal i1 @in({given}{', ptr %bounds' if self.parted else ''})")
 
     def _all(self, f: Function, count: Val, body: Callable[..., None]) -> None:
         """The body for all places, which fill a vector unless the routine has code for any line."""
@@ -283,7 +265,19 @@ class _Sorting:
             x = self._element(e, self.records.load(e, parts, place, lanes), mask)
             e.store(x, e.offset(Val("%target", "ptr"), place, x.elem), align=BYTES[x.elem])
 
-        self._all(f, Val("%count", "i64"), element)
+        count, elem = Val("%count", "i64"), self.keys.elem
+
+        def inside(place: Val) -> None:
+            lanes, where = self.records.lanes, self._inside(e, place, count)
+            given = e.masked_load(e.offset(parts[0], place, elem), elem, lanes, where, BYTES[elem])
+            x = self._element(e, [given], mask)
+            e.masked_store(x, e.offset(Val("%target", "ptr"), place, x.elem), where, BYTES[x.elem])
+
+        if self.parted and self.way != ANY:
+            # The keys may be where the elements are to be, so none may be taken twice.
+            f.loop(f.word(0), count, self.records.lanes, inside)
+        else:
+            self._all(f, count, element)
         e.line("ret void")
         return f.text(f"internal void @out(ptr %target, i64 %count, {mask.typed}, {self.records.parameters('part')})")
 
@@ -309,12 +303,8 @@ class _Sorting:
         return f.e.define(f"call i1 @in({texts(*given)})", "i1")
 
     def _write(self, f: Function, parts: list[Val]) -> None:
-        """The elements, or the places, of records."""
-        count, mask, target = Val("%count", "i64"), Val("%mask", self.keys.turn), Val("%target", "ptr")
-        if self.parted and self.keys.are_alike:
-            f.e.line(f"call i1 @in({texts(parts[0], count, mask, target, f.room(self.keys.turn, 2))})")
-        else:
-            f.e.line(f"call void @out({texts(target, count, mask, *parts)})")
+        given = texts(Val("%target", "ptr"), Val("%count", "i64"), Val("%mask", self.keys.turn), *parts)
+        f.e.line(f"call void @out({given})")
 
     def _fill(self, f: Function, parts: list[Val], size: Val) -> None:
         """The last key in the places from the end of the line on."""
