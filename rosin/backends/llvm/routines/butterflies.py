@@ -18,7 +18,7 @@ A factor is the cosine and the sine of an angle, which `sign` gives its directio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
@@ -31,16 +31,21 @@ COUNTS = ("sets", "count", "in_set", "in_point", "out_set", "out_point")
 
 
 def widths(kind: str, radix: int, elem: str, vector_bytes: int, count: int | None = None) -> tuple[int, ...]:
-    """How many numbers a pass does together, as long as there are so many: of any number of them, or of `count`."""
+    """How many numbers a pass does together, where it does `count` at least; where that is not known, the first of
+    these widths that it does as many as."""
     most = max(vector_bytes // (2 * BYTES[elem]), 1)
-    if kind == FIRST and radix & (radix - 1) == 0:
-        most = min(most, radix)
+    if kind == FIRST:
+        # Squares are as wide as a set at most.
+        most = min(most, greatest_power(radix))
+    if count is not None:
+        return (min(most, greatest_power(count)),)
     half = most // 2 if radix <= MANY else 1
-    found = sorted({width for width in (most, half, 1) if width}, reverse=True)
-    if count is None:
-        return tuple(found)
-    ends = [0, *(count & -width for width in found)]
-    return tuple(width for width, begin, end in zip(found, ends, ends[1:], strict=False) if begin < end)
+    return tuple(sorted({width for width in (most, half, 1) if width}, reverse=True))
+
+
+def greatest_power(count: int) -> int:
+    """The greatest power of two that a positive number is not below."""
+    return 1 << (count.bit_length() - 1)
 
 
 def pass_text(name: str, kind: str, radix: int, elem: str, widths: Sequence[int]) -> str:
@@ -57,26 +62,26 @@ class _Pass:
         self.sets, self.count, *self.steps = (Val(f"%{name}", "i64") for name in COUNTS)
 
     def text(self, name: str) -> str:
-        if self.kind == FIRST:
-            self._along_sets()
-        else:
-            self._along_count()
+        count, body = (self.sets, self._some_sets) if self.kind == FIRST else (self.count, self._neighbours)
+        self._by_width(count, body, self.widths)
         self.f.e.line("ret void")
         parameters = ", ".join([*(f"i64 %{c}" for c in COUNTS), f"ptr %factors, {self.sign.typed}, {self.scale.typed}"])
         body = self.f.text(f"void @{name}(ptr noalias %source, ptr noalias %target, {parameters})")
         return "\n".join([*sorted(self.declarations), "", body])
 
+    def _by_width(self, count: Val, body: Callable[[int], None], widths: Sequence[int]) -> None:
+        """The body for the first of some widths that the count is not below."""
+        width, *less = widths
+        if not less:
+            body(width)
+            return
+        fits = self.f.e.icmp("sge", count, self.f.word(width))
+        self.f.when(fits, lambda: body(width), lambda: self._by_width(count, body, less))
+
     # -- vectors of neighbours -------------------------------------------------------------------------------
 
-    def _along_count(self) -> None:
-        f, begin = self.f, self.f.word(0)
-        for width in self.widths:
-            end = f.e.bit_and(self.count, f.word(-width))
-            f.when(f.e.icmp("slt", begin, end), lambda w=width, b=begin, s=end: self._neighbours(w, b, s))
-            begin = end
-
-    def _neighbours(self, width: int, begin: Val, end: Val) -> None:
-        """All sets, but of their neighbours some alone."""
+    def _neighbours(self, width: int) -> None:
+        """So many neighbours of each set at a time. The last ones may have been done before, with the same results."""
         f, e = self.f, self.f.e
         turns = Turns(e, self.sign, width)
         turns.prepare(self.radix)
@@ -101,7 +106,7 @@ class _Pass:
                 for j, y in enumerate(ys):
                     write(e, y, targets[j // 2], (q, other)[j % 2])
 
-            f.loop(begin, end, width, neighbours)
+            f.covering(self.count, width, neighbours)
             for array, at, step in zip(arrays, (source, target, row), (in_set, out_set, f.word(number)), strict=True):
                 e.store(e.near(at, step, f"[2 x {self.elem}]"), array)
 
@@ -128,14 +133,7 @@ class _Pass:
 
     # -- vectors of sets -------------------------------------------------------------------------------------
 
-    def _along_sets(self) -> None:
-        f, begin = self.f, self.f.word(0)
-        for width in self.widths:
-            end = f.e.bit_and(self.sets, f.word(-width))
-            f.when(f.e.icmp("slt", begin, end), lambda w=width, b=begin, s=end: self._some_sets(w, b, s))
-            begin = end
-
-    def _some_sets(self, width: int, begin: Val, end: Val) -> None:
+    def _some_sets(self, width: int) -> None:
         f, e = self.f, self.f.e
         turns = Turns(e, self.sign, width)
         turns.prepare(self.radix)
@@ -149,19 +147,16 @@ class _Pass:
             ys[1:] = [turns.times(y, *turns.factors(factor)) for y, factor in zip(ys[1:], factors, strict=True)]
             self._interleave(ys, e.mul(p, f.word(self.radix)), width)
 
-        f.loop(begin, end, width, sets)
+        f.covering(self.sets, width, sets)
 
     def _interleave(self, ys: Sequence[Val], place: Val, width: int) -> None:
-        """Write the results of sets one after the other."""
-        f, e, target = self.f, self.f.e, Val("%target", "ptr")
-        if self.radix % width == 0:
-            for first in range(0, self.radix, width):
-                for p, row in enumerate(transposed(e, ys[first : first + width])):
-                    write(e, row, target, e.add(place, f.word(p * self.radix + first)))
-            return
-        for p in range(width):
-            for j, y in enumerate(ys):
-                write(e, shuffled(e, y, None, pairs([p])), target, e.add(place, f.word(p * self.radix + j)))
+        """Write the results of sets one after the other, by squares, the last of which may overlap another."""
+        f, e = self.f, self.f.e
+        target = e.offset(Val("%target", "ptr"), place, f"[2 x {self.elem}]")
+        for column in range(0, self.radix, width):
+            first = min(column, self.radix - width)
+            for p, row in enumerate(transposed(e, ys[first : first + width])):
+                write(e, row, target, f.word(p * self.radix + first))
 
 
 def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
