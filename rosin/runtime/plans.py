@@ -198,20 +198,20 @@ def _turns(parts: NumpyArray, count: int) -> NumpyArray:
 _PI = np.longdouble("3.14159265358979323846264338327950288")
 
 
-_passes: dict[tuple[str, str, int, tuple[int, ...]], int] = {}
+_passes: dict[tuple[str, str, int, tuple[butterflies.Step, ...]], int] = {}
 
 
 def _code(dtype: DType, passes: Sequence[tuple[str, int, int | None]]) -> list[int]:
     """The addresses of passes, given the kind and the radix of each, and how many numbers it does if that is known."""
     elem, vector_bytes = memory_type(dtype), jit.host().vector_bytes
     keys = [
-        (elem, kind, radix, butterflies.widths(kind, radix, elem, vector_bytes, count)) for kind, radix, count in passes
+        (elem, kind, radix, butterflies.steps(kind, radix, elem, vector_bytes, count)) for kind, radix, count in passes
     ]
     absent = [key for key in dict.fromkeys(keys) if key not in _passes]
     names = [f"pass_{kind}_{radix}" for _, kind, radix, _ in absent]
     texts = [
-        butterflies.pass_text(name, kind, radix, elem, widths)
-        for name, (_, kind, radix, widths) in zip(names, absent, strict=True)
+        butterflies.pass_text(name, kind, radix, elem, steps)
+        for name, (_, kind, radix, steps) in zip(names, absent, strict=True)
     ]
     for key, name, library in zip(absent, names, loading.load_texts(texts), strict=True):
         library.keep_forever()

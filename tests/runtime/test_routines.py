@@ -84,7 +84,7 @@ def test_plans_that_are_begun_are_those_that_calls_ask_for() -> None:
 def test_passes_have_code_for_the_vectors_that_they_take(
     kind: str, radix: int, count: int | None, expected: tuple[int, ...]
 ) -> None:
-    assert butterflies.widths(kind, radix, "float", 64, count) == expected
+    assert butterflies.steps(kind, radix, "float", 64, count) == expected
 
 
 def test_plans_of_lines_that_are_not_known_wait_for_a_call() -> None:

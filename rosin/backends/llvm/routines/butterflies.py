@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.turns import BYTES, Turns, pairs, read, shuffled, write
+from rosin.ir.dataclass import dataclass
 
 PLAIN, TURNED, FIRST = "plain", "turned", "first"
 MANY = 8
@@ -30,17 +31,26 @@ MANY = 8
 COUNTS = ("sets", "count", "in_set", "in_point", "out_set", "out_point")
 
 
-def widths(kind: str, radix: int, elem: str, vector_bytes: int, count: int | None = None) -> tuple[int, ...]:
-    """How many numbers a pass does together, where it does `count` at least; where that is not known, the first of
-    these widths that it does as many as."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many numbers a pass does together, and whether it is given a multiple of these."""
+
+    width: int
+    whole: bool
+
+
+def steps(kind: str, radix: int, elem: str, vector_bytes: int, count: int | None = None) -> tuple[Step, ...]:
+    """The step of a pass that does so many numbers; where that is not known, several, of which the first is taken that
+    is not above it."""
     most = max(vector_bytes // (2 * BYTES[elem]), 1)
     if kind == FIRST:
         # Squares are as wide as a set at most.
         most = min(most, greatest_power(radix))
     if count is not None:
-        return (min(most, greatest_power(count)),)
+        width = min(most, greatest_power(count))
+        return (Step(width, count % width == 0),)
     half = most // 2 if radix <= MANY else 1
-    return tuple(sorted({width for width in (most, half, 1) if width}, reverse=True))
+    return tuple(Step(width, width == 1) for width in sorted({most, max(half, 1), 1}, reverse=True))
 
 
 def greatest_power(count: int) -> int:
@@ -48,45 +58,63 @@ def greatest_power(count: int) -> int:
     return 1 << (count.bit_length() - 1)
 
 
-def pass_text(name: str, kind: str, radix: int, elem: str, widths: Sequence[int]) -> str:
-    """The module of the pass called `name`, which does so many numbers together."""
-    return _Pass(kind, radix, elem, widths).text(name)
+def pass_text(name: str, kind: str, radix: int, elem: str, steps: Sequence[Step]) -> str:
+    """The module of the pass called `name`, which takes one of these steps."""
+    return _Pass(kind, radix, elem, steps).text(name)
 
 
 class _Pass:
-    def __init__(self, kind: str, radix: int, elem: str, widths: Sequence[int]) -> None:
-        self.kind, self.radix, self.elem, self.widths = kind, radix, elem, widths
+    def __init__(self, kind: str, radix: int, elem: str, steps: Sequence[Step]) -> None:
+        self.kind, self.radix, self.elem, self.steps = kind, radix, elem, steps
         self.declarations: set[str] = set()
         self.f = Function(self.declarations, plain=True)
         self.sign, self.scale = Val("%sign", elem), Val("%scale", elem)
-        self.sets, self.count, *self.steps = (Val(f"%{name}", "i64") for name in COUNTS)
+        self.sets, self.count, *self.strides = (Val(f"%{name}", "i64") for name in COUNTS)
 
     def text(self, name: str) -> str:
         count, body = (self.sets, self._some_sets) if self.kind == FIRST else (self.count, self._neighbours)
-        self._by_width(count, body, self.widths)
+        self._by_step(count, body, self.steps)
         self.f.e.line("ret void")
         parameters = ", ".join([*(f"i64 %{c}" for c in COUNTS), f"ptr %factors, {self.sign.typed}, {self.scale.typed}"])
         body = self.f.text(f"void @{name}(ptr noalias %source, ptr noalias %target, {parameters})")
         return "\n".join([*sorted(self.declarations), "", body])
 
-    def _by_width(self, count: Val, body: Callable[[int], None], widths: Sequence[int]) -> None:
-        """The body for the first of some widths that the count is not below."""
-        width, *less = widths
+    def _by_step(self, count: Val, body: Callable[[Step], None], steps: Sequence[Step]) -> None:
+        """The body for the first of some steps that the count is not below."""
+        step, *less = steps
         if not less:
-            body(width)
+            body(step)
             return
-        fits = self.f.e.icmp("sge", count, self.f.word(width))
-        self.f.when(fits, lambda: body(width), lambda: self._by_width(count, body, less))
+        fits = self.f.e.icmp("sge", count, self.f.word(step.width))
+        self.f.when(fits, lambda: body(step), lambda: self._by_step(count, body, less))
+
+    def _each(self, count: Val, step: Step, body: Callable[[Val], None]) -> None:
+        """The body by steps. The first one may do what the second does again, with the same results."""
+        f, e, zero = self.f, self.f.e, self.f.word(0)
+        if step.whole:
+            f.loop(zero, count, step.width, body)
+            return
+        # So the last one ends where the numbers do.
+        rest = e.add(e.bit_and(e.sub(count, f.word(1)), f.word(step.width - 1)), f.word(1))
+        at, by = f.variable(zero), f.variable(rest)
+
+        def advance() -> None:
+            place = e.sealed_count(e.load(at, "i64"))
+            body(place)
+            e.store(e.add(place, e.load(by, "i64")), at)
+            e.store(f.word(step.width), by)
+
+        f.repeat(lambda: e.icmp("slt", e.load(at, "i64"), count), advance)
 
     # -- vectors of neighbours -------------------------------------------------------------------------------
 
-    def _neighbours(self, width: int) -> None:
-        """So many neighbours of each set at a time. The last ones may have been done before, with the same results."""
-        f, e = self.f, self.f.e
+    def _neighbours(self, step: Step) -> None:
+        """Some neighbours of each set at a time."""
+        f, e, width = self.f, self.f.e, step.width
         turns = Turns(e, self.sign, width)
         turns.prepare(self.radix)
         scale = e.splat(self.scale, 2 * width)
-        in_set, in_point, out_set, out_point = self.steps
+        in_set, in_point, out_set, out_point = self.strides
         number = 0 if self.kind == PLAIN else self.radix - 1
         arrays = [f.variable(Val(name, "ptr")) for name in ("%source", "%target", "%factors")]
 
@@ -106,9 +134,9 @@ class _Pass:
                 for j, y in enumerate(ys):
                     write(e, y, targets[j // 2], (q, other)[j % 2])
 
-            f.covering(self.count, width, neighbours)
-            for array, at, step in zip(arrays, (source, target, row), (in_set, out_set, f.word(number)), strict=True):
-                e.store(e.near(at, step, f"[2 x {self.elem}]"), array)
+            self._each(self.count, step, neighbours)
+            for array, at, by in zip(arrays, (source, target, row), (in_set, out_set, f.word(number)), strict=True):
+                e.store(e.near(at, by, f"[2 x {self.elem}]"), array)
 
         f.loop(f.word(0), self.sets, 1, one_set)
 
@@ -133,21 +161,21 @@ class _Pass:
 
     # -- vectors of sets -------------------------------------------------------------------------------------
 
-    def _some_sets(self, width: int) -> None:
-        f, e = self.f, self.f.e
+    def _some_sets(self, step: Step) -> None:
+        f, e, width = self.f, self.f.e, step.width
         turns = Turns(e, self.sign, width)
         turns.prepare(self.radix)
-        step, others = self.steps[1], self.radix - 1
-        sources = self._places(Val("%source", "ptr"), step, self.radix)
+        in_point, others = self.strides[1], self.radix - 1
+        sources = self._places(Val("%source", "ptr"), in_point, self.radix)
         rows = self._places(Val("%factors", "ptr"), self.sets, others)
 
         def sets(p: Val) -> None:
-            ys = turns.transform(self._read(sources, p, step, self.radix, width))
+            ys = turns.transform(self._read(sources, p, in_point, self.radix, width))
             factors = self._read(rows, p, self.sets, others, width)
             ys[1:] = [turns.times(y, *turns.factors(factor)) for y, factor in zip(ys[1:], factors, strict=True)]
             self._interleave(ys, e.mul(p, f.word(self.radix)), width)
 
-        f.covering(self.sets, width, sets)
+        self._each(self.sets, step, sets)
 
     def _interleave(self, ys: Sequence[Val], place: Val, width: int) -> None:
         """Write the results of sets one after the other, by squares, the last of which may overlap another."""
