@@ -129,5 +129,5 @@ def _routines(program: steps.Program) -> tuple[list[str], list[tuple[str, int]]]
 
     width = jit.host().vector_bytes
     names = {routine_for(call.name, call.numbers, width) for call in calls}
-    plans = {(call.name, number) for call in calls if (number := plan_for(call.name, call.numbers)) is not None}
+    plans = {(call.name, number) for call in calls if (number := plan_for(call.name, call.numbers, width)) is not None}
     return sorted(names), sorted(plans)

@@ -1,7 +1,7 @@
 """Plans of Fourier transforms: by which passes a length is computed, their factors, and their code.
 
 A plan is made when a length first comes up, and lasts as long as the process. Its words are those that
-rosin/backends/llvm/routines/fourier.py reads. Passes are compiled one by one, when the first plan needs one, with
+rosin/backends/llvm/routines/ways.py lists. Passes are compiled one by one, when the first plan needs one, with
 vectors of the widths that it takes; their code is kept on the disk.
 """
 
@@ -13,23 +13,30 @@ import itertools
 import operator
 from collections.abc import Sequence
 from dataclasses import field
+from math import sqrt
 
 import numpy as np
 
-from rosin.backends.llvm.routines import butterflies, fourier, grids, short
+from rosin.backends.llvm.routines import butterflies, grids, short, ways
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
+from rosin.backends.llvm.routines.ways import Kind
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import GRID, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
+from rosin.ir.ops.fourier import GRID, GROUP, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import jit, loading
 
 __all__ = ["Planner", "planner", "radices", "turns"]
 
-SHORT_KINDS = {fourier.LINES: "dft", fourier.REALS: "realdft", fourier.HALVES: "halfdft"}
+SHORT_KINDS = {kind: name for kinds in (ways.SIDE_BY_SIDE, ways.SHORT_ALONE) for name, kind in kinds.items()}
 """The transforms of many short lines, by the kinds of their plans."""
+REAL_KINDS = (Kind.REAL, Kind.SEVERAL, Kind.ANY_REAL, Kind.REALS, Kind.HALVES)
+ALONG = (Kind.LINE, Kind.INNER, Kind.LINES)
+"""Those of lines of neighbours."""
+COUNTS = {Kind.BLOCKS: 2 * GROUP, Kind.ACROSS: 2 * GROUP - 1, Kind.FEW: None}
+"""A number of neighbours that go together, of all of which code is like that for this one."""
 
 
 @functools.cache
@@ -54,28 +61,37 @@ class Planner:
         """The address of a plan."""
         found = self.plans.get(number)
         if found is None:
-            length, kind = divmod(number, fourier.KINDS)
-            real = kind in (fourier.REAL, fourier.REALS, fourier.HALVES)
-            made = self._real(number, length) if real else self._line(number, length)
-            self._add_short(made, length)
+            length, kind = divmod(number, ways.KINDS)
+            made = self._made(number, length, Kind(kind))
             # Of plans that several threads made, the first one stays: addresses of it may be known.
             found = self.plans.setdefault(number, made)
         return found.ctypes.data
 
-    def _words(self, number: int, passes: int = 0) -> NumpyArray:
-        words = np.zeros(fourier.PASSES + fourier.PASS_WORDS * passes, np.int64)
-        words[fourier.NUMBER], words[fourier.COUNT] = number, passes
+    def _made(self, number: int, length: int, kind: Kind) -> NumpyArray:
+        if length == 0 or kind in ways.SHORT_ALONE.values():
+            words = self._words(number)
+        else:
+            words = (self._real if kind in REAL_KINDS else self._line)(number, length, kind)
+        if kind in SHORT_KINDS and length:
+            self._add_short(words, SHORT_KINDS[kind], length)
         return words
 
-    def _add_short(self, words: NumpyArray, length: int) -> None:
-        """The function for many short lines, where the plan is for such."""
-        kind = SHORT_KINDS.get(int(words[fourier.NUMBER]) % fourier.KINDS)
-        if kind is None or length < 1:
-            return
+    def _words(self, number: int, passes: int = 0) -> NumpyArray:
+        words = np.zeros(ways.PASSES + ways.PASS_WORDS * passes, np.int64)
+        words[ways.NUMBER], words[ways.COUNT] = number, passes
+        length = number // ways.KINDS
+        if length:
+            # In the order of `SCALINGS`.
+            scales = words[ways.SCALES : ways.PASSES].view(self.dtype.numpy)
+            scales[:: 8 // self.dtype.bytes] = 1, 1 / length, 1 / sqrt(length)
+        return words
+
+    def _add_short(self, words: NumpyArray, kind: str, length: int) -> None:
+        """The function for many short lines, where they are."""
         lines = short.together(kind, length, memory_type(self.dtype), jit.host().vector_bytes)
         if lines > 1:
-            words[fourier.SHORT] = _short_code(self.dtype, kind, length)
-            words[fourier.TOGETHER] = lines
+            words[ways.SHORT] = _short_code(self.dtype, kind, length)
+            words[ways.TOGETHER] = lines
 
     def _table(self, numbers: NumpyArray) -> int:
         """The address of a table of complex numbers with parts of the element type."""
@@ -83,44 +99,45 @@ class Planner:
         self.tables.append(table)
         return table.ctypes.data
 
-    def _line(self, number: int, length: int) -> NumpyArray:
-        if length == 0:
-            return self._words(number)
+    def _line(self, number: int, length: int, kind: Kind) -> NumpyArray:
         if not is_smooth(length):
             return self._chirp(number, length)
-        if number % fourier.KINDS == fourier.LINE and length >= GRID:
+        if kind == Kind.LINE and length >= GRID:
             return self._grid(number, length)
         chosen = radices(length)
         words = self._words(number, len(chosen))
-        along = number % fourier.KINDS != fourier.ACROSS
+        along = kind in ALONG
         first, last = FIRST if along else TURNED, len(chosen) - 1
         kinds = [PLAIN if i == last else first if i == 0 else TURNED for i in range(len(chosen))]
         dones = [1, *itertools.accumulate(chosen, operator.mul)]
         # Of lines of neighbours it is known how many numbers passes do together.
-        counts = [length // dones[i + 1] if kind == FIRST else dones[i] for i, kind in enumerate(kinds)]
-        code = _code(self.dtype, list(zip(kinds, chosen, counts if along else [None] * len(kinds), strict=True)))
-        for position, (kind, radix, done) in enumerate(zip(kinds, chosen, dones, strict=False)):
+        own = [length // dones[i + 1] if pass_kind == FIRST else dones[i] for i, pass_kind in enumerate(kinds)]
+        counts = own if along else [COUNTS[kind]] * len(kinds)
+        code = _code(self.dtype, list(zip(kinds, chosen, counts, strict=True)))
+        for position, (pass_kind, radix, done) in enumerate(zip(kinds, chosen, dones, strict=False)):
             sets = length // (done * radix)
             angles = np.arange(sets)[:, None] * np.arange(1, radix)
-            factors = turns(angles if kind == TURNED else angles.T, sets * radix) if kind != PLAIN else None
-            row = words[fourier.PASSES + fourier.PASS_WORDS * position :]
-            row[fourier.FUNCTION] = code[position]
-            row[fourier.SETS], row[fourier.DONE], row[fourier.RADIX] = sets, done, radix
-            row[fourier.FACTORS] = 0 if factors is None else self._table(factors)
+            factors = turns(angles if pass_kind == TURNED else angles.T, sets * radix) if pass_kind != PLAIN else None
+            row = words[ways.PASSES + ways.PASS_WORDS * position :]
+            row[ways.FUNCTION] = code[position]
+            row[ways.SETS], row[ways.DONE], row[ways.RADIX] = sets, done, radix
+            row[ways.FACTORS] = 0 if factors is None else self._table(factors)
         return words
 
     def _grid(self, number: int, length: int) -> NumpyArray:
         rows, columns = grid_sides(length)
         grid = np.zeros(grids.GRID_WORDS, np.int64)
         grid[grids.ROWS], grid[grids.COLUMNS] = rows, columns
-        grid[grids.ALONG_COLUMNS] = self.plan(rows * fourier.KINDS + fourier.ACROSS)
-        grid[grids.ALONG_ROWS] = self.plan(columns * fourier.KINDS + fourier.ACROSS)
+        for place, side, beside in ((grids.ALONG_COLUMNS, rows, columns), (grids.ALONG_ROWS, columns, rows)):
+            kind = Kind.ACROSS if beside % GROUP else Kind.BLOCKS
+            grid[place] = self.plan(side * ways.KINDS + kind)
         row, near = np.arange(rows)[:, None], np.arange(grids.NEAR)
         grid[grids.NEAR_TABLE] = self._table(turns(row * near, length))
-        grid[grids.FAR_TABLE] = self._table(turns(row * np.arange(0, columns, grids.NEAR), length))
+        chunks = np.minimum(np.arange(0, columns, grids.NEAR), columns - grids.NEAR)
+        grid[grids.FAR_TABLE] = self._table(turns(row * chunks, length))
         self.tables.append(grid)
         words = self._words(number)
-        words[fourier.GRID] = grid.ctypes.data
+        words[ways.GRID] = grid.ctypes.data
         return words
 
     def _chirp(self, number: int, length: int) -> NumpyArray:
@@ -131,21 +148,22 @@ class Planner:
         kernel[:length] = chirp.conj()
         kernel[most - length + 1 :] = chirp[:0:-1].conj()
         words = self._words(number)
-        words[fourier.CHIRP] = self.plan(most * fourier.KINDS + fourier.INNER)
-        words[fourier.TABLE] = self._table(chirp)
-        words[fourier.KERNEL] = self._table(np.fft.fft(kernel) / most)
+        words[ways.CHIRP] = self.plan(most * ways.KINDS + Kind.INNER)
+        words[ways.TABLE] = self._table(chirp)
+        words[ways.KERNEL] = self._table(np.fft.fft(kernel) / most)
         return words
 
-    def _real(self, number: int, length: int) -> NumpyArray:
+    def _real(self, number: int, length: int, kind: Kind) -> NumpyArray:
         words = self._words(number)
         half = length // 2
-        complex_length = half if length % 2 == 0 else length
-        kind = fourier.LINE if complex_length >= GRID else fourier.INNER
-        words[fourier.MORE] = self.plan(complex_length * fourier.KINDS + kind)
-        if goes_together(length):
-            words[fourier.SEVERAL] = self.plan(length * fourier.KINDS + fourier.ACROSS)
+        if kind != Kind.SEVERAL:
+            points = half if length % 2 == 0 else length
+            words[ways.MORE] = self.plan(points * ways.KINDS + (Kind.LINE if points >= GRID else Kind.INNER))
+        if kind != Kind.REAL and goes_together(length):
+            several = Kind.ACROSS if kind == Kind.SEVERAL else Kind.FEW
+            words[ways.SEVERAL] = self.plan(length * ways.KINDS + several)
         # The number 0 of the table is not used.
-        words[fourier.TABLE] = self._table(-1j * turns(-np.arange(half + 1), length))
+        words[ways.TABLE] = self._table(-1j * turns(-np.arange(half + 1), length))
         return words
 
 

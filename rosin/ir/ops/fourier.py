@@ -57,7 +57,10 @@ PIECES = 16
 """A task has at most so many pieces."""
 BLOCK = 16
 BLOCK_NUMBERS = 1 << 12
-"""Lines that lie across go together in blocks of `BLOCK`, or of more where a block has no more numbers than these."""
+"""Lines that lie across go together in blocks of `BLOCK`, or of a multiple where a block has no more numbers than
+these."""
+GROUP = 8
+"""Where there are so many, so many at least go together: code has no vectors of more."""
 TOGETHER = 128
 """Lines of odd length go together in blocks up to this length: longer ones would leave the nearest cache."""
 SHORT_LENGTH = 64
@@ -195,7 +198,7 @@ class Dft(Transform):
         outer = dims.product(x.shape[: self.axis])
         block, units, size = 1, outer, line_room(length)
         if inner != 1:
-            block = max(BLOCK, BLOCK_NUMBERS // length) if isinstance(length, int) else SYMBOLIC_BLOCK
+            block = max(BLOCK, BLOCK_NUMBERS // length // BLOCK * BLOCK) if isinstance(length, int) else SYMBOLIC_BLOCK
             units = outer * dims.floor_divide(inner + (block - 1), block)
             if not isinstance(length, int) or is_smooth(length):
                 # Two blocks. A symbolic number of neighbours may be 1: there is room enough for a line, too.
@@ -222,7 +225,7 @@ def _real_task(name: str, dtype: DType, lines: Dim, length: Dim, scaling: str) -
     else:
         size = length * 14
     block, units = 1, lines
-    if lines != 1 and goes_together(length):
+    if goes_together(length) and not (isinstance(lines, int) and lines < GROUP):
         block, size = BLOCK, 3 * BLOCK * length
         units = dims.floor_divide(lines + (BLOCK - 1), BLOCK)
     pieces = _pieces(units, length, lines)

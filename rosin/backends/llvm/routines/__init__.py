@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rosin.backends.llvm.modules import called
 from rosin.backends.llvm.routines.matrix import stack_of
+from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
@@ -59,9 +60,9 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
         return name
     kind, _, dtype = _taken_apart(name)
     if kind in PLANNED:
-        from rosin.backends.llvm.routines.fourier import fourier_way
+        from rosin.backends.llvm.routines.ways import way_of
 
-        way = fourier_way(kind, numbers)
+        way = way_of(kind, memory_type(dtype), numbers, vector_bytes).text
     elif kind in SORTING:
         from rosin.backends.llvm.routines.sorting import sorting_way
 
@@ -83,13 +84,14 @@ def is_planned(name: str) -> bool:
     return not name.startswith(FOREIGN) and _taken_apart(name)[0] in PLANNED
 
 
-def plan_for(name: str, numbers: Sequence[Dim]) -> int | None:
+def plan_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> int | None:
     """The number of the plan that a call of the routine called `name` asks for, if it does and these tell which."""
     if not is_planned(name):
         return None
-    from rosin.backends.llvm.routines.fourier import plan_number
+    from rosin.backends.llvm.routines.ways import plan_number
 
-    return plan_number(_taken_apart(name)[0], numbers)
+    kind, _, dtype = _taken_apart(name)
+    return plan_number(kind, memory_type(dtype), numbers, vector_bytes)
 
 
 def _taken_apart(name: str) -> tuple[str, str, DType]:

@@ -7,8 +7,8 @@ an angle that its row and column say, and what comes is transformed along its ro
 of rows, go through their passes in a near cache, so that a line is read and written twice however long it is. Blocks
 share the threads, and results do not depend on who does which.
 
-The turn of row k and column i is a product of two factors: number i % `NEAR` of line k of one table, and number
-i // `NEAR` of line k of the other.
+The turn of row k and column i is a product of two factors: number i of line k of one table, which is
+of the columns of a chunk, and one of each chunk of line k of the other. The last chunk may begin in the one before.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.butterflies import transposed
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.records import texts
+from rosin.backends.llvm.routines.spectra import block_extent
 from rosin.backends.llvm.routines.turns import Turns, read, shuffled, write
 from rosin.ir.ops.fourier import GRID_BLOCK, GRID_PIECES
 
 NEAR = 32
-"""Columns of a line of the first table."""
+"""Columns of a chunk."""
 ROWS, COLUMNS, ALONG_COLUMNS, ALONG_ROWS, NEAR_TABLE, FAR_TABLE, GRID_WORDS = range(7)
 """The words of a grid: its sides, the plans along its columns and its rows, and the tables."""
 GRID, SOURCE, BETWEEN, TARGET, TILES, SIGN, SCALE, CONTEXT_WORDS = range(8)
@@ -33,10 +34,10 @@ Block = Callable[[Function, dict[str, Val], Val, Val, list[Val]], None]
 """Emits what a block does, given the context, its first column or row, how many it has, and its tiles."""
 
 
-def grid_texts(elem: str, width: int, declarations: set[str]) -> list[str]:
-    """The functions, for vectors of `width` complex numbers. They call `chain` (fourier.py)."""
+def grid_makers(elem: str, width: int, declarations: set[str]) -> dict[str, Callable[[], str]]:
+    """What writes the functions, by their names, for vectors of `width` complex numbers. They call `chain`."""
     grids = _Grids(elem, width, declarations)
-    return [grids.spread(), grids.columns(), grids.rows(), grids.grid()]
+    return {"spread": grids.spread, "columns": grids.columns, "rows": grids.rows, "grid": grids.grid}
 
 
 class _Grids:
@@ -64,45 +65,32 @@ class _Grids:
         near, far = Val("%near", "ptr"), Val("%far", "ptr")
         chunks = e.lshr(e.add(columns, f.word(NEAR - 1)), f.word(NEAR.bit_length() - 1))
         stride = self._stride(f, columns)
-        turns = {width: Turns(e, Val("%sign", self.elem), width) for width in {self.width, 1}}
+        turns = Turns(e, Val("%sign", self.elem), self.width)
 
-        def some(rows: int, begin: Val, end: Val) -> None:
-            f.loop(begin, end, rows, lambda q: f.loop(f.word(0), chunks, 1, lambda chunk: lines(rows, q, chunk)))
-
-        def lines(rows: int, q: Val, chunk: Val) -> None:
-            numbers = [e.add(e.add(first, q), f.word(j)) for j in range(rows)]
-            start = e.mul(chunk, f.word(NEAR))
+        def chunk_of_rows(q: Val, chunk: Val) -> None:
+            numbers = [e.add(e.add(first, q), f.word(j)) for j in range(self.width)]
+            # The last chunk may have some columns of the one before.
+            start = e.intrinsic("llvm.smin", e.mul(chunk, f.word(NEAR)), e.sub(columns, f.word(NEAR)))
             steps = [read(e, far, e.add(e.mul(k, chunks), chunk), self.elem, 1) for k in numbers]
-            begins = [e.add(e.mul(e.add(q, f.word(j)), stride), start) for j in range(rows)]
+            begins = [e.add(e.mul(e.add(q, f.word(j)), stride), start) for j in range(self.width)]
             sources = [e.offset(source, begin, self.complex) for begin in begins]
             factors = [e.offset(near, e.mul(k, f.word(NEAR)), self.complex) for k in numbers]
             lines = e.offset(target, e.add(e.mul(start, count), q), self.complex)
             arrays = list(zip(sources, factors, steps, strict=True))
-            whole = e.intrinsic("llvm.smin", e.sub(columns, start), f.word(NEAR))
-            vectors = e.bit_and(whole, f.word(-rows))
-            f.loop(f.word(0), vectors, rows, lambda i: square(rows, arrays, lines, i))
-            if rows > 1:
-                f.loop(vectors, whole, 1, lambda i: square(1, arrays, lines, i))
+            f.loop(f.word(0), f.word(NEAR), self.width, lambda i: square(arrays, lines, i))
 
-        def square(width: int, arrays: list[tuple[Val, Val, Val]], lines: Val, i: Val) -> None:
-            """So many columns of rows that are as many, or of each row one."""
+        def square(arrays: list[tuple[Val, Val, Val]], lines: Val, i: Val) -> None:
+            """As many columns as rows."""
             made = [
-                self._product(turns[width], read(e, x, i, self.elem, width), read(e, near, i, self.elem, width), step)
+                self._product(turns, *(read(e, array, i, self.elem, self.width) for array in (x, near)), step)
                 for x, near, step in arrays
             ]
             line = e.offset(lines, e.mul(i, count), self.complex)
-            if width == 1:
-                for j, y in enumerate(made):
-                    write(e, y, line, f.word(j))
-                return
             for y in transposed(e, made):
                 write(e, y, line, f.word(0))
                 line = e.offset(line, count, self.complex)
 
-        whole = e.bit_and(count, f.word(-self.width))
-        some(self.width, f.word(0), whole)
-        if self.width > 1:
-            some(1, whole, count)
+        f.covering(count, self.width, lambda q: f.loop(f.word(0), chunks, 1, lambda chunk: chunk_of_rows(q, chunk)))
         e.line("ret void")
         parameters = texts(source, target, near, far, first, count, columns, Val("%sign", self.elem))
         return f.text(f"internal void @spread({parameters})")
@@ -136,8 +124,7 @@ class _Grids:
             own = [e.offset(tiles, start, self.complex) for start in starts]
 
             def one_block(number: Val) -> None:
-                first = e.mul(number, block)
-                body(f, given, first, e.intrinsic("llvm.smin", block, e.sub(total, first)), own)
+                body(f, given, *block_extent(f, number, block, total), own)
 
             f.loop(begin, end, 1, one_block)
 

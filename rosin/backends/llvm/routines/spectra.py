@@ -22,20 +22,38 @@ from collections.abc import Callable
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.turns import BYTES, Turns, alternating, pairs, read, shuffled, write
+from rosin.ir.ops.fourier import GROUP
 
 
-def spectra_texts(elem: str, width: int, declarations: set[str]) -> list[str]:
-    """The functions, for vectors of `width` complex numbers."""
+def block_extent(f: Function, number: Val, block: Val, total: Val) -> tuple[Val, Val]:
+    """The first line of a block of so many, and how many it has: `GROUP` at least, where there are as many in total.
+
+    For that the last block may have some of those of the one before.
+    """
+    e = f.e
+    latest = e.intrinsic("llvm.smax", e.sub(total, f.word(GROUP)), f.word(0))
+    begin = e.mul(number, block)
+    end = e.add(begin, block)
+    first = e.intrinsic("llvm.smin", begin, latest)
+    after = e.select(e.icmp("sge", end, total), total, e.intrinsic("llvm.smin", end, latest))
+    return first, e.sub(after, first)
+
+
+def spectra_makers(elem: str, width: int, declarations: set[str]) -> dict[str, Callable[[], str]]:
+    """What writes the functions, by their names, for vectors of `width` complex numbers."""
     spectra = _Spectra(elem, width, declarations)
-    return [
-        spectra.multiply(),
-        spectra.halves("apart", 1),
-        spectra.halves("together", -1),
-        spectra.widen(),
-        spectra.mirror(),
-        spectra.narrow(),
-        *spectra.across(),
-    ]
+    return {
+        "multiply": spectra.multiply,
+        "apart": lambda: spectra.halves("apart", 1),
+        "together": lambda: spectra.halves("together", -1),
+        "widen": spectra.widen,
+        "mirror": spectra.mirror,
+        "narrow": spectra.narrow,
+        "widen_across": spectra.widen_across,
+        "mirror_across": spectra.mirror_across,
+        "narrow_across": spectra.narrow_across,
+        "halve_across": spectra.halve_across,
+    }
 
 
 class _Spectra:
@@ -182,9 +200,6 @@ class _Spectra:
 
     # -- several lines that lie across -------------------------------------------------------------------------
 
-    def across(self) -> list[str]:
-        return [self._widen_across(), self._mirror_across(), self._narrow_across(), self._halve_across()]
-
     def _numbers(self, name: str, half: bool, one: Callable[[Function, Val, Val, Val], None]) -> str:
         """A function that does `one` for every number of every line, or for those of the first half: given the line,
         the number in it, and the place of both where lines lie across.
@@ -204,27 +219,27 @@ class _Spectra:
         f.e.line("ret void")
         return f.text(f"internal void @{name}_across(ptr %source, ptr %target, i64 %length, i64 %count)")
 
-    def _widen_across(self) -> str:
+    def widen_across(self) -> str:
         def one(f: Function, beside: Val, place: Val, across: Val) -> None:
             x = f.e.splat(f.e.load(f.e.offset(self.source, beside, self.elem), self.elem), 2)
             write(f.e, shuffled(f.e, x, f.e.like(0, x), [0, 2]), self.target, across)
 
         return self._numbers("widen", False, one)
 
-    def _halve_across(self) -> str:
+    def halve_across(self) -> str:
         def one(f: Function, beside: Val, place: Val, across: Val) -> None:
             write(f.e, self._read(f.e, self.source, across, 1), self.target, beside)
 
         return self._numbers("halve", True, one)
 
-    def _narrow_across(self) -> str:
+    def narrow_across(self) -> str:
         def one(f: Function, beside: Val, place: Val, across: Val) -> None:
             real = f.e.load(f.e.offset(self.source, across, f"[2 x {self.elem}]"), self.elem)
             f.e.store(real, f.e.offset(self.target, beside, self.elem))
 
         return self._numbers("narrow", False, one)
 
-    def _mirror_across(self) -> str:
+    def mirror_across(self) -> str:
         """The imaginary part of number 0 is taken for zero."""
 
         def one(f: Function, beside: Val, place: Val, across: Val) -> None:
