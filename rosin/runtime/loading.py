@@ -13,7 +13,7 @@ import functools
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rosin.runtime import cache, elf, jit
@@ -21,7 +21,7 @@ from rosin.runtime import cache, elf, jit
 if TYPE_CHECKING:
     from llvmlite.binding import LLJIT
 
-__all__ = ["Library", "LinkError", "add_symbol", "leave_session", "load_object", "load_text", "load_texts"]
+__all__ = ["Library", "LinkError", "Loading", "add_symbol", "leave_session", "load_object", "load_text", "load_texts"]
 
 
 class LinkError(Exception):
@@ -123,18 +123,42 @@ def load_text(text: str, optimize: int = 1, split: Callable[[str], Sequence[str]
 
 
 def load_texts(
-    texts: Sequence[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
+    texts: Iterable[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
 ) -> list[Library]:
     """The libraries of several modules, as of `load_text`; those that are to be compiled are so at the same time."""
-    keys = [cache.hashed("texts", jit.host().key, str(optimize), text) for text in texts]
-    entries = [cache.default().get(key) for key in keys]
-    objects = {number: entry.objects() for number, entry in enumerate(entries) if entry is not None}
-    pieces = {number: split(text) for number, text in enumerate(texts) if number not in objects}
-    made = iter(jit.compile_objects(list(itertools.chain(*pieces.values())), optimize=optimize) if pieces else ())
-    for number, parts in pieces.items():
-        own = objects[number] = list(itertools.islice(made, len(parts)))
-        cache.default().put(keys[number], b"".join(own), {"lengths": list(map(len, own))})
-    return [load_object(*objects[number]) for number in range(len(texts))]
+    return Loading(texts, optimize, split).libraries()
+
+
+class Loading:
+    """The libraries of several modules, as of `load_texts`, on their way: LLVM has each from when its text is there."""
+
+    def __init__(
+        self, texts: Iterable[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
+    ) -> None:
+        self._keys: list[str] = []
+        self._objects: dict[int, list[bytes]] = {}
+        self._pieces: dict[int, int] = {}
+        """How many pieces there are of each that is compiled."""
+        self._compiling = jit.Compiling(sys.maxsize, optimize=optimize)
+        for number, text in enumerate(texts):
+            self._keys.append(cache.hashed("texts", jit.host().key, str(optimize), text))
+            entry = cache.default().get(self._keys[number])
+            if entry is not None:
+                self._objects[number] = entry.objects()
+                continue
+            pieces = split(text)
+            self._pieces[number] = len(pieces)
+            for piece in pieces:
+                self._compiling.add(piece)
+
+    def libraries(self) -> list[Library]:
+        """Once they are there."""
+        with self._compiling as compiling:
+            made = iter(compiling.objects())
+        for number, count in self._pieces.items():
+            own = self._objects[number] = list(itertools.islice(made, count))
+            cache.default().put(self._keys[number], b"".join(own), {"lengths": list(map(len, own))})
+        return [load_object(*self._objects[number]) for number in range(len(self._keys))]
 
 
 _OBJECT_MAGICS = (b"\x7fELF", b"\xcf\xfa\xed\xfe")

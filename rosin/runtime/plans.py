@@ -2,7 +2,7 @@
 
 A plan is made when a length first comes up, and lasts as long as the process. Its words are those that
 rosin/backends/llvm/routines/ways.py lists. Passes are compiled one by one, when the first plan needs one, with
-vectors of the widths that it takes; their code is kept on the disk.
+vectors of the widths that it takes; their code is kept on the disk. While LLVM has them, tables are computed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import ctypes
 import functools
 import itertools
 import operator
-from collections.abc import Sequence
-from dataclasses import field
+from collections.abc import Callable
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -22,13 +22,12 @@ from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.routines.ways import Kind
 from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
-from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
 from rosin.ir.ops.fourier import GRID, GROUP, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import jit, loading
 
-__all__ = ["Planner", "planner", "radices", "turns"]
+__all__ = ["Draft", "Planner", "planner", "radices", "turns"]
 
 SHORT_KINDS = {kind: name for kinds in (ways.SIDE_BY_SIDE, ways.SHORT_ALONE) for name, kind in kinds.items()}
 """The transforms of many short lines, by the kinds of their plans."""
@@ -45,14 +44,16 @@ def planner(dtype: DType) -> Planner:
     return Planner(dtype)
 
 
-@dataclass(eq=False)
 class Planner:
     """Called by routines, as `rosin_host` calls: with the number of a plan, and where its address goes."""
 
-    dtype: DType
-    plans: dict[int, NumpyArray] = field(default_factory=dict[int, NumpyArray])
-    tables: list[NumpyArray] = field(default_factory=list[NumpyArray])
-    """What plans hold the addresses of."""
+    def __init__(self, dtype: DType) -> None:
+        self.dtype = dtype
+        self.plans: dict[int, NumpyArray] = {}
+        self.code: dict[str, int] = {}
+        """The addresses of passes, and of functions for short lines, by their names."""
+        self.kept: list[NumpyArray] = []
+        """What plans hold the addresses of."""
 
     def __call__(self, number: int, address: int) -> None:
         ctypes.c_void_p.from_address(address).value = self.plan(number)
@@ -60,11 +61,54 @@ class Planner:
     def plan(self, number: int) -> int:
         """The address of a plan."""
         found = self.plans.get(number)
+        return Draft(self, number).finish() if found is None else found.ctypes.data
+
+    def keep(self, array: NumpyArray) -> int:
+        """The address of an array that plans hold."""
+        self.kept.append(array)
+        return array.ctypes.data
+
+
+class Draft:
+    """A plan, and those that it needs, from when their code is begun to when all is there."""
+
+    def __init__(self, planner: Planner, number: int) -> None:
+        self.planner, self.number = planner, number
+        self.elem, self.vector_bytes = memory_type(planner.dtype), jit.host().vector_bytes
+        self.plans: dict[int, NumpyArray] = {}
+        self.texts: dict[str, Callable[[], str]] = {}
+        """What writes the code, by the names of functions."""
+        self.addresses: list[tuple[NumpyArray, int, str]] = []
+        """The words of plans that are to be addresses of functions, by the array and the place in it."""
+        self.tables: list[tuple[NumpyArray, int, Callable[[], NumpyArray]]] = []
+        """Those that are to be addresses of tables, and what computes these."""
+        self._plan(number)
+        self.absent = [name for name in self.texts if name not in planner.code]
+        self.loading = loading.Loading(self.texts[name]() for name in self.absent)
+
+    def finish(self) -> int:
+        """The address of the plan, when all is there."""
+        planner = self.planner
+        for words, place, numbers in self.tables:
+            table = numbers().astype(planner.dtype.complex.numpy)
+            words[place] = planner.keep(np.ascontiguousarray(table))
+        for name, library in zip(self.absent, self.loading.libraries(), strict=True):
+            library.keep_forever()
+            planner.code[name] = library.address(name)
+        for words, place, name in self.addresses:
+            words[place] = planner.code[name]
+        for number, words in self.plans.items():
+            planner.keep(words)
+            # Of plans that several threads made, the first one stays: addresses of it may be known.
+            planner.plans.setdefault(number, words)
+        return planner.plans[self.number].ctypes.data
+
+    def _plan(self, number: int) -> int:
+        """The address of a plan, which may be a part of the draft."""
+        found = self.planner.plans.get(number, self.plans.get(number))
         if found is None:
             length, kind = divmod(number, ways.KINDS)
-            made = self._made(number, length, Kind(kind))
-            # Of plans that several threads made, the first one stays: addresses of it may be known.
-            found = self.plans.setdefault(number, made)
+            found = self.plans[number] = self._made(number, length, Kind(kind))
         return found.ctypes.data
 
     def _made(self, number: int, length: int, kind: Kind) -> NumpyArray:
@@ -79,25 +123,30 @@ class Planner:
     def _words(self, number: int, passes: int = 0) -> NumpyArray:
         words = np.zeros(ways.PASSES + ways.PASS_WORDS * passes, np.int64)
         words[ways.NUMBER], words[ways.COUNT] = number, passes
-        length = number // ways.KINDS
+        length, dtype = number // ways.KINDS, self.planner.dtype
         if length:
             # In the order of `SCALINGS`.
-            scales = words[ways.SCALES : ways.PASSES].view(self.dtype.numpy)
-            scales[:: 8 // self.dtype.bytes] = 1, 1 / length, 1 / sqrt(length)
+            scales = words[ways.SCALES : ways.PASSES].view(dtype.numpy)
+            scales[:: 8 // dtype.bytes] = 1, 1 / length, 1 / sqrt(length)
         return words
+
+    def _table(self, words: NumpyArray, place: int, parts: Callable[[], NumpyArray], count: int) -> None:
+        """The numbers `exp(2 pi i parts / count)` as a table."""
+        self.tables.append((words, place, lambda: turns(parts(), count)))
+
+    def _code(self, words: NumpyArray, place: int, name: str, text: Callable[[], str]) -> None:
+        self.texts[name] = text
+        self.addresses.append((words, place, name))
 
     def _add_short(self, words: NumpyArray, kind: str, length: int) -> None:
         """The function for many short lines, where they are."""
-        lines = short.together(kind, length, memory_type(self.dtype), jit.host().vector_bytes)
+        lines = short.together(kind, length, self.elem, self.vector_bytes)
         if lines > 1:
-            words[ways.SHORT] = _short_code(self.dtype, kind, length)
+            name = f"short_{kind}_{length}"
+            self._code(
+                words, ways.SHORT, name, lambda: short.short_text(name, kind, length, self.elem, self.vector_bytes)
+            )
             words[ways.TOGETHER] = lines
-
-    def _table(self, numbers: NumpyArray) -> int:
-        """The address of a table of complex numbers with parts of the element type."""
-        table = np.ascontiguousarray(numbers.astype(self.dtype.complex.numpy))
-        self.tables.append(table)
-        return table.ctypes.data
 
     def _line(self, number: int, length: int, kind: Kind) -> NumpyArray:
         if not is_smooth(length):
@@ -113,16 +162,20 @@ class Planner:
         # Of lines of neighbours it is known how many numbers passes do together.
         own = [length // dones[i + 1] if pass_kind == FIRST else dones[i] for i, pass_kind in enumerate(kinds)]
         counts = own if along else [COUNTS[kind]] * len(kinds)
-        code = _code(self.dtype, list(zip(kinds, chosen, counts, strict=True)))
-        for position, (pass_kind, radix, done) in enumerate(zip(kinds, chosen, dones, strict=False)):
+        for position, (pass_kind, radix, done, count) in enumerate(zip(kinds, chosen, dones, counts, strict=False)):
             sets = length // (done * radix)
-            angles = np.arange(sets)[:, None] * np.arange(1, radix)
-            factors = turns(angles if pass_kind == TURNED else angles.T, sets * radix) if pass_kind != PLAIN else None
             row = words[ways.PASSES + ways.PASS_WORDS * position :]
-            row[ways.FUNCTION] = code[position]
             row[ways.SETS], row[ways.DONE], row[ways.RADIX] = sets, done, radix
-            row[ways.FACTORS] = 0 if factors is None else self._table(factors)
+            self._pass(row, pass_kind, radix, count)
+            if pass_kind != PLAIN:
+                self._table(row, ways.FACTORS, partial(_angles, sets, radix, pass_kind == FIRST), sets * radix)
         return words
+
+    def _pass(self, row: NumpyArray, kind: str, radix: int, count: int | None) -> None:
+        """The code of a pass that does so many numbers, if that is known."""
+        steps = butterflies.steps(kind, radix, self.elem, self.vector_bytes, count)
+        name = "_".join(["pass", kind, str(radix), *(f"{step.width}{'s' if step.whole else ''}" for step in steps)])
+        self._code(row, ways.FUNCTION, name, lambda: butterflies.pass_text(name, kind, radix, self.elem, steps))
 
     def _grid(self, number: int, length: int) -> NumpyArray:
         rows, columns = grid_sides(length)
@@ -130,27 +183,31 @@ class Planner:
         grid[grids.ROWS], grid[grids.COLUMNS] = rows, columns
         for place, side, beside in ((grids.ALONG_COLUMNS, rows, columns), (grids.ALONG_ROWS, columns, rows)):
             kind = Kind.ACROSS if beside % GROUP else Kind.BLOCKS
-            grid[place] = self.plan(side * ways.KINDS + kind)
-        row, near = np.arange(rows)[:, None], np.arange(grids.NEAR)
-        grid[grids.NEAR_TABLE] = self._table(turns(row * near, length))
+            grid[place] = self._plan(side * ways.KINDS + kind)
+        row = np.arange(rows)[:, None]
+        self._table(grid, grids.NEAR_TABLE, lambda: row * np.arange(grids.NEAR), length)
         chunks = np.minimum(np.arange(0, columns, grids.NEAR), columns - grids.NEAR)
-        grid[grids.FAR_TABLE] = self._table(turns(row * chunks, length))
-        self.tables.append(grid)
+        self._table(grid, grids.FAR_TABLE, lambda: row * chunks, length)
         words = self._words(number)
-        words[ways.GRID] = grid.ctypes.data
+        words[ways.GRID] = self.planner.keep(grid)
         return words
 
     def _chirp(self, number: int, length: int) -> NumpyArray:
         """A line as a convolution with numbers that turn ever faster: j k is (j^2 + k^2 - (j - k)^2) / 2."""
         most = chirp_length(length)
-        chirp = turns(-(np.arange(length, dtype=np.int64) ** 2 % (2 * length)), 2 * length)
-        kernel = np.zeros(most, np.complex128)
-        kernel[:length] = chirp.conj()
-        kernel[most - length + 1 :] = chirp[:0:-1].conj()
+        squares = np.arange(length, dtype=np.int64) ** 2 % (2 * length)
+
+        def kernel() -> NumpyArray:
+            chirp = turns(squares, 2 * length)
+            numbers = np.zeros(most, np.complex128)
+            numbers[:length] = chirp
+            numbers[most - length + 1 :] = chirp[:0:-1]
+            return np.fft.fft(numbers) / most
+
         words = self._words(number)
-        words[ways.CHIRP] = self.plan(most * ways.KINDS + Kind.INNER)
-        words[ways.TABLE] = self._table(chirp)
-        words[ways.KERNEL] = self._table(np.fft.fft(kernel) / most)
+        words[ways.CHIRP] = self._plan(most * ways.KINDS + Kind.INNER)
+        self._table(words, ways.TABLE, lambda: -squares, 2 * length)
+        self.tables.append((words, ways.KERNEL, kernel))
         return words
 
     def _real(self, number: int, length: int, kind: Kind) -> NumpyArray:
@@ -158,12 +215,13 @@ class Planner:
         half = length // 2
         if kind != Kind.SEVERAL:
             points = half if length % 2 == 0 else length
-            words[ways.MORE] = self.plan(points * ways.KINDS + (Kind.LINE if points >= GRID else Kind.INNER))
+            words[ways.MORE] = self._plan(points * ways.KINDS + (Kind.LINE if points >= GRID else Kind.INNER))
         if kind != Kind.REAL and goes_together(length):
             several = Kind.ACROSS if kind == Kind.SEVERAL else Kind.FEW
-            words[ways.SEVERAL] = self.plan(length * ways.KINDS + several)
-        # The number 0 of the table is not used.
-        words[ways.TABLE] = self._table(-1j * turns(-np.arange(half + 1), length))
+            words[ways.SEVERAL] = self._plan(length * ways.KINDS + several)
+        if length % 2 == 0:
+            # The number 0 of the table is not used.
+            self.tables.append((words, ways.TABLE, lambda: -1j * turns(-np.arange(half // 2 + 1), length)))
         return words
 
 
@@ -185,6 +243,12 @@ def radices(length: int) -> list[int]:
     if bits % 3:
         found.append(2 ** (bits % 3))
     return found or [1]
+
+
+def _angles(sets: int, radix: int, first: bool) -> NumpyArray:
+    """The parts of a circle that a pass turns by: a row for each set, or for each result of all sets."""
+    angles = np.arange(sets)[:, None] * np.arange(1, radix)
+    return angles.T if first else angles
 
 
 MANY = 1 << 12
@@ -214,36 +278,6 @@ def _turns(parts: NumpyArray, count: int) -> NumpyArray:
 
 
 _PI = np.longdouble("3.14159265358979323846264338327950288")
-
-
-_passes: dict[tuple[str, str, int, tuple[butterflies.Step, ...]], int] = {}
-
-
-def _code(dtype: DType, passes: Sequence[tuple[str, int, int | None]]) -> list[int]:
-    """The addresses of passes, given the kind and the radix of each, and how many numbers it does if that is known."""
-    elem, vector_bytes = memory_type(dtype), jit.host().vector_bytes
-    keys = [
-        (elem, kind, radix, butterflies.steps(kind, radix, elem, vector_bytes, count)) for kind, radix, count in passes
-    ]
-    absent = [key for key in dict.fromkeys(keys) if key not in _passes]
-    names = [f"pass_{kind}_{radix}" for _, kind, radix, _ in absent]
-    texts = [
-        butterflies.pass_text(name, kind, radix, elem, steps)
-        for name, (_, kind, radix, steps) in zip(names, absent, strict=True)
-    ]
-    for key, name, library in zip(absent, names, loading.load_texts(texts), strict=True):
-        library.keep_forever()
-        _passes[key] = library.address(name)
-    return [_passes[key] for key in keys]
-
-
-@functools.cache
-def _short_code(dtype: DType, kind: str, length: int) -> int:
-    """The address of the function for short lines."""
-    name = f"short_{kind}_{length}"
-    library = loading.load_text(short.short_text(name, kind, length, memory_type(dtype), jit.host().vector_bytes))
-    library.keep_forever()
-    return library.address(name)
 
 
 def receiver(name: str) -> Planner:

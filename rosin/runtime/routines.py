@@ -30,25 +30,39 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None
     calls them is written and compiled. So are the plans with these numbers that calls of routines will ask for."""
     # Whoever installs them meets an error again, and raises it.
     with contextlib.suppress(Exception):
+        for name, number in numbers:
+            _begin_plan(name, number)
         making = _Making(_absent(names), jit.host().vector_bytes)
-        asked = [(_receiver(name), number) for name, number in numbers]
 
         def make() -> None:
             with contextlib.suppress(Exception), _lock, jit.short_turns():
                 _load(making)
 
-        def plan() -> None:
-            with contextlib.suppress(Exception):
-                for planner, number in asked:
-                    planner.plan(number)
+        _start(threading.Thread(target=make, name="rosin-routines", daemon=True))
 
-        # Who starts a thread waits until it runs, and then for a turn.
-        with jit.short_turns():
-            threading.Thread(target=make, name="rosin-routines", daemon=True).start()
-            if asked:
-                planning = threading.Thread(target=plan, name="rosin-plans", daemon=True)
-                _planning.append(planning)
-                planning.start()
+
+def _begin_plan(name: str, number: int) -> None:
+    """Begin the plan with this number that calls of a routine will ask for, unless there is one."""
+    from rosin.runtime import plans
+
+    planner = _receiver(name)
+    if number in planner.plans:
+        return
+    draft = plans.Draft(planner, number)
+
+    def finish() -> None:
+        with contextlib.suppress(Exception):
+            draft.finish()
+
+    planning = threading.Thread(target=finish, name="rosin-plans", daemon=True)
+    _planning.append(planning)
+    _start(planning)
+
+
+def _start(thread: threading.Thread) -> None:
+    """Who starts a thread waits until it runs, and then for a turn: turns are short meanwhile."""
+    with jit.short_turns():
+        thread.start()
 
 
 def install(names: Iterable[str], vector_bytes: int = 0) -> None:
