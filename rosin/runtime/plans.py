@@ -132,7 +132,10 @@ class Draft:
 
     def _table(self, words: NumpyArray, place: int, parts: Callable[[], NumpyArray], count: int) -> None:
         """The numbers `exp(2 pi i parts / count)` as a table."""
-        self.tables.append((words, place, lambda: turns(parts(), count)))
+        self.tables.append((words, place, lambda: self._turns(parts(), count)))
+
+    def _turns(self, parts: NumpyArray, count: int) -> NumpyArray:
+        return turns(parts, count, exact=self.planner.dtype == dtypes.f64)
 
     def _code(self, words: NumpyArray, place: int, name: str, text: Callable[[], str]) -> None:
         self.texts[name] = text
@@ -198,7 +201,7 @@ class Draft:
         squares = np.arange(length, dtype=np.int64) ** 2 % (2 * length)
 
         def kernel() -> NumpyArray:
-            chirp = turns(squares, 2 * length)
+            chirp = self._turns(squares, 2 * length)
             numbers = np.zeros(most, np.complex128)
             numbers[:length] = chirp
             numbers[most - length + 1 :] = chirp[:0:-1]
@@ -221,7 +224,7 @@ class Draft:
             words[ways.SEVERAL] = self._plan(length * ways.KINDS + several)
         if length % 2 == 0:
             # The number 0 of the table is not used.
-            self.tables.append((words, ways.TABLE, lambda: -1j * turns(-np.arange(half // 2 + 1), length)))
+            self.tables.append((words, ways.TABLE, lambda: -1j * self._turns(-np.arange(half // 2 + 1), length)))
         return words
 
 
@@ -254,16 +257,19 @@ def _angles(sets: int, radix: int, first: bool) -> NumpyArray:
 MANY = 1 << 12
 
 
-def turns(parts: NumpyArray, count: int) -> NumpyArray:
+def turns(parts: NumpyArray, count: int, exact: bool = True) -> NumpyArray:
     """`exp(2 pi i parts / count)`, right to the last bit of f64 but for ties where the system has longer floats.
 
-    Of many parts each is a product of two factors, of which there are few.
+    Of many parts each is a product of two factors, of which there are few. Unless it has to be `exact`, as for f32 it
+    has not, they are rounded before.
     """
     parts = parts % count
     if parts.size < MANY:
         return _turns(parts, count).astype(np.complex128)
     step = int(count**0.5) + 1
     few, whole = _turns(np.arange(step), count), _turns(np.arange(0, count, step), count)
+    if not exact:
+        few, whole = few.astype(np.complex128), whole.astype(np.complex128)
     return (whole[parts // step] * few[parts % step]).astype(np.complex128)
 
 

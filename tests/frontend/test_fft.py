@@ -10,7 +10,7 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.backends.llvm.routines import fourier
+from rosin.backends.llvm.routines import ways
 from rosin.ir import dtypes
 from rosin.ir.errors import AttributeValueError, DTypeError, ShapeError
 from rosin.runtime import plans, threads
@@ -175,7 +175,7 @@ def test_what_fails_while_a_plan_is_made_comes_out_of_the_call(monkeypatch: pyte
 
     with monkeypatch.context() as patched:
         patched.setattr(plans.Planner, "plan", fails)
-        with pytest.raises(MemoryError, match=f"no plan {223 * fourier.KINDS + fourier.LINE}"):
+        with pytest.raises(MemoryError, match=f"no plan {223 * ways.KINDS + ways.Kind.LINE}"):
             transform(rnp.asarray(x))
     near(transform(rnp.asarray(x)), np.fft.fft(x), 1e-11)
 

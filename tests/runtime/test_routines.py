@@ -34,7 +34,7 @@ import rosin
 from rosin import numpy as rnp
 from rosin.backends.llvm.routines import plan_for
 from rosin.ir import dtypes
-from rosin.runtime import plans, routines
+from rosin.runtime import jit, plans, routines
 
 routines.begin = lambda *_: None  # what a call does not ask for is not made
 made = plans.planner(dtypes.f32).plans
@@ -49,7 +49,7 @@ for kind, shape, axis in (
     ("halfdft", (200, 14), 1),
 ):
     inner, outer = (int(np.prod(sizes)) for sizes in (shape[axis + 1 :], shape[:axis]))
-    number = plan_for(f"{kind}_f32", (shape[axis], inner, outer, 1, 0, 0))
+    number = plan_for(f"{kind}_f32", (shape[axis], inner, outer, 1, 0, 0), jit.host().vector_bytes)
     before = number in made
     x = np.ones(shape, np.float32)
     if kind == "dft":
@@ -72,21 +72,23 @@ def test_plans_that_are_begun_are_those_that_calls_ask_for() -> None:
 @pytest.mark.parametrize(
     ("kind", "radix", "count", "expected"),
     [
-        (FIRST, 8, None, (8, 4, 1)),
-        (FIRST, 8, 16, (8,)),
-        (FIRST, 8, 13, (8, 4, 1)),
-        (FIRST, 8, 3, (1,)),
-        (FIRST, 4, 6, (4, 2)),
-        (PLAIN, 5, 12, (8, 4)),
-        (TURNED, 16, 12, (8, 1)),
+        (FIRST, 8, 16, ((8, True),)),
+        (FIRST, 8, 13, ((8, False),)),
+        (FIRST, 8, 3, ((2, False),)),
+        (FIRST, 5, 16, ((4, True),)),
+        (FIRST, 4, 6, ((4, False),)),
+        (PLAIN, 5, 12, ((8, False),)),
+        (PLAIN, 5, None, ((8, False), (4, False), (1, True))),
+        (TURNED, 16, None, ((8, False), (1, True))),
     ],
 )
 def test_passes_have_code_for_the_vectors_that_they_take(
-    kind: str, radix: int, count: int | None, expected: tuple[int, ...]
+    kind: str, radix: int, count: int | None, expected: tuple[tuple[int, bool], ...]
 ) -> None:
-    assert butterflies.steps(kind, radix, "float", 64, count) == expected
+    found = butterflies.steps(kind, radix, "float", 64, count)
+    assert tuple((step.width, step.whole) for step in found) == expected
 
 
 def test_plans_of_lines_that_are_not_known_wait_for_a_call() -> None:
-    assert plan_for("dft_f32", (dims.parse("n"), 1, 1, 1, 0, 0)) is None
-    assert plan_for("sort_f32", (7, 0)) is None
+    assert plan_for("dft_f32", (dims.parse("n"), 1, 1, 1, 0, 0), 64) is None
+    assert plan_for("sort_f32", (7, 0), 64) is None

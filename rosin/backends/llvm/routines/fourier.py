@@ -19,7 +19,7 @@ known which of these the lines of a call take (ways.py), the routine has no more
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import BEGIN, HOST, PLANNER
@@ -41,9 +41,6 @@ WORDS = ("source", "target", *NUMBERS, "room", "plan")
 
 Makers = Mapping[str, Callable[[], str]]
 """What writes functions, by their names."""
-
-Arguments = Callable[[Val, Val, Val], list[Val]]
-"""The counts and strides of a pass, given its row of the plan, its number, and how many passes come after it."""
 
 _CALLED = re.compile(r"@(\w+)")
 
@@ -87,8 +84,6 @@ class _Fourier:
             "chain": self._chain,
             "convolved": self._convolved,
             "line": self._line,
-            "real": self._to_half if self.kind == "realdft" else self._from_half,
-            "block": self._block,
             **spectra_makers(self.elem, self.width, self.declarations),
         }
         if self.way.by in ("", ways.GRIDS):
@@ -122,9 +117,11 @@ class _Fourier:
         plan: Val,
         source: Val,
         arrays: Sequence[Val],
+        parts: Sequence[Val],
         arguments: Callable[[Val, Val, Val], list[Val]],
     ) -> None:
-        """All passes of a plan.
+        """All passes of a plan, given the sign and the scale, and what gives the counts and strides of each by its row
+        of the plan, its number, and how many passes come after it.
 
         Of the arrays, passes that are an odd number of passes before the last one write to the second, others to the
         third, the last one to the first.
@@ -140,25 +137,32 @@ class _Fourier:
             there = e.select(e.icmp("eq", e.bit_and(left, one), one), odd, even)
             if even is not target:
                 there = e.select(e.icmp("eq", left, f.word(0)), target, there)
-            given = texts(e.load(here, "ptr"), there, *arguments(row, number, left), factors, *self._parts())
+            given = texts(e.load(here, "ptr"), there, *arguments(row, number, left), factors, *parts)
             e.line(f"call void {function.ref}({given})")
             e.store(there, here)
 
         f.loop(f.word(0), count, 1, one_pass)
-        e.line("ret void")
 
-    def _passes(self) -> str:
-        """`void passes(plan, source, target, room, sign, scale)`: all passes of a line of neighbours."""
-        f = Function(self.declarations, plain=True)
-        e = f.e
-        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
+    def _along_line(self, f: Function, plan: Val, source: Val, target: Val, room: Val, sign: Val, scale: Val) -> None:
+        """All passes of a line of neighbours."""
 
         def arguments(row: Val, _number: Val, _left: Val) -> list[Val]:
             sets, done, radix = (self._word(f, row, i) for i in (ways.SETS, ways.DONE, ways.RADIX))
-            return [sets, done, done, e.mul(done, sets), e.mul(done, radix), done]
+            return [sets, done, done, f.e.mul(done, sets), f.e.mul(done, radix), done]
 
-        self._along_passes(f, plan, source, (target, room, target), arguments)
-        return f.text(f"internal void @passes({texts(plan, source, target, room, *self._parts())})")
+        self._along_passes(f, plan, source, (target, room, target), (sign, scale), arguments)
+
+    def _passes(self) -> str:
+        """`void passes(plan, source, target, room, sign, scale)`, where lines go through passes in several places."""
+        f = Function(self.declarations, plain=True)
+        given = self._line_parameters()
+        self._along_line(f, *given)
+        f.e.line("ret void")
+        return f.text(f"internal void @passes({texts(*given)})")
+
+    def _line_parameters(self) -> tuple[Val, Val, Val, Val, Val, Val]:
+        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
+        return plan, source, target, room, *self._parts()
 
     def _chain(self) -> str:
         """`void chain(plan, source, target, odd, even, neighbours, in, out, sign, scale)`: all passes of lines across.
@@ -186,7 +190,8 @@ class _Fourier:
                 e.select(last, e.mul(step_out, done), group),
             ]
 
-        self._along_passes(f, plan, source, arrays, arguments)
+        self._along_passes(f, plan, source, arrays, self._parts(), arguments)
+        e.line("ret void")
         pointers = texts(plan, source, *arrays, neighbours, step_in, step_out, *self._parts())
         return f.text(f"internal void @chain({pointers})")
 
@@ -222,6 +227,9 @@ class _Fourier:
         self, f: Function, plan: Val, source: Val, target: Val, room: Val, sign: Val, scale: Val, by: str | None = None
     ) -> None:
         """One complex line of neighbours, by what is known to be the way of it, or by this one."""
+        if self.way.by == ways.CHAIN:
+            self._along_line(f, plan, source, target, room, sign, scale)
+            return
         by = self.way.by if by is None else by
         name = {"": "line", ways.CHAIN: "passes", ways.CHIRPS: "convolved", ways.GRIDS: "grid"}[by]
         plan = self._word(f, plan, ways.GRID, "ptr") if by == ways.GRIDS else plan
@@ -232,7 +240,7 @@ class _Fourier:
         """`void line(plan, source, target, room, sign, scale)`: one complex line of neighbours."""
         f = Function(self.declarations, plain=True)
         e = f.e
-        given = [*(Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room")), *self._parts()]
+        given = self._line_parameters()
 
         def by(way: str) -> Callable[[], None]:
             return lambda: self._transform(f, *given, by=way)
@@ -244,44 +252,32 @@ class _Fourier:
         e.line("ret void")
         return f.text(f"internal void @line({texts(*given)})")
 
-    def _to_half(self) -> str:
-        """`void real(plan, source, target, room, length, scale)`: half of the transform of one real line."""
-        f = Function(self.declarations, plain=True)
-        e = f.e
-        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
-        length, scale = Val("%length", "i64"), Val("%scale", self.elem)
-        more, table = self._word(f, plan, ways.MORE, "ptr"), self._word(f, plan, ways.TABLE, "ptr")
-        minus = e.const(-1, self.elem)
-        half = e.lshr(length, f.word(1))
+    def _to_half(self, f: Function, plan: Val, source: Val, target: Val, room: Val, length: Val, scale: Val) -> None:
+        """Half of the transform of one real line."""
+        e, half, minus = f.e, f.e.lshr(length, f.word(1)), f.e.const(-1, self.elem)
+        more = self._word(f, plan, ways.MORE, "ptr")
 
         def even() -> None:
             halved = e.fmul(scale, e.const(0.5, self.elem))
             self._transform(f, more, source, target, room, minus, halved)
+            table = self._word(f, plan, ways.TABLE, "ptr")
             e.line(f"call void @apart({texts(target, target, half, table)})")
 
         def odd() -> None:
             whole, rest = self._at(f, room, length), self._at(f, room, e.add(length, length))
             e.line(f"call void @widen({texts(source, room, length)})")
             self._transform(f, more, room, whole, rest, minus, scale)
-            bytes = e.mul(e.add(half, f.word(1)), f.word(8 if self.elem == "float" else 16))
-            self.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-            e.line(f"call void @llvm.memcpy.p0.p0.i64({texts(target, whole, bytes)}, i1 false)")
+            e.copy_bytes(target, whole, e.mul(e.add(half, f.word(1)), f.word(8 if self.elem == "float" else 16)))
 
         self._by_parity(f, length, even, odd)
-        e.line("ret void")
-        return f.text(f"internal void @real({texts(plan, source, target, room, length, scale)})")
 
-    def _from_half(self) -> str:
-        """`void real(plan, source, target, room, length, scale)`: the real line whose transform has this half."""
-        f = Function(self.declarations, plain=True)
-        e = f.e
-        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
-        length, scale = Val("%length", "i64"), Val("%scale", self.elem)
-        more, table = self._word(f, plan, ways.MORE, "ptr"), self._word(f, plan, ways.TABLE, "ptr")
-        plus = e.const(1, self.elem)
-        half = e.lshr(length, f.word(1))
+    def _from_half(self, f: Function, plan: Val, source: Val, target: Val, room: Val, length: Val, scale: Val) -> None:
+        """The real line whose transform has this half."""
+        e, half, plus = f.e, f.e.lshr(length, f.word(1)), f.e.const(1, self.elem)
+        more = self._word(f, plan, ways.MORE, "ptr")
 
         def even() -> None:
+            table = self._word(f, plan, ways.TABLE, "ptr")
             e.line(f"call void @together({texts(source, room, half, table)})")
             self._transform(f, more, room, target, self._at(f, room, half), plus, scale)
 
@@ -292,8 +288,6 @@ class _Fourier:
             e.line(f"call void @narrow({texts(whole, target, length)})")
 
         self._by_parity(f, length, even, odd)
-        e.line("ret void")
-        return f.text(f"internal void @real({texts(plan, source, target, room, length, scale)})")
 
     def _by_parity(self, f: Function, length: Val, even: Callable[[], None], odd: Callable[[], None]) -> None:
         """What is done with real lines of an even length, and of an odd one."""
@@ -302,14 +296,11 @@ class _Fourier:
         else:
             (even if self.way.parity == ways.EVEN else odd)()
 
-    def _block(self) -> str:
-        """`void block(plan, source, target, room, length, count, scale)`: so many real lines of odd length, or halves
-        of their transforms, which lie across in the room.
-        """
-        f = Function(self.declarations, plain=True)
+    def _block(
+        self, f: Function, plan: Val, source: Val, target: Val, room: Val, length: Val, count: Val, scale: Val
+    ) -> None:
+        """So many real lines of odd length, or halves of their transforms, which lie across in the room."""
         e = f.e
-        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
-        length, count, scale = Val("%length", "i64"), Val("%count", "i64"), Val("%scale", self.elem)
         numbers = e.mul(length, count)
         whole = self._at(f, room, numbers)
         arrays = (self._word(f, plan, ways.SEVERAL, "ptr"), room, whole, self._at(f, whole, numbers), whole)
@@ -317,8 +308,6 @@ class _Fourier:
         e.line(f"call void @{before}_across({texts(source, room, length, count)})")
         e.line(f"call void @chain({texts(*arrays, count, count, count, e.const(sign, self.elem), scale)})")
         e.line(f"call void @{after}_across({texts(whole, target, length, count)})")
-        e.line("ret void")
-        return f.text(f"internal void @block({texts(plan, source, target, room, length, count, scale)})")
 
     # -- all lines -------------------------------------------------------------------------------------------
 
@@ -428,18 +417,17 @@ class _Fourier:
         e, one = f.e, f.word(1)
         plan, length = self._given(f, "plan"), self._given(f, "length")
 
-        def arrays(first: Val) -> tuple[Val, ...]:
-            return tuple(
-                e.offset(self._given(f, name), e.mul(first, self._row(f, length, side)), self.elem)
-                for side, name in enumerate(("source", "target"))
-            )
+        def arrays(first: Val) -> Iterator[Val]:
+            for side, name in enumerate(("source", "target")):
+                yield e.offset(self._given(f, name), e.mul(first, self._row(f, length, side)), self.elem)
 
         def alone() -> None:
-            e.line(f"call void @real({texts(plan, *arrays(unit), room, length, self._scale(f))})")
+            transform = self._to_half if self.kind == "realdft" else self._from_half
+            transform(f, plan, *arrays(unit), room, length, self._scale(f))
 
         def several() -> None:
             first, count = self._extent(f, unit, self._given(f, "outer"))
-            e.line(f"call void @block({texts(plan, *arrays(first), room, length, count, self._scale(f))})")
+            self._block(f, plan, *arrays(first), room, length, count, self._scale(f))
 
         if self.way.lie:
             (several if self.way.lie == ways.ASIDE else alone)()
