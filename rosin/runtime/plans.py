@@ -24,7 +24,7 @@ from rosin.backends.llvm.types import memory_type
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.op import NumpyArray
-from rosin.ir.ops.fourier import GRID, GROUP, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
+from rosin.ir.ops.fourier import GRID, GROUP, LONG, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import jit, loading
 
 __all__ = ["Draft", "Planner", "planner", "radices", "turns"]
@@ -124,6 +124,7 @@ class Draft:
         words = np.zeros(ways.PASSES + ways.PASS_WORDS * passes, np.int64)
         words[ways.NUMBER], words[ways.COUNT] = number, passes
         length, dtype = number // ways.KINDS, self.planner.dtype
+        words[ways.APART] = ways.PAGE_BITS if length >= LONG else 0
         if length:
             # In the order of `SCALINGS`.
             scales = words[ways.SCALES : ways.PASSES].view(dtype.numpy)

@@ -76,6 +76,10 @@ GRID_PIECES = 8
 """Blocks of so many columns or rows, in so many pieces, each with three tiles of room."""
 GRIDS = 4
 """A task over grids has at most so many pieces."""
+LONG = 1 << 11
+PAGE = 1 << 9
+"""Lines of so many numbers have so much more room for each array in it, that of a page of memory at least: numbers at
+the same place of two arrays are to lie half a page apart (rosin/backends/llvm/routines/fourier.py)."""
 TYPICAL_WORK = 50
 """Operations for each number of a line whose length is not known."""
 
@@ -107,14 +111,19 @@ def grid_sides(length: int) -> tuple[int, int]:
     return rows, length // rows
 
 
+def _slack(length: int) -> int:
+    return PAGE if length >= LONG else 0
+
+
 def line_room(length: Dim) -> Dim:
     """Complex numbers of room for a line of complex neighbours: of a symbolic length, more than the worst one needs."""
     if not isinstance(length, int):
         return length * 12
     if not is_smooth(length):
-        return 3 * chirp_length(length)
+        points = chirp_length(length)
+        return 3 * points + 2 * _slack(points)
     if length < GRID:
-        return length
+        return length + _slack(length)
     rows, columns = grid_sides(length)
     return length + GRID_BLOCK * (rows + 3 * GRID_PIECES * columns)
 

@@ -19,7 +19,7 @@ known which of these the lines of a call take (ways.py), the routine has no more
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import BEGIN, HOST, PLANNER
@@ -30,11 +30,14 @@ from rosin.backends.llvm.routines.short import MANY
 from rosin.backends.llvm.routines.spectra import block_extent, spectra_makers
 from rosin.backends.llvm.routines.ways import Kind, Way
 from rosin.backends.llvm.types import memory_type
+from rosin.ir.dataclass import dataclass
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.fourier import GROUP, NUMBERS, SHORT_LENGTH
 
 KNOWN = 256
 """Plans that the table of a routine holds, a power of two."""
+
+HALF_PAGE = 1 << 11
 
 POINTERS = ("source", "target", "room", "plan")
 WORDS = ("source", "target", *NUMBERS, "room", "plan")
@@ -43,6 +46,15 @@ Makers = Mapping[str, Callable[[], str]]
 """What writes functions, by their names."""
 
 _CALLED = re.compile(r"@(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where a line comes from and goes to, and where there is room on the way."""
+
+    source: Val
+    target: Val
+    room: Val
 
 
 def fourier_text(kind: str, dtype: DType, name: str, vector_bytes: int, way: str = "") -> str:
@@ -143,26 +155,41 @@ class _Fourier:
 
         f.loop(f.word(0), count, 1, one_pass)
 
-    def _along_line(self, f: Function, plan: Val, source: Val, target: Val, room: Val, sign: Val, scale: Val) -> None:
+    def _along_line(self, f: Function, plan: Val, ends: Ends, sign: Val, scale: Val) -> None:
         """All passes of a line of neighbours."""
 
         def arguments(row: Val, _number: Val, _left: Val) -> list[Val]:
             sets, done, radix = (self._word(f, row, i) for i in (ways.SETS, ways.DONE, ways.RADIX))
             return [sets, done, done, f.e.mul(done, sets), f.e.mul(done, radix), done]
 
-        self._along_passes(f, plan, source, (target, room, target), (sign, scale), arguments)
+        room = self._apart(f, plan, ends.room, ends.target)
+        self._along_passes(f, plan, ends.source, (ends.target, room, ends.target), (sign, scale), arguments)
+
+    def _apart(self, f: Function, plan: Val, room: Val, array: Val) -> Val:
+        """Where an array in the room begins whose numbers go to another, or come from there.
+
+        A processor takes a read for one of what was just written where the addresses are alike within a page; so long
+        arrays lie half a page apart.
+        """
+        e = f.e
+        here, there = (e.define(f"ptrtoint {pointer.typed} to i64", "i64") for pointer in (room, array))
+        gap = e.sub(e.add(there, f.word(HALF_PAGE)), here)
+        return e.offset(room, e.bit_and(gap, self._word(f, plan, ways.APART)), "i8")
 
     def _passes(self) -> str:
         """`void passes(plan, source, target, room, sign, scale)`, where lines go through passes in several places."""
         f = Function(self.declarations, plain=True)
-        given = self._line_parameters()
-        self._along_line(f, *given)
+        plan, ends = self._line_parameters()
+        self._along_line(f, plan, ends, *self._parts())
         f.e.line("ret void")
-        return f.text(f"internal void @passes({texts(*given)})")
+        return f.text(f"internal void @passes({self._line_texts(plan, ends)})")
 
-    def _line_parameters(self) -> tuple[Val, Val, Val, Val, Val, Val]:
-        plan, source, target, room = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
-        return plan, source, target, room, *self._parts()
+    def _line_parameters(self) -> tuple[Val, Ends]:
+        plan, *ends = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
+        return plan, Ends(*ends)
+
+    def _line_texts(self, plan: Val, ends: Ends) -> str:
+        return texts(plan, ends.source, ends.target, ends.room, *self._parts())
 
     def _chain(self) -> str:
         """`void chain(plan, source, target, odd, even, neighbours, in, out, sign, scale)`: all passes of lines across.
@@ -207,7 +234,8 @@ class _Fourier:
         length, most = (
             e.lshr(self._word(f, p, ways.NUMBER), f.word(ways.KINDS.bit_length() - 1)) for p in (plan, inner)
         )
-        a, b, c = room, self._at(f, room, most), self._at(f, room, e.add(most, most))
+        a, b = room, self._apart(f, inner, self._at(f, room, most), room)
+        c = self._at(f, b, most)
         one, plus, minus = f.word(1), e.const(1, self.elem), e.const(-1, self.elem)
         mirrored = e.fneg(sign)
         given = texts(source, a, chirp, length, step_in, one, mirrored, plus, plus)
@@ -223,71 +251,79 @@ class _Fourier:
         parameters = texts(plan, source, target, room, step_in, step_out, sign, scale)
         return f.text(f"internal void @convolved({parameters})")
 
-    def _transform(
-        self, f: Function, plan: Val, source: Val, target: Val, room: Val, sign: Val, scale: Val, by: str | None = None
-    ) -> None:
-        """One complex line of neighbours, by what is known to be the way of it, or by this one."""
+    def _transform(self, f: Function, plan: Val, ends: Ends, sign: Val, scale: Val) -> None:
+        """One complex line of neighbours."""
         if self.way.by == ways.CHAIN:
-            self._along_line(f, plan, source, target, room, sign, scale)
-            return
-        by = self.way.by if by is None else by
+            self._along_line(f, plan, ends, sign, scale)
+        else:
+            self._call_for(f, self.way.by, plan, ends, sign, scale)
+
+    def _call_for(self, f: Function, by: str, plan: Val, ends: Ends, sign: Val, scale: Val) -> None:
+        """The call that transforms a line so."""
         name = {"": "line", ways.CHAIN: "passes", ways.CHIRPS: "convolved", ways.GRIDS: "grid"}[by]
         plan = self._word(f, plan, ways.GRID, "ptr") if by == ways.GRIDS else plan
         steps = (f.word(1), f.word(1)) if by == ways.CHIRPS else ()
-        f.e.line(f"call void @{name}({texts(plan, source, target, room, *steps, sign, scale)})")
+        f.e.line(f"call void @{name}({texts(plan, ends.source, ends.target, ends.room, *steps, sign, scale)})")
 
     def _line(self) -> str:
         """`void line(plan, source, target, room, sign, scale)`: one complex line of neighbours."""
         f = Function(self.declarations, plain=True)
         e = f.e
-        given = self._line_parameters()
+        plan, ends = self._line_parameters()
 
         def by(way: str) -> Callable[[], None]:
-            return lambda: self._transform(f, *given, by=way)
+            return lambda: self._call_for(f, way, plan, ends, *self._parts())
 
         def longer() -> None:
-            f.when(e.icmp("eq", self._word(f, given[0], ways.GRID), f.word(0)), by(ways.CHIRPS), by(ways.GRIDS))
+            f.when(e.icmp("eq", self._word(f, plan, ways.GRID), f.word(0)), by(ways.CHIRPS), by(ways.GRIDS))
 
-        f.when(e.icmp("eq", self._word(f, given[0], ways.COUNT), f.word(0)), longer, by(ways.CHAIN))
+        f.when(e.icmp("eq", self._word(f, plan, ways.COUNT), f.word(0)), longer, by(ways.CHAIN))
         e.line("ret void")
-        return f.text(f"internal void @line({texts(*given)})")
+        return f.text(f"internal void @line({self._line_texts(plan, ends)})")
 
-    def _to_half(self, f: Function, plan: Val, source: Val, target: Val, room: Val, length: Val, scale: Val) -> None:
+    def _to_half(self, f: Function, plan: Val, ends: Ends, length: Val, scale: Val) -> None:
         """Half of the transform of one real line."""
         e, half, minus = f.e, f.e.lshr(length, f.word(1)), f.e.const(-1, self.elem)
         more = self._word(f, plan, ways.MORE, "ptr")
 
         def even() -> None:
             halved = e.fmul(scale, e.const(0.5, self.elem))
-            self._transform(f, more, source, target, room, minus, halved)
+            self._transform(f, more, ends, minus, halved)
             table = self._word(f, plan, ways.TABLE, "ptr")
-            e.line(f"call void @apart({texts(target, target, half, table)})")
+            e.line(f"call void @apart({texts(ends.target, ends.target, half, table)})")
 
         def odd() -> None:
-            whole, rest = self._at(f, room, length), self._at(f, room, e.add(length, length))
-            e.line(f"call void @widen({texts(source, room, length)})")
-            self._transform(f, more, room, whole, rest, minus, scale)
-            e.copy_bytes(target, whole, e.mul(e.add(half, f.word(1)), f.word(8 if self.elem == "float" else 16)))
+            inside = self._inside(f, ends.room, length)
+            e.line(f"call void @widen({texts(ends.source, ends.room, length)})")
+            self._transform(f, more, inside, minus, scale)
+            e.copy_bytes(
+                ends.target, inside.target, e.mul(e.add(half, f.word(1)), f.word(8 if self.elem == "float" else 16))
+            )
 
         self._by_parity(f, length, even, odd)
 
-    def _from_half(self, f: Function, plan: Val, source: Val, target: Val, room: Val, length: Val, scale: Val) -> None:
+    def _from_half(self, f: Function, plan: Val, ends: Ends, length: Val, scale: Val) -> None:
         """The real line whose transform has this half."""
         e, half, plus = f.e, f.e.lshr(length, f.word(1)), f.e.const(1, self.elem)
         more = self._word(f, plan, ways.MORE, "ptr")
 
         def even() -> None:
             table = self._word(f, plan, ways.TABLE, "ptr")
-            e.line(f"call void @together({texts(source, room, half, table)})")
-            self._transform(f, more, room, target, self._at(f, room, half), plus, scale)
+            e.line(f"call void @together({texts(ends.source, ends.room, half, table)})")
+            self._transform(f, more, Ends(ends.room, ends.target, self._at(f, ends.room, half)), plus, scale)
 
         def odd() -> None:
-            whole, rest = self._at(f, room, length), self._at(f, room, e.add(length, length))
-            e.line(f"call void @mirror({texts(source, room, length)})")
-            self._transform(f, more, room, whole, rest, plus, scale)
-            e.line(f"call void @narrow({texts(whole, target, length)})")
+            inside = self._inside(f, ends.room, length)
+            e.line(f"call void @mirror({texts(ends.source, ends.room, length)})")
+            self._transform(f, more, inside, plus, scale)
+            e.line(f"call void @narrow({texts(inside.target, ends.target, length)})")
 
         self._by_parity(f, length, even, odd)
+
+    def _inside(self, f: Function, room: Val, length: Val) -> Ends:
+        """A line in the room that goes to another there."""
+        target = self._at(f, room, length)
+        return Ends(room, target, self._at(f, target, length))
 
     def _by_parity(self, f: Function, length: Val, even: Callable[[], None], odd: Callable[[], None]) -> None:
         """What is done with real lines of an even length, and of an odd one."""
@@ -296,18 +332,15 @@ class _Fourier:
         else:
             (even if self.way.parity == ways.EVEN else odd)()
 
-    def _block(
-        self, f: Function, plan: Val, source: Val, target: Val, room: Val, length: Val, count: Val, scale: Val
-    ) -> None:
+    def _block(self, f: Function, plan: Val, ends: Ends, length: Val, count: Val, scale: Val) -> None:
         """So many real lines of odd length, or halves of their transforms, which lie across in the room."""
-        e = f.e
-        numbers = e.mul(length, count)
-        whole = self._at(f, room, numbers)
-        arrays = (self._word(f, plan, ways.SEVERAL, "ptr"), room, whole, self._at(f, whole, numbers), whole)
+        e, several = f.e, self._word(f, plan, ways.SEVERAL, "ptr")
+        inside = self._inside(f, ends.room, e.mul(length, count))
+        arrays = (inside.source, inside.target, inside.room, inside.target)
         before, after, sign = ("widen", "halve", -1) if self.kind == "realdft" else ("mirror", "narrow", 1)
-        e.line(f"call void @{before}_across({texts(source, room, length, count)})")
-        e.line(f"call void @chain({texts(*arrays, count, count, count, e.const(sign, self.elem), scale)})")
-        e.line(f"call void @{after}_across({texts(whole, target, length, count)})")
+        e.line(f"call void @{before}_across({texts(ends.source, ends.room, length, count)})")
+        e.line(f"call void @chain({texts(several, *arrays, count, count, count, e.const(sign, self.elem), scale)})")
+        e.line(f"call void @{after}_across({texts(inside.target, ends.target, length, count)})")
 
     # -- all lines -------------------------------------------------------------------------------------------
 
@@ -348,9 +381,6 @@ class _Fourier:
         e, block = f.e, self._given(f, "block")
         return e.binary("udiv", e.sub(e.add(lines, block), f.word(1)), block)
 
-    def _extent(self, f: Function, number: Val, lines: Val) -> tuple[Val, Val]:
-        return block_extent(f, number, self._given(f, "block"), lines)
-
     def _or_side_by_side(self, f: Function, begin: Val, end: Val, others: Callable[[], None]) -> None:
         """Units of short lines as one call, `others` where they are not short."""
         if self.way.lie not in ("", ways.SHORTS):
@@ -378,8 +408,9 @@ class _Fourier:
     def _complex_unit(self, f: Function, unit: Val, room: Val) -> None:
         def alone() -> None:
             place = e.mul(unit, self._given(f, "length"))
-            arrays = (self._at(f, self._given(f, name), place) for name in ("source", "target"))
-            self._transform(f, self._given(f, "plan"), *arrays, room, self._sign(f), self._scale(f))
+            source, target = (self._at(f, self._given(f, name), place) for name in ("source", "target"))
+            ends = Ends(source, target, room)
+            self._transform(f, self._given(f, "plan"), ends, self._sign(f), self._scale(f))
 
         e, inner = f.e, self._given(f, "inner")
         if self.way.lie:
@@ -389,9 +420,10 @@ class _Fourier:
 
     def _across(self, f: Function, unit: Val, room: Val) -> None:
         """A block of lines across."""
-        e, plan, length, inner = f.e, *(self._given(f, name) for name in ("plan", "length", "inner"))
+        e = f.e
+        plan, length, inner = (self._given(f, name) for name in ("plan", "length", "inner"))
         blocks = self._blocks(f, inner)
-        column, count = self._extent(f, e.binary("urem", unit, blocks), inner)
+        column, count = block_extent(f, e.binary("urem", unit, blocks), self._given(f, "block"), inner)
         place = e.add(e.mul(e.mul(e.binary("udiv", unit, blocks), length), inner), column)
         source, target = (self._at(f, self._given(f, name), place) for name in ("source", "target"))
         sign, scale = self._sign(f), self._scale(f)
@@ -417,17 +449,20 @@ class _Fourier:
         e, one = f.e, f.word(1)
         plan, length = self._given(f, "plan"), self._given(f, "length")
 
-        def arrays(first: Val) -> Iterator[Val]:
-            for side, name in enumerate(("source", "target")):
-                yield e.offset(self._given(f, name), e.mul(first, self._row(f, length, side)), self.elem)
+        def ends(first: Val) -> Ends:
+            source, target = (
+                e.offset(self._given(f, name), e.mul(first, self._row(f, length, side)), self.elem)
+                for side, name in enumerate(("source", "target"))
+            )
+            return Ends(source, target, room)
 
         def alone() -> None:
             transform = self._to_half if self.kind == "realdft" else self._from_half
-            transform(f, plan, *arrays(unit), room, length, self._scale(f))
+            transform(f, plan, ends(unit), length, self._scale(f))
 
         def several() -> None:
-            first, count = self._extent(f, unit, self._given(f, "outer"))
-            self._block(f, plan, *arrays(first), room, length, count, self._scale(f))
+            first, count = block_extent(f, unit, self._given(f, "block"), self._given(f, "outer"))
+            self._block(f, plan, ends(first), length, count, self._scale(f))
 
         if self.way.lie:
             (several if self.way.lie == ways.ASIDE else alone)()

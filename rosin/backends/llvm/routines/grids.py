@@ -81,8 +81,11 @@ class _Grids:
 
         def square(arrays: list[tuple[Val, Val, Val]], lines: Val, i: Val) -> None:
             """As many columns as rows."""
+            width = self.width
             made = [
-                self._product(turns, *(read(e, array, i, self.elem, self.width) for array in (x, near)), step)
+                self._product(
+                    turns, read(e, x, i, self.elem, self.width), read(e, near, i, self.elem, self.width), step
+                )
                 for x, near, step in arrays
             ]
             line = e.offset(lines, e.mul(i, count), self.complex)

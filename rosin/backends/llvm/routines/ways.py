@@ -17,16 +17,20 @@ from rosin.ir.ops.fourier import GROUP, NUMBERS, goes_together, is_smooth
 
 # -- plans -----------------------------------------------------------------------------------------------------
 
-NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, SEVERAL, GRID, SHORT, TOGETHER, SCALES = range(11)
+NUMBER, COUNT, CHIRP, TABLE, KERNEL, MORE, SEVERAL, GRID, SHORT, TOGETHER, APART, SCALES = range(12)
 PASSES = SCALES + 3
 """The words of a plan: which it is, how many passes, the plan of the convolution or 0, the chirp or what takes real
 transforms apart, the transformed chirp, the plan of half as many complex numbers or of an odd line, that of several odd
-lines or 0, the grid or 0, the address of the function for short lines (short.py), how many of them it takes, from word
-`SCALES` on what each scaling multiplies by, and from word `PASSES` on the passes."""
+lines or 0, the grid or 0, the address of the function for short lines (short.py), how many of them it takes, the bits
+of addresses in which arrays are to differ, from word `SCALES` on what each scaling multiplies by, and from word
+`PASSES` on the passes."""
 FUNCTION, SETS, DONE, RADIX, FACTORS = range(5)
 """The words of a pass: its address, how many sets it has in one line, the product of the radices before it, its radix,
 and the address of its factors."""
 PASS_WORDS = 5
+
+PAGE_BITS = (1 << 12) - (1 << 6)
+"""The bits of an address that say which line of the cache of a page it is in."""
 
 
 class Kind(IntEnum):
