@@ -81,7 +81,6 @@ class _Grids:
 
         def square(arrays: list[tuple[Val, Val, Val]], lines: Val, i: Val) -> None:
             """As many columns as rows."""
-            width = self.width
             made = [
                 self._product(
                     turns, read(e, x, i, self.elem, self.width), read(e, near, i, self.elem, self.width), step
