@@ -13,7 +13,7 @@ of the columns of a chunk, and one of each chunk of line k of the other. The las
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
@@ -77,25 +77,24 @@ class _Grids:
             factors = [e.offset(near, e.mul(k, f.word(NEAR)), self.complex) for k in numbers]
             lines = e.offset(target, e.add(e.mul(start, count), q), self.complex)
             arrays = list(zip(sources, factors, steps, strict=True))
-            f.loop(f.word(0), f.word(NEAR), self.width, lambda i: square(arrays, lines, i))
-
-        def square(arrays: list[tuple[Val, Val, Val]], lines: Val, i: Val) -> None:
-            """As many columns as rows."""
-            made = [
-                self._product(
-                    turns, read(e, x, i, self.elem, self.width), read(e, near, i, self.elem, self.width), step
-                )
-                for x, near, step in arrays
-            ]
-            line = e.offset(lines, e.mul(i, count), self.complex)
-            for y in transposed(e, made):
-                write(e, y, line, f.word(0))
-                line = e.offset(line, count, self.complex)
+            f.loop(f.word(0), f.word(NEAR), self.width, lambda i: self._square(turns, arrays, lines, count, i))
 
         f.covering(count, self.width, lambda q: f.loop(f.word(0), chunks, 1, lambda chunk: chunk_of_rows(q, chunk)))
         e.line("ret void")
         parameters = texts(source, target, near, far, first, count, columns, Val("%sign", self.elem))
         return f.text(f"internal void @spread({parameters})")
+
+    def _square(self, turns: Turns, rows: Sequence[tuple[Val, Val, Val]], lines: Val, count: Val, i: Val) -> None:
+        """As many columns as rows, of each of which there are its numbers and both its factors."""
+        e, width = turns.e, self.width
+        made = [
+            self._product(turns, read(e, x, i, self.elem, width), read(e, near, i, self.elem, width), far)
+            for x, near, far in rows
+        ]
+        line = e.offset(lines, e.mul(i, count), self.complex)
+        for y in transposed(e, made):
+            write(e, y, line, e.const(0, "i64"))
+            line = e.offset(line, count, self.complex)
 
     def _product(self, turns: Turns, x: Val, near: Val, far: Val) -> Val:
         """x times both factors, which are turned in the direction."""
