@@ -14,7 +14,7 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rosin.runtime import cache, elf, jit
 
@@ -126,11 +126,15 @@ def load_texts(
     texts: Iterable[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
 ) -> list[Library]:
     """The libraries of several modules, as of `load_text`; those that are to be compiled are so at the same time."""
-    return Loading(texts, optimize, split).libraries()
+    with Loading(texts, optimize, split) as loading:
+        return loading.libraries()
 
 
 class Loading:
-    """The libraries of several modules, as of `load_texts`, on their way: LLVM has each from when its text is there."""
+    """The libraries of several modules, as of `load_texts`, on their way: LLVM has each from when its text is there.
+
+    It is to be left, as a context, whatever happens: threads wait in it for more.
+    """
 
     def __init__(
         self, texts: Iterable[str], optimize: int = 1, split: Callable[[str], Sequence[str]] = lambda text: [text]
@@ -140,21 +144,33 @@ class Loading:
         self._pieces: dict[int, int] = {}
         """How many pieces there are of each that is compiled."""
         self._compiling = jit.Compiling(sys.maxsize, optimize=optimize)
-        for number, text in enumerate(texts):
-            self._keys.append(cache.hashed("texts", jit.host().key, str(optimize), text))
-            entry = cache.default().get(self._keys[number])
-            if entry is not None:
-                self._objects[number] = entry.objects()
-                continue
-            pieces = split(text)
-            self._pieces[number] = len(pieces)
-            for piece in pieces:
-                self._compiling.add(piece)
+        try:
+            for number, text in enumerate(texts):
+                self._begin(number, text, optimize, split)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._compiling.__exit__(*error)
+
+    def _begin(self, number: int, text: str, optimize: int, split: Callable[[str], Sequence[str]]) -> None:
+        self._keys.append(cache.hashed("texts", jit.host().key, str(optimize), text))
+        entry = cache.default().get(self._keys[number])
+        if entry is not None:
+            self._objects[number] = entry.objects()
+            return
+        pieces = split(text)
+        self._pieces[number] = len(pieces)
+        for piece in pieces:
+            self._compiling.add(piece)
 
     def libraries(self) -> list[Library]:
         """Once they are there."""
-        with self._compiling as compiling:
-            made = iter(compiling.objects())
+        made = iter(self._compiling.objects())
         for number, count in self._pieces.items():
             own = self._objects[number] = list(itertools.islice(made, count))
             cache.default().put(self._keys[number], b"".join(own), {"lengths": list(map(len, own))})

@@ -89,12 +89,13 @@ class Draft:
     def finish(self) -> int:
         """The address of the plan, when all is there."""
         planner = self.planner
-        for words, place, numbers in self.tables:
-            table = numbers().astype(planner.dtype.complex.numpy)
-            words[place] = planner.keep(np.ascontiguousarray(table))
-        for name, library in zip(self.absent, self.loading.libraries(), strict=True):
-            library.keep_forever()
-            planner.code[name] = library.address(name)
+        with self.loading:
+            for words, place, numbers in self.tables:
+                table = numbers().astype(planner.dtype.complex.numpy)
+                words[place] = planner.keep(np.ascontiguousarray(table))
+            for name, library in zip(self.absent, self.loading.libraries(), strict=True):
+                library.keep_forever()
+                planner.code[name] = library.address(name)
         for words, place, name in self.addresses:
             words[place] = planner.code[name]
         for number, words in self.plans.items():
