@@ -45,10 +45,10 @@ from rosin.passes.control import control_steps
 from rosin.passes.donate import aliases
 from rosin.passes.fusion import APART, Fusion, Group, variable
 from rosin.passes.kept import block_of, kept_values, split_off
-from rosin.passes.lanes import Means
 from rosin.passes.loop_kernels import Lanes, arrange
 from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
+from rosin.passes.reads import Means
 from rosin.passes.recurring import recurring
 from rosin.passes.rows import row_steps
 from rosin.passes.running import running_kernels
