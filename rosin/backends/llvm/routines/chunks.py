@@ -13,6 +13,9 @@ from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.records import BYTES, CHUNK, Records, texts
 
+MANY = 7
+"""Where there were so many chunks, half as many, twice as long, take a level of merges less."""
+
 
 def chunks_texts(records: Records, sort: str, name: str, merge: str, declarations: set[str]) -> list[str]:
     """The function `i1 name(i64 count, ptr parts…, ptr others…)`, and those that it needs.
@@ -76,7 +79,8 @@ def _sort(records: Records, name: str, declarations: set[str]) -> str:
     declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
     a, b = records.pointers("a", "b")
     words = f.room("i64", 2 + 2 * len(a))
-    moved, width = f.variable(e.const(False, "i1")), f.variable(f.word(CHUNK))
+    many = e.icmp("sge", count, f.word(MANY * CHUNK))
+    moved, width = f.variable(e.const(False, "i1")), f.variable(e.select(many, f.word(2 * CHUNK), f.word(CHUNK)))
 
     def pieces(function: str) -> None:
         """Do all pieces of the width from one array to the other."""
