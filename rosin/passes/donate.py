@@ -111,7 +111,7 @@ class Touched:
         """Whether the kernel writes each element once, next to its only reads, which come first."""
         stores = [s for s in self.plain if s.stores_to(result)]
         if len(stores) > 1:
-            return self._each_in_place(argument, [s.statement for s in stores if isinstance(s.statement, Store)])
+            return self._each_in_place(argument, stores)
         if not stores:
             return False
         home = stores[0]
@@ -137,19 +137,26 @@ class Touched:
             return False
         return all(s.is_once for s in self.plain if s.stores_to(result)) and self.in_place(argument, result)
 
-    def _each_in_place(self, argument: Buffer, stores: Sequence[Store]) -> bool:
-        """Whether each of several stores, as an unrolled tile has them, reads the one element that it writes, and
-        nothing else reads any: at offsets that are affine in loop variables, no two of which are the same. What is
-        read again, as a sum that goes on, may have been written twice."""
+    def _each_in_place(self, argument: Buffer, writers: Sequence[_Plain]) -> bool:
+        """Whether each of several stores, as an unrolled tile has them, reads the one element that it writes, or all
+        that they write are read before them, and nothing else reads any: at offsets that are affine in loop variables,
+        no two of which are the same. What is read again, as a sum that goes on, may have been written twice."""
+        stores = [s.statement for s in writers if isinstance(s.statement, Store)]
         offsets = {s.offset for s in stores}
         if any(stores[0].buffer in plain.loads for plain in self.plain):
             return False
         if len(offsets) != len(stores) or not all(isinstance(atom, LoopVar) for o in offsets for atom, _ in o.terms):
             return False
+        block = writers[0].block if all(s.block is writers[0].block for s in writers) else None
         own = {id(s): s.offset for s in stores}
+        before = True
         for plain in self.plain:
             offset = own.get(id(plain.statement))
-            if any(load.offset != offset for load in plain.loads.get(argument, ())) or argument in plain.for_indices:
+            before = before and offset is None
+            allowed = offsets if before and plain.block is block else {offset}
+            if argument in plain.for_indices or any(
+                load.offset not in allowed for load in plain.loads.get(argument, ())
+            ):
                 return False
         return True
 

@@ -78,3 +78,16 @@ def test_numbers(shape: tuple[int, int, int, int]) -> None:
     found = rosin.compile(layer)(x, kernel, bias, other)
     for value, wanted in zip(found, (np.maximum(y + other, 0), y - other), strict=True):
         np.testing.assert_allclose(np.asarray(value), wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_results_take_the_memory_of_what_squares_are_read_from() -> None:
+    def layer(x: Any, kernel: Any, other: Any) -> Any:
+        return rnp.maximum(rosin.nn.conv(x, kernel, padding=1) + other, 0)
+
+    random = np.random.default_rng(0)
+    shapes = ((2, 64, 14, 14), (32, 64, 3, 3), (2, 32, 14, 14))
+    given = [random.standard_normal(shape).astype(np.float32) for shape in shapes]
+    over = rosin.compile(layer, donate_argnums=2)
+    assert "takes the memory of other" in over.text(*given, stage="loops")
+    found = over(*given[:2], rnp.asarray(given[2].copy()))
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(rosin.compile(layer)(*given)))
