@@ -24,6 +24,7 @@ wait near until the next ones are computed."""
 
 class Cholesky(Tiles):
     operands, results, told = 1, 1, ("n", "columns")
+    plain = True
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n = f.e, self.word(f, "n")

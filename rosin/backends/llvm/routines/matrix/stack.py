@@ -45,6 +45,9 @@ class Stack(ABC):
     results: ClassVar[int]
     told: ClassVar[tuple[str, ...]]
     """Names for what the op tells."""
+    plain: ClassVar[bool] = False
+    """Whether the addresses in loops are as they are written. Those of substitutions and reflections gain from LLVM's
+    ways to count them up."""
 
     def __init__(self, dtype: DType, symbol: str, vector_bytes: int, lapack_word: str, way: str = EITHER) -> None:
         self.dtype, self.symbol, self.lapack_word, self.way = dtype, symbol, lapack_word, way
@@ -118,7 +121,7 @@ class Stack(ABC):
         """The work on the matrix of that number."""
 
     def function(self) -> Function:
-        return Function(self.declarations)
+        return Function(self.declarations, self.plain)
 
     def lapack(self, f: Function) -> Lapack:
         return Lapack(f, self.dtype, self.lapack_word)

@@ -27,6 +27,7 @@ class Svd(Rotating):
     operands, results, told = 1, 3, ("m", "n", "least", "full")
     sizes: ClassVar[tuple[str, ...]] = ("m", "n")
     vectors_too: ClassVar[bool] = True
+    plain = True
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, m, n, least = f.e, self.word(f, "m"), self.word(f, "n"), self.word(f, "least")

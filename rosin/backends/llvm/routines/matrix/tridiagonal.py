@@ -34,6 +34,8 @@ class Band:
 class Tridiagonal(Reflecting):
     """A routine that finds eigenvalues of real matrices in lanes."""
 
+    plain = True
+
     # -- to three diagonals --------------------------------------------------------------------------------
 
     def symmetrize(self, f: Function, a: Val, n: Val) -> tuple[Val, Val]:
