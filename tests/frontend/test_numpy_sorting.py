@@ -113,6 +113,13 @@ def test_patterns(pattern: str, dtype: Any) -> None:
     same_bits(rosin.compile(rnp.argsort)(x), order(x))
 
 
+@pytest.mark.parametrize("count", [917_503, 1_100_003])
+@pytest.mark.parametrize("dtype", [np.int32, np.float64], ids=lambda t: t.__name__)
+def test_places_in_very_long_lines(dtype: Any, count: int) -> None:
+    x = RANDOM.integers(0, 100_000, count).astype(dtype)
+    same_bits(rosin.compile(rnp.argsort)(x), order(x))
+
+
 @pytest.mark.parametrize(
     "kind",
     ["one bit", "33 bits", "signed", "apart", "alike above", "alike below", "same", "unsigned", "close", "mixed"],
