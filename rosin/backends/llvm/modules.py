@@ -27,6 +27,9 @@ AHEAD_CHARACTERS = 12_000
 AHEAD_SHARE = 4
 """And of one in so many of all before: then modules are few, and the last ones so short that threads end together."""
 
+COLD = " optnone {"
+"""What ends the head of a function that LLVM is not to improve."""
+
 _ASSEMBLER = re.compile(r' asm sideeffect "[^"]*"')
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
@@ -199,8 +202,9 @@ def split(text: str, most: int) -> list[str]:
 
 def is_cold(text: str) -> bool:
     """Whether all functions of a module are such that LLVM is not to improve them."""
-    heads = _HEAD.findall(text)
-    return bool(heads) and all(head.endswith(" optnone {") for head in heads)
+    heads = (head[0] for head in _HEAD.finditer(text))
+    # Long modules have others, the first of which tells.
+    return next(heads, "").endswith(COLD) and all(head.endswith(COLD) for head in heads)
 
 
 def _length(function: str) -> int:

@@ -164,10 +164,7 @@ class _Greatest:
         """
         f = Function(self.declarations, plain=True)
         e, lanes = f.e, self.lanes
-        source, width, blocks, each, heaps, count = (
-            e.load(e.offset(Val("%words", "ptr"), f.word(number), "i64"), elem)
-            for number, elem in enumerate(("ptr", "i64", "i64", "i64", "ptr", "i64"))
-        )
+        source, width, blocks, each, heaps, count = _words(f, "ptr", "i64", "i64", "i64", "ptr", "i64")
 
         def piece(number: Val) -> None:
             heap, begin = self._at(f, heaps, e.mul(number, count)), e.mul(number, each)
@@ -204,10 +201,7 @@ class _Greatest:
         """The routine itself."""
         f = Function(self.declarations, plain=True)
         e = f.e
-        source, target, length, count, room = (
-            e.load(e.offset(Val("%words", "ptr"), f.word(number), "i64"), elem)
-            for number, elem in enumerate(("ptr", "ptr", "i64", "i64", "ptr"))
-        )
+        source, target, length, count, room = _words(f, "ptr", "ptr", "i64", "i64", "ptr")
         # What is looked at in blocks and then inside of them is least where they are as wide as their number by that
         # wanted.
         share = e.binary("udiv", length, count)
@@ -307,3 +301,9 @@ class _Greatest:
             call(f"call void @{PARALLEL}(ptr @blocks, {texts(words, pieces)})"),
             call(f"call void @blocks({words.typed}, i64 0, i64 1)"),
         )
+
+
+def _words(f: Function, *elems: str) -> list[Val]:
+    """The words that a function is given the address of."""
+    words = (f.e.offset(Val("%words", "ptr"), f.word(number), "i64") for number in range(len(elems)))
+    return [f.e.load(word, elem) for word, elem in zip(words, elems, strict=True)]
