@@ -281,7 +281,7 @@ class Compiling:
         if not self._working:
             self._turns.enter_context(short_turns())
         if self._working < self.most - 1:
-            self._start()
+            self._start(here=False)
 
     def objects(self, texts: Sequence[str] = (), meanwhile: Callable[[], object] | None = None) -> list[bytes]:
         """The object code of all modules, of which these are the last. `meanwhile` is called once LLVM is busy with
@@ -291,8 +291,8 @@ class Compiling:
         """
         for text in texts:
             self._put(text)
-        while self._working < min(self.most, len(self.texts)):
-            self._start()
+        while self._working < (needed := min(self.most, len(self.texts))):
+            self._start(here=self._working == needed - 1)
         if meanwhile is not None:
             for _ in self.texts:
                 self._begun.get()
@@ -306,9 +306,10 @@ class Compiling:
         self.texts.append(text)
         self._waiting.put(len(self.texts) - 1)
 
-    def _start(self) -> None:
+    def _start(self, here: bool) -> None:
+        """One more thread, on the processor of the one that calls if that is about to wait."""
         # The table of `threading` would be made anew now and then, among what goes when programs do.
-        _thread.start_new_thread(self._work, ())
+        processor.place(_thread.start_new_thread(self._work, ()), here)
         self._working += 1
 
     def _work(self) -> None:

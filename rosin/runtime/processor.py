@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 from importlib.util import find_spec
+from typing import Any
 
-__all__ = ["allow_tiles", "cache_sizes", "identity", "llvm_library"]
+__all__ = ["allow_tiles", "cache_sizes", "identity", "llvm_library", "place"]
 
 _CACHES = "/sys/devices/system/cpu/cpu0/cache"
 _CHANGING = {"processor", "cpu MHz", "bogomips", "BogoMIPS", "physical id", "core id", "apicid", "initial apicid"}
@@ -64,6 +66,37 @@ def allow_tiles() -> bool:
         return False
     system_call = ctypes.CDLL(None, use_errno=True).syscall
     return system_call(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
+
+
+_MASK_BYTES = 128
+"""Of the set of processors that the C library of Linux has (cpu_set_t)."""
+
+
+def place(thread: int, here: bool) -> None:
+    """Have a thread of Python that was started just now begin on this processor, or on another one.
+
+    The scheduler of Linux knows neither that who starts a thread will wait for it, nor that it will not, and moves what
+    waits in vain after milliseconds at best. Later on the thread may run wherever this process may. It must not have
+    run yet: it needs the interpreter first, which is not given away here.
+    """
+    library = _holding()
+    if library is None:
+        return
+    allowed = sum(1 << number for number in os.sched_getaffinity(0))
+    mine = 1 << library.sched_getcpu()
+    wanted = allowed & (mine if here else ~mine)
+    for mask in (wanted, allowed) if wanted else ():
+        library.pthread_setaffinity_np(thread, _MASK_BYTES, mask.to_bytes(_MASK_BYTES, sys.byteorder))
+
+
+@functools.cache
+def _holding() -> Any:
+    """The C library of Linux, called without giving the interpreter to other threads; None on other systems."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.PyDLL(None)
+    library.pthread_setaffinity_np.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
+    return library
 
 
 def _read(path: str) -> str:

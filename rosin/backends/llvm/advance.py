@@ -41,12 +41,12 @@ class Advancing(Expressions):
         while far < lanes:
             parts = self._one_step(carry, parts, neutral, far)
             far *= 2
-        old = [e.load(slot, p.elem, lanes, 64) for slot, p in zip(self.before[carry], parts, strict=True)]
+        old = [e.read(variable) for variable in self.before[carry]]
         last = [e.shuffle(p, p, self._as_they_come([lanes - 1] * lanes)) for p in parts]
         for local, value in zip(carry.locals, self.combine(carry, old, parts), strict=True):
-            e.store(value, self.slots[local][0])
-        for slot, value in zip(self.before[carry], self.combine(carry, old, last), strict=True):
-            e.store(value, slot)
+            e.write(value, self.running[local])
+        for variable, value in zip(self.before[carry], self.combine(carry, old, last), strict=True):
+            e.write(value, variable)
 
     def _one_step(self, carry: Carry, parts: list[Val], neutral: list[Val], far: int) -> list[Val]:
         """The later half of each group of `2 * far` lanes goes on from the last lane of the first half."""

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
+from rosin.backends.llvm.variables import Flow, Variable
 from rosin.ir.dataclass import dataclass
 
 MANGLED = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
@@ -81,11 +82,16 @@ class Emitter:
 
     `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles`
     is how many doubles a function of its own computes at a time, if some line calls one. At the `head` of a function
-    all lines run one after the other.
+    all lines run one after the other. The first line stands in the block `first`.
     """
 
     def __init__(
-        self, declarations: set[str] | None = None, prefix: str = "v", doubles: int = 4, head: bool = False
+        self,
+        declarations: set[str] | None = None,
+        prefix: str = "v",
+        doubles: int = 4,
+        head: bool = False,
+        first: str = "entry",
     ) -> None:
         self.lines: list[str] = []
         self.declarations: set[str] = set() if declarations is None else declarations
@@ -95,6 +101,7 @@ class Emitter:
         self._count = 0
         self._once: dict[str, Val] | None = {} if head else None
         self._marks: list[Mark] = []
+        self._flow = Flow(first, self.name)
 
     # -- names, lines, blocks ------------------------------------------------------------------------------
 
@@ -109,8 +116,14 @@ class Emitter:
     def line(self, text: str) -> None:
         self.lines.append("  " + text)
 
-    def block(self, label: str) -> None:
+    def block(self, label: str, is_loop: bool = False) -> None:
+        """A block begins. One that later blocks branch to is that of a loop, to be closed by `close`."""
         self.lines.append(f"{label}:")
+        self._flow.begin(label, self.lines, is_loop)
+
+    def close(self, label: str) -> None:
+        """No more blocks will branch to this one, that of a loop."""
+        self._flow.close(label)
 
     def mark(self) -> Mark:
         """This place."""
@@ -149,9 +162,12 @@ class Emitter:
         return self._once[text]
 
     def branch(self, label: str) -> None:
+        self._flow.goes(label)
         self.line(f"br label %{label}")
 
     def branch_if(self, condition: Val, then: str, otherwise: str) -> None:
+        self._flow.goes(then)
+        self._flow.goes(otherwise)
         self.line(f"br i1 {condition.ref}, label %{then}, label %{otherwise}")
 
     def choice(self, index: Val, branches: Sequence[Callable[[], None]]) -> None:
@@ -160,6 +176,8 @@ class Emitter:
         labels = [self.label(f"branch{number}") for number in range(len(branches))]
         after = self.label("done")
         cases = " ".join(f"{index.elem} {number}, label %{label}" for number, label in enumerate(labels[:-1]))
+        for label in labels:
+            self._flow.goes(label)
         self.line(f"switch {least.typed}, label %{labels[-1]} [ {cases} ]")
         for label, branch in zip(labels, branches, strict=True):
             self.block(label)
@@ -183,6 +201,36 @@ class Emitter:
             body()
             self.branch(after)
         self.block(after)
+
+    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
+        """The body for begin, begin + step … below end; it may run no time at all. Gives where the count got to."""
+        head, inside, after = self.label("head"), self.label("loop"), self.label("done")
+        counter = self.variable("i64", hint="count")
+        self.write(begin, counter)
+        self.branch(head)
+        self.block(head, is_loop=True)
+        reached = self.read(counter)
+        self.branch_if(self.icmp("slt", reached, end), inside, after)
+        self.block(inside)
+        count = self.sealed_count(reached)
+        body(count)
+        self.write(self.define(f"add nsw i64 {count.ref}, {step}", "i64"), counter)
+        self.branch(head)
+        self.close(head)
+        self.block(after)
+        return reached
+
+    # -- variables -----------------------------------------------------------------------------------------
+
+    def variable(self, elem: str, lanes: int = 1, hint: str = "") -> Variable:
+        """A variable of this function, unknown until it is written. It costs nothing where it stays the same."""
+        return Variable(Val("", elem, lanes).type, elem, lanes, hint)
+
+    def write(self, value: Val, variable: Variable) -> None:
+        self._flow.write(variable, value.ref)
+
+    def read(self, variable: Variable) -> Val:
+        return Val(self._flow.read(variable), variable.elem, variable.lanes)
 
     # -- constants -----------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ class Expressions(Memory):
             case Const():
                 return self.e.const(expr.value, register_type(expr.dtype))
             case Local():
-                return self._slot_value(expr) if expr in self.slots else self.known(expr)
+                return self.e.read(self.running[expr]) if expr in self.running else self.known(expr)
             case _:
                 found = self.known(id(expr))
                 if found is None:
@@ -125,17 +125,13 @@ class Expressions(Memory):
         rest = head.bit_and(head.bitcast(number, word), head.const(mantissa, word))
         exact = head.icmp("eq", rest, head.const(0, word))
         reciprocal = head.fdiv(head.const(1.0, elem), number)
-        slot = head.define(f"alloca {dividend.type}, align 64", "ptr", hint="quotient")
-        product, quotient, after = e.label("product"), e.label("quotient"), e.label("after")
-        e.branch_if(exact, product, quotient)
-        e.block(product)
-        e.store(e.fmul(dividend, e.splat(reciprocal, dividend.lanes)), slot)
-        e.branch(after)
-        e.block(quotient)
-        e.store(e.fdiv(dividend, divisor), slot)
-        e.branch(after)
-        e.block(after)
-        return e.load(slot, elem, dividend.lanes)
+        result = e.variable(elem, dividend.lanes, hint="quotient")
+        e.either(
+            exact,
+            lambda: e.write(e.fmul(dividend, e.splat(reciprocal, dividend.lanes)), result),
+            lambda: e.write(e.fdiv(dividend, divisor), result),
+        )
+        return e.read(result)
 
     def guarded(self, expr: Guard) -> Val:
         scalar, vector = self.tests(expr.tests)
@@ -156,12 +152,6 @@ class Expressions(Memory):
             assert scalar is not None
             condition = scalar
         return self.e.select(condition, then, otherwise)
-
-    def _slot_value(self, local: Local) -> Val:
-        return self._load_slot(*self.slots[local])
-
-    def _load_slot(self, slot: Val, dtype: DType, lanes: int) -> Val:
-        return self.e.load(slot, register_type(dtype), lanes)
 
     # -- what a loop does not change is computed before it -----------------------------------------------------------
 
@@ -197,7 +187,7 @@ class Expressions(Memory):
         """Whether what an expression depends on is the same in every iteration from here on."""
         if need in self.variables:
             return True
-        return isinstance(need, Local) and need not in self.slots and self.known(need) is not None
+        return isinstance(need, Local) and need not in self.running and self.known(need) is not None
 
     def _needs(self, expr: Expr) -> frozenset[Any]:
         """The variables, locals and written buffers that an expression depends on."""

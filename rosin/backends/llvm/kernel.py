@@ -3,7 +3,7 @@
 Expressions are emitted where they are first needed and kept for the scope they stand in; what an inner loop needs and
 does not change is emitted before the loop. In a vector loop one variable stands for as many values as there are
 lanes: what depends on it becomes a vector, everything else stays a scalar. The rest of a loop that its lanes do not
-divide runs once more under a mask. Running values live in stack slots, which LLVM turns into registers.
+divide runs once more under a mask. Running values are variables of the function.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from rosin.backends.llvm.around import (
 )
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.ops.cast import convert
-from rosin.backends.llvm.places import Entrance, Slots
+from rosin.backends.llvm.places import Entrance, Running
 from rosin.backends.llvm.streams import streams
 from rosin.backends.llvm.types import memory_type, register_type
+from rosin.backends.llvm.variables import Variable
 from rosin.backends.llvm.vector_loops import VectorLoops, is_sum
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Index
@@ -131,17 +132,16 @@ class KernelEmitter(VectorLoops):
             return
         values = self._combined(carry, statement.values)
         for local, value in zip(carry.locals, values, strict=True):
-            slot, _, lanes = self.slots[local]
-            value = self.e.splat(value, lanes)
+            variable = self.running[local]
+            value = self.e.splat(value, variable.lanes)
             # Nobody asks for the sums of lanes that took no part from the beginning.
-            if self.mask is not None and lanes > 1 and self.mask is not self.began.get(carry):
-                old = self._slot_value(local)
-                value = self.e.select(self.mask, value, old)
-            self.e.store(value, slot)
+            if self.mask is not None and variable.lanes > 1 and self.mask is not self.began.get(carry):
+                value = self.e.select(self.mask, value, self.e.read(variable))
+            self.e.write(value, variable)
 
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
-        running = [self._slot_value(local) for local in carry.locals]
+        running = [self.e.read(self.running[local]) for local in carry.locals]
         product = values[0]
         if len(values) == 1 and product.dtype.is_float and is_sum(carry) and isinstance(product, Apply):
             if isinstance(product.op, Mul) and product.dtype.bits >= 32:
@@ -173,13 +173,14 @@ class KernelEmitter(VectorLoops):
         number = self.variables[loop.var]
         look, wait, take = e.label("look"), e.label("wait"), e.label("take")
         e.branch(look)
-        e.block(look)
+        e.block(look, is_loop=True)
         now = e.define(f"load atomic i64, {turn.typed} acquire, align 8", "i64")
         e.branch_if(e.icmp("eq", now, number), take, wait)
         e.block(wait)
         e.declarations.add("declare i32 @sched_yield()")
         e.define("call i32 @sched_yield()", "i32")
         e.branch(look)
+        e.close(look)
         e.block(take)
         self.block(statement.body)
         e.line(f"store atomic {e.add(number, e.const(1, 'i64')).typed}, {turn.typed} release, align 8")
@@ -188,38 +189,39 @@ class KernelEmitter(VectorLoops):
         """Test, step, test, step…; lanes that are done take no part any more."""
         e, saved = self.e, self.mask
         head, inside, after = e.label("while"), e.label("step"), e.label("done")
-        going: Val | None = None
-        count = None if statement.var is None else self.head.define("alloca i64", "ptr", hint="count")
+        going: Variable | None = None
+        count = None if statement.var is None else e.variable("i64", hint="count")
         if count is not None:
-            e.store(e.const(0, "i64"), count)
+            e.write(e.const(0, "i64"), count)
         if self.lane is not None:
-            going = self.head.define(f"alloca {Val('', 'i1', self.lanes).type}", "ptr", hint="going")
-            e.store(self.mask or e.const(True, "i1", self.lanes), going)
+            going = e.variable("i1", self.lanes, hint="going")
+            e.write(self.mask or e.const(True, "i1", self.lanes), going)
         with self.frame():
             self.hoist((*statement.test, *statement.body), self.lanes)
             e.branch(head)
-            e.block(head)
+            e.block(head, is_loop=True)
             with self.frame():
                 if going is not None:
-                    self.mask = e.load(going, "i1", self.lanes)
+                    self.mask = e.read(going)
                 self.statements(statement.test)
                 self._write_parts()
                 again = self.expr(statement.predicate)
                 if again.lanes > 1:
                     assert going is not None, "only lanes differ in what a predicate says"
-                    self.mask = e.bit_and(e.load(going, "i1", self.lanes), again)
-                    e.store(self.mask, going)
+                    self.mask = e.bit_and(e.read(going), again)
+                    e.write(self.mask, going)
                     again = e.intrinsic_across("llvm.vector.reduce.or", self.mask)
                 if statement.var is not None and count is not None:
-                    now = self.variables[statement.var] = e.load(count, "i64")
+                    now = self.variables[statement.var] = e.read(count)
                     again = e.bit_and(again, e.icmp("slt", now, self.dim(statement.var.extent)))
                 e.branch_if(again, inside, after)
                 e.block(inside)
                 self.poll()
                 self.block(statement.body)
                 if statement.var is not None and count is not None:
-                    e.store(e.add(self.variables.pop(statement.var), e.const(1, "i64")), count)
+                    e.write(e.add(self.variables.pop(statement.var), e.const(1, "i64")), count)
             e.branch(head)
+            e.close(head)
             e.block(after)
         self.mask = saved
 
@@ -271,9 +273,9 @@ class KernelEmitter(VectorLoops):
         copies = loop.unroll if loop.kind is Kind.VECTOR and loop.carries else 1
         if isinstance(loop.var.extent, int):
             copies = min(copies, max(loop.var.extent // self.width, 1))
-        slots = [self._open(loop.carries, lanes) for _ in range(copies)]
+        running = [self._open(loop.carries, lanes) for _ in range(copies)]
         self.began.update(dict.fromkeys(loop.carries, self.mask))
-        self._use(slots[0])
+        self._use(running[0])
         if loop.kind is Kind.VECTOR and self.width > 1:
             self._open_running(loop.carries)
         if loop.var.extent != 0:
@@ -282,38 +284,35 @@ class KernelEmitter(VectorLoops):
                     self.hoist(loop.body, self.width if loop.kind is Kind.VECTOR else self.lanes)
                 with self.entrance(loop):
                     if loop.kind is Kind.VECTOR:
-                        self.vector_loop(loop, slots)
+                        self.vector_loop(loop, running)
                     else:
-                        self.serial_loop(loop, slots)
+                        self.serial_loop(loop, running)
         for carry in loop.carries:
-            parts = self._joined(carry, [[self._load_slot(*copy[local]) for local in carry.locals] for copy in slots])
+            parts = self._joined(carry, [[self.e.read(copy[local]) for local in carry.locals] for copy in running])
             if carry in self.before:
-                slots_before = zip(self.before.pop(carry), parts, strict=True)
-                parts = [self._take(self.e.load(slot, p.elem, p.lanes, 64), [0]) for slot, p in slots_before]
+                parts = [self._take(self.e.read(variable), [0]) for variable in self.before.pop(carry)]
             elif inner and self.lanes == 1:
                 parts = self._across(carry, parts)
             for local, part in zip(carry.locals, parts, strict=True):
-                self.slots.pop(local, None)
+                self.running.pop(local, None)
                 self.frames[-1][local] = part
         if loop.carries and loop.var.extent != 1:
             self.frames[-1]["sums"] = True
 
-    def _open(self, carries: Sequence[Carry], lanes: int) -> Slots:
-        """Stack slots for running values, set to their start."""
-        slots: Slots = {}
+    def _open(self, carries: Sequence[Carry], lanes: int) -> Running:
+        """Variables for running values, set to their start."""
+        running: Running = {}
         for carry in carries:
             for local, initial in zip(carry.locals, carry.initial, strict=True):
-                elem = register_type(local.dtype)
-                slot = self.head.define(f"alloca {Val('', elem, lanes).type}, align 64", "ptr", hint="slot")
-                self.e.store(self.e.splat(self.expr(initial), lanes), slot)
-                slots[local] = (slot, local.dtype, lanes)
-        return slots
+                running[local] = self.e.variable(register_type(local.dtype), lanes, hint="sum")
+                self.e.write(self.e.splat(self.expr(initial), lanes), running[local])
+        return running
 
     def _open_running(self, carries: Sequence[Carry]) -> None:
-        """Stack slots for what is before a vector, in every lane of it, for running values that iterations read."""
+        """Variables for what is before a vector, in every lane of it, for running values that iterations read."""
         for carry in carries:
             if carry.neutral:
-                self.before[carry] = [slot for slot, _, _ in self._open([carry], self.width).values()]
+                self.before[carry] = list(self._open([carry], self.width).values())
 
     def _joined(self, carry: Carry, copies: list[list[Val]]) -> list[Val]:
         """Several sets of partial values combined, neighbours first: that waits less than one after the other."""
@@ -331,7 +330,7 @@ class KernelEmitter(VectorLoops):
             parts = self.combine(carry, low, high)
         return parts
 
-    def serial_loop(self, loop: Loop, slots: list[Slots]) -> None:
+    def serial_loop(self, loop: Loop, running: list[Running]) -> None:
         if loop.parallel:
             self._parallel_loops(parallel_loops(self.kernel))
         elif _is_scope(loop):
@@ -345,44 +344,44 @@ class KernelEmitter(VectorLoops):
             def body(i: Val) -> None:
                 self.body(loop, i if last is None else e.sub(last, i))
 
-            self.summed(loop, slots, begin, end, 1, loop.var.extent if loop.most is None else loop.most, body)
+            self.summed(loop, running, begin, end, 1, loop.var.extent if loop.most is None else loop.most, body)
 
     def _parallel_loops(self, loops: Sequence[Loop]) -> None:
         """The blocks from `%begin` to `%end` of loops that threads share."""
         e, begin, end = self.e, Val("%begin", "i64"), Val("%end", "i64")
         last, outer = loops[-1], loops[:-1]
         if not outer:
-            self.counted(begin, end, 1, lambda i: self.body(last, self._claimed() if has_turns(self.kernel) else i))
+            e.counted(begin, end, 1, lambda i: self.body(last, self._claimed() if has_turns(self.kernel) else i))
             return
-        first, *slots = (self.head.define("alloca i64", "ptr", hint="at") for _ in loops)
-        inner = list(zip(reversed(slots), (self.dim(loop.var.extent) for loop in reversed(loops[1:])), strict=True))
-        for slot in (first, *slots):
-            e.store(e.const(0, "i64"), slot)
+        first, *others = (e.variable("i64", hint="at") for _ in loops)
+        inner = list(zip(reversed(others), (self.dim(loop.var.extent) for loop in reversed(loops[1:])), strict=True))
+        for variable in (first, *others):
+            e.write(e.const(0, "i64"), variable)
         # To divide takes longer than a small kernel, and where it begins is 0 unless threads share it.
         within, start = e.label("within"), e.label("start")
         e.branch_if(e.icmp("eq", begin, e.const(0, "i64")), start, within)
         e.block(within)
         rest = begin
-        for slot, extent in inner:
-            e.store(e.binary("urem", rest, extent), slot)
+        for variable, extent in inner:
+            e.write(e.binary("urem", rest, extent), variable)
             rest = e.binary("udiv", rest, extent)
-        e.store(rest, first)
+        e.write(rest, first)
         e.branch(start)
         e.block(start)
 
         def body(_: Val) -> None:
-            for loop, slot in zip(outer, (first, *slots), strict=False):
-                self.variables[loop.var], self.depths[loop.var] = e.load(slot, "i64"), len(self.entrances)
-            self.body(last, e.load(slots[-1], "i64"))
+            for loop, variable in zip(outer, (first, *others), strict=False):
+                self.variables[loop.var], self.depths[loop.var] = e.read(variable), len(self.entrances)
+            self.body(last, e.read(others[-1]))
             step = e.const(1, "i64")
-            for slot, extent in inner:
-                after = e.add(e.load(slot, "i64"), step)
+            for variable, extent in inner:
+                after = e.add(e.read(variable), step)
                 over = e.icmp("eq", after, extent)
-                e.store(e.select(over, e.const(0, "i64"), after), slot)
+                e.write(e.select(over, e.const(0, "i64"), after), variable)
                 step = e.define(f"zext {over.typed} to i64", "i64")
-            e.store(e.add(e.load(first, "i64"), step), first)
+            e.write(e.add(e.read(first), step), first)
 
-        self.counted(begin, end, 1, body)
+        e.counted(begin, end, 1, body)
         for loop in outer:
             del self.variables[loop.var], self.depths[loop.var]
 

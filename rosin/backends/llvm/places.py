@@ -17,11 +17,12 @@ from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
 from rosin.backends.llvm.types import memory_type
+from rosin.backends.llvm.variables import Variable
 from rosin.ir import facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
-from rosin.ir.dtypes import DType, i64
+from rosin.ir.dtypes import i64
 from rosin.ir.index import Atom, Dynamic, Index, Least, LoopVar, Quotient, Remainder, inner
 from rosin.ir.loops import Buffer, Carry, Expr, Local, Products, Room, Scope, Store, Within
 from rosin.ir.statements import PRIVATE, loaded_buffers, nested
@@ -30,8 +31,8 @@ from rosin.ir.steps import Kernel
 OF_LANES = (Scope.LANES, Scope.STATE)
 """Scratch arrays whose elements are vectors, one number for each lane."""
 
-Slots: TypeAlias = "dict[Local, tuple[Val, DType, int]]"
-"""Where running values are, of which type, and of how many lanes."""
+Running: TypeAlias = "dict[Local, Variable]"
+"""What holds running values."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Places(ABC):
         self.around = around
         self.kernel = kernel
         self.name = name
-        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4))
+        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4), first="body")
         self.head = Emitter(declarations, prefix="h", head=True)
         self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)
@@ -69,9 +70,9 @@ class Places(ABC):
         """Those of the loops around, the outermost first."""
         self.depths: dict[LoopVar, int] = {}
         """For the variables of loops, how many entrances are around what knows them."""
-        self.slots: Slots = {}
-        self.before: dict[Carry, list[Val]] = {}
-        """Where running values are kept that stand before a vector whose lanes go on from them."""
+        self.running: Running = {}
+        self.before: dict[Carry, list[Variable]] = {}
+        """What holds the running values that stand before a vector whose lanes go on from them."""
         self.counts_down = False
         """Whether the vector loop around counts down: of its lanes the last one comes first."""
         self.bases: dict[Buffer, Val] = {}

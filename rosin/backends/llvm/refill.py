@@ -17,6 +17,7 @@ from rosin.backends.llvm.advance import Advancing
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.places import OF_LANES
 from rosin.backends.llvm.types import memory_type
+from rosin.backends.llvm.variables import Variable
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index, LoopVar
@@ -37,19 +38,19 @@ ENDLESS = (1 << 63) - 1
 class _Slots:
     """Where a loop that refills keeps what it knows."""
 
-    going: Val
+    going: Variable
     """Which places hold a lane that goes on."""
-    held: Val
+    held: Variable
     """Which places hold a lane, a bit for each."""
     numbers: Val
-    """The lane of each place."""
-    packed: Val
+    """The lane of each place, in memory."""
+    packed: Variable
     """Whether the places hold neighbours, all of them."""
-    following: Val
+    following: Variable
     """The next lane to be read in."""
-    wasted: Val
+    wasted: Variable
     """How many steps places have been idle since the last exchange, all of them together."""
-    bearable: Val
+    bearable: Variable
     """How many such steps it takes for an exchange to pay."""
 
 
@@ -91,17 +92,17 @@ class Refilling(Advancing):
             begin, last = (e.mul(Val(name, "i64"), e.const(width, "i64")) for name in ("%begin", "%end"))
             end = e.intrinsic("llvm.smin", last, end)
         slots, (moves, one) = self._slots(), self._parted(loop)
-        e.store(begin, slots.following)
-        e.store(e.const(0, "i64"), slots.held)
-        e.store(e.const(False, "i1"), slots.packed)
-        e.store(e.const(False, "i1", width), slots.going)
+        e.write(begin, slots.following)
+        e.write(e.const(0, "i64"), slots.held)
+        e.write(e.const(False, "i1"), slots.packed)
+        e.write(e.const(False, "i1", width), slots.going)
         head, step, exchange, done = (e.label(name) for name in ("while", "step", "exchange", "done"))
         # No place is the lane of its number: what depends on lanes is read and written where each has it.
         self.lane, self.lanes = LoopVar("place", width), width
         with self.frame():
             self.hoist((*one.test, *one.body), width)
             e.branch(exchange)
-            e.block(head)
+            e.block(head, is_loop=True)
             with self.frame():
                 self.variables[loop.var] = e.load(slots.numbers, "i64", width)
                 self._tested(one, slots, step, exchange)
@@ -112,32 +113,31 @@ class Refilling(Advancing):
             self.mask = None
             e.block(exchange)
             self._exchange(loop, moves, slots, end, head, done)
+            e.close(head)
             e.block(done)
         self.lane, self.lanes = None, 1
 
     def _slots(self) -> _Slots:
-        head, width = self.head, self.width
-        going = head.define(f"alloca {Val('', 'i1', width).type}", "ptr", hint="going")
-        numbers = head.define(f"alloca {Val('', 'i64', width).type}, align 64", "ptr", hint="numbers")
-        packed = head.define("alloca i1", "ptr", hint="packed")
-        held, *rest = (
-            head.define("alloca i64", "ptr", hint=name) for name in ("held", "following", "wasted", "bearable")
-        )
+        e, width = self.e, self.width
+        going = e.variable("i1", width, hint="going")
+        numbers = self.head.define(f"alloca {Val('', 'i64', width).type}, align 64", "ptr", hint="numbers")
+        packed = e.variable("i1", hint="packed")
+        held, *rest = (e.variable("i64", hint=name) for name in ("held", "following", "wasted", "bearable"))
         return _Slots(going, held, numbers, packed, *rest)
 
     def _tested(self, one: While, slots: _Slots, step: str, exchange: str) -> None:
         """Which lanes go on, and whether enough do: to `step`, or to `exchange`."""
         e = self.e
-        self.mask = e.load(slots.going, "i1", self.width)
+        self.mask = e.read(slots.going)
         self.statements(one.test)
         self._write_parts()
         self.mask = e.bit_and(self.mask, e.splat(self.expr(one.predicate), self.width))
-        e.store(self.mask, slots.going)
+        e.write(self.mask, slots.going)
         bits = self._bits(self.mask)
         idle = e.sub(e.const(self.width, "i64"), e.intrinsic("llvm.ctpop", bits))
-        wasted = e.add(e.load(slots.wasted, "i64"), idle)
-        e.store(wasted, slots.wasted)
-        enough = e.icmp("slt", wasted, e.load(slots.bearable, "i64"))
+        wasted = e.add(e.read(slots.wasted), idle)
+        e.write(wasted, slots.wasted)
+        enough = e.icmp("slt", wasted, e.read(slots.bearable))
         e.branch_if(e.bit_and(e.icmp("ne", bits, e.const(0, "i64")), enough), step, exchange)
 
     def _bits(self, mask: Val) -> Val:
@@ -149,74 +149,75 @@ class Refilling(Advancing):
         """What was found goes out, other lanes come in: on to `head`, or to `done` when there are no more."""
         e, none = self.e, self.e.const(0, "i64")
         finished, together, idle, block, swap = map(e.label, ("finished", "together", "idle", "block", "swap"))
-        bits = self._bits(e.load(slots.going, "i1", self.width))
+        bits = self._bits(e.read(slots.going))
         e.branch_if(e.icmp("eq", bits, none), finished, swap)
         e.block(finished)
-        e.branch_if(e.load(slots.packed, "i1"), together, idle)
+        e.branch_if(e.read(slots.packed), together, idle)
         e.block(together)
         self._as_vectors(loop, moves.after, e.load(slots.numbers, "i64"))
-        e.store(none, slots.held)
+        e.write(none, slots.held)
         e.branch(idle)
         e.block(idle)
-        following = e.load(slots.following, "i64")
+        following = e.read(slots.following)
         after = e.add(following, e.const(self.width, "i64"))
-        fits = e.bit_and(e.icmp("sle", after, end), e.icmp("eq", e.load(slots.held, "i64"), none))
+        fits = e.bit_and(e.icmp("sle", after, end), e.icmp("eq", e.read(slots.held), none))
         e.branch_if(fits, block, swap)
         e.block(block)
         self._as_vectors(loop, moves.before, following)
         e.store(e.add(e.splat(following, self.width), self._ramp(1)), slots.numbers)
-        e.store(after, slots.following)
+        e.write(after, slots.following)
         self._go_on(moves, slots, self._everyone(), end, packed=True)
         e.branch(head)
         e.block(swap)
         self._swap(loop, moves, slots, bits, end)
-        e.branch_if(e.icmp("eq", e.load(slots.held, "i64"), none), done, head)
+        e.branch_if(e.icmp("eq", e.read(slots.held), none), done, head)
 
     def _swap(self, loop: Loop, moves: _Moves, slots: _Slots, going: Val, end: Val) -> None:
         """Every place whose lane is done gets another lane, as long as there are some."""
         e, none = self.e, self.e.const(0, "i64")
         self._copy_state(moves, out=True)
-        pending, now = (self.head.define("alloca i64", "ptr", hint=name) for name in ("pending", "now"))
-        e.store(e.bit_xor(going, self._everyone()), pending)
-        e.store(going, now)
+        pending, now = (e.variable("i64", hint=name) for name in ("pending", "now"))
+        e.write(e.bit_xor(going, self._everyone()), pending)
+        e.write(going, now)
         look, one, out, more, come, over = map(e.label, ("look", "one", "out", "more", "come", "over"))
         e.branch(look)
-        e.block(look)
-        left = e.load(pending, "i64")
+        e.block(look, is_loop=True)
+        left = e.read(pending)
         e.branch_if(e.icmp("ne", left, none), one, over)
         e.block(one)
         place = e.intrinsic("llvm.cttz", left, trailing=("i1 true",))
-        e.store(e.bit_and(left, e.sub(left, e.const(1, "i64"))), pending)
+        e.write(e.bit_and(left, e.sub(left, e.const(1, "i64"))), pending)
         bit = e.shl(e.const(1, "i64"), place)
         number = e.offset(slots.numbers, place, "i64")
-        e.branch_if(e.icmp("ne", e.bit_and(e.load(slots.held, "i64"), bit), none), out, more)
+        e.branch_if(e.icmp("ne", e.bit_and(e.read(slots.held), bit), none), out, more)
         e.block(out)
         self._one_lane(loop, moves.one_after, {moves.place: place, loop.var: e.load(number, "i64")})
         e.branch(more)
         e.block(more)
-        following = e.load(slots.following, "i64")
+        following = e.read(slots.following)
         e.branch_if(e.icmp("slt", following, end), come, look)
         e.block(come)
         e.store(following, number)
-        e.store(e.add(following, e.const(1, "i64")), slots.following)
-        e.store(e.bit_or(e.load(now, "i64"), bit), now)
+        e.write(e.add(following, e.const(1, "i64")), slots.following)
+        e.write(e.bit_or(e.read(now), bit), now)
         self._one_lane(loop, moves.one_before, {moves.place: place, loop.var: following})
         e.branch(look)
+        e.close(look)
         e.block(over)
         self._copy_state(moves, out=False)
-        self._go_on(moves, slots, e.load(now, "i64"), end, packed=False)
+        self._go_on(moves, slots, e.read(now), end, packed=False)
 
     def _go_on(self, moves: _Moves, slots: _Slots, going: Val, end: Val, packed: bool) -> None:
         """Note which places hold lanes, all of which go on."""
         e = self.e
         narrow = e.convert("trunc", going, f"i{self.width}")
-        e.store(e.define(f"bitcast {narrow.typed} to <{self.width} x i1>", "i1", self.width), slots.going)
-        e.store(going, slots.held)
-        e.store(e.const(packed, "i1"), slots.packed)
-        e.store(e.const(0, "i64"), slots.wasted)
-        more = e.icmp("slt", e.load(slots.following, "i64"), end)
+        e.write(e.define(f"bitcast {narrow.typed} to <{self.width} x i1>", "i1", self.width), slots.going)
+        e.write(going, slots.held)
+        e.write(e.const(packed, "i1"), slots.packed)
+        e.write(e.const(0, "i64"), slots.wasted)
+        more = e.icmp("slt", e.read(slots.following), end)
         bearable = e.select(more, e.const(moves.bearable, "i64"), e.const(ENDLESS, "i64"))
-        e.store(bearable, slots.bearable)
+        e.write(bearable, slots.bearable)
 
     def _everyone(self) -> Val:
         return self.e.const(-1 if self.width == 64 else (1 << self.width) - 1, "i64")

@@ -6,9 +6,6 @@ for a kernel.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable
-
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.refill import Refilling
 from rosin.ir import index as indices
@@ -25,10 +22,6 @@ _PRODUCTS = {("i8", "i8"): "tdpbssd", ("bf16", "bf16"): "tdpbf16ps"}
 
 class TileRegisters(Refilling):
     """The registers for tiles, if a kernel has products for them."""
-
-    @abstractmethod
-    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
-        """A loop from `begin` below `end`."""
 
     def begin_tiles(self) -> None:
         """Set how many rows the registers have."""
@@ -77,7 +70,7 @@ class TileRegisters(Refilling):
                         self._load_tile(_RIGHT + j, at[1], j * size, right_step)
                     _call(e, name, f"i8 {2 * i + j}", f"i8 {_LEFT + i}", f"i8 {_RIGHT + j}")
 
-        self.counted(e.const(0, "i64"), e.const(words // _ROWS, "i64"), 1, step)
+        e.counted(e.const(0, "i64"), e.const(words // _ROWS, "i64"), 1, step)
         for i in down:
             for j in across:
                 place = e.const((i * _ROWS * columns + j * _ROWS) * _WORD_BYTES, "i64")

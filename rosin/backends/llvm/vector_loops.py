@@ -11,10 +11,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.places import Slots, is_zero
+from rosin.backends.llvm.places import Running, is_zero
 from rosin.backends.llvm.refill import MOST_PLACES
 from rosin.backends.llvm.tile_registers import TileRegisters
-from rosin.backends.llvm.types import register_type
+from rosin.backends.llvm.variables import Variable
 from rosin.ir import facts
 from rosin.ir.dims import Dim
 from rosin.ir.loops import Apply, Carry, Kind, Local, Loop, Statement, blocks, walk
@@ -48,11 +48,11 @@ class VectorLoops(TileRegisters):
         """An iteration."""
 
     @abstractmethod
-    def serial_loop(self, loop: Loop, slots: list[Slots]) -> None:
+    def serial_loop(self, loop: Loop, running: list[Running]) -> None:
         """A loop of iterations one after the other."""
 
-    def _use(self, slots: Slots) -> None:
-        self.slots.update(slots)
+    def _use(self, running: Running) -> None:
+        self.running.update(running)
 
     @property
     def _most_vectors(self) -> int:
@@ -73,27 +73,10 @@ class VectorLoops(TileRegisters):
         few = self.e.icmp("sle", self.dim(length // self.width), self.e.const(self._most_vectors, "i64"))
         self.e.either(few, short, lambda: self.scope(body), names=("short", "long"))
 
-    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
-        """A loop from `begin` below `end`; it may run no time at all. Gives where the count is, also afterwards."""
-        e = self.e
-        head, inside, after = e.label("head"), e.label("loop"), e.label("done")
-        slot = self.head.define("alloca i64", "ptr", hint="count")
-        e.store(begin, slot)
-        e.branch(head)
-        e.block(head)
-        count = e.load(slot, "i64")
-        e.branch_if(e.icmp("slt", count, end), inside, after)
-        e.block(inside)
-        body(count)
-        e.store(e.define(f"add nsw i64 {count.ref}, {step}", "i64"), slot)
-        e.branch(head)
-        e.block(after)
-        return slot
-
     def summed(
         self,
         loop: Loop,
-        slots: list[Slots],
+        running: list[Running],
         begin: Val,
         end: Val,
         step: int,
@@ -101,65 +84,62 @@ class VectorLoops(TileRegisters):
         body: Callable[[Val], None],
     ) -> None:
         """A counted loop of so many trips. Long sums are summed block by block, lest rounding errors pile up."""
-        sums = [copy[carry.locals[0]] for copy in slots for carry in _long_sums(loop, trips)]
+        sums = [copy[carry.locals[0]] for copy in running for carry in _long_sums(loop, trips)]
         if not sums:
-            self.counted(begin, end, step, body)
+            self.e.counted(begin, end, step, body)
             return
-        e, zeros = self.e, [self.e.const(0, register_type(dtype), lanes) for _, dtype, lanes in sums]
-        totals = [self.head.define(f"alloca {zero.type}, align 64", "ptr", hint="total") for zero in zeros]
-        places = [slot for slot, _, _ in sums]
+        e, zeros = self.e, [self.e.const(0, each.elem, each.lanes) for each in sums]
+        totals = [e.variable(each.elem, each.lanes, hint="total") for each in sums]
 
         def clear() -> None:
             for total, zero in zip(totals, zeros, strict=True):
-                e.store(zero, total)
+                e.write(zero, total)
 
-        def add_up(into: Sequence[Val], rest: Sequence[Val]) -> None:
-            for (slot, _, _), total, zero, target, cleared in zip(sums, totals, zeros, into, rest, strict=True):
-                both = e.fadd(e.load(total, zero.elem, zero.lanes, 64), e.load(slot, zero.elem, zero.lanes, 64))
-                e.store(both, target)
-                e.store(zero, cleared)
+        def add_up(into: Sequence[Variable], rest: Sequence[Variable]) -> None:
+            for part, total, zero, target, cleared in zip(sums, totals, zeros, into, rest, strict=True):
+                e.write(e.fadd(e.read(total), e.read(part)), target)
+                e.write(zero, cleared)
 
         def block(first: Val) -> None:
             last = e.add(first, e.const(SUM_BLOCK * step, "i64"))
-            self.counted(first, last if open_ended else e.intrinsic("llvm.smin", last, end), step, body)
-            add_up(totals, places)
+            self.e.counted(first, last if open_ended else e.intrinsic("llvm.smin", last, end), step, body)
+            add_up(totals, sums)
 
         open_ended = not isinstance(trips, int)
         if not open_ended:
             clear()
-            self.counted(begin, end, SUM_BLOCK * step, block)
-            add_up(places, totals)
+            self.e.counted(begin, end, SUM_BLOCK * step, block)
+            add_up(sums, totals)
             return
         # Most often there is but one block: the last one stands by itself, and what others need is done for them alone.
-        start = self.head.define("alloca i64", "ptr", hint="start")
-        e.store(begin, start)
+        start = e.variable("i64", hint="start")
+        e.write(begin, start)
         last = e.add(end, e.const(-SUM_BLOCK * step, "i64"))
         several = e.icmp("slt", begin, last)
 
         def blocks() -> None:
             clear()
-            e.store(e.load(self.counted(begin, last, SUM_BLOCK * step, block), "i64"), start)
+            e.write(e.counted(begin, last, SUM_BLOCK * step, block), start)
 
         e.either(several, blocks)
-        self.counted(e.load(start, "i64"), end, step, body)
-        e.either(several, lambda: add_up(places, totals))
+        e.counted(e.read(start), end, step, body)
+        e.either(several, lambda: add_up(sums, totals))
 
-    def vector_loop(self, loop: Loop, slots: list[Slots]) -> None:
+    def vector_loop(self, loop: Loop, running: list[Running]) -> None:
         assert self.lane is None, "a vector loop stands in another"
         width, extent = self.width, loop.var.extent
         if width == 1:
-            self.serial_loop(loop, slots)
+            self.serial_loop(loop, running)
             return
         if loop.refill and width <= MOST_PLACES:
             self.refilled_loop(loop)
             return
         full, rest = extent // width, extent % width
         self.lane, self.lanes, self.counts_down = loop.var, width, loop.backward
-        last = self.e.sub(self.dim(full), self.e.const(1, "i64")) if loop.backward else None
+        last = self.e.sub(self.dim(full * width), self.e.const(width, "i64")) if loop.backward else None
 
         def block(position: Val) -> None:
-            number = position if last is None else self.e.sub(last, position)
-            self.body(loop, self.e.define(f"mul nsw i64 {number.ref}, {width}", "i64"))
+            self.body(loop, position if last is None else self.e.sub(last, position))
 
         def tail() -> None:
             saved = self.mask
@@ -182,51 +162,52 @@ class VectorLoops(TileRegisters):
             if loop.backward:
                 all_tail()
             if extent == self.short:
-                self._without_loops(slots, full, block)
+                self._without_loops(running, full, block)
             else:
-                self._in_copies(loop, slots, full, block)
+                self._in_copies(loop, running, full, block)
             if not loop.backward:
                 all_tail()
         self.lane, self.lanes, self.counts_down = None, 1, False
 
-    def _in_copies(self, loop: Loop, slots: list[Slots], full: Dim, block: Callable[[Val], None]) -> None:
+    def _in_copies(self, loop: Loop, running: list[Running], full: Dim, block: Callable[[Val], None]) -> None:
         """Full vectors, so many at a time as there are copies of the running values, then one by one."""
+        width = self.width
 
         def unrolled(position: Val) -> None:
-            for at, copy in enumerate(slots):
+            for at, copy in enumerate(running):
                 self._use(copy)
-                first = position if at == 0 else self.e.define(f"add nsw i64 {position.ref}, {at}", "i64")
+                first = position if at == 0 else self.e.define(f"add nsw i64 {position.ref}, {at * width}", "i64")
                 block(first)
-            self._use(slots[0])
+            self._use(running[0])
 
-        zero, many = self.e.const(0, "i64"), full - full % len(slots)
-        if many == len(slots):
+        zero, many, step = self.e.const(0, "i64"), full - full % len(running), len(running) * width
+        if many == len(running):
             unrolled(zero)
         elif not is_zero(many):
-            self.summed(loop, slots, zero, self.dim(many), len(slots), many // len(slots), unrolled)
+            self.summed(loop, running, zero, self.dim(many * width), step, many // len(running), unrolled)
         if isinstance(many, int) and isinstance(full, int):
-            for position in range(many, full):
-                block(self.e.const(position, "i64"))
-        elif len(slots) > 1:
-            self.counted(self.dim(many), self.dim(full), 1, block)
+            for number in range(many, full):
+                block(self.e.const(number * width, "i64"))
+        elif len(running) > 1:
+            self.e.counted(self.dim(many * width), self.dim(full * width), width, block)
 
-    def _without_loops(self, slots: list[Slots], full: Dim, block: Callable[[Val], None]) -> None:
+    def _without_loops(self, running: list[Running], full: Dim, block: Callable[[Val], None]) -> None:
         """Full vectors of a short row, one after the other until there are no more."""
         done = self.e.label("done")
         for at in range(self._most_vectors):
             number, inside = self.e.const(at, "i64"), self.e.label("vector")
             self.e.branch_if(self.e.icmp("slt", number, self.dim(full)), inside, done)
             self.e.block(inside)
-            self._use(slots[at % len(slots)])
-            block(number)
-        self._use(slots[0])
+            self._use(running[at % len(running)])
+            block(self.e.const(at * self.width, "i64"))
+        self._use(running[0])
         self.e.branch(done)
         self.e.block(done)
 
     def _parallel_vectors(self, block: Callable[[Val], None], tail: Callable[[], None], full: Dim, rest: Dim) -> None:
-        end = Val("%end", "i64")
+        end, width = Val("%end", "i64"), self.e.const(self.width, "i64")
         whole = self.e.intrinsic("llvm.smin", end, self.dim(full))
-        self.counted(Val("%begin", "i64"), whole, 1, block)
+        self.e.counted(self.e.mul(Val("%begin", "i64"), width), self.e.mul(whole, width), self.width, block)
         if rest != 0:
             self.e.either(self.e.icmp("sgt", end, self.dim(full)), tail)
 
