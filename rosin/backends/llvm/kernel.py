@@ -71,7 +71,7 @@ class KernelEmitter(VectorLoops):
         for local in self.kernel.numbers:
             self.frames[0][local] = self.loaded(self.head, self.around.number(self.head, local), local.dtype)
         for var in free_variables(self.kernel):
-            self.variables[var] = self.around.variable(self.head, var)
+            self.variables[var], self.depths[var] = self.around.variable(self.head, var), 0
         self.begin_tiles()
         self.statements(self.kernel.body)
         self.end_tiles()

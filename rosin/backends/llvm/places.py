@@ -160,7 +160,7 @@ class Places(ABC):
         elem = memory_type(buffer.dtype)
         if not index.terms or buffer not in self.bases:
             return self.e.offset(self.base(buffer), self.place(index)[0], elem)
-        start = (self._own_start if buffer.scope in PRIVATE else self._start)(buffer, index.terms)
+        start = self._start(buffer, index.terms)
         # The number comes last: instructions have room for it, and what is symbolic may be the same elsewhere.
         constant = index.constant
         number = constant if isinstance(constant, int) else constant.constant
@@ -180,22 +180,21 @@ class Places(ABC):
         deepest = max(depths)
         outer = tuple(term for term, depth in zip(terms, depths, strict=True) if depth < deepest)
         own = tuple(term for term, depth in zip(terms, depths, strict=True) if depth == deepest)
+        counted = tuple(term for term in own if not isinstance(term[0], Dynamic))
+        if counted and len(counted) < len(own):
+            # What is read is often the same all along the loop, and the code generator sees that of a whole address.
+            outer, own = tuple(term for term in terms if term not in counted), counted
         with self.ahead_of(deepest):
             base = self._start(buffer, outer) if outer else self.bases[buffer]
             place = self.place(Index(0, own))[0]
-            start = base if place.ref == "0" else self.e.near(base, place, memory_type(buffer.dtype))
-            if deepest < here or (self.entrances and not self.entrances[-1].is_innermost):
-                start = self.e.sealed(start)
+            start = base
+            if place.ref != "0":
+                start = self.e.near(base, place, memory_type(buffer.dtype))
+                is_outside = deepest < here or (self.entrances and not self.entrances[-1].is_innermost)
+                if is_outside and buffer.scope not in PRIVATE:
+                    start = self.e.sealed(start)
             self.frames[-1]["start", buffer, terms] = start
         return start
-
-    def _own_start(self, buffer: Buffer, terms: tuple[tuple[Atom, Dim], ...]) -> Val:
-        """The same of a scratch array."""
-        found = self.known(("start", buffer, terms))
-        if found is None:
-            found = self.e.near(self.bases[buffer], self.place(Index(0, terms))[0], memory_type(buffer.dtype))
-            self.frames[-1]["start", buffer, terms] = found
-        return found
 
     def dim(self, dim: Dim) -> Val:
         """A size, computed at the head of the function."""
