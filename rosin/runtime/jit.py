@@ -28,7 +28,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from rosin.backends.llvm.modules import is_cold
+from rosin.backends.llvm.modules import has_slots, is_cold
 from rosin.ir.dataclass import dataclass
 from rosin.runtime import cache, processor
 
@@ -319,7 +319,7 @@ class Compiling:
                 optimize = 0 if is_cold(text) else self.optimize
                 with (
                     _machine(self.target, optimize) as machine,
-                    _optimized_module(text, machine, optimize) as module,
+                    _optimized_module(text, self.target, machine, optimize) as module,
                 ):
                     self._begun.put(None)
                     self._made[number] = _emitted(machine, module)
@@ -392,14 +392,16 @@ def _unlocked() -> Any:
 
 def assembly(text: str, target: Target | None = None, optimize: int = 1) -> str:
     """The assembler text of what `compile_object` makes of a module."""
-    machine = _new_machine(host() if target is None else target, optimize)
-    with _optimized_module(text, machine, optimize) as module:
+    target = host() if target is None else target
+    machine = _new_machine(target, optimize)
+    with _optimized_module(text, target, machine, optimize) as module:
         return str(machine.emit_assembly(module))
 
 
 def optimized(text: str, target: Target | None = None, optimize: int = 1) -> str:
     """The LLVM text after the passes that `compile_object` runs, before code generation."""
-    with _optimized_module(text, _new_machine(host() if target is None else target, optimize), optimize) as module:
+    target = host() if target is None else target
+    with _optimized_module(text, target, _new_machine(target, optimize), optimize) as module:
         return str(module)
 
 
@@ -435,7 +437,7 @@ def _machine(target: Target, optimize: int) -> Generator[TargetMachine]:
 
 
 @contextlib.contextmanager
-def _optimized_module(text: str, machine: TargetMachine, optimize: int) -> Generator[ModuleRef]:
+def _optimized_module(text: str, target: Target, machine: TargetMachine, optimize: int) -> Generator[ModuleRef]:
     """Parse and verify a module in a context of its own and run the passes of the level, for a machine of its own.
 
     The module must go before its context does, in an order of ours: the garbage collector has none.
@@ -443,14 +445,20 @@ def _optimized_module(text: str, machine: TargetMachine, optimize: int) -> Gener
     llvm = binding()
     with contextlib.closing(llvm.create_context()) as context:
         try:
-            module = _parsed(text, context)
+            module = _parsed(_heading(target) + text, context)
         except RuntimeError as error:
             raise CompileError(_explain(str(error), text)) from None
         with contextlib.closing(module):
-            module.triple = str(machine.triple)
-            module.data_layout = str(machine.target_data)
-            _run_passes(module, machine, optimize)
+            if optimize > 1 or has_slots(text):
+                _run_passes(module, machine, optimize)
             yield module
+
+
+@functools.cache
+def _heading(target: Target) -> str:
+    """What a module says of its target, on the line that is its first."""
+    machine = _new_machine(target, 0)
+    return f'target datalayout = "{machine.target_data}" target triple = "{machine.triple}" '
 
 
 def _run_passes(module: ModuleRef, machine: TargetMachine, optimize: int) -> None:

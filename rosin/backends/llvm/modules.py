@@ -30,6 +30,11 @@ AHEAD_SHARE = 4
 COLD = " optnone {"
 """What ends the head of a function that LLVM is not to improve."""
 
+INLINE = "alwaysinline"
+"""What the head of a function has that is to stand where it is called."""
+
+_SLOT = re.compile(r"^(define .*)$| = alloca (?!\[\d{3,} x )", re.MULTILINE)
+"""The head of a function, or room on its stack, but for arrays that are too long for registers."""
 _ASSEMBLER = re.compile(r' asm sideeffect "[^"]*"')
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
@@ -139,7 +144,7 @@ def _once(name: str, text: str, exported: set[str]) -> str:
 def _called_helper(text: str) -> str | None:
     """The head of a helper that is called, and not put in place of its calls."""
     helper = _HELPER.match(text)
-    return None if helper is None or "alwaysinline" in helper[1] else helper[1]
+    return None if helper is None or INLINE in helper[1] else helper[1]
 
 
 def _needed(functions: Iterable[str], outside: Mapping[str, str], exported: Collection[str] = ()) -> set[str]:
@@ -205,6 +210,21 @@ def is_cold(text: str) -> bool:
     heads = (head[0] for head in _HEAD.finditer(text))
     # Long modules have others, the first of which tells.
     return next(heads, "").endswith(COLD) and all(head.endswith(COLD) for head in heads)
+
+
+def has_slots(text: str) -> bool:
+    """Whether functions that LLVM is to improve have slots on the stack, or some is to stand where it is called."""
+    improves = True
+    for found in _SLOT.finditer(text):
+        head = found[1]
+        if head is None:
+            if improves:
+                return True
+        elif INLINE in head:
+            return True
+        else:
+            improves = not head.endswith(COLD)
+    return False
 
 
 def _length(function: str) -> int:

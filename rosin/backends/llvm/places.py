@@ -111,8 +111,9 @@ class Places(ABC):
 
     def known(self, key: Any) -> Any:
         for frame in reversed(self.frames):
-            if key in frame:
-                return frame[key]
+            found = frame.get(key)
+            if found is not None:
+                return found
         return None
 
     @contextmanager

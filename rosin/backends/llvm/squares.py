@@ -7,12 +7,13 @@ registers, takes a fraction of what it takes to reach every element by an addres
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
 from rosin.ir.dataclass import dataclass
-from rosin.ir.index import Index
-from rosin.ir.loops import Buffer, Expr, Guard, Load, Loop, Statement, Store, blocks, values
+from rosin.ir.index import Atom, Dynamic, Index, LoopVar, inner
+from rosin.ir.loops import Buffer, Expr, Guard, Kind, Load, Loop, Statement, Store, blocks, values
+from rosin.ir.statements import nested
 
 Place = tuple[Buffer, Index]
 
@@ -58,7 +59,13 @@ def _squares(
     statements: Sequence[Statement], places: Callable[[Statement], Iterable[Place]], width: int
 ) -> dict[Place, Column]:
     result: dict[Place, Column] = {}
-    for together in _together(statements, places) if 1 < width <= MOST_LANES else ():
+    if not 1 < width <= MOST_LANES:
+        return result
+    every = list(nested(statements))
+    lanes = {s.var for s in every if isinstance(s, Loop) and s.kind is Kind.VECTOR}
+    if not any(_lies_apart(offset, lanes) for s in every for _, offset in places(s)):
+        return result
+    for together in _together(statements, places):
         rows: dict[Place, list[int]] = {}
         for buffer, offset in together:
             number = offset.constant if isinstance(offset.constant, int) else offset.constant.constant
@@ -68,6 +75,18 @@ def _squares(
                 columns = (Column(offset + first, number, count) for number in range(count))
                 result.update({(buffer, offset + (first + column.number)): column for column in columns})
     return result
+
+
+def _lies_apart(offset: Index, lanes: Collection[LoopVar]) -> bool:
+    """Whether lanes, those of these loops, may find what is there elsewhere than side by side."""
+    return any((atom in lanes and step != 1) or _is_bent(atom, lanes) for atom, step in offset.terms)
+
+
+def _is_bent(atom: Atom, lanes: Collection[LoopVar]) -> bool:
+    """Whether an atom that is no variable may go on from lane to lane in steps of its own."""
+    if isinstance(atom, LoopVar):
+        return False
+    return isinstance(atom, Dynamic) or any(a in lanes or _is_bent(a, lanes) for a, _ in inner(atom).terms)
 
 
 def _runs(numbers: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
