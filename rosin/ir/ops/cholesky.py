@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from rosin.ir.builder import Builder
 
 
+STRIP_BYTES = 192
+"""A row of a strip of a large matrix has at most so many bytes."""
+
+
 @define("cholesky")
 class Cholesky(OfMatrices):
     """The lower triangular L with a positive diagonal and a = L Lᴴ, zeros above the diagonal.
@@ -56,7 +60,10 @@ class Cholesky(OfMatrices):
         return Cost(stack_work(operands[0], n**3 // 3), operands[0].bytes + results[0].bytes)
 
     def room(self, types: Types) -> Dim:
-        return 0
+        n, bytes = types[0].shape[-1], types[0].dtype.bytes
+        width = STRIP_BYTES // bytes
+        strips = (n + (width - 1)) // width
+        return strips * width * ((strips + 1) * width * bytes + 2 * bytes) // 2 if bytes <= 8 else 0
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         (factor,), (tangent,) = results, tangents

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
+from rosin.backends.llvm.routines.matrix.large_cholesky import LargeCholesky
 from rosin.backends.llvm.routines.matrix.lanes import MOVED, SMALL, Number
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
-from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, LARGE, Room, passed
-from rosin.backends.llvm.routines.matrix.tiles import Tiles
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, IN_LANES, LARGE, Room, passed
 
 BLOCK = 64
 """Columns of a step; of large matrices it is twice as many."""
@@ -22,7 +22,7 @@ LONG = {"float": 320, "double": 288}
 wait near until the next ones are computed."""
 
 
-class Cholesky(Tiles):
+class Cholesky(LargeCholesky):
     operands, results, told = 1, 1, ("n", "columns")
     plain = True
 
@@ -30,6 +30,9 @@ class Cholesky(Tiles):
         e, n = f.e, self.word(f, "n")
         count = e.mul(n, n)
         source, target = (self.part(f, name, number, count) for name in (0, 1))
+        if self.has_strips:
+            self.in_strips(f, source, target, n, room)
+            return
         self.hermitian(f, source, target, n, False)
         failed = f.variable(e.const(False, "i1"))
         block = e.select(e.icmp("sge", n, f.word(LARGE)), f.word(2 * BLOCK), f.word(BLOCK))
@@ -66,7 +69,9 @@ class Cholesky(Tiles):
         share(f, "below", pieces, {"matrix": matrix, "n": n, "k": k, "size": size, "width": width})
 
     def helpers(self) -> list[str]:
-        found = [*super().helpers(), self._below()]
+        found = super().helpers()
+        if self.way != IN_LANES:
+            found += self.strip_helpers() if self.has_strips else [self._below()]
         if self.way != BY_LAPACK:
             found += [self._sender(), self._lower(), *([self._shifted()] if self._shifts else [])]
         return found

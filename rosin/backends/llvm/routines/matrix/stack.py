@@ -214,14 +214,14 @@ class Stack(ABC):
             for vector, at in zip(vectors, write, strict=True):
                 e.store(vector, at, align=self.dtype.part.bytes)
 
-        self._squares(f, rows, columns, lanes, square, single)
+        self.squares(f, rows, columns, lanes, square, single)
 
     def _lines(self, f: Function, matrix: Val, row: Val, r: Val, c: Val, count: int) -> list[Val]:
         """Where so many rows from element (r, c) on begin; they are `row` elements apart."""
         e = f.e
         return [self.place(e, matrix, e.add(e.mul(e.add(r, f.word(k)), row), c)) for k in range(count)]
 
-    def _squares(
+    def squares(
         self,
         f: Function,
         rows: Val,
@@ -271,7 +271,7 @@ class Stack(ABC):
             for x, y, at in zip(here, there, goals, strict=True):
                 e.store(e.fmul(e.fadd(x, y), e.const(0.5, self.elem, lanes)), at, align=align)
 
-        self._squares(f, n, None, lanes, square, single)
+        self.squares(f, n, None, lanes, square, single)
 
     def triangle(self, f: Function, rows: Val, columns: Val, upper: bool, body: Callable[[Val, Val], None]) -> None:
         """The body for every place above the diagonal, or else for every place on it or below: row and column."""
