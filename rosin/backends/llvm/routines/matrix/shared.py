@@ -7,7 +7,7 @@ matrix alone, so that results do not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
@@ -26,15 +26,32 @@ Given = Mapping[str, Val]
 
 def share(f: Function, name: str, pieces: Val, given: Given) -> None:
     """Have threads do all pieces of the function `name`, which `piece_text` makes, and wait for them."""
-    e = f.e
-    e.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+    share_in(f, name, pieces, context_of(f, given))
+
+
+def context_of(f: Function, given: Given) -> Val:
+    """What pieces are given, in memory."""
     context = f.room("i64", len(given))
-    for number, value in enumerate(given.values()):
-        e.store(value, e.offset(context, f.word(number), "i64"))
-    e.line(f"call void @{PARALLEL}(ptr @{name}, ptr {context.ref}, {pieces.typed})")
+    put_in(f, context, given, given)
+    return context
 
 
-def piece_text(f: Function, name: str, given: Mapping[str, str], body: Callable[[Val, Given], None]) -> str:
+def put_in(f: Function, context: Val, given: Given, order: Iterable[str]) -> None:
+    """Change some of what pieces are given, whose names are in that order in memory."""
+    places = {name: number for number, name in enumerate(order)}
+    for name, value in given.items():
+        f.e.store(value, f.e.offset(context, f.word(places[name]), "i64"))
+
+
+def share_in(f: Function, name: str, pieces: Val, context: Val) -> None:
+    """As `share`, of what is in memory."""
+    f.e.declarations.add(f"declare void @{PARALLEL}(ptr, ptr, i64)")
+    f.e.line(f"call void @{PARALLEL}(ptr @{name}, ptr {context.ref}, {pieces.typed})")
+
+
+def piece_text(
+    f: Function, name: str, given: Mapping[str, str], body: Callable[[Val, Given], None], cold: bool = False
+) -> str:
     """`void name(ptr context, i64 begin, i64 end)`: the body for some pieces, by their numbers.
 
     `given` has the types of what `share` is given, in the same order. The body is written into f.
@@ -44,7 +61,7 @@ def piece_text(f: Function, name: str, given: Mapping[str, str], body: Callable[
     found = {key: e.load(place, given[key]) for key, place in places.items()}
     f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, lambda number: body(number, found))
     e.line("ret void")
-    return f.text(f"internal void @{name}(ptr %context, i64 %begin, i64 %end)")
+    return f.text(f"internal void @{name}(ptr %context, i64 %begin, i64 %end)", cold)
 
 
 def cut(f: Function, count: Val, least: int) -> tuple[Val, Val]:

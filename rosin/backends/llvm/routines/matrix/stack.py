@@ -59,6 +59,11 @@ class Stack(ABC):
         words = [*range(self.operands + self.results), *NUMBERS, *self.told, "room"]
         self.places = {name: place for place, name in enumerate(words)}
 
+    @property
+    def by_lapack(self) -> bool:
+        """Whether LAPACK does the work on one matrix, and not functions of the routine, which it is but to call."""
+        return True
+
     # -- the module ----------------------------------------------------------------------------------------
 
     def way_of(self, numbers: Sequence[Dim]) -> str:
@@ -94,9 +99,11 @@ class Stack(ABC):
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
         """What is done with the matrices first … last - 1, in which LAPACK has one thread but `with_its_threads`."""
-        self.lapack(f).alone(True)
+        if self.by_lapack:
+            self.lapack(f).alone(True)
         f.loop(first, last, 1, lambda number: f.e.line(f"call void @one(ptr %words, {number.typed}, {room.typed})"))
-        self.lapack(f).alone(False)
+        if self.by_lapack:
+            self.lapack(f).alone(False)
 
     def with_its_threads(self, f: Function, size: Val, body: Callable[[], None]) -> None:
         """The body, in which LAPACK may use threads of its own if a size is large.
@@ -114,7 +121,7 @@ class Stack(ABC):
         f = self.function()
         self.one(f, Val("%number", "i64"), Room(f, Val("%room", "ptr")))
         f.e.line("ret void")
-        return f.text("internal void @one(ptr %words, i64 %number, ptr %room)")
+        return f.text("internal void @one(ptr %words, i64 %number, ptr %room)", cold=not self.by_lapack)
 
     @abstractmethod
     def one(self, f: Function, number: Val, room: Room) -> None:
@@ -161,6 +168,13 @@ class Stack(ABC):
             e.store(e.const(value, self.elem, lanes), e.offset(target, place, self.elem), align=self.dtype.part.bytes)
 
         f.each(count, self.vector, put)
+
+    def set_bytes(self, f: Function, target: Val, count: Val, byte: int) -> None:
+        """Make all bytes of elements one."""
+        e = f.e
+        self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        bytes = e.mul(count, f.word(self.dtype.bytes))
+        e.line(f"call void @llvm.memset.p0.i64({passed(target, e.const(byte, 'i8'), bytes)}, i1 false)")
 
     def nans(self, f: Function, target: Val, count: Val) -> None:
         """Make elements NaN; of complex ones both parts."""

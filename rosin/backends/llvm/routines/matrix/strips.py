@@ -13,7 +13,6 @@ from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.stack import parameters, passed
 from rosin.backends.llvm.routines.matrix.tiles import Grid, Tiles
-from rosin.backends.llvm.squares import transposed
 
 
 class Rows(NamedTuple):
@@ -149,21 +148,3 @@ class Strips(Tiles):
             *(("inverses", "ptr"), ("last", "i64"), ("own", "i64")),
         )
         return f.text(f"internal void @solve_rows({parameters(*given)})")
-
-    # -- squares -------------------------------------------------------------------------------------------
-
-    def turn_square(self, f: Function, source: Rows, goal: Rows) -> None:
-        """Transpose as many rows as vectors have lanes."""
-        f.e.line(f"call void @turn_square({passed(*source, *goal)})")
-
-    def turner(self) -> str:
-        f = self.function()
-        e, lanes, elem = f.e, self.vector, self.elem
-        source, goal = (Rows(Val(f"%{x}", "ptr"), Val(f"%{x}_apart", "i64")) for x in ("source", "goal"))
-        numbers = [f.word(r) for r in range(lanes)]
-        rows = [e.load(source.from_(f, r, elem).start, elem, lanes, align=self.dtype.bytes) for r in numbers]
-        for r, row in zip(numbers, transposed(e, rows), strict=True):
-            e.store(row, goal.from_(f, r, elem).start, align=self.dtype.bytes)
-        e.line("ret void")
-        given = (("source", "ptr"), ("source_apart", "i64"), ("goal", "ptr"), ("goal_apart", "i64"))
-        return f.text(f"internal void @turn_square({parameters(*given)})")
