@@ -14,6 +14,7 @@ from rosin.ir.ops.matrix import (
     each,
     hermitian,
     hermitian_part,
+    in_strips,
     part,
     place_mask,
     sizes_of,
@@ -24,10 +25,6 @@ from rosin.ir.types import TensorType
 
 if TYPE_CHECKING:
     from rosin.ir.builder import Builder
-
-
-STRIP_BYTES = 192
-"""A row of a strip of a large matrix has at most so many bytes."""
 
 
 @define("cholesky")
@@ -60,10 +57,12 @@ class Cholesky(OfMatrices):
         return Cost(stack_work(operands[0], n**3 // 3), operands[0].bytes + results[0].bytes)
 
     def room(self, types: Types) -> Dim:
-        n, bytes = types[0].shape[-1], types[0].dtype.bytes
-        width = STRIP_BYTES // bytes
-        strips = (n + (width - 1)) // width
-        return strips * width * ((strips + 1) * width * bytes + 2 * bytes) // 2 if bytes <= 8 else 0
+        (a,) = types[:1]
+        if a.dtype.is_complex:
+            return 0
+        columns = in_strips(a.shape[-1], a.dtype)
+        # Strips end with their squares on the diagonal.
+        return columns * (columns + in_strips(1, a.dtype) + 2) * a.dtype.bytes // 2
 
     def jvp(self, b: Builder, operands: Values, results: Values, tangents: Maybe) -> Maybe:
         (factor,), (tangent,) = results, tangents

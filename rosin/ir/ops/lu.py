@@ -13,9 +13,11 @@ from rosin.ir.op import Arrays, Cost, Maybe, NumpyArray, Types, Value, Values, d
 from rosin.ir.ops.matrix import (
     NUMPY_COLUMN,
     NUMPY_ROW,
+    STRIP_ROWS,
     OfMatrices,
     columns,
     diagonal,
+    in_strips,
     lesser,
     part,
     permuted,
@@ -207,7 +209,12 @@ class LuSolve(OfMatrices):
         return (*types[3].shape[-2:], int(self.transpose))
 
     def room(self, types: Types) -> Dim:
-        return types[3].shape[-2] * types[3].shape[-1] * types[3].dtype.bytes if self.transpose else 0
+        b = types[3]
+        n, count = b.shape[-2:]
+        if b.dtype.is_complex:
+            return n * count * b.dtype.bytes if self.transpose else 0
+        # All columns in strips, and one more.
+        return (n + (STRIP_ROWS - 1)) // STRIP_ROWS * STRIP_ROWS * (in_strips(count, b.dtype) + 1) * b.dtype.bytes
 
     def batch(self, b: Builder, operands: Values, batched: tuple[bool, ...], size: Dim) -> Values:
         return (

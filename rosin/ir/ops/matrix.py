@@ -32,6 +32,10 @@ ALIGNMENT = 64
 SLACK = 2 * ALIGNMENT
 """Bytes of room more than its parts take, so that each may be aligned."""
 
+STRIP_BYTES, STRIP_ROWS = 192, 8
+"""A large matrix is worked on in strips of columns: a row of one has so many bytes at most, and rows are filled up to a
+multiple of so many."""
+
 OF_ONE, OF_FLOP, OF_BYTE = 400, 4, 2
 """What a matrix takes beside its numbers, an operation on these, and a byte that is moved into lanes or out of them, as
 work that decides whether threads share a stack: as measured, small matrices take so many operations of plain loops."""
@@ -158,6 +162,12 @@ def stack_work(x: TensorType, flops: int) -> int:
 def sizes_of(x: TensorType) -> tuple[int, int]:
     """Typical rows and columns."""
     return facts.estimate(x.shape[-2]), facts.estimate(x.shape[-1])
+
+
+def in_strips(columns: Dim, dtype: DType) -> Dim:
+    """So many columns, with those that fill up the last strip."""
+    width = STRIP_BYTES // dtype.bytes
+    return (columns + (width - 1)) // width * width
 
 
 def lesser(rows: Dim, columns: Dim) -> Dim | None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.large_cholesky import LargeCholesky
 from rosin.backends.llvm.routines.matrix.lanes import MOVED, SMALL, Number
+from rosin.backends.llvm.routines.matrix.large_cholesky import LargeCholesky
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
-from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, IN_LANES, LARGE, Room, passed
+from rosin.backends.llvm.routines.matrix.stack import IN_LANES, LARGE, ONE_BY_ONE, Room, passed
 
 BLOCK = 64
 """Columns of a step; of large matrices it is twice as many."""
@@ -72,7 +72,7 @@ class Cholesky(LargeCholesky):
         found = super().helpers()
         if self.way != IN_LANES:
             found += self.strip_helpers() if self.has_strips else [self._below()]
-        if self.way != BY_LAPACK:
+        if self.way not in ONE_BY_ONE:
             found += [self._sender(), self._lower(), *([self._shifted()] if self._shifts else [])]
         return found
 

@@ -13,7 +13,16 @@ from typing import ClassVar
 
 from rosin.backends.llvm.emit import LINE_BYTES, Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, EITHER, IN_LANES, NUMBERS, Stack, parameters, passed
+from rosin.backends.llvm.routines.matrix.stack import (
+    BY_LAPACK,
+    EITHER,
+    IN_LANES,
+    NUMBERS,
+    ONE_BY_ONE,
+    Stack,
+    parameters,
+    passed,
+)
 from rosin.backends.llvm.squares import transposed
 from rosin.ir.dims import Dim
 
@@ -49,7 +58,7 @@ class Lanes(Stack):
         return True
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
-        if not self.has_lanes or self.way == BY_LAPACK:
+        if not self.has_lanes or self.way in ONE_BY_ONE:
             super().work(f, first, last, room)
             return
         e = f.e
@@ -100,7 +109,7 @@ class Lanes(Stack):
         return IN_LANES if small else BY_LAPACK
 
     def helpers(self) -> list[str]:
-        if not self.has_lanes or self.way == BY_LAPACK:
+        if not self.has_lanes or self.way in ONE_BY_ONE:
             return []
         functions = [self._groups()]
         for elem in dict.fromkeys(map(self._as_moved, (self.elem, *self.moved_too()))):

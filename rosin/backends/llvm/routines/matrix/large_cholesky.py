@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.shared import Given, context_of, piece_text, put_in, share_in
-from rosin.backends.llvm.routines.matrix.stack import LARGE, Room, parameters, passed
-from rosin.backends.llvm.routines.matrix.strips import Rows, Strips
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, IN_STRIPS, LARGE, Room, parameters, passed
+from rosin.backends.llvm.routines.matrix.strips import Strips
 from rosin.backends.llvm.routines.matrix.tiles import Grid
+from rosin.ir.dims import Dim
 
 BLOCK = 48
 """Rows of a step, which are whole strips; of large matrices they are twice as many."""
@@ -40,9 +42,13 @@ class LargeCholesky(Strips):
     def by_lapack(self) -> bool:
         return not self.has_strips
 
+    def way_of(self, numbers: Sequence[Dim]) -> str:
+        found = super().way_of(numbers)
+        return IN_STRIPS if found == BY_LAPACK and self.has_strips else found
+
     def in_strips(self, f: Function, source: Val, target: Val, n: Val, room: Room) -> None:
         e, width, height = f.e, f.word(self.width), f.word(self.height)
-        count = self._strips_of(f, n)
+        count = self.strips_of(f, n)
         strips = room.take(e.mul(self._rows_before(f, count), width), self.dtype.bytes)
         inverses = room.take(e.mul(count, width), self.dtype.bytes)
         rows = e.mul(e.binary("sdiv", e.add(n, e.sub(height, f.word(1))), height), height)
@@ -56,8 +62,8 @@ class LargeCholesky(Strips):
             following = e.intrinsic("llvm.smin", e.add(end, block), rows)
             put_in(f, context, {"begin": begin, "end": end, "following": following}, GIVEN)
             f.when(e.icmp("eq", begin, f.word(0)), lambda: self._diagonal(f, strips, inverses, begin, end))
-            share_in(f, "solve", e.sub(count, self._strips_of(f, end)), context)
-            share_in(f, "behind", e.add(e.sub(count, self._strips_of(f, following)), f.word(1)), context)
+            share_in(f, "solve", e.sub(count, self.strips_of(f, end)), context)
+            share_in(f, "behind", e.add(e.sub(count, self.strips_of(f, following)), f.word(1)), context)
 
         f.loop(f.word(0), rows, block, step)
         share_in(f, "write", count, context)
@@ -66,17 +72,13 @@ class LargeCholesky(Strips):
         found = [*super().strip_helpers(), self._turn(), self._tile(), self._diagonal_text()]
         return [*found, self._fill(), self._solve(), self._behind(), self._write()]
 
-    def _strips_of(self, f: Function, columns: Val) -> Val:
-        """In how many strips so many columns lie."""
-        return f.e.binary("sdiv", f.e.add(columns, f.word(self.width - 1)), f.word(self.width))
-
     def _rows_before(self, f: Function, strip: Val) -> Val:
         """How many rows all strips before one have."""
         e = f.e
         return e.mul(e.mul(strip, e.add(strip, f.word(1))), f.word(self.width // 2))
 
-    def _strip(self, f: Function, strips: Val, number: Val) -> Rows:
-        return Rows(strips, f.word(self.width)).from_(f, self._rows_before(f, number), self.elem)
+    def _strip(self, f: Function, strips: Val, number: Val) -> Val:
+        return self.row_at(f, strips, self._rows_before(f, number))
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -90,18 +92,17 @@ class LargeCholesky(Strips):
         above = e.binary("sdiv", i, width)
         column = e.sub(i, e.mul(above, width))
         others, own = (self._strip(f, strips, number) for number in (above, strip))
-        right, goal = (own.from_(f, row, self.elem) for row in (begin, i))
+        right, goal = (self.row_at(f, own, row) for row in (begin, i))
 
         def left(row: Val) -> Grid:
-            start = e.offset(others.from_(f, row, self.elem).start, column, self.elem)
-            return Grid(start, f.word(1), width)
+            return Grid(e.offset(self.row_at(f, others, row), column, self.elem), f.word(1), width)
 
         count = e.sub(e.intrinsic("llvm.smin", i, end), begin)
-        self.less_rows(f, goal, left(begin), right, count, last)
+        self.less_rows(f, goal, left(begin), last, right, count)
 
         def solve() -> None:
             on_diagonal = e.select(e.icmp("eq", above, strip), column, f.word(-1))
-            self.solve_rows(f, goal, left(i), e.offset(inverses, i, self.elem), last, on_diagonal)
+            self.solve_rows(f, goal, left(i), last, e.offset(inverses, i, self.elem), on_diagonal)
 
         f.when(e.icmp("slt", i, end), solve)
         e.line("ret void")
@@ -124,7 +125,7 @@ class LargeCholesky(Strips):
 
         def rows(i: Val) -> None:
             first = e.binary("sdiv", i, f.word(self.width))
-            each = self._strips_of(f, end)
+            each = self.strips_of(f, end)
             f.loop(first, each, 1, lambda strip: self._tiles(f, given, i, e.add(i, height), strip))
 
         f.loop(begin, end, self.height, rows)
@@ -137,7 +138,7 @@ class LargeCholesky(Strips):
         e = f.e
 
         def solve(number: Val, given: Given) -> None:
-            strip = e.sub(e.sub(self._strips_of(f, given["n"]), f.word(1)), number)
+            strip = e.sub(e.sub(self.strips_of(f, given["n"]), f.word(1)), number)
             self._tiles(f, given, given["begin"], given["end"], strip)
 
         return piece_text(f, "solve", GIVEN, solve, cold=True)
@@ -150,14 +151,14 @@ class LargeCholesky(Strips):
 
         def behind(number: Val, given: Given) -> None:
             n, end, following = (given[name] for name in ("n", "end", "following"))
-            first, last = e.icmp("eq", number, f.word(0)), e.sub(self._strips_of(f, n), number)
-            begin = e.select(first, self._strips_of(f, end), last)
+            first, last = e.icmp("eq", number, f.word(0)), e.sub(self.strips_of(f, n), number)
+            begin = e.select(first, self.strips_of(f, end), last)
 
             def strip(each: Val) -> None:
                 after = e.intrinsic("llvm.smin", e.mul(e.add(each, one), width), n)
                 self._tiles(f, given, end, after, each)
 
-            f.loop(begin, e.select(first, self._strips_of(f, following), e.add(last, one)), 1, strip)
+            f.loop(begin, e.select(first, self.strips_of(f, following), e.add(last, one)), 1, strip)
             f.when(first, lambda: self._diagonal(f, given["strips"], given["inverses"], end, following))
 
         return piece_text(f, "behind", GIVEN, behind, cold=True)
@@ -168,7 +169,8 @@ class LargeCholesky(Strips):
         """`void turn(…)`: rows and columns of the source become columns and rows of the goal."""
         f = self.function()
         source, apart, goal, goal_apart = (
-            Val(f"%{name}", kind) for name, kind in (("source", "ptr"), ("apart", "i64"), ("goal", "ptr"), ("far", "i64"))
+            Val(f"%{name}", kind)
+            for name, kind in (("source", "ptr"), ("apart", "i64"), ("goal", "ptr"), ("far", "i64"))
         )
         self.turn(f, source, apart, goal, goal_apart, Val("%rows", "i64"), Val("%columns", "i64"))
         f.e.line("ret void")
@@ -182,19 +184,19 @@ class LargeCholesky(Strips):
     def _fill(self) -> str:
         """A strip of the Hermitian part; beyond the matrix there are zeros."""
         f = self.function()
-        e, elem, size = f.e, self.elem, self.dtype.bytes
+        e, elem, size, width = f.e, self.elem, self.dtype.bytes, f.word(self.width)
 
         def fill(strip: Val, given: Given) -> None:
             n, source, goal = given["n"], given["source"], self._strip(f, given["strips"], strip)
             first, count = self._columns_of(f, given, strip)
             rows = e.add(first, count)
             line = e.offset(source, e.mul(first, n), elem)
-            numbers = e.mul(e.add(first, goal.apart), goal.apart)
-            f.when(e.icmp("slt", count, goal.apart), lambda: self.set_bytes(f, goal.start, numbers, 0))
-            e.line(f"call void @turn({passed(line, n, *goal, count, rows)})")
+            numbers = e.mul(e.add(first, width), width)
+            f.when(e.icmp("slt", count, width), lambda: self.set_bytes(f, goal, numbers, 0))
+            e.line(f"call void @turn({passed(line, n, goal, width, count, rows)})")
 
             def row(r: Val) -> None:
-                other, own = e.offset(source, e.add(e.mul(r, n), first), elem), goal.from_(f, r, elem).start
+                other, own = e.offset(source, e.add(e.mul(r, n), first), elem), self.row_at(f, goal, r)
 
                 def mean(c: Val, lanes: int) -> None:
                     at = e.offset(own, c, elem)
@@ -218,7 +220,7 @@ class LargeCholesky(Strips):
             first, count = self._columns_of(f, given, strip)
             end = e.add(first, count)
             line = e.offset(given["target"], e.mul(first, n), elem)
-            e.line(f"call void @turn({passed(*source, line, n, end, count)})")
+            e.line(f"call void @turn({passed(source, f.word(self.width), line, n, end, count)})")
             last = e.load(e.offset(given["inverses"], e.sub(n, f.word(1)), elem), elem)
 
             def clear(i: Val) -> None:
@@ -228,4 +230,4 @@ class LargeCholesky(Strips):
 
             f.loop(first, end, 1, clear)
 
-        return piece_text(f, "write", GIVEN, write)
+        return piece_text(f, "write", GIVEN, write, cold=True)

@@ -9,8 +9,9 @@ from typing import ClassVar
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
+from rosin.backends.llvm.routines.matrix.large_solve import LargeSolve
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
-from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, LARGE, Room, passed
+from rosin.backends.llvm.routines.matrix.stack import LARGE, ONE_BY_ONE, Room, passed
 from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Moved
 from rosin.backends.llvm.routines.matrix.triangular import ByColumns, Substituting
 
@@ -349,7 +350,7 @@ class LuDiagonal(Eliminating):
         self.exchange(f, 2, number, final, f.word(1), odd, False, "i32")
 
 
-class LuSolve(ByColumns):
+class LuSolve(LargeSolve, ByColumns):
     operands, results, told = 4, 1, ("n", "count", "transpose")
     sizes: ClassVar[tuple[str, ...]] = ("n", "count")
     arrays: ClassVar[tuple[str, ...]] = ("a", "order", "source", "work", "target")
@@ -359,15 +360,20 @@ class LuSolve(ByColumns):
         return ("i32",)
 
     def helpers(self) -> list[str]:
-        return [*super().helpers(), *([] if self.way == BY_LAPACK else [self.rows_reader()])]
+        found = [] if self.way in ONE_BY_ONE else [self.rows_reader()]
+        return [*super().helpers(), *found, *(self.strip_helpers() if self.has_strips else [])]
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")
         factors, order = self.part(f, 1, number, e.mul(n, n)), self.part(f, 2, number, n, 4)
         source, target = (self.part(f, name, number, e.mul(n, count)) for name in (3, 4))
-        work = room.take(e.mul(n, count), self.dtype.bytes)
-        arrays = {"a": factors, "order": order, "source": source, "work": work, "target": target}
-        self.by_columns(f, {**arrays, "n": n, "count": count, "transpose": self.word(f, "transpose")})
+        numbers = {"n": n, "count": count, "transpose": self.word(f, "transpose")}
+        given = {"a": factors, "order": order, "source": source, "target": target, **numbers}
+
+        def by_columns() -> None:
+            self.by_columns(f, {**given, "work": room.take(e.mul(n, count), self.dtype.bytes)})
+
+        self.when_wide(f, count, lambda: self.solve_in_strips(f, given, room), by_columns)
 
     def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
         e, lapack = f.e, self.lapack(f)
@@ -450,7 +456,7 @@ class Solve(ByColumns, Eliminating):
     arrays: ClassVar[tuple[str, ...]] = ("a", "pivots", "source", "target")
 
     def helpers(self) -> list[str]:
-        return [*super().helpers(), *([] if self.way == BY_LAPACK else [self.rows_reader()])]
+        return [*super().helpers(), *([] if self.way in ONE_BY_ONE else [self.rows_reader()])]
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n, count = f.e, self.word(f, "n"), self.word(f, "count")

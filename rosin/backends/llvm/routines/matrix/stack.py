@@ -31,8 +31,11 @@ LARGE = 400
 """Matrices of so many rows are large enough for LAPACK's own threads."""
 
 
-EITHER, IN_LANES, BY_LAPACK = "", "lanes", "lapack"
+EITHER, IN_LANES, BY_LAPACK, IN_STRIPS = "", "lanes", "lapack", "strips"
 """The ways that a routine may have code for."""
+
+ONE_BY_ONE = (BY_LAPACK, IN_STRIPS)
+"""Those of matrices that are not worked on side by side."""
 
 NUMBERS = ("stack", "pieces", "room_bytes")
 """The words between operands and results and what the op tells."""
