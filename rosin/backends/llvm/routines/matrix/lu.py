@@ -370,10 +370,14 @@ class LuSolve(LargeSolve, ByColumns):
         numbers = {"n": n, "count": count, "transpose": self.word(f, "transpose")}
         given = {"a": factors, "order": order, "source": source, "target": target, **numbers}
 
-        def by_columns() -> None:
-            self.by_columns(f, {**given, "work": room.take(e.mul(n, count), self.dtype.bytes)})
-
-        self.when_wide(f, count, lambda: self.solve_in_strips(f, given, room), by_columns)
+        # One of the two ways takes the room.
+        work = Room(f, room.next).take(e.mul(n, count), self.dtype.bytes)
+        self.when_wide(
+            f,
+            count,
+            lambda: self.solve_in_strips(f, given, room),
+            lambda: self.by_columns(f, {**given, "work": work}),
+        )
 
     def columns(self, f: Function, given: Given, c: Val, width: Val) -> None:
         e, lapack = f.e, self.lapack(f)
