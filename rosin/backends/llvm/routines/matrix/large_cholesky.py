@@ -69,7 +69,7 @@ class LargeCholesky(Strips):
         share_in(f, "write", count, context)
 
     def strip_helpers(self) -> list[str]:
-        found = [*super().strip_helpers(), self._turn(), self._tile(), self._diagonal_text()]
+        found = [*super().strip_helpers(), self._tile(), self._diagonal_text()]
         return [*found, self._fill(), self._solve(), self._behind(), self._write()]
 
     def _rows_before(self, f: Function, strip: Val) -> Val:
@@ -165,17 +165,6 @@ class LargeCholesky(Strips):
 
     # -- in and out ----------------------------------------------------------------------------------------
 
-    def _turn(self) -> str:
-        """`void turn(…)`: rows and columns of the source become columns and rows of the goal."""
-        f = self.function()
-        source, apart, goal, goal_apart = (
-            Val(f"%{name}", kind)
-            for name, kind in (("source", "ptr"), ("apart", "i64"), ("goal", "ptr"), ("far", "i64"))
-        )
-        self.turn(f, source, apart, goal, goal_apart, Val("%rows", "i64"), Val("%columns", "i64"))
-        f.e.line("ret void")
-        return f.text("internal void @turn(ptr %source, i64 %apart, ptr %goal, i64 %far, i64 %rows, i64 %columns)")
-
     def _columns_of(self, f: Function, given: Given, strip: Val) -> tuple[Val, Val]:
         """The first column of a strip, and how many it has."""
         first = f.e.mul(strip, f.word(self.width))
@@ -193,7 +182,7 @@ class LargeCholesky(Strips):
             line = e.offset(source, e.mul(first, n), elem)
             numbers = e.mul(e.add(first, width), width)
             f.when(e.icmp("slt", count, width), lambda: self.set_bytes(f, goal, numbers, 0))
-            e.line(f"call void @turn({passed(line, n, goal, width, count, rows)})")
+            self.turn(f, line, n, goal, width, count, rows)
 
             def row(r: Val) -> None:
                 other, own = e.offset(source, e.add(e.mul(r, n), first), elem), self.row_at(f, goal, r)
@@ -220,7 +209,7 @@ class LargeCholesky(Strips):
             first, count = self._columns_of(f, given, strip)
             end = e.add(first, count)
             line = e.offset(given["target"], e.mul(first, n), elem)
-            e.line(f"call void @turn({passed(source, f.word(self.width), line, n, end, count)})")
+            self.turn(f, source, f.word(self.width), line, n, end, count)
             last = e.load(e.offset(given["inverses"], e.sub(n, f.word(1)), elem), elem)
 
             def clear(i: Val) -> None:

@@ -85,7 +85,7 @@ class LargeSolve(Strips):
 
     def _solve_strips(self) -> str:
         """Some strips: they are read, solved for twice, the second time from the last row on, and written."""
-        f = self.function()
+        f = self.plain_function()
         e, one, zero = f.e, f.word(1), f.word(0)
 
         def solve(number: Val, given: Given) -> None:
@@ -131,7 +131,7 @@ class LargeSolve(Strips):
     def _substitute_strips(self) -> str:
         """Put solutions for a lower triangle in the place of `many` strips. The inverses of its diagonal are a `step`
         apart."""
-        f = self.function()
+        f = self.plain_function()
         e = f.e
         names = ("many", "rows", "row", "column", "n", "step")
         many, rows, row, column, n, step = (Val(f"%{name}", "i64") for name in names)
@@ -181,7 +181,7 @@ class LargeSolve(Strips):
 
     def _read(self) -> str:
         """Rows of a matrix go to a strip; what it lacks are zeros."""
-        f = self.function()
+        f = self.plain_function()
         e, strip, n, width = f.e, Val("%strip", "ptr"), Val("%n", "i64"), Val("%width", "i64")
         in_order = e.bit_xor(Val("%turned", "i1"), e.const(True, "i1"))
         numbers = e.mul(n, f.word(self.width))
@@ -192,7 +192,7 @@ class LargeSolve(Strips):
 
     def _write(self) -> str:
         """The rows of a strip, of which the first one is the last, go to a matrix."""
-        f = self.function()
+        f = self.plain_function()
         e, n, width = f.e, Val("%n", "i64"), Val("%width", "i64")
 
         def row(i: Val) -> None:
@@ -205,7 +205,7 @@ class LargeSolve(Strips):
 
     def _turn(self) -> str:
         """The last row of a strip becomes the first one, and so on."""
-        f = self.function()
+        f = self.plain_function()
         e, n, lanes, size = f.e, Val("%n", "i64"), self.vector, self.dtype.bytes
 
         def exchange(i: Val) -> None:

@@ -59,13 +59,15 @@ class Stack(ABC):
         self.parts = 2 if dtype.is_complex else 1
         self.vector = max(vector_bytes // dtype.part.bytes, 2)
         self.declarations: set[str] = set()
+        self._turns = False
+        """Whether a function transposes."""
         words = [*range(self.operands + self.results), *NUMBERS, *self.told, "room"]
         self.places = {name: place for place, name in enumerate(words)}
 
     @property
     def by_lapack(self) -> bool:
         """Whether LAPACK does the work on one matrix, and not functions of the routine, which it is but to call."""
-        return True
+        return self.way != IN_STRIPS
 
     # -- the module ----------------------------------------------------------------------------------------
 
@@ -77,6 +79,8 @@ class Stack(ABC):
         functions = [self._pieces(), *self.helpers()]
         if self.way != IN_LANES:
             functions.append(self._one())
+        if self._turns:
+            functions.append(self._turn())
         return "\n".join([*sorted(self.declarations), "", *functions])
 
     def helpers(self) -> list[str]:
@@ -98,7 +102,7 @@ class Stack(ABC):
         room = e.offset(self.word(f, "room"), taken, "i8")
         self.work(f, first, last, room)
         e.line("ret void")
-        return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)")
+        return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)", cold=self.way in ONE_BY_ONE)
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
         """What is done with the matrices first … last - 1, in which LAPACK has one thread but `with_its_threads`."""
@@ -132,6 +136,10 @@ class Stack(ABC):
 
     def function(self) -> Function:
         return Function(self.declarations, self.plain)
+
+    def plain_function(self) -> Function:
+        """One whose loops gain nothing from other addresses."""
+        return Function(self.declarations, True)
 
     def lapack(self, f: Function) -> Lapack:
         return Lapack(f, self.dtype, self.lapack_word)
@@ -215,7 +223,15 @@ class Stack(ABC):
         self, f: Function, source: Val, source_row: Val, target: Val, target_row: Val, rows: Val, columns: Val
     ) -> None:
         """Transpose: element (r, c) of the source becomes (c, r) of the target; rows are so many elements apart."""
+        self._turns = True
+        f.e.line(f"call void @turn({passed(source, source_row, target, target_row, rows, columns)})")
+
+    def _turn(self) -> str:
+        """`void turn(…)`: what `turn` calls."""
+        f = self.plain_function()
         e, bytes = f.e, self.dtype.bytes
+        source, target = Val("%source", "ptr"), Val("%target", "ptr")
+        source_row, target_row, rows, columns = (Val(f"%{x}", "i64") for x in ("from", "to", "rows", "columns"))
         elem, lanes = {4: "float", 8: "double", 16: "i64"}[bytes], self.vector_bytes // bytes if bytes <= 8 else 1
 
         def single(r: Val, c: Val) -> None:
@@ -232,6 +248,9 @@ class Stack(ABC):
                 e.store(vector, at, align=self.dtype.part.bytes)
 
         self.squares(f, rows, columns, lanes, square, single)
+        e.line("ret void")
+        given = "ptr %source, i64 %from, ptr %target, i64 %to, i64 %rows, i64 %columns"
+        return f.text(f"internal void @turn({given})")
 
     def _lines(self, f: Function, matrix: Val, row: Val, r: Val, c: Val, count: int) -> list[Val]:
         """Where so many rows from element (r, c) on begin; they are `row` elements apart."""

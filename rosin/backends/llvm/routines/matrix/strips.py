@@ -60,7 +60,7 @@ class Strips(Tiles):
         f.e.line(f"call void @less_rows({passed(goal, *left, last, right, count)})")
 
     def _less_rows(self) -> str:
-        f = self.function()
+        f = self.plain_function()
         e, lanes, elem, size = f.e, self.vector, self.elem, self.dtype.bytes
         numbers = [f.word(r) for r in range(self.height)]
         goals = [self.vectors_at(f, self.row_at(f, Val("%goal", "ptr"), r)) for r in numbers]
@@ -100,7 +100,7 @@ class Strips(Tiles):
         f.e.line(f"call void @solve_rows({given})")
 
     def _solve_rows(self) -> str:
-        f = self.function()
+        f = self.plain_function()
         e, lanes, elem, size = f.e, self.vector, self.elem, self.dtype.bytes
         goal = Val("%goal", "ptr")
 
