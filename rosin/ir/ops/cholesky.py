@@ -17,6 +17,7 @@ from rosin.ir.ops.matrix import (
     in_strips,
     part,
     place_mask,
+    side_by_side,
     sizes_of,
     stack_work,
 )
@@ -58,7 +59,7 @@ class Cholesky(OfMatrices):
 
     def room(self, types: Types) -> Dim:
         (a,) = types[:1]
-        if a.dtype.is_complex:
+        if a.dtype.is_complex or side_by_side(a):
             return 0
         columns = in_strips(a.shape[-1], a.dtype)
         # Strips end with their squares on the diagonal.

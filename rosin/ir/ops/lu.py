@@ -23,6 +23,7 @@ from rosin.ir.ops.matrix import (
     permuted,
     place_mask,
     rows,
+    side_by_side,
     sizes_of,
     solved_side_by_side,
     stack_work,
@@ -211,7 +212,7 @@ class LuSolve(OfMatrices):
     def room(self, types: Types) -> Dim:
         b = types[3]
         n, count = b.shape[-2:]
-        if b.dtype.is_complex:
+        if b.dtype.is_complex or (side_by_side(types[0]) and side_by_side(b)):
             return n * count * b.dtype.bytes if self.transpose else 0
         # All columns in strips, and one more.
         return (n + (STRIP_ROWS - 1)) // STRIP_ROWS * STRIP_ROWS * (in_strips(count, b.dtype) + 1) * b.dtype.bytes

@@ -7,6 +7,7 @@ transforming what the rule appends.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -35,6 +36,10 @@ SLACK = 2 * ALIGNMENT
 STRIP_BYTES, STRIP_ROWS = 192, 8
 """A large matrix is worked on in strips of columns: a row of one has so many bytes at most, and rows are filled up to a
 multiple of so many."""
+
+SMALL, VERY_SMALL, SOME = 32, 8, 4
+"""Targets work side by side on matrices whose sizes are at most the first number, if there are as many as the last one
+or more, and on those whose sizes are at most the second one anyway."""
 
 OF_ONE, OF_FLOP, OF_BYTE = 400, 4, 2
 """What a matrix takes beside its numbers, an operation on these, and a byte that is moved into lanes or out of them, as
@@ -162,6 +167,13 @@ def stack_work(x: TensorType, flops: int) -> int:
 def sizes_of(x: TensorType) -> tuple[int, int]:
     """Typical rows and columns."""
     return facts.estimate(x.shape[-2]), facts.estimate(x.shape[-1])
+
+
+def side_by_side(x: TensorType) -> bool:
+    """Whether it is known that such matrices are worked on side by side, which takes no room."""
+    if not dims.is_static(x.shape):
+        return False
+    return max(x.shape[-2:]) <= (SMALL if math.prod(x.shape[:-2]) >= SOME else VERY_SMALL)
 
 
 def in_strips(columns: Dim, dtype: DType) -> Dim:

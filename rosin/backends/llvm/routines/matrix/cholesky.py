@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import MOVED, SMALL, Number
+from rosin.backends.llvm.routines.matrix.lanes import MOVED, Number
 from rosin.backends.llvm.routines.matrix.large_cholesky import LargeCholesky
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
-from rosin.backends.llvm.routines.matrix.stack import IN_LANES, LARGE, ONE_BY_ONE, Room, passed
+from rosin.backends.llvm.routines.matrix.stack import (
+    IN_LANES,
+    IN_SHORT_LANES,
+    LARGE,
+    ONE_BY_ONE,
+    SIDE_BY_SIDE,
+    Room,
+    passed,
+)
+from rosin.ir.dims import Dim
+from rosin.ir.ops.matrix import SMALL
 
 BLOCK = 64
 """Columns of a step; of large matrices it is twice as many."""
@@ -25,6 +35,12 @@ wait near until the next ones are computed."""
 class Cholesky(LargeCholesky):
     operands, results, told = 1, 1, ("n", "columns")
     plain = True
+
+    def way_of(self, numbers: Sequence[Dim]) -> str:
+        found = super().way_of(numbers)
+        n = numbers[-2]
+        is_short = self._shifts and isinstance(n, int) and n * n * self.parts < LONG[self.elem]
+        return IN_SHORT_LANES if found == IN_LANES and is_short else found
 
     def one(self, f: Function, number: Val, room: Room) -> None:
         e, n = f.e, self.word(f, "n")
@@ -70,7 +86,7 @@ class Cholesky(LargeCholesky):
 
     def helpers(self) -> list[str]:
         found = super().helpers()
-        if self.way != IN_LANES:
+        if self.way not in SIDE_BY_SIDE:
             found += self.strip_helpers() if self.has_strips else [self._below()]
         if self.way not in ONE_BY_ONE:
             found += [self._sender(), self._lower(), *([self._shifted()] if self._shifts else [])]
@@ -253,7 +269,7 @@ class Cholesky(LargeCholesky):
     @property
     def _shifts(self) -> bool:
         """Whether vectors are shifted to where results begin, by numbers that are not known."""
-        return self.vector_bytes == 64
+        return self.vector_bytes == 64 and self.way != IN_SHORT_LANES
 
     def _shifted(self) -> str:
         """`void shifted(…)`: as `lower`, for a whole group past the caches where matrices end within vectors.

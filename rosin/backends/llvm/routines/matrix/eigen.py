@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.stack import Room, Stack
 from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.backends.llvm.routines.matrix.tridiagonal import Band, Tridiagonal
+from rosin.ir.ops.matrix import SMALL
 from rosin.ir.ops.qr import BLOCK
 
 
@@ -68,6 +68,7 @@ class Eigen(Stack):
 
 class Eigh(Tridiagonal, Eigen):
     width = 1
+    swapped: ClassVar[tuple[int, ...]] = (4, 1)
 
     def prepare(self, f: Function, source: Val, matrix: Val, n: Val) -> None:
         self.hermitian(f, source, matrix, n, True)
@@ -138,6 +139,7 @@ class Eigh(Tridiagonal, Eigen):
 
 class EighValues(Eigh):
     results, vectors_too = 1, False
+    swapped = (1,)
 
 
 class Eig(Eigen):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.reflections import Reflecting
 from rosin.backends.llvm.routines.matrix.tiles import TINY, UNIT, Grid, Moved
 from rosin.ir.dataclass import dataclass
+from rosin.ir.ops.matrix import SMALL
 
 SWEEPS = 40
 """Turns over all pairs of columns, at most; six to ten are usual."""

@@ -19,18 +19,14 @@ from rosin.backends.llvm.routines.matrix.stack import (
     IN_LANES,
     NUMBERS,
     ONE_BY_ONE,
+    SIDE_BY_SIDE,
     Stack,
     parameters,
     passed,
 )
 from rosin.backends.llvm.squares import transposed
 from rosin.ir.dims import Dim
-
-SMALL = 32
-"""So many rows and columns a matrix has at most that is worked on in a lane."""
-
-VERY_SMALL = 8
-"""Up to so many, lanes pay for a single matrix, too."""
+from rosin.ir.ops.matrix import SMALL, SOME, VERY_SMALL
 
 FAR = 1 << 22
 """Results of more bytes do not go through the caches."""
@@ -68,7 +64,7 @@ class Lanes(Stack):
             ends = (self._whole_groups(f, end) for end in (first, last))
             e.line(f"call void @groups(ptr %words, {passed(*ends)})")
 
-        if self.way == IN_LANES:
+        if self.way in SIDE_BY_SIDE:
             in_lanes()
         else:
             f.when(self._is_small(f), in_lanes, lambda: alone(f, first, last, room))
@@ -86,7 +82,7 @@ class Lanes(Stack):
     @property
     def _some(self) -> int:
         """So many matrices are enough for some lanes."""
-        return self.vector // 4
+        return min(self.vector // 4, SOME)
 
     def _is_small(self, f: Function) -> Val:
         """Whether all sizes are within their limits."""

@@ -8,12 +8,13 @@ from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL, Number
+from rosin.backends.llvm.routines.matrix.lanes import Number
 from rosin.backends.llvm.routines.matrix.large_solve import LargeSolve
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
 from rosin.backends.llvm.routines.matrix.stack import LARGE, ONE_BY_ONE, Room, passed
 from rosin.backends.llvm.routines.matrix.tiles import TINY, Grid, Moved
 from rosin.backends.llvm.routines.matrix.triangular import ByColumns, Substituting
+from rosin.ir.ops.matrix import SMALL
 
 BLOCK = 64
 """Columns of a step; of large matrices it is twice as many, and small ones take one step."""

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.reflections import Reflecting
 from rosin.backends.llvm.routines.matrix.shared import Given, cut, piece_text, share
 from rosin.backends.llvm.routines.matrix.stack import Room
 from rosin.backends.llvm.routines.matrix.tiles import Grid
+from rosin.ir.ops.matrix import SMALL
 from rosin.ir.ops.qr import BLOCK
 
 LEAST = 32

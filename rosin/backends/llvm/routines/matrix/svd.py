@@ -8,9 +8,9 @@ from typing import ClassVar
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.jacobi import Columns, Rotating
-from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.stack import Room
 from rosin.backends.llvm.routines.matrix.tiles import Grid
+from rosin.ir.ops.matrix import SMALL
 from rosin.ir.ops.qr import BLOCK
 
 MOST_ROTATED = 20
@@ -27,6 +27,7 @@ class Svd(Rotating):
     operands, results, told = 1, 3, ("m", "n", "least", "full")
     sizes: ClassVar[tuple[str, ...]] = ("m", "n")
     vectors_too: ClassVar[bool] = True
+    swapped: ClassVar[tuple[int, ...]] = (4, 1)
     plain = True
 
     def one(self, f: Function, number: Val, room: Room) -> None:
@@ -169,3 +170,4 @@ class Svd(Rotating):
 
 class SvdValues(Svd):
     results, vectors_too = 1, False
+    swapped = (1,)

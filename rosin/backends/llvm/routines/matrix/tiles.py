@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL, Lanes, Number
+from rosin.backends.llvm.routines.matrix.lanes import Lanes, Number
 from rosin.backends.llvm.routines.matrix.stack import parameters, passed
+from rosin.ir.ops.matrix import SMALL
 
 Sums: TypeAlias = "list[list[list[Val]]]"
 """The variables of a tile: by row, by column, by part. A row may have fewer columns than others."""
@@ -20,10 +21,6 @@ TINY = {"float": 2.0**-126, "double": 2.0**-1022}
 
 UNIT = {"float": 2.0**-23, "double": 2.0**-52}
 """The distances between 1 and the next number."""
-
-
-SWAPPED = (8, 4, 1)
-"""So many vectors of a row are exchanged at once with those of other rows, as long as there are as many."""
 
 
 class Grid(NamedTuple):
@@ -57,6 +54,9 @@ class Moved(NamedTuple):
 
 class Tiles(Lanes):
     """A routine that works on matrices in lanes tile by tile."""
+
+    swapped: ClassVar[tuple[int, ...]] = (8, 4, 1)
+    """So many vectors of a row are exchanged at once with those of other rows, as long as there are as many."""
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -184,7 +184,7 @@ class Tiles(Lanes):
                 e.store(e.load(new, elem, lanes), rows.at(f, lanes, k, *place))
 
         done: Val = f.word(0)
-        for vectors in SWAPPED:
+        for vectors in self.swapped:
             size = vectors // rows.parts or 1
             end = e.add(done, e.bit_and(e.sub(width, done), f.word(-size)))
             f.loop(done, end, size, partial(numbers, size=size))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.matrix.lanes import SMALL
 from rosin.backends.llvm.routines.matrix.reflections import Reflecting
 from rosin.backends.llvm.routines.matrix.tiles import UNIT, Grid
 from rosin.ir.dataclass import dataclass
+from rosin.ir.ops.matrix import SMALL
 
 STEPS = 60
 """QL steps for one eigenvalue, at most; two or three are usual."""
