@@ -105,7 +105,7 @@ class Stack(ABC):
         room = e.offset(self.word(f, "room"), taken, "i8")
         self.work(f, first, last, room)
         e.line("ret void")
-        return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)", cold=True)
+        return f.text(f"void @{self.symbol}(ptr %words, i64 %begin, i64 %end)", cold=self.way in ONE_BY_ONE)
 
     def work(self, f: Function, first: Val, last: Val, room: Val) -> None:
         """What is done with the matrices first … last - 1, in which LAPACK has one thread but `with_its_threads`."""
