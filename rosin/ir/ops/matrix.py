@@ -7,7 +7,6 @@ transforming what the rule appends.
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -171,9 +170,11 @@ def sizes_of(x: TensorType) -> tuple[int, int]:
 
 def side_by_side(x: TensorType) -> bool:
     """Whether it is known that such matrices are worked on side by side, which takes no room."""
-    if not dims.is_static(x.shape):
+    *stack, rows, columns = x.shape
+    count = dims.product(tuple(stack))
+    if not (isinstance(count, int) and isinstance(rows, int) and isinstance(columns, int)):
         return False
-    return max(x.shape[-2:]) <= (SMALL if math.prod(x.shape[:-2]) >= SOME else VERY_SMALL)
+    return max(rows, columns) <= (SMALL if count >= SOME else VERY_SMALL)
 
 
 def in_strips(columns: Dim, dtype: DType) -> Dim:
