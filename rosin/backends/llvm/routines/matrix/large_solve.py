@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.matrix.shared import Given, piece_text, share
-from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, IN_STRIPS, NUMBERS, Room, parameters, passed
+from rosin.backends.llvm.routines.matrix.stack import BY_LAPACK, IN_STRIPS, NUMBERS, Room, passed
 from rosin.backends.llvm.routines.matrix.strips import Strips
 from rosin.backends.llvm.routines.matrix.tiles import Grid
 from rosin.ir.dims import Dim
@@ -78,7 +78,7 @@ class LargeSolve(Strips):
 
     def strip_helpers(self) -> list[str]:
         found = [*super().strip_helpers(), self._substitute_strips(), self._solve_strips()]
-        return [*found, self._read(), self._turn(), self._write()]
+        return [*found, self._read(), self._reverse(), self._write()]
 
     def _strip(self, f: Function, given: Given, number: Val) -> Val:
         return self.row_at(f, given["strips"], f.e.mul(number, given["rows"]))
@@ -115,7 +115,7 @@ class LargeSolve(Strips):
 
             each("read_strip", "source")
             substitute(Grid(a, row, column), e.bit_xor(turned, e.const(True, "i1")))
-            each("turn_strip", "target")
+            each("reverse_strip", "target")
             last = e.offset(a, e.sub(e.mul(n, n), one), self.elem)
             substitute(Grid(last, e.sub(zero, row), e.sub(zero, column)), turned)
             each("write_strip", "target")
@@ -123,6 +123,7 @@ class LargeSolve(Strips):
         return piece_text(f, "solve_strips", _GIVEN, solve, cold=True)
 
     def _ones(self, f: Function) -> Val:
+        """The inverses of a diagonal of ones, for the rows of a tile."""
         ones = f.room(self.elem, self.height)
         for r in range(self.height):
             f.e.store(f.e.const(1.0, self.elem), f.e.offset(ones, f.word(r), self.elem))
@@ -157,17 +158,7 @@ class LargeSolve(Strips):
 
         f.loop(f.word(0), n, BLOCK, block)
         e.line("ret void")
-        given = parameters(
-            ("strips", "ptr"),
-            ("many", "i64"),
-            ("rows", "i64"),
-            ("left", "ptr"),
-            ("row", "i64"),
-            ("column", "i64"),
-            ("n", "i64"),
-            ("inverses", "ptr"),
-            ("step", "i64"),
-        )
+        given = "ptr %strips, i64 %many, i64 %rows, ptr %left, i64 %row, i64 %column, i64 %n, ptr %inverses, i64 %step"
         return f.text(f"internal void @substitute_strips({given})")
 
     # -- in and out ----------------------------------------------------------------------------------------
@@ -203,7 +194,7 @@ class LargeSolve(Strips):
         e.line("ret void")
         return f.text(f"internal void @write_strip({_MOVED})", cold=True)
 
-    def _turn(self) -> str:
+    def _reverse(self) -> str:
         """The last row of a strip becomes the first one, and so on."""
         f = self.plain_function()
         e, n, lanes, size = f.e, Val("%n", "i64"), self.vector, self.dtype.bytes
@@ -218,4 +209,4 @@ class LargeSolve(Strips):
 
         f.loop(f.word(0), e.ashr(n, f.word(1)), 1, exchange)
         e.line("ret void")
-        return f.text(f"internal void @turn_strip({_MOVED})", cold=True)
+        return f.text(f"internal void @reverse_strip({_MOVED})", cold=True)
