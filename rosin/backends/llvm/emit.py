@@ -202,8 +202,12 @@ class Emitter:
             self.branch(after)
         self.block(after)
 
-    def counted(self, begin: Val, end: Val, step: int, body: Callable[[Val], None]) -> Val:
-        """The body for begin, begin + step … below end; it may run no time at all. Gives where the count got to."""
+    def counted(self, begin: Val, end: Val, step: int | Val, body: Callable[[Val], None], sealed: bool = True) -> Val:
+        """The body for begin, begin + step … below end; it may run no time at all. Gives where the count got to.
+
+        Where the count is `sealed`, LLVM looks for no way to count up addresses instead, which takes it long.
+        """
+        by = self.const(step, "i64") if isinstance(step, int) else step
         head, inside, after = self.label("head"), self.label("loop"), self.label("done")
         counter = self.variable("i64", hint="count")
         self.write(begin, counter)
@@ -212,9 +216,9 @@ class Emitter:
         reached = self.read(counter)
         self.branch_if(self.icmp("slt", reached, end), inside, after)
         self.block(inside)
-        count = self.sealed_count(reached)
+        count = self.sealed_count(reached) if sealed else reached
         body(count)
-        self.write(self.define(f"add nsw i64 {count.ref}, {step}", "i64"), counter)
+        self.write(self.define(f"add nsw i64 {count.ref}, {by.ref}", "i64"), counter)
         self.branch(head)
         self.close(head)
         self.block(after)

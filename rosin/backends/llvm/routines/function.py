@@ -6,6 +6,10 @@ import re
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.variables import Variable
+
+FIRST = "body"
+"""The block behind what stands at the head of a function."""
 
 _NAME = re.compile(r"%[\w.]+")
 _DEFINED = re.compile(r"^  (%[\w.]+) = ", re.MULTILINE)
@@ -16,11 +20,16 @@ class _Noting(Emitter):
     """Notes the type of each value."""
 
     def __init__(self, declarations: set[str], prefix: str) -> None:
-        super().__init__(declarations, prefix)
+        super().__init__(declarations, prefix, first=FIRST)
         self.types: dict[str, str] = {}
 
     def define(self, text: str, elem: str, lanes: int = 1, hint: str = "") -> Val:
         value = super().define(text, elem, lanes, hint)
+        self.types[value.ref] = value.type
+        return value
+
+    def read(self, variable: Variable) -> Val:
+        value = super().read(variable)
         self.types[value.ref] = value.type
         return value
 
@@ -44,7 +53,7 @@ class Function:
 
         A `cold` one takes little of the time that a call does, so that LLVM does not improve it, which takes longest.
         """
-        lines = "\n".join(["entry:", *self._head.lines, "  br label %body", "body:", *self.e.lines])
+        lines = "\n".join(["entry:", *self._head.lines, f"  br label %{FIRST}", f"{FIRST}:", *self.e.lines])
         return f"define {signature} nounwind{' noinline optnone' if cold else ''} {{\n{lines}\n}}\n"
 
     def apart(self, name: str, body: Callable[[], None]) -> None:
@@ -59,7 +68,7 @@ class Function:
         self.e.line("ret void")
         text = "\n".join([*self._head.lines, *self.e.lines])
         types = {"%words": "ptr", **head.types, **e.types}
-        own = {*_DEFINED.findall(text), *_LABEL.findall(text)}
+        own = {*_DEFINED.findall(text), *_LABEL.findall(text), f"%{FIRST}"}
         given = ", ".join(f"{types[ref]} {ref}" for ref in dict.fromkeys(_NAME.findall(text)) if ref not in own)
         self.parts.append(self.text(f"internal void @{name}({given})"))
         self.e, self._head = e, head
@@ -80,27 +89,19 @@ class Function:
 
     def loop(self, begin: Val, end: Val, step: int | Val, body: Callable[[Val], None]) -> None:
         """The body for begin, begin + step … below end."""
-        e, slot = self.e, self.variable(begin)
-        by = self.word(step) if isinstance(step, int) else step
-
-        def advance() -> None:
-            count = e.load(slot, "i64")
-            count = e.sealed_count(count) if self.plain else count
-            body(count)
-            e.store(e.define(f"add nsw i64 {count.ref}, {by.ref}", "i64"), slot)
-
-        self.repeat(lambda: e.icmp("slt", e.load(slot, "i64"), end), advance)
+        self.e.counted(begin, end, step, body, sealed=self.plain)
 
     def repeat(self, test: Callable[[], Val], body: Callable[[], None]) -> None:
         """The body as long as a test holds."""
         e = self.e
         head, inside, after = e.label("head"), e.label("loop"), e.label("done")
         e.branch(head)
-        e.block(head)
+        e.block(head, is_loop=True)
         e.branch_if(test(), inside, after)
         e.block(inside)
         body()
         e.branch(head)
+        e.close(head)
         e.block(after)
 
     def each(self, count: Val, lanes: int, body: Callable[[Val, int], None]) -> None:
