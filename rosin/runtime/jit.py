@@ -4,9 +4,9 @@ The steps to code that runs are apart, because object code is what the disk cach
 
     text --compile_object--> bytes --loading.load_object--> Library --address--> int
 
-The text is expected to be vectorised by hand, so few passes pay. Measured on a softmax kernel (16 lanes, three loops,
-accumulators in allocas; per kernel): parse 0.13 ms, verify 0.03 ms, SROA 0.13 ms, code generation 3.4 ms. LLVM's own O1
-adds 2.3 ms, O2 with vectorisers 6 ms, and neither makes that kernel faster than SROA alone does.
+The text is expected to be vectorised by hand, so few passes pay: SROA, and only where functions have slots on the
+stack. Measured on a softmax kernel (16 lanes, three loops; per kernel): parse 0.13 ms, verify 0.03 ms, SROA 0.13 ms,
+code generation 3.4 ms. LLVM's own O1 adds 2.3 ms, O2 with vectorisers 6 ms, and neither makes that kernel faster.
 
 llvmlite costs about 30 ms to import and 65 MB of memory: only `binding` does, on first use, and what is found on the
 disk does not use it.
