@@ -17,7 +17,7 @@ from math import sqrt
 
 import numpy as np
 
-from rosin.backends.llvm.routines import butterflies, grids, short, ways
+from rosin.backends.llvm.routines import butterflies, grids, passes, short, ways
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.routines.ways import Kind
 from rosin.backends.llvm.types import memory_type
@@ -180,7 +180,8 @@ class Draft:
         """The code of a pass that does so many numbers, if that is known."""
         steps = butterflies.steps(kind, radix, self.elem, self.vector_bytes, count)
         name = "_".join(["pass", kind, str(radix), *(f"{step.width}{'s' if step.whole else ''}" for step in steps)])
-        self._code(row, ways.FUNCTION, name, lambda: butterflies.pass_text(name, kind, radix, self.elem, steps))
+        text = passes.pass_text if _assembles() else butterflies.pass_text
+        self._code(row, ways.FUNCTION, name, lambda: text(name, kind, radix, self.elem, steps))
 
     def _grid(self, number: int, length: int) -> NumpyArray:
         rows, columns = grid_sides(length)
@@ -228,6 +229,14 @@ class Draft:
             # The number 0 of the table is not used.
             self.tables.append((words, ways.TABLE, lambda: -1j * self._turns(-np.arange(half // 2 + 1), length)))
         return words
+
+
+@functools.cache
+def _assembles() -> bool:
+    """Whether the processor and the system are those that code is written for in the assembler."""
+    target = jit.host()
+    has_all = all(f"+{feature}" in target.features.split(",") for feature in ("avx512f", "avx512dq", "avx512vl"))
+    return target.triple.startswith("x86_64") and "linux" in target.triple and has_all and target.vector_bytes == 64
 
 
 def radices(length: int) -> list[int]:

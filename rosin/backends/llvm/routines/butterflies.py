@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.turns import BYTES, Turns, pairs, read, shuffled, write
+from rosin.backends.llvm.routines.turns import BYTES, Floats, Turns, directed, pairs, read, write
 from rosin.ir.dataclass import dataclass
 
 PLAIN, TURNED, FIRST = "plain", "turned", "first"
@@ -111,7 +111,7 @@ class _Pass:
     def _neighbours(self, step: Step) -> None:
         """Some neighbours of each set at a time."""
         f, e, width = self.f, self.f.e, step.width
-        turns = Turns(e, self.sign, width)
+        turns = Turns(e, directed(e, self.sign, width))
         turns.prepare(self.radix)
         scale = e.splat(self.scale, 2 * width)
         in_set, in_point, out_set, out_point = self.strides
@@ -163,7 +163,7 @@ class _Pass:
 
     def _some_sets(self, step: Step) -> None:
         f, e, width = self.f, self.f.e, step.width
-        turns = Turns(e, self.sign, width)
+        turns = Turns(e, directed(e, self.sign, width))
         turns.prepare(self.radix)
         in_point, others = self.strides[1], self.radix - 1
         sources = self._places(Val("%source", "ptr"), in_point, self.radix)
@@ -187,12 +187,41 @@ class _Pass:
                 write(e, row, target, f.word(p * self.radix + first))
 
 
-def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
+def transposed(e: Floats, rows: Sequence[Val]) -> list[Val]:
     """Number i of row j as number j of row i, for as many rows as numbers in each, a power of two."""
-    width, rows = len(rows), list(rows)
-    low = [lane for i in range(width // 2) for lane in (i, width + i)]
-    high = [lane + width // 2 for lane in low]
-    for _ in range(width.bit_length() - 1):
-        halves = zip(rows[: width // 2], rows[width // 2 :], strict=True)
-        rows = [e.opaque(shuffled(e, a, b, pairs(order))) for a, b in halves for order in (low, high)]
-    return rows
+    if BYTES[rows[0].elem] * 2 * UNITS > UNIT_BYTES or len(rows) <= UNITS:
+        return _turned_blocks(e, rows, len(rows))
+    # Neighbours of two rows that are together in a unit; then units are turned as a whole.
+    width, half = len(rows), len(rows) // UNITS
+    orders = [[lane for i in range(first, width, 2) for lane in (i, width + i)] for first in range(UNITS)]
+    columns = [
+        _turned_blocks(e, [_joined(e, *rows[i : i + UNITS], order) for i in range(0, width, UNITS)], half)
+        for order in orders
+    ]
+    return [row for pair in zip(*columns, strict=True) for row in pair]
+
+
+UNIT_BYTES, UNITS = 16, 2
+"""Processors shuffle units of so many bytes as a whole; each has two numbers at most."""
+
+
+def _joined(e: Floats, a: Val, b: Val, order: Sequence[int]) -> Val:
+    """Numbers of two vectors laid end to end."""
+    return e.opaque(e.shuffle(a, b, pairs(order)))
+
+
+def _turned_blocks(e: Floats, rows: Sequence[Val], count: int) -> list[Val]:
+    """Block i of row j as block j of row i: of two rows first halves and second halves, then of these every second."""
+    if count == 1:
+        return list(rows)
+    size, half = rows[0].lanes // 2 // count, count // 2
+
+    def numbers(blocks: Sequence[int]) -> list[int]:
+        return [size * block + i for block in blocks for i in range(size)]
+
+    halves = [[*range(first, first + half), *range(count + first, count + first + half)] for first in (0, half)]
+    made = [_joined(e, *rows[i : i + 2], numbers(order)) for order in halves for i in range(0, count, 2)]
+    if count == 2:
+        return made
+    seconds = [range(first, 2 * count, 2) for first in (0, 1)]
+    return [_joined(e, *made[i : i + 2], numbers(order)) for i in (0, 2) for order in seconds]

@@ -21,7 +21,7 @@ from rosin.backends.llvm.routines.butterflies import transposed
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.records import texts
 from rosin.backends.llvm.routines.spectra import block_extent
-from rosin.backends.llvm.routines.turns import Turns, read, shuffled, write
+from rosin.backends.llvm.routines.turns import Turns, alternating, directed, read, shuffled, write
 from rosin.ir.ops.fourier import GRID_BLOCK, GRID_PIECES
 
 NEAR = 32
@@ -65,7 +65,7 @@ class _Grids:
         near, far = Val("%near", "ptr"), Val("%far", "ptr")
         chunks = e.lshr(e.add(columns, f.word(NEAR - 1)), f.word(NEAR.bit_length() - 1))
         stride = self._stride(f, columns)
-        turns = Turns(e, Val("%sign", self.elem), self.width)
+        turns = Turns(e, directed(e, Val("%sign", self.elem), self.width))
 
         def chunk_of_rows(q: Val, chunk: Val) -> None:
             numbers = [e.add(e.add(first, q), f.word(j)) for j in range(self.width)]
@@ -101,7 +101,7 @@ class _Grids:
         e, lanes = turns.e, range(2 * turns.width)
         # The product of both is to be turned in the direction, so it is made as if there was none.
         cosine = shuffled(e, far, None, [0] * len(lanes))
-        sine = e.fmul(shuffled(e, far, None, [1] * len(lanes)), e.fmul(turns.forth, turns.direction))
+        sine = e.fmul(shuffled(e, far, None, [1] * len(lanes)), alternating(-1, 1, self.elem, self.width))
         return turns.times(x, *turns.factors(turns.times(near, cosine, sine)))
 
     # -- blocks ------------------------------------------------------------------------------------------------

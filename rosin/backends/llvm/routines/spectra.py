@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.turns import BYTES, Turns, alternating, pairs, read, shuffled, write
+from rosin.backends.llvm.routines.turns import BYTES, Turns, alternating, directed, pairs, read, shuffled, write
 from rosin.ir.ops.fourier import GROUP
 
 
@@ -83,7 +83,7 @@ class _Spectra:
             return shuffled(e, e.splat(even, 2), e.splat(odd, 2), [2 * lane for lane in lanes])
 
         def some(begin: Val, end: Val, width: int) -> None:
-            turns = Turns(e, e.const(1, self.elem), width)
+            turns = Turns(e, directed(e, e.const(1, self.elem), width))
             before, after = mask(e.const(1, self.elem), pre, width), mask(scale, e.fmul(scale, post), width)
 
             def product(place: Val) -> None:
@@ -108,7 +108,7 @@ class _Spectra:
         self._ends(f, name, half)
 
         def some(begin: Val, end: Val, width: int) -> None:
-            turns = Turns(e, e.const(sign, self.elem), width)
+            turns = Turns(e, directed(e, e.const(sign, self.elem), width))
 
             def pair(k: Val) -> None:
                 other = e.sub(e.sub(half, k), f.word(width - 1))

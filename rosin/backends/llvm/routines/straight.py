@@ -252,6 +252,18 @@ _Immediate = tuple[str, int, tuple[int, int]]
 
 
 @cache
+def in_one(order: tuple[int, ...], bytes: int) -> tuple[str, int | None, tuple[int, int]] | None:
+    """The instruction that shuffles lanes of so many bytes of two vectors alone, if there is one: its name, its number,
+    if it takes one, and which two of the vectors it takes."""
+    lanes, together = len(order), 16 // bytes
+    for half, letter in enumerate("lh"):
+        unpacked = [(block + half * together // 2 + i) for block in range(0, lanes, together) for i in range(together // 2)]
+        if order == tuple(lane for x in unpacked for lane in (x, lanes + x)):
+            return f"vunpck{letter}p{'s' if bytes == 4 else 'd'}", None, (0, 1)
+    return _immediate(order, bytes)
+
+
+@cache
 def _forms(order: tuple[int, ...]) -> tuple[int | None, _Immediate | None]:
     """The mask of lanes of the second of two vectors, if all lanes stay where they are, and the instruction that
     shuffles them otherwise."""
@@ -267,6 +279,10 @@ def _immediate(order: Sequence[int], bytes: int) -> _Immediate | None:
     lanes, together = len(order), 16 // bytes
     sources = [lane // lanes for lane in order]
     if bytes == 16:
+        if lanes == 2 and sources == [0, 1]:
+            return "vshuff64x2", _digits([lane % lanes for lane in order], 1), (0, 1)
+        if lanes * bytes != REGISTER_BYTES:
+            return None
         within = [lane % lanes for lane in order]
         halves = {tuple(sources[at : at + 2]) for at in (0, 2)}
         if all(len(set(half)) == 1 for half in halves):

@@ -46,16 +46,33 @@ def write(e: Emitter, value: Val, array: Val, place: Val) -> None:
     e.store(value, e.offset(array, place, f"[2 x {value.elem}]"), align=BYTES[value.elem])
 
 
-class Turns:
-    """Arithmetic of vectors of `width` complex numbers, turned in the direction `sign`, which is 1 or -1."""
+def directed(e: Emitter, sign: Val, width: int) -> Val:
+    """What `Turns` are made of that turn in the direction `sign`, which is 1 or -1."""
+    return e.fmul(e.splat(sign, 2 * width), alternating(-1, 1, sign.elem, width))
 
-    def __init__(self, e: Emitter, sign: Val, width: int) -> None:
-        self.e = e
-        self.width = width
-        self.elem = sign.elem
-        self.direction = e.splat(sign, 2 * width)
-        self.forth = e.fmul(self.direction, alternating(-1, 1, self.elem, width))
-        """What the swapped parts of a number are multiplied by, to turn it by a right angle."""
+
+class Floats(Protocol):
+    """What emits arithmetic of vectors of floats: an `Emitter`, or what writes lines of the assembler (vectors.py)."""
+
+    def fadd(self, a: Val, b: Val, /) -> Val: ...
+    def fsub(self, a: Val, b: Val, /) -> Val: ...
+    def fmul(self, a: Val, b: Val, /) -> Val: ...
+    def fma(self, a: Val, b: Val, c: Val, /) -> Val: ...
+    def fneg(self, a: Val, /) -> Val: ...
+    def like(self, value: float, x: Val, /) -> Val: ...
+    def shuffle(self, left: Val, right: Val, order: Sequence[int], /) -> Val: ...
+    def opaque(self, x: Val, /) -> Val: ...
+
+
+class Turns:
+    """Arithmetic of vectors of complex numbers, turned in a direction.
+
+    The swapped parts of a number are multiplied by `forth` to turn it by a right angle.
+    """
+
+    def __init__(self, e: Floats, forth: Val) -> None:
+        self.e, self.forth = e, forth
+        self.width = forth.lanes // 2
         self.back = e.fneg(self.forth)
         self.sines: dict[tuple[int, int], Val] = {}
 
@@ -72,7 +89,7 @@ class Turns:
 
     def swap(self, x: Val) -> Val:
         """The numbers with their parts exchanged."""
-        return shuffled(self.e, x, None, [lane ^ 1 for lane in range(x.lanes)])
+        return self.e.shuffle(x, x, [lane ^ 1 for lane in range(x.lanes)])
 
     def add_turned(self, a: Val, b: Val) -> Val:
         """`a + i b`, in the direction."""
@@ -87,7 +104,7 @@ class Turns:
 
     def factors(self, x: Val) -> tuple[Val, Val]:
         """What `times` takes for the products by numbers as they lie in memory."""
-        cosine, sine = (shuffled(self.e, x, None, [lane & ~1 | part for lane in range(x.lanes)]) for part in range(2))
+        cosine, sine = (self.e.shuffle(x, x, [lane & ~1 | part for lane in range(x.lanes)]) for part in range(2))
         return cosine, self.e.fmul(sine, self.forth)
 
     def turned(self, x: Val, k: int, n: int) -> Val:
@@ -153,8 +170,9 @@ class Arithmetic(Protocol[T]):
 def by_opposites(on: Arithmetic[T], xs: Sequence[T]) -> list[T]:
     """The transform of an odd number of points, by sums and differences of those that lie opposite to each other."""
     count, half = len(xs), range(1, len(xs) // 2 + 1)
-    sums = {k: on.add(xs[k], xs[count - k]) for k in half}
-    differences = {k: on.sub(xs[k], xs[count - k]) for k in half}
+    sums, differences = dict[int, T](), dict[int, T]()
+    for k in half:
+        sums[k], differences[k] = on.add(xs[k], xs[count - k]), on.sub(xs[k], xs[count - k])
     total = xs[0]
     for k in half:
         total = on.add(total, sums[k])
