@@ -17,7 +17,7 @@ from math import sqrt
 
 import numpy as np
 
-from rosin.backends.llvm.routines import butterflies, grids, passes, short, ways
+from rosin.backends.llvm.routines import butterflies, grids, lines, passes, short, ways
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.routines.ways import Kind
 from rosin.backends.llvm.types import memory_type
@@ -145,13 +145,12 @@ class Draft:
 
     def _add_short(self, words: NumpyArray, kind: str, length: int) -> None:
         """The function for many short lines, where they are."""
-        lines = short.together(kind, length, self.elem, self.vector_bytes)
-        if lines > 1:
+        count = short.together(kind, length, self.elem, self.vector_bytes)
+        if count > 1:
             name = f"short_{kind}_{length}"
-            self._code(
-                words, ways.SHORT, name, lambda: short.short_text(name, kind, length, self.elem, self.vector_bytes)
-            )
-            words[ways.TOGETHER] = lines
+            text = lines.short_text if _assembles() else partial(short.short_text, vector_bytes=self.vector_bytes)
+            self._code(words, ways.SHORT, name, lambda: text(name, kind, length, self.elem))
+            words[ways.TOGETHER] = count
 
     def _line(self, number: int, length: int, kind: Kind) -> NumpyArray:
         if not is_smooth(length):

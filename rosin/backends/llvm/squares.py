@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from rosin.backends.llvm.emit import FLOAT_BITS, Emitter, Val
 from rosin.ir.dataclass import dataclass
@@ -22,6 +23,13 @@ MOST_LANES = 16
 """Wider vectors take several registers, and too much code to transpose."""
 UNIT_BITS = 128
 """Within so many bits every processor interleaves elements of two registers by one instruction."""
+
+
+class Shuffles(Protocol):
+    """What emits shuffles of vectors, as an `Emitter` does."""
+
+    def shuffle(self, left: Val, right: Val, order: Sequence[int], /) -> Val: ...
+    def opaque(self, x: Val, /) -> Val: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,7 @@ def _unguarded(exprs: Sequence[Expr]) -> Iterator[Load]:
             stack.extend((expr.otherwise,) if isinstance(expr, Guard) else expr.children())
 
 
-def columns_of(e: Emitter, rows: Sequence[Val], lanes: int) -> list[Val]:
+def columns_of(e: Shuffles, rows: Sequence[Val], lanes: int) -> list[Val]:
     """The columns of a square, a row for each lane: as many as rows have elements, a power of two of up to `lanes`.
 
     Small squares, as wide as the shortest registers, are transposed where they are by interleaving, and then whole rows
@@ -146,7 +154,8 @@ def columns_of(e: Emitter, rows: Sequence[Val], lanes: int) -> list[Val]:
         firsts = [first + k for first in range(0, count, 2 * unit) for k in range(unit)]
         pairs = [(vectors[first], vectors[first + unit]) for first in firsts]
         orders = [_every_second(lanes, unit, which) for which in (0, 1)]
-        vectors = [e.opaque(e.shuffle(*pair, order)) for order in orders for pair in pairs]
+        made = [[e.opaque(e.shuffle(*pair, order)) for order in orders] for pair in pairs]
+        vectors = [each[which] for which in (0, 1) for each in made]
     return vectors
 
 
@@ -167,7 +176,7 @@ def rows_of(e: Emitter, columns: Sequence[Val], rows: int) -> list[Val]:
     return [row(number) for number in range(rows)]
 
 
-def transposed(e: Emitter, rows: Sequence[Val]) -> list[Val]:
+def transposed(e: Shuffles, rows: Sequence[Val]) -> list[Val]:
     """The columns of a square of as many rows as each has elements, a power of two; or its rows, of its columns."""
     return columns_of(e, rows, len(rows))
 
@@ -183,7 +192,7 @@ def _unit(x: Val) -> int:
     return min(UNIT_BITS // bits, x.lanes)
 
 
-def _small_squares(e: Emitter, vectors: Sequence[Val], unit: int) -> list[Val]:
+def _small_squares(e: Shuffles, vectors: Sequence[Val], unit: int) -> list[Val]:
     """The vectors, so many at a time, with the small squares transposed that lie beside each other in them."""
     lanes, half = vectors[0].lanes, unit // 2
     orders = [
@@ -205,7 +214,7 @@ def _every_second(lanes: int, unit: int, which: int) -> list[int]:
     return [place for first in range(which * unit, 2 * lanes, 2 * unit) for place in range(first, first + unit)]
 
 
-def _end_to_end(e: Emitter, parts: Sequence[Val]) -> Val:
+def _end_to_end(e: Shuffles, parts: Sequence[Val]) -> Val:
     """One vector of a power of two of parts."""
     if len(parts) == 1:
         return parts[0]

@@ -80,6 +80,8 @@ class _Fourier:
         self.complex = f"[2 x {elem}]"
         self.width = max(vector_bytes // (8 if elem == "float" else 16), 1)
         self.declarations = {f"declare i32 @{HOST}(ptr, i64, ptr)"}
+        self.is_cold = way.by in (ways.CHIRPS, ways.GRIDS)
+        """Whether lines are long, or take long, so that most of the time is spent in passes."""
 
     def text(self) -> str:
         functions = _with_called([self._pieces(), self._begin()], self._makers())
@@ -182,7 +184,7 @@ class _Fourier:
         plan, ends = self._line_parameters()
         self._along_line(f, plan, ends, *self._parts())
         f.e.line("ret void")
-        return f.text(f"internal void @passes({self._line_texts(plan, ends)})")
+        return f.text(f"internal void @passes({self._line_texts(plan, ends)})", cold=self.is_cold)
 
     def _line_parameters(self) -> tuple[Val, Ends]:
         plan, *ends = (Val(f"%{name}", "ptr") for name in ("plan", "source", "target", "room"))
@@ -220,7 +222,7 @@ class _Fourier:
         self._along_passes(f, plan, source, arrays, self._parts(), arguments)
         e.line("ret void")
         pointers = texts(plan, source, *arrays, neighbours, step_in, step_out, *self._parts())
-        return f.text(f"internal void @chain({pointers})")
+        return f.text(f"internal void @chain({pointers})", cold=self.is_cold)
 
     def _convolved(self) -> str:
         """`void convolved(plan, source, target, room, in, out, sign, scale)`: one line by convolution with a chirp."""
@@ -249,7 +251,7 @@ class _Fourier:
         e.line(f"call void @multiply({texts(a, target, chirp, length, one, step_out, plus, mirrored, plus)})")
         e.line("ret void")
         parameters = texts(plan, source, target, room, step_in, step_out, sign, scale)
-        return f.text(f"internal void @convolved({parameters})")
+        return f.text(f"internal void @convolved({parameters})", cold=self.is_cold)
 
     def _transform(self, f: Function, plan: Val, ends: Ends, sign: Val, scale: Val) -> None:
         """One complex line of neighbours."""
@@ -362,7 +364,7 @@ class _Fourier:
 
             self._or_side_by_side(f, begin, end, one_by_one)
         f.e.line("ret void")
-        return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")
+        return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)", cold=self.is_cold)
 
     def _units(self, f: Function) -> Val:
         """How many there are."""
@@ -514,7 +516,7 @@ class _Fourier:
         # Where there is no plan, this is the one found before.
         e.line(f"store atomic {e.load(place, 'ptr').typed}, ptr {entry.ref} release, align 8")
         e.line(f"ret i32 {status.ref}")
-        return f.text(f"i32 @{self.name}{BEGIN}(ptr %words)")
+        return f.text(f"i32 @{self.name}{BEGIN}(ptr %words)", cold=self.is_cold)
 
     def _plan_kind(self, f: Function) -> Val:
         e, inner, way = f.e, self._given(f, "inner"), self.way

@@ -131,7 +131,7 @@ class _Grids:
 
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, piece)
         e.line("ret void")
-        return f.text(f"internal void @{name}(ptr %words, i64 %begin, i64 %end)")
+        return f.text(f"internal void @{name}(ptr %words, i64 %begin, i64 %end)", cold=True)
 
     def columns(self) -> str:
         def block(f: Function, given: dict[str, Val], first: Val, count: Val, tiles: list[Val]) -> None:
@@ -170,4 +170,4 @@ class _Grids:
         for name in ("columns", "rows"):
             e.line(f"call void @{PARALLEL}(ptr @{name}, {texts(words, f.word(GRID_PIECES))})")
         e.line("ret void")
-        return f.text(f"internal void @grid({texts(grid, source, target, room, sign, scale)})")
+        return f.text(f"internal void @grid({texts(grid, source, target, room, sign, scale)})", cold=True)

@@ -49,7 +49,7 @@ class _Points:
 
 def pass_text(name: str, kind: str, radix: int, elem: str, steps: Sequence[Step]) -> str:
     """The module of the pass called `name`, which takes one of these steps."""
-    code: list[str] = [".text", f".globl {name}", ".p2align 6", f"{name}:"]
+    code: list[str] = []
     data: list[str] = []
     for number, step in enumerate(steps):
         one = (_Sets if kind == FIRST else _Neighbours)(f"{name}_{number}", kind, radix, elem, step)
@@ -57,7 +57,13 @@ def pass_text(name: str, kind: str, radix: int, elem: str, steps: Sequence[Step]
             code += [f"cmpq ${step.width}, {SETS if kind == FIRST else COUNT}", f"jl .L{name}_{number + 1}"]
         code += [*one.lines(), f".L{name}_{number + 1}:"]
         data += one.written.data()
-    return 'module asm "' + "\\0A".join([*code, ".section .rodata", *data]) + '"\n'
+    return module(name, code, data)
+
+
+def module(name: str, code: Sequence[str], data: Sequence[str]) -> str:
+    """The module of a function that is text of the assembler, and of what it reads."""
+    lines = [".text", f".globl {name}", ".p2align 6", f"{name}:", *code, ".section .rodata", *data]
+    return 'module asm "' + "\\0A".join(lines) + '"\n'
 
 
 class _Pass(ABC):

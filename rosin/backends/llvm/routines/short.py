@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import cos, pi, sin, sqrt
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
-from rosin.backends.llvm.routines.turns import BYTES, by_opposites
+from rosin.backends.llvm.routines.turns import BYTES, Floats, by_opposites
 from rosin.backends.llvm.squares import transposed
 from rosin.ir.dataclass import dataclass
 from rosin.ir.ops.fourier import SHORT_LENGTH, is_smooth
@@ -48,6 +48,44 @@ def short_text(name: str, kind: str, length: int, elem: str, vector_bytes: int) 
     return _Short(kind, length, elem, together(kind, length, elem, vector_bytes)).text(name)
 
 
+class Lines:
+    """Transforms of lines, of which there are as many as a vector has lanes.
+
+    A transform turns backwards; it turns the other way for conjugates, between conjugates: imaginary parts are
+    multiplied by `mirror` before, and by `scaled_mirror` after it.
+    """
+
+    def __init__(self, e: Floats, kind: str, length: int, scale: Val, mirror: Val) -> None:
+        self.e, self.kind, self.length = e, kind, length
+        self.scale, self.mirror = scale, mirror
+        self.scaled_mirror = e.fmul(mirror, scale)
+
+    def given(self, numbers: Sequence[Val]) -> list[Parts]:
+        """The points of a transform whose results are those of the lines, from the numbers of a line as they lie."""
+        e, length = self.e, self.length
+        if self.kind == "realdft":
+            return [(x, None) for x in numbers]
+        half = [(re, im) for re, im in zip(numbers[::2], numbers[1::2], strict=True)]
+        if self.kind == "dft":
+            return [(re, e.fmul(im, self.mirror)) for re, im in half]
+        # The transform of the conjugates has the same real parts, and no others.
+        found: dict[int, Parts] = {0: (half[0][0], None)}
+        for k in range(1, length // 2 + 1):
+            found[length - k] = half[k]
+            found[k] = Points(e).conj(half[k]) if 2 * k != length else (half[k][0], None)
+        return [found[k] for k in range(length)]
+
+    def scaled(self, results: Sequence[Parts]) -> list[Val]:
+        """The numbers of a line, as they are to lie, from the results of that transform."""
+        e, found = self.e, list[Val]()
+        if self.kind == "halfdft":
+            return [e.fmul(re, self.scale) for re, _ in results]
+        for re, im in results[: self.length // 2 + 1] if self.kind == "realdft" else results:
+            zero = e.like(0.0, self.scale)
+            found += [e.fmul(re, self.scale), zero if im is None else e.fmul(im, self.scaled_mirror)]
+        return found
+
+
 class _Short:
     def __init__(self, kind: str, length: int, elem: str, lanes: int) -> None:
         self.kind, self.length, self.elem, self.lanes = kind, length, elem, lanes
@@ -57,23 +95,21 @@ class _Short:
     def text(self, name: str) -> str:
         f, e, lines = self.f, self.f.e, Val("%lines", "i64")
         sign, scale = (Val(f"%{part}", self.elem) for part in ("sign", "scale"))
-        self.scale = e.splat(scale, self.lanes)
-        # The transform turns backwards; it turns the other way for conjugates, between conjugates.
-        self.mirror = e.splat(e.fneg(sign), self.lanes)
-        self.scaled_mirror = e.fmul(self.mirror, self.scale)
+        both = (e.splat(scale, self.lanes), e.splat(e.fneg(sign), self.lanes))
+        transforms = Lines(e, self.kind, self.length, *both)
         final = e.sub(lines, f.word(self.lanes))
-        # The last lines are done with some of those before, which become the same again.
-        f.loop(f.word(0), lines, self.lanes, lambda line: self._group(e.intrinsic("llvm.smin", line, final)))
+
+        def group(line: Val) -> None:
+            before, after = rows(self.kind, self.length)
+            # The last lines are done with some of those before, which become the same again.
+            line = e.intrinsic("llvm.smin", line, final)
+            points = transforms.given(self._read(line, before))
+            self._write(line, after, transforms.scaled(Points(e).transform(points)))
+
+        f.loop(f.word(0), lines, self.lanes, group)
         e.line("ret void")
         given = f"ptr noalias %source, ptr noalias %target, {lines.typed}, {sign.typed}, {scale.typed}"
         return "\n".join([*sorted(self.declarations), "", f.text(f"void @{name}({given})")])
-
-    def _group(self, line: Val) -> None:
-        before, after = rows(self.kind, self.length)
-        numbers = self._read(line, before)
-        self._write(line, after, {"dft": self._plain, "realdft": self._half, "halfdft": self._real}[self.kind](numbers))
-
-    # -- squares -----------------------------------------------------------------------------------------------
 
     def _squares(self, line: Val, array: str, row: int, square: Callable[[int, list[Val]], None]) -> None:
         """The body for the first column of each square, and where its rows begin; the last one may overlap another."""
@@ -103,41 +139,12 @@ class _Short:
 
         self._squares(line, "%target", row, square)
 
-    # -- kinds of lines ----------------------------------------------------------------------------------------
-
-    def _plain(self, numbers: Sequence[Val]) -> list[Val]:
-        e = self.f.e
-        given = [(re, e.fmul(im, self.mirror)) for re, im in zip(numbers[::2], numbers[1::2], strict=True)]
-        return self._scaled(Points(e).transform(given))
-
-    def _half(self, numbers: Sequence[Val]) -> list[Val]:
-        found = Points(self.f.e).transform([(x, None) for x in numbers])
-        return self._scaled(found[: self.length // 2 + 1])
-
-    def _real(self, numbers: Sequence[Val]) -> list[Val]:
-        """The transform of the conjugates has the same real parts, and no others."""
-        e, points, length = self.f.e, Points(self.f.e), self.length
-        half = [(re, im) for re, im in zip(numbers[::2], numbers[1::2], strict=True)]
-        given: dict[int, Parts] = {0: (half[0][0], None)}
-        for k in range(1, length // 2 + 1):
-            given[length - k] = half[k]
-            given[k] = points.conj(half[k]) if 2 * k != length else (half[k][0], None)
-        found = points.transform([given[k] for k in range(length)])
-        return [e.fmul(re, self.scale) for re, _ in found]
-
-    def _scaled(self, numbers: Sequence[Parts]) -> list[Val]:
-        e, found = self.f.e, list[Val]()
-        for re, im in numbers:
-            zero = e.like(0.0, self.scale)
-            found += [e.fmul(re, self.scale), zero if im is None else e.fmul(im, self.scaled_mirror)]
-        return found
-
 
 @dataclass(frozen=True)
 class Points:
     """Transforms of a few points, each of them vectors, by angles that turn backwards."""
 
-    e: Emitter
+    e: Floats
 
     def conj(self, x: Parts) -> Parts:
         return x[0], None if x[1] is None else self.e.fneg(x[1])

@@ -260,7 +260,9 @@ def in_one(order: tuple[int, ...], bytes: int) -> tuple[str, int | None, tuple[i
         unpacked = [(block + half * together // 2 + i) for block in range(0, lanes, together) for i in range(together // 2)]
         if order == tuple(lane for x in unpacked for lane in (x, lanes + x)):
             return f"vunpck{letter}p{'s' if bytes == 4 else 'd'}", None, (0, 1)
-    return _immediate(order, bytes)
+    found = _immediate(order, bytes)
+    # Processors take a step longer from arithmetic of floats to instructions on integers.
+    return None if found is None else (found[0].replace("shufi", "shuff"), *found[1:])
 
 
 @cache

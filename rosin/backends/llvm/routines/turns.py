@@ -11,6 +11,7 @@ from math import cos, pi, sin
 from typing import Protocol, TypeVar
 
 from rosin.backends.llvm.emit import Emitter, Val, float_text
+from rosin.backends.llvm.squares import Shuffles
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def directed(e: Emitter, sign: Val, width: int) -> Val:
     return e.fmul(e.splat(sign, 2 * width), alternating(-1, 1, sign.elem, width))
 
 
-class Floats(Protocol):
+class Floats(Shuffles, Protocol):
     """What emits arithmetic of vectors of floats: an `Emitter`, or what writes lines of the assembler (vectors.py)."""
 
     def fadd(self, a: Val, b: Val, /) -> Val: ...
@@ -60,9 +61,6 @@ class Floats(Protocol):
     def fma(self, a: Val, b: Val, c: Val, /) -> Val: ...
     def fneg(self, a: Val, /) -> Val: ...
     def like(self, value: float, x: Val, /) -> Val: ...
-    def shuffle(self, left: Val, right: Val, order: Sequence[int], /) -> Val: ...
-    def opaque(self, x: Val, /) -> Val: ...
-
 
 class Turns:
     """Arithmetic of vectors of complex numbers, turned in a direction.

@@ -79,8 +79,11 @@ class Vectors:
         self.homes: dict[int, str] = {}
         """What values are called that lie in memory from the beginning."""
         self.constants: dict[str, int] = {}
-        self.tail = 0
-        """The step from which on all is done as soon as it can be."""
+        self.negated: dict[int, int] = {}
+        self.shuffles: dict[tuple[int, ...], Val] = {}
+        """Those that there are, as squares that overlap have some in common."""
+        self.tail: int | None = None
+        """The step, if there is one, from which on all is done as soon as it can be."""
 
     # -- what code is made of ----------------------------------------------------------------------------------
 
@@ -119,6 +122,8 @@ class Vectors:
             a = self._plain(Val(str(a), self.elem, self.lanes))
         if a < 0:
             a, b = b, a
+        if -b == self.constants.get(self._bits(0.0)):
+            return self._val(a)
         return self._made("add" if b > 0 else "sub", (a, abs(b)))
 
     def fmul(self, a: Val, b: Val) -> Val:
@@ -139,7 +144,11 @@ class Vectors:
             # The lanes that a vector lacks stay what they are.
             order = [lane if lane < half else lane - half + self._spread for lane in order]
             order += range(half, self._spread)
-        return self._made("shuffle", (x, x if right.ref == left.ref else self._plain(right)), order=tuple(order))
+        given = (x, x if right.ref == left.ref else self._plain(right))
+        known = self.shuffles.get((*given, *order))
+        if known is None:
+            known = self.shuffles[*given, *order] = self._made("shuffle", given, order=tuple(order))
+        return known
 
     def opaque(self, x: Val) -> Val:
         """As an `Emitter`'s, from which this is not hidden."""
@@ -153,7 +162,9 @@ class Vectors:
     def _plain(self, x: Val) -> int:
         """A value that is not negated."""
         number = int(x.ref)
-        return number if number > 0 else int(self._made("mul", (-number, int(self.like(-1.0, x).ref))).ref)
+        if number < 0 and number not in self.negated:
+            self.negated[number] = int(self._made("mul", (-number, int(self.like(-1.0, x).ref))).ref)
+        return self.negated.get(number, number)
 
     def _constant(self, values: Sequence[float], after: str) -> Val:
         text = ", ".join(map(self._bits, values))
@@ -210,8 +221,8 @@ class Vectors:
         lazy: dict[int, _Step] = {}
         kept: list[tuple[int, int, _Step]] = []
         for at, step in enumerate(own):
-            is_late = bool(step.made) and self.makers[step.made] >= self.tail
-            is_last = is_late or not step.made
+            is_late = self.tail is not None and step.made > 0 and self.makers[step.made] >= self.tail
+            is_last = is_late or (self.tail is not None and not step.made)
             before = [keys[number] for number in step.given if number in keys]
             if step.kind == "load" or (is_late and not before):
                 lazy[step.made] = step
@@ -246,6 +257,7 @@ class Written:
         self.slots = 0
         """Those of 64 bytes on the stack."""
         self.free_slots: list[int] = []
+        self.left_slots: list[int] = []
         self.homes = dict(vectors.homes)
         self.registers: dict[int, int] = {}
         steps = vectors.needed()
@@ -258,9 +270,10 @@ class Written:
         self.spilled: set[int] = set()
         self.loads: dict[int, Place] = {}
         self._outside([step for step in steps if step.made and vectors.levels[step.made] < BODY], body)
-        self.at = 0
-        for self.at, step in enumerate(body):
+        for step in body:
             self._write(step)
+            self.free_slots += self.left_slots
+            self.left_slots.clear()
 
     # -- outer levels ------------------------------------------------------------------------------------------
 
@@ -299,9 +312,12 @@ class Written:
         assert step.kind == "mul"
         near = self.registers | known
         a, b = (self._name(near[n]) if n in near else self.homes[n] for n in step.given)
-        if not a.startswith("%"):
+        if not b.startswith("%"):
             a, b = b, a
-        self.lines[level].append(f"vmul{self.suffix} {b}, {a}, {goal}")
+        if not b.startswith("%"):
+            self._move(b, goal, level)
+            b = goal
+        self.lines[level].append(f"vmul{self.suffix} {a}, {b}, {goal}")
 
     def _most(self, body: Sequence[_Step]) -> int:
         """How many values of the loop there are at a time at most."""
@@ -471,7 +487,8 @@ class Written:
                     self.free.append(register)
                 if number in self.spilled:
                     self.spilled.discard(number)
-                    self.free_slots.append(int(self.homes.pop(number).partition("(")[0]) // 64)
+                    # What the step makes may have another value leave its register before the step reads this.
+                    self.left_slots.append(int(self.homes.pop(number).partition("(")[0]) // 64)
 
     def _new(self, number: int, step: _Step) -> str:
         """A register for a value."""
