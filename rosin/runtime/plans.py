@@ -17,7 +17,7 @@ from math import sqrt
 
 import numpy as np
 
-from rosin.backends.llvm.routines import butterflies, grids, lines, passes, short, ways
+from rosin.backends.llvm.routines import butterflies, short, ways
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.routines.ways import Kind
 from rosin.backends.llvm.types import memory_type
@@ -27,7 +27,7 @@ from rosin.ir.op import NumpyArray
 from rosin.ir.ops.fourier import GRID, GROUP, LONG, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import jit, loading
 
-__all__ = ["Draft", "Planner", "planner", "radices", "turns"]
+__all__ = ["Draft", "Planner", "assembles", "planner", "radices", "turns"]
 
 SHORT_KINDS = {kind: name for kinds in (ways.SIDE_BY_SIDE, ways.SHORT_ALONE) for name, kind in kinds.items()}
 """The transforms of many short lines, by the kinds of their plans."""
@@ -148,8 +148,15 @@ class Draft:
         count = short.together(kind, length, self.elem, self.vector_bytes)
         if count > 1:
             name = f"short_{kind}_{length}"
-            text = lines.short_text if _assembles() else partial(short.short_text, vector_bytes=self.vector_bytes)
-            self._code(words, ways.SHORT, name, lambda: text(name, kind, length, self.elem))
+
+            def text() -> str:
+                if assembles():
+                    from rosin.backends.llvm.routines import lines
+
+                    return lines.short_text(name, kind, length, self.elem)
+                return short.short_text(name, kind, length, self.elem, self.vector_bytes)
+
+            self._code(words, ways.SHORT, name, text)
             words[ways.TOGETHER] = count
 
     def _line(self, number: int, length: int, kind: Kind) -> NumpyArray:
@@ -179,10 +186,19 @@ class Draft:
         """The code of a pass that does so many numbers, if that is known."""
         steps = butterflies.steps(kind, radix, self.elem, self.vector_bytes, count)
         name = "_".join(["pass", kind, str(radix), *(f"{step.width}{'s' if step.whole else ''}" for step in steps)])
-        text = passes.pass_text if _assembles() else butterflies.pass_text
-        self._code(row, ways.FUNCTION, name, lambda: text(name, kind, radix, self.elem, steps))
+
+        def text() -> str:
+            if assembles():
+                from rosin.backends.llvm.routines.passes import pass_text
+            else:
+                from rosin.backends.llvm.routines.butterflies import pass_text
+            return pass_text(name, kind, radix, self.elem, steps)
+
+        self._code(row, ways.FUNCTION, name, text)
 
     def _grid(self, number: int, length: int) -> NumpyArray:
+        from rosin.backends.llvm.routines import grids
+
         rows, columns = grid_sides(length)
         grid = np.zeros(grids.GRID_WORDS, np.int64)
         grid[grids.ROWS], grid[grids.COLUMNS] = rows, columns
@@ -231,7 +247,7 @@ class Draft:
 
 
 @functools.cache
-def _assembles() -> bool:
+def assembles() -> bool:
     """Whether the processor and the system are those that code is written for in the assembler."""
     target = jit.host()
     has_all = all(f"+{feature}" in target.features.split(",") for feature in ("avx512f", "avx512dq", "avx512vl"))

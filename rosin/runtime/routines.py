@@ -30,8 +30,6 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None
     calls them is written and compiled. So are the plans with these numbers that calls of routines will ask for."""
     # Whoever installs them meets an error again, and raises it.
     with contextlib.suppress(Exception):
-        for name, number in numbers:
-            _begin_plan(name, number)
         making = _Making(_absent(names), jit.host().vector_bytes)
 
         def make() -> None:
@@ -39,6 +37,9 @@ def begin(names: Iterable[str], numbers: Iterable[tuple[str, int]] = ()) -> None
                 _load(making)
 
         _start(threading.Thread(target=make, name="rosin-routines", daemon=True))
+        # LLVM takes longer for routines than for plans, the text of which is longer.
+        for name, number in numbers:
+            _begin_plan(name, number)
 
 
 def _begin_plan(name: str, number: int) -> None:

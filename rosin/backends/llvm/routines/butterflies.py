@@ -187,22 +187,21 @@ class _Pass:
                 write(e, row, target, f.word(p * self.radix + first))
 
 
+UNIT_BYTES = 16
+"""Processors shuffle units of so many bytes as a whole."""
+
+
 def transposed(e: Floats, rows: Sequence[Val]) -> list[Val]:
     """Number i of row j as number j of row i, for as many rows as numbers in each, a power of two."""
-    if BYTES[rows[0].elem] * 2 * UNITS > UNIT_BYTES or len(rows) <= UNITS:
-        return _turned_blocks(e, rows, len(rows))
-    # Neighbours of two rows that are together in a unit; then units are turned as a whole.
-    width, half = len(rows), len(rows) // UNITS
-    orders = [[lane for i in range(first, width, 2) for lane in (i, width + i)] for first in range(UNITS)]
+    width = len(rows)
+    if width <= 2 or 2 * BYTES[rows[0].elem] == UNIT_BYTES:
+        return _turned_blocks(e, rows)
+    # Of two rows the first numbers of each unit, and the second ones; then units are turned as a whole.
+    orders = [[lane for i in range(first, width, 2) for lane in (i, width + i)] for first in range(2)]
     columns = [
-        _turned_blocks(e, [_joined(e, *rows[i : i + UNITS], order) for i in range(0, width, UNITS)], half)
-        for order in orders
+        _turned_blocks(e, [_joined(e, rows[i], rows[i + 1], order) for i in range(0, width, 2)]) for order in orders
     ]
     return [row for pair in zip(*columns, strict=True) for row in pair]
-
-
-UNIT_BYTES, UNITS = 16, 2
-"""Processors shuffle units of so many bytes as a whole; each has two numbers at most."""
 
 
 def _joined(e: Floats, a: Val, b: Val, order: Sequence[int]) -> Val:
@@ -210,18 +209,20 @@ def _joined(e: Floats, a: Val, b: Val, order: Sequence[int]) -> Val:
     return e.opaque(e.shuffle(a, b, pairs(order)))
 
 
-def _turned_blocks(e: Floats, rows: Sequence[Val], count: int) -> list[Val]:
-    """Block i of row j as block j of row i: of two rows first halves and second halves, then of these every second."""
+def _turned_blocks(e: Floats, rows: Sequence[Val]) -> list[Val]:
+    """Block i of row j as block j of row i, for as many blocks as rows, of which there are four at most: of two rows
+    first halves and second halves, then of two such every second block."""
+    count = len(rows)
     if count == 1:
         return list(rows)
     size, half = rows[0].lanes // 2 // count, count // 2
 
-    def numbers(blocks: Sequence[int]) -> list[int]:
-        return [size * block + i for block in blocks for i in range(size)]
+    def joined(two: int, vectors: Sequence[Val], blocks: Sequence[int]) -> Val:
+        numbers = [size * block + i for block in blocks for i in range(size)]
+        return _joined(e, vectors[two], vectors[two + 1], numbers)
 
     halves = [[*range(first, first + half), *range(count + first, count + first + half)] for first in (0, half)]
-    made = [_joined(e, *rows[i : i + 2], numbers(order)) for order in halves for i in range(0, count, 2)]
+    made = [joined(two, rows, order) for order in halves for two in range(0, count, 2)]
     if count == 2:
         return made
-    seconds = [range(first, 2 * count, 2) for first in (0, 1)]
-    return [_joined(e, *made[i : i + 2], numbers(order)) for i in (0, 2) for order in seconds]
+    return [joined(two, made, range(first, 2 * count, 2)) for two in (0, 2) for first in (0, 1)]

@@ -77,18 +77,20 @@ class _Grids:
             factors = [e.offset(near, e.mul(k, f.word(NEAR)), self.complex) for k in numbers]
             lines = e.offset(target, e.add(e.mul(start, count), q), self.complex)
             arrays = list(zip(sources, factors, steps, strict=True))
-            f.loop(f.word(0), f.word(NEAR), self.width, lambda i: self._square(turns, arrays, lines, count, i))
+            f.loop(f.word(0), f.word(NEAR), self.width, lambda i: self._square(f, turns, arrays, lines, count, i))
 
         f.covering(count, self.width, lambda q: f.loop(f.word(0), chunks, 1, lambda chunk: chunk_of_rows(q, chunk)))
         e.line("ret void")
         parameters = texts(source, target, near, far, first, count, columns, Val("%sign", self.elem))
         return f.text(f"internal void @spread({parameters})")
 
-    def _square(self, turns: Turns, rows: Sequence[tuple[Val, Val, Val]], lines: Val, count: Val, i: Val) -> None:
+    def _square(
+        self, f: Function, turns: Turns, rows: Sequence[tuple[Val, Val, Val]], lines: Val, count: Val, i: Val
+    ) -> None:
         """As many columns as rows, of each of which there are its numbers and both its factors."""
-        e, width = turns.e, self.width
+        e, width = f.e, self.width
         made = [
-            self._product(turns, read(e, x, i, self.elem, width), read(e, near, i, self.elem, width), far)
+            self._product(f, turns, read(e, x, i, self.elem, width), read(e, near, i, self.elem, width), far)
             for x, near, far in rows
         ]
         line = e.offset(lines, e.mul(i, count), self.complex)
@@ -96,9 +98,9 @@ class _Grids:
             write(e, y, line, e.const(0, "i64"))
             line = e.offset(line, count, self.complex)
 
-    def _product(self, turns: Turns, x: Val, near: Val, far: Val) -> Val:
+    def _product(self, f: Function, turns: Turns, x: Val, near: Val, far: Val) -> Val:
         """x times both factors, which are turned in the direction."""
-        e, lanes = turns.e, range(2 * turns.width)
+        e, lanes = f.e, range(2 * turns.width)
         # The product of both is to be turned in the direction, so it is made as if there was none.
         cosine = shuffled(e, far, None, [0] * len(lanes))
         sine = e.fmul(shuffled(e, far, None, [1] * len(lanes)), alternating(-1, 1, self.elem, self.width))

@@ -1,5 +1,4 @@
-"""Functions for short lines side by side (short.py) that are text of the assembler throughout.
-"""
+"""Functions for short lines side by side (short.py) that are text of the assembler, as passes are (passes.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.passes import module
 from rosin.backends.llvm.routines.short import Lines, Points, rows, together
-from rosin.backends.llvm.routines.straight import REGISTER_BYTES
+from rosin.backends.llvm.routines.shuffles import REGISTER_BYTES
 from rosin.backends.llvm.routines.turns import BYTES
 from rosin.backends.llvm.routines.vectors import BODY, Place, Vectors
 from rosin.backends.llvm.squares import transposed

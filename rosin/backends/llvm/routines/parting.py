@@ -20,7 +20,8 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import number, numbered
 from rosin.backends.llvm.routines.packing import STEP, TOGETHER, Packing
 from rosin.backends.llvm.routines.records import BYTES, FLOATS, Records, texts
-from rosin.backends.llvm.routines.straight import LETTERS, REGISTER_BYTES, SUFFIXES, assembled, extremes
+from rosin.backends.llvm.routines.shuffles import REGISTER_BYTES
+from rosin.backends.llvm.routines.straight import LETTERS, SUFFIXES, assembled, extremes
 
 WORDS, OTHERS = 7, 5
 """Of a part, and the one that tells where the others go."""

@@ -18,7 +18,9 @@ SOURCE, TARGET, SETS, COUNT, IN_SET, IN_POINT = "%rdi", "%rsi", "%rdx", "%rcx", 
 OUT_SET, OUT_POINT, FACTORS = (f"{8 * (2 + i)}(%rbp)" for i in range(3))
 """Where the arguments of a pass are."""
 SIGN, SCALE = "%xmm0", "%xmm1"
-STRIDES = ("%r10", "%r11", "%rbx", "%r12", "%r13", "%r14", "%r15")
+ROW = IN_SET
+"""Where factors are, once what was there is known."""
+STRIDES: tuple[str, ...] = ("%r10", "%r11", "%rbx", "%r12", "%r13", "%r14", "%r15")
 OTHERS = ("%rbx", "%r12", "%r13", "%r14", "%r15")
 """Registers for strides, and those of them that belong to the caller."""
 GROUP = 8
@@ -121,11 +123,16 @@ class _Pass(ABC):
         """How many bytes are done next, where that is not always the same."""
         return COUNT if self.radix <= GROUP else self._local(0)
 
-    def _first(self, count: str) -> list[str]:
-        """So many bytes come first that the last ones end where the numbers do: in %rax."""
+    def _first(self, count: str, place: str) -> list[str]:
+        """So many bytes come first that the last ones end where the numbers do."""
         if self.step.whole:
             return []
-        return [f"leaq -{self.size}({count}), %rax", f"andq ${self.bytes - 1}, %rax", f"addq ${self.size}, %rax"]
+        return [
+            f"leaq -{self.size}({count}), %rax",
+            f"andq ${self.bytes - 1}, %rax",
+            f"addq ${self.size}, %rax",
+            f"movq %rax, {place}",
+        ]
 
     def _forward(self, pointers: Sequence[str], count: str, results: int) -> list[str]:
         """Pointers go on by what is done, the target by so many times that, and what is to do becomes less."""
@@ -137,97 +144,108 @@ class _Pass(ABC):
         # As those of a set lie side by side, %rax may be changed where it is not what is done.
         times = [] if results == 1 else [f"imulq ${results}, {by}, %rax"]
         along = [*times, f"addq {'%rax' if times else by}, {TARGET}"]
-        return [*loaded, *on, f"subq {by}, {count}", *along, f"movq ${self.bytes}, {self._by}", f"testq {count}, {count}"]
+        again = [f"movq ${self.bytes}, {self._by}", f"testq {count}, {count}"]
+        return [*loaded, *on, f"subq {by}, {count}", *along, *again]
 
 
 class _Neighbours(_Pass):
     """Some neighbours of each set at a time."""
 
     def lines(self) -> list[str]:
-        v, turns, name = self.v, self.turns, self.name
-        step, left, bytes, rest = self.free.pop(0), *(self._local(i) for i in (1, 2, 3))
-        if self.step.whole and self.radix <= GROUP:
-            bytes = COUNT
-        targets = _Points(TARGET, step, COUNT, self.radix, self.free)
+        self.out_point = self.free.pop(0)
+        self.targets = _Points(TARGET, self.out_point, COUNT, self.radix, self.free)
+        self._write_down()
+        once, of_set, body = self.written.lines
         number = 0 if self.kind == PLAIN else self.radix - 1
+        left, bytes, first, gap_in, gap_out = (self._local(i) for i in range(1, 6))
+        bytes = COUNT if self.step.whole and self.radix <= GROUP else bytes
+        lines = [
+            f"movq {SETS}, {left}",
+            *self._strides(bytes, gap_in, gap_out),
+            *self._first(COUNT, first),
+            *once,
+            f".L{self.name}_set:",
+            *of_set,
+            f"movq {bytes}, {SETS}",
+            *([] if self.step.whole else [f"movq {first}, %rax", f"movq %rax, {self._by}"]),
+            ".p2align 5",
+            f".L{self.name}_body:",
+            *body,
+            *self._forward((SOURCE,), SETS, 1),
+            f"jg .L{self.name}_body",
+            f"addq {gap_in}, {SOURCE}",
+            f"addq {gap_out}, {TARGET}",
+            f"addq ${self.size * number}, {ROW}",
+            f"decq {left}",
+            f"jnz .L{self.name}_set",
+        ]
+        return self._framed(lines)
+
+    def _write_down(self) -> None:
+        v, turns = self.v, self.turns
         scale = v.splat(SCALE)
         v.level = 1
         factors: list[tuple[Val, Val]] = []
-        for j in range(number):
-            cosine, sine = (v.broadcast(f"{self.size * j + self.size // 2 * part}({IN_SET})", 1) for part in range(2))
+        for j in range(0 if self.kind == PLAIN else self.radix - 1):
+            cosine, sine = (v.broadcast(f"{self.size * j + self.size // 2 * part}({ROW})", 1) for part in range(2))
             factors.append((cosine, v.fmul(turns.forth, sine)))
         for j, y in enumerate(self._transformed()):
             scaled = v.fmul(y, scale) if self.kind == PLAIN else turns.times(y, *factors[j - 1]) if j else y
-            v.store(scaled, targets.at(j))
+            v.store(scaled, self.targets.at(j))
         self.written = v.written()
-        once, of_set, body = self.written.lines
-        gaps = [self._local(4 + i) for i in range(2)]
-        lines = [
-            f"movq {SETS}, {left}",
+
+    def _strides(self, bytes: str, gap_in: str, gap_out: str) -> list[str]:
+        """All counts as bytes, and how far the end of a set is from the next one."""
+        return [
             *(f"shlq ${self.shift}, {register}" for register in (COUNT, IN_SET, IN_POINT)),
             *([] if bytes == COUNT else [f"movq {COUNT}, {bytes}"]),
             f"subq {COUNT}, {IN_SET}",
-            f"movq {IN_SET}, {gaps[0]}",
+            f"movq {IN_SET}, {gap_in}",
             f"movq {OUT_SET}, %rax",
             f"shlq ${self.shift}, %rax",
             f"subq {COUNT}, %rax",
-            f"movq %rax, {gaps[1]}",
-            f"movq {OUT_POINT}, {step}",
-            f"shlq ${self.shift}, {step}",
-            f"movq {FACTORS}, {IN_SET}",
-            *self._first(COUNT),
-            *([] if self.step.whole else [f"movq %rax, {rest}"]),
+            f"movq %rax, {gap_out}",
+            f"movq {OUT_POINT}, {self.out_point}",
+            f"shlq ${self.shift}, {self.out_point}",
+            f"movq {FACTORS}, {ROW}",
             *self.sources.odd_strides(),
-            *targets.odd_strides(),
-            *once,
-            f".L{name}_set:",
-            *of_set,
-            f"movq {bytes}, {SETS}",
-            *([] if self.step.whole else [f"movq {rest}, %rax", f"movq %rax, {self._by}"]),
-            ".p2align 5",
-            f".L{name}_body:",
-            *body,
-            *self._forward((SOURCE,), SETS, 1),
-            f"jg .L{name}_body",
-            f"addq {gaps[0]}, {SOURCE}",
-            f"addq {gaps[1]}, {TARGET}",
-            f"addq ${self.size * number}, {IN_SET}",
-            f"decq {left}",
-            f"jnz .L{name}_set",
+            *self.targets.odd_strides(),
         ]
-        return self._framed(lines)
 
 
 class _Sets(_Pass):
     """Some sets at a time."""
 
     def lines(self) -> list[str]:
-        v, turns, radix, width, name = self.v, self.turns, self.radix, self.step.width, self.name
-        step = self.free.pop(0)
-        rows = _Points(IN_SET, step, COUNT, radix - 1, self.free)
-        ys = self._transformed()
-        factors = [turns.factors(v.load(rows.at(j))) for j in range(radix - 1)]
-        ys[1:] = [turns.times(y, *pair) for y, pair in zip(ys[1:], factors, strict=True)]
-        for column in range(0, radix, width):
-            first = min(column, radix - width)
-            for p, row in enumerate(transposed(v, ys[first : first + width])):
-                v.store(row, Place(f"{self.size * (p * radix + first)}({TARGET})"))
-        self.written = v.written()
+        stride = self.free.pop(0)
+        self.rows = _Points(ROW, stride, COUNT, self.radix - 1, self.free)
+        self._write_down()
         once, _, body = self.written.lines
         lines = [
             f"shlq ${self.shift}, {SETS}",
             f"shlq ${self.shift}, {IN_POINT}",
-            f"movq {SETS}, {step}",
-            f"movq {FACTORS}, {IN_SET}",
-            *self._first(SETS),
-            *([] if self.step.whole else [f"movq %rax, {self._by}"]),
+            f"movq {SETS}, {stride}",
+            f"movq {FACTORS}, {ROW}",
+            *self._first(SETS, self._by),
             *self.sources.odd_strides(),
-            *rows.odd_strides(),
+            *self.rows.odd_strides(),
             *once,
             ".p2align 5",
-            f".L{name}_body:",
+            f".L{self.name}_body:",
             *body,
-            *self._forward((SOURCE, IN_SET), SETS, radix),
-            f"jg .L{name}_body",
+            *self._forward((SOURCE, ROW), SETS, self.radix),
+            f"jg .L{self.name}_body",
         ]
         return self._framed(lines)
+
+    def _write_down(self) -> None:
+        v, turns, radix, width = self.v, self.turns, self.radix, self.step.width
+        ys = self._transformed()
+        factors = [turns.factors(v.load(self.rows.at(j))) for j in range(radix - 1)]
+        ys[1:] = [turns.times(y, *pair) for y, pair in zip(ys[1:], factors, strict=True)]
+        for column in range(0, radix, width):
+            # The last square may overlap another.
+            first = min(column, radix - width)
+            for p, row in enumerate(transposed(v, ys[first : first + width])):
+                v.store(row, Place(f"{self.size * (p * radix + first)}({TARGET})"))
+        self.written = v.written()

@@ -87,6 +87,8 @@ class Lines:
 
 
 class _Short:
+    """The function as text of LLVM, for processors of any kind."""
+
     def __init__(self, kind: str, length: int, elem: str, lanes: int) -> None:
         self.kind, self.length, self.elem, self.lanes = kind, length, elem, lanes
         self.declarations: set[str] = set()

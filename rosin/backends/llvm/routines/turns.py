@@ -62,6 +62,7 @@ class Floats(Shuffles, Protocol):
     def fneg(self, a: Val, /) -> Val: ...
     def like(self, value: float, x: Val, /) -> Val: ...
 
+
 class Turns:
     """Arithmetic of vectors of complex numbers, turned in a direction.
 

@@ -14,15 +14,16 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.routines.straight import REGISTERS, in_one
+from rosin.backends.llvm.routines.shuffles import REGISTERS, in_one
 from rosin.backends.llvm.routines.turns import BYTES
 
 RESERVED = 4
 """Registers that values of outer levels have at least, if there are so many."""
 MOST_RESERVED = 24
+TEMPORARY = range(2, 8)
+"""Registers of values that come before the loop alone. Functions are given what they are told in those before these."""
 BODY = 2
 """The level of the loop; those before it are of the function and of a loop around."""
 
@@ -30,12 +31,11 @@ _MOVES = {16: "vmovups", 32: "vmovups", 64: "vmovups", 8: "vmovsd"}
 _LETTERS = {8: "x", 16: "x", 32: "y", 64: "z"}
 
 
-class Place(NamedTuple):
-    """Where in memory a vector is: the lines that come before an instruction with it, and what it is called there."""
+class Place:
+    """Where in memory a vector is: what it is called, and the group whose address a register has then."""
 
-    text: str
-    base: Base | None = None
-    group: int = 0
+    def __init__(self, text: str, base: Base | None = None, group: int = 0) -> None:
+        self.text, self.base, self.group = text, base, group
 
 
 class Base:
@@ -54,20 +54,27 @@ class Base:
         return [first, *[f"leaq ({self.register},{self.stride},8), {self.register}"] * (group - 1)]
 
 
-class _Step(NamedTuple):
-    """Something that is done with values, which have numbers; that of a negative number is negated."""
+class _Step:
+    """Something that is done with values, which have numbers."""
 
-    kind: str
-    given: tuple[int, ...]
-    made: int
-    place: Place | None = None
-    order: tuple[int, ...] = ()
-    signs: tuple[bool, bool] = (False, False)
-    """Whether the product is negated, and what is added to it."""
+    __slots__ = ("given", "kind", "made", "order", "place", "signs")
+
+    def __init__(
+        self,
+        kind: str,
+        given: tuple[int, ...],
+        made: int,
+        place: Place | None = None,
+        order: tuple[int, ...] = (),
+        signs: tuple[bool, bool] = (False, False),
+    ) -> None:
+        """`signs` say whether a product is negated, and what is added to it."""
+        self.kind, self.given, self.made, self.place, self.order, self.signs = kind, given, made, place, order, signs
 
 
 class Vectors:
-    """Code as it is written down, by the names that an `Emitter` has for it."""
+    """Code as it is written down, by the names that an `Emitter` has for it. A `Val` is the number of a value, which is
+    negative where the value is to be negated."""
 
     def __init__(self, name: str, elem: str, lanes: int) -> None:
         self.name, self.elem, self.lanes = name, elem, lanes
@@ -79,9 +86,10 @@ class Vectors:
         self.homes: dict[int, str] = {}
         """What values are called that lie in memory from the beginning."""
         self.constants: dict[str, int] = {}
+        """The numbers of those that there are, by their lanes."""
         self.negated: dict[int, int] = {}
         self.shuffles: dict[tuple[int, ...], Val] = {}
-        """Those that there are, as squares that overlap have some in common."""
+        """What there is already: squares that overlap have shuffles in common."""
         self.tail: int | None = None
         """The step, if there is one, from which on all is done as soon as it can be."""
 
@@ -253,11 +261,14 @@ class Written:
         self.letter, self.move = _LETTERS[self.bytes], _MOVES[self.bytes]
         self.suffix = "ps" if self.elem == "float" else "pd"
         self.lines: list[list[str]] = [[] for _ in range(BODY + 1)]
+        """Of each level."""
         self.orders: dict[tuple[int, ...], int] = {}
+        """Those of shuffles that lie in memory, by their numbers."""
         self.slots = 0
         """Those of 64 bytes on the stack."""
         self.free_slots: list[int] = []
         self.left_slots: list[int] = []
+        """Slots that are free once the step is written."""
         self.homes = dict(vectors.homes)
         self.registers: dict[int, int] = {}
         steps = vectors.needed()
@@ -265,10 +276,14 @@ class Written:
         self.uses: dict[int, list[int]] = defaultdict(list)
         """The steps at which each value is used, the last one first."""
         for at in range(len(body) - 1, -1, -1):
-            for number in set(body[at].given):
+            for number in dict.fromkeys(body[at].given):
                 self.uses[number].append(at)
         self.spilled: set[int] = set()
+        """Values of the loop that have slots."""
         self.loads: dict[int, Place] = {}
+        """What is still to be loaded."""
+        self.writers = {"store": self._store, "shuffle": self._shuffle, "fma": self._fma}
+        self.writers |= dict.fromkeys(("add", "sub", "mul"), self._binary)
         self._outside([step for step in steps if step.made and vectors.levels[step.made] < BODY], body)
         for step in body:
             self._write(step)
@@ -293,8 +308,7 @@ class Written:
                 self._move(home, self._name(register), levels[number])
         known: dict[int, int] = {}
         for step in steps:
-            # The lowest registers are given in the beginning.
-            register = self.registers.get(step.made, 2 + len(known) % 6)
+            register = self.registers.get(step.made, TEMPORARY[len(known) % len(TEMPORARY)])
             self._compute(step, self._name(register), known)
             if step.made in outer and step.made not in self.registers:
                 self._spill(step.made, register, levels[step.made])
@@ -335,19 +349,13 @@ class Written:
     # -- the loop ----------------------------------------------------------------------------------------------
 
     def _write(self, step: _Step) -> None:
-        for number in set(step.given):
+        for number in dict.fromkeys(step.given):
             self.uses[number].pop()
-        if step.kind == "load":
-            assert step.place is not None
-            self.loads[step.made] = step.place
-        elif step.kind == "store":
-            self._store(step)
-        elif step.kind == "shuffle":
-            self._shuffle(step)
-        elif step.kind == "fma":
-            self._fma(step)
-        else:
-            self._binary(step)
+        if step.kind != "load":
+            self.writers[step.kind](step)
+            return
+        assert step.place is not None
+        self.loads[step.made] = step.place
 
     def _store(self, step: _Step) -> None:
         assert step.place is not None
@@ -378,8 +386,9 @@ class Written:
         elif dying:
             kept = dying[0]
             other = b if kept == a else a
-            # Products with a number in memory, or sums.
-            first, second, form = (other, c, "213") if self._is_near(other) or not self._is_near(c) else (c, other, "132")
+            # What may lie in memory is added to a product, or in it.
+            is_added = self._is_near(other) or not self._is_near(c)
+            first, second, form = (other, c, "213") if is_added else (c, other, "132")
         else:
             first, second, form, kept = a, b, "231", 0
         if kept:
@@ -478,10 +487,8 @@ class Written:
 
     def _release(self, step: _Step) -> None:
         """Give back the registers of what is not needed any more, and of what lies in memory throughout."""
-        for number in set(step.given):
-            if number in self.fixed:
-                continue
-            if not self.uses[number] or self.vectors.levels[number] < BODY:
+        for number in step.given:
+            if number not in self.fixed and (not self.uses[number] or self.vectors.levels[number] < BODY):
                 register = self.registers.pop(number, None)
                 if register is not None:
                     self.free.append(register)
