@@ -2,7 +2,8 @@
 
 A plan is made when a length first comes up, and lasts as long as the process. Its words are those that
 rosin/backends/llvm/routines/ways.py lists. Passes are compiled one by one, when the first plan needs one, with
-vectors of the widths that it takes; their code is kept on the disk. While LLVM has them, tables are computed.
+vectors of the widths that it takes; their code is kept on the disk. While LLVM has them, tables are computed. What
+writes code loads when a plan needs such code.
 """
 
 from __future__ import annotations
