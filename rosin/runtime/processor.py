@@ -68,10 +68,6 @@ def allow_tiles() -> bool:
     return system_call(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
 
 
-_MASK_BYTES = 128
-"""Of the set of processors that the C library of Linux has (cpu_set_t)."""
-
-
 def place(thread: int, here: bool) -> None:
     """Have a thread of Python that was started just now begin on this processor, or on another one.
 
@@ -80,13 +76,14 @@ def place(thread: int, here: bool) -> None:
     run yet: it needs the interpreter first, which is not given away here.
     """
     library = _holding()
-    if library is None:
+    number = -1 if library is None else library.sched_getcpu()
+    if number < 0:
         return
-    allowed = sum(1 << number for number in os.sched_getaffinity(0))
-    mine = 1 << library.sched_getcpu()
-    wanted = allowed & (mine if here else ~mine)
+    allowed = sum(1 << each for each in os.sched_getaffinity(0))
+    size = allowed.bit_length() // 64 * 8 + 8
+    wanted = allowed & (1 << number if here else ~(1 << number))
     for mask in (wanted, allowed) if wanted else ():
-        library.pthread_setaffinity_np(thread, _MASK_BYTES, mask.to_bytes(_MASK_BYTES, sys.byteorder))
+        library.pthread_setaffinity_np(thread, size, mask.to_bytes(size, sys.byteorder))
 
 
 @functools.cache
@@ -95,6 +92,8 @@ def _holding() -> Any:
     if sys.platform != "linux":
         return None
     library = ctypes.PyDLL(None)
+    if not (hasattr(library, "sched_getcpu") and hasattr(library, "pthread_setaffinity_np")):
+        return None
     library.pthread_setaffinity_np.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p)
     return library
 

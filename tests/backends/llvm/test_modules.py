@@ -279,3 +279,20 @@ def test_routines_in_pieces_have_all_that_they_call(name: str) -> None:
     assert sum(each.count("\ndefine ") for each in texts) == text.count("\ndefine ")
     library = loading.load_object(*jit.compile_objects(texts, optimize=0))
     assert library.address(name)
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "has"),
+    [
+        ("define void @f()", "%x = alloca i64", True),
+        ("define void @f()", "%x = alloca [24 x <16 x float>], align 64", True),
+        ("define void @f()", "%x = alloca [4096 x float], align 64", False),
+        ("define void @f()", "%x = add i64 1, 1", False),
+        ("define void @f() noinline optnone", "%x = alloca i64", False),
+        ("define void @f() alwaysinline", "%x = add i64 1, 1", True),
+    ],
+)
+def test_passes_run_where_functions_have_slots(head: str, line: str, has: bool) -> None:
+    cold = "define void @g() noinline optnone {\n  %y = alloca i64\n  ret void\n}\n"
+    text = f"{cold}{head} {{\n  {line}\n  ret void\n}}\n{cold}"
+    assert modules.has_slots(text) is has
