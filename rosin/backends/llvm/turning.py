@@ -16,6 +16,7 @@ from rosin.backends.llvm.interleave import MOST_PARTS
 from rosin.backends.llvm.places import OF_LANES, Places
 from rosin.backends.llvm.squares import Column, Place, columns_of, power_of_two, rows_of
 from rosin.backends.llvm.types import memory_type
+from rosin.backends.llvm.whole_squares import is_whole, transpose
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Load, Scope, Statement, Store
@@ -53,7 +54,19 @@ class Turn:
 @functools.cache
 def _function(turn: Turn) -> tuple[str, frozenset[str]]:
     """The name of `void (ptr from, i64 apart, ptr to, i64 between)`, and the texts that a module needs for it."""
-    e, count = Emitter(set()), power_of_two(turn.columns)
+    e = Emitter(set())
+    if is_whole(turn.bytes, turn.lanes, turn.rows, turn.columns):
+        transpose(e, turn.bytes)
+    else:
+        _transpose(e, turn)
+    name = f"@turn.{turn.elem}.{turn.lanes}.{turn.rows}x{turn.columns}.{'rows' if turn.by_row else 'columns'}"
+    head = f"define internal void {name}(ptr %from, i64 %apart, ptr %to, i64 %between) {{"
+    return name, frozenset({*e.declarations, "\n".join([head, *e.lines, "  ret void", "}"])})
+
+
+def _transpose(e: Emitter, turn: Turn) -> None:
+    """The same for squares of any kind, by shuffles of LLVM's."""
+    count = power_of_two(turn.columns)
     few = None if turn.columns == count else first_of(turn.columns, count)
 
     def place(start: str, step: str, number: int) -> Val:
@@ -69,9 +82,6 @@ def _function(turn: Turn) -> tuple[str, frozenset[str]]:
     made = rows_of(e, vectors, turn.rows) if turn.by_row else columns_of(e, vectors, turn.lanes)[: turn.columns]
     for number, vector in enumerate(made):
         e.masked_store(vector, place("%to", "%between", number), few if turn.by_row else None, turn.bytes)
-    name = f"@turn.{turn.elem}.{turn.lanes}.{turn.rows}x{turn.columns}.{'rows' if turn.by_row else 'columns'}"
-    head = f"define internal void {name}(ptr %from, i64 %apart, ptr %to, i64 %between) {{"
-    return name, frozenset({*e.declarations, "\n".join([head, *e.lines, "  ret void", "}"])})
 
 
 class Turning(Places):

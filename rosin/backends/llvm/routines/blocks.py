@@ -8,12 +8,13 @@ other blocks have the last key: it is compared with nothing there.
 
 from __future__ import annotations
 
+from rosin.backends.llvm.assembler import assembled
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.networks import blocks_network_text, cleaned_text
 from rosin.backends.llvm.routines.records import BYTES, Records, texts
-from rosin.backends.llvm.routines.shuffles import REGISTER_BYTES
-from rosin.backends.llvm.routines.straight import SUFFIXES, assembled, extremes
+from rosin.backends.llvm.routines.straight import SUFFIXES, extremes
+from rosin.backends.llvm.shuffles import REGISTER_BYTES
 
 TOGETHER = 4
 """Registers of each run that are compared together; a block has as many times some."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.routines.passes import module
 from rosin.backends.llvm.routines.short import Lines, Points, rows, together
-from rosin.backends.llvm.routines.shuffles import REGISTER_BYTES
 from rosin.backends.llvm.routines.turns import BYTES
 from rosin.backends.llvm.routines.vectors import BODY, Place, Vectors
+from rosin.backends.llvm.shuffles import REGISTER_BYTES
 from rosin.backends.llvm.squares import transposed
 
 SOURCE, TARGET, LINES, SIGN, SCALE = "%rdi", "%rsi", "%rdx", "%xmm0", "%xmm1"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from functools import cache
 
+from rosin.backends.llvm.assembler import assembled
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.records import BYTES
-from rosin.backends.llvm.routines.shuffles import REGISTER_BYTES
-from rosin.backends.llvm.routines.straight import LETTERS, assembled, is_less_line
+from rosin.backends.llvm.routines.straight import LETTERS, is_less_line
+from rosin.backends.llvm.shuffles import REGISTER_BYTES
 
 OCTET = 8
 """Vectors of so many lanes have a table of orders, one for each mask."""

@@ -13,6 +13,7 @@ Parts of few keys are sorted by networks (blocks.py).
 
 from __future__ import annotations
 
+from rosin.backends.llvm.assembler import assembled
 from rosin.backends.llvm.emit import Val
 from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.blocks import counted_text
@@ -20,8 +21,8 @@ from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import number, numbered
 from rosin.backends.llvm.routines.packing import STEP, TOGETHER, Packing
 from rosin.backends.llvm.routines.records import BYTES, FLOATS, Records, texts
-from rosin.backends.llvm.routines.shuffles import REGISTER_BYTES
-from rosin.backends.llvm.routines.straight import LETTERS, SUFFIXES, assembled, extremes
+from rosin.backends.llvm.routines.straight import LETTERS, SUFFIXES, extremes
+from rosin.backends.llvm.shuffles import REGISTER_BYTES
 
 WORDS, OTHERS = 7, 5
 """Of a part, and the one that tells where the others go."""

@@ -1,20 +1,19 @@
 """Code for registers of 64 bytes of x86 as text of the assembler.
 
 LLVM takes some fifty times as long to choose instructions and registers for vectors as it takes to read instructions.
-For long straight code, all of whose values are in registers, the choice is simple enough to be made here. Short loops
-over vectors are written as they are to run (`assembled`).
+For long straight code, all of whose values are in registers, the choice is simple enough to be made here.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
+from rosin.backends.llvm.assembler import assembled
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.routines.records import BYTES, FLOATS
-from rosin.backends.llvm.routines.shuffles import REGISTER_BYTES, REGISTERS, Immediate, immediate
+from rosin.backends.llvm.shuffles import REGISTER_BYTES, REGISTERS, Immediate, immediate
 
 Row = tuple[int, ...]
 """A register, as a record of one part."""
@@ -24,8 +23,6 @@ LETTERS = {4: "d", 8: "q"}
 """Of instructions on the types of elements, and on bits of so many bytes."""
 _EXTREMES = {"i32": ("vpminsd", "vpmaxsd"), "float": ("vminps", "vmaxps"), "double": ("vminpd", "vmaxpd")}
 """What gives the lesser and the greater; of those that tie these give the first operand."""
-
-_REGISTER = re.compile(r"%(\w+)")
 
 MASKS, COMPARED = 7, 3
 """Registers of masks, but the first one, which is not used; so many of them are for comparisons, in turn."""
@@ -197,33 +194,7 @@ class _Written:
         self.lines += lines
 
 
-# -- loops -----------------------------------------------------------------------------------------------------------
-
-
-def assembled(
-    e: Emitter,
-    lines: Sequence[str],
-    changed: Mapping[str, Val],
-    given: Mapping[str, Val],
-) -> list[Val]:
-    """Lines of the assembler in which names in angles are registers, with what is changed and what is given; gives what
-    is in the former in the end. All other registers that the lines mention are theirs, and so is memory.
-    """
-    kinds = ["v" if value.lanes > 1 else "r" for value in given.values()]
-    code = "\\0A".join(lines)
-    clobbers = [*sorted(set(_REGISTER.findall(code))), "memory", "flags"]
-    constraints = [*("=&r" for _ in changed), *map(str, range(len(changed))), *kinds, *(f"~{{{c}}}" for c in clobbers)]
-    # What is changed has a number as a result, and another one as what is given to begin with.
-    numbers = {**{name: i for i, name in enumerate(changed)}, **{n: 2 * len(changed) + i for i, n in enumerate(given)}}
-    for name, number in numbers.items():
-        code = code.replace(f"<{name}>", f"${number}")
-    taken = ", ".join(value.typed for value in (*changed.values(), *given.values()))
-    results = ", ".join(value.type for value in changed.values())
-    whole = results if len(changed) == 1 else f"{{{results}}}"
-    made = e.define(f'call {whole} asm sideeffect "{code}", "{",".join(constraints)}"({taken})', whole)
-    if len(changed) == 1:
-        return [made]
-    return [e.define(f"extractvalue {made.typed}, {i}", value.elem) for i, value in enumerate(changed.values())]
+# -- lines that loops share -------------------------------------------------------------------------------------------
 
 
 def is_less_line(elem: str, x: str, y: str, mask: str) -> str:

@@ -16,8 +16,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.routines.shuffles import REGISTERS, in_one
 from rosin.backends.llvm.routines.turns import BYTES
+from rosin.backends.llvm.shuffles import REGISTERS, in_one
 
 RESERVED = 4
 """Registers that values of outer levels have at least, if there are so many."""
