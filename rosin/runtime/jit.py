@@ -113,6 +113,13 @@ class Target:
         return frozenset(found) if self.vector_bytes >= 64 else frozenset()
 
     @functools.cached_property
+    def assembles(self) -> bool:
+        """Whether it is of the kind that code is written for in the assembler: x86 with registers of 64 bytes, which
+        are shuffled by any instruction of AVX-512, and the calls of System V."""
+        has_all = all(f"+{feature}" in self.features.split(",") for feature in ("avx512f", "avx512dq", "avx512vl"))
+        return has_all and self.triple.startswith("x86_64") and "linux" in self.triple and self.vector_bytes == 64
+
+    @functools.cached_property
     def key(self) -> str:
         """A short text that differs when code made for the target may differ; for the keys of caches."""
         return cache.hashed(*(str(getattr(self, field.name)) for field in fields(self)))[:24]

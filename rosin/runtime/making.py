@@ -55,9 +55,10 @@ class Making:
             from rosin.runtime import routines
 
             routines.begin(names, plans)
-        most = min(threads.num_threads(), MOST_MODULES)
+        most, target = min(threads.num_threads(), MOST_MODULES), jit.host()
         with jit.Compiling(most) as compiling:
-            last = program_texts(program, jit.host().vector_bytes, most, compiling.add if most > 1 else None)
+            give = compiling.add if most > 1 else None
+            last = program_texts(program, target.vector_bytes, most, give, target.assembles)
             late = time.perf_counter()
             objects = compiling.objects(last, meanwhile=_collect)
         texts = compiling.texts
@@ -100,7 +101,7 @@ class Making:
         if stage == "loops":
             return loop_printer.text(self.program())
         if stage in ("llvm", "optimized", "assembly"):
-            text = program_text(self.program(), jit.host().vector_bytes)
+            text = program_text(self.program(), jit.host().vector_bytes, jit.host().assembles)
             return {"llvm": str, "optimized": jit.optimized, "assembly": jit.assembly}[stage](text)
         if stage in self.stages:
             return printer.text(pipeline.stage(self.graph, stage))

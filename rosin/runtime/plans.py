@@ -28,7 +28,7 @@ from rosin.ir.op import NumpyArray
 from rosin.ir.ops.fourier import GRID, GROUP, LONG, PRIMES, chirp_length, goes_together, grid_sides, is_smooth
 from rosin.runtime import jit, loading
 
-__all__ = ["Draft", "Planner", "assembles", "planner", "radices", "turns"]
+__all__ = ["Draft", "Planner", "planner", "radices", "turns"]
 
 SHORT_KINDS = {kind: name for kinds in (ways.SIDE_BY_SIDE, ways.SHORT_ALONE) for name, kind in kinds.items()}
 """The transforms of many short lines, by the kinds of their plans."""
@@ -151,7 +151,7 @@ class Draft:
             name = f"short_{kind}_{length}"
 
             def text() -> str:
-                if assembles():
+                if jit.host().assembles:
                     from rosin.backends.llvm.routines import lines
 
                     return lines.short_text(name, kind, length, self.elem)
@@ -189,7 +189,7 @@ class Draft:
         name = "_".join(["pass", kind, str(radix), *(f"{step.width}{'s' if step.whole else ''}" for step in steps)])
 
         def text() -> str:
-            if assembles():
+            if jit.host().assembles:
                 from rosin.backends.llvm.routines.passes import pass_text
             else:
                 from rosin.backends.llvm.routines.butterflies import pass_text
@@ -245,14 +245,6 @@ class Draft:
             # The number 0 of the table is not used.
             self.tables.append((words, ways.TABLE, lambda: -1j * self._turns(-np.arange(half // 2 + 1), length)))
         return words
-
-
-@functools.cache
-def assembles() -> bool:
-    """Whether the processor and the system are those that code is written for in the assembler."""
-    target = jit.host()
-    has_all = all(f"+{feature}" in target.features.split(",") for feature in ("avx512f", "avx512dq", "avx512vl"))
-    return target.triple.startswith("x86_64") and "linux" in target.triple and has_all and target.vector_bytes == 64
 
 
 def radices(length: int) -> list[int]:

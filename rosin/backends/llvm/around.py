@@ -18,6 +18,9 @@ from rosin.ir.steps import Kernel, decides
 class Surroundings(Protocol):
     """What a kernel has of the program around it."""
 
+    assembles: bool
+    """Whether some code is text of the assembler."""
+
     def pointer(self, e: Emitter, buffer: Buffer) -> Val:
         """The address of a buffer."""
         ...

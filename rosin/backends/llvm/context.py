@@ -36,9 +36,10 @@ TAPE_WORDS = 3
 class Context:
     """The context of a program, and what is emitted to read it and to write to it."""
 
-    def __init__(self, program: Program, vector_bytes: int) -> None:
+    def __init__(self, program: Program, vector_bytes: int, assembles: bool) -> None:
         self.program = program
         self.vector_bytes = vector_bytes
+        self.assembles = assembles
         self.declarations: set[str] = set()
         block = () if program.block is None else (program.block,)
         self.addresses = {b: i for i, b in enumerate((*program.arguments, *block, *program.results))}

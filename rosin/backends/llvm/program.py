@@ -72,24 +72,27 @@ LONG_RUN = 8
 """So many calls in a row that differ in nothing but function and table are a loop over both."""
 
 
-def program_text(program: Program, vector_bytes: int) -> str:
-    """The module for a program, for a host whose vector registers hold `vector_bytes`.
+def program_text(program: Program, vector_bytes: int, assembles: bool = False) -> str:
+    """The module for a program, for a host whose vector registers hold `vector_bytes`. Where it `assembles`, some code is
+    text of the assembler of x86.
 
     Raises:
         UnsupportedError: an op has no rule on this target.
     """
-    return _Module(program, vector_bytes).text().module()
+    return _Module(program, vector_bytes, assembles).text().module()
 
 
-def program_texts(program: Program, vector_bytes: int, most: int, give: Give | None = None) -> list[str]:
+def program_texts(
+    program: Program, vector_bytes: int, most: int, give: Give | None = None, assembles: bool = False
+) -> list[str]:
     """As `program_text`, in at most `most` modules that are linked together, for as many threads to compile. Those of
     a long program are `give`n first, one by one, as soon as they are there."""
-    return _Module(program, vector_bytes, give).text().modules(most)
+    return _Module(program, vector_bytes, assembles, give).text().modules(most)
 
 
 class _Module(ControlSteps):
-    def __init__(self, program: Program, vector_bytes: int, give: Give | None = None) -> None:
-        super().__init__(program, vector_bytes)
+    def __init__(self, program: Program, vector_bytes: int, assembles: bool, give: Give | None = None) -> None:
+        super().__init__(program, vector_bytes, assembles)
         self.give = give
         self.functions: list[str] = []
         """Those that have not been given away."""

@@ -39,6 +39,8 @@ class Turn:
     rows: int
     columns: int
     by_row: bool
+    assembled: bool = False
+    """Whether the function is text of the assembler."""
 
     @property
     def numbers(self) -> int:
@@ -55,7 +57,7 @@ class Turn:
 def _function(turn: Turn) -> tuple[str, frozenset[str]]:
     """The name of `void (ptr from, i64 apart, ptr to, i64 between)`, and the texts that a module needs for it."""
     e = Emitter(set())
-    if is_whole(turn.bytes, turn.lanes, turn.rows, turn.columns):
+    if turn.assembled:
         transpose(e, turn.bytes)
     else:
         _transpose(e, turn)
@@ -190,7 +192,9 @@ class Turning(Places):
     # -- places ------------------------------------------------------------------------------------------------
 
     def _turn(self, buffer: Buffer, rows: int, columns: int, by_row: bool) -> Turn:
-        return Turn(memory_type(buffer.dtype), buffer.dtype.bytes, self.lanes, rows, columns, by_row)
+        bytes = buffer.dtype.bytes
+        assembled = self.around.assembles and is_whole(bytes, self.lanes, rows, columns)
+        return Turn(memory_type(buffer.dtype), bytes, self.lanes, rows, columns, by_row, assembled)
 
     def _rows_at(self, buffer: Buffer, start: Index) -> tuple[Val, Val]:
         """Where the row of the first lane starts, and how many bytes are from lane to lane."""

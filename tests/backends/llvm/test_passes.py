@@ -11,7 +11,7 @@ from rosin.backends.llvm.routines import butterflies, lines, passes, short
 from rosin.backends.llvm.routines.butterflies import FIRST, PLAIN, TURNED
 from rosin.backends.llvm.routines.turns import BYTES
 from rosin.backends.llvm.routines.vectors import BODY, Place, Vectors
-from rosin.runtime import jit, loading, plans
+from rosin.runtime import jit, loading
 
 RADICES = (1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 31)
 COUNTS = ((1, 1), (3, 1), (9, 1), (16, 1), (3, 2), (1, 5), (3, 8), (9, 17))
@@ -19,7 +19,7 @@ COUNTS = ((1, 1), (3, 1), (9, 1), (16, 1), (3, 2), (1, 5), (3, 8), (9, 17))
 REAL: dict[str, Any] = {"float": ctypes.c_float, "double": ctypes.c_double}
 DTYPES: dict[str, tuple[Any, Any]] = {"float": (np.float32, np.complex64), "double": (np.float64, np.complex128)}
 GUARD = 16
-assembled = pytest.param(True, marks=pytest.mark.skipif(not plans.assembles(), reason="for other processors"))
+assembled = pytest.param(True, marks=pytest.mark.skipif(not jit.host().assembles, reason="for other processors"))
 RNG = np.random.default_rng(0)
 
 
@@ -116,7 +116,7 @@ def test_short_lines(kind: str, length: int, elem: str, in_assembler: bool) -> N
             assert (y[right.size :] == 7).all()
 
 
-@pytest.mark.skipif(not plans.assembles(), reason="for other processors")
+@pytest.mark.skipif(not jit.host().assembles, reason="for other processors")
 @pytest.mark.parametrize(("elem", "lanes"), [("double", 2), ("double", 8), ("float", 2), ("float", 16)])
 def test_vectors(elem: str, lanes: int) -> None:
     """More values than there are registers, and values negated in every place of an operation."""
