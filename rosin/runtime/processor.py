@@ -76,8 +76,7 @@ def place(thread: int, here: bool) -> None:
     run yet: it needs the interpreter first, which is not given away here.
     """
     library = _holding()
-    number = -1 if library is None else library.sched_getcpu()
-    if number < 0:
+    if library is None or (number := library.sched_getcpu()) < 0:
         return
     allowed = sum(1 << each for each in os.sched_getaffinity(0))
     size = allowed.bit_length() // 64 * 8 + 8

@@ -73,8 +73,8 @@ LONG_RUN = 8
 
 
 def program_text(program: Program, vector_bytes: int, assembles: bool = False) -> str:
-    """The module for a program, for a host whose vector registers hold `vector_bytes`. Where it `assembles`, some code is
-    text of the assembler of x86.
+    """The module for a program, for a host whose vector registers hold `vector_bytes`. Where it `assembles`, some code
+    is text of the assembler of x86.
 
     Raises:
         UnsupportedError: an op has no rule on this target.
