@@ -451,6 +451,15 @@ class Emitter:
         self.line(f"store {value.typed}, ptr {pointer.ref}{aligned}")
 
 
+BODY = "body"
+"""The block behind what stands at the head of a function."""
+
+
+def with_head(head: Sequence[str], body: str) -> str:
+    """The lines of a function: those of an emitter for its head, then those of one whose `first` block is `BODY`."""
+    return "\n".join(["entry:", *head, f"  br label %{BODY}", f"{BODY}:", body])
+
+
 def first_of(count: int, lanes: int) -> Val:
     """The mask of the first of so many lanes."""
     return mask_of([i < count for i in range(lanes)])

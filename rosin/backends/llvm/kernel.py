@@ -21,7 +21,7 @@ from rosin.backends.llvm.around import (
     is_long,
     parallel_loops,
 )
-from rosin.backends.llvm.emit import Val
+from rosin.backends.llvm.emit import Val, with_head
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import Entrance, Running
 from rosin.backends.llvm.streams import streams
@@ -76,10 +76,8 @@ class KernelEmitter(VectorLoops):
         self.statements(self.kernel.body)
         self.end_tiles()
         self.e.line("ret void")
-        head = "\n".join(self.head.lines)
-        body = self.e.text()
         signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
-        return f"{signature} {{\nentry:\n{head}\n  br label %body\nbody:\n{body}\n}}\n"
+        return f"{signature} {{\n{with_head(self.head.lines, self.e.text())}\n}}\n"
 
     @property
     def shared(self) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from rosin.backends.llvm.around import Surroundings, lanes_of
-from rosin.backends.llvm.emit import Emitter, Mark, Val, first_of, mask_of
+from rosin.backends.llvm.emit import BODY, Emitter, Mark, Val, first_of, mask_of
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.sizes import SizeEmitter
 from rosin.backends.llvm.squares import read_squares, written_squares
@@ -60,7 +60,7 @@ class Places(ABC):
         self.around = around
         self.kernel = kernel
         self.name = name
-        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4), first="body")
+        self.e = Emitter(declarations, doubles=max(vector_bytes // 8, 4), first=BODY)
         self.head = Emitter(declarations, prefix="h", head=True)
         self.sizes = SizeEmitter(self.head, lambda symbol: around.size(self.head, symbol))
         self.width = lanes_of(kernel, vector_bytes)

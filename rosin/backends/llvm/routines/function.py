@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.emit import BODY, Emitter, Val, with_head
 from rosin.backends.llvm.variables import Variable
-
-FIRST = "body"
-"""The block behind what stands at the head of a function."""
 
 _NAME = re.compile(r"%[\w.]+")
 _DEFINED = re.compile(r"^  (%[\w.]+) = ", re.MULTILINE)
@@ -20,7 +17,7 @@ class _Noting(Emitter):
     """Notes the type of each value."""
 
     def __init__(self, declarations: set[str], prefix: str) -> None:
-        super().__init__(declarations, prefix, first=FIRST)
+        super().__init__(declarations, prefix, first=BODY)
         self.types: dict[str, str] = {}
 
     def define(self, text: str, elem: str, lanes: int = 1, hint: str = "") -> Val:
@@ -53,7 +50,7 @@ class Function:
 
         A `cold` one takes little of the time that a call does, so that LLVM does not improve it, which takes longest.
         """
-        lines = "\n".join(["entry:", *self._head.lines, f"  br label %{FIRST}", f"{FIRST}:", *self.e.lines])
+        lines = with_head(self._head.lines, self.e.text())
         return f"define {signature} nounwind{' noinline optnone' if cold else ''} {{\n{lines}\n}}\n"
 
     def apart(self, name: str, body: Callable[[], None]) -> None:
@@ -68,7 +65,7 @@ class Function:
         self.e.line("ret void")
         text = "\n".join([*self._head.lines, *self.e.lines])
         types = {"%words": "ptr", **head.types, **e.types}
-        own = {*_DEFINED.findall(text), *_LABEL.findall(text), f"%{FIRST}"}
+        own = {*_DEFINED.findall(text), *_LABEL.findall(text), f"%{BODY}"}
         given = ", ".join(f"{types[ref]} {ref}" for ref in dict.fromkeys(_NAME.findall(text)) if ref not in own)
         self.parts.append(self.text(f"internal void @{name}({given})"))
         self.e, self._head = e, head

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rosin.backends.llvm.emit import Val
-from rosin.backends.llvm.routines.passes import module
+from rosin.backends.llvm.routines.passes import framed, module
 from rosin.backends.llvm.routines.short import Lines, Points, rows, together
 from rosin.backends.llvm.routines.turns import BYTES
 from rosin.backends.llvm.routines.vectors import BODY, Place, Vectors
@@ -37,11 +37,7 @@ class _Short:
         results = Points(v).transform(lines.given(self._read(v)))
         self._write(v, lines.scaled(results))
         written = v.written()
-        room = [f"subq ${64 * written.slots}, %rsp", "andq $-64, %rsp"] if written.slots else []
         code = [
-            "pushq %rbp",
-            "movq %rsp, %rbp",
-            *room,
             f"leaq -1({LINES}), {DONE}",
             f"andq ${self.lanes - 1}, {DONE}",
             f"incq {DONE}",
@@ -55,12 +51,8 @@ class _Short:
             f"subq {DONE}, {LINES}",
             f"movq ${self.lanes}, {DONE}",
             f"jg .L{self.name}_body",
-            "movq %rbp, %rsp",
-            "popq %rbp",
-            "vzeroupper",
-            "retq",
         ]
-        return module(self.name, code, written.data())
+        return module(self.name, framed(code, written.slots), written.data())
 
     # -- squares -----------------------------------------------------------------------------------------------
 

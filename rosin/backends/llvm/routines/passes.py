@@ -68,6 +68,25 @@ def module(name: str, code: Sequence[str], data: Sequence[str]) -> str:
     return 'module asm "' + "\\0A".join(lines) + '"\n'
 
 
+def framed(lines: Sequence[str], slots: int, changed: Sequence[str] = ()) -> list[str]:
+    """The lines of a function that needs so many slots of 64 bytes, with the registers saved that are the caller's."""
+    saved = [(register, f"-{8 * (1 + OTHERS.index(register))}(%rbp)") for register in changed]
+    # What is just below the stack is a function's own, as long as it calls no other.
+    room = [f"subq ${128 + 64 * slots}, %rsp", "andq $-64, %rsp"] if slots else []
+    return [
+        "pushq %rbp",
+        "movq %rsp, %rbp",
+        *room,
+        *(f"movq {register}, {place}" for register, place in saved),
+        *lines,
+        *(f"movq {place}, {register}" for register, place in saved),
+        *(["movq %rbp, %rsp"] if room else []),
+        "popq %rbp",
+        "vzeroupper",
+        "retq",
+    ]
+
+
 class _Pass(ABC):
     """The code of one step."""
 
@@ -99,24 +118,6 @@ class _Pass(ABC):
     def _local(self, number: int) -> str:
         """A word on the stack, below the registers that are saved."""
         return f"-{8 * (len(OTHERS) + 1 + number)}(%rbp)"
-
-    def _framed(self, lines: Sequence[str]) -> list[str]:
-        """With the registers saved that belong to the caller, and room on the stack."""
-        saved = [(register, f"-{8 * (1 + i)}(%rbp)") for i, register in enumerate(OTHERS) if register not in self.free]
-        # What is just below the stack is a function's own, as long as it calls no other.
-        room = [f"subq ${128 + 64 * self.written.slots}, %rsp", "andq $-64, %rsp"] if self.written.slots else []
-        return [
-            "pushq %rbp",
-            "movq %rsp, %rbp",
-            *room,
-            *(f"movq {register}, {place}" for register, place in saved),
-            *lines,
-            *(f"movq {place}, {register}" for register, place in saved),
-            *(["movq %rbp, %rsp"] if room else []),
-            "popq %rbp",
-            "vzeroupper",
-            "retq",
-        ]
 
     @property
     def _by(self) -> str:
@@ -179,7 +180,7 @@ class _Neighbours(_Pass):
             f"decq {left}",
             f"jnz .L{self.name}_set",
         ]
-        return self._framed(lines)
+        return framed(lines, self.written.slots, [each for each in OTHERS if each not in self.free])
 
     def _write_down(self) -> None:
         v, turns = self.v, self.turns
@@ -236,7 +237,7 @@ class _Sets(_Pass):
             *self._forward((SOURCE, ROW), SETS, self.radix),
             f"jg .L{self.name}_body",
         ]
-        return self._framed(lines)
+        return framed(lines, self.written.slots, [each for each in OTHERS if each not in self.free])
 
     def _write_down(self) -> None:
         v, turns, radix, width = self.v, self.turns, self.radix, self.step.width
