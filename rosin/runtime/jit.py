@@ -316,10 +316,11 @@ class Compiling:
     def _start(self, here: bool) -> None:
         """One more thread, on the processor of the one that calls if that is about to wait."""
         # The table of `threading` would be made anew now and then, among what goes when programs do.
-        processor.place(_thread.start_new_thread(self._work, ()), here)
+        everywhere = processor.allowed()
+        processor.place(_thread.start_new_thread(self._work, (everywhere,)), here, everywhere)
         self._working += 1
 
-    def _work(self) -> None:
+    def _work(self, everywhere: int) -> None:
         while (number := self._waiting.get()) is not None and not self._over:
             try:
                 text = self.texts[number]
@@ -328,6 +329,7 @@ class Compiling:
                     _machine(self.target, optimize) as machine,
                     _optimized_module(text, self.target, machine, optimize) as module,
                 ):
+                    processor.leave(everywhere)
                     self._begun.put(None)
                     self._made[number] = _emitted(machine, module)
             except BaseException as error:  # Whoever waits gets it.

@@ -6,10 +6,11 @@ import ctypes
 import functools
 import os
 import sys
+import threading
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["allow_tiles", "cache_sizes", "identity", "llvm_library", "place"]
+__all__ = ["allow_tiles", "allowed", "cache_sizes", "identity", "leave", "llvm_library", "place"]
 
 _CACHES = "/sys/devices/system/cpu/cpu0/cache"
 _CHANGING = {"processor", "cpu MHz", "bogomips", "BogoMIPS", "physical id", "core id", "apicid", "initial apicid"}
@@ -68,21 +69,37 @@ def allow_tiles() -> bool:
     return system_call(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
 
 
-def place(thread: int, here: bool) -> None:
-    """Have a thread of Python that was started just now begin on this processor, or on another one.
+def allowed() -> int:
+    """The processors that this thread may use, as bits; 0 where threads cannot be placed."""
+    return sum(1 << each for each in os.sched_getaffinity(0)) if _holding() is not None else 0
+
+
+def place(thread: int, here: bool, everywhere: int) -> None:
+    """Have a thread of Python that was started just now begin on this processor, or on another one of those that are
+    allowed. It stays there until it says `leave`.
 
     The scheduler of Linux knows neither that who starts a thread will wait for it, nor that it will not, and moves what
-    waits in vain after milliseconds at best. Later on the thread may run wherever this process may. It must not have
-    run yet: it needs the interpreter first, which is not given away here.
+    waits in vain after milliseconds at best. A thread that waits for its turn of the interpreter, it puts beside the
+    one that gives this away, though that runs on. The thread must not have run yet: it needs the interpreter first,
+    which is not given away here.
     """
     library = _holding()
     if library is None or (number := library.sched_getcpu()) < 0:
         return
-    allowed = sum(1 << each for each in os.sched_getaffinity(0))
-    size = allowed.bit_length() // 64 * 8 + 8
-    wanted = allowed & (1 << number if here else ~(1 << number))
-    for mask in (wanted, allowed) if wanted else ():
-        library.pthread_setaffinity_np(thread, size, mask.to_bytes(size, sys.byteorder))
+    wanted = everywhere & (1 << number if here else ~(1 << number))
+    if wanted:
+        _use(thread, wanted)
+
+
+def leave(everywhere: int) -> None:
+    """Let this thread, which was placed, run wherever it is allowed to."""
+    if everywhere:
+        _use(threading.get_ident(), everywhere)
+
+
+def _use(thread: int, processors: int) -> None:
+    size = processors.bit_length() // 64 * 8 + 8
+    _holding().pthread_setaffinity_np(thread, size, processors.to_bytes(size, sys.byteorder))
 
 
 @functools.cache

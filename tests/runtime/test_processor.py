@@ -13,23 +13,29 @@ if sys.platform != "linux":
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_a_thread_that_was_placed_may_run_anywhere(here: bool) -> None:
-    """After its start it may use every processor that the process may, and so may the one that started it."""
+def test_a_thread_that_was_placed_stays_until_it_leaves(here: bool) -> None:
+    """Then it may use every processor that the process may; the one that started it may all the time."""
     allowed = os.sched_getaffinity(0)
+    everywhere = processor.allowed()
+    assert everywhere == sum(1 << each for each in allowed)
     found: list[set[int]] = []
     goes = threading.Event()
 
     def wait() -> None:
         goes.wait()
         found.append(os.sched_getaffinity(0))
+        processor.leave(everywhere)
+        found.append(os.sched_getaffinity(0))
 
     thread = threading.Thread(target=wait)
     thread.start()
     assert thread.ident is not None
-    processor.place(thread.ident, here)
+    processor.place(thread.ident, here, everywhere)
     goes.set()
     thread.join()
-    assert found == [allowed]
+    assert found[1] == allowed
+    assert found[0] <= allowed
+    assert len(found[0]) == 1 if here or len(allowed) <= 2 else len(found[0]) == len(allowed) - 1
     assert os.sched_getaffinity(0) == allowed
 
 
