@@ -218,7 +218,17 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, /, axis: int = -1) -> Arra
         ShapeError: x and the indices differ in rank.
         DTypeError: the positions are no integers.
     """
-    operand, given = promote.array("take_along_axis", x), promote.array("take_along_axis", indices)
+    return _along(promote.array("take_along_axis", x), Positions(promote.array("take_along_axis", indices)), axis)
+
+
+def at_own_places(x: Array, places: Array, axis: int = -1) -> Array:
+    """As `take_along_axis`, of places none of which is negative."""
+    return _along(x, Positions(places, from_front=True), axis)
+
+
+def _along(operand: Array, positions: Positions, axis: int) -> Array:
+    """The elements at each line's own positions."""
+    given = positions.array
     shape, wanted = core.shape_of(operand), core.shape_of(given)
     if len(shape) != len(wanted):
         promote.bad_shape(f"take_along_axis: ranks {len(shape)} and {len(wanted)} differ", operand, given)
@@ -232,9 +242,9 @@ def take_along_axis(x: ArrayLike, indices: ArrayLike, /, axis: int = -1) -> Arra
     full.insert(place, shape[place])
     picked.insert(place, wanted[place])
     numbers = Numbers((), (place,), others, others, (place,), len(shape))
-    positions = promote.spread(from_front(Positions(given), shape[place]), tuple(picked))
+    vectors = promote.spread(from_front(positions, shape[place]), tuple(picked))
     op = Gather(*numbers, slice_sizes=(1,) * len(shape), mode="clip")
-    return core.bind1(op, promote.spread(operand, tuple(full)), positions)
+    return core.bind1(op, promote.spread(operand, tuple(full)), vectors)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rosin.frontend import core
 from rosin.frontend.numpy import elementwise, logic, manipulation, promote
 from rosin.frontend.numpy.complex import imag, real
-from rosin.frontend.numpy.indexing import take_along_axis
+from rosin.frontend.numpy.indexing import at_own_places
 from rosin.frontend.numpy.promote import ArrayLike
 from rosin.ir import facts
 from rosin.ir.dtypes import u8
@@ -48,9 +48,9 @@ def _line_sorted(op: ops.Sorting, x: Array) -> Array:
     places = core.bind1(ops.ArgSort(op.descending), keys[0])
     if 0 not in core.shape_of(x):
         for key in keys[1:]:
-            order = core.bind1(ops.ArgSort(op.descending), take_along_axis(key, places))
-            places = take_along_axis(places, order)
-    return places if op.places else take_along_axis(x, places) if 0 not in core.shape_of(x) else x
+            order = core.bind1(ops.ArgSort(op.descending), at_own_places(key, places))
+            places = at_own_places(places, order)
+    return places if op.places else at_own_places(x, places) if 0 not in core.shape_of(x) else x
 
 
 def sort(
@@ -121,8 +121,8 @@ def lexsort(keys: ArrayLike | Sequence[ArrayLike], /, axis: int = -1) -> Array:
         return places
     for key in arrays[1:]:
         # A stable sort by a key keeps what the keys before it say where that key ties.
-        order = argsort(take_along_axis(key, places, axis=along), axis=along)
-        places = take_along_axis(places, order, axis=along)
+        order = argsort(at_own_places(key, places, axis=along), axis=along)
+        places = at_own_places(places, order, axis=along)
     return places
 
 
@@ -142,7 +142,7 @@ def top_k(x: ArrayLike, /, k: int, *, axis: int = -1) -> tuple[Array, Array]:
     places = manipulation.moveaxis(_greatest(lines, count), -1, along)
     if 0 in core.shape_of(places):
         return manipulation.slice_axis(operand, along, 0, count), places
-    return take_along_axis(operand, places, axis=along), places
+    return at_own_places(operand, places, axis=along), places
 
 
 _FEW = 16
