@@ -32,8 +32,12 @@ def assembled(
         code = code.replace(f"<{name}>", f"${number}")
     taken = ", ".join(value.typed for value in (*changed.values(), *given.values()))
     results = ", ".join(value.type for value in changed.values())
-    whole = results if len(changed) == 1 else f"{{{results}}}"
-    made = e.define(f'call {whole} asm sideeffect "{code}", "{",".join(constraints)}"({taken})', whole)
+    whole = results if len(changed) == 1 else f"{{{results}}}" if changed else "void"
+    call = f'call {whole} asm sideeffect "{code}", "{",".join(constraints)}"({taken})'
+    if not changed:
+        e.line(call)
+        return []
+    made = e.define(call, whole)
     if len(changed) == 1:
         return [made]
     return [e.define(f"extractvalue {made.typed}, {i}", value.elem) for i, value in enumerate(changed.values())]

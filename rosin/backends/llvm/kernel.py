@@ -21,13 +21,16 @@ from rosin.backends.llvm.around import (
     is_long,
     parallel_loops,
 )
+from rosin.backends.llvm.assembler import assembled
 from rosin.backends.llvm.emit import Val, with_head
+from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.ops.cast import convert
 from rosin.backends.llvm.places import Entrance, Running
 from rosin.backends.llvm.streams import streams
 from rosin.backends.llvm.types import memory_type, register_type
 from rosin.backends.llvm.variables import Variable
 from rosin.backends.llvm.vector_loops import VectorLoops, is_sum
+from rosin.backends.llvm.whole_loops import whole_loop
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Index
 from rosin.ir.loops import (
@@ -55,6 +58,9 @@ from rosin.ir.loops import (
 from rosin.ir.ops.arithmetic import Mul
 from rosin.ir.steps import Kernel, decides
 
+FEWEST_STEPS = 200
+"""Lines of the assembler that take less are not all that a loop around them takes."""
+
 
 def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: int, declarations: set[str]) -> str:
     """The function `void name(ptr context, i64 begin, i64 end)`; a parallel kernel runs blocks `begin … end - 1`."""
@@ -63,6 +69,9 @@ def kernel_text(kernel: Kernel, name: str, around: Surroundings, vector_bytes: i
 
 class KernelEmitter(VectorLoops):
     """The statements of a kernel."""
+
+    has_own = False
+    """Whether anything but loops and tests is in the function, rather than in lines of the assembler."""
 
     def text(self) -> str:
         for buffer in (*self.kernel.buffers, *self.kernel.scratch):
@@ -77,7 +86,8 @@ class KernelEmitter(VectorLoops):
         self.end_tiles()
         self.e.line("ret void")
         signature = f"define internal void @{self.name}(ptr %context, i64 %begin, i64 %end)"
-        return f"{signature} {{\n{with_head(self.head.lines, self.e.text())}\n}}\n"
+        cold = "" if self.has_own else COLD
+        return f"{signature}{cold} {{\n{with_head(self.head.lines, self.e.text())}\n}}\n"
 
     @property
     def shared(self) -> bool:
@@ -95,6 +105,8 @@ class KernelEmitter(VectorLoops):
             if blocks(statement) and not _is_scope(statement):
                 self._write_parts()
             self._write_parts_before(statement)
+            if not isinstance(statement, Loop | When):
+                self.has_own = True
             match statement:
                 case Let():
                     self.frames[-1][statement.local] = self.expr(statement.value)
@@ -105,7 +117,8 @@ class KernelEmitter(VectorLoops):
                 case When():
                     self.when(statement)
                 case Loop():
-                    self.loop(statement)
+                    if not self.whole_loop(statement):
+                        self.loop(statement)
                 case InTurn():
                     self.in_turn(statement)
                 case While():
@@ -264,6 +277,29 @@ class KernelEmitter(VectorLoops):
 
     def choose(self, statement: Choose) -> None:
         self.e.choice(self.expr(statement.index), [partial(self.block, branch) for branch in statement.branches])
+
+    def whole_loop(self, loop: Loop) -> bool:
+        """Emit a loop as lines of the assembler, if it is of the kind that is."""
+        if not self.around.assembles or self.lane is not None or self.mask is not None:
+            return False
+        found = whole_loop(loop, self.width)
+        if found is None:
+            return False
+        e = self.e
+        given: dict[str, Val] = {}
+        changed = {f"c{number}": e.const(count, "i64") for number, count in enumerate(found.counts)}
+        for number, pointer in enumerate(found.pointers):
+            address = self.address(pointer.buffer, Index(0, pointer.terms))
+            (given if pointer.var is None else changed)[f"p{number}"] = address
+        for number, tests in enumerate(found.tests):
+            scalar, vector = self.tests(tests)
+            assert vector is None, "lanes have no part in the tests"
+            given[f"t{number}"] = e.convert("zext", scalar or e.const(True, "i1"), "i64")
+        assembled(e, found.lines, changed, given)
+        if found.steps < FEWEST_STEPS and self.entrances:
+            # What the loops around it take counts as well.
+            self.has_own = True
+        return True
 
     def loop(self, loop: Loop) -> None:
         inner = _has_vector(loop)

@@ -21,27 +21,31 @@ MODULE_CHARACTERS = 3_000
 ASSEMBLER_SHARE = 8
 """So many characters of the assembler take LLVM as long as one of its own."""
 
+COLD_SHARE = 3
+"""And so many of a function that it is not to improve."""
+
 AHEAD_CHARACTERS = 12_000
 """Functions of so many are given away as a module: it takes LLVM a few milliseconds to begin with one."""
 
 AHEAD_SHARE = 4
 """And of one in so many of all before: then modules are few, and the last ones so short that threads end together."""
 
-COLD = " optnone {"
+COLD = " noinline optnone"
 """What ends the head of a function that LLVM is not to improve."""
 
 INLINE = "alwaysinline"
 """What the head of a function has that is to stand where it is called."""
 
+_COLD_HEAD = COLD + " {"
 _SLOT = re.compile(r"^(define .*)$| = alloca (?!\[\d{3,} x )", re.MULTILINE)
 """The head of a function, or room on its stack, but for arrays that are too long for registers."""
 _ASSEMBLER = re.compile(r' asm sideeffect "[^"]*"')
 _NAME = re.compile(r'@([\w.$-]+|"[^"]+")')
 _FUNCTION = re.compile(r"^define internal void @", re.MULTILINE)
-_HELPER = re.compile(r"define internal (.*?) \{\n")
+_HELPER = re.compile(r"define internal (.*?)(?:" + COLD + r")? \{\n")
 _VARIABLE = re.compile(r"^(@\S+) = (?:internal )?global (.*) \S+$")
 _HEAD = re.compile(r"^define .*$", re.MULTILINE)
-_SIGNATURE = re.compile(r"define (?:internal )?(.*?)(?: nounwind)?(?: noinline optnone)? \{\n")
+_SIGNATURE = re.compile(r"define (?:internal )?(.*?)(?: nounwind)?(?:" + COLD + r")? \{\n")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Text:
         outside = self._outside()
         helpers = {function: self._own_helpers(function, outside) for function in self.functions}
         once = [*self.functions, *(outside[name] for name in set[str]().union(*helpers.values()))]
-        count = min(most, len(self.functions), sum(map(len, once)) // MODULE_CHARACTERS)
+        count = min(most, len(self.functions), sum(map(_length, once)) // MODULE_CHARACTERS)
         if count < 2 and not self.elsewhere:
             return [self.module()]
         count = max(count, 1)
@@ -81,7 +85,7 @@ class Text:
         placed: set[str] = set()
 
         def length(function: str) -> int:
-            return len(function) + sum(len(outside[name]) for name in helpers[function] - placed)
+            return _length(function) + sum(_length(outside[name]) for name in helpers[function] - placed)
 
         for function in sorted(self.functions, key=length, reverse=True):
             alone = _mentioned([function]).isdisjoint(names - {_defined(function)})
@@ -209,7 +213,7 @@ def is_cold(text: str) -> bool:
     """Whether all functions of a module are such that LLVM is not to improve them."""
     heads = (head[0] for head in _HEAD.finditer(text))
     # Long modules have others, the first of which tells.
-    return next(heads, "").endswith(COLD) and all(head.endswith(COLD) for head in heads)
+    return next(heads, "").endswith(_COLD_HEAD) and all(head.endswith(_COLD_HEAD) for head in heads)
 
 
 def has_slots(text: str) -> bool:
@@ -223,13 +227,15 @@ def has_slots(text: str) -> bool:
         elif INLINE in head:
             return True
         else:
-            improves = not head.endswith(COLD)
+            improves = not head.endswith(_COLD_HEAD)
     return False
 
 
 def _length(function: str) -> int:
-    """The characters of a function, of which code of the assembler counts as less, as it takes LLVM little time."""
+    """The characters of a function, of which those count as less that take LLVM little time."""
     whole, rest = len(function), len(_ASSEMBLER.sub("", function))
+    if COLD in function:
+        rest //= COLD_SHARE
     return rest + (whole - rest) // ASSEMBLER_SHARE
 
 

@@ -41,7 +41,7 @@ from rosin.backends.llvm.context import CALLER, CONTEXT_HEAD, OWNERS, POLL_STATE
 from rosin.backends.llvm.control import ControlSteps
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.kernel import kernel_text
-from rosin.backends.llvm.modules import AHEAD_CHARACTERS, AHEAD_SHARE, Text
+from rosin.backends.llvm.modules import AHEAD_CHARACTERS, AHEAD_SHARE, COLD, Text
 from rosin.backends.llvm.names import BEGIN, ENTRY, FREE, HOST, PARALLEL, RECEIVER, ROUTINE, SETUP
 from rosin.backends.llvm.sizes import SizeEmitter, fails, result_words, sizes_text
 from rosin.ir.dims import Dim
@@ -140,8 +140,10 @@ class _Module(ControlSteps):
             empty.append(f"  call void @llvm.memset.p0.i64({words}, i1 false)")
             self.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
         # Code that calls kernels one after the other gets no better by optimisation, but for what it computes of sizes.
-        plain = self.program.sizes is None and all(isinstance(step, Kernel | Again) for step in self.program.steps)
-        attributes = " noinline optnone" if plain else ""
+        plain = self.program.sizes is None and all(
+            isinstance(step, Kernel | Again | RoutineCall) for step in self.program.steps
+        )
+        attributes = COLD if plain else ""
         if self.has_teams:
             self.declarations.add("declare i64 @pthread_self()")
             self.first.store(self.first.define("call i64 @pthread_self()", "i64"), self.word(self.first, CALLER))
@@ -172,7 +174,7 @@ class _Module(ControlSteps):
             ]
         )
         if self.program.setup:
-            once = [f"define i32 @{SETUP}(ptr %buffers, ptr %arena) noinline optnone {{", *context, *setup.lines, "}"]
+            once = [f"define i32 @{SETUP}(ptr %buffers, ptr %arena){COLD} {{", *context, *setup.lines, "}"]
             body = "\n".join([*once, body])
         if self.program.sizes is not None:
             body = f"{sizes_text(self.program, self.declarations)}\n{body}"

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from rosin.backends.llvm.emit import Emitter, Val, first_of
 from rosin.backends.llvm.interleave import MOST_PARTS
+from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.places import OF_LANES, Places
 from rosin.backends.llvm.squares import Column, Place, columns_of, power_of_two, rows_of
 from rosin.backends.llvm.types import memory_type
@@ -62,7 +63,7 @@ def _function(turn: Turn) -> tuple[str, frozenset[str]]:
     else:
         _transpose(e, turn)
     name = f"@turn.{turn.elem}.{turn.lanes}.{turn.rows}x{turn.columns}.{'rows' if turn.by_row else 'columns'}"
-    head = f"define internal void {name}(ptr %from, i64 %apart, ptr %to, i64 %between) {{"
+    head = f"define internal void {name}(ptr %from, i64 %apart, ptr %to, i64 %between){COLD * turn.assembled} {{"
     return name, frozenset({*e.declarations, "\n".join([head, *e.lines, "  ret void", "}"])})
 
 

@@ -84,7 +84,7 @@ class VectorLoops(TileRegisters):
         body: Callable[[Val], None],
     ) -> None:
         """A counted loop of so many trips. Long sums are summed block by block, lest rounding errors pile up."""
-        sums = [copy[carry.locals[0]] for copy in running for carry in _long_sums(loop, trips)]
+        sums = [copy[carry.locals[0]] for copy in running for carry in long_sums(loop, trips)]
         if not sums:
             self.e.counted(begin, end, step, body)
             return
@@ -230,7 +230,7 @@ def _is_plain(loop: Loop) -> bool:
     return loop.kind is Kind.VECTOR and not (loop.parallel or loop.backward or loop.refill or decides(loop))
 
 
-def _long_sums(loop: Loop, trips: Dim) -> list[Carry]:
+def long_sums(loop: Loop, trips: Dim) -> list[Carry]:
     """The sums of floats that a loop carries and does not read, if its trips are enough for rounding errors to matter.
 
     A loop of many sums holds a tile in registers; adding it up elsewhere now and then would cost it.

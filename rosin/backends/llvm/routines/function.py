@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from rosin.backends.llvm.emit import BODY, Emitter, Val, with_head
+from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.variables import Variable
 
 _NAME = re.compile(r"%[\w.]+")
@@ -51,7 +52,7 @@ class Function:
         A `cold` one takes little of the time that a call does, so that LLVM does not improve it, which takes longest.
         """
         lines = with_head(self._head.lines, self.e.text())
-        return f"define {signature} nounwind{' noinline optnone' if cold else ''} {{\n{lines}\n}}\n"
+        return f"define {signature} nounwind{COLD if cold else ''} {{\n{lines}\n}}\n"
 
     def apart(self, name: str, body: Callable[[], None]) -> None:
         """What a body appends, as a function of its own that is called here: several threads compile long code in

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from rosin.backends.llvm.emit import Emitter, Val
+from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.routines.records import Records, greater, lesser, texts
 from rosin.backends.llvm.routines.straight import Straight, is_straight
 
@@ -110,7 +111,7 @@ def _straight(
     s.emit(e, name, array[0], Val("%blocks", "i64") if blocks else None)
     signature = f"internal void @{name}({records.parameters('a')}{f', {blocks}' if blocks else ''})"
     # There is nothing in it for LLVM to improve.
-    return "\n".join([f"define {signature} nounwind noinline optnone {{", *e.lines, "  ret void", "}", ""])
+    return "\n".join([f"define {signature} nounwind{COLD} {{", *e.lines, "  ret void", "}", ""])
 
 
 def _network(e: Emitter, records: Records, registers: int, bits: Sequence[int] = ()) -> _Network[Val]:

@@ -1,0 +1,469 @@
+"""Loops that fill registers from memory, add up products there and write them back, as lines of the assembler of x86.
+
+So are tiles of sums, the panels that are copied for them, and other plain copies. LLVM takes a hundred times as long to
+give the many values of a tile their registers, one by one, as it takes to read instructions that name them.
+
+Addresses are pointers and numbers. An index without its constant, without lanes, and without the loop that is one in
+the lines, is computed by whoever has the lines, once for all places that differ in these alone. Pointers to places that
+differ from step to step are counted up.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+from rosin.backends.llvm.around import is_long
+from rosin.backends.llvm.streams import streams
+from rosin.backends.llvm.vector_loops import long_sums
+from rosin.backends.llvm.whole_values import INSTRUCTIONS, Place, UnlikeError, Values, demand
+from rosin.ir.dataclass import dataclass
+from rosin.ir.dims import Dim
+from rosin.ir.index import Atom, Index, LoopVar
+from rosin.ir.loops import (
+    Accumulate,
+    Apply,
+    Buffer,
+    Carry,
+    Const,
+    Expr,
+    Kind,
+    Let,
+    Load,
+    Local,
+    Loop,
+    Scope,
+    Statement,
+    Store,
+    When,
+    Within,
+    walk,
+)
+from rosin.ir.ops.arithmetic import Add, Maximum, Minimum, Mul
+from rosin.ir.statements import nested
+from rosin.ir.steps import decides
+
+MOST_TOLD = 10
+"""Registers for addresses, counts and tests: so many any function has."""
+MOST_VECTORS = 8
+"""A longer row is a loop in the lines."""
+MOST_SIDE_BY_SIDE = 4
+AT_ONCE = (4, 2, 1)
+"""So many vectors of a longer row are one step of it, if they divide it."""
+
+_ELSEWHERE = (Scope.LANES, Scope.STATE, Scope.TAPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The address of the element of a buffer whose index are these terms."""
+
+    buffer: Buffer
+    terms: tuple[tuple[Atom, Dim], ...]
+    var: LoopVar | None
+    """The variable of the loop in the lines with which it is counted up."""
+    step: int
+    """By how many elements, for each more of that."""
+
+
+@dataclass(frozen=True)
+class WholeLoop:
+    """The lines of a loop, in which what they are told has names in angles."""
+
+    lines: Sequence[str]
+    pointers: Sequence[Pointer]
+    """What `p0`, `p1`… are to begin with."""
+    counts: Sequence[int]
+    """And `c0`, `c1`…, which count down to 0."""
+    tests: Sequence[Sequence[Within]]
+    """Of these `t0`, `t1`… say whether they all hold: if not, they are 0."""
+    steps: int
+    """How many of the lines run, those of loops each time."""
+
+
+def whole_loop(loop: Loop, lanes: int) -> WholeLoop | None:
+    """The lines of a loop that would run so many lanes at a time; None for one that is not of the kind."""
+    rows = [s for s in loop.body if isinstance(s, Loop)] if loop.kind is Kind.SERIAL else [loop]
+    if loop.parallel or loop.carries or (loop.kind is Kind.SERIAL and len(rows) < len(loop.body)):
+        return None
+    if not all(map(_is_plain, rows)):
+        return None
+    try:
+        written = _Lines(loop, lanes)
+    except UnlikeError:
+        return None
+    told = len(written.pointers) + len(written.counts) + len(written.tests)
+    if told > MOST_TOLD:
+        return None
+    steps = len(written.lines) + written.repeated
+    return WholeLoop(written.lines, list(written.pointers), written.counts, written.tests, steps)
+
+
+def _is_plain(row: Loop) -> bool:
+    """Whether at a glance there may be lines for a row: for most of those that have none, none are begun."""
+    if row.kind is not Kind.VECTOR or row.carries or not isinstance(row.var.extent, int):
+        return False
+    seen: set[int] = set()
+    for statement in nested(row.body):
+        match statement:
+            case Let() | Accumulate() | When():
+                pass
+            case Store() if _apart(statement.offset.terms, row.var) == 1:
+                pass
+            case Loop(body=body) if all(isinstance(s, Accumulate) for s in body):
+                pass
+            case _:
+                return False
+        stack = list(_used(statement))
+        while stack:
+            expr = stack.pop()
+            if id(expr) in seen:
+                continue
+            seen.add(id(expr))
+            match expr:
+                case Apply() if expr.op.__class__ in INSTRUCTIONS and expr.dtype.is_float:
+                    stack += expr.args
+                case Load() if _apart(expr.offset.terms, row.var) in (0, 1):
+                    pass
+                case Local() | Const():
+                    pass
+                case _:
+                    return False
+    return True
+
+
+def _apart(terms: Sequence[tuple[Atom, Dim]], lane: LoopVar | None) -> Dim:
+    """How far apart lanes are, as far as they are terms themselves."""
+    for atom, coefficient in terms:
+        if atom is lane:
+            return coefficient
+    return 0
+
+
+class _Lines(Values):
+    """The lines of a loop as they are written."""
+
+    def __init__(self, loop: Loop, lanes: int) -> None:
+        super().__init__(max((s.buffer.dtype.bytes for s in nested([loop]) if isinstance(s, Store)), default=0))
+        self.are_several = lanes > self.lanes
+        """Whether several registers are to be filled side by side."""
+        self.repeated = 0
+        """How many lines run again, each time."""
+        self.pointers: dict[Pointer, str] = {}
+        self.counts: list[int] = []
+        self.tests: list[Sequence[Within]] = []
+        self.labels = 1
+        self.lane: LoopVar | None = None
+        self.further = 0
+        """How many lanes come before those of the vector that is written."""
+        self.var: LoopVar | None = None
+        """The variable of the loop around that is one in the lines."""
+        self.known: dict[tuple[int, int], tuple[str, bool]] = {}
+        """For terms seen before, by where they lie, the name of their pointer, and whether lanes are neighbours."""
+        for statement in nested([loop]):
+            for expr in walk(*_used(statement)):
+                if isinstance(expr, Const) and not (isinstance(statement, Loop) and self.is_zero(expr)):
+                    self.constant(expr)
+        if loop.kind is Kind.VECTOR:
+            self._vectors(loop)
+        else:
+            self._rows(loop)
+
+    # -- loops -------------------------------------------------------------------------------------------------
+
+    def _rows(self, loop: Loop) -> None:
+        """A loop of nothing but short rows."""
+        rows = [s for s in loop.body if isinstance(s, Loop)]
+        demand(all(_trips(row) <= MOST_VECTORS * self.lanes for row in rows))
+        # What several rows have in common would be computed before them.
+        begin = self._open(loop, _trips(loop))
+        for row in rows:
+            self._vectors(row)
+        self._close(begin, 1)
+
+    def _vectors(self, loop: Loop) -> None:
+        """A row of vectors."""
+        count, rest = divmod(_trips(loop), self.lanes)
+        demand(not loop.carries and not loop.refill)
+        if rest:
+            self._mask(rest)
+        self.lane, self.known = loop.var, {}
+        first = 0
+        if count > MOST_VECTORS:
+            together = next(each for each in AT_ONCE if count >= each)
+            first = count - count % together
+            begin = self._open(loop, first // together)
+            self._some(loop.body, [(number, "") for number in range(together)])
+            self._close(begin, together * self.lanes)
+            # Pointers are where the loop has left them.
+            self.var = loop.var
+        others = [(number, "") for number in range(count - first)]
+        self._some(loop.body, [*others, (count - first, "{%k1}")] if rest else others)
+        if first:
+            self.var = None
+        self.lane, self.known = None, {}
+
+    def _some(self, body: Sequence[Statement], vectors: Sequence[tuple[int, str]]) -> None:
+        """Vectors with these numbers and masks, some side by side: what these read lies together."""
+        uses = _uses(body)
+        side_by_side = MOST_SIDE_BY_SIDE if self.are_several and not any(isinstance(s, When) for s in body) else 1
+        for first in range(0, len(vectors), side_by_side):
+            some = vectors[first : first + side_by_side]
+            lines, free, written = self.lines, self.free, list[list[str]]()
+            for at, (number, mask) in enumerate(some):
+                self.lines, self.free = [], free[at :: len(some)]
+                self.further, self.masked, self.compared = number * self.lanes, mask, f"%k{2 + at}"
+                self.wanted = Counter(uses)
+                self._statements(body)
+                self.forget()
+                written.append(self.lines)
+            self.lines, self.free, self.masked = lines, free, ""
+            for together in itertools.zip_longest(*written):
+                self.lines += [line for line in together if line is not None]
+
+    def _mask(self, count: int) -> None:
+        """The mask of the first so many lanes, before all other lines."""
+        text = [f"movl $${(1 << count) - 1}, %eax", "kmovw %eax, %k1"]
+        if self.lines[: len(text)] != text:
+            demand(not any(line.startswith("kmovw") for line in self.lines))
+            self.lines[:0] = text
+
+    def _open(self, loop: Loop, trips: int) -> tuple[int, int]:
+        """A loop begins in the lines; gives its label, and how many lines there are before."""
+        demand(self.var is None)
+        self.var, self.known = loop.var, {}
+        self.counts.append(trips)
+        self.labels += 1
+        self.lines.append(f"{self.labels}:")
+        return self.labels, len(self.lines)
+
+    def _close(self, begin: tuple[int, int], steps: int) -> None:
+        """It ends, in whose every step its variable goes on by so many."""
+        label, first = begin
+        for pointer, name in self.pointers.items():
+            if pointer.step and pointer.var is self.var:
+                self.lines.append(f"addq $${_fits(pointer.step * steps * self.bytes)}, <{name}>")
+        self.lines += [f"decq <c{len(self.counts) - 1}>", f"jne {label}b"]
+        self.repeated += (self.counts[-1] - 1) * (len(self.lines) - first)
+        self.var, self.known = None, {}
+
+    # -- statements --------------------------------------------------------------------------------------------
+
+    def _statements(self, body: Sequence[Statement]) -> None:
+        for statement in body:
+            match statement:
+                case Let():
+                    register = self.value(statement.value)
+                    self.keep(statement.local, register)
+                    self.release(register)
+                case Store():
+                    self._store(statement)
+                case When():
+                    self._when(statement)
+                case Loop():
+                    self._sums(statement)
+                case _:
+                    raise UnlikeError
+
+    def _store(self, statement: Store) -> None:
+        place = self.place(statement.buffer, statement.offset)
+        demand(place.of_lanes)
+        register = self.value(statement.value)
+        self.lines.append(f"vmovup{self.suffix} {register}, {place.text}{self.masked}")
+        self.release(register)
+
+    def _when(self, statement: When) -> None:
+        for test in statement.tests:
+            demand(not test.index.dynamics() and self._is_outside(test.index))
+        name = f"t{len(self.tests)}"
+        self.tests.append(statement.tests)
+        self.labels += 1
+        after = self.labels
+        self.lines += [f"testq <{name}>, <{name}>", f"je {after}f"]
+        with self.inside():
+            self._statements(statement.body)
+        self.lines.append(f"{after}:")
+
+    def _sums(self, loop: Loop) -> None:
+        """Running values, which stay in registers."""
+        trips = _trips(loop)
+        demand(loop.kind is Kind.SERIAL and not long_sums(loop, trips))
+        demand(trips == 1 or not self.are_several)
+        totals = {carry: self._begun(carry) for carry in loop.carries}
+        terms = [s for s in loop.body if isinstance(s, Accumulate) and s.carry in totals]
+        demand(len(terms) == len(loop.body))
+        begin = self._open(loop, trips) if trips > 1 else None
+        with self.inside():
+            for load, ahead in streams(loop, lambda _: True):
+                self.lines.append(f"prefetcht0 {self.place(load.buffer, load.offset + ahead).text}")
+            if all(map(_is_plain_product, terms)):
+                self._add_up([(totals[s.carry], [self._factor(factor) for factor in _factors(s)]) for s in terms])
+            else:
+                for statement in terms:
+                    self._combine(statement, totals[statement.carry])
+        if begin is not None:
+            self._close(begin, 1)
+        for carry, register in totals.items():
+            self.keep(carry.locals[0], register)
+            self.release(register)
+
+    def _begun(self, carry: Carry) -> str:
+        """A register of its own for a sum, in which there is what it begins with."""
+        demand(_is_known(carry))
+        initial = carry.initial[0]
+        if isinstance(initial, Const) and self.is_zero(initial):
+            return self.cleared()
+        register = self.value(initial)
+        if self.holders[register] == 1:
+            return register
+        copy = self.new()
+        self.lines.append(f"vmovap{self.suffix} {register}, {copy}")
+        self.release(register)
+        return copy
+
+    def _combine(self, statement: Accumulate, total: str) -> None:
+        """One more value for a running one."""
+        kind, factors = f"p{self.suffix}", _factors(statement)
+        if factors:
+            near = self.value(factors[0])
+            far = self.folded(factors[1])
+            self.lines.append(f"vfmadd231{kind} {far}, {near}, {total}")
+            self.release(near)
+        else:
+            far = self.folded(statement.values[0])
+            (combined,) = statement.carry.combine
+            assert isinstance(combined, Apply), "running values are sums or extremes"
+            name = INSTRUCTIONS[combined.op.__class__]
+            if name == "add":
+                self.lines.append(f"vadd{kind} {far}, {total}, {total}")
+            else:
+                self.take_extreme(name, total, far)
+        if far.startswith("%"):
+            self.release(far)
+
+    def _factor(self, value: Expr) -> Place:
+        if isinstance(value, Load):
+            return self.place(value.buffer, value.offset)
+        # What was there before the loop stays in its register.
+        demand(value in self.registers)
+        register = self.value(value)
+        self.release(register)
+        return Place(register)
+
+    def _add_up(self, products: Sequence[tuple[str, Sequence[Place]]]) -> None:
+        """The products of one step. What several have in common is loaded once."""
+        left = Counter(factor for _, factors in products for factor in factors)
+        near: dict[Place, str] = {}
+
+        def is_near(place: Place) -> bool:
+            return place.is_register or place in near
+
+        for total, (a, b) in products:
+            # One factor may come from memory right here.
+            first, second = (b, a) if is_near(b) or (left[a] == 1 and not is_near(a)) else (a, b)
+            for place, needs in ((first, True), (second, left[second] > 1 or self.masked)):
+                if needs and not is_near(place):
+                    near[place] = self.loaded(place)
+            x, y = (each.text if each.is_register else near.get(each) for each in (first, second))
+            self.lines.append(f"vfmadd231p{self.suffix} {y or self.operand(second)}, {x}, {total}")
+            for place in (a, b):
+                left[place] -= 1
+                if not left[place] and place in near:
+                    self.release(near.pop(place))
+
+    # -- memory ------------------------------------------------------------------------------------------------
+
+    def place(self, buffer: Buffer, offset: Index) -> Place:
+        constant = offset.constant
+        demand(isinstance(constant, int) and buffer.dtype.bytes == self.bytes and buffer.scope not in _ELSEWHERE)
+        assert isinstance(constant, int)
+        # Most indices of a tile differ in a number alone, and share their terms.
+        key = id(buffer), id(offset.terms)
+        if key not in self.known:
+            self.known[key] = self._pointer(buffer, offset.terms)
+        name, of_lanes = self.known[key]
+        if of_lanes:
+            constant += self.further
+        return Place(f"{_fits(constant * self.bytes)}(<{name}>)", of_lanes)
+
+    def _pointer(self, buffer: Buffer, terms: Sequence[tuple[Atom, Dim]]) -> tuple[str, bool]:
+        """The name of the pointer to what has these terms, and whether lanes are neighbours."""
+        step: Dim = 0
+        rest: list[tuple[Atom, Dim]] = []
+        for atom, coefficient in terms:
+            if atom is self.var:
+                step = coefficient
+            if atom is not self.lane and atom is not self.var:
+                rest.append((atom, coefficient))
+        index = Index(0, tuple(rest))
+        demand(isinstance(step, int) and not index.dynamics() and self._is_outside(index))
+        assert isinstance(step, int)
+        pointer = Pointer(buffer, index.terms, self.var if step else None, step)
+        return self.pointers.setdefault(pointer, f"p{len(self.pointers)}"), _apart(terms, self.lane) == 1
+
+    def _is_outside(self, index: Index) -> bool:
+        """Whether an index is the same throughout the lines."""
+        return index.variables().isdisjoint((self.lane, self.var))
+
+
+def _is_plain_product(statement: Accumulate) -> bool:
+    """Whether a product is added up whose factors are in memory, or have been computed before."""
+    factors = _factors(statement)
+    return len(factors) == 2 and all(isinstance(factor, Load | Local) for factor in factors)
+
+
+def _factors(statement: Accumulate) -> Sequence[Expr]:
+    """The factors of a product that is added up."""
+    (value,) = statement.values
+    (combined,) = statement.carry.combine
+    if not isinstance(value, Apply) or not isinstance(combined, Apply):
+        return ()
+    return value.args if isinstance(value.op, Mul) and isinstance(combined.op, Add) else ()
+
+
+def _used(statement: Statement) -> Sequence[Expr]:
+    """The values that a statement takes."""
+    match statement:
+        case Let() | Store():
+            return (statement.value,)
+        case Accumulate() if len(statement.values) == 1:
+            return _factors(statement) or statement.values
+        case Loop():
+            return [initial for carry in statement.carries for initial in carry.initial]
+        case _:
+            return ()
+
+
+def _uses(body: Sequence[Statement]) -> Counter[Expr]:
+    """How often each value in statements is used: by these, and in other values."""
+    found = Counter[Expr]()
+    stack = [value for statement in nested(body) for value in _used(statement)]
+    while stack:
+        value = stack.pop()
+        found[value] += 1
+        if found[value] == 1:
+            stack += value.children()
+    return found
+
+
+def _is_known(carry: Carry) -> bool:
+    """Whether a running value is a sum, or the greatest or least of all values, of floats."""
+    (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
+    if carry.take or carry.neutral or not isinstance(combined, Apply) or not combined.dtype.is_float:
+        return False
+    return isinstance(combined.op, Add | Maximum | Minimum) and combined.args == (*carry.left, *carry.right)
+
+
+def _trips(loop: Loop) -> int:
+    """How often a plain loop runs, at least once."""
+    extent = loop.var.extent
+    if not isinstance(extent, int) or extent < 1 or loop.parallel or loop.backward or decides(loop) or is_long(loop):
+        raise UnlikeError
+    return extent
+
+
+def _fits(number: int) -> int:
+    """A number for which an instruction has room."""
+    demand(abs(number) < 1 << 31)
+    return number
