@@ -48,9 +48,10 @@ MOST_TOLD = 10
 """Registers for addresses, counts and tests: so many any function has."""
 MOST_VECTORS = 8
 """A longer row is a loop in the lines."""
+AT_ONCE = 4
+"""So many vectors of a longer row are one step of it."""
 MOST_SIDE_BY_SIDE = 4
-AT_ONCE = (4, 2, 1)
-"""So many vectors of a longer row are one step of it, if they divide it."""
+"""So many are written side by side, where a vector is several registers."""
 
 _ELSEWHERE = (Scope.LANES, Scope.STATE, Scope.TAPE)
 
@@ -191,11 +192,10 @@ class _Lines(Values):
         self.lane, self.known = loop.var, {}
         first = 0
         if count > MOST_VECTORS:
-            together = next(each for each in AT_ONCE if count >= each)
-            first = count - count % together
-            begin = self._open(loop, first // together)
-            self._some(loop.body, [(number, "") for number in range(together)])
-            self._close(begin, together * self.lanes)
+            first = count - count % AT_ONCE
+            begin = self._open(loop, first // AT_ONCE)
+            self._some(loop.body, [(number, "") for number in range(AT_ONCE)])
+            self._close(begin, AT_ONCE * self.lanes)
             # Pointers are where the loop has left them.
             self.var = loop.var
         others = [(number, "") for number in range(count - first)]
