@@ -158,6 +158,8 @@ class _Lines(Values):
         self.lane: LoopVar | None = None
         self.further = 0
         """How many lanes come before those of the vector that is written."""
+        self.is_last = True
+        """Whether no other vectors of its row come after."""
         self.var: LoopVar | None = None
         """The variable of the loop around that is one in the lines."""
         self.known: dict[tuple[int, int], tuple[str, bool]] = {}
@@ -211,6 +213,7 @@ class _Lines(Values):
         for first in range(0, len(vectors), side_by_side):
             some = vectors[first : first + side_by_side]
             lines, free, written = self.lines, self.free, list[list[str]]()
+            self.is_last = first + len(some) == len(vectors)
             for at, (number, mask) in enumerate(some):
                 self.lines, self.free = [], free[at :: len(some)]
                 self.further, self.masked, self.compared = number * self.lanes, mask, f"%k{2 + at}"
@@ -238,14 +241,16 @@ class _Lines(Values):
         self.lines.append(f"{self.labels}:")
         return self.labels, len(self.lines)
 
-    def _close(self, begin: tuple[int, int], steps: int) -> None:
-        """It ends, in whose every step its variable goes on by so many."""
+    def _close(self, begin: tuple[int, int], steps: int, trips: int = 0) -> None:
+        """It ends, in whose every step its variable goes on by so many. Other vectors go through one of so many `trips`
+        again, and from the beginning."""
         label, first = begin
-        for pointer, name in self.pointers.items():
-            if pointer.step and pointer.var is self.var:
-                self.lines.append(f"addq $${_fits(pointer.step * steps * self.bytes)}, <{name}>")
+        moved = {p: p.step * self.bytes for p in self.pointers if p.step and p.var is self.var}
+        self.lines += [f"addq $${_fits(by * steps)}, <{self.pointers[p]}>" for p, by in moved.items()]
         self.lines += [f"decq <c{len(self.counts) - 1}>", f"jne {label}b"]
         self.repeated += (self.counts[-1] - 1) * (len(self.lines) - first)
+        if trips and not self.is_last:
+            self.lines += [f"subq $${_fits(by * trips)}, <{self.pointers[p]}>" for p, by in moved.items()]
         self.var, self.known = None, {}
 
     # -- statements --------------------------------------------------------------------------------------------
@@ -303,7 +308,7 @@ class _Lines(Values):
                 for statement in terms:
                     self._combine(statement, totals[statement.carry])
         if begin is not None:
-            self._close(begin, 1)
+            self._close(begin, 1, trips)
         for carry, register in totals.items():
             self.keep(carry.locals[0], register)
             self.release(register)

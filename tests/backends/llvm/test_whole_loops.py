@@ -90,7 +90,7 @@ def test_products(rows: int, transposed: tuple[bool, bool], dtype: str, monkeypa
     """Tiles with rests of rows and columns, long sums, and panels that are copied or turned."""
     rng = np.random.default_rng(rows)
     several = False
-    for depth, columns in itertools.product((3, 100, 700), (16, 33, 256)):
+    for depth, columns in itertools.product((3, 60, 700), (16, 30, 33, 256)):
         x, y = (rng.standard_normal(shape).astype(dtype) for shape in ((rows, depth), (depth, columns)))
         x, y = (np.ascontiguousarray(each.T) if turn else each for each, turn in zip((x, y), transposed, strict=True))
 
@@ -100,6 +100,18 @@ def test_products(rows: int, transposed: tuple[bool, bool], dtype: str, monkeypa
 
         several |= check(f, x, y, monkeypatch=monkeypatch)
     assert several or rows < 64
+
+
+@assembles
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors_times_matrices(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a row of several vectors, each goes through the loop of its sums from the beginning."""
+    rng = np.random.default_rng(2)
+    several = False
+    for depth, columns in itertools.product((3, 60, 200), (5, 16, 20, 30, 31, 40)):
+        x, y = (rng.standard_normal(shape).astype(dtype) for shape in ((depth,), (depth, columns)))
+        several |= check(lambda x, y: (x @ y, y.T @ x), x, y, monkeypatch=monkeypatch)
+    assert several
 
 
 @assembles
