@@ -391,6 +391,14 @@ class Carry:
     take: tuple[Expr, ...] = ()
     neutral: tuple[Expr, ...] = ()
 
+    @property
+    def fold(self) -> type[Any] | None:
+        """The op that running values are combined by, where it is one op of both."""
+        combined = self.combine[0] if len(self.combine) == 1 else None
+        if not isinstance(combined, Apply) or combined.args != (*self.left, *self.right):
+            return None
+        return combined.op.__class__
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:

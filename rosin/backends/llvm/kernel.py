@@ -29,13 +29,12 @@ from rosin.backends.llvm.places import Entrance, Running
 from rosin.backends.llvm.streams import streams
 from rosin.backends.llvm.types import memory_type, register_type
 from rosin.backends.llvm.variables import Variable
-from rosin.backends.llvm.vector_loops import VectorLoops, is_sum
+from rosin.backends.llvm.vector_loops import VectorLoops, factors
 from rosin.backends.llvm.whole_loops import whole_loop
 from rosin.ir.dtypes import i64
 from rosin.ir.index import Index
 from rosin.ir.loops import (
     Accumulate,
-    Apply,
     Buffer,
     Carry,
     Choose,
@@ -55,7 +54,7 @@ from rosin.ir.loops import (
     While,
     blocks,
 )
-from rosin.ir.ops.arithmetic import Mul
+from rosin.ir.ops.arithmetic import Add
 from rosin.ir.steps import Kernel, decides
 
 FEWEST_STEPS = 200
@@ -153,13 +152,11 @@ class KernelEmitter(VectorLoops):
     def _combined(self, carry: Carry, values: tuple[Expr, ...]) -> list[Val]:
         """The running values combined with new ones. A sum of products is a chain of fused multiply-adds."""
         running = [self.e.read(self.running[local]) for local in carry.locals]
+        if both := factors(carry, values):
+            x, y = (self.wide(self.expr(a), running[0].lanes) for a in both)
+            return [self.e.fma(x, y, running[0])]
         product = values[0]
-        if len(values) == 1 and product.dtype.is_float and is_sum(carry) and isinstance(product, Apply):
-            if isinstance(product.op, Mul) and product.dtype.bits >= 32:
-                lanes = running[0].lanes
-                x, y = (self.wide(self.expr(a), lanes) for a in product.args)
-                return [self.e.fma(x, y, running[0])]
-        if len(values) == 1 and isinstance(product, Dot) and is_sum(carry):
+        if len(values) == 1 and isinstance(product, Dot) and carry.fold is Add:
             return [self.dot(product, running[0])]
         news = [self.wide(self.expr(v), r.lanes) for v, r in zip(values, running, strict=True)]
         return self.combine(carry, running, news, carry.take or carry.combine)

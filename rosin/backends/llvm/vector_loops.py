@@ -17,8 +17,8 @@ from rosin.backends.llvm.tile_registers import TileRegisters
 from rosin.backends.llvm.variables import Variable
 from rosin.ir import facts
 from rosin.ir.dims import Dim
-from rosin.ir.loops import Apply, Carry, Kind, Local, Loop, Statement, blocks, walk
-from rosin.ir.ops.arithmetic import Add
+from rosin.ir.loops import Apply, Carry, Expr, Kind, Local, Loop, Statement, blocks, walk
+from rosin.ir.ops.arithmetic import Add, Mul
 from rosin.ir.statements import expressions, flops
 from rosin.ir.steps import decides
 
@@ -237,11 +237,14 @@ def long_sums(loop: Loop, trips: Dim) -> list[Carry]:
     """
     if (isinstance(trips, int) and trips <= 2 * SUM_BLOCK) or len(loop.carries) > MOST_SUMS:
         return []
-    sums = [carry for carry in loop.carries if is_sum(carry) and carry.locals[0].dtype.is_float]
+    sums = [carry for carry in loop.carries if carry.fold is Add and carry.locals[0].dtype.is_float]
     read = {expr for expr in walk(*expressions(loop.body)) if isinstance(expr, Local)}
     return [carry for carry in sums if carry.locals[0] not in read]
 
 
-def is_sum(carry: Carry) -> bool:
-    (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
-    return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
+def factors(carry: Carry, values: Sequence[Expr]) -> tuple[Expr, ...]:
+    """The factors of a product that goes into a sum of floats, rounded once with it; none of anything else."""
+    product = values[0]
+    if len(values) > 1 or not isinstance(product, Apply) or not isinstance(product.op, Mul) or carry.fold is not Add:
+        return ()
+    return product.args if product.dtype.is_float and product.dtype.bits >= 32 else ()

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from rosin.backends.llvm.around import is_long
 from rosin.backends.llvm.streams import streams
-from rosin.backends.llvm.vector_loops import long_sums
+from rosin.backends.llvm.vector_loops import factors, long_sums
 from rosin.backends.llvm.whole_values import INSTRUCTIONS, Place, UnlikeError, Values, demand
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
@@ -40,7 +40,7 @@ from rosin.ir.loops import (
     Within,
     walk,
 )
-from rosin.ir.ops.arithmetic import Add, Maximum, Minimum, Mul
+from rosin.ir.ops.arithmetic import Add, Maximum, Minimum
 from rosin.ir.statements import nested
 from rosin.ir.steps import decides
 
@@ -53,6 +53,7 @@ AT_ONCE = 4
 MOST_SIDE_BY_SIDE = 4
 """So many are written side by side, where a vector is several registers."""
 
+_FOLDS = (Add, Maximum, Minimum)
 _ELSEWHERE = (Scope.LANES, Scope.STATE, Scope.TAPE)
 
 
@@ -91,7 +92,7 @@ def whole_loop(loop: Loop, lanes: int) -> WholeLoop | None:
     if not all(map(_is_plain, rows)):
         return None
     try:
-        written = _Lines(loop, lanes)
+        written = _Lines(loop, rows, lanes)
     except UnlikeError:
         return None
     told = len(written.pointers) + len(written.counts) + len(written.tests)
@@ -103,7 +104,7 @@ def whole_loop(loop: Loop, lanes: int) -> WholeLoop | None:
 
 def _is_plain(row: Loop) -> bool:
     """Whether at a glance there may be lines for a row: for most of those that have none, none are begun."""
-    if row.kind is not Kind.VECTOR or row.carries or not isinstance(row.var.extent, int):
+    if row.kind is not Kind.VECTOR or row.carries or row.refill or not isinstance(row.var.extent, int):
         return False
     seen: set[int] = set()
     for statement in nested(row.body):
@@ -145,7 +146,8 @@ def _apart(terms: Sequence[tuple[Atom, Dim]], lane: LoopVar | None) -> Dim:
 class _Lines(Values):
     """The lines of a loop as they are written."""
 
-    def __init__(self, loop: Loop, lanes: int) -> None:
+    def __init__(self, loop: Loop, rows: Sequence[Loop], lanes: int) -> None:
+        """Of a row, or of a loop of nothing but short `rows`."""
         super().__init__(max((s.buffer.dtype.bytes for s in nested([loop]) if isinstance(s, Store)), default=0))
         self.are_several = lanes > self.lanes
         """Whether several registers are to be filled side by side."""
@@ -155,6 +157,8 @@ class _Lines(Values):
         self.counts: list[int] = []
         self.tests: list[Sequence[Within]] = []
         self.labels = 1
+        self.rest = 0
+        """How many lanes take part in the vectors that are not whole."""
         self.lane: LoopVar | None = None
         self.further = 0
         """How many lanes come before those of the vector that is written."""
@@ -171,24 +175,17 @@ class _Lines(Values):
         if loop.kind is Kind.VECTOR:
             self._vectors(loop)
         else:
-            self._rows(loop)
+            demand(all(_trips(row) <= MOST_VECTORS * self.lanes for row in rows))
+            begin = self._open(loop, _trips(loop))
+            for row in rows:
+                self._vectors(row)
+            self._close(begin, 1)
 
     # -- loops -------------------------------------------------------------------------------------------------
-
-    def _rows(self, loop: Loop) -> None:
-        """A loop of nothing but short rows."""
-        rows = [s for s in loop.body if isinstance(s, Loop)]
-        demand(all(_trips(row) <= MOST_VECTORS * self.lanes for row in rows))
-        # What several rows have in common would be computed before them.
-        begin = self._open(loop, _trips(loop))
-        for row in rows:
-            self._vectors(row)
-        self._close(begin, 1)
 
     def _vectors(self, loop: Loop) -> None:
         """A row of vectors."""
         count, rest = divmod(_trips(loop), self.lanes)
-        demand(not loop.carries and not loop.refill)
         if rest:
             self._mask(rest)
         self.lane, self.known = loop.var, {}
@@ -227,10 +224,10 @@ class _Lines(Values):
 
     def _mask(self, count: int) -> None:
         """The mask of the first so many lanes, before all other lines."""
-        text = [f"movl $${(1 << count) - 1}, %eax", "kmovw %eax, %k1"]
-        if self.lines[: len(text)] != text:
-            demand(not any(line.startswith("kmovw") for line in self.lines))
-            self.lines[:0] = text
+        demand(self.rest in (0, count))
+        if not self.rest:
+            self.lines[:0] = [f"movl $${(1 << count) - 1}, %eax", "kmovw %eax, %k1"]
+        self.rest = count
 
     def _open(self, loop: Loop, trips: int) -> tuple[int, int]:
         """A loop begins in the lines; gives its label, and how many lines there are before."""
@@ -273,7 +270,6 @@ class _Lines(Values):
 
     def _store(self, statement: Store) -> None:
         place = self.place(statement.buffer, statement.offset)
-        demand(place.of_lanes)
         register = self.value(statement.value)
         self.lines.append(f"vmovup{self.suffix} {register}, {place.text}{self.masked}")
         self.release(register)
@@ -303,7 +299,8 @@ class _Lines(Values):
             for load, ahead in streams(loop, lambda _: True):
                 self.lines.append(f"prefetcht0 {self.place(load.buffer, load.offset + ahead).text}")
             if all(map(_is_plain_product, terms)):
-                self._add_up([(totals[s.carry], [self._factor(factor) for factor in _factors(s)]) for s in terms])
+                both = [factors(statement.carry, statement.values) for statement in terms]
+                self._add_up([(totals[s.carry], list(map(self._factor, f))) for s, f in zip(terms, both, strict=True)])
             else:
                 for statement in terms:
                     self._combine(statement, totals[statement.carry])
@@ -315,7 +312,7 @@ class _Lines(Values):
 
     def _begun(self, carry: Carry) -> str:
         """A register of its own for a sum, in which there is what it begins with."""
-        demand(_is_known(carry))
+        demand(carry.fold in _FOLDS and carry.locals[0].dtype.is_float and not carry.take and not carry.neutral)
         initial = carry.initial[0]
         if isinstance(initial, Const) and self.is_zero(initial):
             return self.cleared()
@@ -329,17 +326,17 @@ class _Lines(Values):
 
     def _combine(self, statement: Accumulate, total: str) -> None:
         """One more value for a running one."""
-        kind, factors = f"p{self.suffix}", _factors(statement)
-        if factors:
-            near = self.value(factors[0])
-            far = self.folded(factors[1])
+        kind, both = f"p{self.suffix}", factors(statement.carry, statement.values)
+        if both:
+            near = self.value(both[0])
+            far = self.folded(both[1])
             self.lines.append(f"vfmadd231{kind} {far}, {near}, {total}")
             self.release(near)
         else:
             far = self.folded(statement.values[0])
-            (combined,) = statement.carry.combine
-            assert isinstance(combined, Apply), "running values are sums or extremes"
-            name = INSTRUCTIONS[combined.op.__class__]
+            fold = statement.carry.fold
+            assert fold is not None, "running values are sums or extremes"
+            name = INSTRUCTIONS[fold]
             if name == "add":
                 self.lines.append(f"vadd{kind} {far}, {total}, {total}")
             else:
@@ -358,7 +355,7 @@ class _Lines(Values):
 
     def _add_up(self, products: Sequence[tuple[str, Sequence[Place]]]) -> None:
         """The products of one step. What several have in common is loaded once."""
-        left = Counter(factor for _, factors in products for factor in factors)
+        left = Counter(factor for _, pair in products for factor in pair)
         near: dict[Place, str] = {}
 
         def is_near(place: Place) -> bool:
@@ -414,17 +411,8 @@ class _Lines(Values):
 
 def _is_plain_product(statement: Accumulate) -> bool:
     """Whether a product is added up whose factors are in memory, or have been computed before."""
-    factors = _factors(statement)
-    return len(factors) == 2 and all(isinstance(factor, Load | Local) for factor in factors)
-
-
-def _factors(statement: Accumulate) -> Sequence[Expr]:
-    """The factors of a product that is added up."""
-    (value,) = statement.values
-    (combined,) = statement.carry.combine
-    if not isinstance(value, Apply) or not isinstance(combined, Apply):
-        return ()
-    return value.args if isinstance(value.op, Mul) and isinstance(combined.op, Add) else ()
+    both = factors(statement.carry, statement.values)
+    return bool(both) and all(isinstance(each, Load | Local) for each in both)
 
 
 def _used(statement: Statement) -> Sequence[Expr]:
@@ -432,8 +420,8 @@ def _used(statement: Statement) -> Sequence[Expr]:
     match statement:
         case Let() | Store():
             return (statement.value,)
-        case Accumulate() if len(statement.values) == 1:
-            return _factors(statement) or statement.values
+        case Accumulate():
+            return factors(statement.carry, statement.values) or statement.values
         case Loop():
             return [initial for carry in statement.carries for initial in carry.initial]
         case _:
@@ -450,14 +438,6 @@ def _uses(body: Sequence[Statement]) -> Counter[Expr]:
         if found[value] == 1:
             stack += value.children()
     return found
-
-
-def _is_known(carry: Carry) -> bool:
-    """Whether a running value is a sum, or the greatest or least of all values, of floats."""
-    (combined,) = carry.combine if len(carry.combine) == 1 else (None,)
-    if carry.take or carry.neutral or not isinstance(combined, Apply) or not combined.dtype.is_float:
-        return False
-    return isinstance(combined.op, Add | Maximum | Minimum) and combined.args == (*carry.left, *carry.right)
 
 
 def _trips(loop: Loop) -> int:

@@ -220,7 +220,7 @@ class _Split:
             take = tuple(part for value in carry.take for part in self.expr(value))
             neutral = tuple(part for value in carry.neutral for part in self.expr(value))
             whole = Carry(self.all_locals(carry.locals), initial, left, right, combine, take, neutral)
-            is_sum = len(carry.combine) == 1 and len(combine) == 2 and _is_sum(carry)
+            is_sum = carry.fold is Add and len(combine) == 2
             self.carries[carry] = _each(whole) if is_sum else (whole,)
         return self.carries[carry]
 
@@ -301,11 +301,6 @@ class _Split:
                 return dataclasses.replace(atom, index=self.index(atom.index))
             case _:
                 return dataclasses.replace(atom, dividend=self.index(atom.dividend))
-
-
-def _is_sum(carry: Carry) -> bool:
-    (combined,) = carry.combine
-    return isinstance(combined, Apply) and isinstance(combined.op, Add) and combined.args == (*carry.left, *carry.right)
 
 
 def _each(carry: Carry) -> tuple[Carry, ...]:
