@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from rosin.backends.llvm.emit import Emitter, Val
 
-_REGISTER = re.compile(r"%(\w+)")
+_REGISTER, _NAME = re.compile(r"%(\w+)"), re.compile(r"<(\w+)>")
 
 
 def assembled(
@@ -18,26 +19,32 @@ def assembled(
     lines: Sequence[str],
     changed: Mapping[str, Val],
     given: Mapping[str, Val],
+    lost: Mapping[str, Val] = MappingProxyType({}),
 ) -> list[Val]:
-    """Lines of the assembler in which names in angles are registers, with what is changed and what is given; gives what
-    is in the former in the end. All other registers that the lines mention are theirs, and so is memory.
+    """Lines of the assembler in which names in angles are registers, with what is changed, what is given and what is
+    lost; gives what is in the first in the end. All other registers that the lines mention are theirs, so is memory.
     """
-    kinds = ["v" if value.lanes > 1 else "r" for value in given.values()]
     code = "\\0A".join(lines)
     clobbers = [*sorted(set(_REGISTER.findall(code))), "memory", "flags"]
-    constraints = [*("=&r" for _ in changed), *map(str, range(len(changed))), *kinds, *(f"~{{{c}}}" for c in clobbers)]
+    out = {**changed, **lost}
+    kinds = [f"=&{_kind(value)}" for value in out.values()], map(_kind, given.values())
+    constraints = [*kinds[0], *map(str, range(len(out))), *kinds[1], *(f"~{{{c}}}" for c in clobbers)]
     # What is changed has a number as a result, and another one as what is given to begin with.
-    numbers = {**{name: i for i, name in enumerate(changed)}, **{n: 2 * len(changed) + i for i, n in enumerate(given)}}
-    for name, number in numbers.items():
-        code = code.replace(f"<{name}>", f"${number}")
-    taken = ", ".join(value.typed for value in (*changed.values(), *given.values()))
-    results = ", ".join(value.type for value in changed.values())
-    whole = results if len(changed) == 1 else f"{{{results}}}" if changed else "void"
+    numbers = {**{name: i for i, name in enumerate(out)}, **{n: 2 * len(out) + i for i, n in enumerate(given)}}
+    code = _NAME.sub(lambda found: f"${numbers[found[1]]}", code)
+    taken = ", ".join(value.typed for value in (*out.values(), *given.values()))
+    results = ", ".join(value.type for value in out.values())
+    whole = results if len(out) == 1 else f"{{{results}}}" if out else "void"
     call = f'call {whole} asm sideeffect "{code}", "{",".join(constraints)}"({taken})'
     if not changed:
         e.line(call)
         return []
     made = e.define(call, whole)
-    if len(changed) == 1:
+    if len(out) == 1:
         return [made]
     return [e.define(f"extractvalue {made.typed}, {i}", value.elem) for i, value in enumerate(changed.values())]
+
+
+def _kind(value: Val) -> str:
+    """The registers that hold such a value."""
+    return "v" if value.lanes > 1 else "r"

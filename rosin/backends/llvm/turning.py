@@ -17,7 +17,7 @@ from rosin.backends.llvm.modules import COLD
 from rosin.backends.llvm.places import OF_LANES, Places
 from rosin.backends.llvm.squares import Column, Place, columns_of, power_of_two, rows_of
 from rosin.backends.llvm.types import memory_type
-from rosin.backends.llvm.whole_squares import is_whole, transpose
+from rosin.backends.llvm.whole_squares import fills_registers, is_whole, transpose, write_rows
 from rosin.ir.dataclass import dataclass
 from rosin.ir.index import Index
 from rosin.ir.loops import Buffer, Load, Scope, Statement, Store
@@ -124,6 +124,10 @@ class Turning(Places):
 
     def write_square(self, buffer: Buffer, start: Index, columns: Sequence[Val], rows: int) -> None:
         """Write the rows of a square."""
+        bytes = buffer.dtype.bytes
+        if self.around.assembles and self.is_after_sums() and fills_registers(bytes, self.lanes, len(columns)):
+            write_rows(self.e, columns, bytes, rows, *self._rows_at(buffer, start))
+            return
         turn = self._turn(buffer, rows, len(columns), by_row=True)
         if turn.numbers >= FEWEST_KEPT and self.is_after_sums():
             for number, column in enumerate(columns):
@@ -137,7 +141,7 @@ class Turning(Places):
         all_columns = [*columns, *[none] * (count - len(columns))]
         pointers = self._row_pointers(buffer, start, rows)
         for pointer, row in zip(pointers, rows_of(self.e, all_columns, rows), strict=True):
-            self.e.masked_store(row, pointer, few, buffer.dtype.bytes)
+            self.e.masked_store(row, pointer, few, bytes)
 
     def rows(self) -> int | None:
         """How many lanes, the first ones, take part; None where that is not known."""

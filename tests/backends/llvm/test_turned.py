@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import re
 from typing import Any
@@ -12,13 +11,11 @@ import pytest
 
 import rosin
 from rosin import numpy as rnp
-from rosin.backends.llvm.turning import Turn, _function
 from rosin.ir import loop_printer
 from rosin.ir.builder import Builder
 from rosin.ir.op import Value
 from rosin.passes import nest
 from rosin.passes.to_loops import to_loops
-from rosin.runtime import jit, loading
 from tests.backends.llvm.test_kernels import Build, check, graph_of
 
 ROWS = [16, 19, 200]
@@ -161,19 +158,3 @@ def test_scratch_arrays_of_bands_are_as_long_as_turned_rows() -> None:
     sizes = [int(number) for number in re.findall(r"local \w+_wide: f32\[(\d+)\]", text)]
     assert sizes
     assert max(sizes) <= 16 * 128
-
-
-@pytest.mark.skipif(not jit.host().assembles, reason="for other processors")
-@pytest.mark.parametrize(("elem", "dtype"), [("float", "f4"), ("double", "f8"), ("i32", "i4"), ("i64", "i8")])
-@pytest.mark.parametrize("by_row", [True, False])
-def test_whole_squares(elem: str, dtype: str, by_row: bool) -> None:
-    """Squares in wider matrices; what stands beside them stays as it is."""
-    bytes = np.dtype(dtype).itemsize
-    lanes = 64 // bytes
-    name, texts = _function(Turn(elem, bytes, lanes, lanes, lanes, by_row, assembled=True))
-    library = loading.load_text("\n".join(texts).replace("define internal", "define"))
-    turn = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p, ctypes.c_int64] * 2)(library.address(name.removeprefix("@")))
-    source, target = np.arange(lanes * 20).reshape(lanes, 20).astype(dtype), np.zeros((lanes, lanes + 3), dtype)
-    turn(source.ctypes.data, source.strides[0], target.ctypes.data, target.strides[0])
-    assert np.array_equal(target[:, :lanes], source[:, :lanes].T)
-    assert not target[:, lanes:].any()
