@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rosin.backends.llvm.names import PARALLEL
-from rosin.backends.llvm.routines.greatest import greatest_text
+from rosin.backends.llvm.routines.greatest import BY_BLOCKS, WHOLE, greatest_texts, greatest_way
 from rosin.ir import dtypes
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import MANY, TopK, order
@@ -19,12 +19,17 @@ SIZES = ((1, 1), (1, 3), (2, 65), (8, 256), (20, 100), (130, 130), (3, 4000), (4
 
 
 @pytest.mark.parametrize("width", widths())
+@pytest.mark.parametrize("way", ["", BY_BLOCKS, WHOLE])
 @pytest.mark.parametrize("dtype", [dtypes.i8, dtypes.u64, dtypes.f16, dtypes.f32, dtypes.f64], ids=str)
-def test_places_are_those_of_a_sort(dtype: DType, width: int) -> None:
-    text = greatest_text(dtype, "top", width).replace(f"declare void @{PARALLEL}(ptr, ptr, i64)\n", "")
-    library = loading.load_object(jit.compile_object(text + ONE_THREAD))
+def test_places_are_those_of_a_sort(dtype: DType, width: int, way: str) -> None:
+    """By the code of both ways, or of one alone for lines that go this way."""
+    heaps, lines_text = greatest_texts(dtype, "top", width, way)
+    alone = lines_text.replace(f"declare void @{PARALLEL}(ptr, ptr, i64)\n", "") + ONE_THREAD
+    library = loading.load_object(*map(jit.compile_object, (heaps, alone)))
     run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_long, ctypes.c_long)(library.address("top"))
-    for count, length in SIZES:
+    sizes = [(count, length) for count, length in SIZES if way in ("", greatest_way(dtype, length, count, width))]
+    assert len(sizes) >= 2
+    for count, length in sizes:
         x = lines(dtype, length)
         found = np.empty((len(x), count), np.int32)
         task = TopK(count).task((TensorType(dtype, x.shape),))

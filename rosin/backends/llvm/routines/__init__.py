@@ -46,9 +46,9 @@ def routine_texts(name: str, symbol: str, vector_bytes: int, lapack_word: Callab
 
         texts = sorting_texts(dtype, kind == "argsort", symbol, vector_bytes, way)
     elif kind == GREATEST:
-        from rosin.backends.llvm.routines.greatest import greatest_text
+        from rosin.backends.llvm.routines.greatest import greatest_texts
 
-        texts = iter([greatest_text(dtype, symbol, vector_bytes)])
+        texts = greatest_texts(dtype, symbol, vector_bytes, way)
     else:
         texts = iter([stack_of(kind)(dtype, symbol, vector_bytes, lapack_word(), way).text()])
     yield from map(called, texts)
@@ -68,7 +68,10 @@ def routine_for(name: str, numbers: Sequence[Dim], vector_bytes: int) -> str:
 
         way = sorting_way(dtype, kind == "argsort", numbers[0], vector_bytes)
     elif kind == GREATEST:
-        return name
+        from rosin.backends.llvm.routines.greatest import greatest_way
+
+        length, count = numbers
+        way = greatest_way(dtype, length, count, vector_bytes)
     else:
         way = stack_of(kind)(dtype, "", vector_bytes, "").way_of(numbers)
     return f"{kind}.{way}_{dtype}" if way else name

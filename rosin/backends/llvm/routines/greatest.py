@@ -16,27 +16,40 @@ very long lines; each piece has a heap, and the heaps are put together, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.names import PARALLEL
 from rosin.backends.llvm.routines.function import Function
 from rosin.backends.llvm.routines.keys import Keys
 from rosin.backends.llvm.routines.records import BYTES, counted, inside, texts
+from rosin.ir.dims import Dim
 from rosin.ir.dtypes import DType
 from rosin.ir.ops.sort import MANY, PIECES
 
 PLACE_BITS = 32
+BY_BLOCKS, WHOLE = "blocks", "whole"
+"""The ways of lines: block by block, or all elements at once."""
 
 
-def greatest_text(dtype: DType, name: str, vector_bytes: int) -> str:
-    """The module of the routine called `name`, for elements of `dtype`."""
-    return _Greatest(dtype, name, vector_bytes).text()
+def greatest_texts(dtype: DType, name: str, vector_bytes: int, way: str = "") -> Iterator[str]:
+    """The modules of the routine called `name`, for elements of `dtype`, of one way or of both: the second one, which
+    takes LLVM less, is written while the first one is compiled."""
+    yield _Greatest(dtype, name, vector_bytes, way).heaps_text()
+    yield _Greatest(dtype, name, vector_bytes, way).lines_text()
+
+
+def greatest_way(dtype: DType, length: Dim, count: Dim, vector_bytes: int) -> str:
+    """The way of lines of a length of which so many elements are wanted, if these are known."""
+    if not isinstance(length, int) or not isinstance(count, int):
+        return ""
+    halves = (max(length // max(count, 1), 1).bit_length() - 1) // 2
+    return BY_BLOCKS if 1 << halves >= _Greatest(dtype, "", vector_bytes, "").lanes else WHOLE
 
 
 class _Greatest:
-    def __init__(self, dtype: DType, name: str, vector_bytes: int) -> None:
-        self.name, self.keys = name, Keys(dtype)
+    def __init__(self, dtype: DType, name: str, vector_bytes: int, way: str) -> None:
+        self.name, self.keys, self.way = name, Keys(dtype), way
         self.record = "i64" if self.keys.elem == "i32" else "i128"
         """The type of records."""
         self.lanes = max(vector_bytes // BYTES[self.keys.elem], 2)
@@ -44,8 +57,21 @@ class _Greatest:
         """Of all keys."""
         self.declarations: set[str] = set()
 
-    def text(self) -> str:
-        functions = [self._replace(), self._elements(), self._blocks(), self._by_blocks(), self._lines()]
+    def heaps_text(self) -> str:
+        functions = [self._replace(), self._elements()]
+        if self.way != WHOLE:
+            functions.append(self._blocks())
+        return "\n".join([*sorted(self.declarations), "", *functions])
+
+    def lines_text(self) -> str:
+        functions = [self._lines()]
+        if self.way != WHOLE:
+            functions.append(self._by_blocks())
+        self.declarations |= {
+            f"declare void @replace(ptr, i64, {self.record})",
+            "declare void @elements(ptr, i64, i64, ptr, i64)",
+            "declare void @blocks(ptr, i64, i64)",
+        }
         return "\n".join([*sorted(self.declarations), "", *functions])
 
     # -- records -------------------------------------------------------------------------------------------
@@ -86,27 +112,29 @@ class _Greatest:
         """`void replace(ptr heap, i64 count, record)`: a record in place of the root."""
         f = Function(self.declarations, plain=True)
         e, heap, count, record = f.e, Val("%heap", "ptr"), Val("%count", "i64"), Val("%record", self.record)
-        at, child = f.variable(f.word(0)), f.variable(f.word(1))
+        at, child = e.variable("i64"), e.variable("i64")
+        e.write(f.word(0), at)
+        e.write(f.word(1), child)
         last = e.sub(count, f.word(1))
 
         def sink() -> None:
-            left = e.load(child, "i64")
+            left = e.read(child)
             right = e.intrinsic("llvm.smin", e.add(left, f.word(1)), last)
             a, b = (e.load(self._at(f, heap, place), self.record) for place in (left, right))
             is_right = e.icmp("slt", b, a)
             less, place = e.select(is_right, b, a), e.select(is_right, right, left)
 
             def up() -> None:
-                e.store(less, self._at(f, heap, e.load(at, "i64")))
-                e.store(place, at)
-                e.store(e.add(e.shl(place, f.word(1)), f.word(1)), child)
+                e.store(less, self._at(f, heap, e.read(at)))
+                e.write(place, at)
+                e.write(e.add(e.shl(place, f.word(1)), f.word(1)), child)
 
-            f.when(e.icmp("slt", less, record), up, lambda: e.store(count, child))
+            f.when(e.icmp("slt", less, record), up, lambda: e.write(count, child))
 
-        f.repeat(lambda: e.icmp("slt", e.load(child, "i64"), count), sink)
-        e.store(record, self._at(f, heap, e.load(at, "i64")))
+        f.repeat(lambda: e.icmp("slt", e.read(child), count), sink)
+        e.store(record, self._at(f, heap, e.read(at)))
         e.line("ret void")
-        return f.text(f"internal void @replace({texts(heap, count, record)})")
+        return f.text(f"void @replace({texts(heap, count, record)})")
 
     def _offer(self, f: Function, heap: Val, count: Val, record: Val) -> None:
         """Replace the root, if a record is greater."""
@@ -126,6 +154,18 @@ class _Greatest:
 
         f.loop(f.word(1), e.add(count, f.word(1)), 1, take)
 
+    def _most(self, f: Function, source: Val, count: Val) -> Val:
+        """The greatest key of each lane, of so many elements, which are whole vectors."""
+        e, lanes = f.e, self.lanes
+        most = e.variable(self.keys.elem, lanes)
+        e.write(e.const(self._lowest, self.keys.elem, lanes), most)
+
+        def vector(place: Val) -> None:
+            e.write(e.intrinsic("llvm.smax", e.read(most), self._key_at(e, source, place, lanes)), most)
+
+        f.loop(f.word(0), count, lanes, vector)
+        return e.read(most)
+
     # -- elements and blocks -------------------------------------------------------------------------------
 
     def _elements(self) -> str:
@@ -141,20 +181,21 @@ class _Greatest:
             x = e.masked_load(e.offset(source, place, elem), elem, lanes, there, BYTES[elem])
             may = e.bit_and(e.icmp("sge", self._key_of(e, x), least), there)
             mask = f"i{lanes}"
-            bits = f.variable(e.define(f"bitcast {may.typed} to {mask}", mask))
+            bits = e.variable(mask)
+            e.write(e.define(f"bitcast {may.typed} to {mask}", mask), bits)
 
             def one() -> None:
-                left = e.load(bits, mask)
+                left = e.read(bits)
                 lane = e.intrinsic("llvm.cttz", left, trailing=("i1 true",))
                 found = e.add(place, e.convert("zext", lane, "i64"))
                 self._offer(f, heap, count, self._record(e, self._key_at(e, source, found), found))
-                e.store(e.bit_and(left, e.sub(left, e.like(1, left))), bits)
+                e.write(e.bit_and(left, e.sub(left, e.like(1, left))), bits)
 
-            f.repeat(lambda: e.icmp("ne", e.load(bits, mask), e.const(0, mask)), one)
+            f.repeat(lambda: e.icmp("ne", e.read(bits), e.const(0, mask)), one)
 
         f.loop(begin, end, lanes, vector)
         e.line("ret void")
-        return f.text(f"internal void @elements({texts(source, begin, end, heap, count)})")
+        return f.text(f"void @elements({texts(source, begin, end, heap, count)})")
 
     def _blocks(self) -> str:
         """`void blocks(ptr words, i64 begin, i64 end)`: the blocks with the greatest maxima, of some pieces of a line.
@@ -172,15 +213,8 @@ class _Greatest:
 
             def block(place: Val) -> None:
                 start = e.mul(place, width)
-                most = f.variable(e.const(self._lowest, self.keys.elem, lanes))
-
-                def vector(inside: Val) -> None:
-                    x = self._key_at(e, source, e.add(start, inside), lanes)
-                    e.store(e.intrinsic("llvm.smax", e.load(most, x.elem, lanes), x), most)
-
-                f.loop(f.word(0), width, lanes, vector)
+                found = self._most(f, e.offset(source, start, self.keys.memory), width)
                 least = self._key(e, e.load(heap, self.record))
-                found = e.load(most, least.elem, lanes)
                 mask = e.icmp("sgt", found, e.splat(least, lanes))
 
                 def offer() -> None:
@@ -193,7 +227,7 @@ class _Greatest:
 
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, piece)
         e.line("ret void")
-        return f.text("internal void @blocks(ptr %words, i64 %begin, i64 %end)")
+        return f.text("void @blocks(ptr %words, i64 %begin, i64 %end)")
 
     # -- lines ---------------------------------------------------------------------------------------------
 
@@ -222,37 +256,36 @@ class _Greatest:
                 self._fill(f, heap, count, self._bound(f, start, length, count))
                 e.line(f"call void @elements({texts(start, f.word(0), length, heap, count)})")
 
-            f.when(by_blocks, blocks, whole)
+            if self.way:
+                (blocks if self.way == BY_BLOCKS else whole)()
+            else:
+                f.when(by_blocks, blocks, whole)
             self._write(f, heap, count, goal)
 
         f.loop(Val("%begin", "i64"), Val("%end", "i64"), 1, line)
         e.line("ret void")
-        return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)")
+        return f.text(f"void @{self.name}(ptr %words, i64 %begin, i64 %end)", cold=self.way == BY_BLOCKS)
 
     def _bound(self, f: Function, source: Val, length: Val, count: Val) -> Val:
         """A key that enough elements of a line are not less than: of the greatest ones in each lane, if these are
         enough, the last one that is wanted."""
         e, lanes = f.e, self.lanes
-        most = f.variable(e.const(self._lowest, self.keys.elem, lanes))
-        bound = f.variable(e.const(self._lowest, self.keys.elem))
-
-        def vector(place: Val) -> None:
-            x = self._key_at(e, source, place, lanes)
-            e.store(e.intrinsic("llvm.smax", e.load(most, x.elem, lanes), x), most)
-
-        def one(lane: Val) -> None:
-            found = e.load(most, self.keys.elem, lanes)
-            key = e.load(e.offset(most, lane, self.keys.elem), self.keys.elem)
-            fits = e.icmp("sge", counted(e, e.icmp("sge", found, e.splat(key, lanes))), count)
-            best = e.intrinsic("llvm.smax", e.load(bound, key.elem), key)
-            e.store(e.select(fits, best, e.load(bound, key.elem)), bound)
+        bound = e.variable(self.keys.elem)
+        e.write(e.const(self._lowest, self.keys.elem), bound)
 
         def look() -> None:
-            f.loop(f.word(0), e.bit_and(length, f.word(-lanes)), lanes, vector)
+            found = self._most(f, source, e.bit_and(length, f.word(-lanes)))
+
+            def one(lane: Val) -> None:
+                key = e.define(f"extractelement {found.typed}, {lane.typed}", found.elem)
+                fits = e.icmp("sge", counted(e, e.icmp("sge", found, e.splat(key, lanes))), count)
+                best = e.intrinsic("llvm.smax", e.read(bound), key)
+                e.write(e.select(fits, best, e.read(bound)), bound)
+
             f.loop(f.word(0), f.word(lanes), 1, one)
 
         f.when(e.icmp("sle", count, f.word(lanes)), look)
-        return e.load(bound, self.keys.elem)
+        return e.read(bound)
 
     def _by_blocks(self) -> str:
         """`void by_blocks(ptr source, i64 length, i64 width, ptr heap, i64 count)`: the elements of the blocks with the
