@@ -245,6 +245,9 @@ class Arrangement:
             block = LoopVar(across.name, -(-across.extent // width))
             rows = [v for v in rows if v not in (across, lanes)] + ([block] if block.extent != 1 else [])
             body = self._squares(body, lanes, across, block, width)
+            if not rows and on_threads:
+                (vectors,) = body
+                body = [replace_fields(vectors, parallel=True)]
         for var in reversed(rows):
             parallel = var is rows[0] and on_threads
             kind = Kind.VECTOR if var is lanes else Kind.SERIAL
@@ -275,9 +278,14 @@ class Arrangement:
         """The loop along which elements are side by side that are apart from lane to lane."""
         if lanes is None or self.columns or self.flops > SQUARE_FLOPS or any(isinstance(p, Inner) for p in self.body):
             return None
-        apart = [i for i in offsets(self.statements()) if _is_apart(i, lanes)]
-        rows = [v for v in self.rows if v is not lanes and facts.estimate(v.extent) >= SQUARE // 4]
-        return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None)
+        every = list(offsets(self.statements()))
+        others = [v for v in self.rows if v is not lanes]
+        mixed = next((v for v in others if any(_is_mixed(i, v, lanes) for i in every)), None)
+        apart = [i for i in every if _is_apart(i, lanes)]
+        rows = [v for v in others if facts.estimate(v.extent) >= SQUARE // 4]
+        return mixed or next(
+            (v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None
+        )
 
     def _folded_across(
         self, body: Sequence[Statement], columns: Sequence[LoopVar], lanes: LoopVar | None
@@ -536,6 +544,13 @@ def _is_apart(index: Index, lanes: LoopVar) -> bool:
     """Whether lanes are at least so far from each other that blocks of memory hold few of them."""
     step = index.coefficient(lanes)
     return index.affine_in(lanes) and abs(facts.estimate(step)) > SQUARE // 4
+
+
+def _is_mixed(index: Index, var: LoopVar, lanes: LoopVar) -> bool:
+    """Whether the few elements along a loop lie side by side, and then those of the next lane: a block of memory holds
+    all of them, of a whole vector."""
+    few = isinstance(var.extent, int) and 1 < var.extent <= SQUARE // 4
+    return few and index.affine_in(var) and index.coefficient(var) == 1 and index.coefficient(lanes) == var.extent
 
 
 def joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:

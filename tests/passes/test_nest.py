@@ -193,3 +193,21 @@ def test_folds_of_arrays_and_turned_ones_read_squares(shape: tuple[int, ...]) ->
     expected = np.sum(x * turned, (-1, -2)), np.max(x - turned, (-1, -2)), np.sum(x * turned)
     for ours, theirs in zip(rosin.compile(folds)(x, y), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "bool", "complex64"])
+@pytest.mark.parametrize("size", [1, 7, 16, 100, 70_000])
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_arrays_that_are_stacked_side_by_side_are_right(count: int, size: int, dtype: str) -> None:
+    arrays = [(np.random.default_rng(i).normal(size=size) * 10).astype(dtype) for i in range(count)]
+    found = rosin.compile(lambda *arrays: rosin.numpy.stack(arrays, axis=-1))(*arrays)
+    np.testing.assert_array_equal(np.asarray(found), np.stack(arrays, axis=-1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_arrays_that_are_stacked_side_by_side_are_written_together(count: int) -> None:
+    """Each vector of them in one block: no element goes to its place by itself."""
+    arrays = [np.ones((300, 500), np.float32)] * count
+    stacked = rosin.compile(lambda *arrays: rosin.numpy.stack(arrays, axis=-1))
+    assert "scatter" not in stacked.text(*arrays, stage="llvm")
+    assert " if " not in stacked.text(*arrays, stage="loops")
