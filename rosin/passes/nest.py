@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace as replace_fields
 from math import prod
@@ -12,7 +12,7 @@ from rosin.ir import dims, facts
 from rosin.ir import index as indices
 from rosin.ir.dataclass import dataclass
 from rosin.ir.dims import Dim
-from rosin.ir.index import Index, LoopVar
+from rosin.ir.index import Index, Least, LoopVar, Quotient, Remainder
 from rosin.ir.loops import (
     Accumulate,
     Buffer,
@@ -90,6 +90,9 @@ FEW = 4
 
 SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
+
+BLOCK_FLOPS = 12
+"""So are the two to four elements of a block; and of so many operations, a division of indices is much beside them."""
 
 CUT_LANES, CUT_FLOPS = 128, 100
 """A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this,"""
@@ -179,11 +182,13 @@ class Arrangement:
         self.bands: _Bands | None = None
 
     def kernel(self, as_written: bool = False) -> Kernel:
+        self.divide()
         self.collapse(self.rows)
         self.collapse(self.columns)
         inner = [s for p in self.body if isinstance(p, Inner) for s in p.body] if self.columns else self.statements()
         lanes = self._written_along() if as_written else None
         lanes = lanes or choose_lanes([*self.rows, *self.columns], inner or self.statements())
+        lanes = self._across_blocks(lanes)
         if lanes in self.columns and facts.estimate(lanes.extent) < SQUARE:
             lanes = self._beside(inner) or lanes
         if self.scratch and lanes in self.rows:
@@ -268,6 +273,13 @@ class Arrangement:
         long = [v for v in self.rows if facts.estimate(v.extent) >= SQUARE // 4]
         return next((v for v in long if all(i.affine_in(v) and i.coefficient(v) in (0, 1) for i in reads)), None)
 
+    def _across_blocks(self, lanes: LoopVar | None) -> LoopVar | None:
+        """The loop from block to block, where lanes would be the few elements of one."""
+        if lanes is None or lanes not in self.rows:
+            return lanes
+        every = list(offsets(self.statements()))
+        return next((v for v in self.rows if any(_is_mixed(i, lanes, v) for i in every)), lanes)
+
     def _written_along(self) -> LoopVar | None:
         """The loop along which all that is written is side by side, if it is long enough for vectors."""
         written = [s.offset for s in stores(self.statements())]
@@ -276,12 +288,12 @@ class Arrangement:
 
     def _across(self, lanes: LoopVar | None) -> LoopVar | None:
         """The loop along which elements are side by side that are apart from lane to lane."""
-        if lanes is None or self.columns or self.flops > SQUARE_FLOPS or any(isinstance(p, Inner) for p in self.body):
+        if lanes is None or self.columns or self.flops > BLOCK_FLOPS or any(isinstance(p, Inner) for p in self.body):
             return None
         every = list(offsets(self.statements()))
         others = [v for v in self.rows if v is not lanes]
         mixed = next((v for v in others if any(_is_mixed(i, v, lanes) for i in every)), None)
-        apart = [i for i in every if _is_apart(i, lanes)]
+        apart = [i for i in every if _is_apart(i, lanes)] if self.flops <= SQUARE_FLOPS else []
         rows = [v for v in others if facts.estimate(v.extent) >= SQUARE // 4]
         return mixed or next(
             (v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None
@@ -390,7 +402,39 @@ class Arrangement:
         self.scratch = tuple(wide.values())
         return lanes
 
-    # -- collapsing ----------------------------------------------------------------------------------------
+    # -- dividing and collapsing ---------------------------------------------------------------------------
+
+    def divide(self) -> None:
+        """Make two loops of one where elements are read at its number divided by another one, or at the remainder, as
+        those that are repeated are: then both are plain numbers. Short vectors pay where there is little to compute."""
+        if self.columns or any(isinstance(p, Inner) for p in self.body):
+            return
+        for _ in range(2 * len(self.rows)):
+            atoms = [a for i in all_indices(self.statements()) for a in _divided(i)]
+            found = next(((v, n) for v in self.rows if (n := self._divisor(v, atoms)) is not None), None)
+            if found is None:
+                return
+            var, divisor = found
+            count = facts.divide(var.extent, divisor)
+            assert count is not None, "the divisor is one of the extent"
+            outer, inside = LoopVar(f"{var.name}_block", count), LoopVar(var.name, divisor)
+            self.body = self._moved({var: indices.of(outer) * divisor + indices.of(inside)})
+            at = self.rows.index(var)
+            self.rows[at : at + 1] = [outer, inside]
+
+    def _divisor(self, var: LoopVar, atoms: Sequence[Quotient | Remainder]) -> Dim | None:
+        """What to divide a loop by, if it is divided anywhere, and nowhere by what does not go with that."""
+        found = {a.divisor for a in atoms if a.dividend == indices.of(var)}
+        numbers = [n for n in found if isinstance(n, int)]
+        if not found or (len(found) > 1 and len(numbers) < len(found)):
+            return None
+        if any(n % min(numbers) for n in numbers):
+            return None
+        least = min(numbers) if numbers else found.pop()
+        if facts.divide(var.extent, least) in (None, 1):
+            return None
+        long = facts.estimate(least) >= LONG and facts.estimate(var.extent) >= LONG
+        return least if long or self.flops <= BLOCK_FLOPS else None
 
     def collapse(self, variables: list[LoopVar]) -> None:
         """Make one loop of neighbours that every index steps through as through one."""
@@ -544,6 +588,15 @@ def _is_apart(index: Index, lanes: LoopVar) -> bool:
     """Whether lanes are at least so far from each other that blocks of memory hold few of them."""
     step = index.coefficient(lanes)
     return index.affine_in(lanes) and abs(facts.estimate(step)) > SQUARE // 4
+
+
+def _divided(index: Index) -> Iterator[Quotient | Remainder]:
+    """The quotients and remainders in an index."""
+    for atom, _ in index.terms:
+        if isinstance(atom, Quotient | Remainder):
+            yield atom
+        if isinstance(atom, Quotient | Remainder | Least):
+            yield from _divided(indices.inner(atom))
 
 
 def _is_mixed(index: Index, var: LoopVar, lanes: LoopVar) -> bool:

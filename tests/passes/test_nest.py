@@ -211,3 +211,35 @@ def test_arrays_that_are_stacked_side_by_side_are_written_together(count: int) -
     stacked = rosin.compile(lambda *arrays: rosin.numpy.stack(arrays, axis=-1))
     assert "scatter" not in stacked.text(*arrays, stage="llvm")
     assert " if " not in stacked.text(*arrays, stage="loops")
+
+
+REPEATED: list[tuple[Any, tuple[int, ...]]] = [
+    (lambda n, x: n.tile(x, (2, 3)), (5, 7)),
+    (lambda n, x: n.tile(x, (3, 2)), (50, 33)),
+    (lambda n, x: n.repeat(x, 3, axis=1), (5, 37)),
+    (lambda n, x: n.repeat(x, 4, axis=1) * 2, (9, 70)),
+    (lambda n, x: n.repeat(n.repeat(x, 2, axis=2), 2, axis=1), (3, 10, 21)),
+    (lambda n, x: n.repeat(n.repeat(n.repeat(x, 2, axis=1), 3, axis=1), 5, axis=0), (4, 6)),
+    (lambda n, x: n.stack([x[..., 0::2] - x[..., 1::2], x[..., 1::2]], axis=-1).reshape(x.shape) * x, (6, 10, 32)),
+    (lambda n, x: n.transpose(x.reshape(2, 3, 2, 2, 5, 7), (0, 1, 4, 2, 5, 3)).reshape(2, 3, 10, 14), (2, 12, 5, 7)),
+    (lambda n, x: n.exp(n.repeat(x, 3, axis=0)).reshape(-1) + 1, (11, 13)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+@pytest.mark.parametrize("at", range(len(REPEATED)))
+def test_what_is_repeated_is_right(at: int, dtype: str) -> None:
+    """Also for shapes that are not known before."""
+    function, shape = REPEATED[at]
+    x = (np.random.default_rng(0).normal(size=shape) * 3).astype(dtype)
+    expected = function(np, x)
+    for options in ({}, {"dynamic": {"x": (0,)}} if at < 5 else {}):
+        found = rosin.compile(lambda x: function(rnp, x), **options)(x)
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-2 if dtype == "int8" else 1e-6)
+
+
+@pytest.mark.parametrize("at", [0, 2, 4, 6])
+def test_what_is_repeated_is_read_without_divisions(at: int) -> None:
+    function, shape = REPEATED[at]
+    text = rosin.compile(lambda x: function(rnp, x)).text(np.ones(shape, np.float32), stage="loops")
+    assert not {"//", "%"} & set(text.split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.types import register_type
 from rosin.ir.dtypes import DType
@@ -81,13 +83,24 @@ def _to_odd(e: Emitter, x: Val) -> Val:
 
 
 def _float_to_int(e: Emitter, x: Val, source: DType, target: DType) -> Val:
-    x = widen(e, x, source)
-    elem = register_type(target)
-    result = Val("", elem, x.lanes)
-    name = f"llvm.fpto{'s' if target.kind == 'int' else 'u'}i.sat"
-    suffix = f"{result.mangled}.{x.mangled}"
-    e.declarations.add(f"declare {result.type} @{name}.{suffix}({x.type})")
-    return e.define(f"call {result.type} @{name}.{suffix}({x.typed})", elem, x.lanes)
+    """Rounded toward zero, the nearest one that there is; 0 for NaN.
+
+    LLVM has intrinsics for this (`llvm.fptosi.sat`), and converts the lanes of a vector one by one for them.
+    """
+    x, of = widen(e, x, source), source.accumulator.numpy.type
+    lowest, highest = int(target.lowest), int(target.highest)
+    most = of(highest)
+    if int(most) > highest:
+        most = np.nextafter(most, of(0))
+    low, high = e.like(lowest, x), e.like(float(most), x)
+    within = e.select(e.fcmp("uno", x, x), e.like(0, x), x)
+    within = e.select(e.fcmp("ogt", within, low), within, low)
+    within = e.select(e.fcmp("olt", within, high), within, high)
+    opcode = "fptosi" if target.kind == "int" or target.bits < 32 else "fptoui"
+    result = e.convert(opcode, within, "i32" if target.bits < 32 else register_type(target))
+    if target.bits < 32:
+        return e.convert("trunc", result, register_type(target))
+    return result if int(most) == highest else e.select(e.fcmp("ogt", x, high), e.like(highest, result), result)
 
 
 def _bitcast(e: Emitter, op: Elementwise, source: DType, x: Val) -> Val:
