@@ -420,6 +420,12 @@ class Contraction(TileLanes):
         return self._on_threads(self.name, serial_loops(slice.outer, body), scratch, tile)
 
     @property
+    def work(self) -> Dim:
+        """Of all blocks of what is folded."""
+        one = super().work
+        return one if self.blocks is None else one // self.blocks.size * self.blocks.depth
+
+    @property
     def on_threads(self) -> tuple[bool, Dim | None]:
         """Whether there is enough to do for threads, and the work where that is known when it runs."""
         return threads(self.work, IN_LOOPS if self.memory.in_loop else 1)

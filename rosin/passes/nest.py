@@ -91,8 +91,11 @@ FEW = 4
 SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
 
-BLOCK_FLOPS = 12
-"""So are the two to four elements of a block; and of so many operations, a division of indices is much beside them."""
+BLOCK_FLOPS = 40
+"""So are the two to four elements of a block."""
+
+SHORT_FLOPS = 12
+"""Of so many operations, a division of an index is much beside them, and they may run in short vectors instead."""
 
 CUT_LANES, CUT_FLOPS = 128, 100
 """A loop over at least so many lanes that tests look at is cut where they change, if it is no more code than this,"""
@@ -425,6 +428,9 @@ class Arrangement:
     def _divisor(self, var: LoopVar, atoms: Sequence[Quotient | Remainder]) -> Dim | None:
         """What to divide a loop by, if it is divided anywhere, and nowhere by what does not go with that."""
         found = {a.divisor for a in atoms if a.dividend == indices.of(var)}
+        # The few elements of a block are written one by one, each at a place that is plain then.
+        shifted = {a.divisor for a in atoms if not (a.dividend - indices.of(var)).terms}
+        found |= {n for n in shifted if isinstance(n, int) and n <= SQUARE // 4}
         numbers = [n for n in found if isinstance(n, int)]
         if not found or (len(found) > 1 and len(numbers) < len(found)):
             return None
@@ -433,8 +439,10 @@ class Arrangement:
         least = min(numbers) if numbers else found.pop()
         if facts.divide(var.extent, least) in (None, 1):
             return None
-        long = facts.estimate(least) >= LONG and facts.estimate(var.extent) >= LONG
-        return least if long or self.flops <= BLOCK_FLOPS else None
+        if facts.estimate(least) >= LONG:
+            return least
+        is_block = facts.estimate(least) <= SQUARE // 4
+        return least if self.flops <= (BLOCK_FLOPS if is_block else SHORT_FLOPS) else None
 
     def collapse(self, variables: list[LoopVar]) -> None:
         """Make one loop of neighbours that every index steps through as through one."""

@@ -86,6 +86,7 @@ class Blocks:
     def __init__(self, folded: LoopVar, beside: int | None) -> None:
         """`beside` is how many panels pass by a block together, of sizes that are numbers; None of symbolic ones."""
         depth, self.beside, self.size = folded.extent, beside, OPEN_DEPTH
+        self.depth = depth
         if beside is not None:
             assert isinstance(depth, int), "sizes are numbers"
             self.size = block_of(depth, DEPTH if beside == 1 else BESIDE_DEPTH)

@@ -74,6 +74,15 @@ def test_sums_wait_where_few_rows_pass_by_long_panels() -> None:
     assert not waiting(graph_of(product, "f32[6, 4096]", "f32[4096, 1024]"), 64), "one row of tiles reads all once"
 
 
+def test_deep_products_whose_sums_wait_run_on_threads() -> None:
+    """Their work is that of all blocks: 50 x 50 sums of 10,000 terms."""
+    for types in (("f32[50, 10000]", "f32[10000, 50]"), ("f32[60, 5000]", "f32[5000, 60]")):
+        graph = graph_of(product, *types)
+        assert waiting(graph, 64)
+        (kernel,) = (k for k in compiled(graph, 64) if any(b.name == "waiting" for b in k.scratch))
+        assert all(isinstance(s, Loop) and s.parallel for s in kernel.body)
+
+
 def test_sums_that_wait_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of however many rows, if nothing else can be done with them: the array is on the stack."""
     monkeypatch.setattr(lanes, "FEW_ROWS", 1 << 40)

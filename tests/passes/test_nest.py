@@ -243,3 +243,23 @@ def test_what_is_repeated_is_read_without_divisions(at: int) -> None:
     function, shape = REPEATED[at]
     text = rosin.compile(lambda x: function(rnp, x)).text(np.ones(shape, np.float32), stage="loops")
     assert not {"//", "%"} & set(text.split())
+
+
+def rotated(x: Any, c: Any, s: Any) -> Any:
+    """Pairs of neighbours, each turned by an angle."""
+    return rnp.stack([x[..., 0::2] * c - x[..., 1::2] * s, x[..., 0::2] * s + x[..., 1::2] * c], axis=-1)
+
+
+def test_gradients_of_every_second_element_are_put_together_without_tests() -> None:
+    """The gradient of a rotation rotates back."""
+    x, weights = np.random.default_rng(0).normal(size=(2, 5, 12, 64)).astype(np.float32)
+    angle = np.random.default_rng(1).normal(size=(12, 32)).astype(np.float32)
+    c, s = np.cos(angle), np.sin(angle)
+    function = rosin.compile(lambda x, w: rosin.grad(lambda x: rnp.sum(rotated(x, c, s).reshape(x.shape) * w))(x))
+    turned = np.stack(
+        [weights[..., 0::2] * c + weights[..., 1::2] * s, weights[..., 1::2] * c - weights[..., 0::2] * s], -1
+    )
+    np.testing.assert_allclose(np.asarray(function(x, weights)), turned.reshape(x.shape), rtol=1e-5, atol=1e-6)
+    text = function.text(x, weights, stage="loops")
+    assert " if " not in text
+    assert not {"//", "%"} & set(text.split())
