@@ -34,6 +34,16 @@ class Library:
     def wait(self, result: Any) -> Any:
         return result
 
+    def transpose(self, x: Any, axes: Sequence[int]) -> Any:
+        return self.xp.transpose(x, axes)
+
+    def repeat(self, x: Any, count: int, axis: int) -> Any:
+        return self.xp.repeat(x, count, axis=axis)
+
+    def to_bytes(self, x: Any) -> Any:
+        """As integers of eight bits without a sign."""
+        return x.astype(self.xp.uint8)
+
     def __getattr__(self, name: str) -> Any:
         raise Lacks(f"{self.name} has no {name}")
 
@@ -170,6 +180,16 @@ class Torch(Library):
     def conv_transpose(self, x: Any, kernel: Any, stride: int) -> Any:
         size, function = kernel.shape[-1], getattr(self._functional, f"conv_transpose{x.ndim - 2}d")
         return function(x, kernel, stride=stride, padding=(size - stride) // 2)
+
+    def transpose(self, x: Any, axes: Sequence[int]) -> Any:
+        """In the order of the axes in memory as well, as those of the others are."""
+        return x.permute(*axes).contiguous()
+
+    def repeat(self, x: Any, count: int, axis: int) -> Any:
+        return self._torch.repeat_interleave(x, count, dim=axis)
+
+    def to_bytes(self, x: Any) -> Any:
+        return x.to(self._torch.uint8)
 
     def batch_norm(self, x: Any, weight: Any, bias: Any) -> Any:
         return self._functional.batch_norm(x, None, None, weight, bias, training=True)

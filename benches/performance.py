@@ -35,7 +35,7 @@ from _rivals import Result
 HERE = Path(__file__).parent
 FILES = (
     "elementwise", "rows", "products", "attention", "convolutions", "resnet", "training", "recurrent", "transformer",
-    "indexing", "sorting", "linalg", "fft", "loops",
+    "indexing", "layout", "sorting", "linalg", "fft", "loops",
 )  # fmt: skip
 STEPS = ("descent", "Adam", "step")
 """Works whose names have one of these are steps of training, whose memory is looked at."""

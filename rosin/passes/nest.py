@@ -1,4 +1,5 @@
-"""Loop nests: which loop is outermost, which runs as vectors, which neighbours are one loop, what runs on threads."""
+"""Loop nests: which loop is outermost, which runs as vectors, which is divided in two, which neighbours are one loop,
+what runs on threads."""
 
 from __future__ import annotations
 
