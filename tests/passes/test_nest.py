@@ -223,6 +223,8 @@ REPEATED: list[tuple[Any, tuple[int, ...]]] = [
     (lambda n, x: n.stack([x[..., 0::2] - x[..., 1::2], x[..., 1::2]], axis=-1).reshape(x.shape) * x, (6, 10, 32)),
     (lambda n, x: n.transpose(x.reshape(2, 3, 2, 2, 5, 7), (0, 1, 4, 2, 5, 3)).reshape(2, 3, 10, 14), (2, 12, 5, 7)),
     (lambda n, x: n.exp(n.repeat(x, 3, axis=0)).reshape(-1) + 1, (11, 13)),
+    (lambda n, x: n.transpose(n.flip(n.repeat(x, 2, axis=0), 0)).reshape(-1, 2), (100, 4)),
+    (lambda n, x: n.transpose(n.flip(n.repeat(x, 3, axis=0), 0)).reshape(-1, 3), (90, 4)),
 ]
 
 

@@ -295,6 +295,12 @@ class Places(ABC):
         low, _ = atom.dividend.bounds()
         if low is not None and facts.known_at_least(low, 0):
             return e.binary("udiv" if isinstance(atom, Quotient) else "urem", dividend, divisor)
+        number = atom.divisor
+        if isinstance(number, int) and number & (number - 1) == 0:
+            # Rounded down as it is; of what it knows to be odd, LLVM 22 makes wrong vectors of `sdiv` and `srem`.
+            if isinstance(atom, Remainder):
+                return e.bit_and(dividend, e.like(number - 1, dividend))
+            return e.ashr(dividend, e.like(number.bit_length() - 1, dividend))
         rest = e.binary("srem", dividend, divisor)
         negative = e.icmp("slt", rest, e.like(0, rest))
         if isinstance(atom, Remainder):
