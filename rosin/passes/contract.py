@@ -422,8 +422,9 @@ class Contraction(TileLanes):
     @property
     def work(self) -> Dim:
         """Of all blocks of what is folded."""
-        one = super().work
-        return one if self.blocks is None else one // self.blocks.size * self.blocks.depth
+        if self.blocks is None:
+            return super().work
+        return dims.product((*(v.extent for v in self.result), self.blocks.depth))
 
     @property
     def on_threads(self) -> tuple[bool, Dim | None]:

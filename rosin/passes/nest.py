@@ -281,8 +281,17 @@ class Arrangement:
         """The loop from block to block, where lanes would be the few elements of one."""
         if lanes is None or lanes not in self.rows:
             return lanes
-        every = list(offsets(self.statements()))
-        return next((v for v in self.rows if any(_is_mixed(i, lanes, v) for i in every)), lanes)
+        return next((v for v in self.rows if self._are_mixed(lanes, v)), lanes)
+
+    def _are_mixed(self, var: LoopVar, lanes: LoopVar) -> bool:
+        """Whether the few elements along a loop lie side by side, and then those of the next lane: a block of memory
+        holds all of them, of a whole vector."""
+        if not isinstance(var.extent, int) or not 1 < var.extent <= SQUARE // 4:
+            return False
+        return any(
+            i.affine_in(var) and i.coefficient(var) == 1 and i.coefficient(lanes) == var.extent
+            for i in offsets(self.statements())
+        )
 
     def _written_along(self) -> LoopVar | None:
         """The loop along which all that is written is side by side, if it is long enough for vectors."""
@@ -294,14 +303,13 @@ class Arrangement:
         """The loop along which elements are side by side that are apart from lane to lane."""
         if lanes is None or self.columns or self.flops > BLOCK_FLOPS or any(isinstance(p, Inner) for p in self.body):
             return None
-        every = list(offsets(self.statements()))
         others = [v for v in self.rows if v is not lanes]
-        mixed = next((v for v in others if any(_is_mixed(i, v, lanes) for i in every)), None)
-        apart = [i for i in every if _is_apart(i, lanes)] if self.flops <= SQUARE_FLOPS else []
+        mixed = next((v for v in others if self._are_mixed(v, lanes)), None)
+        if mixed is not None or self.flops > SQUARE_FLOPS:
+            return mixed
+        apart = [i for i in offsets(self.statements()) if _is_apart(i, lanes)]
         rows = [v for v in others if facts.estimate(v.extent) >= SQUARE // 4]
-        return mixed or next(
-            (v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None
-        )
+        return next((v for v in rows if any(i.affine_in(v) and i.coefficient(v) in (1, -1) for i in apart)), None)
 
     def _folded_across(
         self, body: Sequence[Statement], columns: Sequence[LoopVar], lanes: LoopVar | None
@@ -413,18 +421,23 @@ class Arrangement:
         those that are repeated are: then both are plain numbers. Short vectors pay where there is little to compute."""
         if self.columns or any(isinstance(p, Inner) for p in self.body):
             return
-        for _ in range(2 * len(self.rows)):
-            atoms = [a for i in all_indices(self.statements()) for a in _divided(i)]
-            found = next(((v, n) for v in self.rows if (n := self._divisor(v, atoms)) is not None), None)
-            if found is None:
-                return
-            var, divisor = found
-            count = facts.divide(var.extent, divisor)
-            assert count is not None, "the divisor is one of the extent"
+        # Each time a loop becomes two shorter ones.
+        while (found := self._to_divide()) is not None:
+            var, count, divisor = found
             outer, inside = LoopVar(f"{var.name}_block", count), LoopVar(var.name, divisor)
             self.body = self._moved({var: indices.of(outer) * divisor + indices.of(inside)})
             at = self.rows.index(var)
             self.rows[at : at + 1] = [outer, inside]
+
+    def _to_divide(self) -> tuple[LoopVar, Dim, Dim] | None:
+        """A loop to divide, if there is one: into how many blocks, and how many elements each has."""
+        atoms = [a for i in all_indices(self.statements()) for a in _divided(i)]
+        for var in self.rows if atoms else ():
+            divisor = self._divisor(var, atoms)
+            count = None if divisor is None else facts.divide(var.extent, divisor)
+            if divisor is not None and count is not None and count != 1:
+                return var, count, divisor
+        return None
 
     def _divisor(self, var: LoopVar, atoms: Sequence[Quotient | Remainder]) -> Dim | None:
         """What to divide a loop by, if it is divided anywhere, and nowhere by what does not go with that."""
@@ -438,8 +451,6 @@ class Arrangement:
         if any(n % min(numbers) for n in numbers):
             return None
         least = min(numbers) if numbers else found.pop()
-        if facts.divide(var.extent, least) in (None, 1):
-            return None
         if facts.estimate(least) >= LONG:
             return least
         is_block = facts.estimate(least) <= SQUARE // 4
@@ -606,13 +617,6 @@ def _divided(index: Index) -> Iterator[Quotient | Remainder]:
             yield atom
         if isinstance(atom, Quotient | Remainder | Least):
             yield from _divided(indices.inner(atom))
-
-
-def _is_mixed(index: Index, var: LoopVar, lanes: LoopVar) -> bool:
-    """Whether the few elements along a loop lie side by side, and then those of the next lane: a block of memory holds
-    all of them, of a whole vector."""
-    few = isinstance(var.extent, int) and 1 < var.extent <= SQUARE // 4
-    return few and index.affine_in(var) and index.coefficient(var) == 1 and index.coefficient(lanes) == var.extent
 
 
 def joins(index: Index, outer: LoopVar, inner: LoopVar) -> bool:

@@ -40,7 +40,8 @@ def greatest_texts(dtype: DType, name: str, vector_bytes: int, way: str = "") ->
 
 
 def greatest_way(dtype: DType, length: Dim, count: Dim, vector_bytes: int) -> str:
-    """The way of lines of a length of which so many elements are wanted, if these are known."""
+    """The way of lines of a length of which so many elements are wanted, if these are known: the one that the code of
+    both ways (`_lines`) goes for them."""
     if not isinstance(length, int) or not isinstance(count, int):
         return ""
     halves = (max(length // max(count, 1), 1).bit_length() - 1) // 2
