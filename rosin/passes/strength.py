@@ -1,4 +1,4 @@
-"""Strength reduction: powers with a constant exponent become products and quotients."""
+"""Strength reduction: powers with a constant exponent become products, quotients and roots."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from rosin.passes.base import Pass
 from rosin.passes.rewrite import Rewriter, Table
 from rosin.passes.rules import power
 
-RULES: Table = {exponential.Pow: (power.pow_of_zero_or_one, power.pow_of_small_integer)}
+RULES: Table = {
+    exponential.Pow: (
+        power.pow_of_zero_or_one,
+        power.pow_of_small_integer,
+        power.pow_of_half_integer,
+        power.pow_of_base_two,
+    )
+}
 
 
 @dataclass(frozen=True)
 class Strength(Pass):
     """Applies the rules of `RULES`, which are as exact as a power computed by logarithms, but not bit for bit.
 
-    Each product or quotient rounds once, so a power of 2 or -1 is the nearest number, and one of 3 or 4 is within two
-    units in the last place. pow(x, 0.5) is not a square root: they differ at -inf and -0.0.
+    Each product, quotient or root rounds once, so a power of 2, -1 or 1/2 is the nearest number, and all others are
+    within four units in the last place.
     """
 
     name: ClassVar[str] = "strength"

@@ -82,7 +82,8 @@ class Emitter:
 
     `declarations` is shared by all functions of a module: the intrinsics and externals that some line calls. `doubles`
     is how many doubles a function of its own computes at a time, if some line calls one. At the `head` of a function
-    all lines run one after the other. The first line stands in the block `first`.
+    all lines run one after the other. The first line stands in the block `first`. Whether the processor `scales` says
+    if it multiplies vectors by powers of two in one instruction, as AVX-512 does.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class Emitter:
         doubles: int = 4,
         head: bool = False,
         first: str = "entry",
+        scales: bool = False,
     ) -> None:
         self.lines: list[str] = []
         self.declarations: set[str] = set() if declarations is None else declarations
         self.doubles = doubles
+        self.scales = scales
         self._prefix = prefix
         """What the names that this emitter makes start with; two emitters of one function differ in it."""
         self._count = 0

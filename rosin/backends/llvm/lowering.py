@@ -8,6 +8,7 @@ from rosin.backends.llvm.emit import Emitter, Val
 from rosin.backends.llvm.ops import arithmetic, cast, exactly, exponential, foreign, logic, special, trigonometric
 from rosin.backends.llvm.ops.exactly import emit_exact
 from rosin.backends.llvm.ops.formula import emit_formula
+from rosin.backends.llvm.ops.special import OF_FLOATS
 from rosin.ir.dtypes import DType
 from rosin.ir.errors import UnsupportedError
 from rosin.ir.formula import Formula
@@ -45,7 +46,8 @@ def lower(e: Emitter, op: Elementwise, dtypes: tuple[DType, ...], args: tuple[Va
     elif isinstance(op, Exact):
         result = emit_exact(e, op, dtype, lower, *args)
     elif isinstance(op, Formula):
-        result = emit_formula(e, op, lower, args)
+        of_floats = OF_FLOATS.get(kind) if args[0].elem == "float" else None
+        result = of_floats(e, *args) if of_floats else emit_formula(e, op, lower, args)
     else:
         raise UnsupportedError(f"the llvm target has no rule for {op.name}")
     if narrow and op.result_dtype(dtype) == dtype:

@@ -162,10 +162,7 @@ class Memory(Turning):
     def _take(self, x: Val, which: Sequence[int]) -> Val:
         if len(which) == 1:
             return self.e.define(f"extractelement {x.typed}, i64 {which[0]}", x.elem)
-        mask = ", ".join(f"i32 {i}" for i in which)
-        return self.e.define(
-            f"shufflevector {x.typed}, {x.type} poison, <{len(which)} x i32> <{mask}>", x.elem, len(which)
-        )
+        return self.e.shuffle(x, x, which)
 
     # -- loads -------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,10 @@ class Format:
         return 31 if self.integer == "i32" else 63
 
     @property
+    def bytes(self) -> int:
+        return (self.sign + 1) // 8
+
+    @property
     def magic(self) -> float:
         """Added to a float of small size, leaves its nearest integer in the low bits of the sum's mantissa."""
         return 1.5 * 2.0**self.mantissa
@@ -190,20 +194,39 @@ def power_of_two(e: Emitter, bits: Val, elem: str) -> Val:
     return e.bitcast(e.shl(bits, shift), elem)
 
 
-def scale_in_two_steps(e: Emitter, y: Val, bits: Val) -> Val:
-    """`y * 2**n` for 0 <= y < 2 and any n of results from overflow to zero; `bits` are those of `nearest_integer` for n
-    and twice the bias as its offset.
+def scaled(e: Emitter, y: Val, n: Val, bits: Val) -> Val:
+    """`y * 2**n`, rounded once, for 0 <= y < 2 and any n of results from overflow to zero; n and `bits` are those of
+    `nearest_integer` with twice the bias as its offset.
 
-    Two factors of half the exponent each stay normal, and only the last product can round. Where n alone makes the
-    result zero, so is the last factor: a product that underflows takes some processors a hundred cycles, and masks are
-    made of exponentials that are zero.
+    Without an instruction for it: two factors of half the exponent each stay normal, and only the last product can
+    round. Where n alone makes the result zero, so is the last factor: a product that underflows takes some processors a
+    hundred cycles, and masks are made of exponentials that are zero.
     """
+    if e.scales and y.lanes * FORMATS[y.elem].bytes >= 16:
+        return _scaled_vector(e, y, n)
     layout = format_of(y)
     zero = e.like(layout.magic + layout.bias - layout.mantissa, y)
     vanishes = e.icmp("slt", bits, e.bitcast(zero, bits.elem))
     half = e.lshr(bits, e.const(1, bits.elem, bits.lanes))
     first, second = power_of_two(e, half, y.elem), power_of_two(e, e.sub(bits, half), y.elem)
     return e.fmul(e.fmul(y, first), e.select(vanishes, e.like(0.0, y), second))
+
+
+def _scaled_vector(e: Emitter, y: Val, n: Val) -> Val:
+    """The same by AVX-512, a register at a time."""
+    bytes = y.lanes * FORMATS[y.elem].bytes
+    if bytes > 64:
+        whole, half = range(y.lanes), y.lanes // 2
+        low, high = ([e.shuffle(v, v, whole[i : i + half]) for v in (y, n)] for i in (0, half))
+        return e.shuffle(_scaled_vector(e, *low), _scaled_vector(e, *high), whole)
+    lanes = f"i{max(y.lanes, 8)}"
+    rounding = ", i32 4" if bytes == 64 else ""  # as always
+    name = f"@llvm.x86.avx512.mask.scalef.p{y.elem[0].replace('f', 's')}.{8 * bytes}"
+    kinds = f"{y.type}, {y.type}, {y.type}, {lanes}{', i32' if rounding else ''}"
+    e.declarations.add(f"declare {y.type} {name}({kinds})")
+    return e.define(
+        f"call {y.type} {name}({y.typed}, {n.typed}, {y.type} poison, {lanes} -1{rounding})", y.elem, y.lanes
+    )
 
 
 # Minimax for (exp(r) - 1 - r) / r**2 on the same interval, in terms of exp(r) - 1: 2^-26.1 and 2^-61.2.

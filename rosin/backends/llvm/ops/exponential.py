@@ -50,7 +50,7 @@ def emit_exp(e: Emitter, x: Val) -> Val:
     lowest, highest = EXP_RANGE[x.elem]
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     reduced = ap.reduce_by_ln2(e, x, 2 * ap.format_of(x).bias)
-    return ap.scale_in_two_steps(e, ap.exp_of_rest(e, reduced.rest), reduced.bits)
+    return ap.scaled(e, ap.exp_of_rest(e, reduced.rest), reduced.n, reduced.bits)
 
 
 def emit_exp2(e: Emitter, x: Val) -> Val:
@@ -59,7 +59,7 @@ def emit_exp2(e: Emitter, x: Val) -> Val:
     x = ap.at_most(e, ap.at_least(e, x, lowest), highest)
     n, bits = ap.nearest_integer(e, x, 1.0, 2 * ap.format_of(x).bias)
     fraction = ap.horner(e, e.fsub(x, n), ap.by_type(x, EXP2_FLOAT, EXP2_DOUBLE))
-    return ap.scale_in_two_steps(e, fraction, bits)
+    return ap.scaled(e, fraction, n, bits)
 
 
 def emit_expm1(e: Emitter, x: Val) -> Val:
@@ -202,7 +202,7 @@ def power_of_positive(e: Emitter, x: Val, y: Val) -> Val:
     low = e.select(inside, low, e.like(0.0, x))
     product = ap.at_most(e, ap.at_least(e, product, lowest), highest)
     reduced = ap.reduce_by_ln2(e, product, 2 * ap.FORMATS["double"].bias)
-    return ap.scale_in_two_steps(e, ap.exp_of_rest(e, e.fadd(reduced.rest, low)), reduced.bits)
+    return ap.scaled(e, ap.exp_of_rest(e, e.fadd(reduced.rest, low)), reduced.n, reduced.bits)
 
 
 # Minimax for log2((1+s) / (1-s)) / s in s**2 and for 2**r as above, for a result in float: 2^-37.8 and 2^-26.6.

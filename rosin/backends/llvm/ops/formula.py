@@ -163,7 +163,7 @@ def emit_formula(e: Emitter, op: Formula, lower: Lower, args: tuple[Val, ...]) -
     It has the width of the target's vectors. Wider ones call it for a part at a time, and narrower ones repeat lanes.
     """
     width = e.doubles
-    name, texts = _function(op, len(args), width, lower)
+    name, texts = _function(op, len(args), width, e.scales, lower)
     e.declarations |= texts
     wide = [e.convert("fpext", x, "double") for x in args]
     lanes = args[0].lanes
@@ -180,12 +180,7 @@ def _lanes(e: Emitter, x: Val, places: Sequence[int]) -> Val:
         return e.splat(x, len(places))
     if list(places) == list(range(x.lanes)):
         return x
-    return _shuffle(e, x, x, places)
-
-
-def _shuffle(e: Emitter, x: Val, y: Val, places: Sequence[int]) -> Val:
-    mask = ", ".join(f"i32 {place}" for place in places)
-    return e.define(f"shufflevector {x.typed}, {y.typed}, <{len(places)} x i32> <{mask}>", x.elem, len(places))
+    return e.shuffle(x, x, places)
 
 
 def _joined(e: Emitter, parts: list[Val], lanes: int) -> Val:
@@ -194,14 +189,14 @@ def _joined(e: Emitter, parts: list[Val], lanes: int) -> Val:
         return e.define(f"extractelement {parts[0].typed}, i64 0", parts[0].elem)
     while len(parts) > 1:
         places = range(2 * parts[0].lanes)
-        parts = [_shuffle(e, parts[k], parts[k + 1], places) for k in range(0, len(parts), 2)]
+        parts = [e.shuffle(parts[k], parts[k + 1], places) for k in range(0, len(parts), 2)]
     return _lanes(e, parts[0], range(lanes))
 
 
 @cache
-def _function(op: Formula, arity: int, width: int, lower: Lower) -> tuple[str, frozenset[str]]:
+def _function(op: Formula, arity: int, width: int, scales: bool, lower: Lower) -> tuple[str, frozenset[str]]:
     """The name of the op's function of vectors of this width, and its text among those that it calls."""
-    e = Emitter(doubles=width)
+    e = Emitter(doubles=width, scales=scales)
     parameters = [Val(f"%x{i}", "double", width) for i in range(arity)]
     m = Registers(e, lower)
     result = m.value(op.formula(m, *(Register(e, x) for x in parameters)))
