@@ -18,6 +18,7 @@ class Cut(Enum):
     SUMMED = "it is summed, and what it reads of the product is stored anyway"
     PIECES = "a product that is computed in pieces leaves gaps between the results of each"
     AFTER = "the value is known only when all rows of its group are done"
+    STRANGER = "it goes through other arrays than those that are summed up, and waits for the sums alone"
     FAR = "the rows are too long to be in a cache when their fold is done"
     ORDER = "something in between needs the one and is needed by the other"
     WAITS = "a barrier, an effect or a measured size stands in between"

@@ -63,6 +63,9 @@ MAX_NODES = 96
 FAR = 1 << 19
 """Rows of so many elements have left the cache when their fold is done."""
 
+LITTLE = 1 << 10
+"""Loops over no more elements are joined though they go through other arrays: to begin one costs as much."""
+
 
 Alignment: TypeAlias = "dict[LoopVar, int]"
 """The domain axis of each variable of a node."""
@@ -523,8 +526,12 @@ class Fusion:
                 return mapping
             if (group.folded and _fold_axes(group) != {frozenset(folded)}) or (group.reduced and folded != reduced):
                 return Cut.SUMS
+            if folded == every and self._is_stranger(group, uses):
+                return Cut.STRANGER
             return mapping if own | folded == every and (group.reduced or folded) else Cut.PART
         rows = every - group.reduced
+        if own == every and self._is_stranger(group, uses):
+            return Cut.STRANGER
         if group.pieces > 1:
             return Cut.PIECES
         if group.contraction:
@@ -540,6 +547,24 @@ class Fusion:
             return False
         kept = (group.axes.get(read.value) for read in uses.reads)
         return any(axes is not None and group.reduced.isdisjoint(axes) for axes in kept)
+
+    def _is_stranger(self, group: Group, uses: Uses) -> bool:
+        """Whether a node reads of a group, which folds all of its domain to single numbers, nothing but these. To be
+        computed there would save no pass over an array, and keep it from running on threads."""
+        if not group.every <= group.reduced or not _is_much(group):
+            return False
+        return not any(
+            set(axes) - {None} == group.every
+            for read in uses.reads
+            if (axes := group.axes.get(read.value, group.reads.get(read.value))) is not None
+        )
+
+    def _are_strangers(self, group: Group, other: Group, translate: dict[int, int]) -> bool:
+        """Whether two groups, each of which folds all of its domain to single numbers, go through no array together."""
+        if not (group.every <= group.reduced and other.every <= other.reduced and _is_much(group)):
+            return False
+        theirs = {v: tuple([None if a is None else translate[a] for a in axes]) for v, axes in other.reads.items()}
+        return not any(group.reads.get(v) == axes for v, axes in theirs.items())
 
     def _between(self, group: Group, needed: Iterable[Group]) -> bool:
         """Whether joining a node that needs the groups `needed` would make `group` wait for itself."""
@@ -588,6 +613,8 @@ class Fusion:
             return Cut.PART
         if group.reduced and not other.reduced and not self._full(other):
             return Cut.PART
+        if self._are_strangers(group, other, translate):
+            return Cut.STRANGER
         if self._third_between(group, other):
             return Cut.ORDER
         return Cut.ELSEWHERE if self._read_each_other(group, other, node) else translate
@@ -668,6 +695,10 @@ class Fusion:
         ]
         numbered = {group.number: group for group in self._groups}
         return [numbered[number] for number in ordered(runs, frozenset(self.graph.inputs), outputs)]
+
+
+def _is_much(group: Group) -> bool:
+    return estimate(product(group.domain)) > LITTLE
 
 
 def _results(group: Group) -> Iterable[Value]:

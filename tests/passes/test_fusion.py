@@ -124,6 +124,31 @@ def test_what_waits_for_a_sum_is_apart_from_it_though_a_choice_reads_both() -> N
     assert not new.reduced
 
 
+def test_sums_of_arrays_that_share_nothing_are_apart_and_so_is_what_waits_for_them() -> None:
+    """As when gradients are clipped by the norm of all: they have the same sizes, but not in the same order."""
+
+    def clipped(b: Builder, *arrays: Value) -> list[Value]:
+        squares = [b.sum(b.mul(x, x), (0, 1)) for x in arrays]
+        factor = b.rsqrt(b.add(squares[0], squares[1]))
+        return [b.mul(x, b.broadcast(factor, x.type.shape, ())) for x in arrays]
+
+    def found(*types: str) -> list[list[str]]:
+        return [[n.op.name for n in group.nodes] for group in Fusion(graph_of(clipped, *types)).groups]
+
+    assert found("f32[64, 256]", "f32[256, 64]") == [
+        ["mul", "sum"],
+        ["mul", "sum", "add", "rsqrt", "mul"],
+        ["mul"],
+    ]
+    # Of few elements all is one loop.
+    assert found("f32[4, 8]", "f32[4, 8]") == [["mul", "sum", "mul", "sum", "add", "rsqrt", "mul", "mul"]]
+
+
+def test_a_sum_and_what_is_divided_by_it_are_one_loop() -> None:
+    whole = graph_of(lambda b, x: b.div(x, b.broadcast(b.sum(x, (0, 1)), x.type.shape, ())), "f32[64, 256]")
+    assert len(Fusion(whole).groups) == 1
+
+
 def test_groups_stay_small() -> None:
     """A chain longer than a group may be is cut, and its expressions stay shallow enough to walk."""
 
