@@ -46,6 +46,7 @@ from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
 from rosin.passes.streamed import streamed
 from rosin.passes.turned import turned
+from rosin.passes.written_out import written_out
 
 PARALLEL_WORK = 1_000_000
 """Kernels of fewer scalar operations, which take less than some 20 microseconds on one thread, stay on it. A byte
@@ -93,7 +94,9 @@ SQUARE_FLOPS = 4
 """Elements of more operations are so much code that they are computed one by one."""
 
 BLOCK_FLOPS = 40
-"""So are the two to four elements of a block."""
+"""So are the two to four elements of a block,"""
+FOLD_FLOPS = 80
+"""but for those that are folds written out, which would be computed across lanes."""
 
 SHORT_FLOPS = 12
 """Of so many operations, a division of an index is much beside them, and they may run in short vectors instead."""
@@ -176,6 +179,11 @@ def copied(nest: Nest, counts: int = 1) -> Kernel:
     return Arrangement(nest, counts).kernel(as_written=True)
 
 
+def goes_by_blocks(nest: Nest) -> bool:
+    """Whether folds are written out so that vectors go from block to block."""
+    return Arrangement(nest).write_out()
+
+
 class Arrangement:
     """A nest while its loops are put in order."""
 
@@ -184,8 +192,10 @@ class Arrangement:
         self.name, self.flops, self.scratch = nest.name, nest.flops, nest.scratch
         self.rows, self.columns, self.body = list(nest.rows), list(nest.columns), list(nest.body)
         self.bands: _Bands | None = None
+        self.block_flops = BLOCK_FLOPS
 
     def kernel(self, as_written: bool = False) -> Kernel:
+        self.write_out()
         self.divide()
         self.collapse(self.rows)
         self.collapse(self.columns)
@@ -301,7 +311,7 @@ class Arrangement:
 
     def _across(self, lanes: LoopVar | None) -> LoopVar | None:
         """The loop along which elements are side by side that are apart from lane to lane."""
-        if lanes is None or self.columns or self.flops > BLOCK_FLOPS or any(isinstance(p, Inner) for p in self.body):
+        if lanes is None or self.columns or self.flops > self.block_flops or any(isinstance(p, Inner) for p in self.body):
             return None
         others = [v for v in self.rows if v is not lanes]
         mixed = next((v for v in others if self._are_mixed(v, lanes)), None)
@@ -414,7 +424,28 @@ class Arrangement:
         self.scratch = tuple(wide.values())
         return lanes
 
-    # -- dividing and collapsing ---------------------------------------------------------------------------
+    # -- writing out, dividing and collapsing ---------------------------------------------------------------------------
+
+    def write_out(self) -> bool:
+        """Make plain numbers of folds of few terms whose results lie in blocks, as those of small matrices do: vectors
+        go from block to block then. Says whether it did."""
+        sizes = [v.extent for v in self.columns if isinstance(v.extent, int)]
+        folds = [p for p in self.body if isinstance(p, Inner)]
+        work = flops([v for p in folds for s in p.body for v in values(s)])
+        if not folds or self.scratch or len(sizes) < len(self.columns) or prod(sizes) * (work + 1) > WINDOW_FLOPS:
+            return False
+        plain = written_out(self.columns, self.body)
+        if plain is None:
+            return False
+        one = copy(self)
+        one.columns, one.body = [], list(plain)
+        one.flops, one.block_flops = _operations(one.statements()), FOLD_FLOPS
+        lanes = one._across_blocks(choose_lanes(one.rows, one.statements()))
+        if lanes is None or one._across(lanes) is None:
+            return False
+        self.columns, self.body = one.columns, one.body
+        self.flops, self.block_flops = one.flops, one.block_flops
+        return True
 
     def divide(self) -> None:
         """Make two loops of one where elements are read at its number divided by another one, or at the remainder, as

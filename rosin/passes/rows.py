@@ -34,13 +34,16 @@ from rosin.ir.op import Elementwise, Fold, Pull, Reader, Value
 from rosin.ir.statements import flops
 from rosin.ir.steps import Either, Inner, Nest, Step
 from rosin.passes.fusion import Group
-from rosin.passes.nest import Memory
+from rosin.passes.nest import Memory, goes_by_blocks
 
 RECOMPUTE_FLOPS = 8
 """A value of at most so many operations an element is computed again in a later pass rather than kept."""
 
 SCRATCH_BYTES = 1 << 17
 """What is larger is computed again, whatever it costs."""
+
+MOST_LITTLE = 16
+"""The most terms, and columns, of a little product."""
 
 
 def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
@@ -51,6 +54,17 @@ def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
     # Whether a row fits the scratch arrays is known when the program runs.
     again = Rows(group, memory, keep=False).nest(f"{name}_long")
     return [Either(rows.row_bytes, SCRATCH_BYTES, (nest,), (again,))]
+
+
+def little_product(group: Group, memory: Memory, name: str) -> list[Step] | None:
+    """A product with few columns of few terms, written out so that vectors go along its rows; None where it has more."""
+    (first, *_) = group.nodes
+    *_, last = (None, *group.axes[first.results[0]])
+    sizes = [group.domain[axis] for axis in (*group.reduced, *(() if last is None else (last,)))]
+    if group.pieces > 1 or last is None or not all(isinstance(n, int) and n <= MOST_LITTLE for n in sizes):
+        return None
+    nest = Rows(group, memory, keep=True).nest(name)
+    return [nest] if goes_by_blocks(nest) else None
 
 
 class Rows:

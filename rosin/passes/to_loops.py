@@ -50,7 +50,7 @@ from rosin.passes.nest import Memory, Place, threads
 from rosin.passes.parts.split import has_complex, split
 from rosin.passes.reads import Means
 from rosin.passes.recurring import recurring
-from rosin.passes.rows import row_steps
+from rosin.passes.rows import little_product, row_steps
 from rosin.passes.running import running_kernels
 from rosin.passes.sharing import shared
 from rosin.passes.single import pack_kernels, push_steps
@@ -311,11 +311,14 @@ class Region:
         if isinstance(node.op, Running):
             return running_kernels(group, self.memory, name)
         if group.contraction and 0 not in group.domain:
-            tiles = self.making.tiles
-            size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
-            means = Means(self.making.vector_bytes, size, self.making.words)
-            return contraction_kernels(group, self.memory, name, means)
+            return little_product(group, self.memory, name) or self._product(group, name)
         return blocked_steps(group, self.memory, name) or row_steps(group, self.memory, name)
+
+    def _product(self, group: Group, name: str) -> Sequence[Step]:
+        tiles = self.making.tiles
+        size = tiles.get(contraction_key(self.apart(group)), tiles.get("")) if tiles else None
+        means = Means(self.making.vector_bytes, size, self.making.words)
+        return contraction_kernels(group, self.memory, name, means)
 
     def apart(self, group: Group) -> Graph:
         """What the group computes, as a graph by itself: of the values that it reads, to those that it stores."""
