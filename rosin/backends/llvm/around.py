@@ -62,6 +62,9 @@ RUNNING_BYTES = 32
 """Vectors whose lanes are combined among themselves are no wider: in one of twice as many lanes each takes a step more,
 and that between distant lanes."""
 
+LEAST_LANES = 4
+"""Vectors of fewer lanes are no faster."""
+
 MOST_RECORDS = (1 << 63) - 1
 """More than any tape has room for."""
 
@@ -85,7 +88,8 @@ def is_long(statement: Statement) -> bool:
 
 
 def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
-    """How many lanes a vector loop of the kernel runs: as many as fit its registers, of the widest numbers in one."""
+    """How many lanes a vector loop of the kernel runs: as many as fit its registers, of the widest numbers in one, but
+    no more than half of which would do nothing."""
     inside = list(_vector_loops(kernel.body))
     if any(carry.neutral for loop in inside for carry in loop.carries):
         vector_bytes = min(vector_bytes, RUNNING_BYTES)
@@ -93,6 +97,9 @@ def lanes_of(kernel: Kernel, vector_bytes: int) -> int:
     widest = max((dtype.accumulator.bytes for dtype in found if dtype.kind != "bool"), default=1)
     lanes = max(vector_bytes // max(widest, 4), 1)
     extent = max((facts.estimate(loop.var.extent) for loop in inside), default=1)
+    if all(isinstance(loop.var.extent, int) for loop in inside):
+        while lanes > LEAST_LANES and 2 * extent <= lanes:
+            lanes //= 2
     return lanes * max(
         r for r in range(1, kernel.registers + 1) if r == 1 or (r & (r - 1) == 0 and r * lanes <= extent)
     )

@@ -148,7 +148,7 @@ class _Lines(Values):
 
     def __init__(self, loop: Loop, rows: Sequence[Loop], lanes: int) -> None:
         """Of a row, or of a loop of nothing but short `rows`."""
-        super().__init__(max((s.buffer.dtype.bytes for s in nested([loop]) if isinstance(s, Store)), default=0))
+        super().__init__(max((s.buffer.dtype.bytes for s in nested([loop]) if isinstance(s, Store)), default=0), lanes)
         self.are_several = lanes > self.lanes
         """Whether several registers are to be filled side by side."""
         self.repeated = 0

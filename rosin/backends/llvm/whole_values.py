@@ -1,4 +1,4 @@
-"""Values in registers of 64 bytes, computed by lines of the assembler of x86.
+"""Values in registers of 64 bytes or, for few lanes, in a part of these, computed by lines of the assembler of x86.
 
 A value has a register from where it is computed to where it is used last. Each is computed once, where it is first
 needed, but what is computed in lines that may not run, or run again, is known in these alone.
@@ -35,6 +35,7 @@ INSTRUCTIONS: dict[type, str] = {
 """What ops are called, of floats."""
 
 _SUFFIXES = {4: "s", 8: "d"}
+_NAMES = {64: "z", 32: "y", 16: "x"}
 _ZERO = "0x0"
 _UNORDERED, _ORDERED, _NOT_LESS_EQUAL, _NOT_GREATER_EQUAL = 0x03, 0x07, 0x16, 0x19
 """What vectors are compared by."""
@@ -65,11 +66,13 @@ class Place(NamedTuple):
 class Values(ABC):
     """Values of so many bytes each, and the lines that compute them."""
 
-    def __init__(self, bytes: int) -> None:
-        demand(bytes in _SUFFIXES)
-        self.bytes, self.suffix, self.lanes = bytes, _SUFFIXES[bytes], REGISTER_BYTES // bytes
+    def __init__(self, bytes: int, lanes: int) -> None:
+        """Of `lanes` in all, or of as many as fit a register."""
+        demand(bytes in _SUFFIXES and bytes * lanes >= 16)
+        register_bytes = min(bytes * lanes, REGISTER_BYTES)
+        self.bytes, self.suffix, self.lanes = bytes, _SUFFIXES[bytes], register_bytes // bytes
         self.lines: list[str] = []
-        self.free = [f"%zmm{number}" for number in reversed(range(REGISTERS))]
+        self.free = [f"%{_NAMES[register_bytes]}mm{number}" for number in reversed(range(REGISTERS))]
         self.holders = Counter[str]()
         """How many hold what is in a register."""
         self.registers: dict[Expr, str] = {}
