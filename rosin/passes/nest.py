@@ -44,6 +44,7 @@ from rosin.ir.statements import (
 )
 from rosin.ir.steps import Inner, Kernel, Nest
 from rosin.passes.fusion import Fusion
+from rosin.passes.rows_at_once import ROWS, rows_at_once
 from rosin.passes.streamed import streamed
 from rosin.passes.turned import turned
 from rosin.passes.written_out import written_out
@@ -255,9 +256,14 @@ class Arrangement:
     def _loops(self, lanes: LoopVar | None, on_threads: bool) -> list[Statement]:
         body: list[Statement] = []
         columns = [v for v in self.columns if v is not lanes] + [v for v in self.columns if v is lanes]
-        for part in self.body:
-            body += [self.inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         rows = [v for v in self.rows if v is not lanes] + [v for v in self.rows if v is lanes]
+        lots = None
+        if rows and lanes is not None and columns == [lanes] and not self.scratch:
+            lots = rows_at_once(rows[-1], lanes, self.body, lambda part: self.inner(part, columns, lanes))
+        if lots is not None:
+            rows[-1], body = lots
+        for part in self.body if lots is None else ():
+            body += [self.inner(part, columns, lanes)] if isinstance(part, Inner) and columns else plain(part)
         across = self._across(lanes)
         if lanes is not None and across is not None:
             width = min(across.extent, SQUARE) if isinstance(across.extent, int) else SQUARE
@@ -377,7 +383,7 @@ class Arrangement:
         for var in reversed(columns):
             vector = var is lanes
             many = vector and bool(part.carries) and work <= UNROLL_FLOPS
-            unroll = 4 if many else 1
+            unroll = 4 if many and len(part.carries) < ROWS else 1
             carries = part.carries if var is columns[0] else ()
             body = [Loop(var, Kind.VECTOR if vector else Kind.SERIAL, tuple(body), carries, unroll=unroll)]
         return body[0]

@@ -56,6 +56,9 @@ VECTOR_BYTES = 64
 TURN_COST = 0.12
 """Machine steps to turn a byte."""
 
+REST_COST = 2.0
+"""Machine steps to move an element of the rows that fill no band, which are moved one by one."""
+
 GAIN = 0.8
 """Rows are turned where that takes less than such a part of the time: what is read and written takes its own."""
 
@@ -128,7 +131,9 @@ class _Turned:
         """Machine steps of a row that is one of many beside each other."""
         bytes = sum(buffer.dtype.bytes for buffer, _ in self.places)
         lanes, work, of_row = _lanes(statements), self._work, self._of_row
-        return lambda columns: (columns * work + of_row) / lanes + TURN_COST * columns * bytes
+        count = self.row.extent
+        apart = REST_COST * len(self.places) * (count % BAND) / count if isinstance(count, int) else 0.0
+        return lambda columns: (columns * work + of_row) / lanes + (TURN_COST * bytes + apart) * columns
 
     @property
     def _work(self) -> int:

@@ -24,16 +24,16 @@ def written_out(columns: Sequence[LoopVar], body: Sequence[Statement | Inner]) -
             known.update((x, e) for carry in part.carries for x, e in zip(carry.locals, carry.initial, strict=True))
         for step in steps:
             if isinstance(step, Let):
-                known[step.local] = _with(step.value, known)
+                known[step.local] = with_locals(step.value, known)
             elif isinstance(step, Accumulate):
                 carry = step.carry
-                terms = [_with(value, known) for value in step.values]
+                terms = [with_locals(value, known) for value in step.values]
                 sides = [*carry.left, *carry.right], [*(known[x] for x in carry.locals), *terms]
                 places = dict(zip(*sides, strict=True))
-                sums = [_with(combined, places) for combined in carry.take or carry.combine]
+                sums = [with_locals(combined, places) for combined in carry.take or carry.combine]
                 known.update(zip(carry.locals, sums, strict=True))
             elif isinstance(step, Store) and not step.offset.dynamics():
-                found.append(Store(step.buffer, step.offset, _with(step.value, known)))
+                found.append(Store(step.buffer, step.offset, with_locals(step.value, known)))
             else:
                 return None
     return found
@@ -47,7 +47,7 @@ def _passed(columns: Sequence[LoopVar], part: Inner) -> Iterator[Statement]:
         yield from (replace(s, places, memo) for s in part.body)
 
 
-def _with(expr: Expr, known: Mapping[Local, Expr]) -> Expr:
+def with_locals(expr: Expr, known: Mapping[Local, Expr]) -> Expr:
     """An expression with locals replaced; what it shares stays shared."""
     memo: dict[int, Expr] = {}
 

@@ -70,12 +70,12 @@ def test_what_is_shared_and_what_belongs_to_a_row(width: int) -> None:
     """Weights of the columns, numbers of the rows, and rows that are parts of longer ones."""
 
     def build(b: Builder, x: Value, y: Value, w: Value, shift: Value) -> list[Value]:
-        part = b.slice(x, (0, 2), (150, 13), (1, 1))
-        z = b.add(b.mul(b.mul(part, y), b.broadcast(w, (150, 11), (1,))), b.broadcast(shift, (150, 11), (0,)))
-        least = b.broadcast(b.min(z, (1,)), (150, 11), (0,))
+        part = b.slice(x, (0, 2), (710, 13), (1, 1))
+        z = b.add(b.mul(b.mul(part, y), b.broadcast(w, (710, 11), (1,))), b.broadcast(shift, (710, 11), (0,)))
+        least = b.broadcast(b.min(z, (1,)), (710, 11), (0,))
         return [z, b.sub(z, least), b.sum(b.mul(z, b.sub(z, least)), (1,))]
 
-    types = "f32[150, 16]", "f32[150, 11]", "f32[11]", "f32[150]"
+    types = "f32[710, 16]", "f32[710, 11]", "f32[11]", "f32[710]"
     assert is_turned(build, *types)
     check(build, *types, vector_bytes=width)
 

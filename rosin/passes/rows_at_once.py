@@ -1,0 +1,62 @@
+"""Several rows of a fold at once, which read what they have in common once: as a matrix by a vector does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace as replace_fields
+
+from rosin.ir import index as indices
+from rosin.ir.index import Index, LoopVar
+from rosin.ir.loops import Accumulate, Expr, Let, Local, Statement, Store, When, Within
+from rosin.ir.statements import offsets, replace
+from rosin.ir.steps import Inner
+from rosin.passes.written_out import with_locals
+
+ROWS = 4
+"""So many rows: they read a vector of what they share for as many sums."""
+
+
+def rows_at_once(
+    row: LoopVar, lanes: LoopVar, body: Sequence[Statement | Inner], loop: Callable[[Inner], Statement]
+) -> tuple[LoopVar, list[Statement]] | None:
+    """The loop from one lot of rows to the next, and its body, in which `loop` makes what runs along them; None where
+    rows share no vectors, or are not one sum each."""
+    first, *others = body
+    if not isinstance(row.extent, int) or row.extent < 2 * ROWS or not isinstance(first, Inner):
+        return None
+    if len(first.carries) != 1 or first.carries[0].neutral or not all(isinstance(s, Let | Store) for s in others):
+        return None
+    if not all(isinstance(s, Accumulate) for s in first.body):
+        return None
+    along = [i for i in offsets(first.body) if i.affine_in(lanes) and i.coefficient(lanes) == 1]
+    if not all(i.affine_in(row) for i in along) or len({i.coefficient(row) == 0 for i in along}) < 2:
+        return None
+
+    def lot(start: Index, count: int) -> list[Statement]:
+        terms, carries, after = list[Statement](), list(first.carries[:0]), list[Statement]()
+        for at in range(count):
+            places, memo = {row: start + at}, dict[int, Expr]()
+            (carry,) = first.carries
+            mine = replace_fields(carry, locals=tuple(Local(f"{x.name}_{at}", x.dtype) for x in carry.locals))
+            known: dict[Local, Expr] = dict(zip(carry.locals, mine.locals, strict=True))
+            carries.append(mine)
+            for s in (replace(s, places, memo) for s in first.body):
+                assert isinstance(s, Accumulate)
+                terms.append(Accumulate(mine, s.values))
+            for s in (replace(s, places, memo) for s in others):
+                if isinstance(s, Let):
+                    known[s.local] = local = Local(f"{s.local.name}_{at}", s.local.dtype)
+                    after.append(Let(local, with_locals(s.value, known)))
+                elif isinstance(s, Store):
+                    after.append(Store(s.buffer, s.offset, with_locals(s.value, known)))
+        return [loop(Inner(tuple(terms), tuple(carries))), *after]
+
+    whole, rest = divmod(row.extent, ROWS)
+    block = LoopVar(f"{row.name}_lot", whole + (rest > 0))
+    place = indices.of(block)
+    if not rest:
+        return block, lot(place * ROWS, ROWS)
+    return block, [
+        When((Within(place, 0, whole),), tuple(lot(place * ROWS, ROWS))),
+        When((Within(place, whole, whole + 1),), tuple(lot(indices.ZERO + whole * ROWS, rest))),
+    ]
