@@ -523,7 +523,8 @@ class Fusion:
             if group.contraction:
                 return Cut.PRODUCT
             if folded and own in (reduced, set()) and folded == every - reduced and _has_rows(group, reduced):
-                return mapping
+                # A number of all rows would have them folded one by one.
+                return mapping if own or not self._rows_share(group) else Cut.SUMS
             if (group.folded and _fold_axes(group) != {frozenset(folded)}) or (group.reduced and folded != reduced):
                 return Cut.SUMS
             if folded == every and self._is_stranger(group, uses):
@@ -547,6 +548,15 @@ class Fusion:
             return False
         kept = (group.axes.get(read.value) for read in uses.reads)
         return any(axes is not None and group.reduced.isdisjoint(axes) for axes in kept)
+
+    def _rows_share(self, group: Group) -> bool:
+        """Whether all rows of a group are folded with one they have in common, as a matrix by a vector is."""
+        uses = [self.uses_of[node] for node in group.folded]
+        return any(
+            bool(found := {v for i in read.index for v in i.variables()}) and found <= set(u.variables[u.result_rank :])
+            for u in uses
+            for read in u.reads
+        )
 
     def _is_stranger(self, group: Group, uses: Uses) -> bool:
         """Whether a node reads of a group, which folds all of its domain to single numbers, nothing but these. To be
