@@ -317,7 +317,12 @@ class Arrangement:
 
     def _across(self, lanes: LoopVar | None) -> LoopVar | None:
         """The loop along which elements are side by side that are apart from lane to lane."""
-        if lanes is None or self.columns or self.flops > self.block_flops or any(isinstance(p, Inner) for p in self.body):
+        if (
+            lanes is None
+            or self.columns
+            or self.flops > self.block_flops
+            or any(isinstance(p, Inner) for p in self.body)
+        ):
             return None
         others = [v for v in self.rows if v is not lanes]
         mixed = next((v for v in others if self._are_mixed(v, lanes)), None)
@@ -430,7 +435,7 @@ class Arrangement:
         self.scratch = tuple(wide.values())
         return lanes
 
-    # -- writing out, dividing and collapsing ---------------------------------------------------------------------------
+    # -- writing out, dividing and collapsing ----------------------------------------------------------------
 
     def write_out(self) -> bool:
         """Make plain numbers of folds of few terms whose results lie in blocks, as those of small matrices do: vectors
@@ -440,11 +445,11 @@ class Arrangement:
         work = flops([v for p in folds for s in p.body for v in values(s)])
         if not folds or self.scratch or len(sizes) < len(self.columns) or prod(sizes) * (work + 1) > WINDOW_FLOPS:
             return False
-        plain = written_out(self.columns, self.body)
-        if plain is None:
+        statements = written_out(self.columns, self.body)
+        if statements is None:
             return False
         one = copy(self)
-        one.columns, one.body = [], list(plain)
+        one.columns, one.body = list[LoopVar](), list(statements)
         one.flops, one.block_flops = _operations(one.statements()), FOLD_FLOPS
         lanes = one._across_blocks(choose_lanes(one.rows, one.statements()))
         if lanes is None or one._across(lanes) is None:

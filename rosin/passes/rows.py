@@ -57,7 +57,7 @@ def row_steps(group: Group, memory: Memory, name: str) -> list[Step]:
 
 
 def little_product(group: Group, memory: Memory, name: str) -> list[Step] | None:
-    """A product with few columns of few terms, written out so that vectors go along its rows; None where it has more."""
+    """A product with few columns of few terms, written out so that vectors go along its rows; None if it has more."""
     (first, *_) = group.nodes
     *_, last = (None, *group.axes[first.results[0]])
     sizes = [group.domain[axis] for axis in (*group.reduced, *(() if last is None else (last,)))]

@@ -7,7 +7,7 @@ from dataclasses import replace as replace_fields
 
 from rosin.ir import index as indices
 from rosin.ir.index import Index, LoopVar
-from rosin.ir.loops import Accumulate, Expr, Let, Local, Statement, Store, When, Within
+from rosin.ir.loops import Accumulate, Carry, Expr, Let, Local, Statement, Store, When, Within, substitute
 from rosin.ir.statements import offsets, replace
 from rosin.ir.steps import Inner
 from rosin.passes.written_out import with_locals
@@ -24,30 +24,32 @@ def rows_at_once(
     first, *others = body
     if not isinstance(row.extent, int) or row.extent < 2 * ROWS or not isinstance(first, Inner):
         return None
-    if len(first.carries) != 1 or first.carries[0].neutral or not all(isinstance(s, Let | Store) for s in others):
+    of_rows = [s for s in others if isinstance(s, Let | Store)]
+    if len(first.carries) != 1 or first.carries[0].neutral or len(of_rows) < len(others):
         return None
-    if not all(isinstance(s, Accumulate) for s in first.body):
+    terms_of_row = [s for s in first.body if isinstance(s, Accumulate)]
+    if len(terms_of_row) < len(first.body):
         return None
     along = [i for i in offsets(first.body) if i.affine_in(lanes) and i.coefficient(lanes) == 1]
     if not all(i.affine_in(row) for i in along) or len({i.coefficient(row) == 0 for i in along}) < 2:
         return None
 
     def lot(start: Index, count: int) -> list[Statement]:
-        terms, carries, after = list[Statement](), list(first.carries[:0]), list[Statement]()
+        terms, carries, after = list[Statement](), list[Carry](), list[Statement]()
         for at in range(count):
             places, memo = {row: start + at}, dict[int, Expr]()
             (carry,) = first.carries
             mine = replace_fields(carry, locals=tuple(Local(f"{x.name}_{at}", x.dtype) for x in carry.locals))
             known: dict[Local, Expr] = dict(zip(carry.locals, mine.locals, strict=True))
             carries.append(mine)
-            for s in (replace(s, places, memo) for s in first.body):
-                assert isinstance(s, Accumulate)
-                terms.append(Accumulate(mine, s.values))
-            for s in (replace(s, places, memo) for s in others):
+            for s in terms_of_row:
+                terms.append(Accumulate(mine, tuple(substitute(v, places, memo) for v in s.values)))
+            for s in (replace(s, places, memo) for s in of_rows):
                 if isinstance(s, Let):
                     known[s.local] = local = Local(f"{s.local.name}_{at}", s.local.dtype)
                     after.append(Let(local, with_locals(s.value, known)))
-                elif isinstance(s, Store):
+                else:
+                    assert isinstance(s, Store)
                     after.append(Store(s.buffer, s.offset, with_locals(s.value, known)))
         return [loop(Inner(tuple(terms), tuple(carries))), *after]
 
