@@ -8,7 +8,7 @@ from dataclasses import replace as replace_fields
 from rosin.ir import index as indices
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Carry, Expr, Let, Local, Statement, Store, When, Within, substitute
-from rosin.ir.statements import offsets, replace
+from rosin.ir.statements import all_indices, offsets, replace
 from rosin.ir.steps import Inner
 from rosin.passes.written_out import with_locals
 
@@ -26,6 +26,8 @@ def rows_at_once(
         return None
     of_rows = [s for s in others if isinstance(s, Let | Store)]
     if len(first.carries) != 1 or first.carries[0].neutral or len(of_rows) < len(others):
+        return None
+    if any(index.dynamics() for index in all_indices([*first.body, *of_rows])):
         return None
     terms_of_row = [s for s in first.body if isinstance(s, Accumulate)]
     if len(terms_of_row) < len(first.body):

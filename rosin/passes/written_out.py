@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rosin.ir.index import Index, LoopVar
 from rosin.ir.loops import Accumulate, Expr, Let, Local, Statement, Store
-from rosin.ir.statements import replace
+from rosin.ir.statements import all_indices, replace
 from rosin.ir.steps import Inner
 
 
 def written_out(columns: Sequence[LoopVar], body: Sequence[Statement | Inner]) -> list[Statement] | None:
     """The statements of a nest, its columns of known lengths written out one after the other and what they fold as
     expressions in what reads it; None where a fold goes on from place to place, or something else is in the nest."""
+    inside = [s for part in body for s in (part.body if isinstance(part, Inner) else [part])]
+    if any(index.dynamics() for index in all_indices(inside)):
+        # What is read from memory for a place may be what was folded.
+        return None
     found: list[Statement] = []
     known: dict[Local, Expr] = {}
     for part in body:
@@ -32,7 +36,7 @@ def written_out(columns: Sequence[LoopVar], body: Sequence[Statement | Inner]) -
                 places = dict(zip(*sides, strict=True))
                 sums = [with_locals(combined, places) for combined in carry.take or carry.combine]
                 known.update(zip(carry.locals, sums, strict=True))
-            elif isinstance(step, Store) and not step.offset.dynamics():
+            elif isinstance(step, Store):
                 found.append(Store(step.buffer, step.offset, with_locals(step.value, known)))
             else:
                 return None

@@ -1,4 +1,7 @@
-"""Activations: functions of one number that networks apply element by element, and gates."""
+"""Activations: functions of one number that networks apply element by element, and gates.
+
+Those of several steps are computed in the accumulator's type and rounded once, where the element type is narrow.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,15 @@ from rosin.ir import dims, facts
 
 if TYPE_CHECKING:
     from rosin.frontend.array import Array
+    from rosin.ir.dtypes import DType
+
+
+def _wide(name: str, x: ArrayLike) -> tuple[Array, DType]:
+    """An operand in the type that it is computed in, and that of the result."""
+    operand = promote.floating(name, x)
+    dtype = core.dtype_of(operand)
+    return promote.cast(operand, dtype.accumulator), dtype
+
 
 # -- rectifiers --------------------------------------------------------------------------------------------------------
 
@@ -80,11 +92,11 @@ def threshold(x: ArrayLike, /, threshold: float, value: float) -> Array:
 
 def elu(x: ArrayLike, /, alpha: float = 1.0) -> Array:
     """x where it is positive, else alpha (exp(x) - 1). Clevert et al., 2016."""
-    operand = promote.floating("elu", x)
+    operand, dtype = _wide("elu", x)
     below = logic.less_equal(operand, 0)
     # What is not selected is made 0 first, since its exponential may overflow.
     inside = transcendental.expm1(logic.where(below, operand, 0))
-    return logic.where(below, elementwise.multiply(inside, alpha), operand)
+    return promote.cast(logic.where(below, elementwise.multiply(inside, alpha), operand), dtype)
 
 
 def celu(x: ArrayLike, /, alpha: float = 1.0) -> Array:
@@ -95,16 +107,17 @@ def celu(x: ArrayLike, /, alpha: float = 1.0) -> Array:
     """
     if alpha == 0:
         promote.bad_value("celu: alpha is 0")
-    operand = promote.floating("celu", x)
+    operand, dtype = _wide("celu", x)
     below = logic.less_equal(operand, 0)
     inside = transcendental.expm1(logic.where(below, operand, 0) / alpha)
-    return logic.where(below, inside * alpha, operand)
+    return promote.cast(logic.where(below, inside * alpha, operand), dtype)
 
 
 def selu(x: ArrayLike, /) -> Array:
     """elu with the scale and alpha that keep mean 0 and variance 1. Klambauer et al., 2017."""
     alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-    return elu(x, alpha) * scale
+    operand, dtype = _wide("selu", x)
+    return promote.cast(elu(operand, alpha) * scale, dtype)
 
 
 # -- smooth gates ------------------------------------------------------------------------------------------------------
@@ -112,26 +125,28 @@ def selu(x: ArrayLike, /) -> Array:
 
 def gelu(x: ArrayLike, /, *, approximate: bool = False) -> Array:
     """x Φ(x), Φ being the normal distribution function; or its approximation by tanh. Hendrycks and Gimpel, 2016."""
-    operand = promote.floating("gelu", x)
+    operand, dtype = _wide("gelu", x)
     half = elementwise.multiply(operand, 0.5)
     if approximate:
         cubic = elementwise.multiply(elementwise.pow(operand, 3), 0.044715)
         inner = elementwise.multiply(elementwise.add(operand, cubic), math.sqrt(2 / math.pi))
-        return elementwise.multiply(half, elementwise.add(transcendental.tanh(inner), 1))
-    # By erfc, which is accurate where Φ is small.
-    return elementwise.multiply(half, transcendental.erfc(elementwise.multiply(operand, -math.sqrt(0.5))))
+        twice = elementwise.add(transcendental.tanh(inner), 1)
+    else:
+        # By erfc, which is accurate where Φ is small.
+        twice = transcendental.erfc(elementwise.multiply(operand, -math.sqrt(0.5)))
+    return promote.cast(elementwise.multiply(half, twice), dtype)
 
 
 def silu(x: ArrayLike, /) -> Array:
     """x sigmoid(x), also called swish. Elfwing et al., 2018."""
-    operand = promote.floating("silu", x)
-    return elementwise.multiply(operand, sigmoid(operand))
+    operand, dtype = _wide("silu", x)
+    return promote.cast(elementwise.multiply(operand, sigmoid(operand)), dtype)
 
 
 def mish(x: ArrayLike, /) -> Array:
     """x tanh(softplus(x)). Misra, 2020."""
-    operand = promote.floating("mish", x)
-    return operand * transcendental.tanh(softplus(operand))
+    operand, dtype = _wide("mish", x)
+    return promote.cast(operand * transcendental.tanh(softplus(operand)), dtype)
 
 
 def glu(x: ArrayLike, /, axis: int = -1) -> Array:
@@ -140,13 +155,15 @@ def glu(x: ArrayLike, /, axis: int = -1) -> Array:
     Raises:
         ShapeError: the axis has an odd number of elements.
     """
-    value, gate = manipulation.split(promote.floating("glu", x), 2, axis=axis)
-    return value * sigmoid(gate)
+    operand, dtype = _wide("glu", x)
+    value, gate = manipulation.split(operand, 2, axis=axis)
+    return promote.cast(value * sigmoid(gate), dtype)
 
 
 def softplus(x: ArrayLike, /) -> Array:
     """log(1 + exp(x)), without overflow in between."""
-    return transcendental.logaddexp(promote.floating("softplus", x), 0)
+    operand, dtype = _wide("softplus", x)
+    return promote.cast(transcendental.logaddexp(operand, 0), dtype)
 
 
 def log_sigmoid(x: ArrayLike, /) -> Array:
@@ -156,8 +173,8 @@ def log_sigmoid(x: ArrayLike, /) -> Array:
 
 def soft_sign(x: ArrayLike, /) -> Array:
     """x / (1 + |x|)."""
-    operand = promote.floating("soft_sign", x)
-    return operand / (elementwise.abs(operand) + 1)
+    operand, dtype = _wide("soft_sign", x)
+    return promote.cast(operand / (elementwise.abs(operand) + 1), dtype)
 
 
 # -- piecewise linear gates --------------------------------------------------------------------------------------------
@@ -202,5 +219,5 @@ def _is_small(x: Array, bound: float) -> Array:
 
 def tanhshrink(x: ArrayLike, /) -> Array:
     """x - tanh(x)."""
-    operand = promote.floating("tanhshrink", x)
-    return operand - transcendental.tanh(operand)
+    operand, dtype = _wide("tanhshrink", x)
+    return promote.cast(operand - transcendental.tanh(operand), dtype)
