@@ -1,4 +1,4 @@
-"""Elementwise chains: a gelu, the Black-Scholes price, a step of Adam over ten million parameters, a mixed chain.
+"""Elementwise chains: gelus, the Black-Scholes price, steps of Adam, powers, a mixed chain.
 
 python benches/elementwise.py [NAME ...]     (see _rivals.py for more)
 """
@@ -61,6 +61,41 @@ def adam(n: Library) -> Callable[..., Any]:
     return step
 
 
+def exact(n: Library) -> Callable[..., Any]:
+    """The gelu of each library, of the normal distribution function."""
+    return n.gelu
+
+
+def slope_of_exact(n: Library) -> Callable[..., Any]:
+    return n.grad(lambda x: n.xp.sum(n.gelu(x)))
+
+
+def powers(n: Library) -> Callable[..., Any]:
+    """Of constants that are no whole numbers, or negative."""
+    return lambda x, y: (x * x + 1) ** -0.5 + n.xp.abs(y) ** 1.5 + (y * y + 2) ** -2
+
+
+SHAPES = [(64, 64), (64,), (64, 256), (256,), (256, 64), (64,)] * 4
+"""Of the parameters of a net."""
+
+
+def clipped(n: Library) -> Callable[..., Any]:
+    """A step of Adam of many arrays, whose gradients are clipped by their norm (Pascanu et al. 2013)."""
+    step = adam(n)
+
+    def run(parameters: Any, gradients: Any, means: Any, squares: Any) -> Any:
+        norm = n.xp.sqrt(sum(n.xp.sum(g * g) for g in gradients))
+        factor = 1 / (norm + 1)
+        return [step(p, g * factor, m, v) for p, g, m, v in zip(parameters, gradients, means, squares, strict=True)]
+
+    return run
+
+
+def trees() -> list[Any]:
+    made = [[draw(*shape, seed=seed) for shape in SHAPES] for seed in range(4)]
+    return [*made[:3], [np.abs(array) for array in made[3]]]
+
+
 def moments(count: int) -> Arrays:
     return [draw(count), draw(count, seed=1), draw(count, seed=2), np.abs(draw(count, seed=3))]
 
@@ -82,6 +117,11 @@ def works() -> Iterator[Work]:
         yield Work(name, partial(market, MILLION, dtype), black_scholes, bytes=5 * size * MILLION)
     for count in (100_000, 10 * MILLION):
         yield Work(f"Adam {count} f32", partial(moments, count), adam, bytes=28 * count)
+    for count in (10_000, MILLION):
+        yield Work(f"exact gelu {count} f32", drawn((count,)), exact, {"numpy": None}, bytes=8 * count)
+    yield Work(f"gradient of that {MILLION} f32", drawn((MILLION,)), slope_of_exact, {"numpy": None}, bytes=8 * MILLION)
+    yield Work(f"powers {MILLION} f32", drawn((MILLION,), (MILLION,)), powers, bytes=12 * MILLION)
+    yield Work("clipped Adam of 24 arrays", trees, clipped)
     yield Work(f"mixed {MILLION} f32", drawn((MILLION,), (MILLION,)), mixed, bytes=12 * MILLION)
 
 

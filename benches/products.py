@@ -77,6 +77,11 @@ LONG = (
 )
 
 
+def each_by_its_own(n: Library) -> Callable[..., Any]:
+    """Many matrices, each by a vector."""
+    return lambda m, x: (m @ x[..., None])[..., 0]
+
+
 def works() -> Iterator[Work]:
     for m, k, c in (*[(size, size, size) for size in SQUARES], *LONG):
         moved = 4.0 * (m * k + k * c + m * c)
@@ -91,6 +96,15 @@ def works() -> Iterator[Work]:
     for batch, size in ((1000, 16), (64, 64), (16, 256)):
         stacks = drawn(*[(batch, size, size)] * 2)
         yield Work(f"{batch} x {size} @ {size}", stacks, product, operations=2.0 * batch * size**3)
+    for rows, terms, columns in ((100_000, 3, 3), (100_000, 4, 2), (100_000, 16, 5), (500, 3, 3)):
+        shapes, operations = ((rows, terms), (terms, columns)), 2.0 * rows * terms * columns
+        yield Work(f"points {rows}x{terms} @ {terms}x{columns}", drawn(*shapes), product, operations=operations)
+    for batch, size in ((100_000, 3), (20_000, 4), (64, 20)):
+        shapes, operations = ((batch, size, size), (batch, size)), 2.0 * batch * size**2
+        yield Work(f"{batch} x {size}x{size} by a vector", drawn(*shapes), each_by_its_own, operations=operations)
+    for size in (64, 300, 700):
+        shapes, operations = ((size, size), (size,)), 2.0 * size**2
+        yield Work(f"{size}x{size} by a vector", drawn(*shapes), product, operations=operations)
     for rows, size in ((32, 256), (256, 512), (1024, 1024)):
         shapes, text, operations = ((rows, size), (size, size)), f"{rows}x{size}x{size}", 2.0 * rows * size * size
         yield Work(f"dense {text}", drawn(*shapes, (size,), (rows, size)), dense, operations=operations)
